@@ -1,0 +1,223 @@
+"""Everything a terminal can be asked: one :class:`Command` a line.
+
+The gateway's methods, the emulator and the EA's ``Commands.mqh`` all derive from here. On the
+wire a command is a flat object (``{"t":"cmd","id":7,"op":"tick_get","ttl":2980,"symbol":"EURUSD"}``),
+so params are structs of scalars; a member that is ``None`` is left out.
+
+Times in params are the broker's wall clock, like every time on this wire.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from . import model
+from .model import TradeRequest
+from .model.struct import Struct
+
+P = TypeVar("P", bound=Struct)
+R = TypeVar("R")
+
+
+class NoParams(Struct, frozen=True, kw_only=True):
+    """The command takes nothing."""
+
+
+class SymbolParams(Struct, frozen=True, kw_only=True):
+    """The command is about one symbol."""
+
+    symbol: str
+
+
+class SymbolsParams(Struct, frozen=True, kw_only=True):
+    """Which symbols to list; ``group`` as in the MetaTrader5 package: ``"*USD*,!EURUSD"``."""
+
+    group: str | None = None
+    selected: bool = False
+    """Only those in Market Watch."""
+
+
+class SelectParams(Struct, frozen=True, kw_only=True):
+    """Put a symbol into Market Watch or take it out."""
+
+    symbol: str
+    enable: bool = True
+
+
+class RatesParams(Struct, frozen=True, kw_only=True):
+    """Bars ``start .. start+count-1`` back from the forming one (0), or opened in
+    ``from_s <= time <= to_s``, or ``count`` of them ending at ``to_s``; oldest first.
+    """
+
+    symbol: str
+    timeframe: int
+    start: int | None = None
+    count: int | None = None
+    from_s: int | None = None
+    to_s: int | None = None
+
+
+class TicksParams(Struct, frozen=True, kw_only=True):
+    """Ticks with ``from_msc <= time_msc`` (and ``<= to_msc``), at most ``count``, oldest first.
+
+    Without ``from_msc``: the last ``count`` ticks. ``flags`` is a
+    :class:`~.model.CopyTicks`.
+    """
+
+    symbol: str
+    from_msc: int | None = None
+    to_msc: int | None = None
+    count: int | None = None
+    flags: int = -1
+
+
+class FilterParams(Struct, frozen=True, kw_only=True):
+    """Open positions or orders: all, or of one symbol, or one by its ticket."""
+
+    symbol: str | None = None
+    ticket: int | None = None
+
+
+class HistoryParams(Struct, frozen=True, kw_only=True):
+    """Past orders or deals: of a time span (seconds), or of one order, or of one position."""
+
+    from_s: int | None = None
+    to_s: int | None = None
+    ticket: int | None = None
+    position: int | None = None
+
+
+class MarginParams(Struct, frozen=True, kw_only=True):
+    """``OrderCalcMargin``; ``type`` is ``ORDER_TYPE_BUY`` or ``ORDER_TYPE_SELL``."""
+
+    type: int
+    symbol: str
+    volume: float
+    price: float
+
+
+class ProfitParams(Struct, frozen=True, kw_only=True):
+    """``OrderCalcProfit``; ``type`` as in :class:`MarginParams`."""
+
+    type: int
+    symbol: str
+    volume: float
+    price_open: float
+    price_close: float
+
+
+class WatchParams(Struct, frozen=True, kw_only=True):
+    """What to push of one symbol from now on; replaces what was pushed of it before.
+
+    ``last_msc`` and ``n_same_msc`` are the tick cursor: the stamp of the last tick the daemon has,
+    and how many ticks with that stamp it has. 0 and 0: start with the present. ``bars`` lists
+    timeframe codes (``"1,16385"``). All off: stop.
+    """
+
+    symbol: str
+    ticks: bool = False
+    book: bool = False
+    bars: str = ""
+    last_msc: int = 0
+    n_same_msc: int = 0
+
+
+class Watched(Struct, frozen=True, kw_only=True):
+    """The answer to ``watch``: ``sym`` is the index that ``ticks`` frames use for the symbol."""
+
+    sym: int
+    symbol: str
+    digits: int
+
+
+class Selected(Struct, frozen=True, kw_only=True):
+    """The answer to ``symbol_select``."""
+
+    symbol: str
+    select: bool
+
+
+class Amount(Struct, frozen=True, kw_only=True):
+    """A sum in the account's currency."""
+
+    value: float
+
+
+@dataclass(frozen=True)
+class Command(Generic[P, R]):
+    """A name, what goes with it, and what comes back.
+
+    A result that is a list may arrive in several parts, which the session joins.
+    """
+
+    op: str
+    params: type[P]
+    result: type[R]
+    trades: bool = False
+    """It can change the account: its time-out means *unknown*, and nothing repeats it."""
+    needs: str = ""
+    """The capability (``hello.caps``) without which a terminal cannot do it."""
+
+
+ACCOUNT_GET = Command("account_get", NoParams, model.Account)
+TERMINAL_GET = Command("terminal_get", NoParams, model.Terminal)
+CLOCK_GET = Command("clock_get", NoParams, model.Clock)
+SYMBOLS_GET = Command("symbols_get", SymbolsParams, list[model.SymbolName])
+SYMBOL_GET = Command("symbol_get", SymbolParams, model.SymbolInfo)
+SYMBOL_SELECT = Command("symbol_select", SelectParams, Selected)
+TICK_GET = Command("tick_get", SymbolParams, model.Tick)
+BOOK_GET = Command("book_get", SymbolParams, list[model.BookEntry], needs="book")
+RATES_GET = Command("rates_get", RatesParams, list[model.Bar])
+TICKS_GET = Command("ticks_get", TicksParams, list[model.Tick], needs="ticks")
+POSITIONS_GET = Command("positions_get", FilterParams, list[model.Position])
+ORDERS_GET = Command("orders_get", FilterParams, list[model.Order])
+HISTORY_ORDERS_GET = Command("history_orders_get", HistoryParams, list[model.Order])
+HISTORY_DEALS_GET = Command("history_deals_get", HistoryParams, list[model.Deal], needs="deals")
+ORDER_SEND = Command("order_send", TradeRequest, model.TradeResult, trades=True)
+ORDER_CHECK = Command("order_check", TradeRequest, model.CheckResult, needs="check")
+ORDER_CALC_MARGIN = Command("order_calc_margin", MarginParams, Amount)
+ORDER_CALC_PROFIT = Command("order_calc_profit", ProfitParams, Amount)
+WATCH = Command("watch", WatchParams, Watched)
+
+COMMANDS = {
+    command.op: command
+    for command in (
+        ACCOUNT_GET,
+        TERMINAL_GET,
+        CLOCK_GET,
+        SYMBOLS_GET,
+        SYMBOL_GET,
+        SYMBOL_SELECT,
+        TICK_GET,
+        BOOK_GET,
+        RATES_GET,
+        TICKS_GET,
+        POSITIONS_GET,
+        ORDERS_GET,
+        HISTORY_ORDERS_GET,
+        HISTORY_DEALS_GET,
+        ORDER_SEND,
+        ORDER_CHECK,
+        ORDER_CALC_MARGIN,
+        ORDER_CALC_PROFIT,
+        WATCH,
+    )
+}
+
+TERMINAL_ERRORS = {
+    4301: "unknown_symbol",
+    4302: "symbol_not_selected",
+    4401: "history_not_found",
+    4753: "position_not_found",
+    4754: "order_not_found",
+    4756: "trade_send_failed",
+    4901: "no_market_depth",
+    4003: "invalid_parameter",
+    4014: "not_supported",
+    4024: "internal_error",
+}
+"""MQL5 run-time error numbers that a ``res`` with ``"ok":false`` may carry as ``err``.
+
+MetaTrader 4 EAs translate theirs (4106, 4108 ...) to these.
+"""

@@ -1,0 +1,159 @@
+"""Prices: symbols, ticks, bars, the order book. Times are the broker's wall clock."""
+
+from __future__ import annotations
+
+import msgspec
+
+from .struct import Struct
+
+
+class SymbolName(Struct, frozen=True, kw_only=True):
+    """An entry of the broker's symbol list; ``select``: it is in Market Watch."""
+
+    name: str
+    path: str = ""
+    select: bool = False
+
+
+class SymbolInfo(Struct, frozen=True, kw_only=True):
+    """``SymbolInfo*``: everything MetaTrader knows of a symbol, in the package's order.
+
+    Levels and ``spread`` are in points, volumes in lots. MetaTrader 4 lacks what is ``None``.
+    """
+
+    custom: bool | None = None
+    chart_mode: int | None = None
+    select: bool = False
+    visible: bool = False
+    session_deals: int = 0
+    session_buy_orders: int = 0
+    session_sell_orders: int = 0
+    volume: int = 0
+    volumehigh: int = 0
+    volumelow: int = 0
+    time: int = 0
+    digits: int
+    spread: int = 0
+    spread_float: bool = False
+    ticks_bookdepth: int | None = None
+    trade_calc_mode: int | None = None
+    trade_mode: int = 0
+    start_time: int = 0
+    expiration_time: int = 0
+    trade_stops_level: int = 0
+    trade_freeze_level: int = 0
+    trade_exemode: int = 0
+    swap_mode: int = 0
+    swap_rollover3days: int = 0
+    margin_hedged_use_leg: bool | None = None
+    expiration_mode: int | None = None
+    filling_mode: int | None = None
+    order_mode: int | None = None
+    order_gtc_mode: int | None = None
+    option_mode: int = 0
+    option_right: int = 0
+    bid: float = 0.0
+    bidhigh: float = 0.0
+    bidlow: float = 0.0
+    ask: float = 0.0
+    askhigh: float = 0.0
+    asklow: float = 0.0
+    last: float = 0.0
+    lasthigh: float = 0.0
+    lastlow: float = 0.0
+    volume_real: float = 0.0
+    volumehigh_real: float = 0.0
+    volumelow_real: float = 0.0
+    option_strike: float = 0.0
+    point: float
+    trade_tick_value: float = 0.0
+    trade_tick_value_profit: float | None = None
+    trade_tick_value_loss: float | None = None
+    trade_tick_size: float = 0.0
+    trade_contract_size: float = 0.0
+    trade_accrued_interest: float = 0.0
+    trade_face_value: float = 0.0
+    trade_liquidity_rate: float = 0.0
+    volume_min: float = 0.0
+    volume_max: float = 0.0
+    volume_step: float = 0.0
+    volume_limit: float | None = None
+    swap_long: float = 0.0
+    swap_short: float = 0.0
+    margin_initial: float = 0.0
+    margin_maintenance: float = 0.0
+    session_volume: float = 0.0
+    session_turnover: float = 0.0
+    session_interest: float = 0.0
+    session_buy_orders_volume: float = 0.0
+    session_sell_orders_volume: float = 0.0
+    session_open: float = 0.0
+    session_close: float = 0.0
+    session_aw: float = 0.0
+    session_price_settlement: float = 0.0
+    session_price_limit_min: float = 0.0
+    session_price_limit_max: float = 0.0
+    margin_hedged: float = 0.0
+    price_change: float = 0.0
+    price_volatility: float = 0.0
+    price_theoretical: float = 0.0
+    price_greeks_delta: float = 0.0
+    price_greeks_theta: float = 0.0
+    price_greeks_gamma: float = 0.0
+    price_greeks_vega: float = 0.0
+    price_greeks_rho: float = 0.0
+    price_greeks_omega: float = 0.0
+    price_sensitivity: float = 0.0
+    basis: str = ""
+    category: str = ""
+    currency_base: str = ""
+    currency_profit: str = ""
+    currency_margin: str = ""
+    bank: str = ""
+    description: str = ""
+    exchange: str = ""
+    formula: str = ""
+    isin: str = ""
+    name: str
+    page: str = ""
+    path: str = ""
+
+
+class Tick(msgspec.Struct, frozen=True, array_like=True):
+    """One change of a symbol's prices: ``[time_msc, bid, ask, last, volume, flags, volume_real]``.
+
+    ``time_msc`` is the broker's wall clock in milliseconds; ``flags`` is a
+    :class:`~.enums.TickFlag` mask; ``last`` and ``volume`` are 0 where the broker gives none.
+    """
+
+    time_msc: int
+    bid: float
+    ask: float
+    last: float = 0.0
+    volume: int = 0
+    flags: int = 0
+    volume_real: float = 0.0
+
+
+class Bar(msgspec.Struct, frozen=True, array_like=True):
+    """One bar: ``[time, open, high, low, close, tick_volume, spread, real_volume]``.
+
+    ``time`` is the opening time in seconds of the broker's wall clock; ``spread`` in points.
+    """
+
+    time: int
+    open: float
+    high: float
+    low: float
+    close: float
+    tick_volume: int
+    spread: int = 0
+    real_volume: int = 0
+
+
+class BookEntry(msgspec.Struct, frozen=True, array_like=True):
+    """One level of the order book: ``[type, price, volume]``, a :class:`~.enums.BookType`."""
+
+    type: int
+    price: float
+    volume: float

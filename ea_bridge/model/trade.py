@@ -1,0 +1,143 @@
+"""Orders, positions and deals, and the requests that make them.
+
+``time`` fields are seconds and ``*_msc`` milliseconds of the broker's wall clock; 0 means none.
+Prices of 0 mean none as well (``sl``, ``tp``, ``price_stoplimit``), as in MetaTrader.
+"""
+
+from __future__ import annotations
+
+from .struct import Struct
+
+
+class TradeRequest(Struct, frozen=True, kw_only=True):
+    """``MqlTradeRequest``: what a terminal is asked to do to the market.
+
+    ``action`` is a :class:`~.enums.TradeAction`; ``deviation`` in points; ``order`` names the
+    pending order to change, ``position`` the position to close or to change.
+    """
+
+    action: int
+    magic: int = 0
+    order: int = 0
+    symbol: str = ""
+    volume: float = 0.0
+    price: float = 0.0
+    stoplimit: float = 0.0
+    sl: float = 0.0
+    tp: float = 0.0
+    deviation: int = 0
+    type: int = 0
+    type_filling: int = 0
+    type_time: int = 0
+    expiration: int = 0
+    comment: str = ""
+    position: int = 0
+    position_by: int = 0
+
+
+class TradeResult(Struct, frozen=True, kw_only=True):
+    """``MqlTradeResult``; ``retcode`` is a :class:`~.retcodes.TradeRetcode`.
+
+    ``position`` is our addition: the position that the deal opened or changed, 0 if unknown.
+    """
+
+    retcode: int
+    deal: int = 0
+    order: int = 0
+    volume: float = 0.0
+    price: float = 0.0
+    bid: float = 0.0
+    ask: float = 0.0
+    comment: str = ""
+    request_id: int = 0
+    retcode_external: int = 0
+    position: int = 0
+
+
+class CheckResult(Struct, frozen=True, kw_only=True):
+    """``MqlTradeCheckResult``: the account as it would be. ``retcode`` 0 means it would pass."""
+
+    retcode: int
+    balance: float = 0.0
+    equity: float = 0.0
+    profit: float = 0.0
+    margin: float = 0.0
+    margin_free: float = 0.0
+    margin_level: float = 0.0
+    comment: str = ""
+
+
+class Order(Struct, frozen=True, kw_only=True):
+    """A pending or a past order. Volumes in lots."""
+
+    ticket: int
+    time_setup: int = 0
+    time_setup_msc: int = 0
+    time_done: int = 0
+    time_done_msc: int = 0
+    time_expiration: int = 0
+    type: int
+    type_time: int = 0
+    type_filling: int = 0
+    state: int = 0
+    magic: int = 0
+    position_id: int = 0
+    position_by_id: int = 0
+    reason: int = 0
+    volume_initial: float = 0.0
+    volume_current: float = 0.0
+    price_open: float = 0.0
+    sl: float = 0.0
+    tp: float = 0.0
+    price_current: float = 0.0
+    price_stoplimit: float = 0.0
+    symbol: str
+    comment: str = ""
+    external_id: str = ""
+
+
+class Position(Struct, frozen=True, kw_only=True):
+    """An open position. ``profit`` and ``swap`` in the account's currency."""
+
+    ticket: int
+    time: int = 0
+    time_msc: int = 0
+    time_update: int = 0
+    time_update_msc: int = 0
+    type: int
+    magic: int = 0
+    identifier: int = 0
+    reason: int = 0
+    volume: float
+    price_open: float
+    sl: float = 0.0
+    tp: float = 0.0
+    price_current: float = 0.0
+    swap: float = 0.0
+    profit: float = 0.0
+    symbol: str
+    comment: str = ""
+    external_id: str = ""
+
+
+class Deal(Struct, frozen=True, kw_only=True):
+    """An execution or a balance operation. Money in the account's currency."""
+
+    ticket: int
+    order: int = 0
+    time: int = 0
+    time_msc: int = 0
+    type: int
+    entry: int = 0
+    magic: int = 0
+    position_id: int = 0
+    reason: int = 0
+    volume: float = 0.0
+    price: float = 0.0
+    commission: float = 0.0
+    swap: float = 0.0
+    profit: float = 0.0
+    fee: float = 0.0
+    symbol: str = ""
+    comment: str = ""
+    external_id: str = ""
