@@ -1,7 +1,7 @@
 """Everything a terminal can be asked: one :class:`Command` a line.
 
 The gateway's methods, the emulator and the EA's ``Commands.mqh`` all derive from here. On the
-wire a command is a flat object (``{"t":"cmd","id":7,"op":"tick_get","ttl":2980,"symbol":"EURUSD"}``),
+wire a command is a flat object (``{"t":"cmd","id":7,"op":"tick_get","symbol":"EURUSD"}``),
 so params are structs of scalars; a member that is ``None`` is left out.
 
 Times in params are the broker's wall clock, like every time on this wire.
