@@ -1,0 +1,207 @@
+"""Everything a caller can ask of the gateway.
+
+A method is written once, as a typed coroutine in :mod:`gateway.methods`: its name is its
+address, its schema is its signature, its documentation its docstring, its errors its ``raises``.
+The JSON-RPC front, OpenRPC, the client's typed methods and the command line all derive from the
+:class:`Catalogue`. A handler cannot forget authorization: :meth:`Method.answer` does it first.
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
+
+from gateway.auth.caller import Caller, Scope
+from gateway.errors import (
+    Forbidden,
+    GatewayError,
+    InvalidParams,
+    MethodNotFound,
+    TerminalNotFound,
+    did_you_mean,
+)
+
+if TYPE_CHECKING:
+    from gateway.daemon import Daemon
+    from gateway.streams.hub import Listener, Streams
+    from gateway.trading.guard import GuardedTerminal
+
+Handler = Callable[..., Awaitable[Any]]
+Transport = Literal["http", "ws"]
+
+BOTH: tuple[Transport, ...] = ("http", "ws")
+
+TerminalName = Annotated[
+    str | None,
+    Field(description="Name of the terminal; may be left out, since a token is for one terminal."),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call in progress: who asks, and what the handler may use to answer."""
+
+    caller: Caller
+    transport: Transport
+    terminal: GuardedTerminal
+    """The caller's terminal; the only way to the market. It may be offline."""
+    streams: Streams
+    listener: Listener | None
+    """The WebSocket connection that the call came in on."""
+    daemon: Daemon
+    """What the gateway knows of itself: version, limits, clock."""
+
+
+class Params(BaseModel):
+    """Base of the models made from the handlers' signatures."""
+
+    model_config = ConfigDict(
+        extra="forbid", allow_inf_nan=False, hide_input_in_errors=True, strict=True, frozen=True
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Method:
+    """A handler and everything that can be said about it."""
+
+    handler: Handler
+    scope: Scope | None
+    """What the caller must hold; ``None`` for what anybody with a valid token may ask."""
+    raises: tuple[type[GatewayError], ...]
+    """The errors to expect beyond those of every method."""
+    params: type[Params]
+    result: Any
+    mutates: bool
+    """It can change the account: never run as a notification, never out of order in a batch."""
+    transports: tuple[Transport, ...]
+    of_terminal: bool
+    """It is about one terminal, and takes ``terminal`` beside its own params."""
+
+    @property
+    def name(self) -> str:
+        return self.handler.__name__
+
+    @property
+    def group(self) -> str:
+        """The module of :mod:`gateway.methods` that it stands in."""
+        return self.handler.__module__.rpartition(".")[2]
+
+    @property
+    def summary(self) -> str:
+        """The first sentence of the documentation."""
+        return (inspect.getdoc(self.handler) or "").partition("\n")[0]
+
+    @property
+    def description(self) -> str:
+        """The rest of the documentation."""
+        return (inspect.getdoc(self.handler) or "").partition("\n")[2].strip()
+
+    async def answer(self, call: Call, params: Mapping[str, Any] | list[Any]) -> Any:
+        """Authorize, validate, handle: the whole life of a call, in this order.
+
+        Args:
+            params: by name; a list gives them in the order of the signature.
+
+        Raises:
+            Forbidden: the caller's token lacks the scope.
+            InvalidParams: ``data.errors`` lists each field and what is wrong with it.
+            TerminalNotFound: ``terminal`` names another terminal than the token's.
+
+        """
+        if self.scope is not None and self.scope not in call.caller.scopes:
+            raise Forbidden(
+                f"{self.name} needs a token with the scope {self.scope}", scope=self.scope.value
+            )
+        given = self._by_name(params) if isinstance(params, list) else params
+        try:
+            arguments = dict(self.params.model_validate(given))
+        except ValidationError as exc:
+            raise InvalidParams(errors=_field_errors(exc)) from None
+        if self.of_terminal:
+            wanted = arguments.pop("terminal")
+            if wanted not in (None, call.caller.terminal):
+                raise TerminalNotFound(terminal=wanted, terminals=[call.caller.terminal])
+        return await self.handler(call, **arguments)
+
+    def _by_name(self, params: list[Any]) -> dict[str, Any]:
+        names = [name for name in self.params.model_fields if name != "terminal"]
+        if len(params) > len(names):
+            raise InvalidParams(
+                f"{self.name} takes at most {len(names)} params",
+                errors=[{"field": str(len(names)), "reason": "unexpected"}],
+            )
+        return dict(zip(names, params, strict=False))
+
+
+def method(
+    *,
+    scope: Scope | None,
+    raises: tuple[type[GatewayError], ...] = (),
+    mutates: bool = False,
+    transports: tuple[Transport, ...] = BOTH,
+    of_terminal: bool = True,
+) -> Callable[[Handler], Method]:
+    """Turn a typed coroutine into a :class:`Method`; see its attributes for the arguments.
+
+    The coroutine takes the :class:`Call`, then its params by keyword; types, defaults and
+    ``Field(description=...)`` of their annotations make the schema.
+    """
+
+    def decorate(handler: Handler) -> Method:
+        hints = typing.get_type_hints(handler, include_extras=True)
+        fields: dict[str, Any] = {
+            p.name: (hints[p.name], ... if p.default is p.empty else p.default)
+            for p in inspect.signature(handler).parameters.values()
+            if p.kind is p.KEYWORD_ONLY
+        }
+        if of_terminal:
+            fields["terminal"] = (TerminalName, None)
+        title = "".join(word.title() for word in handler.__name__.split("_")) + "Params"
+        params = create_model(title, __base__=Params, **fields)
+        return Method(
+            handler, scope, raises, params, hints["return"], mutates, transports, of_terminal
+        )
+
+    return decorate
+
+
+class Catalogue(Mapping[str, Method]):
+    """The methods of some modules, in the order in which they are written."""
+
+    def __init__(self, *modules: ModuleType) -> None:
+        self._methods = {
+            m.name: m for module in modules for m in vars(module).values() if isinstance(m, Method)
+        }
+
+    def __getitem__(self, name: str) -> Method:
+        try:
+            return self._methods[name]
+        except KeyError:
+            raise MethodNotFound(method=name, **did_you_mean(name, self._methods)) from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._methods
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._methods)
+
+    def __len__(self) -> int:
+        return len(self._methods)
+
+
+def result_adapter(method: Method) -> TypeAdapter[Any]:
+    """Return what checks a result against the documented shape; for tests and documents."""
+    return TypeAdapter(method.result)
+
+
+def _field_errors(exc: ValidationError) -> list[dict[str, Any]]:
+    return [
+        {"field": ".".join(str(part) for part in error["loc"]), "reason": error["msg"]}
+        for error in exc.errors(include_url=False, include_context=False, include_input=False)
+    ]
