@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -56,6 +56,9 @@ class Call:
     """The WebSocket connection that the call came in on."""
     daemon: Daemon
     """What the gateway knows of itself: version, limits, clock."""
+    after_answer: list[Callable[[], None]] = field(default_factory=list)
+    """Run by the door right after the answer is queued, with no ``await`` between: the first
+    event of a subscription follows the answer that announces it."""
 
 
 class Params(BaseModel):
