@@ -6,11 +6,26 @@ what a message *must* have is required here, so that a lying one cannot.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import UNSET, Meta, Raw, UnsetType
 
 from ea_bridge.model import Account, BookEntry, Deal, Order, Position
 from ea_bridge.model.market import Bar
+from ea_bridge.model.struct import Struct
+
+Nonce = Annotated[str, Meta(pattern=r"^[0-9a-fA-F]{64}\Z")]
+"""32 random bytes, or a proof of 32 bytes, as hexadecimal digits."""
+Label = Annotated[str, Meta(max_length=128)]
+"""A short text that a person reads; longer ones are a fault or an attack."""
+Counter = Annotated[int, Meta(ge=0, lt=2**63)]
+SymbolIndex = Annotated[int, Meta(ge=0, lt=2**31)]
+"""Index of a symbol, from the answer to ``watch``."""
+TimeMsc = Annotated[int, Meta(ge=0, lt=4_102_444_800_000)]
+"""Milliseconds of the broker's wall clock, before the year 2100; 0 where there is none."""
+TickTime = Annotated[int, Meta(ge=946_684_800_000, lt=4_102_444_800_000)]
+"""Milliseconds of the broker's wall clock, from 2000 to 2099."""
 
 
 class _Message(
@@ -25,43 +40,43 @@ class _Message(
 class Hello(_Message, frozen=True):
     """EA: who I am. ``proto`` is the span of versions spoken, ``"1-1"``."""
 
-    proto: str
-    tid: str
-    cnonce: str
-    boot: str
+    proto: Annotated[str, Meta(pattern=r"^[0-9]{1,4}-[0-9]{1,4}\Z")]
+    tid: Annotated[str, Meta(pattern=r"^[0-9A-Za-z]{12}\Z")]
+    cnonce: Nonce
+    boot: Annotated[str, Meta(min_length=1, max_length=64)]
     """Random, new with each start of the EA: another one means its memory is gone."""
-    platform: str
-    """``mt4`` or ``mt5``."""
-    login: int
-    server: str
-    ea: str = ""
-    build: int = 0
-    company: str = ""
-    currency: str = ""
-    mode: str = ""
+    platform: Annotated[str, Meta(pattern=r"^mt[45]\Z")]
+    login: Counter
+    """0 while the terminal is logged in nowhere."""
+    server: Label
+    ea: Label = ""
+    build: Counter = 0
+    company: Label = ""
+    currency: Label = ""
+    mode: Label = ""
     """``hedging``, ``netting`` or ``exchange``."""
-    trade: str = ""
+    trade: Label = ""
     """``demo``, ``contest`` or ``real``."""
-    caps: str = ""
+    caps: Annotated[str, Meta(max_length=512)] = ""
     """Capabilities, comma-separated: ``ticks,book,deals,check,lease``."""
-    q: int = 0
+    q: Counter = 0
     """Number of the last event that the EA made."""
-    link: str = "ea"
+    link: Annotated[str, Meta(pattern=r"^(ea|service)\Z")] = "ea"
 
 
 class Challenge(_Message, frozen=True):
     """Daemon: here is my proof that I know the token's server key; now yours."""
 
     proto: int
-    snonce: str
-    device: str
-    proof: str
+    snonce: Nonce
+    device: Label
+    proof: Nonce
 
 
 class Auth(_Message, frozen=True):
     """EA: your proof was right, here is mine."""
 
-    proof: str
+    proof: Nonce
 
 
 class Welcome(_Message, frozen=True):
@@ -70,10 +85,12 @@ class Welcome(_Message, frozen=True):
     session: str
     hb_ms: int
     dead_ms: int
-    ack: int
+    ack: Counter
     """The last event the daemon has; the EA sends again what came after it."""
     window: int
+    """Most counted events (``q`` above 0) that may be on the way without an ``ack``."""
     time: int
+    """The daemon's clock, UTC milliseconds."""
 
 
 class Pending(_Message, frozen=True):
@@ -92,34 +109,40 @@ class Denied(_Message, frozen=True):
     retry_ms: int
 
 
-DENIALS = ("unknown", "expired", "revoked", "account_disabled", "proof", "proto", "busy")
+DENIALS = ("unknown", "expired", "revoked", "account_disabled", "proto", "busy")
+"""``unknown`` says the same of a token nobody knows and of a proof that is wrong."""
 
 
 # --- commands ----------------------------------------------------------------------------
 
 
 class Cmd(_Message, frozen=True):
-    """Daemon: do this. The params of the command lie flat beside these members."""
+    """Daemon: do this. On the wire the params lie flat beside these members."""
 
-    id: int
+    id: Counter
     op: str
-    ttl: int = 0
+    ttl: Counter = 0
     """Milliseconds for which it is worth doing; 0 means always."""
+    params: Struct | UnsetType = UNSET
+    """An instance of the command's params. On arrival: unset where ``op`` is not in ``COMMANDS``
+    (answer 4014) or the params don't fit it (answer 4003)."""
 
 
 class Ack(_Message, frozen=True):
     """EA: taken, about to be executed. Sent for commands that trade."""
 
-    id: int
+    id: Counter
 
 
 class Res(_Message, frozen=True):
-    """EA: the answer, or one part of it: parts count from 0 and all but the last say so."""
+    """EA: the answer, or one part of it: parts count from 0, and all but the last carry
+    ``last`` false. Each part of a list is a list.
+    """
 
-    id: int
+    id: Counter
     ok: bool
     d: Raw = Raw(b"null")
-    part: int = 0
+    part: Counter = 0
     last: bool = True
     err: int = 0
     """An MQL run-time error, or 0."""
@@ -127,37 +150,42 @@ class Res(_Message, frozen=True):
     msg: str = ""
 
 
-# --- events, counted by ``q`` --------------------------------------------------------------
+# --- events --------------------------------------------------------------------------------
+#
+# An event with a ``q`` above 0 is counted: each one is the last plus 1, the daemon acknowledges it
+# and the EA sends it again after a reconnect. One without is not missed when it is lost: ticks
+# have their own cursor (``watch``), and a book or an account is followed by a newer one.
 
 
 class Ticks(_Message, frozen=True):
     """EA: ticks as ``[sym, time_msc, "bid", "ask", last, volume, flags]``.
 
     ``sym`` is the index from the ``watch`` answer. Prices are text with the symbol's digits, so
-    that they reach the client as the terminal wrote them.
+    that they reach the client as the terminal wrote them; :mod:`.ticks` checks that they are
+    plain JSON numbers.
     """
 
-    d: list[tuple[int, int, str, str, float, int, int]]
-    q: int = 0
+    d: list[tuple[SymbolIndex, TickTime, str, str, float, Counter, Counter]]
+    q: Counter = 0
 
 
 class Book(_Message, frozen=True):
     """EA: the whole order book of a symbol, best prices first on each side."""
 
-    sym: int
-    time_msc: int
+    sym: SymbolIndex
+    time_msc: TimeMsc
     d: list[BookEntry]
-    q: int = 0
+    q: Counter = 0
 
 
 class BarEvent(_Message, frozen=True, tag="bar"):
     """EA: the forming bar (``closed`` false), or one that has just closed."""
 
-    sym: int
+    sym: SymbolIndex
     timeframe: int
     d: Bar
     closed: bool = False
-    q: int = 0
+    q: Counter = 0
 
 
 class Trade(_Message, frozen=True):
@@ -167,9 +195,9 @@ class Trade(_Message, frozen=True):
     final state and ``remove``; a deal is only ever added.
     """
 
-    op: str
-    q: int
-    time_msc: int = 0
+    op: Annotated[str, Meta(pattern=r"^(add|change|remove)\Z")]
+    q: Counter
+    time_msc: TimeMsc = 0
     order: Order | UnsetType = UNSET
     position: Position | UnsetType = UNSET
     deal: Deal | UnsetType = UNSET
@@ -179,14 +207,14 @@ class AccountEvent(_Message, frozen=True, tag="account"):
     """EA: balance, equity or margin changed."""
 
     d: Account
-    q: int = 0
+    q: Counter = 0
 
 
 class Pnl(_Message, frozen=True):
     """EA: floating result of the open positions: ``[ticket, price_current, swap, profit]``."""
 
     d: list[tuple[int, float, float, float]]
-    q: int = 0
+    q: Counter = 0
 
 
 class State(_Message, frozen=True):
@@ -195,13 +223,18 @@ class State(_Message, frozen=True):
     broker: bool | None = None
     autotrading: bool | None = None
     trade_allowed: bool | None = None
-    q: int = 0
+    q: Counter = 0
 
 
 class Lost(_Message, frozen=True):
-    """EA: events from ``start`` on are gone; take a snapshot and begin a new epoch."""
+    """EA: events from ``start`` on are gone; take a snapshot and begin a new epoch.
 
-    start: int = msgspec.field(name="from")
+    The daemon's own connection says it too, when it meets a gap; ``until`` is then the first
+    event that is there again.
+    """
+
+    start: Counter = msgspec.field(name="from")
+    until: Counter = 0
 
 
 # --- either side -------------------------------------------------------------------------
@@ -210,26 +243,31 @@ class Lost(_Message, frozen=True):
 class Hb(_Message, frozen=True):
     """Either: I am alive. ``tcur`` and ``tgmt`` let the daemon learn the broker's offset.
 
-    The daemon's says which events it has (``ack``) and how long the EA may act alone; the
-    EA's echoes the daemon's ``n``, so that the round trip can be measured.
+    The daemon's says which events it has (``ack``) and how long the EA may act alone. The EA
+    answers each at once and echoes its ``n``, so that the round trip can be measured.
     """
 
-    q: int = 0
-    ack: int = 0
-    n: int = 0
+    q: Counter = 0
+    ack: Counter = 0
+    n: Counter = 0
     broker: bool = True
     autotrading: bool = True
-    backlog: int = 0
-    tcur: int = 0
-    tgmt: int = 0
-    lease_ms: int = 0
+    backlog: Counter = 0
+    tcur: Counter = 0
+    tgmt: Counter = 0
+    lease_ms: Counter = 0
 
 
 class Bye(_Message, frozen=True):
-    """Either: last words. ``replaced``, ``shutdown``, ``revoked`` or ``account_changed``."""
+    """Either: last words. ``replaced``, ``shutdown``, ``revoked``, ``account_changed``, or
+    ``proof`` of an EA that found the daemon's proof wrong.
+    """
 
-    code: str
+    code: Label
 
+
+Event = Ticks | Book | BarEvent | Trade | AccountEvent | Pnl | State | Lost
+"""What a terminal tells without being asked."""
 
 Message = (
     Hello

@@ -1,0 +1,124 @@
+"""Translate between lines and messages.
+
+Decoding is typed and happens once: a line that lacks what its message must have, or has it in
+another type, is unreadable. NaN and infinities don't exist in JSON and are refused both ways.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any, get_args
+
+import msgspec
+
+from ea_bridge.commands import COMMANDS
+from ea_bridge.model.struct import Struct
+
+from .errors import LocalProtocolError, UnreadableLine
+from .messages import Cmd, Hello, Message, Ticks
+from .ticks import PriceCheck
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
+_params = {op: msgspec.json.Decoder(command.params) for op, command in COMMANDS.items()}
+_TAGS = frozenset(kind.__struct_config__.tag for kind in get_args(Message))
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
+
+
+class _Tag(msgspec.Struct):
+    t: str
+
+
+_tag_decoder = msgspec.json.Decoder(_Tag)
+
+
+class Decoder:
+    """Lines to messages, for one conversation."""
+
+    def __init__(self) -> None:
+        self._prices = PriceCheck()
+
+    def decode(self, line: bytes) -> Message | None:
+        """Return the message, or ``None`` where its ``t`` is one we don't know yet.
+
+        Raises:
+            UnreadableLine: the line is no message.
+
+        """
+        try:
+            message = _decoder.decode(line)
+        except _UNREADABLE as error:
+            _raise_unless_unknown(line, error)
+            return None
+        if isinstance(message, Ticks):
+            self._prices.check(message)
+        elif isinstance(message, Cmd):
+            return _with_params(message, line)
+        return message
+
+
+def encode(message: Message) -> bytes:
+    """Return the line that says ``message``, without its end, as UTF-8.
+
+    Raises:
+        LocalProtocolError: the message cannot be said.
+
+    """
+    try:
+        return _encoder.encode(_flat(message) if isinstance(message, Cmd) else message)
+    except UnicodeEncodeError:
+        raise LocalProtocolError("a text has half a surrogate pair") from None
+
+
+def escape(line: bytes) -> bytes:
+    """Return the same JSON in ASCII alone, which is what an EA's parser takes."""
+    if line.isascii():
+        return line
+    return _BEYOND_ASCII.sub(_escaped, line.decode()).encode("ascii")
+
+
+def count_unknown(line: bytes, kind: type[Hello]) -> int:
+    """Return how many members of the object are not of the message: a newer peer's."""
+    members = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
+    return len(members.keys() - {*kind.__struct_encode_fields__, "t"})
+
+
+def _raise_unless_unknown(line: bytes, error: Exception) -> None:
+    """Tell a line that is no message from an unknown kind of message, which is allowed."""
+    try:
+        tag = _tag_decoder.decode(line).t
+    except _UNREADABLE:
+        raise UnreadableLine("a line is not an object with a t") from error
+    if tag in _TAGS:
+        raise UnreadableLine(f"a {tag} is malformed: {error}", tag) from error
+
+
+def _with_params(cmd: Cmd, line: bytes) -> Cmd:
+    params: Struct | msgspec.UnsetType = msgspec.UNSET
+    if cmd.op in _params:
+        try:
+            params = _params[cmd.op].decode(line)
+        except _UNREADABLE:
+            params = msgspec.UNSET
+    return msgspec.structs.replace(cmd, params=params)
+
+
+def _flat(cmd: Cmd) -> dict[str, Any]:
+    if cmd.params is msgspec.UNSET:
+        raise LocalProtocolError(f"{cmd.op} needs its params")
+    flat: dict[str, Any] = {"t": "cmd", "id": cmd.id, "op": cmd.op}
+    if cmd.ttl:
+        flat["ttl"] = cmd.ttl
+    for name, value in msgspec.structs.asdict(cmd.params).items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise LocalProtocolError(f"{name} of {cmd.op} is {value}")
+        if value is not None:
+            flat[name] = value
+    return flat
+
+
+def _escaped(match: re.Match[str]) -> str:
+    units = match[0].encode("utf-16-be").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))

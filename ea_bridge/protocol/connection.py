@@ -1,0 +1,227 @@
+"""The state machine of one conversation between a terminal and the daemon.
+
+Theory of operation
+===================
+
+Who may say what, and when, is one table. It doesn't know which side we are, so that we can't
+hold ourselves and the peer to different rules; what isn't in it is forbidden. Both ends walk
+through the same states::
+
+    IDLE -hello-> GREETED -challenge-> CHALLENGED -auth-> AUTHENTICATING -welcome-> READY -> CLOSED
+                                                            -pending-> PENDING -welcome-^
+
+Someone who has said his last word (``bye``, ``denied``) no longer listens: what the peer had on
+the way by then is discarded.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import get_args
+
+from . import codec
+from .errors import LocalProtocolError, RemoteProtocolError, UnreadableLine
+from .framing import MAX_GREETING, MAX_LINE_TO_DAEMON, MAX_LINE_TO_EA, LineReader
+from .messages import (
+    Ack,
+    Auth,
+    Bye,
+    Challenge,
+    Cmd,
+    Denied,
+    Event,
+    Hb,
+    Hello,
+    Message,
+    Pending,
+    Res,
+    Welcome,
+)
+from .sequence import EventSequence
+
+MAX_UNREADABLE = 10
+"""So many unreadable lines in a row close the link: of any kind, or of one kind among good ones
+of other kinds (an EA that sends bad prices between good heartbeats)."""
+
+
+class Role(enum.Enum):
+    """A side of the conversation."""
+
+    TERMINAL = enum.auto()
+    DAEMON = enum.auto()
+
+    @property
+    def peer(self) -> Role:
+        """The other side."""
+        return Role.DAEMON if self is Role.TERMINAL else Role.TERMINAL
+
+
+class State(enum.Enum):
+    """How far the conversation has come."""
+
+    IDLE = enum.auto()
+    GREETED = enum.auto()
+    CHALLENGED = enum.auto()
+    AUTHENTICATING = enum.auto()
+    PENDING = enum.auto()
+    READY = enum.auto()
+    CLOSED = enum.auto()
+
+
+TERMINAL, DAEMON = Role.TERMINAL, Role.DAEMON
+IDLE, GREETED, CHALLENGED, AUTHENTICATING = (
+    State.IDLE,
+    State.GREETED,
+    State.CHALLENGED,
+    State.AUTHENTICATING,
+)
+PENDING, READY, CLOSED = State.PENDING, State.READY, State.CLOSED
+_OPEN = tuple(state for state in State if state is not CLOSED)
+_EVENTS: tuple[type[Event], ...] = get_args(Event)
+
+TRANSITIONS: dict[tuple[Role, State, type[Message]], State] = {
+    (TERMINAL, IDLE, Hello): GREETED,
+    (DAEMON, GREETED, Challenge): CHALLENGED,
+    (TERMINAL, CHALLENGED, Auth): AUTHENTICATING,
+    (DAEMON, AUTHENTICATING, Welcome): READY,
+    # a device that waits for approval: both sides show that they are alive
+    (DAEMON, AUTHENTICATING, Pending): PENDING,
+    (DAEMON, PENDING, Pending): PENDING,
+    (DAEMON, PENDING, Hb): PENDING,
+    (TERMINAL, PENDING, Hb): PENDING,
+    (DAEMON, PENDING, Welcome): READY,
+    # a refusal may come before the hello: the daemon has no room
+    **{(DAEMON, state, Denied): CLOSED for state in (IDLE, GREETED, AUTHENTICATING, PENDING)},
+    (DAEMON, READY, Cmd): READY,
+    (DAEMON, READY, Hb): READY,
+    (TERMINAL, READY, Ack): READY,
+    (TERMINAL, READY, Res): READY,
+    (TERMINAL, READY, Hb): READY,
+    **{(TERMINAL, READY, event): READY for event in _EVENTS},
+    **{(role, state, Bye): CLOSED for role in Role for state in _OPEN},
+}
+
+
+@dataclass
+class Counters:
+    """What was put up with."""
+
+    unknown: int = 0
+    """Messages and members of hello that we don't know: a newer peer's."""
+    unreadable: int = 0
+    """Lines that are no message."""
+
+
+class Connection:
+    """One conversation, from our side of the wire.
+
+    Args:
+        role: the side we play; the peer plays the other.
+
+    """
+
+    def __init__(self, role: Role) -> None:
+        self.role = role
+        self.state = IDLE
+        self.counters = Counters()
+        self.events = EventSequence(0)
+        """Which of the terminal's events have come; starts anew with ``welcome.ack``."""
+        self._lines = LineReader(MAX_GREETING if role is DAEMON else MAX_LINE_TO_EA)
+        self._decoder = codec.Decoder()
+        self._in_a_row: dict[str, int] = {}
+
+    def send(self, message: Message) -> bytes:
+        """Return the bytes that say ``message``.
+
+        Raises:
+            LocalProtocolError: we may not say that now, or it is too long.
+
+        """
+        state = self._next_state(self.role, message)
+        if state is None:
+            raise LocalProtocolError(self._forbidden(self.role, message))
+        line = codec.encode(message)
+        if self.role is DAEMON:
+            line = codec.escape(line)
+        limit = MAX_LINE_TO_EA if self.role is DAEMON else MAX_LINE_TO_DAEMON
+        if len(line) > limit:
+            raise LocalProtocolError(f"a line of {len(line)} bytes exceeds {limit}")
+        self._enter(state, message)
+        return line + b"\n"
+
+    def receive_data(self, data: bytes) -> list[Message]:
+        """Return the messages that ``data`` completes.
+
+        A gap in the terminal's events is reported as a :class:`~.messages.Lost` in its place;
+        an event that was taken before is dropped.
+
+        Raises:
+            RemoteProtocolError: the peer broke the protocol; the conversation is over. What it
+                had said before that is in the error's ``received``.
+
+        """
+        received: list[Message] = []
+        if self.state is CLOSED:
+            return received
+        try:
+            for line in self._lines.feed(data):
+                message = self._read(line)
+                if message is not None:
+                    received += self._heard(message)
+                if self.state is CLOSED:
+                    break
+        except RemoteProtocolError as error:
+            self.state = CLOSED
+            error.received = received
+            raise
+        return received
+
+    def _read(self, line: bytes) -> Message | None:
+        try:
+            message = self._decoder.decode(line)
+        except UnreadableLine as error:
+            self._put_up_with(error)
+            return None
+        if message is None:
+            self.counters.unknown += 1
+        elif isinstance(message, Hello):
+            self.counters.unknown += codec.count_unknown(line, Hello)
+        if self._in_a_row:
+            self._forgive(message)
+        return message
+
+    def _put_up_with(self, error: UnreadableLine) -> None:
+        self.counters.unreadable += 1
+        for kind in {"", error.tag}:
+            self._in_a_row[kind] = self._in_a_row.get(kind, 0) + 1
+            if self._in_a_row[kind] >= MAX_UNREADABLE:
+                reason = f"{MAX_UNREADABLE} unreadable lines in a row; the last: {error}"
+                raise RemoteProtocolError(reason) from error
+
+    def _forgive(self, message: Message | None) -> None:
+        self._in_a_row.pop("", None)
+        if message is not None:
+            self._in_a_row.pop(str(message.__struct_config__.tag), None)
+
+    def _heard(self, message: Message) -> list[Message]:
+        state = self._next_state(self.role.peer, message)
+        if state is None:
+            raise RemoteProtocolError(self._forbidden(self.role.peer, message))
+        self._enter(state, message)
+        if isinstance(message, _EVENTS):
+            return list(self.events.take(message))
+        return [message]
+
+    def _next_state(self, role: Role, message: Message) -> State | None:
+        return TRANSITIONS.get((role, self.state, type(message)))
+
+    def _enter(self, state: State, message: Message) -> None:
+        self.state = state
+        if isinstance(message, Welcome) and self.role is DAEMON:
+            self._lines.max_size = MAX_LINE_TO_DAEMON
+            self.events = EventSequence(message.ack)
+
+    def _forbidden(self, role: Role, message: Message) -> str:
+        said = type(message).__name__
+        return f"{role.name} can't say {said} when {self.state.name}"

@@ -1,0 +1,47 @@
+"""Violations of the bridge's protocol.
+
+* ProtocolError
+    * LocalProtocolError: we tried to send what the protocol forbids; our bug
+    * RemoteProtocolError: the peer sent what the protocol forbids; close the link
+        * UnreadableLine: a line that is no message; ten of them in a row close the link
+        * WrongProof: the peer does not know the token
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .messages import Message
+
+
+class ProtocolError(Exception):
+    """Base class; catch it, don't raise it."""
+
+
+class LocalProtocolError(ProtocolError):
+    """We tried to break the protocol."""
+
+
+class RemoteProtocolError(ProtocolError):
+    """The peer broke the protocol."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.received: list[Message] = []
+        """What the peer said rightly in the same data, before it broke the protocol.
+
+        A trade's result may be among it, so it has to be handled before the link is closed.
+        """
+
+
+class UnreadableLine(RemoteProtocolError):
+    """The line is no message. ``tag`` is its ``t``, as far as that could be read."""
+
+    def __init__(self, reason: str, tag: str = "") -> None:
+        super().__init__(reason)
+        self.tag = tag
+
+
+class WrongProof(RemoteProtocolError):
+    """The peer could not prove that it knows the token."""
