@@ -19,7 +19,7 @@ Nonce = Annotated[str, Meta(pattern=r"^[0-9a-fA-F]{64}\Z")]
 """32 random bytes, or a proof of 32 bytes, as hexadecimal digits."""
 Label = Annotated[str, Meta(max_length=128)]
 """A short text that a person reads; longer ones are a fault or an attack."""
-Counter = Annotated[int, Meta(ge=0, lt=2**63)]
+Counter = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 SymbolIndex = Annotated[int, Meta(ge=0, lt=2**31)]
 """Index of a symbol, from the answer to ``watch``."""
 TimeMsc = Annotated[int, Meta(ge=0, lt=4_102_444_800_000)]
