@@ -1,0 +1,195 @@
+"""A request with everything that it names looked up: what the checks judge."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ea_bridge.model import (
+    Order,
+    OrderType,
+    PositionType,
+    SymbolInfo,
+    Tick,
+    TradeAction,
+    TradeRequest,
+    TradeRetcode,
+)
+
+from .answers import Refused
+from .exposure import Trade
+from .ledger import Holding
+from .money import exact
+from .terms import Script, Switches
+from .valuation import BUYS, Valuation
+
+MARKET = {OrderType.BUY, OrderType.SELL}
+LIMITS = {OrderType.BUY_LIMIT, OrderType.SELL_LIMIT}
+STOPS = {OrderType.BUY_STOP, OrderType.SELL_STOP}
+STOP_LIMITS = {OrderType.BUY_STOP_LIMIT, OrderType.SELL_STOP_LIMIT}
+PENDINGS = LIMITS | STOPS | STOP_LIMITS
+
+
+@dataclass(frozen=True)
+class Inquiry:
+    """A request, looked up. ``order`` and the positions are there where the action needs them."""
+
+    request: TradeRequest
+    now_msc: int
+    symbol: SymbolInfo
+    tick: Tick | None
+    target: Holding | None = None
+    """The position to close or to change."""
+    opposite: Holding | None = None
+    """The other position of a close-by."""
+    order: Order | None = None
+    """The pending order to change or remove."""
+
+    @property
+    def buying(self) -> bool:
+        """Whether the order would buy."""
+        return self.request.type in BUYS
+
+    @property
+    def market_price(self) -> float:
+        """The price at which the order would fill now; checked for presence beforehand."""
+        tick = self.known_tick
+        return tick.ask if self.buying else tick.bid
+
+    @property
+    def known_tick(self) -> Tick:
+        """The quote.
+
+        Raises:
+            Refused: there is none.
+
+        """
+        if self.tick is None:
+            raise Refused(TradeRetcode.PRICE_OFF)
+        return self.tick
+
+    @property
+    def trade(self) -> Trade:
+        """The fill that the order would have: at the market, or at its own price."""
+        pending = self.request.action == TradeAction.PENDING
+        price = self.request.price if pending else self.market_price
+        return Trade(
+            self.symbol, self.buying, exact(self.request.volume), exact(price), self.target
+        )
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What the checks look at besides the request."""
+
+    valuation: Valuation
+    switches: Switches
+    script: Script
+
+
+def look_up(request: TradeRequest, valuation: Valuation, now_msc: int) -> Inquiry:
+    """Find what a request names.
+
+    Raises:
+        Refused: malformed (10013), or its position (10036) or order (10035) is not there.
+
+    """
+    if not _numbers_make_sense(request):
+        raise Refused(TradeRetcode.INVALID)
+    finder = _FINDERS.get(request.action)
+    if finder is None:
+        raise Refused(TradeRetcode.INVALID)
+    return finder(request, valuation, now_msc)
+
+
+def _numbers_make_sense(request: TradeRequest) -> bool:
+    prices = (request.price, request.stoplimit, request.sl, request.tp)
+    tickets = (request.order, request.position, request.position_by, request.deviation)
+    good_prices = all(math.isfinite(price) and price >= 0 for price in prices)
+    return good_prices and math.isfinite(request.volume) and min(tickets) >= 0
+
+
+def _inquiry(
+    request: TradeRequest,
+    valuation: Valuation,
+    now_msc: int,
+    name: str,
+    *,
+    target: Holding | None = None,
+    opposite: Holding | None = None,
+    order: Order | None = None,
+) -> Inquiry:
+    symbol = valuation.prices.symbol(name)
+    if symbol is None:
+        raise Refused(TradeRetcode.INVALID)
+    tick = valuation.prices.tick(name)
+    return Inquiry(request, now_msc, symbol, tick, target, opposite, order)
+
+
+def _position(valuation: Valuation, ticket: int) -> Holding:
+    holding = valuation.ledger.holdings.get(ticket)
+    if holding is None:
+        raise Refused(TradeRetcode.POSITION_CLOSED)
+    return holding
+
+
+def _find_deal(request: TradeRequest, valuation: Valuation, now_msc: int) -> Inquiry:
+    target = None
+    if request.position and valuation.terms.hedging:
+        target = _position(valuation, request.position)
+        if target.position.symbol != request.symbol:
+            raise Refused(TradeRetcode.INVALID)
+        if request.type in MARKET and request.type == target.position.type:
+            raise Refused(TradeRetcode.INVALID)
+    return _inquiry(request, valuation, now_msc, request.symbol, target=target)
+
+
+def _find_pending(request: TradeRequest, valuation: Valuation, now_msc: int) -> Inquiry:
+    return _inquiry(request, valuation, now_msc, request.symbol)
+
+
+def _find_stops(request: TradeRequest, valuation: Valuation, now_msc: int) -> Inquiry:
+    """Stops belong to a position: by ticket, or on netting accounts by symbol."""
+    if request.position:
+        target = _position(valuation, request.position)
+    else:
+        if valuation.terms.hedging:
+            raise Refused(TradeRetcode.INVALID)
+        held = valuation.ledger.held(request.symbol)
+        if not held:
+            raise Refused(TradeRetcode.POSITION_CLOSED)
+        target = held[0]
+    if request.symbol not in ("", target.position.symbol):
+        raise Refused(TradeRetcode.INVALID)
+    return _inquiry(request, valuation, now_msc, target.position.symbol, target=target)
+
+
+def _find_order(request: TradeRequest, valuation: Valuation, now_msc: int) -> Inquiry:
+    order = valuation.ledger.orders.get(request.order)
+    if order is None or order.type not in PENDINGS:
+        raise Refused(TradeRetcode.INVALID_ORDER)
+    return _inquiry(request, valuation, now_msc, order.symbol, order=order)
+
+
+def _find_close_by(request: TradeRequest, valuation: Valuation, now_msc: int) -> Inquiry:
+    if not (valuation.terms.hedging and request.position and request.position_by):
+        raise Refused(TradeRetcode.INVALID)
+    first = _position(valuation, request.position)
+    second = _position(valuation, request.position_by)
+    same_symbol = first.position.symbol == second.position.symbol
+    types = {first.position.type, second.position.type}
+    if not same_symbol or types != {PositionType.BUY, PositionType.SELL}:
+        raise Refused(TradeRetcode.INVALID)
+    name = first.position.symbol
+    return _inquiry(request, valuation, now_msc, name, target=first, opposite=second)
+
+
+_FINDERS: dict[int, Callable[[TradeRequest, Valuation, int], Inquiry]] = {
+    TradeAction.DEAL: _find_deal,
+    TradeAction.PENDING: _find_pending,
+    TradeAction.SLTP: _find_stops,
+    TradeAction.MODIFY: _find_order,
+    TradeAction.REMOVE: _find_order,
+    TradeAction.CLOSE_BY: _find_close_by,
+}

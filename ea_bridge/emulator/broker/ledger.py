@@ -1,0 +1,181 @@
+"""The account's books: open orders and positions, past orders, deals, the balance, tickets.
+
+Every change leaves a :class:`TradeEvent`. Nothing here knows a price.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import count
+from typing import Literal
+
+import msgspec
+
+from ea_bridge.model import Deal, DealType, Order, OrderState, Position
+
+from .money import ZERO, exact
+
+MAX_EVENTS = 10_000
+"""Most events kept for one :meth:`Ledger.take_events`; the oldest are lost first, and counted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TradeEvent:
+    """One change of the books; exactly one of the three nouns is there, whole.
+
+    A removed order carries its final state; a removed position its last one.
+    """
+
+    op: Literal["add", "change", "remove"]
+    time_msc: int
+    order: Order | None = None
+    position: Position | None = None
+    deal: Deal | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holding:
+    """An open position and what MetaTrader remembers of the moment it was opened."""
+
+    position: Position
+    margin_rate: Decimal
+    """Margin currency to account currency. It stays: a position's margin never floats."""
+    profit_rate: Decimal
+    """Profit currency to account currency at the opening; serves when quotes are gone."""
+    commission: Decimal = ZERO
+    """MetaTrader 4 only: charged when the position closes."""
+
+    @property
+    def volume(self) -> Decimal:
+        """Lots."""
+        return exact(self.position.volume)
+
+    @property
+    def price(self) -> Decimal:
+        """The opening price; with several fills their volume-weighted average."""
+        return exact(self.position.price_open)
+
+
+class Ledger:
+    """The books of one account."""
+
+    def __init__(self, first_order: int, first_deal: int) -> None:
+        self.balance = ZERO
+        self.credit = ZERO
+        self.orders: dict[int, Order] = {}
+        self.holdings: dict[int, Holding] = {}
+        self.past_orders: dict[int, Order] = {}
+        self.deals: dict[int, Deal] = {}
+        self.version = 0
+        """Grows with every change of orders and positions."""
+        self.events_lost = 0
+        self._events: deque[TradeEvent] = deque(maxlen=MAX_EVENTS)
+        self._order_tickets = count(first_order)
+        self._deal_tickets = count(first_deal)
+
+    def new_order_ticket(self) -> int:
+        """Return the next ticket of orders (and of positions, which inherit it)."""
+        return next(self._order_tickets)
+
+    def new_deal_ticket(self) -> int:
+        """Return the next ticket of deals."""
+        return next(self._deal_tickets)
+
+    def take_events(self) -> list[TradeEvent]:
+        """Return what changed since last asked, in the order in which it did."""
+        events = list(self._events)
+        self._events.clear()
+        return events
+
+    def add_order(self, order: Order, now_msc: int) -> None:
+        """Take an order into the book."""
+        self.orders[order.ticket] = order
+        self._tell(TradeEvent(op="add", time_msc=now_msc, order=order))
+
+    def change_order(self, order: Order, now_msc: int) -> None:
+        """Replace an open order."""
+        self.orders[order.ticket] = order
+        self._tell(TradeEvent(op="change", time_msc=now_msc, order=order))
+
+    def finish_order(self, order: Order, state: OrderState, now_msc: int) -> Order:
+        """Move an order from the book to the history."""
+        self.orders.pop(order.ticket, None)
+        final = msgspec.structs.replace(
+            order, state=state, time_done=now_msc // 1000, time_done_msc=now_msc
+        )
+        self.past_orders[final.ticket] = final
+        self._tell(TradeEvent(op="remove", time_msc=now_msc, order=final))
+        return final
+
+    def drop_order(self, order: Order, now_msc: int) -> None:
+        """Take an order out of the book that lives on as a position: MetaTrader 4."""
+        self.orders.pop(order.ticket, None)
+        self._tell(TradeEvent(op="remove", time_msc=now_msc, order=order))
+
+    def archive_order(self, order: Order) -> None:
+        """Put an order straight into the history: MetaTrader 4's closed trades."""
+        self.past_orders[order.ticket] = order
+
+    def add_deal(self, deal: Deal) -> None:
+        """Enter a deal and its money."""
+        self.deals[deal.ticket] = deal
+        amount = sum(map(exact, (deal.profit, deal.swap, deal.commission, deal.fee)), ZERO)
+        if deal.type == DealType.CREDIT:
+            self.credit += amount
+        else:
+            self.balance += amount
+        self._tell(TradeEvent(op="add", time_msc=deal.time_msc, deal=deal))
+
+    def add_position(self, holding: Holding, now_msc: int) -> None:
+        """Open a position."""
+        self.holdings[holding.position.ticket] = holding
+        self._tell(TradeEvent(op="add", time_msc=now_msc, position=holding.position))
+
+    def change_position(self, holding: Holding, now_msc: int) -> None:
+        """Replace an open position."""
+        position = msgspec.structs.replace(
+            holding.position, time_update=now_msc // 1000, time_update_msc=now_msc
+        )
+        self.holdings[position.ticket] = dataclasses.replace(holding, position=position)
+        self._tell(TradeEvent(op="change", time_msc=now_msc, position=position))
+
+    def set_swap(self, ticket: int, swap: Decimal, now_msc: int) -> None:
+        """Set the swap of a position that there must be."""
+        holding = self.holdings[ticket]
+        position = msgspec.structs.replace(holding.position, swap=float(swap))
+        self.change_position(dataclasses.replace(holding, position=position), now_msc)
+
+    def remove_position(self, holding: Holding, now_msc: int) -> None:
+        """Close a position."""
+        self.holdings.pop(holding.position.ticket)
+        self._tell(TradeEvent(op="remove", time_msc=now_msc, position=holding.position))
+
+    def held(self, symbol: str) -> list[Holding]:
+        """Return the open positions of a symbol, oldest first."""
+        return [one for one in self.holdings.values() if one.position.symbol == symbol]
+
+    def load(self, orders: Iterable[Order], deals: Iterable[Deal]) -> None:
+        """Enter records of the past without events; new tickets continue above theirs."""
+        for order in orders:
+            open_ = order.state in (OrderState.PLACED, OrderState.PARTIAL)
+            (self.orders if open_ else self.past_orders)[order.ticket] = order
+        for deal in deals:
+            self.add_deal(deal)
+        self._events.clear()
+        self.version += 1
+        self._continue_above()
+
+    def _continue_above(self) -> None:
+        used = max([0, *self.orders, *self.past_orders, *self.holdings])
+        self._order_tickets = count(max(used + 1, self.new_order_ticket()))
+        self._deal_tickets = count(max(max(self.deals, default=0) + 1, self.new_deal_ticket()))
+
+    def _tell(self, event: TradeEvent) -> None:
+        self.version += 1
+        if len(self._events) == MAX_EVENTS:
+            self.events_lost += 1
+        self._events.append(event)

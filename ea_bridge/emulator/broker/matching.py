@@ -1,0 +1,198 @@
+"""What a tick does: it activates pending orders, hits stops, and may stop the account out."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from ea_bridge.model import (
+    Order,
+    OrderReason,
+    OrderState,
+    OrderType,
+    PositionType,
+    StopoutMode,
+    SymbolInfo,
+    Tick,
+)
+
+from .answers import Refused
+from .execution import Execution, is_market
+from .exposure import Trade, affordable
+from .inquiry import LIMITS, STOP_LIMITS
+from .ledger import Holding
+from .money import exact, rounded
+from .valuation import BUYS, Valuation
+
+_LIMIT_OF = {
+    OrderType.BUY_STOP_LIMIT: OrderType.BUY_LIMIT,
+    OrderType.SELL_STOP_LIMIT: OrderType.SELL_LIMIT,
+}
+
+
+def reached(order: Order, tick: Tick, digits: int) -> bool:
+    """Whether the market is at a pending order's price: the ask for a buy, the bid for a sell.
+
+    Stop orders that found only part of their volume stay active.
+    """
+    if is_market(order):
+        return True
+    buying = order.type in BUYS
+    market = rounded(exact(tick.ask if buying else tick.bid), digits)
+    price = exact(order.price_open)
+    if order.type in LIMITS:
+        return market <= price if buying else market >= price
+    if order.state == OrderState.PARTIAL:
+        return True
+    return market >= price if buying else market <= price
+
+
+def hit(holding: Holding, tick: Tick, digits: int) -> OrderReason | None:
+    """Return which stop of a position the market has reached: bid for long, ask for short."""
+    position = holding.position
+    long = position.type == PositionType.BUY
+    market = float(rounded(exact(tick.bid if long else tick.ask), digits))
+    sl, tp = position.sl, position.tp
+    if sl and (market <= sl if long else market >= sl):
+        return OrderReason.SL
+    if tp and (market >= tp if long else market <= tp):
+        return OrderReason.TP
+    return None
+
+
+class Matching:
+    """Runs after each tick of a symbol. Everything fills at the tick's own prices: across a gap
+    a stop gets the market price, and a limit its price or better.
+    """
+
+    def __init__(self, valuation: Valuation, execution: Execution) -> None:
+        self._valuation = valuation
+        self._ledger = valuation.ledger
+        self._execution = execution
+
+    def on_tick(self, symbol: SymbolInfo, tick: Tick, now_msc: int) -> None:
+        """Do what the symbol's new price demands: orders by ticket, then stops, then stop-out."""
+        for order in [one for one in self._ledger.orders.values() if one.symbol == symbol.name]:
+            if self._ready(order, now_msc) and reached(order, tick, symbol.digits):
+                self._activate(order, symbol, tick, now_msc)
+        for holding in self._ledger.held(symbol.name):
+            reason = hit(holding, tick, symbol.digits)
+            if reason is not None:
+                comment = self._stop_comment(holding, reason, symbol)
+                self._execution.close(holding, reason, comment, now_msc)
+        self.stop_out(now_msc)
+
+    def run_due(self, now_msc: int) -> None:
+        """Fill delayed market orders whose time has come."""
+        for ticket, due_msc in list(self._execution.due_msc.items()):
+            if now_msc < due_msc:
+                continue
+            del self._execution.due_msc[ticket]
+            order = self._ledger.orders.get(ticket)
+            if order is not None:
+                self._fill_or_cancel(order, now_msc)
+
+    def stop_out(self, now_msc: int) -> None:
+        """While the margin level is at or below the stop-out level: first drop orders that
+        reserve margin, then close the position that loses most.
+        """
+        while self._ledger.holdings and self._exhausted():
+            if self._valuation.terms.pending_margin_rate > 0 and self._ledger.orders:
+                dearest = max(self._ledger.orders, key=self._valuation.reserved)
+                order = self._ledger.orders[dearest]
+                self._ledger.finish_order(order, OrderState.CANCELED, now_msc)
+                continue
+            closable = [h for h in self._ledger.holdings.values() if self._quoted(h)]
+            if not closable:
+                return
+            worst = min(closable, key=self._loss)
+            comment = self._stop_out_comment()
+            self._execution.close(worst, OrderReason.SO, comment, now_msc)
+
+    # --- orders ----------------------------------------------------------------------------
+
+    def _ready(self, order: Order, now_msc: int) -> bool:
+        return now_msc >= self._execution.due_msc.get(order.ticket, 0)
+
+    def _activate(self, order: Order, symbol: SymbolInfo, tick: Tick, now_msc: int) -> None:
+        if order.type in STOP_LIMITS:
+            order = replace(
+                order,
+                type=_LIMIT_OF[OrderType(order.type)],
+                price_open=order.price_stoplimit,
+                price_stoplimit=0.0,
+            )
+            self._ledger.change_order(order, now_msc)
+            if not reached(order, tick, symbol.digits):
+                return
+        if is_market(order) or self._affordable(order, symbol):
+            self._fill_or_cancel(order, now_msc)
+        else:
+            self._ledger.finish_order(order, OrderState.REJECTED, now_msc)
+
+    def _affordable(self, order: Order, symbol: SymbolInfo) -> bool:
+        """A pending order is checked again when it is activated."""
+        buying = order.type in BUYS
+        price = self._valuation.prices.price(symbol, buying)
+        if price is None:
+            return False
+        trade = Trade(symbol, buying, exact(order.volume_current), price)
+        return affordable(self._valuation, trade)
+
+    def _fill_or_cancel(self, order: Order, now_msc: int) -> None:
+        """Fill what can be; an order that closes more than is left of its position is canceled.
+
+        Without volume on offer the order waits, but for a market order that allows no waiting.
+        """
+        if self._closes_too_much(order):
+            self._ledger.finish_order(order, OrderState.CANCELED, now_msc)
+            return
+        try:
+            self._execution.fill(order, now_msc)
+        except Refused:
+            if is_market(order) and order.state != OrderState.PARTIAL:
+                self._ledger.finish_order(order, OrderState.REJECTED, now_msc)
+
+    def _closes_too_much(self, order: Order) -> bool:
+        if not (self._valuation.terms.hedging and order.position_id):
+            return False
+        if order.position_id == order.ticket:
+            return False
+        target = self._ledger.holdings.get(order.position_id)
+        return target is None or exact(order.volume_current) > target.volume
+
+    # --- stops -----------------------------------------------------------------------------
+
+    def _stop_comment(self, holding: Holding, reason: OrderReason, symbol: SymbolInfo) -> str:
+        """``[sl 1.23456]``; MetaTrader 4 appends ``[sl]`` to the trade's own comment."""
+        word = "sl" if reason == OrderReason.SL else "tp"
+        position = holding.position
+        if self._valuation.terms.platform == "mt4":
+            return f"{position.comment}[{word}]"
+        price = position.sl if reason == OrderReason.SL else position.tp
+        return f"[{word} {price:.{symbol.digits}f}]"
+
+    # --- stop-out --------------------------------------------------------------------------
+
+    def _exhausted(self) -> bool:
+        terms, level = self._valuation.terms, self._valuation.margin_level()
+        if level is None:
+            return self._valuation.equity() < 0
+        if terms.stopout_mode == StopoutMode.MONEY:
+            free = self._valuation.equity() - self._valuation.used_margin()
+            return free <= terms.stopout
+        return level <= terms.stopout
+
+    def _quoted(self, holding: Holding) -> bool:
+        return self._valuation.closing_price(holding) is not None
+
+    def _loss(self, holding: Holding) -> float:
+        return float(self._valuation.floating(holding) + exact(holding.position.swap))
+
+    def _stop_out_comment(self) -> str:
+        """``[so 49.87%/498.70/1000.00]``: level, equity, margin."""
+        level = self._valuation.margin_level()
+        equity, used = self._valuation.equity(), self._valuation.used_margin()
+        body = f"so {level or 0:.2f}%/{equity:.2f}/{used:.2f}"
+        if self._valuation.terms.platform == "mt4":
+            return body.replace("so ", "so: ", 1)
+        return f"[{body}]"

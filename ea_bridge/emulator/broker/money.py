@@ -1,0 +1,27 @@
+"""Exact money: decimals inside the broker, floats only in the nouns that leave it."""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_UP, Decimal
+
+ZERO = Decimal(0)
+ONE = Decimal(1)
+
+
+def exact(value: float) -> Decimal:
+    """Return the decimal that the float was written as: 0.1 is a tenth."""
+    return Decimal(repr(value))
+
+
+def rounded(amount: Decimal, digits: int) -> Decimal:
+    """Round half away from zero, as MetaTrader rounds money (``digits`` of the currency)."""
+    return amount.quantize(ONE.scaleb(-digits), ROUND_HALF_UP)
+
+
+def on_grid(value: float, step: float) -> bool:
+    """Whether a value is a multiple of the step, but for the noise of binary floats.
+
+    MetaTrader's own quotes carry that noise (1.1721300000000001), so it is forgiven.
+    """
+    steps = exact(value) / exact(step)
+    return abs(steps - steps.to_integral_value()) < Decimal("1e-6")

@@ -1,0 +1,380 @@
+"""The broker: a trade server with one account. See :class:`Broker`."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from ea_bridge.model import (
+    Account,
+    CheckResult,
+    Deal,
+    DealType,
+    Order,
+    OrderType,
+    Position,
+    StopoutMode,
+    SymbolInfo,
+    Tick,
+    TradeAction,
+    TradeRequest,
+    TradeResult,
+    TradeRetcode,
+)
+
+from .answers import COMMENTS, Refused, answer
+from .checks import refusal, terminal_refusal
+from .execution import Execution
+from .exposure import margin_after
+from .hedging import Hedging
+from .inquiry import Bench, Inquiry, look_up
+from .ledger import Ledger, TradeEvent
+from .matching import Matching
+from .money import exact, rounded
+from .mt4 import Mt4
+from .netting import Netting
+from .positions import Accounting
+from .prices import Prices, Quotes
+from .rollover import Rollover
+from .terms import Script, Switches, Terms, terms_of
+from .valuation import Valuation
+
+_SECOND_MS = 1000
+
+
+@dataclass(frozen=True)
+class ClosedTrade:
+    """A line of MetaTrader 4's account history: the order and its money."""
+
+    order: Order
+    profit: float
+    swap: float
+    commission: float
+
+
+class Broker:
+    """Orders, fills, positions, margin and history of one account.
+
+    Sans-I/O and deterministic: it reads prices from ``quotes`` and time from its arguments
+    (milliseconds of the broker's wall clock); the seed decides where tickets begin. Feed it
+    with :meth:`on_tick` after each tick and with :meth:`on_time` at least at every midnight.
+
+    ``account`` is a template: who the account belongs to, leverage, currency, stop-out levels,
+    margin mode. Its sums are ignored; money comes in by :meth:`deposit` or :meth:`load`.
+    """
+
+    def __init__(
+        self, quotes: Quotes, account: Account, terms: Terms | None = None, *, seed: int = 0
+    ) -> None:
+        self.terms = terms_of(account) if terms is None else terms
+        self.switches = Switches()
+        self.script = Script()
+        self._template = account
+        first = random.Random(seed)  # noqa: S311 - tickets are no secrets
+        self._ledger = Ledger(first.randrange(10**8, 2 * 10**8), first.randrange(10**8, 2 * 10**8))
+        self._prices = Prices(quotes)
+        self._valuation = Valuation(self._prices, self._ledger, self.terms)
+        accounting = self._accounting()
+        self._execution = Execution(accounting, self.script)
+        self._matching = Matching(self._valuation, self._execution)
+        self._rollover = Rollover(self._valuation)
+        self._bench = Bench(self._valuation, self.switches, self.script)
+        self._requests = 0
+        self._recent: deque[int] = deque(maxlen=max(1, self.terms.requests_per_second))
+        self._carry_out = {
+            TradeAction.DEAL: self._execution.deal,
+            TradeAction.PENDING: self._execution.place,
+            TradeAction.SLTP: self._execution.change_stops,
+            TradeAction.MODIFY: self._execution.modify,
+            TradeAction.REMOVE: self._execution.remove,
+            TradeAction.CLOSE_BY: self._execution.close_by,
+        }
+
+    def _accounting(self) -> Accounting:
+        if self.terms.platform == "mt4":
+            return Mt4(self._valuation)
+        return (Hedging if self.terms.hedging else Netting)(self._valuation)
+
+    # --- requests --------------------------------------------------------------------------
+
+    def send(self, request: TradeRequest, now_msc: int) -> TradeResult:
+        """Carry out a request (``OrderSend``). Refusals are results too, never exceptions."""
+        self.on_time(now_msc)
+        self._requests += 1
+        tick = self._prices.tick(request.symbol)
+        try:
+            inquiry = self._judged(request, now_msc)
+            tick = inquiry.tick
+            self._server_mood(now_msc)
+            result = self._carry_out[TradeAction(request.action)](inquiry)
+        except Refused as refused:
+            result = self._no(refused.retcode, tick)
+        return replace(result, request_id=self._requests)
+
+    def check(self, request: TradeRequest, now_msc: int) -> CheckResult:
+        """Say whether a request would pass, and the account after it (``OrderCheck``).
+
+        ``retcode`` 0 means it would; a refusal leaves the sums 0, but for 10019, which shows the
+        margin that was too much.
+        """
+        try:
+            inquiry = self._judged(request, now_msc)
+        except Refused as refused:
+            if refused.retcode != TradeRetcode.NO_MONEY:
+                return CheckResult(retcode=refused.retcode, comment=COMMENTS[refused.retcode])
+            inquiry = look_up(request, self._valuation, now_msc)
+            return self._foreseen(inquiry, refused.retcode, COMMENTS[refused.retcode])
+        return self._foreseen(inquiry, 0, "Done")
+
+    def _judged(self, request: TradeRequest, now_msc: int) -> Inquiry:
+        refused = terminal_refusal(self._bench)
+        if refused is not None:
+            raise Refused(refused)
+        inquiry = look_up(request, self._valuation, now_msc)
+        refused = refusal(self._bench, inquiry)
+        if refused is not None:
+            raise Refused(refused)
+        return inquiry
+
+    def _server_mood(self, now_msc: int) -> None:
+        """Refuse for reasons that lie not in the request: too many of them, or the script."""
+        if self.terms.requests_per_second:
+            full = len(self._recent) == self._recent.maxlen
+            if full and now_msc - self._recent[0] < _SECOND_MS:
+                raise Refused(TradeRetcode.TOO_MANY_REQUESTS)
+            self._recent.append(now_msc)
+        if self.script.refusals:
+            raise Refused(self.script.refusals.popleft())
+
+    def _no(self, retcode: TradeRetcode, tick: Tick | None) -> TradeResult:
+        """A refusal shows the market only where the price was the reason."""
+        priced = {TradeRetcode.REQUOTE, TradeRetcode.PRICE_CHANGED}
+        return answer(retcode, tick if retcode in priced else None)
+
+    def _foreseen(self, inquiry: Inquiry, retcode: int, comment: str) -> CheckResult:
+        used = self._valuation.used_margin()
+        if inquiry.request.action == TradeAction.DEAL:
+            used = margin_after(self._valuation, inquiry.trade) or used
+        equity, balance = self._valuation.equity(), self._ledger.balance
+        return CheckResult(
+            retcode=retcode,
+            balance=float(balance),
+            equity=float(equity),
+            profit=float(self._valuation.result()),
+            margin=float(used),
+            margin_free=float(equity - used),
+            margin_level=float(equity) / float(used) * 100 if used > 0 else 0.0,
+            comment=comment,
+        )
+
+    # --- time and prices -------------------------------------------------------------------
+
+    def on_tick(self, symbol: str, tick: Tick, now_msc: int) -> None:
+        """Match orders and stops against a new tick. One without prices does nothing."""
+        with self._prices.during(symbol, tick):
+            self.on_time(now_msc)
+            spec = self._prices.symbol(symbol)
+            if spec is not None and tick.bid > 0 and tick.ask > 0:
+                self._matching.on_tick(spec, tick, now_msc)
+
+    def on_time(self, now_msc: int) -> None:
+        """Expire orders, fill delayed ones, charge swaps when a day has ended."""
+        self._rollover.on_time(now_msc)
+        self._matching.run_due(now_msc)
+
+    # --- calculations ----------------------------------------------------------------------
+
+    def calc_margin(self, type_: int, symbol: str, volume: float, price: float) -> float | None:
+        """``OrderCalcMargin``: by itself, without the positions there are; ``None`` if the
+        symbol is unknown or its currency cannot be converted.
+        """
+        spec = self._calculable(type_, symbol, volume, price)
+        if spec is None:
+            return None
+        amount = self._valuation.margin(
+            spec, exact(volume), exact(price), buying=type_ == OrderType.BUY
+        )
+        return None if amount is None else float(amount)
+
+    def calc_profit(
+        self, type_: int, symbol: str, volume: float, price_open: float, price_close: float
+    ) -> float | None:
+        """``OrderCalcProfit``; ``None`` as for :meth:`calc_margin`."""
+        spec = self._calculable(type_, symbol, volume, price_open, price_close)
+        if spec is None:
+            return None
+        amount = self._valuation.profit(
+            spec,
+            exact(volume),
+            exact(price_open),
+            exact(price_close),
+            long=type_ == OrderType.BUY,
+        )
+        return None if amount is None else float(amount)
+
+    def _calculable(self, type_: int, symbol: str, *numbers: float) -> SymbolInfo | None:
+        sane = all(math.isfinite(number) and number > 0 for number in numbers)
+        sided = type_ in (OrderType.BUY, OrderType.SELL)
+        return self._prices.symbol(symbol) if sane and sided else None
+
+    # --- the account -----------------------------------------------------------------------
+
+    def account(self) -> Account:
+        """Return the account as of the newest quotes."""
+        return self._valuation.account(self._template, self.switches)
+
+    def margin_call(self) -> bool:
+        """Whether the account is at or below its margin call level."""
+        level = self._valuation.margin_level()
+        if self.terms.stopout_mode == StopoutMode.MONEY:
+            free = self._valuation.equity() - self._valuation.used_margin()
+            return level is not None and free <= self.terms.margin_call
+        return level is not None and level <= self.terms.margin_call
+
+    def positions(self, symbol: str | None = None, ticket: int | None = None) -> list[Position]:
+        """Return open positions, oldest first, with present price and profit."""
+        return [
+            self._valuation.shown(one.position)
+            for one in self._ledger.holdings.values()
+            if symbol in (None, one.position.symbol) and ticket in (None, one.position.ticket)
+        ]
+
+    def orders(self, symbol: str | None = None, ticket: int | None = None) -> list[Order]:
+        """Return open orders with the present price of their side."""
+        return [
+            self._with_price(one)
+            for one in self._ledger.orders.values()
+            if symbol in (None, one.symbol) and ticket in (None, one.ticket)
+        ]
+
+    def _with_price(self, order: Order) -> Order:
+        spec = self._prices.symbol(order.symbol)
+        buying = order.type % 2 == OrderType.BUY
+        price = None if spec is None else self._prices.price(spec, buying)
+        return order if price is None else replace(order, price_current=float(price))
+
+    def history_orders(
+        self,
+        from_s: int | None = None,
+        to_s: int | None = None,
+        ticket: int | None = None,
+        position: int | None = None,
+    ) -> list[Order]:
+        """Return past orders by the time they ended, both ends included.
+
+        On MetaTrader 4: deleted orders and closed trades.
+        """
+        found = [
+            one
+            for one in self._ledger.past_orders.values()
+            if _within(one.time_done, from_s, to_s)
+            and ticket in (None, one.ticket)
+            and position in (None, one.position_id, one.position_by_id or None)
+        ]
+        return sorted(found, key=lambda one: (one.time_done_msc, one.ticket))
+
+    def history_deals(
+        self,
+        from_s: int | None = None,
+        to_s: int | None = None,
+        ticket: int | None = None,
+        position: int | None = None,
+    ) -> list[Deal]:
+        """Return deals by their time, both ends included; ``ticket`` is the order's, as in
+        ``HistoryParams``. Empty on MetaTrader 4, which has no deals.
+        """
+        if self.terms.platform == "mt4":
+            return []
+        return [
+            one
+            for one in self._ledger.deals.values()
+            if _within(one.time, from_s, to_s)
+            and ticket in (None, one.order)
+            and position in (None, one.position_id)
+        ]
+
+    def closed_trades(self) -> list[ClosedTrade]:
+        """Return MetaTrader 4's closed trades with their profit, swap and commission."""
+        return [
+            ClosedTrade(order, deal.profit, deal.swap, deal.commission)
+            for deal in self._ledger.deals.values()
+            if (order := self._ledger.past_orders.get(deal.position_id)) is not None
+            and self.terms.platform == "mt4"
+        ]
+
+    def take_events(self) -> list[TradeEvent]:
+        """Return what changed since last asked, in MetaTrader 5's order: order, deal, position,
+        order gone. Positions carry their present profit. MetaTrader 4 tells of no deals.
+        """
+        events = self._ledger.take_events()
+        if self.terms.platform == "mt4":
+            events = [event for event in events if event.deal is None]
+        return [self._with_profit(event) for event in events]
+
+    def _with_profit(self, event: TradeEvent) -> TradeEvent:
+        if event.position is None or event.op == "remove":
+            return event
+        position = self._valuation.shown(event.position)
+        return TradeEvent(op=event.op, time_msc=event.time_msc, position=position)
+
+    @property
+    def events_lost(self) -> int:
+        """How many events nobody took before there were too many."""
+        return self._ledger.events_lost
+
+    # --- money and seeding -----------------------------------------------------------------
+
+    def deposit(self, amount: float, now_msc: int, comment: str = "Deposit") -> Deal:
+        """Book money that comes in."""
+        return self._balance(DealType.BALANCE, amount, now_msc, comment)
+
+    def withdraw(self, amount: float, now_msc: int, comment: str = "Withdrawal") -> Deal:
+        """Book money that goes out; ``amount`` is positive."""
+        return self._balance(DealType.BALANCE, -amount, now_msc, comment)
+
+    def grant_credit(self, amount: float, now_msc: int, comment: str = "Credit") -> Deal:
+        """Book credit: it counts for equity, not for balance; negative takes it away."""
+        return self._balance(DealType.CREDIT, amount, now_msc, comment)
+
+    def _balance(self, kind: DealType, amount: float, now_msc: int, comment: str) -> Deal:
+        self.on_time(now_msc)
+        deal = Deal(
+            ticket=self._ledger.new_deal_ticket(),
+            time=now_msc // 1000,
+            time_msc=now_msc,
+            type=kind,
+            profit=float(rounded(exact(amount), self.terms.currency_digits)),
+            comment=comment,
+        )
+        self._ledger.add_deal(deal)
+        return deal
+
+    def set_swap(self, position: int, swap: float, now_msc: int) -> None:
+        """Set the swap of a position, as a broker's correction does.
+
+        Raises:
+            LookupError: there is no such position.
+
+        """
+        self._ledger.set_swap(position, rounded(exact(swap), self.terms.currency_digits), now_msc)
+
+    def load(self, orders: Iterable[Order] = (), deals: Iterable[Deal] = ()) -> None:
+        """Enter past deals and orders, and pending orders, as if they had always been there:
+        the balance follows, no events are told, new tickets continue above.
+        """
+        self._ledger.load(orders, deals)
+
+    @property
+    def balance(self) -> Decimal:
+        """The balance, exactly."""
+        return self._ledger.balance
+
+
+def _within(time_s: int, from_s: int | None, to_s: int | None) -> bool:
+    return (from_s is None or from_s <= time_s) and (to_s is None or time_s <= to_s)

@@ -1,0 +1,203 @@
+"""What the account is worth: floating profit, margin, and what one trade more would need."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from ea_bridge.model import Account, OrderType, Position, PositionType, SymbolInfo
+
+from .formulas import margin, profit
+from .ledger import Holding, Ledger
+from .legs import Legs
+from .money import ONE, ZERO, exact, rounded
+from .prices import Prices
+from .terms import Switches, Terms
+
+BUYS = {OrderType.BUY, OrderType.BUY_LIMIT, OrderType.BUY_STOP, OrderType.BUY_STOP_LIMIT}
+"""The order types that end in a buy."""
+
+
+class Valuation:
+    """Prices, books and terms put together. Sums are in the account's currency, rounded."""
+
+    def __init__(self, prices: Prices, ledger: Ledger, terms: Terms) -> None:
+        self.prices = prices
+        self.ledger = ledger
+        self.terms = terms
+        self._margin = (-1, ZERO)
+
+    def money(self, amount: Decimal) -> Decimal:
+        """Round to the account currency's smallest unit."""
+        return rounded(amount, self.terms.currency_digits)
+
+    # --- single trades ---------------------------------------------------------------------
+
+    def profit_rate(
+        self, symbol: SymbolInfo, *, long: bool, price: Decimal | None = None
+    ) -> Decimal | None:
+        """Return the rate at which a position's profit is turned into the account's currency.
+
+        A long position is closed by a sell, so its profit converts at the bid.
+        """
+        return self.prices.rate(
+            symbol, symbol.currency_profit, self.terms.currency, buying=not long, price=price
+        )
+
+    def margin_rate(
+        self, symbol: SymbolInfo, *, buying: bool, price: Decimal | None = None
+    ) -> Decimal | None:
+        """Return the rate from the margin currency to the account's."""
+        return self.prices.rate(
+            symbol, symbol.currency_margin, self.terms.currency, buying=buying, price=price
+        )
+
+    def profit(
+        self,
+        symbol: SymbolInfo,
+        volume: Decimal,
+        opened: Decimal,
+        closed: Decimal,
+        *,
+        long: bool,
+        otherwise: Decimal | None = None,
+    ) -> Decimal | None:
+        """Return what closing earns, to the cent; ``None`` if a currency cannot be converted
+        (unless there is a rate to use ``otherwise``).
+        """
+        rate = self.profit_rate(symbol, long=long, price=closed)
+        rate = otherwise if rate is None else rate
+        if rate is None:
+            return None
+        return self.money(profit(symbol, volume, opened, closed, long=long) * rate)
+
+    def margin(
+        self, symbol: SymbolInfo, volume: Decimal, price: Decimal, *, buying: bool
+    ) -> Decimal | None:
+        """Return the margin of an order by itself, to the cent (``OrderCalcMargin``)."""
+        rate = self.margin_rate(symbol, buying=buying, price=price)
+        if rate is None:
+            return None
+        return self.money(margin(symbol, volume, price, self.terms.leverage) * rate)
+
+    # --- positions -------------------------------------------------------------------------
+
+    def closing_price(self, holding: Holding) -> Decimal | None:
+        """Return the price at which the position would close now."""
+        symbol = self.prices.symbol(holding.position.symbol)
+        long = holding.position.type == PositionType.BUY
+        return None if symbol is None else self.prices.price(symbol, not long)
+
+    def floating(self, holding: Holding) -> Decimal:
+        """Return the profit if the position closed now, without swap; 0 without a quote."""
+        symbol = self.prices.symbol(holding.position.symbol)
+        price = self.closing_price(holding)
+        if symbol is None or price is None:
+            return ZERO
+        amount = self.profit(
+            symbol,
+            holding.volume,
+            holding.price,
+            price,
+            long=holding.position.type == PositionType.BUY,
+            otherwise=holding.profit_rate,
+        )
+        return ZERO if amount is None else amount
+
+    def shown(self, position: Position) -> Position:
+        """Return the position with its present price and profit, as a terminal shows it."""
+        holding = self.ledger.holdings.get(position.ticket)
+        if holding is None:
+            return position
+        price = self.closing_price(holding)
+        return replace(
+            position,
+            price_current=position.price_open if price is None else float(price),
+            profit=float(self.floating(holding)),
+        )
+
+    # --- the account -----------------------------------------------------------------------
+
+    def result(self) -> Decimal:
+        """Return ``ACCOUNT_PROFIT``: floating profit, swaps, MetaTrader 4's commission."""
+        return sum(
+            (
+                self.floating(one) + exact(one.position.swap) + one.commission
+                for one in self.ledger.holdings.values()
+            ),
+            ZERO,
+        )
+
+    def equity(self) -> Decimal:
+        """Return balance, credit and floating result."""
+        return self.ledger.balance + self.ledger.credit + self.result()
+
+    def used_margin(self) -> Decimal:
+        """Return the margin of all positions and pending orders.
+
+        It does not move with the market (positions keep the rate of their opening), so it is
+        worked out anew only when the books change.
+        """
+        version, known = self._margin
+        if version != self.ledger.version:
+            known = self.money(self._all_margins())
+            self._margin = (self.ledger.version, known)
+        return known
+
+    def margin_with(self, symbol: SymbolInfo, legs: Legs) -> Decimal:
+        """Return :meth:`used_margin` if the symbol's positions were ``legs`` instead."""
+        now = self.legs(symbol.name).margin(symbol, self.terms.leverage)
+        then = legs.margin(symbol, self.terms.leverage)
+        return self.money(self._all_margins() - now + then)
+
+    def legs(self, symbol: str) -> Legs:
+        """Return the open positions of a symbol, summed up by direction."""
+        return Legs.of(self.ledger.held(symbol))
+
+    def margin_level(self) -> Decimal | None:
+        """Return equity in percent of margin, ``None`` without margin."""
+        used = self.used_margin()
+        return self.equity() / used * 100 if used > 0 else None
+
+    def account(self, template: Account, switches: Switches) -> Account:
+        """Return the account as a terminal shows it."""
+        result, used = self.result(), self.used_margin()
+        equity = self.ledger.balance + self.ledger.credit + result
+        return replace(
+            template,
+            trade_allowed=switches.trade_allowed,
+            trade_expert=switches.server_autotrading,
+            balance=float(self.ledger.balance),
+            credit=float(self.ledger.credit),
+            profit=float(result),
+            equity=float(equity),
+            margin=float(used),
+            margin_free=float(equity - used),
+            margin_level=float(equity) / float(used) * 100 if used > 0 else 0.0,
+        )
+
+    def _all_margins(self) -> Decimal:
+        total = ZERO
+        for name in dict.fromkeys(h.position.symbol for h in self.ledger.holdings.values()):
+            symbol = self.prices.symbol(name)
+            if symbol is not None:
+                total += self.legs(name).margin(symbol, self.terms.leverage)
+        return total + self._reserved_by_orders()
+
+    def _reserved_by_orders(self) -> Decimal:
+        share = self.terms.pending_margin_rate
+        if share == 0:
+            return ZERO
+        return sum((self.reserved(ticket) for ticket in self.ledger.orders), ZERO) * share
+
+    def reserved(self, ticket: int) -> Decimal:
+        """Return the margin that a pending order would need as a position, before the rate."""
+        order = self.ledger.orders[ticket]
+        symbol = self.prices.symbol(order.symbol)
+        if symbol is None:
+            return ZERO
+        buying, price = order.type in BUYS, exact(order.price_open)
+        rate = self.margin_rate(symbol, buying=buying, price=price) or ONE
+        volume = exact(order.volume_current)
+        return margin(symbol, volume, price, self.terms.leverage) * rate
