@@ -1,0 +1,244 @@
+"""Who hears of what: topics, the listeners of each, and one joined write a loop turn.
+
+An event is encoded once, when it is published; every listener gets the same bytes. Listeners
+with equal sets of topics form a *group*, which shares one joined buffer: publishing appends the
+event to the groups of its topic, and one flush at the end of the loop turn hands each group's
+buffer to its listeners. Nothing here waits for a client, and nothing is a task.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+import msgspec
+import orjson
+
+from .frames import frame_payload, text_frame
+from .outbox import Outbox
+
+_log = logging.getLogger(__name__)
+
+MAX_PENDING_EVENTS = 4096
+"""Of one group within one loop turn; more are flushed at once."""
+MISSED = 4004
+"""Close code ``insufficient_state``: the connection missed events; reconnect and resume."""
+
+
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """One event of one topic, encoded."""
+
+    key: str
+    """The topic's."""
+    latest: bool
+    """A newer event of the topic makes this one out of date; it may be merged away."""
+    frame: bytes
+    """A complete unmasked WebSocket text frame."""
+
+    @property
+    def payload(self) -> bytes:
+        """The JSON inside the frame."""
+        return frame_payload(self.frame)
+
+
+class Sink(Protocol):
+    """What a hub delivers to."""
+
+    def deliver(self, events: Sequence[Event], joined: bytes) -> None:
+        """Take events that follow all earlier ones; must neither block nor raise.
+
+        Args:
+            events: in the order in which they were published.
+            joined: their frames, concatenated; the same object for all listeners of a group.
+
+        """
+
+
+class Listener(Sink, Protocol):
+    """One authenticated WebSocket connection, as the streams see it.
+
+    ``deliver`` writes ``joined`` after every answer that the connection has queued so far: the
+    answer to ``subscribe`` precedes the subscription's first event.
+    """
+
+    tid: str
+    """Public id of its token."""
+    by_header: bool
+    """Authenticated by the Authorization header, so it also hears what its token subscribed to
+    over ``/rpc``."""
+    outbox: Outbox
+    """What waits for it while its transport is congested."""
+    last_sent: float
+    """When the last frame was handed to its transport, in the loop's time: ``loop.time()``."""
+    heartbeat_s: float
+    """Of silence after which it wants a heartbeat."""
+
+    def end(self, code: int, reason: str) -> None:
+        """Close the connection: no event is delivered after this."""
+
+
+class Clockwork(Protocol):
+    """The part of an event loop that the streams use; every asyncio loop is one."""
+
+    def time(self) -> float:
+        """Seconds, never going back."""
+
+    def call_soon(self, callback: Callable[[], object], /) -> object:
+        """Call at the end of this loop turn."""
+
+    def call_later(self, delay: float, callback: Callable[[], object], /) -> Timer:
+        """Call after ``delay`` seconds."""
+
+
+class Timer(Protocol):
+    """A call to come."""
+
+    def cancel(self) -> None:
+        """Don't."""
+
+
+class _Group:
+    """Listeners with one set of topics; they get the same bytes."""
+
+    __slots__ = ("pending", "sinks", "topics")
+
+    def __init__(self, topics: frozenset[Topic]) -> None:
+        self.topics = topics
+        self.sinks: tuple[Sink, ...] = ()
+        self.pending: list[Event] = []
+
+
+class Topic:
+    """One channel of one terminal: its sequence, and the groups that listen."""
+
+    __slots__ = ("_head", "channel", "epoch", "groups", "key", "latest", "seq", "terminal")
+
+    def __init__(self, terminal: str, channel: str, epoch: str, *, latest: bool) -> None:
+        self.terminal = terminal
+        self.channel = channel
+        self.key = f"{terminal}/{channel}"
+        self.latest = latest
+        self.seq = 0
+        """Of the last event; counted when it is published, heard or not."""
+        self.groups: tuple[_Group, ...] = ()
+        self.epoch = ""
+        self._head = ""
+        self.begin(epoch)
+
+    def begin(self, epoch: str) -> None:
+        """Start a new epoch: what comes does not continue what was."""
+        self.epoch = epoch
+        head = orjson.dumps({"channel": self.channel, "terminal": self.terminal, "epoch": epoch})
+        self._head = f'{{"jsonrpc":"2.0","method":"event","params":{head[:-1].decode()},"seq":'
+
+    def encode(self, kind: str, data: str, ts: int, *, latest: bool) -> Event:
+        """Return an event with the present ``seq``; ``data`` is ready JSON."""
+        text = f'{self._head}{self.seq},"type":"{kind}","ts":{ts},"data":{data}}}}}'
+        return Event(self.key, latest, text_frame(text.encode()))
+
+    def snapshot(self, data: str, ts: int) -> Event:
+        """Return the topic's state as an event; it is never merged away."""
+        return self.encode("snapshot", data, ts, latest=False)
+
+
+class Hub:
+    """Delivers what is published to who listens.
+
+    Args:
+        clock: the running event loop.
+
+    """
+
+    def __init__(self, clock: Clockwork) -> None:
+        self._clock = clock
+        self._groups: dict[frozenset[Topic], _Group] = {}
+        self._of: dict[Sink, _Group] = {}
+        self._dirty: list[_Group] = []
+        self._scheduled = False
+
+    def publish(
+        self, topic: Topic, data: str, ts: int, *, kind: str = "update", latest: bool | None = None
+    ) -> None:
+        """Count an event of ``topic`` and hand it to the topic's groups.
+
+        Args:
+            data: the event's ``data``, as JSON.
+            ts: now, UTC milliseconds.
+            kind: the event's ``type``.
+            latest: if it differs from the topic's own delivery class.
+
+        """
+        topic.seq += 1
+        if topic.groups:
+            conflatable = topic.latest if latest is None else latest
+            self._append(topic, topic.encode(kind, data, ts, latest=conflatable))
+
+    def republish(self, topic: Topic, data: str, ts: int) -> None:
+        """Give everybody who listens a fresh snapshot; it takes no number of its own."""
+        if topic.groups:
+            self._append(topic, topic.snapshot(data, ts))
+
+    def listen(self, sink: Sink, topics: Iterable[Topic]) -> None:
+        """From now on, ``sink`` hears exactly ``topics``; what came before is delivered first."""
+        self.flush()
+        wanted = frozenset(topics)
+        group = self._of.get(sink)
+        if group is not None and group.topics == wanted:
+            return
+        if group is not None:
+            self._leave(sink, group)
+        if wanted:
+            self._join(sink, wanted)
+
+    def hears(self, sink: Sink) -> frozenset[Topic]:
+        """The topics that ``sink`` hears."""
+        group = self._of.get(sink)
+        return group.topics if group is not None else frozenset()
+
+    def flush(self) -> None:
+        """Deliver what is pending now, without waiting for the end of the loop turn."""
+        self._scheduled = False
+        dirty, self._dirty = self._dirty, []
+        for group in dirty:
+            events, group.pending = group.pending, []
+            joined = b"".join([event.frame for event in events])
+            for sink in group.sinks:
+                if self._of.get(sink) is group:
+                    self._deliver(sink, events, joined)
+
+    def _deliver(self, sink: Sink, events: list[Event], joined: bytes) -> None:
+        try:
+            sink.deliver(events, joined)
+        except Exception:
+            # One broken connection must not keep the others from their prices.
+            _log.exception("a listener failed to take events; it hears no more")
+            self.listen(sink, ())
+
+    def _append(self, topic: Topic, event: Event) -> None:
+        for group in topic.groups:
+            if not group.pending:
+                self._dirty.append(group)
+            group.pending.append(event)
+            if len(group.pending) >= MAX_PENDING_EVENTS:
+                self.flush()
+        if not self._scheduled:
+            self._scheduled = True
+            self._clock.call_soon(self.flush)
+
+    def _join(self, sink: Sink, topics: frozenset[Topic]) -> None:
+        group = self._groups.get(topics)
+        if group is None:
+            group = self._groups[topics] = _Group(topics)
+            for topic in topics:
+                topic.groups += (group,)
+        group.sinks += (sink,)
+        self._of[sink] = group
+
+    def _leave(self, sink: Sink, group: _Group) -> None:
+        del self._of[sink]
+        group.sinks = tuple(s for s in group.sinks if s is not sink)
+        if not group.sinks:
+            del self._groups[group.topics]
+            for topic in group.topics:
+                topic.groups = tuple(g for g in topic.groups if g is not group)
