@@ -1,0 +1,62 @@
+"""What every door hands its calls to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from gateway.auth.caller import Caller
+from gateway.catalogue import Call, Transport
+from gateway.daemon import Daemon
+from gateway.web.jsonrpc import JsonRpc
+
+if TYPE_CHECKING:
+    from gateway.streams.hub import Listener, Streams
+    from gateway.trading.guard import GuardedTerminal
+
+
+class Gatekeeper(Protocol):
+    """What the doors need of the gate."""
+
+    def admit(self, token: str) -> Caller:
+        """Return who holds the token.
+
+        Raises:
+            Unauthorized: nobody whom we let in.
+
+        """
+
+    def recheck(self, caller: Caller) -> None:
+        """Make sure that a caller still has its rights; costs next to nothing.
+
+        Raises:
+            Unauthorized: they were revoked, ran out or changed.
+
+        """
+
+    def on_change(self, callback: Callable[[str, str], None]) -> object:
+        """Have ``callback(tid, reason)`` called when a token loses its rights."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backend:
+    """The front and what calls are made of; wired once, by the web server."""
+
+    front: JsonRpc
+    gate: Gatekeeper
+    streams: Streams
+    daemon: Daemon
+    terminal_for: Callable[[Caller], GuardedTerminal]
+    """The guarded terminal of a caller's token; it may be offline."""
+
+    def call(self, caller: Caller, transport: Transport, listener: Listener | None = None) -> Call:
+        """Return what the answers to one message are made with."""
+        return Call(
+            caller=caller,
+            transport=transport,
+            terminal=self.terminal_for(caller),
+            streams=self.streams,
+            listener=listener,
+            daemon=self.daemon,
+        )

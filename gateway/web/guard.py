@@ -1,0 +1,207 @@
+"""The guard in front of every door: what a request must be before anybody looks into it.
+
+The order is fixed, and each step ends the request with a short JSON-RPC error, id null, and
+``Connection: close``:
+
+1. the target is a path (``/...``), not an absolute URL, ``*`` or an authority: 400
+2. ``Host`` is exactly one of our names with our port: 421, against DNS rebinding
+3. the peer is on this machine: 403
+4. no ``Origin``, or one that the configuration lists: 403; ``null`` never is
+5. without ``Origin`` nothing else that only a browser sends: 403
+6. there is such a door, and it takes this HTTP method, media type and encoding: 404, 405, 415
+7. no token in the URL: 401. URLs land in logs, histories and process lists
+8. at most one ``Authorization``, a Bearer: 401; then the gate looks at the token
+
+``X-Forwarded-*`` is never read, and no ``Access-Control-*`` header is sent unless the origin is
+listed.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from gateway.errors import Forbidden, GatewayError, InvalidRequest, Unauthorized
+
+log = logging.getLogger(__name__)
+
+JSON_TYPES = frozenset({"application/json", "application/json;charset=utf-8"})
+CORS_MAX_AGE_S = 600
+_SPACE_AND_QUOTES = re.compile(r'[ \t"]')
+_LOOPBACK = frozenset({"127.0.0.1", "::1"})
+_BROWSER_HEADERS = ("Referer", "Cookie", "Sec-Fetch-Site", "Sec-Fetch-Dest", "Sec-Fetch-User")
+"""``Sec-Fetch-Mode`` alone is no sign of a browser: the ``fetch`` of Node.js sends it."""
+_TOKEN_NAMES = frozenset({"auth_token", "token", "access_token"})
+
+
+class Refusal(Exception):
+    """The request ends here, with this HTTP status and this error as its body."""
+
+    def __init__(
+        self, status: int, error: GatewayError, headers: Mapping[str, str] | None = None
+    ) -> None:
+        self.status = status
+        self.error = error
+        self.headers = dict(headers or {})
+        super().__init__(error.message)
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What one path takes."""
+
+    method: Literal["GET", "POST"]
+    token: Literal["required", "optional", "never"]
+    """``never``: a document for everybody, which a person may also open in a browser."""
+    json: bool = False
+    """The request has a JSON body."""
+
+
+class Guard:
+    """Checks requests; holds no connection and does no I/O.
+
+    Args:
+        doors: what each path takes.
+        port: the port that we really listen on; a ``Host`` must name it.
+        hosts: names beside 127.0.0.1, localhost and [::1], without port.
+        origins: web origins that may call, like ``http://127.0.0.1:7402``.
+
+    """
+
+    def __init__(
+        self,
+        doors: Mapping[str, Door],
+        *,
+        port: int,
+        hosts: Collection[str] = (),
+        origins: Collection[str] = (),
+    ) -> None:
+        self._doors = doors
+        names = ("127.0.0.1", "localhost", "[::1]", *(host.lower() for host in hosts))
+        self._hosts = frozenset(f"{name}:{port}" for name in names) | (
+            frozenset(names) if port == 80 else frozenset()
+        )
+        self._origins = frozenset(origins)
+
+    def path(self, request: web.BaseRequest) -> str:
+        """Return the path of a request that may go on to its door (steps 1 to 7).
+
+        Raises:
+            Refusal: it may not.
+
+        """
+        target = request.raw_path
+        if target[:1] != "/" or target[:2] == "//":
+            raise _refused(400, InvalidRequest("The target must be a path", reason="target"))
+        headers = request.headers
+        hosts = headers.getall("Host", ())
+        if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
+            raise _refused(421, Forbidden("The Host header is not ours", reason="host"))
+        if not _is_local(request.remote):
+            raise _refused(403, Forbidden("Only this machine may call", reason="peer"))
+        path, _, query = target.partition("?")
+        door = self._doors.get(path)
+        public = door is not None and door.token == "never"  # noqa: S105  # no password
+        self._check_browser(request, public=public)
+        if door is None:
+            raise _refused(404, InvalidRequest("There is no such path", reason="path"))
+        self._check_form(request, door)
+        if query and _TOKEN_NAMES & {name.lower() for name, _ in parse_qsl(query, True)}:
+            log.warning("refused %s with a token in the URL: treat that token as leaked", path)
+            raise _unauthorized("A token never goes into the URL", reason="malformed")
+        return path
+
+    def token(self, request: web.BaseRequest) -> str | None:
+        """Return the token of the ``Authorization`` header, or ``None`` without one (step 8).
+
+        Raises:
+            Unauthorized: there are several such headers, or the one is no Bearer.
+
+        """
+        given = request.headers.getall("Authorization", ())
+        if not given:
+            return None
+        scheme, _, token = given[0].partition(" ")
+        if len(given) > 1 or scheme.lower() != "bearer":
+            raise Unauthorized("Send one header Authorization: Bearer", reason="malformed")
+        return token
+
+    def cors(self, request: web.BaseRequest) -> dict[str, str]:
+        """Return the headers that let a listed origin read the answer; none for all others."""
+        origin = request.headers.get("Origin")
+        if origin is None or origin not in self._origins:
+            return {}
+        return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
+
+    def is_preflight(self, request: web.BaseRequest) -> bool:
+        """Whether a browser asks if a page of a listed origin may call."""
+        return request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
+
+    def preflight(self, request: web.BaseRequest) -> dict[str, str]:
+        """Return the headers that answer a preflight of a listed origin."""
+        return self.cors(request) | {
+            "Access-Control-Allow-Methods": "POST",
+            "Access-Control-Allow-Headers": "Authorization, Content-Type",
+            "Access-Control-Max-Age": str(CORS_MAX_AGE_S),
+        }
+
+    def _check_browser(self, request: web.BaseRequest, *, public: bool) -> None:
+        headers = request.headers
+        origins = headers.getall("Origin", ())
+        if origins:
+            if len(origins) > 1 or origins[0] not in self._origins:
+                raise _refused(403, Forbidden("This origin may not call", reason="origin"))
+            return
+        if public and headers.get("Sec-Fetch-Site") == "none" and "Referer" not in headers:
+            return  # a person typed the address of a document
+        for name in _BROWSER_HEADERS:
+            if name in headers:
+                raise _refused(403, Forbidden("Web pages may not call", reason="browser"))
+
+    def _check_form(self, request: web.BaseRequest, door: Door) -> None:
+        if request.method != door.method:
+            if door.json and self.cors(request) and self.is_preflight(request):
+                return
+            error = InvalidRequest(f"Use {door.method}", reason="http_method")
+            raise _refused(405, error, Allow=door.method)
+        if door.json:
+            _check_json(request)
+
+
+def _check_json(request: web.BaseRequest) -> None:
+    types = request.headers.getall("Content-Type", ())
+    if len(types) != 1 or _SPACE_AND_QUOTES.sub("", types[0]).lower() not in JSON_TYPES:
+        error = InvalidRequest("Send Content-Type: application/json", reason="media_type")
+        raise _refused(415, error)
+    if "Content-Encoding" in request.headers:
+        error = InvalidRequest("Send the body uncompressed", reason="content_encoding")
+        raise _refused(415, error)
+
+
+def _is_local(address: str | None) -> bool:
+    if address in _LOOPBACK:
+        return True
+    try:
+        return address is not None and ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def _refused(status: int, error: GatewayError, **headers: str) -> Refusal:
+    return Refusal(status, error, headers)
+
+
+def _unauthorized(message: str, **data: Any) -> Refusal:
+    return unauthorized(Unauthorized(message, **data))
+
+
+def unauthorized(error: Unauthorized) -> Refusal:
+    """Return the 401 that carries the error."""
+    return Refusal(401, error, {"WWW-Authenticate": "Bearer"})

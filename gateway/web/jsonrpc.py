@@ -1,0 +1,365 @@
+"""The JSON-RPC 2.0 front: bytes in, the catalogue's answers out.
+
+The library jsonrpcserver runs the methods and shapes results and responses. Parsing, limits,
+validation, batches and error hygiene are ours, because its own reach clients with defects: it
+puts the text of exceptions on the wire, loses a whole batch to one bad item, to one result that
+is no JSON or to one cancelled future, accepts and emits NaN, and bounds nothing.
+
+What is tolerated: a fractional id; ``"id": null`` (a request, answered with id null); a member
+given twice in one object, of which the last counts, as with nearly every JSON parser. What is
+not: NaN and Infinity, numbers over the range of a double, more than 1024 levels of nesting,
+lone surrogates, bytes that are not UTF-8 (all ``parse_error``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import orjson
+from jsonrpcserver import Error, Result, Success
+from jsonrpcserver.async_dispatcher import call as run_method
+from jsonrpcserver.dispatcher import to_response
+from jsonrpcserver.request import Request
+from jsonrpcserver.response import to_serializable_one
+from jsonrpcserver.sentinels import NOID
+
+from gateway.catalogue import Call, Method
+from gateway.config import Limits
+from gateway.errors import (
+    Cancelled,
+    GatewayError,
+    InternalError,
+    InvalidParams,
+    InvalidRequest,
+    LimitExceeded,
+    MethodNotFound,
+    MethodNotSupported,
+    Overloaded,
+    ParseError,
+    ShuttingDown,
+    TooLarge,
+    Unauthorized,
+    did_you_mean,
+)
+from gateway.web.in_flight import Id, InFlight
+
+log = logging.getLogger(__name__)
+
+MAX_CONCURRENT_READS = 32
+"""Reads of one batch that are answered at a time."""
+_EXACT_FLOAT = 2**53
+"""A float from here on may be an integer of the client's that we could not echo unchanged."""
+
+Response = dict[str, Any]
+Params = dict[str, Any] | list[Any]
+
+HTTP_STATUS = {
+    error.code: error.http_status
+    for error in (LimitExceeded, Overloaded, ShuttingDown, Unauthorized)
+}
+"""Of an answer to ``POST /rpc`` that is this error as a whole; 200 for all others."""
+
+_MEMBERS = frozenset({"jsonrpc", "method", "params", "id"})
+
+
+class Answer(NamedTuple):
+    """What the front says to one message."""
+
+    body: bytes | None
+    """``None`` when the message held notifications alone."""
+    error: dict[str, Any] | None = None
+    """The error object when it is the whole answer, else ``None``."""
+
+
+class Context(NamedTuple):
+    """What a method gets to see beside its params."""
+
+    call: Call
+    in_flight: InFlight | None
+    """``None`` on HTTP."""
+
+
+class _Entry(NamedTuple):
+    answer: Callable[[Context, Params], Awaitable[Any]]
+    mutates: bool
+    transports: tuple[str, ...]
+
+
+class JsonRpc:
+    """Answers messages from the catalogue; both doors share one.
+
+    Args:
+        catalogue: the methods.
+        limits: ``max_batch`` and ``max_response_bytes``.
+        document: the OpenRPC document, for ``rpc.discover``.
+
+    """
+
+    def __init__(
+        self, catalogue: Mapping[str, Method], limits: Limits, *, document: bytes = b"{}"
+    ) -> None:
+        self._limits = limits
+        self._document = orjson.Fragment(document)
+        self._methods = {name: _from_catalogue(method) for name, method in catalogue.items()}
+        self._methods["rpc.discover"] = _Entry(self._discover, False, ("http", "ws"))
+        self._methods["cancel_request"] = _Entry(_cancel_request, False, ("ws",))
+        self.dropped_notifications = 0
+        """Mutating calls without an id: nobody could have learnt how they ended."""
+
+    async def answer(self, raw: bytes, call: Call, in_flight: InFlight | None = None) -> Answer:
+        """Answer one message: a request, a notification or a batch of them.
+
+        Never raises but ``CancelledError``, when the task itself is being cancelled.
+        """
+        try:
+            message = orjson.loads(raw)
+        except orjson.JSONDecodeError as exc:
+            return refuse(ParseError(reason="not_json", position=exc.pos))
+        context = Context(call, in_flight)
+        if type(message) is list:
+            return await self._batch(message, context)
+        if self._mutates(message) and in_flight is not None:
+            in_flight.protect()
+        response = await self._one(message, context)
+        if response is None:
+            return Answer(None)
+        body, response = self._dump(response, self._limits.max_response_bytes)
+        return Answer(body, response.get("error"))
+
+    async def _batch(self, items: list[Any], context: Context) -> Answer:
+        if not items:
+            return refuse(InvalidRequest("The batch is empty", reason="empty_batch"))
+        limit = self._limits.max_batch
+        if len(items) > limit:
+            return refuse(
+                InvalidRequest(
+                    f"A batch may hold {limit} calls", reason="batch_too_large", limit=limit
+                )
+            )
+        if any(self._mutates(item) for item in items):
+            if context.in_flight is not None:
+                context.in_flight.protect()
+            responses = [await self._one(item, context) for item in items]
+        else:
+            responses = await self._reads(items, context)
+        return self._joined([response for response in responses if response is not None])
+
+    async def _reads(self, items: list[Any], context: Context) -> list[Response | None]:
+        responses: list[Response | None] = [None] * len(items)
+        waiting = iter(enumerate(items))
+
+        async def answer_in_turn(turns: Iterator[tuple[int, Any]]) -> None:
+            for index, item in turns:
+                responses[index] = await self._one(item, context)
+
+        workers = min(len(items), MAX_CONCURRENT_READS)
+        await asyncio.gather(*(answer_in_turn(waiting) for _ in range(workers)))
+        return responses
+
+    def _joined(self, responses: list[Response]) -> Answer:
+        if not responses:
+            return Answer(None)
+        bodies, room = [], self._limits.max_response_bytes
+        for response in responses:
+            body, _ = self._dump(response, room)
+            bodies.append(body)
+            room -= len(body)
+        return Answer(b"[" + b",".join(bodies) + b"]")
+
+    def _mutates(self, item: Any) -> bool:
+        if type(item) is not dict or type(name := item.get("method")) is not str:
+            return False
+        entry = self._methods.get(name)
+        return entry is not None and entry.mutates
+
+    async def _one(self, item: Any, context: Context) -> Response | None:
+        """Answer one item, or nothing to a notification; errors never leave it."""
+        try:
+            request = _checked(item)
+        except InvalidRequest as exc:
+            return error_response(exc, _echo(item))
+        entry = self._methods.get(request.method)
+        if request.id is NOID and entry is not None and entry.mutates:
+            self.dropped_notifications += 1
+            log.warning("dropped a %s that came as a notification", request.method)
+            return None
+        try:
+            result = await self._run(request, entry, context)
+        except GatewayError as exc:
+            result = Error(**exc.as_dict())
+        if request.id is NOID:
+            return None
+        return to_serializable_one(to_response(request, result))  # type: ignore[return-value]  # a dict, for one response
+
+    async def _run(self, request: Request, entry: _Entry | None, context: Context) -> Result:
+        if entry is None:
+            near = did_you_mean(request.method, self._methods)
+            raise MethodNotFound(method=request.method[:64], **near)
+        if context.call.transport not in entry.transports:
+            raise MethodNotSupported(
+                f"{request.method} works on /ws only", transport=context.call.transport
+            )
+        in_flight = context.in_flight
+        if in_flight is None or request.id is NOID or request.id is None:
+            return await run_method(request, context, _fenced(request, entry))
+        in_flight.enter(request.id, mutates=entry.mutates)
+        try:
+            return await run_method(request, context, _fenced(request, entry))
+        finally:
+            in_flight.leave(request.id)
+
+    def _dump(self, response: Response, room: int) -> tuple[bytes, Response]:
+        """Serialise one response of a message; what cannot be sent becomes that item's error."""
+        try:
+            body = orjson.dumps(response)
+        except TypeError:
+            response = error_response(
+                _internal("the result of a method is no JSON"), response["id"]
+            )
+            body = orjson.dumps(response)
+        if len(body) > room and "result" in response:
+            too_large = TooLarge(
+                "The answer is over the limit: ask for less at a time",
+                limit=self._limits.max_response_bytes,
+                size=len(body),
+                hint="limit, cursor or a shorter range",
+            )
+            response = error_response(too_large, response["id"])
+            body = orjson.dumps(response)
+        return body, response
+
+    async def _discover(self, context: Context, params: Params) -> Any:
+        _none_but((), params)
+        return self._document
+
+
+def refuse(error: GatewayError) -> Answer:
+    """Return the answer to a message that could not even be told apart: its id is null."""
+    return Answer(orjson.dumps(error_response(error, None)), error.as_dict())
+
+
+def _from_catalogue(method: Method) -> _Entry:
+    async def answer(context: Context, params: Params) -> Any:
+        return await method.answer(context.call, params)
+
+    return _Entry(answer, method.mutates, method.transports)
+
+
+async def _cancel_request(context: Context, params: Params) -> dict[str, bool]:
+    given = _none_but(("id",), params)
+    request_id = given.get("id")
+    if not isinstance(request_id, int | str | float):
+        raise InvalidParams(errors=[{"field": "id", "reason": "the id of a request in flight"}])
+    if context.in_flight is None:
+        raise MethodNotSupported("cancel_request works on /ws only", transport="http")
+    return {"cancelled": context.in_flight.cancel(request_id)}
+
+
+def _none_but(names: tuple[str, ...], params: Params) -> dict[str, Any]:
+    given = params if isinstance(params, dict) else dict(zip(names, params, strict=False))
+    if len(params) > len(names) or not given.keys() <= set(names):
+        raise InvalidParams(errors=[{"field": str(len(names)), "reason": "unexpected"}])
+    return given
+
+
+def _fenced(request: Request, entry: _Entry) -> Callable[..., Awaitable[Result]]:
+    """Return the method in jsonrpcserver's shape, which sees no exception of ours.
+
+    It would put the text of one on the wire, and a CancelledError would leave the caller without
+    an answer.
+    """
+
+    async def method(context: Context, params: Params) -> Result:
+        try:
+            return Success(await entry.answer(context, params))
+        except GatewayError as exc:
+            return Error(**exc.as_dict())
+        except asyncio.CancelledError:
+            return Error(**_cancelled(request, entry, context).as_dict())
+        except Exception:
+            outcome = {"outcome": "unknown"} if entry.mutates else {}
+            return Error(**_internal(f"{request.method} failed", **outcome).as_dict())
+
+    return method
+
+
+def _cancelled(request: Request, entry: _Entry, context: Context) -> Cancelled:
+    """Return the answer to a call that ended in a CancelledError.
+
+    Raises:
+        CancelledError: the whole task is being cancelled, not something the call waited for.
+
+    """
+    if context.in_flight is not None and context.in_flight.took_cancellation(request.id):
+        return Cancelled()
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+    log.error("%s: something that it waited for was cancelled", request.method)
+    return Cancelled(**({"outcome": "unknown"} if entry.mutates else {}))
+
+
+def _internal(what: str, **data: Any) -> InternalError:
+    """Log the exception being handled; return the error that tells the client where to look."""
+    trace_id = secrets.token_hex(4)
+    log.exception("%s (trace_id %s)", what, trace_id)
+    return InternalError(trace_id=trace_id, **data)
+
+
+def _checked(item: Any) -> Request:
+    """Return the item as a request or notification.
+
+    Raises:
+        InvalidRequest: ``data.reason`` says in what it is none.
+
+    """
+    if type(item) is not dict:
+        raise InvalidRequest(reason="not_an_object")
+    if item.get("jsonrpc") != "2.0":
+        raise InvalidRequest('"jsonrpc" must be "2.0"', reason="bad_version")
+    if type(item.get("method")) is not str:
+        raise InvalidRequest('"method" must be a string', reason="bad_method")
+    if "id" in item and not _is_id(item["id"]):
+        raise InvalidRequest('"id" must be a string or an integer', reason="bad_id")
+    if type(params := item.get("params", [])) not in (dict, list):
+        raise InvalidRequest('"params" must be an object or an array', reason="bad_params")
+    if not item.keys() <= _MEMBERS:
+        raise _unknown_member(item)
+    # jsonrpcserver would spread params over the method's arguments; ours takes them as one
+    return Request(item["method"], [params], item.get("id", NOID))
+
+
+def _unknown_member(item: dict[str, Any]) -> InvalidRequest:
+    member = min(item.keys() - _MEMBERS)
+    hint = {}
+    if "auth_token" in item:
+        member = "auth_token"
+        hint = {"hint": "send the token in the header Authorization: Bearer, or in hello's params"}
+    return InvalidRequest(
+        "A request has the members jsonrpc, id, method and params alone",
+        reason="unknown_member",
+        member=member[:64],
+        **hint,
+    )
+
+
+def _is_id(given: object) -> bool:
+    if type(given) is float:
+        return abs(given) < _EXACT_FLOAT
+    return given is None or type(given) in (int, str)
+
+
+def _echo(item: Any) -> Id | None:
+    """Return the id of an invalid request, if it has a good one."""
+    if type(item) is dict and _is_id(item.get("id")):
+        return item.get("id")
+    return None
+
+
+def error_response(error: GatewayError, request_id: Id | None) -> Response:
+    """Return the response object that carries the error."""
+    return {"jsonrpc": "2.0", "error": error.as_dict(), "id": request_id}

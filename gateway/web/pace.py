@@ -1,0 +1,43 @@
+"""How fast wrong tokens are answered."""
+
+from __future__ import annotations
+
+import asyncio
+
+FAILURES_PER_S = 10.0
+"""Answers to wrong tokens, of all callers together."""
+BURST = 10
+"""As many are answered at once after a quiet while: a typing error costs nobody time."""
+MAX_WAIT_S = 5.0
+"""Who would wait longer gets no answer at all."""
+
+
+class Overrun(Exception):
+    """So many tokens fail that this failure gets no answer."""
+
+
+class Pace:
+    """Spaces out failures, and only failures.
+
+    Nobody is locked out: on loopback every caller has one address, so a lock would be a weapon
+    in the hands of whoever fails on purpose. A valid token never comes here.
+    """
+
+    def __init__(self, per_second: float = FAILURES_PER_S) -> None:
+        self._interval_s = 1 / per_second
+        self._free_at = 0.0
+
+    async def turn(self) -> None:
+        """Wait until one more failure may be answered.
+
+        Raises:
+            Overrun: that would take longer than ``MAX_WAIT_S``.
+
+        """
+        now = asyncio.get_running_loop().time()
+        free_at = max(self._free_at, now - BURST * self._interval_s) + self._interval_s
+        if free_at - now > MAX_WAIT_S:
+            raise Overrun
+        self._free_at = free_at
+        if free_at > now:
+            await asyncio.sleep(free_at - now)

@@ -1,0 +1,190 @@
+"""The web server: sockets, guard, doors, and their start and end."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from gateway.auth.caller import Caller
+from gateway.catalogue import Method
+from gateway.daemon import Daemon
+from gateway.errors import ShuttingDown, Unauthorized
+from gateway.web.backend import Backend, Gatekeeper
+from gateway.web.connections import Connections, connection_of
+from gateway.web.guard import Door, Guard, Refusal, unauthorized
+from gateway.web.jsonrpc import JsonRpc
+from gateway.web.pace import FAILURES_PER_S, Overrun, Pace
+from gateway.web.responses import json_response, refusal_response
+from gateway.web.rpc import RpcDoor
+from gateway.web.ws.door import WsDoor
+
+if TYPE_CHECKING:
+    from gateway.streams.hub import Streams
+    from gateway.trading.guard import GuardedTerminal
+
+log = logging.getLogger(__name__)
+
+BACKLOG = 128
+STOP_S = 0.3
+"""For each of the five stages of a stop; what needs longer is cut."""
+OPENRPC = "/openrpc.json"
+RPC_PATHS = ("/rpc", "/v1/rpc")
+WS_PATHS = ("/ws", "/v1/ws")
+DOCUMENT_HEADERS = {"Cross-Origin-Resource-Policy": "same-origin"}
+
+
+class WebServer:
+    """``/rpc``, ``/ws`` and the documents on the given sockets.
+
+    Args:
+        sockets: bound, not listening; all on one port. See
+            :func:`gateway.web.sockets.bind_loopback`.
+        catalogue: the methods.
+        gate: who may call. The server listens to its changes.
+        terminal_for: the guarded terminal of a caller's token.
+        openrpc: the document that ``rpc.discover`` and ``/openrpc.json`` give out.
+        documents: more of them, by path.
+        hosts: names that a ``Host`` header may carry beside the loopback ones.
+        origins: web origins whose pages may call.
+        failures_per_s: answers to wrong tokens, of all callers together.
+
+    """
+
+    def __init__(
+        self,
+        sockets: Sequence[socket.socket],
+        *,
+        catalogue: Mapping[str, Method],
+        gate: Gatekeeper,
+        streams: Streams,
+        daemon: Daemon,
+        terminal_for: Callable[[Caller], GuardedTerminal],
+        openrpc: bytes,
+        documents: Mapping[str, bytes] | None = None,
+        hosts: Collection[str] = (),
+        origins: Collection[str] = (),
+        failures_per_s: float = FAILURES_PER_S,
+    ) -> None:
+        self._sockets = list(sockets)
+        self._documents = {
+            "/healthz": b'{"status":"ok"}',
+            OPENRPC: openrpc,
+            **(documents or {}),
+        }
+        self._gate = gate
+        self._pace = Pace(failures_per_s)
+        self.front = JsonRpc(catalogue, daemon.limits, document=openrpc)
+        backend = Backend(
+            front=self.front,
+            gate=gate,
+            streams=streams,
+            daemon=daemon,
+            terminal_for=terminal_for,
+        )
+        self._rpc = RpcDoor(backend)
+        self._ws = WsDoor(backend, self._admit)
+        self._guard = Guard(self._doors(), port=self.port, hosts=hosts, origins=origins)
+        self._limits = daemon.limits
+        self._runner: web.ServerRunner | None = None
+        self._connections: Connections | None = None
+        self._stopping = False
+        gate.on_change(self._token_changed)
+
+    @property
+    def port(self) -> int:
+        """The port of all our sockets."""
+        port: int = self._sockets[0].getsockname()[1]
+        return port
+
+    @property
+    def open_connections(self) -> int:
+        """HTTP and WebSocket connections that are open now."""
+        return 0 if self._connections is None else len(self._connections)
+
+    @property
+    def open_websockets(self) -> int:
+        """WebSocket connections among them."""
+        return len(self._ws)
+
+    async def start(self) -> None:
+        """Begin to listen."""
+        self._connections = Connections(self._handle, self._limits)
+        self._runner = web.ServerRunner(self._connections, shutdown_timeout=STOP_S)
+        await self._runner.setup()
+        for sock in self._sockets:
+            await web.SockSite(self._runner, sock, backlog=BACKLOG).start()
+        log.info("listening on port %d", self.port)
+
+    async def stop(self, reason: str = "shutdown", restart_in_ms: int | None = None) -> None:
+        """Close all connections and stop listening; takes less than two seconds.
+
+        Args:
+            reason: told to WebSocket clients in the event ``server_shutdown``.
+            restart_in_ms: when they may come back, where that is known.
+
+        """
+        self._stopping = True
+        self._ws.shut(reason, restart_in_ms)
+        await self._ws.finish(STOP_S)
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    def _doors(self) -> dict[str, Door]:
+        doors = {path: Door("GET", "never") for path in self._documents}
+        doors |= {path: Door("POST", "required", json=True) for path in RPC_PATHS}
+        doors |= {path: Door("GET", "optional") for path in WS_PATHS}
+        return doors
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        headers = self._guard.cors(request)
+        try:
+            return await self._answer(request, headers)
+        except Refusal as refusal:
+            return refusal_response(refusal, headers)
+        except Unauthorized as error:
+            return refusal_response(unauthorized(error), headers)
+        except Overrun:
+            connection_of(request).abort()
+            return web.Response()  # nobody gets to see it
+
+    async def _answer(
+        self, request: web.BaseRequest, headers: Mapping[str, str]
+    ) -> web.StreamResponse:
+        path = self._guard.path(request)
+        if self._stopping:
+            raise Refusal(503, ShuttingDown())
+        if path in self._documents:
+            return json_response(self._documents[path], {**DOCUMENT_HEADERS, **headers})
+        if request.method == "OPTIONS":
+            return web.Response(status=204, headers=self._guard.preflight(request))
+        token = self._guard.token(request)
+        caller = None if token is None else await self._admit(token)
+        if path in WS_PATHS:
+            return await self._ws.answer(request, caller)
+        if caller is None:
+            raise Unauthorized("Send the header Authorization: Bearer", reason="missing")
+        connection_of(request).known()
+        return await self._rpc.answer(request, caller, headers)
+
+    async def _admit(self, token: str) -> Caller:
+        """Let a token in at once; a wrong one is answered at the pace of failures.
+
+        Raises:
+            Unauthorized: the gate does not let it in.
+            Overrun: so many fail that this one gets no answer.
+
+        """
+        try:
+            return self._gate.admit(token)
+        except Unauthorized as error:
+            await self._pace.turn()
+            log.warning("refused a token: %s", error.data.get("reason"))
+            raise
+
+    def _token_changed(self, tid: str, reason: str) -> None:
+        self._ws.end_token(tid)

@@ -1,0 +1,1 @@
+"""``GET /ws``: JSON-RPC and events over one WebSocket."""

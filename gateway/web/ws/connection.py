@@ -1,0 +1,328 @@
+"""One WebSocket connection: messages in, answers and events out, from login to close.
+
+Requests are answered concurrently, each in a task that ends at once where nothing has to be
+waited for. With ``max_in_flight`` of them, or while the peer does not read its answers, the
+connection is not read: TCP tells the peer to wait.
+
+A connection ends through :meth:`WsConnection.end` alone, whoever is the reason: it sends the
+close frame, stops sending, and gives the peer a moment to answer before the socket is cut.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, Protocol
+
+from aiohttp import WSMsgType, web
+
+from gateway.auth.caller import Caller
+from gateway.errors import ParseError, Unauthorized
+from gateway.streams.frames import text_frame
+from gateway.streams.hub import Event
+from gateway.streams.outbox import Outbox
+from gateway.web.backend import Backend
+from gateway.web.connections import Connection
+from gateway.web.in_flight import InFlight
+from gateway.web.pace import Overrun
+from gateway.web.ws.frames import PING, CloseCode, close_frame, pong_frame
+from gateway.web.ws.login import MAX_HELLO_BYTES, NotHello, hello_of
+from gateway.web.ws.sender import Sender
+
+log = logging.getLogger(__name__)
+
+HELLO_S = 5.0
+"""The first message must have logged in by then."""
+PING_EVERY_S = 15.0
+PONG_WITHIN_S = 7.5
+CLOSE_S = 1.0
+"""From our close frame to the end of the socket, where the peer does not close first."""
+CUT_S = 0.25
+"""The same for a token that was revoked."""
+MAX_UNPARSABLE = 10
+MAX_PINGS = 200
+"""Of the peer, between two of ours."""
+
+
+class Lobby(Protocol):
+    """What a connection asks of the door that it came in by."""
+
+    admit: Callable[[str], Awaitable[Caller]]
+    """Return who holds the token; wrong ones are answered at the pace of failures."""
+
+    def enter(self, connection: WsConnection) -> bool:
+        """Count a connection that has logged in; return whether its token may have one more."""
+
+
+class WsConnection:
+    """A client on ``/ws``; also the listener that the streams deliver to.
+
+    Args:
+        caller: who it is, or ``None`` when the first message has to tell.
+        by_header: it logged in with an ``Authorization`` header, so it also gets the events of
+            the subscriptions that its token made over ``/rpc``.
+        tasks: where running calls are kept; it outlives the connection.
+
+    """
+
+    def __init__(
+        self,
+        socket: web.WebSocketResponse,
+        connection: Connection,
+        transport: asyncio.Transport,
+        *,
+        backend: Backend,
+        lobby: Lobby,
+        outbox: Outbox,
+        caller: Caller | None,
+        by_header: bool,
+        tasks: set[asyncio.Task[None]],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.tid = "" if caller is None else caller.tid
+        self.by_header = by_header
+        self.outbox = outbox
+        self.last_sent = self._loop.time()
+        self.heartbeat_s = PING_EVERY_S
+        self._caller = caller
+        self._socket = socket
+        self._connection = connection
+        self._transport = transport
+        self._backend = backend
+        self._lobby = lobby
+        self._sender = Sender(connection, transport, outbox, self._too_slow)
+        self._max_in_flight = backend.daemon.limits.max_in_flight
+        self._in_flight = InFlight()
+        self._all_tasks = tasks
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._room: asyncio.Future[None] | None = None
+        self._unparsable = 0
+        self._pings = 0
+        self._heard = True
+        self._holding = False
+        self._attached = False
+        self._ended = False
+        self._cut: asyncio.TimerHandle | None = None
+        self._clock: asyncio.TimerHandle | None = None
+        connection.on_lost = self._lost
+
+    def deliver(self, events: Sequence[Event], joined: bytes) -> None:
+        """Send events: see :class:`gateway.streams.hub.Listener`."""
+        self.last_sent = self._loop.time()
+        self._sender.events(events, joined)
+
+    def notify(self, text: bytes) -> None:
+        """Send a notification of the gateway itself."""
+        self._sender.answer(text_frame(text))
+
+    def end(self, code: int, reason: str) -> None:
+        """Close the connection; may be called at any time, by anybody, more than once."""
+        if self._ended:
+            return
+        self._ended = True
+        self._stop_clock()
+        self._detach()
+        self._sender.finish(close_frame(code, reason))
+        self._cut_in(CUT_S if code == CloseCode.TOKEN_REVOKED else CLOSE_S)
+        self._wake()
+        log.info("closed /ws of token %s: %d %s", self.tid or "-", code, reason)
+
+    async def run(self) -> None:
+        """Serve the connection until it is over."""
+        try:
+            if self._caller is None:
+                self._clock = self._loop.call_later(
+                    HELLO_S, self.end, CloseCode.AUTH_TIMEOUT, "auth_timeout"
+                )
+            else:
+                self._enter()
+            await self._read()
+        finally:
+            self._leave()
+
+    async def _read(self) -> None:
+        receive = self._socket.receive
+        while True:
+            if not self._ended and (
+                len(self._tasks) >= self._max_in_flight or self._sender.congested
+            ):
+                await self._have_room()
+            message = await receive()
+            kind = message.type
+            if kind is WSMsgType.TEXT:
+                self._heard = True
+                if self._ended:
+                    continue
+                if self._caller is None:
+                    await self._log_in(message.data)
+                else:
+                    self._take(message.data, self._caller)
+            elif kind is WSMsgType.PING:
+                self._ping(message.data)
+            elif kind is WSMsgType.PONG:
+                self._heard = True
+            elif kind is WSMsgType.BINARY:
+                self.end(CloseCode.BINARY, "text messages only")
+            else:  # the peer closed, broke the protocol or is gone
+                self.end(_code_to_echo(message.data), "")
+                return
+
+    def _take(self, text: bytes, caller: Caller) -> None:
+        try:
+            self._backend.gate.recheck(caller)
+        except Unauthorized:
+            self.end(CloseCode.TOKEN_REVOKED, "token_revoked")
+            return
+        self._start(self._answer(text, caller))
+
+    async def _log_in(self, text: bytes) -> None:
+        if len(text) > MAX_HELLO_BYTES:
+            self.end(CloseCode.PROTOCOL_ERROR, "hello is too large")
+            return
+        try:
+            hello = hello_of(text)
+        except NotHello as exc:
+            self._sender.answer(text_frame(exc.answer))
+            self.end(CloseCode.PROTOCOL_ERROR, "say hello first")
+            return
+        try:
+            caller = await self._lobby.admit(hello.token)
+        except Unauthorized as exc:
+            self._sender.answer(text_frame(hello.refusal(exc)))
+            self.end(CloseCode.AUTH_FAILED, "auth_failed")
+            return
+        except Overrun:
+            self._transport.abort()
+            return
+        if self._ended:
+            return
+        self._stop_clock()
+        self._caller = caller
+        self.tid = caller.tid
+        self._enter()
+        if not self._ended:
+            await self._answer(hello.without_token(), caller)
+
+    def _enter(self) -> None:
+        """Become a caller's connection, and hear what the token subscribed to."""
+        self._connection.known()
+        if not self._lobby.enter(self):
+            self.end(CloseCode.CONNECTION_LIMIT, "connection_limit")
+            return
+        self._backend.streams.attach(self)
+        self._attached = True
+        self._clock = self._loop.call_later(PING_EVERY_S, self._send_ping)
+
+    async def _answer(self, text: bytes, caller: Caller) -> None:
+        call = self._backend.call(caller, "ws", self)
+        body, error = await self._backend.front.answer(text, call, self._in_flight)
+        if body is not None:
+            self.last_sent = self._loop.time()
+            self._sender.answer(text_frame(body))
+        if self._ended:
+            return
+        for act in call.after_answer:
+            act()
+        if error is not None and error["code"] == ParseError.code:
+            self._count_unparsable(text)
+
+    def _count_unparsable(self, text: bytes) -> None:
+        try:
+            text.decode()
+        except UnicodeDecodeError:
+            self.end(CloseCode.BAD_TEXT, "text messages are UTF-8")
+            return
+        self._unparsable += 1
+        if self._unparsable > MAX_UNPARSABLE:
+            self.end(CloseCode.PROTOCOL_ERROR, "too many messages that are no JSON")
+
+    def _start(self, answering: Coroutine[Any, Any, None]) -> None:
+        if sys.version_info >= (3, 12):
+            task = asyncio.Task(answering, loop=self._loop, eager_start=True)
+        else:
+            task = self._loop.create_task(answering)
+        if task.done():
+            self._answered(task)
+            return
+        self._tasks.add(task)
+        self._all_tasks.add(task)
+        task.add_done_callback(self._answered)
+
+    def _answered(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._all_tasks.discard(task)
+        self._wake()
+        if not task.cancelled() and (exc := task.exception()) is not None:
+            log.error("a call on /ws failed", exc_info=exc)
+
+    async def _have_room(self) -> None:
+        """Wait until a request may be read again."""
+        self._holding = True
+        while not self._ended and len(self._tasks) >= self._max_in_flight:
+            self._room = self._loop.create_future()
+            await self._room
+        await self._sender.writable()
+        self._holding = False
+        self._heard = True
+
+    def _wake(self) -> None:
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
+
+    def _ping(self, payload: bytes) -> None:
+        self._heard = True
+        self._pings += 1
+        if self._pings > MAX_PINGS:
+            self.end(CloseCode.RATE_LIMITED, "rate_limited")
+        else:
+            self._sender.control(pong_frame(payload))
+
+    def _send_ping(self) -> None:
+        self._pings = 0
+        self._heard = not self._sender.control(PING)
+        self._clock = self._loop.call_later(PONG_WITHIN_S, self._check_pong)
+
+    def _check_pong(self) -> None:
+        if not self._heard and not self._holding:  # we may be the one who does not read
+            self.end(CloseCode.HEARTBEAT_TIMEOUT, "heartbeat_timeout")
+            return
+        self._clock = self._loop.call_later(PING_EVERY_S - PONG_WITHIN_S, self._send_ping)
+
+    def _too_slow(self) -> None:
+        self.end(CloseCode.SLOW_CONSUMER, "slow_consumer")
+
+    def _stop_clock(self) -> None:
+        if self._clock is not None:
+            self._clock.cancel()
+            self._clock = None
+
+    def _cut_in(self, seconds: float) -> None:
+        if self._cut is None:
+            self._cut = self._loop.call_later(seconds, self._transport.abort)
+
+    def _detach(self) -> None:
+        if self._attached:
+            self._attached = False
+            self._backend.streams.detach(self)
+
+    def _leave(self) -> None:
+        """Close the socket; trades that were begun go on to their end."""
+        self.end(CloseCode.INTERNAL_ERROR, "internal_error")
+        self._in_flight.cancel_reads(self._tasks)
+        self._transport.close()
+
+    def _lost(self) -> None:
+        """The socket is gone."""
+        self._ended = True
+        self._stop_clock()
+        self._detach()
+        self._sender.release()
+        self._wake()
+        if self._cut is not None:
+            self._cut.cancel()
+
+
+def _code_to_echo(given: object) -> int:
+    return given if isinstance(given, int) and 3000 <= given < 5000 else CloseCode.NORMAL

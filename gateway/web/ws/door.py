@@ -1,0 +1,159 @@
+"""The door of ``/ws``: the handshake, and all connections by token."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import orjson
+from aiohttp import web
+
+from gateway.auth.caller import Caller
+from gateway.errors import InvalidRequest, Unauthorized
+from gateway.streams.outbox import Outbox
+from gateway.web.backend import Backend
+from gateway.web.connections import connection_of
+from gateway.web.guard import Refusal, unauthorized
+from gateway.web.ws.connection import CLOSE_S, WsConnection
+from gateway.web.ws.frames import CloseCode
+from gateway.web.ws.login import SUBPROTOCOL, subprotocol_token
+
+
+class WsDoor:
+    """Lets WebSocket clients in, and out again when their token is revoked.
+
+    Args:
+        admit: the way to the gate; wrong tokens are answered at the pace of failures.
+
+    """
+
+    def __init__(self, backend: Backend, admit: Callable[[str], Awaitable[Caller]]) -> None:
+        self._backend = backend
+        self._limits = backend.daemon.limits
+        self._connections: set[WsConnection] = set()
+        self._by_token: dict[str, set[WsConnection]] = {}
+        self._serving: set[asyncio.Task[object]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.admit = admit
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    async def answer(
+        self, request: web.BaseRequest, caller: Caller | None
+    ) -> web.WebSocketResponse:
+        """Serve a connection from the handshake to its end.
+
+        Args:
+            caller: who sent an ``Authorization`` header; without one the token comes as a
+                subprotocol or in the first message.
+
+        Raises:
+            Refusal: this is no WebSocket handshake, or its subprotocols are not ours.
+            Unauthorized: the token in the subprotocols is not let in.
+
+        """
+        by_header = caller is not None
+        if request.headers.get("Upgrade", "").lower() != "websocket":
+            error = InvalidRequest("Open this path as a WebSocket", reason="upgrade")
+            raise Refusal(426, error, {"Upgrade": "websocket"})
+        token = subprotocol_token(request.headers.getall("Sec-WebSocket-Protocol", []))
+        if token is not None:
+            if by_header:
+                raise unauthorized(Unauthorized("Send the token once", reason="malformed"))
+            caller = await self.admit(token)
+        socket = web.WebSocketResponse(
+            timeout=CLOSE_S,
+            autoclose=False,
+            autoping=False,
+            compress=False,
+            max_msg_size=self._limits.max_message_bytes,
+            protocols=(SUBPROTOCOL,),
+            decode_text=False,
+        )
+        if not socket.can_prepare(request):
+            raise Refusal(400, InvalidRequest("This is no WebSocket handshake", reason="upgrade"))
+        await socket.prepare(request)
+        await self._serve(request, socket, caller, by_header=by_header)
+        return socket
+
+    def enter(self, connection: WsConnection) -> bool:
+        """Count a connection that has logged in; return whether its token may have one more."""
+        ours = self._by_token.setdefault(connection.tid, set())
+        if len(ours) >= self._limits.max_websockets:
+            return False
+        ours.add(connection)
+        return True
+
+    def end_token(self, tid: str) -> None:
+        """Close all connections of a token that is no longer valid."""
+        for connection in tuple(self._by_token.get(tid, ())):
+            connection.end(CloseCode.TOKEN_REVOKED, "token_revoked")
+
+    def shut(self, reason: str, restart_in_ms: int | None) -> None:
+        """Tell all clients that the gateway goes down, and close their connections."""
+        params = {"reason": reason, "restart_in_ms": restart_in_ms}
+        farewell = orjson.dumps({"jsonrpc": "2.0", "method": "server_shutdown", "params": params})
+        for connection in tuple(self._connections):
+            connection.notify(farewell)
+            connection.end(CloseCode.GOING_AWAY, "going_away")
+
+    async def finish(self, within_s: float) -> None:
+        """Wait for the connections to close, then for the calls that outlive them.
+
+        Each may take ``within_s``; a call that takes longer is cancelled.
+        """
+        if self._serving:
+            await asyncio.wait(self._serving, timeout=within_s)
+        if not self._tasks:
+            return
+        _, late = await asyncio.wait(self._tasks, timeout=within_s)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=within_s)
+
+    async def _serve(
+        self,
+        request: web.BaseRequest,
+        socket: web.WebSocketResponse,
+        caller: Caller | None,
+        *,
+        by_header: bool,
+    ) -> None:
+        transport = request.transport
+        if transport is None:
+            return
+        connection = WsConnection(
+            socket,
+            connection_of(request),
+            transport,
+            backend=self._backend,
+            lobby=self,
+            outbox=self._new_outbox(),
+            caller=caller,
+            by_header=by_header,
+            tasks=self._tasks,
+        )
+        self._connections.add(connection)
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+        try:
+            await connection.run()
+        finally:
+            self._connections.discard(connection)
+            self._leave(connection)
+
+    def _new_outbox(self) -> Outbox:
+        limits = self._limits
+        # an answer of any legal size may wait, beside the events
+        return Outbox(limits.queue_bytes + limits.max_response_bytes, limits.queue_messages)
+
+    def _leave(self, connection: WsConnection) -> None:
+        ours = self._by_token.get(connection.tid)
+        if ours is not None:
+            ours.discard(connection)
+            if not ours:
+                del self._by_token[connection.tid]

@@ -1,0 +1,96 @@
+"""How a WebSocket client says who it is, where it cannot set a header."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any, NamedTuple
+
+import orjson
+
+from gateway.errors import GatewayError, InvalidRequest, NotReady, Unauthorized
+from gateway.web.guard import Refusal, unauthorized
+from gateway.web.jsonrpc import error_response
+
+MAX_HELLO_BYTES = 4096
+"""Before the login nobody may send more."""
+SUBPROTOCOL = "mtg.v1"
+BEARER = "mtg.bearer."
+"""A subprotocol that carries the token: base64url without padding."""
+
+
+class NotHello(Exception):
+    """The first message is no ``hello`` with an auth_token; ``answer`` says so to the client."""
+
+    def __init__(self, request_id: Any) -> None:
+        self.answer = orjson.dumps(error_response(NotReady(reason="hello_required"), request_id))
+        super().__init__("not a hello")
+
+
+class Hello(NamedTuple):
+    """The first message of a client that logs in with it."""
+
+    request: dict[str, Any]
+
+    @property
+    def token(self) -> str:
+        """The auth_token; never logged."""
+        token: str = self.request["params"]["auth_token"]
+        return token
+
+    def refusal(self, error: GatewayError) -> bytes:
+        """Return the answer when the token is not let in."""
+        return orjson.dumps(error_response(error, self.request.get("id")))
+
+    def without_token(self) -> bytes:
+        """Return the message as it goes on to the method ``hello``."""
+        params = {k: v for k, v in self.request["params"].items() if k != "auth_token"}
+        return orjson.dumps({**self.request, "params": params})
+
+
+def hello_of(text: bytes) -> Hello:
+    """Return the login in the message.
+
+    Raises:
+        NotHello: it is something else.
+
+    """
+    try:
+        request = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise NotHello(None) from None
+    if not isinstance(request, dict):
+        raise NotHello(None)
+    params = request.get("params")
+    if (
+        request.get("method") != "hello"
+        or not isinstance(params, dict)
+        or not isinstance(params.get("auth_token"), str)
+    ):
+        request_id = request.get("id")
+        raise NotHello(request_id if isinstance(request_id, int | str) else None)
+    return Hello(request)
+
+
+def subprotocol_token(offered: list[str]) -> str | None:
+    """Return the token among the offered subprotocols, or ``None``.
+
+    Raises:
+        Refusal: they lack ``mtg.v1``, which is what the server answers with (it never repeats the
+            token), or hold more than one token or none that can be decoded.
+
+    """
+    names = [name.strip() for line in offered for name in line.split(",")]
+    if offered and SUBPROTOCOL not in names:
+        raise Refusal(
+            400, InvalidRequest(f"Offer the subprotocol {SUBPROTOCOL}", reason="subprotocol")
+        )
+    bearers = [name.removeprefix(BEARER) for name in names if name.startswith(BEARER)]
+    if not bearers:
+        return None
+    try:
+        (bearer,) = bearers
+        padded = bearer + "=" * (-len(bearer) % 4)
+        return base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
+    except (ValueError, binascii.Error):
+        raise unauthorized(Unauthorized("The token cannot be read", reason="malformed")) from None

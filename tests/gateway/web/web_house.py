@@ -1,0 +1,335 @@
+"""A web server on real sockets, over a small catalogue, for the tests of the doors."""
+
+from __future__ import annotations
+
+import asyncio
+import types
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from ea_bridge.token import MalformedToken, new_token, parse_token
+from gateway import catalogue as spine
+from gateway.auth.caller import IMPLIED, Caller, Scope
+from gateway.catalogue import Call, Catalogue, method
+from gateway.config import Limits
+from gateway.daemon import Daemon
+from gateway.errors import LimitExceeded, MarketClosed, Overloaded, Unauthorized
+from gateway.streams.frames import text_frame
+from gateway.streams.hub import Event, Listener
+from gateway.web.server import WebServer
+from gateway.web.sockets import bind_loopback
+
+
+class Gate:
+    """Tokens in memory; the real gate's interface."""
+
+    def __init__(self) -> None:
+        self.tokens: dict[str, Caller] = {}
+        self.revoked: set[str] = set()
+        self._callbacks: list[Callable[[str, str], None]] = []
+        self.admitted = 0
+
+    def new(self, scope: Scope = Scope.ADMIN) -> str:
+        token = new_token()
+        tid = parse_token(token)
+        self.tokens[token] = Caller(
+            tid=tid, terminal="demo", scopes=IMPLIED[scope], generation=1, device="test"
+        )
+        return token
+
+    def admit(self, token: str) -> Caller:
+        try:
+            parse_token(token)
+        except MalformedToken:
+            raise Unauthorized(reason="malformed") from None
+        if token not in self.tokens:
+            raise Unauthorized(reason="unknown")
+        caller = self.tokens[token]
+        self.recheck(caller)
+        self.admitted += 1
+        return caller
+
+    def recheck(self, caller: Caller) -> None:
+        if caller.tid in self.revoked:
+            raise Unauthorized(reason="revoked")
+
+    def on_change(self, callback: Callable[[str, str], None]) -> None:
+        self._callbacks.append(callback)
+
+    def revoke(self, token: str, *, tell: bool = True) -> None:
+        tid = parse_token(token)
+        self.revoked.add(tid)
+        if tell:
+            for callback in self._callbacks:
+                callback(tid, "revoked")
+
+
+class Streams:
+    """Remembers who listens; a test publishes by hand."""
+
+    def __init__(self) -> None:
+        self.listeners: list[Listener] = []
+
+    def attach(self, listener: Listener) -> None:
+        self.listeners.append(listener)
+
+    def detach(self, listener: Listener) -> None:
+        self.listeners.remove(listener)
+
+    def publish(self, *events: Event) -> None:
+        joined = b"".join(event.frame for event in events)
+        for listener in tuple(self.listeners):
+            listener.deliver(events, joined)
+
+
+def event(key: str, number: int, *, latest: bool = False, size: int = 0) -> Event:
+    """Return an event that carries its number, and some ballast."""
+    body = {"jsonrpc": "2.0", "method": "event", "params": {"channel": key, "seq": number}}
+    if size:
+        body["ballast"] = "x" * size
+    return Event(key, latest, text_frame(orjson.dumps(body)))
+
+
+class Doings:
+    """What the handlers of one test saw, and what they wait for."""
+
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+        self.open = asyncio.Event()
+        self.waiting = 0
+        self.most_waiting = 0
+        self.lost: asyncio.Future[None] | None = None
+
+
+def handlers(doings: Doings) -> list[spine.Method]:
+    """Return the small catalogue: the examples of the specification, and mischief."""
+
+    @method(scope=None, of_terminal=False)
+    async def subtract(call: Call, *, minuend: float, subtrahend: float) -> float:
+        """Subtract."""
+        return minuend - subtrahend
+
+    @method(scope=None, of_terminal=False)
+    async def sum(call: Call, *, a: int, b: int = 0, c: int = 0) -> int:
+        """Add."""
+        return a + b + c
+
+    @method(scope=None, of_terminal=False)
+    async def get_data(call: Call) -> list[Any]:
+        """Return what the specification returns."""
+        return ["hello", 5]
+
+    @method(scope=None, of_terminal=False)
+    async def update(
+        call: Call, *, a: int = 0, b: int = 0, c: int = 0, d: int = 0, e: int = 0
+    ) -> None:
+        """Note that it was called."""
+        doings.calls.append("update")
+
+    @method(scope=None, of_terminal=False)
+    async def wait(call: Call, *, name: str = "") -> str:
+        """Wait until the test opens the door."""
+        doings.calls.append(name)
+        doings.waiting += 1
+        doings.most_waiting = max(doings.most_waiting, doings.waiting)
+        try:
+            await doings.open.wait()
+        finally:
+            doings.waiting -= 1
+        return name
+
+    @method(scope=Scope.TRADE, mutates=True)
+    async def trade(call: Call, *, name: str, slow: bool = False, fail: bool = False) -> str:
+        """Trade, so to say."""
+        doings.calls.append(name)
+        if slow:
+            await doings.open.wait()
+        await asyncio.sleep(0)
+        doings.calls.append(f"{name} done")
+        if fail:
+            raise RuntimeError("secret=hunter2")
+        return name
+
+    @method(scope=None, of_terminal=False)
+    async def explode(call: Call) -> None:
+        """Raise what must not reach the wire."""
+        raise RuntimeError("secret=hunter2")
+
+    @method(scope=None, of_terminal=False)
+    async def no_json(call: Call) -> Any:
+        """Return what cannot be serialised."""
+        return {"open": object()}
+
+    @method(scope=None, of_terminal=False)
+    async def not_a_number(call: Call) -> Any:
+        """Return a NaN."""
+        return {"value": float("nan")}
+
+    @method(scope=None, of_terminal=False)
+    async def lose(call: Call, *, mutating: bool = False) -> None:
+        """Wait for something that somebody else cancels."""
+        future = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_soon(future.cancel)
+        await future
+
+    @method(scope=None, of_terminal=False)
+    async def big(call: Call, *, size: int) -> str:
+        """Return a long text."""
+        return "x" * size
+
+    @method(scope=None, of_terminal=False)
+    async def refuse(call: Call, *, how: str) -> None:
+        """Fail as asked."""
+        if how == "limit":
+            raise LimitExceeded(retry_after_ms=1500)
+        if how == "overloaded":
+            raise Overloaded()
+        raise MarketClosed(outcome="rejected")
+
+    @method(scope=None, of_terminal=False, transports=("ws",))
+    async def ws_only(call: Call) -> str:
+        """Work on /ws only."""
+        return call.transport
+
+    @method(scope=None, of_terminal=False, transports=("ws",))
+    async def follow(call: Call, *, count: int) -> str:
+        """Subscribe: events follow the answer, at once."""
+        assert call.listener is not None
+        listener = call.listener
+        events = [event("orders", n) for n in range(count)]
+        joined = b"".join(e.frame for e in events)
+        call.after_answer.append(lambda: listener.deliver(events, joined))
+        return "following"
+
+    @method(scope=None, of_terminal=False)
+    async def hello(call: Call, *, client: str = "") -> dict[str, Any]:
+        """Greet."""
+        return {"api": 1, "tid": call.caller.tid, "client": client}
+
+    return [
+        subtract, sum, get_data, update, wait, trade, explode, no_json, not_a_number, lose, big,
+        refuse, ws_only, follow, hello,
+    ]  # fmt: skip
+
+
+def small_catalogue(doings: Doings) -> Catalogue:
+    module = types.ModuleType("small")
+    vars(module).update({m.name: m for m in handlers(doings)})
+    return Catalogue(module)
+
+
+@dataclass
+class House:
+    """Everything that a test of the doors talks to."""
+
+    gate: Gate
+    streams: Streams
+    doings: Doings
+    server: WebServer
+    token: str
+    limits: Limits
+    logs: list[str] = field(default_factory=list)
+
+    @property
+    def port(self) -> int:
+        return self.server.port
+
+    @property
+    def ws_url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/ws"
+
+    def head(self, path: str = "/rpc", method: str = "POST", *more: str, token: str = "") -> str:
+        """Return a request header that passes the guard; ``more`` lines are added."""
+        lines = [
+            f"{method} {path} HTTP/1.1",
+            f"Host: 127.0.0.1:{self.port}",
+            f"Authorization: Bearer {token or self.token}",
+            "Content-Type: application/json",
+            *more,
+        ]
+        return "\r\n".join(lines) + "\r\n"
+
+    async def raw(self, data: bytes, *, host: str = "127.0.0.1") -> bytes:
+        """Send bytes; return all that comes back until the server closes or is silent."""
+        reader, writer = await asyncio.open_connection(host, self.port)
+        try:
+            writer.write(data)
+            return await read_response(reader)
+        finally:
+            writer.close()
+
+    async def post(
+        self, body: bytes | Any, *more: str, token: str = ""
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Post a body to /rpc; return status, headers and body."""
+        if not isinstance(body, bytes):
+            body = orjson.dumps(body)
+        head = self.head("/rpc", "POST", f"Content-Length: {len(body)}", *more, token=token)
+        return split_response(await self.raw(head.encode() + b"\r\n" + body))
+
+    async def rpc(self, name: str, /, **params: Any) -> Any:
+        """Call a method; return the whole response object."""
+        request = {"jsonrpc": "2.0", "id": 1, "method": name, "params": params}
+        return orjson.loads((await self.post(request))[2])
+
+
+async def read_response(reader: asyncio.StreamReader) -> bytes:
+    """Read one HTTP response, or what there is of one before the connection ends."""
+    head = b""
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError as exc:
+        return exc.partial
+    except ConnectionError:
+        return b""
+    length = 0
+    for line in head.lower().split(b"\r\n"):
+        if line.startswith(b"content-length:"):
+            length = int(line.partition(b":")[2])
+    return head + (await reader.readexactly(length) if length else b"")
+
+
+def split_response(raw: bytes) -> tuple[int, dict[str, str], bytes]:
+    """Return status, headers (names in lower case) and body."""
+    head, _, body = raw.partition(b"\r\n\r\n")
+    first, *lines = head.decode().split("\r\n")
+    fields = dict(line.split(": ", 1) for line in lines)
+    return int(first.split()[1]), {k.lower(): v for k, v in fields.items()}, body
+
+
+@asynccontextmanager
+async def open_house(
+    *, limits: Limits | None = None, origins: Sequence[str] = (), failures_per_s: float = 1e6
+) -> AsyncIterator[House]:
+    """Run a server over the small catalogue on a free port."""
+    gate, streams, doings = Gate(), Streams(), Doings()
+    limits = limits or Limits()
+    sockets = bind_loopback(0)
+    port = sockets[0].getsockname()[1]
+    daemon = Daemon(
+        boot="test",
+        limits=limits,
+        rpc_url=f"http://127.0.0.1:{port}/rpc",
+        ws_url=f"ws://127.0.0.1:{port}/ws",
+    )
+    server = WebServer(
+        sockets,
+        catalogue=small_catalogue(doings),
+        gate=gate,
+        streams=streams,  # type: ignore[arg-type]
+        daemon=daemon,
+        terminal_for=lambda caller: None,  # type: ignore[arg-type,return-value]
+        openrpc=b'{"openrpc":"1.3.2"}',
+        origins=origins,
+        failures_per_s=failures_per_s,
+    )
+    await server.start()
+    try:
+        yield House(gate, streams, doings, server, gate.new(), limits)
+    finally:
+        doings.open.set()
+        await server.stop()
