@@ -1,0 +1,194 @@
+"""Which terminals are live, and what is known of those that are gone.
+
+The newest link of a terminal wins: after a network hiccup or a restart of the EA the old link may
+look alive for seconds, and it must not keep the terminal out.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from .protocol.messages import Hello
+from .session import SessionState, TerminalSession
+
+MAX_TERMINALS = 1024
+"""Terminals remembered; beyond that the one that has been gone longest is forgotten."""
+MAX_SUBSCRIBERS = 64
+
+logger = logging.getLogger(__name__)
+
+
+class ChangeKind(enum.StrEnum):
+    """What happened to a terminal."""
+
+    CONNECTED = "connected"
+    """A session began; ``previous.state`` tells whether it replaced a live one."""
+    DISCONNECTED = "disconnected"
+    STALE = "stale"
+    READY = "ready"
+    """It spoke again after it was stale."""
+    FLAGS = "flags"
+    """``broker``, ``autotrading`` or ``trade_allowed`` changed."""
+    ACCOUNT_CHANGED = "account_changed"
+    """The token now answers for another login or server than before. Comes before the
+    ``CONNECTED`` of the session that says so, so that orders can be stopped in time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is known of one terminal, live or gone."""
+
+    terminal: str
+    state: SessionState
+    since_ms: int
+    """When it came into that state, UTC milliseconds."""
+    hello: Hello
+    last_q: int
+    """The last counted event taken; up to date once the terminal is gone."""
+    broker: bool | None = None
+    autotrading: bool | None = None
+    trade_allowed: bool | None = None
+    reason: str = ""
+    """Why it is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that happened to a terminal."""
+
+    kind: ChangeKind
+    facts: Facts
+    previous: Facts | None
+
+
+Subscriber = Callable[[Change], None]
+
+
+class TerminalRegistry:
+    """Live sessions and last-known facts by terminal id.
+
+    Args:
+        now_ms: UTC milliseconds, for ``since_ms``.
+
+    """
+
+    def __init__(self, now_ms: Callable[[], int]) -> None:
+        self._now_ms = now_ms
+        self._live: dict[str, TerminalSession] = {}
+        self._facts: dict[str, Facts] = {}
+        self._subscribers: list[Subscriber] = []
+
+    def get(self, terminal: str) -> TerminalSession | None:
+        """Return the live session of a terminal, ``None`` if there is none."""
+        return self._live.get(terminal)
+
+    def sessions(self) -> list[TerminalSession]:
+        """Return the live sessions."""
+        return list(self._live.values())
+
+    def facts(self, terminal: str) -> Facts | None:
+        """Return what is known of a terminal, ``None`` if it was never here."""
+        return self._facts.get(terminal)
+
+    def all_facts(self) -> list[Facts]:
+        """Return what is known of every terminal."""
+        return list(self._facts.values())
+
+    def forget(self, terminal: str) -> None:
+        """Drop what is known of a terminal that is gone; a live one is kept."""
+        if terminal not in self._live:
+            self._facts.pop(terminal, None)
+
+    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
+        """Call ``subscriber`` with each :class:`Change`; return what ends that.
+
+        It is called in the event loop and must not block.
+
+        Raises:
+            OverflowError: there are :data:`MAX_SUBSCRIBERS` already.
+
+        """
+        if len(self._subscribers) >= MAX_SUBSCRIBERS:
+            raise OverflowError(f"{MAX_SUBSCRIBERS} subscribers")
+        self._subscribers.append(subscriber)
+        return lambda: self._subscribers.remove(subscriber)
+
+    # --- for the server ------------------------------------------------------------------
+
+    def resume_point(self, terminal: str, hello: Hello) -> int:
+        """Return the last event that we have of the EA's run, for ``welcome.ack``.
+
+        Of a run that we have not met we want nothing that lies before now: whoever listens
+        begins with a snapshot. ``hello.q`` bounds what an EA can claim to have told us.
+        """
+        known = self._facts.get(terminal)
+        if known is None or known.hello.boot != hello.boot:
+            return hello.q
+        live = self._live.get(terminal)
+        return min(known.last_q if live is None else live.last_q, hello.q)
+
+    def join(self, session: TerminalSession) -> None:
+        """Enter a session; an older one of the same terminal is told ``bye: replaced``."""
+        terminal = session.terminal
+        previous = self._facts.get(terminal)
+        older = self._live.pop(terminal, None)
+        self._live[terminal] = session
+        self._facts.pop(terminal, None)
+        self._make_room()
+        facts = self._facts[terminal] = self._observe(session, session.state, "")
+        if older is not None:
+            older.close("replaced")
+        if previous is not None and _account(previous) != _account(facts):
+            logger.warning("terminal %s has changed its account", terminal)
+            self._tell(Change(ChangeKind.ACCOUNT_CHANGED, facts, previous))
+        if self._live.get(terminal) is session:  # unless a subscriber has just sent it away
+            self._tell(Change(ChangeKind.CONNECTED, facts, previous))
+
+    def note_change(self, session: TerminalSession) -> None:
+        """Take over the state and the flags of a session; one that was replaced is ignored."""
+        terminal = session.terminal
+        if self._live.get(terminal) is not session:
+            return
+        previous = self._facts[terminal]
+        facts = self._observe(session, session.state, session.end_reason)
+        kind = ChangeKind.FLAGS
+        if facts.state is previous.state:
+            facts = replace(facts, since_ms=previous.since_ms)
+        else:
+            kind = ChangeKind(facts.state.value)
+        self._facts[terminal] = facts
+        if facts.state is SessionState.DISCONNECTED:
+            del self._live[terminal]
+        self._tell(Change(kind, facts, previous))
+
+    def _observe(self, session: TerminalSession, state: SessionState, reason: str) -> Facts:
+        return Facts(
+            terminal=session.terminal,
+            state=state,
+            since_ms=self._now_ms(),
+            hello=session.hello,
+            last_q=session.last_q,
+            broker=session.broker,
+            autotrading=session.autotrading,
+            trade_allowed=session.trade_allowed,
+            reason=reason,
+        )
+
+    def _make_room(self) -> None:
+        gone = [terminal for terminal in self._facts if terminal not in self._live]
+        if len(self._facts) >= MAX_TERMINALS and gone:
+            del self._facts[min(gone, key=lambda terminal: self._facts[terminal].since_ms)]
+
+    def _tell(self, change: Change) -> None:
+        for subscriber in tuple(self._subscribers):
+            try:
+                subscriber(change)
+            except Exception:
+                logger.exception("a subscriber failed on a change of %s", change.facts.terminal)
+
+
+def _account(facts: Facts) -> tuple[int, str]:
+    return (facts.hello.login, facts.hello.server)

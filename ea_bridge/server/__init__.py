@@ -1,0 +1,31 @@
+"""The daemon's end of the wire: the listener that terminals dial.
+
+Theory of operation
+===================
+
+:class:`BridgeServer` listens on both loopback addresses. Each TCP connection is one
+:class:`~.link.Link`, an asyncio protocol without streams or tasks: bytes go straight through
+:class:`~ea_bridge.protocol.connection.Connection`. Until ``welcome`` the link leads the handshake,
+asking a :class:`Doorkeeper` whom to admit; from then on it feeds a
+:class:`~ea_bridge.session.TerminalSession`, which the registry knows.
+"""
+
+from .doorkeeper import Admitted, Doorkeeper, Refused
+from .link import (
+    AUTH_S,
+    CLOSE_S,
+    HELLO_S,
+)
+from .listener import MAX_CONNECTIONS, MAX_UNAUTHENTICATED, BridgeServer
+
+__all__ = [
+    "AUTH_S",
+    "CLOSE_S",
+    "HELLO_S",
+    "MAX_CONNECTIONS",
+    "MAX_UNAUTHENTICATED",
+    "Admitted",
+    "BridgeServer",
+    "Doorkeeper",
+    "Refused",
+]

@@ -1,0 +1,248 @@
+"""One TCP conversation with a terminal: the handshake, then a session."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from socket import socket
+from typing import Protocol
+
+from ea_bridge.protocol.connection import CLOSED, DAEMON, READY, Connection
+from ea_bridge.protocol.errors import RemoteProtocolError, WrongProof
+from ea_bridge.protocol.handshake import check_auth, make_challenge, negotiate, new_nonce
+from ea_bridge.protocol.messages import Auth, Bye, Challenge, Denied, Hello, Message, Welcome
+from ea_bridge.registry import TerminalRegistry
+from ea_bridge.session import (
+    DEAD_S,
+    HEARTBEAT_S,
+    WINDOW,
+    SessionCallbacks,
+    TerminalSession,
+    Timer,
+    Timers,
+)
+from ea_bridge.token import Keys
+
+from . import sockets
+from .doorkeeper import Admitted, Doorkeeper, Refused
+
+HELLO_S = 3.0
+"""From accepting a connection to its ``hello``."""
+AUTH_S = 3.0
+"""From our ``challenge`` to its ``auth``."""
+CLOSE_S = 0.25
+"""For last words to leave; then the connection is cut off."""
+RETRY_MS = 5000
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class House:
+    """What every link of one server has in common."""
+
+    doorkeeper: Doorkeeper
+    registry: TerminalRegistry
+    device_id: str
+    callbacks: SessionCallbacks
+    now_ms: Callable[[], int]
+    timers: Timers
+    dummy_keys: Keys
+    """Fit no token: the handshake with an unknown one is led with them."""
+    session_ids: Iterator[int]
+    command_ids: Iterator[int]
+
+
+class Porter(Protocol):
+    """Counts the links that are open; the listener does."""
+
+    def enter(self, link: Link) -> bool:
+        """Note a new connection; false if there is no room for it."""
+
+    def authenticated(self, link: Link) -> None:
+        """It has proved who it is."""
+
+    def leave(self, link: Link) -> None:
+        """It is gone."""
+
+
+class Link(asyncio.Protocol):
+    """One connection; the :class:`~ea_bridge.session.Wire` of its session."""
+
+    def __init__(self, house: House, porter: Porter) -> None:
+        self.terminal = ""
+        """Whose token the peer has named; proved once there is a session."""
+        self.session: TerminalSession | None = None
+        self._house = house
+        self._porter = porter
+        self._connection = Connection(DAEMON)
+        self._transport: asyncio.Transport
+        self._socket: socket
+        self._deadline: Timer | None = None
+        self._cut_off: Timer | None = None
+        self._hello: Hello | None = None
+        self._challenge: Challenge | None = None
+        self._keys = house.dummy_keys
+
+    # --- asyncio.Protocol ----------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A terminal has dialled, or a stranger."""
+        assert isinstance(transport, asyncio.Transport)  # as always for TCP
+        self._transport = transport
+        self._socket = transport.get_extra_info("socket")
+        sockets.tune(self._socket)
+        sockets.quicken(self._socket)
+        if self._porter.enter(self):
+            self._set_deadline(HELLO_S, "no hello in time")
+        else:
+            self._deny("busy", "too many connections")
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes have come."""
+        sockets.quicken(self._socket)
+        try:
+            messages = self._connection.receive_data(data)
+        except RemoteProtocolError as error:
+            self._take(error.received)
+            self._fail(str(error))
+        else:
+            self._take(messages)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone, whoever ended it."""
+        self._porter.leave(self)
+        if self.session is not None:
+            self.session.end("the link was lost")
+        for timer in (self._deadline, self._cut_off):
+            if timer is not None:
+                timer.cancel()
+
+    # --- Wire ----------------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """Hand bytes to the kernel, now."""
+        self._transport.write(data)
+
+    def unsent(self) -> int:
+        """Return how many bytes the kernel has not taken yet."""
+        return self._transport.get_write_buffer_size()
+
+    def close(self) -> None:
+        """Send what is unsent, then close; cut it off after :data:`CLOSE_S`."""
+        if self._cut_off is None:
+            self._transport.close()
+            self._cut_off = self._house.timers.call_later(CLOSE_S, self._transport.abort)
+
+    # --- the conversation ----------------------------------------------------------------
+
+    def say_bye(self, code: str) -> None:
+        """Say ``bye`` and close, with the session or without."""
+        if self.session is not None:
+            self.session.close(code)
+        elif self._connection.state is not CLOSED:
+            self.write(self._connection.send(Bye(code=code)))
+        self.close()
+
+    def _take(self, messages: list[Message]) -> None:
+        if self.session is not None:
+            self.session.handle(messages)
+            return
+        for message in messages:
+            if isinstance(message, Bye):
+                logger.info("a terminal left before welcome: %.64r", message.code)
+                self.close()
+            elif self._connection.state is CLOSED:
+                continue  # a bye follows in the same data: no answer is wanted any more
+            elif isinstance(message, Hello):
+                self._greet(message)
+            elif isinstance(message, Auth):
+                self._authenticate(message)
+
+    def _greet(self, hello: Hello) -> None:
+        self._hello = hello
+        if negotiate(hello.proto) is None:
+            self._deny("proto", f"this daemon does not speak the versions {hello.proto}")
+            return
+        if hello.link != "ea":
+            self._deny("proto", "this daemon takes one link a terminal, from its EA")
+            return
+        verdict = self._house.doorkeeper.admit(hello)
+        self.terminal = verdict.terminal
+        self._keys = verdict.keys or self._house.dummy_keys
+        self._challenge = make_challenge(self._keys, hello, new_nonce(), self._house.device_id)
+        self.write(self._connection.send(self._challenge))
+        self._set_deadline(AUTH_S, "no auth in time")
+
+    def _authenticate(self, auth: Auth) -> None:
+        assert self._hello is not None  # auth follows hello and
+        assert self._challenge is not None  # challenge: the table says so
+        try:
+            check_auth(self._keys, self._hello, self._challenge, auth)
+        except WrongProof:
+            self._deny("unknown", "no such token, or its proof is wrong")
+            return
+        verdict = self._house.doorkeeper.admit(self._hello)
+        if isinstance(verdict, Refused):
+            self._deny(verdict.code, verdict.reason, verdict.retry_ms)
+        elif verdict.keys != self._keys:
+            self._deny("unknown", "no such token, or its proof is wrong")
+        else:
+            self._welcome(self._hello, verdict)
+
+    def _welcome(self, hello: Hello, admitted: Admitted) -> None:
+        house = self._house
+        if self._deadline is not None:
+            self._deadline.cancel()
+        welcome = Welcome(
+            session=f"s-{next(house.session_ids)}",
+            hb_ms=round(HEARTBEAT_S * 1000),
+            dead_ms=round(DEAD_S * 1000),
+            ack=house.registry.resume_point(admitted.terminal, hello),
+            window=WINDOW,
+            time=house.now_ms(),
+        )
+        self.write(self._connection.send(welcome))
+        self.terminal = admitted.terminal
+        self.session = TerminalSession(
+            terminal=admitted.terminal,
+            generation=admitted.generation,
+            id=welcome.session,
+            hello=hello,
+            connection=self._connection,
+            wire=self,
+            timers=house.timers,
+            command_ids=house.command_ids,
+            callbacks=house.callbacks,
+        )
+        self._porter.authenticated(self)
+        house.registry.join(self.session)
+        self.session.start()
+        logger.info("terminal %s is live: session %s", self.terminal, self.session.id)
+
+    def _deny(self, code: str, reason: str, retry_ms: int = RETRY_MS) -> None:
+        logger.info("a terminal was denied: %s", code)
+        self.write(self._connection.send(Denied(code=code, reason=reason, retry_ms=retry_ms)))
+        self.close()
+
+    def _fail(self, reason: str) -> None:
+        """The peer broke the protocol: nothing more is said to it."""
+        level = logging.WARNING if self.session is not None else logging.INFO
+        logger.log(
+            level, "a link of terminal %r broke the protocol: %.256s", self.terminal, reason
+        )
+        if self.session is not None:
+            self.session.end("the terminal broke the protocol")
+        self._transport.abort()
+
+    def _set_deadline(self, seconds: float, reason: str) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = self._house.timers.call_later(seconds, self._expire, reason)
+
+    def _expire(self, reason: str) -> None:
+        if self._connection.state is not READY:
+            logger.info("a link was closed: %s", reason)
+            self._transport.abort()

@@ -1,0 +1,170 @@
+"""Listen on loopback, and keep count of who is connected."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import itertools
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from ea_bridge.registry import TerminalRegistry
+from ea_bridge.session import SessionCallbacks, TerminalSession, Timers
+from ea_bridge.token import Keys
+
+from . import sockets
+from .doorkeeper import Doorkeeper
+from .link import House, Link
+
+MAX_CONNECTIONS = 256
+MAX_UNAUTHENTICATED = 64
+"""Connections that have not proved yet who they are, each for a few seconds at the most."""
+DEFAULT_PORT = 7401
+
+logger = logging.getLogger(__name__)
+
+
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class BridgeServer:
+    """The listener that terminals dial; an async context manager.
+
+    Args:
+        doorkeeper: whom to admit.
+        registry: learns of every session and of every change of its state.
+        device_id: of this daemon, part of both proofs.
+        callbacks: what the gateway wants to hear of every session; its ``on_change`` comes after
+            the registry's subscribers.
+        port: 0 takes a free one.
+        now_ms: UTC milliseconds.
+        timers: by default the running event loop.
+
+    """
+
+    def __init__(
+        self,
+        doorkeeper: Doorkeeper,
+        registry: TerminalRegistry,
+        *,
+        device_id: str,
+        callbacks: SessionCallbacks | None = None,
+        port: int = DEFAULT_PORT,
+        now_ms: Callable[[], int] = _wall_ms,
+        timers: Timers | None = None,
+    ) -> None:
+        self.port = port
+        """The port; once started, the one that was taken."""
+        self._doorkeeper = doorkeeper
+        self._registry = registry
+        self._device_id = device_id
+        self._callbacks = _after_registry(registry, callbacks or SessionCallbacks())
+        self._now_ms = now_ms
+        self._timers = timers
+        self._servers: list[asyncio.Server] = []
+        self._links: set[Link] = set()
+        self._unauthenticated: set[Link] = set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._stopping = False
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            OSError: the port is taken, on one of the two addresses at least.
+
+        """
+        loop = asyncio.get_running_loop()
+        house = House(
+            doorkeeper=self._doorkeeper,
+            registry=self._registry,
+            device_id=self._device_id,
+            callbacks=self._callbacks,
+            now_ms=self._now_ms,
+            timers=self._timers or loop,
+            dummy_keys=Keys(secrets.token_bytes(32), secrets.token_bytes(32)),
+            session_ids=itertools.count(1),
+            # an EA answers an id that it knows with the stored result, so no restart repeats one
+            command_ids=itertools.count(self._now_ms() * 1000),
+        )
+        listeners = sockets.listen(self.port)
+        self.port = listeners[0].getsockname()[1]
+        for listener in listeners:
+            server = await loop.create_server(
+                lambda: Link(house, self), sock=listener, backlog=sockets.BACKLOG
+            )
+            self._servers.append(server)
+        logger.info("listening for terminals on port %d", self.port)
+
+    async def stop(self) -> None:
+        """Tell every terminal ``bye: shutdown``, and return when all links are gone."""
+        self._stopping = True
+        for server in self._servers:
+            server.close()
+        for link in tuple(self._links):
+            link.say_bye("shutdown")
+        await self._empty.wait()
+        for server in self._servers:
+            await server.wait_closed()
+        self._servers.clear()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    def close_terminal(self, terminal: str, code: str) -> None:
+        """Say ``bye`` to a terminal and end its links, the unproved ones too.
+
+        Its session ends at once, with all that is in flight; the connection is cut off after
+        :data:`~.link.CLOSE_S` if the terminal does not read.
+        """
+        for link in tuple(self._links):
+            if link.terminal == terminal:
+                link.say_bye(code)
+
+    # --- Porter --------------------------------------------------------------------------
+
+    def enter(self, link: Link) -> bool:
+        """Note a new connection; false if there is no room for it."""
+        has_room = (
+            not self._stopping
+            and len(self._links) < MAX_CONNECTIONS
+            and len(self._unauthenticated) < MAX_UNAUTHENTICATED
+        )
+        self._links.add(link)
+        self._unauthenticated.add(link)
+        self._empty.clear()
+        return has_room
+
+    def authenticated(self, link: Link) -> None:
+        """It has proved who it is."""
+        self._unauthenticated.discard(link)
+
+    def leave(self, link: Link) -> None:
+        """It is gone."""
+        self._links.discard(link)
+        self._unauthenticated.discard(link)
+        if not self._links:
+            self._empty.set()
+
+
+def _after_registry(registry: TerminalRegistry, callbacks: SessionCallbacks) -> SessionCallbacks:
+    def on_change(session: TerminalSession) -> None:
+        registry.note_change(session)
+        callbacks.on_change(session)
+
+    return dataclasses.replace(callbacks, on_change=on_change)

@@ -1,0 +1,220 @@
+"""The commands in flight, by id, and what their answers become."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from ea_bridge.commands import COMMANDS, Command
+from ea_bridge.errors import (
+    BridgeError,
+    CommandFailed,
+    NotSent,
+    OutcomeUnknown,
+    ResultTooLarge,
+    TerminalBusy,
+)
+from ea_bridge.model.struct import Struct
+from ea_bridge.protocol.messages import Res
+
+MAX_IN_FLIGHT = 64
+MAX_LATE = 256
+"""Trades whose caller has gone, but whose result may still come."""
+MAX_RESULT_BYTES = 8 * 1024 * 1024
+"""Longest answer in all its parts, and most that may lie here unfinished for one terminal."""
+
+INTERNAL_ERROR = 4024
+
+_results = {op: msgspec.json.Decoder(command.result) for op, command in COMMANDS.items()}
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+@dataclass(frozen=True, slots=True)
+class LateResult:
+    """What became of a trade after its caller was told that the outcome is unknown, or left.
+
+    Either ``result`` or ``error`` is ``None``. An error of :class:`CommandFailed` means that the
+    terminal refused it.
+    """
+
+    command_id: int
+    command: Command[Any, Any]
+    params: Struct
+    result: Any
+    error: BridgeError | None
+
+
+@dataclass(eq=False, slots=True)
+class Call:
+    """One command that was asked, until its answer is whole."""
+
+    id: int
+    command: Command[Any, Any]
+    params: Struct
+    future: asyncio.Future[Any]
+    acked: bool = False
+    parts: int = 0
+    size: int = 0
+    items: list[Any] = field(default_factory=list)
+
+    def lost(self, reason: str) -> BridgeError:
+        """Return what its caller is told when no answer can come any more."""
+        if self.command.trades:
+            return OutcomeUnknown(self.command.op, self.id, acked=self.acked, reason=reason)
+        return NotSent(reason)
+
+
+class Calls:
+    """The calls of one session.
+
+    Args:
+        ids: unique for good, since EAs remember the ids they have executed.
+        on_late: told what became of a trade whose caller has gone.
+        on_result: told of each whole result before its caller is; returns what is wrong with
+            it, or nothing.
+
+    """
+
+    def __init__(
+        self,
+        ids: Iterator[int],
+        on_late: Callable[[LateResult], None],
+        on_result: Callable[[Call, Any], str | None],
+    ) -> None:
+        self.strays = 0
+        """Answers to nothing that we wait for: a late read's, or a lie."""
+        self._ids = ids
+        self._on_late = on_late
+        self._on_result = on_result
+        self._in_flight: dict[int, Call] = {}
+        self._late: OrderedDict[int, Call] = OrderedDict()
+        self._unfinished = 0
+
+    def __len__(self) -> int:
+        """How many callers wait."""
+        return len(self._in_flight)
+
+    def open(self, command: Command[Any, Any], params: Struct) -> Call:
+        """Make room for a call and give it its id."""
+        if len(self._in_flight) >= MAX_IN_FLIGHT:
+            raise TerminalBusy(f"{MAX_IN_FLIGHT} commands are in flight")
+        future = asyncio.get_running_loop().create_future()
+        call = Call(next(self._ids), command, params, future)
+        self._in_flight[call.id] = call
+        return call
+
+    def discard(self, call: Call) -> None:
+        """Forget a call: it was not written, or its caller has his answer."""
+        if self._in_flight.pop(call.id, None) is not None:
+            self._unfinished -= call.size
+
+    def abandon(self, call: Call) -> None:
+        """The caller has left without an answer. That to a trade is still worth having."""
+        if not call.command.trades:
+            self.discard(call)
+        elif call.id in self._in_flight:
+            self._keep_late(call)
+        elif call.future.done() and not call.future.cancelled():
+            # cancelled between the answer's arrival and its own waking up: nobody has seen it
+            error = call.future.exception()
+            result = None if error else call.future.result()
+            self._tell_late(call, result, error if isinstance(error, BridgeError) else None)
+
+    def _keep_late(self, call: Call) -> None:
+        self._late[call.id] = self._in_flight.pop(call.id)
+        if len(self._late) > MAX_LATE:
+            _, forgotten = self._late.popitem(last=False)
+            self._unfinished -= forgotten.size
+
+    def ack(self, command_id: int) -> None:
+        """The terminal has taken a command."""
+        call = self._find(command_id)
+        if call is None:
+            self.strays += 1
+        else:
+            call.acked = True
+
+    def answer(self, res: Res) -> None:
+        """The terminal has answered, in whole or in part."""
+        call = self._find(res.id)
+        if call is None:
+            self.strays += 1
+            return
+        try:
+            result = self._read(call, res)
+        except BridgeError as error:
+            self._finish(call, None, error)
+            return
+        if res.last:
+            wrong = self._on_result(call, result)
+            self._finish(call, result, _unreadable(call, wrong) if wrong else None)
+
+    def fail_all(self, reason: str) -> None:
+        """The link is gone."""
+        calls = list(self._in_flight.values())
+        self._in_flight.clear()
+        self._late.clear()
+        self._unfinished = 0
+        for call in calls:
+            if not call.future.done():
+                call.future.set_exception(call.lost(reason))
+
+    def _find(self, command_id: int) -> Call | None:
+        return self._in_flight.get(command_id) or self._late.get(command_id)
+
+    def _read(self, call: Call, res: Res) -> Any:
+        if not res.ok:
+            raise CommandFailed(call.command.op, res.err, res.retcode, res.msg)
+        if res.part != call.parts:
+            raise _unreadable(call, f"part {res.part} came instead of {call.parts}")
+        call.parts += 1
+        self._weigh(call, memoryview(res.d).nbytes)
+        try:
+            part = _results[call.command.op].decode(res.d)
+        except _UNREADABLE as error:
+            raise _unreadable(call, "the answer has the wrong shape") from error
+        if call.parts == 1 and res.last:
+            return part
+        if not isinstance(part, list):
+            raise _unreadable(call, "an answer that is no list came in parts")
+        call.items += part
+        return call.items
+
+    def _weigh(self, call: Call, size: int) -> None:
+        call.size += size
+        self._unfinished += size
+        if self._unfinished > MAX_RESULT_BYTES:
+            if call.command.trades:
+                raise _unreadable(call, "the answer is too large")
+            raise ResultTooLarge(call.command.op, MAX_RESULT_BYTES)
+
+    def _finish(self, call: Call, result: Any, error: BridgeError | None) -> None:
+        tables: tuple[dict[int, Call], ...] = (self._in_flight, self._late)
+        if not any(table.pop(call.id, None) for table in tables):
+            return  # the answer itself made the session end, which settled every call
+        self._unfinished -= call.size
+        if call.future.done():
+            # expired, or its caller was cancelled and has not woken up yet
+            self._tell_late(call, result, error)
+        elif error is None:
+            call.future.set_result(result)
+        else:
+            call.future.set_exception(error)
+
+    def _tell_late(self, call: Call, result: Any, error: BridgeError | None) -> None:
+        if call.command.trades:
+            self._on_late(LateResult(call.id, call.command, call.params, result, error))
+        else:
+            self.strays += 1
+
+
+def _unreadable(call: Call, reason: str) -> BridgeError:
+    """An answer that can't be read says nothing of what a trade did."""
+    if call.command.trades:
+        return OutcomeUnknown(call.command.op, call.id, acked=True, reason=reason)
+    return CommandFailed(call.command.op, INTERNAL_ERROR, msg=reason)

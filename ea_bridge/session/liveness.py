@@ -1,0 +1,109 @@
+"""Heartbeats, and what silence means."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+
+from .timers import Timer, Timers
+
+HEARTBEAT_S = 1.0
+STALE_S = 3.0
+DEAD_S = 15.0
+MAX_ECHOES = 16
+"""Heartbeats whose echo is waited for: one more than fit into the time until a link is dead."""
+
+
+class SessionState(enum.StrEnum):
+    """What can be expected of a terminal."""
+
+    READY = "ready"
+    STALE = "stale"
+    """Silent for 3 s. Its EA may be held up in a trade; prices may be old."""
+    DISCONNECTED = "disconnected"
+
+
+class Liveness:
+    """Sends a heartbeat each second and watches for silence.
+
+    Args:
+        timers: the clock.
+        beat: send heartbeat number n.
+        on_change: the state went between ready and stale.
+        on_dead: 15 s of silence; whoever is told must call :meth:`stop`.
+
+    """
+
+    def __init__(
+        self,
+        timers: Timers,
+        beat: Callable[[int], None],
+        on_change: Callable[[], None],
+        on_dead: Callable[[], None],
+    ) -> None:
+        self.state = SessionState.READY
+        self.round_trip_s: float | None = None
+        """Of the last heartbeat that was echoed; ``None`` before the first."""
+        self._timers = timers
+        self._beat = beat
+        self._on_change = on_change
+        self._on_dead = on_dead
+        self._heard_at = timers.time()
+        self._n = 0
+        self._sent: dict[int, float] = {}
+        self._next_beat: Timer | None = None
+        self._next_look: Timer | None = None
+
+    def start(self) -> None:
+        """Send the first heartbeat and begin to watch."""
+        self._heard_at = self._timers.time()
+        self._look_in(STALE_S)
+        self._send_beat()
+
+    def stop(self) -> None:
+        """Send and watch no more: the link is gone."""
+        self.state = SessionState.DISCONNECTED
+        for timer in (self._next_beat, self._next_look):
+            if timer is not None:
+                timer.cancel()
+
+    def heard(self) -> None:
+        """Note that the terminal said something."""
+        self._heard_at = self._timers.time()
+        if self.state is SessionState.STALE:
+            self.state = SessionState.READY
+            self._look_in(STALE_S)
+            self._on_change()
+
+    def echoed(self, n: int) -> None:
+        """Note the answer to heartbeat ``n``."""
+        sent = self._sent.pop(n, None)
+        if sent is not None:
+            self.round_trip_s = self._timers.time() - sent
+
+    def _send_beat(self) -> None:
+        self._next_beat = self._timers.call_later(HEARTBEAT_S, self._send_beat)
+        self._n += 1
+        self._sent[self._n] = self._timers.time()
+        self._sent.pop(self._n - MAX_ECHOES, None)
+        self._beat(self._n)
+
+    def _look(self) -> None:
+        """Compare the silence with its limits; set the clock for the next one, never for each
+        message that is heard.
+        """
+        silence = self._timers.time() - self._heard_at
+        if silence >= DEAD_S:
+            self._on_dead()
+            return
+        if silence >= STALE_S and self.state is SessionState.READY:
+            self.state = SessionState.STALE
+            self._on_change()
+        limit = DEAD_S if silence >= STALE_S else STALE_S
+        if self.state is not SessionState.DISCONNECTED:
+            self._look_in(limit - silence)
+
+    def _look_in(self, delay_s: float) -> None:
+        if self._next_look is not None:
+            self._next_look.cancel()
+        self._next_look = self._timers.call_later(delay_s, self._look)

@@ -1,0 +1,23 @@
+"""Time, as a session knows it: an event loop's, or a test's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+
+class Timer(Protocol):
+    """Something that will happen."""
+
+    def cancel(self) -> None:
+        """Make it not happen; harmless when it has."""
+
+
+class Timers(Protocol):
+    """A monotonic clock and what rings on it; every asyncio event loop is one."""
+
+    def time(self) -> float:
+        """Return the seconds since some moment."""
+
+    def call_later(self, delay: float, callback: Callable[..., object], /, *args: object) -> Timer:
+        """Call ``callback(*args)`` in ``delay`` seconds."""
