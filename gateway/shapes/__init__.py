@@ -1,0 +1,103 @@
+"""What clients receive: one typed dictionary a shape.
+
+Field names are MetaTrader's property names. Absent is null: keys never vanish, and nothing comes
+that is not written here. Times are integers, UTC milliseconds, unless their name starts with
+``broker_``: then they count on the broker's wall clock. The docstrings under the fields become
+the descriptions in the published schema.
+"""
+
+from .account import (
+    AccountBalance,
+    AccountInfo,
+    BrokerOffset,
+    EaStatus,
+    ServerTime,
+    TerminalInfo,
+)
+from .events import (
+    AccountEvent,
+    DealEvent,
+    HeartbeatEvent,
+    OrderEvent,
+    OrdersSnapshot,
+    PnlEvent,
+    PositionEvent,
+    PositionPnl,
+    PositionsSnapshot,
+    TerminalEvent,
+)
+from .history import History, Kind
+from .market import (
+    Bar,
+    BarEvent,
+    Bars,
+    Book,
+    BookLevel,
+    HistoryTick,
+    HistoryTicks,
+    SymbolInfo,
+    SymbolSelected,
+    Tick,
+)
+from .receipt import CheckResult, Filling, Margin, OrderOutcome, OrderReceipt, Profit, Timing
+from .service import (
+    ClientLimits,
+    HelloResult,
+    Pong,
+    ServerIdentity,
+    ServerInfo,
+    TerminalPing,
+    TerminalServerInfo,
+    TerminalState,
+)
+from .trade import Deal, HistoryPosition, Order, Position
+
+__all__ = [
+    "AccountBalance",
+    "AccountEvent",
+    "AccountInfo",
+    "Bar",
+    "BarEvent",
+    "Bars",
+    "Book",
+    "BookLevel",
+    "BrokerOffset",
+    "CheckResult",
+    "ClientLimits",
+    "Deal",
+    "DealEvent",
+    "EaStatus",
+    "Filling",
+    "HeartbeatEvent",
+    "HelloResult",
+    "History",
+    "HistoryPosition",
+    "HistoryTick",
+    "HistoryTicks",
+    "Kind",
+    "Margin",
+    "Order",
+    "OrderEvent",
+    "OrderOutcome",
+    "OrderReceipt",
+    "OrdersSnapshot",
+    "PnlEvent",
+    "Pong",
+    "Position",
+    "PositionEvent",
+    "PositionPnl",
+    "PositionsSnapshot",
+    "Profit",
+    "ServerIdentity",
+    "ServerInfo",
+    "ServerTime",
+    "SymbolInfo",
+    "SymbolSelected",
+    "TerminalEvent",
+    "TerminalInfo",
+    "TerminalPing",
+    "TerminalServerInfo",
+    "TerminalState",
+    "Tick",
+    "Timing",
+]

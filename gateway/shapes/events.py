@@ -1,0 +1,97 @@
+"""The ``data`` of events, by channel. ``tick``, ``book`` and ``bar`` are in :mod:`.market`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from typing_extensions import TypedDict
+
+from .account import AccountInfo
+from .trade import Deal, Order, Position
+from .words import Change, LinkState, Platform, shape
+
+
+@shape
+class OrdersSnapshot(TypedDict):
+    """``orders``: all open orders, when the stream starts."""
+
+    orders: list[Order]
+
+
+@shape
+class OrderEvent(TypedDict):
+    """``orders``: one order was placed, changed, or left the book with its final state."""
+
+    op: Change
+    order: Order
+
+
+@shape
+class PositionsSnapshot(TypedDict):
+    """``positions``: all open positions, when the stream starts."""
+
+    positions: list[Position]
+
+
+@shape
+class PositionEvent(TypedDict):
+    """``positions``: one was opened, changed or closed. Floating profit is on ``pnl``."""
+
+    op: Change
+    position: Position
+
+
+@shape
+class DealEvent(TypedDict):
+    """``deals``: an execution or a balance operation."""
+
+    op: Literal["add"]
+    deal: Deal
+
+
+@shape
+class PositionPnl(TypedDict):
+    """The floating result of one position, in the account's currency."""
+
+    ticket: int
+    price_current: float
+    swap: float
+    profit: float
+
+
+@shape
+class PnlEvent(TypedDict):
+    """``pnl``: the floating result of every open position."""
+
+    positions: list[PositionPnl]
+
+
+AccountEvent = AccountInfo
+"""``account``: the whole account, as ``get_account_info`` gives it."""
+
+
+@shape
+class TerminalEvent(TypedDict):
+    """``terminal``: the link, the broker or a switch changed; the whole state each time."""
+
+    event: Literal["snapshot", "link", "broker", "autotrading", "clock"]
+    """What changed."""
+    state: LinkState
+    platform: Platform | None
+    login: int | None
+    server: str | None
+    broker_connected: bool | None
+    autotrading: bool | None
+    trade_allowed: bool | None
+    """The account may trade; null until the terminal has said."""
+    broker_utc_offset_s: int
+    time: int
+    """UTC milliseconds."""
+
+
+@shape
+class HeartbeatEvent(TypedDict):
+    """``heartbeat``: the gateway is alive."""
+
+    time: int
+    """The gateway's clock, UTC milliseconds."""
