@@ -18,12 +18,10 @@ from __future__ import annotations
 import functools
 from bisect import bisect_right
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from datetime import timezone as fixed_zone
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-UTC = fixed_zone.utc
 GRID_S = 900
 """Time zones lie on quarters of an hour."""
 MAX_RESIDUE_S = 120
