@@ -60,7 +60,13 @@ def margin_after(valuation: Valuation, trade: Trade) -> Decimal | None:
 
 
 def affordable(valuation: Valuation, trade: Trade) -> bool:
-    """Whether free margin suffices. What needs no more margin than before always passes."""
+    """Whether free margin suffices.
+
+    Pure closing always passes, even of one side of a hedge, which leaves the other uncovered and
+    the account with more margin to find; so does what needs no more margin than before.
+    """
+    if opened_volume(valuation, trade) == 0:
+        return True
     needed = margin_after(valuation, trade)
     if needed is None:
         return False
