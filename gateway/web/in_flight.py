@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from gateway.errors import InvalidRequest
@@ -65,12 +66,16 @@ class InFlight:
         request.task.uncancel()
         return True
 
-    def protect(self) -> None:
-        """Let the current task run to its end even when the connection is lost."""
+    @contextmanager
+    def protected(self) -> Iterator[None]:
+        """Let the current task come to the end of this block even when the connection is lost."""
         task = asyncio.current_task()
-        if task is not None and task not in self._protected:
-            self._protected.add(task)
-            task.add_done_callback(self._protected.discard)
+        assert task is not None
+        self._protected.add(task)
+        try:
+            yield
+        finally:
+            self._protected.discard(task)
 
     def cancel_reads(self, tasks: Iterable[asyncio.Task[None]]) -> None:
         """Stop those of the tasks that only read: nobody waits for them any more."""

@@ -17,6 +17,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import orjson
@@ -81,10 +82,12 @@ class Context(NamedTuple):
     call: Call
     in_flight: InFlight | None
     """``None`` on HTTP."""
+    request_id: Any
 
 
 class _Entry(NamedTuple):
-    answer: Callable[[Context, Params], Awaitable[Any]]
+    method: Callable[[Context, Params], Awaitable[Result]]
+    """In jsonrpcserver's shape; see :func:`_fenced`."""
     mutates: bool
     transports: tuple[str, ...]
 
@@ -104,9 +107,14 @@ class JsonRpc:
     ) -> None:
         self._limits = limits
         self._document = orjson.Fragment(document)
-        self._methods = {name: _from_catalogue(method) for name, method in catalogue.items()}
-        self._methods["rpc.discover"] = _Entry(self._discover, False, ("http", "ws"))
-        self._methods["cancel_request"] = _Entry(_cancel_request, False, ("ws",))
+        self._methods = {
+            name: _fenced(name, _from_catalogue(method), method.mutates, method.transports)
+            for name, method in catalogue.items()
+        }
+        self._methods["rpc.discover"] = _fenced("rpc.discover", self._discover)
+        self._methods["cancel_request"] = _fenced(
+            "cancel_request", _cancel_request, transports=("ws",)
+        )
         self.dropped_notifications = 0
         """Mutating calls without an id: nobody could have learnt how they ended."""
 
@@ -119,18 +127,19 @@ class JsonRpc:
             message = orjson.loads(raw)
         except orjson.JSONDecodeError as exc:
             return refuse(ParseError(reason="not_json", position=exc.pos))
-        context = Context(call, in_flight)
         if type(message) is list:
-            return await self._batch(message, context)
-        if self._mutates(message) and in_flight is not None:
-            in_flight.protect()
-        response = await self._one(message, context)
+            return await self._batch(message, call, in_flight)
+        if in_flight is not None and self._mutates(message):
+            with in_flight.protected():
+                response = await self._one(message, call, in_flight)
+        else:
+            response = await self._one(message, call, in_flight)
         if response is None:
             return Answer(None)
-        body, response = self._dump(response, self._limits.max_response_bytes)
+        body, response = self._dump(message, response, self._limits.max_response_bytes)
         return Answer(body, response.get("error"))
 
-    async def _batch(self, items: list[Any], context: Context) -> Answer:
+    async def _batch(self, items: list[Any], call: Call, in_flight: InFlight | None) -> Answer:
         if not items:
             return refuse(InvalidRequest("The batch is empty", reason="empty_batch"))
         limit = self._limits.max_batch
@@ -140,35 +149,35 @@ class JsonRpc:
                     f"A batch may hold {limit} calls", reason="batch_too_large", limit=limit
                 )
             )
-        if any(self._mutates(item) for item in items):
-            if context.in_flight is not None:
-                context.in_flight.protect()
-            responses = [await self._one(item, context) for item in items]
+        if any(map(self._mutates, items)):
+            with in_flight.protected() if in_flight is not None else nullcontext():
+                responses = [await self._one(item, call, in_flight) for item in items]
         else:
-            responses = await self._reads(items, context)
-        return self._joined([response for response in responses if response is not None])
+            responses = await self._reads(items, call, in_flight)
+        return self._joined(items, responses)
 
-    async def _reads(self, items: list[Any], context: Context) -> list[Response | None]:
+    async def _reads(
+        self, items: list[Any], call: Call, in_flight: InFlight | None
+    ) -> list[Response | None]:
         responses: list[Response | None] = [None] * len(items)
         waiting = iter(enumerate(items))
 
         async def answer_in_turn(turns: Iterator[tuple[int, Any]]) -> None:
             for index, item in turns:
-                responses[index] = await self._one(item, context)
+                responses[index] = await self._one(item, call, in_flight)
 
         workers = min(len(items), MAX_CONCURRENT_READS)
         await asyncio.gather(*(answer_in_turn(waiting) for _ in range(workers)))
         return responses
 
-    def _joined(self, responses: list[Response]) -> Answer:
-        if not responses:
-            return Answer(None)
+    def _joined(self, items: list[Any], responses: list[Response | None]) -> Answer:
         bodies, room = [], self._limits.max_response_bytes
-        for response in responses:
-            body, _ = self._dump(response, room)
-            bodies.append(body)
-            room -= len(body)
-        return Answer(b"[" + b",".join(bodies) + b"]")
+        for item, response in zip(items, responses, strict=True):
+            if response is not None:
+                body, _ = self._dump(item, response, room)
+                bodies.append(body)
+                room -= len(body)
+        return Answer(b"[" + b",".join(bodies) + b"]" if bodies else None)
 
     def _mutates(self, item: Any) -> bool:
         if type(item) is not dict or type(name := item.get("method")) is not str:
@@ -176,61 +185,68 @@ class JsonRpc:
         entry = self._methods.get(name)
         return entry is not None and entry.mutates
 
-    async def _one(self, item: Any, context: Context) -> Response | None:
+    async def _one(self, item: Any, call: Call, in_flight: InFlight | None) -> Response | None:
         """Answer one item, or nothing to a notification; errors never leave it."""
         try:
             request = _checked(item)
         except InvalidRequest as exc:
             return error_response(exc, _echo(item))
-        entry = self._methods.get(request.method)
-        if request.id is NOID and entry is not None and entry.mutates:
-            self.dropped_notifications += 1
-            log.warning("dropped a %s that came as a notification", request.method)
+        if request.id is NOID:
+            await self._notified(request, call)
             return None
         try:
-            result = await self._run(request, entry, context)
+            entry = self._entry(request.method, call)
+            context = Context(call, in_flight, request.id)
+            if in_flight is None or request.id is None:
+                result = await run_method(request, context, entry.method)
+            else:
+                in_flight.enter(request.id, mutates=entry.mutates)
+                try:
+                    result = await run_method(request, context, entry.method)
+                finally:
+                    in_flight.leave(request.id)
         except GatewayError as exc:
             result = Error(**exc.as_dict())
-        if request.id is NOID:
-            return None
         return to_serializable_one(to_response(request, result))  # type: ignore[return-value]  # a dict, for one response
 
-    async def _run(self, request: Request, entry: _Entry | None, context: Context) -> Result:
-        if entry is None:
-            near = did_you_mean(request.method, self._methods)
-            raise MethodNotFound(method=request.method[:64], **near)
-        if context.call.transport not in entry.transports:
-            raise MethodNotSupported(
-                f"{request.method} works on /ws only", transport=context.call.transport
-            )
-        in_flight = context.in_flight
-        if in_flight is None or request.id is NOID or request.id is None:
-            return await run_method(request, context, _fenced(request, entry))
-        in_flight.enter(request.id, mutates=entry.mutates)
+    async def _notified(self, request: Request, call: Call) -> None:
         try:
-            return await run_method(request, context, _fenced(request, entry))
-        finally:
-            in_flight.leave(request.id)
+            entry = self._entry(request.method, call)
+        except GatewayError:
+            return
+        if entry.mutates:
+            self.dropped_notifications += 1
+            log.warning("dropped a %s that came as a notification", request.method)
+            return
+        await run_method(request, Context(call, None, None), entry.method)
 
-    def _dump(self, response: Response, room: int) -> tuple[bytes, Response]:
+    def _entry(self, name: str, call: Call) -> _Entry:
+        entry = self._methods.get(name)
+        if entry is None:
+            raise MethodNotFound(method=name[:64], **did_you_mean(name, self._methods))
+        if call.transport not in entry.transports:
+            raise MethodNotSupported(f"{name} works on /ws only", transport=call.transport)
+        return entry
+
+    def _dump(self, item: Any, response: Response, room: int) -> tuple[bytes, Response]:
         """Serialise one response of a message; what cannot be sent becomes that item's error."""
         try:
             body = orjson.dumps(response)
         except TypeError:
-            response = error_response(
-                _internal("the result of a method is no JSON"), response["id"]
-            )
-            body = orjson.dumps(response)
-        if len(body) > room and "result" in response:
-            too_large = TooLarge(
+            error: GatewayError = _internal("the result of a method is no JSON")
+        else:
+            if len(body) <= room or "error" in response:
+                return body, response
+            error = TooLarge(
                 "The answer is over the limit: ask for less at a time",
                 limit=self._limits.max_response_bytes,
                 size=len(body),
                 hint="limit, cursor or a shorter range",
             )
-            response = error_response(too_large, response["id"])
-            body = orjson.dumps(response)
-        return body, response
+        if self._mutates(item):
+            error.data["outcome"] = "unknown"
+        response = error_response(error, response["id"])
+        return orjson.dumps(response), response
 
     async def _discover(self, context: Context, params: Params) -> Any:
         _none_but((), params)
@@ -242,11 +258,11 @@ def refuse(error: GatewayError) -> Answer:
     return Answer(orjson.dumps(error_response(error, None)), error.as_dict())
 
 
-def _from_catalogue(method: Method) -> _Entry:
-    async def answer(context: Context, params: Params) -> Any:
-        return await method.answer(context.call, params)
+def _from_catalogue(method: Method) -> Callable[[Context, Params], Awaitable[Any]]:
+    def answer(context: Context, params: Params) -> Awaitable[Any]:
+        return method.answer(context.call, params)
 
-    return _Entry(answer, method.mutates, method.transports)
+    return answer
 
 
 async def _cancel_request(context: Context, params: Params) -> dict[str, bool]:
@@ -266,41 +282,49 @@ def _none_but(names: tuple[str, ...], params: Params) -> dict[str, Any]:
     return given
 
 
-def _fenced(request: Request, entry: _Entry) -> Callable[..., Awaitable[Result]]:
-    """Return the method in jsonrpcserver's shape, which sees no exception of ours.
+def _fenced(
+    name: str,
+    answer: Callable[[Context, Params], Awaitable[Any]],
+    mutates: bool = False,
+    transports: tuple[str, ...] = ("http", "ws"),
+) -> _Entry:
+    """Return a method that jsonrpcserver sees no exception of.
 
     It would put the text of one on the wire, and a CancelledError would leave the caller without
     an answer.
     """
+    unknown = {"outcome": "unknown"} if mutates else {}
 
     async def method(context: Context, params: Params) -> Result:
         try:
-            return Success(await entry.answer(context, params))
+            return Success(await answer(context, params))
         except GatewayError as exc:
             return Error(**exc.as_dict())
         except asyncio.CancelledError:
-            return Error(**_cancelled(request, entry, context).as_dict())
+            if not _was_asked_to_cancel(context):
+                log.error("%s: something that it waited for was cancelled", name)
+            return Error(**Cancelled(**unknown).as_dict())
         except Exception:
-            outcome = {"outcome": "unknown"} if entry.mutates else {}
-            return Error(**_internal(f"{request.method} failed", **outcome).as_dict())
+            return Error(**_internal(f"{name} failed", **unknown).as_dict())
 
-    return method
+    return _Entry(method, mutates, transports)
 
 
-def _cancelled(request: Request, entry: _Entry, context: Context) -> Cancelled:
-    """Return the answer to a call that ended in a CancelledError.
+def _was_asked_to_cancel(context: Context) -> bool:
+    """Whether the CancelledError being handled came from ``cancel_request``.
+
+    If not, something that the method waited for was cancelled.
 
     Raises:
-        CancelledError: the whole task is being cancelled, not something the call waited for.
+        CancelledError: neither: the task itself is being cancelled.
 
     """
-    if context.in_flight is not None and context.in_flight.took_cancellation(request.id):
-        return Cancelled()
+    if context.in_flight is not None and context.in_flight.took_cancellation(context.request_id):
+        return True
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
-    log.error("%s: something that it waited for was cancelled", request.method)
-    return Cancelled(**({"outcome": "unknown"} if entry.mutates else {}))
+    return False
 
 
 def _internal(what: str, **data: Any) -> InternalError:
@@ -325,7 +349,7 @@ def _checked(item: Any) -> Request:
         raise InvalidRequest('"method" must be a string', reason="bad_method")
     if "id" in item and not _is_id(item["id"]):
         raise InvalidRequest('"id" must be a string or an integer', reason="bad_id")
-    if type(params := item.get("params", [])) not in (dict, list):
+    if type(params := item.get("params", {})) not in (dict, list):
         raise InvalidRequest('"params" must be an object or an array', reason="bad_params")
     if not item.keys() <= _MEMBERS:
         raise _unknown_member(item)

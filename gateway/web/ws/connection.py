@@ -1,8 +1,10 @@
 """One WebSocket connection: messages in, answers and events out, from login to close.
 
-Requests are answered concurrently, each in a task that ends at once where nothing has to be
-waited for. With ``max_in_flight`` of them, or while the peer does not read its answers, the
-connection is not read: TCP tells the peer to wait.
+Requests are answered concurrently, yet without a task for each: the task that reads a request
+also answers it, and only when the answer has to wait for something does another task go on
+reading. While answers are being waited for, further requests get tasks of their own, so that a
+burst reaches the terminal in one loop turn. With ``max_in_flight`` of them, or while the peer
+does not read its answers, the connection is not read: TCP tells the peer to wait.
 
 A connection ends through :meth:`WsConnection.end` alone, whoever is the reason: it sends the
 close frame, stops sending, and gives the peer a moment to answer before the socket is cut.
@@ -12,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
@@ -97,6 +98,10 @@ class WsConnection:
         self._in_flight = InFlight()
         self._all_tasks = tasks
         self._tasks: set[asyncio.Task[None]] = set()
+        self._over: asyncio.Future[None] = self._loop.create_future()
+        self._reader: asyncio.Task[None] | None = None
+        self._answering = False
+        self._hand_over_due = False
         self._room: asyncio.Future[None] | None = None
         self._unparsable = 0
         self._pings = 0
@@ -138,13 +143,21 @@ class WsConnection:
                 )
             else:
                 self._enter()
-            await self._read()
+            self._go_on_reading()
+            await self._over
         finally:
             self._leave()
 
+    def _go_on_reading(self) -> None:
+        self._reader = self._loop.create_task(self._read())
+        self._all_tasks.add(self._reader)
+        self._reader.add_done_callback(self._done)
+
     async def _read(self) -> None:
+        """Read messages until the connection is over, or another task has taken that on."""
+        this_task = asyncio.current_task()
         receive = self._socket.receive
-        while True:
+        while self._reader is this_task:
             if not self._ended and (
                 len(self._tasks) >= self._max_in_flight or self._sender.congested
             ):
@@ -153,12 +166,8 @@ class WsConnection:
             kind = message.type
             if kind is WSMsgType.TEXT:
                 self._heard = True
-                if self._ended:
-                    continue
-                if self._caller is None:
-                    await self._log_in(message.data)
-                else:
-                    self._take(message.data, self._caller)
+                if not self._ended:
+                    await self._take(message.data)
             elif kind is WSMsgType.PING:
                 self._ping(message.data)
             elif kind is WSMsgType.PONG:
@@ -169,13 +178,35 @@ class WsConnection:
                 self.end(_code_to_echo(message.data), "")
                 return
 
-    def _take(self, text: bytes, caller: Caller) -> None:
+    async def _take(self, text: bytes) -> None:
+        caller = self._caller
+        if caller is None:
+            await self._log_in(text)
+            return
         try:
             self._backend.gate.recheck(caller)
         except Unauthorized:
             self.end(CloseCode.TOKEN_REVOKED, "token_revoked")
             return
-        self._start(self._answer(text, caller))
+        if self._tasks:
+            self._start(self._answer(text, caller))
+            return
+        self._answering = True
+        if not self._hand_over_due:
+            self._hand_over_due = True
+            self._loop.call_soon(self._hand_over)
+        reader = self._reader
+        await self._answer(text, caller)
+        if self._reader is reader:
+            self._answering = False
+
+    def _hand_over(self) -> None:
+        """At the end of the loop turn: is the reading task held up by an answer?"""
+        self._hand_over_due = False
+        if self._answering and self._reader is not None:
+            self._answering = False
+            self._tasks.add(self._reader)
+            self._go_on_reading()
 
     async def _log_in(self, text: bytes) -> None:
         if len(text) > MAX_HELLO_BYTES:
@@ -239,23 +270,19 @@ class WsConnection:
             self.end(CloseCode.PROTOCOL_ERROR, "too many messages that are no JSON")
 
     def _start(self, answering: Coroutine[Any, Any, None]) -> None:
-        if sys.version_info >= (3, 12):
-            task = asyncio.Task(answering, loop=self._loop, eager_start=True)
-        else:
-            task = self._loop.create_task(answering)
-        if task.done():
-            self._answered(task)
-            return
+        task = self._loop.create_task(answering)
         self._tasks.add(task)
         self._all_tasks.add(task)
-        task.add_done_callback(self._answered)
+        task.add_done_callback(self._done)
 
-    def _answered(self, task: asyncio.Task[None]) -> None:
+    def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._all_tasks.discard(task)
         self._wake()
         if not task.cancelled() and (exc := task.exception()) is not None:
-            log.error("a call on /ws failed", exc_info=exc)
+            log.error("a task of /ws failed", exc_info=exc)
+        if task is self._reader and not self._over.done():
+            self._over.set_result(None)
 
     async def _have_room(self) -> None:
         """Wait until a request may be read again."""
@@ -310,6 +337,8 @@ class WsConnection:
     def _leave(self) -> None:
         """Close the socket; trades that were begun go on to their end."""
         self.end(CloseCode.INTERNAL_ERROR, "internal_error")
+        if self._reader is not None:
+            self._tasks.add(self._reader)
         self._in_flight.cancel_reads(self._tasks)
         self._transport.close()
 
