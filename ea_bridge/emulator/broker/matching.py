@@ -70,7 +70,12 @@ class Matching:
         self._execution = execution
 
     def on_tick(self, symbol: SymbolInfo, tick: Tick, now_msc: int) -> None:
-        """Do what the symbol's new price demands: orders by ticket, then stops, then stop-out."""
+        """Do what the symbol's new price demands: orders by ticket, then stops, then stop-out.
+
+        Outside the trade session prices may move, but nothing is filled.
+        """
+        if not self._valuation.prices.is_open(symbol.name, now_msc):
+            return
         for order in [one for one in self._ledger.orders.values() if one.symbol == symbol.name]:
             if self._ready(order, now_msc) and reached(order, tick, symbol.digits):
                 self._activate(order, symbol, tick, now_msc)
@@ -101,7 +106,7 @@ class Matching:
                 order = self._ledger.orders[dearest]
                 self._ledger.finish_order(order, OrderState.CANCELED, now_msc)
                 continue
-            closable = [h for h in self._ledger.holdings.values() if self._quoted(h)]
+            closable = [h for h in self._ledger.holdings.values() if self._closable(h, now_msc)]
             if not closable:
                 return
             worst = min(closable, key=self._loss)
@@ -182,8 +187,9 @@ class Matching:
             return free <= terms.stopout
         return level <= terms.stopout
 
-    def _quoted(self, holding: Holding) -> bool:
-        return self._valuation.closing_price(holding) is not None
+    def _closable(self, holding: Holding, now_msc: int) -> bool:
+        is_open = self._valuation.prices.is_open(holding.position.symbol, now_msc)
+        return is_open and self._valuation.closing_price(holding) is not None
 
     def _loss(self, holding: Holding) -> float:
         return float(self._valuation.floating(holding) + exact(holding.position.swap))

@@ -14,7 +14,10 @@ def exact(value: float) -> Decimal:
 
 
 def rounded(amount: Decimal, digits: int) -> Decimal:
-    """Round half away from zero, as MetaTrader rounds money (``digits`` of the currency)."""
+    """Round to the digits of a currency or a price, half away from zero (``MathRound``).
+
+    The recorded history agrees to the cent, but holds no tie that would show the rule for halves.
+    """
     return amount.quantize(ONE.scaleb(-digits), ROUND_HALF_UP)
 
 

@@ -318,3 +318,17 @@ def test_a_tick_without_prices_triggers_nothing() -> None:
     bench.buy(sl=1.09)
     bench.move(0.0)
     assert len(bench.broker.positions()) == 1
+
+
+def test_nothing_is_filled_outside_the_session() -> None:
+    """Orders and stops wait for the first tick of the next session."""
+    bench = Bench()
+    bench.buy(sl=1.09)
+    bench.send(pending(T.BUY_LIMIT, 1.08))
+    bench.market.closed.add("EURUSD")
+    bench.move(1.07)
+    assert (len(bench.broker.positions()), len(bench.broker.orders())) == (1, 1)
+    bench.market.closed.clear()
+    bench.move(1.07)
+    assert bench.broker.orders() == []
+    assert [one.price_open for one in bench.broker.positions()] == [1.07]

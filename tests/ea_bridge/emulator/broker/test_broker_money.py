@@ -196,6 +196,14 @@ def test_pending_orders_reserve_margin_only_where_the_broker_says_so() -> None:
     assert bench.send(pending(T.BUY_LIMIT, 1.09, 9.0)).retcode == TradeRetcode.NO_MONEY
 
 
+def test_money_rounds_half_away_from_zero() -> None:
+    """A price move worth half a cent is a cent, won or lost."""
+    bench = Bench(market=Market(pair("EURUSD", trade_contract_size=500.0)))
+    broker = bench.broker
+    assert broker.calc_profit(T.BUY, "EURUSD", 1.0, 1.1, 1.10001) == 0.01
+    assert broker.calc_profit(T.BUY, "EURUSD", 1.0, 1.1, 1.09999) == -0.01
+
+
 # --- order_check -------------------------------------------------------------------------
 
 
