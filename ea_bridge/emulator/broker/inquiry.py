@@ -21,7 +21,7 @@ from .answers import Refused
 from .exposure import Trade
 from .ledger import Holding
 from .money import exact
-from .terms import Script, Switches
+from .terms import Switches
 from .valuation import BUYS, Valuation
 
 MARKET = {OrderType.BUY, OrderType.SELL}
@@ -85,7 +85,6 @@ class Bench:
 
     valuation: Valuation
     switches: Switches
-    script: Script
 
 
 def look_up(request: TradeRequest, valuation: Valuation, now_msc: int) -> Inquiry:

@@ -84,7 +84,7 @@ class Broker:
         self._execution = Execution(accounting, self.script)
         self._matching = Matching(self._valuation, self._execution)
         self._rollover = Rollover(self._valuation)
-        self._bench = Bench(self._valuation, self.switches, self.script)
+        self._bench = Bench(self._valuation, self.switches)
         self._requests = 0
         self._recent: deque[int] = deque(maxlen=max(1, self.terms.requests_per_second))
         self._carry_out = {
