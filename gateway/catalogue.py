@@ -133,7 +133,11 @@ class Method:
         return await self.handler(call, **arguments)
 
     def _by_name(self, params: list[Any]) -> dict[str, Any]:
-        names = [name for name in self.params.model_fields if name != "terminal"]
+        names = [
+            field.alias or name
+            for name, field in self.params.model_fields.items()
+            if name != "terminal"
+        ]
         if len(params) > len(names):
             raise InvalidParams(
                 f"{self.name} takes at most {len(names)} params",

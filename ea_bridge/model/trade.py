@@ -68,7 +68,11 @@ class CheckResult(Struct, frozen=True, kw_only=True):
 
 
 class Order(Struct, frozen=True, kw_only=True):
-    """A pending or a past order. Volumes in lots."""
+    """A pending or a past order. Volumes in lots.
+
+    MetaTrader 4's closed trades are orders too, and have no deals: there alone ``profit``,
+    ``swap`` and ``commission`` are set.
+    """
 
     ticket: int
     time_setup: int = 0
@@ -91,6 +95,9 @@ class Order(Struct, frozen=True, kw_only=True):
     tp: float = 0.0
     price_current: float = 0.0
     price_stoplimit: float = 0.0
+    profit: float | None = None
+    swap: float | None = None
+    commission: float | None = None
     symbol: str
     comment: str = ""
     external_id: str = ""

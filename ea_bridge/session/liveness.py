@@ -54,6 +54,11 @@ class Liveness:
         self._next_beat: Timer | None = None
         self._next_look: Timer | None = None
 
+    @property
+    def silence_s(self) -> float:
+        """How long ago the terminal said something."""
+        return self._timers.time() - self._heard_at
+
     def start(self) -> None:
         """Send the first heartbeat and begin to watch."""
         self._heard_at = self._timers.time()

@@ -148,6 +148,11 @@ class TerminalSession:
         return self._liveness.round_trip_s
 
     @property
+    def silence_s(self) -> float:
+        """How long ago the terminal said something."""
+        return self._liveness.silence_s
+
+    @property
     def last_q(self) -> int:
         """The last counted event that was taken."""
         return self.connection.events.last

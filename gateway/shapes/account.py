@@ -162,12 +162,10 @@ class EaStatus(TypedDict):
     capabilities: list[str]
     """What this terminal can do beyond the basics: ``ticks`` (history), ``book``, ``deals``,
     ``check``, ``lease``."""
-    connected_at: int | None
-    """UTC milliseconds."""
-    disconnected_at: int | None
-    """UTC milliseconds; null while connected."""
+    state_since: int | None
+    """Since when it has been in this state, UTC milliseconds."""
     last_heartbeat: int | None
-    """UTC milliseconds."""
+    """When the EA was last heard of, UTC milliseconds; null while disconnected."""
     rtt_ms: float | None
     """Round trip of the last heartbeat."""
     broker_connected: bool | None
