@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import msgspec
 
+from ea_bridge import commands
 from ea_bridge.protocol import messages as m
 from ea_bridge.protocol.connection import DAEMON, TERMINAL, Connection, Role
 from ea_bridge.protocol.handshake import SPAN, answer_challenge, make_challenge, new_nonce
@@ -179,6 +181,10 @@ class TestEa:
         self._reader, self._writer = reader, writer
         self._inbox: list[m.Message] = []
 
+    @classmethod
+    async def dial(cls, port: int, host: str = "127.0.0.1") -> Self:
+        return cls(*await asyncio.open_connection(host, port))
+
     def say(self, *messages: m.Message) -> None:
         self.write(b"".join(self.connection.send(message) for message in messages))
 
@@ -195,14 +201,14 @@ class TestEa:
 
     async def hang_up(self) -> None:
         self._writer.close()
+        with contextlib.suppress(ConnectionError):
+            await self._writer.wait_closed()
 
     async def closed_by_daemon(self) -> bool:
         """Read on until the end; true once the daemon has closed the link."""
-        try:
+        with contextlib.suppress(ConnectionError):
             while await self._reader.read(65536):
                 pass
-        except ConnectionError:
-            pass
         return True
 
     async def greet(self, token: str = TOKEN, **changes: Any) -> m.Welcome:
@@ -229,8 +235,7 @@ class Bridge:
         self._eas: list[TestEa] = []
 
     async def dial(self, host: str = "127.0.0.1") -> TestEa:
-        reader, writer = await asyncio.open_connection(host, self.server.port)
-        ea = TestEa(reader, writer)
+        ea = await TestEa.dial(self.server.port, host)
         self._eas.append(ea)
         return ea
 
@@ -244,3 +249,72 @@ class Bridge:
     async def hang_up(self) -> None:
         for ea in self._eas:
             await ea.hang_up()
+
+
+class MemoryWire:
+    """The link below a session, in memory: the EA's end hears at once what is written."""
+
+    def __init__(self, ea: Connection) -> None:
+        self.closed = False
+        self.backlog = 0
+        self.inbox: list[m.Message] = []
+        self._ea = ea
+
+    def write(self, data: bytes) -> None:
+        assert not self.closed
+        self.inbox += self._ea.receive_data(data)
+
+    def unsent(self) -> int:
+        return self.backlog
+
+    def close(self) -> None:
+        self.closed = True
+
+    def take(self, kind: type[T]) -> list[T]:
+        """Return what came of that kind, and forget all of it."""
+        taken = [message for message in self.inbox if isinstance(message, kind)]
+        self.inbox.clear()
+        return taken
+
+
+class LiveSession:
+    """A session on a wire in memory, with the EA's end and a clock that the test drives."""
+
+    def __init__(
+        self,
+        *,
+        terminal: str = "demo",
+        hello: m.Hello | None = None,
+        ack: int = 0,
+        callbacks: SessionCallbacks | None = None,
+    ) -> None:
+        pair = Pair()
+        pair.shake_hands(ack)
+        self.timers, self.heard = FakeTimers(), Heard()
+        self.ea = pair.ends[TERMINAL]
+        self.wire = MemoryWire(self.ea)
+        self.session = TerminalSession(
+            terminal=terminal,
+            generation=1,
+            id="s-1",
+            hello=hello or make_hello(),
+            connection=pair.ends[DAEMON],
+            wire=self.wire,
+            timers=self.timers,
+            command_ids=itertools.count(100),
+            callbacks=callbacks or self.heard.callbacks(),
+        )
+
+    def say(self, *messages: m.Message) -> None:
+        """The EA says all of it in one go."""
+        data = b"".join(self.ea.send(message) for message in messages)
+        self.session.handle(self.session.connection.receive_data(data))
+
+    async def ask(
+        self, command: commands.Command[Any, Any], params: Any, **options: Any
+    ) -> tuple[asyncio.Task[Any], m.Cmd]:
+        """Begin a request; return it with the command that the EA got."""
+        task = asyncio.ensure_future(self.session.request(command, params, **options))
+        await asyncio.sleep(0)
+        [cmd] = self.wire.take(m.Cmd)
+        return task, cmd

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from bridge_parts import DEVICE, KEYS, TOKEN, Bridge, FakeTimers, Heard, MemoryDoorkeeper, Pair
+from bridge_parts import (
+    DEVICE,
+    KEYS,
+    TOKEN,
+    Bridge,
+    FakeTimers,
+    Heard,
+    LiveSession,
+    MemoryDoorkeeper,
+    Pair,
+)
 
 from ea_bridge.registry import TerminalRegistry
 from ea_bridge.server import Admitted, BridgeServer
@@ -60,3 +70,8 @@ async def bridge(
         bridge = Bridge(server, registry, heard)
         yield bridge
         await bridge.hang_up()
+
+
+@pytest.fixture
+def live() -> LiveSession:
+    return LiveSession()

@@ -3,17 +3,375 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import socket
+
+import pytest
+from bridge_parts import DEVICE, KEYS, TOKEN, TestEa, make_hello, raw
 
 from ea_bridge import commands
+from ea_bridge.errors import NotSent, OutcomeUnknown
+from ea_bridge.model import Tick, TradeRequest
 from ea_bridge.protocol import messages as m
+from ea_bridge.protocol.errors import WrongProof
+from ea_bridge.protocol.handshake import answer_challenge
+from ea_bridge.server import Admitted, BridgeServer, Refused, link, listener
+from ea_bridge.token import new_token, parse_token
+
+EURUSD = commands.SymbolParams(symbol="EURUSD")
+BUY = TradeRequest(action=1, symbol="EURUSD", volume=0.1)
+WRONG = m.Auth(proof="00" * 32)
 
 
 async def test_a_terminal_is_welcomed_and_asked(bridge):
-    """After the mutual proof a command reaches the EA with its params."""
-    _, session = ea, session = await bridge.join()
-    params = commands.SymbolParams(symbol="EURUSD")
-    asked = asyncio.create_task(session.request(commands.TICK_GET, params))
+    """After the mutual proof a command reaches the EA with its params, and comes back."""
+    ea, session = await bridge.join()
+    asked = asyncio.create_task(session.request(commands.TICK_GET, EURUSD))
     cmd = await ea.hear(m.Cmd)
-    assert cmd.params == params
-    ea.say(m.Res(id=cmd.id, ok=True, d=__import__("bridge_parts").raw([1, 1.5, 1.6])))
-    assert (await asked).ask == 1.6
+    assert cmd.params == EURUSD
+    ea.say(m.Res(id=cmd.id, ok=True, d=raw([1, 1.5, 1.6])))
+    assert await asked == Tick(1, 1.5, 1.6)
+    assert (session.terminal, session.generation, session.state) == ("demo", 0, "ready")
+    assert bridge.heard.kinds() == ["connected"]
+
+
+async def test_welcome_says_what_the_ea_must_know(bridge):
+    """Times, window, and the last event that we have."""
+    ea = await bridge.dial()
+    welcome = await ea.greet(q=7)
+    assert (welcome.hb_ms, welcome.dead_ms, welcome.ack, welcome.window) == (1000, 15000, 7, 512)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+async def test_both_loopback_addresses_answer_on_one_port(bridge, host):
+    """So that no other program can take the one that we leave."""
+    ea = await bridge.dial(host)
+    assert await ea.greet()
+
+
+async def test_a_port_that_is_half_taken_is_not_used(doorkeeper, registry):
+    """Whoever holds [::1] on our port would get those who dial localhost."""
+    with socket.socket(socket.AF_INET6) as squatter:
+        squatter.bind(("::1", 0))
+        squatter.listen()
+        port = squatter.getsockname()[1]
+        server = BridgeServer(doorkeeper, registry, device_id=DEVICE, port=port)
+        with pytest.raises(OSError, match="in use"):
+            await server.start()
+
+
+async def test_the_daemon_proves_itself_first(bridge):
+    """An EA with another token than it claims finds out before it says anything."""
+    ea = await bridge.dial()
+    hello = make_hello()
+    ea.say(hello)
+    challenge = await ea.hear(m.Challenge)
+    assert challenge.device == DEVICE
+    with pytest.raises(WrongProof):
+        answer_challenge(new_token(), hello, challenge)
+
+
+async def denied(bridge, hello: m.Hello, auth: m.Auth | None = None) -> m.Denied:
+    """Lead the handshake as ``hello`` wants it and return the refusal."""
+    ea = await bridge.dial()
+    ea.say(hello)
+    challenge = await ea.hear(m.Challenge)
+    ea.say(auth or answer_challenge(TOKEN, hello, challenge))
+    refusal = await ea.hear(m.Denied)
+    assert await ea.closed_by_daemon()
+    return refusal
+
+
+async def test_a_wrong_proof_and_an_unknown_token_get_the_same_answers(bridge):
+    """A challenge, then the same refusal: nobody finds out which tokens exist."""
+    wrong = await denied(bridge, make_hello(), WRONG)
+    unknown = await denied(bridge, make_hello(tid="0" * 12), WRONG)
+    assert wrong == unknown
+    assert wrong.code == "unknown"
+    assert bridge.registry.sessions() == []
+
+
+async def test_a_replayed_handshake_is_denied(bridge):
+    """The daemon's nonce is new each time."""
+    ea = await bridge.dial()
+    hello = make_hello()
+    ea.say(hello)
+    auth = answer_challenge(TOKEN, hello, await ea.hear(m.Challenge))
+    assert (await denied(bridge, hello, auth)).code == "unknown"
+
+
+async def test_the_holder_of_a_revoked_token_is_told_so(bridge, doorkeeper):
+    """After both proofs; without the right one it looks like any unknown token."""
+    doorkeeper.verdicts[parse_token(TOKEN)] = Refused(
+        code="revoked", reason="revoked at noon", retry_ms=60_000, keys=KEYS
+    )
+    told = await denied(bridge, make_hello())
+    assert told == m.Denied(code="revoked", reason="revoked at noon", retry_ms=60_000)
+    assert (await denied(bridge, make_hello(), WRONG)).code == "unknown"
+
+
+async def test_a_token_that_is_revoked_during_the_handshake_does_not_get_in(bridge, doorkeeper):
+    """The doorkeeper is asked again once the proof was right."""
+    for verdict, code in (
+        (Refused(code="revoked", reason="just now", keys=KEYS), "revoked"),
+        (Admitted(keys=type(KEYS)(b"1" * 32, b"2" * 32), terminal="demo"), "unknown"),
+    ):
+        doorkeeper.verdicts[parse_token(TOKEN)] = Admitted(keys=KEYS, terminal="demo")
+        ea = await bridge.dial()
+        hello = make_hello()
+        ea.say(hello)
+        challenge = await ea.hear(m.Challenge)
+        doorkeeper.verdicts[parse_token(TOKEN)] = verdict
+        ea.say(answer_challenge(TOKEN, hello, challenge))
+        assert (await ea.hear(m.Denied)).code == code
+
+
+@pytest.mark.parametrize("changes", [{"proto": "2-3"}, {"link": "service"}])
+async def test_what_we_do_not_speak_is_denied(bridge, changes):
+    """Another version, another kind of link."""
+    ea = await bridge.dial()
+    ea.say(make_hello(**changes))
+    assert (await ea.hear(m.Denied)).code == "proto"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"GET /rpc HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"POST / HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01\x02\x00",
+        b'{"t":"auth","proof":"' + b"0" * 64 + b'"}\n',
+        b'{"t":"hb"}\n',
+        b"{" * 5000,
+        b"{}\n" * 10,
+        b"#5\nhello",
+    ],
+    ids=["get", "post", "tls", "auth first", "heartbeat", "too long", "garbage", "blob"],
+)
+async def test_strangers_are_cut_off(bridge, said):
+    """At once, without an answer, and the daemon goes on."""
+    stranger = await bridge.dial()
+    stranger.write(said)
+    assert await stranger.closed_by_daemon()
+    await bridge.join()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b'{"t":"hello"}\n' * 10,
+        b"garbage\n" * 10,
+        b'{"t":"ticks","d":[[0,1764000000000,"NaN","1.2",0,0,6]]}\n{"t":"hb"}\n' * 10,
+        b'{"t":"bye","code":"' + b"x" * 2**21,
+        b'{"t":"auth","proof":"' + b"0" * 64 + b'"}\n',
+    ],
+    ids=["bad hellos", "garbage", "NaN prices", "2 MiB", "a second auth"],
+)
+async def test_a_terminal_that_breaks_the_protocol_is_cut_off(bridge, said):
+    """Though it was admitted; its end is told, and it may come again."""
+    ea, session = await bridge.join()
+    ea.write(said)
+    assert await ea.closed_by_daemon()
+    assert session.end_reason == "the terminal broke the protocol"
+    assert bridge.heard.kinds()[-1] == "disconnected"
+    await bridge.join()
+
+
+async def test_a_result_before_the_garbage_still_counts(bridge):
+    """It came in the same data as what ended the link."""
+    ea, session = await bridge.join()
+    asked = asyncio.create_task(session.request(commands.TICK_GET, EURUSD))
+    cmd = await ea.hear(m.Cmd)
+    result = ea.connection.send(m.Res(id=cmd.id, ok=True, d=raw([1, 1.5, 1.6])))
+    ea.write(result + b"garbage\n" * 10)
+    assert await asked == Tick(1, 1.5, 1.6)
+
+
+@pytest.mark.parametrize("said", [b"", b'{"t":"hel'], ids=["nothing", "half a line"])
+async def test_who_does_not_greet_in_time_is_cut_off(bridge, monkeypatch, said):
+    """Silence and half a line are the same."""
+    monkeypatch.setattr(link, "HELLO_S", 0.01)
+    stranger = await bridge.dial()
+    stranger.write(said)
+    assert await stranger.closed_by_daemon()
+
+
+async def test_who_does_not_prove_itself_in_time_is_cut_off(bridge, monkeypatch):
+    """After the challenge the clock starts anew."""
+    monkeypatch.setattr(link, "AUTH_S", 0.01)
+    ea = await bridge.dial()
+    ea.say(make_hello())
+    await ea.hear(m.Challenge)
+    assert await ea.closed_by_daemon()
+
+
+async def test_a_bye_in_the_same_data_as_hello_wants_no_answer(bridge):
+    """An EA that changes its mind is no error."""
+    ea = await bridge.dial()
+    ea.say(make_hello(), m.Bye(code="shutdown"))
+    assert await ea.closed_by_daemon()
+    await bridge.join()
+
+
+async def test_connections_without_proof_are_bounded(bridge, monkeypatch):
+    """The next one is told to come again; those who are in stay."""
+    ea, session = await bridge.join()
+    monkeypatch.setattr(listener, "MAX_UNAUTHENTICATED", 2)
+    strangers = [await bridge.dial() for _ in range(2)]
+    late = await bridge.dial()
+    refusal = await late.hear(m.Denied)
+    assert (refusal.code, await late.closed_by_daemon()) == ("busy", True)
+    strangers[0].write(b"GET ")
+    assert await strangers[0].closed_by_daemon()
+    assert session.state == "ready"
+    await ea.hang_up()
+
+
+async def test_connections_are_bounded(bridge, monkeypatch):
+    """In all, admitted ones included."""
+    monkeypatch.setattr(listener, "MAX_CONNECTIONS", 1)
+    await bridge.join()
+    late = await bridge.dial()
+    assert (await late.hear(m.Denied)).code == "busy"
+
+
+async def test_the_newest_link_wins(bridge):
+    """The older is told; its questions were not sent, its trades are unknown."""
+    older, session = await bridge.join()
+    read = asyncio.create_task(session.request(commands.TICK_GET, EURUSD))
+    await older.hear(m.Cmd)
+    trade = asyncio.create_task(session.request(commands.ORDER_SEND, BUY))
+    await older.hear(m.Cmd)
+    _, newer = await bridge.join()
+    assert await older.hear(m.Bye) == m.Bye(code="replaced")
+    assert await older.closed_by_daemon()
+    with pytest.raises(NotSent):
+        await read
+    with pytest.raises(OutcomeUnknown):
+        await trade
+    assert bridge.registry.get("demo") is newer
+    assert bridge.heard.kinds() == ["connected", "connected"]
+
+
+async def test_a_trade_whose_link_dies_after_its_ack_is_unknown(bridge):
+    """Taken, but with what result?"""
+    ea, session = await bridge.join()
+    trade = asyncio.create_task(session.request(commands.ORDER_SEND, BUY))
+    cmd = await ea.hear(m.Cmd)
+    ea.say(m.Ack(id=cmd.id))
+    await ea.hang_up()
+    with pytest.raises(OutcomeUnknown) as caught:
+        await trade
+    assert caught.value.acked
+
+
+async def test_many_terminals_share_the_port(bridge, doorkeeper):
+    """Each with its own token and its own session."""
+    joined = {
+        name: await bridge.join(doorkeeper.issue(name)) for name in ("demo-1", "demo-2", "demo-3")
+    }
+    assert {session.terminal for session in bridge.registry.sessions()} == joined.keys()
+    for name, (ea, _) in joined.items():
+        ea.say(m.Bye(code="shutdown"))
+        await bridge.heard.until(lambda name=name: bridge.heard.changes[-1].facts.terminal == name)
+
+
+async def test_events_reach_the_gateway_in_order(bridge):
+    """Through the socket, without a task each."""
+    ea, _ = await bridge.join()
+    events = [m.State(broker=True, q=q) for q in range(1, 200)]
+    ea.say(*events)
+    await bridge.heard.until(lambda: len(bridge.heard.events) == len(events))
+    assert bridge.heard.events == events
+
+
+async def test_a_reconnect_resumes_the_events(bridge):
+    """What was taken before is not taken twice."""
+    ea, _ = await bridge.join(q=0)
+    ea.say(m.State(broker=True, q=1), m.State(broker=True, q=2))
+    await bridge.heard.until(lambda: len(bridge.heard.events) == 2)
+    await ea.hang_up()
+    again = await bridge.dial()
+    welcome = await again.greet(q=3)
+    assert welcome.ack == 2
+    again.say(m.State(broker=True, q=2), m.State(broker=False, q=3))
+    await bridge.heard.until(lambda: len(bridge.heard.events) == 3)
+    assert bridge.heard.events[-1] == m.State(broker=False, q=3)
+
+
+async def test_revoking_ends_the_session_at_once(bridge):
+    """Before the bytes of its bye have even left."""
+    ea, session = await bridge.join()
+    trade = asyncio.create_task(session.request(commands.ORDER_SEND, BUY))
+    await ea.hear(m.Cmd)
+    bridge.server.close_terminal("demo", "revoked")
+    assert session.state == "disconnected"
+    assert bridge.registry.get("demo") is None
+    with pytest.raises(NotSent):
+        await session.request(commands.ORDER_SEND, BUY)
+    with pytest.raises(OutcomeUnknown):
+        await trade
+    assert await ea.hear(m.Bye) == m.Bye(code="revoked")
+    assert await ea.closed_by_daemon()
+
+
+async def test_revoking_ends_a_handshake_too(bridge):
+    """A link that has named the token, without a proof yet."""
+    ea = await bridge.dial()
+    ea.say(make_hello())
+    await ea.hear(m.Challenge)
+    bridge.server.close_terminal("other", "revoked")
+    bridge.server.close_terminal("demo", "revoked")
+    assert await ea.hear(m.Bye) == m.Bye(code="revoked")
+
+
+async def test_a_terminal_that_does_not_read_is_cut_off(bridge):
+    """Its kernel's buffers are full, so the bye can't leave: after a quarter of a second."""
+    _, session = await bridge.join()
+    wire = session._wire
+    while wire.unsent() == 0:
+        wire.write(b'{"t":"hb"}\n' * 10_000)
+    bridge.server.close_terminal("demo", "revoked")
+    await bridge.server.stop()
+    assert bridge.server._links == set()
+
+
+async def test_stopping_says_bye_to_everyone(bridge):
+    """And returns when all links are gone."""
+    ea, session = await bridge.join()
+    stranger = await bridge.dial()
+    await bridge.server.stop()
+    assert await ea.hear(m.Bye) == m.Bye(code="shutdown")
+    assert await stranger.hear(m.Bye) == m.Bye(code="shutdown")
+    assert session.end_reason == "shutdown"
+
+
+async def test_no_id_of_a_command_comes_again(doorkeeper, registry):
+    """Not even after a restart: an EA answers an id that it knows with the old result."""
+    ids = []
+    for now_ms in (1_764_000_000_000, 1_764_000_000_001):
+        server = BridgeServer(
+            doorkeeper, registry, device_id=DEVICE, port=0, now_ms=lambda now=now_ms: now
+        )
+        async with server:
+            ea = await TestEa.dial(server.port)
+            await ea.greet()
+            asked = asyncio.create_task(registry.get("demo").request(commands.TICK_GET, EURUSD))
+            ids.append((await ea.hear(m.Cmd)).id)
+            await ea.hang_up()
+        with pytest.raises(NotSent):
+            await asked
+    assert ids == [1_764_000_000_000_000, 1_764_000_000_001_000]
+
+
+async def test_logs_hold_no_secrets(bridge, caplog):
+    """Neither tokens nor keys nor proofs."""
+    with caplog.at_level(logging.DEBUG):
+        ea, _ = await bridge.join()
+        await denied(bridge, make_hello(), WRONG)
+        ea.write(b"garbage\n" * 10)
+        await ea.closed_by_daemon()
+    assert "session s-1" in caplog.text
+    secrets = (TOKEN, TOKEN[16:48], KEYS.stored_key.hex(), KEYS.server_key.hex(), "0" * 64)
+    assert not [secret for secret in secrets if secret in caplog.text]
+    assert "\\x" not in repr(KEYS)

@@ -1,0 +1,131 @@
+"""Heartbeats and silence, with driven time."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from ea_bridge import commands
+from ea_bridge.errors import NotSent
+from ea_bridge.protocol import messages as m
+from ea_bridge.session import DEAD_S, HEARTBEAT_S, STALE_S, WINDOW, SessionState
+
+
+@pytest.fixture
+def beating(live):
+    live.session.start()
+    return live
+
+
+def test_the_times_are_those_of_the_design():
+    """A heartbeat a second, stale after 3, disconnected after 15."""
+    assert (HEARTBEAT_S, STALE_S, DEAD_S) == (1.0, 3.0, 15.0)
+
+
+def test_a_heartbeat_goes_out_each_second(beating):
+    """Numbered, the first at once."""
+    beating.timers.advance(2.5)
+    assert [hb.n for hb in beating.wire.take(m.Hb)] == [1, 2, 3]
+
+
+def test_a_heartbeat_says_which_events_have_come(beating):
+    """The EA may forget them then."""
+    beating.say(m.State(broker=True, q=1), m.State(broker=False, q=2))
+    beating.timers.advance(1)
+    assert [hb.ack for hb in beating.wire.take(m.Hb)] == [0, 2]
+
+
+def test_events_are_acknowledged_before_the_window_is_full(beating):
+    """At half of it, whatever the time: a burst must not stall for a heartbeat."""
+    beating.wire.take(m.Hb)
+    beating.say(*(m.State(broker=True, q=q) for q in range(1, WINDOW // 2)))
+    assert beating.wire.take(m.Hb) == []
+    beating.say(m.State(broker=True, q=WINDOW // 2))
+    assert [hb.ack for hb in beating.wire.take(m.Hb)] == [WINDOW // 2]
+
+
+def test_three_seconds_of_silence_make_it_stale(beating):
+    """Not a moment less; any message brings it back."""
+    beating.timers.advance(2.9)
+    assert beating.session.state is SessionState.READY
+    beating.timers.advance(0.1)
+    assert beating.session.state is SessionState.STALE
+    beating.say(m.Hb())
+    assert beating.session.state is SessionState.READY
+    assert beating.heard.states[:2] == ["stale", "ready"]
+
+
+def test_fifteen_seconds_of_silence_end_it(beating):
+    """The link is closed and those who wait are told."""
+    beating.timers.advance(14.9)
+    assert beating.session.state is SessionState.STALE
+    beating.timers.advance(0.1)
+    assert beating.session.state is SessionState.DISCONNECTED
+    assert beating.wire.closed
+    assert beating.heard.states == ["stale", "disconnected"]
+    assert beating.timers.pending == 0
+
+
+def test_silence_is_counted_from_the_last_message(beating):
+    """Also after it was stale once."""
+    beating.timers.advance(4)
+    beating.say(m.Hb())
+    beating.timers.advance(2.9)
+    beating.say(m.Hb())
+    beating.timers.advance(2.9)
+    assert beating.session.state is SessionState.READY
+    beating.timers.advance(0.1)
+    assert beating.session.state is SessionState.STALE
+    beating.timers.advance(11.9)
+    assert beating.session.state is SessionState.STALE
+    beating.timers.advance(0.1)
+    assert beating.session.state is SessionState.DISCONNECTED
+
+
+async def test_a_silent_terminal_answers_no_one(beating):
+    """Whoever waits longer than the link lives is told when it ends."""
+    asked, _ = await beating.ask(commands.ACCOUNT_GET, commands.NoParams(), timeout_s=60)
+    beating.timers.advance(DEAD_S)
+    with pytest.raises(NotSent, match="silent"):
+        await asyncio.wait_for(asked, 1)
+
+
+def test_the_round_trip_is_measured_by_the_echo(beating):
+    """Of the heartbeat that the EA names; made-up numbers don't count."""
+    assert beating.session.round_trip_s is None
+    beating.timers.advance(0.25)
+    beating.say(m.Hb(n=1))
+    assert beating.session.round_trip_s == pytest.approx(0.25)
+    beating.timers.advance(0.25)
+    beating.say(m.Hb(n=1), m.Hb(n=77))
+    assert beating.session.round_trip_s == pytest.approx(0.25)
+
+
+def test_the_flags_come_with_the_heartbeat(beating):
+    """Told when they change, not each second."""
+    assert beating.session.broker is None
+    beating.say(m.Hb(broker=True, autotrading=False))
+    beating.say(m.Hb(broker=True, autotrading=False))
+    assert (beating.session.broker, beating.session.autotrading) == (True, False)
+    assert beating.heard.states == ["ready"]
+    beating.say(m.State(autotrading=True, trade_allowed=False, q=1))
+    session = beating.session
+    assert (session.broker, session.autotrading, session.trade_allowed) == (True, True, False)
+    assert beating.heard.states == ["ready", "ready"]
+    assert beating.heard.events == [m.State(autotrading=True, trade_allowed=False, q=1)]
+
+
+def test_the_brokers_clock_is_sampled(beating):
+    """For whoever estimates its offset; without stamps there is no sample."""
+    beating.say(m.Hb(tcur=7200, tgmt=1), m.Hb())
+    assert beating.heard.clocks == [(7200, 1)]
+
+
+def test_no_heartbeat_is_piled_on_an_ea_that_does_not_read(beating):
+    """The buffer stays bounded while its silence is counted."""
+    beating.wire.take(m.Hb)
+    beating.wire.backlog = 10**6
+    beating.timers.advance(5)
+    assert beating.wire.inbox == []
+    assert beating.session.state is SessionState.STALE
