@@ -1,0 +1,5 @@
+"""``python -m gateway`` is ``mt-gateway``."""
+
+from gateway.cli import main
+
+main()

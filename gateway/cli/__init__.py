@@ -1,0 +1,22 @@
+"""The command ``mt-gateway``.
+
+Each command imports what it needs when it runs, so that ``--help`` and short commands are quick.
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line; errors that people can act on are one line, without a traceback."""
+    from gateway.cli.commands import build
+    from gateway.cli.complaint import Complaint
+
+    try:
+        build()()
+    except Complaint as complaint:
+        sys.stderr.write(f"mt-gateway: {complaint}\n")
+        sys.exit(complaint.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,106 @@
+"""A command that runs until it is told to stop: loop, signals, log, and a bounded end."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn
+
+from gateway.cli.complaint import Complaint
+
+STOP_WITHIN_S = 1.9
+"""After SIGINT or SIGTERM; what has not ended by then is cut."""
+CUT_SHORT = 1
+"""Exit code of a process that had to be cut."""
+
+log = logging.getLogger(__name__)
+
+
+def run_until_stopped(start: Callable[[], Coroutine[Any, Any, None]], *, verbose: bool) -> None:
+    """Run a coroutine until it ends, or until a signal cancels it.
+
+    Args:
+        start: called inside the signal protection, so that it may import slowly.
+        verbose: log what happens, not just what is wrong.
+
+    Raises:
+        Complaint: a port is taken, a file cannot be read or written.
+
+    """
+    for number in _STOP_SIGNALS:
+        signal.signal(number, _leave)
+    _log_to_stderr(verbose=verbose)
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_cancelled_by_signals(start()))
+    except OSError as error:
+        raise _complaint(error) from error
+
+
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+async def _cancelled_by_signals(main: Coroutine[Any, Any, None]) -> None:
+    loop = asyncio.get_running_loop()
+    task = loop.create_task(main)
+
+    def stop() -> None:
+        task.cancel()
+        _cut_after(STOP_WITHIN_S)
+
+    for number in _STOP_SIGNALS:
+        try:
+            loop.add_signal_handler(number, stop)
+        except NotImplementedError:  # Windows: the handler runs between two byte codes
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop))
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.result()
+
+
+def _complaint(error: OSError) -> Complaint:
+    if error.errno == errno.EADDRINUSE:
+        return Complaint(
+            "the port is taken: stop what runs there, or give another (0: a free one)"
+        )
+    place = f"{error.filename}: " if error.filename else ""
+    return Complaint(f"{place}{error.strerror or error}")
+
+
+def _leave(*_: object) -> NoReturn:
+    """End before the loop runs: nothing was begun that needs an end of its own."""
+    sys.exit(0)
+
+
+def _cut_after(seconds: float) -> None:
+    """End the process from a thread: a blocked loop or executor cannot hold it up."""
+
+    def cut() -> None:
+        log.critical("did not end within %.1f s: cut short", seconds)
+        os._exit(CUT_SHORT)
+
+    timer = threading.Timer(seconds, cut)
+    timer.daemon = True
+    timer.start()
+
+
+def _log_to_stderr(*, verbose: bool) -> None:
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO if verbose else logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

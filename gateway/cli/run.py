@@ -1,0 +1,213 @@
+"""``demo``, ``serve`` and ``emulator``: the commands that run until they are stopped."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from gateway.cli.complaint import Complaint
+from gateway.cli.home import default_home, demo_home, run_file
+from gateway.cli.process import run_until_stopped
+from gateway.options import (
+    API_PORT,
+    BRIDGE_PORT,
+    DemoOptions,
+    EmulatorOptions,
+    Ready,
+    ServeOptions,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON when ready.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens to stderr.")]
+Platform = Annotated[Literal["mt5", "mt4"], typer.Option(help="What the terminal is.")]
+Seed = Annotated[int, typer.Option(help="Of everything random in the emulator.")]
+Speed = Annotated[str, typer.Option(help="Of the market: 1 is real time; or max.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Of /rpc and /ws; 0: a free one.")]
+BridgePort = Annotated[int, typer.Option(min=0, max=65535, help="For the EA; 0: a free one.")]
+Home = Annotated[Path | None, typer.Option(help="Directory for everything that is kept.")]
+
+
+def demo(
+    *,
+    as_json: Json = False,
+    home: Home = None,
+    port: Port = API_PORT,
+    bridge_port: BridgePort = BRIDGE_PORT,
+    speed: Speed = "1",
+    platform: Platform = "mt5",
+    seed: Seed = 0,
+    verbose: Verbose = False,
+) -> None:
+    """Run a gateway and an emulated terminal, to try everything without MetaTrader."""
+    factor = parse_speed(speed)
+
+    async def main() -> None:
+        from gateway.app import run_demo
+
+        with demo_home(home) as place, run_file(place) as file:
+            options = DemoOptions(
+                home=place,
+                port=port,
+                bridge_port=bridge_port,
+                speed=factor,
+                platform=platform,
+                seed=seed,
+            )
+
+            def announce(ready: Ready) -> None:
+                file.write(ready, with_token=True)
+                say_ready(ready, "" if as_json else _demo_text(ready), as_json=as_json)
+
+            await run_demo(options, announce)
+
+    run_until_stopped(main, verbose=verbose)
+
+
+def serve(
+    *,
+    config: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="The file config.toml.")
+    ] = None,
+    home: Home = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Run the gateway for the EAs of real terminals, or for emulators."""
+
+    async def main() -> None:
+        from gateway.app import run_serve
+
+        options = ServeOptions(home=home or default_home(), config=config)
+        with run_file(options.home) as file:
+
+            def announce(ready: Ready) -> None:
+                file.write(ready, with_token=False)
+                say_ready(ready, "" if as_json else _serve_text(ready), as_json=as_json)
+
+            await run_serve(options, announce)
+
+    run_until_stopped(main, verbose=verbose)
+
+
+def emulator(
+    *,
+    bridge: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where the daemon listens.")],
+    auth_token: Annotated[
+        str,
+        typer.Option(
+            envvar="MT_GATEWAY_TOKEN", show_envvar=True, help="The token of this terminal."
+        ),
+    ],
+    platform: Platform = "mt5",
+    ticks: Annotated[
+        list[Path] | None,
+        typer.Option(exists=True, dir_okay=False, help="File of ticks to replay; repeatable."),
+    ] = None,
+    speed: Speed = "1",
+    seed: Seed = 0,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Run an emulated terminal that links to a gateway in another process."""
+    host, port = parse_address(bridge)
+    options = EmulatorOptions(
+        bridge_host=host,
+        bridge_port=port,
+        auth_token=auth_token,
+        platform=platform,
+        ticks=tuple(ticks or ()),
+        speed=parse_speed(speed),
+        seed=seed,
+    )
+
+    async def main() -> None:
+        from gateway.app import run_emulator
+
+        await run_emulator(
+            options, lambda ready: say_ready(ready, _emulator_text(ready), as_json=as_json)
+        )
+
+    run_until_stopped(main, verbose=verbose)
+
+
+def parse_speed(text: str) -> float:
+    """Read ``--speed``: a positive number, or ``max``.
+
+    Raises:
+        Complaint: it is neither.
+
+    """
+    try:
+        speed = math.inf if text == "max" else float(text)
+    except ValueError:
+        speed = math.nan
+    if not speed > 0:
+        raise Complaint(f"--speed {text}: give a number above 0, or max", 2)
+    return speed
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Read ``HOST:PORT``; an IPv6 address stands in brackets.
+
+    Raises:
+        Complaint: it is none.
+
+    """
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise Complaint(f"--bridge {text}: give HOST:PORT, as in 127.0.0.1:{BRIDGE_PORT}", 2)
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def say_ready(ready: Ready, text: str, *, as_json: bool) -> None:
+    """Print the one thing that goes to stdout, at once, even into a pipe."""
+    line = json.dumps(ready.as_event(), separators=(",", ":")) if as_json else text
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _demo_text(ready: Ready) -> str:
+    base = (ready.rpc or "").removesuffix("/rpc")
+    body = '{"jsonrpc":"2.0","id":1,"method":"get_account_info"}'
+    return f"""\
+mt-gateway demo: a gateway and an emulated terminal. Nothing here trades real money.
+
+  calls     POST {ready.rpc}
+  events    {ready.ws}
+  schema    {base}/openrpc.json
+  terminal  {ready.terminal}, linked on {ready.bridge}
+  token     {ready.auth_token}
+  home      {ready.home}
+
+Paste this into another terminal:
+
+  curl -s {ready.rpc} -H 'Authorization: Bearer {ready.auth_token}' \\
+    -H 'Content-Type: application/json' -d '{body}'
+
+Or, with nothing to copy:
+
+  mt-gateway call get_account_info
+  mt-gateway tail tick:EURUSD
+
+Ctrl+C stops it."""
+
+
+def _serve_text(ready: Ready) -> str:
+    return f"""\
+mt-gateway serves:
+
+  calls     POST {ready.rpc}
+  events    {ready.ws}
+  EA        {ready.bridge}
+  home      {ready.home}
+
+Ctrl+C stops it."""
+
+
+def _emulator_text(ready: Ready) -> str:
+    return f"Emulated terminal {ready.terminal}, linked to {ready.bridge}. Ctrl+C stops it."

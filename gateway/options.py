@@ -1,0 +1,80 @@
+"""What the long-running commands are asked to do, and what they say once they run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Platform = Literal["mt5", "mt4"]
+
+API_PORT = 7400
+BRIDGE_PORT = 7401
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoOptions:
+    """``mt-gateway demo``: a daemon and an emulated terminal in one process."""
+
+    home: Path
+    """Holds everything that the daemon keeps; made if it is missing."""
+    port: int = API_PORT
+    """Of ``/rpc`` and ``/ws``; 0 takes a free one."""
+    bridge_port: int = BRIDGE_PORT
+    """Of the EA bridge; 0 takes a free one."""
+    speed: float = 1.0
+    """Of the replayed market: 1 is real time, infinity is as fast as it goes."""
+    platform: Platform = "mt5"
+    seed: int = 0
+    """Of everything random in the emulator."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeOptions:
+    """``mt-gateway serve``: the daemon alone."""
+
+    home: Path
+    """Holds everything that the daemon keeps; made if it is missing."""
+    config: Path | None = None
+    """``config.toml``; without one the defaults hold."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmulatorOptions:
+    """``mt-gateway emulator``: an emulated terminal that links to a daemon elsewhere."""
+
+    bridge_host: str
+    bridge_port: int
+    auth_token: str = field(repr=False)
+    platform: Platform = "mt5"
+    ticks: tuple[Path, ...] = ()
+    """Files of ticks to replay; none replays the packaged ones."""
+    speed: float = 1.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """It runs. Facts that a command does not have are ``None``.
+
+    ``demo`` tells all; ``serve`` neither token nor terminal; ``emulator`` the bridge and its
+    terminal alone.
+    """
+
+    rpc: str | None = None
+    ws: str | None = None
+    bridge: str
+    """``host:port``."""
+    auth_token: str | None = field(default=None, repr=False)
+    terminal: str | None = None
+    home: str | None = None
+
+    def as_event(self) -> dict[str, Any]:
+        """The line that ``--json`` prints."""
+        facts = {name: value for name, value in asdict(self).items() if value is not None}
+        return {"event": "ready", **facts}
+
+
+Announce = Callable[[Ready], None]
+"""Called once, as soon as calls are answered and the terminal is linked."""
