@@ -1,0 +1,7 @@
+"""What may reach the market, and what comes of it.
+
+:class:`~.guard.GuardedTerminal` is the only door: methods ask the terminal through it, and trades
+are checked there once more right before their bytes are written. Beside it stand the rules that
+it applies: :mod:`.grid` (prices and volumes a symbol can have), :mod:`.filling`,
+:mod:`.client_ids` and :mod:`.retcodes` (what the broker's answers mean).
+"""

@@ -1,0 +1,46 @@
+"""Until when a trade is worth handing to the terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gateway.errors import DeadlineExceeded
+
+DEFAULT_TTL_MS = 5000
+"""Of a trade whose caller names neither ``ttl_ms`` nor ``deadline_ms``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A moment, UTC milliseconds; it also remembers when the call arrived.
+
+    A terminal that was frozen must not carry out stale orders when it wakes up.
+    """
+
+    at_ms: int
+    now_ms: Callable[[], int]
+    arrived_s: float = field(default_factory=time.perf_counter)
+
+    @classmethod
+    def of(cls, now_ms: Callable[[], int], ttl_ms: int | None, at_ms: int | None) -> Deadline:
+        """Return the earlier of now plus ``ttl_ms`` and ``at_ms``; by default 5 s from now."""
+        if ttl_ms is None and at_ms is None:
+            ttl_ms = DEFAULT_TTL_MS
+        ends = [] if ttl_ms is None else [now_ms() + ttl_ms]
+        if at_ms is not None:
+            ends.append(at_ms)
+        return cls(min(ends), now_ms)
+
+    def remaining_ms(self) -> int:
+        """Return what is left, at least 1.
+
+        Raises:
+            DeadlineExceeded: nothing is.
+
+        """
+        left = self.at_ms - self.now_ms()
+        if left <= 0:
+            raise DeadlineExceeded(outcome="not_sent", late_ms=-left)
+        return left

@@ -1,0 +1,109 @@
+"""The prices and volumes that a symbol can have.
+
+Everything is compared as :class:`~decimal.Decimal`: 0.1 + 0.2 of binary fractions lies on no grid.
+A value off the grid is refused with the grid in the error's data, or moved to the nearest point of
+it where the caller said ``normalize``; it is never rounded silently.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from typing import Any, Literal
+
+from ea_bridge.model import SymbolInfo
+from gateway.errors import InvalidPrice, InvalidVolume
+
+Name = Literal["volume", "price", "sl", "tp", "stoplimit"]
+
+
+def exact(number: float) -> Decimal:
+    """Return a terminal's number as it was meant: at the 15 digits that a double keeps."""
+    return Decimal(format(number, ".15g"))
+
+
+def tick_size(info: SymbolInfo) -> Decimal:
+    """The grid of prices: the tick size, or the point of a symbol that tells none."""
+    return exact(info.trade_tick_size) if info.trade_tick_size > 0 else exact(info.point)
+
+
+def is_on(value: Decimal, step: Decimal) -> bool:
+    """Whether a value is a whole number of steps; without a step every value is."""
+    return step <= 0 or value % step == 0
+
+
+def nearest(value: Decimal, step: Decimal, rounding: str = ROUND_HALF_EVEN) -> Decimal:
+    """Return the grid's point that is nearest, or the one below."""
+    return value if step <= 0 else (value / step).to_integral_value(rounding) * step
+
+
+@dataclass
+class Grid:
+    """The grid of one symbol, for the numbers of one request.
+
+    With ``normalize``, :attr:`moved` collects the names of what was moved.
+    """
+
+    info: SymbolInfo
+    normalize: bool = False
+    moved: list[Name] = field(default_factory=list)
+
+    def volume(self, given: Decimal, *, at_most: Decimal | None = None) -> Decimal:
+        """Return the volume, checked; ``at_most`` is what can be closed.
+
+        Normalizing goes down to the step: never more than was asked for.
+
+        Raises:
+            InvalidVolume: off the step, below the minimum or above the maximum.
+
+        """
+        info = self.info
+        step, least = exact(info.volume_step), exact(info.volume_min)
+        most = exact(info.volume_max)
+        if at_most is not None and given == at_most:
+            return given  # all of a position, whatever the grid has become since it was opened
+        volume = given
+        if self.normalize:
+            volume = min(nearest(given, step, ROUND_FLOOR), most or given)
+        too_much = at_most is not None and volume > at_most
+        if volume < least or (most and volume > most) or not is_on(volume, step) or too_much:
+            numbers = {**volume_grid(info), **_closable(at_most), "volume": float(given)}
+            raise InvalidVolume(**numbers, outcome="not_sent")
+        return self._note("volume", given, volume)
+
+    def price(self, name: Name, given: Decimal) -> Decimal:
+        """Return the price, checked; normalizing goes to the nearest one.
+
+        Raises:
+            InvalidPrice: not a whole number of ticks.
+
+        """
+        size = tick_size(self.info)
+        price = nearest(given, size) if self.normalize else given
+        if not is_on(price, size):
+            raise InvalidPrice(
+                f"{name} does not lie on the symbol's grid of prices",
+                **price_grid(self.info),
+                field=name,
+                outcome="not_sent",
+            )
+        return self._note(name, given, price)
+
+    def _note(self, name: Name, given: Decimal, taken: Decimal) -> Decimal:
+        if taken != given:
+            self.moved.append(name)
+        return taken
+
+
+def volume_grid(info: SymbolInfo) -> dict[str, Any]:
+    """Return the numbers that a volume must fit."""
+    return {"min": info.volume_min, "max": info.volume_max, "step": info.volume_step}
+
+
+def price_grid(info: SymbolInfo) -> dict[str, Any]:
+    """Return the numbers that a price must fit."""
+    return {"digits": info.digits, "tick_size": float(tick_size(info))}
+
+
+def _closable(at_most: Decimal | None) -> dict[str, Any]:
+    return {} if at_most is None else {"open": float(at_most)}
