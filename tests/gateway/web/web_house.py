@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import types
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -333,3 +334,93 @@ async def open_house(
     finally:
         doings.open.set()
         await server.stop()
+
+
+class RawWs:
+    """A WebSocket client that can be as ill-mannered as a test wants."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    def send(self, payload: bytes | Any, opcode: int = 1, *, head: int = 0x80) -> None:
+        """Send one frame; ``head`` holds the FIN and RSV bits."""
+        if not isinstance(payload, bytes):
+            payload = orjson.dumps(payload)
+        self.writer.write(masked(payload, head | opcode))
+
+    async def frame(self) -> tuple[int, bytes]:
+        """Return opcode and payload of the next frame."""
+        first, size = await self.reader.readexactly(2)
+        if size == 126:
+            size = int.from_bytes(await self.reader.readexactly(2), "big")
+        elif size == 127:
+            size = int.from_bytes(await self.reader.readexactly(8), "big")
+        return first & 0x0F, await self.reader.readexactly(size)
+
+    async def json(self) -> Any:
+        """Return the next text message, decoded."""
+        opcode, payload = await self.frame()
+        assert opcode == 1, (opcode, payload)
+        return orjson.loads(payload)
+
+    async def close_code(self) -> int:
+        """Skip messages up to the close frame; return its code."""
+        while True:
+            opcode, payload = await self.frame()
+            if opcode == 8:
+                return int.from_bytes(payload[:2], "big")
+
+    async def ended(self) -> bool:
+        """Read until the server has closed the socket."""
+        try:
+            while await self.reader.read(65_536):
+                pass
+        except ConnectionError:
+            pass
+        return True
+
+
+def masked(payload: bytes, first: int) -> bytes:
+    """Return a client's frame."""
+    size, mask = len(payload), b"\x11\x22\x33\x44"
+    if size < 126:
+        length = bytes([0x80 | size])
+    elif size < 65_536:
+        length = b"\xfe" + size.to_bytes(2, "big")
+    else:
+        length = b"\xff" + size.to_bytes(8, "big")
+    key = (mask * (size // 4 + 1))[:size]
+    covered = (int.from_bytes(payload, "big") ^ int.from_bytes(key, "big")).to_bytes(size, "big")
+    return bytes([first]) + length + mask + covered
+
+
+UPGRADE = (
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+)
+
+
+@asynccontextmanager
+async def raw_ws(
+    house: House, *more: str, login: bool = True, receive_buffer: int = 0
+) -> AsyncIterator[RawWs]:
+    """Open /ws by hand; ``login`` sends the Authorization header."""
+    sock = socket.socket()
+    sock.setblocking(False)
+    if receive_buffer:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", house.port))
+    reader, writer = await asyncio.open_connection(sock=sock, limit=max(receive_buffer, 4096))
+    head = house.head("/ws", "GET", *UPGRADE, *more)
+    if not login:
+        head = "\r\n".join(x for x in head.split("\r\n") if not x.startswith("Authorization"))
+    writer.write(head.encode() + b"\r\n")
+    answer = await reader.readuntil(b"\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 101 "), answer
+    try:
+        yield RawWs(reader, writer)
+    finally:
+        writer.close()
