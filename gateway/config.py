@@ -1,38 +1,250 @@
-"""``config.toml`` as models, one per ``[section]``."""
+"""``config.toml`` as models, one per ``[section]``.
+
+The file is optional: every setting has a default, and the defaults are those of a trader's own
+machine. Names are checked, so that a typing error is seen instead of ignored. The docstring below
+a field is its documentation, here and in ``config.example.toml``, which :func:`example` makes.
+"""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from gateway.errors import did_you_mean
+
+
+class ConfigError(Exception):
+    """The file cannot be used; the message names file, section, key and the way out."""
 
 
 class Section(BaseModel):
     """Base of the sections: unknown names are refused, so that a typing error is seen."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+    )
+
+
+def _host(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", name):
+        raise PydanticCustomError(
+            "host", "give a host name in lower case without port, such as host.docker.internal"
+        )
+    return name
+
+
+def _origin(origin: str) -> str:
+    if not re.fullmatch(r"https?://([a-z0-9.-]{1,253}|\[[0-9a-f:]+\])(:[0-9]{1,5})?", origin):
+        raise PydanticCustomError(
+            "origin", "give an origin as browsers send it, such as http://127.0.0.1:7402"
+        )
+    return origin
+
+
+# a TOML array is a list; strict tuples would refuse it, and a frozen model holds no lists
+HostNames = Annotated[tuple[Annotated[str, AfterValidator(_host)], ...], Field(strict=False)]
+Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], Field(strict=False)]
+
+
+class Api(Section):
+    """Where programs call: ``POST /rpc`` and ``GET /ws``.
+
+    It listens on 127.0.0.1 and ::1 only; nothing here can change that. From another machine
+    reach it through a tunnel that logs you in, such as ``ssh -L 7400:127.0.0.1:7400``.
+    """
+
+    port: int = Field(default=7400, ge=0, le=65535)
+    """TCP port; 0 takes a free one."""
+    allowed_hosts: HostNames = ()
+    """Names that a Host header may carry beside 127.0.0.1, localhost and [::1]."""
+    allowed_origins: Origins = ()
+    """Web pages that may call, by their origin. Every other page is refused."""
+
+
+class Bridge(Section):
+    """Where EAs dial in. It listens on 127.0.0.1 and ::1 only, as ``[api]`` does."""
+
+    port: int = Field(default=7401, ge=0, le=65535)
+    """TCP port; 0 takes a free one. The EA's input must name the same."""
 
 
 class Limits(Section):
     """Bounds of everything that grows. All are told to clients by ``hello``."""
 
-    max_message_bytes: int = Field(1_048_576, ge=4096)
+    max_message_bytes: int = Field(default=1_048_576, ge=4096)
     """A request body or WebSocket message."""
-    max_response_bytes: int = Field(8_388_608, ge=65_536)
+    max_response_bytes: int = Field(default=8_388_608, ge=65_536)
     """An answer; larger results are paged."""
-    max_batch: int = Field(100, ge=1, le=1000)
+    max_batch: int = Field(default=100, ge=1, le=1000)
     """Calls in one batch."""
-    max_in_flight: int = Field(64, ge=1)
+    max_in_flight: int = Field(default=64, ge=1)
     """Calls being answered on one connection; then it is not read until one is done."""
-    max_connections: int = Field(256, ge=1)
+    max_connections: int = Field(default=256, ge=1)
     """HTTP and WebSocket connections in all."""
-    max_unauthenticated: int = Field(64, ge=1)
+    max_unauthenticated: int = Field(default=64, ge=1)
     """Connections that have not shown a valid token yet."""
-    max_websockets: int = Field(32, ge=1)
+    max_websockets: int = Field(default=32, ge=1)
     """WebSocket connections of one token."""
-    max_channels: int = Field(1024, ge=1)
+    max_channels: int = Field(default=1024, ge=1)
     """Subscribed channels of one connection."""
-    queue_bytes: int = Field(1_048_576, ge=65_536)
+    queue_bytes: int = Field(default=1_048_576, ge=65_536)
     """Events waiting for one slow connection."""
-    queue_messages: int = Field(4096, ge=16)
+    queue_messages: int = Field(default=4096, ge=16)
     """The same, counted."""
-    max_terminals: int = Field(64, ge=1)
+    max_terminals: int = Field(default=64, ge=1)
     """EA links."""
+
+
+class Secrets(Section):
+    """Where the key lies that seals the secrets in the database."""
+
+    store: Literal["file"] = "file"
+    """file: readable by its owner alone. Who has both key and database has the secrets."""
+    key_file: str = Field(default="secrets.key", min_length=1)
+    """Its path; a relative one starts in the home folder."""
+
+
+class Log(Section):
+    """What is logged, to stderr. Tokens and other secrets never are."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least that is worth a line."""
+
+
+class Config(Section):
+    """The whole file."""
+
+    api: Api = Api()
+    bridge: Bridge = Bridge()
+    limits: Limits = Limits()
+    secrets: Secrets = Secrets()
+    log: Log = Log()
+
+
+def load(path: Path) -> Config:
+    """Read a configuration file.
+
+    Raises:
+        ConfigError: it cannot be read, is not TOML, or says something that cannot be done.
+
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: is not UTF-8; save it as UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: is not TOML: {error}") from error
+    return parse(content, source=str(path))
+
+
+def parse(content: dict[str, Any], *, source: str = "config.toml") -> Config:
+    """Check a configuration.
+
+    Args:
+        content: the sections by name.
+        source: named in errors.
+
+    Raises:
+        ConfigError: all that is wrong with it, a line each.
+
+    """
+    try:
+        return Config.model_validate(content)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        raise ConfigError("\n".join(f"{source}: {_complaint(one)}" for one in found)) from None
+
+
+def example() -> str:
+    """Return a commented ``config.toml`` in which every setting has its default."""
+    lines = ["# Settings of mt-gateway. Everything may be left out; shown are the defaults."]
+    for name, section in Config.model_fields.items():
+        lines += ["", *_comment(_section_doc(section)), f"[{name}]"]
+        for key, field in _fields(section).items():
+            lines += [*_comment(_field_doc(field)), f"{key} = {_toml(field.default)}"]
+    return "\n".join(lines) + "\n"
+
+
+# --- complaints ----------------------------------------------------------------------------
+
+_BINDING = frozenset({"address", "bind", "host", "hosts", "interface", "listen"})
+
+
+def _complaint(error: ErrorDetails) -> str:
+    section, *rest = (str(part) for part in error["loc"])
+    where = f"[{section}] {'.'.join(rest)}".rstrip()
+    if error["type"] != "extra_forbidden":
+        return f"{where}: {_lower(error['msg'])}{_default(section, rest)}"
+    if not rest:
+        return f"{where}: there is no such section{_suggestion(section, Config.model_fields)}"
+    if rest[-1] in _BINDING:
+        return (
+            f"{where}: the gateway listens on 127.0.0.1 and ::1 only; take the line out, and "
+            "reach it from another machine through a tunnel such as ssh -L"
+        )
+    known = _fields(Config.model_fields[section])
+    return f"{where}: there is no such setting{_suggestion(rest[-1], known)}"
+
+
+def _suggestion(given: str, known: dict[str, FieldInfo]) -> str:
+    near = did_you_mean(given, known).get("did_you_mean")
+    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}"
+
+
+def _default(section: str, rest: list[str]) -> str:
+    if not rest or section not in Config.model_fields:
+        return ""
+    field = _fields(Config.model_fields[section]).get(rest[0])
+    return "" if field is None else f" (the default is {_toml(field.default)})"
+
+
+def _lower(message: str) -> str:
+    return message[:1].lower() + message[1:]
+
+
+# --- the example ---------------------------------------------------------------------------
+
+
+def _fields(section: FieldInfo) -> dict[str, FieldInfo]:
+    model = section.annotation
+    assert isinstance(model, type)  # Config holds nothing but sections
+    assert issubclass(model, Section)
+    return model.model_fields
+
+
+def _section_doc(section: FieldInfo) -> str:
+    return (section.annotation.__doc__ or "").replace("``", "")
+
+
+def _field_doc(field: FieldInfo) -> str:
+    bounds = {type(bound).__name__: bound for bound in field.metadata}
+    least = getattr(bounds.get("Ge"), "ge", None)
+    most = getattr(bounds.get("Le"), "le", None)
+    if least is None:
+        return field.description or ""
+    span = f"At least {least}." if most is None else f"From {least} to {most}."
+    return f"{field.description} {span}"
+
+
+def _comment(text: str) -> Iterator[str]:
+    for line in text.strip().splitlines():
+        yield f"# {line.strip()}".rstrip()
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(_toml(item) for item in value)}]"
+    return f'"{value}"' if isinstance(value, str) else str(value)
