@@ -1,0 +1,228 @@
+"""The streams of the account: orders, positions, deals, floating result, money."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from msgspec.structs import replace
+
+from ea_bridge.commands import ACCOUNT_GET, ORDERS_GET, POSITIONS_GET, FilterParams, NoParams
+from ea_bridge.model import Account, Order, Position
+from ea_bridge.protocol.messages import Pnl, Trade
+from gateway import translation
+from gateway.shapes import PositionPnl
+
+from .asking import Flight
+from .channels import Channel
+from .context import Context, Reason
+from .hub import Topic
+from .pace import Paced
+from .replica import Replica
+
+ORDERS, POSITIONS, DEALS = Channel("orders"), Channel("positions"), Channel("deals")
+PNL, ACCOUNT = Channel("pnl"), Channel("account")
+
+
+class AccountStreams:
+    """Publishes what the terminal tells of its account and keeps what snapshots are made of."""
+
+    def __init__(self, context: Context) -> None:
+        self.platform = ""
+        self._context = context
+        self._topics = {c.name: context.topic(c) for c in (ORDERS, POSITIONS, DEALS, PNL, ACCOUNT)}
+        self._paced: dict[str, Paced] = {}
+        self._users: dict[str, int] = {}
+        self._owed: set[str] = set()
+        """Channels whose listeners are owed a snapshot, since what they know may be old."""
+        self._orders: Replica[Order] = Replica(self._fetch_orders)
+        self._positions: Replica[Position] = Replica(self._fetch_positions)
+        self._floating: dict[int, tuple[int, float, float, float]] = {}
+        self._account: Account | None = None
+        self._learn_account = Flight(self._fetch_account)
+
+    def retain(self, channel: Channel) -> Topic:
+        """Count one subscription more; return its topic."""
+        self._users[channel.name] = self._users.get(channel.name, 0) + 1
+        if channel.interval_ms is None:
+            return self._topics[channel.name]
+        if channel.name not in self._paced:
+            topic = self._context.topic(channel)
+            self._paced[channel.name] = self._context.paced(topic, channel.interval_ms)
+        return self._paced[channel.name].topic
+
+    def release(self, channel: Channel) -> None:
+        """Count one subscription less."""
+        self._users[channel.name] -= 1
+        if not self._users[channel.name]:
+            del self._users[channel.name]
+            if channel.name in self._paced:
+                self._paced.pop(channel.name).stop()
+
+    # --- what the terminal says --------------------------------------------------------------
+
+    def take_trade(self, trade: Trade, ts: int) -> None:
+        """Publish a change of an order, a position, or a deal."""
+        clock = self._context.broker_clock
+        if trade.order:
+            self._orders.change(trade.op, trade.order)
+            self._tell(ORDERS, trade.op, "order", translation.order(trade.order, clock), ts)
+        if trade.position:
+            self._positions.change(trade.op, trade.position)
+            self._floating.pop(trade.position.ticket, None)
+            event = translation.position(trade.position, clock)
+            self._tell(POSITIONS, trade.op, "position", event, ts)
+        if trade.deal:
+            self._tell(DEALS, trade.op, "deal", translation.deal(trade.deal, clock), ts)
+
+    def take_account(self, account: Account, ts: int) -> None:
+        """Publish the account's money."""
+        self._account = account
+        self._context.hub.publish(self._topics[ACCOUNT.name], self._account_data(account), ts)
+
+    def take_pnl(self, pnl: Pnl, ts: int) -> None:
+        """Publish the floating result of the open positions."""
+        self._floating = {row[0]: row for row in pnl.d}
+        data = _dump({"positions": [_pnl(*row) for row in pnl.d]})
+        self._context.hub.publish(self._topics[PNL.name], data, ts)
+        for paced in self._paced.values():
+            paced.offer(data, ts)
+
+    # --- what subscribers begin with -----------------------------------------------------------
+
+    async def ready(self, channel: Channel) -> None:
+        """Wait until the snapshot of ``channel`` is known.
+
+        Raises:
+            GatewayError: the terminal did not tell.
+
+        """
+        match channel.topic:
+            case "orders":
+                await self._orders.prime()
+            case "positions" | "pnl":
+                await self._positions.prime()
+            case "account" if self._account is None:
+                await self._learn_account()
+
+    def snapshot(self, channel: Channel) -> str | None:
+        """The state that updates will change, ``None`` where there is none."""
+        clock = self._context.broker_clock
+        match channel.topic:
+            case "orders" if (orders := self._orders.items) is not None:
+                return _dump({"orders": [translation.order(o, clock) for o in orders.values()]})
+            case "positions" if (positions := self._present()) is not None:
+                return _dump({"positions": [translation.position(p, clock) for p in positions]})
+            case "pnl" if (positions := self._present()) is not None:
+                rows = [_pnl(p.ticket, p.price_current, p.swap, p.profit) for p in positions]
+                return _dump({"positions": rows})
+            case "account" if self._account is not None:
+                return self._account_data(self._account)
+        return None
+
+    def knows(self, channel: Channel) -> bool:
+        """What ``channel`` tells continues from something known."""
+        match channel.topic:
+            case "orders":
+                return self._orders.items is not None
+            case "positions" | "pnl":
+                return self._positions.items is not None
+            case "account":
+                return self._account is not None
+        return True
+
+    # --- interruptions -------------------------------------------------------------------------
+
+    def new_link(self, broken: Reason | None) -> None:
+        """The terminal is back: what we know may be old, and broken off for some ``reason``."""
+        self._forget()
+        if broken is not None:
+            self._break(broken, None)
+
+    def interrupt(self, reason: Reason, missed: int | None = None) -> None:
+        """Events are lost: copies are out of date, streams begin anew."""
+        self._forget()
+        self._break(reason, missed)
+
+    def _forget(self) -> None:
+        self._orders.forget()
+        self._positions.forget()
+        self._floating.clear()
+        self._account = None
+        self._owed = set(self._users)
+
+    def _break(self, reason: Reason, missed: int | None) -> None:
+        for topic in (*self._topics.values(), *(paced.topic for paced in self._paced.values())):
+            self._context.interrupt(topic, reason, missed)
+
+    async def recover(self) -> None:
+        """Learn anew what somebody listens to, and give them a snapshot.
+
+        Raises:
+            GatewayError: the terminal did not tell.
+
+        """
+        for name in sorted(self._owed):
+            channel = Channel(*name.split("."))
+            await self.ready(channel)
+            self._republish(channel)
+            self._owed.discard(name)
+
+    def stop(self) -> None:
+        """Cancel what is under way."""
+        for flight in (self._orders.refresh, self._positions.refresh, self._learn_account):
+            flight.cancel()
+        for paced in self._paced.values():
+            paced.stop()
+
+    def _republish(self, channel: Channel) -> None:
+        name = channel.name
+        topic = self._paced[name].topic if name in self._paced else self._topics.get(name)
+        data = self.snapshot(channel)
+        if topic is not None and data is not None:
+            self._context.hub.republish(topic, data, self._context.now_ms())
+
+    def _tell(self, channel: Channel, op: str, noun: str, event: object, ts: int) -> None:
+        topic = self._topics[channel.name]
+        self._context.hub.publish(topic, _dump({"op": op, noun: event}), ts)
+
+    def _present(self) -> list[Position] | None:
+        """The positions with the floating results that came last."""
+        positions = self._positions.items
+        if positions is None:
+            return None
+        return [self._float(position) for position in positions.values()]
+
+    def _float(self, position: Position) -> Position:
+        row = self._floating.get(position.ticket)
+        if row is None:
+            return position
+        _, price, swap, profit = row
+        return replace(position, price_current=price, swap=swap, profit=profit)
+
+    def _account_data(self, account: Account) -> str:
+        return _dump(translation.account_info(account, self.platform))
+
+    async def _fetch_orders(self) -> list[Order]:
+        return await self._context.ask(ORDERS_GET, FilterParams())
+
+    async def _fetch_positions(self) -> list[Position]:
+        return await self._context.ask(POSITIONS_GET, FilterParams())
+
+    async def _fetch_account(self) -> None:
+        account = await self._context.ask(ACCOUNT_GET, NoParams())
+        if self._account is None:
+            self._account = account
+
+
+def _pnl(ticket: int, price_current: float, swap: float, profit: float) -> PositionPnl:
+    return {
+        "ticket": ticket,
+        "price_current": price_current,
+        "swap": swap,
+        "profit": profit,
+    }
+
+
+def _dump(data: Any) -> str:
+    return orjson.dumps(data).decode()

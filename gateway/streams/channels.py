@@ -1,0 +1,182 @@
+"""The names of channels: ``topic *("." option) [":" symbol]``.
+
+Split at the *first* colon only: what follows is the broker's symbol, verbatim, and may hold dots,
+spaces, signs and more colons. Options stand left of it, so that one text is one channel: the key
+to unsubscribe by and to resume from.
+
+======================================== ============ ========================================
+channel                                  delivery     content
+======================================== ============ ========================================
+``tick:EURUSD``                          latest       every tick, merged if *you* are slow
+``tick.100ms:EURUSD``                    latest       at most one an interval
+``tick.all:EURUSD``                      lossless     every tick
+``book:EURUSD``, ``book.10:EURUSD``      latest       whole order book, or its best levels
+``bar.M1:EURUSD``                        mixed        closed bars lossless, the forming one latest
+``orders``, ``positions``, ``deals``     lossless     every change
+``pnl``, ``pnl.1000ms``                  latest       floating result of open positions
+``account``                              latest       balance, equity, margin
+``terminal``                             lossless     link, broker, switches
+``heartbeat``                            latest       the gateway is alive, when nothing else is
+======================================== ============ ========================================
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from ea_bridge.model import Timeframe
+from gateway.errors import InvalidParams, did_you_mean
+
+Delivery = Literal["latest", "lossless", "mixed"]
+
+MIN_INTERVAL_MS, MAX_INTERVAL_MS = 10, 60_000
+MAX_DEPTH = 100
+MAX_SYMBOL = 64
+"""Characters; MetaTrader's own limit is 31."""
+MAX_NAME = 128
+
+OF_SYMBOL = frozenset({"tick", "book", "bar"})
+LOSSLESS = frozenset({"orders", "positions", "deals", "terminal"})
+TOPICS = (
+    "tick",
+    "book",
+    "bar",
+    "orders",
+    "positions",
+    "deals",
+    "pnl",
+    "account",
+    "terminal",
+    "heartbeat",
+)
+
+_INTERVAL = re.compile(r"([1-9][0-9]{0,4})ms", re.ASCII)
+_DEPTH = re.compile(r"[1-9][0-9]{0,2}", re.ASCII)
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+VENDOR_TYPES = {"tick": "tick", "mbook": "book", "ohlc": "bar", "order": "orders"}
+"""The vendor's names of what can be subscribed to, and our topics."""
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A channel whose name was understood."""
+
+    topic: str
+    option: str = ""
+    symbol: str = ""
+
+    @property
+    def name(self) -> str:
+        """The canonical name."""
+        option = f".{self.option}" if self.option else ""
+        symbol = f":{self.symbol}" if self.symbol else ""
+        return f"{self.topic}{option}{symbol}"
+
+    @property
+    def delivery(self) -> Delivery:
+        """What becomes of events when a connection is slow."""
+        if self.topic == "bar":
+            return "mixed"
+        return "lossless" if self.topic in LOSSLESS or self.option == "all" else "latest"
+
+    @property
+    def interval_ms(self) -> int | None:
+        """At most one event in so many milliseconds."""
+        return int(self.option[:-2]) if self.option.endswith("ms") else None
+
+    @property
+    def depth(self) -> int | None:
+        """At most so many levels on each side of the book."""
+        return int(self.option) if self.topic == "book" and self.option else None
+
+    @property
+    def timeframe(self) -> Timeframe:
+        """The period of a ``bar`` channel."""
+        return Timeframe[self.option]
+
+
+def parse_channel(name: str) -> Channel:
+    """Read a channel's name.
+
+    Raises:
+        InvalidParams: it is none; ``data.reason`` says what is wrong, ``data.did_you_mean``
+            names what comes close.
+
+    """
+    if len(name) > MAX_NAME:
+        raise InvalidParams(f"A channel's name has at most {MAX_NAME} characters", reason="length")
+    head, colon, symbol = name.partition(":")
+    topic, *options = head.split(".")
+    if topic not in TOPICS:
+        near = did_you_mean(topic, TOPICS)
+        raise InvalidParams("There is no such channel", reason="unknown_channel", **near)
+    if len(options) > 1:
+        raise InvalidParams("A channel takes one option", reason="option")
+    option = _read_option(topic, options[0]) if options else ""
+    _check_symbol(topic, symbol, given=bool(colon))
+    if topic == "bar" and not option:
+        raise InvalidParams(
+            "bar needs a timeframe", reason="option", did_you_mean=[f"bar.M1:{symbol}"]
+        )
+    return Channel(topic, option, symbol)
+
+
+def vendor_channel(kind: str, symbol: str | None, timeframe: str | int | None) -> Channel:
+    """Read the vendor's form: ``tick``, ``mbook``, ``ohlc`` or ``order``, beside their symbol.
+
+    ``timeframe`` is a name (``"M1"``, ``"PERIOD_M1"``) or MetaTrader's number.
+
+    Raises:
+        InvalidParams: as :func:`parse_channel`.
+
+    """
+    topic = VENDOR_TYPES.get(kind)
+    if topic is None:
+        near = did_you_mean(kind, VENDOR_TYPES)
+        raise InvalidParams("There is no such type", reason="unknown_channel", **near)
+    if topic != "bar" and timeframe is not None:
+        raise InvalidParams(f"{kind} takes no timeframe", reason="option")
+    if topic == "bar" and timeframe is None:
+        raise InvalidParams("ohlc needs a timeframe", reason="option")
+    _check_symbol(topic, symbol or "", given=symbol is not None)
+    return Channel(topic, "" if timeframe is None else _timeframe(timeframe), symbol or "")
+
+
+def _read_option(topic: str, option: str) -> str:
+    if topic == "bar":
+        return _timeframe(option)
+    if topic == "tick" and option == "all":
+        return option
+    if topic in ("tick", "pnl") and (match := _INTERVAL.fullmatch(option)):
+        if MIN_INTERVAL_MS <= int(match[1]) <= MAX_INTERVAL_MS:
+            return option
+        span = f"{MIN_INTERVAL_MS}ms to {MAX_INTERVAL_MS}ms"
+        raise InvalidParams(f"An interval is {span}", reason="option")
+    if topic == "book" and _DEPTH.fullmatch(option) and int(option) <= MAX_DEPTH:
+        return option
+    allowed = {"tick": ["all", "100ms"], "pnl": ["1000ms"], "book": ["10"]}.get(topic, [])
+    hint = {"did_you_mean": [f"{topic}.{choice}" for choice in allowed] or [topic]}
+    raise InvalidParams(f"{topic} has no such option", reason="option", **hint)
+
+
+def _timeframe(given: str | int) -> str:
+    try:
+        if isinstance(given, int):
+            return Timeframe(given).name
+        return Timeframe[given.upper().removeprefix("PERIOD_").removeprefix("TIMEFRAME_")].name
+    except (KeyError, ValueError):
+        near = did_you_mean(str(given).upper(), Timeframe.__members__)
+        raise InvalidParams("There is no such timeframe", reason="option", **near) from None
+
+
+def _check_symbol(topic: str, symbol: str, *, given: bool) -> None:
+    if topic not in OF_SYMBOL:
+        if given:
+            raise InvalidParams(f"{topic} takes no symbol", reason="symbol", did_you_mean=[topic])
+    elif not symbol:
+        raise InvalidParams(f"{topic} needs a symbol: {topic}:EURUSD", reason="symbol")
+    elif len(symbol) > MAX_SYMBOL or _UNPRINTABLE.search(symbol):
+        raise InvalidParams("That cannot be a symbol", reason="symbol")

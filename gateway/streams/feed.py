@@ -1,0 +1,324 @@
+"""One terminal, as the source of all its streams.
+
+The session's events come in here and go to the streams that they belong to. When the terminal
+comes back after a disconnect, everything that somebody listens to is asked for again: ticks from
+their cursor, bars from the last one told, copies of orders and positions as a fresh snapshot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Literal, Protocol
+
+import orjson
+
+from ea_bridge.protocol.handshake import parse_caps
+from ea_bridge.protocol.messages import (
+    AccountEvent,
+    BarEvent,
+    Book,
+    Event,
+    Lost,
+    Pnl,
+    Ticks,
+    Trade,
+)
+from ea_bridge.registry import Change, ChangeKind, Facts
+from ea_bridge.session import SessionState
+from gateway.errors import GatewayError, TerminalDisconnected
+from gateway.shapes import TerminalEvent
+
+from .account import AccountStreams
+from .channels import OF_SYMBOL, Channel
+from .context import Context, Reason
+from .hub import Topic
+from .quotes import Quotes, lacking, part_of
+
+_log = logging.getLogger(__name__)
+
+FIRST_RETRY_S, LAST_RETRY_S = 0.1, 30.0
+"""Between attempts to bring a stream back to life."""
+
+TERMINAL, HEARTBEAT = Channel("terminal"), Channel("heartbeat")
+
+_OnEnd = Callable[[Channel, GatewayError], None]
+_Happened = Literal["snapshot", "link", "broker", "autotrading", "clock"]
+
+
+class Symbols(Protocol):
+    """The part of a session that events need."""
+
+    def symbol_of(self, sym: int) -> str:
+        """Return the symbol of an index; raise :class:`KeyError` if it was never watched."""
+
+
+class TerminalFeed:
+    """All streams of one terminal.
+
+    Args:
+        on_end: told of a channel that the terminal turns out not to have.
+
+    """
+
+    def __init__(self, context: Context, on_end: _OnEnd) -> None:
+        self.unclaimed = 0
+        """Ticks, books and bars that nobody had asked for."""
+        self._context = context
+        self._on_end = on_end
+        self._facts: Facts | None = None
+        self._account = AccountStreams(context)
+        self._quotes: dict[str, Quotes] = {}
+        self._own = {c.name: context.topic(c) for c in (TERMINAL, HEARTBEAT)}
+        self._recovery: asyncio.Task[None] | None = None
+
+    @property
+    def connected(self) -> bool:
+        """The terminal has a link."""
+        return self._facts is not None and self._facts.state is not SessionState.DISCONNECTED
+
+    # --- for subscriptions -------------------------------------------------------------------
+
+    def retain(self, channel: Channel) -> Topic:
+        """Count one subscription more; return its topic."""
+        if channel.name in self._own:
+            return self._own[channel.name]
+        if channel.topic not in OF_SYMBOL:
+            return self._account.retain(channel)
+        quotes = self._quotes.get(channel.symbol)
+        if quotes is None:
+            quotes = self._quotes[channel.symbol] = Quotes(self._context, channel.symbol)
+        return quotes.retain(channel)
+
+    def release(self, channel: Channel) -> None:
+        """Count one subscription less; the terminal is told in its turn."""
+        if channel.name in self._own:
+            return
+        if channel.topic not in OF_SYMBOL:
+            self._account.release(channel)
+            return
+        quotes = self._quotes[channel.symbol]
+        quotes.release(channel)
+        if self.connected and quotes.watch.wanted != quotes.watch.pushed:
+            quotes.watch.settle.begin().add_done_callback(lambda _: self._tidy(quotes))
+        else:
+            self._tidy(quotes)
+
+    async def ready(self, channel: Channel) -> None:
+        """Wait until ``channel`` is live, or return at once while the terminal is offline.
+
+        Raises:
+            GatewayError: the terminal does not have it, or did not answer.
+
+        """
+        if self._facts is None or not self.connected:
+            return
+        if (reason := self._lacking(channel, self._facts)) is not None:
+            raise reason
+        try:
+            if channel.topic in OF_SYMBOL:
+                await self._quotes[channel.symbol].ready(channel)
+            else:
+                await self._account.ready(channel)
+        except TerminalDisconnected:
+            return
+
+    def live(self, channel: Channel) -> bool:
+        """Events of ``channel`` arrive as they happen."""
+        if channel.name in self._own:
+            return True
+        if not self.connected:
+            return False
+        if channel.topic not in OF_SYMBOL:
+            return self._account.knows(channel)
+        quotes = self._quotes.get(channel.symbol)
+        return quotes is not None and quotes.live(channel)
+
+    def snapshot(self, channel: Channel) -> str | None:
+        """The ``data`` of a snapshot; ``None`` where there is none, or none that is true now."""
+        if channel == TERMINAL:
+            return self._describe("snapshot")
+        if channel == HEARTBEAT or not self.live(channel):
+            return None
+        if channel.topic in OF_SYMBOL:
+            return self._quotes[channel.symbol].snapshot(channel)
+        return self._account.snapshot(channel)
+
+    # --- what the bridge tells -----------------------------------------------------------------
+
+    def event(self, session: Symbols, event: Event) -> None:
+        """Take an event of the terminal's session."""
+        ts = self._context.now_ms()
+        match event:
+            case Ticks():
+                self._take_ticks(session, event, ts)
+            case Book():
+                if (quotes := self._quotes_of(session, event.sym)) is not None:
+                    quotes.book.take(event.time_msc, event.d, ts)
+            case BarEvent():
+                quotes = self._quotes_of(session, event.sym)
+                bars = quotes.bars.get(event.timeframe) if quotes is not None else None
+                if bars is not None:
+                    bars.take(event.d, event.closed, ts)
+            case Trade():
+                self._account.take_trade(event, ts)
+            case AccountEvent():
+                self._account.take_account(event.d, ts)
+            case Pnl():
+                self._account.take_pnl(event, ts)
+            case Lost():
+                self._account.interrupt("events_lost", _count(event))
+                self._recover_soon()
+
+    def change(self, change: Change) -> None:
+        """Take a change of the terminal's link or switches."""
+        before, self._facts = self._facts, change.facts
+        match change.kind:
+            case ChangeKind.CONNECTED:
+                self._connected(before, change.facts)
+                self._tell("link")
+            case ChangeKind.DISCONNECTED:
+                self._context.ask.new_link()
+                self._stop_recovery()
+                self._tell("link")
+            case ChangeKind.STALE | ChangeKind.READY:
+                self._tell("link")
+            case ChangeKind.FLAGS:
+                broker = before is not None and before.broker != change.facts.broker
+                self._tell("broker" if broker else "autotrading")
+            case ChangeKind.ACCOUNT_CHANGED:
+                # The CONNECTED that follows compares the accounts by itself.
+                self._facts = before
+
+    def clock_changed(self) -> None:
+        """The broker's offset to UTC, or what is known of it, has changed."""
+        self._tell("clock")
+
+    def heartbeat_topic(self) -> Topic:
+        """The topic of ``heartbeat``."""
+        return self._own[HEARTBEAT.name]
+
+    def stop(self) -> None:
+        """Cancel what is under way."""
+        self._stop_recovery()
+        self._account.stop()
+        for quotes in self._quotes.values():
+            quotes.stop()
+
+    # --- inside --------------------------------------------------------------------------------
+
+    def _take_ticks(self, session: Symbols, ticks: Ticks, ts: int) -> None:
+        sym, quotes = -1, None
+        for row in ticks.d:
+            if row[0] != sym:
+                sym = row[0]
+                quotes = self._quotes_of(session, sym)
+            if quotes is not None:
+                quotes.ticks.take(row, ts)
+
+    def _quotes_of(self, session: Symbols, sym: int) -> Quotes | None:
+        try:
+            quotes = self._quotes.get(session.symbol_of(sym))
+        except KeyError:
+            quotes = None
+        if quotes is None:
+            self.unclaimed += 1
+        return quotes
+
+    def _connected(self, before: Facts | None, facts: Facts) -> None:
+        self._context.ask.new_link()
+        caps = parse_caps(facts.hello.caps)
+        broken = _broken(before, facts)
+        self._account.platform = facts.hello.platform
+        self._account.new_link(broken)
+        for quotes in list(self._quotes.values()):
+            self._end_lacking(quotes, facts)
+            # A tick cursor survives a restart of the EA: the terminal keeps the ticks.
+            moved = broken if broken == "account_changed" else None
+            quotes.new_link(cursors="ticks" in caps, broken=moved)
+        self._recover_soon()
+
+    def _recover_soon(self) -> None:
+        self._stop_recovery()
+        self._recovery = asyncio.get_running_loop().create_task(self._recover())
+
+    def _stop_recovery(self) -> None:
+        if self._recovery is not None:
+            self._recovery.cancel()
+            self._recovery = None
+
+    async def _recover(self) -> None:
+        quotes = [partial(self._recover_quotes, quotes) for quotes in self._quotes.values()]
+        await asyncio.gather(*map(_persist, (self._account.recover, *quotes)))
+
+    async def _recover_quotes(self, quotes: Quotes) -> None:
+        await quotes.recover()
+        for channel in quotes.channels():
+            if (error := quotes.watch.refused.get(part_of(channel))) is not None:
+                self._on_end(channel, error)
+
+    def _end_lacking(self, quotes: Quotes, facts: Facts) -> None:
+        for channel in quotes.channels():
+            if (error := self._lacking(channel, facts)) is not None:
+                self._on_end(channel, error)
+
+    def _lacking(self, channel: Channel, facts: Facts) -> GatewayError | None:
+        hello = facts.hello
+        return lacking(channel, self._context.terminal, hello.platform, parse_caps(hello.caps))
+
+    def _tidy(self, quotes: Quotes) -> None:
+        if quotes.watch.idle and self._quotes.get(quotes.symbol) is quotes:
+            quotes.stop()
+            del self._quotes[quotes.symbol]
+
+    def _tell(self, happened: _Happened) -> None:
+        topic = self._own[TERMINAL.name]
+        self._context.hub.publish(topic, self._describe(happened), self._context.now_ms())
+
+    def _describe(self, happened: _Happened) -> str:
+        facts = self._facts
+        hello = facts.hello if facts is not None else None
+        state: TerminalEvent = {
+            "event": happened,
+            "state": facts.state.value if facts is not None else "disconnected",
+            "platform": ("mt4" if hello.platform == "mt4" else "mt5") if hello else None,
+            "login": hello.login if hello is not None else None,
+            "server": hello.server if hello is not None else None,
+            "broker_connected": facts.broker if facts is not None else None,
+            "autotrading": facts.autotrading if facts is not None else None,
+            "trade_allowed": facts.trade_allowed if facts is not None else None,
+            "broker_utc_offset_s": self._context.broker_clock.offset_s,
+            "time": self._context.now_ms(),
+        }
+        return orjson.dumps(state).decode()
+
+
+async def _persist(work: Callable[[], Awaitable[None]]) -> None:
+    """Do it until it is done; whoever stops wanting it cancels."""
+    pause = FIRST_RETRY_S
+    while True:
+        try:
+            await work()
+        except GatewayError as error:
+            _log.info("a stream is not back yet: %s", error.name())
+        except Exception:
+            _log.exception("a stream cannot be brought back to life")
+        else:
+            return
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, LAST_RETRY_S)
+
+
+def _broken(before: Facts | None, now: Facts) -> Reason | None:
+    """Return why events can't continue those of the link before; ``None`` if they do."""
+    if before is None:
+        return None
+    if (before.hello.login, before.hello.server) != (now.hello.login, now.hello.server):
+        return "account_changed"
+    return "ea_restarted" if before.hello.boot != now.hello.boot else None
+
+
+def _count(lost: Lost) -> int | None:
+    return lost.until - lost.start if lost.until > lost.start else None

@@ -1,0 +1,202 @@
+"""Everything that is streamed of one symbol, and what the terminal must push for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ea_bridge.model import MT4_TIMEFRAMES
+from gateway.errors import GatewayError, MethodNotSupported
+
+from .bars import BarStream
+from .book import BookStream
+from .channels import Channel
+from .context import Context, Reason
+from .hub import Topic
+from .ticks import TickStream
+from .watch import BOOK, TICKS, Part, Watch
+
+
+@dataclass
+class _Used:
+    topic: Topic
+    channel: Channel
+    users: int = 0
+
+
+class Quotes:
+    """The streams of one symbol."""
+
+    def __init__(self, context: Context, symbol: str) -> None:
+        self.symbol = symbol
+        self.ticks = TickStream(context, symbol)
+        self.book = BookStream(context, symbol)
+        self.bars: dict[int, BarStream] = {}
+        self.watch = Watch(symbol, context.ask, self._cursor, self._pushed)
+        self._context = context
+        self._used: dict[str, _Used] = {}
+        self._owed: set[Part] = set()
+        """Whose listeners are owed a snapshot, since what they know may be old."""
+
+    def channels(self) -> list[Channel]:
+        """What is subscribed to."""
+        return [used.channel for used in self._used.values()]
+
+    def retain(self, channel: Channel) -> Topic:
+        """Count one subscription more; return its topic."""
+        used = self._used.get(channel.name)
+        if used is None:
+            used = self._used[channel.name] = _Used(self._context.topic(channel), channel)
+            self._add(channel, used.topic)
+        used.users += 1
+        self.watch.want(part_of(channel))
+        return used.topic
+
+    def release(self, channel: Channel) -> None:
+        """Count one subscription less."""
+        used = self._used[channel.name]
+        used.users -= 1
+        self.watch.release(part_of(channel))
+        if not used.users:
+            del self._used[channel.name]
+            self._remove(channel, used.topic)
+
+    async def ready(self, channel: Channel) -> None:
+        """Wait until the terminal pushes ``channel`` and its snapshot is known.
+
+        Raises:
+            GatewayError: the terminal cannot push it, or did not say that it does.
+
+        """
+        await self.watch.settle()
+        if (refused := self.watch.refused.get(part_of(channel))) is not None:
+            raise refused
+        match channel.topic:
+            case "tick":
+                if channel.option != "all":
+                    await self.ticks.prime()
+            case "book":
+                await self.book.prime()
+            case _:
+                bars = self.bars.get(int(channel.timeframe))
+                if bars is not None:
+                    await bars.join()
+
+    def live(self, channel: Channel) -> bool:
+        """The terminal pushes it."""
+        return part_of(channel) in self.watch.pushed
+
+    def snapshot(self, channel: Channel) -> str | None:
+        """The state that updates will change, ``None`` where there is none."""
+        match channel.topic:
+            case "tick":
+                return None if channel.option == "all" else self.ticks.snapshot
+            case "book":
+                return self.book.snapshot(channel)
+            case _:
+                bars = self.bars.get(int(channel.timeframe))
+                return bars.snapshot if bars is not None else None
+
+    def new_link(self, *, cursors: bool, broken: Reason | None) -> None:
+        """The terminal is back.
+
+        Args:
+            cursors: it can go on with the ticks where they stopped.
+            broken: why nothing can go on where it stopped.
+
+        """
+        self.watch.new_link()
+        resumable = cursors and self.ticks.last_msc
+        if self.ticks.begun and (broken or not resumable):
+            self.ticks.interrupt(broken or "ticks_lost")
+        self.ticks.accept(TICKS in self.watch.wanted)
+        self._owed = {BOOK, *self.bars} | ({TICKS} if self.ticks.snapshot is None else set())
+        self.book.new_link()
+        for bars in self.bars.values():
+            bars.new_link()
+        if broken is not None:
+            self.book.interrupt(broken)
+            for bars in self.bars.values():
+                bars.interrupt(broken)
+
+    async def recover(self) -> None:
+        """Bring every channel back to life after :meth:`new_link`.
+
+        Raises:
+            GatewayError: the terminal could not be asked.
+
+        """
+        await self.watch.settle()
+        for part in self._owed & self.watch.pushed:
+            if part == TICKS:
+                await self.ticks.prime()
+                self.ticks.republish()
+            elif part == BOOK:
+                await self.book.prime()
+                self.book.republish()
+            elif isinstance(part, int) and (bars := self.bars.get(part)) is not None:
+                await bars.join()
+                bars.republish()
+            self._owed.discard(part)
+
+    def stop(self) -> None:
+        """Cancel what is under way."""
+        self.watch.settle.cancel()
+        self.ticks.stop()
+
+    def _cursor(self) -> tuple[int, int]:
+        return self.ticks.last_msc, self.ticks.n_same_msc
+
+    def _pushed(self, pushed: frozenset[Part]) -> None:
+        self.ticks.accept(TICKS in pushed)
+
+    def _add(self, channel: Channel, topic: Topic) -> None:
+        match channel.topic:
+            case "tick":
+                self.ticks.add(channel, topic)
+            case "book":
+                self.book.add(channel, topic)
+            case _:
+                timeframe = channel.timeframe
+                bars = BarStream(self._context, self.symbol, timeframe, topic)
+                self.bars[int(timeframe)] = bars
+
+    def _remove(self, channel: Channel, topic: Topic) -> None:
+        match channel.topic:
+            case "tick":
+                self.ticks.remove(topic)
+            case "book":
+                self.book.remove(topic)
+            case _:
+                del self.bars[int(channel.timeframe)]
+
+
+def part_of(channel: Channel) -> Part:
+    """Return what a terminal must push for a channel."""
+    match channel.topic:
+        case "tick":
+            return TICKS
+        case "book":
+            return BOOK
+        case _:
+            return int(channel.timeframe)
+
+
+def lacking(
+    channel: Channel, terminal: str, platform: str, caps: frozenset[str]
+) -> GatewayError | None:
+    """Return why a terminal cannot stream ``channel``; ``None`` if it can."""
+    capability = ""
+    if channel.topic == "book" and "book" not in caps:
+        capability = "book"
+    if channel.topic == "deals" and "deals" not in caps:
+        capability = "deals"
+    if channel.topic == "bar" and platform == "mt4" and channel.timeframe not in MT4_TIMEFRAMES:
+        capability = f"timeframe_{channel.option}"
+    if not capability:
+        return None
+    return MethodNotSupported(
+        f"This terminal has no {channel.topic}{'.' + channel.option if channel.option else ''}",
+        terminal=terminal,
+        platform=platform,
+        capability=capability,
+    )

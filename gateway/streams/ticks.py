@@ -1,0 +1,134 @@
+"""The ticks of one symbol, from the EA's row to the bytes of an event, and no further than that.
+
+Nothing is parsed or validated here: the bridge has checked that prices are plain JSON numbers,
+and so they are spliced into the event as the terminal wrote them.
+"""
+
+from __future__ import annotations
+
+import orjson
+
+from ea_bridge.commands import TICK_GET, SymbolParams
+from gateway import translation
+
+from .channels import Channel
+from .context import Context, Reason
+from .hub import Topic
+from .pace import Paced
+
+Row = tuple[int, int, str, str, float, int, int]
+"""As in :class:`ea_bridge.protocol.messages.Ticks`."""
+
+
+class TickStream:
+    """Channels ``tick``, ``tick.all`` and ``tick.<n>ms`` of one symbol.
+
+    The *cursor* (stamp of the last tick published, and how many ticks had that stamp) is what
+    makes the stream exactly-once: after a disconnect the terminal goes on behind it.
+    """
+
+    def __init__(self, context: Context, symbol: str) -> None:
+        self.last_msc = 0
+        self.n_same_msc = 0
+        self.accepting = False
+        """Ticks that arrive belong to the stream. Not so between the last unsubscription and a
+        new beginning: what is on the way then has a hole behind it."""
+        self.begun = False
+        """It has been accepting since there was a subscription."""
+        self._context = context
+        self._symbol = symbol
+        self._head = f'{{"symbol":{orjson.dumps(symbol).decode()},"bid":'
+        self._direct: tuple[Topic, ...] = ()
+        self._paced: tuple[Paced, ...] = ()
+        self._data: str | None = None
+
+    @property
+    def snapshot(self) -> str | None:
+        """The last tick; ``None`` where none is known."""
+        return self._data
+
+    def add(self, channel: Channel, topic: Topic) -> None:
+        """Publish to one topic more."""
+        if channel.interval_ms is None:
+            self._direct += (topic,)
+        else:
+            self._paced += (self._context.paced(topic, channel.interval_ms),)
+
+    def remove(self, topic: Topic) -> None:
+        """Publish to one topic less; without any the stream is over."""
+        self._direct = tuple(t for t in self._direct if t is not topic)
+        for paced in self._paced:
+            if paced.topic is topic:
+                paced.stop()
+        self._paced = tuple(p for p in self._paced if p.topic is not topic)
+        if not self._direct and not self._paced:
+            self._forget()
+
+    def accept(self, accepting: bool) -> None:
+        """Say whether ticks that arrive belong to the stream."""
+        self.accepting = accepting
+        self.begun = self.begun or accepting
+
+    def take(self, row: Row, ts: int) -> None:
+        """Publish a tick."""
+        if not self.accepting:
+            return
+        _, msc, bid, ask, last, volume, flags = row
+        if msc == self.last_msc:
+            self.n_same_msc += 1
+        else:
+            self.last_msc, self.n_same_msc = msc, 1
+        if bid[0] == "0" and not float(bid):
+            bid = "null"
+        if ask[0] == "0" and not float(ask):
+            ask = "null"
+        time = self._context.broker_clock.to_utc_ms(msc)
+        deal = f'{last!r},"volume":{volume}' if last else 'null,"volume":null'
+        self._data = data = (
+            f'{self._head}{bid},"ask":{ask},"last":{deal},"flags":{flags}'
+            f',"time":{time},"broker_time":{msc}}}'
+        )
+        publish = self._context.hub.publish
+        for topic in self._direct:
+            publish(topic, data, ts)
+        for paced in self._paced:
+            paced.offer(data, ts)
+
+    async def prime(self) -> None:
+        """Learn the last tick, unless one has come by itself.
+
+        Raises:
+            GatewayError: the terminal did not tell.
+
+        """
+        if self._data is not None:
+            return
+        tick = await self._context.ask(TICK_GET, SymbolParams(symbol=self._symbol))
+        if self._data is None and tick.time_msc:
+            data = translation.tick(self._symbol, tick, self._context.broker_clock)
+            self._data = orjson.dumps(data).decode()
+
+    def republish(self) -> None:
+        """Give everybody a snapshot."""
+        if self._data is None:
+            return
+        ts = self._context.now_ms()
+        for topic in (*self._direct, *(paced.topic for paced in self._paced)):
+            if topic.latest:
+                self._context.hub.republish(topic, self._data, ts)
+
+    def interrupt(self, reason: Reason) -> None:
+        """What comes does not continue what was."""
+        self._forget()
+        for topic in (*self._direct, *(paced.topic for paced in self._paced)):
+            self._context.interrupt(topic, reason)
+
+    def stop(self) -> None:
+        """Cancel the timers."""
+        for paced in self._paced:
+            paced.stop()
+
+    def _forget(self) -> None:
+        self.accepting = self.begun = False
+        self.last_msc = self.n_same_msc = 0
+        self._data = None

@@ -1,0 +1,126 @@
+"""What a terminal should push of one symbol, and what it does push.
+
+Every subscription counts. When the sum changes, one ``watch`` command says what is wanted now;
+while one is on its way further changes wait and go out together with the next.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from ea_bridge.commands import WATCH, WatchParams
+from gateway.errors import GatewayError, NoMarketDepth, SymbolNotFound, TerminalDisconnected
+
+from .asking import Asker, Flight
+
+Part = str | int
+"""``"ticks"``, ``"book"``, or the code of a timeframe."""
+
+TICKS = "ticks"
+BOOK = "book"
+NOTHING: frozenset[Part] = frozenset()
+
+
+class Watch:
+    """Keeps a terminal pushing what is wanted of one symbol.
+
+    Args:
+        cursor: ``last_msc`` and ``n_same_msc`` of the ticks had so far.
+        on_pushed: told of what is being pushed, each time the terminal is brought up to date.
+
+    """
+
+    def __init__(
+        self,
+        symbol: str,
+        ask: Asker,
+        cursor: Callable[[], tuple[int, int]],
+        on_pushed: Callable[[frozenset[Part]], None],
+    ) -> None:
+        self.symbol = symbol
+        self.digits = 0
+        """Of the symbol's prices; known once it was watched."""
+        self.refused: dict[Part, GatewayError] = {}
+        """What this link's terminal said it cannot push."""
+        self.settle = Flight(self._settle)
+        """Brings the terminal to push what is wanted.
+
+        Raises:
+            GatewayError: the terminal could not be told.
+
+        """
+        self._ask = ask
+        self._cursor = cursor
+        self._on_pushed = on_pushed
+        self._wanted: Counter[Part] = Counter()
+        self._pushed: frozenset[Part] | None = NOTHING
+
+    @property
+    def wanted(self) -> frozenset[Part]:
+        """What at least one subscription needs and the terminal has not refused."""
+        return frozenset(self._wanted) - self.refused.keys()
+
+    @property
+    def pushed(self) -> frozenset[Part]:
+        """What the terminal is known to push."""
+        return self._pushed or NOTHING
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is wanted."""
+        return not self._wanted
+
+    def want(self, part: Part) -> None:
+        """Count one subscription more."""
+        self._wanted[part] += 1
+
+    def release(self, part: Part) -> None:
+        """Count one subscription less."""
+        self._wanted[part] -= 1
+        if not self._wanted[part]:
+            del self._wanted[part]
+            self.refused.pop(part, None)
+
+    def new_link(self) -> None:
+        """The terminal starts without watches on every link."""
+        self._pushed = NOTHING
+        self.refused.clear()
+
+    async def _settle(self) -> None:
+        while (target := self.wanted) != self._pushed:
+            try:
+                watched = await self._ask(WATCH, self._params(target))
+            except SymbolNotFound as error:
+                self.refused |= dict.fromkeys(target, error)
+                self._note(NOTHING)
+            except NoMarketDepth as error:
+                if BOOK not in target:
+                    raise
+                self.refused[BOOK] = error
+            except TerminalDisconnected:
+                raise
+            except GatewayError:
+                # It may have been carried out or not: say it again the next time.
+                self._note(None)
+                raise
+            else:
+                self.digits = watched.digits
+                self._note(target)
+        self._on_pushed(self.pushed)
+
+    def _note(self, pushed: frozenset[Part] | None) -> None:
+        self._pushed = pushed
+        if pushed is not None:
+            self._on_pushed(pushed)
+
+    def _params(self, target: frozenset[Part]) -> WatchParams:
+        last_msc, n_same_msc = self._cursor()
+        return WatchParams(
+            symbol=self.symbol,
+            ticks=TICKS in target,
+            book=BOOK in target,
+            bars=",".join(str(part) for part in sorted(p for p in target if isinstance(p, int))),
+            last_msc=last_msc,
+            n_same_msc=n_same_msc,
+        )
