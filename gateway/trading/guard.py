@@ -124,6 +124,13 @@ class GuardedTerminal:
         session = self._session()
         return SessionState.DISCONNECTED if session is None else session.state
 
+    @property
+    def round_trip_ms(self) -> float | None:
+        """Of the last heartbeat; ``None`` while it is offline."""
+        session = self._session()
+        seconds = None if session is None else session.round_trip_s
+        return None if seconds is None else round(seconds * 1000, 3)
+
     def offline(self) -> TerminalDisconnected:
         """Return the error that says so."""
         facts = self._facts()
@@ -284,8 +291,9 @@ class GuardedTerminal:
             raise _blamed(error, client_order_id, "not_sent") from None
         if result.retcode not in SUCCESSES:
             evidence = Evidence(request=request, result=result)
-            error = await self._refused(result.retcode, evidence)
-            raise _blamed(error, client_order_id, "rejected")
+            raise _blamed(
+                await self._refused(result.retcode, evidence), client_order_id, "rejected"
+            )
         done_s = time.perf_counter()
         return Sent(
             result,

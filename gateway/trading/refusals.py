@@ -61,7 +61,7 @@ def failure(
         case 4003:
             return InvalidParams("The terminal does not accept these params", err=failed.err)
         case 4014:
-            return MethodNotSupported(terminal=terminal, platform=platform, capability=failed.op)
+            return MethodNotSupported(terminal=terminal, platform=platform, err_name=name)
         case _:
             return InternalError(
                 "The terminal failed; its Experts log may say why", err=failed.err, err_name=name

@@ -1,0 +1,188 @@
+"""The gateway itself."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway import API_VERSION, shapes, translation
+from gateway.catalogue import Call, method
+from gateway.errors import InvalidParams
+
+SERVER_NAME = "mt-gateway"
+UNSUPPORTED_VERSION = 4503
+"""The close code of a connection whose client speaks no version of ours."""
+DEFAULT_HEARTBEAT_MS = 15_000
+
+
+class ClientName(BaseModel):
+    """The program that calls, for logs."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: str = Field(max_length=64)
+    version: str = Field("", max_length=64)
+
+
+class ApiRange(BaseModel):
+    """The versions of the protocol that a client speaks."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    min: int = Field(ge=1)
+    max: int = Field(ge=1)
+
+
+@method(scope=None, of_terminal=False)
+async def ping(
+    call: Call,
+    *,
+    t: Annotated[
+        int | Annotated[str, Field(max_length=64)] | None, Field(description="Comes back.")
+    ] = None,
+) -> shapes.Pong:
+    """Answer at once; with the state of the terminal's link and its last round trip.
+
+    The gateway answers by itself. On `/ws` this also tells it that the program is alive, which
+    the pongs of a WebSocket library do not.
+    """
+    terminal, session = call.terminal, call.terminal.session
+    return {
+        "t": t,
+        "time": call.daemon.now_ms(),
+        "terminals": {
+            terminal.name: {
+                "state": terminal.state.value,
+                "rtt_ms": terminal.round_trip_ms,
+                "age_ms": None if session is None else round(session.silence_s * 1000),
+            }
+        },
+    }
+
+
+@method(scope=None, transports=("ws",), of_terminal=False, raises=(InvalidParams,))
+async def hello(
+    call: Call,
+    *,
+    auth_token: Annotated[
+        str | None,
+        Field(
+            max_length=256,
+            description="For clients that cannot set the `Authorization` header: then `hello` is "
+            "the first message. Ignored where the connection is open already.",
+        ),
+    ] = None,
+    client: Annotated[ClientName | None, Field(description="Who calls, for logs.")] = None,
+    api: Annotated[
+        ApiRange | None, Field(description="The versions that you speak; 1 if absent.")
+    ] = None,
+    features: Annotated[
+        list[Annotated[str, Field(max_length=32)]] | None,
+        Field(max_length=32, description="Features to switch on; unknown ones are left out."),
+    ] = None,
+    session_id: Annotated[
+        str | None, Field(max_length=64, description="Your name for this run, for logs.")
+    ] = None,
+    heartbeat_ms: Annotated[
+        int | None,
+        Field(ge=1000, le=60_000, description="How long nothing may come; 15000 if absent."),
+    ] = None,
+) -> shapes.HelloResult:
+    """Open a connection, or learn what an open one can do.
+
+    A client that sends the `Authorization` header need not call it. One that cannot sends it
+    first, within 5 seconds; before it every other method is refused. A token that is not let in
+    is answered with -32001, and the connection is closed with 4501; a version that we don't speak
+    with -32602, and 4503.
+    """
+    wanted = api or ApiRange(min=API_VERSION, max=API_VERSION)
+    listener = call.listener
+    if not wanted.min <= API_VERSION <= wanted.max:
+        if listener is not None:
+            call.after_answer.append(
+                lambda: listener.end(UNSUPPORTED_VERSION, "unsupported_version")
+            )
+        raise InvalidParams(
+            "This gateway speaks another version of the protocol",
+            errors=[{"field": "api", "reason": "unsupported_version"}],
+            supported=[API_VERSION],
+        )
+    if listener is not None and heartbeat_ms is not None:
+        listener.heartbeat_s = heartbeat_ms / 1000
+    beat_ms = DEFAULT_HEARTBEAT_MS if listener is None else round(listener.heartbeat_s * 1000)
+    terminal = call.terminal
+    told = terminal.hello
+    return {
+        "api": API_VERSION,
+        "server": {
+            "name": SERVER_NAME,
+            "version": call.daemon.version,
+            "boot": call.daemon.boot,
+        },
+        "features": [],
+        "scopes": _scopes(call),
+        "heartbeat_ms": beat_ms,
+        "time": call.daemon.now_ms(),
+        "limits": _limits(call),
+        "terminals": [
+            {
+                "id": terminal.name,
+                "platform": None if told is None else terminal.platform,
+                "login": None if told is None else told.login,
+                "server": None if told is None else told.server,
+                "state": terminal.state.value,
+            }
+        ],
+    }
+
+
+@method(scope=None, of_terminal=False)
+async def get_server_info(call: Call) -> shapes.ServerInfo:
+    """Return what the gateway is, its limits, and how it tells the broker's time.
+
+    The gateway answers by itself, so this works while the terminal is offline.
+    """
+    daemon, terminal = call.daemon, call.terminal
+    told, now = terminal.hello, call.daemon.now_ms()
+    return {
+        "name": SERVER_NAME,
+        "version": daemon.version,
+        "api": daemon.api,
+        "boot": daemon.boot,
+        "time": now,
+        "started": daemon.started_ms,
+        "uptime_ms": now - daemon.started_ms,
+        "rpc_url": daemon.rpc_url,
+        "ws_url": daemon.ws_url,
+        "scopes": _scopes(call),
+        "limits": _limits(call),
+        "terminals": [
+            {
+                "id": terminal.name,
+                "platform": None if told is None else terminal.platform,
+                "login": None if told is None else told.login,
+                "server": None if told is None else told.server,
+                "state": terminal.state.value,
+                "clock": translation.broker_offset(terminal.clock),
+            }
+        ],
+    }
+
+
+def _scopes(call: Call) -> list[Literal["read", "trade", "admin"]]:
+    return sorted(scope.value for scope in call.caller.scopes)
+
+
+def _limits(call: Call) -> shapes.ClientLimits:
+    limits = call.daemon.limits
+    return {
+        "max_message_bytes": limits.max_message_bytes,
+        "max_response_bytes": limits.max_response_bytes,
+        "max_batch": limits.max_batch,
+        "max_in_flight": limits.max_in_flight,
+        "max_websockets": limits.max_websockets,
+        "max_channels": limits.max_channels,
+        "queue_bytes": limits.queue_bytes,
+        "queue_messages": limits.queue_messages,
+    }

@@ -1,0 +1,63 @@
+"""What can be traded."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from ea_bridge import commands
+from gateway import shapes, translation
+from gateway.auth.caller import Scope
+from gateway.catalogue import Call, method
+from gateway.errors import SymbolNotFound, TerminalDisconnected, Timeout
+
+from .params import Symbol
+
+
+@method(scope=Scope.READ, raises=(TerminalDisconnected, Timeout))
+async def get_symbols(
+    call: Call,
+    *,
+    group: Annotated[
+        str | None,
+        Field(
+            max_length=256,
+            description="Masks separated by commas; `*` stands for anything, `!` excludes: "
+            "`*USD*,!EURUSD`. They are applied from left to right. All symbols if absent.",
+        ),
+    ] = None,
+    selected: Annotated[bool, Field(description="Only those in Market Watch.")] = False,
+) -> list[str]:
+    """Return the names of the broker's symbols, in the broker's order."""
+    params = commands.SymbolsParams(group=group, selected=selected)
+    return [entry.name for entry in await call.terminal.request(commands.SYMBOLS_GET, params)]
+
+
+@method(scope=Scope.READ, raises=(SymbolNotFound, TerminalDisconnected, Timeout))
+async def get_symbol_info(call: Call, *, symbol: Symbol) -> shapes.SymbolInfo:
+    """Return everything the terminal knows of a symbol: contract, limits, sessions, prices.
+
+    A symbol outside Market Watch is put into it first, since it has no prices otherwise. An
+    unknown one is refused with the nearest names in `did_you_mean`.
+    """
+    terminal = call.terminal
+    return translation.symbol_info(
+        await terminal.symbol(symbol), terminal.clock, terminal.platform
+    )
+
+
+@method(scope=Scope.READ, raises=(SymbolNotFound, TerminalDisconnected, Timeout))
+async def symbol_select(
+    call: Call,
+    *,
+    symbol: Symbol,
+    enable: Annotated[bool, Field(description="False takes it out.")] = True,
+) -> shapes.SymbolSelected:
+    """Put a symbol into Market Watch, or take it out.
+
+    Other methods select what they need by themselves. The terminal keeps a symbol that has a
+    chart, an order or a position: then `select` stays true.
+    """
+    done = await call.terminal.select(symbol, enable=enable)
+    return {"symbol": done.symbol, "select": done.select}
