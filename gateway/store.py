@@ -1,21 +1,45 @@
-"""The daemon's database: SQLite in the home folder.
+"""The daemon's database: one SQLite file in the home folder.
 
 WAL with ``synchronous=FULL``: what is committed survives a crash and a power cut. Calls are
-synchronous; they take microseconds, commits a fraction of a millisecond. SQL lives beside the
-concept that owns the table; each concept hands in its migrations, which only go forward.
+synchronous on purpose: reads take microseconds and a commit a fraction of a millisecond, less than
+it costs to hand them to a thread. SQL lives beside the concept that owns the table; each concept
+hands in its migrations, which only go forward.
+
+A home holds ``gateway.db`` (with ``-wal`` and ``-shm`` while it is open) and ``secrets.key``. Back
+up the two together; copy the database with ``sqlite3 gateway.db .backup``, not file by file.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
+import stat
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 DATABASE = "gateway.db"
 BUSY_MS = 5000
+"""How long a write waits for that of another process."""
+OLDEST_SQLITE = (3, 37, 0)
+"""The first with STRICT tables."""
+
+Version = tuple[int, int]
+
+_REMEDIES = {
+    "BUSY": "another program holds it; end that program, then try again",
+    "CANTOPEN": "see that the folder exists and is yours",
+    "CORRUPT": "it is damaged; restore it from a backup, or move it away and start over",
+    "FULL": "the disk is full; make room, then try again",
+    "IOERR": "the disk reports errors; see the system's log, and back up what you can",
+    "LOCKED": "another program holds it; end that program, then try again",
+    "NOTADB": "it is no database; restore it from a backup, or move it away and start over",
+    "PERM": "see that the file is yours",
+    "READONLY": "see that you may write to the file and its folder",
+}
+"""By SQLite's result code; any other is a mistake in our SQL and is not caught."""
 
 
 class StoreError(Exception):
@@ -23,11 +47,12 @@ class StoreError(Exception):
 
 
 class Store:
-    """One connection to the database of a home folder.
+    """One connection to the database of a home folder; for one thread.
 
     Args:
         home: the folder; made with mode 0700 if it is not there.
-        migrations: SQL scripts in their order; the database remembers how many it has had.
+        migrations: SQL scripts in their order; the database remembers how many it has had. New
+            ones come last, and none is ever changed once it was released.
 
     Raises:
         StoreError: the file is no database, is damaged, or was made by a newer version.
@@ -35,20 +60,19 @@ class Store:
     """
 
     def __init__(self, home: Path, migrations: Sequence[str]) -> None:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+            raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old; 3.37 is needed")
         self.path = home / DATABASE
-        _make_private(self.path)
-        self._connection = sqlite3.connect(self.path, timeout=BUSY_MS / 1000, isolation_level=None)
-        self._connection.row_factory = sqlite3.Row
+        self._place = _make_private(home, self.path)
+        with self._explained():
+            self._connection = sqlite3.connect(
+                self.path, timeout=BUSY_MS / 1000, isolation_level=None
+            )
         try:
-            self._prepare(migrations)
-        except sqlite3.DatabaseError as error:
-            self._connection.close()
-            raise StoreError(
-                f"{self.path} cannot be opened ({error.sqlite_errorname}): it is damaged or no "
-                "database of ours; restore it from a backup or move it away and start over"
-            ) from error
-        except StoreError:
+            self._connection.row_factory = sqlite3.Row
+            with self._explained():
+                self._prepare(migrations)
+        except BaseException:
             self._connection.close()
             raise
 
@@ -58,45 +82,153 @@ class Store:
 
     def all(self, sql: str, *values: Any) -> list[sqlite3.Row]:
         """Return all rows of a query."""
-        return self._connection.execute(sql, values).fetchall()
+        with self._explained():
+            return self._connection.execute(sql, values).fetchall()
 
     def one(self, sql: str, *values: Any) -> sqlite3.Row | None:
         """Return the first row of a query, or ``None``."""
-        row: sqlite3.Row | None = self._connection.execute(sql, values).fetchone()
+        with self._explained():
+            row: sqlite3.Row | None = self._connection.execute(sql, values).fetchone()
         return row
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Write: all of it or nothing; committed to disk when the block is left."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield self._connection
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
+        """Write: all of it or nothing; on the disk when the block is left.
 
-    def data_version(self) -> int:
-        """A number that changes whenever another connection has committed."""
-        version: int = self._connection.execute("PRAGMA data_version").fetchone()[0]
-        return version
+        Waits up to :data:`BUSY_MS` for another process that writes.
+        """
+        with self._explained():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:  # some errors have rolled back already
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def data_version(self) -> Version:
+        """What is another value after each commit, of this connection or any other."""
+        try:
+            version: int = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        except sqlite3.DatabaseError as error:  # no context manager: this is asked at every call
+            self._explain(error)
+            raise
+        return (version, self._connection.total_changes)
+
+    def check_place(self) -> None:
+        """See that the file is still the one that was opened.
+
+        A database that is restored by exchanging the file leaves us reading the old one for ever,
+        blind to what other processes write.
+
+        Raises:
+            StoreError: the file was exchanged or removed.
+
+        """
+        try:
+            found = self.path.stat()
+            in_place = (found.st_dev, found.st_ino) == self._place
+        except FileNotFoundError:
+            in_place = False
+        if not in_place:
+            raise StoreError(f"{self.path} was exchanged or removed while in use; restart")
+
+    # --- opening ---------------------------------------------------------------------------
 
     def _prepare(self, migrations: Sequence[str]) -> None:
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            self._connection.execute(f"PRAGMA {pragma}").fetchall()
+        self._begin_wal()
+        self._connection.execute("PRAGMA synchronous=FULL")
+        self._connection.execute("PRAGMA foreign_keys=ON")
+        problem: str = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if problem != "ok":
+            raise StoreError(f"{self.path}: {_REMEDIES['CORRUPT']} ({problem})")
+        if self._schema() != len(migrations):
+            self._migrate(migrations)
+
+    def _begin_wal(self) -> None:
+        deadline = time.monotonic() + BUSY_MS / 1000
+        while True:
+            try:
+                mode = self._connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+                break
+            except sqlite3.OperationalError as error:
+                # two that open a new database at once: SQLite does not wait here by itself
+                if _code(error) != "BUSY" or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+        if mode != "wal":
+            raise StoreError(f"{self.path}: its file system has no WAL; use a local disk")
+
+    def _migrate(self, migrations: Sequence[str]) -> None:
         with self.transaction() as connection:
-            version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+            version = self._schema()  # another process may have done it by now
             if version > len(migrations):
                 raise StoreError(
                     f"{self.path} was made by a newer version of mt-gateway (schema {version}, "
                     f"this one knows {len(migrations)}); install that version or use another home"
                 )
-            for number, script in enumerate(migrations[version:], start=version + 1):
-                for statement in script.split(";\n"):
+            for script in migrations[version:]:
+                for statement in _statements(script):
                     connection.execute(statement)
-                connection.execute(f"PRAGMA user_version={number}")
+            connection.execute(f"PRAGMA user_version={len(migrations)}")
+
+    def _schema(self) -> int:
+        version: int = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        return version
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            self._explain(error)
+            raise
+
+    def _explain(self, error: sqlite3.DatabaseError) -> None:
+        """Raise what tells the remedy; return if there is none."""
+        remedy = _REMEDIES.get(_code(error))
+        if remedy is not None:
+            raise StoreError(f"{self.path}: {remedy} ({error})") from error
 
 
-def _make_private(path: Path) -> None:
-    """Create the file readable by its owner alone, before anything is in it."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+def _code(error: sqlite3.DatabaseError) -> str:
+    """Return the primary result code, such as ``BUSY``."""
+    return getattr(error, "sqlite_errorname", "").removeprefix("SQLITE_").partition("_")[0]
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Split a script; unlike ``executescript`` this lets it run inside a transaction."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+    if statement.strip():
+        yield statement
+
+
+def _make_private(home: Path, path: Path) -> tuple[int, int]:
+    """Make folder and file readable by their owner alone, before anything is in them.
+
+    Returns:
+        Device and inode of the file.
+
+    """
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not any(home.iterdir()):
+            home.chmod(0o700)
+        mode = home.stat().st_mode
+        if os.name == "posix" and mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+            raise StoreError(f"everybody may write to {home}; run: chmod o-w {home}")
+        # a file that is there is never opened here: closing it would drop the locks that other
+        # connections of this process hold on it
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        path.chmod(0o600)
+        found = path.stat()
+    except OSError as error:
+        raise StoreError(f"{path} cannot be opened: {error.strerror}") from error
+    return (found.st_dev, found.st_ino)

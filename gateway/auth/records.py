@@ -14,7 +14,7 @@ from gateway.credentials.issuer import current_keyset, pinned_root, server_key_p
 from gateway.credentials.keyset import open_keyset, public_key
 from gateway.credentials.record import Record, open_record
 from gateway.credentials.secrets import SecretBox
-from gateway.store import Store
+from gateway.store import Store, Version
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class RecordBook:
         self._box = box
         self._root: Ed25519PublicKey = public_key(pinned_root(store).decode("ascii"))
         self._keyset_version = 0
-        self._data_version = -1
+        self._data_version: Version = (-1, 0)
         self._entries: dict[str, Entry] = {}
 
     def get(self, tid: str) -> Entry | None:
