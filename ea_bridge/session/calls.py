@@ -128,8 +128,7 @@ class Calls:
     def _keep_late(self, call: Call) -> None:
         self._late[call.id] = self._in_flight.pop(call.id)
         if len(self._late) > MAX_LATE:
-            _, forgotten = self._late.popitem(last=False)
-            self._unfinished -= forgotten.size
+            self._late.popitem(last=False)
 
     def ack(self, command_id: int) -> None:
         """The terminal has taken a command."""
@@ -159,7 +158,6 @@ class Calls:
         calls = list(self._in_flight.values())
         self._in_flight.clear()
         self._late.clear()
-        self._unfinished = 0
         for call in calls:
             if not call.future.done():
                 call.future.set_exception(call.lost(reason))

@@ -199,6 +199,11 @@ class TestEa:
                 return message
             assert isinstance(message, skip), message
 
+    def stop_reading(self) -> None:
+        transport = self._writer.transport
+        assert isinstance(transport, asyncio.Transport)
+        transport.pause_reading()
+
     async def hang_up(self) -> None:
         self._writer.close()
         with contextlib.suppress(ConnectionError):

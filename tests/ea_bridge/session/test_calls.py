@@ -243,6 +243,20 @@ async def test_after_the_end_nothing_is_sent(live):
     assert live.wire.inbox == []
 
 
+async def test_half_an_answer_makes_room_when_its_caller_leaves(live, monkeypatch):
+    """What was collected for nobody does not count for the next."""
+    monkeypatch.setattr(calls, "MAX_RESULT_BYTES", 500)
+    for _ in range(5):
+        asked, cmd = await live.ask(commands.RATES_GET, RATES)
+        live.say(m.Res(id=cmd.id, ok=True, d=raw([bar(0)] * 8), last=False))
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+    asked, cmd = await live.ask(commands.RATES_GET, RATES)
+    live.say(m.Res(id=cmd.id, ok=True, d=raw([bar(0)] * 8)))
+    assert len(await asked) == 8
+
+
 async def test_what_the_terminal_cannot_do_is_not_sent():
     """The capability that it lacks is named."""
     live = LiveSession(hello=make_hello(caps="ticks"))

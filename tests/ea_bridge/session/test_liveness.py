@@ -5,11 +5,19 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from bridge_parts import LiveSession
 
 from ea_bridge import commands
 from ea_bridge.errors import NotSent
 from ea_bridge.protocol import messages as m
-from ea_bridge.session import DEAD_S, HEARTBEAT_S, STALE_S, WINDOW, SessionState
+from ea_bridge.session import (
+    DEAD_S,
+    HEARTBEAT_S,
+    STALE_S,
+    WINDOW,
+    SessionCallbacks,
+    SessionState,
+)
 
 
 @pytest.fixture
@@ -43,6 +51,8 @@ def test_events_are_acknowledged_before_the_window_is_full(beating):
     assert beating.wire.take(m.Hb) == []
     beating.say(m.State(broker=True, q=WINDOW // 2))
     assert [hb.ack for hb in beating.wire.take(m.Hb)] == [WINDOW // 2]
+    beating.say(m.State(broker=True, q=WINDOW // 2 + 1))
+    assert beating.wire.take(m.Hb) == []
 
 
 def test_three_seconds_of_silence_make_it_stale(beating):
@@ -81,6 +91,15 @@ def test_silence_is_counted_from_the_last_message(beating):
     assert beating.session.state is SessionState.STALE
     beating.timers.advance(0.1)
     assert beating.session.state is SessionState.DISCONNECTED
+
+
+def test_a_listener_may_end_a_session_that_went_stale():
+    """No timer outlives it."""
+    live = LiveSession(callbacks=SessionCallbacks(on_change=lambda session: session.end("stale")))
+    live.session.start()
+    live.timers.advance(STALE_S)
+    assert live.session.end_reason == "stale"
+    assert live.timers.pending == 0
 
 
 async def test_a_silent_terminal_answers_no_one(beating):

@@ -9,7 +9,7 @@ from ea_bridge import commands
 from ea_bridge.errors import CommandFailed, NotSent
 from ea_bridge.model import Account, Bar, Order
 from ea_bridge.protocol import messages as m
-from ea_bridge.session import SessionCallbacks, SessionState
+from ea_bridge.session import SessionCallbacks, SessionState, terminal
 
 STAMP = 1_764_000_000_000
 
@@ -73,6 +73,16 @@ async def test_a_watch_answer_about_another_symbol_is_refused(live):
         await asked
     with pytest.raises(KeyError):
         live.session.symbol_of(3)
+
+
+async def test_the_table_of_symbols_is_bounded(live, monkeypatch):
+    """An EA may not make up a new index for each answer; one that is known may be used again."""
+    monkeypatch.setattr(terminal, "MAX_SYMBOLS", 2)
+    await watch(live, "EURUSD", 1)
+    await watch(live, "XAUUSD", 2)
+    await watch(live, "XAUUSD", 2)
+    with pytest.raises(CommandFailed):
+        await watch(live, "EURUSD", 3)
 
 
 def test_trade_and_account_events_are_handed_on(live):
