@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from bridge_parts import Pair
+from bridge_parts import LiveSession, Pair
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -49,6 +49,15 @@ def feed(connection: Connection, data: bytes, cuts: list[int]) -> list[m.Message
     return heard
 
 
+def mutate(lines: bytearray, data: st.DataObject) -> bytes:
+    """Change a few bytes here and there."""
+    for _ in range(data.draw(st.integers(1, 6))):
+        at = data.draw(st.integers(0, len(lines) - 1))
+        width = data.draw(st.integers(0, 4))
+        lines[at : at + width] = data.draw(st.one_of(SPICE, st.binary(max_size=3)))
+    return bytes(lines)
+
+
 cuts = st.lists(st.integers(0, 10_000), max_size=8)
 
 
@@ -67,11 +76,17 @@ def test_mutated_traffic_is_read_or_refused(data, cuts, role):
     lines = bytearray(
         b"".join(sender.send(each) for each in (ORDERS if role is TERMINAL else TRAFFIC))
     )
-    for _ in range(data.draw(st.integers(1, 6))):
-        at = data.draw(st.integers(0, len(lines) - 1))
-        width = data.draw(st.integers(0, 4))
-        lines[at : at + width] = data.draw(st.one_of(SPICE, st.binary(max_size=3)))
-    feed(listener(role), bytes(lines), cuts)
+    feed(listener(role), mutate(lines, data), cuts)
+
+
+@given(st.data(), cuts)
+@settings(max_examples=150)
+def test_a_session_survives_mutated_traffic(data, cuts):
+    """What a connection lets through may still be a lie; no lie raises anything."""
+    live = LiveSession()
+    lines = bytearray(b"".join(live.ea.send(message) for message in TRAFFIC))
+    for message in feed(live.session.connection, mutate(lines, data), cuts):
+        live.session.handle([message])
 
 
 @given(st.lists(st.sampled_from(TRAFFIC[:3]), max_size=10), cuts)
