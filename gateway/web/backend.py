@@ -12,7 +12,7 @@ from gateway.daemon import Daemon
 from gateway.web.jsonrpc import JsonRpc
 
 if TYPE_CHECKING:
-    from gateway.streams.hub import Listener, Streams
+    from gateway.streams import Listener, Streams
     from gateway.trading.guard import GuardedTerminal
 
 

@@ -123,6 +123,8 @@ class Connection(web.RequestHandler):
 
         aiohttp would quote the request, and write a traceback into the log for each port scan.
         """
+        if isinstance(exc, ConnectionError):
+            raise exc  # the client hung up before its body had come; aiohttp takes it from here
         if status < 500:
             log.debug("a request that is no HTTP: %s", type(exc).__name__)
             error = InvalidRequest("This is no HTTP request", reason="http")

@@ -13,7 +13,7 @@ from typing import Any
 from aiohttp import web
 
 from gateway.auth.caller import Caller
-from gateway.errors import InvalidRequest, Timeout, TooLarge
+from gateway.errors import Timeout, TooLarge
 from gateway.web.backend import Backend
 from gateway.web.guard import Refusal
 from gateway.web.jsonrpc import HTTP_STATUS
@@ -69,8 +69,6 @@ class RpcDoor:
             except TimeoutError:
                 error = Timeout("The body did not come in time", timeout_ms=int(BODY_S * 1000))
                 raise Refusal(408, error) from None
-            except web.RequestPayloadError:
-                raise Refusal(400, InvalidRequest("The body is broken", reason="http")) from None
         if len(body) > self._max_bytes:
             raise self._too_large(len(body))
         return body

@@ -23,7 +23,7 @@ from gateway.web.rpc import RpcDoor
 from gateway.web.ws.door import WsDoor
 
 if TYPE_CHECKING:
-    from gateway.streams.hub import Streams
+    from gateway.streams import Streams
     from gateway.trading.guard import GuardedTerminal
 
 log = logging.getLogger(__name__)
@@ -70,6 +70,8 @@ class WebServer:
         failures_per_s: float = FAILURES_PER_S,
     ) -> None:
         self._sockets = list(sockets)
+        self.port: int = self._sockets[0].getsockname()[1]
+        """The port of all our sockets."""
         self._documents = {
             "/healthz": b'{"status":"ok"}',
             OPENRPC: openrpc,
@@ -93,12 +95,6 @@ class WebServer:
         self._connections: Connections | None = None
         self._stopping = False
         gate.on_change(self._token_changed)
-
-    @property
-    def port(self) -> int:
-        """The port of all our sockets."""
-        port: int = self._sockets[0].getsockname()[1]
-        return port
 
     @property
     def open_connections(self) -> int:
@@ -133,6 +129,8 @@ class WebServer:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+        for sock in self._sockets:
+            sock.close()
 
     def _doors(self) -> dict[str, Door]:
         doors = {path: Door("GET", "never") for path in self._documents}

@@ -101,9 +101,25 @@ class Doings:
     def __init__(self) -> None:
         self.calls: list[Any] = []
         self.open = asyncio.Event()
+        """What ``wait`` and slow trades wait for."""
+        self.entered = asyncio.Event()
+        """Set when something has begun to wait."""
+        self.left = asyncio.Event()
+        """Set when nothing waits any more."""
         self.waiting = 0
         self.most_waiting = 0
-        self.lost: asyncio.Future[None] | None = None
+
+    async def wait(self) -> None:
+        self.waiting += 1
+        self.most_waiting = max(self.most_waiting, self.waiting)
+        self.entered.set()
+        try:
+            await self.open.wait()
+        finally:
+            self.waiting -= 1
+            if not self.waiting:
+                self.entered.clear()
+                self.left.set()
 
 
 def handlers(doings: Doings) -> list[spine.Method]:
@@ -135,12 +151,7 @@ def handlers(doings: Doings) -> list[spine.Method]:
     async def wait(call: Call, *, name: str = "") -> str:
         """Wait until the test opens the door."""
         doings.calls.append(name)
-        doings.waiting += 1
-        doings.most_waiting = max(doings.most_waiting, doings.waiting)
-        try:
-            await doings.open.wait()
-        finally:
-            doings.waiting -= 1
+        await doings.wait()
         return name
 
     @method(scope=Scope.TRADE, mutates=True)
@@ -148,7 +159,7 @@ def handlers(doings: Doings) -> list[spine.Method]:
         """Trade, so to say."""
         doings.calls.append(name)
         if slow:
-            await doings.open.wait()
+            await doings.wait()
         await asyncio.sleep(0)
         doings.calls.append(f"{name} done")
         if fail:
@@ -171,7 +182,7 @@ def handlers(doings: Doings) -> list[spine.Method]:
         return {"value": float("nan")}
 
     @method(scope=None, of_terminal=False)
-    async def lose(call: Call, *, mutating: bool = False) -> None:
+    async def lose(call: Call) -> None:
         """Wait for something that somebody else cancels."""
         future = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().call_soon(future.cancel)

@@ -1,0 +1,147 @@
+"""HTTP connections: deadlines, caps, and what a failing door answers."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import orjson
+import pytest
+from web_house import House, open_house, raw_ws, read_response, split_response
+
+from gateway.config import Limits
+from gateway.web.connections import SEND_BUFFER_BYTES
+
+GREETING = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "drop"),
+    [(b"", b""), (b"POST /rpc HT", b""), (b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: ", b"x")],
+)
+async def test_a_connection_without_a_whole_request_is_cut(
+    sent: bytes, drop: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slowloris: whatever trickles in, the first header must be whole in time."""
+    monkeypatch.setattr("gateway.web.connections.FIRST_REQUEST_S", 0.1)
+    async with open_house() as house:
+        reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
+        writer.write(sent)
+
+        async def trickle() -> None:
+            while True:
+                writer.write(drop)
+                await asyncio.sleep(0.02)
+
+        slowly = asyncio.create_task(trickle())
+        assert await read_response(reader) == b""
+        slowly.cancel()
+        writer.close()
+        assert (await house.rpc("sum", a=1))["result"] == 1
+
+
+async def test_a_request_in_time_ends_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow call and a second request on the connection are not cut."""
+    monkeypatch.setattr("gateway.web.connections.FIRST_REQUEST_S", 0.1)
+    async with open_house() as house:
+        reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
+        for _ in range(2):
+            writer.write(GREETING % house.port)
+            assert split_response(await read_response(reader))[0] == 200
+            await asyncio.sleep(0.15)
+        writer.close()
+
+
+async def test_idle_connections_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep-alive has an end, also for half a second request."""
+    monkeypatch.setattr("gateway.web.connections.KEEP_ALIVE_S", 0.1)
+    async with open_house() as house:
+        for rest in (b"", b"GET /heal"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
+            writer.write(GREETING % house.port + rest)
+            assert split_response(await read_response(reader))[0] == 200
+            assert await reader.read() == b""
+            writer.close()
+
+
+async def connect(house: House) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Open a connection, and wait until the server has counted it."""
+    before = house.server.open_connections
+    reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
+    while house.server.open_connections == before:  # noqa: ASYNC110  # the server has no event
+        await asyncio.sleep(0)
+    return reader, writer
+
+
+async def test_a_flood_of_strangers_pushes_out_its_own() -> None:
+    """The oldest stranger makes room, so a caller with a token always gets in."""
+    async with open_house(limits=Limits(max_unauthenticated=4)) as house:
+        strangers = [await connect(house) for _ in range(4)]
+        for _ in range(3):
+            assert (await house.rpc("sum", a=1))["result"] == 1
+        assert await strangers[0][0].read() == b""
+        assert house.server.open_connections <= 4
+        for _, writer in strangers:
+            writer.close()
+
+
+async def test_callers_with_tokens_are_not_pushed_out() -> None:
+    """A connection that has shown its token outlives any flood of strangers."""
+    async with open_house(limits=Limits(max_unauthenticated=2)) as house, raw_ws(house) as ws:
+        ws.send({"jsonrpc": "2.0", "id": 1, "method": "update"})
+        assert (await ws.json())["id"] == 1
+        for _ in range(10):
+            _, writer = await asyncio.open_connection("127.0.0.1", house.port)
+            writer.close()
+        assert (await house.rpc("sum", a=1))["result"] == 1
+        ws.send({"jsonrpc": "2.0", "id": 2, "method": "update"})
+        assert (await ws.json())["id"] == 2
+
+
+async def test_a_full_house_says_so() -> None:
+    """Over max_connections: 503, -32006, Retry-After; when one leaves there is room again."""
+    limits = Limits(max_connections=2, max_unauthenticated=2)
+    async with open_house(limits=limits) as house:
+        async with raw_ws(house), raw_ws(house):
+            raw = await house.raw(GREETING % house.port)
+            status, headers, body = split_response(raw)
+            assert (status, headers["retry-after"]) == (503, "1")
+            assert orjson.loads(body)["error"]["code"] == -32006
+            assert house.server.open_connections == 2
+        while house.server.open_connections:  # noqa: ASYNC110  # the server has no event for it
+            await asyncio.sleep(0)
+        assert (await house.rpc("sum", a=1))["result"] == 1
+
+
+async def test_the_kernel_holds_little_for_a_stalled_reader(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SO_SNDBUF is set on accepted sockets; Linux doubles what it is given."""
+    sizes = []
+    known = house.server._connections.__class__.known  # type: ignore[union-attr]
+
+    def note(self: object, connection: object) -> None:
+        sock = connection._wire.get_extra_info("socket")  # type: ignore[attr-defined]
+        sizes.append(sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF))
+        known(self, connection)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("gateway.web.connections.Connections.known", note)
+    await house.rpc("sum", a=1)
+    assert SEND_BUFFER_BYTES <= sizes[0] <= 2 * SEND_BUFFER_BYTES
+
+
+async def test_a_door_that_fails_tells_nothing(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """500 with a trace_id, which the log has beside the traceback."""
+
+    async def fail(*_: object) -> None:
+        raise RuntimeError("secret=hunter2")
+
+    monkeypatch.setattr("gateway.web.rpc.RpcDoor.answer", fail)
+    status, headers, body = await house.post({"jsonrpc": "2.0", "id": 1, "method": "update"})
+    error = orjson.loads(body)["error"]
+    assert (status, error["code"], headers["connection"]) == (500, -32603, "close")
+    assert b"hunter2" not in body
+    assert error["data"]["trace_id"] in caplog.text
+    assert "hunter2" in caplog.text
