@@ -29,7 +29,7 @@ from gateway.errors import (
 
 if TYPE_CHECKING:
     from gateway.daemon import Daemon
-    from gateway.streams.hub import Listener, Streams
+    from gateway.streams import Listener, Streams
     from gateway.trading.guard import GuardedTerminal
 
 Handler = Callable[..., Awaitable[Any]]

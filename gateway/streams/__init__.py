@@ -1,1 +1,26 @@
-"""Streams: who hears of what happens in a terminal, in which order, and what is kept for it."""
+"""Streams: who hears of what happens in a terminal, in which order, and what is kept for it.
+
+Theory of operation
+===================
+
+::
+
+    session events -> TerminalFeed -> TickStream, BookStream, BarStream, AccountStreams
+                                           | Topic: seq, epoch, bytes made once
+                                          Hub -> groups -> Listener.deliver(events, joined)
+    subscribe -> Streams -> Owners (who) . Audience (hears what) . Watch (what must be pushed)
+
+An event is encoded when it is published and never again; connections that listen to the same
+topics share one joined buffer, written at the end of the loop turn. No publisher waits for a
+client, and no tick costs a task, a parse or a validation.
+
+A subscription begins in three steps, the last two of which wait for nothing: the terminal is
+brought to push the channel and to tell its state; the answer, the snapshot and the membership are
+made together; and once the answer is queued, the snapshot and what came meanwhile are delivered.
+"""
+
+from .hub import Event, Listener
+from .outbox import Outbox
+from .service import Streams
+
+__all__ = ["Event", "Listener", "Outbox", "Streams"]

@@ -62,8 +62,3 @@ class Context:
         last = topic.seq if missed else None
         gap = orjson.dumps({"from": first, "to": last, "reason": reason}).decode()
         self.hub.publish(topic, gap, self.now_ms(), kind="gap", latest=False)
-
-    def end(self, topic: Topic, code: int, name: str) -> None:
-        """Tell who listens that nothing more comes, and why."""
-        data = orjson.dumps({"code": code, "name": name}).decode()
-        self.hub.publish(topic, data, self.now_ms(), kind="end", latest=False)

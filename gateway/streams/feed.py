@@ -250,8 +250,9 @@ class TerminalFeed:
             self._recovery = None
 
     async def _recover(self) -> None:
-        quotes = [partial(self._recover_quotes, quotes) for quotes in self._quotes.values()]
-        await asyncio.gather(*map(_persist, (self._account.recover, *quotes)))
+        works: list[Callable[[], Awaitable[None]]] = [self._account.recover]
+        works += [partial(self._recover_quotes, quotes) for quotes in self._quotes.values()]
+        await asyncio.gather(*(_persist(work) for work in works))
 
     async def _recover_quotes(self, quotes: Quotes) -> None:
         await quotes.recover()

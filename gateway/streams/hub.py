@@ -191,6 +191,12 @@ class Hub:
         if wanted:
             self._join(sink, wanted)
 
+    def send(self, sink: Sink, events: Sequence[Event]) -> None:
+        """Deliver events to one sink alone, after what is pending."""
+        if events:
+            self.flush()
+            self._deliver(sink, events, b"".join([event.frame for event in events]))
+
     def hears(self, sink: Sink) -> frozenset[Topic]:
         """The topics that ``sink`` hears."""
         group = self._of.get(sink)
@@ -207,7 +213,7 @@ class Hub:
                 if self._of.get(sink) is group:
                     self._deliver(sink, events, joined)
 
-    def _deliver(self, sink: Sink, events: list[Event], joined: bytes) -> None:
+    def _deliver(self, sink: Sink, events: Sequence[Event], joined: bytes) -> None:
         try:
             sink.deliver(events, joined)
         except Exception:

@@ -109,7 +109,9 @@ class Quotes:
         if self.ticks.begun and (broken or not resumable):
             self.ticks.interrupt(broken or "ticks_lost")
         self.ticks.accept(TICKS in self.watch.wanted)
-        self._owed = {BOOK, *self.bars} | ({TICKS} if self.ticks.snapshot is None else set())
+        self._owed = {BOOK, *self.bars}
+        if self.ticks.snapshot is None:
+            self._owed.add(TICKS)
         self.book.new_link()
         for bars in self.bars.values():
             bars.new_link()

@@ -19,7 +19,9 @@ MAX_SYMBOLS = 256
 
 
 class _Given(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True
+    )
 
 
 class Since(_Given):

@@ -1,0 +1,375 @@
+"""Subscriptions from the call that makes them to the last event."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, Protocol
+
+import orjson
+
+from ea_bridge.protocol.messages import Event as TerminalEvent
+from ea_bridge.registry import Change
+from gateway.clock import BrokerClock
+from gateway.errors import Cancelled, ChannelLimit, GatewayError, SubscribeFailed
+from gateway.shapes.subscriptions import (
+    NotSubscribed,
+    Subscribed,
+    SubscribeResult,
+    Subscriptions,
+    UnsubscribeResult,
+)
+from gateway.shapes.subscriptions import Subscription as SubscriptionEntry
+
+from .asking import Ask, Asker
+from .audience import Audience
+from .channels import Channel
+from .context import Context
+from .feed import Symbols, TerminalFeed
+from .heartbeat import Heartbeats
+from .hub import Clockwork, Event, Hub, Listener, Topic
+from .owners import Beginning, Owner, Owners, Subscription
+from .wanted import Item, Since, Wanted, read_items, refusal
+
+
+class Subscriber(Protocol):
+    """Who subscribes: a caller of the gateway."""
+
+    @property
+    def tid(self) -> str:
+        """Public id of the token."""
+
+    @property
+    def terminal(self) -> str:
+        """Name of the one terminal that the token is for."""
+
+
+class Source(Symbols, Protocol):
+    """The session that an event comes from."""
+
+    @property
+    def terminal(self) -> str:
+        """Name of the terminal."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    wanted: Wanted
+    subscription: Subscription
+    already: bool
+
+
+class Streams:
+    """All streams of all terminals.
+
+    Args:
+        boot: of this run of the daemon, part of every epoch.
+        clock: the running event loop.
+        now_ms: UTC milliseconds.
+        ask: asks a terminal for its streams.
+        clock_of: returns a terminal's broker clock, always the same one.
+        max_channels: subscriptions of one connection, and of one token over ``/rpc``.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        boot: str,
+        clock: Clockwork,
+        now_ms: Callable[[], int],
+        ask: Ask,
+        clock_of: Callable[[str], BrokerClock],
+        max_channels: int,
+    ) -> None:
+        self._boot = boot
+        self._clock = clock
+        self._now_ms = now_ms
+        self._ask = ask
+        self._clock_of = clock_of
+        self._max_channels = max_channels
+        self._epochs = itertools.count(1)
+        self._hub = Hub(clock)
+        self._owners = Owners()
+        heartbeats = Heartbeats(self._hub, clock, now_ms)
+        self._audience = Audience(self._hub, self._owners, heartbeats)
+        self._feeds: dict[str, TerminalFeed] = {}
+
+    # --- connections ---------------------------------------------------------------------------
+
+    def attach(self, listener: Listener) -> None:
+        """A connection has logged in; it hears what its token subscribed to over ``/rpc``."""
+        self._owners.add(listener)
+        heard = [
+            (owner, one) for owner, one in self._owners.heard(listener).values() if one.active
+        ]
+        snapshots = (self._snapshot(owner.terminal, one) for owner, one in heard)
+        self._audience.tune(listener)
+        self._hub.send(listener, [event for event in snapshots if event is not None])
+
+    def detach(self, listener: Listener) -> None:
+        """A connection is over, with all that it subscribed to. May be called again."""
+        owner = self._owners.remove(listener)
+        self._audience.leave(listener)
+        if owner is not None:
+            self._drop_all(owner)
+
+    def end_token(self, tid: str, code: int, reason: str) -> None:
+        """A token is revoked or has expired: close its connections, forget what it owned."""
+        owner = self._owners.remove_token(tid)
+        for listener in self._owners.listeners(tid):
+            listener.end(code, reason)
+            self.detach(listener)
+        if owner is not None:
+            self._drop_all(owner)
+
+    def close(self) -> None:
+        """Stop all timers and tasks; nothing is published after this."""
+        self._audience.close()
+        for feed in self._feeds.values():
+            feed.stop()
+
+    # --- calls -----------------------------------------------------------------------------------
+
+    async def subscribe(
+        self, caller: Subscriber, listener: Listener | None, items: Sequence[Item]
+    ) -> tuple[SubscribeResult, Callable[[], None]]:
+        """Subscribe to channels.
+
+        Args:
+            listener: the connection that asks; ``None`` over ``/rpc``.
+
+        Returns:
+            The answer, and what must be called right after it was queued: the events, snapshot
+            first, are held back until then.
+
+        Raises:
+            SubscribeFailed: of all channels none could be subscribed.
+
+        """
+        if listener is not None and not self._owners.open(listener):
+            raise Cancelled("The connection is closed")
+        wanted, failed = read_items(items, caller.terminal)
+        owner = self._owners.owner(listener, caller.tid, caller.terminal)
+        asked = [one for each in wanted if (one := self._reserve(owner, each, failed))]
+        await self._ready(owner, [one for one in asked if not one.subscription.active])
+        # From here to the return nothing waits: numbers, snapshots and membership agree.
+        asked = [one for one in asked if self._is_made(owner, one.subscription, failed)]
+        if failed and not asked:
+            raise SubscribeFailed(failed=failed)
+        beginning = Beginning()
+        subscribed = [self._admit(owner.terminal, one, beginning) for one in asked]
+        made = [one.subscription for one in asked]
+        self._hub.listen(beginning, {one.topic for one in made if one.beginning is beginning})
+        beginnings = dict.fromkeys(one.beginning for one in made if one.beginning is not None)
+        result: SubscribeResult = {"subscribed": subscribed, "failed": failed}
+        return result, partial(self._audience.begin, owner, tuple(beginnings))
+
+    def unsubscribe(
+        self, caller: Subscriber, listener: Listener | None, items: Sequence[Item] | None
+    ) -> UnsubscribeResult:
+        """End subscriptions: those of ``items``, or all.
+
+        What the token subscribed to over ``/rpc`` goes on for its other connections when a
+        connection ends it for itself.
+        """
+        owner = self._owners.owner(listener, caller.tid, caller.terminal)
+        ended: list[str] = []
+        missing: list[str] = []
+        failed: list[NotSubscribed] = []
+        if items is None:
+            ended = self._names(owner, listener)
+            for name in ended:
+                self._end(owner, listener, name)
+        else:
+            wanted, failed = read_items(items, caller.terminal)
+            for name in dict.fromkeys(one.channel.name for one in wanted):
+                (ended if self._end(owner, listener, name) else missing).append(name)
+        for hearer in self._owners.hearers(owner):
+            self._audience.tune(hearer)
+        return {"unsubscribed": ended, "not_subscribed": missing, "failed": failed}
+
+    def subscriptions(self, caller: Subscriber, listener: Listener | None) -> Subscriptions:
+        """Return what a connection hears, or over ``/rpc`` what the token subscribed to."""
+        if listener is not None:
+            heard = self._owners.heard(listener).values()
+            return {"subscriptions": [self._entry(o, s, [listener]) for o, s in heard]}
+        owner = self._owners.owner(None, caller.tid, caller.terminal)
+        hearers = self._owners.hearers(owner)
+        entries = [self._entry(owner, s, hearers) for s in owner.subscriptions.values()]
+        return {"subscriptions": entries}
+
+    # --- what the bridge tells ----------------------------------------------------------------
+
+    def event(self, source: Source, event: TerminalEvent) -> None:
+        """Take an event of a terminal's session."""
+        self._feed(source.terminal).event(source, event)
+
+    def change(self, change: Change) -> None:
+        """Take a change of a terminal's link, account or switches."""
+        self._feed(change.facts.terminal).change(change)
+
+    def clock_changed(self, terminal: str) -> None:
+        """The offset of a terminal's broker clock has changed."""
+        self._feed(terminal).clock_changed()
+
+    # --- inside -------------------------------------------------------------------------------
+
+    def _feed(self, terminal: str) -> TerminalFeed:
+        feed = self._feeds.get(terminal)
+        if feed is None:
+            context = Context(
+                terminal=terminal,
+                hub=self._hub,
+                clock=self._clock,
+                now_ms=self._now_ms,
+                broker_clock=self._clock_of(terminal),
+                ask=Asker(terminal, self._ask),
+                new_epoch=lambda: f"{self._boot}.{next(self._epochs)}",
+            )
+            feed = self._feeds[terminal] = TerminalFeed(context, partial(self._over, terminal))
+        return feed
+
+    def _reserve(self, owner: Owner, wanted: Wanted, failed: list[NotSubscribed]) -> _Asked | None:
+        name = wanted.channel.name
+        owner.muted.discard(name)
+        existing = owner.subscriptions.get(name)
+        if existing is not None:
+            return _Asked(wanted, existing, already=True)
+        if len(owner.subscriptions) >= self._max_channels:
+            error = ChannelLimit(
+                f"At most {self._max_channels} channels", limit=self._max_channels
+            )
+            failed.append(refusal(name, error))
+            return None
+        topic = self._feed(owner.terminal).retain(wanted.channel)
+        made = owner.subscriptions[name] = Subscription(wanted.channel, topic)
+        return _Asked(wanted, made, already=False)
+
+    async def _ready(self, owner: Owner, asked: Sequence[_Asked]) -> None:
+        """Wait until all are live; drop those that cannot be, and note why."""
+        ready = self._feed(owner.terminal).ready
+        channels = [one.wanted.channel for one in asked]
+        try:
+            errors = await asyncio.gather(*map(ready, channels), return_exceptions=True)
+        except asyncio.CancelledError:
+            for one in asked:
+                if not one.already and one.subscription.beginning is None:
+                    self._drop(owner, one.subscription)
+            raise
+        for one, error in zip(asked, errors, strict=True):
+            if error is not None:
+                one.subscription.error = error if isinstance(error, GatewayError) else None
+                self._drop(owner, one.subscription)
+        for error in errors:
+            if error is not None and not isinstance(error, GatewayError):
+                raise error
+
+    def _is_made(
+        self, owner: Owner, subscription: Subscription, failed: list[NotSubscribed]
+    ) -> bool:
+        """Whether it is there still; another call or the connection's end may have ended it."""
+        if owner.holds(subscription):
+            return True
+        error = subscription.error or Cancelled("The subscription was ended meanwhile")
+        failed.append(refusal(subscription.channel.name, error))
+        return False
+
+    def _admit(self, terminal: str, asked: _Asked, beginning: Beginning) -> Subscribed:
+        subscription, topic = asked.subscription, asked.subscription.topic
+        recovered, reason = _compare(topic, asked.wanted.since)
+        if not subscription.active and subscription.beginning is None:
+            subscription.beginning = beginning
+            if recovered is False or (asked.wanted.snapshot and not recovered):
+                snapshot = self._snapshot(terminal, subscription)
+                beginning.events += [] if snapshot is None else [snapshot]
+        return {
+            "channel": subscription.channel.name,
+            "terminal": terminal,
+            "delivery": subscription.channel.delivery,
+            "epoch": topic.epoch,
+            "seq": topic.seq,
+            "recovered": recovered,
+            "reason": reason,
+            "replayed": 0,
+            "already": asked.already,
+            "live": self._feed(terminal).live(subscription.channel),
+        }
+
+    def _snapshot(self, terminal: str, subscription: Subscription) -> Event | None:
+        data = self._feed(terminal).snapshot(subscription.channel)
+        return None if data is None else subscription.topic.snapshot(data, self._now_ms())
+
+    def _names(self, owner: Owner, listener: Listener | None) -> list[str]:
+        return list(owner.subscriptions if listener is None else self._owners.heard(listener))
+
+    def _end(self, owner: Owner, listener: Listener | None, name: str) -> bool:
+        """End one channel for an owner; return whether there was anything to end."""
+        subscription = owner.subscriptions.get(name)
+        if subscription is not None:
+            self._drop(owner, subscription)
+        if listener is not None and name in self._owners.heard(listener):
+            owner.muted.add(name)
+            return True
+        return subscription is not None
+
+    def _drop(self, owner: Owner, subscription: Subscription) -> None:
+        if not owner.holds(subscription):
+            return
+        channel = subscription.channel
+        del owner.subscriptions[channel.name]
+        self._feed(owner.terminal).release(channel)
+        if owner.kind == "token":
+            self._owners.unmute(owner.tid, channel.name)
+
+    def _drop_all(self, owner: Owner) -> None:
+        for one in list(owner.subscriptions.values()):
+            if one.beginning is not None:
+                self._audience.call_off(one.beginning)
+            self._drop(owner, one)
+
+    def _over(self, terminal: str, channel: Channel, error: GatewayError) -> None:
+        """The terminal turns out not to have a channel: say so and end its subscriptions."""
+        data = orjson.dumps({"code": error.code, "name": error.name()}).decode()
+        owners = [o for o in self._owners.all() if o.terminal == terminal]
+        held = [(o, s) for o in owners if (s := o.subscriptions.get(channel.name)) is not None]
+        for topic in {one.topic for _, one in held}:
+            self._hub.publish(topic, data, self._now_ms(), kind="end", latest=False)
+        for owner, one in held:
+            one.error = error
+            self._drop(owner, one)
+            for listener in self._owners.hearers(owner):
+                self._audience.tune(listener)
+
+    def _entry(
+        self, owner: Owner, subscription: Subscription, hearers: Iterable[Listener]
+    ) -> SubscriptionEntry:
+        channel, topic = subscription.channel, subscription.topic
+        outboxes = [listener.outbox for listener in hearers]
+        return {
+            "channel": channel.name,
+            "terminal": owner.terminal,
+            "delivery": channel.delivery,
+            "epoch": topic.epoch,
+            "seq": topic.seq,
+            "live": self._feed(owner.terminal).live(channel),
+            "owner": owner.kind,
+            "queued": sum(outbox.queued(topic.key) for outbox in outboxes),
+            "conflated_total": sum(outbox.conflated(topic.key) for outbox in outboxes),
+        }
+
+
+def _compare(
+    topic: Topic, since: Since | None
+) -> tuple[bool | None, Literal["epoch_changed", "evicted", "ahead"] | None]:
+    """Tell whether a client that has heard up to ``since`` has missed nothing."""
+    if since is None:
+        return None, None
+    if since.epoch != topic.epoch:
+        return False, "epoch_changed"
+    if since.seq == topic.seq:
+        return True, None
+    return False, "ahead" if since.seq > topic.seq else "evicted"
