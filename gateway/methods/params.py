@@ -264,7 +264,11 @@ Time = Annotated[
         {
             "anyOf": [
                 {"type": "integer", "description": "UTC milliseconds."},
-                {"type": "string", "description": "ISO 8601 with an offset or `Z`."},
+                {
+                    "type": "string",
+                    "format": "date-time",
+                    "description": "ISO 8601 with an offset or `Z`.",
+                },
             ]
         }
     ),

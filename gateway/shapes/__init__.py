@@ -50,6 +50,14 @@ from .service import (
     TerminalServerInfo,
     TerminalState,
 )
+from .subscriptions import (
+    NotSubscribed,
+    Subscribed,
+    SubscribeResult,
+    Subscription,
+    Subscriptions,
+    UnsubscribeResult,
+)
 from .trade import Deal, HistoryPosition, Order, Position
 
 __all__ = [
@@ -76,6 +84,7 @@ __all__ = [
     "HistoryTicks",
     "Kind",
     "Margin",
+    "NotSubscribed",
     "Order",
     "OrderEvent",
     "OrderOutcome",
@@ -91,6 +100,10 @@ __all__ = [
     "ServerIdentity",
     "ServerInfo",
     "ServerTime",
+    "SubscribeResult",
+    "Subscribed",
+    "Subscription",
+    "Subscriptions",
     "SymbolInfo",
     "SymbolSelected",
     "TerminalEvent",
@@ -100,4 +113,5 @@ __all__ = [
     "TerminalState",
     "Tick",
     "Timing",
+    "UnsubscribeResult",
 ]

@@ -7,17 +7,22 @@ otherwise. :mod:`gateway.shapes.words` declares them for the schema; a test keep
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum, IntEnum
+from enum import IntEnum
 from typing import Final
 
 from ea_bridge import model
 
-EXCEPTIONS: Final[Mapping[Enum, str]] = {
-    model.MarginMode.RETAIL_NETTING: "netting",
-    model.MarginMode.RETAIL_HEDGING: "hedging",
-    model.SymbolTradeMode.LONGONLY: "long_only",
-    model.SymbolTradeMode.SHORTONLY: "short_only",
-    model.SymbolTradeMode.CLOSEONLY: "close_only",
+# by enum first: members of different enums are equal, and hash the same, if their numbers are
+EXCEPTIONS: Final[Mapping[type[IntEnum], Mapping[IntEnum, str]]] = {
+    model.MarginMode: {
+        model.MarginMode.RETAIL_NETTING: "netting",
+        model.MarginMode.RETAIL_HEDGING: "hedging",
+    },
+    model.SymbolTradeMode: {
+        model.SymbolTradeMode.LONGONLY: "long_only",
+        model.SymbolTradeMode.SHORTONLY: "short_only",
+        model.SymbolTradeMode.CLOSEONLY: "close_only",
+    },
 }
 
 
@@ -36,7 +41,8 @@ class OptionRight(IntEnum):
 
 
 def _words(enum: type[IntEnum]) -> dict[int, str]:
-    return {int(member): EXCEPTIONS.get(member, member.name.lower()) for member in enum}
+    exceptions = EXCEPTIONS.get(enum, {})
+    return {int(member): exceptions.get(member, member.name.lower()) for member in enum}
 
 
 ACCOUNT_TRADE_MODE: Final = _words(model.AccountTradeMode)
