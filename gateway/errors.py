@@ -91,6 +91,12 @@ class GatewayError(Exception):
         """The stable name: the class's, in lower case with underscores."""
         return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
+    @property
+    def outcome(self) -> Outcome | None:
+        """Of a trade: ``not_sent`` is safe to send again, ``rejected`` is final, ``unknown`` may
+        have been executed. ``None`` where nothing was to be traded."""
+        return self.data.get("outcome")
+
     def as_dict(self) -> dict[str, Any]:
         """The JSON-RPC error object."""
         data = {"name": self.name(), "retryable": self.retryable, **self.data}

@@ -1,0 +1,225 @@
+"""Writes the client's typed methods from the catalogue.
+
+``mt-gateway stubs`` is for who works on the gateway: run it when a method changes. A test compares
+its output with the files that are committed.
+"""
+
+from __future__ import annotations
+
+import keyword
+import shutil
+import subprocess
+import sys
+import textwrap
+import typing
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal
+
+from gateway.catalogue import Method
+from gateway.cli.complaint import Complaint
+from gateway.shapes import words
+
+CLIENT = Path(__file__).parent.parent / "client"
+OWN_NAMES = frozenset({"subscribe", "unsubscribe"})
+"""The client's ``subscribe`` is the iterator. The methods, whose events go to every connection of
+the token, are there by ``call``."""
+
+_IN = " " * 8
+_HEADER = '"""{title} Written by ``mt-gateway stubs``: do not edit."""\n\n'
+_ALIASES = {
+    typing.get_args(value): name
+    for name, value in vars(words).items()
+    if typing.get_origin(value) is Literal
+}
+"""Names for long literals, where :mod:`gateway.shapes.words` has one."""
+_JSON_TYPES = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
+
+# what a file does not use is taken out again by ruff
+_IMPORTS = f"""
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from gateway import shapes
+from gateway.client.asking import OMITTED, Asking, Number, Omitted, Time, order_id
+from gateway.shapes.words import {", ".join(_ALIASES.values())}
+
+
+"""
+
+Schema = Mapping[str, Any]
+
+
+def write_stubs(catalogue: Mapping[str, Method], folder: Path = CLIENT) -> list[Path]:
+    """Write the files, and remove those of groups that are gone; return what was written.
+
+    Raises:
+        Complaint: ruff, which formats them, is not installed.
+
+    """
+    files = dict(stub_files(catalogue))
+    methods = folder / "methods"
+    methods.mkdir(exist_ok=True)
+    for stale in set(methods.glob("*.py")) - {folder / name for name in files}:
+        stale.unlink()
+    for name, text in files.items():
+        (folder / name).write_text(text, "utf-8")
+    return [folder / name for name in files]
+
+
+def stub_files(catalogue: Mapping[str, Method]) -> Iterator[tuple[str, str]]:
+    """Yield the files' names, below ``gateway/client``, and their texts."""
+    stubbed = [
+        one for one in catalogue.values() if one.name not in OWN_NAMES and "http" in one.transports
+    ]
+    groups = {name: list(some) for name, some in groupby(stubbed, lambda one: one.group)}
+    for name, methods in groups.items():
+        yield f"methods/{name}.py", _formatted(_group(name, methods))
+    yield "methods/__init__.py", _formatted(_package(catalogue, list(groups)))
+    yield "sync_methods.py", _formatted(_sync(stubbed))
+
+
+def _group(name: str, methods: list[Method]) -> str:
+    title = f"Typed methods: {name}."
+    body = "".join(_method(one) for one in methods)
+    return (
+        f"{_HEADER.format(title=title)}{_IMPORTS}"
+        f'class {_class(name)}(Asking):\n    """See ``gateway.methods.{name}``."""\n\n{body}'
+    )
+
+
+def _method(method: Method) -> str:
+    schema = method.params.model_json_schema()
+    required = schema.get("required", [])
+    signature, sent = ["self"], []
+    names = sorted(schema["properties"], key=lambda name: name not in required)
+    marked = False
+    for name in names:
+        own = f"{name}_" if keyword.iskeyword(name) else name
+        kind = _type(schema["properties"][name], schema)
+        if not marked and (method.mutates or name not in required):
+            signature.append("*")
+            marked = True
+        signature.append(
+            f"{own}: {kind}" if name in required else f"{own}: {_optional(kind)} = OMITTED"
+        )
+        value = f"order_id({own})" if name == "client_order_id" and method.mutates else own
+        sent.append(f"{own}={value}")
+    result = _result(method.result)
+    arguments = ", ".join([f'"{method.name}"', *sent])
+    return (
+        f"    async def {method.name}({', '.join(signature)}) -> {result}:\n"
+        f"        {_docstring(method)}\n"
+        f"        result: {result} = await self._ask({arguments})\n"
+        "        return result\n\n"
+    )
+
+
+def _optional(kind: str) -> str:
+    bare = kind.removesuffix(" | None")
+    return f"{bare} | Omitted{kind[len(bare) :]}"
+
+
+def _docstring(method: Method) -> str:
+    if not method.description:
+        return f'"""{method.summary}"""'
+    paragraphs = (
+        textwrap.fill(" ".join(paragraph.split()), 99, initial_indent=_IN, subsequent_indent=_IN)
+        for paragraph in method.description.split("\n\n")
+    )
+    rest = "\n\n".join(paragraphs)
+    return f'"""{method.summary}\n\n{rest}\n{_IN}"""'
+
+
+def _package(catalogue: Mapping[str, Method], groups: list[str]) -> str:
+    reads = "".join(f'"{name}",' for name, one in catalogue.items() if not one.mutates)
+    imports = "".join(f"from .{name} import {_class(name)}\n" for name in groups)
+    bases = ", ".join(_class(name) for name in groups)
+    return (
+        _HEADER.format(title="The typed methods.")
+        + f"from __future__ import annotations\n\n{imports}\n"
+        + f"READS = frozenset({{{reads}}})\n"
+        + '"""They change nothing, so that asking again is safe."""\n\n'
+        + f'class Methods({bases}):\n    """All of them."""\n'
+    )
+
+
+def _sync(methods: list[Method]) -> str:
+    lines = "".join(f"    {one.name} = synced(Methods.{one.name})\n" for one in methods)
+    return (
+        _HEADER.format(title="The typed methods, without ``async``.")
+        + "from __future__ import annotations\n\n"
+        + "from gateway.client.methods import Methods\n"
+        + "from gateway.client.synced import Synced, synced\n\n"
+        + f'class SyncMethods(Synced):\n    """All of them."""\n\n{lines}'
+    )
+
+
+def _class(group: str) -> str:
+    return "".join(word.capitalize() for word in group.split("_")) + "Methods"
+
+
+def _type(schema: Schema, root: Schema) -> str:
+    """Return the annotation for what a JSON schema accepts."""
+    if "$ref" in schema:
+        return _type(root["$defs"][schema["$ref"].rpartition("/")[2]], root)
+    if "anyOf" in schema:
+        return _union(schema["anyOf"], root)
+    kind = schema.get("type")
+    if "const" in schema:
+        return f"Literal[{schema['const']!r}]"
+    if "enum" in schema and kind == "string":
+        if alias := _ALIASES.get(tuple(schema["enum"])):
+            return alias
+        return f"Literal[{', '.join(map(repr, schema['enum']))}]"
+    if kind == "array":
+        return f"Sequence[{_type(schema['items'], root)}]"
+    if kind == "null":
+        return "None"
+    return _JSON_TYPES.get(str(kind), "Mapping[str, object]")
+
+
+def _union(options: list[Schema], root: Schema) -> str:
+    if any(one.get("format") == "date-time" for one in options):
+        return _with_null("Time", options)
+    if {"number", "string"} <= {one.get("type") for one in options}:
+        return _with_null("Number", options)
+    return " | ".join(dict.fromkeys(_type(one, root) for one in options))
+
+
+def _with_null(name: str, options: list[Schema]) -> str:
+    return f"{name} | None" if any(one.get("type") == "null" for one in options) else name
+
+
+def _result(annotation: Any) -> str:
+    """Return the annotation of a result, as it is written in a file that imports ``shapes``."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (typing.Union, UnionType):
+        return " | ".join(_result(one) for one in arguments)
+    if origin is not None:
+        inner = ", ".join(_result(one) for one in arguments)
+        return f"{origin.__name__}[{inner}]"
+    if annotation in (None, NoneType):
+        return "None"
+    name: str = annotation.__name__
+    return f"shapes.{name}" if annotation.__module__.startswith("gateway.shapes") else name
+
+
+def _formatted(text: str) -> str:
+    ruff = shutil.which("ruff") or shutil.which("ruff", path=str(Path(sys.executable).parent))
+    if ruff is None:
+        raise Complaint("ruff formats the stubs: pip install ruff")
+    for step in (["check", "--select=I,F401", "--fix", "--quiet"], ["format"]):
+        done = subprocess.run(  # noqa: S603 (our own arguments)
+            [ruff, *step, "--stdin-filename", str(CLIENT / "stub.py"), "-"],
+            input=text,
+            capture_output=True,
+            check=True,
+            text=True,
+        )
+        text = done.stdout
+    return text

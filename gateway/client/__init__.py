@@ -1,0 +1,44 @@
+"""The SDK: typed methods, streams that heal themselves.
+
+::
+
+    async with GatewayClient("http://127.0.0.1:7400", auth_token) as client:
+        account = await client.get_account_info()
+        async for event in client.subscribe("tick:EURUSD"):
+            print(event.data["bid"], event.data["ask"])
+
+:class:`SyncGatewayClient` is the same without ``async``. A call fails in one of two ways: with a
+:class:`GatewayError`, when the gateway answered with one, or with :class:`NoAnswer`, when no
+answer came. Both tell by ``outcome`` what is known of a trade, and by ``retryable`` whether the
+same call may work later. The client never sends a call that trades a second time by itself.
+"""
+
+from gateway.client.client import GatewayClient
+from gateway.client.events import Event
+from gateway.client.failures import (
+    CallTimedOut,
+    ConnectionLost,
+    NoAnswer,
+    NotTheGateway,
+    StreamEnded,
+    Unreachable,
+)
+from gateway.client.order_id import new_client_order_id
+from gateway.client.subscription import Subscription
+from gateway.client.sync import SyncGatewayClient
+from gateway.errors import GatewayError
+
+__all__ = [
+    "CallTimedOut",
+    "ConnectionLost",
+    "Event",
+    "GatewayClient",
+    "GatewayError",
+    "NoAnswer",
+    "NotTheGateway",
+    "StreamEnded",
+    "Subscription",
+    "SyncGatewayClient",
+    "Unreachable",
+    "new_client_order_id",
+]

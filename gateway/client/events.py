@@ -1,0 +1,108 @@
+"""Events, and how far a client has come on each channel: no I/O here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+EventType = Literal["snapshot", "update", "gap", "end", "reconnected"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something happened on a channel."""
+
+    channel: str
+    terminal: str
+    epoch: str
+    seq: int
+    """Counts the events of the channel, within one epoch."""
+    type: EventType
+    """``snapshot``: the whole state, replace yours; ``update``: what changed; ``gap``: events are
+    missing, ``data`` says which; ``reconnected``: the connection was lost and is back, ``data``
+    says whether anything was missed meanwhile; ``end``: the channel ended, ``data`` says why."""
+    ts: int
+    """When it was published, UTC milliseconds."""
+    data: Any
+    """A shape of :mod:`gateway.shapes`, by channel."""
+    merged: int = 0
+    """So many updates before this one were merged into it."""
+
+
+@dataclass(slots=True)
+class _Place:
+    """The last event of a channel."""
+
+    terminal: str
+    lossless: bool
+    epoch: str
+    seq: int
+
+
+class Progress:
+    """Keeps ``(epoch, seq)`` of each channel and notices what is missing."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, _Place] = {}
+
+    @property
+    def positions(self) -> dict[str, tuple[str, int]]:
+        """``(epoch, seq)`` of the last event, by channel."""
+        return {name: (place.epoch, place.seq) for name, place in self._places.items()}
+
+    def subscribed(self, told: Mapping[str, Any], *, again: bool) -> Iterator[Event]:
+        """Take one entry of ``subscribed`` of the answer to ``subscribe``.
+
+        Args:
+            again: it goes on from an earlier connection.
+
+        """
+        name, recovered = told["channel"], told["recovered"]
+        if again:
+            facts = {key: told[key] for key in ("recovered", "reason", "replayed")}
+            place = told["epoch"], told["seq"]
+            yield Event(name, told["terminal"], *place, "reconnected", _now_ms(), facts)
+        if not recovered or name not in self._places:
+            self._places[name] = _Place(
+                told["terminal"], told["delivery"] == "lossless", told["epoch"], told["seq"]
+            )
+
+    def failed(self, told: Mapping[str, Any]) -> Iterator[Event]:
+        """Take one entry of ``failed``, of a channel that was there before."""
+        place = self._places.pop(told["channel"], None)
+        if place is not None:
+            at = place.epoch, place.seq
+            yield Event(told["channel"], place.terminal, *at, "end", _now_ms(), dict(told))
+
+    def event(self, params: Mapping[str, Any]) -> Iterator[Event]:
+        """Take the params of an ``event``; a ``gap`` comes first where something is missing.
+
+        Channels that were not subscribed to are passed over: the token subscribed to them over
+        ``/rpc``, for whom it may concern.
+        """
+        name, epoch, seq = params["channel"], params["epoch"], params["seq"]
+        place = self._places.get(name)
+        if place is None:
+            return
+        missing = 0
+        if params["type"] == "update":
+            if epoch != place.epoch:
+                yield _gap(params, {"from": None, "to": None, "reason": "epoch_changed"})
+            elif (missing := max(0, seq - place.seq - 1)) and place.lossless:
+                which = {"from": place.seq + 1, "to": seq - 1, "reason": "missing"}
+                yield _gap(params, which)
+                missing = 0
+        place.epoch, place.seq = epoch, seq
+        terminal, ts = params["terminal"], params["ts"]
+        yield Event(name, terminal, epoch, seq, params["type"], ts, params["data"], missing)
+
+
+def _gap(params: Mapping[str, Any], which: dict[str, Any]) -> Event:
+    at = params["epoch"], params["seq"]
+    return Event(params["channel"], params["terminal"], *at, "gap", params["ts"], which)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,107 @@
+"""Calls over ``POST /rpc``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aiohttp
+import orjson
+
+from gateway.client.address import Address
+from gateway.client.failures import (
+    CallTimedOut,
+    ConnectionLost,
+    NotTheGateway,
+    Unreachable,
+    error_from,
+)
+from gateway.errors import Outcome
+
+CONNECT_S = 5.0
+IDLE_S = 15.0
+"""Half of what the gateway allows a connection without requests, so that it is never the one to
+close while a request is on its way."""
+
+
+class HttpLine:
+    """One JSON-RPC request a POST, over connections that are kept open."""
+
+    def __init__(self, address: Address, auth_token: str) -> None:
+        self._address = address
+        self._headers = {
+            "Authorization": f"Bearer {auth_token}",
+            "Content-Type": "application/json",
+        }
+        self._session: aiohttp.ClientSession | None = None
+        self._last_id = 0
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def request(
+        self, method: str, params: dict[str, Any], *, lost: Outcome | None, timeout_s: float
+    ) -> Any:
+        """Send one request and return its result.
+
+        Args:
+            lost: the outcome to report if the request left us and no answer came.
+
+        Raises:
+            GatewayError: the answer is an error.
+            NoAnswer: none came.
+
+        """
+        self._last_id += 1
+        message = {"jsonrpc": "2.0", "id": self._last_id, "method": method, "params": params}
+        status, body = await self._post(orjson.dumps(message), lost, timeout_s)
+        answer = _answer_in(body)
+        if answer is None:
+            raise NotTheGateway(f"{self._address.rpc} answered {status}, and no JSON-RPC")
+        if "error" in answer:
+            raise error_from(answer["error"])
+        return answer["result"]
+
+    async def _post(
+        self, body: bytes, lost: Outcome | None, timeout_s: float
+    ) -> tuple[int, bytes]:
+        not_sent: Outcome | None = lost and "not_sent"
+        timeout = aiohttp.ClientTimeout(total=timeout_s, connect=CONNECT_S)
+        try:
+            async with self._open().post(
+                self._address.rpc, data=body, timeout=timeout, allow_redirects=False
+            ) as response:
+                return response.status, await response.read()
+        # never chained: aiohttp's exceptions carry the request's headers, with the token
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+            raise Unreachable(
+                f"Nobody answers at {self._address.base}: is the gateway running?", not_sent
+            ) from None
+        except TimeoutError:
+            raise CallTimedOut(f"No answer within {timeout_s:g} s", lost) from None
+        except aiohttp.ClientError as error:
+            raise ConnectionLost(
+                f"The connection broke before the answer came ({type(error).__name__})", lost
+            ) from None
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=64, keepalive_timeout=IDLE_S),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers=self._headers,
+            )
+        return self._session
+
+
+def _answer_in(body: bytes) -> dict[str, Any] | None:
+    """Return the JSON-RPC response in the body, if it is one."""
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(answer, dict):
+        return None
+    return answer if "result" in answer or isinstance(answer.get("error"), dict) else None

@@ -1,0 +1,53 @@
+"""The typed methods. Written by ``mt-gateway stubs``: do not edit."""
+
+from __future__ import annotations
+
+from .account import AccountMethods
+from .market import MarketMethods
+from .orders import OrdersMethods
+from .positions import PositionsMethods
+from .service import ServiceMethods
+from .subscriptions import SubscriptionsMethods
+from .symbols import SymbolsMethods
+from .terminal import TerminalMethods
+
+READS = frozenset(
+    {
+        "get_account_info",
+        "get_account_balance",
+        "get_terminal_info",
+        "get_server_time",
+        "get_ea_status",
+        "get_symbols",
+        "get_symbol_info",
+        "symbol_select",
+        "get_ohlc",
+        "get_history_prices",
+        "get_history_ticks",
+        "get_market_book",
+        "get_orders",
+        "get_order_info",
+        "order_check",
+        "get_positions",
+        "subscribe",
+        "unsubscribe",
+        "get_subscriptions",
+        "ping",
+        "hello",
+        "get_server_info",
+    }
+)
+"""They change nothing, so that asking again is safe."""
+
+
+class Methods(
+    AccountMethods,
+    TerminalMethods,
+    SymbolsMethods,
+    MarketMethods,
+    OrdersMethods,
+    PositionsMethods,
+    SubscriptionsMethods,
+    ServiceMethods,
+):
+    """All of them."""

@@ -1,0 +1,254 @@
+"""Typed methods: orders. Written by ``mt-gateway stubs``: do not edit."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from gateway import shapes
+from gateway.client.asking import OMITTED, Asking, Number, Omitted, Time, order_id
+from gateway.shapes.words import Side
+
+
+class OrdersMethods(Asking):
+    """See ``gateway.methods.orders``."""
+
+    async def get_orders(
+        self,
+        *,
+        symbol: str | Omitted | None = OMITTED,
+        ticket: int | Omitted | None = OMITTED,
+        terminal: str | Omitted | None = OMITTED,
+    ) -> list[shapes.Order]:
+        """Return the pending orders, all or those of a symbol, oldest first.
+
+        For changes subscribe to `orders`.
+        """
+        result: list[shapes.Order] = await self._ask(
+            "get_orders", symbol=symbol, ticket=ticket, terminal=terminal
+        )
+        return result
+
+    async def get_order_info(
+        self, ticket: int, *, terminal: str | Omitted | None = OMITTED
+    ) -> shapes.Order:
+        """Return one order by its ticket, pending or past; `state` tells which."""
+        result: shapes.Order = await self._ask("get_order_info", ticket=ticket, terminal=terminal)
+        return result
+
+    async def place_order(
+        self,
+        *,
+        symbol: str,
+        volume: Number,
+        side: Side | int | Omitted | None = OMITTED,
+        type: Literal[
+            "market",
+            "limit",
+            "stop",
+            "stop_limit",
+            "buy",
+            "sell",
+            "buy_limit",
+            "sell_limit",
+            "buy_stop",
+            "sell_stop",
+            "buy_stop_limit",
+            "sell_stop_limit",
+        ]
+        | int
+        | Omitted = OMITTED,
+        price: Number | Omitted | None = OMITTED,
+        sl: Number | Omitted | None = OMITTED,
+        tp: Number | Omitted | None = OMITTED,
+        stoplimit: Number | Omitted | None = OMITTED,
+        deviation: int | Omitted | None = OMITTED,
+        max_deviation_points: int | Omitted | None = OMITTED,
+        magic: int | Omitted = OMITTED,
+        comment: str | Omitted = OMITTED,
+        type_filling: Literal["fok", "ioc", "return", "boc"] | int | Omitted | None = OMITTED,
+        type_time: Literal["gtc", "day", "specified", "specified_day"]
+        | int
+        | Omitted
+        | None = OMITTED,
+        expiration: Time | Omitted | None = OMITTED,
+        client_order_id: str | Omitted | None = OMITTED,
+        ttl_ms: int | Omitted | None = OMITTED,
+        deadline_ms: int | Omitted | None = OMITTED,
+        normalize: bool | Omitted = OMITTED,
+        validate_only: bool | Omitted = OMITTED,
+        terminal: str | Omitted | None = OMITTED,
+    ) -> shapes.OrderReceipt:
+        """Send a new order: at market, or one that waits.
+
+        Prices and volume must lie on the symbol's grid; they are refused with the grid in the
+        error's data, never rounded silently. The filling mode is chosen from what the symbol
+        allows; the answer says which was taken, and which were tried.
+
+        Every error of a trade says in `data.outcome` what is known: `not_sent` (nothing happened,
+        sending again is safe), `rejected` (the broker said no) or `unknown` (2102: the order may
+        have been executed; look at `get_orders`, `get_positions` and the history before you send
+        it again). The gateway itself never sends an order twice.
+        """
+        result: shapes.OrderReceipt = await self._ask(
+            "place_order",
+            symbol=symbol,
+            volume=volume,
+            side=side,
+            type=type,
+            price=price,
+            sl=sl,
+            tp=tp,
+            stoplimit=stoplimit,
+            deviation=deviation,
+            max_deviation_points=max_deviation_points,
+            magic=magic,
+            comment=comment,
+            type_filling=type_filling,
+            type_time=type_time,
+            expiration=expiration,
+            client_order_id=order_id(client_order_id),
+            ttl_ms=ttl_ms,
+            deadline_ms=deadline_ms,
+            normalize=normalize,
+            validate_only=validate_only,
+            terminal=terminal,
+        )
+        return result
+
+    async def modify_order(
+        self,
+        *,
+        ticket: int,
+        target: Literal["order", "position"] | Omitted | None = OMITTED,
+        price: Number | Omitted | None = OMITTED,
+        stoplimit: Number | Omitted | None = OMITTED,
+        sl: Number | Omitted | None = OMITTED,
+        tp: Number | Omitted | None = OMITTED,
+        type_time: Literal["gtc", "day", "specified", "specified_day"]
+        | int
+        | Omitted
+        | None = OMITTED,
+        expiration: Time | Omitted | None = OMITTED,
+        client_order_id: str | Omitted | None = OMITTED,
+        ttl_ms: int | Omitted | None = OMITTED,
+        deadline_ms: int | Omitted | None = OMITTED,
+        normalize: bool | Omitted = OMITTED,
+        validate_only: bool | Omitted = OMITTED,
+        terminal: str | Omitted | None = OMITTED,
+    ) -> shapes.OrderReceipt:
+        """Change a pending order, or the stop loss and take profit of a position.
+
+        What is absent stays as it is. If everything is as asked for already, `changed` is false. A
+        position has `sl` and `tp` alone.
+        """
+        result: shapes.OrderReceipt = await self._ask(
+            "modify_order",
+            ticket=ticket,
+            target=target,
+            price=price,
+            stoplimit=stoplimit,
+            sl=sl,
+            tp=tp,
+            type_time=type_time,
+            expiration=expiration,
+            client_order_id=order_id(client_order_id),
+            ttl_ms=ttl_ms,
+            deadline_ms=deadline_ms,
+            normalize=normalize,
+            validate_only=validate_only,
+            terminal=terminal,
+        )
+        return result
+
+    async def cancel_order(
+        self,
+        *,
+        ticket: int,
+        client_order_id: str | Omitted | None = OMITTED,
+        ttl_ms: int | Omitted | None = OMITTED,
+        deadline_ms: int | Omitted | None = OMITTED,
+        validate_only: bool | Omitted = OMITTED,
+        terminal: str | Omitted | None = OMITTED,
+    ) -> shapes.OrderReceipt:
+        """Remove a pending order.
+
+        One that was filled meanwhile is not there any more: 2009 `order_not_found`; its position
+        stays.
+        """
+        result: shapes.OrderReceipt = await self._ask(
+            "cancel_order",
+            ticket=ticket,
+            client_order_id=order_id(client_order_id),
+            ttl_ms=ttl_ms,
+            deadline_ms=deadline_ms,
+            validate_only=validate_only,
+            terminal=terminal,
+        )
+        return result
+
+    async def order_check(
+        self,
+        symbol: str,
+        volume: Number,
+        *,
+        side: Side | int | Omitted | None = OMITTED,
+        type: Literal[
+            "market",
+            "limit",
+            "stop",
+            "stop_limit",
+            "buy",
+            "sell",
+            "buy_limit",
+            "sell_limit",
+            "buy_stop",
+            "sell_stop",
+            "buy_stop_limit",
+            "sell_stop_limit",
+        ]
+        | int
+        | Omitted = OMITTED,
+        price: Number | Omitted | None = OMITTED,
+        sl: Number | Omitted | None = OMITTED,
+        tp: Number | Omitted | None = OMITTED,
+        stoplimit: Number | Omitted | None = OMITTED,
+        deviation: int | Omitted | None = OMITTED,
+        max_deviation_points: int | Omitted | None = OMITTED,
+        magic: int | Omitted = OMITTED,
+        comment: str | Omitted = OMITTED,
+        type_filling: Literal["fok", "ioc", "return", "boc"] | int | Omitted | None = OMITTED,
+        type_time: Literal["gtc", "day", "specified", "specified_day"]
+        | int
+        | Omitted
+        | None = OMITTED,
+        expiration: Time | Omitted | None = OMITTED,
+        normalize: bool | Omitted = OMITTED,
+        terminal: str | Omitted | None = OMITTED,
+    ) -> shapes.CheckResult:
+        """Tell whether an order would pass, and the account after it (MetaTrader's `OrderCheck`).
+
+        Takes what `place_order` takes and sends nothing. An order that would be refused is a
+        result, with `passes` false and its retcode; what lies off the symbol's grid is an error,
+        as there. MetaTrader 4 has no such check.
+        """
+        result: shapes.CheckResult = await self._ask(
+            "order_check",
+            symbol=symbol,
+            volume=volume,
+            side=side,
+            type=type,
+            price=price,
+            sl=sl,
+            tp=tp,
+            stoplimit=stoplimit,
+            deviation=deviation,
+            max_deviation_points=max_deviation_points,
+            magic=magic,
+            comment=comment,
+            type_filling=type_filling,
+            type_time=type_time,
+            expiration=expiration,
+            normalize=normalize,
+            terminal=terminal,
+        )
+        return result

@@ -1,0 +1,17 @@
+"""Typed methods: subscriptions. Written by ``mt-gateway stubs``: do not edit."""
+
+from __future__ import annotations
+
+from gateway import shapes
+from gateway.client.asking import OMITTED, Asking, Omitted
+
+
+class SubscriptionsMethods(Asking):
+    """See ``gateway.methods.subscriptions``."""
+
+    async def get_subscriptions(
+        self, *, terminal: str | Omitted | None = OMITTED
+    ) -> shapes.Subscriptions:
+        """List what this connection hears; over ``/rpc``, what the token has subscribed to."""
+        result: shapes.Subscriptions = await self._ask("get_subscriptions", terminal=terminal)
+        return result

@@ -1,0 +1,53 @@
+"""Typed methods: symbols. Written by ``mt-gateway stubs``: do not edit."""
+
+from __future__ import annotations
+
+from gateway import shapes
+from gateway.client.asking import OMITTED, Asking, Omitted
+
+
+class SymbolsMethods(Asking):
+    """See ``gateway.methods.symbols``."""
+
+    async def get_symbols(
+        self,
+        *,
+        group: str | Omitted | None = OMITTED,
+        selected: bool | Omitted = OMITTED,
+        terminal: str | Omitted | None = OMITTED,
+    ) -> list[str]:
+        """Return the names of the broker's symbols, in the broker's order."""
+        result: list[str] = await self._ask(
+            "get_symbols", group=group, selected=selected, terminal=terminal
+        )
+        return result
+
+    async def get_symbol_info(
+        self, symbol: str, *, terminal: str | Omitted | None = OMITTED
+    ) -> shapes.SymbolInfo:
+        """Return everything the terminal knows of a symbol: contract, limits, sessions, prices.
+
+        A symbol outside Market Watch is put into it first, since it has no prices otherwise. An
+        unknown one is refused with the nearest names in `did_you_mean`.
+        """
+        result: shapes.SymbolInfo = await self._ask(
+            "get_symbol_info", symbol=symbol, terminal=terminal
+        )
+        return result
+
+    async def symbol_select(
+        self,
+        symbol: str,
+        *,
+        enable: bool | Omitted = OMITTED,
+        terminal: str | Omitted | None = OMITTED,
+    ) -> shapes.SymbolSelected:
+        """Put a symbol into Market Watch, or take it out.
+
+        Other methods select what they need by themselves. The terminal keeps a symbol that has a
+        chart, an order or a position: then `select` stays true.
+        """
+        result: shapes.SymbolSelected = await self._ask(
+            "symbol_select", symbol=symbol, enable=enable, terminal=terminal
+        )
+        return result

@@ -1,0 +1,191 @@
+"""Events of some channels, as an iterator that survives the loss of its connection.
+
+Each subscription has a connection of its own and reads from it only as fast as its events are
+taken; nothing runs in the background. Who falls behind is dealt with by the gateway, which tells:
+see :data:`gateway.client.websocket.MAX_UNREAD`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import orjson
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
+
+from gateway.client.events import Event, Progress
+from gateway.client.failures import ConnectionLost, NoAnswer, error_from
+from gateway.client.retry import retry_delay_s
+from gateway.client.websocket import NORMAL, messages_in, why_closed
+from gateway.errors import GatewayError, SubscribeFailed
+
+log = logging.getLogger(__name__)
+
+ANSWER_S = 10.0
+"""For the answer to ``subscribe``."""
+_REQUEST_ID = "subscribe"
+
+
+class Subscription(AsyncIterator[Event]):
+    """What :meth:`gateway.client.GatewayClient.subscribe` returns; iterate over it.
+
+    The connection is opened by the first step. When it is lost later on, it is opened again after
+    a growing wait, for as long as it takes; then each channel goes on after its last event, and
+    an event ``reconnected`` of each says whether something is missing. Leave it with
+    ``async with`` or :meth:`aclose` if you ``break`` out of the loop.
+
+    Raises, from iteration:
+        SubscribeFailed: channels do not exist; ``data["failed"]`` says which, and what may have
+            been meant.
+        GatewayError: the gateway refuses, for good: the token was revoked, for example.
+        Unreachable: nobody listens at the address; at the first connection only.
+        StreamEnded: the gateway closed the stream for good.
+
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[ClientConnection]],
+        channels: Sequence[str],
+        *,
+        terminal: str | None,
+        snapshot: bool,
+        since: Mapping[str, tuple[str, int]],
+    ) -> None:
+        self._connect = connect
+        self._channels = list(dict.fromkeys(channels))
+        self._common = {"snapshot": snapshot} | ({"terminal": terminal} if terminal else {})
+        self._since = dict(since)
+        self._progress = Progress()
+        self._ready: deque[Event] = deque()
+        self._socket: ClientConnection | None = None
+        self._begun = False
+        self._failures = 0
+        self._restart_in_ms: int | None = None
+        self._closed = False
+
+    @property
+    def positions(self) -> dict[str, tuple[str, int]]:
+        """``(epoch, seq)`` of the last event that came, by channel: ``since`` of a later
+        subscription, in another process too."""
+        return self._progress.positions
+
+    async def __anext__(self) -> Event:
+        while not self._ready:
+            if self._closed:
+                raise StopAsyncIteration
+            try:
+                await self._advance()
+            except ConnectionClosed as closed:
+                await self._lost(closed)
+            except (GatewayError, NoAnswer) as why:
+                await self._retry(why)
+        return self._ready.popleft()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connection; an iteration under way ends."""
+        self._closed = True
+        await self._drop()
+
+    async def _advance(self) -> None:
+        """Read one frame, or open the connection."""
+        if self._socket is not None:
+            for message in messages_in(await self._socket.recv(decode=False)):
+                self._handle(message)
+            return
+        self._socket = await self._connect()
+        if self._closed:
+            await self._drop()
+            return
+        await self._socket.send(orjson.dumps(self._request()), text=True)
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                await self._read_answer(self._socket)
+        except TimeoutError:
+            raise ConnectionLost(f"No answer to subscribe within {ANSWER_S:g} s") from None
+        self._failures, self._restart_in_ms, self._begun = 0, None, True
+
+    async def _drop(self) -> None:
+        if self._socket is not None:
+            socket, self._socket = self._socket, None
+            await socket.close()
+
+    async def _lost(self, closed: ConnectionClosed) -> None:
+        if self._closed or (closed.rcvd is not None and closed.rcvd.code == NORMAL):
+            await self.aclose()
+        else:
+            await self._retry(why_closed(closed))
+
+    async def _retry(self, why: GatewayError | NoAnswer) -> None:
+        """Wait before the next try, or give up."""
+        await self._drop()
+        if not (why.retryable and self._begun):
+            self._closed = True
+            raise why
+        delay_s = retry_delay_s(self._failures, self._restart_in_ms)
+        self._failures, self._restart_in_ms = self._failures + 1, None
+        log.warning("%s; connecting again in %.1f s", why, delay_s)
+        await asyncio.sleep(delay_s)
+
+    def _request(self) -> dict[str, Any]:
+        since = self._since | self.positions
+        channels = []
+        for name in self._channels:
+            item: dict[str, Any] = {"channel": name, **self._common}
+            if name in since:
+                epoch, seq = since[name]
+                item["since"] = {"epoch": epoch, "seq": seq}
+            channels.append(item)
+        params = {"channels": channels}
+        return {"jsonrpc": "2.0", "id": _REQUEST_ID, "method": "subscribe", "params": params}
+
+    async def _read_answer(self, socket: ClientConnection) -> None:
+        answered = False
+        while not answered:
+            for message in messages_in(await socket.recv(decode=False)):
+                if message.get("id") == _REQUEST_ID:
+                    answered = True
+                    self._subscribed(message)
+                else:
+                    self._handle(message)
+
+    def _subscribed(self, answer: Mapping[str, Any]) -> None:
+        if "error" in answer:
+            raise error_from(answer["error"])
+        subscribed, failed = answer["result"]["subscribed"], answer["result"]["failed"]
+        if failed and not self._begun:
+            names = ", ".join(one["channel"] for one in failed)
+            raise SubscribeFailed(
+                f"These channels could not be subscribed: {names}", failed=failed
+            )
+        for one in failed:
+            self._ready.extend(self._progress.failed(one))
+        for one in subscribed:
+            again = self._begun or one["channel"] in self._since
+            self._ready.extend(self._progress.subscribed(one, again=again))
+        # from now on by their canonical names, which events carry
+        self._channels = [one["channel"] for one in subscribed]
+
+    def _handle(self, message: Mapping[str, Any]) -> None:
+        """Take what we know; the rest is for newer clients."""
+        method = message.get("method")
+        if method == "event":
+            self._ready.extend(self._progress.event(message["params"]))
+        elif method == "server_shutdown":
+            self._restart_in_ms = message["params"].get("restart_in_ms")

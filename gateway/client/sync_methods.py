@@ -1,0 +1,35 @@
+"""The typed methods, without ``async``. Written by ``mt-gateway stubs``: do not edit."""
+
+from __future__ import annotations
+
+from gateway.client.methods import Methods
+from gateway.client.synced import Synced, synced
+
+
+class SyncMethods(Synced):
+    """All of them."""
+
+    get_account_info = synced(Methods.get_account_info)
+    get_account_balance = synced(Methods.get_account_balance)
+    get_terminal_info = synced(Methods.get_terminal_info)
+    get_server_time = synced(Methods.get_server_time)
+    get_ea_status = synced(Methods.get_ea_status)
+    get_symbols = synced(Methods.get_symbols)
+    get_symbol_info = synced(Methods.get_symbol_info)
+    symbol_select = synced(Methods.symbol_select)
+    get_ohlc = synced(Methods.get_ohlc)
+    get_history_prices = synced(Methods.get_history_prices)
+    get_history_ticks = synced(Methods.get_history_ticks)
+    get_market_book = synced(Methods.get_market_book)
+    get_orders = synced(Methods.get_orders)
+    get_order_info = synced(Methods.get_order_info)
+    place_order = synced(Methods.place_order)
+    modify_order = synced(Methods.modify_order)
+    cancel_order = synced(Methods.cancel_order)
+    order_check = synced(Methods.order_check)
+    get_positions = synced(Methods.get_positions)
+    close_position = synced(Methods.close_position)
+    close_by = synced(Methods.close_by)
+    get_subscriptions = synced(Methods.get_subscriptions)
+    ping = synced(Methods.ping)
+    get_server_info = synced(Methods.get_server_info)
