@@ -196,9 +196,11 @@ class WsConnection:
             self._hand_over_due = True
             self._loop.call_soon(self._hand_over)
         reader = self._reader
-        await self._answer(text, caller)
-        if self._reader is reader:
-            self._answering = False
+        try:
+            await self._answer(text, caller)
+        finally:
+            if self._reader is reader:
+                self._answering = False
 
     def _hand_over(self) -> None:
         """At the end of the loop turn: is the reading task held up by an answer?"""
@@ -281,6 +283,7 @@ class WsConnection:
         self._wake()
         if not task.cancelled() and (exc := task.exception()) is not None:
             log.error("a task of /ws failed", exc_info=exc)
+            self.end(CloseCode.INTERNAL_ERROR, "internal_error")
         if task is self._reader and not self._over.done():
             self._over.set_result(None)
 

@@ -67,7 +67,7 @@ class WsDoor:
             autoclose=False,
             autoping=False,
             compress=False,
-            max_msg_size=self._limits.max_message_bytes,
+            max_msg_size=self._limits.max_message_bytes + 1,  # the first that is too many
             protocols=(SUBPROTOCOL,),
             decode_text=False,
         )

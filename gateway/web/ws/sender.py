@@ -21,7 +21,7 @@ from gateway.web.connections import Connection
 HIGH_WATER_BYTES = 16_384
 """In the transport's buffer; beyond it the peer is congested."""
 WRITE_BYTES = 65_536
-"""Handed to the transport at a time when the peer reads again."""
+"""Joined into one write, within a loop turn or when a congested peer reads again."""
 
 
 class Sender:
@@ -47,6 +47,7 @@ class Sender:
         self._on_slow = on_slow
         self._loop = asyncio.get_running_loop()
         self._turn: list[bytes] | None = None
+        self._turn_bytes = 0
         self._finished = False
         self._blocked: asyncio.TimerHandle | None = None
         self._writable: asyncio.Future[None] | None = None
@@ -108,21 +109,30 @@ class Sender:
             await self._writable
 
     def _put(self, frame: bytes) -> None:
-        if self._turn is not None:
-            self._turn.append(frame)
+        if self._turn is None:
+            self._turn = []
+            self._transport.write(frame)
+            self._loop.call_soon(self._end_turn)
             return
-        self._turn = []
-        self._transport.write(frame)
-        self._loop.call_soon(self._end_turn)
+        self._turn.append(frame)
+        self._turn_bytes += len(frame)
+        if self._turn_bytes > WRITE_BYTES:
+            self._write_turn(self._turn)
+            self._turn = []
 
     def _end_turn(self) -> None:
         """Write what came after the turn's first frame; go on collecting while there is more."""
         turn, self._turn = self._turn, None
-        if turn and not self._transport.is_closing():
-            self._transport.write(b"".join(turn))
+        if turn:
+            self._write_turn(turn)
             if not self._finished:
                 self._turn = []
                 self._loop.call_soon(self._end_turn)
+
+    def _write_turn(self, turn: list[bytes]) -> None:
+        self._turn_bytes = 0
+        if not self._transport.is_closing():
+            self._transport.write(b"".join(turn))
 
     def _flow(self) -> None:
         if self._finished:

@@ -7,7 +7,7 @@ import socket
 
 import orjson
 import pytest
-from web_house import House, open_house, raw_ws, read_response, split_response
+from web_house import House, open_house, raw_ws, read_response, split_response, until
 
 from gateway.config import Limits
 from gateway.web.connections import SEND_BUFFER_BYTES
@@ -68,8 +68,7 @@ async def connect(house: House) -> tuple[asyncio.StreamReader, asyncio.StreamWri
     """Open a connection, and wait until the server has counted it."""
     before = house.server.open_connections
     reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
-    while house.server.open_connections == before:  # noqa: ASYNC110  # the server has no event
-        await asyncio.sleep(0)
+    await until(lambda: house.server.open_connections != before)
     return reader, writer
 
 
@@ -108,8 +107,7 @@ async def test_a_full_house_says_so() -> None:
             assert (status, headers["retry-after"]) == (503, "1")
             assert orjson.loads(body)["error"]["code"] == -32006
             assert house.server.open_connections == 2
-        while house.server.open_connections:  # noqa: ASYNC110  # the server has no event for it
-            await asyncio.sleep(0)
+        await until(lambda: not house.server.open_connections)
         assert (await house.rpc("sum", a=1))["result"] == 1
 
 

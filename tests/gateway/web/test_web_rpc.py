@@ -7,7 +7,7 @@ import asyncio
 import jsonrpcclient
 import orjson
 import pytest
-from web_house import House, open_house, read_response, split_response
+from web_house import House, open_house, read_response, split_response, until
 
 from gateway.config import Limits
 
@@ -126,11 +126,9 @@ async def test_a_client_that_hangs_up_within_its_body_leaves_no_trace(
     _, writer = await asyncio.open_connection("127.0.0.1", house.port)
     writer.write(house.head("/rpc", "POST", "Content-Length: 1000").encode() + b"\r\n{")
     await writer.drain()
-    while not house.gate.admitted:  # noqa: ASYNC110  # the gate has no event for it
-        await asyncio.sleep(0)
+    await until(lambda: house.gate.admitted)
     writer.transport.abort()
-    while house.server.open_connections:  # noqa: ASYNC110  # nor the server
-        await asyncio.sleep(0)
+    await until(lambda: not house.server.open_connections)
     await asyncio.sleep(0.01)
     assert caplog.text == ""
 

@@ -289,6 +289,12 @@ class House:
         return orjson.loads((await self.post(request))[2])
 
 
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for a fact of which the server tells nobody."""
+    while not condition():  # noqa: ASYNC110  # that is the point
+        await asyncio.sleep(0.002)
+
+
 async def read_response(reader: asyncio.StreamReader) -> bytes:
     """Read one HTTP response, or what there is of one before the connection ends."""
     head = b""
@@ -419,7 +425,7 @@ async def raw_ws(
     house: House, *more: str, login: bool = True, receive_buffer: int = 0
 ) -> AsyncIterator[RawWs]:
     """Open /ws by hand; ``login`` sends the Authorization header."""
-    sock = socket.socket()
+    sock = socket.socket(proto=socket.IPPROTO_TCP)  # asyncio looks at it before TCP_NODELAY
     sock.setblocking(False)
     if receive_buffer:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
