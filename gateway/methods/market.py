@@ -88,7 +88,8 @@ async def get_history_prices(
     """Return the bars of a symbol that opened in a span of time, oldest first, page by page.
 
     Both ends are included. While `next_cursor` is not null there may be more: ask again with the
-    same params and that `cursor`; a page in the middle of a long gap can be empty. Past dates are converted with the broker's offset of that date.
+    same params and that `cursor`; a page in the middle of a long gap can be empty. Past dates are
+    converted with the broker's offset of that date.
     """
     terminal = call.terminal
     period = _period(terminal, timeframe)

@@ -42,6 +42,7 @@ async def get_ea_status(call: Call) -> shapes.EaStatus:
     """
     terminal, session = call.terminal, call.terminal.session
     facts, hello = terminal.facts, terminal.hello
+    subscribed = call.streams.subscriptions(call.caller, call.listener)
     silence_ms = None if session is None else round(session.silence_s * 1000)
     return {
         "terminal": terminal.name,
@@ -59,5 +60,5 @@ async def get_ea_status(call: Call) -> shapes.EaStatus:
         "rtt_ms": terminal.round_trip_ms,
         "broker_connected": None if session is None else session.broker,
         "autotrading": None if session is None else session.autotrading,
-        "subscriptions": call.streams.count(call.caller),
+        "subscriptions": len(subscribed["subscriptions"]),
     }

@@ -173,4 +173,4 @@ class EaStatus(TypedDict):
     autotrading: bool | None
     """The AutoTrading button is on and the EA may trade."""
     subscriptions: int
-    """Channels that are subscribed with this token."""
+    """Channels that this connection hears; over ``/rpc``, that the token has subscribed to."""

@@ -33,6 +33,10 @@ class Deadline:
             ends.append(at_ms)
         return cls(min(ends), now_ms)
 
+    def passed_ms(self) -> float:
+        """Return how long ago the call arrived."""
+        return round((time.perf_counter() - self.arrived_s) * 1000, 3)
+
     def remaining_ms(self) -> int:
         """Return what is left, at least 1.
 

@@ -20,6 +20,7 @@ from ea_bridge import commands, errors
 from ea_bridge.commands import Command
 from ea_bridge.model import SUCCESSES, SymbolInfo, TradeRequest, TradeResult, TradeRetcode
 from ea_bridge.model.struct import Struct
+from ea_bridge.protocol.handshake import parse_caps
 from ea_bridge.protocol.messages import Hello
 from ea_bridge.registry import Facts
 from ea_bridge.session import DEFAULT_TIMEOUT_S, SessionState, TerminalSession
@@ -88,7 +89,7 @@ class GuardedTerminal:
         self._session = session
         self._facts = facts
         self._still_allowed = still_allowed
-        self._now_ms = now_ms
+        self.now_ms = now_ms
 
     # --- what is known without asking it -----------------------------------------------------
 
@@ -117,6 +118,11 @@ class GuardedTerminal:
 
         """
         return "mt4" if self._known().hello.platform == "mt4" else "mt5"
+
+    def can(self, capability: str) -> bool:
+        """Whether it said that it has a capability (``hello.caps``)."""
+        hello = self.hello
+        return hello is not None and capability in parse_caps(hello.caps)
 
     @property
     def state(self) -> SessionState:

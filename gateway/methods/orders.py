@@ -1,0 +1,343 @@
+"""Orders: what waits, and what is sent to the market."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ea_bridge import commands
+from gateway import shapes, translation
+from gateway.auth.caller import Scope
+from gateway.catalogue import Call, method
+from gateway.errors import (
+    AutotradingDisabled,
+    BrokerDisconnected,
+    DeadlineExceeded,
+    Frozen,
+    InsufficientMargin,
+    InvalidPrice,
+    InvalidStops,
+    InvalidVolume,
+    MarketClosed,
+    MethodNotSupported,
+    OrderLimit,
+    OrderNotFound,
+    OrderRejected,
+    OrderUnresolved,
+    PriceChanged,
+    SymbolNotFound,
+    TerminalBusy,
+    TerminalDisconnected,
+    Timeout,
+    TradeDisabled,
+    UnsupportedFilling,
+)
+from gateway.trading import changing, placing
+from gateway.trading.changing import Change
+
+from .params import (
+    ClientOrderId,
+    Comment,
+    DeadlineMs,
+    Filling,
+    Lifetime,
+    Magic,
+    Normalize,
+    PlacedType,
+    Points,
+    Price,
+    Side,
+    Symbol,
+    Ticket,
+    Time,
+    TtlMs,
+    ValidateOnly,
+    Volume,
+)
+from .wishes import handling, lifetime_of, new_order
+
+EVERY_TRADE = (
+    TerminalDisconnected,
+    BrokerDisconnected,
+    TerminalBusy,
+    AutotradingDisabled,
+    OrderRejected,
+    MarketClosed,
+    TradeDisabled,
+    OrderUnresolved,
+    DeadlineExceeded,
+)
+"""What can become of everything that trades."""
+_NEW_ORDER = (
+    *EVERY_TRADE,
+    SymbolNotFound,
+    InvalidVolume,
+    InvalidPrice,
+    InvalidStops,
+    InsufficientMargin,
+    PriceChanged,
+    OrderLimit,
+    UnsupportedFilling,
+    MethodNotSupported,
+)
+
+_Side = Annotated[Side | None, Field(description="With `type` market, limit, stop, stop_limit.")]
+_Type = Annotated[
+    PlacedType,
+    Field(
+        description="Either `market`, `limit`, `stop`, `stop_limit` beside `side`, or both in one "
+        "word: `buy`, `sell_limit`. In any case, also `ORDER_TYPE_BUY` and MetaTrader's number."
+    ),
+]
+_OrderPrice = Annotated[
+    Price | None,
+    Field(
+        description="Where a pending order waits. At market it may be left out: it is the price "
+        "that `deviation` counts from, where the broker executes instantly."
+    ),
+]
+_Sl = Annotated[Price | None, Field(description="Stop loss, a price. 0 is read as null: none.")]
+_Tp = Annotated[Price | None, Field(description="Take profit, a price. 0 is read as null: none.")]
+_Stoplimit = Annotated[
+    Price | None, Field(description="Of a stop-limit order: the limit that `price` triggers.")
+]
+_Filling = Annotated[
+    Filling | None, Field(description="Filling mode; chosen from the symbol's if absent.")
+]
+_Lifetime = Annotated[
+    Lifetime | None,
+    Field(description="How long a pending order lives; `gtc`, or until `expiration`, if absent."),
+]
+_Expiration = Annotated[
+    Time | None, Field(description="With `type_time` specified or specified_day, or alone.")
+]
+_Deviation = Annotated[Points | None, Field(description="In points; 20 if absent.")]
+_MaxDeviation = Annotated[Points | None, Field(description="Another name of `deviation`.")]
+
+
+@method(scope=Scope.READ, raises=(TerminalDisconnected, Timeout))
+async def get_orders(
+    call: Call, *, symbol: Symbol | None = None, ticket: Ticket | None = None
+) -> list[shapes.Order]:
+    """Return the pending orders, all or those of a symbol, oldest first.
+
+    For changes subscribe to `orders`.
+    """
+    params = commands.FilterParams(symbol=symbol, ticket=ticket)
+    orders = await call.terminal.request(commands.ORDERS_GET, params)
+    return [translation.order(order, call.terminal.clock) for order in orders]
+
+
+@method(scope=Scope.READ, raises=(OrderNotFound, TerminalDisconnected, Timeout))
+async def get_order_info(call: Call, *, ticket: Ticket) -> shapes.Order:
+    """Return one order by its ticket, pending or past; `state` tells which."""
+    terminal = call.terminal
+    by_ticket = commands.FilterParams(ticket=ticket)
+    orders = await terminal.request(commands.ORDERS_GET, by_ticket)
+    if not orders:
+        params = commands.HistoryParams(ticket=ticket)
+        orders = await terminal.request(commands.HISTORY_ORDERS_GET, params)
+    if not orders:
+        raise OrderNotFound("There is no such order, pending or past", ticket=ticket)
+    return translation.order(orders[0], terminal.clock)
+
+
+@method(scope=Scope.TRADE, mutates=True, raises=_NEW_ORDER)
+async def place_order(
+    call: Call,
+    *,
+    symbol: Symbol,
+    side: _Side = None,
+    type: _Type = "market",
+    volume: Volume,
+    price: _OrderPrice = None,
+    sl: _Sl = None,
+    tp: _Tp = None,
+    stoplimit: _Stoplimit = None,
+    deviation: _Deviation = None,
+    max_deviation_points: _MaxDeviation = None,
+    magic: Magic = 0,
+    comment: Comment = "",
+    type_filling: _Filling = None,
+    type_time: _Lifetime = None,
+    expiration: _Expiration = None,
+    client_order_id: ClientOrderId | None = None,
+    ttl_ms: TtlMs | None = None,
+    deadline_ms: DeadlineMs | None = None,
+    normalize: Normalize = False,
+    validate_only: ValidateOnly = False,
+) -> shapes.OrderReceipt:
+    """Send a new order: at market, or one that waits.
+
+    Prices and volume must lie on the symbol's grid; they are refused with the grid in the error's
+    data, never rounded silently. The filling mode is chosen from what the symbol allows; the
+    answer says which was taken, and which were tried.
+
+    Every error of a trade says in `data.outcome` what is known: `not_sent` (nothing happened,
+    sending again is safe), `rejected` (the broker said no) or `unknown` (2102: the order may have
+    been executed; look at `get_orders`, `get_positions` and the history before you send it
+    again). The gateway itself never sends an order twice.
+    """
+    wish = new_order(
+        symbol=symbol,
+        side=side,
+        type_=type,
+        volume=volume,
+        price=price,
+        sl=sl,
+        tp=tp,
+        stoplimit=stoplimit,
+        deviation=(deviation, max_deviation_points),
+        magic=magic,
+        comment=comment,
+        filling=type_filling,
+        lifetime=type_time,
+        expiration=expiration,
+    )
+    how = handling(
+        call,
+        client_order_id,
+        ttl_ms,
+        deadline_ms,
+        normalize=normalize,
+        validate_only=validate_only,
+    )
+    return await placing.place(call.terminal, wish, how)
+
+
+@method(
+    scope=Scope.TRADE,
+    mutates=True,
+    raises=(*EVERY_TRADE, OrderNotFound, InvalidPrice, InvalidStops, Frozen, UnsupportedFilling),
+)
+async def modify_order(
+    call: Call,
+    *,
+    ticket: Ticket,
+    target: Annotated[
+        Literal["order", "position"] | None,
+        Field(description="What the ticket is of; if absent a pending order comes first."),
+    ] = None,
+    price: Annotated[Price | None, Field(description="Absent or null: as it is.")] = None,
+    stoplimit: Annotated[Price | None, Field(description="Absent or null: as it is.")] = None,
+    sl: Annotated[
+        Price | Literal["keep"] | None,
+        Field(description="Absent: as it is. null or 0: none any more."),
+    ] = "keep",
+    tp: Annotated[
+        Price | Literal["keep"] | None,
+        Field(description="Absent: as it is. null or 0: none any more."),
+    ] = "keep",
+    type_time: Annotated[
+        Lifetime | None, Field(description="Absent or null: as it is; `gtc` ends an expiration.")
+    ] = None,
+    expiration: Annotated[Time | None, Field(description="Absent or null: as it is.")] = None,
+    client_order_id: ClientOrderId | None = None,
+    ttl_ms: TtlMs | None = None,
+    deadline_ms: DeadlineMs | None = None,
+    normalize: Normalize = False,
+    validate_only: ValidateOnly = False,
+) -> shapes.OrderReceipt:
+    """Change a pending order, or the stop loss and take profit of a position.
+
+    What is absent stays as it is. If everything is as asked for already, `changed` is false.
+    A position has `sl` and `tp` alone.
+    """
+    change = Change(
+        price=price or None,
+        stoplimit=stoplimit or None,
+        sl=sl,
+        tp=tp,
+        lifetime=lifetime_of(type_time),
+        expiration_ms=expiration,
+    )
+    how = handling(
+        call,
+        client_order_id,
+        ttl_ms,
+        deadline_ms,
+        normalize=normalize,
+        validate_only=validate_only,
+    )
+    return await changing.modify(call.terminal, ticket, change, how, target)
+
+
+@method(scope=Scope.TRADE, mutates=True, raises=(*EVERY_TRADE, OrderNotFound, Frozen))
+async def cancel_order(
+    call: Call,
+    *,
+    ticket: Ticket,
+    client_order_id: ClientOrderId | None = None,
+    ttl_ms: TtlMs | None = None,
+    deadline_ms: DeadlineMs | None = None,
+    validate_only: ValidateOnly = False,
+) -> shapes.OrderReceipt:
+    """Remove a pending order.
+
+    One that was filled meanwhile is not there any more: 2009 `order_not_found`; its position
+    stays.
+    """
+    how = handling(call, client_order_id, ttl_ms, deadline_ms, validate_only=validate_only)
+    return await changing.cancel(call.terminal, ticket, how)
+
+
+@method(
+    scope=Scope.READ,
+    raises=(
+        SymbolNotFound,
+        InvalidVolume,
+        InvalidPrice,
+        MethodNotSupported,
+        TerminalDisconnected,
+        Timeout,
+    ),
+)
+async def order_check(
+    call: Call,
+    *,
+    symbol: Symbol,
+    side: _Side = None,
+    type: _Type = "market",
+    volume: Volume,
+    price: _OrderPrice = None,
+    sl: _Sl = None,
+    tp: _Tp = None,
+    stoplimit: _Stoplimit = None,
+    deviation: _Deviation = None,
+    max_deviation_points: _MaxDeviation = None,
+    magic: Magic = 0,
+    comment: Comment = "",
+    type_filling: _Filling = None,
+    type_time: _Lifetime = None,
+    expiration: _Expiration = None,
+    normalize: Normalize = False,
+) -> shapes.CheckResult:
+    """Tell whether an order would pass, and the account after it (MetaTrader's `OrderCheck`).
+
+    Takes what `place_order` takes and sends nothing. An order that would be refused is a result,
+    with `passes` false and its retcode; what lies off the symbol's grid is an error, as there.
+    MetaTrader 4 has no such check.
+    """
+    if not call.terminal.can("check"):
+        raise call.terminal.not_supported("check")
+    wish = new_order(
+        symbol=symbol,
+        side=side,
+        type_=type,
+        volume=volume,
+        price=price,
+        sl=sl,
+        tp=tp,
+        stoplimit=stoplimit,
+        deviation=(deviation, max_deviation_points),
+        magic=magic,
+        comment=comment,
+        filling=type_filling,
+        lifetime=type_time,
+        expiration=expiration,
+    )
+    how = handling(call, None, None, None, normalize=normalize, validate_only=True)
+    trade, _ = await placing.prepare(call.terminal, wish, how)
+    checked = await call.terminal.request(commands.ORDER_CHECK, trade.request)
+    return translation.check_result(checked)

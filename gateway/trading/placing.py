@@ -1,0 +1,211 @@
+"""New orders: from what a caller wants to a request that a terminal understands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from msgspec.structs import replace as with_
+
+from ea_bridge.model import (
+    OrderFilling,
+    OrderState,
+    OrderTime,
+    OrderType,
+    SymbolInfo,
+    TradeAction,
+    TradeRequest,
+    TradeRetcode,
+)
+from gateway import shapes
+from gateway.errors import InvalidParams, UnsupportedFilling
+
+from .client_ids import tagged_comment
+from .filling import AT_MARKET, allowed_fillings
+from .grid import Grid
+from .guard import GuardedTerminal
+from .handling import Handling
+from .receipts import Trade, checked_only, receipt_for
+from .refusals import BUYS
+
+DEFAULT_DEVIATION = 20
+"""Points that the price of a market order may have moved."""
+
+_STOP_LIMITS = frozenset({OrderType.BUY_STOP_LIMIT, OrderType.SELL_STOP_LIMIT})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """A new order as a caller wants it. Prices and volume as given, not yet on the grid."""
+
+    symbol: str
+    type: OrderType
+    volume: Decimal
+    price: Decimal | None = None
+    stoplimit: Decimal | None = None
+    sl: Decimal | None = None
+    tp: Decimal | None = None
+    magic: int = 0
+    comment: str = ""
+    deviation: int = DEFAULT_DEVIATION
+    filling: OrderFilling | None = None
+    """``None``: what the symbol allows."""
+    lifetime: OrderTime | None = None
+    """``None``: until cancelled, or until ``expiration``."""
+    expiration_ms: int | None = None
+    """UTC milliseconds."""
+    position: int | None = None
+    """The position to close."""
+    closable: Decimal | None = None
+    """How much of it is open."""
+
+
+async def place(terminal: GuardedTerminal, wish: Wish, handling: Handling) -> shapes.OrderReceipt:
+    """Check a wish, send it, and tell what became of it."""
+    trade, fillings = await prepare(terminal, wish, handling)
+    if handling.validate_only:
+        return await checked_only(terminal, trade)
+    return await send_filling(terminal, trade, fillings)
+
+
+async def send_filling(
+    terminal: GuardedTerminal, trade: Trade, fillings: list[OrderFilling]
+) -> shapes.OrderReceipt:
+    """Send a trade; if the broker refuses its filling mode, once more with the second choice.
+
+    A refusal is final, so that nothing can happen twice; after any other answer nothing is sent
+    again.
+    """
+    try:
+        return await send(terminal, trade)
+    except UnsupportedFilling as refused:
+        if refused.data.get("retcode") != TradeRetcode.INVALID_FILL or len(fillings) < 2:
+            raise
+    first, second = fillings[:2]
+    request = with_(trade.request, type_filling=int(second))
+    return await send(terminal, replace(trade, request=request, tried=(int(first),)))
+
+
+async def send(terminal: GuardedTerminal, trade: Trade) -> shapes.OrderReceipt:
+    """Send a trade as it is."""
+    handling = trade.handling
+    sent = await terminal.trade(
+        trade.request,
+        deadline=handling.deadline,
+        client_order_id=handling.client_order_id,
+    )
+    return await receipt_for(terminal, trade, sent)
+
+
+async def prepare(
+    terminal: GuardedTerminal, wish: Wish, handling: Handling
+) -> tuple[Trade, list[OrderFilling]]:
+    """Return the trade, and the filling modes to try if the caller named none.
+
+    Raises:
+        InvalidParams: a pending order lacks its price, a lifetime its expiration.
+        InvalidVolume, InvalidPrice: off the grid.
+        MethodNotSupported: MetaTrader 4 has no stop-limit orders.
+
+    """
+    if wish.type in _STOP_LIMITS and terminal.platform == "mt4":
+        raise terminal.not_supported("stop_limit")
+    check_wish(wish)
+    info = await terminal.symbol(wish.symbol)
+    grid = Grid(info, handling.normalize)
+    fillings = [] if wish.filling is not None else allowed_fillings(info, wish.type)
+    request = _request(terminal, wish, handling, grid)
+    if fillings:
+        request = with_(request, type_filling=int(fillings[0]))
+    waits = request.action == TradeAction.PENDING
+    trade = Trade(
+        request=request,
+        handling=handling,
+        position=wish.position,
+        state=OrderState.PLACED if waits else None,
+        price=None if wish.price is None else request.price,
+        moved=grid.moved,
+    )
+    return trade, fillings
+
+
+def check_wish(wish: Wish) -> None:
+    """Refuse what is incomplete, before anything is asked.
+
+    Raises:
+        InvalidParams: ``data.errors`` names each field.
+
+    """
+    missing = []
+    if wish.type not in AT_MARKET and wish.price is None:
+        missing.append({"field": "price", "reason": "a pending order needs its price"})
+    if wish.type in _STOP_LIMITS and wish.stoplimit is None:
+        missing.append({"field": "stoplimit", "reason": "a stop-limit order needs it"})
+    if wish.type not in _STOP_LIMITS and wish.stoplimit is not None:
+        missing.append({"field": "stoplimit", "reason": "only for stop-limit orders"})
+    missing += lifetime_faults(wish.lifetime, wish.expiration_ms)
+    if wish.type in AT_MARKET and (wish.lifetime or wish.expiration_ms):
+        missing.append({"field": "expiration", "reason": "only for pending orders"})
+    if missing:
+        raise InvalidParams(errors=missing)
+
+
+def lifetime_faults(lifetime: OrderTime | None, expiration_ms: int | None) -> list[dict[str, str]]:
+    """Return what does not fit together in a lifetime."""
+    ends = lifetime in (OrderTime.SPECIFIED, OrderTime.SPECIFIED_DAY)
+    if ends and expiration_ms is None:
+        return [{"field": "expiration", "reason": "needed with this type_time"}]
+    if lifetime is not None and not ends and expiration_ms is not None:
+        return [{"field": "expiration", "reason": "not with this type_time"}]
+    return []
+
+
+def _request(
+    terminal: GuardedTerminal, wish: Wish, handling: Handling, grid: Grid
+) -> TradeRequest:
+    at_market = wish.type in AT_MARKET
+    lifetime = wish.lifetime
+    if lifetime is None:
+        lifetime = OrderTime.GTC if wish.expiration_ms is None else OrderTime.SPECIFIED
+    optional = _optional(grid)
+    return TradeRequest(
+        action=TradeAction.DEAL if at_market else TradeAction.PENDING,
+        magic=wish.magic,
+        symbol=wish.symbol,
+        volume=float(grid.volume(wish.volume, at_most=wish.closable)),
+        price=optional("price", wish.price) or (_market(grid.info, wish.type) if at_market else 0),
+        stoplimit=optional("stoplimit", wish.stoplimit),
+        sl=optional("sl", wish.sl),
+        tp=optional("tp", wish.tp),
+        deviation=wish.deviation,
+        type=int(wish.type),
+        type_filling=int(wish.filling or OrderFilling.FOK),
+        type_time=int(lifetime),
+        expiration=broker_seconds(terminal, wish.expiration_ms),
+        comment=comment_of(terminal, handling, wish.comment),
+    )
+
+
+def _optional(grid: Grid) -> Callable[[Any, Decimal | None], float]:
+    def price(name: Any, given: Decimal | None) -> float:
+        return float(grid.price(name, given)) if given else 0.0
+
+    return price
+
+
+def _market(info: SymbolInfo, order_type: OrderType) -> float:
+    return info.ask if order_type in BUYS else info.bid
+
+
+def broker_seconds(terminal: GuardedTerminal, utc_ms: int | None) -> int:
+    """Return a moment as MetaTrader wants it; 0 for none."""
+    return 0 if utc_ms is None else terminal.clock.to_broker_ms(utc_ms) // 1000
+
+
+def comment_of(terminal: GuardedTerminal, handling: Handling, comment: str) -> str:
+    """Return the comment that goes to the broker: the tag of the id, then the caller's."""
+    hello = terminal.hello
+    login, server = (0, "") if hello is None else (hello.login, hello.server)
+    return tagged_comment(login, server, handling.client_order_id, comment)

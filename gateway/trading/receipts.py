@@ -1,0 +1,198 @@
+"""What a caller gets for a trade: put together from the request, the answer and the deal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from ea_bridge import commands
+from ea_bridge.model import (
+    Deal,
+    OrderState,
+    TradeAction,
+    TradeRequest,
+    TradeResult,
+    TradeRetcode,
+)
+from gateway import shapes
+from gateway.errors import GatewayError
+from gateway.translation import check_result, retcode_name, word, words
+
+from .filling import AT_MARKET
+from .grid import Name, exact
+from .guard import GuardedTerminal, Sent
+from .handling import Handling
+from .refusals import BUYS
+
+DEAL_DELAYS_S = (0.0, 0.02, 0.05, 0.1, 0.2)
+"""When to look for a deal: some terminals know it only a while after the fill."""
+MT4_RECEIPT_LACKS = ("deal", "filling", "request_id", "retcode_external")
+_FILLED = frozenset({TradeRetcode.DONE, TradeRetcode.DONE_PARTIAL})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trade:
+    """A request that is ready to be sent, and what the receipt has to say of it."""
+
+    request: TradeRequest
+    handling: Handling
+    position: int | None = None
+    """The position that it is about, if that is known before."""
+    state: OrderState | None = None
+    """Of the order, when the request has been carried out; ``None``: there is no order, or the
+    answer tells."""
+    price: float | None = None
+    """What the caller asked for."""
+    tried: Sequence[int] = ()
+    moved: list[Name] = field(default_factory=list)
+
+
+async def receipt_for(terminal: GuardedTerminal, trade: Trade, sent: Sent) -> shapes.OrderReceipt:
+    """Return the receipt of a trade that the broker took."""
+    result, request = sent.result, trade.request
+    deals: list[Deal] = []
+    fills = request.action == TradeAction.DEAL and result.retcode in _FILLED
+    if fills and not (result.price and result.position):
+        deals = await find_deals(terminal, result)
+    outcome = _outcome(terminal, trade, result, deals)
+    return {
+        "sent": True,
+        "changed": result.retcode != TradeRetcode.NO_CHANGES,
+        "order": outcome,
+        "filling": _filling(terminal, trade),
+        "normalized": trade.moved,
+        "check": None,
+        "timing_ms": {"queue": sent.queue_ms, "terminal": sent.terminal_ms},
+        "unavailable": list(MT4_RECEIPT_LACKS) if terminal.platform == "mt4" else [],
+    }
+
+
+async def checked_only(terminal: GuardedTerminal, trade: Trade) -> shapes.OrderReceipt:
+    """Return the receipt of a trade that was only validated.
+
+    Terminals without ``OrderCheck`` (MetaTrader 4) have no ``check``: then the gateway's own
+    checks are all that was done, and ``unavailable`` says so.
+    """
+    terminal.check_tradable()
+    check = None
+    lacks = list(MT4_RECEIPT_LACKS) if terminal.platform == "mt4" else []
+    if terminal.can("check"):
+        check = check_result(await terminal.request(commands.ORDER_CHECK, trade.request))
+    else:
+        lacks.append("check")
+    unsent = TradeResult(retcode=0)
+    return {
+        "sent": False,
+        "changed": False,
+        "order": _outcome(terminal, trade, unsent, []),
+        "filling": _filling(terminal, trade),
+        "normalized": trade.moved,
+        "check": check,
+        "timing_ms": {"queue": trade.handling.deadline.passed_ms(), "terminal": 0.0},
+        "unavailable": lacks,
+    }
+
+
+async def find_deals(terminal: GuardedTerminal, result: TradeResult) -> list[Deal]:
+    """Return the deals of an order that was just filled, waiting a little for them.
+
+    Empty if they do not turn up, or where the terminal has no deals.
+    """
+    if not terminal.can("deals") or not result.order:
+        return []
+    params = commands.HistoryParams(ticket=result.order)
+    for delay_s in DEAL_DELAYS_S:
+        await asyncio.sleep(delay_s)
+        try:
+            deals = await terminal.request(commands.HISTORY_DEALS_GET, params)
+        except GatewayError:
+            return []  # the trade is done: its receipt must not fail over a detail
+        if deals:
+            return deals
+    return []
+
+
+def _outcome(
+    terminal: GuardedTerminal, trade: Trade, result: TradeResult, deals: list[Deal]
+) -> shapes.OrderOutcome:
+    request = trade.request
+    trades = request.action in (TradeAction.DEAL, TradeAction.PENDING)
+    filled = request.action == TradeAction.DEAL and result.retcode in _FILLED
+    volume = result.volume or request.volume
+    return {
+        "order": result.order or request.order or None,
+        "deal": result.deal or (deals[0].ticket if deals else None),
+        "position": result.position or _position(deals) or trade.position,
+        "client_order_id": trade.handling.client_order_id,
+        "symbol": request.symbol,
+        "side": ("buy" if request.type in BUYS else "sell") if trades else None,
+        "type": _type(request),
+        "state": _state(trade, result),
+        "volume": request.volume or None,
+        "filled_volume": volume if filled else 0.0,
+        "price": trade.price,
+        "avg_price": (result.price or _average(deals)) if filled else None,
+        "sl": request.sl or None,
+        "tp": request.tp or None,
+        "magic": request.magic,
+        "comment": request.comment,
+        "bid": result.bid or None,
+        "ask": result.ask or None,
+        "retcode": result.retcode,
+        "retcode_name": retcode_name(result.retcode) if result.retcode else None,
+        "retcode_external": result.retcode_external,
+        "request_id": result.request_id,
+        "time": terminal.now_ms(),
+    }
+
+
+def _type(request: TradeRequest) -> str | None:
+    if request.action == TradeAction.SLTP:
+        return None
+    if request.action == TradeAction.CLOSE_BY:
+        return "close_by"
+    return word(words.ORDER_TYPE, request.type)
+
+
+def _state(trade: Trade, result: TradeResult) -> str | None:
+    if trade.request.action == TradeAction.SLTP:
+        return None
+    if not result.retcode:
+        return word(words.ORDER_STATE, OrderState.STARTED)
+    state = trade.state
+    if state is None:
+        state = {
+            TradeRetcode.DONE: OrderState.FILLED,
+            TradeRetcode.DONE_PARTIAL: OrderState.PARTIAL,
+        }.get(TradeRetcode(result.retcode), OrderState.PLACED)
+    return word(words.ORDER_STATE, state)
+
+
+def _position(deals: list[Deal]) -> int:
+    return next((deal.position_id for deal in deals if deal.position_id), 0)
+
+
+def _average(deals: list[Deal]) -> float | None:
+    """Average price of the fills, weighted by volume."""
+    volume = sum((exact(deal.volume) for deal in deals), Decimal())
+    if not volume:
+        return None
+    paid = sum((exact(deal.volume) * exact(deal.price) for deal in deals), Decimal())
+    return float(round(paid / volume, 8))
+
+
+def _filling(terminal: GuardedTerminal, trade: Trade) -> shapes.Filling | None:
+    request = trade.request
+    placed = request.action == TradeAction.PENDING or request.type in AT_MARKET
+    if terminal.platform == "mt4" or not placed or request.action not in _WITH_FILLING:
+        return None
+    tried = [*trade.tried, request.type_filling]
+    return {
+        "chosen": word(words.ORDER_FILLING, request.type_filling),
+        "tried": [word(words.ORDER_FILLING, one) for one in tried],
+    }
+
+
+_WITH_FILLING = frozenset({TradeAction.DEAL, TradeAction.PENDING})
