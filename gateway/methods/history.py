@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -16,6 +16,7 @@ from ea_bridge.model import Deal, Order
 from gateway import shapes, translation
 from gateway.auth.caller import Scope
 from gateway.catalogue import Call, method
+from gateway.clock import BrokerClock
 from gateway.errors import (
     InvalidParams,
     MethodNotSupported,
@@ -55,7 +56,8 @@ class _Item:
     at_ms: int
     ticket: int
     list: str
-    shape: Any
+    symbol: str
+    noun: Any
 
 
 @method(
@@ -108,12 +110,12 @@ async def get_history_orders(
         start = read_cursor(cursor, 0, 2**53)
     items = await _items(terminal, kind, chosen)
     if symbol is not None:
-        items = [item for item in items if item.shape["symbol"] == symbol]
+        items = [item for item in items if item.symbol == symbol]
     items.sort(key=lambda item: (item.at_ms, item.list, item.ticket))
     page, following = _page(items, start, limit)
     lists: dict[str, list[Any]] = defaultdict(list)
     for item in page:
-        lists[item.list].append(item.shape)
+        lists[item.list].append(_SHAPE[item.list](item.noun, terminal.clock))
     return {
         "kind": kind,
         "orders": lists["orders"],
@@ -131,9 +133,8 @@ def _chosen(
         raise InvalidParams(errors=[{"field": "position", "reason": "not beside ticket"}])
     if ticket is not None or position is not None:
         if from_ is not None or to is not None:
-            raise InvalidParams(
-                errors=[{"field": "from", "reason": "not beside ticket, position"}]
-            )
+            reason = "not beside ticket or position"
+            raise InvalidParams(errors=[{"field": "from", "reason": reason}])
         return HistoryParams(ticket=ticket, position=position)
     now_ms = call.daemon.now_ms()
     last = now_ms + SLACK_MS if to is None else to
@@ -157,27 +158,33 @@ def _page(items: list[_Item], start: Cursor, limit: int) -> tuple[list[_Item], s
     return page, str(Cursor(last_ms, told))
 
 
+def _as_it_is(one: shapes.HistoryPosition, _: BrokerClock) -> shapes.HistoryPosition:
+    return one
+
+
+_SHAPE: dict[str, Callable[[Any, BrokerClock], Any]] = {
+    "orders": translation.order,
+    "deals": translation.deal,
+    "positions": _as_it_is,
+}
+
+
 async def _items(
     terminal: GuardedTerminal, kind: shapes.Kind, chosen: HistoryParams
 ) -> list[_Item]:
-    clock = terminal.clock
     items: list[_Item] = []
     if kind in ("orders", "orders_deals"):
         orders = await _patiently(terminal, commands.HISTORY_ORDERS_GET, chosen)
-        items += [
-            _Item(_ended(one), one.ticket, "orders", translation.order(one, clock))
-            for one in orders
-        ]
+        items += [_Item(_ended(one), one.ticket, "orders", one.symbol, one) for one in orders]
     if kind in ("deals", "orders_deals"):
         deals = await _patiently(terminal, commands.HISTORY_DEALS_GET, chosen)
-        items += [
-            _Item(_happened(one), one.ticket, "deals", translation.deal(one, clock))
-            for one in deals
-        ]
+        items += [_Item(_happened(one), one.ticket, "deals", one.symbol, one) for one in deals]
     if kind == "positions":
         found = await _positions(terminal, chosen)
         items += [
-            _Item(one["broker_time_close"] or 0, one["position_id"], "positions", one)
+            _Item(
+                one["broker_time_close"] or 0, one["position_id"], "positions", one["symbol"], one
+            )
             for one in found
         ]
     return items
