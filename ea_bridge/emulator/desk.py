@@ -1,0 +1,295 @@
+"""The desk of the emulated terminal: one answer a command, from its market and its broker."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable
+from typing import Any
+
+from ea_bridge import commands, model
+from ea_bridge.commands import COMMANDS
+from ea_bridge.model import MT4_TIMEFRAMES, Timeframe
+from ea_bridge.model.struct import Struct
+
+from .broker import Broker
+from .prices import Market
+
+MAX_ROWS = 100_000
+"""Bars or ticks in one answer: the terminal's ``maxbars``."""
+
+UNKNOWN_SYMBOL, SYMBOL_NOT_SELECTED, NO_HISTORY = 4301, 4302, 4401
+INVALID_PARAMETER, NOT_SUPPORTED, NO_BOOK = 4003, 4014, 4901
+
+
+class Failed(Exception):
+    """The command cannot be answered; carries MQL's run-time error."""
+
+    def __init__(self, err: int, message: str) -> None:
+        super().__init__(message)
+        self.err = err
+
+
+class Desk:
+    """Answers commands as MetaTrader's functions would.
+
+    Args:
+        market: prices.
+        broker: the account.
+        platform: ``mt4`` lacks depth, ticks, deals and twelve timeframes.
+        now_msc: the broker's wall clock.
+        utc_s: the same moment as UTC, in seconds: the PC's clock.
+
+    """
+
+    def __init__(
+        self,
+        market: Market,
+        broker: Broker,
+        platform: str,
+        now_msc: Callable[[], int],
+        utc_s: Callable[[], int],
+    ) -> None:
+        self.market = market
+        self.broker = broker
+        self.platform = platform
+        self.selected = set(market.symbols())
+        self._now_msc = now_msc
+        self._utc_s = utc_s
+        self._answers: dict[str, Callable[[Any], Any]] = {
+            commands.ACCOUNT_GET.op: lambda _: self.account(),
+            commands.TERMINAL_GET.op: lambda _: self.terminal(),
+            commands.CLOCK_GET.op: lambda _: self.clock(),
+            commands.SYMBOLS_GET.op: self.symbols,
+            commands.SYMBOL_GET.op: self.symbol,
+            commands.SYMBOL_SELECT.op: self.select,
+            commands.TICK_GET.op: self.tick,
+            commands.BOOK_GET.op: self.book,
+            commands.RATES_GET.op: self.rates,
+            commands.TICKS_GET.op: self.ticks,
+            commands.POSITIONS_GET.op: lambda p: broker.positions(p.symbol, p.ticket),
+            commands.ORDERS_GET.op: lambda p: broker.orders(p.symbol, p.ticket),
+            commands.HISTORY_ORDERS_GET.op: lambda p: broker.history_orders(
+                p.from_s, p.to_s, p.ticket, p.position
+            ),
+            commands.HISTORY_DEALS_GET.op: lambda p: broker.history_deals(
+                p.from_s, p.to_s, p.ticket, p.position
+            ),
+            commands.ORDER_SEND.op: lambda p: broker.send(p, now_msc()),
+            commands.ORDER_CHECK.op: lambda p: broker.check(p, now_msc()),
+            commands.ORDER_CALC_MARGIN.op: self.margin,
+            commands.ORDER_CALC_PROFIT.op: self.profit,
+        }
+
+    @property
+    def caps(self) -> tuple[str, ...]:
+        """What this terminal can do beyond the least."""
+        return () if self.platform == "mt4" else ("ticks", "book", "deals", "check")
+
+    def answer(self, op: str, params: Struct) -> Any:
+        """Return the result of a command.
+
+        Raises:
+            Failed: with MQL's error number.
+
+        """
+        command = COMMANDS[op]
+        if command.needs and command.needs not in self.caps:
+            raise Failed(NOT_SUPPORTED, f"MetaTrader 4 cannot do {op}")
+        return self._answers[op](params)
+
+    # --- account and terminal --------------------------------------------------------------
+
+    def account(self) -> model.Account:
+        """``AccountInfo*``; MetaTrader 4 knows less."""
+        account = self.broker.account()
+        if self.platform == "mt5":
+            return account
+        unknown = {
+            name: None
+            for name in (
+                "margin_mode",
+                "fifo_close",
+                "assets",
+                "liabilities",
+                "commission_blocked",
+                "margin_initial",
+                "margin_maintenance",
+                "currency_digits",
+            )
+        }
+        return model.Account(**{**_fields(account), **unknown})
+
+    def terminal(self) -> model.Terminal:
+        """``TerminalInfo*`` of a terminal that nobody installed: no paths, no community."""
+        switches = self.broker.switches
+        common: dict[str, Any] = {
+            "connected": switches.connected,
+            "trade_allowed": switches.autotrading,
+            "company": "mt-gateway",
+            "language": "English",
+            "maxbars": MAX_ROWS,
+            "codepage": 0,
+        }
+        if self.platform == "mt4":
+            return model.Terminal(
+                build=1440, name="Emulated MetaTrader 4", dlls_allowed=True, **common
+            )
+        return model.Terminal(
+            build=5200,
+            name="Emulated MetaTrader 5",
+            ping_last=1000,
+            tradeapi_disabled=False,
+            notifications_enabled=False,
+            mqid=False,
+            community_balance=0.0,
+            retransmission=0.0,
+            **common,
+        )
+
+    def clock(self) -> model.Clock:
+        """``TimeCurrent`` and its siblings; ``tcur`` is the stamp of the newest quote."""
+        now_s, utc_s = self._now_msc() // 1000, self._utc_s()
+        stamps = [tick.time_msc for name in self.selected if (tick := self.market.tick(name))]
+        return model.Clock(
+            tcur=max(stamps, default=0) // 1000,
+            tgmt=utc_s,
+            tlocal=utc_s,
+            tsrv=now_s if self.platform == "mt5" else None,
+        )
+
+    # --- symbols and prices ----------------------------------------------------------------
+
+    def symbols(self, params: commands.SymbolsParams) -> list[model.SymbolName]:
+        """The list of symbols; ``group`` as in the MetaTrader5 package."""
+        return [
+            model.SymbolName(name=name, path=info.path, select=name in self.selected)
+            for name, info in self.market.symbols().items()
+            if in_group(name, params.group) and (not params.selected or name in self.selected)
+        ]
+
+    def symbol(self, params: commands.SymbolParams) -> model.SymbolInfo:
+        """``SymbolInfo*`` with the present quote."""
+        self._known(params.symbol)
+        info = self.market.symbol_info(params.symbol)
+        changes: dict[str, Any] = {"select": params.symbol in self.selected}
+        changes["visible"] = changes["select"]
+        if self.platform == "mt4":
+            changes |= dict.fromkeys(
+                (
+                    "trade_calc_mode",
+                    "ticks_bookdepth",
+                    "filling_mode",
+                    "expiration_mode",
+                    "order_mode",
+                    "order_gtc_mode",
+                    "chart_mode",
+                    "trade_tick_value_profit",
+                    "trade_tick_value_loss",
+                    "volume_limit",
+                    "custom",
+                    "margin_hedged_use_leg",
+                )
+            )
+        return model.SymbolInfo(**{**_fields(info), **changes})
+
+    def select(self, params: commands.SelectParams) -> commands.Selected:
+        """Market Watch; a symbol with positions or orders cannot be taken out."""
+        self._known(params.symbol)
+        busy = self.broker.positions(params.symbol) or self.broker.orders(params.symbol)
+        if params.enable:
+            self.selected.add(params.symbol)
+        elif not busy:
+            self.selected.discard(params.symbol)
+        return commands.Selected(symbol=params.symbol, select=params.symbol in self.selected)
+
+    def tick(self, params: commands.SymbolParams) -> model.Tick:
+        """``SymbolInfoTick``."""
+        self._selected(params.symbol)
+        tick = self.market.tick(params.symbol)
+        return tick if tick is not None else model.Tick(time_msc=0, bid=0.0, ask=0.0)
+
+    def book(self, params: commands.SymbolParams) -> list[model.BookEntry]:
+        """``MarketBookGet``."""
+        self._selected(params.symbol)
+        if not self.market.symbols()[params.symbol].ticks_bookdepth:
+            raise Failed(NO_BOOK, f"no depth of market for {params.symbol}")
+        return self.market.book(params.symbol)
+
+    def rates(self, params: commands.RatesParams) -> list[model.Bar]:
+        """``CopyRates``, in its three forms."""
+        self._selected(params.symbol)
+        try:
+            timeframe = Timeframe(params.timeframe)
+        except ValueError:
+            raise Failed(INVALID_PARAMETER, f"no timeframe {params.timeframe}") from None
+        if self.platform == "mt4" and timeframe not in MT4_TIMEFRAMES:
+            raise Failed(INVALID_PARAMETER, f"MetaTrader 4 has no {timeframe.name}")
+        return self.market.bars(
+            params.symbol,
+            timeframe,
+            start=params.start,
+            count=None if params.count is None else min(params.count, MAX_ROWS),
+            from_s=params.from_s,
+            to_s=params.to_s,
+        )
+
+    def ticks(self, params: commands.TicksParams) -> list[model.Tick]:
+        """``CopyTicks`` and ``CopyTicksRange``."""
+        self._selected(params.symbol)
+        return self.market.ticks(
+            params.symbol,
+            from_msc=params.from_msc,
+            to_msc=params.to_msc,
+            count=min(params.count or MAX_ROWS, MAX_ROWS),
+            flags=params.flags,
+        )
+
+    # --- calculations ----------------------------------------------------------------------
+
+    def margin(self, params: commands.MarginParams) -> commands.Amount:
+        """``OrderCalcMargin``."""
+        self._known(params.symbol)
+        value = self.broker.calc_margin(params.type, params.symbol, params.volume, params.price)
+        return _amount(value)
+
+    def profit(self, params: commands.ProfitParams) -> commands.Amount:
+        """``OrderCalcProfit``."""
+        self._known(params.symbol)
+        return _amount(
+            self.broker.calc_profit(
+                params.type, params.symbol, params.volume, params.price_open, params.price_close
+            )
+        )
+
+    def _known(self, symbol: str) -> None:
+        if symbol not in self.market.symbols():
+            raise Failed(UNKNOWN_SYMBOL, f"unknown symbol {symbol}")
+
+    def _selected(self, symbol: str) -> None:
+        self._known(symbol)
+        if symbol not in self.selected:
+            raise Failed(SYMBOL_NOT_SELECTED, f"{symbol} is not in Market Watch")
+
+
+def in_group(name: str, group: str | None) -> bool:
+    """Whether a symbol is in a group like ``"*USD*,!EURUSD"``: conditions in their order,
+    ``!`` takes out again.
+    """
+    if group is None:
+        return True
+    found = False
+    for part in group.split(","):
+        pattern = part.strip()
+        if fnmatch.fnmatchcase(name, pattern.removeprefix("!")):
+            found = not pattern.startswith("!")
+    return found
+
+
+def _amount(value: float | None) -> commands.Amount:
+    if value is None:
+        raise Failed(INVALID_PARAMETER, "neither buy nor sell, or a currency without a quote")
+    return commands.Amount(value=value)
+
+
+def _fields(struct: Struct) -> dict[str, Any]:
+    return {name: getattr(struct, name) for name in struct.__struct_fields__}

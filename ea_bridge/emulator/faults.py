@@ -1,0 +1,63 @@
+"""How an emulated terminal misbehaves when it is told to.
+
+Each counter says how often the fault is still to happen; it counts down by itself, so that a
+test (or ``mt-gateway emulator --fault cut_after_ack=1``) gets exactly what it asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+
+class UnknownFault(ValueError):
+    """There is no fault of that name, or its value is not a whole number."""
+
+
+@dataclass(kw_only=True)
+class Faults:
+    """What goes wrong, and how often. All off by default."""
+
+    cut_before_ack: int = 0
+    """Trades on whose arrival the link breaks; they are not executed."""
+    cut_after_ack: int = 0
+    """Trades that are taken and executed, after which the link breaks instead of the answer."""
+    lose_result: int = 0
+    """Trades that are taken and executed but never answered; the link stays."""
+    delay_result_ms: int = 0
+    """How late the answers to trades are."""
+    mute: int = 0
+    """Heartbeats to leave out."""
+    zero_first_tick: int = 0
+    """Symbols whose first tick after a watch has prices of 0 (as some brokers send)."""
+    deals_lag: int = 0
+    """History requests after a fill that do not see the new deal yet."""
+    garbage: int = 0
+    """Heartbeats that are followed by a line which is not JSON."""
+    wrong_proof: int = 0
+    """Handshakes with a proof made from another token."""
+
+    @classmethod
+    def parse(cls, words: list[str]) -> Faults:
+        """Build from ``name=count`` words.
+
+        Raises:
+            UnknownFault: the message lists the names there are.
+
+        """
+        known = {field.name for field in fields(cls)}
+        faults = cls()
+        for word in words:
+            name, _, value = word.partition("=")
+            if name not in known or not value.isdigit():
+                raise UnknownFault(
+                    f"{word!r}: write NAME=COUNT with one of {', '.join(sorted(known))}"
+                )
+            setattr(faults, name, int(value))
+        return faults
+
+    def take(self, name: str) -> bool:
+        """Whether the fault happens now; if so it is counted down."""
+        left: int = getattr(self, name)
+        if left > 0:
+            setattr(self, name, left - 1)
+        return left > 0

@@ -1,0 +1,89 @@
+"""What a terminal pushes of the market: ticks from a cursor, books, bars.
+
+Like the EA's tick pump it pulls from the terminal's tick history, so that a stream goes on
+exactly where the daemon left off, whatever happened to the link in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ea_bridge.model import Tick, Timeframe
+
+TickRow = tuple[int, int, str, str, float, int, int]
+
+
+@dataclass
+class Watch:
+    """What is pushed of one symbol, and how far."""
+
+    sym: int
+    symbol: str
+    digits: int
+    ticks: bool = False
+    book: bool = False
+    timeframes: tuple[Timeframe, ...] = ()
+    last_msc: int = 0
+    n_same_msc: int = 0
+    behind: bool = False
+    """Ticks since the cursor were missed; they come from the terminal's history."""
+    zero_first: bool = False
+    """The next tick goes out without prices, as the first one of some brokers does."""
+
+    @property
+    def active(self) -> bool:
+        return self.ticks or self.book or bool(self.timeframes)
+
+    def rows(self, ticks: list[Tick]) -> Iterator[TickRow]:
+        """Turn ticks from ``last_msc`` on into rows, skip those that were sent, move on."""
+        skip = self.n_same_msc
+        for tick in ticks:
+            if tick.time_msc < self.last_msc:
+                continue
+            if tick.time_msc == self.last_msc and skip:
+                skip -= 1
+                continue
+            if tick.time_msc > self.last_msc:
+                self.last_msc, self.n_same_msc, skip = tick.time_msc, 0, 0
+            self.n_same_msc += 1
+            yield self._row(tick)
+
+    def _row(self, tick: Tick) -> TickRow:
+        bid, ask = tick.bid, tick.ask
+        if self.zero_first:
+            self.zero_first, bid, ask = False, 0.0, 0.0
+        digits = self.digits
+        return (
+            self.sym,
+            tick.time_msc,
+            f"{bid:.{digits}f}",
+            f"{ask:.{digits}f}",
+            tick.last,
+            tick.volume,
+            tick.flags,
+        )
+
+
+@dataclass
+class Watches:
+    """The symbols that the daemon listens to, by the index that ticks carry."""
+
+    by_symbol: dict[str, Watch] = field(default_factory=dict)
+
+    def of(self, symbol: str, digits: int) -> Watch:
+        """The watch of a symbol; its index stays the same for the terminal's life."""
+        watch = self.by_symbol.get(symbol)
+        if watch is None:
+            watch = Watch(len(self.by_symbol), symbol, digits)
+            self.by_symbol[symbol] = watch
+        return watch
+
+    def silence(self) -> None:
+        """Push nothing until asked again: a new link starts without watches."""
+        for watch in self.by_symbol.values():
+            watch.ticks = watch.book = False
+            watch.timeframes = ()
+
+    def active(self) -> list[Watch]:
+        return [watch for watch in self.by_symbol.values() if watch.active]

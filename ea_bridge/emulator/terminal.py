@@ -1,0 +1,354 @@
+"""The emulated terminal without its wire: what the EA does between two calls of the socket.
+
+It answers commands (:mod:`.desk`), pulls ticks of watched symbols from a cursor (:mod:`.pump`),
+and tells of trades in counted events that it can tell again. No I/O: :mod:`.link` gives it a
+wire, and the clock is an argument.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from ea_bridge import commands
+from ea_bridge.commands import COMMANDS
+from ea_bridge.model import MT4_TIMEFRAMES, Account, MarginMode, Tick, Timeframe
+from ea_bridge.protocol.handshake import SPAN
+from ea_bridge.protocol.messages import (
+    AccountEvent,
+    BarEvent,
+    Book,
+    Cmd,
+    Hb,
+    Hello,
+    Lost,
+    Message,
+    Pnl,
+    Res,
+    State,
+    Ticks,
+    Trade,
+)
+
+from .broker import Broker
+from .desk import INVALID_PARAMETER, MAX_ROWS, NOT_SUPPORTED, Desk, Failed
+from .faults import Faults
+from .prices import BarBuilder, Market
+from .pump import TickRow, Watch, Watches
+
+EA_VERSION = "1.0.0"
+ROWS_PER_PART = 2000
+"""Of a long answer; more goes into further parts."""
+ROWS_PER_FRAME = 128
+"""Ticks in one frame."""
+MAX_TRADE_EVENTS = 1024
+"""Told but not acknowledged; MetaTrader's own queue of transactions is as long."""
+MAX_EXECUTED = 256
+"""Trades whose results are kept, to answer a command that comes again."""
+SUMMARY_MS = 250
+"""Account and floating profit are told no more often than this."""
+
+_encoder = msgspec.json.Encoder()
+
+
+class EmulatedTerminal:
+    """One terminal with one account.
+
+    Args:
+        market: prices; the terminal advances it.
+        broker: the account.
+        platform: ``mt4`` or ``mt5``.
+        now_msc: the broker's wall clock in milliseconds.
+        utc_s: the same moment in UTC seconds.
+        faults: how it misbehaves.
+
+    """
+
+    def __init__(
+        self,
+        market: Market,
+        broker: Broker,
+        platform: str,
+        *,
+        now_msc: Callable[[], int],
+        utc_s: Callable[[], int],
+        faults: Faults | None = None,
+    ) -> None:
+        self.faults = faults or Faults()
+        self.desk = Desk(market, broker, platform, now_msc, utc_s)
+        self.platform = platform
+        self._market, self._broker = market, broker
+        self._now_msc, self._utc_s = now_msc, utc_s
+        self._boot = secrets.token_hex(4)
+        self._watches = Watches()
+        self._q = 0
+        self._untold: list[tuple[str, Tick]] = []
+        self._builders: dict[tuple[str, Timeframe], BarBuilder] = {}
+        self._unacknowledged: deque[Trade | State] = deque(maxlen=MAX_TRADE_EVENTS)
+        self._executed: OrderedDict[int, list[Res]] = OrderedDict()
+        self._switches: tuple[bool, bool, bool] | None = None
+        self._account: Account | None = None
+        self._summary_due_msc = 0
+        self._linked = False
+
+    # --- the link's life -------------------------------------------------------------------
+
+    def hello(self, tid: str, cnonce: str) -> Hello:
+        """Say who we are."""
+        account = self._broker.account()
+        mode = "hedging" if account.margin_mode == MarginMode.RETAIL_HEDGING else "netting"
+        return Hello(
+            proto=SPAN,
+            tid=tid,
+            cnonce=cnonce,
+            boot=self._boot,
+            platform=self.platform,
+            login=account.login,
+            server=account.server,
+            ea=EA_VERSION,
+            build=self.desk.terminal().build,
+            company=account.company,
+            currency=account.currency,
+            mode=mode,
+            trade="demo",
+            caps=",".join(self.desk.caps),
+            q=self._q,
+        )
+
+    def link_ready(self, ack: int) -> list[Message]:
+        """Begin anew: tell again what the daemon does not have; push nothing until asked."""
+        self._linked = True
+        self._watches.silence()
+        self._account = None
+        self.acknowledged(ack)
+        first = self._unacknowledged[0].q if self._unacknowledged else self._q + 1
+        lost: list[Message] = [Lost(start=ack + 1)] if first > ack + 1 else []
+        return [*lost, *self._unacknowledged]
+
+    def link_lost(self) -> None:
+        """The wire is gone; trades are counted on and kept."""
+        self._linked = False
+
+    def acknowledged(self, q: int) -> None:
+        """The daemon has the events up to ``q``."""
+        while self._unacknowledged and self._unacknowledged[0].q <= q:
+            self._unacknowledged.popleft()
+
+    def heartbeat(self, n: int, unsent: int) -> Hb:
+        """Show that we are alive, and the clocks."""
+        clock, switches = self.desk.clock(), self._broker.switches
+        return Hb(
+            q=self._q,
+            n=n,
+            broker=switches.connected,
+            autotrading=switches.autotrading,
+            backlog=unsent,
+            tcur=clock.tcur,
+            tgmt=clock.tgmt,
+        )
+
+    # --- commands --------------------------------------------------------------------------
+
+    def is_trade(self, cmd: Cmd) -> bool:
+        """Whether a command is acknowledged before it is executed."""
+        command = COMMANDS.get(cmd.op)
+        return command is not None and command.trades
+
+    def execute(self, cmd: Cmd) -> list[Res]:
+        """Do what is asked, once: a trade that comes again gets the stored answer."""
+        if cmd.id in self._executed:
+            return self._executed[cmd.id]
+        self._catch_up()
+        try:
+            answer = self._answer(cmd)
+        except Failed as failed:
+            answer = [Res(id=cmd.id, ok=False, err=failed.err, msg=str(failed))]
+        if self.is_trade(cmd):
+            self._executed[cmd.id] = answer
+            if len(self._executed) > MAX_EXECUTED:
+                self._executed.popitem(last=False)
+        return answer
+
+    def _answer(self, cmd: Cmd) -> list[Res]:
+        if cmd.op not in COMMANDS:
+            raise Failed(NOT_SUPPORTED, "unknown command")
+        if cmd.params is msgspec.UNSET:
+            raise Failed(INVALID_PARAMETER, f"the params of {cmd.op} are malformed")
+        if isinstance(cmd.params, commands.WatchParams):
+            return _parts(cmd.id, self._watch(cmd.params))
+        if cmd.op == commands.HISTORY_DEALS_GET.op and self.faults.take("deals_lag"):
+            return _parts(cmd.id, [])
+        return _parts(cmd.id, self.desk.answer(cmd.op, cmd.params))
+
+    def _watch(self, params: commands.WatchParams) -> commands.Watched:
+        tick = self.desk.tick(commands.SymbolParams(symbol=params.symbol))
+        watch = self._watches.of(params.symbol, self._market.symbols()[params.symbol].digits)
+        if params.book and "book" not in self.desk.caps:
+            raise Failed(NOT_SUPPORTED, "MetaTrader 4 has no order book")
+        watch.timeframes = _timeframes(params.bars, self.platform)
+        for timeframe in watch.timeframes:
+            self._builders[watch.symbol, timeframe] = self._market.builder(watch.symbol, timeframe)
+        if params.ticks and (params.last_msc or not watch.ticks):
+            watch.last_msc = params.last_msc or tick.time_msc + 1
+            watch.n_same_msc = params.n_same_msc
+            watch.behind = bool(params.last_msc)
+            watch.zero_first = self.faults.take("zero_first_tick")
+        watch.ticks, watch.book = params.ticks, params.book
+        return commands.Watched(sym=watch.sym, symbol=watch.symbol, digits=watch.digits)
+
+    # --- what it tells by itself -------------------------------------------------------------
+
+    def pulse(self) -> tuple[list[Message], bool]:
+        """Let the market move on and return what there is to tell; whether there is more."""
+        ticks = self._untold + self._advance()
+        self._untold = []
+        messages = self.take_trade_events()
+        if self._linked:
+            messages += self._tick_frames(ticks)
+            messages += self._bars_and_books(ticks)
+            messages += self._summary()
+        return messages, self._market.behind
+
+    def take_trade_events(self) -> list[Message]:
+        """Count what changed in the account since last asked; kept until acknowledged."""
+        fresh: list[Message] = []
+        for event in self._broker.take_events():
+            self._q += 1
+            said = Trade(
+                op=event.op,
+                q=self._q,
+                time_msc=event.time_msc,
+                order=event.order or msgspec.UNSET,
+                position=event.position or msgspec.UNSET,
+                deal=event.deal or msgspec.UNSET,
+            )
+            self._unacknowledged.append(said)
+            fresh.append(said)
+        return fresh + self._switch_event()
+
+    def _switch_event(self) -> list[Message]:
+        switches = self._broker.switches
+        now = (switches.connected, switches.autotrading, switches.trade_allowed)
+        before, self._switches = self._switches, now
+        if before is None or before == now:
+            return []
+        self._q += 1
+        connected, autotrading, allowed = now
+        said = State(broker=connected, autotrading=autotrading, trade_allowed=allowed, q=self._q)
+        self._unacknowledged.append(said)
+        return [said]
+
+    def _advance(self) -> list[tuple[str, Tick]]:
+        """Let time pass in the market, then at the broker, tick by tick."""
+        ticks = self._market.advance(self._now_msc())
+        for name, tick in ticks:
+            self._broker.on_tick(name, tick, tick.time_msc)
+        self._broker.on_time(self._market.now_msc)
+        return ticks
+
+    def _catch_up(self) -> None:
+        """A command must find the market as it is now, not as it was at the last pulse."""
+        if not self._market.flat_out:
+            self._untold += self._advance()
+
+    def _tick_frames(self, ticks: list[tuple[str, Tick]]) -> list[Message]:
+        rows: list[TickRow] = []
+        for watch in self._watches.active():
+            if watch.ticks and watch.behind:
+                watch.behind = False
+                rows += watch.rows(self._missed(watch))
+        live = {watch.symbol: watch for watch in self._watches.active() if watch.ticks}
+        for name, tick in ticks:
+            if name in live:
+                rows += live[name].rows([tick])
+        return [
+            Ticks(d=rows[start : start + ROWS_PER_FRAME])
+            for start in range(0, len(rows), ROWS_PER_FRAME)
+        ]
+
+    def _missed(self, watch: Watch) -> list[Tick]:
+        return self._market.ticks(
+            watch.symbol, from_msc=watch.last_msc, to_msc=self._market.now_msc, count=MAX_ROWS
+        )
+
+    def _bars_and_books(self, ticks: list[tuple[str, Tick]]) -> list[Message]:
+        messages: list[Message] = []
+        moved: set[str] = set()
+        for name, tick in ticks:
+            watch = self._watches.by_symbol.get(name)
+            if watch is not None and watch.active:
+                moved.add(name)
+                messages += self._closed_bars(watch, tick)
+        for name in sorted(moved):
+            watch = self._watches.by_symbol[name]
+            messages += self._forming_bars(watch)
+            if watch.book:
+                book = self._market.book(name)
+                messages.append(Book(sym=watch.sym, time_msc=self._market.now_msc, d=book))
+        return messages
+
+    def _closed_bars(self, watch: Watch, tick: Tick) -> list[Message]:
+        closed = (
+            (timeframe, self._builders[watch.symbol, timeframe].add(tick))
+            for timeframe in watch.timeframes
+        )
+        return [
+            BarEvent(sym=watch.sym, timeframe=int(timeframe), d=bar, closed=True)
+            for timeframe, bar in closed
+            if bar is not None
+        ]
+
+    def _forming_bars(self, watch: Watch) -> list[Message]:
+        builders = (self._builders[watch.symbol, timeframe] for timeframe in watch.timeframes)
+        return [
+            BarEvent(sym=watch.sym, timeframe=int(builder.timeframe), d=builder.forming)
+            for builder in builders
+            if builder.forming is not None
+        ]
+
+    def _summary(self) -> list[Message]:
+        """Account and floating profit, where they changed, some times a second."""
+        now_msc = self._market.now_msc
+        if now_msc < self._summary_due_msc:
+            return []
+        self._summary_due_msc = now_msc + SUMMARY_MS
+        account = self.desk.account()
+        if account == self._account:
+            return []
+        self._account = account
+        floating = [
+            (one.ticket, one.price_current, one.swap, one.profit)
+            for one in self._broker.positions()
+        ]
+        return [AccountEvent(d=account), Pnl(d=floating)]
+
+
+def _parts(id_: int, result: Any) -> list[Res]:
+    """Return the answer; a long list in parts, each of them a list."""
+    if not isinstance(result, list) or len(result) <= ROWS_PER_PART:
+        return [Res(id=id_, ok=True, d=msgspec.Raw(_encoder.encode(result)))]
+    starts = range(0, len(result), ROWS_PER_PART)
+    return [
+        Res(
+            id=id_,
+            ok=True,
+            d=msgspec.Raw(_encoder.encode(result[start : start + ROWS_PER_PART])),
+            part=part,
+            last=start + ROWS_PER_PART >= len(result),
+        )
+        for part, start in enumerate(starts)
+    ]
+
+
+def _timeframes(codes: str, platform: str) -> tuple[Timeframe, ...]:
+    try:
+        wanted = tuple(Timeframe(int(code)) for code in codes.split(",") if code)
+    except ValueError:
+        raise Failed(INVALID_PARAMETER, f"no such timeframes: {codes}") from None
+    if platform == "mt4" and not MT4_TIMEFRAMES.issuperset(wanted):
+        raise Failed(INVALID_PARAMETER, "MetaTrader 4 has nine timeframes")
+    return wanted
