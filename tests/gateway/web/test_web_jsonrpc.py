@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -574,7 +573,7 @@ def test_any_text_gets_a_well_formed_answer(text: bytes) -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(0)
-@settings(max_examples=int(os.environ.get("FUZZ_EXAMPLES", "200000")), deadline=None)
+@settings(max_examples=200_000, deadline=None)
 @given(text=TEXTS)
 def test_any_text_gets_a_well_formed_answer_at_length(text: bytes) -> None:
     """T6, long form."""
