@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from gateway import __version__
-from gateway.cli import run
+from gateway.cli import call, documents, run, status, tail
 
 
 def build() -> typer.Typer:
@@ -21,17 +21,35 @@ def build() -> typer.Typer:
         rich_markup_mode=None,
     )
     app.callback()(_options)
-    for command in (run.demo, run.serve, run.emulator):
+    for command in (
+        run.demo,
+        run.serve,
+        run.emulator,
+        call.call,
+        tail.tail,
+        status.status,
+        documents.openrpc,
+    ):
         app.command()(command)
+    app.command(hidden=True)(documents.stubs)
     return app
 
 
 def _options(
     *,
     version: Annotated[
-        bool, typer.Option("--version", is_eager=True, help="Print the version.")
+        bool,
+        typer.Option(
+            "--version",
+            is_eager=True,
+            callback=lambda wanted: wanted and _say_version(),
+            help="Print the version.",
+        ),
     ] = False,
 ) -> None:
-    if version:
-        typer.echo(f"mt-gateway {__version__}")
-        raise typer.Exit
+    pass
+
+
+def _say_version() -> None:
+    typer.echo(f"mt-gateway {__version__}")
+    raise typer.Exit

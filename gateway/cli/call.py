@@ -1,0 +1,76 @@
+"""``call``: one method, from the shell."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from gateway.cli.complaint import Complaint
+from gateway.cli.target import AuthToken, Home, Url, find_target, talk
+
+
+def call(
+    method: Annotated[str, typer.Argument(help="get_account_info, place_order ...")],
+    params: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="VALUE is JSON, or else a text."),
+    ] = None,
+    *,
+    url: Url = None,
+    auth_token: AuthToken = None,
+    home: Home = None,
+) -> None:
+    """Call a method and print its result as JSON.
+
+    mt-gateway call get_ohlc symbol=EURUSD timeframe=H1 count=3
+    """
+    given = parse_params(params or [])
+    target = find_target(url, auth_token, home)
+
+    async def ask() -> Any:
+        from gateway.client import GatewayClient
+
+        async with GatewayClient(target.url, target.token) as client:
+            return await client.call(method, **given)
+
+    from gateway.errors import GatewayError
+
+    try:
+        result = talk(ask())
+    except GatewayError as error:
+        sys.stderr.write(json.dumps(error.as_dict(), indent=2, ensure_ascii=False) + "\n")
+        raise typer.Exit(1) from None
+    sys.stdout.write(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+
+
+def parse_params(given: list[str]) -> dict[str, Any]:
+    """Read ``key=value`` pairs; what is no JSON is a text: ``symbol=EURUSD``.
+
+    Raises:
+        Complaint: one has no ``=``, or a key comes twice.
+
+    """
+    params: dict[str, Any] = {}
+    for pair in given:
+        key, sign, text = pair.partition("=")
+        if not sign or not key:
+            raise Complaint(f"{pair}: give params as KEY=VALUE, as in symbol=EURUSD", 2)
+        if key in params:
+            raise Complaint(f"{key} is given twice", 2)
+        params[key] = _value(text)
+    return params
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except ValueError:
+        return text
+
+
+def _no_constant(name: str) -> Any:
+    """NaN and Infinity are no JSON, though Python reads them."""
+    raise ValueError(name)

@@ -1,0 +1,72 @@
+"""``status``: is the gateway there, is the terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.cli.complaint import Complaint
+from gateway.cli.target import AuthToken, Home, Url, find_target, talk
+
+if TYPE_CHECKING:
+    from gateway.shapes import EaStatus, ServerInfo
+
+
+def status(
+    *,
+    url: Url = None,
+    auth_token: AuthToken = None,
+    home: Home = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Tell whether the gateway runs, and how the terminal is. Exit code 1: not all is well."""
+    target = find_target(url, auth_token, home)
+
+    async def ask() -> tuple[ServerInfo, EaStatus]:
+        from gateway.client import GatewayClient
+
+        async with GatewayClient(target.url, target.token) as client:
+            return await client.get_server_info(), await client.get_ea_status()
+
+    from gateway.errors import GatewayError
+
+    try:
+        server, ea = talk(ask())
+    except GatewayError as error:
+        raise Complaint(error.message) from error
+    facts = _facts(target.url, server, ea)
+    text = json.dumps({"server": server, "ea": ea}, indent=2) if as_json else _table(facts)
+    sys.stdout.write(text + "\n")
+    if ea["state"] != "ready" or not ea["broker_connected"]:
+        raise typer.Exit(1)
+
+
+def _facts(url: str, server: ServerInfo, ea: EaStatus) -> dict[str, Any]:
+    minutes, seconds = divmod(server["uptime_ms"] // 1000, 60)
+    return {
+        "gateway": f"{server['name']} {server['version']} at {url}, up {minutes} min {seconds} s",
+        "terminal": f"{ea['terminal']}: {ea['state']}{_advice(ea)}",
+        "platform": f"{ea['platform'] or '-'}, build {ea['build'] or '-'}",
+        "account": f"{ea['login'] or '-'} on {ea['server'] or '-'}",
+        "broker": _word(ea["broker_connected"], "connected", "not connected"),
+        "autotrading": _word(ea["autotrading"], "on", "off: press AutoTrading in the terminal"),
+        "round trip": "-" if ea["rtt_ms"] is None else f"{ea['rtt_ms']:.1f} ms",
+        "subscribed": ea["subscriptions"],
+    }
+
+
+def _advice(ea: EaStatus) -> str:
+    if ea["state"] == "ready":
+        return ""
+    return " (start MetaTrader and see that the EA runs with this token)"
+
+
+def _word(value: bool | None, yes: str, no: str) -> str:
+    return "-" if value is None else (yes if value else no)
+
+
+def _table(facts: dict[str, Any]) -> str:
+    return "\n".join(f"{name:<12} {fact}" for name, fact in facts.items())
