@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 
+from gateway.credentials.scope import IMPLIED, Scope
 
-class Scope(enum.StrEnum):
-    """What a token may be used for. ``trade`` includes ``read``; ``admin`` includes both."""
-
-    READ = "read"
-    TRADE = "trade"
-    ADMIN = "admin"
-
-
-IMPLIED: dict[Scope, frozenset[Scope]] = {
-    Scope.READ: frozenset({Scope.READ}),
-    Scope.TRADE: frozenset({Scope.READ, Scope.TRADE}),
-    Scope.ADMIN: frozenset(Scope),
-}
-"""What holding a scope amounts to."""
+__all__ = ["IMPLIED", "Caller", "Scope"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,10 +70,18 @@ def canonical(payload: Mapping[str, Any]) -> bytes:
 
 
 def seal(kind: Kind, kid: str, payload: Mapping[str, Any], key: Ed25519PrivateKey) -> str:
-    """Sign a payload."""
+    """Sign a payload.
+
+    Raises:
+        ValueError: the payload holds a float that is no number, or is too large to be opened.
+
+    """
     body = canonical(payload)
     signature = key.sign(_signed(kind, kid, body))
-    return f"{_VERSION}.{kind}.{kid}.{encode64(body)}.{encode64(signature)}"
+    envelope = f"{_VERSION}.{kind}.{kid}.{encode64(body)}.{encode64(signature)}"
+    if len(envelope) > MAX_ENVELOPE:
+        raise ValueError(f"an envelope of more than {MAX_ENVELOPE} characters")
+    return envelope
 
 
 def open_envelope(
@@ -102,7 +110,7 @@ def open_envelope(
         body, signature = decode64(parts[3]), decode64(parts[4])
         keys[kid].verify(signature, _signed(kind, kid, body))
         return _parse(body)
-    except (ValueError, InvalidSignature):
+    except (ValueError, InvalidSignature, RecursionError):
         raise EnvelopeError("the envelope was altered or forged") from None
 
 

@@ -1,56 +1,97 @@
 """The local issuer: makes tokens, and signs what is said of them.
 
-One home folder holds both roles, issuer and daemon, but they stay apart in code: the daemon
-believes nothing here that does not verify against the pinned root key. The root key signs the set
-of operational keys, an operational key signs the records. Private keys and server keys lie sealed.
+One home folder holds both roles, issuer and daemon, but they stay apart in code: the daemon takes
+what :func:`published` gives out, and believes nothing that does not verify against the pinned root
+key. The root key signs the set of operational keys, an operational key signs the records. Private
+keys and server keys lie sealed; of a token only derived keys are kept.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from sqlite3 import Connection as Sqlite
-from sqlite3 import Row
+from sqlite3 import Connection
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from ea_bridge.token import derive_keys, new_token, parse_token
+from ea_bridge.token import MalformedToken, derive_keys, new_token, parse_token
+from gateway.errors import did_you_mean
 from gateway.store import Store
 
-from .envelope import key_id, seal
-from .keyset import KEY_DAYS, public_key, public_text, sign_keyset
-from .record import NAME, Record, open_record
-from .secrets import Place, SecretBox, SecretsError, open_box
+from .envelope import EnvelopeError
+from .keyset import DAY_S
+from .record import AUDIENCE, MAX_SECONDS, NAME, Platform, Record, open_record
+from .scope import Scope
+from .secrets import Place, SecretBox, open_box
+from .signing import SigningKeys
 
-OVERLAP_DAYS = 14
-"""A new operational key is made so long before the old one ends."""
-_DAY_S = 86_400
+logger = logging.getLogger(__name__)
 
-SCHEMA = """
-CREATE TABLE facts (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
-CREATE TABLE signing_keys (
-    kid TEXT PRIMARY KEY,
-    private_key TEXT NOT NULL,
-    public_key TEXT NOT NULL,
-    expires_at INTEGER NOT NULL
-) STRICT;
-CREATE TABLE records (
-    tid TEXT PRIMARY KEY,
-    label TEXT NOT NULL,
-    envelope TEXT NOT NULL,
-    server_key TEXT NOT NULL
-) STRICT
-"""
+ISSUER = "local"
+MAX_OVERLAP_S = DAY_S
+"""How long a replaced token may go on beside the new one."""
 
-_DURATION = re.compile(r"(\d{1,6})([smhdw])", re.ASCII)
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": _DAY_S, "w": 7 * _DAY_S}
+_DURATION = re.compile(r"([0-9]{1,6})([smhdw])", re.ASCII)
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": DAY_S, "w": 7 * DAY_S}
 
 
 class IssuerError(ValueError):
     """The token cannot be made or found; the message says why."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """What an issuer hands to its daemons."""
+
+    key_set: str
+    """The newest ``keys`` envelope; empty if there is none."""
+    records: list[PublishedRecord]
+
+
+@dataclass(frozen=True)
+class PublishedRecord:
+    """One token."""
+
+    tid: str
+    envelope: str
+    server_key: str = field(repr=False)
+    """Sealed; see :func:`server_key_place`."""
+
+
+def published(store: Store) -> Published:
+    """Return what the issuer of a store hands out now; nothing in it is verified."""
+    key_set = store.one("SELECT envelope FROM key_sets ORDER BY ver DESC")
+    rows = store.all("SELECT tid, envelope, server_key FROM records")
+    return Published(
+        "" if key_set is None else key_set["envelope"],
+        [PublishedRecord(row["tid"], row["envelope"], row["server_key"]) for row in rows],
+    )
+
+
+def server_key_place(tid: str) -> Place:
+    """Where a token's server key lies sealed."""
+    return Place("records", tid, "server_key")
+
+
+def open_secrets(store: Store, key_file: Path) -> SecretBox:
+    """Open the box in which this store's secrets lie sealed, or make it for a new store.
+
+    Raises:
+        SecretsError: the key file does not fit the store.
+
+    """
+    with store.transaction() as db:
+        known = store.one("SELECT check_value FROM secret_keys")
+        box = open_box(key_file, None if known is None else known["check_value"])
+        if known is None:
+            db.execute("INSERT INTO secret_keys VALUES (?, ?)", (box.kid, box.check_value()))
+    return box
 
 
 def parse_duration(text: str) -> int:
@@ -66,31 +107,13 @@ def parse_duration(text: str) -> int:
     return int(match[1]) * _SECONDS[match[2]]
 
 
-def open_secrets(store: Store, home: Path) -> SecretBox:
-    """Open the box in which this store's secrets lie sealed, or make it for a new store.
-
-    Raises:
-        SecretsError: the key file does not fit the store.
-
-    """
-    known = store.one("SELECT value FROM facts WHERE name = 'kcv'")
-    box = open_box(home, None if known is None else bytes(known["value"]))
-    if known is None:
-        with store.transaction() as db:
-            db.execute("INSERT INTO facts VALUES ('kcv', ?)", (box.check_value(),))
-    return box
-
-
-def server_key_place(tid: str) -> Place:
-    """Where a token's server key lies sealed."""
-    return Place("records", tid, "server_key")
-
-
 class Issuer:
-    """Makes, lists and revokes tokens.
+    """Makes, lists, replaces and revokes tokens.
+
+    Several may work on one home, in one process or in many.
 
     Args:
-        store: with :data:`SCHEMA`; a connection of its own, so that the daemon sees the changes.
+        store: with :data:`.schema.MIGRATIONS`.
         box: seals the private keys.
         now_s: seconds since 1970.
 
@@ -105,163 +128,201 @@ class Issuer:
         self._store = store
         self._box = box
         self._now_s = now_s
+        self._keys = SigningKeys(store, box, ISSUER)
         self.renew()
+
+    @property
+    def root(self) -> Ed25519PublicKey:
+        """The key that a daemon pins."""
+        return self._keys.root()
 
     def create(
         self,
         name: str,
         *,
-        scopes: Collection[str] = ("trade",),
+        scopes: Collection[str] = (Scope.TRADE,),
         lifetime_s: int | None = None,
         platform: str | None = None,
     ) -> tuple[str, Record]:
-        """Make a token for the terminal ``name``; the only time that it is seen.
+        """Make a token for the terminal ``name``.
+
+        Args:
+            name: 1 to 64 of ``A-Z a-z 0-9 . _ -``; one live token has it.
+            scopes: of :class:`~.scope.Scope`.
+            lifetime_s: seconds until it expires; ``None`` for never.
+            platform: ``mt4`` or ``mt5`` for a terminal of that platform alone.
+
+        Returns:
+            The token, which nobody can find out again, and its record.
 
         Raises:
-            IssuerError: the name is malformed or has a live token already.
+            IssuerError: the name is malformed or has a live token, or an argument is out of range.
 
         """
         if not NAME.fullmatch(name):
             raise IssuerError("a name has 1 to 64 letters, digits, dots, dashes or underscores")
-        token, now_s = new_token(), self._now_s()
-        keys = derive_keys(token)
-        record = Record.model_validate(
-            {
-                "iss": "local",
-                "tid": parse_token(token),
-                "label": name,
-                "platform": platform,
-                "rec_ver": 1,
-                "status": "active",
-                "created_at": now_s,
-                "exp": None if lifetime_s is None else now_s + lifetime_s,
-                "scopes": sorted(set(scopes)),
-                "stored_key": keys.stored_key.hex(),
-                "server_key_sha256": hashlib.sha256(keys.server_key).hexdigest(),
-            }
-        )
         with self._store.transaction() as db:
-            if any(one.label == name and self.is_live(one) for one in self.list()):
+            if any(one.label == name and one.is_live(self._now_s()) for one in self.list()):
                 raise IssuerError(
-                    f"the terminal {name!r} has a token already; revoke it or use another name"
+                    f"the terminal {name!r} has a token already; replace it, revoke it or use "
+                    "another name"
                 )
-            sealed = self._box.seal(keys.server_key, server_key_place(record.tid))
-            values = (record.tid, name, self._sign(record), sealed)
-            db.execute("INSERT INTO records VALUES (?, ?, ?, ?)", values)
-        return token, record
+            return self._create(db, name, scopes, lifetime_s, platform)
 
-    def list(self) -> list[Record]:
-        """Return all records, oldest first."""
-        rows = self._store.all("SELECT envelope FROM records ORDER BY rowid")
-        return [self._open(row["envelope"]) for row in rows]
+    def list(self) -> tuple[Record, ...]:
+        """Return the records of all tokens there ever were, in the order of their making.
 
-    def revoke(self, name_or_tid: str) -> Record:
-        """End a token for good; the daemon notices within a quarter of a second.
+        One that was altered opens nothing, and is left out with an error in the log: it must not
+        keep anybody from revoking the others.
+        """
+        keys = self._keys.public_keys()
+        rows = self._store.all("SELECT tid, envelope FROM records ORDER BY rowid")
+        records = (_open(row["tid"], row["envelope"], keys) for row in rows)
+        return tuple(record for record in records if record is not None)
+
+    def revoke(self, which: str) -> tuple[Record, ...]:
+        """End a token for good; a daemon notices within a quarter of a second.
+
+        Args:
+            which: the terminal's name, the token's public id, or the token itself.
+
+        Returns:
+            The records that are revoked now; of a terminal whose token is being replaced, two.
 
         Raises:
-            IssuerError: no live token has that name or id.
+            IssuerError: no live token goes by that.
 
         """
         with self._store.transaction() as db:
-            for record in self.list():
-                named = name_or_tid in (record.label, record.tid)
-                if named and record.status == "active":
-                    revoked = record.model_copy(
-                        update={"status": "revoked", "rec_ver": record.rec_ver + 1}
-                    )
-                    self._write(db, revoked)
-                    return revoked
-        raise IssuerError(f"no live token is called {name_or_tid!r}; see: mt-gateway token list")
+            return tuple(self._change(db, one, status="revoked") for one in self._live(which))
 
-    def is_live(self, record: Record) -> bool:
-        """Whether the token still opens anything."""
-        return record.status == "active" and (record.exp is None or self._now_s() < record.exp)
+    def replace(
+        self, which: str, *, overlap_s: int = MAX_OVERLAP_S, lifetime_s: int | None = None
+    ) -> tuple[str, Record]:
+        """Make a new token for a terminal; the old one goes on for a while.
+
+        Args:
+            which: as for :meth:`revoke`.
+            overlap_s: for which the old token still works; 0 revokes it at once.
+            lifetime_s: of the new token; ``None`` for as long as the old one was made for.
+
+        Returns:
+            The new token and its record; platform and scopes are those of the old one.
+
+        Raises:
+            IssuerError: no live token goes by that, or the overlap is longer than
+                :data:`MAX_OVERLAP_S`.
+
+        """
+        if not 0 <= overlap_s <= MAX_OVERLAP_S:
+            raise IssuerError(f"two tokens may overlap for {MAX_OVERLAP_S // 3600} hours at most")
+        with self._store.transaction() as db:
+            *_, old = self._live(which)
+            if lifetime_s is None and old.exp is not None:
+                lifetime_s = old.exp - old.created_at
+            for one in self._live(old.label):
+                if overlap_s == 0 or one.status == "superseded":
+                    self._change(db, one, status="revoked")
+                else:
+                    end = self._now_s() + overlap_s
+                    exp = end if one.exp is None else min(end, one.exp)
+                    self._change(db, one, status="superseded", exp=exp)
+            return self._create(db, old.label, old.scopes, lifetime_s, old.platform)
 
     def renew(self) -> None:
-        """Make the keys that are missing or run out soon, and sign the records anew with them."""
+        """Make the keys that are missing or run out soon, and sign the records anew with them.
+
+        Done at every start; who runs for months does it once a day.
+        """
         with self._store.transaction() as db:
-            root = self._root(db)
-            newest = self._newest_key()
-            if newest is None or newest["expires_at"] - self._now_s() < OVERLAP_DAYS * _DAY_S:
-                self._add_key(db, root)
+            if self._keys.renew(db, self._now_s()):
                 for record in self.list():
                     self._write(db, record)
 
-    # --- keys ------------------------------------------------------------------------------
+    # --- within a transaction --------------------------------------------------------------
 
-    def _root(self, db: Sqlite) -> Ed25519PrivateKey:
-        place = Place("facts", "root", "private_key")
-        row = self._store.one("SELECT value FROM facts WHERE name = 'root_private'")
-        if row is not None:
-            sealed = bytes(row["value"]).decode("ascii")
-            return Ed25519PrivateKey.from_private_bytes(self._box.open(sealed, place))
-        root = Ed25519PrivateKey.generate()
-        sealed = self._box.seal(root.private_bytes_raw(), place)
-        db.execute("INSERT INTO facts VALUES ('root_private', ?)", (sealed.encode(),))
-        public = public_text(root.public_key()).encode()
-        db.execute("INSERT INTO facts VALUES ('root_public', ?)", (public,))
-        return root
-
-    def _newest_key(self) -> Row | None:
-        return self._store.one("SELECT * FROM signing_keys ORDER BY expires_at DESC")
-
-    def _add_key(self, db: Sqlite, root: Ed25519PrivateKey) -> None:
-        rows = self._store.all("SELECT kid, public_key, expires_at FROM signing_keys")
-        now_s, kid = self._now_s(), f"op{len(rows) + 1}"
-        key = Ed25519PrivateKey.generate()
-        sealed = self._box.seal(key.private_bytes_raw(), Place("signing_keys", kid, "private_key"))
-        expires = now_s + KEY_DAYS * _DAY_S
-        values = (kid, sealed, public_text(key.public_key()), expires)
-        db.execute("INSERT INTO signing_keys VALUES (?, ?, ?, ?)", values)
-        live = {r["kid"]: public_key(r["public_key"]) for r in rows if r["expires_at"] > now_s}
-        keyset = sign_keyset(
-            root, live | {kid: key.public_key()}, version=len(rows) + 1, now_s=now_s
+    def _create(
+        self,
+        db: Connection,
+        name: str,
+        scopes: Collection[str],
+        lifetime_s: int | None,
+        platform: str | None,
+    ) -> tuple[str, Record]:
+        token, now_s = new_token(), self._now_s()
+        keys = derive_keys(token)
+        record = Record(
+            v=1,
+            iss=ISSUER,
+            aud=AUDIENCE,
+            tid=parse_token(token),
+            label=name,
+            platform=_platform(platform),
+            rec_ver=1,
+            status="active",
+            created_at=now_s,
+            exp=_expiry(now_s, lifetime_s),
+            scopes=_scopes(scopes),
+            stored_key=keys.stored_key.hex(),
+            server_key_sha256=hashlib.sha256(keys.server_key).hexdigest(),
         )
-        db.execute(
-            "INSERT INTO facts VALUES ('keyset', ?) "
-            "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            (keyset.encode(),),
-        )
+        sealed = self._box.seal(keys.server_key, server_key_place(record.tid))
+        envelope = self._keys.sign("rec", record.payload())
+        db.execute("INSERT INTO records VALUES (?, ?, ?)", (record.tid, envelope, sealed))
+        return token, record
 
-    def _signing_key(self) -> tuple[str, Ed25519PrivateKey]:
-        newest = self._newest_key()
-        if newest is None:
-            raise SecretsError("the database has no signing key; start over with an empty home")
-        kid = str(newest["kid"])
-        place = Place("signing_keys", kid, "private_key")
-        raw = self._box.open(str(newest["private_key"]), place)
-        return kid, Ed25519PrivateKey.from_private_bytes(raw)
+    def _change(self, db: Connection, record: Record, **changes: object) -> Record:
+        changed = record.model_copy(update={**changes, "rec_ver": record.rec_ver + 1})
+        self._write(db, changed)
+        return changed
 
-    # --- records ---------------------------------------------------------------------------
+    def _write(self, db: Connection, record: Record) -> None:
+        envelope = self._keys.sign("rec", record.payload())
+        db.execute("UPDATE records SET envelope = ? WHERE tid = ?", (envelope, record.tid))
 
-    def _sign(self, record: Record) -> str:
-        kid, key = self._signing_key()
-        return seal("rec", kid, record.payload(), key)
-
-    def _write(self, db: Sqlite, record: Record) -> None:
-        db.execute(
-            "UPDATE records SET envelope = ? WHERE tid = ?", (self._sign(record), record.tid)
-        )
-
-    def _open(self, envelope: str) -> Record:
-        row = self._store.one(
-            "SELECT public_key FROM signing_keys WHERE kid = ?", key_id(envelope)
-        )
-        keys = {} if row is None else {key_id(envelope): public_key(row["public_key"])}
-        return open_record(envelope, keys)
+    def _live(self, which: str) -> tuple[Record, ...]:
+        with suppress(MalformedToken):  # then it is a name or a public id
+            which = parse_token(which)
+        live = [one for one in self.list() if one.is_live(self._now_s())]
+        found = [one for one in live if one.label == which]
+        found = found or [one for one in live if one.tid == which]
+        if not found:
+            near = did_you_mean(which, [one.label for one in live]).get("did_you_mean")
+            hint = f"did you mean {near[0]}?" if near else "see: mt-gateway token list"
+            raise IssuerError(f"no live token goes by {which!r}; {hint}")
+        return tuple(found)
 
 
-def pinned_root(store: Store) -> bytes:
-    """Return the public root key that this home trusts, as base64url text."""
-    row = store.one("SELECT value FROM facts WHERE name = 'root_public'")
-    if row is None:
-        raise IssuerError("this home has no root key yet; create a token first")
-    return bytes(row["value"])
+def _open(tid: str, envelope: str, keys: dict[str, Ed25519PublicKey]) -> Record | None:
+    try:
+        record = open_record(envelope, keys)
+    except EnvelopeError as error:
+        logger.error("the record of token %.12s is left out: %s", tid, error)
+        return None
+    if record.tid != tid:
+        logger.error("the record of token %.12s speaks of another token", tid)
+        return None
+    return record
 
 
-def current_keyset(store: Store) -> str:
-    """Return the newest ``keys`` envelope."""
-    row = store.one("SELECT value FROM facts WHERE name = 'keyset'")
-    if row is None:
-        raise IssuerError("this home has no keys yet; create a token first")
-    return bytes(row["value"]).decode("ascii")
+def _platform(text: str | None) -> Platform | None:
+    match text:
+        case "mt4" | "mt5" | None:
+            return text
+        case _:
+            raise IssuerError(f"{text!r} is no platform; there are mt4 and mt5")
+
+
+def _scopes(names: Collection[str]) -> tuple[Scope, ...]:
+    try:
+        return tuple(sorted({Scope(name) for name in names})) or (Scope.TRADE,)
+    except ValueError:
+        raise IssuerError(f"a scope is one of {', '.join(Scope)}") from None
+
+
+def _expiry(now_s: int, lifetime_s: int | None) -> int | None:
+    if lifetime_s is None:
+        return None
+    if not 0 < lifetime_s <= MAX_SECONDS - now_s:
+        raise IssuerError("a token expires in the future, before the year 10000")
+    return now_s + lifetime_s

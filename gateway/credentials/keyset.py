@@ -2,68 +2,67 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Annotated, Literal
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field, ValidationError
 
 from .envelope import EnvelopeError, Kind, decode64, encode64, open_envelope, seal
+from .record import Seconds, Signed
 
 ROOT_KID = "root"
+DAY_S = 86_400
 KEY_DAYS = 90
+"""Life of an operational key."""
 SET_DAYS = 180
-_DAY_S = 86_400
+"""The most that a set may last."""
 SKEW_S = 60
-"""Clocks may differ so much before a beginning is in the future."""
+"""Clocks may differ so much before a beginning is in the future; an end has no such grace."""
+OPERATIONAL: tuple[Kind, ...] = ("rec", "lease", "evt", "state")
+"""What operational keys sign; sets are signed by the root alone."""
 
 
-class _Payload(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", hide_input_in_errors=True)
+class KeyEntry(Signed):
+    """One key: seconds since 1970 for ``nbf`` (not before) and ``exp`` (exclusive)."""
 
-
-class KeyEntry(_Payload):
-    """One key: seconds since 1970 for ``nbf`` (not before) and ``exp``."""
-
-    kid: str
+    kid: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
     pub: str
-    use: list[Literal["rec", "lease", "evt", "state"]]
-    nbf: int
-    exp: int
+    use: Annotated[tuple[str, ...], Field(strict=False)]
+    """Kinds of envelope; one that we don't know yet does no harm."""
+    nbf: Seconds
+    exp: Seconds
+
+    def counts(self, kind: Kind, now_s: int) -> bool:
+        """Whether a signature of this key on such an envelope counts at a time."""
+        return kind in self.use and kind != "keys" and self.nbf - SKEW_S <= now_s < self.exp
 
 
-class KeySetPayload(_Payload):
+class KeySet(Signed):
     """The payload of a ``keys`` envelope."""
 
     v: Literal[1]
     iss: str
-    ver: int
-    iat: int
-    exp: int
-    keys: list[KeyEntry]
+    ver: Annotated[int, Field(ge=1, le=2**53)]
+    """Only grows; an older set than one already seen is refused by who keeps it."""
+    iat: Seconds
+    exp: Seconds
+    keys: Annotated[tuple[KeyEntry, ...], Field(strict=False)]
 
-
-@dataclass(frozen=True)
-class KeySet:
-    """A verified set."""
-
-    payload: KeySetPayload
-
-    @property
-    def version(self) -> int:
-        """Only grows; an older set than one already seen is refused by who keeps it."""
-        return self.payload.ver
+    def is_dated(self, now_s: int) -> bool:
+        """Whether the set as such is valid at a time."""
+        return self.iat - SKEW_S <= now_s < self.exp
 
     def keys_for(self, kind: Kind, now_s: int) -> dict[str, Ed25519PublicKey]:
         """Return the keys whose signature on ``kind`` counts now, by key id."""
-        if now_s >= self.payload.exp:
+        if not self.is_dated(now_s):
             return {}
-        return {
-            entry.kid: public_key(entry.pub)
-            for entry in self.payload.keys
-            if kind in entry.use and entry.nbf - SKEW_S <= now_s < entry.exp
-        }
+        return {one.kid: public_key(one.pub) for one in self.keys if one.counts(kind, now_s)}
+
+    def vouches_until(self, kid: str) -> int:
+        """Return when signatures of a key stop to count; 0 for a key that is not in the set."""
+        return min(self.exp, max((one.exp for one in self.keys if one.kid == kid), default=0))
 
 
 def public_key(text: str) -> Ed25519PublicKey:
@@ -85,39 +84,36 @@ def public_text(key: Ed25519PublicKey) -> str:
 
 
 def sign_keyset(
-    root: Ed25519PrivateKey, keys: dict[str, Ed25519PublicKey], *, version: int, now_s: int
+    root: Ed25519PrivateKey, keys: Sequence[KeyEntry], *, iss: str, version: int, now_s: int
 ) -> str:
-    """Return a ``keys`` envelope that lets ``keys`` sign for :data:`KEY_DAYS` days."""
-    entries: list[dict[str, Any]] = [
-        {
-            "kid": kid,
-            "pub": public_text(key),
-            "use": ["rec", "lease", "evt", "state"],
-            "nbf": now_s,
-            "exp": now_s + KEY_DAYS * _DAY_S,
-        }
-        for kid, key in keys.items()
-    ]
-    payload = {
-        "v": 1,
-        "iss": "local",
-        "ver": version,
-        "iat": now_s,
-        "exp": now_s + SET_DAYS * _DAY_S,
-        "keys": entries,
-    }
-    return seal("keys", ROOT_KID, payload, root)
+    """Return a ``keys`` envelope for :data:`SET_DAYS` days."""
+    payload = KeySet(
+        v=1,
+        iss=iss,
+        ver=version,
+        iat=now_s,
+        exp=now_s + SET_DAYS * DAY_S,
+        keys=tuple(keys),
+    )
+    return seal("keys", ROOT_KID, payload.model_dump(mode="json"), root)
 
 
 def open_keyset(envelope: str, root: Ed25519PublicKey) -> KeySet:
-    """Verify a ``keys`` envelope against the pinned root.
+    """Verify a ``keys`` envelope against the pinned root; its dates are for who uses it.
 
     Raises:
-        EnvelopeError: it is not one, or lacks a member.
+        EnvelopeError: it is not one, lacks a member, lasts too long, or is ambiguous.
 
     """
     payload = open_envelope(envelope, "keys", {ROOT_KID: root})
     try:
-        return KeySet(KeySetPayload.model_validate(payload))
+        keyset = KeySet.model_validate(payload)
     except ValidationError:
         raise EnvelopeError("a key set lacks a member or has one of a wrong type") from None
+    if keyset.exp - keyset.iat > SET_DAYS * DAY_S:
+        raise EnvelopeError(f"a key set for more than {SET_DAYS} days")
+    if len({one.kid for one in keyset.keys}) != len(keyset.keys):
+        raise EnvelopeError("a key set with two keys of one id")
+    for one in keyset.keys:
+        public_key(one.pub)
+    return keyset

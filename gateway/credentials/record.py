@@ -4,47 +4,113 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .envelope import EnvelopeError, open_envelope
+from .scope import Scope
 
+AUDIENCE: Final = "mtgw-daemon"
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+MAX_SECONDS = 253_402_300_799
+"""The end of the year 9999."""
+
+Platform = Literal["mt4", "mt5"]
 Status = Literal["active", "revoked", "disabled", "superseded"]
-HexKey = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+State = Literal["active", "expired", "revoked", "disabled", "superseded"]
+HexKey = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", repr=False)]
+Seconds = Annotated[int, Field(ge=0, le=MAX_SECONDS)]
+Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
+Lots = Annotated[str, Field(pattern=r"^[0-9]{1,9}(\.[0-9]{1,8})?$")]
+"""A decimal number as text: an envelope carries no floats."""
 
 
-class Record(BaseModel):
+class Signed(BaseModel):
+    """Base of what envelopes carry: strict; a member that we don't know yet is ignored."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+class TradeLimits(Signed):
+    """Bounds that the issuer sets; whoever runs the daemon may only tighten them."""
+
+    max_lot: Lots | None = None
+    max_open_lots: Lots | None = None
+    max_orders_per_min: Count | None = None
+    allowed_symbols: Annotated[tuple[str, ...], Field(strict=False)] | None = None
+    max_daily_loss: Lots | None = None
+    collar_bps: Count | None = None
+
+
+class Offline(Signed):
+    """How long what is allowed once the issuer cannot be reached and the lease has ended."""
+
+    reduce_s: Count = 3600
+    """Cancel, close, reduce."""
+    readonly_s: Count = 14_400
+    """Read and listen."""
+
+
+class Device(Signed):
+    """A machine that the token may be used from."""
+
+    did: str
+    pub: str
+    terminal_fp: str = ""
+    dev_ver: Annotated[int, Field(ge=1)]
+    status: Literal["pending", "approved", "revoked"]
+    approved_at: Seconds | None = None
+    approved_by: str = ""
+
+
+class Record(Signed):
     """A token's rights. Times are seconds since 1970, ``exp`` is exclusive.
 
     Neither the token nor anything that could open the gateway is in it: ``stored_key`` checks a
     holder and makes none.
     """
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", hide_input_in_errors=True)
-
-    v: Literal[1] = 1
+    v: Literal[1]
     iss: str
-    aud: Literal["mtgw-daemon"] = "mtgw-daemon"
+    aud: Literal["mtgw-daemon"]
     tid: Annotated[str, Field(pattern=r"^[0-9A-Za-z]{12}$")]
+    uid_hash: str = ""
+    """Whose token it is, where the issuer has users."""
     label: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
-    """Name of the terminal that the token is for."""
-    platform: Literal["mt4", "mt5"] | None = None
+    """Name of the terminal that the token is for; one live token has it."""
+    platform: Platform | None
     """The platform that the token is for; ``None`` leaves it open."""
-    rec_ver: Annotated[int, Field(ge=1)]
+    rec_ver: Annotated[int, Field(ge=1, le=2**53)]
     """Grows with each change; an older record than one already seen is refused."""
     status: Status
-    created_at: int
-    exp: int | None = None
-    scopes: Annotated[list[Literal["read", "trade", "admin"]], Field(min_length=1)]
+    """``superseded``: replaced by a newer token, good until ``exp``."""
+    created_at: Seconds
+    exp: Seconds | None
+    scopes: Annotated[
+        tuple[Annotated[Scope, Field(strict=False)], ...], Field(strict=False, min_length=1)
+    ]
     stored_key: HexKey
     server_key_sha256: HexKey
+    strict_terminal: bool = True
+    limits: TradeLimits = TradeLimits()
+    offline: Offline = Offline()
+    devices: Annotated[tuple[Device, ...], Field(strict=False)] = ()
 
     def payload(self) -> dict[str, Any]:
         """What is signed."""
         return self.model_dump(mode="json")
+
+    def state(self, now_s: int) -> State:
+        """Return what has become of the token at a time; ``active`` and ``superseded`` work."""
+        if self.status in ("active", "superseded") and self.exp is not None and now_s >= self.exp:
+            return "expired"
+        return self.status
+
+    def is_live(self, now_s: int) -> bool:
+        """Whether the token opens anything at a time."""
+        return self.state(now_s) in ("active", "superseded")
 
 
 def open_record(envelope: str, keys: Mapping[str, Ed25519PublicKey]) -> Record:

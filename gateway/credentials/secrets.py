@@ -5,7 +5,8 @@ the KEK. Table, row, field, key id and version are authenticated with both, so t
 moved to another place does not open. One data key a secret: the limits of random nonces never
 matter.
 
-The KEK lives outside the database. Here it comes from a key file (0600) in the home folder.
+The KEK lives outside the database, in a key file (0600). Python cannot wipe memory for sure: who
+can read the memory of this process has the secrets.
 """
 
 from __future__ import annotations
@@ -83,11 +84,11 @@ class SecretBox:
         return b"|".join(part.encode() for part in parts)
 
 
-def open_box(home: Path, known_check_value: bytes | None) -> SecretBox:
-    """Open the KEK of a home folder, or make it in a new one.
+def open_box(path: Path, known_check_value: bytes | None) -> SecretBox:
+    """Open the KEK in a key file, or make it for a new database.
 
     Args:
-        home: the folder that holds the key file.
+        path: the key file.
         known_check_value: of the KEK with which stored secrets were sealed, if there are any.
 
     Raises:
@@ -95,16 +96,18 @@ def open_box(home: Path, known_check_value: bytes | None) -> SecretBox:
             others, or is damaged. A new key is never made over old secrets.
 
     """
-    path = home / KEY_FILE
-    if path.exists():
-        box = SecretBox(_read_key(path))
-    elif known_check_value is not None:
+    try:
+        key = _read_key(path)
+        if key is None and known_check_value is None:
+            key = _make_key(path)
+    except OSError as error:
+        raise SecretsError(f"{path} cannot be used: {error.strerror}") from error
+    if key is None:
         raise SecretsError(
             f"{path} is missing, but the database holds secrets sealed with it; restore the file "
             "from a backup, or start over with an empty home folder and new tokens"
         )
-    else:
-        box = SecretBox(_make_key(path))
+    box = SecretBox(key)
     if known_check_value is not None and not hmac.compare_digest(
         box.check_value(), known_check_value
     ):
@@ -115,11 +118,15 @@ def open_box(home: Path, known_check_value: bytes | None) -> SecretBox:
     return box
 
 
-def _read_key(path: Path) -> bytes:
-    if os.name == "posix" and path.stat().st_mode & 0o077:
+def _read_key(path: Path) -> bytes | None:
+    try:
+        mode, text = path.stat().st_mode, path.read_bytes()
+    except FileNotFoundError:
+        return None
+    if os.name == "posix" and mode & 0o077:
         raise SecretsError(f"{path} is readable by other users; run: chmod 600 {path}")
     try:
-        key = decode64(path.read_text(encoding="ascii").strip())
+        key = decode64(text.decode("ascii").strip())
     except ValueError:
         key = b""
     if len(key) != _KEY_BYTES:
@@ -128,12 +135,20 @@ def _read_key(path: Path) -> bytes:
 
 
 def _make_key(path: Path) -> bytes:
+    """Make a key file, whole and on the disk before anything is sealed with it."""
     key = secrets.token_bytes(_KEY_BYTES)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+    fresh = path.with_name(f"{path.name}.{os.getpid()}")
+    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(encode64(key) + "\n")
         file.flush()
         os.fsync(file.fileno())
+    fresh.replace(path)
+    if os.name == "posix":  # elsewhere a folder cannot be opened
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
     return key
 
 

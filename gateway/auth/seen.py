@@ -1,0 +1,71 @@
+"""The newest version of each thing that this daemon has seen: an older one does not count.
+
+It is the daemon's own memory, apart from the issuer's tables: an issuer that was restored from a
+backup, or a record that was put back by hand, does not undo a revocation.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Literal, NamedTuple
+
+from gateway.store import Store, StoreError
+
+logger = logging.getLogger(__name__)
+
+MIGRATIONS = (
+    """
+CREATE TABLE seen (
+    kind TEXT NOT NULL CHECK (kind IN ('keys', 'rec')),
+    id TEXT NOT NULL,
+    ver INTEGER NOT NULL,
+    revoked INTEGER NOT NULL CHECK (revoked IN (0, 1)),
+    PRIMARY KEY (kind, id)
+) STRICT, WITHOUT ROWID;
+""",
+)
+
+
+class Sight(NamedTuple):
+    """What was seen of one thing."""
+
+    version: int
+    revoked: bool
+
+
+NEVER = Sight(0, False)
+
+
+class Seen:
+    """Highest versions and tombstones, in memory and in the store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        rows = store.all("SELECT kind, id, ver, revoked FROM seen")
+        self._sights = {(r["kind"], r["id"]): Sight(r["ver"], bool(r["revoked"])) for r in rows}
+        self._unsaved: set[tuple[str, str]] = set()
+
+    def of(self, kind: Literal["keys", "rec"], thing: str) -> Sight:
+        """Return what was seen of a key set or a token."""
+        return self._sights.get((kind, thing), NEVER)
+
+    def note(self, kind: Literal["keys", "rec"], thing: str, version: int, revoked: bool) -> None:
+        """Remember a version; a lower one changes nothing, and a revocation is for good."""
+        known = self.of(kind, thing)
+        sight = Sight(max(known.version, version), known.revoked or revoked)
+        if sight != known:
+            self._sights[kind, thing] = sight
+            self._unsaved.add((kind, thing))
+
+    def save(self) -> None:
+        """Write what is new; if that fails, memory holds it until the next time."""
+        if not self._unsaved:
+            return
+        rows = [(*key, *self._sights[key]) for key in self._unsaved]
+        try:
+            with self._store.transaction() as db:
+                db.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?)", rows)
+        except StoreError as error:
+            logger.error("what was seen of tokens is not saved yet: %s", error)
+        else:
+            self._unsaved.clear()

@@ -1,0 +1,33 @@
+"""The tables of the local issuer."""
+
+from __future__ import annotations
+
+MIGRATIONS = (
+    """
+-- the keys that seal secrets, to recognise them; they themselves lie elsewhere
+CREATE TABLE secret_keys (
+    kid TEXT PRIMARY KEY,
+    check_value BLOB NOT NULL
+) STRICT;
+
+-- 'root' and the operational keys, in the order of their making; the private part is sealed
+CREATE TABLE signing_keys (
+    kid TEXT PRIMARY KEY,
+    private_key TEXT NOT NULL,
+    nbf INTEGER NOT NULL,
+    exp INTEGER
+) STRICT;
+
+CREATE TABLE key_sets (
+    ver INTEGER PRIMARY KEY,
+    envelope TEXT NOT NULL
+) STRICT;
+
+-- what is said of each token; the server key is sealed
+CREATE TABLE records (
+    tid TEXT PRIMARY KEY,
+    envelope TEXT NOT NULL,
+    server_key TEXT NOT NULL
+) STRICT;
+""",
+)
