@@ -49,6 +49,8 @@ MAX_TRADE_EVENTS = 1024
 """Told but not acknowledged; MetaTrader's own queue of transactions is as long."""
 MAX_EXECUTED = 256
 """Trades whose results are kept, to answer a command that comes again."""
+FLAT_OUT_TICKS = 128
+"""Ticks of a recording in one pulse when it is read flat out: 12,800 a second."""
 SUMMARY_MS = 250
 """Account and floating profit are told no more often than this."""
 
@@ -211,7 +213,7 @@ class EmulatedTerminal:
             messages += self._tick_frames(ticks)
             messages += self._bars_and_books(ticks)
             messages += self._summary()
-        return messages, self._market.behind
+        return messages, self._market.behind and not self._market.flat_out
 
     def take_trade_events(self) -> list[Message]:
         """Count what changed in the account since last asked; kept until acknowledged."""
@@ -243,8 +245,13 @@ class EmulatedTerminal:
         return [said]
 
     def _advance(self) -> list[tuple[str, Tick]]:
-        """Let time pass in the market, then at the broker, tick by tick."""
-        ticks = self._market.advance(self._now_msc())
+        """Let time pass in the market, then at the broker, tick by tick.
+
+        A recording that is read flat out waits for somebody who watches it.
+        """
+        if self._market.flat_out and not self._watches.active():
+            return []
+        ticks = self._market.advance(self._now_msc(), FLAT_OUT_TICKS)
         for name, tick in ticks:
             self._broker.on_tick(name, tick, tick.time_msc)
         self._broker.on_time(self._market.now_msc)

@@ -9,6 +9,7 @@ Layers, each on those below::
     recording  frames    files of ticks; periods and their alignment
 """
 
+from .clock import BrokerZone, MarketClock
 from .frames import BarBuilder
 from .market import Market, Week
 from .recording import (
@@ -18,13 +19,18 @@ from .recording import (
     read_ticks,
     symbol_of,
 )
+from .specs import default_account, load_specs
 
 __all__ = [
     "PACKAGED_SYMBOL",
     "BadTickFile",
     "BarBuilder",
+    "BrokerZone",
     "Market",
+    "MarketClock",
     "Week",
+    "default_account",
+    "load_specs",
     "packaged_ticks",
     "read_ticks",
     "symbol_of",
