@@ -111,8 +111,9 @@ class WatchParams(Struct, frozen=True, kw_only=True):
     """What to push of one symbol from now on; replaces what was pushed of it before.
 
     ``last_msc`` and ``n_same_msc`` are the tick cursor: the stamp of the last tick the daemon has,
-    and how many ticks with that stamp it has. 0 and 0: start with the present. ``bars`` lists
-    timeframe codes (``"1,16385"``). All off: stop.
+    and how many ticks with that stamp it has. 0 and 0: go on where this link's ticks of the symbol
+    stand, or start with the present if there are none. ``bars`` lists timeframe codes
+    (``"1,16385"``). All off: stop.
     """
 
     symbol: str

@@ -78,6 +78,11 @@ class Flight:
         """
         await asyncio.shield(self.begin())
 
+    @property
+    def running(self) -> bool:
+        """A run is under way."""
+        return self._task is not None and not self._task.done()
+
     def begin(self) -> asyncio.Task[None]:
         """Start a run unless one is under way; return it. Its failure need not be collected."""
         if self._task is None or self._task.done():

@@ -101,8 +101,9 @@ class TerminalFeed:
             return
         quotes = self._quotes[channel.symbol]
         quotes.release(channel)
-        if self.connected and quotes.watch.wanted != quotes.watch.pushed:
-            quotes.watch.settle.begin().add_done_callback(lambda _: self._tidy(quotes))
+        watch = quotes.watch
+        if self.connected and (watch.settle.running or watch.wanted != watch.pushed):
+            watch.settle.begin().add_done_callback(lambda _: self._tidy(quotes))
         else:
             self._tidy(quotes)
 

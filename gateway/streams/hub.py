@@ -21,7 +21,7 @@ from .outbox import Outbox
 _log = logging.getLogger(__name__)
 
 MAX_PENDING_EVENTS = 4096
-"""Of one group within one loop turn; more are flushed at once."""
+"""Within one loop turn; more are delivered at once."""
 MISSED = 4004
 """Close code ``insufficient_state``: the connection missed events; reconnect and resume."""
 
@@ -155,6 +155,7 @@ class Hub:
         self._groups: dict[frozenset[Topic], _Group] = {}
         self._of: dict[Sink, _Group] = {}
         self._dirty: list[_Group] = []
+        self._pending = 0
         self._scheduled = False
 
     def publish(
@@ -205,6 +206,7 @@ class Hub:
     def flush(self) -> None:
         """Deliver what is pending now, without waiting for the end of the loop turn."""
         self._scheduled = False
+        self._pending = 0
         dirty, self._dirty = self._dirty, []
         for group in dirty:
             events, group.pending = group.pending, []
@@ -223,12 +225,14 @@ class Hub:
 
     def _append(self, topic: Topic, event: Event) -> None:
         for group in topic.groups:
-            if not group.pending:
+            pending = group.pending
+            if not pending:
                 self._dirty.append(group)
-            group.pending.append(event)
-            if len(group.pending) >= MAX_PENDING_EVENTS:
-                self.flush()
-        if not self._scheduled:
+            pending.append(event)
+        self._pending += 1
+        if self._pending >= MAX_PENDING_EVENTS:
+            self.flush()
+        elif not self._scheduled:
             self._scheduled = True
             self._clock.call_soon(self.flush)
 

@@ -149,7 +149,8 @@ class Quotes:
         return self.ticks.last_msc, self.ticks.n_same_msc
 
     def _pushed(self, pushed: frozenset[Part]) -> None:
-        self.ticks.accept(TICKS in pushed)
+        # What is released while the terminal is being told is not taken up again.
+        self.ticks.accept(TICKS in pushed & self.watch.wanted)
 
     def _add(self, channel: Channel, topic: Topic) -> None:
         match channel.topic:

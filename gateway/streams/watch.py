@@ -39,8 +39,6 @@ class Watch:
         on_pushed: Callable[[frozenset[Part]], None],
     ) -> None:
         self.symbol = symbol
-        self.digits = 0
-        """Of the symbol's prices; known once it was watched."""
         self.refused: dict[Part, GatewayError] = {}
         """What this link's terminal said it cannot push."""
         self.settle = Flight(self._settle)
@@ -55,6 +53,8 @@ class Watch:
         self._on_pushed = on_pushed
         self._wanted: Counter[Part] = Counter()
         self._pushed: frozenset[Part] | None = NOTHING
+        self._pumping = False
+        """This link pushes the ticks: the terminal knows better than we how far."""
 
     @property
     def wanted(self) -> frozenset[Part]:
@@ -84,13 +84,13 @@ class Watch:
 
     def new_link(self) -> None:
         """The terminal starts without watches on every link."""
-        self._pushed = NOTHING
+        self._note(NOTHING)
         self.refused.clear()
 
     async def _settle(self) -> None:
         while (target := self.wanted) != self._pushed:
             try:
-                watched = await self._ask(WATCH, self._params(target))
+                await self._ask(WATCH, self._params(target))
             except SymbolNotFound as error:
                 self.refused |= dict.fromkeys(target, error)
                 self._note(NOTHING)
@@ -105,17 +105,17 @@ class Watch:
                 self._note(None)
                 raise
             else:
-                self.digits = watched.digits
                 self._note(target)
+                self._on_pushed(target)
         self._on_pushed(self.pushed)
 
     def _note(self, pushed: frozenset[Part] | None) -> None:
         self._pushed = pushed
         if pushed is not None:
-            self._on_pushed(pushed)
+            self._pumping = TICKS in pushed
 
     def _params(self, target: frozenset[Part]) -> WatchParams:
-        last_msc, n_same_msc = self._cursor()
+        last_msc, n_same_msc = (0, 0) if self._pumping else self._cursor()
         return WatchParams(
             symbol=self.symbol,
             ticks=TICKS in target,
