@@ -10,6 +10,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
+from typing import cast
 
 from ea_bridge.protocol.connection import READY, TERMINAL, Connection
 from ea_bridge.protocol.errors import ProtocolError, RemoteProtocolError, WrongProof
@@ -70,7 +71,7 @@ class Conversation(asyncio.Protocol):
     # --- the socket ------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
         transport.set_write_buffer_limits(high=MAX_UNSENT, low=MAX_UNSENT // 2)
         self._transport = transport
         self._hello = self._terminal.hello(parse_token(self._token), new_nonce())

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from socket import socket
-from typing import Protocol
+from typing import Protocol, cast
 
 from ea_bridge.protocol.connection import CLOSED, DAEMON, READY, Connection
 from ea_bridge.protocol.errors import RemoteProtocolError, WrongProof
@@ -90,8 +90,8 @@ class Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A terminal has dialled, or a stranger."""
-        assert isinstance(transport, asyncio.Transport)  # as always for TCP
-        self._transport = transport
+        # uvloop's transports are no subclass
+        self._transport = transport = cast("asyncio.Transport", transport)
         self._socket = transport.get_extra_info("socket")
         sockets.tune(self._socket)
         sockets.quicken(self._socket)
