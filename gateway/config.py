@@ -102,8 +102,6 @@ class Limits(Section):
     """Events waiting for one slow connection."""
     queue_messages: int = Field(default=4096, ge=16)
     """The same, counted."""
-    max_terminals: int = Field(default=64, ge=1)
-    """EA links."""
 
 
 class Secrets(Section):
