@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from gateway import __version__
-from gateway.cli import call, documents, run, status, tail
+from gateway.cli import call, documents, run, status, tail, token
 
 
 def build() -> typer.Typer:
@@ -31,8 +31,18 @@ def build() -> typer.Typer:
         documents.openrpc,
     ):
         app.command()(command)
+    app.add_typer(_token(), name="token")
     app.command(hidden=True)(documents.stubs)
     return app
+
+
+def _token() -> typer.Typer:
+    group = typer.Typer(help="Make, list and end the tokens that open terminals.")
+    group.command("create")(token.create)
+    group.command("list")(token.list_tokens)
+    group.command("replace")(token.replace)
+    group.command("revoke")(token.revoke)
+    return group
 
 
 def _options(

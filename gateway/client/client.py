@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 from weakref import WeakSet
 
 from gateway.client.address import parse_address
-from gateway.client.failures import ConnectionLost
+from gateway.client.failures import ConnectionLost, NoAnswer
 from gateway.client.http import HttpLine
 from gateway.client.methods import READS, Methods
 from gateway.client.subscription import Subscription
@@ -80,17 +80,25 @@ class GatewayClient(Methods):
         Raises:
             GatewayError: the answer is an error.
             NoAnswer: none came.
+            ValueError: a param is NaN or infinite.
 
         """
         if method not in READS:
-            return await self._line.request(
-                method, params, lost="unknown", timeout_s=self._timeout_s
-            )
+            return await self._call_once(method, params)
         ask = partial(self._line.request, method, params, lost=None, timeout_s=self._timeout_s)
         try:
             return await ask()
         except ConnectionLost:
             return await ask()
+
+    async def _call_once(self, method: str, params: dict[str, Any]) -> Any:
+        try:
+            return await self._line.request(
+                method, params, lost="unknown", timeout_s=self._timeout_s
+            )
+        except NoAnswer as failure:
+            failure.client_order_id = params.get("client_order_id")
+            raise
 
     def subscribe(
         self,

@@ -29,6 +29,9 @@ class NoAnswer(Exception):
 
     """
 
+    client_order_id: str | None = None
+    """Of the trade: what to look for before it is sent again."""
+
     retryable: ClassVar[bool] = True
     """Asking again may help; for a trade ``outcome`` has the last word."""
 

@@ -15,6 +15,7 @@ from gateway.client.failures import (
     Unreachable,
     error_from,
 )
+from gateway.client.message import encode_request
 from gateway.errors import Outcome
 
 CONNECT_S = 5.0
@@ -55,8 +56,8 @@ class HttpLine:
 
         """
         self._last_id += 1
-        message = {"jsonrpc": "2.0", "id": self._last_id, "method": method, "params": params}
-        status, body = await self._post(orjson.dumps(message), lost, timeout_s)
+        request = encode_request(self._last_id, method, params)
+        status, body = await self._post(request, lost, timeout_s)
         answer = _answer_in(body)
         if answer is None:
             raise NotTheGateway(f"{self._address.rpc} answered {status}, and no JSON-RPC")

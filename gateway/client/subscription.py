@@ -14,12 +14,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from types import TracebackType
 from typing import Any, Self
 
-import orjson
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from gateway.client.events import Event, Progress
 from gateway.client.failures import ConnectionLost, NoAnswer, error_from
+from gateway.client.message import encode_request
 from gateway.client.retry import retry_delay_s
 from gateway.client.websocket import NORMAL, messages_in, why_closed
 from gateway.errors import GatewayError, SubscribeFailed
@@ -113,7 +113,7 @@ class Subscription(AsyncIterator[Event]):
         if self._closed:
             await self._drop()
             return
-        await self._socket.send(orjson.dumps(self._request()), text=True)
+        await self._socket.send(self._request(), text=True)
         try:
             async with asyncio.timeout(ANSWER_S):
                 await self._read_answer(self._socket)
@@ -143,7 +143,7 @@ class Subscription(AsyncIterator[Event]):
         log.warning("%s; connecting again in %.1f s", why, delay_s)
         await asyncio.sleep(delay_s)
 
-    def _request(self) -> dict[str, Any]:
+    def _request(self) -> bytes:
         since = self._since | self.positions
         channels = []
         for name in self._channels:
@@ -152,8 +152,7 @@ class Subscription(AsyncIterator[Event]):
                 epoch, seq = since[name]
                 item["since"] = {"epoch": epoch, "seq": seq}
             channels.append(item)
-        params = {"channels": channels}
-        return {"jsonrpc": "2.0", "id": _REQUEST_ID, "method": "subscribe", "params": params}
+        return encode_request(_REQUEST_ID, "subscribe", {"channels": channels})
 
     async def _read_answer(self, socket: ClientConnection) -> None:
         answered = False

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import orjson
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from gateway.client.address import Address
 from gateway.client.failures import CallTimedOut, ConnectionLost, NoAnswer, error_from
+from gateway.client.message import encode_request
 from gateway.client.websocket import messages_in, open_websocket, why_closed
 from gateway.errors import GatewayError, Outcome
 
@@ -51,12 +51,15 @@ class WsLine:
             NoAnswer: none came.
 
         """
+        self._last_id += 1
+        number = self._last_id
+        message = encode_request(number, method, params)
         sent = False
         try:
             async with asyncio.timeout(timeout_s), self._room:
                 socket = await self._connected(lost)
                 sent = True
-                answer = await self._exchange(socket, method, params, lost)
+                answer = await self._exchange(socket, number, message, lost)
         except TimeoutError:
             outcome = lost if sent else (lost and "not_sent")
             raise CallTimedOut(f"No answer within {timeout_s:g} s", outcome) from None
@@ -78,17 +81,14 @@ class WsLine:
     async def _exchange(
         self,
         socket: ClientConnection,
-        method: str,
-        params: dict[str, Any],
+        number: int,
+        message: bytes,
         lost: Outcome | None,
     ) -> dict[str, Any]:
-        self._last_id += 1
-        number = self._last_id
-        message = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
         try:
-            await socket.send(orjson.dumps(message), text=True)
+            await socket.send(message, text=True)
             return await answer
         except (ConnectionClosed, ConnectionLost):
             raise ConnectionLost("The connection broke before the answer came", lost) from None

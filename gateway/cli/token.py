@@ -1,0 +1,177 @@
+"""``token``: the secrets that open terminals."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from gateway.cli.complaint import Complaint
+from gateway.cli.home import default_home
+from gateway.credentials.scope import Scope
+
+if TYPE_CHECKING:
+    from gateway.credentials.issuer import Issuer
+    from gateway.credentials.record import Record
+
+Home = Annotated[
+    Path | None, typer.Option(help="Of the gateway that the token is for; as with serve.")
+]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", exists=True, dir_okay=False, help="As with serve.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Which = Annotated[str, typer.Argument(help="Name of the terminal, or id of the token.")]
+Expires = Annotated[
+    str | None, typer.Option(help="After 90s, 45m, 12h, 30d or 8w; never if absent.")
+]
+
+_NOW = "Shown this once: it is not stored. Put it into the EA's input and into MT_GATEWAY_TOKEN."
+
+
+def create(
+    *,
+    name: Annotated[str, typer.Option(help="Of the terminal; one token each.")],
+    expires: Expires = None,
+    scope: Annotated[
+        list[Scope] | None,
+        typer.Option(help="What it may be used for; trade, which includes read, if absent."),
+    ] = None,
+    platform: Annotated[
+        Literal["mt4", "mt5"] | None, typer.Option(help="For a terminal of that platform alone.")
+    ] = None,
+    home: Home = None,
+    config: ConfigFile = None,
+    as_json: Json = False,
+) -> None:
+    """Make a token for a terminal. The token alone goes to stdout."""
+    with _issuer(home, config) as issuer:
+        token, record = issuer.create(
+            name, scopes=scope or (Scope.TRADE,), lifetime_s=_seconds(expires), platform=platform
+        )
+    _show_token(token, record, as_json=as_json)
+
+
+def replace(
+    which: Which,
+    *,
+    expires: Expires = None,
+    overlap: Annotated[
+        str, typer.Option(help="How long the old token still works; 0s ends it at once.")
+    ] = "24h",
+    home: Home = None,
+    config: ConfigFile = None,
+    as_json: Json = False,
+) -> None:
+    """Make a new token for a terminal whose old one ends soon."""
+    with _issuer(home, config) as issuer:
+        overlap_s = 0 if overlap in ("0", "0s") else _seconds(overlap) or 0
+        token, record = issuer.replace(which, overlap_s=overlap_s, lifetime_s=_seconds(expires))
+    _show_token(token, record, as_json=as_json)
+
+
+def list_tokens(*, home: Home = None, config: ConfigFile = None, as_json: Json = False) -> None:
+    """List all tokens there ever were; the secrets themselves are not stored."""
+    with _issuer(home, config) as issuer:
+        records = issuer.list()
+    if as_json:
+        sys.stdout.write(json.dumps([_facts(one) for one in records], indent=2) + "\n")
+        return
+    rows: list[tuple[str, ...]] = [
+        ("NAME", "ID", "SCOPES", "PLATFORM", "CREATED", "EXPIRES", "STATE")
+    ]
+    rows += [_row(one) for one in records]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        sys.stdout.write(line.rstrip() + "\n")
+
+
+def revoke(
+    which: Which, *, home: Home = None, config: ConfigFile = None, as_json: Json = False
+) -> None:
+    """End a token for good. A running gateway cuts its connections at once."""
+    with _issuer(home, config) as issuer:
+        revoked = issuer.revoke(which)
+    if as_json:
+        sys.stdout.write(json.dumps([_facts(one) for one in revoked], indent=2) + "\n")
+        return
+    for one in revoked:
+        sys.stdout.write(f"revoked: {one.label} ({one.tid})\n")
+
+
+@contextmanager
+def _issuer(home: Path | None, config_file: Path | None) -> Iterator[Issuer]:
+    """Open the issuer of a home; what is wrong with it becomes a complaint."""
+    from gateway import config
+    from gateway.credentials.issuer import Issuer, IssuerError, open_secrets
+    from gateway.credentials.schema import MIGRATIONS
+    from gateway.credentials.secrets import SecretsError
+    from gateway.store import Store, StoreError
+
+    place = home or default_home()
+    try:
+        settings = config.load(config_file) if config_file else config.Config()
+        store = Store(place, MIGRATIONS)
+        try:
+            yield Issuer(store, open_secrets(store, place / settings.secrets.key_file))
+        finally:
+            store.close()
+    except (IssuerError, SecretsError, StoreError, config.ConfigError) as error:
+        raise Complaint(str(error)) from error
+    except OSError as error:
+        raise Complaint(f"{error.filename or place}: {error.strerror}") from error
+
+
+def _seconds(duration: str | None) -> int | None:
+    from gateway.credentials.issuer import parse_duration
+
+    return None if duration is None else parse_duration(duration)
+
+
+def _show_token(token: str, record: Record, *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps({"auth_token": token, **_facts(record)}) + "\n")
+        return
+    sys.stderr.write(f"Token of the terminal {record.label}. {_NOW}\n")
+    sys.stdout.write(token + "\n")
+
+
+def _facts(record: Record) -> dict[str, Any]:
+    return {
+        "terminal": record.label,
+        "tid": record.tid,
+        "scopes": sorted(record.scopes),
+        "platform": record.platform,
+        "created": record.created_at * 1000,
+        "expires": None if record.exp is None else record.exp * 1000,
+        "state": _state(record),
+    }
+
+
+def _row(record: Record) -> tuple[str, ...]:
+    return (
+        record.label,
+        record.tid,
+        ",".join(sorted(record.scopes)),
+        record.platform or "any",
+        _date(record.created_at),
+        "never" if record.exp is None else _date(record.exp),
+        _state(record),
+    )
+
+
+def _state(record: Record) -> str:
+    if record.status in ("active", "superseded") and not record.is_live(int(time.time())):
+        return "expired"
+    return record.status
+
+
+def _date(seconds: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
