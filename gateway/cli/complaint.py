@@ -9,3 +9,15 @@ class Complaint(Exception):
     def __init__(self, line: str, exit_code: int = 1) -> None:
         super().__init__(line)
         self.exit_code = exit_code
+
+
+def known_failures() -> tuple[type[Exception], ...]:
+    """Return the exceptions whose message is written for the person who runs the gateway."""
+    from ea_bridge.emulator.prices.recording import BadTickFile
+    from ea_bridge.token import MalformedToken
+    from gateway.config import ConfigError
+    from gateway.credentials.issuer import IssuerError
+    from gateway.credentials.secrets import SecretsError
+    from gateway.store import StoreError
+
+    return (BadTickFile, ConfigError, IssuerError, MalformedToken, SecretsError, StoreError)

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn
 
-from gateway.cli.complaint import Complaint
+from gateway.cli.complaint import Complaint, known_failures
 
 STOP_WITHIN_S = 1.9
 """After SIGINT or SIGTERM; what has not ended by then is cut."""
@@ -30,7 +30,7 @@ def run_until_stopped(start: Callable[[], Coroutine[Any, Any, None]], *, verbose
         verbose: log what happens, not just what is wrong.
 
     Raises:
-        Complaint: a port is taken, a file cannot be read or written.
+        Complaint: a port is taken, a file cannot be read or makes no sense.
 
     """
     for number in _STOP_SIGNALS:
@@ -41,6 +41,8 @@ def run_until_stopped(start: Callable[[], Coroutine[Any, Any, None]], *, verbose
             runner.run(_cancelled_by_signals(start()))
     except OSError as error:
         raise _complaint(error) from error
+    except known_failures() as error:
+        raise Complaint(str(error)) from error
 
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from gateway.cli.complaint import Complaint
+from gateway.cli.complaint import Complaint, known_failures
 from gateway.cli.home import default_home
 from gateway.credentials.scope import Scope
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gateway.credentials.issuer import Issuer
     from gateway.credentials.record import Record
 
-Home = Annotated[
+HomeOption = Annotated[
     Path | None, typer.Option(help="Of the gateway that the token is for; as with serve.")
 ]
 ConfigFile = Annotated[
@@ -46,7 +46,7 @@ def create(
     platform: Annotated[
         Literal["mt4", "mt5"] | None, typer.Option(help="For a terminal of that platform alone.")
     ] = None,
-    home: Home = None,
+    home: HomeOption = None,
     config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
@@ -65,7 +65,7 @@ def replace(
     overlap: Annotated[
         str, typer.Option(help="How long the old token still works; 0s ends it at once.")
     ] = "24h",
-    home: Home = None,
+    home: HomeOption = None,
     config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
@@ -76,7 +76,9 @@ def replace(
     _show_token(token, record, as_json=as_json)
 
 
-def list_tokens(*, home: Home = None, config: ConfigFile = None, as_json: Json = False) -> None:
+def list_tokens(
+    *, home: HomeOption = None, config: ConfigFile = None, as_json: Json = False
+) -> None:
     """List all tokens there ever were; the secrets themselves are not stored."""
     with _issuer(home, config) as issuer:
         records = issuer.list()
@@ -94,7 +96,7 @@ def list_tokens(*, home: Home = None, config: ConfigFile = None, as_json: Json =
 
 
 def revoke(
-    which: Which, *, home: Home = None, config: ConfigFile = None, as_json: Json = False
+    which: Which, *, home: HomeOption = None, config: ConfigFile = None, as_json: Json = False
 ) -> None:
     """End a token for good. A running gateway cuts its connections at once."""
     with _issuer(home, config) as issuer:
@@ -109,24 +111,18 @@ def revoke(
 @contextmanager
 def _issuer(home: Path | None, config_file: Path | None) -> Iterator[Issuer]:
     """Open the issuer of a home; what is wrong with it becomes a complaint."""
-    from gateway import config
-    from gateway.credentials.issuer import Issuer, IssuerError, open_secrets
-    from gateway.credentials.schema import MIGRATIONS
-    from gateway.credentials.secrets import SecretsError
-    from gateway.store import Store, StoreError
+    from gateway.auth.home import Home
+    from gateway.config import Config, load
 
     place = home or default_home()
     try:
-        settings = config.load(config_file) if config_file else config.Config()
-        store = Store(place, MIGRATIONS)
-        try:
-            yield Issuer(store, open_secrets(store, place / settings.secrets.key_file))
-        finally:
-            store.close()
-    except (IssuerError, SecretsError, StoreError, config.ConfigError) as error:
-        raise Complaint(str(error)) from error
+        settings = Config() if config_file is None else load(config_file)
+        with Home(place, settings.secrets.key_file) as opened:
+            yield opened.issuer
     except OSError as error:
         raise Complaint(f"{error.filename or place}: {error.strerror}") from error
+    except known_failures() as error:
+        raise Complaint(str(error)) from error
 
 
 def _seconds(duration: str | None) -> int | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from .account import AccountMethods
+from .calculations import CalculationsMethods
+from .history import HistoryMethods
 from .market import MarketMethods
 from .orders import OrdersMethods
 from .positions import PositionsMethods
@@ -25,10 +27,13 @@ READS = frozenset(
         "get_history_prices",
         "get_history_ticks",
         "get_market_book",
+        "get_positions",
         "get_orders",
         "get_order_info",
         "order_check",
-        "get_positions",
+        "order_calc_margin",
+        "order_calc_profit",
+        "get_history_orders",
         "subscribe",
         "unsubscribe",
         "get_subscriptions",
@@ -45,8 +50,10 @@ class Methods(
     TerminalMethods,
     SymbolsMethods,
     MarketMethods,
-    OrdersMethods,
     PositionsMethods,
+    OrdersMethods,
+    CalculationsMethods,
+    HistoryMethods,
     SubscriptionsMethods,
     ServiceMethods,
 ):

@@ -1,0 +1,63 @@
+"""Typed methods: calculations. Written by ``mt-gateway stubs``: do not edit."""
+
+from __future__ import annotations
+
+from gateway import shapes
+from gateway.client.asking import OMITTED, Asking, Number, Omitted
+from gateway.shapes.words import Side
+
+
+class CalculationsMethods(Asking):
+    """See ``gateway.methods.calculations``."""
+
+    async def order_calc_margin(
+        self,
+        symbol: str,
+        volume: Number,
+        *,
+        side: Side | int | Omitted | None = OMITTED,
+        type: Side | int | Omitted | None = OMITTED,
+        price: Number | Omitted | None = OMITTED,
+        terminal: str | Omitted | None = OMITTED,
+    ) -> shapes.Margin:
+        """Return the margin that a position would need by itself, in the account's currency.
+
+        Positions that are there already, and what they would save, are not counted.
+        """
+        result: shapes.Margin = await self._ask(
+            "order_calc_margin",
+            symbol=symbol,
+            volume=volume,
+            side=side,
+            type=type,
+            price=price,
+            terminal=terminal,
+        )
+        return result
+
+    async def order_calc_profit(
+        self,
+        symbol: str,
+        volume: Number,
+        price_open: Number,
+        price_close: Number,
+        *,
+        side: Side | int | Omitted | None = OMITTED,
+        type: Side | int | Omitted | None = OMITTED,
+        terminal: str | Omitted | None = OMITTED,
+    ) -> shapes.Profit:
+        """Return what a position would bring between two prices, in the account's currency.
+
+        Without commission and swap; converted at today's rates.
+        """
+        result: shapes.Profit = await self._ask(
+            "order_calc_profit",
+            symbol=symbol,
+            volume=volume,
+            price_open=price_open,
+            price_close=price_close,
+            side=side,
+            type=type,
+            terminal=terminal,
+        )
+        return result
