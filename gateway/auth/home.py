@@ -15,7 +15,7 @@ from gateway.credentials.issuer import Issuer, open_secrets
 from gateway.credentials.secrets import KEY_FILE
 from gateway.store import Store
 
-MIGRATIONS = (*schema.MIGRATIONS, *seen.MIGRATIONS)
+MIGRATIONS = (schema.TABLES, seen.TABLES)
 """All tables of the gateway, in the order in which they came; new ones are added at the end."""
 
 

@@ -13,8 +13,7 @@ from gateway.store import Store, StoreError
 
 logger = logging.getLogger(__name__)
 
-MIGRATIONS = (
-    """
+TABLES = """
 CREATE TABLE seen (
     kind TEXT NOT NULL CHECK (kind IN ('keys', 'rec')),
     id TEXT NOT NULL,
@@ -22,8 +21,7 @@ CREATE TABLE seen (
     revoked INTEGER NOT NULL CHECK (revoked IN (0, 1)),
     PRIMARY KEY (kind, id)
 ) STRICT, WITHOUT ROWID;
-""",
-)
+"""
 
 
 class Sight(NamedTuple):

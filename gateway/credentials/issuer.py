@@ -36,6 +36,8 @@ logger = logging.getLogger(__name__)
 ISSUER = "local"
 MAX_OVERLAP_S = DAY_S
 """How long a replaced token may go on beside the new one."""
+MAX_ENDED = 1000
+"""Records kept of tokens that open nothing any more; beyond that the oldest is forgotten."""
 
 _DURATION = re.compile(r"([0-9]{1,6})([smhdw])", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": DAY_S, "w": 7 * DAY_S}
@@ -113,7 +115,7 @@ class Issuer:
     Several may work on one home, in one process or in many.
 
     Args:
-        store: with :data:`.schema.MIGRATIONS`.
+        store: with the tables of :mod:`.schema`.
         box: seals the private keys.
         now_s: seconds since 1970.
 
@@ -269,6 +271,8 @@ class Issuer:
         sealed = self._box.seal(keys.server_key, server_key_place(record.tid))
         envelope = self._keys.sign("rec", record.payload())
         db.execute("INSERT INTO records VALUES (?, ?, ?)", (record.tid, envelope, sealed))
+        ended = [one.tid for one in self.list() if not one.is_live(now_s)]
+        db.executemany("DELETE FROM records WHERE tid = ?", [(tid,) for tid in ended[:-MAX_ENDED]])
         return token, record
 
     def _change(self, db: Connection, record: Record, **changes: object) -> Record:

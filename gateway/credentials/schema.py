@@ -1,9 +1,12 @@
-"""The tables of the local issuer."""
+"""The tables of the local issuer.
+
+A database is opened with all tables of the gateway, never with these alone:
+:class:`gateway.auth.home.Home` does it.
+"""
 
 from __future__ import annotations
 
-MIGRATIONS = (
-    """
+TABLES = """
 -- the keys that seal secrets, to recognise them; they themselves lie elsewhere
 CREATE TABLE secret_keys (
     kid TEXT PRIMARY KEY,
@@ -29,5 +32,4 @@ CREATE TABLE records (
     envelope TEXT NOT NULL,
     server_key TEXT NOT NULL
 ) STRICT;
-""",
-)
+"""
