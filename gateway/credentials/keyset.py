@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import Field, ValidationError
 
 from .envelope import EnvelopeError, Kind, decode64, encode64, open_envelope, seal
-from .record import Seconds, Signed
+from .record import First, Seconds, Signed
 
 ROOT_KID = "root"
 DAY_S = 86_400
@@ -42,7 +42,7 @@ class KeyEntry(Signed):
 class KeySet(Signed):
     """The payload of a ``keys`` envelope."""
 
-    v: Literal[1]
+    v: First
     iss: str
     ver: Annotated[int, Field(ge=1, le=2**53)]
     """Only grows; an older set than one already seen is refused by who keeps it."""

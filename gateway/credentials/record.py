@@ -21,6 +21,8 @@ Platform = Literal["mt4", "mt5"]
 Status = Literal["active", "revoked", "disabled", "superseded"]
 State = Literal["active", "expired", "revoked", "disabled", "superseded"]
 HexKey = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", repr=False)]
+First = Annotated[int, Field(ge=1, le=1)]
+"""The only version there is; a newer one is refused."""
 Seconds = Annotated[int, Field(ge=0, le=MAX_SECONDS)]
 Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
 Lots = Annotated[str, Field(pattern=r"^[0-9]{1,9}(\.[0-9]{1,8})?$")]
@@ -72,7 +74,7 @@ class Record(Signed):
     holder and makes none.
     """
 
-    v: Literal[1]
+    v: First
     iss: str
     aud: Literal["mtgw-daemon"]
     tid: Annotated[str, Field(pattern=r"^[0-9A-Za-z]{12}$")]
