@@ -185,6 +185,7 @@ def _request(
         type_time=int(lifetime),
         expiration=broker_seconds(terminal, wish.expiration_ms),
         comment=comment_of(terminal, handling, wish.comment),
+        position=wish.position or 0,
     )
 
 
