@@ -142,7 +142,7 @@ class Drawn:
         """Return the bar that opens at a full minute; there always is one."""
         spec = self._spec
         number = (time_s - _TILE_START_S) // 60 % _DRAWN_MINUTES
-        dice = random.Random(f"{self._seed}/{number}")  # noqa: S311
+        dice = random.Random(f"{self._seed}/{number}")  # noqa: S311 - nor are they here
         opened, closed = self._price(number), self._price(number + 1)
         reach = abs(dice.gauss(0, 1)) * spec.bid * 0.00004
         high = round(max(opened, closed) + reach, spec.digits)

@@ -51,17 +51,15 @@
         * SubscribeFailed 4001
         * ChannelLimit 4002
 
-The table of ``design: the client protocol, section 10`` is the one list of codes. Negative codes
-are the transport's and JSON-RPC's, positive ones ours; none ever changes its meaning. The class
-tells whom to blame, ``data`` carries the numbers, ``data["name"]`` is for programs.
+Negative codes are JSON-RPC's and the transport's, positive ones ours; none changes its meaning.
 """
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable
 from typing import Any, ClassVar, Literal
+
+from .nearest import did_you_mean as did_you_mean
 
 Outcome = Literal["not_sent", "rejected", "unknown"]
 
@@ -142,11 +140,7 @@ class AccessDenied(GatewayError):
 
 
 class Unauthorized(AccessDenied):
-    """The auth_token does not open this gateway.
-
-    ``data.reason`` is one of ``missing``, ``malformed``, ``unknown``, ``expired``, ``revoked``,
-    ``device_pending``, ``device_revoked``, ``account_disabled``, ``lease_expired``.
-    """
+    """The auth_token does not open this gateway; ``data.reason`` says why."""
 
     code = -32001
     http_status = 401
@@ -263,7 +257,7 @@ class NotSynchronized(TerminalError):
 
 
 class TradeError(GatewayError):
-    """The trade did not happen as asked; ``data.outcome`` says what is known of it."""
+    """The trade did not happen as asked; ``data.outcome`` says what is known."""
 
 
 class OrderRejected(TradeError):
@@ -402,10 +396,3 @@ class ChannelLimit(StreamError):
     """The connection has as many channels as it may."""
 
     code = 4002
-
-
-def did_you_mean(given: str, known: Iterable[str]) -> dict[str, Any]:
-    """Return ``{"did_you_mean": [...]}`` with the nearest names in any case, or nothing."""
-    names = {name.lower(): name for name in known}
-    near = difflib.get_close_matches(given[:64].lower(), names, n=3, cutoff=0.6)
-    return {"did_you_mean": [names[name] for name in near]} if near else {}
