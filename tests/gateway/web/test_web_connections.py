@@ -72,8 +72,9 @@ async def connect(house: House) -> tuple[asyncio.StreamReader, asyncio.StreamWri
     return reader, writer
 
 
-async def test_a_flood_of_strangers_pushes_out_its_own() -> None:
+async def test_a_flood_of_strangers_pushes_out_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest stranger makes room, so a caller with a token always gets in."""
+    monkeypatch.setattr("gateway.web.connections.FIRST_REQUEST_S", 1000)
     async with open_house(limits=Limits(max_unauthenticated=4)) as house:
         strangers = [await connect(house) for _ in range(4)]
         for _ in range(3):

@@ -286,10 +286,12 @@ async def test_no_text_of_an_exception_reaches_the_wire(
 
 
 async def test_a_trade_that_failed_in_the_gateway_has_an_unknown_outcome(front: Front) -> None:
-    """The caller must look before it tries again."""
-    answer = await front.ask(request("trade", name="a", fail=True))
-    assert answer["error"]["code"] == -32603
-    assert answer["error"]["data"]["outcome"] == "unknown"
+    """The caller must look before it tries again; also when only its result was lost."""
+    for how in ("fail", "odd"):
+        answer = await front.ask(request("trade", name="a", **{how: True}))
+        assert answer["error"]["code"] == -32603
+        assert answer["error"]["data"]["outcome"] == "unknown"
+    assert "outcome" not in (await front.ask(request("no_json")))["error"]["data"]
 
 
 async def test_a_result_that_is_no_json_is_that_items_error_alone(front: Front) -> None:
@@ -486,6 +488,23 @@ async def test_a_batch_goes_on_after_the_item_that_was_cancelled(house: House) -
         (batch,) = (answer for answer in answers if isinstance(answer, list))
         assert batch[0]["error"]["code"] == -32010
         assert [item["result"] for item in batch[1:]] == [2] * 40
+
+
+async def test_a_cancelled_item_leaves_its_task_as_if_nothing_had_been(house: House) -> None:
+    """Something else that is cancelled later in the batch is still that item's error alone."""
+    async with raw_ws(house) as ws:
+        batch = [
+            request("wait", id="x"),
+            request("lose", id="y"),
+            request("trade", id="z", name="a"),
+        ]
+        ws.send(batch)
+        await house.doings.entered.wait()
+        ws.send(cancel("x"))
+        answers = [await ws.json(), await ws.json()]
+        (batch,) = (answer for answer in answers if isinstance(answer, list))
+        assert [item.get("error", {}).get("code") for item in batch] == [-32010, -32010, None]
+        assert batch[2]["result"] == "a"
 
 
 async def test_an_order_in_flight_is_never_cancelled(house: House) -> None:

@@ -93,6 +93,14 @@ async def test_a_chunked_body_over_the_limit_is_cut_off() -> None:
             assert split_response(raw)[0] == expected
 
 
+async def test_a_body_without_end_is_cut_off_at_the_limit() -> None:
+    """What is over the limit is not collected while the deadline runs."""
+    async with open_house(limits=Limits(max_message_bytes=8192)) as house:
+        head = house.head("/rpc", "POST", "Transfer-Encoding: chunked")
+        raw = await house.raw(head.encode() + b"\r\n" + b"2001\r\n" + b" " * 8193 + b"\r\n")
+        assert split_response(raw)[0] == 413
+
+
 @pytest.mark.parametrize(
     ("chunks", "status"),
     [
@@ -168,6 +176,24 @@ async def test_a_client_that_waits_to_be_asked_is_asked(house: House) -> None:
     assert split_response(await read_response(reader))[0] == 200
     writer.write(head.replace(house.token, "mgt_wrong").encode() + b"\r\n")
     assert split_response(await read_response(reader))[0] == 401
+    writer.close()
+
+
+async def test_a_failure_after_asking_is_answered(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The interim response does not count as the answer."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr("gateway.web.backend.Backend.call", fail)
+    reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
+    head = house.head("/rpc", "POST", "Content-Length: 2", "Expect: 100-continue")
+    writer.write(head.encode() + b"\r\n")
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100")
+    writer.write(b"{}")
+    assert split_response(await read_response(reader))[0] == 500
     writer.close()
 
 

@@ -155,7 +155,9 @@ def handlers(doings: Doings) -> list[spine.Method]:
         return name
 
     @method(scope=Scope.TRADE, mutates=True)
-    async def trade(call: Call, *, name: str, slow: bool = False, fail: bool = False) -> str:
+    async def trade(
+        call: Call, *, name: str, slow: bool = False, fail: bool = False, odd: bool = False
+    ) -> Any:
         """Trade, so to say."""
         doings.calls.append(name)
         if slow:
@@ -164,7 +166,7 @@ def handlers(doings: Doings) -> list[spine.Method]:
         doings.calls.append(f"{name} done")
         if fail:
             raise RuntimeError("secret=hunter2")
-        return name
+        return object() if odd else name
 
     @method(scope=None, of_terminal=False)
     async def explode(call: Call) -> None:

@@ -115,6 +115,17 @@ async def test_a_lost_connection_ends_reads_but_not_trades(house: House) -> None
         assert {"a done", "b done", "c done"} <= set(house.doings.calls)
 
 
+async def test_a_trade_that_is_done_protects_nothing_any_more(house: House) -> None:
+    """A read on the same connection still ends when the connection does."""
+    async with raw_ws(house) as ws:
+        ws.send(request("trade", name="a"))
+        assert (await ws.json())["result"] == "a"
+        ws.send(request("wait"))
+        await house.doings.entered.wait()
+        ws.writer.transport.abort()
+        await house.doings.left.wait()
+
+
 async def test_ten_messages_that_are_no_json_are_borne(house: House) -> None:
     """Each gets -32700; the eleventh ends the connection with 4502."""
     async with raw_ws(house) as ws:
