@@ -1,0 +1,97 @@
+"""The README keeps its word: its commands are the real ones, and its snippets run."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from demo_process import Demo
+
+from gateway.app import build_catalogue
+from gateway.client import GatewayError, SyncGatewayClient
+from gateway.openrpc import METHODS_OF_THE_FRONT
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "README.md").read_text("utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+RUN = "python3 -m venv .venv && .venv/bin/pip install -q . && .venv/bin/mt-gateway demo\n"
+TEST = "python3 -m venv .venv && .venv/bin/pip install -q -e '.[test]' && .venv/bin/pytest\n"
+SHELL = [code for language, code in BLOCKS if language == "sh" and code not in (RUN, TEST)]
+PYTHON = [code for language, code in BLOCKS if language == "python"]
+
+
+def environment(demo: Demo, home: Path) -> dict[str, str]:
+    commands = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    return {
+        **os.environ,
+        "PATH": commands,
+        "MT_GATEWAY_URL": demo.url,
+        "MT_GATEWAY_TOKEN": demo.auth_token,
+        "MT_GATEWAY_HOME": str(home),
+    }
+
+
+def execute(words: list[str], demo: Demo, folder: Path) -> None:
+    done = subprocess.run(
+        words,
+        cwd=folder,
+        env=environment(demo, folder / "home"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_two_commands_are_there():
+    """The first shell block runs the demo, the last one the tests; CI calls that same line."""
+    shell = [code for language, code in BLOCKS if language == "sh"]
+
+    assert (shell[0], shell[-1]) == (RUN, TEST)
+    assert (ROOT / ".ci" / "run").read_text("utf-8").endswith(TEST)
+
+
+@pytest.mark.parametrize("code", SHELL, ids=lambda code: code.split()[1])
+def test_a_shell_snippet_runs(code: str, demo: Demo, tmp_path: Path):
+    """As it stands, with nothing but the two variables set."""
+    execute(["bash", "-euo", "pipefail", "-c", code], demo, tmp_path)
+
+
+@pytest.mark.parametrize("code", PYTHON, ids=lambda code: code.split()[1])
+def test_a_python_snippet_runs(code: str, demo: Demo, tmp_path: Path):
+    """As it stands, with nothing but the two variables set."""
+    execute([sys.executable, "-c", code], demo, tmp_path)
+
+
+def test_the_error_shown_is_the_real_one(demo: Demo):
+    """The JSON block is what a mistyped symbol is answered with."""
+    (shown,) = (json.loads(code) for language, code in BLOCKS if language == "json")
+    with (
+        SyncGatewayClient(demo.url, demo.auth_token) as client,
+        pytest.raises(GatewayError) as caught,
+    ):
+        client.get_symbol_info(symbol=shown["data"]["symbol"])
+
+    assert caught.value.as_dict() == shown
+
+
+def test_every_method_is_listed():
+    """The table names each method that there is, and none that there is not."""
+    rows = re.findall(r"^\| [a-z ]+ \| (`.*) \|$", TEXT, re.MULTILINE)
+    listed = set(re.findall(r"`([a-z_.]+)`", " ".join(row.split(" with ")[0] for row in rows)))
+    front = {str(method["name"]) for method in METHODS_OF_THE_FRONT}
+
+    assert listed == set(build_catalogue()) | front
+
+
+def test_every_relative_link_leads_somewhere():
+    """No link to a file that is not there."""
+    links = re.findall(r"\]\((?!https?://|#)([^)]+)\)", TEXT)
+
+    assert [link for link in links if not (ROOT / link).exists()] == []
