@@ -1,0 +1,291 @@
+"""The market: quotes that move when they are told the time. See :class:`Market`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+
+from ea_bridge.model import Bar, BookEntry, SymbolInfo, Tick, Timeframe
+
+from .book import book_of
+from .builder import BarBuilder
+from .history import History
+from .hours import DAY, Hours, Session
+from .periods import bar_end, bar_start
+from .quote import quoted
+from .sources import PlayedOnce, TickSource
+
+MAX_TICKS_A_STEP = 2048
+"""One :meth:`Market.advance` returns no more, give or take ticks of the last millisecond."""
+MAX_MINUTES_A_STEP = 1440
+"""One :meth:`Market.advance` moves no further."""
+
+
+class UnknownSymbol(LookupError):
+    """The broker has no such symbol."""
+
+
+class Market:
+    """Prices of all symbols. Sans-I/O: time is an argument, in broker milliseconds.
+
+    What has happened by ``now_msc`` is all that can be seen; :meth:`advance` moves it on. The
+    sources are functions of time, so nothing is stored but a few minutes for speed, and a
+    symbol's ticks don't depend on who watches.
+
+    Args:
+        specs: the symbols.
+        start_msc: the present at the beginning.
+        sources: ticks of each symbol.
+        hours: trading hours of each symbol.
+        seed: of the order books.
+        tapes: recorded ticks that drive time, as fast as :meth:`advance` is called; the clock is
+            ignored then, and ``start_msc`` too.
+
+    """
+
+    def __init__(
+        self,
+        specs: Mapping[str, SymbolInfo],
+        *,
+        start_msc: int,
+        sources: Mapping[str, TickSource],
+        hours: Mapping[str, Hours],
+        seed: int = 0,
+        tapes: Mapping[str, PlayedOnce] | None = None,
+    ) -> None:
+        self._specs = dict(specs)
+        self._hours = hours
+        self._seed = seed
+        self._histories = {name: History(specs[name], sources[name]) for name in specs}
+        self._tapes = dict(tapes or {})
+        self.selected = {name for name, spec in specs.items() if spec.select}
+        """Symbols whose ticks :meth:`advance` returns; all others can be asked for."""
+        first = min((tape.first_msc for tape in self._tapes.values()), default=0)
+        self.now_msc = first - 1 if self._tapes else start_msc
+        """The present: ticks up to here have happened."""
+        self._target_msc = self.now_msc
+
+    # --- the symbols -----------------------------------------------------------------------
+
+    def symbols(self) -> Mapping[str, SymbolInfo]:
+        """Return the static specifications by name."""
+        return self._specs
+
+    def symbol(self, name: str) -> SymbolInfo | None:
+        """Return a static specification, ``None`` for an unknown symbol."""
+        return self._specs.get(name)
+
+    def sessions(self, name: str) -> list[Session]:
+        """Return the trading sessions of the week.
+
+        Raises:
+            UnknownSymbol: there is no such symbol.
+
+        """
+        return list(self._hours_of(name).sessions)
+
+    def is_open(self, name: str, time_msc: int) -> bool:
+        """Whether a symbol trades at a moment; an unknown one never does."""
+        return name in self._hours and self._hours[name].is_open(time_msc)
+
+    def next_open(self, name: str, time_msc: int) -> int:
+        """Return when a symbol trades next: the moment itself, or the beginning of a session.
+
+        Raises:
+            UnknownSymbol: there is no such symbol.
+
+        """
+        return self._hours_of(name).next_open(time_msc)
+
+    # --- the present -----------------------------------------------------------------------
+
+    def tick(self, name: str) -> Tick | None:
+        """Return the newest tick; ``None`` before the first, and for an unknown symbol."""
+        history = self._histories.get(name)
+        return None if history is None else history.last_tick(self.now_msc)
+
+    def symbol_info(self, name: str) -> SymbolInfo:
+        """Return a specification with the present quote and the extremes of the day.
+
+        Raises:
+            UnknownSymbol: there is no such symbol.
+
+        """
+        history, spec = self._history(name), self._specs[name]
+        tick = history.last_tick(self.now_msc)
+        if tick is None:
+            return spec
+        today = self.now_msc // 60_000 // DAY * DAY
+        day = history.span(today, today + DAY, self.now_msc)
+        days = history.bars(Timeframe.D1, self.now_msc, None, 1, None, today * 60 - 1)
+        before = round(days[-1].close * 10**spec.digits) if days else 0
+        return quoted(spec, tick, day, before)
+
+    def book(self, name: str) -> list[BookEntry]:
+        """Return the order book, best prices first on each side; empty without depth or quote.
+
+        Raises:
+            UnknownSymbol: there is no such symbol.
+
+        """
+        tick = self._history(name).last_tick(self.now_msc)
+        return [] if tick is None else book_of(self._specs[name], tick, self._seed)
+
+    # --- moving on -------------------------------------------------------------------------
+
+    @property
+    def flat_out(self) -> bool:
+        """Whether tapes drive time instead of a clock."""
+        return bool(self._tapes)
+
+    @property
+    def behind(self) -> bool:
+        """Whether :meth:`advance` has more to tell: call it again."""
+        return self.now_msc < self._target_msc or self._next_on_tape() is not None
+
+    def select(self, name: str, enable: bool = True) -> None:
+        """Choose whether :meth:`advance` returns a symbol's ticks.
+
+        Raises:
+            UnknownSymbol: there is no such symbol.
+
+        """
+        self._history(name)
+        (self.selected.add if enable else self.selected.discard)(name)
+
+    def advance(self, now_msc: int = 0) -> list[tuple[str, Tick]]:
+        """Move on; return the new ticks of the selected symbols, merged in the order of time.
+
+        Time never goes back: an earlier ``now_msc`` changes nothing. A far one is told in parts,
+        while :attr:`behind`. With tapes ``now_msc`` is ignored: each call plays on, until the
+        tapes are over and prices stand still.
+        """
+        if self._tapes:
+            if self.now_msc >= self._target_msc:
+                self._target_msc = self._stamp_on_tape(MAX_TICKS_A_STEP)
+        else:
+            self._target_msc = max(self._target_msc, now_msc)
+        return self._step()
+
+    def _step(self) -> list[tuple[str, Tick]]:
+        told: list[tuple[str, Tick]] = []
+        limit_msc = self.now_msc + MAX_MINUTES_A_STEP * 60_000
+        target = min(self._target_msc, limit_msc)
+        while self.now_msc < target and len(told) < MAX_TICKS_A_STEP:
+            minute_end = (self.now_msc + 1) // 60_000 * 60_000 + 59_999
+            until = min(target, minute_end)
+            told += self._between(self.now_msc, until)
+            self.now_msc = until
+        return self._cut(told)
+
+    def _between(self, after_msc: int, until_msc: int) -> list[tuple[str, Tick]]:
+        found = [
+            (name, tick)
+            for name in self._specs
+            if name in self.selected
+            for tick in self._histories[name].between(after_msc, until_msc)
+        ]
+        found.sort(key=_time_msc)  # stable: of one symbol the order stays
+        return found
+
+    def _cut(self, told: list[tuple[str, Tick]]) -> list[tuple[str, Tick]]:
+        """Keep what may be told at once; never part ticks of one millisecond."""
+        if len(told) <= MAX_TICKS_A_STEP:
+            return told
+        self.now_msc = _time_msc(told[MAX_TICKS_A_STEP - 1])
+        end = MAX_TICKS_A_STEP
+        while end < len(told) and _time_msc(told[end]) == self.now_msc:
+            end += 1
+        return told[:end]
+
+    # --- tapes -----------------------------------------------------------------------------
+
+    def _next_on_tape(self) -> int | None:
+        """Return the stamp of the next recorded tick."""
+        stamps = (next(self._stamps(tape), None) for tape in self._tapes.values())
+        return min((stamp for stamp in stamps if stamp is not None), default=None)
+
+    def _stamp_on_tape(self, count: int) -> int:
+        """Return the stamp of the ``count``-th recorded tick from here, or of the last one."""
+        stamps = sorted(
+            stamp for tape in self._tapes.values() for stamp in islice(self._stamps(tape), count)
+        )
+        return stamps[min(count, len(stamps)) - 1] if stamps else self.now_msc
+
+    def _stamps(self, tape: PlayedOnce) -> Iterator[int]:
+        minute = tape.next_minute(self.now_msc // 60_000)
+        while minute is not None:
+            for tick in tape.ticks(minute):
+                if tick.time_msc > self.now_msc:
+                    yield tick.time_msc
+            minute = tape.next_minute(minute + 1)
+
+    # --- the past --------------------------------------------------------------------------
+
+    def ticks(
+        self,
+        name: str,
+        *,
+        from_msc: int | None = None,
+        to_msc: int | None = None,
+        count: int | None = None,
+        flags: int = -1,
+    ) -> list[Tick]:
+        """Return ticks of ``from_msc <= time <= to_msc`` by now, oldest first.
+
+        At most ``count`` of them and :data:`~.history.MAX_TICKS`: the oldest, or without
+        ``from_msc`` the newest. ``flags`` is a :class:`~ea_bridge.model.CopyTicks`.
+
+        Raises:
+            UnknownSymbol: there is no such symbol.
+
+        """
+        return self._history(name).ticks(self.now_msc, from_msc, to_msc, count, flags)
+
+    def bars(
+        self,
+        name: str,
+        timeframe: Timeframe,
+        *,
+        start: int | None = None,
+        count: int | None = None,
+        from_s: int | None = None,
+        to_s: int | None = None,
+    ) -> list[Bar]:
+        """Return bars, oldest first, the forming one included: see ``RatesParams``.
+
+        At most ``count`` of them and :data:`~.history.MAX_BARS`, the newest of what was asked
+        for. There is no bar where there was no tick.
+
+        Raises:
+            UnknownSymbol: there is no such symbol.
+
+        """
+        history = self._history(name)
+        return history.bars(timeframe, self.now_msc, start, count, from_s, to_s)
+
+    def builder(self, name: str, timeframe: Timeframe) -> BarBuilder:
+        """Return what follows the forming bar: feed it every tick from :meth:`advance` on.
+
+        Raises:
+            UnknownSymbol: there is no such symbol.
+
+        """
+        history = self._history(name)
+        start = bar_start(timeframe, self.now_msc // 60_000)
+        span = history.span(start, bar_end(timeframe, start), self.now_msc)
+        return BarBuilder(timeframe, self._specs[name].digits, start, span)
+
+    def _history(self, name: str) -> History:
+        if name not in self._histories:
+            raise UnknownSymbol(name)
+        return self._histories[name]
+
+    def _hours_of(self, name: str) -> Hours:
+        if name not in self._hours:
+            raise UnknownSymbol(name)
+        return self._hours[name]
+
+
+def _time_msc(told: tuple[str, Tick]) -> int:
+    return told[1].time_msc

@@ -1,0 +1,215 @@
+"""Where a symbol's ticks come from: pure functions of time.
+
+A source knows all of time: any minute can be asked for, in any order, and answers the same. So
+nothing need be kept, and history agrees with what was delivered live. Minutes count from 1970 in
+broker time.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Protocol
+
+from ea_bridge.model import Tick, TickFlag
+
+from .hours import DAY, MONDAY, WEEK, Hours
+from .modelling import ticks_of
+from .span import Span, join
+from .tape import Row, Tape, tile_of
+from .tile import MinuteTile
+
+_BOTH = int(TickFlag.BID | TickFlag.ASK)
+
+
+class TickSource(Protocol):
+    """All ticks of one symbol, past and future."""
+
+    def ticks(self, minute: int) -> Sequence[Tick]:
+        """Return the ticks of a minute, oldest first."""
+        ...
+
+    def span(self, minute: int, minutes: int) -> Span | None:
+        """Return what the ticks of some minutes amount to, without making them."""
+        ...
+
+
+class ModelledSource:
+    """Ticks made from the minutes of a tile, which repeats for ever in both directions.
+
+    Args:
+        make_tile: gives the tile when it is first needed.
+        key: of the noise between the turning points: seed and symbol.
+        meeting: a minute and a price in points: all prices are shifted by a constant, so that the
+            last one before that minute is this.
+
+    """
+
+    def __init__(
+        self,
+        make_tile: Callable[[], MinuteTile],
+        key: str,
+        *,
+        meeting: tuple[int, int] | None = None,
+    ) -> None:
+        self._make_tile = make_tile
+        self._key = key
+        self._meeting = meeting
+
+    @cached_property
+    def _tile(self) -> MinuteTile:
+        return self._make_tile()
+
+    @cached_property
+    def _shift(self) -> int:
+        if self._meeting is None:
+            return 0
+        minute, price = self._meeting
+        before = _tiled_span(self._tile, minute - WEEK, WEEK)
+        return 0 if before is None else price - before.close
+
+    def ticks(self, minute: int) -> Sequence[Tick]:
+        """See :class:`TickSource`."""
+        tile = self._tile
+        bar = tile.minute((minute - MONDAY) % tile.size)
+        if bar is None:
+            return ()
+        if self._shift:
+            shift = self._shift
+            bar = bar._replace(
+                open=bar.open + shift,
+                high=bar.high + shift,
+                low=bar.low + shift,
+                close=bar.close + shift,
+            )
+        return ticks_of(bar, minute, 10**tile.digits, self._key)
+
+    def span(self, minute: int, minutes: int) -> Span | None:
+        """See :class:`TickSource`."""
+        span = _tiled_span(self._tile, minute, minutes)
+        return span.shifted(self._shift) if span is not None and self._shift else span
+
+
+class RepeatedTape:
+    """Recorded ticks, repeated for ever.
+
+    A tape shorter than a day runs end to end from every Monday 00:00 on: there are ticks at any
+    hour. A longer one keeps its weekdays and hours: it repeats in whole weeks. Times outside
+    ``hours`` are quiet.
+    """
+
+    def __init__(self, tape: Tape, hours: Hours) -> None:
+        self._tape = tape
+        self._hours = hours
+        self._weeks = 1
+        self._offset = 0
+        if tape.minutes >= DAY:
+            self._offset = (tape.first_minute - MONDAY) % WEEK
+            self._weeks = -(-(self._offset + tape.minutes) // WEEK)
+
+    @cached_property
+    def _tile(self) -> MinuteTile:
+        size = self._weeks * WEEK
+        slots = [
+            (slot, found) for slot in range(size) if (found := self._recorded(slot)) is not None
+        ]
+        return tile_of(self._tape, self._weeks, slots)
+
+    def ticks(self, minute: int) -> Sequence[Tick]:
+        """See :class:`TickSource`."""
+        recorded = self._recorded((minute - MONDAY) % (self._weeks * WEEK))
+        return () if recorded is None else _moved(self._tape, recorded, minute)
+
+    def span(self, minute: int, minutes: int) -> Span | None:
+        """See :class:`TickSource`."""
+        return _tiled_span(self._tile, minute, minutes)
+
+    def _recorded(self, slot: int) -> int | None:
+        """Which minute of the tape a slot shows."""
+        if not self._hours.is_open_minute(MONDAY + slot):
+            return None
+        tape = self._tape
+        if tape.minutes < DAY:
+            return tape.first_minute + slot % tape.minutes
+        minute = tape.first_minute + slot - self._offset
+        return minute if tape.first_minute <= minute <= tape.last_minute else None
+
+
+class PlayedOnce:
+    """Recorded ticks at one place in time, moved there by whole weeks; nothing before or after."""
+
+    def __init__(self, tape: Tape, moved_weeks: int) -> None:
+        self._tape = tape
+        self._moved = moved_weeks * WEEK
+        self._busy = [minute + self._moved for minute in tape.busy_minutes()]
+
+    @property
+    def first_msc(self) -> int:
+        """Stamp of the first tick."""
+        return self._tape.first.time_msc + self._moved * 60_000
+
+    @property
+    def first_minute(self) -> int:
+        """The minute that it is in."""
+        return self._busy[0]
+
+    def next_minute(self, minute: int) -> int | None:
+        """Return the first minute with ticks at or after ``minute``."""
+        at = bisect_left(self._busy, minute)
+        return self._busy[at] if at < len(self._busy) else None
+
+    def ticks(self, minute: int) -> Sequence[Tick]:
+        """See :class:`TickSource`."""
+        return _moved(self._tape, minute - self._moved, minute)
+
+    def span(self, minute: int, minutes: int) -> Span | None:
+        """See :class:`TickSource`."""
+        begin = bisect_left(self._busy, minute)
+        end = bisect_left(self._busy, minute + minutes)
+        return join(self._tape.span(busy - self._moved) for busy in self._busy[begin:end])
+
+
+class Spliced:
+    """One source up to a minute, another from it on."""
+
+    def __init__(self, past: TickSource, present: TickSource, seam: int) -> None:
+        self._past = past
+        self._present = present
+        self._seam = seam
+
+    def ticks(self, minute: int) -> Sequence[Tick]:
+        """See :class:`TickSource`."""
+        return (self._past if minute < self._seam else self._present).ticks(minute)
+
+    def span(self, minute: int, minutes: int) -> Span | None:
+        """See :class:`TickSource`."""
+        end = minute + minutes
+        if end <= self._seam:
+            return self._past.span(minute, minutes)
+        if minute >= self._seam:
+            return self._present.span(minute, minutes)
+        past = self._past.span(minute, self._seam - minute)
+        return join((past, self._present.span(self._seam, end - self._seam)))
+
+
+def _tiled_span(tile: MinuteTile, minute: int, minutes: int) -> Span | None:
+    slot = (minute - MONDAY) % tile.size
+    if slot + minutes <= tile.size:
+        return tile.span(slot, minutes)
+    parts = []
+    while minutes > 0:
+        taken = min(minutes, tile.size - slot)
+        parts.append(tile.span(slot, taken))
+        slot, minutes = 0, minutes - taken
+    return join(parts)
+
+
+def _moved(tape: Tape, recorded: int, minute: int) -> list[Tick]:
+    shift_msc = (minute - recorded) * 60_000
+    scale = 10**tape.digits
+    return [_tick(row, shift_msc, scale) for row in tape.read(recorded)]
+
+
+def _tick(row: Row, shift_msc: int, scale: int) -> Tick:
+    return Tick(row.time_msc + shift_msc, row.bid / scale, row.ask / scale, flags=row.flags)

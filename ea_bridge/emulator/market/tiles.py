@@ -1,0 +1,155 @@
+"""Where the minute bars of each symbol come from: packaged, cut, drawn or computed.
+
+Every tile is four weeks long. EURUSD and GBPUSD are real minutes; XAUUSD is real five-minute bars
+cut into minutes, which add up to them again. For the others there is no real data: they are drawn
+or computed, as their listings say.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Mapping
+from importlib.resources import files
+from itertools import accumulate, pairwise
+
+from ea_bridge.emulator.specs import Cross, Listing, RealBars, Same, Walk
+
+from .hours import DAY, MONDAY, hours_of
+from .packing import Packed, Row, unpack
+from .tile import MAX_TICKS_A_MINUTE, MinuteBar, MinuteTile
+
+WEEKS = 4
+_NOISE_PARTS = 4
+_STEPS_SD = 26_755
+"""Standard deviation of the sum of two evenly spread signed 16-bit numbers."""
+
+
+class Tiles:
+    """The tiles of all symbols, each made when it is first asked for.
+
+    Args:
+        listings: what is known of the symbols.
+        seed: of what is drawn.
+        weekends: quote Saturdays and Sundays too (:meth:`.tile.MinuteTile.fill_weekends`).
+
+    """
+
+    def __init__(self, listings: Mapping[str, Listing], seed: int, *, weekends: bool) -> None:
+        self._listings = listings
+        self._seed = seed
+        self._weekends = weekends
+        self._made: dict[str, MinuteTile] = {}
+
+    def tile(self, symbol: str) -> MinuteTile:
+        """Return a symbol's tile."""
+        if symbol not in self._made:
+            tile = self._make(self._listings[symbol])
+            if self._weekends:
+                tile.fill_weekends()
+            self._made[symbol] = tile
+        return self._made[symbol]
+
+    def _make(self, listing: Listing) -> MinuteTile:
+        prices = listing.prices
+        if isinstance(prices, RealBars):
+            return _real(packaged_bars(prices.file))
+        if isinstance(prices, Walk):
+            return _walk(listing, prices, f"{self._seed}/{listing.info.name}")
+        if isinstance(prices, Cross):
+            left, right = self.tile(prices.left), self.tile(prices.right)
+            return _cross(listing, left, right, divide=prices.op == "/")
+        assert isinstance(prices, Same)
+        return self.tile(prices.symbol)
+
+
+def packaged_bars(file: str) -> Packed:
+    """Return the real bars of a packaged file."""
+    data = files("ea_bridge.emulator") / "data" / "bars" / f"{file}.gz"
+    return unpack(data.read_bytes())
+
+
+def _real(packed: Packed) -> MinuteTile:
+    tile = MinuteTile(WEEKS, packed.digits)
+    origin = packed.rows[0].minute - (packed.rows[0].minute - MONDAY) % tile.size
+    origin += (packed.rows[0].minute - origin) // (7 * DAY) * 7 * DAY
+    for row in packed.rows:
+        for n, bar in enumerate(cut(row, packed.minutes)):
+            tile.put(row.minute - origin + n, bar)
+    return tile
+
+
+def cut(row: Row, minutes: int) -> list[MinuteBar]:
+    """Cut a bar into minutes that add up to it, along open, extremes, close."""
+    if minutes == 1:
+        return [MinuteBar(*row[1:])]
+    rising = row.close >= row.open
+    turns = (row.low, row.high) if rising else (row.high, row.low)
+    way = [row.open, *turns, row.close]
+    marks = [_on_the_way(way, n, minutes) for n in range(minutes)] + [row.close]
+    extremes = {minutes // 3: turns[0], 2 * minutes // 3: turns[1]}
+    volumes = [row.volume * n // minutes for n in range(minutes + 1)]
+    bars = []
+    for n, (begin, end) in enumerate(pairwise(marks)):
+        prices = [begin, end, *([extremes[n]] if n in extremes else [])]
+        volume = volumes[n + 1] - volumes[n]
+        bars.append(MinuteBar(begin, max(prices), min(prices), end, volume, row.spread))
+    return bars
+
+
+def _on_the_way(way: list[int], n: int, of: int) -> int:
+    leg, part = divmod(n * (len(way) - 1), of)
+    return way[leg] + (way[leg + 1] - way[leg]) * part // of
+
+
+def _walk(listing: Listing, walk: Walk, key: str) -> MinuteTile:
+    """Draw a random walk that ends where it began, so that the tile repeats without a jump."""
+    info = listing.info
+    tile = MinuteTile(WEEKS, info.digits)
+    hours = hours_of(listing.hours)
+    slots = [slot for slot in range(tile.size) if hours.is_open_minute(MONDAY + slot)]
+    start = round(info.bid * 10**info.digits)
+    deviation = start * walk.daily_volatility / DAY**0.5
+    noise = _signed_noise(key, _NOISE_PARTS * (len(slots) + 1))
+    reached = list(accumulate((a + b for a, b in pairwise(noise[: len(slots) + 1])), initial=0))
+    drift = reached[-1] / len(slots)
+    unit = deviation / _STEPS_SD
+    marks = [start + round((r - drift * n) * unit) for n, r in enumerate(reached)]
+    rest = noise[len(slots) + 1 :]
+    for n, slot in enumerate(slots):
+        above, below, busy = rest[3 * n : 3 * n + 3]
+        body = marks[n], marks[n + 1]
+        high = max(body) + round(abs(above) * unit / 2)
+        low = min(body) - round(abs(below) * unit / 2)
+        volume = walk.ticks_a_minute * (65_536 + busy) // 65_536
+        tile.put(slot, MinuteBar(marks[n], high, low, marks[n + 1], volume, info.spread))
+    return tile
+
+
+def _cross(listing: Listing, left: MinuteTile, right: MinuteTile, *, divide: bool) -> MinuteTile:
+    """Compute a price from two others, minute by minute.
+
+    High and low are those of opens, highs, lows and closes at the same moments: the true
+    extremes of a product cannot be known from bars.
+    """
+    digits = listing.info.digits
+    tile = MinuteTile(WEEKS, digits)
+    power = digits - left.digits + (right.digits if divide else -right.digits)
+    factor = 10.0**power
+    for slot in range(tile.size):
+        one, other = left.minute(slot), right.minute(slot)
+        if one is None or other is None:
+            continue
+        if divide:
+            prices = [round(a / b * factor) for a, b in zip(one[:4], other[:4], strict=True)]
+        else:
+            prices = [round(a * b * factor) for a, b in zip(one[:4], other[:4], strict=True)]
+        volume = min(one.volume + other.volume, MAX_TICKS_A_MINUTE)
+        bar = (prices[0], max(prices), min(prices), prices[3], volume, listing.info.spread)
+        tile.put(slot, MinuteBar(*bar))
+    return tile
+
+
+def _signed_noise(key: str, count: int) -> tuple[int, ...]:
+    digest = hashlib.shake_128(key.encode()).digest(2 * count)
+    return struct.unpack(f"<{count}h", digest)
