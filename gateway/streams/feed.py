@@ -31,7 +31,7 @@ from ea_bridge.session import SessionState
 from gateway.errors import GatewayError, TerminalDisconnected
 from gateway.shapes import TerminalEvent
 
-from .account import AccountStreams
+from .account import DEALS, AccountStreams
 from .channels import OF_SYMBOL, Channel
 from .context import Context, Reason
 from .hub import Topic
@@ -81,6 +81,13 @@ class TerminalFeed:
 
     # --- for subscriptions -------------------------------------------------------------------
 
+    def lacks(self, channel: Channel) -> GatewayError | None:
+        """Return why this kind of terminal has no such channel, as far as is known."""
+        if self._facts is None:
+            return None
+        hello = self._facts.hello
+        return lacking(channel, self._context.terminal, hello.platform, parse_caps(hello.caps))
+
     def retain(self, channel: Channel) -> Topic:
         """Count one subscription more; return its topic."""
         if channel.name in self._own:
@@ -114,10 +121,8 @@ class TerminalFeed:
             GatewayError: the terminal does not have it, or did not answer.
 
         """
-        if self._facts is None or not self.connected:
+        if not self.connected:
             return
-        if (reason := self._lacking(channel, self._facts)) is not None:
-            raise reason
         try:
             if channel.topic in OF_SYMBOL:
                 await self._quotes[channel.symbol].ready(channel)
@@ -234,8 +239,10 @@ class TerminalFeed:
         broken = _broken(before, facts)
         self._account.platform = facts.hello.platform
         self._account.new_link(broken)
+        if (error := self.lacks(DEALS)) is not None:
+            self._on_end(DEALS, error)
         for quotes in list(self._quotes.values()):
-            self._end_lacking(quotes, facts)
+            self._end_lacking(quotes)
             # A tick cursor survives a restart of the EA: the terminal keeps the ticks.
             moved = broken if broken == "account_changed" else None
             quotes.new_link(cursors="ticks" in caps, broken=moved)
@@ -261,14 +268,10 @@ class TerminalFeed:
             if (error := quotes.watch.refused.get(part_of(channel))) is not None:
                 self._on_end(channel, error)
 
-    def _end_lacking(self, quotes: Quotes, facts: Facts) -> None:
+    def _end_lacking(self, quotes: Quotes) -> None:
         for channel in quotes.channels():
-            if (error := self._lacking(channel, facts)) is not None:
+            if (error := self.lacks(channel)) is not None:
                 self._on_end(channel, error)
-
-    def _lacking(self, channel: Channel, facts: Facts) -> GatewayError | None:
-        hello = facts.hello
-        return lacking(channel, self._context.terminal, hello.platform, parse_caps(hello.caps))
 
     def _tidy(self, quotes: Quotes) -> None:
         if quotes.watch.idle and self._quotes.get(quotes.symbol) is quotes:

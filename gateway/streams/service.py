@@ -239,13 +239,16 @@ class Streams:
         existing = owner.subscriptions.get(name)
         if existing is not None:
             return _Asked(wanted, existing, already=True)
+        feed = self._feed(owner.terminal)
+        error = feed.lacks(wanted.channel)
         if len(owner.subscriptions) >= self._max_channels:
             error = ChannelLimit(
                 f"At most {self._max_channels} channels", limit=self._max_channels
             )
+        if error is not None:
             failed.append(refusal(name, error))
             return None
-        topic = self._feed(owner.terminal).retain(wanted.channel)
+        topic = feed.retain(wanted.channel)
         made = owner.subscriptions[name] = Subscription(wanted.channel, topic)
         return _Asked(wanted, made, already=False)
 

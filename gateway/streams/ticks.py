@@ -78,9 +78,10 @@ class TickStream:
             self.n_same_msc += 1
         else:
             self.last_msc, self.n_same_msc = msc, 1
-        if bid[0] == "0" and not float(bid):
+        # Only text that begins with a 0 or a minus sorts before "1", and only such can be zero.
+        if bid < "1" and not float(bid):
             bid = "null"
-        if ask[0] == "0" and not float(ask):
+        if ask < "1" and not float(ask):
             ask = "null"
         time = self._context.broker_clock.to_utc_ms(msc)
         deal = f'{last!r},"volume":{volume}' if last else 'null,"volume":null'

@@ -108,6 +108,25 @@ class Symbol:
     bars: dict[int, list[model.Bar]] = field(default_factory=dict)
 
 
+class Wire:
+    """The terminal's end of one link."""
+
+    def __init__(self, end: Connection, obey: Callable[[Connection, m.Cmd], None]) -> None:
+        self._end = end
+        self._obey = obey
+
+    def write(self, data: bytes) -> None:
+        for message in self._end.receive_data(data):
+            if isinstance(message, m.Cmd):
+                self._obey(self._end, message)
+
+    def unsent(self) -> int:
+        return 0
+
+    def close(self) -> None:
+        pass
+
+
 class ScriptedTerminal:
     """An EA by script. It answers at once, unless told to ``hold`` its answers."""
 
@@ -155,8 +174,8 @@ class ScriptedTerminal:
         self._end.receive_data(far.send(welcome))
         self.session = TerminalSession(
             terminal=NAME, generation=0, id=f"s-{next(self._sessions)}", hello=hello,
-            connection=far, wire=self, timers=asyncio.get_running_loop(), command_ids=self._ids,
-            callbacks=self._callbacks,
+            connection=far, wire=Wire(self._end, self._obey),
+            timers=asyncio.get_running_loop(), command_ids=self._ids, callbacks=self._callbacks,
         )  # fmt: skip
         self._far = far
         self._watched.clear()
@@ -176,23 +195,12 @@ class ScriptedTerminal:
             data = b"".join(self._end.send(message) for message in messages)
             session.handle(self._far.receive_data(data))
 
-    # --- the wire of the session -------------------------------------------------------------
-
-    def write(self, data: bytes) -> None:
-        for message in self._end.receive_data(data):
-            if not isinstance(message, m.Cmd):
-                continue
-            self.asked.append(message.op)
-            if self.hold:
-                self.held.append(message)
-            elif message.op not in self.mute:
-                asyncio.get_running_loop().call_soon(self._answer_soon, self._end, message)
-
-    def unsent(self) -> int:
-        return 0
-
-    def close(self) -> None:
-        pass
+    def _obey(self, end: Connection, cmd: m.Cmd) -> None:
+        self.asked.append(cmd.op)
+        if self.hold:
+            self.held.append(cmd)
+        elif cmd.op not in self.mute:
+            asyncio.get_running_loop().call_soon(self._answer_soon, end, cmd)
 
     def _answer_soon(self, end: Connection, cmd: m.Cmd) -> None:
         if end is self._end:
@@ -253,7 +261,7 @@ class ScriptedTerminal:
         return list(self.positions.values())
 
     def _account_get(self, params: commands.NoParams) -> model.Account:
-        return model.Account(login=1, balance=self.balance, server="Demo")
+        return model.Account(login=1, balance=self.balance)
 
     # --- events --------------------------------------------------------------------------------
 

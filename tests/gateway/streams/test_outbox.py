@@ -1,0 +1,130 @@
+"""What waits for a slow connection."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.streams.frames import text_frame
+from gateway.streams.hub import Event
+from gateway.streams.outbox import BACKLOG_MESSAGES, BACKLOG_S, STALLED_S, Outbox
+
+
+def event(key: str, n: int, *, latest: bool) -> Event:
+    return Event(key, latest, text_frame(f"{key}{n:06}".encode()))
+
+
+def outbox(max_bytes: int = 1_000_000, max_messages: int = 4096) -> Outbox:
+    return Outbox(max_bytes, max_messages)
+
+
+def drain(box: Outbox) -> list[str]:
+    """What comes out, frame by frame."""
+    found = []
+    while box:
+        found.append(box.take(1, 0.0)[2:].decode())
+    return found
+
+
+def test_answers_go_first_then_lossless_then_latest() -> None:
+    """The order of the three queues, whatever the order of arrival."""
+    box = outbox()
+    box.put_events([event("t", 1, latest=True), event("o", 2, latest=False)], 0.0)
+    box.put_answer(text_frame(b"answer"), 0.0)
+    assert drain(box) == ["answer", "o000002", "t000001"]
+    assert not box
+
+
+def test_a_newer_latest_event_takes_the_place_of_the_older() -> None:
+    """Merged in place: the channel keeps its turn, and the merger is counted."""
+    box = outbox()
+    box.put_events([event(k, n, latest=True) for n, k in enumerate("aabbba")], 0.0)
+    assert (box.messages, box.conflated("a"), box.conflated("b")) == (2, 2, 2)
+    assert drain(box) == ["a000005", "b000004"]
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=60))
+def test_no_channel_is_ever_out_of_order(steps: list[tuple[str, bool]]) -> None:
+    """Mixed delivery too: a lossless event removes what waits of its channel and is never lost."""
+    box = outbox()
+    for n, (key, latest) in enumerate(steps):
+        box.put_events([event(key, n, latest=latest)], 0.0)
+    out = drain(box)
+    for key in "abc":
+        numbers = [int(text[1:]) for text in out if text[0] == key]
+        assert numbers == sorted(numbers)
+    lossless = {f"{key}{n:06}" for n, (key, latest) in enumerate(steps) if not latest}
+    assert lossless <= set(out)
+
+
+def test_latest_events_are_bounded_by_the_channels() -> None:
+    """However slow the connection, fresh prices never close it."""
+    box = outbox(max_bytes=1000, max_messages=16)
+    for n in range(10_000):
+        assert box.put_events([event(f"t{n % 10}", n, latest=True)], 0.0)
+    assert box.messages == 10
+
+
+def test_too_many_lossless_messages_are_too_slow() -> None:
+    """Over the bound of messages ``put`` says so."""
+    box = outbox(max_messages=16)
+    assert all(box.put_events([event("o", n, latest=False)], 0.0) for n in range(16))
+    assert not box.put_events([event("o", 17, latest=False)], 0.0)
+
+
+def test_too_many_lossless_bytes_are_too_slow() -> None:
+    """Over the bound of bytes ``put`` says so; answers count as well."""
+    box = outbox(max_bytes=100)
+    assert box.put_answer(b"x" * 60, 0.0)
+    assert not box.put_answer(b"x" * 60, 0.0)
+
+
+def test_far_behind_for_long_is_too_slow() -> None:
+    """More than 1024 messages are allowed for five seconds, not longer."""
+    box = outbox()
+    events = [event("o", n, latest=False) for n in range(BACKLOG_MESSAGES + 1)]
+    assert box.put_events(events, 0.0)
+    assert box.put_events([], BACKLOG_S)
+    assert not box.put_events([], BACKLOG_S + 0.1)
+
+
+def test_catching_up_stops_that_clock() -> None:
+    """Below the mark the five seconds begin anew."""
+    box = outbox()
+    events = [event("o", n, latest=False) for n in range(BACKLOG_MESSAGES + 1)]
+    box.put_events(events, 0.0)
+    box.take(20, 4.0)
+    assert box.put_events(events[:100], 4.0)
+    assert box.put_events([], 4.0 + BACKLOG_S)
+
+
+def test_nothing_taken_for_long_is_stuck() -> None:
+    """Something waits and nothing was taken for ten seconds."""
+    box = outbox()
+    box.put_events([event("t", 1, latest=True)], 0.0)
+    assert not box.overdue(STALLED_S)
+    assert box.overdue(STALLED_S + 0.1)
+    box.put_events([event("u", 1, latest=True)], 1.0)
+    box.take(1, 9.0)
+    assert not box.overdue(STALLED_S + 0.1)
+
+
+def test_take_joins_what_fits_and_at_least_one() -> None:
+    """Frames are never cut."""
+    box = outbox()
+    box.put_events([event("o", n, latest=False) for n in range(5)], 0.0)
+    assert box.take(3, 0.0) == text_frame(b"o000000")
+    assert box.take(20, 0.0) == text_frame(b"o000001") + text_frame(b"o000002")
+    assert box.messages == 2
+
+
+def test_a_forgotten_topic_leaves_nothing_behind() -> None:
+    """After an unsubscription its events are gone, the others and the bounds are right."""
+    box = outbox(max_bytes=40)
+    box.put_events([event(k, n, latest=False) for n, k in enumerate("abab")], 0.0)
+    box.put_events([event("c", 9, latest=True)], 0.0)
+    assert (box.queued("a"), box.queued("c")) == (2, 1)
+    box.forget({"a", "c"})
+    assert (box.queued("a"), box.queued("b"), box.queued("c")) == (0, 2, 0)
+    assert box.put_events([event("d", n, latest=False) for n in range(2)], 0.0)
+    assert drain(box) == ["b000001", "b000003", "d000000", "d000001"]
