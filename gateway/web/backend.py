@@ -35,8 +35,13 @@ class Gatekeeper(Protocol):
 
         """
 
-    def on_change(self, callback: Callable[[str, str], None]) -> object:
-        """Have ``callback(tid, reason)`` called when a token loses its rights."""
+    def on_change(self, callback: Callable[[str, str], None]) -> Callable[[], None]:
+        """Have ``callback(tid, reason)`` called when a token loses its rights.
+
+        Returns:
+            What ends that.
+
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import socket
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
@@ -129,7 +130,7 @@ class Connection(web.RequestHandler):
             log.debug("a request that is no HTTP: %s", type(exc).__name__)
             error = InvalidRequest("This is no HTTP request", reason="http")
             return refusal_response(Refusal(400, error))
-        trace_id = f"{id(request):x}"
+        trace_id = secrets.token_hex(4)
         log.error("a door failed (trace_id %s)", trace_id, exc_info=exc)
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun already")

@@ -94,7 +94,7 @@ class WebServer:
         self._runner: web.ServerRunner | None = None
         self._connections: Connections | None = None
         self._stopping = False
-        gate.on_change(self._token_changed)
+        self._forget_tokens = gate.on_change(self._token_changed)
 
     @property
     def open_connections(self) -> int:
@@ -116,14 +116,17 @@ class WebServer:
         log.info("listening on port %d", self.port)
 
     async def stop(self, reason: str = "shutdown", restart_in_ms: int | None = None) -> None:
-        """Close all connections and stop listening; takes less than two seconds.
+        """Close all connections and stop listening; takes less than two seconds, and is final.
 
         Args:
             reason: told to WebSocket clients in the event ``server_shutdown``.
             restart_in_ms: when they may come back, where that is known.
 
         """
+        if self._stopping:
+            return
         self._stopping = True
+        self._forget_tokens()
         self._ws.shut(reason, restart_in_ms)
         await self._ws.finish(STOP_S)
         if self._runner is not None:

@@ -58,8 +58,9 @@ class Gate:
         if caller.tid in self.revoked:
             raise Unauthorized(reason="revoked")
 
-    def on_change(self, callback: Callable[[str, str], None]) -> None:
+    def on_change(self, callback: Callable[[str, str], None]) -> Callable[[], None]:
         self._callbacks.append(callback)
+        return lambda: self._callbacks.remove(callback)
 
     def revoke(self, token: str, *, tell: bool = True) -> None:
         tid = parse_token(token)
