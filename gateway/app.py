@@ -17,7 +17,8 @@ import orjson
 
 from ea_bridge.commands import Command
 from ea_bridge.emulator.link import Link
-from ea_bridge.emulator.machine import build_terminal, read_recordings
+from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.market import parse_ticks_option
 from ea_bridge.model.struct import Struct
 from ea_bridge.registry import TerminalRegistry
 from ea_bridge.server import BridgeServer
@@ -240,7 +241,7 @@ async def run_emulator(options: EmulatorOptions, announce: Announce) -> None:
     """Run an emulated terminal until cancelled; it dials until the daemon lets it in.
 
     Raises:
-        BadTickFile: a file of ticks is malformed.
+        TickFileError: a file of ticks is malformed.
         MalformedToken: the token was mistyped.
 
     """
@@ -249,7 +250,7 @@ async def run_emulator(options: EmulatorOptions, announce: Announce) -> None:
         platform=options.platform,
         speed=options.speed,
         seed=options.seed,
-        recordings=read_recordings(options.ticks) or None,
+        tick_files=[parse_ticks_option(str(path)) for path in options.ticks],
     )
     link = Link(
         machine, options.bridge_host, options.bridge_port, options.auth_token, seed=options.seed

@@ -12,7 +12,7 @@ from ea_bridge.model import MT4_TIMEFRAMES, Timeframe
 from ea_bridge.model.struct import Struct
 
 from .broker import Broker
-from .prices import Market
+from .market import Market
 
 MAX_ROWS = 100_000
 """Bars or ticks in one answer: the terminal's ``maxbars``."""
@@ -52,7 +52,6 @@ class Desk:
         self.market = market
         self.broker = broker
         self.platform = platform
-        self.selected = set(market.symbols())
         self._now_msc = now_msc
         self._utc_s = utc_s
         self._answers: dict[str, Callable[[Any], Any]] = {
@@ -149,7 +148,9 @@ class Desk:
     def clock(self) -> model.Clock:
         """``TimeCurrent`` and its siblings; ``tcur`` is the stamp of the newest quote."""
         now_s, utc_s = self._now_msc() // 1000, self._utc_s()
-        stamps = [tick.time_msc for name in self.selected if (tick := self.market.tick(name))]
+        stamps = [
+            tick.time_msc for name in self.market.selected if (tick := self.market.tick(name))
+        ]
         return model.Clock(
             tcur=max(stamps, default=0) // 1000,
             tgmt=utc_s,
@@ -162,16 +163,17 @@ class Desk:
     def symbols(self, params: commands.SymbolsParams) -> list[model.SymbolName]:
         """The list of symbols; ``group`` as in the MetaTrader5 package."""
         return [
-            model.SymbolName(name=name, path=info.path, select=name in self.selected)
+            model.SymbolName(name=name, path=info.path, select=name in self.market.selected)
             for name, info in self.market.symbols().items()
-            if in_group(name, params.group) and (not params.selected or name in self.selected)
+            if in_group(name, params.group)
+            and (not params.selected or name in self.market.selected)
         ]
 
     def symbol(self, params: commands.SymbolParams) -> model.SymbolInfo:
         """``SymbolInfo*`` with the present quote."""
         self._known(params.symbol)
         info = self.market.symbol_info(params.symbol)
-        changes: dict[str, Any] = {"select": params.symbol in self.selected}
+        changes: dict[str, Any] = {"select": params.symbol in self.market.selected}
         changes["visible"] = changes["select"]
         if self.platform == "mt4":
             changes |= dict.fromkeys(
@@ -197,10 +199,12 @@ class Desk:
         self._known(params.symbol)
         busy = self.broker.positions(params.symbol) or self.broker.orders(params.symbol)
         if params.enable:
-            self.selected.add(params.symbol)
+            self.market.select(params.symbol)
         elif not busy:
-            self.selected.discard(params.symbol)
-        return commands.Selected(symbol=params.symbol, select=params.symbol in self.selected)
+            self.market.select(params.symbol, enable=False)
+        return commands.Selected(
+            symbol=params.symbol, select=params.symbol in self.market.selected
+        )
 
     def tick(self, params: commands.SymbolParams) -> model.Tick:
         """``SymbolInfoTick``."""
@@ -267,7 +271,7 @@ class Desk:
 
     def _selected(self, symbol: str) -> None:
         self._known(symbol)
-        if symbol not in self.selected:
+        if symbol not in self.market.selected:
             raise Failed(SYMBOL_NOT_SELECTED, f"{symbol} is not in Market Watch")
 
 

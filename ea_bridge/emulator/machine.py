@@ -9,23 +9,13 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from ea_bridge.model import MarginMode, Tick
+from ea_bridge.model import MarginMode
 
 from .broker import Broker, load_demo, terms_of
+from .clock import BrokerZone, MarketClock
 from .faults import Faults
-from .prices import (
-    PACKAGED_SYMBOL,
-    BadTickFile,
-    BrokerZone,
-    Market,
-    MarketClock,
-    Week,
-    default_account,
-    load_specs,
-    packaged_ticks,
-    read_ticks,
-    symbol_of,
-)
+from .market import Market, Sessions, open_market
+from .specs import default_account
 from .terminal import EmulatedTerminal
 
 COMMISSION_PER_LOT = 3.5
@@ -34,34 +24,14 @@ LOGINS = 1_000_000
 DEPOSIT = 10_000.0
 
 
-def read_recordings(paths: Sequence[Path]) -> dict[str, list[Tick]]:
-    """Read tick files; the symbol is the file's name up to ``_`` or its ending.
-
-    Raises:
-        BadTickFile: a file is malformed, or its symbol is not one of the emulator's.
-
-    """
-    known = load_specs()
-    recordings: dict[str, list[Tick]] = {}
-    for path in paths:
-        symbol = symbol_of(path)
-        if symbol not in known:
-            raise BadTickFile(
-                f"{path.name}: no symbol {symbol!r} here; name the file SYMBOL_anything.csv with "
-                f"one of {', '.join(known)}"
-            )
-        recordings[symbol] = read_ticks(path)
-    return recordings
-
-
 def build_terminal(
     *,
     platform: str = "mt5",
     speed: float = 1.0,
     seed: int = 0,
     netting: bool = False,
-    recordings: dict[str, list[Tick]] | None = None,
-    week: Week = "always",
+    tick_files: Sequence[tuple[str, Path]] = (),
+    sessions: Sessions = "always",
     faults: Faults | None = None,
 ) -> EmulatedTerminal:
     """Return a terminal whose market begins now.
@@ -71,21 +41,23 @@ def build_terminal(
         speed: of the market against real time; infinite: as fast as it is read.
         seed: of everything drawn; 0 to 999999 keeps logins apart.
         netting: one position a symbol, instead of hedging.
-        recordings: ticks to replay by symbol; ``None``: the packaged ones of EURUSD.
-        week: whether the market closes at weekends.
+        tick_files: symbol and file of ticks to replay instead of the packaged ones.
+        sessions: ``always`` open, or closed at weekends as the ``real`` ones are.
         faults: how it misbehaves.
+
+    Raises:
+        TickFileError: a file is malformed.
 
     """
     zone = BrokerZone()
     start_msc = zone.to_broker_ms(time.time_ns() // 1_000_000)
     flat_out = math.isinf(speed)
-    market = Market(
-        load_specs(),
-        start_msc,
+    market = open_market(
+        start_msc=start_msc,
         seed=seed,
-        recordings={PACKAGED_SYMBOL: packaged_ticks()} if recordings is None else recordings,
-        week=week,
+        sessions=sessions,
         flat_out=flat_out,
+        tick_files=tick_files,
     )
     clock = MarketClock(start_msc, time.monotonic(), 1.0 if flat_out else speed)
 

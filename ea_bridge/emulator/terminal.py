@@ -37,7 +37,7 @@ from ea_bridge.protocol.messages import (
 from .broker import Broker
 from .desk import INVALID_PARAMETER, MAX_ROWS, NOT_SUPPORTED, Desk, Failed
 from .faults import Faults
-from .prices import BarBuilder, Market
+from .market import BarBuilder, Market
 from .pump import TickRow, Watch, Watches
 
 EA_VERSION = "1.0.0"

@@ -153,16 +153,18 @@ class Market:
         self._history(name)
         (self.selected.add if enable else self.selected.discard)(name)
 
-    def advance(self, now_msc: int = 0) -> list[tuple[str, Tick]]:
+    def advance(
+        self, now_msc: int = 0, limit: int = MAX_TICKS_A_STEP
+    ) -> list[tuple[str, Tick]]:
         """Move on; return the new ticks of the selected symbols, merged in the order of time.
 
         Time never goes back: an earlier ``now_msc`` changes nothing. A far one is told in parts,
-        while :attr:`behind`. With tapes ``now_msc`` is ignored: each call plays on, until the
-        tapes are over and prices stand still.
+        while :attr:`behind`. With tapes ``now_msc`` is ignored: each call plays ``limit`` ticks
+        on, until the tapes are over and prices stand still.
         """
         if self._tapes:
             if self.now_msc >= self._target_msc:
-                self._target_msc = self._stamp_on_tape(MAX_TICKS_A_STEP)
+                self._target_msc = self._stamp_on_tape(min(limit, MAX_TICKS_A_STEP))
         else:
             self._target_msc = max(self._target_msc, now_msc)
         return self._step()
