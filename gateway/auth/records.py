@@ -71,6 +71,7 @@ class RecordBook:
         self._version: Version | None = None
         self._key_set = ""
         self._sources: dict[str, PublishedRecord] = {}
+        """From what the entries were made: what is the same need not be verified again."""
         self._entries: dict[str, Entry] = {}
 
     def get(self, tid: str) -> Entry | None:
@@ -122,12 +123,14 @@ class RecordBook:
             keyset = self._verified_keyset(offer.key_set)
         except EnvelopeError as error:
             logger.error("no token can be verified: %s", error)
+            self._sources.clear()
             return {tid: replace(one, vouched_until=0) for tid, one in self._entries.items()}
         if offer.key_set != self._key_set:  # then every signature has to be looked at again
             self._sources.clear()
             self._key_set = offer.key_set
         keys = keyset.keys_for("rec", now_s)
         found = {row.tid: self._entry(row, keyset, keys) for row in offer.records}
+        self._sources = {tid: row for tid, row in self._sources.items() if tid in found}
         gone = {tid: _withdrawn(one) for tid, one in self._entries.items() if tid not in found}
         return gone | {tid: entry for tid, entry in found.items() if entry is not None}
 
@@ -149,6 +152,7 @@ class RecordBook:
             record, server_key = self._verified(row, keyset, keys)
         except (EnvelopeError, SecretsError) as error:
             logger.error("the record of token %.12s is refused: %s", row.tid, error)
+            self._sources.pop(row.tid, None)
             return None if known is None else _withdrawn(known)
         entry = Entry(
             record,
@@ -180,6 +184,7 @@ class RecordBook:
         seen = self._seen.of("rec", record.tid)
         if record.rec_ver < seen.version or (seen.revoked and record.status != "revoked"):
             logger.error("the record of token %s is older than one seen before", record.tid)
+            self._seen.insist("rec", record.tid)
             return True
         self._seen.note("rec", record.tid, record.rec_ver, record.status == "revoked")
         return False

@@ -55,6 +55,13 @@ class Seen:
             self._sights[kind, thing] = sight
             self._unsaved.add((kind, thing))
 
+    def insist(self, kind: Literal["keys", "rec"], thing: str) -> None:
+        """Write once more what is known, since the store speaks of an older version.
+
+        It may have been restored from a backup, and our own table with it.
+        """
+        self._unsaved.add((kind, thing))
+
     def save(self) -> None:
         """Write what is new; if that fails, memory holds it until the next time."""
         if not self._unsaved:
