@@ -13,11 +13,11 @@ class Complaint(Exception):
 
 def known_failures() -> tuple[type[Exception], ...]:
     """Return the exceptions whose message is written for the person who runs the gateway."""
-    from ea_bridge.emulator.prices.recording import BadTickFile
+    from ea_bridge.emulator.market import TickFileError
     from ea_bridge.token import MalformedToken
     from gateway.config import ConfigError
     from gateway.credentials.issuer import IssuerError
     from gateway.credentials.secrets import SecretsError
     from gateway.store import StoreError
 
-    return (BadTickFile, ConfigError, IssuerError, MalformedToken, SecretsError, StoreError)
+    return (ConfigError, IssuerError, MalformedToken, SecretsError, StoreError, TickFileError)
