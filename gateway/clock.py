@@ -105,7 +105,7 @@ class BrokerClock:
         self._candidate_s = offset
         if self._agreeing < AGREEING:
             return False
-        if offset == self._measured_s:
+        if offset == self._measured_s and offset == self.offset_at(tgmt * 1000) // 1000:
             self._confirmed += 1
             return False
         before = (self._measured_s, self._rule)

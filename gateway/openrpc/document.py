@@ -208,14 +208,20 @@ def _method(
 def _descriptors(params: dict[str, Any]) -> list[dict[str, Any]]:
     required = params.get("required", [])
     return [
-        {
-            "name": name,
-            **({"description": schema["description"]} if "description" in schema else {}),
-            "required": name in required,
-            "schema": _draft7({k: v for k, v in schema.items() if k != "description"}),
-        }
+        _descriptor(name, schema, required=name in required)
         for name, schema in params.get("properties", {}).items()
     ]
+
+
+def _descriptor(name: str, schema: dict[str, Any], *, required: bool) -> dict[str, Any]:
+    """Return one param; what is said of "this or null" is said of the param."""
+    schema = dict(schema)
+    description = schema.pop("description", None)
+    choices = schema.get("anyOf", [])
+    if description is None and len(choices) == 2 and {"type": "null"} in choices:
+        description = next((c["description"] for c in choices if "description" in c), None)
+    told = {} if description is None else {"description": description}
+    return {"name": name, **told, "required": required, "schema": _draft7(schema)}
 
 
 def _result_name(method: Method, schema: dict[str, Any]) -> str:

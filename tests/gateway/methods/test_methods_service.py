@@ -1,0 +1,97 @@
+"""The gateway itself: ping, hello, what it is."""
+
+from __future__ import annotations
+
+import pytest
+from scripted_terminal import NOW_MS, Scene
+
+from gateway import errors
+from gateway.auth.caller import Scope
+
+
+class Connection:
+    """What `hello` may do to a connection."""
+
+    def __init__(self) -> None:
+        self.heartbeat_s = 15.0
+        self.ended: list[tuple[int, str]] = []
+
+    def end(self, code: int, reason: str) -> None:
+        """Close it."""
+        self.ended.append((code, reason))
+
+
+async def test_ping_gives_back_what_it_got(scene: Scene) -> None:
+    """With the terminal's state, and while it is offline too."""
+    pong = await scene.ask("ping", t="a1", scope=Scope.READ)
+    assert (pong["t"], pong["time"]) == ("a1", NOW_MS)
+    assert pong["terminals"] == {"mt5-a": {"state": "ready", "rtt_ms": 4.0, "age_ms": 310}}
+    scene.disconnect()
+    pong = await scene.ask("ping")
+    assert pong["t"] is None
+    assert pong["terminals"]["mt5-a"] == {"state": "disconnected", "rtt_ms": None, "age_ms": None}
+
+
+async def test_hello_tells_what_the_connection_can(scene: Scene) -> None:
+    """Scopes, limits and the terminal; unknown features are left out."""
+    connection = Connection()
+    call = scene.call(transport="ws", listener=connection)
+    told = await scene.ask_with(
+        call,
+        "hello",
+        {
+            "client": {"name": "grid-bot", "version": "2.3.0"},
+            "api": {"min": 1, "max": 3},
+            "features": ["coalesce"],
+            "session_id": "b7c1",
+            "heartbeat_ms": 5000,
+        },
+    )
+    assert (told["api"], told["features"], told["heartbeat_ms"]) == (1, [], 5000)
+    assert told["scopes"] == ["read", "trade"]
+    assert told["limits"]["max_batch"] == 100
+    assert told["terminals"] == [
+        {
+            "id": "mt5-a",
+            "platform": "mt5",
+            "login": 12345678,
+            "server": "Broker-Demo",
+            "state": "ready",
+        }
+    ]
+    assert connection.heartbeat_s == 5.0
+
+
+async def test_hello_of_another_version_ends_the_connection(scene: Scene) -> None:
+    """The answer says which versions there are, then comes 4503."""
+    connection = Connection()
+    call = scene.call(transport="ws", listener=connection)
+    with pytest.raises(errors.InvalidParams) as refused:
+        await scene.ask_with(call, "hello", {"api": {"min": 2, "max": 9}})
+    assert refused.value.data["supported"] == [1]
+    assert connection.ended == []
+    for after in call.after_answer:
+        after()
+    assert connection.ended == [(4503, "unsupported_version")]
+
+
+async def test_server_info(scene: Scene) -> None:
+    """What it is, and how it tells the broker's time; offline too."""
+    scene.disconnect()
+    told = await scene.ask("get_server_info")
+    assert (told["name"], told["api"], told["uptime_ms"]) == ("mt-gateway", 1, 3_600_000)
+    assert told["terminals"][0]["clock"] == {
+        "broker_utc_offset_s": 10800,
+        "rule": "new_york+7h",
+        "source": "ticks",
+        "confidence": "low",
+        "since": NOW_MS - 1000,
+    }
+
+
+async def test_server_info_before_the_first_contact(scene: Scene) -> None:
+    """A terminal that was never here has a name and nothing else."""
+    scene.disconnect()
+    scene.known = False
+    (terminal,) = (await scene.ask("get_server_info"))["terminals"]
+    assert (terminal["id"], terminal["platform"], terminal["login"]) == ("mt5-a", None, None)

@@ -1,0 +1,105 @@
+"""The catalogue: a method is written once, and nothing of it can be forgotten."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+from scripted_terminal import CATALOGUE, Scene
+
+from gateway.auth.caller import Scope
+from gateway.catalogue import Method
+from gateway.errors import InvalidParams, MethodNotFound, TradeError
+
+VENDORS = {
+    "get_account_info",
+    "get_account_balance",
+    "get_terminal_info",
+    "get_server_time",
+    "get_ea_status",
+    "get_symbols",
+    "get_symbol_info",
+    "get_ohlc",
+    "get_history_prices",
+    "get_history_ticks",
+    "get_positions",
+    "get_orders",
+    "get_order_info",
+    "place_order",
+    "modify_order",
+    "cancel_order",
+    "close_position",
+    "get_history_orders",
+    "get_subscriptions",
+    "subscribe",
+    "unsubscribe",
+}
+OURS = {
+    "order_check",
+    "order_calc_margin",
+    "order_calc_profit",
+    "close_by",
+    "get_market_book",
+    "symbol_select",
+    "ping",
+    "hello",
+    "get_server_info",
+}
+METHODS = list(CATALOGUE.values())
+
+
+def test_all_methods_are_there() -> None:
+    """The vendor's 21, and ours; whatever is added is added here too."""
+    assert set(CATALOGUE) == VENDORS | OURS
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda one: one.name)
+def test_every_method_is_documented(method: Method) -> None:
+    """A summary in one sentence, in the first line of the docstring."""
+    assert method.summary.endswith(".")
+    assert len(method.summary) < 100
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda one: one.name)
+def test_whoever_trades_needs_the_scope_and_says_its_errors(method: Method) -> None:
+    """What can change the account needs `trade`; what cannot raises no outcome of trades."""
+    if method.mutates:
+        assert method.scope is Scope.TRADE
+        assert any(issubclass(error, TradeError) for error in method.raises)
+    else:
+        assert method.scope in (Scope.READ, None)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda one: one.name)
+async def test_unknown_params_are_refused(method: Method, scene: Scene) -> None:
+    """A typing error in a name is told, with the name."""
+    with pytest.raises(InvalidParams) as refused:
+        await method.answer(scene.call(), {"vollume": 1})
+    fields = [error["field"] for error in refused.value.data["errors"]]
+    assert "vollume" in fields
+    assert scene.script.asked == []
+
+
+async def test_refusals_never_repeat_what_was_given(scene: Scene) -> None:
+    """A secret in the wrong field must not come back or reach a log."""
+    with pytest.raises(InvalidParams) as refused:
+        await scene.ask("get_ohlc", symbol="EURUSD", timeframe="mgt_secret")
+    assert "mgt_secret" not in str(refused.value.as_dict())
+
+
+def test_unknown_method_suggests_the_nearest() -> None:
+    """By distance of letters."""
+    with pytest.raises(MethodNotFound) as refused:
+        CATALOGUE["get_acount_info"]
+    assert refused.value.data["did_you_mean"][0] == "get_account_info"
+
+
+def test_handlers_take_their_params_by_keyword_alone() -> None:
+    """So that the signature is the schema: nothing is taken that the schema lacks."""
+    for method in METHODS:
+        kinds: dict[str, Any] = {
+            name: one.kind for name, one in inspect.signature(method.handler).parameters.items()
+        }
+        kinds.pop("call")
+        assert set(kinds.values()) <= {inspect.Parameter.KEYWORD_ONLY}, method.name
