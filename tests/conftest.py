@@ -1,8 +1,11 @@
-"""Options of the whole test suite."""
+"""What all tests share: a running demo, and the option for long forms."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+from demo_process import Demo, running_demo
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -20,3 +23,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "long" in item.keywords:
             item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A demo that all tests of one worker share; it is ended by SIGTERM, with exit code 0."""
+    with running_demo(tmp_path_factory.mktemp("demo") / "home", "--speed", "20") as running:
+        yield running

@@ -1,0 +1,81 @@
+"""A demo in a process of its own, for tests of what runs against the real thing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+COMMAND = (sys.executable, "-m", "gateway")
+ENDS_WITHIN_S = 10
+"""Generous, since the machine may be busy; the command's own limit is tested by itself."""
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A running ``mt-gateway demo``, as its ready line tells."""
+
+    rpc: str
+    ws: str
+    bridge: str
+    auth_token: str
+    terminal: str
+    home: str
+
+    @property
+    def url(self) -> str:
+        """What clients are given."""
+        return self.rpc.removesuffix("/rpc")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What programs are told by."""
+        return clean_environment() | {
+            "MT_GATEWAY_URL": self.url,
+            "MT_GATEWAY_TOKEN": self.auth_token,
+        }
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's environment, without what would tell a program of another gateway."""
+    return {k: v for k, v in os.environ.items() if not k.startswith("MT_GATEWAY_")}
+
+
+@contextmanager
+def running_demo(
+    home: Path, *options: str, environment: Mapping[str, str] | None = None
+) -> Iterator[Demo]:
+    """Run a demo on free ports until the block is left; it must end as it should.
+
+    Its log goes to ``log.txt`` beside the home.
+    """
+    log = home.with_name(f"{home.name}.log.txt")
+    arguments = ("demo", "--json", "--port", "0", "--bridge-port", "0", "--home", str(home))
+    with log.open("w") as stderr:
+        process = subprocess.Popen(
+            (*COMMAND, *arguments, *options),
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env=dict(environment or clean_environment()),
+            text=True,
+        )
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert line, f"the demo did not start:\n{log.read_text()}"
+            ready = json.loads(line)
+            assert ready.pop("event") == "ready"
+            yield Demo(**ready)
+            process.send_signal(signal.SIGTERM)
+            rest, _ = process.communicate(timeout=ENDS_WITHIN_S)
+            assert rest == "", "stdout carries one line only"
+            assert process.returncode == 0, log.read_text()
+        finally:
+            process.kill()
+            process.communicate()
