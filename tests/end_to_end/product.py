@@ -1,0 +1,299 @@
+"""The whole product, as these tests run it: daemon, emulated terminal, and clients of both doors.
+
+Everything is real: SQLite on disk, sockets on loopback, tokens, proofs. What a process boundary
+would add is tested with the ``demo`` fixture and in ``test_processes.py``.
+
+Each answer that comes through a :class:`Client` is checked against the published shape of its
+method, so every test here is a test of the documentation as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Self
+
+import aiohttp
+import websockets
+from pydantic import TypeAdapter
+
+from ea_bridge.emulator.link import Link
+from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.terminal import EmulatedTerminal
+from gateway.app import Gateway, build_catalogue
+from gateway.auth.home import Home
+from gateway.catalogue import result_adapter
+from gateway.config import Config
+from gateway.options import Ready
+
+TIMEOUT_S = 20.0
+"""For what happens within milliseconds on a machine that is not busy."""
+CATALOGUE = build_catalogue()
+
+Json = dict[str, Any]
+
+
+class Refused(Exception):
+    """A JSON-RPC error came back."""
+
+    def __init__(self, error: Json) -> None:
+        super().__init__(json.dumps(error))
+        self.code: int = error["code"]
+        self.data: Json = error["data"]
+        self.name: str = error["data"]["name"]
+
+
+@cache
+def _shape(method: str) -> TypeAdapter[Any]:
+    return result_adapter(CATALOGUE[method])
+
+
+def check_result(method: str, result: Any) -> None:
+    """Fail unless a result has the shape that its method documents, with nothing beside it."""
+    if method in CATALOGUE:
+        _shape(method).validate_json(json.dumps(result))
+
+
+def answered(method: str, response: Json) -> Any:
+    """Return the result in a response.
+
+    Raises:
+        Refused: it is an error.
+
+    """
+    assert response["jsonrpc"] == "2.0"
+    if "error" in response:
+        raise Refused(response["error"])
+    check_result(method, response["result"])
+    return response["result"]
+
+
+class Client:
+    """One of the two doors, seen from outside."""
+
+    door = ""
+
+    async def call(self, method: str, **params: Any) -> Any:
+        """Call a method; ``from_`` stands for ``from``.
+
+        Raises:
+            Refused: the answer is an error.
+
+        """
+        return answered(method, await self.ask(method, params))
+
+    async def ask(self, method: str, params: Json) -> Json:
+        """Return the whole response."""
+        raise NotImplementedError
+
+    def _request(self, request_id: int, method: str, params: Json) -> Json:
+        named = {name.rstrip("_"): value for name, value in params.items()}
+        return {"jsonrpc": "2.0", "id": request_id, "method": method, "params": named}
+
+
+class HttpClient(Client):
+    """``POST /rpc``."""
+
+    door = "/rpc"
+
+    def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
+        self._http, self._url = http, url
+        self._ids = itertools.count(1)
+
+    async def ask(self, method: str, params: Json) -> Json:
+        request = self._request(next(self._ids), method, params)
+        async with self._http.post(self._url, json=request) as response:
+            answer: Json = await response.json()
+        assert answer["id"] == request["id"]
+        return answer
+
+
+class WsClient(Client):
+    """``GET /ws``: calls, and the events that come in between."""
+
+    door = "/ws"
+
+    def __init__(self, socket: websockets.ClientConnection) -> None:
+        self._socket = socket
+        self._ids = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[Json]] = {}
+        self._news = asyncio.Event()
+        self.events: deque[Json] = deque()
+        """The params of events that no :meth:`event` has taken yet."""
+        self.on_event: Callable[[Json], None] = self._keep
+        """Takes each event; by default :attr:`events` keeps it."""
+        self._reading = asyncio.create_task(self._read())
+
+    async def ask(self, method: str, params: Json) -> Json:
+        request_id = next(self._ids)
+        answer = self._waiting[request_id] = asyncio.get_running_loop().create_future()
+        await self._socket.send(json.dumps(self._request(request_id, method, params)))
+        return await asyncio.wait_for(answer, TIMEOUT_S)
+
+    async def event(
+        self,
+        channel: str | None = None,
+        where: Callable[[Json], bool] = lambda _: True,
+        *,
+        timeout_s: float = TIMEOUT_S,
+    ) -> Json:
+        """Take the first event of a channel that fits; the others stay."""
+        async with asyncio.timeout(timeout_s):
+            while True:
+                for one in self.events:
+                    if channel in (None, one["channel"]) and where(one):
+                        self.events.remove(one)
+                        return one
+                self._news.clear()
+                await self._news.wait()
+
+    async def closed(self) -> tuple[int, str]:
+        """Wait for the end of the connection; return its code and reason."""
+        await asyncio.wait_for(self._socket.wait_closed(), TIMEOUT_S)
+        assert self._socket.close_code is not None
+        return self._socket.close_code, self._socket.close_reason or ""
+
+    async def close(self) -> None:
+        """Leave."""
+        await self._socket.close()
+        await self._reading
+
+    def _keep(self, event: Json) -> None:
+        self.events.append(event)
+        self._news.set()
+
+    async def _read(self) -> None:
+        with contextlib.suppress(websockets.ConnectionClosed):
+            while True:
+                message = json.loads(await self._socket.recv())
+                for one in message if isinstance(message, list) else [message]:
+                    self._take(one)
+        for answer in self._waiting.values():
+            if not answer.done():
+                answer.set_exception(ConnectionError("the connection is closed"))
+
+    def _take(self, message: Json) -> None:
+        if message.get("method") == "event":
+            self.on_event(message["params"])
+        elif "id" in message:
+            self._waiting.pop(message["id"]).set_result(message)
+
+
+@dataclass
+class Running:
+    """An emulated terminal with its link."""
+
+    name: str
+    token: str
+    machine: EmulatedTerminal
+    link: Link
+
+    def restart(self) -> None:
+        """Let the EA start over, as after a restart of MetaTrader: it forgets what it told."""
+        self.link.cut()
+
+
+@dataclass
+class Product:
+    """A daemon that runs, and what is linked to it."""
+
+    ready: Ready
+    gateway: Gateway
+    home: Home
+    terminals: dict[str, Running] = field(default_factory=dict)
+    _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    @property
+    def main(self) -> Running:
+        """The first terminal."""
+        return next(iter(self.terminals.values()))
+
+    async def link(self, name: str, machine: EmulatedTerminal, *, token: str = "") -> Running:
+        """Link a terminal, and wait until the daemon calls it ready."""
+        token = token or self.home.issuer.create(name)[0]
+        host, _, port = self.ready.bridge.rpartition(":")
+        link = Link(machine, host, int(port), token, seed=1)
+        running = asyncio.create_task(link.run())
+        self._stack.push_async_callback(_stop, link, running)
+        await asyncio.wait_for(link.ready.wait(), TIMEOUT_S)
+        await self.live(name)
+        linked = self.terminals[name] = Running(name, token, machine, link)
+        return linked
+
+    async def live(self, name: str, *, but_not: object = None) -> None:
+        """Wait until a terminal has a live session, another one than ``but_not``."""
+        async with asyncio.timeout(TIMEOUT_S):
+            while True:
+                session = self.gateway.registry.get(name)
+                if session not in (None, but_not) and session.broker is not None:
+                    return
+                await asyncio.sleep(0.005)
+
+    async def http(self, token: str = "") -> HttpClient:
+        """Open a client of ``/rpc``."""
+        session = aiohttp.ClientSession(
+            headers={"Authorization": f"Bearer {token or self.main.token}"}
+        )
+        await self._stack.enter_async_context(session)
+        return HttpClient(session, self.ready.rpc or "")
+
+    async def ws(self, token: str = "") -> WsClient:
+        """Open a client of ``/ws`` that says its token in the header."""
+        client = await open_ws(self.ready.ws or "", token or self.main.token)
+        self._stack.push_async_callback(client.close)
+        return client
+
+    async def client(self, door: str, token: str = "") -> Client:
+        """Open a client of one of the doors."""
+        return await (self.http(token) if door == "/rpc" else self.ws(token))
+
+    async def __aenter__(self) -> Self:
+        await self._stack.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc: Any) -> None:
+        await self._stack.__aexit__(*exc)
+
+
+async def open_ws(url: str, token: str) -> WsClient:
+    """Open ``/ws`` with the token in the header."""
+    header = {"Authorization": f"Bearer {token}"}
+    return WsClient(
+        await websockets.connect(
+            url, additional_headers=header, compression=None, proxy=None, max_size=2**24
+        )
+    )
+
+
+@asynccontextmanager
+async def daemon(folder: Path, limits: Mapping[str, int] | None = None) -> AsyncIterator[Product]:
+    """Run a daemon on free ports, with nothing linked to it."""
+    config = Config.model_validate(
+        {"api": {"port": 0}, "bridge": {"port": 0}, "limits": dict(limits or {})}
+    )
+    with Home(folder, config.secrets.key_file) as home:
+        gateway = Gateway(home, config)
+        async with gateway.run() as ready, Product(ready, gateway, home) as product:
+            yield product
+
+
+@asynccontextmanager
+async def product(folder: Path, **terminal: Any) -> AsyncIterator[Product]:
+    """Run a daemon and one terminal, ``main``; options as of :func:`build_terminal`."""
+    async with daemon(folder) as running:
+        await running.link("main", build_terminal(**terminal))
+        yield running
+
+
+async def _stop(link: Link, running: asyncio.Task[None]) -> None:
+    link.stop()
+    running.cancel()
+    await asyncio.wait([running])
