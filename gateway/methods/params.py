@@ -318,8 +318,12 @@ TtlMs = Annotated[
 DeadlineMs = Annotated[
     int,
     BeforeValidator(read_time),
-    WithJsonSchema({"type": "integer"}),
-    Field(description="The same as a moment, UTC milliseconds; the earlier one counts."),
+    WithJsonSchema(
+        {
+            "type": "integer",
+            "description": "The same as a moment, UTC milliseconds; the earlier one counts.",
+        }
+    ),
 ]
 ValidateOnly = Annotated[
     bool,

@@ -1,0 +1,204 @@
+"""The calls that the OpenRPC document shows, and what they are answered.
+
+``gateway/openrpc/examples.json`` holds what the methods really answer in the scene below; a test
+compares the two. After a change of a shape, write it anew::
+
+    PYTHONPATH=tests/gateway python tests/gateway/documented_calls.py
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import orjson
+from msgspec.structs import replace
+from scripted_terminal import DEAL, DONE, NOW_MS, ORDER, Scene, minute_bar
+
+from ea_bridge.model import TradeResult
+from gateway.streams import Streams
+
+EXAMPLES = Path("gateway/openrpc/examples.json")
+
+CLOSING = replace(
+    DEAL,
+    ticket=DEAL.ticket + 1,
+    order=DEAL.order + 1,
+    time=DEAL.time + 1800,
+    time_msc=DEAL.time_msc + 1_800_000,
+    type=1,
+    entry=1,
+    price=1.08542,
+    profit=12.4,
+    commission=-0.35,
+)
+PAST = replace(
+    ORDER,
+    ticket=DEAL.order,
+    type=0,
+    state=4,
+    time_done=DEAL.time,
+    time_done_msc=DEAL.time_msc,
+    volume_initial=0.1,
+    volume_current=0.0,
+    price_open=1.08418,
+    position_id=DEAL.position_id,
+)
+BUY = {"symbol": "EURUSD", "side": "buy", "type": "market", "volume": 0.1}
+SPAN = {"from": NOW_MS - 86_400_000, "to": NOW_MS}
+MINE = {"client_order_id": "grid-000042"}
+
+CALLS: list[tuple[str, str, dict[str, Any]]] = [
+    ("get_account_info", "the account", {}),
+    ("get_account_balance", "the money", {}),
+    ("get_terminal_info", "the terminal", {}),
+    ("get_server_time", "the broker's clock", {}),
+    ("get_ea_status", "the link", {}),
+    ("get_symbols", "the dollar's symbols", {"group": "*USD*"}),
+    ("get_symbol_info", "a symbol", {"symbol": "EURUSD"}),
+    ("symbol_select", "into Market Watch", {"symbol": "EURUSD"}),
+    ("get_ohlc", "the last bars", {"symbol": "EURUSD", "timeframe": "M1", "count": 2}),
+    (
+        "get_history_prices",
+        "a span of bars",
+        {"symbol": "EURUSD", "timeframe": "M1", "from": NOW_MS - 180_000, "to": NOW_MS},
+    ),
+    ("get_history_ticks", "the last ticks", {"symbol": "EURUSD", "limit": 2}),
+    ("get_market_book", "the order book", {"symbol": "EURUSD"}),
+    ("get_positions", "open positions", {}),
+    (
+        "close_position",
+        "a part of a position",
+        {"ticket": 9123456789, "volume": 0.04, **MINE},
+    ),
+    ("close_by", "two against each other", {"position": 9123456789, "position_by": 9123456799}),
+    ("get_orders", "pending orders", {"symbol": "EURUSD"}),
+    ("get_order_info", "one order", {"ticket": 9123456790}),
+    ("place_order", "at market", {**BUY, "sl": 1.08, "tp": 1.095, "ttl_ms": 3000, **MINE}),
+    (
+        "place_order",
+        "a limit, in one word",
+        {"symbol": "EURUSD", "type": "buy_limit", "volume": "0.10", "price": "1.08000", **MINE},
+    ),
+    ("place_order", "only checked", {**BUY, "validate_only": True, **MINE}),
+    ("modify_order", "another price", {"ticket": 9123456790, "price": 1.081, **MINE}),
+    ("modify_order", "no stop loss any more", {"ticket": 9123456789, "sl": None, **MINE}),
+    ("cancel_order", "a pending order", {"ticket": 9123456790, **MINE}),
+    ("order_check", "would it pass", BUY),
+    ("order_calc_margin", "what it needs", {"symbol": "EURUSD", "side": "buy", "volume": 0.1}),
+    (
+        "order_calc_profit",
+        "what it brings",
+        {
+            "symbol": "EURUSD",
+            "side": "buy",
+            "volume": 0.1,
+            "price_open": 1.08,
+            "price_close": 1.085,
+        },
+    ),
+    ("get_history_orders", "past orders", {"kind": "orders", **SPAN}),
+    ("get_history_orders", "closed positions", {"kind": "positions", **SPAN}),
+    ("get_history_orders", "orders with deals", {"kind": "orders_deals", **SPAN}),
+    ("subscribe", "channels", {"channels": ["tick:EURUSD", "orders", "tick:NOPE"]}),
+    ("subscribe", "the vendor's form", {"type": "tick", "symbol": "EURUSD"}),
+    ("unsubscribe", "a channel", {"channels": ["tick:EURUSD"]}),
+    ("get_subscriptions", "what is heard", {}),
+    ("ping", "is it alive", {"t": 1}),
+    (
+        "hello",
+        "a client that cannot set headers",
+        {
+            "auth_token": "mgt_...",
+            "client": {"name": "grid-bot", "version": "2.3.0"},
+            "api": {"min": 1, "max": 1},
+        },
+    ),
+    ("get_server_info", "the gateway", {}),
+]
+
+
+def documented_scene() -> Scene:
+    """The scene in which the calls are made."""
+    scene = Scene()
+    opposite = {"ticket": 9123456799, "type": 1, "identifier": 9123456799}
+    positions = scene.script.answers["positions_get"]
+
+    def positions_get(params: Any) -> Any:
+        if params.ticket != opposite["ticket"]:
+            return positions(params)
+        (one,) = positions(replace(params, ticket=9123456789))
+        return [replace(one, **opposite)]
+
+    def order_send(request: Any) -> TradeResult:
+        if request.action == 1:
+            return replace(DONE, volume=request.volume, price=request.price)
+        if request.action == 5:
+            return TradeResult(retcode=10009, order=9123456792, volume=request.volume)
+        return TradeResult(retcode=10009, order=request.order, request_id=6)
+
+    def watch(params: Any) -> Any:
+        scene.script.answers["symbol_get"](params)
+        return default_watch(params)
+
+    default_watch = scene.script.answers["watch"]
+    bars = [minute_bar(i) for i in range(4)][::-1]
+    scene.script.answers |= {
+        "positions_get": positions_get,
+        "order_send": order_send,
+        "watch": watch,
+        "rates_get": lambda p: (
+            bars[-p.count :] if p.count else [b for b in bars if p.from_s <= b.time <= p.to_s]
+        ),
+        "history_orders_get": [PAST],
+        "history_deals_get": lambda p: [DEAL, CLOSING],
+    }
+    return scene
+
+
+async def answers() -> dict[str, list[dict[str, Any]]]:
+    """Make the calls; return params and results by method, as the document has them."""
+    scene = documented_scene()
+
+    async def ask(terminal: str, command: Any, params: Any) -> Any:
+        return await scene.guarded.request(command, params)
+
+    scene.streams = Streams(
+        boot="k7Qd",
+        clock=asyncio.get_running_loop(),
+        now_ms=lambda: NOW_MS,
+        ask=ask,
+        clock_of=lambda name: scene.clock,
+        max_channels=1024,
+    )
+    told: dict[str, list[dict[str, Any]]] = {}
+    try:
+        for method, name, params in CALLS:
+            given = orjson.loads(orjson.dumps(params))
+            call = scene.call()
+            result = await scene.ask_with(call, method, given)
+            for after in call.after_answer:
+                after()
+            told.setdefault(method, []).append(
+                {"name": name, "params": params, "result": steady(result)}
+            )
+    finally:
+        scene.streams.close()
+    return told
+
+
+def steady(result: Any) -> Any:
+    """Replace what differs from run to run: how long it took, and made-up ids."""
+    if isinstance(result, dict) and "timing_ms" in result:
+        result["timing_ms"] = {"queue": 0.4, "terminal": 61.2}
+        order = result["order"]
+        if order["client_order_id"].startswith("gw-"):
+            order["client_order_id"] = "gw-01KSYZ0Q80X5T4E1N0V3R7C9HD"
+            order["comment"] = "gNPXQZ4LKA"
+    return result
+
+
+if __name__ == "__main__":
+    written = orjson.dumps(asyncio.run(answers()), option=orjson.OPT_INDENT_2)
+    EXAMPLES.write_bytes(written + b"\n")

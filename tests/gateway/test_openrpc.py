@@ -1,0 +1,120 @@
+"""The published description: derived, complete, and true to its examples."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import pytest
+from documented_calls import EXAMPLES, answers
+from scripted_terminal import CATALOGUE
+
+from gateway.catalogue import result_adapter
+from gateway.openrpc import METHODS_OF_THE_FRONT, openrpc_document
+
+DOCUMENT = openrpc_document(CATALOGUE)
+METHODS = {method["name"]: method for method in DOCUMENT["methods"]}
+
+
+def nodes(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object inside."""
+    if isinstance(value, dict):
+        yield value
+        for below in value.values():
+            yield from nodes(below)
+    elif isinstance(value, list):
+        for below in value:
+            yield from nodes(below)
+
+
+def test_every_method_is_described() -> None:
+    """The catalogue's, and the two that the JSON-RPC front answers."""
+    front = [method["name"] for method in METHODS_OF_THE_FRONT]
+    assert list(METHODS) == [*CATALOGUE, *front]
+
+
+def test_every_reference_leads_somewhere() -> None:
+    """Within the document: nobody needs the network to read it."""
+    for node in nodes(DOCUMENT):
+        if (ref := node.get("$ref")) is not None:
+            _, _, section, name = ref.split("/")
+            assert name in DOCUMENT["components"][section]
+
+
+def test_schemas_are_of_draft_7() -> None:
+    """No tuples of the newer draft, no definitions inside, and nothing beside a `$ref`."""
+    for node in nodes(DOCUMENT["components"]["schemas"] | {"methods": DOCUMENT["methods"]}):
+        assert "prefixItems" not in node
+        assert "$defs" not in node
+        if "$ref" in node:
+            assert len(node) == 1
+
+
+def test_nothing_unused_is_published() -> None:
+    """Every schema and every error is referred to."""
+    refs = {node["$ref"] for node in nodes(DOCUMENT) if "$ref" in node}
+    for section in ("schemas", "errors"):
+        for name in DOCUMENT["components"][section]:
+            assert f"#/components/{section}/{name}" in refs
+
+
+def test_descriptions_are_for_readers() -> None:
+    """No markup of the source's documentation."""
+    text = json.dumps(DOCUMENT)
+    for markup in (":class:", ":mod:", ":meth:", ":func:", "Raises:\\n", "Args:\\n"):
+        assert markup not in text
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_param_says_what_it_is(name: str) -> None:
+    """But for those whose name says all."""
+    plain = {"price_open", "price_close"}
+    for param in METHODS[name]["params"]:
+        assert param["name"] in plain or param.get("description"), param["name"]
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_scope_and_transports_are_told(name: str) -> None:
+    """As extensions, for people and generators."""
+    method = METHODS[name]
+    assert method["x-scope"] in ("read", "trade", None)
+    assert set(method["x-transports"]) <= {"http", "ws"}
+    assert method["x-mutates"] is CATALOGUE[name].mutates
+    assert method["paramStructure"] == "by-name"
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_every_method_has_examples_that_fit(name: str) -> None:
+    """Params that the method accepts, a result of the documented shape."""
+    assert METHODS[name]["examples"]
+    for example in METHODS[name]["examples"]:
+        params = {param["name"]: param["value"] for param in example["params"]}
+        CATALOGUE[name].params.model_validate(params)
+        result = orjson.dumps(example["result"]["value"])
+        result_adapter(CATALOGUE[name]).validate_json(result, strict=True)
+
+
+async def test_examples_are_what_the_methods_answer() -> None:
+    """Nothing in the document is made up."""
+    assert orjson.loads(EXAMPLES.read_bytes()) == orjson.loads(orjson.dumps(await answers()))
+
+
+def test_servers_are_where_it_listens() -> None:
+    """The daemon puts its own addresses in."""
+    document = openrpc_document(
+        CATALOGUE, rpc_url="http://127.0.0.1:1/rpc", ws_url="ws://127.0.0.1:1/ws"
+    )
+    assert [one["url"] for one in document["servers"]] == [
+        "http://127.0.0.1:1/rpc",
+        "ws://127.0.0.1:1/ws",
+    ]
+
+
+def test_errors_carry_their_codes() -> None:
+    """Each once, with the stable name."""
+    errors = DOCUMENT["components"]["errors"].values()
+    codes = [error["code"] for error in errors]
+    assert len(set(codes)) == len(codes)
+    assert all(error["data"]["name"] and error["message"] for error in errors)
