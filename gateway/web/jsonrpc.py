@@ -52,6 +52,8 @@ log = logging.getLogger(__name__)
 
 MAX_CONCURRENT_READS = 32
 """Reads of one batch that are answered at a time."""
+MAX_PARAMS = 64
+"""No method takes so many; each one too many would be listed in the error."""
 _EXACT_FLOAT = 2**53
 """A float from here on may be an integer of the client's that we could not echo unchanged."""
 
@@ -351,6 +353,10 @@ def _checked(item: Any) -> Request:
         raise InvalidRequest('"id" must be a string or an integer', reason="bad_id")
     if type(params := item.get("params", {})) not in (dict, list):
         raise InvalidRequest('"params" must be an object or an array', reason="bad_params")
+    if len(params) > MAX_PARAMS:
+        raise InvalidRequest(
+            "No method takes so many params", reason="bad_params", limit=MAX_PARAMS
+        )
     if not item.keys() <= _MEMBERS:
         raise _unknown_member(item)
     # jsonrpcserver would spread params over the method's arguments; ours takes them as one

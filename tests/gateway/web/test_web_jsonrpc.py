@@ -272,6 +272,15 @@ async def test_params_are_validated_and_named(front: Front) -> None:
     assert too_many["error"]["code"] == -32602
 
 
+async def test_a_flood_of_params_is_refused_unvalidated(front: Front) -> None:
+    """The error would be longer than the request, and building it would hold up the loop."""
+    answer = await front.ask(request("sum", **{f"p{n}": n for n in range(65)}))
+    assert answer["error"]["data"]["reason"] == "bad_params"
+    assert answer["error"]["data"]["limit"] == 64
+    answer = await front.ask(request("sum", **{f"p{n}": n for n in range(64)}))
+    assert len(answer["error"]["data"]["errors"]) == 65
+
+
 async def test_no_text_of_an_exception_reaches_the_wire(
     front: Front, caplog: pytest.LogCaptureFixture
 ) -> None:
