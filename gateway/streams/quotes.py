@@ -108,7 +108,6 @@ class Quotes:
         resumable = cursors and self.ticks.last_msc
         if self.ticks.begun and (broken or not resumable):
             self.ticks.interrupt(broken or "ticks_lost")
-        self.ticks.accept(TICKS in self.watch.wanted)
         self._owed = {BOOK, *self.bars}
         if self.ticks.snapshot is None:
             self._owed.add(TICKS)

@@ -94,6 +94,20 @@ async def test_floating_results_are_in_snapshots_but_not_on_positions(
     assert late.of("pnl", "snapshot")[0]["data"] == {"positions": [floating]}
 
 
+async def test_a_changed_position_is_newer_than_its_last_floating_result(
+    live: Stage, ear: Ear
+) -> None:
+    """After a change the snapshot has the change's own profit."""
+    live.terminal.positions[5] = position(5)
+    await live.subscribe(ear, "positions")
+    live.terminal.say(m.Pnl(d=[(5, 1.2, -0.5, 100.0)]))
+    changed = m.Trade(op="change", q=0, position=position(5, profit=7.0))
+    live.terminal.say(live.terminal.count(changed))
+    late = live.ear(by_header=False)
+    await live.subscribe(late, "positions")
+    assert late.events[0]["data"]["positions"][0]["profit"] == 7.0
+
+
 async def test_the_account_comes_whole(live: Stage, ear: Ear) -> None:
     """Snapshot and update have the shape of get_account_info."""
     await live.subscribe(ear, "account")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 
+import pytest
 from stage import Ear, Stage, turns, until
 
+from gateway.errors import SubscribeFailed
 from gateway.streams.asking import MAX_ASKING
 
 
@@ -120,6 +122,55 @@ async def test_a_new_beginning_has_no_ticks_of_the_old(live: Stage, ear: Ear) ->
     assert [e["seq"] for e in events] == [1, 2]
     assert [e["data"]["broker_time"] % 1000 for e in events] == [3, 4]
     assert events[0]["epoch"] != before["epoch"]
+
+
+async def test_ticks_that_come_after_their_end_leave_no_cursor(live: Stage, ear: Ear) -> None:
+    """Released while another command is on its way: what still comes begins nothing."""
+    terminal = live.terminal
+    await live.subscribe(ear, "tick.all:EURUSD", "book:EURUSD")
+    terminal.hold = True
+    call = asyncio.ensure_future(live.subscribe(ear, "bar.M1:EURUSD"))
+    await until(lambda: terminal.held)
+    live.streams.unsubscribe(live.caller, ear, ["tick.all:EURUSD"])
+    terminal.tick("EURUSD", 1)
+    terminal.release()
+    await until(lambda: terminal.held)
+    terminal.pump()
+    terminal.hold = False
+    terminal.release()
+    await call
+    await live.subscribe(ear, "tick.all:EURUSD")
+    last = terminal.watches[-1]
+    assert (last.ticks, last.last_msc) == (True, 0)
+
+
+async def test_an_answer_of_an_old_link_says_nothing_of_the_new(live: Stage, ear: Ear) -> None:
+    """The link is replaced between the answer and its reading: the new one is told again."""
+    terminal = live.terminal
+    terminal.hold = True
+    call = asyncio.ensure_future(live.subscribe(ear, "tick.all:EURUSD"))
+    await until(lambda: terminal.held)
+    terminal.hold = False
+    terminal.release()
+    terminal.disconnect()
+    terminal.connect()
+    await call
+    await turns()
+    terminal.tick("EURUSD", 1)
+    terminal.pump()
+    await turns()
+    assert len(ear.of("tick.all:EURUSD", "update")) == 1
+
+
+async def test_a_command_without_an_answer_is_said_again() -> None:
+    """It may have been carried out: what nobody wants any more is switched off to be sure."""
+    stage = Stage(timeout_s=0.01)
+    stage.terminal.mute = {"watch"}
+    stage.terminal.connect()
+    with pytest.raises(SubscribeFailed):
+        await stage.subscribe(stage.ear(), "tick:EURUSD")
+    await until(lambda: stage.terminal.asked.count("watch") == 2)
+    stage.streams.close()
 
 
 async def test_many_symbols_leave_room_for_callers(live: Stage, ear: Ear) -> None:
