@@ -15,6 +15,7 @@ from gateway.auth.records import RecordBook
 from gateway.credentials import issuer as issuer_module
 from gateway.credentials.envelope import EnvelopeError
 from gateway.credentials.issuer import published, server_key_place
+from gateway.credentials.keyset import sign_keyset
 from gateway.credentials.record import Record
 from gateway.credentials.scope import Scope
 from gateway.credentials.secrets import Place
@@ -80,6 +81,36 @@ def test_a_server_key_that_is_not_the_records_is_refused(
         db.execute("UPDATE records SET server_key = ?", (sealed,))
     assert refusal(home.book(), record) == "absent"
     assert "not the record's" in caplog.text
+
+
+def test_a_record_in_the_row_of_another_is_refused(
+    home: Home, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A token is not given the rights of another one."""
+    _, reader = home.issuer.create("reader", scopes=["read"])
+    _, trader = home.issuer.create("trader")
+    with home.store.transaction() as db:
+        db.execute(
+            "UPDATE records SET envelope = (SELECT envelope FROM records WHERE tid = ?)",
+            (trader.tid,),
+        )
+    book = home.book()
+    assert refusal(book, reader) == "absent"
+    assert refusal(book, trader) is None
+    assert "it speaks of another token" in caplog.text
+
+
+def test_a_key_that_left_the_set_counts_no_more(home: Home) -> None:
+    """That is how a stolen signing key is made worthless, before its time is over."""
+    _, record = home.issuer.create("demo")
+    book = home.book()
+    assert refusal(book, record) is None
+    with home.store.transaction() as db:
+        root = home.issuer._keys._root(db, NOW)
+        empty = sign_keyset(root, [], iss="local", version=2, now_s=NOW)
+        db.execute("INSERT INTO key_sets VALUES (2, ?)", (empty,))
+    assert refusal(book, record) == "revoked"
+    assert refusal(home.book(), record) == "absent"
 
 
 def test_a_secret_of_another_row_is_refused(home: Home) -> None:
