@@ -1,0 +1,102 @@
+"""``token``: made, listed, replaced, revoked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from demo_process import Demo
+from shell import Done
+
+from ea_bridge.token import parse_token
+from gateway.auth.home import Home
+
+Run = Callable[..., Done]
+
+
+def test_the_token_alone_goes_to_stdout(run: Run, tmp_path: Path) -> None:
+    """``TOKEN=$(mt-gateway token create --name mt5-a)`` works; what to do with it is on stderr."""
+    done = run("token", "create", "--name", "mt5-a", "--home", str(tmp_path))
+    assert done.code == 0
+    tid = parse_token(done.out.removesuffix("\n"))
+    assert "MT_GATEWAY_TOKEN" in done.err
+    assert done.out.strip() not in done.err
+    with Home(tmp_path) as home:
+        assert [(one.label, one.tid) for one in home.issuer.list()] == [("mt5-a", tid)]
+
+
+def test_scopes_and_expiry(run: Run, tmp_path: Path) -> None:
+    """As given; by default a token may trade, and does not expire."""
+    place = ("--json", "--home", str(tmp_path))
+    own = json.loads(
+        run("token", "create", "--name", "a", "--scope", "read", "--expires", "30d", *place).out
+    )
+    assert own["scopes"] == ["read"]
+    assert own["expires"] - own["created"] == 30 * 86_400_000
+    default = json.loads(run("token", "create", "--name", "b", *place).out)
+    assert (default["scopes"], default["expires"]) == (["trade"], None)
+
+
+def test_list_shows_no_secret(run: Run, tmp_path: Path) -> None:
+    """Names, ids, rights and states; the secrets are not stored."""
+    place = ("--home", str(tmp_path))
+    token = run("token", "create", "--name", "mt5-a", *place).out.strip()
+    run("token", "create", "--name", "mt5-b", *place)
+    run("token", "revoke", "mt5-b", *place)
+    done = run("token", "list", *place)
+    rows = [line.split() for line in done.out.splitlines()]
+    assert [(row[0], row[-1]) for row in rows[1:]] == [("mt5-a", "active"), ("mt5-b", "revoked")]
+    assert rows[1][1] == parse_token(token)
+    assert token not in done.out
+    assert [one["terminal"] for one in json.loads(run("token", "list", "--json", *place).out)] == [
+        "mt5-a",
+        "mt5-b",
+    ]
+
+
+def test_replace_lets_the_old_one_go_on(run: Run, tmp_path: Path) -> None:
+    """For the overlap; ``0s`` ends it at once."""
+    place = ("--json", "--home", str(tmp_path))
+    run("token", "create", "--name", "a", *place)
+    run("token", "replace", "a", *place)
+    states = [one["state"] for one in json.loads(run("token", "list", *place).out)]
+    assert states == ["superseded", "active"]
+    run("token", "replace", "a", "--overlap", "0s", *place)
+    states = [one["state"] for one in json.loads(run("token", "list", *place).out)]
+    assert states == ["revoked", "revoked", "active"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("create", "--name", "a b"), "letters"),
+        (("create", "--name", "a", "--expires", "soon"), "duration"),
+        (("revoke", "nobody"), "no live token"),
+        (("replace", "nobody"), "no live token"),
+    ],
+)
+def test_mistakes_are_one_line(
+    run: Run, tmp_path: Path, arguments: tuple[str, ...], says: str
+) -> None:
+    """What is wrong, without a traceback."""
+    assert says in run("token", *arguments, "--home", str(tmp_path)).complaint
+
+
+def test_a_home_that_cannot_be_used(run: Run, tmp_path: Path) -> None:
+    """A file where the folder should be."""
+    (tmp_path / "file").touch()
+    assert "file" in run("token", "list", "--home", str(tmp_path / "file")).complaint
+
+
+def test_a_second_token_of_a_running_gateway(run: Run, demo: Demo) -> None:
+    """What another process makes is known to the daemon at once, and so is its end."""
+    name = f"second-{parse_token(demo.auth_token)}"
+    token = run("token", "create", "--name", name, "--home", demo.home).out.strip()
+    known = ("--url", demo.url, "--auth-token", token)
+    assert json.loads(run("call", "get_ea_status", *known).out)["connected"] is False
+    assert json.loads(run("call", "get_account_info", *known).err)["code"] == 1002
+    run("token", "revoke", name, "--home", demo.home)
+    refused = json.loads(run("call", "get_ea_status", *known).err)
+    assert (refused["code"], refused["data"]["reason"]) == (-32001, "revoked")
