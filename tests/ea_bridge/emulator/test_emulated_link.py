@@ -1,0 +1,220 @@
+"""The emulated terminal on a real socket: it proves itself, answers, misbehaves, comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+
+import pytest
+from bridge_parts import TOKEN, Bridge, MemoryDoorkeeper
+from terminal_bench import EURUSD, Bench
+
+from ea_bridge import commands
+from ea_bridge.emulator.link import Link
+from ea_bridge.errors import CommandTimeout, NotSent, OutcomeUnknown
+from ea_bridge.model import TradeRetcode
+from ea_bridge.protocol import messages as m
+from ea_bridge.session import TerminalSession
+from ea_bridge.token import new_token
+
+WITHIN_S = 10
+
+
+class Said(logging.Handler):
+    """Waits for a line in the log."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.heard = asyncio.Event()
+        self._text = text
+        self._logger = logging.getLogger("ea_bridge.emulator.link")
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self._text in record.getMessage():
+            self.heard.set()
+
+    async def __aenter__(self) -> Said:
+        self._logger.addHandler(self)
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                async with asyncio.timeout(WITHIN_S):
+                    await self.heard.wait()
+        finally:
+            self._logger.removeHandler(self)
+
+
+class Emulated:
+    """A terminal that keeps itself linked, and what a test wants to reach of it."""
+
+    def __init__(self, bridge: Bridge, token: str) -> None:
+        self.bench = Bench()
+        self.link = Link(self.bench.terminal, "127.0.0.1", bridge.server.port, token)
+        self._bridge = bridge
+        self._running = asyncio.create_task(self.link.run())
+
+    async def session(self, *, after: TerminalSession | None = None) -> TerminalSession:
+        """Wait for the session that follows ``after``."""
+        registry = self._bridge.registry
+        await self._bridge.heard.until(
+            lambda: registry.get("demo") is not None and registry.get("demo") is not after
+        )
+        session = registry.get("demo")
+        assert session is not None
+        return session
+
+    async def stop(self) -> None:
+        self.link.stop()
+        self._running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._running
+
+
+@pytest.fixture
+async def emulated(bridge: Bridge) -> AsyncIterator[Emulated]:
+    emulated = Emulated(bridge, TOKEN)
+    async with asyncio.timeout(WITHIN_S):
+        await emulated.session()
+    yield emulated
+    await emulated.stop()
+
+
+async def test_it_is_let_in_and_answers(emulated: Emulated):
+    """The mutual proof, then commands."""
+    session = await emulated.session()
+    tick = await session.request(commands.TICK_GET, commands.SymbolParams(symbol=EURUSD))
+
+    assert session.hello.platform == "mt5"
+    assert 0 < tick.bid <= tick.ask
+
+
+async def test_it_stops_before_a_daemon_that_does_not_know_the_token(
+    bridge: Bridge, caplog: pytest.LogCaptureFixture
+):
+    """The daemon's proof is wrong: it says so, and the token does not get into the log."""
+    token = new_token()
+    async with Said("does not know this token"):
+        stranger = Emulated(bridge, token)
+    await stranger.stop()
+
+    assert bridge.registry.sessions() == []
+    assert token not in caplog.text
+
+
+async def test_a_wrong_proof_is_refused(bridge: Bridge):
+    """With the same words as an unknown token, and a time to wait."""
+    async with Said("no such token, or its proof is wrong"):
+        emulated = Emulated(bridge, TOKEN)
+        emulated.bench.faults.wrong_proof = 1
+    await emulated.stop()
+
+    assert bridge.registry.sessions() == []
+
+
+async def test_it_comes_back_after_a_cut(emulated: Emulated):
+    """With the same run of the EA, so that nothing has to begin anew."""
+    first = await emulated.session()
+    emulated.link.cut()
+    async with asyncio.timeout(WITHIN_S):
+        second = await emulated.session(after=first)
+
+    assert second.hello.boot == first.hello.boot
+
+
+async def test_a_trade_on_whose_arrival_the_link_breaks_is_not_executed(emulated: Emulated):
+    """What the daemon knows is that its bytes were written: the outcome is unknown to it."""
+    session = await emulated.session()
+    emulated.bench.faults.cut_before_ack = 1
+
+    with pytest.raises(OutcomeUnknown) as caught:
+        await session.request(commands.ORDER_SEND, emulated.bench.buy_request())
+    assert not caught.value.acked
+    assert emulated.bench.broker.positions() == []
+
+
+async def test_a_trade_whose_answer_is_cut_off_is_executed_and_told_after_the_reconnect(
+    emulated: Emulated, bridge: Bridge
+):
+    """Unknown first, then the truth: its events come when the link is back."""
+    session = await emulated.session()
+    emulated.bench.faults.cut_after_ack = 1
+
+    with pytest.raises(OutcomeUnknown) as caught:
+        await session.request(commands.ORDER_SEND, emulated.bench.buy_request())
+    assert caught.value.acked
+    async with asyncio.timeout(WITHIN_S):
+        await emulated.session(after=session)
+        await bridge.heard.until(lambda: any(_is_deal(event) for event in bridge.heard.events))
+    [position] = emulated.bench.broker.positions()
+    deals = [event.deal for event in bridge.heard.events if _is_deal(event)]
+    assert [deal.position_id for deal in deals] == [position.identifier]
+
+
+async def test_a_lost_result_leaves_the_outcome_unknown(emulated: Emulated):
+    """After the time-out; the position is there."""
+    session = await emulated.session()
+    emulated.bench.faults.lose_result = 1
+
+    with pytest.raises(OutcomeUnknown):
+        await session.request(commands.ORDER_SEND, emulated.bench.buy_request(), timeout_s=0.2)
+    assert len(emulated.bench.broker.positions()) == 1
+
+
+async def test_a_late_result_is_reported_as_late(emulated: Emulated, bridge: Bridge):
+    """Its caller was told that the outcome is unknown; the result is not thrown away."""
+    session = await emulated.session()
+    emulated.bench.faults.delay_result_ms = 300
+
+    with pytest.raises(OutcomeUnknown):
+        await session.request(commands.ORDER_SEND, emulated.bench.buy_request(), timeout_s=0.1)
+    await bridge.heard.until(lambda: bridge.heard.late)
+    assert bridge.heard.late[0].result.retcode == TradeRetcode.DONE
+
+
+async def test_garbage_between_heartbeats_is_put_up_with(emulated: Emulated, bridge: Bridge):
+    """A line that is no message is counted; the link stays."""
+    session = await emulated.session()
+    emulated.bench.faults.garbage = 1
+    clocks = len(bridge.heard.clocks)
+    await bridge.heard.until(lambda: len(bridge.heard.clocks) > clocks + 1)
+
+    assert session.connection.counters.unreadable == 1
+    assert session.state == "ready"
+
+
+async def test_a_goodbye_of_the_daemon_is_no_end(emulated: Emulated, bridge: Bridge):
+    """It dials again."""
+    session = await emulated.session()
+    bridge.server.close_terminal("demo", "shutdown")
+    async with asyncio.timeout(WITHIN_S):
+        await emulated.session(after=session)
+
+
+async def test_a_question_on_a_cut_link_was_not_sent(emulated: Emulated):
+    """Asking again is safe."""
+    session = await emulated.session()
+    emulated.link.cut()
+    with pytest.raises((NotSent, CommandTimeout)):
+        await session.request(commands.CLOCK_GET, commands.NoParams(), timeout_s=1)
+
+
+async def test_two_terminals_with_one_token_replace_each_other(
+    emulated: Emulated, bridge: Bridge, doorkeeper: MemoryDoorkeeper
+):
+    """The newest link wins, and the older one is told."""
+    first = await emulated.session()
+    second = Emulated(bridge, TOKEN)
+    async with asyncio.timeout(WITHIN_S):
+        session = await second.session(after=first)
+    await second.stop()
+
+    assert first.end_reason
+    assert session is not first
+
+
+def _is_deal(event: m.Event) -> bool:
+    return isinstance(event, m.Trade) and bool(event.deal)
