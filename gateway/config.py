@@ -80,7 +80,7 @@ class Bridge(Section):
 
 
 class Limits(Section):
-    """Bounds of everything that grows. All are told to clients by ``hello``."""
+    """Bounds of everything that grows; ``hello`` tells clients those that concern them."""
 
     max_message_bytes: int = Field(default=1_048_576, ge=4096)
     """A request body or WebSocket message."""
@@ -113,13 +113,6 @@ class Secrets(Section):
     """Its path; a relative one starts in the home folder."""
 
 
-class Log(Section):
-    """What is logged, to stderr. Tokens and other secrets never are."""
-
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    """The least that is worth a line."""
-
-
 class Config(Section):
     """The whole file."""
 
@@ -127,7 +120,6 @@ class Config(Section):
     bridge: Bridge = Bridge()
     limits: Limits = Limits()
     secrets: Secrets = Secrets()
-    log: Log = Log()
 
 
 def load(path: Path) -> Config:
