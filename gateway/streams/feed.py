@@ -64,8 +64,6 @@ class TerminalFeed:
     """
 
     def __init__(self, context: Context, on_end: _OnEnd) -> None:
-        self.unclaimed = 0
-        """Ticks, books and bars that nobody had asked for."""
         self._context = context
         self._on_end = on_end
         self._facts: Facts | None = None
@@ -225,13 +223,11 @@ class TerminalFeed:
                 quotes.ticks.take(row, ts)
 
     def _quotes_of(self, session: Symbols, sym: int) -> Quotes | None:
+        """Return the streams of a symbol; ``None`` if nobody asked for it, or not any more."""
         try:
-            quotes = self._quotes.get(session.symbol_of(sym))
+            return self._quotes.get(session.symbol_of(sym))
         except KeyError:
-            quotes = None
-        if quotes is None:
-            self.unclaimed += 1
-        return quotes
+            return None
 
     def _connected(self, before: Facts | None, facts: Facts) -> None:
         self._context.ask.new_link()

@@ -54,6 +54,9 @@ class Sink(Protocol):
 
         """
 
+    def end(self, code: int, reason: str) -> None:
+        """Close the connection: no event is delivered after this."""
+
 
 class Listener(Sink, Protocol):
     """One authenticated WebSocket connection, as the streams see it.
@@ -73,9 +76,6 @@ class Listener(Sink, Protocol):
     """When the last frame was handed to its transport, in the loop's time: ``loop.time()``."""
     heartbeat_s: float
     """Of silence after which it wants a heartbeat."""
-
-    def end(self, code: int, reason: str) -> None:
-        """Close the connection: no event is delivered after this."""
 
 
 class Clockwork(Protocol):
@@ -222,6 +222,7 @@ class Hub:
             # One broken connection must not keep the others from their prices.
             _log.exception("a listener failed to take events; it hears no more")
             self.listen(sink, ())
+            sink.end(MISSED, "insufficient_state")
 
     def _append(self, topic: Topic, event: Event) -> None:
         for group in topic.groups:

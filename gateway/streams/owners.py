@@ -29,10 +29,14 @@ class Beginning:
     def deliver(self, events: Sequence[Event], joined: bytes) -> None:
         """Keep the events for later."""
         if self.overrun or len(self.events) + len(events) > MAX_HELD_EVENTS:
-            self.overrun = True
-            self.events.clear()
+            self.end(0, "")
         else:
             self.events += events
+
+    def end(self, code: int, reason: str) -> None:
+        """Keep nothing any more."""
+        self.overrun = True
+        self.events.clear()
 
 
 @dataclass(eq=False)

@@ -143,6 +143,8 @@ class Quotes:
         """Cancel what is under way."""
         self.watch.settle.cancel()
         self.ticks.stop()
+        for bars in self.bars.values():
+            bars.join.cancel()
 
     def _cursor(self) -> tuple[int, int]:
         return self.ticks.last_msc, self.ticks.n_same_msc

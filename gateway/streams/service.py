@@ -148,12 +148,11 @@ class Streams:
 
         Raises:
             SubscribeFailed: of all channels none could be subscribed.
+            Cancelled: the connection is closed.
 
         """
-        if listener is not None and not self._owners.open(listener):
-            raise Cancelled("The connection is closed")
         wanted, failed = read_items(items, caller.terminal)
-        owner = self._owners.owner(listener, caller.tid, caller.terminal)
+        owner = self._owner(caller, listener)
         asked = [one for each in wanted if (one := self._reserve(owner, each, failed))]
         await self._ready(owner, [one for one in asked if not one.subscription.active])
         # From here to the return nothing waits: numbers, snapshots and membership agree.
@@ -176,7 +175,7 @@ class Streams:
         What the token subscribed to over ``/rpc`` goes on for its other connections when a
         connection ends it for itself.
         """
-        owner = self._owners.owner(listener, caller.tid, caller.terminal)
+        owner = self._owner(caller, listener)
         ended: list[str] = []
         missing: list[str] = []
         failed: list[NotSubscribed] = []
@@ -197,7 +196,7 @@ class Streams:
         if listener is not None:
             heard = self._owners.heard(listener).values()
             return {"subscriptions": [self._entry(o, s, [listener]) for o, s in heard]}
-        owner = self._owners.owner(None, caller.tid, caller.terminal)
+        owner = self._owner(caller, None)
         hearers = self._owners.hearers(owner)
         entries = [self._entry(owner, s, hearers) for s in owner.subscriptions.values()]
         return {"subscriptions": entries}
@@ -232,6 +231,11 @@ class Streams:
             )
             feed = self._feeds[terminal] = TerminalFeed(context, partial(self._over, terminal))
         return feed
+
+    def _owner(self, caller: Subscriber, listener: Listener | None) -> Owner:
+        if listener is not None and not self._owners.open(listener):
+            raise Cancelled("The connection is closed")
+        return self._owners.owner(listener, caller.tid, caller.terminal)
 
     def _reserve(self, owner: Owner, wanted: Wanted, failed: list[NotSubscribed]) -> _Asked | None:
         name = wanted.channel.name

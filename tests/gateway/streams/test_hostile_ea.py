@@ -30,6 +30,8 @@ async def test_what_was_not_asked_for_is_dropped(live: Stage, ear: Ear) -> None:
     live.terminal.say(m.BarEvent(sym=0, timeframe=12345, d=model.Bar(60, 1, 1, 1, 1, 1)))
     await turns()
     assert [event["channel"] for event in ear.events] == ["tick:EURUSD"]
+    assert live.terminal.session is not None
+    assert live.terminal.session.counters.unknown_symbol == 3
 
 
 async def test_a_symbol_that_nobody_watches_any_more_is_dropped(live: Stage, ear: Ear) -> None:

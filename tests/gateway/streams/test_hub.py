@@ -15,9 +15,13 @@ from gateway.streams.hub import MAX_PENDING_EVENTS, Event, Hub, Topic
 class Mic:
     def __init__(self) -> None:
         self.turns: list[tuple[Sequence[Event], bytes]] = []
+        self.ended: tuple[int, str] | None = None
 
     def deliver(self, events: Sequence[Event], joined: bytes) -> None:
         self.turns.append((events, joined))
+
+    def end(self, code: int, reason: str) -> None:
+        self.ended = (code, reason)
 
     @property
     def seqs(self) -> list[tuple[str, int]]:
@@ -126,7 +130,7 @@ async def test_a_topic_that_nobody_hears_counts_on() -> None:
 async def test_a_listener_that_fails_does_not_cost_the_others_their_events(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """It hears no more; everybody else goes on."""
+    """It hears no more and is told to come back; everybody else goes on."""
 
     class Broken(Mic):
         def deliver(self, events: Sequence[Event], joined: bytes) -> None:
@@ -140,6 +144,7 @@ async def test_a_listener_that_fails_does_not_cost_the_others_their_events(
         hub.publish(one, "{}", 1)
         await asyncio.sleep(0)
     assert (len(broken.turns), len(mic.turns)) == (1, 2)
+    assert broken.ended == (4004, "insufficient_state")
     assert "hears no more" in caplog.text
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from stage import Caller, Ear, Stage, turns
+
+from gateway.errors import Cancelled
 
 
 def channels(stage: Stage, ear: Ear | None) -> dict[str, str]:
@@ -121,6 +124,16 @@ async def test_a_revoked_token_hears_nothing_more(live: Stage) -> None:
     assert len(one.events) + len(two.events) == 0
     assert live.terminal.watches[-1].ticks is False
     assert channels(live, None) == {}
+
+
+async def test_a_closed_connection_can_subscribe_to_nothing(live: Stage, ear: Ear) -> None:
+    """A call that outlives its connection is cancelled and leaves no owner behind."""
+    live.streams.detach(ear)
+    with pytest.raises(Cancelled):
+        await live.subscribe(ear, "tick:EURUSD")
+    with pytest.raises(Cancelled):
+        live.streams.unsubscribe(live.caller, ear, None)
+    assert live.streams.subscriptions(live.caller, ear) == {"subscriptions": []}
 
 
 async def test_terminals_are_apart(live: Stage) -> None:

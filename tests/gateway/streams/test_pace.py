@@ -67,6 +67,9 @@ class Mic:
             params = orjson.loads(event.payload)["params"]
             self.heard.append((params["seq"], params["data"]))
 
+    def end(self, code: int, reason: str) -> None:
+        raise AssertionError(code)
+
 
 @pytest.fixture
 def clock() -> Driven:
