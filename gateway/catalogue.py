@@ -117,6 +117,15 @@ class Method:
             TerminalNotFound: ``terminal`` names another terminal than the token's.
 
         """
+        try:
+            arguments = self._admit(call, params)
+        except GatewayError as error:
+            if self.mutates:
+                error.data["outcome"] = "not_sent"
+            raise
+        return await self.handler(call, **arguments)
+
+    def _admit(self, call: Call, params: Mapping[str, Any] | list[Any]) -> dict[str, Any]:
         if self.scope is not None and self.scope not in call.caller.scopes:
             raise Forbidden(
                 f"{self.name} needs a token with the scope {self.scope}", scope=self.scope.value
@@ -130,7 +139,7 @@ class Method:
             wanted = arguments.pop("terminal")
             if wanted not in (None, call.caller.terminal):
                 raise TerminalNotFound(terminal=wanted, terminals=[call.caller.terminal])
-        return await self.handler(call, **arguments)
+        return arguments
 
     def _by_name(self, params: list[Any]) -> dict[str, Any]:
         names = [

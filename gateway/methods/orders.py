@@ -179,22 +179,6 @@ async def place_order(
     been executed; look at `get_orders`, `get_positions` and the history before you send it
     again). The gateway itself never sends an order twice.
     """
-    wish = new_order(
-        symbol=symbol,
-        side=side,
-        type_=type,
-        volume=volume,
-        price=price,
-        sl=sl,
-        tp=tp,
-        stoplimit=stoplimit,
-        deviation=(deviation, max_deviation_points),
-        magic=magic,
-        comment=comment,
-        filling=type_filling,
-        lifetime=type_time,
-        expiration=expiration,
-    )
     how = handling(
         call,
         client_order_id,
@@ -203,6 +187,23 @@ async def place_order(
         normalize=normalize,
         validate_only=validate_only,
     )
+    with how.before_sending():
+        wish = new_order(
+            symbol=symbol,
+            side=side,
+            type_=type,
+            volume=volume,
+            price=price,
+            sl=sl,
+            tp=tp,
+            stoplimit=stoplimit,
+            deviation=(deviation, max_deviation_points),
+            magic=magic,
+            comment=comment,
+            filling=type_filling,
+            lifetime=type_time,
+            expiration=expiration,
+        )
     return await placing.place(call.terminal, wish, how)
 
 

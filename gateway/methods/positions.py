@@ -83,13 +83,6 @@ async def close_position(
     On MetaTrader 4 what is left after a part gets a new ticket: `order.position` of the answer.
     For `data.outcome` of errors see `place_order`.
     """
-    wanted = closing.Exit(
-        ticket=ticket,
-        volume=volume,
-        deviation=deviation_of(deviation, max_deviation_points),
-        filling=filling_of(type_filling),
-        comment=comment,
-    )
     how = handling(
         call,
         client_order_id,
@@ -98,6 +91,14 @@ async def close_position(
         normalize=normalize,
         validate_only=validate_only,
     )
+    with how.before_sending():
+        wanted = closing.Exit(
+            ticket=ticket,
+            volume=volume,
+            deviation=deviation_of(deviation, max_deviation_points),
+            filling=filling_of(type_filling),
+            comment=comment,
+        )
     return await closing.close(call.terminal, wanted, how)
 
 

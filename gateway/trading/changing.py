@@ -14,8 +14,8 @@ from gateway.errors import InvalidParams, OrderNotFound
 from .grid import Grid, Name
 from .guard import GuardedTerminal
 from .handling import Handling
-from .placing import broker_seconds, lifetime_faults, send
-from .receipts import Trade, checked_only
+from .placing import broker_seconds, carry_out, lifetime_faults
+from .receipts import Trade
 
 Keep = Literal["keep"]
 Target = Literal["order", "position"]
@@ -59,15 +59,24 @@ async def modify(
         InvalidParams: nothing to change, or something that a position does not have.
 
     """
+    with handling.before_sending():
+        check_change(change)
+        trade = await _trade(terminal, ticket, change, handling, target)
+    return await carry_out(terminal, trade, [])
+
+
+def check_change(change: Change) -> None:
+    """Refuse what changes nothing or makes no sense, before anything is asked.
+
+    Raises:
+        InvalidParams: ``data.errors`` names each field.
+
+    """
     if not change.of_order_alone and change.sl == "keep" and change.tp == "keep":
         raise InvalidParams(errors=[{"field": "sl", "reason": "give something to change"}])
     faults = lifetime_faults(change.lifetime, change.expiration_ms)
     if faults:
         raise InvalidParams(errors=faults)
-    trade = await _trade(terminal, ticket, change, handling, target)
-    if handling.validate_only:
-        return await checked_only(terminal, trade)
-    return await send(terminal, trade)
 
 
 async def _trade(
@@ -89,7 +98,6 @@ async def _trade(
         raise OrderNotFound(
             "There is no such pending order and no such position",
             ticket=ticket,
-            outcome="not_sent",
         )
     if change.of_order_alone:
         reason = "a position has a stop loss and a take profit alone"
@@ -177,9 +185,15 @@ async def cancel(
         OrderNotFound: there is no such pending order (any more).
 
     """
+    with handling.before_sending():
+        trade = await _removal(terminal, ticket, handling)
+    return await carry_out(terminal, trade, [])
+
+
+async def _removal(terminal: GuardedTerminal, ticket: int, handling: Handling) -> Trade:
     orders = await terminal.request(commands.ORDERS_GET, commands.FilterParams(ticket=ticket))
     if not orders:
-        raise OrderNotFound(ticket=ticket, outcome="not_sent")
+        raise OrderNotFound(ticket=ticket)
     order = orders[0]
     request = TradeRequest(
         action=TradeAction.REMOVE,
@@ -189,12 +203,9 @@ async def cancel(
         type=order.type,
         comment=order.comment,
     )
-    trade = Trade(
+    return Trade(
         request=request,
         handling=handling,
         state=OrderState.CANCELED,
         price=order.price_open,
     )
-    if handling.validate_only:
-        return await checked_only(terminal, trade)
-    return await send(terminal, trade)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from msgspec.structs import replace as with_
-
 from ea_bridge import commands
 from ea_bridge.model import (
     OrderFilling,
@@ -23,8 +21,8 @@ from gateway.errors import PositionNotFound
 from .grid import exact
 from .guard import GuardedTerminal
 from .handling import Handling
-from .placing import DEFAULT_DEVIATION, Wish, comment_of, prepare, send, send_filling
-from .receipts import Trade, checked_only
+from .placing import DEFAULT_DEVIATION, Wish, carry_out, comment_of, prepare
+from .receipts import Trade
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,12 +48,18 @@ async def close(terminal: GuardedTerminal, exit_: Exit, handling: Handling) -> s
         InvalidVolume: more than is open, or off the grid.
 
     """
+    with handling.before_sending():
+        wish = await _exit_wish(terminal, exit_)
+        trade, fillings = await prepare(terminal, wish, handling)
+    return await carry_out(terminal, trade, fillings)
+
+
+async def _exit_wish(terminal: GuardedTerminal, exit_: Exit) -> Wish:
     position = await _position(terminal, exit_.ticket)
-    is_long = position.type == PositionType.BUY
     everything = exact(position.volume)
-    wish = Wish(
+    return Wish(
         symbol=position.symbol,
-        type=OrderType.SELL if is_long else OrderType.BUY,
+        type=OrderType.SELL if position.type == PositionType.BUY else OrderType.BUY,
         volume=everything if exit_.volume is None else exit_.volume,
         magic=position.magic,
         comment=exit_.comment,
@@ -64,10 +68,6 @@ async def close(terminal: GuardedTerminal, exit_: Exit, handling: Handling) -> s
         position=position.ticket,
         closable=everything,
     )
-    trade, fillings = await prepare(terminal, wish, handling)
-    if handling.validate_only:
-        return await checked_only(terminal, trade)
-    return await send_filling(terminal, trade, fillings)
 
 
 async def close_by(
@@ -80,6 +80,14 @@ async def close_by(
         MethodNotSupported: a netting account has no opposite positions.
 
     """
+    with handling.before_sending():
+        trade = await _against(terminal, ticket, by, handling, comment)
+    return await carry_out(terminal, trade, [])
+
+
+async def _against(
+    terminal: GuardedTerminal, ticket: int, by: int, handling: Handling, comment: str
+) -> Trade:
     hello = terminal.hello
     if hello is not None and hello.mode in ("netting", "exchange"):
         raise terminal.not_supported("hedging")
@@ -89,25 +97,17 @@ async def close_by(
         action=TradeAction.CLOSE_BY,
         magic=position.magic,
         symbol=position.symbol,
+        volume=min(position.volume, opposite.volume),
         type=int(OrderType.CLOSE_BY),
         position=ticket,
         position_by=by,
         comment=comment_of(terminal, handling, comment),
     )
-    volume = min(position.volume, opposite.volume)
-    trade = Trade(
-        request=with_(request, volume=volume),
-        handling=handling,
-        position=ticket,
-        state=OrderState.FILLED,
-    )
-    if handling.validate_only:
-        return await checked_only(terminal, trade)
-    return await send(terminal, trade)
+    return Trade(request=request, handling=handling, position=ticket, state=OrderState.FILLED)
 
 
 async def _position(terminal: GuardedTerminal, ticket: int) -> Position:
     found = await terminal.request(commands.POSITIONS_GET, commands.FilterParams(ticket=ticket))
     if not found:
-        raise PositionNotFound(ticket=ticket, outcome="not_sent")
+        raise PositionNotFound(ticket=ticket)
     return found[0]

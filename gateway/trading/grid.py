@@ -68,7 +68,7 @@ class Grid:
         too_much = at_most is not None and volume > at_most
         if volume < least or (most and volume > most) or not is_on(volume, step) or too_much:
             numbers = {**volume_grid(info), **_closable(at_most), "volume": float(given)}
-            raise InvalidVolume(**numbers, outcome="not_sent")
+            raise InvalidVolume(**numbers)
         return self._note("volume", given, volume)
 
     def price(self, name: Name, given: Decimal) -> Decimal:
@@ -85,7 +85,6 @@ class Grid:
                 f"{name} does not lie on the symbol's grid of prices",
                 **price_grid(self.info),
                 field=name,
-                outcome="not_sent",
             )
         return self._note(name, given, price)
 

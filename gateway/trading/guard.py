@@ -41,6 +41,7 @@ from gateway.errors import (
 from gateway.shapes.words import Platform
 
 from .deadline import Deadline
+from .handling import blame
 from .refusals import explain, failure, nearest_symbols
 from .retcodes import BUSY_RETRY_MS, CHECK_AFTER_MS, Evidence, refusal
 
@@ -118,6 +119,12 @@ class GuardedTerminal:
 
         """
         return "mt4" if self._known().hello.platform == "mt4" else "mt5"
+
+    @property
+    def is_mt4(self) -> bool:
+        """Whether it is known to be a MetaTrader 4; never raises."""
+        hello = self.hello
+        return hello is not None and hello.platform == "mt4"
 
     def can(self, capability: str) -> bool:
         """Whether it said that it has a capability (``hello.caps``)."""
@@ -290,16 +297,14 @@ class GuardedTerminal:
             ) from unknown
         except errors.CommandFailed as failed:
             error = await self._trade_failure(failed, request)
-            raise _blamed(error, client_order_id, "rejected") from failed
+            raise blame(error, client_order_id, "rejected") from failed
         except errors.BridgeError as error:
-            raise _blamed(self._translated(error), client_order_id, "not_sent") from error
+            raise blame(self._translated(error), client_order_id, "not_sent") from error
         except GatewayError as error:
-            raise _blamed(error, client_order_id, "not_sent") from None
+            raise blame(error, client_order_id, "not_sent") from None
         if result.retcode not in SUCCESSES:
             evidence = Evidence(request=request, result=result)
-            raise _blamed(
-                await self._refused(result.retcode, evidence), client_order_id, "rejected"
-            )
+            raise blame(await self._refused(result.retcode, evidence), client_order_id, "rejected")
         done_s = time.perf_counter()
         return Sent(
             result,
@@ -342,10 +347,3 @@ class GuardedTerminal:
             return await self._ask(command, params, 1.0)
         except (GatewayError, errors.BridgeError):
             return None
-
-
-def _blamed(error: GatewayError, client_order_id: str, outcome: str) -> GatewayError:
-    """Complete the data of a trade's error."""
-    error.data.setdefault("outcome", outcome)
-    error.data.setdefault("client_order_id", client_order_id)
-    return error

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+
+from gateway.errors import GatewayError, Outcome
 
 from .deadline import Deadline
 
@@ -17,3 +21,21 @@ class Handling:
     """Check, and send nothing."""
     normalize: bool = False
     """Move numbers onto the symbol's grid instead of refusing them."""
+
+    @contextmanager
+    def before_sending(self) -> Iterator[None]:
+        """Around everything that comes before a request is sent: its errors say that it was not,
+        and whose request it was.
+        """
+        try:
+            yield
+        except GatewayError as error:
+            blame(error, self.client_order_id, "not_sent")
+            raise
+
+
+def blame(error: GatewayError, client_order_id: str, outcome: Outcome) -> GatewayError:
+    """Complete the data of a trade's error."""
+    error.data.setdefault("outcome", outcome)
+    error.data.setdefault("client_order_id", client_order_id)
+    return error

@@ -64,31 +64,35 @@ class Wish:
 
 async def place(terminal: GuardedTerminal, wish: Wish, handling: Handling) -> shapes.OrderReceipt:
     """Check a wish, send it, and tell what became of it."""
-    trade, fillings = await prepare(terminal, wish, handling)
-    if handling.validate_only:
-        return await checked_only(terminal, trade)
-    return await send_filling(terminal, trade, fillings)
+    with handling.before_sending():
+        trade, fillings = await prepare(terminal, wish, handling)
+    return await carry_out(terminal, trade, fillings)
 
 
-async def send_filling(
+async def carry_out(
     terminal: GuardedTerminal, trade: Trade, fillings: list[OrderFilling]
 ) -> shapes.OrderReceipt:
-    """Send a trade; if the broker refuses its filling mode, once more with the second choice.
+    """Send a trade, or only check it, as its caller wants.
 
-    A refusal is final, so that nothing can happen twice; after any other answer nothing is sent
+    If the broker refuses a filling mode that was ours to choose, the second choice is tried once.
+
+    That refusal is final, so nothing can happen twice; after any other answer nothing is sent
     again.
     """
+    if trade.handling.validate_only:
+        with trade.handling.before_sending():
+            return await checked_only(terminal, trade)
     try:
-        return await send(terminal, trade)
+        return await _send(terminal, trade)
     except UnsupportedFilling as refused:
         if refused.data.get("retcode") != TradeRetcode.INVALID_FILL or len(fillings) < 2:
             raise
     first, second = fillings[:2]
     request = with_(trade.request, type_filling=int(second))
-    return await send(terminal, replace(trade, request=request, tried=(int(first),)))
+    return await _send(terminal, replace(trade, request=request, tried=(int(first),)))
 
 
-async def send(terminal: GuardedTerminal, trade: Trade) -> shapes.OrderReceipt:
+async def _send(terminal: GuardedTerminal, trade: Trade) -> shapes.OrderReceipt:
     """Send a trade as it is."""
     handling = trade.handling
     sent = await terminal.trade(

@@ -30,6 +30,7 @@ DEAL_DELAYS_S = (0.0, 0.02, 0.05, 0.1, 0.2)
 """When to look for a deal: some terminals know it only a while after the fill."""
 MT4_RECEIPT_LACKS = ("deal", "filling", "request_id", "retcode_external")
 _FILLED = frozenset({TradeRetcode.DONE, TradeRetcode.DONE_PARTIAL})
+_FILLING_ACTIONS = frozenset({TradeAction.DEAL, TradeAction.CLOSE_BY})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +66,7 @@ async def receipt_for(terminal: GuardedTerminal, trade: Trade, sent: Sent) -> sh
         "normalized": trade.moved,
         "check": None,
         "timing_ms": {"queue": sent.queue_ms, "terminal": sent.terminal_ms},
-        "unavailable": list(MT4_RECEIPT_LACKS) if terminal.platform == "mt4" else [],
+        "unavailable": list(MT4_RECEIPT_LACKS) if terminal.is_mt4 else [],
     }
 
 
@@ -77,7 +78,7 @@ async def checked_only(terminal: GuardedTerminal, trade: Trade) -> shapes.OrderR
     """
     terminal.check_tradable()
     check = None
-    lacks = list(MT4_RECEIPT_LACKS) if terminal.platform == "mt4" else []
+    lacks = list(MT4_RECEIPT_LACKS) if terminal.is_mt4 else []
     if terminal.can("check"):
         check = check_result(await terminal.request(commands.ORDER_CHECK, trade.request))
     else:
@@ -119,7 +120,7 @@ def _outcome(
 ) -> shapes.OrderOutcome:
     request = trade.request
     trades = request.action in (TradeAction.DEAL, TradeAction.PENDING)
-    filled = request.action == TradeAction.DEAL and result.retcode in _FILLED
+    filled = request.action in _FILLING_ACTIONS and result.retcode in _FILLED
     volume = result.volume or request.volume
     return {
         "order": result.order or request.order or None,
@@ -186,7 +187,7 @@ def _average(deals: list[Deal]) -> float | None:
 def _filling(terminal: GuardedTerminal, trade: Trade) -> shapes.Filling | None:
     request = trade.request
     placed = request.action == TradeAction.PENDING or request.type in AT_MARKET
-    if terminal.platform == "mt4" or not placed or request.action not in _WITH_FILLING:
+    if terminal.is_mt4 or not placed or request.action not in _WITH_FILLING:
         return None
     tried = [*trade.tried, request.type_filling]
     return {

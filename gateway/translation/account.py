@@ -59,7 +59,7 @@ def account_info(account: model.Account, platform: str) -> shapes.AccountInfo:
         "equity": account.equity,
         "margin": account.margin,
         "margin_free": account.margin_free,
-        "margin_level": account.margin_level or None,
+        "margin_level": round(account.margin_level, 2) or None,
         "margin_so_call": account.margin_so_call,
         "margin_so_so": account.margin_so_so,
         "margin_initial": account.margin_initial,
@@ -83,7 +83,7 @@ def account_balance(account: model.Account) -> shapes.AccountBalance:
         "equity": account.equity,
         "margin": account.margin,
         "margin_free": account.margin_free,
-        "margin_level": account.margin_level or None,
+        "margin_level": round(account.margin_level, 2) or None,
         "profit": account.profit,
         "currency": account.currency,
     }

@@ -121,7 +121,7 @@ def check_result(one: model.CheckResult) -> shapes.CheckResult:
         "profit": one.profit if computed else None,
         "margin": one.margin if computed else None,
         "margin_free": one.margin_free if computed else None,
-        "margin_level": (one.margin_level or None) if computed else None,
+        "margin_level": (round(one.margin_level, 2) or None) if computed else None,
         "comment": one.comment,
     }
 

@@ -16,7 +16,9 @@ import orjson
 from msgspec.structs import replace
 from scripted_terminal import DEAL, DONE, NOW_MS, ORDER, Scene, minute_bar
 
+from ea_bridge.errors import CommandFailed
 from ea_bridge.model import TradeResult
+from ea_bridge.registry import Change, ChangeKind
 from gateway.streams import Streams
 
 EXAMPLES = Path("gateway/openrpc/examples.json")
@@ -38,6 +40,8 @@ PAST = replace(
     ticket=DEAL.order,
     type=0,
     state=4,
+    time_setup=DEAL.time,
+    time_setup_msc=DEAL.time_msc - 146,
     time_done=DEAL.time,
     time_done_msc=DEAL.time_msc,
     volume_initial=0.1,
@@ -139,8 +143,8 @@ def documented_scene() -> Scene:
         return TradeResult(retcode=10009, order=request.order, request_id=6)
 
     def watch(params: Any) -> Any:
-        scene.script.answers["symbol_get"](params)
-        return default_watch(params)
+        unknown = params.symbol != "EURUSD"
+        return CommandFailed("watch", 4301) if unknown else default_watch(params)
 
     default_watch = scene.script.answers["watch"]
     bars = [minute_bar(i) for i in range(4)][::-1]
@@ -172,6 +176,9 @@ async def answers() -> dict[str, list[dict[str, Any]]]:
         clock_of=lambda name: scene.clock,
         max_channels=1024,
     )
+    facts = scene.facts()
+    assert facts is not None
+    scene.streams.change(Change(ChangeKind.CONNECTED, facts, None))
     told: dict[str, list[dict[str, Any]]] = {}
     try:
         for method, name, params in CALLS:

@@ -133,6 +133,7 @@ async def test_what_makes_no_order(scene: Scene, params: dict[str, Any], field: 
     with pytest.raises(errors.InvalidParams) as refused:
         await scene.ask("place_order", **{"symbol": "EURUSD", "volume": 0.1, **params})
     assert refused.value.data["errors"][0]["field"].partition(".")[0] == field
+    assert refused.value.data["outcome"] == "not_sent"
     assert scene.script.sent == []
 
 
@@ -421,7 +422,7 @@ async def test_cancel(scene: Scene) -> None:
     assert (scene.script.sent[0].action, scene.script.sent[0].order) == (8, ORDER.ticket)
     with pytest.raises(errors.OrderNotFound) as refused:
         await scene.ask("cancel_order", ticket=1)
-    assert refused.value.data == {"ticket": 1, "outcome": "not_sent"}
+    assert (refused.value.data["ticket"], refused.value.data["outcome"]) == (1, "not_sent")
 
 
 async def test_modify_or_cancel_nothing(scene: Scene) -> None:
@@ -470,7 +471,7 @@ async def test_close_by(scene: Scene) -> None:
     receipt = await scene.ask("close_by", position=POSITION.ticket, position_by=5)
     (request,) = scene.script.sent
     assert (request.action, request.position, request.position_by) == (10, POSITION.ticket, 5)
-    assert (receipt["order"]["type"], receipt["order"]["volume"]) == ("close_by", 0.1)
+    assert (receipt["order"]["type"], receipt["order"]["filled_volume"]) == ("close_by", 0.1)
 
 
 async def test_netting_has_nothing_to_close_by() -> None:
@@ -534,11 +535,38 @@ async def test_not_sent_is_safe(scene: Scene) -> None:
     assert (await outcome(scene, errors.TerminalDisconnected))["outcome"] == "not_sent"
 
 
-async def test_offline_terminal_gets_no_orders(scene: Scene) -> None:
-    """Refused at once, with the outcome."""
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("place_order", BUY),
+        ("modify_order", {"ticket": 1, "sl": 1.0}),
+        ("cancel_order", {"ticket": 1}),
+        ("close_position", {"ticket": 1}),
+        ("close_by", {"position": 1, "position_by": 2}),
+    ],
+)
+async def test_offline_terminal_gets_no_orders(
+    scene: Scene, method: str, params: dict[str, Any]
+) -> None:
+    """Refused at once, with the outcome and the caller's id, whatever would have come first."""
     scene.disconnect()
-    with pytest.raises(errors.TerminalDisconnected):
-        await scene.ask("place_order", **BUY)
+    with pytest.raises(errors.TerminalDisconnected) as refused:
+        await scene.ask(method, **params, client_order_id="mine")
+    assert refused.value.data["outcome"] == "not_sent"
+    assert refused.value.data["client_order_id"] == "mine"
+
+
+async def test_a_done_trade_is_never_told_as_not_sent(scene: Scene) -> None:
+    """The terminal may be gone and forgotten when the receipt is written."""
+
+    def last_deed(params: object) -> TradeResult:
+        scene.disconnect()
+        scene.known = False
+        return replace(DONE, price=0.0, position=0)
+
+    scene.script.answers["order_send"] = last_deed
+    receipt = await scene.ask("place_order", **BUY)
+    assert (receipt["sent"], receipt["order"]["state"]) == (True, "filled")
 
 
 async def test_broker_gone_and_autotrading_off_are_refused_at_once(scene: Scene) -> None:
