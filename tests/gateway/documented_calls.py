@@ -14,7 +14,8 @@ from typing import Any
 
 import orjson
 from msgspec.structs import replace
-from scripted_terminal import DEAL, DONE, NOW_MS, ORDER, Scene, minute_bar
+from scripted_answers import DEAL, DONE, NOW_MS, ORDER, minute_bar
+from scripted_terminal import Scene
 
 from ea_bridge.errors import CommandFailed
 from ea_bridge.model import TradeResult

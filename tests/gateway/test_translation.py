@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from pydantic import TypeAdapter
-from scripted_terminal import ACCOUNT, DEAL, EURUSD, ORDER, POSITION
+from scripted_answers import ACCOUNT, DEAL, EURUSD, ORDER, POSITION
 
 from ea_bridge import model
 from gateway import shapes, translation

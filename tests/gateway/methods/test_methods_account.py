@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
-from scripted_terminal import ACCOUNT, EURUSD, NOW_MS, OFFSET_MS, Scene
+from scripted_answers import ACCOUNT, EURUSD, NOW_MS, OFFSET_MS
+from scripted_terminal import Scene
 
 from ea_bridge.errors import CommandFailed, CommandTimeout, NotSent, TerminalBusy
 from gateway import errors

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from scripted_terminal import BROKER_NOW_S, DEAL, NOW_MS, OFFSET_MS, ORDER, Scene
+from scripted_answers import BROKER_NOW_S, DEAL, NOW_MS, OFFSET_MS, ORDER
+from scripted_terminal import Scene
 
 from ea_bridge.model import Deal, Order
 from gateway import errors

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from scripted_terminal import BROKER_NOW_S, NOW_MS, OFFSET_MS, Scene, minute_bar
+from scripted_answers import BROKER_NOW_S, NOW_MS, OFFSET_MS, minute_bar
+from scripted_terminal import Scene
 
 from ea_bridge.errors import CommandFailed, ResultTooLarge
 from ea_bridge.model import Bar, Tick, Timeframe

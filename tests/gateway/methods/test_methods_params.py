@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
-from scripted_terminal import CATALOGUE, NOW_MS, Scene
+from scripted_answers import NOW_MS
+from scripted_terminal import CATALOGUE, Scene
 
 from gateway import errors
 from gateway.methods.params import MAX_MS, MIN_MS, read_decimal, read_time

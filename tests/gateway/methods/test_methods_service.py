@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from scripted_terminal import NOW_MS, Scene
+from scripted_answers import NOW_MS
+from scripted_terminal import Scene
 
 from gateway import errors
 from gateway.auth.caller import Scope

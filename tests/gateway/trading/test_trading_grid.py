@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from scripted_terminal import EURUSD
+from scripted_answers import EURUSD
 
 from ea_bridge.model import OrderFilling, OrderType, SymbolExecution
 from gateway.errors import DeadlineExceeded, InvalidPrice, InvalidVolume

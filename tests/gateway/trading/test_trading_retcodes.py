@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from scripted_terminal import EURUSD, Scene
+from scripted_answers import EURUSD
+from scripted_terminal import Scene
 
 from ea_bridge.errors import CommandFailed, CommandTimeout
 from ea_bridge.model import SUCCESSES, TradeResult, TradeRetcode

@@ -1,0 +1,120 @@
+"""What is known after a trade went wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from scripted_answers import DONE, EURUSD, NOW_MS
+from scripted_terminal import Scene
+
+from ea_bridge.errors import NotSent, OutcomeUnknown
+from ea_bridge.model import TradeResult
+from gateway import errors
+
+BUY = {"symbol": "EURUSD", "side": "buy", "volume": 0.1}
+
+
+async def outcome(scene: Scene, expected: type[errors.GatewayError]) -> dict[str, Any]:
+    """Return the data of a failed ``place_order``."""
+    with pytest.raises(expected) as refused:
+        await scene.ask("place_order", **BUY, client_order_id="mine")
+    return refused.value.data
+
+
+async def test_lost_answer_is_unknown_never_failed(scene: Scene) -> None:
+    """2102 says that it may have executed, with the caller's own id."""
+    scene.script.answers["order_send"] = OutcomeUnknown(
+        "order_send", 7, acked=True, reason="link lost"
+    )
+    data = await outcome(scene, errors.OrderUnresolved)
+    assert (data["outcome"], data["client_order_id"]) == ("unknown", "mine")
+    assert data["acked"] is True
+    assert data["check_after_ms"] > 0
+
+
+async def test_servers_timeout_is_unknown_too(scene: Scene) -> None:
+    """10012: the server gave up waiting; the market may not have."""
+    scene.script.answers["order_send"] = TradeResult(retcode=10012)
+    data = await outcome(scene, errors.OrderUnresolved)
+    assert (data["outcome"], data["retcode"]) == ("unknown", 10012)
+
+
+async def test_not_sent_is_safe(scene: Scene) -> None:
+    """The link was gone before."""
+    scene.script.answers["order_send"] = NotSent("gone")
+    assert (await outcome(scene, errors.TerminalDisconnected))["outcome"] == "not_sent"
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("place_order", BUY),
+        ("modify_order", {"ticket": 1, "sl": 1.0}),
+        ("cancel_order", {"ticket": 1}),
+        ("close_position", {"ticket": 1}),
+        ("close_by", {"position": 1, "position_by": 2}),
+    ],
+)
+async def test_offline_terminal_gets_no_orders(
+    scene: Scene, method: str, params: dict[str, Any]
+) -> None:
+    """Refused at once, with the outcome and the caller's id, whatever would have come first."""
+    scene.disconnect()
+    with pytest.raises(errors.TerminalDisconnected) as refused:
+        await scene.ask(method, **params, client_order_id="mine")
+    assert refused.value.data["outcome"] == "not_sent"
+    assert refused.value.data["client_order_id"] == "mine"
+
+
+async def test_a_done_trade_is_never_told_as_not_sent(scene: Scene) -> None:
+    """The terminal may be gone and forgotten when the receipt is written."""
+
+    def last_deed(params: object) -> TradeResult:
+        scene.disconnect()
+        scene.known = False
+        return replace(DONE, price=0.0, position=0)
+
+    scene.script.answers["order_send"] = last_deed
+    receipt = await scene.ask("place_order", **BUY)
+    assert (receipt["sent"], receipt["order"]["state"]) == (True, "filled")
+
+
+async def test_broker_gone_and_autotrading_off_are_refused_at_once(scene: Scene) -> None:
+    """What the terminal has told already is not tried."""
+    scene.script.broker = False
+    assert (await outcome(scene, errors.BrokerDisconnected))["outcome"] == "not_sent"
+    scene.script.broker, scene.script.autotrading = True, False
+    data = await outcome(scene, errors.AutotradingDisabled)
+    assert (data["where"], data["outcome"], data["retcode"]) == ("terminal", "not_sent", 10027)
+    assert scene.script.sent == []
+
+
+async def test_late_orders_are_not_sent(scene: Scene) -> None:
+    """2103: what could not be handed over in time is dropped, however the deadline was said."""
+
+    def slow(params: object) -> object:
+        scene.now_ms += 400
+        return EURUSD
+
+    scene.script.answers["symbol_get"] = slow
+    for limit in ({"ttl_ms": 300}, {"deadline_ms": scene.now_ms + 300}):
+        with pytest.raises(errors.DeadlineExceeded) as refused:
+            await scene.ask("place_order", **BUY, **limit)
+        assert (refused.value.data["outcome"], refused.value.data["late_ms"]) == ("not_sent", 100)
+        scene.now_ms = NOW_MS
+    assert scene.script.sent == []
+
+
+async def test_revoked_right_before_the_bytes(scene: Scene) -> None:
+    """The gate is asked again when the request is ready to be written."""
+
+    def revoke(params: object) -> object:
+        scene.revoked = errors.Unauthorized(reason="revoked")
+        return EURUSD
+
+    scene.script.answers["symbol_get"] = revoke
+    data = await outcome(scene, errors.Unauthorized)
+    assert (data["reason"], data["outcome"]) == ("revoked", "not_sent")
+    assert scene.script.sent == []
