@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from ea_bridge.registry import TerminalRegistry
-from ea_bridge.session import SessionCallbacks, TerminalSession, Timers
+from ea_bridge.session import LoopTimers, SessionCallbacks, TerminalSession, Timers
 from ea_bridge.token import Keys
 
 from . import sockets
@@ -87,7 +87,7 @@ class BridgeServer:
             device_id=self._device_id,
             callbacks=self._callbacks,
             now_ms=self._now_ms,
-            timers=self._timers or loop,
+            timers=self._timers or LoopTimers(loop),
             dummy_keys=Keys(secrets.token_bytes(32), secrets.token_bytes(32)),
             session_ids=itertools.count(1),
             # an EA answers an id that it knows with the stored result, so no restart repeats one

@@ -24,7 +24,7 @@ from .terminal import (
     TerminalSession,
     Wire,
 )
-from .timers import Timer, Timers
+from .timers import LoopTimers, Timer, Timers
 
 __all__ = [
     "DEAD_S",
@@ -37,6 +37,7 @@ __all__ = [
     "STALE_S",
     "WINDOW",
     "LateResult",
+    "LoopTimers",
     "SessionCallbacks",
     "SessionState",
     "TerminalSession",

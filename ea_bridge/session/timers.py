@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -21,3 +23,20 @@ class Timers(Protocol):
 
     def call_later(self, delay: float, callback: Callable[..., object], /, *args: object) -> Timer:
         """Call ``callback(*args)`` in ``delay`` seconds."""
+
+
+class LoopTimers:
+    """An event loop's timers with a fine clock: uvloop's own counts whole milliseconds, and a
+    round trip to a terminal is shorter.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    def time(self) -> float:
+        """Return the seconds since some moment."""
+        return time.monotonic()
+
+    def call_later(self, delay: float, callback: Callable[..., object], /, *args: object) -> Timer:
+        """Call ``callback(*args)`` in ``delay`` seconds."""
+        return self._loop.call_later(delay, callback, *args)
