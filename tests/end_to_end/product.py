@@ -155,6 +155,20 @@ class WsClient(Client):
                 self._news.clear()
                 await self._news.wait()
 
+    async def change(self, channel: str, op: str, **members: Any) -> Json:
+        """Take the first update of ``orders``, ``positions`` or ``deals`` with that ``op`` whose
+        noun has these members; return the noun."""
+        noun = channel.removesuffix("s")
+
+        def fits(event: Json) -> bool:
+            data = event["data"]
+            if event["type"] != "update" or data["op"] != op:
+                return False
+            return all(data[noun][name] == value for name, value in members.items())
+
+        changed: Json = (await self.event(channel, fits))["data"][noun]
+        return changed
+
     async def closed(self) -> tuple[int, str]:
         """Wait for the end of the connection; return its code and reason."""
         await asyncio.wait_for(self._socket.wait_closed(), TIMEOUT_S)
@@ -196,10 +210,6 @@ class Running:
     machine: EmulatedTerminal
     link: Link
 
-    def restart(self) -> None:
-        """Let the EA start over, as after a restart of MetaTrader: it forgets what it told."""
-        self.link.cut()
-
 
 @dataclass
 class Product:
@@ -209,7 +219,8 @@ class Product:
     gateway: Gateway
     home: Home
     terminals: dict[str, Running] = field(default_factory=dict)
-    _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    _links: AsyncExitStack = field(default_factory=AsyncExitStack)
+    _clients: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     @property
     def main(self) -> Running:
@@ -222,7 +233,7 @@ class Product:
         host, _, port = self.ready.bridge.rpartition(":")
         link = Link(machine, host, int(port), token, seed=1)
         running = asyncio.create_task(link.run())
-        self._stack.push_async_callback(_stop, link, running)
+        self._links.push_async_callback(_stop, link, running)
         await asyncio.wait_for(link.ready.wait(), TIMEOUT_S)
         await self.live(name)
         linked = self.terminals[name] = Running(name, token, machine, link)
@@ -242,25 +253,29 @@ class Product:
         session = aiohttp.ClientSession(
             headers={"Authorization": f"Bearer {token or self.main.token}"}
         )
-        await self._stack.enter_async_context(session)
+        await self._clients.enter_async_context(session)
         return HttpClient(session, self.ready.rpc or "")
 
     async def ws(self, token: str = "") -> WsClient:
         """Open a client of ``/ws`` that says its token in the header."""
         client = await open_ws(self.ready.ws or "", token or self.main.token)
-        self._stack.push_async_callback(client.close)
+        self._clients.push_async_callback(client.close)
         return client
 
     async def client(self, door: str, token: str = "") -> Client:
         """Open a client of one of the doors."""
         return await (self.http(token) if door == "/rpc" else self.ws(token))
 
+    async def close_clients(self) -> None:
+        """Close all that were opened, at the end of a test."""
+        await self._clients.aclose()
+
     async def __aenter__(self) -> Self:
-        await self._stack.__aenter__()
         return self
 
-    async def __aexit__(self, *exc: Any) -> None:
-        await self._stack.__aexit__(*exc)
+    async def __aexit__(self, *exc: object) -> None:
+        await self._clients.aclose()
+        await self._links.aclose()
 
 
 async def open_ws(url: str, token: str) -> WsClient:
@@ -291,6 +306,18 @@ async def product(folder: Path, **terminal: Any) -> AsyncIterator[Product]:
     async with daemon(folder) as running:
         await running.link("main", build_terminal(**terminal))
         yield running
+
+
+def sawtooth(folder: Path, low: float = 1.1, high: float = 1.103) -> list[tuple[str, Path]]:
+    """Return ticks of EURUSD that rise and fall once a minute between two bids, for ever."""
+    steps = range(120)
+    file = folder / "EURUSD.csv"
+    lines = ["time_msc,bid,ask,flags"]
+    for step in steps:
+        bid = low + (high - low) * min(step, 120 - step) / 60
+        lines.append(f"{1_546_336_800_000 + 500 * step},{bid:.5f},{bid + 0.00008:.5f},6")
+    file.write_text("\n".join(lines) + "\n")
+    return [("EURUSD", file)]
 
 
 async def _stop(link: Link, running: asyncio.Task[None]) -> None:

@@ -25,13 +25,29 @@ from product import (
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-methods")]
 
 VENDOR_METHODS = frozenset(
-    """
-    get_account_info get_account_balance get_terminal_info get_server_time get_ea_status
-    get_symbols get_symbol_info get_ohlc get_history_prices get_history_ticks
-    get_positions get_orders get_order_info place_order modify_order cancel_order close_position
-    get_history_orders
-    get_subscriptions subscribe unsubscribe
-    """.split()
+    {
+        "get_account_info",
+        "get_account_balance",
+        "get_terminal_info",
+        "get_server_time",
+        "get_ea_status",
+        "get_symbols",
+        "get_symbol_info",
+        "get_ohlc",
+        "get_history_prices",
+        "get_history_ticks",
+        "get_positions",
+        "get_orders",
+        "get_order_info",
+        "place_order",
+        "modify_order",
+        "cancel_order",
+        "close_position",
+        "get_history_orders",
+        "get_subscriptions",
+        "subscribe",
+        "unsubscribe",
+    }
 )
 """What the vendor's programs call."""
 READS: dict[str, Json] = {
@@ -272,5 +288,5 @@ async def test_the_checker_checks() -> None:
     good: dict[str, Any] = {"margin": 1.5, "currency": "USD"}
     check_result("order_calc_margin", good)
     for bad in ({**good, "more": 1}, {"margin": 1.5}, {**good, "margin": "1.5"}):
-        with pytest.raises(ValueError, match="Margin|margin|more|currency"):
+        with pytest.raises(ValueError, match=r"1 validation error"):
             check_result("order_calc_margin", bad)
