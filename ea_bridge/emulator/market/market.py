@@ -153,9 +153,7 @@ class Market:
         self._history(name)
         (self.selected.add if enable else self.selected.discard)(name)
 
-    def advance(
-        self, now_msc: int = 0, limit: int = MAX_TICKS_A_STEP
-    ) -> list[tuple[str, Tick]]:
+    def advance(self, now_msc: int = 0, limit: int = MAX_TICKS_A_STEP) -> list[tuple[str, Tick]]:
         """Move on; return the new ticks of the selected symbols, merged in the order of time.
 
         Time never goes back: an earlier ``now_msc`` changes nothing. A far one is told in parts,

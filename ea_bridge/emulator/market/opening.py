@@ -60,19 +60,17 @@ def open_market(
     hours = {name: hours_of(one.hours, always=weekends) for name, one in listings.items()}
     tiles = Tiles(listings, seed, weekends=weekends)
     played = _played(tapes, start_msc) if flat_out else {}
+    # one seam for all tapes: while they play, their symbols have recorded ticks and no others
+    seam = min((one.first_minute for one in played.values()), default=_monday(start_msc))
     sources: dict[str, TickSource] = {}
     for name in listings:
-        modelled = partial(ModelledSource, partial(tiles.tile, name), f"{seed}/{name}")
-        if name in played:
-            seam = played[name].first_minute
-            past = modelled(meeting=(seam, tapes[name].first.bid))
-            sources[name] = Spliced(past, played[name], seam)
-        elif name in tapes:
-            seam = _monday(start_msc)
-            past = modelled(meeting=(seam, tapes[name].first.bid))
-            sources[name] = Spliced(past, RepeatedTape(tapes[name], hours[name]), seam)
-        else:
-            sources[name] = modelled()
+        make_tile, key = partial(tiles.tile, name), f"{seed}/{name}"
+        if name not in tapes:
+            sources[name] = ModelledSource(make_tile, key)
+            continue
+        past = ModelledSource(make_tile, key, meeting=(seam, tapes[name].first.bid))
+        present = played[name] if flat_out else RepeatedTape(tapes[name], hours[name])
+        sources[name] = Spliced(past, present, seam)
     specs = {name: one.info for name, one in listings.items()}
     return Market(
         specs, start_msc=start_msc, sources=sources, hours=hours, seed=seed, tapes=played

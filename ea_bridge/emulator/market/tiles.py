@@ -71,11 +71,10 @@ def packaged_bars(file: str) -> Packed:
 
 def _real(packed: Packed) -> MinuteTile:
     tile = MinuteTile(WEEKS, packed.digits)
-    origin = packed.rows[0].minute - (packed.rows[0].minute - MONDAY) % tile.size
-    origin += (packed.rows[0].minute - origin) // (7 * DAY) * 7 * DAY
     for row in packed.rows:
+        slot = (row.minute - MONDAY) % tile.size  # its own dates come out at their own prices
         for n, bar in enumerate(cut(row, packed.minutes)):
-            tile.put(row.minute - origin + n, bar)
+            tile.put(slot + n, bar)
     return tile
 
 

@@ -1,0 +1,85 @@
+"""The broker's wall clock and market time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ea_bridge.emulator.clock import BrokerZone, MarketClock
+
+HOUR = 3_600_000
+
+
+def utc_ms(*when: int) -> int:
+    return int(datetime(*when, tzinfo=UTC).timestamp()) * 1000  # type: ignore[arg-type, misc]
+
+
+def test_winter_is_two_hours_ahead_and_summer_three() -> None:
+    zone = BrokerZone()
+    assert zone.offset_ms(utc_ms(2026, 1, 15, 12)) == 2 * HOUR
+    assert zone.offset_ms(utc_ms(2026, 7, 15, 12)) == 3 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("change", "before", "after"),
+    [
+        ((2026, 3, 8, 7), 2, 3),
+        ((2026, 11, 1, 6), 3, 2),
+        ((2020, 3, 8, 7), 2, 3),
+    ],
+)
+def test_the_clock_changes_with_america_not_with_europe(
+    change: tuple[int, ...], before: int, after: int
+) -> None:
+    zone, at = BrokerZone(), utc_ms(*change)
+    assert zone.offset_ms(at - 1) == before * HOUR
+    assert zone.offset_ms(at) == after * HOUR
+
+
+def test_midnight_is_new_yorks_close() -> None:
+    """17:00 in New York, summer and winter."""
+    zone = BrokerZone()
+    assert zone.to_broker_ms(utc_ms(2026, 7, 15, 21)) % (24 * HOUR) == 0
+    assert zone.to_broker_ms(utc_ms(2026, 1, 15, 22)) % (24 * HOUR) == 0
+
+
+@given(st.integers(utc_ms(2020, 1, 1), utc_ms(2037, 1, 1)))
+def test_there_and_back(at: int) -> None:
+    """Exact, but for the hour that comes twice: there the second is meant."""
+    zone = BrokerZone()
+    back = zone.to_utc_ms(zone.to_broker_ms(at))
+    assert back in (at, at + HOUR)
+    if back != at:
+        assert zone.offset_ms(at) > zone.offset_ms(back)
+
+
+def test_of_the_hour_that_comes_twice_the_second_is_meant() -> None:
+    zone = BrokerZone()
+    assert zone.to_utc_ms(utc_ms(2026, 11, 1, 8, 30)) == utc_ms(2026, 11, 1, 6, 30)
+
+
+def test_the_hour_that_is_left_out_is_read_as_winters() -> None:
+    zone = BrokerZone()
+    assert zone.to_utc_ms(utc_ms(2026, 3, 8, 9, 30)) == utc_ms(2026, 3, 8, 7, 30)
+
+
+def test_market_time_runs_at_its_speed() -> None:
+    clock = MarketClock(1_000_000, 50.0, speed=60.0)
+    assert clock.now_msc(50.0) == 1_000_000
+    assert clock.now_msc(51.0) == 1_060_000
+    assert clock.real_s(1_060_000) == 51.0
+
+
+def test_market_time_can_jump() -> None:
+    clock = MarketClock(1_000_000, 50.0)
+    clock.jump(-5000)
+    assert clock.now_msc(51.0) == 996_000
+
+
+@pytest.mark.parametrize("speed", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_speed_that_is_none_is_refused(speed: float) -> None:
+    with pytest.raises(ValueError, match="speed must be"):
+        MarketClock(0, 0.0, speed=speed)
