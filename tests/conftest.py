@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from demo_process import Demo, running_demo
+from node_packages import installed_modules
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,3 +32,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """A demo that all tests of one worker share; it is ended by SIGTERM, with exit code 0."""
     with running_demo(tmp_path_factory.mktemp("demo") / "home", "--speed", "20") as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def node_modules(pytestconfig: pytest.Config) -> Path:
+    """The folder ``node_modules`` of the third-party clients; see :mod:`node_packages`."""
+    return installed_modules(pytestconfig.cache.mkdir("node"))

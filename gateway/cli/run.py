@@ -189,10 +189,14 @@ Paste this into another terminal:
   curl -s {ready.rpc} -H 'Authorization: Bearer {ready.auth_token}' \\
     -H 'Content-Type: application/json' -d '{body}'
 
-Or, with nothing to copy:
+Or these, with nothing to copy:
 
   mt-gateway call get_account_info
   mt-gateway tail tick:EURUSD
+
+Your own program, and examples/, want to know:
+
+  export MT_GATEWAY_URL={base} MT_GATEWAY_TOKEN={ready.auth_token}
 
 Ctrl+C stops it."""
 

@@ -1,0 +1,91 @@
+"""Each example does what it says, as a user would run it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from demo_process import COMMAND, Demo
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+RUN_S = 60
+PRICES = r"1\.\d{3,5} / 1\.\d{3,5}"
+
+
+def output(command: tuple[str | Path, ...], environment: Mapping[str, str]) -> str:
+    """Run a program to its end, which must be a good one; return what it printed."""
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=RUN_S)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    return done.stdout
+
+
+def python(name: str, demo: Demo, *arguments: str, **environment: str) -> str:
+    """Run one of the Python examples."""
+    command = (sys.executable, EXAMPLES / name, *arguments)
+    return output(command, demo.environment | environment)
+
+
+def test_every_example_is_tested() -> None:
+    """An example that nobody runs is soon wrong."""
+    tested = Path(__file__).read_text()
+    names = [path.name for path in EXAMPLES.iterdir() if path.is_file()]
+    assert len(names) >= 6
+    assert [name for name in names if f'"{name}"' not in tested] == []
+
+
+def test_first_call(demo: Demo) -> None:
+    """Account, price and bars with the standard library alone."""
+    out = python("01_first_call.py", demo)
+    assert re.search(r"Balance \d+\.\d\d USD", out)
+    assert re.search(f"EURUSD  {PRICES}", out)
+    assert out.count("H1 ") == 3
+
+
+def test_stream_ticks(demo: Demo) -> None:
+    """As many as were asked for."""
+    out = python("02_stream_ticks.py", demo, "EURUSD", "5")
+    assert len(re.findall(f"^EURUSD  {PRICES}", out, re.MULTILINE)) == 5
+
+
+def test_place_and_close(demo: Demo) -> None:
+    """Nothing stays open."""
+    out = python("03_place_and_close.py", demo)
+    assert "Bought 0.1 EURUSD at 1." in out
+    assert re.search(r"Position \d+: profit", out)
+    assert "Closed at 1." in out
+
+
+def test_many_terminals(demo: Demo) -> None:
+    """A second token of the same gateway; its terminal is not there."""
+    made = output(
+        (*COMMAND, "token", "create", "--name", "other", "--json", "--home", demo.home),
+        demo.environment,
+    )
+    token = re.search(r"mgt_\w{50}", made)
+    assert token is not None
+    tokens = f"{demo.auth_token},{token[0]}"
+    lines = python("04_many_terminals.py", demo, MT_GATEWAY_TOKENS=tokens).splitlines()
+    assert lines[0].startswith("demo: mt5, account ")
+    assert lines[1] == "other: disconnected"
+
+
+@pytest.mark.xdist_group("node")
+def test_node_client(demo: Demo, node_modules: Path) -> None:
+    """A call and ten ticks over one WebSocket."""
+    environment = demo.environment | {"NODE_PATH": str(node_modules)}
+    out = output(("node", EXAMPLES / "05_node_client.js"), environment)
+    assert re.search(r"Account \d+: \d+\.\d\d USD", out)
+    assert len(re.findall(f"tick:EURUSD  {PRICES}", out)) == 10
+
+
+def test_curl(demo: Demo) -> None:
+    """A call, a batch and an error, from a POSIX shell."""
+    out = output(("sh", EXAMPLES / "06_curl.sh"), demo.environment)
+    assert '"balance":' in out
+    assert '"time":' in out
+    assert '"symbol_not_found"' in out
+    assert "mgt_" not in out
