@@ -6,6 +6,8 @@ import fnmatch
 from collections.abc import Callable
 from typing import Any
 
+from msgspec.structs import replace
+
 from ea_bridge import commands, model
 from ea_bridge.commands import COMMANDS
 from ea_bridge.model import MT4_TIMEFRAMES, Timeframe
@@ -67,9 +69,7 @@ class Desk:
             commands.TICKS_GET.op: self.ticks,
             commands.POSITIONS_GET.op: lambda p: broker.positions(p.symbol, p.ticket),
             commands.ORDERS_GET.op: lambda p: broker.orders(p.symbol, p.ticket),
-            commands.HISTORY_ORDERS_GET.op: lambda p: broker.history_orders(
-                p.from_s, p.to_s, p.ticket, p.position
-            ),
+            commands.HISTORY_ORDERS_GET.op: self.history_orders,
             commands.HISTORY_DEALS_GET.op: lambda p: broker.history_deals(
                 p.from_s, p.to_s, p.ticket, p.position
             ),
@@ -157,6 +157,21 @@ class Desk:
             tlocal=utc_s,
             tsrv=now_s if self.platform == "mt5" else None,
         )
+
+    def history_orders(self, params: commands.HistoryParams) -> list[model.Order]:
+        """Past orders; on MetaTrader 4 closed trades too, with the money that they brought."""
+        orders = self.broker.history_orders(
+            params.from_s, params.to_s, params.ticket, params.position
+        )
+        if self.platform == "mt5":
+            return orders
+        money = {trade.order.ticket: trade for trade in self.broker.closed_trades()}
+        return [
+            replace(one, profit=trade.profit, swap=trade.swap, commission=trade.commission)
+            if (trade := money.get(one.ticket)) is not None
+            else one
+            for one in orders
+        ]
 
     # --- symbols and prices ----------------------------------------------------------------
 

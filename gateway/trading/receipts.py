@@ -28,7 +28,7 @@ from .refusals import BUYS
 
 DEAL_DELAYS_S = (0.0, 0.02, 0.05, 0.1, 0.2)
 """When to look for a deal: some terminals know it only a while after the fill."""
-MT4_RECEIPT_LACKS = ("deal", "filling", "request_id", "retcode_external")
+MT4_RECEIPT_LACKS = ("deal", "filling")
 _FILLED = frozenset({TradeRetcode.DONE, TradeRetcode.DONE_PARTIAL})
 _FILLING_ACTIONS = frozenset({TradeAction.DEAL, TradeAction.CLOSE_BY})
 

@@ -288,6 +288,16 @@ def test_metatrader_4_says_what_it_cannot_do():
     assert bench.result(commands.CLOCK_GET).tsrv is None
 
 
+def test_metatrader_4_tells_what_a_closed_trade_brought():
+    """It has no deals: the money of its past is in the closed trades, to the cent."""
+    bench = Bench("mt4")
+    past = bench.result(commands.HISTORY_ORDERS_GET, from_s=0, to_s=bench.now_msc // 1000)
+    closed = [order for order in past if order.profit is not None]
+    brought = sum(order.profit + order.swap + order.commission for order in closed)
+    assert closed
+    assert round(10_000 + brought, 2) == bench.result(commands.ACCOUNT_GET).balance
+
+
 def test_faults_happen_as_often_as_asked():
     """And unknown ones are refused, with the names that there are."""
     faults = Faults.parse(["cut_after_ack=2", "mute=1"])
