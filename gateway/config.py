@@ -98,9 +98,9 @@ class Limits(Section):
     """WebSocket connections of one token."""
     max_channels: int = Field(default=1024, ge=1)
     """Subscribed channels of one connection."""
-    queue_bytes: int = Field(default=1_048_576, ge=65_536)
+    queue_bytes: int = Field(default=4_194_304, ge=65_536)
     """Events waiting for one slow connection."""
-    queue_messages: int = Field(default=4096, ge=16)
+    queue_messages: int = Field(default=16_384, ge=16)
     """The same, counted."""
 
 

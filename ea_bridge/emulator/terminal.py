@@ -49,8 +49,9 @@ MAX_TRADE_EVENTS = 1024
 """Told but not acknowledged; MetaTrader's own queue of transactions is as long."""
 MAX_EXECUTED = 256
 """Trades whose results are kept, to answer a command that comes again."""
-FLAT_OUT_TICKS = 128
-"""Ticks of a recording in one pulse when it is read flat out: 12,800 a second."""
+FLAT_OUT_TICKS = 64
+"""Of a recording in one pulse when it is read flat out: 6,400 a second at most, which a client in
+Python can follow."""
 SUMMARY_MS = 250
 """Account and floating profit are told no more often than this."""
 

@@ -3,13 +3,15 @@
 Three queues, emptied in this order:
 
 1. answers to the connection's calls, first in, first out;
-2. *lossless* events, first in, first out: each of them must arrive;
-3. *latest* events, one a channel: a newer one takes the older one's place in the queue.
+2. events, first in, first out: *lossless* ones, each of which must arrive, and *latest* ones while
+   the connection is not far behind: a burst is no reason to merge anything;
+3. *latest* events of a connection that is far behind (two seconds, or half of what it may be), one
+   a channel: a newer one takes the older one's place in the queue.
 
 The second and third never change the order of one channel: a lossless event (a snapshot, a bar
 that has closed) makes what waited of its channel out of date and removes it.
 
-Answers and lossless events count against the bounds; latest events are bounded by the number of
+What is in the first two counts against the bounds; the third is bounded by the number of
 channels. A connection over its bounds is closed with 4000 ``slow_consumer``. No I/O: the
 connection puts while its transport is congested and takes when it drains; time is an argument.
 """
@@ -23,6 +25,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .hub import Event
 
+MERGE_AFTER_S = 2.0
+"""A connection whose outbox has not been empty for so long gets merged prices, but fresh ones."""
 BACKLOG_MESSAGES = 1024
 """More than this for :data:`BACKLOG_S` is a consumer that will not catch up."""
 BACKLOG_S = 5.0
@@ -36,12 +40,18 @@ class Outbox:
     Args:
         max_bytes: of answers and lossless events together.
         max_messages: the same, counted.
+        merge_after_s: when *latest* events begin to be merged.
 
     """
 
-    def __init__(self, max_bytes: int, max_messages: int) -> None:
+    def __init__(
+        self, max_bytes: int, max_messages: int, merge_after_s: float = MERGE_AFTER_S
+    ) -> None:
         self._max_bytes = max_bytes
         self._max_messages = max_messages
+        self._merge_after_s = merge_after_s
+        self._behind_since: float | None = None
+        self._merging = False
         self._answers: deque[bytes] = deque()
         self._lossless: deque[Event] = deque()
         self._latest: dict[str, Event] = {}
@@ -86,16 +96,12 @@ class Outbox:
 
         """
         for event in events:
-            key = event.key
-            if event.latest:
-                if key in self._latest:
-                    self._conflated[key] += 1
-                self._latest[key] = event
+            self._note_backlog(now)
+            if event.latest and self._merging:
+                self._merge(event)
             else:
-                if self._latest.pop(key, None) is not None:
-                    self._conflated[key] += 1
-                self._lossless.append(event)
-                self._queued[key] += 1
+                self._append(event)
+                self._queued[event.key] += 1
                 self._bytes += len(event.frame)
         return self._within(now)
 
@@ -108,6 +114,8 @@ class Outbox:
             frames.append(frame)
             room -= len(frame)
         self._waiting_since = now if self else None
+        if not self:
+            self._behind_since, self._merging = None, False
         self._within(now)
         return b"".join(frames)
 
@@ -128,6 +136,37 @@ class Outbox:
         long = self._long_since is not None and now - self._long_since > BACKLOG_S
         stuck = self._waiting_since is not None and now - self._waiting_since > STALLED_S
         return long or stuck
+
+    def _note_backlog(self, now: float) -> None:
+        """Begin to merge once the connection is far behind; what waits already is merged too."""
+        if self._behind_since is None:
+            self._behind_since = now
+        if self._merging:
+            return
+        late = now - self._behind_since >= self._merge_after_s
+        counted = len(self._answers) + len(self._lossless)
+        full = 2 * self._bytes > self._max_bytes or 2 * counted > self._max_messages
+        if late or full:
+            self._merging = True
+            waiting, self._lossless = self._lossless, deque()
+            for event in waiting:
+                if event.latest:
+                    self._queued[event.key] -= 1
+                    self._bytes -= len(event.frame)
+                    self._merge(event)
+                else:
+                    self._append(event)
+
+    def _append(self, event: Event) -> None:
+        """Queue an event that makes what waits of its channel out of date."""
+        if self._latest.pop(event.key, None) is not None:
+            self._conflated[event.key] += 1
+        self._lossless.append(event)
+
+    def _merge(self, event: Event) -> None:
+        if event.key in self._latest:
+            self._conflated[event.key] += 1
+        self._latest[event.key] = event
 
     def _within(self, now: float) -> bool:
         counted = len(self._answers) + len(self._lossless)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.streams.frames import text_frame
 from gateway.streams.hub import Event
-from gateway.streams.outbox import BACKLOG_MESSAGES, BACKLOG_S, STALLED_S, Outbox
+from gateway.streams.outbox import (
+    BACKLOG_MESSAGES,
+    BACKLOG_S,
+    MERGE_AFTER_S,
+    STALLED_S,
+    Outbox,
+)
 
 
 def event(key: str, n: int, *, latest: bool) -> Event:
@@ -15,7 +22,7 @@ def event(key: str, n: int, *, latest: bool) -> Event:
 
 
 def outbox(max_bytes: int = 1_000_000, max_messages: int = 4096) -> Outbox:
-    return Outbox(max_bytes, max_messages)
+    return Outbox(max_bytes, max_messages, merge_after_s=0.0)
 
 
 def drain(box: Outbox) -> list[str]:
@@ -55,6 +62,60 @@ def test_no_channel_is_ever_out_of_order(steps: list[tuple[str, bool]]) -> None:
         assert numbers == sorted(numbers)
     lossless = {f"{key}{n:06}" for n, (key, latest) in enumerate(steps) if not latest}
     assert lossless <= set(out)
+
+
+def test_a_burst_is_not_merged() -> None:
+    """Latest events wait in line like the others while the connection is not far behind."""
+    box = Outbox(1_000_000, 4096)
+    box.put_events([event("t", n, latest=True) for n in range(1000)], 0.0)
+    box.put_events([event("t", 1000, latest=True)], MERGE_AFTER_S - 0.001)
+    assert drain(box) == [f"t{n:06}" for n in range(1001)]
+    assert box.conflated("t") == 0
+
+
+@pytest.mark.parametrize("reason", ["late", "many messages", "many bytes"])
+def test_far_behind_prices_are_merged_and_what_waits_with_them(reason: str) -> None:
+    """After two seconds, or with half of what the outbox takes: only the newest price is left."""
+    bounds = {"late": (10**6, 4096), "many messages": (10**6, 20), "many bytes": (180, 4096)}
+    box = Outbox(*bounds[reason])
+    for n in range(12):
+        now = MERGE_AFTER_S if n == 11 and reason == "late" else 0.0
+        assert box.put_events([event("t", n, latest=True)], now)
+    box.put_events([event("o", 99, latest=False)], MERGE_AFTER_S)
+    assert drain(box) == ["o000099", "t000011"]
+    assert box.conflated("t") == 11
+
+
+def test_an_outbox_that_was_emptied_starts_afresh() -> None:
+    """Merging ends when everything was taken."""
+    box = outbox()
+    box.put_events([event("t", n, latest=True) for n in range(3)], 0.0)
+    assert drain(box) == ["t000002"]
+    patient = Outbox(1_000_000, 4096)
+    patient.put_events([event("t", 1, latest=True)], 0.0)
+    assert drain(patient) == ["t000001"]
+    patient.put_events([event("t", n, latest=True) for n in (2, 3)], 100.0)
+    assert drain(patient) == ["t000002", "t000003"]
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("abc"), st.booleans(), st.sampled_from([0.0, 0.7])), max_size=60
+    )
+)
+def test_merging_what_waits_keeps_the_order_of_each_channel(
+    steps: list[tuple[str, bool, float]],
+) -> None:
+    """Whenever it begins; and it never takes a lossless event."""
+    box, now = Outbox(1_000_000, 30), 0.0
+    for n, (key, latest, pause) in enumerate(steps):
+        now += pause
+        box.put_events([event(key, n, latest=latest)], now)
+    out = drain(box)
+    for key in "abc":
+        numbers = [int(text[1:]) for text in out if text[0] == key]
+        assert numbers == sorted(numbers)
+    assert {f"{k}{n:06}" for n, (k, latest, _) in enumerate(steps) if not latest} <= set(out)
 
 
 def test_latest_events_are_bounded_by_the_channels() -> None:
