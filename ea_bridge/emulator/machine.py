@@ -32,9 +32,10 @@ def build_terminal(
     netting: bool = False,
     tick_files: Sequence[tuple[str, Path]] = (),
     sessions: Sessions = "always",
+    start_ms: int | None = None,
     faults: Faults | None = None,
 ) -> EmulatedTerminal:
-    """Return a terminal whose market begins now.
+    """Return a terminal whose market begins now, or when it is told to.
 
     Args:
         platform: ``mt5`` or ``mt4``.
@@ -43,6 +44,7 @@ def build_terminal(
         netting: one position a symbol, instead of hedging.
         tick_files: symbol and file of ticks to replay instead of the packaged ones.
         sessions: ``always`` open, or closed at weekends as the ``real`` ones are.
+        start_ms: when the market begins, UTC milliseconds; now if absent.
         faults: how it misbehaves.
 
     Raises:
@@ -50,7 +52,7 @@ def build_terminal(
 
     """
     zone = BrokerZone()
-    start_msc = zone.to_broker_ms(time.time_ns() // 1_000_000)
+    start_msc = zone.to_broker_ms(time.time_ns() // 1_000_000 if start_ms is None else start_ms)
     flat_out = math.isinf(speed)
     market = open_market(
         start_msc=start_msc,
