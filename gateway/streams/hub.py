@@ -12,10 +12,10 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-import msgspec
 import orjson
 
-from .frames import frame_payload, text_frame
+from .event import Event
+from .frames import text_frame
 from .outbox import Outbox
 
 _log = logging.getLogger(__name__)
@@ -24,22 +24,6 @@ MAX_PENDING_EVENTS = 4096
 """Within one loop turn; more are delivered at once."""
 MISSED = 4004
 """Close code ``insufficient_state``: the connection missed events; reconnect and resume."""
-
-
-class Event(msgspec.Struct, frozen=True, gc=False):
-    """One event of one topic, encoded."""
-
-    key: str
-    """The topic's."""
-    latest: bool
-    """A newer event of the topic makes this one out of date; it may be merged away."""
-    frame: bytes
-    """A complete unmasked WebSocket text frame."""
-
-    @property
-    def payload(self) -> bytes:
-        """The JSON inside the frame."""
-        return frame_payload(self.frame)
 
 
 class Sink(Protocol):

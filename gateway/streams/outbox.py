@@ -20,10 +20,8 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Collection, Iterable
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .hub import Event
+from .event import Event
 
 MERGE_AFTER_S = 2.0
 """A connection whose outbox has not been empty for so long gets merged prices, but fresh ones."""

@@ -9,7 +9,8 @@ from typing import Literal
 from gateway.errors import GatewayError
 
 from .channels import Channel
-from .hub import Event, Listener, Topic
+from .event import Event
+from .hub import Listener, Topic
 
 MAX_HELD_EVENTS = 4096
 """Between making a subscription and queueing the answer that announces it."""

@@ -28,9 +28,10 @@ from .asking import Ask, Asker
 from .audience import Audience
 from .channels import Channel
 from .context import Context
+from .event import Event
 from .feed import Symbols, TerminalFeed
 from .heartbeat import Heartbeats
-from .hub import Clockwork, Event, Hub, Listener, Topic
+from .hub import Clockwork, Hub, Listener, Topic
 from .owners import Beginning, Owner, Owners, Subscription
 from .wanted import Item, Since, Wanted, read_items, refusal
 

@@ -21,8 +21,8 @@ from aiohttp import WSMsgType, web
 
 from gateway.auth.caller import Caller
 from gateway.errors import ParseError, Unauthorized
+from gateway.streams import Event
 from gateway.streams.frames import text_frame
-from gateway.streams.hub import Event
 from gateway.streams.outbox import Outbox
 from gateway.web.backend import Backend
 from gateway.web.connections import Connection

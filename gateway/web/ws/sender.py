@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from gateway.streams.hub import Event
+from gateway.streams import Event
 from gateway.streams.outbox import STALLED_S, Outbox
 from gateway.web.connections import Connection
 

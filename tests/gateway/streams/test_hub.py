@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import orjson
 import pytest
 
+from gateway.streams import Event
 from gateway.streams.frames import frame_payload, text_frame
-from gateway.streams.hub import MAX_PENDING_EVENTS, Event, Hub, Topic
+from gateway.streams.hub import MAX_PENDING_EVENTS, Hub, Topic
 
 
 class Mic:

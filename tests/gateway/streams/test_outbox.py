@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.streams import Event
 from gateway.streams.frames import text_frame
-from gateway.streams.hub import Event
 from gateway.streams.outbox import (
     BACKLOG_MESSAGES,
     BACKLOG_S,

@@ -8,8 +8,9 @@ import orjson
 import pytest
 from stage import Ear
 
+from gateway.streams import Event
 from gateway.streams.heartbeat import Heartbeats
-from gateway.streams.hub import Event, Hub, Topic
+from gateway.streams.hub import Hub, Topic
 from gateway.streams.pace import Paced
 
 

@@ -19,8 +19,8 @@ from gateway.catalogue import Call, Catalogue, method
 from gateway.config import Limits
 from gateway.daemon import Daemon
 from gateway.errors import LimitExceeded, MarketClosed, Overloaded, Unauthorized
+from gateway.streams import Event, Listener
 from gateway.streams.frames import text_frame
-from gateway.streams.hub import Event, Listener
 from gateway.web.server import WebServer
 from gateway.web.sockets import bind_loopback
 
