@@ -6,12 +6,13 @@ import json
 import math
 import sys
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Literal
 
 import typer
 
 from gateway.cli.complaint import Complaint
-from gateway.cli.home import default_home, demo_home, run_file
+from gateway.cli.home import default_demo_home, default_home, demo_home, run_file
 from gateway.cli.process import run_until_stopped
 from gateway.options import (
     API_PORT,
@@ -173,6 +174,7 @@ def say_ready(ready: Ready, text: str, *, as_json: bool) -> None:
 
 def _demo_text(ready: Ready) -> str:
     base = (ready.rpc or "").removesuffix("/rpc")
+    where = "" if ready.home == str(default_demo_home()) else f" --home {quote(str(ready.home))}"
     body = '{"jsonrpc":"2.0","id":1,"method":"get_account_info"}'
     return f"""\
 mt-gateway demo: a gateway and an emulated terminal. Nothing here trades real money.
@@ -191,8 +193,8 @@ Paste this into another terminal:
 
 Or these, with nothing to copy:
 
-  mt-gateway call get_account_info
-  mt-gateway tail tick:EURUSD
+  mt-gateway call get_account_info{where}
+  mt-gateway tail tick:EURUSD{where}
 
 Your own program, and examples/, want to know:
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gateway.client import Event
 
 FRAMES_PER_S = 10
+TELLING = frozenset({"bid", "ask", "open", "high", "low", "close", "balance", "equity", "profit"})
 MAX_VALUE = 120
 """Characters of an event in the table and in a line."""
 
@@ -114,10 +115,12 @@ class Board:
 
     def table(self) -> Table:
         """Return it as it stands."""
-        from rich.table import Table
+        from rich.table import Column, Table
         from rich.text import Text
 
-        table = Table("channel", "time", "type", "seq", "events", "merged", "data", expand=True)
+        heads = ("channel", "time", "type", "seq", "events", "merged")
+        table = Table(*(Column(head, no_wrap=True) for head in heads), expand=True)
+        table.add_column("data", ratio=1, no_wrap=True, overflow="ellipsis")
         for name, event in self._last.items():
             table.add_row(
                 Text(name),
@@ -142,8 +145,8 @@ def _clock(ms: int) -> str:
 def _brief(data: Any) -> str:
     """Return what tells one event from the next: prices before names, nothing that is null."""
     if isinstance(data, dict):
-        parts = (f"{key}={_brief(value)}" for key, value in data.items() if value is not None)
-        text = " ".join(parts)
+        keys = sorted(data, key=lambda key: key not in TELLING)
+        text = " ".join(f"{key}={_brief(data[key])}" for key in keys if data[key] is not None)
     elif isinstance(data, list):
         text = f"[{len(data)}]"
     else:

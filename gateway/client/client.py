@@ -8,6 +8,8 @@ from types import TracebackType
 from typing import Any, Literal, Self
 from weakref import WeakSet
 
+from websockets.asyncio.client import ClientConnection
+
 from gateway.client.address import parse_address
 from gateway.client.failures import ConnectionLost, NoAnswer
 from gateway.client.http import HttpLine
@@ -48,7 +50,7 @@ class GatewayClient(Methods):
         self._timeout_s = timeout_s
         line = HttpLine if transport == "http" else WsLine
         self._line: HttpLine | WsLine = line(self._address, auth_token)
-        self._connect = partial(open_websocket, self._address, auth_token)
+        self._auth_token = auth_token
         self._subscriptions: WeakSet[Subscription] = WeakSet()
 
     def __repr__(self) -> str:
@@ -90,6 +92,9 @@ class GatewayClient(Methods):
             return await ask()
         except ConnectionLost:
             return await ask()
+
+    async def _connect(self) -> ClientConnection:
+        return await open_websocket(self._address, self._auth_token)
 
     async def _call_once(self, method: str, params: dict[str, Any]) -> Any:
         try:
