@@ -19,6 +19,7 @@ from ea_bridge.commands import Command
 from ea_bridge.emulator.link import Link
 from ea_bridge.emulator.machine import build_terminal
 from ea_bridge.emulator.market import parse_ticks_option
+from ea_bridge.loopback import bind_loopback
 from ea_bridge.model.struct import Struct
 from ea_bridge.registry import TerminalRegistry
 from ea_bridge.server import BridgeServer
@@ -49,7 +50,6 @@ from gateway.options import Announce, DemoOptions, EmulatorOptions, Ready, Serve
 from gateway.streams.service import Streams
 from gateway.trading.guard import GuardedTerminal
 from gateway.web.server import WebServer
-from gateway.web.sockets import bind_loopback
 
 DEMO_TERMINAL = "demo"
 TOKEN_REVOKED = 4506

@@ -7,75 +7,33 @@ line; with delayed ACKs that is 40 ms. So we acknowledge at once, each system in
 from __future__ import annotations
 
 import contextlib
-import errno
 import socket
 import sys
+
+from ea_bridge.loopback import bind_loopback
 
 BACKLOG = 128
 SEND_BUFFER = 64 * 1024
 """Bytes that may lie unread in the kernel; the default of megabytes hides a peer that is stuck."""
-HOSTS = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
-MAX_PORT_TRIES = 16
-_NO_SUCH_FAMILY = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT)
 
 
 def listen(port: int) -> list[socket.socket]:
     """Return listening sockets on 127.0.0.1 and [::1], on the same port; 0 takes a free one.
 
-    Where the machine has no IPv6 there is one socket. Where another program holds one of the
-    two addresses that is an error: it would answer those who resolve ``localhost`` to it.
-
     Raises:
-        OSError: the port is taken.
+        OSError: the port is taken, on either address.
 
     """
-    for _ in range(MAX_PORT_TRIES if port == 0 else 1):
-        try:
-            return _listen_on_both(port)
-        except OSError as error:
-            taken = error
-            if error.errno != errno.EADDRINUSE:
-                break
-    raise taken
-
-
-def _listen_on_both(port: int) -> list[socket.socket]:
-    sockets: list[socket.socket] = []
+    sockets = bind_loopback(port)
     try:
-        for family, host in HOSTS:
-            listener = _listen(family, host, port)
-            if listener is not None:
-                sockets.append(listener)
-                port = listener.getsockname()[1]
+        for listener in sockets:
+            listener.listen(BACKLOG)
+            listener.setblocking(False)
     except OSError:
         for listener in sockets:
             listener.close()
         raise
     return sockets
-
-
-def _listen(family: socket.AddressFamily, host: str, port: int) -> socket.socket | None:
-    listener = None
-    try:
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        if sys.platform == "win32":
-            # without it another program may bind the same port and take our connections
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-        else:
-            # a restart must not wait for the last run's connections to time out
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        listener.bind((host, port))
-        listener.listen(BACKLOG)
-        listener.setblocking(False)
-    except OSError as error:
-        if listener is not None:
-            listener.close()
-        if family == socket.AF_INET6 and error.errno in _NO_SUCH_FAMILY:
-            return None
-        raise
-    return listener
 
 
 def tune(connection: socket.socket) -> None:

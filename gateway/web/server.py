@@ -42,7 +42,7 @@ class WebServer:
 
     Args:
         sockets: bound, not listening; all on one port. See
-            :func:`gateway.web.sockets.bind_loopback`.
+            :func:`ea_bridge.loopback.bind_loopback`.
         catalogue: the methods.
         gate: who may call. The server listens to its changes.
         terminal_for: the guarded terminal of a caller's token.

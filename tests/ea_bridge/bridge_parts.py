@@ -21,7 +21,7 @@ from ea_bridge.server import Admitted, BridgeServer, Refused
 from ea_bridge.session import LateResult, SessionCallbacks, TerminalSession
 from ea_bridge.token import derive_keys, new_token, parse_token
 
-TOKEN = "mgt_A1b2C3d4E5f60123456789abcdefghijABCDEFGHIJkl1Scs9g"  # noqa: S105 - the published vector
+TOKEN = "mgt_A1b2C3d4E5f60123456789abcdefghijABCDEFGHIJkl1Scs9g"
 DEVICE = "device-1"
 KEYS = derive_keys(TOKEN)
 T = TypeVar("T", bound=m.Message)

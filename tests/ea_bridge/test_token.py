@@ -19,7 +19,7 @@ from ea_bridge.token import (
     parse_token,
 )
 
-TOKEN = "mgt_A1b2C3d4E5f60123456789abcdefghijABCDEFGHIJkl1Scs9g"  # noqa: S105  # a vector
+TOKEN = "mgt_A1b2C3d4E5f60123456789abcdefghijABCDEFGHIJkl1Scs9g"  # a vector
 
 
 def test_the_vector_of_the_design() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import socket
 import sys
 
@@ -23,35 +22,6 @@ def test_both_families_share_a_free_port(closing):
     names = [each.getsockname()[:2] for each in closing(sockets.listen(0))]
     assert [host for host, _ in names] == ["127.0.0.1", "::1"]
     assert len({port for _, port in names}) == 1
-
-
-def test_a_machine_without_ipv6_has_one_address(monkeypatch, closing):
-    """It is no reason not to start."""
-    real = socket.socket
-
-    def no_ipv6(family: int, kind: int) -> socket.socket:
-        if family == socket.AF_INET6:
-            raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
-        return real(family, kind)
-
-    monkeypatch.setattr(sockets.socket, "socket", no_ipv6)
-    assert [each.getsockname()[0] for each in closing(sockets.listen(0))] == ["127.0.0.1"]
-
-
-def test_a_free_port_is_free_on_both_addresses(monkeypatch, closing):
-    """A port that another program holds on [::1] is passed over; the first socket is given up."""
-    real, tried = sockets._listen, []
-
-    def first_is_taken(family, host, port):
-        tried.append((host, port))
-        if len(tried) == 2:
-            raise OSError(errno.EADDRINUSE, "Address already in use")
-        return real(family, host, port)
-
-    monkeypatch.setattr(sockets, "_listen", first_is_taken)
-    assert len(closing(sockets.listen(0))) == 2
-    assert [host for host, _ in tried] == ["127.0.0.1", "::1"] * 2
-    assert [tried[0][1], tried[2][1]] == [0, 0]
 
 
 def test_a_taken_port_is_an_error(closing):

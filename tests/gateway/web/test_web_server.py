@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import socket
 import time
@@ -12,9 +11,9 @@ import orjson
 import pytest
 from web_house import House, open_house, raw_ws, read_response, split_response, until
 
+from ea_bridge.loopback import bind_loopback
 from ea_bridge.token import new_token
 from gateway.web.pace import MAX_WAIT_S
-from gateway.web.sockets import bind_loopback
 
 UPDATE = b'{"jsonrpc":"2.0","id":1,"method":"update"}'
 
@@ -50,54 +49,6 @@ async def test_both_loopback_addresses_are_served_on_one_port(house: House) -> N
     """A client that says localhost must not meet another program on the second address."""
     for host in ("127.0.0.1", "::1"):
         assert (await get(house, "/healthz", host))[0] == 200
-
-
-@needs_ipv6
-def test_a_port_taken_on_either_address_is_refused() -> None:
-    """Both or neither: nothing stays bound when the second address is taken."""
-    for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
-        with socket.socket(family) as squatter:
-            squatter.bind((host, 0))
-            squatter.listen()
-            port = squatter.getsockname()[1]
-            with pytest.raises(OSError, match=f"Errno {errno.EADDRINUSE}"):
-                bind_loopback(port)
-            if family == socket.AF_INET6:
-                with socket.socket() as free:
-                    free.bind(("127.0.0.1", port))
-
-
-def test_without_ipv6_one_address_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that lacks the family goes on with IPv4."""
-    real = socket.socket
-
-    def lacking(family: int = -1, *args: int) -> socket.socket:
-        if family == socket.AF_INET6:
-            raise OSError(errno.EAFNOSUPPORT, "no such family")
-        return real(family, *args)
-
-    monkeypatch.setattr("gateway.web.sockets.socket.socket", lacking)
-    (only,) = bind_loopback(0)
-    assert only.getsockname()[0] == "127.0.0.1"
-    only.close()
-
-
-def test_a_port_that_is_free_on_one_address_alone_is_not_taken(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Port 0 looks on until both are free, and not for ever."""
-    tried = []
-
-    def taken(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
-        if family == socket.AF_INET6:
-            tried.append(port)
-            raise OSError(errno.EADDRINUSE, "taken")
-        return socket.socket(family)
-
-    monkeypatch.setattr("gateway.web.sockets._bind", taken)
-    with pytest.raises(OSError, match="no port is free"):
-        bind_loopback(0)
-    assert len(tried) == 16
 
 
 async def test_wrong_tokens_are_answered_at_a_pace_and_right_ones_at_once(

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from ea_bridge.loopback import bind_loopback
 from ea_bridge.token import MalformedToken, new_token, parse_token
 from gateway import catalogue as spine
 from gateway.auth.caller import IMPLIED, Caller, Scope
@@ -22,7 +23,6 @@ from gateway.errors import LimitExceeded, MarketClosed, Overloaded, Unauthorized
 from gateway.streams import Event, Listener
 from gateway.streams.frames import text_frame
 from gateway.web.server import WebServer
-from gateway.web.sockets import bind_loopback
 
 
 class Gate:

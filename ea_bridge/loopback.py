@@ -1,4 +1,4 @@
-"""The listening sockets: both loopback addresses, on one port."""
+"""Sockets to listen with: both loopback addresses, on one port."""
 
 from __future__ import annotations
 
