@@ -22,7 +22,7 @@ from ea_bridge.model import TradeResult
 from ea_bridge.registry import Change, ChangeKind
 from gateway.streams import Streams
 
-EXAMPLES = Path("gateway/openrpc/examples.json")
+EXAMPLES = Path(__file__).parents[2] / "gateway/openrpc/examples.json"
 
 CLOSING = replace(
     DEAL,
