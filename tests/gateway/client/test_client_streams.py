@@ -98,6 +98,9 @@ async def test_another_epoch_is_a_gap(gateway: ScriptedGateway) -> None:
         gateway.epoch = "boot.2"
         await gateway.publish("orders")
         assert (await first).data["reason"] == "epoch_changed"
+        await gateway.publish("orders")
+        assert [(await anext(events)).type for _ in range(2)] == ["update", "update"]
+        assert events.positions == {"orders": ("boot.2", 2)}
 
 
 @pytest.mark.parametrize("code", [1001, 1006, 1011, 4000, 4002, 4499])
@@ -138,6 +141,22 @@ async def test_what_was_missed_is_admitted(gateway: ScriptedGateway) -> None:
         await gateway.publish("orders", type="snapshot", seq=50)
         await gateway.publish("orders")
         assert [(await anext(events)).type for _ in range(2)] == ["snapshot", "update"]
+
+
+async def test_after_a_miss_it_counts_from_there(gateway: ScriptedGateway) -> None:
+    """The new place is the gateway's: what was admitted is no hole once more."""
+    async with GatewayClient(gateway.url, TOKEN) as client:
+        events = client.subscribe("orders", snapshot=False)
+        first = await started(gateway, events)
+        await gateway.publish("orders")
+        await first
+        gateway.recovered, gateway.seqs["orders"] = False, 50
+        following = asyncio.ensure_future(anext(events))
+        await gateway.close_sockets(4000)
+        assert (await following).type == "reconnected"
+        await gateway.publish("orders")
+        update = await anext(events)
+        assert (update.type, update.seq) == ("update", 51)
 
 
 async def test_it_keeps_trying_while_the_gateway_is_away() -> None:
