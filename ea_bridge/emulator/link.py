@@ -39,6 +39,9 @@ MAX_UNSENT = 1_048_576
 """Above so many unsent bytes no more ticks are pulled; the cursor stays, so none is lost."""
 MAX_UNWRITABLE_S = 5.0
 FIRST_RETRY_S, LAST_RETRY_S = 0.25, 15.0
+REPLACED_RETRY_S = 300.0
+"""After another terminal came with our token. The newest link wins: were we to come back at once,
+the two would throw each other out for ever."""
 
 _log = logging.getLogger(__name__)
 
@@ -146,8 +149,7 @@ class Conversation(asyncio.Protocol):
                 case Denied():
                     self._give_up(message)
                 case Bye():
-                    _log.info("the daemon said goodbye: %s", message.code)
-                    self.close()
+                    self._leave(message)
 
     def _prove(self, challenge: Challenge) -> None:
         assert self._hello is not None
@@ -165,6 +167,14 @@ class Conversation(asyncio.Protocol):
             self._say(other)
         else:
             self._say(auth)
+
+    def _leave(self, bye: Bye) -> None:
+        if bye.code == "replaced":
+            _log.warning("another terminal has linked with our token: this one stays away")
+            self._retry_s = REPLACED_RETRY_S
+        else:
+            _log.info("the daemon said goodbye: %s", bye.code)
+        self.close()
 
     def _give_up(self, denied: Denied) -> None:
         _log.error("the daemon refused the token: %s (%s)", denied.reason, denied.code)

@@ -241,12 +241,12 @@ class Product:
 
     async def live(self, name: str, *, but_not: object = None) -> None:
         """Wait until a terminal has a live session, another one than ``but_not``."""
-        async with asyncio.timeout(TIMEOUT_S):
-            while True:
-                session = self.gateway.registry.get(name)
-                if session not in (None, but_not) and session.broker is not None:
-                    return
-                await asyncio.sleep(0.005)
+
+        def is_live() -> bool:
+            session = self.gateway.registry.get(name)
+            return session is not None and session is not but_not and session.broker is not None
+
+        await until(is_live)
 
     async def http(self, token: str = "") -> HttpClient:
         """Open a client of ``/rpc``."""
@@ -276,6 +276,13 @@ class Product:
     async def __aexit__(self, *exc: object) -> None:
         await self._clients.aclose()
         await self._links.aclose()
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    """Wait for what nobody tells of."""
+    async with asyncio.timeout(TIMEOUT_S):
+        while not happened():  # noqa: ASYNC110 (there is no event to wait for)
+            await asyncio.sleep(0.005)
 
 
 async def open_ws(url: str, token: str) -> WsClient:
