@@ -18,13 +18,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip what is marked ``long``, unless it was asked for."""
+    """Leave out what is marked ``long``, unless it was asked for."""
     if config.getoption("--long"):
         return
-    skip = pytest.mark.skip(reason="the long form; run with --long")
-    for item in items:
-        if "long" in item.keywords:
-            item.add_marker(skip)
+    left_out = [item for item in items if "long" in item.keywords]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if "long" not in item.keywords]
 
 
 @pytest.fixture(scope="session")

@@ -51,7 +51,7 @@ def texts(store: Store) -> list[str]:
 
 def python(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     """Run code in another process."""
-    return subprocess.run(  # noqa: S603  # our own code
+    return subprocess.run(  # our own code
         [sys.executable, "-c", code, *map(str, arguments)],
         capture_output=True,
         text=True,
@@ -285,7 +285,6 @@ def test_many_processes_may_open_a_new_home_at_once(home: Path) -> None:
         "Store(Path(sys.argv[1]), sys.argv[2:]).close()"
     )
     started = [
-        subprocess.Popen([sys.executable, "-c", code, str(home), FIRST, SECOND])  # noqa: S603
-        for _ in range(6)
+        subprocess.Popen([sys.executable, "-c", code, str(home), FIRST, SECOND]) for _ in range(6)
     ]
     assert [process.wait(60) for process in started] == [0] * 6

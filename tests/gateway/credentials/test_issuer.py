@@ -124,10 +124,7 @@ def test_two_processes_cannot_give_one_name_away(home: Home) -> None:
         "try: Home(Path(sys.argv[1])).issuer.create('demo')\n"
         "except IssuerError: sys.exit(7)"
     )
-    started = [
-        subprocess.Popen([sys.executable, "-c", code, str(home.folder)])  # noqa: S603
-        for _ in range(4)
-    ]
+    started = [subprocess.Popen([sys.executable, "-c", code, str(home.folder)]) for _ in range(4)]
     assert sorted(process.wait(60) for process in started) == [0, 7, 7, 7]
 
 
@@ -222,7 +219,7 @@ def test_an_overlap_lasts_a_day_at_most(home: Home, overlap_s: int) -> None:
 def test_a_revocation_survives_kill_9(home: Home) -> None:
     """Once it was said to be done, it is done."""
     home.issuer.create("demo")
-    done = subprocess.run(  # noqa: S603  # our own code
+    done = subprocess.run(  # our own code
         [
             sys.executable,
             "-c",
