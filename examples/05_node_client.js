@@ -22,6 +22,7 @@ function call(method, params = {}) {
 }
 
 socket.on("message", (text) => {
+  if (socket.readyState !== WebSocket.OPEN) return; // what was still on its way when we closed
   const message = JSON.parse(text);
   if (message.method === "event") {
     const { channel, data } = message.params;
