@@ -3,14 +3,13 @@
 Everything is real: SQLite on disk, sockets on loopback, tokens, proofs. What a process boundary
 would add is tested with the ``demo`` fixture and in ``test_processes.py``.
 
-Each answer that comes through a :class:`Client` is checked against the published shape of its
-method, so every test here is a test of the documentation as well.
+Each answer and each event that comes through a :class:`Client` is checked against its published
+shape, so every test here is a test of the documentation as well.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import json
 from collections import deque
@@ -28,6 +27,7 @@ from pydantic import TypeAdapter
 from ea_bridge.emulator.link import Link
 from ea_bridge.emulator.machine import build_terminal
 from ea_bridge.emulator.terminal import EmulatedTerminal
+from gateway import shapes
 from gateway.app import Gateway, build_catalogue
 from gateway.auth.home import Home
 from gateway.catalogue import result_adapter
@@ -74,6 +74,40 @@ def answered(method: str, response: Json) -> Any:
         raise Refused(response["error"])
     check_result(method, response["result"])
     return response["result"]
+
+
+EVENT_SHAPES: dict[str, tuple[Any, Any]] = {
+    "tick": (shapes.Tick, shapes.Tick),
+    "book": (shapes.Book, shapes.Book),
+    "bar": (shapes.BarEvent, shapes.BarEvent),
+    "orders": (shapes.OrdersSnapshot, shapes.OrderEvent),
+    "positions": (shapes.PositionsSnapshot, shapes.PositionEvent),
+    "deals": (shapes.DealEvent, shapes.DealEvent),
+    "pnl": (shapes.PnlEvent, shapes.PnlEvent),
+    "account": (shapes.AccountEvent, shapes.AccountEvent),
+    "terminal": (shapes.TerminalEvent, shapes.TerminalEvent),
+    "heartbeat": (shapes.HeartbeatEvent, shapes.HeartbeatEvent),
+}
+"""Of each topic: the ``data`` of a snapshot, and of an update."""
+ENVELOPE = {"channel", "terminal", "epoch", "seq", "type", "ts", "data"}
+
+
+@cache
+def _event_shape(topic: str, is_snapshot: bool) -> TypeAdapter[Any]:
+    snapshot, update = EVENT_SHAPES[topic]
+    return TypeAdapter(snapshot if is_snapshot else update)
+
+
+def check_event(event: Json) -> None:
+    """Fail unless an event has the documented envelope, and its channel's ``data``."""
+    assert set(event) == ENVELOPE
+    assert isinstance(event["seq"], int)
+    if event["type"] in ("snapshot", "update"):
+        topic = event["channel"].partition(":")[0].partition(".")[0]
+        shape = _event_shape(topic, event["type"] == "snapshot")
+        shape.validate_json(json.dumps(event["data"]))
+    else:
+        assert event["type"] in ("gap", "end")
 
 
 class Client:
@@ -152,6 +186,9 @@ class WsClient(Client):
                     if channel in (None, one["channel"]) and where(one):
                         self.events.remove(one)
                         return one
+                if self._reading.done():
+                    self._reading.result()
+                    raise ConnectionError("the connection is closed")
                 self._news.clear()
                 await self._news.wait()
 
@@ -185,17 +222,22 @@ class WsClient(Client):
         self._news.set()
 
     async def _read(self) -> None:
-        with contextlib.suppress(websockets.ConnectionClosed):
+        try:
             while True:
                 message = json.loads(await self._socket.recv())
                 for one in message if isinstance(message, list) else [message]:
                     self._take(one)
-        for answer in self._waiting.values():
-            if not answer.done():
-                answer.set_exception(ConnectionError("the connection is closed"))
+        except websockets.ConnectionClosed:
+            pass
+        finally:
+            self._news.set()
+            for answer in self._waiting.values():
+                if not answer.done():
+                    answer.set_exception(ConnectionError("the connection is closed"))
 
     def _take(self, message: Json) -> None:
         if message.get("method") == "event":
+            check_event(message["params"])
             self.on_event(message["params"])
         elif "id" in message:
             self._waiting.pop(message["id"]).set_result(message)
@@ -250,15 +292,13 @@ class Product:
 
     async def http(self, token: str = "") -> HttpClient:
         """Open a client of ``/rpc``."""
-        session = aiohttp.ClientSession(
-            headers={"Authorization": f"Bearer {token or self.main.token}"}
-        )
-        await self._clients.enter_async_context(session)
-        return HttpClient(session, self.ready.rpc or "")
+        opening = open_http(self.ready.rpc or "", token or self.main.token)
+        return await self._clients.enter_async_context(opening)
 
-    async def ws(self, token: str = "") -> WsClient:
-        """Open a client of ``/ws`` that says its token in the header."""
-        client = await open_ws(self.ready.ws or "", token or self.main.token)
+    async def ws(self, token: str = "", *, by_header: bool = True) -> WsClient:
+        """Open a client of ``/ws`` that says its token in the header, or else in ``hello``."""
+        url, token = self.ready.ws or "", token or self.main.token
+        client = await (open_ws(url, token) if by_header else open_ws_with_hello(url, token))
         self._clients.push_async_callback(client.close)
         return client
 
@@ -285,13 +325,28 @@ async def until(happened: Callable[[], bool]) -> None:
             await asyncio.sleep(0.005)
 
 
+@asynccontextmanager
+async def open_http(url: str, token: str) -> AsyncIterator[HttpClient]:
+    """Open a client of ``/rpc``."""
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session:
+        yield HttpClient(session, url)
+
+
 async def open_ws(url: str, token: str) -> WsClient:
     """Open ``/ws`` with the token in the header."""
-    header = {"Authorization": f"Bearer {token}"}
-    return WsClient(
-        await websockets.connect(
-            url, additional_headers=header, compression=None, proxy=None, max_size=2**24
-        )
+    return WsClient(await _connect(url, {"Authorization": f"Bearer {token}"}))
+
+
+async def open_ws_with_hello(url: str, token: str) -> WsClient:
+    """Open ``/ws`` as a browser must: with the token in the first message."""
+    client = WsClient(await _connect(url, {}))
+    await client.call("hello", auth_token=token)
+    return client
+
+
+async def _connect(url: str, headers: dict[str, str]) -> websockets.ClientConnection:
+    return await websockets.connect(
+        url, additional_headers=headers, compression=None, proxy=None, max_size=2**24
     )
 
 
