@@ -76,6 +76,8 @@ class ScriptedTerminal:
         self.answers = default_answers()
         self.asked: list[tuple[str, Struct]] = []
         self.ttl_ms: list[int | None] = []
+        self.on_the_way: Callable[[], None] = lambda: None
+        """Happens between the call and the moment at which its bytes would be written."""
 
     async def request(
         self,
@@ -90,6 +92,7 @@ class ScriptedTerminal:
         if command.needs and command.needs not in self.caps:
             raise Unsupported(command.op, command.needs)
         await asyncio.sleep(0)
+        self.on_the_way()
         if before_write is not None:
             before_write()
         self.asked.append((command.op, params))

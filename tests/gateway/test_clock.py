@@ -59,6 +59,15 @@ def test_weekend_says_nothing() -> None:
     assert clock.offset_s == 3 * HOUR
 
 
+def test_quiet_market_says_nothing() -> None:
+    """A quote that is a quarter of an hour old looks like another zone's, and is none."""
+    clock = BrokerClock()
+    teach(clock, SUMMER, 3 * HOUR)
+    for second in range(0, 2 * HOUR, 2):
+        assert not clock.observe(SUMMER + 3 * HOUR + 3, SUMMER + 4 + second)
+    assert clock.offset_s == 3 * HOUR
+
+
 def test_first_quote_after_a_gap_is_not_trusted() -> None:
     """A quote that moved since a heartbeat long ago may be old."""
     clock = BrokerClock()

@@ -127,6 +127,8 @@ def test_zeros_that_mean_none_are_null() -> None:
     told = translation.order(model.Order(ticket=1, type=0, symbol="X"), CLOCK)
     for name in ("sl", "tp", "price_open", "time_setup", "broker_time_done", "position_id"):
         assert told[name] is None  # type: ignore[literal-required]  # of the shape
+    held = translation.position(replace(POSITION, sl=0.0, tp=0.0), CLOCK)
+    assert (held["sl"], held["tp"]) == (None, None)
     tick = translation.tick("X", model.Tick(1_000, 0.0, 0.0), CLOCK)
     assert (tick["bid"], tick["ask"], tick["last"], tick["volume"]) == (None, None, None, None)
 

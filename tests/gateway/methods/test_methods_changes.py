@@ -126,6 +126,7 @@ async def test_close_by(scene: Scene) -> None:
     receipt = await scene.ask("close_by", position=POSITION.ticket, position_by=5)
     (request,) = scene.script.sent
     assert (request.action, request.position, request.position_by) == (10, POSITION.ticket, 5)
+    assert request.volume == 0.1
     assert (receipt["order"]["type"], receipt["order"]["filled_volume"]) == ("close_by", 0.1)
 
 

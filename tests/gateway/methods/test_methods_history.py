@@ -146,6 +146,9 @@ async def test_netting_reversal_makes_two(scene: Scene) -> None:
     assert (first["commission"], second["commission"]) == (-1.0, 0.0)
     assert (second["price_open"], second["price_close"]) == (1.09, 1.085)
     assert (first["deals"], second["deals"]) == ([1, 2], [2, 3])
+    since = NOW_MS - 45 * 60_000
+    told = await scene.ask("get_history_orders", kind="positions", from_=since)
+    assert [one["type"] for one in told["positions"]] == ["sell"]
 
 
 async def test_balance_operations_have_no_symbol_and_no_entry(scene: Scene) -> None:

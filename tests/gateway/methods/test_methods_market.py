@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from scripted_answers import BROKER_NOW_S, NOW_MS, OFFSET_MS, minute_bar
+from msgspec.structs import replace
+from scripted_answers import BROKER_NOW_S, EURUSD, NOW_MS, OFFSET_MS, minute_bar
 from scripted_terminal import Scene
 
 from ea_bridge.errors import CommandFailed, ResultTooLarge
@@ -187,6 +188,15 @@ async def test_no_book(scene: Scene, mt4: Scene) -> None:
         await scene.ask("get_market_book", symbol="EURUSD")
     with pytest.raises(errors.MethodNotSupported):
         await mt4.ask("get_market_book", symbol="EURUSD")
+
+
+async def test_an_empty_book_is_not_the_lack_of_one(scene: Scene) -> None:
+    """A symbol that has a depth may have an empty book at night."""
+    scene.script.answers["book_get"] = []
+    assert (await scene.ask("get_market_book", symbol="EURUSD"))["levels"] == []
+    scene.script.answers["symbol_get"] = replace(EURUSD, ticks_bookdepth=0)
+    with pytest.raises(errors.NoMarketDepth):
+        await scene.ask("get_market_book", symbol="EURUSD")
 
 
 async def test_unselected_symbol_is_selected_and_asked_again(scene: Scene) -> None:

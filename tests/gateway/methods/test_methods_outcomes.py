@@ -118,3 +118,38 @@ async def test_revoked_right_before_the_bytes(scene: Scene) -> None:
     data = await outcome(scene, errors.Unauthorized)
     assert (data["reason"], data["outcome"]) == ("revoked", "not_sent")
     assert scene.script.sent == []
+
+
+async def test_the_last_look_is_right_before_the_bytes(scene: Scene) -> None:
+    """What changes between the preparation and the writing stops the trade: rights and time."""
+
+    def revoke() -> None:
+        if "symbol_get" in scene.script.ops():
+            scene.revoked = errors.Unauthorized(reason="revoked")
+
+    scene.script.on_the_way = revoke
+    assert (await outcome(scene, errors.Unauthorized))["outcome"] == "not_sent"
+    scene.revoked = None
+
+    def dawdle() -> None:
+        scene.now_ms += 3000
+
+    scene.script.on_the_way = dawdle
+    assert (await outcome(scene, errors.DeadlineExceeded))["late_ms"] == 1000
+    assert scene.script.sent == []
+
+
+async def test_rights_are_checked_where_nothing_is_sent(scene: Scene) -> None:
+    """A validation tells as much as a trade would."""
+    scene.revoked = errors.Unauthorized(reason="expired")
+    with pytest.raises(errors.Unauthorized):
+        await scene.ask("place_order", **BUY, validate_only=True)
+
+
+async def test_only_a_refused_filling_is_tried_again(scene: Scene) -> None:
+    """A refused kind of order looks alike for the caller, and is final."""
+    for retcode in (10022, 10035):
+        scene.script.asked.clear()
+        scene.script.answers["order_send"] = TradeResult(retcode=retcode)
+        await outcome(scene, errors.UnsupportedFilling)
+        assert len(scene.script.sent) == 1

@@ -90,7 +90,7 @@ def test_tick_size_may_differ_from_the_point() -> None:
 
 def test_terminals_numbers_are_read_as_meant() -> None:
     """Artefacts of doubles are below the 15th digit."""
-    assert exact(1.0854200000000001) == Decimal("1.08542")
+    assert exact(0.1 + 0.2) == Decimal("0.3")
     assert nearest(Decimal("0.019"), Decimal(0)) == Decimal("0.019")
 
 
