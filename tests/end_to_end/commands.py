@@ -1,0 +1,88 @@
+"""The command ``mt-gateway`` in processes of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from demo_process import clean_environment
+
+COMMAND = (sys.executable, "-m", "gateway")
+STARTS_WITHIN_S = 10.0
+"""Three seconds are promised; this is for a machine that is busy with other tests."""
+ENDS_WITHIN_S = 2.0
+SLACK_S = 3.0
+"""For a busy machine."""
+
+
+@dataclass
+class Command:
+    """A command that runs until it is told to stop."""
+
+    process: subprocess.Popen[str]
+    ready: dict[str, Any]
+    log: Path
+    started_s: float
+    """How long it took until it was ready."""
+
+    def end(self, number: int = signal.SIGTERM) -> float:
+        """Tell it to stop; return how long it took. It ends with exit code 0."""
+        begun = time.monotonic()
+        self.process.send_signal(number)
+        rest, _ = self.process.communicate(timeout=ENDS_WITHIN_S + SLACK_S)
+        assert rest == "", "stdout carries one line only"
+        assert self.process.returncode == 0, self.log.read_text()
+        return time.monotonic() - begun
+
+
+@contextmanager
+def running(log: Path, *arguments: str, **environment: str) -> Iterator[Command]:
+    """Run a command with ``--json`` until it is ready, and no longer than the block."""
+    begun = time.monotonic()
+    with log.open("w") as stderr:
+        process = subprocess.Popen(
+            (*COMMAND, *arguments, "--json"),
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env=clean_environment() | environment,
+            text=True,
+        )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        took = time.monotonic() - begun
+        assert line, f"it did not start:\n{log.read_text()}"
+        yield Command(process, json.loads(line), log, took)
+        if process.poll() is None:
+            process.terminate()
+            process.communicate(timeout=ENDS_WITHIN_S + SLACK_S)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command that ends by itself."""
+    return subprocess.run(
+        (*COMMAND, *arguments),
+        capture_output=True,
+        text=True,
+        env=clean_environment() | environment,
+        timeout=30,
+    )
+
+
+def create_token(home: Path, name: str, *options: str) -> str:
+    """Make a token in a process of its own, as a person does."""
+    done = run("token", "create", "--name", name, "--home", os.fspath(home), *options)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
