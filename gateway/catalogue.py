@@ -36,6 +36,8 @@ Handler = Callable[..., Awaitable[Any]]
 Transport = Literal["http", "ws"]
 
 BOTH: tuple[Transport, ...] = ("http", "ws")
+MAX_FIELD_NAME = 64
+"""Characters of a name that an error repeats."""
 
 TerminalName = Annotated[
     str | None,
@@ -134,7 +136,7 @@ class Method:
         try:
             arguments = dict(self.params.model_validate(given))
         except ValidationError as exc:
-            raise InvalidParams(errors=_field_errors(exc)) from None
+            raise InvalidParams(errors=_field_errors(exc, given)) from None
         if self.of_terminal:
             wanted = arguments.pop("terminal")
             if wanted not in (None, call.caller.terminal):
@@ -216,8 +218,29 @@ def result_adapter(method: Method) -> TypeAdapter[Any]:
     return TypeAdapter(method.result)
 
 
-def _field_errors(exc: ValidationError) -> list[dict[str, Any]]:
-    return [
-        {"field": ".".join(str(part) for part in error["loc"]), "reason": error["msg"]}
-        for error in exc.errors(include_url=False, include_context=False, include_input=False)
-    ]
+def _field_errors(exc: ValidationError, given: Mapping[str, Any]) -> list[dict[str, Any]]:
+    found = exc.errors(include_url=False, include_context=False, include_input=False)
+    named = ((_path(error["loc"], given, error["type"]), error["msg"]) for error in found)
+    return [{"field": field, "reason": reason} for field, reason in dict.fromkeys(named)]
+
+
+def _path(loc: tuple[int | str, ...], given: Any, kind: str) -> str:
+    """Return where a fault lies in what was given.
+
+    pydantic also names the arms of a union that it tried, in words of Python, and even by the
+    addresses of functions: whatever is no key or index of the params is left out.
+    """
+    path = []
+    for part in loc:
+        if _holds(given, part):
+            given = given[part]
+        elif not (isinstance(given, dict) and part == loc[-1] and kind == "missing"):
+            continue
+        path.append(str(part)[:MAX_FIELD_NAME])
+    return ".".join(path)
+
+
+def _holds(given: Any, part: int | str) -> bool:
+    if isinstance(given, dict):
+        return part in given
+    return isinstance(given, list) and isinstance(part, int) and part < len(given)

@@ -88,6 +88,28 @@ async def test_refusals_never_repeat_what_was_given(scene: Scene) -> None:
     assert "mgt_secret" not in str(refused.value.as_dict())
 
 
+@pytest.mark.parametrize(
+    ("method", "params", "fields"),
+    [
+        ("modify_order", {"ticket": 1, "sl": "x"}, {"sl"}),
+        ("ping", {"t": 1.5}, {"t"}),
+        ("hello", {"client": {"nam": 1}}, {"client.name", "client.nam"}),
+        ("subscribe", {"channels": ["orders", {"chanel": 1}]}, {"channels.1.chanel"}),
+        ("get_symbols", {"x" * 1000: 1}, {"x" * 64}),
+        ("get_symbol_info", {}, {"symbol"}),
+    ],
+)
+async def test_faults_are_named_in_the_callers_words(
+    scene: Scene, method: str, params: dict[str, Any], fields: set[str]
+) -> None:
+    """By keys and indices of what was given, never in words of Python."""
+    with pytest.raises(InvalidParams) as refused:
+        await scene.ask_with(scene.call(transport="ws"), method, params)
+    named = {error["field"] for error in refused.value.data["errors"]}
+    assert fields <= named
+    assert all("[" not in name and "Request" not in name for name in named)
+
+
 def test_unknown_method_suggests_the_nearest() -> None:
     """By distance of letters."""
     with pytest.raises(MethodNotFound) as refused:
