@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import tracemalloc
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,12 +15,17 @@ from market_parts import DAY, HOUR, MINUTE, SATURDAY, WEDNESDAY, advance_to, pla
 
 from ea_bridge.emulator.market import (
     MAX_TICKS_A_STEP,
+    CoarseStamps,
     Market,
     TickFileError,
     UnknownSymbol,
     open_market,
 )
+from ea_bridge.emulator.market.hours import hours_of
+from ea_bridge.emulator.market.sources import ModelledSource
 from ea_bridge.emulator.market.tape import HEADER, packaged_tape
+from ea_bridge.emulator.market.tile import MAX_TICKS_A_MINUTE, MinuteBar, MinuteTile
+from ea_bridge.emulator.specs import load_specs
 from ea_bridge.model import BookType, Timeframe
 
 WEEK = 7 * DAY
@@ -136,6 +143,38 @@ def test_one_step_is_bounded_and_says_that_there_is_more() -> None:
     second = market.advance(WEDNESDAY + 2 * DAY)
     assert second[0][1].time_msc > market.now_msc - DAY
     assert first[-1][1].time_msc < second[0][1].time_msc
+
+
+def test_ticks_of_one_millisecond_are_never_parted() -> None:
+    """A cursor of stamps would lose the second half."""
+    sources = {
+        name: CoarseStamps(ModelledSource(partial(_busy_tile, name), name), MINUTE)
+        for name in ("EURUSD", "GBPUSD")
+    }
+    specs = {name: spec for name, spec in load_specs().items() if name in sources}
+    hours = {name: hours_of("crypto") for name in sources}
+    market = Market(specs, start_msc=WEDNESDAY - 1, sources=sources, hours=hours)
+    parts = [market.advance(WEDNESDAY + 9 * MINUTE)]
+    while market.behind:
+        parts.append(market.advance())
+    stamps = [{tick.time_msc for _, tick in part} for part in parts]
+    assert len(parts) > 1
+    assert all(not earlier & later for earlier, later in pairwise(stamps))
+    assert sum(map(len, parts)) == 10 * 2 * MAX_TICKS_A_MINUTE
+
+
+def _busy_tile(name: str) -> MinuteTile:
+    tile = MinuteTile(1, 5)
+    for slot in range(tile.size):
+        tile.put(slot, MinuteBar(100, 140, 60, 120, MAX_TICKS_A_MINUTE, len(name)))
+    return tile
+
+
+def test_an_earlier_time_does_not_call_off_what_is_still_to_be_told() -> None:
+    market = market_at()
+    market.advance(WEDNESDAY + DAY)
+    assert market.advance(WEDNESDAY)
+    assert market.behind
 
 
 def test_a_weekend_is_passed_in_bounded_steps_too() -> None:

@@ -89,6 +89,13 @@ def test_history_reaches_back_to_2020(still: Market, timeframe: Timeframe) -> No
     assert oldest.time == bar_start(timeframe, FIRST_MINUTE) * 60
 
 
+def test_the_first_week_holds_only_its_days_of_2020(still: Market) -> None:
+    """It opens on Sunday, 29 December 2019, but history begins on Wednesday."""
+    week = still.bars("USDJPY", Timeframe.W1, from_s=0)[0]
+    hours = still.bars("USDJPY", Timeframe.H1, from_s=0, to_s=week.time + 7 * 86_400 - 1)
+    assert week == joined(hours, day_s(2019, 12, 29))
+
+
 def test_dates_of_2020_work_as_in_the_documentation(still: Market) -> None:
     day = day_s(2020, 1, 10)
     bars = still.bars("USDJPY", Timeframe.M5, from_s=day, to_s=day + 86_400)
