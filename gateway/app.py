@@ -16,6 +16,7 @@ from typing import TypeVar
 import orjson
 
 from ea_bridge.commands import Command
+from ea_bridge.emulator.faults import Faults
 from ea_bridge.emulator.link import Link
 from ea_bridge.emulator.machine import build_terminal
 from ea_bridge.emulator.market import parse_ticks_option
@@ -242,6 +243,7 @@ async def run_emulator(options: EmulatorOptions, announce: Announce) -> None:
 
     Raises:
         TickFileError: a file of ticks is malformed.
+        UnknownFault: there is no fault of a name.
         MalformedToken: the token was mistyped.
 
     """
@@ -250,6 +252,9 @@ async def run_emulator(options: EmulatorOptions, announce: Announce) -> None:
         platform=options.platform,
         speed=options.speed,
         seed=options.seed,
+        netting=options.netting,
+        sessions=options.sessions,
+        faults=Faults.parse(options.faults),
         tick_files=[parse_ticks_option(str(path)) for path in options.ticks],
     )
     link = Link(

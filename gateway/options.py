@@ -52,6 +52,12 @@ class EmulatorOptions:
     """Files of ticks to replay; none replays the packaged ones."""
     speed: float = 1.0
     seed: int = 0
+    netting: bool = False
+    """One position a symbol, instead of one an order; MetaTrader 5 only."""
+    sessions: Literal["always", "real"] = "always"
+    """``real``: the market is closed at weekends, but for crypto."""
+    faults: tuple[str, ...] = ()
+    """What goes wrong, as ``name=count``: see :mod:`ea_bridge.emulator.faults`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

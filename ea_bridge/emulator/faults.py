@@ -6,6 +6,7 @@ test (or ``mt-gateway emulator --fault cut_after_ack=1``) gets exactly what it a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
 
@@ -37,7 +38,7 @@ class Faults:
     """Handshakes with a proof made from another token."""
 
     @classmethod
-    def parse(cls, words: list[str]) -> Faults:
+    def parse(cls, words: Iterable[str]) -> Faults:
         """Build from ``name=count`` words.
 
         Raises:

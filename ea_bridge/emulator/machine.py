@@ -61,6 +61,8 @@ def build_terminal(
         flat_out=flat_out,
         tick_files=tick_files,
     )
+    for name in market.selected:
+        market.tick(name)  # the first look at a symbol takes a moment: not while somebody waits
     clock = MarketClock(start_msc, time.monotonic(), 1.0 if flat_out else speed)
 
     def now_msc() -> int:

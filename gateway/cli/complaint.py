@@ -13,6 +13,7 @@ class Complaint(Exception):
 
 def known_failures() -> tuple[type[Exception], ...]:
     """Return the exceptions whose message is written for the person who runs the gateway."""
+    from ea_bridge.emulator.faults import UnknownFault
     from ea_bridge.emulator.market import TickFileError
     from ea_bridge.token import MalformedToken
     from gateway.config import ConfigError
@@ -20,4 +21,12 @@ def known_failures() -> tuple[type[Exception], ...]:
     from gateway.credentials.secrets import SecretsError
     from gateway.store import StoreError
 
-    return (ConfigError, IssuerError, MalformedToken, SecretsError, StoreError, TickFileError)
+    return (
+        ConfigError,
+        IssuerError,
+        MalformedToken,
+        SecretsError,
+        StoreError,
+        TickFileError,
+        UnknownFault,
+    )

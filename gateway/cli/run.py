@@ -111,6 +111,16 @@ def emulator(
     ] = None,
     speed: Speed = "1",
     seed: Seed = 0,
+    netting: Annotated[
+        bool, typer.Option("--netting", help="One position a symbol, instead of one an order.")
+    ] = False,
+    sessions: Annotated[
+        Literal["always", "real"], typer.Option(help="real: closed at weekends.")
+    ] = "always",
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=COUNT", help="What is to go wrong, how often; repeatable."),
+    ] = None,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
@@ -124,6 +134,9 @@ def emulator(
         ticks=tuple(ticks or ()),
         speed=parse_speed(speed),
         seed=seed,
+        netting=netting,
+        sessions=sessions,
+        faults=tuple(fault or ()),
     )
 
     async def main() -> None:

@@ -171,6 +171,27 @@ def test_serve_and_an_emulator(start: Start, run: Run, tmp_path: Path) -> None:
     assert daemon.end(signal.SIGTERM)[:2] == (0, "")
 
 
+def test_an_emulator_as_one_wants_it(start: Start, run: Run, tmp_path: Path) -> None:
+    """A netting account, faults that happen as often as asked; an unknown one is one line."""
+    home = tmp_path / "home"
+    config = tmp_path / "config.toml"
+    config.write_text("[api]\nport = 0\n[bridge]\nport = 0\n")
+    token = run("token", "create", "--name", "A", "--home", str(home)).out.strip()
+    serving = start("serve", "--json", "--home", str(home), "--config", str(config))
+    ready = json.loads(serving.line())
+    options = ("emulator", "--json", "--bridge", ready["bridge"], "--auth-token", token)
+    wrong = start(*options, "--fault", "rain=1")
+    assert "'rain=1': write NAME=COUNT with one of " in wrong.end(signal.SIGCONT)[2]
+    emulator = start(*options, "--netting", "--sessions", "real", "--fault", "lose_result=1")
+    emulator.line()
+    gateway = ("--url", ready["rpc"].removesuffix("/rpc"), "--auth-token", token)
+    account = json.loads(run("call", "get_account_info", *gateway).out)
+
+    assert account["margin_mode"] == "netting"
+    assert emulator.end(signal.SIGTERM) == (0, "", "")
+    assert serving.end(signal.SIGTERM)[:2] == (0, "")
+
+
 def test_a_broken_config_is_explained(run: Run, tmp_path: Path) -> None:
     """With the section and the setting, on one line each."""
     config = tmp_path / "config.toml"
