@@ -20,7 +20,7 @@ MAX_BARS = 100_000
 """MetaTrader's "max bars in chart": most bars of an answer, and how far positions reach back."""
 MAX_TICKS = 200_000
 """Most ticks of an answer: the oldest of what was asked for, or the last ones."""
-MAX_CACHED_MINUTES = 64
+MAX_CACHED_MINUTES = 8
 """So many minutes of ticks are kept a symbol; all others are made again from the source."""
 _HOUR = 60
 _QUOTE = int(TickFlag.BID | TickFlag.ASK)

@@ -1,0 +1,100 @@
+"""An hour's worth of ticks takes no more memory than twenty minutes' worth."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from commands import running
+from product import Json, WsClient, open_ws
+
+MINUTE_MS = 60_000
+GROWTH_PER_EVENT = 20
+"""Bytes. Whatever were kept of each event would be more."""
+PROC = Path("/proc")
+Record = Callable[[str, object], None]
+needs_proc = pytest.mark.skipif(not PROC.is_dir(), reason="memory is read from /proc")
+CHANNELS = ["tick.all:EURUSD", "bar.M1:EURUSD", "book:EURUSD", "account", "pnl", "positions"]
+
+
+class Hour:
+    """Counts what a listener hears, and knows how much market time has passed."""
+
+    def __init__(self, client: WsClient) -> None:
+        self.events = 0
+        self._begun_ms = 0
+        self._now_ms = 0
+        self._waiting: list[tuple[int, asyncio.Event]] = []
+        client.on_event = self._count
+
+    async def minute(self, number: int) -> None:
+        """Wait until so many minutes have passed in the market."""
+        reached = asyncio.Event()
+        self._waiting.append((number * MINUTE_MS, reached))
+        await reached.wait()
+
+    def _count(self, event: Json) -> None:
+        self.events += 1
+        if event["channel"] != "tick.all:EURUSD":
+            return
+        self._now_ms = event["data"]["time"]
+        self._begun_ms = self._begun_ms or self._now_ms
+        for after_ms, reached in self._waiting:
+            if self._now_ms - self._begun_ms >= after_ms:
+                reached.set()
+
+
+async def listen(client: WsClient) -> Hour:
+    """Subscribe to everything: the ticks of all symbols, and all that is told of the account."""
+    hour = Hour(client)
+    symbols = await client.call("get_symbols")
+    await client.call("place_order", symbol="EURUSD", side="buy", volume=0.01)
+    ticks = [f"tick:{symbol}" for symbol in symbols]
+    result = await client.call("subscribe", channels=[*CHANNELS, *ticks])
+    assert result["failed"] == []
+    return hour
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory that a process has."""
+    pages = int((PROC / str(pid) / "statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+async def grown(tmp_path: Path, speed: str) -> tuple[int, int]:
+    """Run an hour of the market; return by how much the daemon and its emulator have grown since
+    the twentieth minute, and how many events there were meanwhile."""
+    home = str(tmp_path / "home")
+    options = ("--port", "0", "--bridge-port", "0", "--home", home, "--speed", speed)
+    with running(tmp_path / "log.txt", "demo", *options) as demo:
+        client = await open_ws(demo.ready["ws"], demo.ready["auth_token"])
+        hour = await listen(client)
+        await hour.minute(20)
+        before, early = resident(demo.process.pid), hour.events
+        await hour.minute(60)
+        growth = resident(demo.process.pid) - before
+        await client.close()
+    assert "Traceback" not in demo.log.read_text()
+    return growth, hour.events - early
+
+
+@needs_proc
+async def test_an_hour_of_ticks(tmp_path: Path, record_testsuite_property: Record) -> None:
+    """Between the twentieth and the sixtieth minute nothing grows: not in the gateway, not in the
+    emulator, with a listener that hears every tick of every symbol."""
+    growth, events = await grown(tmp_path, "400")
+    record_testsuite_property("growth of memory in an hour of ticks", f"{growth} bytes")
+    assert events > 20_000
+    assert growth < GROWTH_PER_EVENT * events, f"{growth} bytes in {events} events"
+
+
+@pytest.mark.long
+@pytest.mark.timeout(4000)
+@needs_proc
+async def test_an_hour_of_ticks_in_an_hour(tmp_path: Path) -> None:
+    """The same in real time."""
+    growth, events = await grown(tmp_path, "1")
+    assert growth < GROWTH_PER_EVENT * events, f"{growth} bytes in {events} events"
