@@ -15,8 +15,8 @@ async def main() -> None:
         market = await client.get_symbol_info("EURUSD")
         distance = 500 * market["point"]
 
-        # Your name for this order, made once and before the first try. Keep it where a restart
-        # of your program finds it: it is how you ask for the order when an answer got lost.
+        # Your name for this order, made once and before the first try: answers and errors name
+        # it, so that you know which order they speak of.
         client_order_id = new_client_order_id()
         try:
             receipt = await client.place_order(
