@@ -192,9 +192,11 @@ class EmulatedTerminal:
         watch = self._watches.of(params.symbol, self._market.symbols()[params.symbol].digits)
         if params.book and "book" not in self.desk.caps:
             raise Failed(NOT_SUPPORTED, "MetaTrader 4 has no order book")
-        watch.timeframes = _timeframes(params.bars, self.platform)
+        followed, watch.timeframes = watch.timeframes, _timeframes(params.bars, self.platform)
         for timeframe in watch.timeframes:
-            self._builders[watch.symbol, timeframe] = self._market.builder(watch.symbol, timeframe)
+            if timeframe not in followed:
+                builder = self._market.builder(watch.symbol, timeframe)
+                self._builders[watch.symbol, timeframe] = builder
         if params.ticks and (params.last_msc or not watch.ticks):
             watch.last_msc = params.last_msc or tick.time_msc + 1
             watch.n_same_msc = params.n_same_msc

@@ -19,17 +19,24 @@ class BarBuilder:
         digits: of the symbol.
         start: minute at which the forming bar opened; ignored without ``span``.
         span: what has happened in it.
+        until_msc: up to when; ticks that old are part of ``span`` already.
 
     """
 
     def __init__(
-        self, timeframe: Timeframe, digits: int, start: int = 0, span: Span | None = None
+        self,
+        timeframe: Timeframe,
+        digits: int,
+        start: int = 0,
+        span: Span | None = None,
+        until_msc: int = 0,
     ) -> None:
         self.timeframe = timeframe
         self._scale = 10**digits
         self._start = start
         self._end = 0 if span is None else bar_end(timeframe, start)
         self._span = span
+        self._until_msc = until_msc
 
     @property
     def forming(self) -> Bar | None:
@@ -40,6 +47,8 @@ class BarBuilder:
 
     def add(self, tick: Tick) -> Bar | None:
         """Take a tick; return the bar that it closed, if it did."""
+        if tick.time_msc <= self._until_msc:
+            return None
         minute = tick.time_msc // 60_000
         new = span_of((tick,), self._scale)
         if new is None or (self._span is not None and minute < self._end):

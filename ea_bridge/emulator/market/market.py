@@ -265,7 +265,9 @@ class Market:
         return history.bars(timeframe, self.now_msc, start, count, from_s, to_s)
 
     def builder(self, name: str, timeframe: Timeframe) -> BarBuilder:
-        """Return what follows the forming bar: feed it every tick from :meth:`advance` on.
+        """Return what follows the forming bar: feed it every tick from :meth:`advance`.
+
+        It has counted what has happened by now: older ticks may be fed to it as well.
 
         Raises:
             UnknownSymbol: there is no such symbol.
@@ -274,7 +276,7 @@ class Market:
         history = self._history(name)
         start = bar_start(timeframe, self.now_msc // 60_000)
         span = history.span(start, bar_end(timeframe, start), self.now_msc)
-        return BarBuilder(timeframe, self._specs[name].digits, start, span)
+        return BarBuilder(timeframe, self._specs[name].digits, start, span, self.now_msc)
 
     def _history(self, name: str) -> History:
         if name not in self._histories:

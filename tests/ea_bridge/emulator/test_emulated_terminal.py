@@ -247,6 +247,43 @@ def test_bars_follow_the_ticks(bench: Bench):
     assert closed == bench.market.bars(EURUSD, Timeframe.M1, from_s=first, to_s=last)
 
 
+def closed_minutes(messages: list[m.Message]) -> list[Bar]:
+    """The bars of a minute that closed."""
+    return [
+        one.d
+        for one in messages
+        if isinstance(one, m.BarEvent) and one.closed and one.timeframe == Timeframe.M1
+    ]
+
+
+def test_a_bar_counts_each_tick_once(bench: Bench):
+    """A watch comes between two pulses: what a command has moved the market on by already is in
+    the bar that it begins with."""
+    bench.terminal.link_ready(ack=0)
+    bench.pulse()
+    bench.now_msc += 30_000
+    watch(bench, bars=f"{int(Timeframe.M1)}")
+    closed = closed_minutes(bench.pulse(60))
+
+    [bar] = bench.market.bars(EURUSD, Timeframe.M1, from_s=closed[0].time, to_s=closed[0].time)
+    assert closed == [bar]
+
+
+def test_a_further_watch_loses_no_bar(bench: Bench):
+    """A bar that ends while more is asked for of its symbol is told like any other."""
+    bench.terminal.link_ready(ack=0)
+    watch(bench, bars=f"{int(Timeframe.M1)}")
+    closed = closed_minutes(bench.pulse(1))
+    for _ in range(5):
+        bench.now_msc += 60_000
+        watch(bench, bars=f"{int(Timeframe.M1)},{int(Timeframe.M5)}")
+        closed += closed_minutes(bench.pulse())
+
+    first, last = closed[0].time, closed[-1].time
+    assert len(closed) >= 4
+    assert closed == bench.market.bars(EURUSD, Timeframe.M1, from_s=first, to_s=last)
+
+
 def test_the_book_comes_with_the_prices(bench: Bench):
     """Whole, with the present best prices."""
     bench.terminal.link_ready(ack=0)
