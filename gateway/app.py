@@ -50,6 +50,7 @@ from gateway.methods import (
 from gateway.options import Announce, DemoOptions, EmulatorOptions, Ready, ServeOptions
 from gateway.streams.service import Streams
 from gateway.trading.guard import GuardedTerminal
+from gateway.trading.turns import Turns
 from gateway.web.server import WebServer
 
 DEMO_TERMINAL = "demo"
@@ -95,6 +96,7 @@ class Gateway:
         self._config = config
         self._device = device_id(home)
         self._clocks: dict[str, BrokerClock] = {}
+        self._turns: dict[str, Turns] = {}
         self.registry = TerminalRegistry(wall_ms)
         self.gate = Gate(home.book(), self._device)
 
@@ -195,6 +197,7 @@ class Gateway:
             session=lambda: self.registry.get(name),
             facts=lambda: self.registry.facts(name),
             clock=self._clock(name),
+            turns=self._turns.setdefault(name, Turns()),
             still_allowed=still_allowed,
         )
 

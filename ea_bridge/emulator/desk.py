@@ -10,10 +10,11 @@ from msgspec.structs import replace
 
 from ea_bridge import commands, model
 from ea_bridge.commands import COMMANDS
-from ea_bridge.model import MT4_TIMEFRAMES, Timeframe
+from ea_bridge.model import MT4_TIMEFRAMES, Timeframe, TradeAction, TradeRetcode
 from ea_bridge.model.struct import Struct
 
-from .broker import Broker
+from .broker import COMMENTS, Broker
+from .broker.money import exact
 from .market import Market
 
 MAX_ROWS = 100_000
@@ -73,7 +74,7 @@ class Desk:
             commands.HISTORY_DEALS_GET.op: lambda p: broker.history_deals(
                 p.from_s, p.to_s, p.ticket, p.position
             ),
-            commands.ORDER_SEND.op: lambda p: broker.send(p, now_msc()),
+            commands.ORDER_SEND.op: self.send,
             commands.ORDER_CHECK.op: lambda p: broker.check(p, now_msc()),
             commands.ORDER_CALC_MARGIN.op: self.margin,
             commands.ORDER_CALC_PROFIT.op: self.profit,
@@ -172,6 +173,29 @@ class Desk:
             else one
             for one in orders
         ]
+
+    # --- trades ----------------------------------------------------------------------------
+
+    def send(self, request: model.TradeRequest) -> model.TradeResult:
+        """``OrderSend``, unless it would open a position where it was to close one."""
+        retcode = self._closes_nothing(request)
+        if retcode is not None:
+            return model.TradeResult(retcode=retcode, comment=COMMENTS[retcode])
+        return self.broker.send(request, self._now_msc())
+
+    def _closes_nothing(self, request: model.TradeRequest) -> TradeRetcode | None:
+        """See :class:`~ea_bridge.model.TradeRequest`. Deals on their way count as done."""
+        if self.broker.terms.hedging or request.action != TradeAction.DEAL or not request.position:
+            return None
+        found = self.broker.positions(request.symbol, request.position)
+        if not found:
+            return TradeRetcode.POSITION_CLOSED
+        if request.type == found[0].type:
+            return TradeRetcode.INVALID
+        waiting = [one for one in self.broker.orders(request.symbol) if one.type == request.type]
+        volume = sum(exact(one.volume_current) for one in waiting) + exact(request.volume)
+        too_much = volume > exact(found[0].volume)
+        return TradeRetcode.INVALID_CLOSE_VOLUME if too_much else None
 
     # --- symbols and prices ----------------------------------------------------------------
 

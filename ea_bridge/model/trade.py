@@ -14,6 +14,11 @@ class TradeRequest(Struct, frozen=True, kw_only=True):
 
     ``action`` is a :class:`~.enums.TradeAction`; ``deviation`` in points; ``order`` names the
     pending order to change, ``position`` the position to close or to change.
+
+    A deal that names a position closes it and never opens one. Hedging servers see to that;
+    netting servers take the deal for what it is, and may have closed the position a moment
+    before. So there the EA compares it with the position right before ``OrderSend`` and answers
+    10036 if it is gone, 10013 if the deal would enlarge it, 10038 if there is less to close.
     """
 
     action: int

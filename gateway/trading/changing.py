@@ -61,8 +61,10 @@ async def modify(
     """
     with handling.before_sending():
         check_change(change)
-        trade = await _trade(terminal, ticket, change, handling, target)
-    return await carry_out(terminal, trade, [])
+    async with terminal.turns.of(handling, ticket):
+        with handling.before_sending():
+            trade = await _trade(terminal, ticket, change, handling, target)
+        return await carry_out(terminal, trade, [])
 
 
 def check_change(change: Change) -> None:
@@ -185,9 +187,10 @@ async def cancel(
         OrderNotFound: there is no such pending order (any more).
 
     """
-    with handling.before_sending():
-        trade = await _removal(terminal, ticket, handling)
-    return await carry_out(terminal, trade, [])
+    async with terminal.turns.of(handling, ticket):
+        with handling.before_sending():
+            trade = await _removal(terminal, ticket, handling)
+        return await carry_out(terminal, trade, [])
 
 
 async def _removal(terminal: GuardedTerminal, ticket: int, handling: Handling) -> Trade:

@@ -40,18 +40,19 @@ class Exit:
 async def close(terminal: GuardedTerminal, exit_: Exit, handling: Handling) -> shapes.OrderReceipt:
     """Close a position, or part of it, at market.
 
-    On a hedging account the deal names the position, so that it cannot open another. On a
-    netting account it is an opposite deal of at most the volume that was open a moment before.
+    The deal names the position, so that it cannot open another: see
+    :class:`~ea_bridge.model.TradeRequest` for who sees to that on a netting account.
 
     Raises:
         PositionNotFound: there is no such position (any more).
         InvalidVolume: more than is open, or off the grid.
 
     """
-    with handling.before_sending():
-        wish = await _exit_wish(terminal, exit_)
-        trade, fillings = await prepare(terminal, wish, handling)
-    return await carry_out(terminal, trade, fillings)
+    async with terminal.turns.of(handling, exit_.ticket):
+        with handling.before_sending():
+            wish = await _exit_wish(terminal, exit_)
+            trade, fillings = await prepare(terminal, wish, handling)
+        return await carry_out(terminal, trade, fillings)
 
 
 async def _exit_wish(terminal: GuardedTerminal, exit_: Exit) -> Wish:
@@ -80,9 +81,10 @@ async def close_by(
         MethodNotSupported: a netting account has no opposite positions.
 
     """
-    with handling.before_sending():
-        trade = await _against(terminal, ticket, by, handling, comment)
-    return await carry_out(terminal, trade, [])
+    async with terminal.turns.of(handling, ticket, by):
+        with handling.before_sending():
+            trade = await _against(terminal, ticket, by, handling, comment)
+        return await carry_out(terminal, trade, [])
 
 
 async def _against(

@@ -46,5 +46,9 @@ class Deadline:
         """
         left = self.at_ms - self.now_ms()
         if left <= 0:
-            raise DeadlineExceeded(outcome="not_sent", late_ms=-left)
+            raise self.exceeded()
         return left
+
+    def exceeded(self) -> DeadlineExceeded:
+        """Return the error that says how late it is."""
+        return DeadlineExceeded(outcome="not_sent", late_ms=max(0, self.now_ms() - self.at_ms))

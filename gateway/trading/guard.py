@@ -44,6 +44,7 @@ from .deadline import Deadline
 from .handling import blame
 from .refusals import explain, failure, nearest_symbols
 from .retcodes import BUSY_RETRY_MS, CHECK_AFTER_MS, Evidence, refusal
+from .turns import Turns
 
 SYMBOL_NOT_SELECTED = 4302
 UNKNOWN_SYMBOL = 4301
@@ -69,6 +70,7 @@ class GuardedTerminal:
         session: look up the live session; ``None`` while the terminal is offline.
         facts: what the registry knows of the terminal; ``None`` if it was never here.
         clock: the broker's.
+        turns: shared by all who change what is open there.
         still_allowed: raise what the caller shall see if its rights have ended; called before a
             trade is prepared and right before its bytes are written.
         now_ms: UTC milliseconds.
@@ -82,11 +84,13 @@ class GuardedTerminal:
         session: Callable[[], TerminalSession | None],
         facts: Callable[[], Facts | None],
         clock: BrokerClock,
+        turns: Turns,
         still_allowed: Callable[[], None],
         now_ms: Callable[[], int] = wall_ms,
     ) -> None:
         self.name = name
         self.clock = clock
+        self.turns = turns
         self._session = session
         self._facts = facts
         self._still_allowed = still_allowed

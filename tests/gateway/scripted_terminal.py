@@ -40,6 +40,7 @@ from gateway.methods import (
     terminal,
 )
 from gateway.trading.guard import GuardedTerminal
+from gateway.trading.turns import Turns
 
 CATALOGUE = Catalogue(
     account,
@@ -154,6 +155,7 @@ class Scene:
         self.known = True
         self.now_ms = NOW_MS
         self.clock = BrokerClock()
+        self.turns = Turns()
         for second in range(4):
             at_s = NOW_MS // 1000 - 4 + second
             self.clock.observe(at_s + OFFSET_MS // 1000, at_s)
@@ -164,6 +166,7 @@ class Scene:
             session=lambda: self.session,  # type: ignore[arg-type, return-value]  # quacks like one
             facts=self.facts,
             clock=self.clock,
+            turns=self.turns,
             still_allowed=self._still_allowed,
             now_ms=lambda: self.now_ms,
         )

@@ -1,0 +1,88 @@
+"""One change of a position or an order after the other."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from gateway.errors import DeadlineExceeded
+from gateway.trading.deadline import Deadline
+from gateway.trading.handling import Handling
+from gateway.trading.turns import Turns
+
+
+def handling(ttl_ms: int = 60_000) -> Handling:
+    """Of a trade that is worth sending for so long."""
+    clock = asyncio.get_running_loop()
+    deadline = Deadline.of(lambda: round(clock.time() * 1000), ttl_ms, None)
+    return Handling(client_order_id="turn-1", deadline=deadline)
+
+
+async def test_the_second_waits_for_the_first() -> None:
+    """Whoever wants the same ticket comes in when the first has left; others need not wait."""
+    turns, log, may_leave = Turns(), list[str](), asyncio.Event()
+
+    async def change(name: str, *tickets: int) -> None:
+        async with turns.of(handling(), *tickets):
+            log.append(f"{name} in")
+            if name == "first":
+                await may_leave.wait()
+            log.append(f"{name} out")
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(change("first", 7))
+        other = tasks.create_task(change("other", 8))
+        tasks.create_task(change("second", 8, 7))
+        await other
+        assert log == ["first in", "other in", "other out"]
+        may_leave.set()
+    assert log[3:] == ["first out", "second in", "second out"]
+    assert len(turns) == 0
+
+
+async def test_two_tickets_in_any_order() -> None:
+    """Closing a by b while another closes b by a blocks nobody, nor does a ticket given twice."""
+    turns = Turns()
+
+    async def change(*tickets: int) -> None:
+        for _ in range(20):
+            async with turns.of(handling(), *tickets):
+                await asyncio.sleep(0)
+
+    async with asyncio.timeout(10):
+        await asyncio.gather(change(1, 2), change(2, 1), change(1, 1))
+    assert len(turns) == 0
+
+
+async def test_a_turn_that_comes_too_late() -> None:
+    """Then nothing was sent, and the place in the queue is given up."""
+    turns = Turns()
+    async with turns.of(handling(), 7):
+        with pytest.raises(DeadlineExceeded) as caught:
+            async with turns.of(handling(ttl_ms=1), 7):
+                pytest.fail("it is somebody else's turn")
+        assert caught.value.data["outcome"] == "not_sent"
+        assert caught.value.data["client_order_id"] == "turn-1"
+        assert len(turns) == 1
+    assert len(turns) == 0
+
+
+async def test_who_fails_or_leaves_keeps_nobody_waiting() -> None:
+    """An error or a cancelled caller ends a turn as success does."""
+    turns = Turns()
+    with pytest.raises(RuntimeError):
+        async with turns.of(handling(), 7):
+            raise RuntimeError
+    async with turns.of(handling(), 7):
+        waiting = asyncio.create_task(_pass_through(turns))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+    await _pass_through(turns)
+    assert len(turns) == 0
+
+
+async def _pass_through(turns: Turns) -> None:
+    async with turns.of(handling(), 7):
+        pass
