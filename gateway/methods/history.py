@@ -50,6 +50,25 @@ _GATHER = 16
 
 
 @dataclass(frozen=True, slots=True)
+class _Span:
+    """Both ends are included; milliseconds on the broker's clock."""
+
+    first_ms: int
+    last_ms: int
+
+    def __contains__(self, at_ms: int) -> bool:
+        return self.first_ms <= at_ms <= self.last_ms
+
+    @property
+    def params(self) -> HistoryParams:
+        """The whole seconds around it: terminals look no finer."""
+        return HistoryParams(from_s=self.first_ms // 1000, to_s=-(-self.last_ms // 1000))
+
+
+_EVER = _Span(0, 2**62)
+
+
+@dataclass(frozen=True, slots=True)
 class _Item:
     """Something that happened, by its time on the broker's clock."""
 
@@ -104,13 +123,15 @@ async def get_history_orders(
     terminal = call.terminal
     if kind in ("deals", "orders_deals") and not terminal.can("deals"):
         raise terminal.not_supported("deals")
-    chosen = _chosen(call, from_, to, ticket, position)
+    chosen, span = _chosen(call, from_, to, ticket, position)
     start = Cursor(0)
     if cursor is not None:
         start = read_cursor(cursor, 0, 2**53)
-    items = await _items(terminal, kind, chosen)
-    if symbol is not None:
-        items = [item for item in items if item.symbol == symbol]
+    items = [
+        item
+        for item in await _items(terminal, kind, chosen)
+        if item.at_ms in span and symbol in (None, item.symbol)
+    ]
     items.sort(key=lambda item: (item.at_ms, item.list, item.ticket))
     page, following = _page(items, start, limit)
     lists: dict[str, list[Any]] = defaultdict(list)
@@ -128,21 +149,20 @@ async def get_history_orders(
 
 def _chosen(
     call: Call, from_: int | None, to: int | None, ticket: int | None, position: int | None
-) -> HistoryParams:
+) -> tuple[HistoryParams, _Span]:
     if ticket is not None and position is not None:
         raise InvalidParams(errors=[{"field": "position", "reason": "not beside ticket"}])
     if ticket is not None or position is not None:
         if from_ is not None or to is not None:
             reason = "not beside ticket or position"
             raise InvalidParams(errors=[{"field": "from", "reason": reason}])
-        return HistoryParams(ticket=ticket, position=position)
+        return HistoryParams(ticket=ticket, position=position), _EVER
     now_ms = call.daemon.now_ms()
     last = now_ms + SLACK_MS if to is None else to
     first = min(now_ms, last) - DEFAULT_SPAN_MS if from_ is None else from_
     clock = call.terminal.clock
-    return HistoryParams(
-        from_s=-(-clock.to_broker_ms(first) // 1000), to_s=clock.to_broker_ms(last) // 1000
-    )
+    span = _Span(clock.to_broker_ms(first), clock.to_broker_ms(last))
+    return span.params, span
 
 
 def _page(items: list[_Item], start: Cursor, limit: int) -> tuple[list[_Item], str | None]:
@@ -207,7 +227,9 @@ async def _patiently(
 async def _positions(
     terminal: GuardedTerminal, chosen: HistoryParams
 ) -> list[shapes.HistoryPosition]:
-    """Return the positions that were closed in a span of time, or the one asked for."""
+    """Return the positions that something was closed of in a span of time, or the one asked for:
+    all of their rounds.
+    """
     clock = terminal.clock
     if not terminal.can("deals"):
         orders = await _patiently(terminal, commands.HISTORY_ORDERS_GET, chosen)
@@ -221,7 +243,7 @@ async def _positions(
         history_position(one, clock)
         for of_one in complete.values()
         for one in rounds(sorted(of_one, key=lambda deal: (_happened(deal), deal.ticket)))
-        if one.is_over and one.last is not None and _within(one.last, chosen)
+        if one.is_over
     ]
 
 
@@ -246,12 +268,6 @@ def _by_position(deals: Iterable[Deal]) -> dict[int, list[Deal]]:
         if deal.position_id:
             found[deal.position_id].append(deal)
     return found
-
-
-def _within(deal: Deal, chosen: HistoryParams) -> bool:
-    if chosen.from_s is None or chosen.to_s is None:
-        return True
-    return chosen.from_s <= _happened(deal) // 1000 <= chosen.to_s
 
 
 def _ended(order: Order) -> int:

@@ -36,8 +36,8 @@ class Round:
 
     @property
     def is_over(self) -> bool:
-        """All that was opened is closed."""
-        return self.last is not None and self.opened == self.closed
+        """All that was opened is closed. Never, where the terminal no longer knows the opening."""
+        return self.opened > 0 and self.opened == self.closed
 
     def enter(self, deal: Deal, volume: Decimal) -> None:
         """Count volume that was opened."""

@@ -83,13 +83,47 @@ async def test_each_kind_fills_its_lists(scene: Scene) -> None:
 
 
 async def test_times_go_out_on_the_brokers_clock_and_come_back_as_utc(scene: Scene) -> None:
-    """Both ends are included, to the second."""
+    """Both ends are included."""
     serve_history(scene, [], [deal(1, 0, 0, 0)])
     told = await scene.ask("get_history_orders", kind="deals", from_=NOW_MS, to=NOW_MS)
     assert told["deals"][0]["time"] == NOW_MS
     assert told["deals"][0]["broker_time"] == NOW_MS + OFFSET_MS
     (params,) = scene.script.asked_for("history_deals_get")
     assert (params.from_s, params.to_s) == (BROKER_NOW_S, BROKER_NOW_S)
+
+
+async def test_a_span_is_kept_to_the_millisecond(scene: Scene) -> None:
+    """Who asks from just after the last deal on misses none of the same second, and gets no other:
+    terminals look at whole seconds alone.
+    """
+    deals = [deal(n, -ms / 60_000, 0, 0) for n, ms in ((1, 200), (2, 201), (3, 700), (4, 1000))]
+    serve_history(scene, [], deals)
+    told = await scene.ask("get_history_orders", kind="deals", from_=NOW_MS + 201, to=NOW_MS + 700)
+    assert [one["ticket"] for one in told["deals"]] == [2, 3]
+
+
+async def test_positions_of_a_span_to_the_millisecond(scene: Scene) -> None:
+    """They count by the time at which the last of them was closed."""
+    serve_history(scene, [], [deal(1, 60, 0, 0), deal(2, -500 / 60_000, 1, 1)])
+    spans = [(NOW_MS + 499, NOW_MS + 500), (NOW_MS, NOW_MS + 499), (NOW_MS + 501, NOW_MS + 900)]
+    found = [
+        len((await scene.ask("get_history_orders", kind="positions", from_=a, to=b))["positions"])
+        for a, b in spans
+    ]
+    assert found == [1, 0, 0]
+
+
+async def test_a_past_that_is_cut_off(scene: Scene) -> None:
+    """A terminal that no longer knows how a position began does not spoil the others."""
+    deals = [
+        deal(2, 40, 2, 1, volume=0.3),
+        deal(3, 30, 1, 0, volume=0.1),
+        deal(4, 20, 0, 0, position_id=51),
+        deal(5, 10, 1, 1, position_id=51),
+    ]
+    serve_history(scene, [], deals)
+    told = await scene.ask("get_history_orders", kind="positions")
+    assert 51 in [one["position_id"] for one in told["positions"]]
 
 
 async def test_thirty_days_up_to_now_by_default(scene: Scene) -> None:
