@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ea_bridge.model import SymbolInfo, TradeRequest, TradeResult, TradeRetcode
+from ea_bridge.model import SymbolInfo, TradeAction, TradeRequest, TradeResult, TradeRetcode
 from gateway.errors import (
     AutotradingDisabled,
     BrokerDisconnected,
@@ -23,6 +23,7 @@ from gateway.errors import (
     InvalidVolume,
     MarketClosed,
     OrderLimit,
+    OrderNotFound,
     OrderRejected,
     OrderUnresolved,
     PositionNotFound,
@@ -172,6 +173,9 @@ RULINGS: dict[int, Ruling] = {
     TradeRetcode.CLOSE_ONLY: Ruling(TradeDisabled, "", _fixed(mode="close_only")),
 }
 _OTHERWISE = Ruling(OrderRejected)
+_GONE = Ruling(OrderNotFound, "", lambda evidence: {"ticket": evidence.request.order})
+"""A pending order that was filled or removed a moment before; 10035 otherwise is about types."""
+_OF_AN_ORDER = frozenset({TradeAction.MODIFY, TradeAction.REMOVE})
 
 
 def ruling(retcode: int) -> Ruling:
@@ -182,6 +186,8 @@ def ruling(retcode: int) -> Ruling:
 def refusal(retcode: int, evidence: Evidence) -> GatewayError:
     """Return the error that a caller sees for a refusal."""
     rule = ruling(retcode)
+    if retcode == TradeRetcode.INVALID_ORDER and evidence.request.action in _OF_AN_ORDER:
+        rule = _GONE
     data = {
         "outcome": "rejected",
         "retcode": retcode,

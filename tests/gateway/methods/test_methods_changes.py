@@ -87,6 +87,16 @@ async def test_modify_or_cancel_nothing(scene: Scene) -> None:
     assert refused.value.data["outcome"] == "not_sent"
 
 
+async def test_filled_or_removed_a_moment_before(scene: Scene) -> None:
+    """10035 for an order that is not there any more: the order was not found, and so says 2009."""
+    scene.script.answers["order_send"] = TradeResult(retcode=10035)
+    for method, more in (("cancel_order", {}), ("modify_order", {"sl": 1.07})):
+        with pytest.raises(errors.OrderNotFound) as caught:
+            await scene.ask(method, ticket=ORDER.ticket, **more)
+        assert caught.value.data["outcome"] == "rejected"
+        assert caught.value.data["ticket"] == ORDER.ticket
+
+
 async def test_close_all_of_a_position(scene: Scene) -> None:
     """An opposite deal that names the position, with its magic and all of its volume."""
     receipt = await scene.ask("close_position", ticket=POSITION.ticket)
