@@ -35,7 +35,7 @@ from ea_bridge.protocol.messages import (
 )
 
 from .broker import Broker
-from .desk import INVALID_PARAMETER, MAX_ROWS, NOT_SUPPORTED, Desk, Failed
+from .desk import INVALID_PARAMETER, MAX_ROWS, NO_BOOK, NOT_SUPPORTED, Desk, Failed
 from .faults import Faults
 from .market import BarBuilder, Market
 from .pump import TickRow, Watch, Watches
@@ -189,9 +189,12 @@ class EmulatedTerminal:
 
     def _watch(self, params: commands.WatchParams) -> commands.Watched:
         tick = self.desk.tick(commands.SymbolParams(symbol=params.symbol))
-        watch = self._watches.of(params.symbol, self._market.symbols()[params.symbol].digits)
+        spec = self._market.symbols()[params.symbol]
+        watch = self._watches.of(params.symbol, spec.digits)
         if params.book and "book" not in self.desk.caps:
             raise Failed(NOT_SUPPORTED, "MetaTrader 4 has no order book")
+        if params.book and not spec.ticks_bookdepth:
+            raise Failed(NO_BOOK, f"no depth of market for {params.symbol}")
         followed, watch.timeframes = watch.timeframes, _timeframes(params.bars, self.platform)
         for timeframe in watch.timeframes:
             if timeframe not in followed:

@@ -295,6 +295,15 @@ def test_the_book_comes_with_the_prices(bench: Bench):
     assert {entry.price for entry in books[-1].d} >= {tick.bid, tick.ask}
 
 
+def test_a_book_that_is_not_there(bench: Bench):
+    """Refused when it is asked for, and nothing of that watch is carried out."""
+    bench.terminal.link_ready(ack=0)
+    [refused] = bench.ask(commands.WATCH, symbol="GBPUSD", ticks=True, book=True)
+
+    assert (refused.ok, refused.err) == (False, 4901)
+    assert [one for one in bench.pulse(60) if isinstance(one, (m.Book, m.Ticks))] == []
+
+
 def test_account_and_floating_profit_follow_the_prices(bench: Bench):
     """Told when they change, not with every tick."""
     bench.terminal.link_ready(ack=0)
