@@ -136,19 +136,20 @@ class Method:
         try:
             arguments = dict(self.params.model_validate(given))
         except ValidationError as exc:
-            raise InvalidParams(errors=_field_errors(exc, given)) from None
+            raise InvalidParams(errors=_field_errors(exc, given, self.param_names)) from None
         if self.of_terminal:
             wanted = arguments.pop("terminal")
             if wanted not in (None, call.caller.terminal):
                 raise TerminalNotFound(terminal=wanted, terminals=[call.caller.terminal])
         return arguments
 
+    @property
+    def param_names(self) -> list[str]:
+        """What a caller may give, in the order of the signature."""
+        return [field.alias or name for name, field in self.params.model_fields.items()]
+
     def _by_name(self, params: list[Any]) -> dict[str, Any]:
-        names = [
-            field.alias or name
-            for name, field in self.params.model_fields.items()
-            if name != "terminal"
-        ]
+        names = [name for name in self.param_names if name != "terminal"]
         if len(params) > len(names):
             raise InvalidParams(
                 f"{self.name} takes at most {len(names)} params",
@@ -218,9 +219,19 @@ def result_adapter(method: Method) -> TypeAdapter[Any]:
     return TypeAdapter(method.result)
 
 
-def _field_errors(exc: ValidationError, given: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _field_errors(
+    exc: ValidationError, given: Mapping[str, Any], known: list[str]
+) -> list[dict[str, Any]]:
     found = exc.errors(include_url=False, include_context=False, include_input=False)
-    named = ((_path(error["loc"], given, error["type"]), error["msg"]) for error in found)
+    named = (
+        (
+            _path(error["loc"], given, error["type"]),
+            f"no such param; there are {', '.join(known) or 'none'}"
+            if error["type"] == "extra_forbidden" and len(error["loc"]) == 1
+            else error["msg"],
+        )
+        for error in found
+    )
     return [{"field": field, "reason": reason} for field, reason in dict.fromkeys(named)]
 
 

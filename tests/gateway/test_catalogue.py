@@ -73,11 +73,12 @@ def test_whoever_trades_needs_the_scope_and_says_its_errors(method: Method) -> N
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda one: one.name)
 async def test_unknown_params_are_refused(method: Method, scene: Scene) -> None:
-    """A typing error in a name is told, with the name."""
+    """A typing error in a name is told, with the name, and with those that there are."""
     with pytest.raises(InvalidParams) as refused:
         await method.answer(scene.call(), {"vollume": 1})
-    fields = [error["field"] for error in refused.value.data["errors"]]
-    assert "vollume" in fields
+    reasons = {error["field"]: error["reason"] for error in refused.value.data["errors"]}
+    assert reasons["vollume"].startswith("no such param; there are ")
+    assert all(name in reasons["vollume"] for name in method.param_names)
     assert scene.script.asked == []
 
 
