@@ -107,7 +107,10 @@ _Filling = Annotated[
 ]
 _Lifetime = Annotated[
     Lifetime | None,
-    Field(description="How long a pending order lives; `gtc`, or until `expiration`, if absent."),
+    Field(
+        description="How long a pending order lives; `gtc`, or until `expiration`, if absent. "
+        "MetaTrader 4 has `gtc` and `specified` alone."
+    ),
 ]
 _Expiration = Annotated[
     Time | None, Field(description="With `type_time` specified or specified_day, or alone.")
@@ -210,7 +213,15 @@ async def place_order(
 @method(
     scope=Scope.TRADE,
     mutates=True,
-    raises=(*EVERY_TRADE, OrderNotFound, InvalidPrice, InvalidStops, Frozen, UnsupportedFilling),
+    raises=(
+        *EVERY_TRADE,
+        OrderNotFound,
+        InvalidPrice,
+        InvalidStops,
+        Frozen,
+        UnsupportedFilling,
+        MethodNotSupported,
+    ),
 )
 async def modify_order(
     call: Call,

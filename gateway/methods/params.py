@@ -304,7 +304,14 @@ Comment = Annotated[
         "both fit MetaTrader's 31. Brokers may overwrite it.",
     ),
 ]
-Magic = Annotated[int, Field(ge=0, lt=2**63, description="The mark of your program; 0 for none.")]
+Magic = Annotated[
+    int,
+    Field(
+        ge=0,
+        lt=2**63,
+        description="The mark of your program; 0 for none. At most 2147483647 on MetaTrader 4.",
+    ),
+]
 Points = Annotated[int, Field(ge=0, le=1_000_000, description="In points of the symbol.")]
 TtlMs = Annotated[
     int,

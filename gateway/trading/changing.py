@@ -14,7 +14,7 @@ from gateway.errors import InvalidParams, OrderNotFound
 from .grid import Grid, Name
 from .guard import GuardedTerminal
 from .handling import Handling
-from .placing import broker_seconds, carry_out, lifetime_faults
+from .placing import broker_seconds, carry_out, check_platform, lifetime_faults
 from .receipts import Trade
 
 Keep = Literal["keep"]
@@ -112,6 +112,7 @@ async def _trade(
 async def _order_change(
     terminal: GuardedTerminal, order: Order, change: Change, handling: Handling
 ) -> Trade:
+    check_platform(terminal, order.type, change.lifetime)
     info = await terminal.symbol(order.symbol)
     grid = Grid(info, handling.normalize)
     lifetime, expiration = order.type_time, order.time_expiration

@@ -75,12 +75,12 @@ class Grid:
         """Return the price, checked; normalizing goes to the nearest one.
 
         Raises:
-            InvalidPrice: not a whole number of ticks.
+            InvalidPrice: not a whole number of ticks; or nearest to 0, which means no price.
 
         """
         size = tick_size(self.info)
         price = nearest(given, size) if self.normalize else given
-        if not is_on(price, size):
+        if not is_on(price, size) or (given and not price):
             raise InvalidPrice(
                 f"{name} does not lie on the symbol's grid of prices",
                 **price_grid(self.info),

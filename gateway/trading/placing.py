@@ -33,6 +33,8 @@ from .refusals import BUYS
 DEFAULT_DEVIATION = 20
 """Points that the price of a market order may have moved."""
 
+MT4_MAX_MAGIC = 2**31 - 1
+_DAYS = frozenset({OrderTime.DAY, OrderTime.SPECIFIED_DAY})
 _STOP_LIMITS = frozenset({OrderType.BUY_STOP_LIMIT, OrderType.SELL_STOP_LIMIT})
 
 
@@ -111,11 +113,10 @@ async def prepare(
     Raises:
         InvalidParams: a pending order lacks its price, a lifetime its expiration.
         InvalidVolume, InvalidPrice: off the grid.
-        MethodNotSupported: MetaTrader 4 has no stop-limit orders.
+        MethodNotSupported: MetaTrader 4 cannot do it.
 
     """
-    if wish.type in _STOP_LIMITS and terminal.platform == "mt4":
-        raise terminal.not_supported("stop_limit")
+    check_platform(terminal, wish.type, wish.lifetime, wish.magic)
     check_wish(wish)
     info = await terminal.symbol(wish.symbol)
     grid = Grid(info, handling.normalize)
@@ -133,6 +134,27 @@ async def prepare(
         moved=grid.moved,
     )
     return trade, fillings
+
+
+def check_platform(
+    terminal: GuardedTerminal, order_type: int, lifetime: OrderTime | None, magic: int = 0
+) -> None:
+    """Refuse what MetaTrader 4 could not carry out as it was meant.
+
+    Raises:
+        MethodNotSupported: it has no stop-limit orders and no orders of the day.
+        InvalidParams: its magic is an ``int`` of 32 bits; it would cut others.
+
+    """
+    if terminal.platform != "mt4":
+        return
+    if order_type in _STOP_LIMITS:
+        raise terminal.not_supported("stop_limit")
+    if lifetime in _DAYS:
+        raise terminal.not_supported("type_time_day")
+    if magic > MT4_MAX_MAGIC:
+        reason = f"MetaTrader 4 takes at most {MT4_MAX_MAGIC}"
+        raise InvalidParams(errors=[{"field": "magic", "reason": reason}])
 
 
 def check_wish(wish: Wish) -> None:

@@ -316,6 +316,23 @@ async def test_mt4_trades(mt4: Scene) -> None:
     assert refused.value.data["capability"] == "stop_limit"
 
 
+async def test_mt4_gets_nothing_that_it_would_change(mt4: Scene) -> None:
+    """It has no orders of the day, and 32 bits for the magic: refused, never bent to fit."""
+    pending = {"symbol": "EURUSD", "type": "buy_limit", "volume": 0.1, "price": 1.0}
+    for lifetime in ({"type_time": "day"}, {"type_time": "specified_day", "expiration": NOW_MS}):
+        with pytest.raises(errors.MethodNotSupported) as refused:
+            await mt4.ask("place_order", **pending, **lifetime)
+        assert refused.value.data["outcome"] == "not_sent"
+    with pytest.raises(errors.MethodNotSupported):
+        await mt4.ask("modify_order", ticket=ORDER.ticket, type_time="day")
+    with pytest.raises(errors.InvalidParams) as invalid:
+        await mt4.ask("place_order", **BUY, magic=2**31)
+    assert invalid.value.data["errors"][0]["field"] == "magic"
+    assert mt4.script.sent == []
+    await mt4.ask("place_order", **BUY, magic=2**31 - 1)
+    assert mt4.script.sent[0].magic == 2**31 - 1
+
+
 async def test_order_check_tells_a_refusal_as_a_result(scene: Scene, mt4: Scene) -> None:
     """It is an answer, not an error; MetaTrader 4 cannot give one."""
     passing = await scene.ask("order_check", **BUY)

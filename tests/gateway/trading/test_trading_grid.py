@@ -150,3 +150,11 @@ def test_the_earlier_end_counts() -> None:
     with pytest.raises(DeadlineExceeded) as late:
         Deadline.of(lambda: 1000, None, 900).remaining_ms()
     assert late.value.data == {"outcome": "not_sent", "late_ms": 100}
+
+
+def test_normalizing_never_takes_a_price_away() -> None:
+    """0 means no stop: what lies nearest to it is refused, so that nobody loses a stop loss."""
+    grid = Grid(EURUSD, normalize=True)
+    with pytest.raises(InvalidPrice):
+        grid.price("sl", Decimal("0.000004"))
+    assert grid.price("sl", Decimal("0.000006")) == Decimal("0.00001")
