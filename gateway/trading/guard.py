@@ -293,13 +293,10 @@ class GuardedTerminal:
                 before_write=before_write,
             )
         except errors.OutcomeUnknown as unknown:
-            raise OrderUnresolved(
-                outcome="unknown",
-                client_order_id=client_order_id,
-                acked=unknown.acked,
-                check_after_ms=CHECK_AFTER_MS,
-            ) from unknown
+            raise _unresolved(client_order_id, acked=unknown.acked) from unknown
         except errors.CommandFailed as failed:
+            if failed.retcode in SUCCESSES:  # the EA contradicts itself: nobody knows
+                raise _unresolved(client_order_id, acked=True) from failed
             error = await self._trade_failure(failed, request)
             raise blame(error, client_order_id, "rejected") from failed
         except errors.BridgeError as error:
@@ -351,3 +348,12 @@ class GuardedTerminal:
             return await self._ask(command, params, 1.0)
         except (GatewayError, errors.BridgeError):
             return None
+
+
+def _unresolved(client_order_id: str, *, acked: bool) -> OrderUnresolved:
+    return OrderUnresolved(
+        outcome="unknown",
+        client_order_id=client_order_id,
+        acked=acked,
+        check_after_ms=CHECK_AFTER_MS,
+    )

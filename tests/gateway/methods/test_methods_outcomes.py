@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from scripted_answers import DONE, EURUSD, NOW_MS
 from scripted_terminal import Scene
 
-from ea_bridge.errors import NotSent, OutcomeUnknown
+from ea_bridge.errors import CommandFailed, NotSent, OutcomeUnknown
 from ea_bridge.model import TradeResult
 from gateway import errors
 
@@ -39,6 +39,15 @@ async def test_servers_timeout_is_unknown_too(scene: Scene) -> None:
     scene.script.answers["order_send"] = TradeResult(retcode=10012)
     data = await outcome(scene, errors.OrderUnresolved)
     assert (data["outcome"], data["retcode"]) == ("unknown", 10012)
+
+
+async def test_an_ea_that_contradicts_itself(scene: Scene) -> None:
+    """A failure with the retcode of a success is neither: nobody may take it for final."""
+    scene.script.answers["order_send"] = CommandFailed("order_send", 4756, 10009)
+    data = await outcome(scene, errors.OrderUnresolved)
+    assert (data["outcome"], data["client_order_id"]) == ("unknown", "mine")
+    scene.script.answers["order_send"] = CommandFailed("order_send", 4756, 10018)
+    assert (await outcome(scene, errors.MarketClosed))["outcome"] == "rejected"
 
 
 async def test_not_sent_is_safe(scene: Scene) -> None:
