@@ -12,7 +12,7 @@ import random
 from collections.abc import Callable
 from typing import cast
 
-from ea_bridge.protocol.connection import READY, TERMINAL, Connection
+from ea_bridge.protocol.connection import CLOSED, READY, TERMINAL, Connection
 from ea_bridge.protocol.errors import ProtocolError, RemoteProtocolError, WrongProof
 from ea_bridge.protocol.handshake import answer_challenge, new_nonce
 from ea_bridge.protocol.messages import (
@@ -124,6 +124,8 @@ class Conversation(asyncio.Protocol):
     def _say(self, *messages: Message) -> None:
         if self._transport is None or self._transport.is_closing():
             return
+        if self._connection.state is CLOSED:
+            return  # what we answer came in one read with the daemon's goodbye
         try:
             self._transport.write(b"".join(self._connection.send(m) for m in messages))
         except ProtocolError:

@@ -13,7 +13,7 @@ from terminal_bench import EURUSD, Bench
 
 from ea_bridge import commands
 from ea_bridge.emulator.link import Link
-from ea_bridge.errors import CommandTimeout, NotSent, OutcomeUnknown
+from ea_bridge.errors import BridgeError, CommandTimeout, NotSent, OutcomeUnknown
 from ea_bridge.model import TradeRetcode
 from ea_bridge.protocol import messages as m
 from ea_bridge.session import TerminalSession
@@ -192,6 +192,22 @@ async def test_a_goodbye_of_the_daemon_is_no_end(emulated: Emulated, bridge: Bri
     bridge.server.close_terminal("demo", "shutdown")
     async with asyncio.timeout(WITHIN_S):
         await emulated.session(after=session)
+
+
+async def test_a_question_just_before_a_goodbye_goes_without_an_answer(
+    emulated: Emulated, bridge: Bridge, caplog: pytest.LogCaptureFixture
+):
+    """Both come in one read, as when a daemon is stopped; after a goodbye nobody may speak."""
+    session = await emulated.session()
+    asking = asyncio.create_task(session.request(commands.CLOCK_GET, commands.NoParams()))
+    await asyncio.sleep(0)
+    bridge.server.close_terminal("demo", "shutdown")
+    with pytest.raises(BridgeError):
+        await asking
+    async with asyncio.timeout(WITHIN_S):
+        await emulated.session(after=session)
+
+    assert "break the protocol" not in caplog.text
 
 
 async def test_a_question_on_a_cut_link_was_not_sent(emulated: Emulated):
