@@ -20,7 +20,7 @@ def bind_loopback(port: int) -> list[socket.socket]:
         port: 0 takes one that is free on both.
 
     Raises:
-        OSError: the port is taken, on either address.
+        OSError: the port is taken, on either address; ``filename`` names the port.
 
     """
     for _ in range(FREE_PORT_TRIES):
@@ -49,7 +49,7 @@ def _bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind((host, port))
-    except OSError:
+    except OSError as error:
         sock.close()
-        raise
+        raise OSError(error.errno, error.strerror, f"port {port}") from error
     return sock

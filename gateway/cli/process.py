@@ -68,9 +68,8 @@ async def _cancelled_by_signals(main: Coroutine[Any, Any, None]) -> None:
 
 def _complaint(error: OSError) -> Complaint:
     if error.errno == errno.EADDRINUSE:
-        return Complaint(
-            "the port is taken: stop what runs there, or give another (0: a free one)"
-        )
+        port = error.filename or "the port"
+        return Complaint(f"{port} is taken: stop what runs there, or give another (0: a free one)")
     place = f"{error.filename}: " if error.filename else ""
     return Complaint(f"{place}{error.strerror or error}")
 

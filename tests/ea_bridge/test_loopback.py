@@ -32,8 +32,9 @@ def test_a_port_taken_on_either_address_is_refused(family: socket.AddressFamily,
     with socket.socket(family) as squatter:
         squatter.bind((host, 0))
         squatter.listen()
-        with pytest.raises(OSError, match=f"Errno {errno.EADDRINUSE}"):
-            bind_loopback(squatter.getsockname()[1])
+        port = squatter.getsockname()[1]
+        with pytest.raises(OSError, match=f"Errno {errno.EADDRINUSE}.* 'port {port}'"):
+            bind_loopback(port)
 
 
 @needs_ipv6
