@@ -258,7 +258,7 @@ async def run_emulator(options: EmulatorOptions, announce: Announce) -> None:
         netting=options.netting,
         sessions=options.sessions,
         faults=Faults.parse(options.faults),
-        tick_files=[parse_ticks_option(str(path)) for path in options.ticks],
+        tick_files=[parse_ticks_option(text) for text in options.ticks],
     )
     link = Link(
         machine, options.bridge_host, options.bridge_port, options.auth_token, seed=options.seed

@@ -48,8 +48,8 @@ class EmulatorOptions:
     bridge_port: int
     auth_token: str = field(repr=False)
     platform: Platform = "mt5"
-    ticks: tuple[Path, ...] = ()
-    """Files of ticks to replay; none replays the packaged ones."""
+    ticks: tuple[str, ...] = ()
+    """What to replay, as ``FILE`` or ``SYMBOL=FILE``; none replays the packaged ticks."""
     speed: float = 1.0
     seed: int = 0
     netting: bool = False

@@ -106,8 +106,8 @@ def emulator(
     ],
     platform: Platform = "mt5",
     ticks: Annotated[
-        list[Path] | None,
-        typer.Option(exists=True, dir_okay=False, help="File of ticks to replay; repeatable."),
+        list[str] | None,
+        typer.Option(metavar="[SYMBOL=]FILE", help="Ticks to replay; repeatable."),
     ] = None,
     speed: Speed = "1",
     seed: Seed = 0,

@@ -1,7 +1,8 @@
 """Recorded ticks in a CSV file: checked once, then read minute by minute, never whole.
 
 The header is ``time_msc,bid,ask,flags``: milliseconds of the broker's wall clock, prices,
-a :class:`~ea_bridge.model.TickFlag` mask. Times never fall; the ask is not below the bid.
+a :class:`~ea_bridge.model.TickFlag` mask. Times never fall; the ask is not below the bid. A file
+may do without the column ``flags``: each of its ticks then says that bid and ask changed.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from ea_bridge.model import TickFlag
+
 from .hours import DAY
 from .span import Span
 from .tile import MinuteTile
 
 HEADER = b"time_msc,bid,ask,flags"
+HEADER_WITHOUT_FLAGS = HEADER.removesuffix(b",flags")
 MAX_LINE_BYTES = 256
 MAX_TAPE_DAYS = 93
 """From the first tick to the last: what lies between costs memory for each minute."""
@@ -26,8 +30,9 @@ _LAST_TIME_MSC = 4_102_444_800_000
 """The year 2100."""
 _MAX_POINTS = 2**30
 _MAX_FLAGS = 2**16
+_BOTH_PRICES = TickFlag.BID | TickFlag.ASK
 _LINE = re.compile(
-    rb"(\d{1,14}),(\d{1,10})(?:\.(\d{1,10}))?,(\d{1,10})(?:\.(\d{1,10}))?,(\d{1,5})"
+    rb"(\d{1,14}),(\d{1,10})(?:\.(\d{1,10}))?,(\d{1,10})(?:\.(\d{1,10}))?(?:,(\d{1,5}))?"
 )
 
 
@@ -108,8 +113,7 @@ class Tape:
 
     def _index(self, lines: BinaryIO) -> None:
         header = lines.readline(MAX_LINE_BYTES)
-        if header.strip() != HEADER:
-            raise TickFileError(f"{self.name}, line 1: the header must be {HEADER.decode()}")
+        self._header = _checked_header(header, self.name)
         offset, before = len(header), 0
         for number, line in enumerate(iter(lambda: lines.readline(MAX_LINE_BYTES), b""), 2):
             where = f"{self.name}, line {number}"
@@ -119,18 +123,14 @@ class Tape:
             offset, before = offset + len(line), row.time_msc
 
     def _row(self, line: bytes, where: str) -> Row:
-        match = _LINE.fullmatch(line)
-        if match is None:
-            shown = line[:60].decode("ascii", "backslashreplace")
-            raise TickFileError(f"{where}: not {HEADER.decode()}: {shown!r}")
-        time_msc, bid, bid_part, ask, ask_part, flags = match.groups(b"")
+        time_msc, bid, bid_part, ask, ask_part, flags = _fields(line, self._header, where)
         if len(bid_part) > self.digits or len(ask_part) > self.digits:
             raise TickFileError(f"{where}: a price has more than {self.digits} digits")
         row = Row(
             int(time_msc),
             int(bid + bid_part.ljust(self.digits, b"0")),
             int(ask + ask_part.ljust(self.digits, b"0")),
-            int(flags),
+            int(flags) if flags else _BOTH_PRICES,
         )
         if not 0 < row.bid <= row.ask < _MAX_POINTS:
             raise TickFileError(f"{where}: bid and ask must be prices, the ask not below the bid")
@@ -213,14 +213,29 @@ def digits_in(path: Path) -> int:
     """
     try:
         with path.open("rb") as lines:
-            lines.readline(MAX_LINE_BYTES)
+            header = _checked_header(lines.readline(MAX_LINE_BYTES), str(path))
             line = lines.readline(MAX_LINE_BYTES).rstrip(b"\r\n")
     except OSError as error:
         raise TickFileError(f"{path}: {error.strerror or error}") from error
+    _, _, bid_part, _, ask_part, _ = _fields(line, header, f"{path}, line 2")
+    return max(len(bid_part), len(ask_part))
+
+
+def _checked_header(line: bytes, name: str) -> bytes:
+    header = line.strip()
+    if header not in (HEADER, HEADER_WITHOUT_FLAGS):
+        wanted = f"{HEADER_WITHOUT_FLAGS.decode()} or {HEADER.decode()}"
+        raise TickFileError(f"{name}, line 1: the header must be {wanted}")
+    return header
+
+
+def _fields(line: bytes, header: bytes, where: str) -> tuple[bytes, ...]:
+    """Return time, bid and its decimals, ask and its decimals, flags; empty is what is absent."""
     match = _LINE.fullmatch(line)
-    if match is None:
-        raise TickFileError(f"{path}, line 2: not {HEADER.decode()}")
-    return max(len(match[3] or b""), len(match[5] or b""))
+    if match is None or (match[6] is not None) != (header == HEADER):
+        shown = line[:60].decode("ascii", "backslashreplace")
+        raise TickFileError(f"{where}: not {header.decode()}: {shown!r}")
+    return match.groups(b"")
 
 
 def _grown(span: Span | None, row: Row) -> Span:

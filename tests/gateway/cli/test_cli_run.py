@@ -119,13 +119,13 @@ def test_a_person_gets_something_to_paste(start: Start, tmp_path: Path) -> None:
 
 
 def test_a_taken_port_is_explained(run: Run, tmp_path: Path) -> None:
-    """One line, which says what to do."""
+    """One line, which says which of the two it is and what to do."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
         process = Process("demo", "--json", "--port", port, "--home", str(tmp_path))
         out, err = process.popen.communicate(timeout=ENDS_WITHIN_S)
     done = Done(process.popen.returncode, out, err)
-    assert "port is taken" in done.complaint
+    assert f"port {port} is taken" in done.complaint
 
 
 def test_two_demos_in_one_home(tmp_path: Path) -> None:
@@ -188,6 +188,29 @@ def test_an_emulator_as_one_wants_it(start: Start, run: Run, tmp_path: Path) -> 
     account = json.loads(run("call", "get_account_info", *gateway).out)
 
     assert account["margin_mode"] == "netting"
+    assert emulator.end(signal.SIGTERM) == (0, "", "")
+    assert serving.end(signal.SIGTERM)[:2] == (0, "")
+
+
+def test_prices_of_ones_own(start: Start, run: Run, tmp_path: Path) -> None:
+    """``--ticks`` takes a symbol with its file; a file that is missing is one line."""
+    home = tmp_path / "home"
+    config = tmp_path / "config.toml"
+    config.write_text("[api]\nport = 0\n[bridge]\nport = 0\n")
+    ticks = tmp_path / "january.csv"
+    ticks.write_text("time_msc,bid,ask\n1735689600000,1.5,1.5001\n1735689600500,1.5,1.5001\n")
+    token = run("token", "create", "--name", "A", "--home", str(home)).out.strip()
+    serving = start("serve", "--json", "--home", str(home), "--config", str(config))
+    ready = json.loads(serving.line())
+    options = ("emulator", "--json", "--bridge", ready["bridge"], "--auth-token", token)
+    missing = run(*options, "--ticks", f"EURUSD={tmp_path / 'none.csv'}")
+    assert "none.csv: No such file" in missing.complaint
+    emulator = start(*options, "--ticks", f"EURUSD={ticks}")
+    emulator.line()
+    gateway = ("--url", ready["rpc"].removesuffix("/rpc"), "--auth-token", token)
+    told = run("tail", "tick:EURUSD", "-n", "1", *gateway).out
+
+    assert "bid=1.5 ask=1.5001" in told
     assert emulator.end(signal.SIGTERM) == (0, "", "")
     assert serving.end(signal.SIGTERM)[:2] == (0, "")
 

@@ -46,6 +46,16 @@ def test_short_prices_and_windows_line_ends_are_read(tmp_path: Path) -> None:
     ]
 
 
+def test_flags_may_be_left_out_of_a_whole_file(tmp_path: Path) -> None:
+    """Each tick then says that bid and ask changed; a file cannot have it both ways."""
+    path = write(tmp_path, f"{START},1.1,1.20001", header="time_msc,bid,ask")
+    assert tape_from(path, 5).read(START // MINUTE) == [Row(START, 110_000, 120_001, 6)]
+    assert digits_in(path) == 5
+    path = write(tmp_path, f"{START},1.1,1.2", f"{START},1.1,1.2,6", header="time_msc,bid,ask")
+    with pytest.raises(TickFileError, match=r"line 3: not time_msc,bid,ask: "):
+        tape_from(path, 5)
+
+
 def test_the_rows_of_a_minute_are_those_and_no_others(tmp_path: Path) -> None:
     stamps = [START + 59_999, START + 60_000, START + 60_000, START + 180_000]
     tape = tape_from(write(tmp_path, *(f"{stamp},1.1,1.2,6" for stamp in stamps)), 5)
