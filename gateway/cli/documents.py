@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli.complaint import Complaint
+
 
 def openrpc(
     *,
@@ -20,7 +22,10 @@ def openrpc(
     if out is None:
         sys.stdout.buffer.write(document + b"\n")
     else:
-        out.write_bytes(document + b"\n")
+        try:
+            out.write_bytes(document + b"\n")
+        except OSError as error:
+            raise Complaint(f"{out}: {error.strerror or error}") from error
 
 
 def stubs() -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from gateway.client import Event
+    from gateway.errors import GatewayError
+    from gateway.shapes import NotSubscribed
 
 FRAMES_PER_S = 10
 TELLING = frozenset({"bid", "ask", "open", "high", "low", "close", "balance", "equity", "profit"})
@@ -154,11 +156,12 @@ def _brief(data: Any) -> str:
     return text if len(text) <= MAX_VALUE else text[: MAX_VALUE - 1] + "…"
 
 
-def _explained(error: Any) -> str:
-    failed = error.data.get("failed") or []
-    hints = [
-        f"did you mean {' or '.join(one['did_you_mean'])}?"
-        for one in failed
-        if one.get("did_you_mean")
-    ]
-    return " ".join([error.message, *hints])
+def _explained(error: GatewayError) -> str:
+    """Return each channel that failed, and why; or what the error says itself."""
+    return "; ".join(map(_failure, error.data.get("failed") or [])) or error.message
+
+
+def _failure(failed: NotSubscribed) -> str:
+    meant = " or ".join(failed["did_you_mean"])
+    hint = f" (did you mean {meant}?)" if meant else ""
+    return f"{failed['channel']}: {failed['message'].rstrip('.')}{hint}"

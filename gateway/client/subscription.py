@@ -140,7 +140,7 @@ class Subscription(AsyncIterator[Event]):
             raise why
         delay_s = retry_delay_s(self._failures, self._restart_in_ms)
         self._failures, self._restart_in_ms = self._failures + 1, None
-        log.warning("%s; connecting again in %.1f s", why, delay_s)
+        log.warning("connecting again in %.1f s: %s", delay_s, why)
         await asyncio.sleep(delay_s)
 
     def _request(self) -> bytes:

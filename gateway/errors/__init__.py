@@ -68,7 +68,8 @@ class GatewayError(Exception):
     """Base class; catch it, don't raise it.
 
     Args:
-        message: one sentence for people, telling what to do; by default the docstring's first.
+        message: one sentence for people, telling what to do; by default the docstring's first,
+            without its markup.
         data: numbers and names for programs; never a secret, never the text of an exception.
 
     """
@@ -80,7 +81,7 @@ class GatewayError(Exception):
     """Of the answer when this error is the whole answer to a ``POST /rpc``."""
 
     def __init__(self, message: str = "", **data: Any) -> None:
-        self.message = message or (type(self).__doc__ or "").partition("\n")[0]
+        self.message = message or (type(self).__doc__ or "").partition("\n")[0].replace("`", "")
         self.data = data
         super().__init__(self.message)
 

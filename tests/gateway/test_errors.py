@@ -44,6 +44,7 @@ def test_every_error_tells_people_and_programs(error: type[GatewayError]) -> Non
     """A sentence, a stable name, whether to try again, and numbers beside them."""
     told = error(limit=5).as_dict()
     assert told["message"].endswith(".")
+    assert "`" not in told["message"]
     assert told["data"]["name"] == error.name()
     assert told["data"]["retryable"] is error.retryable
     assert told["data"]["limit"] == 5

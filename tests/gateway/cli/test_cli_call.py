@@ -105,8 +105,10 @@ def test_tail_prints_json(here: Demo, run: Run) -> None:
 
 
 def test_tail_explains_an_unknown_channel(here: Demo, run: Run) -> None:
-    """With the nearest name that there is."""
-    assert "did you mean" in run("tail", "tick:EURUSDX").complaint
+    """Each that failed, why, and the nearest name that there is."""
+    told = run("tail", "tick:EURUSDX", "tick").complaint
+    assert "tick:EURUSDX: The broker has no such symbol (did you mean EURUSD" in told
+    assert "tick: tick needs a symbol" in told
 
 
 def test_a_wrong_token_is_explained(here: Demo, run: Run) -> None:

@@ -185,7 +185,7 @@ async def test_it_waits_as_long_as_the_gateway_said(
         await gateway.say({"jsonrpc": "2.0", "method": "server_shutdown", "params": params})
         await gateway.close_sockets(1001)
         assert (await first).type == "reconnected"
-    assert "connecting again in 0.3 s" in caplog.text
+    assert "connecting again in 0.3 s: " in caplog.text
 
 
 @pytest.mark.parametrize(("code", "kind"), [(4506, Unauthorized), (4501, Unauthorized)])
