@@ -25,6 +25,7 @@ from gateway.errors import (
     OrderNotFound,
     OrderRejected,
     OrderUnresolved,
+    PositionNotFound,
     PriceChanged,
     SymbolNotFound,
     TerminalBusy,
@@ -216,6 +217,7 @@ async def place_order(
     raises=(
         *EVERY_TRADE,
         OrderNotFound,
+        PositionNotFound,
         InvalidPrice,
         InvalidStops,
         Frozen,
