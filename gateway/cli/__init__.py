@@ -10,6 +10,13 @@ import sys
 
 def main() -> None:
     """Run the command line; errors that people can act on are one line, without a traceback."""
+    try:
+        _run()
+    except KeyboardInterrupt:  # at any moment, even while the command is still being imported
+        sys.exit(130)
+
+
+def _run() -> None:
     from gateway.cli.commands import build
     from gateway.cli.complaint import Complaint
 
@@ -18,5 +25,3 @@ def main() -> None:
     except Complaint as complaint:
         sys.stderr.write(f"mt-gateway: {complaint}\n")
         sys.exit(complaint.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -90,10 +91,12 @@ def talk(conversation: Coroutine[Any, Any, R]) -> R:
         Complaint: there was no answer. Errors that the gateway answered with pass through.
 
     """
-    from gateway.client import NoAnswer
+    with closing(conversation):  # Ctrl+C may come before it has begun
+        from gateway.client import NoAnswer
 
-    try:
-        return asyncio.run(conversation)
-    except NoAnswer as failure:
-        hint = " It may have been executed: look before you repeat it."
-        raise Complaint(f"{failure}{hint if failure.outcome == 'unknown' else ''}") from failure
+        try:
+            return asyncio.run(conversation)
+        except NoAnswer as failure:
+            hint = " It may have been executed: look before you repeat it."
+            told = f"{failure}{hint if failure.outcome == 'unknown' else ''}"
+            raise Complaint(told) from failure
