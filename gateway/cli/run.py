@@ -30,7 +30,12 @@ Seed = Annotated[int, typer.Option(help="Of everything random in the emulator.")
 Speed = Annotated[str, typer.Option(help="Of the market: 1 is real time; or max.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Of /rpc and /ws; 0: a free one.")]
 BridgePort = Annotated[int, typer.Option(min=0, max=65535, help="For the EA; 0: a free one.")]
-Home = Annotated[Path | None, typer.Option(help="Directory for everything that is kept.")]
+Home = Annotated[
+    Path | None,
+    typer.Option(
+        help="Directory for everything that is kept; by default in MT_GATEWAY_HOME, if set."
+    ),
+]
 
 
 def demo(
