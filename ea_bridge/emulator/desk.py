@@ -20,7 +20,7 @@ from .market import Market
 MAX_ROWS = 100_000
 """Bars or ticks in one answer: the terminal's ``maxbars``."""
 
-UNKNOWN_SYMBOL, SYMBOL_NOT_SELECTED, NO_HISTORY = 4301, 4302, 4401
+UNKNOWN_SYMBOL, SYMBOL_NOT_SELECTED = 4301, 4302
 INVALID_PARAMETER, NOT_SUPPORTED, NO_BOOK = 4003, 4014, 4901
 
 

@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from gateway.shapes import words as shapes
 from gateway.trading.client_ids import PATTERN
 from gateway.translation import words
 
@@ -133,29 +134,7 @@ def _read_timeframe(given: Any) -> Any:
 
 
 Timeframe = Annotated[
-    Literal[
-        "M1",
-        "M2",
-        "M3",
-        "M4",
-        "M5",
-        "M6",
-        "M10",
-        "M12",
-        "M15",
-        "M20",
-        "M30",
-        "H1",
-        "H2",
-        "H3",
-        "H4",
-        "H6",
-        "H8",
-        "H12",
-        "D1",
-        "W1",
-        "MN1",
-    ],
+    shapes.Timeframe,
     BeforeValidator(_read_timeframe),
     _word_schema(words.TIMEFRAME),
     Field(

@@ -30,7 +30,6 @@ class History:
     """Ticks and bars of one symbol. ``now_msc`` is the present: nothing later is shown."""
 
     def __init__(self, spec: SymbolInfo, source: TickSource) -> None:
-        self._spec = spec
         self._scale = 10**spec.digits
         self._source = source
         self._minute = lru_cache(maxsize=MAX_CACHED_MINUTES)(source.ticks)
