@@ -42,7 +42,7 @@ from gateway.shapes.words import Platform
 
 from .deadline import Deadline
 from .handling import blame
-from .refusals import explain, failure, nearest_symbols
+from .refusals import NOT_EXECUTED, explain, failure, nearest_symbols
 from .retcodes import BUSY_RETRY_MS, CHECK_AFTER_MS, Evidence, refusal
 from .turns import Turns
 
@@ -295,7 +295,7 @@ class GuardedTerminal:
         except errors.OutcomeUnknown as unknown:
             raise _unresolved(client_order_id, acked=unknown.acked) from unknown
         except errors.CommandFailed as failed:
-            if failed.retcode in SUCCESSES:  # the EA contradicts itself: nobody knows
+            if not _was_refused(failed):
                 raise _unresolved(client_order_id, acked=True) from failed
             error = await self._trade_failure(failed, request)
             raise blame(error, client_order_id, "rejected") from failed
@@ -348,6 +348,17 @@ class GuardedTerminal:
             return await self._ask(command, params, 1.0)
         except (GatewayError, errors.BridgeError):
             return None
+
+
+def _was_refused(failed: errors.CommandFailed) -> bool:
+    """Whether the EA's "no" settles it that the trade did not happen.
+
+    It does not where the EA contradicts itself with the retcode of a success, or where it failed
+    without one and may have sent the order before.
+    """
+    if failed.retcode:
+        return failed.retcode not in SUCCESSES
+    return failed.err in NOT_EXECUTED
 
 
 def _unresolved(client_order_id: str, *, acked: bool) -> OrderUnresolved:
