@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from demo_process import clean_environment
 COMMAND = (sys.executable, "-m", "gateway")
 STARTS_WITHIN_S = 10.0
 """Three seconds are promised; this is for a machine that is busy with other tests."""
+HANGS_AFTER_S = 30.0
 ENDS_WITHIN_S = 2.0
 SLACK_S = 3.0
 """For a busy machine."""
@@ -56,9 +58,12 @@ def running(log: Path, *arguments: str, **environment: str) -> Iterator[Command]
             env=clean_environment() | environment,
             text=True,
         )
+    gives_up = threading.Timer(HANGS_AFTER_S, process.kill)
+    gives_up.start()
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
+        gives_up.cancel()
         took = time.monotonic() - begun
         assert line, f"it did not start:\n{log.read_text()}"
         yield Command(process, json.loads(line), log, took)
@@ -66,6 +71,7 @@ def running(log: Path, *arguments: str, **environment: str) -> Iterator[Command]
             process.terminate()
             process.communicate(timeout=ENDS_WITHIN_S + SLACK_S)
     finally:
+        gives_up.cancel()
         process.kill()
         process.communicate()
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import hashlib
+import json
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 
-import pytest
-from demo_process import running_demo
-from product import Json, WsClient, open_http, open_ws
+import websockets
+from demo_process import Demo, running_demo
+from product import Json, open_http
+
+Row = tuple[int, str, str, int]
 
 TICKS = 10_000
 
 
-def recorded() -> list[tuple[int, str, str, int]]:
+def recorded() -> list[Row]:
     """The packaged file: time, bid, ask, flags."""
     packed = files("ea_bridge.emulator") / "data" / "ticks" / "EURUSD.csv.gz"
     header, *lines = gzip.decompress(packed.read_bytes()).decode("ascii").splitlines()
@@ -24,51 +28,76 @@ def recorded() -> list[tuple[int, str, str, int]]:
     return [(int(time), bid, ask, int(flags)) for time, bid, ask, flags in rows]
 
 
-def digest(ticks: list[tuple[int, str, str, int]]) -> str:
+def digest(ticks: list[Row]) -> str:
     """Of prices, flags, and the milliseconds since the first tick, in their order."""
     begin = ticks[0][0]
     lines = (f"{time - begin},{bid},{ask},{flags}\n" for time, bid, ask, flags in ticks)
     return hashlib.sha256("".join(lines).encode("ascii")).hexdigest()
 
 
-async def heard(socket: WsClient, count: int) -> list[Json]:
-    """All updates, as many as there must be."""
+async def heard(socket: websockets.ClientConnection, count: int) -> list[Json]:
+    """All updates up to the one that is number ``count``; nothing is done that would take time."""
     told: list[Json] = []
-    while len(told) < count:
-        event = await socket.event()
+    begun: int | None = None
+    while not told or told[-1]["seq"] < (begun or 0) + count:
+        event = json.loads(await asyncio.wait_for(socket.recv(), 20))["params"]
+        begun = event["seq"] - (event["type"] == "update") if begun is None else begun
         if event["type"] == "update":
             told.append(event)
     return told
 
 
-@pytest.mark.parametrize("door", ["/ws", "/rpc"])
-async def test_all_of_them_arrive_in_order(tmp_path: Path, door: str) -> None:
-    """At ``--speed max`` every packaged tick arrives on /ws, once, in order, unchanged.
+def as_recorded(events: list[Json]) -> list[Row]:
+    """Events in the form of the file."""
+    ticks = (one["data"] for one in events)
+    return [
+        (one["broker_time"], f"{one['bid']:.5f}", f"{one['ask']:.5f}", one["flags"])
+        for one in ticks
+    ]
 
-    So it is on ``tick.all``, subscribed to over /ws, and on ``tick``, subscribed to over /rpc in
-    the vendor's form: merging is for those who fall behind, and this client does not.
-    """
+
+async def test_all_of_them_arrive_in_order(tmp_path: Path) -> None:
+    """At ``--speed max`` every packaged tick arrives on /ws, once, in order, unchanged."""
     file = recorded()
     assert len(file) == TICKS
     with running_demo(tmp_path / "home", "--speed", "max") as demo:
-        socket = await open_ws(demo.ws, demo.auth_token)
-        if door == "/ws":
-            await socket.call("subscribe", channels=["tick.all:EURUSD"])
-        else:
-            async with open_http(demo.rpc, demo.auth_token) as client:
-                await client.call("subscribe", type="tick", symbol="EURUSD")
+        socket = await listening(demo)
+        await socket.send(request("subscribe", channels=["tick.all:EURUSD"]))
+        assert json.loads(await socket.recv())["result"]["failed"] == []
         told = await heard(socket, TICKS)
+        assert len(told) == TICKS
         assert all(after["seq"] == before["seq"] + 1 for before, after in pairwise(told))
-        ticks = [
-            (
-                one["data"]["broker_time"],
-                f"{one['data']['bid']:.5f}",
-                f"{one['data']['ask']:.5f}",
-                one["data"]["flags"],
-            )
-            for one in told
-        ]
-        assert digest(ticks) == digest(file)
-        info = await socket.call("get_symbol_info", symbol="EURUSD")
+        assert digest(as_recorded(told)) == digest(file)
+        await socket.close()
+
+
+async def test_the_vendors_form_over_rpc(tmp_path: Path) -> None:
+    """Subscribed to over /rpc in the vendor's form they arrive as well. This channel merges
+    prices for those who fall far behind, and then the numbers say how many: each tick that comes
+    is the one of the file that its number says, and the last one always comes."""
+    file = recorded()
+    with running_demo(tmp_path / "home", "--speed", "max") as demo:
+        socket = await listening(demo)
+        async with open_http(demo.rpc, demo.auth_token) as client:
+            await client.call("subscribe", type="tick", symbol="EURUSD")
+            told = await heard(socket, TICKS)
+            first = told[-1]["seq"] - TICKS + 1
+            shift = as_recorded(told)[-1][0] - file[-1][0]
+            chosen = [file[one["seq"] - first] for one in told]
+            assert as_recorded(told) == [(time + shift, *rest) for time, *rest in chosen]
+            info = await client.call("get_symbol_info", symbol="EURUSD")
         assert (f"{info['bid']:.5f}", f"{info['ask']:.5f}") == file[-1][1:3]
         await socket.close()
+
+
+async def listening(demo: Demo) -> websockets.ClientConnection:
+    """A connection that reads as fast as it can."""
+    header = {"Authorization": f"Bearer {demo.auth_token}"}
+    return await websockets.connect(
+        demo.ws, additional_headers=header, compression=None, proxy=None, max_queue=None
+    )
+
+
+def request(method: str, **params: object) -> str:
+    """A request in JSON."""
+    return json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
