@@ -52,9 +52,9 @@ from gateway.streams.service import Streams
 from gateway.trading.guard import GuardedTerminal
 from gateway.trading.turns import Turns
 from gateway.web.server import WebServer
+from gateway.web.ws.frames import CloseCode
 
 DEMO_TERMINAL = "demo"
-TOKEN_REVOKED = 4506
 
 P = TypeVar("P", bound=Struct)
 R = TypeVar("R")
@@ -175,7 +175,7 @@ class Gateway:
         """Have a token that loses its rights lose its connections as well."""
 
         def end(tid: str, reason: str) -> None:
-            streams.end_token(tid, TOKEN_REVOKED, reason)
+            streams.end_token(tid, CloseCode.TOKEN_REVOKED, reason)
             label = self.gate.label(tid)
             if label is not None:
                 bridge.close_terminal(label, "revoked")
