@@ -93,7 +93,7 @@ class Limits(Section):
     max_connections: int = Field(default=256, ge=1)
     """HTTP and WebSocket connections in all."""
     max_unauthenticated: int = Field(default=64, ge=1)
-    """Connections that have not shown a valid token yet."""
+    """Connections that have not shown a valid token yet; a burst may exceed it for 0.5 s."""
     max_websockets: int = Field(default=32, ge=1)
     """WebSocket connections of one token."""
     max_channels: int = Field(default=1024, ge=1)

@@ -5,6 +5,7 @@ header; bodies and WebSocket logins have deadlines of their own in their doors, 
 keep-alive connection ends after ``KEEP_ALIVE_S``. A connection is a stranger until a request on
 it shows a valid token. When there are too many strangers the oldest makes room: whoever floods
 the port pushes out its own connections and cannot keep a caller with a token from getting in.
+Callers come in bursts as well, so a stranger has half a second to show its token first.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ log = logging.getLogger(__name__)
 
 FIRST_REQUEST_S = 5.0
 KEEP_ALIVE_S = 30.0
+GRACE_S = 0.5
+"""So long a stranger is not pushed out by another, unless all connections are taken: a program
+that makes a hundred calls at once has opened as many connections before one is read."""
 LINGER_S = 1.0
 """A refused body is read on for so long, that its sender gets to see the refusal."""
 SEND_BUFFER_BYTES = 65_536
@@ -144,7 +148,8 @@ class Connections(web.Server):
         super().__init__(handler, request_factory=self._request)
         self._limits = limits
         self._open: set[Connection] = set()
-        self._strangers: dict[Connection, None] = {}
+        self._strangers: dict[Connection, float] = {}
+        """Since when each is here, the oldest first."""
 
     def __call__(self) -> web.RequestHandler:
         return Connection(self, asyncio.get_running_loop())
@@ -162,14 +167,21 @@ class Connections(web.Server):
         return len(self._open) < self._limits.max_connections or bool(self._strangers)
 
     def opened(self, connection: Connection) -> None:
-        """Count a connection; the oldest stranger goes where there are too many."""
-        crowded = len(self._open) >= self._limits.max_connections
-        if crowded or len(self._strangers) >= self._limits.max_unauthenticated:
+        """Count a connection; the oldest strangers go where there are too many."""
+        now_s = asyncio.get_running_loop().time()
+        while self._is_crowded(now_s):
             oldest = next(iter(self._strangers))
             self.closed(oldest)
             oldest.abort()
         self._open.add(connection)
-        self._strangers[connection] = None
+        self._strangers[connection] = now_s
+
+    def _is_crowded(self, now_s: float) -> bool:
+        if len(self._open) >= self._limits.max_connections:
+            return True
+        if len(self._strangers) < self._limits.max_unauthenticated:
+            return False
+        return now_s - next(iter(self._strangers.values())) >= GRACE_S
 
     def known(self, connection: Connection) -> None:
         """Count the connection as a caller's."""

@@ -261,3 +261,15 @@ async def test_a_flood_of_connections(demo_here: Demo) -> None:
                     break
             except (ConnectionError, IndexError):
                 await asyncio.sleep(0.05)
+
+
+async def test_a_burst_of_good_calls(demo_here: Demo) -> None:
+    """A program that makes two hundred calls at once gets two hundred answers: results, or 1004
+    where the terminal has more to do than it may; no connection is dropped without a word."""
+    async with open_http(demo_here.rpc, demo_here.auth_token) as client:
+        answers = await asyncio.gather(
+            *(client.ask("get_account_info", {}) for _ in range(200)),
+        )
+    codes = {one.get("error", {}).get("code") for one in answers}
+    assert codes <= {None, 1004}
+    assert sum("result" in one for one in answers) >= 64

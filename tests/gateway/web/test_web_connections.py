@@ -75,6 +75,7 @@ async def connect(house: House) -> tuple[asyncio.StreamReader, asyncio.StreamWri
 async def test_a_flood_of_strangers_pushes_out_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest stranger makes room, so a caller with a token always gets in."""
     monkeypatch.setattr("gateway.web.connections.FIRST_REQUEST_S", 1000)
+    monkeypatch.setattr("gateway.web.connections.GRACE_S", 0)
     async with open_house(limits=Limits(max_unauthenticated=4)) as house:
         strangers = [await connect(house) for _ in range(4)]
         for _ in range(3):
@@ -85,8 +86,30 @@ async def test_a_flood_of_strangers_pushes_out_its_own(monkeypatch: pytest.Monke
             writer.close()
 
 
-async def test_callers_with_tokens_are_not_pushed_out() -> None:
+async def test_a_burst_of_callers_is_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections that are opened together have time to show their tokens: none is pushed out by
+    the others, though they are more than there may be strangers."""
+    monkeypatch.setattr("gateway.web.connections.GRACE_S", 1000)
+    async with open_house(limits=Limits(max_unauthenticated=4)) as house:
+        answers = await asyncio.gather(*(house.rpc("sum", a=one) for one in range(30)))
+        assert [one["result"] for one in answers] == list(range(30))
+
+
+async def test_a_burst_does_not_break_the_house(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There are never more connections than there may be at all, however young they are."""
+    monkeypatch.setattr("gateway.web.connections.GRACE_S", 1000)
+    limits = Limits(max_connections=8, max_unauthenticated=4)
+    async with open_house(limits=limits) as house:
+        strangers = [await asyncio.open_connection("127.0.0.1", house.port) for _ in range(20)]
+        assert (await house.rpc("sum", a=1))["result"] == 1
+        assert house.server.open_connections <= 8
+        for _, writer in strangers:
+            writer.close()
+
+
+async def test_callers_with_tokens_are_not_pushed_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection that has shown its token outlives any flood of strangers."""
+    monkeypatch.setattr("gateway.web.connections.GRACE_S", 0)
     async with open_house(limits=Limits(max_unauthenticated=2)) as house, raw_ws(house) as ws:
         ws.send({"jsonrpc": "2.0", "id": 1, "method": "update"})
         assert (await ws.json())["id"] == 1
