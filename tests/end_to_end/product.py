@@ -144,10 +144,14 @@ class HttpClient(Client):
 
     async def ask(self, method: str, params: Json) -> Json:
         request = self._request(next(self._ids), method, params)
-        async with self._http.post(self._url, json=request) as response:
-            answer: Json = await response.json()
+        answer: Json = await self.send(request)
         assert answer["id"] == request["id"]
         return answer
+
+    async def send(self, message: Any) -> Any:
+        """Send a message as it is; return the JSON that comes, or ``None`` where nothing does."""
+        async with self._http.post(self._url, json=message) as response:
+            return await response.json() if response.status != 204 else None
 
 
 class WsClient(Client):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from decimal import Decimal
 
@@ -107,6 +108,24 @@ async def test_netting_has_nothing_to_close_by(on_netting: Client) -> None:
     with pytest.raises(Refused) as refused:
         await on_netting.call("close_by", position=1, position_by=2)
     assert (refused.value.code, refused.value.data["capability"]) == (-32004, "hedging")
+
+
+@pytest.mark.parametrize("method", ["close_position", "place_order"])
+async def test_netting_is_closed_once(netting: Product, on_netting: Client, method: str) -> None:
+    """Ten callers close the same position at once: it is closed once, and none of them opens the
+    opposite one. Nor does a close that follows an opposite order."""
+    opened = await on_netting.call("place_order", **BUY, volume=0.1)
+    ticket = opened["order"]["position"]
+    if method == "place_order":
+        await on_netting.call("place_order", **SELL, volume=0.1)
+    clients = [await netting.client(door) for door in ("/rpc", "/ws")] * 5
+    closing = (client.call("close_position", ticket=ticket) for client in clients)
+    answers = await asyncio.gather(*closing, return_exceptions=True)
+    refused = [one for one in answers if isinstance(one, Refused)]
+    assert len(answers) - len(refused) == (1 if method == "close_position" else 0)
+    assert {one.code for one in refused} == {2010}
+    assert {one.data["outcome"] for one in refused} <= {"not_sent", "rejected"}
+    assert await on_netting.call("get_positions", symbol="EURUSD") == []
 
 
 async def test_netting_closes_a_part(on_netting: Client) -> None:

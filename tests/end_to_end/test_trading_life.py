@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from product import Client, Json, Product, WsClient, product, sawtooth
+from product import Client, Json, Product, WsClient, answered, product, sawtooth
 
 from ea_bridge.emulator.machine import COMMISSION_PER_LOT
 
@@ -305,6 +305,39 @@ async def test_symbols_may_have_any_name(client: Client, running: Product, symbo
     history = await client.call("get_history_orders", kind="deals", position=ticket, limit=5)
     assert {deal["symbol"] for deal in history["deals"]} == {symbol}
     await listener.call("unsubscribe", all=True)
+
+
+async def test_a_batch_that_trades_is_in_order(running: Product) -> None:
+    """A batch with an order in it is carried out from first to last: what is asked after the
+    order sees it, what is asked before does not."""
+    client = await running.http()
+    market = {"symbol": "EURUSD", "side": "buy", "volume": 0.01}
+    calls = [("get_positions", {}), ("place_order", market)] * 3 + [("get_positions", {})]
+    answers = await client.send(
+        [
+            {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+            for number, (method, params) in enumerate(calls)
+        ]
+    )
+    assert [one["id"] for one in answers] == list(range(7))
+    results = [answered(method, one) for (method, _), one in zip(calls, answers, strict=True)]
+    counts = [len(one) for one in results[::2]]
+    assert counts == list(range(counts[0], counts[0] + 4))
+    for one in results[1::2]:
+        await client.call("close_position", ticket=one["order"]["position"])
+
+
+async def test_an_order_as_a_notification_is_dropped(running: Product) -> None:
+    """A request without an id that would trade is not carried out: nobody could learn how it
+    ended. Nor is it in a batch."""
+    client = await running.http()
+    before = await client.call("get_positions")
+    market = {"symbol": "EURUSD", "side": "buy", "volume": 0.01}
+    silent = {"jsonrpc": "2.0", "method": "place_order", "params": market}
+    assert await client.send(silent) is None
+    ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+    assert [one["id"] for one in await client.send([silent, ping])] == [1]
+    assert await client.call("get_positions") == before
 
 
 async def test_the_whole_history_explains_the_balance(running: Product) -> None:
