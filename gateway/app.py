@@ -247,6 +247,7 @@ async def run_emulator(options: EmulatorOptions, announce: Announce) -> None:
     Raises:
         TickFileError: a file of ticks is malformed.
         UnknownFault: there is no fault of a name.
+        LinkRefused: the daemon does not take the token.
         MalformedToken: the token was mistyped.
 
     """

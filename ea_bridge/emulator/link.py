@@ -46,6 +46,10 @@ the two would throw each other out for ever."""
 _log = logging.getLogger(__name__)
 
 
+class LinkRefused(Exception):
+    """The daemon did not let the terminal in; the message says why."""
+
+
 class Conversation(asyncio.Protocol):
     """One TCP connection to the daemon, from the first byte to the last.
 
@@ -70,6 +74,8 @@ class Conversation(asyncio.Protocol):
         self._timers: dict[str, asyncio.TimerHandle | asyncio.Handle] = {}
         self._paused = False
         self._retry_s: float | None = None
+        self.refusal: str | None = None
+        """Why we were not let in, if that is how it ended."""
 
     # --- the socket ------------------------------------------------------------------------
 
@@ -160,6 +166,7 @@ class Conversation(asyncio.Protocol):
             auth = answer_challenge(self._token, self._hello, challenge)
         except WrongProof as error:
             _log.error("%s", error)
+            self.refusal = str(error)
             self._retry_s = LAST_RETRY_S
             self._say(Bye(code="proof"))
             self.close()
@@ -180,6 +187,8 @@ class Conversation(asyncio.Protocol):
 
     def _give_up(self, denied: Denied) -> None:
         _log.error("the daemon refused the token: %s (%s)", denied.reason, denied.code)
+        if denied.code != "busy":
+            self.refusal = denied.reason
         self._retry_s = denied.retry_ms / 1000
         self.close()
 
@@ -266,14 +275,23 @@ class Link:
         self._host, self._port, self._token = host, port, token
         self._jitter = random.Random(seed)  # noqa: S311 - spreads reconnects, guards nothing
         self._conversation: Conversation | None = None
+        self._refusal: str | None = None
         self._stopping = False
 
     async def run(self) -> None:
-        """Dial, talk, and dial again, until cancelled or :meth:`stop`."""
-        retry_s = FIRST_RETRY_S
+        """Dial, talk, and dial again, until cancelled or :meth:`stop`.
+
+        Raises:
+            LinkRefused: the daemon refuses the token, and has never let us in before.
+
+        """
+        retry_s, was_ever_ready = FIRST_RETRY_S, False
         while not self._stopping:
             wait_s = await self._converse()
             was_ready = self.ready.is_set()
+            was_ever_ready = was_ever_ready or was_ready
+            if self._refusal is not None and not was_ever_ready:
+                raise LinkRefused(self._refusal)
             self.ready.clear()
             if self._stopping:
                 return
@@ -300,6 +318,7 @@ class Link:
             raise
         finally:
             self._conversation = None
+        self._refusal = conversation.refusal
         return result
 
     def cut(self) -> None:

@@ -14,6 +14,7 @@ class Complaint(Exception):
 def known_failures() -> tuple[type[Exception], ...]:
     """Return the exceptions whose message is written for the person who runs the gateway."""
     from ea_bridge.emulator.faults import UnknownFault
+    from ea_bridge.emulator.link import LinkRefused
     from ea_bridge.emulator.market import TickFileError
     from ea_bridge.token import MalformedToken
     from gateway.config import ConfigError
@@ -24,6 +25,7 @@ def known_failures() -> tuple[type[Exception], ...]:
     return (
         ConfigError,
         IssuerError,
+        LinkRefused,
         MalformedToken,
         SecretsError,
         StoreError,

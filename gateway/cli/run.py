@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from ipaddress import ip_address
 from pathlib import Path
 from shlex import quote
 from typing import Annotated, Literal
@@ -171,16 +172,29 @@ def parse_speed(text: str) -> float:
 
 
 def parse_address(text: str) -> tuple[str, int]:
-    """Read ``HOST:PORT``; an IPv6 address stands in brackets.
+    """Read ``HOST:PORT`` of this machine; an IPv6 address stands in brackets.
 
     Raises:
-        Complaint: it is none.
+        Complaint: it is none, or another machine's: no daemon listens beyond loopback, and a
+            stranger should not even hear the id of a token.
 
     """
     host, _, port = text.rpartition(":")
     if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
         raise Complaint(f"--bridge {text}: give HOST:PORT, as in 127.0.0.1:{BRIDGE_PORT}", 2)
-    return host.removeprefix("[").removesuffix("]"), int(port)
+    host = host.removeprefix("[").removesuffix("]")
+    if not _is_loopback(host):
+        raise Complaint(f"--bridge {text}: give an address of this machine, as 127.0.0.1", 2)
+    return host, int(port)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def say_ready(ready: Ready, text: str, *, as_json: bool) -> None:
@@ -234,4 +248,6 @@ Ctrl+C stops it."""
 
 
 def _emulator_text(ready: Ready) -> str:
-    return f"Emulated terminal {ready.terminal}, linked to {ready.bridge}. Ctrl+C stops it."
+    return (
+        f"Emulated terminal, linked to {ready.bridge} by token {ready.terminal}. Ctrl+C stops it."
+    )

@@ -25,7 +25,6 @@
         * BrokerDisconnected 1003
         * TerminalBusy 1004
         * AutotradingDisabled 1005
-        * NotSynchronized 1006
     * TradeError
         * OrderRejected 2001
         * InvalidVolume 2002
@@ -248,13 +247,6 @@ class AutotradingDisabled(TerminalError):
     """Trading by programs is switched off; ``data.where`` names the switch."""
 
     code = 1005
-
-
-class NotSynchronized(TerminalError):
-    """The terminal is still loading the account."""
-
-    code = 1006
-    retryable = True
 
 
 class TradeError(GatewayError):

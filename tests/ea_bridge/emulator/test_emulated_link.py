@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncIterator
 
 import pytest
@@ -12,7 +11,7 @@ from bridge_parts import TOKEN, Bridge, MemoryDoorkeeper
 from terminal_bench import EURUSD, Bench
 
 from ea_bridge import commands
-from ea_bridge.emulator.link import Link
+from ea_bridge.emulator.link import Link, LinkRefused
 from ea_bridge.errors import BridgeError, CommandTimeout, NotSent, OutcomeUnknown
 from ea_bridge.model import TradeRetcode
 from ea_bridge.protocol import messages as m
@@ -20,32 +19,6 @@ from ea_bridge.session import TerminalSession
 from ea_bridge.token import new_token
 
 WITHIN_S = 10
-
-
-class Said(logging.Handler):
-    """Waits for a line in the log."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.heard = asyncio.Event()
-        self._text = text
-        self._logger = logging.getLogger("ea_bridge.emulator.link")
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if self._text in record.getMessage():
-            self.heard.set()
-
-    async def __aenter__(self) -> Said:
-        self._logger.addHandler(self)
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        try:
-            if kind is None:
-                async with asyncio.timeout(WITHIN_S):
-                    await self.heard.wait()
-        finally:
-            self._logger.removeHandler(self)
 
 
 class Emulated:
@@ -66,6 +39,13 @@ class Emulated:
         session = registry.get("demo")
         assert session is not None
         return session
+
+    async def refused(self) -> LinkRefused:
+        """Wait until the daemon has refused it, and return how."""
+        async with asyncio.timeout(WITHIN_S):
+            with pytest.raises(LinkRefused) as refused:
+                await self._running
+        return refused.value
 
     async def stop(self) -> None:
         self.link.stop()
@@ -97,21 +77,19 @@ async def test_it_stops_before_a_daemon_that_does_not_know_the_token(
 ):
     """The daemon's proof is wrong: it says so, and the token does not get into the log."""
     token = new_token()
-    async with Said("does not know this token"):
-        stranger = Emulated(bridge, token)
-    await stranger.stop()
+    refused = await Emulated(bridge, token).refused()
 
+    assert "does not know this token" in str(refused)
     assert bridge.registry.sessions() == []
     assert token not in caplog.text
 
 
 async def test_a_wrong_proof_is_refused(bridge: Bridge):
-    """With the same words as an unknown token, and a time to wait."""
-    async with Said("no such token, or its proof is wrong"):
-        emulated = Emulated(bridge, TOKEN)
-        emulated.bench.faults.wrong_proof = 1
-    await emulated.stop()
+    """With the same words as an unknown token."""
+    emulated = Emulated(bridge, TOKEN)
+    emulated.bench.faults.wrong_proof = 1
 
+    assert str(await emulated.refused()) == "no such token, or its proof is wrong"
     assert bridge.registry.sessions() == []
 
 

@@ -240,14 +240,20 @@ def test_other_speeds_are_refused(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "address"),
-    [("127.0.0.1:7401", ("127.0.0.1", 7401)), ("[::1]:80", ("::1", 80)), ("h:1", ("h", 1))],
+    [
+        ("127.0.0.1:7401", ("127.0.0.1", 7401)),
+        ("[::1]:80", ("::1", 80)),
+        ("localhost:1", ("localhost", 1)),
+    ],
 )
 def test_addresses(text: str, address: tuple[str, int]) -> None:
     """IPv6 stands in brackets."""
     assert parse_address(text) == address
 
 
-@pytest.mark.parametrize("text", ["", "7401", ":7401", "h:", "h:0", "h:65536", "h:x", "h:²"])
+@pytest.mark.parametrize(
+    "text", ["8.8.8.8:7401", "h:1", "", "7401", ":7401", "h:", "h:0", "h:65536", "h:x", "h:²"]
+)
 def test_other_addresses_are_refused(text: str) -> None:
     """With an example of a right one."""
     with pytest.raises(Complaint, match=r"127\.0\.0\.1"):
