@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,6 +11,7 @@ from gateway import API_VERSION, shapes, translation
 from gateway.catalogue import Call, method
 from gateway.errors import InvalidParams
 
+logger = logging.getLogger(__name__)
 SERVER_NAME = "mt-gateway"
 UNSUPPORTED_VERSION = 4503
 """The close code of a connection whose client speaks no version of ours."""
@@ -111,6 +113,7 @@ async def hello(
     if listener is not None and heartbeat_ms is not None:
         listener.heartbeat_s = heartbeat_ms / 1000
     beat_ms = DEFAULT_HEARTBEAT_MS if listener is None else round(listener.heartbeat_s * 1000)
+    _note(call, client, session_id)
     terminal = call.terminal
     told = terminal.hello
     return {
@@ -135,6 +138,18 @@ async def hello(
             }
         ],
     }
+
+
+def _note(call: Call, client: ClientName | None, session_id: str | None) -> None:
+    """Log who calls: quoted, since a caller may write what it likes."""
+    if client is not None:
+        logger.info(
+            "terminal %s: client %r %r, session %r",
+            call.caller.terminal,
+            client.name,
+            client.version,
+            session_id,
+        )
 
 
 @method(scope=None, of_terminal=False)

@@ -63,6 +63,16 @@ async def test_hello_tells_what_the_connection_can(scene: Scene) -> None:
     assert connection.heartbeat_s == 5.0
 
 
+async def test_hello_is_noted_with_the_callers_words_quoted(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    """So that a name cannot forge a line of the log."""
+    caplog.set_level("INFO", logger="gateway.methods.service")
+    client = {"name": "bot\nERROR forged", "version": "2"}
+    await scene.ask_with(scene.call(transport="ws"), "hello", {"client": client})
+    assert "client 'bot\\nERROR forged' '2', session None" in caplog.text
+
+
 async def test_hello_of_another_version_ends_the_connection(scene: Scene) -> None:
     """The answer says which versions there are, then comes 4503."""
     connection = Connection()
