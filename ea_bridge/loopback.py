@@ -24,9 +24,9 @@ def bind_loopback(port: int) -> list[socket.socket]:
 
     """
     for _ in range(FREE_PORT_TRIES):
-        first = _bind(socket.AF_INET, "127.0.0.1", port)
+        first = bind_address(socket.AF_INET, "127.0.0.1", port)
         try:
-            second = _bind(socket.AF_INET6, "::1", first.getsockname()[1])
+            second = bind_address(socket.AF_INET6, "::1", first.getsockname()[1])
         except OSError as exc:
             if exc.errno in _NO_SUCH_FAMILY:
                 return [first]
@@ -38,7 +38,13 @@ def bind_loopback(port: int) -> list[socket.socket]:
     raise OSError(errno.EADDRINUSE, "no port is free on both loopback addresses")
 
 
-def _bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+def bind_address(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+    """Bind one address, so that no other program can share it.
+
+    Raises:
+        OSError: it is taken, or the machine lacks it; ``filename`` names the port.
+
+    """
     sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if sys.platform == "win32":

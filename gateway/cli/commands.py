@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from gateway import __version__
-from gateway.cli import call, documents, run, status, tail, token
+from gateway.cli import call, doctor, documents, run, status, tail, token
 
 
 def build() -> typer.Typer:
@@ -28,6 +28,7 @@ def build() -> typer.Typer:
         call.call,
         tail.tail,
         status.status,
+        doctor.doctor,
         documents.openrpc,
     ):
         app.command()(command)

@@ -34,6 +34,8 @@ class Running:
     url: str
     pid: int
     auth_token: str | None = field(repr=False)
+    bridge: str
+    """``host:port``, where EAs dial in."""
 
 
 def default_home() -> Path:
@@ -125,7 +127,9 @@ def running(home: Path) -> Running | None:
     """Return the gateway that runs in a home, if one does."""
     try:
         facts = json.loads((home / RUN_FILE).read_text("utf-8"))
-        found = Running(str(facts["url"]), int(facts["pid"]), _token_in(home))
+        found = Running(
+            str(facts["url"]), int(facts["pid"]), _token_in(home), str(facts["bridge"])
+        )
         address = urlsplit(found.url)
         with socket.create_connection((address.hostname or "", address.port or 0), CONNECT_S):
             return found

@@ -40,7 +40,7 @@ def test_a_port_taken_on_either_address_is_refused(family: socket.AddressFamily,
 @needs_ipv6
 def test_nothing_stays_bound_when_the_second_address_is_taken(monkeypatch: pytest.MonkeyPatch):
     """The socket of the first is closed."""
-    real, bound = loopback._bind, []
+    real, bound = loopback.bind_address, []
 
     def second_is_taken(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
         if family == socket.AF_INET6:
@@ -48,7 +48,7 @@ def test_nothing_stays_bound_when_the_second_address_is_taken(monkeypatch: pytes
         bound.append(real(family, host, port))
         return bound[-1]
 
-    monkeypatch.setattr(loopback, "_bind", second_is_taken)
+    monkeypatch.setattr(loopback, "bind_address", second_is_taken)
     with pytest.raises(OSError, match="no port is free"):
         bind_loopback(0)
     assert len(bound) == FREE_PORT_TRIES

@@ -1,0 +1,139 @@
+"""The terminal, and the switches that let it trade, told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gateway.cli.doctor.finding import Finding, all_skipped, ok, problem, skipped, warning
+from gateway.cli.doctor.gateway import Heard
+from gateway.shapes import AccountInfo, EaStatus, ServerInfo, TerminalInfo
+
+MAX_ROUND_TRIP_MS = 50.0
+SWITCHES = ("autotrading", "ea_trading", "account_trading", "expert_trading")
+"""AutoTrading button; the EA's own; the account's; the broker's, for programs."""
+LIVE = ("ea", "broker", *SWITCHES, "round_trip", "broker_time")
+"""What can be seen of a linked terminal only."""
+
+_START = (
+    "start MetaTrader, put the EA on a chart with this token, and allow 127.0.0.1 "
+    "under Tools > Options > Expert Advisors"
+)
+
+
+def examine(heard: Heard) -> Iterator[Finding]:
+    """Look at the terminal that the token opens."""
+    if heard.server is None or heard.ea is None:
+        yield from all_skipped(("terminal", *LIVE), "see gateway and token")
+        return
+    yield link(heard.ea)
+    if heard.ea["state"] != "ready":
+        yield from all_skipped(LIVE, "see terminal")
+        return
+    yield ok("ea", f"version {heard.ea['ea_version']}")
+    yield broker(heard.ea)
+    yield from switches(heard)
+    yield round_trip(heard.ea)
+    yield broker_time(heard.server)
+
+
+def link(ea: EaStatus) -> Finding:
+    """The EA has dialled in, and is heard of."""
+    name = ea["terminal"]
+    if ea["platform"] is None:
+        return problem("terminal", f"{name} was never seen", _START)
+    known = f"{name}: {ea['platform']} build {ea['build']}, {ea['login']} on {ea['server']}"
+    if ea["state"] == "ready":
+        return ok("terminal", known)
+    if ea["state"] == "stale":
+        busy = "see whether the terminal hangs: close what keeps it busy, or restart it"
+        return problem("terminal", f"{known}: silent for seconds", busy)
+    return problem("terminal", f"{known}: not linked any more", _START)
+
+
+def broker(ea: EaStatus) -> Finding:
+    """The terminal is connected to the broker."""
+    if ea["broker_connected"]:
+        return ok("broker", "connected")
+    login = "in the terminal log in under File > Login to Trade Account; see its Journal tab"
+    return problem("broker", "the terminal is not connected to the broker", login)
+
+
+def switches(heard: Heard) -> Iterator[Finding]:
+    """Each switch that must be on before an order is taken."""
+    assert heard.server is not None  # examine has looked
+    assert heard.ea is not None
+    if "trade" not in heard.server["scopes"]:
+        yield from all_skipped(SWITCHES, "not needed: the token only reads")
+    elif heard.terminal is None or heard.account is None:
+        yield problem(
+            SWITCHES[0],
+            f"the terminal did not tell: {heard.silence}",
+            "try again; if it stays so, restart the terminal",
+        )
+        yield from all_skipped(SWITCHES[1:], "see autotrading")
+    else:
+        yield button(heard.terminal)
+        yield ea_trading(heard.ea, heard.terminal)
+        yield from account(heard.account)
+
+
+def button(terminal: TerminalInfo) -> Finding:
+    """AutoTrading in the terminal's toolbar."""
+    if terminal["trade_allowed"]:
+        return ok("autotrading", "the terminal's button is on")
+    press = "press AutoTrading (Algo Trading) in the terminal's toolbar, or Ctrl+E"
+    return problem("autotrading", "the terminal's AutoTrading button is off", press)
+
+
+def ea_trading(ea: EaStatus, terminal: TerminalInfo) -> Finding:
+    """The EA's own switch; the EA tells of both together, so the button must be on to see it."""
+    if ea["autotrading"]:
+        return ok("ea_trading", "the EA may trade")
+    if not terminal["trade_allowed"]:
+        return skipped("ea_trading", "see autotrading")
+    tick = "press F7 on the EA's chart and tick Allow Algo Trading (live trading) under Common"
+    return problem("ea_trading", "the EA's own trading switch is off", tick)
+
+
+def account(account: AccountInfo) -> Iterator[Finding]:
+    """What the broker allows: the account to trade at all, and programs to trade on it."""
+    if account["trade_allowed"]:
+        yield ok("account_trading", "the account may trade")
+    else:
+        yield problem(
+            "account_trading",
+            "the account may not trade",
+            "log in with the trading password, not the investor's; else ask the broker",
+        )
+    if account["trade_expert"]:
+        yield ok("expert_trading", "the broker lets programs trade")
+    else:
+        yield problem(
+            "expert_trading",
+            "the broker does not let programs trade on this account",
+            "ask the broker to allow Expert Advisors",
+        )
+
+
+def round_trip(ea: EaStatus) -> Finding:
+    """How long a message takes to the EA and back."""
+    took_ms = ea["rtt_ms"]
+    if took_ms is None:
+        return skipped("round_trip", "not measured yet")
+    found = f"{took_ms:.1f} ms to the EA and back"
+    if took_ms <= MAX_ROUND_TRIP_MS:
+        return ok("round_trip", found)
+    relieve = "give the EA a chart of its own, and close what keeps terminal or machine busy"
+    return warning("round_trip", found, relieve)
+
+
+def broker_time(server: ServerInfo) -> Finding:
+    """How sure the gateway is of the broker's time zone."""
+    (terminal,) = server["terminals"]
+    offset = terminal["clock"]
+    hours = offset["broker_utc_offset_s"] / 3600
+    found = f"UTC{hours:+g} h, confidence {offset['confidence']}"
+    if offset["confidence"] == "high":
+        return ok("broker_time", found)
+    wait = "wait for quotes, from which it is measured; the market may be closed"
+    return warning("broker_time", found, wait)
