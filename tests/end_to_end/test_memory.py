@@ -82,11 +82,11 @@ async def grown(tmp_path: Path, speed: str) -> tuple[int, int]:
 
 
 @needs_proc
-async def test_an_hour_of_ticks(tmp_path: Path, record_property: Record) -> None:
+async def test_an_hour_of_ticks(tmp_path: Path, record_testsuite_property: Record) -> None:
     """Between the twentieth and the sixtieth minute nothing grows: not in the gateway, not in the
     emulator, with a listener that hears every tick of every symbol."""
     growth, events = await grown(tmp_path, "400")
-    record_property("growth of memory in an hour of ticks", f"{growth} bytes")
+    record_testsuite_property("growth of memory in an hour of ticks", f"{growth} bytes")
     assert events > 20_000
     assert growth < GROWTH_PER_EVENT * events, f"{growth} bytes in {events} events"
 

@@ -35,12 +35,12 @@ def call(demo: Command, token: str) -> int:
     ("platform", "number"), [("mt5", signal.SIGTERM), ("mt4", signal.SIGINT)], ids=["mt5", "mt4"]
 )
 async def test_a_demo_from_start_to_end(
-    tmp_path: Path, platform: str, number: int, record_property: Record
+    tmp_path: Path, platform: str, number: int, record_testsuite_property: Record
 ) -> None:
     """One line when calls are answered and the terminal is linked; a signal ends it all, though
     connections are open and calls under way: they are told 1001, and nothing is left behind."""
     with running(tmp_path / "log.txt", *arguments(tmp_path, "--platform", platform)) as demo:
-        record_property(f"start of {platform}", f"{demo.started_s:.2f} s")
+        record_testsuite_property(f"start of {platform}", f"{demo.started_s:.2f} s")
         assert demo.started_s < STARTS_WITHIN_S
         ready = demo.ready
         assert set(ready) == READY
@@ -56,7 +56,7 @@ async def test_a_demo_from_start_to_end(
             busy = asyncio.create_task(_call_until_the_end(listener, under_way))
             await under_way.wait()
             ended_s = await asyncio.to_thread(demo.end, number)
-        record_property(f"end of {platform}", f"{ended_s:.2f} s")
+        record_testsuite_property(f"end of {platform}", f"{ended_s:.2f} s")
         assert ended_s < ENDS_WITHIN_S + SLACK_S
         assert (await listener.closed())[0] == 1001
         await busy
