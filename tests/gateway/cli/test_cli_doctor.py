@@ -101,6 +101,15 @@ def test_a_gateway_that_was_named(examine: Examine, demo: Demo) -> None:
     assert names(found, "skipped") >= {"home", "database", "key", "api_port", "bridge_port"}
 
 
+def test_a_gateway_without_a_token(examine: Examine, demo: Demo) -> None:
+    """What needs none is looked at all the same; how to give one is told."""
+    found = examine("--url", demo.url)
+    assert names(found, "problem") == set()
+    assert (found["gateway"].verdict, found["gateway_version"].verdict) == ("ok", "ok")
+    assert (found["token"].verdict, found["terminal"].verdict) == ("skipped", "skipped")
+    assert "MT_GATEWAY_TOKEN" in (found["token"].remedy or "")
+
+
 def test_nothing_runs(examine: Examine, tmp_path: Path) -> None:
     """One problem, with the command that starts a gateway; and no home is made."""
     config = write_config(tmp_path, "[api]\nport = 0\n[bridge]\nport = 0\n")
