@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 from . import model
 from .model import TradeRequest
-from .model.struct import Struct
+from .model.struct import Digits, Integer, Struct
 
 P = TypeVar("P", bound=Struct)
 R = TypeVar("R")
@@ -127,9 +127,9 @@ class WatchParams(Struct, frozen=True, kw_only=True):
 class Watched(Struct, frozen=True, kw_only=True):
     """The answer to ``watch``: ``sym`` is the index that ``ticks`` frames use for the symbol."""
 
-    sym: int
+    sym: Integer
     symbol: str
-    digits: int
+    digits: Digits
 
 
 class Selected(Struct, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .struct import Struct
+from .struct import Digits, Integer, Seconds, Struct
 
 
 class Account(Struct, frozen=True, kw_only=True):
@@ -11,15 +11,15 @@ class Account(Struct, frozen=True, kw_only=True):
     What MetaTrader 4 does not know is ``None``.
     """
 
-    login: int
-    trade_mode: int = 0
-    leverage: int = 0
-    limit_orders: int | None = None
-    margin_so_mode: int = 0
+    login: Integer
+    trade_mode: Integer = 0
+    leverage: Integer = 0
+    limit_orders: Integer | None = None
+    margin_so_mode: Integer = 0
     trade_allowed: bool = False
     trade_expert: bool = False
-    margin_mode: int | None = None
-    currency_digits: int | None = None
+    margin_mode: Integer | None = None
+    currency_digits: Digits | None = None
     fifo_close: bool | None = None
     balance: float = 0.0
     credit: float = 0.0
@@ -57,10 +57,10 @@ class Terminal(Struct, frozen=True, kw_only=True):
     ftp_enabled: bool = False
     notifications_enabled: bool | None = None
     mqid: bool | None = None
-    build: int = 0
-    maxbars: int | None = None
-    codepage: int | None = None
-    ping_last: int | None = None
+    build: Integer = 0
+    maxbars: Integer | None = None
+    codepage: Integer | None = None
+    ping_last: Integer | None = None
     community_balance: float | None = None
     retransmission: float | None = None
     company: str = ""
@@ -79,7 +79,7 @@ class Clock(Struct, frozen=True, kw_only=True):
     ``tlocal`` its wall clock. MetaTrader 4 has no ``tsrv``.
     """
 
-    tcur: int
-    tgmt: int
-    tlocal: int
-    tsrv: int | None = None
+    tcur: Seconds
+    tgmt: Seconds
+    tlocal: Seconds
+    tsrv: Seconds | None = None

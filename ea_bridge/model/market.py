@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from .struct import Struct
+from .struct import Digits, Integer, Milliseconds, Seconds, Struct
 
 
 class SymbolName(Struct, frozen=True, kw_only=True):
@@ -22,36 +22,36 @@ class SymbolInfo(Struct, frozen=True, kw_only=True):
     """
 
     custom: bool | None = None
-    chart_mode: int | None = None
+    chart_mode: Integer | None = None
     select: bool = False
     visible: bool = False
-    session_deals: int = 0
-    session_buy_orders: int = 0
-    session_sell_orders: int = 0
-    volume: int = 0
-    volumehigh: int = 0
-    volumelow: int = 0
-    time: int = 0
-    digits: int
-    spread: int = 0
+    session_deals: Integer = 0
+    session_buy_orders: Integer = 0
+    session_sell_orders: Integer = 0
+    volume: Integer = 0
+    volumehigh: Integer = 0
+    volumelow: Integer = 0
+    time: Seconds = 0
+    digits: Digits
+    spread: Integer = 0
     spread_float: bool = False
-    ticks_bookdepth: int | None = None
-    trade_calc_mode: int | None = None
-    trade_mode: int = 0
-    start_time: int = 0
-    expiration_time: int = 0
-    trade_stops_level: int = 0
-    trade_freeze_level: int = 0
-    trade_exemode: int = 0
-    swap_mode: int = 0
-    swap_rollover3days: int = 0
+    ticks_bookdepth: Integer | None = None
+    trade_calc_mode: Integer | None = None
+    trade_mode: Integer = 0
+    start_time: Seconds = 0
+    expiration_time: Seconds = 0
+    trade_stops_level: Integer = 0
+    trade_freeze_level: Integer = 0
+    trade_exemode: Integer = 0
+    swap_mode: Integer = 0
+    swap_rollover3days: Integer = 0
     margin_hedged_use_leg: bool | None = None
-    expiration_mode: int | None = None
-    filling_mode: int | None = None
-    order_mode: int | None = None
-    order_gtc_mode: int | None = None
-    option_mode: int = 0
-    option_right: int = 0
+    expiration_mode: Integer | None = None
+    filling_mode: Integer | None = None
+    order_mode: Integer | None = None
+    order_gtc_mode: Integer | None = None
+    option_mode: Integer = 0
+    option_right: Integer = 0
     bid: float = 0.0
     bidhigh: float = 0.0
     bidlow: float = 0.0
@@ -126,12 +126,12 @@ class Tick(msgspec.Struct, frozen=True, array_like=True):
     :class:`~.enums.TickFlag` mask; ``last`` and ``volume`` are 0 where the broker gives none.
     """
 
-    time_msc: int
+    time_msc: Milliseconds
     bid: float
     ask: float
     last: float = 0.0
-    volume: int = 0
-    flags: int = 0
+    volume: Integer = 0
+    flags: Integer = 0
     volume_real: float = 0.0
 
 
@@ -141,19 +141,19 @@ class Bar(msgspec.Struct, frozen=True, array_like=True):
     ``time`` is the opening time in seconds of the broker's wall clock; ``spread`` in points.
     """
 
-    time: int
+    time: Seconds
     open: float
     high: float
     low: float
     close: float
-    tick_volume: int
-    spread: int = 0
-    real_volume: int = 0
+    tick_volume: Integer
+    spread: Integer = 0
+    real_volume: Integer = 0
 
 
 class BookEntry(msgspec.Struct, frozen=True, array_like=True):
     """One level of the order book: ``[type, price, volume]``, a :class:`~.enums.BookType`."""
 
-    type: int
+    type: Integer
     price: float
     volume: float

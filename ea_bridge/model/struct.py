@@ -1,8 +1,25 @@
-"""The base of the nouns."""
+"""The base of the nouns, and what their numbers can be.
+
+The bounds are the platform's own. A terminal that says something else is broken or lying, and its
+line is unreadable: everything behind the bridge counts on numbers that it can add up, turn into
+milliseconds and write down again as JSON.
+"""
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
+
+Integer = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+"""MQL's ``long``."""
+Seconds = Annotated[int, Meta(ge=0, lt=32_535_216_000)]
+"""MQL's ``datetime``: up to the end of the year 3000; 0 where there is none."""
+Milliseconds = Annotated[int, Meta(ge=0, lt=32_535_216_000_000)]
+"""The same as ``*_msc``."""
+Digits = Annotated[int, Meta(ge=0, le=16)]
+"""After the point, of a price or a sum."""
 
 
 class Struct(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ Prices of 0 mean none as well (``sl``, ``tp``, ``price_stoplimit``), as in MetaT
 
 from __future__ import annotations
 
-from .struct import Struct
+from .struct import Integer, Milliseconds, Seconds, Struct
 
 
 class TradeRequest(Struct, frozen=True, kw_only=True):
@@ -21,23 +21,23 @@ class TradeRequest(Struct, frozen=True, kw_only=True):
     10036 if it is gone, 10013 if the deal would enlarge it, 10038 if there is less to close.
     """
 
-    action: int
-    magic: int = 0
-    order: int = 0
+    action: Integer
+    magic: Integer = 0
+    order: Integer = 0
     symbol: str = ""
     volume: float = 0.0
     price: float = 0.0
     stoplimit: float = 0.0
     sl: float = 0.0
     tp: float = 0.0
-    deviation: int = 0
-    type: int = 0
-    type_filling: int = 0
-    type_time: int = 0
-    expiration: int = 0
+    deviation: Integer = 0
+    type: Integer = 0
+    type_filling: Integer = 0
+    type_time: Integer = 0
+    expiration: Seconds = 0
     comment: str = ""
-    position: int = 0
-    position_by: int = 0
+    position: Integer = 0
+    position_by: Integer = 0
 
 
 class TradeResult(Struct, frozen=True, kw_only=True):
@@ -46,23 +46,23 @@ class TradeResult(Struct, frozen=True, kw_only=True):
     ``position`` is our addition: the position that the deal opened or changed, 0 if unknown.
     """
 
-    retcode: int
-    deal: int = 0
-    order: int = 0
+    retcode: Integer
+    deal: Integer = 0
+    order: Integer = 0
     volume: float = 0.0
     price: float = 0.0
     bid: float = 0.0
     ask: float = 0.0
     comment: str = ""
-    request_id: int = 0
-    retcode_external: int = 0
-    position: int = 0
+    request_id: Integer = 0
+    retcode_external: Integer = 0
+    position: Integer = 0
 
 
 class CheckResult(Struct, frozen=True, kw_only=True):
     """``MqlTradeCheckResult``: the account as it would be. ``retcode`` 0 means it would pass."""
 
-    retcode: int
+    retcode: Integer
     balance: float = 0.0
     equity: float = 0.0
     profit: float = 0.0
@@ -79,20 +79,20 @@ class Order(Struct, frozen=True, kw_only=True):
     ``swap`` and ``commission`` are set.
     """
 
-    ticket: int
-    time_setup: int = 0
-    time_setup_msc: int = 0
-    time_done: int = 0
-    time_done_msc: int = 0
-    time_expiration: int = 0
-    type: int
-    type_time: int = 0
-    type_filling: int = 0
-    state: int = 0
-    magic: int = 0
-    position_id: int = 0
-    position_by_id: int = 0
-    reason: int = 0
+    ticket: Integer
+    time_setup: Seconds = 0
+    time_setup_msc: Milliseconds = 0
+    time_done: Seconds = 0
+    time_done_msc: Milliseconds = 0
+    time_expiration: Seconds = 0
+    type: Integer
+    type_time: Integer = 0
+    type_filling: Integer = 0
+    state: Integer = 0
+    magic: Integer = 0
+    position_id: Integer = 0
+    position_by_id: Integer = 0
+    reason: Integer = 0
     volume_initial: float = 0.0
     volume_current: float = 0.0
     price_open: float = 0.0
@@ -111,15 +111,15 @@ class Order(Struct, frozen=True, kw_only=True):
 class Position(Struct, frozen=True, kw_only=True):
     """An open position. ``profit`` and ``swap`` in the account's currency."""
 
-    ticket: int
-    time: int = 0
-    time_msc: int = 0
-    time_update: int = 0
-    time_update_msc: int = 0
-    type: int
-    magic: int = 0
-    identifier: int = 0
-    reason: int = 0
+    ticket: Integer
+    time: Seconds = 0
+    time_msc: Milliseconds = 0
+    time_update: Seconds = 0
+    time_update_msc: Milliseconds = 0
+    type: Integer
+    magic: Integer = 0
+    identifier: Integer = 0
+    reason: Integer = 0
     volume: float
     price_open: float
     sl: float = 0.0
@@ -135,15 +135,15 @@ class Position(Struct, frozen=True, kw_only=True):
 class Deal(Struct, frozen=True, kw_only=True):
     """An execution or a balance operation. Money in the account's currency."""
 
-    ticket: int
-    order: int = 0
-    time: int = 0
-    time_msc: int = 0
-    type: int
-    entry: int = 0
-    magic: int = 0
-    position_id: int = 0
-    reason: int = 0
+    ticket: Integer
+    order: Integer = 0
+    time: Seconds = 0
+    time_msc: Milliseconds = 0
+    type: Integer
+    entry: Integer = 0
+    magic: Integer = 0
+    position_id: Integer = 0
+    reason: Integer = 0
     volume: float = 0.0
     price: float = 0.0
     commission: float = 0.0

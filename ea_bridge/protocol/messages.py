@@ -13,7 +13,7 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 
 from ea_bridge.model import Account, BookEntry, Deal, Order, Position
 from ea_bridge.model.market import Bar
-from ea_bridge.model.struct import Struct
+from ea_bridge.model.struct import Integer, Struct
 
 Nonce = Annotated[str, Meta(pattern=r"^[0-9a-fA-F]{64}\Z")]
 """32 random bytes, or a proof of 32 bytes, as hexadecimal digits."""
@@ -144,9 +144,9 @@ class Res(_Message, frozen=True):
     d: Raw = Raw(b"null")
     part: Counter = 0
     last: bool = True
-    err: int = 0
+    err: Integer = 0
     """An MQL run-time error, or 0."""
-    retcode: int = 0
+    retcode: Integer = 0
     msg: str = ""
 
 
@@ -182,7 +182,7 @@ class BarEvent(_Message, frozen=True, tag="bar"):
     """EA: the forming bar (``closed`` false), or one that has just closed."""
 
     sym: SymbolIndex
-    timeframe: int
+    timeframe: Integer
     d: Bar
     closed: bool = False
     q: Counter = 0
@@ -213,7 +213,7 @@ class AccountEvent(_Message, frozen=True, tag="account"):
 class Pnl(_Message, frozen=True):
     """EA: floating result of the open positions: ``[ticket, price_current, swap, profit]``."""
 
-    d: list[tuple[int, float, float, float]]
+    d: list[tuple[Integer, float, float, float]]
     q: Counter = 0
 
 

@@ -42,6 +42,10 @@ _log = logging.getLogger(__name__)
 FIRST_RETRY_S, LAST_RETRY_S = 0.1, 30.0
 """Between attempts to bring a stream back to life."""
 
+MAX_COUNTED = 1_000_000
+"""Lost events that a gap counts. A terminal that claims more has lost count, and sequence numbers
+that took its word for it would soon be no JSON any more."""
+
 TERMINAL, HEARTBEAT = Channel("terminal"), Channel("heartbeat")
 
 _OnEnd = Callable[[Channel, GatewayError], None]
@@ -322,4 +326,5 @@ def _broken(before: Facts | None, now: Facts) -> Reason | None:
 
 
 def _count(lost: Lost) -> int | None:
-    return lost.until - lost.start if lost.until > lost.start else None
+    missed = lost.until - lost.start
+    return missed if 0 < missed <= MAX_COUNTED else None

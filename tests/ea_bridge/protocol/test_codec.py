@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import get_type_hints
+from typing import get_args, get_type_hints
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import inspect
 
 from ea_bridge.commands import COMMANDS, FilterParams, SymbolParams
 from ea_bridge.model import TradeRequest
@@ -178,3 +179,38 @@ def test_prices_arrive_as_they_were_written():
         )
     )
     assert ticks == m.Ticks(d=[(1, 1_764_000_000_000, "1.10", "1.20", 0.0, 0, 6)], q=5)
+
+
+FROM_A_TERMINAL = [
+    *(get_args(m.Event)),
+    m.Hello,
+    m.Hb,
+    m.Ack,
+    m.Res,
+    *(command.result for command in COMMANDS.values()),
+]
+
+
+def _integers(kind: object) -> list[inspect.IntType]:
+    match kind:
+        case inspect.IntType():
+            return [kind]
+        case inspect.StructType():
+            parts = [field.type for field in kind.fields]
+        case inspect.UnionType():
+            parts = list(kind.types)
+        case inspect.TupleType():
+            parts = list(kind.item_types)
+        case inspect.ListType():
+            parts = [kind.item_type]
+        case _:
+            parts = []
+    return [found for part in parts for found in _integers(part)]
+
+
+@pytest.mark.parametrize("said", FROM_A_TERMINAL, ids=str)
+def test_every_integer_of_a_terminal_is_bounded(said):
+    """What is beyond 64 bits, or becomes so as milliseconds, could never be told to a client."""
+    for found in _integers(inspect.type_info(said)):
+        assert found.ge is not None
+        assert (found.le if found.lt is None else found.lt) is not None

@@ -93,17 +93,34 @@ async def test_the_broker_clock_may_jump(live: Stage, ear: Ear) -> None:
     assert [e["seq"] for e in ear.of("tick.all:EURUSD")] == [1, 2, 3, 4]
 
 
-async def test_an_order_that_cannot_be_told_is_logged_and_the_rest_goes_on(
+async def test_an_order_that_cannot_be_told_is_dropped_and_the_rest_goes_on(
     live: Stage, ear: Ear, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Numbers beyond 64 bits cannot be written as JSON: no event, and the link lives on."""
+    """Numbers that no terminal has stop at the bridge: no event, no error, the link lives on."""
     await live.subscribe(ear, "orders")
-    order = model.Order(ticket=2**70, type=2, symbol="EURUSD")
-    live.terminal.say(live.terminal.count(m.Trade(op="add", q=0, order=order)))
+    for lie in (
+        {"ticket": 2**70},
+        {"ticket": 5, "time_setup": 2**62},
+        {"ticket": 5, "magic": 2**63},
+    ):
+        order = model.Order(**{"type": 2, "symbol": "EURUSD", **lie})
+        live.terminal.say(m.Trade(op="add", q=0, order=order))
     live.terminal.say(live.terminal.order("add", 1))
     await turns()
     told = [e["data"]["order"]["ticket"] for e in ear.of("orders", "update")]
-    assert told[-1] == 1
+    assert told == [1]
+    assert not [each for each in caplog.records if each.exc_info]
+
+
+async def test_a_claim_of_endless_loss_is_not_counted(live: Stage, ear: Ear) -> None:
+    """However much a terminal says was lost, sequence numbers stay numbers that JSON can carry."""
+    await live.subscribe(ear, "orders")
+    for _ in range(4):
+        live.terminal.say(m.Lost(start=0, until=2**63 - 1))
+        await turns()
+    gaps = ear.of("orders", "gap")
+    assert [gap["data"]["to"] for gap in gaps] == [None] * 4
+    assert live.streams.subscriptions(live.caller, ear)["subscriptions"][0]["seq"] < 2**53
 
 
 @pytest.mark.timeout(60)
