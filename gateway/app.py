@@ -8,10 +8,10 @@ import gc
 import hashlib
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import orjson
 
@@ -34,6 +34,7 @@ from gateway.catalogue import Catalogue
 from gateway.clock import BrokerClock
 from gateway.config import Config, load
 from gateway.credentials.issuer import IssuerError
+from gateway.credentials.key_store import key_store
 from gateway.daemon import Daemon, wall_ms
 from gateway.methods import (
     account,
@@ -209,16 +210,23 @@ class Gateway:
         return clock
 
 
-async def run_serve(options: ServeOptions, announce: Announce) -> None:
-    """Run the daemon until cancelled.
+def run_serve(options: ServeOptions, announce: Announce) -> Coroutine[Any, Any, None]:
+    """Open the home, and return what runs the daemon until cancelled.
+
+    The home is opened by the call itself, before a loop runs: a person may be asked for a
+    passphrase, and the keyring may have to be waited for.
 
     Raises:
         ConfigError, StoreError, SecretsError: the message says what to do.
-        OSError: a port is taken.
+        OSError: a port is taken; raised by what is returned.
 
     """
     config = Config() if options.config is None else load(options.config)
-    with Home(options.home, config.secrets.key_file) as home:
+    return _serve(Home(options.home, key_store(config.secrets, options.home)), config, announce)
+
+
+async def _serve(opened: Home, config: Config, announce: Announce) -> None:
+    with opened as home:
         async with Gateway(home, config).run() as ready:
             _settle()
             announce(ready)
@@ -226,12 +234,15 @@ async def run_serve(options: ServeOptions, announce: Announce) -> None:
 
 
 async def run_demo(options: DemoOptions, announce: Announce) -> None:
-    """Run a daemon and an emulated terminal until cancelled; see :func:`run_serve`."""
+    """Run a daemon and an emulated terminal until cancelled; see :func:`run_serve`.
+
+    Its key always lies in a file of its home, so that it runs on any machine.
+    """
     config = Config.model_validate(
         {"api": {"port": options.port}, "bridge": {"port": options.bridge_port}}
     )
     machine = build_terminal(platform=options.platform, speed=options.speed, seed=options.seed)
-    with Home(options.home, config.secrets.key_file) as home:
+    with Home(options.home) as home:
         token = _demo_token(home)
         async with Gateway(home, config).run() as ready:
             host, _, port = ready.bridge.rpartition(":")

@@ -105,12 +105,18 @@ class Limits(Section):
 
 
 class Secrets(Section):
-    """Where the key lies that seals the secrets in the database."""
+    """Where the key lies that seals the secrets in the database. A home keeps to one store.
 
-    store: Literal["file"] = "file"
-    """file: readable by its owner alone. Who has both key and database has the secrets."""
+    file: readable by its owner alone. Who has both key and database has the secrets.
+    keyring: that of the system (Windows, macOS, Secret Service, KWallet), opened by its login.
+    systemd: the credential mt-gateway-kek of the unit, for a machine without a desktop.
+    passphrase: asked for at each start, or read from the file MT_GATEWAY_PASSPHRASE_FILE.
+    """
+
+    store: Literal["file", "keyring", "systemd", "passphrase"] = "file"
+    """Which of them; none takes the place of another that fails."""
     key_file: str = Field(default="secrets.key", min_length=1)
-    """Its path; a relative one starts in the home folder."""
+    """Of the store file; a relative path starts in the home folder."""
 
 
 class Config(Section):

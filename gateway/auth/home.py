@@ -12,11 +12,14 @@ from gateway.auth import seen
 from gateway.auth.records import RecordBook
 from gateway.credentials import schema
 from gateway.credentials.issuer import Issuer, open_secrets
-from gateway.credentials.secrets import KEY_FILE
+from gateway.credentials.key_store.file import KeyFile
+from gateway.credentials.secrets import KeyStore
 from gateway.store import Store
 
-MIGRATIONS = (schema.TABLES, seen.TABLES)
+MIGRATIONS = (schema.TABLES, seen.TABLES, schema.KEY_STORES)
 """All tables of the gateway, in the order in which they came; new ones are added at the end."""
+KEY_FILE = "secrets.key"
+"""A key in a file of the home works on any machine."""
 
 
 class Home:
@@ -26,25 +29,27 @@ class Home:
 
     Args:
         folder: made with mode 0700 if it is not there.
-        key_file: of the key that seals the secrets; a relative path starts in the folder.
+        keys: where the key lies that seals the secrets; a path is that of a key file, and a
+            relative one starts in the folder.
         now_s: seconds since 1970.
 
     Raises:
         StoreError: the database cannot be used.
-        SecretsError: the key file does not fit the database.
+        SecretsError: the key cannot be had, or does not fit the database.
 
     """
 
     def __init__(
         self,
         folder: Path,
-        key_file: str | Path = KEY_FILE,
+        keys: KeyStore | str | Path = KEY_FILE,
         now_s: Callable[[], int] = lambda: int(time.time()),
     ) -> None:
         self.folder = folder
         self.store = Store(folder, MIGRATIONS)
         try:
-            self.box = open_secrets(self.store, folder / key_file)
+            store = KeyFile(folder / keys) if isinstance(keys, str | Path) else keys
+            self.box = open_secrets(self.store, store)
             self.issuer = Issuer(self.store, self.box, now_s)
         except BaseException:
             self.store.close()

@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn
 
 from gateway.cli.complaint import Complaint, known_failures
+from gateway.cli.memory import keep_memory_private
 
 STOP_WITHIN_S = 1.9
 """After SIGINT or SIGTERM; what has not ended by then is cut."""
@@ -36,6 +37,7 @@ def run_until_stopped(start: Callable[[], Coroutine[Any, Any, None]], *, verbose
     for number in _STOP_SIGNALS:
         signal.signal(number, _leave)
     _log_to_stderr(verbose=verbose)
+    keep_memory_private()
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_cancelled_by_signals(start()))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections.abc import Coroutine
 from ipaddress import ip_address
 from pathlib import Path
 from shlex import quote
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -86,19 +87,19 @@ def serve(
 ) -> None:
     """Run the gateway for the EAs of real terminals, or for emulators."""
 
-    async def main() -> None:
-        from gateway.app import run_serve
+    options = ServeOptions(home=home or default_home(), config=config)
+    with run_file(options.home) as file:
 
-        options = ServeOptions(home=home or default_home(), config=config)
-        with run_file(options.home) as file:
+        def announce(ready: Ready) -> None:
+            file.write(ready, with_token=False)
+            say_ready(ready, "" if as_json else _serve_text(ready), as_json=as_json)
 
-            def announce(ready: Ready) -> None:
-                file.write(ready, with_token=False)
-                say_ready(ready, "" if as_json else _serve_text(ready), as_json=as_json)
+        def start() -> Coroutine[Any, Any, None]:
+            from gateway.app import run_serve
 
-            await run_serve(options, announce)
+            return run_serve(options, announce)
 
-    run_until_stopped(main, verbose=verbose)
+        run_until_stopped(start, verbose=verbose)
 
 
 def emulator(

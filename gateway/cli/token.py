@@ -113,11 +113,12 @@ def _issuer(home: Path | None, config_file: Path | None) -> Iterator[Issuer]:
     """Open the issuer of a home; what is wrong with it becomes a complaint."""
     from gateway.auth.home import Home
     from gateway.config import Config, load
+    from gateway.credentials.key_store import key_store
 
     place = home or default_home()
     try:
         settings = Config() if config_file is None else load(config_file)
-        with Home(place, settings.secrets.key_file) as opened:
+        with Home(place, key_store(settings.secrets, place)) as opened:
             yield opened.issuer
     except OSError as error:
         raise Complaint(f"{error.filename or place}: {error.strerror}") from error

@@ -11,11 +11,11 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+import secrets
 import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from sqlite3 import Connection
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -28,7 +28,7 @@ from .envelope import EnvelopeError
 from .keyset import DAY_S
 from .record import AUDIENCE, MAX_SECONDS, NAME, Platform, Record, open_record
 from .scope import Scope
-from .secrets import Place, SecretBox, open_box
+from .secrets import SALT_BYTES, KeyStore, KnownKey, Place, SecretBox, known_box
 from .signing import SigningKeys
 
 logger = logging.getLogger(__name__)
@@ -81,18 +81,40 @@ def server_key_place(tid: str) -> Place:
     return Place("records", tid, "server_key")
 
 
-def open_secrets(store: Store, key_file: Path) -> SecretBox:
+def open_secrets(store: Store, keys: KeyStore) -> SecretBox:
     """Open the box in which this store's secrets lie sealed, or make it for a new store.
 
     Raises:
-        SecretsError: the key file does not fit the store.
+        SecretsError: the key cannot be had, or does not fit the store.
 
     """
+    known = _known_key(store)
+    if known is not None:
+        return known_box(keys, known)
+    salt = secrets.token_bytes(SALT_BYTES)
+    # a person may be asked: nobody else has to wait for the database meanwhile
+    first = _first_key(store, keys, salt, keys.find(salt, new=True))
+    return known_box(keys, first) if isinstance(first, KnownKey) else first
+
+
+def _known_key(store: Store) -> KnownKey | None:
+    row = store.one("SELECT check_value, store, salt FROM secret_keys")
+    return None if row is None else KnownKey(row["check_value"], row["store"], row["salt"])
+
+
+def _first_key(
+    store: Store, keys: KeyStore, salt: bytes, found: bytes | None
+) -> SecretBox | KnownKey:
+    """Note the first key of a new store; another process may have been first after all."""
     with store.transaction() as db:
-        known = store.one("SELECT check_value FROM secret_keys")
-        box = open_box(key_file, None if known is None else known["check_value"])
-        if known is None:
-            db.execute("INSERT INTO secret_keys VALUES (?, ?)", (box.kid, box.check_value()))
+        known = _known_key(store)
+        if known is not None:
+            return known
+        box = SecretBox(keys.make(salt) if found is None else found)
+        row = (box.kid, box.check_value(), keys.name, salt)
+        db.execute(
+            "INSERT INTO secret_keys (kid, check_value, store, salt) VALUES (?, ?, ?, ?)", row
+        )
     return box
 
 

@@ -33,3 +33,10 @@ CREATE TABLE records (
     server_key TEXT NOT NULL
 ) STRICT;
 """
+
+KEY_STORES = """
+-- where the key was made, and what is random and public of the home: the name of its key in a
+-- keyring, the salt of its passphrase
+ALTER TABLE secret_keys ADD COLUMN store TEXT NOT NULL DEFAULT 'file';
+ALTER TABLE secret_keys ADD COLUMN salt BLOB NOT NULL DEFAULT x'';
+"""

@@ -5,26 +5,25 @@ the KEK. Table, row, field, key id and version are authenticated with both, so t
 moved to another place does not open. One data key a secret: the limits of random nonces never
 matter.
 
-The KEK lives outside the database, in a key file (0600). Python cannot wipe memory for sure: who
-can read the memory of this process has the secrets.
+The KEK lives outside the database, in one of the stores of :mod:`.key_store`. Python cannot wipe
+memory for sure: who can read the memory of this process has the secrets.
 """
 
 from __future__ import annotations
 
 import hmac
-import os
 import secrets
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from .envelope import decode64, encode64
 
-KEY_FILE = "secrets.key"
 _NONCE_BYTES = 12
-_KEY_BYTES = 32
+KEY_BYTES = 32
+SALT_BYTES = 16
 
 
 class SecretsError(Exception):
@@ -76,7 +75,7 @@ class SecretBox:
         except (ValueError, InvalidTag):
             raise SecretsError(
                 f"the {place.field} of {place.table} does not open with this key: the database or "
-                f"{KEY_FILE} was altered or exchanged; restore both from the same backup"
+                "the key was altered or exchanged; restore both from the same backup"
             ) from None
 
     def _about(self, place: Place) -> bytes:
@@ -84,71 +83,87 @@ class SecretBox:
         return b"|".join(part.encode() for part in parts)
 
 
-def open_box(path: Path, known_check_value: bytes | None) -> SecretBox:
-    """Open the KEK in a key file, or make it for a new database.
+class KeyStore(Protocol):
+    """Where a KEK lies."""
 
-    Args:
-        path: the key file.
-        known_check_value: of the KEK with which stored secrets were sealed, if there are any.
+    @property
+    def name(self) -> str:
+        """The setting ``[secrets] store``."""
+
+    @property
+    def place(self) -> str:
+        """What a person calls the place."""
+
+    @property
+    def remedy(self) -> str:
+        """What to do about a key that is lost or another one."""
+
+    def find(self, salt: bytes, *, new: bool) -> bytes | None:
+        """Return the KEK, or ``None`` if there is none.
+
+        Args:
+            salt: random and public; one for each home.
+            new: nothing is sealed yet.
+
+        Raises:
+            SecretsError: the store cannot be used, or is not safe.
+
+        """
+
+    def make(self, salt: bytes) -> bytes:
+        """Make a KEK and keep it, before anything is sealed with it. Asked of new homes alone."""
+
+
+@dataclass(frozen=True)
+class KnownKey:
+    """What the database keeps of the KEK with which its secrets are sealed."""
+
+    check_value: bytes
+    store: str
+    salt: bytes
+
+
+def known_box(keys: KeyStore, known: KnownKey) -> SecretBox:
+    """Open the KEK of secrets that exist.
 
     Raises:
-        SecretsError: the key file is missing or another one while secrets exist, is readable by
-            others, or is damaged. A new key is never made over old secrets.
+        SecretsError: it is missing or another one. A new key is never made over old secrets.
 
     """
-    try:
-        key = _read_key(path)
-        if key is None and known_check_value is None:
-            key = _make_key(path)
-    except OSError as error:
-        raise SecretsError(f"{path} cannot be used: {error.strerror}") from error
+    key = keys.find(known.salt, new=False)
+    other = "" if known.store == keys.name else f' (it was made with store = "{known.store}")'
     if key is None:
         raise SecretsError(
-            f"{path} is missing, but the database holds secrets sealed with it; restore the file "
-            "from a backup, or start over with an empty home folder and new tokens"
+            f"{keys.place} is missing, but the database holds secrets sealed with a key{other}; "
+            f"{keys.remedy}, or start over with an empty home folder and new tokens"
         )
     box = SecretBox(key)
-    if known_check_value is not None and not hmac.compare_digest(
-        box.check_value(), known_check_value
-    ):
+    if not hmac.compare_digest(box.check_value(), known.check_value):
         raise SecretsError(
-            f"{path} is not the key with which the database's secrets were sealed; restore the "
-            "right file from a backup"
+            f"{keys.place} is not the key with which the database's secrets were sealed{other}; "
+            f"{keys.remedy}"
         )
     return box
 
 
-def _read_key(path: Path) -> bytes | None:
+def encode_key(key: bytes) -> str:
+    """Return a KEK as the stores keep it: 43 base64url characters."""
+    return encode64(key)
+
+
+def decode_key(text: str | bytes, place: str) -> bytes:
+    """Read what :func:`encode_key` wrote; white space around it does not matter.
+
+    Raises:
+        SecretsError: it is something else.
+
+    """
     try:
-        mode, text = path.stat().st_mode, path.read_bytes()
-    except FileNotFoundError:
-        return None
-    if os.name == "posix" and mode & 0o077:
-        raise SecretsError(f"{path} is readable by other users; run: chmod 600 {path}")
-    try:
-        key = decode64(text.decode("ascii").strip())
+        key = decode64((text if isinstance(text, str) else text.decode("ascii")).strip())
     except ValueError:
         key = b""
-    if len(key) != _KEY_BYTES:
-        raise SecretsError(f"{path} is damaged: it must hold 43 base64url characters")
-    return key
-
-
-def _make_key(path: Path) -> bytes:
-    """Make a key file, whole and on the disk before anything is sealed with it."""
-    key = secrets.token_bytes(_KEY_BYTES)
-    fresh = path.with_name(f"{path.name}.{os.getpid()}")
-    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(encode64(key) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    if os.name == "posix":  # elsewhere a folder cannot be opened
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    if len(key) != KEY_BYTES:
+        raise SecretsError(f"{place} is damaged: it must hold 43 base64url characters")
     return key
 
 

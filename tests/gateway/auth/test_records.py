@@ -218,7 +218,7 @@ def test_what_is_unchanged_is_not_verified_again(
 
     monkeypatch.setattr("gateway.auth.records.open_record", fail)
     with home.store.transaction() as db:
-        db.execute("INSERT INTO secret_keys VALUES ('other', x'00')")
+        db.execute("INSERT INTO secret_keys (kid, check_value) VALUES ('other', x'00')")
     assert refusal(book, record) is None
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import stat
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.credentials.secrets import Place, SecretBox, SecretsError, open_box
+from gateway.credentials.secrets import Place, SecretBox, SecretsError
 
 BOX = SecretBox(bytes(range(32, 64)))
 PLACE = Place("records", "A1b2C3d4E5f6", "server_key")
@@ -20,11 +18,6 @@ VECTOR = (
     "TM-mAxr-p-PPfMlApXjviJe0Pz2kIQk9lQsjSTS7wZZRBfQP4g"
 )
 SECRET = b"hunter2 \xff"
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "secrets.key"
 
 
 def test_the_vector_of_the_design() -> None:
@@ -96,62 +89,3 @@ def test_a_box_does_not_show_its_key() -> None:
     with pytest.raises(SecretsError) as caught:
         BOX.open("mgs1.k1.A.A", PLACE)
     assert caught.value.__context__ is None or caught.value.__suppress_context__
-
-
-# --- the key file --------------------------------------------------------------------------
-
-
-def test_a_new_key_file_is_private_and_is_found_again(path: Path) -> None:
-    """0600, 43 characters, no leftovers."""
-    box = open_box(path, None)
-    assert open_box(path, box.check_value()) == box
-    assert open_box(path, None) == box
-    assert len(path.read_text().strip()) == 43
-    assert list(path.parent.iterdir()) == [path]
-    if os.name == "posix":
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
-
-
-def test_a_missing_key_is_never_replaced_while_secrets_exist(path: Path) -> None:
-    """A new key would make them unreadable for ever."""
-    with pytest.raises(SecretsError, match=r"missing.*restore the file from a backup"):
-        open_box(path, BOX.check_value())
-    assert not path.exists()
-
-
-def test_a_wrong_key_stops_everything(path: Path) -> None:
-    """And is left as it is."""
-    open_box(path, None)
-    content = path.read_bytes()
-    with pytest.raises(SecretsError, match="not the key"):
-        open_box(path, BOX.check_value())
-    assert path.read_bytes() == content
-
-
-@pytest.mark.skipif(os.name != "posix", reason="POSIX modes")
-@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o777])
-def test_a_key_that_others_can_read_is_refused(path: Path, mode: int) -> None:
-    """It may be known already; the message names the command that closes it."""
-    open_box(path, None)
-    path.chmod(mode)
-    with pytest.raises(SecretsError, match="chmod 600"):
-        open_box(path, None)
-
-
-@pytest.mark.parametrize("content", [b"", b"short", b"A" * 44, b"\xff" * 43, b"=" * 43])
-def test_a_damaged_key_file_is_refused(path: Path, content: bytes) -> None:
-    """Not overwritten: it may be repaired."""
-    path.write_bytes(content)
-    path.chmod(0o600)
-    with pytest.raises(SecretsError, match="damaged"):
-        open_box(path, None)
-    assert path.read_bytes() == content
-
-
-def test_a_key_file_that_cannot_be_used_is_explained(tmp_path: Path) -> None:
-    """A folder in its place, no folder to lie in."""
-    with pytest.raises(SecretsError, match="cannot be used"):
-        open_box(tmp_path / "missing" / "secrets.key", None)
-    (tmp_path / "folder").mkdir(mode=0o700)
-    with pytest.raises(SecretsError, match="cannot be used"):
-        open_box(tmp_path / "folder", None)
