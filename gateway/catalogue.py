@@ -38,6 +38,8 @@ Transport = Literal["http", "ws"]
 BOTH: tuple[Transport, ...] = ("http", "ws")
 MAX_FIELD_NAME = 64
 """Characters of a name that an error repeats."""
+MAX_FAULTS = 100
+"""Faults of params that an error lists; a caller with more has sent something else altogether."""
 
 TerminalName = Annotated[
     str | None,
@@ -140,7 +142,9 @@ class Method:
         if self.of_terminal:
             wanted = arguments.pop("terminal")
             if wanted not in (None, call.caller.terminal):
-                raise TerminalNotFound(terminal=wanted, terminals=[call.caller.terminal])
+                raise TerminalNotFound(
+                    terminal=wanted[:MAX_FIELD_NAME], terminals=[call.caller.terminal]
+                )
         return arguments
 
     @property
@@ -222,6 +226,8 @@ def result_adapter(method: Method) -> TypeAdapter[Any]:
 def _field_errors(
     exc: ValidationError, given: Mapping[str, Any], known: list[str]
 ) -> list[dict[str, Any]]:
+    if exc.error_count() > MAX_FAULTS:
+        return [{"field": "", "reason": f"{exc.error_count()} faults, too many to list"}]
     found = exc.errors(include_url=False, include_context=False, include_input=False)
     named = (
         (

@@ -19,10 +19,10 @@ from gateway.shapes.subscriptions import SubscribeResult, Subscriptions, Unsubsc
 from gateway.streams.wanted import MAX_SYMBOLS, Item, VendorRequest
 
 MAX_ITEMS = 1024
-"""Channels in one call."""
+"""Channels in one call, each symbol of a vendor's form counted."""
 
 Channels = Annotated[
-    Item | Annotated[list[Item], Field(max_length=MAX_ITEMS)] | None,
+    Item | Annotated[list[Item], Field(max_length=MAX_ITEMS, fail_fast=True)] | None,
     Field(
         description=(
             'Channels: names (`"tick:EURUSD"`, `"bar.M1:EURUSD"`, `"orders"`), objects with '
@@ -109,4 +109,11 @@ def _items(
     elif symbol is not None or timeframe is not None:
         reason = "symbol and timeframe go with type"
         raise InvalidParams(errors=[{"field": "type", "reason": reason}])
+    if sum(map(_width, items)) > MAX_ITEMS:
+        reason = f"At most {MAX_ITEMS} channels in one call"
+        raise InvalidParams(errors=[{"field": "channels", "reason": reason}])
     return items
+
+
+def _width(item: Item) -> int:
+    return len(item.symbols) if isinstance(item, VendorRequest) else 1

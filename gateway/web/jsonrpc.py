@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import nullcontext
 from typing import Any, NamedTuple
 
@@ -46,14 +46,15 @@ from gateway.errors import (
     Unauthorized,
     did_you_mean,
 )
+from gateway.web.batch import Room, at_once, in_order
 from gateway.web.in_flight import Id, InFlight
 
 log = logging.getLogger(__name__)
 
-MAX_CONCURRENT_READS = 32
-"""Reads of one batch that are answered at a time."""
 MAX_PARAMS = 64
 """No method takes so many; each one too many would be listed in the error."""
+MAX_ERROR_BYTES = 4096
+"""An error up to this size is sent even where the rest of its batch has filled the answer."""
 _EXACT_FLOAT = 2**53
 """A float from here on may be an integer of the client's that we could not echo unchanged."""
 
@@ -151,34 +152,22 @@ class JsonRpc:
                     f"A batch may hold {limit} calls", reason="batch_too_large", limit=limit
                 )
             )
+        room = Room(self._limits.max_response_bytes)
+
+        async def answer(item: Any) -> bytes | None:
+            response = await self._one(item, call, in_flight)
+            if response is None:
+                return None
+            body, _ = self._dump(item, response, room.bytes)
+            room.bytes -= len(body)
+            return body
+
         if any(map(self._mutates, items)):
             with in_flight.protected() if in_flight is not None else nullcontext():
-                responses = [await self._one(item, call, in_flight) for item in items]
+                answers = await in_order(items, answer)
         else:
-            responses = await self._reads(items, call, in_flight)
-        return self._joined(items, responses)
-
-    async def _reads(
-        self, items: list[Any], call: Call, in_flight: InFlight | None
-    ) -> list[Response | None]:
-        responses: list[Response | None] = [None] * len(items)
-        waiting = iter(enumerate(items))
-
-        async def answer_in_turn(turns: Iterator[tuple[int, Any]]) -> None:
-            for index, item in turns:
-                responses[index] = await self._one(item, call, in_flight)
-
-        workers = min(len(items), MAX_CONCURRENT_READS)
-        await asyncio.gather(*(answer_in_turn(waiting) for _ in range(workers)))
-        return responses
-
-    def _joined(self, items: list[Any], responses: list[Response | None]) -> Answer:
-        bodies, room = [], self._limits.max_response_bytes
-        for item, response in zip(items, responses, strict=True):
-            if response is not None:
-                body, _ = self._dump(item, response, room)
-                bodies.append(body)
-                room -= len(body)
+            answers = await at_once(items, answer)
+        bodies = [body for body in answers if body is not None]
         return Answer(b"[" + b",".join(bodies) + b"]" if bodies else None)
 
     def _mutates(self, item: Any) -> bool:
@@ -237,7 +226,7 @@ class JsonRpc:
         except TypeError:
             error: GatewayError = _internal("the result of a method is no JSON")
         else:
-            if len(body) <= room or "error" in response:
+            if len(body) <= room or ("error" in response and len(body) <= MAX_ERROR_BYTES):
                 return body, response
             error = TooLarge(
                 "The answer is over the limit: ask for less at a time",

@@ -9,8 +9,8 @@ import pytest
 from scripted_terminal import CATALOGUE, Scene
 
 from gateway.auth.caller import Scope
-from gateway.catalogue import Method
-from gateway.errors import InvalidParams, MethodNotFound, TradeError
+from gateway.catalogue import MAX_FAULTS, Method
+from gateway.errors import InvalidParams, MethodNotFound, TerminalNotFound, TradeError
 
 VENDORS = {
     "get_account_info",
@@ -109,6 +109,29 @@ async def test_faults_are_named_in_the_callers_words(
     named = {error["field"] for error in refused.value.data["errors"]}
     assert fields <= named
     assert all("[" not in name and "Request" not in name for name in named)
+
+
+@pytest.mark.parametrize(
+    "channels",
+    [
+        {f"k{n}": 0 for n in range(1000)},
+        [{f"k{n}": 0 for n in range(1000)}],
+        [{f"k{n}": 0 for n in range(30)}] * 1000,
+    ],
+    ids=["one object", "a list of one", "a long list"],
+)
+async def test_an_error_is_short_however_much_is_wrong(scene: Scene, channels: Any) -> None:
+    """A megabyte of nonsense is not answered with several."""
+    with pytest.raises(InvalidParams) as refused:
+        await scene.ask_with(scene.call(), "subscribe", {"channels": channels})
+    assert 1 <= len(refused.value.data["errors"]) <= MAX_FAULTS
+
+
+async def test_a_terminal_that_is_none_is_named_in_short(scene: Scene) -> None:
+    """As every name that an error repeats."""
+    with pytest.raises(TerminalNotFound) as refused:
+        await scene.ask("get_account_info", terminal="x" * 100_000)
+    assert refused.value.data["terminal"] == "x" * 64
 
 
 def test_unknown_method_suggests_the_nearest() -> None:

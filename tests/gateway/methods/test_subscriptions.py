@@ -127,6 +127,8 @@ async def test_every_way_to_name_channels(desk: Desk, params: Any, names: list[s
         {"channels": {"channel": "orders", "unknown": 1}},
         {"channels": {"channel": "orders", "since": {"epoch": "a", "seq": -1}}},
         {"channels": ["orders"] * 1025},
+        {"channels": [{"type": "tick", "symbol": ["A"] * 256}] * 5},
+        {"channels": ["orders"] * 1000, "type": "tick", "symbol": ["A"] * 25},
         {"symbol": "EURUSD"},
         {"channels": ["orders"], "timeframe": "M1"},
         {"type": ["tick"], "symbol": "EURUSD"},

@@ -380,7 +380,7 @@ async def test_a_batch_that_trades_runs_in_order_one_after_the_other(front: Fron
 async def test_a_batch_of_reads_runs_together_but_not_all_at_once(front: Front) -> None:
     """At most 32 at a time, as many as that where there are more; answers in order."""
     task = asyncio.create_task(front.ask([request("wait", name=str(n), id=n) for n in range(80)]))
-    for _ in range(20):
+    for _ in range(100):
         await asyncio.sleep(0)
     assert front.doings.waiting == 32
     front.doings.open.set()
@@ -426,6 +426,28 @@ async def test_an_answer_over_the_limit_says_so_instead() -> None:
     batch = [request("big", size=30_000, id=n) for n in range(4)]
     answers = await front.ask(batch)
     assert ["result" in answer for answer in answers] == [True, True, False, False]
+
+
+async def test_long_errors_count_too() -> None:
+    """A batch of long errors does not get around the limit; short ones are told all the same."""
+    front = Front(Limits(max_response_bytes=65_536))
+    batch = [request("refuse", how="market", size=30_000, id=n) for n in range(3)]
+    answers = await front.ask([*batch, request("refuse", how="market", id=3)])
+    assert [answer["error"]["code"] for answer in answers] == [2006, 2006, -32008, 2006]
+
+
+@pytest.mark.parametrize("name", ["sum", "trade"])
+async def test_a_batch_lets_others_have_their_turn(front: Front, name: str) -> None:
+    """After each item, though none of them waits for anything."""
+    params = {"a": 1} if name == "sum" else {"name": "a"}
+    batch = [request("sum", a=1, id=n) for n in range(49)] + [request(name, **params, id=49)]
+    task = asyncio.create_task(front.ask(batch))
+    turns = 0
+    while not task.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert len(await task) == 50
+    assert turns > 50
 
 
 async def test_discover_gives_the_document(ask: Ask) -> None:

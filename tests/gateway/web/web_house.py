@@ -197,13 +197,13 @@ def handlers(doings: Doings) -> list[spine.Method]:
         return "x" * size
 
     @method(scope=None, of_terminal=False)
-    async def refuse(call: Call, *, how: str) -> None:
-        """Fail as asked."""
+    async def refuse(call: Call, *, how: str, size: int = 0) -> None:
+        """Fail as asked, and at length."""
         if how == "limit":
             raise LimitExceeded(retry_after_ms=1500)
         if how == "overloaded":
             raise Overloaded()
-        raise MarketClosed(outcome="rejected")
+        raise MarketClosed(outcome="rejected", **({"ballast": "x" * size} if size else {}))
 
     @method(scope=None, of_terminal=False, transports=("ws",))
     async def ws_only(call: Call) -> str:
