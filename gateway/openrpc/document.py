@@ -16,13 +16,15 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
 from gateway import __version__
-from gateway.catalogue import Method
+from gateway.catalogue import BOTH, Method
 from gateway.errors import (
+    Cancelled,
     Forbidden,
     GatewayError,
     InternalError,
     InvalidParams,
     LimitExceeded,
+    MethodNotSupported,
     Overloaded,
     ShuttingDown,
     TerminalNotFound,
@@ -51,6 +53,12 @@ is null: keys never vanish. Clients should ignore what they don't know: fields, 
 are added without a new version.
 """
 
+
+def _listed(errors: Iterable[type[GatewayError]]) -> list[dict[str, str]]:
+    ordered = sorted(errors, key=lambda error: error.code)
+    return [{"$ref": f"#/components/errors/{error.__name__}"} for error in ordered]
+
+
 METHODS_OF_THE_FRONT: list[dict[str, Any]] = [
     {
         "name": "rpc.discover",
@@ -59,6 +67,7 @@ METHODS_OF_THE_FRONT: list[dict[str, Any]] = [
         "paramStructure": "by-name",
         "params": [],
         "result": {"name": "OpenRPC", "schema": {"type": "object"}},
+        "errors": _listed(OF_EVERY_METHOD),
         "x-transports": ["http", "ws"],
         "x-scope": None,
         "x-mutates": False,
@@ -86,6 +95,7 @@ METHODS_OF_THE_FRONT: list[dict[str, Any]] = [
                 "additionalProperties": False,
             },
         },
+        "errors": _listed({*OF_EVERY_METHOD, MethodNotSupported}),
         "examples": [
             {
                 "name": "cancel_request",
@@ -155,6 +165,10 @@ def errors_of(method: Method) -> list[type[GatewayError]]:
         errors.add(Forbidden)
     if method.of_terminal:
         errors.add(TerminalNotFound)
+    if method.of_terminal or len(method.transports) < len(BOTH):
+        errors.add(MethodNotSupported)
+    if not method.mutates:
+        errors.add(Cancelled)
     return sorted(errors, key=lambda error: error.code)
 
 
@@ -195,9 +209,7 @@ def _method(
         "paramStructure": "by-name",
         "params": _descriptors(params),
         "result": {"name": _result_name(method, result), "schema": result},
-        "errors": [
-            {"$ref": f"#/components/errors/{error.__name__}"} for error in errors_of(method)
-        ],
+        "errors": _listed(errors_of(method)),
         "examples": [_example(method, one) for one in examples],
         "x-transports": list(method.transports),
         "x-scope": None if method.scope is None else method.scope.value,

@@ -101,6 +101,22 @@ async def test_examples_are_what_the_methods_answer() -> None:
     assert orjson.loads(EXAMPLES.read_bytes()) == orjson.loads(orjson.dumps(await answers()))
 
 
+@pytest.mark.parametrize("name", METHODS)
+def test_what_any_call_may_meet_is_documented(name: str) -> None:
+    """Bad params everywhere; the wrong transport or an EA too old for it; `cancel_request`."""
+    method = METHODS[name]
+    codes = {
+        DOCUMENT["components"]["errors"][error["$ref"].rpartition("/")[2]]["code"]
+        for error in method["errors"]
+    }
+    assert {-32001, -32602, -32603} <= codes
+    takes_terminal = any(param["name"] == "terminal" for param in method["params"])
+    if takes_terminal or method["x-transports"] != ["http", "ws"]:
+        assert -32004 in codes
+    if name in CATALOGUE and not method["x-mutates"]:
+        assert -32010 in codes
+
+
 def test_servers_are_where_it_listens() -> None:
     """The daemon puts its own addresses in."""
     document = openrpc_document(
