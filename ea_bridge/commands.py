@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 from . import model
 from .model import TradeRequest
-from .model.struct import Digits, Integer, Struct
+from .model.struct import Digits, Integer, Name, Struct
 
 P = TypeVar("P", bound=Struct)
 R = TypeVar("R")
@@ -128,14 +128,14 @@ class Watched(Struct, frozen=True, kw_only=True):
     """The answer to ``watch``: ``sym`` is the index that ``ticks`` frames use for the symbol."""
 
     sym: Integer
-    symbol: str
+    symbol: Name
     digits: Digits
 
 
 class Selected(Struct, frozen=True, kw_only=True):
     """The answer to ``symbol_select``."""
 
-    symbol: str
+    symbol: Name
     select: bool
 
 

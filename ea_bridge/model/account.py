@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .struct import Digits, Integer, Seconds, Struct
+from .struct import Digits, Integer, Seconds, Struct, Text
 
 
 class Account(Struct, frozen=True, kw_only=True):
@@ -35,10 +35,10 @@ class Account(Struct, frozen=True, kw_only=True):
     assets: float | None = None
     liabilities: float | None = None
     commission_blocked: float | None = None
-    name: str = ""
-    server: str = ""
-    currency: str = ""
-    company: str = ""
+    name: Text = ""
+    server: Text = ""
+    currency: Text = ""
+    company: Text = ""
 
 
 class Terminal(Struct, frozen=True, kw_only=True):
@@ -63,12 +63,12 @@ class Terminal(Struct, frozen=True, kw_only=True):
     ping_last: Integer | None = None
     community_balance: float | None = None
     retransmission: float | None = None
-    company: str = ""
-    name: str = ""
-    language: str = ""
-    path: str = ""
-    data_path: str = ""
-    commondata_path: str = ""
+    company: Text = ""
+    name: Text = ""
+    language: Text = ""
+    path: Text = ""
+    data_path: Text = ""
+    commondata_path: Text = ""
 
 
 class Clock(Struct, frozen=True, kw_only=True):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-from .struct import Digits, Integer, Milliseconds, Seconds, Struct
+from .struct import Digits, Integer, Milliseconds, Name, Seconds, Struct, Text
 
 
 class SymbolName(Struct, frozen=True, kw_only=True):
     """An entry of the broker's symbol list; ``select``: it is in Market Watch."""
 
-    name: str
-    path: str = ""
+    name: Name
+    path: Text = ""
     select: bool = False
 
 
@@ -104,19 +104,19 @@ class SymbolInfo(Struct, frozen=True, kw_only=True):
     price_greeks_rho: float = 0.0
     price_greeks_omega: float = 0.0
     price_sensitivity: float = 0.0
-    basis: str = ""
-    category: str = ""
-    currency_base: str = ""
-    currency_profit: str = ""
-    currency_margin: str = ""
-    bank: str = ""
-    description: str = ""
-    exchange: str = ""
-    formula: str = ""
-    isin: str = ""
-    name: str
-    page: str = ""
-    path: str = ""
+    basis: Text = ""
+    category: Text = ""
+    currency_base: Text = ""
+    currency_profit: Text = ""
+    currency_margin: Text = ""
+    bank: Text = ""
+    description: Text = ""
+    exchange: Text = ""
+    formula: Text = ""
+    isin: Text = ""
+    name: Name
+    page: Text = ""
+    path: Text = ""
 
 
 class Tick(msgspec.Struct, frozen=True, array_like=True):

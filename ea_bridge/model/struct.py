@@ -1,8 +1,8 @@
-"""The base of the nouns, and what their numbers can be.
+"""The base of the nouns, and how large their members can be.
 
-The bounds are the platform's own. A terminal that says something else is broken or lying, and its
-line is unreadable: everything behind the bridge counts on numbers that it can add up, turn into
-milliseconds and write down again as JSON.
+The bounds are the platform's own, or wide of them. A terminal that says something else is broken
+or lying, and its line is unreadable: everything behind the bridge counts on numbers that it can
+add up, turn into milliseconds and write down again as JSON, and on names that it can say back.
 """
 
 from __future__ import annotations
@@ -20,6 +20,11 @@ Milliseconds = Annotated[int, Meta(ge=0, lt=32_535_216_000_000)]
 """The same as ``*_msc``."""
 Digits = Annotated[int, Meta(ge=0, le=16)]
 """After the point, of a price or a sum."""
+
+Name = Annotated[str, Meta(max_length=256)]
+"""Of a symbol. It goes back to the terminal in commands, whose lines are short."""
+Text = Annotated[str, Meta(max_length=4096)]
+"""Any other; the longest are paths and formulas."""
 
 
 class Struct(msgspec.Struct, frozen=True, kw_only=True):

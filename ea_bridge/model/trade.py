@@ -6,7 +6,7 @@ Prices of 0 mean none as well (``sl``, ``tp``, ``price_stoplimit``), as in MetaT
 
 from __future__ import annotations
 
-from .struct import Integer, Milliseconds, Seconds, Struct
+from .struct import Integer, Milliseconds, Name, Seconds, Struct, Text
 
 
 class TradeRequest(Struct, frozen=True, kw_only=True):
@@ -24,7 +24,7 @@ class TradeRequest(Struct, frozen=True, kw_only=True):
     action: Integer
     magic: Integer = 0
     order: Integer = 0
-    symbol: str = ""
+    symbol: Name = ""
     volume: float = 0.0
     price: float = 0.0
     stoplimit: float = 0.0
@@ -35,7 +35,7 @@ class TradeRequest(Struct, frozen=True, kw_only=True):
     type_filling: Integer = 0
     type_time: Integer = 0
     expiration: Seconds = 0
-    comment: str = ""
+    comment: Text = ""
     position: Integer = 0
     position_by: Integer = 0
 
@@ -53,7 +53,7 @@ class TradeResult(Struct, frozen=True, kw_only=True):
     price: float = 0.0
     bid: float = 0.0
     ask: float = 0.0
-    comment: str = ""
+    comment: Text = ""
     request_id: Integer = 0
     retcode_external: Integer = 0
     position: Integer = 0
@@ -69,7 +69,7 @@ class CheckResult(Struct, frozen=True, kw_only=True):
     margin: float = 0.0
     margin_free: float = 0.0
     margin_level: float = 0.0
-    comment: str = ""
+    comment: Text = ""
 
 
 class Order(Struct, frozen=True, kw_only=True):
@@ -103,9 +103,9 @@ class Order(Struct, frozen=True, kw_only=True):
     profit: float | None = None
     swap: float | None = None
     commission: float | None = None
-    symbol: str
-    comment: str = ""
-    external_id: str = ""
+    symbol: Name
+    comment: Text = ""
+    external_id: Text = ""
 
 
 class Position(Struct, frozen=True, kw_only=True):
@@ -127,9 +127,9 @@ class Position(Struct, frozen=True, kw_only=True):
     price_current: float = 0.0
     swap: float = 0.0
     profit: float = 0.0
-    symbol: str
-    comment: str = ""
-    external_id: str = ""
+    symbol: Name
+    comment: Text = ""
+    external_id: Text = ""
 
 
 class Deal(Struct, frozen=True, kw_only=True):
@@ -150,6 +150,6 @@ class Deal(Struct, frozen=True, kw_only=True):
     swap: float = 0.0
     profit: float = 0.0
     fee: float = 0.0
-    symbol: str = ""
-    comment: str = ""
-    external_id: str = ""
+    symbol: Name = ""
+    comment: Text = ""
+    external_id: Text = ""

@@ -13,7 +13,7 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 
 from ea_bridge.model import Account, BookEntry, Deal, Order, Position
 from ea_bridge.model.market import Bar
-from ea_bridge.model.struct import Integer, Struct
+from ea_bridge.model.struct import Integer, Struct, Text
 
 Nonce = Annotated[str, Meta(pattern=r"^[0-9a-fA-F]{64}\Z")]
 """32 random bytes, or a proof of 32 bytes, as hexadecimal digits."""
@@ -147,7 +147,7 @@ class Res(_Message, frozen=True):
     err: Integer = 0
     """An MQL run-time error, or 0."""
     retcode: Integer = 0
-    msg: str = ""
+    msg: Text = ""
 
 
 # --- events --------------------------------------------------------------------------------

@@ -191,9 +191,9 @@ FROM_A_TERMINAL = [
 ]
 
 
-def _integers(kind: object) -> list[inspect.IntType]:
+def _leaves(kind: object) -> list[object]:
     match kind:
-        case inspect.IntType():
+        case inspect.IntType() | inspect.StrType():
             return [kind]
         case inspect.StructType():
             parts = [field.type for field in kind.fields]
@@ -205,12 +205,17 @@ def _integers(kind: object) -> list[inspect.IntType]:
             parts = [kind.item_type]
         case _:
             parts = []
-    return [found for part in parts for found in _integers(part)]
+    return [found for part in parts for found in _leaves(part)]
 
 
 @pytest.mark.parametrize("said", FROM_A_TERMINAL, ids=str)
-def test_every_integer_of_a_terminal_is_bounded(said):
-    """What is beyond 64 bits, or becomes so as milliseconds, could never be told to a client."""
-    for found in _integers(inspect.type_info(said)):
-        assert found.ge is not None
-        assert (found.le if found.lt is None else found.lt) is not None
+def test_everything_that_a_terminal_says_is_bounded(said):
+    """A number beyond 64 bits, now or as milliseconds, could never be told to a client; a name
+    without end could not be said back to the terminal.
+    """
+    for found in _leaves(inspect.type_info(said)):
+        if isinstance(found, inspect.IntType):
+            assert found.ge is not None
+            assert (found.le if found.lt is None else found.lt) is not None
+        elif said is not m.Ticks:  # whose texts are prices: see test_tick_prices
+            assert found.max_length is not None or found.pattern is not None
