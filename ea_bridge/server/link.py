@@ -136,6 +136,10 @@ class Link(asyncio.Protocol):
             self._transport.close()
             self._cut_off = self._house.timers.call_later(CLOSE_S, self._transport.abort)
 
+    def cut_off(self) -> None:
+        """End the connection at once."""
+        self._transport.abort()
+
     # --- the conversation ----------------------------------------------------------------
 
     def say_bye(self, code: str) -> None:

@@ -22,7 +22,8 @@ from .link import House, Link
 
 MAX_CONNECTIONS = 256
 MAX_UNAUTHENTICATED = 64
-"""Connections that have not proved yet who they are, each for a few seconds at the most."""
+"""Connections that have not proved yet who they are. When there are too many the oldest makes
+room: whoever floods the port pushes out its own, and cannot keep a terminal from coming in."""
 DEFAULT_PORT = 7401
 
 logger = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ class BridgeServer:
         self._timers = timers
         self._servers: list[asyncio.Server] = []
         self._links: set[Link] = set()
-        self._unauthenticated: set[Link] = set()
+        self._unauthenticated: dict[Link, None] = {}
         self._empty = asyncio.Event()
         self._empty.set()
         self._stopping = False
@@ -140,24 +141,27 @@ class BridgeServer:
 
     def enter(self, link: Link) -> bool:
         """Note a new connection; false if there is no room for it."""
-        has_room = (
-            not self._stopping
-            and len(self._links) < MAX_CONNECTIONS
-            and len(self._unauthenticated) < MAX_UNAUTHENTICATED
-        )
+        crowded = len(self._links) >= MAX_CONNECTIONS
+        if self._unauthenticated and (
+            crowded or len(self._unauthenticated) >= MAX_UNAUTHENTICATED
+        ):
+            oldest = next(iter(self._unauthenticated))
+            self.leave(oldest)
+            oldest.cut_off()
+            crowded = False
         self._links.add(link)
-        self._unauthenticated.add(link)
+        self._unauthenticated[link] = None
         self._empty.clear()
-        return has_room
+        return not (crowded or self._stopping)
 
     def authenticated(self, link: Link) -> None:
         """It has proved who it is."""
-        self._unauthenticated.discard(link)
+        self._unauthenticated.pop(link, None)
 
     def leave(self, link: Link) -> None:
         """It is gone."""
         self._links.discard(link)
-        self._unauthenticated.discard(link)
+        self._unauthenticated.pop(link, None)
         if not self._links:
             self._empty.set()
 

@@ -227,17 +227,23 @@ async def test_a_bye_in_the_same_data_as_hello_wants_no_answer(bridge, caplog):
 
 
 async def test_connections_without_proof_are_bounded(bridge, monkeypatch):
-    """The next one is told to come again; those who are in stay."""
+    """The oldest makes room, so nobody who floods the port can keep a terminal from coming in."""
     _, session = await bridge.join()
     monkeypatch.setattr(listener, "MAX_UNAUTHENTICATED", 2)
-    strangers = [await bridge.dial() for _ in range(2)]
-    late = await bridge.dial()
-    refusal = await late.hear(m.Denied)
-    assert (refusal.code, await late.closed_by_daemon()) == ("busy", True)
-    assert session.state == "ready"
-    for stranger in strangers:
-        assert await stranger.greet()
+    strangers = [await bridge.dial() for _ in range(3)]
+    assert await strangers[0].closed_by_daemon()
     assert await (await bridge.dial()).greet()
+    assert await strangers[1].closed_by_daemon()
+    assert session.end_reason == "replaced"
+    assert await strangers[2].greet()
+
+
+async def test_a_stranger_makes_room_for_a_terminal_where_all_is_full(bridge, monkeypatch):
+    """The bound on all connections does not help whoever floods the port either."""
+    monkeypatch.setattr(listener, "MAX_CONNECTIONS", 1)
+    stranger = await bridge.dial()
+    assert await (await bridge.dial()).greet()
+    assert await stranger.closed_by_daemon()
 
 
 async def test_connections_are_bounded(bridge, monkeypatch):
