@@ -1,0 +1,1 @@
+"""The cloud side: users, tokens, devices, approvals by email, and the pages for all that."""

@@ -1,0 +1,115 @@
+"""The log of who did what: logins, tokens, devices. It holds no secret, no code, no password."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from .database import Database
+from .database.model import Activity as Row
+
+Outcome = Literal["ok", "refused", "failed"]
+MAX_PAGE = 200
+KEEP_S = 400 * 86_400
+"""Older entries are forgotten."""
+KEEP_STRANGERS_S = 30 * 86_400
+"""So are these, that anybody can make: what was refused to nobody we know."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the log."""
+
+    id: int
+    at: int
+    event: str
+    outcome: str
+    tid: str | None
+    did: str | None
+    ip: str
+    agent: str
+    detail: str
+
+
+class Activity:
+    """Writes and reads the log.
+
+    Args:
+        db: keeps it.
+        now_s: seconds since 1970.
+
+    """
+
+    def __init__(self, db: Database, now_s: Callable[[], int]) -> None:
+        self._db = db
+        self._now_s = now_s
+
+    def note(
+        self,
+        session: AsyncSession,
+        event: str,
+        *,
+        user_id: str | None,
+        outcome: Outcome = "ok",
+        tid: str | None = None,
+        did: str | None = None,
+        ip: str = "",
+        agent: str = "",
+        detail: str = "",
+    ) -> None:
+        """Write a line within the caller's transaction: it is there if the act is."""
+        session.add(
+            Row(
+                at=self._now_s(),
+                user_id=user_id,
+                event=event,
+                outcome=outcome,
+                tid=tid,
+                did=did,
+                ip=ip[:64],
+                agent=printable(agent)[:256],
+                detail=printable(detail)[:500],
+            )
+        )
+
+    async def list(
+        self, user_id: str, *, limit: int = 50, before: int | None = None, event: str | None = None
+    ) -> Sequence[Entry]:
+        """Return a user's newest lines.
+
+        Args:
+            user_id: whose.
+            limit: at most :data:`MAX_PAGE`.
+            before: the ``id`` of the last line of the page before.
+            event: only this event, or those that begin with it and a dot.
+
+        """
+        wanted = select(Row).where(Row.user_id == user_id).order_by(Row.id.desc())
+        if before is not None:
+            wanted = wanted.where(Row.id < before)
+        if event is not None:
+            wanted = wanted.where(
+                (Row.event == event) | Row.event.startswith(event + ".", autoescape=True)
+            )
+        async with self._db.session() as session:
+            rows = await session.scalars(wanted.limit(max(1, min(limit, MAX_PAGE))))
+            return [
+                Entry(r.id, r.at, r.event, r.outcome, r.tid, r.did, r.ip, r.agent, r.detail)
+                for r in rows
+            ]
+
+    async def tidy(self, session: AsyncSession) -> None:
+        """Forget what is older than :data:`KEEP_S` or :data:`KEEP_STRANGERS_S`."""
+        now_s = self._now_s()
+        of_strangers = Row.user_id.is_(None) & (Row.outcome == "refused")
+        is_over = of_strangers & (Row.at < now_s - KEEP_STRANGERS_S)
+        await session.execute(delete(Row).where((Row.at < now_s - KEEP_S) | is_over))
+
+
+def printable(text: str) -> str:
+    """Take out what would break a line or a database: control characters, half surrogates."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -1,0 +1,26 @@
+"""The JSON API: what the pages do, for programs. Its document is at ``/api/v1/openapi.json``."""
+
+from __future__ import annotations
+
+import json
+
+from aiohttp import web
+
+from gateway.console.service import Console
+
+from . import account, things
+from .openapi import DOCUMENT, openapi
+from .operation import Operation
+
+OPERATIONS: tuple[Operation, ...] = (*account.OPERATIONS, *things.OPERATIONS)
+
+
+def api_routes(console: Console) -> list[web.RouteDef]:
+    """Return the routes of the API and of its document."""
+
+    async def document(request: web.Request) -> web.StreamResponse:
+        text = json.dumps(openapi(OPERATIONS, console.url()))
+        return web.Response(text=text, content_type="application/json")
+
+    routes = [operation.route(console) for operation in OPERATIONS]
+    return [*routes, web.get(DOCUMENT, document, allow_head=False)]

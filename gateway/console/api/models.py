@@ -1,0 +1,342 @@
+"""Bodies and answers of the API. Bodies are strict: an unknown member is refused.
+
+Times are whole seconds since 1970 in UTC, or milliseconds where a name ends in ``_ms``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.console.sessions import SessionInfo
+from gateway.console.tokens import MAX_OVERLAP_S
+from gateway.credentials.record import MAX_SECONDS, Count, Lots, Platform
+from gateway.credentials.scope import Scope
+
+Tid = Annotated[str, Field(pattern=r"^[0-9A-Za-z]{12}$")]
+Did = Annotated[str, Field(pattern=r"^[a-z2-7]{52}$")]
+Rid = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
+RowId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{8,32}$")]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+Password = Annotated[str, Field(min_length=1, max_length=1024, repr=False)]
+Email = Annotated[str, Field(min_length=3, max_length=254)]
+PersonName = Annotated[str, Field(min_length=1, max_length=100)]
+Symbol = Annotated[str, Field(pattern=r"^[ -+\--~]{1,64}$")]
+TokenStatus = Literal["active", "superseded", "disabled", "revoked", "expired"]
+
+
+class Given(BaseModel):
+    """Base of bodies."""
+
+    model_config = ConfigDict(
+        strict=True, frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False
+    )
+
+
+class Answer(BaseModel):
+    """Base of answers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", from_attributes=True)
+
+
+class Error(Answer):
+    """Why not: a stable word, what to do about it, and perhaps a line of the log."""
+
+    error: str
+    message: str
+    ref: str | None = None
+
+
+class Done(Answer):
+    """It is done."""
+
+    done: Literal[True] = True
+
+
+# --- oneself -----------------------------------------------------------------------------------
+
+
+class Credentials(Given):
+    """Who wants to sign in."""
+
+    email: Annotated[str, Field(max_length=254)]
+    password: Password
+
+
+class StepUp(Given):
+    """The password, given again."""
+
+    password: Password
+
+
+class NewPassword(Given):
+    """A change of the password."""
+
+    current: Password
+    new: Password
+
+
+class User(Answer):
+    """A person with an account."""
+
+    id: str
+    email: str
+    name: str
+    is_admin: bool
+    status: Literal["active", "disabled"]
+    must_change_password: bool
+    created_at: int
+    last_login_at: int | None
+
+
+class Me(Answer):
+    """The person who is signed in; ``csrf`` goes into the header ``Mgs-Csrf`` of every change."""
+
+    user: User
+    sid: str
+    csrf: str
+    step_up_until: int
+    """Until then the acts that need the password again are allowed; without https, one of them."""
+
+
+class Session(Answer):
+    """A browser that is signed in."""
+
+    sid: str
+    is_current: bool
+    created_at: int
+    seen_at: int
+    ip: str
+    agent: str
+
+    @classmethod
+    def of(cls, info: SessionInfo, current: str) -> Session:
+        """Return what may be told of a session."""
+        return cls(
+            sid=info.sid,
+            is_current=info.sid == current,
+            created_at=info.created_at,
+            seen_at=info.seen_at,
+            ip=info.ip,
+            agent=info.agent,
+        )
+
+
+class Sessions(Answer):
+    """All browsers that are signed in."""
+
+    sessions: list[Session]
+
+
+class LogLine(Answer):
+    """Something that was done."""
+
+    id: int
+    at: int
+    event: str
+    outcome: str
+    tid: str | None
+    did: str | None
+    ip: str
+    agent: str
+    detail: str
+
+
+class Log(Answer):
+    """What was done, the newest first; ``before`` asks for the next page."""
+
+    activity: list[LogLine]
+    before: int | None
+
+
+# --- tokens ------------------------------------------------------------------------------------
+
+
+class LimitsGiven(Given):
+    """Bounds of trading; what is null has none."""
+
+    max_lot: Lots | None = None
+    max_open_lots: Lots | None = None
+    max_orders_per_min: Count | None = None
+    allowed_symbols: Annotated[list[Symbol], Field(max_length=200)] | None = None
+    max_daily_loss: Lots | None = None
+    collar_bps: Count | None = None
+
+
+class Limits(Answer):
+    """Bounds of trading; what is null has none."""
+
+    max_lot: str | None
+    max_open_lots: str | None
+    max_orders_per_min: int | None
+    allowed_symbols: list[str] | None
+    max_daily_loss: str | None
+    collar_bps: int | None
+
+
+class NewToken(Given):
+    """A token to be made."""
+
+    name: Name
+    platform: Platform | None = None
+    scopes: Annotated[
+        list[Annotated[Scope, Field(strict=False)]], Field(min_length=1, max_length=3)
+    ] = [Scope.TRADE]
+    lifetime_s: Annotated[int, Field(ge=1, le=3_153_600_000)] | None = 7_776_000
+    """Null for a token that never ends by itself; at most a hundred years."""
+    limits: LimitsGiven = LimitsGiven()
+    strict_terminal: bool = True
+
+
+class LimitsChange(Given):
+    """New bounds of a token: all of them."""
+
+    limits: LimitsGiven
+    strict_terminal: bool | None = None
+    """Null leaves it as it is."""
+
+
+class Replacement(Given):
+    """How long the old token goes on."""
+
+    overlap_s: Annotated[int, Field(ge=0, le=MAX_OVERLAP_S)] = MAX_OVERLAP_S
+
+
+class Token(Answer):
+    """A token, without what makes it one."""
+
+    tid: str
+    name: str
+    platform: Platform | None
+    status: TokenStatus
+    is_live: bool
+    created_at: int
+    exp: Annotated[int, Field(le=MAX_SECONDS)] | None
+    ended_at: int | None
+    scopes: list[Scope]
+    limits: Limits
+    strict_terminal: bool
+    replaced_by: str | None
+
+
+class Tokens(Answer):
+    """All tokens of a person, the newest first."""
+
+    tokens: list[Token]
+
+
+class MadeToken(Answer):
+    """A new token. Its text is in no other answer, ever."""
+
+    token: Token
+    auth_token: Annotated[str, Field(repr=False)]
+
+
+class Terminal(Answer):
+    """A terminal on a machine; see :class:`gateway.console.terminals.TerminalInfo`."""
+
+    tid: str
+    name: str
+    platform: str | None
+    state: Literal[
+        "unused", "online", "silent", "offline", "pending", "stopping", "stopped", "suspended"
+    ]
+    did: str | None
+    device: str
+    login: int
+    server: str
+    company: str
+    since: int | None
+    last_seen: int | None
+    ends_by: int | None
+    stopped_at_ms: int | None
+
+
+class Terminals(Answer):
+    """All terminals of a person."""
+
+    terminals: list[Terminal]
+
+
+# --- machines ----------------------------------------------------------------------------------
+
+
+class Device(Answer):
+    """A machine."""
+
+    did: str
+    label: str
+    words: str
+    status: Literal["approved", "revoked"]
+    os: str
+    hostname: str
+    version: str
+    ip: str
+    first_seen_at: int
+    last_seen_at: int
+    approved_at: int | None
+    revoked_at: int | None
+    is_online: bool
+    tids: list[str]
+    copied_to: list[str]
+    """The two places from which it answers at once; empty unless its key was copied."""
+
+
+class Devices(Answer):
+    """All machines of a person."""
+
+    devices: list[Device]
+
+
+class UserCode(Given):
+    """The code that the terminal shows."""
+
+    user_code: Annotated[str, Field(min_length=1, max_length=32, repr=False)]
+
+
+class Approval(Answer):
+    """A question to a person; see :class:`gateway.console.approvals.RequestView`."""
+
+    rid: str
+    status: Literal["pending", "approved", "refused", "expired", "dead"]
+    created_at: int
+    expires_at: int
+    tries_left: int
+    tid: str
+    token_name: str
+    did: str
+    device_name: str
+    device_os: str
+    device_words: str
+    is_new_device: bool
+    place: str
+    platform: str
+    login: int
+    server: str
+    company: str
+    other_devices: list[str]
+    terminal_changed: bool
+
+
+class Approvals(Answer):
+    """All open questions."""
+
+    approvals: list[Approval]
+
+
+# --- people ------------------------------------------------------------------------------------
+
+
+class Invitation(Given):
+    """Somebody who is to get an account."""
+
+    email: Email
+    name: PersonName
+    admin: bool = False
+
+
+class Users(Answer):
+    """Everybody with an account."""
+
+    users: list[User]

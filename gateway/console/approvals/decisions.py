@@ -1,0 +1,315 @@
+"""A person decides about a request: on the page, at the terminal, or by "This was not me".
+
+A try is counted, and that is on disk, before the code is looked at: a hundred tries at once are
+five. Of several decisions at once one counts; the others find the request gone.
+
+A machine is approved for all of a user's terminals: those that wait on it too are let in with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from sqlalchemy import ColumnElement, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.console.database.model import ApprovalRequest, Token, TokenDevice, User
+from gateway.console.ids import new_secret
+from gateway.console.mail import letters
+from gateway.console.people import locked_user
+from gateway.credentials.daemon_api import TerminalFacts
+
+from .codes import link_hash
+from .facts import has_link, hint, is_open, letter_facts, other_devices, requests, views
+from .parts import Parts
+from .refusal import token_refusal
+from .views import PAGE_DEVICES, PAGE_NOT_ME, RequestGone, RequestView, WrongCode
+
+NOT_ME_S = 86_400
+"""For so long after a request "This was not me" works, whatever became of the request."""
+PAGE_RESET = "/forgot"
+
+Way = Literal["link", "code"]
+
+
+class Decisions:
+    """Takes what people decide."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def approve(self, user_id: str, rid: str, user_code: str) -> RequestView:
+        """Approve on the page, with the code that the terminal shows.
+
+        Raises:
+            WrongCode: it is another one; the try is counted.
+            RequestGone: there is no such request of this user, or not any more.
+            Busy: too much is being hashed; the try is counted.
+
+        """
+        mine = (ApprovalRequest.rid == rid) & (ApprovalRequest.user_id == user_id)
+        row = await self._count_try(mine)
+        return await self._try(row, row.user_code_hash, user_code, "link")
+
+    async def confirm(self, did: str, rid: str, ecode: str) -> RequestView:
+        """Approve at the device, with the code of the mail; errors as of :meth:`approve`."""
+        mine = (ApprovalRequest.rid == rid) & (ApprovalRequest.did == did)
+        row = await self._count_try(mine)
+        return await self._try(row, row.ecode_hash, ecode, "code")
+
+    async def refuse(self, user_id: str, rid: str) -> RequestView:
+        """Refuse on the page.
+
+        Raises:
+            RequestGone: there is no such open request of this user.
+
+        """
+        async with self._parts.db.begin() as session:
+            await locked_user(session, user_id)
+            mine = (ApprovalRequest.rid == rid) & (ApprovalRequest.user_id == user_id)
+            row = await self._decide(session, mine, "refused", "page")
+            self._note(session, "device.refused", row)
+            return await self._view(session, row.rid)
+
+    async def not_me(self, secret: str) -> RequestView:
+        """Refuse by the link of the mail, without login; works once.
+
+        The token is suspended, the machine revoked if it was approved through this request or a
+        newer one, and the user has to choose a new password.
+
+        Raises:
+            RequestGone: there is no such link, or it was used, or a day has passed.
+
+        """
+        parts, is_revoked = self._parts, False
+        async with parts.db.session() as session:
+            row = await self._find_link(session, secret)
+        while (view := await self._take_back(secret, row.user_id, is_revoked)) is None:
+            await parts.devices.revoke(row.user_id, row.did)
+            is_revoked = True
+        return view
+
+    async def _take_back(self, secret: str, user_id: str, is_revoked: bool) -> RequestView | None:
+        """Refuse for good; ``None`` if the machine was approved and has to be revoked before."""
+        parts = self._parts
+        async with parts.db.begin() as session:
+            user = await locked_user(session, user_id)
+            row = await self._find_link(session, secret, lock=True)
+            if not is_revoked and await self._led_to_approval(session, row):
+                return None
+            row.status, row.decided_at, row.decided_by = "refused", parts.now_s(), "not_me"
+            user.must_change_password = True
+            await self._suspend(session, user, row)
+            self._note(session, "device.not_me", row)
+            return await self._view(session, row.rid)
+
+    async def _led_to_approval(self, session: AsyncSession, row: ApprovalRequest) -> bool:
+        """Whether this question was answered with yes, or a newer one of the same machine."""
+        same = (ApprovalRequest.user_id == row.user_id) & (ApprovalRequest.did == row.did)
+        approved = select(ApprovalRequest.rid).where(
+            same,
+            ApprovalRequest.status == "approved",
+            ApprovalRequest.created_at >= row.created_at,
+        )
+        return await session.scalar(approved.limit(1)) is not None
+
+    # --- one try -----------------------------------------------------------------------------
+
+    async def _count_try(self, mine: ColumnElement[bool]) -> ApprovalRequest:
+        counted = (
+            update(ApprovalRequest)
+            .where(mine, *is_open(self._parts.now_s()))
+            .values(tries_left=ApprovalRequest.tries_left - 1)
+        )
+        async with self._parts.db.begin() as session:
+            row = (await session.scalars(counted.returning(ApprovalRequest))).one_or_none()
+        if row is None:
+            raise RequestGone
+        return row
+
+    async def _try(self, row: ApprovalRequest, stored: str, code: str, way: Way) -> RequestView:
+        if not await self._parts.codes.fits(stored, row.rid, code):
+            await self._miss(row, way)
+            raise WrongCode(row.tries_left)
+        async with self._parts.db.begin() as session:
+            return await self._approve(session, row, way)
+
+    async def _miss(self, row: ApprovalRequest, way: Way) -> None:
+        async with self._parts.db.begin() as session:
+            self._note(session, "device.wrong_code", row, detail=way)
+            if row.tries_left == 0:
+                this = ApprovalRequest.rid == row.rid
+                await session.execute(
+                    update(ApprovalRequest)
+                    .where(this, ApprovalRequest.status == "open")
+                    .values(status="dead", decided_at=self._parts.now_s(), decided_by="tries")
+                )
+
+    async def _approve(
+        self, session: AsyncSession, asked: ApprovalRequest, way: Way
+    ) -> RequestView:
+        parts = self._parts
+        user = await locked_user(session, asked.user_id)
+        row = await self._decide(session, ApprovalRequest.rid == asked.rid, "approved", way)
+        waiting = await self._waiting(session, row)
+        tokens = await self._tokens(session, [row, *waiting])
+        token = tokens[row.tid]
+        await self._check_still(session, user, token, row)
+        terminal = TerminalFacts.model_validate_json(row.terminal)
+        await parts.devices.approve(session, token, row.did, terminal_fp=terminal.fp, by=way)
+        revoke = new_secret()
+        row.revoke_hash = link_hash(revoke)
+        view = await self._view(session, row.rid)
+        await self._tell(session, user, view, revoke)
+        for other in waiting:
+            await self._let_in(session, user, tokens[other.tid], other)
+        return view
+
+    async def _waiting(
+        self, session: AsyncSession, row: ApprovalRequest
+    ) -> Sequence[ApprovalRequest]:
+        """Return the user's other open requests of the same machine, locked."""
+        same = (ApprovalRequest.user_id == row.user_id) & (ApprovalRequest.did == row.did)
+        wanted = select(ApprovalRequest).where(same, *is_open(self._parts.now_s()))
+        wanted = wanted.order_by(ApprovalRequest.tid).with_for_update()
+        found = await session.scalars(wanted.execution_options(populate_existing=True))
+        return found.all()
+
+    async def _tokens(
+        self, session: AsyncSession, rows: Sequence[ApprovalRequest]
+    ) -> dict[str, Token]:
+        """Return the tokens of requests, locked in the order that all keep to."""
+        wanted = select(Token).where(Token.tid.in_([row.tid for row in rows]))
+        wanted = wanted.order_by(Token.tid).with_for_update()
+        found = await session.scalars(wanted.execution_options(populate_existing=True))
+        return {token.tid: token for token in found}
+
+    async def _let_in(
+        self, session: AsyncSession, user: User, token: Token, row: ApprovalRequest
+    ) -> None:
+        """Answer a request as its terminal would be if it dialled in on a known machine.
+
+        It goes on waiting if its user has to be asked in any case; see :mod:`.admission`.
+        """
+        parts, now_s = self._parts, self._parts.now_s()
+        bound = await session.get(TokenDevice, (row.tid, row.did))
+        if (
+            token_refusal(user, token, now_s) is not None
+            or (bound is not None and bound.status == "approved")
+            or await other_devices(session, row.tid, row.did)
+        ):
+            return
+        row.status, row.decided_at, row.decided_by = "approved", now_s, "known"
+        terminal = TerminalFacts.model_validate_json(row.terminal)
+        await parts.devices.approve(session, token, row.did, terminal_fp=terminal.fp, by="known")
+        facts = letter_facts(await self._view(session, row.rid))
+        letter = letters.terminal_moved(facts, at_s=now_s, devices=parts.url() + PAGE_DEVICES)
+        await parts.mail.put(
+            session,
+            letter,
+            address=user.email,
+            dedupe=f"{letter.kind}:{row.eid}",
+            user_id=user.id,
+            tid=row.tid,
+        )
+
+    async def _check_still(
+        self, session: AsyncSession, user: User, token: Token, row: ApprovalRequest
+    ) -> None:
+        status = await self._parts.devices.status(session, user.id, row.did)
+        if status == "revoked" or token_refusal(user, token, self._parts.now_s()) is not None:
+            raise RequestGone
+
+    async def _decide(
+        self, session: AsyncSession, which: ColumnElement[bool], status: str, by: str
+    ) -> ApprovalRequest:
+        """Decide an open request; the last of its tries may be the right one."""
+        open_ = (ApprovalRequest.status == "open") & (ApprovalRequest.exp > self._parts.now_s())
+        decided = (
+            update(ApprovalRequest)
+            .where(which, open_)
+            .values(status=status, decided_at=self._parts.now_s(), decided_by=by)
+        )
+        row = (
+            await session.scalars(
+                decided.returning(ApprovalRequest),
+                execution_options={"populate_existing": True},
+            )
+        ).one_or_none()
+        if row is None:
+            raise RequestGone
+        return row
+
+    # --- what follows ------------------------------------------------------------------------
+
+    async def _tell(
+        self, session: AsyncSession, user: User, view: RequestView, revoke: str
+    ) -> None:
+        parts, url = self._parts, self._parts.url()
+        letter = letters.device_approved(
+            letter_facts(view),
+            at_s=parts.now_s(),
+            devices=url + PAGE_DEVICES,
+            not_me=url + PAGE_NOT_ME.format(secret=revoke),
+        )
+        await parts.mail.put(
+            session,
+            letter,
+            address=user.email,
+            dedupe=f"{letter.kind}:{view.rid}",
+            user_id=user.id,
+            tid=view.tid,
+        )
+
+    async def _find_link(
+        self, session: AsyncSession, secret: str, *, lock: bool = False
+    ) -> ApprovalRequest:
+        found = select(ApprovalRequest).where(
+            has_link(secret),
+            ApprovalRequest.created_at > self._parts.now_s() - NOT_ME_S,
+            ApprovalRequest.decided_by != "not_me",
+        )
+        if lock:
+            found = found.with_for_update()
+        found = found.execution_options(populate_existing=True)
+        row = (await session.scalars(found)).one_or_none()
+        if row is None:
+            raise RequestGone
+        return row
+
+    async def _suspend(self, session: AsyncSession, user: User, row: ApprovalRequest) -> None:
+        parts = self._parts
+        token = await session.get_one(Token, row.tid, with_for_update=True)
+        await parts.tokens.suspend_in(session, token)
+        letter = letters.token_suspended(
+            token.label, hint(row.tid), reset=parts.url() + PAGE_RESET
+        )
+        await parts.mail.put(
+            session,
+            letter,
+            address=user.email,
+            dedupe=f"{letter.kind}:{row.rid}",
+            user_id=user.id,
+            tid=row.tid,
+        )
+
+    async def _view(self, session: AsyncSession, rid: str) -> RequestView:
+        await session.flush()
+        wanted = requests().where(ApprovalRequest.rid == rid)
+        [view] = await views(session, wanted, self._parts.now_s())
+        return view
+
+    def _note(
+        self, session: AsyncSession, event: str, row: ApprovalRequest, *, detail: str = ""
+    ) -> None:
+        self._parts.activity.note(
+            session,
+            event,
+            user_id=row.user_id,
+            outcome="failed" if event == "device.wrong_code" else "ok",
+            tid=row.tid,
+            did=row.did,
+            ip=row.ip,
+            detail=detail,
+        )

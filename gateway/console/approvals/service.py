@@ -1,0 +1,126 @@
+"""The approvals as pages and daemons' routes know them; see the package's docstring."""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, select
+
+from gateway.console.database.model import ApprovalRequest
+from gateway.credentials.daemon_api import (
+    Contact,
+    ContactAnswer,
+    OpenRequest,
+    OpenRequests,
+    TerminalFacts,
+    Verdict,
+)
+
+from .admission import Admission, pending
+from .contacts import Contacts
+from .decisions import Decisions
+from .facts import has_link, is_open, requests, views
+from .parts import Parts
+from .views import RequestGone, RequestView
+
+
+class Approvals:
+    """First contacts and what becomes of them."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._decisions = Decisions(parts)
+        self._contacts = Contacts(parts, Admission(parts))
+
+    # --- for people ---------------------------------------------------------------------------
+
+    async def open_requests(self, user_id: str) -> list[RequestView]:
+        """Return the requests that wait for a user, the newest first."""
+        rows = await self._views(
+            ApprovalRequest.user_id == user_id, ApprovalRequest.status == "open"
+        )
+        return [one for one in rows if one.status == "pending"]
+
+    async def by_rid(self, user_id: str, rid: str) -> RequestView | None:
+        """Return a user's own request, in whatever state."""
+        rows = await self._views(ApprovalRequest.user_id == user_id, ApprovalRequest.rid == rid)
+        return rows[0] if rows else None
+
+    async def by_link(self, secret: str) -> RequestView | None:
+        """Return the request of a mail's link, in whatever state; changes nothing."""
+        rows = await self._views(has_link(secret))
+        return rows[0] if rows else None
+
+    async def approve(self, user_id: str, rid: str, user_code: str) -> RequestView:
+        """Approve with the code that the terminal shows; see :meth:`Decisions.approve`."""
+        return await self._decisions.approve(user_id, rid, user_code)
+
+    async def refuse(self, user_id: str, rid: str) -> RequestView:
+        """Say no; see :meth:`Decisions.refuse`."""
+        return await self._decisions.refuse(user_id, rid)
+
+    async def not_me(self, secret: str) -> RequestView:
+        """Follow "This was not me"; see :meth:`Decisions.not_me`."""
+        return await self._decisions.not_me(secret)
+
+    # --- for daemons --------------------------------------------------------------------------
+
+    async def contact(self, did: str, body: Contact, ip: str) -> ContactAnswer:
+        """Answer the first half of a first contact; see :meth:`Contacts.contact`."""
+        return await self._contacts.contact(did, body, ip)
+
+    async def contact_key(self, eid: str) -> str | None:
+        """Return the public key of the device that made a contact; see :meth:`Contacts.key`."""
+        return await self._contacts.key(eid)
+
+    async def prove(self, did: str, eid: str, client_proof: str) -> Verdict:
+        """Take the second half; see :meth:`Contacts.prove`."""
+        return await self._contacts.prove(did, eid, client_proof)
+
+    async def open_of_device(self, did: str) -> OpenRequests:
+        """Return a device's own requests that wait for a person, the newest first."""
+        wanted = (
+            select(ApprovalRequest)
+            .where(ApprovalRequest.did == did, *is_open(self._parts.now_s()))
+            .order_by(ApprovalRequest.created_at.desc())
+        )
+        async with self._parts.db.session() as session:
+            rows = (await session.scalars(wanted)).all()
+        return OpenRequests(
+            requests=tuple(
+                OpenRequest(
+                    rid=row.rid,
+                    tid=row.tid,
+                    terminal=TerminalFacts.model_validate_json(row.terminal),
+                    expires_s=row.exp - self._parts.now_s(),
+                )
+                for row in rows
+            )
+        )
+
+    async def verdict(self, did: str, rid: str) -> Verdict:
+        """Return what has become of a device's own request.
+
+        Raises:
+            RequestGone: the device has made no such request.
+
+        """
+        rows = await self._views(ApprovalRequest.did == did, ApprovalRequest.rid == rid)
+        if not rows:
+            raise RequestGone
+        match rows[0].status:
+            case "approved":
+                return Verdict(status="approved", rid=rid)
+            case "pending":
+                left_s = rows[0].expires_at - self._parts.now_s()
+                return pending(rid, None, self._parts.url(), left_s)
+            case _:
+                return Verdict(status="denied", code="refused", rid=rid)
+
+    async def confirm(self, did: str, rid: str, ecode: str) -> Verdict:
+        """Approve at the device with the mail's code; see :meth:`Decisions.confirm`."""
+        await self._decisions.confirm(did, rid, ecode)
+        return Verdict(status="approved", rid=rid)
+
+    async def _views(self, *which: ColumnElement[bool]) -> list[RequestView]:
+        wanted = requests().where(*which).order_by(ApprovalRequest.created_at.desc())
+        async with self._parts.db.session() as session:
+            return await views(session, wanted, self._parts.now_s())

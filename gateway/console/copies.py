@@ -1,0 +1,201 @@
+"""One device's key in two places at once: somebody has copied its folder.
+
+It shows in two streams that both answer (:mod:`.daemon_api`), and in questions that do not follow
+from each other (:mod:`.chain`).
+
+Until a person decides, the device gets no leases: what it may do ends within a quarter of an
+hour, while revocations still reach both. Revoking it is one decision, :meth:`Copies.resume`
+("both are mine") the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.credentials.device import device_words
+
+from .activity import Activity
+from .approvals import PAGE_DEVICES
+from .chain import Chain, Kept
+from .database import Database
+from .database.model import CopiedDevice, Device, DeviceChain, Token, User, UserDevice
+from .database.upsert import insert_missing
+from .errors import Unknown
+from .mail import MailQueue, letters
+from .people import locked_user
+from .place import place_of
+from .signing import Signing
+
+
+class Copies:
+    """Knows which devices were copied.
+
+    Args:
+        db: with the tables.
+        signing: knows what we have signed.
+        activity: the log.
+        mail: warns people.
+        url: where they find the console.
+        now_s: seconds since 1970.
+
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        signing: Signing,
+        activity: Activity,
+        mail: MailQueue,
+        url: Callable[[], str],
+        now_s: Callable[[], int],
+    ) -> None:
+        self._db = db
+        self._signing = signing
+        self._activity = activity
+        self._mail = mail
+        self._url = url
+        self._now_s = now_s
+
+    async def held(self, did: str) -> frozenset[str]:
+        """Return the tokens that get no lease on a device: their owners have not decided yet."""
+        tids = (
+            select(Token.tid)
+            .join(CopiedDevice, CopiedDevice.user_id == Token.user_id)
+            .where(CopiedDevice.did == did)
+        )
+        async with self._db.session() as session:
+            return frozenset(await session.scalars(tids))
+
+    async def alarm(self, did: str, ip: str, other_ip: str) -> None:
+        """Suspend a device for all who have approved it, and warn each once until he decides.
+
+        Each decides for himself: whoever has copied the machine of another can have it approved
+        for an account of his own.
+        """
+        async with self._db.begin() as session:
+            await self._alarm(session, did, ip, other_ip)
+
+    async def follow(self, did: str, after: str, nonce: str, ip: str) -> bool:
+        """Take a device's question as the next of its chain; a fork is an alarm.
+
+        Chain and alarm are one transaction, and questions of one device take turns, in whatever
+        process: a fork is told, and told once.
+
+        Args:
+            did: who asks.
+            after: the state that it has stored, as it says.
+            nonce: of the question.
+            ip: where it comes from.
+
+        Returns:
+            Whether the answer may be used; see :mod:`.chain`.
+
+        """
+        async with self._db.begin() as session:
+            await insert_missing(session, DeviceChain, did=did, chain=Chain().model_dump_json())
+            row = await session.get_one(DeviceChain, did, with_for_update=True)
+            chain = Chain.model_validate_json(row.chain)
+            other_ip = chain.branches[-1].ip if chain.branches else ip
+            kept = await self._kept(session, did, after)
+            step = chain.follow(kept, nonce, ip, self._now_s())
+            if step == "forked" and not await self._alarm(session, did, other_ip, ip):
+                return False  # nobody is there yet who could be told
+            row.chain = chain.model_dump_json()
+        return step != "late"
+
+    async def resume(self, user_id: str, did: str) -> None:
+        """Give a device leases for a user's tokens again: he says that it is his in both places.
+
+        Raises:
+            Unknown: the user has approved no such device, or it is not suspended.
+
+        """
+        async with self._db.begin() as session:
+            await locked_user(session, user_id)
+            mine = await session.get(UserDevice, (user_id, did))
+            if mine is None or mine.status != "approved":
+                raise Unknown("There is no such device.")
+            ended = delete(CopiedDevice).where(
+                CopiedDevice.did == did, CopiedDevice.user_id == user_id
+            )
+            if (await session.scalars(ended.returning(CopiedDevice.did))).first() is None:
+                raise Unknown("This device is not suspended.")
+            self._activity.note(session, "device.resumed", user_id=user_id, did=did)
+
+    async def suspended(self, user_id: str) -> dict[str, tuple[str, str]]:
+        """Return the user's devices that wait for a decision, with both places."""
+        wanted = (
+            select(CopiedDevice)
+            .join(
+                UserDevice,
+                (UserDevice.did == CopiedDevice.did)
+                & (UserDevice.user_id == CopiedDevice.user_id),
+            )
+            .where(CopiedDevice.user_id == user_id, UserDevice.status == "approved")
+        )
+        async with self._db.session() as session:
+            rows = await session.scalars(wanted)
+            return {row.did: (row.place, row.other_place) for row in rows}
+
+    async def _kept(self, session: AsyncSession, did: str, after: str) -> Kept | None:
+        if not after:
+            return Kept("", 0)
+        state = await self._signing.open_state(session, after)
+        return None if state is None or state.did != did else Kept(state.nonce, state.iat)
+
+    async def _alarm(self, session: AsyncSession, did: str, ip: str, other_ip: str) -> bool:
+        """Return whether there was anybody to warn."""
+        places = (place_of(ip), place_of(other_ip))
+        owners = await self._owners(session, did)
+        device = await session.get_one(Device, did)
+        for user in owners:
+            if await session.get(CopiedDevice, (did, user.id)) is None:
+                await self._hold(session, user, device, places)
+        return bool(owners)
+
+    async def _owners(self, session: AsyncSession, did: str) -> list[User]:
+        wanted = (
+            select(User)
+            .join(UserDevice, UserDevice.user_id == User.id)
+            .where(UserDevice.did == did, UserDevice.status == "approved")
+        )
+        # before the device's row, as all who lock both
+        wanted = wanted.order_by(User.id).with_for_update(of=User)
+        return list(await session.scalars(wanted))
+
+    async def _hold(
+        self, session: AsyncSession, user: User, device: Device, places: tuple[str, str]
+    ) -> None:
+        await insert_missing(
+            session,
+            CopiedDevice,
+            did=device.did,
+            user_id=user.id,
+            at=self._now_s(),
+            place=places[0],
+            other_place=places[1],
+        )
+        letter = letters.device_copied(
+            device.hostname,
+            device_words(device.did),
+            places=places,
+            devices=self._url() + PAGE_DEVICES,
+        )
+        await self._mail.put(
+            session,
+            letter,
+            address=user.email,
+            dedupe=f"{letter.kind}:{user.id}:{device.did}:{self._now_s()}",
+            user_id=user.id,
+        )
+        self._activity.note(
+            session,
+            "device.copied",
+            user_id=user.id,
+            outcome="failed",
+            did=device.did,
+            detail=f"{device.hostname}: {places[0]} and {places[1]}",
+        )

@@ -1,0 +1,189 @@
+"""Who asks: each call is signed by a device's key, now, and counts once.
+
+What a device has signed passes whatever others do: of an address only what nobody has signed is
+counted, since many share one behind a proxy, and all on one machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from aiohttp import web
+from pydantic import ValidationError
+from sqlalchemy import delete
+from sqlalchemy.exc import IntegrityError
+
+from gateway.console.database.model import RequestNonce
+from gateway.console.service import Console
+from gateway.console.web.body import read_body
+from gateway.credentials.daemon_api import Body
+from gateway.credentials.device import (
+    DEVICE_ID,
+    HEADER_DEVICE,
+    BadRequestSignature,
+    ClockSkewed,
+    RequestProof,
+    check_request,
+)
+from gateway.credentials.envelope import EnvelopeError
+from gateway.credentials.keyset import public_key
+
+from .pace import Pace
+from .refusal import Refused
+
+BODY_S = 5
+NONCE_S = 300
+BURST_OF_ADDRESS = 300
+PER_S_OF_ADDRESS = 50
+BURST_OF_DEVICE = 60
+PER_S_OF_DEVICE = 2
+
+B = TypeVar("B", bound=Body)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A device that has signed a call."""
+
+    did: str
+    ip: str
+    body: bytes
+
+
+class Door:
+    """Lets signed calls in.
+
+    Args:
+        console: knows the devices' keys.
+        address: of who sends a request.
+
+    """
+
+    def __init__(self, console: Console, address: Callable[[web.BaseRequest], str]) -> None:
+        self._console = console
+        self._address = address
+        self._addresses = Pace(BURST_OF_ADDRESS, PER_S_OF_ADDRESS)
+        self._tidied_at = 0
+        self._devices = Pace(BURST_OF_DEVICE, PER_S_OF_DEVICE)
+
+    def pace(self, request: web.Request) -> str:
+        """Count a call that nobody has signed, by its address, and return that.
+
+        Raises:
+            Refused: there are too many.
+
+        """
+        ip = self._address(request)
+        if not self._addresses.allows(ip):
+            raise _too_many()
+        return ip
+
+    async def known(self, request: web.Request) -> Caller:
+        """Return the device that asks; one that the console has met.
+
+        Raises:
+            Refused: it is not known, or has not signed this, now and for the first time.
+
+        """
+        did = request.headers.get(HEADER_DEVICE, "")
+        key = await self._console.devices.public_key(did) if DEVICE_ID.fullmatch(did) else None
+        if key is None:
+            self.pace(request)
+            raise Refused(
+                404,
+                "unknown_device",
+                "This console has never met this device: plug in a terminal with a token first.",
+            )
+        return await self._checked(request, key, await _body(request))
+
+    async def introduced(self, request: web.Request, pub: str, body: bytes) -> Caller:
+        """Return the device that asks; it brings its key along.
+
+        Raises:
+            Refused: it has not signed this, now and for the first time.
+
+        """
+        return await self._checked(request, pub, body)
+
+    async def _checked(self, request: web.Request, pub: str, body: bytes) -> Caller:
+        now_s = self._console.now_s()
+        try:
+            key = public_key(pub)
+            proof = check_request(
+                request.headers, key, request.method, request.raw_path, body, now_s
+            )
+        except ClockSkewed:
+            self.pace(request)  # whoever recorded it once could send it for ever
+            raise Refused(
+                401,
+                "clock_skewed",
+                "The clocks of this machine and of the console differ by more than a minute: "
+                "set the clock.",
+                server_time=now_s,
+            ) from None
+        except (BadRequestSignature, EnvelopeError):
+            self.pace(request)
+            raise Refused(
+                401, "bad_signature", "The request is not signed by this device's key."
+            ) from None
+        if not self._devices.allows(proof.did):
+            raise _too_many()
+        await self._once(proof, now_s)
+        return Caller(proof.did, self._address(request), body)
+
+    async def _once(self, proof: RequestProof, now_s: int) -> None:
+        nonce = RequestNonce(did=proof.did, nonce=proof.nonce, exp=now_s + NONCE_S)
+        try:
+            async with self._console.db.begin() as session:
+                session.add(nonce)
+                if not 0 <= now_s - self._tidied_at < NONCE_S:
+                    self._tidied_at = now_s
+                    await session.execute(delete(RequestNonce).where(RequestNonce.exp <= now_s))
+        except IntegrityError:
+            raise Refused(
+                401, "replayed", "This request came in before: sign each with a fresh nonce."
+            ) from None
+
+
+def parse(model: type[B], body: bytes) -> B:
+    """Read a body.
+
+    Raises:
+        Refused: it is not what the model says.
+
+    """
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors(include_url=False)[0]["loc"])
+        raise Refused(
+            400,
+            "bad_body",
+            f"The body does not fit the API{f' at {where[:80]}' if where else ''}.",
+        ) from None
+
+
+async def read(request: web.Request) -> bytes:
+    """Return the body.
+
+    Raises:
+        Refused: it takes too long.
+
+    """
+    return await _body(request)
+
+
+async def _body(request: web.Request) -> bytes:
+    try:
+        async with asyncio.timeout(BODY_S):
+            return await read_body(request)
+    except TimeoutError:
+        raise Refused(408, "too_slow", "The request did not arrive in time.") from None
+
+
+def _too_many() -> Refused:
+    message = "Too many requests: wait a moment before the next one."
+    return Refused(429, "too_many", message, wait_s=1)

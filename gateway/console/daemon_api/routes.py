@@ -1,0 +1,156 @@
+"""The routes themselves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from aiohttp import web
+from pydantic import BaseModel
+
+from gateway.console.service import Console
+from gateway.credentials.daemon_api import (
+    Confirm,
+    Contact,
+    ContactProof,
+    Keys,
+    Sync,
+    Synced,
+)
+from gateway.credentials.keyset import root_text
+
+from .door import Door, parse, read
+from .pace import Pace
+from .refusal import Refused, answering
+from .streams import Streams
+
+BURST_OF_CONTACTS = 60
+CONTACTS_PER_S = 1
+"""Of one address: each writes a row before anybody has proved anything."""
+
+_ID = re.compile(r"[A-Za-z0-9_-]{16,64}", re.ASCII)
+_SEQ = re.compile(r"[0-9]{1,15}", re.ASCII)
+
+
+def peer(request: web.BaseRequest) -> str:
+    """Return the address at the other end of the connection."""
+    return request.remote or ""
+
+
+def daemon_routes(
+    console: Console, address: Callable[[web.BaseRequest], str] = peer
+) -> list[web.RouteDef]:
+    """Return the routes for daemons.
+
+    Args:
+        console: that answers.
+        address: of who sends a request; a proxy in front is no daemon.
+
+    """
+    routes = _Routes(console, address)
+    return [
+        web.get("/v1/keys", answering(routes.keys), allow_head=False),
+        web.post("/v1/daemon/contact", answering(routes.contact)),
+        web.post("/v1/daemon/contact/{eid}", answering(routes.prove)),
+        web.get("/v1/daemon/requests", answering(routes.requests), allow_head=False),
+        web.get("/v1/daemon/requests/{rid}", answering(routes.verdict), allow_head=False),
+        web.post("/v1/daemon/requests/{rid}/confirm", answering(routes.confirm)),
+        web.post("/v1/daemon/sync", answering(routes.sync)),
+        web.get("/v1/daemon/stream", answering(routes.stream), allow_head=False),
+    ]
+
+
+class _Routes:
+    def __init__(self, console: Console, address: Callable[[web.BaseRequest], str]) -> None:
+        self._console = console
+        self._door = Door(console, address)
+        self._contacts = Pace(BURST_OF_CONTACTS, CONTACTS_PER_S)
+        self._streams = Streams(console)
+
+    async def keys(self, request: web.Request) -> web.Response:
+        self._door.pace(request)
+        root, keys = await self._root(), await self._console.signing.key_set()
+        return _json(Keys(root=root, keys=keys, server_time=self._console.now_s()))
+
+    async def contact(self, request: web.Request) -> web.Response:
+        ip = self._door.pace(request)
+        if not self._contacts.allows(ip):
+            message = "Too many first contacts: wait a few seconds."
+            raise Refused(429, "too_many", message, wait_s=5)
+        body = await read(request)
+        contact = parse(Contact, body)
+        caller = await self._door.introduced(request, contact.pub, body)
+        return _json(await self._console.approvals.contact(caller.did, contact, ip))
+
+    async def prove(self, request: web.Request) -> web.Response:
+        eid, body = _id(request, "eid"), await read(request)
+        proof = parse(ContactProof, body)
+        pub = await self._console.approvals.contact_key(eid)
+        if pub is None:
+            self._door.pace(request)
+            raise Refused(410, "gone", "This contact took too long: let the terminal dial anew.")
+        caller = await self._door.introduced(request, pub, body)
+        verdict = await self._console.approvals.prove(caller.did, eid, proof.client_proof)
+        return _json(verdict)
+
+    async def requests(self, request: web.Request) -> web.Response:
+        caller = await self._door.known(request)
+        return _json(await self._console.approvals.open_of_device(caller.did))
+
+    async def verdict(self, request: web.Request) -> web.Response:
+        caller = await self._door.known(request)
+        return _json(await self._console.approvals.verdict(caller.did, _id(request, "rid")))
+
+    async def confirm(self, request: web.Request) -> web.Response:
+        caller = await self._door.known(request)
+        ecode = parse(Confirm, caller.body).ecode
+        rid = _id(request, "rid")
+        return _json(await self._console.approvals.confirm(caller.did, rid, ecode))
+
+    async def sync(self, request: web.Request) -> web.Response:
+        caller = await self._door.known(request)
+        console, did = self._console, caller.did
+        asked = parse(Sync, caller.body)
+        await console.devices.heard(did, caller.ip)
+        await console.runs.report(did, asked.terminals)
+        await console.events.acknowledge(did, asked.acks)
+        is_late = not await console.copies.follow(did, asked.after, asked.nonce, caller.ip)
+        offer = await console.offers.make(did, asked.nonce)
+        held, bare = await console.copies.held(did), {"lease": None, "server_key": None}
+        return _json(
+            Synced(
+                server_time=console.now_s(),
+                root=await self._root(),
+                keys=offer.keys,
+                state=offer.state,
+                tokens=tuple(
+                    one.model_copy(update=bare) if is_late or one.tid in held else one
+                    for one in offer.tokens
+                ),
+                events=tuple(await console.events.since(did, asked.since)),
+                heartbeat_s=console.settings.heartbeat_s,
+            )
+        )
+
+    async def stream(self, request: web.Request) -> web.StreamResponse:
+        caller = await self._door.known(request)
+        if request.headers.get("Upgrade", "").lower() != "websocket":
+            raise Refused(400, "no_upgrade", "Ask for a WebSocket here.")
+        since = request.query.get("since")
+        if since is not None and not _SEQ.fullmatch(since):
+            raise Refused(400, "bad_since", "Give the number of the last event that you have.")
+        return await self._streams.serve(request, caller, None if since is None else int(since))
+
+    async def _root(self) -> str:
+        return root_text(await self._console.signing.root())
+
+
+def _id(request: web.Request, name: str) -> str:
+    text = request.match_info[name]
+    if not _ID.fullmatch(text):
+        raise Refused(404, "not_found", "There is no such request.")
+    return text
+
+
+def _json(body: BaseModel) -> web.Response:
+    return web.json_response(text=body.model_dump_json())

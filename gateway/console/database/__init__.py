@@ -1,0 +1,13 @@
+"""The console's database: tables, migrations, transactions."""
+
+from .engine import Database, DatabaseError, after_commit, home_url, open_database
+from .upgrade import NewerDatabase
+
+__all__ = [
+    "Database",
+    "DatabaseError",
+    "NewerDatabase",
+    "after_commit",
+    "home_url",
+    "open_database",
+]

@@ -1,0 +1,194 @@
+"""Open the console's database: SQLite in its home, or PostgreSQL.
+
+``db.session()`` reads, ``db.begin()`` is one transaction that is on disk when it has ended. On
+SQLite one writer writes at a time; others of this process wait in line, those of other processes
+up to :data:`BUSY_MS`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, event, make_url, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+
+from .upgrade import upgrade
+
+FILE = "console.db"
+BUSY_MS = 5_000
+MAX_CONNECTIONS = 10
+"""Open at a time; further ones wait up to :data:`POOL_S`."""
+POOL_S = 30
+_AFTER = "after_commit"
+
+
+class DatabaseError(Exception):
+    """The database cannot be opened; the message says what to do."""
+
+
+class Database:
+    """An open database; see :func:`open_database`."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+        self.is_sqlite = engine.dialect.name == "sqlite"
+        # SQLite's own waiting is a poll that may starve one of many
+        self._line = asyncio.Lock() if self.is_sqlite else None
+        self._writers = engine.execution_options(console_writes=True)
+        self._writing: set[asyncio.Task[Any] | None] = set()
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[AsyncSession]:
+        """Yield a session that reads one state of the database; it writes nothing."""
+        async with AsyncSession(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncSession]:
+        """Yield the session of one transaction: committed at the end, rolled back on an error.
+
+        What :func:`after_commit` noted is called then. A transaction within a transaction of the
+        same task would wait for itself, and raises ``RuntimeError``.
+        """
+        task = asyncio.current_task()
+        if task in self._writing:
+            raise RuntimeError("a transaction within a transaction: hand the session down")
+        self._writing.add(task)
+        try:
+            async with AsyncExitStack() as stack:
+                if self._line is not None:
+                    await stack.enter_async_context(self._line)
+                session = AsyncSession(self._writers, expire_on_commit=False)
+                await stack.enter_async_context(session)
+                async with session.begin():
+                    yield session
+        finally:
+            self._writing.discard(task)
+        for call in session.info.get(_AFTER, ()):
+            call()
+
+    async def take_turns(self, session: AsyncSession, what: str) -> None:
+        """Let one transaction at a time do something, where there is no row yet to lock."""
+        if not self.is_sqlite:  # which has one writer anyway
+            lock = text("SELECT pg_advisory_xact_lock(hashtext(:what))")
+            await session.execute(lock, {"what": what})
+
+
+def after_commit(session: AsyncSession, call: Callable[[], None]) -> None:
+    """Have something called once the transaction of :meth:`Database.begin` is on disk."""
+    session.info.setdefault(_AFTER, []).append(call)
+
+
+@asynccontextmanager
+async def open_database(url: str) -> AsyncIterator[Database]:
+    """Open a database and bring its tables up to date.
+
+    Args:
+        url: ``sqlite:///path`` or ``postgresql://user@host/name``; :func:`home_url` gives that of
+            a home folder.
+
+    Raises:
+        DatabaseError: it cannot be reached.
+        NewerDatabase: a newer version made it.
+
+    """
+    engine = _engine(url)
+    try:
+        try:
+            _touch(engine)
+            async with Database(engine).begin() as session:
+                await (await session.connection()).run_sync(upgrade)
+        except (OSError, SQLAlchemyError) as error:
+            raise DatabaseError(_complaint(url, error)) from error
+        yield Database(engine)
+    finally:
+        await engine.dispose()
+
+
+def home_url(home: Path) -> str:
+    """Return the URL of the SQLite file in a home folder, which is made for its owner alone."""
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = home / FILE
+    _make_private(path)
+    return f"sqlite:///{path}"
+
+
+def _touch(engine: AsyncEngine) -> None:
+    """See that a SQLite file can be opened, before aiosqlite tries: its thread outlives a failure.
+
+    Raises:
+        OSError: it cannot.
+
+    """
+    file = engine.url.database
+    if engine.dialect.name == "sqlite" and file not in (None, "", ":memory:"):
+        _make_private(Path(file))
+
+
+def _make_private(path: Path) -> None:
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def _engine(url: str) -> AsyncEngine:
+    try:
+        parsed = make_url(url)
+    except SQLAlchemyError:
+        raise DatabaseError(
+            "the console's database is no URL; write postgresql://user@host/name"
+        ) from None
+    match parsed.get_backend_name():
+        case "sqlite":
+            engine = create_async_engine(
+                parsed.set(drivername="sqlite+aiosqlite"),
+                pool_size=MAX_CONNECTIONS,
+                max_overflow=0,
+                pool_timeout=POOL_S,
+                hide_parameters=True,
+            )
+            _tune_sqlite(engine)
+        case "postgresql":
+            engine = create_async_engine(
+                parsed.set(drivername="postgresql+asyncpg"),
+                pool_size=MAX_CONNECTIONS,
+                max_overflow=0,
+                pool_timeout=POOL_S,
+                pool_pre_ping=True,
+                hide_parameters=True,
+            )
+        case other:
+            raise DatabaseError(f"the console knows sqlite and postgresql, not {other}")
+    return engine
+
+
+def _tune_sqlite(engine: AsyncEngine) -> None:
+    # at DEBUG it logs every statement with its parameters: hashes, addresses, sealed keys
+    logging.getLogger("aiosqlite").setLevel(logging.WARNING)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def connected(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # else Python's driver begins when it likes
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def began(connection: Connection) -> None:
+        # a reader that becomes a writer half way can be refused: writers say so first
+        writes = connection.get_execution_options().get("console_writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _complaint(url: str, error: Exception) -> str:
+    where = make_url(url).render_as_string(hide_password=True)
+    reason = getattr(error, "orig", None) or error
+    return f"the console's database {where} cannot be used: {reason}"

@@ -1,0 +1,249 @@
+"""What devices are told: signed, counted for each device from 1 without gaps.
+
+An event is written in the transaction of the change that it tells of. Once that is on disk, who
+waits for the device's events is woken; whatever happens then, the device gets it sooner or later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import case, delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.credentials.daemon_api import MAX_EVENTS, EventAck
+from gateway.credentials.event import ENDING, Event, EventType
+from gateway.credentials.record import AUDIENCE
+
+from .database import Database, after_commit
+from .database.model import Device, DeviceEvent, Token, TokenDevice
+from .errors import Unknown
+from .ids import uid_hash
+from .signing import ISSUER, Signing
+from .waking import Waking
+
+KEEP_S = 30 * 86_400
+"""So long an event is kept that the device has acknowledged."""
+
+
+@dataclass(frozen=True)
+class News:
+    """What is to be told to one device."""
+
+    did: str
+    type: EventType
+    user_id: str | None = None
+    """Whose tokens it is about."""
+    tid: str | None = None
+    """``None`` for every token of the user on this device."""
+    rec_ver: int = 0
+    epoch: int = 0
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """Whether a device has stopped, for a page."""
+
+    did: str
+    hostname: str
+    type: str
+    tid: str | None
+    asked_at: int
+    stopped_at_ms: int | None
+    """By the device's own clock; ``None``: not confirmed, but it ends by :attr:`ends_by`."""
+    acked_at: int | None
+    ends_by: int
+    closed_ws: int
+    closed_bridge: int
+    orders_in_flight: int
+
+
+class Events:
+    """Writes, gives and confirms events.
+
+    Args:
+        db: keeps them.
+        signing: signs them when they are written.
+        waking: wakes who waits for them.
+        now_s: seconds since 1970.
+
+    """
+
+    def __init__(
+        self, db: Database, signing: Signing, waking: Waking, now_s: Callable[[], int]
+    ) -> None:
+        self._db = db
+        self._signing = signing
+        self._waking = waking
+        self._now_s = now_s
+
+    async def append(self, session: AsyncSession, news: Sequence[News]) -> None:
+        """Write events within the caller's transaction, which alone may write events meanwhile.
+
+        Args:
+            session: of the transaction.
+            news: in any order; devices are told in the order of their ids, so that two
+                transactions never wait for each other.
+
+        """
+        if not news:
+            return
+        signer = await self._signing.signer(session)
+        for one in sorted(news, key=lambda one: one.did):
+            event = Event(
+                v=1,
+                iss=ISSUER,
+                aud=AUDIENCE,
+                did=one.did,
+                seq=await self._next(session, one.did),
+                type=one.type,
+                tid=one.tid,
+                uid_hash="" if one.user_id is None else uid_hash(one.user_id),
+                rec_ver=one.rec_ver,
+                epoch=one.epoch,
+                iat=self._now_s(),
+            )
+            session.add(
+                DeviceEvent(
+                    did=one.did,
+                    seq=event.seq,
+                    type=one.type,
+                    user_id=one.user_id,
+                    tid=one.tid,
+                    iat=event.iat,
+                    envelope=signer.sign("evt", event.model_dump(mode="json")),
+                    ends_by=await self._ends_by(session, one),
+                )
+            )
+        await session.flush()
+        dids = sorted({one.did for one in news})
+        await self._waking.announce(session, dids)
+        after_commit(session, lambda: self._waking.wake(dids))
+
+    async def since(self, did: str, seq: int, limit: int = MAX_EVENTS) -> list[str]:
+        """Return the envelopes after ``seq``, in their order."""
+        async with self._db.session() as session:
+            return await self.since_in(session, did, seq, limit)
+
+    async def since_in(
+        self, session: AsyncSession, did: str, seq: int, limit: int = MAX_EVENTS
+    ) -> list[str]:
+        """Return the envelopes after ``seq``, in their order."""
+        later = select(DeviceEvent.envelope).where(DeviceEvent.did == did, DeviceEvent.seq > seq)
+        return list(await session.scalars(later.order_by(DeviceEvent.seq).limit(limit)))
+
+    async def last(self, did: str) -> int:
+        """Return the number of a device's newest event; 0 if there is none."""
+        async with self._db.session() as session:
+            return await session.scalar(select(Device.seq).where(Device.did == did)) or 0
+
+    async def acknowledge(self, did: str, acks: Sequence[EventAck]) -> None:
+        """Note what a device says that it has done; the first word on an event counts.
+
+        Its clock may be wrong, or it may lie: it stopped after it was asked and before we heard.
+        """
+        if not acks:
+            return
+        asked_ms, heard_ms = DeviceEvent.iat * 1000, self._now_s() * 1000 + 999
+        async with self._db.begin() as session:
+            for ack in sorted(acks, key=lambda ack: ack.seq):
+                at_ms = min(ack.at_ms, heard_ms)
+                await session.execute(
+                    update(DeviceEvent)
+                    .where(
+                        DeviceEvent.did == did,
+                        DeviceEvent.seq == ack.seq,
+                        DeviceEvent.acked_at.is_(None),
+                    )
+                    .values(
+                        acked_at=self._now_s(),
+                        stopped_at_ms=case((asked_ms > at_ms, asked_ms), else_=at_ms),
+                        closed_ws=ack.closed_ws,
+                        closed_bridge=ack.closed_bridge,
+                        orders_in_flight=ack.orders_in_flight,
+                    )
+                )
+            device = await session.get(Device, did, with_for_update=True)
+            if device is not None:
+                newest = max(ack.seq for ack in acks)
+                device.acked_seq = max(device.acked_seq, min(device.seq, newest))
+
+    async def confirmation(
+        self, user_id: str, *, tid: str | None = None, did: str | None = None, limit: int = 50
+    ) -> list[Confirmation]:
+        """Return whether devices have obeyed the newest endings of a user's token or device.
+
+        Args:
+            user_id: whose.
+            tid: of one token, where it was ended by itself; what ended the device or the user is
+                not about one token.
+            did: of one device.
+            limit: of lines.
+
+        """
+        wanted = (
+            select(DeviceEvent, Device.hostname)
+            .join(Device)
+            .where(DeviceEvent.user_id == user_id, DeviceEvent.type.in_(ENDING))
+            .order_by(DeviceEvent.iat.desc(), DeviceEvent.seq.desc())
+            .limit(limit)
+        )
+        if tid is not None:
+            wanted = wanted.where(DeviceEvent.tid == tid)
+        if did is not None:
+            wanted = wanted.where(DeviceEvent.did == did)
+        async with self._db.session() as session:
+            rows = (await session.execute(wanted)).all()
+        return [_confirmation(row, hostname) for row, hostname in rows]
+
+    def subscribe(self, did: str, callback: Callable[[], None]) -> Callable[[], None]:
+        """Have something called whenever a device has new events; returns how to end that.
+
+        It is called once too often rather than once too seldom: ask :meth:`since` then.
+        """
+        return self._waking.subscribe(did, callback)
+
+    async def tidy(self, session: AsyncSession) -> None:
+        """Forget what was acknowledged long ago."""
+        old = DeviceEvent.iat < self._now_s() - KEEP_S
+        acked = select(Device.acked_seq).where(Device.did == DeviceEvent.did).scalar_subquery()
+        await session.execute(
+            delete(DeviceEvent)
+            .where(old, DeviceEvent.seq <= acked)
+            .execution_options(synchronize_session=False)
+        )
+
+    async def _next(self, session: AsyncSession, did: str) -> int:
+        """Count on: the row stays locked until the transaction ends, so that no gap opens."""
+        counted = update(Device).where(Device.did == did).values(seq=Device.seq + 1)
+        seq = await session.scalar(
+            counted.returning(Device.seq).execution_options(synchronize_session=False)
+        )
+        if seq is None:
+            raise Unknown("There is no such device.")
+        return seq
+
+    async def _ends_by(self, session: AsyncSession, news: News) -> int:
+        leases = select(func.max(TokenDevice.lease_exp)).where(TokenDevice.did == news.did)
+        if news.tid is not None:
+            leases = leases.where(TokenDevice.tid == news.tid)
+        elif news.user_id is not None:
+            leases = leases.join(Token).where(Token.user_id == news.user_id)
+        return max(self._now_s(), await session.scalar(leases) or 0)
+
+
+def _confirmation(row: DeviceEvent, hostname: str) -> Confirmation:
+    return Confirmation(
+        did=row.did,
+        hostname=hostname,
+        type=row.type,
+        tid=row.tid,
+        asked_at=row.iat,
+        stopped_at_ms=row.stopped_at_ms,
+        acked_at=row.acked_at,
+        ends_by=row.ends_by,
+        closed_ws=row.closed_ws or 0,
+        closed_bridge=row.closed_bridge or 0,
+        orders_in_flight=row.orders_in_flight or 0,
+    )

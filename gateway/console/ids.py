@@ -1,0 +1,29 @@
+"""Random names and secrets, and what is kept of a secret."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+
+SECRET_BYTES = 32
+"""Of sessions and links: 256 bits."""
+
+
+def new_id() -> str:
+    """Return a name for a row: 96 random bits, which open nothing."""
+    return secrets.token_urlsafe(12)
+
+
+def new_secret() -> str:
+    """Return a secret for a cookie or a link: 43 base64url characters."""
+    return secrets.token_urlsafe(SECRET_BYTES)
+
+
+def secret_hash(secret: str) -> str:
+    """What is kept of such a secret: at 256 random bits a plain hash cannot be undone."""
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
+
+
+def uid_hash(user_id: str) -> str:
+    """Name a user in records and events, without telling daemons who it is."""
+    return hashlib.sha256(b"mgtuid1|" + user_id.encode()).hexdigest()[:16]

@@ -1,0 +1,59 @@
+"""Accounts for people who are invited: a link by mail lets them choose a password."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+
+from .database import Database
+from .links import RESET, Links
+from .mail import MailQueue, letters
+from .people import UserInfo
+from .users import Users
+
+INVITATION_S = 3 * 86_400
+PAGE_RESET = "/reset/{secret}"
+
+
+class Invitations:
+    """Invites people.
+
+    Args:
+        db: mails are queued in its transactions.
+        users: makes the accounts.
+        links: that work once.
+        mail: the queue.
+        url: of the console.
+
+    """
+
+    def __init__(
+        self, db: Database, users: Users, links: Links, mail: MailQueue, url: Callable[[], str]
+    ) -> None:
+        self._db = db
+        self._users = users
+        self._links = links
+        self._mail = mail
+        self._url = url
+
+    async def invite(self, email: str, name: str, *, admin: bool = False) -> UserInfo:
+        """Make an account with a password that nobody knows, and send a link to choose one.
+
+        Raises:
+            Invalid: address or name cannot be had.
+            Taken: there is an account with the address.
+
+        """
+        user = await self._users.create(email, name, secrets.token_urlsafe(32), admin=admin)
+        secret = await self._links.make(RESET, user.id, INVITATION_S)
+        url = self._url() + PAGE_RESET.format(secret=secret)
+        async with self._db.begin() as session:
+            await self._mail.put(
+                session,
+                letters.invitation(url, minutes=INVITATION_S // 60),
+                address=user.email,
+                dedupe=f"invitation:{user.id}",
+                exp=user.created_at + INVITATION_S,
+                user_id=user.id,
+            )
+        return user

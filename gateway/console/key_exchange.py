@@ -1,0 +1,173 @@
+"""The exchange of the key that seals the console's secrets.
+
+In the order of :mod:`gateway.credentials.rotation`, so that at every moment one key that lies
+safely opens everything: the new key is noted as ``coming``, then made and read back; in one
+transaction everything is sealed anew and the new key becomes the current one; then the old key is
+deleted where it lies, and its note after it. Whoever is killed has changed nothing, or everything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.credentials.key_store import key_store, store_named
+from gateway.credentials.rotation import Exchanged
+from gateway.credentials.secrets import (
+    SALT_BYTES,
+    KeyStore,
+    KnownKey,
+    SecretBox,
+    SecretsError,
+)
+
+from .box import current_key, open_box
+from .database import Database, open_database
+from .database.model import SEALED, Base, SecretKey
+from .in_use import holding
+from .service import database_url
+from .settings import ConsoleSettings
+
+StoreNamed = Callable[[str], KeyStore]
+
+
+async def exchange_console_key(
+    home: Path,
+    settings: ConsoleSettings,
+    *,
+    to: str | None = None,
+    at_row: Callable[[], None] = lambda: None,
+) -> Exchanged:
+    """Seal all secrets of a console with a new key. The console must not run.
+
+    Args:
+        home: of the console.
+        settings: of the configuration.
+        to: the name of another key store for the new key.
+        at_row: called before each row is written.
+
+    Raises:
+        DatabaseError: the database cannot be opened, or a console works on it.
+        SecretsError: a secret does not open, or a key store cannot be used. The secrets are as
+            they were.
+
+    """
+    async with (
+        open_database(database_url(home, settings)) as db,
+        holding(db, alone=True),
+    ):
+        old = await open_box(db, lambda noted: key_store(settings.secrets, home, noted))
+
+        def named(name: str) -> KeyStore:
+            return store_named(name, settings.secrets, home)
+
+        async with db.session() as session:
+            known = await current_key(session)
+        assert known is not None  # it was just opened
+        return await _exchange(db, old, named(to or known.store), named, at_row)
+
+
+async def _exchange(
+    db: Database,
+    old: SecretBox,
+    new_store: KeyStore,
+    named: StoreNamed,
+    at_row: Callable[[], None],
+) -> Exchanged:
+    await _delete_leftovers(db, named)
+    coming = await _note_coming(db, new_store.name)
+    try:
+        kek = await asyncio.to_thread(_make, new_store, coming.salt, old)
+        new = SecretBox(kek, coming.kid)
+        async with db.begin() as session:
+            known = await _expect(session, old)
+            rows = await _reseal(session, old, new, at_row)
+            await _promote(session, known, new)
+    except BaseException:
+        await _delete_leftovers(db, named)
+        raise
+    return Exchanged(new.kid, rows, left=await _delete_leftovers(db, named))
+
+
+async def _delete_leftovers(db: Database, named: StoreNamed) -> tuple[str, ...]:
+    """Delete the keys that seal nothing; return why some could not be."""
+    async with db.session() as session:
+        wanted = select(SecretKey).where(SecretKey.state != "current").order_by(SecretKey.kid)
+        left = [_known(row) for row in await session.scalars(wanted)]
+    reasons = [(known.kid, await _delete(db, known, named)) for known in left]
+    return tuple(f"{kid}: {reason}" for kid, reason in reasons if reason is not None)
+
+
+async def _note_coming(db: Database, name: str) -> KnownKey:
+    async with db.begin() as session:
+        kids = (await session.scalars(select(SecretKey.kid))).all()
+        number = max(int(kid.removeprefix("k")) for kid in kids) + 1
+        salt = secrets.token_bytes(SALT_BYTES)
+        row = SecretKey(kid=f"k{number}", check_value=b"", store=name, salt=salt, state="coming")
+        session.add(row)
+        return _known(row)
+
+
+def _make(keys: KeyStore, salt: bytes, old: SecretBox) -> bytes:
+    """Make the key, unless another than the old one is given; see that it is found again."""
+    found = keys.find(salt, new=True)
+    if found is not None and not hmac.compare_digest(found, old.kek):
+        return found
+    made = keys.make(salt)
+    if keys.find(salt, new=False) != made:
+        raise SecretsError(f"{keys.place} was not kept; nothing was changed: {keys.remedy}")
+    return made
+
+
+async def _expect(session: AsyncSession, old: SecretBox) -> KnownKey:
+    known = await current_key(session)
+    if known is None or not hmac.compare_digest(known.check_value, old.check_value()):
+        raise SecretsError("another process exchanged the key meanwhile")
+    return known
+
+
+async def _reseal(
+    session: AsyncSession, old: SecretBox, new: SecretBox, at_row: Callable[[], None]
+) -> int:
+    count = 0
+    for one in SEALED:
+        table = Base.metadata.tables[one.table]
+        key, column = table.c[one.key], table.c[one.column]
+        for row, text in (await session.execute(select(key, column))).all():
+            if not text:  # a mail that was sent
+                continue
+            at_row()
+            sealed = new.rewrap(text, one.place(row), old)
+            await session.execute(update(table).where(key == row).values({one.column: sealed}))
+            count += 1
+    return count
+
+
+async def _promote(session: AsyncSession, known: KnownKey, new: SecretBox) -> None:
+    for kid, values in (
+        (known.kid, {"state": "retired"}),
+        (new.kid, {"state": "current", "check_value": new.check_value()}),
+    ):
+        await session.execute(update(SecretKey).where(SecretKey.kid == kid).values(values))
+
+
+async def _delete(db: Database, known: KnownKey, named: StoreNamed) -> str | None:
+    """Delete a key where it lies, then its note; return why it could not be."""
+    try:
+        await asyncio.to_thread(named(known.store).forget, known)
+    except SecretsError as error:
+        return str(error)
+    gone = (SecretKey.kid == known.kid) & (SecretKey.state != "current")
+    async with db.begin() as session:
+        await session.execute(delete(SecretKey).where(gone))
+    return None
+
+
+def _known(row: SecretKey) -> KnownKey:
+    return KnownKey(row.check_value, row.store, row.salt, row.kid)

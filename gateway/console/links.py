@@ -1,0 +1,121 @@
+"""Links that work once: to set up the first administrator, to reset a password."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from .database import Database
+from .database.model import OneTimeLink as Row
+from .errors import Gone
+from .ids import new_secret, secret_hash
+
+SETUP = "setup"
+RESET = "reset"
+SETUP_S = 86_400
+RESET_S = 1800
+
+
+@dataclass(frozen=True)
+class LinkInfo:
+    """What a link is for."""
+
+    purpose: str
+    user_id: str | None
+    exp: int
+
+
+class Links:
+    """Makes and takes one-time links.
+
+    Args:
+        db: keeps hashes of them.
+        now_s: seconds since 1970.
+
+    """
+
+    def __init__(self, db: Database, now_s: Callable[[], int]) -> None:
+        self._db = db
+        self._now_s = now_s
+
+    async def make(self, purpose: str, user_id: str | None, ttl_s: int) -> str:
+        """Return the secret of a new link; older ones for the same open nothing any more."""
+        secret = new_secret()
+        async with self._db.begin() as session:
+            await self.keep(session, secret, purpose, user_id, ttl_s)
+        return secret
+
+    async def keep(
+        self, session: AsyncSession, secret: str, purpose: str, user_id: str | None, ttl_s: int
+    ) -> None:
+        """Note a fresh secret within a transaction; older ones for the same open nothing more."""
+        now_s = self._now_s()
+        await self.drop(session, purpose, user_id)
+        session.add(
+            Row(
+                secret_hash=secret_hash(secret),
+                purpose=purpose,
+                user_id=user_id,
+                created_at=now_s,
+                exp=now_s + ttl_s,
+            )
+        )
+
+    async def peek(self, secret: str, purpose: str) -> LinkInfo:
+        """Look at a link without using it: opening a page changes nothing.
+
+        Raises:
+            Gone: it was used, is over, or never was.
+
+        """
+        async with self._db.session() as session:
+            row = (await session.scalars(select(Row).where(*self._open(secret, purpose)))).first()
+            return _info(row)
+
+    async def take(self, secret: str, purpose: str) -> LinkInfo:
+        """Use a link; of two at once one gets it.
+
+        Raises:
+            Gone: it was used, is over, or never was.
+
+        """
+        async with self._db.begin() as session:
+            return await self.take_in(session, secret, purpose)
+
+    async def take_in(self, session: AsyncSession, secret: str, purpose: str) -> LinkInfo:
+        """Use a link within a transaction: it is unused again if that fails.
+
+        Raises:
+            Gone: it was used, is over, or never was.
+
+        """
+        taken = update(Row).where(*self._open(secret, purpose)).values(taken_at=self._now_s())
+        return _info((await session.scalars(taken.returning(Row))).first())
+
+    async def drop(self, session: AsyncSession, purpose: str, user_id: str | None) -> None:
+        """Make the open links of a user for a purpose worthless."""
+        same = (Row.user_id == user_id) if user_id is not None else Row.user_id.is_(None)
+        await session.execute(delete(Row).where(Row.purpose == purpose, same))
+
+    async def tidy(self, session: AsyncSession) -> None:
+        """Forget those that are over."""
+        await session.execute(delete(Row).where(Row.exp < self._now_s() - 86_400))
+
+    def _open(self, secret: str, purpose: str) -> tuple[ColumnElement[bool], ...]:
+        now_s = self._now_s()
+        return (
+            Row.secret_hash == secret_hash(secret),
+            Row.purpose == purpose,
+            Row.taken_at.is_(None),
+            Row.exp > now_s,
+            Row.created_at <= now_s + 60,  # a clock that was set back must not make it longer
+        )
+
+
+def _info(row: Row | None) -> LinkInfo:
+    if row is None:
+        raise Gone("This link was used already, or its time is over. Ask for a new one.")
+    return LinkInfo(row.purpose, row.user_id, row.exp)

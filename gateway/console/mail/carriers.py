@@ -1,0 +1,174 @@
+"""Who carries a mail away: a folder, or a mail server to which we speak encrypted alone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import ssl
+from collections.abc import Callable
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Protocol
+
+import aiosmtplib
+
+from gateway.config import Smtp
+from gateway.console.settings import sender
+
+from .address import BadAddress, check_address
+
+TRY_S = 10
+"""For one try from the first byte to the last."""
+OUTBOX = "outbox"
+
+
+class MailError(Exception):
+    """A mail was not taken. The text is a short word of ours, never the server's."""
+
+
+class TryLater(MailError):
+    """It may be taken later."""
+
+
+class Undeliverable(MailError):
+    """It will never be taken."""
+
+
+class Carrier(Protocol):
+    """Takes mails."""
+
+    async def carry(self, message: EmailMessage, address: str) -> None:
+        """Hand a mail over.
+
+        Raises:
+            TryLater: or
+            Undeliverable: it was not taken.
+
+        """
+
+
+class Outbox:
+    """Writes mails into a folder, for people without a mail server."""
+
+    def __init__(self, home: Path) -> None:
+        self.folder = home / OUTBOX
+
+    async def carry(self, message: EmailMessage, address: str) -> None:
+        """Write ``<date>-<sort>-<id>.eml``, whole or not at all, for the owner's eyes."""
+        _checked(address)
+        try:
+            await asyncio.to_thread(self._write, message)
+        except OSError:
+            raise TryLater("the outbox cannot be written") from None
+
+    def _write(self, message: EmailMessage) -> None:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        name = f"{message['Message-ID'].strip('<>').partition('@')[0]}.eml"
+        path = self.folder / name
+        draft = path.with_name(f".{name}.{secrets.token_hex(4)}")
+        descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(message.as_bytes())
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+        except OSError:
+            draft.unlink(missing_ok=True)
+            raise
+
+
+class Server:
+    """Hands mails to a mail server.
+
+    Args:
+        settings: as :class:`~gateway.console.settings.ConsoleSettings` let them pass.
+        home: where a relative ``password_file`` starts.
+        trust: whose certificates count; by default those that the system trusts.
+
+    """
+
+    def __init__(
+        self,
+        settings: Smtp,
+        home: Path,
+        trust: Callable[[], ssl.SSLContext] = ssl.create_default_context,
+    ) -> None:
+        self._settings = settings
+        self._home = home
+        self._trust = trust
+
+    async def carry(self, message: EmailMessage, address: str) -> None:
+        """Hand over, in a connection of its own."""
+        _checked(address)
+        try:
+            async with asyncio.timeout(TRY_S):
+                await self._send(message, address)
+        except (aiosmtplib.SMTPException, OSError, TimeoutError, ValueError) as error:
+            raise _judged(error) from None
+
+    async def _send(self, message: EmailMessage, address: str) -> None:
+        settings = self._settings
+        await aiosmtplib.send(
+            message,
+            sender=sender(settings)[1],
+            recipients=[address],
+            hostname=settings.host,
+            port=settings.port,
+            username=settings.username or None,
+            password=await asyncio.to_thread(self._password),
+            use_tls=settings.tls == "tls",
+            start_tls=settings.tls == "starttls",
+            tls_context=await self._context(),
+            timeout=TRY_S,
+        )
+
+    def _password(self) -> str | None:
+        if not (self._settings.username and self._settings.password_file):
+            return None
+        path = self._home / self._settings.password_file
+        return path.read_text(encoding="utf-8").strip("\r\n")
+
+    async def _context(self) -> ssl.SSLContext | None:
+        return None if self._settings.tls == "none" else await asyncio.to_thread(self._trust)
+
+
+def carrier_for(settings: Smtp, home: Path) -> Carrier:
+    """Return the carrier of the settings."""
+    return Outbox(home) if settings.mode == "outbox" else Server(settings, home)
+
+
+def _checked(address: str) -> None:
+    try:
+        check_address(address)
+    except BadAddress:
+        raise Undeliverable("the address is none") from None
+
+
+def _judged(error: Exception) -> MailError:
+    """Say in our words what went wrong; the server's own could hold anything."""
+    match error:
+        case aiosmtplib.SMTPRecipientsRefused():
+            codes = [one.code for one in error.recipients]
+            return _by_code(max(codes, default=450))
+        case aiosmtplib.SMTPAuthenticationError():
+            return TryLater("the mail server refuses our name or password")
+        case aiosmtplib.SMTPResponseException():
+            return _by_code(error.code)
+        case ssl.SSLError():
+            return TryLater("the mail server's certificate does not count")
+        case TimeoutError():
+            return TryLater("the mail server did not answer in time")
+        case aiosmtplib.SMTPException() if "STARTTLS" in str(error).upper():
+            return TryLater("the mail server offers no STARTTLS")
+        case aiosmtplib.SMTPException() if isinstance(error.__cause__, ssl.SSLError):
+            return TryLater("the mail server's certificate does not count")
+        case _:
+            return TryLater("the mail server cannot be reached")
+
+
+def _by_code(code: int) -> MailError:
+    if 500 <= code < 600:
+        return Undeliverable(f"the mail server refused the mail ({code})")
+    return TryLater(f"the mail server said later ({code})")

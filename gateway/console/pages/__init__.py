@@ -1,0 +1,23 @@
+"""The pages for people: HTML that works without a script."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from .account import AccountPages
+from .approvals import ApprovalPages
+from .desk import Desk
+from .devices import DevicePages
+from .overview import Overview
+from .render import StaticFiles, Templates
+from .signing_in import SigningIn
+from .tokens import TokenPages
+from .users import UserPages
+
+__all__ = ["Desk", "StaticFiles", "Templates", "page_routes"]
+
+
+def page_routes(desk: Desk) -> list[web.RouteDef]:
+    """Return the routes of all pages."""
+    pages = (SigningIn, Overview, TokenPages, DevicePages, ApprovalPages, AccountPages, UserPages)
+    return [route for page in pages for route in page(desk).routes()]

@@ -1,0 +1,87 @@
+"""One's own account: password, browsers that are signed in, what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from aiohttp import web
+
+from gateway.console.errors import LoginRefused, WeakPassword
+from gateway.console.sessions import SessionInfo
+from gateway.console.web.visitor import VISITOR
+
+from .desk import Desk, go, said
+from .views import entry_view, session_view
+
+LOG_LINES: Final = 50
+_SAID: Final = {
+    "password": "Your password is changed. You are signed out everywhere else.",
+    "ended": "That browser is signed out.",
+}
+_MUST: Final = "Please choose a new password now: somebody else may know the old one."
+
+
+class AccountPages:
+    """The pages of one's own account."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._console = desk.console
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the routes."""
+        signed_in = self._desk.signed_in
+        return [
+            web.get("/account", signed_in(self.show)),
+            web.post("/account/password", signed_in(self.change_password)),
+            web.post(
+                "/account/sessions/{sid:[A-Za-z0-9_-]{8,32}}/end", signed_in(self.end_session)
+            ),
+        ]
+
+    async def show(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
+        """Show the account."""
+        return await self._show(request, me)
+
+    async def change_password(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
+        """Change the password: the old one is asked for, so there is no further question."""
+        visitor, form = request[VISITOR], request[VISITOR].form
+        if form.get("password", "") != form.get("again"):
+            return await self._show(request, me, {"again": "The two are not the same."})
+        try:
+            await self._console.users.change_password(
+                me.user.id,
+                form.get("current", ""),
+                form.get("password", ""),
+                visitor.address,
+                keep_sid=me.sid,
+            )
+        except LoginRefused:
+            problem = "That is not your password, or there were too many tries."
+            return await self._show(request, me, {"current": problem})
+        except WeakPassword as error:
+            return await self._show(request, me, {"password": str(error)})
+        secret = await self._console.sessions.rotate(visitor.secret)
+        visitor.begin(secret, await self._console.sessions.get(secret))
+        return go("/account", done="password")
+
+    async def end_session(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
+        """Sign another browser out."""
+        await self._console.sessions.end_one(me.user.id, request.match_info["sid"])
+        return go("/account", done="ended")
+
+    async def _show(
+        self, request: web.Request, me: SessionInfo, problems: Mapping[str, str] | None = None
+    ) -> web.Response:
+        sessions = await self._console.sessions.list(me.user.id)
+        log = await self._console.activity.list(me.user.id, limit=LOG_LINES)
+        values = {
+            "problems": problems or {},
+            "refused": _MUST if me.user.must_change_password and not problems else "",
+            "sessions": [session_view(each, me.sid) for each in sessions],
+            "activity": [entry_view(each) for each in log],
+            "said": said(request, _SAID),
+        }
+        status = 422 if problems else 200
+        return await self._desk.page(request, "account", values, status=status, here="/account")

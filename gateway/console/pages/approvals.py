@@ -1,0 +1,154 @@
+"""Approvals: look at who asks, say yes with the terminal's code, or no."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Final
+
+from aiohttp import web
+
+from gateway.console.approvals import RequestGone, RequestView, WrongCode
+from gateway.console.sessions import SessionInfo
+from gateway.console.web.problem import not_found
+from gateway.console.web.visitor import VISITOR
+
+from .desk import Desk, go
+from .views import version_of
+
+_DECIDED: Final = {
+    "approved": (
+        "Approved",
+        "{device} may use your token for {token}. The terminal connects by itself in a moment.",
+    ),
+    "refused": (
+        "Refused",
+        "{device} gets nothing. If you did not start this, somebody else has the token for "
+        "{token}: revoke it.",
+    ),
+    "expired": (
+        "Too late",
+        "The question of {device} was open for ten minutes. Start again at the terminal: attach "
+        "the EA anew, and a new question comes.",
+    ),
+    "dead": (
+        "This question is closed",
+        "There were too many wrong codes for {device}, or a newer question has taken its place. "
+        "Look under Approvals, or start again at the terminal.",
+    ),
+}
+_GONE: Final = (
+    "This link is over",
+    "The question was answered already, or its ten minutes have passed. Look under Approvals.",
+)
+_FOREIGN: Final = (
+    "Another account",
+    "This link came to another account's mail. Sign out, and sign in as its owner.",
+)
+
+
+class ApprovalPages:
+    """The pages of approvals. To open a link changes nothing; only a form does."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._approvals = desk.approvals
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the routes; those of mails are named by :mod:`gateway.console.approvals`."""
+        signed_in, stepped_up = self._desk.signed_in, self._desk.stepped_up
+        link, one = "{secret:[A-Za-z0-9_-]{16,128}}", "/requests/{rid:[A-Za-z0-9_-]{16,64}}"
+        return [
+            web.get("/approve", signed_in(self.show_all)),
+            web.get("/approve/" + link, signed_in(self.follow)),
+            web.get(one, signed_in(self.show)),
+            web.post(one, signed_in(stepped_up("approve", self.approve))),
+            web.post(one + "/refuse", signed_in(self.refuse)),
+            web.get("/not-me/" + link, self.ask_not_me),
+            web.post("/not-me/" + link, self.not_me),
+        ]
+
+    async def show_all(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
+        """Show who asks."""
+        requests = await self._approvals.open_requests(me.user.id)
+        terminals = await self._desk.terminals.list(me.user.id)
+        values = {"requests": requests, "version": version_of(terminals, requests)}
+        return await self._desk.page(request, "approvals", values, here="/approve")
+
+    async def follow(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
+        """Go on from the mail's link to the request, whose address is no secret."""
+        found = await self._approvals.by_link(request.match_info["secret"])
+        if found is None:
+            return await self._closed(request, None, _GONE, 410)
+        if found.user_id != me.user.id:
+            return await self._closed(request, None, _FOREIGN, 403)
+        return go(f"/requests/{found.rid}")
+
+    async def show(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
+        """Show who asks, and the two answers."""
+        return await self._show(request, await self._mine(request, me))
+
+    async def approve(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
+        """Say yes, with the code that the terminal shows."""
+        found = await self._mine(request, me)
+        code = request[VISITOR].form.get("user_code", "")
+        if not code.strip():
+            problem = "Type the code that the terminal shows."
+            return await self._show(request, found, problem)
+        try:
+            await self._approvals.approve(me.user.id, found.rid, code)
+        except WrongCode as error:
+            return await self._show(request, await self._mine(request, me), str(error))
+        except RequestGone:
+            pass  # the page of the request says what has become of it
+        return go(f"/requests/{found.rid}")
+
+    async def refuse(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
+        """Say no."""
+        found = await self._mine(request, me)
+        with suppress(RequestGone):
+            await self._approvals.refuse(me.user.id, found.rid)
+        return go(f"/requests/{found.rid}")
+
+    async def ask_not_me(self, request: web.Request) -> web.StreamResponse:
+        """Show what "This was not me" will do; the mail's link is enough for that."""
+        found = await self._approvals.by_link(request.match_info["secret"])
+        if found is None:
+            return await self._closed(request, None, _GONE, 410)
+        values = {"request": found, "done": False, "path": request.path}
+        return await self._desk.page(request, "not_me", values)
+
+    async def not_me(self, request: web.Request) -> web.StreamResponse:
+        """Stop the machine and the token."""
+        found = await self._approvals.not_me(request.match_info["secret"])
+        request[VISITOR].end()
+        return await self._desk.page(request, "not_me", {"request": found, "done": True})
+
+    async def _mine(self, request: web.Request, me: SessionInfo) -> RequestView:
+        found = await self._approvals.by_rid(me.user.id, request.match_info["rid"])
+        if found is None:
+            raise not_found()
+        return found
+
+    async def _show(
+        self, request: web.Request, found: RequestView, problem: str = ""
+    ) -> web.Response:
+        if found.status != "pending":
+            return await self._closed(request, found, _DECIDED[found.status], 200)
+        values = {
+            "request": found,
+            "problems": {"user_code": problem} if problem else {},
+            "refused": "",
+        }
+        status = 422 if problem else 200
+        return await self._desk.page(request, "approval", values, status=status, here="/approve")
+
+    async def _closed(
+        self, request: web.Request, found: RequestView | None, texts: tuple[str, str], status: int
+    ) -> web.Response:
+        heading, text = texts
+        if found is not None:
+            text = text.format(device=found.device_name, token=found.token_name)
+        values = {"heading": heading, "text": text, "request": found}
+        return await self._desk.page(
+            request, "approval_done", values, status=status, here="/approve"
+        )

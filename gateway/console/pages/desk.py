@@ -1,0 +1,240 @@
+"""What all pages share: the console's services, the frame of a page, who may see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from gateway.console.errors import LoginRefused, StepUpNeeded
+from gateway.console.invitations import Invitations
+from gateway.console.people import UserInfo
+from gateway.console.sessions import SessionInfo
+from gateway.console.web.origin import OwnNames
+from gateway.console.web.problem import Problem
+from gateway.console.web.visitor import (
+    VISITOR,
+    Handler,
+    SessionHandler,
+    SignInNeeded,
+    safe_path,
+    session_of,
+)
+
+from .render import Templates
+
+if TYPE_CHECKING:
+    from gateway.console.service import Console
+
+PASSWORD_FIELD: Final = "step_up_password"  # noqa: S105  # the name of a field
+NOT_CARRIED: Final = frozenset({"csrf", PASSWORD_FIELD})
+PURPOSES: Final = {
+    "create": "create a token",
+    "approve": "approve a machine",
+    "limits": "change limits",
+    "users": "change somebody's account",
+}
+"""What a person is about to do that needs the password once more."""
+_NAV: Final = (
+    ("/", "Terminals"),
+    ("/tokens", "Tokens"),
+    ("/devices", "Devices"),
+    ("/approve", "Approvals"),
+)
+_ADMIN_NAV: Final = (*_NAV, ("/users", "Users"))
+
+
+class Desk:
+    """Makes pages for visitors.
+
+    Args:
+        console: the services.
+        templates: the pages.
+        names: what the console is called.
+
+    """
+
+    def __init__(self, console: Console, templates: Templates, names: OwnNames) -> None:
+        self.console = console
+        self.approvals = console.approvals
+        self.terminals = console.terminals
+        self.invitations = Invitations(
+            console.db, console.users, console.links, console.mail, console.url
+        )
+        self._names = names
+        self._templates = templates
+
+    async def page(
+        self,
+        request: web.Request,
+        template: str,
+        values: Mapping[str, Any] | None = None,
+        *,
+        status: int = 200,
+        here: str = "",
+    ) -> web.Response:
+        """Return a page.
+
+        Args:
+            request: that it answers.
+            template: its name without ``.html``.
+            values: that it shows.
+            status: of HTTP.
+            here: the entry of the navigation that it belongs to.
+
+        """
+        visitor = request[VISITOR]
+        visitor.stranger()
+        frame = {
+            "visitor": visitor,
+            "outbox": self.console.mail.is_outbox,
+            "here": here,
+            "path": request.path,
+            "console_url": self._names.url,
+            "nav": (),
+            "waiting": 0,
+        }
+        if visitor.user is not None:
+            frame["nav"] = _ADMIN_NAV if visitor.user.is_admin else _NAV
+            frame["waiting"] = await self.waiting(visitor.user)
+        return self._templates.render(f"{template}.html", {**frame, **(values or {})}, status)
+
+    async def waiting(self, user: UserInfo) -> int:
+        """Return how many machines ask for the user's approval."""
+        return len(await self.approvals.open_requests(user.id))
+
+    async def show(self, request: web.Request, problem: Problem, ref: str) -> web.StreamResponse:
+        """Return the page of a problem."""
+        if isinstance(problem, SignInNeeded):
+            return await self._to_sign_in(request)
+        values = {"problem": problem, "ref": ref}
+        if request.get(VISITOR) is None:
+            frame = {"visitor": None, "outbox": False, **values}
+            return self._templates.render("problem.html", frame, problem.status)
+        return await self.page(request, "problem", values, status=problem.status)
+
+    async def pass_on(self, request: web.Request) -> web.StreamResponse:
+        """Return the page from which one goes on to the page that was asked for."""
+        frame = {
+            "visitor": request[VISITOR],
+            "outbox": False,
+            "path": safe_path(request.raw_path),
+        }
+        return self._templates.render("continue.html", frame)
+
+    async def _to_sign_in(self, request: web.Request) -> web.StreamResponse:
+        """Have somebody without a session sign in and come back."""
+        path = safe_path(request.raw_path)
+        if request.method != "GET":
+            return web.Response(status=303, headers={"Location": "/sign-in"})
+        return go("/sign-in", next=path) if path != "/" else go("/sign-in")
+
+    # --- who may see it ----------------------------------------------------------------------
+
+    def signed_in(self, handler: SessionHandler) -> Handler:
+        """Let those in who are signed in; the others sign in and come back."""
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            me = session_of(request)
+            if me.user.must_change_password and not request.path.startswith("/account"):
+                return go("/account")
+            return await handler(request, me)
+
+        return answer
+
+    def administrator(self, handler: SessionHandler) -> Handler:
+        """Let administrators in."""
+
+        async def answer(request: web.Request, me: SessionInfo) -> web.StreamResponse:
+            demand_admin(me)
+            return await handler(request, me)
+
+        return self.signed_in(answer)
+
+    def stepped_up(self, purpose: str, handler: SessionHandler) -> SessionHandler:
+        """Let those in who gave their password within five minutes; ask the others for it.
+
+        What they had asked for is not lost: the question carries the fields of a form along.
+        Without https it is asked for each time something is to be done, and not to see a form.
+        """
+        sessions = self.console.sessions
+
+        async def answer(request: web.Request, me: SessionInfo) -> web.StreamResponse:
+            if request.method == "GET" and not me.https:
+                return await handler(request, me)
+            visitor = request[VISITOR]
+            try:
+                await sessions.use_step_up(visitor.secret, me)
+            except StepUpNeeded:
+                password = visitor.form.get(PASSWORD_FIELD)
+                if password is None:
+                    return await self.ask_password(request, purpose)
+                refused = await self.step_up(request, me, password)
+                if refused:
+                    return await self.ask_password(request, purpose, refused)
+                me = session_of(request)
+                await sessions.use_step_up(visitor.secret, me)
+            return await handler(request, me)
+
+        return answer
+
+    async def ask_password(
+        self, request: web.Request, purpose: str, refused: str = ""
+    ) -> web.Response:
+        """Return the page that asks for the password again."""
+        form = request[VISITOR].form
+        if request.method == "GET":
+            action, carried = "/step-up", {"next": request.raw_path, "purpose": purpose}
+        elif request.path == "/step-up":
+            action, carried = (
+                "/step-up",
+                {name: form.get(name, "") for name in ("next", "purpose")},
+            )
+        else:
+            action = request.path
+            carried = {name: text for name, text in form.items() if name not in NOT_CARRIED}
+        values = {
+            "action": action,
+            "carried": carried,
+            "purpose": PURPOSES.get(purpose, "go on"),
+            "refused": refused,
+            "back": "/",
+        }
+        return await self.page(request, "step_up", values, status=403 if refused else 200)
+
+    async def step_up(self, request: web.Request, me: SessionInfo, password: str) -> str:
+        """Check the password again; the session gets a new secret. Returns why not, or nothing."""
+        visitor, users = request[VISITOR], self.console.users
+        try:
+            await users.authenticate(
+                me.user.email, password, visitor.address, event="password.given"
+            )
+        except LoginRefused as error:
+            return str(error)
+        secret = await self.console.sessions.step_up(visitor.secret)
+        visitor.begin(secret, await self.console.sessions.get(secret))
+        return ""
+
+
+def demand_admin(me: SessionInfo) -> None:
+    """Refuse what is for administrators.
+
+    Raises:
+        Problem: the user is none.
+
+    """
+    if not me.user.is_admin:
+        raise Problem(403, "not_admin", "This page is for administrators of the console.")
+
+
+def go(path: str, **query: str) -> web.Response:
+    """Return the answer after a form: go on there. A reload then sends nothing twice."""
+    where = f"{path}?{urlencode(query)}" if query else path
+    return web.Response(status=303, headers={"Location": where})
+
+
+def said(request: web.Request, sentences: Mapping[str, str]) -> str:
+    """Return what the page before this one has done: a word in the query, never its text."""
+    return sentences.get(request.query.get("done", ""), "")

@@ -1,0 +1,190 @@
+"""The doors: sign in and out, the password again, a forgotten one, the first administrator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from aiohttp import web
+
+from gateway.console.errors import ConsoleError, Gone, LoginRefused
+from gateway.console.links import RESET, SETUP
+from gateway.console.people import UserInfo
+from gateway.console.sessions import SessionInfo
+from gateway.console.web.visitor import VISITOR, Visitor, safe_path
+
+from .desk import PASSWORD_FIELD, Desk, go, said
+
+_SAID: Final = {
+    "out": "You are signed out.",
+    "password": "Your new password is set. Sign in with it.",
+}
+_DIFFERENT: Final = "The two are not the same."
+
+
+class SigningIn:
+    """The pages for people without a session."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._console = desk.console
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the routes."""
+        signed_in = self._desk.signed_in
+        return [
+            web.get("/sign-in", self.ask),
+            web.post("/sign-in", self.sign_in),
+            web.post("/sign-out", self.sign_out),
+            web.post("/step-up", signed_in(self.step_up)),
+            web.get("/forgot", self.forgot),
+            web.post("/forgot", self.send_link),
+            web.get("/reset/{secret}", self.new_password),
+            web.post("/reset/{secret}", self.set_password),
+            web.get("/setup/{secret}", self.set_up),
+            web.post("/setup/{secret}", self.make_administrator),
+        ]
+
+    async def ask(self, request: web.Request) -> web.StreamResponse:
+        """Show the form, or go on for who is signed in already."""
+        path = safe_path(request.query.get("next", "/"))
+        if request[VISITOR].session is not None:
+            return go(path)
+        values = {"next": path, "said": said(request, _SAID), "email": ""}
+        return await self._desk.page(request, "sign_in", values)
+
+    async def sign_in(self, request: web.Request) -> web.StreamResponse:
+        """Begin a session; whatever was wrong, the answer is the same."""
+        visitor, form = request[VISITOR], request[VISITOR].form
+        path = safe_path(form.get("next", "/"))
+        email = form.get("email", "")[:254]
+        try:
+            user = await self._console.users.authenticate(
+                email, form.get("password", ""), visitor.address, agent=visitor.agent
+            )
+            secret = await self._begin(visitor, user)
+        except LoginRefused as error:
+            values = {"next": path, "email": email, "refused": str(error)}
+            return await self._desk.page(request, "sign_in", values, status=error.status)
+        if visitor.session is not None:
+            await self._console.sessions.end(visitor.secret)
+        visitor.begin(secret, await self._console.sessions.get(secret))
+        return go(path)
+
+    async def sign_out(self, request: web.Request) -> web.StreamResponse:
+        """End the session; also when it has ended already."""
+        visitor = request[VISITOR]
+        if visitor.session is not None:
+            await self._console.sessions.end(visitor.secret)
+        visitor.end()
+        return go("/sign-in", done="out")
+
+    async def step_up(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
+        """Take the password again, then go on to the page that had asked for it."""
+        form = request[VISITOR].form
+        refused = await self._desk.step_up(request, me, form.get(PASSWORD_FIELD, ""))
+        if refused:
+            return await self._desk.ask_password(request, form.get("purpose", ""), refused)
+        return go(safe_path(form.get("next", "/")))
+
+    async def forgot(self, request: web.Request) -> web.StreamResponse:
+        """Ask for the address."""
+        return await self._desk.page(request, "forgot", {"sent": False})
+
+    async def send_link(self, request: web.Request) -> web.StreamResponse:
+        """Send a link, if there is such an account; the page does not tell."""
+        await self._console.request_reset(request[VISITOR].form.get("email", "")[:254])
+        return await self._desk.page(request, "forgot", {"sent": True})
+
+    # --- links that work once: to open one changes nothing --------------------------------------
+
+    async def new_password(self, request: web.Request) -> web.StreamResponse:
+        """Show the form of a reset link."""
+        await self._console.links.peek(request.match_info["secret"], RESET)
+        return await self._ask_new(request, _RESET_PAGE)
+
+    async def set_password(self, request: web.Request) -> web.StreamResponse:
+        """Set the new password, and end all sessions."""
+        form = request[VISITOR].form
+        secret = request.match_info["secret"]
+        problems = _differ(form)
+        if not problems:
+            try:
+                await self._console.users.reset_password(secret, form["password"])
+            except Gone:
+                raise
+            except ConsoleError as error:
+                problems = {"password": str(error)}
+        if problems:
+            return await self._ask_new(request, _RESET_PAGE, problems)
+        request[VISITOR].end()
+        return go("/sign-in", done="password")
+
+    async def set_up(self, request: web.Request) -> web.StreamResponse:
+        """Show the form that makes the first administrator."""
+        await self._console.links.peek(request.match_info["secret"], SETUP)
+        return await self._ask_new(request, _SETUP_PAGE)
+
+    async def make_administrator(self, request: web.Request) -> web.StreamResponse:
+        """Make the first administrator and sign in."""
+        visitor, form = request[VISITOR], request[VISITOR].form
+        problems = _differ(form)
+        if not problems:
+            try:
+                user = await self._console.users.set_up(
+                    request.match_info["secret"],
+                    email=form.get("email", ""),
+                    name=form.get("name", ""),
+                    password=form["password"],
+                )
+            except Gone:
+                raise
+            except ConsoleError as error:
+                field = "password" if error.word == "weak_password" else "email"
+                problems = {field: str(error)}
+        if problems:
+            return await self._ask_new(request, _SETUP_PAGE, problems)
+        secret = await self._begin(visitor, user)
+        visitor.begin(secret, await self._console.sessions.get(secret))
+        return go("/")
+
+    async def _begin(self, visitor: Visitor, user: UserInfo) -> str:
+        return await self._console.sessions.create(
+            user, visitor.address, visitor.agent, https=visitor.https
+        )
+
+    async def _ask_new(
+        self,
+        request: web.Request,
+        texts: Mapping[str, object],
+        problems: Mapping[str, str] | None = None,
+    ) -> web.Response:
+        values = {
+            **texts,
+            "action": request.path,
+            "form": request[VISITOR].form,
+            "problems": problems or {},
+        }
+        return await self._desk.page(
+            request, "new_password", values, status=422 if problems else 200
+        )
+
+
+_RESET_PAGE: Final = {
+    "heading": "Choose a password",
+    "lead": "Browsers signed in to this account are signed out. Terminals and programs go on.",
+    "button": "Set the password",
+    "ask_who": False,
+}
+_SETUP_PAGE: Final = {
+    "heading": "Welcome",
+    "lead": "This console has no users yet. Make the first account: it administers the console.",
+    "button": "Create the account",
+    "ask_who": True,
+}
+
+
+def _differ(form: Mapping[str, str]) -> dict[str, str]:
+    if form.get("password", "") == "":
+        return {"password": "Choose a password."}
+    return {} if form["password"] == form.get("again") else {"again": _DIFFERENT}

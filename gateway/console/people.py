@@ -1,0 +1,97 @@
+"""What the rest of the console may know of a user: everything but the password's hash."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from .database.model import User
+from .errors import Invalid, Unknown
+
+MAX_EMAIL = 254
+MAX_NAME = 100
+
+_LOCAL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_EMAIL = re.compile(rf"(?=.{{1,64}}@){_LOCAL}@{_LABEL}(\.{_LABEL})*", re.ASCII)
+
+
+@dataclass(frozen=True)
+class UserInfo:
+    """A user."""
+
+    id: str
+    email: str
+    name: str
+    is_admin: bool
+    status: str
+    """``active`` or ``disabled``."""
+    must_change_password: bool
+    created_at: int
+    password_changed_at: int
+    last_login_at: int | None
+
+
+def user_info(row: User) -> UserInfo:
+    """Return what may be told of a row."""
+    return UserInfo(
+        id=row.id,
+        email=row.email,
+        name=row.name,
+        is_admin=row.is_admin,
+        status=row.status,
+        must_change_password=row.must_change_password,
+        created_at=row.created_at,
+        password_changed_at=row.password_changed_at,
+        last_login_at=row.last_login_at,
+    )
+
+
+def email_key(email: str) -> str:
+    """Return by what an address is found: one account for it, however it is written."""
+    return email.strip().lower()
+
+
+def checked_email(email: str) -> str:
+    """Return an address to which mail can be sent.
+
+    Raises:
+        Invalid: it is none. Stricter than RFC 5322: no quotes, no comments, ASCII alone.
+
+    """
+    email = email.strip()
+    if len(email) > MAX_EMAIL or not _EMAIL.fullmatch(email):
+        raise Invalid("Give an email address such as name@example.com.")
+    return email
+
+
+def checked_name(name: str) -> str:
+    """Return a person's name.
+
+    Raises:
+        Invalid: it is too long, or has characters that cannot be shown.
+
+    """
+    name = name.strip()
+    if len(name) > MAX_NAME or not name.isprintable():
+        raise Invalid(f"A name has at most {MAX_NAME} characters, on one line.")
+    return name
+
+
+async def locked_user(session: AsyncSession, user_id: str) -> User:
+    """Return a user's row, locked: what is changed for one user is changed in turn.
+
+    Every change of tokens and devices begins with it, so that two never wait for each other.
+
+    Raises:
+        Unknown: there is no such user.
+
+    """
+    wanted = select(User).where(User.id == user_id).with_for_update()
+    row = (await session.scalars(wanted)).one_or_none()
+    if row is None:
+        raise Unknown("There is no such user.")
+    return row

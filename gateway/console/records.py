@@ -1,0 +1,249 @@
+"""The signed record of a token, made from the tables whenever it is asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import Select, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.credentials.event import State
+from gateway.credentials.record import AUDIENCE, Device, Offline, Record, Status, TradeLimits
+
+from .database import Database
+from .database.model import Device as DeviceRow
+from .database.model import Token, TokenDevice, User, UserDevice
+from .errors import Unknown
+from .ids import uid_hash
+from .signing import ISSUER, Signer, Signing
+
+MAX_DEVICES = 20
+"""Told in one record: the approved ones first, then the last used."""
+MAX_KNOWN = 400
+"""Tokens told to one device: those that work first, then the newest."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A token on a device, with all that decides whether it may be used there."""
+
+    token: Token
+    user: User
+    link: TokenDevice
+    user_device: UserDevice | None
+
+    @property
+    def is_approved(self) -> bool:
+        """Whether the user lets the token be used on the device."""
+        return (
+            self.link.status == "approved"
+            and self.user_device is not None
+            and self.user_device.status == "approved"
+        )
+
+    @property
+    def dev_ver(self) -> int:
+        """Grows with each change of either approval."""
+        return self.link.dev_ver + (self.user_device.dev_ver if self.user_device else 0)
+
+    def is_usable(self, now_s: int) -> bool:
+        """Whether a lease may be given."""
+        return self.is_approved and is_live(self.token, self.user, now_s)
+
+
+def is_live(token: Token, user: User, now_s: int) -> bool:
+    """Whether a token opens anything at a time."""
+    return (
+        user.status == "active"
+        and token.status in ("active", "superseded")
+        and (token.exp is None or now_s < token.exp)
+    )
+
+
+class Records:
+    """Makes records.
+
+    Args:
+        db: with the tables.
+        signing: signs them.
+        now_s: seconds since 1970.
+
+    """
+
+    def __init__(self, db: Database, signing: Signing, now_s: Callable[[], int]) -> None:
+        self._db = db
+        self._signing = signing
+        self._now_s = now_s
+
+    async def envelope(self, tid: str) -> str:
+        """Return the signed record of a token.
+
+        Raises:
+            Unknown: there is no such token.
+
+        """
+        async with self._db.session() as session:
+            record = await self.record(session, tid)
+            return (await self._signing.signer(session)).sign("rec", record.payload())
+
+    async def record(self, session: AsyncSession, tid: str) -> Record:
+        """Return the record of a token.
+
+        Raises:
+            Unknown: there is no such token.
+
+        """
+        wanted = select(Token, User).join(User).where(Token.tid == tid)
+        found = (await session.execute(wanted)).first()
+        if found is None:
+            raise Unknown("There is no such token.")
+        token, user = found
+        return await self.record_for(session, token, user)
+
+    async def record_for(self, session: AsyncSession, token: Token, user: User) -> Record:
+        """Return the record of a token whose rows are at hand."""
+        return _record(token, user, await self._devices(session, token, user))
+
+    async def standing(
+        self, session: AsyncSession, tid: str, did: str, *, lock: bool = False
+    ) -> Standing | None:
+        """Return how a token stands on a device; ``None`` if it was never used there.
+
+        Args:
+            session: to read with.
+            tid: the token.
+            did: the device.
+            lock: keep others from changing the token until the transaction ends.
+
+        """
+        if lock:
+            await _lock(session, did)
+        rows = await session.execute(_standings(did).where(Token.tid == tid))
+        found = rows.first()
+        return None if found is None else Standing(*found)
+
+    async def known_to(
+        self, session: AsyncSession, did: str, *, lock: bool = False
+    ) -> list[Standing]:
+        """Return all tokens that a device may know, by the time of their making."""
+        if lock:
+            await _lock(session, did)
+        rows = await session.execute(_standings(did))
+        now_s = self._now_s()
+        known = [Standing(*row) for row in rows]
+        known.sort(key=lambda one: (not one.is_usable(now_s), -one.token.created_at))
+        return sorted(known[:MAX_KNOWN], key=lambda one: (one.token.created_at, one.token.tid))
+
+    async def state(
+        self,
+        session: AsyncSession,
+        did: str,
+        known: list[Standing],
+        signer: Signer,
+        nonce: str = "",
+    ) -> str:
+        """Return the signed list of the tokens that a device may know, as an answer to it now."""
+        seq = await session.scalar(select(DeviceRow.seq).where(DeviceRow.did == did)) or 0
+        state = State(
+            v=1,
+            iss=ISSUER,
+            aud=AUDIENCE,
+            did=did,
+            seq=seq,
+            iat=self._now_s(),
+            tids=tuple(one.token.tid for one in known),
+            nonce=nonce,
+        )
+        return signer.sign("state", state.model_dump(mode="json"))
+
+    async def _devices(
+        self, session: AsyncSession, token: Token, user: User
+    ) -> tuple[Device, ...]:
+        wanted = (
+            select(TokenDevice, UserDevice, DeviceRow)
+            .join(DeviceRow, DeviceRow.did == TokenDevice.did)
+            .outerjoin(
+                UserDevice,
+                (UserDevice.did == TokenDevice.did) & (UserDevice.user_id == user.id),
+            )
+            .where(TokenDevice.tid == token.tid)
+        )
+        rows = await session.execute(wanted)
+        devices = [(Standing(token, user, link, mine), row) for link, mine, row in rows]
+        devices.sort(key=lambda one: (not one[0].is_approved, -one[0].link.last_seen_at))
+        return tuple(_device(one, row) for one, row in devices[:MAX_DEVICES])
+
+
+async def _lock(session: AsyncSession, did: str) -> None:
+    """Let nobody change a device's tokens meanwhile, nor what decides about them.
+
+    Every change of a token, its user or its devices locks the token. It is a statement of its
+    own: what is read in the same one as a lock that had to be waited for may be outdated.
+    """
+    tids = select(Token.tid).join(TokenDevice).where(TokenDevice.did == did)
+    await session.execute(tids.order_by(Token.tid).with_for_update(read=True, of=Token))
+
+
+def _standings(did: str) -> Select[Token, User, TokenDevice, UserDevice]:
+    return (
+        select(Token, User, TokenDevice, UserDevice)
+        .join(User, User.id == Token.user_id)
+        .join(TokenDevice, TokenDevice.tid == Token.tid)
+        .outerjoin(
+            UserDevice,
+            (UserDevice.did == TokenDevice.did) & (UserDevice.user_id == Token.user_id),
+        )
+        .where(TokenDevice.did == did)
+        .execution_options(populate_existing=True)
+    )
+
+
+def _device(one: Standing, row: DeviceRow) -> Device:
+    return Device(
+        did=row.did,
+        pub=row.pub,
+        terminal_fp=one.link.terminal_fp,
+        dev_ver=one.dev_ver,
+        status=_device_status(one),
+        approved_at=one.link.approved_at,
+        approved_by=one.link.approved_by,
+    )
+
+
+def _device_status(one: Standing) -> Literal["pending", "approved", "revoked"]:
+    """``pending``: it may ask its owner, once more perhaps."""
+    if one.is_approved:
+        return "approved"
+    return "pending" if one.link.status == "pending" else "revoked"
+
+
+def _record(token: Token, user: User, devices: tuple[Device, ...]) -> Record:
+    return Record(
+        v=1,
+        iss=ISSUER,
+        aud=AUDIENCE,
+        tid=token.tid,
+        uid_hash=uid_hash(token.user_id),
+        label=token.label,
+        platform=token.platform,  # type: ignore[arg-type]  # checked when it was made
+        rec_ver=token.rec_ver,
+        status=_status(token, user),
+        created_at=token.created_at,
+        exp=token.exp,
+        scopes=json.loads(token.scopes),
+        stored_key=token.stored_key,
+        server_key_sha256=token.server_key_sha256,
+        strict_terminal=token.strict_terminal,
+        limits=TradeLimits.model_validate_json(token.limits),
+        offline=Offline.model_validate_json(token.offline),
+        devices=devices,
+    )
+
+
+def _status(token: Token, user: User) -> Status:
+    if token.status == "revoked":
+        return "revoked"
+    return "disabled" if user.status != "active" else token.status  # type: ignore[return-value]  # of that list

@@ -1,0 +1,264 @@
+"""The console without its doors: a database, the box of its secrets, and the services on both."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import delete, select
+
+from gateway.credentials.key_store import key_store
+from gateway.credentials.secrets import KeyStore, SecretBox
+
+from .activity import Activity
+from .approvals import Approvals
+from .approvals.codes import Codes
+from .approvals.parts import Parts
+from .box import open_box, sealed_value
+from .copies import Copies
+from .database import Database, home_url, open_database
+from .database.model import Contact, Device, RequestNonce
+from .devices import Devices
+from .events import Events, News
+from .in_use import holding
+from .leases import Leases
+from .links import SETUP, SETUP_S, Links
+from .mail import MailQueue, carrier_for
+from .offers import Offers
+from .passwords import CODE_COST, PASSWORD_COST, Cost, HashingPool, Passwords
+from .records import Records
+from .resets import Resets
+from .runs import Runs
+from .sessions import Sessions
+from .settings import ConsoleSettings, sender
+from .sign_ins import SignIns
+from .signing import Signing
+from .terminals import Terminals
+from .throttle import Throttle
+from .tokens import Tokens
+from .users import Users
+from .waking import Waking
+
+logger = logging.getLogger(__name__)
+
+TIDY_S = 3600
+KEY_CHECK_S = 60
+"""How soon new keys are made once a clock that was wrong has been put right: those of tomorrow do
+not count today, and without them no lease is given."""
+
+
+@dataclass(frozen=True)
+class Costs:
+    """How dear guessing is made; the defaults are what a console may run with."""
+
+    passwords: Cost = PASSWORD_COST
+    codes: Cost = CODE_COST
+
+
+@dataclass
+class OwnUrl:
+    """Where people find the console: scheme, host and port. Whoever binds the port sets it."""
+
+    url: str
+
+    def __call__(self) -> str:
+        """Return it as it is now."""
+        return self.url
+
+
+@dataclass(frozen=True)
+class Console:
+    """The services of an open console; see :func:`open_console`."""
+
+    home: Path
+    settings: ConsoleSettings
+    now_s: Callable[[], int]
+    db: Database
+    box: SecretBox
+    activity: Activity
+    throttle: Throttle
+    links: Links
+    sessions: Sessions
+    users: Users
+    signing: Signing
+    waking: Waking
+    events: Events
+    tokens: Tokens
+    records: Records
+    leases: Leases
+    offers: Offers
+    devices: Devices
+    runs: Runs
+    terminals: Terminals
+    url: OwnUrl
+    mail: MailQueue
+    """Whoever serves runs it: ``console.mail.run()``."""
+    approvals: Approvals
+    copies: Copies
+    resets: Resets
+
+    async def setup_link(self) -> str | None:
+        """Return a new secret to make the first administrator; ``None`` if there is an account."""
+        if not await self.users.is_empty():
+            return None
+        return await self.links.make(SETUP, None, SETUP_S)
+
+    async def request_reset(self, email: str) -> None:
+        """Have a link mailed with which a password is reset, if there is such an account."""
+        self.resets.ask(email)
+
+    async def rotate_keys(self, *, remove_old: bool = False) -> str:
+        """Make a new operational key now, and tell all devices; see :meth:`.Signing.rotate_in`.
+
+        The news of it is signed with the old key, which the devices still know.
+
+        Returns:
+            The new key id.
+
+        """
+        async with self.db.begin() as session:
+            dids = await session.scalars(select(Device.did))
+            await self.events.append(session, [News(did, "keys.rotated") for did in dids])
+            return await self.signing.rotate_in(session, remove_old=remove_old)
+
+    async def tidy(self) -> None:
+        """Renew keys that run out and forget what is over; done once an hour."""
+        if await self.signing.needs_renewal():
+            await self.rotate_keys()
+        async with self.db.begin() as session:
+            for part in (self.throttle, self.links, self.sessions, self.activity, self.events):
+                await part.tidy(session)
+            await self.runs.tidy(session)
+            now_s = self.now_s()
+            await session.execute(delete(RequestNonce).where(RequestNonce.exp < now_s))
+            await session.execute(delete(Contact).where(Contact.exp < now_s - 86_400))
+
+
+@asynccontextmanager
+async def open_console(
+    home: Path,
+    settings: ConsoleSettings | None = None,
+    now_s: Callable[[], int] = lambda: int(time.time()),
+    *,
+    keys: KeyStore | None = None,
+    costs: Costs = Costs(),
+) -> AsyncIterator[Console]:
+    """Open the console of a home folder, or make it.
+
+    Args:
+        home: made with mode 0700 if it is not there.
+        settings: of the configuration.
+        now_s: seconds since 1970.
+        keys: where the key lies that seals the secrets; by default where the settings say.
+        costs: of hashing.
+
+    Raises:
+        DatabaseError: the database cannot be reached.
+        NewerDatabase: a newer version made it.
+        SecretsError: the key cannot be had, or does not fit the database.
+
+    """
+    settings = settings or ConsoleSettings()
+    async with open_database(database_url(home, settings)) as db, holding(db):
+        box = await open_box(db, lambda noted: keys or key_store(settings.secrets, home, noted))
+        pepper = await sealed_value(db, box, "pepper")
+        pool = HashingPool()
+        try:
+            passwords = Passwords(pool, pepper, costs.passwords)
+            codes = Passwords(pool, pepper, costs.codes)
+            console = _wired(home, settings, now_s, db, box, passwords, codes)
+            await console.signing.prepare()
+            async with console.waking.listening(), console.resets.working(), _tidying(console):
+                yield console
+        finally:
+            await asyncio.to_thread(pool.close)
+
+
+def database_url(home: Path, settings: ConsoleSettings) -> str:
+    """Return where the console's database is; the home is made if it is not there."""
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)  # other secrets lie there in any case
+    return settings.console_server.database or home_url(home)
+
+
+@asynccontextmanager
+async def _tidying(console: Console) -> AsyncIterator[None]:
+    async def hourly() -> None:
+        while True:
+            await asyncio.sleep(TIDY_S)
+            try:
+                await console.tidy()
+            except Exception:  # the next hour is another try
+                logger.exception("what is over could not be forgotten")
+
+    async def renewing() -> None:
+        while True:
+            await asyncio.sleep(KEY_CHECK_S)
+            try:
+                if await console.signing.needs_renewal():
+                    await console.rotate_keys()
+            except Exception:  # so is the next minute
+                logger.exception("the signing keys could not be renewed")
+
+    tasks = [asyncio.create_task(hourly()), asyncio.create_task(renewing())]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+def _wired(
+    home: Path,
+    settings: ConsoleSettings,
+    now_s: Callable[[], int],
+    db: Database,
+    box: SecretBox,
+    passwords: Passwords,
+    codes: Passwords,
+) -> Console:
+    activity, throttle = Activity(db, now_s), Throttle(db, now_s)
+    links, sessions = Links(db, now_s), Sessions(db, now_s)
+    signing, waking = Signing(db, box, now_s), Waking(db)
+    events = Events(db, signing, waking, now_s)
+    tokens = Tokens(db, box, events, activity, now_s)
+    records = Records(db, signing, now_s)
+    leases = Leases(records, signing, now_s)
+    devices, runs = Devices(db, tokens, events, activity, now_s), Runs(db, now_s)
+    server, smtp = settings.console_server, settings.smtp
+    url = OwnUrl(server.public_url or f"http://127.0.0.1:{server.port}")
+    mail = MailQueue(db, box, carrier_for(smtp, home), now_s, sender=sender(smtp))
+    sign_ins = SignIns(mail, url, now_s)
+    parts = Parts(db, box, now_s, Codes(codes), tokens, devices, activity, mail, url)
+    return Console(
+        home=home,
+        settings=settings,
+        now_s=now_s,
+        db=db,
+        box=box,
+        activity=activity,
+        throttle=throttle,
+        links=links,
+        sessions=sessions,
+        users=Users(db, passwords, throttle, links, events, activity, sign_ins, now_s),
+        signing=signing,
+        waking=waking,
+        events=events,
+        tokens=tokens,
+        records=records,
+        leases=leases,
+        offers=Offers(db, box, records, leases, signing),
+        devices=devices,
+        runs=runs,
+        terminals=Terminals(db, tokens, events, now_s),
+        url=url,
+        mail=mail,
+        approvals=Approvals(parts),
+        copies=Copies(db, signing, activity, mail, url, now_s),
+        resets=Resets(db, links, mail, activity, url, now_s),
+    )

@@ -1,0 +1,80 @@
+"""What a token may be allowed: checked before it is written into a record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+
+from pydantic import ValidationError
+
+from gateway.console.errors import Invalid
+from gateway.credentials.keyset import DAY_S
+from gateway.credentials.record import MAX_SECONDS, NAME, Offline, TradeLimits
+from gateway.credentials.scope import Scope
+
+MAX_SYMBOLS = 200
+MAX_SYMBOL = 32
+MAX_LIMITS_BYTES = 4_000
+"""Of all limits as JSON: a record has to fit into an envelope."""
+
+
+def checked_name(name: str) -> str:
+    """Return a name that a record can carry; raises ``Invalid``."""
+    if not NAME.fullmatch(name):
+        raise Invalid("A name has 1 to 64 letters, digits, dots, dashes or underscores.")
+    return name
+
+
+def checked_platform(text: str | None) -> str | None:
+    """Return ``mt4``, ``mt5`` or ``None``; raises ``Invalid``."""
+    if text not in ("mt4", "mt5", None):
+        raise Invalid("A platform is mt4 or mt5.")
+    return text
+
+
+def checked_scopes(names: Collection[str]) -> list[str]:
+    """Return scopes in one order, each once; raises ``Invalid``."""
+    try:
+        scopes = sorted({Scope(name).value for name in names})
+    except ValueError:
+        raise Invalid(f"A scope is one of {', '.join(Scope)}.") from None
+    if not scopes:
+        raise Invalid("Choose a scope.")
+    return scopes
+
+
+def expiry(now_s: int, lifetime_s: int | None) -> int | None:
+    """Return the end of a life that begins now; raises ``Invalid``."""
+    if lifetime_s is None:
+        return None
+    if not 0 < lifetime_s <= MAX_SECONDS - now_s:
+        raise Invalid("A token expires in the future, before the year 10000.")
+    return now_s + lifetime_s
+
+
+def checked_limits(limits: TradeLimits) -> TradeLimits:
+    """Refuse limits that a record could not carry.
+
+    Raises:
+        Invalid: says which.
+
+    """
+    try:
+        limits = TradeLimits.model_validate(limits.model_dump())
+    except ValidationError:
+        raise Invalid("A limit is out of range.") from None
+    symbols = limits.allowed_symbols or ()
+    if len(symbols) > MAX_SYMBOLS or any(
+        not 0 < len(one) <= MAX_SYMBOL or not one.isprintable() for one in symbols
+    ):
+        raise Invalid(f"Name at most {MAX_SYMBOLS} symbols of at most {MAX_SYMBOL} characters.")
+    if len(json.dumps(limits.model_dump())) > MAX_LIMITS_BYTES:
+        raise Invalid("These symbols have too many letters; name fewer.")
+    return limits
+
+
+def checked_offline(offline: Offline) -> Offline:
+    """Refuse more than 24 hours without the console; raises ``Invalid``."""
+    if not 0 <= offline.reduce_s <= DAY_S or not 0 <= offline.readonly_s <= DAY_S:
+        raise Invalid("What is allowed without the console ends after 24 hours at most.")
+    return offline

@@ -1,0 +1,373 @@
+"""Tokens: made, listed, replaced, suspended, revoked.
+
+Each change is one transaction: the token's new version, and an event for every device concerned.
+It is on disk before anybody hears of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Collection, Sequence
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ea_bridge.token import derive_keys, new_token, parse_token
+from gateway.console.activity import Activity
+from gateway.console.database import Database
+from gateway.console.database.model import Token, TokenDevice, User
+from gateway.console.errors import Invalid, Unknown
+from gateway.console.events import Events, News
+from gateway.console.people import locked_user
+from gateway.console.records import is_live
+from gateway.credentials.event import EventType
+from gateway.credentials.keyset import DAY_S
+from gateway.credentials.record import Offline, TradeLimits
+from gateway.credentials.scope import Scope
+from gateway.credentials.secrets import Place, SecretBox
+
+from .info import TokenInfo, token_info
+from .rights import (
+    checked_limits,
+    checked_name,
+    checked_offline,
+    checked_platform,
+    checked_scopes,
+    expiry,
+)
+from .room import demand_room
+
+MAX_OVERLAP_S = DAY_S
+"""How long a replaced token may go on beside the new one."""
+_UNKNOWN = "There is no such token."
+
+
+def server_key_place(tid: str) -> Place:
+    """Where a token's server key lies sealed."""
+    return Place("tokens", tid, "server_key")
+
+
+class Tokens:
+    """Makes and changes tokens. What belongs to another user is not there.
+
+    Args:
+        db: with the tables.
+        box: seals server keys.
+        events: tell devices.
+        activity: the log.
+        now_s: seconds since 1970.
+
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        box: SecretBox,
+        events: Events,
+        activity: Activity,
+        now_s: Callable[[], int],
+    ) -> None:
+        self._db = db
+        self._box = box
+        self._events = events
+        self._activity = activity
+        self._now_s = now_s
+
+    async def create(
+        self,
+        user_id: str,
+        name: str,
+        *,
+        platform: str | None = None,
+        scopes: Collection[str] = (Scope.TRADE,),
+        lifetime_s: int | None = None,
+        limits: TradeLimits | None = None,
+        offline: Offline | None = None,
+        strict_terminal: bool = True,
+    ) -> tuple[str, TokenInfo]:
+        """Make a token for the terminal ``name``.
+
+        Args:
+            user_id: whose.
+            name: 1 to 64 of ``A-Z a-z 0-9 . _ -``; one live token of the user has it.
+            platform: ``mt4`` or ``mt5`` for a terminal of that platform alone.
+            scopes: of :class:`~gateway.credentials.scope.Scope`.
+            lifetime_s: seconds until it expires; ``None`` for never.
+            limits: of trading.
+            offline: how long what is allowed without the console.
+            strict_terminal: whether another terminal on an approved device is asked for again.
+
+        Returns:
+            The token, which nobody can find out again, and what is known of it.
+
+        Raises:
+            Invalid: an argument is out of range.
+            Taken: a live token has the name.
+            TooMany: the user has :data:`MAX_LIVE` live ones.
+
+        """
+        row = Token(
+            label=checked_name(name),
+            platform=checked_platform(platform),
+            scopes=json.dumps(checked_scopes(scopes)),
+            exp=expiry(self._now_s(), lifetime_s),
+            limits=checked_limits(limits or TradeLimits()).model_dump_json(),
+            offline=checked_offline(offline or Offline()).model_dump_json(),
+            strict_terminal=strict_terminal,
+        )
+        async with self._db.begin() as session:
+            user = await locked_user(session, user_id)
+            if user.status != "active":
+                raise Invalid("The account is disabled.")
+            await demand_room(session, user, row.label, self._now_s())
+            text = self._complete(row, user)
+            session.add(row)
+            self._activity.note(
+                session, "token.created", user_id=user_id, tid=row.tid, detail=name
+            )
+            await session.flush()
+            return text, token_info(row, user, self._now_s())
+
+    async def list(self, user_id: str) -> Sequence[TokenInfo]:
+        """Return all tokens of a user, the newest first."""
+        wanted = select(Token, User).join(User).where(Token.user_id == user_id)
+        newest = wanted.order_by(Token.created_at.desc(), Token.tid)
+        async with self._db.session() as session:
+            return [token_info(*row, self._now_s()) for row in (await session.execute(newest))]
+
+    async def get(self, user_id: str, tid: str) -> TokenInfo:
+        """Return a token of a user.
+
+        Raises:
+            Unknown: the user has no such token.
+
+        """
+        wanted = select(Token, User).join(User).where(Token.user_id == user_id, Token.tid == tid)
+        async with self._db.session() as session:
+            row = (await session.execute(wanted)).first()
+        if row is None:
+            raise Unknown(_UNKNOWN)
+        return token_info(*row, self._now_s())
+
+    async def find(self, session: AsyncSession, tid: str) -> Token | None:
+        """Return a token's row, whoever owns it: for the console's own reasoning."""
+        return await session.get(Token, tid)
+
+    def server_key(self, row: Token) -> bytes:
+        """Open the key by which the console proves to an EA that it knows the token."""
+        return self._box.open(row.server_key, server_key_place(row.tid))
+
+    async def replace(
+        self, user_id: str, tid: str, *, overlap_s: int = MAX_OVERLAP_S
+    ) -> tuple[str, TokenInfo]:
+        """Make a new token with the rights of an old one, which goes on for a while.
+
+        Args:
+            user_id: whose.
+            tid: a live token.
+            overlap_s: for which the old one still works; 0 revokes it at once.
+
+        Returns:
+            The new token and what is known of it. It lives as long as the old one was made for.
+
+        Raises:
+            Unknown: the user has no such live token.
+            Invalid: the overlap is longer than :data:`MAX_OVERLAP_S`.
+
+        """
+        if not 0 <= overlap_s <= MAX_OVERLAP_S:
+            raise Invalid(f"Two tokens may overlap for {MAX_OVERLAP_S // 3600} hours at most.")
+        async with self._db.begin() as session:
+            user, old = await self._mine(session, user_id, tid)
+            if not is_live(old, user, self._now_s()):
+                raise Unknown("This token does not work any more; make a new one.")
+            fresh = self._successor(old)
+            text = self._complete(fresh, user)
+            news: tuple[News, ...] = ()
+            for other in await self._same_name(session, old):
+                other.replaced_by = fresh.tid
+                at_once = overlap_s == 0 or other.status == "superseded"
+                news += await self._supersede(session, other, 0 if at_once else overlap_s)
+            await self._tell(session, news)
+            session.add(fresh)
+            self._activity.note(
+                session, "token.replaced", user_id=user_id, tid=fresh.tid, detail=old.label
+            )
+            await session.flush()
+            return text, token_info(fresh, user, self._now_s())
+
+    async def revoke(self, user_id: str, tid: str) -> TokenInfo:
+        """End a token for good; no change if it has ended.
+
+        Raises:
+            Unknown: the user has no such token.
+
+        """
+        async with self._db.begin() as session:
+            user, row = await self._mine(session, user_id, tid)
+            if row.status != "revoked":
+                await self._tell(session, await self._end(session, row))
+                self._activity.note(
+                    session, "token.revoked", user_id=user_id, tid=tid, detail=row.label
+                )
+            return token_info(row, user, self._now_s())
+
+    async def suspend(self, user_id: str, tid: str) -> TokenInfo:
+        """Let a token open nothing until :meth:`resume`.
+
+        Raises:
+            Unknown: the user has no such token.
+
+        """
+        async with self._db.begin() as session:
+            user, row = await self._mine(session, user_id, tid)
+            await self.suspend_in(session, row)
+            return token_info(row, user, self._now_s())
+
+    async def suspend_in(self, session: AsyncSession, row: Token) -> None:
+        """Suspend a token within a transaction that has locked its user."""
+        if row.status in ("active", "superseded"):
+            row.suspended_from, row.status = row.status, "disabled"
+            await self._tell(session, await self.changed(session, row, takes_away=True))
+            self._activity.note(
+                session, "token.suspended", user_id=row.user_id, tid=row.tid, detail=row.label
+            )
+
+    async def resume(self, user_id: str, tid: str) -> TokenInfo:
+        """Undo :meth:`suspend`.
+
+        Raises:
+            Unknown: the user has no such token.
+            Taken: another live token has the name by now.
+
+        """
+        async with self._db.begin() as session:
+            user, row = await self._mine(session, user_id, tid)
+            if row.status == "disabled":
+                if row.suspended_from != "superseded":
+                    await demand_room(session, user, row.label, self._now_s())
+                row.status, row.suspended_from = row.suspended_from or "active", None
+                await self._tell(session, await self.changed(session, row))
+                self._activity.note(
+                    session, "token.resumed", user_id=user_id, tid=tid, detail=row.label
+                )
+            return token_info(row, user, self._now_s())
+
+    async def update_limits(
+        self,
+        user_id: str,
+        tid: str,
+        limits: TradeLimits,
+        *,
+        offline: Offline | None = None,
+        strict_terminal: bool | None = None,
+    ) -> TokenInfo:
+        """Change the bounds of a token.
+
+        Args:
+            user_id: whose.
+            tid: a token that is not revoked.
+            limits: all of them; what is ``None`` has no bound.
+            offline: unchanged by default.
+            strict_terminal: unchanged by default.
+
+        Raises:
+            Unknown: the user has no such token, or it is revoked.
+            Invalid: a limit is out of range.
+
+        """
+        text = checked_limits(limits).model_dump_json()
+        async with self._db.begin() as session:
+            user, row = await self._mine(session, user_id, tid)
+            if row.status == "revoked":
+                raise Unknown("This token is revoked.")
+            row.limits = text
+            if offline is not None:
+                row.offline = checked_offline(offline).model_dump_json()
+            if strict_terminal is not None:
+                row.strict_terminal = strict_terminal
+            await self._tell(session, await self.changed(session, row))
+            self._activity.note(session, "token.limits", user_id=user_id, tid=tid, detail=text)
+            return token_info(row, user, self._now_s())
+
+    # --- within a transaction --------------------------------------------------------------
+
+    async def changed(
+        self,
+        session: AsyncSession,
+        row: Token,
+        type_: EventType = "token.updated",
+        *,
+        takes_away: bool = False,
+    ) -> tuple[News, ...]:
+        """Count a token's version on, and return what its devices are to be told.
+
+        All that one transaction tells goes to :meth:`.events.Events.append` at once.
+
+        Args:
+            session: of a transaction that has locked the token's user.
+            row: with its changes.
+            type_: of the events.
+            takes_away: leases that were given are worth nothing any more.
+
+        """
+        row.rec_ver += 1
+        row.epoch += takes_away
+        await session.flush()
+        dids = await session.scalars(select(TokenDevice.did).where(TokenDevice.tid == row.tid))
+        return tuple(
+            News(did, type_, row.user_id, row.tid, row.rec_ver, row.epoch) for did in dids
+        )
+
+    async def _mine(self, session: AsyncSession, user_id: str, tid: str) -> tuple[User, Token]:
+        user = await locked_user(session, user_id)
+        wanted = select(Token).where(Token.user_id == user_id, Token.tid == tid).with_for_update()
+        row = (await session.scalars(wanted)).one_or_none()
+        if row is None:
+            raise Unknown(_UNKNOWN)
+        return user, row
+
+    async def _tell(self, session: AsyncSession, news: tuple[News, ...]) -> None:
+        await self._events.append(session, news)
+
+    async def _end(self, session: AsyncSession, row: Token) -> tuple[News, ...]:
+        row.status, row.ended_at, row.suspended_from = "revoked", self._now_s(), None
+        return await self.changed(session, row, "token.revoked", takes_away=True)
+
+    async def _supersede(
+        self, session: AsyncSession, row: Token, overlap_s: int
+    ) -> tuple[News, ...]:
+        if overlap_s == 0:
+            return await self._end(session, row)
+        end = self._now_s() + overlap_s
+        row.status, row.exp = "superseded", end if row.exp is None else min(end, row.exp)
+        return await self.changed(session, row)
+
+    async def _same_name(self, session: AsyncSession, row: Token) -> Sequence[Token]:
+        same = select(Token).where(
+            Token.user_id == row.user_id, Token.label == row.label, Token.status != "revoked"
+        )
+        return (await session.scalars(same.order_by(Token.tid).with_for_update())).all()
+
+    def _complete(self, row: Token, user: User) -> str:
+        text = new_token()
+        keys = derive_keys(text)
+        row.tid, row.user_id, row.status = parse_token(text), user.id, "active"
+        row.rec_ver, row.epoch, row.created_at = 1, 1, self._now_s()
+        row.stored_key = keys.stored_key.hex()
+        row.server_key = self._box.seal(keys.server_key, server_key_place(row.tid))
+        row.server_key_sha256 = hashlib.sha256(keys.server_key).hexdigest()
+        return text
+
+    def _successor(self, old: Token) -> Token:
+        lifetime_s = None if old.exp is None else old.exp - old.created_at
+        return Token(
+            label=old.label,
+            platform=old.platform,
+            scopes=old.scopes,
+            exp=expiry(self._now_s(), lifetime_s),
+            limits=old.limits,
+            offline=old.offline,
+            strict_terminal=old.strict_terminal,
+        )

@@ -1,0 +1,345 @@
+"""People who log in: made, logged in, disabled; their passwords."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.credentials.event import EventType
+
+from .activity import Activity
+from .database import Database
+from .database.model import Token, User, UserDevice
+from .database.upsert import insert_missing
+from .errors import Busy, Gone, Invalid, LoginRefused, Taken, Unknown
+from .events import Events, News
+from .ids import new_id
+from .links import RESET, SETUP, Links
+from .passwords import Passwords, check_password
+from .people import UserInfo, checked_email, checked_name, email_key, locked_user, user_info
+from .sessions import end_sessions
+from .sign_ins import SignIns
+from .throttle import Throttle
+
+LOGIN = "login"
+AGAIN = "password.given"
+
+
+class Users:
+    """Knows users.
+
+    Args:
+        db: with the tables.
+        passwords: hashes them.
+        throttle: counts tries.
+        links: one-time links.
+        events: tell devices.
+        activity: the log.
+        sign_ins: tell people of those from elsewhere, and of new passwords.
+        now_s: seconds since 1970.
+
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        passwords: Passwords,
+        throttle: Throttle,
+        links: Links,
+        events: Events,
+        activity: Activity,
+        sign_ins: SignIns,
+        now_s: Callable[[], int],
+    ) -> None:
+        self._db = db
+        self._passwords = passwords
+        self._throttle = throttle
+        self._links = links
+        self._events = events
+        self._activity = activity
+        self._sign_ins = sign_ins
+        self._now_s = now_s
+
+    async def create(
+        self, email: str, name: str, password: str, *, admin: bool = False
+    ) -> UserInfo:
+        """Make an account.
+
+        Raises:
+            Invalid: address, name or password cannot be had.
+            Taken: there is an account with the address.
+            Busy: too many passwords are being hashed.
+
+        """
+        row = await self._new(email, name, password, admin)
+        async with self._db.begin() as session:
+            await self._insert(session, row)
+        return user_info(row)
+
+    async def set_up(self, secret: str, email: str, name: str, password: str) -> UserInfo:
+        """Make the first administrator, with the link that the console showed at its start.
+
+        Raises:
+            Gone: the link was used, or there is an account already.
+            Invalid: address, name or password cannot be had; the link stays good.
+
+        """
+        await self._links.peek(secret, SETUP)
+        row = await self._new(email, name, password, True)
+        row.last_login_at = self._now_s()  # whoever makes it is signed in with it
+        async with self._db.begin() as session:
+            await self._links.take_in(session, secret, SETUP)
+            if await session.scalar(select(func.count()).select_from(User)):
+                raise Gone("This console has an account already. Log in.")
+            await self._insert(session, row)
+        return user_info(row)
+
+    async def by_email(self, email: str) -> UserInfo | None:
+        """Return the account of an address."""
+        async with self._db.session() as session:
+            row = await _by_email(session, email)
+        return None if row is None else user_info(row)
+
+    async def get(self, user_id: str) -> UserInfo:
+        """Return an account.
+
+        Raises:
+            Unknown: there is none.
+
+        """
+        async with self._db.session() as session:
+            row = await session.get(User, user_id)
+        if row is None:
+            raise Unknown("There is no such user.")
+        return user_info(row)
+
+    async def list(self) -> Sequence[UserInfo]:
+        """Return all accounts, by their address; for administrators."""
+        async with self._db.session() as session:
+            rows = await session.scalars(select(User).order_by(User.email_key))
+            return [user_info(row) for row in rows]
+
+    async def is_empty(self) -> bool:
+        """Whether nobody has an account yet."""
+        async with self._db.session() as session:
+            return (await session.scalar(select(User.id).limit(1))) is None
+
+    async def authenticate(
+        self, email: str, password: str, ip: str, *, agent: str = "", event: str = LOGIN
+    ) -> UserInfo:
+        """Check who logs in, or who gives the password again.
+
+        It takes the same time and says the same for a wrong password, a wrong address and a
+        disabled account.
+
+        Who gives the password again has a session: his tries are counted apart from those of
+        strangers, who could else keep him from approving or changing anything.
+
+        Raises:
+            LoginRefused: whatever was wrong.
+            Busy: too many passwords are being checked; this try does not count.
+
+        """
+        counted = _counted(email, event)
+        await self._throttle.count(counted, ip if event == LOGIN else None)
+        async with self._db.session() as session:
+            row = await _by_email(session, email)
+        try:
+            verified = await self._passwords.verify(row.password_hash if row else None, password)
+            ok = verified.ok and row is not None and row.status == "active"
+            fresh = await self._passwords.hash(password) if ok and verified.is_outdated else None
+        except Busy:
+            await self._throttle.take_back(counted)
+            raise
+        if row is None or not ok:
+            await self._note_refusal(row, event, ip, agent)
+            raise LoginRefused
+        return await self._logged_in(row.id, row.password_hash, fresh, event, ip, agent)
+
+    async def change_password(
+        self, user_id: str, old: str, new: str, ip: str, *, keep_sid: str = ""
+    ) -> None:
+        """Change a password; all sessions end but one.
+
+        Raises:
+            LoginRefused: the old one is wrong.
+            WeakPassword: the new one is.
+
+        """
+        user = await self.get(user_id)
+        check_password(new, user.email, user.name)
+        await self.authenticate(user.email, old, ip, event=AGAIN)
+        await self._store_password(user, new, keep_sid)
+
+    async def set_password(self, user_id: str, new: str) -> None:
+        """Set a password, for whoever has proved to be the user otherwise; all sessions end.
+
+        Raises:
+            Unknown: there is no such user.
+            WeakPassword: it is.
+
+        """
+        user = await self.get(user_id)
+        check_password(new, user.email, user.name)
+        await self._store_password(user, new, "")
+
+    async def reset_password(self, secret: str, new: str) -> UserInfo:
+        """Set a password with the link of a reset mail; all sessions end, failures are forgotten.
+
+        Raises:
+            Gone: the link was used, or is over.
+            WeakPassword: it is; the link stays good.
+
+        """
+        link = await self._links.peek(secret, RESET)
+        if link.user_id is None:
+            raise Gone("This link is for nobody.")
+        user = await self.get(link.user_id)
+        check_password(new, user.email, user.name)
+        await self._store_password(user, new, "", reset_link=secret)
+        return user
+
+    async def demand_password_change(self, user_id: str) -> None:
+        """Somebody else may know the password: nothing goes on before it is changed."""
+        async with self._db.begin() as session:
+            await self.demand_password_change_in(session, user_id)
+
+    async def demand_password_change_in(self, session: AsyncSession, user_id: str) -> None:
+        """The same within a transaction; all sessions end."""
+        row = await locked_user(session, user_id)
+        row.must_change_password = True
+        await end_sessions(session, user_id)
+        self._activity.note(session, "password.doubted", user_id=user_id)
+
+    async def disable(self, user_id: str) -> None:
+        """Stop an account: its sessions end, its tokens open nothing, its devices are told.
+
+        Raises:
+            Unknown: there is no such user.
+            Invalid: it is the last administrator.
+
+        """
+        async with self._db.begin() as session:
+            await self._db.take_turns(session, "disable")  # two may mean each other
+            row = await locked_user(session, user_id)
+            if row.status == "disabled":
+                return
+            if row.is_admin and not await self._other_admin(session, user_id):
+                raise Invalid("The last administrator cannot be disabled.")
+            row.status = "disabled"
+            await end_sessions(session, user_id)
+            await self._links.drop(session, RESET, user_id)
+            await self._turn(session, user_id, takes_away=True)
+            self._activity.note(session, "user.disabled", user_id=user_id)
+
+    async def enable(self, user_id: str) -> None:
+        """Undo :meth:`disable`.
+
+        Raises:
+            Unknown: there is no such user.
+
+        """
+        async with self._db.begin() as session:
+            row = await locked_user(session, user_id)
+            if row.status != "active":
+                row.status = "active"
+                await self._turn(session, user_id, takes_away=False)
+                self._activity.note(session, "user.enabled", user_id=user_id)
+
+    # --- within ----------------------------------------------------------------------------
+
+    async def _new(self, email: str, name: str, password: str, admin: bool) -> User:
+        email, name = checked_email(email), checked_name(name)
+        check_password(password, email, name)
+        now_s = self._now_s()
+        return User(
+            id=new_id(),
+            email=email,
+            email_key=email_key(email),
+            name=name,
+            password_hash=await self._passwords.hash(password),
+            is_admin=admin,
+            status="active",
+            must_change_password=False,
+            created_at=now_s,
+            password_changed_at=now_s,
+            last_login_at=None,
+        )
+
+    async def _insert(self, session: AsyncSession, row: User) -> None:
+        values = {column.key: getattr(row, column.key) for column in User.__table__.columns}
+        await insert_missing(session, User, **values)
+        found = await _by_email(session, row.email)
+        if found is None or found.id != row.id:
+            raise Taken("There is an account with this address already.")
+        self._activity.note(session, "user.created", user_id=row.id)
+
+    async def _note_refusal(self, row: User | None, event: str, ip: str, agent: str) -> None:
+        user_id = None if row is None else row.id
+        async with self._db.begin() as session:
+            self._activity.note(
+                session, event, user_id=user_id, outcome="refused", ip=ip, agent=agent
+            )
+
+    async def _logged_in(
+        self, user_id: str, seen_hash: str, fresh: str | None, event: str, ip: str, agent: str
+    ) -> UserInfo:
+        async with self._db.begin() as session:
+            row = await locked_user(session, user_id)
+            # it may have been disabled, or the password changed, while the hash was computed
+            if row.status != "active" or row.password_hash != seen_hash:
+                raise LoginRefused
+            await self._throttle.forget(session, _counted(row.email, event))
+            if fresh is not None:
+                row.password_hash = fresh
+            if event == LOGIN:
+                row.last_login_at = self._now_s()
+                await self._sign_ins.look(session, row, ip, agent)
+            self._activity.note(session, event, user_id=user_id, ip=ip, agent=agent)
+        return user_info(row)
+
+    async def _store_password(
+        self, user: UserInfo, new: str, keep_sid: str, *, reset_link: str = ""
+    ) -> None:
+        hashed = await self._passwords.hash(new)
+        async with self._db.begin() as session:
+            if reset_link:
+                await self._links.take_in(session, reset_link, RESET)
+            row = await locked_user(session, user.id)
+            row.password_hash = hashed
+            # never the same twice: by it a sign-in knows whether it was overtaken
+            row.password_changed_at = max(self._now_s(), row.password_changed_at + 1)
+            row.must_change_password = False
+            await end_sessions(session, user.id, keep=keep_sid)
+            await self._links.drop(session, RESET, user.id)
+            for event in (LOGIN, AGAIN):
+                await self._throttle.forget(session, _counted(row.email, event))
+            self._activity.note(session, "password.changed", user_id=user.id)
+            await self._sign_ins.tell_of_password(session, row)
+
+    async def _other_admin(self, session: AsyncSession, user_id: str) -> bool:
+        others = select(User.id).where(User.is_admin, User.status == "active", User.id != user_id)
+        return (await session.scalar(others.limit(1))) is not None
+
+    async def _turn(self, session: AsyncSession, user_id: str, *, takes_away: bool) -> None:
+        """Count all records of a user on, and tell the devices."""
+        tokens = select(Token).where(Token.user_id == user_id, Token.status != "revoked")
+        for token in await session.scalars(tokens.order_by(Token.tid).with_for_update()):
+            token.rec_ver += 1
+            token.epoch += takes_away
+        await session.flush()
+        dids = await session.scalars(select(UserDevice.did).where(UserDevice.user_id == user_id))
+        type_: EventType = "user.disabled" if takes_away else "user.enabled"
+        await self._events.append(session, [News(did, type_, user_id) for did in dids])
+
+
+def _counted(email: str, event: str) -> str:
+    """Return under what tries are counted; nothing that is typed as an address is another's."""
+    return f"{event} {email_key(email)}"
+
+
+async def _by_email(session: AsyncSession, email: str) -> User | None:
+    wanted = select(User).where(User.email_key == email_key(email)[:300])
+    return (await session.scalars(wanted)).one_or_none()

@@ -1,0 +1,44 @@
+"""The two cookies: of a session, and of a visitor who has none yet.
+
+Both are ``__Host-``, ``Secure``, ``HttpOnly``, ``SameSite=Strict``, without expiry. Chromium and
+Firefox keep such cookies from plain http too where the host is 127.0.0.1, localhost or [::1]
+(a "potentially trustworthy origin"); a test shows it for Chromium. Safari does not: it needs the
+console behind https. Cookies do not know ports: another server on this machine that the same
+browser visits gets them. So a session over plain http can do nothing delicate by itself (see
+:mod:`gateway.console.sessions`); it can be read with, so a machine shared with strangers needs
+https under an own name.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import Final
+
+from aiohttp import web
+
+SESSION: Final = "__Host-mgs"
+VISITOR: Final = "__Host-mgv"
+"""Makes the forms of visitors without a session their own: sign-in, reset, set-up."""
+_VALUE = re.compile(r"[A-Za-z0-9_-]{16,128}", re.ASCII)
+
+
+def read(request: web.BaseRequest, name: str) -> str:
+    """Return the cookie's value; empty if there is none, or nothing that we would set."""
+    value = request.cookies.get(name, "")
+    return value if _VALUE.fullmatch(value) else ""
+
+
+def new_visitor() -> str:
+    """Return a value for a visitor's cookie."""
+    return secrets.token_urlsafe(24)
+
+
+def put(response: web.StreamResponse, name: str, value: str) -> None:
+    """Have the browser keep a cookie until it is closed."""
+    response.set_cookie(name, value, path="/", secure=True, httponly=True, samesite="Strict")
+
+
+def drop(response: web.StreamResponse, name: str) -> None:
+    """Have the browser forget a cookie."""
+    response.del_cookie(name, path="/", secure=True, httponly=True, samesite="Strict")
