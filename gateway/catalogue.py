@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
 from gateway.auth.caller import Caller, Scope
+from gateway.credentials.tier import Tier
 from gateway.errors import (
     Forbidden,
     GatewayError,
@@ -28,6 +29,7 @@ from gateway.errors import (
 )
 
 if TYPE_CHECKING:
+    from gateway.auth.tickets import Tickets
     from gateway.daemon import Daemon
     from gateway.streams import Listener, Streams
     from gateway.trading.guard import GuardedTerminal
@@ -60,6 +62,10 @@ class Call:
     """The WebSocket connection that the call came in on."""
     daemon: Daemon
     """What the gateway knows of itself: version, limits, clock."""
+    tickets: Tickets
+    """What lets a web page open a WebSocket."""
+    origin: str | None = None
+    """Of the web page that the call came from; ``None`` for a program."""
     after_answer: list[Callable[[], None]] = field(default_factory=list)
     """Run by the door right after the answer is queued, with no ``await`` between: the first
     event of a subscription follows the answer that announces it."""
@@ -86,6 +92,9 @@ class Method:
     result: Any
     mutates: bool
     """It can change the account: never run as a notification, never out of order in a batch."""
+    reduces: bool
+    """It mutates, and can be used so that nothing is at risk that was not before: its handler is
+    called while the console is silent, and sees to the rest."""
     transports: tuple[Transport, ...]
     of_terminal: bool
     """It is about one terminal, and takes ``terminal`` beside its own params."""
@@ -93,6 +102,13 @@ class Method:
     @property
     def name(self) -> str:
         return self.handler.__name__
+
+    @property
+    def tier(self) -> Tier:
+        """What its callers must be allowed at least."""
+        if self.mutates:
+            return Tier.REDUCE if self.reduces else Tier.FULL
+        return Tier.READ
 
     @property
     def group(self) -> str:
@@ -116,7 +132,8 @@ class Method:
             params: by name; a list gives them in the order of the signature.
 
         Raises:
-            Forbidden: the caller's token lacks the scope.
+            Forbidden: the caller's token lacks the scope, or may do less for now.
+            Unauthorized: it may do nothing any more.
             InvalidParams: ``data.errors`` lists each field and what is wrong with it.
             TerminalNotFound: ``terminal`` names another terminal than the token's.
 
@@ -134,6 +151,8 @@ class Method:
             raise Forbidden(
                 f"{self.name} needs a token with the scope {self.scope}", scope=self.scope.value
             )
+        if self.scope is not None:
+            call.terminal.require(self.tier)
         given = self._by_name(params) if isinstance(params, list) else params
         try:
             arguments = dict(self.params.model_validate(given))
@@ -167,6 +186,7 @@ def method(
     scope: Scope | None,
     raises: tuple[type[GatewayError], ...] = (),
     mutates: bool = False,
+    reduces: bool = False,
     transports: tuple[Transport, ...] = BOTH,
     of_terminal: bool = True,
 ) -> Callable[[Handler], Method]:
@@ -188,7 +208,15 @@ def method(
         title = "".join(word.title() for word in handler.__name__.split("_")) + "Params"
         params = create_model(title, __base__=Params, **fields)
         return Method(
-            handler, scope, raises, params, hints["return"], mutates, transports, of_terminal
+            handler=handler,
+            scope=scope,
+            raises=raises,
+            params=params,
+            result=hints["return"],
+            mutates=mutates,
+            reduces=reduces,
+            transports=transports,
+            of_terminal=of_terminal,
         )
 
     return decorate

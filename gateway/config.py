@@ -52,6 +52,28 @@ def _origin(origin: str) -> str:
     return origin
 
 
+def _console_url(url: str) -> str:
+    match = re.fullmatch(
+        r"(https?)://([a-z0-9.-]{1,253}|\[[0-9a-f:]+\])(:[0-9]{1,5})?/?", url, re.IGNORECASE
+    )
+    if url and (match is None or (match[1] == "http" and match[2] not in LOOPBACK_NAMES)):
+        raise PydanticCustomError(
+            "console_url", "give https://HOST, or http://127.0.0.1:PORT for one on this machine"
+        )
+    return url.rstrip("/")
+
+
+def _root_key(text: str) -> str:
+    if text and not re.fullmatch(r"mgr1_[A-Za-z0-9_-]{43}", text):
+        raise PydanticCustomError(
+            "root_key", "give the root key as the console shows it: mgr1_..."
+        )
+    return text
+
+
+LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
+ConsoleUrl = Annotated[str, AfterValidator(_console_url)]
+RootKey = Annotated[str, AfterValidator(_root_key)]
 # a TOML array is a list; strict tuples would refuse it, and a frozen model holds no lists
 HostNames = Annotated[tuple[Annotated[str, AfterValidator(_host)], ...], Field(strict=False)]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], Field(strict=False)]
@@ -104,19 +126,80 @@ class Limits(Section):
     """The same, counted."""
 
 
-class Secrets(Section):
-    """Where the key lies that seals the secrets in the database. A home keeps to one store.
+StoreName = Literal["file", "keyring", "systemd", "passphrase"]
 
-    file: readable by its owner alone. Who has both key and database has the secrets.
+
+class Secrets(Section):
+    """Where the key lies that seals the secrets in the database.
+
     keyring: that of the system (Windows, macOS, Secret Service, KWallet), opened by its login.
+    file: readable by its owner alone. Who has both key and database has the secrets.
     systemd: the credential mt-gateway-kek of the unit, for a machine without a desktop.
     passphrase: asked for at each start, or read from the file MT_GATEWAY_PASSPHRASE_FILE.
+
+    Without this section a home keeps to the store that it was made with; mt-gateway secrets move
+    takes it to another one.
     """
 
-    store: Literal["file", "keyring", "systemd", "passphrase"] = "file"
+    store: StoreName = "keyring"
     """Which of them; none takes the place of another that fails."""
     key_file: str = Field(default="secrets.key", min_length=1)
     """Of the store file; a relative path starts in the home folder."""
+
+
+class Console(Section):
+    """The console from which the gateway takes its tokens. Without a url it makes its own.
+
+    What it says counts only if it is signed by its root key. One on another machine must be
+    reached by https.
+    """
+
+    url: ConsoleUrl = ""
+    """Such as https://console.example.com, or http://127.0.0.1:7402 on this machine."""
+    root: RootKey = ""
+    """Its root key (mgr1_...), as it says at its start; empty: the first one seen is kept."""
+    offline_mode: Literal["tiered", "strict"] = "tiered"
+    """When the console cannot be reached and a lease has ended. tiered: for an hour positions can
+    be closed and orders cancelled, for four hours be read. strict: nothing at once."""
+
+
+class ConsoleServer(Section):
+    """Of the command console: the web pages where tokens are made and devices approved."""
+
+    port: int = Field(default=7402, ge=0, le=65535)
+    """TCP port on 127.0.0.1 and ::1; 0 takes a free one. A proxy in front of it does TLS."""
+    public_url: ConsoleUrl = ""
+    """What people and daemons call it, if not http://127.0.0.1:PORT."""
+    trusted_proxy: bool = False
+    """Take the caller's address from the header X-Forwarded-For, as the proxy writes it.
+
+    With a public_url and without this all people behind the proxy share one limit of sign-ins.
+    """
+    database: str = ""
+    """Such as postgresql://user@host/name; empty: SQLite in the home."""
+
+
+class Smtp(Section):
+    """How the console sends mail.
+
+    outbox: nothing is sent; each mail is written as a file into the folder outbox of the home.
+    smtp: through a mail server, never without TLS but to one on this machine.
+    """
+
+    mode: Literal["outbox", "smtp"] = "outbox"
+    """Which of them."""
+    host: str = ""
+    """Of the mail server."""
+    port: int = Field(default=587, ge=1, le=65535)
+    """587 for starttls, 465 for tls."""
+    tls: Literal["starttls", "tls", "none"] = "starttls"
+    """none is for a mail server on this machine alone."""
+    username: str = ""
+    """Empty: no login."""
+    password_file: str = ""
+    """A file that holds the password alone, readable by its owner only."""
+    sender: str = "mt-gateway console <console@localhost>"
+    """Whom mails come from."""
 
 
 class Config(Section):
@@ -126,6 +209,9 @@ class Config(Section):
     bridge: Bridge = Bridge()
     limits: Limits = Limits()
     secrets: Secrets = Secrets()
+    console: Console = Console()
+    console_server: ConsoleServer = ConsoleServer()
+    smtp: Smtp = Smtp()
 
 
 def load(path: Path) -> Config:
@@ -243,4 +329,6 @@ def _comment(text: str) -> Iterator[str]:
 def _toml(value: Any) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(_toml(item) for item in value)}]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return f'"{value}"' if isinstance(value, str) else str(value)

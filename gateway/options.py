@@ -11,11 +11,12 @@ Platform = Literal["mt5", "mt4"]
 
 API_PORT = 7400
 BRIDGE_PORT = 7401
+CONSOLE_PORT = 7402
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoOptions:
-    """``mt-gateway demo``: a daemon and an emulated terminal in one process."""
+    """``mt-gateway demo``: console, daemon and an emulated terminal in one process."""
 
     home: Path
     """Holds everything that the daemon keeps; made if it is missing."""
@@ -23,6 +24,8 @@ class DemoOptions:
     """Of ``/rpc`` and ``/ws``; 0 takes a free one."""
     bridge_port: int = BRIDGE_PORT
     """Of the EA bridge; 0 takes a free one."""
+    console_port: int = CONSOLE_PORT
+    """Of the console's pages; 0 takes a free one."""
     speed: float = 1.0
     """Of the replayed market: 1 is real time, infinity is as fast as it goes."""
     platform: Platform = "mt5"
@@ -38,6 +41,18 @@ class ServeOptions:
     """Holds everything that the daemon keeps; made if it is missing."""
     config: Path | None = None
     """``config.toml``; without one the defaults hold."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleOptions:
+    """``mt-gateway console``: the console alone."""
+
+    home: Path
+    """Holds everything that the console keeps; made if it is missing."""
+    config: Path | None = None
+    """``config.toml``; without one the defaults hold."""
+    port: int | None = None
+    """Of its pages, whatever the configuration says; 0 takes a free one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +90,33 @@ class Ready:
     auth_token: str | None = field(default=None, repr=False)
     terminal: str | None = None
     home: str | None = None
+    console: str | None = None
+    """Address of the console's pages: of the demo's own, or of that which ``serve`` listens to."""
+    device: str | None = None
+    """Four words for this machine, where there is a console: who approves it compares them."""
+    console_email: str | None = None
+    console_password: str | None = field(default=None, repr=False)
+    """Of the demo's console; new with each start."""
+
+    def as_event(self) -> dict[str, Any]:
+        """The line that ``--json`` prints."""
+        facts = {name: value for name, value in asdict(self).items() if value is not None}
+        return {"event": "ready", **facts}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleReady:
+    """The console runs."""
+
+    console: str
+    """Address of its pages."""
+    root: str
+    """Its root key, for ``[console] root`` of its daemons."""
+    home: str
+    setup_url: str | None = field(default=None, repr=False)
+    """Where the first person makes his account; works once. ``None`` once there is one."""
+    outbox: str | None = None
+    """The folder of the mails, where no mail server is configured."""
 
     def as_event(self) -> dict[str, Any]:
         """The line that ``--json`` prints."""

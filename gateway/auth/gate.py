@@ -15,13 +15,17 @@ import time
 from collections.abc import Callable
 
 from ea_bridge.protocol.messages import Hello
-from ea_bridge.server import Admitted, Refused
+from ea_bridge.server import Admitted, Refused, Relay
 from ea_bridge.token import MalformedToken, derive_keys, parse_token
 from gateway.auth.caller import IMPLIED, Caller
-from gateway.auth.records import Entry, RecordBook
+from gateway.auth.entry import Entry
+from gateway.auth.leases import EVERYTHING, Allowance, Leases
+from gateway.auth.records import RecordBook
+from gateway.auth.terminal_fp import terminal_fp
 from gateway.credentials.scope import Scope
 from gateway.credentials.secrets import SecretsError
-from gateway.errors import Unauthorized
+from gateway.credentials.tier import Tier
+from gateway.errors import Forbidden, Unauthorized
 from gateway.store import StoreError
 
 logger = logging.getLogger(__name__)
@@ -40,8 +44,34 @@ MESSAGES = {
     "revoked": "The auth_token was revoked: create a new one",
     "expired": "The auth_token has expired: create a new one",
     "account_disabled": "The account of this auth_token is disabled",
+    "device_pending": "This machine waits for approval: its owner got a mail from the console",
+    "device_revoked": "This machine may not be used any more: approve it again in the console",
     "lease_expired": "The gateway cannot verify the auth_token now: its log says why",
 }
+CONSOLE_MESSAGES = MESSAGES | {
+    "unknown": "This gateway does not know the auth_token: start the terminal with it on this "
+    "machine first, and approve the machine when the console's mail comes",
+    "revoked": "The auth_token was revoked: create a new one on the console's page",
+    "expired": "The auth_token has expired: replace it on the console's page",
+    "account_disabled": "The account of this auth_token is disabled: ask who runs the console",
+    "device_pending": "This machine waits for approval: its owner got a mail from the console; "
+    "the terminal shows the code",
+    "lease_expired": "The console has not vouched for the auth_token for too long: see that it "
+    "can be reached; mt-gateway doctor says what is wrong",
+}
+"""The same in a home that takes its tokens from a console."""
+LESS = {
+    "lease_expired": "The console has not been reached for too long",
+    "clock_suspect": "The clock of this machine went back, and the console was not reached since",
+    "missed_event": "The console's newest word is being fetched",
+}
+"""Why a token may do less than its scopes say."""
+ALLOWED = {
+    Tier.READ: "until it is, only reading is allowed",
+    Tier.REDUCE: "until it is, only closing, cancelling and tightening stops is allowed",
+}
+TIER_RETRY_MS = 5000
+"""The console is asked that often, at least."""
 
 ChangeCallback = Callable[[str, str], None]
 
@@ -54,6 +84,10 @@ class Gate:
         device: the id of this machine.
         now_s: seconds since 1970.
         monotonic_s: seconds that only grow.
+        leases: of a home whose console is another program; ``None`` for the local issuer's
+            tokens, which may always do all that their scopes say.
+        is_waiting: whether a terminal with the token of an id has proved it to the console, and
+            waits until a person approves this machine.
 
     Raises:
         StoreError: the records cannot be read.
@@ -66,18 +100,27 @@ class Gate:
         device: str,
         now_s: Callable[[], int] = lambda: int(time.time()),
         monotonic_s: Callable[[], float] = time.monotonic,
+        *,
+        leases: Leases | None = None,
+        is_waiting: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._book = book
+        self._leases = leases
+        self._is_waiting = is_waiting
+        self._messages = MESSAGES if leases is None else CONSOLE_MESSAGES
         self._device = device
         self._now_s = now_s
         self._monotonic_s = monotonic_s
         self._callbacks: list[ChangeCallback] = []
+        self._untold: list[tuple[str, str]] = []
         self._no_key = secrets.token_bytes(32)
         self._blind_since: float | None = None
         self._is_displaced = False
         """The database is another file than the one that we read: only a restart helps."""
         book.refresh(now_s())
-        self._ended = {e.record.tid for e in book.entries() if e.refusal(now_s()) is not None}
+        if leases is not None:
+            leases.refresh()
+        self._ended = {e.record.tid for e in book.entries() if self._refusal(e) is not None}
 
     # --- callers ---------------------------------------------------------------------------
 
@@ -85,82 +128,107 @@ class Gate:
         """Let a holder of a token in.
 
         An unknown token costs as much as a known one, and what became of a token is told only to
-        who holds it.
+        who holds it. One exception: while a terminal waits for approval nobody here can check its
+        token, and whoever names its id is told that it waits. An id is no secret, and nobody
+        guesses one.
 
         Raises:
             Unauthorized: ``data.reason`` is ``missing``, ``malformed``, ``unknown``, ``revoked``,
-                ``expired``, ``account_disabled`` or ``lease_expired``.
+                ``expired``, ``account_disabled``, ``device_pending``, ``device_revoked`` or
+                ``lease_expired``.
 
         """
         if not token:
-            raise _unauthorized("missing")
+            raise self._unauthorized("missing")
         try:
             tid = parse_token(token)
         except MalformedToken:
-            raise _unauthorized("malformed") from None
+            raise self._unauthorized("malformed") from None
         self.refresh()
         entry = self._book.get(tid)
         stored_key = self._no_key if entry is None else entry.keys.stored_key
         if not hmac.compare_digest(derive_keys(token).stored_key, stored_key) or entry is None:
-            raise _unauthorized("unknown")
+            waits = entry is None and self._is_waiting(tid)
+            raise self._unauthorized("device_pending" if waits else "unknown")
         refusal = self._refusal(entry)
         if refusal is not None:
-            raise _unauthorized(refusal)
+            raise self._unauthorized(refusal)
         record = entry.record
         scopes = frozenset[Scope]().union(*(IMPLIED[scope] for scope in record.scopes))
-        return Caller(record.tid, record.label, scopes, entry.generation, self._device)
+        return Caller(record.tid, entry.terminal, scopes, entry.generation, self._device)
 
-    def recheck(self, caller: Caller) -> None:
+    def recheck(self, caller: Caller, need: Tier = Tier.READ) -> None:
         """Check that an admitted caller still has its rights; takes about 5 microseconds.
+
+        Args:
+            caller: as it was let in.
+            need: what it wants to do.
 
         Raises:
             Unauthorized: the token was revoked, has expired or its rights changed.
+            Forbidden: it may do less than ``need`` while the console is silent; ``data`` has
+                ``reason``, ``tier``, ``since`` (UTC milliseconds, or null) and ``retry_after_ms``.
 
         """
         self.refresh()
         entry = self._book.get(caller.tid)
         if entry is None:
-            raise _unauthorized("unknown")
-        refusal = self._refusal(entry)
-        if refusal is not None:
-            raise _unauthorized(refusal)
+            raise self._unauthorized("unknown")
+        allowance = self._allowance(entry)
+        if allowance.tier is Tier.NONE:
+            raise self._unauthorized(allowance.reason)
         if entry.generation != caller.generation:
             raise Unauthorized(
                 "The auth_token's rights have changed: connect again", reason="revoked"
             )
+        if allowance.tier < need:
+            raise _too_much(allowance)
+
+    def allowance(self, tid: str) -> Allowance:
+        """Return what a token may do now, for those who tell people of it."""
+        entry = self._book.get(tid)
+        return Allowance(Tier.NONE, "unknown") if entry is None else self._allowance(entry)
 
     # --- terminals -------------------------------------------------------------------------
 
-    def admit_terminal(self, hello: Hello) -> Admitted | Refused:
+    def admit_terminal(self, hello: Hello) -> Admitted | Refused | Relay:
         """Judge a terminal that dials in, before and after its proof; see ``Doorkeeper``."""
         self.refresh()
         entry = self._book.get(hello.tid)
+        if entry is None and self._leases is not None:
+            return Relay()
         if entry is None:
             return Refused(code="unknown", reason="no such token, or its proof is wrong")
         record = entry.record
         refusal = self._refusal(entry)
+        if self._needs_approval(entry, refusal, hello):
+            return Relay(terminal=entry.terminal)
         if refusal is not None:
-            # nobody else knows of leases yet: to an EA it means that it should try again
+            # an EA knows nothing of leases: to it it means that it should try again
             code = "busy" if refusal == "lease_expired" else refusal
             return Refused(
-                code=code, reason=MESSAGES[refusal], keys=entry.keys, terminal=record.label
+                code=code,
+                reason=self._messages[refusal],
+                keys=entry.keys,
+                terminal=entry.terminal,
             )
         if record.platform not in (None, hello.platform):
             return Refused(
                 code="unknown",
                 reason=f"the token is for {record.platform}, not for {hello.platform}",
                 keys=entry.keys,
-                terminal=record.label,
+                terminal=entry.terminal,
             )
-        return Admitted(keys=entry.keys, terminal=record.label, generation=entry.generation)
+        return Admitted(keys=entry.keys, terminal=entry.terminal, generation=entry.generation)
 
     # --- changes ---------------------------------------------------------------------------
 
     def on_change(self, callback: ChangeCallback) -> Callable[[], None]:
         """Call ``callback(tid, reason)`` once for each token that loses or changes its rights.
 
-        It is called from the event loop, never from inside a check: by then the gate has long
-        refused whoever held the token. ``reason`` is one of those of :meth:`admit`.
+        It is called from the event loop or from :meth:`expire`, never from inside a check: by
+        then the gate has long refused whoever held the token. ``reason`` is one of those of
+        :meth:`admit`.
 
         Returns:
             What ends that.
@@ -173,6 +241,8 @@ class Gate:
         """Take over what was written since; done with each check."""
         try:
             changed = self._book.refresh(self._now_s())
+            if self._leases is not None:
+                self._leases.refresh()
         except StoreError as error:
             if self._blind_since is None:
                 self._blind_since = self._monotonic_s()
@@ -182,7 +252,9 @@ class Gate:
             self._blind_since = None
             logger.warning("tokens can be checked again")
         for entry in changed:
-            self._tell(entry, self._refusal(entry) or "revoked")
+            refusal = self._refusal(entry)
+            if refusal is None or entry.record.tid not in self._ended:
+                self._tell(entry, refusal or "revoked")
 
     def expire(self) -> None:
         """Tell of tokens whose time has run out, and take over what was written since."""
@@ -193,6 +265,7 @@ class Gate:
                 self._ended.discard(entry.record.tid)
             elif entry.record.tid not in self._ended:
                 self._tell(entry, refusal)
+        self._tell_now()  # no check stands above us, and until then events still go out
 
     async def watch(self, renew: Callable[[], None] | None = None) -> None:
         """Notice what no call brings to light, until cancelled: ends of tokens, other processes.
@@ -216,7 +289,7 @@ class Gate:
     def label(self, tid: str) -> str | None:
         """The terminal that a token is for."""
         entry = self._book.get(tid)
-        return None if entry is None else entry.record.label
+        return None if entry is None else entry.terminal
 
     def _check_store(self) -> None:
         try:
@@ -227,20 +300,52 @@ class Gate:
             self._is_displaced = True
 
     def _refusal(self, entry: Entry) -> str | None:
+        allowance = self._allowance(entry)
+        return allowance.reason if allowance.tier is Tier.NONE else None
+
+    def _allowance(self, entry: Entry) -> Allowance:
         if self._is_displaced or (
             self._blind_since is not None and self._monotonic_s() - self._blind_since > BLIND_S
         ):
-            return "lease_expired"
-        return entry.refusal(self._now_s())
+            return Allowance(Tier.NONE, "lease_expired")
+        refusal = entry.refusal(self._now_s())
+        if refusal is not None:
+            return Allowance(Tier.NONE, refusal)
+        return EVERYTHING if self._leases is None else self._leases.allowance(entry)
+
+    def _needs_approval(self, entry: Entry, refusal: str | None, hello: Hello) -> bool:
+        """Whether a person has to look at this terminal before it is let in."""
+        if self._leases is None:
+            return False
+        if refusal is not None:
+            return refusal == "device_pending" or not entry.keys.server_key
+        device, record = self._leases.device(entry.record), entry.record
+        is_another = (
+            record.strict_terminal
+            and device is not None
+            and device.terminal_fp not in ("", terminal_fp(hello))
+        )
+        return is_another or not entry.keys.server_key
+
+    def _unauthorized(self, reason: str) -> Unauthorized:
+        return Unauthorized(self._messages[reason], reason=reason)
 
     def _tell(self, entry: Entry, reason: str) -> None:
         """Tell all listeners, on the next turn of the loop: a check may stand above us."""
         record = entry.record
         self._ended.add(record.tid)
-        logger.warning("token %s of terminal %s: %s", record.tid, record.label, reason)
-        loop = asyncio.get_running_loop()
-        for callback in self._callbacks:
-            loop.call_soon(callback, record.tid, reason)
+        logger.warning("token %s of terminal %s: %s", record.tid, entry.terminal, reason)
+        self._untold.append((record.tid, reason))
+        asyncio.get_running_loop().call_soon(self._tell_now)
+
+    def _tell_now(self) -> None:
+        untold, self._untold = self._untold, []
+        for tid, reason in untold:
+            for callback in tuple(self._callbacks):
+                try:
+                    callback(tid, reason)
+                except Exception:  # the others have to hear it in any case
+                    logger.exception("what hangs on token %s was not ended", tid)
 
 
 class TerminalDoor:
@@ -249,10 +354,18 @@ class TerminalDoor:
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
 
-    def admit(self, hello: Hello) -> Admitted | Refused:
+    def admit(self, hello: Hello) -> Admitted | Refused | Relay:
         """Judge a terminal; see :class:`~ea_bridge.server.Doorkeeper`."""
         return self._gate.admit_terminal(hello)
 
 
-def _unauthorized(reason: str) -> Unauthorized:
-    return Unauthorized(MESSAGES[reason], reason=reason)
+def _too_much(allowance: Allowance) -> Forbidden:
+    since = allowance.since_s
+    return Forbidden(
+        f"{LESS[allowance.reason]}: {ALLOWED[allowance.tier]}",
+        reason=allowance.reason,
+        tier=allowance.tier.name.lower(),
+        since=None if since is None else since * 1000,
+        retryable=True,
+        retry_after_ms=TIER_RETRY_MS,
+    )

@@ -4,22 +4,54 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from gateway.auth import seen
-from gateway.auth.records import RecordBook
+from gateway.auth import console_book, console_clock, device, seen
+from gateway.auth.console_book import ConsoleSource
+from gateway.auth.console_clock import Clocks, ConsoleClock
+from gateway.auth.device import open_device
+from gateway.auth.in_use import InUse
+from gateway.auth.leases import Leases
+from gateway.auth.offers import Offers
+from gateway.auth.records import LocalSource, RecordBook
+from gateway.config import Secrets
 from gateway.credentials import schema
-from gateway.credentials.issuer import Issuer, open_secrets
+from gateway.credentials.issuer import Issuer
+from gateway.credentials.key_store import key_store
 from gateway.credentials.key_store.file import KeyFile
+from gateway.credentials.secret_keys import current_key, open_secrets
 from gateway.credentials.secrets import KeyStore
 from gateway.store import Store
 
-MIGRATIONS = (schema.TABLES, seen.TABLES, schema.KEY_STORES)
+MIGRATIONS = (
+    schema.TABLES,
+    seen.TABLES,
+    schema.KEY_STORES,
+    schema.KEY_STATES,
+    device.TABLE + console_book.TABLES + console_clock.TABLE,
+)
 """All tables of the gateway, in the order in which they came; new ones are added at the end."""
+SEALED = (*schema.SEALED, device.PRIVATE_KEY, console_book.SERVER_KEYS)
+"""All columns that hold what the box sealed: a key is exchanged by this list."""
 KEY_FILE = "secrets.key"
 """A key in a file of the home works on any machine."""
+
+
+@dataclass(frozen=True)
+class ConsoleBook:
+    """What a daemon believes that takes its records from a console."""
+
+    book: RecordBook
+    leases: Leases
+    clock: ConsoleClock
+    offers: Offers
+
+    def now_s(self) -> int:
+        """The console's time, by which everything is judged."""
+        return int(self.clock.now_s())
 
 
 class Home:
@@ -29,8 +61,9 @@ class Home:
 
     Args:
         folder: made with mode 0700 if it is not there.
-        keys: where the key lies that seals the secrets; a path is that of a key file, and a
-            relative one starts in the folder.
+        keys: where the key lies that seals the secrets: a store, or settings, which let an
+            existing home keep its own where they say nothing; a path is that of a key file, and
+            a relative one starts in the folder.
         now_s: seconds since 1970.
 
     Raises:
@@ -42,26 +75,61 @@ class Home:
     def __init__(
         self,
         folder: Path,
-        keys: KeyStore | str | Path = KEY_FILE,
+        keys: KeyStore | Secrets | str | Path = KEY_FILE,
         now_s: Callable[[], int] = lambda: int(time.time()),
     ) -> None:
         self.folder = folder
         self.store = Store(folder, MIGRATIONS)
+        self._hold: InUse | None = None
         try:
-            store = KeyFile(folder / keys) if isinstance(keys, str | Path) else keys
-            self.box = open_secrets(self.store, store)
+            self._hold = InUse(folder)
+            self.box = open_secrets(self.store, self._key_store(keys))
             self.issuer = Issuer(self.store, self.box, now_s)
+            self.device = open_device(self.store, self.box)
         except BaseException:
-            self.store.close()
+            self.close()
             raise
 
     def book(self) -> RecordBook:
         """Return the records as the daemon sees them, with the local issuer's root key pinned."""
-        return RecordBook(self.store, self.box, self.issuer.root)
+        return RecordBook(self.store, self.box, LocalSource(self.store, self.issuer.root))
+
+    def console(
+        self, root: str = "", *, strict: bool = False, clocks: Clocks | None = None
+    ) -> ConsoleBook:
+        """Return the records as a console gives them.
+
+        Args:
+            root: its root key, ``mgr1_...``; empty to believe that of the first contact.
+            strict: nothing is allowed after the end of a lease.
+            clocks: of this machine.
+
+        """
+        clock = ConsoleClock(self.store, clocks or Clocks())
+        source, did = ConsoleSource(self.store, root), self.device.did
+        book = RecordBook(self.store, self.box, source)
+        leases = Leases(self.store, did, book, clock, strict=strict)
+        offers = Offers(self.store, self.box, source, book, leases, clock, did)
+        return ConsoleBook(book, leases, clock, offers)
+
+    @property
+    def believes_console(self) -> bool:
+        """Whether a console has given it tokens."""
+        return bool(ConsoleSource(self.store).root_text)
+
+    def _key_store(self, keys: KeyStore | Secrets | str | Path) -> KeyStore:
+        if isinstance(keys, str | Path):
+            return KeyFile(self.folder / keys)
+        if not isinstance(keys, Secrets):
+            return keys
+        known = current_key(self.store)
+        return key_store(keys, self.folder, None if known is None else known.store)
 
     def close(self) -> None:
         """Close the database."""
         self.store.close()
+        if self._hold is not None:
+            self._hold.let_go()
 
     def __enter__(self) -> Self:
         return self

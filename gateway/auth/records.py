@@ -5,48 +5,56 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import replace
+from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from ea_bridge.token import Keys
+from gateway.auth.entry import Entry
+from gateway.auth.naming import named
 from gateway.auth.seen import Seen
-from gateway.credentials.envelope import EnvelopeError, key_id
-from gateway.credentials.issuer import PublishedRecord, published, server_key_place
+from gateway.credentials.envelope import EnvelopeError, Kind, key_id
+from gateway.credentials.issuer import Published, PublishedRecord, published, server_key_place
 from gateway.credentials.keyset import KeySet, open_keyset
 from gateway.credentials.record import Record, open_record
-from gateway.credentials.secrets import SecretBox, SecretsError
+from gateway.credentials.secrets import Place, SecretBox, SecretsError
 from gateway.store import Store, Version
 
 logger = logging.getLogger(__name__)
 
-Refusal = Literal["revoked", "account_disabled", "expired", "lease_expired"]
+
+class Source(Protocol):
+    """Where a book reads; nothing in it is verified."""
+
+    def root(self) -> Ed25519PublicKey | None:
+        """Return the pinned root key; ``None`` as long as there is none."""
+
+    def published(self) -> Published:
+        """Return what there is now."""
+
+    def server_key_place(self, tid: str) -> Place:
+        """Where a token's server key lies sealed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A token that the daemon knows."""
+class LocalSource:
+    """The issuer of the same home."""
 
-    record: Record
-    keys: Keys = field(repr=False)
-    generation: int
-    """Grows whenever the rights change; not when only the end of an overlap is set."""
-    vouched_until: int
-    """When the signature on the record stops to count, unless it is signed anew."""
-    withdrawn: bool = False
-    """The record is older than one seen before, does not verify any more, or is gone."""
+    def __init__(self, store: Store, root: Ed25519PublicKey) -> None:
+        self._store = store
+        self._root = root
 
-    def refusal(self, now_s: int) -> Refusal | None:
-        """Why the token opens nothing now."""
-        state = self.record.state(now_s)
-        if self.withdrawn or state == "revoked":
-            return "revoked"
-        if state == "disabled":
-            return "account_disabled"
-        if state == "expired":
-            return "expired"
-        return "lease_expired" if now_s >= self.vouched_until else None
+    def root(self) -> Ed25519PublicKey | None:
+        """Return the issuer's root key."""
+        return self._root
+
+    def published(self) -> Published:
+        """Return what the issuer gives out now."""
+        return published(self._store)
+
+    def server_key_place(self, tid: str) -> Place:
+        """Where a token's server key lies sealed."""
+        return server_key_place(tid)
 
 
 class RecordBook:
@@ -59,19 +67,23 @@ class RecordBook:
     Args:
         store: with the tables of the issuer and of :mod:`~.seen`.
         box: opens the server keys.
-        root: the pinned root key.
+        source: where the records are read, with the pinned root key.
 
     """
 
-    def __init__(self, store: Store, box: SecretBox, root: Ed25519PublicKey) -> None:
+    def __init__(self, store: Store, box: SecretBox, source: Source) -> None:
         self._store = store
         self._box = box
-        self._root = root
-        self._seen = Seen(store)
+        self._source = source
+        self.seen = Seen(store)
+        """The newest versions seen; shared by all who believe the same console."""
         self._version: Version | None = None
         self._key_set = ""
+        self._verified_set: KeySet | None = None
         self._sources: dict[str, PublishedRecord] = {}
         """From what the entries were made: what is the same need not be verified again."""
+        self._told: set[str] = set()
+        """Tokens of whose end we were told; the record that says so is still to come."""
         self._entries: dict[str, Entry] = {}
 
     def get(self, tid: str) -> Entry | None:
@@ -81,6 +93,39 @@ class RecordBook:
     def entries(self) -> list[Entry]:
         """Return every token that is known."""
         return list(self._entries.values())
+
+    def keys(self, kind: Kind, now_s: int) -> Mapping[str, Ed25519PublicKey]:
+        """Return the keys whose signature on ``kind`` counts at a time; none before a refresh."""
+        return {} if self._verified_set is None else self._verified_set.keys_for(kind, now_s)
+
+    @property
+    def version(self) -> Version | None:
+        """Of the store, at the last refresh."""
+        return self._version
+
+    @property
+    def issuer(self) -> str:
+        """Who signs, by the key set; empty before a refresh."""
+        return "" if self._verified_set is None else self._verified_set.iss
+
+    def end(self, tid: str, version: int) -> bool:
+        """Remember for good that a token was revoked, and hold it closed.
+
+        Args:
+            tid: its id.
+            version: of the record that says so; it need not be here yet.
+
+        Returns:
+            Whether that is on the disk; memory has it in any case.
+
+        """
+        self.seen.note("rec", tid, version, revoked=True)
+        self._told.add(tid)
+        self._sources.pop(tid, None)
+        known = self._entries.get(tid)
+        if known is not None:
+            self._entries[tid] = _withdrawn(known)
+        return self.seen.save()
 
     def refresh(self, now_s: int) -> list[Entry]:
         """Read again if anybody wrote; costs a few microseconds where nobody did.
@@ -98,7 +143,7 @@ class RecordBook:
         before, fresh = self._entries, self._read(now_s)
         self._entries = fresh
         self._version = version
-        self._seen.save()
+        self.seen.save()
         return [
             entry
             for tid, entry in fresh.items()
@@ -113,14 +158,16 @@ class RecordBook:
 
         """
         self._store.check_place()
-        self._seen.save()
+        self.seen.save()
 
     # --- reading ---------------------------------------------------------------------------
 
     def _read(self, now_s: int) -> dict[str, Entry]:
-        offer = published(self._store)
+        root, offer = self._source.root(), self._source.published()
+        if root is None or not (offer.key_set or offer.records):
+            return {tid: _withdrawn(one) for tid, one in self._entries.items()}
         try:
-            keyset = self._verified_keyset(offer.key_set)
+            keyset = self._verified_keyset(offer.key_set, root)
         except EnvelopeError as error:
             logger.error("no token can be verified: %s", error)
             self._sources.clear()
@@ -128,17 +175,18 @@ class RecordBook:
         if offer.key_set != self._key_set:  # then every signature has to be looked at again
             self._sources.clear()
             self._key_set = offer.key_set
+        self._verified_set = keyset
         keys = keyset.keys_for("rec", now_s)
         found = {row.tid: self._entry(row, keyset, keys) for row in offer.records}
         self._sources = {tid: row for tid, row in self._sources.items() if tid in found}
         gone = {tid: _withdrawn(one) for tid, one in self._entries.items() if tid not in found}
-        return gone | {tid: entry for tid, entry in found.items() if entry is not None}
+        return named((*gone.values(), *(one for one in found.values() if one is not None)))
 
-    def _verified_keyset(self, envelope: str) -> KeySet:
-        keyset = open_keyset(envelope, self._root)
-        if keyset.ver < self._seen.of("keys", keyset.iss).version:
+    def _verified_keyset(self, envelope: str, root: Ed25519PublicKey) -> KeySet:
+        keyset = open_keyset(envelope, root)
+        if keyset.ver < self.seen.of("keys", keyset.iss).version:
             raise EnvelopeError("the key set is older than one seen before")
-        self._seen.note("keys", keyset.iss, keyset.ver, revoked=False)
+        self.seen.note("keys", keyset.iss, keyset.ver, revoked=False)
         return keyset
 
     def _entry(
@@ -165,7 +213,8 @@ class RecordBook:
         if known is None:
             return entry
         grown = known.generation + (_rights(entry) != _rights(known))
-        return replace(entry, generation=grown)
+        kept = known.terminal if known.record.label == record.label else ""
+        return replace(entry, generation=grown, terminal=kept)
 
     def _verified(
         self, row: PublishedRecord, keyset: KeySet, keys: Mapping[str, Ed25519PublicKey]
@@ -175,18 +224,22 @@ class RecordBook:
             raise EnvelopeError("it speaks of another token")
         if record.iss != keyset.iss:
             raise EnvelopeError("it comes from another issuer")
-        server_key = self._box.open(row.server_key, server_key_place(row.tid))
+        if row.server_key is None:
+            return record, b""
+        server_key = self._box.open(row.server_key, self._source.server_key_place(row.tid))
         if hashlib.sha256(server_key).hexdigest() != record.server_key_sha256:
             raise EnvelopeError("the server key is not the record's")
         return record, server_key
 
     def _is_outdated(self, record: Record) -> bool:
-        seen = self._seen.of("rec", record.tid)
+        seen = self.seen.of("rec", record.tid)
         if record.rec_ver < seen.version or (seen.revoked and record.status != "revoked"):
-            logger.error("the record of token %s is older than one seen before", record.tid)
-            self._seen.insist("rec", record.tid)
+            level = logging.DEBUG if record.tid in self._told else logging.ERROR
+            logger.log(level, "the record of token %s is older than one seen before", record.tid)
+            self.seen.insist("rec", record.tid)
             return True
-        self._seen.note("rec", record.tid, record.rec_ver, record.status == "revoked")
+        self._told.discard(record.tid)
+        self.seen.note("rec", record.tid, record.rec_ver, record.status == "revoked")
         return False
 
 

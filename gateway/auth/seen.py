@@ -7,6 +7,7 @@ backup, or a record that was put back by hand, does not undo a revocation.
 from __future__ import annotations
 
 import logging
+from sqlite3 import Connection
 from typing import Literal, NamedTuple
 
 from gateway.store import Store, StoreError
@@ -22,6 +23,10 @@ CREATE TABLE seen (
     PRIMARY KEY (kind, id)
 ) STRICT, WITHOUT ROWID;
 """
+
+
+SeenKind = Literal["keys", "rec", "state", "epoch"]
+"""Key sets by issuer, records and epochs of leases by token, states by device."""
 
 
 class Sight(NamedTuple):
@@ -43,11 +48,11 @@ class Seen:
         self._sights = {(r["kind"], r["id"]): Sight(r["ver"], bool(r["revoked"])) for r in rows}
         self._unsaved: set[tuple[str, str]] = set()
 
-    def of(self, kind: Literal["keys", "rec"], thing: str) -> Sight:
-        """Return what was seen of a key set or a token."""
+    def of(self, kind: SeenKind, thing: str) -> Sight:
+        """Return what was seen of a thing."""
         return self._sights.get((kind, thing), NEVER)
 
-    def note(self, kind: Literal["keys", "rec"], thing: str, version: int, revoked: bool) -> None:
+    def note(self, kind: SeenKind, thing: str, version: int, revoked: bool) -> None:
         """Remember a version; a lower one changes nothing, and a revocation is for good."""
         known = self.of(kind, thing)
         sight = Sight(max(known.version, version), known.revoked or revoked)
@@ -55,22 +60,35 @@ class Seen:
             self._sights[kind, thing] = sight
             self._unsaved.add((kind, thing))
 
-    def insist(self, kind: Literal["keys", "rec"], thing: str) -> None:
+    def insist(self, kind: SeenKind, thing: str) -> None:
         """Write once more what is known, since the store speaks of an older version.
 
         It may have been restored from a backup, and our own table with it.
         """
         self._unsaved.add((kind, thing))
 
-    def save(self) -> None:
-        """Write what is new; if that fails, memory holds it until the next time."""
+    def save(self) -> bool:
+        """Write what is new; if that fails, memory holds it until the next time.
+
+        Returns:
+            Whether all is on the disk.
+
+        """
         if not self._unsaved:
-            return
+            return True
         rows = [(*key, *self._sights[key]) for key in self._unsaved]
         try:
             with self._store.transaction() as db:
                 db.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?)", rows)
         except StoreError as error:
             logger.error("what was seen of tokens is not saved yet: %s", error)
-        else:
-            self._unsaved.clear()
+            return False
+        self._unsaved.clear()
+        return True
+
+    def forget(self, db: Connection, *kinds: SeenKind) -> None:
+        """Drop what was seen of some kinds, within a transaction: another console counts anew."""
+        for key in [key for key in self._sights if key[0] in kinds]:
+            del self._sights[key]
+            self._unsaved.discard(key)
+        db.executemany("DELETE FROM seen WHERE kind = ?", [(kind,) for kind in kinds])

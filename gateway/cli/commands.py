@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from gateway import __version__
-from gateway.cli import call, doctor, documents, run, status, tail, token
+from gateway.cli import call, console, doctor, documents, run, secrets, status, tail, token, verify
 
 
 def build() -> typer.Typer:
@@ -24,15 +24,18 @@ def build() -> typer.Typer:
     for command in (
         run.demo,
         run.serve,
+        console.console,
         run.emulator,
         call.call,
         tail.tail,
         status.status,
+        verify.verify,
         doctor.doctor,
         documents.openrpc,
     ):
         app.command()(command)
     app.add_typer(_token(), name="token")
+    app.add_typer(_secrets(), name="secrets")
     app.command(hidden=True)(documents.stubs)
     return app
 
@@ -43,6 +46,16 @@ def _token() -> typer.Typer:
     group.command("list")(token.list_tokens)
     group.command("replace")(token.replace)
     group.command("revoke")(token.revoke)
+    return group
+
+
+def _secrets() -> typer.Typer:
+    group = typer.Typer(help="Look after the key that seals what the database must not show.")
+    group.command("status")(secrets.status)
+    group.command("rotate")(secrets.rotate)
+    group.command("move")(secrets.move)
+    group.command("recovery-kit")(secrets.recovery_kit)
+    group.command("restore")(secrets.restore)
     return group
 
 

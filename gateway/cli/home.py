@@ -13,7 +13,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -36,6 +36,8 @@ class Running:
     auth_token: str | None = field(repr=False)
     bridge: str
     """``host:port``, where EAs dial in."""
+    console: str | None = None
+    """From where it takes its tokens, if not from itself."""
 
 
 def default_home() -> Path:
@@ -57,6 +59,22 @@ def default_demo_home() -> Path:
     return default_home() / "demo"
 
 
+def default_console_home() -> Path:
+    """Return where ``console`` lives unless told otherwise: its secrets are not the daemon's."""
+    return default_home() / "console"
+
+
+def own_folder(home: Path) -> Path:
+    """Return a default home within that of ``serve``, which is made first if it is not there.
+
+    It is made for its owner alone, as ``serve`` would: ``mkdir`` gives that mode to the last
+    folder only. What stands in the way is told by who opens the home.
+    """
+    with suppress(OSError):
+        home.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return home
+
+
 @contextmanager
 def demo_home(asked: Path | None) -> Iterator[Path]:
     """Yield the home of a demo: the one asked for, or the default one.
@@ -66,7 +84,7 @@ def demo_home(asked: Path | None) -> Iterator[Path]:
     if asked is not None:
         yield asked
         return
-    home = default_demo_home()
+    home = own_folder(default_demo_home())
     if running(home) is None and _writable(home):
         yield home
         return
@@ -107,7 +125,12 @@ class RunFile:
         if with_token and ready.auth_token is not None:
             self._put(self._token, ready.auth_token)
         url = (ready.rpc or "").removesuffix("/rpc")
-        facts = {"url": url, "bridge": ready.bridge, "pid": os.getpid()}
+        facts = {
+            "url": url,
+            "bridge": ready.bridge,
+            "pid": os.getpid(),
+            "console": ready.console,
+        }
         self._put(self._run, json.dumps(facts))
 
     def remove(self) -> None:
@@ -128,7 +151,11 @@ def running(home: Path) -> Running | None:
     try:
         facts = json.loads((home / RUN_FILE).read_text("utf-8"))
         found = Running(
-            str(facts["url"]), int(facts["pid"]), _token_in(home), str(facts["bridge"])
+            str(facts["url"]),
+            int(facts["pid"]),
+            _token_in(home),
+            str(facts["bridge"]),
+            facts.get("console"),
         )
         address = urlsplit(found.url)
         with socket.create_connection((address.hostname or "", address.port or 0), CONNECT_S):

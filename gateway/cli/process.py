@@ -23,12 +23,15 @@ CUT_SHORT = 1
 log = logging.getLogger(__name__)
 
 
-def run_until_stopped(start: Callable[[], Coroutine[Any, Any, None]], *, verbose: bool) -> None:
+def run_until_stopped(
+    start: Callable[[], Coroutine[Any, Any, None]], *, verbose: bool, ports: str = ""
+) -> None:
     """Run a coroutine until it ends, or until a signal cancels it.
 
     Args:
         start: called inside the signal protection, so that it may import slowly.
         verbose: log what happens, not just what is wrong.
+        ports: what names another port, for who finds one taken.
 
     Raises:
         Complaint: a port is taken, a file cannot be read or makes no sense.
@@ -42,7 +45,7 @@ def run_until_stopped(start: Callable[[], Coroutine[Any, Any, None]], *, verbose
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_cancelled_by_signals(start()))
     except OSError as error:
-        raise _complaint(error) from error
+        raise _complaint(error, ports) from error
     except known_failures() as error:
         raise Complaint(str(error)) from error
 
@@ -68,10 +71,11 @@ async def _cancelled_by_signals(main: Coroutine[Any, Any, None]) -> None:
         task.result()
 
 
-def _complaint(error: OSError) -> Complaint:
+def _complaint(error: OSError, ports: str) -> Complaint:
     if error.errno == errno.EADDRINUSE:
         port = error.filename or "the port"
-        return Complaint(f"{port} is taken: stop what runs there, or give another (0: a free one)")
+        other = f"give another with {ports}" if ports else "give another"
+        return Complaint(f"{port} is taken: stop what runs there, or {other} (0: a free one)")
     place = f"{error.filename}: " if error.filename else ""
     return Complaint(f"{place}{error.strerror or error}")
 

@@ -9,7 +9,7 @@ from collections.abc import Coroutine
 from ipaddress import ip_address
 from pathlib import Path
 from shlex import quote
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -19,11 +19,15 @@ from gateway.cli.process import run_until_stopped
 from gateway.options import (
     API_PORT,
     BRIDGE_PORT,
+    CONSOLE_PORT,
     DemoOptions,
     EmulatorOptions,
     Ready,
     ServeOptions,
 )
+
+if TYPE_CHECKING:
+    from ea_bridge.protocol.messages import Pending
 
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON when ready.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens to stderr.")]
@@ -31,11 +35,15 @@ Platform = Annotated[Literal["mt5", "mt4"], typer.Option(help="What the terminal
 Seed = Annotated[int, typer.Option(help="Of everything random in the emulator.")]
 Speed = Annotated[str, typer.Option(help="Of the market: 1 is real time; or max.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Of /rpc and /ws; 0: a free one.")]
+ConsolePort = Annotated[
+    int, typer.Option(min=0, max=65535, help="Of the console's pages; 0: a free one.")
+]
 BridgePort = Annotated[int, typer.Option(min=0, max=65535, help="For the EA; 0: a free one.")]
 Home = Annotated[
     Path | None,
     typer.Option(
-        help="Directory for everything that is kept; by default in MT_GATEWAY_HOME, if set."
+        help="Folder for everything that is kept; if absent MT_GATEWAY_HOME, or the system's "
+        "folder for programs' data."
     ),
 ]
 
@@ -46,22 +54,24 @@ def demo(
     home: Home = None,
     port: Port = API_PORT,
     bridge_port: BridgePort = BRIDGE_PORT,
+    console_port: ConsolePort = CONSOLE_PORT,
     speed: Speed = "1",
     platform: Platform = "mt5",
     seed: Seed = 0,
     verbose: Verbose = False,
 ) -> None:
-    """Run a gateway and an emulated terminal, to try everything without MetaTrader."""
+    """Run console, gateway and an emulated terminal, to try everything without MetaTrader."""
     factor = parse_speed(speed)
 
     async def main() -> None:
-        from gateway.app import run_demo
+        from gateway.app.demo import run_demo
 
         with demo_home(home) as place, run_file(place) as file:
             options = DemoOptions(
                 home=place,
                 port=port,
                 bridge_port=bridge_port,
+                console_port=console_port,
                 speed=factor,
                 platform=platform,
                 seed=seed,
@@ -73,7 +83,7 @@ def demo(
 
             await run_demo(options, announce)
 
-    run_until_stopped(main, verbose=verbose)
+    run_until_stopped(main, verbose=verbose, ports="--port, --bridge-port or --console-port")
 
 
 def serve(
@@ -99,7 +109,7 @@ def serve(
 
             return run_serve(options, announce)
 
-        run_until_stopped(start, verbose=verbose)
+        run_until_stopped(start, verbose=verbose, ports="[api] port or [bridge] port in --config")
 
 
 def emulator(
@@ -150,7 +160,9 @@ def emulator(
         from gateway.app import run_emulator
 
         await run_emulator(
-            options, lambda ready: say_ready(ready, _emulator_text(ready), as_json=as_json)
+            options,
+            lambda ready: say_ready(ready, _emulator_text(ready), as_json=as_json),
+            _say_pending,
         )
 
     run_until_stopped(main, verbose=verbose)
@@ -210,13 +222,15 @@ def _demo_text(ready: Ready) -> str:
     where = "" if ready.home == str(default_demo_home()) else f" --home {quote(str(ready.home))}"
     body = '{"jsonrpc":"2.0","id":1,"method":"get_account_info"}'
     return f"""\
-mt-gateway demo: a gateway and an emulated terminal. Nothing here trades real money.
+mt-gateway demo: console, gateway and an emulated terminal. Nothing here trades real money.
 
   calls     POST {ready.rpc}
   events    {ready.ws}
   schema    {base}/openrpc.json
   terminal  {ready.terminal}, linked on {ready.bridge}
   token     {ready.auth_token}
+  console   {ready.console}
+            {ready.console_email}, password {ready.console_password}
   home      {ready.home}
 
 Paste this into another terminal:
@@ -237,15 +251,34 @@ Ctrl+C stops it."""
 
 
 def _serve_text(ready: Ready) -> str:
-    return f"""\
-mt-gateway serves:
+    lines = [
+        "mt-gateway serves:",
+        "",
+        f"  calls     POST {ready.rpc}",
+        f"  events    {ready.ws}",
+        f"  EA        {ready.bridge}",
+        f"  home      {ready.home}",
+    ]
+    if ready.console is not None:
+        lines += [
+            f"  console   {ready.console}",
+            f"  machine   {ready.device}",
+            "            The console and its mails show the same words, or it is another machine.",
+        ]
+    return "\n".join([*lines, "", "Ctrl+C stops it."])
 
-  calls     POST {ready.rpc}
-  events    {ready.ws}
-  EA        {ready.bridge}
-  home      {ready.home}
 
-Ctrl+C stops it."""
+def _say_pending(pending: Pending) -> None:
+    """Tell the person who started the terminal what a person at MetaTrader sees on the chart."""
+    wrong = {
+        "": "",
+        "wrong_code": f"That was not the code; {pending.tries_left} tries are left. ",
+        "busy": "The console is busy; try the code again. ",
+    }.get(pending.error, "")
+    sys.stderr.write(
+        f"{wrong}This machine waits for approval: a mail is on its way to the token's owner.\n"
+        f"Its code is {pending.user_code}; type it on {pending.url}\n"
+    )
 
 
 def _emulator_text(ready: Ready) -> str:

@@ -37,10 +37,11 @@ def status(
         server, ea = talk(ask())
     except GatewayError as error:
         raise Complaint(error.message) from error
-    facts = _facts(target.url, server, ea)
+    facts, console = _facts(target.url, server, ea), server["console"]
     text = json.dumps({"server": server, "ea": ea}, indent=2) if as_json else _table(facts)
     sys.stdout.write(text + "\n")
-    if ea["state"] != "ready" or not ea["broker_connected"]:
+    is_held_back = console is not None and (console["problem"] or console["tier"] != "full")
+    if ea["state"] != "ready" or not ea["broker_connected"] or is_held_back:
         raise typer.Exit(1)
 
 
@@ -55,6 +56,20 @@ def _facts(url: str, server: ServerInfo, ea: EaStatus) -> dict[str, Any]:
         "autotrading": _word(ea["autotrading"], "on", "off: press AutoTrading in the terminal"),
         "round trip": "-" if ea["rtt_ms"] is None else f"{ea['rtt_ms']:.1f} ms",
         "subscribed": ea["subscriptions"],
+        **_console(server),
+    }
+
+
+def _console(server: ServerInfo) -> dict[str, str]:
+    from gateway.cli import standing
+
+    console, now_ms = server["console"], server["time"]
+    if console is None:
+        return {}
+    return {
+        "console": standing.link(console, now_ms),
+        "allowed": standing.allowance(console, now_ms),
+        "machine": f"{console['device_words']} (the console shows the same words)",
     }
 
 

@@ -47,7 +47,10 @@ class Target:
 
         """
         if self.auth_token is None:
-            raise Complaint(f"no token: set {TOKEN}, or give --auth-token")
+            raise Complaint(
+                f"no token: set {TOKEN}, or give --auth-token (mt-gateway token create --name "
+                "NAME makes one, or the console if there is one)"
+            )
         return self.auth_token
 
 

@@ -113,12 +113,17 @@ def _issuer(home: Path | None, config_file: Path | None) -> Iterator[Issuer]:
     """Open the issuer of a home; what is wrong with it becomes a complaint."""
     from gateway.auth.home import Home
     from gateway.config import Config, load
-    from gateway.credentials.key_store import key_store
 
     place = home or default_home()
     try:
         settings = Config() if config_file is None else load(config_file)
-        with Home(place, key_store(settings.secrets, place)) as opened:
+        with Home(place, settings.secrets) as opened:
+            if settings.console.url or opened.believes_console:
+                where = f": {settings.console.url}" if settings.console.url else ""
+                raise Complaint(
+                    f"this gateway takes its tokens from its console{where}; they are made and "
+                    "revoked on its pages"
+                )
             yield opened.issuer
     except OSError as error:
         raise Complaint(f"{error.filename or place}: {error.strerror}") from error

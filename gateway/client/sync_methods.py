@@ -36,3 +36,4 @@ class SyncMethods(Synced):
     get_subscriptions = synced(Methods.get_subscriptions)
     ping = synced(Methods.ping)
     get_server_info = synced(Methods.get_server_info)
+    get_ws_ticket = synced(Methods.get_ws_ticket)

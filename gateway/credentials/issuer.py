@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-import secrets
 import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
@@ -27,8 +26,9 @@ from gateway.store import Store
 from .envelope import EnvelopeError
 from .keyset import DAY_S
 from .record import AUDIENCE, MAX_SECONDS, NAME, Platform, Record, open_record
+from .schema import SERVER_KEYS
 from .scope import Scope
-from .secrets import SALT_BYTES, KeyStore, KnownKey, Place, SecretBox, known_box
+from .secrets import Place, SecretBox
 from .signing import SigningKeys
 
 logger = logging.getLogger(__name__)
@@ -62,8 +62,8 @@ class PublishedRecord:
 
     tid: str
     envelope: str
-    server_key: str = field(repr=False)
-    """Sealed; see :func:`server_key_place`."""
+    server_key: str | None = field(repr=False)
+    """Sealed, see :func:`server_key_place`; ``None`` where a console has not given it."""
 
 
 def published(store: Store) -> Published:
@@ -78,44 +78,17 @@ def published(store: Store) -> Published:
 
 def server_key_place(tid: str) -> Place:
     """Where a token's server key lies sealed."""
-    return Place("records", tid, "server_key")
+    return SERVER_KEYS.place(tid)
 
 
-def open_secrets(store: Store, keys: KeyStore) -> SecretBox:
-    """Open the box in which this store's secrets lie sealed, or make it for a new store.
+def recorded(store: Store, box: SecretBox) -> tuple[Record, ...]:
+    """Return what :meth:`Issuer.list` does, without an issuer: nothing is made or renewed.
 
     Raises:
-        SecretsError: the key cannot be had, or does not fit the store.
+        SecretsError: a private key does not open with this box.
 
     """
-    known = _known_key(store)
-    if known is not None:
-        return known_box(keys, known)
-    salt = secrets.token_bytes(SALT_BYTES)
-    # a person may be asked: nobody else has to wait for the database meanwhile
-    first = _first_key(store, keys, salt, keys.find(salt, new=True))
-    return known_box(keys, first) if isinstance(first, KnownKey) else first
-
-
-def _known_key(store: Store) -> KnownKey | None:
-    row = store.one("SELECT check_value, store, salt FROM secret_keys")
-    return None if row is None else KnownKey(row["check_value"], row["store"], row["salt"])
-
-
-def _first_key(
-    store: Store, keys: KeyStore, salt: bytes, found: bytes | None
-) -> SecretBox | KnownKey:
-    """Note the first key of a new store; another process may have been first after all."""
-    with store.transaction() as db:
-        known = _known_key(store)
-        if known is not None:
-            return known
-        box = SecretBox(keys.make(salt) if found is None else found)
-        row = (box.kid, box.check_value(), keys.name, salt)
-        db.execute(
-            "INSERT INTO secret_keys (kid, check_value, store, salt) VALUES (?, ?, ?, ?)", row
-        )
-    return box
+    return _all_records(store, SigningKeys(store, box, ISSUER))
 
 
 def parse_duration(text: str) -> int:
@@ -199,10 +172,7 @@ class Issuer:
         One that was altered opens nothing, and is left out with an error in the log: it must not
         keep anybody from revoking the others.
         """
-        keys = self._keys.public_keys()
-        rows = self._store.all("SELECT tid, envelope FROM records ORDER BY rowid")
-        records = (_open(row["tid"], row["envelope"], keys) for row in rows)
-        return tuple(record for record in records if record is not None)
+        return _all_records(self._store, self._keys)
 
     def revoke(self, which: str) -> tuple[Record, ...]:
         """End a token for good; a daemon notices within a quarter of a second.
@@ -317,6 +287,14 @@ class Issuer:
             hint = f"did you mean {near[0]}?" if near else "see: mt-gateway token list"
             raise IssuerError(f"no live token goes by {which!r}; {hint}")
         return tuple(found)
+
+
+def _all_records(store: Store, signing: SigningKeys) -> tuple[Record, ...]:
+    """Return all records that were signed with these keys, in the order of their making."""
+    keys = signing.public_keys()
+    rows = store.all("SELECT tid, envelope FROM records ORDER BY rowid")
+    records = (_open(row["tid"], row["envelope"], keys) for row in rows)
+    return tuple(record for record in records if record is not None)
 
 
 def _open(tid: str, envelope: str, keys: dict[str, Ed25519PublicKey]) -> Record | None:

@@ -13,6 +13,7 @@ from .envelope import EnvelopeError, Kind, decode64, encode64, open_envelope, se
 from .record import First, Seconds, Signed
 
 ROOT_KID = "root"
+ROOT_PREFIX = "mgr1_"
 DAY_S = 86_400
 KEY_DAYS = 90
 """Life of an operational key."""
@@ -81,6 +82,23 @@ def public_key(text: str) -> Ed25519PublicKey:
 def public_text(key: Ed25519PublicKey) -> str:
     """Write a public key as base64url."""
     return encode64(key.public_bytes_raw())
+
+
+def root_text(key: Ed25519PublicKey) -> str:
+    """Write a root key as people pin it, in ``[console] root``."""
+    return ROOT_PREFIX + public_text(key)
+
+
+def parse_root(text: str) -> Ed25519PublicKey:
+    """Read a root key that somebody pinned.
+
+    Raises:
+        EnvelopeError: it is none.
+
+    """
+    if not text.startswith(ROOT_PREFIX):
+        raise EnvelopeError(f"a root key starts with {ROOT_PREFIX}")
+    return public_key(text.removeprefix(ROOT_PREFIX))
 
 
 def sign_keyset(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from .envelope import EnvelopeError, open_envelope
+from .envelope import EnvelopeError, Kind, open_envelope
 from .scope import Scope
 
 AUDIENCE: Final = "mtgw-daemon"
@@ -33,6 +33,9 @@ class Signed(BaseModel):
     """Base of what envelopes carry: strict; a member that we don't know yet is ignored."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+SignedT = TypeVar("SignedT", bound=Signed)
 
 
 class TradeLimits(Signed):
@@ -115,15 +118,26 @@ class Record(Signed):
         return self.state(now_s) in ("active", "superseded")
 
 
-def open_record(envelope: str, keys: Mapping[str, Ed25519PublicKey]) -> Record:
-    """Verify a ``rec`` envelope.
+def open_signed(
+    model: type[SignedT],
+    kind: Kind,
+    envelope: str,
+    keys: Mapping[str, Ed25519PublicKey],
+) -> SignedT:
+    """Verify an envelope, and read its payload.
 
     Raises:
-        EnvelopeError: it is not one from these keys, or lacks a member.
+        EnvelopeError: it is not one of that kind from these keys, or lacks a member.
 
     """
-    payload = open_envelope(envelope, "rec", keys)
+    payload = open_envelope(envelope, kind, keys)
     try:
-        return Record.model_validate(payload)
+        return model.model_validate(payload)
     except ValidationError:
-        raise EnvelopeError("a record lacks a member or has one of a wrong type") from None
+        what = model.__name__.lower()
+        raise EnvelopeError(f"the {what} lacks a member or has one of a wrong type") from None
+
+
+def open_record(envelope: str, keys: Mapping[str, Ed25519PublicKey]) -> Record:
+    """Verify a ``rec`` envelope; errors as of :func:`open_signed`."""
+    return open_signed(Record, "rec", envelope, keys)

@@ -6,6 +6,8 @@ A database is opened with all tables of the gateway, never with these alone:
 
 from __future__ import annotations
 
+from .sealed import SealedColumn
+
 TABLES = """
 -- the keys that seal secrets, to recognise them; they themselves lie elsewhere
 CREATE TABLE secret_keys (
@@ -40,3 +42,17 @@ KEY_STORES = """
 ALTER TABLE secret_keys ADD COLUMN store TEXT NOT NULL DEFAULT 'file';
 ALTER TABLE secret_keys ADD COLUMN salt BLOB NOT NULL DEFAULT x'';
 """
+
+KEY_STATES = """
+-- 'current' seals everything; 'coming' and 'retired' ones seal nothing: their keys are to be
+-- deleted where they lie. When a recovery kit of the key was printed, in seconds.
+ALTER TABLE secret_keys ADD COLUMN state TEXT NOT NULL DEFAULT 'current'
+    CHECK (state IN ('coming', 'current', 'retired'));
+ALTER TABLE secret_keys ADD COLUMN kit_at INTEGER;
+CREATE UNIQUE INDEX one_current_key ON secret_keys (state) WHERE state = 'current';
+"""
+
+PRIVATE_KEYS = SealedColumn("signing_keys", "kid", "private_key")
+SERVER_KEYS = SealedColumn("records", "tid", "server_key")
+SEALED = (PRIVATE_KEYS, SERVER_KEYS)
+"""What is sealed in these tables."""

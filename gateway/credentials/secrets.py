@@ -41,6 +41,16 @@ class Place:
 
 
 @dataclass(frozen=True)
+class KnownKey:
+    """What the database keeps of the KEK with which its secrets are sealed."""
+
+    check_value: bytes
+    store: str
+    salt: bytes
+    kid: str = "k1"
+
+
+@dataclass(frozen=True)
 class SecretBox:
     """Seals and opens secrets with one KEK."""
 
@@ -78,6 +88,16 @@ class SecretBox:
                 "the key was altered or exchanged; restore both from the same backup"
             ) from None
 
+    def rewrap(self, sealed: str, place: Place, old: SecretBox) -> str:
+        """Seal anew what another box has sealed; the id of the key is authenticated everywhere,
+        so that the secret itself is encrypted again as well, under a data key of its own.
+
+        Raises:
+            SecretsError: the other box does not open it.
+
+        """
+        return self.seal(old.open(sealed, place), place)
+
     def _about(self, place: Place) -> bytes:
         parts = ("mgs1", place.table, place.row, place.field, self.kid, str(place.version))
         return b"|".join(part.encode() for part in parts)
@@ -111,16 +131,25 @@ class KeyStore(Protocol):
         """
 
     def make(self, salt: bytes) -> bytes:
-        """Make a KEK and keep it, before anything is sealed with it. Asked of new homes alone."""
+        """Make a KEK and keep it, before anything is sealed with it.
 
+        Asked for a salt that is new, where :meth:`find` found none.
 
-@dataclass(frozen=True)
-class KnownKey:
-    """What the database keeps of the KEK with which its secrets are sealed."""
+        Raises:
+            SecretsError: the store cannot be used, or makes no keys.
 
-    check_value: bytes
-    store: str
-    salt: bytes
+        """
+
+    def forget(self, known: KnownKey) -> None:
+        """Delete a KEK that seals nothing any more; nothing happens where there is none.
+
+        Args:
+            known: as noted; without check value if it may never have been made.
+
+        Raises:
+            SecretsError: the store cannot be used.
+
+        """
 
 
 def known_box(keys: KeyStore, known: KnownKey) -> SecretBox:
@@ -137,7 +166,7 @@ def known_box(keys: KeyStore, known: KnownKey) -> SecretBox:
             f"{keys.place} is missing, but the database holds secrets sealed with a key{other}; "
             f"{keys.remedy}, or start over with an empty home folder and new tokens"
         )
-    box = SecretBox(key)
+    box = SecretBox(key, known.kid)
     if not hmac.compare_digest(box.check_value(), known.check_value):
         raise SecretsError(
             f"{keys.place} is not the key with which the database's secrets were sealed{other}; "

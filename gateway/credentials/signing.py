@@ -21,6 +21,7 @@ from .keyset import (
     public_text,
     sign_keyset,
 )
+from .schema import PRIVATE_KEYS
 from .secrets import Place, SecretBox, SecretsError
 
 OVERLAP_DAYS = 14
@@ -130,4 +131,4 @@ _OPERATIONAL_KEYS = "SELECT * FROM signing_keys WHERE exp IS NOT NULL"
 
 
 def _place(kid: str) -> Place:
-    return Place("signing_keys", kid, "private_key")
+    return PRIVATE_KEYS.place(kid)

@@ -214,6 +214,7 @@ async def place_order(
 @method(
     scope=Scope.TRADE,
     mutates=True,
+    reduces=True,
     raises=(
         *EVERY_TRADE,
         OrderNotFound,
@@ -256,7 +257,8 @@ async def modify_order(
     """Change a pending order, or the stop loss and take profit of a position.
 
     What is absent stays as it is. If everything is as asked for already, `changed` is false.
-    A position has `sl` and `tp` alone.
+    A position has `sl` and `tp` alone. While the console is silent, a position's stop loss can
+    still be added or moved closer to the market, with its take profit as it is.
     """
     change = Change(
         price=price or None,
@@ -277,7 +279,9 @@ async def modify_order(
     return await changing.modify(call.terminal, ticket, change, how, target)
 
 
-@method(scope=Scope.TRADE, mutates=True, raises=(*EVERY_TRADE, OrderNotFound, Frozen))
+@method(
+    scope=Scope.TRADE, mutates=True, reduces=True, raises=(*EVERY_TRADE, OrderNotFound, Frozen)
+)
 async def cancel_order(
     call: Call,
     *,

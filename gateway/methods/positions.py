@@ -55,6 +55,7 @@ async def get_positions(
 @method(
     scope=Scope.TRADE,
     mutates=True,
+    reduces=True,
     raises=(*EVERY_TRADE, PositionNotFound, InvalidVolume, PriceChanged, UnsupportedFilling),
 )
 async def close_position(

@@ -8,7 +8,11 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway import API_VERSION, shapes, translation
+from gateway.auth import tickets
 from gateway.catalogue import Call, method
+from gateway.credentials.device import device_words
+from gateway.credentials.tier import Tier
+from gateway.daemon import ConsoleView
 from gateway.errors import InvalidParams
 
 logger = logging.getLogger(__name__)
@@ -16,6 +20,12 @@ SERVER_NAME = "mt-gateway"
 UNSUPPORTED_VERSION = 4503
 """The close code of a connection whose client speaks no version of ours."""
 DEFAULT_HEARTBEAT_MS = 15_000
+TIERS: dict[Tier, Literal["full", "reduce", "read", "none"]] = {
+    Tier.FULL: "full",
+    Tier.REDUCE: "reduce",
+    Tier.READ: "read",
+    Tier.NONE: "none",
+}
 
 
 class ClientName(BaseModel):
@@ -154,9 +164,10 @@ def _note(call: Call, client: ClientName | None, session_id: str | None) -> None
 
 @method(scope=None, of_terminal=False)
 async def get_server_info(call: Call) -> shapes.ServerInfo:
-    """Return what the gateway is, its limits, and how it tells the broker's time.
+    """Return what the gateway is, its limits, how it tells the broker's time, and its console.
 
-    The gateway answers by itself, so this works while the terminal is offline.
+    The gateway answers by itself, so this works while the terminal is offline. `console` tells
+    what the token may do while the console is silent, and until when.
     """
     daemon, terminal = call.daemon, call.terminal
     told, now = terminal.hello, call.daemon.now_ms()
@@ -182,6 +193,42 @@ async def get_server_info(call: Call) -> shapes.ServerInfo:
                 "clock": translation.broker_offset(terminal.clock),
             }
         ],
+        "console": _console(daemon.console(call.caller.tid)),
+    }
+
+
+def _console(view: ConsoleView | None) -> shapes.ConsoleInfo | None:
+    if view is None:
+        return None
+    return {
+        "url": view.url,
+        "connected": view.connected,
+        "last_sync": view.last_sync_ms,
+        "problem": view.problem or None,
+        "clock_suspect": view.clock_suspect,
+        "tier": TIERS[view.tier],
+        "tier_reason": view.reason or None,
+        "tier_ends": view.tier_ends_ms,
+        "lease_ends": view.lease_ends_ms,
+        "device": view.device,
+        "device_words": device_words(view.device),
+    }
+
+
+@method(scope=None, transports=("http",), of_terminal=False)
+async def get_ws_ticket(call: Call) -> shapes.WsTicket:
+    """Return a ticket that opens `/ws` once: for web pages, which can send no header there.
+
+    It is good for 5 seconds, for the origin that asked and for the rights that the token has now:
+    ask for one right before each connection. A page must be of an origin in `api.allowed_origins`.
+    On the handshake a wrong ticket is answered with 401 and -32001: `malformed`, `unknown` (also
+    when it was used, or asked for by another origin) or `expired`.
+    """
+    ticket = call.tickets.issue(call.caller, call.origin)
+    return {
+        "ticket": ticket,
+        "expires_ms": round(tickets.LIFETIME_S * 1000),
+        "subprotocol": tickets.SUBPROTOCOL + ticket,
     }
 
 

@@ -42,6 +42,7 @@ from .market import (
 from .receipt import CheckResult, Filling, Margin, OrderOutcome, OrderReceipt, Profit, Timing
 from .service import (
     ClientLimits,
+    ConsoleInfo,
     HelloResult,
     Pong,
     ServerIdentity,
@@ -49,6 +50,7 @@ from .service import (
     TerminalPing,
     TerminalServerInfo,
     TerminalState,
+    WsTicket,
 )
 from .subscriptions import (
     NotSubscribed,
@@ -72,6 +74,7 @@ __all__ = [
     "BrokerOffset",
     "CheckResult",
     "ClientLimits",
+    "ConsoleInfo",
     "Deal",
     "DealEvent",
     "EaStatus",
@@ -114,4 +117,5 @@ __all__ = [
     "Tick",
     "Timing",
     "UnsubscribeResult",
+    "WsTicket",
 ]

@@ -98,6 +98,18 @@ class Pong(TypedDict):
 
 
 @shape
+class WsTicket(TypedDict):
+    """What opens one WebSocket connection, once."""
+
+    ticket: str
+    """Random; whoever has it may connect in your name. Never put it into a URL."""
+    expires_ms: int
+    """How long it may be used, from now."""
+    subprotocol: str
+    """Offer it beside ``mtg.v1``: ``new WebSocket(url, ["mtg.v1", subprotocol])``."""
+
+
+@shape
 class TerminalServerInfo(TypedDict):
     """A terminal in ``get_server_info``."""
 
@@ -107,6 +119,34 @@ class TerminalServerInfo(TypedDict):
     server: str | None
     state: LinkState
     clock: BrokerOffset
+
+
+@shape
+class ConsoleInfo(TypedDict):
+    """The console that the gateway takes its tokens from, and what that means for yours."""
+
+    url: str
+    connected: bool
+    """It can tell the gateway at once what has changed; else the gateway asks twice a minute."""
+    last_sync: int | None
+    """When the gateway last had its word, UTC milliseconds; null: not since the start."""
+    problem: str | None
+    """What is wrong with the link, and what to do; null if nothing is."""
+    clock_suspect: bool
+    """The clock of the gateway's machine went back, and the console was not reached since."""
+    tier: Literal["full", "reduce", "read", "none"]
+    """What your token may do now: all that its scopes allow; only close positions, cancel orders
+    and tighten stops; only read; nothing."""
+    tier_reason: str | None
+    """Why it is not ``full``, in the words of ``data.reason``; null if it is."""
+    tier_ends: int | None
+    """When it becomes less if the console stays silent, UTC milliseconds."""
+    lease_ends: int | None
+    """How long the console vouches for your token, UTC milliseconds; it is renewed long before."""
+    device: str
+    """Id of the gateway's machine, as the console knows it."""
+    device_words: str
+    """Four words for it, by which people compare."""
 
 
 @shape
@@ -130,3 +170,5 @@ class ServerInfo(TypedDict):
     limits: ClientLimits
     terminals: list[TerminalServerInfo]
     """Those that the token opens."""
+    console: ConsoleInfo | None
+    """Null for a gateway that makes its own tokens."""

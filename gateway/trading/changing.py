@@ -7,8 +7,17 @@ from decimal import Decimal
 from typing import Literal
 
 from ea_bridge import commands
-from ea_bridge.model import Order, OrderState, OrderTime, Position, TradeAction, TradeRequest
+from ea_bridge.model import (
+    Order,
+    OrderState,
+    OrderTime,
+    Position,
+    PositionType,
+    TradeAction,
+    TradeRequest,
+)
 from gateway import shapes
+from gateway.credentials.tier import Tier
 from gateway.errors import InvalidParams, OrderNotFound
 
 from .grid import Grid, Name
@@ -159,7 +168,23 @@ async def _stops_change(
         type=position.type,
         comment=position.comment,
     )
-    return Trade(request=request, handling=handling, position=position.ticket, moved=grid.moved)
+    return Trade(
+        request=request,
+        handling=handling,
+        position=position.ticket,
+        moved=grid.moved,
+        tier=Tier.REDUCE if _tightens(position, request) else Tier.FULL,
+    )
+
+
+def _tightens(position: Position, request: TradeRequest) -> bool:
+    """Whether a change only adds a stop loss, or moves it closer to the market."""
+    if request.tp != position.tp or request.sl <= 0:
+        return False
+    if position.sl <= 0:
+        return True
+    is_buy = position.type == PositionType.BUY
+    return request.sl > position.sl if is_buy else request.sl < position.sl
 
 
 def _lifetime(order: Order, change: Change) -> int:
@@ -212,4 +237,5 @@ async def _removal(terminal: GuardedTerminal, ticket: int, handling: Handling) -
         handling=handling,
         state=OrderState.CANCELED,
         price=order.price_open,
+        tier=Tier.REDUCE,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from ea_bridge import commands
@@ -16,6 +16,7 @@ from ea_bridge.model import (
     TradeRequest,
 )
 from gateway import shapes
+from gateway.credentials.tier import Tier
 from gateway.errors import PositionNotFound
 
 from .grid import exact
@@ -52,7 +53,7 @@ async def close(terminal: GuardedTerminal, exit_: Exit, handling: Handling) -> s
         with handling.before_sending():
             wish = await _exit_wish(terminal, exit_)
             trade, fillings = await prepare(terminal, wish, handling)
-        return await carry_out(terminal, trade, fillings)
+        return await carry_out(terminal, replace(trade, tier=Tier.REDUCE), fillings)
 
 
 async def _exit_wish(terminal: GuardedTerminal, exit_: Exit) -> Wish:

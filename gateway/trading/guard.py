@@ -25,6 +25,7 @@ from ea_bridge.protocol.messages import Hello
 from ea_bridge.registry import Facts
 from ea_bridge.session import DEFAULT_TIMEOUT_S, SessionState, TerminalSession
 from gateway.clock import BrokerClock
+from gateway.credentials.tier import Tier
 from gateway.daemon import wall_ms
 from gateway.errors import (
     AutotradingDisabled,
@@ -71,8 +72,9 @@ class GuardedTerminal:
         facts: what the registry knows of the terminal; ``None`` if it was never here.
         clock: the broker's.
         turns: shared by all who change what is open there.
-        still_allowed: raise what the caller shall see if its rights have ended; called before a
-            trade is prepared and right before its bytes are written.
+        still_allowed: raise what the caller shall see if its rights have ended, or do not reach
+            as far as the tier that is asked for; called before a trade is prepared and right
+            before its bytes are written.
         now_ms: UTC milliseconds.
 
     """
@@ -85,7 +87,7 @@ class GuardedTerminal:
         facts: Callable[[], Facts | None],
         clock: BrokerClock,
         turns: Turns,
-        still_allowed: Callable[[], None],
+        still_allowed: Callable[[Tier], None],
         now_ms: Callable[[], int] = wall_ms,
     ) -> None:
         self.name = name
@@ -95,6 +97,15 @@ class GuardedTerminal:
         self._facts = facts
         self._still_allowed = still_allowed
         self.now_ms = now_ms
+
+    def require(self, tier: Tier) -> None:
+        """See that the caller may go as far as that now.
+
+        Raises:
+            AccessDenied: it may not; ``data`` says why, and since when.
+
+        """
+        self._still_allowed(tier)
 
     # --- what is known without asking it -----------------------------------------------------
 
@@ -264,9 +275,20 @@ class GuardedTerminal:
     # --- trades --------------------------------------------------------------------------------
 
     async def trade(
-        self, request: TradeRequest, *, deadline: Deadline, client_order_id: str
+        self,
+        request: TradeRequest,
+        *,
+        deadline: Deadline,
+        client_order_id: str,
+        tier: Tier = Tier.FULL,
     ) -> Sent:
         """Send one trade request, once.
+
+        Args:
+            request: what the EA is to do.
+            deadline: until when.
+            client_order_id: the caller's.
+            tier: that it takes: ``REDUCE`` if nothing can be at risk by it that was not before.
 
         Raises:
             GatewayError: with ``data.outcome``: ``not_sent`` (nothing happened), ``rejected`` (the
@@ -277,12 +299,12 @@ class GuardedTerminal:
 
         def before_write() -> None:
             nonlocal written_s
-            self._still_allowed()
+            self._still_allowed(tier)
             deadline.remaining_ms()
             written_s = time.perf_counter()
 
         try:
-            self.check_tradable()
+            self.check_tradable(tier)
             session = self._session()
             if session is None:
                 raise self.offline()
@@ -313,15 +335,15 @@ class GuardedTerminal:
             terminal_ms=round((done_s - written_s) * 1000, 3),
         )
 
-    def check_tradable(self) -> None:
+    def check_tradable(self, tier: Tier = Tier.FULL) -> None:
         """Refuse at once what the terminal has told us that it cannot carry out.
 
         Raises:
-            Unauthorized: the caller's rights have ended.
+            Unauthorized, Forbidden: the caller's rights have ended, or end before that.
             TerminalDisconnected, BrokerDisconnected, AutotradingDisabled: not sent.
 
         """
-        self._still_allowed()
+        self._still_allowed(tier)
         session = self._session()
         if session is None:
             raise self.offline()

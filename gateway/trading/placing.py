@@ -101,6 +101,7 @@ async def _send(terminal: GuardedTerminal, trade: Trade) -> shapes.OrderReceipt:
         trade.request,
         deadline=handling.deadline,
         client_order_id=handling.client_order_id,
+        tier=trade.tier,
     )
     return await receipt_for(terminal, trade, sent)
 

@@ -17,6 +17,7 @@ from ea_bridge.model import (
     TradeRetcode,
 )
 from gateway import shapes
+from gateway.credentials.tier import Tier
 from gateway.errors import GatewayError
 from gateway.translation import check_result, retcode_name, word, words
 
@@ -46,6 +47,8 @@ class Trade:
     answer tells."""
     price: float | None = None
     """What the caller asked for."""
+    tier: Tier = Tier.FULL
+    """What its caller must be allowed."""
     tried: Sequence[int] = ()
     moved: list[Name] = field(default_factory=list)
 
@@ -76,7 +79,7 @@ async def checked_only(terminal: GuardedTerminal, trade: Trade) -> shapes.OrderR
     Terminals without ``OrderCheck`` (MetaTrader 4) have no ``check``: then the gateway's own
     checks are all that was done, and ``unavailable`` says so.
     """
-    terminal.check_tradable()
+    terminal.check_tradable(trade.tier)
     check = None
     lacks = list(MT4_RECEIPT_LACKS) if terminal.is_mt4 else []
     if terminal.can("check"):

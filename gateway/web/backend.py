@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from gateway.auth.caller import Caller
+from gateway.auth.tickets import Tickets
 from gateway.catalogue import Call, Transport
 from gateway.daemon import Daemon
 from gateway.web.jsonrpc import JsonRpc
@@ -50,12 +51,19 @@ class Backend:
 
     front: JsonRpc
     gate: Gatekeeper
+    tickets: Tickets
     streams: Streams
     daemon: Daemon
     terminal_for: Callable[[Caller], GuardedTerminal]
     """The guarded terminal of a caller's token; it may be offline."""
 
-    def call(self, caller: Caller, transport: Transport, listener: Listener | None = None) -> Call:
+    def call(
+        self,
+        caller: Caller,
+        transport: Transport,
+        listener: Listener | None = None,
+        origin: str | None = None,
+    ) -> Call:
         """Return what the answers to one message are made with."""
         return Call(
             caller=caller,
@@ -64,4 +72,6 @@ class Backend:
             streams=self.streams,
             listener=listener,
             daemon=self.daemon,
+            tickets=self.tickets,
+            origin=origin,
         )

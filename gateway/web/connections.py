@@ -5,7 +5,11 @@ header; bodies and WebSocket logins have deadlines of their own in their doors, 
 keep-alive connection ends after ``KEEP_ALIVE_S``. A connection is a stranger until a request on
 it shows a valid token. When there are too many strangers the oldest makes room: whoever floods
 the port pushes out its own connections and cannot keep a caller with a token from getting in.
-Callers come in bursts as well, so a stranger has half a second to show its token first.
+Callers come in bursts as well, so a stranger has half a second to show its token first. Where
+there are too many callers, the one that has been idle for longest makes room.
+
+An answer that nobody reads does not stay for ever either: its reader has to go on reading, and
+all that are unread have a common bound. WebSockets have stricter rules, in their sender.
 """
 
 from __future__ import annotations
@@ -14,6 +18,8 @@ import asyncio
 import logging
 import secrets
 import socket
+import struct
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
@@ -35,11 +41,20 @@ FIRST_REQUEST_S = 5.0
 KEEP_ALIVE_S = 30.0
 GRACE_S = 0.5
 """So long a stranger is not pushed out by another, unless all connections are taken: a program
-that makes a hundred calls at once has opened as many connections before one is read."""
+that makes a hundred calls at once has opened as many connections before one is read. A caller
+makes room for others only when it has been idle for so long: sooner, its next call may be on its
+way, and who is cut then cannot tell whether it was made."""
 LINGER_S = 1.0
 """A refused body is read on for so long, that its sender gets to see the refusal."""
 SEND_BUFFER_BYTES = 65_536
 """Of the socket. The default lets 4 MB of old prices wait in the kernel for a stalled reader."""
+AT_ONCE = struct.pack("HH" if sys.platform == "win32" else "ii", 1, 0)
+"""The option SO_LINGER: closing the socket throws away what is unsent, and resets."""
+UNREAD_S = 60.0
+"""Who takes nothing of an answer for so long is stuck. Windows tells of an answer when all of it
+has been taken, so it is long enough for the longest answer through a slow tunnel."""
+MAX_UNREAD_BYTES = 268_435_456
+"""Of all answers that wait for their readers; the oldest goes where there is more."""
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -63,6 +78,17 @@ class Connection(web.RequestHandler):
         """Called when writing has become possible or impossible; see ``writing_paused``."""
         self.on_lost: Callable[[], None] | None = None
         """Called when the connection is gone."""
+        self.on_flood: Callable[[], None] | None = None
+        """Called instead of taking more bytes in than ``max_unclaimed``."""
+        self.unclaimed = 0
+        """Bytes that came; whoever gets messages out of them counts it down."""
+        self.max_unclaimed = 0
+        self._stuck: asyncio.TimerHandle | None = None
+
+    @property
+    def unread(self) -> int:
+        """Bytes that wait here, for the kernel holds as many as it takes for the peer."""
+        return 0 if self._wire is None else self._wire.get_write_buffer_size()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See :class:`asyncio.BaseProtocol`."""
@@ -77,6 +103,7 @@ class Connection(web.RequestHandler):
         self._connections.opened(self)
         sock = wire.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        wire.set_write_buffer_limits(high=0)  # paused while anything waits, however little
         loop = asyncio.get_running_loop()
         self._deadline = loop.call_later(FIRST_REQUEST_S, self.abort)
         super().connection_made(transport)
@@ -85,20 +112,34 @@ class Connection(web.RequestHandler):
         """See :class:`asyncio.BaseProtocol`."""
         self._connections.closed(self)
         self.request_came()
+        self._stop_watch()
         super().connection_lost(exc)
         if self.on_lost is not None:
             self.on_lost()
-        self.on_flow = self.on_lost = None
+        self.on_flow = self.on_lost = self.on_flood = None
+
+    def data_received(self, data: bytes) -> None:
+        """See :class:`asyncio.Protocol`."""
+        self.unclaimed += len(data)
+        if self.on_flood is not None and self.unclaimed > self.max_unclaimed:
+            self.on_flood()
+        else:
+            super().data_received(data)
 
     def pause_writing(self) -> None:
         """See :class:`asyncio.BaseProtocol`."""
         super().pause_writing()
         if self.on_flow is not None:
             self.on_flow()
+        else:
+            self._watch()
+            self._connections.stalled(self)
 
     def resume_writing(self) -> None:
         """See :class:`asyncio.BaseProtocol`."""
         super().resume_writing()
+        self._stop_watch()
+        self._connections.flows(self)
         if self.on_flow is not None:
             self.on_flow()
 
@@ -107,6 +148,22 @@ class Connection(web.RequestHandler):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _watch(self) -> None:
+        """See whether the peer reads."""
+        loop = asyncio.get_running_loop()
+        self._stuck = loop.call_later(UNREAD_S, self._cut_or_watch, self.unread)
+
+    def _cut_or_watch(self, unread_before: int) -> None:
+        if self.unread < unread_before:
+            self._watch()
+        else:
+            self.abort()
+
+    def _stop_watch(self) -> None:
+        if self._stuck is not None:
+            self._stuck.cancel()
+            self._stuck = None
 
     def known(self) -> None:
         """Note that the connection has shown a valid token."""
@@ -145,11 +202,16 @@ class Connections(web.Server):
     """Makes the connections and counts them."""
 
     def __init__(self, handler: Handler, limits: Limits) -> None:
-        super().__init__(handler, request_factory=self._request)
+        super().__init__(self._handle, request_factory=self._request)
+        self._handler = handler
         self._limits = limits
         self._open: set[Connection] = set()
         self._strangers: dict[Connection, float] = {}
         """Since when each is here, the oldest first."""
+        self._idle: dict[Connection, float] = {}
+        """Since when each caller's has no request to answer, the longest first."""
+        self._stalled: dict[Connection, None] = {}
+        """Those with an answer that is not read yet, the oldest first."""
 
     def __call__(self) -> web.RequestHandler:
         return Connection(self, asyncio.get_running_loop())
@@ -164,33 +226,72 @@ class Connections(web.Server):
 
     def has_room(self) -> bool:
         """Whether one more connection may be opened."""
-        return len(self._open) < self._limits.max_connections or bool(self._strangers)
+        return len(self._open) < self._limits.max_connections or self._spare() is not None
 
     def opened(self, connection: Connection) -> None:
-        """Count a connection; the oldest strangers go where there are too many."""
+        """Count a connection; others go where there are too many."""
         now_s = asyncio.get_running_loop().time()
-        while self._is_crowded(now_s):
-            oldest = next(iter(self._strangers))
-            self.closed(oldest)
-            oldest.abort()
+        while (spare := self._in_the_way(now_s)) is not None:
+            self._push_out(spare)
         self._open.add(connection)
         self._strangers[connection] = now_s
 
-    def _is_crowded(self, now_s: float) -> bool:
+    def _in_the_way(self, now_s: float) -> Connection | None:
         if len(self._open) >= self._limits.max_connections:
-            return True
+            return self._spare()
         if len(self._strangers) < self._limits.max_unauthenticated:
-            return False
-        return now_s - next(iter(self._strangers.values())) >= GRACE_S
+            return None
+        oldest, since_s = next(iter(self._strangers.items()))
+        return oldest if now_s - since_s >= GRACE_S else None
+
+    def _spare(self) -> Connection | None:
+        """Return the connection that can go, if any: a stranger before a caller."""
+        if self._strangers:
+            return next(iter(self._strangers))
+        idle_since_s = asyncio.get_running_loop().time() - GRACE_S
+        for connection, since_s in self._idle.items():
+            if since_s > idle_since_s:
+                break
+            if connection not in self._stalled:
+                return connection
+        return None
+
+    def _push_out(self, connection: Connection) -> None:
+        self.closed(connection)
+        connection.abort()
 
     def known(self, connection: Connection) -> None:
         """Count the connection as a caller's."""
         self._strangers.pop(connection, None)
 
+    def stalled(self, connection: Connection) -> None:
+        """Note that an answer waits for its reader; the oldest go where that is too much."""
+        self._stalled[connection] = None
+        unread = sum(each.unread for each in self._stalled)
+        while unread > MAX_UNREAD_BYTES and len(self._stalled) > 1:
+            oldest = next(iter(self._stalled))
+            unread -= oldest.unread
+            self._push_out(oldest)
+
+    def flows(self, connection: Connection) -> None:
+        """Note that nothing waits for its reader any more."""
+        self._stalled.pop(connection, None)
+
     def closed(self, connection: Connection) -> None:
         """Count the connection no more."""
         self._open.discard(connection)
         self._strangers.pop(connection, None)
+        self._idle.pop(connection, None)
+        self._stalled.pop(connection, None)
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        connection = connection_of(request)
+        self._idle.pop(connection, None)
+        try:
+            return await self._handler(request)
+        finally:
+            if connection in self._open and connection not in self._strangers:
+                self._idle[connection] = asyncio.get_running_loop().time()
 
     def _request(
         self,
@@ -209,6 +310,14 @@ class Connections(web.Server):
 async def _without_server(headers: CIMultiDict[str]) -> None:
     """Tell nobody which server and version this is."""
     headers.popall("Server", None)
+
+
+def cut(transport: asyncio.Transport) -> None:
+    """Cut a connection. Of a peer that does not read, the kernel forgets what it still holds."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None and transport.get_write_buffer_size():
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+    transport.abort()
 
 
 def connection_of(request: web.BaseRequest) -> Connection:

@@ -9,7 +9,7 @@ The order is fixed, and each step ends the request with a short JSON-RPC error, 
 4. no ``Origin``, or one that the configuration lists: 403; ``null`` never is
 5. without ``Origin`` nothing else that only a browser sends: 403
 6. there is such a door, and it takes this HTTP method, media type and encoding: 404, 405, 415
-7. no token in the URL: 401. URLs land in logs, histories and process lists
+7. no token or ticket in the URL: 401. URLs land in logs, histories and process lists
 8. at most one ``Authorization``, a Bearer: 401; then the gate looks at the token
 
 ``X-Forwarded-*`` is never read, and no ``Access-Control-*`` header is sent unless the origin is
@@ -38,7 +38,7 @@ _SPACE_AND_QUOTES = re.compile(r'[ \t"]')
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})
 _BROWSER_HEADERS = ("Referer", "Cookie", "Sec-Fetch-Site", "Sec-Fetch-Dest", "Sec-Fetch-User")
 """``Sec-Fetch-Mode`` alone is no sign of a browser: the ``fetch`` of Node.js sends it."""
-_TOKEN_NAMES = frozenset({"auth_token", "token", "access_token"})
+_TOKEN_NAMES = frozenset({"auth_token", "token", "access_token", "ticket"})
 
 
 class Refusal(Exception):
@@ -115,7 +115,7 @@ class Guard:
         self._check_form(request, door)
         if query and _TOKEN_NAMES & {name.lower() for name, _ in parse_qsl(query, True)}:
             log.warning("refused %s with a token in the URL: treat that token as leaked", path)
-            raise _unauthorized("A token never goes into the URL", reason="malformed")
+            raise _unauthorized("A token or ticket never goes into the URL", reason="malformed")
         return path
 
     def token(self, request: web.BaseRequest) -> str | None:

@@ -216,7 +216,8 @@ class JsonRpc:
         if entry is None:
             raise MethodNotFound(method=name[:64], **did_you_mean(name, self._methods))
         if call.transport not in entry.transports:
-            raise MethodNotSupported(f"{name} works on /ws only", transport=call.transport)
+            door = "/ws" if call.transport == "http" else "/rpc"
+            raise MethodNotSupported(f"{name} works on {door} only", transport=call.transport)
         return entry
 
     def _dump(self, item: Any, response: Response, room: int) -> tuple[bytes, Response]:

@@ -43,7 +43,7 @@ class RpcDoor:
 
         """
         raw = await self._body(request)
-        call = self._backend.call(caller, "http")
+        call = self._backend.call(caller, "http", origin=request.headers.get("Origin"))
         body, error = await self._backend.front.answer(raw, call)
         for act in call.after_answer:
             act()

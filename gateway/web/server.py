@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from gateway.auth.caller import Caller
+from gateway.auth.tickets import Tickets
 from gateway.catalogue import Method
 from gateway.daemon import Daemon
 from gateway.errors import ShuttingDown, Unauthorized
@@ -79,16 +80,18 @@ class WebServer:
         }
         self._gate = gate
         self._pace = Pace(failures_per_s)
+        self._tickets = Tickets(gate.recheck)
         self.front = JsonRpc(catalogue, daemon.limits, document=openrpc)
         backend = Backend(
             front=self.front,
             gate=gate,
+            tickets=self._tickets,
             streams=streams,
             daemon=daemon,
             terminal_for=terminal_for,
         )
         self._rpc = RpcDoor(backend)
-        self._ws = WsDoor(backend, self._admit)
+        self._ws = WsDoor(backend, self._admit, self._redeem)
         self._guard = Guard(self._doors(), port=self.port, hosts=hosts, origins=origins)
         self._limits = daemon.limits
         self._runner: web.ServerRunner | None = None
@@ -105,6 +108,10 @@ class WebServer:
     def open_websockets(self) -> int:
         """WebSocket connections among them."""
         return len(self._ws)
+
+    def websockets_of(self, tids: Collection[str]) -> int:
+        """Return how many of them tokens have open."""
+        return self._ws.count(tids)
 
     async def start(self) -> None:
         """Begin to listen."""
@@ -183,9 +190,26 @@ class WebServer:
         try:
             return self._gate.admit(token)
         except Unauthorized as error:
-            await self._pace.turn()
-            log.warning("refused a token: %s", error.data.get("reason"))
+            await self._slow_down("token", error)
             raise
+
+    async def _redeem(self, ticket: str, origin: str | None) -> Caller:
+        """Let a ticket in, once; a wrong one is answered like a wrong token.
+
+        Raises:
+            Unauthorized: it opens nothing, or nothing any more.
+            Overrun: so many fail that this one gets no answer.
+
+        """
+        try:
+            return self._tickets.take(ticket, origin)
+        except Unauthorized as error:
+            await self._slow_down("ticket", error)
+            raise
+
+    async def _slow_down(self, what: str, error: Unauthorized) -> None:
+        await self._pace.turn()
+        log.warning("refused a %s: %s", what, error.data.get("reason"))
 
     def _token_changed(self, tid: str, reason: str) -> None:
         self._ws.end_token(tid)

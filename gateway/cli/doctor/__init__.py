@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
@@ -19,9 +20,17 @@ from gateway.cli.home import Running, default_demo_home, default_home, running
 from gateway.cli.target import AuthToken, Home, Url
 
 if TYPE_CHECKING:
+    from gateway.cli.doctor.believed import Believed
+    from gateway.cli.doctor.console import Asked, Case
     from gateway.cli.doctor.finding import Finding
     from gateway.cli.doctor.gateway import Heard
     from gateway.config import Config
+
+
+CONSOLE_S = 4.0
+"""For all answers of the console; it is asked while the gateway is."""
+LEAST_S = 0.5
+"""For those of a console that only the gateway could name. So all ends within ten seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +57,8 @@ def doctor(
 ) -> None:
     """Find what is wrong, and tell how to put it right. Exit code 1: there is a problem.
 
-    It looks at Python, home, ports, gateway, token, terminal and every switch of trading, and
-    repairs nothing by itself. The gateway need not run.
+    It looks at Python, home, ports, gateway, console, token, terminal and every switch of trading,
+    and repairs nothing by itself. The gateway need not run.
     """
     findings = list(_findings(_subject(url, auth_token, home), config))
     if as_json:
@@ -79,7 +88,8 @@ def _subject(url: str | None, auth_token: str | None, home: Path | None) -> Subj
 
 
 def _findings(subject: Subject, config_file: Path | None) -> Iterator[Finding]:
-    from gateway.cli.doctor import folder, gateway, machine, terminal
+    from gateway.cli.doctor import console, folder, gateway, machine, terminal
+    from gateway.cli.doctor.finding import skipped
 
     yield machine.python()
     yield machine.packages()
@@ -87,37 +97,103 @@ def _findings(subject: Subject, config_file: Path | None) -> Iterator[Finding]:
     yield machine.system_clock()
     configured, settings = folder.config(config_file)
     yield configured
-    stored = folder.examine(subject.home, _key_file(settings))
+    stored = folder.examine(
+        subject.home,
+        None if settings is None else settings.secrets,
+        will_start=subject.url is None,
+    )
     yield from stored.findings
-    heard = _heard(subject)
+    heard, asked = asyncio.run(_asked(subject, settings, stored.believed))
     yield from _ports(subject, settings, heard)
     yield heard.health
     yield gateway.version(heard)
     yield gateway.clock(heard)
-    yield gateway.token(subject.auth_token, heard, stored.records, int(time.time()))
+    case = _case(subject, config_file, settings, stored.believed, heard, asked)
+    if settings is None and case.told is None:
+        yield skipped("console", "see config")
+    else:
+        yield from console.examine(case)
+    url = (case.url or "its own") if case.url or case.pinned or case.told else None
+    yield gateway.token(subject.auth_token, heard, stored.records, int(time.time()), url)
     yield from terminal.examine(heard)
 
 
-def _key_file(settings: Config | None) -> str | None:
-    if settings is None or settings.secrets.store != "file":
-        return None
-    return settings.secrets.key_file
+async def _asked(
+    subject: Subject, settings: Config | None, believed: Believed
+) -> tuple[Heard, Asked | None]:
+    """Ask gateway and console, at the same time where it is known which console it is."""
+    from gateway.cli.doctor.console import ask
+
+    began_s, url = time.monotonic(), "" if settings is None else settings.console.url
+    async with asyncio.TaskGroup() as tasks:
+        listening = tasks.create_task(_heard(subject))
+        asking = tasks.create_task(ask(url, believed.device, CONSOLE_S)) if url else None
+    heard = listening.result()
+    if _is_of_another_home(subject, heard):
+        return heard, None
+    if asking is not None:
+        return heard, asking.result()
+    told = None if heard.server is None else heard.server["console"]
+    if told is None:
+        return heard, None
+    left_s = max(CONSOLE_S - (time.monotonic() - began_s), LEAST_S)
+    return heard, await ask(told["url"], believed.device, left_s)
 
 
-def _heard(subject: Subject) -> Heard:
-    from ea_bridge.token import MalformedToken, parse_token
+async def _heard(subject: Subject) -> Heard:
     from gateway.cli.doctor.finding import problem
     from gateway.cli.doctor.gateway import Heard, listen
 
     if subject.url is None:
         start = "start it: mt-gateway serve; or name one that runs elsewhere with --url"
         return Heard(problem("gateway", f"none runs in {subject.home}", start))
-    shown = subject.auth_token
+    is_token = _tid(subject.auth_token) is not None  # of anything else no gateway has to hear
+    return await listen(subject.url, subject.auth_token if is_token else None)
+
+
+def _case(
+    subject: Subject,
+    config_file: Path | None,
+    settings: Config | None,
+    believed: Believed,
+    heard: Heard,
+    asked: Asked | None,
+) -> Case:
+    """Return what is known of the console; of another home's gateway it tells alone."""
+    from gateway.cli.doctor.console import Case
+
+    told = None if heard.server is None else heard.server["console"]
+    reason = None if heard.refusal is None else str(heard.refusal.data.get("reason"))
+    tid, url = _tid(subject.auth_token), "" if told is None else told["url"]
+    if _is_of_another_home(subject, heard):
+        return Case(url=url, told=told, reason=reason, tid=tid)
+    section = None if settings is None else settings.console
+    options = [] if config_file is None else ["--config", str(config_file)]
+    if subject.home != default_home():
+        options += ["--home", str(subject.home)]
+    return Case(
+        url=url or ("" if section is None else section.url),
+        pinned=("" if section is None else section.root) or believed.root,
+        believed=believed,
+        asked=asked,
+        told=told,
+        reason=reason,
+        tid=tid,
+        places="".join(f" {quote(option)}" for option in options),
+    )
+
+
+def _is_of_another_home(subject: Subject, heard: Heard) -> bool:
+    return subject.runs is None and heard.health.verdict == "ok"
+
+
+def _tid(token: str | None) -> str | None:
+    from ea_bridge.token import MalformedToken, parse_token
+
     try:
-        parse_token(shown or "")
+        return parse_token(token or "")
     except MalformedToken:
-        shown = None  # no gateway needs to see it
-    return asyncio.run(listen(subject.url, shown))
+        return None
 
 
 def _ports(subject: Subject, settings: Config | None, heard: Heard) -> Iterator[Finding]:
@@ -128,7 +204,7 @@ def _ports(subject: Subject, settings: Config | None, heard: Heard) -> Iterator[
     names = ("api_port", "bridge_port")
     if subject.runs is not None:
         numbers = (urlsplit(f"//{place}").port or 0 for place in _places(subject.runs))
-    elif heard.health.verdict == "ok":
+    elif _is_of_another_home(subject, heard):
         yield from all_skipped(names, "the gateway that was named is another home's")
         return
     elif settings is None:

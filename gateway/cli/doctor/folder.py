@@ -6,16 +6,21 @@ import os
 import shutil
 import sqlite3
 import stat
-from collections.abc import Sequence
+import time
+from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from gateway.auth.home import MIGRATIONS, Home
+from gateway.auth.home import MIGRATIONS
 from gateway.cli.complaint import known_failures
+from gateway.cli.doctor import key
+from gateway.cli.doctor.believed import Believed, believed
 from gateway.cli.doctor.finding import Finding, all_skipped, ok, problem, skipped, split, warning
-from gateway.config import Config, ConfigError, load
+from gateway.config import Config, ConfigError, Secrets, load
+from gateway.credentials.issuer import recorded
 from gateway.credentials.record import Record
+from gateway.credentials.secret_keys import current_key
 from gateway.credentials.secrets import SecretsError
 from gateway.store import DATABASE, Store
 
@@ -30,6 +35,8 @@ class Folder:
     findings: tuple[Finding, ...]
     records: tuple[Record, ...] | None = None
     """Of its tokens; ``None`` if they could not be read."""
+    believed: Believed = field(default_factory=Believed)
+    """What it has from its console."""
 
 
 def config(file: Path | None) -> tuple[Finding, Config | None]:
@@ -44,25 +51,33 @@ def config(file: Path | None) -> tuple[Finding, Config | None]:
         return problem("config", first + more, "correct the file, as config.example.toml"), None
 
 
-def examine(home: Path, key_file: str | None) -> Folder:
+def examine(home: Path, settings: Secrets | None, *, will_start: bool = True) -> Folder:
     """Look at a home folder.
 
     Args:
         home: need not be there.
-        key_file: where the configuration has it; ``None`` if the key lies in no file, or the
-            configuration cannot be read.
+        settings: where its key lies; ``None`` if the configuration cannot be read.
+        will_start: a gateway is to be started there, and will want a key.
 
     """
+
+    def no_key() -> Finding:
+        if settings is None or not will_start:
+            return skipped("key", "see config" if settings is None else "see home")
+        return key.foresee(settings, home)
+
     try:
         place = home_folder(home)
-        if place.verdict == "problem" or not home.is_dir():
+        if place.verdict == "problem":
             return Folder((place, *all_skipped(("disk", *_STORED), "see home")))
+        if not home.is_dir():
+            return Folder((place, *all_skipped(("disk", "database"), "see home"), no_key()))
         space = disk(home)
-        stored, records = database(home, key_file)
+        stored = database(home, settings, no_key)
     except OSError as error:
         place = problem("home", f"{error.filename}: {error.strerror}", "see that it is yours")
         return Folder((place, *all_skipped(("disk", *_STORED), "see home")))
-    return Folder((place, space, *stored), records)
+    return replace(stored, findings=(place, space, *stored.findings))
 
 
 def home_folder(home: Path) -> Finding:
@@ -96,36 +111,43 @@ def disk(home: Path, min_free_bytes: int = MIN_FREE_BYTES) -> Finding:
     return ok("disk", found)
 
 
-def database(
-    home: Path, key_file: str | None
-) -> tuple[Sequence[Finding], tuple[Record, ...] | None]:
-    """The database and the key to its secrets, opened as the daemon opens them.
+def database(home: Path, settings: Secrets | None, no_key: Callable[[], Finding]) -> Folder:
+    """The database and the key to its secrets.
 
     Opening makes what is missing and brings an old database up to date, so it is not done then.
-
-    Returns:
-        The findings, and the records of the tokens.
-
     """
     file = home / DATABASE
     if not file.exists() or not file.stat().st_size:
-        return all_skipped(_STORED, "none yet; serve or demo will make it"), None
+        none = skipped("database", "none yet; serve or demo will make it")
+        return Folder((none, no_key()))
     schema, sound = _schema(file), ok("database", f"{file} is sound")
     if schema is not None and schema < len(MIGRATIONS):
         older = f"made by an older version (schema {schema} of {len(MIGRATIONS)})"
         restart = "restart the gateway: it brings the database up to date"
-        return (warning("database", older, restart), skipped("key", "see database")), None
+        return Folder((warning("database", older, restart), skipped("key", "see database")))
     try:
-        if key_file is None:
-            Store(home, MIGRATIONS).close()
-            return (sound, skipped("key", "config names no key file")), None
-        with Home(home, key_file) as opened:
-            records = opened.issuer.list()
-    except SecretsError as error:
-        return (sound, problem("key", *split(str(error)))), None
+        with closing(Store(home, MIGRATIONS)) as store:
+            opened = _key(store, settings, home, no_key)
     except known_failures() as error:
-        return (problem("database", *split(str(error))), skipped("key", "see database")), None
-    return (sound, ok("key", f"{home / key_file} fits the database")), records
+        broken = problem("database", *split(str(error)))
+        return Folder((broken, skipped("key", "see database")))
+    return replace(opened, findings=(sound, *opened.findings))
+
+
+def _key(
+    store: Store, settings: Secrets | None, home: Path, no_key: Callable[[], Finding]
+) -> Folder:
+    known, now_s = current_key(store), int(time.time())
+    if settings is None or known is None:
+        return Folder((no_key(),), believed=believed(store, None, now_s))
+    found, box = key.examine(known, settings, home)
+    theirs = believed(store, box, now_s)
+    if box is None:
+        return Folder((found,), believed=theirs)
+    try:
+        return Folder((found,), (*recorded(store, box), *theirs.records.values()), theirs)
+    except SecretsError as error:
+        return Folder((problem("key", *split(str(error))),), believed=theirs)
 
 
 def _schema(file: Path) -> int | None:

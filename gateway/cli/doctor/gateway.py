@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import aiohttp
 import orjson
@@ -19,20 +20,33 @@ from gateway.credentials.record import Record
 from gateway.errors import GatewayError, Unauthorized
 from gateway.shapes import AccountInfo, EaStatus, ServerInfo, TerminalInfo
 
-ANSWER_S = 10.0
+ANSWER_S = 3.0
+"""For one answer of the gateway."""
+ALL_S = 4.0
+"""For all of them."""
 MAX_CLOCK_MS = 2000
 """Between the daemon's clock and ours, beyond what the question took."""
 SOON_S = 7 * 86_400
 """A token that expires within that should be replaced."""
 
-_NEW = "make one: mt-gateway token create --name NAME; put it into the EA and MT_GATEWAY_TOKEN"
+_COPY = "copy it again, all 54 characters from mgt_ on"
+_PUT = "put it into the EA and MT_GATEWAY_TOKEN"
+_NEW = f"make one: mt-gateway token create --name NAME; {_PUT}"
 _REMEDIES = {
-    "malformed": "copy it again, all 54 characters from mgt_ on",
     "unknown": "see that it is of this gateway's home: mt-gateway token list; or " + _NEW,
     "account_disabled": "ask who issued it to enable the account",
     "lease_expired": "restart the gateway, which signs its tokens anew",
 }
 """By the reason why a token is refused; of any other it has ended."""
+_OF_CONSOLE = {
+    "unknown": "start the terminal with it on this machine, and approve the machine when the "
+    "console's mail comes; see approval",
+    "account_disabled": "ask who runs the console to enable the account",
+    "lease_expired": "see console: the gateway has to reach it",
+    "device_pending": "see approval",
+    "device_revoked": "see device",
+}
+"""The same for a token of a console."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +68,30 @@ class Heard:
 
 async def listen(url: str, token: str | None) -> Heard:
     """Ask a gateway whether it lives and, with a well-formed token, how its terminal is."""
-    health, version = await _health(parse_address(url).base)
-    if health.verdict != "ok" or token is None:
-        return Heard(health, version)
-    async with GatewayClient(url, token, timeout_s=ANSWER_S) as client:
-        try:
-            return await _ask(client, health, version)
-        except Unauthorized as error:
-            return Heard(health, version, refusal=error)
-        except (GatewayError, NoAnswer) as error:
-            return Heard(health, version, silence=str(error))
+    base = parse_address(url).base
+    slow = problem("gateway", f"what answers at {base} is too slow", "restart it; see its log")
+    heard = Heard(slow)
+    try:
+        async with asyncio.timeout(ALL_S):
+            heard = Heard(*await _health(base))
+            if heard.health.verdict == "ok" and token is not None:
+                async with GatewayClient(url, token, timeout_s=ANSWER_S) as client:
+                    heard = await _ask(client, heard)
+    except TimeoutError:
+        return replace(heard, silence=f"no answer within {ALL_S:g} s")
+    return heard
 
 
-async def _ask(client: GatewayClient, health: Finding, version: str | None) -> Heard:
+async def _ask(client: GatewayClient, heard: Heard) -> Heard:
+    try:
+        return await _examined(client, heard)
+    except Unauthorized as error:
+        return replace(heard, refusal=error)
+    except (GatewayError, NoAnswer) as error:
+        return replace(heard, silence=str(error))
+
+
+async def _examined(client: GatewayClient, heard: Heard) -> Heard:
     before_ms = time.time() * 1000
     server = await client.get_server_info()
     after_ms = time.time() * 1000
@@ -79,7 +104,9 @@ async def _ask(client: GatewayClient, health: Finding, version: str | None) -> H
             account = await client.get_account_info()
         except (GatewayError, NoAnswer) as error:
             silence = str(error)
-    return Heard(health, version, None, server, late_ms, ea, terminal, account, silence)
+    return Heard(
+        heard.health, heard.version, None, server, late_ms, ea, terminal, account, silence
+    )
 
 
 async def _health(base: str) -> tuple[Finding, str | None]:
@@ -129,7 +156,11 @@ def clock(heard: Heard) -> Finding:
 
 
 def token(
-    given: str | None, heard: Heard, records: Sequence[Record] | None, now_s: int
+    given: str | None,
+    heard: Heard,
+    records: Sequence[Record] | None,
+    now_s: int,
+    console: str | None = None,
 ) -> Finding:
     """The token: what the gateway says or, where it cannot be asked, the home.
 
@@ -138,6 +169,7 @@ def token(
         heard: from the gateway.
         records: of the home; ``None`` if they are not known.
         now_s: seconds since 1970.
+        console: url of that which makes this home's tokens; ``None`` where the home does.
 
     """
     if given is None:
@@ -146,28 +178,36 @@ def token(
     try:
         tid = parse_token(given)
     except MalformedToken as error:
-        return problem("token", str(error), _REMEDIES["malformed"])
+        return problem("token", str(error), _COPY)
     record = _record_of(given, tid, records or ())
     if heard.server is None:
         reason = _reason(heard, record, records, now_s)
         if reason is None:
             return skipped("token", f"{tid} is well-formed; the gateway cannot be asked")
         if reason != "live":
-            return problem("token", f"{tid} is {_worded(reason)}", _REMEDIES.get(reason, _NEW))
+            return problem("token", f"{tid} is {_worded(reason)}", _remedy(reason, console))
     scopes = heard.server["scopes"] if heard.server else sorted(record.scopes) if record else []
-    return _life(f"{tid} may {' and '.join(scopes)}", record, now_s)
+    return _life(f"{tid} may {' and '.join(scopes)}", record, now_s, console)
 
 
-def _life(found: str, record: Record | None, now_s: int) -> Finding:
+def _remedy(reason: str, console: str | None) -> str:
+    if console is None:
+        return _REMEDIES.get(reason, _NEW)
+    return _OF_CONSOLE.get(reason, f"make one on the console's pages, {console}; {_PUT}")
+
+
+def _life(found: str, record: Record | None, now_s: int, console: str | None) -> Finding:
     if record is None or record.exp is None:
         return ok("token", found if record is None else f"{found}, never expires")
     end = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(record.exp))
     if record.exp - now_s > SOON_S:
         return ok("token", f"{found} until {end}")
-    replace = f"replace it: mt-gateway token replace {record.label}"
+    remedy = f"replace it: mt-gateway token replace {record.label}"
+    if console is not None:
+        remedy = f"replace {record.label} on the console's pages, {console}"
     if record.status == "superseded":
-        replace = "it was replaced: put the new token into the EA and MT_GATEWAY_TOKEN"
-    return warning("token", f"{found} until {end} only", replace)
+        remedy = "it was replaced: put the new token into the EA and MT_GATEWAY_TOKEN"
+    return warning("token", f"{found} until {end} only", remedy)
 
 
 def _reason(
@@ -186,6 +226,8 @@ def _worded(reason: str) -> str:
         "unknown": "not known here",
         "account_disabled": "of a disabled account",
         "lease_expired": "not vouched for any more",
+        "device_pending": "not approved for this machine yet",
+        "device_revoked": "not to be used on this machine any more",
     }.get(reason, reason)
 
 

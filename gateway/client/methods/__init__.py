@@ -40,6 +40,7 @@ READS = frozenset(
         "ping",
         "hello",
         "get_server_info",
+        "get_ws_ticket",
     }
 )
 """They change nothing, so that asking again is safe."""

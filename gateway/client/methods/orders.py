@@ -139,7 +139,8 @@ class OrdersMethods(Asking):
         """Change a pending order, or the stop loss and take profit of a position.
 
         What is absent stays as it is. If everything is as asked for already, `changed` is false. A
-        position has `sl` and `tp` alone.
+        position has `sl` and `tp` alone. While the console is silent, a position's stop loss can
+        still be added or moved closer to the market, with its take profit as it is.
         """
         result: shapes.OrderReceipt = await self._ask(
             "modify_order",

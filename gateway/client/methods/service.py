@@ -19,9 +19,22 @@ class ServiceMethods(Asking):
         return result
 
     async def get_server_info(self) -> shapes.ServerInfo:
-        """Return what the gateway is, its limits, and how it tells the broker's time.
+        """Return what the gateway is, its limits, how it tells the broker's time, and its console.
 
-        The gateway answers by itself, so this works while the terminal is offline.
+        The gateway answers by itself, so this works while the terminal is offline. `console` tells
+        what the token may do while the console is silent, and until when.
         """
         result: shapes.ServerInfo = await self._ask("get_server_info")
+        return result
+
+    async def get_ws_ticket(self) -> shapes.WsTicket:
+        """Return a ticket that opens `/ws` once: for web pages, which can send no header there.
+
+        It is good for 5 seconds, for the origin that asked and for the rights that the token has
+        now: ask for one right before each connection. A page must be of an origin in
+        `api.allowed_origins`. On the handshake a wrong ticket is answered with 401 and -32001:
+        `malformed`, `unknown` (also when it was used, or asked for by another origin) or
+        `expired`.
+        """
+        result: shapes.WsTicket = await self._ask("get_ws_ticket")
         return result

@@ -10,14 +10,43 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from gateway.config import Secrets
-from gateway.credentials.secrets import KeyStore
+from gateway.config import Secrets, StoreName
+from gateway.credentials.secrets import KeyStore, SecretsError
 
 
-def key_store(settings: Secrets, home: Path) -> KeyStore:
-    """Return the store that the configuration names."""
+def chosen_store(settings: Secrets) -> StoreName | None:
+    """Return the store that the configuration asks for; ``None`` if it says nothing.
+
+    Who names a key file wants the key in it.
+    """
+    said = settings.model_fields_set
+    if "store" in said:
+        return settings.store
+    return "file" if "key_file" in said else None
+
+
+def key_store(settings: Secrets, home: Path, recorded: str | None = None) -> KeyStore:
+    """Return the store to use.
+
+    Args:
+        settings: what they say holds.
+        home: the folder of the database.
+        recorded: where the database's key was made; ``None`` for a new database. It holds where
+            the settings say nothing, before the default.
+
+    """
+    return store_named(chosen_store(settings) or recorded or settings.store, settings, home)
+
+
+def store_named(name: str, settings: Secrets, home: Path) -> KeyStore:
+    """Return a store by its name in the configuration.
+
+    Raises:
+        SecretsError: there is none of that name.
+
+    """
     # each imports what it alone needs
-    match settings.store:
+    match name:
         case "file":
             from .file import KeyFile
 
@@ -34,3 +63,7 @@ def key_store(settings: Secrets, home: Path) -> KeyStore:
             from .passphrase import Passphrase
 
             return Passphrase()
+    raise SecretsError(
+        f"the key of this home lies in {name!r}, which this version of mt-gateway does not know; "
+        "install a newer one"
+    )

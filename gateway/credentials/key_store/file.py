@@ -1,13 +1,29 @@
-"""The key in a file that its owner alone can read."""
+"""The key in a file that its owner alone can read.
+
+A line a key: 43 base64url characters, then the salt of the database whose key it is. While a key
+is exchanged there are two lines, and two databases may share a file without sharing a key. A line
+without a salt is anybody's: so it is in files that people make.
+"""
 
 from __future__ import annotations
 
+import hmac
 import os
 import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.credentials.secrets import KEY_BYTES, SecretsError, decode_key, encode_key
+from gateway.credentials.secrets import (
+    KEY_BYTES,
+    KnownKey,
+    SecretBox,
+    SecretsError,
+    decode_key,
+    encode_key,
+)
 
 
 @dataclass(frozen=True)
@@ -26,27 +42,46 @@ class KeyFile:
     def find(self, salt: bytes, *, new: bool) -> bytes | None:
         """Read the file; see :class:`~gateway.credentials.secrets.KeyStore`."""
         try:
-            mode, text = self.path.stat().st_mode, self.path.read_bytes()
-        except FileNotFoundError:
-            return None
+            return choose_key(self._read(), salt, new=new)
         except OSError as error:
             raise self._unusable(error) from error
-        if os.name == "posix" and mode & 0o077:
-            raise SecretsError(
-                f"{self.path} is readable by other users; run: chmod 600 {self.path}"
-            )
-        return decode_key(text, self.place)
 
     def make(self, salt: bytes) -> bytes:
-        """Make a key file, whole and on the disk before anything is sealed with it."""
+        """Add a key to the file, whole and on the disk before anything is sealed with it."""
         key = secrets.token_bytes(KEY_BYTES)
         try:
-            self._write(encode_key(key) + "\n")
+            with _alone(self.path):
+                self._write([*self._read(), (key, salt)])
         except OSError as error:
             raise self._unusable(error) from error
         return key
 
-    def _write(self, text: str) -> None:
+    def forget(self, known: KnownKey) -> None:
+        """Take the key out of the file; the file goes with its last key."""
+        try:
+            with _alone(self.path):
+                lines = self._read()
+                others = [line for line in lines if not _is_of(line, known)]
+                if others and others != lines:
+                    self._write(others)
+                elif lines and not others:
+                    self.path.unlink()
+        except OSError as error:
+            raise self._unusable(error) from error
+
+    def _read(self) -> Lines:
+        try:
+            mode, text = self.path.stat().st_mode, self.path.read_bytes()
+        except FileNotFoundError:
+            return []
+        if os.name == "posix" and mode & 0o077:
+            raise SecretsError(
+                f"{self.path} is readable by other users; run: chmod 600 {self.path}"
+            )
+        return parse_keys(text, self.place)
+
+    def _write(self, lines: Lines) -> None:
+        text = "".join(f"{encode_key(key)} {salt.hex()}".rstrip() + "\n" for key, salt in lines)
         fresh = self.path.with_name(f"{self.path.name}.{os.getpid()}")
         with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write(text)
@@ -62,3 +97,69 @@ class KeyFile:
 
     def _unusable(self, error: OSError) -> SecretsError:
         return SecretsError(f"{self.path} cannot be used: {error.strerror}")
+
+
+Line = tuple[bytes, bytes]
+Lines = list[Line]
+"""Key and salt; no salt: anybody's."""
+
+
+def parse_keys(text: bytes, place: str) -> Lines:
+    """Read what a key file holds.
+
+    Raises:
+        SecretsError: a line is something else.
+
+    """
+    lines = []
+    for line in text.splitlines() or [b""]:
+        key, _, label = line.strip().partition(b" ")
+        try:
+            salt = bytes.fromhex(label.decode("ascii"))
+        except ValueError:
+            raise SecretsError(f"{place} is damaged: behind a key stands its salt") from None
+        lines.append((decode_key(key, place), salt))
+    return lines
+
+
+def choose_key(lines: Lines, salt: bytes, *, new: bool) -> bytes | None:
+    """Return the key of a database, or the one that is anybody's.
+
+    The only key there is may have been carried from elsewhere: whether it is the right one, its
+    check value tells. A new database takes none that is another's.
+    """
+    own = [key for key, label in lines if label and label == salt]
+    anybodys = [key for key, label in lines if not label]
+    only = [] if new or len(lines) != 1 else [lines[0][0]]
+    return next(iter((*own, *anybodys, *only)), None)
+
+
+def _is_of(line: Line, known: KnownKey) -> bool:
+    """A line without a salt is told by its key."""
+    key, label = line
+    if label:
+        return label == known.salt
+    return hmac.compare_digest(SecretBox(key).check_value(), known.check_value)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Keep other processes from changing the file meanwhile."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        lock = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            msvcrt.locking(lock, msvcrt.LK_LOCK, 1)
+            yield
+        finally:
+            os.close(lock)
+    else:
+        import fcntl
+
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from keyring.backend import KeyringBackend
 from keyring.errors import KeyringLocked
 
-from gateway.credentials.secrets import KEY_BYTES, SecretsError, decode_key, encode_key
+from gateway.credentials.secrets import KEY_BYTES, KnownKey, SecretsError, decode_key, encode_key
 
 WAIT_S = 10.0
 """For an answer: a keyring may be waiting for a person whom nobody sees."""
@@ -31,7 +31,12 @@ _LINUX = (
 )
 _MACOS = ("keyring.backends.macOS", "Keyring")
 _USER = "kek"
-_INSTEAD = 'or choose another [secrets] store ("file", "systemd" or "passphrase")'
+_FOR_NEW = (
+    "or keep the key of this new home in a file: run once mt-gateway secrets move --to file (or "
+    "--to passphrase), for the console with --console, and with the --home if you name one; or "
+    'write the two lines [secrets] and store = "file" into the file that --config names'
+)
+_FOR_OLD = "or take the key from a recovery kit: mt-gateway secrets restore --to file"
 
 Backends = Callable[[], Iterator[type[KeyringBackend]]]
 T = TypeVar("T")
@@ -50,15 +55,24 @@ class Keyring:
     Args:
         backends: those that may be used; the first that works is.
         wait_s: for an answer.
+        probe: see that it keeps and forgets, before anything depends on it; who only looks does
+            without.
 
     """
 
     name = "keyring"
     remedy = "log in as the user who made this home, or restore the keyring from a backup"
 
-    def __init__(self, backends: Backends = allowed_backends, wait_s: float = WAIT_S) -> None:
+    def __init__(
+        self,
+        backends: Backends = allowed_backends,
+        wait_s: float = WAIT_S,
+        *,
+        probe: bool = True,
+    ) -> None:
         self._backends = backends
         self._wait_s = wait_s
+        self._probes = probe
 
     @property
     def place(self) -> str:
@@ -69,12 +83,15 @@ class Keyring:
         """Try the keyring, then read the entry; see
         :class:`~gateway.credentials.secrets.KeyStore`."""
 
+        instead = _FOR_NEW if new else _FOR_OLD
+
         def read() -> str | None:
-            backend = self._backend()
-            _probe(backend)
+            backend = self._backend(instead)
+            if self._probes:
+                _probe(backend)
             return backend.get_password(_entry(salt), _USER)
 
-        text = self._ask(read)
+        text = self._ask(read, instead)
         return None if text is None else decode_key(text, self.place)
 
     def make(self, salt: bytes) -> bytes:
@@ -82,15 +99,28 @@ class Keyring:
         key = secrets.token_bytes(KEY_BYTES)
 
         def keep() -> str | None:
-            backend = self._backend()
+            backend = self._backend(_FOR_NEW)
             backend.set_password(_entry(salt), _USER, encode_key(key))
             return backend.get_password(_entry(salt), _USER)
 
-        if self._ask(keep) != encode_key(key):
-            raise SecretsError(f"the keyring did not keep the key; repair it, {_INSTEAD}")
+        if self._ask(keep, _FOR_NEW) != encode_key(key):
+            raise SecretsError(f"the keyring did not keep the key; repair it, {_FOR_NEW}")
         return key
 
-    def _backend(self) -> KeyringBackend:
+    def forget(self, known: KnownKey) -> None:
+        """Delete the entry, and see that it is gone."""
+        entry = _entry(known.salt)
+
+        def delete() -> str | None:
+            backend = self._backend(_FOR_OLD)
+            if backend.get_password(entry, _USER) is not None:
+                backend.delete_password(entry, _USER)
+            return backend.get_password(entry, _USER)
+
+        if self._ask(delete, _FOR_OLD) is not None:
+            raise SecretsError("the keyring did not delete the old key; repair it and try again")
+
+    def _backend(self, instead: str) -> KeyringBackend:
         """Build the first backend that works; may block."""
         reasons = []
         for kind in self._backends():
@@ -101,10 +131,10 @@ class Keyring:
             else:
                 return _build(kind)
         raise SecretsError(
-            f"there is no keyring ({'; '.join(reasons)}); log in to a desktop session, {_INSTEAD}"
+            f"there is no keyring ({', '.join(reasons)}); log in to a desktop session, {instead}"
         )
 
-    def _ask(self, work: Callable[[], T]) -> T:
+    def _ask(self, work: Callable[[], T], instead: str) -> T:
         """Do it in a thread of its own, which is given up when it takes too long."""
         outcome: Future[T] = Future()
         threading.Thread(target=_settle, args=(outcome, work), name="keyring", daemon=True).start()
@@ -115,15 +145,15 @@ class Keyring:
         except TimeoutError:
             raise SecretsError(
                 f"the keyring does not answer within {self._wait_s:g} s; it may be waiting for "
-                f"its password: unlock it and start again, {_INSTEAD}"
+                f"its password: unlock it and start again, {instead}"
             ) from None
         except KeyringLocked as error:
             raise SecretsError(
-                f"the keyring is locked; unlock it and start again, {_INSTEAD}"
+                f"the keyring is locked; unlock it and start again, {instead}"
             ) from error
         except Exception as error:
             raise SecretsError(
-                f"the keyring refuses ({type(error).__name__}: {error}); repair it, {_INSTEAD}"
+                f"the keyring refuses ({type(error).__name__}: {error}); repair it, {instead}"
             ) from error
 
 
@@ -161,4 +191,4 @@ def _probe(backend: KeyringBackend) -> None:
     finally:
         backend.delete_password(entry, _USER)
     if kept != canary or backend.get_password(entry, _USER) is not None:
-        raise SecretsError(f"the keyring does not keep what it is given; repair it, {_INSTEAD}")
+        raise SecretsError(f"the keyring does not keep what it is given; repair it, {_FOR_NEW}")

@@ -13,16 +13,18 @@ import stat
 import sys
 import unicodedata
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from argon2.exceptions import HashingError
 from argon2.low_level import Type, hash_secret_raw
 
-from gateway.credentials.secrets import KEY_BYTES, SecretsError
+from gateway.credentials.secrets import KEY_BYTES, KnownKey, SecretsError
 
 PASSPHRASE_FILE = "MT_GATEWAY_PASSPHRASE_FILE"  # noqa: S105 (a variable's name)
+NEW_PASSPHRASE_FILE = "MT_GATEWAY_NEW_PASSPHRASE_FILE"  # noqa: S105 (a variable's name)
+"""For a passphrase that is to take the place of another one; otherwise it is the same file."""
 MIN_CHARACTERS = 12
 """Of a new passphrase."""
 MAX_BYTES = 1024
@@ -52,8 +54,7 @@ class Passphrase:
         """Derive the key; see :class:`~gateway.credentials.secrets.KeyStore`."""
         if not salt:  # of a home that is older than this store
             return None
-        # one passphrase typed on two systems may be composed of other code points
-        given = unicodedata.normalize("NFC", self.read(new))
+        given = normal(self.read(new))
         if not given:
             raise SecretsError("the passphrase is empty; start again and give one")
         if new and len(given) < MIN_CHARACTERS:
@@ -71,22 +72,38 @@ class Passphrase:
         """Refuse: a passphrase is asked for, not made."""
         raise SecretsError("no passphrase was given")
 
+    def forget(self, known: KnownKey) -> None:
+        """Do nothing: it is stored nowhere."""
 
-def read_passphrase(*, new: bool) -> str:
-    """Ask for the passphrase, or read it where the environment says.
+
+def normal(passphrase: str) -> str:
+    """Return what two systems agree on: they may compose what is typed of other code points."""
+    return unicodedata.normalize("NFC", passphrase)
+
+
+def read_passphrase(
+    *, new: bool, of: str = "the gateway's secrets", variables: Sequence[str] = ()
+) -> str:
+    """Ask for a passphrase, or read it where the environment says.
+
+    Args:
+        new: ask for it twice.
+        of: what it opens.
+        variables: of the environment, which may name its file; the first that is set counts.
 
     Raises:
         SecretsError: there is neither file nor terminal, or it is not safe or not text.
 
     """
-    named = os.environ.get(PASSPHRASE_FILE)
+    variables = variables or ((NEW_PASSPHRASE_FILE,) * new + (PASSPHRASE_FILE,))
+    named = next(filter(None, map(os.environ.get, variables)), None)
     if named:
         return _from_file(Path(named))
     if not sys.stdin.isatty():
         raise SecretsError(
-            f"there is no terminal to ask for the passphrase; name its file in {PASSPHRASE_FILE}"
+            f"there is no terminal to ask for the passphrase; name its file in {variables[-1]}"
         )
-    given = _ask("Passphrase of the gateway's secrets: ")
+    given = _ask(f"{'New passphrase' if new else 'Passphrase'} of {of}: ")
     if new and _ask("The same again, it is a new one: ") != given:
         raise SecretsError("the passphrases differ; start again")
     return given

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from gateway.credentials.secrets import SecretsError, decode_key
+from gateway.credentials.key_store.file import choose_key, parse_keys
+from gateway.credentials.secrets import KnownKey, SecretsError
 
 CREDENTIAL = "mt-gateway-kek"
 _UNIT = f"start the gateway by a systemd unit with LoadCredentialEncrypted={CREDENTIAL}"
@@ -51,8 +52,11 @@ class SystemdCredential:
         # systemd lets a User= read by an access list, whose mask looks like the group's right
         if mode & (stat.S_IRWXO | stat.S_IWGRP | stat.S_IXGRP):
             raise SecretsError(f"{path} is open to other users; {_UNIT}, which keeps it private")
-        return decode_key(text, self.place)
+        return choose_key(parse_keys(text, self.place), salt, new=new)
 
     def make(self, salt: bytes) -> bytes:
         """Refuse: systemd's credentials are made beforehand."""
         raise SecretsError(f"{self.place} is missing; {_UNIT}, made as the README shows")
+
+    def forget(self, known: KnownKey) -> None:
+        """Do nothing: the credential is the unit's, and goes with the line that loads it."""

@@ -25,11 +25,16 @@ from gateway.streams import Event
 from gateway.streams.frames import text_frame
 from gateway.streams.outbox import Outbox
 from gateway.web.backend import Backend
-from gateway.web.connections import Connection
+from gateway.web.connections import Connection, cut
 from gateway.web.in_flight import InFlight
 from gateway.web.pace import Overrun
 from gateway.web.ws.frames import PING, CloseCode, close_frame, pong_frame
-from gateway.web.ws.login import MAX_HELLO_BYTES, NotHello, hello_of
+from gateway.web.ws.login import (
+    MAX_HELLO_BYTES,
+    MAX_UNCLAIMED_HELLO_BYTES,
+    NotHello,
+    hello_of,
+)
 from gateway.web.ws.sender import Sender
 
 log = logging.getLogger(__name__)
@@ -44,7 +49,13 @@ CUT_S = 0.25
 """The same for a token that was revoked."""
 MAX_UNPARSABLE = 10
 MAX_PINGS = 200
-"""Of the peer, between two of ours."""
+"""And pongs, of the peer, between two pings of ours."""
+MAX_SPREAD = 8
+"""So many times their own bytes messages may take on the wire: a fragment of one byte takes
+seven. Without a bound, a message of empty fragments could go on for ever."""
+QUEUED_BYTES = 1_048_576
+"""More of whole messages than aiohttp lets wait for us before it stops reading."""
+CONTROL_HEAD_BYTES = 6
 
 
 class Lobby(Protocol):
@@ -112,6 +123,9 @@ class WsConnection:
         self._cut: asyncio.TimerHandle | None = None
         self._clock: asyncio.TimerHandle | None = None
         connection.on_lost = self._lost
+        connection.on_flood = self._flooded
+        connection.unclaimed = 0  # it may have carried requests before
+        connection.max_unclaimed = MAX_UNCLAIMED_HELLO_BYTES
 
     def deliver(self, events: Sequence[Event], joined: bytes) -> None:
         """Send events: see :class:`gateway.streams.hub.Listener`."""
@@ -165,13 +179,12 @@ class WsConnection:
             message = await receive()
             kind = message.type
             if kind is WSMsgType.TEXT:
+                self._connection.unclaimed = 0
                 self._heard = True
                 if not self._ended:
                     await self._take(message.data)
-            elif kind is WSMsgType.PING:
-                self._ping(message.data)
-            elif kind is WSMsgType.PONG:
-                self._heard = True
+            elif kind is WSMsgType.PING or kind is WSMsgType.PONG:
+                self._control(kind, message.data)
             elif kind is WSMsgType.BINARY:
                 self.end(CloseCode.BINARY, "text messages only")
             else:  # the peer closed, broke the protocol or is gone
@@ -183,10 +196,7 @@ class WsConnection:
         if caller is None:
             await self._log_in(text)
             return
-        try:
-            self._backend.gate.recheck(caller)
-        except Unauthorized:
-            self.end(CloseCode.TOKEN_REVOKED, "token_revoked")
+        if not self._is_allowed(caller):
             return
         if self._tasks:
             self._start(self._answer(text, caller))
@@ -201,6 +211,14 @@ class WsConnection:
         finally:
             if self._reader is reader:
                 self._answering = False
+
+    def _is_allowed(self, caller: Caller) -> bool:
+        try:
+            self._backend.gate.recheck(caller)
+        except Unauthorized:
+            self.end(CloseCode.TOKEN_REVOKED, "token_revoked")
+            return False
+        return True
 
     def _hand_over(self) -> None:
         """At the end of the loop turn: is the reading task held up by an answer?"""
@@ -241,6 +259,10 @@ class WsConnection:
     def _enter(self) -> None:
         """Become a caller's connection, and hear what the token subscribed to."""
         self._connection.known()
+        longest = self._backend.daemon.limits.max_message_bytes
+        self._connection.max_unclaimed = MAX_SPREAD * (longest + QUEUED_BYTES)
+        if self._caller is None or not self._is_allowed(self._caller):
+            return  # it was revoked since: who ends a token's connections did not see this one
         if not self._lobby.enter(self):
             self.end(CloseCode.CONNECTION_LIMIT, "connection_limit")
             return
@@ -301,13 +323,23 @@ class WsConnection:
         if self._room is not None and not self._room.done():
             self._room.set_result(None)
 
-    def _ping(self, payload: bytes) -> None:
+    def _control(self, kind: WSMsgType, payload: bytes) -> None:
+        # they may come between fragments, so they claim no bytes but their own
+        self._connection.unclaimed -= CONTROL_HEAD_BYTES + len(payload)
         self._heard = True
         self._pings += 1
         if self._pings > MAX_PINGS:
             self.end(CloseCode.RATE_LIMITED, "rate_limited")
-        else:
+        elif kind is WSMsgType.PING:
             self._sender.control(pong_frame(payload))
+
+    def _flooded(self) -> None:
+        """End: bytes come and come, and are no message."""
+        if self._caller is None:
+            self.end(CloseCode.PROTOCOL_ERROR, "hello is too large")
+        else:
+            self.end(CloseCode.TOO_BIG, "too many fragments")
+        self._transport.pause_reading()
 
     def _send_ping(self) -> None:
         self._pings = 0
@@ -330,7 +362,7 @@ class WsConnection:
 
     def _cut_in(self, seconds: float) -> None:
         if self._cut is None:
-            self._cut = self._loop.call_later(seconds, self._transport.abort)
+            self._cut = self._loop.call_later(seconds, cut, self._transport)
 
     def _detach(self) -> None:
         if self._attached:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 import orjson
 from aiohttp import web
@@ -16,7 +16,7 @@ from gateway.web.connections import connection_of
 from gateway.web.guard import Refusal, unauthorized
 from gateway.web.ws.connection import CLOSE_S, WsConnection
 from gateway.web.ws.frames import CloseCode
-from gateway.web.ws.login import SUBPROTOCOL, subprotocol_token
+from gateway.web.ws.login import SUBPROTOCOL, Offer, offer_of
 
 
 class WsDoor:
@@ -24,10 +24,16 @@ class WsDoor:
 
     Args:
         admit: the way to the gate; wrong tokens are answered at the pace of failures.
+        redeem: the way of a ticket, with the origin of the page that shows it; the same pace.
 
     """
 
-    def __init__(self, backend: Backend, admit: Callable[[str], Awaitable[Caller]]) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        admit: Callable[[str], Awaitable[Caller]],
+        redeem: Callable[[str, str | None], Awaitable[Caller]],
+    ) -> None:
         self._backend = backend
         self._limits = backend.daemon.limits
         self._connections: set[WsConnection] = set()
@@ -35,6 +41,7 @@ class WsDoor:
         self._serving: set[asyncio.Task[object]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self.admit = admit
+        self._redeem = redeem
 
     def __len__(self) -> int:
         return len(self._connections)
@@ -45,23 +52,23 @@ class WsDoor:
         """Serve a connection from the handshake to its end.
 
         Args:
-            caller: who sent an ``Authorization`` header; without one the token comes as a
-                subprotocol or in the first message.
+            caller: who sent an ``Authorization`` header; without one a program's token comes as a
+                subprotocol or in the first message, and a page shows a ticket.
 
         Raises:
             Refusal: this is no WebSocket handshake, or its subprotocols are not ours.
-            Unauthorized: the token in the subprotocols is not let in.
+            Unauthorized: the token or ticket in the subprotocols is not let in.
 
         """
         by_header = caller is not None
         if request.headers.get("Upgrade", "").lower() != "websocket":
             error = InvalidRequest("Open this path as a WebSocket", reason="upgrade")
             raise Refusal(426, error, {"Upgrade": "websocket"})
-        token = subprotocol_token(request.headers.getall("Sec-WebSocket-Protocol", []))
-        if token is not None:
-            if by_header:
-                raise unauthorized(Unauthorized("Send the token once", reason="malformed"))
-            caller = await self.admit(token)
+        offer = offer_of(request.headers.getall("Sec-WebSocket-Protocol", []))
+        if caller is None:
+            caller = await self._log_in(offer, request.headers.get("Origin"))
+        elif offer != Offer():
+            raise unauthorized(Unauthorized("Send one token or ticket, once", reason="malformed"))
         socket = web.WebSocketResponse(
             timeout=CLOSE_S,
             autoclose=False,
@@ -84,6 +91,10 @@ class WsDoor:
             return False
         ours.add(connection)
         return True
+
+    def count(self, tids: Collection[str]) -> int:
+        """Return how many connections tokens have."""
+        return sum(len(self._by_token.get(tid, ())) for tid in tids)
 
     def end_token(self, tid: str) -> None:
         """Close all connections of a token that is no longer valid."""
@@ -112,6 +123,20 @@ class WsDoor:
             task.cancel()
         if late:
             await asyncio.wait(late, timeout=within_s)
+
+    async def _log_in(self, offer: Offer, origin: str | None) -> Caller | None:
+        """Return who logs in by a subprotocol; ``None`` when the first message is to tell."""
+        if offer.ticket is not None:
+            return await self._redeem(offer.ticket, origin)
+        if origin is not None:
+            # a page is let in before the 101 or not at all, and shows its token to /rpc alone
+            raise unauthorized(
+                Unauthorized(
+                    "A web page opens this path with a ticket: call get_ws_ticket",
+                    reason="missing",
+                )
+            )
+        return None if offer.token is None else await self.admit(offer.token)
 
     async def _serve(
         self,

@@ -12,6 +12,7 @@ class CloseCode(enum.IntEnum):
     GOING_AWAY = 1001
     BINARY = 1003
     BAD_TEXT = 1007
+    TOO_BIG = 1009
     INTERNAL_ERROR = 1011
     SLOW_CONSUMER = 4000
     HEARTBEAT_TIMEOUT = 4001

@@ -8,12 +8,15 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from gateway.auth.tickets import SUBPROTOCOL as TICKET
 from gateway.errors import GatewayError, InvalidRequest, NotReady, Unauthorized
 from gateway.web.guard import Refusal, unauthorized
 from gateway.web.jsonrpc import error_response
 
 MAX_HELLO_BYTES = 4096
 """Before the login nobody may send more."""
+MAX_UNCLAIMED_HELLO_BYTES = 262_144
+"""More is not even taken in: one read of the event loop, since the first calls may come along."""
 SUBPROTOCOL = "mtg.v1"
 BEARER = "mtg.bearer."
 """A subprotocol that carries the token: base64url without padding."""
@@ -72,12 +75,21 @@ def hello_of(text: bytes) -> Hello:
     return Hello(request)
 
 
-def subprotocol_token(offered: list[str]) -> str | None:
-    """Return the token among the offered subprotocols, or ``None``.
+class Offer(NamedTuple):
+    """What the offered subprotocols log in with: one of the two, or nothing."""
+
+    token: str | None = None
+    """Of a program that cannot set a header."""
+    ticket: str | None = None
+    """Of a web page."""
+
+
+def offer_of(offered: list[str]) -> Offer:
+    """Return the login among the offered subprotocols.
 
     Raises:
         Refusal: they lack ``mtg.v1``, which is what the server answers with (it never repeats the
-            token), or hold more than one token or none that can be decoded.
+            login), or hold more than one login or a token that cannot be decoded.
 
     """
     names = [name.strip() for line in offered for name in line.split(",")]
@@ -85,12 +97,20 @@ def subprotocol_token(offered: list[str]) -> str | None:
         raise Refusal(
             400, InvalidRequest(f"Offer the subprotocol {SUBPROTOCOL}", reason="subprotocol")
         )
-    bearers = [name.removeprefix(BEARER) for name in names if name.startswith(BEARER)]
-    if not bearers:
-        return None
+    logins = [name for name in names if name.startswith((BEARER, TICKET))]
+    if not logins:
+        return Offer()
+    if len(logins) > 1:
+        raise unauthorized(Unauthorized("Send one token or ticket, once", reason="malformed"))
+    (login,) = logins
+    if login.startswith(TICKET):
+        return Offer(ticket=login.removeprefix(TICKET))
+    return Offer(token=_decoded(login.removeprefix(BEARER)))
+
+
+def _decoded(bearer: str) -> str:
+    padded = bearer + "=" * (-len(bearer) % 4)
     try:
-        (bearer,) = bearers
-        padded = bearer + "=" * (-len(bearer) % 4)
         return base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
     except (ValueError, binascii.Error):
         raise unauthorized(Unauthorized("The token cannot be read", reason="malformed")) from None

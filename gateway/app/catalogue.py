@@ -1,0 +1,41 @@
+"""What can be asked, put together, and its document."""
+
+from __future__ import annotations
+
+import orjson
+
+from gateway import openrpc
+from gateway.catalogue import Catalogue
+from gateway.methods import (
+    account,
+    calculations,
+    history,
+    market,
+    orders,
+    positions,
+    service,
+    subscriptions,
+    symbols,
+    terminal,
+)
+
+
+def build_catalogue() -> Catalogue:
+    """Return everything that a caller can ask, in the order of the reference."""
+    return Catalogue(
+        account,
+        terminal,
+        symbols,
+        market,
+        positions,
+        orders,
+        calculations,
+        history,
+        subscriptions,
+        service,
+    )
+
+
+def openrpc_document() -> bytes:
+    """Return the OpenRPC document of the default configuration, to be read by people."""
+    return orjson.dumps(openrpc.openrpc_document(build_catalogue()), option=orjson.OPT_INDENT_2)

@@ -1,0 +1,294 @@
+"""The daemon: its parts, wired, and their start and end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import orjson
+
+from ea_bridge.commands import Command
+from ea_bridge.loopback import bind_loopback
+from ea_bridge.model.struct import Struct
+from ea_bridge.registry import TerminalRegistry
+from ea_bridge.server import BridgeServer
+from ea_bridge.session import LateResult, SessionCallbacks, TerminalSession
+from gateway import __version__, openrpc
+from gateway.auth.caller import Caller
+from gateway.auth.console_clock import Clocks
+from gateway.auth.gate import Gate, TerminalDoor
+from gateway.auth.home import ConsoleBook, Home
+from gateway.clock import BrokerClock
+from gateway.config import Config
+from gateway.credentials.device import device_words
+from gateway.credentials.tier import Tier
+from gateway.daemon import ConsoleView, Daemon, wall_ms
+from gateway.options import Ready
+from gateway.streams.service import Streams
+from gateway.trading.guard import GuardedTerminal
+from gateway.trading.turns import Turns
+from gateway.uplink import Counts, Pace, Uplink
+from gateway.uplink.failures import ConsoleFailure
+from gateway.web.server import WebServer
+from gateway.web.ws.frames import CloseCode
+
+from .catalogue import build_catalogue
+
+PASSING = frozenset({"lease_expired", "device_pending"})
+"""Reasons to refuse a token that end without a new token."""
+
+P = TypeVar("P", bound=Struct)
+R = TypeVar("R")
+logger = logging.getLogger(__name__)
+
+
+class Gateway:
+    """The daemon: its parts, wired, and their start and end.
+
+    Args:
+        home: opened; stays the caller's to close.
+        config: ports and limits.
+        clocks: of this machine; those of its console's time.
+        pace: of the link to the console.
+
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        config: Config,
+        *,
+        clocks: Clocks | None = None,
+        pace: Pace | None = None,
+    ) -> None:
+        self._home = home
+        self._config = config
+        self._machine_clocks = clocks or Clocks()
+        self._pace = pace
+        self._clocks: dict[str, BrokerClock] = {}
+        self._turns: dict[str, Turns] = {}
+        self.registry = TerminalRegistry(wall_ms)
+        self._console = _console_book(home, config, self._machine_clocks)
+        self.gate = _gate(home, self._console, self.registry)
+        self.uplink: Uplink | None = None
+        """The link to the console while the gateway runs; ``None`` where it needs none."""
+
+    async def sync(self) -> None:
+        """Fetch what the console says now; nothing where there is none, or while it is silent."""
+        if self.uplink is not None:
+            try:
+                await self.uplink.sync()
+            except ConsoleFailure as failure:
+                logger.warning("%s", failure)
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator[Ready]:
+        """Listen while the context lasts; yields where."""
+        config, catalogue = self._config, build_catalogue()
+        sockets = bind_loopback(config.api.port)
+        port = sockets[0].getsockname()[1]
+        daemon = Daemon(
+            boot=secrets.token_urlsafe(6),
+            limits=config.limits,
+            rpc_url=f"http://127.0.0.1:{port}/rpc",
+            ws_url=f"ws://127.0.0.1:{port}/ws",
+            console=self._console_view,
+        )
+        streams = self._streams(daemon)
+        web = WebServer(
+            sockets,
+            catalogue=catalogue,
+            gate=self.gate,
+            streams=streams,
+            daemon=daemon,
+            terminal_for=self._terminal_for,
+            openrpc=orjson.dumps(
+                openrpc.openrpc_document(catalogue, rpc_url=daemon.rpc_url, ws_url=daemon.ws_url)
+            ),
+            hosts=config.api.allowed_hosts,
+            origins=config.api.allowed_origins,
+        )
+        uplink = self.uplink = self._new_uplink(web)
+        bridge = self._bridge(streams, uplink)
+        async with contextlib.AsyncExitStack() as stack:
+            stack.callback(streams.close)
+            if uplink is not None:
+                linking = asyncio.create_task(uplink.run())
+                stack.push_async_callback(_ended, linking)
+                await asyncio.sleep(0)  # let it open its session before a terminal may need it
+            await stack.enter_async_context(bridge)
+            stack.push_async_callback(web.stop)
+            await web.start()
+            self._end_tokens(bridge, streams)
+            watching = asyncio.create_task(self.gate.watch(self._home.issuer.renew))
+            stack.callback(watching.cancel)
+            yield Ready(
+                rpc=daemon.rpc_url,
+                ws=daemon.ws_url,
+                bridge=f"127.0.0.1:{bridge.port}",
+                home=str(self._home.folder),
+                console=config.console.url or None,
+                device=device_words(self._home.device.did) if config.console.url else None,
+            )
+
+    def _new_uplink(self, web: WebServer) -> Uplink | None:
+        """Return the link to the console, where there is one."""
+        if self._console is None:
+            return None
+
+        def count(tids: frozenset[str]) -> Counts:
+            sessions = [one for one in self.registry.sessions() if one.hello.tid in tids]
+            return Counts(
+                ws=web.websockets_of(tids),
+                bridge=len(sessions),
+                orders=sum(one.trades_in_flight for one in sessions),
+            )
+
+        return Uplink(
+            self._config.console.url,
+            device=self._home.device,
+            console=self._console,
+            gate=self.gate,
+            registry=self.registry,
+            version=__version__,
+            count=count,
+            clocks=self._machine_clocks,
+            pace=self._pace,
+        )
+
+    def _console_view(self, tid: str) -> ConsoleView | None:
+        """Return how the console is, for the holder of a token."""
+        if self.uplink is None or self._console is None:
+            return None
+        link, allowance = self.uplink.status(), self.gate.allowance(tid)
+        leases, entry = self._console.leases, self._console.book.get(tid)
+        lease_ends_s = leases.ends_s(tid)
+        tier_ends_s = None if entry is None else leases.tier_ends_s(entry, allowance.tier)
+        return ConsoleView(
+            url=link.url,
+            connected=link.connected,
+            last_sync_ms=link.last_sync_ms,
+            problem=link.problem,
+            clock_suspect=link.clock_suspect,
+            tier=allowance.tier,
+            reason=allowance.reason,
+            tier_ends_ms=None if tier_ends_s is None else tier_ends_s * 1000,
+            lease_ends_ms=None if lease_ends_s is None else lease_ends_s * 1000,
+            device=link.device,
+        )
+
+    def _streams(self, daemon: Daemon) -> Streams:
+        streams = Streams(
+            boot=daemon.boot,
+            clock=asyncio.get_running_loop(),
+            now_ms=wall_ms,
+            ask=self._ask,
+            clock_of=self._clock,
+            max_channels=daemon.limits.max_channels,
+        )
+        self.registry.subscribe(streams.change)
+        return streams
+
+    def _bridge(self, streams: Streams, uplink: Uplink | None) -> BridgeServer:
+        def on_clock(session: TerminalSession, tcur: int, tgmt: int) -> None:
+            if self._clock(session.terminal).observe(tcur, tgmt):
+                streams.clock_changed(session.terminal)
+
+        return BridgeServer(
+            TerminalDoor(self.gate),
+            self.registry,
+            device_id=self._home.device.did,
+            callbacks=SessionCallbacks(
+                on_event=streams.event, on_clock=on_clock, on_late_result=_note_late
+            ),
+            port=self._config.bridge.port,
+            introducer=None if uplink is None else uplink.introducer,
+        )
+
+    # --- tokens ----------------------------------------------------------------------------
+
+    def _end_tokens(self, bridge: BridgeServer, streams: Streams) -> None:
+        """Have a token that loses its rights lose its connections as well."""
+
+        def end(tid: str, reason: str) -> None:
+            streams.end_token(tid, CloseCode.TOKEN_REVOKED, reason)
+            # what may be over in a moment is no reason for an EA to stay away
+            bridge.close_token(tid, "shutdown" if reason in PASSING else "revoked")
+
+        self.gate.on_change(end)
+
+    # --- terminals -------------------------------------------------------------------------
+
+    def _terminal_for(self, caller: Caller) -> GuardedTerminal:
+        return self._guarded(caller.terminal, lambda tier: self.gate.recheck(caller, tier))
+
+    async def _ask(self, terminal: str, command: Command[P, R], params: P, /) -> R:
+        """Ask for the streams, which only read: no caller stands behind them."""
+        return await self._guarded(terminal, _nobody).request(command, params)
+
+    def _guarded(self, name: str, still_allowed: Callable[[Tier], None]) -> GuardedTerminal:
+        return GuardedTerminal(
+            name,
+            session=lambda: self.registry.get(name),
+            facts=lambda: self.registry.facts(name),
+            clock=self._clock(name),
+            turns=self._turns.setdefault(name, Turns()),
+            still_allowed=still_allowed,
+        )
+
+    def _clock(self, terminal: str) -> BrokerClock:
+        """The broker's clock of a terminal; there are as many as tokens were ever named."""
+        clock = self._clocks.get(terminal)
+        if clock is None:
+            clock = self._clocks[terminal] = BrokerClock()
+        return clock
+
+
+def _console_book(home: Home, config: Config, clocks: Clocks) -> ConsoleBook | None:
+    """Return what the console says of tokens; ``None`` where the home has its own issuer."""
+    settings = config.console
+    if not settings.url:
+        return None
+    strict = settings.offline_mode == "strict"
+    return home.console(settings.root, strict=strict, clocks=clocks)
+
+
+def _gate(home: Home, console: ConsoleBook | None, registry: TerminalRegistry) -> Gate:
+    if console is None:
+        return Gate(home.book(), home.device.did)
+
+    def is_waiting(tid: str) -> bool:
+        return any(one.hello.tid == tid for one in registry.pending())
+
+    return Gate(
+        console.book,
+        home.device.did,
+        console.now_s,
+        leases=console.leases,
+        is_waiting=is_waiting,
+    )
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait((task,))
+
+
+def _nobody(_: Tier) -> None:
+    """No caller whose rights could end."""
+
+
+def _note_late(session: TerminalSession, late: LateResult) -> None:
+    """A result came after its caller was told that the outcome is unknown."""
+    logger.warning(
+        "terminal %s: command %d (%s) has ended after all: %s",
+        session.terminal,
+        late.command_id,
+        late.command.op,
+        "refused" if late.error is not None else "done",
+    )

@@ -1,0 +1,160 @@
+"""The demo: console, daemon and an emulated terminal in one process.
+
+The two roles stay apart: the console has a home of its own within the demo's, and the daemon
+believes it only what its root key has signed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from dataclasses import dataclass, field, replace
+
+from ea_bridge.emulator.link import Link
+from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.token import parse_token
+from gateway import __version__
+from gateway.auth.home import Home
+from gateway.config import Config, ConsoleServer, Secrets
+from gateway.console.box import value_place
+from gateway.console.database import DatabaseError
+from gateway.console.database.model import SealedValue
+from gateway.console.people import locked_user
+from gateway.console.server import ConsoleServer as PageServer
+from gateway.console.service import Console, open_console
+from gateway.console.settings import ConsoleSettings
+from gateway.credentials.keyset import root_text
+from gateway.options import Announce, DemoOptions
+from gateway.store import StoreError
+
+from .daemon import Gateway
+from .runs import linked, settle
+
+TERMINAL = "demo"
+CONSOLE_HOME = "console"
+KEPT = value_place("demo_token")
+"""Where the demo's token lies sealed from run to run."""
+EMAIL = "demo@localhost.invalid"
+"""Nobody has an address under this name (RFC 2606), so no mail can go astray."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """What the person who tries the demo is given."""
+
+    password: str = field(repr=False)
+    token: str = field(repr=False)
+
+
+async def run_demo(options: DemoOptions, announce: Announce) -> None:
+    """Run a console, a daemon and an emulated terminal until cancelled.
+
+    Its keys always lie in files of its home, so that it runs on any machine.
+
+    Raises:
+        StoreError, SecretsError: the message says what to do.
+        OSError: a port is taken.
+
+    """
+    settings = ConsoleSettings(
+        console_server=ConsoleServer(port=options.console_port), secrets=Secrets(store="file")
+    )
+    try:
+        with Home(options.home) as home:
+            async with (
+                open_console(options.home / CONSOLE_HOME, settings) as console,
+                PageServer(console) as pages,
+            ):
+                await _run(options, announce, home, console, pages.url)
+    except DatabaseError as error:
+        raise StoreError(str(error)) from error
+
+
+async def _run(
+    options: DemoOptions, announce: Announce, home: Home, console: Console, url: str
+) -> None:
+    machine = build_terminal(platform=options.platform, speed=options.speed, seed=options.seed)
+    account = await prepare(console, home)
+    gateway = Gateway(home, await _config(options, console, url))
+    async with gateway.run() as ready:
+        await gateway.sync()
+        host, _, port = ready.bridge.rpartition(":")
+        async with linked(Link(machine, host, int(port), account.token, seed=options.seed)):
+            settle()
+            announce(
+                replace(
+                    ready,
+                    auth_token=account.token,
+                    terminal=TERMINAL,
+                    console_email=EMAIL,
+                    console_password=account.password,
+                )
+            )
+            await asyncio.Future()
+
+
+async def prepare(console: Console, home: Home) -> Account:
+    """Make the demo's user and the token of its terminal, and approve its machine for it.
+
+    A token that still holds is that of the run before, so that what was written down goes on.
+    """
+    password = secrets.token_urlsafe(12)
+    user = await console.users.by_email(EMAIL)
+    if user is None:
+        user = await console.users.create(EMAIL, "Demo", password, admin=True)
+    else:
+        await console.users.set_password(user.id, password)
+    token = await _kept_token(console, user.id) or await _new_token(console, user.id)
+    await _approve(console, home, user.id, parse_token(token))
+    return Account(password, token)
+
+
+async def _kept_token(console: Console, user_id: str) -> str | None:
+    """Return the token of the run before, unless a person has ended it since."""
+    async with console.db.session() as session:
+        row = await session.get(SealedValue, KEPT.row)
+    if row is None:
+        return None
+    token = console.box.open(row.sealed, KEPT).decode()
+    tids = [one.tid for one in await console.tokens.list(user_id) if one.status == "active"]
+    return token if parse_token(token) in tids else None
+
+
+async def _new_token(console: Console, user_id: str) -> str:
+    """Make a token, and keep it: sealed, and only here, where it opens nothing of worth."""
+    for one in await console.tokens.list(user_id):
+        if one.name == TERMINAL and one.is_live:
+            await console.tokens.revoke(user_id, one.tid)
+    token, _ = await console.tokens.create(user_id, TERMINAL)
+    async with console.db.begin() as session:
+        sealed = console.box.seal(token.encode(), KEPT)
+        await session.merge(SealedValue(name=KEPT.row, sealed=sealed))
+    return token
+
+
+async def _approve(console: Console, home: Home, user_id: str, tid: str) -> None:
+    """Approve the machine at once: whoever starts the demo has both sides in his hands."""
+    await console.devices.seen(
+        home.device.did,
+        pub=home.device.public,
+        os="demo",
+        hostname="this computer",
+        version=__version__,
+        ip="127.0.0.1",
+    )
+    async with console.db.begin() as session:
+        await locked_user(session, user_id)
+        row = await console.tokens.find(session, tid)
+        assert row is not None  # made a moment ago
+        await console.devices.approve(session, row, home.device.did, terminal_fp="", by="demo")
+
+
+async def _config(options: DemoOptions, console: Console, url: str) -> Config:
+    root = root_text(await console.signing.root())
+    return Config.model_validate(
+        {
+            "api": {"port": options.port},
+            "bridge": {"port": options.bridge_port},
+            "console": {"url": url, "root": root},
+        }
+    )

@@ -1,0 +1,88 @@
+"""What a home has from its console: read and verified here, without writing anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from gateway.auth.console_book import ConsoleSource
+from gateway.auth.device import DeviceKey, open_device
+from gateway.credentials.envelope import EnvelopeError
+from gateway.credentials.keyset import open_keyset
+from gateway.credentials.lease import Lease, open_lease
+from gateway.credentials.record import Record, open_record
+from gateway.credentials.secrets import SecretBox, SecretsError
+from gateway.store import Store
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Believed:
+    """What a home has from its console."""
+
+    root: str = ""
+    """Of the console that it believes, ``mgr1_...``; empty before the first contact."""
+    did: str = ""
+    """Id of this machine; empty before the first start."""
+    device: DeviceKey | None = None
+    """``None`` where it cannot be opened."""
+    records: Mapping[str, Record] = field(default_factory=dict)
+    leases: Mapping[str, Lease] = field(default_factory=dict)
+    """Both by the token's id, those alone that verify."""
+
+
+def believed(store: Store, box: SecretBox | None, now_s: int) -> Believed:
+    """Read what a home has from its console.
+
+    Args:
+        store: of the home.
+        box: opens the device's key; ``None`` if it cannot be had.
+        now_s: seconds since 1970.
+
+    """
+    did, device = _device(store, box)
+    source = ConsoleSource(store)
+    root, published = source.root(), source.published()
+    if root is None:
+        return Believed(did=did, device=device)
+    try:
+        keys = open_keyset(published.key_set, root)
+    except EnvelopeError:
+        return Believed(source.root_text, did, device)
+    rows = store.all("SELECT tid, lease FROM console_tokens WHERE lease IS NOT NULL")
+    record_keys, lease_keys = keys.keys_for("rec", now_s), keys.keys_for("lease", now_s)
+    return Believed(
+        source.root_text,
+        did,
+        device,
+        _verified(
+            {one.tid: one.envelope for one in published.records},
+            lambda envelope: open_record(envelope, record_keys),
+        ),
+        _verified(
+            {row["tid"]: row["lease"] for row in rows},
+            lambda envelope: open_lease(envelope, lease_keys),
+        ),
+    )
+
+
+def _device(store: Store, box: SecretBox | None) -> tuple[str, DeviceKey | None]:
+    row = store.one("SELECT did FROM device")
+    if row is None:  # opening it would make it
+        return "", None
+    try:
+        return row["did"], None if box is None else open_device(store, box)
+    except SecretsError:
+        return row["did"], None
+
+
+def _verified(envelopes: Mapping[str, str], opened: Callable[[str], T]) -> dict[str, T]:
+    found = {}
+    for tid, envelope in envelopes.items():
+        try:
+            found[tid] = opened(envelope)
+        except EnvelopeError:
+            continue
+    return found

@@ -1,0 +1,262 @@
+"""The console: reached, the right one, of one mind with this machine; and what waits there."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from gateway.auth.console_clock import Clocks
+from gateway.auth.device import DeviceKey
+from gateway.cli import standing
+from gateway.cli.doctor.believed import Believed
+from gateway.cli.doctor.finding import Finding, ok, problem, skipped, warning
+from gateway.credentials.daemon_api import Keys, OpenRequest, OpenRequests
+from gateway.credentials.device import device_words
+from gateway.credentials.envelope import EnvelopeError
+from gateway.credentials.keyset import open_keyset, parse_root
+from gateway.shapes import ConsoleInfo
+from gateway.uplink.failures import ConsoleFailure, Refused, Unreachable
+from gateway.uplink.http import ConsoleHttp
+
+MAX_SKEW_S = 10.0
+"""Between the console's clock and ours; from 60 s on the console takes no first contact."""
+
+_START = (
+    "start the terminal with its token on this machine: "
+    "the console then asks the token's owner by mail"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a console answered."""
+
+    keys: Keys | None = None
+    failure: ConsoleFailure | None = None
+    """Why there are no keys."""
+    skew_s: float = 0.0
+    """Our clock ahead of the console's, beyond what the question took; negative: behind."""
+    waiting: tuple[OpenRequest, ...] | None = None
+    """The requests of this machine; ``None`` if it did not ask or was not told."""
+    refusal: ConsoleFailure | None = None
+    """Why it was not told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """What is known of a home and its console."""
+
+    url: str = ""
+    """Of the console; empty if nobody says."""
+    pinned: str = ""
+    """Its root key as it is believed, ``mgr1_...``; empty before the first contact."""
+    believed: Believed = field(default_factory=Believed)
+    asked: Asked | None = None
+    """``None``: it was not asked, since the gateway is not this home's or ``url`` is unknown."""
+    told: ConsoleInfo | None = None
+    """By the gateway that runs."""
+    reason: str | None = None
+    """Why the gateway that runs refuses the token."""
+    tid: str | None = None
+    """Of the token that was given."""
+    places: str = ""
+    """The options that name home and configuration, for commands that are advised."""
+
+
+async def ask(url: str, device: DeviceKey | None, within_s: float) -> Asked:
+    """Ask a console for its keys and for what waits, by the client that the gateway uses.
+
+    Args:
+        url: of the console.
+        device: of this machine; without it only the keys are asked for, which are for anybody.
+        within_s: for all.
+
+    """
+    signer = device or DeviceKey(Ed25519PrivateKey.generate())
+    asked = Asked()
+    try:
+        async with asyncio.timeout(within_s), ConsoleHttp(url, signer, Clocks()) as http:
+            asked = await _keys(http)
+            if device is not None:
+                open_requests = await http.get("/v1/daemon/requests", OpenRequests)
+                asked = _with(asked, waiting=open_requests.requests)
+    except TimeoutError:
+        asked = _with(asked, Unreachable(f"{url} does not answer: see whether the console runs"))
+    except ConsoleFailure as failure:
+        asked = _with(asked, failure)
+    return asked
+
+
+async def _keys(http: ConsoleHttp) -> Asked:
+    before_s = time.time()
+    keys = await http.get("/v1/keys", Keys)
+    after_s = time.time()
+    http.learn_time(keys.server_time)  # so that a wrong clock hides nothing else
+    ahead_s = max(before_s - (keys.server_time + 1), 0.0)  # it tells whole seconds
+    return Asked(keys, skew_s=ahead_s - max(keys.server_time - after_s, 0.0))
+
+
+def _with(
+    asked: Asked,
+    failure: ConsoleFailure | None = None,
+    waiting: tuple[OpenRequest, ...] | None = None,
+) -> Asked:
+    if asked.keys is None:
+        return Asked(failure=failure)
+    return Asked(asked.keys, None, asked.skew_s, waiting, failure)
+
+
+def examine(case: Case) -> Iterator[Finding]:
+    """Look at the console of a home; of a home without one that is told, and nothing else."""
+    if not (case.url or case.pinned or case.told):
+        yield skipped("console", "none: this gateway makes its own tokens")
+        return
+    yield console(case)
+    yield clock(case)
+    yield device(case)
+    yield approval(case)
+    yield lease(case)
+
+
+def console(case: Case) -> Finding:
+    """It answers, it is the one that is believed, and the gateway is in step with it."""
+    name, asked, told = "console", case.asked, case.told
+    if asked is None and told is None:
+        return skipped(
+            name,
+            "the url of this home's console stands in the config.toml of serve",
+            "name that file with --config",
+        )
+    if asked is not None and asked.keys is None:
+        return problem(name, *_split(asked.failure))
+    if asked is not None and asked.keys is not None:
+        other = _is_another(asked.keys, case.pinned)
+        if other is not None:
+            see = "see that url in [console] is the right one, and compare the root key with root"
+            return problem(name, f"{case.url} {other}", see)
+    if told is not None and told["problem"] is not None:
+        found, remedy = _split(told["problem"])
+        return warning(name, f"the gateway is not in step: {found}", remedy)
+    if told is not None:
+        return ok(name, standing.link(told, int(time.time() * 1000)))
+    if not case.pinned:
+        return ok(name, f"{case.url} answers; its root key is kept from the first contact on")
+    return ok(name, f"{case.url} answers; its root key is the one that is believed")
+
+
+def clock(case: Case) -> Finding:
+    """The console's clock agrees with ours."""
+    name = "console_clock"
+    if case.told is not None and case.told["clock_suspect"]:
+        went = "the clock of this machine went back, and the console was not reached since"
+        return warning(name, went, "let the network set the clock; see console")
+    if case.asked is None or case.asked.keys is None:
+        return skipped(name, "see console")
+    skew_s = case.asked.skew_s
+    found = f"ours is {abs(skew_s):.0f} s {'ahead' if skew_s > 0 else 'behind'}"
+    if abs(skew_s) <= MAX_SKEW_S:
+        return ok(name, "it agrees with ours" if not round(skew_s) else found)
+    return warning(name, found, "let the network set the clocks of both machines")
+
+
+def device(case: Case) -> Finding:
+    """The console knows this machine, and lets the token be used on it."""
+    name, did = "device", case.told["device"] if case.told is not None else case.believed.did
+    if not did:
+        return skipped(name, "this machine has no key yet: serve makes it")
+    words = device_words(did)
+    refusal = None if case.asked is None else case.asked.refusal
+    if isinstance(refusal, Refused) and refusal.word == "unknown_device":
+        return problem(name, f"{words}: the console has not met this machine yet", _START)
+    status = _status(case, did)
+    if status == "revoked":
+        again = (
+            f'on the page Devices of {case.url or "the console"} choose "Let it ask again", '
+            "then start the terminal again"
+        )
+        return problem(name, f"{words}: it may not be used any more", again)
+    if status == "pending":
+        return problem(name, f"{words}: not approved for this token", f"see approval, or {_START}")
+    if refusal is not None:
+        return warning(name, f"{words}: {_split(refusal)[0]}", _split(refusal)[1])
+    if status == "approved":
+        return ok(name, f"{words}: approved for this token")
+    if case.asked is None or case.asked.waiting is None:
+        return skipped(name, f"{words}: nobody could be asked whether it is approved")
+    if case.tid is None:
+        return ok(name, f"{words}: known to the console")
+    missing = f"{words}: known to the console, but not with this token"
+    return problem(name, missing, _START)
+
+
+def approval(case: Case) -> Finding:
+    """No terminal waits for a person."""
+    name, waiting = "approval", None if case.asked is None else case.asked.waiting
+    if waiting is None:
+        refused = case.asked is not None and case.asked.refusal is not None
+        return skipped(name, "see device" if refused else "see console and key")
+    if not waiting:
+        return ok(name, "no terminal waits for approval")
+    found = "; ".join(
+        f"{one.terminal.platform} {one.terminal.login} on {one.terminal.server} waits, "
+        f"for another {max(one.expires_s // 60, 1)} min"
+        for one in waiting
+    )
+    return problem(
+        name,
+        found,
+        f"type the code that the terminal shows at {case.url}, or here that of the mail: "
+        f"mt-gateway verify CODE{case.places}",
+    )
+
+
+def lease(case: Case) -> Finding:
+    """What the token may do, and for how long."""
+    name, told = "lease", case.told
+    if told is not None:
+        now_ms = int(time.time() * 1000)
+        found = standing.allowance(told, now_ms)
+        return ok(name, found) if told["tier"] == "full" else warning(name, found, "see console")
+    if case.reason == "lease_expired":
+        return problem(name, "the console has not vouched for the token too long", "see console")
+    held = None if case.tid is None else case.believed.leases.get(case.tid)
+    if case.reason is not None or held is None:
+        return skipped(name, "see token and device")
+    now_s = int(time.time())
+    at = standing.clock_time(held.exp * 1000, now_s * 1000)
+    if held.exp > now_s:
+        return ok(name, f"until {at}; a gateway that runs renews it")
+    return skipped(name, f"ended {at}; a gateway that runs renews it")
+
+
+def _status(case: Case, did: str) -> str | None:
+    """Return what became of this machine for the token; ``None`` if nobody knows."""
+    if case.told is not None:
+        return "approved"
+    if case.reason in ("device_pending", "device_revoked"):
+        return case.reason.removeprefix("device_")
+    record = None if case.tid is None else case.believed.records.get(case.tid)
+    if record is None:
+        return None
+    return next((one.status for one in record.devices if one.did == did), "pending")
+
+
+def _is_another(keys: Keys, pinned: str) -> str | None:
+    """Return why the console is not the one that is believed; ``None`` if it is."""
+    if pinned and keys.root != pinned:
+        return f"has the root key {keys.root}, but {pinned} is believed here"
+    try:
+        open_keyset(keys.keys, parse_root(keys.root))
+    except (EnvelopeError, ValueError):
+        return "gives keys that its root key has not signed"
+    return None
+
+
+def _split(failure: ConsoleFailure | str | None) -> tuple[str, str]:
+    """Split a message of the link, ``what is wrong: what to do``, into its two parts."""
+    found, _, remedy = str(failure).rpartition(": ")
+    return (found, remedy) if found else (remedy, "see the log of the gateway")

@@ -1,0 +1,96 @@
+"""``verify``: approve this machine with the code of the mail, without the console's page."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.cli.complaint import Complaint, known_failures
+from gateway.cli.home import default_home, running
+from gateway.cli.token import ConfigFile
+
+if TYPE_CHECKING:
+    from gateway.auth.device import DeviceKey
+    from gateway.credentials.daemon_api import OpenRequest
+
+AGAIN = "start the terminal again: it asks for a new mail"
+
+
+def verify(
+    code: Annotated[str, typer.Argument(help="The 8 digits of the mail.")],
+    *,
+    login: Annotated[
+        int | None,
+        typer.Option(help="Of the account whose terminal is meant, if several wait."),
+    ] = None,
+    home: Annotated[Path | None, typer.Option(help="Of the gateway; as with serve.")] = None,
+    config: ConfigFile = None,
+) -> None:
+    """Approve this machine for the terminal that waits, with the code of the mail."""
+    digits = re.sub(r"[ -]", "", code)
+    if not re.fullmatch(r"[0-9]{8}", digits, re.ASCII):
+        raise Complaint("give the 8 digits of the mail, such as 1234-5678", 2)
+    url, device = _device(home or default_home(), config)
+    from gateway.uplink.failures import ConsoleFailure
+
+    try:
+        asyncio.run(_confirm(url, device, digits, login))
+    except ConsoleFailure as failure:
+        raise Complaint(str(failure)) from failure
+    sys.stdout.write("approved: the terminal links within seconds\n")
+
+
+def _device(home: Path, config_file: Path | None) -> tuple[str, DeviceKey]:
+    from gateway.auth.home import Home
+    from gateway.config import Config, load
+
+    try:
+        settings = Config() if config_file is None else load(config_file)
+        url = settings.console.url or _console_of(home)
+        with Home(home, settings.secrets) as opened:
+            return url, opened.device
+    except OSError as error:
+        raise Complaint(f"{error.filename or home}: {error.strerror}") from error
+    except known_failures() as error:
+        raise Complaint(str(error)) from error
+
+
+def _console_of(home: Path) -> str:
+    """Return the console to which the gateway of a home listens, so that the mail's command
+    works as it stands."""
+    gateway = running(home)
+    if gateway is None:
+        raise Complaint(f"no gateway runs in {home}: start it, or give its --home or --config", 2)
+    if gateway.console is None:
+        raise Complaint(f"the gateway in {home} makes its own tokens: nothing waits there", 2)
+    return gateway.console
+
+
+async def _confirm(url: str, device: DeviceKey, code: str, login: int | None) -> None:
+    from gateway.uplink.code import CodeDesk, Over
+
+    async with CodeDesk(url, device) as desk:
+        request = _chosen(await desk.requests(), login)
+        try:
+            wrong = await desk.confirm(request.rid, code)
+        except Over as over:
+            raise Complaint(f"the request is over; {AGAIN}") from over
+    if wrong is not None:
+        left = f"{wrong.tries_left} tries are left" if wrong.tries_left else AGAIN
+        raise Complaint(f"that is not the code of the mail; {left}")
+
+
+def _chosen(waiting: tuple[OpenRequest, ...], login: int | None) -> OpenRequest:
+    """Return the request that is meant; a code tried on another would be a try lost."""
+    if not waiting:
+        raise Complaint("no terminal of this machine waits for approval; start it first")
+    meant = [one for one in waiting if login in (None, one.terminal.login)]
+    if len(meant) == 1:
+        return meant[0]
+    logins = ", ".join(str(one.terminal.login) for one in waiting)
+    raise Complaint(f"terminals of these accounts wait: {logins}; say which with --login", 2)

@@ -1,0 +1,239 @@
+"""What daemon and console say to each other: the bodies of ``/v1/daemon/...``, in JSON.
+
+Every request is signed by the device (:mod:`.device`). Errors are ``{"error": word, "message":
+what to do}``. What the console claims counts only as far as it is in a signed envelope; what the
+daemon claims of its terminals is for people to look at.
+
+========================================== ======================= ==================
+``POST /v1/daemon/contact``                 :class:`Contact`        :class:`ContactAnswer`
+``POST /v1/daemon/contact/{eid}``           :class:`ContactProof`   :class:`Verdict`
+``GET  /v1/daemon/requests``                                        :class:`OpenRequests`
+``GET  /v1/daemon/requests/{rid}``                                  :class:`Verdict`
+``POST /v1/daemon/requests/{rid}/confirm``  :class:`Confirm`        :class:`Verdict`
+``POST /v1/daemon/sync``                    :class:`Sync`           :class:`Synced`
+``GET  /v1/daemon/stream``                  WebSocket               below
+``GET  /v1/keys``                           unsigned                :class:`Keys`
+========================================== ======================= ==================
+
+On the stream the console sends :class:`Pushed` and :class:`Heartbeat`, the daemon
+:class:`Acknowledged` and :class:`Report`; each is one text message.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from .envelope import MAX_ENVELOPE
+from .event import EventSeq
+from .lease import Tid
+from .record import Count, Platform, Seconds
+
+HEARTBEAT_S = 10
+MAX_BODY_BYTES = 65_536
+"""Of a request; an answer grows with the number of tokens."""
+MAX_TERMINALS = 256
+"""Told in one report."""
+MAX_EVENTS = 1000
+"""Given in one answer; who missed more starts over from the state."""
+
+Hex32 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Text = Annotated[str, Field(max_length=128)]
+"""Said by a program on somebody's machine: shown to people, never trusted, always escaped."""
+Envelope = Annotated[str, Field(max_length=MAX_ENVELOPE)]
+Seq = Annotated[int, Field(ge=0, le=2**53)]
+Rid = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
+"""Id of a contact or of an approval request; it opens nothing by itself."""
+
+
+class Body(BaseModel):
+    """Base of what we read: strict; a member that we don't know yet is ignored."""
+
+    model_config = ConfigDict(
+        strict=True, frozen=True, extra="ignore", hide_input_in_errors=True, allow_inf_nan=False
+    )
+
+
+class TerminalFacts(Body):
+    """What a terminal says of itself."""
+
+    platform: Platform
+    login: Annotated[int, Field(ge=0, lt=2**63)]
+    server: Text
+    company: Text = ""
+    fp: Hex32
+    """Fingerprint of the terminal: a label, not a proof."""
+
+
+class Contact(Body):
+    """A terminal dials in with a token that this device does not know."""
+
+    pub: Annotated[str, Field(min_length=43, max_length=43)]
+    """The device's public key, base64url."""
+    os: Text
+    hostname: Text
+    version: Text
+    """Of the daemon."""
+    tid: Tid
+    terminal: TerminalFacts
+    cnonce: Hex32
+    snonce: Hex32
+
+
+class ContactAnswer(Body):
+    """The console's proof that it knows the token, good for this device alone."""
+
+    eid: Rid
+    proof: Hex32
+
+
+class ContactProof(Body):
+    """The EA's proof, as it came."""
+
+    client_proof: Hex32
+
+
+DeniedCode = Literal[
+    "unknown", "revoked", "expired", "account_disabled", "device_revoked", "busy", "refused"
+]
+
+
+class Verdict(Body):
+    """What becomes of a contact or of an approval request.
+
+    ``pending`` has the members from ``rid`` to ``expires_s``; ``denied`` has ``code``:
+    ``unknown`` (also for a wrong proof), ``busy`` (limits: try later), ``refused`` (a person said
+    no, or the request ran out), or what is wrong with the token.
+    """
+
+    status: Literal["approved", "pending", "denied"]
+    code: DeniedCode | None = None
+    rid: Rid | None = None
+    user_code: Annotated[str, Field(max_length=16)] | None = None
+    """Shown on the terminal, typed on the console's page; only when the request is made."""
+    url: Annotated[str, Field(max_length=512)] | None = None
+    """The page where it is approved."""
+    expires_s: Annotated[int, Field(ge=0, le=3600)] | None = None
+
+
+class OpenRequest(Body):
+    """One approval request of this device that waits for a person."""
+
+    rid: Rid
+    tid: Tid
+    terminal: TerminalFacts
+    expires_s: Annotated[int, Field(ge=0, le=3600)]
+
+
+class OpenRequests(Body):
+    """All of them, the newest first; the token's name is not told to a stranger's machine."""
+
+    requests: Annotated[tuple[OpenRequest, ...], Field(strict=False)]
+
+
+class Confirm(Body):
+    """The code of the mail, typed at the terminal or into ``mt-gateway verify``."""
+
+    ecode: Annotated[str, Field(pattern=r"^[0-9]{8}$")]
+
+
+class TerminalReport(Body):
+    """What a daemon says of a token's terminal."""
+
+    tid: Tid
+    state: Literal["online", "offline", "pending"]
+    since: Seconds
+    terminal: TerminalFacts | None = None
+
+
+class EventAck(Body):
+    """What a daemon did about an event; told once that is true."""
+
+    seq: EventSeq
+    at_ms: Annotated[int, Field(ge=0, le=2**53)]
+    """UTC milliseconds, by the daemon's clock."""
+    closed_ws: Count = 0
+    closed_bridge: Count = 0
+    orders_in_flight: Count = 0
+    """Already written to the EA when the gate closed: their outcome is reconciled."""
+
+
+class Sync(Body):
+    """Give me all that holds now. Asked often: it changes nothing but what is reported."""
+
+    since: Seq
+    """The last event that the daemon has."""
+    nonce: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{0,64}$")] = ""
+    """Fresh and random; the state that comes back is signed with it."""
+    after: Envelope = ""
+    """The newest state that this home has stored, as it came: shows that who asks is who was
+    answered. Empty if there is none."""
+    terminals: Annotated[
+        tuple[TerminalReport, ...], Field(strict=False, max_length=MAX_TERMINALS)
+    ] = ()
+    acks: Annotated[tuple[EventAck, ...], Field(strict=False, max_length=MAX_EVENTS)] = ()
+
+
+class TokenOffer(Body):
+    """One token, as this device may know it."""
+
+    tid: Tid
+    record: Envelope
+    server_key: Annotated[str, Field(min_length=43, max_length=43)] | None = Field(
+        default=None, repr=False
+    )
+    """Base64url; only for an approved device. The record has its SHA-256."""
+    lease: Envelope | None = None
+    """``None`` where the token may not be used: its record says why."""
+
+
+class Synced(Body):
+    """All that holds now."""
+
+    server_time: Seconds
+    root: Annotated[str, Field(max_length=64)]
+    """As in ``[console] root``; a daemon believes the one that it has pinned."""
+    keys: Envelope
+    state: Envelope
+    tokens: Annotated[tuple[TokenOffer, ...], Field(strict=False)]
+    events: Annotated[tuple[Envelope, ...], Field(strict=False, max_length=MAX_EVENTS)] = ()
+    """Those after ``since``, in their order."""
+    heartbeat_s: Annotated[int, Field(ge=1, le=60)] = HEARTBEAT_S
+
+
+class Keys(Body):
+    """The console's keys."""
+
+    root: Annotated[str, Field(max_length=64)]
+    keys: Envelope
+    server_time: Seconds
+    """For people whose clock is wrong; not signed."""
+
+
+class Pushed(Body):
+    """Console: something has changed."""
+
+    t: Literal["evt"]
+    e: Envelope
+
+
+class Heartbeat(Body):
+    """Console: I am here; ``seq`` is the last event of this device."""
+
+    t: Literal["hb"]
+    seq: Seq
+    time: Seconds
+
+
+class Acknowledged(EventAck):
+    """Daemon: done."""
+
+    t: Literal["ack"]
+
+
+class Report(Body):
+    """Daemon: the state of these terminals has changed."""
+
+    t: Literal["report"]
+    terminals: Annotated[tuple[TerminalReport, ...], Field(strict=False, max_length=MAX_TERMINALS)]

@@ -1,0 +1,175 @@
+"""Signed requests to the console, over HTTPS."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from types import TracebackType
+from typing import Self, TypeVar
+
+import aiohttp
+from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+from pydantic import BaseModel, ValidationError
+from yarl import URL
+
+from gateway.auth.console_clock import Clocks
+from gateway.auth.device import DeviceKey
+
+from .failures import ConsoleFailure, Nonsense, Refused, Unreachable, Untrusted
+
+TIMEOUT_S = 10.0
+"""For one request, answer included."""
+CONNECT_S = 5.0
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
+"""Some hundred tokens with their records and leases."""
+MAX_WORDS = 200
+"""Characters of the console's text that are logged."""
+
+A = TypeVar("A", bound=BaseModel)
+
+
+class ConsoleHttp:
+    """A client of the console's API; an async context manager, which closes it.
+
+    Certificates are checked, proxies of the environment are not used, redirects are not followed.
+
+    Args:
+        url: of the console, without a path.
+        device: signs.
+        clocks: of this machine.
+        tls: for tests with a certificate of their own; by default the system's authorities.
+        timeout_s: for one request.
+
+    """
+
+    def __init__(
+        self,
+        url: str,
+        device: DeviceKey,
+        clocks: Clocks,
+        *,
+        tls: ssl.SSLContext | None = None,
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
+        self.url = url.rstrip("/")
+        self.tls = ssl.create_default_context() if tls is None else tls
+        self._device = device
+        self._clocks = clocks
+        self._timeout_s = timeout_s
+        self._ahead_s = 0.0
+        """Of the console's clock to ours, as far as signing has to know."""
+        self._session: ClientSession | None = None
+        self._is_closed = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._is_closed = True
+        if self._session is not None:
+            await self._session.close()
+
+    def signed(self, method: str, path: str, body: bytes = b"") -> dict[str, str]:
+        """Return the headers of a request."""
+        time_s = int(self._clocks.wall_s() + self._ahead_s)
+        return self._device.sign_request(method, path, body, time_s=time_s)
+
+    def learn_time(self, server_s: float) -> None:
+        """Sign by the console's clock from now on: ours may be wrong."""
+        self._ahead_s = server_s - self._clocks.wall_s()
+
+    async def get(self, path: str, answer: type[A]) -> A:
+        """Ask."""
+        return await self._request("GET", path, b"", answer)
+
+    async def post(self, path: str, body: BaseModel, answer: type[A]) -> A:
+        """Ask with a body; see :class:`.failures.ConsoleFailure` for what may be raised."""
+        return await self._request("POST", path, body.model_dump_json().encode(), answer)
+
+    async def _request(self, method: str, path: str, body: bytes, answer: type[A]) -> A:
+        try:
+            return await self._once(method, path, body, answer)
+        except Refused as refused:
+            server_s = refused.body.get("server_time")
+            if refused.word != "clock_skewed" or not isinstance(server_s, int):
+                raise
+            self.learn_time(server_s)
+        return await self._once(method, path, body, answer)
+
+    async def _once(self, method: str, path: str, body: bytes, answer: type[A]) -> A:
+        status, content = await self._send(method, path, body)
+        if status != 200:
+            raise _refused(status, content)
+        try:
+            return answer.model_validate_json(content)
+        except ValidationError:
+            raise Nonsense(
+                f"{self.url}{path} gives an answer that no console gives: see that url in the "
+                "section [console] is the console's, and that it is of this version"
+            ) from None
+
+    def _opened(self) -> ClientSession:
+        if self._is_closed:
+            raise Unreachable("the gateway is ending")
+        if self._session is None:  # it belongs to the loop, which runs by now
+            self._session = ClientSession(
+                connector=TCPConnector(ssl=self.tls, limit=8),
+                cookie_jar=DummyCookieJar(),
+                timeout=ClientTimeout(total=self._timeout_s, sock_connect=CONNECT_S),
+                trust_env=False,
+                auto_decompress=False,
+            )
+        return self._session
+
+    async def _send(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+        session = self._opened()
+        headers = self.signed(method, path, body)
+        if method == "POST":
+            headers["Content-Type"] = "application/json"
+        try:
+            async with session.request(
+                method,
+                URL(self.url + path, encoded=True),
+                data=body or None,
+                headers=headers,
+                allow_redirects=False,
+            ) as response:
+                content = await response.content.read(MAX_ANSWER_BYTES + 1)
+                while not response.content.at_eof() and len(content) <= MAX_ANSWER_BYTES:
+                    content += await response.content.read(MAX_ANSWER_BYTES + 1 - len(content))
+                if len(content) > MAX_ANSWER_BYTES:
+                    raise Nonsense(f"{self.url}{path} gives an answer without end")
+                return response.status, content
+        except (aiohttp.ClientError, TimeoutError, OSError, ssl.SSLError) as error:
+            raise explained(self.url, error) from error
+
+
+def explained(url: str, error: BaseException) -> ConsoleFailure:
+    """Return what a failure of the connection means."""
+    if isinstance(error, ssl.SSLCertVerificationError | aiohttp.ClientConnectorCertificateError):
+        return Untrusted(
+            f"the certificate of {url} is not valid for this machine: see that the name is right "
+            "and the certificate has not expired; it may be that somebody sits in between"
+        )
+    if isinstance(error, ssl.SSLError | aiohttp.ClientConnectorSSLError):
+        return Untrusted(f"{url} does not speak TLS as it should: see that the port is right")
+    if isinstance(error, asyncio.TimeoutError):
+        return Unreachable(f"{url} does not answer: see whether the console runs")
+    return Unreachable(f"{url} cannot be reached: see the network, and whether the console runs")
+
+
+def _refused(status: int, content: bytes) -> ConsoleFailure:
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError):
+        body = None
+    body = body if isinstance(body, dict) else {}
+    word, message = str(body.get("error", "")), str(body.get("message", ""))
+    text = "".join(c if c.isprintable() else "?" for c in message[:MAX_WORDS])
+    return Refused(status, word[:32], text or "no reason given", body)
