@@ -67,6 +67,19 @@ class Change:
 Subscriber = Callable[[Change], None]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingTerminal:
+    """A terminal that waits until somebody approves its token on this machine."""
+
+    hello: Hello
+    since_ms: int
+    user_code: str
+    """To be typed on the console's page, at ``url``."""
+    url: str
+    expires_ms: int
+    """Until when it can be approved, UTC milliseconds."""
+
+
 class TerminalRegistry:
     """Live sessions and last-known facts by terminal id.
 
@@ -79,6 +92,7 @@ class TerminalRegistry:
         self._now_ms = now_ms
         self._live: dict[str, TerminalSession] = {}
         self._facts: dict[str, Facts] = {}
+        self._pending: dict[str, PendingTerminal] = {}
         self._subscribers: list[Subscriber] = []
 
     def get(self, terminal: str) -> TerminalSession | None:
@@ -96,6 +110,10 @@ class TerminalRegistry:
     def all_facts(self) -> list[Facts]:
         """Return what is known of every terminal."""
         return list(self._facts.values())
+
+    def pending(self) -> list[PendingTerminal]:
+        """Return the terminals that wait for approval; no subscriber hears of them."""
+        return list(self._pending.values())
 
     def forget(self, terminal: str) -> None:
         """Drop what is known of a terminal that is gone; a live one is kept."""
@@ -163,6 +181,14 @@ class TerminalRegistry:
         if facts.state is SessionState.DISCONNECTED:
             del self._live[terminal]
         self._tell(Change(kind, facts, previous))
+
+    def await_approval(self, pending: PendingTerminal) -> None:
+        """Enter a terminal that waits, instead of any other with its token."""
+        self._pending[pending.hello.tid] = pending
+
+    def end_approval(self, tid: str) -> None:
+        """The terminal with that token waits no more."""
+        self._pending.pop(tid, None)
 
     def _observe(self, session: TerminalSession, state: SessionState, reason: str) -> Facts:
         return Facts(

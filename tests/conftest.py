@@ -11,7 +11,8 @@ from node_packages import installed_modules
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add ``--long``."""
+    """Add ``--long`` and ``--pictures``."""
+    parser.addoption("--pictures", metavar="FOLDER", help="keep pictures of the console's pages")
     parser.addoption(
         "--long", action="store_true", help="run the long forms of soak and fuzz tests"
     )

@@ -27,6 +27,10 @@ class Demo:
     auth_token: str
     terminal: str
     home: str
+    console: str
+    device: str
+    console_email: str
+    console_password: str
 
     @property
     def url(self) -> str:
@@ -48,6 +52,33 @@ def clean_environment() -> dict[str, str]:
 
 
 @contextmanager
+def running_serve(folder: Path) -> Iterator[dict[str, str]]:
+    """Run a gateway that makes its own tokens until the block is left; yields its ready line.
+
+    Its home is ``folder / "home"``, and its key lies in a file.
+    """
+    config = folder / "config.toml"
+    config.write_text('[api]\nport = 0\n[bridge]\nport = 0\n[secrets]\nstore = "file"\n')
+    places = ("--home", str(folder / "home"), "--config", str(config))
+    process = subprocess.Popen(
+        (*COMMAND, "serve", "--json", *places),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=clean_environment(),
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        yield json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=ENDS_WITHIN_S)
+        assert process.returncode == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@contextmanager
 def running_demo(
     home: Path, *options: str, environment: Mapping[str, str] | None = None
 ) -> Iterator[Demo]:
@@ -56,7 +87,18 @@ def running_demo(
     Its log goes to ``log.txt`` beside the home.
     """
     log = home.with_name(f"{home.name}.log.txt")
-    arguments = ("demo", "--json", "--port", "0", "--bridge-port", "0", "--home", str(home))
+    arguments = (
+        "demo",
+        "--json",
+        "--port",
+        "0",
+        "--bridge-port",
+        "0",
+        "--console-port",
+        "0",
+        "--home",
+        str(home),
+    )
     with log.open("w") as stderr:
         process = subprocess.Popen(
             (*COMMAND, *arguments, *options),

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from demo_process import COMMAND, Demo
+from demo_process import COMMAND, Demo, clean_environment, running_serve
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 RUN_S = 60
@@ -59,18 +59,36 @@ def test_place_and_close(demo: Demo) -> None:
     assert "Closed at 1." in out
 
 
-def test_many_terminals(demo: Demo) -> None:
-    """A second token of the same gateway; its terminal is not there."""
+def test_many_terminals(demo: Demo, tmp_path: Path) -> None:
+    """Two tokens of the same gateway; the terminal of one is not there."""
+    with running_serve(tmp_path) as ready:
+        tokens = [_new_token(ready["home"], name) for name in ("a", "b")]
+        linked = (*COMMAND, "emulator", "--json", "--bridge", ready["bridge"])
+        with subprocess.Popen(
+            (*linked, "--auth-token", tokens[0]), stdout=subprocess.PIPE, text=True
+        ) as emulator:
+            assert emulator.stdout is not None
+            assert emulator.stdout.readline()
+            url = ready["rpc"].removesuffix("/rpc")
+            lines = python(
+                "04_many_terminals.py",
+                demo,
+                MT_GATEWAY_URL=url,
+                MT_GATEWAY_TOKENS=",".join(tokens),
+            ).splitlines()
+            emulator.terminate()
+    assert lines[0].startswith("a: mt5, account ")
+    assert lines[1] == "b: disconnected"
+
+
+def _new_token(home: str, name: str) -> str:
     made = output(
-        (*COMMAND, "token", "create", "--name", "other", "--json", "--home", demo.home),
-        demo.environment,
+        (*COMMAND, "token", "create", "--name", name, "--json", "--home", home),
+        clean_environment(),
     )
     token = re.search(r"mgt_\w{50}", made)
     assert token is not None
-    tokens = f"{demo.auth_token},{token[0]}"
-    lines = python("04_many_terminals.py", demo, MT_GATEWAY_TOKENS=tokens).splitlines()
-    assert lines[0].startswith("demo: mt5, account ")
-    assert lines[1] == "other: disconnected"
+    return token[0]
 
 
 @pytest.mark.xdist_group("node")

@@ -15,6 +15,7 @@ from .broker import Broker, load_demo, terms_of
 from .clock import BrokerZone, MarketClock
 from .faults import Faults
 from .market import Market, Sessions, open_market
+from .pin import DevicePin
 from .specs import default_account
 from .terminal import EmulatedTerminal
 
@@ -34,6 +35,7 @@ def build_terminal(
     sessions: Sessions = "always",
     start_ms: int | None = None,
     faults: Faults | None = None,
+    device_file: Path | None = None,
 ) -> EmulatedTerminal:
     """Return a terminal whose market begins now, or when it is told to.
 
@@ -46,9 +48,11 @@ def build_terminal(
         sessions: ``always`` open, or closed at weekends as the ``real`` ones are.
         start_ms: when the market begins, UTC milliseconds; now if absent.
         faults: how it misbehaves.
+        device_file: keeps between runs which daemon it belongs to.
 
     Raises:
         TickFileError: a file is malformed.
+        OSError, UnicodeDecodeError: the device's file cannot be read.
 
     """
     zone = BrokerZone()
@@ -73,7 +77,15 @@ def build_terminal(
 
     broker = _broker(market, platform, seed, netting=netting)
     load_demo(broker, market, market.now_msc, seed=seed, deposit=DEPOSIT)
-    return EmulatedTerminal(market, broker, platform, now_msc=now_msc, utc_s=utc_s, faults=faults)
+    return EmulatedTerminal(
+        market,
+        broker,
+        platform,
+        now_msc=now_msc,
+        utc_s=utc_s,
+        faults=faults,
+        pin=DevicePin(device_file),
+    )
 
 
 def _broker(market: Market, platform: str, seed: int, *, netting: bool) -> Broker:

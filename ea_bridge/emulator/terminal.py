@@ -7,6 +7,7 @@ wire, and the clock is an argument.
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections import OrderedDict, deque
 from collections.abc import Callable
@@ -38,6 +39,7 @@ from .broker import Broker
 from .desk import INVALID_PARAMETER, MAX_ROWS, NO_BOOK, NOT_SUPPORTED, Desk, Failed
 from .faults import Faults
 from .market import BarBuilder, Market
+from .pin import DevicePin
 from .pump import TickRow, Watch, Watches
 
 EA_VERSION = "1.0.0"
@@ -68,6 +70,7 @@ class EmulatedTerminal:
         now_msc: the broker's wall clock in milliseconds.
         utc_s: the same moment in UTC seconds.
         faults: how it misbehaves.
+        pin: the daemon that it belongs to; by default that of its first welcome.
 
     """
 
@@ -80,8 +83,10 @@ class EmulatedTerminal:
         now_msc: Callable[[], int],
         utc_s: Callable[[], int],
         faults: Faults | None = None,
+        pin: DevicePin | None = None,
     ) -> None:
         self.faults = faults or Faults()
+        self.pin = pin or DevicePin()
         self.desk = Desk(market, broker, platform, now_msc, utc_s)
         self.platform = platform
         self._market, self._broker = market, broker
@@ -120,6 +125,7 @@ class EmulatedTerminal:
             trade="demo",
             caps=",".join(self.desk.caps),
             q=self._q,
+            fp=_fingerprint(self.platform, account),
         )
 
     def link_ready(self, ack: int) -> list[Message]:
@@ -355,6 +361,12 @@ def _parts(id_: int, result: Any) -> list[Res]:
         )
         for part, start in enumerate(starts)
     ]
+
+
+def _fingerprint(platform: str, account: Account) -> str:
+    """Return ``hello.fp``; it has no data folder, so that each run of an emulator is the same."""
+    said = "\n".join(("emulator", platform, account.company, str(account.login), account.server))
+    return hashlib.sha256(said.encode()).hexdigest()
 
 
 def _timeframes(codes: str, platform: str) -> tuple[Timeframe, ...]:

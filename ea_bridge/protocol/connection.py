@@ -8,7 +8,13 @@ hold ourselves and the peer to different rules; what isn't in it is forbidden. B
 through the same states::
 
     IDLE -hello-> GREETED -challenge-> CHALLENGED -auth-> AUTHENTICATING -welcome-> READY -> CLOSED
-                                                            -pending-> PENDING -welcome-^
+                                                            -pending-> PENDING ----------------^
+
+A terminal whose machine waits for approval stays connected, in PENDING: both sides show that they
+are alive, and it may ``verify`` the code of a mail. From there is no way to READY: when the
+approval comes the daemon says ``bye: approved`` and the terminal dials again. By then the daemon
+has the token's keys, so whoever becomes READY has just given a fresh proof to this very daemon,
+and says of itself what is true now, not what was minutes ago.
 
 Someone who has said his last word (``bye``, ``denied``) no longer listens: what the peer had on
 the way by then is discarded.
@@ -36,6 +42,7 @@ from .messages import (
     Message,
     Pending,
     Res,
+    Verify,
     Welcome,
 )
 from .sequence import EventSequence
@@ -85,12 +92,11 @@ TRANSITIONS: dict[tuple[Role, State, type[Message]], State] = {
     (DAEMON, GREETED, Challenge): CHALLENGED,
     (TERMINAL, CHALLENGED, Auth): AUTHENTICATING,
     (DAEMON, AUTHENTICATING, Welcome): READY,
-    # a device that waits for approval: both sides show that they are alive
     (DAEMON, AUTHENTICATING, Pending): PENDING,
     (DAEMON, PENDING, Pending): PENDING,
     (DAEMON, PENDING, Hb): PENDING,
     (TERMINAL, PENDING, Hb): PENDING,
-    (DAEMON, PENDING, Welcome): READY,
+    (TERMINAL, PENDING, Verify): PENDING,
     # a refusal may come before the hello: the daemon has no room
     **{(DAEMON, state, Denied): CLOSED for state in (IDLE, GREETED, AUTHENTICATING, PENDING)},
     (DAEMON, READY, Cmd): READY,

@@ -6,6 +6,9 @@ what a message *must* have is required here, so that a lying one cannot.
 
 from __future__ import annotations
 
+import enum
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated
 
 import msgspec
@@ -62,6 +65,9 @@ class Hello(_Message, frozen=True):
     q: Counter = 0
     """Number of the last event that the EA made."""
     link: Annotated[str, Meta(pattern=r"^(ea|service)\Z")] = "ea"
+    fp: Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?\Z")] = ""
+    """Fingerprint of the terminal: SHA-256 over its platform, data path, company, login, server
+    and a random id that the EA has saved. A label for the person who approves it, not a proof."""
 
 
 class Challenge(_Message, frozen=True):
@@ -94,11 +100,26 @@ class Welcome(_Message, frozen=True):
 
 
 class Pending(_Message, frozen=True):
-    """Daemon: this machine waits for approval; stay connected."""
+    """Daemon: this machine waits for approval; stay connected.
 
-    user_code: str
-    url: str
-    expires_s: int
+    Said again, with ``error``, when a code was wrong (``wrong_code``) or cannot be checked right
+    now (``busy``). What decides it is ``bye: approved`` (dial again at once) or ``denied``.
+    """
+
+    user_code: Annotated[str, Meta(pattern=r"^[0-9A-Za-z-]{1,16}\Z")]
+    """To be shown; the person types it on the console's page."""
+    url: Annotated[str, Meta(pattern=r"^[!-~]{1,512}\Z")]
+    """Where it is approved. An EA must not open it by itself."""
+    expires_s: Annotated[int, Meta(ge=0, le=86_400)]
+    error: Annotated[str, Meta(pattern=r"^(|wrong_code|busy)\Z")] = ""
+    tries_left: Annotated[int, Meta(ge=0, le=100)] | None = None
+    """Of codes; told after a wrong one."""
+
+
+class Verify(_Message, frozen=True):
+    """EA: the code of the mail, typed at the terminal instead of approving on the page."""
+
+    code: Annotated[str, Meta(pattern=r"^[0-9]{8}\Z")]
 
 
 class Denied(_Message, frozen=True):
@@ -109,8 +130,47 @@ class Denied(_Message, frozen=True):
     retry_ms: int
 
 
-DENIALS = ("unknown", "expired", "revoked", "account_disabled", "proto", "busy")
-"""``unknown`` says the same of a token nobody knows and of a proof that is wrong."""
+class Remedy(enum.Enum):
+    """What an EA does when it is denied."""
+
+    WAIT = "wait"
+    """Show it in the log and dial again after ``retry_ms``: that may be all that is needed."""
+    ACT = "act"
+    """Alert: a person has to do something. Dial again after ``retry_ms`` all the same, to find out
+    when that is done; a new start of the EA dials at once."""
+
+
+DENIALS: Mapping[str, Remedy] = MappingProxyType(
+    {
+        "busy": Remedy.WAIT,
+        "device_pending": Remedy.WAIT,
+        "unknown": Remedy.ACT,
+        "expired": Remedy.ACT,
+        "revoked": Remedy.ACT,
+        "account_disabled": Remedy.ACT,
+        "device_revoked": Remedy.ACT,
+        "refused": Remedy.ACT,
+        "proto": Remedy.ACT,
+    }
+)
+"""Why a terminal is not let in, and what its EA does about it.
+
+``busy``
+    There is no room, or no way to the console right now.
+``device_pending``
+    Nobody approved this machine in time; the next hello makes a new request, and a new mail.
+``unknown``
+    The same for a token nobody knows and for a proof that is wrong: the token was mistyped, or
+    deleted. Make another.
+``expired``, ``revoked``, ``account_disabled``
+    The token's time is over, it was withdrawn, its owner may not trade. Make another, or ask.
+``device_revoked``
+    This machine may not be used any more. Approve it again in the console.
+``refused``
+    A person said no to this machine.
+``proto``
+    Daemon and EA speak different versions: update the older one.
+"""
 
 
 # --- commands ----------------------------------------------------------------------------
@@ -259,8 +319,11 @@ class Hb(_Message, frozen=True):
 
 
 class Bye(_Message, frozen=True):
-    """Either: last words. ``replaced``, ``shutdown``, ``revoked``, ``account_changed``, or
-    ``proof`` of an EA that found the daemon's proof wrong.
+    """Either: last words.
+
+    The daemon's: ``approved`` (dial again at once), ``replaced``, ``shutdown``, ``revoked``. The
+    EA's: ``shutdown``, ``account_changed``, ``proof`` (the daemon's was wrong), ``device`` (it was
+    right, but this is not the daemon that the EA has been let in by before).
     """
 
     code: Label
@@ -275,6 +338,7 @@ Message = (
     | Auth
     | Welcome
     | Pending
+    | Verify
     | Denied
     | Cmd
     | Ack

@@ -1,11 +1,35 @@
-"""Who is let in: the one question that the bridge asks the gateway."""
+"""Who is let in: what the bridge asks the gateway.
+
+Theory of operation
+===================
+
+A :class:`Doorkeeper` judges each terminal by its ``hello``. One that has a console behind it may
+answer :class:`Relay`: this daemon cannot judge, the console can. Then an :class:`Introducer`
+carries the handshake there, step by step, while the terminal waits::
+
+    terminal          link                      introducer             console
+    hello      ->     admit -> Relay
+                      introduce(hello, snonce)  ->                      makes the daemon's proof
+    challenge  <-     Introduction
+    auth       ->     prove(introduction, auth) ->                      checks the EA's proof
+    welcome    <-     Admitted                                          this device is approved
+    pending    <-     Waiting                                           a person has got a mail
+    verify     ->     verify(waiting, code)     ->                      the code of that mail
+    pending    <-     WrongCode
+                      outcome(waiting)          ->                      the person decides
+    bye        <-     Admitted: "approved"      the terminal dials again, and is known now
+    denied     <-     Refused
+
+Neither the token nor a key that is made of it comes to this daemon before the approval; the
+console's proof contains this daemon's device id and fits no other.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Protocol
 
-from ea_bridge.protocol.messages import Hello
+from ea_bridge.protocol.messages import Auth, Hello
 from ea_bridge.token import Keys
 
 
@@ -37,12 +61,101 @@ class Refused:
     terminal: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Relay:
+    """Ask the console: the token is unknown here, or its use on this machine needs approval.
+
+    Answered by a doorkeeper whose server was given an :class:`Introducer`; without one it is
+    treated as an unknown token.
+    """
+
+    terminal: str = ""
+    """Its id, where it is known already; for ``close_terminal``."""
+
+
 class Doorkeeper(Protocol):
     """Implemented by the gateway."""
 
-    def admit(self, hello: Hello) -> Admitted | Refused:
+    def admit(self, hello: Hello) -> Admitted | Refused | Relay:
         """Judge a terminal by what it says of itself.
 
         Asked twice a handshake, at ``hello`` and again once the proof was right, since a token may
         be revoked in between; must not block and not care whether the proof will come.
+        """
+
+
+# --- first contact -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Introduction:
+    """The console's part of the challenge."""
+
+    id: str
+    """Opaque; by it the console knows the contact again."""
+    proof: str
+    """``challenge.proof``: ``HMAC(ServerKey, "srv|" + AM)`` as 64 hexadecimal digits; for a token
+    that does not exist a dummy, so that an unknown one and a known one look the same."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """The terminal has proved its token to the console, and a person is asked to approve."""
+
+    id: str
+    """Opaque; by it the console knows the request again."""
+    user_code: str
+    """Shown at the terminal, typed on the console's page."""
+    url: str
+    expires_s: int
+    """After it the bridge gives up by itself, whether ``outcome`` has returned or not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrongCode:
+    """That was not the code of the mail."""
+
+    tries_left: int
+
+
+class Introducer(Protocol):
+    """The way to the console, implemented by the gateway.
+
+    Every method may take as long as it takes: the bridge cuts it off with a ``CancelledError``,
+    :data:`~.contact.CONTACT_S` after ``hello`` or when the terminal goes. One that raises is
+    logged, and the terminal is told ``busy``.
+
+    ``Refused`` ends the contact, with ``code`` and ``reason`` told to the terminal. A ``retry_ms``
+    that would make terminals a burden to the console or to a person's mailbox is raised.
+    """
+
+    async def introduce(self, hello: Hello, snonce: str) -> Introduction | Refused:
+        """Ask for the proof with which to challenge the terminal.
+
+        What is refused here is told to somebody who has proved nothing: it must say nothing of
+        the token, thus be ``busy`` (no way to the console) or ``device_revoked``.
+        """
+
+    async def prove(self, introduction: Introduction, auth: Auth) -> Admitted | Waiting | Refused:
+        """Have the terminal's proof checked.
+
+        ``Admitted`` means that the device was approved before and that the daemon has the token's
+        record now: the bridge then checks the proof itself, with the record's keys, and asks
+        ``admit`` as in any other handshake.
+        """
+
+    async def outcome(self, waiting: Waiting) -> Admitted | Refused:
+        """Wait until the request is decided, through any trouble on the way to the console.
+
+        ``Admitted`` must come when the daemon has the record: the terminal then dials again, and
+        ``admit`` has to know it. ``Refused`` has the code ``refused`` where a person said no,
+        ``device_pending`` where the request ran out, or what is wrong with the token.
+        """
+
+    async def verify(self, waiting: Waiting, code: str) -> Admitted | WrongCode | Refused:
+        """Have the code of the mail checked, 8 digits that were typed at the terminal.
+
+        Called while ``outcome`` is awaited, one code at a time. What it returns counts as if
+        ``outcome`` had returned it; ``Refused`` where no further try is allowed. With the code
+        ``busy``, or an exception, nothing is decided: the person may try again.
         """

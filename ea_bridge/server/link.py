@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from socket import socket
 from typing import Protocol, cast
 
-from ea_bridge.protocol.connection import CLOSED, DAEMON, READY, Connection
+import msgspec
+
+from ea_bridge.protocol.connection import CLOSED, DAEMON, READY, TRANSITIONS, Connection
 from ea_bridge.protocol.errors import RemoteProtocolError, WrongProof
-from ea_bridge.protocol.handshake import check_auth, make_challenge, negotiate, new_nonce
+from ea_bridge.protocol.handshake import PROTO, check_auth, make_challenge, negotiate, new_nonce
 from ea_bridge.protocol.messages import Auth, Bye, Challenge, Denied, Hello, Message, Welcome
 from ea_bridge.registry import TerminalRegistry
 from ea_bridge.session import (
@@ -26,7 +28,8 @@ from ea_bridge.session import (
 from ea_bridge.token import Keys
 
 from . import sockets
-from .doorkeeper import Admitted, Doorkeeper, Refused
+from .contact import Contacts, FirstContact
+from .doorkeeper import Admitted, Doorkeeper, Refused, Relay
 
 HELLO_S = 3.0
 """From accepting a connection to its ``hello``."""
@@ -35,6 +38,7 @@ AUTH_S = 3.0
 CLOSE_S = 0.25
 """For last words to leave; then the connection is cut off."""
 RETRY_MS = 5000
+UNKNOWN = "no such token, or its proof is wrong"
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +48,8 @@ class House:
     """What every link of one server has in common."""
 
     doorkeeper: Doorkeeper
+    contacts: Contacts | None
+    """The way to the console, if there is one."""
     registry: TerminalRegistry
     device_id: str
     callbacks: SessionCallbacks
@@ -61,8 +67,8 @@ class Porter(Protocol):
     def enter(self, link: Link) -> bool:
         """Note a new connection; false if there is no room for it."""
 
-    def authenticated(self, link: Link) -> None:
-        """It has proved who it is."""
+    def keep(self, link: Link) -> None:
+        """It need not make room for others: it has proved who it is, or is being introduced."""
 
     def leave(self, link: Link) -> None:
         """It is gone."""
@@ -72,8 +78,10 @@ class Link(asyncio.Protocol):
     """One connection; the :class:`~ea_bridge.session.Wire` of its session."""
 
     def __init__(self, house: House, porter: Porter) -> None:
+        self.tid = ""
+        """The token that the peer has named; proved once there is a session."""
         self.terminal = ""
-        """Whose token the peer has named; proved once there is a session."""
+        """Whose token that is; the token's own id where nobody knows."""
         self.session: TerminalSession | None = None
         self._house = house
         self._porter = porter
@@ -84,6 +92,8 @@ class Link(asyncio.Protocol):
         self._cut_off: Timer | None = None
         self._hello: Hello | None = None
         self._challenge: Challenge | None = None
+        self._snonce = ""
+        self._contact: FirstContact | None = None
         self._keys = house.dummy_keys
 
     # --- asyncio.Protocol ----------------------------------------------------------------
@@ -98,7 +108,7 @@ class Link(asyncio.Protocol):
         if self._porter.enter(self):
             self._set_deadline(HELLO_S, "no hello in time")
         else:
-            self._deny("busy", "too many connections")
+            self.deny("busy", "too many connections")
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""
@@ -116,6 +126,8 @@ class Link(asyncio.Protocol):
         self._porter.leave(self)
         if self.session is not None:
             self.session.end("the link was lost")
+        if self._contact is not None:
+            self._contact.end()
         for timer in (self._deadline, self._cut_off):
             if timer is not None:
                 timer.cancel()
@@ -132,6 +144,8 @@ class Link(asyncio.Protocol):
 
     def close(self) -> None:
         """Send what is unsent, then close; cut it off after :data:`CLOSE_S`."""
+        if self._contact is not None:
+            self._contact.end()
         if self._cut_off is None:
             self._transport.close()
             self._cut_off = self._house.timers.call_later(CLOSE_S, self._transport.abort)
@@ -140,10 +154,46 @@ class Link(asyncio.Protocol):
         """End the connection at once."""
         self._transport.abort()
 
+    # --- Visitor -------------------------------------------------------------------------
+
+    def challenge(self, proof: str) -> None:
+        """Send the challenge with the console's proof."""
+        said = {"proto": PROTO, "snonce": self._snonce, "device": self._house.device_id}
+        self._challenge = msgspec.convert({**said, "proof": proof}, Challenge)
+        self.say(self._challenge)
+
+    def say(self, message: Message) -> None:
+        """Say something, unless this conversation is over."""
+        if self._connection.state is not CLOSED:
+            self.write(self._connection.send(message))
+
+    def admit(self, admitted: Admitted, auth: Auth) -> None:
+        """Go on as with any token that is known here: its keys check what the EA has said."""
+        self._contact = None
+        self._keys = admitted.keys
+        if self._connection.state is not CLOSED:
+            self._authenticate(auth)
+
+    def deny(self, code: str, reason: str, retry_ms: int = RETRY_MS) -> None:
+        """Say ``denied`` and close; where the EA has yet to prove itself, without a word."""
+        denied = Denied(code=code, reason=reason, retry_ms=retry_ms)
+        if (DAEMON, self._connection.state, Denied) in TRANSITIONS:
+            logger.info("a terminal was denied: %s", code)
+            self.write(self._connection.send(denied))
+        self.close()
+
     # --- the conversation ----------------------------------------------------------------
 
     def say_bye(self, code: str) -> None:
-        """Say ``bye`` and close, with the session or without."""
+        """Say ``bye`` and close, with the session or without.
+
+        An EA that does not read gets nothing any more: what waits for it may be orders.
+        """
+        if self.unsent():
+            if self.session is not None:
+                self.session.end(code)
+            self.cut_off()
+            return
         if self.session is not None:
             self.session.close(code)
         elif self._connection.state is not CLOSED:
@@ -162,23 +212,41 @@ class Link(asyncio.Protocol):
                 continue  # a bye follows in the same data: no answer is wanted any more
             elif isinstance(message, Hello):
                 self._greet(message)
+            elif self._contact is not None:
+                self._contact.handle(message)
             elif isinstance(message, Auth):
                 self._authenticate(message)
 
     def _greet(self, hello: Hello) -> None:
         self._hello = hello
+        self.tid = hello.tid
         if negotiate(hello.proto) is None:
-            self._deny("proto", f"this daemon does not speak the versions {hello.proto}")
+            self.deny("proto", f"this daemon does not speak the versions {hello.proto}")
             return
         if hello.link != "ea":
-            self._deny("proto", "this daemon takes one link a terminal, from its EA")
+            self.deny("proto", "this daemon takes one link a terminal, from its EA")
             return
         verdict = self._house.doorkeeper.admit(hello)
-        self.terminal = verdict.terminal
+        self.terminal = verdict.terminal or hello.tid
+        if isinstance(verdict, Relay):
+            if self._house.contacts is not None:
+                self._introduce(hello, self._house.contacts)
+                return
+            verdict = Refused(code="unknown", reason=UNKNOWN)
         self._keys = verdict.keys or self._house.dummy_keys
         self._challenge = make_challenge(self._keys, hello, new_nonce(), self._house.device_id)
         self.write(self._connection.send(self._challenge))
         self._set_deadline(AUTH_S, "no auth in time")
+
+    def _introduce(self, hello: Hello, contacts: Contacts) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._snonce = new_nonce()
+        self._contact = contacts.begin(self, hello, self._snonce)
+        if self._contact is None:
+            self.deny("busy", "too many terminals are being introduced to the console")
+        else:
+            self._porter.keep(self)
 
     def _authenticate(self, auth: Auth) -> None:
         assert self._hello is not None  # auth follows hello and
@@ -186,13 +254,15 @@ class Link(asyncio.Protocol):
         try:
             check_auth(self._keys, self._hello, self._challenge, auth)
         except WrongProof:
-            self._deny("unknown", "no such token, or its proof is wrong")
+            self.deny("unknown", UNKNOWN)
             return
         verdict = self._house.doorkeeper.admit(self._hello)
         if isinstance(verdict, Refused):
-            self._deny(verdict.code, verdict.reason, verdict.retry_ms)
+            self.deny(verdict.code, verdict.reason, verdict.retry_ms)
+        elif isinstance(verdict, Relay):
+            self.deny("busy", "the token's record is not here yet")
         elif verdict.keys != self._keys:
-            self._deny("unknown", "no such token, or its proof is wrong")
+            self.deny("unknown", UNKNOWN)
         else:
             self._welcome(self._hello, verdict)
 
@@ -221,15 +291,10 @@ class Link(asyncio.Protocol):
             command_ids=house.command_ids,
             callbacks=house.callbacks,
         )
-        self._porter.authenticated(self)
+        self._porter.keep(self)
         house.registry.join(self.session)
         self.session.start()
         logger.info("terminal %s is live: session %s", self.terminal, self.session.id)
-
-    def _deny(self, code: str, reason: str, retry_ms: int = RETRY_MS) -> None:
-        logger.info("a terminal was denied: %s", code)
-        self.write(self._connection.send(Denied(code=code, reason=reason, retry_ms=retry_ms)))
-        self.close()
 
     def _fail(self, reason: str) -> None:
         """The peer broke the protocol: nothing more is said to it."""

@@ -17,7 +17,8 @@ from ea_bridge.session import LoopTimers, SessionCallbacks, TerminalSession, Tim
 from ea_bridge.token import Keys
 
 from . import sockets
-from .doorkeeper import Doorkeeper
+from .contact import Contacts
+from .doorkeeper import Doorkeeper, Introducer
 from .link import House, Link
 
 MAX_CONNECTIONS = 256
@@ -45,6 +46,7 @@ class BridgeServer:
         port: 0 takes a free one.
         now_ms: UTC milliseconds.
         timers: by default the running event loop.
+        introducer: the way to the console, for those about whom the doorkeeper says ``Relay``.
 
     """
 
@@ -58,6 +60,7 @@ class BridgeServer:
         port: int = DEFAULT_PORT,
         now_ms: Callable[[], int] = _wall_ms,
         timers: Timers | None = None,
+        introducer: Introducer | None = None,
     ) -> None:
         self.port = port
         """The port; once started, the one that was taken."""
@@ -67,6 +70,8 @@ class BridgeServer:
         self._callbacks = _after_registry(registry, callbacks or SessionCallbacks())
         self._now_ms = now_ms
         self._timers = timers
+        self._introducer = introducer
+        self._contacts: Contacts | None = None
         self._servers: list[asyncio.Server] = []
         self._links: set[Link] = set()
         self._unauthenticated: dict[Link, None] = {}
@@ -82,13 +87,17 @@ class BridgeServer:
 
         """
         loop = asyncio.get_running_loop()
+        timers = self._timers or LoopTimers(loop)
+        if self._introducer is not None:
+            self._contacts = Contacts(self._introducer, self._registry, timers, self._now_ms)
         house = House(
             doorkeeper=self._doorkeeper,
+            contacts=self._contacts,
             registry=self._registry,
             device_id=self._device_id,
             callbacks=self._callbacks,
             now_ms=self._now_ms,
-            timers=self._timers or LoopTimers(loop),
+            timers=timers,
             dummy_keys=Keys(secrets.token_bytes(32), secrets.token_bytes(32)),
             session_ids=itertools.count(1),
             # an EA answers an id that it knows with the stored result, so no restart repeats one
@@ -111,6 +120,8 @@ class BridgeServer:
         for link in tuple(self._links):
             link.say_bye("shutdown")
         await self._empty.wait()
+        if self._contacts is not None:
+            await self._contacts.stop()
         for server in self._servers:
             await server.wait_closed()
         self._servers.clear()
@@ -127,15 +138,27 @@ class BridgeServer:
     ) -> None:
         await self.stop()
 
-    def close_terminal(self, terminal: str, code: str) -> None:
+    def close_terminal(self, terminal: str, code: str) -> int:
         """Say ``bye`` to a terminal and end its links, the unproved ones too.
 
         Its session ends at once, with all that is in flight; the connection is cut off after
         :data:`~.link.CLOSE_S` if the terminal does not read.
+
+        Returns:
+            How many links that were.
+
         """
-        for link in tuple(self._links):
-            if link.terminal == terminal:
-                link.say_bye(code)
+        return self._close(code, lambda link: link.terminal == terminal)
+
+    def close_token(self, tid: str, code: str) -> int:
+        """Do the same with whoever has named this token: one whose terminal nobody knows yet."""
+        return self._close(code, lambda link: link.tid == tid)
+
+    def _close(self, code: str, is_meant: Callable[[Link], bool]) -> int:
+        meant = [link for link in self._links if is_meant(link)]
+        for link in meant:
+            link.say_bye(code)
+        return len(meant)
 
     # --- Porter --------------------------------------------------------------------------
 
@@ -154,8 +177,8 @@ class BridgeServer:
         self._empty.clear()
         return not (crowded or self._stopping)
 
-    def authenticated(self, link: Link) -> None:
-        """It has proved who it is."""
+    def keep(self, link: Link) -> None:
+        """It need not make room for others: it has proved who it is, or is being introduced."""
         self._unauthenticated.pop(link, None)
 
     def leave(self, link: Link) -> None:

@@ -15,7 +15,7 @@ kernel, only a ``res`` tells its outcome. A deadline, a lost link, an unreadable
 """
 
 from .calls import MAX_IN_FLIGHT, MAX_LATE, MAX_RESULT_BYTES, LateResult
-from .liveness import DEAD_S, HEARTBEAT_S, STALE_S, SessionState
+from .liveness import DEAD_S, HEARTBEAT_S, STALE_S, Liveness, SessionState
 from .terminal import (
     DEFAULT_TIMEOUT_S,
     MAX_UNSENT,
@@ -37,6 +37,7 @@ __all__ = [
     "STALE_S",
     "WINDOW",
     "LateResult",
+    "Liveness",
     "LoopTimers",
     "SessionCallbacks",
     "SessionState",

@@ -99,6 +99,12 @@ class Calls:
         """How many callers wait."""
         return len(self._in_flight)
 
+    @property
+    def trades(self) -> int:
+        """How many of them wait for a trade, with those who have left while it was under way."""
+        calls = (*self._in_flight.values(), *self._late.values())
+        return sum(call.command.trades for call in calls)
+
     def open(self, command: Command[Any, Any], params: Struct) -> Call:
         """Make room for a call and give it its id."""
         if len(self._in_flight) >= MAX_IN_FLIGHT:

@@ -163,6 +163,11 @@ class TerminalSession:
         return len(self._calls)
 
     @property
+    def trades_in_flight(self) -> int:
+        """How many trades were written to the terminal and are not answered."""
+        return self._calls.trades
+
+    @property
     def strays(self) -> int:
         """Answers to nothing that was waited for."""
         return self._calls.strays

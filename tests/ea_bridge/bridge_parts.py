@@ -211,10 +211,19 @@ class TestEa:
 
     async def closed_by_daemon(self) -> bool:
         """Read on until the end; true once the daemon has closed the link."""
-        with contextlib.suppress(ConnectionError):
-            while await self._reader.read(65536):
-                pass
+        await self.all_that_comes()
         return True
+
+    async def all_that_comes(self) -> bytes:
+        """Read on until the end."""
+        transport = self._writer.transport
+        assert isinstance(transport, asyncio.Transport)
+        transport.resume_reading()
+        came = bytearray()
+        with contextlib.suppress(ConnectionError):
+            while data := await self._reader.read(65536):
+                came += data
+        return bytes(came)
 
     async def greet(self, token: str = TOKEN, **changes: Any) -> m.Welcome:
         """Go through the handshake."""

@@ -13,7 +13,7 @@ import asyncio
 import itertools
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -27,6 +27,7 @@ from pydantic import TypeAdapter
 from ea_bridge.emulator.link import Link
 from ea_bridge.emulator.machine import build_terminal
 from ea_bridge.emulator.terminal import EmulatedTerminal
+from ea_bridge.protocol.messages import Pending
 from gateway import shapes
 from gateway.app import Gateway, build_catalogue
 from gateway.auth.home import Home
@@ -273,11 +274,18 @@ class Product:
         """The first terminal."""
         return next(iter(self.terminals.values()))
 
-    async def link(self, name: str, machine: EmulatedTerminal, *, token: str = "") -> Running:
+    async def link(
+        self,
+        name: str,
+        machine: EmulatedTerminal,
+        *,
+        token: str = "",
+        on_pending: Callable[[Pending], None] | None = None,
+    ) -> Running:
         """Link a terminal, and wait until the daemon calls it ready."""
         token = token or self.home.issuer.create(name)[0]
         host, _, port = self.ready.bridge.rpartition(":")
-        link = Link(machine, host, int(port), token, seed=1)
+        link = Link(machine, host, int(port), token, seed=1, on_pending=on_pending)
         running = asyncio.create_task(link.run())
         self._links.push_async_callback(_stop, link, running)
         await asyncio.wait_for(link.ready.wait(), TIMEOUT_S)
@@ -355,10 +363,16 @@ async def _connect(url: str, headers: dict[str, str]) -> websockets.ClientConnec
 
 
 @asynccontextmanager
-async def daemon(folder: Path, limits: Mapping[str, int] | None = None) -> AsyncIterator[Product]:
-    """Run a daemon on free ports, with nothing linked to it."""
+async def daemon(
+    folder: Path, limits: Mapping[str, int] | None = None, origins: Sequence[str] = ()
+) -> AsyncIterator[Product]:
+    """Run a daemon on free ports, with nothing linked to it; pages of the origins may call."""
     config = Config.model_validate(
-        {"api": {"port": 0}, "bridge": {"port": 0}, "limits": dict(limits or {})}
+        {
+            "api": {"port": 0, "allowed_origins": list(origins)},
+            "bridge": {"port": 0},
+            "limits": dict(limits or {}),
+        }
     )
     with Home(folder, config.secrets.key_file) as home:
         gateway = Gateway(home, config)

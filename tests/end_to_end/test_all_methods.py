@@ -82,7 +82,7 @@ READS: dict[str, Json] = {
     "get_server_info": {},
 }
 TRADES = ("place_order", "modify_order", "close_by", "close_position", "cancel_order")
-OTHERS = ("hello", "get_order_info")
+OTHERS = ("hello", "get_order_info", "get_ws_ticket")
 """Tested below, in tests of their own."""
 MT4_CANNOT = {
     "get_history_ticks": "ticks",
@@ -180,6 +180,18 @@ async def test_hello_is_for_ws_alone(client: Client) -> None:
         await client.call("hello")
     assert refused.value.code == -32004
     assert refused.value.data["transport"] == "http"
+
+
+async def test_a_ticket_is_for_rpc_alone(client: Client) -> None:
+    """``get_ws_ticket`` answers on /rpc; on an open /ws there is nothing to open."""
+    if client.door == "curl":
+        told = await client.call("get_ws_ticket")
+        assert told["subprotocol"] == f"mtg.ticket.{told['ticket']}"
+        return
+    with pytest.raises(Refused) as refused:
+        await client.call("get_ws_ticket")
+    assert refused.value.code == -32004
+    assert refused.value.data["transport"] == "ws"
 
 
 async def test_the_document_names_every_method(client: Client) -> None:

@@ -68,7 +68,18 @@ async def grown(tmp_path: Path, speed: str) -> tuple[int, int]:
     """Run an hour of the market; return by how much the daemon and its emulator have grown since
     the twentieth minute, and how many events there were meanwhile."""
     home = str(tmp_path / "home")
-    options = ("--port", "0", "--bridge-port", "0", "--home", home, "--speed", speed)
+    options = (
+        "--port",
+        "0",
+        "--bridge-port",
+        "0",
+        "--console-port",
+        "0",
+        "--home",
+        home,
+        "--speed",
+        speed,
+    )
     with running(tmp_path / "log.txt", "demo", *options) as demo:
         client = await open_ws(demo.ready["ws"], demo.ready["auth_token"])
         hour = await listen(client)

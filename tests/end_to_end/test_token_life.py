@@ -151,7 +151,7 @@ async def test_daemon_and_terminals_in_processes_of_their_own(tmp_path: Path) ->
     """``serve``, ``token create`` and two ``emulator``s: one daemon, four processes, each token
     opens its own terminal; ``token revoke`` ends one of them and not the other."""
     config = tmp_path / "config.toml"
-    config.write_text("[api]\nport = 0\n[bridge]\nport = 0\n")
+    config.write_text('[api]\nport = 0\n[bridge]\nport = 0\n[secrets]\nstore = "file"\n')
     home = tmp_path / "home"
     served = running(tmp_path / "serve.txt", "serve", "--home", str(home), "--config", str(config))
     with served as daemon:

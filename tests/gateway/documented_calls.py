@@ -20,6 +20,8 @@ from scripted_terminal import Scene
 from ea_bridge.errors import CommandFailed
 from ea_bridge.model import TradeResult
 from ea_bridge.registry import Change, ChangeKind
+from gateway.credentials.tier import Tier
+from gateway.daemon import ConsoleView
 from gateway.streams import Streams
 
 EXAMPLES = Path(__file__).parents[2] / "gateway/openrpc/examples.json"
@@ -121,12 +123,25 @@ CALLS: list[tuple[str, str, dict[str, Any]]] = [
         },
     ),
     ("get_server_info", "the gateway", {}),
+    ("get_ws_ticket", "for one connection of a page", {}),
 ]
 
 
 def documented_scene() -> Scene:
     """The scene in which the calls are made."""
     scene = Scene()
+    scene.console = ConsoleView(
+        url="https://console.example.com",
+        connected=True,
+        last_sync_ms=NOW_MS - 42_000,
+        problem="",
+        clock_suspect=False,
+        tier=Tier.FULL,
+        reason="",
+        tier_ends_ms=NOW_MS + 858_000,
+        lease_ends_ms=NOW_MS + 858_000,
+        device="k5m3" * 13,
+    )
     opposite = {"ticket": 9123456799, "type": 1, "identifier": 9123456799}
     positions = scene.script.answers["positions_get"]
 
@@ -204,6 +219,9 @@ def steady(result: Any) -> Any:
         if order["client_order_id"].startswith("gw-"):
             order["client_order_id"] = "gw-01KSYZ0Q80X5T4E1N0V3R7C9HD"
             order["comment"] = "gNPXQZ4LKA"
+    if isinstance(result, dict) and "ticket" in result and "subprotocol" in result:
+        result["ticket"] = "Zk3nQ0vX1uJ8rT5yWc2L9g"
+        result["subprotocol"] = "mtg.ticket.Zk3nQ0vX1uJ8rT5yWc2L9g"
     return result
 
 

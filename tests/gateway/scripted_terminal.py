@@ -23,10 +23,13 @@ from ea_bridge.protocol.messages import Hello
 from ea_bridge.registry import Facts
 from ea_bridge.session import SessionState
 from gateway.auth.caller import IMPLIED, Caller, Scope
+from gateway.auth.tickets import Tickets
 from gateway.catalogue import Call, Catalogue, Transport, result_adapter
 from gateway.clock import BrokerClock
 from gateway.config import Limits
-from gateway.daemon import Daemon
+from gateway.credentials.tier import Tier
+from gateway.daemon import ConsoleView, Daemon
+from gateway.errors import Forbidden
 from gateway.methods import (
     account,
     calculations,
@@ -160,7 +163,10 @@ class Scene:
             at_s = NOW_MS // 1000 - 4 + second
             self.clock.observe(at_s + OFFSET_MS // 1000, at_s)
         self.revoked: Exception | None = None
+        self.tier = Tier.FULL
+        self.console: ConsoleView | None = None
         self.streams: Any = NoStreams()
+        self.tickets = Tickets(lambda caller: self._still_allowed(Tier.READ))
         self.guarded = GuardedTerminal(
             "mt5-a",
             session=lambda: self.session,  # type: ignore[arg-type, return-value]  # quacks like one
@@ -184,9 +190,11 @@ class Scene:
             last_q=0,
         )
 
-    def _still_allowed(self) -> None:
+    def _still_allowed(self, tier: Tier) -> None:
         if self.revoked is not None:
             raise self.revoked
+        if tier > self.tier:
+            raise Forbidden(reason="lease_expired", tier=self.tier.name.lower())
 
     def disconnect(self) -> None:
         """Take the terminal offline."""
@@ -207,9 +215,11 @@ class Scene:
                 limits=Limits(),
                 rpc_url="http://127.0.0.1:7400/rpc",
                 ws_url="ws://127.0.0.1:7400/ws",
+                console=lambda tid: self.console if tid == self.hello.tid else None,
                 now_ms=lambda: self.now_ms,
                 started_ms=NOW_MS - 3_600_000,
             ),
+            tickets=self.tickets,
         )
 
     async def ask(self, method: str, /, *, scope: Scope = Scope.TRADE, **params: Any) -> Any:

@@ -45,6 +45,7 @@ OURS = {
     "ping",
     "hello",
     "get_server_info",
+    "get_ws_ticket",
 }
 METHODS = list(CATALOGUE.values())
 

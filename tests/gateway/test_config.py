@@ -164,3 +164,30 @@ def test_configuration_does_not_change() -> None:
     """What was read at the start holds until the end."""
     with pytest.raises(ValueError, match="frozen"):
         config.Config().api.port = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://console.example.com", "https://10.0.0.1:8443", "http://127.0.0.1:7402", ""],
+)
+def test_a_console_is_reached_by_tls_or_on_this_machine(url: str) -> None:
+    """Anything else would carry signed requests past strangers."""
+    assert parse({"console": {"url": url}}).console.url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://console.example.com", "console.example.com", "https://a/b", "ftp://a", "https://"],
+)
+def test_other_console_addresses_are_refused(url: str) -> None:
+    """In clear over a network, with a path, or not an address at all."""
+    with pytest.raises(ConfigError, match=r"\[console\] url: give https://HOST"):
+        parse({"console": {"url": url}})
+
+
+def test_a_root_key_is_pinned_whole() -> None:
+    """A part of it, or another key's text, is a mistake of pasting."""
+    root = "mgr1_" + "A" * 43
+    assert parse({"console": {"root": root}}).console.root == root
+    with pytest.raises(ConfigError, match="give the root key as the console shows it"):
+        parse({"console": {"root": root[:-1]}})

@@ -7,6 +7,7 @@ from typing import get_args, get_type_hints
 
 import msgspec
 import pytest
+from bridge_parts import make_hello
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import inspect
@@ -96,6 +97,17 @@ def test_unknown_members_are_ignored_and_counted_in_hello():
     assert count_unknown(b'{"t":"hello","tid":"x","colour":1,"smell":{}}', m.Hello) == 2
 
 
+@pytest.mark.parametrize("fp", ["x", "AB" * 32, "ab" * 31, "ab" * 33, "ab" * 32 + "\n"])
+def test_a_fingerprint_is_a_whole_digest_or_absent(fp):
+    """It goes on to the console, which takes no other."""
+    line = encode(make_hello(fp="ab" * 32))
+    hello = decode(line)
+    assert isinstance(hello, m.Hello)
+    assert hello.fp == "ab" * 32
+    with pytest.raises(UnreadableLine):
+        decode(encode(make_hello(fp=fp)))
+
+
 def test_an_unknown_kind_of_message_is_none():
     """Not an error: a newer peer's."""
     assert decode(b'{"t":"dance","steps":3}') is None
@@ -125,6 +137,16 @@ def test_an_unknown_kind_of_message_is_none():
         b'{"t":"ack","x":' + b"[" * 100_000,
         b'{"t":"zzz","x":' + b"[" * 100_000,
         b'{"t":"auth","proof":"abc"}',
+        b'{"t":"verify"}',
+        b'{"t":"verify","code":12345678}',
+        b'{"t":"verify","code":"1234567"}',
+        b'{"t":"verify","code":"123456789"}',
+        b'{"t":"verify","code":"1234567\xd9\xa8"}',
+        b'{"t":"verify","code":"12345678\\n"}',
+        b'{"t":"pending","user_code":"\\u001b[2J","url":"https://x","expires_s":1}',
+        b'{"t":"pending","user_code":"A","url":"https://x\\u001b[2J","expires_s":1}',
+        b'{"t":"pending","user_code":"A","url":"https://x","expires_s":-1}',
+        b'{"t":"pending","user_code":"A","url":"https://x","expires_s":1,"error":"no\\nway"}',
         b'{"t":"auth","proof":"' + b"g" * 64 + b'"}',
     ],
 )
@@ -184,6 +206,7 @@ def test_prices_arrive_as_they_were_written():
 FROM_A_TERMINAL = [
     *(get_args(m.Event)),
     m.Hello,
+    m.Verify,
     m.Hb,
     m.Ack,
     m.Res,

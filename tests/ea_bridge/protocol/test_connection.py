@@ -31,6 +31,7 @@ from ea_bridge.protocol.framing import MAX_GREETING, MAX_LINE_TO_DAEMON, MAX_LIN
 from ea_bridge.protocol.handshake import make_challenge
 
 HELLO = make_hello()
+PENDING_NOW = m.Pending(user_code="BCDF-GHJK", url="https://example.org/", expires_s=600)
 SAMPLES: dict[type[m.Message], m.Message] = {
     type(sample): sample
     for sample in (
@@ -38,7 +39,8 @@ SAMPLES: dict[type[m.Message], m.Message] = {
         make_challenge(KEYS, HELLO, "ab" * 32, DEVICE),
         m.Auth(proof="cd" * 32),
         make_welcome(),
-        m.Pending(user_code="BCDF-GHJK", url="https://example.org/", expires_s=600),
+        PENDING_NOW,
+        m.Verify(code="12345678"),
         m.Denied(code="unknown", reason="no such token", retry_ms=5000),
         m.Cmd(id=1, op="account_get", params=commands.NoParams()),
         m.Ack(id=1),
@@ -114,14 +116,22 @@ def test_a_second_hello_ends_the_conversation(ready):
 
 
 def test_a_device_may_wait_for_its_approval_and_stay_connected():
-    """Pending holds the link open, with heartbeats, until welcome."""
+    """Pending holds the link open, with heartbeats and codes, until bye or denied."""
     pair = at(State.AUTHENTICATING)
     pair.say(DAEMON, SAMPLES[m.Pending])
     assert pair.ends[TERMINAL].state is PENDING
-    pair.say(TERMINAL, m.Hb())
     pair.say(DAEMON, m.Hb(n=1))
-    pair.say(DAEMON, make_welcome())
-    assert pair.ends[TERMINAL].state is READY
+    pair.say(TERMINAL, m.Hb(n=1))
+    pair.say(TERMINAL, m.Verify(code="12345678"))
+    pair.say(DAEMON, msgspec.structs.replace(PENDING_NOW, error="wrong_code", tries_left=4))
+    pair.say(DAEMON, m.Bye(code="approved"))
+    assert pair.ends[TERMINAL].state is CLOSED
+
+
+def test_nobody_becomes_ready_who_has_not_just_proved_himself():
+    """There is one way to READY, right behind the proof; a machine that waited dials again."""
+    ways = {(row[1], row[2]) for row, state in TRANSITIONS.items() if state is READY != row[1]}
+    assert ways == {(State.AUTHENTICATING, m.Welcome)}
 
 
 def test_who_has_said_bye_hears_no_more(ready):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ea_bridge import commands
 from ea_bridge.protocol import messages as m
-from ea_bridge.protocol.connection import DAEMON, TERMINAL, Connection, Role
+from ea_bridge.protocol.connection import DAEMON, PENDING, TERMINAL, Connection, Role
 from ea_bridge.protocol.errors import RemoteProtocolError
 
 TRAFFIC = (
@@ -26,6 +26,23 @@ ORDERS = (
     m.Cmd(id=1, op="tick_get", params=commands.SymbolParams(symbol="EURUSD")),
     m.Cmd(id=2, op="watch", params=commands.WatchParams(symbol="XAUUSD", ticks=True)),
 )
+AWAITED = (
+    m.Hb(n=1),
+    m.Verify(code="12345678"),
+    m.Verify(code="00000000"),
+)
+APPROVING = (
+    m.Pending(user_code="BCDF-GHJK", url="https://example.org/approve", expires_s=600),
+    m.Hb(n=1),
+    m.Pending(
+        user_code="BCDF-GHJK",
+        url="https://example.org/approve",
+        expires_s=590,
+        error="wrong_code",
+        tries_left=4,
+    ),
+    m.Denied(code="refused", reason="no", retry_ms=5000),
+)
 SPICE = st.sampled_from(
     [b"\n", b'"', b"{", b"}", b"[", b",", b"\\", b"\xff", b"NaN", b"1e999", b"-"]
 )
@@ -35,6 +52,13 @@ def listener(role: Role) -> Connection:
     pair = Pair()
     pair.shake_hands()
     return pair.ends[role]
+
+
+def waiting(role: Role) -> Connection:
+    """One end of a conversation about a machine that waits for approval."""
+    connection = Connection(role)
+    connection.state = PENDING
+    return connection
 
 
 def feed(connection: Connection, data: bytes, cuts: list[int]) -> list[m.Message]:
@@ -77,6 +101,17 @@ def test_mutated_traffic_is_read_or_refused(data, cuts, role):
         b"".join(sender.send(each) for each in (ORDERS if role is TERMINAL else TRAFFIC))
     )
     feed(listener(role), mutate(lines, data), cuts)
+
+
+@given(st.data(), cuts, st.sampled_from(Role))
+@settings(max_examples=150)
+def test_mutated_talk_of_a_machine_that_waits_is_read_or_refused(data, cuts, role):
+    """Codes and what is said about them."""
+    sender = waiting(role.peer)
+    said = APPROVING if role is TERMINAL else AWAITED
+    lines = bytearray(b"".join(sender.send(each) for each in said))
+    for message in feed(waiting(role), mutate(lines, data), cuts):
+        assert not isinstance(message, m.Verify) or len(message.code) == 8
 
 
 @given(st.data(), cuts)

@@ -393,3 +393,19 @@ async def test_logs_hold_no_secrets(bridge, caplog):
     secrets = (TOKEN, TOKEN[16:48], KEYS.stored_key.hex(), KEYS.server_key.hex(), "0" * 64)
     assert not [secret for secret in secrets if secret in caplog.text]
     assert "\\x" not in repr(KEYS)
+
+
+async def test_an_ea_that_does_not_read_gets_no_order_after_a_revocation(bridge):
+    """What the kernel has not taken is dropped; the caller is told that nobody knows."""
+    ea, session = await bridge.join()
+    ea.stop_reading()
+    wire = session._wire
+    while not wire.unsent():
+        wire.write(b" " * 65_536)
+    asking = asyncio.create_task(session.request(commands.ORDER_SEND, BUY))
+    await asyncio.sleep(0)
+    assert session.trades_in_flight == 1
+    assert bridge.server.close_token(parse_token(TOKEN), "revoked") == 1
+    with pytest.raises(OutcomeUnknown):
+        await asking
+    assert b"order_send" not in await ea.all_that_comes()

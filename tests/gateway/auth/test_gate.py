@@ -251,6 +251,30 @@ async def test_listeners_are_called_from_the_loop(house: House) -> None:
     assert len(house.changes) == 1
 
 
+async def test_who_looks_for_endings_is_not_left_waiting(house: House) -> None:
+    """What looks by itself tells before it returns: until then events would still go out."""
+    token, _ = house.admit()
+    house.home.issuer.revoke("demo")
+    house.gate.expire()
+    assert house.changes == [(parse_token(token), "revoked")]
+    await delivered()
+    assert len(house.changes) == 1
+
+
+async def test_a_listener_that_fails_keeps_no_other_from_hearing(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each ends what is its own."""
+    heard: list[str] = []
+    house.gate.on_change(lambda tid, why: [][0])
+    house.gate.on_change(lambda tid, why: heard.append(why))
+    house.admit()
+    house.home.issuer.revoke("demo")
+    house.gate.expire()
+    assert heard == ["revoked"]
+    assert "was not ended" in caplog.text
+
+
 async def test_a_listener_can_leave(house: House) -> None:
     """What it gets back ends it."""
     heard: list[str] = []

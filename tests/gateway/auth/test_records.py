@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.auth.home import Home
-from gateway.auth.records import RecordBook
+from gateway.auth.records import LocalSource, RecordBook
 from gateway.credentials import issuer as issuer_module
 from gateway.credentials.envelope import EnvelopeError
 from gateway.credentials.issuer import published, server_key_place
@@ -58,7 +58,10 @@ def test_nothing_is_believed_under_another_root(home: Home) -> None:
     """The root key is pinned: a home that was made anew is another issuer."""
     _, record = home.issuer.create("demo")
     stranger = Ed25519PrivateKey.generate().public_key()
-    assert refusal(RecordBook(home.store, home.box, stranger), record) == "absent"
+    assert (
+        refusal(RecordBook(home.store, home.box, LocalSource(home.store, stranger)), record)
+        == "absent"
+    )
 
 
 def test_a_record_of_another_issuer_is_refused(
@@ -218,7 +221,7 @@ def test_what_is_unchanged_is_not_verified_again(
 
     monkeypatch.setattr("gateway.auth.records.open_record", fail)
     with home.store.transaction() as db:
-        db.execute("INSERT INTO secret_keys (kid, check_value) VALUES ('other', x'00')")
+        db.execute("INSERT INTO signing_keys VALUES ('other', '', 0, 0)")
     assert refusal(book, record) is None
 
 

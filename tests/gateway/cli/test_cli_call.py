@@ -77,6 +77,9 @@ def test_status_of_a_healthy_terminal(here: Demo, run: Run) -> None:
     done = run("status")
     assert done.code == 0, done.err
     assert f"{demo_line(done.out, 'terminal')}" == "demo: ready"
+    assert demo_line(done.out, "console").startswith(f"{here.console}: in step")
+    assert demo_line(done.out, "allowed").startswith("all that the token may do")
+    assert demo_line(done.out, "machine").startswith(here.device)
     assert json.loads(run("status", "--json").out)["ea"]["state"] == "ready"
 
 

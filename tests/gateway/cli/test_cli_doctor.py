@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
@@ -15,15 +16,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from demo_process import Demo
+from demo_process import Demo, running_serve
 from shell import Done
 
 from ea_bridge.loopback import bind_loopback
 from ea_bridge.token import new_token
 from gateway.auth.home import MIGRATIONS, Home
-from gateway.cli.doctor import folder, machine, ports
-from gateway.cli.doctor.finding import Finding
+from gateway.cli.doctor import folder, gateway, machine, ports, terminal
+from gateway.cli.doctor.finding import Finding, ok
+from gateway.cli.doctor.gateway import Heard
 from gateway.cli.doctor.ports import Port
+from gateway.client import GatewayClient
 
 Run = Callable[..., Done]
 ADDRESSES = {"127.0.0.1": socket.AF_INET, "::1": socket.AF_INET6}
@@ -91,6 +94,10 @@ def test_a_running_gateway_is_well(examine: Examine, demo: Demo) -> None:
     assert names(found, "skipped") <= {"round_trip"}
     assert demo.bridge.rpartition(":")[2] in found["bridge_port"].found
     assert "trade" in found["token"].found
+    assert found["console"].found.startswith(f"{demo.console}: in step")
+    assert found["device"].found == f"{demo.device}: approved for this token"
+    assert found["approval"].verdict == found["console_clock"].verdict == "ok"
+    assert found["lease"].found.startswith("all that the token may do")
 
 
 def test_a_gateway_that_was_named(examine: Examine, demo: Demo) -> None:
@@ -99,6 +106,7 @@ def test_a_gateway_that_was_named(examine: Examine, demo: Demo) -> None:
     assert names(found, "problem") == set()
     assert found["autotrading"].verdict == "ok"
     assert names(found, "skipped") >= {"home", "database", "key", "api_port", "bridge_port"}
+    assert (found["console"].verdict, found["lease"].verdict) == ("ok", "ok")
 
 
 def test_a_gateway_without_a_token(examine: Examine, demo: Demo) -> None:
@@ -115,6 +123,8 @@ def test_nothing_runs(examine: Examine, tmp_path: Path) -> None:
     config = write_config(tmp_path, "[api]\nport = 0\n[bridge]\nport = 0\n")
     found = examine("--config", config)
     assert names(found, "problem") == {"gateway"}
+    assert "makes its own tokens" in found["console"].found
+    assert "device" not in found
     assert "mt-gateway serve" in (found["gateway"].remedy or "")
     assert not (tmp_path / "default").exists()
 
@@ -232,7 +242,8 @@ def test_an_empty_home_stays_empty(examine: Examine, tmp_path: Path) -> None:
     place = tmp_path / "empty"
     place.mkdir(mode=0o700)
     found = examine("--home", place)
-    assert {found[name].verdict for name in ("database", "key")} == {"skipped"}
+    assert found["database"].verdict == "skipped"
+    assert found["key"].verdict in ("skipped", "warning")  # a machine without a keyring
     assert list(place.iterdir()) == []
 
 
@@ -352,23 +363,42 @@ def test_what_answers_is_no_gateway(examine: Examine) -> None:
 # --- tokens --------------------------------------------------------------------------------
 
 
-def test_tokens_that_a_gateway_refuses(examine: Examine, run: Run, demo: Demo) -> None:
+async def test_a_gateway_that_answers_too_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is given up, however many answers it has given."""
+
+    async def slowly(client: GatewayClient, heard: Heard) -> Heard:
+        await asyncio.Event().wait()
+        return heard
+
+    async def healthy(base: str) -> tuple[Finding, str]:
+        return ok("gateway", base), "1.0"
+
+    monkeypatch.setattr(gateway, "ALL_S", 0.05)
+    monkeypatch.setattr(gateway, "_ask", slowly)
+    monkeypatch.setattr(gateway, "_health", healthy)
+    heard = await gateway.listen("http://127.0.0.1:1", new_token())
+    assert (heard.version, heard.silence) == ("1.0", "no answer within 0.05 s")
+    assert all(one.verdict == "skipped" for one in terminal.examine(heard))
+
+
+def test_tokens_that_a_gateway_refuses(examine: Examine, run: Run, tmp_path: Path) -> None:
     """Mistyped, unknown, revoked: each is told apart, with its remedy; none is repeated."""
-    place = ("--home", demo.home)
-    revoked = run("token", "create", "--name", "doctor-a", *place).out.strip()
-    run("token", "revoke", "doctor-a", *place)
-    mistyped = demo.auth_token[:-1] + ("a" if demo.auth_token[-1] != "a" else "b")
-    for token, says, remedy in (
-        (mistyped, "mistyped", "copy it again"),
-        (new_token(), "not known", "token list"),
-        (revoked, "revoked", "token create"),
-    ):
-        found = examine(*place, "--auth-token", token)
-        assert names(found, "problem") == {"token"}
-        assert says in found["token"].found
-        assert remedy in (found["token"].remedy or "")
-        assert token not in repr(found)
-        assert found["terminal"].verdict == "skipped"
+    with running_serve(tmp_path) as ready:
+        place = ("--home", ready["home"])
+        revoked = run("token", "create", "--name", "doctor-a", *place).out.strip()
+        run("token", "revoke", "doctor-a", *place)
+        mistyped = revoked[:-1] + ("a" if revoked[-1] != "a" else "b")
+        for token, says, remedy in (
+            (mistyped, "mistyped", "copy it again"),
+            (new_token(), "not known", "token list"),
+            (revoked, "revoked", "token create"),
+        ):
+            found = examine(*place, "--auth-token", token)
+            assert names(found, "problem") == {"token"}
+            assert says in found["token"].found
+            assert remedy in (found["token"].remedy or "")
+            assert token not in repr(found)
+            assert found["terminal"].verdict == "skipped"
 
 
 def test_tokens_while_no_gateway_runs(examine: Examine, home: Path) -> None:

@@ -64,7 +64,7 @@ def start() -> Iterator[Callable[..., Process]]:
 
 
 Start = Callable[..., Process]
-FREE = ("--port", "0", "--bridge-port", "0")
+FREE = ("--port", "0", "--bridge-port", "0", "--console-port", "0")
 
 
 def test_the_ready_line(tmp_path: Path) -> None:
@@ -119,13 +119,15 @@ def test_a_person_gets_something_to_paste(start: Start, tmp_path: Path) -> None:
 
 
 def test_a_taken_port_is_explained(run: Run, tmp_path: Path) -> None:
-    """One line, which says which of the two it is and what to do."""
+    """One line, which says which of them it is and what to do."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
-        process = Process("demo", "--json", "--port", port, "--home", str(tmp_path))
+        others = ("--bridge-port", "0", "--console-port", "0")
+        process = Process("demo", "--port", port, *others, "--home", str(tmp_path))
         out, err = process.popen.communicate(timeout=ENDS_WITHIN_S)
     done = Done(process.popen.returncode, out, err)
     assert f"port {port} is taken" in done.complaint
+    assert "give another with --port, --bridge-port or --console-port" in done.complaint
 
 
 def test_two_demos_in_one_home(tmp_path: Path) -> None:
@@ -152,11 +154,20 @@ def test_a_second_demo_without_a_home(start: Start, tmp_path: Path) -> None:
     assert not Path(second["home"]).exists()
 
 
+CONFIG = '[api]\nport = 0\n[bridge]\nport = 0\n[secrets]\nstore = "file"\n'
+
+
+def create_token(run: Run, home: Path, config: Path) -> str:
+    """Make a token before the daemon runs."""
+    place = ("--home", str(home), "--config", str(config))
+    return run("token", "create", "--name", "A", *place).out.strip()
+
+
 def test_serve_and_an_emulator(start: Start, run: Run, tmp_path: Path) -> None:
     """Two processes: the daemon, and a terminal that links to it with a token made for it."""
     home = str(tmp_path / "home")
     config = tmp_path / "config.toml"
-    config.write_text("[api]\nport = 0\n[bridge]\nport = 0\n")
+    config.write_text(CONFIG)
     daemon = start("serve", "--json", "--config", str(config), "--home", home)
     ready = json.loads(daemon.line())
     assert set(ready) == {"event", "rpc", "ws", "bridge", "home"}
@@ -175,8 +186,8 @@ def test_an_emulator_as_one_wants_it(start: Start, run: Run, tmp_path: Path) -> 
     """A netting account, faults that happen as often as asked; an unknown one is one line."""
     home = tmp_path / "home"
     config = tmp_path / "config.toml"
-    config.write_text("[api]\nport = 0\n[bridge]\nport = 0\n")
-    token = run("token", "create", "--name", "A", "--home", str(home)).out.strip()
+    config.write_text(CONFIG)
+    token = create_token(run, home, config)
     serving = start("serve", "--json", "--home", str(home), "--config", str(config))
     ready = json.loads(serving.line())
     options = ("emulator", "--json", "--bridge", ready["bridge"], "--auth-token", token)
@@ -196,10 +207,10 @@ def test_prices_of_ones_own(start: Start, run: Run, tmp_path: Path) -> None:
     """``--ticks`` takes a symbol with its file; a file that is missing is one line."""
     home = tmp_path / "home"
     config = tmp_path / "config.toml"
-    config.write_text("[api]\nport = 0\n[bridge]\nport = 0\n")
+    config.write_text(CONFIG)
     ticks = tmp_path / "january.csv"
     ticks.write_text("time_msc,bid,ask\n1735689600000,1.5,1.5001\n1735689600500,1.5,1.5001\n")
-    token = run("token", "create", "--name", "A", "--home", str(home)).out.strip()
+    token = create_token(run, home, config)
     serving = start("serve", "--json", "--home", str(home), "--config", str(config))
     ready = json.loads(serving.line())
     options = ("emulator", "--json", "--bridge", ready["bridge"], "--auth-token", token)

@@ -7,13 +7,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from demo_process import Demo
+from demo_process import Demo, running_serve
 from shell import Done
 
 from ea_bridge.token import parse_token
 from gateway.auth.home import Home
 
 Run = Callable[..., Done]
+
+
+@pytest.fixture(autouse=True)
+def _made(tmp_path: Path) -> None:
+    """A home whose key lies in a file, so that no machine needs a keyring."""
+    Home(tmp_path).close()
 
 
 def test_the_token_alone_goes_to_stdout(run: Run, tmp_path: Path) -> None:
@@ -90,13 +96,26 @@ def test_a_home_that_cannot_be_used(run: Run, tmp_path: Path) -> None:
     assert "file" in run("token", "list", "--home", str(tmp_path / "file")).complaint
 
 
-def test_a_second_token_of_a_running_gateway(run: Run, demo: Demo) -> None:
+def test_a_second_token_of_a_running_gateway(run: Run, tmp_path: Path) -> None:
     """What another process makes is known to the daemon at once, and so is its end."""
-    name = f"second-{parse_token(demo.auth_token)}"
-    token = run("token", "create", "--name", name, "--home", demo.home).out.strip()
-    known = ("--url", demo.url, "--auth-token", token)
-    assert json.loads(run("call", "get_ea_status", *known).out)["connected"] is False
-    assert json.loads(run("call", "get_account_info", *known).err)["code"] == 1002
-    run("token", "revoke", name, "--home", demo.home)
-    refused = json.loads(run("call", "get_ea_status", *known).err)
+    with running_serve(tmp_path) as ready:
+        home = ("--home", ready["home"])
+        run("token", "create", "--name", "first", *home)
+        token = run("token", "create", "--name", "second", *home).out.strip()
+        known = ("--url", ready["rpc"].removesuffix("/rpc"), "--auth-token", token)
+        assert json.loads(run("call", "get_ea_status", *known).out)["connected"] is False
+        assert json.loads(run("call", "get_account_info", *known).err)["code"] == 1002
+        run("token", "revoke", "second", *home)
+        refused = json.loads(run("call", "get_ea_status", *known).err)
     assert (refused["code"], refused["data"]["reason"]) == (-32001, "revoked")
+
+
+def test_a_gateway_with_a_console_makes_no_tokens(run: Run, demo: Demo, tmp_path: Path) -> None:
+    """They would open nothing; whether the home knows its console already or the file names it."""
+    says = "this gateway takes its tokens from its console"
+    assert says in run("token", "create", "--name", "a", "--home", demo.home).complaint
+    config = tmp_path / "console.toml"
+    config.write_text('[secrets]\nstore = "file"\n[console]\nurl = "http://127.0.0.1:7402"\n')
+    place = ("--home", str(tmp_path), "--config", str(config))
+    complaint = run("token", "list", *place).complaint
+    assert complaint.startswith(f"{says}: http://127.0.0.1:7402; they are made and revoked on")

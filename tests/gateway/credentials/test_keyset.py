@@ -15,8 +15,10 @@ from gateway.credentials.keyset import (
     KeyEntry,
     KeySet,
     open_keyset,
+    parse_root,
     public_key,
     public_text,
+    root_text,
     sign_keyset,
 )
 
@@ -135,3 +137,12 @@ def test_a_public_key_is_32_bytes() -> None:
     for text in ("", "AAAA", ENTRY.pub + "=", ENTRY.pub[:-1], "é"):
         with pytest.raises(EnvelopeError):
             public_key(text)
+
+
+def test_a_root_key_is_pinned_as_text() -> None:
+    """What is written is read again; nothing else is."""
+    text = root_text(ROOT.public_key())
+    assert parse_root(text) == ROOT.public_key()
+    for other in (text[5:], text[:-1], text + "A", "mgr2_" + text[5:], "", "mgr1_"):
+        with pytest.raises(EnvelopeError):
+            parse_root(other)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from scripted_answers import NOW_MS
 from scripted_terminal import Scene
 
 from gateway import errors
 from gateway.auth.caller import Scope
+from gateway.credentials.device import device_words
+from gateway.credentials.tier import Tier
+from gateway.daemon import ConsoleView
 
 
 class Connection:
@@ -106,3 +111,41 @@ async def test_server_info_before_the_first_contact(scene: Scene) -> None:
     scene.known = False
     (terminal,) = (await scene.ask("get_server_info"))["terminals"]
     assert (terminal["id"], terminal["platform"], terminal["login"]) == ("mt5-a", None, None)
+
+
+async def test_server_info_without_a_console(scene: Scene) -> None:
+    """A gateway that makes its own tokens has none to tell of."""
+    assert (await scene.ask("get_server_info"))["console"] is None
+
+
+async def test_server_info_tells_of_the_console(scene: Scene) -> None:
+    """For the caller's own token, with words in place of nothing: no text is empty."""
+    scene.console = ConsoleView(
+        url="https://console.example.com",
+        connected=False,
+        last_sync_ms=None,
+        problem="it does not answer: see whether it runs",
+        clock_suspect=True,
+        tier=Tier.REDUCE,
+        reason="clock_suspect",
+        tier_ends_ms=NOW_MS + 3_600_000,
+        lease_ends_ms=NOW_MS,
+        device="a" * 52,
+    )
+    told = (await scene.ask("get_server_info", scope=Scope.READ))["console"]
+    assert told == {
+        "url": "https://console.example.com",
+        "connected": False,
+        "last_sync": None,
+        "problem": "it does not answer: see whether it runs",
+        "clock_suspect": True,
+        "tier": "reduce",
+        "tier_reason": "clock_suspect",
+        "tier_ends": NOW_MS + 3_600_000,
+        "lease_ends": NOW_MS,
+        "device": "a" * 52,
+        "device_words": device_words("a" * 52),
+    }
+    scene.console = replace(scene.console, problem="", tier=Tier.FULL, reason="")
+    told = (await scene.ask("get_server_info"))["console"]
+    assert (told["problem"], told["tier"], told["tier_reason"]) == (None, "full", None)

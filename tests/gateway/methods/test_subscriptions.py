@@ -70,6 +70,7 @@ class Desk:
         after: list[Callable[[], None]] = []
         call = SimpleNamespace(
             caller=CALLER,
+            terminal=SimpleNamespace(require=lambda tier: None),
             streams=self.streams,
             listener=None if over_rpc else self.ear,
             after_answer=after,
@@ -168,7 +169,11 @@ async def test_the_first_event_waits_for_the_answer(desk: Desk) -> None:
     """The handler itself delivers nothing: the door does, once it has queued the answer."""
     after: list[Callable[[], None]] = []
     call = SimpleNamespace(
-        caller=CALLER, streams=desk.streams, listener=desk.ear, after_answer=after
+        caller=CALLER,
+        terminal=SimpleNamespace(require=lambda tier: None),
+        streams=desk.streams,
+        listener=desk.ear,
+        after_answer=after,
     )
     await CATALOGUE["subscribe"].answer(cast(Call, call), {"channels": ["terminal"]})
     await asyncio.sleep(0)

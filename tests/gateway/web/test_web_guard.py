@@ -331,7 +331,7 @@ async def test_a_wrong_token_says_what_is_wrong_with_it(
 
 
 @pytest.mark.parametrize(
-    "name", ["auth_token", "AUTH_TOKEN", "auth%5Ftoken", "token", "x=1&token"]
+    "name", ["auth_token", "AUTH_TOKEN", "auth%5Ftoken", "token", "x=1&token", "ticket"]
 )
 @pytest.mark.parametrize("path", ["/rpc", "/ws", "/healthz"])
 async def test_a_token_in_the_url_is_refused_and_not_logged(

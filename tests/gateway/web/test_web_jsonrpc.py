@@ -13,9 +13,10 @@ import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from web_house import Doings, Gate, House, raw_ws, small_catalogue
+from web_house import Doings, Gate, House, Unasked, raw_ws, small_catalogue
 
 from gateway.auth.caller import Scope
+from gateway.auth.tickets import Tickets
 from gateway.catalogue import Call
 from gateway.config import Limits
 from gateway.daemon import Daemon
@@ -41,10 +42,11 @@ class Front:
         return Call(
             caller=self.caller,
             transport=transport,  # type: ignore[arg-type]
-            terminal=None,  # type: ignore[arg-type]
+            terminal=Unasked(),  # type: ignore[arg-type]
             streams=None,  # type: ignore[arg-type]
             listener=None,
             daemon=daemon,
+            tickets=Tickets(lambda caller: None),
         )
 
     async def raw(self, text: bytes) -> Answer:

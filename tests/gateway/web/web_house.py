@@ -20,9 +20,17 @@ from gateway.catalogue import Call, Catalogue, method
 from gateway.config import Limits
 from gateway.daemon import Daemon
 from gateway.errors import LimitExceeded, MarketClosed, Overloaded, Unauthorized
+from gateway.methods.service import get_ws_ticket
 from gateway.streams import Event, Listener
 from gateway.streams.frames import text_frame
 from gateway.web.server import WebServer
+
+
+class Unasked:
+    """The terminal of methods that ask it nothing."""
+
+    def require(self, tier: object) -> None:
+        """Whoever is let in may do everything."""
 
 
 class Gate:
@@ -227,7 +235,7 @@ def handlers(doings: Doings) -> list[spine.Method]:
 
     return [
         subtract, sum, get_data, update, wait, trade, explode, no_json, not_a_number, lose, big,
-        refuse, ws_only, follow, hello,
+        refuse, ws_only, follow, hello, get_ws_ticket,
     ]  # fmt: skip
 
 
@@ -343,7 +351,7 @@ async def open_house(
         gate=gate,
         streams=streams,  # type: ignore[arg-type]
         daemon=daemon,
-        terminal_for=lambda caller: None,  # type: ignore[arg-type,return-value]
+        terminal_for=lambda caller: Unasked(),  # type: ignore[arg-type,return-value]
         openrpc=b'{"openrpc":"1.3.2"}',
         origins=origins,
         failures_per_s=failures_per_s,

@@ -11,7 +11,13 @@ import pytest
 
 from gateway.auth.home import KEY_FILE, MIGRATIONS, Home
 from gateway.credentials.key_store.file import KeyFile
-from gateway.credentials.secrets import KnownKey, SecretBox, SecretsError, known_box
+from gateway.credentials.secrets import (
+    KnownKey,
+    SecretBox,
+    SecretsError,
+    encode_key,
+    known_box,
+)
 from gateway.store import Store
 
 SALT = bytes(16)
@@ -27,12 +33,12 @@ def known(key: bytes, store: str = "file") -> KnownKey:
 
 
 def test_a_new_key_file_is_private_and_is_found_again(keys: KeyFile) -> None:
-    """0600, 43 characters, no leftovers."""
+    """0600, 43 characters and the salt, no leftovers."""
     assert keys.find(SALT, new=True) is None
     key = keys.make(SALT)
     assert keys.find(SALT, new=False) == key
     assert known_box(keys, known(key)) == SecretBox(key)
-    assert len(keys.path.read_text().strip()) == 43
+    assert keys.path.read_text() == f"{encode_key(key)} {SALT.hex()}\n"
     assert list(keys.path.parent.iterdir()) == [keys.path]
     if os.name == "posix":
         assert stat.S_IMODE(keys.path.stat().st_mode) == 0o600

@@ -15,7 +15,7 @@ from keyring.errors import KeyringLocked
 
 from gateway.auth.home import Home
 from gateway.credentials.key_store.keyring import WAIT_S, Keyring, allowed_backends
-from gateway.credentials.secrets import SecretsError
+from gateway.credentials.secrets import KnownKey, SecretsError
 
 SALT = bytes(range(16))
 
@@ -68,6 +68,27 @@ def test_a_key_is_kept_in_43_characters_and_found_again(machine: Machine) -> Non
     assert machine.keyring().find(SALT, new=False) == key
     assert list(machine.entries) == [(f"mt-gateway/{SALT.hex()}", "kek")]
     assert [len(text) for text in machine.entries.values()] == [43]
+
+
+def test_an_entry_is_deleted_with_its_key(machine: Machine) -> None:
+    """No other, and a second time nothing happens; one that stays is told."""
+    keys, other = machine.keyring(), bytes(16)
+    keys.make(SALT)
+    keys.make(other)
+    for _ in range(2):
+        keys.forget(KnownKey(b"", "keyring", SALT))
+        assert keys.find(SALT, new=True) is None
+    assert keys.find(other, new=False) is not None
+    machine.kind = type("Sticky", (machine.kind,), {"delete_password": lambda self, *_: None})
+    with pytest.raises(SecretsError, match="did not delete the old key"):
+        machine.keyring().forget(KnownKey(b"", "keyring", other))
+
+
+def test_who_only_looks_writes_nothing(machine: Machine) -> None:
+    """No canary."""
+    keys = Keyring(lambda: iter((machine.kind,)), probe=False)
+    assert keys.find(SALT, new=False) is None
+    assert machine.most_entries == 0
 
 
 def test_two_homes_do_not_share_an_entry(machine: Machine, tmp_path: Path) -> None:
@@ -129,8 +150,11 @@ def test_a_locked_keyring_is_named_so(machine: Machine) -> None:
         raise KeyringLocked("Failed to unlock the collection!")
 
     machine.kind = type("Locked", (machine.kind,), {"set_password": refuse})
-    with pytest.raises(SecretsError, match=r"locked; unlock it.*\[secrets\] store"):
-        machine.keyring().find(SALT, new=True)
+    keys = machine.keyring()
+    with pytest.raises(SecretsError, match=r"locked; unlock it.*\[secrets\] and store = .file."):
+        keys.find(SALT, new=True)
+    with pytest.raises(SecretsError, match=r"locked; unlock it.*secrets restore --to file"):
+        keys.find(SALT, new=False)
 
 
 def test_a_slow_keyring_is_not_waited_for(machine: Machine) -> None:
@@ -313,6 +337,49 @@ print("kept")
 """
 
 
+_EXCHANGED = """
+import sys
+from pathlib import Path
+import secretstorage
+from gateway.auth.home import Home
+from gateway.auth.home_key import HomeKey
+from gateway.cli.doctor import key as doctor
+from gateway.config import Secrets
+from gateway.credentials.secrets import KnownKey, SecretsError
+
+folder = Path(sys.argv[1]) / "home"
+collection = secretstorage.get_default_collection(secretstorage.dbus_init())
+
+def entries():
+    return [item.get_attributes()["service"] for item in collection.get_all_items()]
+
+Home(folder, Secrets()).close()
+for to, count in ((None, 1), ("file", 0), ("keyring", 1)):
+    before = entries()
+    with HomeKey(folder, Secrets(), alone=True) as key:
+        assert key.exchange(key.open(), to).left == ()
+    assert len(entries()) == count
+    assert not set(before) & set(entries())
+with HomeKey(folder, Secrets()) as key:
+    known = key.noted.known
+assert doctor.examine(known, Secrets(), folder)[0].verdict == "ok"
+assert doctor.foresee(Secrets(), folder).verdict == "skipped"
+assert len(entries()) == 1
+collection.lock()
+found, box = doctor.examine(known, Secrets(), folder)
+assert (found.verdict, found.found, box) == ("problem", "the keyring is locked", None)
+assert found.remedy.startswith("unlock it")
+for open_it in (lambda: Home(folder, Secrets()), lambda: HomeKey(folder, Secrets()).open()):
+    try:
+        open_it()
+    except SecretsError as error:
+        assert "locked" in str(error), error
+    else:
+        raise AssertionError("it opened")
+print("kept")
+"""
+
+
 @pytest.fixture
 def desktop(tmp_path: Path) -> tuple[str, dict[str, str]]:
     """A command line that runs a program in a session with an unlocked GNOME keyring."""
@@ -325,14 +392,16 @@ def desktop(tmp_path: Path) -> tuple[str, dict[str, str]]:
     return unlock, os.environ | places
 
 
+@pytest.mark.parametrize("program", [_REAL, _EXCHANGED], ids=["kept", "exchanged"])
 def test_the_secret_service_of_gnome_keeps_a_key(
-    desktop: tuple[str, dict[str, str]], tmp_path: Path
+    desktop: tuple[str, dict[str, str]], tmp_path: Path, program: str
 ) -> None:
-    """A real daemon on a bus of its own, and the backend that the product takes."""
+    """A real daemon on a bus of its own, and the backend that the product takes. Keys are made,
+    exchanged and deleted; a keyring that is locked is named so."""
     unlock, environment = desktop
     script = f'{unlock} && exec "$0" -c "$1" "$2"'
     done = subprocess.run(
-        ("dbus-run-session", "--", "sh", "-c", script, sys.executable, _REAL, str(tmp_path)),
+        ("dbus-run-session", "--", "sh", "-c", script, sys.executable, program, str(tmp_path)),
         env=environment,
         capture_output=True,
         text=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import orjson
 import pytest
 from web_house import House, RawWs, event, masked, open_house, raw_ws, until
 
@@ -204,6 +205,74 @@ async def test_a_message_may_come_in_fragments_with_pings_between(house: House) 
         assert (await ws.json())["id"] == 1
 
 
+async def test_a_message_may_come_in_fragments_of_one_byte(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Any legal message may: its fragments are not taken for a flood."""
+    monkeypatch.setattr("gateway.web.ws.connection.QUEUED_BYTES", 0)
+    limits = Limits(max_message_bytes=4096)
+    async with open_house(limits=limits) as house, raw_ws(house) as ws:
+        text = b'{"jsonrpc":"2.0","id":1,"method":"update"}'.ljust(4096)
+        ws.send(text[:1], head=0)
+        for byte in text[1:-1]:
+            ws.send(bytes([byte]), 0, head=0)
+        ws.send(text[-1:], 0)
+        assert (await ws.json())["id"] == 1
+
+
+@pytest.mark.parametrize("between", [b"", masked(b"", 0x89)], ids=["alone", "with pings"])
+async def test_fragments_that_carry_nothing_have_an_end(
+    between: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """1009: a message that never ends would keep the gateway busy for ever, and no limit of sizes
+    would ever be met."""
+    monkeypatch.setattr("gateway.web.ws.connection.QUEUED_BYTES", 0)
+    limits = Limits(max_message_bytes=4096)
+    async with open_house(limits=limits) as house, raw_ws(house) as ws:
+        ws.send(b"[", head=0)
+        for _ in range(20):
+            ws.writer.write(masked(b"", 0) * 500 + between)
+            await ws.writer.drain()
+            await asyncio.sleep(0)
+        assert await ws.close_code() == 1009
+        assert await ws.ended()
+
+
+async def test_a_burst_of_calls_is_no_flood() -> None:
+    """However short a message may be at most: what is not read yet waits on its way to us."""
+    limits = Limits(max_message_bytes=4096, max_in_flight=1)
+    async with open_house(limits=limits) as house, raw_ws(house) as ws:
+        ws.send(request("wait", id="first"))
+        await house.doings.entered.wait()
+        frame = masked(orjson.dumps(request("update")).ljust(4096), 0x81)
+        ws.writer.write(frame * 500)
+        await until(lambda: _reading_stopped(house))
+        house.doings.open.set()
+        assert [(await ws.json())["id"] for _ in range(501)] == ["first"] + [1] * 500
+
+
+def _reading_stopped(house: House) -> bool:
+    """The server reads no more, for too much waits already."""
+    assert house.server._connections is not None
+    [connection] = house.server._connections._open
+    assert connection._wire is not None
+    return not connection._wire.is_reading()
+
+
+async def test_what_was_taken_adds_up_to_no_flood(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client may send calls, or listen and send pings, for years."""
+    monkeypatch.setattr("gateway.web.ws.connection.QUEUED_BYTES", 0)
+    monkeypatch.setattr("gateway.web.ws.connection.MAX_PINGS", 1000)
+    limits = Limits(max_message_bytes=4096)
+    async with open_house(limits=limits) as house, raw_ws(house) as ws:
+        for _ in range(500):
+            ws.send(b"x" * 125, 9)
+            assert (await ws.frame())[0] == 10
+        for _ in range(20):
+            ws.send(orjson.dumps(request("update")).ljust(4096))
+            assert (await ws.json())["id"] == 1
+
+
 async def test_a_client_that_closes_gets_its_code_back(house: House) -> None:
     """And the socket ends; the streams forget the listener."""
     for sent, echoed in ((b"", 1000), (b"\x03\xe8bye", 1000), (b"\x0f\xa1", 4001)):
@@ -270,6 +339,14 @@ async def test_a_flood_of_pings_ends_with_4003(house: House) -> None:
         for _ in range(200):
             assert await ws.frame() == (10, b"")
         ws.send(b"", 9)
+        assert await ws.close_code() == 4003
+
+
+async def test_a_flood_of_pongs_ends_so_too(house: House) -> None:
+    """Nobody asked for them."""
+    async with raw_ws(house) as ws:
+        for _ in range(201):
+            ws.send(b"", 10)
         assert await ws.close_code() == 4003
 
 

@@ -10,9 +10,21 @@ from typing import Any
 import orjson
 import pytest
 import websockets
-from web_house import UPGRADE, House, event, open_house, raw_ws, split_response, until
+from web_house import (
+    UPGRADE,
+    House,
+    RawWs,
+    event,
+    masked,
+    open_house,
+    raw_ws,
+    read_response,
+    split_response,
+    until,
+)
 
 from ea_bridge.token import new_token
+from gateway.auth.caller import Caller
 from gateway.config import Limits
 
 
@@ -124,6 +136,31 @@ async def test_hello_fits_into_four_kib(house: House) -> None:
         ws.send(hello(house.token, client="x" * 4096))
         assert await ws.close_code() == 4502
     assert house.gate.admitted == 0
+
+
+async def test_no_more_than_a_hello_is_taken_in(house: House) -> None:
+    """4502 while the rest is still on its way: strangers cannot fill memory with half messages."""
+    async with raw_ws(house, login=False) as ws:
+        ws.writer.write(masked(b" " * 1_000_000, 0x81)[:500_000])
+        assert await ws.close_code() == 4502
+        assert await ws.ended()
+    assert house.gate.admitted == 0
+
+
+async def test_what_came_before_the_upgrade_is_not_held_against_hello(house: House) -> None:
+    """A connection may have carried long calls over /rpc first."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
+    body = orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": "update"}).ljust(500_000)
+    writer.write(house.head("/rpc", "POST", f"Content-Length: {len(body)}").encode() + b"\r\n")
+    writer.write(body)
+    assert split_response(await read_response(reader))[0] == 200
+    upgrade = house.head("/ws", "GET", *UPGRADE).replace("Authorization", "X")
+    writer.write(upgrade.encode() + b"\r\n")
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+    ws = RawWs(reader, writer)
+    ws.send(hello(house.token))
+    assert "result" in await ws.json()
+    writer.close()
 
 
 async def test_hello_must_come_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,6 +303,24 @@ async def test_a_revoked_client_that_does_not_read_is_cut_all_the_same(house: Ho
         house.gate.revoke(house.token)
         await until(lambda: not house.server.open_connections)
         await until(lambda: not house.server.open_websockets)
+        ws.reader._transport.resume_reading()  # type: ignore[attr-defined]
+        with pytest.raises(ConnectionResetError):  # what the kernel still had is gone too
+            await ws.reader.readexactly(4_000_000)
+
+
+async def test_a_token_that_is_revoked_in_the_handshake_does_not_come_in(house: House) -> None:
+    """Who ends its connections did not see this one yet."""
+    admit = house.gate.admit
+
+    def admit_and_revoke(token: str) -> Caller:
+        caller = admit(token)
+        house.gate.revoke(token)
+        return caller
+
+    house.gate.admit = admit_and_revoke  # type: ignore[method-assign]  # at the worst moment
+    async with raw_ws(house) as ws:
+        assert await ws.close_code() == 4506
+    assert house.streams.listeners == []
 
 
 async def test_a_revocation_that_nobody_told_of_stops_the_next_request(house: House) -> None:

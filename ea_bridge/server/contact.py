@@ -1,0 +1,334 @@
+"""First contact: a terminal that this daemon does not know, introduced to the console.
+
+Theory of operation
+===================
+
+The one place of the server that awaits. Each such terminal has one task, which carries its
+handshake to the console (see :mod:`.doorkeeper`) and, while a person decides, its codes; the task
+ends when its link does, and the server's end waits for it.
+
+Anybody on this machine can dial with a token that nobody knows, so what costs the console
+something is bounded: :data:`MAX_CONTACTS` at a time, of which one that led to nothing keeps its
+place for :data:`REST_S`. Who waits for approval has proved to the console that he holds the token;
+of these there is one a token, the newest, and :data:`MAX_WAITING` in all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from ea_bridge.protocol.messages import Auth, Hb, Hello, Message, Pending, Verify
+from ea_bridge.registry import PendingTerminal, TerminalRegistry
+from ea_bridge.session import Liveness, Timer, Timers
+
+from .doorkeeper import Admitted, Introducer, Refused, Waiting, WrongCode
+
+CONTACT_S = 15.0
+"""From ``hello`` to the console's verdict, the terminal's ``auth`` included."""
+MAX_CONTACTS = 8
+"""Handshakes that are being relayed; who comes then is told ``busy``."""
+REST_S = 2.0
+"""How long a contact that led to nothing still counts: strangers make the console four requests a
+second at most."""
+MAX_WAITING = 32
+"""Terminals that wait for approval."""
+MAX_TRIES = 5
+"""Codes that one link may send."""
+GRACE_S = 5.0
+"""How far the console's clock may seem to be from ours, when a request runs out."""
+
+BUSY_RETRY_MS = 5_000
+CONTACT_RETRY_MS = 60_000
+"""Least time to the next hello once the console has judged a proof."""
+RAN_OUT_RETRY_MS = 300_000
+"""After a request that nobody answered; doubled with each further one. The console sends 3 mails
+an hour for a token and 10 a day to a person: a terminal that nobody looks after asks for 3 in
+the first hour and 9 on the first day. A new start of the EA asks at once."""
+REFUSED_RETRY_MS = 6 * 3_600_000
+"""After a person has said no; and the most that a request without an answer leads to."""
+MAX_REMEMBERED = 256
+"""Tokens whose unanswered requests are counted."""
+
+Verdict = Admitted | Refused
+logger = logging.getLogger(__name__)
+
+
+class Visitor(Protocol):
+    """The link of a first contact. After the link's end none of these does anything."""
+
+    def challenge(self, proof: str) -> None:
+        """Send the challenge with the console's proof."""
+
+    def say(self, message: Message) -> None:
+        """Say something."""
+
+    def admit(self, admitted: Admitted, auth: Auth) -> None:
+        """Go on as with any token that is known here."""
+
+    def deny(self, code: str, reason: str, retry_ms: int) -> None:
+        """Say ``denied`` and close."""
+
+    def say_bye(self, code: str) -> None:
+        """Say ``bye`` and close."""
+
+    def cut_off(self) -> None:
+        """End the connection at once."""
+
+
+class Contacts:
+    """The first contacts of one server.
+
+    Args:
+        introducer: the way to the console.
+        registry: is told who waits for approval.
+        timers: the clock.
+        now_ms: UTC milliseconds.
+
+    """
+
+    def __init__(
+        self,
+        introducer: Introducer,
+        registry: TerminalRegistry,
+        timers: Timers,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self.introducer = introducer
+        self.timers = timers
+        self.now_ms = now_ms
+        self._registry = registry
+        self._relayed: set[FirstContact] = set()
+        self._resting = 0
+        self._waiting: dict[str, FirstContact] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._unanswered: OrderedDict[str, int] = OrderedDict()
+
+    def begin(self, visitor: Visitor, hello: Hello, snonce: str) -> FirstContact | None:
+        """Introduce a terminal to the console; ``None`` if there is no room."""
+        is_full = len(self._waiting) >= MAX_WAITING and hello.tid not in self._waiting
+        if is_full or len(self._relayed) + self._resting >= MAX_CONTACTS:
+            return None
+        contact = FirstContact(self, visitor, hello, snonce)
+        self._relayed.add(contact)
+        self._tasks.add(contact.task)
+        contact.task.add_done_callback(self._tasks.discard)
+        return contact
+
+    def proved(self, contact: FirstContact) -> None:
+        """The console knows its token: it is no stranger."""
+        self._relayed.discard(contact)
+
+    def waits(self, contact: FirstContact, pending: PendingTerminal) -> None:
+        """A person is asked; an older link with the same token goes."""
+        older = self._waiting.pop(pending.hello.tid, None)
+        self._waiting[pending.hello.tid] = contact
+        self._registry.await_approval(pending)
+        if older is not None:
+            older.replace()
+
+    def ended(self, contact: FirstContact) -> None:
+        """Its link is gone, or it leads to nothing more."""
+        if self._waiting.get(contact.hello.tid) is contact:
+            del self._waiting[contact.hello.tid]
+            self._registry.end_approval(contact.hello.tid)
+        if contact in self._relayed:
+            self._relayed.remove(contact)
+            self._resting += 1
+            self.timers.call_later(REST_S, self._rested)
+
+    def approved(self, tid: str) -> None:
+        """Somebody has answered."""
+        self._unanswered.pop(tid, None)
+
+    def ran_out(self, tid: str) -> int:
+        """Nobody has; return in how many milliseconds the terminal may ask again."""
+        times = self._unanswered.pop(tid, 0)
+        self._unanswered[tid] = times + 1
+        if len(self._unanswered) > MAX_REMEMBERED:
+            self._unanswered.popitem(last=False)
+        return min(RAN_OUT_RETRY_MS << min(times, 16), REFUSED_RETRY_MS)
+
+    async def stop(self) -> None:
+        """Return when all tasks have ended; their links are gone."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(tuple(self._tasks))
+
+    def _rested(self) -> None:
+        self._resting -= 1
+
+
+class FirstContact:
+    """One terminal on its way to the console and back."""
+
+    def __init__(self, contacts: Contacts, visitor: Visitor, hello: Hello, snonce: str) -> None:
+        self.hello = hello
+        self._contacts = contacts
+        self._introducer = contacts.introducer
+        self._visitor = visitor
+        self._snonce = snonce
+        self._timers = contacts.timers
+        self._auth: asyncio.Future[Auth] = asyncio.get_running_loop().create_future()
+        self._codes: asyncio.Queue[str] = asyncio.Queue(MAX_TRIES)
+        self._tries = 0
+        self._liveness: Liveness | None = None
+        self._expires_at = 0.0
+        self._deadline: Timer = self._timers.call_later(CONTACT_S, self._late)
+        self.task = asyncio.create_task(self._run())
+
+    def handle(self, message: Message) -> None:
+        """Take what the terminal says after its hello."""
+        if self._liveness is not None:
+            self._liveness.heard()
+        if isinstance(message, Auth) and not self._auth.done():
+            self._auth.set_result(message)
+        elif isinstance(message, Verify):
+            self._try(message.code)
+
+    def replace(self) -> None:
+        """A newer link waits with the same token."""
+        self._visitor.say_bye("replaced")
+
+    def end(self) -> None:
+        """Stop: the link is closed or about to be."""
+        self._deadline.cancel()
+        if self._liveness is not None:
+            self._liveness.stop()
+        if asyncio.current_task() is not self.task:
+            self.task.cancel()
+        self._contacts.ended(self)
+
+    # --- the way to the console ----------------------------------------------------------
+
+    async def _run(self) -> None:
+        try:
+            await self._lead()
+        except Exception:
+            logger.exception("a first contact failed")
+            self._visitor.deny("busy", "the console cannot be asked", CONTACT_RETRY_MS)
+
+    async def _lead(self) -> None:
+        introduction = await self._introducer.introduce(self.hello, self._snonce)
+        if isinstance(introduction, Refused):
+            self._visitor.deny(introduction.code, introduction.reason, introduction.retry_ms)
+            return
+        self._visitor.challenge(introduction.proof)
+        auth = await self._auth
+        verdict = await self._introducer.prove(introduction, auth)
+        if isinstance(verdict, Refused):
+            self._refuse(verdict)
+            return
+        self._deadline.cancel()
+        self._contacts.proved(self)
+        if isinstance(verdict, Admitted):
+            self._visitor.admit(verdict, auth)
+        else:
+            self._decide(await self._approval(verdict))
+
+    def _decide(self, verdict: Verdict) -> None:
+        if isinstance(verdict, Admitted):
+            logger.info("terminal %s is approved on this machine", verdict.terminal)
+            self._contacts.approved(self.hello.tid)
+            self._visitor.say_bye("approved")
+        elif verdict.code == "refused" and self._remaining_s() <= GRACE_S:
+            self._run_out()  # for a console that does not tell the two apart
+        else:
+            self._refuse(verdict)
+
+    def _refuse(self, refused: Refused) -> None:
+        least_ms = CONTACT_RETRY_MS
+        if refused.code == "device_pending":
+            least_ms = self._contacts.ran_out(self.hello.tid)
+        elif refused.code == "refused":
+            least_ms = REFUSED_RETRY_MS
+        self._visitor.deny(refused.code, refused.reason, max(refused.retry_ms, least_ms))
+
+    def _late(self) -> None:
+        logger.info("a first contact took too long")
+        self._visitor.deny("busy", "the console did not answer in time", CONTACT_RETRY_MS)
+
+    # --- waiting for a person --------------------------------------------------------------
+
+    async def _approval(self, waiting: Waiting) -> Verdict:
+        self._expires_at = self._timers.time() + waiting.expires_s
+        self._deadline = self._timers.call_later(waiting.expires_s + GRACE_S, self._run_out)
+        self._visitor.say(self._pending(waiting))
+        since_ms = self._contacts.now_ms()
+        self._contacts.waits(
+            self,
+            PendingTerminal(
+                hello=self.hello,
+                since_ms=since_ms,
+                user_code=waiting.user_code,
+                url=waiting.url,
+                expires_ms=since_ms + waiting.expires_s * 1000,
+            ),
+        )
+        self._liveness = Liveness(self._timers, self._beat, _nothing, self._visitor.cut_off)
+        self._liveness.start()
+        async with asyncio.TaskGroup() as group:
+            ways = (
+                group.create_task(self._introducer.outcome(waiting)),
+                group.create_task(self._check_codes(waiting)),
+            )
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            for way in ways:
+                way.cancel()
+        verdicts = [way.result() for way in ways if not way.cancelled()]
+        return next((each for each in verdicts if isinstance(each, Admitted)), verdicts[0])
+
+    async def _check_codes(self, waiting: Waiting) -> Verdict:
+        while True:
+            verdict = await self._check(waiting, await self._codes.get())
+            if isinstance(verdict, WrongCode):
+                logger.info("a wrong code for token %s", self.hello.tid)
+                left = min(verdict.tries_left, MAX_TRIES - self._tries)
+                self._visitor.say(self._pending(waiting, "wrong_code", left))
+            elif isinstance(verdict, Refused) and verdict.code == "busy":
+                self._visitor.say(self._pending(waiting, "busy"))
+            else:
+                return verdict
+
+    async def _check(self, waiting: Waiting, code: str) -> Admitted | WrongCode | Refused:
+        try:
+            return await self._introducer.verify(waiting, code)
+        except Exception:
+            logger.exception("a code cannot be checked")
+            return Refused(code="busy", reason="the console cannot be asked")
+
+    def _try(self, code: str) -> None:
+        self._tries += 1
+        if self._tries > MAX_TRIES:
+            self._visitor.deny("busy", "too many codes", CONTACT_RETRY_MS)
+        else:
+            self._codes.put_nowait(code)
+
+    def _pending(self, waiting: Waiting, error: str = "", left: int | None = None) -> Pending:
+        said = {
+            "user_code": waiting.user_code,
+            "url": waiting.url,
+            "expires_s": max(0, round(self._remaining_s())),
+            "error": error,
+            "tries_left": left,
+        }
+        return msgspec.convert(said, Pending)  # the console's words: an EA must be able to read it
+
+    def _remaining_s(self) -> float:
+        return self._expires_at - self._timers.time()
+
+    def _run_out(self) -> None:
+        self._refuse(Refused(code="device_pending", reason="nobody approved this machine in time"))
+
+    def _beat(self, n: int) -> None:
+        self._visitor.say(Hb(n=n))
+
+
+def _nothing() -> None:
+    """Silence that is not yet too long changes nothing for who waits."""

@@ -1,0 +1,135 @@
+"""An open console on SQLite and on PostgreSQL: every test that asks for it runs on both."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import asyncpg
+import pytest
+from console_scene import CHEAP, Clock
+from postgresql_cluster import running_cluster, url
+from sqlalchemy import create_engine
+
+from gateway.config import ConsoleServer, Secrets
+from gateway.console.database import home_url, open_database
+from gateway.console.database.engine import FILE
+from gateway.console.database.model import Base
+from gateway.console.database.upgrade import upgrade
+from gateway.console.service import Console, open_console
+from gateway.console.settings import ConsoleSettings
+
+DATABASES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.xdist_group("postgresql")))
+
+
+EMPTY = "; ".join(
+    f"DELETE FROM {table.name}"  # noqa: S608 (our own names)
+    for table in reversed(Base.metadata.sorted_tables)
+)
+
+
+@dataclass
+class Cluster:
+    """A running PostgreSQL."""
+
+    folder: Path
+    numbers: Iterator[int] = field(default_factory=count)
+    has_tables: bool = False
+
+    async def with_tables(self) -> str:
+        """Return the URL of a database with all tables and nothing in them."""
+        address = url(self.folder, "console")
+        if not self.has_tables:
+            await self.run("CREATE DATABASE console")
+            async with open_database(address):
+                self.has_tables = True
+        await self.run(EMPTY, "console")
+        return address
+
+    async def without_tables(self) -> str:
+        """Return the URL of a database in which nothing is."""
+        name = f"empty{next(self.numbers)}"
+        await self.run(f"CREATE DATABASE {name}")
+        return url(self.folder, name)
+
+    async def run(self, statement: str, database: str = "postgres") -> None:
+        """Run a statement outside of any transaction of ours."""
+        connection = await asyncpg.connect(
+            user="tests", database=database, host=str(self.folder), port=5432
+        )
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """One PostgreSQL for all tests of a worker."""
+    with running_cluster() as folder:
+        yield Cluster(folder)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with all tables and no row; making them takes longer than most tests."""
+    file = tmp_path_factory.mktemp("template") / FILE
+    engine = create_engine(f"sqlite:///{file}")
+    with engine.begin() as connection:
+        upgrade(connection)
+    engine.dispose()
+    return file
+
+
+def new_sqlite(template: Path, home: Path) -> str:
+    """Return the URL of a copy of the template, in a home."""
+    home.mkdir(mode=0o700, exist_ok=True)
+    shutil.copyfile(template, home / template.name)
+    (home / template.name).chmod(0o600)
+    return home_url(home)
+
+
+@pytest.fixture(params=DATABASES)
+async def database_url(
+    request: pytest.FixtureRequest, tmp_path: Path, sqlite_template: Path
+) -> str:
+    """A database of the test's own, without a row."""
+    if request.param == "sqlite":
+        return new_sqlite(sqlite_template, tmp_path / "home")
+    cluster: Cluster = request.getfixturevalue("cluster")
+    return await cluster.with_tables()
+
+
+@pytest.fixture(params=DATABASES)
+async def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database of the test's own, without a table."""
+    if request.param == "sqlite":
+        return home_url(tmp_path / "empty")
+    cluster: Cluster = request.getfixturevalue("cluster")
+    return await cluster.without_tables()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that stands."""
+    return Clock()
+
+
+@pytest.fixture
+def console_settings(database_url: str) -> ConsoleSettings:
+    """Settings on the database of the test; mails go into files."""
+    return ConsoleSettings(
+        console_server=ConsoleServer(database=database_url), secrets=Secrets(store="file")
+    )
+
+
+@pytest.fixture
+async def console(
+    tmp_path: Path, console_settings: ConsoleSettings, clock: Clock
+) -> AsyncIterator[Console]:
+    """An open console; its mails are not carried unless a test does."""
+    async with open_console(tmp_path / "home", console_settings, clock, costs=CHEAP) as opened:
+        yield opened

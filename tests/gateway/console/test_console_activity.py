@@ -1,0 +1,35 @@
+"""The log forgets: what anybody can write into it, sooner."""
+
+from __future__ import annotations
+
+import pytest
+from console_scene import IP, Clock, person
+from sqlalchemy import select
+
+from gateway.console.activity import KEEP_S, KEEP_STRANGERS_S
+from gateway.console.database.model import Activity
+from gateway.console.errors import LoginRefused
+from gateway.console.service import Console
+
+
+async def test_what_strangers_tried_is_forgotten_after_a_month(console: Console, clock: Clock):
+    """What concerns somebody's account is kept for more than a year."""
+    ann = await person(console)
+
+    async def kept() -> list[tuple[str, str | None]]:
+        async with console.db.session() as session:
+            rows = await session.scalars(select(Activity).order_by(Activity.id))
+            return [(row.event, row.user_id) for row in rows]
+
+    for email in ("nobody@example.com", ann.email):
+        with pytest.raises(LoginRefused):
+            await console.users.authenticate(email, "wrong", IP)
+    clock.forward(KEEP_STRANGERS_S)
+    await console.tidy()
+    assert await kept() == [("user.created", ann.id), ("login", None), ("login", ann.id)]
+    clock.forward(1)
+    await console.tidy()
+    assert await kept() == [("user.created", ann.id), ("login", ann.id)]
+    clock.forward(KEEP_S - KEEP_STRANGERS_S)
+    await console.tidy()
+    assert await kept() == []

@@ -1,0 +1,104 @@
+"""A console that serves, people who visit it, and a real Chromium."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+from console_scene import person
+from playwright.async_api import Browser, Page, async_playwright
+from web_scene import Surfer, surfer
+
+from gateway.config import ConsoleServer as ServerSettings
+from gateway.config import Secrets
+from gateway.console.database import home_url
+from gateway.console.people import UserInfo
+from gateway.console.server import ConsoleServer
+from gateway.console.service import Console
+from gateway.console.settings import ConsoleSettings
+
+CHROMIUM = Path("/usr/bin/chromium")
+
+
+@pytest.fixture
+def database_url(tmp_path: Path, sqlite_template: Path) -> str:
+    """SQLite alone: pages do not know databases."""
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    shutil.copyfile(sqlite_template, home / sqlite_template.name)
+    return home_url(home)
+
+
+@pytest.fixture
+def console_settings(database_url: str) -> ConsoleSettings:
+    """On a free port."""
+    return ConsoleSettings(
+        console_server=ServerSettings(database=database_url, port=0), secrets=Secrets(store="file")
+    )
+
+
+@pytest.fixture
+async def server(console: Console) -> AsyncIterator[ConsoleServer]:
+    """The console, serving."""
+    async with ConsoleServer(console) as serving:
+        yield serving
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    """An HTTP client that adds nothing of its own."""
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+        yield session
+
+
+@pytest.fixture
+def stranger(server: ConsoleServer, http: aiohttp.ClientSession) -> Surfer:
+    """A browser that has not been anywhere."""
+    return surfer(server, http)
+
+
+@pytest.fixture
+async def ann_user(console: Console) -> UserInfo:
+    """Ann, who administers the console."""
+    return await person(console, "ann", admin=True)
+
+
+@pytest.fixture
+async def ann(server: ConsoleServer, http: aiohttp.ClientSession, ann_user: UserInfo) -> Surfer:
+    """Ann's browser, signed in just now."""
+    browser = surfer(server, http)
+    await browser.sign_in()
+    return browser
+
+
+@pytest.fixture
+async def bob(server: ConsoleServer, http: aiohttp.ClientSession, console: Console) -> Surfer:
+    """The browser of Bob, who administers nothing."""
+    await person(console, "bob")
+    browser = surfer(server, http)
+    await browser.sign_in("bob@example.com")
+    return browser
+
+
+@pytest.fixture
+async def chromium() -> AsyncIterator[Browser]:
+    """A real browser."""
+    if not CHROMIUM.exists():  # noqa: ASYNC240  # before anything runs
+        pytest.fail(f"the tests of the pages need {CHROMIUM} (Debian: apt install chromium)")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def browser_page(chromium: Browser) -> AsyncIterator[Page]:
+    """A tab of its own, 1200 pixels wide."""
+    context = await chromium.new_context(
+        viewport={"width": 1200, "height": 900}, reduced_motion="reduce"
+    )
+    yield await context.new_page()
+    await context.close()
