@@ -47,26 +47,38 @@ class StoreError(Exception):
 
 
 class Store:
-    """One connection to the database of a home folder; for one thread.
+    """One connection to a database of a home folder; for one thread.
 
     Args:
         home: the folder; made with mode 0700 if it is not there.
         migrations: SQL scripts in their order; the database remembers how many it has had. New
             ones come last, and none is ever changed once it was released.
+        database: name of its file.
+        shared: other threads than that which made it may use it, one at a time.
 
     Raises:
         StoreError: the file is no database, is damaged, or was made by a newer version.
 
     """
 
-    def __init__(self, home: Path, migrations: Sequence[str]) -> None:
+    def __init__(
+        self,
+        home: Path,
+        migrations: Sequence[str],
+        *,
+        database: str = DATABASE,
+        shared: bool = False,
+    ) -> None:
         if sqlite3.sqlite_version_info < OLDEST_SQLITE:
             raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old; 3.37 is needed")
-        self.path = home / DATABASE
+        self.path = home / database
         self._place = _make_private(home, self.path)
         with self._explained():
             self._connection = sqlite3.connect(
-                self.path, timeout=BUSY_MS / 1000, isolation_level=None
+                self.path,
+                timeout=BUSY_MS / 1000,
+                isolation_level=None,
+                check_same_thread=not shared,
             )
         try:
             self._connection.row_factory = sqlite3.Row

@@ -30,8 +30,8 @@ from gateway.credentials.tier import Tier
 from gateway.daemon import ConsoleView, Daemon, wall_ms
 from gateway.options import Ready
 from gateway.streams.service import Streams
+from gateway.trading.desk import TradingDesk
 from gateway.trading.guard import GuardedTerminal
-from gateway.trading.turns import Turns
 from gateway.uplink import Counts, Pace, Uplink
 from gateway.uplink.failures import ConsoleFailure
 from gateway.web.server import WebServer
@@ -71,7 +71,7 @@ class Gateway:
         self._machine_clocks = clocks or Clocks()
         self._pace = pace
         self._clocks: dict[str, BrokerClock] = {}
-        self._turns: dict[str, Turns] = {}
+        self._desks: dict[str, TradingDesk] = {}
         self.registry = TerminalRegistry(wall_ms)
         self._console = _console_book(home, config, self._machine_clocks)
         self.gate = _gate(home, self._console, self.registry)
@@ -237,7 +237,7 @@ class Gateway:
             session=lambda: self.registry.get(name),
             facts=lambda: self.registry.facts(name),
             clock=self._clock(name),
-            turns=self._turns.setdefault(name, Turns()),
+            desk=self._desks.setdefault(name, TradingDesk()),
             still_allowed=still_allowed,
         )
 

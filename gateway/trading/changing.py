@@ -70,7 +70,7 @@ async def modify(
     """
     with handling.before_sending():
         check_change(change)
-    async with terminal.turns.of(handling, ticket):
+    async with terminal.desk.turns.of(handling, ticket):
         with handling.before_sending():
             trade = await _trade(terminal, ticket, change, handling, target)
         return await carry_out(terminal, trade, [])
@@ -213,7 +213,7 @@ async def cancel(
         OrderNotFound: there is no such pending order (any more).
 
     """
-    async with terminal.turns.of(handling, ticket):
+    async with terminal.desk.turns.of(handling, ticket):
         with handling.before_sending():
             trade = await _removal(terminal, ticket, handling)
         return await carry_out(terminal, trade, [])

@@ -49,7 +49,7 @@ async def close(terminal: GuardedTerminal, exit_: Exit, handling: Handling) -> s
         InvalidVolume: more than is open, or off the grid.
 
     """
-    async with terminal.turns.of(handling, exit_.ticket):
+    async with terminal.desk.turns.of(handling, exit_.ticket):
         with handling.before_sending():
             wish = await _exit_wish(terminal, exit_)
             trade, fillings = await prepare(terminal, wish, handling)
@@ -82,7 +82,7 @@ async def close_by(
         MethodNotSupported: a netting account has no opposite positions.
 
     """
-    async with terminal.turns.of(handling, ticket, by):
+    async with terminal.desk.turns.of(handling, ticket, by):
         with handling.before_sending():
             trade = await _against(terminal, ticket, by, handling, comment)
         return await carry_out(terminal, trade, [])

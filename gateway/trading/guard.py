@@ -42,10 +42,10 @@ from gateway.errors import (
 from gateway.shapes.words import Platform
 
 from .deadline import Deadline
+from .desk import TradingDesk
 from .handling import blame
 from .refusals import NOT_EXECUTED, explain, failure, nearest_symbols
 from .retcodes import BUSY_RETRY_MS, CHECK_AFTER_MS, Evidence, refusal
-from .turns import Turns
 
 SYMBOL_NOT_SELECTED = 4302
 UNKNOWN_SYMBOL = 4301
@@ -71,7 +71,7 @@ class GuardedTerminal:
         session: look up the live session; ``None`` while the terminal is offline.
         facts: what the registry knows of the terminal; ``None`` if it was never here.
         clock: the broker's.
-        turns: shared by all who change what is open there.
+        desk: what all callers of the terminal share.
         still_allowed: raise what the caller shall see if its rights have ended, or do not reach
             as far as the tier that is asked for; called before a trade is prepared and right
             before its bytes are written.
@@ -86,13 +86,13 @@ class GuardedTerminal:
         session: Callable[[], TerminalSession | None],
         facts: Callable[[], Facts | None],
         clock: BrokerClock,
-        turns: Turns,
+        desk: TradingDesk,
         still_allowed: Callable[[Tier], None],
         now_ms: Callable[[], int] = wall_ms,
     ) -> None:
         self.name = name
         self.clock = clock
-        self.turns = turns
+        self.desk = desk
         self._session = session
         self._facts = facts
         self._still_allowed = still_allowed

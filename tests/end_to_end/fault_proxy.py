@@ -17,12 +17,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import aiohttp
-from aiohttp import WSMsgType, web
+from aiohttp import ClientConnectionResetError, WSMsgType, web
 
 Kind = Literal["stream", "call"]
 Json = dict[str, Any]
 STREAM = b"GET /v1/daemon/stream"
 CHUNK_BYTES = 65_536
+LISTENS_WITHIN_S = 20.0
+"""Longer than a daemon waits before it dials again."""
 AT_ONCE = struct.pack("ii", 1, 0)
 """SO_LINGER: closing resets."""
 
@@ -204,6 +206,7 @@ class Middleman:
         """What the daemon hears for a message: nothing, or several."""
         self._http = http
         self._streams: set[web.WebSocketResponse] = set()
+        self._has_stream = asyncio.Event()
 
     @property
     def url(self) -> str:
@@ -216,9 +219,20 @@ class Middleman:
         self.alter_push = lambda text: [text]
 
     async def push(self, text: str) -> None:
-        """Say something to the daemon in the console's name."""
-        for stream in tuple(self._streams):
-            await stream.send_str(text)
+        """Say something to the daemon in the console's name, as soon as it listens.
+
+        A daemon that is told nonsense hangs up and dials again; a text that meets the end of a
+        stream is said on the next one.
+        """
+        while True:
+            self._has_stream.clear()
+            live = [stream for stream in self._streams if not stream.closed]
+            with suppress(ClientConnectionResetError):
+                for stream in live:
+                    await stream.send_str(text)
+                if live:
+                    return
+            await asyncio.wait_for(self._has_stream.wait(), LISTENS_WITHIN_S)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Hand on a request."""
@@ -239,6 +253,7 @@ class Middleman:
         near = web.WebSocketResponse(compress=False)
         await near.prepare(request)
         self._streams.add(near)
+        self._has_stream.set()
         url = self.target + request.raw_path
         try:
             async with self._http.ws_connect(url, headers=_signed(request)) as far:

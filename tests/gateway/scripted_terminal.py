@@ -42,8 +42,8 @@ from gateway.methods import (
     symbols,
     terminal,
 )
+from gateway.trading.desk import TradingDesk
 from gateway.trading.guard import GuardedTerminal
-from gateway.trading.turns import Turns
 
 CATALOGUE = Catalogue(
     account,
@@ -158,7 +158,7 @@ class Scene:
         self.known = True
         self.now_ms = NOW_MS
         self.clock = BrokerClock()
-        self.turns = Turns()
+        self.desk = TradingDesk()
         for second in range(4):
             at_s = NOW_MS // 1000 - 4 + second
             self.clock.observe(at_s + OFFSET_MS // 1000, at_s)
@@ -172,7 +172,7 @@ class Scene:
             session=lambda: self.session,  # type: ignore[arg-type, return-value]  # quacks like one
             facts=self.facts,
             clock=self.clock,
-            turns=self.turns,
+            desk=self.desk,
             still_allowed=self._still_allowed,
             now_ms=lambda: self.now_ms,
         )

@@ -1,0 +1,106 @@
+"""What is written in groups: on the disk before its writer goes on; nobody harms the others."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.ledger import DATABASE, Ledger
+from gateway.store import StoreError
+
+TABLE = "CREATE TABLE entry (n INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;"
+
+
+@pytest.fixture(name="ledger")
+def make_ledger(tmp_path: Path) -> Iterator[Ledger]:
+    ledger = Ledger(tmp_path, [TABLE])
+    yield ledger
+    ledger.close()
+
+
+def insert(n: int):
+    def work(connection: sqlite3.Connection) -> int:
+        connection.execute("INSERT INTO entry VALUES (?, ?)", (n, f"entry {n}"))
+        return n
+
+    return work
+
+
+def entries(home: Path) -> list[int]:
+    """What another program sees."""
+    with sqlite3.connect(home / DATABASE) as connection:
+        found = [n for (n,) in connection.execute("SELECT n FROM entry ORDER BY n")]
+    connection.close()
+    return found
+
+
+async def test_what_was_awaited_is_there_for_everybody(ledger: Ledger, tmp_path: Path):
+    assert await ledger.write(insert(1)) == 1
+    assert entries(tmp_path) == [1]
+    assert ledger.reader.one("SELECT text FROM entry")["text"] == "entry 1"
+
+
+async def test_many_at_once_are_all_there_in_their_order(ledger: Ledger, tmp_path: Path):
+    done = await asyncio.gather(*(ledger.write(insert(n)) for n in range(1000)))
+
+    assert done == list(range(1000)) == entries(tmp_path)
+
+
+async def test_a_write_that_fails_harms_no_other_of_its_group(ledger: Ledger, tmp_path: Path):
+    def fails_half_way(connection: sqlite3.Connection) -> None:
+        insert(50)(connection)
+        raise ValueError("of the work itself")
+
+    works = [insert(1), insert(2), insert(2), fails_half_way, insert(3)]
+    done = await asyncio.gather(*(ledger.write(one) for one in works), return_exceptions=True)
+
+    assert done[:2] == [1, 2]
+    assert isinstance(done[2], sqlite3.IntegrityError)
+    assert isinstance(done[3], ValueError)
+    assert entries(tmp_path) == [1, 2, 3]
+
+
+async def test_what_nobody_waits_for_is_written_before_the_end(ledger: Ledger, tmp_path: Path):
+    for n in range(20):
+        ledger.write_soon(insert(n))
+    ledger.close()
+
+    assert entries(tmp_path) == list(range(20))
+
+
+async def test_a_closed_ledger_takes_nothing(ledger: Ledger):
+    ledger.close()
+    ledger.close()
+
+    with pytest.raises(StoreError, match="closed"):
+        await ledger.write(insert(1))
+
+
+async def test_a_group_that_cannot_be_committed_is_told_to_all(ledger: Ledger):
+    """Another program that never lets go of the file: both writers hear what to do."""
+    await ledger.write(lambda connection: connection.execute("PRAGMA busy_timeout=10").fetchall())
+    other = sqlite3.connect(ledger.reader.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    done = await asyncio.gather(
+        ledger.write(insert(1)), ledger.write(insert(2)), return_exceptions=True
+    )
+    other.execute("ROLLBACK")
+    other.close()
+
+    assert all(isinstance(error, StoreError) for error in done)
+    assert await ledger.write(insert(1)) == 1
+
+
+async def test_two_programs_write_to_one_ledger(ledger: Ledger, tmp_path: Path):
+    other = Ledger(tmp_path, [TABLE])
+    await asyncio.gather(
+        *(ledger.write(insert(n)) for n in range(0, 100, 2)),
+        *(other.write(insert(n)) for n in range(1, 100, 2)),
+    )
+    other.close()
+
+    assert entries(tmp_path) == list(range(100))
