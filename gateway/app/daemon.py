@@ -28,6 +28,7 @@ from gateway.config import Config
 from gateway.credentials.device import device_words
 from gateway.credentials.tier import Tier
 from gateway.daemon import ConsoleView, Daemon, wall_ms
+from gateway.ledger import Ledger
 from gateway.options import Ready
 from gateway.streams.service import Streams
 from gateway.trading.desk import TradingDesk
@@ -38,6 +39,7 @@ from gateway.web.server import WebServer
 from gateway.web.ws.frames import CloseCode
 
 from .catalogue import build_catalogue
+from .ledger import open_ledger
 
 PASSING = frozenset({"lease_expired", "device_pending"})
 """Reasons to refuse a token that end without a new token."""
@@ -72,6 +74,7 @@ class Gateway:
         self._pace = pace
         self._clocks: dict[str, BrokerClock] = {}
         self._desks: dict[str, TradingDesk] = {}
+        self._ledger: Ledger | None = None
         self.registry = TerminalRegistry(wall_ms)
         self._console = _console_book(home, config, self._machine_clocks)
         self.gate = _gate(home, self._console, self.registry)
@@ -86,9 +89,26 @@ class Gateway:
             except ConsoleFailure as failure:
                 logger.warning("%s", failure)
 
+    @property
+    def ledger(self) -> Ledger:
+        """Orders and the audit trail; open while the gateway runs."""
+        assert self._ledger is not None, "the gateway does not run"
+        return self._ledger
+
     @asynccontextmanager
     async def run(self) -> AsyncIterator[Ready]:
-        """Listen while the context lasts; yields where."""
+        """Listen while the context lasts; yields where.
+
+        Raises:
+            StoreError: the ledger cannot be used; the message says what to do.
+
+        """
+        with contextlib.closing(open_ledger(self._home.folder)) as self._ledger:
+            async with self._listening() as ready:
+                yield ready
+
+    @asynccontextmanager
+    async def _listening(self) -> AsyncIterator[Ready]:
         config, catalogue = self._config, build_catalogue()
         sockets = bind_loopback(config.api.port)
         port = sockets[0].getsockname()[1]

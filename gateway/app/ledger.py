@@ -1,0 +1,31 @@
+"""The ledger of a home, with the tables of everybody who writes to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gateway.ledger import DATABASE, Ledger
+from gateway.store import Store
+
+TABLES: tuple[str, ...] = ()
+"""All tables of the ledger, in the order in which they came; new ones are added at the end."""
+
+
+def open_ledger(folder: Path) -> Ledger:
+    """Open the ledger of a home for a program with a loop, such as the daemon.
+
+    Raises:
+        StoreError: the database cannot be used; the message says what to do.
+
+    """
+    return Ledger(folder, TABLES)
+
+
+def open_ledger_store(folder: Path) -> Store:
+    """Open the ledger of a home for a command that reads, or writes once, and ends.
+
+    Raises:
+        StoreError: the database cannot be used; the message says what to do.
+
+    """
+    return Store(folder, TABLES, database=DATABASE)
