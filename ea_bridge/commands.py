@@ -10,10 +10,11 @@ Times in params are the broker's wall clock, like every time on this wire.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from . import model
-from .model import TradeRequest
+from .model import TradeRequest, TradeResult
+from .model.login import CheckedLogin, LoginParams
 from .model.struct import Digits, Integer, Name, Struct
 
 P = TypeVar("P", bound=Struct)
@@ -145,6 +146,37 @@ class Amount(Struct, frozen=True, kw_only=True):
     value: float
 
 
+class ResultsParams(Struct, frozen=True, kw_only=True):
+    """Which commands to look up: at most :data:`MAX_RESULTS` ids, ``"731,732"``."""
+
+    ids: str
+
+
+class StoredResult(Struct, frozen=True, kw_only=True):
+    """What an EA knows of one command that trades, from its table of the last
+    :data:`MAX_RESULTS` that it has taken.
+
+    ``absent``
+        It never took the command, and will not: ids grow for good and the table reaches back
+        further than that id. Whoever wrote the command must be sure that its bytes are not
+        still on their way: ask on a later link than the one it was written to.
+    ``taken``
+        It took the command and then ended, before it had noted the result: the broker may have
+        executed it or not.
+    ``done``
+        ``result`` is what ``OrderSend`` answered; or it is ``None`` and ``err`` and ``retcode``
+        are those of the refusal.
+    ``forgotten``
+        The table does not reach back so far, or it was lost since.
+    """
+
+    id: Integer
+    state: Literal["absent", "taken", "done", "forgotten"]
+    result: TradeResult | None = None
+    err: Integer = 0
+    retcode: Integer = 0
+
+
 @dataclass(frozen=True)
 class Command(Generic[P, R]):
     """A name, what goes with it, and what comes back.
@@ -180,6 +212,10 @@ ORDER_CHECK = Command("order_check", TradeRequest, model.CheckResult, needs="che
 ORDER_CALC_MARGIN = Command("order_calc_margin", MarginParams, Amount)
 ORDER_CALC_PROFIT = Command("order_calc_profit", ProfitParams, Amount)
 WATCH = Command("watch", WatchParams, Watched)
+LOGIN_CHECK = Command("login_check", LoginParams, CheckedLogin, needs="login")
+RESULTS_GET = Command("results_get", ResultsParams, list[StoredResult], needs="results")
+TRAIL_SET = Command("trail_set", model.TrailTerms, model.Trail, needs="trail")
+TRAILS_GET = Command("trails_get", FilterParams, list[model.Trail], needs="trail")
 
 COMMANDS = {
     command.op: command
@@ -203,8 +239,20 @@ COMMANDS = {
         ORDER_CALC_MARGIN,
         ORDER_CALC_PROFIT,
         WATCH,
+        LOGIN_CHECK,
+        RESULTS_GET,
+        TRAIL_SET,
+        TRAILS_GET,
     )
 }
+
+MAX_RESULTS = 256
+"""Commands that trade whose results an EA keeps: a command that comes again is answered from
+there and never executed twice, and ``results_get`` tells what became of one."""
+
+TOO_LATE = 65536
+"""``err`` of a command that trades whose ``ttl`` had passed when its turn came: it was not
+executed and never will be, so its outcome is ``not_sent``."""
 
 TERMINAL_ERRORS = {
     4301: "unknown_symbol",
@@ -217,8 +265,11 @@ TERMINAL_ERRORS = {
     4003: "invalid_parameter",
     4014: "not_supported",
     4024: "internal_error",
+    5026: "file_write_error",
+    TOO_LATE: "too_late",
 }
 """MQL5 run-time error numbers that a ``res`` with ``"ok":false`` may carry as ``err``.
 
-MetaTrader 4 EAs translate theirs (4106, 4108 ...) to these.
+MetaTrader 4 EAs translate theirs (4106, 4108 ...) to these. 5026: a command that trades could
+not be noted in the table of results, so it was not executed. From 65536 on they are the EA's own.
 """

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import cast
 
+from ea_bridge.commands import LOGIN_CHECK
 from ea_bridge.protocol.connection import CLOSED, PENDING, READY, TERMINAL, Connection
 from ea_bridge.protocol.errors import ProtocolError, RemoteProtocolError, WrongProof
 from ea_bridge.protocol.handshake import answer_challenge, new_nonce
@@ -28,6 +29,7 @@ from ea_bridge.protocol.messages import (
 )
 from ea_bridge.token import parse_token
 
+from .executor import Crashed, is_trade
 from .terminal import EmulatedTerminal
 
 PULSE_S = 0.01
@@ -261,15 +263,33 @@ class Conversation(asyncio.Protocol):
 
     def _obey(self, cmd: Cmd) -> None:
         faults = self._terminal.faults
-        if not self._terminal.is_trade(cmd):
-            self._say(*self._terminal.execute(cmd))
-            return
-        if faults.take("cut_before_ack"):
+        if cmd.op == LOGIN_CHECK.op and faults.slow_login_ms:
+            self._after(f"login {cmd.id}", faults.slow_login_ms / 1000, self._inform, cmd)
+        elif not is_trade(cmd):
+            self._inform(cmd)
+        elif faults.take("cut_before_ack"):
             self.abort()
+        elif faults.stall_ms:
+            came_s = asyncio.get_running_loop().time()
+            self._after(f"turn {cmd.id}", faults.stall_ms / 1000, self._trade, cmd, came_s)
+        else:
+            self._trade(cmd)
+
+    def _inform(self, cmd: Cmd) -> None:
+        self._say(*self._terminal.execute(cmd))
+
+    def _trade(self, cmd: Cmd, came_s: float | None = None) -> None:
+        faults = self._terminal.faults
+        waited_s = 0.0 if came_s is None else asyncio.get_running_loop().time() - came_s
+        if not faults.cut_unacked:
+            self._say(Ack(id=cmd.id))
+        try:
+            answer = self._terminal.execute(cmd, waited_ms=waited_s * 1000)
+        except Crashed:
+            self.abort()
+            self._terminal.restart(lose_results=faults.take("lose_memory"))
             return
-        self._say(Ack(id=cmd.id))
-        answer = self._terminal.execute(cmd)
-        if faults.take("cut_after_ack"):
+        if faults.take("cut_unacked") or faults.take("cut_after_ack"):
             self.abort()
         elif faults.take("lose_result"):
             _log.info("the result of command %d is lost", cmd.id)
@@ -277,6 +297,8 @@ class Conversation(asyncio.Protocol):
             self._after(f"result {cmd.id}", faults.delay_result_ms / 1000, self._answer, answer)
         else:
             self._answer(answer)
+            if faults.take("cut_after_result"):
+                self.close()
 
     def _answer(self, answer: list[Res]) -> None:
         # trade events go out at once, with the answer: nobody should wait for the next pulse

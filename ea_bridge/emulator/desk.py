@@ -11,17 +11,21 @@ from msgspec.structs import replace
 from ea_bridge import commands, model
 from ea_bridge.commands import COMMANDS
 from ea_bridge.model import MT4_TIMEFRAMES, Timeframe, TradeAction, TradeRetcode
+from ea_bridge.model.login import CheckedLogin, LoginParams
 from ea_bridge.model.struct import Struct
 
 from .broker import COMMENTS, Broker
 from .broker.money import exact
+from .logins import LoginRefused, Logins
 from .market import Market
+from .trails import Trails
 
 MAX_ROWS = 100_000
 """Bars or ticks in one answer: the terminal's ``maxbars``."""
 
 UNKNOWN_SYMBOL, SYMBOL_NOT_SELECTED = 4301, 4302
 INVALID_PARAMETER, NOT_SUPPORTED, NO_BOOK = 4003, 4014, 4901
+NO_POSITION = 4753
 
 
 class Failed(Exception):
@@ -55,8 +59,11 @@ class Desk:
         self.market = market
         self.broker = broker
         self.platform = platform
+        self.trails = Trails(broker)
         self._now_msc = now_msc
         self._utc_s = utc_s
+        self.logins = Logins(broker.account)
+        """The accounts that it can log in to."""
         self._answers: dict[str, Callable[[Any], Any]] = {
             commands.ACCOUNT_GET.op: lambda _: self.account(),
             commands.TERMINAL_GET.op: lambda _: self.terminal(),
@@ -78,12 +85,16 @@ class Desk:
             commands.ORDER_CHECK.op: lambda p: broker.check(p, now_msc()),
             commands.ORDER_CALC_MARGIN.op: self.margin,
             commands.ORDER_CALC_PROFIT.op: self.profit,
+            commands.LOGIN_CHECK.op: self.login,
+            commands.TRAIL_SET.op: self.trail,
+            commands.TRAILS_GET.op: lambda p: self.trails.get(p.symbol, p.ticket),
         }
 
     @property
     def caps(self) -> tuple[str, ...]:
         """What this terminal can do beyond the least."""
-        return () if self.platform == "mt4" else ("ticks", "book", "deals", "check")
+        beyond_mt4 = ("ticks", "book", "deals", "check", "login")
+        return (*(() if self.platform == "mt4" else beyond_mt4), "results", "trail")
 
     def answer(self, op: str, params: Struct) -> Any:
         """Return the result of a command.
@@ -118,6 +129,13 @@ class Desk:
             )
         }
         return model.Account(**{**_fields(account), **unknown})
+
+    def login(self, params: LoginParams) -> CheckedLogin:
+        """``mt5.initialize``, as a program beside the terminal does it."""
+        try:
+            return self.logins.check(params)
+        except LoginRefused as refused:
+            raise Failed(refused.err, str(refused)) from None
 
     def terminal(self) -> model.Terminal:
         """``TerminalInfo*`` of a terminal that nobody installed: no paths, no community."""
@@ -181,7 +199,9 @@ class Desk:
         retcode = self._closes_nothing(request)
         if retcode is not None:
             return model.TradeResult(retcode=retcode, comment=COMMENTS[retcode])
-        return self.broker.send(request, self._now_msc())
+        result = self.broker.send(request, self._now_msc())
+        self.trails.follow()
+        return result
 
     def _closes_nothing(self, request: model.TradeRequest) -> TradeRetcode | None:
         """See :class:`~ea_bridge.model.TradeRequest`. Deals on their way count as done."""
@@ -196,6 +216,21 @@ class Desk:
         volume = sum(exact(one.volume_current) for one in waiting) + exact(request.volume)
         too_much = volume > exact(found[0].volume)
         return TradeRetcode.INVALID_CLOSE_VOLUME if too_much else None
+
+    def trail(self, terms: model.TrailTerms) -> model.Trail:
+        """Let the stop of a position follow the market from now on, or no more."""
+        trail = self.trails.set(terms)
+        if trail is None:
+            raise Failed(NO_POSITION, f"no position {terms.ticket}")
+        return trail
+
+    def on_tick(self, symbol: str, tick: model.Tick) -> None:
+        """Let the broker, then the EA, see a tick."""
+        self.broker.on_tick(symbol, tick, tick.time_msc)
+        if len(self.trails):
+            with self.broker.quoting(symbol, tick):
+                spec = self.market.symbols()[symbol]
+                self.trails.on_tick(spec, tick, tick.time_msc)
 
     # --- symbols and prices ----------------------------------------------------------------
 

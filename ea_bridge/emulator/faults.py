@@ -20,12 +20,27 @@ class Faults:
 
     cut_before_ack: int = 0
     """Trades on whose arrival the link breaks; they are not executed."""
+    cut_unacked: int = 0
+    """Trades that are taken and executed, after which the link breaks without even the ack."""
     cut_after_ack: int = 0
     """Trades that are taken and executed, after which the link breaks instead of the answer."""
+    cut_after_result: int = 0
+    """Trades that are executed and answered, after which the link breaks."""
+    crash_before: int = 0
+    """Trades that are taken; the terminal dies before it executes them, and starts again."""
+    crash_after: int = 0
+    """Trades that are taken and executed; the terminal dies before it notes the result."""
+    lose_memory: int = 0
+    """Crashes by which the file of results is lost too."""
     lose_result: int = 0
     """Trades that are taken and executed but never answered; the link stays."""
     delay_result_ms: int = 0
     """How late the answers to trades are."""
+    stall_ms: int = 0
+    """How long trades wait for their turn: the terminal is held up, as by MetaTrader 4's
+    ``OrderSend``."""
+    rewrite_comment: int = 0
+    """Orders whose comment the broker replaces by its own."""
     mute: int = 0
     """Heartbeats to leave out."""
     zero_first_tick: int = 0
@@ -34,6 +49,10 @@ class Faults:
     """History requests after a fill that do not see the new deal yet."""
     garbage: int = 0
     """Heartbeats that are followed by a line which is not JSON."""
+    slow_login_ms: int = 0
+    """How long it takes to log in to another account."""
+    login_unreachable: int = 0
+    """Logins whose trade server does not answer."""
     wrong_proof: int = 0
     """Handshakes with a proof made from another token."""
 

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
 from ea_bridge import commands
-from ea_bridge.commands import COMMANDS
 from ea_bridge.model import MT4_TIMEFRAMES, Account, MarginMode, Tick, Timeframe
 from ea_bridge.protocol.handshake import SPAN
 from ea_bridge.protocol.messages import (
@@ -37,27 +35,25 @@ from ea_bridge.protocol.messages import (
 
 from .broker import Broker
 from .desk import INVALID_PARAMETER, MAX_ROWS, NO_BOOK, NOT_SUPPORTED, Desk, Failed
+from .executor import Executor
 from .faults import Faults
 from .market import BarBuilder, Market
 from .pin import DevicePin
 from .pump import TickRow, Watch, Watches
+from .results import ResultsTable
 
 EA_VERSION = "1.0.0"
-ROWS_PER_PART = 2000
-"""Of a long answer; more goes into further parts."""
 ROWS_PER_FRAME = 128
 """Ticks in one frame."""
 MAX_TRADE_EVENTS = 1024
 """Told but not acknowledged; MetaTrader's own queue of transactions is as long."""
-MAX_EXECUTED = 256
-"""Trades whose results are kept, to answer a command that comes again."""
+BROKER_COMMENT = "online order"
+"""What a broker that rewrites comments makes of any."""
 FLAT_OUT_TICKS = 64
 """Of a recording in one pulse when it is read flat out: 6,400 a second at most, which a client in
 Python can follow."""
 SUMMARY_MS = 250
 """Account and floating profit are told no more often than this."""
-
-_encoder = msgspec.json.Encoder()
 
 
 class EmulatedTerminal:
@@ -71,6 +67,7 @@ class EmulatedTerminal:
         utc_s: the same moment in UTC seconds.
         faults: how it misbehaves.
         pin: the daemon that it belongs to; by default that of its first welcome.
+        results: what it remembers of the trades that it has executed; in memory by default.
 
     """
 
@@ -84,6 +81,7 @@ class EmulatedTerminal:
         utc_s: Callable[[], int],
         faults: Faults | None = None,
         pin: DevicePin | None = None,
+        results: ResultsTable | None = None,
     ) -> None:
         self.faults = faults or Faults()
         self.pin = pin or DevicePin()
@@ -91,17 +89,40 @@ class EmulatedTerminal:
         self.platform = platform
         self._market, self._broker = market, broker
         self._now_msc, self._utc_s = now_msc, utc_s
+        self._results = results or ResultsTable()
+        self._executor = Executor(self.desk, self._results, self.faults, self._watch)
+        if broker.script.rewrite_comment is None:
+            broker.script.rewrite_comment = self._broker_comment
+        self._begin()
+
+    def _begin(self) -> None:
         self._boot = secrets.token_hex(4)
         self._watches = Watches()
         self._q = 0
         self._untold: list[tuple[str, Tick]] = []
         self._builders: dict[tuple[str, Timeframe], BarBuilder] = {}
         self._unacknowledged: deque[Trade | State] = deque(maxlen=MAX_TRADE_EVENTS)
-        self._executed: OrderedDict[int, list[Res]] = OrderedDict()
         self._switches: tuple[bool, bool, bool] | None = None
         self._account: Account | None = None
         self._summary_due_msc = 0
         self._linked = False
+
+    def restart(self, *, lose_results: bool = False) -> None:
+        """End and start again, while the broker and its books go on; cut the link as well.
+
+        What is in memory is lost: the events that were not acknowledged, the watches, and of the
+        table of results what is not in its file.
+
+        Args:
+            lose_results: the file is lost too.
+
+        """
+        self._broker.take_events()
+        self._begin()
+        if lose_results:
+            self._results.lose()
+        else:
+            self._results.reload()
 
     # --- the link's life -------------------------------------------------------------------
 
@@ -160,38 +181,15 @@ class EmulatedTerminal:
             tgmt=clock.tgmt,
         )
 
+    def _broker_comment(self, comment: str) -> str:
+        return BROKER_COMMENT if self.faults.take("rewrite_comment") else comment
+
     # --- commands --------------------------------------------------------------------------
 
-    def is_trade(self, cmd: Cmd) -> bool:
-        """Whether a command is acknowledged before it is executed."""
-        command = COMMANDS.get(cmd.op)
-        return command is not None and command.trades
-
-    def execute(self, cmd: Cmd) -> list[Res]:
-        """Do what is asked, once: a trade that comes again gets the stored answer."""
-        if cmd.id in self._executed:
-            return self._executed[cmd.id]
+    def execute(self, cmd: Cmd, *, waited_ms: float = 0.0) -> list[Res]:
+        """Do what is asked, a trade only once; see :meth:`.Executor.execute`."""
         self._catch_up()
-        try:
-            answer = self._answer(cmd)
-        except Failed as failed:
-            answer = [Res(id=cmd.id, ok=False, err=failed.err, msg=str(failed))]
-        if self.is_trade(cmd):
-            self._executed[cmd.id] = answer
-            if len(self._executed) > MAX_EXECUTED:
-                self._executed.popitem(last=False)
-        return answer
-
-    def _answer(self, cmd: Cmd) -> list[Res]:
-        if cmd.op not in COMMANDS:
-            raise Failed(NOT_SUPPORTED, "unknown command")
-        if cmd.params is msgspec.UNSET:
-            raise Failed(INVALID_PARAMETER, f"the params of {cmd.op} are malformed")
-        if isinstance(cmd.params, commands.WatchParams):
-            return _parts(cmd.id, self._watch(cmd.params))
-        if cmd.op == commands.HISTORY_DEALS_GET.op and self.faults.take("deals_lag"):
-            return _parts(cmd.id, [])
-        return _parts(cmd.id, self.desk.answer(cmd.op, cmd.params))
+        return self._executor.execute(cmd, waited_ms=waited_ms)
 
     def _watch(self, params: commands.WatchParams) -> commands.Watched:
         tick = self.desk.tick(commands.SymbolParams(symbol=params.symbol))
@@ -265,7 +263,7 @@ class EmulatedTerminal:
             return []
         ticks = self._market.advance(self._now_msc(), FLAT_OUT_TICKS)
         for name, tick in ticks:
-            self._broker.on_tick(name, tick, tick.time_msc)
+            self.desk.on_tick(name, tick)
         self._broker.on_time(self._market.now_msc)
         return ticks
 
@@ -344,23 +342,6 @@ class EmulatedTerminal:
             for one in self._broker.positions()
         ]
         return [AccountEvent(d=account), Pnl(d=floating)]
-
-
-def _parts(id_: int, result: Any) -> list[Res]:
-    """Return the answer; a long list in parts, each of them a list."""
-    if not isinstance(result, list) or len(result) <= ROWS_PER_PART:
-        return [Res(id=id_, ok=True, d=msgspec.Raw(_encoder.encode(result)))]
-    starts = range(0, len(result), ROWS_PER_PART)
-    return [
-        Res(
-            id=id_,
-            ok=True,
-            d=msgspec.Raw(_encoder.encode(result[start : start + ROWS_PER_PART])),
-            part=part,
-            last=start + ROWS_PER_PART >= len(result),
-        )
-        for part, start in enumerate(starts)
-    ]
 
 
 def _fingerprint(platform: str, account: Account) -> str:
