@@ -3,7 +3,8 @@
 Those who write are many, and each waits until its rows are on the disk. So one thread writes for
 all: it takes what has come while it was busy with the last group, commits it as one transaction,
 and wakes everybody whose rows were in it. One who writes alone waits for one commit; a hundred at
-once wait for one or two together, not for a hundred.
+once wait for one or two together, not for a hundred. What nobody waits for lingers a moment, so
+that it goes with the next group and costs no commit of its own.
 
 A write that fails harms no other one of its group. If the group itself cannot be committed (the
 disk is full), none of it is there and all who wait are told.
@@ -15,6 +16,7 @@ import asyncio
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +28,8 @@ from gateway.store import Store, StoreError
 DATABASE = "ledger.db"
 MAX_GROUP = 512
 """Writes in one transaction."""
+LINGER_S = 0.02
+"""How long writes that nobody waits for may wait for one that somebody does."""
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -35,10 +39,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True, eq=False)
 class _Write:
-    """One write, and who waits for it; ``None``: nobody does."""
+    """One write, and who is told of it; ``None``: nobody is."""
 
     work: Work[Any]
     waiter: asyncio.Future[Any] | None
+    is_urgent: bool = True
     result: Any = None
     error: Exception | None = None
 
@@ -101,9 +106,20 @@ class Ledger:
         self._put(_Write(work, waiter))
         return await waiter
 
+    def write_later(self, work: Work[T]) -> asyncio.Future[T]:
+        """Have some work done with the next group, at the latest in :data:`LINGER_S`.
+
+        Returns:
+            Done when it is on the disk, with the result or the exception, as of :meth:`write`.
+
+        """
+        waiter: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._put(_Write(work, waiter, is_urgent=False))
+        return waiter
+
     def write_soon(self, work: Work[Any]) -> None:
-        """Have some work done with the next group, and wait for nothing; a failure is logged."""
-        self._put(_Write(work, None))
+        """Do the same, and wait for nothing; a failure is logged."""
+        self._put(_Write(work, None, is_urgent=False))
 
     def _put(self, write: _Write) -> None:
         if self._is_closed:
@@ -122,15 +138,18 @@ class Ledger:
 
     def _gather(self, first: _Write) -> tuple[list[_Write], bool]:
         """Return what waits by now, and whether the end came after it."""
-        group = [first]
+        group, is_urgent = [first], first.is_urgent
+        lingers_until = 0.0 if is_urgent else time.monotonic() + LINGER_S
         while len(group) < MAX_GROUP:
             try:
-                write = self._queue.get_nowait()
+                left = 0.0 if is_urgent else max(0.0, lingers_until - time.monotonic())
+                write = self._queue.get(timeout=left) if left else self._queue.get_nowait()
             except Empty:
                 break
             if write is None:
                 return group, True
             group.append(write)
+            is_urgent = is_urgent or write.is_urgent
         return group, False
 
     def _commit(self, group: list[_Write]) -> None:

@@ -47,6 +47,8 @@ class BridgeServer:
         now_ms: UTC milliseconds.
         timers: by default the running event loop.
         introducer: the way to the console, for those about whom the doorkeeper says ``Relay``.
+        first_command_id: no smaller id is given to a command: one that is larger than every id
+            ever used guards against a clock that went back.
 
     """
 
@@ -61,6 +63,7 @@ class BridgeServer:
         now_ms: Callable[[], int] = _wall_ms,
         timers: Timers | None = None,
         introducer: Introducer | None = None,
+        first_command_id: int = 0,
     ) -> None:
         self.port = port
         """The port; once started, the one that was taken."""
@@ -71,6 +74,7 @@ class BridgeServer:
         self._now_ms = now_ms
         self._timers = timers
         self._introducer = introducer
+        self._first_command_id = first_command_id
         self._contacts: Contacts | None = None
         self._servers: list[asyncio.Server] = []
         self._links: set[Link] = set()
@@ -101,7 +105,7 @@ class BridgeServer:
             dummy_keys=Keys(secrets.token_bytes(32), secrets.token_bytes(32)),
             session_ids=itertools.count(1),
             # an EA answers an id that it knows with the stored result, so no restart repeats one
-            command_ids=itertools.count(self._now_ms() * 1000),
+            command_ids=itertools.count(max(self._now_ms() * 1000, self._first_command_id)),
         )
         listeners = sockets.listen(self.port)
         self.port = listeners[0].getsockname()[1]

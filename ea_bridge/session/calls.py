@@ -57,6 +57,8 @@ class Call:
     command: Command[Any, Any]
     params: Struct
     future: asyncio.Future[Any]
+    on_ack: Callable[[], None] | None = None
+    """Called once, when the terminal has taken it."""
     acked: bool = False
     parts: int = 0
     size: int = 0
@@ -105,12 +107,24 @@ class Calls:
         calls = (*self._in_flight.values(), *self._late.values())
         return sum(call.command.trades for call in calls)
 
-    def open(self, command: Command[Any, Any], params: Struct) -> Call:
-        """Make room for a call and give it its id."""
+    def new_id(self) -> int:
+        """Return an id that no command ever had."""
+        return next(self._ids)
+
+    def open(
+        self,
+        command: Command[Any, Any],
+        params: Struct,
+        *,
+        command_id: int | None = None,
+        on_ack: Callable[[], None] | None = None,
+    ) -> Call:
+        """Make room for a call and give it its id, unless it has one."""
         if len(self._in_flight) >= MAX_IN_FLIGHT:
             raise TerminalBusy(f"{MAX_IN_FLIGHT} commands are in flight")
         future = asyncio.get_running_loop().create_future()
-        call = Call(next(self._ids), command, params, future)
+        identity = self.new_id() if command_id is None else command_id
+        call = Call(identity, command, params, future, on_ack)
         self._in_flight[call.id] = call
         return call
 
@@ -141,8 +155,10 @@ class Calls:
         call = self._find(command_id)
         if call is None:
             self.strays += 1
-        else:
+        elif not call.acked:
             call.acked = True
+            if call.on_ack is not None:
+                call.on_ack()
 
     def answer(self, res: Res) -> None:
         """The terminal has answered, in whole or in part."""

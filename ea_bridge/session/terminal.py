@@ -183,6 +183,10 @@ class TerminalSession:
 
     # --- asking --------------------------------------------------------------------------
 
+    def new_command_id(self) -> int:
+        """Return an id that no command ever had, for one :meth:`request`."""
+        return self._calls.new_id()
+
     async def request(
         self,
         command: Command[P, R],
@@ -191,6 +195,9 @@ class TerminalSession:
         timeout_s: float = DEFAULT_TIMEOUT_S,
         ttl_ms: int | None = None,
         before_write: Callable[[], None] | None = None,
+        command_id: int | None = None,
+        on_written: Callable[[], None] | None = None,
+        on_ack: Callable[[], None] | None = None,
     ) -> R:
         """Ask the terminal and wait for its answer.
 
@@ -200,6 +207,9 @@ class TerminalSession:
                 long as we wait if absent.
             before_write: called right before the bytes are written, with no ``await`` between;
                 what it raises stops the command, which was then not sent.
+            command_id: from :meth:`new_command_id`, for one who wrote it down before.
+            on_written: called right after the bytes were written.
+            on_ack: called when the terminal has taken the command.
 
         Raises:
             NotSent, TerminalBusy, Unsupported: it was not sent. ``NotSent`` also where the link
@@ -212,7 +222,7 @@ class TerminalSession:
         if command.needs and command.needs not in self.caps:
             raise Unsupported(command.op, command.needs)
         self._check_writable()
-        call = self._calls.open(command, params)
+        call = self._calls.open(command, params, command_id=command_id, on_ack=on_ack)
         try:
             ttl = round(timeout_s * 1000) if ttl_ms is None else ttl_ms
             data = self.connection.send(
@@ -225,6 +235,8 @@ class TerminalSession:
         except BaseException:
             self._calls.discard(call)
             raise
+        if on_written is not None:
+            on_written()
         timer = self._timers.call_later(timeout_s, self._expire, call, timeout_s)
         try:
             result: R = await call.future
