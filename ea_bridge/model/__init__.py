@@ -39,6 +39,7 @@ from .enums import (
 from .market import Bar, BookEntry, SymbolInfo, SymbolName, Tick
 from .retcodes import SUCCESSES, TradeRetcode
 from .trade import CheckResult, Deal, Order, Position, TradeRequest, TradeResult
+from .trail import Trail, TrailTerms
 
 __all__ = [
     "MT4_TIMEFRAMES",
@@ -86,4 +87,6 @@ __all__ = [
     "TradeRequest",
     "TradeResult",
     "TradeRetcode",
+    "Trail",
+    "TrailTerms",
 ]

@@ -6,6 +6,7 @@ import math
 import random
 from collections import deque
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -182,6 +183,10 @@ class Broker:
             spec = self._prices.symbol(symbol)
             if spec is not None and tick.bid > 0 and tick.ask > 0:
                 self._matching.on_tick(spec, tick, now_msc)
+
+    def quoting(self, symbol: str, tick: Tick) -> AbstractContextManager[None]:
+        """Let this tick be the symbol's newest, for requests that answer it."""
+        return self._prices.during(symbol, tick)
 
     def on_time(self, now_msc: int) -> None:
         """Expire orders, fill delayed ones, charge swaps when a day has ended."""

@@ -37,6 +37,12 @@ def test_every_command_of_the_table_is_answered(bench: Bench):
             "price_close": 1.2,
         },
         "ticks_get": {"symbol": EURUSD, "count": 5},
+        "login_check": {
+            "login": 12345678,
+            "password": "MyMT5Password",
+            "server": "MetaQuotes-Demo",
+        },
+        "trail_set": {"ticket": bench.buy().position, "distance": 100},
         "results_get": {"ids": "1,2"},
     }
     trading = {name: getattr(bench.buy_request(), name) for name in ("action", "symbol", "volume")}
