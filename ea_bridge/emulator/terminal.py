@@ -111,7 +111,7 @@ class EmulatedTerminal:
         """End and start again, while the broker and its books go on; cut the link as well.
 
         What is in memory is lost: the events that were not acknowledged, the watches, and of the
-        table of results what is not in its file.
+        table of results and of the stops that follow the market what is not in their files.
 
         Args:
             lose_results: the file is lost too.
@@ -119,6 +119,7 @@ class EmulatedTerminal:
         """
         self._broker.take_events()
         self._begin()
+        self.desk.trails.reload()
         if lose_results:
             self._results.lose()
         else:
