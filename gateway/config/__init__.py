@@ -13,27 +13,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from gateway.errors import did_you_mean
 
+from .section import Section as Section
+from .trading import Trading
+
 
 class ConfigError(Exception):
     """The file cannot be used; the message names file, section, key and the way out."""
-
-
-class Section(BaseModel):
-    """Base of the sections: unknown names are refused, so that a typing error is seen."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        strict=True,
-        hide_input_in_errors=True,
-        use_attribute_docstrings=True,
-    )
 
 
 def _host(name: str) -> str:
@@ -208,6 +199,7 @@ class Config(Section):
     api: Api = Api()
     bridge: Bridge = Bridge()
     limits: Limits = Limits()
+    trading: Trading = Trading()
     secrets: Secrets = Secrets()
     console: Console = Console()
     console_server: ConsoleServer = ConsoleServer()
