@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gateway import audit
 from gateway.ledger import DATABASE, Ledger
 from gateway.store import Store
+from gateway.trading.kill_switch import halts
 
-TABLES: tuple[str, ...] = ()
+TABLES: tuple[str, ...] = (halts.TABLE, audit.TABLE)
 """All tables of the ledger, in the order in which they came; new ones are added at the end."""
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from gateway.audit import Audit
+
+from .kill_switch.switch import KillSwitch, TerminalSwitch
 from .turns import Turns
 
 
@@ -13,3 +16,7 @@ class TradingDesk:
 
     turns: Turns = field(default_factory=Turns)
     """Who may change what is open there."""
+    switch: TerminalSwitch = field(default_factory=lambda: KillSwitch().of(""))
+    """Whether trading is halted."""
+    audit: Audit = field(default_factory=Audit)
+    """What is done is noted there."""

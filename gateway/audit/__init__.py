@@ -1,0 +1,28 @@
+"""What was done, by whom and when, chained: nobody changes a row of it unseen.
+
+Theory of operation
+===================
+
+::
+
+    Audit.record(event, ...)       anybody in the loop    -> a row with the ledger's next group
+    Audit.record_with(connection)  work of the ledger     -> a row in the same transaction
+
+    row 1           row 2           row 3
+    entry           entry           entry         JSON, as it is hashed
+    hash    ----->  hash    ----->  hash          SHA-256("mgaud1", previous, n, SHA-256(entry))
+
+Each row's hash holds the one before it, so that a row that was changed, inserted, swapped or
+removed leaves rows behind it that do not fit. What a chain cannot show is its own cut tail: SQLite
+counts the rows that there ever were, and the daemon signs checkpoints (how many rows, and the last
+one's hash) which lie beside the database and may be copied to another machine.
+
+It shows tampering and does not prevent it: who owns the files and the device's key can write
+another history. A checkpoint that was copied in time shows that too.
+"""
+
+from .recorder import Audit
+from .table import TABLE, Head
+from .verify import Fault, Verdict, verify
+
+__all__ = ["TABLE", "Audit", "Fault", "Head", "Verdict", "verify"]

@@ -1,0 +1,79 @@
+"""The audit trail's table: rows are added, never changed, never taken away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from sqlite3 import Connection
+
+from gateway.store import Store
+
+from .chain import GENESIS, chained
+
+TABLE = """
+-- what was done; AUTOINCREMENT has SQLite remember how many rows there ever were
+CREATE TABLE audit (
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    entry TEXT NOT NULL,
+    hash BLOB NOT NULL CHECK (length(hash) = 32)
+) STRICT;
+CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit BEGIN
+    SELECT RAISE(ABORT, 'the audit trail is never changed');
+END;
+CREATE TRIGGER audit_is_not_shortened BEFORE DELETE ON audit BEGIN
+    SELECT RAISE(ABORT, 'the audit trail is never shortened');
+END;
+-- also against INSERT OR REPLACE, which deletes without asking the trigger above
+CREATE TRIGGER audit_grows_at_its_end BEFORE INSERT ON audit
+WHEN NEW.n IS NOT (SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'audit')
+BEGIN
+    SELECT RAISE(ABORT, 'the audit trail grows at its end alone');
+END;
+"""
+TRIGGERS = ("audit_is_not_changed", "audit_is_not_shortened", "audit_grows_at_its_end")
+
+_LAST = """
+SELECT (SELECT seq FROM sqlite_sequence WHERE name = 'audit') AS n,
+       (SELECT hash FROM audit ORDER BY n DESC LIMIT 1) AS hash
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """How long a trail is, and the hash of its last row."""
+
+    n: int
+    hash: bytes
+
+
+def append(connection: Connection, entry: bytes) -> Head:
+    """Add a row, within a transaction that excludes other writers; see ``Store.transaction``.
+
+    Its number counts on from the rows that there ever were: where the last ones were taken away a
+    gap stays.
+
+    Returns:
+        The new head.
+
+    """
+    n, previous = connection.execute(_LAST).fetchone()
+    n = (n or 0) + 1
+    hashed = chained(previous or GENESIS, n, entry)
+    connection.execute(
+        "INSERT INTO audit (n, entry, hash) VALUES (?, ?, ?)", (n, entry.decode(), hashed)
+    )
+    return Head(n, hashed)
+
+
+def head_of(store: Store) -> Head:
+    """Return how far the trail goes; number 0 for an empty one."""
+    row = store.one(_LAST)
+    assert row is not None  # two scalar queries give one row
+    return Head(row["n"] or 0, row["hash"] or GENESIS)
+
+
+def hash_of(store: Store, n: int) -> bytes | None:
+    """Return the hash of a row; ``None`` where there is none."""
+    if n == 0:
+        return GENESIS
+    row = store.one("SELECT hash FROM audit WHERE n = ?", n)
+    return None if row is None else bytes(row["hash"])

@@ -1,0 +1,147 @@
+"""Whether an audit trail is as it was written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from sqlite3 import Row
+from typing import Literal
+
+from gateway.store import Store
+
+from .chain import GENESIS, chained
+from .table import TABLE, TRIGGERS, Head, hash_of, head_of
+
+MAX_FAULTS = 100
+"""Faults that are told; one who has more has another trail altogether."""
+PAGE = 1000
+"""Rows read at a time."""
+MISMATCH = "audit_mismatch"
+"""Event of a daemon that found at its start that the trail had been cut or exchanged."""
+
+Kind = Literal["changed", "missing", "extra", "cut", "replaced", "unprotected", "noted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that nobody does who only adds rows."""
+
+    n: int
+    """At which row it shows."""
+    kind: Kind
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found."""
+
+    entries: int
+    """Rows looked at."""
+    head: Head
+    """Of the trail as it is."""
+    faults: tuple[Fault, ...]
+
+    @property
+    def is_intact(self) -> bool:
+        """Whether nothing was changed, as far as the trail and the checkpoint can show."""
+        return not self.faults
+
+
+def verify(store: Store, checkpoint: Head | None = None, *, start: int = 1) -> Verdict:
+    """Look at every row.
+
+    Args:
+        store: the ledger's, with its tables.
+        checkpoint: how far the trail went, and with which hash, as somebody has signed it.
+        start: the first row to look at; those before it were looked into earlier.
+
+    Raises:
+        StoreError: the file is damaged, or cannot be read.
+
+    """
+    faults = _Faults()
+    for fault in _unprotected(store):
+        faults.add(fault)
+    expected, previous = start, hash_of(store, start - 1)
+    entries = 0
+    if previous is None:
+        faults.add(Fault(start - 1, "missing", f"row {start - 1} is not there"))
+    for row in rows(store, None if start == 1 else start):
+        n, entry, hashed = row["n"], row["entry"], row["hash"]
+        entries += 1
+        if n != expected:
+            faults.add(_misplaced(n, expected))
+        elif previous is not None and chained(previous, n, entry) != hashed:
+            faults.add(Fault(n, "changed", f"row {n}, or its hash, is not as it was written"))
+        if b'"event":"' + MISMATCH.encode() + b'"' in entry:
+            faults.add(Fault(n, "noted", f"at row {n} a daemon found the trail cut or replaced"))
+        expected, previous = max(n, 0) + 1, hashed
+    head = head_of(store)
+    for fault in _ends(store, head, expected, checkpoint):
+        faults.add(fault)
+    return Verdict(entries, Head(expected - 1, previous or GENESIS), tuple(faults))
+
+
+def rows(store: Store, start: int | None = None) -> Iterator[Row]:
+    """Yield ``n``, ``entry`` and ``hash`` (bytes as they lie there) of each row.
+
+    Args:
+        start: the first; ``None`` for whatever lies there, however it is numbered.
+
+    """
+    at = -(2**63) if start is None else start
+    columns = "n, CAST(entry AS BLOB) AS entry, CAST(hash AS BLOB) AS hash"
+    while page := store.all(
+        f"SELECT {columns} FROM audit WHERE n >= ? ORDER BY n LIMIT ?",  # noqa: S608  # our names
+        at,
+        PAGE,
+    ):
+        yield from page
+        if page[-1]["n"] == 2**63 - 1:
+            return
+        at = page[-1]["n"] + 1
+
+
+def _misplaced(n: int, expected: int) -> Fault:
+    if n < expected:
+        return Fault(n, "extra", f"there is a row {n}, which nobody has written")
+    gone = f"row {expected} is" if n == expected + 1 else f"rows {expected} to {n - 1} are"
+    return Fault(expected, "missing", f"{gone} not there")
+
+
+def _ends(store: Store, head: Head, expected: int, checkpoint: Head | None) -> Iterator[Fault]:
+    """Yield what is wrong at the end, which no row behind it holds on to."""
+    if head.n >= expected:
+        yield Fault(expected, "cut", f"{head.n} rows were written, the last is {expected - 1}")
+    elif head.n < expected - 1:
+        yield Fault(head.n + 1, "extra", f"{head.n} rows were written, the last is {expected - 1}")
+    if checkpoint is None:
+        return
+    if checkpoint.n >= expected:
+        text = f"the checkpoint knows row {checkpoint.n}, the last is {expected - 1}"
+        yield Fault(expected, "cut", text)
+    elif hash_of(store, checkpoint.n) != checkpoint.hash:
+        text = f"row {checkpoint.n} has another hash than its checkpoint"
+        yield Fault(checkpoint.n, "replaced", text)
+
+
+def _unprotected(store: Store) -> Iterator[Fault]:
+    """Yield the triggers that are not as they were made."""
+    found = store.all(
+        "SELECT name, sql FROM sqlite_master WHERE tbl_name = 'audit' AND sql NOTNULL"
+    )
+    made = {row["name"]: row["sql"] for row in found}
+    for name in ("audit", *TRIGGERS):
+        if name not in made or f"{made[name]};" not in TABLE:
+            yield Fault(0, "unprotected", f"{name} of the database is not as it was made")
+    for name in made.keys() - {"audit", *TRIGGERS}:
+        yield Fault(0, "unprotected", f"{name[:64]} was added to the table of the audit trail")
+
+
+class _Faults(list[Fault]):
+    """The first of them."""
+
+    def add(self, fault: Fault) -> None:
+        if len(self) < MAX_FAULTS:
+            self.append(fault)
