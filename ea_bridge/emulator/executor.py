@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from ea_bridge import commands
-from ea_bridge.commands import COMMANDS, MAX_RESULTS, TOO_LATE
+from ea_bridge.commands import COMMANDS, FILE_WRITE_ERROR, MAX_RESULTS, TOO_LATE
+from ea_bridge.model.login import NO_CONNECTION
 from ea_bridge.protocol.messages import Cmd, Res
 
 from .desk import INVALID_PARAMETER, NOT_SUPPORTED, Desk, Failed
@@ -18,7 +19,6 @@ from .results import ResultsTable
 
 ROWS_PER_PART = 2000
 """Of a long answer; more goes into further parts."""
-FILE_WRITE_ERROR = 5026
 
 _encoder = msgspec.json.Encoder()
 _log = logging.getLogger(__name__)
@@ -100,6 +100,8 @@ class Executor:
                 return self._watch(cmd.params)
             case commands.ResultsParams():
                 return self._results.look_up(_ids(cmd.params.ids))
+        if cmd.op == commands.LOGIN_CHECK.op and self._faults.take("login_unreachable"):
+            raise Failed(NO_CONNECTION, "the trade server does not answer")
         if cmd.op == commands.HISTORY_DEALS_GET.op and self._faults.take("deals_lag"):
             return []
         return self._desk.answer(cmd.op, cmd.params)

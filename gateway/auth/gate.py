@@ -291,6 +291,11 @@ class Gate:
         entry = self._book.get(tid)
         return None if entry is None else entry.terminal
 
+    def owner(self, tid: str) -> str:
+        """Whose a token is, where there are several people; empty where there are not."""
+        entry = self._book.get(tid)
+        return "" if entry is None else entry.record.uid_hash
+
     def _check_store(self) -> None:
         try:
             self._book.check()

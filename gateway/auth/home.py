@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from gateway.accounts import schema as accounts
 from gateway.auth import console_book, console_clock, device, seen
 from gateway.auth.console_book import ConsoleSource
 from gateway.auth.console_clock import Clocks, ConsoleClock
@@ -32,9 +33,15 @@ MIGRATIONS = (
     schema.KEY_STORES,
     schema.KEY_STATES,
     device.TABLE + console_book.TABLES + console_clock.TABLE,
+    accounts.TABLES,
 )
 """All tables of the gateway, in the order in which they came; new ones are added at the end."""
-SEALED = (*schema.SEALED, device.PRIVATE_KEY, console_book.SERVER_KEYS)
+SEALED = (
+    *schema.SEALED,
+    device.PRIVATE_KEY,
+    console_book.SERVER_KEYS,
+    accounts.PASSWORDS,
+)
 """All columns that hold what the box sealed: a key is exchanged by this list."""
 KEY_FILE = "secrets.key"
 """A key in a file of the home works on any machine."""

@@ -1,0 +1,108 @@
+"""The accounts that an emulated terminal can log in to: what ``login_check`` is answered from.
+
+MetaTrader's EAs cannot log in to another account; programs that use the official package can.
+The emulator plays such a program, and the trade servers that it reaches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from ea_bridge import model
+from ea_bridge.model.login import AUTH_FAILED, NO_CONNECTION, CheckedLogin, LoginParams
+
+OWN_PASSWORD = "emulator"  # noqa: S105 - of an account that does not exist
+"""Of the account that the terminal itself is logged in to."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownLogin:
+    """An account at some trade server."""
+
+    login: int
+    password: str = field(repr=False)
+    server: str
+    company: str = "mt-gateway emulator"
+    currency: str = "USD"
+    trade_mode: int = 0
+    balance: float = 10_000.0
+    leverage: int = 100
+
+
+EXAMPLE_LOGINS = (
+    KnownLogin(
+        login=12345678,
+        password="MyMT5Password",  # noqa: S106 - of the documentation's example
+        server="MetaQuotes-Demo",
+        company="MetaQuotes",
+    ),
+)
+"""What every emulated terminal knows, so that the examples of the documentation work."""
+
+
+class LoginRefused(Exception):
+    """The account was not opened; carries the number of :mod:`ea_bridge.model.login`."""
+
+    def __init__(self, err: int, message: str) -> None:
+        super().__init__(message)
+        self.err = err
+
+
+class Logins:
+    """Checks logins as trade servers do.
+
+    Args:
+        own: the account of the terminal itself, as it is now.
+        known: others that can be logged in to.
+
+    """
+
+    def __init__(
+        self, own: Callable[[], model.Account], known: Iterable[KnownLogin] = EXAMPLE_LOGINS
+    ) -> None:
+        self._own = own
+        self.known = list(known)
+        """May be changed while the terminal runs."""
+
+    def check(self, params: LoginParams) -> CheckedLogin:
+        """Return the account; servers are found without regard to case.
+
+        Raises:
+            LoginRefused: login and password do not fit, or there is no such server.
+
+        """
+        own = self._own()
+        server = params.server.casefold()
+        if server == own.server.casefold() and params.login == own.login:
+            if params.password != OWN_PASSWORD:
+                raise LoginRefused(AUTH_FAILED, "authorization failed")
+            return _opened(own)
+        there = [one for one in self.known if one.server.casefold() == server]
+        if not there and server != own.server.casefold():
+            raise LoginRefused(NO_CONNECTION, "no such trade server")
+        for one in there:
+            if (one.login, one.password) == (params.login, params.password):
+                return _known(one)
+        raise LoginRefused(AUTH_FAILED, "authorization failed")
+
+
+def _opened(account: model.Account) -> CheckedLogin:
+    return CheckedLogin(
+        **{name: getattr(account, name) for name in CheckedLogin.__struct_fields__}
+    )
+
+
+def _known(one: KnownLogin) -> CheckedLogin:
+    return CheckedLogin(
+        login=one.login,
+        server=one.server,
+        name=f"Account {one.login}",
+        company=one.company,
+        currency=one.currency,
+        trade_mode=one.trade_mode,
+        leverage=one.leverage,
+        balance=one.balance,
+        equity=one.balance,
+        margin_free=one.balance,
+    )

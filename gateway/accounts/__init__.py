@@ -1,0 +1,20 @@
+"""The accounts that were registered, what they may do, and what became of their money.
+
+A registered account belongs to whoever registered it with its password: the ``owner`` is that of
+the token, empty where the home makes its own tokens. What was registered is enforced for every
+order of a terminal that is logged in to it, whoever sends it.
+"""
+
+from .account import AccountLimits, AccountType, Changes, NewAccount, RegisteredAccount
+from .book import AccountBook, AlreadyRegistered, UnknownAccount
+
+__all__ = [
+    "AccountBook",
+    "AccountLimits",
+    "AccountType",
+    "AlreadyRegistered",
+    "Changes",
+    "NewAccount",
+    "RegisteredAccount",
+    "UnknownAccount",
+]

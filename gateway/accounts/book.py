@@ -1,0 +1,244 @@
+"""The registered accounts: kept in the home's database, and in memory for those who trade."""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import Any
+
+from gateway.credentials.secrets import SecretBox
+from gateway.store import Store, StoreError, Version
+
+from .account import Changes, NewAccount, RegisteredAccount
+from .risk import RiskSettings
+from .schema import PASSWORDS
+
+logger = logging.getLogger(__name__)
+
+_SWITCHES = ("is_live", "is_active", "auto_trade_enabled", "paper_trade_enabled")
+
+
+class AlreadyRegistered(Exception):
+    """Somebody has registered that login at that server, and not deleted it."""
+
+
+class UnknownAccount(Exception):
+    """There is no account of that id, or it is another owner's, or it was deleted."""
+
+
+class AccountBook:
+    """The accounts of a home.
+
+    A login counts once at each server, whose name is compared without regard to case: brokers
+    number their accounts independently of each other.
+
+    Args:
+        store: with the tables of :mod:`~.schema`.
+        box: seals the passwords.
+        now_s: seconds since 1970.
+
+    """
+
+    def __init__(
+        self, store: Store, box: SecretBox, now_s: Callable[[], int] = lambda: int(time.time())
+    ) -> None:
+        self._store = store
+        self._box = box
+        self._now_s = now_s
+        self._version: Version | None = None
+        self._by_id: dict[int, RegisteredAccount] = {}
+        self._active: dict[tuple[int, str], RegisteredAccount] = {}
+        self._risk: dict[str, RiskSettings] = {}
+
+    # --- for those who trade -----------------------------------------------------------------
+
+    def registered(self, login: int, server: str) -> RegisteredAccount | None:
+        """Return the account of a login, if it is registered. Asked at each order.
+
+        While the database cannot be read, what was read last holds.
+        """
+        try:
+            self._refresh()
+        except StoreError as error:
+            logger.error("the registered accounts cannot be read: %s", error)
+        return self._active.get((login, server.casefold()))
+
+    def is_paper(self, login: int, server: str) -> bool:
+        """Whether the orders of a login are to be filled on paper."""
+        account = self.registered(login, server)
+        return account is not None and account.paper_trade_enabled
+
+    # --- for their owners --------------------------------------------------------------------
+
+    def of(self, owner: str) -> list[RegisteredAccount]:
+        """Return the active accounts of an owner, the oldest first."""
+        self._refresh()
+        return [one for one in self._by_id.values() if one.is_active and one.owner == owner]
+
+    def everybody(self) -> list[RegisteredAccount]:
+        """Return all active accounts."""
+        self._refresh()
+        return list(self._active.values())
+
+    def get(self, owner: str, account_id: int) -> RegisteredAccount:
+        """Return one active account of an owner.
+
+        Raises:
+            UnknownAccount: there is none.
+
+        """
+        account = self._row(owner, account_id)
+        if not account.is_active:
+            raise UnknownAccount
+        return account
+
+    def create(self, owner: str, new: NewAccount, password: str) -> RegisteredAccount:
+        """Register an account whose password was found right.
+
+        Raises:
+            AlreadyRegistered: the login is, at that server.
+
+        """
+        ref = secrets.token_urlsafe(12)
+        columns = _columns(asdict(new)) | {
+            "ref": ref,
+            "owner": owner,
+            "created_at": self._now_s(),
+            "password": self._sealed(ref, password),
+        }
+        sql = (
+            f"INSERT INTO accounts ({', '.join(columns)}) "  # noqa: S608 - names of our own
+            f"VALUES ({', '.join('?' * len(columns))})"
+        )
+        account_id = self._write(sql, *columns.values())
+        return self.get(owner, account_id)
+
+    def change(self, owner: str, account_id: int, changes: Changes) -> RegisteredAccount:
+        """Change an account.
+
+        Raises:
+            UnknownAccount: there is none.
+            AlreadyRegistered: its login is, at the new server.
+
+        """
+        self.get(owner, account_id)
+        wanted = {name: value for name, value in asdict(changes).items() if value is not None}
+        password = wanted.pop("password", None)
+        columns = _columns(wanted)
+        if password is not None:
+            columns["password"] = self._sealed(self._ref(account_id), password)
+        if columns:
+            assignments = ", ".join(f"{name} = ?" for name in columns)
+            sql = f"UPDATE accounts SET {assignments} WHERE id = ?"  # noqa: S608 - as above
+            self._write(sql, *columns.values(), account_id)
+        return self.get(owner, account_id)
+
+    def delete(self, owner: str, account_id: int) -> None:
+        """Delete an account, and its password; one that was deleted stays so.
+
+        Raises:
+            UnknownAccount: there never was one.
+
+        """
+        self._row(owner, account_id)
+        self._write("UPDATE accounts SET is_active = 0, password = NULL WHERE id = ?", account_id)
+
+    def password(self, account: RegisteredAccount) -> str:
+        """Return the password of an active account: for the moment of a login, and no longer.
+
+        Raises:
+            UnknownAccount: it was deleted meanwhile.
+            SecretsError: it does not open.
+
+        """
+        row = self._store.one("SELECT ref, password FROM accounts WHERE id = ?", account.id)
+        if row is None or row["password"] is None:
+            raise UnknownAccount
+        return self._box.open(row["password"], PASSWORDS.place(row["ref"])).decode()
+
+    # --- risk settings -----------------------------------------------------------------------
+
+    def risk(self, owner: str) -> RiskSettings:
+        """Return the risk settings of an owner."""
+        self._refresh()
+        return self._risk.get(owner, RiskSettings())
+
+    def set_risk(self, owner: str, settings: RiskSettings) -> RiskSettings:
+        """Set the risk settings of an owner: all of them."""
+        self._write(
+            "INSERT INTO risk_settings (owner, settings) VALUES (?, ?) "
+            "ON CONFLICT (owner) DO UPDATE SET settings = excluded.settings",
+            owner,
+            json.dumps(asdict(settings)),
+        )
+        return self.risk(owner)
+
+    # --- the store ---------------------------------------------------------------------------
+
+    def _row(self, owner: str, account_id: int) -> RegisteredAccount:
+        self._refresh()
+        account = self._by_id.get(account_id)
+        if account is None or account.owner != owner:
+            raise UnknownAccount
+        return account
+
+    def _ref(self, account_id: int) -> str:
+        row = self._store.one("SELECT ref FROM accounts WHERE id = ?", account_id)
+        if row is None:
+            raise UnknownAccount
+        ref: str = row["ref"]
+        return ref
+
+    def _sealed(self, ref: str, password: str) -> str:
+        return self._box.seal(password.encode(), PASSWORDS.place(ref))
+
+    def _write(self, sql: str, *values: Any) -> int:
+        try:
+            with self._store.transaction() as connection:
+                made = connection.execute(sql, values).lastrowid
+        except sqlite3.IntegrityError:
+            raise AlreadyRegistered from None
+        return made or 0
+
+    def _refresh(self) -> None:
+        """Take over what was written since, here or by another process."""
+        version = self._store.data_version()
+        if version == self._version:
+            return
+        risk = {
+            row["owner"]: RiskSettings(**json.loads(row["settings"]))
+            for row in self._store.all("SELECT owner, settings FROM risk_settings")
+        }
+        rows = self._store.all("SELECT * FROM accounts ORDER BY id")
+        by_id = {row["id"]: _account(row, risk.get(row["owner"])) for row in rows}
+        self._risk, self._by_id = risk, by_id
+        self._active = {
+            (one.login, one.server.casefold()): one for one in by_id.values() if one.is_active
+        }
+        self._version = version
+
+
+def _columns(fields: dict[str, Any]) -> dict[str, Any]:
+    """Turn fields into what the table's columns hold."""
+    columns = dict(fields)
+    if "allowed_symbols" in columns:
+        columns["allowed_symbols"] = json.dumps(columns["allowed_symbols"])
+    if "server" in columns:
+        columns["server_key"] = columns["server"].casefold()
+    return columns
+
+
+def _account(row: sqlite3.Row, risk: RiskSettings | None) -> RegisteredAccount:
+    fields = {name: row[name] for name in row.keys()}  # noqa: SIM118 - a row iterates over values
+    for name in ("ref", "server_key", "password"):
+        del fields[name]
+    for name in _SWITCHES:
+        fields[name] = bool(fields[name])
+    symbols = tuple(json.loads(fields.pop("allowed_symbols")))
+    account = RegisteredAccount(**fields, risk=risk or RiskSettings())
+    return replace(account, allowed_symbols=symbols)
