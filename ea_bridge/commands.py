@@ -250,6 +250,10 @@ MAX_RESULTS = 256
 """Commands that trade whose results an EA keeps: a command that comes again is answered from
 there and never executed twice, and ``results_get`` tells what became of one."""
 
+FILE_WRITE_ERROR = 5026
+"""``err`` of a command that trades which could not be noted in the table of results, so that it
+was not executed."""
+
 TOO_LATE = 65536
 """``err`` of a command that trades whose ``ttl`` had passed when its turn came: it was not
 executed and never will be, so its outcome is ``not_sent``."""
@@ -265,11 +269,10 @@ TERMINAL_ERRORS = {
     4003: "invalid_parameter",
     4014: "not_supported",
     4024: "internal_error",
-    5026: "file_write_error",
+    FILE_WRITE_ERROR: "file_write_error",
     TOO_LATE: "too_late",
 }
 """MQL5 run-time error numbers that a ``res`` with ``"ok":false`` may carry as ``err``.
 
-MetaTrader 4 EAs translate theirs (4106, 4108 ...) to these. 5026: a command that trades could
-not be noted in the table of results, so it was not executed. From 65536 on they are the EA's own.
+MetaTrader 4 EAs translate theirs (4106, 4108 ...) to these. From 65536 on they are the EA's own.
 """

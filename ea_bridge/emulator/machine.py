@@ -16,6 +16,7 @@ from .clock import BrokerZone, MarketClock
 from .faults import Faults
 from .market import Market, Sessions, open_market
 from .pin import DevicePin
+from .results import ResultsTable
 from .specs import default_account
 from .terminal import EmulatedTerminal
 
@@ -36,6 +37,7 @@ def build_terminal(
     start_ms: int | None = None,
     faults: Faults | None = None,
     device_file: Path | None = None,
+    results_file: Path | None = None,
 ) -> EmulatedTerminal:
     """Return a terminal whose market begins now, or when it is told to.
 
@@ -49,10 +51,11 @@ def build_terminal(
         start_ms: when the market begins, UTC milliseconds; now if absent.
         faults: how it misbehaves.
         device_file: keeps between runs which daemon it belongs to.
+        results_file: keeps what became of its last trades, as an EA's does; in memory by default.
 
     Raises:
         TickFileError: a file is malformed.
-        OSError, UnicodeDecodeError: the device's file cannot be read.
+        OSError, UnicodeDecodeError: the device's file, or that of the results, cannot be read.
 
     """
     zone = BrokerZone()
@@ -85,6 +88,7 @@ def build_terminal(
         utc_s=utc_s,
         faults=faults,
         pin=DevicePin(device_file),
+        results=ResultsTable(results_file),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from ea_bridge.emulator.broker import Broker, load_demo, terms_of
 from ea_bridge.emulator.clock import BrokerZone
 from ea_bridge.emulator.faults import Faults
 from ea_bridge.emulator.market import open_market
+from ea_bridge.emulator.results import ResultsTable
 from ea_bridge.emulator.specs import default_account
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.model import OrderFilling, OrderType, TradeAction, TradeRequest
@@ -24,7 +26,9 @@ EURUSD = "EURUSD"
 class Bench:
     """The terminal, its market, its broker, its clock."""
 
-    def __init__(self, platform: str = "mt5", *, flat_out: bool = False) -> None:
+    def __init__(
+        self, platform: str = "mt5", *, flat_out: bool = False, results: Path | None = None
+    ) -> None:
         self.now_msc = WEDNESDAY + 10 * 3_600_000
         self.market = open_market(start_msc=self.now_msc, flat_out=flat_out)
         for name in self.market.symbols():
@@ -42,6 +46,7 @@ class Bench:
             now_msc=lambda: self.now_msc,
             utc_s=lambda: BrokerZone().to_utc_ms(self.now_msc) // 1000,
             faults=self.faults,
+            results=ResultsTable(results),
         )
         self._ids = 0
 

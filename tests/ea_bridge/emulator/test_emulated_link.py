@@ -12,7 +12,7 @@ from terminal_bench import EURUSD, Bench
 
 from ea_bridge import commands
 from ea_bridge.emulator.link import Link, LinkRefused
-from ea_bridge.errors import BridgeError, CommandTimeout, NotSent, OutcomeUnknown
+from ea_bridge.errors import BridgeError, CommandFailed, CommandTimeout, NotSent, OutcomeUnknown
 from ea_bridge.model import TradeRetcode
 from ea_bridge.protocol import messages as m
 from ea_bridge.session import TerminalSession
@@ -151,6 +151,54 @@ async def test_a_late_result_is_reported_as_late(emulated: Emulated, bridge: Bri
         await session.request(commands.ORDER_SEND, emulated.bench.buy_request(), timeout_s=0.1)
     await bridge.heard.until(lambda: bridge.heard.late)
     assert bridge.heard.late[0].result.retcode == TradeRetcode.DONE
+
+
+@pytest.mark.parametrize(
+    ("fault", "state", "executed"),
+    [
+        ("cut_before_ack", "absent", 0),
+        ("cut_unacked", "done", 1),
+        ("cut_after_ack", "done", 1),
+        ("crash_before", "forgotten", 0),
+        ("crash_after", "forgotten", 1),
+    ],
+)
+async def test_after_a_fault_the_next_session_is_told_what_is_known(
+    emulated: Emulated, fault: str, state: str, executed: int
+):
+    """A terminal without a file forgets its trades in a crash; after a cut it knows them all."""
+    session = await emulated.session()
+    params = commands.ResultsParams(ids="100")
+    await session.request(commands.RESULTS_GET, params)  # a table begins at a question
+    setattr(emulated.bench.faults, fault, 1)
+    with pytest.raises(OutcomeUnknown) as caught:
+        await session.request(commands.ORDER_SEND, emulated.bench.buy_request())
+    async with asyncio.timeout(WITHIN_S):
+        session = await emulated.session(after=session)
+        params = commands.ResultsParams(ids=str(caught.value.command_id))
+        [stored] = await session.request(commands.RESULTS_GET, params)
+    assert (stored.state, len(emulated.bench.broker.positions())) == (state, executed)
+
+
+async def test_a_held_up_terminal_refuses_what_has_become_too_old(emulated: Emulated):
+    """Its turn came after its time; nothing is executed, and its sender is told."""
+    session = await emulated.session()
+    emulated.bench.faults.stall_ms = 60
+
+    with pytest.raises(CommandFailed) as caught:
+        await session.request(commands.ORDER_SEND, emulated.bench.buy_request(), ttl_ms=20)
+    assert caught.value.err == commands.TOO_LATE
+    assert emulated.bench.broker.positions() == []
+
+
+async def test_a_link_may_break_right_after_an_answer(emulated: Emulated):
+    """The answer counts all the same."""
+    session = await emulated.session()
+    emulated.bench.faults.cut_after_result = 1
+    result = await session.request(commands.ORDER_SEND, emulated.bench.buy_request())
+    async with asyncio.timeout(WITHIN_S):
+        await emulated.session(after=session)
+    assert result.retcode == TradeRetcode.DONE
 
 
 async def test_garbage_between_heartbeats_is_put_up_with(emulated: Emulated, bridge: Bridge):
