@@ -13,6 +13,7 @@ from gateway.methods import (
     market,
     orders,
     positions,
+    safety,
     service,
     subscriptions,
     symbols,
@@ -31,6 +32,7 @@ def build_catalogue() -> Catalogue:
         orders,
         calculations,
         history,
+        safety,
         subscriptions,
         service,
     )

@@ -40,6 +40,7 @@ from gateway.web.ws.frames import CloseCode
 
 from .catalogue import build_catalogue
 from .ledger import open_ledger
+from .safety import Safety
 
 PASSING = frozenset({"lease_expired", "device_pending"})
 """Reasons to refuse a token that end without a new token."""
@@ -75,6 +76,7 @@ class Gateway:
         self._clocks: dict[str, BrokerClock] = {}
         self._desks: dict[str, TradingDesk] = {}
         self._ledger: Ledger | None = None
+        self._safety: Safety
         self.registry = TerminalRegistry(wall_ms)
         self._console = _console_book(home, config, self._machine_clocks)
         self.gate = _gate(home, self._console, self.registry)
@@ -104,7 +106,9 @@ class Gateway:
 
         """
         with contextlib.closing(open_ledger(self._home.folder)) as self._ledger:
-            async with self._listening() as ready:
+            self._desks.clear()
+            self._safety = Safety(self._ledger)
+            async with self._safety.watching(), self._listening() as ready:
                 yield ready
 
     @asynccontextmanager
@@ -257,9 +261,16 @@ class Gateway:
             session=lambda: self.registry.get(name),
             facts=lambda: self.registry.facts(name),
             clock=self._clock(name),
-            desk=self._desks.setdefault(name, TradingDesk()),
+            desk=self._desk(name),
             still_allowed=still_allowed,
         )
+
+    def _desk(self, terminal: str) -> TradingDesk:
+        desk = self._desks.get(terminal)
+        if desk is None:
+            desk = TradingDesk(switch=self._safety.switch.of(terminal))
+            self._desks[terminal] = desk
+        return desk
 
     def _clock(self, terminal: str) -> BrokerClock:
         """The broker's clock of a terminal; there are as many as tokens were ever named."""

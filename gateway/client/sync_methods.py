@@ -33,6 +33,8 @@ class SyncMethods(Synced):
     order_calc_margin = synced(Methods.order_calc_margin)
     order_calc_profit = synced(Methods.order_calc_profit)
     get_history_orders = synced(Methods.get_history_orders)
+    get_trading_enabled = synced(Methods.get_trading_enabled)
+    set_trading_enabled = synced(Methods.set_trading_enabled)
     get_subscriptions = synced(Methods.get_subscriptions)
     ping = synced(Methods.ping)
     get_server_info = synced(Methods.get_server_info)

@@ -41,11 +41,14 @@
         * UnsupportedFilling 2014
         * OrderUnresolved 2102
         * DeadlineExceeded 2103
+        * KillSwitchActive 2104
+        * RiskLimit 2105
     * MarketDataError
         * SymbolNotFound 3001
         * HistoryLoading 3002
         * RangeTooLarge 3003
         * NoMarketDepth 3004
+        * AmbiguousSymbol 3005
     * StreamError
         * SubscribeFailed 4001
         * ChannelLimit 4002
@@ -346,6 +349,18 @@ class DeadlineExceeded(TradeError):
     code = 2103
 
 
+class KillSwitchActive(TradeError):
+    """Trading is halted; ``data.armed_by`` says by whom, and ``data.since`` when."""
+
+    code = 2104
+
+
+class RiskLimit(TradeError):
+    """A limit of this gateway forbids the order; ``data.rule`` says which."""
+
+    code = 2105
+
+
 class MarketDataError(GatewayError):
     """The market data asked for is not there."""
 
@@ -373,6 +388,12 @@ class NoMarketDepth(MarketDataError):
     """The broker publishes no order book for this symbol."""
 
     code = 3004
+
+
+class AmbiguousSymbol(MarketDataError):
+    """The broker has several symbols that could be meant: name one of ``data.candidates``."""
+
+    code = 3005
 
 
 class StreamError(GatewayError):

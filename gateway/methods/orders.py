@@ -19,6 +19,7 @@ from gateway.errors import (
     InvalidPrice,
     InvalidStops,
     InvalidVolume,
+    KillSwitchActive,
     MarketClosed,
     MethodNotSupported,
     OrderLimit,
@@ -68,6 +69,7 @@ EVERY_TRADE = (
     TradeDisabled,
     OrderUnresolved,
     DeadlineExceeded,
+    KillSwitchActive,
 )
 """What can become of everything that trades."""
 _NEW_ORDER = (

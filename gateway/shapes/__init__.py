@@ -40,6 +40,7 @@ from .market import (
     Tick,
 )
 from .receipt import CheckResult, Filling, Margin, OrderOutcome, OrderReceipt, Profit, Timing
+from .safety import Halt, TradingEnabled
 from .service import (
     ClientLimits,
     ConsoleInfo,
@@ -79,6 +80,7 @@ __all__ = [
     "DealEvent",
     "EaStatus",
     "Filling",
+    "Halt",
     "HeartbeatEvent",
     "HelloResult",
     "History",
@@ -116,6 +118,7 @@ __all__ = [
     "TerminalState",
     "Tick",
     "Timing",
+    "TradingEnabled",
     "UnsubscribeResult",
     "WsTicket",
 ]

@@ -6,7 +6,7 @@ bridge and every refusal of the broker leaves here as a :class:`~gateway.errors.
 ``data.outcome`` where it was a trade.
 
 A trade is checked twice: before it is prepared, and again synchronously right before its bytes
-are written, so that a token revoked in between stops it.
+are written, so that a token revoked in between stops it, and so does the kill switch.
 """
 
 from __future__ import annotations
@@ -300,6 +300,7 @@ class GuardedTerminal:
         def before_write() -> None:
             nonlocal written_s
             self._still_allowed(tier)
+            self.desk.switch.check(tier)
             deadline.remaining_ms()
             written_s = time.perf_counter()
 
@@ -340,10 +341,12 @@ class GuardedTerminal:
 
         Raises:
             Unauthorized, Forbidden: the caller's rights have ended, or end before that.
+            KillSwitchActive: trading is halted.
             TerminalDisconnected, BrokerDisconnected, AutotradingDisabled: not sent.
 
         """
         self._still_allowed(tier)
+        self.desk.switch.check(tier)
         session = self._session()
         if session is None:
             raise self.offline()

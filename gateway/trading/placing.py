@@ -20,6 +20,7 @@ from ea_bridge.model import (
     TradeRetcode,
 )
 from gateway import shapes
+from gateway.credentials.tier import Tier
 from gateway.errors import InvalidParams, UnsupportedFilling
 
 from .client_ids import tagged_comment
@@ -67,6 +68,7 @@ class Wish:
 async def place(terminal: GuardedTerminal, wish: Wish, handling: Handling) -> shapes.OrderReceipt:
     """Check a wish, send it, and tell what became of it."""
     with handling.before_sending():
+        terminal.desk.switch.check(Tier.FULL)  # before anything is asked, also while offline
         trade, fillings = await prepare(terminal, wish, handling)
     return await carry_out(terminal, trade, fillings)
 

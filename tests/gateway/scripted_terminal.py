@@ -37,6 +37,7 @@ from gateway.methods import (
     market,
     orders,
     positions,
+    safety,
     service,
     subscriptions,
     symbols,
@@ -44,6 +45,7 @@ from gateway.methods import (
 )
 from gateway.trading.desk import TradingDesk
 from gateway.trading.guard import GuardedTerminal
+from gateway.trading.kill_switch.switch import KillSwitch
 
 CATALOGUE = Catalogue(
     account,
@@ -54,6 +56,7 @@ CATALOGUE = Catalogue(
     orders,
     calculations,
     history,
+    safety,
     subscriptions,
     service,
 )
@@ -158,7 +161,7 @@ class Scene:
         self.known = True
         self.now_ms = NOW_MS
         self.clock = BrokerClock()
-        self.desk = TradingDesk()
+        self.desk = TradingDesk(switch=KillSwitch().of("mt5-a"))
         for second in range(4):
             at_s = NOW_MS // 1000 - 4 + second
             self.clock.observe(at_s + OFFSET_MS // 1000, at_s)

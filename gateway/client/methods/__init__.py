@@ -8,6 +8,7 @@ from .history import HistoryMethods
 from .market import MarketMethods
 from .orders import OrdersMethods
 from .positions import PositionsMethods
+from .safety import SafetyMethods
 from .service import ServiceMethods
 from .subscriptions import SubscriptionsMethods
 from .symbols import SymbolsMethods
@@ -34,6 +35,7 @@ READS = frozenset(
         "order_calc_margin",
         "order_calc_profit",
         "get_history_orders",
+        "get_trading_enabled",
         "subscribe",
         "unsubscribe",
         "get_subscriptions",
@@ -55,6 +57,7 @@ class Methods(
     OrdersMethods,
     CalculationsMethods,
     HistoryMethods,
+    SafetyMethods,
     SubscriptionsMethods,
     ServiceMethods,
 ):

@@ -14,7 +14,7 @@ from gateway.credentials.tier import Tier
 from gateway.errors import Forbidden, GatewayError
 
 METHODS = list(CATALOGUE.values())
-REDUCING = {"close_position", "cancel_order", "modify_order"}
+REDUCING = {"close_position", "cancel_order", "modify_order", "set_trading_enabled"}
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda one: one.name)

@@ -1,0 +1,53 @@
+"""Typed methods: safety. Written by ``mt-gateway stubs``: do not edit."""
+
+from __future__ import annotations
+
+from gateway import shapes
+from gateway.client.asking import OMITTED, Asking, Omitted
+
+
+class SafetyMethods(Asking):
+    """See ``gateway.methods.safety``."""
+
+    async def get_trading_enabled(
+        self, *, terminal: str | Omitted | None = OMITTED
+    ) -> shapes.TradingEnabled:
+        """Return whether new orders are let through, and which halts stand in the way.
+
+        The gateway answers by itself, so this works while the terminal is offline.
+        """
+        result: shapes.TradingEnabled = await self._ask("get_trading_enabled", terminal=terminal)
+        return result
+
+    async def set_trading_enabled(
+        self,
+        *,
+        enabled: bool,
+        everywhere: bool | Omitted = OMITTED,
+        reductions: bool | Omitted = OMITTED,
+        reason: str | Omitted = OMITTED,
+        terminal: str | Omitted | None = OMITTED,
+    ) -> shapes.TradingEnabled:
+        """Halt trading at once, or lift the halt.
+
+        A halt holds from this call on: an order whose bytes are not written yet is refused with
+        2104 `kill_switch_active`, outcome `not_sent`. It is latched: it outlives the gateway, and
+        lasts until it is lifted. Every program's orders are stopped, not only the caller's.
+
+        What is stopped is new exposure. Closing a position, cancelling an order and moving a stop
+        loss closer to the market go on, so that you can get out, unless `reductions` is false.
+        What the terminal does by itself (stops, pending orders that are there already, a person's
+        clicks) no gateway can stop: see `cancel_all_orders` and `close_all_positions`.
+
+        A halt that was made with a token of the scope `admin`, or by `mt-gateway halt`, is lifted
+        in the same ways alone. The answer says which halts are left.
+        """
+        result: shapes.TradingEnabled = await self._ask(
+            "set_trading_enabled",
+            enabled=enabled,
+            everywhere=everywhere,
+            reductions=reductions,
+            reason=reason,
+            terminal=terminal,
+        )
+        return result

@@ -1,0 +1,11 @@
+"""The kill switch: what stops trading, by hand or when a program falls silent.
+
+==================== =============================================================================
+:mod:`.halts`        the halts of a home, in the ledger: they outlive the daemon
+:mod:`.switch`       whether a trade may be sent, asked right before its bytes are written
+==================== =============================================================================
+
+A halt stops *new exposure*. Closing positions, cancelling orders and moving a stop loss closer to
+the market stay possible, since a trader who has just stopped a runaway program wants to get out:
+unless the halt was asked for with ``reductions`` false, which freezes all.
+"""

@@ -1,0 +1,109 @@
+"""Halts as they lie in the ledger: one row for a terminal, or for all of them.
+
+A halt is latched: it stays until somebody lifts it. Who halts what is halted already can only make
+the halt stricter. A halt that a person made, at the machine or with an ``admin`` token, is not
+lifted by a ``trade`` token: a program that runs away must not open the door again by itself.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, replace
+
+from gateway.errors import Forbidden
+
+EVERYWHERE = ""
+"""Stands for all terminals; no terminal has that name."""
+TABLE = """
+CREATE TABLE halts (
+    terminal TEXT PRIMARY KEY,
+    armed_by TEXT NOT NULL,
+    since_ms INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    reductions INTEGER NOT NULL,
+    by_admin INTEGER NOT NULL
+) STRICT;
+"""
+MAX_REASON = 200
+"""Characters."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Halt:
+    """Trading is stopped."""
+
+    terminal: str
+    """Or :data:`EVERYWHERE`."""
+    armed_by: str
+    """``cli``, or ``token`` and its public id; for people."""
+    since_ms: int
+    """UTC milliseconds."""
+    reason: str = ""
+    """What was said; for people."""
+    reductions: bool = True
+    """What takes risk away may still be sent."""
+    by_admin: bool = False
+    """A person's, who alone lifts it."""
+
+
+def stricter(first: Halt, second: Halt) -> Halt:
+    """Return what holds where both were asked for: the first, unless the second alone is a
+    person's, and reductions only if both allow them.
+    """
+    shown = second if second.by_admin and not first.by_admin else first
+    return replace(
+        shown,
+        since_ms=first.since_ms,
+        reductions=first.reductions and second.reductions,
+    )
+
+
+def find(connection: sqlite3.Connection, terminal: str) -> Halt | None:
+    """Return the halt of a terminal, or that of all."""
+    row = connection.execute("SELECT * FROM halts WHERE terminal = ?", (terminal,)).fetchone()
+    return None if row is None else read(row)
+
+
+def arm(connection: sqlite3.Connection, halt: Halt) -> Halt:
+    """Write a halt, within a transaction; return it as it holds now."""
+    present = find(connection, halt.terminal)
+    one = halt if present is None else stricter(present, halt)
+    connection.execute(
+        "REPLACE INTO halts VALUES (?, ?, ?, ?, ?, ?)",
+        (one.terminal, one.armed_by, one.since_ms, one.reason, one.reductions, one.by_admin),
+    )
+    return one
+
+
+def lift(connection: sqlite3.Connection, terminal: str, *, by_admin: bool) -> Halt | None:
+    """Take a halt away, within a transaction; return it, or ``None`` if there was none.
+
+    Raises:
+        Forbidden: it is a person's, and this is none.
+
+    """
+    halt = find(connection, terminal)
+    if halt is None:
+        return None
+    if halt.by_admin and not by_admin:
+        raise Forbidden(
+            f"The halt was made by {halt.armed_by}: it is lifted by `mt-gateway resume` or with a "
+            "token of the scope admin",
+            scope="admin",
+            armed_by=halt.armed_by,
+            since=halt.since_ms,
+        )
+    connection.execute("DELETE FROM halts WHERE terminal = ?", (terminal,))
+    return halt
+
+
+def read(row: sqlite3.Row) -> Halt:
+    """Return the halt of a row."""
+    return Halt(
+        terminal=row["terminal"],
+        armed_by=row["armed_by"],
+        since_ms=row["since_ms"],
+        reason=row["reason"],
+        reductions=bool(row["reductions"]),
+        by_admin=bool(row["by_admin"]),
+    )

@@ -1,0 +1,224 @@
+"""Whether a trade may be sent now.
+
+The answer is looked up right before the bytes of each order are written, synchronously: SQLite
+tells in microseconds whether anybody has committed since, in this process or another, and only
+then are the halts read again. So a halt by ``mt-gateway halt`` stops the very next order, without
+the daemon having to be told of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from gateway.credentials.tier import Tier
+from gateway.errors import KillSwitchActive
+from gateway.ledger import Ledger
+from gateway.store import StoreError, Version
+
+from . import halts
+from .halts import EVERYWHERE, Halt, stricter
+
+WATCH_S = 0.02
+"""How often halts of other processes are looked for while nobody trades: those who listen hear of
+them by then. An order meets them at once."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Turned:
+    """A halt was made, made stricter, or lifted."""
+
+    kind: Literal["halt", "resume"]
+    halt: Halt
+
+
+class KillSwitch:
+    """The halts of all terminals; for the loop's thread.
+
+    Args:
+        ledger: where they are kept; ``None``: nowhere, they end with the process.
+
+    """
+
+    def __init__(self, ledger: Ledger | None = None) -> None:
+        self._ledger = ledger
+        self._kept: dict[str, Halt] = {}
+        self._version: Version | None = None
+        self._latched: dict[str, Halt] = {}
+        """Those that are not on the disk (yet): they hold from the moment they are asked for."""
+        self._is_blind = False
+        self._callbacks: list[Callable[[Turned], None]] = []
+        self._untold: list[Turned] = []
+        if ledger is not None:
+            self._version = ledger.reader.data_version()
+            self._kept = self._read(ledger)
+
+    def of(self, terminal: str) -> TerminalSwitch:
+        """Return the switch of one terminal."""
+        return TerminalSwitch(self, terminal)
+
+    def over(self, terminal: str) -> list[Halt]:
+        """Return the halts that a terminal is under: its own, then that of all."""
+        self.refresh()
+        found: list[Halt] = []
+        for name in (terminal, EVERYWHERE):
+            kept, latched = self._kept.get(name), self._latched.get(name)
+            one = stricter(kept, latched) if kept and latched else kept or latched
+            if one is not None:
+                found.append(one)
+        return found
+
+    def on_turn(self, callback: Callable[[Turned], None]) -> None:
+        """Call ``callback`` with each change, in the event loop, whoever made it."""
+        self._callbacks.append(callback)
+
+    async def halt(self, halt: Halt) -> None:
+        """Stop trading: from this call on, and for good once it returns.
+
+        Raises:
+            StoreError: it could not be written; it holds until the gateway ends.
+
+        """
+        before = self._latched.get(halt.terminal)
+        now = self._latched[halt.terminal] = stricter(before, halt) if before else halt
+        if self._ledger is None:
+            self._note("halt", now)
+            return
+        await self._ledger.write(lambda connection: halts.arm(connection, halt))
+        self.refresh()
+        if self._latched.get(halt.terminal) is now:
+            del self._latched[halt.terminal]
+
+    async def resume(self, terminal: str, *, by_admin: bool) -> Halt | None:
+        """Lift a terminal's halt, or that of all; return it, or ``None`` if there was none.
+
+        Raises:
+            Forbidden: it is a person's, and this is none.
+            StoreError: it could not be lifted.
+
+        """
+        if self._ledger is None:
+            lifted = self._latched.pop(terminal, None)
+            if lifted is not None:
+                self._note("resume", lifted)
+            return lifted
+        lifted = await self._ledger.write(
+            lambda connection: halts.lift(connection, terminal, by_admin=by_admin)
+        )
+        self._latched.pop(terminal, None)
+        self.refresh()
+        return lifted
+
+    def refresh(self) -> None:
+        """Take over what was written since, by whomever; takes some microseconds."""
+        if self._ledger is None:
+            return
+        try:
+            version = self._ledger.reader.data_version()
+            if version == self._version and not self._is_blind:
+                return
+            kept = self._read(self._ledger)
+        except StoreError as error:
+            if not self._is_blind:
+                logger.critical("nothing new is traded: the halts cannot be read: %s", error)
+            self._is_blind = True
+            return
+        self._is_blind = False
+        self._version = version
+        before, self._kept = self._kept, kept
+        if before != kept:
+            self._compare(before, kept)
+
+    async def watch(self) -> None:
+        """Notice, until cancelled, what others turn while nobody trades."""
+        while True:
+            await asyncio.sleep(WATCH_S)
+            self.refresh()
+
+    @property
+    def is_blind(self) -> bool:
+        """The ledger cannot be read: nobody knows whether trading is halted."""
+        return self._is_blind
+
+    def _read(self, ledger: Ledger) -> dict[str, Halt]:
+        rows = ledger.reader.all("SELECT * FROM halts")
+        return {row["terminal"]: halts.read(row) for row in rows}
+
+    def _compare(self, before: dict[str, Halt], after: dict[str, Halt]) -> None:
+        for terminal in before.keys() | after.keys():
+            old, new = before.get(terminal), after.get(terminal)
+            if new is not None and new != old:
+                self._note("halt", new)
+            elif old is not None and new is None:
+                self._note("resume", old)
+
+    def _note(self, kind: Literal["halt", "resume"], halt: Halt) -> None:
+        """Tell all who listen, on the next turn of the loop: an order's check may stand above."""
+        self._untold.append(Turned(kind, halt))
+        if len(self._untold) == 1:
+            asyncio.get_running_loop().call_soon(self._tell)
+
+    def _tell(self) -> None:
+        untold, self._untold = self._untold, []
+        for turned in untold:
+            logger.warning(
+                "%s of %s by %s", turned.kind, turned.halt.terminal or "all", turned.halt.armed_by
+            )
+            for callback in tuple(self._callbacks):
+                try:
+                    callback(turned)
+                except Exception:  # the others have to hear it in any case
+                    logger.exception("a listener of the kill switch failed")
+
+
+@dataclass(frozen=True, slots=True)
+class TerminalSwitch:
+    """The kill switch, as the desk of one terminal has it."""
+
+    switch: KillSwitch
+    terminal: str
+
+    def check(self, tier: Tier) -> None:
+        """Refuse a trade that a halt does not let through. It neither waits nor blocks.
+
+        Args:
+            tier: that the trade takes: ``REDUCE`` if nothing can be at risk by it that was not
+                before.
+
+        Raises:
+            KillSwitchActive: ``armed_by`` says by whom it was halted, ``since`` when.
+
+        """
+        for halt in self.switch.over(self.terminal):
+            if tier > Tier.REDUCE or not halt.reductions:
+                raise _active(halt)
+        if self.switch.is_blind and tier > Tier.REDUCE:
+            raise KillSwitchActive(
+                "The gateway cannot read its ledger, and sends nothing new: see its log",
+                armed_by="gateway",
+                since=None,
+            )
+
+    def halts(self) -> list[Halt]:
+        """Return the halts that the terminal is under: its own, then that of all."""
+        return self.switch.over(self.terminal)
+
+
+def _active(halt: Halt) -> KillSwitchActive:
+    allowed = "only closing, cancelling and tightening stops is allowed" if halt.reductions else ""
+    where = "" if halt.terminal == EVERYWHERE else " of this terminal"
+    return KillSwitchActive(
+        f"Trading{where} was halted by {halt.armed_by}"
+        + (f": {allowed}" if allowed else ": nothing is sent")
+        + ", until set_trading_enabled or `mt-gateway resume` lifts it",
+        armed_by=halt.armed_by,
+        since=halt.since_ms,
+        reason=halt.reason,
+        everywhere=halt.terminal == EVERYWHERE,
+        reductions=halt.reductions,
+    )
