@@ -59,6 +59,7 @@ class House:
     """Fit no token: the handshake with an unknown one is led with them."""
     session_ids: Iterator[int]
     command_ids: Iterator[int]
+    on_denied: Callable[[str, str], None]
 
 
 class Porter(Protocol):
@@ -176,6 +177,7 @@ class Link(asyncio.Protocol):
 
     def deny(self, code: str, reason: str, retry_ms: int = RETRY_MS) -> None:
         """Say ``denied`` and close; where the EA has yet to prove itself, without a word."""
+        self._house.on_denied(self.tid, code)
         denied = Denied(code=code, reason=reason, retry_ms=retry_ms)
         if (DAEMON, self._connection.state, Denied) in TRANSITIONS:
             logger.info("a terminal was denied: %s", code)

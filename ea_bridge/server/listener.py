@@ -34,6 +34,10 @@ def _wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def _ignore(_tid: str, _code: str) -> None:
+    """Nobody listens."""
+
+
 class BridgeServer:
     """The listener that terminals dial; an async context manager.
 
@@ -49,6 +53,8 @@ class BridgeServer:
         introducer: the way to the console, for those about whom the doorkeeper says ``Relay``.
         first_command_id: no smaller id is given to a command: one that is larger than every id
             ever used guards against a clock that went back.
+        on_denied: called with the id of the token that was named (empty before that; nobody has
+            checked it) and the code, for each terminal that is not let in.
 
     """
 
@@ -64,6 +70,7 @@ class BridgeServer:
         timers: Timers | None = None,
         introducer: Introducer | None = None,
         first_command_id: int = 0,
+        on_denied: Callable[[str, str], None] = _ignore,
     ) -> None:
         self.port = port
         """The port; once started, the one that was taken."""
@@ -75,6 +82,7 @@ class BridgeServer:
         self._timers = timers
         self._introducer = introducer
         self._first_command_id = first_command_id
+        self._on_denied = on_denied
         self._contacts: Contacts | None = None
         self._servers: list[asyncio.Server] = []
         self._links: set[Link] = set()
@@ -106,6 +114,7 @@ class BridgeServer:
             session_ids=itertools.count(1),
             # an EA answers an id that it knows with the stored result, so no restart repeats one
             command_ids=itertools.count(max(self._now_ms() * 1000, self._first_command_id)),
+            on_denied=self._on_denied,
         )
         listeners = sockets.listen(self.port)
         self.port = listeners[0].getsockname()[1]

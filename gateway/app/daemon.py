@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TypeVar
 
 import orjson
@@ -19,6 +19,7 @@ from ea_bridge.registry import TerminalRegistry
 from ea_bridge.server import BridgeServer
 from ea_bridge.session import LateResult, SessionCallbacks, TerminalSession
 from gateway import __version__, openrpc
+from gateway.audit import Audit
 from gateway.auth.caller import Caller
 from gateway.auth.console_clock import Clocks
 from gateway.auth.gate import Gate, TerminalDoor
@@ -38,7 +39,9 @@ from gateway.uplink.failures import ConsoleFailure
 from gateway.web.server import WebServer
 from gateway.web.ws.frames import CloseCode
 
+from .auditing import auditing, note_denied, note_terminal
 from .catalogue import build_catalogue
+from .journals import Journals
 from .ledger import open_ledger
 from .safety import Safety
 
@@ -58,6 +61,7 @@ class Gateway:
         config: ports and limits.
         clocks: of this machine; those of its console's time.
         pace: of the link to the console.
+        on_point: called where a crash would leave something else behind; for tests that crash.
 
     """
 
@@ -68,6 +72,7 @@ class Gateway:
         *,
         clocks: Clocks | None = None,
         pace: Pace | None = None,
+        on_point: Callable[[str], None] | None = None,
     ) -> None:
         self._home = home
         self._config = config
@@ -76,7 +81,10 @@ class Gateway:
         self._clocks: dict[str, BrokerClock] = {}
         self._desks: dict[str, TradingDesk] = {}
         self._ledger: Ledger | None = None
+        self._audit = Audit()
         self._safety: Safety
+        self._on_point = on_point
+        self._journals: Journals
         self.registry = TerminalRegistry(wall_ms)
         self._console = _console_book(home, config, self._machine_clocks)
         self.gate = _gate(home, self._console, self.registry)
@@ -106,10 +114,13 @@ class Gateway:
 
         """
         with contextlib.closing(open_ledger(self._home.folder)) as self._ledger:
-            self._desks.clear()
-            self._safety = Safety(self._ledger)
-            async with self._safety.watching(), self._listening() as ready:
-                yield ready
+            folder, device = self._home.folder, self._home.device
+            async with auditing(self._ledger, device, folder, self._config) as self._audit:
+                self._desks.clear()
+                self._safety = Safety(self._ledger)
+                self._journals = Journals(self._ledger, self.registry, self._on_point)
+                async with self._safety.watching(), self._listening() as ready:
+                    yield ready
 
     @asynccontextmanager
     async def _listening(self) -> AsyncIterator[Ready]:
@@ -117,7 +128,7 @@ class Gateway:
         sockets = bind_loopback(config.api.port)
         port = sockets[0].getsockname()[1]
         daemon = Daemon(
-            boot=secrets.token_urlsafe(6),
+            boot=self._audit.boot,
             limits=config.limits,
             rpc_url=f"http://127.0.0.1:{port}/rpc",
             ws_url=f"ws://127.0.0.1:{port}/ws",
@@ -136,11 +147,14 @@ class Gateway:
             ),
             hosts=config.api.allowed_hosts,
             origins=config.api.allowed_origins,
+            audit=self._audit,
         )
         uplink = self.uplink = self._new_uplink(web)
         bridge = self._bridge(streams, uplink)
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(streams.close)
+            stack.callback(self.registry.subscribe(self._journals.change))
+            stack.callback(self.registry.subscribe(partial(note_terminal, self._audit)))
             if uplink is not None:
                 linking = asyncio.create_task(uplink.run())
                 stack.push_async_callback(_ended, linking)
@@ -232,6 +246,8 @@ class Gateway:
             ),
             port=self._config.bridge.port,
             introducer=None if uplink is None else uplink.introducer,
+            first_command_id=self._journals.log.last_command_id + 1,
+            on_denied=partial(note_denied, self._audit),
         )
 
     # --- tokens ----------------------------------------------------------------------------
@@ -240,6 +256,7 @@ class Gateway:
         """Have a token that loses its rights lose its connections as well."""
 
         def end(tid: str, reason: str) -> None:
+            self._audit.record("token_ended", object=tid, reason=reason)
             streams.end_token(tid, CloseCode.TOKEN_REVOKED, reason)
             # what may be over in a moment is no reason for an EA to stay away
             bridge.close_token(tid, "shutdown" if reason in PASSING else "revoked")
@@ -268,7 +285,11 @@ class Gateway:
     def _desk(self, terminal: str) -> TradingDesk:
         desk = self._desks.get(terminal)
         if desk is None:
-            desk = TradingDesk(switch=self._safety.switch.of(terminal))
+            desk = TradingDesk(
+                switch=self._safety.switch.of(terminal),
+                audit=self._audit,
+                journal=self._journals.of(terminal),
+            )
             self._desks[terminal] = desk
         return desk
 

@@ -7,6 +7,7 @@ Theory of operation
 
     Audit.record(event, ...)       anybody in the loop    -> a row with the ledger's next group
     Audit.record_with(connection)  work of the ledger     -> a row in the same transaction
+    note(connection, event, ...)   a command that ends    -> the same, in its own transaction
 
     row 1           row 2           row 3
     entry           entry           entry         JSON, as it is hashed
@@ -21,8 +22,20 @@ It shows tampering and does not prevent it: who owns the files and the device's 
 another history. A checkpoint that was copied in time shows that too.
 """
 
-from .recorder import Audit
-from .table import TABLE, Head
-from .verify import Fault, Verdict, verify
+from .recorder import Audit, note
+from .table import TABLE, Head, head_of
+from .verify import MISMATCH, Fault, Verdict, check_end, rows, verify
 
-__all__ = ["TABLE", "Audit", "Fault", "Head", "Verdict", "verify"]
+__all__ = [
+    "MISMATCH",
+    "TABLE",
+    "Audit",
+    "Fault",
+    "Head",
+    "Verdict",
+    "check_end",
+    "head_of",
+    "note",
+    "rows",
+    "verify",
+]

@@ -14,14 +14,12 @@ from gateway.store import StoreError
 
 from .entry import encode
 from .sampling import Sampler
-from .table import Head, append
+from .table import append
 
-REFUSALS = 10
-"""Refusals of one kind that are each noted, in :data:`REFUSALS_S`; of more their number is."""
-REFUSALS_S = 60.0
-GRANTS_S = 3600.0
-"""A bot shows its token with each call: its first in this time is noted, of the others the number.
-"""
+OFTEN = 10
+"""Events of one kind that are each noted, in :data:`OFTEN_S`; of more their number is."""
+OFTEN_S = 60.0
+HOUR_S = 3600.0
 
 logger = logging.getLogger(__name__)
 
@@ -31,15 +29,15 @@ class Audit:
 
     Args:
         ledger: where to; ``None`` keeps nothing, for parts that run without one.
-        boot: names this run of the program; made if absent.
 
     """
 
-    def __init__(self, ledger: Ledger | None = None, boot: str = "") -> None:
+    def __init__(self, ledger: Ledger | None = None) -> None:
         self._ledger = ledger
-        self.boot = boot or secrets.token_urlsafe(6)
-        self._refusals = Sampler(REFUSALS, REFUSALS_S)
-        self._grants = Sampler(1, GRANTS_S)
+        self.boot = new_boot()
+        """Names this run of the program."""
+        self._often = Sampler(OFTEN, OFTEN_S)
+        self._hourly = Sampler(1, HOUR_S)
 
     def record(self, event: str, **fields: Any) -> None:
         """Note an event with the ledger's next group; never raises and never waits.
@@ -52,7 +50,7 @@ class Audit:
         if self._ledger is None:
             return
         try:
-            self._ledger.write_soon(partial(_append, entry=self._encode(event, fields)))
+            self._ledger.write_soon(partial(_append, entry=_entry(event, self.boot, fields)))
         except StoreError as error:
             logger.error("not in the audit trail: %s: %s", event, error)
 
@@ -61,67 +59,82 @@ class Audit:
 
         Args:
             connection: of that work; see :meth:`gateway.ledger.Ledger.write`.
-            event, fields: as with :meth:`record`.
+            event: what happened.
+            fields: as with :meth:`record`.
 
         """
         if self._ledger is not None:
-            append(connection, self._encode(event, fields))
+            append(connection, _entry(event, self.boot, fields))
 
-    async def written(self) -> Head | None:
-        """Wait until all that was recorded is on the disk; return how far the trail goes.
+    async def written(self) -> None:
+        """Wait until all that was recorded is on the disk.
 
         Raises:
             StoreError: it could not be written.
 
         """
-        return None if self._ledger is None else await self._ledger.write(_last)
+        if self._ledger is not None:
+            await self._ledger.write(_nothing)
 
     # --- what comes in floods ----------------------------------------------------------------
 
-    def refused(self, event: str, reason: str, **fields: Any) -> None:
-        """Note that something was refused: the first ten of a kind in a minute, then a count.
+    def often(self, event: str, **fields: Any) -> None:
+        """Note what may come in floods: the first ten of a kind in a minute, then a count.
 
         Args:
-            event: such as ``access_refused``; with ``reason`` and ``actor`` it is the kind. An
-                actor whom nobody has checked does not belong there: each would be a kind.
-            reason: a stable word.
+            event: such as ``access_refused``.
+            fields: as with :meth:`record`. ``outcome``, ``reason`` and ``actor`` make the kind, so
+                that an actor whom nobody has checked does not belong there; name it ``object``.
 
         """
-        self._sample(self._refusals, event, {"outcome": "refused", "reason": reason, **fields})
+        self._sample(self._often, event, fields)
 
-    def granted(self, event: str, **fields: Any) -> None:
-        """Note that somebody was let in: once an hour for each ``actor``, then a count."""
-        self._sample(self._grants, event, {"outcome": "granted", **fields})
+    def once_an_hour(self, event: str, **fields: Any) -> None:
+        """Note what goes on and on, such as a bot that shows its token with each call."""
+        self._sample(self._hourly, event, fields)
 
     def count_left_out(self, *, at_end: bool = False) -> None:
         """Note how many of a flood were left out, where it is over; to be called now and then."""
-        for sampler in (self._refusals, self._grants):
-            for kind, count in sampler.over(all_of_them=at_end):
-                assert isinstance(kind, tuple)  # made below
-                event, outcome, reason, actor = kind
-                self.record(
-                    event, outcome=outcome, reason=reason, actor=actor, more=count, summary=True
-                )
+        for sampler in (self._often, self._hourly):
+            for (event, outcome, reason, actor), more in sampler.over(all_of_them=at_end):
+                self.record(event, outcome=outcome, reason=reason, actor=actor, more=more)
 
     def _sample(self, sampler: Sampler, event: str, fields: dict[str, Any]) -> None:
-        kind = (event, fields["outcome"], fields.get("reason"), fields.get("actor"))
+        kind = (event, fields.get("outcome"), fields.get("reason"), fields.get("actor"))
         left_out = sampler.take(kind)
         if left_out is not None:
             self.record(event, more_before=left_out or None, **fields)
 
-    def _encode(self, event: str, fields: dict[str, Any]) -> bytes:
-        entry = {name: value for name, value in fields.items() if value is not None}
-        entry["ts"] = time.time_ns() // 1_000_000
-        entry["mono_us"] = time.monotonic_ns() // 1000
-        entry["boot"] = self.boot
-        entry["event"] = event
-        return encode(entry)
+
+def note(connection: Connection, event: str, **fields: Any) -> None:
+    """Note an event in a transaction of the ledger's file, for a command that writes once.
+
+    Args:
+        connection: of :meth:`gateway.store.Store.transaction`.
+        event: what happened.
+        fields: as with :meth:`Audit.record`.
+
+    """
+    append(connection, _entry(event, new_boot(), fields))
+
+
+def new_boot() -> str:
+    """Return a name for one run of a program."""
+    return secrets.token_urlsafe(6)
+
+
+def _entry(event: str, boot: str, fields: dict[str, Any]) -> bytes:
+    entry = {name: value for name, value in fields.items() if value is not None}
+    entry["ts"] = time.time_ns() // 1_000_000
+    entry["mono_us"] = time.monotonic_ns() // 1000
+    entry["boot"] = boot
+    entry["event"] = event
+    return encode(entry)
 
 
 def _append(connection: Connection, *, entry: bytes) -> None:
     append(connection, entry)
 
 
-def _last(connection: Connection) -> Head | None:
-    row = connection.execute("SELECT n, hash FROM audit ORDER BY n DESC LIMIT 1").fetchone()
-    return None if row is None else Head(row["n"], row["hash"])
+def _nothing(_: Connection) -> None:
+    """What was put into the queue before it is written with it, or was before."""

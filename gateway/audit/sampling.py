@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass
 
-MAX_KEYS = 4096
-"""Things counted at a time; one more is noted with none of its kind before it."""
+MAX_KINDS = 4096
+"""Counted at a time; of more kinds nothing is left out."""
+
+Kind = tuple[str, str | None, str | None, str | None]
+"""Event, outcome, reason and actor."""
 
 
 @dataclass(slots=True)
@@ -36,9 +39,9 @@ class Sampler:
         self._limit = limit
         self._window_s = window_s
         self._monotonic_s = monotonic_s
-        self._windows: dict[Hashable, _Window] = {}
+        self._windows: dict[Kind, _Window] = {}
 
-    def take(self, kind: Hashable) -> int | None:
+    def take(self, kind: Kind) -> int | None:
         """Return whether one more of a kind is to be noted.
 
         Returns:
@@ -46,12 +49,11 @@ class Sampler:
 
         """
         now_s = self._monotonic_s()
-        window = self._windows.get(kind)
-        left_out = 0
+        window, left_out = self._windows.get(kind), 0
+        if window is None and len(self._windows) >= MAX_KINDS:
+            return 0
         if window is None or now_s >= window.ends_s:
             left_out = 0 if window is None else window.left_out
-            if window is None and len(self._windows) >= MAX_KEYS:
-                return 0
             window = self._windows[kind] = _Window(now_s + self._window_s)
         if window.taken < self._limit:
             window.taken += 1
@@ -59,7 +61,7 @@ class Sampler:
         window.left_out += 1
         return None
 
-    def over(self, *, all_of_them: bool = False) -> list[tuple[Hashable, int]]:
+    def over(self, *, all_of_them: bool = False) -> list[tuple[Kind, int]]:
         """Forget the times that are over.
 
         Args:

@@ -77,8 +77,7 @@ def verify(store: Store, checkpoint: Head | None = None, *, start: int = 1) -> V
         if b'"event":"' + MISMATCH.encode() + b'"' in entry:
             faults.add(Fault(n, "noted", f"at row {n} a daemon found the trail cut or replaced"))
         expected, previous = max(n, 0) + 1, hashed
-    head = head_of(store)
-    for fault in _ends(store, head, expected, checkpoint):
+    for fault in check_end(store, checkpoint):
         faults.add(fault)
     return Verdict(entries, Head(expected - 1, previous or GENESIS), tuple(faults))
 
@@ -110,20 +109,31 @@ def _misplaced(n: int, expected: int) -> Fault:
     return Fault(expected, "missing", f"{gone} not there")
 
 
-def _ends(store: Store, head: Head, expected: int, checkpoint: Head | None) -> Iterator[Fault]:
-    """Yield what is wrong at the end, which no row behind it holds on to."""
-    if head.n >= expected:
-        yield Fault(expected, "cut", f"{head.n} rows were written, the last is {expected - 1}")
-    elif head.n < expected - 1:
-        yield Fault(head.n + 1, "extra", f"{head.n} rows were written, the last is {expected - 1}")
+def check_end(store: Store, checkpoint: Head | None) -> list[Fault]:
+    """Return what is wrong at the end alone, which no row behind it holds on to.
+
+    Args:
+        store: the ledger's.
+        checkpoint: as with :func:`verify`.
+
+    """
+    written = head_of(store).n
+    last: int = (store.one("SELECT max(n) AS n FROM audit") or {"n": 0})["n"] or 0
+    faults = []
+    if written > last:
+        faults.append(Fault(last + 1, "cut", f"{written} rows were written, the last is {last}"))
+    elif written < last:
+        text = f"{written} rows were written, the last is {last}"
+        faults.append(Fault(written + 1, "extra", text))
     if checkpoint is None:
-        return
-    if checkpoint.n >= expected:
-        text = f"the checkpoint knows row {checkpoint.n}, the last is {expected - 1}"
-        yield Fault(expected, "cut", text)
+        return faults
+    if checkpoint.n > last:
+        text = f"the checkpoint knows row {checkpoint.n}, the last is {last}"
+        faults.append(Fault(last + 1, "cut", text))
     elif hash_of(store, checkpoint.n) != checkpoint.hash:
         text = f"row {checkpoint.n} has another hash than its checkpoint"
-        yield Fault(checkpoint.n, "replaced", text)
+        faults.append(Fault(checkpoint.n, "replaced", text))
+    return faults
 
 
 def _unprotected(store: Store) -> Iterator[Fault]:

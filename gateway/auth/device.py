@@ -5,6 +5,7 @@ from __future__ import annotations
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.credentials.device import device_id, sign_request
+from gateway.credentials.envelope import seal
 from gateway.credentials.keyset import public_text
 from gateway.credentials.sealed import SealedColumn
 from gateway.credentials.secrets import SecretBox
@@ -37,6 +38,14 @@ class DeviceKey:
         See :func:`gateway.credentials.device.sign_request`.
         """
         return sign_request(self._key, method, path, body, time_s=time_s)
+
+    def sign_checkpoint(self, n: int, head: bytes, now_ms: int) -> str:
+        """Return an envelope that says how far the audit trail of this home goes.
+
+        See :mod:`gateway.auth.checkpoint`.
+        """
+        payload = {"did": self.did, "n": n, "hash": head.hex(), "time_ms": now_ms}
+        return seal("ckpt", self.did[:16], payload, self._key)
 
 
 def open_device(store: Store, box: SecretBox) -> DeviceKey:

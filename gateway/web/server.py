@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from gateway.audit import Audit
 from gateway.auth.caller import Caller
 from gateway.auth.tickets import Tickets
 from gateway.catalogue import Method
 from gateway.daemon import Daemon
-from gateway.errors import ShuttingDown, Unauthorized
+from gateway.errors import AccessDenied, GatewayError, ShuttingDown, Unauthorized
 from gateway.web.backend import Backend, Gatekeeper
 from gateway.web.connections import Connections, connection_of
 from gateway.web.guard import Door, Guard, Refusal, unauthorized
@@ -52,6 +53,7 @@ class WebServer:
         hosts: names that a ``Host`` header may carry beside the loopback ones.
         origins: web origins whose pages may call.
         failures_per_s: answers to wrong tokens, of all callers together.
+        audit: where it is noted who was let in, and who was not.
 
     """
 
@@ -69,6 +71,7 @@ class WebServer:
         hosts: Collection[str] = (),
         origins: Collection[str] = (),
         failures_per_s: float = FAILURES_PER_S,
+        audit: Audit | None = None,
     ) -> None:
         self._sockets = list(sockets)
         self.port: int = self._sockets[0].getsockname()[1]
@@ -79,6 +82,7 @@ class WebServer:
             **(documents or {}),
         }
         self._gate = gate
+        self._audit = audit or Audit()
         self._pace = Pace(failures_per_s)
         self._tickets = Tickets(gate.recheck)
         self.front = JsonRpc(catalogue, daemon.limits, document=openrpc)
@@ -153,6 +157,7 @@ class WebServer:
         try:
             return await self._answer(request, headers)
         except Refusal as refusal:
+            self._note_refusal(refusal.error)
             return refusal_response(refusal, headers)
         except Unauthorized as error:
             return refusal_response(unauthorized(error), headers)
@@ -175,7 +180,9 @@ class WebServer:
         if path in WS_PATHS:
             return await self._ws.answer(request, caller)
         if caller is None:
-            raise Unauthorized("Send the header Authorization: Bearer", reason="missing")
+            missing = Unauthorized("Send the header Authorization: Bearer", reason="missing")
+            self._note_refusal(missing)
+            raise missing
         connection_of(request).known()
         return await self._rpc.answer(request, caller, headers)
 
@@ -188,7 +195,9 @@ class WebServer:
 
         """
         try:
-            return self._gate.admit(token)
+            caller = self._gate.admit(token)
+            self._audit.once_an_hour("access_granted", actor=caller.tid, terminal=caller.terminal)
+            return caller
         except Unauthorized as error:
             await self._slow_down("token", error)
             raise
@@ -207,7 +216,15 @@ class WebServer:
             await self._slow_down("ticket", error)
             raise
 
+    def _note_refusal(self, error: GatewayError) -> None:
+        """Note that a request was not let in; a malformed one is no matter of access."""
+        if isinstance(error, AccessDenied):
+            reason = error.data.get("reason")
+            self._audit.often("request_refused", outcome="refused", reason=reason)
+
     async def _slow_down(self, what: str, error: Unauthorized) -> None:
+        reason = error.data.get("reason")
+        self._audit.often("access_refused", outcome="refused", reason=reason, object=what)
         await self._pace.turn()
         log.warning("refused a %s: %s", what, error.data.get("reason"))
 
