@@ -7,7 +7,19 @@ from typing import Annotated
 import typer
 
 from gateway import __version__
-from gateway.cli import call, console, doctor, documents, run, secrets, status, tail, token, verify
+from gateway.cli import (
+    call,
+    console,
+    doctor,
+    documents,
+    halt,
+    run,
+    secrets,
+    status,
+    tail,
+    token,
+    verify,
+)
 
 
 def build() -> typer.Typer:
@@ -29,6 +41,8 @@ def build() -> typer.Typer:
         call.call,
         tail.tail,
         status.status,
+        halt.halt,
+        halt.resume,
         verify.verify,
         doctor.doctor,
         documents.openrpc,

@@ -35,6 +35,8 @@ class SyncMethods(Synced):
     get_history_orders = synced(Methods.get_history_orders)
     get_trading_enabled = synced(Methods.get_trading_enabled)
     set_trading_enabled = synced(Methods.set_trading_enabled)
+    cancel_all_orders = synced(Methods.cancel_all_orders)
+    close_all_positions = synced(Methods.close_all_positions)
     get_subscriptions = synced(Methods.get_subscriptions)
     ping = synced(Methods.ping)
     get_server_info = synced(Methods.get_server_info)

@@ -14,6 +14,7 @@ from .account import (
     ServerTime,
     TerminalInfo,
 )
+from .contingent import OcoLink, OcoOrder, TrailingStop, TrailingStopRemoved
 from .events import (
     AccountEvent,
     DealEvent,
@@ -40,7 +41,7 @@ from .market import (
     Tick,
 )
 from .receipt import CheckResult, Filling, Margin, OrderOutcome, OrderReceipt, Profit, Timing
-from .safety import Halt, TradingEnabled
+from .safety import Halt, SweepFailure, Swept, TradingEnabled
 from .service import (
     ClientLimits,
     ConsoleInfo,
@@ -90,6 +91,8 @@ __all__ = [
     "Kind",
     "Margin",
     "NotSubscribed",
+    "OcoLink",
+    "OcoOrder",
     "Order",
     "OrderEvent",
     "OrderOutcome",
@@ -109,6 +112,8 @@ __all__ = [
     "Subscribed",
     "Subscription",
     "Subscriptions",
+    "SweepFailure",
+    "Swept",
     "SymbolInfo",
     "SymbolSelected",
     "TerminalEvent",
@@ -119,6 +124,8 @@ __all__ = [
     "Tick",
     "Timing",
     "TradingEnabled",
+    "TrailingStop",
+    "TrailingStopRemoved",
     "UnsubscribeResult",
     "WsTicket",
 ]

@@ -18,7 +18,7 @@ from scripted_answers import DEAL, DONE, NOW_MS, ORDER, minute_bar
 from scripted_terminal import Scene
 
 from ea_bridge.errors import CommandFailed
-from ea_bridge.model import TradeResult
+from ea_bridge.model import TradeResult, Trail
 from ea_bridge.registry import Change, ChangeKind
 from gateway.credentials.tier import Tier
 from gateway.daemon import ConsoleView
@@ -51,6 +51,15 @@ PAST = replace(
     volume_current=0.0,
     price_open=1.08418,
     position_id=DEAL.position_id,
+)
+TRAIL = Trail(
+    ticket=9123456789,
+    symbol="EURUSD",
+    distance=150,
+    activation=200,
+    break_even=100,
+    sl=1.08418,
+    moves=1,
 )
 BUY = {"symbol": "EURUSD", "side": "buy", "type": "market", "volume": 0.1}
 SPAN = {"from": NOW_MS - 86_400_000, "to": NOW_MS}
@@ -92,6 +101,13 @@ CALLS: list[tuple[str, str, dict[str, Any]]] = [
     ("modify_order", "another price", {"ticket": 9123456790, "price": 1.081, **MINE}),
     ("modify_order", "no stop loss any more", {"ticket": 9123456789, "sl": None, **MINE}),
     ("cancel_order", "a pending order", {"ticket": 9123456790, **MINE}),
+    (
+        "set_trailing_stop",
+        "break-even first, then 150 points behind the market",
+        {"ticket": 9123456789, "distance": 150, "activation": 200, "break_even": 100},
+    ),
+    ("remove_trailing_stop", "the stop stays where it is", {"ticket": 9123456789}),
+    ("get_trailing_stops", "of a symbol", {"symbol": "EURUSD"}),
     ("order_check", "would it pass", BUY),
     ("order_calc_margin", "what it needs", {"symbol": "EURUSD", "side": "buy", "volume": 0.1}),
     (
@@ -109,6 +125,8 @@ CALLS: list[tuple[str, str, dict[str, Any]]] = [
     ("get_history_orders", "closed positions", {"kind": "positions", **SPAN}),
     ("get_history_orders", "orders with deals", {"kind": "orders_deals", **SPAN}),
     ("get_trading_enabled", "no halt", {}),
+    ("cancel_all_orders", "of a symbol", {"symbol": "EURUSD", "client_order_id": "panic-7"}),
+    ("close_all_positions", "all", {"client_order_id": "panic-8"}),
     ("set_trading_enabled", "halt", {"enabled": False, "reason": "spread out of hand"}),
     ("set_trading_enabled", "go on", {"enabled": True}),
     ("subscribe", "channels", {"channels": ["tick:EURUSD", "orders", "tick:NOPE"]}),
@@ -175,6 +193,7 @@ def documented_scene() -> Scene:
             bars[-p.count :] if p.count else [b for b in bars if p.from_s <= b.time <= p.to_s]
         ),
         "history_orders_get": [PAST],
+        "trails_get": [TRAIL],
         "history_deals_get": lambda p: [DEAL, CLOSING],
     }
     return scene

@@ -47,6 +47,8 @@ OURS = {
     "get_server_info",
     "get_ws_ticket",
     "get_trading_enabled",
+    "cancel_all_orders",
+    "close_all_positions",
     "set_trading_enabled",
 }
 SWITCHES = {"set_trading_enabled"}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from gateway import shapes
-from gateway.client.asking import OMITTED, Asking, Omitted
+from gateway.client.asking import OMITTED, Asking, Omitted, order_id
+from gateway.shapes.words import Side
 
 
 class SafetyMethods(Asking):
@@ -48,6 +49,62 @@ class SafetyMethods(Asking):
             everywhere=everywhere,
             reductions=reductions,
             reason=reason,
+            terminal=terminal,
+        )
+        return result
+
+    async def cancel_all_orders(
+        self,
+        *,
+        symbol: str | Omitted | None = OMITTED,
+        magic: int | Omitted | None = OMITTED,
+        side: Side | int | Omitted | None = OMITTED,
+        client_order_id: str | Omitted | None = OMITTED,
+        terminal: str | Omitted | None = OMITTED,
+    ) -> shapes.Swept:
+        """Cancel all pending orders, or those of a symbol, a magic or a side.
+
+        Those that were made by hand or by other programs as well. An order that is filled
+        meanwhile is neither cancelled nor failed: its position stays. What could not be cancelled
+        is in `failed`, with its reason; the call itself fails only if nothing was tried.
+
+        It goes on while trading is halted, and while the console is silent.
+        """
+        result: shapes.Swept = await self._ask(
+            "cancel_all_orders",
+            symbol=symbol,
+            magic=magic,
+            side=side,
+            client_order_id=order_id(client_order_id),
+            terminal=terminal,
+        )
+        return result
+
+    async def close_all_positions(
+        self,
+        *,
+        symbol: str | Omitted | None = OMITTED,
+        magic: int | Omitted | None = OMITTED,
+        side: Side | int | Omitted | None = OMITTED,
+        deviation: int | Omitted = OMITTED,
+        client_order_id: str | Omitted | None = OMITTED,
+        terminal: str | Omitted | None = OMITTED,
+    ) -> shapes.Swept:
+        """Close all positions at market, or those of a symbol, a magic or a side.
+
+        Those that were opened by hand or by other programs as well. Pending orders stay: cancel
+        them first with `cancel_all_orders`, or they may open new positions. What could not be
+        closed is in `failed`, with its reason; the call itself fails only if nothing was tried.
+
+        It goes on while trading is halted, and while the console is silent.
+        """
+        result: shapes.Swept = await self._ask(
+            "close_all_positions",
+            symbol=symbol,
+            magic=magic,
+            side=side,
+            deviation=deviation,
+            client_order_id=order_id(client_order_id),
             terminal=terminal,
         )
         return result

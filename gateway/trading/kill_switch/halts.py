@@ -64,6 +64,11 @@ def find(connection: sqlite3.Connection, terminal: str) -> Halt | None:
     return None if row is None else read(row)
 
 
+def find_all(connection: sqlite3.Connection) -> list[Halt]:
+    """Return all halts there are: that of all terminals first."""
+    return [read(row) for row in connection.execute("SELECT * FROM halts ORDER BY terminal")]
+
+
 def arm(connection: sqlite3.Connection, halt: Halt) -> Halt:
     """Write a halt, within a transaction; return it as it holds now."""
     present = find(connection, halt.terminal)

@@ -14,7 +14,14 @@ from gateway.credentials.tier import Tier
 from gateway.errors import Forbidden, GatewayError
 
 METHODS = list(CATALOGUE.values())
-REDUCING = {"close_position", "cancel_order", "modify_order", "set_trading_enabled"}
+REDUCING = {
+    "close_position",
+    "cancel_order",
+    "modify_order",
+    "set_trading_enabled",
+    "cancel_all_orders",
+    "close_all_positions",
+}
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda one: one.name)

@@ -1,0 +1,174 @@
+"""``halt`` and ``resume``: the kill switch by hand.
+
+They write the ledger of the home themselves, so they work whether or not a gateway runs there, and
+need no token. One that runs looks before it writes the bytes of each order, and meets the halt
+with the next one. Nothing is imported that is not needed: who halts is in a hurry.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from gateway.cli.complaint import Complaint
+from gateway.cli.home import default_home
+
+if TYPE_CHECKING:
+    from gateway.trading.kill_switch.halts import Halt
+
+BUSY_S = 5.0
+"""How long a write waits for the daemon's own."""
+
+HomeOption = Annotated[Path | None, typer.Option(help="Of the gateway; as with serve.")]
+Which = Annotated[
+    str | None, typer.Argument(metavar="[TERMINAL]", help="Its name; all terminals if absent.")
+]
+
+T = TypeVar("T")
+
+
+def halt(
+    terminal: Which = None,
+    *,
+    reason: Annotated[
+        str, typer.Option(help="For the people who meet the halt; up to 200 characters.")
+    ] = "",
+    freeze: Annotated[
+        bool,
+        typer.Option(
+            "--freeze", help="Refuse closing, cancelling and tightening of stops as well."
+        ),
+    ] = False,
+    home: HomeOption = None,
+) -> None:
+    """Stop new orders at once, until `resume`; closing and cancelling go on."""
+    from gateway.trading.kill_switch import halts
+
+    if len(reason) > halts.MAX_REASON or not reason.isprintable():
+        raise Complaint(f"--reason: give at most {halts.MAX_REASON} printable characters", 2)
+    asked = halts.Halt(
+        terminal=terminal or halts.EVERYWHERE,
+        armed_by="cli",
+        since_ms=time.time_ns() // 1_000_000,
+        reason=reason,
+        reductions=not freeze,
+        by_admin=True,
+    )
+
+    def work(connection: sqlite3.Connection) -> Halt:
+        _check_name(connection, terminal)
+        return halts.arm(connection, asked)
+
+    in_force = _write(home or default_home(), work)
+    still = "closing and cancelling go on" if in_force.reductions else "nothing is sent at all"
+    sys.stdout.write(
+        f"{_name(in_force)}: halted; {still}. Undo: mt-gateway resume{_of(in_force)}\n"
+    )
+
+
+def resume(
+    terminal: Which = None,
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Lift every halt there is.")] = False,
+    home: HomeOption = None,
+) -> None:
+    """Lift a halt: that of a terminal, or without a name that of all.
+
+    A terminal that was halted by itself stays so, unless it is named or with --all.
+    """
+    from gateway.trading.kill_switch import halts
+
+    if everything and terminal is not None:
+        raise Complaint("give a terminal or --all, not both", 2)
+
+    def work(connection: sqlite3.Connection) -> tuple[list[Halt], list[Halt]]:
+        _check_name(connection, terminal)
+        there = halts.find_all(connection)
+        names = [one.terminal for one in there] if everything else [terminal or halts.EVERYWHERE]
+        lifted = [halts.lift(connection, name, by_admin=True) for name in names]
+        return [one for one in lifted if one], halts.find_all(connection)
+
+    lifted, left = _write(home or default_home(), work)
+    lines = [f"{_name(one)}: trading goes on" for one in lifted] or ["nothing was halted there"]
+    lines += [
+        f"{_name(one)}: still halted by {one.armed_by}; lift it with mt-gateway resume{_of(one)}"
+        for one in left
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _write(home: Path, work: Callable[[sqlite3.Connection], T]) -> T:
+    """Do some work in one transaction of the ledger; return once it is on the disk.
+
+    Raises:
+        Complaint: the ledger cannot be written; the message says what stops trading all the same.
+
+    """
+    try:
+        with _ledger(home) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            with connection:
+                return work(connection)
+    except (OSError, sqlite3.Error) as error:
+        raise Complaint(
+            f"{home}: the ledger cannot be written ({error}). To stop trading now, turn off "
+            "AutoTrading (Algo Trading) in MetaTrader, or stop the gateway"
+        ) from error
+
+
+@contextmanager
+def _ledger(home: Path) -> Iterator[sqlite3.Connection]:
+    """Open the ledger as it is; make it where no gateway has run yet."""
+    from gateway.ledger import DATABASE
+
+    path = home / DATABASE
+    if not path.exists():
+        _make(home)
+    with closing(sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)) as connection:
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA synchronous=FULL")
+        if not _has(connection, "halts"):
+            _make(home)  # of an older version: no gateway of this one has run yet
+        yield connection
+
+
+def _make(home: Path) -> None:
+    from gateway.app.ledger import open_ledger_store
+    from gateway.store import StoreError
+
+    if not home.is_dir():
+        raise Complaint(f"{home} is no home of a gateway: give its --home")
+    try:
+        open_ledger_store(home).close()
+    except StoreError as error:
+        raise Complaint(str(error)) from error
+
+
+def _check_name(connection: sqlite3.Connection, terminal: str | None) -> None:
+    """See that a terminal of that name was ever here: a typing error must not halt nothing."""
+    if terminal is None or not _has(connection, "terminal_accounts"):
+        return
+    rows = connection.execute("SELECT terminal FROM terminal_accounts ORDER BY terminal")
+    known = [row["terminal"] for row in rows]
+    if known and terminal not in known:
+        raise Complaint(f"there is no terminal {terminal}; there are: {', '.join(known)}", 2)
+
+
+def _has(connection: sqlite3.Connection, table: str) -> bool:
+    found = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (table,)).fetchone()
+    return found is not None
+
+
+def _name(halt: Halt) -> str:
+    return halt.terminal or "all terminals"
+
+
+def _of(halt: Halt) -> str:
+    return f" {halt.terminal}" if halt.terminal else ""

@@ -1,0 +1,214 @@
+"""Getting out: all orders cancelled, all positions closed, or those that somebody means.
+
+A sweep looks, sends what has to be sent, and looks again: an order may have been filled while it
+was being cancelled, and a position closed in part. It never sends again what may have been
+executed; what is left is told with its reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ea_bridge import commands
+from ea_bridge.model import Order, Position
+from gateway.errors import (
+    DeadlineExceeded,
+    GatewayError,
+    InternalError,
+    OrderNotFound,
+    OrderRejected,
+    PositionNotFound,
+    PriceChanged,
+    TerminalBusy,
+)
+
+from . import changing, closing
+from .client_ids import new_client_order_id
+from .deadline import Deadline
+from .guard import GuardedTerminal
+from .handling import Handling
+from .placing import DEFAULT_DEVIATION
+from .refusals import BUYS
+
+AT_ONCE = 16
+"""Requests of one sweep that are under way together; others need the terminal as well."""
+ROUNDS = 4
+TTL_MS = 10_000
+"""Of each request: a terminal sends one after the other, and the last has to wait."""
+
+Action = Literal["cancel_orders", "cancel_and_close"]
+Kind = Literal["order", "position"]
+_AGAIN = (TerminalBusy, DeadlineExceeded, PriceChanged)
+"""After these nothing was done, and the next try may succeed."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """Which orders and positions are meant; by default all, by whomever they were made."""
+
+    symbol: str | None = None
+    magic: int | None = None
+    side: Literal["buy", "sell"] | None = None
+    tags: Collection[str] | None = None
+    """Of the comments of those that are meant; see :func:`.client_ids.tag`."""
+    tickets: Collection[int] = ()
+    """Beside those with one of the tags."""
+
+    def takes(self, one: Order | Position) -> bool:
+        """Whether it is one of them."""
+        side = "buy" if one.type in BUYS else "sell"
+        return (
+            self.symbol in (None, one.symbol)
+            and self.magic in (None, one.magic)
+            and self.side in (None, side)
+            and (self.tags is None or self._is_known(one))
+        )
+
+    def _is_known(self, one: Order | Position) -> bool:
+        own = {one.ticket, one.identifier} if isinstance(one, Position) else {one.ticket}
+        tag = one.comment.partition(" ")[0]
+        return not own.isdisjoint(self.tickets) or (bool(tag) and tag in (self.tags or ()))
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What is still there, or may be."""
+
+    kind: Kind
+    ticket: int
+    error: GatewayError
+
+
+@dataclass
+class Swept:
+    """What a sweep has done."""
+
+    cancelled: list[int] = field(default_factory=list)
+    """Tickets of orders."""
+    closed: list[int] = field(default_factory=list)
+    """Tickets of positions."""
+    failed: list[Failure] = field(default_factory=list)
+
+
+async def cancel_orders(terminal: GuardedTerminal, chosen: Chosen, swept: Swept) -> None:
+    """Cancel the pending orders that are meant; note in ``swept`` what became of each.
+
+    Raises:
+        GatewayError: the terminal did not say what there is. Nothing was sent.
+
+    """
+
+    async def listed() -> list[Order]:
+        return await terminal.request(commands.ORDERS_GET, _filter(chosen))
+
+    async def cancel(ticket: int) -> bool:
+        await changing.cancel(terminal, ticket, _handling(terminal))
+        return True
+
+    sweep = _Sweep("order", chosen, listed, cancel, swept.cancelled, swept.failed)
+    await sweep.run()
+
+
+async def close_positions(
+    terminal: GuardedTerminal, chosen: Chosen, swept: Swept, deviation: int = DEFAULT_DEVIATION
+) -> None:
+    """Close the positions that are meant; note in ``swept`` what became of each.
+
+    Raises:
+        GatewayError: the terminal did not say what there is. Nothing was sent.
+
+    """
+
+    async def listed() -> list[Position]:
+        return await terminal.request(commands.POSITIONS_GET, _filter(chosen))
+
+    async def close(ticket: int) -> bool:
+        way_out = closing.Exit(ticket=ticket, deviation=deviation)
+        receipt = await closing.close(terminal, way_out, _handling(terminal))
+        return receipt["order"]["state"] == "filled"
+
+    sweep = _Sweep("position", chosen, listed, close, swept.closed, swept.failed)
+    await sweep.run()
+
+
+async def flatten(terminal: GuardedTerminal, action: Action, chosen: Chosen, swept: Swept) -> None:
+    """Cancel orders, then close positions where the action says so.
+
+    Raises:
+        GatewayError: the terminal did not say what there is.
+
+    """
+    await cancel_orders(terminal, chosen, swept)
+    if action == "cancel_and_close":
+        await close_positions(terminal, chosen, swept)
+
+
+@dataclass
+class _Sweep:
+    """One kind of thing, until nothing is left to try."""
+
+    kind: Kind
+    chosen: Chosen
+    listed: Callable[[], Awaitable[list[Order] | list[Position]]]
+    end: Callable[[int], Awaitable[bool]]
+    """Send what ends one; return whether nothing of it is left."""
+    done: list[int]
+    failed: list[Failure]
+    _final: dict[int, Failure] = field(default_factory=dict)
+    _last: dict[int, Failure] = field(default_factory=dict)
+
+    async def run(self) -> None:
+        left = self._meant(await self.listed())
+        gate = asyncio.Semaphore(AT_ONCE)
+        for _ in range(ROUNDS):
+            if not left:
+                break
+            self._last = {}
+            await asyncio.gather(*(self._try(ticket, gate) for ticket in left))
+            try:
+                left = self._meant(await self.listed())
+            except GatewayError:
+                left = list(self._last)  # what was done is done; nobody knows more
+                break
+        still_there = OrderRejected("It is still there after several tries", outcome="rejected")
+        self.failed += self._final.values()
+        self.failed += [self._last.get(one) or self._failure(one, still_there) for one in left]
+
+    def _meant(self, found: list[Order] | list[Position]) -> list[int]:
+        settled = {*self.done, *self._final}
+        return [o.ticket for o in found if o.ticket not in settled and self.chosen.takes(o)]
+
+    async def _try(self, ticket: int, gate: asyncio.Semaphore) -> None:
+        async with gate:
+            try:
+                if await self.end(ticket):
+                    self.done.append(ticket)
+            except (OrderNotFound, PositionNotFound):
+                return  # filled, cancelled or closed meanwhile: the next look tells
+            except _AGAIN as error:
+                self._last[ticket] = self._failure(ticket, error)
+            except GatewayError as error:
+                self._final[ticket] = self._failure(ticket, error)
+            except Exception:  # the others must go all the same
+                logger.exception("%s %d was not ended", self.kind, ticket)
+                self._final[ticket] = self._failure(ticket, InternalError(outcome="unknown"))
+
+    def _failure(self, ticket: int, error: GatewayError) -> Failure:
+        return Failure(self.kind, ticket, error)
+
+
+def _filter(chosen: Chosen) -> commands.FilterParams:
+    return commands.FilterParams(symbol=chosen.symbol)
+
+
+def _handling(terminal: GuardedTerminal) -> Handling:
+    return Handling(
+        client_order_id=new_client_order_id(terminal.now_ms()),
+        deadline=Deadline.of(terminal.now_ms, TTL_MS, None),
+    )
