@@ -9,6 +9,7 @@ from gateway.catalogue import Catalogue
 from gateway.methods import (
     account,
     calculations,
+    contingent,
     history,
     market,
     orders,
@@ -30,6 +31,7 @@ def build_catalogue() -> Catalogue:
         market,
         positions,
         orders,
+        contingent,
         calculations,
         history,
         safety,

@@ -234,6 +234,10 @@ def default_answers() -> dict[str, Any]:
         "order_calc_margin": commands.Amount(value=108.55),
         "order_calc_profit": commands.Amount(value=50.0),
         "watch": lambda p: commands.Watched(sym=1, symbol=p.symbol, digits=5),
+        "trail_set": lambda p: model.Trail(
+            symbol="EURUSD", **{name: getattr(p, name) for name in p.__struct_fields__}
+        ),
+        "trails_get": [],
     }
 
 

@@ -8,6 +8,7 @@ and the catalogue before it; each result is checked against its documented shape
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -33,6 +34,7 @@ from gateway.errors import Forbidden
 from gateway.methods import (
     account,
     calculations,
+    contingent,
     history,
     market,
     orders,
@@ -54,6 +56,7 @@ CATALOGUE = Catalogue(
     market,
     positions,
     orders,
+    contingent,
     calculations,
     history,
     safety,
@@ -62,7 +65,7 @@ CATALOGUE = Catalogue(
 )
 
 
-MT5_CAPS = "ticks,book,deals,check"
+MT5_CAPS = "ticks,book,deals,check,trail"
 
 
 class ScriptedTerminal:
@@ -83,8 +86,14 @@ class ScriptedTerminal:
         self.answers = default_answers()
         self.asked: list[tuple[str, Struct]] = []
         self.ttl_ms: list[int | None] = []
+        self.id = "s-1"
+        self._ids = itertools.count(700)
         self.on_the_way: Callable[[], None] = lambda: None
         """Happens between the call and the moment at which its bytes would be written."""
+
+    def new_command_id(self) -> int:
+        """As of a session."""
+        return next(self._ids)
 
     async def request(
         self,
@@ -94,6 +103,9 @@ class ScriptedTerminal:
         timeout_s: float = 10.0,
         ttl_ms: int | None = None,
         before_write: Callable[[], None] | None = None,
+        command_id: int | None = None,
+        on_written: Callable[[], None] | None = None,
+        on_ack: Callable[[], None] | None = None,
     ) -> Any:
         """Answer as the script says."""
         if command.needs and command.needs not in self.caps:
@@ -103,6 +115,9 @@ class ScriptedTerminal:
         if before_write is not None:
             before_write()
         self.asked.append((command.op, params))
+        for happened in (on_written, on_ack):
+            if happened is not None:
+                happened()
         self.ttl_ms.append(ttl_ms)
         answer = self.answers[command.op]
         if callable(answer):

@@ -50,8 +50,11 @@ OURS = {
     "cancel_all_orders",
     "close_all_positions",
     "set_trading_enabled",
+    "set_trailing_stop",
+    "remove_trailing_stop",
+    "get_trailing_stops",
 }
-SWITCHES = {"set_trading_enabled"}
+SWITCHES = {"set_trading_enabled", "remove_trailing_stop"}
 """They decide what others may trade, and send nothing themselves."""
 METHODS = list(CATALOGUE.values())
 

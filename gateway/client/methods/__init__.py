@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .account import AccountMethods
 from .calculations import CalculationsMethods
+from .contingent import ContingentMethods
 from .history import HistoryMethods
 from .market import MarketMethods
 from .orders import OrdersMethods
@@ -32,6 +33,7 @@ READS = frozenset(
         "get_orders",
         "get_order_info",
         "order_check",
+        "get_trailing_stops",
         "order_calc_margin",
         "order_calc_profit",
         "get_history_orders",
@@ -55,6 +57,7 @@ class Methods(
     MarketMethods,
     PositionsMethods,
     OrdersMethods,
+    ContingentMethods,
     CalculationsMethods,
     HistoryMethods,
     SafetyMethods,
