@@ -27,6 +27,9 @@ from gateway.errors import (
     TerminalNotFound,
     did_you_mean,
 )
+from gateway.trading.client_ids import new_client_order_id
+from gateway.trading.handling import blame
+from gateway.trading.journal import Asked, canonical
 
 if TYPE_CHECKING:
     from gateway.auth.tickets import Tickets
@@ -136,6 +139,7 @@ class Method:
             Unauthorized: it may do nothing any more.
             InvalidParams: ``data.errors`` lists each field and what is wrong with it.
             TerminalNotFound: ``terminal`` names another terminal than the token's.
+            ClientOrderIdConflict: the id was used for something else.
 
         """
         try:
@@ -144,7 +148,25 @@ class Method:
             if self.mutates:
                 error.data["outcome"] = "not_sent"
             raise
+        if self.is_journaled and not arguments.get("validate_only"):
+            return await self._once(call, arguments)
         return await self.handler(call, **arguments)
+
+    @property
+    def is_journaled(self) -> bool:
+        """Its calls are kept by their ``client_order_id``, and each is carried out once."""
+        return self.mutates and "client_order_id" in self.params.model_fields
+
+    async def _once(self, call: Call, arguments: dict[str, Any]) -> Any:
+        """Carry a call out unless its id was used before; see :mod:`gateway.trading.journal`."""
+        terminal = call.terminal
+        client_order_id = arguments["client_order_id"] or new_client_order_id(call.daemon.now_ms())
+        arguments["client_order_id"] = client_order_id
+        account = terminal.account
+        if account is None:
+            raise blame(terminal.offline(), client_order_id, "not_sent")
+        asked = Asked(account, client_order_id, self.name, canonical(self.params, arguments))
+        return await terminal.desk.journal.once(asked, lambda: self.handler(call, **arguments))
 
     def _admit(self, call: Call, params: Mapping[str, Any] | list[Any]) -> dict[str, Any]:
         if self.scope is not None and self.scope not in call.caller.scopes:

@@ -19,6 +19,7 @@ from ea_bridge.registry import TerminalRegistry
 from ea_bridge.server import BridgeServer
 from ea_bridge.session import LateResult, SessionCallbacks, TerminalSession
 from gateway import __version__, openrpc
+from gateway.accounts import AccountBook
 from gateway.audit import Audit
 from gateway.auth.caller import Caller
 from gateway.auth.console_clock import Clocks
@@ -36,13 +37,16 @@ from gateway.trading.desk import TradingDesk
 from gateway.trading.guard import GuardedTerminal
 from gateway.uplink import Counts, Pace, Uplink
 from gateway.uplink.failures import ConsoleFailure
+from gateway.web.accounts_api import AccountsApi
 from gateway.web.server import WebServer
 from gateway.web.ws.frames import CloseCode
 
+from .accounts import Accounts
 from .auditing import auditing, note_denied, note_terminal
 from .catalogue import build_catalogue
 from .journals import Journals
 from .ledger import open_ledger
+from .limits import LimitsBook
 from .safety import Safety
 
 PASSING = frozenset({"lease_expired", "device_pending"})
@@ -88,6 +92,9 @@ class Gateway:
         self.registry = TerminalRegistry(wall_ms)
         self._console = _console_book(home, config, self._machine_clocks)
         self.gate = _gate(home, self._console, self.registry)
+        self._limits = LimitsBook(config.trading, self.gate.limits)
+        self.accounts = AccountBook(home.store, home.box)
+        """The registered accounts, and what they may do."""
         self.uplink: Uplink | None = None
         """The link to the console while the gateway runs; ``None`` where it needs none."""
 
@@ -135,6 +142,7 @@ class Gateway:
             console=self._console_view,
         )
         streams = self._streams(daemon)
+        accounts = self._registered_accounts()
         web = WebServer(
             sockets,
             catalogue=catalogue,
@@ -148,6 +156,7 @@ class Gateway:
             hosts=config.api.allowed_hosts,
             origins=config.api.allowed_origins,
             audit=self._audit,
+            accounts=AccountsApi(accounts.services, config.limits.max_message_bytes),
         )
         uplink = self.uplink = self._new_uplink(web)
         bridge = self._bridge(streams, uplink)
@@ -160,6 +169,7 @@ class Gateway:
                 stack.push_async_callback(_ended, linking)
                 await asyncio.sleep(0)  # let it open its session before a terminal may need it
             await stack.enter_async_context(bridge)
+            await stack.enter_async_context(accounts.watching())
             stack.push_async_callback(web.stop)
             await web.start()
             self._end_tokens(bridge, streams)
@@ -173,6 +183,17 @@ class Gateway:
                 console=config.console.url or None,
                 device=device_words(self._home.device.did) if config.console.url else None,
             )
+
+    def _registered_accounts(self) -> Accounts:
+        return Accounts(
+            self.accounts,
+            self.ledger,
+            registry=self.registry,
+            gate=self.gate,
+            switch=self._safety.switch,
+            audit=self._audit,
+            guarded=self._guarded,
+        )
 
     def _new_uplink(self, web: WebServer) -> Uplink | None:
         """Return the link to the console, where there is one."""
@@ -266,13 +287,17 @@ class Gateway:
     # --- terminals -------------------------------------------------------------------------
 
     def _terminal_for(self, caller: Caller) -> GuardedTerminal:
-        return self._guarded(caller.terminal, lambda tier: self.gate.recheck(caller, tier))
+        return self._guarded(
+            caller.terminal, lambda tier: self.gate.recheck(caller, tier), caller.tid
+        )
 
     async def _ask(self, terminal: str, command: Command[P, R], params: P, /) -> R:
         """Ask for the streams, which only read: no caller stands behind them."""
         return await self._guarded(terminal, _nobody).request(command, params)
 
-    def _guarded(self, name: str, still_allowed: Callable[[Tier], None]) -> GuardedTerminal:
+    def _guarded(
+        self, name: str, still_allowed: Callable[[Tier], None], tid: str | None = None
+    ) -> GuardedTerminal:
         return GuardedTerminal(
             name,
             session=lambda: self.registry.get(name),
@@ -280,6 +305,7 @@ class Gateway:
             clock=self._clock(name),
             desk=self._desk(name),
             still_allowed=still_allowed,
+            limits=lambda: self._limits.of(self.registry.facts(name), tid),
         )
 
     def _desk(self, terminal: str) -> TradingDesk:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateway import audit
+from gateway import accounts, audit
 from gateway.ledger import DATABASE, Ledger
 from gateway.store import Store
+from gateway.trading import journal
 from gateway.trading.kill_switch import halts
 
-TABLES: tuple[str, ...] = (halts.TABLE, audit.TABLE)
+TABLES: tuple[str, ...] = (halts.TABLE, audit.TABLE, journal.TABLE, accounts.LEDGER_TABLES)
 """All tables of the ledger, in the order in which they came; new ones are added at the end."""
 
 

@@ -39,6 +39,7 @@
         * Frozen 2012
         * OrderLimit 2013
         * UnsupportedFilling 2014
+        * ClientOrderIdConflict 2101
         * OrderUnresolved 2102
         * DeadlineExceeded 2103
         * KillSwitchActive 2104
@@ -335,6 +336,12 @@ class UnsupportedFilling(TradeError):
     """The symbol does not allow this filling mode, expiration or kind of order."""
 
     code = 2014
+
+
+class ClientOrderIdConflict(TradeError):
+    """That client_order_id stands for another request already; ``data.original`` is that."""
+
+    code = 2101
 
 
 class OrderUnresolved(TradeError):

@@ -103,6 +103,9 @@ class OrderReceipt(TypedDict):
 
     sent: bool
     """False with ``validate_only``: nothing was sent, ``check`` says how it would end."""
+    duplicate: bool
+    """True where this is the answer of an earlier call with the same ``client_order_id``: nothing
+    was sent again."""
     changed: bool
     """False when there was nothing to change (10025), and with ``validate_only``."""
     order: OrderOutcome

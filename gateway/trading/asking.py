@@ -31,7 +31,9 @@ from gateway.errors import (
 )
 from gateway.shapes.words import Platform
 
+from .checks.limits import Limits
 from .desk import TradingDesk
+from .journal import Account
 from .refusals import failure, nearest_symbols
 from .retcodes import BUSY_RETRY_MS
 
@@ -54,6 +56,7 @@ class AskedTerminal:
         still_allowed: raise what the caller shall see if its rights have ended, or do not reach
             as far as the tier that is asked for; called before a trade is prepared and right
             before its bytes are written.
+        limits: what the caller may do to the market now; by default there are no limits.
         now_ms: UTC milliseconds.
 
     """
@@ -67,6 +70,7 @@ class AskedTerminal:
         clock: BrokerClock,
         desk: TradingDesk,
         still_allowed: Callable[[Tier], None],
+        limits: Callable[[], Limits] = Limits,
         now_ms: Callable[[], int] = wall_ms,
     ) -> None:
         self.name = name
@@ -75,6 +79,7 @@ class AskedTerminal:
         self._session = session
         self._facts = facts
         self._still_allowed = still_allowed
+        self.limits = limits
         self.now_ms = now_ms
 
     def require(self, tier: Tier) -> None:
@@ -103,6 +108,12 @@ class AskedTerminal:
         """What it said of itself when it came in last."""
         facts = self._facts()
         return None if facts is None else facts.hello
+
+    @property
+    def account(self) -> Account | None:
+        """The account that it is logged in to, or was last; ``None`` if nobody knows."""
+        hello = self.hello
+        return self.desk.journal.account if hello is None else Account(hello.login, hello.server)
 
     @property
     def platform(self) -> Platform:

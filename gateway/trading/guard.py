@@ -11,36 +11,24 @@ are written, so that a token revoked in between stops it, and so does the kill s
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
 from typing import Any
 
-from ea_bridge import commands, errors
+from ea_bridge import errors
 from ea_bridge.commands import Command
-from ea_bridge.model import SUCCESSES, TradeRequest, TradeResult, TradeRetcode
+from ea_bridge.model import TradeRequest, TradeRetcode
 from ea_bridge.model.struct import Struct
 from gateway.credentials.tier import Tier
-from gateway.errors import (
-    AutotradingDisabled,
-    BrokerDisconnected,
-    GatewayError,
-    OrderUnresolved,
-)
+from gateway.errors import AutotradingDisabled, BrokerDisconnected, GatewayError
 
 from .asking import AskedTerminal
 from .deadline import Deadline
-from .handling import blame
-from .refusals import NOT_EXECUTED, explain
-from .retcodes import CHECK_AFTER_MS, Evidence, refusal
+from .journal import Memo
+from .refusals import explain
+from .retcodes import Evidence, refusal
+from .sending import Dispatch, Sent, send_trade
 
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A trade that the broker took, and where its milliseconds went."""
-
-    result: TradeResult
-    queue_ms: float
-    terminal_ms: float
+NOTHING = Memo()
+"""Of a trade whose receipt nobody wants."""
 
 
 class GuardedTerminal(AskedTerminal):
@@ -53,60 +41,41 @@ class GuardedTerminal(AskedTerminal):
         deadline: Deadline,
         client_order_id: str,
         tier: Tier = Tier.FULL,
+        memo: Memo = NOTHING,
     ) -> Sent:
-        """Send one trade request, once.
+        """Send one trade request, once, and note in the journal what becomes of it.
 
         Args:
             request: what the EA is to do.
             deadline: until when.
             client_order_id: the caller's.
             tier: that it takes: ``REDUCE`` if nothing can be at risk by it that was not before.
+            memo: what its receipt says beside.
 
         Raises:
             GatewayError: with ``data.outcome``: ``not_sent`` (nothing happened), ``rejected`` (the
                 broker said no) or, as :class:`OrderUnresolved`, ``unknown``.
 
         """
-        written_s = deadline.arrived_s
-
-        def before_write() -> None:
-            nonlocal written_s
-            self._still_allowed(tier)
-            self.desk.switch.check(tier)
-            deadline.remaining_ms()
-            written_s = time.perf_counter()
-
-        try:
-            self.check_tradable(tier)
-            session = self._session()
-            if session is None:
-                raise self.offline()
-            result = await session.request(
-                commands.ORDER_SEND,
-                request,
-                ttl_ms=deadline.remaining_ms(),
-                before_write=before_write,
-            )
-        except errors.OutcomeUnknown as unknown:
-            raise _unresolved(client_order_id, acked=unknown.acked) from unknown
-        except errors.CommandFailed as failed:
-            if not _was_refused(failed):
-                raise _unresolved(client_order_id, acked=True) from failed
-            error = await self._trade_failure(failed, request)
-            raise blame(error, client_order_id, "rejected") from failed
-        except errors.BridgeError as error:
-            raise blame(self._translated(error), client_order_id, "not_sent") from error
-        except GatewayError as error:
-            raise blame(error, client_order_id, "not_sent") from None
-        if result.retcode not in SUCCESSES:
-            evidence = Evidence(request=request, result=result)
-            raise blame(await self._refused(result.retcode, evidence), client_order_id, "rejected")
-        done_s = time.perf_counter()
-        return Sent(
-            result,
-            queue_ms=round((written_s - deadline.arrived_s) * 1000, 3),
-            terminal_ms=round((done_s - written_s) * 1000, 3),
+        what = Dispatch(
+            request=request,
+            deadline=deadline,
+            client_order_id=client_order_id,
+            tier=tier,
+            memo=memo,
         )
+        return await send_trade(self, what)
+
+    def check_last(self, tier: Tier) -> None:
+        """Look once more at what may stop a trade: right before its bytes are written.
+
+        Raises:
+            Unauthorized, Forbidden: the caller's rights have ended, or end before that.
+            KillSwitchActive: trading is halted.
+
+        """
+        self._still_allowed(tier)
+        self.desk.switch.check(tier)
 
     def check_tradable(self, tier: Tier = Tier.FULL) -> None:
         """Refuse at once what the terminal has told us that it cannot carry out.
@@ -117,8 +86,7 @@ class GuardedTerminal(AskedTerminal):
             TerminalDisconnected, BrokerDisconnected, AutotradingDisabled: not sent.
 
         """
-        self._still_allowed(tier)
-        self.desk.switch.check(tier)
+        self.check_last(tier)
         session = self._session()
         if session is None:
             raise self.offline()
@@ -129,14 +97,20 @@ class GuardedTerminal(AskedTerminal):
             unsent = refusal(code, Evidence(request=TradeRequest(action=0)))
             raise AutotradingDisabled(**{**unsent.data, "outcome": "not_sent"})
 
-    async def _trade_failure(
+    def translated(self, error: errors.BridgeError) -> GatewayError:
+        """Return what a caller sees of a trade that the bridge did not send."""
+        return self._translated(error)
+
+    async def trade_failure(
         self, failed: errors.CommandFailed, request: TradeRequest
     ) -> GatewayError:
+        """Return what a caller sees of the EA's refusal of a trade."""
         if failed.retcode:
-            return await self._refused(failed.retcode, Evidence(request=request))
+            return await self.refused(failed.retcode, Evidence(request=request))
         return await self._failure(failed, request)
 
-    async def _refused(self, retcode: int, evidence: Evidence) -> GatewayError:
+    async def refused(self, retcode: int, evidence: Evidence) -> GatewayError:
+        """Return what a caller sees of the broker's refusal of a trade."""
         return refusal(retcode, await explain(self._look, retcode, evidence))
 
     async def _look(self, command: Command[Any, Any], params: Struct) -> Any:
@@ -145,23 +119,3 @@ class GuardedTerminal(AskedTerminal):
             return await self._ask(command, params, 1.0)
         except (GatewayError, errors.BridgeError):
             return None
-
-
-def _was_refused(failed: errors.CommandFailed) -> bool:
-    """Whether the EA's "no" settles it that the trade did not happen.
-
-    It does not where the EA contradicts itself with the retcode of a success, or where it failed
-    without one and may have sent the order before.
-    """
-    if failed.retcode:
-        return failed.retcode not in SUCCESSES
-    return failed.err in NOT_EXECUTED
-
-
-def _unresolved(client_order_id: str, *, acked: bool) -> OrderUnresolved:
-    return OrderUnresolved(
-        outcome="unknown",
-        client_order_id=client_order_id,
-        acked=acked,
-        check_after_ms=CHECK_AFTER_MS,
-    )

@@ -23,6 +23,7 @@ from gateway import shapes
 from gateway.credentials.tier import Tier
 from gateway.errors import InvalidParams, UnsupportedFilling
 
+from .checks.admission import Pass
 from .client_ids import tagged_comment
 from .filling import AT_MARKET, allowed_fillings
 from .grid import Grid
@@ -83,20 +84,23 @@ async def carry_out(
     That refusal is final, so nothing can happen twice; after any other answer nothing is sent
     again.
     """
-    if trade.handling.validate_only:
-        with trade.handling.before_sending():
+    with trade.handling.before_sending():
+        going = await terminal.desk.checks.admit(terminal, trade)
+        if trade.handling.validate_only:
             return await checked_only(terminal, trade)
-    try:
-        return await _send(terminal, trade)
-    except UnsupportedFilling as refused:
-        if refused.data.get("retcode") != TradeRetcode.INVALID_FILL or len(fillings) < 2:
-            raise
-    first, second = fillings[:2]
-    request = with_(trade.request, type_filling=int(second))
-    return await _send(terminal, replace(trade, request=request, tried=(int(first),)))
+    with going.watched():
+        try:
+            return await _send(terminal, trade, going)
+        except UnsupportedFilling as refused:
+            if refused.data.get("retcode") != TradeRetcode.INVALID_FILL or len(fillings) < 2:
+                raise
+        first, second = fillings[:2]
+        request = with_(trade.request, type_filling=int(second))
+        again = replace(trade, request=request, tried=(int(first),))
+        return await _send(terminal, again, going)
 
 
-async def _send(terminal: GuardedTerminal, trade: Trade) -> shapes.OrderReceipt:
+async def _send(terminal: GuardedTerminal, trade: Trade, going: Pass) -> shapes.OrderReceipt:
     """Send a trade as it is."""
     handling = trade.handling
     sent = await terminal.trade(
@@ -104,7 +108,9 @@ async def _send(terminal: GuardedTerminal, trade: Trade) -> shapes.OrderReceipt:
         deadline=handling.deadline,
         client_order_id=handling.client_order_id,
         tier=trade.tier,
+        memo=trade.memo,
     )
+    going.done(sent.result)
     return await receipt_for(terminal, trade, sent)
 
 
@@ -134,6 +140,8 @@ async def prepare(
         position=wish.position,
         state=OrderState.PLACED if waits else None,
         price=None if wish.price is None else request.price,
+        symbol=info,
+        symbol_requested=wish.symbol,
         moved=grid.moved,
     )
     return trade, fillings

@@ -10,7 +10,10 @@ from decimal import Decimal
 from ea_bridge import commands
 from ea_bridge.model import (
     Deal,
+    Order,
     OrderState,
+    Position,
+    SymbolInfo,
     TradeAction,
     TradeRequest,
     TradeResult,
@@ -23,9 +26,11 @@ from gateway.translation import check_result, retcode_name, word, words
 
 from .filling import AT_MARKET
 from .grid import Name, exact
-from .guard import GuardedTerminal, Sent
+from .guard import GuardedTerminal
 from .handling import Handling
+from .journal import Memo
 from .refusals import BUYS
+from .sending import Sent
 
 DEAL_DELAYS_S = (0.0, 0.02, 0.05, 0.1, 0.2)
 """When to look for a deal: some terminals know it only a while after the fill."""
@@ -49,8 +54,25 @@ class Trade:
     """What the caller asked for."""
     tier: Tier = Tier.FULL
     """What its caller must be allowed."""
+    symbol: SymbolInfo | None = None
+    """As the terminal said it a moment ago."""
+    symbol_requested: str | None = None
+    """As the caller named it."""
+    held: Position | Order | None = None
+    """What a change is of."""
     tried: Sequence[int] = ()
     moved: list[Name] = field(default_factory=list)
+
+    @property
+    def memo(self) -> Memo:
+        """What the journal keeps of it beside the request."""
+        return Memo(
+            position=self.position,
+            state=None if self.state is None else int(self.state),
+            price=self.price,
+            moved=tuple(self.moved),
+            tried=tuple(int(filling) for filling in self.tried),
+        )
 
 
 async def receipt_for(terminal: GuardedTerminal, trade: Trade, sent: Sent) -> shapes.OrderReceipt:
@@ -63,6 +85,7 @@ async def receipt_for(terminal: GuardedTerminal, trade: Trade, sent: Sent) -> sh
     outcome = _outcome(terminal, trade, result, deals)
     return {
         "sent": True,
+        "duplicate": False,
         "changed": result.retcode != TradeRetcode.NO_CHANGES,
         "order": outcome,
         "filling": _filling(terminal, trade),
@@ -89,6 +112,7 @@ async def checked_only(terminal: GuardedTerminal, trade: Trade) -> shapes.OrderR
     unsent = TradeResult(retcode=0)
     return {
         "sent": False,
+        "duplicate": False,
         "changed": False,
         "order": _outcome(terminal, trade, unsent, []),
         "filling": _filling(terminal, trade),

@@ -1,0 +1,133 @@
+"""What is asked of the market, and the commands that are sent for it."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ea_bridge.model import TradeAction, TradeRequest, TradeResult
+from ea_bridge.model.struct import Struct
+
+
+class Account(NamedTuple):
+    """Whose orders they are: an id is unique within it, for good."""
+
+    login: int
+    server: str
+
+
+class Stage(enum.StrEnum):
+    """How far an intent or a send has come."""
+
+    RECEIVED = "received"
+    """Nothing is on the disk, and nothing was sent."""
+    JOURNALED = "journaled"
+    SENT = "sent"
+    ACKED = "acked"
+    DONE = "done"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+    NOT_SENT = "not_sent"
+
+
+ENDS = frozenset({Stage.DONE, Stage.REJECTED, Stage.NOT_SENT})
+"""What nothing comes after."""
+_EXPOSING = frozenset({TradeAction.DEAL, TradeAction.PENDING, TradeAction.CLOSE_BY})
+
+
+class Memo(Struct, frozen=True, kw_only=True):
+    """What a receipt says beside what the request and its result say.
+
+    ``state`` is an :class:`~ea_bridge.model.OrderState`, ``tried`` are filling modes, ``moved``
+    the numbers that were put onto the grid.
+    """
+
+    position: int | None = None
+    state: int | None = None
+    price: float | None = None
+    moved: tuple[str, ...] = ()
+    tried: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One call of a method that can change the account."""
+
+    account: Account
+    client_order_id: str
+    method: str
+    params: str
+    """Canonical: see :func:`.answers.canonical`."""
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class Send:
+    """One command to a terminal. Times are UTC milliseconds, ``None`` for not yet or not known."""
+
+    command_id: int
+    request: TradeRequest
+    memo: Memo
+    fp: str = ""
+    """Fingerprint of the terminal that it was sent to."""
+    session: str = ""
+    """Link that it was written to, as far as this run of the daemon knows."""
+    ttl_ms: int = 0
+    """How long after its arrival the terminal may still begin with it."""
+    stage: Stage = Stage.JOURNALED
+    created_ms: int = 0
+    written_ms: int | None = None
+    ended_ms: int | None = None
+    result: TradeResult | None = None
+    err: int = 0
+    """MQL's run-time error of a refusal."""
+    retcode: int = 0
+    intent: Intent | None = None
+    """What it is for; ``None`` where no journal is kept."""
+
+    @property
+    def ticket(self) -> int | None:
+        """Of the order that it made or touched, as far as the broker has told."""
+        result = self.result
+        return (result.order or result.deal or None) if result is not None else None
+
+    @property
+    def is_exposing(self) -> bool:
+        """Whether positions or orders may have come or gone with it."""
+        return self.request.action in _EXPOSING
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class Intent:
+    """What a caller asked for under one id."""
+
+    asked: Asked
+    terminal: str
+    created_ms: int
+    updated_ms: int
+    stage: Stage = Stage.RECEIVED
+    reconciled: bool = False
+    """Its end was found in the terminal, later."""
+    sends: list[Send] = field(default_factory=list)
+    answer: bytes | None = None
+    """See :mod:`.answers`; ``None`` while there is none."""
+    row: int | None = None
+    """In the table ``orders``; ``None`` where nothing was written yet."""
+    is_own: bool = False
+    """Made by the gateway itself for a trade that no call stands behind."""
+    over: asyncio.Future[None] | None = None
+    """Done when its caller has his answer; only while the daemon that took it runs."""
+
+    @property
+    def key(self) -> tuple[Account, str]:
+        """What nothing else has."""
+        return (self.asked.account, self.asked.client_order_id)
+
+    @property
+    def stage_now(self) -> Stage:
+        """The stage, with that of a command that is under way."""
+        if self.stage is Stage.JOURNALED and self.sends:
+            last = self.sends[-1].stage
+            return last if last in (Stage.SENT, Stage.ACKED) else self.stage
+        return self.stage

@@ -1,0 +1,251 @@
+"""One terminal's journal, as those who trade see it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from ea_bridge.model import TradeResult
+from gateway.daemon import wall_ms
+from gateway.errors import GatewayError, InternalError, OrderUnresolved, TerminalDisconnected
+from gateway.store import StoreError
+
+from ..retcodes import CHECK_AFTER_MS
+from . import answers, rows
+from .intents import ENDS, Account, Asked, Intent, Send, Stage
+from .log import OrderLog
+
+Run = Callable[[], Awaitable[Any]]
+
+logger = logging.getLogger(__name__)
+
+
+class Journal:
+    """A journal that keeps nothing: every call is run, and every command may be sent."""
+
+    @property
+    def account(self) -> Account | None:
+        """The account that the terminal was logged in to last, if that is remembered."""
+        return None
+
+    async def once(self, asked: Asked, run: Run) -> Any:
+        """Run a call that can change the account, unless its id was used before.
+
+        Args:
+            run: carries it out; every command that it sends is noted.
+
+        Returns:
+            What ``run`` returns, or what it returned then, with ``"duplicate": true``.
+
+        Raises:
+            ClientOrderIdConflict: the id stands for something else.
+            GatewayError: what ``run`` raises, or raised then. ``data.outcome`` tells whether the
+                id is free again (``not_sent``).
+
+        """
+        return await run()
+
+    async def begin(self, account: Account, client_order_id: str, send: Send) -> None:
+        """Note a command that is about to be sent; once this returns it may be.
+
+        Args:
+            account: that the terminal is logged in to.
+
+        Raises:
+            GatewayError: it must not be sent.
+
+        """
+        send.created_ms = wall_ms()
+
+    def written(self, send: Send) -> None:
+        """The bytes of a command were written."""
+        send.stage, send.written_ms = Stage.SENT, wall_ms()
+
+    def acked(self, send: Send) -> None:
+        """The terminal has taken a command."""
+        if send.stage is Stage.SENT:
+            send.stage = Stage.ACKED
+
+    def ended(
+        self,
+        send: Send,
+        stage: Stage,
+        result: TradeResult | None = None,
+        *,
+        err: int = 0,
+        retcode: int = 0,
+    ) -> None:
+        """Note what became of a command."""
+        send.stage, send.result, send.ended_ms = stage, result, wall_ms()
+        send.err, send.retcode = err, retcode if result is None else result.retcode
+
+    async def close(self, send: Send, error: GatewayError | None) -> None:
+        """A trade is over; end the intent of one that no call stands behind."""
+
+    def unresolved(self, symbol: str) -> list[str]:
+        """Return the ids of those who may have changed the exposure in a symbol, or not."""
+        return []
+
+    def find(self, client_order_id: str) -> Intent | None:
+        """Return what is known of an id.
+
+        Raises:
+            StoreError: the ledger cannot be read.
+
+        """
+        return None
+
+
+class KeptJournal(Journal):
+    """The journal of one terminal, in the ledger.
+
+    Args:
+        log: of all terminals.
+        terminal: name of this one.
+        account: that it is logged in to now; ``None`` where that was never known.
+
+    """
+
+    def __init__(
+        self, log: OrderLog, terminal: str, account: Callable[[], Account | None]
+    ) -> None:
+        self._log = log
+        self._terminal = terminal
+        self._account = account
+
+    @property
+    def account(self) -> Account | None:
+        return self._account() or self._log.account_of(self._terminal)
+
+    async def once(self, asked: Asked, run: Run) -> Any:
+        known = self._known(asked)
+        if known is not None and known.stage is not Stage.NOT_SENT:
+            return await self._again(known, asked)
+        intent = self._log.begin(asked, self._terminal)
+        try:
+            result = await run()
+        except GatewayError as error:
+            await self._log.end(intent, _stage_after(intent, error), answers.of_error(error))
+            raise
+        except BaseException:
+            # a fault of ours, or the daemon ends: whoever waits is told what is known
+            await asyncio.shield(self._log.end(intent, _stage_after(intent, None), None))
+            raise
+        await self._log.end(intent, Stage.DONE, answers.of_result(result))
+        self._log.on_point("answered")
+        return result
+
+    def _known(self, asked: Asked) -> Intent | None:
+        try:
+            return self._log.find(asked.account, asked.client_order_id)
+        except StoreError:
+            logger.exception("the journal cannot be read, so order %s is not sent", asked)
+            raise InternalError(
+                "The journal cannot be read, so nothing was sent; the gateway's log says why",
+                outcome="not_sent",
+                client_order_id=asked.client_order_id,
+            ) from None
+
+    async def _again(self, known: Intent, asked: Asked) -> Any:
+        """Answer what was answered, or will be."""
+        if (known.asked.method, known.asked.params) != (asked.method, asked.params):
+            raise answers.conflict(
+                known.asked.method, known.asked.params, known.stage_now, asked.client_order_id
+            )
+        if known.over is not None:
+            await asyncio.shield(known.over)
+        if known.answer is None:
+            raise unknown(known)
+        return answers.again(known.answer)
+
+    async def begin(self, account: Account, client_order_id: str, send: Send) -> None:
+        await super().begin(account, client_order_id, send)
+        intent = send.intent = self._intent(account, client_order_id)
+        try:
+            await self._log.journal(intent, send)
+        except (StoreError, rows.IdTaken):
+            logger.exception("order %s is not in the journal, so it is not sent", client_order_id)
+            if intent.is_own:
+                await self._log.end(intent, Stage.NOT_SENT, None)
+            raise InternalError(
+                "The journal cannot be written, so nothing was sent; the gateway's log says why"
+            ) from None
+
+    def _intent(self, account: Account, client_order_id: str) -> Intent:
+        """Return what the command is for; makes one for a trade of the gateway's own."""
+        intent = self._log.running_as(account, client_order_id)
+        if intent is not None:
+            return intent
+        if self._account() != account:
+            raise TerminalDisconnected("The terminal has just changed its account")
+        asked = Asked(account, client_order_id, "", "{}")
+        return self._log.begin(asked, self._terminal, is_own=True)
+
+    def written(self, send: Send) -> None:
+        super().written(send)
+        self._log.on_point("written")
+
+    def acked(self, send: Send) -> None:
+        super().acked(send)
+        self._log.on_point("acked")
+
+    def ended(
+        self,
+        send: Send,
+        stage: Stage,
+        result: TradeResult | None = None,
+        *,
+        err: int = 0,
+        retcode: int = 0,
+    ) -> None:
+        super().ended(send, stage, result, err=err, retcode=retcode)
+        self._log.on_point("result")
+
+    async def close(self, send: Send, error: GatewayError | None) -> None:
+        intent = send.intent
+        if intent is not None and intent.is_own:
+            stage = Stage.DONE if error is None else _stage_after(intent, error)
+            answer = None if error is None else answers.of_error(error)
+            await self._log.end(intent, stage, answer)
+
+    def unresolved(self, symbol: str) -> list[str]:
+        account = self.account
+        if account is None:
+            return []
+        return [
+            intent.asked.client_order_id
+            for intent in self._log.unresolved(account)
+            if any(one.request.symbol == symbol and one.is_exposing for one in intent.sends)
+        ]
+
+    def find(self, client_order_id: str) -> Intent | None:
+        account = self.account
+        return None if account is None else self._log.find(account, client_order_id)
+
+
+def unknown(intent: Intent) -> OrderUnresolved:
+    """Return the error of an id whose outcome is not known, when it is asked for again."""
+    return OrderUnresolved(
+        outcome="unknown",
+        client_order_id=intent.asked.client_order_id,
+        state=intent.stage_now,
+        check_after_ms=CHECK_AFTER_MS,
+        duplicate=True,
+    )
+
+
+def _stage_after(intent: Intent, error: GatewayError | None) -> Stage:
+    """Return how an intent stands whose call has failed.
+
+    The commands decide: one that may have been executed is not undone by what failed after it.
+    """
+    stages = {send.stage for send in intent.sends}
+    if stages - ENDS:
+        return Stage.UNKNOWN
+    if Stage.DONE in stages:
+        return Stage.DONE if error is not None else Stage.UNKNOWN
+    if error is not None and error.outcome == "rejected":
+        return Stage.REJECTED
+    return Stage.NOT_SENT

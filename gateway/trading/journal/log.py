@@ -1,0 +1,204 @@
+"""All intents of all accounts: those under way, those that are unknown, those on the disk."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import partial
+
+from gateway.daemon import wall_ms
+from gateway.ledger import Ledger
+from gateway.store import StoreError
+
+from . import rows
+from .intents import Account, Asked, Intent, Send, Stage
+
+OnIntent = Callable[[Intent], None]
+
+logger = logging.getLogger(__name__)
+
+
+def _no_point(_: str) -> None:
+    pass
+
+
+class OrderLog:
+    """The orders in the ledger; one for all terminals. For the thread of one loop.
+
+    Args:
+        ledger: with the journal's table.
+        now_ms: UTC milliseconds.
+        on_point: called at each point at which a crash leaves something else behind:
+            ``journaled``, ``written``, ``acked``, ``result``, ``answered``, ``recorded``; and
+            ``settled`` after a reconciliation.
+
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        now_ms: Callable[[], int] = wall_ms,
+        on_point: Callable[[str], None] = _no_point,
+    ) -> None:
+        self.now_ms = now_ms
+        self.on_point = on_point
+        self.on_unresolved: OnIntent = lambda _: None
+        """Told of each intent whose end is not known; called in the loop, must not block."""
+        self.on_settled: OnIntent = lambda _: None
+        """Told of each intent whose end was found later."""
+        self._ledger = ledger
+        self._running: dict[tuple[Account, str], Intent] = {}
+        found = rows.unresolved(ledger.reader)
+        self._unresolved = {intent.key: intent for intent in found}
+        self._accounts = rows.accounts(ledger.reader)
+        self.last_command_id = rows.last_command_id(ledger.reader)
+        """The largest that a command had before this run of the daemon; 0: there was none."""
+
+    # --- accounts --------------------------------------------------------------------------------
+
+    def account_of(self, terminal: str) -> Account | None:
+        """Return the account that a terminal was logged in to last."""
+        return self._accounts.get(terminal)
+
+    def note_account(self, terminal: str, account: Account) -> None:
+        """Remember the account that a terminal is logged in to."""
+        if self._accounts.get(terminal) != account:
+            self._accounts[terminal] = account
+            self._ledger.write_soon(partial(rows.note_account, terminal=terminal, account=account))
+
+    # --- looking up ------------------------------------------------------------------------------
+
+    def find(self, account: Account, client_order_id: str) -> Intent | None:
+        """Return what an id stands for, or stood for where it is free again.
+
+        Raises:
+            StoreError: the ledger cannot be read.
+
+        """
+        key = (account, client_order_id)
+        known = self._running.get(key) or self._unresolved.get(key)
+        if known is not None:
+            return known
+        found = rows.find(self._ledger.reader, account, client_order_id)
+        if found is not None and found.stage in (Stage.JOURNALED, Stage.UNKNOWN):
+            self._leave_unresolved(found)  # its caller left while it was written
+        return found
+
+    def running(self, account: Account) -> list[Intent]:
+        """Return what is under way in an account."""
+        return [one for one in self._running.values() if one.asked.account == account]
+
+    def running_as(self, account: Account, client_order_id: str) -> Intent | None:
+        """Return what is under way under an id."""
+        return self._running.get((account, client_order_id))
+
+    def unresolved(self, account: Account) -> list[Intent]:
+        """Return those whose end is not known and that nobody works on, oldest first."""
+        return [
+            one
+            for key, one in self._unresolved.items()
+            if one.asked.account == account and key not in self._running
+        ]
+
+    def claimed(self, account: Account, tickets: set[int]) -> set[int]:
+        """Return which of the tickets belong to commands whose results are known."""
+        running = {
+            send.ticket
+            for intent in self.running(account)
+            for send in intent.sends
+            if send.ticket is not None
+        }
+        return rows.claimed(self._ledger.reader, account, tickets) | (running & tickets)
+
+    # --- the life of an intent -------------------------------------------------------------------
+
+    def begin(self, asked: Asked, terminal: str, *, is_own: bool = False) -> Intent:
+        """Take an intent that is about to be worked on. Nothing is written yet."""
+        now_ms = self.now_ms()
+        intent = Intent(
+            asked=asked,
+            terminal=terminal,
+            created_ms=now_ms,
+            updated_ms=now_ms,
+            is_own=is_own,
+            over=asyncio.get_running_loop().create_future(),
+        )
+        self._running[intent.key] = intent
+        return intent
+
+    async def journal(self, intent: Intent, send: Send) -> None:
+        """Write a command that is about to be sent; return when it is on the disk.
+
+        Raises:
+            StoreError, IdTaken: it is not, and must not be sent.
+
+        """
+        intent.row = await self._ledger.write(rows.inserting(intent, send))
+        intent.stage = Stage.JOURNALED
+        intent.sends.append(send)
+        self.on_point("journaled")
+
+    async def end(self, intent: Intent, stage: Stage, answer: bytes | None) -> None:
+        """Note how an intent has ended, and let its caller go as soon as that is safe.
+
+        An id that is free again, and an answer that no command stands for, must be on the disk
+        before they are told. Of any other a crash leaves what leads to the same end.
+        """
+        intent.stage, intent.answer, intent.updated_ms = stage, answer, self.now_ms()
+        if intent.row is None and stage is Stage.NOT_SENT:
+            self._let_go(intent)
+            return
+        if stage is Stage.UNKNOWN:
+            self._unresolved[intent.key] = intent
+        if intent.row is not None and stage is not Stage.NOT_SENT:
+            writing = self._ledger.write_later(rows.updating(intent))
+            writing.add_done_callback(partial(self._ended, intent))
+            self._answered(intent)
+            return
+        work = rows.inserting(intent, None) if intent.row is None else rows.updating(intent)
+        try:
+            row = await self._ledger.write(work)
+            intent.row = intent.row if row is None else row
+        except StoreError:
+            logger.exception("the end of order %s is not written", intent.asked.client_order_id)
+        finally:
+            self._let_go(intent)
+
+    def _ended(self, intent: Intent, writing: asyncio.Future[None]) -> None:
+        if writing.cancelled() or writing.exception() is not None:
+            # it stays in memory, so that this run of the daemon still knows
+            logger.error("the end of order %s is not written", intent.asked.client_order_id)
+            return
+        self.on_point("recorded")
+        self._let_go(intent)
+
+    def _answered(self, intent: Intent) -> None:
+        if intent.over is not None and not intent.over.done():
+            intent.over.set_result(None)
+
+    def _let_go(self, intent: Intent) -> None:
+        self._answered(intent)
+        if self._running.get(intent.key) is intent:
+            del self._running[intent.key]
+        if self._unresolved.get(intent.key) is intent:
+            self.on_unresolved(intent)
+
+    def _leave_unresolved(self, intent: Intent) -> None:
+        self._unresolved[intent.key] = intent
+        self.on_unresolved(intent)
+
+    async def settle(self, intent: Intent, stage: Stage, answer: bytes | None) -> None:
+        """Note the end of an intent that was found later.
+
+        Raises:
+            StoreError: it is not written; try again.
+
+        """
+        intent.stage, intent.answer, intent.updated_ms = stage, answer, self.now_ms()
+        intent.reconciled = True
+        await self._ledger.write(rows.updating(intent))
+        if self._unresolved.get(intent.key) is intent:
+            del self._unresolved[intent.key]
+        self.on_point("settled")
+        self.on_settled(intent)

@@ -1,0 +1,222 @@
+"""Intents and sends as rows of the ledger."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from ea_bridge.model import TradeRequest, TradeResult
+from gateway.store import Store
+
+from .intents import Account, Asked, Intent, Memo, Send, Stage
+
+_encoder = msgspec.json.Encoder()
+_request = msgspec.json.Decoder(TradeRequest)
+_memo = msgspec.json.Decoder(Memo)
+_result = msgspec.json.Decoder(TradeResult)
+
+_NEW_ORDER = """
+INSERT INTO orders (login, server, client_order_id, terminal, method, params, stage, reconciled,
+    created_ms, updated_ms, answer)
+VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)
+ON CONFLICT (login, server, client_order_id) DO UPDATE
+SET terminal = excluded.terminal, method = excluded.method, params = excluded.params,
+    stage = excluded.stage, reconciled = 0, created_ms = excluded.created_ms,
+    updated_ms = excluded.updated_ms, answer = excluded.answer
+WHERE stage = 'not_sent'
+RETURNING id
+"""
+_NEW_SEND = """
+INSERT INTO sends (order_id, command_id, fp, request, memo, stage, created_ms, err, retcode)
+VALUES (?, ?, ?, ?, ?, 'journaled', ?, 0, 0)
+"""
+_END_ORDER = """
+UPDATE orders SET stage = ?, reconciled = ?, updated_ms = ?, answer = ? WHERE id = ?
+"""
+_END_SEND = """
+UPDATE sends SET stage = ?, written_ms = ?, ended_ms = ?, result = ?, err = ?, retcode = ?,
+    ticket = ?
+WHERE command_id = ?
+"""
+
+
+class IdTaken(Exception):
+    """There is a row of that id already, which is not free."""
+
+
+# --- writing ------------------------------------------------------------------------------------
+#
+# What is written is read from the intent when a function is called, in the loop's thread; what it
+# returns is run in the ledger's.
+
+
+def inserting(intent: Intent, send: Send | None) -> Callable[[sqlite3.Connection], int]:
+    """Return what writes a command that is about to be sent, or none, and its intent if that is
+    not there yet; it returns the row of the intent.
+
+    An intent that was not sent makes room for a new one of the same id.
+
+    Raises:
+        IdTaken: by what is returned: the id stands for something else.
+
+    """
+    asked, row = intent.asked, intent.row
+    order = (
+        *asked.account,
+        asked.client_order_id,
+        intent.terminal,
+        asked.method,
+        asked.params,
+        Stage.JOURNALED if send is not None else intent.stage,
+        intent.created_ms,
+        intent.updated_ms,
+        _text(intent.answer),
+    )
+    command = None if send is None else _sent(send)
+
+    def work(connection: sqlite3.Connection) -> int:
+        order_id = row
+        if order_id is None:
+            found = connection.execute(_NEW_ORDER, order).fetchone()
+            if found is None:
+                raise IdTaken(asked.client_order_id)
+            order_id = int(found[0])
+        if command is not None:
+            connection.execute(_NEW_SEND, (order_id, *command))
+        return order_id
+
+    return work
+
+
+def updating(intent: Intent) -> Callable[[sqlite3.Connection], None]:
+    """Return what writes how an intent and its commands stand."""
+    order = (
+        intent.stage,
+        intent.reconciled,
+        intent.updated_ms,
+        _text(intent.answer),
+        intent.row,
+    )
+    sends = [_ended(send) for send in intent.sends]
+
+    def work(connection: sqlite3.Connection) -> None:
+        connection.execute(_END_ORDER, order)
+        for send in sends:
+            connection.execute(_END_SEND, send)
+
+    return work
+
+
+def _sent(send: Send) -> tuple[object, ...]:
+    return (
+        send.command_id,
+        send.fp,
+        _encoder.encode(send.request).decode(),
+        _encoder.encode(send.memo).decode(),
+        send.created_ms,
+    )
+
+
+def _ended(send: Send) -> tuple[object, ...]:
+    return (
+        send.stage,
+        send.written_ms,
+        send.ended_ms,
+        None if send.result is None else _encoder.encode(send.result).decode(),
+        send.err,
+        send.retcode,
+        send.ticket,
+        send.command_id,
+    )
+
+
+def _text(answer: bytes | None) -> str | None:
+    return None if answer is None else answer.decode()
+
+
+def note_account(connection: sqlite3.Connection, terminal: str, account: Account) -> None:
+    """Write which account a terminal is logged in to."""
+    connection.execute(
+        "INSERT INTO terminal_accounts VALUES (?, ?, ?) ON CONFLICT (terminal) "
+        "DO UPDATE SET login = excluded.login, server = excluded.server",
+        (terminal, *account),
+    )
+
+
+# --- reading ------------------------------------------------------------------------------------
+
+
+def find(store: Store, account: Account, client_order_id: str) -> Intent | None:
+    """Return the intent of an id, with its commands."""
+    row = store.one(
+        "SELECT * FROM orders WHERE login = ? AND server = ? AND client_order_id = ?",
+        *account,
+        client_order_id,
+    )
+    return None if row is None else _intent(store, row)
+
+
+def unresolved(store: Store) -> list[Intent]:
+    """Return those whose end is not known, oldest first."""
+    rows = store.all("SELECT * FROM orders WHERE stage IN ('journaled', 'unknown') ORDER BY id")
+    return [_intent(store, row) for row in rows]
+
+
+def claimed(store: Store, account: Account, tickets: Iterable[int]) -> set[int]:
+    """Return the tickets that commands are known to have made or touched."""
+    sql = (
+        "SELECT 1 FROM sends JOIN orders ON orders.id = sends.order_id "
+        "WHERE ticket = ? AND login = ? AND server = ?"
+    )
+    return {one for one in tickets if store.one(sql, one, *account) is not None}
+
+
+def last_command_id(store: Store) -> int:
+    """Return the largest id that a command ever had; 0 where there was none."""
+    row = store.one("SELECT max(command_id) FROM sends")
+    return 0 if row is None or row[0] is None else row[0]
+
+
+def accounts(store: Store) -> dict[str, Account]:
+    """Return the account that each terminal was logged in to last."""
+    rows = store.all("SELECT terminal, login, server FROM terminal_accounts")
+    return {row["terminal"]: Account(row["login"], row["server"]) for row in rows}
+
+
+def _intent(store: Store, row: sqlite3.Row) -> Intent:
+    sends = store.all("SELECT * FROM sends WHERE order_id = ? ORDER BY command_id", row["id"])
+    asked = Asked(
+        Account(row["login"], row["server"]),
+        row["client_order_id"],
+        row["method"],
+        row["params"],
+    )
+    return Intent(
+        asked=asked,
+        terminal=row["terminal"],
+        created_ms=row["created_ms"],
+        updated_ms=row["updated_ms"],
+        stage=Stage(row["stage"]),
+        reconciled=bool(row["reconciled"]),
+        sends=[_send(one) for one in sends],
+        answer=None if row["answer"] is None else row["answer"].encode(),
+        row=row["id"],
+    )
+
+
+def _send(row: sqlite3.Row) -> Send:
+    return Send(
+        command_id=row["command_id"],
+        request=_request.decode(row["request"]),
+        memo=_memo.decode(row["memo"]),
+        fp=row["fp"],
+        stage=Stage(row["stage"]),
+        created_ms=row["created_ms"],
+        written_ms=row["written_ms"],
+        ended_ms=row["ended_ms"],
+        result=None if row["result"] is None else _result.decode(row["result"]),
+        err=row["err"],
+        retcode=row["retcode"],
+    )
