@@ -53,7 +53,9 @@ class Link:
         """Set while the daemon listens to us."""
         self._on_pending = on_pending or _ignore
         self._terminal = terminal
-        self._host, self._port, self._token = host, port, token
+        self.port = port
+        """Where the next dial goes; a daemon may come back on another port."""
+        self._host, self._token = host, token
         self._jitter = random.Random(seed)  # noqa: S311 - spreads reconnects, guards nothing
         self._conversation: Conversation | None = None
         self._refusal: LinkRefused | None = None
@@ -91,10 +93,10 @@ class Link:
                     self._terminal, self._token, self.ready.set, self._on_pending
                 ),
                 self._host,
-                self._port,
+                self.port,
             )
         except OSError as error:
-            _log.warning("no daemon on %s:%d (%s)", self._host, self._port, error.strerror)
+            _log.warning("no daemon on %s:%d (%s)", self._host, self.port, error.strerror)
             return None
         self._conversation = conversation
         try:

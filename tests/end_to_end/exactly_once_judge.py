@@ -1,0 +1,161 @@
+"""What the broker did, and whether everybody was told the truth about it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from exactly_once_bots import ENDS, Intent, Key
+
+from ea_bridge.emulator.broker import Broker
+from ea_bridge.model import SUCCESSES, TradeAction, TradeRequest, TradeResult
+
+WITHIN_S = 10.0
+"""In which an unknown outcome is to be found out after the terminal is back."""
+_OF_ORDERS = frozenset({TradeAction.MODIFY, TradeAction.REMOVE})
+
+
+class Truth:
+    """What a broker has executed, by what the requests were for. The broker hears each comment
+    before it rewrites it."""
+
+    def __init__(self, broker: Broker) -> None:
+        self.executed: defaultdict[Key, list[TradeResult]] = defaultdict(list)
+        self._books = broker
+        self._orders_before = self._count()
+        self._send = broker.send
+        broker.send = self._witness  # type: ignore[method-assign]  # to see each request
+
+    def _witness(self, request: TradeRequest, now_msc: int) -> TradeResult:
+        result = self._send(request, now_msc)
+        if result.retcode in SUCCESSES:
+            self.executed[_key(request)].append(result)
+        return result
+
+    def _count(self) -> int:
+        return len(self._books.history_orders()) + len(self._books.orders())
+
+    def check(self) -> None:
+        """Fail unless the books have as many new orders as requests for one were seen."""
+        seen = sum(len(found) for key, found in self.executed.items() if key[0] == "tag")
+        assert self._count() - self._orders_before == seen
+
+
+def _key(request: TradeRequest) -> Key:
+    action = TradeAction(request.action)
+    return (action, request.order) if action in _OF_ORDERS else ("tag", request.comment[:10])
+
+
+@dataclass(kw_only=True)
+class Verdict:
+    """The figures of a run; ids of what is wrong."""
+
+    orders: int = 0
+    executed: int = 0
+    doubled: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    """Told to be done, and not executed."""
+    wrong: list[str] = field(default_factory=list)
+    """``get_order`` says what is not so, or somebody was told two different ends."""
+    unknown: int = 0
+    """How many were unknown for a time."""
+    slow: int = 0
+    """Of those, found out later than 10 s after the terminal was back."""
+    unresolved: list[str] = field(default_factory=list)
+    """Of those, unknown to the last."""
+    swapped: int = 0
+    """Done, with the ticket of another order that is alike in everything."""
+    seconds: list[float] = field(default_factory=list)
+    """From the terminal's first return after the answer, or from the answer if it had been there
+    all the time, until it was found out."""
+
+    @property
+    def is_right(self) -> bool:
+        """Nothing doubled, missing or wrong."""
+        return not (self.doubled or self.missing or self.wrong)
+
+    def __str__(self) -> str:
+        seconds = sorted(self.seconds)
+        share = 100 * self.unknown / max(self.orders, 1)
+        return (
+            f"{self.orders} orders, {self.executed} executed: {len(self.doubled)} doubled, "
+            f"{len(self.missing)} missing, {len(self.wrong)} with a wrong state, "
+            f"{self.swapped} swapped; {self.unknown} unknown for a time ({share:.2f} %), "
+            f"{len(self.unresolved)} to the last, {self.slow} for more than {WITHIN_S:.0f} s "
+            f"after the terminal was back; found out in {_quantile(seconds, 0.5):.2f} s (p50), "
+            f"{_quantile(seconds, 0.99):.2f} s (p99), {_quantile(seconds, 1.0):.2f} s (max)"
+        )
+
+
+def judge(
+    intents: Iterable[Intent], states: dict[str, str | None], truth: Truth, links: list[float]
+) -> Verdict:
+    """Compare what the bots were told, and what ``get_order`` says at the end, with the truth.
+
+    Args:
+        states: outcome by id, ``None`` where the id is not known.
+        links: when the terminal came back, in order, as :func:`time.monotonic` has it.
+
+    """
+    verdict = Verdict()
+    tickets: Counter[int] = Counter()
+    for intent in intents:
+        verdict.orders += 1
+        results = truth.executed.get(intent.key, [])
+        verdict.executed += len(results)
+        _compare(intent, states[intent.id], results, verdict)
+        _time(intent, states[intent.id], links, verdict)
+        if intent.method == "place_order" and intent.end == "done" and intent.ticket:
+            tickets[intent.ticket] += 1
+            verdict.swapped += intent.ticket not in {
+                ticket for one in results for ticket in (one.order, one.position)
+            }
+    verdict.wrong += [f"ticket {ticket} for two" for ticket, n in tickets.items() if n > 1]
+    return verdict
+
+
+def _compare(
+    intent: Intent, state: str | None, results: list[TradeResult], verdict: Verdict
+) -> None:
+    count = len(results)
+    told = {one.outcome for one in intent.replies}
+    said = (
+        f"{intent.id} {intent.method} executed {count} times, state {state}, told {intent.replies}"
+    )
+    if count > 1:
+        verdict.doubled.append(said)
+    if "done" in told and not count:
+        verdict.missing.append(said)
+    allowed = {"done", "unknown"} if count else {"rejected", "not_sent", "unknown", None}
+    if state not in allowed or None in told or _contradicts(intent):
+        verdict.wrong.append(said)
+    if state == "unknown":
+        verdict.unresolved.append(said)
+
+
+def _contradicts(intent: Intent) -> bool:
+    """Whether two answers cannot both be true. What was not sent may be sent later."""
+    ends = [one.outcome for one in intent.replies if one.outcome in ENDS - {"not_sent"}]
+    first = next((n for n, one in enumerate(intent.replies) if one.outcome == "done"), None)
+    if len(set(ends)) > 1:
+        return True
+    tickets = {one.ticket for one in intent.replies if one.outcome == "done"}
+    return first is not None and len(tickets) > 1
+
+
+def _time(intent: Intent, state: str | None, links: list[float], verdict: Verdict) -> None:
+    if intent.unknown_at_s is None:
+        return
+    verdict.unknown += 1
+    if intent.resolved_at_s is None:
+        verdict.slow += state != "unknown"
+        return
+    back = (one for one in links if intent.unknown_at_s <= one <= intent.resolved_at_s)
+    took_s = intent.resolved_at_s - next(back, intent.unknown_at_s)
+    verdict.seconds.append(took_s)
+    verdict.slow += took_s > WITHIN_S
+
+
+def _quantile(ordered: list[float], share: float) -> float:
+    return ordered[min(int(share * len(ordered)), len(ordered) - 1)] if ordered else 0.0

@@ -1,0 +1,107 @@
+"""A daemon in a process of its own that is killed and started again; see
+``exactly_once_daemon.py``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from demo_process import clean_environment
+
+from gateway.auth.home import Home
+
+HERE = Path(__file__).parent
+TERMINAL = "main"
+CONFIG = {
+    "api": {"port": 0},
+    "bridge": {"port": 0},
+    # the bots are many, and do not mind each other's unknown orders
+    "trading": {"orders_per_second": 0, "block_unresolved": False},
+}
+
+
+@dataclass(frozen=True)
+class Life:
+    """One life of the daemon: it is killed when it comes to a point for the nth time, or from
+    outside after so many orders, whichever is first."""
+
+    orders: int = 0
+    point: str = ""
+    nth: int = 0
+
+
+class Lives:
+    """The daemon, one life after the other."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self.pid = 0
+        self.death: asyncio.Task[Any]
+        """Done when the present life is over."""
+
+    async def begin(self, life: Life) -> dict[str, Any]:
+        """Start a daemon; return its ready line."""
+        assert self._process.stdin is not None
+        fuse = json.dumps({"point": life.point, "nth": life.nth})
+        self._process.stdin.write(f"{fuse}\n".encode())
+        ready: dict[str, Any] = await self._line()
+        self.pid = ready["pid"]
+        self.death = asyncio.create_task(self._line())
+        return ready
+
+    async def end(self) -> None:
+        """Kill the daemon, if it has not done so itself."""
+        if not self.death.done():
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+        assert (await self.death)["died_of"] == signal.SIGKILL
+
+    async def _line(self) -> Any:
+        assert self._process.stdout is not None
+        line = await self._process.stdout.readline()
+        assert line, "the daemon has ended by itself; its log says why"
+        return json.loads(line)
+
+
+def make_home(folder: Path) -> str:
+    """Make the home of a daemon, and return the token of its terminal."""
+    with Home(folder / "home", "secrets.key") as home:
+        return home.issuer.create(TERMINAL)[0]
+
+
+@asynccontextmanager
+async def lives(folder: Path, *prefix: str) -> AsyncIterator[Lives]:
+    """Run what makes lives of the daemon of ``folder / "home"``; its log goes to ``daemon.log``.
+
+    Args:
+        prefix: a command that runs it.
+
+    """
+    with (folder / "daemon.log").open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            *prefix,
+            *(sys.executable, str(HERE / "exactly_once_daemon.py")),
+            *(str(folder / "home"), json.dumps(CONFIG)),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=log,
+            env=clean_environment(),
+        )
+    one = Lives(process)
+    try:
+        yield one
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        with suppress(ProcessLookupError):
+            if one.pid and not one.death.done():
+                os.kill(one.pid, signal.SIGKILL)
+        await process.wait()
