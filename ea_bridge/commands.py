@@ -199,6 +199,7 @@ CLOCK_GET = Command("clock_get", NoParams, model.Clock)
 SYMBOLS_GET = Command("symbols_get", SymbolsParams, list[model.SymbolName])
 SYMBOL_GET = Command("symbol_get", SymbolParams, model.SymbolInfo)
 SYMBOL_SELECT = Command("symbol_select", SelectParams, Selected)
+SESSIONS_GET = Command("sessions_get", SymbolParams, list[model.TradeSession], needs="sessions")
 TICK_GET = Command("tick_get", SymbolParams, model.Tick)
 BOOK_GET = Command("book_get", SymbolParams, list[model.BookEntry], needs="book")
 RATES_GET = Command("rates_get", RatesParams, list[model.Bar])
@@ -216,6 +217,8 @@ LOGIN_CHECK = Command("login_check", LoginParams, CheckedLogin, needs="login")
 RESULTS_GET = Command("results_get", ResultsParams, list[StoredResult], needs="results")
 TRAIL_SET = Command("trail_set", model.TrailTerms, model.Trail, needs="trail")
 TRAILS_GET = Command("trails_get", FilterParams, list[model.Trail], needs="trail")
+LEASE_SET = Command("lease_set", model.LeaseTerms, model.Lease, needs="lease")
+LEASE_GET = Command("lease_get", NoParams, model.Lease, needs="lease")
 
 COMMANDS = {
     command.op: command
@@ -226,6 +229,7 @@ COMMANDS = {
         SYMBOLS_GET,
         SYMBOL_GET,
         SYMBOL_SELECT,
+        SESSIONS_GET,
         TICK_GET,
         BOOK_GET,
         RATES_GET,
@@ -243,6 +247,8 @@ COMMANDS = {
         RESULTS_GET,
         TRAIL_SET,
         TRAILS_GET,
+        LEASE_SET,
+        LEASE_GET,
     )
 }
 

@@ -16,6 +16,7 @@ from ea_bridge.model.struct import Struct
 
 from .broker import COMMENTS, Broker
 from .broker.money import exact
+from .lease import LeaseGuard
 from .logins import LoginRefused, Logins
 from .market import Market
 from .trails import Trails
@@ -60,6 +61,13 @@ class Desk:
         self.broker = broker
         self.platform = platform
         self.trails = Trails(broker)
+        self.lease = LeaseGuard(
+            orders=broker.orders,
+            positions=broker.positions,
+            symbol=lambda name: self.symbol(commands.SymbolParams(symbol=name)),
+            send=self.send,
+            now_msc=now_msc,
+        )
         self._now_msc = now_msc
         self._utc_s = utc_s
         self.logins = Logins(broker.account)
@@ -71,6 +79,7 @@ class Desk:
             commands.SYMBOLS_GET.op: self.symbols,
             commands.SYMBOL_GET.op: self.symbol,
             commands.SYMBOL_SELECT.op: self.select,
+            commands.SESSIONS_GET.op: self.sessions,
             commands.TICK_GET.op: self.tick,
             commands.BOOK_GET.op: self.book,
             commands.RATES_GET.op: self.rates,
@@ -88,13 +97,16 @@ class Desk:
             commands.LOGIN_CHECK.op: self.login,
             commands.TRAIL_SET.op: self.trail,
             commands.TRAILS_GET.op: lambda p: self.trails.get(p.symbol, p.ticket),
+            commands.LEASE_SET.op: self.lease.set,
+            commands.LEASE_GET.op: lambda _: self.lease.get(),
         }
 
     @property
     def caps(self) -> tuple[str, ...]:
         """What this terminal can do beyond the least."""
+        every = ("results", "trail", "sessions", "lease")
         beyond_mt4 = ("ticks", "book", "deals", "check", "login")
-        return (*(() if self.platform == "mt4" else beyond_mt4), "results", "trail")
+        return every if self.platform == "mt4" else (*beyond_mt4, *every)
 
     def answer(self, op: str, params: Struct) -> Any:
         """Return the result of a command.
@@ -200,6 +212,8 @@ class Desk:
         if retcode is not None:
             return model.TradeResult(retcode=retcode, comment=COMMENTS[retcode])
         result = self.broker.send(request, self._now_msc())
+        if not (request.order or request.position):
+            self.lease.note(result)
         self.trails.follow()
         return result
 
@@ -279,6 +293,14 @@ class Desk:
         return commands.Selected(
             symbol=params.symbol, select=params.symbol in self.market.selected
         )
+
+    def sessions(self, params: commands.SymbolParams) -> list[model.TradeSession]:
+        """``SymbolInfoSessionTrade``, for all days and sessions of the week."""
+        self._known(params.symbol)
+        return [
+            model.TradeSession(day=one.day, from_s=one.from_s, to_s=one.to_s)
+            for one in self.market.sessions(params.symbol)
+        ]
 
     def tick(self, params: commands.SymbolParams) -> model.Tick:
         """``SymbolInfoTick``."""

@@ -36,7 +36,8 @@ from .enums import (
     Timeframe,
     TradeAction,
 )
-from .market import Bar, BookEntry, SymbolInfo, SymbolName, Tick
+from .lease import Lease, LeaseTerms
+from .market import Bar, BookEntry, SymbolInfo, SymbolName, Tick, TradeSession
 from .retcodes import SUCCESSES, TradeRetcode
 from .trade import CheckResult, Deal, Order, Position, TradeRequest, TradeResult
 from .trail import Trail, TrailTerms
@@ -59,6 +60,8 @@ __all__ = [
     "DealType",
     "ExpirationFlag",
     "FillingFlag",
+    "Lease",
+    "LeaseTerms",
     "MarginMode",
     "Order",
     "OrderFilling",
@@ -87,6 +90,7 @@ __all__ = [
     "TradeRequest",
     "TradeResult",
     "TradeRetcode",
+    "TradeSession",
     "Trail",
     "TrailTerms",
 ]

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from .struct import Digits, Integer, Milliseconds, Name, Seconds, Struct, Text
+
+
+SecondOfDay = Annotated[int, msgspec.Meta(ge=0, le=86_400)]
 
 
 class SymbolName(Struct, frozen=True, kw_only=True):
@@ -117,6 +122,18 @@ class SymbolInfo(Struct, frozen=True, kw_only=True):
     name: Name
     page: Text = ""
     path: Text = ""
+
+
+class TradeSession(Struct, frozen=True, kw_only=True):
+    """``SymbolInfoSessionTrade``: from ``from_s`` to before ``to_s`` of a day a symbol trades.
+
+    ``day`` is a :class:`~.enums.DayOfWeek` (0: Sunday), the seconds count from its midnight; all
+    of the broker's wall clock. A day can have several sessions, or none.
+    """
+
+    day: Annotated[int, msgspec.Meta(ge=0, le=6)]
+    from_s: SecondOfDay
+    to_s: SecondOfDay
 
 
 class Tick(msgspec.Struct, frozen=True, array_like=True):

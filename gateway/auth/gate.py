@@ -22,6 +22,7 @@ from gateway.auth.entry import Entry
 from gateway.auth.leases import EVERYTHING, Allowance, Leases
 from gateway.auth.records import RecordBook
 from gateway.auth.terminal_fp import terminal_fp
+from gateway.credentials.record import TradeLimits
 from gateway.credentials.scope import Scope
 from gateway.credentials.secrets import SecretsError
 from gateway.credentials.tier import Tier
@@ -286,6 +287,11 @@ class Gate:
                 except (StoreError, SecretsError) as error:
                     logger.error("the issuer's keys are not renewed: %s", error)
 
+    def limits(self, tid: str) -> TradeLimits:
+        """What a token may trade at most; who has no token is let in nowhere."""
+        entry = self._book.get(tid)
+        return TradeLimits() if entry is None else entry.record.limits
+
     def label(self, tid: str) -> str | None:
         """The terminal that a token is for."""
         entry = self._book.get(tid)
@@ -295,6 +301,11 @@ class Gate:
         """Whose a token is, where there are several people; empty where there are not."""
         entry = self._book.get(tid)
         return "" if entry is None else entry.record.uid_hash
+
+    def terminals(self, owner: str) -> list[str]:
+        """Return the names of the terminals that the tokens of an owner are for."""
+        entries = self._book.entries()
+        return sorted({one.terminal for one in entries if one.record.uid_hash == owner})
 
     def _check_store(self) -> None:
         try:

@@ -20,7 +20,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from gateway.errors import did_you_mean
 
 from .section import Section as Section
-from .trading import Trading
+from .trading import Trading as Trading
 
 
 class ConfigError(Exception):

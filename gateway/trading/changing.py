@@ -149,6 +149,8 @@ async def _order_change(
         handling=handling,
         state=OrderState.PLACED,
         price=request.price,
+        symbol=info,
+        held=order,
         moved=grid.moved,
     )
 
@@ -172,6 +174,8 @@ async def _stops_change(
         request=request,
         handling=handling,
         position=position.ticket,
+        symbol=info,
+        held=position,
         moved=grid.moved,
         tier=Tier.REDUCE if _tightens(position, request) else Tier.FULL,
     )

@@ -1,0 +1,156 @@
+"""The checks of one terminal, and what they must remember."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from ea_bridge.model import TradeAction, TradeResult
+from gateway.errors import GatewayError, RiskLimit
+from gateway.trading.sessions import SessionTables
+
+from .asking import learn
+from .case import Case, Kind, LookAgain, tickets
+from .facts import Facts, Flights
+from .limits import Limits
+from .pace import Pace, Step
+from .reservations import End, Reservation, Reservations
+from .rules import judge, needed
+
+if TYPE_CHECKING:
+    from gateway.trading.guard import GuardedTerminal
+    from gateway.trading.receipts import Trade
+
+MAX_LOOKS = 20
+"""How often facts are asked for again while other orders come and go."""
+NOTHING = Facts(0, {})
+
+
+class Pass:
+    """A trade that may be sent. Tell it what became of it, so that others know what is left."""
+
+    def __init__(
+        self,
+        checks: Checks,
+        reservation: Reservation | None = None,
+        step: Step | None = None,
+    ) -> None:
+        self._checks = checks
+        self._reservation = reservation
+        self._step = step
+
+    def done(self, result: TradeResult) -> None:
+        """The broker took it."""
+        self._end("done", result.order, result.position)
+
+    def failed(self, error: BaseException) -> None:
+        """It ended otherwise; if it was interrupted nobody knows how."""
+        outcome = error.outcome if isinstance(error, GatewayError) else "unknown"
+        self._end("gone" if outcome in ("not_sent", "rejected") else "unknown")
+        if outcome == "not_sent" and self._step is not None:
+            self._checks.pace.take_back(self._step)
+            self._step = None
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """While the trade is on its way: whatever ends it is told."""
+        try:
+            yield
+        except BaseException as error:
+            self.failed(error)
+            raise
+
+    def _end(self, how: End, *numbers: int) -> None:
+        if self._reservation is not None:
+            self._checks.reservations.end(self._reservation, how, *numbers)
+
+
+class Checks:
+    """Says yes or no to the trades of one terminal, and counts those that it said yes to."""
+
+    def __init__(self) -> None:
+        self.sessions = SessionTables()
+        self.pace = Pace()
+        self.reservations = Reservations()
+        self._flights = Flights(lambda: self.reservations.moment)
+
+    async def admit(self, terminal: GuardedTerminal, trade: Trade) -> Pass:
+        """Check a trade, and take its part of the limits, unless it is to be validated alone.
+
+        Nothing is awaited between the last look at the limits and that.
+
+        Raises:
+            GatewayError: a check failed: ``data.rule`` names it, and ``data.limit`` and
+                ``data.value`` say by how much.
+
+        """
+        limits = terminal.limits()
+        for _ in range(MAX_LOOKS):
+            with self.reservations.looking(self._flights.earliest()):
+                case = await self._case(terminal, trade, limits)
+                try:
+                    judge(case)
+                except LookAgain:
+                    continue
+                return self._take(case)
+        raise RiskLimit(
+            "Too many orders come and go to tell what is left of the limits: try again",
+            rule="unsettled",
+            limit=MAX_LOOKS,
+            value=MAX_LOOKS,
+        )
+
+    async def _case(self, terminal: GuardedTerminal, trade: Trade, limits: Limits) -> Case:
+        """Learn what is needed; once it is there nothing may be awaited."""
+        needs, symbol = needed(trade, limits), trade.request.symbol
+        week = None
+        if trade.request.action in (TradeAction.DEAL, TradeAction.PENDING):
+            week = await self.sessions.week(terminal, symbol)
+        facts = NOTHING
+        if needs:
+            symbols = self.reservations.symbols() if "worth" in needs else ()
+            facts = await learn(terminal, trade, needs, flights=self._flights, symbols=symbols)
+        unresolved = self.reservations.unresolved
+        surely, doubtful = self._beside(facts)
+        return Case(
+            terminal=terminal,
+            trade=trade,
+            limits=limits,
+            facts=facts,
+            pace=self.pace,
+            week=week,
+            surely=surely,
+            doubtful=doubtful,
+            unresolved=[] if unresolved is None else list(unresolved(symbol)),
+        )
+
+    def _beside(self, facts: Facts) -> tuple[list[Reservation], list[Reservation]]:
+        if not facts.has("positions"):
+            return [], []
+        try:
+            listed = tickets(facts.positions, facts.orders)
+        except GatewayError:
+            return [], []  # the check that needs the lists will raise it
+        return self.reservations.beside(facts.asked, listed)
+
+    def _take(self, case: Case) -> Pass:
+        handling, limits = case.trade.handling, case.limits
+        if handling.validate_only:
+            return Pass(self)
+        if limits.orders_per_second is not None:
+            self.pace.pour(float(limits.orders_per_second), limits.order_burst or 1)
+        if case.kind is not Kind.OPEN:
+            return Pass(self)
+        added = case.exposure
+        reservation = Reservation(
+            client_order_id=handling.client_order_id,
+            symbol=added.symbol,
+            volume=added.volume,
+            buys=added.buys,
+            waits=added.waits,
+            margin=case.margin if limits.check_margin else Decimal(),
+        )
+        self.reservations.hold(reservation)
+        return Pass(self, reservation, self.pace.step(case.likeness, case.broker_day))

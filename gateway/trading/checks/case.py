@@ -1,0 +1,253 @@
+"""What is judged: one trade, and everything that is known of it."""
+
+from __future__ import annotations
+
+import enum
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from ea_bridge.model import (
+    Order,
+    Position,
+    PositionType,
+    SymbolInfo,
+    TradeAction,
+    TradeRequest,
+)
+from gateway.credentials.tier import Tier
+from gateway.trading.grid import exact
+from gateway.trading.refusals import BUYS
+from gateway.trading.sessions import Week
+
+from . import traded
+from .facts import Facts
+from .limits import Limits
+from .pace import Pace
+from .reservations import Reservation
+
+if TYPE_CHECKING:
+    from gateway.trading.guard import GuardedTerminal
+    from gateway.trading.receipts import Trade
+
+DAY_MS = 86_400_000
+
+
+class Kind(enum.Enum):
+    """What a trade does to the account."""
+
+    OPEN = "open"
+    """It can bring more exposure: a new order."""
+    CHANGE = "change"
+    """It changes prices of what is there."""
+    REDUCE = "reduce"
+    """Nothing is at risk after it that was not before: it must hardly ever be refused."""
+
+    @classmethod
+    def of(cls, trade: Trade) -> Kind:
+        """Return what a trade is."""
+        action = trade.request.action
+        if trade.tier is not Tier.FULL or action == TradeAction.CLOSE_BY:
+            return cls.REDUCE
+        is_new = action in (TradeAction.DEAL, TradeAction.PENDING)
+        return cls.OPEN if is_new else cls.CHANGE
+
+
+class LookAgain(Exception):
+    """The facts do not settle it: an order has ended since they were asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """A position, or an order that may become one."""
+
+    symbol: str
+    volume: Decimal
+    buys: bool
+    waits: bool = False
+    is_open: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One trade before its judges.
+
+    Args:
+        surely: reservations that count.
+        doubtful: reservations that the facts may show already.
+        unresolved: client order ids of the symbol whose outcome is not known.
+        week: when the symbol trades; ``None`` if the terminal cannot tell.
+
+    """
+
+    terminal: GuardedTerminal
+    trade: Trade
+    limits: Limits
+    facts: Facts
+    pace: Pace
+    week: Week | None = None
+    surely: list[Reservation] = field(default_factory=list)
+    doubtful: list[Reservation] = field(default_factory=list)
+    unresolved: list[str] = field(default_factory=list)
+
+    @property
+    def request(self) -> TradeRequest:
+        """What is to be sent."""
+        return self.trade.request
+
+    @property
+    def kind(self) -> Kind:
+        """What it does to the account."""
+        return Kind.of(self.trade)
+
+    @property
+    def symbol(self) -> SymbolInfo | None:
+        """As the terminal said it when the trade was prepared; ``None`` for what needs none."""
+        return self.trade.symbol
+
+    @property
+    def broker_ms(self) -> int:
+        """The broker's clock."""
+        return self.terminal.clock.to_broker_ms(self.terminal.now_ms())
+
+    @property
+    def broker_day(self) -> int:
+        """Days of the broker's clock since 1970."""
+        return self.broker_ms // DAY_MS
+
+    @property
+    def buys(self) -> bool:
+        """The direction of the order, or of what is changed."""
+        return traded.buys(self.trade)
+
+    @property
+    def market(self) -> float:
+        """What the order would be filled at now; 0 without a quote."""
+        return traded.market(self.trade)
+
+    @property
+    def volume(self) -> Decimal:
+        """Lots."""
+        return traded.volume(self.trade)
+
+    @property
+    def exposure(self) -> Exposure:
+        """What the order adds."""
+        waits = self.request.action == TradeAction.PENDING
+        return Exposure(self.request.symbol, self.volume, self.buys, waits)
+
+    @property
+    def is_netting(self) -> bool:
+        """Whether a symbol has one position at most, which opposite orders reduce."""
+        hello = self.terminal.hello
+        return hello is not None and hello.mode in ("netting", "exchange")
+
+    @property
+    def margin(self) -> Decimal:
+        """What the order takes of the free margin, by itself."""
+        return exact(self.facts.number("margin"))
+
+    @property
+    def likeness(self) -> Hashable:
+        """What orders have in common that are alike."""
+        request = self.request
+        price = request.price if request.action == TradeAction.PENDING else 0.0
+        return (
+            request.symbol,
+            request.type,
+            request.volume,
+            price,
+            request.stoplimit,
+            request.sl,
+            request.tp,
+            request.magic,
+        )
+
+    # --- what there is beside it ---------------------------------------------------------------
+
+    def measured(self, measure: Callable[[Iterable[Exposure]], Decimal], most: Decimal) -> Decimal:
+        """Return how much there would be with the order, if that is too much; else at most that.
+
+        What there is without it is not held against an order that adds nothing.
+
+        Raises:
+            LookAgain: it is too much only if some orders that have ended are counted twice.
+
+        """
+        there = self._there(self.surely)
+        doubtful = [_reserved(one) for one in self.doubtful]
+        value = measure([*there, *doubtful, self.exposure])
+        if value <= most or value <= measure([*there, *doubtful]):
+            return min(value, most)
+        if doubtful and measure([*there, self.exposure]) <= most:
+            raise LookAgain
+        return value
+
+    def _there(self, reservations: list[Reservation]) -> list[Exposure]:
+        return [
+            *(_position(one) for one in self.facts.positions),
+            *(_order(one) for one in self.facts.orders),
+            *(_reserved(one) for one in reservations),
+        ]
+
+    def lots(self, exposures: Iterable[Exposure]) -> Decimal:
+        """Return the lots that may be open together."""
+        return sum(self.by_symbol(exposures).values(), Decimal())
+
+    def by_symbol(self, exposures: Iterable[Exposure]) -> Mapping[str, Decimal]:
+        """Return the lots that may be open, by symbol.
+
+        On a hedging account all add up. On a netting account it is the most that the position can
+        become in either direction, whichever of the orders are filled.
+        """
+        grouped: dict[str, list[Exposure]] = defaultdict(list)
+        for one in exposures:
+            grouped[one.symbol].append(one)
+        if not self.is_netting:
+            return {symbol: _sum(ones) for symbol, ones in grouped.items()}
+        return {symbol: _furthest(ones) for symbol, ones in grouped.items()}
+
+    def positions(self, exposures: Iterable[Exposure]) -> Decimal:
+        """Return how many positions there may be."""
+        if self.is_netting:
+            return Decimal(len({one.symbol for one in exposures}))
+        return Decimal(len(list(exposures)))
+
+
+def tickets(positions: Iterable[Position], orders: Iterable[Order]) -> frozenset[int]:
+    """Return by which numbers lists show what was carried out."""
+    numbers = {one.ticket for one in orders}
+    for one in positions:
+        numbers |= {one.ticket, one.identifier}
+    return frozenset(numbers)
+
+
+def _position(one: Position) -> Exposure:
+    buys = one.type == PositionType.BUY
+    return Exposure(one.symbol, exact(one.volume), buys, is_open=True)
+
+
+def _order(one: Order) -> Exposure:
+    return Exposure(one.symbol, exact(one.volume_current), one.type in BUYS, waits=True)
+
+
+def _reserved(one: Reservation) -> Exposure:
+    return Exposure(one.symbol, one.volume, one.buys, one.waits)
+
+
+def _sum(exposures: Iterable[Exposure]) -> Decimal:
+    return sum((one.volume for one in exposures), Decimal())
+
+
+def _furthest(exposures: Iterable[Exposure]) -> Decimal:
+    net = buys = sells = Decimal()
+    for one in exposures:
+        if one.is_open:
+            net += one.volume if one.buys else -one.volume
+        elif one.buys:
+            buys += one.volume
+        else:
+            sells += one.volume
+    return max(net + buys, sells - net)

@@ -1,0 +1,139 @@
+"""What one caller may do to the market: bounds from several hands, of which the strictest counts.
+
+Three say what the bounds are: whoever runs the daemon (``[trading]`` of ``config.toml``), the
+issuer of the token (its record) and whoever registered the account. Each makes a :class:`Limits`
+of what it knows; :func:`strictest` puts them together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from decimal import Decimal
+from typing import Any
+
+from gateway.config import Trading
+from gateway.credentials.record import TradeLimits
+from gateway.trading.grid import exact
+
+_PERMISSIONS = frozenset({"auto_trade", "live"})
+"""What everybody must allow; of everything else that is true or false one demand suffices."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds of one hand, or of all together; by default there are none.
+
+    Money is in the account's currency, lots are the broker's.
+    """
+
+    auto_trade: bool = True
+    """Programs may open positions and place orders."""
+    live: bool = True
+    """Accounts with real money may be traded."""
+    allowed_symbols: frozenset[str] | None = None
+    """The only symbols that may be traded, as the broker or a caller names them."""
+    max_lot: Decimal | None = None
+    """Lots of one order."""
+    max_open_lots: Decimal | None = None
+    """Lots of all positions and pending orders together."""
+    max_notional: Decimal | None = None
+    """What all positions and pending orders together are worth."""
+    max_positions: int | None = None
+    """Positions, and the pending orders that may become some."""
+    max_pending_orders: int | None = None
+    """Pending orders."""
+    collar_bps: int | None = None
+    """How far prices may lie from the last tick, in hundredths of a percent."""
+    max_tick_age_ms: int | None = None
+    """How old that tick may be."""
+    require_stop_loss: bool = False
+    """No order and no position without a stop loss."""
+    risk_pct: Decimal | None = None
+    """What an order may lose at its stop loss, as a share of the equity: 0.01 is one percent."""
+    check_margin: bool = False
+    """The free margin must suffice."""
+    orders_per_second: Decimal | None = None
+    """In the long run."""
+    order_burst: int | None = None
+    """At once, after a pause; with ``orders_per_second`` alone."""
+    max_orders_per_minute: int | None = None
+    """New orders in any 60 seconds."""
+    max_orders_per_day: int | None = None
+    """New orders in a day of the broker's clock."""
+    max_identical_orders: int | None = None
+    """New orders that are alike, in any 10 seconds."""
+    max_daily_loss: Decimal | None = None
+    """What the day may have lost when new orders stop."""
+    max_drawdown_pct: Decimal | None = None
+    """How many percent the equity lies below the balance when new orders stop."""
+    block_unresolved: bool = False
+    """While the fate of an order is not known, no new one for the same symbol."""
+
+
+_NAMES = tuple(one.name for one in fields(Limits))
+
+
+def strictest(*limits: Limits) -> Limits:
+    """Return the limits that are within all of these."""
+    combined: dict[str, Any] = {}
+    for name in _NAMES:
+        given = [value for one in limits if (value := getattr(one, name)) is not None]
+        if given:
+            combined[name] = _strictest(name, given)
+    return Limits(**combined)
+
+
+def _strictest(name: str, given: list[Any]) -> Any:
+    first = given[0]
+    if isinstance(first, bool):
+        return all(given) if name in _PERMISSIONS else any(given)
+    if isinstance(first, frozenset):
+        return first.intersection(*given)
+    return min(given)
+
+
+def of_config(trading: Trading) -> Limits:
+    """Return what ``config.toml`` allows; 0 and an empty list stand for no limit there."""
+    return Limits(
+        live=trading.allow_live,
+        allowed_symbols=frozenset(trading.allowed_symbols) or None,
+        max_lot=_decimal(trading.max_lot),
+        max_open_lots=_decimal(trading.max_open_lots),
+        max_notional=_decimal(trading.max_notional),
+        max_positions=trading.max_positions or None,
+        max_pending_orders=trading.max_pending_orders or None,
+        collar_bps=trading.price_collar_bps or None,
+        max_tick_age_ms=trading.max_tick_age_ms or None,
+        require_stop_loss=trading.require_stop_loss,
+        risk_pct=_decimal(trading.risk_pct),
+        check_margin=trading.check_margin,
+        orders_per_second=_decimal(trading.orders_per_second),
+        order_burst=trading.order_burst,
+        max_orders_per_minute=trading.max_orders_per_minute or None,
+        max_orders_per_day=trading.max_orders_per_day or None,
+        max_identical_orders=trading.max_identical_orders or None,
+        max_daily_loss=_decimal(trading.max_daily_loss),
+        max_drawdown_pct=_decimal(trading.max_drawdown_pct),
+        block_unresolved=trading.block_unresolved,
+    )
+
+
+def of_record(limits: TradeLimits) -> Limits:
+    """Return what a token's record allows; there 0 means that nothing is allowed."""
+    symbols = limits.allowed_symbols
+    return Limits(
+        allowed_symbols=None if symbols is None else frozenset(symbols),
+        max_lot=_read(limits.max_lot),
+        max_open_lots=_read(limits.max_open_lots),
+        max_orders_per_minute=limits.max_orders_per_min,
+        max_daily_loss=_read(limits.max_daily_loss),
+        collar_bps=limits.collar_bps,
+    )
+
+
+def _decimal(number: float) -> Decimal | None:
+    return exact(number) if number else None
+
+
+def _read(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)

@@ -1,0 +1,151 @@
+"""What orders on their way take of a limit, before the terminal can show it.
+
+An order is judged by what the terminal says and by the reservations of those before it. Between
+the moment at which a fact is asked for and the moment at which it is judged nothing may slip
+through, so a reservation counts
+
+* while its order is on its way;
+* when it ended after the facts were asked for: they may be from before (*doubtful*: where a limit
+  holds without it and not with it, the facts are asked for again);
+* when its order was carried out, until a list shows it or :data:`SETTLE_S` have passed: some
+  terminals list a position a moment after its result;
+* when its outcome is unknown, until the journal has found it out.
+
+Judging and reserving happen without an ``await`` between them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+SETTLE_S = 2.0
+"""How long a list may take to show what was carried out."""
+UNKNOWN_S = 60.0
+"""How long an order of unknown outcome counts where no journal finds it out."""
+TIDY_AT = 64
+"""Reservations kept before those that no longer count are looked for."""
+
+End = Literal["gone", "done", "unknown"]
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class Reservation:
+    """One order's part of the limits. Lots."""
+
+    client_order_id: str
+    symbol: str
+    volume: Decimal
+    buys: bool
+    waits: bool
+    """It is a pending order."""
+    margin: Decimal = Decimal()
+    """What it takes of the free margin, where that was looked at."""
+    tickets: frozenset[int] = frozenset()
+    """Of its order and its position, once they are known."""
+    end: End | None = None
+    ended: int = 0
+    """The moment at which it ended."""
+    ended_s: float = 0.0
+
+
+class Reservations:
+    """The reservations of one terminal.
+
+    Args:
+        monotonic_s: seconds that only grow.
+
+    """
+
+    def __init__(self, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+        self.unresolved: Callable[[str], Iterable[str]] | None = None
+        """Tells the client order ids of a symbol whose outcome is not known yet."""
+        self.moment = 0
+        """Grows whenever a reservation ends."""
+        self._monotonic_s = monotonic_s
+        self._held: list[Reservation] = []
+        self._looking: dict[int, int] = {}
+        self._tidy_at = TIDY_AT
+
+    def __len__(self) -> int:
+        """How many are kept."""
+        return len(self._held)
+
+    def symbols(self) -> set[str]:
+        """The symbols of what is kept."""
+        return {one.symbol for one in self._held}
+
+    def hold(self, reservation: Reservation) -> None:
+        """Count an order from now on."""
+        self._held.append(reservation)
+        if len(self._held) >= self._tidy_at:
+            self._tidy()
+
+    def end(self, reservation: Reservation, how: End, *tickets: int) -> None:
+        """Tell what became of an order; the first word counts."""
+        if reservation.end is not None:
+            return
+        reservation.tickets = frozenset(ticket for ticket in tickets if ticket)
+        reservation.ended_s = self._monotonic_s()
+        self._close(reservation, how)
+
+    def _close(self, reservation: Reservation, how: End) -> None:
+        self.moment += 1
+        reservation.end, reservation.ended = how, self.moment
+
+    @contextmanager
+    def looking(self, moment: int) -> Iterator[None]:
+        """While facts that are from no earlier moment are asked for and judged."""
+        self._looking[moment] = self._looking.get(moment, 0) + 1
+        try:
+            yield
+        finally:
+            self._looking[moment] -= 1
+            if not self._looking[moment]:
+                del self._looking[moment]
+
+    def beside(
+        self, asked: int, listed: frozenset[int]
+    ) -> tuple[list[Reservation], list[Reservation]]:
+        """Return what counts beside facts that were asked for at a moment: surely, and doubtful.
+
+        Args:
+            asked: the moment.
+            listed: the tickets that the facts show.
+
+        """
+        surely: list[Reservation] = []
+        doubtful: list[Reservation] = []
+        for one in self._held:
+            if one.end == "unknown" and not self._is_unknown(one):
+                self._close(one, "gone")
+            if one.end in (None, "unknown"):
+                surely.append(one)
+            elif one.ended > asked:
+                doubtful.append(one)
+            elif one.end == "done" and not self._has_settled(one) and not one.tickets & listed:
+                surely.append(one)
+        return surely, doubtful
+
+    def _is_unknown(self, one: Reservation) -> bool:
+        if self.unresolved is None:
+            return self._monotonic_s() - one.ended_s < UNKNOWN_S
+        return one.client_order_id in self.unresolved(one.symbol)
+
+    def _has_settled(self, one: Reservation) -> bool:
+        return self._monotonic_s() - one.ended_s >= SETTLE_S
+
+    def _tidy(self) -> None:
+        """Forget what no judgement can depend on any more."""
+        oldest = min(self._looking, default=self.moment)
+        self._held = [one for one in self._held if self._may_count(one, oldest)]
+        self._tidy_at = max(TIDY_AT, 2 * len(self._held))
+
+    def _may_count(self, one: Reservation, oldest: int) -> bool:
+        if one.end in (None, "unknown") or one.ended > oldest:
+            return True
+        return one.end == "done" and not self._has_settled(one)

@@ -1,0 +1,54 @@
+"""What a trade is about: a direction, a volume, a price, whether it is new or a change."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from ea_bridge.model import OrderType, Position, PositionType
+from gateway.trading.grid import exact
+from gateway.trading.refusals import BUYS
+
+if TYPE_CHECKING:
+    from gateway.trading.receipts import Trade
+
+STOP_LIMITS = frozenset({OrderType.BUY_STOP_LIMIT, OrderType.SELL_STOP_LIMIT})
+
+
+def buys(trade: Trade) -> bool:
+    """Return the direction of an order; of a change, that of what is changed."""
+    held = trade.held
+    if isinstance(held, Position):
+        return held.type == PositionType.BUY
+    return trade.request.type in BUYS
+
+
+def market(trade: Trade) -> float:
+    """Return what the order would be filled at now; 0 without a quote."""
+    info = trade.symbol
+    if info is None:
+        return 0.0
+    return info.ask if buys(trade) else info.bid
+
+
+def entry(trade: Trade) -> float:
+    """Return where the position begins: at the market, at an order's own price, or at the limit
+    of one that a stop triggers.
+    """
+    held = trade.held
+    if isinstance(held, Position):
+        return held.price_open
+    if trade.request.type in STOP_LIMITS:
+        return trade.request.stoplimit
+    return trade.request.price or market(trade)
+
+
+def volume(trade: Trade) -> Decimal:
+    """Return the lots of an order, or of the position whose stops are changed."""
+    held = trade.held
+    return exact(held.volume if isinstance(held, Position) else trade.request.volume)
+
+
+def direction(trade: Trade) -> OrderType:
+    """Return the kind of market order that it comes down to."""
+    return OrderType.BUY if buys(trade) else OrderType.SELL
