@@ -165,6 +165,7 @@ class Conversation(asyncio.Protocol):
                     self._obey(message)
                 case Hb():
                     self._terminal.acknowledged(message.ack)
+                    self._terminal.desk.lease.renew(message.lease_ms)
                     self._beat(message.n)
                 case Challenge():
                     self._prove(message)

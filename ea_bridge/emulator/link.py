@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from ea_bridge.protocol.messages import Pending
 
-from .conversation import LAST_RETRY_S, Conversation, LinkRefused, WrongDevice
+from .conversation import LAST_RETRY_S, PULSE_S, Conversation, LinkRefused, WrongDevice
 from .terminal import EmulatedTerminal
 
 __all__ = ["Link", "LinkRefused", "WrongDevice"]
@@ -69,6 +69,19 @@ class Link:
             WrongDevice: another daemon than the one that let us in first knows the token.
 
         """
+        guarding = asyncio.create_task(self._guard())
+        try:
+            await self._dial()
+        finally:
+            guarding.cancel()
+
+    async def _guard(self) -> None:
+        """Enforce the lease, whether the daemon is there or not."""
+        while True:
+            await asyncio.sleep(PULSE_S)
+            self._terminal.desk.lease.enforce()
+
+    async def _dial(self) -> None:
         retry_s, was_ever_ready = FIRST_RETRY_S, False
         while not self._stopping:
             wait_s = await self._converse()

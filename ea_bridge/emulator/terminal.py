@@ -119,6 +119,7 @@ class EmulatedTerminal:
         """
         self._broker.take_events()
         self._begin()
+        self.desk.lease.forget()
         self.desk.trails.reload()
         if lose_results:
             self._results.lose()

@@ -129,6 +129,8 @@ class TerminalSession:
         """The account may trade, as far as the terminal has told."""
         self.end_reason = ""
         """Why the session ended; empty while it lives."""
+        self.lease_ms = 0
+        """How long each of our heartbeats lets the EA's lease live; see ``LeaseTerms``."""
         self._wire = wire
         self._timers = timers
         self._callbacks = callbacks
@@ -385,7 +387,8 @@ class TerminalSession:
     def _send_heartbeat(self, n: int) -> None:
         if self.connection.state is not CLOSED and self._wire.unsent() <= MAX_UNSENT:
             self._acknowledged = self.last_q
-            self._wire.write(self.connection.send(Hb(ack=self.last_q, n=n)))
+            beat = Hb(ack=self.last_q, n=n, lease_ms=self.lease_ms)
+            self._wire.write(self.connection.send(beat))
 
     def _die(self) -> None:
         self.end("silent for too long")

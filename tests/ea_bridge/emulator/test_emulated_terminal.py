@@ -44,6 +44,7 @@ def test_every_command_of_the_table_is_answered(bench: Bench):
         },
         "trail_set": {"ticket": bench.buy().position, "distance": 100},
         "results_get": {"ids": "1,2"},
+        "lease_set": {"lease_ms": 5000},
     }
     trading = {name: getattr(bench.buy_request(), name) for name in ("action", "symbol", "volume")}
     for op, command in commands.COMMANDS.items():

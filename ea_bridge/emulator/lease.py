@@ -1,0 +1,159 @@
+"""The lease, as the EA enforces it: whether a daemon is linked or not."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from ea_bridge.model import (
+    SUCCESSES,
+    FillingFlag,
+    Lease,
+    LeaseTerms,
+    Order,
+    OrderFilling,
+    OrderType,
+    Position,
+    PositionType,
+    SymbolInfo,
+    TradeAction,
+    TradeRequest,
+    TradeResult,
+)
+
+TAG = re.compile(r"g[A-Z2-7]{9}(?: |\Z)")
+"""Begins the comment of what came through the gateway."""
+MAX_SENT = 4096
+"""Tickets of its own that the EA remembers: brokers rewrite comments."""
+DEVIATION = 100
+"""Points. Who is here to get out is not choosy."""
+
+_log = logging.getLogger(__name__)
+
+
+class LeaseGuard:
+    """Carries a policy out by itself, once nobody has renewed the lease for long enough.
+
+    Args:
+        orders: the pending orders.
+        positions: the open positions.
+        symbol: what is known of one.
+        send: ``OrderSend``.
+        now_msc: the broker's clock.
+        monotonic_s: seconds that only grow.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        orders: Callable[[], list[Order]],
+        positions: Callable[[], list[Position]],
+        symbol: Callable[[str], SymbolInfo],
+        send: Callable[[TradeRequest], TradeResult],
+        now_msc: Callable[[], int],
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._orders, self._positions = orders, positions
+        self._symbol, self._send = symbol, send
+        self._now_msc, self._monotonic_s = now_msc, monotonic_s
+        self._lease = Lease(lease_ms=0)
+        self._due_s = 0.0
+        self._sent: OrderedDict[int, None] = OrderedDict()
+
+    def set(self, terms: LeaseTerms) -> Lease:
+        """Begin a lease, change it, or (with 0) end it."""
+        self._lease = replace(
+            self._lease, lease_ms=terms.lease_ms, action=terms.action, own=terms.own
+        )
+        self.renew(terms.lease_ms)
+        return self.get()
+
+    def get(self) -> Lease:
+        """Return the lease; what it has done is told once."""
+        told = self._lease
+        self._lease = replace(told, fired_msc=0, cancelled=[], closed=[], failed=[])
+        return told
+
+    def renew(self, lease_ms: int) -> None:
+        """A heartbeat of the daemon has come; 0 renews nothing."""
+        if lease_ms:
+            self._due_s = self._monotonic_s() + lease_ms / 1000
+
+    def forget(self) -> None:
+        """The EA starts anew: the daemon sets its lease again."""
+        self._lease = Lease(lease_ms=0)
+        self._sent.clear()
+
+    def note(self, result: TradeResult) -> None:
+        """Remember what was sent from here."""
+        for ticket in (result.order, result.position):
+            if ticket:
+                self._sent[ticket] = None
+        while len(self._sent) > MAX_SENT:
+            self._sent.popitem(last=False)
+
+    def enforce(self) -> None:
+        """Carry the policy out if the lease has run out; called every few milliseconds."""
+        lease = self._lease
+        if not lease.lease_ms or self._monotonic_s() < self._due_s:
+            return
+        _log.warning("the daemon was silent for %d ms: %s", lease.lease_ms, lease.action)
+        cancelled, closed, failed = list[int](), list[int](), list[int]()
+        for order in filter(self._is_meant, self._orders()):
+            done = self._send(_removal(order)).retcode in SUCCESSES
+            (cancelled if done else failed).append(order.ticket)
+        if lease.action == "cancel_and_close":
+            for position in filter(self._is_meant, self._positions()):
+                done = self._send(self._way_out(position)).retcode in SUCCESSES
+                (closed if done else failed).append(position.ticket)
+        self._lease = replace(
+            lease,
+            lease_ms=0,
+            fired_msc=self._now_msc(),
+            cancelled=lease.cancelled + cancelled,
+            closed=lease.closed + closed,
+            failed=failed,
+        )
+
+    def _is_meant(self, one: Order | Position) -> bool:
+        return not self._lease.own or one.ticket in self._sent or bool(TAG.match(one.comment))
+
+    def _way_out(self, position: Position) -> TradeRequest:
+        info = self._symbol(position.symbol)
+        is_long = position.type == PositionType.BUY
+        return TradeRequest(
+            action=TradeAction.DEAL,
+            position=position.ticket,
+            magic=position.magic,
+            symbol=position.symbol,
+            volume=position.volume,
+            price=info.bid if is_long else info.ask,
+            deviation=DEVIATION,
+            type=OrderType.SELL if is_long else OrderType.BUY,
+            type_filling=_filling(info),
+            comment="lease",
+        )
+
+
+def _removal(order: Order) -> TradeRequest:
+    return TradeRequest(
+        action=TradeAction.REMOVE,
+        order=order.ticket,
+        magic=order.magic,
+        symbol=order.symbol,
+        type=order.type,
+        comment=order.comment,
+    )
+
+
+def _filling(info: SymbolInfo) -> int:
+    mask = info.filling_mode or 0
+    if mask & FillingFlag.FOK:
+        return OrderFilling.FOK
+    return OrderFilling.IOC if mask & FillingFlag.IOC else OrderFilling.RETURN
