@@ -28,6 +28,7 @@ from jsonrpcserver.request import Request
 from jsonrpcserver.response import to_serializable_one
 from jsonrpcserver.sentinels import NOID
 
+from gateway.audit import Audit
 from gateway.catalogue import Call, Method
 from gateway.config import Limits
 from gateway.errors import (
@@ -48,6 +49,7 @@ from gateway.errors import (
 )
 from gateway.web.batch import Room, at_once, in_order
 from gateway.web.in_flight import Id, InFlight
+from gateway.web.noting import note_call
 
 log = logging.getLogger(__name__)
 
@@ -102,16 +104,23 @@ class JsonRpc:
         catalogue: the methods.
         limits: ``max_batch`` and ``max_response_bytes``.
         document: the OpenRPC document, for ``rpc.discover``.
+        audit: where it is noted what callers were refused.
 
     """
 
     def __init__(
-        self, catalogue: Mapping[str, Method], limits: Limits, *, document: bytes = b"{}"
+        self,
+        catalogue: Mapping[str, Method],
+        limits: Limits,
+        *,
+        document: bytes = b"{}",
+        audit: Audit | None = None,
     ) -> None:
+        audit = audit or Audit()
         self._limits = limits
         self._document = orjson.Fragment(document)
         self._methods = {
-            name: _fenced(name, _from_catalogue(method), method.mutates, method.transports)
+            name: _fenced(name, _from_catalogue(method, audit), method.mutates, method.transports)
             for name, method in catalogue.items()
         }
         self._methods["rpc.discover"] = _fenced("rpc.discover", self._discover)
@@ -250,9 +259,13 @@ def refuse(error: GatewayError) -> Answer:
     return Answer(orjson.dumps(error_response(error, None)), error.as_dict())
 
 
-def _from_catalogue(method: Method) -> Callable[[Context, Params], Awaitable[Any]]:
-    def answer(context: Context, params: Params) -> Awaitable[Any]:
-        return method.answer(context.call, params)
+def _from_catalogue(method: Method, audit: Audit) -> Callable[[Context, Params], Awaitable[Any]]:
+    async def answer(context: Context, params: Params) -> Any:
+        try:
+            return await method.answer(context.call, params)
+        except GatewayError as error:
+            note_call(audit, method, context.call.caller, error)
+            raise
 
     return answer
 

@@ -1,0 +1,33 @@
+"""What the doors note in the audit trail: who was not let in, and what was not done for whom."""
+
+from __future__ import annotations
+
+from gateway.audit import Audit
+from gateway.auth.caller import Caller
+from gateway.catalogue import Method
+from gateway.errors import AccessDenied, GatewayError
+
+TOLD = ("rule", "limit", "value", "armed_by", "scope", "tier", "client_order_id")
+"""What is kept of the data of an error: nothing that a caller wrote as he liked."""
+
+
+def note_request(audit: Audit, error: GatewayError) -> None:
+    """Note that a request was not let in; a malformed one is no matter of access."""
+    if isinstance(error, AccessDenied):
+        reason = error.data.get("reason")
+        audit.often("request_refused", outcome="refused", reason=reason)
+
+
+def note_call(audit: Audit, method: Method, caller: Caller, error: GatewayError) -> None:
+    """Note that a caller may not do something, or that a trade was refused before it was sent."""
+    is_unsent = method.mutates and error.data.get("outcome") == "not_sent"
+    if is_unsent or isinstance(error, AccessDenied):
+        audit.often(
+            "call_refused",
+            outcome="refused",
+            reason=error.name(),
+            actor=caller.tid,
+            terminal=caller.terminal,
+            object=method.name,
+            **{name: error.data[name] for name in TOLD if name in error.data},
+        )
