@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from demo_process import Demo, running_demo
 from node_packages import installed_modules
+
+MEMORY = Path("/dev/shm")  # noqa: S108  # only a folder of our own in it, by mkdtemp
+MEMORY_BYTES = 2**31
+"""That must be free."""
+IN_MEMORY = pytest.StashKey[Path | None]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -16,6 +24,29 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--long", action="store_true", help="run the long forms of soak and fuzz tests"
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the tests' files lie in memory where there is room for them.
+
+    There are thousands of databases, each of which is synced many times while it is made. That
+    outlives the programs that the tests kill, and nobody pulls the plug.
+    """
+    config.stash[IN_MEMORY] = None
+    is_worker = hasattr(config, "workerinput")
+    if is_worker or config.option.basetemp or not MEMORY.is_dir():
+        return
+    if shutil.disk_usage(MEMORY).free >= MEMORY_BYTES and os.access(MEMORY, os.W_OK):
+        folder = Path(tempfile.mkdtemp(prefix="mt-gateway-tests-", dir=MEMORY))
+        config.stash[IN_MEMORY] = folder
+        config.option.basetemp = str(folder / "pytest")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Give the memory back."""
+    folder = config.stash[IN_MEMORY]
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -25,6 +25,7 @@ from gateway.auth.caller import Caller
 from gateway.auth.console_clock import Clocks
 from gateway.auth.gate import Gate, TerminalDoor
 from gateway.auth.home import ConsoleBook, Home
+from gateway.catalogue import Catalogue
 from gateway.clock import BrokerClock
 from gateway.config import Config
 from gateway.credentials.device import device_words
@@ -150,9 +151,7 @@ class Gateway:
             streams=streams,
             daemon=daemon,
             terminal_for=self._terminal_for,
-            openrpc=orjson.dumps(
-                openrpc.openrpc_document(catalogue, rpc_url=daemon.rpc_url, ws_url=daemon.ws_url)
-            ),
+            openrpc=openrpc.LateDocument(lambda: _document(catalogue, daemon)),
             hosts=config.api.allowed_hosts,
             origins=config.api.allowed_origins,
             audit=self._audit,
@@ -325,6 +324,11 @@ class Gateway:
         if clock is None:
             clock = self._clocks[terminal] = BrokerClock()
         return clock
+
+
+def _document(catalogue: Catalogue, daemon: Daemon) -> bytes:
+    whole = openrpc.openrpc_document(catalogue, rpc_url=daemon.rpc_url, ws_url=daemon.ws_url)
+    return orjson.dumps(whole)
 
 
 def _console_book(home: Home, config: Config, clocks: Clocks) -> ConsoleBook | None:

@@ -47,6 +47,7 @@ from gateway.errors import (
     Unauthorized,
     did_you_mean,
 )
+from gateway.openrpc import LateDocument
 from gateway.web.batch import Room, at_once, in_order
 from gateway.web.in_flight import Id, InFlight
 from gateway.web.noting import note_call
@@ -115,10 +116,11 @@ class JsonRpc:
         *,
         document: bytes = b"{}",
         audit: Audit | None = None,
+        self, catalogue: Mapping[str, Method], limits: Limits, *, document: LateDocument
     ) -> None:
         audit = audit or Audit()
         self._limits = limits
-        self._document = orjson.Fragment(document)
+        self._document = document
         self._methods = {
             name: _fenced(name, _from_catalogue(method, audit), method.mutates, method.transports)
             for name, method in catalogue.items()
@@ -251,7 +253,7 @@ class JsonRpc:
 
     async def _discover(self, context: Context, params: Params) -> Any:
         _none_but((), params)
-        return self._document
+        return orjson.Fragment(await self._document.read())
 
 
 def refuse(error: GatewayError) -> Answer:

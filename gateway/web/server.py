@@ -15,6 +15,7 @@ from gateway.auth.tickets import Tickets
 from gateway.catalogue import Method
 from gateway.daemon import Daemon
 from gateway.errors import AccessDenied, GatewayError, ShuttingDown, Unauthorized
+from gateway.openrpc import LateDocument
 from gateway.web.backend import Backend, Gatekeeper
 from gateway.web.connections import Connections, connection_of
 from gateway.web.guard import Door, Guard, Refusal, unauthorized
@@ -66,7 +67,7 @@ class WebServer:
         streams: Streams,
         daemon: Daemon,
         terminal_for: Callable[[Caller], GuardedTerminal],
-        openrpc: bytes,
+        openrpc: LateDocument,
         documents: Mapping[str, bytes] | None = None,
         hosts: Collection[str] = (),
         origins: Collection[str] = (),
@@ -78,9 +79,9 @@ class WebServer:
         """The port of all our sockets."""
         self._documents = {
             "/healthz": b'{"status":"ok"}',
-            OPENRPC: openrpc,
             **(documents or {}),
         }
+        self._openrpc = openrpc
         self._gate = gate
         self._audit = audit or Audit()
         self._pace = Pace(failures_per_s)
@@ -147,7 +148,7 @@ class WebServer:
             sock.close()
 
     def _doors(self) -> dict[str, Door]:
-        doors = {path: Door("GET", "never") for path in self._documents}
+        doors = {path: Door("GET", "never") for path in (OPENRPC, *self._documents)}
         doors |= {path: Door("POST", "required", json=True) for path in RPC_PATHS}
         doors |= {path: Door("GET", "optional") for path in WS_PATHS}
         return doors
@@ -171,8 +172,9 @@ class WebServer:
         path = self._guard.path(request)
         if self._stopping:
             raise Refusal(503, ShuttingDown())
-        if path in self._documents:
-            return json_response(self._documents[path], {**DOCUMENT_HEADERS, **headers})
+        if path == OPENRPC or path in self._documents:
+            document = self._documents.get(path) or await self._openrpc.read()
+            return json_response(document, {**DOCUMENT_HEADERS, **headers})
         if request.method == "OPTIONS":
             return web.Response(status=204, headers=self._guard.preflight(request))
         token = self._guard.token(request)

@@ -11,6 +11,7 @@ import gzip
 import io
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -168,8 +169,9 @@ def tile_of(tape: Tape, weeks: int, slots: list[tuple[int, int]]) -> MinuteTile:
     return tile
 
 
+@lru_cache(maxsize=8)
 def packaged_tape(name: str, digits: int) -> Tape:
-    """Return packaged ticks; they are held in memory."""
+    """Return packaged ticks; they are held in memory, once for all markets."""
     packed = files("ea_bridge.emulator") / "data" / "ticks" / f"{name}.csv.gz"
     data = gzip.decompress(packed.read_bytes())
     return Tape(f"{name}.csv", lambda: io.BytesIO(data), digits)

@@ -41,6 +41,10 @@ class Tiles:
         self._weekends = weekends
         self._made: dict[str, MinuteTile] = {}
 
+    def __contains__(self, symbol: str) -> bool:
+        """Whether there is a tile of a symbol, made or not."""
+        return symbol in self._listings
+
     def tile(self, symbol: str) -> MinuteTile:
         """Return a symbol's tile."""
         if symbol not in self._made:

@@ -1,17 +1,26 @@
-"""Bring a database up to this version's tables, with the migrations inside this package."""
+"""Bring a database up to this version's tables.
+
+A new database gets all tables at once, an old one the migrations that it lacks. Alembic takes
+longer to import than most starts of the console take, so that it is imported for the latter alone.
+"""
 
 from __future__ import annotations
 
-import logging
+from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, select, text
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from .model import Base
 
+HEAD = "0001"
+"""The last migration; a test sees that it is."""
 LOCK = 0x6D746777
 """Of PostgreSQL's advisory locks: one process upgrades at a time."""
+
+_VERSION = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), primary_key=True, nullable=False),
+)
+"""As Alembic makes it."""
 
 
 class NewerDatabase(Exception):
@@ -19,27 +28,29 @@ class NewerDatabase(Exception):
 
 
 def upgrade(connection: Connection) -> None:
-    """Run the migrations that are missing, within the connection's transaction.
+    """Make the tables, or run the migrations that are missing, within the connection's
+    transaction.
 
     Raises:
         NewerDatabase: it has migrations that this version does not know.
 
     """
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # says at each start what it is
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
-    config = Config()
-    config.set_main_option("script_location", "gateway.console.database:migrations")
-    config.set_main_option("path_separator", "os")
-    scripts = ScriptDirectory.from_config(config)
-    known = {script.revision for script in scripts.walk_revisions()}
-    there = MigrationContext.configure(connection).get_current_heads()
-    if not set(there) <= known:
-        raise NewerDatabase(
-            "the console's database was made by a newer version; install that one, or use another "
-            "database"
-        )
-    if set(there) == set(scripts.get_heads()):
-        return
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    tables = set(inspect(connection).get_table_names())
+    if not tables & {_VERSION.name, *Base.metadata.tables}:
+        _create(connection)
+    elif _VERSION.name not in tables or _versions(connection) != {HEAD}:
+        from .migrate import migrate
+
+        migrate(connection)
+
+
+def _create(connection: Connection) -> None:
+    Base.metadata.create_all(connection)
+    _VERSION.create(connection)
+    connection.execute(_VERSION.insert(), {"version_num": HEAD})
+
+
+def _versions(connection: Connection) -> set[str]:
+    return set(connection.scalars(select(_VERSION.c.version_num)))

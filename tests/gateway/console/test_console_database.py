@@ -33,7 +33,9 @@ from gateway.console.database import (
     after_commit,
     open_database,
 )
+from gateway.console.database.migrate import newest
 from gateway.console.database.model import SEALED, Base, SealedValue, Token
+from gateway.console.database.upgrade import HEAD
 from gateway.console.links import RESET
 from gateway.console.service import Console, open_console
 from gateway.console.settings import ConsoleSettings
@@ -43,16 +45,46 @@ from gateway.credentials.secrets import Place, SecretsError
 posix = pytest.mark.skipif(os.name != "posix", reason="modes and signals are POSIX's")
 
 
+VERSION = text("SELECT version_num FROM alembic_version")
+
+
 def differences(connection: Connection) -> list[object]:
     """Compare the tables with the model."""
     return list(compare_metadata(MigrationContext.configure(connection), Base.metadata))
 
 
-async def test_the_migrations_make_what_the_model_says(empty_database_url: str):
+async def test_a_new_database_is_what_the_model_says(empty_database_url: str):
     """On both databases; opened again nothing happens."""
     for _ in range(2):
         async with open_database(empty_database_url) as db, db.engine.connect() as connection:
             assert await connection.run_sync(differences) == []
+            assert await connection.scalar(VERSION) == HEAD == newest()
+
+
+async def test_the_migrations_make_what_the_model_says(empty_database_url: str):
+    """A database that was made by the first version, and opened by this one."""
+    async with open_database(empty_database_url) as db, db.engine.begin() as connection:
+        await connection.run_sync(Base.metadata.drop_all)
+        await connection.execute(text("DELETE FROM alembic_version"))
+    async with open_database(empty_database_url) as db, db.engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+        assert await connection.scalar(VERSION) == HEAD
+
+
+async def test_a_database_that_is_up_to_date_needs_no_alembic(tmp_path: Path):
+    """It would make each start of the console longer."""
+    code = (
+        "import asyncio, sys\n"
+        "from gateway.console.database import open_database\n"
+        "async def main():\n"
+        "    for _ in range(2):\n"
+        "        async with open_database(sys.argv[1]): pass\n"
+        "asyncio.run(main())\n"
+        "assert not [name for name in sys.modules if name.partition('.')[0] == 'alembic']\n"
+    )
+    url = f"sqlite:///{tmp_path / 'console.db'}"
+    program = await asyncio.create_subprocess_exec(sys.executable, "-c", code, url)
+    assert await program.wait() == 0
 
 
 async def test_a_newer_database_is_left_alone(empty_database_url: str):

@@ -20,6 +20,7 @@ from gateway.auth.tickets import Tickets
 from gateway.catalogue import Call
 from gateway.config import Limits
 from gateway.daemon import Daemon
+from gateway.openrpc import LateDocument
 from gateway.web.in_flight import InFlight
 from gateway.web.jsonrpc import Answer, JsonRpc
 
@@ -32,7 +33,8 @@ class Front:
     def __init__(self, limits: Limits | None = None, scope: Scope = Scope.ADMIN) -> None:
         self.doings = Doings()
         self.limits = limits or Limits()
-        self.rpc = JsonRpc(small_catalogue(self.doings), self.limits, document=b'{"openrpc":"x"}')
+        document = LateDocument(lambda: b'{"openrpc":"x"}')
+        self.rpc = JsonRpc(small_catalogue(self.doings), self.limits, document=document)
         self.in_flight = InFlight()
         gate = Gate()
         self.caller = gate.admit(gate.new(scope))

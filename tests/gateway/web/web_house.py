@@ -21,6 +21,7 @@ from gateway.config import Limits
 from gateway.daemon import Daemon
 from gateway.errors import LimitExceeded, MarketClosed, Overloaded, Unauthorized
 from gateway.methods.service import get_ws_ticket
+from gateway.openrpc import LateDocument
 from gateway.streams import Event, Listener
 from gateway.streams.frames import text_frame
 from gateway.web.server import WebServer
@@ -352,7 +353,7 @@ async def open_house(
         streams=streams,  # type: ignore[arg-type]
         daemon=daemon,
         terminal_for=lambda caller: Unasked(),  # type: ignore[arg-type,return-value]
-        openrpc=b'{"openrpc":"1.3.2"}',
+        openrpc=LateDocument(lambda: b'{"openrpc":"1.3.2"}'),
         origins=origins,
         failures_per_s=failures_per_s,
     )
