@@ -114,9 +114,8 @@ class JsonRpc:
         catalogue: Mapping[str, Method],
         limits: Limits,
         *,
-        document: bytes = b"{}",
+        document: LateDocument,
         audit: Audit | None = None,
-        self, catalogue: Mapping[str, Method], limits: Limits, *, document: LateDocument
     ) -> None:
         audit = audit or Audit()
         self._limits = limits
