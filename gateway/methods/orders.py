@@ -13,6 +13,7 @@ from gateway.catalogue import Call, method
 from gateway.errors import (
     AutotradingDisabled,
     BrokerDisconnected,
+    ClientOrderIdConflict,
     DeadlineExceeded,
     Frozen,
     InsufficientMargin,
@@ -128,10 +129,14 @@ async def get_orders(
 ) -> list[shapes.Order]:
     """Return the pending orders, all or those of a symbol, oldest first.
 
-    For changes subscribe to `orders`.
+    Those that the gateway keeps itself, since the platform has no such orders, are among them
+    with `emulated` true. For changes subscribe to `orders`.
     """
     params = commands.FilterParams(symbol=symbol, ticket=ticket)
     orders = await call.terminal.request(commands.ORDERS_GET, params)
+    held = call.terminal.desk.contingent.orders(symbol, ticket)
+    if held:
+        orders = sorted(orders + held, key=lambda one: (one.time_setup, one.ticket))
     return [translation.order(order, call.terminal.clock) for order in orders]
 
 
@@ -140,6 +145,10 @@ async def get_order_info(call: Call, *, ticket: Ticket) -> shapes.Order:
     """Return one order by its ticket, pending or past; `state` tells which."""
     terminal = call.terminal
     by_ticket = commands.FilterParams(ticket=ticket)
+    held = terminal.desk.contingent
+    known = [*held.orders(ticket=ticket), held.past(ticket)]
+    if known[0] is not None:
+        return translation.order(known[0], terminal.clock)
     orders = await terminal.request(commands.ORDERS_GET, by_ticket)
     if not orders:
         params = commands.HistoryParams(ticket=ticket)
@@ -180,10 +189,17 @@ async def place_order(
     data, never rounded silently. The filling mode is chosen from what the symbol allows; the
     answer says which was taken, and which were tried.
 
+    MetaTrader 4 has no stop-limit orders: the gateway keeps them itself (`order.emulated`), and
+    when the price is reached it sends the limit order in their place. That works while the
+    gateway runs and the terminal is linked, and while the token may trade.
+
     Every error of a trade says in `data.outcome` what is known: `not_sent` (nothing happened,
     sending again is safe), `rejected` (the broker said no) or `unknown` (2102: the order may have
-    been executed; look at `get_orders`, `get_positions` and the history before you send it
-    again). The gateway itself never sends an order twice.
+    been executed; the gateway finds out, and `get_order` tells what). The gateway itself never
+    sends an order twice: a call that is repeated with its `client_order_id` is answered as the
+    first one was, with `duplicate` true, however much later. So make the id once, outside of what
+    repeats the call. An id is free again only after `not_sent`; with other params it is refused
+    (2101).
     """
     how = handling(
         call,

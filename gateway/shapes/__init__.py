@@ -40,6 +40,7 @@ from .market import (
     SymbolSelected,
     Tick,
 )
+from .order_record import OrderError, OrderNow, OrderRecord, SentCommand
 from .receipt import CheckResult, Filling, Margin, OrderOutcome, OrderReceipt, Profit, Timing
 from .safety import Halt, SweepFailure, Swept, TradingEnabled
 from .service import (
@@ -94,9 +95,12 @@ __all__ = [
     "OcoLink",
     "OcoOrder",
     "Order",
+    "OrderError",
     "OrderEvent",
+    "OrderNow",
     "OrderOutcome",
     "OrderReceipt",
+    "OrderRecord",
     "OrdersSnapshot",
     "PnlEvent",
     "Pong",
@@ -105,6 +109,7 @@ __all__ = [
     "PositionPnl",
     "PositionsSnapshot",
     "Profit",
+    "SentCommand",
     "ServerIdentity",
     "ServerInfo",
     "ServerTime",

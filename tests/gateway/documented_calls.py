@@ -18,11 +18,12 @@ from scripted_answers import DEAL, DONE, NOW_MS, ORDER, minute_bar
 from scripted_terminal import Scene
 
 from ea_bridge.errors import CommandFailed
-from ea_bridge.model import TradeResult, Trail
+from ea_bridge.model import TradeRequest, TradeResult, Trail
 from ea_bridge.registry import Change, ChangeKind
 from gateway.credentials.tier import Tier
 from gateway.daemon import ConsoleView
 from gateway.streams import Streams
+from gateway.trading.journal import Account, Asked, Intent, Journal, Memo, Send, Stage
 
 EXAMPLES = Path(__file__).parents[2] / "gateway/openrpc/examples.json"
 
@@ -91,6 +92,7 @@ CALLS: list[tuple[str, str, dict[str, Any]]] = [
     ("close_by", "two against each other", {"position": 9123456789, "position_by": 9123456799}),
     ("get_orders", "pending orders", {"symbol": "EURUSD"}),
     ("get_order_info", "one order", {"ticket": 9123456790}),
+    ("get_order", "one that was lost and found", MINE),
     ("place_order", "at market", {**BUY, "sl": 1.08, "tp": 1.095, "ttl_ms": 3000, **MINE}),
     (
         "place_order",
@@ -148,9 +150,41 @@ CALLS: list[tuple[str, str, dict[str, Any]]] = [
 ]
 
 
+class OneOrder(Journal):
+    """A journal that has one order in it, whatever is asked for."""
+
+    def find(self, client_order_id: str) -> Intent | None:
+        """Return an order that was found after a lost answer."""
+        account = Account(12345678, "Broker-Demo")
+        said = '{"side":"buy","symbol":"EURUSD","volume":"0.1"}'
+        send = Send(
+            command_id=1_780_000_000_000_731,
+            request=TradeRequest(
+                action=1, symbol="EURUSD", volume=0.1, type=0, comment="gNPXQZ4LKA"
+            ),
+            memo=Memo(),
+            stage=Stage.DONE,
+            created_ms=NOW_MS - 4_000,
+            written_ms=NOW_MS - 3_999,
+            ended_ms=NOW_MS - 1_000,
+            result=DONE,
+            retcode=DONE.retcode,
+        )
+        return Intent(
+            asked=Asked(account, client_order_id, "place_order", said),
+            terminal="mt5-a",
+            created_ms=NOW_MS - 4_000,
+            updated_ms=NOW_MS - 1_000,
+            stage=Stage.DONE,
+            reconciled=True,
+            sends=[send],
+        )
+
+
 def documented_scene() -> Scene:
     """The scene in which the calls are made."""
     scene = Scene()
+    scene.desk.journal = OneOrder()
     scene.console = ConsoleView(
         url="https://console.example.com",
         connected=True,

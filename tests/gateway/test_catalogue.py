@@ -53,6 +53,7 @@ OURS = {
     "set_trailing_stop",
     "remove_trailing_stop",
     "get_trailing_stops",
+    "get_order",
 }
 SWITCHES = {"set_trading_enabled", "remove_trailing_stop"}
 """They decide what others may trade, and send nothing themselves."""

@@ -6,6 +6,7 @@ from .account import AccountMethods
 from .calculations import CalculationsMethods
 from .contingent import ContingentMethods
 from .history import HistoryMethods
+from .journal import JournalMethods
 from .market import MarketMethods
 from .orders import OrdersMethods
 from .positions import PositionsMethods
@@ -33,6 +34,7 @@ READS = frozenset(
         "get_orders",
         "get_order_info",
         "order_check",
+        "get_order",
         "get_trailing_stops",
         "order_calc_margin",
         "order_calc_profit",
@@ -57,6 +59,7 @@ class Methods(
     MarketMethods,
     PositionsMethods,
     OrdersMethods,
+    JournalMethods,
     ContingentMethods,
     CalculationsMethods,
     HistoryMethods,

@@ -21,7 +21,8 @@ class OrdersMethods(Asking):
     ) -> list[shapes.Order]:
         """Return the pending orders, all or those of a symbol, oldest first.
 
-        For changes subscribe to `orders`.
+        Those that the gateway keeps itself, since the platform has no such orders, are among them
+        with `emulated` true. For changes subscribe to `orders`.
         """
         result: list[shapes.Order] = await self._ask(
             "get_orders", symbol=symbol, ticket=ticket, terminal=terminal
@@ -84,10 +85,17 @@ class OrdersMethods(Asking):
         error's data, never rounded silently. The filling mode is chosen from what the symbol
         allows; the answer says which was taken, and which were tried.
 
+        MetaTrader 4 has no stop-limit orders: the gateway keeps them itself (`order.emulated`),
+        and when the price is reached it sends the limit order in their place. That works while the
+        gateway runs and the terminal is linked, and while the token may trade.
+
         Every error of a trade says in `data.outcome` what is known: `not_sent` (nothing happened,
         sending again is safe), `rejected` (the broker said no) or `unknown` (2102: the order may
-        have been executed; look at `get_orders`, `get_positions` and the history before you send
-        it again). The gateway itself never sends an order twice.
+        have been executed; the gateway finds out, and `get_order` tells what). The gateway itself
+        never sends an order twice: a call that is repeated with its `client_order_id` is answered
+        as the first one was, with `duplicate` true, however much later. So make the id once,
+        outside of what repeats the call. An id is free again only after `not_sent`; with other
+        params it is refused (2101).
         """
         result: shapes.OrderReceipt = await self._ask(
             "place_order",

@@ -25,6 +25,10 @@ logger = logging.getLogger(__name__)
 class Journal:
     """A journal that keeps nothing: every call is run, and every command may be sent."""
 
+    def now_ms(self) -> int:
+        """UTC now, in milliseconds."""
+        return wall_ms()
+
     @property
     def account(self) -> Account | None:
         """The account that the terminal was logged in to last, if that is remembered."""
@@ -57,11 +61,11 @@ class Journal:
             GatewayError: it must not be sent.
 
         """
-        send.created_ms = wall_ms()
+        send.created_ms = self.now_ms()
 
     def written(self, send: Send) -> None:
         """The bytes of a command were written."""
-        send.stage, send.written_ms = Stage.SENT, wall_ms()
+        send.stage, send.written_ms = Stage.SENT, self.now_ms()
 
     def acked(self, send: Send) -> None:
         """The terminal has taken a command."""
@@ -78,7 +82,7 @@ class Journal:
         retcode: int = 0,
     ) -> None:
         """Note what became of a command."""
-        send.stage, send.result, send.ended_ms = stage, result, wall_ms()
+        send.stage, send.result, send.ended_ms = stage, result, self.now_ms()
         send.err, send.retcode = err, retcode if result is None else result.retcode
 
     async def close(self, send: Send, error: GatewayError | None) -> None:
@@ -114,6 +118,9 @@ class KeptJournal(Journal):
         self._log = log
         self._terminal = terminal
         self._account = account
+
+    def now_ms(self) -> int:
+        return self._log.now_ms()
 
     @property
     def account(self) -> Account | None:

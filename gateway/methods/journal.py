@@ -1,0 +1,75 @@
+"""The journal: what became of a request."""
+
+from __future__ import annotations
+
+import asyncio
+
+from ea_bridge import commands
+from ea_bridge.model import TradeRequest, TradeResult
+from gateway import shapes, translation
+from gateway.auth.caller import Scope
+from gateway.catalogue import Call, method
+from gateway.errors import GatewayError, InternalError, OrderNotFound
+from gateway.store import StoreError
+from gateway.trading.guard import GuardedTerminal
+from gateway.trading.journal import Intent
+from gateway.trading.journal.telling import record
+
+from .params import ClientOrderId
+
+LOOK_S = 2.0
+"""How long the terminal may take to say what it knows; the journal's part does not wait longer."""
+
+
+@method(scope=Scope.READ, raises=(OrderNotFound,))
+async def get_order(call: Call, *, client_order_id: ClientOrderId) -> shapes.OrderRecord:
+    """Tell what became of a request by its `client_order_id`; this is authoritative.
+
+    It works while the terminal is offline, and for good: the journal forgets nothing. After an
+    `order_unresolved` (2102) ask here before anything else. 2009 `order_not_found`: nothing was
+    ever sent under that id for the account that the terminal is logged in to.
+    """
+    terminal = call.terminal
+    try:
+        intent = terminal.desk.journal.find(client_order_id)
+    except StoreError:
+        raise InternalError("The journal cannot be read; the gateway's log says why") from None
+    if intent is None:
+        raise OrderNotFound(
+            "No request with that client_order_id was sent", client_order_id=client_order_id
+        )
+    return record(intent, await _now(terminal, intent))
+
+
+async def _now(terminal: GuardedTerminal, intent: Intent) -> shapes.OrderNow | None:
+    orders = {ticket for send in intent.sends if (ticket := _order(send.request, send.result))}
+    results = [send.result for send in intent.sends if send.result is not None]
+    positions = {one.position for one in results if one.position}
+    if not orders and not positions:
+        return None
+    found: shapes.OrderNow = {"orders": [], "positions": [], "past_orders": []}
+    try:
+        async with asyncio.timeout(LOOK_S):
+            for ticket in sorted(orders):
+                await _order_now(terminal, ticket, found)
+            for ticket in sorted(positions):
+                by_ticket = commands.FilterParams(ticket=ticket)
+                open_ = await terminal.request(commands.POSITIONS_GET, by_ticket)
+                found["positions"] += [translation.position(one, terminal.clock) for one in open_]
+    except (GatewayError, TimeoutError):
+        return None
+    return found
+
+
+async def _order_now(terminal: GuardedTerminal, ticket: int, found: shapes.OrderNow) -> None:
+    by_ticket = commands.FilterParams(ticket=ticket)
+    waiting = await terminal.request(commands.ORDERS_GET, by_ticket)
+    found["orders"] += [translation.order(one, terminal.clock) for one in waiting]
+    if not waiting:
+        params = commands.HistoryParams(ticket=ticket)
+        past = await terminal.request(commands.HISTORY_ORDERS_GET, params)
+        found["past_orders"] += [translation.order(one, terminal.clock) for one in past]
+
+
+def _order(request: TradeRequest, result: TradeResult | None) -> int:
+    return (result.order if result is not None else 0) or request.order

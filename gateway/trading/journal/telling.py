@@ -1,0 +1,69 @@
+"""An intent as clients see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from ea_bridge.model import TradeAction
+from gateway import shapes
+from gateway.translation import retcode_name, word, words
+
+from .intents import Intent, Send, Stage
+
+_OUTCOMES: Mapping[Stage, Any] = {
+    Stage.DONE: "done",
+    Stage.REJECTED: "rejected",
+    Stage.NOT_SENT: "not_sent",
+    Stage.UNKNOWN: "unknown",
+}
+
+
+def record(intent: Intent, now: shapes.OrderNow | None) -> shapes.OrderRecord:
+    """Return what is known of an intent.
+
+    Args:
+        now: what the terminal says.
+
+    """
+    answer = {} if intent.answer is None else orjson.loads(intent.answer)
+    is_running = intent.over is not None and not intent.over.done()
+    outcome = _OUTCOMES.get(intent.stage, "pending" if is_running else "unknown")
+    return {
+        "client_order_id": intent.asked.client_order_id,
+        "terminal": intent.terminal,
+        "method": intent.asked.method or None,
+        "params": orjson.loads(intent.asked.params),
+        "state": intent.stage_now.value,
+        "outcome": outcome,
+        "reconciled": intent.reconciled,
+        "time_created": intent.created_ms,
+        "time_updated": intent.updated_ms,
+        "sends": [_sent(send) for send in intent.sends],
+        "result": answer.get("result"),
+        "error": answer.get("error"),
+        "now": now,
+    }
+
+
+def _sent(send: Send) -> shapes.SentCommand:
+    request, result = send.request, send.result
+    has_type = request.action not in (TradeAction.SLTP, TradeAction.CLOSE_BY)
+    return {
+        "command_id": send.command_id,
+        "state": send.stage.value,
+        "symbol": request.symbol,
+        "type": word(words.ORDER_TYPE, request.type) if has_type else None,
+        "volume": request.volume or None,
+        "comment": request.comment,
+        "time_created": send.created_ms,
+        "time_written": send.written_ms,
+        "time_ended": send.ended_ms,
+        "retcode": send.retcode or None,
+        "retcode_name": retcode_name(send.retcode) if send.retcode else None,
+        "order": (result.order if result else 0) or request.order or None,
+        "deal": (result.deal if result else 0) or None,
+        "position": (result.position if result else 0) or request.position or None,
+    }
