@@ -15,6 +15,7 @@ import typer
 from gateway.cli.complaint import Complaint, known_failures
 from gateway.cli.home import default_console_home, default_home, own_folder, running
 from gateway.cli.memory import keep_memory_private
+from gateway.cli.noting import note_in
 from gateway.cli.token import ConfigFile, Json
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def rotate(
     if console:
         _exchange_consoles(home, config)
         return
-    with _opened(home, config, alone=True) as (opened, _, _):
+    with _opened(home, config, alone=True) as (opened, _, place):
         keys, had_kit = opened.keys, opened.noted.kit_at is not None
         if keys.name == "systemd":
             raise Complaint(
@@ -75,6 +76,7 @@ def rotate(
                 "credential as the README shows, then mt-gateway secrets move --to systemd"
             )
         done = opened.exchange(opened.open())
+        _note(place, "key_rotated", done, opened)
         _tell(done, keys.place, had_kit=had_kit)
 
 
@@ -96,7 +98,7 @@ def move(
     from gateway.auth.home_key import NoSecrets
 
     try:
-        with _opened(home, config, alone=True) as (opened, settings, _):
+        with _opened(home, config, alone=True) as (opened, settings, place):
             if opened.noted.known.store == to:
                 raise Complaint(
                     f"the key lies in the store {to} already; a new one is made there by: "
@@ -104,6 +106,7 @@ def move(
                 )
             had_kit = opened.noted.kit_at is not None
             done = opened.exchange(opened.open(), to)
+            _note(place, "key_moved", done, opened)
             _tell(done, opened.keys_of(to).place, had_kit=had_kit)
             _tell_setting(settings, to)
     except Complaint as complaint:
@@ -127,6 +130,7 @@ def recovery_kit(*, home: HomeOption = None, config: ConfigFile = None) -> None:
         )
         lines = make_kit(box.kek, passphrase)
         opened.note_kit(box.kid, int(time.time()))
+        note_in(place, "recovery_kit_printed", object=box.kid)
     numbered = "\n".join(f"  {number}.  {line}" for number, line in enumerate(lines, 1))
     sys.stdout.write(
         f"mt-gateway recovery kit, {time.strftime('%Y-%m-%d')}: key {box.kid} of {place}\n\n"
@@ -155,7 +159,7 @@ def restore(
     from gateway.credentials.key_store.passphrase import read_passphrase
     from gateway.credentials.recovery_kit import open_kit
 
-    with _opened(home, config, alone=True) as (opened, settings, _):
+    with _opened(home, config, alone=True) as (opened, settings, place):
         lines = _typed() if kit is None else _kit_lines(kit)
         passphrase = read_passphrase(
             new=False, of="the recovery kit", variables=(KIT_PASSPHRASE_FILE,)
@@ -163,6 +167,7 @@ def restore(
         box = opened.fits(open_kit(lines, passphrase))
         before = opened.noted.known.store
         done = opened.exchange(box, to)
+        _note(place, "key_restored", done, opened)
         _tell(done, opened.keys.place, had_kit=True)
         if to not in (None, before):
             _tell_setting(settings, to)
@@ -267,6 +272,10 @@ def _typed() -> list[str]:
         except EOFError:
             raise Complaint("no kit was given") from None
     return lines
+
+
+def _note(place: Path, event: str, done: Exchanged, opened: HomeKey) -> None:
+    note_in(place, event, object=done.kid, store=opened.noted.known.store, rows=done.rows)
 
 
 # --- telling -------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import typer
 
 from gateway.cli.complaint import Complaint, known_failures
 from gateway.cli.home import default_home
+from gateway.cli.noting import note_in
 from gateway.credentials.scope import Scope
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def create(
         token, record = issuer.create(
             name, scopes=scope or (Scope.TRADE,), lifetime_s=_seconds(expires), platform=platform
         )
+    _note(home, "token_created", record)
     _show_token(token, record, as_json=as_json)
 
 
@@ -73,6 +75,7 @@ def replace(
     with _issuer(home, config) as issuer:
         overlap_s = 0 if overlap in ("0", "0s") else _seconds(overlap) or 0
         token, record = issuer.replace(which, overlap_s=overlap_s, lifetime_s=_seconds(expires))
+    _note(home, "token_replaced", record, which=which, overlap_s=overlap_s)
     _show_token(token, record, as_json=as_json)
 
 
@@ -101,6 +104,8 @@ def revoke(
     """End a token for good. A running gateway cuts its connections at once."""
     with _issuer(home, config) as issuer:
         revoked = issuer.revoke(which)
+    for one in revoked:
+        _note(home, "token_revoked", one)
     if as_json:
         sys.stdout.write(json.dumps([_facts(one) for one in revoked], indent=2) + "\n")
         return
@@ -129,6 +134,19 @@ def _issuer(home: Path | None, config_file: Path | None) -> Iterator[Issuer]:
         raise Complaint(f"{error.filename or place}: {error.strerror}") from error
     except known_failures() as error:
         raise Complaint(str(error)) from error
+
+
+def _note(home: Path | None, event: str, record: Record, **fields: Any) -> None:
+    note_in(
+        home or default_home(),
+        event,
+        object=record.tid,
+        terminal=record.label,
+        scopes=sorted(record.scopes),
+        platform=record.platform,
+        expires=record.exp,
+        **fields,
+    )
 
 
 def _seconds(duration: str | None) -> int | None:
