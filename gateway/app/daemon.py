@@ -36,6 +36,7 @@ from gateway.options import Ready
 from gateway.streams.service import Streams
 from gateway.trading.desk import TradingDesk
 from gateway.trading.guard import GuardedTerminal
+from gateway.trading.turns import Turns
 from gateway.uplink import Counts, Pace, Uplink
 from gateway.uplink.failures import ConsoleFailure
 from gateway.web.accounts_api import AccountsApi
@@ -45,9 +46,10 @@ from gateway.web.ws.frames import CloseCode
 from .accounts import Accounts
 from .auditing import auditing, note_denied, note_terminal
 from .catalogue import build_catalogue
+from .contingency import Keepers, with_held
 from .journals import Journals
 from .ledger import open_ledger
-from .limits import LimitsBook
+from .limits import LimitsBook, checks_of
 from .safety import Safety
 
 PASSING = frozenset({"lease_expired", "device_pending"})
@@ -90,12 +92,13 @@ class Gateway:
         self._safety: Safety
         self._on_point = on_point
         self._journals: Journals
+        self._keepers: Keepers
         self.registry = TerminalRegistry(wall_ms)
         self._console = _console_book(home, config, self._machine_clocks)
         self.gate = _gate(home, self._console, self.registry)
-        self._limits = LimitsBook(config.trading, self.gate.limits)
         self.accounts = AccountBook(home.store, home.box)
         """The registered accounts, and what they may do."""
+        self._limits = LimitsBook(config.trading, self.gate.limits, self.accounts.registered)
         self.uplink: Uplink | None = None
         """The link to the console while the gateway runs; ``None`` where it needs none."""
 
@@ -143,6 +146,7 @@ class Gateway:
             console=self._console_view,
         )
         streams = self._streams(daemon)
+        self._keepers = self._new_keepers(streams)
         accounts = self._registered_accounts()
         web = WebServer(
             sockets,
@@ -161,6 +165,7 @@ class Gateway:
         bridge = self._bridge(streams, uplink)
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(streams.close)
+            stack.callback(self._keepers.stop)
             stack.callback(self.registry.subscribe(self._journals.change))
             stack.callback(self.registry.subscribe(partial(note_terminal, self._audit)))
             if uplink is not None:
@@ -252,6 +257,16 @@ class Gateway:
         self.registry.subscribe(streams.change)
         return streams
 
+    def _new_keepers(self, streams: Streams) -> Keepers:
+        return Keepers(
+            self.ledger,
+            registry=self.registry,
+            gate=self.gate,
+            streams=streams,
+            clock=self._clock,
+            guarded=self._guarded,
+        )
+
     def _bridge(self, streams: Streams, uplink: Uplink | None) -> BridgeServer:
         def on_clock(session: TerminalSession, tcur: int, tgmt: int) -> None:
             if self._clock(session.terminal).observe(tcur, tgmt):
@@ -262,7 +277,7 @@ class Gateway:
             self.registry,
             device_id=self._home.device.did,
             callbacks=SessionCallbacks(
-                on_event=streams.event, on_clock=on_clock, on_late_result=_note_late
+                on_event=self._keepers.event, on_clock=on_clock, on_late_result=_note_late
             ),
             port=self._config.bridge.port,
             introducer=None if uplink is None else uplink.introducer,
@@ -292,7 +307,8 @@ class Gateway:
 
     async def _ask(self, terminal: str, command: Command[P, R], params: P, /) -> R:
         """Ask for the streams, which only read: no caller stands behind them."""
-        return await self._guarded(terminal, _nobody).request(command, params)
+        guarded = self._guarded(terminal, _nobody)
+        return with_held(guarded, command, await guarded.request(command, params))
 
     def _guarded(
         self, name: str, still_allowed: Callable[[Tier], None], tid: str | None = None
@@ -310,10 +326,14 @@ class Gateway:
     def _desk(self, terminal: str) -> TradingDesk:
         desk = self._desks.get(terminal)
         if desk is None:
+            turns = Turns()
             desk = TradingDesk(
+                turns=turns,
+                contingent=self._keepers.of(terminal, turns),
                 switch=self._safety.switch.of(terminal),
                 audit=self._audit,
                 journal=self._journals.of(terminal),
+                checks=checks_of(self._journals.of(terminal), self.ledger),
             )
             self._desks[terminal] = desk
         return desk

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ea_bridge.registry import Facts
+from gateway.accounts import RegisteredAccount
 from gateway.config import Trading
 from gateway.credentials.record import TradeLimits
+from gateway.ledger import Ledger
+from gateway.trading.checks.admission import Checks
+from gateway.trading.checks.history import sent_orders
 from gateway.trading.checks.limits import Limits, of_config, of_record, strictest
+from gateway.trading.grid import exact
+from gateway.trading.journal import Journal
 
-OfAccount = Callable[[int, str], Limits]
-"""The limits that an account (login, server) was registered with."""
 
-
-def no_account(login: int, server: str) -> Limits:
-    """Of an account that nobody has registered."""
-    return Limits()
+def checks_of(journal: Journal, ledger: Ledger) -> Checks:
+    """Return the checks of one terminal, which know what its journal knows."""
+    return Checks(journal.unresolved, sent_orders(ledger.reader))
 
 
 class LimitsBook:
@@ -24,7 +27,7 @@ class LimitsBook:
     Args:
         trading: what the configuration says.
         of_token: what the record of a token says, by its id.
-        of_account: what an account was registered with.
+        registered: the account of a login and a server, if somebody registered it.
 
     """
 
@@ -32,11 +35,11 @@ class LimitsBook:
         self,
         trading: Trading,
         of_token: Callable[[str], TradeLimits],
-        of_account: OfAccount = no_account,
+        registered: Callable[[int, str], RegisteredAccount | None],
     ) -> None:
         self._of_config = of_config(trading)
         self._of_token = of_token
-        self._of_account = of_account
+        self._registered = registered
 
     def of(self, facts: Facts | None, tid: str | None) -> Limits:
         """Return the strictest of all.
@@ -50,5 +53,25 @@ class LimitsBook:
         if tid is not None:
             limits.append(of_record(self._of_token(tid)))
         if facts is not None:
-            limits.append(self._of_account(facts.hello.login, facts.hello.server))
+            account = self._registered(facts.hello.login, facts.hello.server)
+            if account is not None:
+                limits.append(of_account(account))
         return strictest(*limits)
+
+
+def of_account(account: RegisteredAccount) -> Limits:
+    """Return what an account was registered with, and its owner's risk settings."""
+    given = account.limits
+    drawdown = given.max_drawdown_pct
+    return Limits(
+        auto_trade=given.auto_trade_enabled,
+        hedging=given.hedging_allowed,
+        live=given.is_live,
+        allowed_symbols=given.allowed_symbols or None,
+        max_lot=exact(given.max_lot),
+        risk_pct=exact(given.risk_pct),
+        max_positions=given.max_positions,
+        max_symbol_orders=given.symbol_orders,
+        symbol_window_s=given.symbol_window_s,
+        max_drawdown_pct=None if drawdown is None else exact(drawdown),
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -15,8 +15,8 @@ from .asking import learn
 from .case import Case, Kind, LookAgain, tickets
 from .facts import Facts, Flights
 from .limits import Limits
-from .pace import Pace, Step
-from .reservations import End, Reservation, Reservations
+from .pace import PAST_MS, Pace, SentOrder, Step
+from .reservations import End, Reservation, Reservations, Unresolved
 from .rules import judge, needed
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 MAX_LOOKS = 20
 """How often facts are asked for again while other orders come and go."""
 NOTHING = Facts(0, {})
+
+History = Callable[["GuardedTerminal", int], Iterable[SentOrder]]
+"""Returns the new orders that a terminal was sent since a moment, UTC milliseconds."""
 
 
 class Pass:
@@ -68,12 +71,22 @@ class Pass:
 
 
 class Checks:
-    """Says yes or no to the trades of one terminal, and counts those that it said yes to."""
+    """Says yes or no to the trades of one terminal, and counts those that it said yes to.
 
-    def __init__(self) -> None:
+    Args:
+        unresolved: as of :class:`~.reservations.Reservations`.
+        history: tells the orders that were sent before the daemon was started.
+
+    """
+
+    def __init__(
+        self, unresolved: Unresolved | None = None, history: History | None = None
+    ) -> None:
         self.sessions = SessionTables()
         self.pace = Pace()
-        self.reservations = Reservations()
+        self.reservations = Reservations(unresolved)
+        self._history = history
+        self._recalled = history is None
         self._flights = Flights(lambda: self.reservations.moment)
 
     async def admit(self, terminal: GuardedTerminal, trade: Trade) -> Pass:
@@ -105,6 +118,7 @@ class Checks:
     async def _case(self, terminal: GuardedTerminal, trade: Trade, limits: Limits) -> Case:
         """Learn what is needed; once it is there nothing may be awaited."""
         needs, symbol = needed(trade, limits), trade.request.symbol
+        self._recall(terminal, limits)
         week = None
         if trade.request.action in (TradeAction.DEAL, TradeAction.PENDING):
             week = await self.sessions.week(terminal, symbol)
@@ -112,7 +126,6 @@ class Checks:
         if needs:
             symbols = self.reservations.symbols() if "worth" in needs else ()
             facts = await learn(terminal, trade, needs, flights=self._flights, symbols=symbols)
-        unresolved = self.reservations.unresolved
         surely, doubtful = self._beside(facts)
         return Case(
             terminal=terminal,
@@ -123,8 +136,21 @@ class Checks:
             week=week,
             surely=surely,
             doubtful=doubtful,
-            unresolved=[] if unresolved is None else list(unresolved(symbol)),
+            unresolved=self.reservations.unresolved(symbol),
         )
+
+    def _recall(self, terminal: GuardedTerminal, limits: Limits) -> None:
+        """Count what was sent before the daemon was started, once a limit asks for that.
+
+        Raises:
+            InternalError: the journal cannot be read, so nobody knows how many there were.
+
+        """
+        if self._recalled or self._history is None or not limits.counts_the_past:
+            return
+        now_ms = terminal.now_ms()
+        self.pace.recall(self._history(terminal, now_ms - PAST_MS), terminal.clock.to_broker_ms)
+        self._recalled = True
 
     def _beside(self, facts: Facts) -> tuple[list[Reservation], list[Reservation]]:
         if not facts.has("positions"):
@@ -153,4 +179,4 @@ class Checks:
             margin=case.margin if limits.check_margin else Decimal(),
         )
         self.reservations.hold(reservation)
-        return Pass(self, reservation, self.pace.step(case.likeness, case.broker_day))
+        return Pass(self, reservation, self.pace.step(case.mark))

@@ -7,7 +7,7 @@ import math
 from gateway.errors import LimitExceeded, RiskLimit
 
 from .case import Case, Kind
-from .pace import MAX_COUNTED, MINUTE_S
+from .pace import MAX_COUNTED, MAX_OF_SYMBOL, MINUTE_S
 from .refusing import over
 
 ALIKE_S = 10.0
@@ -78,6 +78,23 @@ def orders_per_day(case: Case) -> None:
     value = case.pace.today(case.broker_day) + 1
     if value > most:
         raise over("max_orders_per_day", "New orders of the day", limit=most, value=value)
+
+
+def symbol_orders(case: Case) -> None:
+    """New orders of one symbol in some hours."""
+    most, window_s = case.limits.max_symbol_orders, case.limits.symbol_window_s
+    if most is None or window_s is None:
+        return
+    since_ms = case.terminal.now_ms() - round(window_s * 1000)
+    value = case.pace.of_symbol(case.request.symbol, since_ms) + 1
+    if value > min(most, MAX_OF_SYMBOL):
+        raise over(
+            "max_symbol_orders",
+            f"New orders for {case.request.symbol} in {window_s / 3600:g} h",
+            limit=most,
+            value=value,
+            window_s=window_s,
+        )
 
 
 def identical_orders(case: Case) -> None:

@@ -25,14 +25,12 @@ from gateway.trading.sessions import Week
 from . import traded
 from .facts import Facts
 from .limits import Limits
-from .pace import Pace
+from .pace import DAY_MS, Mark, Pace
 from .reservations import Reservation
 
 if TYPE_CHECKING:
     from gateway.trading.guard import GuardedTerminal
     from gateway.trading.receipts import Trade
-
-DAY_MS = 86_400_000
 
 
 class Kind(enum.Enum):
@@ -165,6 +163,16 @@ class Case:
             request.magic,
         )
 
+    @property
+    def mark(self) -> Mark:
+        """What is counted of it."""
+        return Mark(
+            symbol=self.request.symbol,
+            likeness=self.likeness,
+            utc_ms=self.terminal.now_ms(),
+            day=self.broker_day,
+        )
+
     # --- what there is beside it ---------------------------------------------------------------
 
     def measured(self, measure: Callable[[Iterable[Exposure]], Decimal], most: Decimal) -> Decimal:
@@ -191,6 +199,26 @@ class Case:
             *(_order(one) for one in self.facts.orders),
             *(_reserved(one) for one in reservations),
         ]
+
+    def opposed(self) -> int:
+        """Return how many positions and orders of the symbol go the other way.
+
+        Raises:
+            LookAgain: those that do have ended, and the facts may show it.
+
+        """
+
+        def against(exposures: Iterable[Exposure]) -> int:
+            ours = self.exposure
+            return sum(
+                1 for one in exposures if one.symbol == ours.symbol and one.buys != ours.buys
+            )
+
+        surely = against(self._there(self.surely))
+        doubtful = against(_reserved(one) for one in self.doubtful)
+        if doubtful and not surely:
+            raise LookAgain
+        return surely
 
     def lots(self, exposures: Iterable[Exposure]) -> Decimal:
         """Return the lots that may be open together."""

@@ -15,7 +15,7 @@ from gateway.config import Trading
 from gateway.credentials.record import TradeLimits
 from gateway.trading.grid import exact
 
-_PERMISSIONS = frozenset({"auto_trade", "live"})
+_PERMISSIONS = frozenset({"auto_trade", "hedging", "live"})
 """What everybody must allow; of everything else that is true or false one demand suffices."""
 
 
@@ -28,6 +28,8 @@ class Limits:
 
     auto_trade: bool = True
     """Programs may open positions and place orders."""
+    hedging: bool = True
+    """A position may be opened against one of the same symbol."""
     live: bool = True
     """Accounts with real money may be traded."""
     allowed_symbols: frozenset[str] | None = None
@@ -60,6 +62,10 @@ class Limits:
     """New orders in any 60 seconds."""
     max_orders_per_day: int | None = None
     """New orders in a day of the broker's clock."""
+    max_symbol_orders: int | None = None
+    """New orders of one symbol within ``symbol_window_s``."""
+    symbol_window_s: float | None = None
+    """Seconds, a week at most."""
     max_identical_orders: int | None = None
     """New orders that are alike, in any 10 seconds."""
     max_daily_loss: Decimal | None = None
@@ -68,6 +74,11 @@ class Limits:
     """How many percent the equity lies below the balance when new orders stop."""
     block_unresolved: bool = False
     """While the fate of an order is not known, no new one for the same symbol."""
+
+    @property
+    def counts_the_past(self) -> bool:
+        """Whether orders count that went before the daemon was started."""
+        return self.max_orders_per_day is not None or self.max_symbol_orders is not None
 
 
 _NAMES = tuple(one.name for one in fields(Limits))
@@ -89,7 +100,7 @@ def _strictest(name: str, given: list[Any]) -> Any:
         return all(given) if name in _PERMISSIONS else any(given)
     if isinstance(first, frozenset):
         return first.intersection(*given)
-    return min(given)
+    return max(given) if name == "symbol_window_s" else min(given)
 
 
 def of_config(trading: Trading) -> Limits:

@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable, Hashable
+from collections import Counter, deque
+from collections.abc import Callable, Hashable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_COUNTED = 10_000
 """Orders of the last minute that are remembered; a limit above that counts as that."""
+MAX_OF_SYMBOL = 1000
+"""The same of one symbol, for its own limit."""
 MINUTE_S = 60.0
+DAY_MS = 86_400_000
+PAST_MS = 7 * DAY_MS
+"""How far back orders are counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """What is counted of a new order."""
+
+    symbol: str
+    likeness: Hashable
+    """Orders with the same one are alike."""
+    utc_ms: int
+    day: int
+    """Of the broker's clock, counted since 1970."""
 
 
 @dataclass(eq=False, frozen=True, slots=True)
@@ -17,10 +36,14 @@ class Step:
     """One order that went, or that was about to go."""
 
     at_s: float
-    kind: Hashable
-    """Orders of one kind are alike."""
-    day: int
-    """Of the broker's clock, counted since 1970."""
+    mark: Mark
+
+
+class SentOrder(NamedTuple):
+    """A new order of the past."""
+
+    utc_ms: int
+    symbol: str
 
 
 class Pace:
@@ -36,8 +59,8 @@ class Pace:
         self._level = 0.0
         self._level_s = monotonic_s()
         self._steps: deque[Step] = deque(maxlen=MAX_COUNTED)
-        self._day = 0
-        self._in_day = 0
+        self._days: Counter[int] = Counter()
+        self._symbols: dict[str, deque[int]] = {}
 
     # --- the bucket ----------------------------------------------------------------------------
 
@@ -57,34 +80,50 @@ class Pace:
         since = self._monotonic_s() - seconds
         return sum(1 for one in self._steps if one.at_s > since)
 
-    def alike(self, kind: Hashable, seconds: float) -> int:
-        """Return how many of them were of a kind."""
+    def alike(self, likeness: Hashable, seconds: float) -> int:
+        """Return how many of them were alike."""
         since = self._monotonic_s() - seconds
-        return sum(1 for one in self._steps if one.at_s > since and one.kind == kind)
+        return sum(1 for one in self._steps if one.at_s > since and one.mark.likeness == likeness)
 
     def today(self, day: int) -> int:
         """Return how many went on that day of the broker's clock."""
-        return self._in_day if day == self._day else 0
+        return self._days[day]
 
-    def recall(self, day: int, orders: int) -> None:
-        """Count what went on a day before the daemon was started."""
-        self._day, self._in_day = day, orders
+    def of_symbol(self, symbol: str, since_ms: int) -> int:
+        """Return how many went for a symbol since a moment, UTC milliseconds."""
+        return sum(1 for one in self._symbols.get(symbol, ()) if one > since_ms)
 
-    def step(self, kind: Hashable, day: int) -> Step:
+    def recall(self, orders: Iterable[SentOrder], to_broker_ms: Callable[[int], int]) -> None:
+        """Count what went before the daemon was started, instead of what was counted so far."""
+        self._days.clear()
+        self._symbols.clear()
+        for utc_ms, symbol in sorted(orders):
+            self._count(symbol, utc_ms, to_broker_ms(utc_ms) // DAY_MS)
+
+    def step(self, mark: Mark) -> Step:
         """Count a new order."""
         now_s = self._monotonic_s()
         while self._steps and self._steps[0].at_s <= now_s - MINUTE_S:
             self._steps.popleft()
-        if day != self._day:
-            self._day, self._in_day = day, 0
-        self._in_day += 1
-        step = Step(now_s, kind, day)
+        step = Step(now_s, mark)
         self._steps.append(step)
+        self._count(mark.symbol, mark.utc_ms, mark.day)
         return step
 
     def take_back(self, step: Step) -> None:
         """Do not count an order that was not sent after all."""
-        if step in self._steps:
+        mark = step.mark
+        with suppress(ValueError):
             self._steps.remove(step)
-        if step.day == self._day:
-            self._in_day -= 1
+        with suppress(ValueError):
+            self._symbols[mark.symbol].remove(mark.utc_ms)
+        if self._days[mark.day]:
+            self._days[mark.day] -= 1
+
+    def _count(self, symbol: str, utc_ms: int, day: int) -> None:
+        if day not in self._days:
+            for past in [one for one in self._days if one < day - 1]:
+                del self._days[past]
+        self._days[day] += 1
+        times = self._symbols.setdefault(symbol, deque(maxlen=MAX_OF_SYMBOL))
+        times.append(utc_ms)

@@ -31,6 +31,7 @@ TIDY_AT = 64
 """Reservations kept before those that no longer count are looked for."""
 
 End = Literal["gone", "done", "unknown"]
+Unresolved = Callable[[str], Iterable[str]]
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -57,15 +58,20 @@ class Reservations:
     """The reservations of one terminal.
 
     Args:
+        unresolved: tells the client order ids of a symbol whose outcome the journal does not
+            know yet; ``None`` where there is no journal.
         monotonic_s: seconds that only grow.
 
     """
 
-    def __init__(self, monotonic_s: Callable[[], float] = time.monotonic) -> None:
-        self.unresolved: Callable[[str], Iterable[str]] | None = None
-        """Tells the client order ids of a symbol whose outcome is not known yet."""
+    def __init__(
+        self,
+        unresolved: Unresolved | None = None,
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.moment = 0
         """Grows whenever a reservation ends."""
+        self._unresolved = unresolved
         self._monotonic_s = monotonic_s
         self._held: list[Reservation] = []
         self._looking: dict[int, int] = {}
@@ -74,6 +80,16 @@ class Reservations:
     def __len__(self) -> int:
         """How many are kept."""
         return len(self._held)
+
+    def unresolved(self, symbol: str) -> list[str]:
+        """Return the client order ids of a symbol whose outcome is not known."""
+        ours = {
+            one.client_order_id
+            for one in self._held
+            if one.end == "unknown" and one.symbol == symbol and self._is_unknown(one)
+        }
+        journaled = [] if self._unresolved is None else list(self._unresolved(symbol))
+        return [*journaled, *sorted(ours.difference(journaled))]
 
     def symbols(self) -> set[str]:
         """The symbols of what is kept."""
@@ -132,9 +148,11 @@ class Reservations:
         return surely, doubtful
 
     def _is_unknown(self, one: Reservation) -> bool:
-        if self.unresolved is None:
-            return self._monotonic_s() - one.ended_s < UNKNOWN_S
-        return one.client_order_id in self.unresolved(one.symbol)
+        age_s = self._monotonic_s() - one.ended_s
+        if self._unresolved is None:
+            return age_s < UNKNOWN_S
+        # the journal may know of it a moment later than we
+        return age_s < SETTLE_S or one.client_order_id in self._unresolved(one.symbol)
 
     def _has_settled(self, one: Reservation) -> bool:
         return self._monotonic_s() - one.ended_s >= SETTLE_S

@@ -95,6 +95,7 @@ RULES = (
     Rule("orders_per_second", RISKING, caller_rules.orders_per_second),
     Rule("max_orders_per_minute", OPENING, caller_rules.orders_per_minute),
     Rule("max_orders_per_day", OPENING, caller_rules.orders_per_day),
+    Rule("max_symbol_orders", OPENING, caller_rules.symbol_orders),
     Rule("max_identical_orders", OPENING, caller_rules.identical_orders),
     Rule(
         "max_positions",
@@ -109,6 +110,13 @@ RULES = (
         size_rules.max_pending_orders,
         ("positions", "orders"),
         lambda limits: limits.max_pending_orders is not None,
+    ),
+    Rule(
+        "hedging",
+        OPENING,
+        size_rules.hedging,
+        ("positions", "orders"),
+        lambda limits: not limits.hedging,
     ),
     Rule(
         "max_daily_loss",

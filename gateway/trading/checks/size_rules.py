@@ -58,6 +58,20 @@ def max_positions(case: Case) -> None:
         raise over("max_positions", "The number of positions", limit=most, value=value)
 
 
+def hedging(case: Case) -> None:
+    """Nothing is open or waits that goes the other way; on a netting account nothing can."""
+    if case.limits.hedging or case.is_netting:
+        return
+    value = case.opposed()
+    if value:
+        raise over(
+            "hedging",
+            f"The number of opposite positions of {case.request.symbol}",
+            limit=0,
+            value=value,
+        )
+
+
 def max_pending_orders(case: Case) -> None:
     """How many orders wait."""
     most = case.limits.max_pending_orders
