@@ -69,6 +69,7 @@ EVERY_TRADE = (
     MarketClosed,
     TradeDisabled,
     OrderUnresolved,
+    ClientOrderIdConflict,
     DeadlineExceeded,
     KillSwitchActive,
 )

@@ -270,9 +270,9 @@ ClientOrderId = Annotated[
     str,
     Field(
         pattern=PATTERN,
-        description="Your name for this request; the gateway makes one if absent. The same request "
-        "with the same name is carried out once, for good. It is echoed in the answer and in "
-        "errors, and a tag of it stands in the order's comment.",
+        description="Your name for this request; the gateway makes one if absent. The same "
+        "request with the same name is carried out once, for good. It is echoed in the answer and "
+        "in errors, and a tag of it stands in the order's comment.",
     ),
 ]
 Comment = Annotated[
