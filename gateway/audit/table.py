@@ -35,6 +35,11 @@ _LAST = """
 SELECT (SELECT seq FROM sqlite_sequence WHERE name = 'audit') AS n,
        (SELECT hash FROM audit ORDER BY n DESC LIMIT 1) AS hash
 """
+# in one statement: others write meanwhile
+_EXTENT = """
+SELECT (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'audit') AS written,
+       (SELECT coalesce(max(n), 0) FROM audit) AS last
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,13 @@ def head_of(store: Store) -> Head:
     row = store.one(_LAST)
     assert row is not None  # two scalar queries give one row
     return Head(row["n"] or 0, row["hash"] or GENESIS)
+
+
+def extent_of(store: Store) -> tuple[int, int]:
+    """Return how many rows there ever were by SQLite's own count, and the number of the last."""
+    row = store.one(_EXTENT)
+    assert row is not None  # two scalar queries give one row
+    return row["written"], row["last"]
 
 
 def hash_of(store: Store, n: int) -> bytes | None:

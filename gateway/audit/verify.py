@@ -10,7 +10,7 @@ from typing import Literal
 from gateway.store import Store
 
 from .chain import GENESIS, chained
-from .table import TABLE, TRIGGERS, Head, hash_of, head_of
+from .table import TABLE, TRIGGERS, Head, extent_of, hash_of
 
 MAX_FAULTS = 100
 """Faults that are told; one who has more has another trail altogether."""
@@ -117,8 +117,7 @@ def check_end(store: Store, checkpoint: Head | None) -> list[Fault]:
         checkpoint: as with :func:`verify`.
 
     """
-    written = head_of(store).n
-    last: int = (store.one("SELECT max(n) AS n FROM audit") or {"n": 0})["n"] or 0
+    written, last = extent_of(store)
     faults = []
     if written > last:
         faults.append(Fault(last + 1, "cut", f"{written} rows were written, the last is {last}"))

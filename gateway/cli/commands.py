@@ -8,6 +8,7 @@ import typer
 
 from gateway import __version__
 from gateway.cli import (
+    audit,
     call,
     console,
     doctor,
@@ -50,6 +51,7 @@ def build() -> typer.Typer:
         app.command()(command)
     app.add_typer(_token(), name="token")
     app.add_typer(_secrets(), name="secrets")
+    app.add_typer(_audit(), name="audit")
     app.command(hidden=True)(documents.stubs)
     return app
 
@@ -70,6 +72,13 @@ def _secrets() -> typer.Typer:
     group.command("move")(secrets.move)
     group.command("recovery-kit")(secrets.recovery_kit)
     group.command("restore")(secrets.restore)
+    return group
+
+
+def _audit() -> typer.Typer:
+    group = typer.Typer(help="The trail of what was done, which nobody changes unseen.")
+    group.command("verify")(audit.verify)
+    group.command("export")(audit.export)
     return group
 
 
