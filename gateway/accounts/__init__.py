@@ -5,10 +5,15 @@ the token, empty where the home makes its own tokens. What was registered is enf
 order of a terminal that is logged in to it, whoever sends it.
 """
 
+from . import equity, switch_log, trades
 from .account import AccountLimits, AccountType, Changes, NewAccount, RegisteredAccount
 from .book import AccountBook, AlreadyRegistered, UnknownAccount
 
+LEDGER_TABLES = trades.TABLE + equity.TABLE + switch_log.TABLE
+"""What the ledger holds of them."""
+
 __all__ = [
+    "LEDGER_TABLES",
     "AccountBook",
     "AccountLimits",
     "AccountType",

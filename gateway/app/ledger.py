@@ -8,9 +8,16 @@ from gateway import accounts, audit
 from gateway.ledger import DATABASE, Ledger
 from gateway.store import Store
 from gateway.trading import journal
+from gateway.trading.contingent import records
 from gateway.trading.kill_switch import halts
 
-TABLES: tuple[str, ...] = (halts.TABLE, audit.TABLE, journal.TABLE, accounts.LEDGER_TABLES)
+TABLES: tuple[str, ...] = (
+    halts.TABLE,
+    audit.TABLE,
+    journal.TABLE,
+    accounts.LEDGER_TABLES,
+    records.TABLE,
+)
 """All tables of the ledger, in the order in which they came; new ones are added at the end."""
 
 

@@ -190,6 +190,11 @@ class Gate:
         entry = self._book.get(tid)
         return Allowance(Tier.NONE, "unknown") if entry is None else self._allowance(entry)
 
+    def may_trade(self, tid: str) -> bool:
+        """Whether a token has the scope to trade, as far as its record says now."""
+        entry = self._book.get(tid)
+        return entry is not None and any(Scope.TRADE in IMPLIED[s] for s in entry.record.scopes)
+
     # --- terminals -------------------------------------------------------------------------
 
     def admit_terminal(self, hello: Hello) -> Admitted | Refused | Relay:

@@ -21,7 +21,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import parse_qsl
@@ -57,18 +57,23 @@ class Refusal(Exception):
 class Door:
     """What one path takes."""
 
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     token: Literal["required", "optional", "never"]
     """``never``: a document for everybody, which a person may also open in a browser."""
     json: bool = False
     """The request has a JSON body."""
+
+    @property
+    def is_for_pages(self) -> bool:
+        """Whether a page of a listed origin calls it by ``fetch``, and so has to ask first."""
+        return self.token == "required"  # noqa: S105  # no password
 
 
 class Guard:
     """Checks requests; holds no connection and does no I/O.
 
     Args:
-        doors: what each path takes.
+        doors: what each path takes; a function returns one door for each HTTP method.
         port: the port that we really listen on; a ``Host`` must name it.
         hosts: names beside 127.0.0.1, localhost and [::1], without port.
         origins: web origins that may call, like ``http://127.0.0.1:7402``.
@@ -77,13 +82,13 @@ class Guard:
 
     def __init__(
         self,
-        doors: Mapping[str, Door],
+        doors: Mapping[str, Door] | Callable[[str], Sequence[Door]],
         *,
         port: int,
         hosts: Collection[str] = (),
         origins: Collection[str] = (),
     ) -> None:
-        self._doors = doors
+        self._doors = doors if callable(doors) else _at(doors)
         names = ("127.0.0.1", "localhost", "[::1]", *(host.lower() for host in hosts))
         self._hosts = frozenset(f"{name}:{port}" for name in names) | (
             frozenset(names) if port == 80 else frozenset()
@@ -107,12 +112,12 @@ class Guard:
         if not _is_local(request.remote):
             raise _refused(403, Forbidden("Only this machine may call", reason="peer"))
         path, _, query = target.partition("?")
-        door = self._doors.get(path)
-        public = door is not None and door.token == "never"  # noqa: S105  # no password
+        doors = self._doors(path)
+        public = bool(doors) and doors[0].token == "never"  # noqa: S105  # no password
         self._check_browser(request, public=public)
-        if door is None:
+        if not doors:
             raise _refused(404, InvalidRequest("There is no such path", reason="path"))
-        self._check_form(request, door)
+        self._check_form(request, doors)
         if query and _TOKEN_NAMES & {name.lower() for name, _ in parse_qsl(query, True)}:
             log.warning("refused %s with a token in the URL: treat that token as leaked", path)
             raise _unauthorized("A token or ticket never goes into the URL", reason="malformed")
@@ -146,8 +151,10 @@ class Guard:
 
     def preflight(self, request: web.BaseRequest) -> dict[str, str]:
         """Return the headers that answer a preflight of a listed origin."""
+        path = request.raw_path.partition("?")[0]
+        methods = [door.method for door in self._doors(path)]
         return self.cors(request) | {
-            "Access-Control-Allow-Methods": "POST",
+            "Access-Control-Allow-Methods": ", ".join(methods),
             "Access-Control-Allow-Headers": "Authorization, Content-Type",
             "Access-Control-Max-Age": str(CORS_MAX_AGE_S),
         }
@@ -165,14 +172,24 @@ class Guard:
             if name in headers:
                 raise _refused(403, Forbidden("Web pages may not call", reason="browser"))
 
-    def _check_form(self, request: web.BaseRequest, door: Door) -> None:
-        if request.method != door.method:
-            if door.json and self.cors(request) and self.is_preflight(request):
+    def _check_form(self, request: web.BaseRequest, doors: Sequence[Door]) -> None:
+        for door in doors:
+            if door.method == request.method:
+                if door.json:
+                    _check_json(request)
                 return
-            error = InvalidRequest(f"Use {door.method}", reason="http_method")
-            raise _refused(405, error, Allow=door.method)
-        if door.json:
-            _check_json(request)
+        asks = self.cors(request) and self.is_preflight(request)
+        if asks and any(door.is_for_pages for door in doors):
+            return
+        methods = ", ".join(door.method for door in doors)
+        error = InvalidRequest(f"Use {methods}", reason="http_method")
+        raise _refused(405, error, Allow=methods)
+
+
+def _at(doors: Mapping[str, Door]) -> Callable[[str], Sequence[Door]]:
+    """Return the lookup of a table with one door for each path."""
+    by_path = {path: (door,) for path, door in doors.items()}
+    return lambda path: by_path.get(path, ())
 
 
 def _check_json(request: web.BaseRequest) -> None:

@@ -6,21 +6,16 @@ object. Notifications get 204. The body is read after the guard and the gate, ne
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
 
 from gateway.auth.caller import Caller
-from gateway.errors import Timeout, TooLarge
 from gateway.web.backend import Backend
-from gateway.web.guard import Refusal
+from gateway.web.body import read_body
 from gateway.web.jsonrpc import HTTP_STATUS
 from gateway.web.responses import json_response
-
-BODY_S = 5.0
-"""The whole body must have come by then."""
 
 
 class RpcDoor:
@@ -42,7 +37,7 @@ class RpcDoor:
             Refusal: the body is too large (413) or too slow (408).
 
         """
-        raw = await self._body(request)
+        raw = await read_body(request, self._max_bytes)
         call = self._backend.call(caller, "http", origin=request.headers.get("Origin"))
         body, error = await self._backend.front.answer(raw, call)
         for act in call.after_answer:
@@ -53,47 +48,6 @@ class RpcDoor:
             return json_response(body, headers)
         status = HTTP_STATUS.get(error["code"], 200)
         return json_response(body, {**headers, **_retry_after(status, error)}, status)
-
-    async def _body(self, request: web.BaseRequest) -> bytes:
-        length = request.content_length
-        if length is not None and length > self._max_bytes:
-            raise self._too_large(length)
-        content = request.content
-        if content.is_eof():
-            body = content.read_nowait()
-        else:
-            await _invite(request)
-            try:
-                async with asyncio.timeout(BODY_S):
-                    body = await self._read(request)
-            except TimeoutError:
-                error = Timeout("The body did not come in time", timeout_ms=int(BODY_S * 1000))
-                raise Refusal(408, error) from None
-        if len(body) > self._max_bytes:
-            raise self._too_large(len(body))
-        return body
-
-    async def _read(self, request: web.BaseRequest) -> bytes:
-        parts, size = [], 0
-        while part := await request.content.readany():
-            parts.append(part)
-            size += len(part)
-            if size > self._max_bytes:
-                raise self._too_large(size)
-        return b"".join(parts)
-
-    def _too_large(self, size: int) -> Refusal:
-        error = TooLarge(
-            "The body is over the limit", limit=self._max_bytes, size=size, hint="send less"
-        )
-        return Refusal(413, error)
-
-
-async def _invite(request: web.BaseRequest) -> None:
-    """Ask for the body, where the client waits to be asked; curl does from 1 MB on."""
-    if request.headers.get("Expect", "").lower() == "100-continue":
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0
 
 
 def _retry_after(status: int, error: Mapping[str, Any]) -> dict[str, str]:

@@ -14,12 +14,21 @@ from gateway.auth.caller import Caller
 from gateway.auth.tickets import Tickets
 from gateway.catalogue import Method
 from gateway.daemon import Daemon
-from gateway.errors import AccessDenied, GatewayError, ShuttingDown, Unauthorized
+from gateway.errors import ShuttingDown, Unauthorized
 from gateway.openrpc import LateDocument
+from gateway.web.accounts_api import (
+    DOCUMENT as ACCOUNTS_DOCUMENT,
+)
+from gateway.web.accounts_api import (
+    PREFIX,
+    AccountsApi,
+    detail_response,
+)
 from gateway.web.backend import Backend, Gatekeeper
 from gateway.web.connections import Connections, connection_of
 from gateway.web.guard import Door, Guard, Refusal, unauthorized
 from gateway.web.jsonrpc import JsonRpc
+from gateway.web.noting import note_request
 from gateway.web.pace import FAILURES_PER_S, Overrun, Pace
 from gateway.web.responses import json_response, refusal_response
 from gateway.web.rpc import RpcDoor
@@ -55,6 +64,7 @@ class WebServer:
         origins: web origins whose pages may call.
         failures_per_s: answers to wrong tokens, of all callers together.
         audit: where it is noted who was let in, and who was not.
+        accounts: the accounts API; without it there is none.
 
     """
 
@@ -73,6 +83,7 @@ class WebServer:
         origins: Collection[str] = (),
         failures_per_s: float = FAILURES_PER_S,
         audit: Audit | None = None,
+        accounts: AccountsApi | None = None,
     ) -> None:
         self._sockets = list(sockets)
         self.port: int = self._sockets[0].getsockname()[1]
@@ -86,7 +97,7 @@ class WebServer:
         self._audit = audit or Audit()
         self._pace = Pace(failures_per_s)
         self._tickets = Tickets(gate.recheck)
-        self.front = JsonRpc(catalogue, daemon.limits, document=openrpc)
+        self.front = JsonRpc(catalogue, daemon.limits, document=openrpc, audit=self._audit)
         backend = Backend(
             front=self.front,
             gate=gate,
@@ -97,7 +108,12 @@ class WebServer:
         )
         self._rpc = RpcDoor(backend)
         self._ws = WsDoor(backend, self._admit, self._redeem)
-        self._guard = Guard(self._doors(), port=self.port, hosts=hosts, origins=origins)
+        self._accounts = accounts
+        if accounts is not None:
+            url = daemon.rpc_url.removesuffix("/rpc")
+            self._documents[ACCOUNTS_DOCUMENT] = accounts.document(url)
+        self._fixed_doors = self._doors()
+        self._guard = Guard(self._doors_at, port=self.port, hosts=hosts, origins=origins)
         self._limits = daemon.limits
         self._runner: web.ServerRunner | None = None
         self._connections: Connections | None = None
@@ -153,15 +169,22 @@ class WebServer:
         doors |= {path: Door("GET", "optional") for path in WS_PATHS}
         return doors
 
+    def _doors_at(self, path: str) -> Sequence[Door]:
+        door = self._fixed_doors.get(path)
+        if door is not None:
+            return (door,)
+        return () if self._accounts is None else self._accounts.doors(path)
+
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         headers = self._guard.cors(request)
+        refuse = _refuser(request)
         try:
             return await self._answer(request, headers)
         except Refusal as refusal:
-            self._note_refusal(refusal.error)
-            return refusal_response(refusal, headers)
+            note_request(self._audit, refusal.error)
+            return refuse(refusal, headers)
         except Unauthorized as error:
-            return refusal_response(unauthorized(error), headers)
+            return refuse(unauthorized(error), headers)
         except Overrun:
             connection_of(request).abort()
             return web.Response()  # nobody gets to see it
@@ -183,9 +206,11 @@ class WebServer:
             return await self._ws.answer(request, caller)
         if caller is None:
             missing = Unauthorized("Send the header Authorization: Bearer", reason="missing")
-            self._note_refusal(missing)
+            note_request(self._audit, missing)
             raise missing
         connection_of(request).known()
+        if self._accounts is not None and path.startswith(PREFIX):
+            return await self._accounts.answer(request, caller, headers)
         return await self._rpc.answer(request, caller, headers)
 
     async def _admit(self, token: str) -> Caller:
@@ -218,12 +243,6 @@ class WebServer:
             await self._slow_down("ticket", error)
             raise
 
-    def _note_refusal(self, error: GatewayError) -> None:
-        """Note that a request was not let in; a malformed one is no matter of access."""
-        if isinstance(error, AccessDenied):
-            reason = error.data.get("reason")
-            self._audit.often("request_refused", outcome="refused", reason=reason)
-
     async def _slow_down(self, what: str, error: Unauthorized) -> None:
         reason = error.data.get("reason")
         self._audit.often("access_refused", outcome="refused", reason=reason, object=what)
@@ -232,3 +251,10 @@ class WebServer:
 
     def _token_changed(self, tid: str, reason: str) -> None:
         self._ws.end_token(tid)
+
+
+def _refuser(
+    request: web.BaseRequest,
+) -> Callable[[Refusal, Mapping[str, str]], web.Response]:
+    """Return what says no in the words of the door that was meant."""
+    return detail_response if request.raw_path.startswith(PREFIX) else refusal_response

@@ -81,7 +81,7 @@ async def fuzz_ws(cases: int) -> None:
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """What mutilated messages leave unfinished is given up soon."""
-    monkeypatch.setattr("gateway.web.rpc.BODY_S", 0.05)
+    monkeypatch.setattr("gateway.web.body.BODY_S", 0.05)
     monkeypatch.setattr("gateway.web.connections.FIRST_REQUEST_S", 0.05)
     monkeypatch.setattr("gateway.web.ws.connection.CLOSE_S", 0.05)
     monkeypatch.setattr("gateway.web.ws.connection.PING_EVERY_S", 0.1)

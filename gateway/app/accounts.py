@@ -1,0 +1,175 @@
+"""The registered accounts, wired to the daemon's other parts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
+
+from ea_bridge.commands import ACCOUNT_GET, NoParams
+from ea_bridge.model import Account
+from ea_bridge.registry import TerminalRegistry
+from gateway.accounts import AccountBook, RegisteredAccount
+from gateway.accounts.equity import EquityBook, Sample
+from gateway.accounts.peers import Peers
+from gateway.accounts.switch_log import SwitchLine, SwitchLog
+from gateway.accounts.trades import TradeBook
+from gateway.audit import Audit
+from gateway.auth.caller import Caller
+from gateway.auth.gate import Gate
+from gateway.credentials.tier import Tier
+from gateway.daemon import wall_ms
+from gateway.errors import GatewayError
+from gateway.ledger import Ledger
+from gateway.store import StoreError
+from gateway.trading.guard import GuardedTerminal
+from gateway.trading.kill_switch.halts import EVERYWHERE, Halt
+from gateway.trading.kill_switch.switch import KillSwitch, Turned
+from gateway.web.accounts_api import Services
+
+LOOK_S = 5.0
+"""Between two looks at the money of the accounts."""
+SAMPLE_MS = 60_000
+"""Between two samples that are kept."""
+
+GuardedBy = Callable[[str, Callable[[Tier], None]], GuardedTerminal]
+logger = logging.getLogger(__name__)
+
+
+class Accounts:
+    """What is done for registered accounts while the gateway runs.
+
+    Args:
+        book: the accounts.
+        ledger: open for as long.
+        registry: the live terminals.
+        gate: whose tokens there are.
+        switch: what stops trading.
+        audit: where it is noted.
+        guarded: make a terminal for a caller, who may be nobody.
+
+    """
+
+    def __init__(
+        self,
+        book: AccountBook,
+        ledger: Ledger,
+        *,
+        registry: TerminalRegistry,
+        gate: Gate,
+        switch: KillSwitch,
+        audit: Audit,
+        guarded: GuardedBy,
+    ) -> None:
+        self._gate, self._guarded = gate, guarded
+        self.services = Services(
+            book=book,
+            peers=Peers(registry, gate.owner),
+            trades=TradeBook(ledger),
+            equity=EquityBook(ledger),
+            switch=switch,
+            switch_log=SwitchLog(ledger),
+            audit=audit,
+            terminal=self._terminal,
+            owner_of=gate.owner,
+            halted_by=self._halted_by,
+            recheck=gate.recheck,
+        )
+        self._sampled_ms = 0
+        self._below: set[int] = set()
+        """Accounts whose drawdown has stopped trading, and that have not recovered since."""
+        switch.on_turn(self._note_turn)
+
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """Follow the money of the accounts while the context lasts."""
+        task = asyncio.create_task(self._watch())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait((task,))
+
+    def _terminal(self, caller: Caller, name: str) -> GuardedTerminal:
+        return self._guarded(name, lambda tier: self._gate.recheck(caller, tier))
+
+    def _halted_by(self, owner: str) -> Collection[str]:
+        return self._gate.terminals(owner) if owner else (EVERYWHERE,)
+
+    def _note_turn(self, turned: Turned) -> None:
+        halt = turned.halt
+        is_halt = turned.kind == "halt"
+        line = SwitchLine(
+            action="activate" if is_halt else "deactivate",
+            terminal=halt.terminal,
+            reason=halt.reason if is_halt else "",
+            triggered_by=halt.armed_by,
+            at_ms=wall_ms(),
+        )
+        self.services.switch_log.note(line)
+
+    # --- money -------------------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            try:
+                await self.look()
+            except StoreError as error:
+                logger.error("the money of the accounts is not followed: %s", error)
+
+    async def look(self) -> None:
+        """Ask all accounts for their money, once."""
+        accounts = self.services.book.everybody()
+        found = await asyncio.gather(*(self._money(one) for one in accounts))
+        known = [
+            (one, money) for one, money in zip(accounts, found, strict=True) if money is not None
+        ]
+        now_ms = wall_ms()
+        if known and now_ms - self._sampled_ms >= SAMPLE_MS:
+            self._sampled_ms = now_ms
+            self.services.equity.note(
+                [Sample(one.id, now_ms, money.equity, money.balance) for one, money in known]
+            )
+        for account, money in known:
+            await self._check_drawdown(account, money)
+
+    async def _money(self, account: RegisteredAccount) -> Account | None:
+        name = self.services.peers.logged_in(account.owner, account.login, account.server)
+        if name is None:
+            return None
+        try:
+            return await self._guarded(name, _nobody).request(ACCOUNT_GET, NoParams())
+        except GatewayError:
+            return None  # the next look is soon
+
+    async def _check_drawdown(self, account: RegisteredAccount, money: Account) -> None:
+        most = account.limits.max_drawdown_pct
+        if most is None or money.balance <= 0 or drawdown_pct(money) < most:
+            self._below.discard(account.id)
+            return
+        if account.id in self._below:
+            return
+        self._below.add(account.id)
+        name = self.services.peers.logged_in(account.owner, account.login, account.server)
+        if name is not None:
+            reason = f"drawdown {drawdown_pct(money):.2f}% of account {account.login}"
+            await self.services.switch.halt(
+                Halt(
+                    terminal=name,
+                    armed_by="drawdown",
+                    since_ms=wall_ms(),
+                    reason=reason,
+                    by_admin=True,
+                )
+            )
+
+
+def drawdown_pct(money: Account) -> float:
+    """Return how far the equity lies below the balance, in percent of it."""
+    return (money.balance - money.equity) / money.balance * 100
+
+
+def _nobody(_: Tier) -> None:
+    """No caller whose rights could end."""

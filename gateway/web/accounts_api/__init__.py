@@ -1,0 +1,113 @@
+"""``/api/v1``: registered accounts, their trades, risk settings and the kill switch, by REST.
+
+An operation is declared once, in the tables of the modules here; routing, checks of what is sent
+and the OpenAPI document are made from that. The guard and the gate stand before all of them as
+they stand before ``/rpc``; beyond that the token needs the scope ``admin``.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+
+from aiohttp import web
+
+from gateway.auth.caller import Caller, Scope
+from gateway.credentials.secrets import SecretsError
+from gateway.errors import GatewayError, Unauthorized
+from gateway.store import StoreError
+from gateway.web.body import read_body
+from gateway.web.guard import Door
+from gateway.web.responses import json_response
+
+from . import looking, registering, rules, syncing
+from .openapi import DOCUMENT, openapi
+from .operation import Operation, find
+from .problem import Problem, detail_response
+from .services import Services
+
+__all__ = ["DOCUMENT", "PREFIX", "AccountsApi", "Services", "detail_response"]
+
+PREFIX = "/api/"
+"""What is below it answers errors with ``{"detail": ...}``."""
+OPERATIONS: tuple[Operation, ...] = (
+    *registering.OPERATIONS,
+    *looking.OPERATIONS,
+    *syncing.OPERATIONS,
+    *rules.OPERATIONS,
+)
+
+log = logging.getLogger(__name__)
+
+
+class AccountsApi:
+    """Answers the requests that the guard and the gate let through.
+
+    Args:
+        services: what is answered from.
+        max_bytes: of a body.
+
+    """
+
+    def __init__(self, services: Services, max_bytes: int) -> None:
+        self._services = services
+        self._max_bytes = max_bytes
+
+    def document(self, url: str) -> bytes:
+        """Return the OpenAPI document of the gateway at a URL."""
+        return json.dumps(openapi(OPERATIONS, url)).encode()
+
+    def doors(self, path: str) -> Sequence[Door]:
+        """Return what a path takes; nothing if it is none of ours."""
+        if not path.startswith(PREFIX):
+            return ()
+        return tuple(one.door for one in find(OPERATIONS, path))
+
+    async def answer(
+        self, request: web.BaseRequest, caller: Caller, headers: Mapping[str, str]
+    ) -> web.Response:
+        """Answer one request.
+
+        Args:
+            headers: to send beside those of every answer.
+
+        Raises:
+            Refusal: the body is too large (413) or too slow (408).
+            Unauthorized: the caller's rights ended meanwhile.
+
+        """
+        target = request.raw_path
+        path = target.partition("?")[0]
+        operation = next(one for one in find(OPERATIONS, path) if one.method == request.method)
+        try:
+            if Scope.ADMIN not in caller.scopes:
+                raise Problem(403, "This needs an auth_token with the scope admin")
+            body = await read_body(request, self._max_bytes)
+            content = await _carry_out(operation, self._services, caller, target, body)
+        except Problem as problem:
+            return problem.response(headers)
+        if operation.answer is None:
+            return web.Response(
+                status=operation.status, headers={"Cache-Control": "no-store", **headers}
+            )
+        return json_response(content, headers, operation.status)
+
+
+async def _carry_out(
+    operation: Operation, services: Services, caller: Caller, target: str, body: bytes
+) -> bytes:
+    try:
+        return await operation.carry_out(services, caller, target, body)
+    except (Problem, Unauthorized):
+        raise
+    except (StoreError, SecretsError) as error:
+        log.error("%s: %s", operation.name, error)
+        raise Problem(
+            500, "The gateway's database or its key cannot be used; see its log"
+        ) from error
+    except GatewayError as error:
+        raise Problem(502, error.message) from error
+    except Exception as error:  # nothing of it goes to the caller
+        log.exception("%s failed", operation.name)
+        raise Problem(500, "The gateway failed; its log says why") from error

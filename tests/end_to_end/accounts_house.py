@@ -1,0 +1,132 @@
+"""A daemon with an emulated terminal, and a caller of its accounts API."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from product import Product, daemon
+
+from ea_bridge.emulator.faults import Faults
+from ea_bridge.emulator.logins import EXAMPLE_LOGINS, OWN_PASSWORD, Logins
+from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.pin import DevicePin
+from ea_bridge.emulator.terminal import EmulatedTerminal
+from gateway.auth.caller import Scope
+
+SEED_EXAMPLE = {
+    "name": "Live Trading Account",
+    "broker": "MetaQuotes",
+    "login": 12345678,
+    "password": "MyMT5Password",
+    "server": "MetaQuotes-Demo",
+    "is_live": False,
+    "allowed_symbols": ["EURUSD", "GBPUSD"],
+    "max_lot_size": 0.1,
+    "risk_pct": 0.01,
+    "auto_trade_enabled": True,
+    "account_type": "USD",
+}
+"""The request of the published documentation of "POST Register MT5 Account", word for word."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What came back."""
+
+    status: int
+    body: Any
+    headers: Any
+
+    @property
+    def detail(self) -> Any:
+        """Of an error."""
+        return self.body["detail"]
+
+
+@dataclass
+class AccountsHouse:
+    """What the tests of the accounts API talk to."""
+
+    product: Product
+    machine: EmulatedTerminal
+    http: aiohttp.ClientSession
+    admin: str
+    """An auth_token with the scope admin."""
+
+    @property
+    def url(self) -> str:
+        """Of the gateway."""
+        return (self.product.ready.rpc or "").removesuffix("/rpc")
+
+    @property
+    def logins(self) -> Logins:
+        """What the terminal can log in to."""
+        return self.machine.desk.logins
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """A request that registers the account that the terminal itself is logged in to."""
+        account = self.machine.desk.account()
+        return SEED_EXAMPLE | {
+            "login": account.login,
+            "server": account.server,
+            "password": OWN_PASSWORD,
+        }
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        token: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answered:
+        """Send a request, with the admin's token unless another one (or ``""``) is given."""
+        token = self.admin if token is None else token
+        sent = ({"Authorization": f"Bearer {token}"} if token else {}) | (headers or {})
+        url = f"{self.url}{path if path.startswith('/') else '/api/v1/' + path}"
+        async with self.http.request(method, url, json=body, headers=sent) as response:
+            text = await response.text()
+            content = json.loads(text) if text else None
+            return Answered(response.status, content, response.headers)
+
+    async def register(self, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Register an account, by default the terminal's own; return it."""
+        answered = await self.ask("POST", "accounts", body or self.own)
+        assert answered.status == 201, answered
+        account: dict[str, Any] = answered.body
+        return account
+
+
+@cache
+def _terminal() -> EmulatedTerminal:
+    """A terminal takes longer to make than all that a test does with it."""
+    return build_terminal()
+
+
+def shared_terminal() -> EmulatedTerminal:
+    """Return the terminal of all these tests, which has forgotten the daemon of the last one."""
+    machine = _terminal()
+    machine.pin = DevicePin()
+    for fault in fields(Faults):
+        setattr(machine.faults, fault.name, fault.default)
+    machine.desk.logins.known[:] = EXAMPLE_LOGINS
+    return machine
+
+
+@asynccontextmanager
+async def open_house(folder: Path) -> AsyncIterator[AccountsHouse]:
+    """Run a daemon with the shared terminal, which an admin's token is for."""
+    async with daemon(folder) as product, aiohttp.ClientSession() as http:
+        machine = shared_terminal()
+        admin = product.home.issuer.create("main", scopes=[Scope.ADMIN])[0]
+        await product.link("main", machine, token=admin)
+        yield AccountsHouse(product, machine, http, admin)

@@ -1,0 +1,241 @@
+"""Accounts are registered with a password that was tried, and held safe from then on."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from accounts_house import SEED_EXAMPLE, AccountsHouse, open_house
+from product import daemon, until
+
+from ea_bridge.emulator.logins import KnownLogin
+from gateway.auth.caller import Scope
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[AccountsHouse]:
+    async with open_house(tmp_path / "home") as opened:
+        yield opened
+
+
+async def test_the_published_example_is_answered_as_published(house: AccountsHouse) -> None:
+    """Every member of the example's answer, and no other; the password is in none."""
+    made = await house.ask("POST", "accounts", SEED_EXAMPLE)
+    assert made.status == 201
+    assert isinstance(made.body.pop("id"), int)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", made.body.pop("created_at"))
+    assert made.body == {
+        "name": "Live Trading Account",
+        "broker": "MetaQuotes",
+        "login": 12345678,
+        "server": "MetaQuotes-Demo",
+        "is_live": False,
+        "is_active": True,
+        "allowed_symbols": ["EURUSD", "GBPUSD"],
+        "max_lot_size": 0.1,
+        "risk_pct": 0.01,
+        "auto_trade_enabled": True,
+        "paper_trade_enabled": False,
+        "mt5_path": "",
+        "account_type": "USD",
+    }
+
+
+async def test_what_is_left_out_is_as_documented(house: AccountsHouse) -> None:
+    """The least request has the documented defaults."""
+    least = {
+        name: SEED_EXAMPLE[name] for name in ("name", "broker", "login", "password", "server")
+    }
+    made = await house.register(least)
+    assert made["allowed_symbols"] == []
+    assert (made["max_lot_size"], made["risk_pct"]) == (0.1, 0.01)
+    assert made["auto_trade_enabled"]
+    assert not made["is_live"]
+    assert made["account_type"] == "USD"
+
+
+async def test_a_login_is_registered_once(house: AccountsHouse) -> None:
+    """409 in the documented words, however the server's name is written; also for two at once."""
+    twice = [house.ask("POST", "accounts", SEED_EXAMPLE) for _ in range(2)]
+    answers = await asyncio.gather(*twice)
+    assert sorted(one.status for one in answers) == [201, 409]
+    shouted = SEED_EXAMPLE | {"server": "METAQUOTES-DEMO"}
+    again = await house.ask("POST", "accounts", shouted)
+    assert (again.status, again.body) == (409, {"detail": "Account 12345678 already exists"})
+
+
+async def test_a_deleted_login_can_be_registered_again(house: AccountsHouse) -> None:
+    """As another account; the old one is gone for good, and its password with it."""
+    first = await house.register(SEED_EXAMPLE)
+    path = f"accounts/{first['id']}"
+    assert (await house.ask("DELETE", path)).status == 204
+    gone = await house.ask("GET", path)
+    assert (gone.status, gone.body) == (404, {"detail": "Account not found"})
+    assert (await house.ask("DELETE", path)).status == 204
+    second = await house.register(SEED_EXAMPLE)
+    assert second["id"] != first["id"]
+    assert (await house.ask("GET", "accounts")).body == [second]
+    rows = house.product.home.store.all("SELECT is_active, password FROM accounts ORDER BY id")
+    assert [(row["is_active"], row["password"] is None) for row in rows] == [(0, True), (1, False)]
+    assert (await house.ask("DELETE", "accounts/999")).status == 404
+
+
+async def test_a_wrong_password_is_not_stored(house: AccountsHouse) -> None:
+    """400, and nothing that was sent is repeated."""
+    refused = await house.ask("POST", "accounts", SEED_EXAMPLE | {"password": "hunter2"})
+    assert refused.status == 400
+    assert "credentials" in refused.detail
+    assert "hunter2" not in str(refused)
+    assert (await house.ask("GET", "accounts")).body == []
+
+
+async def test_what_cannot_be_tried_is_not_stored(house: AccountsHouse) -> None:
+    """503 in the documented words: no such server, none that answers, nobody to ask."""
+    words = {"detail": "MT5 connection failed; try again later"}
+    for why in ("server", "unreachable", "offline"):
+        body = dict(SEED_EXAMPLE)
+        if why == "server":
+            body["server"] = "Nowhere-Live"
+        elif why == "unreachable":
+            house.machine.faults.login_unreachable = 1
+        else:
+            house.product.main.link.stop()
+            await until(lambda: house.product.gateway.registry.get("main") is None)
+        refused = await house.ask("POST", "accounts", body)
+        assert (refused.status, refused.body) == (503, words), why
+    assert (await house.ask("GET", "accounts")).body == []
+
+
+async def test_a_slow_login_holds_nobody_up(house: AccountsHouse) -> None:
+    """Others are answered meanwhile."""
+    house.machine.faults.slow_login_ms = 60_000
+    slow = asyncio.create_task(house.ask("POST", "accounts", SEED_EXAMPLE))
+    for _ in range(3):
+        assert (await house.ask("GET", "accounts")).status == 200
+    assert not slow.done()
+    slow.cancel()
+
+
+BEYOND: tuple[tuple[dict[str, object], str], ...] = (
+    ({"login": 0}, "login"),
+    ({"login": "12345678"}, "login"),
+    ({"password": ""}, "password"),
+    ({"name": ""}, "name"),
+    ({"name": "x" * 101}, "name"),
+    ({"broker": "x" * 101}, "broker"),
+    ({"server": "x" * 201}, "server"),
+    ({"max_lot_size": 0}, "max_lot_size"),
+    ({"max_lot_size": 100.01}, "max_lot_size"),
+    ({"risk_pct": 0}, "risk_pct"),
+    ({"risk_pct": 1.01}, "risk_pct"),
+    ({"mt5_path": "x" * 501}, "mt5_path"),
+    ({"account_type": "EUR"}, "account_type"),
+    ({"max_lots": 1}, "max_lots"),
+)
+
+
+async def test_the_bounds_are_those_documented(house: AccountsHouse) -> None:
+    """422 with a list that names the member, and never what it held."""
+    for change, where in BEYOND:
+        refused = await house.ask("POST", "accounts", SEED_EXAMPLE | change)
+        assert refused.status == 422, change
+        [fault] = refused.detail
+        assert fault["loc"] == ["body", where]
+        assert set(fault) == {"loc", "msg", "type"}
+    assert (await house.ask("GET", "accounts")).body == []
+
+
+async def test_an_account_is_changed_in_part(house: AccountsHouse) -> None:
+    """What is absent or null stays; an empty password keeps the old one, without a login."""
+    account = await house.register(SEED_EXAMPLE)
+    path = f"accounts/{account['id']}"
+    house.machine.faults.login_unreachable = 99
+    change = {"risk_pct": 0.5, "name": None, "password": "", "allowed_symbols": ["XAUUSD"]}
+    changed = await house.ask("PATCH", path, change)
+    wanted = account | {"risk_pct": 0.5, "allowed_symbols": ["XAUUSD"]}
+    assert (changed.status, changed.body) == (200, wanted)
+    assert (await house.ask("GET", path)).body == wanted
+    assert (await house.ask("PATCH", path, {"login": 5})).status == 422
+    assert (await house.ask("PATCH", "accounts/999", {})).status == 404
+
+
+async def test_another_password_is_tried_before_it_is_stored(house: AccountsHouse) -> None:
+    """The old one stays until the new one was found right."""
+    account = await house.register(SEED_EXAMPLE)
+    path = f"accounts/{account['id']}"
+    assert (await house.ask("PATCH", path, {"password": "wrong"})).status == 400
+    assert (await house.ask("PATCH", path, {"server": "Nowhere"})).status == 503
+    known = KnownLogin(login=12345678, password="another", server="MetaQuotes-Demo")
+    house.logins.known[:] = [known]
+    assert (await house.ask("PATCH", path, {"password": "another"})).status == 200
+    registered = house.product.gateway.accounts
+    assert registered.password(registered.get("", account["id"])) == "another"
+
+
+async def test_the_password_is_sealed_and_said_nowhere(
+    house: AccountsHouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not in the files of the home, in no log, in no answer."""
+    caplog.set_level(logging.DEBUG)
+    secret = "Sup3r-Secret-Pass"
+    house.logins.known.append(KnownLogin(login=77, password=secret, server="MetaQuotes-Demo"))
+    account = await house.register(SEED_EXAMPLE | {"login": 77, "password": secret})
+    answers = [
+        await house.ask("GET", "accounts"),
+        await house.ask("PATCH", f"accounts/{account['id']}", {"password": secret}),
+        await house.ask("POST", "accounts", SEED_EXAMPLE | {"password": [secret]}),
+        await house.ask("POST", "accounts", SEED_EXAMPLE | {"password": secret}),
+    ]
+    assert [one.status for one in answers] == [200, 200, 422, 400]
+    assert secret not in str(answers)
+    assert secret not in caplog.text
+    await house.product.gateway.ledger.write(lambda _: None)
+    for file in house.product.home.folder.rglob("*"):
+        if file.is_file():
+            assert secret.encode() not in file.read_bytes(), file
+
+
+async def test_only_an_admin_may_call(house: AccountsHouse) -> None:
+    """401 without a token or with a wrong one, 403 below the scope admin; all as a detail."""
+    trader = house.product.home.issuer.create("trader", scopes=[Scope.TRADE])[0]
+    for token, status in (("", 401), ("mgt_nonsense", 401), (trader, 403)):
+        for method, path in (("GET", "accounts"), ("POST", "accounts"), ("DELETE", "accounts/1")):
+            body = SEED_EXAMPLE if method == "POST" else None
+            refused = await house.ask(method, path, body, token=token)
+            assert refused.status == status, (token, method)
+            assert isinstance(refused.detail, str)
+
+
+async def test_web_pages_and_other_names_may_not_call(house: AccountsHouse) -> None:
+    """The guard stands before these paths as before all others."""
+    for name, value, status in (
+        ("Origin", "https://evil.test", 403),
+        ("Referer", "https://evil.test/", 403),
+        ("Host", "evil.test", 421),
+    ):
+        refused = await house.ask("GET", "accounts", headers={name: value})
+        assert refused.status == status
+        assert isinstance(refused.detail, str)
+    assert (await house.ask("PUT", "accounts")).status == 405
+    assert (await house.ask("GET", "nothing")).status == 404
+    assert (await house.ask("GET", f"accounts?auth_token={house.admin}")).status == 401
+    assert (await house.ask("GET", "accounts/abc")).status == 422
+
+
+async def test_accounts_are_there_after_a_restart(tmp_path: Path) -> None:
+    """With the password, and with what limits their orders."""
+    async with open_house(tmp_path / "home") as house:
+        account = await house.register()
+    async with daemon(tmp_path / "home") as product:
+        book = product.gateway.accounts
+        [again] = book.of("")
+        assert (again.id, book.password(again)) == (account["id"], house.own["password"])
+        found = book.registered(account["login"], account["server"].upper())
+        assert found is not None
+        assert found.limits.max_lot == 0.1
+        assert found.limits.allowed_symbols == {"EURUSD", "GBPUSD"}
+        assert book.registered(account["login"], "Other-Server") is None
