@@ -77,6 +77,9 @@ class Order(Struct, frozen=True, kw_only=True):
 
     MetaTrader 4's closed trades are orders too, and have no deals: there alone ``profit``,
     ``swap`` and ``commission`` are set.
+
+    ``emulated`` and ``became`` are our additions, and never cross the wire: the gateway keeps the
+    order itself, and the ticket of the order that took its place, 0 for none.
     """
 
     ticket: Integer
@@ -106,6 +109,8 @@ class Order(Struct, frozen=True, kw_only=True):
     symbol: Name
     comment: Text = ""
     external_id: Text = ""
+    emulated: bool = False
+    became: Integer = 0
 
 
 class Position(Struct, frozen=True, kw_only=True):

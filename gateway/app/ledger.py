@@ -9,7 +9,7 @@ from gateway.ledger import DATABASE, Ledger
 from gateway.store import Store
 from gateway.trading import journal
 from gateway.trading.contingent import records
-from gateway.trading.kill_switch import halts
+from gateway.trading.kill_switch import armed, halts
 
 TABLES: tuple[str, ...] = (
     halts.TABLE,
@@ -17,6 +17,7 @@ TABLES: tuple[str, ...] = (
     journal.TABLE,
     accounts.LEDGER_TABLES,
     records.TABLE,
+    armed.TABLE,
 )
 """All tables of the ledger, in the order in which they came; new ones are added at the end."""
 

@@ -11,13 +11,18 @@ from gateway import shapes, translation
 from gateway.auth.caller import Scope
 from gateway.catalogue import Call, method
 from gateway.errors import (
+    GatewayError,
+    InvalidParams,
     InvalidStops,
     MethodNotSupported,
+    OrderNotFound,
     PositionNotFound,
     TerminalDisconnected,
     Timeout,
 )
 from gateway.trading.contingent import trails
+from gateway.trading.contingent.oco import MAX_ORDERS, OcoLinks
+from gateway.trading.contingent.records import OcoLink
 
 from .params import Points, Symbol, Ticket
 
@@ -94,7 +99,10 @@ async def set_trailing_stop(
     raises=(MethodNotSupported, TerminalDisconnected, Timeout),
 )
 async def remove_trailing_stop(call: Call, *, ticket: _Position) -> shapes.TrailingStopRemoved:
-    """Let the stop loss of a position stay where it is; it is no error if it did not follow."""
+    """Let the stop loss of a position stay where it is.
+
+    It is no error if it did not follow.
+    """
     removed = await trails.end(call.terminal, ticket)
     return {
         "removed": removed is not None,
@@ -111,3 +119,86 @@ async def get_trailing_stops(
     A new stop loss is told on the channel `positions`, as any other.
     """
     return [_trailing_stop(one) for one in await trails.running(call.terminal, symbol, ticket)]
+
+
+# --- one cancels the other -----------------------------------------------------------------
+
+_Tickets = Annotated[
+    list[Ticket],
+    Field(
+        min_length=2,
+        max_length=MAX_ORDERS,
+        description="Of pending orders, also of those with `emulated` true.",
+    ),
+]
+_LinkId = Annotated[str, Field(max_length=64, pattern=r"^oco-[0-9A-Z]+$", description="Its `id`.")]
+
+
+def _links(call: Call) -> OcoLinks:
+    links = call.terminal.desk.contingent.links
+    if links is None:
+        raise MethodNotSupported(terminal=call.terminal.name, capability="oco")
+    return links
+
+
+def _oco_link(link: OcoLink) -> shapes.OcoLink:
+    return {
+        "id": link.id,
+        "state": link.state,
+        "orders": [{"ticket": one.ticket, "end": one.end or None} for one in link.orders],
+        "problem": link.problem or None,
+        "created": link.created_ms,
+        "ended": link.ended_ms,
+        "runs_in": "gateway",
+    }
+
+
+@method(
+    scope=Scope.TRADE,
+    mutates=True,
+    reduces=True,
+    raises=(OrderNotFound, TerminalDisconnected, Timeout),
+)
+async def link_oco(call: Call, *, tickets: _Tickets) -> shapes.OcoLink:
+    """Let the first of some pending orders that is filled, or ends otherwise, cancel the others.
+
+    A part of a fill counts. The gateway does it: while it runs and the terminal is linked at
+    once, else as soon as they are back; in a fast market more than one may be filled. Linking
+    the same orders again returns the link there is. If one of them does not wait any more,
+    nothing is linked: 2009 names it.
+    """
+    try:
+        if len(set(tickets)) != len(tickets):
+            raise InvalidParams(errors=[{"field": "tickets", "reason": "one is there twice"}])
+        link = await _links(call).link(call.terminal, call.caller.tid, tickets)
+    except GatewayError as error:
+        error.data.setdefault("outcome", "not_sent")
+        raise
+    return _oco_link(link)
+
+
+@method(scope=Scope.TRADE, mutates=True, raises=(OrderNotFound,))
+async def unlink_oco(call: Call, *, id: _LinkId) -> shapes.OcoLink:
+    """Let linked orders live apart again; all of them stay.
+
+    A link whose orders are being cancelled, or are gone, stays as it is: look at `state`.
+    """
+    return _oco_link(await _links(call).unlink(call.terminal.account, id))
+
+
+@method(scope=Scope.READ)
+async def get_oco_links(
+    call: Call,
+    *,
+    past: Annotated[
+        int, Field(ge=0, le=1000, description="How many of those that are over, newest first.")
+    ] = 0,
+) -> list[shapes.OcoLink]:
+    """Return which orders cancel one another, oldest first, then those that are over.
+
+    The gateway answers by itself, so this works while the terminal is offline.
+    """
+    links = call.terminal.desk.contingent.links
+    if links is None:
+        return []
+    return [_oco_link(one) for one in links.list(call.terminal.account, past=past)]

@@ -86,6 +86,11 @@ class Order(TypedDict):
     symbol: str
     comment: str
     external_id: str
+    emulated: bool
+    """True: the gateway keeps it, since the platform has no such orders; the terminal does not
+    know it. Its ticket, 4503599627370497 or more, is the gateway's."""
+    became: int | None
+    """Of an emulated order that was triggered: ticket of the limit order that took its place."""
 
 
 @shape

@@ -29,7 +29,7 @@ from ea_bridge.protocol.messages import (
 from ea_bridge.registry import Change, ChangeKind, Facts
 from ea_bridge.session import SessionState
 from gateway.errors import GatewayError, TerminalDisconnected
-from gateway.shapes import TerminalEvent
+from gateway.shapes import KillSwitchEvent, TerminalEvent
 
 from .account import DEALS, AccountStreams
 from .channels import OF_SYMBOL, Channel
@@ -100,6 +100,12 @@ class TerminalFeed:
         if quotes is None:
             quotes = self._quotes[channel.symbol] = Quotes(self._context, channel.symbol)
         return quotes.retain(channel)
+
+    def hold(self, channel: Channel) -> None:
+        """Count one subscription more, of the gateway itself: nobody waits for it to be live."""
+        self.retain(channel)
+        if self.connected:
+            self._recover_soon()
 
     def release(self, channel: Channel) -> None:
         """Count one subscription less; the terminal is told in its turn."""
@@ -199,6 +205,11 @@ class TerminalFeed:
             case ChangeKind.ACCOUNT_CHANGED:
                 # The CONNECTED that follows compares the accounts by itself.
                 self._facts = before
+
+    def announce(self, event: KillSwitchEvent) -> None:
+        """Publish what the kill switch has done, on ``terminal``."""
+        data = orjson.dumps(event).decode()
+        self._context.hub.publish(self._own[TERMINAL.name], data, self._context.now_ms())
 
     def clock_changed(self) -> None:
         """The broker's offset to UTC, or what is known of it, has changed."""

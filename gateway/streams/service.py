@@ -15,6 +15,7 @@ from ea_bridge.protocol.messages import Event as TerminalEvent
 from ea_bridge.registry import Change
 from gateway.clock import BrokerClock
 from gateway.errors import Cancelled, ChannelLimit, GatewayError, SubscribeFailed
+from gateway.shapes import KillSwitchEvent
 from gateway.shapes.subscriptions import (
     NotSubscribed,
     Subscribed,
@@ -212,9 +213,23 @@ class Streams:
         """Take a change of a terminal's link, account or switches."""
         self._feed(change.facts.terminal).change(change)
 
+    def announce(self, terminal: str, event: KillSwitchEvent) -> None:
+        """Tell who listens to a terminal, or (with an empty name) to any, of the kill switch."""
+        feeds = [self._feed(terminal)] if terminal else list(self._feeds.values())
+        for feed in feeds:
+            feed.announce(event)
+
     def clock_changed(self, terminal: str) -> None:
         """The offset of a terminal's broker clock has changed."""
         self._feed(terminal).clock_changed()
+
+    def hold(self, terminal: str, channel: Channel) -> Callable[[], None]:
+        """Have a terminal push a channel, though nobody has subscribed to it: the gateway itself
+        listens to the session. Returns what ends that.
+        """
+        feed = self._feed(terminal)
+        feed.hold(channel)
+        return partial(feed.release, channel)
 
     # --- inside -------------------------------------------------------------------------------
 

@@ -68,6 +68,8 @@ async def modify(
         InvalidParams: nothing to change, or something that a position does not have.
 
     """
+    if target != "position" and terminal.desk.contingent.holds(ticket):
+        return await terminal.desk.contingent.modify(terminal, ticket, change, handling)
     with handling.before_sending():
         check_change(change)
     async with terminal.desk.turns.of(handling, ticket):
@@ -217,6 +219,8 @@ async def cancel(
         OrderNotFound: there is no such pending order (any more).
 
     """
+    if terminal.desk.contingent.holds(ticket):
+        return await terminal.desk.contingent.cancel(terminal, ticket, handling)
     async with terminal.desk.turns.of(handling, ticket):
         with handling.before_sending():
             trade = await _removal(terminal, ticket, handling)

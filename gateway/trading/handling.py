@@ -19,6 +19,8 @@ class Handling:
     deadline: Deadline
     validate_only: bool = False
     """Check, and send nothing."""
+    tid: str = ""
+    """The token in whose name it is; of an order that is sent later, by the gateway itself."""
     normalize: bool = False
     """Move numbers onto the symbol's grid instead of refusing them."""
 

@@ -80,6 +80,8 @@ def order(one: model.Order, clock: BrokerClock) -> shapes.Order:
         "symbol": one.symbol,
         "comment": one.comment,
         "external_id": one.external_id,
+        "emulated": one.emulated,
+        "became": one.became or None,
     }
 
 

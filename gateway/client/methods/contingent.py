@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gateway import shapes
 from gateway.client.asking import OMITTED, Asking, Omitted
 
@@ -42,7 +44,10 @@ class ContingentMethods(Asking):
     async def remove_trailing_stop(
         self, *, ticket: int, terminal: str | Omitted | None = OMITTED
     ) -> shapes.TrailingStopRemoved:
-        """Let the stop loss of a position stay where it is; it is no error if it did not follow."""
+        """Let the stop loss of a position stay where it is.
+
+        It is no error if it did not follow.
+        """
         result: shapes.TrailingStopRemoved = await self._ask(
             "remove_trailing_stop", ticket=ticket, terminal=terminal
         )
@@ -61,5 +66,40 @@ class ContingentMethods(Asking):
         """
         result: list[shapes.TrailingStop] = await self._ask(
             "get_trailing_stops", symbol=symbol, ticket=ticket, terminal=terminal
+        )
+        return result
+
+    async def link_oco(
+        self, *, tickets: Sequence[int], terminal: str | Omitted | None = OMITTED
+    ) -> shapes.OcoLink:
+        """Let the first of some pending orders that is filled, or ends otherwise, cancel the others.
+
+        A part of a fill counts. The gateway does it: while it runs and the terminal is linked at
+        once, else as soon as they are back; in a fast market more than one may be filled. Linking
+        the same orders again returns the link there is. If one of them does not wait any more,
+        nothing is linked: 2009 names it.
+        """
+        result: shapes.OcoLink = await self._ask("link_oco", tickets=tickets, terminal=terminal)
+        return result
+
+    async def unlink_oco(
+        self, *, id: str, terminal: str | Omitted | None = OMITTED
+    ) -> shapes.OcoLink:
+        """Let linked orders live apart again; all of them stay.
+
+        A link whose orders are being cancelled, or are gone, stays as it is: look at `state`.
+        """
+        result: shapes.OcoLink = await self._ask("unlink_oco", id=id, terminal=terminal)
+        return result
+
+    async def get_oco_links(
+        self, *, past: int | Omitted = OMITTED, terminal: str | Omitted | None = OMITTED
+    ) -> list[shapes.OcoLink]:
+        """Return which orders cancel one another, oldest first, then those that are over.
+
+        The gateway answers by itself, so this works while the terminal is offline.
+        """
+        result: list[shapes.OcoLink] = await self._ask(
+            "get_oco_links", past=past, terminal=terminal
         )
         return result

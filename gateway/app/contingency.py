@@ -1,0 +1,164 @@
+"""The orders that the daemon keeps itself, and the links between orders, of all terminals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from ea_bridge.commands import ORDERS_GET, Command
+from ea_bridge.model import Order
+from ea_bridge.model.struct import Struct
+from ea_bridge.protocol.messages import Event, Trade
+from ea_bridge.registry import Change, ChangeKind, TerminalRegistry
+from ea_bridge.session import TerminalSession
+from gateway.auth.gate import Gate
+from gateway.clock import BrokerClock
+from gateway.credentials.tier import Tier
+from gateway.daemon import wall_ms
+from gateway.errors import AccessDenied, Forbidden
+from gateway.ledger import Ledger
+from gateway.streams.channels import Channel
+from gateway.streams.service import Streams
+from gateway.trading.contingent.held import Surroundings
+from gateway.trading.contingent.keeper import Keeper
+from gateway.trading.guard import GuardedTerminal
+from gateway.trading.journal import Account
+from gateway.trading.turns import Turns
+
+
+P = TypeVar("P", bound=Struct)
+R = TypeVar("R")
+
+
+class Guarded(Protocol):
+    """Makes a terminal as somebody may use it."""
+
+    def __call__(
+        self, name: str, still_allowed: Callable[[Tier], None], tid: str | None = None
+    ) -> GuardedTerminal:
+        """Return the terminal of a name."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """The source of an event that no session tells."""
+
+    terminal: str
+
+    def symbol_of(self, sym: int) -> str:
+        """Return the symbol of an index: there are none."""
+        raise KeyError(sym)
+
+
+class Keepers:
+    """One keeper a terminal, while the gateway listens.
+
+    Args:
+        ledger: open.
+        registry: of the live sessions.
+        gate: tells what a token may do now.
+        streams: tell who listens, and have terminals push ticks.
+        clock: returns a terminal's broker clock.
+        guarded: makes terminals.
+
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        registry: TerminalRegistry,
+        gate: Gate,
+        streams: Streams,
+        clock: Callable[[str], BrokerClock],
+        guarded: Guarded,
+    ) -> None:
+        self._ledger = ledger
+        self._registry = registry
+        self._gate = gate
+        self._streams = streams
+        self._clock = clock
+        self._guarded = guarded
+        self._keepers: dict[str, Keeper] = {}
+        registry.subscribe(self.change)
+
+    def of(self, terminal: str, turns: Turns) -> Keeper:
+        """Return a new desk's keeper; it goes on where the last run of the daemon left off."""
+        around = Surroundings(
+            act_as=lambda tid: self._as(terminal, tid),
+            watch=lambda symbol: self._streams.hold(terminal, Channel("tick", symbol=symbol)),
+            tell=lambda account, op, order: self._tell(terminal, op, order),
+            now_ms=wall_ms,
+            to_broker_ms=lambda ms: self._clock(terminal).to_broker_ms(ms),
+            turns=turns,
+        )
+        keeper = self._keepers[terminal] = Keeper(self._ledger, terminal, around)
+        return keeper
+
+    def stop(self) -> None:
+        """Stop all that is under way."""
+        for keeper in self._keepers.values():
+            keeper.close()
+
+    # --- what the bridge tells ---------------------------------------------------------------
+
+    def change(self, change: Change) -> None:
+        """Take a change of a terminal's link."""
+        if change.kind is not ChangeKind.CONNECTED:
+            return
+        name, hello = change.facts.terminal, change.facts.hello
+        self._guarded(name, _nobody)  # its desk, and so its keeper, may not be there yet
+        self._keepers[name].connected(Account(hello.login, hello.server), hello.tid)
+
+    def event(self, session: TerminalSession, event: Event) -> None:
+        """Take an event of a terminal's session: first who listens is told."""
+        self._streams.event(session, event)
+        keeper = self._keepers.get(session.terminal)
+        if keeper is not None:
+            keeper.event(session, event)
+
+    # --- in whose name -----------------------------------------------------------------------
+
+    def _as(self, name: str, tid: str) -> GuardedTerminal:
+        """Return a terminal as a token may use it, with nobody there who holds it.
+
+        What only reduces may also be done in the name of the token that the terminal is linked
+        with: an order must not stay because the token that linked it was replaced.
+        """
+
+        def still_allowed(tier: Tier) -> None:
+            try:
+                self._vouch(tid, tier)
+            except AccessDenied:
+                session = self._registry.get(name)
+                if tier > Tier.REDUCE or session is None:
+                    raise
+                self._vouch(session.hello.tid, tier)
+
+        return self._guarded(name, still_allowed, tid)
+
+    def _vouch(self, tid: str, need: Tier) -> None:
+        self._gate.refresh()
+        allowance = self._gate.allowance(tid)
+        if allowance.tier < need or not self._gate.may_trade(tid):
+            raise Forbidden(
+                "The auth_token in whose name it is may not do that now",
+                reason=allowance.reason or "scope",
+                tier=allowance.tier.name.lower(),
+            )
+
+    def _tell(self, terminal: str, op: str, order: Order) -> None:
+        at_msc = order.time_done_msc or order.time_setup_msc
+        self._streams.event(_Named(terminal), Trade(op=op, q=0, time_msc=at_msc, order=order))
+
+
+def with_held(terminal: GuardedTerminal, command: Command[P, R], answer: R) -> R:
+    """Return an answer of the terminal, with what it does not know of itself."""
+    if command.op == ORDERS_GET.op and isinstance(answer, list):
+        answer.extend(terminal.desk.contingent.orders())
+    return answer
+
+
+def _nobody(_: Tier) -> None:
+    """No caller whose rights could end."""

@@ -1,0 +1,56 @@
+"""What the daemon does by itself, at most once at a time for each thing, until it succeeds."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Hashable
+
+FIRST_PAUSE_S, LAST_PAUSE_S = 0.2, 30.0
+"""Between two attempts; it doubles each time."""
+
+_log = logging.getLogger(__name__)
+
+Attempt = Callable[[], Awaitable[bool]]
+"""Does what there is to do; whether it is done with."""
+
+
+class Errands:
+    """Errands under way, by what they are about. There are as many as open rows, at the most."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[Hashable, asyncio.Task[None]] = {}
+        self._hurry = asyncio.Event()
+
+    def begin(self, about: Hashable, attempt: Attempt) -> None:
+        """Attempt something until it is done; nothing if it is under way already."""
+        if about in self._tasks:
+            return
+        task = asyncio.get_running_loop().create_task(self._run(attempt))
+        self._tasks[about] = task
+        task.add_done_callback(lambda _: self._tasks.pop(about, None))
+
+    def hurry(self) -> None:
+        """Let those that pause try again now, since the terminal is back."""
+        self._hurry.set()
+        self._hurry = asyncio.Event()
+
+    def stop(self) -> None:
+        """Cancel what is under way; what was begun is in the ledger."""
+        for task in self._tasks.values():
+            task.cancel()
+
+    async def _run(self, attempt: Attempt) -> None:
+        pause_s = FIRST_PAUSE_S
+        while True:
+            hurry = self._hurry
+            try:
+                if await attempt():
+                    return
+            except Exception:
+                _log.exception("an errand failed; it is tried again")
+            try:
+                async with asyncio.timeout(pause_s):
+                    await hurry.wait()
+            except TimeoutError:
+                pause_s = min(pause_s * 2, LAST_PAUSE_S)

@@ -1,0 +1,61 @@
+"""What a desk holds beside the terminal's own orders."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ea_bridge.model import Order
+from gateway import shapes
+from gateway.errors import GatewayError
+
+if TYPE_CHECKING:
+    from gateway.trading.changing import Change
+    from gateway.trading.guard import GuardedTerminal
+    from gateway.trading.handling import Handling
+    from gateway.trading.placing import Wish
+
+    from .oco import OcoLinks
+
+
+class Holding:
+    """A desk that holds nothing: every order is the terminal's."""
+
+    links: OcoLinks | None = None
+    """Which orders cancel one another; ``None`` where nobody keeps them."""
+
+    def emulates(self, terminal: GuardedTerminal, wish: Wish) -> bool:
+        """Whether an order is one that the daemon keeps, since the terminal cannot."""
+        return False
+
+    def holds(self, ticket: int) -> bool:
+        """Whether an order that waits is kept here."""
+        return False
+
+    def orders(self, symbol: str | None = None, ticket: int | None = None) -> list[Order]:
+        """Return those that wait, oldest first."""
+        return []
+
+    def past(self, ticket: int) -> Order | None:
+        """Return an order that was kept here and is over."""
+        return None
+
+    async def place(
+        self, terminal: GuardedTerminal, wish: Wish, handling: Handling
+    ) -> shapes.OrderReceipt:
+        """Keep an order, as :func:`.placing.place` sends one."""
+        raise self._missing(terminal)
+
+    async def modify(
+        self, terminal: GuardedTerminal, ticket: int, change: Change, handling: Handling
+    ) -> shapes.OrderReceipt:
+        """Change an order that is kept here."""
+        raise self._missing(terminal)
+
+    async def cancel(
+        self, terminal: GuardedTerminal, ticket: int, handling: Handling
+    ) -> shapes.OrderReceipt:
+        """Drop an order that is kept here."""
+        raise self._missing(terminal)
+
+    def _missing(self, terminal: GuardedTerminal) -> GatewayError:
+        return terminal.not_supported("stop_limit")

@@ -1,0 +1,274 @@
+"""One terminal's held orders and links, kept while the daemon runs."""
+
+from __future__ import annotations
+
+import dataclasses
+from decimal import Decimal
+from functools import partial
+
+from msgspec.structs import replace
+
+from ea_bridge.model import (
+    Order,
+    OrderFilling,
+    OrderReason,
+    OrderState,
+    OrderTime,
+    OrderType,
+    TradeAction,
+    TradeRequest,
+)
+from ea_bridge.protocol.messages import Event, Lost, Ticks, Trade
+from ea_bridge.session import TerminalSession
+from gateway import shapes
+from gateway.credentials.tier import Tier
+from gateway.errors import DeadlineExceeded, OrderLimit, OrderNotFound
+from gateway.ledger import Ledger
+from gateway.trading.changing import Change, Keep, check_change
+from gateway.trading.grid import exact
+from gateway.trading.guard import GuardedTerminal
+from gateway.trading.handling import Handling
+from gateway.trading.journal import Account
+from gateway.trading.placing import Wish
+from gateway.trading.receipts import Trade as Prepared
+from gateway.trading.receipts import held_receipt
+
+from .errands import Errands
+from .held import MAX_HELD, HeldOrders, Surroundings
+from .holding import Holding
+from .oco import OcoLinks, account_of
+from .records import FIRST_HELD, Book, HeldOrder, OcoLink
+from .stop_limit import STOPS, checked
+
+
+class Keeper(Holding):
+    """What a desk holds beside the terminal's own orders, in the ledger.
+
+    Args:
+        ledger: open.
+        terminal: name of the terminal.
+        around: see :class:`~.held.Surroundings`.
+
+    """
+
+    def __init__(self, ledger: Ledger, terminal: str, around: Surroundings) -> None:
+        self._errands = Errands()
+        self._around = around
+        own = dataclasses.replace(around, tell=self._tell)
+        self._held = HeldOrders(Book(ledger, terminal, "held", HeldOrder), self._errands, own)
+        self.links: OcoLinks = OcoLinks(
+            Book(ledger, terminal, "oco", OcoLink), self._errands, around.act_as, around.now_ms
+        )
+        self._account: Account | None = None
+        """That the terminal is, or was last, logged in to."""
+
+    def close(self) -> None:
+        """Stop all that is under way; what was begun is in the ledger."""
+        self._errands.stop()
+        self._held.stop()
+
+    # --- what the terminal tells -------------------------------------------------------------
+
+    def connected(self, account: Account, tid: str) -> None:
+        """The terminal is linked: look up what happened meanwhile."""
+        self._account = account
+        self._held.start()
+        self._errands.hurry()
+        self._held.resume(account)
+        if len(self.links):
+            self._errands.begin("look", partial(self._look, tid))
+
+    def event(self, session: TerminalSession, event: Event) -> None:
+        """Take an event of the terminal's session."""
+        match event:
+            case Ticks() if len(self._held):
+                account = Account(session.hello.login, session.hello.server)
+                for sym, _, bid, ask, *_rest in event.d:
+                    symbol = session.symbol_of(sym)
+                    self._held.on_tick(account, symbol, float(bid), float(ask))
+            case Trade() if event.order and len(self.links):
+                account = Account(session.hello.login, session.hello.server)
+                self.links.on_order(account, event.op, event.order)
+            case Lost() if len(self.links):
+                self._errands.begin("look", partial(self._look, session.hello.tid))
+
+    async def _look(self, tid: str) -> bool:
+        terminal = self._around.act_as(tid)
+        if terminal.session is not None:
+            await self.links.look(terminal)
+        return True
+
+    def _tell(self, account: Account, op: str, order: Order) -> None:
+        self.links.on_order(account, op, order)
+        if account == self._account:
+            self._around.tell(account, op, order)
+
+    # --- held orders -------------------------------------------------------------------------
+
+    def emulates(self, terminal: GuardedTerminal, wish: Wish) -> bool:
+        return wish.type in STOPS and terminal.is_mt4
+
+    def holds(self, ticket: int) -> bool:
+        held = self._held.find(ticket)
+        return held is not None and held.account == self._account
+
+    def orders(self, symbol: str | None = None, ticket: int | None = None) -> list[Order]:
+        return self._held.orders(self._account, symbol, ticket)
+
+    def past(self, ticket: int) -> Order | None:
+        return self._held.past(self._account, ticket)
+
+    async def place(
+        self, terminal: GuardedTerminal, wish: Wish, handling: Handling
+    ) -> shapes.OrderReceipt:
+        with handling.before_sending():
+            account = account_of(terminal)
+            known = self._held.known(account, handling.client_order_id)
+            if known is not None:
+                return _receipt(terminal, known.order, handling, changed=True)
+            trade = await checked(terminal, wish, handling)
+            terminal.check_tradable(Tier.FULL)
+            if len(self._held) >= MAX_HELD:
+                raise OrderLimit(f"The gateway holds {MAX_HELD} orders already", limit=MAX_HELD)
+            new = _new(terminal, account, wish, trade)
+            if handling.validate_only:
+                return held_receipt(terminal, trade, new.order, changed=False)
+            handling.deadline.remaining_ms()
+        held = await self._held.add(new)
+        return held_receipt(terminal, trade, held.order, changed=True)
+
+    async def modify(
+        self, terminal: GuardedTerminal, ticket: int, change: Change, handling: Handling
+    ) -> shapes.OrderReceipt:
+        with handling.before_sending():
+            check_change(change)
+        async with self._around.turns.of(handling, ticket):
+            with handling.before_sending():
+                held = self._waiting(terminal, ticket)
+                wish = _changed(held, change)
+                trade = await checked(terminal, wish, handling)
+                terminal.check_tradable(Tier.FULL)
+                order = _priced(held.order, trade)
+                order = replace(order, time_expiration=trade.request.expiration)
+            is_other = (order, wish.expiration_ms) != (held.order, held.expiration_ms)
+            if is_other and not handling.validate_only:
+                await self._held.change(
+                    replace(held, order=order, expiration_ms=wish.expiration_ms)
+                )
+        changed = is_other and not handling.validate_only
+        return held_receipt(terminal, trade, order, changed=changed)
+
+    async def cancel(
+        self, terminal: GuardedTerminal, ticket: int, handling: Handling
+    ) -> shapes.OrderReceipt:
+        async with self._around.turns.of(handling, ticket):
+            with handling.before_sending():
+                held = self._waiting(terminal, ticket)
+                terminal.check_last(Tier.REDUCE)
+            if not handling.validate_only:
+                await self._held.end(held, OrderState.CANCELED)
+        order = replace(held.order, state=int(OrderState.CANCELED))
+        return _receipt(terminal, order, handling, changed=not handling.validate_only)
+
+    def _waiting(self, terminal: GuardedTerminal, ticket: int) -> HeldOrder:
+        held = self._held.find(ticket)
+        if held is None or held.account != terminal.account:
+            raise OrderNotFound(ticket=ticket)
+        if held.stage == "sending":
+            raise DeadlineExceeded(
+                "The order is being triggered: it is found out whether it was placed",
+                ticket=ticket,
+                outcome="not_sent",
+            )
+        return held
+
+
+def _new(terminal: GuardedTerminal, account: Account, wish: Wish, trade: Prepared) -> HeldOrder:
+    request, now_ms = trade.request, terminal.now_ms()
+    broker_ms = terminal.clock.to_broker_ms(now_ms)
+    order = Order(
+        ticket=FIRST_HELD,
+        time_setup=broker_ms // 1000,
+        time_setup_msc=broker_ms,
+        time_expiration=request.expiration,
+        type=request.type,
+        type_time=request.type_time,
+        type_filling=int(OrderFilling.RETURN),
+        state=int(OrderState.PLACED),
+        magic=request.magic,
+        reason=int(OrderReason.EXPERT),
+        volume_initial=request.volume,
+        volume_current=request.volume,
+        price_open=request.price,
+        symbol=request.symbol,
+        comment=request.comment,
+        emulated=True,
+    )
+    return HeldOrder(
+        account=account,
+        tid=trade.handling.tid,
+        client_order_id=trade.handling.client_order_id,
+        order=_priced(order, trade),
+        words=wish.comment,
+        created_ms=now_ms,
+        expiration_ms=wish.expiration_ms,
+    )
+
+
+def _priced(order: Order, trade: Prepared) -> Order:
+    request = trade.request
+    return replace(
+        order,
+        price_open=request.price,
+        price_stoplimit=request.stoplimit,
+        sl=request.sl,
+        tp=request.tp,
+        type_time=request.type_time,
+    )
+
+
+def _changed(held: HeldOrder, change: Change) -> Wish:
+    """Return the order that a held one is to be."""
+    order = held.order
+
+    def stop(given: Decimal | Keep | None, present: float) -> Decimal | None:
+        if given == "keep":
+            return exact(present) if present else None
+        return given if isinstance(given, Decimal) and given else None
+
+    expiration_ms = held.expiration_ms if change.expiration_ms is None else change.expiration_ms
+    if change.lifetime == OrderTime.GTC:
+        expiration_ms = None
+    return Wish(
+        symbol=order.symbol,
+        type=OrderType(order.type),
+        volume=exact(order.volume_initial),
+        price=change.price or exact(order.price_open),
+        stoplimit=change.stoplimit or exact(order.price_stoplimit),
+        sl=stop(change.sl, order.sl),
+        tp=stop(change.tp, order.tp),
+        magic=order.magic,
+        comment=held.words,
+        lifetime=change.lifetime,
+        expiration_ms=expiration_ms,
+    )
+
+
+def _receipt(
+    terminal: GuardedTerminal, order: Order, handling: Handling, *, changed: bool
+) -> shapes.OrderReceipt:
+    """Return the receipt of what is known of an order already."""
+    request = TradeRequest(
+        action=TradeAction.PENDING,
+        magic=order.magic,
+        symbol=order.symbol,
+        volume=order.volume_initial,
+        price=order.price_open,
+        stoplimit=order.price_stoplimit,
+        sl=order.sl,
+        tp=order.tp,
+        type=order.type,
+        comment=order.comment,
+    )
+    trade = Prepared(request=request, handling=handling, price=order.price_open)
+    return held_receipt(terminal, trade, order, changed=changed)

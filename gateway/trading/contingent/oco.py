@@ -1,0 +1,305 @@
+"""One cancels the other: orders of which the first that ends takes the others with it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from msgspec.structs import replace
+
+from ea_bridge import commands
+from ea_bridge.model import Order, OrderState
+from gateway.credentials.tier import Tier
+from gateway.errors import GatewayError, InvalidParams, OrderNotFound
+from gateway.trading import changing
+from gateway.trading.client_ids import new_client_order_id
+from gateway.trading.deadline import Deadline
+from gateway.trading.guard import GuardedTerminal
+from gateway.trading.handling import Handling
+from gateway.trading.journal import Account
+
+from .errands import Errands
+from .records import Book, LinkedOrder, OcoLink, OrderEnd
+
+MAX_ORDERS = 20
+"""In one link."""
+MAX_LINKS = 1000
+"""Of one terminal, active at a time."""
+TTL_MS = 5000
+ENDS: dict[int, OrderEnd] = {
+    OrderState.FILLED: "filled",
+    OrderState.PARTIAL: "filled",
+    OrderState.CANCELED: "canceled",
+    OrderState.EXPIRED: "expired",
+    OrderState.REJECTED: "rejected",
+}
+
+ActAs = Callable[[str], GuardedTerminal]
+"""Return the terminal as the token of an id may use it now."""
+
+_log = logging.getLogger(__name__)
+
+
+class OcoLinks:
+    """The links of one terminal.
+
+    Args:
+        book: their rows.
+        errands: runs what is to be done by and by.
+        act_as: see :data:`ActAs`.
+        now_ms: UTC milliseconds.
+
+    """
+
+    def __init__(
+        self, book: Book[OcoLink], errands: Errands, act_as: ActAs, now_ms: Callable[[], int]
+    ) -> None:
+        self._book = book
+        self._errands = errands
+        self._act_as = act_as
+        self._now_ms = now_ms
+        self._links = book.open()
+        self._row_of = {
+            (link.account, one.ticket): row
+            for row, link in self._links.items()
+            for one in link.orders
+            if not one.end
+        }
+
+    def __len__(self) -> int:
+        """How many are not over."""
+        return len(self._links)
+
+    # --- what callers ask --------------------------------------------------------------------
+
+    async def link(self, terminal: GuardedTerminal, tid: str, tickets: Sequence[int]) -> OcoLink:
+        """Link pending orders; those that are linked with each other already stay so.
+
+        Raises:
+            InvalidParams: one of them is linked with others.
+            OrderNotFound: one of them does not wait (any more); nothing was linked.
+
+        """
+        wanted = frozenset(tickets)
+        account = account_of(terminal)
+        terminal.require(Tier.REDUCE)
+        present = self._linked(account, wanted)
+        if present is not None:
+            return present
+        await self._check_waiting(terminal, wanted)
+        link = OcoLink(
+            id="oco-" + new_client_order_id(self._now_ms())[3:],
+            account=account,
+            tid=tid,
+            created_ms=self._now_ms(),
+            orders=tuple(LinkedOrder(ticket=one) for one in sorted(wanted)),
+        )
+        row = await self._book.add(link.id, link)
+        if row is None:
+            raise RuntimeError("a new link has the id of another")
+        present = self._linked(account, wanted)
+        if present is not None:  # the same call came twice, and this one was slower
+            await self._book.save(row, replace(link, state="unlinked"), is_open=False)
+            return present
+        self._links[row] = link
+        self._row_of |= {(account, one): row for one in wanted}
+        # one that ended while the row was written was not ours yet
+        await self.look(terminal)
+        return self._links.get(row) or self._book.get(row) or link
+
+    async def unlink(self, account: Account | None, link_id: str) -> OcoLink:
+        """Let the orders of a link live apart.
+
+        Raises:
+            OrderNotFound: there is no such link of this account.
+
+        """
+        for row, link in self._links.items():
+            if (link.id, link.account) == (link_id, account) and link.state == "active":
+                ended = replace(link, state="unlinked", ended_ms=self._now_ms())
+                await self._put(row, ended, is_open=False)
+                return ended
+        found = None if account is None else self._book.find(account, link_id)
+        if found is None:
+            raise OrderNotFound("There is no such link", link=link_id, outcome="not_sent")
+        return found[1]
+
+    def list(self, account: Account | None, *, past: int = 0) -> list[OcoLink]:
+        """Return the links that are not over, oldest first, then the newest that are."""
+        links = [one for one in self._links.values() if one.account == account]
+        ended = [one for one in self._book.newest(past) if one.state in ("done", "unlinked")]
+        return links + [one for one in ended if one.account == account]
+
+    def _linked(self, account: Account, wanted: frozenset[int]) -> OcoLink | None:
+        rows = {row for one in wanted if (row := self._row_of.get((account, one))) is not None}
+        for row in rows:
+            link = self._links[row]
+            if {one.ticket for one in link.orders} == wanted:
+                return link
+            others = [one.ticket for one in link.orders]
+            reason = f"{min(wanted & set(others))} is linked already, in {link.id}"
+            raise InvalidParams(errors=[{"field": "tickets", "reason": reason}], linked=others)
+        if len(self._links) >= MAX_LINKS:
+            reason = f"there are {MAX_LINKS} links already"
+            raise InvalidParams(errors=[{"field": "tickets", "reason": reason}])
+        return None
+
+    async def _check_waiting(self, terminal: GuardedTerminal, wanted: frozenset[int]) -> None:
+        missing = wanted - {one.ticket for one in await waiting(terminal)}
+        if missing:
+            raise OrderNotFound(ticket=min(missing), tickets=sorted(missing))
+
+    # --- what happens ------------------------------------------------------------------------
+
+    def on_order(self, account: Account, op: str, order: Order) -> None:
+        """Take a change of an order, as the terminal or the gateway tells it."""
+        row = self._row_of.get((account, order.ticket))
+        if row is None:
+            return
+        if order.became:
+            self._rename(row, order.ticket, order.became)
+        elif op == "remove" or order.state == OrderState.PARTIAL:
+            self._ended(row, order.ticket, ENDS.get(order.state, "gone"))
+
+    async def look(self, terminal: GuardedTerminal) -> None:
+        """Find out what ended while nobody listened.
+
+        Raises:
+            GatewayError: the terminal did not tell.
+
+        """
+        account = account_of(terminal)
+        expected = {ticket for of, ticket in self._row_of if of == account}
+        if not expected:
+            return
+        there = {one.ticket: one for one in await waiting(terminal)}
+        for ticket in sorted(expected):
+            row = self._row_of.get((account, ticket))
+            one = there.get(ticket)
+            if row is not None and (one is None or one.state == OrderState.PARTIAL):
+                end = await _end_of(terminal, ticket) if one is None else "filled"
+                self._ended(row, ticket, end)
+        for row, link in list(self._links.items()):
+            if link.account == account and link.state == "cancelling":
+                self._errands.begin(("oco", row), partial(self._settle, row))
+
+    def _ended(self, row: int, ticket: int, end: OrderEnd) -> None:
+        link = self._links.get(row)
+        if link is None:
+            return
+        self._row_of.pop((link.account, ticket), None)
+        orders = tuple(
+            replace(one, end=end) if one.ticket == ticket and not one.end else one
+            for one in link.orders
+        )
+        self._links[row] = replace(link, orders=orders, state="cancelling")
+        self._errands.begin(("oco", row), partial(self._settle, row))
+
+    def _rename(self, row: int, ticket: int, became: int) -> None:
+        link = self._links[row]
+        orders = tuple(
+            replace(one, ticket=became) if one.ticket == ticket else one for one in link.orders
+        )
+        self._row_of.pop((link.account, ticket), None)
+        self._row_of[link.account, became] = row
+        self._links[row] = replace(link, orders=orders)
+        self._errands.begin(("oco rename", row), partial(self._keep, row))
+
+    async def _keep(self, row: int) -> bool:
+        link = self._links.get(row)
+        if link is not None:
+            await self._put(row, link, is_open=True)
+            terminal = self._act_as(link.tid)
+            if terminal.session is not None:
+                await self.look(terminal)  # what it became may have ended by now
+        return True
+
+    # --- cancelling the others ---------------------------------------------------------------
+
+    async def _settle(self, row: int) -> bool:
+        """Cancel what is left of a link; whether nothing is."""
+        link = self._links.get(row)
+        if link is None:
+            return True
+        terminal = self._act_as(link.tid)
+        if terminal.session is None or account_of(terminal) != link.account:
+            await self._put(row, link, is_open=True)
+            return True  # :meth:`look` takes it up when the terminal is back
+        for one in link.orders:
+            if not one.end:
+                await self._cancel(terminal, row, one.ticket)
+        link = self._links[row]
+        if any(not one.end for one in link.orders):
+            return False
+        await self._put(row, replace(link, state="done", ended_ms=self._now_ms()), is_open=False)
+        return True
+
+    async def _cancel(self, terminal: GuardedTerminal, row: int, ticket: int) -> None:
+        link = self._links[row]
+        link = replace(link, attempt=link.attempt + 1)
+        await self._put(row, link, is_open=True)  # the attempt's id is used once, whatever comes
+        handling = Handling(
+            client_order_id=f"{link.id}.{link.attempt}",
+            deadline=Deadline.of(self._now_ms, TTL_MS, None),
+        )
+        try:
+            await changing.cancel(terminal, ticket, handling)
+            end: OrderEnd = "canceled"
+        except OrderNotFound:
+            end = await _end_of(terminal, ticket)
+        except GatewayError as error:
+            _log.warning("%s: order %d is not cancelled: %s", link.id, ticket, error.name())
+            self._links[row] = replace(self._links[row], problem=error.name())
+            return
+        self._links[row] = replace(self._links[row], problem="")
+        self._ended(row, ticket, end)
+
+    async def _put(self, row: int, link: OcoLink, *, is_open: bool) -> None:
+        if is_open:
+            self._links[row] = link
+        else:
+            self._links.pop(row, None)
+            for one in link.orders:
+                self._row_of.pop((link.account, one.ticket), None)
+        await self._book.save(row, link, is_open=is_open)
+
+
+def account_of(terminal: GuardedTerminal) -> Account:
+    """Return the account that a terminal is logged in to.
+
+    Raises:
+        TerminalDisconnected: nobody knows.
+
+    """
+    account = terminal.account
+    if account is None:
+        raise terminal.offline()
+    return account
+
+
+async def waiting(terminal: GuardedTerminal) -> list[Order]:
+    """Return all pending orders: the terminal's, and those that are held here."""
+    orders = await terminal.request(commands.ORDERS_GET, commands.FilterParams())
+    return orders + terminal.desk.contingent.orders()
+
+
+async def _end_of(terminal: GuardedTerminal, ticket: int) -> OrderEnd:
+    """Return how an order ended that does not wait any more, as far as the history tells."""
+    held = terminal.desk.contingent.past(ticket)
+    if held is not None:
+        return ENDS.get(held.state, "gone")
+    params = commands.HistoryParams(ticket=ticket)
+    try:
+        past = await terminal.request(commands.HISTORY_ORDERS_GET, params)
+    except GatewayError:
+        return "gone"
+    if not past:
+        # MetaTrader 4 turns a filled order into a position under the same ticket
+        by_ticket = commands.FilterParams(ticket=ticket)
+        try:
+            positions = await terminal.request(commands.POSITIONS_GET, by_ticket)
+        except GatewayError:
+            return "gone"
+        return "filled" if positions else "gone"
+    return ENDS.get(past[0].state, "gone")

@@ -1,0 +1,187 @@
+"""Held orders and OCO links as rows of the ledger."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from typing import Any, Generic, Literal, TypeVar
+
+import msgspec
+
+from ea_bridge.model import Order
+from ea_bridge.model.struct import Struct
+from gateway.ledger import Ledger
+from gateway.trading.journal import Account
+
+TABLE = """
+CREATE TABLE contingent (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL,
+    terminal TEXT NOT NULL,
+    login INTEGER NOT NULL,
+    server TEXT NOT NULL,
+    name TEXT NOT NULL,
+    is_open INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    UNIQUE (login, server, kind, name)
+) STRICT;
+CREATE INDEX contingent_open ON contingent (terminal, kind) WHERE is_open;
+"""
+"""``kind`` is ``held`` or ``oco``; ``name`` a held order's client order id, or a link's own id;
+``body`` the struct of that kind as JSON. Ids are never used again."""
+
+FIRST_HELD = 2**52
+"""Tickets of held orders lie from here on: above any of MetaTrader 4, and exact in JavaScript."""
+
+HeldStage = Literal["waiting", "sending", "triggered", "ended"]
+"""``sending``: its price was reached, and the limit order of this attempt may have been sent;
+``triggered``: it surely was not taken, and another attempt follows."""
+OrderEnd = Literal["", "filled", "canceled", "expired", "rejected", "gone"]
+"""Of an order in a link; empty while it waits, ``gone`` where nobody knows how it ended."""
+LinkState = Literal["active", "cancelling", "done", "unlinked"]
+
+
+class HeldOrder(Struct, frozen=True, kw_only=True):
+    """An order that the daemon keeps until its price is reached."""
+
+    account: Account
+    tid: str
+    """The token in whose name it will be sent."""
+    client_order_id: str
+    order: Order
+    """As clients see it; its ticket is ours, its times the broker's."""
+    words: str
+    """The caller's comment, without any tag."""
+    created_ms: int
+    expiration_ms: int | None = None
+    stage: HeldStage = "waiting"
+    attempt: int = 0
+    """How many limit orders were sent, or begun to be."""
+    placed: int = 0
+    """Ticket of the limit order that it became."""
+    reason: str = ""
+    """Why the last attempt failed, or why it ended: the name of an error."""
+
+    @property
+    def attempt_id(self) -> str:
+        """The client order id of the present attempt: made from the order's own, never reused."""
+        said = f"{self.account.login}|{self.account.server}|{self.client_order_id}"
+        digest = hashlib.sha256(said.encode()).hexdigest()
+        return f"held-{digest[:32]}.{self.attempt}"
+
+
+class LinkedOrder(Struct, frozen=True, kw_only=True):
+    """An order in a link."""
+
+    ticket: int
+    end: OrderEnd = ""
+
+
+class OcoLink(Struct, frozen=True, kw_only=True):
+    """Orders of which the first that ends takes the others with it."""
+
+    id: str
+    account: Account
+    tid: str
+    created_ms: int
+    orders: tuple[LinkedOrder, ...]
+    state: LinkState = "active"
+    attempt: int = 0
+    """How many cancels were sent, or begun to be."""
+    problem: str = ""
+    """Why the last cancel failed: the name of an error."""
+    ended_ms: int | None = None
+
+
+B = TypeVar("B", HeldOrder, OcoLink)
+
+
+class Book(Generic[B]):
+    """One terminal's rows of one kind.
+
+    Args:
+        ledger: open.
+        terminal: its name.
+        kind: of the rows.
+        body: the struct that they hold.
+
+    """
+
+    def __init__(self, ledger: Ledger, terminal: str, kind: str, body: type[B]) -> None:
+        self._ledger = ledger
+        self._terminal = terminal
+        self._kind = kind
+        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(body)
+
+    async def add(self, name: str, body: B) -> int | None:
+        """Write a row; return its id, or ``None`` where the account has one of that name."""
+        values = (self._kind, self._terminal, *body.account, name, 1, _text(body))
+
+        def work(connection: sqlite3.Connection) -> int | None:
+            row = connection.execute(
+                "INSERT INTO contingent (kind, terminal, login, server, name, is_open, body) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id",
+                values,
+            ).fetchone()
+            return None if row is None else row[0]
+
+        return await self._ledger.write(work)
+
+    async def save(self, row: int, body: B, *, is_open: bool) -> None:
+        """Write a row's present state; returns when it is on the disk."""
+        text = _text(body)
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "UPDATE contingent SET body = ?, is_open = ? WHERE id = ?", (text, is_open, row)
+            )
+
+        await self._ledger.write(work)
+
+    def open(self) -> dict[int, B]:
+        """Return the rows that are not over, by id, oldest first."""
+        rows = self._ledger.reader.all(
+            "SELECT id, body FROM contingent WHERE terminal = ? AND kind = ? AND is_open "
+            "ORDER BY id",
+            self._terminal,
+            self._kind,
+        )
+        return {row["id"]: self._read(row) for row in rows}
+
+    def find(self, account: Account, name: str) -> tuple[int, B] | None:
+        """Return a row by its name, over or not."""
+        row = self._ledger.reader.one(
+            "SELECT id, body FROM contingent "
+            "WHERE login = ? AND server = ? AND kind = ? AND name = ?",
+            *account,
+            self._kind,
+            name,
+        )
+        return None if row is None else (row["id"], self._read(row))
+
+    def get(self, row_id: int) -> B | None:
+        """Return a row of this terminal by its id, over or not."""
+        row = self._ledger.reader.one(
+            "SELECT body FROM contingent WHERE id = ? AND terminal = ? AND kind = ?",
+            row_id,
+            self._terminal,
+            self._kind,
+        )
+        return None if row is None else self._read(row)
+
+    def newest(self, count: int) -> list[B]:
+        """Return the newest rows, over or not, newest first."""
+        rows = self._ledger.reader.all(
+            "SELECT body FROM contingent WHERE terminal = ? AND kind = ? ORDER BY id DESC LIMIT ?",
+            self._terminal,
+            self._kind,
+            count,
+        )
+        return [self._read(row) for row in rows]
+
+    def _read(self, row: sqlite3.Row) -> Any:
+        return self._decoder.decode(row["body"])
+
+
+def _text(body: Struct) -> str:
+    return msgspec.json.encode(body).decode()
