@@ -11,6 +11,7 @@ from gateway import shapes, translation
 from gateway.auth.caller import Scope
 from gateway.catalogue import Call, method
 from gateway.errors import (
+    AmbiguousSymbol,
     AutotradingDisabled,
     BrokerDisconnected,
     ClientOrderIdConflict,
@@ -21,6 +22,7 @@ from gateway.errors import (
     InvalidStops,
     InvalidVolume,
     KillSwitchActive,
+    LimitExceeded,
     MarketClosed,
     MethodNotSupported,
     OrderLimit,
@@ -29,6 +31,7 @@ from gateway.errors import (
     OrderUnresolved,
     PositionNotFound,
     PriceChanged,
+    RiskLimit,
     SymbolNotFound,
     TerminalBusy,
     TerminalDisconnected,
@@ -58,7 +61,7 @@ from .params import (
     ValidateOnly,
     Volume,
 )
-from .wishes import handling, lifetime_of, new_order
+from .wishes import handling, lifetime_of, new_order, note_placed, note_placing
 
 EVERY_TRADE = (
     TerminalDisconnected,
@@ -77,6 +80,9 @@ EVERY_TRADE = (
 _NEW_ORDER = (
     *EVERY_TRADE,
     SymbolNotFound,
+    AmbiguousSymbol,
+    RiskLimit,
+    LimitExceeded,
     InvalidVolume,
     InvalidPrice,
     InvalidStops,
@@ -187,7 +193,8 @@ async def place_order(
     """Send a new order: at market, or one that waits.
 
     Prices and volume must lie on the symbol's grid; they are refused with the grid in the error's
-    data, never rounded silently. The filling mode is chosen from what the symbol allows; the
+    data, never rounded silently. A symbol may be named without the broker's prefix or suffix; the
+    answer says which was taken. The filling mode is chosen from what the symbol allows; the
     answer says which was taken, and which were tried.
 
     MetaTrader 4 has no stop-limit orders: the gateway keeps them itself (`order.emulated`), and
@@ -227,7 +234,10 @@ async def place_order(
             lifetime=type_time,
             expiration=expiration,
         )
-    return await placing.place(call.terminal, wish, how)
+    note_placing(call, how)
+    receipt = await placing.place(call.terminal, wish, how)
+    note_placed(call, receipt)
+    return receipt
 
 
 @method(
@@ -240,6 +250,8 @@ async def place_order(
         PositionNotFound,
         InvalidPrice,
         InvalidStops,
+        RiskLimit,
+        LimitExceeded,
         Frozen,
         UnsupportedFilling,
         MethodNotSupported,
@@ -323,6 +335,7 @@ async def cancel_order(
     scope=Scope.READ,
     raises=(
         SymbolNotFound,
+        AmbiguousSymbol,
         InvalidVolume,
         InvalidPrice,
         MethodNotSupported,

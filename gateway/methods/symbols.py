@@ -10,7 +10,8 @@ from ea_bridge import commands
 from gateway import shapes, translation
 from gateway.auth.caller import Scope
 from gateway.catalogue import Call, method
-from gateway.errors import SymbolNotFound, TerminalDisconnected, Timeout
+from gateway.errors import MethodNotSupported, SymbolNotFound, TerminalDisconnected, Timeout
+from gateway.trading.sessions import opening
 
 from .params import Symbol
 
@@ -45,6 +46,30 @@ async def get_symbol_info(call: Call, *, symbol: Symbol) -> shapes.SymbolInfo:
     return translation.symbol_info(
         await terminal.symbol(symbol), terminal.clock, terminal.platform
     )
+
+
+@method(
+    scope=Scope.READ,
+    raises=(SymbolNotFound, MethodNotSupported, TerminalDisconnected, Timeout),
+)
+async def get_sessions(call: Call, *, symbol: Symbol) -> shapes.SymbolSessions:
+    """Return when a symbol trades: the broker's weekly table, the next opening and closing.
+
+    An order for a closed market is refused before it travels: 2006 `market_closed`, with the same
+    `opens_at`. Holidays are in no table; then the broker refuses it.
+    """
+    terminal = call.terminal
+    week, table = await terminal.desk.checks.sessions.table(terminal, symbol)
+    now_ms = terminal.now_ms()
+    broker_ms = terminal.clock.to_broker_ms(now_ms)
+    closes = week.next_close(broker_ms)
+    return {
+        "symbol": symbol,
+        "open": week.is_open(broker_ms),
+        "opens_at": opening(week, terminal.clock, now_ms),
+        "closes_at": None if closes is None else terminal.clock.to_utc_ms(closes),
+        "sessions": translation.sessions(table),
+    }
 
 
 @method(scope=Scope.READ, raises=(SymbolNotFound, TerminalDisconnected, Timeout))

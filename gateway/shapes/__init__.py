@@ -38,11 +38,23 @@ from .market import (
     HistoryTicks,
     SymbolInfo,
     SymbolSelected,
+    SymbolSessions,
     Tick,
+    TradeSession,
 )
 from .order_record import OrderError, OrderNow, OrderRecord, SentCommand
 from .receipt import CheckResult, Filling, Margin, OrderOutcome, OrderReceipt, Profit, Timing
-from .safety import Halt, SweepFailure, Swept, TradingEnabled
+from .safety import (
+    Countdown,
+    DisconnectRule,
+    Farewell,
+    Halt,
+    KillCause,
+    KillSwitchEvent,
+    SweepFailure,
+    Swept,
+    TradingEnabled,
+)
 from .service import (
     ClientLimits,
     ConsoleInfo,
@@ -78,9 +90,12 @@ __all__ = [
     "CheckResult",
     "ClientLimits",
     "ConsoleInfo",
+    "Countdown",
     "Deal",
     "DealEvent",
+    "DisconnectRule",
     "EaStatus",
+    "Farewell",
     "Filling",
     "Halt",
     "HeartbeatEvent",
@@ -89,6 +104,8 @@ __all__ = [
     "HistoryPosition",
     "HistoryTick",
     "HistoryTicks",
+    "KillCause",
+    "KillSwitchEvent",
     "Kind",
     "Margin",
     "NotSubscribed",
@@ -121,6 +138,7 @@ __all__ = [
     "Swept",
     "SymbolInfo",
     "SymbolSelected",
+    "SymbolSessions",
     "TerminalEvent",
     "TerminalInfo",
     "TerminalPing",
@@ -128,6 +146,7 @@ __all__ = [
     "TerminalState",
     "Tick",
     "Timing",
+    "TradeSession",
     "TradingEnabled",
     "TrailingStop",
     "TrailingStopRemoved",

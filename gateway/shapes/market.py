@@ -256,6 +256,32 @@ class Book(TypedDict):
 
 
 @shape
+class TradeSession(TypedDict):
+    """A span in which a symbol trades, in the broker's wall clock."""
+
+    day: DayOfWeek
+    from_s: int
+    """Seconds since the day's midnight."""
+    to_s: int
+    """The same, exclusive; 86400 is the next midnight."""
+
+
+@shape
+class SymbolSessions(TypedDict):
+    """When a symbol trades."""
+
+    symbol: str
+    open: bool
+    """By the table, now. Holidays are in no table."""
+    opens_at: int | None
+    """When it trades next; null while it does, and where it never does."""
+    closes_at: int | None
+    """When it stops; null while it does not trade, and where it never stops."""
+    sessions: list[TradeSession]
+    """The broker's table of the week."""
+
+
+@shape
 class SymbolSelected(TypedDict):
     """Whether a symbol is in Market Watch now."""
 

@@ -52,7 +52,13 @@ class OrderOutcome(TypedDict):
     """The position that was opened, changed or closed."""
     client_order_id: str
     """Yours, or the one that the gateway made."""
+    emulated: bool
+    """True: the platform has no such order (stop-limit on MetaTrader 4), so the gateway keeps it,
+    and sends a limit order when its price is reached. Only while it runs and is linked."""
     symbol: str
+    """As the broker names it."""
+    symbol_requested: str | None
+    """As you named it; null where you named none."""
     side: Side | None
     """Buy or sell; null for a ``close_by``."""
     type: OrderType | None
@@ -102,7 +108,8 @@ class OrderReceipt(TypedDict):
     """The answer to everything that trades."""
 
     sent: bool
-    """False with ``validate_only``: nothing was sent, ``check`` says how it would end."""
+    """False with ``validate_only``: nothing was sent, ``check`` says how it would end. False as
+    well of an order that the gateway keeps itself: ``order.emulated`` is true then."""
     duplicate: bool
     """True where this is the answer of an earlier call with the same ``client_order_id``: nothing
     was sent again."""

@@ -3,9 +3,15 @@
 ``SYMBOL_FILLING_MODE`` is a bit mask and ``ORDER_FILLING_*`` an enumeration, and RETURN has no
 bit: it is allowed for pending orders always, and at market in every execution mode but MARKET.
 REQUEST and INSTANT execution take any mode. BOC is for limit and stop-limit orders.
+
+What a broker says of its symbols is not always what it accepts. So the mode that it did accept is
+remembered by symbol, and tried first from then on.
 """
 
 from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
 
 from ea_bridge.model import (
     FillingFlag,
@@ -48,3 +54,24 @@ def allowed_fillings(info: SymbolInfo, order_type: int) -> list[OrderFilling]:
     if order_type in _PASSIVE and mask & FillingFlag.BOC:
         waiting.append(OrderFilling.BOC)
     return waiting
+
+
+MAX_REMEMBERED = 4096
+
+
+@dataclass
+class FillingMemory:
+    """The filling modes that a broker has accepted."""
+
+    _accepted: dict[Hashable, int] = field(default_factory=dict)
+
+    def first(self, key: Hashable, allowed: list[OrderFilling]) -> list[OrderFilling]:
+        """Return the modes to try, the one that was accepted last before the others."""
+        accepted = self._accepted.get(key)
+        return sorted(allowed, key=lambda one: one != accepted)
+
+    def accepted(self, key: Hashable, filling: int) -> None:
+        """Remember that the broker has taken a mode."""
+        if len(self._accepted) >= MAX_REMEMBERED:
+            self._accepted.clear()
+        self._accepted[key] = filling

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -70,6 +70,10 @@ async def place(terminal: GuardedTerminal, wish: Wish, handling: Handling) -> sh
     """Check a wish, send it, and tell what became of it."""
     with handling.before_sending():
         terminal.desk.switch.check(Tier.FULL)  # before anything is asked, also while offline
+        is_held = terminal.desk.contingent.emulates(terminal, wish)
+    if is_held:
+        return await terminal.desk.contingent.place(terminal, wish, handling)
+    with handling.before_sending():
         trade, fillings = await prepare(terminal, wish, handling)
     return await carry_out(terminal, trade, fillings)
 
@@ -111,6 +115,8 @@ async def _send(terminal: GuardedTerminal, trade: Trade, going: Pass) -> shapes.
         memo=trade.memo,
     )
     going.done(sent.result)
+    key = _filling_key(terminal, trade.request)
+    terminal.desk.fillings.accepted(key, trade.request.type_filling)
     return await receipt_for(terminal, trade, sent)
 
 
@@ -127,10 +133,13 @@ async def prepare(
     """
     check_platform(terminal, wish.type, wish.lifetime, wish.magic)
     check_wish(wish)
-    info = await terminal.symbol(wish.symbol)
+    info = await terminal.desk.symbols.find(terminal, wish.symbol)
     grid = Grid(info, handling.normalize)
-    fillings = [] if wish.filling is not None else allowed_fillings(info, wish.type)
     request = _request(terminal, wish, handling, grid)
+    fillings = []
+    if wish.filling is None:
+        allowed = allowed_fillings(info, wish.type)
+        fillings = terminal.desk.fillings.first(_filling_key(terminal, request), allowed)
     if fillings:
         request = with_(request, type_filling=int(fillings[0]))
     waits = request.action == TradeAction.PENDING
@@ -141,10 +150,15 @@ async def prepare(
         state=OrderState.PLACED if waits else None,
         price=None if wish.price is None else request.price,
         symbol=info,
-        symbol_requested=wish.symbol,
+        symbol_requested=None if wish.position else wish.symbol,
         moved=grid.moved,
     )
     return trade, fillings
+
+
+def _filling_key(terminal: GuardedTerminal, request: TradeRequest) -> Hashable:
+    """Return what has a filling mode of its own: a symbol at a broker, by the kind of order."""
+    return (terminal.account, request.symbol, request.action)
 
 
 def check_platform(
@@ -210,7 +224,7 @@ def _request(
     return TradeRequest(
         action=TradeAction.DEAL if at_market else TradeAction.PENDING,
         magic=wish.magic,
-        symbol=wish.symbol,
+        symbol=grid.info.name,
         volume=float(grid.volume(wish.volume, at_most=wish.closable)),
         price=optional("price", wish.price) or (_market(grid.info, wish.type) if at_market else 0),
         stoplimit=optional("stoplimit", wish.stoplimit),

@@ -24,6 +24,7 @@ from gateway.credentials.tier import Tier
 from gateway.errors import GatewayError
 from gateway.translation import check_result, retcode_name, word, words
 
+from .contingent.records import FIRST_HELD
 from .filling import AT_MARKET
 from .grid import Name, exact
 from .guard import GuardedTerminal
@@ -123,6 +124,33 @@ async def checked_only(terminal: GuardedTerminal, trade: Trade) -> shapes.OrderR
     }
 
 
+def held_receipt(
+    terminal: GuardedTerminal, trade: Trade, order: Order, *, changed: bool
+) -> shapes.OrderReceipt:
+    """Return the receipt of an order that the daemon keeps itself: the broker knows nothing of
+    it, so there is no retcode.
+    """
+    outcome = _outcome(terminal, trade, TradeResult(retcode=0), [])
+    validated = trade.handling.validate_only
+    return {
+        "sent": False,
+        "duplicate": False,
+        "changed": changed,
+        "order": {
+            **outcome,
+            "order": order.ticket if order.ticket > FIRST_HELD else None,
+            "state": word(words.ORDER_STATE, OrderState.STARTED if validated else order.state),
+            "comment": order.comment,
+            "emulated": True,
+        },
+        "filling": None,
+        "normalized": trade.moved,
+        "check": None,
+        "timing_ms": {"queue": trade.handling.deadline.passed_ms(), "terminal": 0.0},
+        "unavailable": [*MT4_RECEIPT_LACKS, "check"],
+    }
+
+
 async def find_deals(terminal: GuardedTerminal, result: TradeResult) -> list[Deal]:
     """Return the deals of an order that was just filled, waiting a little for them.
 
@@ -154,7 +182,9 @@ def _outcome(
         "deal": result.deal or (deals[0].ticket if deals else None),
         "position": result.position or _position(deals) or trade.position,
         "client_order_id": trade.handling.client_order_id,
+        "emulated": False,
         "symbol": request.symbol,
+        "symbol_requested": trade.symbol_requested,
         "side": ("buy" if request.type in BUYS else "sell") if trades else None,
         "type": _type(request),
         "state": _state(trade, result),

@@ -7,7 +7,7 @@ a dictionary, since events take this way too.
 """
 
 from .account import account_balance, account_info, broker_offset, server_time, terminal_info
-from .market import bar, bar_event, book, history_tick, symbol_info, tick
+from .market import bar, bar_event, book, history_tick, sessions, symbol_info, tick
 from .trade import check_result, deal, order, position, retcode_name
 from .words import code, flags, word
 
@@ -27,6 +27,7 @@ __all__ = [
     "position",
     "retcode_name",
     "server_time",
+    "sessions",
     "symbol_info",
     "terminal_info",
     "tick",

@@ -230,3 +230,11 @@ def book(
         "time": clock.to_utc_ms(time_msc) if time_msc else None,
         "broker_time": time_msc or None,
     }
+
+
+def sessions(table: Iterable[model.TradeSession]) -> list[shapes.TradeSession]:
+    """A symbol's trade sessions."""
+    return [
+        {"day": word(words.DAY_OF_WEEK, one.day), "from_s": one.from_s, "to_s": one.to_s}
+        for one in table
+    ]

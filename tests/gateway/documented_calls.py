@@ -9,7 +9,9 @@ compares the two. After a change of a shape, write it anew::
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
@@ -22,7 +24,9 @@ from ea_bridge.model import TradeRequest, TradeResult, Trail
 from ea_bridge.registry import Change, ChangeKind
 from gateway.credentials.tier import Tier
 from gateway.daemon import ConsoleView
+from gateway.ledger import Ledger
 from gateway.streams import Streams
+from gateway.trading.contingent import records
 from gateway.trading.journal import Account, Asked, Intent, Journal, Memo, Send, Stage
 
 EXAMPLES = Path(__file__).parents[2] / "gateway/openrpc/examples.json"
@@ -62,6 +66,8 @@ TRAIL = Trail(
     sl=1.08418,
     moves=1,
 )
+OCO_ID = "oco-01KSYZ0Q80X5T4E1N0V3R7C9HD"
+TARGET = replace(ORDER, ticket=9123456795, type=3, price_open=1.09, sl=1.0925, tp=1.085)
 BUY = {"symbol": "EURUSD", "side": "buy", "type": "market", "volume": 0.1}
 SPAN = {"from": NOW_MS - 86_400_000, "to": NOW_MS}
 MINE = {"client_order_id": "grid-000042"}
@@ -74,6 +80,7 @@ CALLS: list[tuple[str, str, dict[str, Any]]] = [
     ("get_ea_status", "the link", {}),
     ("get_symbols", "the dollar's symbols", {"group": "*USD*"}),
     ("get_symbol_info", "a symbol", {"symbol": "EURUSD"}),
+    ("get_sessions", "when a symbol trades", {"symbol": "EURUSD"}),
     ("symbol_select", "into Market Watch", {"symbol": "EURUSD"}),
     ("get_ohlc", "the last bars", {"symbol": "EURUSD", "timeframe": "M1", "count": 2}),
     (
@@ -110,6 +117,9 @@ CALLS: list[tuple[str, str, dict[str, Any]]] = [
     ),
     ("remove_trailing_stop", "the stop stays where it is", {"ticket": 9123456789}),
     ("get_trailing_stops", "of a symbol", {"symbol": "EURUSD"}),
+    ("link_oco", "a target and a stop", {"tickets": [9123456790, 9123456795]}),
+    ("get_oco_links", "what cancels what", {}),
+    ("unlink_oco", "each for itself again", {"id": OCO_ID}),
     ("order_check", "would it pass", BUY),
     ("order_calc_margin", "what it needs", {"symbol": "EURUSD", "side": "buy", "volume": 0.1}),
     (
@@ -228,6 +238,11 @@ def documented_scene() -> Scene:
         ),
         "history_orders_get": [PAST],
         "trails_get": [TRAIL],
+        "orders_get": lambda p: [
+            one
+            for one in (ORDER, TARGET)
+            if p.ticket in (None, one.ticket) and p.symbol in (None, one.symbol)
+        ],
         "history_deals_get": lambda p: [DEAL, CLOSING],
     }
     return scene
@@ -236,7 +251,13 @@ def documented_scene() -> Scene:
 async def answers() -> dict[str, list[dict[str, Any]]]:
     """Make the calls; return params and results by method, as the document has them."""
     scene = documented_scene()
+    with TemporaryDirectory() as folder:
+        ledger = Ledger(Path(folder), (records.TABLE,))
+        with contextlib.closing(ledger), contextlib.closing(scene.keep(ledger)):
+            return await _answers(scene)
 
+
+async def _answers(scene: Scene) -> dict[str, list[dict[str, Any]]]:
     async def ask(terminal: str, command: Any, params: Any) -> Any:
         return await scene.guarded.request(command, params)
 
@@ -256,6 +277,8 @@ async def answers() -> dict[str, list[dict[str, Any]]]:
         for method, name, params in CALLS:
             given = orjson.loads(orjson.dumps(params))
             call = scene.call()
+            if given.get("id") == OCO_ID:
+                given["id"] = (await scene.ask("get_oco_links"))[0]["id"]
             result = await scene.ask_with(call, method, given)
             for after in call.after_answer:
                 after()
@@ -275,6 +298,9 @@ def steady(result: Any) -> Any:
         if order["client_order_id"].startswith("gw-"):
             order["client_order_id"] = "gw-01KSYZ0Q80X5T4E1N0V3R7C9HD"
             order["comment"] = "gNPXQZ4LKA"
+    for link in result if isinstance(result, list) else [result]:
+        if isinstance(link, dict) and str(link.get("id")).startswith("oco-"):
+            link["id"] = OCO_ID
     if isinstance(result, dict) and "ticket" in result and "subprotocol" in result:
         result["ticket"] = "Zk3nQ0vX1uJ8rT5yWc2L9g"
         result["subprotocol"] = "mtg.ticket.Zk3nQ0vX1uJ8rT5yWc2L9g"

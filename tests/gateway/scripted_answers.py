@@ -205,6 +205,10 @@ def default_answers() -> dict[str, Any]:
         ],
         "symbol_get": _symbol,
         "symbol_select": lambda p: commands.Selected(symbol=p.symbol, select=p.enable),
+        "sessions_get": [
+            model.TradeSession(day=day, from_s=0, to_s=86_400 if day < 5 else 86_220)
+            for day in range(1, 6)
+        ],
         "tick_get": model.Tick(BROKER_NOW_S * 1000 + 123, 1.08542, 1.08554, 0.0, 0, 6),
         "book_get": [
             model.BookEntry(1, 1.08554, 5.0),

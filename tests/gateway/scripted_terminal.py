@@ -31,6 +31,7 @@ from gateway.config import Limits
 from gateway.credentials.tier import Tier
 from gateway.daemon import ConsoleView, Daemon
 from gateway.errors import Forbidden
+from gateway.ledger import Ledger
 from gateway.methods import (
     account,
     calculations,
@@ -46,8 +47,12 @@ from gateway.methods import (
     symbols,
     terminal,
 )
+from gateway.trading.checks.limits import Limits as TradingLimits
+from gateway.trading.contingent.held import Surroundings
+from gateway.trading.contingent.keeper import Keeper
 from gateway.trading.desk import TradingDesk
 from gateway.trading.guard import GuardedTerminal
+from gateway.trading.journal import Account
 from gateway.trading.kill_switch.switch import KillSwitch
 
 CATALOGUE = Catalogue(
@@ -67,7 +72,7 @@ CATALOGUE = Catalogue(
 )
 
 
-MT5_CAPS = "ticks,book,deals,check,trail"
+MT5_CAPS = "ticks,book,deals,check,trail,sessions"
 
 
 class ScriptedTerminal:
@@ -178,11 +183,17 @@ class Scene:
         self.known = True
         self.now_ms = NOW_MS
         self.clock = BrokerClock()
+        self.told: list[tuple[str, model.Order]] = []
+        """What a keeper tells of the orders that it holds."""
+        self.watched: set[str] = set()
+        """Symbols whose ticks a keeper wants."""
         self.desk = TradingDesk(switch=KillSwitch().of("mt5-a"))
         for second in range(4):
             at_s = NOW_MS // 1000 - 4 + second
             self.clock.observe(at_s + OFFSET_MS // 1000, at_s)
         self.revoked: Exception | None = None
+        self.limits = TradingLimits()
+        """What the caller may do to the market."""
         self.tier = Tier.FULL
         self.console: ConsoleView | None = None
         self.streams: Any = NoStreams()
@@ -194,6 +205,7 @@ class Scene:
             clock=self.clock,
             desk=self.desk,
             still_allowed=self._still_allowed,
+            limits=lambda: self.limits,
             now_ms=lambda: self.now_ms,
         )
 
@@ -215,6 +227,29 @@ class Scene:
             raise self.revoked
         if tier > self.tier:
             raise Forbidden(reason="lease_expired", tier=self.tier.name.lower())
+
+    def keep(self, ledger: Ledger) -> Keeper:
+        """Give the desk a keeper: of held orders, and of links between orders."""
+        around = Surroundings(
+            act_as=lambda tid: self.guarded,
+            watch=self._watch,
+            tell=lambda account, op, order: self.told.append((op, order)),
+            now_ms=lambda: self.now_ms,
+            to_broker_ms=self.clock.to_broker_ms,
+            turns=self.desk.turns,
+        )
+        keeper = Keeper(ledger, "mt5-a", around)
+        self.desk.contingent = keeper
+        self.connect(keeper)
+        return keeper
+
+    def connect(self, keeper: Keeper) -> None:
+        """Tell a keeper that the terminal is linked."""
+        keeper.connected(Account(self.hello.login, self.hello.server), self.hello.tid)
+
+    def _watch(self, symbol: str) -> Callable[[], None]:
+        self.watched.add(symbol)
+        return lambda: self.watched.discard(symbol)
 
     def disconnect(self) -> None:
         """Take the terminal offline."""

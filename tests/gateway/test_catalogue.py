@@ -42,6 +42,7 @@ OURS = {
     "close_by",
     "get_market_book",
     "symbol_select",
+    "get_sessions",
     "ping",
     "hello",
     "get_server_info",
@@ -53,6 +54,9 @@ OURS = {
     "set_trailing_stop",
     "remove_trailing_stop",
     "get_trailing_stops",
+    "link_oco",
+    "unlink_oco",
+    "get_oco_links",
     "get_order",
 }
 SWITCHES = {"set_trading_enabled", "remove_trailing_stop"}

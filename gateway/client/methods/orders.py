@@ -82,7 +82,8 @@ class OrdersMethods(Asking):
         """Send a new order: at market, or one that waits.
 
         Prices and volume must lie on the symbol's grid; they are refused with the grid in the
-        error's data, never rounded silently. The filling mode is chosen from what the symbol
+        error's data, never rounded silently. A symbol may be named without the broker's prefix or
+        suffix; the answer says which was taken. The filling mode is chosen from what the symbol
         allows; the answer says which was taken, and which were tried.
 
         MetaTrader 4 has no stop-limit orders: the gateway keeps them itself (`order.emulated`),

@@ -35,6 +35,19 @@ class SymbolsMethods(Asking):
         )
         return result
 
+    async def get_sessions(
+        self, symbol: str, *, terminal: str | Omitted | None = OMITTED
+    ) -> shapes.SymbolSessions:
+        """Return when a symbol trades: the broker's weekly table, the next opening and closing.
+
+        An order for a closed market is refused before it travels: 2006 `market_closed`, with the
+        same `opens_at`. Holidays are in no table; then the broker refuses it.
+        """
+        result: shapes.SymbolSessions = await self._ask(
+            "get_sessions", symbol=symbol, terminal=terminal
+        )
+        return result
+
     async def symbol_select(
         self,
         symbol: str,
