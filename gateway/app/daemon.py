@@ -17,7 +17,7 @@ from ea_bridge.loopback import bind_loopback
 from ea_bridge.model.struct import Struct
 from ea_bridge.registry import TerminalRegistry
 from ea_bridge.server import BridgeServer
-from ea_bridge.session import LateResult, SessionCallbacks, TerminalSession
+from ea_bridge.session import SessionCallbacks, TerminalSession
 from gateway import __version__, openrpc
 from gateway.accounts import AccountBook
 from gateway.audit import Audit
@@ -98,6 +98,8 @@ class Gateway:
         self.gate = _gate(home, self._console, self.registry)
         self.accounts = AccountBook(home.store, home.box)
         """The registered accounts, and what they may do."""
+        self.followed: Accounts
+        """What is done for them while the gateway runs."""
         self._limits = LimitsBook(config.trading, self.gate.limits, self.accounts.registered)
         self.uplink: Uplink | None = None
         """The link to the console while the gateway runs; ``None`` where it needs none."""
@@ -128,8 +130,18 @@ class Gateway:
             folder, device = self._home.folder, self._home.device
             async with auditing(self._ledger, device, folder, self._config) as self._audit:
                 self._desks.clear()
-                self._safety = Safety(self._ledger)
-                self._journals = Journals(self._ledger, self.registry, self._on_point)
+                self._safety = Safety(
+                    self._ledger,
+                    self._audit,
+                    self.registry,
+                    lambda name: self._guarded(name, _nobody),
+                )
+                self._journals = Journals(
+                    self._ledger,
+                    self.registry,
+                    lambda terminal: self._guarded(terminal, _nobody),
+                    self._on_point,
+                )
                 async with self._safety.watching(), self._listening() as ready:
                     yield ready
 
@@ -146,8 +158,9 @@ class Gateway:
             console=self._console_view,
         )
         streams = self._streams(daemon)
+        self._safety.announce = streams.announce
         self._keepers = self._new_keepers(streams)
-        accounts = self._registered_accounts()
+        accounts = self.followed = self._registered_accounts()
         web = WebServer(
             sockets,
             catalogue=catalogue,
@@ -166,7 +179,7 @@ class Gateway:
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(streams.close)
             stack.callback(self._keepers.stop)
-            stack.callback(self.registry.subscribe(self._journals.change))
+            await stack.enter_async_context(self._journals.reconciling(streams.settled))
             stack.callback(self.registry.subscribe(partial(note_terminal, self._audit)))
             if uplink is not None:
                 linking = asyncio.create_task(uplink.run())
@@ -176,6 +189,7 @@ class Gateway:
             await stack.enter_async_context(accounts.watching())
             stack.push_async_callback(web.stop)
             await web.start()
+            stack.callback(self._safety.rest)  # before the web server lets all connections go
             self._end_tokens(bridge, streams)
             watching = asyncio.create_task(self.gate.watch(self._home.issuer.renew))
             stack.callback(watching.cancel)
@@ -277,7 +291,7 @@ class Gateway:
             self.registry,
             device_id=self._home.device.did,
             callbacks=SessionCallbacks(
-                on_event=self._keepers.event, on_clock=on_clock, on_late_result=_note_late
+                on_event=self._keepers.event, on_clock=on_clock, on_late_result=self._journals.late
             ),
             port=self._config.bridge.port,
             introducer=None if uplink is None else uplink.introducer,
@@ -301,6 +315,7 @@ class Gateway:
     # --- terminals -------------------------------------------------------------------------
 
     def _terminal_for(self, caller: Caller) -> GuardedTerminal:
+        self._safety.dead_man.heard(caller.terminal, caller.tid)
         return self._guarded(
             caller.terminal, lambda tier: self.gate.recheck(caller, tier), caller.tid
         )
@@ -331,6 +346,8 @@ class Gateway:
                 turns=turns,
                 contingent=self._keepers.of(terminal, turns),
                 switch=self._safety.switch.of(terminal),
+                dead_man=self._safety.dead_man,
+                disconnects=self._safety.disconnects,
                 audit=self._audit,
                 journal=self._journals.of(terminal),
                 checks=checks_of(self._journals.of(terminal), self.ledger),
@@ -383,14 +400,3 @@ async def _ended(task: asyncio.Task[None]) -> None:
 
 def _nobody(_: Tier) -> None:
     """No caller whose rights could end."""
-
-
-def _note_late(session: TerminalSession, late: LateResult) -> None:
-    """A result came after its caller was told that the outcome is unknown."""
-    logger.warning(
-        "terminal %s: command %d (%s) has ended after all: %s",
-        session.terminal,
-        late.command_id,
-        late.command.op,
-        "refused" if late.error is not None else "done",
-    )

@@ -4,27 +4,211 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any
 
+from ea_bridge.model import Lease
+from ea_bridge.registry import Change, ChangeKind, TerminalRegistry
+from gateway import shapes
+from gateway.audit import Audit
+from gateway.daemon import wall_ms
+from gateway.errors import GatewayError, TerminalDisconnected
 from gateway.ledger import Ledger
-from gateway.trading.kill_switch.switch import KillSwitch
+from gateway.methods.safety import told
+from gateway.store import StoreError
+from gateway.trading import flatten
+from gateway.trading.guard import GuardedTerminal
+from gateway.trading.kill_switch.armed import TIMER, ArmedBook, Firing, Policy, together
+from gateway.trading.kill_switch.dead_man import DeadMan
+from gateway.trading.kill_switch.disconnects import Disconnects
+from gateway.trading.kill_switch.halts import EVERYWHERE
+from gateway.trading.kill_switch.lease_keeper import LeaseKeeper
+from gateway.trading.kill_switch.switch import KillSwitch, Turned
+
+RETRY_S = 1.0
 
 logger = logging.getLogger(__name__)
 
 
 class Safety:
-    """The kill switch and all that pulls it, while the gateway runs."""
+    """The kill switch and all that pulls it, while the gateway runs.
 
-    def __init__(self, ledger: Ledger) -> None:
-        self.switch = KillSwitch(ledger)
+    Args:
+        ledger: where it is kept.
+        audit: hears of everything.
+        registry: which terminals there are.
+        guarded: return a terminal as the gateway itself may use it.
+
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        audit: Audit,
+        registry: TerminalRegistry,
+        guarded: Callable[[str], GuardedTerminal],
+    ) -> None:
+        self.switch = KillSwitch(ledger, audit)
+        self._book = ArmedBook(ledger)
+        self.dead_man = DeadMan(self._book, self._fire, self._changed)
+        self.disconnects = Disconnects(self._book, self._fire, self._changed)
+        self.leases = LeaseKeeper(registry.get, self._policy, self._lease_ran_out)
+        self.announce: Callable[[str, shapes.KillSwitchEvent], None] = lambda *_: None
+        """Tells who listens to a terminal, or (:data:`EVERYWHERE`) to any."""
+        self._audit = audit
+        self._registry = registry
+        self._guarded = guarded
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._arrivals: dict[str, asyncio.Event] = {}
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
         """Do what has to be done by time, while the context lasts."""
-        watching = asyncio.create_task(self.switch.watch())
+        self.switch.on_turn(self._turned)
+        unsubscribe = self._registry.subscribe(self._change)
+        self._start(self.switch.watch())
+        self._resume()
         try:
             yield
         finally:
-            watching.cancel()
-            await asyncio.wait((watching,))
+            unsubscribe()
+            self.rest()
+            self.leases.close()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.wait(self._tasks)
+
+    def rest(self) -> None:
+        """The gateway is about to end, and all connections with it: that is no disconnect."""
+        self.disconnects.close()
+        self.dead_man.close()
+
+    def _resume(self) -> None:
+        """Go on with what was armed when the last gateway ended."""
+        try:
+            armed = self._book.all()
+        except StoreError as error:
+            logger.critical("what was armed cannot be read: %s", error)
+            return
+        for one in armed:
+            (self.dead_man if one.session == TIMER else self.disconnects).resume(one)
+
+    # --- programs that fall silent -------------------------------------------------------------
+
+    def _fire(self, firing: Firing) -> None:
+        armed = firing.armed
+        logger.warning(
+            "terminal %s: token %s has fallen silent (%s): %s",
+            armed.terminal,
+            armed.tid,
+            firing.cause,
+            armed.action,
+        )
+        self._start(self._carry_out(firing))
+
+    async def _carry_out(self, firing: Firing) -> None:
+        terminal = self._guarded(firing.armed.terminal)
+        swept = flatten.Swept()
+        while not firing.called_off and not await self._sweep(terminal, firing, swept):
+            await self._arrival(terminal.name)
+        self._note(firing.armed.terminal, firing.cause, told(swept), actor=firing.armed.tid)
+        firing.over(firing)
+
+    async def _sweep(
+        self, terminal: GuardedTerminal, firing: Firing, swept: flatten.Swept
+    ) -> bool:
+        """Sweep once; return whether the terminal was there to the end."""
+        swept.failed.clear()
+        try:
+            await flatten.flatten(terminal, firing.armed.action, firing.chosen, swept)
+        except TerminalDisconnected:
+            return False
+        except GatewayError as error:
+            logger.warning("terminal %s was not swept: %s", terminal.name, error.name())
+            await asyncio.sleep(RETRY_S)
+            return False
+        return not any(isinstance(one.error, TerminalDisconnected) for one in swept.failed)
+
+    async def _arrival(self, terminal: str) -> None:
+        """Wait until a terminal is linked."""
+        while self._registry.get(terminal) is None:
+            await self._arrivals.setdefault(terminal, asyncio.Event()).wait()
+            self._arrivals.pop(terminal, None)
+
+    # --- leases --------------------------------------------------------------------------------
+
+    def _policy(self, terminal: str) -> Policy | None:
+        return together([*self.dead_man.armed(terminal), *self.disconnects.armed(terminal)])
+
+    def _changed(self, terminal: str) -> None:
+        self.leases.look(terminal)
+
+    def _change(self, change: Change) -> None:
+        terminal = change.facts.terminal
+        if change.kind is ChangeKind.CONNECTED:
+            self.leases.look(terminal)
+            if (arrival := self._arrivals.get(terminal)) is not None:
+                arrival.set()
+
+    def _lease_ran_out(self, terminal: str, lease: Lease) -> None:
+        logger.warning("terminal %s: its lease ran out, the EA has acted by itself", terminal)
+        failed: list[shapes.SweepFailure] = [
+            {
+                "kind": "order",
+                "ticket": ticket,
+                "code": -32603,
+                "name": "internal_error",
+                "message": "The EA could not end it; its Experts log says why.",
+                "outcome": "rejected",
+            }
+            for ticket in lease.failed
+        ]
+        swept: shapes.Swept = {
+            "cancelled": lease.cancelled,
+            "closed": lease.closed,
+            "failed": failed,
+            "duplicate": False,
+        }
+        self._note(terminal, "lease", swept)
+
+    # --- telling -------------------------------------------------------------------------------
+
+    def _turned(self, turned: Turned) -> None:
+        nothing: shapes.Swept = {"cancelled": [], "closed": [], "failed": [], "duplicate": False}
+        self._tell(turned.halt.terminal, turned.kind, nothing)
+
+    def _note(
+        self, terminal: str, cause: shapes.KillCause, swept: shapes.Swept, actor: str = "daemon"
+    ) -> None:
+        self._audit.record(
+            "kill_switch",
+            actor=actor,
+            terminal=terminal,
+            reason=cause,
+            cancelled=swept["cancelled"],
+            closed=swept["closed"],
+            failed=[one["ticket"] for one in swept["failed"]],
+        )
+        self._tell(terminal, cause, swept)
+
+    def _tell(self, terminal: str, cause: shapes.KillCause, swept: shapes.Swept) -> None:
+        halts = self.switch.over(terminal)
+        event: shapes.KillSwitchEvent = {
+            "event": "kill_switch",
+            "cause": cause,
+            "trading_enabled": not halts,
+            "armed_by": halts[0].armed_by if halts else None,
+            "since": halts[0].since_ms if halts else None,
+            "everywhere": terminal == EVERYWHERE,
+            "cancelled": swept["cancelled"],
+            "closed": swept["closed"],
+            "failed": swept["failed"],
+            "time": wall_ms(),
+        }
+        self.announce(terminal, event)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

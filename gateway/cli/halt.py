@@ -12,8 +12,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
@@ -64,6 +65,7 @@ def halt(
 
     def work(connection: sqlite3.Connection) -> Halt:
         _check_name(connection, terminal)
+        _note(connection, "halt", asked)
         return halts.arm(connection, asked)
 
     in_force = _write(home or default_home(), work)
@@ -93,7 +95,10 @@ def resume(
         there = halts.find_all(connection)
         names = [one.terminal for one in there] if everything else [terminal or halts.EVERYWHERE]
         lifted = [halts.lift(connection, name, by_admin=True) for name in names]
-        return [one for one in lifted if one], halts.find_all(connection)
+        gone = [one for one in lifted if one]
+        for one in gone:
+            _note(connection, "resume", replace(one, armed_by="cli"))
+        return gone, halts.find_all(connection)
 
     lifted, left = _write(home or default_home(), work)
     lines = [f"{_name(one)}: trading goes on" for one in lifted] or ["nothing was halted there"]
@@ -134,7 +139,7 @@ def _ledger(home: Path) -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)) as connection:
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA synchronous=FULL")
-        if not _has(connection, "halts"):
+        if not (_has(connection, "halts") and _has(connection, "audit")):
             _make(home)  # of an older version: no gateway of this one has run yet
         yield connection
 
@@ -164,6 +169,13 @@ def _check_name(connection: sqlite3.Connection, terminal: str | None) -> None:
 def _has(connection: sqlite3.Connection, table: str) -> bool:
     found = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (table,)).fetchone()
     return found is not None
+
+
+def _note(connection: sqlite3.Connection, kind: Literal["halt", "resume"], halt: Halt) -> None:
+    from gateway.audit import note
+    from gateway.trading.kill_switch import halts
+
+    note(connection, "kill_switch", **halts.noted(kind, halt))
 
 
 def _name(halt: Halt) -> str:

@@ -45,6 +45,7 @@ class SyncMethods(Synced):
     set_trading_enabled = synced(Methods.set_trading_enabled)
     cancel_all_orders = synced(Methods.cancel_all_orders)
     close_all_positions = synced(Methods.close_all_positions)
+    cancel_all_after = synced(Methods.cancel_all_after)
     get_subscriptions = synced(Methods.get_subscriptions)
     ping = synced(Methods.ping)
     get_server_info = synced(Methods.get_server_info)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -14,13 +16,17 @@ from gateway.errors import (
     Forbidden,
     Frozen,
     InternalError,
+    InvalidParams,
     OrderNotFound,
     PositionNotFound,
     PriceChanged,
     UnsupportedFilling,
 )
 from gateway.store import StoreError
+from gateway.streams import Listener
 from gateway.trading import flatten
+from gateway.trading.chosen import Action, Chosen
+from gateway.trading.kill_switch.armed import TIMER, Armed
 from gateway.trading.kill_switch.halts import EVERYWHERE, MAX_REASON, Halt
 from gateway.trading.placing import DEFAULT_DEVIATION
 
@@ -30,6 +36,15 @@ from .wishes import handling
 
 logger = logging.getLogger(__name__)
 
+MIN_TIMEOUT_MS = 1000
+MAX_TIMEOUT_MS = 86_400_000
+MAX_GRACE_MS = 600_000
+NORMAL_CLOSURE = 1000
+
+_Action = Annotated[
+    Action,
+    Field(description="`cancel_orders` leaves positions; `cancel_and_close` closes them too."),
+]
 _OfSymbol = Annotated[Symbol | None, Field(description="Those of a symbol; of all if absent.")]
 _OfMagic = Annotated[
     Magic | None,
@@ -93,7 +108,7 @@ async def set_trading_enabled(
     switch = call.terminal.desk.switch.switch
     try:
         if enabled:
-            await switch.resume(terminal, by_admin=by_admin)
+            await switch.resume(terminal, by_admin=by_admin, by=f"token {call.caller.tid}")
         else:
             halt = Halt(
                 terminal=terminal,
@@ -168,6 +183,151 @@ async def close_all_positions(
     return told(swept)
 
 
+@method(scope=Scope.TRADE, mutates=True, reduces=True, raises=(InternalError,))
+async def cancel_all_after(
+    call: Call,
+    *,
+    timeout_ms: Annotated[
+        int,
+        Field(ge=0, le=MAX_TIMEOUT_MS, description="From 1000 on, or 0 to switch the timer off."),
+    ],
+    action: _Action = "cancel_orders",
+) -> shapes.Countdown:
+    """Start a timer that gets you out unless your programs go on talking: a dead man's switch.
+
+    Every message of a program with your token, on `/rpc` or `/ws`, starts it anew: any method,
+    `ping` above all. Pongs of a WebSocket library do not. When nothing has come for `timeout_ms`
+    it fires: all pending orders of the terminal are cancelled and, with `cancel_and_close`, all
+    positions closed, whoever made them; `terminal` tells what became of them. Then it is off
+    until it is set again. There is one timer a token; a further call replaces it.
+
+    It outlives the gateway: one that is started again counts from its start. Should the gateway
+    die or hang, the EA does the same by itself after 5 s without a heartbeat, where it can
+    (`lease` among its capabilities).
+    """
+    if 0 < timeout_ms < MIN_TIMEOUT_MS:
+        reason = f"give at least {MIN_TIMEOUT_MS}, or 0 to switch the timer off"
+        raise InvalidParams(errors=[{"field": "timeout_ms", "reason": reason}])
+    terminal, tid, dead_man = call.terminal.name, call.caller.tid, call.terminal.desk.dead_man
+    if not timeout_ms:
+        dead_man.off(terminal, tid)
+        return {"fires_at": None, "timeout_ms": 0, "action": action}
+    armed = Armed(
+        terminal=terminal,
+        tid=tid,
+        session=TIMER,
+        action=action,
+        own=False,
+        within_ms=timeout_ms,
+    )
+    with _written():
+        await dead_man.set(armed)
+    fires_at = call.daemon.now_ms() + timeout_ms
+    return {"fires_at": fires_at, "timeout_ms": timeout_ms, "action": action}
+
+
+@method(scope=Scope.TRADE, mutates=True, reduces=True, transports=("ws",), raises=(InternalError,))
+async def set_cancel_on_disconnect(
+    call: Call,
+    *,
+    enabled: Annotated[bool, Field(description="False: the orders stay when it is lost.")],
+    scope: Annotated[
+        Literal["connection", "terminal"],
+        Field(
+            description="`connection`: the orders that were placed on this connection, and their "
+            "positions. `terminal`: all of the terminal, whoever made them."
+        ),
+    ] = "connection",
+    action: _Action = "cancel_orders",
+    grace_ms: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=MAX_GRACE_MS,
+            description="Coming back within so many milliseconds, with the `session_id` that was "
+            "given to `hello`, disarms it.",
+        ),
+    ] = 2000,
+) -> shapes.DisconnectRule:
+    """Have orders cancelled when this connection is lost.
+
+    Lost is a connection that ends in any way but `logout`, also when the token is revoked; what
+    the gateway's own end does is told below. Whoever says `hello` on another connection with the
+    same `session_id` within the grace goes on where the lost one stood: its orders and this rule
+    are the new connection's, and should the old one still be there it is closed with 4505. Say
+    `hello` first, and then this.
+
+    It outlives the gateway: one that is started again waits for the grace and 5 s more. As it
+    cannot know then which orders were whose, a rule of the scope `connection` means all orders
+    that came through the gateway. Should the gateway die or hang, the EA does the same by itself
+    after 5 s without a heartbeat, where it can (`lease` among its capabilities).
+    """
+    connection, name = _connection(call), call.terminal.name
+    disconnects = call.terminal.desk.disconnects
+    if enabled:
+        armed = Armed(
+            terminal=name,
+            tid=call.caller.tid,
+            session=disconnects.session(connection, name),
+            action=action,
+            own=scope == "connection",
+            within_ms=grace_ms,
+        )
+        with _written():
+            await disconnects.set(connection, name, armed)
+    else:
+        disconnects.off(connection)
+    return _rule(call)
+
+
+@method(scope=Scope.READ, transports=("ws",))
+async def get_cancel_on_disconnect(call: Call) -> shapes.DisconnectRule:
+    """Return what becomes of orders when this connection is lost."""
+    return _rule(call)
+
+
+@method(scope=None, transports=("ws",), of_terminal=False)
+async def logout(call: Call) -> shapes.Farewell:
+    """Leave in order: the connection is closed after the answer, and its orders stay.
+
+    What `set_cancel_on_disconnect` has asked for is off; the timer of `cancel_all_after`, which
+    is the token's, runs on.
+    """
+    connection = _connection(call)
+    call.terminal.desk.disconnects.off(connection)
+    call.after_answer.append(lambda: connection.end(NORMAL_CLOSURE, "logout"))
+    return {"closing": True}
+
+
+def _connection(call: Call) -> Listener:
+    assert call.listener is not None, "the front lets these in on /ws alone"
+    return call.listener
+
+
+def _rule(call: Call) -> shapes.DisconnectRule:
+    connection, disconnects = _connection(call), call.terminal.desk.disconnects
+    armed = disconnects.of(connection)
+    return {
+        "enabled": armed is not None,
+        "scope": "connection" if armed is None or armed.own else "terminal",
+        "action": "cancel_orders" if armed is None else armed.action,
+        "grace_ms": 0 if armed is None else armed.within_ms,
+        "session_id": disconnects.name_of(connection),
+    }
+
+
+@contextmanager
+def _written() -> Iterator[None]:
+    """Around what goes into the ledger and holds all the same."""
+    try:
+        yield
+    except StoreError as error:
+        logger.critical("the kill switch was not written: %s", error)
+        raise InternalError(
+            "It holds until the gateway ends, but the gateway cannot write its ledger: see its log"
+        ) from error
+
+
 def told(swept: flatten.Swept) -> shapes.Swept:
     """Return what a sweep has done, as clients see it."""
     return {
@@ -190,8 +350,8 @@ def told(swept: flatten.Swept) -> shapes.Swept:
 
 def _chosen(
     symbol: str | None, magic: int | None, side: Literal["buy", "sell"] | None
-) -> flatten.Chosen:
-    return flatten.Chosen(symbol=symbol, magic=magic, side=side)
+) -> Chosen:
+    return Chosen(symbol=symbol, magic=magic, side=side)
 
 
 def _state(call: Call) -> shapes.TradingEnabled:

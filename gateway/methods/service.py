@@ -94,7 +94,12 @@ async def hello(
         Field(max_length=32, description="Features to switch on; unknown ones are left out."),
     ] = None,
     session_id: Annotated[
-        str | None, Field(max_length=64, description="Your name for this run, for logs.")
+        str | None,
+        Field(
+            max_length=64,
+            description="Your name for this run: for logs, and to come back by within the grace "
+            "of `set_cancel_on_disconnect`.",
+        ),
     ] = None,
     heartbeat_ms: Annotated[
         int | None,
@@ -124,6 +129,8 @@ async def hello(
         listener.heartbeat_s = heartbeat_ms / 1000
     beat_ms = DEFAULT_HEARTBEAT_MS if listener is None else round(listener.heartbeat_s * 1000)
     _note(call, client, session_id)
+    if listener is not None and session_id:
+        call.terminal.desk.disconnects.hello(listener, call.terminal.name, session_id)
     terminal = call.terminal
     told = terminal.hello
     return {

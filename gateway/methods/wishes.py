@@ -5,9 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 
 from ea_bridge.model import OrderFilling, OrderTime, OrderType
+from gateway import shapes
 from gateway.catalogue import Call
 from gateway.errors import InvalidParams
-from gateway.trading.client_ids import new_client_order_id
+from gateway.trading.client_ids import new_client_order_id, tag
 from gateway.trading.deadline import Deadline
 from gateway.trading.handling import Handling
 from gateway.trading.placing import DEFAULT_DEVIATION, Wish
@@ -29,9 +30,26 @@ def handling(
     return Handling(
         client_order_id=client_order_id or new_client_order_id(now_ms()),
         deadline=Deadline.of(now_ms, ttl_ms, deadline_ms),
+        tid=call.caller.tid,
         normalize=normalize,
         validate_only=validate_only,
     )
+
+
+def note_placing(call: Call, how: Handling) -> None:
+    """Note whose order this is, before it is sent: its connection may be lost meanwhile."""
+    terminal, told = call.terminal, call.terminal.hello
+    if call.listener is not None and told is not None and not how.validate_only:
+        mark = tag(told.login, told.server, how.client_order_id)
+        terminal.desk.disconnects.placing(call.listener, terminal.name, mark)
+
+
+def note_placed(call: Call, receipt: shapes.OrderReceipt) -> None:
+    """Note under which numbers the broker has it: brokers rewrite comments."""
+    if call.listener is not None:
+        for ticket in (receipt["order"]["order"], receipt["order"]["position"]):
+            if ticket is not None:
+                call.terminal.desk.disconnects.placed(call.listener, ticket)
 
 
 def new_order(

@@ -9,6 +9,8 @@ from typing_extensions import TypedDict
 from .words import shape
 
 Outcome = Literal["not_sent", "rejected", "unknown"]
+Action = Literal["cancel_orders", "cancel_and_close"]
+KillCause = Literal["halt", "resume", "disconnect", "timer", "lease"]
 
 
 @shape
@@ -66,3 +68,60 @@ class Swept(TypedDict):
     failed: list[SweepFailure]
     duplicate: bool
     """This is what an earlier call with the same `client_order_id` was answered."""
+
+
+@shape
+class KillSwitchEvent(TypedDict):
+    """``terminal``: trading was halted or goes on, or a program has fallen silent."""
+
+    event: Literal["kill_switch"]
+    cause: KillCause
+    """``halt`` and ``resume``: by hand. ``disconnect``: a connection was lost for longer than its
+    grace. ``timer``: that of ``cancel_all_after``. ``lease``: the gateway itself had fallen
+    silent, and the EA has acted; told when it is back."""
+    trading_enabled: bool
+    """Whether new orders are let through now."""
+    armed_by: str | None
+    """Who halts trading now; null: nobody."""
+    since: int | None
+    """UTC milliseconds."""
+    everywhere: bool
+    """It is about all terminals."""
+    cancelled: list[int]
+    """Tickets of the orders that are gone."""
+    closed: list[int]
+    """Tickets of the positions that are gone."""
+    failed: list[SweepFailure]
+    time: int
+    """UTC milliseconds."""
+
+
+@shape
+class Countdown(TypedDict):
+    """The timer that ``cancel_all_after`` has set."""
+
+    fires_at: int | None
+    """UTC milliseconds, if nothing is said until then; null: it is off."""
+    timeout_ms: int
+    action: Action
+
+
+@shape
+class DisconnectRule(TypedDict):
+    """What becomes of a connection's orders when the connection is lost."""
+
+    enabled: bool
+    scope: Literal["connection", "terminal"]
+    action: Action
+    grace_ms: int
+    session_id: str | None
+    """The one of ``hello``, by which the program can come back within the grace; null: it cannot.
+    """
+
+
+@shape
+class Farewell(TypedDict):
+    """The answer to ``logout``."""
+
+    closing: bool
+    """Always true: nothing comes after this."""

@@ -29,7 +29,7 @@ from ea_bridge.protocol.messages import (
 from ea_bridge.registry import Change, ChangeKind, Facts
 from ea_bridge.session import SessionState
 from gateway.errors import GatewayError, TerminalDisconnected
-from gateway.shapes import KillSwitchEvent, TerminalEvent
+from gateway.shapes import KillSwitchEvent, OrderSettled, TerminalEvent
 
 from .account import DEALS, AccountStreams
 from .channels import OF_SYMBOL, Channel
@@ -210,6 +210,10 @@ class TerminalFeed:
         """Publish what the kill switch has done, on ``terminal``."""
         data = orjson.dumps(event).decode()
         self._context.hub.publish(self._own[TERMINAL.name], data, self._context.now_ms())
+
+    def settled(self, settled: OrderSettled) -> None:
+        """A request has ended whose outcome was unknown."""
+        self._account.take_settled(settled, self._context.now_ms())
 
     def clock_changed(self) -> None:
         """The broker's offset to UTC, or what is known of it, has changed."""

@@ -60,6 +60,8 @@ class Listener(Sink, Protocol):
     """When the last frame was handed to its transport, in the loop's time: ``loop.time()``."""
     heartbeat_s: float
     """Of silence after which it wants a heartbeat."""
+    on_gone: list[Callable[[], None]]
+    """Called when the connection is over, each once."""
 
 
 class Clockwork(Protocol):

@@ -15,7 +15,7 @@ from ea_bridge.protocol.messages import Event as TerminalEvent
 from ea_bridge.registry import Change
 from gateway.clock import BrokerClock
 from gateway.errors import Cancelled, ChannelLimit, GatewayError, SubscribeFailed
-from gateway.shapes import KillSwitchEvent
+from gateway.shapes import KillSwitchEvent, OrderSettled
 from gateway.shapes.subscriptions import (
     NotSubscribed,
     Subscribed,
@@ -218,6 +218,10 @@ class Streams:
         feeds = [self._feed(terminal)] if terminal else list(self._feeds.values())
         for feed in feeds:
             feed.announce(event)
+
+    def settled(self, terminal: str, settled: OrderSettled) -> None:
+        """The gateway has found out how a request has ended."""
+        self._feed(terminal).settled(settled)
 
     def clock_changed(self, terminal: str) -> None:
         """The offset of a terminal's broker clock has changed."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import secrets
 
 PATTERN = r"^[A-Za-z0-9._:-]{1,64}$"
@@ -15,6 +16,7 @@ MAX_COMMENT = 31
 """Characters of a comment that MetaTrader keeps."""
 TAG_LENGTH = 10
 
+_TAG = re.compile(r"g[A-Z2-7]{9}(?: |\Z)")
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -31,6 +33,11 @@ def tag(login: int, server: str, client_order_id: str) -> str:
     """
     digest = hashlib.sha256(f"{login}|{server}|{client_order_id}".encode()).digest()
     return "g" + base64.b32encode(digest).decode("ascii")[: TAG_LENGTH - 1]
+
+
+def is_tagged(comment: str) -> bool:
+    """Whether a comment begins with a tag."""
+    return _TAG.match(comment) is not None
 
 
 def tagged_comment(login: int, server: str, client_order_id: str, comment: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -27,12 +27,12 @@ from gateway.errors import (
 )
 
 from . import changing, closing
+from .chosen import Action, Chosen
 from .client_ids import new_client_order_id
 from .deadline import Deadline
 from .guard import GuardedTerminal
 from .handling import Handling
 from .placing import DEFAULT_DEVIATION
-from .refusals import BUYS
 
 AT_ONCE = 16
 """Requests of one sweep that are under way together; others need the terminal as well."""
@@ -40,40 +40,11 @@ ROUNDS = 4
 TTL_MS = 10_000
 """Of each request: a terminal sends one after the other, and the last has to wait."""
 
-Action = Literal["cancel_orders", "cancel_and_close"]
 Kind = Literal["order", "position"]
 _AGAIN = (TerminalBusy, DeadlineExceeded, PriceChanged)
 """After these nothing was done, and the next try may succeed."""
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
-    """Which orders and positions are meant; by default all, by whomever they were made."""
-
-    symbol: str | None = None
-    magic: int | None = None
-    side: Literal["buy", "sell"] | None = None
-    tags: Collection[str] | None = None
-    """Of the comments of those that are meant; see :func:`.client_ids.tag`."""
-    tickets: Collection[int] = ()
-    """Beside those with one of the tags."""
-
-    def takes(self, one: Order | Position) -> bool:
-        """Whether it is one of them."""
-        side = "buy" if one.type in BUYS else "sell"
-        return (
-            self.symbol in (None, one.symbol)
-            and self.magic in (None, one.magic)
-            and self.side in (None, side)
-            and (self.tags is None or self._is_known(one))
-        )
-
-    def _is_known(self, one: Order | Position) -> bool:
-        own = {one.ticket, one.identifier} if isinstance(one, Position) else {one.ticket}
-        tag = one.comment.partition(" ")[0]
-        return not own.isdisjoint(self.tickets) or (bool(tag) and tag in (self.tags or ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +76,8 @@ async def cancel_orders(terminal: GuardedTerminal, chosen: Chosen, swept: Swept)
     """
 
     async def listed() -> list[Order]:
-        return await terminal.request(commands.ORDERS_GET, _filter(chosen))
+        orders = await terminal.request(commands.ORDERS_GET, _filter(chosen))
+        return orders + terminal.desk.contingent.orders(chosen.symbol)
 
     async def cancel(ticket: int) -> bool:
         await changing.cancel(terminal, ticket, _handling(terminal))

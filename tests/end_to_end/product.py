@@ -81,12 +81,12 @@ EVENT_SHAPES: dict[str, tuple[Any, Any]] = {
     "tick": (shapes.Tick, shapes.Tick),
     "book": (shapes.Book, shapes.Book),
     "bar": (shapes.BarEvent, shapes.BarEvent),
-    "orders": (shapes.OrdersSnapshot, shapes.OrderEvent),
+    "orders": (shapes.OrdersSnapshot, shapes.OrderEvent | shapes.OrderSettled),
     "positions": (shapes.PositionsSnapshot, shapes.PositionEvent),
     "deals": (shapes.DealEvent, shapes.DealEvent),
     "pnl": (shapes.PnlEvent, shapes.PnlEvent),
     "account": (shapes.AccountEvent, shapes.AccountEvent),
-    "terminal": (shapes.TerminalEvent, shapes.TerminalEvent),
+    "terminal": (shapes.TerminalEvent, shapes.TerminalEvent | shapes.KillSwitchEvent),
     "heartbeat": (shapes.HeartbeatEvent, shapes.HeartbeatEvent),
 }
 """Of each topic: the ``data`` of a snapshot, and of an update."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 import orjson
 from msgspec.structs import replace
 from scripted_answers import DEAL, DONE, NOW_MS, ORDER, minute_bar
-from scripted_terminal import Scene
+from scripted_terminal import CATALOGUE, Scene
 
 from ea_bridge.errors import CommandFailed
 from ea_bridge.model import TradeRequest, TradeResult, Trail
@@ -141,6 +142,11 @@ CALLS: list[tuple[str, str, dict[str, Any]]] = [
     ("close_all_positions", "all", {"client_order_id": "panic-8"}),
     ("set_trading_enabled", "halt", {"enabled": False, "reason": "spread out of hand"}),
     ("set_trading_enabled", "go on", {"enabled": True}),
+    ("cancel_all_after", "a minute of silence", {"timeout_ms": 60_000}),
+    ("cancel_all_after", "off", {"timeout_ms": 0}),
+    ("set_cancel_on_disconnect", "of this connection", {"enabled": True, "grace_ms": 5000}),
+    ("get_cancel_on_disconnect", "of this connection", {}),
+    ("logout", "in order", {}),
     ("subscribe", "channels", {"channels": ["tick:EURUSD", "orders", "tick:NOPE"]}),
     ("subscribe", "the vendor's form", {"type": "tick", "symbol": "EURUSD"}),
     ("unsubscribe", "a channel", {"channels": ["tick:EURUSD"]}),
@@ -189,6 +195,18 @@ class OneOrder(Journal):
             reconciled=True,
             sends=[send],
         )
+
+
+class Connection:
+    """The WebSocket of the calls that need one."""
+
+    tid = "A1b2C3d4E5f6"
+
+    def __init__(self) -> None:
+        self.on_gone: list[Callable[[], None]] = []
+
+    def end(self, code: int, reason: str) -> None:
+        """Close it."""
 
 
 def documented_scene() -> Scene:
@@ -272,11 +290,13 @@ async def _answers(scene: Scene) -> dict[str, list[dict[str, Any]]]:
     facts = scene.facts()
     assert facts is not None
     scene.streams.change(Change(ChangeKind.CONNECTED, facts, None))
+    connection = Connection()
     told: dict[str, list[dict[str, Any]]] = {}
     try:
         for method, name, params in CALLS:
             given = orjson.loads(orjson.dumps(params))
-            call = scene.call()
+            ws_only = CATALOGUE[method].transports == ("ws",) and method != "hello"
+            call = scene.call(listener=connection if ws_only else None)
             if given.get("id") == OCO_ID:
                 given["id"] = (await scene.ask("get_oco_links"))[0]["id"]
             result = await scene.ask_with(call, method, given)

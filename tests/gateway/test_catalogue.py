@@ -50,6 +50,10 @@ OURS = {
     "get_trading_enabled",
     "cancel_all_orders",
     "close_all_positions",
+    "cancel_all_after",
+    "set_cancel_on_disconnect",
+    "get_cancel_on_disconnect",
+    "logout",
     "set_trading_enabled",
     "set_trailing_stop",
     "remove_trailing_stop",
@@ -59,7 +63,12 @@ OURS = {
     "get_oco_links",
     "get_order",
 }
-SWITCHES = {"set_trading_enabled", "remove_trailing_stop"}
+SWITCHES = {
+    "set_trading_enabled",
+    "remove_trailing_stop",
+    "cancel_all_after",
+    "set_cancel_on_disconnect",
+}
 """They decide what others may trade, and send nothing themselves."""
 METHODS = list(CATALOGUE.values())
 

@@ -42,6 +42,8 @@ READS = frozenset(
         "order_calc_profit",
         "get_history_orders",
         "get_trading_enabled",
+        "get_cancel_on_disconnect",
+        "logout",
         "subscribe",
         "unsubscribe",
         "get_subscriptions",

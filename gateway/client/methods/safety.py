@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from gateway import shapes
 from gateway.client.asking import OMITTED, Asking, Omitted, order_id
 from gateway.shapes.words import Side
@@ -106,5 +108,30 @@ class SafetyMethods(Asking):
             deviation=deviation,
             client_order_id=order_id(client_order_id),
             terminal=terminal,
+        )
+        return result
+
+    async def cancel_all_after(
+        self,
+        *,
+        timeout_ms: int,
+        action: Literal["cancel_orders", "cancel_and_close"] | Omitted = OMITTED,
+        terminal: str | Omitted | None = OMITTED,
+    ) -> shapes.Countdown:
+        """Start a timer that gets you out unless your programs go on talking: a dead man's switch.
+
+        Every message of a program with your token, on `/rpc` or `/ws`, starts it anew: any method,
+        `ping` above all. Pongs of a WebSocket library do not. When nothing has come for
+        `timeout_ms` it fires: all pending orders of the terminal are cancelled and, with
+        `cancel_and_close`, all positions closed, whoever made them; `terminal` tells what became
+        of them. Then it is off until it is set again. There is one timer a token; a further call
+        replaces it.
+
+        It outlives the gateway: one that is started again counts from its start. Should the
+        gateway die or hang, the EA does the same by itself after 5 s without a heartbeat, where it
+        can (`lease` among its capabilities).
+        """
+        result: shapes.Countdown = await self._ask(
+            "cancel_all_after", timeout_ms=timeout_ms, action=action, terminal=terminal
         )
         return result

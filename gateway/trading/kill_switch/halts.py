@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from gateway.errors import Forbidden
 
@@ -100,6 +101,17 @@ def lift(connection: sqlite3.Connection, terminal: str, *, by_admin: bool) -> Ha
         )
     connection.execute("DELETE FROM halts WHERE terminal = ?", (terminal,))
     return halt
+
+
+def noted(kind: Literal["halt", "resume"], halt: Halt) -> dict[str, Any]:
+    """Return what the audit trail says of a halt that is made, or lifted by ``armed_by``."""
+    return {
+        "actor": halt.armed_by.removeprefix("token "),
+        "terminal": halt.terminal or "all",
+        "reason": kind,
+        "said": halt.reason or None,
+        "reductions": halt.reductions,
+    }
 
 
 def read(row: sqlite3.Row) -> Halt:

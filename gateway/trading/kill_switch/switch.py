@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
+from gateway.audit import Audit
 from gateway.credentials.tier import Tier
 from gateway.errors import KillSwitchActive
 from gateway.ledger import Ledger
@@ -42,11 +45,13 @@ class KillSwitch:
 
     Args:
         ledger: where they are kept; ``None``: nowhere, they end with the process.
+        audit: hears of them, in the same transaction.
 
     """
 
-    def __init__(self, ledger: Ledger | None = None) -> None:
+    def __init__(self, ledger: Ledger | None = None, audit: Audit | None = None) -> None:
         self._ledger = ledger
+        self._audit = audit or Audit()
         self._kept: dict[str, Halt] = {}
         self._version: Version | None = None
         self._latched: dict[str, Halt] = {}
@@ -89,13 +94,18 @@ class KillSwitch:
         if self._ledger is None:
             self._note("halt", now)
             return
-        await self._ledger.write(lambda connection: halts.arm(connection, halt))
+        await self._ledger.write(partial(self._arm, halt=halt))
         self.refresh()
         if self._latched.get(halt.terminal) is now:
             del self._latched[halt.terminal]
 
-    async def resume(self, terminal: str, *, by_admin: bool) -> Halt | None:
+    async def resume(self, terminal: str, *, by_admin: bool, by: str = "") -> Halt | None:
         """Lift a terminal's halt, or that of all; return it, or ``None`` if there was none.
+
+        Args:
+            terminal: its name, or :data:`EVERYWHERE`.
+            by_admin: a person does.
+            by: who does, as ``armed_by`` has it.
 
         Raises:
             Forbidden: it is a person's, and this is none.
@@ -107,11 +117,23 @@ class KillSwitch:
             if lifted is not None:
                 self._note("resume", lifted)
             return lifted
-        lifted = await self._ledger.write(
-            lambda connection: halts.lift(connection, terminal, by_admin=by_admin)
-        )
+        work = partial(self._lift, terminal=terminal, by_admin=by_admin, by=by)
+        lifted = await self._ledger.write(work)
         self._latched.pop(terminal, None)
         self.refresh()
+        return lifted
+
+    def _arm(self, connection: sqlite3.Connection, halt: Halt) -> None:
+        self._audit.record_with(connection, "kill_switch", **halts.noted("halt", halt))
+        halts.arm(connection, halt)
+
+    def _lift(
+        self, connection: sqlite3.Connection, terminal: str, by_admin: bool, by: str
+    ) -> Halt | None:
+        lifted = halts.lift(connection, terminal, by_admin=by_admin)
+        if lifted is not None:
+            noted = halts.noted("resume", replace(lifted, armed_by=by or lifted.armed_by))
+            self._audit.record_with(connection, "kill_switch", **noted)
         return lifted
 
     def refresh(self) -> None:

@@ -98,6 +98,7 @@ class WsConnection:
         self.outbox = outbox
         self.last_sent = self._loop.time()
         self.heartbeat_s = PING_EVERY_S
+        self.on_gone: list[Callable[[], None]] = []
         self._caller = caller
         self._socket = socket
         self._connection = connection
@@ -368,6 +369,8 @@ class WsConnection:
         if self._attached:
             self._attached = False
             self._backend.streams.detach(self)
+            for act in self.on_gone:
+                act()
 
     def _leave(self) -> None:
         """Close the socket; trades that were begun go on to their end."""

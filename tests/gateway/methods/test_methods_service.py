@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -21,6 +22,8 @@ class Connection:
     def __init__(self) -> None:
         self.heartbeat_s = 15.0
         self.ended: list[tuple[int, str]] = []
+        self.tid = "A1b2C3d4E5f6"
+        self.on_gone: list[Callable[[], None]] = []
 
     def end(self, code: int, reason: str) -> None:
         """Close it."""

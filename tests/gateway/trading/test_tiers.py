@@ -21,6 +21,8 @@ REDUCING = {
     "set_trading_enabled",
     "cancel_all_orders",
     "close_all_positions",
+    "cancel_all_after",
+    "set_cancel_on_disconnect",
 }
 
 

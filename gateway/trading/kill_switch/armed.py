@@ -1,0 +1,140 @@
+"""What shall be done when a program falls silent, as it lies in the ledger.
+
+It outlives the daemon, so that a restart is not taken for a program's end, nor its end forgotten.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from gateway.ledger import Ledger
+from gateway.trading.chosen import Action, Chosen
+
+TIMER = ""
+"""Stands for the timer of ``cancel_all_after`` where others have the name of their session."""
+TABLE = """
+CREATE TABLE armed (
+    terminal TEXT NOT NULL,
+    tid TEXT NOT NULL,
+    session TEXT NOT NULL,
+    action TEXT NOT NULL,
+    own INTEGER NOT NULL,
+    within_ms INTEGER NOT NULL,
+    PRIMARY KEY (terminal, tid, session)
+) STRICT, WITHOUT ROWID;
+"""
+
+Key = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Armed:
+    """One thing that waits for a program's silence."""
+
+    terminal: str
+    tid: str
+    """Public id of the program's token."""
+    session: str
+    """Of a connection; or :data:`TIMER`."""
+    action: Action
+    own: bool
+    """Only what came through that connection; or, where nobody can tell any more which that was,
+    through the gateway."""
+    within_ms: int
+    """How long the silence may last."""
+
+    @property
+    def key(self) -> Key:
+        """What no other has."""
+        return (self.terminal, self.tid, self.session)
+
+
+@dataclass(eq=False, slots=True)
+class Firing:
+    """A program has fallen silent, and what was armed is carried out."""
+
+    armed: Armed
+    chosen: Chosen
+    """What it is about."""
+    cause: Literal["timer", "disconnect"]
+    over: Callable[[Firing], None]
+    """To be called when it is done. Until then it counts as armed, also for the next daemon."""
+    called_off: bool = False
+    """The program is back; what is not done yet shall not be done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What is to be done with a terminal, all in all."""
+
+    action: Action
+    own: bool
+
+
+def together(armed: Iterable[Armed]) -> Policy | None:
+    """Return the policy that does what each of them asks for; ``None`` if there is none."""
+    all_ = list(armed)
+    if not all_:
+        return None
+    closes = any(one.action == "cancel_and_close" for one in all_)
+    return Policy(
+        "cancel_and_close" if closes else "cancel_orders", own=all(one.own for one in all_)
+    )
+
+
+class ArmedBook:
+    """What is armed, kept in the ledger.
+
+    Args:
+        ledger: ``None``: it ends with the process.
+
+    """
+
+    def __init__(self, ledger: Ledger | None = None) -> None:
+        self._ledger = ledger
+
+    def all(self) -> list[Armed]:
+        """Return what was armed when the last daemon ended, however it did."""
+        if self._ledger is None:
+            return []
+        rows = self._ledger.reader.all("SELECT * FROM armed")
+        return [
+            Armed(
+                terminal=row["terminal"],
+                tid=row["tid"],
+                session=row["session"],
+                action=row["action"],
+                own=bool(row["own"]),
+                within_ms=row["within_ms"],
+            )
+            for row in rows
+        ]
+
+    async def keep(self, armed: Armed) -> None:
+        """Return once it is on the disk.
+
+        Raises:
+            StoreError: it could not be written.
+
+        """
+        values = (*armed.key, armed.action, armed.own, armed.within_ms)
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute("REPLACE INTO armed VALUES (?, ?, ?, ?, ?, ?)", values)
+
+        if self._ledger is not None:
+            await self._ledger.write(work)
+
+    def drop(self, key: Key) -> None:
+        """Forget it, soon: should that be lost, it fires once more than needed."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "DELETE FROM armed WHERE terminal = ? AND tid = ? AND session = ?", key
+            )
+
+        if self._ledger is not None:
+            self._ledger.write_soon(work)

@@ -1,0 +1,108 @@
+"""The dead man's switch: a program that has said nothing for too long is taken for dead.
+
+There is one timer a token and terminal. Every message of the token's programs starts it anew,
+whatever it asks, on ``/rpc`` or ``/ws``; the pongs of a WebSocket library do not, since they say
+nothing of the program above it. Once it has fired it is off until it is set again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from gateway.trading.chosen import Chosen
+
+from .armed import TIMER, Armed, ArmedBook, Firing, Key
+from .fuse import Fuse
+
+
+class DeadMan:
+    """The timers of all tokens.
+
+    Args:
+        book: keeps what is armed.
+        fire: called when a timer has run out.
+        changed: called with a terminal's name when what is armed there has changed.
+
+    """
+
+    def __init__(
+        self,
+        book: ArmedBook | None = None,
+        fire: Callable[[Firing], None] = lambda _: None,
+        changed: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._book = book or ArmedBook()
+        self._fire = fire
+        self._changed = changed
+        self._burning: dict[Key, tuple[Armed, Fuse]] = {}
+        self._firing: dict[Key, Firing] = {}
+
+    def armed(self, terminal: str) -> list[Armed]:
+        """Return what is armed for a terminal, or has fired and is not done."""
+        all_ = [one for one, _ in self._burning.values()]
+        all_ += [one.armed for one in self._firing.values()]
+        return [one for one in all_ if one.terminal == terminal]
+
+    def resume(self, armed: Armed) -> None:
+        """Go on with a timer of the daemon before, from its beginning."""
+        self._light(armed)
+
+    async def set(self, armed: Armed) -> None:
+        """Start a timer, instead of the one that there is.
+
+        Raises:
+            StoreError: it could not be written; it runs until the gateway ends.
+
+        """
+        self._light(armed)
+        await self._book.keep(armed)
+
+    def off(self, terminal: str, tid: str) -> None:
+        """Stop a timer; nothing if there is none."""
+        key = (terminal, tid, TIMER)
+        found = self._burning.pop(key, None)
+        if found is not None:
+            found[1].put_out()
+        if found is not None or self._call_off(key):
+            self._book.drop(key)
+            self._changed(terminal)
+
+    def heard(self, terminal: str, tid: str) -> None:
+        """A program with the token has said something."""
+        found = self._burning.get((terminal, tid, TIMER))
+        if found is not None:
+            found[1].renew()
+
+    def close(self) -> None:
+        """Stop all timers; what is armed stays in the ledger."""
+        for _, fuse in self._burning.values():
+            fuse.put_out()
+        self._burning.clear()
+
+    def _light(self, armed: Armed) -> None:
+        assert armed.session == TIMER
+        self._call_off(armed.key)
+        if (found := self._burning.get(armed.key)) is not None:
+            found[1].put_out()
+        fuse = Fuse(armed.within_ms / 1000, partial(self._ring, armed))
+        self._burning[armed.key] = (armed, fuse)
+        self._changed(armed.terminal)
+
+    def _ring(self, armed: Armed) -> None:
+        del self._burning[armed.key]
+        firing = self._firing[armed.key] = Firing(armed, Chosen(), "timer", self._over)
+        self._fire(firing)
+
+    def _over(self, firing: Firing) -> None:
+        key = firing.armed.key
+        if self._firing.get(key) is firing:
+            del self._firing[key]
+            self._book.drop(key)
+            self._changed(firing.armed.terminal)
+
+    def _call_off(self, key: Key) -> bool:
+        firing = self._firing.pop(key, None)
+        if firing is not None:
+            firing.called_off = True
+        return firing is not None

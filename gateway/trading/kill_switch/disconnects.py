@@ -1,0 +1,242 @@
+"""Cancel on disconnect: what becomes of a connection's orders when the connection is gone.
+
+A connection asks for it, with a grace in which it may come back: one that says ``hello`` with the
+same ``session_id`` within it goes on where the lost one stood, with its orders and what it had
+asked for. Nothing else disarms it, above all no new TCP connection by itself. ``logout`` and
+asking for it no more leave the orders alone.
+
+Which orders are a connection's: those that were placed on it. Their ids are noted before they are
+sent, so that one whose answer was lost is known by its tag, and their tickets when they are told,
+since brokers rewrite comments.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol
+
+from gateway.trading.chosen import Chosen
+
+from .armed import Armed, ArmedBook, Firing, Key
+from .fuse import Fuse
+
+MAX_PLACED = 10_000
+"""Orders of one connection that are remembered: the newest."""
+RESTART_GRACE_S = 5.0
+"""More for programs that have to find out that the gateway was started anew."""
+
+logger = logging.getLogger(__name__)
+
+
+class Connection(Protocol):
+    """What can be lost."""
+
+    tid: str
+    """Public id of its token."""
+    on_gone: list[Callable[[], None]]
+    """Called once, when it is over."""
+
+    def end(self, code: int, reason: str) -> None:
+        """Close it."""
+
+
+REPLACED = 4505
+"""Close code: the same session has connected again."""
+
+
+@dataclass(eq=False)
+class _Session:
+    """A program's run on one terminal, over one connection after the other."""
+
+    name: str
+    is_named: bool
+    """By its program, so that it can come back."""
+    terminal: str
+    tid: str
+    tags: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    tickets: OrderedDict[int, None] = field(default_factory=OrderedDict)
+    connection: Connection | None = None
+    armed: Armed | None = None
+    fuse: Fuse | None = None
+
+    @property
+    def key(self) -> Key:
+        return (self.terminal, self.tid, self.name)
+
+
+class Disconnects:
+    """The sessions of all connections.
+
+    Args:
+        book: keeps what is armed.
+        fire: called when a connection was gone for too long.
+        changed: called with a terminal's name when what is armed there has changed.
+
+    """
+
+    def __init__(
+        self,
+        book: ArmedBook | None = None,
+        fire: Callable[[Firing], None] = lambda _: None,
+        changed: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._book = book or ArmedBook()
+        self._fire = fire
+        self._changed = changed
+        self._of: dict[Connection, _Session] = {}
+        self._armed: dict[Key, _Session] = {}
+        self._firing: dict[Key, Firing] = {}
+        self._is_closed = False
+
+    def armed(self, terminal: str) -> list[Armed]:
+        """Return what is armed for a terminal, or has fired and is not done."""
+        all_ = [one.armed for one in self._armed.values() if one.armed is not None]
+        all_ += [one.armed for one in self._firing.values()]
+        return [one for one in all_ if one.terminal == terminal]
+
+    def of(self, connection: Connection) -> Armed | None:
+        """Return what a connection has asked for."""
+        session = self._of.get(connection)
+        return None if session is None else session.armed
+
+    def name_of(self, connection: Connection) -> str | None:
+        """Return the name by which a connection's program can come back."""
+        session = self._of.get(connection)
+        return session.name if session is not None and session.is_named else None
+
+    # --- what connections do -----------------------------------------------------------------
+
+    def hello(self, connection: Connection, terminal: str, name: str) -> None:
+        """A program has said the name of its run: it may be back."""
+        session = self._meet(connection, terminal)
+        before = self._armed.get((terminal, connection.tid, name))
+        self._call_off((terminal, connection.tid, name))
+        if before is session:
+            return
+        if before is None:
+            if session.armed is None:  # or it has a name already, by which it is kept
+                session.name, session.is_named = name, True
+            return
+        self.off(connection)
+        if before.fuse is not None:
+            before.fuse.put_out()
+            before.fuse = None
+        old, before.connection = before.connection, connection
+        before.tags.update(session.tags)
+        before.tickets.update(session.tickets)
+        self._of[connection] = before
+        if old is not None:
+            self._of.pop(old, None)
+            old.end(REPLACED, "replaced")
+
+    async def set(self, connection: Connection, terminal: str, armed: Armed) -> None:
+        """Arm a connection, or change how.
+
+        Raises:
+            StoreError: it could not be written; it holds until the gateway ends.
+
+        """
+        session = self._meet(connection, terminal)
+        session.armed = armed
+        self._armed[session.key] = session
+        self._changed(terminal)
+        await self._book.keep(armed)
+
+    def off(self, connection: Connection) -> None:
+        """Disarm a connection; nothing if it is not armed."""
+        session = self._of.get(connection)
+        if session is not None and session.armed is not None:
+            session.armed = None
+            del self._armed[session.key]
+            self._book.drop(session.key)
+            self._changed(session.terminal)
+
+    def session(self, connection: Connection, terminal: str) -> str:
+        """Return the name under which a connection's run is armed."""
+        return self._meet(connection, terminal).name
+
+    def placing(self, connection: Connection, terminal: str, tag: str) -> None:
+        """An order with that tag is about to be sent."""
+        _note(self._meet(connection, terminal).tags, tag)
+
+    def placed(self, connection: Connection, ticket: int) -> None:
+        """An order, or the position that it opened, has that ticket."""
+        session = self._of.get(connection)
+        if session is not None:
+            _note(session.tickets, ticket)
+
+    # --- the life of the gateway ----------------------------------------------------------------
+
+    def resume(self, armed: Armed) -> None:
+        """Go on with what was armed when the last daemon ended: all connections are gone.
+
+        Whose order is whose is not known any more.
+        """
+        session = _Session(armed.session, True, armed.terminal, armed.tid, armed=armed)
+        self._armed[session.key] = session
+        self._burn(session, armed, RESTART_GRACE_S, Chosen(tagged=armed.own))
+        self._changed(armed.terminal)
+
+    def close(self) -> None:
+        """The gateway ends: that is nobody's disconnect. What is armed stays in the ledger."""
+        self._is_closed = True
+        for session in self._armed.values():
+            if session.fuse is not None:
+                session.fuse.put_out()
+
+    # --- inside -----------------------------------------------------------------------------
+
+    def _meet(self, connection: Connection, terminal: str) -> _Session:
+        session = self._of.get(connection)
+        if session is None:
+            name = f"unnamed-{secrets.token_hex(8)}"
+            session = _Session(name, False, terminal, connection.tid, connection=connection)
+            self._of[connection] = session
+            connection.on_gone.append(partial(self._gone, connection))
+        return session
+
+    def _gone(self, connection: Connection) -> None:
+        session = self._of.pop(connection, None)
+        if session is None or session.armed is None or self._is_closed:
+            return
+        session.connection = None
+        self._burn(session, session.armed, 0.0, None)
+
+    def _burn(self, session: _Session, armed: Armed, more_s: float, chosen: Chosen | None) -> None:
+        within_s = armed.within_ms / 1000 + more_s
+        session.fuse = Fuse(within_s, partial(self._ring, session, armed, chosen))
+
+    def _ring(self, session: _Session, armed: Armed, chosen: Chosen | None) -> None:
+        del self._armed[session.key]
+        if chosen is None and armed.own:
+            chosen = Chosen(tags=session.tags, tickets=session.tickets)
+        firing = Firing(armed, chosen or Chosen(), "disconnect", self._over)
+        self._firing[armed.key] = firing
+        self._fire(firing)
+
+    def _over(self, firing: Firing) -> None:
+        key = firing.armed.key
+        if self._firing.get(key) is firing:
+            del self._firing[key]
+            if key not in self._armed:
+                self._book.drop(key)
+            self._changed(firing.armed.terminal)
+
+    def _call_off(self, key: Key) -> None:
+        firing = self._firing.pop(key, None)
+        if firing is not None:
+            firing.called_off = True
+            self._book.drop(key)
+            self._changed(key[0])
+
+
+def _note(noted: OrderedDict[str, None] | OrderedDict[int, None], one: str | int) -> None:
+    """Remember one more; forget the oldest where there are too many."""
+    noted[one] = None  # type: ignore[index]  # each table has one kind
+    if len(noted) > MAX_PLACED:
+        noted.popitem(last=False)
