@@ -96,6 +96,7 @@ class Link(asyncio.Protocol):
         self._snonce = ""
         self._contact: FirstContact | None = None
         self._keys = house.dummy_keys
+        self._is_denied = False
 
     # --- asyncio.Protocol ----------------------------------------------------------------
 
@@ -177,7 +178,7 @@ class Link(asyncio.Protocol):
 
     def deny(self, code: str, reason: str, retry_ms: int = RETRY_MS) -> None:
         """Say ``denied`` and close; where the EA has yet to prove itself, without a word."""
-        self._house.on_denied(self.tid, code)
+        self._note_denial(code)
         denied = Denied(code=code, reason=reason, retry_ms=retry_ms)
         if (DAEMON, self._connection.state, Denied) in TRANSITIONS:
             logger.info("a terminal was denied: %s", code)
@@ -235,10 +236,18 @@ class Link(asyncio.Protocol):
                 self._introduce(hello, self._house.contacts)
                 return
             verdict = Refused(code="unknown", reason=UNKNOWN)
+        if isinstance(verdict, Refused):
+            self._note_denial(verdict.code)  # an EA whose token is unknown hangs up by itself
         self._keys = verdict.keys or self._house.dummy_keys
         self._challenge = make_challenge(self._keys, hello, new_nonce(), self._house.device_id)
         self.write(self._connection.send(self._challenge))
         self._set_deadline(AUTH_S, "no auth in time")
+
+    def _note_denial(self, code: str) -> None:
+        """Tell who listens, once, that this terminal is not let in."""
+        if not self._is_denied:
+            self._is_denied = True
+            self._house.on_denied(self.tid, code)
 
     def _introduce(self, hello: Hello, contacts: Contacts) -> None:
         if self._deadline is not None:
