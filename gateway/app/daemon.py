@@ -130,18 +130,9 @@ class Gateway:
             folder, device = self._home.folder, self._home.device
             async with auditing(self._ledger, device, folder, self._config) as self._audit:
                 self._desks.clear()
-                self._safety = Safety(
-                    self._ledger,
-                    self._audit,
-                    self.registry,
-                    lambda name: self._guarded(name, _nobody),
-                )
-                self._journals = Journals(
-                    self._ledger,
-                    self.registry,
-                    lambda terminal: self._guarded(terminal, _nobody),
-                    self._on_point,
-                )
+                alone = partial(self._guarded, still_allowed=_nobody)
+                self._safety = Safety(self._ledger, self._audit, self.registry, alone)
+                self._journals = Journals(self._ledger, self.registry, alone, self._on_point)
                 async with self._safety.watching(), self._listening() as ready:
                     yield ready
 

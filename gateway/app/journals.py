@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from ea_bridge.registry import Change, ChangeKind, TerminalRegistry
+from ea_bridge.session import LateResult, TerminalSession
 from gateway.ledger import Ledger
-from gateway.trading.journal import Account, KeptJournal, OrderLog
+from gateway.shapes import OrderSettled
+from gateway.trading.guard import GuardedTerminal
+from gateway.trading.journal import Account, Intent, KeptJournal, OrderLog
+from gateway.trading.journal.reconcile import Reconciler
+from gateway.trading.journal.telling import settled
+
+Publish = Callable[[str, OrderSettled], None]
+
+logger = logging.getLogger(__name__)
 
 
 class Journals:
-    """The log of all orders, and each terminal's view of it; open while the gateway runs.
+    """The log of all orders, each terminal's view of it, and who finds out what is unknown; open
+    while the gateway runs.
 
     Args:
         ledger: open.
         registry: tells which account a terminal is logged in to.
+        guarded: makes the way to a terminal that no caller stands behind.
         on_point: see :class:`~gateway.trading.journal.OrderLog`.
 
     """
@@ -23,10 +37,16 @@ class Journals:
         self,
         ledger: Ledger,
         registry: TerminalRegistry,
+        guarded: Callable[[str], GuardedTerminal],
         on_point: Callable[[str], None] | None = None,
     ) -> None:
         self._registry = registry
+        self._guarded = guarded
+        self._reconcilers: dict[str, Reconciler] = {}
+        self._publish: Publish = _nobody_listens
         self.log = OrderLog(ledger)
+        self.log.on_unresolved = self._find_out
+        self.log.on_settled = self._tell
         if on_point is not None:
             self.log.on_point = on_point
 
@@ -34,12 +54,52 @@ class Journals:
         """Return the journal of a terminal."""
         return KeptJournal(self.log, terminal, lambda: self._account(terminal))
 
-    def change(self, change: Change) -> None:
-        """Take a change of a terminal's link."""
+    @asynccontextmanager
+    async def reconciling(self, publish: Publish) -> AsyncIterator[None]:
+        """Find out what is unknown while the context lasts, and publish what was found."""
+        self._publish = publish
+        unsubscribe = self._registry.subscribe(self._change)
+        try:
+            yield
+        finally:
+            unsubscribe()
+            self._publish = _nobody_listens
+            await asyncio.gather(*(one.stop() for one in self._reconcilers.values()))
+
+    def late(self, session: TerminalSession, late: LateResult) -> None:
+        """Take a result that came after its caller was told that the outcome is unknown."""
+        logger.warning(
+            "terminal %s: command %d (%s) has ended after all: %s",
+            session.terminal,
+            late.command_id,
+            late.command.op,
+            "refused" if late.error is not None else "done",
+        )
+        self._reconciler(session.terminal).late(late)
+
+    def _change(self, change: Change) -> None:
         if change.kind is ChangeKind.CONNECTED:
-            hello = change.facts.hello
-            self.log.note_account(change.facts.terminal, Account(hello.login, hello.server))
+            hello, terminal = change.facts.hello, change.facts.terminal
+            self.log.note_account(terminal, Account(hello.login, hello.server))
+            self._reconciler(terminal).kick()
+
+    def _find_out(self, intent: Intent) -> None:
+        self._reconciler(intent.terminal).kick()
+
+    def _tell(self, intent: Intent) -> None:
+        self._publish(intent.terminal, settled(intent))
+
+    def _reconciler(self, terminal: str) -> Reconciler:
+        found = self._reconcilers.get(terminal)
+        if found is None:
+            found = Reconciler(self.log, terminal, lambda: self._guarded(terminal))
+            self._reconcilers[terminal] = found
+        return found
 
     def _account(self, terminal: str) -> Account | None:
         facts = self._registry.facts(terminal)
         return None if facts is None else Account(facts.hello.login, facts.hello.server)
+
+
+def _nobody_listens(terminal: str, event: OrderSettled) -> None:
+    """The gateway is going down."""

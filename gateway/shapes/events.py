@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
 from .account import AccountInfo
+from .order_record import OrderError
 from .trade import Deal, Order, Position
 from .words import Change, LinkState, Platform, shape
 
@@ -24,6 +25,18 @@ class OrderEvent(TypedDict):
 
     op: Change
     order: Order
+
+
+@shape
+class OrderSettled(TypedDict):
+    """``orders``: the outcome of a request that was unknown (2102) has been found out."""
+
+    op: Literal["settled"]
+    client_order_id: str
+    outcome: Literal["done", "rejected", "not_sent"]
+    result: dict[str, Any] | None
+    """As ``get_order`` tells it: what the request would have been answered with."""
+    error: OrderError | None
 
 
 @shape

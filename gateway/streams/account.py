@@ -11,7 +11,7 @@ from ea_bridge.commands import ACCOUNT_GET, ORDERS_GET, POSITIONS_GET, FilterPar
 from ea_bridge.model import Account, Order, Position
 from ea_bridge.protocol.messages import Pnl, Trade
 from gateway import translation
-from gateway.shapes import PositionPnl
+from gateway.shapes import OrderSettled, PositionPnl
 
 from .asking import Flight
 from .channels import Channel
@@ -74,6 +74,10 @@ class AccountStreams:
             self._tell(POSITIONS, trade.op, "position", event, ts)
         if trade.deal:
             self._tell(DEALS, trade.op, "deal", translation.deal(trade.deal, clock), ts)
+
+    def take_settled(self, settled: OrderSettled, ts: int) -> None:
+        """Publish how a request has ended whose outcome was unknown."""
+        self._context.hub.publish(self._topics[ORDERS.name], _dump(settled), ts)
 
     def take_account(self, account: Account, ts: int) -> None:
         """Publish the account's money."""

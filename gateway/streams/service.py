@@ -96,8 +96,7 @@ class Streams:
         self._epochs = itertools.count(1)
         self._hub = Hub(clock)
         self._owners = Owners()
-        heartbeats = Heartbeats(self._hub, clock, now_ms)
-        self._audience = Audience(self._hub, self._owners, heartbeats)
+        self._audience = Audience(self._hub, self._owners, Heartbeats(self._hub, clock, now_ms))
         self._feeds: dict[str, TerminalFeed] = {}
 
     # --- connections ---------------------------------------------------------------------------
@@ -215,8 +214,7 @@ class Streams:
 
     def announce(self, terminal: str, event: KillSwitchEvent) -> None:
         """Tell who listens to a terminal, or (with an empty name) to any, of the kill switch."""
-        feeds = [self._feed(terminal)] if terminal else list(self._feeds.values())
-        for feed in feeds:
+        for feed in [self._feed(terminal)] if terminal else list(self._feeds.values()):
             feed.announce(event)
 
     def settled(self, terminal: str, settled: OrderSettled) -> None:

@@ -73,6 +73,7 @@ class Trade:
             price=self.price,
             moved=tuple(self.moved),
             tried=tuple(int(filling) for filling in self.tried),
+            symbol_requested=self.symbol_requested,
         )
 
 

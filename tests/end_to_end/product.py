@@ -364,14 +364,21 @@ async def _connect(url: str, headers: dict[str, str]) -> websockets.ClientConnec
 
 @asynccontextmanager
 async def daemon(
-    folder: Path, limits: Mapping[str, int] | None = None, origins: Sequence[str] = ()
+    folder: Path,
+    limits: Mapping[str, int] | None = None,
+    origins: Sequence[str] = (),
+    trading: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Product]:
-    """Run a daemon on free ports, with nothing linked to it; pages of the origins may call."""
+    """Run a daemon on free ports, with nothing linked to it; pages of the origins may call.
+
+    ``limits`` and ``trading`` are what the sections of the configuration say.
+    """
     config = Config.model_validate(
         {
             "api": {"port": 0, "allowed_origins": list(origins)},
             "bridge": {"port": 0},
             "limits": dict(limits or {}),
+            "trading": dict(trading or {}),
         }
     )
     with Home(folder, config.secrets.key_file) as home:

@@ -148,11 +148,10 @@ class Reservations:
         return surely, doubtful
 
     def _is_unknown(self, one: Reservation) -> bool:
-        age_s = self._monotonic_s() - one.ended_s
         if self._unresolved is None:
-            return age_s < UNKNOWN_S
-        # the journal may know of it a moment later than we
-        return age_s < SETTLE_S or one.client_order_id in self._unresolved(one.symbol)
+            return self._monotonic_s() - one.ended_s < UNKNOWN_S
+        # the journal knows of it before anybody else is given a turn
+        return one.client_order_id in self._unresolved(one.symbol)
 
     def _has_settled(self, one: Reservation) -> bool:
         return self._monotonic_s() - one.ended_s >= SETTLE_S

@@ -49,6 +49,7 @@ class Memo(Struct, frozen=True, kw_only=True):
     price: float | None = None
     moved: tuple[str, ...] = ()
     tried: tuple[int, ...] = ()
+    symbol_requested: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +89,12 @@ class Send:
 
     @property
     def ticket(self) -> int | None:
-        """Of the order that it made or touched, as far as the broker has told."""
+        """Of the order that it made, as far as the broker has told; ``None``: it made none."""
         result = self.result
-        return (result.order or result.deal or None) if result is not None else None
+        if result is None or not self.is_exposing:
+            return None
+        made = result.order or result.deal
+        return made if made and made != self.request.position else None
 
     @property
     def is_exposing(self) -> bool:

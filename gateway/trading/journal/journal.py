@@ -223,7 +223,7 @@ class KeptJournal(Journal):
             return []
         return [
             intent.asked.client_order_id
-            for intent in self._log.unresolved(account)
+            for intent in self._log.doubtful(account)
             if any(one.request.symbol == symbol and one.is_exposing for one in intent.sends)
         ]
 

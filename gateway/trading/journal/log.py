@@ -93,8 +93,12 @@ class OrderLog:
         """Return what is under way under an id."""
         return self._running.get((account, client_order_id))
 
+    def doubtful(self, account: Account) -> list[Intent]:
+        """Return those whose callers were told, or would be, that nobody knows."""
+        return [one for one in self._unresolved.values() if one.asked.account == account]
+
     def unresolved(self, account: Account) -> list[Intent]:
-        """Return those whose end is not known and that nobody works on, oldest first."""
+        """Return those of them that nobody works on, oldest first."""
         return [
             one
             for key, one in self._unresolved.items()

@@ -54,7 +54,8 @@ class IdTaken(Exception):
 
 def inserting(intent: Intent, send: Send | None) -> Callable[[sqlite3.Connection], int]:
     """Return what writes a command that is about to be sent, or none, and its intent if that is
-    not there yet; it returns the row of the intent.
+    not there yet; it returns the row of the intent. How its earlier commands have ended is written
+    as well.
 
     An intent that was not sent makes room for a new one of the same id.
 
@@ -75,6 +76,7 @@ def inserting(intent: Intent, send: Send | None) -> Callable[[sqlite3.Connection
         _text(intent.answer),
     )
     command = None if send is None else _sent(send)
+    before = [_ended(one) for one in intent.sends]
 
     def work(connection: sqlite3.Connection) -> int:
         order_id = row
@@ -83,6 +85,8 @@ def inserting(intent: Intent, send: Send | None) -> Callable[[sqlite3.Connection
             if found is None:
                 raise IdTaken(asked.client_order_id)
             order_id = int(found[0])
+        for ended in before:
+            connection.execute(_END_SEND, ended)
         if command is not None:
             connection.execute(_NEW_SEND, (order_id, *command))
         return order_id

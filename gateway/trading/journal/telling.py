@@ -67,3 +67,15 @@ def _sent(send: Send) -> shapes.SentCommand:
         "deal": (result.deal if result else 0) or None,
         "position": (result.position if result else 0) or request.position or None,
     }
+
+
+def settled(intent: Intent) -> shapes.OrderSettled:
+    """Return the event that says how an intent has ended after all."""
+    answer = {} if intent.answer is None else orjson.loads(intent.answer)
+    return {
+        "op": "settled",
+        "client_order_id": intent.asked.client_order_id,
+        "outcome": _OUTCOMES[intent.stage],
+        "result": answer.get("result"),
+        "error": answer.get("error"),
+    }

@@ -1,0 +1,69 @@
+"""The answer to a request whose end was found later: what its caller would have been told."""
+
+from __future__ import annotations
+
+from pydantic import TypeAdapter
+
+from ea_bridge import errors
+from ea_bridge.model import OrderState, TradeResult
+from gateway.errors import GatewayError, TerminalDisconnected
+
+from ..deadline import Deadline
+from ..grid import Name
+from ..guard import GuardedTerminal
+from ..handling import Handling, blame
+from ..receipts import Trade, receipt_for
+from ..retcodes import Evidence
+from ..sending import Sent
+from . import answers
+from .intents import Intent, Send, Stage
+
+_NAMES = TypeAdapter(list[Name])
+
+
+async def of(terminal: GuardedTerminal, intent: Intent) -> tuple[Stage, bytes | None]:
+    """Return how an intent has ended, all of whose commands have, and its answer."""
+    done = next((send for send in intent.sends if send.stage is Stage.DONE), None)
+    if done is not None and done.result is not None:
+        return Stage.DONE, await _receipt(terminal, intent, done, done.result)
+    rejected = [send for send in intent.sends if send.stage is Stage.REJECTED]
+    if rejected and rejected[-1] is intent.sends[-1]:
+        error = await _rejection(terminal, rejected[-1])
+        blame(error, intent.asked.client_order_id, "rejected")
+        return Stage.REJECTED, answers.of_error(error)
+    never = TerminalDisconnected("The command did not reach the terminal", terminal=terminal.name)
+    blame(never, intent.asked.client_order_id, "not_sent")
+    return Stage.NOT_SENT, answers.of_error(never)
+
+
+async def _receipt(
+    terminal: GuardedTerminal, intent: Intent, send: Send, result: TradeResult
+) -> bytes | None:
+    if not intent.asked.method:
+        return None  # nobody waits for the receipt of what the gateway did by itself
+    memo = send.memo
+    trade = Trade(
+        request=send.request,
+        handling=Handling(
+            client_order_id=intent.asked.client_order_id,
+            deadline=Deadline.of(terminal.now_ms, None, None),
+        ),
+        position=memo.position,
+        state=None if memo.state is None else OrderState(memo.state),
+        price=memo.price,
+        symbol_requested=memo.symbol_requested,
+        moved=_NAMES.validate_python(list(memo.moved)),
+        tried=memo.tried,
+    )
+    queue_ms = (send.written_ms or send.created_ms) - intent.created_ms
+    terminal_ms = (send.ended_ms or send.created_ms) - (send.written_ms or send.created_ms)
+    sent = Sent(result, queue_ms=float(queue_ms), terminal_ms=float(terminal_ms))
+    return answers.of_result(await receipt_for(terminal, trade, sent))
+
+
+async def _rejection(terminal: GuardedTerminal, send: Send) -> GatewayError:
+    if send.result is not None:
+        evidence = Evidence(request=send.request, result=send.result)
+        return await terminal.refused(send.result.retcode, evidence)
+    failed = errors.CommandFailed("order_send", send.err, send.retcode)
+    return await terminal.trade_failure(failed, send.request)

@@ -1,0 +1,132 @@
+"""What became of a command, judged by what the terminal shows."""
+
+from __future__ import annotations
+
+from ea_bridge.model import (
+    Order,
+    OrderState,
+    Position,
+    TradeAction,
+    TradeRequest,
+    TradeResult,
+    TradeRetcode,
+)
+
+from .intents import Send
+from .matching import SKEW_MS, Sighting
+from .sightings import View
+
+_UNFILLED = frozenset({OrderState.CANCELED, OrderState.REJECTED, OrderState.EXPIRED})
+_OPEN = frozenset({OrderState.STARTED, OrderState.PLACED, OrderState.REQUEST_ADD})
+
+
+def result_of_order(send: Send, one: Sighting, view: View) -> TradeResult:
+    """Return what the broker must have answered to a command that made this order."""
+    order = view.orders.get(one.ticket) or view.past.get(one.ticket)
+    if send.request.action == TradeAction.PENDING:
+        return _pending(order, one)
+    if view.is_mt4:
+        return _mt4_trade(send.request, one, view)
+    return _deal(order, one, view)
+
+
+def _pending(order: Order | None, one: Sighting) -> TradeResult:
+    if order is not None and order.state == OrderState.REJECTED:
+        return TradeResult(retcode=TradeRetcode.REJECT, order=one.ticket)
+    return TradeResult(retcode=TradeRetcode.DONE, order=one.ticket, volume=one.volume)
+
+
+def _mt4_trade(request: TradeRequest, one: Sighting, view: View) -> TradeResult:
+    trade: Position | Order | None = view.positions.get(one.ticket) or view.past.get(one.ticket)
+    return TradeResult(
+        retcode=TradeRetcode.DONE,
+        order=one.ticket,
+        position=one.ticket,
+        volume=request.volume,
+        price=0.0 if trade is None else trade.price_open,
+    )
+
+
+def _deal(order: Order | None, one: Sighting, view: View) -> TradeResult:
+    deals = view.deals_of(one.ticket)
+    if order is not None and not deals:
+        if order.state in _UNFILLED and order.volume_current == order.volume_initial:
+            return TradeResult(retcode=TradeRetcode.REJECT, order=one.ticket)
+        if order.state in _OPEN:
+            return TradeResult(retcode=TradeRetcode.PLACED, order=one.ticket)
+    # summed in hundred-millionths: lots are decimal fractions
+    filled = sum(round(deal.volume * 10**8) for deal in deals) / 10**8
+    if not deals and order is not None:
+        filled = round(order.volume_initial - order.volume_current, 8)
+    paid = sum(deal.volume * deal.price for deal in deals)
+    is_whole = not filled or filled >= one.volume
+    return TradeResult(
+        retcode=TradeRetcode.DONE if is_whole else TradeRetcode.DONE_PARTIAL,
+        order=one.ticket,
+        deal=deals[0].ticket if deals else 0,
+        position=next((deal.position_id for deal in deals if deal.position_id), 0),
+        volume=filled or one.volume,
+        price=round(paid / filled, 8) if deals and filled else 0.0,
+    )
+
+
+def result_of_change(send: Send, view: View) -> TradeResult | None:
+    """Return what the broker must have answered to a command that changed what was there.
+
+    ``None`` where what is there now does not tell.
+    """
+    request = send.request
+    match request.action:
+        case TradeAction.REMOVE:
+            return _removal(request, view)
+        case TradeAction.MODIFY:
+            return _modification(request, view)
+        case TradeAction.SLTP:
+            position = view.positions.get(request.position)
+            is_so = position is not None and (position.sl, position.tp) == (request.sl, request.tp)
+            return TradeResult(retcode=TradeRetcode.DONE) if is_so else None
+        case TradeAction.DEAL | TradeAction.CLOSE_BY if view.is_mt4:
+            return _mt4_exit(send, view)
+    return None
+
+
+def _removal(request: TradeRequest, view: View) -> TradeResult | None:
+    past = view.past.get(request.order)
+    if past is None:
+        return None
+    was_removed = past.state == OrderState.CANCELED
+    retcode = TradeRetcode.DONE if was_removed else TradeRetcode.INVALID_ORDER
+    return TradeResult(retcode=retcode, order=request.order)
+
+
+def _modification(request: TradeRequest, view: View) -> TradeResult | None:
+    order = view.orders.get(request.order) or view.past.get(request.order)
+    if order is None:
+        return None
+    is_so = (
+        order.price_open == request.price
+        and order.price_stoplimit == request.stoplimit
+        and (order.sl, order.tp) == (request.sl, request.tp)
+        and order.type_time == request.type_time
+        and order.time_expiration == request.expiration
+    )
+    return TradeResult(retcode=TradeRetcode.DONE, order=order.ticket) if is_so else None
+
+
+def _mt4_exit(send: Send, view: View) -> TradeResult | None:
+    """A trade that is closed stands in the history under its ticket, with the volume closed."""
+    request = send.request
+    past = view.past.get(request.position)
+    if past is None or request.position in view.positions:
+        return None
+    ended_ms = (past.time_done_msc or past.time_done * 1000) - view.offset_ms
+    is_so = past.volume_initial == request.volume and ended_ms >= send.created_ms - SKEW_MS
+    if not is_so:
+        return None
+    return TradeResult(
+        retcode=TradeRetcode.DONE,
+        order=request.position,
+        position=request.position,
+        volume=request.volume,
+        price=past.price_current,
+    )

@@ -1,0 +1,125 @@
+"""Which order in the terminal belongs to which command, when nobody has told.
+
+The tag in the comment decides where it is still there. Brokers rewrite comments; then what counts
+is that everything else is equal: symbol, kind, volume, magic, position, and a time not far from
+that of the command. Equal commands and equal orders are matched one to one. Where there are fewer
+orders than commands, or more, nobody can tell which is whose, and they are left alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ea_bridge.model import TradeAction
+
+from ..client_ids import TAG_LENGTH
+from .intents import Send
+
+SKEW_MS = 120_000
+"""How far the broker's clock and ours may differ."""
+LATEST_MS = 180_000
+"""How long after the command the broker's server may have begun with it."""
+_TAG = re.compile(r"g[A-Z2-7]{9}(?: |$)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """An order as the terminal shows it, wherever: open, past, or by its deal or position."""
+
+    ticket: int
+    symbol: str
+    type: int
+    volume: float
+    magic: int
+    comment: str
+    time_ms: int
+    """When it was set up, UTC milliseconds."""
+    position: int = 0
+    """The position that it is to close; 0 where it opens one, or that is not known."""
+    filling: int | None = None
+
+
+def match(sends: Sequence[Send], seen: Iterable[Sighting]) -> dict[int, Sighting]:
+    """Return the orders of commands, as far as that can be told, by command id.
+
+    Args:
+        sends: all that may have made an order: also those that are still under way.
+        seen: orders that belong to no other command.
+
+    """
+    free = {one.ticket: one for one in seen}
+    found: dict[int, Sighting] = {}
+    for send in sends:
+        own = [one for one in free.values() if is_tagged_as(send, one)]
+        own = [one for one in own if one.filling in (None, send.request.type_filling)] or own
+        if len(own) == 1:
+            found[send.command_id] = free.pop(own[0].ticket)
+    rest = [send for send in sends if send.command_id not in found]
+    untagged = [one for one in free.values() if not _TAG.match(one.comment)]
+    return found | _match_alike(rest, untagged)
+
+
+def _match_alike(sends: list[Send], seen: list[Sighting]) -> dict[int, Sighting]:
+    """Match what is equal: within each cluster of those that could be each other's."""
+    fits = {
+        send.command_id: {one.ticket for one in seen if _is_alike(send, one)} for send in sends
+    }
+    by_ticket = {one.ticket: one for one in seen}
+    found: dict[int, Sighting] = {}
+    for cluster in _clusters(fits):
+        tickets = set().union(*(fits[command_id] for command_id in cluster))
+        is_complete = all(fits[command_id] == tickets for command_id in cluster)
+        if tickets and is_complete and len(tickets) == len(cluster):
+            pairs = zip(sorted(cluster), sorted(tickets), strict=True)
+            found |= {command_id: by_ticket[ticket] for command_id, ticket in pairs}
+    return found
+
+
+def _clusters(fits: dict[int, set[int]]) -> list[set[int]]:
+    """Return the commands in groups that share no order."""
+    clusters: list[tuple[set[int], set[int]]] = []
+    for command_id, tickets in fits.items():
+        ids, all_tickets = {command_id}, set(tickets)
+        apart = []
+        for cluster in clusters:
+            if cluster[1] & all_tickets:
+                ids |= cluster[0]
+                all_tickets |= cluster[1]
+            else:
+                apart.append(cluster)
+        clusters = [*apart, (ids, all_tickets)]
+    return [ids for ids, _ in clusters]
+
+
+def is_tagged_as(send: Send, one: Sighting) -> bool:
+    """Whether an order carries a command's tag."""
+    tag = send.request.comment[:TAG_LENGTH]
+    return (
+        _TAG.match(tag) is not None
+        and one.comment[:TAG_LENGTH] == tag
+        and one.symbol == send.request.symbol
+    )
+
+
+def _is_alike(send: Send, one: Sighting) -> bool:
+    request = send.request
+    return (
+        one.symbol == request.symbol
+        and one.type == request.type
+        and one.volume == request.volume
+        and one.magic == request.magic
+        and (one.position in (0, request.position) if request.position else not one.position)
+        and -SKEW_MS <= one.time_ms - send.created_ms <= LATEST_MS + SKEW_MS
+    )
+
+
+def makes_order(send: Send, *, is_mt4: bool) -> bool:
+    """Whether a command makes an order that has not been there before."""
+    action = send.request.action
+    if action == TradeAction.PENDING:
+        return True
+    if action == TradeAction.DEAL:
+        return not (is_mt4 and send.request.position)  # there it ends the one that is there
+    return action == TradeAction.CLOSE_BY and not is_mt4

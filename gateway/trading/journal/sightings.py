@@ -1,0 +1,139 @@
+"""What a terminal shows of its account: all of it, since some moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ea_bridge import commands
+from ea_bridge.model import Clock, Deal, DealEntry, Order, Position
+
+from .matching import SKEW_MS, Sighting
+
+if TYPE_CHECKING:
+    from ..asking import AskedTerminal
+
+GRID_S = 900
+"""Time zones lie on quarters of an hour."""
+AHEAD_S = 86_400
+"""How far past now history is asked for: the broker's clock may be ahead of what we think."""
+
+
+@dataclass(slots=True, kw_only=True)
+class View:
+    """Orders, positions and deals of one moment."""
+
+    is_mt4: bool
+    is_netting: bool
+    """A symbol has one position: which one an order is for says nothing."""
+    offset_ms: int
+    """Of the broker's clock to UTC."""
+    orders: dict[int, Order] = field(default_factory=dict)
+    past: dict[int, Order] = field(default_factory=dict)
+    positions: dict[int, Position] = field(default_factory=dict)
+    deals: list[Deal] = field(default_factory=list)
+
+    def deals_of(self, ticket: int) -> list[Deal]:
+        """Return the deals of an order."""
+        return [deal for deal in self.deals if deal.order == ticket]
+
+    def sightings(self) -> list[Sighting]:
+        """Return every order, once."""
+        found: dict[int, Sighting] = {}
+        sources = (self._of_orders(), self._of_deals(), self._of_positions())
+        for one in (one for source in sources for one in source):
+            found.setdefault(one.ticket, one)
+        return list(found.values())
+
+    def _of_orders(self) -> Iterator[Sighting]:
+        for one in (*self.orders.values(), *self.past.values()):
+            at_ms = one.time_setup_msc or one.time_setup * 1000
+            yield Sighting(
+                ticket=one.ticket,
+                symbol=one.symbol,
+                type=one.type,
+                volume=one.volume_initial,
+                magic=one.magic,
+                comment=one.comment,
+                time_ms=at_ms - self.offset_ms,
+                position=self._closed_by(one),
+                filling=None if self.is_mt4 else one.type_filling,
+            )
+
+    def _closed_by(self, one: Order) -> int:
+        """Return the position that an order closes; 0 for one that opens its own."""
+        is_opening = one.position_id == one.ticket
+        return 0 if self.is_mt4 or self.is_netting or is_opening else one.position_id
+
+    def _of_deals(self) -> Iterator[Sighting]:
+        """Those whose order the history does not show yet."""
+        for one in self.deals:
+            is_entry = one.entry == DealEntry.IN
+            if one.order:
+                yield Sighting(
+                    ticket=one.order,
+                    symbol=one.symbol,
+                    type=one.type,
+                    volume=one.volume,
+                    magic=one.magic,
+                    comment=one.comment,
+                    time_ms=(one.time_msc or one.time * 1000) - self.offset_ms,
+                    position=0 if self.is_netting or is_entry else one.position_id,
+                )
+
+    def _of_positions(self) -> Iterator[Sighting]:
+        """Those whose order and deal the history does not show yet; all, on MetaTrader 4."""
+        for one in self.positions.values():
+            yield Sighting(
+                ticket=one.ticket if self.is_mt4 else one.identifier or one.ticket,
+                symbol=one.symbol,
+                type=one.type,
+                volume=one.volume,
+                magic=one.magic,
+                comment=one.comment,
+                time_ms=(one.time_msc or one.time * 1000) - self.offset_ms,
+            )
+
+
+async def look(terminal: AskedTerminal, since_ms: int) -> View:
+    """Ask a terminal for everything that is open, and for what has happened since.
+
+    Args:
+        since_ms: UTC milliseconds.
+
+    Raises:
+        GatewayError: it did not say.
+
+    """
+    clock = await terminal.request(commands.CLOCK_GET, commands.NoParams())
+    offset_s = _offset_s(clock, terminal.now_ms() // 1000)
+    span = commands.HistoryParams(
+        from_s=max(0, (since_ms - SKEW_MS) // 1000 + offset_s),
+        to_s=terminal.now_ms() // 1000 + offset_s + AHEAD_S,
+    )
+    # what is open comes first: an order that is filled in between is then in one of the two
+    orders = await terminal.request(commands.ORDERS_GET, commands.FilterParams())
+    positions = await terminal.request(commands.POSITIONS_GET, commands.FilterParams())
+    past = await terminal.request(commands.HISTORY_ORDERS_GET, span)
+    deals: list[Deal] = []
+    if terminal.can("deals"):
+        deals = await terminal.request(commands.HISTORY_DEALS_GET, span)
+    hello = terminal.hello
+    return View(
+        is_mt4=terminal.is_mt4,
+        is_netting=hello is not None and hello.mode in ("netting", "exchange"),
+        offset_ms=offset_s * 1000,
+        orders={one.ticket: one for one in orders},
+        past={one.ticket: one for one in past},
+        positions={one.ticket: one for one in positions},
+        deals=deals,
+    )
+
+
+def _offset_s(clock: Clock, utc_s: int) -> int:
+    """Return how far the broker's clock is ahead of ours."""
+    broker_s = clock.tsrv or clock.tcur
+    if abs(clock.tgmt - utc_s) * 1000 > SKEW_MS:
+        return broker_s - utc_s  # the clock of its PC is not ours
+    return round((broker_s - clock.tgmt) / GRID_S) * GRID_S
