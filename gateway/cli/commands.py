@@ -21,6 +21,7 @@ from gateway.cli import (
     token,
     verify,
 )
+from gateway.cli.bench import orders
 
 
 def build() -> typer.Typer:
@@ -52,6 +53,7 @@ def build() -> typer.Typer:
     app.add_typer(_token(), name="token")
     app.add_typer(_secrets(), name="secrets")
     app.add_typer(_audit(), name="audit")
+    app.add_typer(_bench(), name="bench")
     app.command(hidden=True)(documents.stubs)
     return app
 
@@ -79,6 +81,13 @@ def _audit() -> typer.Typer:
     group = typer.Typer(help="The trail of what was done, which nobody changes unseen.")
     group.command("verify")(audit.verify)
     group.command("export")(audit.export)
+    return group
+
+
+def _bench() -> typer.Typer:
+    group = typer.Typer(help="Measure what the gateway costs, on this machine.")
+    group.command("orders")(orders.orders)
+    group.command("daemon", hidden=True)(orders.daemon)
     return group
 
 

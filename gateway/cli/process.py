@@ -42,7 +42,7 @@ def run_until_stopped(
     _log_to_stderr(verbose=verbose)
     keep_memory_private()
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(_cancelled_by_signals(start()))
     except OSError as error:
         raise _complaint(error, ports) from error
@@ -105,7 +105,8 @@ def _log_to_stderr(*, verbose: bool) -> None:
     )
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return what makes the quicker loop, where it is installed."""
     try:
         import uvloop
     except ImportError:
