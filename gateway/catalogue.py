@@ -148,6 +148,7 @@ class Method:
             if self.mutates:
                 error.data["outcome"] = "not_sent"
             raise
+        call.terminal.desk.heard(call.terminal.name, call.caller.tid, call.listener)
         if self.is_journaled and not arguments.get("validate_only"):
             return await self._once(call, arguments)
         return await self.handler(call, **arguments)
@@ -165,7 +166,8 @@ class Method:
         account = terminal.account
         if account is None:
             raise blame(terminal.offline(), client_order_id, "not_sent")
-        asked = Asked(account, client_order_id, self.name, canonical(self.params, arguments))
+        said = canonical(self.params, arguments)
+        asked = Asked(account, client_order_id, self.name, said, call.caller.tid)
         return await terminal.desk.journal.once(asked, lambda: self.handler(call, **arguments))
 
     def _admit(self, call: Call, params: Mapping[str, Any] | list[Any]) -> dict[str, Any]:

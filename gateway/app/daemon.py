@@ -132,7 +132,9 @@ class Gateway:
                 self._desks.clear()
                 alone = partial(self._guarded, still_allowed=_nobody)
                 self._safety = Safety(self._ledger, self._audit, self.registry, alone)
-                self._journals = Journals(self._ledger, self.registry, alone, self._on_point)
+                self._journals = Journals(
+                    self._ledger, self.registry, alone, self._audit, self._on_point
+                )
                 async with self._safety.watching(), self._listening() as ready:
                     yield ready
 
@@ -306,7 +308,6 @@ class Gateway:
     # --- terminals -------------------------------------------------------------------------
 
     def _terminal_for(self, caller: Caller) -> GuardedTerminal:
-        self._safety.dead_man.heard(caller.terminal, caller.tid)
         return self._guarded(
             caller.terminal, lambda tier: self.gate.recheck(caller, tier), caller.tid
         )

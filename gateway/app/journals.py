@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 from ea_bridge.registry import Change, ChangeKind, TerminalRegistry
 from ea_bridge.session import LateResult, TerminalSession
+from gateway.audit import Audit
 from gateway.ledger import Ledger
 from gateway.shapes import OrderSettled
 from gateway.trading.guard import GuardedTerminal
@@ -29,6 +30,7 @@ class Journals:
         ledger: open.
         registry: tells which account a terminal is logged in to.
         guarded: makes the way to a terminal that no caller stands behind.
+        audit: hears of every order.
         on_point: see :class:`~gateway.trading.journal.OrderLog`.
 
     """
@@ -38,13 +40,14 @@ class Journals:
         ledger: Ledger,
         registry: TerminalRegistry,
         guarded: Callable[[str], GuardedTerminal],
+        audit: Audit,
         on_point: Callable[[str], None] | None = None,
     ) -> None:
         self._registry = registry
         self._guarded = guarded
         self._reconcilers: dict[str, Reconciler] = {}
         self._publish: Publish = _nobody_listens
-        self.log = OrderLog(ledger)
+        self.log = OrderLog(ledger, audit=audit)
         self.log.on_unresolved = self._find_out
         self.log.on_settled = self._tell
         if on_point is not None:

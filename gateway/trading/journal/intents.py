@@ -61,6 +61,8 @@ class Asked:
     method: str
     params: str
     """Canonical: see :func:`.answers.canonical`."""
+    actor: str = "daemon"
+    """Id of the token that asks; no part of what is compared."""
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -79,6 +81,7 @@ class Send:
     stage: Stage = Stage.JOURNALED
     created_ms: int = 0
     written_ms: int | None = None
+    acked_ms: int | None = None
     ended_ms: int | None = None
     result: TradeResult | None = None
     err: int = 0

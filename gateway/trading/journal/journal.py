@@ -70,7 +70,7 @@ class Journal:
     def acked(self, send: Send) -> None:
         """The terminal has taken a command."""
         if send.stage is Stage.SENT:
-            send.stage = Stage.ACKED
+            send.stage, send.acked_ms = Stage.ACKED, self.now_ms()
 
     def ended(
         self,

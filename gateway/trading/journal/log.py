@@ -6,12 +6,15 @@ import asyncio
 import logging
 from collections.abc import Callable
 from functools import partial
+from sqlite3 import Connection
+from typing import Any
 
+from gateway.audit import Audit
 from gateway.daemon import wall_ms
 from gateway.ledger import Ledger
 from gateway.store import StoreError
 
-from . import rows
+from . import rows, telling
 from .intents import Account, Asked, Intent, Send, Stage
 
 OnIntent = Callable[[Intent], None]
@@ -32,6 +35,7 @@ class OrderLog:
         on_point: called at each point at which a crash leaves something else behind:
             ``journaled``, ``written``, ``acked``, ``result``, ``answered``, ``recorded``; and
             ``settled`` after a reconciliation.
+        audit: hears of each change of an intent that is written, in the same transaction.
 
     """
 
@@ -40,6 +44,7 @@ class OrderLog:
         ledger: Ledger,
         now_ms: Callable[[], int] = wall_ms,
         on_point: Callable[[str], None] = _no_point,
+        audit: Audit | None = None,
     ) -> None:
         self.now_ms = now_ms
         self.on_point = on_point
@@ -48,6 +53,7 @@ class OrderLog:
         self.on_settled: OnIntent = lambda _: None
         """Told of each intent whose end was found later."""
         self._ledger = ledger
+        self._audit = audit or Audit()
         self._running: dict[tuple[Account, str], Intent] = {}
         found = rows.unresolved(ledger.reader)
         self._unresolved = {intent.key: intent for intent in found}
@@ -138,7 +144,9 @@ class OrderLog:
             StoreError, IdTaken: it is not, and must not be sent.
 
         """
-        intent.row = await self._ledger.write(rows.inserting(intent, send))
+        noted = telling.noted(intent, send)
+        work = self._with_note(rows.inserting(intent, send), noted)
+        intent.row = await self._ledger.write(work)
         intent.stage = Stage.JOURNALED
         intent.sends.append(send)
         self.on_point("journaled")
@@ -156,20 +164,32 @@ class OrderLog:
         if stage is Stage.UNKNOWN:
             self._unresolved[intent.key] = intent
         if intent.row is not None and stage is not Stage.NOT_SENT:
-            writing = self._ledger.write_later(rows.updating(intent))
+            noted = telling.noted(intent)
+            work = self._with_note(rows.updating(intent), noted)
+            writing = self._ledger.write_later(work)
             writing.add_done_callback(partial(self._ended, intent))
             self._answered(intent)
             return
-        work = rows.inserting(intent, None) if intent.row is None else rows.updating(intent)
+        is_new = intent.row is None
+        ending = rows.inserting(intent, None) if is_new else rows.updating(intent)
         try:
-            row = await self._ledger.write(work)
-            intent.row = intent.row if row is None else row
+            intent.row = await self._ledger.write(self._with_note(ending, telling.noted(intent)))
         except StoreError:
             logger.exception("the end of order %s is not written", intent.asked.client_order_id)
         finally:
             self._let_go(intent)
 
-    def _ended(self, intent: Intent, writing: asyncio.Future[None]) -> None:
+    def _with_note(self, work: rows.Work, noted: dict[str, Any]) -> rows.Work:
+        """Have a change of an intent noted in the audit trail, in its own transaction."""
+
+        def both(connection: Connection) -> int:
+            row = work(connection)
+            self._audit.record_with(connection, "order", **noted)
+            return row
+
+        return both
+
+    def _ended(self, intent: Intent, writing: asyncio.Future[int]) -> None:
         if writing.cancelled() or writing.exception() is not None:
             # it stays in memory, so that this run of the daemon still knows
             logger.error("the end of order %s is not written", intent.asked.client_order_id)
@@ -201,7 +221,8 @@ class OrderLog:
         """
         intent.stage, intent.answer, intent.updated_ms = stage, answer, self.now_ms()
         intent.reconciled = True
-        await self._ledger.write(rows.updating(intent))
+        work = self._with_note(rows.updating(intent), telling.noted(intent))
+        await self._ledger.write(work)
         if self._unresolved.get(intent.key) is intent:
             del self._unresolved[intent.key]
         self.on_point("settled")

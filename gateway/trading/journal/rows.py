@@ -18,13 +18,13 @@ _memo = msgspec.json.Decoder(Memo)
 _result = msgspec.json.Decoder(TradeResult)
 
 _NEW_ORDER = """
-INSERT INTO orders (login, server, client_order_id, terminal, method, params, stage, reconciled,
-    created_ms, updated_ms, answer)
-VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)
+INSERT INTO orders (login, server, client_order_id, terminal, actor, method, params, stage,
+    reconciled, created_ms, updated_ms, answer)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)
 ON CONFLICT (login, server, client_order_id) DO UPDATE
-SET terminal = excluded.terminal, method = excluded.method, params = excluded.params,
-    stage = excluded.stage, reconciled = 0, created_ms = excluded.created_ms,
-    updated_ms = excluded.updated_ms, answer = excluded.answer
+SET terminal = excluded.terminal, actor = excluded.actor, method = excluded.method,
+    params = excluded.params, stage = excluded.stage, reconciled = 0,
+    created_ms = excluded.created_ms, updated_ms = excluded.updated_ms, answer = excluded.answer
 WHERE stage = 'not_sent'
 RETURNING id
 """
@@ -36,10 +36,14 @@ _END_ORDER = """
 UPDATE orders SET stage = ?, reconciled = ?, updated_ms = ?, answer = ? WHERE id = ?
 """
 _END_SEND = """
-UPDATE sends SET stage = ?, written_ms = ?, ended_ms = ?, result = ?, err = ?, retcode = ?,
-    ticket = ?
+UPDATE sends SET stage = ?, written_ms = ?, acked_ms = ?, ended_ms = ?, result = ?, err = ?,
+    retcode = ?, ticket = ?
 WHERE command_id = ?
 """
+
+
+Work = Callable[[sqlite3.Connection], int]
+"""Run in the ledger's thread; returns the row of the intent."""
 
 
 class IdTaken(Exception):
@@ -52,10 +56,9 @@ class IdTaken(Exception):
 # returns is run in the ledger's.
 
 
-def inserting(intent: Intent, send: Send | None) -> Callable[[sqlite3.Connection], int]:
+def inserting(intent: Intent, send: Send | None) -> Work:
     """Return what writes a command that is about to be sent, or none, and its intent if that is
-    not there yet; it returns the row of the intent. How its earlier commands have ended is written
-    as well.
+    not there yet. How its earlier commands have ended is written as well.
 
     An intent that was not sent makes room for a new one of the same id.
 
@@ -68,6 +71,7 @@ def inserting(intent: Intent, send: Send | None) -> Callable[[sqlite3.Connection
         *asked.account,
         asked.client_order_id,
         intent.terminal,
+        asked.actor,
         asked.method,
         asked.params,
         Stage.JOURNALED if send is not None else intent.stage,
@@ -94,21 +98,24 @@ def inserting(intent: Intent, send: Send | None) -> Callable[[sqlite3.Connection
     return work
 
 
-def updating(intent: Intent) -> Callable[[sqlite3.Connection], None]:
-    """Return what writes how an intent and its commands stand."""
+def updating(intent: Intent) -> Work:
+    """Return what writes how an intent that is there, and its commands, stand."""
+    assert intent.row is not None
+    row = intent.row
     order = (
         intent.stage,
         intent.reconciled,
         intent.updated_ms,
         _text(intent.answer),
-        intent.row,
+        row,
     )
     sends = [_ended(send) for send in intent.sends]
 
-    def work(connection: sqlite3.Connection) -> None:
+    def work(connection: sqlite3.Connection) -> int:
         connection.execute(_END_ORDER, order)
         for send in sends:
             connection.execute(_END_SEND, send)
+        return row
 
     return work
 
@@ -127,6 +134,7 @@ def _ended(send: Send) -> tuple[object, ...]:
     return (
         send.stage,
         send.written_ms,
+        send.acked_ms,
         send.ended_ms,
         None if send.result is None else _encoder.encode(send.result).decode(),
         send.err,
@@ -196,6 +204,7 @@ def _intent(store: Store, row: sqlite3.Row) -> Intent:
         row["client_order_id"],
         row["method"],
         row["params"],
+        row["actor"],
     )
     return Intent(
         asked=asked,
@@ -219,6 +228,7 @@ def _send(row: sqlite3.Row) -> Send:
         stage=Stage(row["stage"]),
         created_ms=row["created_ms"],
         written_ms=row["written_ms"],
+        acked_ms=row["acked_ms"],
         ended_ms=row["ended_ms"],
         result=None if row["result"] is None else _result.decode(row["result"]),
         err=row["err"],

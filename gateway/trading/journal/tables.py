@@ -7,6 +7,7 @@ CREATE TABLE orders (
     server TEXT NOT NULL,
     client_order_id TEXT NOT NULL,
     terminal TEXT NOT NULL,
+    actor TEXT NOT NULL,
     method TEXT NOT NULL,
     params TEXT NOT NULL,
     stage TEXT NOT NULL,
@@ -26,6 +27,7 @@ CREATE TABLE sends (
     stage TEXT NOT NULL,
     created_ms INTEGER NOT NULL,
     written_ms INTEGER,
+    acked_ms INTEGER,
     ended_ms INTEGER,
     result TEXT,
     err INTEGER NOT NULL,
@@ -40,5 +42,6 @@ CREATE TABLE terminal_accounts (
     server TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 """
-"""``params``, ``answer``, ``request``, ``memo`` and ``result`` are JSON. ``terminal_accounts``
-tells whose orders a terminal's are before it has dialled in again."""
+"""``params``, ``answer``, ``request``, ``memo`` and ``result`` are JSON; ``actor`` is
+the id of a token. ``terminal_accounts`` tells whose orders a terminal's are before it has dialled
+in again."""

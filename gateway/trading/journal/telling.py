@@ -48,6 +48,56 @@ def record(intent: Intent, now: shapes.OrderNow | None) -> shapes.OrderRecord:
     }
 
 
+def noted(intent: Intent, sending: Send | None = None) -> dict[str, Any]:
+    """Return what the audit trail says of an intent as it stands.
+
+    Args:
+        sending: the command that is about to be sent for it.
+
+    """
+    asked = intent.asked
+    about = {
+        "actor": asked.actor,
+        "terminal": intent.terminal,
+        "object": asked.client_order_id,
+        "login": asked.account.login,
+        "server": asked.account.server,
+        "method": asked.method or None,
+    }
+    if sending is not None:
+        request = sending.request
+        return {
+            **about,
+            "state": Stage.JOURNALED.value,
+            "command_id": sending.command_id,
+            "action": request.action,
+            "symbol": request.symbol or None,
+            "type": request.type,
+            "volume": request.volume or None,
+            "price": request.price or None,
+            "ticket": request.order or request.position or None,
+        }
+    return {
+        **about,
+        "state": intent.stage.value,
+        "reconciled": intent.reconciled or None,
+        "sends": [_passed(send) for send in intent.sends],
+    }
+
+
+def _passed(send: Send) -> dict[str, Any]:
+    """Return the states that a command went through, and when."""
+    return {
+        "command_id": send.command_id,
+        "sent_ms": send.written_ms,
+        "acked_ms": send.acked_ms,
+        "ended_ms": send.ended_ms,
+        "state": send.stage.value,
+        "retcode": send.retcode or None,
+        "order": send.ticket,
+    }
+
+
 def _sent(send: Send) -> shapes.SentCommand:
     request, result = send.request, send.result
     has_type = request.action not in (TradeAction.SLTP, TradeAction.CLOSE_BY)
