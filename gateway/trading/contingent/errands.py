@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Hashable
 
-FIRST_PAUSE_S, LAST_PAUSE_S = 0.2, 30.0
+FIRST_PAUSE_S, LAST_PAUSE_S = 0.2, 5.0
 """Between two attempts; it doubles each time."""
 
 _log = logging.getLogger(__name__)
@@ -20,15 +20,16 @@ class Errands:
 
     def __init__(self) -> None:
         self._tasks: dict[Hashable, asyncio.Task[None]] = {}
+        self._again: set[Hashable] = set()
+        """What was begun while it was under way: what it has looked at may be out of date."""
         self._hurry = asyncio.Event()
 
     def begin(self, about: Hashable, attempt: Attempt) -> None:
-        """Attempt something until it is done; nothing if it is under way already."""
+        """Attempt something until it is done; once more if it is under way already."""
         if about in self._tasks:
+            self._again.add(about)
             return
-        task = asyncio.get_running_loop().create_task(self._run(attempt))
-        self._tasks[about] = task
-        task.add_done_callback(lambda _: self._tasks.pop(about, None))
+        self._tasks[about] = asyncio.get_running_loop().create_task(self._run(about, attempt))
 
     def hurry(self) -> None:
         """Let those that pause try again now, since the terminal is back."""
@@ -40,13 +41,22 @@ class Errands:
         for task in self._tasks.values():
             task.cancel()
 
-    async def _run(self, attempt: Attempt) -> None:
+    async def _run(self, about: Hashable, attempt: Attempt) -> None:
+        try:
+            await self._until_done(about, attempt)
+        finally:
+            del self._tasks[about]
+
+    async def _until_done(self, about: Hashable, attempt: Attempt) -> None:
         pause_s = FIRST_PAUSE_S
         while True:
             hurry = self._hurry
+            self._again.discard(about)
             try:
                 if await attempt():
-                    return
+                    if about not in self._again:
+                        return
+                    continue
             except Exception:
                 _log.exception("an errand failed; it is tried again")
             try:

@@ -220,7 +220,9 @@ class HeldOrders:
     async def _failed(self, held: HeldOrder, error: GatewayError) -> bool:
         ticket, name = held.order.ticket, error.name()
         if error.outcome == "unknown":
-            _log.warning("held order %d: nobody knows yet whether it was placed", ticket)
+            if held.reason != name:
+                _log.warning("held order %d: nobody knows yet whether it was placed", ticket)
+                await self._save(replace(held, reason=name))
             return False  # the same id is asked for again, until the journal knows
         if error.retryable or isinstance(error, (InvalidPrice, DeadlineExceeded)):
             await self._save(replace(held, stage="triggered", reason=name))

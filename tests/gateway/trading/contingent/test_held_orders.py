@@ -1,0 +1,399 @@
+"""Stop-limit orders where the platform has none: kept by the gateway, durable, sent once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+from contingent_parts import Stand, quiet, until
+from scripted_answers import EURUSD, NOW_MS
+
+from ea_bridge.errors import OutcomeUnknown
+from ea_bridge.model import OrderType
+from gateway import errors
+from gateway.credentials.tier import Tier
+from gateway.trading.contingent.records import FIRST_HELD
+from gateway.trading.journal import Account, Journal
+
+PRICE, LIMIT = 1.087, 1.086
+"""Of the order that most tests place; the ask is 1.08554."""
+BUY = {
+    "symbol": "EURUSD",
+    "type": "buy_stop_limit",
+    "volume": 0.1,
+    "price": PRICE,
+    "stoplimit": LIMIT,
+}
+SPREAD = 0.00012
+
+
+async def place(stand: Stand, **more: Any) -> Any:
+    """Place the order, or another one."""
+    return await stand.scene.ask("place_order", **(BUY | more))
+
+
+def reach(stand: Stand, points: int = 0) -> None:
+    """Let the ask be so many points above the order's price."""
+    stand.tick(round(PRICE - SPREAD + points * 0.00001, 5))
+
+
+async def test_it_is_kept_and_listed_as_emulated(stand: Stand) -> None:
+    """Every answer says so; the terminal hears nothing of it."""
+    receipt = await place(stand, sl=1.08, comment="grid", client_order_id="a-1")
+    order = receipt["order"]
+    assert (receipt["sent"], receipt["changed"]) == (False, True)
+    assert (order["emulated"], order["state"], order["type"]) == (True, "placed", "buy_stop_limit")
+    assert (order["order"], order["retcode"]) == (FIRST_HELD + 1, 0)
+    [listed] = await stand.scene.ask("get_orders", symbol="EURUSD")
+    known = await stand.scene.ask("get_order_info", ticket=order["order"])
+    for one in (listed, known):
+        assert (one["emulated"], one["became"], one["ticket"]) == (True, None, order["order"])
+        assert (one["price_open"], one["price_stoplimit"], one["sl"]) == (PRICE, LIMIT, 1.08)
+    assert [op for op, _ in stand.scene.told] == ["add"]
+    assert stand.scene.watched == {"EURUSD"}
+    assert stand.sent == []
+
+
+@pytest.mark.parametrize("side", ["buy", "sell"])
+async def test_it_is_triggered_at_its_price(stand: Stand, side: str) -> None:
+    """A point before it nothing happens; there, once, a limit order with all that was asked."""
+    end = NOW_MS + 3_600_000
+    terms: dict[str, Any] = {"magic": 7, "comment": "grid", "expiration": end}
+    if side == "buy":
+        await place(stand, sl=1.08, tp=1.09, **terms)
+        before, there = PRICE - SPREAD - 0.00001, PRICE - SPREAD
+    else:
+        terms |= {"type": "sell_stop_limit", "price": 1.084, "stoplimit": 1.085}
+        await place(stand, sl=1.09, tp=1.08, **terms)
+        before, there = 1.08401, 1.084
+    stand.tick(round(before, 5))
+    await quiet(stand)
+    assert stand.sent == []
+    for _ in range(3):
+        stand.tick(round(there, 5))
+    await quiet(stand)
+    [sent] = stand.sent
+    kind = OrderType.BUY_LIMIT if side == "buy" else OrderType.SELL_LIMIT
+    assert (sent.action, sent.type, sent.volume, sent.magic) == (5, kind, 0.1, 7)
+    assert sent.price == (LIMIT if side == "buy" else 1.085)
+    assert (sent.sl, sent.tp) == ((1.08, 1.09) if side == "buy" else (1.09, 1.08))
+    assert sent.expiration == stand.scene.clock.to_broker_ms(end) // 1000
+    assert sent.comment.endswith(" grid")
+    op, gone = stand.scene.told[-1]
+    assert (op, gone.became) == ("remove", next(iter(stand.orders)))
+    assert [one["emulated"] for one in await stand.scene.ask("get_orders")] == [False]
+    known = await stand.scene.ask("get_order_info", ticket=gone.ticket)
+    assert (known["emulated"], known["became"]) == (True, gone.became)
+    assert stand.scene.watched == set()
+
+
+@pytest.mark.parametrize(
+    ("change", "passes"),
+    [
+        ({"price": round(EURUSD.ask + 0.0001, 5), "stoplimit": 1.08}, True),
+        ({"price": round(EURUSD.ask + 0.00009, 5), "stoplimit": 1.08}, False),
+        ({"stoplimit": round(PRICE - 0.0001, 5)}, True),
+        ({"stoplimit": round(PRICE - 0.00009, 5)}, False),
+        ({"stoplimit": round(PRICE + 0.0005, 5)}, False),
+        ({"type": "sell_stop_limit", "price": 1.08532, "stoplimit": 1.086}, True),
+        ({"type": "sell_stop_limit", "price": 1.08533, "stoplimit": 1.086}, False),
+        ({"type": "sell_stop_limit", "price": 1.084, "stoplimit": 1.083}, False),
+        ({"price": 1.0870001}, False),
+        ({"stoplimit": 1.0860001}, False),
+    ],
+)
+async def test_prices_on_the_right_side_and_on_the_grid(
+    stand: Stand, change: dict[str, Any], passes: bool
+) -> None:
+    """As a broker would judge it: ten points from the market, and between the two prices."""
+    if passes:
+        assert (await place(stand, **change))["order"]["emulated"]
+        return
+    with pytest.raises(errors.InvalidPrice) as refused:
+        await place(stand, **change)
+    assert refused.value.data["outcome"] == "not_sent"
+    assert await stand.scene.ask("get_orders") == []
+
+
+async def test_validating_leaves_no_trace(stand: Stand) -> None:
+    """All is checked, and nothing kept."""
+    receipt = await place(stand, validate_only=True)
+    assert (receipt["changed"], receipt["order"]["state"]) == (False, "started")
+    assert receipt["order"]["order"] is None
+    assert (stand.scene.told, await stand.scene.ask("get_orders")) == ([], [])
+
+
+async def test_the_same_id_is_the_same_order(stand: Stand) -> None:
+    """A retry is answered with the first answer, also where a crash took the journal's word."""
+    first = await place(stand, client_order_id="a-1")
+    again = await place(stand, client_order_id="a-1")
+    assert (again["duplicate"], again["order"]["order"]) == (True, first["order"]["order"])
+    stand.scene.desk.journal = Journal()
+    lost = await place(stand, client_order_id="a-1")
+    assert lost["order"]["order"] == first["order"]["order"]
+    assert len(await stand.scene.ask("get_orders")) == 1
+
+
+async def test_changes(stand: Stand) -> None:
+    """Absent stays, null removes; and what it is told counts when it is triggered."""
+    placed = await place(stand, sl=1.08, tp=1.09, expiration=NOW_MS + 3_600_000)
+    ticket = placed["order"]["order"]
+    changed = await stand.scene.ask("modify_order", ticket=ticket, sl=None, stoplimit=1.0862)
+    assert (changed["changed"], changed["order"]["sl"], changed["order"]["tp"]) == (
+        True,
+        None,
+        1.09,
+    )
+    [listed] = await stand.scene.ask("get_orders")
+    assert (listed["sl"], listed["tp"], listed["price_stoplimit"]) == (None, 1.09, 1.0862)
+    assert listed["time_expiration"] == NOW_MS + 3_600_000
+    same = await stand.scene.ask("modify_order", ticket=ticket, stoplimit=1.0862)
+    assert same["changed"] is False
+    await stand.scene.ask("modify_order", ticket=ticket, type_time="gtc", tp=1.0905)
+    with pytest.raises(errors.InvalidPrice):
+        await stand.scene.ask("modify_order", ticket=ticket, stoplimit=1.088)
+    reach(stand)
+    await quiet(stand)
+    [sent] = stand.sent
+    assert (sent.price, sent.sl, sent.tp, sent.expiration) == (1.0862, 0.0, 1.0905, 0)
+    assert [op for op, _ in stand.scene.told] == ["add", "change", "change", "remove"]
+
+
+async def test_cancelled(stand: Stand) -> None:
+    """It is gone, also while the terminal is offline, and the market triggers nothing."""
+    ticket = (await place(stand))["order"]["order"]
+    other = (await place(stand))["order"]["order"]
+    checked = await stand.scene.ask("cancel_order", ticket=ticket, validate_only=True)
+    assert checked["changed"] is False
+    gone = await stand.scene.ask("cancel_order", ticket=ticket)
+    assert (gone["changed"], gone["order"]["state"], gone["order"]["emulated"]) == (
+        True,
+        "canceled",
+        True,
+    )
+    stand.scene.disconnect()
+    await stand.scene.ask("cancel_order", ticket=other)
+    stand.scene.session = stand.scene.script
+    with pytest.raises(errors.OrderNotFound):
+        await stand.scene.ask("cancel_order", ticket=ticket)
+    reach(stand)
+    await quiet(stand)
+    assert stand.sent == []
+    assert (await stand.scene.ask("get_order_info", ticket=other))["state"] == "canceled"
+
+
+async def test_who_may_only_reduce(stand: Stand) -> None:
+    """While the console is silent one can be cancelled, but neither placed nor changed."""
+    ticket = (await place(stand))["order"]["order"]
+    stand.scene.tier = Tier.REDUCE
+    for method, params in (
+        ("place_order", BUY),
+        ("modify_order", {"ticket": ticket, "tp": 1.09}),
+    ):
+        with pytest.raises(errors.Forbidden):
+            await stand.scene.ask(method, **params)
+    assert (await stand.scene.ask("cancel_order", ticket=ticket))["changed"]
+
+
+async def test_it_expires(stand: Stand) -> None:
+    """By the gateway's clock, and also where the daemon was down at that moment."""
+    first = await place(stand, expiration=NOW_MS + 20)
+    second = await place(stand, expiration=NOW_MS + 3_600_000)
+    stand.scene.now_ms += 20
+    await until(lambda: stand.scene.told[-1][0] == "remove")
+    stand.stop()
+    stand.scene.now_ms += 3_600_000
+    stand.start()
+    await until(lambda: len(stand.scene.told) == 4)
+    for one in (first, second):
+        known = await stand.scene.ask("get_order_info", ticket=one["order"]["order"])
+        assert (known["state"], known["became"]) == ("expired", None)
+
+
+# --- exactly once --------------------------------------------------------------------------
+
+
+async def test_a_refusal_for_good_ends_it(stand: Stand) -> None:
+    """Triggered and refused is rejected, and says why; nothing is sent again."""
+    ticket = (await place(stand))["order"]["order"]
+    stand.refusals = [10019]
+    for points in (0, -50, 0, 10):
+        reach(stand, points)
+        await quiet(stand)
+    assert len(stand.sent) == 1
+    known = await stand.scene.ask("get_order_info", ticket=ticket)
+    assert known["state"] == "rejected"
+    assert known["comment"].endswith("[insufficient_margin]")
+
+
+async def test_a_limit_that_the_market_has_passed_waits(stand: Stand) -> None:
+    """The broker takes no limit order beyond the market (10015), and none is sent into one: it
+    follows once the market is back, under an id of its own."""
+    await place(stand)
+    stand.refusals = [10015]
+    reach(stand)
+    await quiet(stand)
+    stand.tick(1.0855)
+    stand.tick(round(LIMIT - SPREAD, 5))
+    await quiet(stand)
+    assert len(stand.sent) == 1, "nothing is sent while the ask is at the limit or below"
+    stand.tick(round(LIMIT - SPREAD + 0.00001, 5))
+    await quiet(stand)
+    assert len(stand.sent) == 2
+    ids = {one.comment for one in stand.sent}
+    assert len(ids) == 2
+    assert [one.price_open for one in stand.orders.values()] == [LIMIT]
+
+
+async def test_what_passes_is_tried_again(stand: Stand) -> None:
+    """A busy terminal, a broker that is away: not sent or not taken, and sent again."""
+    await place(stand)
+    stand.refusals = [10024, 10031, 10018]
+    reach(stand)
+    await quiet(stand)
+    assert (len(stand.sent), len(stand.orders)) == (4, 1)
+
+
+async def test_an_unknown_outcome_is_never_sent_again(stand: Stand) -> None:
+    """Neither by ticks nor by a restart: the journal is asked for the attempt's id."""
+    ticket = (await place(stand))["order"]["order"]
+    stand.refusals = [OutcomeUnknown("order_send", 700, acked=True, reason="lost")]
+    reach(stand)
+    await until(lambda: stand.sent)
+    for _ in range(3):
+        reach(stand, 5)
+        stand.keeper._errands.hurry()
+        await stand.ledger.write(lambda _: None)
+    with pytest.raises(errors.DeadlineExceeded):
+        await stand.scene.ask("cancel_order", ticket=ticket, ttl_ms=50)
+    stand.stop()
+    stand.start()
+    reach(stand, 5)
+    stand.keeper._errands.hurry()
+    await stand.ledger.write(lambda _: None)
+    assert len(stand.sent) == 1
+    [listed] = await stand.scene.ask("get_orders")
+    assert listed["emulated"] is True, "it is listed for as long as nobody knows"
+
+
+async def test_a_crash_after_the_answer(stand: Stand) -> None:
+    """The limit order is there and the held order's end is not written: after the restart the
+    journal answers for the attempt, and no second one is sent."""
+    ticket = (await place(stand))["order"]["order"]
+    crashes: list[object] = []
+
+    async def crash(held: object, *_: object) -> None:
+        crashes.append(held)
+        await asyncio.Future()
+
+    stand.keeper._held.end = crash  # type: ignore[method-assign]
+    reach(stand)
+    await until(lambda: crashes)
+    stand.stop()
+    await stand.ledger.write(lambda _: None)
+    stand.start()
+    await until(lambda: not stand.keeper.orders())
+    assert len(stand.sent) == 1
+    known = await stand.scene.ask("get_order_info", ticket=ticket)
+    assert known["became"] == next(iter(stand.orders))
+
+
+async def test_a_crash_before_the_send(stand: Stand) -> None:
+    """The attempt is on the disk and nothing was sent: after the restart it is."""
+    await place(stand)
+    stand.scene.script.on_the_way = stand.stop
+    stand.scene.revoked = errors.TerminalDisconnected()
+    reach(stand)
+    await quiet(stand)
+    assert stand.sent == []
+    stand.scene.revoked = None
+    stand.scene.script.on_the_way = lambda: None
+    stand.start()
+    reach(stand)
+    await quiet(stand)
+    assert (len(stand.sent), len(stand.orders)) == (1, 1)
+
+
+async def test_it_outlives_the_daemon(stand: Stand) -> None:
+    """With its number, and watched over again; numbers are never used twice."""
+    ticket = (await place(stand))["order"]["order"]
+    await stand.scene.ask("cancel_order", ticket=(await place(stand))["order"]["order"])
+    stand.stop()
+    stand.scene.watched.clear()
+    stand.start()
+    assert [one["ticket"] for one in await stand.scene.ask("get_orders")] == [ticket]
+    assert stand.scene.watched == {"EURUSD"}
+    assert (await place(stand))["order"]["order"] == ticket + 2
+    reach(stand)
+    await quiet(stand)
+    assert len(stand.orders) == 2
+
+
+async def test_a_price_that_was_passed_while_nobody_looked(stand: Stand) -> None:
+    """When the terminal is back the present price decides."""
+    await place(stand)
+    stand.scene.disconnect()
+    reach(stand)
+    await quiet(stand)
+    stand.quote = (1.085, 1.08512)
+    stand.scene.session = stand.scene.script
+    stand.scene.connect(stand.keeper)
+    await quiet(stand)
+    assert stand.sent == []
+    stand.quote = (PRICE, PRICE + SPREAD)
+    stand.scene.connect(stand.keeper)
+    await quiet(stand)
+    assert len(stand.sent) == 1
+
+
+# --- whose it is ---------------------------------------------------------------------------
+
+
+async def test_another_account_does_not_see_it(stand: Stand) -> None:
+    """Neither listed nor triggered while the terminal is logged in elsewhere."""
+    ticket = (await place(stand))["order"]["order"]
+    account, stand.account = stand.account, Account(777, "Elsewhere")
+    hello = stand.scene.hello
+    stand.scene.hello = msgspec.structs.replace(hello, login=777, server="Elsewhere")
+    stand.scene.connect(stand.keeper)
+    reach(stand)
+    await quiet(stand)
+    assert (stand.sent, await stand.scene.ask("get_orders")) == ([], [])
+    with pytest.raises(errors.OrderNotFound):
+        await stand.scene.ask("cancel_order", ticket=ticket)
+    stand.account, stand.scene.hello = account, hello
+    stand.scene.connect(stand.keeper)
+    await quiet(stand)
+    assert len(stand.sent) == 1
+
+
+@pytest.mark.parametrize("stopped_by", ["rights", "kill switch"])
+async def test_no_right_no_order(stand: Stand, stopped_by: str) -> None:
+    """A token that may not trade any more triggers nothing, nor does one while trading is halted;
+    and what was stopped does not come back later."""
+    ticket = (await place(stand))["order"]["order"]
+    if stopped_by == "rights":
+        stand.scene.tier = Tier.REDUCE
+    else:
+        await stand.scene.ask("set_trading_enabled", enabled=False)
+    reach(stand)
+    await quiet(stand)
+    if stopped_by == "rights":
+        stand.scene.tier = Tier.FULL
+    else:
+        await stand.scene.ask("set_trading_enabled", enabled=True)
+    reach(stand)
+    await quiet(stand)
+    assert stand.sent == []
+    assert (await stand.scene.ask("get_order_info", ticket=ticket))["state"] == "rejected"
+
+
+async def test_a_sweep_takes_it_along(stand: Stand) -> None:
+    """`cancel_all_orders` means those that the gateway keeps as well."""
+    ticket = (await place(stand))["order"]["order"]
+    waiting = stand.place()
+    swept = await stand.scene.ask("cancel_all_orders")
+    assert sorted(swept["cancelled"]) == [waiting, ticket]
+    assert await stand.scene.ask("get_orders") == []
