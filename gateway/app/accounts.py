@@ -73,7 +73,7 @@ class Accounts:
             audit=audit,
             terminal=self._terminal,
             owner_of=gate.owner,
-            halted_by=self._halted_by,
+            terminals_of=self._terminals_of,
             recheck=gate.recheck,
         )
         self._sampled_ms = 0
@@ -94,8 +94,9 @@ class Accounts:
     def _terminal(self, caller: Caller, name: str) -> GuardedTerminal:
         return self._guarded(name, lambda tier: self._gate.recheck(caller, tier))
 
-    def _halted_by(self, owner: str) -> Collection[str]:
-        return self._gate.terminals(owner) if owner else (EVERYWHERE,)
+    def _terminals_of(self, owner: str) -> Collection[str]:
+        names = self._gate.terminals(owner)
+        return names if owner else [EVERYWHERE, *names]
 
     def _note_turn(self, turned: Turned) -> None:
         halt = turned.halt

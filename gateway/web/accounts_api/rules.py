@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway.accounts.risk import RiskSettings
 from gateway.errors import Forbidden
-from gateway.trading.kill_switch.halts import Halt
+from gateway.trading.kill_switch.halts import EVERYWHERE, Halt
 
 from .models import (
     KillSwitchActivate,
@@ -38,7 +38,7 @@ async def _set_risk(ask: Ask) -> RiskSettings:
 async def _state(ask: Ask) -> dict[str, Any]:
     halts = [
         halt
-        for terminal in ask.services.halted_by(ask.owner)
+        for terminal in ask.services.terminals_of(ask.owner)
         for halt in ask.services.switch.over(terminal)
     ]
     if not halts:
@@ -54,7 +54,8 @@ async def _state(ask: Ask) -> dict[str, Any]:
 
 async def _activate(ask: Ask) -> dict[str, Any]:
     reason = ask.body(KillSwitchActivate).reason
-    for terminal in ask.services.halted_by(ask.owner):
+    names = ask.services.terminals_of(ask.owner)
+    for terminal in [EVERYWHERE] if EVERYWHERE in names else names:
         await ask.services.switch.halt(
             Halt(
                 terminal=terminal,
@@ -69,15 +70,15 @@ async def _activate(ask: Ask) -> dict[str, Any]:
 
 async def _deactivate(ask: Ask) -> dict[str, Any]:
     try:
-        for terminal in ask.services.halted_by(ask.owner):
-            await ask.services.switch.resume(terminal, by_admin=True)
+        for terminal in ask.services.terminals_of(ask.owner):
+            await ask.services.switch.resume(terminal, by_admin=True, by=f"token {ask.caller.tid}")
     except Forbidden as error:
         raise Problem(403, error.message) from error
     return await _state(ask)
 
 
 async def _logs(ask: Ask) -> list[dict[str, Any]]:
-    lines = ask.services.switch_log.newest(ask.services.halted_by(ask.owner))
+    lines = ask.services.switch_log.newest(ask.services.terminals_of(ask.owner))
     return [
         {
             "id": line.id,

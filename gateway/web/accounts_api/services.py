@@ -35,8 +35,8 @@ class Services:
     """A terminal by its name, as a caller may use it."""
     owner_of: Callable[[str], str]
     """Whose a token is, by its id; empty where the home makes its own."""
-    halted_by: Callable[[str], Collection[str]]
-    """What an owner's kill switch halts: the owner's terminals, or all (an empty name)."""
+    terminals_of: Callable[[str], Collection[str]]
+    """Names of an owner's terminals, with that for all (empty) where there are no owners."""
     recheck: Callable[[Caller], None]
     """Raises ``Unauthorized`` where a caller's rights have ended."""
     now_ms: Callable[[], int] = wall_ms

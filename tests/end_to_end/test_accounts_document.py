@@ -1,0 +1,133 @@
+"""The OpenAPI document of the accounts API says what is answered, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from accounts_house import SEED_EXAMPLE, AccountsHouse, open_house
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import GenerationMode
+from schemathesis.specs.openapi import checks
+
+from gateway.auth.caller import Scope
+from gateway.web.accounts_api import OPERATIONS
+
+DOCUMENT = "/api/v1/openapi.json"
+CHECKS = (
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_headers_conformance,
+    checks.response_schema_conformance,
+    checks.negative_data_rejection,
+)
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[AccountsHouse]:
+    async with open_house(tmp_path / "home") as opened:
+        yield opened
+
+
+async def test_the_document_is_for_everybody_and_has_every_operation(house: AccountsHouse) -> None:
+    """All that is served is described, with the words of its description of its own."""
+    answered = await house.ask("GET", DOCUMENT, token="")
+    assert answered.status == 200
+    document = answered.body
+    assert document["openapi"].startswith("3.1")
+    assert document["servers"] == [{"url": house.url}]
+    described = {
+        (method.upper(), path) for path, methods in document["paths"].items() for method in methods
+    }
+    assert described == {(one.method, one.path) for one in OPERATIONS}
+    assert len({one.name for one in OPERATIONS}) == len(OPERATIONS)
+    for schema in document["components"]["schemas"].values():
+        assert "password_encrypted" not in schema.get("properties", {})
+    answer = document["components"]["schemas"]["AccountResponse"]["properties"]
+    assert "password" not in answer
+    refs = set(re.findall(r"#/components/schemas/(\w+)", str(document)))
+    assert refs <= document["components"]["schemas"].keys()
+
+
+async def test_every_operation_wants_an_admin(house: AccountsHouse) -> None:
+    """Not one forgets to look at the token; the document alone is for everybody."""
+    trader = house.product.home.issuer.create("trader", scopes=[Scope.TRADE])[0]
+    for operation in OPERATIONS:
+        path = operation.path.replace("{account_id}", "1")
+        body = {} if operation.given is not None else None
+        for token, status in (("", 401), (trader, 403)):
+            refused = await house.ask(operation.method, path, body, token=token)
+            assert refused.status == status, operation.name
+
+
+def _attack(
+    house: AccountsHouse,
+    document: dict[str, Any],
+    account_id: int,
+    examples: int,
+    mode: GenerationMode,
+) -> Counter[int]:
+    """Let Schemathesis call every operation; return how often each status came."""
+    found: Counter[int] = Counter()
+    headers = {"Authorization": f"Bearer {house.admin}"}
+    schema = schemathesis.openapi.from_dict(document)
+    schema.config.update(base_url=house.url)
+    for result in schema.exclude(operation_id="delete_account").get_all_operations():
+        operation = result.ok()
+        if mode is GenerationMode.NEGATIVE and not (operation.body or operation.query):
+            continue  # there is nothing that could be wrong
+
+        @settings(
+            max_examples=examples,
+            deadline=None,
+            database=None,
+            derandomize=True,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy(mode))
+        def call(case: Any) -> None:
+            if mode is GenerationMode.POSITIVE and "account_id" in case.path_parameters:
+                case.path_parameters["account_id"] = account_id
+            response = case.call(headers=headers)
+            found[response.status_code] += 1
+            case.validate_response(response, checks=list(CHECKS))
+            assert response.status_code != 500, response.text
+
+        call()
+    return found
+
+
+async def _run(house: AccountsHouse, examples: int) -> Counter[int]:
+    document = (await house.ask("GET", DOCUMENT)).body
+    del document["security"]  # the header is given to every call, so never wrong
+    found: Counter[int] = Counter()
+    account = await house.register()
+    await house.register(SEED_EXAMPLE)
+    for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+        found += await asyncio.to_thread(_attack, house, document, account["id"], examples, mode)
+    return found
+
+
+async def test_nothing_that_is_described_fails_or_surprises(house: AccountsHouse) -> None:
+    """No status, type or answer that the document does not have, and nothing breaks inside."""
+    found = await _run(house, 2)
+    assert found[200] > 20, found
+    assert found[422] > 20, found
+    assert not found[401]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+async def test_nothing_that_is_described_fails_or_surprises_in_the_long_run(
+    house: AccountsHouse,
+) -> None:
+    """The same, longer."""
+    found = await _run(house, 400)
+    assert sum(found.values()) > 5_000

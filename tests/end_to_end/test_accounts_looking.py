@@ -1,0 +1,166 @@
+"""What the accounts API tells of an account, and what it imports."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from accounts_house import SEED_EXAMPLE, AccountsHouse, open_house
+from product import until
+
+from ea_bridge.emulator.logins import KnownLogin
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[AccountsHouse]:
+    async with open_house(tmp_path / "home") as opened:
+        yield opened
+
+
+async def offline(house: AccountsHouse) -> None:
+    """Take the terminal away."""
+    house.product.main.link.stop()
+    await until(lambda: house.product.gateway.registry.get("main") is None)
+
+
+async def test_info_comes_from_the_terminal_of_the_account(house: AccountsHouse) -> None:
+    """With the documented members, and no other."""
+    account = await house.register()
+    info = (await house.ask("GET", f"accounts/{account['id']}/info")).body
+    own = house.machine.desk.account()
+    assert set(info) == {
+        "login", "name", "server", "company", "currency", "leverage", "balance", "equity",
+        "margin", "margin_free", "margin_level", "profit", "trade_mode",
+    }  # fmt: skip
+    assert (info["login"], info["balance"], info["trade_mode"]) == (own.login, own.balance, 0)
+
+
+async def test_info_of_another_account_comes_from_a_login(house: AccountsHouse) -> None:
+    """With the stored password: 502 if it is refused now, 503 if nobody can try."""
+    account = await house.register(SEED_EXAMPLE)
+    path = f"accounts/{account['id']}/info"
+    info = await house.ask("GET", path)
+    assert (info.status, info.body["login"]) == (200, SEED_EXAMPLE["login"])
+    house.machine.faults.login_unreachable = 1
+    assert (await house.ask("GET", path)).status == 503
+    house.logins.known[:] = [KnownLogin(login=1, password="x", server="MetaQuotes-Demo")]
+    assert (await house.ask("GET", path)).status == 502
+    await offline(house)
+    assert (await house.ask("GET", path)).status == 503
+
+
+async def test_what_needs_the_terminal_is_unavailable_without_it(house: AccountsHouse) -> None:
+    """503 with what to do; also for an account that no linked terminal is logged in to."""
+    other = await house.register(SEED_EXAMPLE)
+    for method, end in (
+        ("GET", "symbols"),
+        ("GET", "history"),
+        ("POST", "history/sync"),
+        ("POST", "sync-orders"),
+        ("POST", "sync"),
+    ):
+        refused = await house.ask(method, f"accounts/{other['id']}/{end}")
+        assert refused.status == 503, end
+        assert "12345678" in refused.detail
+        assert (await house.ask(method, f"accounts/999/{end}")).status == 404
+
+
+async def test_symbols_are_those_of_market_watch_or_all(house: AccountsHouse) -> None:
+    """Sorted names."""
+    account = await house.register()
+    path = f"accounts/{account['id']}/symbols"
+    watched = (await house.ask("GET", path)).body
+    every = (await house.ask("GET", path + "?all_symbols=true")).body
+    assert watched == sorted(house.machine.desk.market.selected)
+    assert every == sorted(house.machine.desk.market.symbols())
+    assert set(watched) < set(every)
+    assert (await house.ask("GET", path + "?all_symbols=perhaps")).status == 422
+
+
+async def test_history_has_the_deals_of_the_last_days(house: AccountsHouse) -> None:
+    """With MetaTrader's names; times are UTC."""
+    account = await house.register()
+    path = f"accounts/{account['id']}/history"
+    deals = (await house.ask("GET", path)).body
+    broker = house.machine.desk.broker.history_deals(None, None, None, None)
+    assert len(deals) == len(broker) > 20
+    last = {one["ticket"]: one for one in deals}[broker[-1].ticket]
+    assert (last["profit"], last["position_id"]) == (broker[-1].profit, broker[-1].position_id)
+    client = await house.product.http()
+    told = await client.call("get_history_orders", kind="deals", position=last["position_id"])
+    assert last["time_msc"] in [one["time"] for one in told["deals"]]
+    assert len((await house.ask("GET", path + "?days=1")).body) < len(deals)
+    for days in ("0", "3651", "1.5"):
+        assert (await house.ask("GET", f"{path}?days={days}")).status == 422
+
+
+async def test_an_import_of_history_is_idempotent_and_counts_to_the_cent(
+    house: AccountsHouse,
+) -> None:
+    """Statistics are those of the closed trades, swap and commission included."""
+    account = await house.register()
+    path = f"accounts/{account['id']}"
+    nothing = {"win_rate": 0.0, "total_pnl": 0.0, "trade_count": 0, "winning_trades": 0}
+    assert (await house.ask("GET", path + "/stats")).body == nothing
+    first = (await house.ask("POST", path + "/history/sync")).body
+    assert first["imported"] > 0
+    assert first["updated"] == 0
+    again = (await house.ask("POST", path + "/history/sync")).body
+    assert again == first | {"imported": 0}
+
+    client = await house.product.http()
+    history = await client.call("get_history_orders", kind="positions", **{"from": 0})
+    profits = [
+        sum(one[part] or 0.0 for part in ("profit", "commission", "swap", "fee"))
+        for one in history["positions"]
+    ]
+    stats = (await house.ask("GET", path + "/stats")).body
+    assert stats["trade_count"] == len(profits) == first["imported"]
+    assert stats["total_pnl"] == pytest.approx(sum(profits), abs=0.005)
+    assert stats["winning_trades"] == sum(profit > 0 for profit in profits)
+    assert stats["win_rate"] == round(stats["winning_trades"] / len(profits), 4)
+    everything = (await house.ask("POST", "accounts/sync-all")).body
+    assert everything == first | {"imported": 0, "accounts_synced": 1, "errors": []}
+
+
+async def test_what_was_open_is_followed_to_its_end(house: AccountsHouse) -> None:
+    """An open position that was closed, a pending order that was cancelled, and what stays."""
+    account = await house.register(house.own | {"allowed_symbols": []})
+    path = f"accounts/{account['id']}"
+    client = await house.product.http()
+    receipts = [
+        (await client.call("place_order", symbol="EURUSD", side="buy", volume=0.01))["order"]
+        for _ in range(2)
+    ]
+    tick = house.machine.desk.market.tick("EURUSD")
+    assert tick is not None
+    low = round(tick.bid * 0.9, 5)
+    limit = {"type": "limit", "side": "buy", "price": low}
+    pending = (await client.call("place_order", symbol="EURUSD", volume=0.01, **limit))["order"]
+    synced = (await house.ask("POST", path + "/sync")).body
+    assert synced["total_checked"] == 0
+    assert synced["newly_imported"] >= 3
+    open_now = (await house.ask("GET", f"trades?account_id={account['id']}&is_open=true")).body
+    tickets = {one["ticket"] for one in open_now}
+    assert {one["position"] for one in receipts} <= tickets
+
+    unchanged = (await house.ask("POST", path + "/sync-orders")).body
+    assert unchanged["unchanged"] == unchanged["total_checked"] >= 3
+    await client.call("close_position", ticket=receipts[0]["position"])
+    await client.call("cancel_order", ticket=pending["order"])
+    followed = (await house.ask("POST", path + "/sync-orders")).body
+    assert followed == {
+        "total_checked": unchanged["total_checked"],
+        "positions_closed": 1,
+        "orders_cancelled": 1,
+        "unchanged": unchanged["total_checked"] - 2,
+    }
+    query = f"trades?account_id={account['id']}&limit=500"
+    rows = {one["ticket"]: one for one in (await house.ask("GET", query)).body}
+    closed = rows[receipts[0]["position"]]
+    assert closed["closed_at"] is not None
+    assert closed["order_status"] == "filled"
+    assert rows[receipts[1]["position"]]["closed_at"] is None
+    assert rows[pending["order"]]["order_status"] == "cancelled"
+    await client.call("close_position", ticket=receipts[1]["position"])

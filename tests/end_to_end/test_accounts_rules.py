@@ -1,0 +1,140 @@
+"""Risk settings and the kill switch by REST: what is said there holds for every order."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from accounts_house import AccountsHouse, open_house
+from product import Refused
+
+from gateway.accounts.equity import Sample
+
+DEFAULTS = {
+    "drawdown_check_enabled": False,
+    "max_drawdown_pct": 10.0,
+    "position_limit_enabled": False,
+    "max_open_positions": 5,
+    "rate_limit_enabled": False,
+    "rate_limit_max_trades": 3,
+    "rate_limit_window_hours": 4.0,
+    "hedging_allowed": True,
+}
+RISK = "settings/risk"
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[AccountsHouse]:
+    async with open_house(tmp_path / "home") as opened:
+        yield opened
+
+
+async def test_risk_settings_are_changed_in_part(house: AccountsHouse) -> None:
+    """By PATCH or PUT, within the documented bounds; they are off at first."""
+    assert (await house.ask("GET", RISK)).body == DEFAULTS
+    changed = await house.ask("PATCH", RISK, {"max_open_positions": 1})
+    assert (changed.status, changed.body) == (200, DEFAULTS | {"max_open_positions": 1})
+    changed = await house.ask("PUT", RISK, {"hedging_allowed": False})
+    wanted = DEFAULTS | {"max_open_positions": 1, "hedging_allowed": False}
+    assert changed.body == wanted
+    for bad in (
+        {"max_drawdown_pct": 0},
+        {"max_drawdown_pct": 100.5},
+        {"max_open_positions": 0},
+        {"rate_limit_max_trades": 0},
+        {"rate_limit_window_hours": 0},
+        {"hedging_allowed": "no"},
+    ):
+        assert (await house.ask("PATCH", RISK, bad)).status == 422, bad
+    assert (await house.ask("GET", RISK)).body == wanted
+
+
+async def test_limits_of_an_account_hold_from_the_next_order_on(house: AccountsHouse) -> None:
+    """What is registered or changed is enforced for every token's orders at once."""
+    client = await house.product.http()
+    account = await house.register(house.own | {"allowed_symbols": [], "max_lot_size": 0.05})
+    path = f"accounts/{account['id']}"
+
+    async def fails(symbol: str = "EURUSD", volume: float = 0.01) -> str | None:
+        """Return the rule that an order breaks."""
+        try:
+            await client.call(
+                "place_order", symbol=symbol, side="buy", volume=volume, validate_only=True
+            )
+        except Refused as refused:
+            return str(refused.data.get("rule", refused.name))
+        return None
+
+    assert await fails() is None
+    assert await fails(volume=0.06) is not None
+    await house.ask("PATCH", path, {"allowed_symbols": ["GBPUSD"]})
+    assert await fails() is not None
+    assert await fails("GBPUSD") is None
+    await house.ask("PATCH", path, {"auto_trade_enabled": False})
+    assert await fails("GBPUSD") is not None
+    assert (await house.ask("DELETE", path)).status == 204
+    assert await fails(volume=0.06) is None
+
+
+async def test_the_kill_switch_stops_orders_until_it_is_lifted(house: AccountsHouse) -> None:
+    """With the documented answers; each turn stands in the log."""
+    quiet = {"is_active": False, "reason": None, "activated_at": None, "activated_by": None}
+    assert (await house.ask("GET", "kill-switch")).body == quiet
+    reason = "High-impact news event \u2014 NFP release"
+    active = await house.ask("POST", "kill-switch/activate", {"reason": reason})
+    assert (active.status, active.body["is_active"], active.body["reason"]) == (200, True, reason)
+    assert active.body["activated_at"].endswith("Z")
+    assert (await house.ask("GET", "kill-switch")).body == active.body
+
+    client = await house.product.http()
+    with pytest.raises(Refused) as caught:
+        await client.call("place_order", symbol="EURUSD", side="buy", volume=0.01)
+    assert caught.value.name == "kill_switch_active"
+
+    lifted = await house.ask("POST", "kill-switch/deactivate")
+    assert (lifted.status, lifted.body) == (200, quiet)
+    await house.product.gateway.ledger.write(lambda _: None)
+    log = (await house.ask("GET", "kill-switch/logs")).body
+    assert [line["action"] for line in log] == ["deactivate", "activate"]
+    assert log[1]["reason"] == reason
+    assert (await house.ask("POST", "kill-switch/activate", {"reason": ""})).status == 422
+    assert (await house.ask("POST", "kill-switch/activate", {"reason": "x" * 501})).status == 422
+
+
+async def test_a_drawdown_halts_the_accounts_terminal_once(house: AccountsHouse) -> None:
+    """Until a person lifts it; it comes again only after the account has recovered."""
+    await house.register()
+    followed = house.product.gateway.followed
+    account = house.machine.desk.account()
+    await followed.look()
+    assert not (await house.ask("GET", "kill-switch")).body["is_active"]
+    limit = 1e-9 if account.equity < account.balance else 50.0
+    await house.ask("PATCH", RISK, {"drawdown_check_enabled": True, "max_drawdown_pct": limit})
+    await followed.look()
+    state = (await house.ask("GET", "kill-switch")).body
+    assert state["is_active"] == (account.equity < account.balance)
+
+
+async def test_equity_history_tells_the_samples_of_the_last_hours(house: AccountsHouse) -> None:
+    """Each look at the money that is due leaves one; a far past is thinned out."""
+    account = await house.register()
+    gateway = house.product.gateway
+    await gateway.followed.look()
+    await gateway.ledger.write(lambda _: None)
+    path = f"accounts/{account['id']}/equity-history"
+    [point] = (await house.ask("GET", path)).body
+    assert point["ts"].endswith("Z")
+    assert point["balance"] == house.machine.desk.account().balance
+    now_ms = gateway.followed.services.now_ms()
+    gateway.followed.services.equity.note(
+        [Sample(account["id"], now_ms - hours * 3_600_000 - 1, 2.0, 1.0) for hours in (30, 800)]
+    )
+    await gateway.ledger.write(lambda _: None)
+    assert len((await house.ask("GET", path)).body) == 1
+    assert [one["equity"] for one in (await house.ask("GET", path + "?hours=720")).body] == [
+        2.0,
+        point["equity"],
+    ]
+    for hours in ("0", "721", "x", "1&hours=2", "1&more=1"):
+        assert (await house.ask("GET", f"{path}?hours={hours}")).status == 422
