@@ -26,7 +26,6 @@ from gateway.trading.guard import GuardedTerminal
 from gateway.trading.journal import Account
 from gateway.trading.turns import Turns
 
-
 P = TypeVar("P", bound=Struct)
 R = TypeVar("R")
 
