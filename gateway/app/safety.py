@@ -13,20 +13,22 @@ from ea_bridge.registry import Change, ChangeKind, TerminalRegistry
 from gateway import shapes
 from gateway.audit import Audit
 from gateway.daemon import wall_ms
-from gateway.errors import GatewayError, TerminalDisconnected
+from gateway.errors import GatewayError, OrderUnresolved, TerminalDisconnected
 from gateway.ledger import Ledger
 from gateway.methods.safety import told
 from gateway.store import StoreError
 from gateway.trading import flatten
 from gateway.trading.guard import GuardedTerminal
-from gateway.trading.kill_switch.armed import TIMER, ArmedBook, Firing, Policy, together
+from gateway.trading.kill_switch.armed import ArmedBook, Firing, Policy, together
 from gateway.trading.kill_switch.dead_man import DeadMan
 from gateway.trading.kill_switch.disconnects import Disconnects
 from gateway.trading.kill_switch.halts import EVERYWHERE
 from gateway.trading.kill_switch.lease_keeper import LeaseKeeper
 from gateway.trading.kill_switch.switch import KillSwitch, Turned
 
-RETRY_S = 1.0
+RETRY_S = 0.5
+MAX_SWEEPS = 20
+"""Tries of one sweep, each with the terminal linked."""
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +94,7 @@ class Safety:
             logger.critical("what was armed cannot be read: %s", error)
             return
         for one in armed:
-            (self.dead_man if one.session == TIMER else self.disconnects).resume(one)
+            (self.dead_man if one.is_timer else self.disconnects).resume(one)
 
     # --- programs that fall silent -------------------------------------------------------------
 
@@ -110,25 +112,31 @@ class Safety:
     async def _carry_out(self, firing: Firing) -> None:
         terminal = self._guarded(firing.armed.terminal)
         swept = flatten.Swept()
-        while not firing.called_off and not await self._sweep(terminal, firing, swept):
+        for _ in range(MAX_SWEEPS):
             await self._arrival(terminal.name)
-        self._note(firing.armed.terminal, firing.cause, told(swept), actor=firing.armed.tid)
+            if firing.called_off or await self._sweep(terminal, firing, swept):
+                break
+            await asyncio.sleep(RETRY_S)
+        if swept.cancelled or swept.closed or not firing.called_off:
+            self._note(firing.armed.terminal, firing.cause, told(swept), actor=firing.armed.tid)
         firing.over(firing)
 
     async def _sweep(
         self, terminal: GuardedTerminal, firing: Firing, swept: flatten.Swept
     ) -> bool:
-        """Sweep once; return whether the terminal was there to the end."""
+        """Sweep once; return whether it is settled what became of everything.
+
+        What may have been done, by a terminal that was lost meanwhile, is looked at again: each
+        request names what it ends, and cannot do it twice.
+        """
         swept.failed.clear()
         try:
             await flatten.flatten(terminal, firing.armed.action, firing.chosen, swept)
-        except TerminalDisconnected:
-            return False
         except GatewayError as error:
             logger.warning("terminal %s was not swept: %s", terminal.name, error.name())
-            await asyncio.sleep(RETRY_S)
             return False
-        return not any(isinstance(one.error, TerminalDisconnected) for one in swept.failed)
+        lost = (TerminalDisconnected, OrderUnresolved)
+        return not any(isinstance(one.error, lost) for one in swept.failed)
 
     async def _arrival(self, terminal: str) -> None:
         """Wait until a terminal is linked."""

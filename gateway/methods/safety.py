@@ -26,7 +26,8 @@ from gateway.store import StoreError
 from gateway.streams import Listener
 from gateway.trading import flatten
 from gateway.trading.chosen import Action, Chosen
-from gateway.trading.kill_switch.armed import TIMER, Armed
+from gateway.trading.kill_switch.armed import SESSION, Armed
+from gateway.trading.kill_switch.dead_man import timer_name
 from gateway.trading.kill_switch.halts import EVERYWHERE, MAX_REASON, Halt
 from gateway.trading.placing import DEFAULT_DEVIATION
 
@@ -195,12 +196,14 @@ async def cancel_all_after(
 ) -> shapes.Countdown:
     """Start a timer that gets you out unless your programs go on talking: a dead man's switch.
 
-    Every message of a program with your token, on `/rpc` or `/ws`, starts it anew: any method,
-    `ping` above all. Pongs of a WebSocket library do not. When nothing has come for `timeout_ms`
-    it fires: all pending orders of the terminal are cancelled and, with `cancel_and_close`, all
-    positions closed, whoever made them; `terminal` tells what became of them. Then it is off
-    until it is set again. There is one timer a token; a further call replaces it.
+    Every call where it was set starts it anew, be it this one, `ping` or any other: on the same
+    `/ws` connection (or a later one with the same `session_id` in `hello`), or, if it was set
+    over `/rpc`, over `/rpc` with the same token. Calls elsewhere do not, and pongs of a WebSocket
+    library never. When none has come for `timeout_ms` it fires: all pending orders of the
+    terminal are cancelled and, with `cancel_and_close`, all positions closed, whoever made them;
+    `terminal` tells what became of them. Then it is off until it is set again.
 
+    A lost connection does not stop its timer; setting one on a new connection of the token does.
     It outlives the gateway: one that is started again counts from its start. Should the gateway
     die or hang, the EA does the same by itself after 5 s without a heartbeat, where it can
     (`lease` among its capabilities).
@@ -208,20 +211,21 @@ async def cancel_all_after(
     if 0 < timeout_ms < MIN_TIMEOUT_MS:
         reason = f"give at least {MIN_TIMEOUT_MS}, or 0 to switch the timer off"
         raise InvalidParams(errors=[{"field": "timeout_ms", "reason": reason}])
-    terminal, tid, dead_man = call.terminal.name, call.caller.tid, call.terminal.desk.dead_man
+    terminal, tid, desk = call.terminal.name, call.caller.tid, call.terminal.desk
+    session = desk.disconnects.session(call.listener, terminal) if call.listener else ""
     if not timeout_ms:
-        dead_man.off(terminal, tid)
+        desk.dead_man.off(terminal, tid, session)
         return {"fires_at": None, "timeout_ms": 0, "action": action}
     armed = Armed(
         terminal=terminal,
         tid=tid,
-        session=TIMER,
+        name=timer_name(session),
         action=action,
         own=False,
         within_ms=timeout_ms,
     )
     with _written():
-        await dead_man.set(armed)
+        await desk.dead_man.set(armed, desk.disconnects.live(terminal, tid))
     fires_at = call.daemon.now_ms() + timeout_ms
     return {"fires_at": fires_at, "timeout_ms": timeout_ms, "action": action}
 
@@ -268,7 +272,7 @@ async def set_cancel_on_disconnect(
         armed = Armed(
             terminal=name,
             tid=call.caller.tid,
-            session=disconnects.session(connection, name),
+            name=f"{SESSION} {disconnects.session(connection, name)}",
             action=action,
             own=scope == "connection",
             within_ms=grace_ms,
@@ -348,9 +352,7 @@ def told(swept: flatten.Swept) -> shapes.Swept:
     }
 
 
-def _chosen(
-    symbol: str | None, magic: int | None, side: Literal["buy", "sell"] | None
-) -> Chosen:
+def _chosen(symbol: str | None, magic: int | None, side: Literal["buy", "sell"] | None) -> Chosen:
     return Chosen(symbol=symbol, magic=magic, side=side)
 
 

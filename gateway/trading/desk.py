@@ -11,7 +11,7 @@ from .contingent.holding import Holding
 from .filling import FillingMemory
 from .journal import Journal
 from .kill_switch.dead_man import DeadMan
-from .kill_switch.disconnects import Disconnects
+from .kill_switch.disconnects import Connection, Disconnects
 from .kill_switch.switch import KillSwitch, TerminalSwitch
 from .symbols import SymbolNames
 from .turns import Turns
@@ -41,3 +41,7 @@ class TradingDesk:
     """What was asked of the terminal, and what became of it."""
     contingent: Holding = field(default_factory=Holding)
     """Orders that the daemon keeps itself, and which cancel one another."""
+
+    def heard(self, terminal: str, tid: str, connection: Connection | None) -> None:
+        """A program has made a call, on a connection or over ``/rpc``: it is alive."""
+        self.dead_man.heard(terminal, tid, self.disconnects.session_of(connection))

@@ -4,10 +4,14 @@ silent."""
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from product import Client, Product, Refused, product
+from product import Client, Json, Product, Refused, WsClient, daemon, open_ws, until
+
+from ea_bridge.emulator.machine import build_terminal
+from gateway.trading.kill_switch import disconnects, lease_keeper
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-safety")]
 
@@ -18,7 +22,9 @@ FAR = {"EURUSD": 0.5, "BTCUSD": 100.0}
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Product]:
     """A hedging account."""
-    async with product(tmp_path_factory.mktemp("safety")) as one:
+    folder = tmp_path_factory.mktemp("safety")
+    async with daemon(folder, trading={"orders_per_second": 0}) as one:
+        await one.link("main", build_terminal())
         yield one
 
 
@@ -114,3 +120,244 @@ async def test_halted_one_still_gets_out(client: Client) -> None:
     await client.call("set_trading_enabled", enabled=False)
     assert len((await client.call("cancel_all_orders"))["cancelled"]) == 1
     assert len((await client.call("close_all_positions"))["closed"]) == 1
+
+
+# --- programs that fall silent ------------------------------------------------------------------
+
+
+async def listen(running: Product) -> WsClient:
+    """Open a connection that hears of the kill switch."""
+    listener = await running.ws()
+    await listener.call("subscribe", channels=["terminal"])
+    return listener
+
+
+async def fired(listener: WsClient, cause: str) -> Json:
+    """Wait for what the kill switch has done."""
+    told = await listener.event("terminal", lambda one: one["data"].get("cause") == cause)
+    data: Json = told["data"]
+    return data
+
+
+async def test_a_halt_is_told(running: Product, client: Client) -> None:
+    """And that it was lifted; to all who listen to the terminal."""
+    listener = await listen(running)
+    await client.call("set_trading_enabled", enabled=False)
+    told = await fired(listener, "halt")
+    assert told["trading_enabled"] is False
+    assert told["armed_by"].startswith("token ")
+    await client.call("set_trading_enabled", enabled=True)
+    assert (await fired(listener, "resume"))["trading_enabled"] is True
+
+
+async def test_a_program_that_says_nothing_is_taken_for_dead(
+    running: Product, client: Client
+) -> None:
+    """The timer fires once: orders go, positions stay; then it is off."""
+    order, position = await wait(client), await enter(client)
+    listener = await listen(running)
+    program = await running.ws()
+    count = await program.call("cancel_all_after", timeout_ms=1000)
+    assert count["fires_at"] > 0
+    told = await fired(listener, "timer")
+    assert (told["cancelled"], told["closed"], told["failed"]) == ([order], [], [])
+    assert await tickets(client, "get_positions") == {position}
+    assert running.gateway._safety.dead_man.armed("main") == []
+
+
+async def test_whoever_talks_is_alive(running: Product, client: Client) -> None:
+    """Any call where the timer was set starts it anew; calls elsewhere do not."""
+    on_ws, other = await running.ws(), await running.ws()
+    dead_man = running.gateway._safety.dead_man
+    for program, others in ((on_ws, (client, other)), (client, (on_ws, other))):
+        await program.call("cancel_all_after", timeout_ms=60_000, action="cancel_and_close")
+        [(armed, fuse)] = dead_man._burning.values()
+        assert (armed.action, armed.own, armed.within_ms) == ("cancel_and_close", False, 60_000)
+        begun_s = fuse._due_s
+        for one in others:
+            await one.call("ping")
+        assert fuse._due_s == begun_s
+        await program.call("ping")
+        assert fuse._due_s > begun_s
+        off = await program.call("cancel_all_after", timeout_ms=0)
+        assert off == {"fires_at": None, "timeout_ms": 0, "action": "cancel_orders"}
+        assert dead_man.armed("main") == []
+    with pytest.raises(Refused) as refused:
+        await client.call("cancel_all_after", timeout_ms=999)
+    assert refused.value.data["errors"][0]["field"] == "timeout_ms"
+
+
+async def test_a_lost_connection_does_not_stop_its_timer(running: Product) -> None:
+    """Its program does, by the name of its run; or by setting one on a new connection."""
+    dead_man = running.gateway._safety.dead_man
+    first = await running.ws()
+    await first.call("hello", session_id="run-1")
+    await first.call("cancel_all_after", timeout_ms=60_000)
+    await first.close()
+    [(_, fuse)] = dead_man._burning.values()
+    begun_s = fuse._due_s
+    again = await running.ws()
+    await again.call("hello", session_id="run-1")
+    assert fuse._due_s > begun_s
+    await again.close()
+    nameless = await running.ws()
+    await nameless.call("cancel_all_after", timeout_ms=30_000)
+    assert [one.within_ms for one in dead_man.armed("main")] == [30_000]
+    await nameless.call("cancel_all_after", timeout_ms=0)
+
+
+@pytest.mark.parametrize("action", ["cancel_orders", "cancel_and_close"])
+async def test_a_lost_connection_takes_its_orders_with_it(
+    running: Product, client: Client, action: str
+) -> None:
+    """Those that were placed on it, also before it asked for that; no others."""
+    other = {await wait(client), await enter(client)}
+    listener = await listen(running)
+    program = await running.ws()
+    order, position = await wait(program), await enter(program)
+    rule = await program.call("set_cancel_on_disconnect", enabled=True, action=action, grace_ms=0)
+    assert rule["session_id"] is None
+    assert await program.call("get_cancel_on_disconnect") == rule
+    later = await wait(program)
+    await program.close()
+    told = await fired(listener, "disconnect")
+    assert sorted(told["cancelled"]) == sorted([order, later])
+    assert told["closed"] == ([position] if action == "cancel_and_close" else [])
+    left = await tickets(client, "get_orders") | await tickets(client, "get_positions")
+    assert left - {position} == other
+
+
+async def test_a_rule_may_be_about_the_whole_terminal(running: Product, client: Client) -> None:
+    """Whoever placed the order."""
+    order = await wait(client)
+    listener = await listen(running)
+    program = await running.ws()
+    await program.call("set_cancel_on_disconnect", enabled=True, scope="terminal", grace_ms=0)
+    await program.close()
+    assert (await fired(listener, "disconnect"))["cancelled"] == [order]
+
+
+async def test_who_comes_back_in_time_goes_on(running: Product, client: Client) -> None:
+    """With the same session: its rule and its orders are the new connection's."""
+    listener = await listen(running)
+    first = await running.ws()
+    await first.call("hello", session_id="run-7")
+    rule = await first.call("set_cancel_on_disconnect", enabled=True, grace_ms=60_000)
+    assert rule["session_id"] == "run-7"
+    order = await wait(first)
+    await first.close()
+    safety = running.gateway._safety
+    second = await running.ws()
+    await until(lambda: any(one.fuse for one in safety.disconnects._armed.values()))
+    await second.call("hello", session_id="run-7")
+    assert await second.call("get_cancel_on_disconnect") == rule
+    assert await tickets(client, "get_orders") == {order}
+    await second.call("set_cancel_on_disconnect", enabled=True, grace_ms=0)
+    await second.close()
+    assert (await fired(listener, "disconnect"))["cancelled"] == [order]
+
+
+async def test_one_session_has_one_connection(running: Product) -> None:
+    """The older one, half open perhaps, is closed with 4505, which is no disconnect."""
+    first = await running.ws()
+    await first.call("hello", session_id="run-8")
+    await first.call("set_cancel_on_disconnect", enabled=True, grace_ms=0)
+    second = await running.ws()
+    await second.call("hello", session_id="run-8")
+    assert await first.closed() == (4505, "replaced")
+    assert (await second.call("get_cancel_on_disconnect"))["enabled"]
+    await second.call("logout")
+
+
+@pytest.mark.parametrize("way", ["logout", "disarm"])
+async def test_who_leaves_in_order_leaves_its_orders(
+    running: Product, client: Client, way: str
+) -> None:
+    """``logout``, or asking for it no more."""
+    program = await running.ws()
+    order = await wait(program)
+    await program.call("set_cancel_on_disconnect", enabled=True, grace_ms=0)
+    if way == "logout":
+        assert await program.call("logout") == {"closing": True}
+        assert await program.closed() == (1000, "logout")
+    else:
+        await program.call("set_cancel_on_disconnect", enabled=False)
+        await program.close()
+    assert running.gateway._safety.disconnects.armed("main") == []
+    assert await tickets(client, "get_orders") == {order}
+
+
+async def test_what_is_only_for_connections_is_not_for_calls(client: Client) -> None:
+    """-32004 over ``/rpc``."""
+    for method in ("logout", "get_cancel_on_disconnect"):
+        with pytest.raises(Refused) as refused:
+            await client.call(method)
+        assert refused.value.code == -32004
+
+
+async def test_a_terminal_that_is_away_is_swept_when_it_is_back(
+    running: Product, client: Client
+) -> None:
+    """What was armed stays armed until it is done."""
+    order = await wait(client)
+    listener = await listen(running)
+    program = await running.ws()
+    await program.call("set_cancel_on_disconnect", enabled=True, scope="terminal", grace_ms=0)
+    running.main.machine.faults.cut_before_ack = 1
+    await program.close()
+    assert (await fired(listener, "disconnect"))["cancelled"] == [order]
+    await running.live("main")
+
+
+# --- the gateway's own end ------------------------------------------------------------------
+
+
+async def test_the_ea_gets_out_when_the_gateway_is_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is armed is told to the EA with a lease; a gateway that comes back hears of it."""
+    monkeypatch.setattr(lease_keeper, "LEASE_MS", 2000)
+    async with daemon(tmp_path) as running:
+        machine = build_terminal()
+        await running.link("main", machine)
+        client = await running.ws()
+        await client.call("cancel_all_orders")
+        order = await wait(client)
+        await client.call("cancel_all_after", timeout_ms=60_000)
+        session = running.gateway.registry.get("main")
+        assert session is not None
+        await until(lambda: session.lease_ms == 2000)
+        assert machine.desk.lease._lease.lease_ms == 2000
+        session._liveness.stop()  # the gateway hangs: its heartbeats stay away, the link stays
+        await until(lambda: not machine.desk.broker.orders())
+        listener = await listen(running)
+        running.main.link.cut()
+        await running.live("main", but_not=session)
+        assert (await fired(listener, "lease"))["cancelled"] == [order]
+
+
+async def test_what_is_armed_outlives_the_gateway(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A restart is no program's end; but who does not come back after it is gone."""
+    monkeypatch.setattr(disconnects, "RESTART_GRACE_S", 0.2)
+    machine = build_terminal()
+    async with daemon(tmp_path) as running:
+        await running.link("main", machine)
+        token = running.main.token
+        client = await running.ws()
+        await client.call("cancel_all_orders")
+        await client.call("hello", session_id="run-9")
+        await client.call("set_cancel_on_disconnect", enabled=True, grace_ms=300)
+        await client.call("cancel_all_after", timeout_ms=60_000)
+        order = await wait(client)
+    assert [one.ticket for one in machine.desk.broker.orders()] == [order]
+    async with daemon(tmp_path) as running:
+        [armed] = running.gateway._safety.disconnects.armed("main")
+        assert (armed.name, armed.own) == ("session run-9", True)
+        assert running.gateway._safety.dead_man.armed("main")[0].within_ms == 60_000
+        listener = await open_ws(running.ready.ws or "", token)
+        await listener.call("subscribe", channels=["terminal"])
+        await running.link("main", machine, token=token)
+        assert (await fired(listener, "disconnect"))["cancelled"] == [order]
+        await listener.close()

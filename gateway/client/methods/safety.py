@@ -120,14 +120,15 @@ class SafetyMethods(Asking):
     ) -> shapes.Countdown:
         """Start a timer that gets you out unless your programs go on talking: a dead man's switch.
 
-        Every message of a program with your token, on `/rpc` or `/ws`, starts it anew: any method,
-        `ping` above all. Pongs of a WebSocket library do not. When nothing has come for
-        `timeout_ms` it fires: all pending orders of the terminal are cancelled and, with
-        `cancel_and_close`, all positions closed, whoever made them; `terminal` tells what became
-        of them. Then it is off until it is set again. There is one timer a token; a further call
-        replaces it.
+        Every call where it was set starts it anew, be it this one, `ping` or any other: on the
+        same `/ws` connection (or a later one with the same `session_id` in `hello`), or, if it was
+        set over `/rpc`, over `/rpc` with the same token. Calls elsewhere do not, and pongs of a
+        WebSocket library never. When none has come for `timeout_ms` it fires: all pending orders
+        of the terminal are cancelled and, with `cancel_and_close`, all positions closed, whoever
+        made them; `terminal` tells what became of them. Then it is off until it is set again.
 
-        It outlives the gateway: one that is started again counts from its start. Should the
+        A lost connection does not stop its timer; setting one on a new connection of the token
+        does. It outlives the gateway: one that is started again counts from its start. Should the
         gateway die or hang, the EA does the same by itself after 5 s without a heartbeat, where it
         can (`lease` among its capabilities).
         """

@@ -13,17 +13,18 @@ from typing import Literal
 from gateway.ledger import Ledger
 from gateway.trading.chosen import Action, Chosen
 
-TIMER = ""
-"""Stands for the timer of ``cancel_all_after`` where others have the name of their session."""
+TIMER, SESSION = "timer", "session"
+"""How the name begins of what waits for a call, and of what waits for a lost connection; the name
+of a connection's session follows. The timer of ``/rpc`` has none."""
 TABLE = """
 CREATE TABLE armed (
     terminal TEXT NOT NULL,
     tid TEXT NOT NULL,
-    session TEXT NOT NULL,
+    name TEXT NOT NULL,
     action TEXT NOT NULL,
     own INTEGER NOT NULL,
     within_ms INTEGER NOT NULL,
-    PRIMARY KEY (terminal, tid, session)
+    PRIMARY KEY (terminal, tid, name)
 ) STRICT, WITHOUT ROWID;
 """
 
@@ -37,8 +38,8 @@ class Armed:
     terminal: str
     tid: str
     """Public id of the program's token."""
-    session: str
-    """Of a connection; or :data:`TIMER`."""
+    name: str
+    """:data:`TIMER`, or ``timer`` or ``session`` and the name of a session."""
     action: Action
     own: bool
     """Only what came through that connection; or, where nobody can tell any more which that was,
@@ -49,7 +50,17 @@ class Armed:
     @property
     def key(self) -> Key:
         """What no other has."""
-        return (self.terminal, self.tid, self.session)
+        return (self.terminal, self.tid, self.name)
+
+    @property
+    def session(self) -> str:
+        """The name of the session; empty for ``/rpc``."""
+        return self.name.partition(" ")[2]
+
+    @property
+    def is_timer(self) -> bool:
+        """It waits for a call, not for a lost connection."""
+        return self.name.partition(" ")[0] == TIMER
 
 
 @dataclass(eq=False, slots=True)
@@ -105,7 +116,7 @@ class ArmedBook:
             Armed(
                 terminal=row["terminal"],
                 tid=row["tid"],
-                session=row["session"],
+                name=row["name"],
                 action=row["action"],
                 own=bool(row["own"]),
                 within_ms=row["within_ms"],
@@ -133,7 +144,7 @@ class ArmedBook:
 
         def work(connection: sqlite3.Connection) -> None:
             connection.execute(
-                "DELETE FROM armed WHERE terminal = ? AND tid = ? AND session = ?", key
+                "DELETE FROM armed WHERE terminal = ? AND tid = ? AND name = ?", key
             )
 
         if self._ledger is not None:

@@ -1,13 +1,14 @@
 """The dead man's switch: a program that has said nothing for too long is taken for dead.
 
-There is one timer a token and terminal. Every message of the token's programs starts it anew,
-whatever it asks, on ``/rpc`` or ``/ws``; the pongs of a WebSocket library do not, since they say
-nothing of the program above it. Once it has fired it is off until it is set again.
+A timer belongs to the connection that it was set on, or to all calls of a token over ``/rpc``:
+every call there starts it anew, whatever it asks. A call elsewhere does not, or a screen that
+shows prices kept the timer of a bot that hangs; nor do the pongs of a WebSocket library, since
+they say nothing of the program above it. Once it has fired it is off until it is set again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 
 from gateway.trading.chosen import Chosen
@@ -16,8 +17,13 @@ from .armed import TIMER, Armed, ArmedBook, Firing, Key
 from .fuse import Fuse
 
 
+def timer_name(session: str) -> str:
+    """Return how the timer of a session is called; that of ``/rpc`` for an empty one."""
+    return f"{TIMER} {session}".rstrip()
+
+
 class DeadMan:
-    """The timers of all tokens.
+    """All timers.
 
     Args:
         book: keeps what is armed.
@@ -48,19 +54,27 @@ class DeadMan:
         """Go on with a timer of the daemon before, from its beginning."""
         self._light(armed)
 
-    async def set(self, armed: Armed) -> None:
+    async def set(self, armed: Armed, live: Collection[str] = ()) -> None:
         """Start a timer, instead of the one that there is.
+
+        Args:
+            live: the sessions of the token that have a connection. Timers of others are off with
+                this: their programs are back, but cannot say who they were.
 
         Raises:
             StoreError: it could not be written; it runs until the gateway ends.
 
         """
+        for terminal, tid, name in tuple(self._burning):
+            session = name.partition(" ")[2]
+            if (terminal, tid) == armed.key[:2] and session and session not in live:
+                self.off(terminal, tid, session)
         self._light(armed)
         await self._book.keep(armed)
 
-    def off(self, terminal: str, tid: str) -> None:
+    def off(self, terminal: str, tid: str, session: str) -> None:
         """Stop a timer; nothing if there is none."""
-        key = (terminal, tid, TIMER)
+        key = (terminal, tid, timer_name(session))
         found = self._burning.pop(key, None)
         if found is not None:
             found[1].put_out()
@@ -68,11 +82,12 @@ class DeadMan:
             self._book.drop(key)
             self._changed(terminal)
 
-    def heard(self, terminal: str, tid: str) -> None:
-        """A program with the token has said something."""
-        found = self._burning.get((terminal, tid, TIMER))
-        if found is not None:
-            found[1].renew()
+    def heard(self, terminal: str, tid: str, session: str) -> None:
+        """A program with the token has called something."""
+        if self._burning:
+            found = self._burning.get((terminal, tid, timer_name(session)))
+            if found is not None:
+                found[1].renew()
 
     def close(self) -> None:
         """Stop all timers; what is armed stays in the ledger."""
@@ -81,7 +96,6 @@ class DeadMan:
         self._burning.clear()
 
     def _light(self, armed: Armed) -> None:
-        assert armed.session == TIMER
         self._call_off(armed.key)
         if (found := self._burning.get(armed.key)) is not None:
             found[1].put_out()

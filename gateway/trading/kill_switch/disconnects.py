@@ -15,14 +15,14 @@ from __future__ import annotations
 import logging
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
 from gateway.trading.chosen import Chosen
 
-from .armed import Armed, ArmedBook, Firing, Key
+from .armed import SESSION, Armed, ArmedBook, Firing, Key
 from .fuse import Fuse
 
 MAX_PLACED = 10_000
@@ -58,6 +58,8 @@ class _Session:
     """By its program, so that it can come back."""
     terminal: str
     tid: str
+    is_known: bool = False
+    """Something is armed under its name, which must not change any more."""
     tags: OrderedDict[str, None] = field(default_factory=OrderedDict)
     tickets: OrderedDict[int, None] = field(default_factory=OrderedDict)
     connection: Connection | None = None
@@ -66,7 +68,7 @@ class _Session:
 
     @property
     def key(self) -> Key:
-        return (self.terminal, self.tid, self.name)
+        return (self.terminal, self.tid, f"{SESSION} {self.name}")
 
 
 class Disconnects:
@@ -114,12 +116,13 @@ class Disconnects:
     def hello(self, connection: Connection, terminal: str, name: str) -> None:
         """A program has said the name of its run: it may be back."""
         session = self._meet(connection, terminal)
-        before = self._armed.get((terminal, connection.tid, name))
-        self._call_off((terminal, connection.tid, name))
+        key = (terminal, connection.tid, f"{SESSION} {name}")
+        before = self._armed.get(key)
+        self._call_off(key)
         if before is session:
             return
         if before is None:
-            if session.armed is None:  # or it has a name already, by which it is kept
+            if not session.is_known:
                 session.name, session.is_named = name, True
             return
         self.off(connection)
@@ -157,8 +160,22 @@ class Disconnects:
             self._changed(session.terminal)
 
     def session(self, connection: Connection, terminal: str) -> str:
-        """Return the name under which a connection's run is armed."""
-        return self._meet(connection, terminal).name
+        """Return the name under which something may be armed for a connection."""
+        session = self._meet(connection, terminal)
+        session.is_known = True
+        return session.name
+
+    def session_of(self, connection: Connection | None) -> str:
+        """Return the session of a call: empty for ``/rpc``, and for a connection that is new."""
+        session = None if connection is None else self._of.get(connection)
+        if session is None:
+            return "" if connection is None else "-"
+        return session.name
+
+    def live(self, terminal: str, tid: str) -> Collection[str]:
+        """Return the sessions of a token that have a connection."""
+        there = self._of.values()
+        return {one.name for one in there if (one.terminal, one.tid) == (terminal, tid)}
 
     def placing(self, connection: Connection, terminal: str, tag: str) -> None:
         """An order with that tag is about to be sent."""
@@ -177,7 +194,7 @@ class Disconnects:
 
         Whose order is whose is not known any more.
         """
-        session = _Session(armed.session, True, armed.terminal, armed.tid, armed=armed)
+        session = _Session(armed.session, True, armed.terminal, armed.tid, True, armed=armed)
         self._armed[session.key] = session
         self._burn(session, armed, RESTART_GRACE_S, Chosen(tagged=armed.own))
         self._changed(armed.terminal)

@@ -24,11 +24,17 @@ from gateway.methods.service import get_ws_ticket
 from gateway.openrpc import LateDocument
 from gateway.streams import Event, Listener
 from gateway.streams.frames import text_frame
+from gateway.trading.desk import TradingDesk
 from gateway.web.server import WebServer
 
 
 class Unasked:
     """The terminal of methods that ask it nothing."""
+
+    name = "demo"
+
+    def __init__(self) -> None:
+        self.desk = TradingDesk()
 
     def require(self, tier: object) -> None:
         """Whoever is let in may do everything."""
