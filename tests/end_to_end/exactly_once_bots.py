@@ -8,9 +8,10 @@ every answer; :mod:`exactly_once_judge` compares them with what the broker did.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,11 +35,11 @@ MAX_TRIES = 200
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer to an intent: its outcome, the ticket that it names, and whose words they are."""
+    """One answer to an intent: its outcome, the tickets that it names, the name of its error."""
 
     outcome: str | None
-    ticket: int | None = None
-    duplicate: bool = False
+    order: int | None = None
+    position: int | None = None
     name: str = ""
 
 
@@ -65,46 +66,63 @@ class Intent:
         return outcome if outcome in ENDS else None
 
     @property
-    def ticket(self) -> int | None:
-        """What it was told that it made or closed."""
-        return next((one.ticket for one in reversed(self.replies) if one.ticket), None)
+    def receipt(self) -> Reply | None:
+        """Where it was told that it is done."""
+        return next((one for one in self.replies if one.outcome == "done"), None)
 
 
-@dataclass(kw_only=True)
-class Door:
-    """The way to a daemon that comes and goes."""
+@dataclass
+class Address:
+    """Where the daemon is."""
 
-    http: aiohttp.ClientSession
     url: str = ""
     up: asyncio.Event = field(default_factory=asyncio.Event)
     """Set while it is thought to answer."""
-    calls: int = 0
+
+
+class Door:
+    """The way to a daemon that comes and goes, for the holder of a token."""
+
+    def __init__(self, http: aiohttp.ClientSession, address: Address, token: str) -> None:
+        self.address = address
+        self._http = http
+        self._headers = {"Authorization": f"Bearer {token}"}
+        self._ids = itertools.count(1)
 
     async def ask(self, method: str, params: Json, timeout_s: float) -> Json | None:
         """Return the response; ``None`` if none came in time, or the connection broke."""
-        self.calls += 1
-        request = {"jsonrpc": "2.0", "id": self.calls, "method": method, "params": params}
+        answer: Json | None = await self._send(self._request(method, params), timeout_s)
+        return answer
+
+    async def ask_all(self, method: str, params: Sequence[Json], timeout_s: float) -> list[Json]:
+        """Return the responses to a batch, in the order of the requests."""
+        requests = [self._request(method, one) for one in params]
+        answers = await self._send(requests, timeout_s)
+        assert answers is not None, "nothing was to go wrong here"
+        by_id = {one["id"]: one for one in answers}
+        return [by_id[one["id"]] for one in requests]
+
+    def _request(self, method: str, params: Json) -> Json:
+        return {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params}
+
+    async def _send(self, message: Any, timeout_s: float) -> Any:
         timeout = aiohttp.ClientTimeout(total=timeout_s)
         try:
-            async with self.http.post(self.url, json=request, timeout=timeout) as response:
-                answer: Json = await response.json()
+            async with self._http.post(
+                self.address.url, json=message, timeout=timeout, headers=self._headers
+            ) as response:
+                return await response.json()
         except (aiohttp.ClientError, TimeoutError):
             return None
-        assert answer["id"] == request["id"]
-        return answer
 
 
 def reply_of(response: Json) -> Reply:
     """Read a response to something that trades."""
     if "error" in response:
         data = response["error"]["data"]
-        return Reply(
-            data.get("outcome"), duplicate=data.get("duplicate", False), name=data["name"]
-        )
-    receipt = response["result"]
-    order = receipt["order"]
-    ticket = order["position"] if order["deal"] else order["order"]
-    return Reply("done", ticket, receipt.get("duplicate", False))
+        return Reply(data.get("outcome"), name=data["name"])
+    order = response["result"]["order"]
+    return Reply("done", order["order"], order["position"])
 
 
 class Bot:
@@ -177,12 +195,14 @@ class Bot:
 
     def _note(self, intent: Intent) -> None:
         """Remember what it has now."""
-        if intent.end != "done" or intent.ticket is None or intent.method != "place_order":
+        receipt = intent.receipt
+        if receipt is None or intent.method != "place_order":
             return
-        if "side" in intent.params:
-            self._positions += [intent.ticket] * 2  # each is closed in two halves
-        else:
-            self._orders.append(intent.ticket)
+        if "side" not in intent.params:
+            assert receipt.order is not None
+            self._orders.append(receipt.order)
+        elif receipt.position is not None:
+            self._positions += [receipt.position] * 2  # each is closed in two halves
 
     # --- how it asks -----------------------------------------------------------------------
 
@@ -207,7 +227,7 @@ class Bot:
     async def _try(self, intent: Intent) -> None:
         """Ask once, or several times at once; wait for long, or not long enough."""
         if self._dice.random() < 0.95:
-            await self._door.up.wait()
+            await self._door.address.up.wait()
         dice = self._dice.random()
         timeout_s = self._dice.uniform(0.001, 0.1) if dice < 0.05 else 15.0
         copies = self._dice.choice((2, 3)) if dice > 0.93 else 1
@@ -231,7 +251,7 @@ class Bot:
         until_s = time.monotonic() + self._patience_s
         while time.monotonic() < until_s:
             await asyncio.sleep(POLL_S)
-            await self._door.up.wait()
+            await self._door.address.up.wait()
             response = await self._door.ask("get_order", {"client_order_id": intent.id}, 5.0)
             if response is not None and outcome_of(response) in ENDS:
                 intent.resolved_at_s = time.monotonic()

@@ -23,7 +23,6 @@ from gateway.app import Gateway
 from gateway.auth.home import Home
 from gateway.config import Config
 from gateway.ledger import Ledger
-from gateway.trading.journal import OrderLog
 
 POINTS = (
     *("journaled", "written", "acked", "result", "answered", "recorded", "settled"),
@@ -46,25 +45,20 @@ class Fuse:
 
 
 def _lay(fuse: Fuse) -> None:
-    """Have every order log and every ledger of this process come by the fuse."""
-    init, commit = OrderLog.__init__, Ledger._commit
-
-    def with_points(log: OrderLog, *args: Any, **named: Any) -> None:
-        init(log, *args, **named)
-        log.on_point = fuse.reach
+    """Have the thread that writes the ledger come by the fuse."""
+    commit = Ledger._commit
 
     def between_points(ledger: Ledger, group: list[Any]) -> None:
         fuse.reach("committing")
         commit(ledger, group)
         fuse.reach("committed")
 
-    OrderLog.__init__ = with_points  # type: ignore[method-assign]  # the points
     Ledger._commit = between_points  # type: ignore[method-assign]  # the points
 
 
-async def _live(home: Path, config: Config) -> None:
+async def _live(home: Path, config: Config, fuse: Fuse) -> None:
     with Home(home, config.secrets.key_file) as opened:
-        async with Gateway(opened, config).run() as ready:
+        async with Gateway(opened, config, on_point=fuse.reach).run() as ready:
             say({"pid": os.getpid(), "rpc": ready.rpc, "bridge": ready.bridge})
             await asyncio.Event().wait()
 
@@ -80,8 +74,9 @@ def main(home: Path, config: Config) -> None:
         pid = os.fork()
         if pid == 0:
             sys.stdin.close()
-            _lay(Fuse(**json.loads(line)))
-            asyncio.run(_live(home, config))
+            fuse = Fuse(**json.loads(line))
+            _lay(fuse)
+            asyncio.run(_live(home, config, fuse))
         _, status = os.waitpid(pid, 0)
         say({"died_of": os.WTERMSIG(status) if os.WIFSIGNALED(status) else -1})
 

@@ -19,7 +19,6 @@ from demo_process import clean_environment
 from gateway.auth.home import Home
 
 HERE = Path(__file__).parent
-TERMINAL = "main"
 CONFIG = {
     "api": {"port": 0},
     "bridge": {"port": 0},
@@ -44,18 +43,22 @@ class Lives:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self.pid = 0
-        self.death: asyncio.Task[Any]
+        self.death: asyncio.Future[Any]
         """Done when the present life is over."""
 
-    async def begin(self, life: Life) -> dict[str, Any]:
-        """Start a daemon; return its ready line."""
+    async def begin(self, life: Life) -> dict[str, Any] | None:
+        """Start a daemon; return its ready line, ``None`` if it was dead before that."""
         assert self._process.stdin is not None
         fuse = json.dumps({"point": life.point, "nth": life.nth})
         self._process.stdin.write(f"{fuse}\n".encode())
-        ready: dict[str, Any] = await self._line()
-        self.pid = ready["pid"]
+        said: dict[str, Any] = await self._line()
+        if "died_of" in said:
+            self.death = asyncio.get_running_loop().create_future()
+            self.death.set_result(said)
+            return None
+        self.pid = said["pid"]
         self.death = asyncio.create_task(self._line())
-        return ready
+        return said
 
     async def end(self) -> None:
         """Kill the daemon, if it has not done so itself."""
@@ -71,10 +74,10 @@ class Lives:
         return json.loads(line)
 
 
-def make_home(folder: Path) -> str:
-    """Make the home of a daemon, and return the token of its terminal."""
+def make_home(folder: Path, *terminals: str) -> dict[str, str]:
+    """Make the home of a daemon; return the tokens of its terminals."""
     with Home(folder / "home", "secrets.key") as home:
-        return home.issuer.create(TERMINAL)[0]
+        return {name: home.issuer.create(name)[0] for name in terminals}
 
 
 @asynccontextmanager

@@ -1,6 +1,6 @@
-"""The exactly-once run: bots, a daemon that is killed, a terminal that fails in every way.
+"""The exactly-once run: bots, a daemon that is killed, terminals that fail in every way.
 
-The terminal runs in the test's process and outlives every daemon, so its broker's books are the
+The terminals run in the test's process and outlive every daemon, so their brokers' books are the
 truth. What happens when is drawn from a seed and counted in orders, never in seconds: a slow
 machine sees much the same run.
 """
@@ -11,13 +11,14 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import aiohttp
-from exactly_once_bots import Bot, Door, Intent, outcome_of
+from exactly_once_bots import Address, Bot, Door, Intent, outcome_of
 from exactly_once_judge import Truth, Verdict, judge
 from exactly_once_lives import Life, Lives, lives, make_home
 
@@ -26,11 +27,19 @@ from ea_bridge.emulator.link import Link
 from ea_bridge.emulator.machine import build_terminal
 from ea_bridge.emulator.terminal import EmulatedTerminal
 
-BOTS = 12
+KINDS: Mapping[str, Mapping[str, Any]] = {
+    "hedging": {},
+    "netting": {"netting": True},
+    "mt4": {"platform": "mt4"},
+}
+"""The terminals, by name, and how each is built."""
+BOTS = 4
+"""At each terminal."""
 PATIENCE_S = 30.0
 """For what is still unknown when everything is at peace."""
 ANSWERS_WITHIN_S = 60.0
 """A daemon at peace, on a machine that may be busy."""
+BATCH = 50
 CUTS = ("cut_before_ack", "cut_unacked", "cut_after_ack", "cut_after_result")
 CRASHES = ("crash_before", "crash_after")
 OTHERS = ("cut", "restart", "lose_result", "deals_lag", "delays")
@@ -44,96 +53,149 @@ class Figures:
     points: Counter[str] = field(default_factory=Counter)
     """Lives that ended at a point, by its name."""
     faults: Counter[str] = field(default_factory=Counter)
-    """Of the terminal and its link."""
-    links: list[float] = field(default_factory=list)
-    """When the terminal was let in, as :func:`time.monotonic` has it."""
+    """Of the terminals and their links."""
+    links: int = 0
+    """How often a terminal was let in."""
 
     def __str__(self) -> str:
         at_points = ", ".join(f"{name} {n}" for name, n in sorted(self.points.items()))
         faults = ", ".join(f"{name} {n}" for name, n in sorted(self.faults.items()))
         return (
-            f"{self.kills} kills ({at_points}), {len(self.links)} links, "
+            f"{self.kills} kills ({at_points}), {self.links} links, "
             f"{self.faults.total()} faults ({faults})"
         )
 
 
-class Mischief:
-    """Has the terminal fail about once in so many orders."""
+class Stage:
+    """A terminal, its bots, and what they did there."""
 
-    def __init__(
-        self, machine: EmulatedTerminal, link: Link, dice: random.Random, done: Counter[str]
-    ) -> None:
-        self._machine, self._link, self._dice, self._done = machine, link, dice, done
-        self._every = 12
+    def __init__(self, name: str, machine: EmulatedTerminal, link: Link, door: Door) -> None:
+        self.name = name
+        self.machine, self.link, self.door = machine, link, door
+        self.truth = Truth(machine.desk.broker)
+        self.intents: list[Intent] = []
+        self.links: list[float] = []
+        """When the terminal was let in, as :func:`time.monotonic` has it."""
 
-    def maybe(self) -> None:
-        """Do something, or nothing."""
-        if self._every and self._dice.random() < 1 / self._every:
-            kind = self._dice.choice((*CUTS, *CUTS, *CRASHES, *OTHERS))
-            self._done[kind] += 1
-            self._do(kind)
+    async def watch(self) -> None:
+        """Keep the terminal linked, and note when it is let in."""
+        linking = asyncio.create_task(self.link.run())
+        try:
+            while True:
+                await self.link.ready.wait()
+                self.links.append(time.monotonic())
+                while self.link.ready.is_set():  # noqa: ASYNC110 (there is no event of its end)
+                    await asyncio.sleep(0.005)
+        finally:
+            linking.cancel()
+            await asyncio.wait([linking])
 
-    def _do(self, kind: str) -> None:
-        dice, faults = self._dice, self._machine.faults
+    def misbehave(self, kind: str, dice: random.Random) -> None:
+        """Let the terminal fail now, or with the next trade."""
+        faults = self.machine.faults
         faults.rewrite_comment = dice.choice((0, 1_000_000))
         forgets = dice.random() < 0.3
         if kind == "cut":
-            self._link.cut()
+            self.link.cut()
         elif kind == "restart":
-            self._machine.restart(lose_results=forgets)
-            self._link.cut()
+            self.machine.restart(lose_results=forgets)
+            self.link.cut()
         elif kind == "delays":
             faults.delay_result_ms = dice.choice((0, 0, 5, 100))
         else:
             setattr(faults, kind, getattr(faults, kind) + 1)
             faults.lose_memory = int(kind in CRASHES and forgets)
 
-    def stop(self) -> None:
-        """Behave from now on."""
-        self._every = 0
+    def behave(self) -> None:
+        """Fail no more."""
         for name, value in vars(Faults()).items():
-            setattr(self._machine.faults, name, value)
+            setattr(self.machine.faults, name, value)
+
+    async def settle(self) -> None:
+        """Wait until the fate of each order is known, or the patience is over."""
+        until_s = time.monotonic() + PATIENCE_S
+        waiting = [one.id for one in self.intents if one.end is None]
+        while waiting and time.monotonic() < until_s:
+            states = await self.states(waiting)
+            waiting = [id_ for id_, state in states.items() if state in ("unknown", "pending")]
+            await asyncio.sleep(0.1 if waiting else 0)
+
+    async def states(self, ids: Iterable[str]) -> dict[str, str | None]:
+        """Ask what became of each order."""
+        params = [{"client_order_id": id_} for id_ in ids]
+        found: dict[str, str | None] = {}
+        for start in range(0, len(params), BATCH):
+            batch = params[start : start + BATCH]
+            answers = await self.door.ask_all("get_order", batch, ANSWERS_WITHIN_S)
+            for one, answer in zip(batch, answers, strict=True):
+                found[one["client_order_id"]] = outcome_of(answer)
+        return found
 
 
 @dataclass(kw_only=True)
 class Rig:
-    """One run."""
+    """One run: how many orders, and about how many of them to one fault of a terminal."""
 
     daemon: Lives
-    door: Door
-    link: Link
-    mischief: Mischief
-    truth: Truth
-    figures: Figures
+    address: Address
+    stages: Sequence[Stage]
+    dice: random.Random
     goal: int
-    intents: list[Intent] = field(default_factory=list)
+    orders_a_fault: int = 12
+    figures: Figures = field(default_factory=Figures)
+    _begun: int = 0
     _waiting: list[tuple[int, asyncio.Event]] = field(default_factory=list)
 
-    def begin(self, intent: Intent) -> bool:
-        """Take a new intent of a bot; false if there are enough."""
-        if len(self.intents) >= self.goal:
-            return False
-        self.intents.append(intent)
-        self.mischief.maybe()
-        for count, reached in self._waiting:
-            if len(self.intents) >= count:
-                reached.set()
-        return True
-
-    async def run(self, plan: Sequence[Life], bots: Sequence[Bot]) -> Verdict:
+    async def run(self, plan: Sequence[Life]) -> Verdict:
         """Let the bots trade through all lives and a last one, in peace; then judge."""
-        watching = asyncio.create_task(self._watch_link())
-        trading = [asyncio.create_task(bot.run(self.begin)) for bot in bots]
+        watching = [asyncio.create_task(stage.watch()) for stage in self.stages]
+        trading = [
+            asyncio.create_task(self._bot(stage, f"{stage.name}-{n}").run(self._begin_at(stage)))
+            for stage in self.stages
+            for n in range(BOTS)
+        ]
         for life in plan:
             await self._live(life)
-        self.mischief.stop()
+        self.orders_a_fault = 0
+        for stage in self.stages:
+            stage.behave()
         await self._rise(Life())
-        await asyncio.gather(*trading)
-        states = await self._states()
+        await asyncio.gather(*trading, *(stage.settle() for stage in self.stages))
+        await asyncio.gather(*(stage.settle() for stage in self.stages))
+        for task in watching:
+            task.cancel()
+        await asyncio.wait(watching)  # what they say of an order they say without a terminal
+        verdict = Verdict()
+        for stage in self.stages:
+            states = await stage.states(one.id for one in stage.intents)
+            judge(stage.intents, states, stage.truth, stage.links, verdict)
+            stage.truth.check()
+            self.figures.links += len(stage.links)
         await self._fall()
-        watching.cancel()
-        self.truth.check()
-        return judge(self.intents, states, self.truth, self.figures.links)
+        return verdict
+
+    def _bot(self, stage: Stage, name: str) -> Bot:
+        account = stage.machine.desk.account()
+        return Bot(name, stage.door, (account.login, account.server), self.dice)
+
+    def _begin_at(self, stage: Stage) -> Any:
+        def begin(intent: Intent) -> bool:
+            if self._begun >= self.goal:
+                return False
+            self._begun += 1
+            stage.intents.append(intent)
+            if self.orders_a_fault and self.dice.random() < 1 / self.orders_a_fault:
+                kind = self.dice.choice((*CUTS, *CUTS, *CRASHES, *OTHERS))
+                self.figures.faults[kind] += 1
+                stage.misbehave(kind, self.dice)
+            for count, reached in self._waiting:
+                if self._begun >= count:
+                    reached.set()
+            return True
+
+        return begin
+
+    # --- the daemon ------------------------------------------------------------------------
 
     async def _live(self, life: Life) -> None:
         """Run the daemon until it is dead."""
@@ -147,74 +209,45 @@ class Rig:
 
     async def _rise(self, life: Life) -> None:
         ready = await self.daemon.begin(life)
-        self.link.port = int(ready["bridge"].rpartition(":")[2])
-        self.door.url = ready["rpc"]
-        self.door.up.set()
+        if ready is None:
+            return
+        for stage in self.stages:
+            stage.link.port = int(ready["bridge"].rpartition(":")[2])
+        self.address.url = ready["rpc"]
+        self.address.up.set()
 
     async def _fall(self) -> None:
-        self.door.up.clear()
+        self.address.up.clear()
         await self.daemon.end()
         self.figures.kills += 1
 
     async def _after(self, orders: int) -> None:
         """Wait until so many more orders were begun, or all are."""
-        count = min(len(self.intents) + orders, self.goal)
-        if len(self.intents) < count:
+        count = min(self._begun + orders, self.goal)
+        if self._begun < count:
             reached = asyncio.Event()
             self._waiting.append((count, reached))
             await reached.wait()
 
-    async def _watch_link(self) -> None:
-        while True:
-            await self.link.ready.wait()
-            self.figures.links.append(time.monotonic())
-            while self.link.ready.is_set():  # noqa: ASYNC110 (there is no event of its end)
-                await asyncio.sleep(0.005)
-
-    async def _states(self) -> dict[str, str | None]:
-        """Ask what became of each order, and again while that is not known."""
-        states = {one.id: await self._state(one.id) for one in self.intents}
-        until_s = time.monotonic() + PATIENCE_S
-        while time.monotonic() < until_s:
-            waiting = [id_ for id_, state in states.items() if state == "unknown"]
-            if not waiting:
-                break
-            await asyncio.sleep(0.2)
-            states |= {id_: await self._state(id_) for id_ in waiting}
-        return states
-
-    async def _state(self, id_: str) -> str | None:
-        params = {"client_order_id": id_}
-        response = await self.door.ask("get_order", params, ANSWERS_WITHIN_S)
-        assert response is not None, "a daemon at peace must answer"
-        return outcome_of(response)
-
 
 @asynccontextmanager
-async def rig(folder: Path, *, orders: int, seed: int) -> AsyncIterator[tuple[Rig, list[Bot]]]:
+async def rig(folder: Path, *, orders: int, seed: int) -> AsyncIterator[Rig]:
     """Set everything up; nothing trades yet."""
-    dice = random.Random(seed)  # noqa: S311 (a run, not a secret)
-    token = make_home(folder)
-    machine = build_terminal(seed=seed, results_file=folder / "results")
-    account = machine.desk.account()
-    link = Link(machine, "127.0.0.1", 1, token, seed=seed)
-    figures = Figures()
-    headers = {"Authorization": f"Bearer {token}"}
-    async with lives(folder) as daemon, aiohttp.ClientSession(headers=headers) as http:
-        linking = asyncio.create_task(link.run())
-        door = Door(http=http)
-        one = Rig(
+    tokens = make_home(folder, *KINDS)
+    address = Address()
+    async with lives(folder) as daemon, aiohttp.ClientSession() as http:
+        stages = [
+            Stage(name, machine, Link(machine, "127.0.0.1", 1, token, seed=seed), door)
+            for n, (name, token) in enumerate(tokens.items())
+            for door in [Door(http, address, token)]
+            for machine in [
+                build_terminal(seed=seed + n, results_file=folder / name, **KINDS[name])
+            ]
+        ]
+        yield Rig(
             daemon=daemon,
-            door=door,
-            link=link,
-            mischief=Mischief(machine, link, dice, figures.faults),
-            truth=Truth(machine.desk.broker),
-            figures=figures,
+            address=address,
+            stages=stages,
+            dice=random.Random(seed),  # noqa: S311 (a run, not a secret)
             goal=orders,
         )
-        whose = (account.login, account.server)
-        try:
-            yield one, [Bot(f"b{n}", door, whose, dice) for n in range(BOTS)]
-        finally:
-            linking.cancel()
-            await asyncio.wait([linking])
