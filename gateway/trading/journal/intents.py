@@ -132,6 +132,11 @@ class Intent:
         return (self.asked.account, self.asked.client_order_id)
 
     @property
+    def is_under_way(self) -> bool:
+        """Its caller waits for his answer."""
+        return self.over is not None and not self.over.done()
+
+    @property
     def stage_now(self) -> Stage:
         """The stage, with that of a command that is under way."""
         if self.stage is Stage.JOURNALED and self.sends:

@@ -93,7 +93,7 @@ class OrderLog:
 
     def running(self, account: Account) -> list[Intent]:
         """Return what is under way in an account."""
-        return [one for one in self._running.values() if one.asked.account == account]
+        return [one for one in self._in_memory(account) if one.is_under_way]
 
     def running_as(self, account: Account, client_order_id: str) -> Intent | None:
         """Return what is under way under an id."""
@@ -104,22 +104,21 @@ class OrderLog:
         return [one for one in self._unresolved.values() if one.asked.account == account]
 
     def unresolved(self, account: Account) -> list[Intent]:
-        """Return those of them that nobody works on, oldest first."""
-        return [
-            one
-            for key, one in self._unresolved.items()
-            if one.asked.account == account and key not in self._running
-        ]
+        """Return those of them whose callers have gone, oldest first."""
+        return [one for one in self.doubtful(account) if not one.is_under_way]
 
     def claimed(self, account: Account, tickets: set[int]) -> set[int]:
         """Return which of the tickets belong to commands whose results are known."""
         running = {
             send.ticket
-            for intent in self.running(account)
+            for intent in self._in_memory(account)
             for send in intent.sends
             if send.ticket is not None
         }
         return rows.claimed(self._ledger.reader, account, tickets) | (running & tickets)
+
+    def _in_memory(self, account: Account) -> list[Intent]:
+        return [one for one in self._running.values() if one.asked.account == account]
 
     # --- the life of an intent -------------------------------------------------------------------
 
@@ -169,6 +168,8 @@ class OrderLog:
             writing = self._ledger.write_later(work)
             writing.add_done_callback(partial(self._ended, intent))
             self._answered(intent)
+            if stage is Stage.UNKNOWN:
+                self.on_unresolved(intent)
             return
         is_new = intent.row is None
         ending = rows.inserting(intent, None) if is_new else rows.updating(intent)
@@ -205,8 +206,6 @@ class OrderLog:
         self._answered(intent)
         if self._running.get(intent.key) is intent:
             del self._running[intent.key]
-        if self._unresolved.get(intent.key) is intent:
-            self.on_unresolved(intent)
 
     def _leave_unresolved(self, intent: Intent) -> None:
         self._unresolved[intent.key] = intent

@@ -29,8 +29,7 @@ def record(intent: Intent, now: shapes.OrderNow | None) -> shapes.OrderRecord:
 
     """
     answer = {} if intent.answer is None else orjson.loads(intent.answer)
-    is_running = intent.over is not None and not intent.over.done()
-    outcome = _OUTCOMES.get(intent.stage, "pending" if is_running else "unknown")
+    outcome = _OUTCOMES.get(intent.stage, "pending" if intent.is_under_way else "unknown")
     return {
         "client_order_id": intent.asked.client_order_id,
         "terminal": intent.terminal,

@@ -1,0 +1,217 @@
+"""One id, one request: whatever is repeated, however and whenever."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from journal_scene import BUY, Kept, fresh_tickets
+from msgspec.structs import replace
+from scripted_answers import DONE, EURUSD
+from scripted_terminal import CATALOGUE, Scene
+
+from ea_bridge.errors import NotSent, OutcomeUnknown
+from ea_bridge.model import TradeResult
+from gateway import errors
+from gateway.store import StoreError
+
+LOST = OutcomeUnknown("order_send", 7, acked=True, reason="link lost")
+
+
+async def test_a_repeated_call_is_answered_and_not_sent_again(kept: Kept) -> None:
+    """The first answer, marked; also after the daemon has ended and begun anew."""
+    first = await kept.buy("a")
+    assert first["duplicate"] is False
+    again = await kept.buy("a")
+    kept.restart()
+    after_restart = await kept.buy("a")
+    assert again == after_restart == {**first, "duplicate": True}
+    assert len(kept.scene.script.sent) == 1
+
+
+async def test_calls_at_once_wait_for_the_same_answer(kept: Kept) -> None:
+    """Ten at the same moment: one is carried out, and all have its receipt."""
+    kept.scene.script.answers["order_send"] = fresh_tickets()
+    answers = await asyncio.gather(*(kept.buy("a") for _ in range(10)))
+    assert sorted(one["duplicate"] for one in answers) == [False] + [True] * 9
+    assert len({one["order"]["order"] for one in answers}) == 1
+    assert len(kept.scene.script.sent) == 1
+
+
+async def test_other_params_under_a_used_id_are_refused(kept: Kept) -> None:
+    """2101 tells what the id stands for; nothing is sent, and nothing is overwritten."""
+    await kept.buy("a")
+    for more in ({"volume": 0.2}, {"side": "sell"}, {"sl": 1.0}):
+        error = await kept.fail("a", **more)
+        assert isinstance(error, errors.ClientOrderIdConflict)
+        assert error.data["outcome"] == "not_sent"
+        assert error.data["original"]["method"] == "place_order"
+        assert error.data["original"]["params"] == {**BUY, "volume": "0.1"}
+    with pytest.raises(errors.ClientOrderIdConflict):
+        await kept.scene.ask("cancel_order", ticket=1, client_order_id="a")
+    assert len(kept.scene.script.sent) == 1
+
+
+@pytest.mark.parametrize(
+    "alike",
+    [{"volume": "0.10"}, {"ttl_ms": 9000}, {"magic": 0, "comment": ""}, {"terminal": "mt5-a"}],
+)
+async def test_what_says_the_same_is_the_same(kept: Kept, alike: dict[str, Any]) -> None:
+    """However a number is written, what is a default, and how long the caller has time."""
+    await kept.buy("a")
+    assert (await kept.buy("a", **alike))["duplicate"] is True
+
+
+async def test_a_conflict_is_told_while_the_first_is_under_way(kept: Kept) -> None:
+    """It does not wait for the end."""
+    first, second = await asyncio.gather(
+        kept.buy("a"), kept.fail("a", volume=0.2), return_exceptions=True
+    )
+    assert isinstance(first, dict)
+    assert isinstance(second, errors.ClientOrderIdConflict)
+
+
+async def test_a_refusal_is_final(kept: Kept) -> None:
+    """The broker's no is said again, by the same name and numbers, and nothing is tried."""
+    kept.scene.script.answers["order_send"] = TradeResult(retcode=10018)
+    first = await kept.fail("a")
+    kept.scene.script.answers["order_send"] = DONE
+    kept.restart()
+    again = await kept.fail("a")
+    assert isinstance(again, errors.MarketClosed)
+    assert again.data == {**first.data, "duplicate": True}
+    assert (again.data["outcome"], len(kept.scene.script.sent)) == ("rejected", 1)
+
+
+async def test_what_was_not_sent_frees_the_id(kept: Kept) -> None:
+    """Before it was written down, and after; then even for something else."""
+    kept.scene.disconnect()
+    assert (await kept.fail("a")).data["outcome"] == "not_sent"
+    kept.link()
+    kept.scene.script.answers["order_send"] = NotSent("gone")
+    assert (await kept.fail("a")).data["outcome"] == "not_sent"
+    assert [row["stage"] for row in kept.rows()] == ["not_sent"]
+    kept.scene.script.answers["order_send"] = DONE
+    assert (await kept.buy("a", volume=0.2))["duplicate"] is False
+    await kept.ledger.write(lambda _: None)
+    assert [row["stage"] for row in kept.rows("sends")] == ["not_sent", "done"]
+
+
+async def test_rights_that_end_while_it_is_written_down_free_the_id(kept: Kept) -> None:
+    """What stops it right before the bytes is seen after the commit."""
+
+    def revoke(point: str) -> None:
+        if point == "journaled":
+            kept.scene.revoked = errors.Unauthorized(reason="revoked")
+
+    kept.on_point = revoke
+    assert isinstance(await kept.fail("a"), errors.Unauthorized)
+    assert [row["stage"] for row in kept.rows()] == ["not_sent"]
+    assert kept.scene.script.sent == []
+
+
+async def test_the_unknown_is_said_again_and_never_sent_again(kept: Kept) -> None:
+    """Also after a restart. The id stays taken."""
+    kept.scene.script.answers["order_send"] = LOST
+    first = await kept.fail("a")
+    again = await kept.fail("a")
+    kept.restart()
+    after_restart = await kept.fail("a")
+    for error in (first, again, after_restart):
+        assert isinstance(error, errors.OrderUnresolved)
+        assert (error.data["outcome"], error.data["acked"]) == ("unknown", True)
+    assert "duplicate" not in first.data
+    assert again.data["duplicate"] is after_restart.data["duplicate"] is True
+    assert len(kept.scene.script.sent) == 1
+
+
+async def test_validating_leaves_no_trace(kept: Kept) -> None:
+    """Of an id that was never used, and of one that was."""
+    assert (await kept.buy("a", validate_only=True))["sent"] is False
+    assert kept.rows() == []
+    assert (await kept.buy("a"))["duplicate"] is False
+    assert (await kept.buy("a", validate_only=True))["sent"] is False
+
+
+async def test_an_id_belongs_to_an_account(kept: Kept) -> None:
+    """The same word in another account is another order."""
+    first = await kept.buy("a")
+    kept.scene.hello = kept.scene.script.hello = replace(kept.scene.hello, login=87654321)
+    kept.scene.script.answers["order_send"] = fresh_tickets()
+    assert (await kept.buy("a"))["duplicate"] is False
+    kept.scene.hello = kept.scene.script.hello = replace(kept.scene.hello, login=12345678)
+    assert (await kept.buy("a"))["order"] == first["order"]
+
+
+async def test_a_terminal_that_has_not_come_back_is_still_known(kept: Kept) -> None:
+    """After a restart nobody has dialled in, and yet a repeated call gets its receipt."""
+    kept.log.note_account("mt5-a", kept._account() or pytest.fail("no account"))
+    first = await kept.buy("a")
+    kept.restart()
+    kept.scene.disconnect()
+    kept.scene.known = False
+    assert (await kept.buy("a"))["order"] == first["order"]
+    assert (await kept.fail("b")).data["outcome"] == "not_sent"
+
+
+async def test_what_cannot_be_written_down_is_not_sent(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full: nothing leaves, and the caller is told so."""
+
+    async def full(work: object) -> None:
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(kept.ledger, "write", full)
+    error = await kept.fail("a")
+    assert isinstance(error, errors.InternalError)
+    assert error.data["outcome"] == "not_sent"
+    assert kept.scene.script.sent == []
+    monkeypatch.undo()
+    assert (await kept.buy("a"))["duplicate"] is False
+
+
+async def test_nothing_is_sent_before_it_is_on_the_disk(kept: Kept) -> None:
+    """When the bytes are about to be written, another program can read the row."""
+    seen: list[list[dict[str, Any]]] = []
+    kept.scene.script.on_the_way = lambda: seen.append(kept.rows("sends"))
+    await kept.buy("a")
+    assert [row["command_id"] for row in seen[-1]] == [700]
+    assert kept.points[:4] == ["journaled", "written", "acked", "result"]
+
+
+async def test_a_second_filling_mode_is_a_second_command(kept: Kept) -> None:
+    """One id, two commands, both noted; the answer is that of the second."""
+    answers = iter([TradeResult(retcode=10030), DONE])
+    kept.scene.script.answers["order_send"] = lambda _: next(answers)
+    kept.scene.script.answers["symbol_get"] = replace(EURUSD, filling_mode=3)
+    receipt = await kept.buy("a")
+    assert receipt["filling"]["tried"] == ["fok", "ioc"]
+    await kept.ledger.write(lambda _: None)
+    assert [row["stage"] for row in kept.rows("sends")] == ["rejected", "done"]
+    assert [row["stage"] for row in kept.rows()] == ["done"]
+    assert (await kept.buy("a"))["order"] == receipt["order"]
+
+
+def test_everything_with_an_id_is_journaled(scene: Scene) -> None:
+    """No method can forget it: it is the catalogue that sees to it."""
+    journaled = {one.name for one in CATALOGUE.values() if one.is_journaled}
+    assert journaled >= {
+        "place_order",
+        "modify_order",
+        "cancel_order",
+        "close_position",
+        "close_by",
+    }
+    assert not any(one.is_journaled for one in CATALOGUE.values() if not one.mutates)
+
+
+async def test_trades_of_the_gateways_own_are_kept_too(kept: Kept) -> None:
+    """No call stands behind them; each has an end."""
+    await kept.buy("a")
+    await kept.scene.ask("close_all_positions", client_order_id="all")
+    await kept.ledger.write(lambda _: None)
+    own = [row for row in kept.rows() if not row["method"]]
+    assert own
+    assert {row["stage"] for row in own} <= {"done", "rejected"}
