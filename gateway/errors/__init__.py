@@ -59,313 +59,52 @@ Negative codes are JSON-RPC's and the transport's, positive ones ours; none chan
 
 from __future__ import annotations
 
-import re
-from typing import Any, ClassVar, Literal
-
 from .nearest import did_you_mean as did_you_mean
-
-Outcome = Literal["not_sent", "rejected", "unknown"]
-
-
-class GatewayError(Exception):
-    """Base class; catch it, don't raise it.
-
-    Args:
-        message: one sentence for people, telling what to do; by default the docstring's first,
-            without its markup.
-        data: numbers and names for programs; never a secret, never the text of an exception.
-
-    """
-
-    code: ClassVar[int] = -32603
-    retryable: ClassVar[bool] = False
-    """The same call may work later, unchanged."""
-    http_status: ClassVar[int] = 200
-    """Of the answer when this error is the whole answer to a ``POST /rpc``."""
-
-    def __init__(self, message: str = "", **data: Any) -> None:
-        self.message = message or (type(self).__doc__ or "").partition("\n")[0].replace("`", "")
-        self.data = data
-        super().__init__(self.message)
-
-    @classmethod
-    def name(cls) -> str:
-        """The stable name: the class's, in lower case with underscores."""
-        return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
-
-    @property
-    def outcome(self) -> Outcome | None:
-        """Of a trade: ``not_sent`` is safe to send again, ``rejected`` is final, ``unknown`` may
-        have been executed. ``None`` where nothing was to be traded."""
-        return self.data.get("outcome")
-
-    def as_dict(self) -> dict[str, Any]:
-        """The JSON-RPC error object."""
-        data = {"name": self.name(), "retryable": self.retryable, **self.data}
-        return {"code": self.code, "message": self.message, "data": data}
-
-
-class ProtocolFault(GatewayError):
-    """The request is not JSON-RPC as we speak it."""
-
-
-class ParseError(ProtocolFault):
-    """The body is not JSON."""
-
-    code = -32700
-
-
-class InvalidRequest(ProtocolFault):
-    """The JSON is not a JSON-RPC 2.0 request."""
-
-    code = -32600
-
-
-class MethodNotFound(ProtocolFault):
-    """There is no such method."""
-
-    code = -32601
-
-
-class InvalidParams(ProtocolFault):
-    """The params don't match the method's schema."""
-
-    code = -32602
-
-
-class InternalError(ProtocolFault):
-    """The gateway failed; its log has the details under this trace_id."""
-
-    code = -32603
-
-
-class AccessDenied(GatewayError):
-    """The caller may not do that."""
-
-
-class Unauthorized(AccessDenied):
-    """The auth_token does not open this gateway; ``data.reason`` says why."""
-
-    code = -32001
-    http_status = 401
-
-
-class NotReady(AccessDenied):
-    """Say hello with your auth_token first."""
-
-    code = -32002
-    retryable = True
-
-
-class Forbidden(AccessDenied):
-    """The auth_token lacks the scope for this method, or the request came from a web page."""
-
-    code = -32003
-
-
-class MethodNotSupported(GatewayError):
-    """This transport or this terminal cannot do that."""
-
-    code = -32004
-
-
-class Refused(GatewayError):
-    """The gateway will not do it now."""
-
-
-class LimitExceeded(Refused):
-    """Too many calls; wait retry_after_ms."""
-
-    code = -32005
-    retryable = True
-    http_status = 429
-
-
-class Overloaded(Refused):
-    """A queue is full; wait retry_after_ms."""
-
-    code = -32006
-    retryable = True
-    http_status = 503
-
-
-class ShuttingDown(Refused):
-    """The gateway is going down."""
-
-    code = -32007
-    retryable = True
-    http_status = 503
-
-
-class TooLarge(Refused):
-    """The request or the answer is over the limit."""
-
-    code = -32008
-
-
-class Timeout(Refused):
-    """The terminal did not answer in time; reading again is safe."""
-
-    code = -32009
-    retryable = True
-
-
-class Cancelled(Refused):
-    """The call was cancelled before it was answered."""
-
-    code = -32010
-
-
-class TerminalError(GatewayError):
-    """The terminal could not answer."""
-
-
-class TerminalNotFound(TerminalError):
-    """The token does not belong to a terminal of that name."""
-
-    code = 1001
-
-
-class TerminalDisconnected(TerminalError):
-    """The terminal is offline: start MetaTrader and see that the EA runs."""
-
-    code = 1002
-    retryable = True
-
-
-class BrokerDisconnected(TerminalError):
-    """The terminal has no connection to the broker."""
-
-    code = 1003
-    retryable = True
-
-
-class TerminalBusy(TerminalError):
-    """The terminal is busy; try again after retry_after_ms."""
-
-    code = 1004
-    retryable = True
-
-
-class AutotradingDisabled(TerminalError):
-    """Trading by programs is switched off; ``data.where`` names the switch."""
-
-    code = 1005
-
-
-class TradeError(GatewayError):
-    """The trade did not happen as asked; ``data.outcome`` says what is known."""
-
-
-class OrderRejected(TradeError):
-    """The broker refused the order."""
-
-    code = 2001
-
-
-class InvalidVolume(TradeError):
-    """The volume does not fit the symbol."""
-
-    code = 2002
-
-
-class InvalidPrice(TradeError):
-    """The price does not fit the symbol or the market."""
-
-    code = 2003
-
-
-class InvalidStops(TradeError):
-    """The stop loss or take profit is on the wrong side or too close."""
-
-    code = 2004
-
-
-class InsufficientMargin(TradeError):
-    """Not enough money."""
-
-    code = 2005
-
-
-class MarketClosed(TradeError):
-    """The market is closed."""
-
-    code = 2006
-    retryable = True
-
-
-class TradeDisabled(TradeError):
-    """The symbol or the account does not allow this trade."""
-
-    code = 2007
-
-
-class PriceChanged(TradeError):
-    """The price moved before the order was filled."""
-
-    code = 2008
-    retryable = True
-
-
-class OrderNotFound(TradeError):
-    """There is no such pending order."""
-
-    code = 2009
-
-
-class PositionNotFound(TradeError):
-    """There is no such open position."""
-
-    code = 2010
-
-
-class Frozen(TradeError):
-    """The order or position is too close to the market to be changed."""
-
-    code = 2012
-    retryable = True
-
-
-class OrderLimit(TradeError):
-    """The broker's limit of orders, positions or volume is reached."""
-
-    code = 2013
-
-
-class UnsupportedFilling(TradeError):
-    """The symbol does not allow this filling mode, expiration or kind of order."""
-
-    code = 2014
-
-
-class ClientOrderIdConflict(TradeError):
-    """That client_order_id stands for another request already; ``data.original`` is that."""
-
-    code = 2101
-
-
-class OrderUnresolved(TradeError):
-    """The terminal did not confirm in time; the order may have executed: look before you retry."""
-
-    code = 2102
-
-
-class DeadlineExceeded(TradeError):
-    """The order could not be handed to the terminal in time and was not sent."""
-
-    code = 2103
-
-
-class KillSwitchActive(TradeError):
-    """Trading is halted; ``data.armed_by`` says by whom, and ``data.since`` when."""
-
-    code = 2104
-
-
-class RiskLimit(TradeError):
-    """A limit of this gateway forbids the order; ``data.rule`` says which."""
-
-    code = 2105
+from .root import AccessDenied as AccessDenied
+from .root import AutotradingDisabled as AutotradingDisabled
+from .root import BrokerDisconnected as BrokerDisconnected
+from .root import Cancelled as Cancelled
+from .root import Forbidden as Forbidden
+from .root import GatewayError as GatewayError
+from .root import InternalError as InternalError
+from .root import InvalidParams as InvalidParams
+from .root import InvalidRequest as InvalidRequest
+from .root import LimitExceeded as LimitExceeded
+from .root import MethodNotFound as MethodNotFound
+from .root import MethodNotSupported as MethodNotSupported
+from .root import NotReady as NotReady
+from .root import Outcome as Outcome
+from .root import Overloaded as Overloaded
+from .root import ParseError as ParseError
+from .root import ProtocolFault as ProtocolFault
+from .root import Refused as Refused
+from .root import ShuttingDown as ShuttingDown
+from .root import TerminalBusy as TerminalBusy
+from .root import TerminalDisconnected as TerminalDisconnected
+from .root import TerminalError as TerminalError
+from .root import TerminalNotFound as TerminalNotFound
+from .root import Timeout as Timeout
+from .root import TooLarge as TooLarge
+from .root import Unauthorized as Unauthorized
+from .trade import ClientOrderIdConflict as ClientOrderIdConflict
+from .trade import DeadlineExceeded as DeadlineExceeded
+from .trade import Frozen as Frozen
+from .trade import InsufficientMargin as InsufficientMargin
+from .trade import InvalidPrice as InvalidPrice
+from .trade import InvalidStops as InvalidStops
+from .trade import InvalidVolume as InvalidVolume
+from .trade import KillSwitchActive as KillSwitchActive
+from .trade import MarketClosed as MarketClosed
+from .trade import OrderLimit as OrderLimit
+from .trade import OrderNotFound as OrderNotFound
+from .trade import OrderRejected as OrderRejected
+from .trade import OrderUnresolved as OrderUnresolved
+from .trade import PositionNotFound as PositionNotFound
+from .trade import PriceChanged as PriceChanged
+from .trade import RiskLimit as RiskLimit
+from .trade import TradeDisabled as TradeDisabled
+from .trade import TradeError as TradeError
+from .trade import UnsupportedFilling as UnsupportedFilling
 
 
 class MarketDataError(GatewayError):

@@ -17,6 +17,7 @@ from gateway.clock import BrokerClock
 from gateway.errors import Forbidden, InvalidParams, SubscribeFailed, TerminalDisconnected
 from gateway.methods import subscriptions
 from gateway.streams import Event, Outbox, Streams
+from gateway.trading.desk import TradingDesk
 
 CATALOGUE = Catalogue(subscriptions)
 CALLER = Caller(
@@ -70,7 +71,7 @@ class Desk:
         after: list[Callable[[], None]] = []
         call = SimpleNamespace(
             caller=CALLER,
-            terminal=SimpleNamespace(require=lambda tier: None),
+            terminal=SimpleNamespace(require=lambda tier: None, name="mt5-a", desk=TradingDesk()),
             streams=self.streams,
             listener=None if over_rpc else self.ear,
             after_answer=after,
@@ -170,7 +171,7 @@ async def test_the_first_event_waits_for_the_answer(desk: Desk) -> None:
     after: list[Callable[[], None]] = []
     call = SimpleNamespace(
         caller=CALLER,
-        terminal=SimpleNamespace(require=lambda tier: None),
+        terminal=SimpleNamespace(require=lambda tier: None, name="mt5-a", desk=TradingDesk()),
         streams=desk.streams,
         listener=desk.ear,
         after_answer=after,
