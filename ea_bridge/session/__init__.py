@@ -16,14 +16,8 @@ kernel, only a ``res`` tells its outcome. A deadline, a lost link, an unreadable
 
 from .calls import MAX_IN_FLIGHT, MAX_LATE, MAX_RESULT_BYTES, LateResult
 from .liveness import DEAD_S, HEARTBEAT_S, STALE_S, Liveness, SessionState
-from .terminal import (
-    DEFAULT_TIMEOUT_S,
-    MAX_UNSENT,
-    WINDOW,
-    SessionCallbacks,
-    TerminalSession,
-    Wire,
-)
+from .surroundings import SessionCallbacks, Wire
+from .terminal import DEFAULT_TIMEOUT_S, MAX_UNSENT, WINDOW, TerminalSession
 from .timers import LoopTimers, Timer, Timers
 
 __all__ = [

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from ea_bridge.commands import Command, Watched, WatchParams
 from ea_bridge.errors import CommandTimeout, NotSent, TerminalBusy, Unsupported
@@ -35,6 +34,7 @@ from ea_bridge.protocol.messages import (
 
 from .calls import Call, Calls, LateResult
 from .liveness import Liveness, SessionState
+from .surroundings import SessionCallbacks, SessionCounters, Wire
 from .timers import Timers
 
 DEFAULT_TIMEOUT_S = 10.0
@@ -49,43 +49,6 @@ WINDOW = 512
 P = TypeVar("P", bound=Struct)
 R = TypeVar("R")
 logger = logging.getLogger(__name__)
-
-
-class Wire(Protocol):
-    """The link below a session."""
-
-    def write(self, data: bytes) -> None:
-        """Hand bytes to the kernel, now."""
-
-    def unsent(self) -> int:
-        """Return how many bytes the kernel has not taken yet."""
-
-    def close(self) -> None:
-        """Send what is unsent, then close; cut it off where that takes too long."""
-
-
-def _ignore(*_: object) -> None:
-    pass
-
-
-@dataclass(frozen=True, kw_only=True)
-class SessionCallbacks:
-    """Who hears of what happens. All are called in the event loop and must not block."""
-
-    on_event: Callable[[TerminalSession, Event], None] = _ignore
-    on_change: Callable[[TerminalSession], None] = _ignore
-    """``state``, ``broker``, ``autotrading`` or ``trade_allowed`` is another than before."""
-    on_clock: Callable[[TerminalSession, int, int], None] = _ignore
-    """``tcur`` and ``tgmt`` in seconds, as in :class:`~ea_bridge.model.Clock`, each second."""
-    on_late_result: Callable[[TerminalSession, LateResult], None] = _ignore
-
-
-@dataclass
-class SessionCounters:
-    """What was dropped."""
-
-    unknown_symbol: int = 0
-    """Ticks, books and bars of a symbol that was never watched."""
 
 
 class TerminalSession:
