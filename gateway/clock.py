@@ -80,6 +80,7 @@ class BrokerClock:
         self._confirmed = 0
         self._last: tuple[int, int] | None = None
         self._now_s = 0
+        self._ahead_ms = 0
         self._use("new_york+7h", _rule_spans("new_york+7h"))
 
     # --- learning --------------------------------------------------------------------------
@@ -99,6 +100,15 @@ class BrokerClock:
         if abs(tcur - tgmt - offset) > MAX_RESIDUE_S or abs(offset) > MAX_OFFSET_S:
             return False
         return self._count(offset, tgmt)
+
+    def compare(self, tgmt: int, utc_ms: int) -> None:
+        """Learn how far the terminal's idea of UTC (seconds) is from the daemon's.
+
+        They are one machine's, so that it is nothing; but ``TimeGMT`` follows the PC's time zone,
+        and an emulated terminal may live in another year.
+        """
+        ahead_ms = tgmt * 1000 - utc_ms
+        self._ahead_ms = ahead_ms if abs(ahead_ms) > MAX_GAP_S * 1000 else 0
 
     def _count(self, offset: int, tgmt: int) -> bool:
         self._agreeing = self._agreeing + 1 if offset == self._candidate_s else 1
@@ -156,6 +166,10 @@ class BrokerClock:
         if not span.utc_start <= utc_ms < span.utc_end:
             span = self._spans[max(0, bisect_right(self._utc_starts, utc_ms) - 1)]
         return span.offset
+
+    def broker_now_ms(self, utc_ms: int) -> int:
+        """Return what the broker's clock shows when the daemon's shows that."""
+        return self.to_broker_ms(utc_ms + self._ahead_ms)
 
     def to_utc_ms(self, broker_ms: int) -> int:
         """Turn broker milliseconds into UTC milliseconds.

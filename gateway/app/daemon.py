@@ -276,7 +276,9 @@ class Gateway:
 
     def _bridge(self, streams: Streams, uplink: Uplink | None) -> BridgeServer:
         def on_clock(session: TerminalSession, tcur: int, tgmt: int) -> None:
-            if self._clock(session.terminal).observe(tcur, tgmt):
+            clock = self._clock(session.terminal)
+            clock.compare(tgmt, wall_ms())
+            if clock.observe(tcur, tgmt):
                 streams.clock_changed(session.terminal)
 
         return BridgeServer(

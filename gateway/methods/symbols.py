@@ -61,7 +61,7 @@ async def get_sessions(call: Call, *, symbol: Symbol) -> shapes.SymbolSessions:
     terminal = call.terminal
     week, table = await terminal.desk.checks.sessions.table(terminal, symbol)
     now_ms = terminal.now_ms()
-    broker_ms = terminal.clock.to_broker_ms(now_ms)
+    broker_ms = terminal.clock.broker_now_ms(now_ms)
     closes = week.next_close(broker_ms)
     return {
         "symbol": symbol,

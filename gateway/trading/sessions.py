@@ -146,12 +146,12 @@ class SessionTables:
 def is_closed(week: Week, clock: BrokerClock, now_ms: int) -> bool:
     """Whether a market is surely closed, as far as the table goes."""
     guess = 0 if clock.estimate.source == "ticks" else GUESS_MS
-    return week.is_closed_around(clock.to_broker_ms(now_ms), guess)
+    return week.is_closed_around(clock.broker_now_ms(now_ms), guess)
 
 
 def opening(week: Week, clock: BrokerClock, now_ms: int) -> int | None:
     """Return when a market opens next, UTC milliseconds; ``None`` if it is open, or never is."""
-    broker_ms = clock.to_broker_ms(now_ms)
+    broker_ms = clock.broker_now_ms(now_ms)
     opens = week.next_open(broker_ms)
     return None if opens is None or opens == broker_ms else clock.to_utc_ms(opens)
 

@@ -6,6 +6,7 @@ an order again.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from ea_bridge.model import TradeRetcode
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-refusals")]
 
 UNKNOWN_TICKET = 999
+NUMBERS = itertools.count()
 BUY = {"symbol": "EURUSD", "side": "buy", "volume": 0.1}
 
 
@@ -64,7 +66,7 @@ async def refused(client: Client, method: str, **params: Any) -> Refused:
         ({"volume": 100_000}, 2002, "not_sent", {}),
         ({"volume": 70}, 2005, "rejected", {"retcode": 10019}),
         ({"sl": 1.123456}, 2003, "not_sent", {"digits": 5, "field": "sl"}),
-        ({"sl": 9}, 2004, "rejected", {"retcode": 10016, "stops_level_points": 0}),
+        ({"sl": 9}, 2004, "not_sent", {"rule": "stops", "stops_level_points": 0}),
         ({"type": "limit", "price": 9}, 2003, "rejected", {"retcode": 10015}),
         ({"type": "stop", "price": 0.5}, 2003, "rejected", {"retcode": 10015}),
         ({"type_filling": "return"}, 2014, "rejected", {"retcode": 10030, "what": "filling"}),
@@ -77,9 +79,10 @@ async def test_a_new_order_is_refused(
 ) -> None:
     """An order that cannot be is refused with its code, the numbers that help, and an outcome."""
     before = await client.call("get_positions")
-    error = await refused(client, "place_order", client_order_id="mine", **{**BUY, **changes})
+    mine = f"mine-{next(NUMBERS)}"
+    error = await refused(client, "place_order", client_order_id=mine, **{**BUY, **changes})
     assert (error.code, error.data["outcome"]) == (code, outcome)
-    assert error.data["client_order_id"] == "mine"
+    assert error.data["client_order_id"] == mine
     assert {name: error.data[name] for name in facts} == facts
     assert len(await client.call("get_positions")) == len(before)
 
@@ -143,7 +146,7 @@ async def test_an_unknown_ticket(client: Client, method: str, params: Json, code
         ("autotrading", 1005, {"where": "terminal", "outcome": "not_sent", "retcode": 10027}),
         ("connected", 1003, {"outcome": "not_sent"}),
         ("server_autotrading", 1005, {"where": "server", "outcome": "rejected"}),
-        ("trade_allowed", 2007, {"outcome": "rejected", "retcode": 10017}),
+        ("trade_allowed", 1005, {"where": "account", "outcome": "not_sent"}),
     ],
 )
 async def test_a_switch_is_off(
@@ -213,9 +216,12 @@ async def test_a_retcode_becomes_its_error(
 async def test_the_servers_own_timeout_is_unknown(client: Client, broker: Broker) -> None:
     """10012 says that the server gave up waiting, not that nothing happened: 2102, unknown."""
     broker.script.refusals.append(TradeRetcode.TIMEOUT)
-    error = await refused(client, "place_order", **BUY, client_order_id="late-1")
+    late = f"late-{next(NUMBERS)}"
+    # each blocks its symbol, until it is found out
+    other = {**BUY, "symbol": "GBPUSD" if client.door == "/rpc" else "XAUUSD"}
+    error = await refused(client, "place_order", **other, client_order_id=late)
     assert (error.code, error.data["outcome"]) == (2102, "unknown")
-    assert error.data["client_order_id"] == "late-1"
+    assert error.data["client_order_id"] == late
     assert error.data["retryable"] is False
 
 
@@ -255,8 +261,13 @@ async def test_a_closed_market_says_so(tmp_path: Path) -> None:
     async with product(tmp_path, sessions="real", start_ms=saturday) as weekend:
         client = await weekend.http()
         error = await refused(client, "place_order", **BUY)
-        assert (error.code, error.data["retcode"]) == (2006, 10018)
-        assert (error.data["outcome"], error.data["retryable"]) == ("rejected", True)
+        assert (error.code, error.data["rule"]) == (2006, "market_open")
+        assert (error.data["outcome"], error.data["retryable"]) == ("not_sent", True)
+        monday = round(datetime(2026, 3, 15, 21, tzinfo=UTC).timestamp() * 1000)
+        assert error.data["opens_at"] == monday, "midnight in New York plus seven hours"
+        table = await client.call("get_sessions", symbol="EURUSD")
+        assert (table["open"], table["opens_at"]) == (False, monday)
+        assert table["sessions"][4] == {"day": "friday", "from_s": 0, "to_s": 86_220}
         receipt = await client.call("place_order", symbol="BTCUSD", side="buy", volume=0.01)
         assert receipt["order"]["state"] == "filled"
         clock = await client.call("get_server_time")

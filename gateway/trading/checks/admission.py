@@ -149,7 +149,7 @@ class Checks:
         if self._recalled or self._history is None or not limits.counts_the_past:
             return
         now_ms = terminal.now_ms()
-        self.pace.recall(self._history(terminal, now_ms - PAST_MS), terminal.clock.to_broker_ms)
+        self.pace.recall(self._history(terminal, now_ms - PAST_MS), terminal.clock.broker_now_ms)
         self._recalled = True
 
     def _beside(self, facts: Facts) -> tuple[list[Reservation], list[Reservation]]:

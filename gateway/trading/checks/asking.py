@@ -70,7 +70,7 @@ async def _ask(terminal: GuardedTerminal, need: Need) -> Any:
 
 async def _brought_today(terminal: GuardedTerminal) -> float:
     """What the deals since the broker's midnight brought, with all costs."""
-    now_s = terminal.clock.to_broker_ms(terminal.now_ms()) // 1000
+    now_s = terminal.clock.broker_now_ms(terminal.now_ms()) // 1000
     day = commands.HistoryParams(from_s=now_s // DAY_S * DAY_S, to_s=now_s + DAY_S)
     if terminal.is_mt4:
         closed = await terminal.request(commands.HISTORY_ORDERS_GET, day)
