@@ -33,6 +33,7 @@ def build_terminal(
     seed: int = 0,
     netting: bool = False,
     tick_files: Sequence[tuple[str, Path]] = (),
+    watch: Sequence[str] = (),
     sessions: Sessions = "always",
     start_ms: int | None = None,
     faults: Faults | None = None,
@@ -47,6 +48,7 @@ def build_terminal(
         seed: of everything drawn; 0 to 999999 keeps logins apart.
         netting: one position a symbol, instead of hedging.
         tick_files: symbol and file of ticks to replay instead of the packaged ones.
+        watch: the symbols in Market Watch; those of the specifications if none are named.
         sessions: ``always`` open, or closed at weekends as the ``real`` ones are.
         start_ms: when the market begins, UTC milliseconds; now if absent.
         faults: how it misbehaves.
@@ -68,6 +70,8 @@ def build_terminal(
         flat_out=flat_out,
         tick_files=tick_files,
     )
+    for name in market.symbols() if watch else ():
+        market.select(name, enable=name in watch)
     for name in market.selected:
         market.tick(name)  # the first look at a symbol takes a moment: not while somebody waits
     clock = MarketClock(start_msc, time.monotonic(), 1.0 if flat_out else speed)
