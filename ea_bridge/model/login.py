@@ -17,7 +17,8 @@ class LoginParams(Struct, frozen=True, kw_only=True):
     password: str
     server: str
     path: str | None = None
-    """Of the terminal's program, where it is not that which answers."""
+    """Of the terminal's program, where it is not that which answers. It comes from a caller of
+    the API: only a program that the peer's own settings list may be started."""
 
     def __repr__(self) -> str:
         return f"LoginParams(login={self.login}, server={self.server!r})"  # no password in a log

@@ -42,6 +42,9 @@ class AccountBook:
         box: seals the passwords.
         now_s: seconds since 1970.
 
+    Raises:
+        StoreError: the accounts cannot be read.
+
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class AccountBook:
         self._by_id: dict[int, RegisteredAccount] = {}
         self._active: dict[tuple[int, str], RegisteredAccount] = {}
         self._risk: dict[str, RiskSettings] = {}
+        self._refresh()  # what cannot be read at first must not pass for "nothing is registered"
 
     # --- for those who trade -----------------------------------------------------------------
 

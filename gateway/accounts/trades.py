@@ -148,6 +148,21 @@ class TradeBook:
         assert row is not None
         return Stats(row["n"], row["won"], float(row["pnl"]))
 
+    def closed(
+        self, account_id: int, from_ms: int, before_ms: int, *, paper: bool = False
+    ) -> list[tuple[int, float]]:
+        """Return when trades were closed within a time, and what each brought."""
+        rows = self._ledger.reader.all(
+            "SELECT closed_ms, profit FROM account_trades WHERE account_id = ? "
+            "AND closed_ms >= ? AND closed_ms < ? AND order_status = 'filled' "
+            "AND is_paper_trade = ? AND profit IS NOT NULL ORDER BY closed_ms, id",
+            account_id,
+            from_ms,
+            before_ms,
+            paper,
+        )
+        return [(row["closed_ms"], row["profit"]) for row in rows]
+
     def find(
         self,
         account_id: int,

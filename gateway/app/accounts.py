@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 
 from ea_bridge.commands import ACCOUNT_GET, NoParams
@@ -76,7 +76,7 @@ class Accounts:
             terminals_of=self._terminals_of,
             recheck=gate.recheck,
         )
-        self._sampled_ms = 0
+        self._sampled_ms: dict[int, int] = {}
         self._below: set[int] = set()
         """Accounts whose drawdown has stopped trading, and that have not recovered since."""
         switch.on_turn(self._note_turn)
@@ -105,7 +105,7 @@ class Accounts:
             action="activate" if is_halt else "deactivate",
             terminal=halt.terminal,
             reason=halt.reason if is_halt else "",
-            triggered_by=halt.armed_by,
+            triggered_by=halt.armed_by if is_halt else "",
             at_ms=wall_ms(),
         )
         self.services.switch_log.note(line)
@@ -119,6 +119,8 @@ class Accounts:
                 await self.look()
             except StoreError as error:
                 logger.error("the money of the accounts is not followed: %s", error)
+            except Exception:  # the next look may find what this one did not
+                logger.exception("the money of the accounts is not followed")
 
     async def look(self) -> None:
         """Ask all accounts for their money, once."""
@@ -127,14 +129,19 @@ class Accounts:
         known = [
             (one, money) for one, money in zip(accounts, found, strict=True) if money is not None
         ]
-        now_ms = wall_ms()
-        if known and now_ms - self._sampled_ms >= SAMPLE_MS:
-            self._sampled_ms = now_ms
-            self.services.equity.note(
-                [Sample(one.id, now_ms, money.equity, money.balance) for one, money in known]
-            )
+        self._sample(known, wall_ms())
         for account, money in known:
             await self._check_drawdown(account, money)
+
+    def _sample(self, known: Iterable[tuple[RegisteredAccount, Account]], now_ms: int) -> None:
+        due = [
+            Sample(account.id, now_ms, money.equity, money.balance)
+            for account, money in known
+            if now_ms - self._sampled_ms.get(account.id, 0) >= SAMPLE_MS
+        ]
+        if due:
+            self._sampled_ms.update((one.account_id, now_ms) for one in due)
+            self.services.equity.note(due)
 
     async def _money(self, account: RegisteredAccount) -> Account | None:
         name = self.services.peers.logged_in(account.owner, account.login, account.server)

@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from product import Product, daemon
+from product import Product, daemon, until
 
 from ea_bridge.emulator.faults import Faults
 from ea_bridge.emulator.logins import EXAMPLE_LOGINS, OWN_PASSWORD, Logins
 from ea_bridge.emulator.machine import build_terminal
 from ea_bridge.emulator.pin import DevicePin
 from ea_bridge.emulator.terminal import EmulatedTerminal
+from gateway.accounts.risk import RiskSettings
 from gateway.auth.caller import Scope
+from gateway.trading.kill_switch.halts import EVERYWHERE
 
 SEED_EXAMPLE = {
     "name": "Live Trading Account",
@@ -80,6 +82,23 @@ class AccountsHouse:
             "password": OWN_PASSWORD,
         }
 
+    async def begin_anew(self) -> None:
+        """Forget what the test before has left: accounts, rules, halts, faults."""
+        forget_faults(self.machine)
+        gateway = self.product.gateway
+        for account in gateway.accounts.everybody():
+            gateway.accounts.delete(account.owner, account.id)
+        gateway.accounts.set_risk("", RiskSettings())
+        for name in (EVERYWHERE, "main"):
+            await gateway.followed.services.switch.resume(name, by_admin=True)
+        if gateway.registry.get("main") is None:
+            await self.product.link("main", self.machine, token=self.admin)
+
+    async def unlink(self) -> None:
+        """Take the terminal away."""
+        self.product.main.link.stop()
+        await until(lambda: self.product.gateway.registry.get("main") is None)
+
     async def ask(
         self,
         method: str,
@@ -116,10 +135,15 @@ def shared_terminal() -> EmulatedTerminal:
     """Return the terminal of all these tests, which has forgotten the daemon of the last one."""
     machine = _terminal()
     machine.pin = DevicePin()
+    forget_faults(machine)
+    return machine
+
+
+def forget_faults(machine: EmulatedTerminal) -> None:
+    """Let a terminal behave, and know the logins that it knew at first."""
     for fault in fields(Faults):
         setattr(machine.faults, fault.name, fault.default)
     machine.desk.logins.known[:] = EXAMPLE_LOGINS
-    return machine
 
 
 @asynccontextmanager

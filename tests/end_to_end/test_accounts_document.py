@@ -6,10 +6,10 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 import schemathesis
 from accounts_house import SEED_EXAMPLE, AccountsHouse, open_house
 from hypothesis import HealthCheck, Phase, given, settings
@@ -28,11 +28,20 @@ CHECKS = (
     checks.negative_data_rejection,
 )
 
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-accounts")]
 
-@pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[AccountsHouse]:
-    async with open_house(tmp_path / "home") as opened:
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AccountsHouse]:
+    async with open_house(tmp_path_factory.mktemp("accounts") / "home") as opened:
         yield opened
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def house(running: AccountsHouse) -> AccountsHouse:
+    """With nothing registered."""
+    await running.begin_anew()
+    return running
 
 
 async def test_the_document_is_for_everybody_and_has_every_operation(house: AccountsHouse) -> None:

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from accounts_house import SEED_EXAMPLE, AccountsHouse, open_house
-from product import until
 
 from ea_bridge.emulator.logins import KnownLogin
 
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-accounts")]
 
-@pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[AccountsHouse]:
-    async with open_house(tmp_path / "home") as opened:
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AccountsHouse]:
+    async with open_house(tmp_path_factory.mktemp("accounts") / "home") as opened:
         yield opened
 
 
-async def offline(house: AccountsHouse) -> None:
-    """Take the terminal away."""
-    house.product.main.link.stop()
-    await until(lambda: house.product.gateway.registry.get("main") is None)
+@pytest_asyncio.fixture(loop_scope="module")
+async def house(running: AccountsHouse) -> AccountsHouse:
+    """With nothing registered."""
+    await running.begin_anew()
+    return running
 
 
 async def test_info_comes_from_the_terminal_of_the_account(house: AccountsHouse) -> None:
@@ -46,7 +48,7 @@ async def test_info_of_another_account_comes_from_a_login(house: AccountsHouse) 
     assert (await house.ask("GET", path)).status == 503
     house.logins.known[:] = [KnownLogin(login=1, password="x", server="MetaQuotes-Demo")]
     assert (await house.ask("GET", path)).status == 502
-    await offline(house)
+    await house.unlink()
     assert (await house.ask("GET", path)).status == 503
 
 
@@ -164,3 +166,59 @@ async def test_what_was_open_is_followed_to_its_end(house: AccountsHouse) -> Non
     assert rows[receipts[1]["position"]]["closed_at"] is None
     assert rows[pending["order"]]["order_status"] == "cancelled"
     await client.call("close_position", ticket=receipts[1]["position"])
+
+
+async def test_a_month_is_summed_up_for_one_account_or_for_all(house: AccountsHouse) -> None:
+    """In the account's own money, or in dollars, where cents count hundredths."""
+    account = await house.register(house.own | {"account_type": "USC"})
+    await house.ask("POST", f"accounts/{account['id']}/history/sync")
+    query = f"trades?account_id={account['id']}&is_open=false&limit=500"
+    closed = [one for one in (await house.ask("GET", query)).body if one["closed_at"]]
+    month = closed[0]["closed_at"][:7]
+    of_month = [one for one in closed if one["closed_at"].startswith(month)]
+    year, number = month.split("-")
+    period = f"year={year}&month={int(number)}"
+
+    mine = (await house.ask("GET", f"analytics/summary?account_id={account['id']}&{period}")).body
+    assert mine["total_trades"] == len(of_month) > 0
+    assert mine["total_pnl"] == pytest.approx(sum(one["profit"] for one in of_month), abs=0.006)
+    assert mine["winning_trades"] + mine["losing_trades"] == len(of_month)
+    every = (await house.ask("GET", f"analytics/summary?{period}")).body
+    assert every["total_pnl"] == pytest.approx(mine["total_pnl"] / 100, abs=0.006)
+
+    path = f"analytics/daily?account_id={account['id']}&{period}"
+    days = (await house.ask("GET", path)).body["entries"]
+    assert sum(day["trades"] for day in days.values()) == len(of_month)
+    assert {mine["best_day"], mine["worst_day"]} <= days.keys()
+    empty = (await house.ask("GET", "analytics/summary?year=1999&month=12")).body
+    assert (empty["total_trades"], empty["best_day"], empty["profit_factor"]) == (0, None, None)
+    assert (await house.ask("GET", "analytics/daily?account_id=999")).status == 404
+
+
+async def test_an_import_of_all_names_those_that_fail(house: AccountsHouse) -> None:
+    """And does the others."""
+    other = await house.register(SEED_EXAMPLE)
+    await house.register()
+    everything = (await house.ask("POST", "accounts/sync-all?days=365")).body
+    assert everything["accounts_synced"] == 1
+    assert everything["imported"] > 0
+    [error] = everything["errors"]
+    assert error.startswith(f"Account {other['id']} (Live Trading Account): ")
+
+
+async def test_trades_are_found_by_date(house: AccountsHouse) -> None:
+    """A date means all of that day, in UTC; one that there is not is refused."""
+    account = await house.register()
+    await house.ask("POST", f"accounts/{account['id']}/history/sync")
+    query = f"trades?account_id={account['id']}&limit=500"
+    every = (await house.ask("GET", query)).body
+    day = every[0]["opened_at"][:10]
+    of_day = [one for one in every if one["opened_at"].startswith(day)]
+    assert (await house.ask("GET", f"{query}&from_date={day}&to_date={day}")).body == of_day
+    assert (await house.ask("GET", f"{query}&to_date={day}T00:00:00Z")).body == [
+        one for one in every if one["opened_at"] <= f"{day}T00:00:00Z"
+    ]
+    for bad in ("from_date=2026-02-30", "from_date=yesterday", "limit=0", "is_open=1.5"):
+        assert (await house.ask("GET", f"{query}&{bad}")).status == 422, bad
+    assert (await house.ask("GET", "trades")).status == 422
+    assert (await house.ask("GET", "trades?account_id=999")).status == 404

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiohttp
 import pytest
+import pytest_asyncio
 from accounts_house import SEED_EXAMPLE, AccountsHouse, open_house
-from product import daemon, until
+from product import daemon
 
 from ea_bridge.emulator.logins import KnownLogin
 from gateway.auth.caller import Scope
 
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-accounts")]
 
-@pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[AccountsHouse]:
-    async with open_house(tmp_path / "home") as opened:
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AccountsHouse]:
+    async with open_house(tmp_path_factory.mktemp("accounts") / "home") as opened:
         yield opened
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def house(running: AccountsHouse) -> AccountsHouse:
+    """With nothing registered."""
+    await running.begin_anew()
+    return running
 
 
 async def test_the_published_example_is_answered_as_published(house: AccountsHouse) -> None:
@@ -79,7 +91,8 @@ async def test_a_deleted_login_can_be_registered_again(house: AccountsHouse) -> 
     second = await house.register(SEED_EXAMPLE)
     assert second["id"] != first["id"]
     assert (await house.ask("GET", "accounts")).body == [second]
-    rows = house.product.home.store.all("SELECT is_active, password FROM accounts ORDER BY id")
+    sql = "SELECT is_active, password FROM accounts WHERE id IN (?, ?) ORDER BY id"
+    rows = house.product.home.store.all(sql, first["id"], second["id"])
     assert [(row["is_active"], row["password"] is None) for row in rows] == [(0, True), (1, False)]
     assert (await house.ask("DELETE", "accounts/999")).status == 404
 
@@ -103,21 +116,21 @@ async def test_what_cannot_be_tried_is_not_stored(house: AccountsHouse) -> None:
         elif why == "unreachable":
             house.machine.faults.login_unreachable = 1
         else:
-            house.product.main.link.stop()
-            await until(lambda: house.product.gateway.registry.get("main") is None)
+            await house.unlink()
         refused = await house.ask("POST", "accounts", body)
         assert (refused.status, refused.body) == (503, words), why
     assert (await house.ask("GET", "accounts")).body == []
 
 
 async def test_a_slow_login_holds_nobody_up(house: AccountsHouse) -> None:
-    """Others are answered meanwhile."""
+    """Others are answered meanwhile; it ends with the link at the latest."""
     house.machine.faults.slow_login_ms = 60_000
     slow = asyncio.create_task(house.ask("POST", "accounts", SEED_EXAMPLE))
     for _ in range(3):
         assert (await house.ask("GET", "accounts")).status == 200
     assert not slow.done()
-    slow.cancel()
+    await house.unlink()
+    assert (await slow).status == 503
 
 
 BEYOND: tuple[tuple[dict[str, object], str], ...] = (
@@ -239,3 +252,50 @@ async def test_accounts_are_there_after_a_restart(tmp_path: Path) -> None:
         assert found.limits.max_lot == 0.1
         assert found.limits.allowed_symbols == {"EURUSD", "GBPUSD"}
         assert book.registered(account["login"], "Other-Server") is None
+
+
+async def test_what_is_done_to_accounts_stands_in_the_audit_trail(house: AccountsHouse) -> None:
+    """Who did it to which login; never the password."""
+    ledger = house.product.gateway.ledger
+    await ledger.write(lambda _: None)
+    row = ledger.reader.one("SELECT max(n) AS n FROM audit")
+    assert row is not None
+    account = await house.register(SEED_EXAMPLE)
+    path = f"accounts/{account['id']}"
+    await house.ask("PATCH", path, {"max_lot_size": 2.5})
+    await house.ask("PATCH", path, {"password": "hunter2"})
+    await house.ask("DELETE", path)
+    await ledger.write(lambda _: None)
+    rows = ledger.reader.all("SELECT entry FROM audit WHERE n > ?", row["n"])
+    entries = [json.loads(one["entry"]) for one in rows]
+    done = [one for one in entries if one["event"].startswith("account_")]
+    assert [one["event"] for one in done] == [
+        "account_registered",
+        "account_changed",
+        "account_login_failed",
+        "account_deleted",
+    ]
+    assert done[0]["object"] == SEED_EXAMPLE["login"]
+    assert done[1]["changed"] == ["max_lot_size"]
+    assert {one["actor"] for one in done} == {house.admin[4:16]}
+    assert "hunter2" not in str(entries)
+    assert str(SEED_EXAMPLE["password"]) not in str(entries)
+
+
+async def test_a_page_of_a_listed_origin_may_ask_and_call(tmp_path: Path) -> None:
+    """The preflight names the methods of the path; other origins get none."""
+    async with daemon(tmp_path / "home", origins=["http://127.0.0.1:5173"]) as product:
+        token = product.home.issuer.create("main", scopes=[Scope.ADMIN])[0]
+        url = (product.ready.rpc or "").removesuffix("/rpc") + "/api/v1/accounts"
+        wants = {"Access-Control-Request-Method": "POST"}
+        async with aiohttp.ClientSession() as http:
+            for origin, status in (("http://127.0.0.1:5173", 204), ("http://evil.test", 403)):
+                headers = wants | {"Origin": origin}
+                async with http.options(url, headers=headers) as answer:
+                    assert answer.status == status
+                    allowed = answer.headers.get("Access-Control-Allow-Methods")
+                    assert allowed == ("GET, POST" if status == 204 else None)
+            headers = {"Origin": "http://127.0.0.1:5173", "Authorization": f"Bearer {token}"}
+            async with http.get(url, headers=headers) as answer:
+                assert (answer.status, await answer.json()) == (200, [])
+                assert answer.headers["Access-Control-Allow-Origin"] == "http://127.0.0.1:5173"

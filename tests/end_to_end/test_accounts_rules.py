@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from accounts_house import AccountsHouse, open_house
 from product import Refused
 
 from gateway.accounts.equity import Sample
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-accounts")]
 
 DEFAULTS = {
     "drawdown_check_enabled": False,
@@ -24,10 +26,17 @@ DEFAULTS = {
 RISK = "settings/risk"
 
 
-@pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[AccountsHouse]:
-    async with open_house(tmp_path / "home") as opened:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AccountsHouse]:
+    async with open_house(tmp_path_factory.mktemp("accounts") / "home") as opened:
         yield opened
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def house(running: AccountsHouse) -> AccountsHouse:
+    """With nothing registered."""
+    await running.begin_anew()
+    return running
 
 
 async def test_risk_settings_are_changed_in_part(house: AccountsHouse) -> None:
@@ -95,7 +104,7 @@ async def test_the_kill_switch_stops_orders_until_it_is_lifted(house: AccountsHo
     lifted = await house.ask("POST", "kill-switch/deactivate")
     assert (lifted.status, lifted.body) == (200, quiet)
     await house.product.gateway.ledger.write(lambda _: None)
-    log = (await house.ask("GET", "kill-switch/logs")).body
+    log = (await house.ask("GET", "kill-switch/logs")).body[:2]
     assert [line["action"] for line in log] == ["deactivate", "activate"]
     assert log[1]["reason"] == reason
     assert (await house.ask("POST", "kill-switch/activate", {"reason": ""})).status == 422
@@ -104,16 +113,36 @@ async def test_the_kill_switch_stops_orders_until_it_is_lifted(house: AccountsHo
 
 async def test_a_drawdown_halts_the_accounts_terminal_once(house: AccountsHouse) -> None:
     """Until a person lifts it; it comes again only after the account has recovered."""
-    await house.register()
-    followed = house.product.gateway.followed
-    account = house.machine.desk.account()
-    await followed.look()
-    assert not (await house.ask("GET", "kill-switch")).body["is_active"]
-    limit = 1e-9 if account.equity < account.balance else 50.0
-    await house.ask("PATCH", RISK, {"drawdown_check_enabled": True, "max_drawdown_pct": limit})
-    await followed.look()
-    state = (await house.ask("GET", "kill-switch")).body
-    assert state["is_active"] == (account.equity < account.balance)
+    await house.register(house.own | {"allowed_symbols": []})
+    followed, client = house.product.gateway.followed, await house.product.http()
+    tickets = [
+        (await client.call("place_order", symbol="EURUSD", side=side, volume=0.1))["order"][
+            "position"
+        ]
+        for side in ("buy", "sell")
+    ]  # the two together lose the spread, whatever the market does
+
+    async def is_halted() -> bool:
+        await followed.look()
+        state = (await house.ask("GET", "kill-switch")).body
+        assert not state["is_active"] or state["activated_by"] == "drawdown"
+        return bool(state["is_active"])
+
+    rule = {"drawdown_check_enabled": True, "max_drawdown_pct": 50}
+    await house.ask("PATCH", RISK, rule)
+    assert not await is_halted()
+    await house.ask("PATCH", RISK, {"max_drawdown_pct": 1e-9})
+    assert await is_halted()
+    with pytest.raises(Refused):
+        await client.call("place_order", symbol="EURUSD", side="buy", volume=0.01)
+    assert (await house.ask("POST", "kill-switch/deactivate")).body["is_active"] is False
+    assert not await is_halted()
+    await house.ask("PATCH", RISK, {"max_drawdown_pct": 50})
+    assert not await is_halted()
+    await house.ask("PATCH", RISK, {"max_drawdown_pct": 1e-9})
+    assert await is_halted()
+    for ticket in tickets:
+        await client.call("close_position", ticket=ticket)
 
 
 async def test_equity_history_tells_the_samples_of_the_last_hours(house: AccountsHouse) -> None:

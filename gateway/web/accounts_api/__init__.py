@@ -15,13 +15,13 @@ from aiohttp import web
 
 from gateway.auth.caller import Caller, Scope
 from gateway.credentials.secrets import SecretsError
-from gateway.errors import GatewayError, Unauthorized
+from gateway.errors import AccessDenied, GatewayError, Unauthorized
 from gateway.store import StoreError
 from gateway.web.body import read_body
 from gateway.web.guard import Door
 from gateway.web.responses import json_response
 
-from . import looking, registering, rules, syncing
+from . import analytics, looking, registering, rules, syncing
 from .openapi import DOCUMENT, openapi
 from .operation import Operation, find
 from .problem import Problem, detail_response
@@ -35,6 +35,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *registering.OPERATIONS,
     *looking.OPERATIONS,
     *syncing.OPERATIONS,
+    *analytics.OPERATIONS,
     *rules.OPERATIONS,
 )
 
@@ -101,6 +102,8 @@ async def _carry_out(
         return await operation.carry_out(services, caller, target, body)
     except (Problem, Unauthorized):
         raise
+    except AccessDenied as error:
+        raise Problem(403, error.message) from error
     except (StoreError, SecretsError) as error:
         log.error("%s: %s", operation.name, error)
         raise Problem(

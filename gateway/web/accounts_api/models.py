@@ -281,6 +281,40 @@ class TradeResponse(Answer):
     is_paper_trade: bool
 
 
+class SummaryResponse(Answer):
+    """What was closed in a month. Money of one account is its own, of all it is dollars."""
+
+    year: int
+    month: int
+    total_trades: int
+    winning_trades: int
+    losing_trades: int
+    win_rate: float
+    """Between 0 and 1, with three digits."""
+    total_pnl: float
+    avg_win: float
+    avg_loss: float
+    """0 or less."""
+    profit_factor: float | None
+    """What was won for each unit that was lost; null if nothing was."""
+    best_day: str | None
+    worst_day: str | None
+
+
+class DayResult(Answer):
+    """What was closed on a day."""
+
+    pnl: float
+    trades: int
+    win_rate: float
+
+
+class DailyResponse(Answer):
+    """What was closed on the days of a month, by ``YYYY-MM-DD``."""
+
+    entries: dict[str, DayResult]
+
+
 # --- rules and the kill switch -----------------------------------------------------------------
 
 
@@ -335,4 +369,5 @@ class KillSwitchLine(Answer):
     action: Literal["activate", "deactivate"]
     reason: str | None
     timestamp: Time
-    triggered_by: str
+    triggered_by: str | None
+    """Of an activation; who lifted it stands in the audit trail."""

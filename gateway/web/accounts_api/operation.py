@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, unquote
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.auth.caller import Caller
+from gateway.credentials.tier import Tier
 from gateway.web.guard import Door
 
 from .models import AccountId, Given
@@ -21,7 +22,7 @@ from .services import Services
 B = TypeVar("B", bound=Given)
 Verb = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 MAX_FIELDS = 100
-_UNSAID = frozenset({"loc", "msg", "type"})
+"""In a query, and of the faults that an answer lists."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Ask:
     path: Mapping[str, int]
     query: Mapping[str, Any] = field(default_factory=dict)
     given: Given | None = None
+    tier: Tier = Tier.READ
+    """What the caller was found to be allowed."""
 
     @property
     def owner(self) -> str:
@@ -75,6 +78,16 @@ class Operation:
     query: tuple[Parameter, ...] = ()
     status: int = 200
     errors: tuple[int, ...] = ()
+    tier: Tier | None = None
+    """What a token must be allowed while its console is silent: all, or to read where it only
+    reads, unless this says otherwise."""
+
+    @property
+    def needs(self) -> Tier:
+        """The tier, whoever says it."""
+        if self.tier is not None:
+            return self.tier
+        return Tier.READ if self.method == "GET" else Tier.FULL
 
     @property
     def door(self) -> Door:
@@ -118,7 +131,9 @@ class Operation:
             path=_ids(self.match(path) or {}),
             query=self._read_query(query),
             given=self._read_body(body),
+            tier=self.needs,
         )
+        services.recheck(caller, self.needs)
         result = await self.handle(ask)
         if self.answer is None:
             return b""
@@ -138,7 +153,9 @@ class Operation:
         known = {parameter.name: parameter for parameter in self.query}
         values = {name: parameter.default for name, parameter in known.items()}
         try:
-            pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=100)
+            pairs = parse_qsl(
+                text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS
+            )
         except ValueError:
             raise _unexpected("query", "This is no query") from None
         seen: set[str] = set()

@@ -40,7 +40,7 @@ async def log_in(ask: Ask, params: LoginParams) -> CheckedLogin:
 
     Raises:
         LoginRefused, LoginUntried: it was not opened.
-        Unauthorized: the caller's rights have ended meanwhile.
+        AccessDenied: the caller's rights have ended meanwhile.
 
     """
     services = ask.services
@@ -49,7 +49,7 @@ async def log_in(ask: Ask, params: LoginParams) -> CheckedLogin:
     except (LoginRefused, LoginUntried) as error:
         _note(ask, "account_login_failed", params.login, params.server, reason=str(error))
         raise
-    services.recheck(ask.caller)
+    services.recheck(ask.caller, ask.tier)
     return opened
 
 

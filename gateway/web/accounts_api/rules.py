@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import Any
 
 from gateway.accounts.risk import RiskSettings
+from gateway.credentials.tier import Tier
 from gateway.errors import Forbidden
+from gateway.store import StoreError
 from gateway.trading.kill_switch.halts import EVERYWHERE, Halt
 
 from .models import (
@@ -21,6 +24,8 @@ from .problem import Problem
 
 RISK = "/api/v1/settings/risk"
 KILL_SWITCH = "/api/v1/kill-switch"
+
+log = logging.getLogger(__name__)
 
 
 async def _risk(ask: Ask) -> RiskSettings:
@@ -55,16 +60,23 @@ async def _state(ask: Ask) -> dict[str, Any]:
 async def _activate(ask: Ask) -> dict[str, Any]:
     reason = ask.body(KillSwitchActivate).reason
     names = ask.services.terminals_of(ask.owner)
-    for terminal in [EVERYWHERE] if EVERYWHERE in names else names:
-        await ask.services.switch.halt(
-            Halt(
-                terminal=terminal,
-                armed_by=f"token {ask.caller.tid}",
-                since_ms=ask.services.now_ms(),
-                reason=reason,
-                by_admin=True,
-            )
+    halts = [
+        Halt(
+            terminal=terminal,
+            armed_by=f"token {ask.caller.tid}",
+            since_ms=ask.services.now_ms(),
+            reason=reason,
+            by_admin=True,
         )
+        for terminal in ([EVERYWHERE] if EVERYWHERE in names else names)
+    ]
+    try:
+        for halt in halts:
+            await ask.services.switch.halt(halt)
+    except StoreError as error:
+        log.error("the kill switch is not on the disk: %s", error)
+        words = "Trading is halted, but only until the gateway ends: its disk refuses it"
+        raise Problem(500, words) from error
     return await _state(ask)
 
 
@@ -85,7 +97,7 @@ async def _logs(ask: Ask) -> list[dict[str, Any]]:
             "action": line.action,
             "reason": line.reason or None,
             "timestamp": line.at_ms,
-            "triggered_by": line.triggered_by,
+            "triggered_by": line.triggered_by or None,
         }
         for line in lines
     ]
@@ -127,6 +139,7 @@ OPERATIONS = (
         _activate,
         KillSwitchResponse,
         given=KillSwitchActivate,
+        tier=Tier.READ,
     ),
     Operation(
         "deactivate_kill_switch",

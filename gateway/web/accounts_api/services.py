@@ -13,6 +13,7 @@ from gateway.accounts.switch_log import SwitchLog
 from gateway.accounts.trades import TradeBook
 from gateway.audit import Audit
 from gateway.auth.caller import Caller
+from gateway.credentials.tier import Tier
 from gateway.daemon import wall_ms
 
 if TYPE_CHECKING:
@@ -37,6 +38,6 @@ class Services:
     """Whose a token is, by its id; empty where the home makes its own."""
     terminals_of: Callable[[str], Collection[str]]
     """Names of an owner's terminals, with that for all (empty) where there are no owners."""
-    recheck: Callable[[Caller], None]
-    """Raises ``Unauthorized`` where a caller's rights have ended."""
+    recheck: Callable[[Caller, Tier], None]
+    """Raises ``AccessDenied`` where a caller's rights have ended, or do not reach that far now."""
     now_ms: Callable[[], int] = wall_ms

@@ -14,6 +14,7 @@ from gateway import shapes
 from gateway.accounts import RegisteredAccount
 from gateway.accounts.trades import OrderKind, Saved, Trade
 from gateway.clock import BrokerClock
+from gateway.credentials.tier import Tier
 from gateway.store import StoreError
 from gateway.trading.guard import GuardedTerminal
 from gateway.trading.rounds import (
@@ -304,6 +305,7 @@ OPERATIONS = (
         HistorySync,
         query=(DAYS,),
         errors=(502,),
+        tier=Tier.READ,
     ),
     Operation(
         "sync_orders",
@@ -313,6 +315,7 @@ OPERATIONS = (
         _orders_sync,
         OrdersSync,
         errors=(502,),
+        tier=Tier.READ,
     ),
     Operation(
         "sync_account",
@@ -323,6 +326,7 @@ OPERATIONS = (
         FullSync,
         query=(DAYS,),
         errors=(502,),
+        tier=Tier.READ,
     ),
     Operation(
         "sync_all_accounts",
@@ -332,5 +336,6 @@ OPERATIONS = (
         _sync_all,
         SyncAll,
         query=(DAYS,),
+        tier=Tier.READ,
     ),
 )
