@@ -119,8 +119,9 @@ async def _run(house: AccountsHouse, examples: int) -> Counter[int]:
     found: Counter[int] = Counter()
     account = await house.register()
     await house.register(SEED_EXAMPLE)
-    for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
-        found += await asyncio.to_thread(_attack, house, document, account["id"], examples, mode)
+    turns = ((GenerationMode.POSITIVE, examples), (GenerationMode.NEGATIVE, examples // 2))
+    for mode, each in turns:
+        found += await asyncio.to_thread(_attack, house, document, account["id"], each, mode)
     return found
 
 
@@ -128,7 +129,7 @@ async def test_nothing_that_is_described_fails_or_surprises(house: AccountsHouse
     """No status, type or answer that the document does not have, and nothing breaks inside."""
     found = await _run(house, 2)
     assert found[200] > 20, found
-    assert found[422] > 20, found
+    assert found[422] > 10, found
     assert not found[401]
 
 
