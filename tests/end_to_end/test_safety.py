@@ -11,6 +11,7 @@ import pytest_asyncio
 from product import Client, Json, Product, Refused, WsClient, daemon, open_ws, until
 
 from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.terminal import EmulatedTerminal
 from gateway.trading.kill_switch import disconnects, lease_keeper
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-safety")]
@@ -68,8 +69,10 @@ async def test_a_sweep_takes_what_is_meant(client: Client) -> None:
     """By symbol, magic and side; the others stay."""
     kept = {await wait(client, magic=7), await wait(client, side="sell", magic=8)}
     gone = await wait(client, side="sell", magic=7)
-    swept = await client.call("cancel_all_orders", symbol="EURUSD", magic=7, side="sell")
+    mine = {"symbol": "EURUSD", "magic": 7, "side": "sell", "client_order_id": "sweep-1"}
+    swept = await client.call("cancel_all_orders", **mine)
     assert swept == {"cancelled": [gone], "closed": [], "failed": [], "duplicate": False}
+    assert await client.call("cancel_all_orders", **mine) == {**swept, "duplicate": True}
     assert await tickets(client, "get_orders") == kept
     long, short = await enter(client), await enter(client, side="sell")
     assert (await client.call("close_all_positions", side="buy"))["closed"] == [long]
@@ -120,6 +123,33 @@ async def test_halted_one_still_gets_out(client: Client) -> None:
     await client.call("set_trading_enabled", enabled=False)
     assert len((await client.call("cancel_all_orders"))["cancelled"]) == 1
     assert len((await client.call("close_all_positions"))["closed"]) == 1
+
+
+@pytest.fixture(scope="module")
+def mt4() -> EmulatedTerminal:
+    """MetaTrader 4, where the gateway itself keeps stop-limit orders."""
+    return build_terminal(platform="mt4")
+
+
+async def test_orders_that_the_gateway_keeps_go_too(
+    running: Product, mt4: EmulatedTerminal
+) -> None:
+    """A sweep takes them with the others."""
+    other = await running.link("mt4", mt4)
+    program = await running.http(other.token)
+    await program.call("cancel_all_orders")
+    receipt = await program.call(
+        "place_order",
+        symbol="EURUSD",
+        type="buy_stop_limit",
+        volume=0.01,
+        price=5.0,
+        stoplimit=4.9,
+    )
+    kept, sent = receipt["order"]["order"], await wait(program)
+    swept = await program.call("cancel_all_orders")
+    assert sorted(swept["cancelled"]) == sorted([kept, sent])
+    assert await tickets(program, "get_orders") == set()
 
 
 # --- programs that fall silent ------------------------------------------------------------------

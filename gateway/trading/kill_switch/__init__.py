@@ -3,6 +3,10 @@
 ==================== =============================================================================
 :mod:`.halts`        the halts of a home, in the ledger: they outlive the daemon
 :mod:`.switch`       whether a trade may be sent, asked right before its bytes are written
+:mod:`.dead_man`     ``cancel_all_after``: a program that calls nothing is taken for dead
+:mod:`.disconnects`  cancel on disconnect: a connection that is lost takes its orders with it
+:mod:`.armed`        what waits for a program's silence, in the ledger
+:mod:`.lease_keeper` the same, told to the EA, for the case that the daemon itself dies
 ==================== =============================================================================
 
 A halt stops *new exposure*. Closing positions, cancelling orders and moving a stop loss closer to
