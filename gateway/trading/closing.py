@@ -17,7 +17,7 @@ from ea_bridge.model import (
 )
 from gateway import shapes
 from gateway.credentials.tier import Tier
-from gateway.errors import PositionNotFound
+from gateway.errors import InvalidParams, PositionNotFound
 
 from .grid import exact
 from .guard import GuardedTerminal
@@ -78,6 +78,7 @@ async def close_by(
     """Close a position by an opposite one of the same symbol; the rest of the larger one stays.
 
     Raises:
+        InvalidParams: they are not opposite, of two symbols, or one and the same.
         PositionNotFound: one of the two is not there.
         MethodNotSupported: a netting account has no opposite positions.
 
@@ -96,6 +97,7 @@ async def _against(
         raise terminal.not_supported("hedging")
     position = await _position(terminal, ticket)
     opposite = await _position(terminal, by)
+    _check_opposite(position, opposite)
     request = TradeRequest(
         action=TradeAction.CLOSE_BY,
         magic=position.magic,
@@ -107,6 +109,18 @@ async def _against(
         comment=comment_of(terminal, handling, comment),
     )
     return Trade(request=request, handling=handling, position=ticket, state=OrderState.FILLED)
+
+
+def _check_opposite(position: Position, opposite: Position) -> None:
+    reason = ""
+    if position.ticket == opposite.ticket:
+        reason = "a position cannot be closed by itself"
+    elif position.symbol != opposite.symbol:
+        reason = f"it is of {opposite.symbol}, and the other one of {position.symbol}"
+    elif position.type == opposite.type:
+        reason = "both are of the same side"
+    if reason:
+        raise InvalidParams(errors=[{"field": "position_by", "reason": reason}])
 
 
 async def _position(terminal: GuardedTerminal, ticket: int) -> Position:
