@@ -65,4 +65,4 @@ class SwitchLog:
             f"ORDER BY id DESC LIMIT {MAX_LINES}",
             *terminals,
         )
-        return [SwitchLine(**{name: row[name] for name in row.keys()}) for row in rows]  # noqa: SIM118
+        return [SwitchLine(**{name: row[name] for name in row.keys()}) for row in rows]  # noqa: SIM118 - a row iterates over values

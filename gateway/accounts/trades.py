@@ -206,7 +206,7 @@ def _save(connection: sqlite3.Connection, account_id: int, trades: Iterable[Trad
             names = ", ".join(_NAMES)
             marks = ", ".join("?" * (len(_NAMES) + 1))
             connection.execute(
-                f"INSERT INTO account_trades (account_id, {names}) VALUES ({marks})",  # noqa: S608
+                f"INSERT INTO account_trades (account_id, {names}) VALUES ({marks})",  # noqa: S608 - names of our own
                 (account_id, *astuple(trade)),
             )
             imported += 1
@@ -215,7 +215,7 @@ def _save(connection: sqlite3.Connection, account_id: int, trades: Iterable[Trad
         if changed:
             assignments = ", ".join(f"{name} = ?" for name in changed)
             connection.execute(
-                f"UPDATE account_trades SET {assignments} WHERE id = ?",  # noqa: S608
+                f"UPDATE account_trades SET {assignments} WHERE id = ?",  # noqa: S608 - names of our own
                 (*changed.values(), row["id"]),
             )
             updated += 1
