@@ -37,15 +37,20 @@ class Pass:
     def __init__(
         self,
         checks: Checks,
+        trade: Trade,
         reservation: Reservation | None = None,
         step: Step | None = None,
     ) -> None:
         self._checks = checks
+        self._trade = trade
         self._reservation = reservation
         self._step = step
 
     def done(self, result: TradeResult) -> None:
         """The broker took it."""
+        for ticket in (self._trade.request.position, self._trade.request.position_by):
+            if ticket:
+                self._checks.reservations.closed(ticket)
         self._end("done", result.order, result.position)
 
     def failed(self, error: BaseException) -> None:
@@ -164,11 +169,11 @@ class Checks:
     def _take(self, case: Case) -> Pass:
         handling, limits = case.trade.handling, case.limits
         if handling.validate_only:
-            return Pass(self)
+            return Pass(self, case.trade)
         if limits.orders_per_second is not None:
             self.pace.pour(float(limits.orders_per_second), limits.order_burst or 1)
         if case.kind is not Kind.OPEN:
-            return Pass(self)
+            return Pass(self, case.trade)
         added = case.exposure
         reservation = Reservation(
             client_order_id=handling.client_order_id,
@@ -179,4 +184,4 @@ class Checks:
             margin=case.margin if limits.check_margin else Decimal(),
         )
         self.reservations.hold(reservation)
-        return Pass(self, reservation, self.pace.step(case.mark))
+        return Pass(self, case.trade, reservation, self.pace.step(case.mark))

@@ -7,8 +7,8 @@ through, so a reservation counts
 * while its order is on its way;
 * when it ended after the facts were asked for: they may be from before (*doubtful*: where a limit
   holds without it and not with it, the facts are asked for again);
-* when its order was carried out, until a list shows it or :data:`SETTLE_S` have passed: some
-  terminals list a position a moment after its result;
+* when its order was carried out, until a list has shown it, its position is closed, or
+  :data:`SETTLE_S` have passed: some terminals list a position a moment after its result;
 * when its outcome is unknown, until the journal has found it out.
 
 Judging and reserving happen without an ``await`` between them.
@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-SETTLE_S = 2.0
+SETTLE_S = 1.0
 """How long a list may take to show what was carried out."""
 UNKNOWN_S = 60.0
 """How long an order of unknown outcome counts where no journal finds it out."""
@@ -52,6 +52,8 @@ class Reservation:
     ended: int = 0
     """The moment at which it ended."""
     ended_s: float = 0.0
+    is_listed: bool = False
+    """A list has shown what came of it, so that the lists tell all from then on."""
 
 
 class Reservations:
@@ -109,6 +111,12 @@ class Reservations:
         reservation.ended_s = self._monotonic_s()
         self._close(reservation, how)
 
+    def closed(self, ticket: int) -> None:
+        """Tell that a position was closed, or a part of it: the lists need not show it."""
+        for one in self._held:
+            if ticket in one.tickets:
+                one.is_listed = True
+
     def _close(self, reservation: Reservation, how: End) -> None:
         self.moment += 1
         reservation.end, reservation.ended = how, self.moment
@@ -143,7 +151,7 @@ class Reservations:
                 surely.append(one)
             elif one.ended > asked:
                 doubtful.append(one)
-            elif one.end == "done" and not self._has_settled(one) and not one.tickets & listed:
+            elif one.end == "done" and not self._has_settled(one, listed):
                 surely.append(one)
         return surely, doubtful
 
@@ -153,8 +161,9 @@ class Reservations:
         # the journal knows of it before anybody else is given a turn
         return one.client_order_id in self._unresolved(one.symbol)
 
-    def _has_settled(self, one: Reservation) -> bool:
-        return self._monotonic_s() - one.ended_s >= SETTLE_S
+    def _has_settled(self, one: Reservation, listed: frozenset[int] = frozenset()) -> bool:
+        one.is_listed = one.is_listed or bool(one.tickets & listed)
+        return one.is_listed or self._monotonic_s() - one.ended_s >= SETTLE_S
 
     def _tidy(self) -> None:
         """Forget what no judgement can depend on any more."""

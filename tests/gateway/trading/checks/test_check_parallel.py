@@ -9,10 +9,11 @@ import pytest
 from market_of_one import WORTH, GrowingAccount
 from msgspec.structs import replace
 from scripted_answers import ACCOUNT
-from scripted_terminal import Scene
+from scripted_terminal import CATALOGUE, Scene
 
 from gateway.errors import LimitExceeded, RiskLimit
 from gateway.trading.checks.limits import Limits
+from gateway.trading.checks.reservations import SETTLE_S
 
 RUSH = 100
 BUY = {"symbol": "EURUSD", "side": "buy", "volume": 0.1}
@@ -89,8 +90,23 @@ async def test_a_list_may_lag_behind_a_result(scene: Scene) -> None:
     assert error.data["value"] == pytest.approx(0.3)
     clock = scene.desk.checks.reservations
     now_s = clock._monotonic_s()
-    clock._monotonic_s = lambda: now_s + 2.0
+    clock._monotonic_s = lambda: now_s + SETTLE_S
     assert not await account.rush(limits, 1, **BUY), "after that the list is the truth"
+
+
+async def test_a_position_that_is_closed_at_once_leaves_room(scene: Scene) -> None:
+    """Whether the lists have ever shown it or not."""
+    account = GrowingAccount(scene)
+    limits = Limits(max_positions=1)
+    for looks in range(4):
+        assert not await account.rush(limits, 1, **BUY)
+        for _ in range(looks):
+            assert await account.rush(limits, 1, **BUY)
+        (held,) = account.positions
+        if looks < 2:
+            close = CATALOGUE["close_position"]
+            await close.answer(scene.call(), {"ticket": held.ticket})
+        account.positions.clear()  # the others by their stop loss
 
 
 async def test_what_failed_leaves_room(scene: Scene) -> None:
