@@ -34,6 +34,7 @@ class Stage(enum.StrEnum):
 
 ENDS = frozenset({Stage.DONE, Stage.REJECTED, Stage.NOT_SENT})
 """What nothing comes after."""
+_EXITS = frozenset({TradeAction.DEAL, TradeAction.CLOSE_BY})
 _EXPOSING = frozenset({TradeAction.DEAL, TradeAction.PENDING, TradeAction.CLOSE_BY})
 
 
@@ -98,6 +99,12 @@ class Send:
             return None
         made = result.order or result.deal
         return made if made and made != self.request.position else None
+
+    @property
+    def exited(self) -> int | None:
+        """The position that it is to close; ``None`` where there is none."""
+        request = self.request
+        return request.position or None if request.action in _EXITS else None
 
     @property
     def is_exposing(self) -> bool:

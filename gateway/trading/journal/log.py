@@ -117,6 +117,16 @@ class OrderLog:
         }
         return rows.claimed(self._ledger.reader, account, tickets) | (running & tickets)
 
+    def exits(self, account: Account, position: int) -> dict[int, Stage]:
+        """Return the commands that were to close a position, by their ids, and how they stand."""
+        running = {
+            send.command_id: send.stage
+            for intent in self._in_memory(account)
+            for send in intent.sends
+            if send.exited == position
+        }
+        return rows.exits(self._ledger.reader, account, position) | running
+
     def _in_memory(self, account: Account) -> list[Intent]:
         return [one for one in self._running.values() if one.asked.account == account]
 

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from ea_bridge import commands, errors
-from ea_bridge.model import SUCCESSES, TradeResult
+from ea_bridge.model import SUCCESSES, TradeResult, TradeRetcode
 from ea_bridge.session import LateResult
 from gateway.errors import GatewayError, TerminalDisconnected
 from gateway.store import StoreError
@@ -213,9 +213,22 @@ class Reconciler:
         self._search_orders(view, account, sends)
         for send in sends:
             if send.stage not in ENDS and not makes_order(send, is_mt4=view.is_mt4):
-                result = effects.result_of_change(send, view)
-                if result is not None:
-                    self._take_result(send, result)
+                self._search_change(view, account, send)
+
+    def _search_change(self, view: View, account: Account, send: Send) -> None:
+        """Look whether what was there is now as the command wanted it."""
+        if send.exited is not None and send.exited not in view.positions:
+            # MetaTrader 4 closes a ticket once: what another one has done, this one has not
+            exits = self._log.exits(account, send.exited)
+            others = [stage for id_, stage in exits.items() if id_ != send.command_id]
+            if Stage.DONE in others:
+                self._take_result(send, TradeResult(retcode=TradeRetcode.POSITION_CLOSED))
+                return
+            if any(stage not in ENDS for stage in others):
+                return
+        result = effects.result_of_change(send, view)
+        if result is not None:
+            self._take_result(send, result)
 
     def _search_orders(self, view: View, account: Account, sends: list[Send]) -> None:
         wanted = [send for send in sends if makes_order(send, is_mt4=view.is_mt4)]

@@ -29,8 +29,9 @@ WHERE stage = 'not_sent'
 RETURNING id
 """
 _NEW_SEND = """
-INSERT INTO sends (order_id, command_id, fp, request, memo, stage, created_ms, err, retcode)
-VALUES (?, ?, ?, ?, ?, 'journaled', ?, 0, 0)
+INSERT INTO sends (order_id, command_id, fp, request, memo, stage, created_ms, err, retcode,
+    position)
+VALUES (?, ?, ?, ?, ?, 'journaled', ?, 0, 0, ?)
 """
 _END_ORDER = """
 UPDATE orders SET stage = ?, reconciled = ?, updated_ms = ?, answer = ? WHERE id = ?
@@ -127,6 +128,7 @@ def _sent(send: Send) -> tuple[object, ...]:
         _encoder.encode(send.request).decode(),
         _encoder.encode(send.memo).decode(),
         send.created_ms,
+        send.exited,
     )
 
 
@@ -183,6 +185,17 @@ def claimed(store: Store, account: Account, tickets: Iterable[int]) -> set[int]:
         "WHERE ticket = ? AND login = ? AND server = ?"
     )
     return {one for one in tickets if store.one(sql, one, *account) is not None}
+
+
+def exits(store: Store, account: Account, position: int) -> dict[int, Stage]:
+    """Return the commands that were to close a position, and how each stands."""
+    found = store.all(
+        "SELECT command_id, sends.stage FROM sends JOIN orders ON orders.id = sends.order_id "
+        "WHERE position = ? AND login = ? AND server = ?",
+        position,
+        *account,
+    )
+    return {row["command_id"]: Stage(row["stage"]) for row in found}
 
 
 def last_command_id(store: Store) -> int:

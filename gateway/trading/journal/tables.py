@@ -32,10 +32,12 @@ CREATE TABLE sends (
     result TEXT,
     err INTEGER NOT NULL,
     retcode INTEGER NOT NULL,
-    ticket INTEGER
+    ticket INTEGER,
+    position INTEGER
 ) STRICT;
 CREATE INDEX sends_of ON sends (order_id);
 CREATE INDEX sends_ticket ON sends (ticket) WHERE ticket IS NOT NULL;
+CREATE INDEX sends_position ON sends (position) WHERE position IS NOT NULL;
 CREATE TABLE terminal_accounts (
     terminal TEXT PRIMARY KEY,
     login INTEGER NOT NULL,
@@ -43,5 +45,5 @@ CREATE TABLE terminal_accounts (
 ) STRICT, WITHOUT ROWID;
 """
 """``params``, ``answer``, ``request``, ``memo`` and ``result`` are JSON; ``actor`` is
-the id of a token. ``terminal_accounts`` tells whose orders a terminal's are before it has dialled
-in again."""
+the id of a token, ``ticket`` that of the order that was made, ``position`` what was to be closed.
+``terminal_accounts`` tells whose orders a terminal's are before it has dialled in again."""

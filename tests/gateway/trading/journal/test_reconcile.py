@@ -303,6 +303,31 @@ async def test_a_lost_removal(kept: Kept, state: int | None, expected: str) -> N
     assert kept.scene.desk.journal.unresolved("EURUSD") == []
 
 
+async def test_a_lost_exit_on_metatrader_4(kept: Kept) -> None:
+    """A ticket is closed once: what another request has closed, this one has not."""
+    kept.scene.hello = kept.scene.script.hello = replace(kept.scene.hello, platform="mt4")
+    kept.equip("")
+    closed = filled(900, "to #901", state=0)
+    kept.scene.script.answers |= {
+        "order_send": LOST,
+        "orders_get": [],
+        "positions_get": [opened(900)],
+        "history_orders_get": [],
+    }
+    for one in ("a", "b"):
+        with pytest.raises(errors.OrderUnresolved):
+            await kept.scene.ask("close_position", ticket=900, client_order_id=one)
+    kept.link()
+    kept.scene.script.answers |= {"positions_get": [], "history_orders_get": [closed]}
+    await kept.look()
+    assert (await outcome(kept), await outcome(kept, "b")) == ("unknown", "unknown")
+    kept.reconciler._late[700] = LateResult(
+        700, commands.ORDER_SEND, kept.scene.script.sent[0], replace(DONE, position=900), None
+    )
+    await kept.look()
+    assert (await outcome(kept), await outcome(kept, "b")) == ("done", "rejected")
+
+
 async def test_lost_stops(kept: Kept) -> None:
     """They are there, so they were set."""
     kept.equip("ticks,book,deals,check")
