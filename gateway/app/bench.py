@@ -53,6 +53,11 @@ class _Unjournaled(Gateway):
         return desk
 
 
+def gateway_kind(*, journal: bool) -> type[Gateway]:
+    """Return the gateway as it is, or that without a journal."""
+    return Gateway if journal else _Unjournaled
+
+
 async def run_bench_daemon(folder: Path, announce: Announce, *, journal: bool) -> None:
     """Run a daemon of a home of its own until cancelled; the token that it announces is new.
 
@@ -60,10 +65,9 @@ async def run_bench_daemon(folder: Path, announce: Announce, *, journal: bool) -
         StoreError, SecretsError: the message says what to do.
 
     """
-    kind = Gateway if journal else _Unjournaled
     with Home(folder, KEY_FILE) as home:
         token, _ = home.issuer.create(TERMINAL)
-        async with kind(home, CONFIG).run() as ready:
+        async with gateway_kind(journal=journal)(home, CONFIG).run() as ready:
             settle()
             announce(replace(ready, auth_token=token, terminal=TERMINAL))
             await asyncio.Future()

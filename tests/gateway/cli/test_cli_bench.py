@@ -1,0 +1,90 @@
+"""``bench``: the two paths are what they are called, and the figures are those that were taken."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from shell import Done
+
+from gateway.app.bench import CONFIG, gateway_kind, journal_alone
+from gateway.auth.home import KEY_FILE, Home
+from gateway.cli.bench.figures import Path as Measured
+from gateway.cli.bench.figures import added_ms, percentile, ratio, table
+from gateway.ledger import DATABASE
+from gateway.trading.journal import Journal, KeptJournal
+
+Run = Callable[..., Done]
+
+
+def test_a_percentile_is_a_value_that_was_taken():
+    taken = [float(number) for number in range(100, 0, -1)]
+    assert [percentile(taken, of) for of in (0, 50, 90, 99, 100)] == [1, 51, 91, 100, 100]
+    assert percentile([7.0], 99) == 7.0
+
+
+def measured(*rounds: tuple[float, float]) -> Measured:
+    """Rounds of orders that took so many milliseconds alone, so many a second among many."""
+    alone = [[ms - 1, ms, ms + 1] for ms, _ in rounds]
+    return Measured(alone, [ms * 10 for ms, _ in rounds], [per_s for _, per_s in rounds])
+
+
+def test_what_the_journal_costs_is_compared_round_by_round():
+    """A machine that slows down for a round slows both paths, and not what is told."""
+    journaled = measured((2.5, 900.0), (9.0, 90.0), (2.4, 950.0))
+    bare = measured((2.0, 1000.0), (8.5, 100.0), (2.0, 1000.0))
+    assert added_ms(journaled, bare) == pytest.approx(0.5)
+    assert ratio(journaled, bare) == pytest.approx(0.9)
+
+
+def test_the_table_tells_all_figures():
+    facts = {
+        "rounds": 3,
+        "at_once": 64,
+        "folder": "/disk",
+        "sync_ms": 0.25,
+        "journal": measured((2.5, 912.0)).facts(),
+        "bare": measured((2.0, 1045.0)).facts(),
+        "journal_adds_ms": 0.512,
+        "ratio": 0.873,
+        "journal_alone_per_s": 6543,
+    }
+    told = table(facts)
+    for figure in ("0.25 ms", "2.50", "912", "2.00", "1045", "0.512 ms", "0.873", "6543"):
+        assert figure in told
+
+
+@pytest.mark.parametrize(("journal", "kind"), [(True, KeptJournal), (False, Journal)])
+async def test_one_path_has_a_journal_and_the_other_has_none(
+    tmp_path: Path, journal: bool, kind: type[Journal]
+):
+    with Home(tmp_path, KEY_FILE) as home:
+        gateway = gateway_kind(journal=journal)(home, CONFIG)
+        async with gateway.run():
+            assert type(gateway._desk("bench").journal) is kind
+
+
+async def test_the_journal_alone_writes_every_order(tmp_path: Path):
+    assert await journal_alone(tmp_path, 50, 8) > 0
+    with closing(sqlite3.connect(tmp_path / DATABASE)) as db:
+        counted = db.execute("SELECT count(*), count(DISTINCT stage) FROM orders").fetchone()
+        stages = db.execute("SELECT DISTINCT stage FROM orders").fetchall()
+    assert counted == (50, 1)
+    assert stages == [("done",)]
+
+
+@pytest.mark.long
+def test_a_short_bench(run: Run, tmp_path: Path) -> None:
+    """All of it, in its own processes; nothing is left on the disk."""
+    few = ("--rounds", "2", "--alone", "5", "--crowded", "20", "--at-once", "8")
+    done = run("bench", "orders", *few, "--dir", str(tmp_path), "--json")
+    assert done.code == 0, done.err
+    facts = json.loads(done.out)
+    assert facts["journal"]["orders_per_s"] > 0
+    assert facts["bare"]["alone_ms"]["p50"] > 0
+    assert facts["journal_alone_per_s"] > 0
+    assert list(tmp_path.iterdir()) == []
