@@ -125,6 +125,7 @@ class _Keeper:
         while True:
             self._audit.count_left_out()
             try:
+                self._ledger.reader.check_place()
                 head = head_of(self._ledger.reader)
                 is_old = time.monotonic() - self._made_s >= CHECKPOINT_S
                 if head.n - self._made.n >= (1 if is_old else CHECKPOINT_ENTRIES):

@@ -175,3 +175,28 @@ async def test_a_terminal_that_is_not_let_in(tmp_path: Path) -> None:
 
 def refusals(entries: list[dict[str, Any]]) -> list[tuple[str, str]]:
     return [(one["event"], one["reason"]) for one in entries if one.get("outcome") == "refused"]
+
+
+async def test_an_order_through_its_states(tmp_path: Path) -> None:
+    """Who asked for what, before it is sent; what became of it; what a limit held back."""
+    secret = "canary-comment"
+    async with product(tmp_path) as running:
+        bot = await running.ws()
+        order = {"symbol": "EURUSD", "side": "buy", "volume": 0.01, "comment": secret}
+        done = await bot.call("place_order", client_order_id="mine-1", **order)
+        with pytest.raises(Refused):
+            await bot.call("place_order", client_order_id="mine-2", **{**order, "volume": 0.001})
+        actor = parse_token(running.main.token)
+    entries = trail(tmp_path)
+    states = [one for one in entries if one["event"] == "order"]
+    assert [(one["object"], one["state"]) for one in states] == [
+        ("mine-1", "journaled"),
+        ("mine-1", "done"),
+    ]
+    assert {one["actor"] for one in states} == {actor}
+    assert (states[0]["symbol"], states[0]["volume"]) == ("EURUSD", 0.01)
+    assert states[1]["sends"][0]["order"] == done["order"]["order"]
+    (held,) = [one for one in entries if one["event"] == "call_refused"]
+    assert (held["actor"], held["reason"]) == (actor, "invalid_volume")
+    assert secret not in json.dumps(entries), "a comment may say anything"
+    assert is_intact(tmp_path)
