@@ -80,10 +80,21 @@ READS: dict[str, Json] = {
     "unsubscribe": {"all": True},
     "ping": {"t": "there?"},
     "get_server_info": {},
+    "get_trading_enabled": {},
+    "set_trading_enabled": {"enabled": True},
+    "cancel_all_after": {"timeout_ms": 0},
 }
 TRADES = ("place_order", "modify_order", "close_by", "close_position", "cancel_order")
 OTHERS = ("hello", "get_order_info", "get_ws_ticket")
 """Tested below, in tests of their own."""
+SAFETY = (
+    "cancel_all_orders",
+    "close_all_positions",
+    "set_cancel_on_disconnect",
+    "get_cancel_on_disconnect",
+    "logout",
+)
+"""Tested in ``test_safety.py``."""
 MT4_CANNOT = {
     "get_history_ticks": "ticks",
     "get_market_book": "book",
@@ -133,7 +144,7 @@ async def test_every_method_is_tested_here() -> None:
     """The vendor's methods are all there, and no method is missing from this file's tables."""
     assert len(VENDOR_METHODS) == 21
     assert set(CATALOGUE) >= VENDOR_METHODS
-    assert set(CATALOGUE) == {*READS, *TRADES, *OTHERS}
+    assert set(CATALOGUE) == {*READS, *TRADES, *OTHERS, *SAFETY}
 
 
 @pytest.mark.parametrize("method", READS)
