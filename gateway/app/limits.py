@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from ea_bridge.registry import Facts
 from gateway.accounts import RegisteredAccount
@@ -15,10 +16,21 @@ from gateway.trading.checks.limits import Limits, of_config, of_record, strictes
 from gateway.trading.grid import exact
 from gateway.trading.journal import Journal
 
+MAX_KNOWN = 1024
+"""Callers whose limits are remembered: they are asked for with each order."""
+
 
 def checks_of(journal: Journal, ledger: Ledger) -> Checks:
     """Return the checks of one terminal, which know what its journal knows."""
     return Checks(journal.unresolved, sent_orders(ledger.reader))
+
+
+class _Known(NamedTuple):
+    """What was put together, and of what: both are made anew when they change."""
+
+    record: TradeLimits | None
+    account: RegisteredAccount | None
+    limits: Limits
 
 
 class LimitsBook:
@@ -40,6 +52,7 @@ class LimitsBook:
         self._of_config = of_config(trading)
         self._of_token = of_token
         self._registered = registered
+        self._known: dict[tuple[str | None, int | None], _Known] = {}
 
     def of(self, facts: Facts | None, tid: str | None) -> Limits:
         """Return the strictest of all.
@@ -49,14 +62,24 @@ class LimitsBook:
             tid: of the caller's token; ``None`` for what the gateway does by itself.
 
         """
-        limits = [self._of_config]
-        if tid is not None:
-            limits.append(of_record(self._of_token(tid)))
+        record = None if tid is None else self._of_token(tid)
+        account = None
         if facts is not None:
             account = self._registered(facts.hello.login, facts.hello.server)
-            if account is not None:
-                limits.append(of_account(account))
-        return strictest(*limits)
+        key = (tid, None if account is None else account.id)
+        known = self._known.get(key)
+        if known is not None and known.record is record and known.account is account:
+            return known.limits
+        limits = [self._of_config]
+        if record is not None:
+            limits.append(of_record(record))
+        if account is not None:
+            limits.append(of_account(account))
+        known = _Known(record, account, strictest(*limits))
+        if len(self._known) >= MAX_KNOWN:
+            self._known.clear()
+        self._known[key] = known
+        return known.limits
 
 
 def of_account(account: RegisteredAccount) -> Limits:

@@ -58,6 +58,7 @@ READS: dict[str, Json] = {
     "get_ea_status": {},
     "get_symbols": {"group": "*USD*,!EURUSD"},
     "get_symbol_info": {"symbol": "EURUSD"},
+    "get_sessions": {"symbol": "EURUSD"},
     "symbol_select": {"symbol": "GBPUSD", "enable": True},
     "get_ohlc": {"symbol": "EURUSD", "timeframe": "H1", "count": 3},
     "get_history_prices": {"symbol": "EURUSD", "timeframe": "M15", "from": 0, "limit": 3},
