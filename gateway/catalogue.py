@@ -161,13 +161,16 @@ class Method:
     async def _once(self, call: Call, arguments: dict[str, Any]) -> Any:
         """Carry a call out unless its id was used before; see :mod:`gateway.trading.journal`."""
         terminal = call.terminal
-        client_order_id = arguments["client_order_id"] or new_client_order_id(call.daemon.now_ms())
+        given = arguments["client_order_id"]
+        client_order_id = given or new_client_order_id(call.daemon.now_ms())
         arguments["client_order_id"] = client_order_id
         account = terminal.account
         if account is None:
             raise blame(terminal.offline(), client_order_id, "not_sent")
         said = canonical(self.params, arguments)
-        asked = Asked(account, client_order_id, self.name, said, call.caller.tid)
+        asked = Asked(
+            account, client_order_id, self.name, said, call.caller.tid, is_new=given is None
+        )
         return await terminal.desk.journal.once(asked, lambda: self.handler(call, **arguments))
 
     def _admit(self, call: Call, params: Mapping[str, Any] | list[Any]) -> dict[str, Any]:

@@ -96,6 +96,8 @@ class Ledger:
 
         Args:
             work: called with the connection, in the writing thread; it neither begins nor commits.
+                It is called again where another write of its group has failed, so it changes
+                nothing but the database.
 
         Raises:
             StoreError: it could not be written, and is not there.
@@ -154,12 +156,37 @@ class Ledger:
 
     def _commit(self, group: list[_Write]) -> None:
         try:
+            if self._is_done_together(group):
+                return
             with self._writer.transaction() as connection:
                 for write in group:
                     _try(connection, write)
         except (StoreError, sqlite3.Error) as error:
             for write in group:
                 write.error = error
+
+    def _is_done_together(self, group: list[_Write]) -> bool:
+        """Do all, with no way back for each alone; nothing is done if one fails."""
+        try:
+            with self._writer.transaction() as connection:
+                for write in group:
+                    write.result = _attempt(connection, write)
+        except _OneFailedError:
+            return False
+        return True
+
+
+class _OneFailedError(Exception):
+    """One write of a group has failed, so that all are undone."""
+
+
+def _attempt(connection: sqlite3.Connection, write: _Write) -> Any:
+    try:
+        return write.work(connection)
+    except Exception as error:
+        if not connection.in_transaction:
+            raise  # the disk is full, or worse: SQLite has undone the whole group
+        raise _OneFailedError from error
 
 
 def _try(connection: sqlite3.Connection, write: _Write) -> None:

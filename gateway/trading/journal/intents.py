@@ -64,6 +64,8 @@ class Asked:
     """Canonical: see :func:`.answers.canonical`."""
     actor: str = "daemon"
     """Id of the token that asks; no part of what is compared."""
+    is_new: bool = False
+    """The id was made a moment ago, so that it cannot have been used."""
 
 
 @dataclass(eq=False, slots=True, kw_only=True)

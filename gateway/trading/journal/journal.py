@@ -127,7 +127,7 @@ class KeptJournal(Journal):
         return self._account() or self._log.account_of(self._terminal)
 
     async def once(self, asked: Asked, run: Run) -> Any:
-        known = self._known(asked)
+        known = None if asked.is_new else self._known(asked)
         if known is not None and known.stage is not Stage.NOT_SENT:
             return await self._again(known, asked)
         intent = self._log.begin(asked, self._terminal)

@@ -59,14 +59,14 @@ def noted(intent: Intent, sending: Send | None = None) -> dict[str, Any]:
         "actor": asked.actor,
         "terminal": intent.terminal,
         "object": asked.client_order_id,
-        "login": asked.account.login,
-        "server": asked.account.server,
-        "method": asked.method or None,
     }
     if sending is not None:
         request = sending.request
         return {
             **about,
+            "login": asked.account.login,
+            "server": asked.account.server,
+            "method": asked.method or None,
             "state": Stage.JOURNALED.value,
             "command_id": sending.command_id,
             "action": request.action,
@@ -86,15 +86,15 @@ def noted(intent: Intent, sending: Send | None = None) -> dict[str, Any]:
 
 def _passed(send: Send) -> dict[str, Any]:
     """Return the states that a command went through, and when."""
-    return {
-        "command_id": send.command_id,
+    passed = {
         "sent_ms": send.written_ms,
         "acked_ms": send.acked_ms,
         "ended_ms": send.ended_ms,
-        "state": send.stage.value,
         "retcode": send.retcode or None,
         "order": send.ticket,
     }
+    known = {name: value for name, value in passed.items() if value is not None}
+    return {"command_id": send.command_id, "state": send.stage.value, **known}
 
 
 def _sent(send: Send) -> shapes.SentCommand:
