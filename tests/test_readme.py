@@ -25,6 +25,8 @@ BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
 RUN = "python3 -m venv .venv && .venv/bin/pip install -q . && .venv/bin/mt-gateway demo\n"
 TEST = "python3 -m venv .venv && .venv/bin/pip install -q -e '.[test]' && .venv/bin/pytest\n"
 SHELL = [code for language, code in BLOCKS if language == "sh" and code not in (RUN, TEST)]
+OF_A_RUNNING_GATEWAY = {"halt", "audit"}
+"""Commands that look into its home."""
 PYTHON = [code for language, code in BLOCKS if language == "python"]
 
 
@@ -39,11 +41,11 @@ def environment(demo: Demo, home: Path) -> dict[str, str]:
     }
 
 
-def execute(words: list[str], demo: Demo, folder: Path) -> None:
+def execute(words: list[str], demo: Demo, folder: Path, home: Path | None = None) -> None:
     done = subprocess.run(
         words,
         cwd=folder,
-        env=environment(demo, folder / "home"),
+        env=environment(demo, home or folder / "home"),
         capture_output=True,
         text=True,
         timeout=60,
@@ -65,7 +67,8 @@ def test_a_shell_snippet_runs(code: str, demo: Demo, tmp_path: Path):
     """As it stands, with nothing but the two variables set; no machine needs a keyring for it."""
     if "token create" in code:
         Home(tmp_path / "home").close()
-    execute(["bash", "-euo", "pipefail", "-c", code], demo, tmp_path)
+    home = Path(demo.home) if code.split()[1] in OF_A_RUNNING_GATEWAY else None
+    execute(["bash", "-euo", "pipefail", "-c", code], demo, tmp_path, home)
 
 
 @pytest.mark.parametrize("code", PYTHON, ids=lambda code: code.split()[1])
