@@ -12,6 +12,7 @@ from ea_bridge.model.struct import Struct
 from ea_bridge.protocol.messages import Event, Trade
 from ea_bridge.registry import Change, ChangeKind, TerminalRegistry
 from ea_bridge.session import TerminalSession
+from gateway.audit import Audit
 from gateway.auth.gate import Gate
 from gateway.clock import BrokerClock
 from gateway.credentials.tier import Tier
@@ -55,6 +56,7 @@ class Keepers:
 
     Args:
         ledger: open.
+        audit: what is done is noted there.
         registry: of the live sessions.
         gate: tells what a token may do now.
         streams: tell who listens, and have terminals push ticks.
@@ -66,6 +68,7 @@ class Keepers:
     def __init__(
         self,
         ledger: Ledger,
+        audit: Audit,
         *,
         registry: TerminalRegistry,
         gate: Gate,
@@ -74,6 +77,7 @@ class Keepers:
         guarded: Guarded,
     ) -> None:
         self._ledger = ledger
+        self._audit = audit
         self._registry = registry
         self._gate = gate
         self._streams = streams
@@ -91,6 +95,7 @@ class Keepers:
             now_ms=wall_ms,
             to_broker_ms=lambda ms: self._clock(terminal).to_broker_ms(ms),
             turns=turns,
+            audit=self._audit,
         )
         keeper = self._keepers[terminal] = Keeper(self._ledger, terminal, around)
         return keeper

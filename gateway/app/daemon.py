@@ -267,6 +267,7 @@ class Gateway:
     def _new_keepers(self, streams: Streams) -> Keepers:
         return Keepers(
             self.ledger,
+            self._audit,
             registry=self.registry,
             gate=self.gate,
             streams=streams,

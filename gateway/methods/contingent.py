@@ -160,9 +160,9 @@ def _oco_link(link: OcoLink) -> shapes.OcoLink:
     raises=(OrderNotFound, TerminalDisconnected, Timeout),
 )
 async def link_oco(call: Call, *, tickets: _Tickets) -> shapes.OcoLink:
-    """Let the first of some pending orders that is filled, or ends otherwise, cancel the others.
+    """Let the first of some pending orders that ends cancel the others.
 
-    A part of a fill counts. The gateway does it: while it runs and the terminal is linked at
+    A fill counts, also of a part. The gateway does it: while it runs and the terminal is linked at
     once, else as soon as they are back; in a fast market more than one may be filled. Linking
     the same orders again returns the link there is. If one of them does not wait any more,
     nothing is linked: 2009 names it.

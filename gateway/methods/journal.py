@@ -45,9 +45,14 @@ async def _now(terminal: GuardedTerminal, intent: Intent) -> shapes.OrderNow | N
     orders = {ticket for send in intent.sends if (ticket := _order(send.request, send.result))}
     results = [send.result for send in intent.sends if send.result is not None]
     positions = {one.position for one in results if one.position}
+    found: shapes.OrderNow = {"orders": [], "positions": [], "past_orders": []}
+    held = terminal.desk.contingent.known(intent.asked.client_order_id)
+    if held is not None:
+        waits = terminal.desk.contingent.holds(held.ticket)
+        found["orders" if waits else "past_orders"] = [translation.order(held, terminal.clock)]
+        return found
     if not orders and not positions:
         return None
-    found: shapes.OrderNow = {"orders": [], "positions": [], "past_orders": []}
     try:
         async with asyncio.timeout(LOOK_S):
             for ticket in sorted(orders):

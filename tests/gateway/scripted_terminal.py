@@ -237,6 +237,7 @@ class Scene:
             now_ms=lambda: self.now_ms,
             to_broker_ms=self.clock.to_broker_ms,
             turns=self.desk.turns,
+            audit=self.desk.audit,
         )
         keeper = Keeper(ledger, "mt5-a", around)
         self.desk.contingent = keeper

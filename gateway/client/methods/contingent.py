@@ -72,12 +72,12 @@ class ContingentMethods(Asking):
     async def link_oco(
         self, *, tickets: Sequence[int], terminal: str | Omitted | None = OMITTED
     ) -> shapes.OcoLink:
-        """Let the first of some pending orders that is filled, or ends otherwise, cancel the others.
+        """Let the first of some pending orders that ends cancel the others.
 
-        A part of a fill counts. The gateway does it: while it runs and the terminal is linked at
-        once, else as soon as they are back; in a fast market more than one may be filled. Linking
-        the same orders again returns the link there is. If one of them does not wait any more,
-        nothing is linked: 2009 names it.
+        A fill counts, also of a part. The gateway does it: while it runs and the terminal is
+        linked at once, else as soon as they are back; in a fast market more than one may be
+        filled. Linking the same orders again returns the link there is. If one of them does not
+        wait any more, nothing is linked: 2009 names it.
         """
         result: shapes.OcoLink = await self._ask("link_oco", tickets=tickets, terminal=terminal)
         return result

@@ -53,6 +53,10 @@ class Pass:
                 self._checks.reservations.closed(ticket)
         self._end("done", result.order, result.position)
 
+    def shown(self) -> None:
+        """It is in the lists by now, so it counts there: the gateway keeps it itself."""
+        self._end("gone")
+
     def failed(self, error: BaseException) -> None:
         """It ended otherwise; if it was interrupted nobody knows how."""
         outcome = error.outcome if isinstance(error, GatewayError) else "unknown"

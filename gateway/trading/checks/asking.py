@@ -63,7 +63,8 @@ async def _ask(terminal: GuardedTerminal, need: Need) -> Any:
         case "positions":
             return await terminal.request(commands.POSITIONS_GET, commands.FilterParams())
         case "orders":
-            return await terminal.request(commands.ORDERS_GET, commands.FilterParams())
+            orders = await terminal.request(commands.ORDERS_GET, commands.FilterParams())
+            return orders + terminal.desk.contingent.counted()
         case _:
             return await _brought_today(terminal)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from msgspec.structs import replace
 
 from ea_bridge import commands
 from ea_bridge.model import Order, OrderState
+from gateway.audit import Audit
 from gateway.errors import DeadlineExceeded, GatewayError, InvalidPrice
 from gateway.trading.deadline import Deadline
 from gateway.trading.guard import GuardedTerminal
@@ -48,6 +49,8 @@ class Surroundings:
     """Turn UTC milliseconds into the broker's."""
     turns: Turns
     """Of the terminal's desk."""
+    audit: Audit = field(default_factory=Audit)
+    """Each row is noted there, in its own transaction."""
 
 
 class HeldOrders:
@@ -107,6 +110,14 @@ class HeldOrders:
             if held.account == account
             and symbol in (None, held.order.symbol)
             and ticket in (None, held.order.ticket)
+        ]
+
+    def counted(self, account: Account | None) -> list[Order]:
+        """Return those of an account that wait, and have no limit order on its way."""
+        return [
+            held.order
+            for held in self._held.values()
+            if held.account == account and held.stage != "sending"
         ]
 
     def past(self, account: Account | None, ticket: int) -> Order | None:

@@ -35,6 +35,15 @@ class Holding:
         """Return those that wait, oldest first."""
         return []
 
+    def counted(self) -> list[Order]:
+        """Return those that count against limits: not one whose limit order is on its way, since
+        that counts itself."""
+        return []
+
+    def known(self, client_order_id: str) -> Order | None:
+        """Return the order of an id, waiting or over."""
+        return None
+
     def past(self, ticket: int) -> Order | None:
         """Return an order that was kept here and is over."""
         return None

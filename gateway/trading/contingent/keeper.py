@@ -38,7 +38,7 @@ from .held import MAX_HELD, HeldOrders, Surroundings
 from .holding import Holding
 from .oco import OcoLinks, account_of
 from .records import FIRST_HELD, Book, HeldOrder, OcoLink
-from .stop_limit import STOPS, checked
+from .stop_limit import STOPS, prepared
 
 
 class Keeper(Holding):
@@ -55,9 +55,13 @@ class Keeper(Holding):
         self._errands = Errands()
         self._around = around
         own = dataclasses.replace(around, tell=self._tell)
-        self._held = HeldOrders(Book(ledger, terminal, "held", HeldOrder), self._errands, own)
+        held = Book(ledger, terminal, "held", HeldOrder, around.audit)
+        self._held = HeldOrders(held, self._errands, own)
         self.links: OcoLinks = OcoLinks(
-            Book(ledger, terminal, "oco", OcoLink), self._errands, around.act_as, around.now_ms
+            Book(ledger, terminal, "oco", OcoLink, around.audit),
+            self._errands,
+            around.act_as,
+            around.now_ms,
         )
         self._account: Account | None = None
         """That the terminal is, or was last, logged in to."""
@@ -115,6 +119,15 @@ class Keeper(Holding):
     def orders(self, symbol: str | None = None, ticket: int | None = None) -> list[Order]:
         return self._held.orders(self._account, symbol, ticket)
 
+    def counted(self) -> list[Order]:
+        return self._held.counted(self._account)
+
+    def known(self, client_order_id: str) -> Order | None:
+        if self._account is None:
+            return None
+        held = self._held.known(self._account, client_order_id)
+        return None if held is None else held.order
+
     def past(self, ticket: int) -> Order | None:
         return self._held.past(self._account, ticket)
 
@@ -126,7 +139,9 @@ class Keeper(Holding):
             known = self._held.known(account, handling.client_order_id)
             if known is not None:
                 return _receipt(terminal, known.order, handling, changed=True)
-            trade = await checked(terminal, wish, handling)
+            trade = await prepared(terminal, wish, handling)
+            going = await terminal.desk.checks.admit(terminal, trade)
+        with going.watched(), handling.before_sending():
             terminal.check_tradable(Tier.FULL)
             if len(self._held) >= MAX_HELD:
                 raise OrderLimit(f"The gateway holds {MAX_HELD} orders already", limit=MAX_HELD)
@@ -134,7 +149,8 @@ class Keeper(Holding):
             if handling.validate_only:
                 return held_receipt(terminal, trade, new.order, changed=False)
             handling.deadline.remaining_ms()
-        held = await self._held.add(new)
+            held = await self._held.add(new)
+        going.shown()
         return held_receipt(terminal, trade, held.order, changed=True)
 
     async def modify(
@@ -146,7 +162,8 @@ class Keeper(Holding):
             with handling.before_sending():
                 held = self._waiting(terminal, ticket)
                 wish = _changed(held, change)
-                trade = await checked(terminal, wish, handling)
+                trade = await prepared(terminal, wish, handling, held.order)
+                await terminal.desk.checks.admit(terminal, trade)
                 terminal.check_tradable(Tier.FULL)
                 order = _priced(held.order, trade)
                 order = replace(order, time_expiration=trade.request.expiration)

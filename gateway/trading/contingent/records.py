@@ -10,6 +10,7 @@ import msgspec
 
 from ea_bridge.model import Order
 from ea_bridge.model.struct import Struct
+from gateway.audit import Audit
 from gateway.ledger import Ledger
 from gateway.trading.journal import Account
 
@@ -63,6 +64,27 @@ class HeldOrder(Struct, frozen=True, kw_only=True):
     """Why the last attempt failed, or why it ended: the name of an error."""
 
     @property
+    def said(self) -> dict[str, Any]:
+        """What the audit trail tells of it."""
+        order = self.order
+        return {
+            "actor": self.tid,
+            "object": self.client_order_id,
+            "outcome": self.stage,
+            "reason": self.reason or None,
+            "attempt": self.attempt,
+            "state": order.state,
+            "became": order.became or None,
+            "type": order.type,
+            "symbol": order.symbol,
+            "volume": order.volume_initial,
+            "price": order.price_open,
+            "stoplimit": order.price_stoplimit,
+            "sl": order.sl,
+            "tp": order.tp,
+        }
+
+    @property
     def attempt_id(self) -> str:
         """The client order id of the present attempt: made from the order's own, never reused."""
         said = f"{self.account.login}|{self.account.server}|{self.client_order_id}"
@@ -92,6 +114,18 @@ class OcoLink(Struct, frozen=True, kw_only=True):
     """Why the last cancel failed: the name of an error."""
     ended_ms: int | None = None
 
+    @property
+    def said(self) -> dict[str, Any]:
+        """What the audit trail tells of it."""
+        return {
+            "actor": self.tid,
+            "object": self.id,
+            "outcome": self.state,
+            "reason": self.problem or None,
+            "attempt": self.attempt,
+            "orders": [[one.ticket, one.end] for one in self.orders],
+        }
+
 
 B = TypeVar("B", HeldOrder, OcoLink)
 
@@ -104,13 +138,17 @@ class Book(Generic[B]):
         terminal: its name.
         kind: of the rows.
         body: the struct that they hold.
+        audit: told of each row in the row's own transaction.
 
     """
 
-    def __init__(self, ledger: Ledger, terminal: str, kind: str, body: type[B]) -> None:
+    def __init__(
+        self, ledger: Ledger, terminal: str, kind: str, body: type[B], audit: Audit
+    ) -> None:
         self._ledger = ledger
         self._terminal = terminal
         self._kind = kind
+        self._audit = audit
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(body)
 
     async def add(self, name: str, body: B) -> int | None:
@@ -123,7 +161,10 @@ class Book(Generic[B]):
                 "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id",
                 values,
             ).fetchone()
-            return None if row is None else row[0]
+            if row is None:
+                return None
+            self._note(connection, body)
+            return int(row[0])
 
         return await self._ledger.write(work)
 
@@ -135,6 +176,7 @@ class Book(Generic[B]):
             connection.execute(
                 "UPDATE contingent SET body = ?, is_open = ? WHERE id = ?", (text, is_open, row)
             )
+            self._note(connection, body)
 
         await self._ledger.write(work)
 
@@ -178,6 +220,10 @@ class Book(Generic[B]):
             count,
         )
         return [self._read(row) for row in rows]
+
+    def _note(self, connection: sqlite3.Connection, body: B) -> None:
+        event = "held_order" if self._kind == "held" else "oco_link"
+        self._audit.record_with(connection, event, terminal=self._terminal, **body.said)
 
     def _read(self, row: sqlite3.Row) -> Any:
         return self._decoder.decode(row["body"])

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace as with_
 
-from ea_bridge.model import Order, OrderType, SymbolInfo
+from ea_bridge.model import Order, OrderType, SymbolInfo, TradeAction
 from gateway.errors import InvalidPrice
 from gateway.trading.grid import Grid, exact, price_grid
 from gateway.trading.guard import GuardedTerminal
@@ -31,13 +31,14 @@ LIMITS = {
 }
 
 
-async def checked(terminal: GuardedTerminal, wish: Wish, handling: Handling) -> Trade:
-    """Return the trade that a stop-limit order would be, after all the checks of one.
+async def prepared(
+    terminal: GuardedTerminal, wish: Wish, handling: Handling, held: Order | None = None
+) -> Trade:
+    """Return the trade that a stop-limit order would be, or the change of one that is held.
 
     Raises:
         InvalidParams, InvalidVolume, InvalidPrice: as of any order; and where the limit or the
             market lies on the wrong side of the price.
-        GatewayError: what else forbids it now; when it is triggered it is checked again.
 
     """
     check_wish(wish)
@@ -48,10 +49,9 @@ async def checked(terminal: GuardedTerminal, wish: Wish, handling: Handling) -> 
     limit = grid.price("stoplimit", wish.stoplimit or Decimal())
     request = with_(trade.request, type=int(wish.type), stoplimit=float(limit))
     _check_sides(info, exact(request.price), limit, buying=wish.type == OrderType.BUY_STOP_LIMIT)
-    trade = replace(trade, request=request, moved=[*trade.moved, *grid.moved])
-    looked_at = replace(trade, handling=replace(handling, validate_only=True))
-    await terminal.desk.checks.admit(terminal, looked_at)  # takes nothing: that comes later
-    return trade
+    if held is not None:
+        request = with_(request, action=int(TradeAction.MODIFY), order=held.ticket)
+    return replace(trade, request=request, held=held, moved=[*trade.moved, *grid.moved])
 
 
 def _check_sides(info: SymbolInfo, price: Decimal, limit: Decimal, *, buying: bool) -> None:

@@ -16,6 +16,7 @@ from ea_bridge import model
 from ea_bridge.model import OrderState, TradeAction, TradeRequest, TradeResult
 from ea_bridge.protocol.messages import Trade
 from gateway.app.ledger import TABLES
+from gateway.audit import Audit
 from gateway.ledger import Ledger
 from gateway.trading.contingent.keeper import Keeper
 from gateway.trading.journal import Account, KeptJournal, OrderLog
@@ -51,6 +52,7 @@ class Stand:
     def start(self) -> Keeper:
         """Begin as a daemon does: with what is in the ledger."""
         log = OrderLog(self.ledger, lambda: self.scene.now_ms)
+        self.scene.desk.audit = Audit(self.ledger)
         self.scene.desk.journal = KeptJournal(log, "mt5-a", lambda: self.account)
         self.keeper = self.scene.keep(self.ledger)
         return self.keeper

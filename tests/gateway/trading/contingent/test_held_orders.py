@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import json
 from typing import Any
 
 import msgspec
@@ -397,3 +399,43 @@ async def test_a_sweep_takes_it_along(stand: Stand) -> None:
     swept = await stand.scene.ask("cancel_all_orders")
     assert sorted(swept["cancelled"]) == [waiting, ticket]
     assert await stand.scene.ask("get_orders") == []
+
+
+async def test_it_counts_against_the_limits_once(stand: Stand) -> None:
+    """A held order takes the place of a pending one, also where many come at once; and it does
+    not stand in the way of the limit order that it becomes, nor of its own changes."""
+    stand.scene.limits = dataclasses.replace(stand.scene.limits, max_pending_orders=2)
+    stand.place()
+    placed = await asyncio.gather(*(place(stand) for _ in range(5)), return_exceptions=True)
+    refused = [one for one in placed if isinstance(one, errors.RiskLimit)]
+    assert (len(refused), {one.data["rule"] for one in refused}) == (4, {"max_pending_orders"})
+    [held] = [one for one in await stand.scene.ask("get_orders") if one["emulated"]]
+    await stand.scene.ask("modify_order", ticket=held["ticket"], tp=1.0905)
+    reach(stand)
+    await quiet(stand)
+    assert (len(stand.orders), stand.keeper.orders()) == (2, [])
+
+
+async def test_it_can_be_asked_for_by_its_id(stand: Stand) -> None:
+    """`get_order` tells where it is, waiting or past."""
+    placed = await place(stand, client_order_id="a-1")
+    now = (await stand.scene.ask("get_order", client_order_id="a-1"))["now"]
+    assert [one["ticket"] for one in now["orders"]] == [placed["order"]["order"]]
+    reach(stand)
+    await quiet(stand)
+    now = (await stand.scene.ask("get_order", client_order_id="a-1"))["now"]
+    [past] = now["past_orders"]
+    assert (past["emulated"], past["became"]) == (True, next(iter(stand.orders)))
+
+
+async def test_its_life_is_in_the_audit_trail(stand: Stand) -> None:
+    """Each of its states, in the transaction that writes it."""
+    await place(stand, client_order_id="a-1")
+    reach(stand)
+    await quiet(stand)
+    rows = stand.ledger.reader.all("SELECT entry FROM audit ORDER BY n")
+    entries = [json.loads(row["entry"]) for row in rows]
+    told = [one for one in entries if one["event"] == "held_order"]
+    assert [one["outcome"] for one in told] == ["waiting", "sending", "ended"]
+    assert {one["object"] for one in told} == {"a-1"}
+    assert told[-1]["became"] == next(iter(stand.orders))
