@@ -6,7 +6,7 @@ from pydantic import TypeAdapter
 
 from ea_bridge import errors
 from ea_bridge.model import OrderState, TradeResult
-from gateway.errors import GatewayError, TerminalDisconnected
+from gateway.errors import GatewayError, OrderRejected, TerminalDisconnected
 
 from ..deadline import Deadline
 from ..grid import Name
@@ -65,5 +65,9 @@ async def _rejection(terminal: GuardedTerminal, send: Send) -> GatewayError:
     if send.result is not None:
         evidence = Evidence(request=send.request, result=send.result)
         return await terminal.refused(send.result.retcode, evidence)
+    if not send.err and not send.retcode:
+        return OrderRejected(
+            "Neither the terminal nor the broker shows it: it is taken for not executed"
+        )
     failed = errors.CommandFailed("order_send", send.err, send.retcode)
     return await terminal.trade_failure(failed, send.request)

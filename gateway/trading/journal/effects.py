@@ -13,7 +13,7 @@ from ea_bridge.model import (
 )
 
 from .intents import Send
-from .matching import SKEW_MS, Sighting
+from .matching import SKEW_MS, Sighting, makes_order
 from .sightings import View
 
 _UNFILLED = frozenset({OrderState.CANCELED, OrderState.REJECTED, OrderState.EXPIRED})
@@ -88,6 +88,16 @@ def result_of_change(send: Send, view: View) -> TradeResult | None:
         case TradeAction.DEAL | TradeAction.CLOSE_BY if view.is_mt4:
             return _mt4_exit(send, view)
     return None
+
+
+def leaves_trace(send: Send, view: View) -> bool:
+    """Whether a command that was executed would show now, so that it was not if it does not."""
+    request = send.request
+    if makes_order(send, is_mt4=view.is_mt4):
+        return True
+    if send.exited is not None:
+        return send.exited in view.positions  # it would be gone, or have another ticket
+    return request.action == TradeAction.REMOVE and request.order in view.orders
 
 
 def _removal(request: TradeRequest, view: View) -> TradeResult | None:

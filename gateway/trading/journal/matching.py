@@ -93,6 +93,11 @@ def _clusters(fits: dict[int, set[int]]) -> list[set[int]]:
     return [ids for ids, _ in clusters]
 
 
+def may_be(send: Send, one: Sighting) -> bool:
+    """Whether an order may be a command's, however many others it may be of."""
+    return is_tagged_as(send, one) or (not _TAG.match(one.comment) and _is_alike(send, one))
+
+
 def is_tagged_as(send: Send, one: Sighting) -> bool:
     """Whether an order carries a command's tag."""
     tag = send.request.comment[:TAG_LENGTH]

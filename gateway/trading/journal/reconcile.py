@@ -8,6 +8,10 @@ fingerprint), and of a later link than the one that the command was written to, 
 to begin is over: until then its bytes may still be on their way. Whatever the table does not
 settle is looked for in the account: see :mod:`.matching` and :mod:`.effects`. What cannot be told
 stays unknown.
+
+What is in no list for five minutes, on a later link of a terminal that its broker talks to, is
+taken for not executed: no order stays invisible for so long, and an unknown that never ends would
+keep its symbol closed to new orders for ever. It is ``rejected``, so that its id is not free.
 """
 
 from __future__ import annotations
@@ -30,13 +34,15 @@ from ..sending import is_open, was_refused
 from . import conclusion, effects
 from .intents import ENDS, Account, Intent, Send, Stage
 from .log import OrderLog
-from .matching import makes_order, match
+from .matching import Sighting, makes_order, match, may_be
 from .sightings import View, look
 
 PAUSES_S = (0.1, 0.2, 0.5, 1.0, 1.0, 2.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 """Between looks; the last one goes on for ever. Histories lag by seconds."""
 MAX_LATE = 256
 """Late answers that are kept until their caller has been told."""
+GONE_S = 300.0
+"""After so long a command that left no trace is taken for not executed."""
 SURE_S = 1.0
 """Beyond its time to begin, before a command that the terminal does not know is given up."""
 
@@ -59,6 +65,7 @@ class Reconciler:
         self._guarded = guarded
         self._late: OrderedDict[int, LateResult] = OrderedDict()
         self._absent_since_s: dict[int, float] = {}
+        self._traceless_since_s: dict[int, float] = {}
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -135,6 +142,7 @@ class Reconciler:
                 await self._log.settle(intent, stage, answer)
                 for send in intent.sends:
                     self._absent_since_s.pop(send.command_id, None)
+                    self._traceless_since_s.pop(send.command_id, None)
                 logger.info(
                     "order %s was found out: %s", intent.asked.client_order_id, stage.value
                 )
@@ -210,10 +218,24 @@ class Reconciler:
     ) -> None:
         sends = list(_open_sends(intents))
         view = await look(terminal, min(send.created_ms for send in sends))
-        self._search_orders(view, account, sends)
+        seen = self._search_orders(view, account, sends)
         for send in sends:
             if send.stage not in ENDS and not makes_order(send, is_mt4=view.is_mt4):
                 self._search_change(view, account, send)
+        for send in sends:
+            if send.stage not in ENDS and effects.leaves_trace(send, view):
+                self._give_up_late(terminal, send, seen)
+
+    def _give_up_late(self, terminal: GuardedTerminal, send: Send, seen: list[Sighting]) -> None:
+        """Take a command for not executed that has left no trace for long."""
+        session = terminal.session
+        can_tell = session is not None and session.id != send.session and session.broker is True
+        if not can_tell or any(may_be(send, one) for one in seen):
+            self._traceless_since_s.pop(send.command_id, None)
+            return
+        now_s = time.monotonic()
+        if now_s - self._traceless_since_s.setdefault(send.command_id, now_s) >= GONE_S:
+            self._end(send, Stage.REJECTED)
 
     def _search_change(self, view: View, account: Account, send: Send) -> None:
         """Look whether what was there is now as the command wanted it."""
@@ -230,10 +252,9 @@ class Reconciler:
         if result is not None:
             self._take_result(send, result)
 
-    def _search_orders(self, view: View, account: Account, sends: list[Send]) -> None:
+    def _search_orders(self, view: View, account: Account, sends: list[Send]) -> list[Sighting]:
+        """Match orders with commands; return those that belong to no other command."""
         wanted = [send for send in sends if makes_order(send, is_mt4=view.is_mt4)]
-        if not wanted:
-            return
         under_way = [
             send
             for intent in self._log.running(account)
@@ -248,6 +269,7 @@ class Reconciler:
             one = found.get(send.command_id)
             if one is not None:
                 self._take_result(send, effects.result_of_order(send, one, view))
+        return free
 
 
 def _open_sends(intents: Iterable[Intent]) -> Iterator[Send]:

@@ -281,6 +281,26 @@ async def test_on_metatrader_4_it_is_found_among_the_trades(kept: Kept) -> None:
     assert (order["order"], order["position"]) == (900, 900)
 
 
+async def test_what_left_no_trace_for_long_was_not_executed(
+    searched: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unless the broker is away, or there is an order that may be its own. The id stays taken."""
+    monkeypatch.setattr(reconcile, "GONE_S", 0.0)
+    searched.scene.script.broker = False
+    await searched.look()
+    assert await outcome(searched) == "unknown"
+    searched.scene.script.broker = True
+    alike = [filled(900, "rewritten"), filled(901, "rewritten")]
+    searched.scene.script.answers["history_orders_get"] = alike
+    await searched.look()
+    assert await outcome(searched) == "unknown"
+    searched.scene.script.answers["history_orders_get"] = []
+    await searched.look()
+    error = await searched.fail("a")
+    assert isinstance(error, errors.OrderRejected)
+    assert (error.data["outcome"], error.data["duplicate"]) == ("rejected", True)
+
+
 # --- changes of what is there ------------------------------------------------------------------
 
 
