@@ -17,7 +17,7 @@ from .facts import Facts, Flights
 from .limits import Limits
 from .pace import PAST_MS, Pace, SentOrder, Step
 from .reservations import End, Reservation, Reservations, Unresolved
-from .rules import judge, needed
+from .rules import Plan, Plans
 
 if TYPE_CHECKING:
     from gateway.trading.guard import GuardedTerminal
@@ -94,6 +94,7 @@ class Checks:
         self.sessions = SessionTables()
         self.pace = Pace()
         self.reservations = Reservations(unresolved)
+        self._plans = Plans()
         self._history = history
         self._recalled = history is None
         self._flights = Flights(lambda: self.reservations.moment)
@@ -108,12 +109,12 @@ class Checks:
                 ``data.value`` say by how much.
 
         """
-        limits = terminal.limits()
+        plan = self._plans.plan(Kind.of(trade), terminal.limits())
         for _ in range(MAX_LOOKS):
             with self.reservations.looking(self._flights.earliest()):
-                case = await self._case(terminal, trade, limits)
+                case = await self._case(terminal, trade, plan)
                 try:
-                    judge(case)
+                    plan.judge(case)
                 except LookAgain:
                     continue
                 return self._take(case)
@@ -124,9 +125,9 @@ class Checks:
             value=MAX_LOOKS,
         )
 
-    async def _case(self, terminal: GuardedTerminal, trade: Trade, limits: Limits) -> Case:
+    async def _case(self, terminal: GuardedTerminal, trade: Trade, plan: Plan) -> Case:
         """Learn what is needed; once it is there nothing may be awaited."""
-        needs, symbol = needed(trade, limits), trade.request.symbol
+        limits, needs, symbol = plan.limits, plan.needs(trade), trade.request.symbol
         self._recall(terminal, limits)
         week = None
         if trade.request.action in (TradeAction.DEAL, TradeAction.PENDING):

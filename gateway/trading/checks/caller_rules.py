@@ -6,7 +6,7 @@ import math
 
 from gateway.errors import LimitExceeded, RiskLimit
 
-from .case import Case, Kind
+from .case import Case
 from .pace import MAX_COUNTED, MAX_OF_SYMBOL, MINUTE_S
 from .refusing import over
 
@@ -21,13 +21,11 @@ def age(case: Case) -> None:
 
 def auto_trade_enabled(case: Case) -> None:
     """Programs may trade the account."""
-    if not case.limits.auto_trade:
-        raise RiskLimit(
-            "The account is registered as one that programs do not trade: auto_trade_enabled "
-            "is false",
-            limit=True,
-            value=False,
-        )
+    raise RiskLimit(
+        "The account is registered as one that programs do not trade: auto_trade_enabled is false",
+        limit=True,
+        value=False,
+    )
 
 
 def allowed_symbols(case: Case) -> None:
@@ -111,9 +109,10 @@ def live_account(case: Case) -> None:
     """Real money may be traded, or this is none; a terminal that does not say holds real money."""
     hello = case.terminal.hello
     trade = "" if hello is None else hello.trade
-    if not case.limits.live and trade not in PLAY_MONEY:
+    if trade not in PLAY_MONEY:
         raise RiskLimit(
-            "The account is not a demo account, and nothing but demo accounts may be traded",
+            "The account is no demo account, and nothing but demo accounts may be traded: see "
+            "allow_live in the configuration, and is_live of the registered account",
             limit="demo",
             value=trade or None,
         )
@@ -122,7 +121,7 @@ def live_account(case: Case) -> None:
 def unresolved(case: Case) -> None:
     """No order of the symbol has an outcome that is not known."""
     waiting = case.unresolved
-    if case.limits.block_unresolved and waiting and case.kind is Kind.OPEN:
+    if waiting:
         raise RiskLimit(
             "The fate of another order for this symbol is not known yet: see get_order",
             limit=0,

@@ -117,7 +117,7 @@ def tick_age(case: Case) -> None:
 def stop_loss_set(case: Case) -> None:
     """There is a stop loss, where one is demanded."""
     request = case.request
-    if case.limits.require_stop_loss and request.action in _WITH_STOPS and not request.sl:
+    if request.action in _WITH_STOPS and not request.sl:
         raise over("stop_loss", "The stop loss must be set: it", limit=None, value=None)
 
 

@@ -35,8 +35,6 @@ def risk_pct(case: Case) -> None:
 
 def free_margin(case: Case) -> None:
     """The free margin suffices, for the orders on their way as well."""
-    if not case.limits.check_margin:
-        return
     required = case.margin
     free = exact(case.facts.account.margin_free)
     surely = sum((one.margin for one in case.surely), Decimal())

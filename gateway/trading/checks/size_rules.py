@@ -60,7 +60,7 @@ def max_positions(case: Case) -> None:
 
 def hedging(case: Case) -> None:
     """Nothing is open or waits that goes the other way; on a netting account nothing can."""
-    if case.limits.hedging or case.is_netting:
+    if case.is_netting:
         return
     value = case.opposed()
     if value:
