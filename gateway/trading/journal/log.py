@@ -68,8 +68,8 @@ class OrderLog:
         return self._accounts.get(terminal)
 
     def note_account(self, terminal: str, account: Account) -> None:
-        """Remember the account that a terminal is logged in to."""
-        if self._accounts.get(terminal) != account:
+        """Remember the account that a terminal is logged in to; not that it is in none."""
+        if account.login and self._accounts.get(terminal) != account:
             self._accounts[terminal] = account
             self._ledger.write_soon(partial(rows.note_account, terminal=terminal, account=account))
 
@@ -173,10 +173,7 @@ class OrderLog:
         if stage is Stage.UNKNOWN:
             self._unresolved[intent.key] = intent
         if intent.row is not None and stage is not Stage.NOT_SENT:
-            noted = telling.noted(intent)
-            work = self._with_note(rows.updating(intent), noted)
-            writing = self._ledger.write_later(work)
-            writing.add_done_callback(partial(self._ended, intent))
+            self._write_end_later(intent)
             self._answered(intent)
             if stage is Stage.UNKNOWN:
                 self.on_unresolved(intent)
@@ -185,10 +182,19 @@ class OrderLog:
         ending = rows.inserting(intent, None) if is_new else rows.updating(intent)
         try:
             intent.row = await self._ledger.write(self._with_note(ending, telling.noted(intent)))
-        except StoreError:
+        except (StoreError, rows.IdTaken):
             logger.exception("the end of order %s is not written", intent.asked.client_order_id)
         finally:
             self._let_go(intent)
+
+    def _write_end_later(self, intent: Intent) -> None:
+        work = self._with_note(rows.updating(intent), telling.noted(intent))
+        try:
+            writing = self._ledger.write_later(work)
+        except StoreError:
+            logger.exception("the end of order %s is not written", intent.asked.client_order_id)
+        else:
+            writing.add_done_callback(partial(self._ended, intent))
 
     def _with_note(self, work: rows.Work, noted: dict[str, Any]) -> rows.Work:
         """Have a change of an intent noted in the audit trail, in its own transaction."""
