@@ -16,14 +16,7 @@ from gateway.catalogue import Method
 from gateway.daemon import Daemon
 from gateway.errors import ShuttingDown, Unauthorized
 from gateway.openrpc import LateDocument
-from gateway.web.accounts_api import (
-    DOCUMENT as ACCOUNTS_DOCUMENT,
-)
-from gateway.web.accounts_api import (
-    PREFIX,
-    AccountsApi,
-    detail_response,
-)
+from gateway.web.accounts_api import OPENAPI, PREFIX, AccountsApi, detail_response
 from gateway.web.backend import Backend, Gatekeeper
 from gateway.web.connections import Connections, connection_of
 from gateway.web.guard import Door, Guard, Refusal, unauthorized
@@ -111,7 +104,7 @@ class WebServer:
         self._accounts = accounts
         if accounts is not None:
             url = daemon.rpc_url.removesuffix("/rpc")
-            self._documents[ACCOUNTS_DOCUMENT] = accounts.document(url)
+            self._documents[OPENAPI] = accounts.document(url)
         self._fixed_doors = self._doors()
         self._guard = Guard(self._doors_at, port=self.port, hosts=hosts, origins=origins)
         self._limits = daemon.limits

@@ -22,12 +22,12 @@ from gateway.web.guard import Door
 from gateway.web.responses import json_response
 
 from . import analytics, looking, registering, rules, syncing
-from .openapi import DOCUMENT, openapi
+from .openapi import OPENAPI, openapi
 from .operation import Operation, find
 from .problem import Problem, detail_response
 from .services import Services
 
-__all__ = ["DOCUMENT", "PREFIX", "AccountsApi", "Services", "detail_response"]
+__all__ = ["OPENAPI", "PREFIX", "AccountsApi", "Services", "detail_response"]
 
 PREFIX = "/api/"
 """What is below it answers errors with ``{"detail": ...}``."""
@@ -83,7 +83,7 @@ class AccountsApi:
         operation = next(one for one in find(OPERATIONS, path) if one.method == request.method)
         try:
             if Scope.ADMIN not in caller.scopes:
-                raise Problem(403, "This needs an auth_token with the scope admin")
+                raise self._lacks_scope(operation, caller)
             body = await read_body(request, self._max_bytes)
             content = await _carry_out(operation, self._services, caller, target, body)
         except Problem as problem:
@@ -93,6 +93,18 @@ class AccountsApi:
                 status=operation.status, headers={"Cache-Control": "no-store", **headers}
             )
         return json_response(content, headers, operation.status)
+
+    def _lacks_scope(self, operation: Operation, caller: Caller) -> Problem:
+        self._services.audit.often(
+            "call_refused",
+            outcome="refused",
+            reason="forbidden",
+            actor=caller.tid,
+            terminal=caller.terminal,
+            object=operation.name,
+            scope=Scope.ADMIN.value,
+        )
+        return Problem(403, "This needs an auth_token with the scope admin")
 
 
 async def _carry_out(

@@ -12,7 +12,7 @@ from gateway import __version__
 from .models import AccountId, Detail, Faults
 from .operation import Operation, Parameter
 
-DOCUMENT: Final = "/api/v1/openapi.json"
+OPENAPI: Final = "/api/v1/openapi.json"
 JSON: Final = "application/json"
 _REF: Final = "#/components/schemas/{model}"
 _WORDS: Final = {
