@@ -154,6 +154,11 @@ class BrokerClock:
         )
 
     @property
+    def is_measured(self) -> bool:
+        """Whether the offset was measured, and is not a guess."""
+        return self._measured_s is not None
+
+    @property
     def offset_s(self) -> int:
         """Broker time minus UTC, at the last heartbeat; before the first, in winter."""
         if self._now_s:

@@ -107,6 +107,9 @@ class SessionTables:
             GatewayError: the terminal did not answer.
 
         """
+        kept = self._kept.get(_key(terminal, symbol))
+        if kept is not None and kept.until_s > self.monotonic_s():
+            return kept.week
         if not terminal.can("sessions"):
             return None
         return (await self._table(terminal, symbol)).week
@@ -145,7 +148,7 @@ class SessionTables:
 
 def is_closed(week: Week, clock: BrokerClock, now_ms: int) -> bool:
     """Whether a market is surely closed, as far as the table goes."""
-    guess = 0 if clock.estimate.source == "ticks" else GUESS_MS
+    guess = 0 if clock.is_measured else GUESS_MS
     return week.is_closed_around(clock.broker_now_ms(now_ms), guess)
 
 

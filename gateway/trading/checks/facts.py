@@ -104,7 +104,10 @@ class Flights:
 
     def earliest(self) -> int:
         """Return the moment of the oldest facts that who asks now can get."""
-        return min([self._moment(), *(one.asked for one in self._flights.values())])
+        moment = self._moment()
+        if not self._flights:
+            return moment
+        return min(moment, *(one.asked for one in self._flights.values()))
 
     async def ask(self, need: Need, question: Callable[[], Awaitable[Any]]) -> tuple[int, Any]:
         """Return when it was asked and the answer, or the error that the question met.

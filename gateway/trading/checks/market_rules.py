@@ -25,7 +25,7 @@ _WITH_STOPS = frozenset(
     {TradeAction.DEAL, TradeAction.PENDING, TradeAction.MODIFY, TradeAction.SLTP}
 )
 _WAITING = frozenset({TradeAction.PENDING, TradeAction.MODIFY})
-_CLOSED_WAYS = {
+_CLOSED_WAYS: dict[int, tuple[bool, bool]] = {
     SymbolTradeMode.DISABLED: (True, True),
     SymbolTradeMode.CLOSEONLY: (True, True),
     SymbolTradeMode.LONGONLY: (False, True),
@@ -63,7 +63,7 @@ def _check_mode(case: Case) -> None:
     mode = info.trade_mode
     if case.is_netting and mode != SymbolTradeMode.DISABLED:
         return  # the order may close what is open: the broker tells
-    ways = {int(one): forbids for one, forbids in _CLOSED_WAYS.items()}.get(mode)
+    ways = _CLOSED_WAYS.get(mode)
     if ways is not None and ways[0 if case.buys else 1]:
         raise TradeDisabled(mode=word(words.SYMBOL_TRADE_MODE, mode), symbol=info.name)
 
@@ -108,7 +108,7 @@ def tick_age(case: Case) -> None:
     if most is None:
         return
     tick_ms = case.facts.tick_ms
-    is_measured = case.terminal.clock.estimate.source == "ticks"
+    is_measured = case.terminal.clock.is_measured
     age_ms = case.broker_ms - tick_ms if tick_ms and is_measured else None
     if age_ms is None or age_ms > most:
         raise over("tick_age", "The age of the last tick", limit=most, value=age_ms, unit=" ms")
@@ -124,7 +124,7 @@ def stop_loss_set(case: Case) -> None:
 def stops(case: Case) -> None:
     """A new stop loss and take profit lie on their side of the market, beyond the stops level."""
     info, request = case.symbol, case.request
-    if info is None or request.action not in _WITH_STOPS:
+    if info is None or not (request.sl or request.tp) or request.action not in _WITH_STOPS:
         return
     base = exact(_stops_base(case))
     if base <= 0:
