@@ -7,7 +7,6 @@ clock tells when a person asked and when the last order came.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import statistics
 import sys
@@ -29,6 +28,7 @@ from ea_bridge.emulator.terminal import EmulatedTerminal
 CONFIG = '[secrets]\nstore = "file"\n'
 CONFIG += "[api]\nport = 0\n[bridge]\nport = 0\n[trading]\norders_per_second = 0\n"
 PROGRAMS = 4
+MAX_UNANSWERED = 16
 ORDER = {"symbol": "EURUSD", "type": "buy_limit", "volume": 0.01, "price": 0.5}
 QUIET_S = 0.1
 """Without an order there is none on its way any more."""
@@ -69,21 +69,29 @@ class Rig:
         machine.execute = note  # type: ignore[method-assign]  # the clock
 
     async def load(self, program: WsClient, per_second: float) -> None:
-        """Send orders without waiting for their answers, until cancelled."""
+        """Send orders without waiting for their answers, until cancelled.
+
+        A machine that is too slow for so many gets fewer: no program has more than
+        :data:`MAX_UNANSWERED` under way.
+        """
         asked: set[asyncio.Task[None]] = set()
         due_s = time.monotonic()
-        for number in itertools.count():
-            task = asyncio.create_task(self._order(program, f"load-{id(program)}-{number}"))
-            asked.add(task)
-            task.add_done_callback(asked.discard)
-            due_s += 1 / per_second
-            await asyncio.sleep(max(0.0, due_s - time.monotonic()))
+        try:
+            for number in itertools.count():
+                if len(asked) < MAX_UNANSWERED:
+                    task = asyncio.create_task(self._order(program, f"{id(program)}-{number}"))
+                    asked.add(task)
+                    task.add_done_callback(asked.discard)
+                due_s = max(due_s + 1 / per_second, time.monotonic())
+                await asyncio.sleep(due_s - time.monotonic())
+        finally:
+            if asked:
+                await asyncio.wait(asked)
 
     async def _order(self, program: WsClient, client_order_id: str) -> None:
         sent_s = time.time()
-        with contextlib.suppress(ConnectionError):
-            answer = await program.ask("place_order", ORDER | {"client_order_id": client_order_id})
-            self._answers.append((sent_s, answer))
+        answer = await program.ask("place_order", ORDER | {"client_order_id": client_order_id})
+        self._answers.append((sent_s, answer))
 
     async def trial(self, way: str) -> Trial:
         """Halt, see when it is quiet, and go on."""
@@ -150,10 +158,12 @@ async def rig(folder: Path, orders_per_s: float) -> AsyncIterator[Rig]:
             try:
                 yield one
             finally:
-                link.stop()
-                for task in tasks:
+                for task in tasks[1:]:
                     task.cancel()
-                await asyncio.wait(tasks)
+                await asyncio.wait(tasks[1:])
+                link.stop()
+                tasks[0].cancel()
+                await asyncio.wait(tasks[:1])
                 for program in programs:
                     await program.close()
 
