@@ -8,7 +8,6 @@ import msgspec
 
 from .struct import Digits, Integer, Milliseconds, Name, Seconds, Struct, Text
 
-
 SecondOfDay = Annotated[int, msgspec.Meta(ge=0, le=86_400)]
 
 
