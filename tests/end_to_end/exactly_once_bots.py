@@ -27,9 +27,10 @@ Key = tuple[str, str] | tuple[TradeAction, int]
 ENDS = frozenset({"done", "rejected", "not_sent"})
 PASSING = frozenset({"terminal_disconnected", "terminal_busy", "timeout", "deadline_exceeded"})
 """Names of errors after which it is worth trying again, where nothing was sent."""
+SYMBOL = "EURUSD"
 MAGIC = 7
 LOTS = 0.02
-POLL_S = 0.05
+POLL_S = 0.1
 MAX_TRIES = 200
 
 
@@ -58,6 +59,8 @@ class Intent:
     """When it was first told that the outcome is unknown."""
     resolved_at_s: float | None = None
     """When it was told how it had ended after all."""
+    terminal_died: bool = False
+    """A terminal was started anew while it had no end: then nobody may ever know."""
 
     @property
     def end(self) -> str | None:
@@ -141,7 +144,7 @@ class Bot:
         door: Door,
         account: tuple[int, str],
         dice: random.Random,
-        patience_s: float = 5.0,
+        patience_s: float = 2.0,
     ) -> None:
         self._name, self._door, self._account, self._dice = name, door, account, dice
         self._patience_s = patience_s
@@ -175,7 +178,7 @@ class Bot:
             return self._cancel(self._orders.pop(0))
         if self._moved and (dice < 0.7 or len(self._moved) > 2):
             return self._cancel(self._moved.pop(0))
-        common: Json = {"symbol": "EURUSD", "volume": LOTS, "magic": MAGIC}
+        common: Json = {"symbol": SYMBOL, "volume": LOTS, "magic": MAGIC}
         if dice < 0.85:
             return self._intent("place_order", side=self._dice.choice(("buy", "sell")), **common)
         return self._intent("place_order", type="buy_limit", price=self._price(), **common)

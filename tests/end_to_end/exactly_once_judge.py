@@ -65,7 +65,9 @@ class Verdict:
     slow: int = 0
     """Of those, found out later than 10 s after the terminal was back."""
     unresolved: list[str] = field(default_factory=list)
-    """Of those, unknown to the last."""
+    """Unknown to the last, though no terminal had died over it."""
+    lost: list[str] = field(default_factory=list)
+    """Unknown to the last: a terminal died over it. It may have been executed; that is said."""
     swapped: int = 0
     """Done, with the ticket of another order that is alike in everything."""
     seconds: list[float] = field(default_factory=list)
@@ -74,8 +76,8 @@ class Verdict:
 
     @property
     def is_right(self) -> bool:
-        """Nothing doubled, missing or wrong."""
-        return not (self.doubled or self.missing or self.wrong)
+        """Nothing doubled, missing or wrong; unknown only what nobody can know."""
+        return not (self.doubled or self.missing or self.wrong or self.unresolved)
 
     def __str__(self) -> str:
         seconds = sorted(self.seconds)
@@ -84,7 +86,8 @@ class Verdict:
             f"{self.orders} orders, {self.executed} executed: {len(self.doubled)} doubled, "
             f"{len(self.missing)} missing, {len(self.wrong)} with a wrong state, "
             f"{self.swapped} swapped; {self.unknown} unknown for a time ({share:.2f} %), "
-            f"{len(self.unresolved)} to the last, {self.slow} for more than {WITHIN_S:.0f} s "
+            f"to the last {len(self.lost)} over which a terminal had died and "
+            f"{len(self.unresolved)} others, {self.slow} for more than {WITHIN_S:.0f} s "
             f"after the terminal was back; found out in {_quantile(seconds, 0.5):.2f} s (p50), "
             f"{_quantile(seconds, 0.99):.2f} s (p99), {_quantile(seconds, 1.0):.2f} s (max)"
         )
@@ -135,7 +138,7 @@ def _compare(
     if state not in allowed or None in told or _contradicts(intent):
         verdict.wrong.append(said)
     if state == "unknown":
-        verdict.unresolved.append(said)
+        (verdict.lost if intent.terminal_died else verdict.unresolved).append(said)
 
 
 def _contradicts(intent: Intent) -> bool:

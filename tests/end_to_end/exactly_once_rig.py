@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from exactly_once_bots import Address, Bot, Door, Intent, outcome_of
+from exactly_once_bots import SYMBOL, Address, Bot, Door, Intent, outcome_of
 from exactly_once_judge import Truth, Verdict, judge
 from exactly_once_lives import Life, Lives, lives, make_home
 
@@ -26,6 +26,7 @@ from ea_bridge.emulator.faults import Faults
 from ea_bridge.emulator.link import Link
 from ea_bridge.emulator.machine import build_terminal
 from ea_bridge.emulator.terminal import EmulatedTerminal
+from ea_bridge.protocol.messages import Message
 
 KINDS: Mapping[str, Mapping[str, Any]] = {
     "hedging": {},
@@ -35,8 +36,9 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
 """The terminals, by name, and how each is built."""
 BOTS = 4
 """At each terminal."""
-PATIENCE_S = 30.0
+PATIENCE_S, MOMENT_S = 60.0, 2.0
 """For what is still unknown when everything is at peace."""
+OPEN = frozenset({"unknown", "pending"})
 ANSWERS_WITHIN_S = 60.0
 """A daemon at peace, on a machine that may be busy."""
 BATCH = 50
@@ -76,19 +78,27 @@ class Stage:
         self.intents: list[Intent] = []
         self.links: list[float] = []
         """When the terminal was let in, as :func:`time.monotonic` has it."""
+        link_ready = machine.link_ready
 
-    async def watch(self) -> None:
-        """Keep the terminal linked, and note when it is let in."""
-        linking = asyncio.create_task(self.link.run())
-        try:
-            while True:
-                await self.link.ready.wait()
-                self.links.append(time.monotonic())
-                while self.link.ready.is_set():  # noqa: ASYNC110 (there is no event of its end)
-                    await asyncio.sleep(0.005)
-        finally:
-            linking.cancel()
-            await asyncio.wait([linking])
+        def note(ack: int) -> list[Message]:
+            self.links.append(time.monotonic())
+            return link_ready(ack)
+
+        machine.link_ready = note  # type: ignore[method-assign]  # to see each link
+        self._open: list[Intent] = []
+        self._restart = machine.restart
+        machine.restart = self._die  # type: ignore[method-assign]  # to see each death
+
+    def begin(self, intent: Intent) -> None:
+        """Take a new intent."""
+        self.intents.append(intent)
+        self._open.append(intent)
+
+    def _die(self, *, lose_results: bool = False) -> None:
+        self._open = [one for one in self._open if one.end is None]
+        for intent in self._open:
+            intent.terminal_died = True
+        self._restart(lose_results=lose_results)
 
     def misbehave(self, kind: str, dice: random.Random) -> None:
         """Let the terminal fail now, or with the next trade."""
@@ -112,13 +122,17 @@ class Stage:
             setattr(self.machine.faults, name, value)
 
     async def settle(self) -> None:
-        """Wait until the fate of each order is known, or the patience is over."""
-        until_s = time.monotonic() + PATIENCE_S
-        waiting = [one.id for one in self.intents if one.end is None]
-        while waiting and time.monotonic() < until_s:
+        """Wait until the fate of each order is known; of those over which a terminal has died
+        only for a moment."""
+        begun_s = time.monotonic()
+        waiting = {one.id: one for one in self.intents if one.end is None}
+        while waiting:
             states = await self.states(waiting)
-            waiting = [id_ for id_, state in states.items() if state in ("unknown", "pending")]
-            await asyncio.sleep(0.1 if waiting else 0)
+            waiting = {id_: waiting[id_] for id_ in waiting if states[id_] in OPEN}
+            hopeless = all(one.terminal_died for one in waiting.values())
+            if time.monotonic() > begun_s + (MOMENT_S if hopeless else PATIENCE_S):
+                break
+            await asyncio.sleep(0.2)
 
     async def states(self, ids: Iterable[str]) -> dict[str, str | None]:
         """Ask what became of each order."""
@@ -148,7 +162,7 @@ class Rig:
 
     async def run(self, plan: Sequence[Life]) -> Verdict:
         """Let the bots trade through all lives and a last one, in peace; then judge."""
-        watching = [asyncio.create_task(stage.watch()) for stage in self.stages]
+        linking = [asyncio.create_task(stage.link.run()) for stage in self.stages]
         trading = [
             asyncio.create_task(self._bot(stage, f"{stage.name}-{n}").run(self._begin_at(stage)))
             for stage in self.stages
@@ -162,9 +176,9 @@ class Rig:
         await self._rise(Life())
         await asyncio.gather(*trading, *(stage.settle() for stage in self.stages))
         await asyncio.gather(*(stage.settle() for stage in self.stages))
-        for task in watching:
+        for task in linking:
             task.cancel()
-        await asyncio.wait(watching)  # what they say of an order they say without a terminal
+        await asyncio.wait(linking)  # what the daemon says of an order it says without a terminal
         verdict = Verdict()
         for stage in self.stages:
             states = await stage.states(one.id for one in stage.intents)
@@ -183,7 +197,7 @@ class Rig:
             if self._begun >= self.goal:
                 return False
             self._begun += 1
-            stage.intents.append(intent)
+            stage.begin(intent)
             if self.orders_a_fault and self.dice.random() < 1 / self.orders_a_fault:
                 kind = self.dice.choice((*CUTS, *CUTS, *CRASHES, *OTHERS))
                 self.figures.faults[kind] += 1
@@ -241,7 +255,9 @@ async def rig(folder: Path, *, orders: int, seed: int) -> AsyncIterator[Rig]:
             for n, (name, token) in enumerate(tokens.items())
             for door in [Door(http, address, token)]
             for machine in [
-                build_terminal(seed=seed + n, results_file=folder / name, **KINDS[name])
+                build_terminal(
+                    seed=seed + n, watch=[SYMBOL], results_file=folder / name, **KINDS[name]
+                )
             ]
         ]
         yield Rig(

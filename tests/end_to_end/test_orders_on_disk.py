@@ -74,7 +74,7 @@ async def test_an_order_is_on_the_disk_before_it_is_sent(
     """Its row is written to the ledger and synced, and only then do its bytes leave; orders that
     come at the same time share a sync."""
     token, trace = make_home(tmp_path, "main")["main"], tmp_path / "trace"
-    machine = build_terminal()
+    machine = build_terminal(watch=["EURUSD"])
     async with lives(tmp_path, *strace, "-o", str(trace)) as daemon:
         ready = await daemon.begin(Life())
         assert ready is not None

@@ -1,0 +1,59 @@
+"""No order is doubled and none is lost, whatever dies: the promise, by trying to break it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from exactly_once_daemon import POINTS
+from exactly_once_lives import Life
+from exactly_once_rig import rig
+
+from ea_bridge.emulator import conversation, link
+
+Record = Callable[[str, object], None]
+pytestmark = pytest.mark.xdist_group("e2e-exactly-once")
+
+
+def plan(dice: random.Random, orders: int, each: int) -> list[Life]:
+    """Return one life for each point and as many others, for all these orders together."""
+    points = [POINTS[n // 2 % len(POINTS)] if n % 2 else "" for n in range(orders // each)]
+    dice.shuffle(points)
+    return [
+        Life(each * 2, point, 1 if point == "settled" else dice.randint(1, each // 3))
+        if point
+        else Life(dice.randint(1, 2 * each))
+        for point in points
+    ]
+
+
+@pytest.mark.parametrize(
+    "orders",
+    [
+        pytest.param(2_000, marks=pytest.mark.timeout(600)),
+        pytest.param(100_000, marks=[pytest.mark.long, pytest.mark.timeout(7200)]),
+    ],
+)
+async def test_exactly_once(
+    tmp_path: Path,
+    orders: int,
+    monkeypatch: pytest.MonkeyPatch,
+    record_testsuite_property: Record,
+) -> None:
+    """Bots that retry at random; a daemon killed at every point and in between; a terminal that
+    cuts, crashes, forgets, loses results and rewrites comments: every order is executed once or
+    not at all, and everybody is told which."""
+    monkeypatch.setattr(link, "FIRST_RETRY_S", 0.02)
+    monkeypatch.setattr(link, "LAST_RETRY_S", 0.1)
+    monkeypatch.setattr(conversation, "PULSE_S", 0.1)  # nobody here listens to prices
+    seed = 4
+    dice = random.Random(seed)  # noqa: S311 (a run, not a secret)
+    async with rig(tmp_path, orders=orders, seed=seed) as one:
+        verdict = await one.run(plan(dice, orders, 70))
+    print(verdict, one.figures)
+    record_testsuite_property(f"exactly once, {orders} orders", f"{verdict}; {one.figures}")
+    wrong = (verdict.doubled, verdict.missing, verdict.wrong, verdict.unresolved)
+    assert verdict.is_right, wrong
+    assert set(POINTS) <= set(one.figures.points)
