@@ -28,7 +28,7 @@ from gateway.options import Announce, DemoOptions
 from gateway.store import StoreError
 
 from .daemon import Gateway
-from .runs import linked, settle
+from .emulator import linked, settle
 
 TERMINAL = "demo"
 CONSOLE_HOME = "console"

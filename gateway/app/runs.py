@@ -1,24 +1,17 @@
-"""What the long-running commands run."""
+"""The daemon, as its command runs it."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine
 from typing import Any
 
-from ea_bridge.emulator.faults import Faults
-from ea_bridge.emulator.link import Link
-from ea_bridge.emulator.machine import build_terminal
-from ea_bridge.emulator.market import parse_ticks_option
-from ea_bridge.protocol.messages import Pending
-from ea_bridge.token import parse_token
 from gateway.auth.home import Home
 from gateway.config import Config, load
-from gateway.options import Announce, EmulatorOptions, Ready, ServeOptions
+from gateway.options import Announce, ServeOptions
 
 from .daemon import Gateway
+from .emulator import settle
 
 
 def run_serve(options: ServeOptions, announce: Announce) -> Coroutine[Any, Any, None]:
@@ -42,72 +35,3 @@ async def _serve(opened: Home, config: Config, announce: Announce) -> None:
             settle()
             announce(ready)
             await asyncio.Future()
-
-
-async def run_emulator(
-    options: EmulatorOptions, announce: Announce, on_pending: Callable[[Pending], None]
-) -> None:
-    """Run an emulated terminal until cancelled; it dials until the daemon lets it in.
-
-    Args:
-        options: what it is.
-        announce: called once it is linked.
-        on_pending: called when this machine waits for approval.
-
-    Raises:
-        TickFileError: a file of ticks is malformed.
-        UnknownFault: there is no fault of a name.
-        LinkRefused: the daemon does not take the token.
-        MalformedToken: the token was mistyped.
-
-    """
-    tid = parse_token(options.auth_token)
-    machine = build_terminal(
-        platform=options.platform,
-        speed=options.speed,
-        seed=options.seed,
-        netting=options.netting,
-        sessions=options.sessions,
-        faults=Faults.parse(options.faults),
-        tick_files=[parse_ticks_option(text) for text in options.ticks],
-    )
-    link = Link(
-        machine,
-        options.bridge_host,
-        options.bridge_port,
-        options.auth_token,
-        seed=options.seed,
-        on_pending=on_pending,
-    )
-    async with linked(link) as running:
-        settle()
-        announce(Ready(bridge=f"{options.bridge_host}:{options.bridge_port}", terminal=tid))
-        await running
-
-
-@asynccontextmanager
-async def linked(link: Link) -> AsyncIterator[asyncio.Task[None]]:
-    """Keep a terminal linked while the context lasts; entered once it is.
-
-    Yields:
-        What ends when it gives up.
-
-    """
-    running = asyncio.create_task(link.run())
-    ready = asyncio.create_task(link.ready.wait())
-    try:
-        await asyncio.wait((running, ready), return_when=asyncio.FIRST_COMPLETED)
-        if running.done():
-            running.result()
-        yield running
-    finally:
-        ready.cancel()
-        link.stop()
-        running.cancel()
-        await asyncio.wait((running, ready))
-
-
-def settle() -> None:
-    """What stands now stays: the garbage collector need not look at it again."""
-    gc.collect()
-    gc.freeze()

@@ -20,7 +20,7 @@ from demo_process import clean_environment
 COMMAND = (sys.executable, "-m", "gateway")
 STARTS_WITHIN_S = 10.0
 """Three seconds are promised; this is for a machine that is busy with other tests."""
-HANGS_AFTER_S = 30.0
+HANGS_AFTER_S = 90.0
 ENDS_WITHIN_S = 2.0
 SLACK_S = 3.0
 """For a busy machine."""
@@ -83,7 +83,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
         capture_output=True,
         text=True,
         env=clean_environment() | environment,
-        timeout=30,
+        timeout=HANGS_AFTER_S,
     )
 
 

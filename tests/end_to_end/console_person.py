@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playwright.async_api import Browser, Locator, Page, expect
 
-PATIENCE_MS = 20_000.0
+PATIENCE_MS = 60_000.0
 """For what takes a second or two on a machine that is not busy."""
 DESK = {"width": 1200, "height": 900}
 PHONE = {"width": 375, "height": 740}

@@ -23,6 +23,7 @@ from programs import WAIT_S, Program, program
 SHOWN = r"Its code is (\S+); type it on (http\S+)"
 """What a terminal that waits tells the person before it."""
 FAST = ("--speed", "20")
+"""For who waits for ticks; all others leave the processor alone."""
 
 
 @dataclass
@@ -131,7 +132,12 @@ class Machine:
     async def terminal(self, token: str, *options: str) -> Program:
         """Start MetaTrader with a token in its EA; it need not get in."""
         bridge = ("--bridge", self.ready["bridge"], "--auth-token", token)
-        return await self.town.run("emulator", "-v", *bridge, *FAST, *options)
+        return await self.town.run("emulator", "-v", *bridge, *options)
+
+    async def leave(self, *terminals: Program) -> None:
+        """Switch the machine off, and the terminals on it: others need the processor."""
+        assert self.daemon is not None
+        await asyncio.gather(*(one.kill() for one in (self.daemon, *terminals)))
 
     async def verify(self, code: str) -> tuple[int, str]:
         """Type the mail's command on the machine; return exit code, and what it says.

@@ -23,7 +23,7 @@ Kind = Literal["stream", "call"]
 Json = dict[str, Any]
 STREAM = b"GET /v1/daemon/stream"
 CHUNK_BYTES = 65_536
-LISTENS_WITHIN_S = 20.0
+LISTENS_WITHIN_S = 60.0
 """Longer than a daemon waits before it dials again."""
 AT_ONCE = struct.pack("ii", 1, 0)
 """SO_LINGER: closing resets."""
@@ -79,6 +79,11 @@ class FaultProxy:
     def heal(self) -> None:
         """Harm nothing from now on; what was harmed stays so."""
         self.paths = {"stream": Path(), "call": Path()}
+
+    def restore(self) -> None:
+        """Have all begin anew, unharmed."""
+        self.heal()
+        self.cut()
 
     def black_out(self) -> None:
         """Let nothing through, without telling either side."""
@@ -213,7 +218,7 @@ class Middleman:
         """Where the daemon believes its console to be."""
         return f"http://127.0.0.1:{self.port}"
 
-    def honest(self) -> None:
+    def restore(self) -> None:
         """Alter nothing any more."""
         self.alter_sync = lambda answer: answer
         self.alter_push = lambda text: [text]

@@ -7,9 +7,9 @@ import logging
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from console_site import Linked, Person, Site, linked, site
@@ -18,7 +18,9 @@ from product import TIMEOUT_S, Client, HttpClient, Refused, Running, until
 
 from ea_bridge.emulator.pin import DevicePin
 from ea_bridge.emulator.terminal import EmulatedTerminal
+from ea_bridge.token import parse_token
 from gateway.auth.console_clock import Clocks, boot_time_s
+from gateway.uplink.status import TokenLease
 
 BUY = {"symbol": "EURUSD", "side": "buy", "volume": 0.1}
 
@@ -49,21 +51,55 @@ class World:
 
 @dataclass
 class Scene:
-    """A daemon whose console is on the other side of something."""
+    """A daemon whose console is on the other side of something; see :func:`scene`."""
 
     site: Site
     daemon: Linked
     ann: Person
-    main: Running
-    world: World = field(default_factory=World)
+    between: FaultProxy | Middleman
+    machine: EmulatedTerminal
+    world: World
+    acts: int = 0
+
+    @property
+    def main(self) -> Running:
+        """The terminal of the present act."""
+        return self.daemon.main
+
+    @property
+    def lease(self) -> TokenLease:
+        """How the token of the present act stands."""
+        tid = parse_token(self.main.token)
+        [lease] = (one for one in self.daemon.uplink.status().tokens if one.tid == tid)
+        return lease
+
+    @asynccontextmanager
+    async def act(self) -> AsyncIterator[Self]:
+        """Plug in a terminal with a new token; at the end of the block all is whole again.
+
+        No fault may end in a traceback, on either side.
+        """
+        self.acts += 1
+        await self.ann.sign_in()  # the time of her session may be over
+        await self.daemon.terminal(self.ann, f"main-{self.acts}", self.machine)
+        await self.settled()
+        with no_traces():
+            try:
+                yield self
+            finally:
+                self.between.restore()
+                await self.daemon.close_clients()
+                await self.daemon.unplug()
+
+    async def again(self) -> Running:
+        """Plug in one more terminal."""
+        return await self.daemon.terminal(self.ann, f"again-{self.acts}", self.machine)
 
     async def settled(self) -> None:
         """Wait until the stream is open and nothing is missing."""
         await until(lambda: self.daemon.uplink.status().connected)
         client = await self.daemon.http(self.main.token)
-        async with asyncio.timeout(TIMEOUT_S):
-            while self.daemon.uplink.status().tokens[-1].tier != "full":  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+        await until(lambda: self.lease.tier == "full")
         await client.call("get_account_info")
 
     async def quiet(self) -> None:
@@ -76,28 +112,19 @@ class Scene:
 
     async def change(self) -> None:
         """Have the console make an event that takes nothing away."""
-        tid = self.daemon.uplink.status().tokens[-1].tid
-        await self.ann.ask("PUT", f"/tokens/{tid}/limits", {"limits": {}})
+        await self.ann.ask("PUT", f"/tokens/{self.lease.tid}/limits", {"limits": {}})
 
 
 @asynccontextmanager
 async def scene(
     folder: Path, between: FaultProxy | Middleman, machine: EmulatedTerminal, **more: Any
 ) -> AsyncIterator[Scene]:
-    """Put console, what is between, daemon and terminal together.
-
-    No fault may end in a traceback, on either side.
-    """
+    """Put console, what is between, and daemon together, for any number of acts."""
     world, machine.pin = World(), DevicePin()  # it has never met this daemon
     async with site(folder / "console", now_s=world.console_s, public_url=between.url) as one:
         between.target = one.server.port if isinstance(between, FaultProxy) else one.url  # type: ignore[assignment]  # each its own
         async with linked(folder / "home", between.url, clocks=world.clocks, **more) as daemon:
-            ann = await one.person()
-            made = Scene(one, daemon, ann, await daemon.terminal(ann, "main", machine), world)
-            await made.settled()
-            with no_traces():
-                yield made
-                await daemon.close_clients()
+            yield Scene(one, daemon, await one.person(), between, machine, world)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from typing import Any
 from commands import COMMAND, ENDS_WITHIN_S, SLACK_S
 from demo_process import clean_environment
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 """For what takes a second or two on a machine that is not busy."""
 
 

@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 import websockets
 from demo_process import Demo, running_demo
-from product import WsClient, open_http, open_ws
+from product import TIMEOUT_S, WsClient, open_http, open_ws
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-bad-input")]
 
@@ -62,7 +62,7 @@ async def post(demo: Demo, body: bytes, *changes: tuple[str, str | None]) -> tup
     )
     reader, writer = await asyncio.open_connection(place.hostname, place.port)
     writer.write(head.encode() + b"\r\n" + body)
-    answer = await asyncio.wait_for(reader.read(), 20)
+    answer = await asyncio.wait_for(reader.read(), TIMEOUT_S)
     writer.close()
     top, _, rest = answer.partition(b"\r\n\r\n")
     return int(top.split()[1]), json.loads(rest) if rest else None
@@ -134,11 +134,11 @@ async def test_the_same_on_ws(demo_here: Demo, name: str) -> None:
     body, _, code, reason = BODIES[name]
     socket = await raw_ws(demo_here)
     await socket.send(body.decode())
-    answer = json.loads(await asyncio.wait_for(socket.recv(), 20))
+    answer = json.loads(await asyncio.wait_for(socket.recv(), TIMEOUT_S))
     assert answer["error"]["code"] == code
     assert answer["error"]["data"].get("reason") == reason or reason is None
     await socket.send(PING.decode())
-    assert "result" in json.loads(await asyncio.wait_for(socket.recv(), 20))
+    assert "result" in json.loads(await asyncio.wait_for(socket.recv(), TIMEOUT_S))
     await socket.close()
 
 
@@ -153,7 +153,7 @@ async def test_a_bad_frame(demo_here: Demo, frame: str | bytes, code: int) -> No
     """What is no text, or too much of it, ends the connection with its code."""
     socket = await raw_ws(demo_here)
     await socket.send(frame)
-    await asyncio.wait_for(socket.wait_closed(), 20)
+    await asyncio.wait_for(socket.wait_closed(), TIMEOUT_S)
     assert socket.close_code == code
 
 
@@ -207,7 +207,7 @@ async def test_bytes_that_are_no_http(demo_here: Demo) -> None:
     ):
         reader, writer = await asyncio.open_connection(place.hostname, place.port)
         writer.write(said)
-        answer = await asyncio.wait_for(reader.read(), 20)
+        answer = await asyncio.wait_for(reader.read(), TIMEOUT_S)
         assert b" 200 " not in answer.partition(b"\r\n")[0]
         writer.close()
     half = [await asyncio.open_connection(place.hostname, place.port) for _ in range(20)]
@@ -238,7 +238,7 @@ async def ws_batch(demo: Demo, body: bytes) -> list[Any]:
     """Send a batch over /ws."""
     socket = await raw_ws(demo)
     await socket.send(body.decode())
-    answers = json.loads(await asyncio.wait_for(socket.recv(), 20))
+    answers = json.loads(await asyncio.wait_for(socket.recv(), TIMEOUT_S))
     await socket.close()
     assert isinstance(answers, list)
     return answers
@@ -254,7 +254,7 @@ async def test_a_flood_of_connections(demo_here: Demo) -> None:
     for _, writer in strangers:
         writer.close()
     await socket.close()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(TIMEOUT_S):
         while True:
             try:
                 if (await post(demo_here, PING))[0] == 200:

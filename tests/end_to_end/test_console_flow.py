@@ -25,7 +25,7 @@ from programs import WAIT_S, Program, program
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.xdist_group("console-flow"),
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(600),
 ]
 
 Record = Callable[[str, object], None]
@@ -88,7 +88,7 @@ async def test_from_the_first_link_to_the_first_tick(
     await ann.picture("token created")
     machine = await place.machine("desk")
     assert await machine.refusal(token) == (UNAUTHENTICATED, "unknown")
-    terminal = await machine.terminal(token)
+    terminal = await machine.terminal(token, *FAST)
     code = await asked(terminal)
     assert await machine.refusal(token) in NOT_YET
     await ann.sees("asks for your approval")
@@ -137,6 +137,7 @@ async def test_from_the_first_link_to_the_first_tick(
     assert len(place.post.about(NEW_DEVICE)) == 1
     assert all(place.post.tls)
     await phone.page.context.close()
+    await machine.leave(terminal)
 
 
 @dataclass
@@ -233,6 +234,7 @@ async def test_a_token_is_revoked_on_its_page(
     assert laptop.machine.daemon is not None
     assert " ERROR " not in laptop.machine.daemon.log, "nothing went wrong"
     assert await (await laptop.machine.rpc(laptop.token)).call("get_account_info")
+    await one.terminal.kill()
 
 
 async def test_a_machine_that_cannot_be_reached(ann: Person, laptop: Approved) -> None:
@@ -248,6 +250,7 @@ async def test_a_machine_that_cannot_be_reached(ann: Person, laptop: Approved) -
     await laptop.machine.start()
     await ann.sees("stopped at")
     assert await laptop.machine.refusal(one.token) == (UNAUTHENTICATED, "revoked")
+    await one.terminal.kill()
 
 
 async def test_a_machine_is_revoked(
@@ -294,6 +297,7 @@ async def test_a_machine_is_revoked(
     assert len(place.post.about(NEW_DEVICE)) == before + 1
     for token in (laptop.token, one.token):
         assert await (await machine.rpc(token)).call("get_account_info")
+    await one.terminal.kill()
 
 
 async def test_the_console_is_away(place: Town, ann: Person, laptop: Approved) -> None:
@@ -315,6 +319,7 @@ async def test_the_console_is_away(place: Town, ann: Person, laptop: Approved) -
     await stranger.ready(timeout_s=90)
     assert await (await machine.rpc(token)).call("get_account_info")
     await ann.sees("Live")
+    await machine.leave(stranger, laptop.terminal)
 
 
 async def test_this_was_not_me(
@@ -364,6 +369,8 @@ async def test_this_was_not_me(
     await bob.sees("Suspended")
     await bob.picture("phone suspended")
     await place.post.mail("A token was suspended", bob.email)
+    await bob.page.context.close()
+    await thief.leave()
 
 
 async def test_the_demo(tmp_path: Path, browser: Browser, pictures: Path | None) -> None:
@@ -371,7 +378,7 @@ async def test_the_demo(tmp_path: Path, browser: Browser, pictures: Path | None)
     one without being asked about the machine again."""
     home = tmp_path / "demo"
     ports = ("--port", "0", "--bridge-port", "0", "--console-port", "0")
-    async with program("demo", *ports, *FAST, "--home", str(home)) as demo:
+    async with program("demo", *ports, "--home", str(home)) as demo:
         ready = await demo.ready()
         one = await person(browser, ready["console"], pictures, ready["console_email"])
         one.password = ready["console_password"]
@@ -382,7 +389,7 @@ async def test_the_demo(tmp_path: Path, browser: Browser, pictures: Path | None)
         token = await one.create_token("second")
         await one.picture("demo token created")
         bridge = ("--bridge", ready["bridge"], "--auth-token", token)
-        async with program("emulator", *bridge, *FAST) as terminal:
+        async with program("emulator", *bridge) as terminal:
             await terminal.ready()
             await one.sees("Live")
             await one.open("/")

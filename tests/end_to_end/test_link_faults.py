@@ -23,6 +23,8 @@ from ea_bridge.session import TerminalSession
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-faults")]
 
 BUY = {"symbol": "EURUSD", "side": "buy", "volume": 0.1}
+ALWAYS = 1000
+"""More often than a test lasts."""
 BOTH_DOORS = pytest.mark.parametrize("door", ["/rpc", "/ws"])
 
 
@@ -134,20 +136,20 @@ async def test_a_result_is_lost_for_ten_seconds(
     begun = asyncio.get_running_loop().time()
     error = await refused(client, "place_order", **BUY)
     assert error.code == 2102
-    assert 9.5 < asyncio.get_running_loop().time() - begun < 15
+    assert 9.5 < asyncio.get_running_loop().time() - begun < TIMEOUT_S
     assert len(await client.call("get_positions")) == 1
 
 
 async def test_a_late_result_is_still_a_result(running: Product, faults: Faults) -> None:
     """An answer that takes long but comes in time is the answer; others are served meanwhile."""
     client, other = await running.http(), await running.ws()
-    faults.delay_result_ms = 400
+    faults.delay_result_ms = 1500
     placing = asyncio.create_task(client.call("place_order", **BUY))
-    await asyncio.wait_for(other.call("get_account_info"), 0.39)
+    await other.call("get_account_info")
     assert not placing.done()
     receipt = await placing
     assert receipt["order"]["state"] == "filled"
-    assert receipt["timing_ms"]["terminal"] >= 399
+    assert receipt["timing_ms"]["terminal"] >= 1499
 
 
 @pytest.mark.usefixtures("impatient")
@@ -249,12 +251,13 @@ async def test_the_newest_link_wins(running: Product) -> None:
 async def test_a_wrong_proof_opens_nothing(running: Product) -> None:
     """An EA that has the token's id and not its secret is refused; its terminal stays offline."""
     token, _ = running.home.issuer.create("liar")
-    machine = build_terminal(faults=Faults(wrong_proof=1))
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(running.link("liar", machine, token=token), 1.0)
-    assert machine.faults.wrong_proof == 0, "it has tried"
+    machine = build_terminal(faults=Faults(wrong_proof=ALWAYS))
+    linking = asyncio.create_task(running.link("liar", machine, token=token))
+    await until(lambda: machine.faults.wrong_proof < ALWAYS)
     error = await refused(await running.http(token), "get_account_info")
     assert error.code == 1002
+    assert not linking.done()
+    linking.cancel()
 
 
 async def test_strangers_on_the_bridge_disturb_nobody(running: Product) -> None:

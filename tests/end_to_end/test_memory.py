@@ -92,6 +92,7 @@ async def grown(tmp_path: Path, speed: str) -> tuple[int, int]:
     return growth, hour.events - early
 
 
+@pytest.mark.timeout(600)
 @needs_proc
 async def test_an_hour_of_ticks(tmp_path: Path, record_testsuite_property: Record) -> None:
     """Between the twentieth and the sixtieth minute nothing grows: not in the gateway, not in the

@@ -20,7 +20,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 import websockets.exceptions
-from commands import COMMAND
+from commands import COMMAND, HANGS_AFTER_S
 from demo_process import Demo, clean_environment, running_demo
 from planted import Planted, forms
 from websockets.sync.client import connect
@@ -81,7 +81,7 @@ def test_no_secret_lies_where_it_does_not_belong(
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=HANGS_AFTER_S,
         )
         assert done.returncode == 0, done.stderr
         said[" ".join(("errors of", *arguments[:2]))] = done.stderr
@@ -134,14 +134,14 @@ def use(demo: Demo, planted: Planted) -> dict[str, str]:
     with connect(demo.ws, additional_headers=headers, proxy=None) as ws:
         for number, method in enumerate(("get_account_info", "get_positions", "hello")):
             ws.send(json.dumps({"jsonrpc": "2.0", "id": number, "method": method}))
-            said[f"answer to {method}"] = str(ws.recv(timeout=10))
+            said[f"answer to {method}"] = str(ws.recv(timeout=HANGS_AFTER_S))
     body = {"jsonrpc": "2.0", "id": 1, "method": "get_ws_ticket", "params": {}}
     answer = json.loads(post(demo, json.dumps(body), headers).splitlines()[-1])
     planted.plant("ticket", answer["result"]["ticket"])
     protocols = [Subprotocol("mtg.v1"), Subprotocol(answer["result"]["subprotocol"])]
     with connect(demo.ws, subprotocols=protocols, proxy=None) as ws:
         ws.send(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping"}))
-        said["answer to ping"] = str(ws.recv(timeout=10))
+        said["answer to ping"] = str(ws.recv(timeout=HANGS_AFTER_S))
     return said
 
 
@@ -190,7 +190,7 @@ def browse(
     form: dict[str, str] | None = None,
 ) -> tuple[int, str]:
     """Open a page as a browser does; returns status and page."""
-    connection = http.client.HTTPConnection(urlsplit(demo.console).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(demo.console).netloc, timeout=HANGS_AFTER_S)
     headers = {"Sec-Fetch-Site": "same-origin", "Origin": demo.console}
     headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
     headers["Content-Type"] = "application/x-www-form-urlencoded"
@@ -231,7 +231,7 @@ def abuse(demo: Demo, secrets: list[str]) -> dict[str, str]:
 
 def post(demo: Demo, body: str, headers: dict[str, str], target: str = "/rpc") -> str:
     """Return headers and body of the answer."""
-    connection = http.client.HTTPConnection(urlsplit(demo.rpc).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(demo.rpc).netloc, timeout=HANGS_AFTER_S)
     try:
         content = {"Content-Type": "application/json"}
         connection.request("POST", target, body.encode(), content | headers)
@@ -249,7 +249,7 @@ def login(demo: Demo, secret: str) -> str:
     try:
         with connect(demo.ws, proxy=None) as ws:
             ws.send(json.dumps(hello))
-            answer = str(ws.recv(timeout=10))
+            answer = str(ws.recv(timeout=HANGS_AFTER_S))
             if "error" in json.loads(answer):  # then it is closed, with a reason
                 with suppress(TimeoutError):
                     answer += str(ws.recv(timeout=1))
@@ -261,7 +261,7 @@ def login(demo: Demo, secret: str) -> str:
 def dial(demo: Demo, secret: str) -> str:
     """Talk to the bridge as an EA that sends its token, which a real one never does."""
     host, _, port = demo.bridge.rpartition(":")
-    with socket.create_connection((host, int(port)), timeout=10) as link:
+    with socket.create_connection((host, int(port)), timeout=HANGS_AFTER_S) as link:
         link.sendall(json.dumps({"t": "hello", "auth_token": secret}).encode() + b"\n")
         link.shutdown(socket.SHUT_WR)
         said = b""

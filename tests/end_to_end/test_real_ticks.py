@@ -12,7 +12,7 @@ from pathlib import Path
 
 import websockets
 from demo_process import Demo, running_demo
-from product import Json, open_http
+from product import TIMEOUT_S, Json, open_http
 
 Row = tuple[int, str, str, int]
 
@@ -40,7 +40,7 @@ async def heard(socket: websockets.ClientConnection, count: int) -> list[Json]:
     told: list[Json] = []
     begun: int | None = None
     while not told or told[-1]["seq"] < (begun or 0) + count:
-        event = json.loads(await asyncio.wait_for(socket.recv(), 20))["params"]
+        event = json.loads(await asyncio.wait_for(socket.recv(), TIMEOUT_S))["params"]
         begun = event["seq"] - (event["type"] == "update") if begun is None else begun
         if event["type"] == "update":
             told.append(event)
