@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ea_bridge.model import TradeRequest, TradeResult, TradeRetcode
+from gateway.audit import Audit
 from gateway.auth.home import KEY_FILE, Home
 from gateway.config import Config
 from gateway.options import Announce
@@ -86,7 +87,7 @@ async def journal_alone(folder: Path, orders: int, at_once: int) -> float:
     """
     ledger = open_ledger(folder)
     try:
-        journal = KeptJournal(OrderLog(ledger), TERMINAL, lambda: _ACCOUNT)
+        journal = KeptJournal(OrderLog(ledger, audit=Audit(ledger)), TERMINAL, lambda: _ACCOUNT)
         numbers = iter(range(1, orders + 1))
 
         async def work() -> None:

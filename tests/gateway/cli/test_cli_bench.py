@@ -69,12 +69,15 @@ async def test_one_path_has_a_journal_and_the_other_has_none(
 
 
 async def test_the_journal_alone_writes_every_order(tmp_path: Path):
+    """And its two notes in the audit trail, as the gateway does."""
     assert await journal_alone(tmp_path, 50, 8) > 0
     with closing(sqlite3.connect(tmp_path / DATABASE)) as db:
         counted = db.execute("SELECT count(*), count(DISTINCT stage) FROM orders").fetchone()
         stages = db.execute("SELECT DISTINCT stage FROM orders").fetchall()
+        (noted,) = db.execute("SELECT count(*) FROM audit").fetchone()
     assert counted == (50, 1)
     assert stages == [("done",)]
+    assert noted == 100
 
 
 @pytest.mark.long
