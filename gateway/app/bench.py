@@ -26,7 +26,7 @@ from gateway.trading.journal import (
 
 from .daemon import Gateway
 from .ledger import open_ledger
-from .runs import settle
+from .emulator import settle
 
 TERMINAL = "bench"
 CONFIG = Config.model_validate(
