@@ -23,6 +23,8 @@ REDUCING = {
     "close_all_positions",
     "cancel_all_after",
     "set_cancel_on_disconnect",
+    "set_trailing_stop",
+    "link_oco",
 }
 
 
