@@ -28,7 +28,7 @@ from gateway.store import Store, StoreError
 DATABASE = "ledger.db"
 MAX_GROUP = 512
 """Writes in one transaction."""
-LINGER_S = 0.02
+LINGER_S = 0.05
 """How long writes that nobody waits for may wait for one that somebody does."""
 
 T = TypeVar("T")

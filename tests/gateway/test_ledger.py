@@ -104,3 +104,34 @@ async def test_two_programs_write_to_one_ledger(ledger: Ledger, tmp_path: Path):
     other.close()
 
     assert entries(tmp_path) == list(range(100))
+
+
+async def test_what_nobody_waits_for_goes_with_the_next_group(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It costs no commit of its own while somebody writes in time."""
+    monkeypatch.setattr("gateway.ledger.LINGER_S", 60.0)
+    lingering = [ledger.write_later(insert(n)) for n in range(3)]
+    await ledger.write(insert(3))
+    assert [one.result() for one in lingering] == [0, 1, 2]
+    assert entries(tmp_path) == [0, 1, 2, 3]
+
+
+async def test_it_is_written_without_company_too(ledger: Ledger, tmp_path: Path) -> None:
+    """A moment later, or when the ledger is closed."""
+    await ledger.write_later(insert(0))
+    ledger.write_soon(insert(1))
+    ledger.close()
+    assert entries(tmp_path) == [0, 1]
+
+
+async def test_a_late_failure_is_told(ledger: Ledger, tmp_path: Path) -> None:
+    """And harms no other one of its group."""
+    results = await asyncio.gather(
+        ledger.write_later(insert(0)),
+        ledger.write_later(insert(0)),
+        ledger.write(insert(1)),
+        return_exceptions=True,
+    )
+    assert [isinstance(one, sqlite3.IntegrityError) for one in results] == [False, True, False]
+    assert entries(tmp_path) == [0, 1]
