@@ -12,7 +12,7 @@ from gateway.cli.complaint import Complaint
 from gateway.cli.target import AuthToken, Home, Url, find_target, talk
 
 if TYPE_CHECKING:
-    from gateway.shapes import EaStatus, ServerInfo
+    from gateway.shapes import EaStatus, ServerInfo, TradingEnabled
 
 
 def status(
@@ -25,27 +25,32 @@ def status(
     """Tell whether the gateway runs, and how the terminal is. Exit code 1: not all is well."""
     target = find_target(url, auth_token, home)
 
-    async def ask() -> tuple[ServerInfo, EaStatus]:
+    async def ask() -> tuple[ServerInfo, EaStatus, TradingEnabled]:
         from gateway.client import GatewayClient
 
         async with GatewayClient(target.url, target.token) as client:
-            return await client.get_server_info(), await client.get_ea_status()
+            return (
+                await client.get_server_info(),
+                await client.get_ea_status(),
+                await client.get_trading_enabled(),
+            )
 
     from gateway.errors import GatewayError
 
     try:
-        server, ea = talk(ask())
+        server, ea, trading = talk(ask())
     except GatewayError as error:
         raise Complaint(error.message) from error
-    facts, console = _facts(target.url, server, ea), server["console"]
-    text = json.dumps({"server": server, "ea": ea}, indent=2) if as_json else _table(facts)
-    sys.stdout.write(text + "\n")
+    facts, console = _facts(target.url, server, ea, trading), server["console"]
+    whole = {"server": server, "ea": ea, "trading": trading}
+    sys.stdout.write((json.dumps(whole, indent=2) if as_json else _table(facts)) + "\n")
     is_held_back = console is not None and (console["problem"] or console["tier"] != "full")
+    is_held_back = is_held_back or not trading["trading_enabled"]
     if ea["state"] != "ready" or not ea["broker_connected"] or is_held_back:
         raise typer.Exit(1)
 
 
-def _facts(url: str, server: ServerInfo, ea: EaStatus) -> dict[str, Any]:
+def _facts(url: str, server: ServerInfo, ea: EaStatus, trading: TradingEnabled) -> dict[str, Any]:
     minutes, seconds = divmod(server["uptime_ms"] // 1000, 60)
     return {
         "gateway": f"{server['name']} {server['version']} at {url}, up {minutes} min {seconds} s",
@@ -54,10 +59,19 @@ def _facts(url: str, server: ServerInfo, ea: EaStatus) -> dict[str, Any]:
         "account": f"{ea['login'] or '-'} on {ea['server'] or '-'}",
         "broker": _word(ea["broker_connected"], "connected", "not connected"),
         "autotrading": _word(ea["autotrading"], "on", "off: press AutoTrading in the terminal"),
+        "trading": _halts(ea["terminal"], trading),
         "round trip": "-" if ea["rtt_ms"] is None else f"{ea['rtt_ms']:.1f} ms",
         "subscribed": ea["subscriptions"],
         **_console(server),
     }
+
+
+def _halts(terminal: str, trading: TradingEnabled) -> str:
+    told = []
+    for halt in trading["halts"]:
+        which = "" if halt["everywhere"] else f" {terminal}"
+        told.append(f"halted by {halt['armed_by']}; undo: mt-gateway resume{which}")
+    return "; ".join(told) or "enabled"
 
 
 def _console(server: ServerInfo) -> dict[str, str]:

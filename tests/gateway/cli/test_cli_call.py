@@ -83,6 +83,24 @@ def test_status_of_a_healthy_terminal(here: Demo, run: Run) -> None:
     assert json.loads(run("status", "--json").out)["ea"]["state"] == "ready"
 
 
+def test_a_halt_reaches_the_gateway_that_runs(here: Demo, run: Run) -> None:
+    """With its next order, though nobody has told it; ``status`` says so, and how to undo it."""
+    order = ("call", "place_order", "symbol=EURUSD", "side=buy", "volume=0.01")
+    halted = run("halt", "--home", here.home)
+    try:
+        assert halted.code == 0, halted.err
+        refused = run(*order)
+        assert (refused.code, refused.out) == (1, "")
+        assert json.loads(refused.err)["code"] == 2104
+        done = run("status")
+        assert done.code == 1
+        assert demo_line(done.out, "trading") == "halted by cli; undo: mt-gateway resume"
+    finally:
+        resumed = run("resume", "--home", here.home)
+    assert resumed.code == 0, resumed.err
+    assert demo_line(run("status").out, "trading") == "enabled"
+
+
 def demo_line(out: str, name: str) -> str:
     """Return what the table says of one fact."""
     (line,) = [line for line in out.splitlines() if line.startswith(name)]
