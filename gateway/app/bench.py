@@ -25,8 +25,8 @@ from gateway.trading.journal import (
 )
 
 from .daemon import Gateway
-from .ledger import open_ledger
 from .emulator import settle
+from .ledger import open_ledger
 
 TERMINAL = "bench"
 CONFIG = Config.model_validate(
