@@ -66,6 +66,8 @@ READS: dict[str, Json] = {
     "get_market_book": {"symbol": "EURUSD"},
     "get_positions": {},
     "get_orders": {},
+    "get_trailing_stops": {},
+    "get_oco_links": {},
     "order_check": {"symbol": "EURUSD", "side": "buy", "volume": 0.1},
     "order_calc_margin": {"symbol": "EURUSD", "side": "sell", "volume": "0.10"},
     "order_calc_profit": {
@@ -85,7 +87,18 @@ READS: dict[str, Json] = {
     "set_trading_enabled": {"enabled": True},
     "cancel_all_after": {"timeout_ms": 0},
 }
-TRADES = ("place_order", "modify_order", "close_by", "close_position", "cancel_order")
+TRADES = (
+    "place_order",
+    "modify_order",
+    "close_by",
+    "close_position",
+    "cancel_order",
+    "get_order",
+    "set_trailing_stop",
+    "remove_trailing_stop",
+    "link_oco",
+    "unlink_oco",
+)
 OTHERS = ("hello", "get_order_info", "get_ws_ticket")
 """Tested below, in tests of their own."""
 SAFETY = (
@@ -170,9 +183,22 @@ async def test_what_trades_answers(client: Client) -> None:
     changed = await client.call("modify_order", ticket=ticket, sl=round(low * 0.9, 5))
     assert changed["changed"]
     assert [one["ticket"] for one in await client.call("get_orders", ticket=ticket)] == [ticket]
+    other = await client.call("place_order", type="buy_limit", price=low, **market)
+    tickets = [ticket, other["order"]["order"]]
+    linked = await client.call("link_oco", tickets=tickets)
+    assert [one["id"] for one in await client.call("get_oco_links")] == [linked["id"]]
+    assert (await client.call("unlink_oco", id=linked["id"]))["state"] == "unlinked"
+    await client.call("cancel_order", ticket=tickets[1])
     cancelled = await client.call("cancel_order", ticket=ticket)
     assert cancelled["order"]["state"] == "canceled"
     both = (first["order"]["position"], second["order"]["position"])
+    terms = {"distance": 1000, "activation": 100_000}
+    trail = await client.call("set_trailing_stop", ticket=both[0], **terms)
+    assert await client.call("get_trailing_stops", ticket=both[0]) == [trail]
+    removed = await client.call("remove_trailing_stop", ticket=both[0])
+    assert removed["trailing_stop"]["ticket"] == both[0]
+    known = await client.call("get_order", client_order_id=first["order"]["client_order_id"])
+    assert (known["outcome"], known["state"]) == ("done", "done")
     await client.call("close_by", position=both[0], position_by=both[1])
     third = await client.call("place_order", side="sell", **market)
     closed = await client.call("close_position", ticket=third["order"]["position"])
@@ -263,17 +289,6 @@ async def test_mt4_says_what_it_cannot_do(mt4: Product, door: str) -> None:
         ("get_history_orders", {"kind": "orders_deals"}, "deals"),
         ("get_ohlc", {"symbol": "EURUSD", "timeframe": "M2"}, "timeframe M2"),
         ("get_history_prices", {"symbol": "EURUSD", "timeframe": "H12", "from": 0}, "H12"),
-        (
-            "place_order",
-            {
-                "symbol": "EURUSD",
-                "type": "buy_stop_limit",
-                "volume": 0.1,
-                "price": 1.9,
-                "stoplimit": 1.8,
-            },
-            "stop_limit",
-        ),
     ],
 )
 async def test_mt4_lacks_it(mt4: Product, method: str, params: Json, capability: str) -> None:
