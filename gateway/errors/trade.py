@@ -97,7 +97,7 @@ class ClientOrderIdConflict(TradeError):
 
 
 class OrderUnresolved(TradeError):
-    """The terminal did not confirm in time; the order may have executed: look before you retry."""
+    """The terminal did not confirm in time; the order may have executed: get_order finds out."""
 
     code = 2102
 

@@ -365,11 +365,17 @@ async def test_stopping_says_bye_to_everyone(bridge):
 
 
 async def test_no_id_of_a_command_comes_again(doorkeeper, registry):
-    """Not even after a restart: an EA answers an id that it knows with the old result."""
+    """Not even after a restart, or where the clock went back: an EA answers an id that it knows
+    with the old result."""
     ids = []
-    for now_ms in (1_764_000_000_000, 1_764_000_000_001):
+    for now_ms, first in ((1_764_000_000_000, 0), (1_764_000_000_001, 5), (1, 1_764_000_000_002)):
         server = BridgeServer(
-            doorkeeper, registry, device_id=DEVICE, port=0, now_ms=lambda now=now_ms: now
+            doorkeeper,
+            registry,
+            device_id=DEVICE,
+            port=0,
+            now_ms=lambda now=now_ms: now,
+            first_command_id=first,
         )
         async with server:
             ea = await TestEa.dial(server.port)
@@ -379,7 +385,7 @@ async def test_no_id_of_a_command_comes_again(doorkeeper, registry):
             await ea.hang_up()
         with pytest.raises(NotSent):
             await asked
-    assert ids == [1_764_000_000_000_000, 1_764_000_000_001_000]
+    assert ids == [1_764_000_000_000_000, 1_764_000_000_001_000, 1_764_000_000_002]
 
 
 async def test_logs_hold_no_secrets(bridge, caplog):

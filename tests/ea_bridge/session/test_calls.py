@@ -310,6 +310,26 @@ async def test_the_gate_is_asked_right_before_the_bytes_are_written(live):
     await asked
 
 
+async def test_an_id_may_be_written_down_before_it_is_sent(live):
+    """The command has it; and whoever sent it hears of its way, each once."""
+    heard = []
+    command_id = live.session.new_command_id()
+    asked, cmd = await live.ask(
+        commands.ORDER_SEND,
+        BUY,
+        command_id=command_id,
+        before_write=lambda: heard.append("before"),
+        on_written=lambda: heard.append("written"),
+        on_ack=lambda: heard.append("acked"),
+    )
+    assert (cmd.id, heard) == (command_id, ["before", "written"])
+    assert live.session.new_command_id() > command_id
+    live.say(m.Ack(id=cmd.id), m.Ack(id=cmd.id))
+    live.say(m.Res(id=cmd.id, ok=True, d=raw(FILLED)))
+    assert await asked == FILLED
+    assert heard == ["before", "written", "acked"]
+
+
 async def test_a_session_that_the_gate_ends_sends_no_order(live):
     """The callback may close the terminal instead of raising."""
     with pytest.raises(NotSent):
