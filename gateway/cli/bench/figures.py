@@ -18,6 +18,8 @@ class Path:
     """Of orders with many under way."""
     per_s: list[float] = field(default_factory=list)
     """Orders a second with many under way: one a round."""
+    cpu_ms: float | None = None
+    """What the daemon computes for an order, on the mean; ``None`` where nobody can tell."""
 
     @property
     def p50_ms(self) -> float:
@@ -33,6 +35,7 @@ class Path:
                 f"p{of}": round(percentile(self.crowded_ms, of), 3) for of in (50, 90, 99)
             },
             "orders_per_s": round(statistics.median(self.per_s), 1),
+            "cpu_ms": None if self.cpu_ms is None else round(self.cpu_ms, 3),
         }
 
     @property
@@ -69,7 +72,7 @@ def table(facts: dict[str, Any]) -> str:
         f"ledger in {facts['folder']}: a write and fdatasync take {facts['sync_ms']} ms there",
         "",
         head,
-        f"{names}{'p99 ms':>10}",
+        f"{names}{'p99 ms':>10}{'CPU ms':>10}",
         _row("with the journal", facts["journal"]),
         _row("without it", facts["bare"]),
         "",
@@ -82,7 +85,8 @@ def table(facts: dict[str, Any]) -> str:
 
 def _row(name: str, facts: dict[str, Any]) -> str:
     alone, crowded = facts["alone_ms"], facts["crowded_ms"]
+    cpu = "-" if facts["cpu_ms"] is None else f"{facts['cpu_ms']:.2f}"
     return (
         f"{name:22}{alone['p50']:8.2f}{alone['p90']:9.2f}{alone['p99']:9.2f}"
-        f"{facts['orders_per_s']:12.0f}{crowded['p50']:10.1f}{crowded['p99']:10.1f}"
+        f"{facts['orders_per_s']:12.0f}{crowded['p50']:10.1f}{crowded['p99']:10.1f}{cpu:>10}"
     )

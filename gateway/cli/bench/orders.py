@@ -101,7 +101,7 @@ def _measured(folder: Path, rounds: int, alone: int, crowded: int, at_once: int)
         bots = []
         for name, path in (("journal", journaled), ("bare", bare)):
             ready = stack.enter_context(scene(folder / name, journal=path is journaled))
-            bots.append((ready["rpc"].removesuffix("/rpc"), ready["auth_token"], path))
+            bots.append((ready, path))
         runner.run(_rounds(bots, rounds, alone, crowded, at_once))
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         by_itself = runner.run(journal_alone(folder / "alone", max(crowded, 2000), at_once))
@@ -115,13 +115,18 @@ def _measured(folder: Path, rounds: int, alone: int, crowded: int, at_once: int)
 
 
 async def _rounds(
-    scenes: list[tuple[str, str, Any]], rounds: int, alone: int, crowded: int, at_once: int
+    scenes: list[tuple[dict[str, Any], Any]], rounds: int, alone: int, crowded: int, at_once: int
 ) -> None:
     from .load import Bot
+    from .scene import cpu_s
 
-    bots = [(Bot(url, token), path) for url, token, path in scenes]
+    bots = [
+        (Bot(ready["rpc"].removesuffix("/rpc"), ready["auth_token"]), path)
+        for ready, path in scenes
+    ]
     for bot, _ in bots:
         await bot.alone(WARM_UP)
+    before = [cpu_s(ready["pid"]) for ready, _ in scenes]
     for number in range(rounds):
         # whoever comes second finds a warmer machine: they take turns at that too
         for bot, path in bots if number % 2 == 0 else bots[::-1]:
@@ -129,6 +134,10 @@ async def _rounds(
             taken, per_s = await bot.crowded(crowded, at_once)
             path.crowded_ms += taken
             path.per_s.append(per_s)
+    for (ready, path), computed in zip(scenes, before, strict=True):
+        after = cpu_s(ready["pid"])
+        if computed is not None and after is not None:
+            path.cpu_ms = (after - computed) * 1000 / (rounds * (alone + crowded))
     for bot, _ in bots:
         await bot.leave()
 

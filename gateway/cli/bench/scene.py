@@ -27,7 +27,7 @@ def scene(folder: Path, *, journal: bool) -> Iterator[dict[str, Any]]:
         journal: whether its orders are journaled.
 
     Yields:
-        What the daemon says of itself: ``rpc``, ``auth_token`` and so on.
+        What the daemon says of itself: ``rpc``, ``auth_token`` and so on; and its ``pid``.
 
     Raises:
         Complaint: one of them does not start.
@@ -39,6 +39,16 @@ def scene(folder: Path, *, journal: bool) -> Iterator[dict[str, Any]]:
         terminal = ("emulator", "--bridge", daemon["bridge"], "--netting", "--speed", "0.1")
         with _running((*terminal, "--json"), MT_GATEWAY_TOKEN=daemon["auth_token"]):
             yield daemon
+
+
+def cpu_s(pid: int) -> float | None:
+    """Return how long a process has computed so far; ``None`` where the system does not tell."""
+    try:
+        told = Path(f"/proc/{pid}/stat").read_text("ascii")
+    except OSError:
+        return None
+    user, system = told.rpartition(")")[2].split()[11:13]  # its name may hold spaces
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
@@ -58,7 +68,7 @@ def _running(arguments: tuple[str, ...], **environment: str) -> Iterator[dict[st
         gives_up.cancel()
         if not line:
             raise Complaint(f"mt-gateway {arguments[0]} did not start; its complaint stands above")
-        yield json.loads(line)
+        yield {**json.loads(line), "pid": process.pid}
     finally:
         gives_up.cancel()
         process.terminate()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -15,6 +16,7 @@ from gateway.app.bench import CONFIG, gateway_kind, journal_alone
 from gateway.auth.home import KEY_FILE, Home
 from gateway.cli.bench.figures import Path as Measured
 from gateway.cli.bench.figures import added_ms, percentile, ratio, table
+from gateway.cli.bench.scene import cpu_s
 from gateway.ledger import DATABASE
 from gateway.trading.journal import Journal, KeptJournal
 
@@ -30,7 +32,7 @@ def test_a_percentile_is_a_value_that_was_taken():
 def measured(*rounds: tuple[float, float]) -> Measured:
     """Rounds of orders that took so many milliseconds alone, so many a second among many."""
     alone = [[ms - 1, ms, ms + 1] for ms, _ in rounds]
-    return Measured(alone, [ms * 10 for ms, _ in rounds], [per_s for _, per_s in rounds])
+    return Measured(alone, [ms * 10 for ms, _ in rounds], [per_s for _, per_s in rounds], 0.77)
 
 
 def test_what_the_journal_costs_is_compared_round_by_round():
@@ -54,7 +56,7 @@ def test_the_table_tells_all_figures():
         "journal_alone_per_s": 6543,
     }
     told = table(facts)
-    for figure in ("0.25 ms", "2.50", "912", "2.00", "1045", "0.512 ms", "0.873", "6543"):
+    for figure in ("0.25 ms", "2.50", "912", "2.00", "1045", "0.77", "0.512 ms", "0.873", "6543"):
         assert figure in told
 
 
@@ -66,6 +68,17 @@ async def test_one_path_has_a_journal_and_the_other_has_none(
         gateway = gateway_kind(journal=journal)(home, CONFIG)
         async with gateway.run():
             assert type(gateway._desk("bench").journal) is kind
+
+
+def test_what_a_process_has_computed_is_told_where_the_system_knows():
+    before = cpu_s(os.getpid())
+    if before is None:
+        pytest.skip("no /proc here")
+    while (now := cpu_s(os.getpid())) == before:
+        sum(range(100_000))
+    assert now is not None
+    assert now > before
+    assert cpu_s(2**22 + 1) is None  # above all process ids
 
 
 async def test_the_journal_alone_writes_every_order(tmp_path: Path):
