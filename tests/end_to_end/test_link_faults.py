@@ -84,10 +84,10 @@ async def test_a_link_cut_before_the_ack(running: Product, faults: Faults, door:
     """The command left and no ack came: 2102, not acked. This time nothing had happened."""
     client, before = await running.client(door), running.gateway.registry.get("main")
     faults.cut_before_ack = 1
-    error = await refused(client, "place_order", **BUY, client_order_id="cut-1")
+    error = await refused(client, "place_order", **BUY, client_order_id=f"cut-{door[1:]}")
     assert (error.code, error.data["outcome"]) == (2102, "unknown")
     assert error.data["acked"] is False
-    assert (error.data["client_order_id"], error.data["retryable"]) == ("cut-1", False)
+    assert (error.data["client_order_id"], error.data["retryable"]) == (f"cut-{door[1:]}", False)
     assert error.data["check_after_ms"] > 0
     await running.live("main", but_not=before)
     assert await tag_of(client) == []
@@ -101,7 +101,7 @@ async def test_a_link_cut_after_the_ack(running: Product, faults: Faults, door: 
     listener = await running.ws()
     await listener.call("subscribe", channels=["positions", "deals"])
     faults.cut_after_ack = 1
-    error = await refused(client, "place_order", **BUY, client_order_id="cut-2")
+    error = await refused(client, "place_order", **BUY, client_order_id=f"cut-2-{door[1:]}")
     assert (error.code, error.data["outcome"], error.data["acked"]) == (2102, "unknown", True)
     await running.live("main", but_not=before)
     opened = await listener.change("positions", "add")
@@ -118,7 +118,7 @@ async def test_a_result_is_lost(running: Product, faults: Faults, door: str) -> 
     listener = await running.ws()
     await listener.call("subscribe", channels=["positions"])
     faults.lose_result = 1
-    error = await refused(client, "place_order", **BUY, client_order_id="lost-1")
+    error = await refused(client, "place_order", **BUY, client_order_id=f"lost-{door[1:]}")
     assert (error.code, error.data["outcome"], error.data["acked"]) == (2102, "unknown", True)
     opened = await listener.change("positions", "add")
     assert [one["ticket"] for one in await client.call("get_positions")] == [opened["ticket"]]
