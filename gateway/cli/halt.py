@@ -54,17 +54,17 @@ def halt(
 
     if len(reason) > halts.MAX_REASON or not reason.isprintable():
         raise Complaint(f"--reason: give at most {halts.MAX_REASON} printable characters", 2)
-    asked = halts.Halt(
-        terminal=terminal or halts.EVERYWHERE,
-        armed_by="cli",
-        since_ms=time.time_ns() // 1_000_000,
-        reason=reason,
-        reductions=not freeze,
-        by_admin=True,
-    )
 
     def work(connection: sqlite3.Connection) -> Halt:
         _check_name(connection, terminal)
+        asked = halts.Halt(
+            terminal=terminal or halts.EVERYWHERE,
+            armed_by="cli",
+            since_ms=time.time_ns() // 1_000_000,
+            reason=reason,
+            reductions=not freeze,
+            by_admin=True,
+        )
         _note(connection, "halt", asked)
         return halts.arm(connection, asked)
 
@@ -116,6 +116,8 @@ def _write(home: Path, work: Callable[[sqlite3.Connection], T]) -> T:
         Complaint: the ledger cannot be written; the message says what stops trading all the same.
 
     """
+    import gateway.audit  # noqa: F401  # now: the daemon waits while the ledger is locked
+
     try:
         with _ledger(home) as connection:
             connection.execute("BEGIN IMMEDIATE")
