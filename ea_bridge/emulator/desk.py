@@ -6,16 +6,13 @@ import fnmatch
 from collections.abc import Callable
 from typing import Any
 
-from msgspec.structs import replace
-
 from ea_bridge import commands, model
 from ea_bridge.commands import COMMANDS
-from ea_bridge.model import MT4_TIMEFRAMES, Timeframe, TradeAction, TradeRetcode
+from ea_bridge.model import MT4_TIMEFRAMES, Timeframe
 from ea_bridge.model.login import CheckedLogin, LoginParams
 from ea_bridge.model.struct import Struct
 
-from .broker import COMMENTS, Broker
-from .broker.money import exact
+from .broker import COMMENTS, Broker, closes_nothing, past_orders
 from .lease import LeaseGuard
 from .logins import LoginRefused, Logins
 from .market import Market
@@ -191,24 +188,15 @@ class Desk:
 
     def history_orders(self, params: commands.HistoryParams) -> list[model.Order]:
         """Past orders; on MetaTrader 4 closed trades too, with the money that they brought."""
-        orders = self.broker.history_orders(
-            params.from_s, params.to_s, params.ticket, params.position
+        return past_orders(
+            self.broker, params.from_s, params.to_s, params.ticket, params.position
         )
-        if self.platform == "mt5":
-            return orders
-        money = {trade.order.ticket: trade for trade in self.broker.closed_trades()}
-        return [
-            replace(one, profit=trade.profit, swap=trade.swap, commission=trade.commission)
-            if (trade := money.get(one.ticket)) is not None
-            else one
-            for one in orders
-        ]
 
     # --- trades ----------------------------------------------------------------------------
 
     def send(self, request: model.TradeRequest) -> model.TradeResult:
         """``OrderSend``, unless it would open a position where it was to close one."""
-        retcode = self._closes_nothing(request)
+        retcode = closes_nothing(self.broker, request)
         if retcode is not None:
             return model.TradeResult(retcode=retcode, comment=COMMENTS[retcode])
         result = self.broker.send(request, self._now_msc())
@@ -216,20 +204,6 @@ class Desk:
             self.lease.note(result)
         self.trails.follow()
         return result
-
-    def _closes_nothing(self, request: model.TradeRequest) -> TradeRetcode | None:
-        """See :class:`~ea_bridge.model.TradeRequest`. Deals on their way count as done."""
-        if self.broker.terms.hedging or request.action != TradeAction.DEAL or not request.position:
-            return None
-        found = self.broker.positions(request.symbol, request.position)
-        if not found:
-            return TradeRetcode.POSITION_CLOSED
-        if request.type == found[0].type:
-            return TradeRetcode.INVALID
-        waiting = [one for one in self.broker.orders(request.symbol) if one.type == request.type]
-        volume = sum(exact(one.volume_current) for one in waiting) + exact(request.volume)
-        too_much = volume > exact(found[0].volume)
-        return TradeRetcode.INVALID_CLOSE_VOLUME if too_much else None
 
     def trail(self, terms: model.TrailTerms) -> model.Trail:
         """Let the stop of a position follow the market from now on, or no more."""

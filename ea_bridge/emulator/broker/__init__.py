@@ -3,6 +3,7 @@
 :class:`Broker` is the trade server with one account; it takes prices from whatever follows
 :class:`Quotes`. Layers, each on those below::
 
+    ea_rules                     what an EA does around it
     server                       the interface
     matching  rollover           what ticks and midnights do
     execution                    carrying out requests
@@ -15,7 +16,8 @@
 
 from .answers import COMMENTS
 from .demo import load_demo
-from .ledger import MAX_EVENTS, TradeEvent
+from .ea_rules import closes_nothing, past_orders
+from .ledger import MAX_EVENTS, Holding, TradeEvent
 from .prices import Quotes
 from .server import Broker, ClosedTrade
 from .terms import Platform, Script, Switches, Terms, terms_of
@@ -25,12 +27,15 @@ __all__ = [
     "MAX_EVENTS",
     "Broker",
     "ClosedTrade",
+    "Holding",
     "Platform",
     "Quotes",
     "Script",
     "Switches",
     "Terms",
     "TradeEvent",
+    "closes_nothing",
     "load_demo",
+    "past_orders",
     "terms_of",
 ]

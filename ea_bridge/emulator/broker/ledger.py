@@ -169,6 +169,19 @@ class Ledger:
         self.version += 1
         self._continue_above()
 
+    def restore(
+        self,
+        *,
+        orders: Iterable[Order],
+        past_orders: Iterable[Order],
+        holdings: Iterable[Holding],
+        deals: Iterable[Deal],
+    ) -> None:
+        """Go on with books that somebody has kept: the same as :meth:`load`, with what is open."""
+        self.holdings.update((one.position.ticket, one) for one in holdings)
+        self.orders.update((one.ticket, one) for one in orders)
+        self.load(past_orders, deals)
+
     def _continue_above(self) -> None:
         used = max([0, *self.orders, *self.past_orders, *self.holdings])
         self._order_tickets = count(max(used + 1, self.new_order_ticket()))

@@ -68,17 +68,25 @@ class Broker:
 
     ``account`` is a template: who the account belongs to, leverage, currency, stop-out levels,
     margin mode. Its sums are ignored; money comes in by :meth:`deposit` or :meth:`load`.
+    ``first_ticket``, where given, is where the tickets of orders and of deals begin instead.
     """
 
     def __init__(
-        self, quotes: Quotes, account: Account, terms: Terms | None = None, *, seed: int = 0
+        self,
+        quotes: Quotes,
+        account: Account,
+        terms: Terms | None = None,
+        *,
+        seed: int = 0,
+        first_ticket: int = 0,
     ) -> None:
         self.terms = terms_of(account) if terms is None else terms
         self.switches = Switches()
         self.script = Script()
         self._template = account
         first = random.Random(seed)  # noqa: S311 - tickets are no secrets
-        self._ledger = Ledger(first.randrange(10**8, 2 * 10**8), first.randrange(10**8, 2 * 10**8))
+        drawn = first.randrange(10**8, 2 * 10**8), first.randrange(10**8, 2 * 10**8)
+        self._ledger = Ledger(first_ticket or drawn[0], first_ticket or drawn[1])
         self._prices = Prices(quotes)
         self._valuation = Valuation(self._prices, self._ledger, self.terms)
         accounting = self._accounting()
@@ -374,6 +382,11 @@ class Broker:
         the balance follows, no events are told, new tickets continue above.
         """
         self._ledger.load(orders, deals)
+
+    @property
+    def books(self) -> Ledger:
+        """The books themselves, for one who keeps them between runs."""
+        return self._ledger
 
     @property
     def balance(self) -> Decimal:
