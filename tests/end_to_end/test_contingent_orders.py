@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from product import Json, Product, Refused, WsClient, daemon, product, sawtooth
 
 from ea_bridge.emulator.machine import build_terminal
 
-pytestmark = pytest.mark.xdist_group("e2e-trading")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-trading")]
 
 LOW, HIGH = 1.1, 1.103
 """Between these bids EURUSD rises and falls, once a second of ours."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def one(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Product]:
+    """MetaTrader 5 in a market that meets soon whatever waits between LOW and HIGH."""
+    folder = tmp_path_factory.mktemp("contingent")
+    async with product(folder, speed=60.0, tick_files=sawtooth(folder, LOW, HIGH)) as running:
+        yield running
 
 
 async def move(client: WsClient, ticket: int, price: float) -> None:
@@ -27,31 +37,30 @@ async def move(client: WsClient, ticket: int, price: float) -> None:
             return
 
 
-async def test_the_terminal_trails_a_stop(tmp_path: Path) -> None:
+async def test_the_terminal_trails_a_stop(one: Product) -> None:
     """The stop follows the market by itself until the market comes back to it."""
-    async with product(tmp_path, speed=60.0, tick_files=sawtooth(tmp_path, LOW, HIGH)) as one:
-        client = await one.ws()
-        await client.call("subscribe", channels=["positions"])
-        bought = await client.call("place_order", symbol="EURUSD", side="buy", volume=0.1)
-        ticket = bought["order"]["position"]
-        trail = await client.call("set_trailing_stop", ticket=ticket, distance=40, step=5)
-        assert (trail["distance"], trail["runs_in"]) == (40, "terminal")
-        stops = []
-        while True:
-            event = await client.event(
-                "positions", lambda e: e["data"].get("position", {}).get("ticket") == ticket
-            )
-            told = event["data"]
-            if told["op"] == "remove":
-                break
-            if told["position"]["sl"] is not None:
-                stops.append(told["position"]["sl"])
-        assert stops == sorted(set(stops))
-        assert all(after - before > 0.000049 for before, after in pairwise(stops))
-        assert await client.call("get_trailing_stops") == []
-        past = await client.call("get_history_orders", kind="positions", position=ticket)
-        [whole] = past["positions"]
-        assert whole["reason"] == "sl"
+    client = await one.ws()
+    await client.call("subscribe", channels=["positions"])
+    bought = await client.call("place_order", symbol="EURUSD", side="buy", volume=0.1)
+    ticket = bought["order"]["position"]
+    trail = await client.call("set_trailing_stop", ticket=ticket, distance=40, step=5)
+    assert (trail["distance"], trail["runs_in"]) == (40, "terminal")
+    stops = []
+    while True:
+        event = await client.event(
+            "positions", lambda e: e["data"].get("position", {}).get("ticket") == ticket
+        )
+        told = event["data"]
+        if told["op"] == "remove":
+            break
+        if told["position"]["sl"] is not None:
+            stops.append(told["position"]["sl"])
+    assert stops == sorted(set(stops))
+    assert all(after - before > 0.000049 for before, after in pairwise(stops))
+    assert await client.call("get_trailing_stops") == []
+    past = await client.call("get_history_orders", kind="positions", position=ticket)
+    [whole] = past["positions"]
+    assert whole["reason"] == "sl"
 
 
 async def linked_orders(client: WsClient) -> list[int]:
@@ -64,21 +73,20 @@ async def linked_orders(client: WsClient) -> list[int]:
     return tickets
 
 
-async def test_one_cancels_the_other(tmp_path: Path) -> None:
+async def test_one_cancels_the_other(one: Product) -> None:
     """What the market meets takes the other one with it, and the channel tells of both."""
-    async with product(tmp_path, speed=60.0, tick_files=sawtooth(tmp_path, LOW, HIGH)) as one:
-        client = await one.ws()
-        await client.call("subscribe", channels=["orders"])
-        tickets = await linked_orders(client)
-        await move(client, tickets[0], LOW + 0.0002)
-        told = [
-            (await client.event("orders", lambda e: e["data"].get("op") == "remove"))["data"]
-            for _ in tickets
-        ]
-        assert sorted(event["order"]["state"] for event in told) == ["canceled", "filled"]
-        assert {event["order"]["ticket"] for event in told} == set(tickets)
-        [link] = await _over(client)
-        assert sorted(order["end"] for order in link["orders"]) == ["canceled", "filled"]
+    client = await one.ws()
+    await client.call("subscribe", channels=["orders"])
+    tickets = await linked_orders(client)
+    await move(client, tickets[0], LOW + 0.0002)
+    told = [
+        (await client.event("orders", lambda e: e["data"].get("op") == "remove"))["data"]
+        for _ in tickets
+    ]
+    assert sorted(event["order"]["state"] for event in told) == ["canceled", "filled"]
+    assert {event["order"]["ticket"] for event in told} == set(tickets)
+    [link] = await _over(client)
+    assert sorted(order["end"] for order in link["orders"]) == ["canceled", "filled"]
 
 
 async def _over(client: WsClient) -> list[Json]:
@@ -122,6 +130,6 @@ async def test_a_held_order_outlives_the_daemon(tmp_path: Path) -> None:
         assert await _emulated(second) == []
 
 
-async def _emulated(one: Product) -> list[Json]:
-    client = await one.http()
+async def _emulated(running: Product) -> list[Json]:
+    client = await running.http()
     return [order for order in await client.call("get_orders") if order["emulated"]]

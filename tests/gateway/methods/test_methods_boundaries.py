@@ -3,7 +3,7 @@ its boundary."""
 
 from __future__ import annotations
 
-from itertools import product
+from functools import partial
 from typing import Any
 
 import pytest
@@ -30,7 +30,9 @@ async def test_stops_are_kept_removed_or_set(scene: Scene, target: str) -> None:
     """Each for itself, of an order and of a position: absent keeps, null and 0 remove."""
     has = ORDER if target == "order" else replace(POSITION, tp=1.09)
     scene.script.answers["positions_get"] = [replace(POSITION, tp=1.09)]
-    for (sl, sl_sent), (tp, tp_sent) in product(LOSSES, PROFITS):
+    each = partial(zip, LOSSES, strict=True)
+    turned = [*PROFITS[2:], *PROFITS[:2]]
+    for (sl, sl_sent), (tp, tp_sent) in [*each(PROFITS), *each(turned)]:
         scene.script.asked.clear()
         params = given(sl=sl, tp=tp)
         if set(params.values()) <= {"keep"}:
