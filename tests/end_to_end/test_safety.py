@@ -12,6 +12,8 @@ from product import Client, Json, Product, Refused, WsClient, daemon, open_ws, u
 
 from ea_bridge.emulator.machine import build_terminal
 from ea_bridge.emulator.terminal import EmulatedTerminal
+from ea_bridge.model.lease import MAX_LEASE_MS
+from gateway.app.ledger import open_ledger_store
 from gateway.trading.kill_switch import disconnects, lease_keeper
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-safety")]
@@ -27,6 +29,12 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pro
     async with daemon(folder, trading={"orders_per_second": 0}) as one:
         await one.link("main", build_terminal())
         yield one
+
+
+@pytest.fixture(autouse=True)
+def patient_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that is busy for some seconds is no dead gateway."""
+    monkeypatch.setattr(lease_keeper, "LEASE_MS", MAX_LEASE_MS)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -378,10 +386,14 @@ async def test_what_is_armed_outlives_the_gateway(
         client = await running.ws()
         await client.call("cancel_all_orders")
         await client.call("hello", session_id="run-9")
-        await client.call("set_cancel_on_disconnect", enabled=True, grace_ms=300)
+        await client.call("set_cancel_on_disconnect", enabled=True, grace_ms=60_000)
         await client.call("cancel_all_after", timeout_ms=60_000)
         order = await wait(client)
     assert [one.ticket for one in machine.desk.broker.orders()] == [order]
+    store = open_ledger_store(tmp_path)
+    with store.transaction() as ledger:
+        ledger.execute("UPDATE armed SET within_ms = 100 WHERE name = 'session run-9'")
+    store.close()
     async with daemon(tmp_path) as running:
         [armed] = running.gateway._safety.disconnects.armed("main")
         assert (armed.name, armed.own) == ("session run-9", True)
