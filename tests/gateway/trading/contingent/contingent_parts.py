@@ -128,3 +128,27 @@ async def until(happened: Callable[[], Any]) -> None:
 async def quiet(stand: Stand) -> None:
     """Wait until nothing is under way any more."""
     await until(lambda: not stand.keeper._errands._tasks)
+
+
+# --- the stop-limit order of most tests --------------------------------------------------------
+
+PRICE, LIMIT = 1.087, 1.086
+"""Of the order that most tests place; the ask is 1.08554."""
+BUY = {
+    "symbol": "EURUSD",
+    "type": "buy_stop_limit",
+    "volume": 0.1,
+    "price": PRICE,
+    "stoplimit": LIMIT,
+}
+SPREAD = 0.00012
+
+
+async def place(stand: Stand, **more: Any) -> Any:
+    """Place the order, or another one."""
+    return await stand.scene.ask("place_order", **(BUY | more))
+
+
+def reach(stand: Stand, points: int = 0) -> None:
+    """Let the ask be so many points above the order's price."""
+    stand.tick(round(PRICE - SPREAD + points * 0.00001, 5))

@@ -1,0 +1,144 @@
+"""Held orders are sent once, whatever fails or crashes on the way."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from contingent_parts import LIMIT, PRICE, SPREAD, Stand, place, quiet, reach, until
+
+from ea_bridge.errors import OutcomeUnknown
+from gateway import errors
+
+
+async def test_a_refusal_for_good_ends_it(stand: Stand) -> None:
+    """Triggered and refused is rejected, and says why; nothing is sent again."""
+    ticket = (await place(stand))["order"]["order"]
+    stand.refusals = [10019]
+    for points in (0, -50, 0, 10):
+        reach(stand, points)
+        await quiet(stand)
+    assert len(stand.sent) == 1
+    known = await stand.scene.ask("get_order_info", ticket=ticket)
+    assert known["state"] == "rejected"
+    assert known["comment"].endswith("[insufficient_margin]")
+
+
+async def test_a_limit_that_the_market_has_passed_waits(stand: Stand) -> None:
+    """The broker takes no limit order beyond the market (10015), and none is sent into one: it
+    follows once the market is back, under an id of its own."""
+    await place(stand)
+    stand.refusals = [10015]
+    reach(stand)
+    await quiet(stand)
+    stand.tick(1.0855)
+    stand.tick(round(LIMIT - SPREAD, 5))
+    await quiet(stand)
+    assert len(stand.sent) == 1, "nothing is sent while the ask is at the limit or below"
+    stand.tick(round(LIMIT - SPREAD + 0.00001, 5))
+    await quiet(stand)
+    assert len(stand.sent) == 2
+    ids = {one.comment for one in stand.sent}
+    assert len(ids) == 2
+    assert [one.price_open for one in stand.orders.values()] == [LIMIT]
+
+
+async def test_what_passes_is_tried_again(stand: Stand) -> None:
+    """A busy terminal, a broker that is away: not sent or not taken, and sent again."""
+    await place(stand)
+    stand.refusals = [10024, 10031, 10018]
+    reach(stand)
+    await quiet(stand)
+    assert (len(stand.sent), len(stand.orders)) == (4, 1)
+
+
+async def test_an_unknown_outcome_is_never_sent_again(stand: Stand) -> None:
+    """Neither by ticks nor by a restart: the journal is asked for the attempt's id."""
+    ticket = (await place(stand))["order"]["order"]
+    stand.refusals = [OutcomeUnknown("order_send", 700, acked=True, reason="lost")]
+    reach(stand)
+    await until(lambda: stand.sent)
+    for _ in range(3):
+        reach(stand, 5)
+        stand.keeper._errands.hurry()
+        await stand.ledger.write(lambda _: None)
+    with pytest.raises(errors.DeadlineExceeded):
+        await stand.scene.ask("cancel_order", ticket=ticket, ttl_ms=50)
+    stand.stop()
+    stand.start()
+    reach(stand, 5)
+    stand.keeper._errands.hurry()
+    await stand.ledger.write(lambda _: None)
+    assert len(stand.sent) == 1
+    [listed] = await stand.scene.ask("get_orders")
+    assert listed["emulated"] is True, "it is listed for as long as nobody knows"
+
+
+async def test_a_crash_after_the_answer(stand: Stand) -> None:
+    """The limit order is there and the held order's end is not written: after the restart the
+    journal answers for the attempt, and no second one is sent."""
+    ticket = (await place(stand))["order"]["order"]
+    crashes: list[object] = []
+
+    async def crash(held: object, *_: object) -> None:
+        crashes.append(held)
+        await asyncio.Future()
+
+    stand.keeper._held.end = crash  # type: ignore[method-assign]
+    reach(stand)
+    await until(lambda: crashes)
+    stand.stop()
+    await stand.ledger.write(lambda _: None)
+    stand.start()
+    await until(lambda: not stand.keeper.orders())
+    assert len(stand.sent) == 1
+    known = await stand.scene.ask("get_order_info", ticket=ticket)
+    assert known["became"] == next(iter(stand.orders))
+
+
+async def test_a_crash_before_the_send(stand: Stand) -> None:
+    """The attempt is on the disk and nothing was sent: after the restart it is."""
+    await place(stand)
+    stand.scene.script.on_the_way = stand.stop
+    stand.scene.revoked = errors.TerminalDisconnected()
+    reach(stand)
+    await quiet(stand)
+    assert stand.sent == []
+    stand.scene.revoked = None
+    stand.scene.script.on_the_way = lambda: None
+    stand.start()
+    reach(stand)
+    await quiet(stand)
+    assert (len(stand.sent), len(stand.orders)) == (1, 1)
+
+
+async def test_it_outlives_the_daemon(stand: Stand) -> None:
+    """With its number, and watched over again; numbers are never used twice."""
+    ticket = (await place(stand))["order"]["order"]
+    await stand.scene.ask("cancel_order", ticket=(await place(stand))["order"]["order"])
+    stand.stop()
+    stand.scene.watched.clear()
+    stand.start()
+    assert [one["ticket"] for one in await stand.scene.ask("get_orders")] == [ticket]
+    assert stand.scene.watched == {"EURUSD"}
+    assert (await place(stand))["order"]["order"] == ticket + 2
+    reach(stand)
+    await quiet(stand)
+    assert len(stand.orders) == 2
+
+
+async def test_a_price_that_was_passed_while_nobody_looked(stand: Stand) -> None:
+    """When the terminal is back the present price decides."""
+    await place(stand)
+    stand.scene.disconnect()
+    reach(stand)
+    await quiet(stand)
+    stand.quote = (1.085, 1.08512)
+    stand.scene.session = stand.scene.script
+    stand.scene.connect(stand.keeper)
+    await quiet(stand)
+    assert stand.sent == []
+    stand.quote = (PRICE, PRICE + SPREAD)
+    stand.scene.connect(stand.keeper)
+    await quiet(stand)
+    assert len(stand.sent) == 1
