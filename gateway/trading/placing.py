@@ -21,7 +21,7 @@ from ea_bridge.model import (
 )
 from gateway import shapes
 from gateway.credentials.tier import Tier
-from gateway.errors import InvalidParams, UnsupportedFilling
+from gateway.errors import InvalidParams, MarketClosed, UnsupportedFilling
 
 from .checks.admission import Pass
 from .client_ids import tagged_comment
@@ -98,6 +98,10 @@ async def carry_out(
         except UnsupportedFilling as refused:
             if refused.data.get("retcode") != TradeRetcode.INVALID_FILL or len(fillings) < 2:
                 raise
+        except MarketClosed as closed:
+            sessions = terminal.desk.checks.sessions
+            closed.data["opens_at"] = await sessions.opens_at(terminal, trade.request.symbol)
+            raise
         first, second = fillings[:2]
         request = with_(trade.request, type_filling=int(second))
         again = replace(trade, request=request, tried=(int(first),))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from ea_bridge import commands
 from ea_bridge.model import TradeSession
 from gateway.clock import BrokerClock
+from gateway.errors import GatewayError
 
 if TYPE_CHECKING:
     from .guard import GuardedTerminal
@@ -127,10 +128,16 @@ class SessionTables:
         kept = await self._table(terminal, symbol)
         return kept.week, kept.sessions
 
-    def opens_at(self, terminal: GuardedTerminal, symbol: str) -> int | None:
-        """Return when a closed symbol trades next, UTC milliseconds, without asking for it."""
-        kept = self._kept.get(_key(terminal, symbol))
-        return None if kept is None else opening(kept.week, terminal.clock, terminal.now_ms())
+    async def opens_at(self, terminal: GuardedTerminal, symbol: str) -> int | None:
+        """Return when a market that the broker calls closed opens next, UTC milliseconds.
+
+        ``None`` if the table says that it is open, as on a holiday, or cannot be had.
+        """
+        try:
+            week = await self.week(terminal, symbol)
+        except GatewayError:
+            return None
+        return None if week is None else opening(week, terminal.clock, terminal.now_ms())
 
     async def _table(self, terminal: GuardedTerminal, symbol: str) -> _Kept:
         key = _key(terminal, symbol)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from ea_bridge.model import TradeAction, TradeResult
+from ea_bridge.model import TradeResult
 from gateway.errors import GatewayError, RiskLimit
 from gateway.trading.sessions import SessionTables
 
@@ -129,9 +129,8 @@ class Checks:
         """Learn what is needed; once it is there nothing may be awaited."""
         limits, needs, symbol = plan.limits, plan.needs(trade), trade.request.symbol
         self._recall(terminal, limits)
-        week = None
-        if trade.request.action in (TradeAction.DEAL, TradeAction.PENDING):
-            week = await self.sessions.week(terminal, symbol)
+        is_new = Kind.of(trade) is Kind.OPEN
+        week = await self.sessions.week(terminal, symbol) if is_new else None
         facts = NOTHING
         if needs:
             symbols = self.reservations.symbols() if "worth" in needs else ()

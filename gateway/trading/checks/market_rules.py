@@ -69,7 +69,9 @@ def _check_mode(case: Case) -> None:
 
 
 def market_open(case: Case) -> None:
-    """The symbol's trade session runs."""
+    """The symbol's trade session runs. What closes a position is left to the broker: a table that
+    is wrong must keep nobody in it.
+    """
     week, terminal = case.week, case.terminal
     if week is None or not is_closed(week, terminal.clock, terminal.now_ms()):
         return

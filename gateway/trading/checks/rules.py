@@ -62,7 +62,7 @@ RULES = (
         lambda limits: limits.allowed_symbols is not None,
     ),
     Rule("tradable", ALL, market_rules.tradable),
-    Rule("market_open", ALL, market_rules.market_open),
+    Rule("market_open", OPENING, market_rules.market_open),
     Rule("max_lot", OPENING, size_rules.max_lot, lambda limits: limits.max_lot is not None),
     Rule(
         "max_open_lots",

@@ -142,6 +142,16 @@ async def test_a_table_that_cannot_be_had_refuses(scene: Scene) -> None:
     assert not scene.script.sent
 
 
+async def test_closing_needs_no_table(scene: Scene) -> None:
+    """Nobody stays in a position because of a table."""
+    scene.script.answers["sessions_get"] = CommandFailed("sessions_get", 4024)
+    await scene.ask("close_position", ticket=9123456789)
+    scene.script.answers["order_send"] = CommandFailed("order_send", 4756, 10018)
+    with pytest.raises(MarketClosed) as closed:
+        await scene.ask("close_position", ticket=9123456789)
+    assert closed.value.data["opens_at"] is None
+
+
 async def test_a_refusal_of_the_broker_tells_the_opening_too(scene: Scene) -> None:
     """A holiday: the table says open, the broker says closed; then nobody knows when."""
     scene.script.answers["order_send"] = CommandFailed("order_send", 4756, 10018)

@@ -12,7 +12,7 @@ from scripted_answers import ACCOUNT, BROKER_NOW_S, DEAL, EURUSD, NOW_MS, ORDER,
 from scripted_terminal import CATALOGUE, Scene
 
 from ea_bridge import commands, model
-from ea_bridge.errors import CommandTimeout, OutcomeUnknown, TerminalBusy
+from ea_bridge.errors import CommandFailed, CommandTimeout, OutcomeUnknown, TerminalBusy
 from gateway.errors import (
     AutotradingDisabled,
     DeadlineExceeded,
@@ -361,7 +361,9 @@ async def test_a_symbol_may_be_allowed_by_its_plain_name(scene: Scene) -> None:
 
 
 async def test_a_closed_market(scene: Scene) -> None:
-    """An order for a closed market is not sent, and says when it opens; nor is a close."""
+    """An order for a closed market is not sent, and says when it opens. A close is sent: the
+    broker decides, and what it refuses says the same.
+    """
     minute_s = BROKER_NOW_S % 86_400 // 60 * 60
     table = [model.TradeSession(day=4, from_s=0, to_s=minute_s + 60)]
     scene.script.answers["sessions_get"] = table
@@ -373,8 +375,12 @@ async def test_a_closed_market(scene: Scene) -> None:
     assert type(error) is MarketClosed
     assert error.data["rule"] == "market_open"
     assert error.data["opens_at"] == scene.clock.to_utc_ms(midnight_ms + week_ms)
-    with pytest.raises(MarketClosed):
+    await scene.ask("close_position", ticket=POSITION.ticket)
+    scene.script.answers["order_send"] = CommandFailed("order_send", 4756, 10018)
+    with pytest.raises(MarketClosed) as closed:
         await scene.ask("close_position", ticket=POSITION.ticket)
+    assert closed.value.data["outcome"] == "rejected"
+    assert closed.value.data["opens_at"] == error.data["opens_at"]
     assert len(scene.script.asked_for("sessions_get")) == 1, "the table is kept"
 
 
