@@ -73,7 +73,7 @@ class Ledger:
         self.reader = Store(home, migrations, database=DATABASE)
         """For reading, in the thread that made the ledger; sees what has been committed."""
         try:
-            self._writer = Store(home, migrations, database=DATABASE, shared=True)
+            self._writer = Store(home, migrations, database=DATABASE, shared=True, check=False)
         except BaseException:
             self.reader.close()
             raise
@@ -156,6 +156,7 @@ class Ledger:
 
     def _commit(self, group: list[_Write]) -> None:
         try:
+            self._writer.check_place()
             if self._is_done_together(group):
                 return
             with self._writer.transaction() as connection:

@@ -5,8 +5,9 @@ synchronous on purpose: reads take microseconds and a commit a fraction of a mil
 it costs to hand them to a thread. SQL lives beside the concept that owns the table; each concept
 hands in its migrations, which only go forward.
 
-A home holds ``gateway.db`` (with ``-wal`` and ``-shm`` while it is open) and ``secrets.key``. Back
-up the two together; copy the database with ``sqlite3 gateway.db .backup``, not file by file.
+A home holds ``gateway.db`` and ``ledger.db`` (each with ``-wal`` and ``-shm`` while it is open), and
+``secrets.key`` where the key lies in a file. Back them up together; copy a database with
+``sqlite3 gateway.db .backup``, not file by file.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ class Store:
             ones come last, and none is ever changed once it was released.
         database: name of its file.
         shared: other threads than that which made it may use it, one at a time.
+        check: look through the whole file for damage, which takes a second for every 100 MB.
 
     Raises:
         StoreError: the file is no database, is damaged, or was made by a newer version.
@@ -68,6 +70,7 @@ class Store:
         *,
         database: str = DATABASE,
         shared: bool = False,
+        check: bool = True,
     ) -> None:
         if sqlite3.sqlite_version_info < OLDEST_SQLITE:
             raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old; 3.37 is needed")
@@ -83,7 +86,7 @@ class Store:
         try:
             self._connection.row_factory = sqlite3.Row
             with self._explained():
-                self._prepare(migrations)
+                self._prepare(migrations, check=check)
         except BaseException:
             self._connection.close()
             raise
@@ -148,15 +151,19 @@ class Store:
 
     # --- opening ---------------------------------------------------------------------------
 
-    def _prepare(self, migrations: Sequence[str]) -> None:
+    def _prepare(self, migrations: Sequence[str], *, check: bool) -> None:
         self._begin_wal()
         self._connection.execute("PRAGMA synchronous=FULL")
         self._connection.execute("PRAGMA foreign_keys=ON")
+        if check:
+            self._check_whole()
+        if self._schema() != len(migrations):
+            self._migrate(migrations)
+
+    def _check_whole(self) -> None:
         problem: str = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if problem != "ok":
             raise StoreError(f"{self.path}: {_REMEDIES['CORRUPT']} ({problem})")
-        if self._schema() != len(migrations):
-            self._migrate(migrations)
 
     def _begin_wal(self) -> None:
         deadline = time.monotonic() + BUSY_MS / 1000

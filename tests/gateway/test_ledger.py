@@ -135,3 +135,12 @@ async def test_a_late_failure_is_told(ledger: Ledger, tmp_path: Path) -> None:
     )
     assert [isinstance(one, sqlite3.IntegrityError) for one in results] == [False, True, False]
     assert entries(tmp_path) == [0, 1]
+
+
+async def test_nothing_is_written_into_a_file_that_was_taken_away(ledger: Ledger, tmp_path: Path):
+    """Nobody would ever find what stands in a file that has no name any more."""
+    await ledger.write(insert(1))
+    (tmp_path / DATABASE).rename(tmp_path / "elsewhere.db")
+
+    with pytest.raises(StoreError, match="exchanged or removed"):
+        await ledger.write(insert(2))
