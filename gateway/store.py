@@ -5,7 +5,7 @@ synchronous on purpose: reads take microseconds and a commit a fraction of a mil
 it costs to hand them to a thread. SQL lives beside the concept that owns the table; each concept
 hands in its migrations, which only go forward.
 
-A home holds ``gateway.db`` and ``ledger.db`` (each with ``-wal`` and ``-shm`` while it is open), and
+A home holds ``gateway.db`` and ``ledger.db`` (with ``-wal`` and ``-shm`` while they are open), and
 ``secrets.key`` where the key lies in a file. Back them up together; copy a database with
 ``sqlite3 gateway.db .backup``, not file by file.
 """
