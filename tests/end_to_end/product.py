@@ -381,14 +381,15 @@ async def daemon(
 ) -> AsyncIterator[Product]:
     """Run a daemon on free ports, with nothing linked to it; pages of the origins may call.
 
-    ``limits`` and ``trading`` are what the sections of the configuration say.
+    ``limits`` and ``trading`` are what the sections of the configuration say; tests trade faster
+    than people, so that the pace is not bounded unless they say so.
     """
     config = Config.model_validate(
         {
             "api": {"port": 0, "allowed_origins": list(origins)},
             "bridge": {"port": 0},
             "limits": dict(limits or {}),
-            "trading": dict(trading or {}),
+            "trading": {"orders_per_second": 0, **(trading or {})},
         }
     )
     with Home(folder, config.secrets.key_file) as home:
