@@ -30,7 +30,7 @@ PASSING = frozenset({"terminal_disconnected", "terminal_busy", "timeout", "deadl
 SYMBOL = "EURUSD"
 MAGIC = 7
 LOTS = 0.02
-POLL_S = 0.1
+POLL_S = 0.2
 MAX_TRIES = 200
 
 
@@ -152,11 +152,13 @@ class Bot:
         self._positions: list[int] = []
         self._orders: list[int] = []
         self._moved: list[int] = []
+        self._left: list[Intent] = []
 
     async def run(self, begin: Callable[[Intent], bool]) -> None:
         """Trade until ``begin``, which is called with each new intent, says that it is enough."""
         while begin(intent := self._wish()):
             await self._carry(intent)
+            await self._look_again()
             if intent.end is None:
                 continue
             self._note(intent)
@@ -218,6 +220,7 @@ class Bot:
                 continue
             if last.outcome == "unknown":
                 if not await self._resolved(intent):
+                    self._left.append(intent)
                     return
             elif last.outcome != "not_sent" or not self._tries_again(last):
                 return
@@ -255,11 +258,23 @@ class Bot:
         while time.monotonic() < until_s:
             await asyncio.sleep(POLL_S)
             await self._door.address.up.wait()
-            response = await self._door.ask("get_order", {"client_order_id": intent.id}, 5.0)
-            if response is not None and outcome_of(response) in ENDS:
-                intent.resolved_at_s = time.monotonic()
+            if await self._is_known(intent):
                 return True
         return False
+
+    async def _look_again(self) -> None:
+        """Look at what was unknown for too long."""
+        for intent in self._left:
+            if not intent.terminal_died and await self._is_known(intent):
+                self._left.remove(intent)
+                return
+
+    async def _is_known(self, intent: Intent) -> bool:
+        response = await self._door.ask("get_order", {"client_order_id": intent.id}, 5.0)
+        if response is None or outcome_of(response) not in ENDS:
+            return False
+        intent.resolved_at_s = time.monotonic()
+        return True
 
 
 def outcome_of(response: Json) -> str | None:

@@ -151,8 +151,7 @@ def _time(intent: Intent, state: str | None, links: Sequence[float], verdict: Ve
     if intent.unknown_at_s is None:
         return
     verdict.unknown += 1
-    if intent.resolved_at_s is None:
-        verdict.slow += state != "unknown"
+    if intent.resolved_at_s is None or state == "unknown":
         return
     back = (one for one in links if intent.unknown_at_s <= one <= intent.resolved_at_s)
     took_s = intent.resolved_at_s - next(back, intent.unknown_at_s)

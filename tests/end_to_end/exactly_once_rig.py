@@ -95,7 +95,8 @@ class Stage:
         self._open.append(intent)
 
     def _die(self, *, lose_results: bool = False) -> None:
-        self._open = [one for one in self._open if one.end is None]
+        # what was not sent may be under way again
+        self._open = [one for one in self._open if one.end in (None, "not_sent")]
         for intent in self._open:
             intent.terminal_died = True
         self._restart(lose_results=lose_results)
@@ -128,7 +129,8 @@ class Stage:
         waiting = {one.id: one for one in self.intents if one.end is None}
         while waiting:
             states = await self.states(waiting)
-            waiting = {id_: waiting[id_] for id_ in waiting if states[id_] in OPEN}
+            for id_ in [id_ for id_ in waiting if states[id_] not in OPEN]:
+                waiting.pop(id_).resolved_at_s = time.monotonic()
             hopeless = all(one.terminal_died for one in waiting.values())
             if time.monotonic() > begun_s + (MOMENT_S if hopeless else PATIENCE_S):
                 break

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -18,11 +20,12 @@ pytestmark = pytest.mark.xdist_group("e2e-exactly-once")
 
 
 def plan(dice: random.Random, orders: int, each: int) -> list[Life]:
-    """Return one life for each point and as many others, for all these orders together."""
-    points = [POINTS[n // 2 % len(POINTS)] if n % 2 else "" for n in range(orders // each)]
+    """Return lives for all these orders together: two of three are to end at a point."""
+    of_points = cycle(POINTS)
+    points = ["" if n % 3 == 2 else next(of_points) for n in range(orders // each)]
     dice.shuffle(points)
     return [
-        Life(each * 2, point, 1 if point == "settled" else dice.randint(1, each // 3))
+        Life(each * 2, point, 1 if point == "settled" else dice.randint(1, each // 4))
         if point
         else Life(dice.randint(1, 2 * each))
         for point in points
@@ -40,18 +43,20 @@ async def test_exactly_once(
     tmp_path: Path,
     orders: int,
     monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
     record_testsuite_property: Record,
 ) -> None:
     """Bots that retry at random; a daemon killed at every point and in between; a terminal that
     cuts, crashes, forgets, loses results and rewrites comments: every order is executed once or
     not at all, and everybody is told which."""
+    caplog.set_level(logging.ERROR)
     monkeypatch.setattr(link, "FIRST_RETRY_S", 0.02)
     monkeypatch.setattr(link, "LAST_RETRY_S", 0.1)
     monkeypatch.setattr(conversation, "PULSE_S", 0.1)  # nobody here listens to prices
     seed = 4
     dice = random.Random(seed)  # noqa: S311 (a run, not a secret)
     async with rig(tmp_path, orders=orders, seed=seed) as one:
-        verdict = await one.run(plan(dice, orders, 70))
+        verdict = await one.run(plan(dice, orders, 110))
     print(verdict, one.figures)
     record_testsuite_property(f"exactly once, {orders} orders", f"{verdict}; {one.figures}")
     wrong = (verdict.doubled, verdict.missing, verdict.wrong, verdict.unresolved)
