@@ -77,10 +77,10 @@ class Ledger:
         self._execute = machine.execute
         machine.execute = self._note  # type: ignore[method-assign]  # to listen at the source
 
-    def _note(self, cmd: Cmd) -> list[Res]:
+    def _note(self, cmd: Cmd, *, waited_ms: float = 0.0) -> list[Res]:
         if cmd.op == ORDER_SEND.op:
             self.taken[cmd.params.magic] = time.monotonic()  # type: ignore[union-attr]  # decoded by its op
-        return self._execute(cmd)
+        return self._execute(cmd, waited_ms=waited_ms)
 
 
 @dataclass
