@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli.complaint import Complaint, known_failures
-from gateway.cli.home import default_home
+from gateway.cli.home import home_in_use
 from gateway.cli.token import HomeOption, Json
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def verify(
     """
     from gateway.audit import verify as look
 
-    place = home or default_home()
+    place = home or home_in_use()
     with _trail(place) as store:
         # the checkpoint first: what is written meanwhile comes after it
         known, problem = _checkpoint(place, checkpoint)
@@ -76,7 +76,7 @@ def export(
     from gateway.audit import rows
 
     wanted = frozenset(event or ())
-    with _trail(home or default_home()) as store:
+    with _trail(home or home_in_use()) as store:
         for row in rows(store, start):
             entry = row["entry"].decode(errors="replace")
             if wanted and _event_of(entry) not in wanted:

@@ -14,12 +14,13 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
 from gateway.cli.complaint import Complaint
-from gateway.cli.home import default_home
+from gateway.cli.home import default_home, home_in_use, is_home, running
 
 if TYPE_CHECKING:
     from gateway.trading.kill_switch.halts import Halt
@@ -27,7 +28,12 @@ if TYPE_CHECKING:
 BUSY_S = 5.0
 """How long a write waits for the daemon's own."""
 
-HomeOption = Annotated[Path | None, typer.Option(help="Of the gateway; as with serve.")]
+HomeOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Of the gateway; as with serve. Where serve was never set up, that of a running demo."
+    ),
+]
 Which = Annotated[
     str | None, typer.Argument(metavar="[TERMINAL]", help="Its name; all terminals if absent.")
 ]
@@ -68,11 +74,13 @@ def halt(
         _note(connection, "halt", asked)
         return halts.arm(connection, asked)
 
-    in_force = _write(home or default_home(), work)
+    place = home or home_in_use()
+    in_force = _write(place, work)
     still = "closing and cancelling go on" if in_force.reductions else "nothing is sent at all"
-    sys.stdout.write(
-        f"{_name(in_force)}: halted; {still}. Undo: mt-gateway resume{_of(in_force)}\n"
-    )
+    undo = f"mt-gateway resume{_of(in_force)}{_at(place)}"
+    sys.stdout.write(f"{_name(in_force)}: halted; {still}. Undo: {undo}\n")
+    if running(place) is None:
+        sys.stderr.write(f"No gateway answers in {place}; one that starts there is halted.\n")
 
 
 def resume(
@@ -100,10 +108,12 @@ def resume(
             _note(connection, "resume", replace(one, armed_by="cli"))
         return gone, halts.find_all(connection)
 
-    lifted, left = _write(home or default_home(), work)
+    place = home or home_in_use()
+    lifted, left = _write(place, work)
     lines = [f"{_name(one)}: trading goes on" for one in lifted] or ["nothing was halted there"]
     lines += [
-        f"{_name(one)}: still halted by {one.armed_by}; lift it with mt-gateway resume{_of(one)}"
+        f"{_name(one)}: still halted by {one.armed_by}; "
+        f"lift it with mt-gateway resume{_of(one)}{_at(place)}"
         for one in left
     ]
     sys.stdout.write("\n".join(lines) + "\n")
@@ -136,6 +146,8 @@ def _ledger(home: Path) -> Iterator[sqlite3.Connection]:
     from gateway.ledger import DATABASE
 
     path = home / DATABASE
+    if not is_home(home):
+        raise Complaint(f"{home} is no home of a gateway: give its --home")
     if not path.exists():
         _make(home)
     with closing(sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)) as connection:
@@ -150,8 +162,6 @@ def _make(home: Path) -> None:
     from gateway.app.ledger import open_ledger_store
     from gateway.store import StoreError
 
-    if not home.is_dir():
-        raise Complaint(f"{home} is no home of a gateway: give its --home")
     try:
         open_ledger_store(home).close()
     except StoreError as error:
@@ -182,6 +192,11 @@ def _note(connection: sqlite3.Connection, kind: Literal["halt", "resume"], halt:
 
 def _name(halt: Halt) -> str:
     return halt.terminal or "all terminals"
+
+
+def _at(place: Path) -> str:
+    """Return what a command must be told of a home that it would not find by itself."""
+    return "" if place == default_home() else f" --home {quote(str(place))}"
 
 
 def _of(halt: Halt) -> str:

@@ -59,6 +59,26 @@ def default_demo_home() -> Path:
     return default_home() / "demo"
 
 
+def home_in_use() -> Path:
+    """Return the home that is meant where none is named: the default one, or that of the demo
+    that runs, where no gateway was ever set up in the default one."""
+    home, demo = default_home(), default_demo_home()
+    return demo if not is_home(home) and running(demo) else home
+
+
+def is_home(folder: Path) -> bool:
+    """Whether a gateway was set up in a folder: by its first start, or its first token.
+
+    One that we may not look into counts: who goes on with it is told why it cannot be used.
+    """
+    from gateway.store import DATABASE  # most commands need no database
+
+    try:
+        return (folder / DATABASE).exists()
+    except OSError:
+        return True
+
+
 def default_console_home() -> Path:
     """Return where ``console`` lives unless told otherwise: its secrets are not the daemon's."""
     return default_home() / "console"

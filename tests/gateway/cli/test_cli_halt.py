@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +13,7 @@ from shell import Done
 
 from gateway.app.ledger import open_ledger, open_ledger_store
 from gateway.auth.home import Home
+from gateway.cli.home import RUN_FILE
 from gateway.credentials.tier import Tier
 from gateway.errors import KillSwitchActive
 from gateway.ledger import DATABASE, Ledger
@@ -37,9 +40,10 @@ async def test_a_gateway_that_runs_meets_it_with_the_next_order(run: Run, home: 
     ledger, switch = open_switch(home)
     switch.check(Tier.FULL)
     done = run("halt", "--reason", "news", "--home", str(home))
-    assert (done.code, done.err) == (0, "")
+    assert done.code == 0
     assert done.out == (
-        "all terminals: halted; closing and cancelling go on. Undo: mt-gateway resume\n"
+        "all terminals: halted; closing and cancelling go on. "
+        f"Undo: mt-gateway resume --home {home}\n"
     )
     with pytest.raises(KillSwitchActive) as refused:
         switch.check(Tier.FULL)
@@ -65,11 +69,11 @@ def test_what_was_halted_by_itself_stays_halted(run: Run, home: Path) -> None:
     for name in ("mt5-a", "mt5-b"):
         run("halt", name, "--home", str(home))
     run("halt", "--home", str(home))
-    done = run("resume", "--home", str(home))
+    done, at = run("resume", "--home", str(home)), f" --home {home}"
     assert done.out.splitlines() == [
         "all terminals: trading goes on",
-        "mt5-a: still halted by cli; lift it with mt-gateway resume mt5-a",
-        "mt5-b: still halted by cli; lift it with mt-gateway resume mt5-b",
+        f"mt5-a: still halted by cli; lift it with mt-gateway resume mt5-a{at}",
+        f"mt5-b: still halted by cli; lift it with mt-gateway resume mt5-b{at}",
     ]
     assert run("resume", "mt5-a", "--home", str(home)).out.startswith("mt5-a: trading goes on\n")
     assert run("resume", "--all", "--home", str(home)).out == "mt5-b: trading goes on\n"
@@ -86,6 +90,37 @@ def test_a_name_that_is_nobodys_is_no_halt(run: Run, home: Path) -> None:
     assert (done.code, done.out) == (2, "")
     assert "there are: mt5-a" in done.err
     assert run("halt", "mt5-a", "--home", str(home)).code == 0
+
+
+def test_a_folder_that_is_nobodys_home_is_no_halt(run: Run, tmp_path: Path) -> None:
+    """Nothing is made there, and nobody is told that trading has stopped."""
+    for command in (("halt",), ("halt", "--home", str(tmp_path)), ("resume",)):
+        done = run(*command)
+        assert (done.code, done.out) == (1, "")
+        assert "is no home of a gateway" in done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_gateway_of_ones_own_the_demo_is_meant(run: Run, tmp_path: Path) -> None:
+    """Who has nothing but a demo that runs halts that, and looks into its trail."""
+    demo = tmp_path / "default" / "demo"
+    (tmp_path / "default").mkdir()
+    Home(demo).close()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        facts = {"url": url, "pid": 1, "bridge": "127.0.0.1:1"}
+        (demo / RUN_FILE).write_text(json.dumps(facts))
+        done = run("halt")
+        assert (done.code, done.err) == (0, "")
+        assert f"Undo: mt-gateway resume --home {demo}" in done.out
+        assert str(demo) in run("audit", "verify").out
+        assert run("resume").out == "all terminals: trading goes on\n"
+        Home(tmp_path / "default").close()
+        done = run("halt")
+    assert done.out.endswith("Undo: mt-gateway resume\n")
+    assert done.err == (
+        f"No gateway answers in {tmp_path / 'default'}; one that starts there is halted.\n"
+    )
 
 
 @pytest.mark.parametrize(
