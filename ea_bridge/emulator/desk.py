@@ -188,9 +188,7 @@ class Desk:
 
     def history_orders(self, params: commands.HistoryParams) -> list[model.Order]:
         """Past orders; on MetaTrader 4 closed trades too, with the money that they brought."""
-        return past_orders(
-            self.broker, params.from_s, params.to_s, params.ticket, params.position
-        )
+        return past_orders(self.broker, params.from_s, params.to_s, params.ticket, params.position)
 
     # --- trades ----------------------------------------------------------------------------
 

@@ -8,7 +8,8 @@ from .struct import Digits, Integer, Seconds, Struct, Text
 class Account(Struct, frozen=True, kw_only=True):
     """``AccountInfo*``: money in the account's currency, ``margin_level`` in percent.
 
-    What MetaTrader 4 does not know is ``None``.
+    What MetaTrader 4 does not know is ``None``. ``paper`` never crosses the wire: its sums are
+    those of the gateway's own paper broker.
     """
 
     login: Integer
@@ -39,6 +40,7 @@ class Account(Struct, frozen=True, kw_only=True):
     server: Text = ""
     currency: Text = ""
     company: Text = ""
+    paper: bool = False
 
 
 class Terminal(Struct, frozen=True, kw_only=True):

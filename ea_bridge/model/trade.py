@@ -79,7 +79,8 @@ class Order(Struct, frozen=True, kw_only=True):
     ``swap`` and ``commission`` are set.
 
     ``emulated`` and ``became`` are our additions, and never cross the wire: the gateway keeps the
-    order itself, and the ticket of the order that took its place, 0 for none.
+    order itself, and the ticket of the order that took its place, 0 for none. So is ``paper``, of
+    positions and deals as well: it is the gateway's own, and no market has seen it.
     """
 
     ticket: Integer
@@ -111,6 +112,7 @@ class Order(Struct, frozen=True, kw_only=True):
     external_id: Text = ""
     emulated: bool = False
     became: Integer = 0
+    paper: bool = False
 
 
 class Position(Struct, frozen=True, kw_only=True):
@@ -135,6 +137,7 @@ class Position(Struct, frozen=True, kw_only=True):
     symbol: Name
     comment: Text = ""
     external_id: Text = ""
+    paper: bool = False
 
 
 class Deal(Struct, frozen=True, kw_only=True):
@@ -158,3 +161,4 @@ class Deal(Struct, frozen=True, kw_only=True):
     symbol: Name = ""
     comment: Text = ""
     external_id: Text = ""
+    paper: bool = False

@@ -11,7 +11,6 @@ from ea_bridge.model import Order
 from ea_bridge.model.struct import Struct
 from ea_bridge.protocol.messages import Event, Trade
 from ea_bridge.registry import Change, ChangeKind, TerminalRegistry
-from ea_bridge.session import TerminalSession
 from gateway.audit import Audit
 from gateway.auth.gate import Gate
 from gateway.clock import BrokerClock
@@ -23,8 +22,9 @@ from gateway.streams.channels import Channel
 from gateway.streams.service import Streams
 from gateway.trading.contingent.held import Surroundings
 from gateway.trading.contingent.keeper import Keeper
+from gateway.trading.contingent.oco import account_of
 from gateway.trading.guard import GuardedTerminal
-from gateway.trading.journal import Account
+from gateway.trading.session import Session
 from gateway.trading.turns import Turns
 
 P = TypeVar("P", bound=Struct)
@@ -111,11 +111,15 @@ class Keepers:
         """Take a change of a terminal's link."""
         if change.kind is not ChangeKind.CONNECTED:
             return
-        name, hello = change.facts.terminal, change.facts.hello
-        self._guarded(name, _nobody)  # its desk, and so its keeper, may not be there yet
-        self._keepers[name].connected(Account(hello.login, hello.server), hello.tid)
+        self.resume(change.facts.terminal, change.facts.hello.tid)
 
-    def event(self, session: TerminalSession, event: Event) -> None:
+    def resume(self, name: str, tid: str) -> None:
+        """A terminal is linked, or paper trading was switched: keep what belongs to that."""
+        # its desk, and so its keeper, may not be there yet
+        terminal = self._guarded(name, _nobody)
+        self._keepers[name].connected(account_of(terminal), tid)
+
+    def event(self, session: Session, event: Event) -> None:
         """Take an event of a terminal's session: first who listens is told."""
         self._streams.event(session, event)
         keeper = self._keepers.get(session.terminal)

@@ -23,8 +23,8 @@ from gateway.accounts import AccountBook
 from gateway.audit import Audit
 from gateway.auth.caller import Caller
 from gateway.auth.console_clock import Clocks
-from gateway.auth.gate import Gate, TerminalDoor
-from gateway.auth.home import ConsoleBook, Home
+from gateway.auth.gate import TerminalDoor
+from gateway.auth.home import Home
 from gateway.catalogue import Catalogue
 from gateway.clock import BrokerClock
 from gateway.config import Config
@@ -47,9 +47,11 @@ from .accounts import Accounts
 from .auditing import auditing, note_denied, note_terminal
 from .catalogue import build_catalogue
 from .contingency import Keepers, with_held
+from .gating import console_book, new_gate
 from .journals import Journals
 from .ledger import open_ledger
 from .limits import LimitsBook, checks_of
+from .paper import PaperTrading
 from .safety import Safety
 
 PASSING = frozenset({"lease_expired", "device_pending"})
@@ -93,9 +95,10 @@ class Gateway:
         self._on_point = on_point
         self._journals: Journals
         self._keepers: Keepers
+        self._paper: PaperTrading
         self.registry = TerminalRegistry(wall_ms)
-        self._console = _console_book(home, config, self._machine_clocks)
-        self.gate = _gate(home, self._console, self.registry)
+        self._console = console_book(home, config, self._machine_clocks)
+        self.gate = new_gate(home, self._console, self.registry)
         self.accounts = AccountBook(home.store, home.box)
         """The registered accounts, and what they may do."""
         self.followed: Accounts
@@ -131,9 +134,19 @@ class Gateway:
             async with auditing(self._ledger, device, folder, self._config) as self._audit:
                 self._desks.clear()
                 alone = partial(self._guarded, still_allowed=_nobody)
-                self._safety = Safety(self._ledger, self._audit, self.registry, alone)
+                self._paper = PaperTrading(
+                    self._ledger, self.registry, self.accounts.registered, self._clock
+                )
+                self._safety = Safety(
+                    self._ledger, self._audit, self.registry, alone, self._paper.is_on
+                )
                 self._journals = Journals(
-                    self._ledger, self.registry, alone, self._audit, self._on_point
+                    self._ledger,
+                    self.registry,
+                    partial(alone, paper=False),
+                    self._audit,
+                    self._on_point,
+                    partial(alone, paper=True),
                 )
                 async with self._safety.watching(), self._listening() as ready:
                     yield ready
@@ -173,6 +186,8 @@ class Gateway:
             stack.callback(streams.close)
             stack.callback(self._keepers.stop)
             await stack.enter_async_context(self._journals.reconciling(streams.settled))
+            watching_paper = self._paper.watching(streams, self._keepers, self._safety.leases.look)
+            await stack.enter_async_context(watching_paper)
             stack.callback(self.registry.subscribe(partial(note_terminal, self._audit)))
             if uplink is not None:
                 linking = asyncio.create_task(uplink.run())
@@ -287,7 +302,7 @@ class Gateway:
             self.registry,
             device_id=self._home.device.did,
             callbacks=SessionCallbacks(
-                on_event=self._keepers.event, on_clock=on_clock, on_late_result=self._journals.late
+                on_event=self._paper.event, on_clock=on_clock, on_late_result=self._journals.late
             ),
             port=self._config.bridge.port,
             introducer=None if uplink is None else uplink.introducer,
@@ -321,16 +336,25 @@ class Gateway:
         return with_held(guarded, command, await guarded.request(command, params))
 
     def _guarded(
-        self, name: str, still_allowed: Callable[[Tier], None], tid: str | None = None
+        self,
+        name: str,
+        still_allowed: Callable[[Tier], None],
+        tid: str | None = None,
+        paper: bool | None = None,
     ) -> GuardedTerminal:
+        """Make the way to a terminal: to its market or its paper broker as the switch stands now,
+        or (``paper``) to one of them however it stands.
+        """
+        on_paper = self._paper.is_on(name) if paper is None else paper
         return GuardedTerminal(
             name,
-            session=lambda: self.registry.get(name),
-            facts=lambda: self.registry.facts(name),
+            session=lambda: self._paper.session(name, paper=on_paper, forced=paper is not None),
+            facts=lambda: self._paper.facts(name, paper=on_paper),
             clock=self._clock(name),
             desk=self._desk(name),
             still_allowed=still_allowed,
             limits=lambda: self._limits.of(self.registry.facts(name), tid),
+            paper=on_paper,
         )
 
     def _desk(self, terminal: str) -> TradingDesk:
@@ -361,31 +385,6 @@ class Gateway:
 def _document(catalogue: Catalogue, daemon: Daemon) -> bytes:
     whole = openrpc.openrpc_document(catalogue, rpc_url=daemon.rpc_url, ws_url=daemon.ws_url)
     return orjson.dumps(whole)
-
-
-def _console_book(home: Home, config: Config, clocks: Clocks) -> ConsoleBook | None:
-    """Return what the console says of tokens; ``None`` where the home has its own issuer."""
-    settings = config.console
-    if not settings.url:
-        return None
-    strict = settings.offline_mode == "strict"
-    return home.console(settings.root, strict=strict, clocks=clocks)
-
-
-def _gate(home: Home, console: ConsoleBook | None, registry: TerminalRegistry) -> Gate:
-    if console is None:
-        return Gate(home.book(), home.device.did)
-
-    def is_waiting(tid: str) -> bool:
-        return any(one.hello.tid == tid for one in registry.pending())
-
-    return Gate(
-        console.book,
-        home.device.did,
-        console.now_s,
-        leases=console.leases,
-        is_waiting=is_waiting,
-    )
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

@@ -29,9 +29,11 @@ class Journals:
     Args:
         ledger: open.
         registry: tells which account a terminal is logged in to.
-        guarded: makes the way to a terminal that no caller stands behind.
+        guarded: makes the way to a terminal that no caller stands behind: to the market, also
+            while paper trading is on.
         audit: hears of every order.
         on_point: see :class:`~gateway.trading.journal.OrderLog`.
+        on_paper: makes the way to its paper broker.
 
     """
 
@@ -42,9 +44,11 @@ class Journals:
         guarded: Callable[[str], GuardedTerminal],
         audit: Audit,
         on_point: Callable[[str], None] | None = None,
+        on_paper: Callable[[str], GuardedTerminal] | None = None,
     ) -> None:
         self._registry = registry
         self._guarded = guarded
+        self._on_paper = on_paper or guarded
         self._reconcilers: dict[str, Reconciler] = {}
         self._publish: Publish = _nobody_listens
         self.log = OrderLog(ledger, audit=audit)
@@ -95,7 +99,12 @@ class Journals:
     def _reconciler(self, terminal: str) -> Reconciler:
         found = self._reconcilers.get(terminal)
         if found is None:
-            found = Reconciler(self.log, terminal, lambda: self._guarded(terminal))
+            found = Reconciler(
+                self.log,
+                terminal,
+                lambda: self._guarded(terminal),
+                lambda: self._on_paper(terminal),
+            )
             self._reconcilers[terminal] = found
         return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateway import accounts, audit
+from gateway import accounts, audit, paper
 from gateway.ledger import DATABASE, Ledger
 from gateway.store import Store
 from gateway.trading import journal
@@ -18,6 +18,7 @@ TABLES: tuple[str, ...] = (
     accounts.LEDGER_TABLES,
     records.TABLE,
     armed.TABLE,
+    paper.TABLE,
 )
 """All tables of the ledger, in the order in which they came; new ones are added at the end."""
 

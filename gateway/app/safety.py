@@ -41,6 +41,7 @@ class Safety:
         audit: hears of everything.
         registry: which terminals there are.
         guarded: return a terminal as the gateway itself may use it.
+        on_paper: whether a terminal trades on paper, so that its EA has no say in it.
 
     """
 
@@ -50,6 +51,7 @@ class Safety:
         audit: Audit,
         registry: TerminalRegistry,
         guarded: Callable[[str], GuardedTerminal],
+        on_paper: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self.switch = KillSwitch(ledger, audit)
         self._book = ArmedBook(ledger)
@@ -61,6 +63,7 @@ class Safety:
         self._audit = audit
         self._registry = registry
         self._guarded = guarded
+        self._on_paper = on_paper
         self._tasks: set[asyncio.Task[None]] = set()
         self._arrivals: dict[str, asyncio.Event] = {}
 
@@ -110,10 +113,10 @@ class Safety:
         self._start(self._carry_out(firing))
 
     async def _carry_out(self, firing: Firing) -> None:
-        terminal = self._guarded(firing.armed.terminal)
         swept = flatten.Swept()
         for _ in range(MAX_SWEEPS):
-            await self._arrival(terminal.name)
+            await self._arrival(firing.armed.terminal)
+            terminal = self._guarded(firing.armed.terminal)  # at the market or on paper, as now
             if firing.called_off or await self._sweep(terminal, firing, swept):
                 break
             await asyncio.sleep(RETRY_S)
@@ -147,6 +150,8 @@ class Safety:
     # --- leases --------------------------------------------------------------------------------
 
     def _policy(self, terminal: str) -> Policy | None:
+        if self._on_paper(terminal):
+            return None  # the EA would end what is at the market
         return together([*self.dead_man.armed(terminal), *self.disconnects.armed(terminal)])
 
     def _changed(self, terminal: str) -> None:

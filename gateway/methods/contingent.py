@@ -183,7 +183,7 @@ async def unlink_oco(call: Call, *, id: _LinkId) -> shapes.OcoLink:
 
     A link whose orders are being cancelled, or are gone, stays as it is: look at `state`.
     """
-    return _oco_link(await _links(call).unlink(call.terminal.account, id))
+    return _oco_link(await _links(call).unlink(call.terminal.side, id))
 
 
 @method(scope=Scope.READ)
@@ -201,4 +201,4 @@ async def get_oco_links(
     links = call.terminal.desk.contingent.links
     if links is None:
         return []
-    return [_oco_link(one) for one in links.list(call.terminal.account, past=past)]
+    return [_oco_link(one) for one in links.list(call.terminal.side, past=past)]

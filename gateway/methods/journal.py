@@ -51,7 +51,7 @@ async def _now(terminal: GuardedTerminal, intent: Intent) -> shapes.OrderNow | N
         waits = terminal.desk.contingent.holds(held.ticket)
         found["orders" if waits else "past_orders"] = [translation.order(held, terminal.clock)]
         return found
-    if not orders and not positions:
+    if not (orders or positions) or intent.is_paper != terminal.is_paper:
         return None
     try:
         async with asyncio.timeout(LOOK_S):

@@ -48,6 +48,8 @@ class AccountInfo(TypedDict):
     server: str
     currency: str
     company: str
+    paper: bool
+    """True: the sums are those of paper trading, and no money of the account is in them."""
     unavailable: list[str]
     """Fields that are null because this platform does not know them; empty on MetaTrader 5."""
 
@@ -66,6 +68,8 @@ class AccountBalance(TypedDict):
     profit: float
     """Floating result of the open positions."""
     currency: str
+    paper: bool
+    """True: the sums of paper trading."""
 
 
 @shape

@@ -37,6 +37,8 @@ class OrderSettled(TypedDict):
     result: dict[str, Any] | None
     """As ``get_order`` tells it: what the request would have been answered with."""
     error: OrderError | None
+    paper: bool
+    """True: a request of paper trading."""
 
 
 @shape
@@ -77,6 +79,8 @@ class PnlEvent(TypedDict):
     """``pnl``: the floating result of every open position."""
 
     positions: list[PositionPnl]
+    paper: bool
+    """True: the positions are those of paper trading."""
 
 
 AccountEvent = AccountInfo

@@ -64,6 +64,8 @@ class OrderRecord(TypedDict):
 
     client_order_id: str
     terminal: str
+    paper: bool
+    """True: its commands went to the paper broker, and no market has seen them."""
     method: str | None
     """Null for what the gateway did by itself."""
     params: dict[str, Any]
@@ -81,4 +83,5 @@ class OrderRecord(TypedDict):
     """What the request was answered with: an ``OrderReceipt`` for orders."""
     error: OrderError | None
     now: OrderNow | None
-    """Null while the terminal is offline, and where no ticket is known."""
+    """Null while the terminal is offline, where no ticket is known, and while paper trading is
+    switched otherwise than it was for the request."""

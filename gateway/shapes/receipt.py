@@ -113,6 +113,8 @@ class OrderReceipt(TypedDict):
     duplicate: bool
     """True where this is the answer of an earlier call with the same ``client_order_id``: nothing
     was sent again."""
+    paper: bool
+    """True: it was filled on paper, at the terminal's prices, and nothing reached the market."""
     changed: bool
     """False when there was nothing to change (10025), and with ``validate_only``."""
     order: OrderOutcome

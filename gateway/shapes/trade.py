@@ -2,7 +2,8 @@
 
 Ids are MetaTrader's integers. Volumes in lots, money in the account's currency. Times are UTC
 milliseconds; each ``broker_time...`` is its twin on the broker's wall clock. Prices that are not
-set (``sl``, ``tp``) are null.
+set (``sl``, ``tp``) are null. Tickets of paper trading lie between 2251799813685248 and
+4503599627370495, where no broker's do.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ class Position(TypedDict):
     symbol: str
     comment: str
     external_id: str
+    paper: bool
+    """True: of paper trading; no market has seen it."""
 
 
 @shape
@@ -91,6 +94,8 @@ class Order(TypedDict):
     know it. Its ticket, 4503599627370497 or more, is the gateway's."""
     became: int | None
     """Of an emulated order that was triggered: ticket of the limit order that took its place."""
+    paper: bool
+    """True: of paper trading; no market has seen it."""
 
 
 @shape
@@ -115,6 +120,8 @@ class Deal(TypedDict):
     symbol: str | None
     comment: str
     external_id: str
+    paper: bool
+    """True: of paper trading; no market has seen it."""
 
 
 @shape
@@ -150,3 +157,5 @@ class HistoryPosition(TypedDict):
     """What closed it; null on MetaTrader 4."""
     deals: list[int]
     """Tickets of its deals, oldest first; empty on MetaTrader 4."""
+    paper: bool
+    """True: of paper trading; no market has seen it."""

@@ -29,6 +29,8 @@ class AccountStreams:
 
     def __init__(self, context: Context) -> None:
         self.platform = ""
+        self.paper = False
+        """Whether what is told is of paper trading."""
         self._context = context
         self._topics = {c.name: context.topic(c) for c in (ORDERS, POSITIONS, DEALS, PNL, ACCOUNT)}
         self._paced: dict[str, Paced] = {}
@@ -87,7 +89,7 @@ class AccountStreams:
     def take_pnl(self, pnl: Pnl, ts: int) -> None:
         """Publish the floating result of the open positions."""
         self._floating = {row[0]: row for row in pnl.d}
-        data = _dump({"positions": [_pnl(*row) for row in pnl.d]})
+        data = _dump({"positions": [_pnl(*row) for row in pnl.d], "paper": self.paper})
         self._context.hub.publish(self._topics[PNL.name], data, ts)
         for paced in self._paced.values():
             paced.offer(data, ts)
@@ -119,7 +121,7 @@ class AccountStreams:
                 return _dump({"positions": [translation.position(p, clock) for p in positions]})
             case "pnl" if (positions := self._present()) is not None:
                 rows = [_pnl(p.ticket, p.price_current, p.swap, p.profit) for p in positions]
-                return _dump({"positions": rows})
+                return _dump({"positions": rows, "paper": self.paper})
             case "account" if self._account is not None:
                 return self._account_data(self._account)
         return None

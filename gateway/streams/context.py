@@ -16,7 +16,12 @@ from .hub import Clockwork, Hub, Topic
 from .pace import Paced
 
 Reason = Literal[
-    "ea_restarted", "events_lost", "account_changed", "ticks_lost", "history_too_long"
+    "ea_restarted",
+    "events_lost",
+    "account_changed",
+    "paper_switched",
+    "ticks_lost",
+    "history_too_long",
 ]
 """Why a stream could not be continued."""
 

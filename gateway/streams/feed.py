@@ -206,6 +206,16 @@ class TerminalFeed:
                 # The CONNECTED that follows compares the accounts by itself.
                 self._facts = before
 
+    def set_paper(self, is_on: bool) -> None:
+        """The account trades on paper from now on, or at the market: nothing goes on as it was."""
+        if self._account.paper == is_on:
+            return
+        self._account.paper = is_on
+        self._context.ask.new_link()
+        self._account.interrupt("paper_switched")
+        if self.connected:
+            self._recover_soon()
+
     def announce(self, event: KillSwitchEvent) -> None:
         """Publish what the kill switch has done, on ``terminal``."""
         data = orjson.dumps(event).decode()

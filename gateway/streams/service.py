@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, Protocol
+from typing import Protocol
 
 import orjson
 
@@ -32,9 +32,9 @@ from .context import Context
 from .event import Event
 from .feed import Symbols, TerminalFeed
 from .heartbeat import Heartbeats
-from .hub import Clockwork, Hub, Listener, Topic
+from .hub import Clockwork, Hub, Listener
 from .owners import Beginning, Owner, Owners, Subscription
-from .wanted import Item, Since, Wanted, read_items, refusal
+from .wanted import Item, Wanted, compare, read_items, refusal
 
 
 class Subscriber(Protocol):
@@ -221,6 +221,10 @@ class Streams:
         """The gateway has found out how a request has ended."""
         self._feed(terminal).settled(settled)
 
+    def set_paper(self, terminal: str, is_on: bool) -> None:
+        """A terminal's account trades on paper from now on, or at the market."""
+        self._feed(terminal).set_paper(is_on)
+
     def clock_changed(self, terminal: str) -> None:
         """The offset of a terminal's broker clock has changed."""
         self._feed(terminal).clock_changed()
@@ -305,7 +309,7 @@ class Streams:
 
     def _admit(self, terminal: str, asked: _Asked, beginning: Beginning) -> Subscribed:
         subscription, topic = asked.subscription, asked.subscription.topic
-        recovered, reason = _compare(topic, asked.wanted.since)
+        recovered, reason = compare(topic, asked.wanted.since)
         if not subscription.active and subscription.beginning is None:
             subscription.beginning = beginning
             if recovered is False or (asked.wanted.snapshot and not recovered):
@@ -385,16 +389,3 @@ class Streams:
             "queued": sum(outbox.queued(topic.key) for outbox in outboxes),
             "conflated_total": sum(outbox.conflated(topic.key) for outbox in outboxes),
         }
-
-
-def _compare(
-    topic: Topic, since: Since | None
-) -> tuple[bool | None, Literal["epoch_changed", "evicted", "ahead"] | None]:
-    """Tell whether a client that has heard up to ``since`` has missed nothing."""
-    if since is None:
-        return None, None
-    if since.epoch != topic.epoch:
-        return False, "epoch_changed"
-    if since.seq == topic.seq:
-        return True, None
-    return False, "ahead" if since.seq > topic.seq else "evicted"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,6 +13,7 @@ from gateway.errors import GatewayError, TerminalNotFound
 from gateway.shapes.subscriptions import NotSubscribed
 
 from .channels import MAX_NAME, Channel, parse_channel, vendor_channel
+from .hub import Topic
 
 MAX_SYMBOLS = 256
 """In one vendor form."""
@@ -127,3 +128,16 @@ def _read_request(item: ChannelRequest, terminal: str) -> Wanted:
 
 def _read_vendor(item: VendorRequest, symbol: str | None) -> Wanted:
     return Wanted(vendor_channel(item.type, symbol, item.timeframe))
+
+
+def compare(
+    topic: Topic, since: Since | None
+) -> tuple[bool | None, Literal["epoch_changed", "evicted", "ahead"] | None]:
+    """Tell whether a client that has heard up to ``since`` has missed nothing."""
+    if since is None:
+        return None, None
+    if since.epoch != topic.epoch:
+        return False, "epoch_changed"
+    if since.seq == topic.seq:
+        return True, None
+    return False, "ahead" if since.seq > topic.seq else "evicted"

@@ -16,7 +16,7 @@ from ea_bridge.model.struct import Struct
 from ea_bridge.protocol.handshake import parse_caps
 from ea_bridge.protocol.messages import Hello
 from ea_bridge.registry import Facts
-from ea_bridge.session import DEFAULT_TIMEOUT_S, SessionState, TerminalSession
+from ea_bridge.session import DEFAULT_TIMEOUT_S, SessionState
 from gateway.clock import BrokerClock
 from gateway.credentials.tier import Tier
 from gateway.daemon import wall_ms
@@ -36,6 +36,7 @@ from .desk import TradingDesk
 from .journal import Account
 from .refusals import failure, nearest_symbols
 from .retcodes import BUSY_RETRY_MS
+from .session import Session
 
 SYMBOL_NOT_SELECTED = 4302
 UNKNOWN_SYMBOL = 4301
@@ -57,6 +58,8 @@ class AskedTerminal:
             as far as the tier that is asked for; called before a trade is prepared and right
             before its bytes are written.
         limits: what the caller may do to the market now; by default there are no limits.
+        paper: whether its trades are carried out on paper. That is settled when this is made:
+            what was prepared for one broker never goes to the other.
         now_ms: UTC milliseconds.
 
     """
@@ -65,12 +68,13 @@ class AskedTerminal:
         self,
         name: str,
         *,
-        session: Callable[[], TerminalSession | None],
+        session: Callable[[], Session | None],
         facts: Callable[[], Facts | None],
         clock: BrokerClock,
         desk: TradingDesk,
         still_allowed: Callable[[Tier], None],
         limits: Callable[[], Limits] = Limits,
+        paper: bool = False,
         now_ms: Callable[[], int] = wall_ms,
     ) -> None:
         self.name = name
@@ -80,6 +84,7 @@ class AskedTerminal:
         self._facts = facts
         self._still_allowed = still_allowed
         self.limits = limits
+        self.is_paper = paper
         self.now_ms = now_ms
 
     def require(self, tier: Tier) -> None:
@@ -99,7 +104,7 @@ class AskedTerminal:
         return self._facts()
 
     @property
-    def session(self) -> TerminalSession | None:
+    def session(self) -> Session | None:
         """The live link, for its round trip and capabilities; never for requests."""
         return self._session()
 
@@ -114,6 +119,14 @@ class AskedTerminal:
         """The account that it is logged in to, or was last; ``None`` if nobody knows."""
         hello = self.hello
         return self.desk.journal.account if hello is None else Account(hello.login, hello.server)
+
+    @property
+    def side(self) -> Account | None:
+        """The account of whatever the daemon keeps for its orders: on paper it is another one, so
+        that a switch lets it rest as the login to another account does.
+        """
+        account = self.account
+        return account.on_paper if account is not None and self.is_paper else account
 
     @property
     def platform(self) -> Platform:

@@ -88,6 +88,7 @@ async def receipt_for(terminal: GuardedTerminal, trade: Trade, sent: Sent) -> sh
     return {
         "sent": True,
         "duplicate": False,
+        "paper": terminal.is_paper,
         "changed": result.retcode != TradeRetcode.NO_CHANGES,
         "order": outcome,
         "filling": _filling(terminal, trade),
@@ -115,6 +116,7 @@ async def checked_only(terminal: GuardedTerminal, trade: Trade) -> shapes.OrderR
     return {
         "sent": False,
         "duplicate": False,
+        "paper": terminal.is_paper,
         "changed": False,
         "order": _outcome(terminal, trade, unsent, []),
         "filling": _filling(terminal, trade),
@@ -136,6 +138,7 @@ def held_receipt(
     return {
         "sent": False,
         "duplicate": False,
+        "paper": terminal.is_paper,
         "changed": changed,
         "order": {
             **outcome,

@@ -110,6 +110,7 @@ def history_position(one: Round, clock: BrokerClock) -> shapes.HistoryPosition:
         "comment": one.first.comment,
         "reason": word(words.DEAL_REASON, last.reason),
         "deals": [deal.ticket for deal in one.deals],
+        "paper": one.first.paper,
     }
 
 
@@ -136,6 +137,7 @@ def closed_trade(order: Order, clock: BrokerClock) -> shapes.HistoryPosition:
         "comment": order.comment,
         "reason": None,
         "deals": [],
+        "paper": order.paper,
     }
 
 

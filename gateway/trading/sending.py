@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from ea_bridge import commands, errors
 from ea_bridge.model import SUCCESSES, TradeRequest, TradeResult
-from ea_bridge.session import TerminalSession
 from gateway.credentials.tier import Tier
 from gateway.errors import GatewayError, OrderUnresolved
 
@@ -22,6 +21,7 @@ from .handling import blame
 from .journal import Account, Memo, Send, Stage
 from .refusals import NOT_EXECUTED
 from .retcodes import CHECK_AFTER_MS, Evidence, ruling
+from .session import Session
 
 if TYPE_CHECKING:
     from .guard import GuardedTerminal
@@ -72,7 +72,7 @@ async def send_trade(terminal: GuardedTerminal, what: Dispatch) -> Sent:
     return sent
 
 
-def _new_send(session: TerminalSession, what: Dispatch) -> Send:
+def _new_send(session: Session, what: Dispatch) -> Send:
     return Send(
         command_id=session.new_command_id(),
         request=what.request,
@@ -84,7 +84,7 @@ def _new_send(session: TerminalSession, what: Dispatch) -> Send:
 
 
 async def _exchange(
-    terminal: GuardedTerminal, session: TerminalSession, what: Dispatch, send: Send
+    terminal: GuardedTerminal, session: Session, what: Dispatch, send: Send
 ) -> Sent:
     """Write the command, and note in the journal what becomes of it."""
     journal, deadline = terminal.desk.journal, what.deadline
@@ -92,6 +92,8 @@ async def _exchange(
 
     def before_write() -> None:
         nonlocal written_s
+        if terminal.session is not session:
+            raise terminal.offline()  # another link, or paper trading was switched meanwhile
         terminal.check_last(what.tier)
         deadline.remaining_ms()
         written_s = time.perf_counter()

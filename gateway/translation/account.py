@@ -71,6 +71,7 @@ def account_info(account: model.Account, platform: str) -> shapes.AccountInfo:
         "server": account.server,
         "currency": account.currency,
         "company": account.company,
+        "paper": account.paper,
         "unavailable": missing(account, MT4_ACCOUNT_LACKS, platform),
     }
 
@@ -86,6 +87,7 @@ def account_balance(account: model.Account) -> shapes.AccountBalance:
         "margin_level": round(account.margin_level, 2) or None,
         "profit": account.profit,
         "currency": account.currency,
+        "paper": account.paper,
     }
 
 

@@ -46,6 +46,7 @@ def position(one: model.Position, clock: BrokerClock) -> shapes.Position:
         "symbol": one.symbol,
         "comment": one.comment,
         "external_id": one.external_id,
+        "paper": one.paper,
     }
 
 
@@ -82,6 +83,7 @@ def order(one: model.Order, clock: BrokerClock) -> shapes.Order:
         "external_id": one.external_id,
         "emulated": one.emulated,
         "became": one.became or None,
+        "paper": one.paper,
     }
 
 
@@ -108,6 +110,7 @@ def deal(one: model.Deal, clock: BrokerClock) -> shapes.Deal:
         "symbol": one.symbol or None,
         "comment": one.comment,
         "external_id": one.external_id,
+        "paper": one.paper,
     }
 
 

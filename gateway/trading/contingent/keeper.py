@@ -19,7 +19,6 @@ from ea_bridge.model import (
     TradeRequest,
 )
 from ea_bridge.protocol.messages import Event, Lost, Ticks, Trade
-from ea_bridge.session import TerminalSession
 from gateway import shapes
 from gateway.credentials.tier import Tier
 from gateway.errors import DeadlineExceeded, OrderLimit, OrderNotFound
@@ -32,6 +31,7 @@ from gateway.trading.journal import Account
 from gateway.trading.placing import Wish
 from gateway.trading.receipts import Trade as Prepared
 from gateway.trading.receipts import held_receipt
+from gateway.trading.session import Session
 
 from .errands import Errands
 from .held import MAX_HELD, HeldOrders, Surroundings
@@ -82,16 +82,16 @@ class Keeper(Holding):
         if len(self.links):
             self._errands.begin("look", partial(self._look, tid))
 
-    def event(self, session: TerminalSession, event: Event) -> None:
+    def event(self, session: Session, event: Event) -> None:
         """Take an event of the terminal's session."""
+        hello = session.hello
+        account = self._account or Account(hello.login, hello.server)
         match event:
             case Ticks() if len(self._held):
-                account = Account(session.hello.login, session.hello.server)
                 for sym, _, bid, ask, *_rest in event.d:
                     symbol = session.symbol_of(sym)
                     self._held.on_tick(account, symbol, float(bid), float(ask))
             case Trade() if event.order and len(self.links):
-                account = Account(session.hello.login, session.hello.server)
                 self.links.on_order(account, event.op, event.order)
             case Lost() if len(self.links):
                 self._errands.begin("look", partial(self._look, session.hello.tid))
@@ -189,7 +189,7 @@ class Keeper(Holding):
 
     def _waiting(self, terminal: GuardedTerminal, ticket: int) -> HeldOrder:
         held = self._held.find(ticket)
-        if held is None or held.account != terminal.account:
+        if held is None or held.account != account_of(terminal):
             raise OrderNotFound(ticket=ticket)
         if held.stage == "sending":
             raise DeadlineExceeded(
@@ -220,6 +220,7 @@ def _new(terminal: GuardedTerminal, account: Account, wish: Wish, trade: Prepare
         symbol=request.symbol,
         comment=request.comment,
         emulated=True,
+        paper=terminal.is_paper,
     )
     return HeldOrder(
         account=account,

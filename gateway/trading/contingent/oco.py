@@ -266,13 +266,16 @@ class OcoLinks:
 
 
 def account_of(terminal: GuardedTerminal) -> Account:
-    """Return the account that a terminal is logged in to.
+    """Return the account whose orders those of a terminal are now.
+
+    What the daemon keeps for orders on paper belongs to an account of its own, so that switching
+    paper trading on or off lets it rest like the login to another account.
 
     Raises:
         TerminalDisconnected: nobody knows.
 
     """
-    account = terminal.account
+    account = terminal.side
     if account is None:
         raise terminal.offline()
     return account

@@ -46,7 +46,10 @@ async def send_limit(terminal: GuardedTerminal, held: HeldOrder, handling: Handl
         "for": held.client_order_id,
     }
     asked = Asked(
-        held.account, handling.client_order_id, "place_order", orjson.dumps(params).decode()
+        terminal.account or held.account,
+        handling.client_order_id,
+        "place_order",
+        orjson.dumps(params).decode(),
     )
     journal = terminal.desk.journal
     receipt = await journal.once(asked, lambda: placing.place(terminal, wish, handling))

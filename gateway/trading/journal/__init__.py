@@ -22,12 +22,13 @@ work of :mod:`.reconcile`.
 """
 
 from .answers import canonical
-from .intents import Account, Asked, Intent, Memo, Send, Stage
+from .intents import PAPER_FP, Account, Asked, Intent, Memo, Send, Stage
 from .journal import Journal, KeptJournal
 from .log import OrderLog
 from .tables import TABLE
 
 __all__ = [
+    "PAPER_FP",
     "TABLE",
     "Account",
     "Asked",

@@ -17,6 +17,11 @@ class Account(NamedTuple):
     login: int
     server: str
 
+    @property
+    def on_paper(self) -> Account:
+        """What stands for it where orders on paper must be told from those of the market."""
+        return Account(self.login, f"paper/{self.server}")
+
 
 class Stage(enum.StrEnum):
     """How far an intent or a send has come."""
@@ -34,6 +39,9 @@ class Stage(enum.StrEnum):
 
 ENDS = frozenset({Stage.DONE, Stage.REJECTED, Stage.NOT_SENT})
 """What nothing comes after."""
+PAPER_FP = "paper"
+"""What stands for the fingerprint of the terminal where a command went to a paper broker; a
+terminal's own has 64 characters, or none."""
 _EXITS = frozenset({TradeAction.DEAL, TradeAction.CLOSE_BY})
 _EXPOSING = frozenset({TradeAction.DEAL, TradeAction.PENDING, TradeAction.CLOSE_BY})
 
@@ -103,6 +111,11 @@ class Send:
         return made if made and made != self.request.position else None
 
     @property
+    def is_paper(self) -> bool:
+        """Whether it went to a paper broker, and not to the market."""
+        return self.fp == PAPER_FP
+
+    @property
     def exited(self) -> int | None:
         """The position that it is to close; ``None`` where there is none."""
         request = self.request
@@ -144,6 +157,11 @@ class Intent:
     def is_under_way(self) -> bool:
         """Its caller waits for his answer."""
         return self.over is not None and not self.over.done()
+
+    @property
+    def is_paper(self) -> bool:
+        """Whether its last command went to a paper broker."""
+        return bool(self.sends) and self.sends[-1].is_paper
 
     @property
     def stage_now(self) -> Stage:

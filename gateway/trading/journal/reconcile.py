@@ -55,14 +55,23 @@ class Reconciler:
     Args:
         log: of all orders.
         name: the terminal's.
-        guarded: makes a way to it that no caller stands behind.
+        guarded: makes a way to it that no caller stands behind: to the market, whether or not
+            paper trading is on.
+        on_paper: makes one to its paper broker.
 
     """
 
-    def __init__(self, log: OrderLog, name: str, guarded: Callable[[], GuardedTerminal]) -> None:
+    def __init__(
+        self,
+        log: OrderLog,
+        name: str,
+        guarded: Callable[[], GuardedTerminal],
+        on_paper: Callable[[], GuardedTerminal] | None = None,
+    ) -> None:
         self._log = log
         self._name = name
         self._guarded = guarded
+        self._on_paper = on_paper or guarded
         self._late: OrderedDict[int, LateResult] = OrderedDict()
         self._absent_since_s: dict[int, float] = {}
         self._traceless_since_s: dict[int, float] = {}
@@ -113,8 +122,13 @@ class Reconciler:
         intents = self._log.unresolved(account)
         if not intents:
             return True
+        real = [one for one in intents if not one.is_paper]
+        papers = [one for one in intents if one.is_paper]
         try:
-            await self._settle(terminal, account, intents)
+            if real:
+                await self._settle(terminal, account, real)
+            if papers:
+                await self._settle(self._on_paper(), account, papers)
         except TerminalDisconnected:
             return terminal.session is None
         except GatewayError as error:
@@ -259,7 +273,9 @@ class Reconciler:
             send
             for intent in self._log.running(account)
             for send in intent.sends
-            if send.ticket is None and makes_order(send, is_mt4=view.is_mt4)
+            if send.ticket is None
+            and send.is_paper == sends[0].is_paper
+            and makes_order(send, is_mt4=view.is_mt4)
         ]
         seen = view.sightings()
         claimed = self._log.claimed(account, {one.ticket for one in seen})

@@ -33,6 +33,7 @@ def record(intent: Intent, now: shapes.OrderNow | None) -> shapes.OrderRecord:
     return {
         "client_order_id": intent.asked.client_order_id,
         "terminal": intent.terminal,
+        "paper": intent.is_paper,
         "method": intent.asked.method or None,
         "params": orjson.loads(intent.asked.params),
         "state": intent.stage_now.value,
@@ -69,6 +70,7 @@ def noted(intent: Intent, sending: Send | None = None) -> dict[str, Any]:
             "method": asked.method or None,
             "state": Stage.JOURNALED.value,
             "command_id": sending.command_id,
+            "paper": sending.is_paper or None,
             "action": request.action,
             "symbol": request.symbol or None,
             "type": request.type,
@@ -127,4 +129,5 @@ def settled(intent: Intent) -> shapes.OrderSettled:
         "outcome": _OUTCOMES[intent.stage],
         "result": answer.get("result"),
         "error": answer.get("error"),
+        "paper": intent.is_paper,
     }

@@ -86,12 +86,12 @@ async def test_floating_results_are_in_snapshots_but_not_on_positions(
     await turns()
     assert ear.of("positions", "update") == []
     floating = {"ticket": 5, "price_current": 1.2, "swap": -0.5, "profit": 100.0}
-    assert ear.of("pnl", "update")[0]["data"] == {"positions": [floating]}
+    assert ear.of("pnl", "update")[0]["data"] == {"positions": [floating], "paper": False}
     late = live.ear(by_header=False)
     await live.subscribe(late, "positions", "pnl")
     (one,) = late.of("positions", "snapshot")[0]["data"]["positions"]
     assert {name: one[name] for name in floating} == floating
-    assert late.of("pnl", "snapshot")[0]["data"] == {"positions": [floating]}
+    assert late.of("pnl", "snapshot")[0]["data"] == {"positions": [floating], "paper": False}
 
 
 async def test_a_changed_position_is_newer_than_its_last_floating_result(

@@ -1,0 +1,35 @@
+"""Who decides about callers."""
+
+from __future__ import annotations
+
+from ea_bridge.registry import TerminalRegistry
+from gateway.auth.console_clock import Clocks
+from gateway.auth.gate import Gate
+from gateway.auth.home import ConsoleBook, Home
+from gateway.config import Config
+
+
+def console_book(home: Home, config: Config, clocks: Clocks) -> ConsoleBook | None:
+    """Return what the console says of tokens; ``None`` where the home has its own issuer."""
+    settings = config.console
+    if not settings.url:
+        return None
+    strict = settings.offline_mode == "strict"
+    return home.console(settings.root, strict=strict, clocks=clocks)
+
+
+def new_gate(home: Home, console: ConsoleBook | None, registry: TerminalRegistry) -> Gate:
+    """Return who decides about callers: by the console's word, or by the home's own records."""
+    if console is None:
+        return Gate(home.book(), home.device.did)
+
+    def is_waiting(tid: str) -> bool:
+        return any(one.hello.tid == tid for one in registry.pending())
+
+    return Gate(
+        console.book,
+        home.device.did,
+        console.now_s,
+        leases=console.leases,
+        is_waiting=is_waiting,
+    )

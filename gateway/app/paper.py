@@ -1,0 +1,216 @@
+"""Which terminals trade on paper, and what they hear and say while they do."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
+
+from ea_bridge.model import Tick
+from ea_bridge.protocol.messages import AccountEvent, Event, Pnl, Ticks, Trade
+from ea_bridge.registry import Change, ChangeKind, Facts, TerminalRegistry
+from ea_bridge.session import TerminalSession
+from gateway.accounts import RegisteredAccount
+from gateway.clock import BrokerClock
+from gateway.daemon import wall_ms
+from gateway.ledger import Ledger
+from gateway.paper import BookKey, PaperAccount, PaperSession, paper_hello
+from gateway.streams.channels import Channel
+from gateway.streams.service import Streams
+from gateway.trading.session import Session
+
+from .contingency import Keepers
+
+LOOK_S = 0.25
+"""Between two looks whether somebody has switched: for events; each call looks for itself."""
+
+logger = logging.getLogger(__name__)
+
+
+class PaperTrading:
+    """The paper accounts of all terminals, while the gateway runs.
+
+    Args:
+        ledger: open.
+        registry: of the live sessions.
+        registered: the account of a login and a server, if somebody registered it.
+        clock: returns a terminal's broker clock.
+
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        registry: TerminalRegistry,
+        registered: Callable[[int, str], RegisteredAccount | None],
+        clock: Callable[[str], BrokerClock],
+    ) -> None:
+        self._ledger = ledger
+        self._registry = registry
+        self._registered = registered
+        self._clock = clock
+        self._on: dict[str, BookKey] = {}
+        """The terminals that trade on paper, as far as has been told."""
+        self._accounts: dict[BookKey, PaperAccount] = {}
+        self._sessions: dict[str, PaperSession] = {}
+        self._streams: Streams
+        self._keepers: Keepers
+        self._switched: Callable[[str], None] = lambda _: None
+
+    @asynccontextmanager
+    async def watching(
+        self, streams: Streams, keepers: Keepers, switched: Callable[[str], None]
+    ) -> AsyncIterator[None]:
+        """Follow the switches while the context lasts.
+
+        Args:
+            streams: tell who listens, and have terminals push ticks.
+            keepers: keep orders, at the market or on paper.
+            switched: told of a terminal whose trades go elsewhere from now on.
+
+        """
+        self._streams, self._keepers, self._switched = streams, keepers, switched
+        unsubscribe = self._registry.subscribe(self._change)
+        task = asyncio.create_task(self._watch())
+        try:
+            yield
+        finally:
+            unsubscribe()
+            task.cancel()
+            await asyncio.wait((task,))
+            for account in self._accounts.values():
+                account.close()
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            for session in self._registry.sessions():
+                self.is_on(session.terminal)
+
+    # --- the switch --------------------------------------------------------------------------
+
+    def is_on(self, terminal: str) -> bool:
+        """Whether a terminal's account trades on paper now; tells everybody if that is new."""
+        facts = self._registry.facts(terminal)
+        account = None if facts is None else self._account(facts)
+        key = None if account is None or not account.paper_trade_enabled else _key(account)
+        if key != self._on.get(terminal):
+            self._switch(terminal, key)
+        return key is not None
+
+    def _account(self, facts: Facts) -> RegisteredAccount | None:
+        return self._registered(facts.hello.login, facts.hello.server)
+
+    def _switch(self, terminal: str, key: BookKey | None) -> None:
+        before = self._on.pop(terminal, None)
+        if before is not None:
+            self._accounts[before].detach(terminal)
+        logger.warning("terminal %s: paper trading is %s", terminal, "on" if key else "off")
+        if key is not None:
+            self._on[terminal] = key
+            hold = partial(self._hold, terminal)
+            self._paper_account(terminal, key).attach(terminal, hold)
+        session = self._registry.get(terminal)
+        self._streams.set_paper(terminal, key is not None)
+        if session is not None:
+            self._wake(session)
+            self._keepers.resume(terminal, session.hello.tid)
+        self._switched(terminal)
+
+    def _change(self, change: Change) -> None:
+        terminal = change.facts.terminal
+        if change.kind is not ChangeKind.CONNECTED:
+            return
+        session = self._registry.get(terminal)
+        if self.is_on(terminal) and session is not None:
+            self._wake(session)
+
+    def _wake(self, session: TerminalSession) -> None:
+        key = self._on.get(session.terminal)
+        if key is not None:
+            self._accounts[key].wake(session)
+
+    def _hold(self, terminal: str, symbol: str) -> Callable[[], None]:
+        return self._streams.hold(terminal, Channel("tick", symbol=symbol))
+
+    # --- for those who trade and ask ---------------------------------------------------------
+
+    def session(self, terminal: str, *, paper: bool, forced: bool) -> Session | None:
+        """Return the way to a terminal's market or to its paper broker.
+
+        Args:
+            paper: to which.
+            forced: also while the switch stands otherwise: for what was sent before.
+
+        Returns:
+            ``None`` while the terminal is offline, or the switch stands otherwise.
+
+        """
+        real = self._registry.get(terminal)
+        if real is None or (not forced and self.is_on(terminal) != paper):
+            return None
+        return self._paper_session(real) if paper else real
+
+    def facts(self, terminal: str, *, paper: bool) -> Facts | None:
+        """Return what is known of a terminal, as it is at the market or on paper."""
+        facts = self._registry.facts(terminal)
+        if facts is None or not paper:
+            return facts
+        return replace(facts, hello=paper_hello(facts.hello))
+
+    def _paper_session(self, real: TerminalSession) -> PaperSession | None:
+        name = real.terminal
+        account = self._registered(real.hello.login, real.hello.server)
+        if account is None:
+            return None
+        paper = self._paper_account(name, _key(account))
+        known = self._sessions.get(name)
+        if known is None or known.real is not real or known.account is not paper:
+            known = self._sessions[name] = PaperSession(real, paper)
+        return known
+
+    def _paper_account(self, terminal: str, key: BookKey) -> PaperAccount:
+        account = self._accounts.get(key)
+        if account is None:
+            facts = self._registry.facts(terminal)
+            is_mt4 = facts is not None and facts.hello.platform == "mt4"
+            account = self._accounts[key] = PaperAccount(
+                self._ledger,
+                key,
+                "mt4" if is_mt4 else "mt5",
+                now_msc=partial(_broker_msc, self._clock(terminal)),
+                tell=partial(self._tell, key),
+            )
+        return account
+
+    # --- events ------------------------------------------------------------------------------
+
+    def event(self, session: TerminalSession, event: Event) -> None:
+        """Take an event of a terminal's session; on paper, those of its account are not told."""
+        key = self._on.get(session.terminal)
+        if isinstance(event, (Trade, AccountEvent, Pnl)) and self.is_on(session.terminal):
+            return
+        self._keepers.event(session, event)
+        if key is not None and isinstance(event, Ticks):
+            account = self._accounts[key]
+            for sym, time_msc, bid, ask, last, volume, flags in event.d:
+                tick = Tick(time_msc, float(bid), float(ask), last, volume, flags)
+                account.on_tick(session.symbol_of(sym), tick)
+
+    def _tell(self, key: BookKey, event: Event) -> None:
+        for terminal, on in list(self._on.items()):
+            session = self._registry.get(terminal)
+            paper = None if session is None else self._paper_session(session)
+            if on == key and paper is not None and paper.account is self._accounts[key]:
+                self._keepers.event(paper, event)
+
+
+def _key(account: RegisteredAccount) -> BookKey:
+    return BookKey(account.id, account.created_at, account.server.casefold())
+
+
+def _broker_msc(clock: BrokerClock) -> int:
+    return clock.broker_now_ms(wall_ms()) if clock.is_measured else 0
