@@ -263,11 +263,11 @@ class Bot:
         return False
 
     async def _look_again(self) -> None:
-        """Look at what was unknown for too long."""
-        for intent in self._left:
-            if not intent.terminal_died and await self._is_known(intent):
-                self._left.remove(intent)
-                return
+        """Look at one of those that were unknown for too long."""
+        if self._left:
+            intent = self._left.pop(0)
+            if not await self._is_known(intent):
+                self._left.append(intent)
 
     async def _is_known(self, intent: Intent) -> bool:
         response = await self._door.ask("get_order", {"client_order_id": intent.id}, 5.0)

@@ -63,7 +63,9 @@ class Verdict:
     unknown: int = 0
     """How many were unknown for a time."""
     slow: int = 0
-    """Of those, found out later than 10 s after the terminal was back."""
+    """Of those, found out later than 10 s after the terminal was back, and had not died."""
+    slow_deaths: int = 0
+    """The same of those over which it had died: what its table lacks is seen by its account."""
     unresolved: list[str] = field(default_factory=list)
     """Unknown to the last, though no terminal had died over it."""
     lost: list[str] = field(default_factory=list)
@@ -87,8 +89,9 @@ class Verdict:
             f"{len(self.missing)} missing, {len(self.wrong)} with a wrong state, "
             f"{self.swapped} swapped; {self.unknown} unknown for a time ({share:.2f} %), "
             f"to the last {len(self.lost)} over which a terminal had died and "
-            f"{len(self.unresolved)} others, {self.slow} for more than {WITHIN_S:.0f} s "
-            f"after the terminal was back; found out in {_quantile(seconds, 0.5):.2f} s (p50), "
+            f"{len(self.unresolved)} others; {self.slow} others and {self.slow_deaths} such for "
+            f"more than {WITHIN_S:.0f} s after the terminal was back; the others were found out "
+            f"in {_quantile(seconds, 0.5):.2f} s (p50), "
             f"{_quantile(seconds, 0.99):.2f} s (p99), {_quantile(seconds, 1.0):.2f} s (max)"
         )
 
@@ -155,8 +158,11 @@ def _time(intent: Intent, state: str | None, links: Sequence[float], verdict: Ve
         return
     back = (one for one in links if intent.unknown_at_s <= one <= intent.resolved_at_s)
     took_s = intent.resolved_at_s - next(back, intent.unknown_at_s)
-    verdict.seconds.append(took_s)
-    verdict.slow += took_s > WITHIN_S
+    if intent.terminal_died:
+        verdict.slow_deaths += took_s > WITHIN_S
+    else:
+        verdict.seconds.append(took_s)
+        verdict.slow += took_s > WITHIN_S
 
 
 def _quantile(ordered: list[float], share: float) -> float:

@@ -105,7 +105,7 @@ class Stage:
         """Let the terminal fail now, or with the next trade."""
         faults = self.machine.faults
         faults.rewrite_comment = dice.choice((0, 1_000_000))
-        forgets = dice.random() < 0.3
+        forgets = dice.random() < 0.5
         if kind == "cut":
             self.link.cut()
         elif kind == "restart":
