@@ -70,7 +70,10 @@ async def set_trading_enabled(
     enabled: Annotated[bool, Field(description="False halts trading, true lifts the halt.")],
     everywhere: Annotated[
         bool,
-        Field(description="All terminals of this gateway; needs the scope `admin`."),
+        Field(
+            description="All terminals of this gateway; needs the scope `admin`, and a token that "
+            "the gateway made: a console's are of several people."
+        ),
     ] = False,
     reductions: Annotated[
         bool,
@@ -105,6 +108,11 @@ async def set_trading_enabled(
     by_admin = Scope.ADMIN in call.caller.scopes
     if everywhere and not by_admin:
         raise Forbidden("Halting all terminals needs a token with the scope admin", scope="admin")
+    if everywhere and call.daemon.console(call.caller.tid) is not None:
+        raise Forbidden(
+            "Other people's terminals may be on this gateway: `mt-gateway halt` and `resume` are "
+            "for all, /api/v1/kill-switch for all of yours"
+        )
     terminal = EVERYWHERE if everywhere else call.terminal.name
     switch = call.terminal.desk.switch.switch
     try:

@@ -14,6 +14,7 @@ from scripted_terminal import Scene
 from gateway.app.ledger import TABLES, open_ledger, open_ledger_store
 from gateway.auth.caller import Scope
 from gateway.credentials.tier import Tier
+from gateway.daemon import ConsoleView
 from gateway.errors import Forbidden, GatewayError, InternalError, KillSwitchActive
 from gateway.ledger import Ledger
 from gateway.store import StoreError
@@ -162,6 +163,31 @@ async def test_only_a_person_lifts_a_persons_halt(scene: Scene, switch: KillSwit
         "set_trading_enabled", scope=Scope.ADMIN, enabled=False, everywhere=True
     )
     assert state["halts"][0]["everywhere"]
+
+
+async def test_halts_of_all_are_none_of_one_person_among_several(
+    scene: Scene, switch: KillSwitch
+) -> None:
+    """A console's tokens are of several people: none of them stops or starts the others'."""
+    scene.console = ConsoleView(
+        url="https://console.test",
+        connected=True,
+        last_sync_ms=None,
+        problem="",
+        clock_suspect=False,
+        tier=Tier.FULL,
+        reason="",
+        tier_ends_ms=None,
+        lease_ends_ms=None,
+        device="d",
+    )
+    await switch.halt(halt(EVERYWHERE, by_admin=True))
+    for enabled in (True, False):
+        with pytest.raises(Forbidden, match="resume"):
+            await scene.ask(
+                "set_trading_enabled", scope=Scope.ADMIN, enabled=enabled, everywhere=True
+            )
+    assert switch.over("mt5-a") == [halt(EVERYWHERE, by_admin=True)]
 
 
 async def test_who_comes_second_only_makes_it_stricter(switch: KillSwitch) -> None:
