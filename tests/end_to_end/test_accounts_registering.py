@@ -162,6 +162,14 @@ async def test_the_bounds_are_those_documented(house: AccountsHouse) -> None:
     assert (await house.ask("GET", "accounts")).body == []
 
 
+async def test_a_body_is_bounded(house: AccountsHouse) -> None:
+    """What all symbols take is read; what would take long to find the faults of is not."""
+    full = SEED_EXAMPLE | {"allowed_symbols": [f"{n:064}" for n in range(500)]}
+    assert (await house.ask("POST", "accounts", full)).status == 201
+    crowd = {f"member {n}": n for n in range(5_000)}
+    assert (await house.ask("POST", "accounts", SEED_EXAMPLE | crowd)).status == 413
+
+
 async def test_an_account_is_changed_in_part(house: AccountsHouse) -> None:
     """What is absent or null stays; an empty password keeps the old one, without a login."""
     account = await house.register(SEED_EXAMPLE)

@@ -31,6 +31,9 @@ __all__ = ["OPENAPI", "PREFIX", "AccountsApi", "Services", "detail_response"]
 
 PREFIX = "/api/"
 """What is below it answers errors with ``{"detail": ...}``."""
+MAX_BYTES = 65_536
+"""Of a body: none needs more, and to find all faults of a larger one holds the orders of others
+up."""
 OPERATIONS: tuple[Operation, ...] = (
     *registering.OPERATIONS,
     *looking.OPERATIONS,
@@ -47,13 +50,13 @@ class AccountsApi:
 
     Args:
         services: what is answered from.
-        max_bytes: of a body.
+        max_bytes: of a body, at any door; here it is at most :data:`MAX_BYTES`.
 
     """
 
     def __init__(self, services: Services, max_bytes: int) -> None:
         self._services = services
-        self._max_bytes = max_bytes
+        self._max_bytes = min(max_bytes, MAX_BYTES)
 
     def document(self, url: str) -> bytes:
         """Return the OpenAPI document of the gateway at a URL."""
