@@ -162,7 +162,7 @@ class Ledger:
             with self._writer.transaction() as connection:
                 for write in group:
                     _try(connection, write)
-        except (StoreError, sqlite3.Error) as error:
+        except Exception as error:  # whatever it is, the next group goes on
             for write in group:
                 write.error = error
 

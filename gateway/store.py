@@ -144,7 +144,7 @@ class Store:
         try:
             found = self.path.stat()
             in_place = (found.st_dev, found.st_ino) == self._place
-        except FileNotFoundError:
+        except OSError:  # not there, or its folder is not ours any more
             in_place = False
         if not in_place:
             raise StoreError(f"{self.path} was exchanged or removed while in use; restart")

@@ -144,3 +144,16 @@ async def test_nothing_is_written_into_a_file_that_was_taken_away(ledger: Ledger
 
     with pytest.raises(StoreError, match="exchanged or removed"):
         await ledger.write(insert(2))
+
+
+async def test_a_home_that_was_taken_away_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """Something else stands in its place: writes fail, each of them, instead of hanging."""
+    home = tmp_path / "home"
+    ledger = Ledger(home, [TABLE])
+    home.rename(tmp_path / "elsewhere")
+    home.write_text("no folder")
+    for n in range(2):
+        with pytest.raises(StoreError):
+            async with asyncio.timeout(10.0):
+                await ledger.write(insert(n))
+    ledger.close()
