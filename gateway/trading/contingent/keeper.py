@@ -98,7 +98,10 @@ class Keeper(Holding):
 
     async def _look(self, tid: str) -> bool:
         terminal = self._around.act_as(tid)
-        if terminal.session is not None:
+        session = terminal.session
+        if session is not None and session.broker is not True:
+            return False  # its lists may be empty only because it knows nothing yet
+        if session is not None:
             await self.links.look(terminal)
         return True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -215,3 +216,20 @@ async def test_a_held_order_is_cancelled_like_any_other(stand: Stand) -> None:
     assert stand.keeper.orders() == []
     assert stand.sent == []
     assert sorted(ends(await only(stand))) == ["canceled", "filled"]
+
+
+async def test_a_terminal_without_its_broker_shows_no_ends(stand: Stand) -> None:
+    """It has just been started and lists nothing yet: the orders are there all the same."""
+    first, second = stand.place(), stand.place()
+    await link(stand, first, second)
+    answers, script = stand.scene.script.answers, stand.scene.script
+    full, script.broker = answers["orders_get"], None
+    answers["orders_get"] = []
+    stand.scene.connect(stand.keeper)
+    looks = len(script.asked)
+    await asyncio.sleep(0.02)
+    assert script.asked[looks:] == []
+    answers["orders_get"], script.broker = full, True
+    await until(lambda: len(script.asked) > looks)
+    await quiet(stand)
+    assert ((await only(stand))["state"], stand.sent) == ("active", [])
