@@ -21,6 +21,8 @@ class Deadline:
 
     at_ms: int
     now_ms: Callable[[], int]
+    within_ms: int
+    """How far off it was when the call arrived: a clock that is put back does not prolong it."""
     arrived_s: float = field(default_factory=time.perf_counter)
 
     @classmethod
@@ -28,10 +30,11 @@ class Deadline:
         """Return the earlier of now plus ``ttl_ms`` and ``at_ms``; by default 5 s from now."""
         if ttl_ms is None and at_ms is None:
             ttl_ms = DEFAULT_TTL_MS
-        ends = [] if ttl_ms is None else [now_ms() + ttl_ms]
+        arrived_ms = now_ms()
+        ends = [] if ttl_ms is None else [arrived_ms + ttl_ms]
         if at_ms is not None:
             ends.append(at_ms)
-        return cls(min(ends), now_ms)
+        return cls(min(ends), now_ms, min(ends) - arrived_ms)
 
     def passed_ms(self) -> float:
         """Return how long ago the call arrived."""
@@ -44,8 +47,8 @@ class Deadline:
             DeadlineExceeded: nothing is.
 
         """
-        left = self.at_ms - self.now_ms()
-        if left <= 0:
+        left = min(self.at_ms - self.now_ms(), self.within_ms)
+        if left <= 0 or self.passed_ms() >= self.within_ms:
             raise self.exceeded()
         return left
 

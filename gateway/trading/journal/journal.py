@@ -185,7 +185,8 @@ class KeptJournal(Journal):
         intent = self._log.running_as(account, client_order_id)
         if intent is not None:
             return intent
-        if self._account() != account:
+        is_of_another = self._log.is_of_another(account, self._terminal, client_order_id)
+        if self._account() != account or is_of_another:
             raise TerminalDisconnected("The terminal has just changed its account")
         asked = Asked(account, client_order_id, "", "{}")
         return self._log.begin(asked, self._terminal, is_own=True)

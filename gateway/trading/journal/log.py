@@ -99,6 +99,18 @@ class OrderLog:
         """Return what is under way under an id."""
         return self._running.get((account, client_order_id))
 
+    def is_of_another(self, account: Account, terminal: str, client_order_id: str) -> bool:
+        """Whether a terminal's call under an id is under way that was meant for another account
+        than this, which the terminal is logged in to by now.
+        """
+        return any(
+            one.is_under_way
+            and one.terminal == terminal
+            and one.asked.client_order_id == client_order_id
+            and one.asked.account != account
+            for one in self._running.values()
+        )
+
     def doubtful(self, account: Account) -> list[Intent]:
         """Return those whose callers were told, or would be, that nobody knows."""
         return [one for one in self._unresolved.values() if one.asked.account == account]
@@ -234,10 +246,16 @@ class OrderLog:
             StoreError: it is not written; try again.
 
         """
+        before = (intent.stage, intent.answer, intent.updated_ms)
         intent.stage, intent.answer, intent.updated_ms = stage, answer, self.now_ms()
         intent.reconciled = True
         work = self._with_note(rows.updating(intent), telling.noted(intent))
-        await self._ledger.write(work)
+        try:
+            await self._ledger.write(work)
+        except BaseException:
+            intent.stage, intent.answer, intent.updated_ms = before
+            intent.reconciled = False  # it is looked at again
+            raise
         if self._unresolved.get(intent.key) is intent:
             del self._unresolved[intent.key]
         self.on_point("settled")

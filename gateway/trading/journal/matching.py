@@ -2,8 +2,9 @@
 
 The tag in the comment decides where it is still there. Brokers rewrite comments; then what counts
 is that everything else is equal: symbol, kind, volume, magic, position, and a time not far from
-that of the command. Equal commands and equal orders are matched one to one. Where there are fewer
-orders than commands, or more, nobody can tell which is whose, and they are left alone.
+that of the command, and that MetaTrader 5 does not say that it was a person or a stop. Equal
+commands and equal orders are matched one to one. Where there are fewer orders than commands, or
+more, nobody can tell which is whose, and they are left alone.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ class Sighting:
     position: int = 0
     """The position that it is to close; 0 where it opens one, or that is not known."""
     filling: int | None = None
+    is_by_program: bool = True
+    """It was not placed by hand, nor by a stop; true as well where nobody can tell."""
 
 
 def match(sends: Sequence[Send], seen: Iterable[Sighting]) -> dict[int, Sighting]:
@@ -52,13 +55,23 @@ def match(sends: Sequence[Send], seen: Iterable[Sighting]) -> dict[int, Sighting
     free = {one.ticket: one for one in seen}
     found: dict[int, Sighting] = {}
     for send in sends:
+        told = free.get(_named_by(send))
+        if told is not None and told.symbol == send.request.symbol:
+            found[send.command_id] = free.pop(told.ticket)
+    for send in (one for one in sends if one.command_id not in found):
         own = [one for one in free.values() if is_tagged_as(send, one)]
         own = [one for one in own if one.filling in (None, send.request.type_filling)] or own
         if len(own) == 1:
             found[send.command_id] = free.pop(own[0].ticket)
     rest = [send for send in sends if send.command_id not in found]
-    untagged = [one for one in free.values() if not _TAG.match(one.comment)]
+    untagged = [one for one in free.values() if one.is_by_program and not _TAG.match(one.comment)]
     return found | _match_alike(rest, untagged)
+
+
+def _named_by(send: Send) -> int:
+    """Return the order that the server named when it left open what became of it; 0: none."""
+    result = send.result
+    return result.order if result is not None and send.ticket == result.order else 0
 
 
 def _match_alike(sends: list[Send], seen: list[Sighting]) -> dict[int, Sighting]:

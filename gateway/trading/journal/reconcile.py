@@ -153,6 +153,8 @@ class Reconciler:
         for intent in intents:
             if intent.stage not in ENDS and not any(_open_sends([intent])):
                 stage, answer = await conclusion.of(terminal, intent)
+                if intent.stage in ENDS:
+                    continue  # another terminal of the account was faster
                 await self._log.settle(intent, stage, answer)
                 for send in intent.sends:
                     self._absent_since_s.pop(send.command_id, None)
@@ -232,6 +234,8 @@ class Reconciler:
     ) -> None:
         sends = list(_open_sends(intents))
         view = await look(terminal, min(send.created_ms for send in sends))
+        if terminal.account != account:
+            raise terminal.offline()  # it was logged in elsewhere while it told
         seen = self._search_orders(view, account, sends)
         for send in sends:
             if send.stage not in ENDS and not makes_order(send, is_mt4=view.is_mt4):
@@ -279,6 +283,7 @@ class Reconciler:
         ]
         seen = view.sightings()
         claimed = self._log.claimed(account, {one.ticket for one in seen})
+        claimed -= {send.ticket for send in wanted if send.ticket is not None}
         free = [one for one in seen if one.ticket not in claimed]
         found = match([*wanted, *under_way], free)
         for send in wanted:

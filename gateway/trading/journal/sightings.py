@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ea_bridge import commands
-from ea_bridge.model import Clock, Deal, DealEntry, Order, Position
+from ea_bridge.model import Clock, Deal, DealEntry, Order, OrderReason, Position
 
 from .matching import SKEW_MS, Sighting
 
@@ -59,6 +59,7 @@ class View:
                 time_ms=at_ms - self.offset_ms,
                 position=self._closed_by(one),
                 filling=None if self.is_mt4 else one.type_filling,
+                is_by_program=self._is_by_program(one.reason),
             )
 
     def _closed_by(self, one: Order) -> int:
@@ -80,6 +81,7 @@ class View:
                     comment=one.comment,
                     time_ms=(one.time_msc or one.time * 1000) - self.offset_ms,
                     position=0 if self.is_netting or is_entry else one.position_id,
+                    is_by_program=self._is_by_program(one.reason),
                 )
 
     def _of_positions(self) -> Iterator[Sighting]:
@@ -93,7 +95,12 @@ class View:
                 magic=one.magic,
                 comment=one.comment,
                 time_ms=(one.time_msc or one.time * 1000) - self.offset_ms,
+                is_by_program=self._is_by_program(one.reason),
             )
+
+    def _is_by_program(self, reason: int) -> bool:
+        """Whether an order, a deal or a position may be a program's: all three count alike."""
+        return self.is_mt4 or reason == OrderReason.EXPERT
 
 
 async def look(terminal: AskedTerminal, since_ms: int) -> View:

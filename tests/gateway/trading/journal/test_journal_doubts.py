@@ -1,0 +1,175 @@
+"""What a journal must not conclude, and what it must conclude all the same."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from typing import Any
+
+import pytest
+from journal_scene import Kept
+from msgspec.structs import replace
+from scripted_answers import DEAL, DONE, NOW_MS, OFFSET_MS, ORDER
+
+from ea_bridge.errors import OutcomeUnknown
+from ea_bridge.model import Order, TradeResult
+from gateway.errors import DeadlineExceeded
+from gateway.store import StoreError
+from gateway.trading.deadline import Deadline
+from gateway.trading.journal import reconcile
+
+HERE_MS = NOW_MS + OFFSET_MS
+NOTHING: dict[str, Any] = {
+    "orders_get": [],
+    "positions_get": [],
+    "history_orders_get": [],
+    "history_deals_get": [],
+}
+
+
+async def outcome(kept: Kept, client_order_id: str = "a") -> str:
+    """What ``get_order`` says."""
+    record = await kept.scene.ask("get_order", client_order_id=client_order_id)
+    return str(record["outcome"])
+
+
+def filled(ticket: int, **more: Any) -> Order:
+    """The order of a buy of 0.1, as the history shows it after the broker rewrote its comment."""
+    order = replace(
+        ORDER,
+        ticket=ticket,
+        type=0,
+        type_filling=0,
+        state=4,
+        magic=0,
+        volume_initial=0.1,
+        volume_current=0.0,
+        position_id=ticket,
+        time_setup=HERE_MS // 1000,
+        time_setup_msc=HERE_MS,
+        comment="rewritten",
+    )
+    return replace(order, **more)
+
+
+async def test_an_open_answer_that_names_the_order_leads_to_it(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """10012 with a ticket: the order of that ticket is this one's own, and was filled."""
+    monkeypatch.setattr(reconcile, "GONE_S", 0.0)
+    kept.equip("ticks,book,deals,check")
+    kept.scene.script.answers |= NOTHING
+    kept.scene.script.answers["order_send"] = TradeResult(retcode=10012, order=900)
+    error = await kept.fail("a")
+    assert error.data["outcome"] == "unknown"
+    deal = replace(DEAL, ticket=55, order=900, position_id=900, volume=0.1, price=1.5)
+    kept.scene.script.answers |= {
+        "history_orders_get": [filled(900)],
+        "history_deals_get": [deal],
+    }
+    kept.link()
+    await kept.look()
+    assert await outcome(kept) == "done"
+    assert (await kept.buy("a"))["order"]["order"] == 900
+
+
+async def test_an_end_that_could_not_be_written_is_written_later(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk was full when it was found out: the symbol is not closed for ever."""
+    lost = OutcomeUnknown("order_send", 7, acked=True, reason="link lost")
+    kept.scene.script.answers["order_send"] = lost
+    await kept.fail("a")
+    kept.link()
+    kept.results("done", DONE)
+
+    async def full(work: object) -> None:
+        raise StoreError("the disk is full")
+
+    await kept.ledger.write(lambda _: None)
+    monkeypatch.setattr(kept.ledger, "write", full)
+    await kept.look()
+    assert kept.scene.desk.journal.unresolved("EURUSD") == ["a"]
+    monkeypatch.undo()
+    await kept.look()
+    assert kept.scene.desk.journal.unresolved("EURUSD") == []
+    assert [row["stage"] for row in kept.rows()] == ["done"]
+    assert len(kept.settled) == 1
+
+
+async def test_what_was_prepared_for_one_account_goes_to_no_other(kept: Kept) -> None:
+    """The terminal is logged in elsewhere while an order is looked at: it is not sent there."""
+    script = kept.scene.script
+    symbol = script.answers["symbol_get"]
+
+    def switch(params: object) -> Any:
+        kept.scene.hello = script.hello = replace(kept.scene.hello, login=87654321)
+        return symbol(params)
+
+    script.answers["symbol_get"] = switch
+    error = await kept.fail("a")
+    assert error.data["outcome"] == "not_sent"
+    assert script.sent == []
+
+
+async def test_a_look_at_two_accounts_concludes_nothing(kept: Kept) -> None:
+    """The terminal is logged in elsewhere while it is asked: what it shows there is no trace."""
+    kept.equip("ticks,book,deals,check")
+    script = kept.scene.script
+    lost = OutcomeUnknown("order_send", 7, acked=True, reason="link lost")
+    script.answers |= {**NOTHING, "order_send": lost}
+    await kept.fail("a")
+    kept.link()
+
+    def switch(_: object) -> Any:
+        kept.link()
+        kept.scene.hello = script.hello = replace(kept.scene.hello, login=87654321)
+        return [filled(900)]
+
+    script.answers["history_orders_get"] = switch
+    await kept.look()
+    kept.scene.hello = script.hello = replace(kept.scene.hello, login=12345678)
+    assert await outcome(kept) == "unknown"
+
+
+async def test_two_terminals_of_an_account_find_out_once(kept: Kept) -> None:
+    """Both look at the same moment; whoever listens is told one end."""
+    kept.equip("ticks,book,deals,check")
+    lost = OutcomeUnknown("order_send", 7, acked=True, reason="link lost")
+    kept.scene.script.answers |= {**NOTHING, "order_send": lost}
+    await kept.fail("a")
+    kept.link()
+    kept.scene.script.answers["history_orders_get"] = [filled(900)]
+    other = reconcile.Reconciler(kept.log, "mt5-b", lambda: kept.scene.guarded)
+    await asyncio.gather(kept.look(), other._round())
+    assert len(kept.settled) == 1
+
+
+@pytest.mark.parametrize("reason", [0, 1, 4, 5, 6])
+async def test_an_order_by_hand_is_no_command_s(kept: Kept, reason: int) -> None:
+    """Nor is what a stop closed: MetaTrader 5 tells who placed an order."""
+    kept.equip("ticks,book,deals,check")
+    lost = OutcomeUnknown("order_send", 7, acked=True, reason="link lost")
+    kept.scene.script.answers |= {**NOTHING, "order_send": lost}
+    await kept.fail("a")
+    kept.link()
+    kept.scene.script.answers["history_orders_get"] = [filled(900, reason=reason)]
+    await kept.look()
+    assert await outcome(kept) == "unknown"
+
+
+async def test_a_clock_that_is_put_back_prolongs_nothing(kept: Kept) -> None:
+    """What was worth sending for 200 ms is not worth it for an hour."""
+    symbol = kept.scene.script.answers["symbol_get"]
+
+    def put_back(params: object) -> Any:
+        kept.scene.now_ms -= 3_600_000
+        return symbol(params)
+
+    kept.scene.script.answers["symbol_get"] = put_back
+    await kept.buy("a", ttl_ms=5000)
+    assert kept.scene.script.ttl_ms[-1] == 5000
+    arrived = Deadline.of(lambda: kept.scene.now_ms, 5000, None)
+    late = dataclasses.replace(arrived, arrived_s=arrived.arrived_s - 5.0)
+    with pytest.raises(DeadlineExceeded):
+        late.remaining_ms()
