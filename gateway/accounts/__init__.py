@@ -2,7 +2,9 @@
 
 A registered account belongs to whoever registered it with its password: the ``owner`` is that of
 the token, empty where the home makes its own tokens. What was registered is enforced for every
-order of a terminal that is logged in to it, whoever sends it.
+order of its owner's terminals that are logged in to it, whoever sends it. Another person's are not
+bound: that a login is somebody's is vouched for by terminals of their own, which say what they
+like.
 """
 
 from . import equity, switch_log, trades

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
+from ea_bridge.protocol.messages import Hello
 from gateway.credentials.secrets import SecretBox
 from gateway.store import Store, StoreError, Version
 
@@ -24,7 +25,7 @@ _SWITCHES = ("is_live", "is_active", "auto_trade_enabled", "paper_trade_enabled"
 
 
 class AlreadyRegistered(Exception):
-    """Somebody has registered that login at that server, and not deleted it."""
+    """The owner has registered that login at that server, and not deleted it."""
 
 
 class UnknownAccount(Exception):
@@ -34,13 +35,14 @@ class UnknownAccount(Exception):
 class AccountBook:
     """The accounts of a home.
 
-    A login counts once at each server, whose name is compared without regard to case: brokers
-    number their accounts independently of each other.
+    An owner registers a login once at each server, whose name is compared without regard to case:
+    brokers number their accounts independently of each other. Owners do not bind each other.
 
     Args:
         store: with the tables of :mod:`~.schema`.
         box: seals the passwords.
         now_s: seconds since 1970.
+        owner_of: whose a token is, by its id; by default everything is the home's.
 
     Raises:
         StoreError: the accounts cannot be read.
@@ -48,34 +50,42 @@ class AccountBook:
     """
 
     def __init__(
-        self, store: Store, box: SecretBox, now_s: Callable[[], int] = lambda: int(time.time())
+        self,
+        store: Store,
+        box: SecretBox,
+        now_s: Callable[[], int] = lambda: int(time.time()),
+        owner_of: Callable[[str], str] = lambda _tid: "",
     ) -> None:
         self._store = store
         self._box = box
         self._now_s = now_s
+        self._owner_of = owner_of
         self._version: Version | None = None
         self._by_id: dict[int, RegisteredAccount] = {}
-        self._active: dict[tuple[int, str], RegisteredAccount] = {}
+        self._active: dict[tuple[str, int, str], RegisteredAccount] = {}
         self._risk: dict[str, RiskSettings] = {}
         self._refresh()  # what cannot be read at first must not pass for "nothing is registered"
 
     # --- for those who trade -----------------------------------------------------------------
 
-    def registered(self, login: int, server: str) -> RegisteredAccount | None:
-        """Return the account of a login, if it is registered. Asked at each order.
+    def of_terminal(self, hello: Hello) -> RegisteredAccount | None:
+        """Return the account that a terminal is logged in to, if the terminal's owner registered
+        it. Asked at each order.
+        """
+        return self.registered(self._owner_of(hello.tid), hello.login, hello.server)
 
-        While the database cannot be read, what was read last holds.
+    def registered(self, owner: str, login: int, server: str) -> RegisteredAccount | None:
+        """Return an owner's account of a login, if it is registered.
+
+        What was registered by tokens that the home made itself, before it had a console, counts
+        for every owner. While the database cannot be read, what was read last holds.
         """
         try:
             self._refresh()
         except StoreError as error:
             logger.error("the registered accounts cannot be read: %s", error)
-        return self._active.get((login, server.casefold()))
-
-    def is_paper(self, login: int, server: str) -> bool:
-        """Whether the orders of a login are to be filled on paper."""
-        account = self.registered(login, server)
-        return account is not None and account.paper_trade_enabled
+        key = (login, server.casefold())
+        return self._active.get((owner, *key)) or self._active.get(("", *key))
 
     # --- for their owners --------------------------------------------------------------------
 
@@ -105,7 +115,7 @@ class AccountBook:
         """Register an account whose password was found right.
 
         Raises:
-            AlreadyRegistered: the login is, at that server.
+            AlreadyRegistered: the owner has the login already, at that server.
 
         """
         ref = secrets.token_urlsafe(12)
@@ -222,7 +232,9 @@ class AccountBook:
         by_id = {row["id"]: _account(row, risk.get(row["owner"])) for row in rows}
         self._risk, self._by_id = risk, by_id
         self._active = {
-            (one.login, one.server.casefold()): one for one in by_id.values() if one.is_active
+            (one.owner, one.login, one.server.casefold()): one
+            for one in by_id.values()
+            if one.is_active
         }
         self._version = version
 

@@ -36,4 +36,11 @@ CREATE TABLE risk_settings (
 ) STRICT;
 """
 
+ONCE_AN_OWNER = """
+-- nobody's registration stands in the way of another owner's
+DROP INDEX one_active_account;
+CREATE UNIQUE INDEX one_active_account_an_owner ON accounts (owner, login, server_key)
+WHERE is_active = 1;
+"""
+
 PASSWORDS = SealedColumn("accounts", "ref", "password")

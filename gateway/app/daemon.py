@@ -99,11 +99,11 @@ class Gateway:
         self.registry = TerminalRegistry(wall_ms)
         self._console = console_book(home, config, self._machine_clocks)
         self.gate = new_gate(home, self._console, self.registry)
-        self.accounts = AccountBook(home.store, home.box)
+        self.accounts = AccountBook(home.store, home.box, owner_of=self.gate.owner)
         """The registered accounts, and what they may do."""
         self.followed: Accounts
         """What is done for them while the gateway runs."""
-        self._limits = LimitsBook(config.trading, self.gate.limits, self.accounts.registered)
+        self._limits = LimitsBook(config.trading, self.gate.limits, self.accounts.of_terminal)
         self.uplink: Uplink | None = None
         """The link to the console while the gateway runs; ``None`` where it needs none."""
 
@@ -135,7 +135,7 @@ class Gateway:
                 self._desks.clear()
                 alone = partial(self._guarded, still_allowed=_nobody)
                 self._paper = PaperTrading(
-                    self._ledger, self.registry, self.accounts.registered, self._clock
+                    self._ledger, self.registry, self.accounts.of_terminal, self._clock
                 )
                 self._safety = Safety(
                     self._ledger, self._audit, self.registry, alone, self._paper.is_on

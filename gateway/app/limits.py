@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from ea_bridge.protocol.messages import Hello
 from ea_bridge.registry import Facts
 from gateway.accounts import RegisteredAccount
 from gateway.config import Trading
@@ -39,7 +40,7 @@ class LimitsBook:
     Args:
         trading: what the configuration says.
         of_token: what the record of a token says, by its id.
-        registered: the account of a login and a server, if somebody registered it.
+        registered: the account that a terminal is logged in to, if its owner registered it.
 
     """
 
@@ -47,7 +48,7 @@ class LimitsBook:
         self,
         trading: Trading,
         of_token: Callable[[str], TradeLimits],
-        registered: Callable[[int, str], RegisteredAccount | None],
+        registered: Callable[[Hello], RegisteredAccount | None],
     ) -> None:
         self._of_config = of_config(trading)
         self._of_token = of_token
@@ -65,7 +66,7 @@ class LimitsBook:
         record = None if tid is None else self._of_token(tid)
         account = None
         if facts is not None:
-            account = self._registered(facts.hello.login, facts.hello.server)
+            account = self._registered(facts.hello)
         key = (tid, None if account is None else account.id)
         known = self._known.get(key)
         if known is not None and known.record is record and known.account is account:

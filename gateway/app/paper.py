@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 
 from ea_bridge.model import Tick
-from ea_bridge.protocol.messages import AccountEvent, Event, Pnl, Ticks, Trade
+from ea_bridge.protocol.messages import AccountEvent, Event, Hello, Pnl, Ticks, Trade
 from ea_bridge.registry import Change, ChangeKind, Facts, TerminalRegistry
 from ea_bridge.session import TerminalSession
 from gateway.accounts import RegisteredAccount
@@ -36,7 +36,7 @@ class PaperTrading:
     Args:
         ledger: open.
         registry: of the live sessions.
-        registered: the account of a login and a server, if somebody registered it.
+        registered: the account that a terminal is logged in to, if its owner registered it.
         clock: returns a terminal's broker clock.
 
     """
@@ -45,7 +45,7 @@ class PaperTrading:
         self,
         ledger: Ledger,
         registry: TerminalRegistry,
-        registered: Callable[[int, str], RegisteredAccount | None],
+        registered: Callable[[Hello], RegisteredAccount | None],
         clock: Callable[[str], BrokerClock],
     ) -> None:
         self._ledger = ledger
@@ -102,7 +102,7 @@ class PaperTrading:
         return key is not None
 
     def _account(self, facts: Facts) -> RegisteredAccount | None:
-        return self._registered(facts.hello.login, facts.hello.server)
+        return self._registered(facts.hello)
 
     def _switch(self, terminal: str, key: BookKey | None) -> None:
         before = self._on.pop(terminal, None)
@@ -163,7 +163,7 @@ class PaperTrading:
 
     def _paper_session(self, real: TerminalSession) -> PaperSession | None:
         name = real.terminal
-        account = self._registered(real.hello.login, real.hello.server)
+        account = self._registered(real.hello)
         if account is None:
             return None
         paper = self._paper_account(name, _key(account))

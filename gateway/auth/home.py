@@ -34,6 +34,7 @@ MIGRATIONS = (
     schema.KEY_STATES,
     device.TABLE + console_book.TABLES + console_clock.TABLE,
     accounts.TABLES,
+    accounts.ONCE_AN_OWNER,
 )
 """All tables of the gateway, in the order in which they came; new ones are added at the end."""
 SEALED = (

@@ -255,11 +255,11 @@ async def test_accounts_are_there_after_a_restart(tmp_path: Path) -> None:
         book = product.gateway.accounts
         [again] = book.of("")
         assert (again.id, book.password(again)) == (account["id"], house.own["password"])
-        found = book.registered(account["login"], account["server"].upper())
+        found = book.registered("", account["login"], account["server"].upper())
         assert found is not None
         assert found.limits.max_lot == 0.1
         assert found.limits.allowed_symbols == {"EURUSD", "GBPUSD"}
-        assert book.registered(account["login"], "Other-Server") is None
+        assert book.registered("", account["login"], "Other-Server") is None
 
 
 async def test_what_is_done_to_accounts_stands_in_the_audit_trail(house: AccountsHouse) -> None:

@@ -75,7 +75,7 @@ def _exists(login: int) -> Problem:
 
 async def _create(ask: Ask) -> RegisteredAccount:
     given, book = ask.body(AccountCreate), ask.services.book
-    present = book.registered(given.login, given.server)
+    present = book.registered(ask.owner, given.login, given.server)
     if present is not None and present.owner == ask.owner:
         raise _exists(given.login)
     await _verify(ask, given.login, given.server, given.password, given.mt5_path)

@@ -1,13 +1,16 @@
-"""The registered accounts on the disk: one owner each, one registration of a login at a time."""
+"""The registered accounts on the disk: one owner each, who registers a login once at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from ea_bridge.protocol.messages import Hello
 from gateway.accounts import (
     AccountBook,
     AlreadyRegistered,
@@ -33,8 +36,15 @@ def book(home: Home) -> AccountBook:
     return AccountBook(home.store, home.box, now_s=lambda: 1_000)
 
 
+def hello(tid: str) -> Hello:
+    """A terminal says that it is logged in to the account."""
+    stated: Any = SimpleNamespace(tid=tid, login=77, server="MetaQuotes-Demo")
+    told: Hello = stated
+    return told
+
+
 def test_owners_do_not_see_each_others_accounts(book: AccountBook) -> None:
-    """Nor change or delete them; yet a login counts once for all."""
+    """Nor change or delete them."""
     mine = book.create("ann", NEW, "secret")
     assert book.of("ann") == [mine]
     assert book.of("bob") == []
@@ -45,26 +55,45 @@ def test_owners_do_not_see_each_others_accounts(book: AccountBook) -> None:
     with pytest.raises(UnknownAccount):
         book.delete("bob", mine.id)
     with pytest.raises(AlreadyRegistered):
-        book.create("bob", replace(NEW, server="METAQUOTES-demo"), "secret")
-    elsewhere = book.create("bob", replace(NEW, server="Other-Demo"), "secret")
+        book.create("ann", replace(NEW, server="METAQUOTES-demo"), "secret")
+    elsewhere = book.create("ann", replace(NEW, server="Other-Demo"), "secret")
     assert book.everybody() == [mine, elsewhere]
+
+
+def test_owners_do_not_bind_each_other(home: Home) -> None:
+    """Who says that a login is theirs has a terminal of their own for it: that halts nobody's
+    orders and moves none onto paper, nor keeps anybody from registering the login."""
+    book = AccountBook(
+        home.store, home.box, owner_of={"tid-ann": "ann", "tid-bob": "bob"}.__getitem__
+    )
+    his = book.create("bob", replace(NEW, auto_trade_enabled=False), "whatever")
+    assert book.of_terminal(hello("tid-bob")) == his
+    assert book.of_terminal(hello("tid-ann")) is None
+    hers = book.create("ann", NEW, "secret")
+    assert book.of_terminal(hello("tid-ann")) == hers
+    assert book.of_terminal(hello("tid-bob")) == his
+
+
+def test_what_the_home_registered_by_itself_holds_for_everybody(home: Home) -> None:
+    """A console that came later frees no account of the limits that it had."""
+    account = AccountBook(home.store, home.box).create("", NEW, "secret")
+    book = AccountBook(home.store, home.box, owner_of=lambda _tid: "ann")
+    assert book.of_terminal(hello("tid-ann")) == account
 
 
 def test_what_is_registered_is_found_by_those_who_trade(home: Home, book: AccountBook) -> None:
     """At once, also by another process; a deleted account limits nothing any more."""
     other = AccountBook(home.store, home.box)
-    assert other.registered(77, "MetaQuotes-Demo") is None
+    assert other.registered("", 77, "MetaQuotes-Demo") is None
     account = book.create("", NEW, "secret")
-    assert other.registered(77, "metaquotes-DEMO") == account
-    assert not other.is_paper(77, "MetaQuotes-Demo")
+    assert other.registered("", 77, "metaquotes-DEMO") == account
     book.change("", account.id, Changes(paper_trade_enabled=True, allowed_symbols=("EURUSD",)))
-    assert other.is_paper(77, "MetaQuotes-Demo")
-    found = other.registered(77, "MetaQuotes-Demo")
+    found = other.registered("", 77, "MetaQuotes-Demo")
     assert found is not None
+    assert found.paper_trade_enabled
     assert found.limits.allowed_symbols == {"EURUSD"}
     book.delete("", account.id)
-    assert other.registered(77, "MetaQuotes-Demo") is None
-    assert not other.is_paper(77, "MetaQuotes-Demo")
+    assert other.registered("", 77, "MetaQuotes-Demo") is None
 
 
 def test_risk_settings_are_an_owners_and_switched_one_by_one(book: AccountBook) -> None:

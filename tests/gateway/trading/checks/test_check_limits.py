@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from scripted_terminal import Scene
 
+from ea_bridge.protocol.messages import Hello
 from gateway.accounts import RegisteredAccount
 from gateway.accounts.risk import RiskSettings
 from gateway.app.limits import LimitsBook, of_account
@@ -122,8 +123,8 @@ def test_all_hands_together(scene: Scene) -> None:
     """Configuration, token and account; what the gateway does by itself has no token."""
     asked: list[tuple[int, str]] = []
 
-    def find(login: int, server: str) -> RegisteredAccount | None:
-        asked.append((login, server))
+    def find(hello: Hello) -> RegisteredAccount | None:
+        asked.append((hello.login, hello.server))
         return registered(max_lot_size=0.3)
 
     book = LimitsBook(
