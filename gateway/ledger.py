@@ -161,7 +161,7 @@ class Ledger:
                 return
             with self._writer.transaction() as connection:
                 for write in group:
-                    _try(connection, write)
+                    _try(self._writer, connection, write)
         except Exception as error:  # whatever it is, the next group goes on
             for write in group:
                 write.error = error
@@ -190,11 +190,12 @@ def _attempt(connection: sqlite3.Connection, write: _Write) -> Any:
         raise _OneFailedError from error
 
 
-def _try(connection: sqlite3.Connection, write: _Write) -> None:
+def _try(store: Store, connection: sqlite3.Connection, write: _Write) -> None:
     """Do one write; undo it alone if it fails."""
     connection.execute("SAVEPOINT one")
     try:
-        write.result = write.work(connection)
+        with store.explained():
+            write.result = write.work(connection)
     except Exception as error:
         if not connection.in_transaction:
             raise  # the disk is full, or worse: SQLite has undone the whole group

@@ -76,7 +76,7 @@ class Store:
             raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old; 3.37 is needed")
         self.path = home / database
         self._place = _make_private(home, self.path)
-        with self._explained():
+        with self.explained():
             self._connection = sqlite3.connect(
                 self.path,
                 timeout=BUSY_MS / 1000,
@@ -85,7 +85,7 @@ class Store:
             )
         try:
             self._connection.row_factory = sqlite3.Row
-            with self._explained():
+            with self.explained():
                 self._prepare(migrations, check=check)
         except BaseException:
             self._connection.close()
@@ -97,12 +97,12 @@ class Store:
 
     def all(self, sql: str, *values: Any) -> list[sqlite3.Row]:
         """Return all rows of a query."""
-        with self._explained():
+        with self.explained():
             return self._connection.execute(sql, values).fetchall()
 
     def one(self, sql: str, *values: Any) -> sqlite3.Row | None:
         """Return the first row of a query, or ``None``."""
-        with self._explained():
+        with self.explained():
             row: sqlite3.Row | None = self._connection.execute(sql, values).fetchone()
         return row
 
@@ -112,7 +112,7 @@ class Store:
 
         Waits up to :data:`BUSY_MS` for another process that writes.
         """
-        with self._explained():
+        with self.explained():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -197,7 +197,13 @@ class Store:
         return version
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def explained(self) -> Iterator[None]:
+        """Around work with the database: turn what it raises into what tells the remedy.
+
+        Raises:
+            StoreError: instead of SQLite's error, where there is a remedy.
+
+        """
         try:
             yield
         except sqlite3.DatabaseError as error:

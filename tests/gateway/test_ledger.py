@@ -146,6 +146,18 @@ async def test_nothing_is_written_into_a_file_that_was_taken_away(ledger: Ledger
         await ledger.write(insert(2))
 
 
+async def test_a_full_disk_is_told_as_such(ledger: Ledger) -> None:
+    """Also where SQLite does not undo the whole group by itself, only what has no room."""
+
+    def fill(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO entry (text) SELECT hex(zeroblob(50000))")
+
+    await ledger.write(insert(1))
+    await ledger.write(lambda connection: connection.execute("PRAGMA max_page_count=4").fetchone())
+    with pytest.raises(StoreError, match="disk is full"):
+        await ledger.write(fill)
+
+
 async def test_a_home_that_was_taken_away_keeps_nobody_waiting(tmp_path: Path) -> None:
     """Something else stands in its place: writes fail, each of them, instead of hanging."""
     home = tmp_path / "home"
