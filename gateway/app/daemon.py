@@ -135,7 +135,11 @@ class Gateway:
                 self._desks.clear()
                 alone = partial(self._guarded, still_allowed=_nobody)
                 self._paper = PaperTrading(
-                    self._ledger, self.registry, self.accounts.of_terminal, self._clock
+                    self._ledger,
+                    self.registry,
+                    self.accounts.of_terminal,
+                    self._clock,
+                    self._audit,
                 )
                 self._safety = Safety(
                     self._ledger, self._audit, self.registry, alone, self._paper.is_on

@@ -14,6 +14,7 @@ from ea_bridge.protocol.messages import AccountEvent, Event, Hello, Pnl, Ticks, 
 from ea_bridge.registry import Change, ChangeKind, Facts, TerminalRegistry
 from ea_bridge.session import TerminalSession
 from gateway.accounts import RegisteredAccount
+from gateway.audit import Audit
 from gateway.clock import BrokerClock
 from gateway.daemon import wall_ms
 from gateway.ledger import Ledger
@@ -38,6 +39,7 @@ class PaperTrading:
         registry: of the live sessions.
         registered: the account that a terminal is logged in to, if its owner registered it.
         clock: returns a terminal's broker clock.
+        audit: hears of each switch.
 
     """
 
@@ -47,11 +49,13 @@ class PaperTrading:
         registry: TerminalRegistry,
         registered: Callable[[Hello], RegisteredAccount | None],
         clock: Callable[[str], BrokerClock],
+        audit: Audit,
     ) -> None:
         self._ledger = ledger
         self._registry = registry
         self._registered = registered
         self._clock = clock
+        self._audit = audit
         self._on: dict[str, BookKey] = {}
         """The terminals that trade on paper, as far as has been told."""
         self._accounts: dict[BookKey, PaperAccount] = {}
@@ -81,8 +85,7 @@ class PaperTrading:
             unsubscribe()
             task.cancel()
             await asyncio.wait((task,))
-            for account in self._accounts.values():
-                account.close()
+            await asyncio.gather(*(one.close() for one in self._accounts.values()))
 
     async def _watch(self) -> None:
         while True:
@@ -108,7 +111,9 @@ class PaperTrading:
         before = self._on.pop(terminal, None)
         if before is not None:
             self._accounts[before].detach(terminal)
-        logger.warning("terminal %s: paper trading is %s", terminal, "on" if key else "off")
+        state = "off" if key is None else "on"
+        logger.warning("terminal %s: paper trading is %s", terminal, state)
+        self._audit.record("paper_trading", actor="daemon", terminal=terminal, state=state)
         if key is not None:
             self._on[terminal] = key
             hold = partial(self._hold, terminal)

@@ -181,6 +181,7 @@ class Safety:
             "cancelled": lease.cancelled,
             "closed": lease.closed,
             "failed": failed,
+            "paper": False,
             "duplicate": False,
         }
         self._note(terminal, "lease", swept)
@@ -188,8 +189,7 @@ class Safety:
     # --- telling -------------------------------------------------------------------------------
 
     def _turned(self, turned: Turned) -> None:
-        nothing: shapes.Swept = {"cancelled": [], "closed": [], "failed": [], "duplicate": False}
-        self._tell(turned.halt.terminal, turned.kind, nothing)
+        self._tell(turned.halt.terminal, turned.kind, told(flatten.Swept()))
 
     def _note(
         self, terminal: str, cause: shapes.KillCause, swept: shapes.Swept, actor: str = "daemon"
@@ -217,6 +217,7 @@ class Safety:
             "cancelled": swept["cancelled"],
             "closed": swept["closed"],
             "failed": swept["failed"],
+            "paper": swept["paper"],
             "time": wall_ms(),
         }
         self.announce(terminal, event)

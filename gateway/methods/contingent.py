@@ -149,6 +149,7 @@ def _oco_link(link: OcoLink) -> shapes.OcoLink:
         "problem": link.problem or None,
         "created": link.created_ms,
         "ended": link.ended_ms,
+        "paper": link.account.is_paper,
         "runs_in": "gateway",
     }
 

@@ -356,6 +356,7 @@ def told(swept: flatten.Swept) -> shapes.Swept:
             }
             for one in swept.failed
         ],
+        "paper": swept.paper,
         "duplicate": False,
     }
 

@@ -60,5 +60,6 @@ async def get_ea_status(call: Call) -> shapes.EaStatus:
         "rtt_ms": terminal.round_trip_ms,
         "broker_connected": None if session is None else session.broker,
         "autotrading": None if session is None else session.autotrading,
+        "paper": terminal.is_paper,
         "subscriptions": len(subscribed["subscriptions"]),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Callable, Coroutine
 from typing import Any, Literal, TypeVar
 
@@ -31,6 +32,7 @@ from ea_bridge.model import (
     TradeResult,
 )
 from ea_bridge.protocol.messages import AccountEvent, Pnl, Trade
+from ea_bridge.session import SessionState
 from gateway.ledger import Ledger
 from gateway.store import StoreError
 from gateway.trading.session import Session
@@ -84,7 +86,8 @@ class PaperAccount:
         self._holders: dict[str, Callable[[str], Callable[[], None]]] = {}
         self._held: dict[tuple[str, str], Callable[[], None]] = {}
         self._summary: asyncio.TimerHandle | None = None
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._waking: set[asyncio.Task[None]] = set()
+        self._writes: set[asyncio.Task[bool]] = set()
 
     # --- terminals ---------------------------------------------------------------------------
 
@@ -105,17 +108,18 @@ class PaperAccount:
 
     def wake(self, real: Session) -> None:
         """A terminal is linked: follow the market for what is open, as soon as it answers."""
-        self._start(self._wake(real))
+        _start(self._waking, self._wake(real))
 
-    def close(self) -> None:
-        """Stop; what has happened is on the disk, or on its way to it."""
-        for task in self._tasks:
+    async def close(self) -> None:
+        """Stop; what has happened is on the disk then."""
+        for task in self._waking:
             task.cancel()
         if self._summary is not None:
             self._summary.cancel()
+        await asyncio.gather(*self._waking, *self._writes, return_exceptions=True)
 
     async def _wake(self, real: Session) -> None:
-        while real.state != "disconnected":
+        while real.state is not SessionState.DISCONNECTED:
             try:
                 await self.open(real)
             except (BridgeError, StoreError) as error:
@@ -288,7 +292,7 @@ class PaperAccount:
         events = [_told(event) for event in broker.take_events()]
         self._version = broker.books.version
         self._watch()
-        return self._start(self._write(broker, work, events, done))
+        return _start(self._writes, self._write(broker, work, events, done))
 
     async def _write(
         self,
@@ -299,7 +303,7 @@ class PaperAccount:
     ) -> bool:
         try:
             await self._ledger.write(work)
-        except StoreError:
+        except (StoreError, sqlite3.Error):
             logger.exception("paper account %d is not written", self._key.account_id)
             if self._broker is broker:
                 self._broker = None  # what is on the disk holds: it is read again
@@ -328,11 +332,12 @@ class PaperAccount:
         self._tell(AccountEvent(d=self.account()))
         self._tell(Pnl(d=rows))
 
-    def _start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+
+def _start(tasks: set[asyncio.Task[T]], work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    task = asyncio.get_running_loop().create_task(work)
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
+    return task
 
 
 def _symbols(broker: Broker) -> set[str]:

@@ -158,7 +158,7 @@ class PaperBook:
                 (now_msc, row),
             )
             if stored is not None:
-                connection.execute("INSERT INTO paper_results VALUES (?, ?)", stored)
+                connection.execute("INSERT OR REPLACE INTO paper_results VALUES (?, ?)", stored)
 
         return work
 

@@ -176,5 +176,7 @@ class EaStatus(TypedDict):
     """The terminal is connected to the broker."""
     autotrading: bool | None
     """The AutoTrading button is on and the EA may trade."""
+    paper: bool
+    """The account trades on paper: no order reaches the market."""
     subscriptions: int
     """Channels that this connection hears; over ``/rpc``, that the token has subscribed to."""

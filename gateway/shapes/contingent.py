@@ -72,6 +72,8 @@ class OcoLink(TypedDict):
     created: int
     """UTC milliseconds."""
     ended: int | None
+    paper: bool
+    """True: orders of paper trading."""
     runs_in: Literal["gateway"]
     """The gateway cancels, while it runs and the terminal is linked; what happened meanwhile is
     looked up when both are back. In a fast market more than one may be filled."""

@@ -91,7 +91,7 @@ AccountEvent = AccountInfo
 class TerminalEvent(TypedDict):
     """``terminal``: the link, the broker or a switch changed; the whole state each time."""
 
-    event: Literal["snapshot", "link", "broker", "autotrading", "clock"]
+    event: Literal["snapshot", "link", "broker", "autotrading", "clock", "paper"]
     """What changed."""
     state: LinkState
     platform: Platform | None
@@ -102,6 +102,8 @@ class TerminalEvent(TypedDict):
     trade_allowed: bool | None
     """The account may trade; null until the terminal has said."""
     broker_utc_offset_s: int
+    paper: bool
+    """The account trades on paper: no order reaches the market."""
     time: int
     """UTC milliseconds."""
 

@@ -66,6 +66,8 @@ class Swept(TypedDict):
     closed: list[int]
     """Tickets of the positions that are gone."""
     failed: list[SweepFailure]
+    paper: bool
+    """True: of paper trading; no market has seen it."""
     duplicate: bool
     """This is what an earlier call with the same `client_order_id` was answered."""
 
@@ -92,6 +94,8 @@ class KillSwitchEvent(TypedDict):
     closed: list[int]
     """Tickets of the positions that are gone."""
     failed: list[SweepFailure]
+    paper: bool
+    """True: what was cancelled and closed was of paper trading."""
     time: int
     """UTC milliseconds."""
 

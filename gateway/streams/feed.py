@@ -49,7 +49,7 @@ that took its word for it would soon be no JSON any more."""
 TERMINAL, HEARTBEAT = Channel("terminal"), Channel("heartbeat")
 
 _OnEnd = Callable[[Channel, GatewayError], None]
-_Happened = Literal["snapshot", "link", "broker", "autotrading", "clock"]
+_Happened = Literal["snapshot", "link", "broker", "autotrading", "clock", "paper"]
 
 
 class Symbols(Protocol):
@@ -213,6 +213,7 @@ class TerminalFeed:
         self._account.paper = is_on
         self._context.ask.new_link()
         self._account.interrupt("paper_switched")
+        self._tell("paper")
         if self.connected:
             self._recover_soon()
 
@@ -320,6 +321,7 @@ class TerminalFeed:
             "autotrading": facts.autotrading if facts is not None else None,
             "trade_allowed": facts.trade_allowed if facts is not None else None,
             "broker_utc_offset_s": self._context.broker_clock.offset_s,
+            "paper": self._account.paper,
             "time": self._context.now_ms(),
         }
         return orjson.dumps(state).decode()

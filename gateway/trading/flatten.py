@@ -65,6 +65,8 @@ class Swept:
     closed: list[int] = field(default_factory=list)
     """Tickets of positions."""
     failed: list[Failure] = field(default_factory=list)
+    paper: bool = False
+    """They were those of paper trading."""
 
 
 async def cancel_orders(terminal: GuardedTerminal, chosen: Chosen, swept: Swept) -> None:
@@ -83,6 +85,7 @@ async def cancel_orders(terminal: GuardedTerminal, chosen: Chosen, swept: Swept)
         await changing.cancel(terminal, ticket, _handling(terminal))
         return True
 
+    swept.paper = terminal.is_paper
     sweep = _Sweep("order", chosen, listed, cancel, swept.cancelled, swept.failed)
     await sweep.run()
 
@@ -105,6 +108,7 @@ async def close_positions(
         receipt = await closing.close(terminal, way_out, _handling(terminal))
         return receipt["order"]["state"] == "filled"
 
+    swept.paper = terminal.is_paper
     sweep = _Sweep("position", chosen, listed, close, swept.closed, swept.failed)
     await sweep.run()
 

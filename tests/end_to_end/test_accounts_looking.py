@@ -27,13 +27,13 @@ async def house(running: AccountsHouse) -> AccountsHouse:
 
 
 async def test_info_comes_from_the_terminal_of_the_account(house: AccountsHouse) -> None:
-    """With the documented members, and no other."""
+    """With the documented members, and whether its sums are those of paper trading."""
     account = await house.register()
     info = (await house.ask("GET", f"accounts/{account['id']}/info")).body
     own = house.machine.desk.account()
     assert set(info) == {
         "login", "name", "server", "company", "currency", "leverage", "balance", "equity",
-        "margin", "margin_free", "margin_level", "profit", "trade_mode",
+        "margin", "margin_free", "margin_level", "profit", "trade_mode", "paper",
     }  # fmt: skip
     assert (info["login"], info["balance"], info["trade_mode"]) == (own.login, own.balance, 0)
 

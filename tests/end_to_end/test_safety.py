@@ -79,7 +79,13 @@ async def test_a_sweep_takes_what_is_meant(client: Client) -> None:
     gone = await wait(client, side="sell", magic=7)
     mine = {"symbol": "EURUSD", "magic": 7, "side": "sell", "client_order_id": "sweep-1"}
     swept = await client.call("cancel_all_orders", **mine)
-    assert swept == {"cancelled": [gone], "closed": [], "failed": [], "duplicate": False}
+    assert swept == {
+        "cancelled": [gone],
+        "closed": [],
+        "failed": [],
+        "paper": False,
+        "duplicate": False,
+    }
     assert await client.call("cancel_all_orders", **mine) == {**swept, "duplicate": True}
     assert await tickets(client, "get_orders") == kept
     long, short = await enter(client), await enter(client, side="sell")

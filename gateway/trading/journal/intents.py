@@ -10,6 +10,8 @@ from typing import NamedTuple
 from ea_bridge.model import TradeAction, TradeRequest, TradeResult
 from ea_bridge.model.struct import Struct
 
+_ON_PAPER = "paper/"
+
 
 class Account(NamedTuple):
     """Whose orders they are: an id is unique within it, for good."""
@@ -20,7 +22,12 @@ class Account(NamedTuple):
     @property
     def on_paper(self) -> Account:
         """What stands for it where orders on paper must be told from those of the market."""
-        return Account(self.login, f"paper/{self.server}")
+        return Account(self.login, f"{_ON_PAPER}{self.server}")
+
+    @property
+    def is_paper(self) -> bool:
+        """Whether it stands for an account on paper."""
+        return self.server.startswith(_ON_PAPER)
 
 
 class Stage(enum.StrEnum):

@@ -48,7 +48,7 @@ async def _info(ask: Ask) -> dict[str, Any]:
     if terminal is not None:
         told = await question(terminal, commands.ACCOUNT_GET, NoParams())
         return {name: getattr(told, name) for name in AccountInfo.model_fields}
-    return asdict(await _opened(ask, account))
+    return asdict(await _opened(ask, account)) | {"paper": False}
 
 
 async def _opened(ask: Ask, account: RegisteredAccount) -> Any:

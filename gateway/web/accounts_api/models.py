@@ -172,6 +172,8 @@ class AccountInfo(Answer):
     profit: float
     trade_mode: int
     """MetaTrader's: 0 demo, 1 contest, 2 real."""
+    paper: bool
+    """The sums are those of paper trading."""
 
 
 class EquityPoint(Answer):
@@ -217,6 +219,8 @@ class Deal(Answer):
     symbol: str
     comment: str
     external_id: str
+    paper: bool
+    """Of paper trading; no market has seen it."""
 
 
 class HistorySync(Answer):

@@ -195,7 +195,7 @@ class Reader:
             profit=round(sum(amount for amount in money if amount is not None), 8),
             opened_ms=one["time"],
             closed_ms=one["time_close"],
-            is_paper_trade=self.account.paper_trade_enabled,
+            is_paper_trade=self._terminal.is_paper,
         )
 
     def _position(self, one: Position) -> Trade:
@@ -208,7 +208,7 @@ class Reader:
             stop_loss=one.sl or None,
             take_profit=one.tp or None,
             opened_ms=self._utc(one.time_msc or one.time * 1000),
-            is_paper_trade=self.account.paper_trade_enabled,
+            is_paper_trade=self._terminal.is_paper,
         )
 
     def _order(self, one: Order) -> Trade:
@@ -223,7 +223,7 @@ class Reader:
             stop_loss=one.sl or None,
             take_profit=one.tp or None,
             opened_ms=self._utc(one.time_setup_msc or one.time_setup * 1000),
-            is_paper_trade=self.account.paper_trade_enabled,
+            is_paper_trade=self._terminal.is_paper,
         )
 
 
