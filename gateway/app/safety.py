@@ -13,7 +13,16 @@ from ea_bridge.registry import Change, ChangeKind, TerminalRegistry
 from gateway import shapes
 from gateway.audit import Audit
 from gateway.daemon import wall_ms
-from gateway.errors import GatewayError, OrderUnresolved, TerminalDisconnected
+from gateway.errors import (
+    BrokerDisconnected,
+    DeadlineExceeded,
+    GatewayError,
+    OrderUnresolved,
+    PriceChanged,
+    TerminalBusy,
+    TerminalDisconnected,
+    Timeout,
+)
 from gateway.ledger import Ledger
 from gateway.methods.safety import told
 from gateway.store import StoreError
@@ -28,7 +37,17 @@ from gateway.trading.kill_switch.switch import KillSwitch, Turned
 
 RETRY_S = 0.5
 MAX_SWEEPS = 20
-"""Tries of one sweep, each with the terminal linked."""
+"""Tries of one sweep, each with the terminal and its broker linked."""
+_NOT_OVER = (
+    TerminalDisconnected,
+    BrokerDisconnected,
+    OrderUnresolved,
+    Timeout,
+    TerminalBusy,
+    DeadlineExceeded,
+    PriceChanged,
+)
+"""After these it may go in a moment."""
 
 logger = logging.getLogger(__name__)
 
@@ -129,8 +148,8 @@ class Safety:
     ) -> bool:
         """Sweep once; return whether it is settled what became of everything.
 
-        What may have been done, by a terminal that was lost meanwhile, is looked at again: each
-        request names what it ends, and cannot do it twice.
+        What may have been done, by a terminal that was lost meanwhile, and what may be done yet,
+        is looked at again: each request names what it ends, and cannot do it twice.
         """
         swept.failed.clear()
         try:
@@ -138,12 +157,11 @@ class Safety:
         except GatewayError as error:
             logger.warning("terminal %s was not swept: %s", terminal.name, error.name())
             return False
-        lost = (TerminalDisconnected, OrderUnresolved)
-        return not any(isinstance(one.error, lost) for one in swept.failed)
+        return not any(isinstance(one.error, _NOT_OVER) for one in swept.failed)
 
     async def _arrival(self, terminal: str) -> None:
-        """Wait until a terminal is linked."""
-        while self._registry.get(terminal) is None:
+        """Wait until a terminal is linked, and its broker is."""
+        while (session := self._registry.get(terminal)) is None or session.broker is False:
             await self._arrivals.setdefault(terminal, asyncio.Event()).wait()
             self._arrivals.pop(terminal, None)
 
@@ -161,8 +179,8 @@ class Safety:
         terminal = change.facts.terminal
         if change.kind is ChangeKind.CONNECTED:
             self.leases.look(terminal)
-            if (arrival := self._arrivals.get(terminal)) is not None:
-                arrival.set()
+        if (arrival := self._arrivals.get(terminal)) is not None:
+            arrival.set()
 
     def _lease_ran_out(self, terminal: str, lease: Lease) -> None:
         logger.warning("terminal %s: its lease ran out, the EA has acted by itself", terminal)
