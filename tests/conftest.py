@@ -37,9 +37,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if is_worker or config.option.basetemp or not MEMORY.is_dir():
         return
     if shutil.disk_usage(MEMORY).free >= MEMORY_BYTES and os.access(MEMORY, os.W_OK):
-        folder = Path(tempfile.mkdtemp(prefix="mt-gateway-tests-", dir=MEMORY))
+        # short, since the names of sockets are
+        folder = Path(tempfile.mkdtemp(prefix="mtg-", dir=MEMORY))
         config.stash[IN_MEMORY] = folder
-        config.option.basetemp = str(folder / "pytest")
+        config.option.basetemp = str(folder / "t")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
