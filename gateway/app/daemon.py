@@ -355,7 +355,7 @@ class Gateway:
             session=lambda: self._paper.session(name, paper=on_paper, forced=paper is not None),
             facts=lambda: self._paper.facts(name, paper=on_paper),
             clock=self._clock(name),
-            desk=self._desk(name),
+            desk=self._paper.desk(name, self._desk(name), paper=on_paper),
             still_allowed=still_allowed,
             limits=lambda: self._limits.of(self.registry.facts(name), tid),
             paper=on_paper,

@@ -21,9 +21,12 @@ from gateway.ledger import Ledger
 from gateway.paper import BookKey, PaperAccount, PaperSession, paper_hello
 from gateway.streams.channels import Channel
 from gateway.streams.service import Streams
+from gateway.trading.desk import TradingDesk
+from gateway.trading.filling import FillingMemory
 from gateway.trading.session import Session
 
 from .contingency import Keepers
+from .limits import checks_of
 
 LOOK_S = 0.25
 """Between two looks whether somebody has switched: for events; each call looks for itself."""
@@ -60,6 +63,7 @@ class PaperTrading:
         """The terminals that trade on paper, as far as has been told."""
         self._accounts: dict[BookKey, PaperAccount] = {}
         self._sessions: dict[str, PaperSession] = {}
+        self._desks: dict[str, TradingDesk] = {}
         self._streams: Streams
         self._keepers: Keepers
         self._switched: Callable[[str], None] = lambda _: None
@@ -158,6 +162,19 @@ class PaperTrading:
         if real is None or (not forced and self.is_on(terminal) != paper):
             return None
         return self._paper_session(real) if paper else real
+
+    def desk(self, terminal: str, desk: TradingDesk, *, paper: bool) -> TradingDesk:
+        """Return a terminal's desk; that of paper has checks of its own, so that no order is held
+        to what was asked about the other side, or is reserved there.
+        """
+        if not paper:
+            return desk
+        found = self._desks.get(terminal)
+        if found is None:
+            checks = checks_of(desk.journal, self._ledger)
+            fresh = replace(desk, checks=checks, fillings=FillingMemory())
+            found = self._desks[terminal] = fresh
+        return found
 
     def facts(self, terminal: str, *, paper: bool) -> Facts | None:
         """Return what is known of a terminal, as it is at the market or on paper."""

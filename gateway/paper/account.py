@@ -78,6 +78,7 @@ class PaperAccount:
         self._book = PaperBook(ledger, key)
         self._quotes = LiveQuotes("")
         self._broker: Broker | None = None
+        self._real: Session | None = None
         self._version = -1
         self._last_msc = 0
         self._opening = asyncio.Lock()
@@ -136,6 +137,7 @@ class PaperAccount:
             StoreError: the books cannot be read or written.
 
         """
+        self._real = real
         if self._broker is not None:
             return
         async with self._opening:
@@ -307,6 +309,8 @@ class PaperAccount:
             logger.exception("paper account %d is not written", self._key.account_id)
             if self._broker is broker:
                 self._broker = None  # what is on the disk holds: it is read again
+                if self._real is not None:
+                    self.wake(self._real)
             return False
         finally:
             if done is not None:

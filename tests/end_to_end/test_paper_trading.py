@@ -104,6 +104,14 @@ async def buy(client: WsClient, **more: Any) -> Json:
     return receipt
 
 
+async def found_out(client: WsClient, client_order_id: str) -> Json:
+    """Wait until it is known what became of a request; return its record."""
+    while True:
+        known: Json = await client.call("get_order", client_order_id=client_order_id)
+        if known["outcome"] != "unknown":
+            return known
+
+
 async def tickets(client: WsClient, method: str) -> list[int]:
     """Return the tickets of what is open."""
     return [one["ticket"] for one in await client.call(method)]
@@ -177,6 +185,20 @@ async def test_what_waits_is_filled_by_live_ticks(
         past = await client.call("get_history_orders", kind="positions", position=gone["ticket"])
         assert [one["reason"] for one in past["positions"]] == ["tp"]
     assert books(machine) == before
+
+
+async def test_one_cancels_the_other(tmp_path: Path, machine: EmulatedTerminal) -> None:
+    """Links work on paper: what the market meets takes the other one with it."""
+    async with on_paper(tmp_path, machine) as (_, client, _):
+        placed = [
+            await client.call("place_order", symbol="EURUSD", type=kind, volume=0.1, price=price)
+            for kind, price in (("buy_limit", 1.05), ("sell_limit", 1.15))
+        ]
+        first, second = (one["order"]["order"] for one in placed)
+        assert (await client.call("link_oco", tickets=[first, second]))["paper"] is True
+        await moved(client, first, price=round(LOW + 0.0003, 5))
+        assert (await client.change("orders", "remove", ticket=first))["state"] == "filled"
+        assert (await client.change("orders", "remove", ticket=second))["state"] == "canceled"
 
 
 async def test_the_books_outlive_the_daemon(tmp_path: Path, machine: EmulatedTerminal) -> None:
@@ -288,6 +310,37 @@ async def buy_nothing(
     assert refused.value.data["outcome"] == "not_sent"
 
 
+async def test_sent_before_the_switch_stays_real(
+    tmp_path: Path, machine: EmulatedTerminal
+) -> None:
+    """Switched while the terminal carries an order out, and while nobody knows what became of
+    one: both are the market's, are answered and settled as such, and never are on paper."""
+    async with on_paper(tmp_path, machine, paper=False) as (one, client, account):
+
+        def at(point: str) -> None:
+            if point == "acked":
+                switch(one, account, paper=True)
+
+        stand_at(one, at)
+        answered = await buy(client, client_order_id="a-1")
+        assert (answered["paper"], answered["order"]["state"]) == (False, "filled")
+        assert await client.call("get_positions") == []
+        switch(one, account, paper=False)
+        stand_at(one, lambda _: None)
+        machine.faults.cut_after_ack = 1
+        with pytest.raises(Refused) as refused:
+            await buy(client, client_order_id="a-2", volume=0.3)
+        assert refused.value.data["outcome"] == "unknown"
+        switch(one, account, paper=True)
+        known = await found_out(client, "a-2")
+        assert (known["outcome"], known["paper"], known["reconciled"]) == ("done", False, True)
+        settled = await client.event("orders", lambda e: e["data"].get("op") == "settled")
+        assert settled["data"]["paper"] is False
+        assert settled["data"]["result"]["paper"] is False
+        assert await client.call("get_positions") == []
+        assert [p.volume for p in machine.desk.broker.positions()][-2:] == [0.5, 0.3]
+
+
 @pytest.mark.parametrize("point", ["written", "result"])
 async def test_a_crash_loses_and_doubles_nothing(
     tmp_path: Path, machine: EmulatedTerminal, point: str
@@ -305,10 +358,7 @@ async def test_a_crash_loses_and_doubles_nothing(
         with pytest.raises(Refused):
             await buy(client, client_order_id="a-1")
     async with on_paper(tmp_path, machine) as (_, client, _):
-        while (known := await client.call("get_order", client_order_id="a-1"))[
-            "outcome"
-        ] == "unknown":
-            pass
+        known = await found_out(client, "a-1")
         was_filled = point == "result"
         assert known["outcome"] == ("done" if was_filled else "not_sent")
         assert known["paper"] is True
