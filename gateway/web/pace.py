@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
 FAILURES_PER_S = 10.0
 """Answers to wrong tokens, of all callers together."""
@@ -25,7 +26,7 @@ class Pace:
 
     def __init__(self, per_second: float = FAILURES_PER_S) -> None:
         self._interval_s = 1 / per_second
-        self._free_at = 0.0
+        self._free_at = -math.inf
 
     async def turn(self) -> None:
         """Wait until one more failure may be answered.

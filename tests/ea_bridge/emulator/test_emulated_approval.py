@@ -208,7 +208,7 @@ async def test_it_stops_though_it_was_linked_in_this_run(far, console, squatter)
     console.approved = True
     emulated = Emulated(far)
     await emulated.until_ready()
-    emulated.link._port = squatter.server.port
+    emulated.link.port = squatter.server.port
     emulated.link.cut()
     assert isinstance(await emulated.refused(), WrongDevice)
     assert squatter.console.asked == ["introduce"]
