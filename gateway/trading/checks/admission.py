@@ -21,6 +21,7 @@ from .rules import Plan, Plans
 
 if TYPE_CHECKING:
     from gateway.trading.guard import GuardedTerminal
+    from gateway.trading.journal import Account
     from gateway.trading.receipts import Trade
 
 MAX_LOOKS = 20
@@ -96,7 +97,8 @@ class Checks:
         self.reservations = Reservations(unresolved)
         self._plans = Plans()
         self._history = history
-        self._recalled = history is None
+        self._recalled: Account | None = None
+        """The account whose orders are counted."""
         self._flights = Flights(lambda: self.reservations.moment)
 
     async def admit(self, terminal: GuardedTerminal, trade: Trade) -> Pass:
@@ -149,17 +151,19 @@ class Checks:
         )
 
     def _recall(self, terminal: GuardedTerminal, limits: Limits) -> None:
-        """Count what was sent before the daemon was started, once a limit asks for that.
+        """Count what was sent before the daemon was started, or before the terminal was logged in
+        to this account, once a limit asks for that.
 
         Raises:
             InternalError: the journal cannot be read, so nobody knows how many there were.
 
         """
-        if self._recalled or self._history is None or not limits.counts_the_past:
+        account = terminal.account
+        if self._history is None or account == self._recalled or not limits.counts_the_past:
             return
         now_ms = terminal.now_ms()
         self.pace.recall(self._history(terminal, now_ms - PAST_MS), terminal.clock.broker_now_ms)
-        self._recalled = True
+        self._recalled = account
 
     def _beside(self, facts: Facts) -> tuple[list[Reservation], list[Reservation]]:
         if not facts.has("positions"):

@@ -7,7 +7,7 @@ import dataclasses
 from typing import Any
 
 import pytest
-from journal_scene import Kept
+from journal_scene import Kept, fresh_tickets
 from msgspec.structs import replace
 from scripted_answers import DEAL, DONE, NOW_MS, OFFSET_MS, ORDER
 
@@ -15,6 +15,9 @@ from ea_bridge.errors import OutcomeUnknown
 from ea_bridge.model import Order, TradeResult
 from gateway.errors import DeadlineExceeded
 from gateway.store import StoreError
+from gateway.trading.checks.admission import Checks
+from gateway.trading.checks.history import sent_orders
+from gateway.trading.checks.limits import Limits
 from gateway.trading.deadline import Deadline
 from gateway.trading.journal import reconcile
 
@@ -173,3 +176,28 @@ async def test_a_clock_that_is_put_back_prolongs_nothing(kept: Kept) -> None:
     late = dataclasses.replace(arrived, arrived_s=arrived.arrived_s - 5.0)
     with pytest.raises(DeadlineExceeded):
         late.remaining_ms()
+
+
+async def test_each_account_has_its_own_orders_of_the_day(kept: Kept) -> None:
+    """Whichever the terminal was logged in to first; also those of an earlier run."""
+
+    def log_in(login: int) -> None:
+        kept.scene.hello = kept.scene.script.hello = replace(kept.scene.hello, login=login)
+
+    def begin() -> None:
+        journal = kept.scene.desk.journal
+        kept.scene.desk.checks = Checks(journal.unresolved, sent_orders(kept.ledger.reader))
+
+    kept.scene.script.answers["order_send"] = fresh_tickets()
+    kept.scene.limits = Limits(max_orders_per_day=2)
+    begin()
+    for login in (1, 2):
+        log_in(login)
+        await kept.buy("a")
+    await kept.buy("b")
+    assert (await kept.fail("c")).data["rule"] == "max_orders_per_day"
+    begin()
+    log_in(1)
+    await kept.buy("b")
+    log_in(2)
+    assert (await kept.fail("c")).data["rule"] == "max_orders_per_day"
