@@ -146,6 +146,7 @@ class PaperAccount:
 
     async def _open(self, real: Session) -> None:
         template = await real.request(commands.ACCOUNT_GET, commands.NoParams())
+        clock = await real.request(commands.CLOCK_GET, commands.NoParams())
         kept = self._book.find() or await self._book.create(template)
         quotes = LiveQuotes(template.currency)
         broker = self._new_broker(quotes, template, kept)
@@ -156,7 +157,8 @@ class PaperAccount:
             except CommandFailed:
                 logger.warning("paper account %d: %s is gone", self._key.account_id, name)
         self._quotes, self._broker = quotes, broker
-        self._last_msc = max(self._last_msc, kept.time_msc)
+        told_msc = (clock.tsrv or clock.tcur) * 1000
+        self._last_msc = max(self._last_msc, kept.time_msc, told_msc)
         self._version = broker.books.version
         broker.take_events()
         if is_new:

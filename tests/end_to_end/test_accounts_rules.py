@@ -167,3 +167,33 @@ async def test_equity_history_tells_the_samples_of_the_last_hours(house: Account
     ]
     for hours in ("0", "721", "x", "1&hours=2", "1&more=1"):
         assert (await house.ask("GET", f"{path}?hours={hours}")).status == 422
+
+
+async def test_an_account_is_put_on_paper_by_its_registration(house: AccountsHouse) -> None:
+    """From the next order on; its money, deals and trades say so, and those of the market stay
+    apart. Deleted and registered anew it begins with new books."""
+    client, broker = await house.product.http(), house.machine.desk.broker
+    before = [one.ticket for one in broker.positions()]
+    own = house.own | {"allowed_symbols": [], "max_lot_size": 1.0}
+    account = await house.register(own)
+    path = f"accounts/{account['id']}"
+    changed = await house.ask("PATCH", path, {"paper_trade_enabled": True})
+    assert (changed.status, changed.body["paper_trade_enabled"]) == (200, True)
+    bought = await client.call("place_order", symbol="EURUSD", side="buy", volume=0.1)
+    ticket = bought["order"]["position"]
+    await client.call("close_position", ticket=ticket)
+    assert (await house.ask("GET", path + "/info")).body["paper"] is True
+    deals = (await house.ask("GET", path + "/history")).body
+    assert [one["type"] for one in deals] == [2, 0, 1]
+    assert all(one["paper"] for one in deals)
+    synced = await house.ask("POST", path + "/history/sync")
+    assert synced.body["imported"] == 1
+    query = f"trades?account_id={account['id']}"
+    assert (await house.ask("GET", query)).body == []
+    [trade] = (await house.ask("GET", query + "&include_paper=true")).body
+    assert (trade["ticket"], trade["is_paper_trade"]) == (ticket, True)
+    assert [one.ticket for one in broker.positions()] == before
+    await house.ask("DELETE", path)
+    await house.register(own | {"paper_trade_enabled": True})
+    history = await client.call("get_history_orders", kind="deals")
+    assert [one["type"] for one in history["deals"]] == ["balance"]
