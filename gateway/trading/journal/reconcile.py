@@ -214,6 +214,8 @@ class Reconciler:
             self._end(send, Stage.DONE, result)
         elif not is_open(result.retcode):
             self._end(send, Stage.REJECTED, result)
+        elif send.result is None:
+            send.result, send.retcode = result, result.retcode  # it may name the order
 
     def _take_refusal(self, send: Send, err: int, retcode: int) -> None:
         if err == commands.TOO_LATE:
@@ -253,6 +255,7 @@ class Reconciler:
             return
         now_s = time.monotonic()
         if now_s - self._traceless_since_s.setdefault(send.command_id, now_s) >= GONE_S:
+            send.err = send.retcode = 0  # what left it open is no reason
             self._end(send, Stage.REJECTED)
 
     def _search_change(self, view: View, account: Account, send: Send) -> None:

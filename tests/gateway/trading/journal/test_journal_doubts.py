@@ -13,7 +13,7 @@ from scripted_answers import DEAL, DONE, NOW_MS, OFFSET_MS, ORDER
 
 from ea_bridge.errors import OutcomeUnknown
 from ea_bridge.model import Order, TradeResult
-from gateway.errors import DeadlineExceeded
+from gateway.errors import DeadlineExceeded, OrderRejected
 from gateway.store import StoreError
 from gateway.trading.checks.admission import Checks
 from gateway.trading.checks.history import sent_orders
@@ -73,6 +73,37 @@ async def test_an_open_answer_that_names_the_order_leads_to_it(
     kept.link()
     await kept.look()
     assert await outcome(kept) == "done"
+    assert (await kept.buy("a"))["order"]["order"] == 900
+
+
+@pytest.mark.parametrize("told", ["by the answer", "by the table"])
+async def test_an_open_answer_that_leads_nowhere_ends_as_a_refusal(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch, told: str
+) -> None:
+    """10012, and nothing to be seen for long: its caller hears an end, not that nobody knows."""
+    monkeypatch.setattr(reconcile, "GONE_S", 0.0)
+    given = TradeResult(retcode=10012)
+    lost = OutcomeUnknown("order_send", 7, acked=True, reason="link lost")
+    kept.scene.script.answers |= {**NOTHING, "order_send": lost if "table" in told else given}
+    kept.results("done", given)
+    await kept.fail("a")
+    kept.link()
+    await kept.look()
+    error = await kept.fail("a")
+    assert isinstance(error, OrderRejected)
+    assert error.data["outcome"] == "rejected"
+
+
+async def test_the_table_s_open_answer_leads_to_the_order_too(kept: Kept) -> None:
+    """The link was lost before 10012 came; the table has kept the ticket."""
+    lost = OutcomeUnknown("order_send", 7, acked=True, reason="link lost")
+    kept.scene.script.answers |= {**NOTHING, "order_send": lost}
+    kept.results("done", TradeResult(retcode=10012, order=900))
+    await kept.fail("a")
+    kept.link()
+    alike = [filled(900), filled(901)]
+    kept.scene.script.answers["history_orders_get"] = alike
+    await kept.look()
     assert (await kept.buy("a"))["order"]["order"] == 900
 
 
