@@ -28,6 +28,7 @@ from gateway.methods.safety import told
 from gateway.store import StoreError
 from gateway.trading import flatten
 from gateway.trading.guard import GuardedTerminal
+from gateway.trading.journal import Account
 from gateway.trading.kill_switch.armed import ArmedBook, Firing, Policy, together
 from gateway.trading.kill_switch.dead_man import DeadMan
 from gateway.trading.kill_switch.disconnects import Disconnects
@@ -133,8 +134,9 @@ class Safety:
 
     async def _carry_out(self, firing: Firing) -> None:
         swept = flatten.Swept()
+        account = self._guarded(firing.armed.terminal).account
         for _ in range(MAX_SWEEPS):
-            await self._arrival(firing.armed.terminal)
+            await self._arrival(firing.armed.terminal, account)
             terminal = self._guarded(firing.armed.terminal)  # at the market or on paper, as now
             if firing.called_off or await self._sweep(terminal, firing, swept):
                 break
@@ -159,9 +161,15 @@ class Safety:
             return False
         return not any(isinstance(one.error, _NOT_OVER) for one in swept.failed)
 
-    async def _arrival(self, terminal: str) -> None:
-        """Wait until a terminal is linked, and its broker is."""
-        while (session := self._registry.get(terminal)) is None or session.broker is False:
+    def _is_there(self, terminal: str, account: Account | None) -> bool:
+        session = self._registry.get(terminal)
+        if session is None or session.broker is False:
+            return False
+        return account in (None, Account(session.hello.login, session.hello.server))
+
+    async def _arrival(self, terminal: str, account: Account | None) -> None:
+        """Wait until a terminal is linked, its broker is, and it is logged in to the account."""
+        while not self._is_there(terminal, account):
             await self._arrivals.setdefault(terminal, asyncio.Event()).wait()
             self._arrivals.pop(terminal, None)
 

@@ -353,24 +353,6 @@ async def test_a_terminal_that_is_away_is_swept_when_it_is_back(
     await running.live("main")
 
 
-async def test_a_broker_that_is_away_is_waited_for(running: Product, client: Client) -> None:
-    """Nothing can be ended without it, and nothing that is armed is given up for that."""
-    order = await wait(client)
-    listener = await listen(running)
-    program = await running.ws()
-    await program.call("set_cancel_on_disconnect", enabled=True, scope="terminal", grace_ms=0)
-    session = running.gateway.registry.get("main")
-    assert session is not None
-    switches = running.main.machine.desk.broker.switches
-    switches.connected = False
-    await until(lambda: session.broker is False)
-    await program.close()
-    armed = running.gateway._safety.disconnects._firing
-    await until(lambda: bool(armed))
-    switches.connected = True
-    assert (await fired(listener, "disconnect"))["cancelled"] == [order]
-
-
 # --- the gateway's own end ------------------------------------------------------------------
 
 

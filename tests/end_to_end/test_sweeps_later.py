@@ -1,0 +1,72 @@
+"""What a silent program's switch does where it cannot do it at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from product import Json, WsClient, product, until
+
+from ea_bridge.emulator.machine import build_terminal
+
+FAR = 0.5
+"""Where an order to buy EURUSD waits for ever."""
+
+
+async def wait(client: WsClient) -> int:
+    """Place an order that is not met; return its ticket."""
+    receipt = await client.call(
+        "place_order", symbol="EURUSD", side="buy", type="limit", volume=0.01, price=FAR
+    )
+    return int(receipt["order"]["order"])
+
+
+async def fired(listener: WsClient) -> Json:
+    """Wait for what the lost connection has brought about."""
+    event = await listener.event("terminal", lambda one: one["data"].get("cause") == "disconnect")
+    told: Json = event["data"]
+    return told
+
+
+async def test_a_broker_that_is_away_is_waited_for(tmp_path: Path) -> None:
+    """Nothing can be ended without it, and nothing that is armed is given up for that."""
+    async with product(tmp_path) as running:
+        listener, program = await running.ws(), await running.ws()
+        await listener.call("subscribe", channels=["terminal"])
+        await program.call("cancel_all_orders")
+        order = await wait(program)
+        await program.call("set_cancel_on_disconnect", enabled=True, scope="terminal", grace_ms=0)
+        session = running.gateway.registry.get("main")
+        assert session is not None
+        switches = running.main.machine.desk.broker.switches
+        switches.connected = False
+        await until(lambda: session.broker is False)
+        await program.close()
+        firing = running.gateway._safety.disconnects._firing
+        await until(lambda: bool(firing))
+        switches.connected = True
+        assert (await fired(listener))["cancelled"] == [order]
+
+
+async def test_another_account_is_left_alone(tmp_path: Path) -> None:
+    """The terminal comes back logged in elsewhere: what was armed waits for its own account."""
+    async with product(tmp_path) as running:
+        token, machine = running.main.token, running.main.machine
+        listener, program = await running.ws(), await running.ws()
+        await listener.call("subscribe", channels=["terminal"])
+        await program.call("cancel_all_orders")
+        order = await wait(program)
+        await program.call("set_cancel_on_disconnect", enabled=True, scope="terminal", grace_ms=0)
+        await running.unplug()
+        await until(lambda: running.gateway.registry.get("main") is None)
+        await program.close()
+        firing = running.gateway._safety.disconnects._firing
+        await until(lambda: bool(firing))
+        other = build_terminal(seed=7)
+        await running.link("main", other, token=token)
+        late = await running.ws(token)
+        kept = await wait(late)
+        assert kept in {one.ticket for one in other.desk.broker.orders()}
+        await running.unplug()
+        await running.link("main", machine, token=token)
+        assert (await fired(listener))["cancelled"] == [order]
+        assert kept in {one.ticket for one in other.desk.broker.orders()}
