@@ -290,6 +290,19 @@ async def test_what_is_done_to_accounts_stands_in_the_audit_trail(house: Account
     assert str(SEED_EXAMPLE["password"]) not in str(entries)
 
 
+async def test_a_flood_of_wrong_passwords_is_counted(house: AccountsHouse) -> None:
+    """The first ones are noted one by one; the trail does not grow with each."""
+    ledger = house.product.gateway.ledger
+    before = ledger.reader.one("SELECT coalesce(max(n), 0) AS n FROM audit")
+    assert before is not None
+    wrong = SEED_EXAMPLE | {"password": "hunter2"}
+    for _ in range(25):
+        assert (await house.ask("POST", "accounts", wrong)).status == 400
+    await ledger.write(lambda _: None)
+    rows = ledger.reader.all("SELECT n FROM audit WHERE n > ?", before["n"])
+    assert len(rows) < 25
+
+
 async def test_a_page_of_a_listed_origin_may_ask_and_call(tmp_path: Path) -> None:
     """The preflight names the methods of the path; other origins get none."""
     async with daemon(tmp_path / "home", origins=["http://127.0.0.1:5173"]) as product:

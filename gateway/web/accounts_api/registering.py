@@ -47,7 +47,13 @@ async def log_in(ask: Ask, params: LoginParams) -> CheckedLogin:
     try:
         opened = await services.peers.check(ask.owner, ask.caller.terminal, params)
     except (LoginRefused, LoginUntried) as error:
-        _note(ask, "account_login_failed", params.login, params.server, reason=str(error))
+        services.audit.often(  # whoever guesses passwords writes no trail of any length
+            "account_login_failed",
+            actor=ask.caller.tid,
+            object=params.login,
+            server=params.server,
+            reason=str(error),
+        )
         raise
     services.recheck(ask.caller, ask.tier)
     return opened
@@ -61,12 +67,6 @@ async def _verify(ask: Ask, login: int, server: str, password: str, path: str) -
         raise Problem(400, WRONG) from None
     except LoginUntried:
         raise Problem(503, UNREACHABLE, {"Retry-After": "5"}) from None
-
-
-def _note(ask: Ask, event: str, login: int, server: str, reason: str | None = None) -> None:
-    ask.services.audit.record(
-        event, actor=ask.caller.tid, object=login, server=server, reason=reason
-    )
 
 
 def _exists(login: int) -> Problem:
@@ -87,7 +87,9 @@ async def _create(ask: Ask) -> RegisteredAccount:
         account = book.create(ask.owner, new, given.password)
     except AlreadyRegistered:
         raise _exists(given.login) from None
-    _note(ask, "account_registered", account.login, account.server)
+    ask.services.audit.record(
+        "account_registered", actor=ask.caller.tid, object=account.login, server=account.server
+    )
     return account
 
 
