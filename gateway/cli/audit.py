@@ -94,7 +94,13 @@ def _trail(home: Path) -> Iterator[Store]:
     from gateway.app.ledger import open_ledger_store
     from gateway.ledger import DATABASE
 
-    if not (home / DATABASE).exists():
+    try:
+        is_there = (home / DATABASE).exists()
+    except OSError as error:
+        raise Complaint(
+            f"{home}: {error.strerror}; run this as the gateway's user, with its --home"
+        ) from error
+    if not is_there:
         raise Complaint(f"there is no {DATABASE} in {home}: no gateway has run there yet")
     try:
         with closing(open_ledger_store(home)) as store:

@@ -191,6 +191,14 @@ def test_a_home_without_a_trail(run: Run, tmp_path: Path) -> None:
         assert "no gateway has run there" in done.err
 
 
+@pytest.mark.parametrize("command", [("audit", "verify"), ("audit", "export"), ("halt",)])
+def test_a_home_that_cannot_be_looked_into(run: Run, command: tuple[str, ...]) -> None:
+    """One line, as for somebody else's home: no traceback."""
+    done = run(*command, "--home", "x" * 300)
+    assert (done.code, done.out) == (1, "")
+    assert len(done.err.splitlines()) == 1
+
+
 def test_a_note_that_cannot_be_written_undoes_nothing(run: Run, tmp_path: Path) -> None:
     """The token is there and is shown; a line says that the trail does not tell of it."""
     Home(tmp_path).close()
