@@ -10,6 +10,8 @@ from gateway.errors import DeadlineExceeded
 
 DEFAULT_TTL_MS = 5000
 """Of a trade whose caller names neither ``ttl_ms`` nor ``deadline_ms``."""
+SLACK_MS = 1000
+"""How far the wall clock, which is set now and then, may lag behind one that only runs on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Deadline:
 
         """
         left = min(self.at_ms - self.now_ms(), self.within_ms)
-        if left <= 0 or self.passed_ms() >= self.within_ms:
+        if left <= 0 or self.passed_ms() >= self.within_ms + SLACK_MS:
             raise self.exceeded()
         return left
 

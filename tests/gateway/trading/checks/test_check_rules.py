@@ -386,7 +386,7 @@ async def test_a_closed_market(scene: Scene) -> None:
 
 async def test_an_order_that_is_too_old(scene: Scene) -> None:
     """What was worth sending is not any more."""
-    await place(scene, **BUY, deadline_ms=NOW_MS + 1)
+    await place(scene, **BUY, deadline_ms=NOW_MS + 5000)
     with pytest.raises(DeadlineExceeded) as late:
         await place(scene, **BUY, deadline_ms=NOW_MS)
     assert late.value.data["outcome"] == "not_sent"

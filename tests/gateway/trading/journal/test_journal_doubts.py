@@ -204,7 +204,7 @@ async def test_a_clock_that_is_put_back_prolongs_nothing(kept: Kept) -> None:
     await kept.buy("a", ttl_ms=5000)
     assert kept.scene.script.ttl_ms[-1] == 5000
     arrived = Deadline.of(lambda: kept.scene.now_ms, 5000, None)
-    late = dataclasses.replace(arrived, arrived_s=arrived.arrived_s - 5.0)
+    late = dataclasses.replace(arrived, arrived_s=arrived.arrived_s - 6.0)
     with pytest.raises(DeadlineExceeded):
         late.remaining_ms()
 
