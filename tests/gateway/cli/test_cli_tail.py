@@ -44,6 +44,13 @@ def test_symbols_are_no_markup() -> None:
     assert "symbol=[bold]" in row
 
 
+def test_what_others_wrote_moves_no_cursor() -> None:
+    """Control characters of a comment or a reason are spelled out; other scripts stay."""
+    line = _line(event("orders", 7, {"comment": "\x1b[2J\r\x9b31m\u202e Zoë"}))
+    assert line.isprintable()
+    assert line.endswith(r"comment=\x1b[2J\r\x9b31m\u202e Zoë")
+
+
 def test_a_line_tells_prices_first() -> None:
     """What is null says nothing, and what is long is cut."""
     data = {"symbol": "EURUSD", "last": None, "bid": 1.1, "ask": 1.2, "comment": "x" * 200}
