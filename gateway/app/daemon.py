@@ -356,7 +356,7 @@ class Gateway:
             facts=lambda: self._paper.facts(name, paper=on_paper),
             clock=self._clock(name),
             desk=self._paper.desk(name, self._desk(name), paper=on_paper),
-            still_allowed=still_allowed,
+            still_allowed=self._paper.looking(name, still_allowed),
             limits=lambda: self._limits.of(self.registry.facts(name), tid),
             paper=on_paper,
         )

@@ -16,6 +16,7 @@ from ea_bridge.session import TerminalSession
 from gateway.accounts import RegisteredAccount
 from gateway.audit import Audit
 from gateway.clock import BrokerClock
+from gateway.credentials.tier import Tier
 from gateway.daemon import wall_ms
 from gateway.ledger import Ledger
 from gateway.paper import BookKey, PaperAccount, PaperSession, paper_hello
@@ -147,6 +148,17 @@ class PaperTrading:
 
     # --- for those who trade and ask ---------------------------------------------------------
 
+    def looking(self, terminal: str, allowed: Callable[[Tier], None]) -> Callable[[Tier], None]:
+        """Have the switch looked at whenever it is asked what a caller may do, as it is right
+        before the bytes of a trade are written.
+        """
+
+        def look_and_ask(tier: Tier) -> None:
+            self.is_on(terminal)
+            allowed(tier)
+
+        return look_and_ask
+
     def session(self, terminal: str, *, paper: bool, forced: bool) -> Session | None:
         """Return the way to a terminal's market or to its paper broker.
 
@@ -155,11 +167,12 @@ class PaperTrading:
             forced: also while the switch stands otherwise: for what was sent before.
 
         Returns:
-            ``None`` while the terminal is offline, or the switch stands otherwise.
+            ``None`` while the terminal is offline, or the switch stands otherwise, as far as
+            somebody has looked; who trades looks right before.
 
         """
         real = self._registry.get(terminal)
-        if real is None or (not forced and self.is_on(terminal) != paper):
+        if real is None or (not forced and (terminal in self._on) != paper):
             return None
         return self._paper_session(real) if paper else real
 

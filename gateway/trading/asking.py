@@ -241,6 +241,8 @@ class AskedTerminal:
         def before_write() -> None:
             self._still_allowed(tier)
             self.desk.switch.check(tier)
+            if self._session() is None:
+                raise self.offline()  # paper trading was switched on a moment ago
 
         try:
             return await self._ask(command, params, DEFAULT_TIMEOUT_S, before_write)

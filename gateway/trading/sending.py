@@ -92,9 +92,9 @@ async def _exchange(
 
     def before_write() -> None:
         nonlocal written_s
+        terminal.check_last(what.tier)
         if terminal.session is not session:
             raise terminal.offline()  # another link, or paper trading was switched meanwhile
-        terminal.check_last(what.tier)
         deadline.remaining_ms()
         written_s = time.perf_counter()
 

@@ -131,6 +131,9 @@ async def test_a_position_from_its_order_to_the_history(
     async with on_paper(tmp_path, machine) as (_, client, _):
         account = await client.call("get_account_info")
         assert (account["paper"], account["balance"]) == (True, float(before[-1]))
+        foreseen = await buy(client, validate_only=True)
+        assert (foreseen["paper"], foreseen["check"]["passes"]) == (True, True)
+        assert await client.call("get_positions") == []
         bought = await buy(client)
         order = bought["order"]
         ticket = order["position"]
@@ -146,6 +149,9 @@ async def test_a_position_from_its_order_to_the_history(
         assert floats["data"]["paper"] is True
         assert (await client.event("account"))["data"]["paper"] is True
         assert (await client.call("modify_order", ticket=ticket, sl=1.05))["paper"] is True
+        with pytest.raises(Refused) as refused:
+            await client.call("set_trailing_stop", ticket=ticket, distance=40)
+        assert refused.value.name == "method_not_supported"
         closed = await client.call("close_position", ticket=ticket)
         assert (closed["paper"], closed["order"]["state"]) == (True, "filled")
         assert await client.call("get_positions") == []
