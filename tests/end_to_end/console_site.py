@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
+from unittest.mock import patch
 
 import aiohttp
 from product import TIMEOUT_S, Product, Running
@@ -26,6 +27,7 @@ from gateway.app import Gateway
 from gateway.auth.console_clock import Clocks
 from gateway.auth.home import Home
 from gateway.config import Config, ConsoleServer, Secrets
+from gateway.console.daemon_api import door, routes
 from gateway.console.passwords import Cost
 from gateway.console.server import ConsoleServer as PageServer
 from gateway.console.service import Console, Costs, open_console
@@ -38,6 +40,13 @@ CHEAP = Costs(passwords=Cost(8, 1, 1), codes=Cost(8, 1, 1))
 """Guessing is nobody's aim here."""
 QUICK = Pace(poll_s=0.3, retry_s=0.1, max_retry_s=0.5, gap_s=0.02, reopen_s=0.05, max_reopen_s=0.3)
 """What takes a daemon half a minute, in less than a second."""
+BOUNDS_OF_PACE = (
+    (door, "BURST_OF_DEVICE"),
+    (door, "BURST_OF_ADDRESS"),
+    (routes, "BURST_OF_CONTACTS"),
+)
+MUCH = 100_000
+"""Calls at once: daemons that ask a hundred times as often as real ones may do so."""
 HEARTBEAT_S = 1
 """The shortest that a console's settings allow."""
 
@@ -200,11 +209,14 @@ async def site(
         secrets=Secrets(store="file"),
         heartbeat_s=heartbeat_s,
     )
-    async with (
-        open_console(folder, settings, now_s, costs=CHEAP) as console,
-        PageServer(console) as server,
-        aiohttp.ClientSession() as http,
-    ):
+    async with AsyncExitStack() as stack:
+        for module, name in BOUNDS_OF_PACE:
+            stack.enter_context(patch.object(module, name, MUCH))
+        console = await stack.enter_async_context(
+            open_console(folder, settings, now_s, costs=CHEAP)
+        )
+        server = await stack.enter_async_context(PageServer(console))
+        http = await stack.enter_async_context(aiohttp.ClientSession())
         url = f"http://127.0.0.1:{server.port}"
         yield Site(console, server, url, root_text(await console.signing.root()), http)
 
