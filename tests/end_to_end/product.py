@@ -302,6 +302,11 @@ class Product:
 
         await until(is_live)
 
+    async def settled(self, name: str, symbol: str) -> None:
+        """Wait until nothing unknown keeps new orders of a symbol back any more."""
+        journal = self.gateway._desk(name).journal
+        await until(lambda: not journal.unresolved(symbol))
+
     async def http(self, token: str = "") -> HttpClient:
         """Open a client of ``/rpc``."""
         opening = open_http(self.ready.rpc or "", token or self.main.token)

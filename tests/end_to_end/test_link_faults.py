@@ -40,6 +40,7 @@ async def clean(running: Product) -> AsyncIterator[None]:
     """Every test begins with a terminal that behaves and has no positions."""
     yield
     await running.live("main")
+    await running.settled("main", "EURUSD")
     client = await running.http()
     for one in await client.call("get_positions"):
         await client.call("close_position", ticket=one["ticket"])
@@ -172,6 +173,7 @@ async def test_nothing_is_sent_twice(running: Product, faults: Faults) -> None:
         setattr(faults, fault, 1)
         await refused(client, "place_order", **BUY)
         await running.live("main", but_not=before)
+        await running.settled("main", "EURUSD")
     history = await client.call("get_history_orders", kind="orders", symbol="EURUSD", limit=5000)
     made = [one for one in history["orders"] if one["comment"].startswith("g")]
     positions = await client.call("get_positions")
