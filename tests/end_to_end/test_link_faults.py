@@ -137,7 +137,7 @@ async def test_a_result_is_lost_for_ten_seconds(
     begun = asyncio.get_running_loop().time()
     error = await refused(client, "place_order", **BUY)
     assert error.code == 2102
-    assert 9.5 < asyncio.get_running_loop().time() - begun < TIMEOUT_S
+    assert 9.5 < asyncio.get_running_loop().time() - begun < 15
     assert len(await client.call("get_positions")) == 1
 
 
