@@ -37,12 +37,22 @@ async def move(client: WsClient, ticket: int, price: float) -> None:
             return
 
 
+async def buy_low(client: WsClient) -> int:
+    """Buy where the market comes near LOW: the price can then rise by more than any distance of
+    these tests. Return the position."""
+    order = {"symbol": "EURUSD", "type": "buy_limit", "volume": 0.1, "price": LOW - 0.01}
+    ticket: int = (await client.call("place_order", **order))["order"]["order"]
+    await move(client, ticket, LOW + 0.0005)
+    position = (await client.change("positions", "add"))["ticket"]
+    assert position == ticket
+    return ticket
+
+
 async def test_the_terminal_trails_a_stop(one: Product) -> None:
     """The stop follows the market by itself until the market comes back to it."""
     client = await one.ws()
     await client.call("subscribe", channels=["positions"])
-    bought = await client.call("place_order", symbol="EURUSD", side="buy", volume=0.1)
-    ticket = bought["order"]["position"]
+    ticket = await buy_low(client)
     trail = await client.call("set_trailing_stop", ticket=ticket, distance=40, step=5)
     assert (trail["distance"], trail["runs_in"]) == (40, "terminal")
     stops = []
