@@ -32,7 +32,10 @@ from gateway.errors import Forbidden, GatewayError, InvalidRequest, Unauthorized
 
 log = logging.getLogger(__name__)
 
-JSON_TYPES = frozenset({"application/json", "application/json;charset=utf-8"})
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+JSON_TYPES = frozenset({JSON, f"{JSON};charset=utf-8"})
+FORM_TYPES = frozenset({FORM, f"{FORM};charset=utf-8"})
 CORS_MAX_AGE_S = 600
 _SPACE_AND_QUOTES = re.compile(r'[ \t"]')
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})
@@ -62,6 +65,8 @@ class Door:
     """``never``: a document for everybody, which a person may also open in a browser."""
     json: bool = False
     """The request has a JSON body."""
+    form: bool = False
+    """The request has a form as its body."""
 
     @property
     def is_for_pages(self) -> bool:
@@ -176,7 +181,9 @@ class Guard:
         for door in doors:
             if door.method == request.method:
                 if door.json:
-                    _check_json(request)
+                    _check_media(request, JSON_TYPES, JSON)
+                elif door.form:
+                    _check_media(request, FORM_TYPES, FORM)
                 return
         asks = self.cors(request) and self.is_preflight(request)
         if asks and any(door.is_for_pages for door in doors):
@@ -192,10 +199,10 @@ def _at(doors: Mapping[str, Door]) -> Callable[[str], Sequence[Door]]:
     return lambda path: by_path.get(path, ())
 
 
-def _check_json(request: web.BaseRequest) -> None:
+def _check_media(request: web.BaseRequest, taken: Collection[str], name: str) -> None:
     types = request.headers.getall("Content-Type", ())
-    if len(types) != 1 or _SPACE_AND_QUOTES.sub("", types[0]).lower() not in JSON_TYPES:
-        error = InvalidRequest("Send Content-Type: application/json", reason="media_type")
+    if len(types) != 1 or _SPACE_AND_QUOTES.sub("", types[0]).lower() not in taken:
+        error = InvalidRequest(f"Send Content-Type: {name}", reason="media_type")
         raise _refused(415, error)
     if "Content-Encoding" in request.headers:
         error = InvalidRequest("Send the body uncompressed", reason="content_encoding")

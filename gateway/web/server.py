@@ -16,7 +16,7 @@ from gateway.catalogue import Method
 from gateway.daemon import Daemon
 from gateway.errors import ShuttingDown, Unauthorized
 from gateway.openrpc import LateDocument
-from gateway.web.accounts_api import OPENAPI, PREFIX, AccountsApi, detail_response
+from gateway.web.accounts_api import OPENAPI, AccountsApi
 from gateway.web.backend import Backend, Gatekeeper
 from gateway.web.connections import Connections, connection_of
 from gateway.web.guard import Door, Guard, Refusal, unauthorized
@@ -24,6 +24,8 @@ from gateway.web.jsonrpc import JsonRpc
 from gateway.web.noting import note_request
 from gateway.web.pace import FAILURES_PER_S, Overrun, Pace
 from gateway.web.responses import json_response, refusal_response
+from gateway.web.rest import PREFIX
+from gateway.web.rest.problem import detail_response
 from gateway.web.rpc import RpcDoor
 from gateway.web.ws.door import WsDoor
 

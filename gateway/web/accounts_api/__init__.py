@@ -20,17 +20,18 @@ from gateway.store import StoreError
 from gateway.web.body import read_body
 from gateway.web.guard import Door
 from gateway.web.responses import json_response
+from gateway.web.rest import PREFIX
+from gateway.web.rest.openapi import document
+from gateway.web.rest.operation import find
+from gateway.web.rest.problem import Problem
 
 from . import analytics, looking, registering, rules, syncing
-from .openapi import OPENAPI, openapi
-from .operation import Operation, find
-from .problem import Problem, detail_response
+from .about import ABOUT, OPENAPI
+from .operation import Operation
 from .services import Services
 
-__all__ = ["OPENAPI", "PREFIX", "AccountsApi", "Services", "detail_response"]
+__all__ = ["OPENAPI", "AccountsApi", "Services"]
 
-PREFIX = "/api/"
-"""What is below it answers errors with ``{"detail": ...}``."""
 MAX_BYTES = 65_536
 """Of a body: none needs more, and to find all faults of a larger one holds the orders of others
 up."""
@@ -60,7 +61,7 @@ class AccountsApi:
 
     def document(self, url: str) -> bytes:
         """Return the OpenAPI document of the gateway at a URL."""
-        return json.dumps(openapi(OPERATIONS, url)).encode()
+        return json.dumps(document(ABOUT, OPERATIONS, url)).encode()
 
     def doors(self, path: str) -> Sequence[Door]:
         """Return what a path takes; nothing if it is none of ours."""

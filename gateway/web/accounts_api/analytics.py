@@ -17,8 +17,7 @@ from pydantic import Field
 from gateway.accounts import RegisteredAccount, UnknownAccount
 
 from .models import AccountId, DailyResponse, SummaryResponse
-from .operation import Ask, Operation, Parameter
-from .problem import not_found
+from .operation import Ask, Operation, Parameter, not_found
 
 PERIOD = (
     Parameter("account_id", AccountId, "Of which account; all if absent."),

@@ -15,9 +15,9 @@ from gateway.errors import (
     TerminalDisconnected,
 )
 from gateway.trading.guard import GuardedTerminal
+from gateway.web.rest.problem import Problem
 
 from .operation import Ask
-from .problem import Problem
 
 P = TypeVar("P", bound=Struct)
 R = TypeVar("R")

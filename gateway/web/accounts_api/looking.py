@@ -17,6 +17,7 @@ from gateway.accounts.peers import LoginRefused, LoginUntried
 from gateway.accounts.trades import StoredTrade
 from gateway.clock import BrokerClock
 from gateway.trading.guard import GuardedTerminal
+from gateway.web.rest.problem import Problem
 
 from .asking import OFFLINE, RETRY, find_terminal, question, terminal_of
 from .dates import Date, span_of
@@ -29,8 +30,7 @@ from .models import (
     Symbol,
     TradeResponse,
 )
-from .operation import Ask, Operation, Parameter
-from .problem import Problem, not_found
+from .operation import Ask, Operation, Parameter, not_found
 from .registering import ONE, account_of, log_in
 
 DAY_MS = 24 * HOUR_MS

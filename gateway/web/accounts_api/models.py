@@ -8,9 +8,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import Field, PlainSerializer, model_validator
 
 from gateway.accounts import RegisteredAccount
+from gateway.web.rest.models import Answer, Given
 
 SQLITE_INTEGER = 2**63 - 1
 PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
@@ -44,41 +45,6 @@ Time = Annotated[
 """UTC milliseconds, written as ISO 8601."""
 
 
-class Given(BaseModel):
-    """Base of bodies."""
-
-    model_config = ConfigDict(
-        strict=True, frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False
-    )
-
-
-class Answer(BaseModel):
-    """Base of answers."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", from_attributes=True)
-
-
-class Detail(Answer):
-    """What is wrong, and what to do about it."""
-
-    detail: str
-
-
-class Fault(Answer):
-    """One thing that is wrong with a request."""
-
-    loc: list[str | int]
-    """Where: ``body``, ``query`` or ``path``, then the names and numbers on the way."""
-    msg: str
-    type: str
-
-
-class Faults(Answer):
-    """All that is wrong with a request."""
-
-    detail: list[Fault]
-
-
 # --- accounts ----------------------------------------------------------------------------------
 
 
@@ -92,7 +58,7 @@ class AccountCreate(Given):
     server: Server
     is_live: bool = False
     """False: no orders are sent if it turns out to be an account with real money."""
-    allowed_symbols: Symbols = []
+    allowed_symbols: Symbols = Field(default=[])
     """The only symbols that may be traded; empty for all."""
     max_lot_size: Lots = 0.1
     """Lots of one order."""

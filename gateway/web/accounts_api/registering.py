@@ -11,10 +11,10 @@ from gateway.accounts import (
     UnknownAccount,
 )
 from gateway.accounts.peers import LoginRefused, LoginUntried
+from gateway.web.rest.problem import Problem
 
 from .models import AccountCreate, AccountResponse, AccountUpdate
-from .operation import Ask, Operation
-from .problem import Problem, not_found
+from .operation import Ask, Operation, not_found
 
 ACCOUNTS = "/api/v1/accounts"
 ONE = ACCOUNTS + "/{account_id}"

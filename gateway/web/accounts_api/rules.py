@@ -11,6 +11,7 @@ from gateway.credentials.tier import Tier
 from gateway.errors import Forbidden
 from gateway.store import StoreError
 from gateway.trading.kill_switch.halts import EVERYWHERE, Halt
+from gateway.web.rest.problem import Problem
 
 from .models import (
     KillSwitchActivate,
@@ -20,7 +21,6 @@ from .models import (
     RiskUpdate,
 )
 from .operation import Ask, Operation
-from .problem import Problem
 
 RISK = "/api/v1/settings/risk"
 KILL_SWITCH = "/api/v1/kill-switch"

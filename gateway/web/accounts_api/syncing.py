@@ -24,12 +24,12 @@ from gateway.trading.rounds import (
     is_closed_trade,
     rounds,
 )
+from gateway.web.rest.problem import Problem
 
 from .asking import question, terminal_of
 from .looking import DAYS, history_params
 from .models import FullSync, HistorySync, OrdersSync, SyncAll
 from .operation import Ask, Operation
-from .problem import Problem
 from .registering import ACCOUNTS, ONE, account_of
 
 GATHER = 16

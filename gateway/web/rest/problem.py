@@ -1,4 +1,4 @@
-"""What a caller of the accounts API did not get: ``{"detail": ...}``, as it is documented."""
+"""What a caller of a REST door did not get: ``{"detail": ...}``, as it is documented."""
 
 from __future__ import annotations
 
@@ -36,11 +36,6 @@ class Problem(Exception):
         """Return the answer that says so."""
         body = orjson.dumps({"detail": self.detail})
         return json_response(body, {**headers, **self.headers}, self.status)
-
-
-def not_found() -> Problem:
-    """No account of that id is the caller's; whether it is somebody else's is not told."""
-    return Problem(404, "Account not found")
 
 
 def detail_response(refusal: Refusal, headers: Mapping[str, str] | None = None) -> web.Response:
