@@ -1,0 +1,162 @@
+"""``UserRecord``: a client's account.
+
+The secrets of the API's record (``password``, ``password_investor``, ``password_phone``,
+``otp_secret``, ``secure_reserved``) are not members of what is read: passwords go one way, in
+:class:`NewUser` and :class:`PasswordParams`, and the others never cross the wire.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from ea_bridge.model.struct import Struct
+
+from .fields import Int, Login, Text16, Text32, Text48, Text64, Text96, Text128, Time, UInt
+
+NO_COLOR = 0xFF000000
+"""``user_color`` of a user without one."""
+MIN_PASSWORD, MAX_PASSWORD = 5, 15
+MAX_LOGINS = 10_000
+"""Users that one command can name."""
+Leverage = Annotated[int, Meta(ge=1, le=5000)]
+Password = Annotated[str, Meta(min_length=MIN_PASSWORD, max_length=MAX_PASSWORD)]
+"""At least two of: lower-case letters, upper-case letters, digits; ASCII."""
+
+
+class UserRecord(Struct, frozen=True, kw_only=True):
+    """A user as the server tells him. Money in the currency of his group.
+
+    ``enable_read_only`` above 0: he may not trade. ``last_ip`` is packed as in ``in_addr``, its
+    first number in the lowest byte. ``id`` is that of a passport or of a tax office.
+    """
+
+    login: Login
+    group: Text16 = ""
+    enable: Int = 1
+    enable_change_password: Int = 1
+    enable_read_only: Int = 0
+    enable_otp: Int = 0
+    name: Text128 = ""
+    country: Text32 = ""
+    city: Text32 = ""
+    state: Text32 = ""
+    zipcode: Text16 = ""
+    address: Text96 = ""
+    lead_source: Text32 = ""
+    phone: Text32 = ""
+    email: Text48 = ""
+    comment: Text64 = ""
+    id: Text32 = ""
+    status: Text16 = ""
+    regdate: Time = 0
+    lastdate: Time = 0
+    leverage: Int = 0
+    agent_account: Login = 0
+    timestamp: Time = 0
+    last_ip: UInt = 0
+    balance: float = 0.0
+    prevmonthbalance: float = 0.0
+    prevbalance: float = 0.0
+    credit: float = 0.0
+    interestrate: float = 0.0
+    taxes: float = 0.0
+    prevmonthequity: float = 0.0
+    prevequity: float = 0.0
+    send_reports: Int = 0
+    mqid: UInt = 0
+    user_color: UInt = NO_COLOR
+
+
+class UserChange(Struct, frozen=True, kw_only=True):
+    """What shall change of a user; ``None`` stays as it is.
+
+    The peer reads the whole record, changes these members and writes it back, so that what two
+    callers change of one user at once does not undo each other. Balance and credit are changed by
+    ``trade_transaction`` alone.
+    """
+
+    group: Text16 | None = None
+    enable: Int | None = None
+    enable_change_password: Int | None = None
+    enable_read_only: Int | None = None
+    enable_otp: Int | None = None
+    name: Text128 | None = None
+    country: Text32 | None = None
+    city: Text32 | None = None
+    state: Text32 | None = None
+    zipcode: Text16 | None = None
+    address: Text96 | None = None
+    lead_source: Text32 | None = None
+    phone: Text32 | None = None
+    email: Text48 | None = None
+    comment: Text64 | None = None
+    id: Text32 | None = None
+    status: Text16 | None = None
+    leverage: Leverage | None = None
+    agent_account: Login | None = None
+    taxes: float | None = None
+    send_reports: Int | None = None
+    user_color: UInt | None = None
+
+
+class NewUser(UserChange, frozen=True, kw_only=True):
+    """``UserRecordNew``: a user to be made. ``login`` 0: the server allots one.
+
+    What is ``None`` is the API's zero, except ``enable``, ``enable_change_password`` and
+    ``send_reports``, which are on, and ``user_color``, which is :data:`NO_COLOR`. Without
+    ``password_investor`` the server makes one up that nobody learns.
+    """
+
+    group: Text16
+    name: Text128
+    leverage: Leverage
+    password: Password
+    login: Login = 0
+    password_investor: Password | None = None
+    password_phone: Text32 | None = None
+
+    def __repr__(self) -> str:
+        return f"NewUser(login={self.login}, group={self.group!r})"  # no password in a log
+
+
+class PasswordParams(Struct, frozen=True, kw_only=True):
+    """``UserPasswordSet``. ``clean_pubkey`` above 0 also forgets the user's public key."""
+
+    login: Login
+    password: Password
+    change_investor: Int = 0
+    clean_pubkey: Int = 0
+
+    def __repr__(self) -> str:
+        return f"PasswordParams(login={self.login}, change_investor={self.change_investor})"
+
+
+class LoginParams(Struct, frozen=True, kw_only=True):
+    """The command is about one user."""
+
+    login: Login
+
+
+class LoginsParams(Struct, frozen=True, kw_only=True):
+    """``UserRecordsRequest``: users by their logins."""
+
+    logins: Annotated[list[Login], Meta(min_length=1, max_length=MAX_LOGINS)]
+
+
+class UserUpdate(Struct, frozen=True, kw_only=True):
+    """``UserRecordUpdate``: change what ``change`` says of one user."""
+
+    login: Login
+    change: UserChange
+
+
+class OnlineRecord(Struct, frozen=True, kw_only=True):
+    """``OnlineRecord``: one connection of a user; ``ip`` packed like ``UserRecord.last_ip``."""
+
+    counter: Int = 0
+    """Connections of that user from that address."""
+    login: Login
+    ip: UInt = 0
+    group: Text16 = ""
