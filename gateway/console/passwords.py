@@ -1,160 +1,44 @@
-"""Passwords: which are good enough, and how they are kept.
-
-Argon2id over an HMAC of the password; the HMAC's key, the pepper, lies sealed, so that a copy of
-the database alone can't even be guessed at. Hashing costs memory: :data:`MAX_HASHING` at a time
-in threads of their own, :data:`MAX_WAITING` wait, others are told that the console is busy.
-"""
+"""The passwords of the console, with its own errors: see :mod:`gateway.credentials.passwords`."""
 
 from __future__ import annotations
 
-import asyncio
-import hmac
-from base64 import b64encode
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from secrets import token_bytes
-from typing import TypeVar
-
-from argon2 import PasswordHasher, Type
-from argon2.exceptions import InvalidHashError, VerificationError
+from gateway.credentials import passwords
+from gateway.credentials.passwords import (
+    CODE_COST,
+    MAX_HASHING,
+    MAX_WAITING,
+    PASSWORD_COST,
+    Cost,
+    KnownPassword,
+    Passwords,
+    Verified,
+    check_strength,
+)
 
 from .errors import Busy, WeakPassword
-from .known_passwords import is_known
 
-MIN_LENGTH = 12
-MAX_LENGTH = 256
-MAX_HASHING = 2
-MAX_WAITING = 50
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Argon2's parameters."""
-
-    memory_kib: int
-    time: int
-    lanes: int
+__all__ = [
+    "CODE_COST",
+    "MAX_HASHING",
+    "MAX_WAITING",
+    "PASSWORD_COST",
+    "Cost",
+    "HashingPool",
+    "Passwords",
+    "Verified",
+    "check_password",
+]
 
 
-PASSWORD_COST = Cost(memory_kib=65_536, time=3, lanes=4)
-"""RFC 9106, second choice."""
-CODE_COST = Cost(memory_kib=19_456, time=2, lanes=1)
-"""For codes that live for minutes and have five tries: OWASP's floor."""
-
-
-class HashingPool:
-    """The threads that hash; shared by everything that does."""
+class HashingPool(passwords.HashingPool):
+    """The threads that hash; where too many wait it raises :class:`~.errors.Busy`."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(MAX_HASHING, thread_name_prefix="argon2")
-        self._asked = 0
-
-    async def run(self, work: Callable[[], T]) -> T:
-        """Return what ``work`` returns, run in a thread.
-
-        Raises:
-            Busy: too many wait already.
-
-        """
-        if self._asked >= MAX_HASHING + MAX_WAITING:
-            raise Busy
-        self._asked += 1
-        loop = asyncio.get_running_loop()
-        future = self._threads.submit(work)
-
-        def done(_: object) -> None:
-            loop.call_soon_threadsafe(self._done)
-
-        # a caller that is cancelled leaves its thread at work: only its end makes room
-        future.add_done_callback(done)
-        return await asyncio.wrap_future(future)
-
-    def close(self) -> None:
-        """Let no more in."""
-        self._threads.shutdown(wait=True, cancel_futures=True)
-
-    def _done(self) -> None:
-        self._asked -= 1
-
-
-@dataclass(frozen=True)
-class Verified:
-    """What became of a check."""
-
-    ok: bool
-    is_outdated: bool = False
-    """The hash was made with other parameters; make a new one while the password is at hand."""
-
-
-class Passwords:
-    """Hashes secrets that people type: passwords, and with another cost codes.
-
-    Args:
-        pool: runs the hashing.
-        pepper: 32 secret bytes.
-        cost: of new hashes.
-
-    """
-
-    def __init__(self, pool: HashingPool, pepper: bytes, cost: Cost = PASSWORD_COST) -> None:
-        self._pool = pool
-        self._pepper = pepper
-        self._hasher = PasswordHasher(
-            time_cost=cost.time,
-            memory_cost=cost.memory_kib,
-            parallelism=cost.lanes,
-            type=Type.ID,
-        )
-        self._nobody = _fits_nothing(cost)
-
-    async def hash(self, password: str) -> str:
-        """Return what may be stored.
-
-        Raises:
-            Busy: too many passwords are being hashed.
-
-        """
-        return await self._pool.run(lambda: self._hasher.hash(self._peppered(password)))
-
-    async def verify(self, stored: str | None, password: str) -> Verified:
-        """Check a password; ``None`` costs the same and never fits.
-
-        Raises:
-            Busy: too many passwords are being hashed.
-
-        """
-        return await self._pool.run(lambda: self._verify(stored, password))
-
-    def _verify(self, stored: str | None, password: str) -> Verified:
-        too_long = len(password) > MAX_LENGTH
-        try:
-            self._hasher.verify(stored or self._nobody, self._peppered(password[:MAX_LENGTH]))
-        except (VerificationError, InvalidHashError):
-            return Verified(False)
-        if stored is None or too_long:
-            return Verified(False)
-        return Verified(True, self._hasher.check_needs_rehash(stored))
-
-    def _peppered(self, password: str) -> bytes:
-        # as it was typed, whatever it is: half a surrogate pair must not be an error
-        return hmac.digest(self._pepper, password.encode("utf-8", "surrogatepass"), "sha256")
-
-
-def _fits_nothing(cost: Cost) -> str:
-    """Return a hash against which to check whoever does not exist: it costs the same.
-
-    It is random: no password has it.
-    """
-    salt, digest = (b64encode(token_bytes(size)).rstrip(b"=").decode() for size in (16, 32))
-    parameters = f"m={cost.memory_kib},t={cost.time},p={cost.lanes}"
-    return f"$argon2id$v=19${parameters}${salt}${digest}"
+        super().__init__(Busy)
 
 
 def check_password(password: str, *about: str) -> None:
-    """Refuse passwords that are guessed first; there are no rules of composition.
+    """Refuse passwords that are guessed first.
 
     Args:
         password: as typed.
@@ -164,15 +48,7 @@ def check_password(password: str, *about: str) -> None:
         WeakPassword: says why.
 
     """
-    if len(password) < MIN_LENGTH:
-        raise WeakPassword(
-            f"A password has at least {MIN_LENGTH} characters; four or five words that nobody "
-            "would guess are good."
-        )
-    if len(password) > MAX_LENGTH:
-        raise WeakPassword(f"A password has at most {MAX_LENGTH} characters.")
-    if is_known(password, about):
-        raise WeakPassword(
-            "This password is among those that are tried first: it is made of well-known words, "
-            "rows of keys, or your own name or email. Take another."
-        )
+    try:
+        check_strength(password, *about)
+    except KnownPassword as error:
+        raise WeakPassword(str(error)) from None

@@ -13,26 +13,16 @@ from collections.abc import Callable
 from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.credentials.tries import MAX_DELAY_S, MAX_FAILURES, delay_s
+
 from .database import Database
 from .database.model import Throttle as Row
 from .database.upsert import insert_missing
 from .errors import LoginRefused
 
-FREE_TRIES = 3
-MAX_DELAY_S = 900
-MAX_FAILURES = 100
-"""In a row; then only a reset by email helps."""
 PER_MINUTE = 20
 """Tries from one address."""
 _KEEP_S = 86_400
-
-
-def delay_s(failures: int) -> int:
-    """Return the wait after so many failures in a row: 0, 0, 0, 1, 2, 4 ... 900 s."""
-    if failures <= FREE_TRIES:
-        return 0
-    # the exponent is bounded: a count is any number, a power of it is not
-    return min(MAX_DELAY_S, 1 << min(failures - FREE_TRIES - 1, 10))
 
 
 class Throttle:

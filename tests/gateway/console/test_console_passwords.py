@@ -18,9 +18,9 @@ from gateway.console.passwords import (
     Cost,
     HashingPool,
     Passwords,
-    _fits_nothing,
     check_password,
 )
+from gateway.credentials.passwords import _fits_nothing
 
 CHEAP = Cost(8, 1, 1)
 GOOD = "correct horse battery staple"

@@ -11,7 +11,8 @@ from sqlalchemy import select
 from gateway.console.database.model import Throttle as Row
 from gateway.console.errors import LoginRefused
 from gateway.console.service import Console
-from gateway.console.throttle import PER_MINUTE, delay_s
+from gateway.console.throttle import PER_MINUTE
+from gateway.credentials.tries import delay_s
 
 ANN = "ann@example.com"
 

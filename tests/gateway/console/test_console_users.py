@@ -11,7 +11,8 @@ from gateway.console.errors import Busy, Gone, Invalid, LoginRefused, Unknown, W
 from gateway.console.links import RESET, SETUP
 from gateway.console.passwords import Passwords, Verified
 from gateway.console.service import Console
-from gateway.console.throttle import FREE_TRIES, PER_MINUTE
+from gateway.console.throttle import PER_MINUTE
+from gateway.credentials.tries import FREE_TRIES
 
 NEW = "another stable rattling charger"
 
