@@ -10,12 +10,12 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from ea_bridge.model import MarginMode
+from ea_bridge.peer.pin import DevicePin
 
 from .broker import Broker, load_demo, terms_of
 from .clock import BrokerZone, MarketClock
 from .faults import Faults
 from .market import Market, Sessions, open_market
-from .pin import DevicePin
 from .results import ResultsTable
 from .specs import default_account
 from .terminal import EmulatedTerminal

@@ -1,22 +1,7 @@
-"""What an EA remembers of the commands that trade, so that none is ever executed twice.
-
-A command is noted as taken before it is executed, and as done with its answer after. The last 256
-are kept, in memory and, where there is a path, in a file, so that they outlive the terminal. The
-file has a note a line, the newest of an id counts::
-
-    {"from":731}                               of smaller ids nothing is known but what follows
-    {"id":731}                                 taken
-    {"id":731,"res":{"t":"res","id":731,...}}  done
-
-A last line without an end was being written when the terminal died: its command was not executed
-yet, or its result not told. Any other line that cannot be read means that the file is not what
-was written, and then all of it counts as lost.
-"""
+"""What an EA remembers of the commands that trade, so that none is ever executed twice."""
 
 from __future__ import annotations
 
-import logging
-from collections import OrderedDict
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -24,28 +9,16 @@ import msgspec
 
 from ea_bridge.commands import MAX_RESULTS, StoredResult
 from ea_bridge.model import TradeResult
-from ea_bridge.protocol.messages import Counter, Res
+from ea_bridge.peer import results
+from ea_bridge.protocol.messages import Res
 
-MAX_LINES = 8 * MAX_RESULTS
+MAX_LINES = results.LINES_PER_RESULT * MAX_RESULTS
 """Of the file, before it is written anew with what still counts."""
 
-_log = logging.getLogger(__name__)
-
-
-class _Note(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One line of the file."""
-
-    start: Counter | None = msgspec.field(default=None, name="from")
-    id: Counter | None = None
-    res: Res | None = None
-
-
-_encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(_Note)
 _result_decoder = msgspec.json.Decoder(TradeResult)
 
 
-class ResultsTable:
+class ResultsTable(results.ResultsTable):
     """The last commands that trade which a terminal has taken, by their ids.
 
     Args:
@@ -57,133 +30,20 @@ class ResultsTable:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        self._path = path
-        self._taken: OrderedDict[int, Res | None] = OrderedDict()
-        self._horizon: int | None = None
-        self._lines = 0
-        self._load()
-
-    def __contains__(self, command_id: int) -> bool:
-        return command_id in self._taken
-
-    def asked(self, command_id: int) -> None:
-        """Note the id of a question: a table without a horizon begins there.
-
-        A question gets its id when it is written, so whatever this terminal may have executed on
-        an earlier link, and has forgotten, has a smaller one.
-        """
-        if self._horizon is None:
-            self._horizon = command_id
-            try:
-                self._append(_Note(start=command_id))
-            except OSError as error:
-                _log.warning("%s is not written: %s", self._path, error)
-
-    def take(self, command_id: int) -> None:
-        """Note a command that is about to be executed.
-
-        Raises:
-            OSError: it could not be noted, so it must not be executed.
-
-        """
-        self._append(_Note(id=command_id))
-        self._keep(command_id, None)
-        if self._lines > MAX_LINES:
-            self._write_anew()
-
-    def finish(self, res: Res) -> None:
-        """Note the answer to a command that was taken."""
-        self._keep(res.id, res)
-        try:
-            self._append(_Note(id=res.id, res=res))
-        except OSError as error:
-            _log.warning("the result of command %d is not written: %s", res.id, error)
-
-    def answer(self, command_id: int) -> Res | None:
-        """Return the answer to a command that was taken; ``None`` where it is not known."""
-        return self._taken[command_id]
+        super().__init__(path, room=MAX_RESULTS)
 
     def look_up(self, ids: Iterable[int]) -> list[StoredResult]:
         """Say what is known of each command."""
         return [self._known(one) for one in ids]
 
-    def reload(self) -> None:
-        """Begin anew with what the file has, as a terminal does that was started again."""
-        self._clear()
-        self._load()
-
-    def lose(self) -> None:
-        """Forget everything, and delete the file."""
-        self._clear()
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)
-
     def _known(self, command_id: int) -> StoredResult:
-        if command_id not in self._taken:
-            is_covered = self._horizon is not None and command_id >= self._horizon
-            return StoredResult(id=command_id, state="absent" if is_covered else "forgotten")
-        res = self._taken[command_id]
+        state = self.state(command_id)
+        res = self.answer(command_id) if state == "done" else None
         if res is None:
-            return StoredResult(id=command_id, state="taken")
+            return StoredResult(id=command_id, state=state)
         return StoredResult(
-            id=command_id, state="done", result=_result(res), err=res.err, retcode=res.retcode
+            id=command_id, state=state, result=_result(res), err=res.err, retcode=res.retcode
         )
-
-    def _keep(self, command_id: int, res: Res | None) -> None:
-        self._taken[command_id] = res
-        if len(self._taken) > MAX_RESULTS:
-            oldest, _ = self._taken.popitem(last=False)
-            self._horizon = max(self._horizon or 0, oldest + 1)
-
-    def _clear(self) -> None:
-        self._taken.clear()
-        self._horizon = None
-        self._lines = 0
-
-    # --- the file --------------------------------------------------------------------------
-
-    def _load(self) -> None:
-        if self._path is None or not self._path.exists():
-            return
-        *lines, torn = self._path.read_bytes().split(b"\n")
-        try:
-            for line in lines:
-                self._read(_decoder.decode(line))
-        except msgspec.MsgspecError as error:
-            _log.warning("%s is damaged, so its results are forgotten: %s", self._path, error)
-            self.lose()
-            return
-        self._lines = len(lines)
-        if torn:
-            self._write_anew()
-
-    def _read(self, note: _Note) -> None:
-        if note.start is not None:
-            self._horizon = note.start
-        if note.id is not None:
-            self._keep(note.id, note.res)
-
-    def _append(self, note: _Note) -> None:
-        if self._path is None:
-            return
-        with self._path.open("ab") as file:
-            file.write(_encoder.encode(note) + b"\n")
-        self._lines += 1
-
-    def _write_anew(self) -> None:
-        """Write what counts into a new file, and put it into the place of the old."""
-        if self._path is None:
-            return
-        notes = [_Note(start=self._horizon)]
-        notes += [_Note(id=one, res=res) for one, res in self._taken.items()]
-        fresh = self._path.with_name(f"{self._path.name}.new")
-        try:
-            fresh.write_bytes(b"".join(_encoder.encode(note) + b"\n" for note in notes))
-            fresh.replace(self._path)
-        except OSError as error:
-            _log.warning("%s is not written anew, so it grows: %s", self._path, error)
-        else:
-            self._lines = len(notes)
 
 
 def _result(res: Res) -> TradeResult | None:

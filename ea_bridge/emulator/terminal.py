@@ -16,6 +16,7 @@ import msgspec
 
 from ea_bridge import commands
 from ea_bridge.model import MT4_TIMEFRAMES, Account, MarginMode, Tick, Timeframe
+from ea_bridge.peer.pin import DevicePin
 from ea_bridge.protocol.handshake import SPAN
 from ea_bridge.protocol.messages import (
     AccountEvent,
@@ -38,7 +39,6 @@ from .desk import INVALID_PARAMETER, MAX_ROWS, NO_BOOK, NOT_SUPPORTED, Desk, Fai
 from .executor import Executor
 from .faults import Faults
 from .market import BarBuilder, Market
-from .pin import DevicePin
 from .pump import TickRow, Watch, Watches
 from .results import ResultsTable
 

@@ -16,8 +16,8 @@ from product import Product, daemon, until
 from ea_bridge.emulator.faults import Faults
 from ea_bridge.emulator.logins import EXAMPLE_LOGINS, OWN_PASSWORD, Logins
 from ea_bridge.emulator.machine import build_terminal
-from ea_bridge.emulator.pin import DevicePin
 from ea_bridge.emulator.terminal import EmulatedTerminal
+from ea_bridge.peer.pin import DevicePin
 from gateway.accounts.risk import RiskSettings
 from gateway.auth.caller import Scope
 from gateway.trading.kill_switch.halts import EVERYWHERE

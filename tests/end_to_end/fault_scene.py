@@ -16,8 +16,8 @@ from console_site import Linked, Person, Site, linked, site
 from fault_proxy import FaultProxy, Middleman
 from product import TIMEOUT_S, Client, HttpClient, Refused, Running, until
 
-from ea_bridge.emulator.pin import DevicePin
 from ea_bridge.emulator.terminal import EmulatedTerminal
+from ea_bridge.peer.pin import DevicePin
 from ea_bridge.token import parse_token
 from gateway.auth.console_clock import Clocks, boot_time_s
 from gateway.uplink.status import TokenLease

@@ -11,8 +11,8 @@ import pytest
 from product import Json, Product, Refused, WsClient, daemon, sawtooth
 
 from ea_bridge.emulator.machine import build_terminal
-from ea_bridge.emulator.pin import DevicePin
 from ea_bridge.emulator.terminal import EmulatedTerminal
+from ea_bridge.peer.pin import DevicePin
 from gateway.accounts.account import Changes, NewAccount, RegisteredAccount
 
 pytestmark = pytest.mark.xdist_group("e2e-trading")
