@@ -63,6 +63,7 @@ def _token() -> typer.Typer:
     group.command("create")(token.create)
     group.command("list")(token.list_tokens)
     group.command("replace")(token.replace)
+    group.command("limits")(token.set_limits)
     group.command("revoke")(token.revoke)
     return group
 

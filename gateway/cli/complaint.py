@@ -19,12 +19,14 @@ def known_failures() -> tuple[type[Exception], ...]:
     from ea_bridge.token import MalformedToken
     from gateway.config import ConfigError
     from gateway.credentials.issuer import IssuerError
+    from gateway.credentials.limits import LimitsError
     from gateway.credentials.secrets import SecretsError
     from gateway.store import StoreError
 
     return (
         ConfigError,
         IssuerError,
+        LimitsError,
         LinkRefused,
         MalformedToken,
         SecretsError,

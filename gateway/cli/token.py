@@ -1,4 +1,4 @@
-"""``token``: the secrets that open terminals."""
+"""``token``: the secrets that open terminals, and what may be done with each."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from gateway.cli import limits
 from gateway.cli.complaint import Complaint, known_failures
 from gateway.cli.home import default_home
 from gateway.cli.noting import note_in
@@ -47,14 +48,33 @@ def create(
     platform: Annotated[
         Literal["mt4", "mt5"] | None, typer.Option(help="For a terminal of that platform alone.")
     ] = None,
+    max_lot: limits.MaxLot = None,
+    max_open_lots: limits.MaxOpenLots = None,
+    max_orders_per_minute: limits.MaxOrders = None,
+    max_daily_loss: limits.MaxDailyLoss = None,
+    collar_bps: limits.Collar = None,
+    allowed_symbols: limits.Symbols = None,
     home: HomeOption = None,
     config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
-    """Make a token for a terminal. The token alone goes to stdout."""
+    """Make a token for a terminal. The token alone goes to stdout.
+
+    A LIMIT that is not given is none: those of config.toml and of a registered account count in
+    any case, and 0 allows nothing.
+    """
+    from gateway.credentials.record import TradeLimits
+
+    given = limits.Given(
+        max_lot, max_open_lots, max_orders_per_minute, max_daily_loss, collar_bps, allowed_symbols
+    ).read()
     with _issuer(home, config) as issuer:
         token, record = issuer.create(
-            name, scopes=scope or (Scope.TRADE,), lifetime_s=_seconds(expires), platform=platform
+            name,
+            scopes=scope or (Scope.TRADE,),
+            lifetime_s=_seconds(expires),
+            platform=platform,
+            limits=TradeLimits(**given),
         )
     _note(home, "token_created", record)
     _show_token(token, record, as_json=as_json)
@@ -63,20 +83,72 @@ def create(
 def replace(
     which: Which,
     *,
-    expires: Expires = None,
+    expires: Annotated[
+        str | None,
+        typer.Option(help="After 90s, 45m, 12h, 30d or 8w; as long as the old one if absent."),
+    ] = None,
     overlap: Annotated[
         str, typer.Option(help="How long the old token still works; 0s ends it at once.")
     ] = "24h",
+    max_lot: limits.MaxLot = None,
+    max_open_lots: limits.MaxOpenLots = None,
+    max_orders_per_minute: limits.MaxOrders = None,
+    max_daily_loss: limits.MaxDailyLoss = None,
+    collar_bps: limits.Collar = None,
+    allowed_symbols: limits.Symbols = None,
     home: HomeOption = None,
     config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
-    """Make a new token for a terminal whose old one ends soon."""
+    """Make a new token for a terminal whose old one ends soon.
+
+    It has the rights and limits of the old one; a LIMIT that is given is set instead, and none
+    lifts it.
+    """
+    given = limits.Given(
+        max_lot, max_open_lots, max_orders_per_minute, max_daily_loss, collar_bps, allowed_symbols
+    ).read()
     with _issuer(home, config) as issuer:
         overlap_s = 0 if overlap in ("0", "0s") else _seconds(overlap) or 0
-        token, record = issuer.replace(which, overlap_s=overlap_s, lifetime_s=_seconds(expires))
+        token, record = issuer.replace(
+            which, overlap_s=overlap_s, lifetime_s=_seconds(expires), limits=given
+        )
     _note(home, "token_replaced", record, which=which, overlap_s=overlap_s)
     _show_token(token, record, as_json=as_json)
+
+
+def set_limits(
+    which: Which,
+    *,
+    max_lot: limits.MaxLot = None,
+    max_open_lots: limits.MaxOpenLots = None,
+    max_orders_per_minute: limits.MaxOrders = None,
+    max_daily_loss: limits.MaxDailyLoss = None,
+    collar_bps: limits.Collar = None,
+    allowed_symbols: limits.Symbols = None,
+    home: HomeOption = None,
+    config: ConfigFile = None,
+    as_json: Json = False,
+) -> None:
+    """Set limits of a token. A running gateway has them at once.
+
+    A LIMIT that is not given stays; none lifts it, and 0 allows nothing. Those of config.toml and
+    of a registered account count in any case: of all the strictest.
+    """
+    given = limits.Given(
+        max_lot, max_open_lots, max_orders_per_minute, max_daily_loss, collar_bps, allowed_symbols
+    ).read()
+    if not given:
+        raise Complaint("no limit is given; mt-gateway token limits --help lists them")
+    with _issuer(home, config) as issuer:
+        changed = issuer.change_limits(which, given)
+    for one in changed:
+        _note(home, "token_limits", one)
+    if as_json:
+        sys.stdout.write(json.dumps([_facts(one) for one in changed], indent=2) + "\n")
+        return
+    for one in changed:
+        sys.stdout.write(f"{one.label} ({one.tid}): {limits.words(one.limits)}\n")
 
 
 def list_tokens(
@@ -89,7 +161,7 @@ def list_tokens(
         sys.stdout.write(json.dumps([_facts(one) for one in records], indent=2) + "\n")
         return
     rows: list[tuple[str, ...]] = [
-        ("NAME", "ID", "SCOPES", "PLATFORM", "CREATED", "EXPIRES", "STATE")
+        ("NAME", "ID", "SCOPES", "PLATFORM", "CREATED", "EXPIRES", "STATE", "LIMITS")
     ]
     rows += [_row(one) for one in records]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -145,6 +217,7 @@ def _note(home: Path | None, event: str, record: Record, **fields: Any) -> None:
         scopes=sorted(record.scopes),
         platform=record.platform,
         expires=record.exp,
+        limits=record.limits.model_dump(mode="json", exclude_none=True),
         **fields,
     )
 
@@ -172,6 +245,7 @@ def _facts(record: Record) -> dict[str, Any]:
         "created": record.created_at * 1000,
         "expires": None if record.exp is None else record.exp * 1000,
         "state": _state(record),
+        "limits": record.limits.model_dump(mode="json"),
     }
 
 
@@ -184,6 +258,7 @@ def _row(record: Record) -> tuple[str, ...]:
         _date(record.created_at),
         "never" if record.exp is None else _date(record.exp),
         _state(record),
+        limits.words(record.limits),
     )
 
 

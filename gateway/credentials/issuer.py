@@ -12,10 +12,11 @@ import hashlib
 import logging
 import re
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from sqlite3 import Connection
+from types import MappingProxyType
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -25,7 +26,8 @@ from gateway.store import Store
 
 from .envelope import EnvelopeError
 from .keyset import DAY_S
-from .record import AUDIENCE, MAX_SECONDS, NAME, Platform, Record, open_record
+from .limits import checked_limits
+from .record import AUDIENCE, MAX_SECONDS, NAME, Platform, Record, TradeLimits, open_record
 from .schema import SERVER_KEYS
 from .scope import Scope
 from .secrets import Place, SecretBox
@@ -36,6 +38,8 @@ logger = logging.getLogger(__name__)
 ISSUER = "local"
 MAX_OVERLAP_S = DAY_S
 """How long a replaced token may go on beside the new one."""
+NO_LIMITS = TradeLimits()
+NOTHING: Mapping[str, object] = MappingProxyType({})
 MAX_ENDED = 1000
 """Records kept of tokens that open nothing any more; beyond that the oldest is forgotten."""
 
@@ -140,6 +144,7 @@ class Issuer:
         scopes: Collection[str] = (Scope.TRADE,),
         lifetime_s: int | None = None,
         platform: str | None = None,
+        limits: TradeLimits = NO_LIMITS,
     ) -> tuple[str, Record]:
         """Make a token for the terminal ``name``.
 
@@ -148,12 +153,14 @@ class Issuer:
             scopes: of :class:`~.scope.Scope`.
             lifetime_s: seconds until it expires; ``None`` for never.
             platform: ``mt4`` or ``mt5`` for a terminal of that platform alone.
+            limits: of trading.
 
         Returns:
             The token, which nobody can find out again, and its record.
 
         Raises:
             IssuerError: the name is malformed or has a live token, or an argument is out of range.
+            LimitsError: a record cannot carry these limits.
 
         """
         if not NAME.fullmatch(name):
@@ -164,7 +171,7 @@ class Issuer:
                     f"the terminal {name!r} has a token already; replace it, revoke it or use "
                     "another name"
                 )
-            return self._create(db, name, scopes, lifetime_s, platform)
+            return self._create(db, name, scopes, lifetime_s, platform, limits)
 
     def list(self) -> tuple[Record, ...]:
         """Return the records of all tokens there ever were, in the order of their making.
@@ -191,7 +198,12 @@ class Issuer:
             return tuple(self._change(db, one, status="revoked") for one in self._live(which))
 
     def replace(
-        self, which: str, *, overlap_s: int = MAX_OVERLAP_S, lifetime_s: int | None = None
+        self,
+        which: str,
+        *,
+        overlap_s: int = MAX_OVERLAP_S,
+        lifetime_s: int | None = None,
+        limits: Mapping[str, object] = NOTHING,
     ) -> tuple[str, Record]:
         """Make a new token for a terminal; the old one goes on for a while.
 
@@ -199,13 +211,17 @@ class Issuer:
             which: as for :meth:`revoke`.
             overlap_s: for which the old token still works; 0 revokes it at once.
             lifetime_s: of the new token; ``None`` for as long as the old one was made for.
+            limits: members of :class:`~.record.TradeLimits` that are to be others than those of
+                the old token; ``None`` lifts one.
 
         Returns:
-            The new token and its record; platform and scopes are those of the old one.
+            The new token and its record; platform, scopes and all other limits are those of the
+            old one.
 
         Raises:
             IssuerError: no live token goes by that, or the overlap is longer than
                 :data:`MAX_OVERLAP_S`.
+            LimitsError: a record cannot carry these limits.
 
         """
         if not 0 <= overlap_s <= MAX_OVERLAP_S:
@@ -221,7 +237,31 @@ class Issuer:
                     end = self._now_s() + overlap_s
                     exp = end if one.exp is None else min(end, one.exp)
                     self._change(db, one, status="superseded", exp=exp)
-            return self._create(db, old.label, old.scopes, lifetime_s, old.platform)
+            return self._create(
+                db, old.label, old.scopes, lifetime_s, old.platform, _changed(old.limits, limits)
+            )
+
+    def change_limits(self, which: str, limits: Mapping[str, object]) -> tuple[Record, ...]:
+        """Set limits of a terminal's token; a daemon holds the very next order to them.
+
+        Args:
+            which: as for :meth:`revoke`.
+            limits: members of :class:`~.record.TradeLimits`; ``None`` lifts one, what is not named
+                stays.
+
+        Returns:
+            The records as they are now; of a terminal whose token is being replaced, two.
+
+        Raises:
+            IssuerError: no live token goes by that.
+            LimitsError: a record cannot carry these limits.
+
+        """
+        with self._store.transaction() as db:
+            return tuple(
+                self._change(db, one, limits=_changed(one.limits, limits))
+                for one in self._live(which)
+            )
 
     def renew(self) -> None:
         """Make the keys that are missing or run out soon, and sign the records anew with them.
@@ -242,6 +282,7 @@ class Issuer:
         scopes: Collection[str],
         lifetime_s: int | None,
         platform: str | None,
+        limits: TradeLimits,
     ) -> tuple[str, Record]:
         token, now_s = new_token(), self._now_s()
         keys = derive_keys(token)
@@ -259,6 +300,7 @@ class Issuer:
             scopes=_scopes(scopes),
             stored_key=keys.stored_key.hex(),
             server_key_sha256=hashlib.sha256(keys.server_key).hexdigest(),
+            limits=checked_limits(limits),
         )
         sealed = self._box.seal(keys.server_key, server_key_place(record.tid))
         envelope = self._keys.sign("rec", record.payload())
@@ -322,6 +364,10 @@ def _scopes(names: Collection[str]) -> tuple[Scope, ...]:
         return tuple(sorted({Scope(name) for name in names})) or (Scope.TRADE,)
     except ValueError:
         raise IssuerError(f"a scope is one of {', '.join(Scope)}") from None
+
+
+def _changed(limits: TradeLimits, changes: Mapping[str, object]) -> TradeLimits:
+    return checked_limits(limits.model_copy(update=dict(changes)))
 
 
 def _expiry(now_s: int, lifetime_s: int | None) -> int | None:

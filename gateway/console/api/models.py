@@ -22,7 +22,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 Password = Annotated[str, Field(min_length=1, max_length=1024, repr=False)]
 Email = Annotated[str, Field(min_length=3, max_length=254)]
 PersonName = Annotated[str, Field(min_length=1, max_length=100)]
-Symbol = Annotated[str, Field(pattern=r"^[ -+\--~]{1,64}$")]
+Symbol = Annotated[str, Field(pattern=r"^[ -+\--~]{1,32}$")]
 TokenStatus = Literal["active", "superseded", "disabled", "revoked", "expired"]
 
 
@@ -30,14 +30,21 @@ class Given(BaseModel):
     """Base of bodies."""
 
     model_config = ConfigDict(
-        strict=True, frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False
+        strict=True,
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
     )
 
 
 class Answer(BaseModel):
     """Base of answers."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", from_attributes=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", from_attributes=True, use_attribute_docstrings=True
+    )
 
 
 class Error(Answer):
@@ -154,14 +161,23 @@ class Log(Answer):
 
 
 class LimitsGiven(Given):
-    """Bounds of trading; what is null has none."""
+    """Bounds of trading; what is null has none, and 0 allows nothing.
+
+    Whoever runs the daemon may set tighter ones. Closing and cancelling always goes.
+    """
 
     max_lot: Lots | None = None
+    """Lots of one order."""
     max_open_lots: Lots | None = None
+    """Lots of all positions and pending orders of the account together."""
     max_orders_per_min: Count | None = None
-    allowed_symbols: Annotated[list[Symbol], Field(max_length=200)] | None = None
+    """New orders in any 60 seconds."""
+    allowed_symbols: Annotated[list[Symbol], Field(min_length=1, max_length=200)] | None = None
+    """The only symbols that may be traded."""
     max_daily_loss: Lots | None = None
+    """What the broker's day may have lost when new orders stop, in the account's currency."""
     collar_bps: Count | None = None
+    """How far an order's prices may lie from the last tick, in hundredths of a percent."""
 
 
 class Limits(Answer):

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from gateway.console.tokens import MAX_SYMBOL, MAX_SYMBOLS
+from gateway.console.tokens import sentence
 from gateway.credentials.keyset import DAY_S
+from gateway.credentials.limits import LimitsError, read_count, read_number, read_symbols
 from gateway.credentials.record import NAME, TradeLimits
 
 from .words import LIFETIMES, SCOPES
 
-_LOTS: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,8})?", re.ASCII)
-_COUNT: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
-_DECIMAL: Final = "Write a number such as 0.5."
+LIMITS: Final[Mapping[str, Callable[[str], object]]] = {
+    "max_lot": read_number,
+    "max_open_lots": read_number,
+    "max_daily_loss": read_number,
+    "max_orders_per_min": read_count,
+    "collar_bps": read_count,
+    "allowed_symbols": read_symbols,
+}
+"""The fields of the limits, all that a record has, and how each is read."""
 FRESH: Final = {
     "platform": "mt5",
     "lifetime": "90",
@@ -62,48 +68,22 @@ def read_token(form: Mapping[str, str]) -> TokenForm:
 
 
 def read_limits(form: Mapping[str, str]) -> TokenForm:
-    """Read the fields of the limits."""
+    """Read the fields of the limits; an empty one sets none."""
     read = TokenForm(strict_terminal=form.get("strict_terminal") == "yes")
-    per_min = form.get("max_orders_per_min", "").strip()
-    if per_min and not _COUNT.fullmatch(per_min):
-        read.problems["max_orders_per_min"] = "Write a whole number such as 30."
-        per_min = ""
-    read.limits = TradeLimits(
-        max_lot=_lots(form, "max_lot", read.problems),
-        max_open_lots=_lots(form, "max_open_lots", read.problems),
-        max_daily_loss=_lots(form, "max_daily_loss", read.problems),
-        max_orders_per_min=int(per_min) if per_min else None,
-        allowed_symbols=_symbols(form, read.problems),
-    )
+    given: dict[str, object] = {}
+    for name, read_field in LIMITS.items():
+        text = form.get(name, "").strip()
+        if text:
+            try:
+                given[name] = read_field(text)
+            except LimitsError as error:
+                read.problems[name] = sentence(error)
+    read.limits = TradeLimits.model_validate(given)
     return read
 
 
 def shown_limits(limits: TradeLimits) -> dict[str, str]:
     """Return limits as the form shows them."""
-    fields = {
-        "max_lot": limits.max_lot,
-        "max_open_lots": limits.max_open_lots,
-        "max_daily_loss": limits.max_daily_loss,
-        "max_orders_per_min": limits.max_orders_per_min,
-        "allowed_symbols": ", ".join(limits.allowed_symbols or ()),
-    }
-    return {name: str(value) for name, value in fields.items() if value is not None}
-
-
-def _lots(form: Mapping[str, str], name: str, problems: dict[str, str]) -> str | None:
-    text = form.get(name, "").strip().replace(",", ".")
-    if text and not _LOTS.fullmatch(text):
-        problems[name] = _DECIMAL
-        return None
-    return text or None
-
-
-def _symbols(form: Mapping[str, str], problems: dict[str, str]) -> tuple[str, ...] | None:
-    text = form.get("allowed_symbols", "").strip()
-    if not text:
-        return None
-    symbols = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-    if len(symbols) > MAX_SYMBOLS or any(len(symbol) > MAX_SYMBOL for symbol in symbols):
-        problems["allowed_symbols"] = f"Name at most {MAX_SYMBOLS} symbols, with commas between."
-        return None
-    return symbols
+    shown = {name: getattr(limits, name) for name in LIMITS}
+    shown["allowed_symbols"] = ", ".join(limits.allowed_symbols or ()) or None
+    return {name: str(value) for name, value in shown.items() if value is not None}

@@ -14,7 +14,7 @@ from gateway.console.web.visitor import VISITOR
 from gateway.credentials.keyset import root_text
 
 from .desk import Desk, go, said
-from .token_form import FRESH, read_limits, read_token, shown_limits
+from .token_form import FRESH, LIMITS, read_limits, read_token, shown_limits
 from .views import entry_view, summary, terminal_view, token_view, version_of
 from .words import LIFETIMES, OVERLAPS, SCOPES
 
@@ -125,11 +125,9 @@ class TokenPages:
         read = read_limits(form)
         if read.problems:
             return await self._ask_limits(request, token, form, read.problems)
-        # the form does not show all there are
-        limits = read.limits.model_copy(update={"collar_bps": token.limits.collar_bps})
         try:
             await self._tokens.update_limits(
-                me.user.id, token.tid, limits, strict_terminal=read.strict_terminal
+                me.user.id, token.tid, read.limits, strict_terminal=read.strict_terminal
             )
         except Invalid as error:
             return await self._ask_limits(request, token, form, refused=str(error))
@@ -204,7 +202,7 @@ class TokenPages:
             "refused": refused or ("Please look at the marked fields." if problems else ""),
             "scopes": SCOPES,
             "lifetimes": LIFETIMES,
-            "open_limits": bool(problems.keys() - {"name"}),
+            "open_limits": bool(problems.keys() - {"name"}) or any(form.get(f) for f in LIMITS),
         }
         status = 422 if problems or refused else 200
         return await self._desk.page(request, "token_new", values, status=status, here="/tokens")

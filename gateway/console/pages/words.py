@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from pydantic import ValidationError
+
 from gateway.console.activity import Entry
 from gateway.console.place import place_of
 from gateway.console.terminals import State, TerminalInfo
@@ -98,7 +100,7 @@ _EVENTS: Final = {
     "token.revoked": "Token revoked",
     "token.suspended": "Token suspended",
     "token.resumed": "Token in use again",
-    "token.limits": "Limits changed",
+    "token.limits": "Limits set",
     "device.approved": "Machine approved",
     "device.revoked": "Machine revoked",
     "device.forgotten": "Machine may ask again",
@@ -208,6 +210,8 @@ def limits_words(limits: TradeLimits) -> str:
         parts.append(f"a loss of {limits.max_daily_loss} in a day")
     if limits.allowed_symbols is not None:
         parts.append(f"only {', '.join(limits.allowed_symbols) or 'no symbol'}")
+    if limits.collar_bps is not None:
+        parts.append(f"prices within {limits.collar_bps / 100:g}% of the market")
     return "; ".join(parts) or "none"
 
 
@@ -220,7 +224,16 @@ _DETAILS: Final = {
 
 def entry_detail(entry: Entry) -> str:
     """Return what more there is to say of a line of the log."""
-    return "" if entry.event == "token.limits" else _DETAILS.get(entry.detail, entry.detail)
+    if entry.event == "token.limits":
+        return _limits_noted(entry.detail)
+    return _DETAILS.get(entry.detail, entry.detail)
+
+
+def _limits_noted(text: str) -> str:
+    try:
+        return limits_words(TradeLimits.model_validate_json(text))
+    except ValidationError:  # the line was cut: there were many symbols
+        return ""
 
 
 def entry_words(entry: Entry) -> str:

@@ -1,7 +1,7 @@
 """Tokens of the console. A token's text is shown once, never kept."""
 
 from .info import TokenInfo, token_info
-from .rights import MAX_SYMBOL, MAX_SYMBOLS, checked_limits
+from .rights import checked_limits, sentence
 from .room import MAX_KEPT, MAX_LIVE
 from .service import MAX_OVERLAP_S, Tokens, server_key_place
 
@@ -9,11 +9,10 @@ __all__ = [
     "MAX_KEPT",
     "MAX_LIVE",
     "MAX_OVERLAP_S",
-    "MAX_SYMBOL",
-    "MAX_SYMBOLS",
     "TokenInfo",
     "Tokens",
     "checked_limits",
+    "sentence",
     "server_key_place",
     "token_info",
 ]

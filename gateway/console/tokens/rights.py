@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
-
-from pydantic import ValidationError
 
 from gateway.console.errors import Invalid
 from gateway.credentials.keyset import DAY_S
+from gateway.credentials.limits import LimitsError
+from gateway.credentials.limits import checked_limits as carried
 from gateway.credentials.record import MAX_SECONDS, NAME, Offline, TradeLimits
 from gateway.credentials.scope import Scope
-
-MAX_SYMBOLS = 200
-MAX_SYMBOL = 32
-MAX_LIMITS_BYTES = 4_000
-"""Of all limits as JSON: a record has to fit into an envelope."""
 
 
 def checked_name(name: str) -> str:
@@ -53,24 +47,17 @@ def expiry(now_s: int, lifetime_s: int | None) -> int | None:
 
 
 def checked_limits(limits: TradeLimits) -> TradeLimits:
-    """Refuse limits that a record could not carry.
-
-    Raises:
-        Invalid: says which.
-
-    """
+    """Return limits that a record can carry; raises ``Invalid``, which says what is wrong."""
     try:
-        limits = TradeLimits.model_validate(limits.model_dump())
-    except ValidationError:
-        raise Invalid("A limit is out of range.") from None
-    symbols = limits.allowed_symbols or ()
-    if len(symbols) > MAX_SYMBOLS or any(
-        not 0 < len(one) <= MAX_SYMBOL or not one.isprintable() for one in symbols
-    ):
-        raise Invalid(f"Name at most {MAX_SYMBOLS} symbols of at most {MAX_SYMBOL} characters.")
-    if len(json.dumps(limits.model_dump())) > MAX_LIMITS_BYTES:
-        raise Invalid("These symbols have too many letters; name fewer.")
-    return limits
+        return carried(limits)
+    except LimitsError as error:
+        raise Invalid(sentence(error)) from None
+
+
+def sentence(error: LimitsError) -> str:
+    """Return what is wrong with limits as pages and answers tell it."""
+    words = str(error)
+    return f"{words[0].upper()}{words[1:]}."
 
 
 def checked_offline(offline: Offline) -> Offline:

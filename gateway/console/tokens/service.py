@@ -126,6 +126,10 @@ class Tokens:
             self._activity.note(
                 session, "token.created", user_id=user_id, tid=row.tid, detail=name
             )
+            if limits is not None and limits != TradeLimits():
+                self._activity.note(
+                    session, "token.limits", user_id=user_id, tid=row.tid, detail=row.limits
+                )
             await session.flush()
             return text, token_info(row, user, self._now_s())
 

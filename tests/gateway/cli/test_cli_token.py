@@ -53,7 +53,7 @@ def test_list_shows_no_secret(run: Run, tmp_path: Path) -> None:
     run("token", "revoke", "mt5-b", *place)
     done = run("token", "list", *place)
     rows = [line.split() for line in done.out.splitlines()]
-    assert [(row[0], row[-1]) for row in rows[1:]] == [("mt5-a", "active"), ("mt5-b", "revoked")]
+    assert [(row[0], row[-2]) for row in rows[1:]] == [("mt5-a", "active"), ("mt5-b", "revoked")]
     assert rows[1][1] == parse_token(token)
     assert token not in done.out
     assert [one["terminal"] for one in json.loads(run("token", "list", "--json", *place).out)] == [
@@ -74,6 +74,60 @@ def test_replace_lets_the_old_one_go_on(run: Run, tmp_path: Path) -> None:
     assert states == ["revoked", "revoked", "active"]
 
 
+LIMITS = {
+    "--max-lot": "0,5",
+    "--max-open-lots": "2",
+    "--max-orders-per-minute": "30",
+    "--max-daily-loss": "200.50",
+    "--collar-bps": "50",
+    "--allowed-symbols": "EURUSD, XAUUSD,EURUSD",
+}
+
+
+def _limits(run: Run, *place: str) -> list[dict[str, object]]:
+    return [one["limits"] for one in json.loads(run("token", "list", *place).out)]
+
+
+def test_limits_are_made_kept_and_changed(run: Run, tmp_path: Path) -> None:
+    """A token gets all that a record has; its successor has the same but for what is given."""
+    place = ("--json", "--home", str(tmp_path))
+    options = [word for option in LIMITS.items() for word in option]
+    made = json.loads(run("token", "create", "--name", "a", *options, *place).out)
+    expected: dict[str, object] = {
+        "max_lot": "0.5",
+        "max_open_lots": "2",
+        "max_orders_per_min": 30,
+        "max_daily_loss": "200.50",
+        "collar_bps": 50,
+        "allowed_symbols": ["EURUSD", "XAUUSD"],
+    }
+    assert made["limits"] == expected
+    other = ("--max-lot", "0.1", "--allowed-symbols", "none")
+    new = json.loads(run("token", "replace", "a", *other, *place).out)
+    assert new["limits"] == {**expected, "max_lot": "0.1", "allowed_symbols": None}
+    assert _limits(run, *place) == [expected, new["limits"]]
+    run("token", "limits", new["tid"], "--max-open-lots", "NONE", *place)
+    assert _limits(run, *place) == [expected, {**new["limits"], "max_open_lots": None}]
+
+
+def test_limits_are_listed_and_noted(run: Run, tmp_path: Path) -> None:
+    """In the words of the options; the trail says who may what from when on."""
+    place = ("--home", str(tmp_path))
+    run("token", "create", "--name", "a", "--max-lot", "0.5", *place)
+    done = run("token", "limits", "a", "--max-orders-per-minute", "0", *place)
+    assert done.out.endswith(": max-lot 0.5; max-orders-per-minute 0\n")
+    run("token", "create", "--name", "b", *place)
+    lines = run("token", "list", *place).out.splitlines()
+    assert lines[1].endswith("max-lot 0.5; max-orders-per-minute 0")
+    assert lines[2].endswith("active  none")
+    noted = [json.loads(line)["entry"] for line in run("audit", "export", *place).out.splitlines()]
+    assert [(one["event"], one["limits"]) for one in noted] == [
+        ("token_created", {"max_lot": "0.5"}),
+        ("token_limits", {"max_lot": "0.5", "max_orders_per_min": 0}),
+        ("token_created", {}),
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -81,6 +135,12 @@ def test_replace_lets_the_old_one_go_on(run: Run, tmp_path: Path) -> None:
         (("create", "--name", "a", "--expires", "soon"), "duration"),
         (("revoke", "nobody"), "no live token"),
         (("replace", "nobody"), "no live token"),
+        (("limits", "nobody", "--max-lot", "1"), "no live token"),
+        (("limits", "nobody"), "--help lists them"),
+        (("create", "--name", "a", "--max-lot", "-1"), "--max-lot '-1': write a number such as"),
+        (("create", "--name", "a", "--collar-bps", "0.5"), "--collar-bps '0.5': write a whole"),
+        (("create", "--name", "a", "--allowed-symbols", ","), "name at least one symbol"),
+        (("create", "--name", "a", "--allowed-symbols", "x" * 33), "at most 200 symbols"),
     ],
 )
 def test_mistakes_are_one_line(

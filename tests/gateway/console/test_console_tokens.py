@@ -192,6 +192,7 @@ async def test_limits_reach_the_record(console: Console):
         TradeLimits.model_construct(max_lot="-1"),
         TradeLimits.model_construct(max_lot="NaN"),
         TradeLimits.model_construct(collar_bps=-1),
+        TradeLimits(allowed_symbols=()),
         TradeLimits(allowed_symbols=("",)),
         TradeLimits(allowed_symbols=("EUR\nUSD",)),
         TradeLimits(allowed_symbols=("A" * 33,)),

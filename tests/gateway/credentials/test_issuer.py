@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,8 @@ from gateway.credentials.issuer import (
     server_key_place,
 )
 from gateway.credentials.keyset import DAY_S, open_keyset
-from gateway.credentials.record import open_record
+from gateway.credentials.limits import LimitsError
+from gateway.credentials.record import TradeLimits, open_record
 from gateway.credentials.scope import Scope
 from gateway.credentials.secrets import SecretsError
 from gateway.store import DATABASE, Store
@@ -182,6 +184,57 @@ def test_a_replaced_token_goes_on_for_a_while(home: Home, clock: Clock) -> None:
     assert (superseded.tid, superseded.status) == (old.tid, "superseded")
     assert superseded.exp == clock.now + 3600
     assert superseded.is_live(clock.now)
+
+
+def test_a_replacement_takes_the_limits_over(home: Home) -> None:
+    """All of them but those that are named; the old token keeps its own."""
+    limits = TradeLimits(max_lot="0.5", collar_bps=50, allowed_symbols=("EURUSD",))
+    home.issuer.create("demo", limits=limits)
+    assert home.issuer.replace("demo")[1].limits == limits
+    _, new = home.issuer.replace("demo", limits={"max_lot": "0.2", "collar_bps": None})
+    assert new.limits == TradeLimits(max_lot="0.2", allowed_symbols=("EURUSD",))
+    assert [one.limits for one in home.issuer.list()] == [limits, limits, new.limits]
+
+
+def test_limits_are_changed_in_a_newer_record(home: Home) -> None:
+    """Of the live tokens of that name; the id names one. What is not named stays."""
+    _, first = home.issuer.create("demo", limits=TradeLimits(collar_bps=50))
+    _, second = home.issuer.replace("demo")
+    changed = home.issuer.change_limits("demo", {"max_lot": "0.5"})
+    assert [(one.tid, one.rec_ver) for one in changed] == [(first.tid, 3), (second.tid, 2)]
+    assert {one.limits for one in changed} == {TradeLimits(max_lot="0.5", collar_bps=50)}
+    home.issuer.change_limits(second.tid, {"max_lot": None})
+    assert [one.limits.max_lot for one in home.issuer.list()] == ["0.5", None]
+    with pytest.raises(IssuerError, match="no live token"):
+        home.issuer.change_limits("nobody", {"max_lot": "1"})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"max_lot": "-1"},
+        {"max_lot": 0.5},
+        {"collar_bps": "5"},
+        {"allowed_symbols": ()},
+        {"allowed_symbols": tuple(f"S{n}" for n in range(201))},
+        {"allowed_symbols": ("x" * 33,)},
+    ],
+)
+def test_limits_that_no_record_can_carry_are_refused(
+    home: Home, changes: dict[str, object]
+) -> None:
+    """And nothing is made or changed."""
+    home.issuer.create("demo")
+    for act in (home.issuer.change_limits, partial(_replaced, home)):
+        with pytest.raises(LimitsError):
+            act("demo", changes)
+    with pytest.raises(LimitsError):
+        home.issuer.create("other", limits=TradeLimits.model_construct(**changes))
+    assert [one.limits for one in home.issuer.list()] == [TradeLimits()]
+
+
+def _replaced(home: Home, which: str, changes: dict[str, object]) -> None:
+    home.issuer.replace(which, limits=changes)
 
 
 def test_a_replacement_never_prolongs_the_old_token(home: Home, clock: Clock) -> None:

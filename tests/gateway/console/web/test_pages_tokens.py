@@ -62,6 +62,8 @@ BAD_FIELDS = (
     ("max_open_lots", "NaN"),
     ("max_orders_per_min", "1.5"),
     ("max_daily_loss", "9" * 20),
+    ("collar_bps", "0.5"),
+    ("allowed_symbols", ","),
     ("allowed_symbols", ",".join(["EURUSD1"] * 1 + [f"S{n}" for n in range(300)])),
     ("allowed_symbols", "x" * 65),
 )
@@ -81,14 +83,24 @@ async def test_what_is_wrong_is_said_at_its_field(
 async def test_limits_are_set_seen_and_lifted(
     ann: Surfer, console: Console, ann_user: UserInfo
 ) -> None:
-    """A comma is a decimal point, too. What the form does not show stays as it is."""
+    """A comma is a decimal point, too. The token's page and its log say them; a new token in its
+    place takes them over.
+    """
     form = {"max_lot": "0,5", "max_orders_per_min": "30", "allowed_symbols": "EURUSD, XAUUSD"}
+    form |= {"collar_bps": "50", "max_open_lots": "2", "max_daily_loss": "200"}
     page = await ann.post("/tokens", {**NEW_TOKEN, **form, "strict_terminal": "yes"})
     path = f"/tokens/{parse_token(page.token)}"
-    words = (await ann.get(path)).words
-    assert "0.5 lots in one order; 30 orders in a minute; only EURUSD, XAUUSD" in words
+    told = (
+        "0.5 lots in one order; 2 lots open in all; 30 orders in a minute; "
+        "a loss of 200 in a day; only EURUSD, XAUUSD; prices within 0.5% of the market"
+    )
+    assert told in page.words
+    assert f"Limits set {told}" in (await ann.get(path)).words
+    assert (
+        f"Limits that the new one takes over: {told}." in (await ann.get(path + "/replace")).words
+    )
     page = await ann.get(path + "/limits")
-    assert 'value="EURUSD, XAUUSD"' in page.text
+    assert all(f'value="{value.replace(",5", ".5")}"' in page.text for value in form.values())
     assert (await ann.post(path + "/limits", {"max_lot": "x"})).status == 422
     assert (await ann.post(path + "/limits", {})).location == path + "?done=limits"
     (token,) = await console.tokens.list(ann_user.id)

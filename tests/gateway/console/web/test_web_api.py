@@ -39,6 +39,8 @@ async def test_tokens_are_made_read_changed_and_ended(ann: Surfer) -> None:
     assert made["token"]["limits"]["max_lot"] == "0.5"
     assert _json(await ann.api("GET", path)) == made["token"]
     assert (await ann.api("POST", "/tokens", {"name": "demo"})).status == 409
+    refused = await ann.api("PUT", path + "/limits", {"limits": {"allowed_symbols": []}})
+    assert "limits.allowed_symbols: List should have at least 1 item" in refused.text
     body = {"limits": {"allowed_symbols": ["EURUSD"]}, "strict_terminal": False}
     changed = _json(await ann.api("PUT", path + "/limits", body))
     assert (changed["limits"]["allowed_symbols"], changed["limits"]["max_lot"]) == (
