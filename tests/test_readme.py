@@ -105,6 +105,7 @@ def test_every_method_is_listed():
     front = {str(method["name"]) for method in METHODS_OF_THE_FRONT}
 
     assert listed == set(build_catalogue()) | front
+    assert f"JSON-RPC 2.0. {len(listed)} methods" in TEXT
 
 
 def test_every_relative_link_leads_somewhere():
