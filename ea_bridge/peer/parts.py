@@ -1,0 +1,49 @@
+"""Cuts a long answer into parts that fit into lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from ea_bridge.model.mt4 import Page
+from ea_bridge.protocol.messages import Res
+
+MAX_PART_BYTES = 256 * 1024
+"""Of a long answer in one line: a quarter of what a line may have, so that what is urgent does
+not wait for long behind it."""
+
+_encoder = msgspec.json.Encoder()
+
+
+def parts(command_id: int, result: Any) -> list[Res]:
+    """Return the answer; a long list, or page, in parts, each of them a list or a page."""
+    if isinstance(result, Page):
+        head = b'{"total":%d,"rows":[' % result.total
+        return _cut(command_id, result.rows, head, b"]}")
+    if isinstance(result, list):
+        return _cut(command_id, result, b"[", b"]")
+    return [Res(id=command_id, ok=True, d=msgspec.Raw(_encoder.encode(result)))]
+
+
+def _cut(command_id: int, rows: Iterable[Any], head: bytes, tail: bytes) -> list[Res]:
+    lists = [head + b",".join(some) + tail for some in _fitting(map(_encoder.encode, rows))]
+    last = len(lists) - 1
+    return [
+        Res(id=command_id, ok=True, d=msgspec.Raw(one), part=part, last=part == last)
+        for part, one in enumerate(lists)
+    ]
+
+
+def _fitting(rows: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Put rows together that fit into one part; one that is longer by itself is alone."""
+    some: list[bytes] = []
+    size = 0
+    for row in rows:
+        if some and size + len(row) > MAX_PART_BYTES:
+            yield some
+            some, size = [], 0
+        some.append(row)
+        size += len(row) + 1
+    yield some
