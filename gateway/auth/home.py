@@ -25,6 +25,7 @@ from gateway.credentials.key_store import key_store
 from gateway.credentials.key_store.file import KeyFile
 from gateway.credentials.secret_keys import current_key, open_secrets
 from gateway.credentials.secrets import KeyStore
+from gateway.manager import schema as manager
 from gateway.store import Store
 
 MIGRATIONS = (
@@ -35,6 +36,7 @@ MIGRATIONS = (
     device.TABLE + console_book.TABLES + console_clock.TABLE,
     accounts.TABLES,
     accounts.ONCE_AN_OWNER,
+    manager.TABLES,
 )
 """All tables of the gateway, in the order in which they came; new ones are added at the end."""
 SEALED = (
@@ -42,6 +44,7 @@ SEALED = (
     device.PRIVATE_KEY,
     console_book.SERVER_KEYS,
     accounts.PASSWORDS,
+    *manager.SEALED,
 )
 """All columns that hold what the box sealed: a key is exchanged by this list."""
 KEY_FILE = "secrets.key"
