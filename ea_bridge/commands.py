@@ -10,7 +10,10 @@ Times in params are the broker's wall clock, like every time on this wire.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Generic, Literal, TypeVar
+
+import msgspec
 
 from . import model
 from .model import TradeRequest, TradeResult
@@ -192,6 +195,11 @@ class Command(Generic[P, R]):
     needs: str = ""
     """The capability (``hello.caps``) without which a terminal cannot do it."""
 
+    @cached_property
+    def decoder(self) -> msgspec.json.Decoder[R]:
+        """What reads its answer, or one part of it."""
+        return msgspec.json.Decoder(self.result)
+
 
 ACCOUNT_GET = Command("account_get", NoParams, model.Account)
 TERMINAL_GET = Command("terminal_get", NoParams, model.Terminal)
@@ -264,6 +272,10 @@ TOO_LATE = 65536
 """``err`` of a command that trades whose ``ttl`` had passed when its turn came: it was not
 executed and never will be, so its outcome is ``not_sent``."""
 
+TOO_LARGE = 65537
+"""``err`` in place of an answer that no line, or no part of one, can hold. Of a command that
+trades it says nothing about what became of it."""
+
 TERMINAL_ERRORS = {
     4301: "unknown_symbol",
     4302: "symbol_not_selected",
@@ -277,6 +289,7 @@ TERMINAL_ERRORS = {
     4024: "internal_error",
     FILE_WRITE_ERROR: "file_write_error",
     TOO_LATE: "too_late",
+    TOO_LARGE: "result_too_large",
 }
 """MQL5 run-time error numbers that a ``res`` with ``"ok":false`` may carry as ``err``.
 

@@ -1,4 +1,4 @@
-"""One live terminal: requests with deadlines, heartbeats, events.
+"""One live terminal, or manager peer: requests with deadlines, heartbeats, events.
 
 Theory of operation
 ===================
@@ -14,10 +14,12 @@ kernel, only a ``res`` tells its outcome. A deadline, a lost link, an unreadable
 :class:`~ea_bridge.errors.OutcomeUnknown`, with ``acked`` as a hint; nothing is ever sent twice.
 """
 
-from .calls import MAX_IN_FLIGHT, MAX_LATE, MAX_RESULT_BYTES, LateResult
+from .calls import MAX_IN_FLIGHT, MAX_LATE, MAX_RESULT_BYTES, MAX_UNSENT, LateResult
 from .liveness import DEAD_S, HEARTBEAT_S, STALE_S, Liveness, SessionState
+from .manager import ManagerCallbacks, ManagerSession
+from .peer import DEFAULT_TIMEOUT_S, WINDOW, PeerSession
 from .surroundings import SessionCallbacks, Wire
-from .terminal import DEFAULT_TIMEOUT_S, MAX_UNSENT, WINDOW, TerminalSession
+from .terminal import TerminalSession
 from .timers import LoopTimers, Timer, Timers
 
 __all__ = [
@@ -33,6 +35,9 @@ __all__ = [
     "LateResult",
     "Liveness",
     "LoopTimers",
+    "ManagerCallbacks",
+    "ManagerSession",
+    "PeerSession",
     "SessionCallbacks",
     "SessionState",
     "TerminalSession",

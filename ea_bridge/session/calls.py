@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from ea_bridge.commands import COMMANDS, Command
+from ea_bridge.commands import TOO_LARGE, Command
 from ea_bridge.errors import (
     BridgeError,
     CommandFailed,
@@ -19,7 +19,9 @@ from ea_bridge.errors import (
     ResultTooLarge,
     TerminalBusy,
 )
+from ea_bridge.model.mt4 import Page
 from ea_bridge.model.struct import Struct
+from ea_bridge.protocol.framing import MAX_LINE_TO_DAEMON
 from ea_bridge.protocol.messages import Res
 
 MAX_IN_FLIGHT = 64
@@ -30,8 +32,30 @@ MAX_RESULT_BYTES = 8 * 1024 * 1024
 
 INTERNAL_ERROR = 4024
 
-_results = {op: msgspec.json.Decoder(command.result) for op, command in COMMANDS.items()}
+MAX_UNSENT = 64 * 1024
+"""Bytes that the kernel did not take. An EA that lets so many pile up does not read, and a
+command behind them would arrive late."""
+
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """How much may be on the way to a kind of peer, and from it."""
+
+    in_flight: int
+    """Commands that wait for their answers."""
+    answer_bytes: int
+    """Of one answer in all its parts, and of all that are unfinished."""
+    unsent: int
+    """Bytes that the kernel did not take; see :data:`MAX_UNSENT`."""
+
+
+TERMINAL_BOUNDS = Bounds(
+    in_flight=MAX_IN_FLIGHT,
+    answer_bytes=MAX_RESULT_BYTES,
+    unsent=MAX_UNSENT,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +87,8 @@ class Call:
     parts: int = 0
     size: int = 0
     items: list[Any] = field(default_factory=list)
+    total: int = 0
+    """What all parts of a page say that the whole list counts."""
 
     def lost(self, reason: str) -> BridgeError:
         """Return what its caller is told when no answer can come any more."""
@@ -79,6 +105,7 @@ class Calls:
         on_late: told what became of a trade whose caller has gone.
         on_result: told of each whole result before its caller is; returns what is wrong with
             it, or nothing.
+        bounds: how much may be on the way.
 
     """
 
@@ -87,12 +114,14 @@ class Calls:
         ids: Iterator[int],
         on_late: Callable[[LateResult], None],
         on_result: Callable[[Call, Any], str | None],
+        bounds: Bounds = TERMINAL_BOUNDS,
     ) -> None:
         self.strays = 0
         """Answers to nothing that we wait for: a late read's, or a lie."""
         self._ids = ids
         self._on_late = on_late
         self._on_result = on_result
+        self._bounds = bounds
         self._in_flight: dict[int, Call] = {}
         self._late: OrderedDict[int, Call] = OrderedDict()
         self._unfinished = 0
@@ -120,8 +149,8 @@ class Calls:
         on_ack: Callable[[], None] | None = None,
     ) -> Call:
         """Make room for a call and give it its id, unless it has one."""
-        if len(self._in_flight) >= MAX_IN_FLIGHT:
-            raise TerminalBusy(f"{MAX_IN_FLIGHT} commands are in flight")
+        if len(self._in_flight) >= self._bounds.in_flight:
+            raise TerminalBusy(f"{self._bounds.in_flight} commands are in flight")
         future = asyncio.get_running_loop().create_future()
         identity = self.new_id() if command_id is None else command_id
         call = Call(identity, command, params, future, on_ack)
@@ -189,29 +218,40 @@ class Calls:
 
     def _read(self, call: Call, res: Res) -> Any:
         if not res.ok:
+            if res.err == TOO_LARGE and not call.command.trades:
+                raise ResultTooLarge(call.command.op, MAX_LINE_TO_DAEMON)
             raise CommandFailed(call.command.op, res.err, res.retcode, res.msg)
         if res.part != call.parts:
             raise _unreadable(call, f"part {res.part} came instead of {call.parts}")
         call.parts += 1
         self._weigh(call, memoryview(res.d).nbytes)
         try:
-            part = _results[call.command.op].decode(res.d)
+            part = call.command.decoder.decode(res.d)
         except _UNREADABLE as error:
             raise _unreadable(call, "the answer has the wrong shape") from error
         if call.parts == 1 and res.last:
             return part
+        if isinstance(part, Page):
+            return self._join(call, part)
         if not isinstance(part, list):
             raise _unreadable(call, "an answer that is no list came in parts")
         call.items += part
         return call.items
 
+    def _join(self, call: Call, part: Page[Any]) -> Page[Any]:
+        if call.parts > 1 and part.total != call.total:
+            raise _unreadable(call, "the parts of a page speak of two lists")
+        call.total = part.total
+        call.items += part.rows
+        return Page(total=call.total, rows=call.items)
+
     def _weigh(self, call: Call, size: int) -> None:
         call.size += size
         self._unfinished += size
-        if self._unfinished > MAX_RESULT_BYTES:
+        if self._unfinished > self._bounds.answer_bytes:
             if call.command.trades:
                 raise _unreadable(call, "the answer is too large")
-            raise ResultTooLarge(call.command.op, MAX_RESULT_BYTES)
+            raise ResultTooLarge(call.command.op, self._bounds.answer_bytes)
 
     def _finish(self, call: Call, result: Any, error: BridgeError | None) -> None:
         tables: tuple[dict[int, Call], ...] = (self._in_flight, self._late)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -20,7 +21,8 @@ from ea_bridge.errors import (
 )
 from ea_bridge.protocol import messages as m
 from ea_bridge.protocol.errors import LocalProtocolError
-from ea_bridge.session import MAX_IN_FLIGHT, MAX_LATE, MAX_UNSENT, LateResult, calls
+from ea_bridge.session import MAX_IN_FLIGHT, MAX_LATE, MAX_UNSENT, LateResult
+from ea_bridge.session.calls import TERMINAL_BOUNDS
 
 EURUSD = commands.SymbolParams(symbol="EURUSD")
 BUY = model.TradeRequest(action=1, symbol="EURUSD", volume=0.1)
@@ -104,7 +106,7 @@ async def test_an_unreadable_answer_to_a_trade_leaves_its_outcome_unknown(live):
 
 async def test_answers_are_bounded(live, monkeypatch):
     """An endless list ends with an error, its rest is a stray, and others can go on."""
-    monkeypatch.setattr(calls, "MAX_RESULT_BYTES", 500)
+    monkeypatch.setattr(live.session._calls, "_bounds", replace(TERMINAL_BOUNDS, answer_bytes=500))
     asked, cmd = await live.ask(commands.RATES_GET, RATES)
     for part in range(20):
         answer = raw([bar(part)] * 2)
@@ -245,7 +247,7 @@ async def test_after_the_end_nothing_is_sent(live):
 
 async def test_half_an_answer_makes_room_when_its_caller_leaves(live, monkeypatch):
     """What was collected for nobody does not count for the next."""
-    monkeypatch.setattr(calls, "MAX_RESULT_BYTES", 500)
+    monkeypatch.setattr(live.session._calls, "_bounds", replace(TERMINAL_BOUNDS, answer_bytes=500))
     for _ in range(5):
         asked, cmd = await live.ask(commands.RATES_GET, RATES)
         live.say(m.Res(id=cmd.id, ok=True, d=raw([bar(0)] * 8), last=False))

@@ -1,0 +1,273 @@
+"""What every session is, whoever the peer: requests with deadlines, heartbeats, an end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from ea_bridge.commands import Command
+from ea_bridge.errors import CommandTimeout, NotSent, TerminalBusy, Unsupported
+from ea_bridge.model.struct import Struct
+from ea_bridge.protocol.connection import CLOSED, Connection
+from ea_bridge.protocol.handshake import parse_caps
+from ea_bridge.protocol.messages import Ack, Bye, Cmd, Hb, Hello, Message, Res
+
+from .calls import TERMINAL_BOUNDS, Bounds, Call, Calls, LateResult
+from .liveness import Liveness, SessionState
+from .surroundings import Wire
+from .timers import Timers
+
+DEFAULT_TIMEOUT_S = 10.0
+WINDOW = 512
+"""Most counted events without an ``ack``, as told in ``welcome``."""
+
+P = TypeVar("P", bound=Struct)
+R = TypeVar("R")
+logger = logging.getLogger(__name__)
+
+
+class PeerSession:
+    """One live peer; a subclass says what it tells and who hears of it.
+
+    Args:
+        terminal: its id, as the token says.
+        generation: of the token, when the peer was admitted; the gate compares it.
+        id: of this session, told to the peer.
+        hello: what the peer said of itself.
+        connection: READY.
+        command_ids: unique for good, since peers remember the ids they have executed.
+        bounds: how much may be on the way.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        terminal: str,
+        generation: int,
+        id: str,
+        hello: Hello,
+        connection: Connection,
+        wire: Wire,
+        timers: Timers,
+        command_ids: Iterator[int],
+        bounds: Bounds = TERMINAL_BOUNDS,
+    ) -> None:
+        self.terminal = terminal
+        self.generation = generation
+        self.id = id
+        self.hello = hello
+        self.caps = parse_caps(hello.caps)
+        self.connection = connection
+        self.broker: bool | None = None
+        """The peer is connected to its broker; ``None`` before the first heartbeat."""
+        self.end_reason = ""
+        """Why the session ended; empty while it lives."""
+        self.lease_ms = 0
+        """How long each of our heartbeats lets the EA's lease live; see ``LeaseTerms``."""
+        self._wire = wire
+        self._timers = timers
+        self._max_unsent = bounds.unsent
+        self._acknowledged = connection.events.last
+        self._calls = Calls(command_ids, self._tell_late_result, self._take_result, bounds)
+        self._liveness = Liveness(timers, self._send_heartbeat, self._tell_change, self._die)
+
+    @property
+    def state(self) -> SessionState:
+        """Ready, stale, or (for good) disconnected."""
+        return self._liveness.state
+
+    @property
+    def round_trip_s(self) -> float | None:
+        """How long the last heartbeat took there and back; ``None`` before the first."""
+        return self._liveness.round_trip_s
+
+    @property
+    def silence_s(self) -> float:
+        """How long ago the terminal said something."""
+        return self._liveness.silence_s
+
+    @property
+    def last_q(self) -> int:
+        """The last counted event that was taken."""
+        return self.connection.events.last
+
+    @property
+    def in_flight(self) -> int:
+        """How many commands wait for their answer."""
+        return len(self._calls)
+
+    @property
+    def trades_in_flight(self) -> int:
+        """How many trades were written to the terminal and are not answered."""
+        return self._calls.trades
+
+    @property
+    def strays(self) -> int:
+        """Answers to nothing that was waited for."""
+        return self._calls.strays
+
+    # --- asking --------------------------------------------------------------------------
+
+    def new_command_id(self) -> int:
+        """Return an id that no command ever had, for one :meth:`request`."""
+        return self._calls.new_id()
+
+    async def request(
+        self,
+        command: Command[P, R],
+        params: P,
+        *,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        ttl_ms: int | None = None,
+        before_write: Callable[[], None] | None = None,
+        command_id: int | None = None,
+        on_written: Callable[[], None] | None = None,
+        on_ack: Callable[[], None] | None = None,
+    ) -> R:
+        """Ask the terminal and wait for its answer.
+
+        Args:
+            timeout_s: how long to wait for the answer.
+            ttl_ms: how long after its arrival the EA may still begin with it, 0 for ever; as
+                long as we wait if absent.
+            before_write: called right before the bytes are written, with no ``await`` between;
+                what it raises stops the command, which was then not sent.
+            command_id: from :meth:`new_command_id`, for one who wrote it down before.
+            on_written: called right after the bytes were written.
+            on_ack: called when the terminal has taken the command.
+
+        Raises:
+            NotSent, TerminalBusy, Unsupported: it was not sent. ``NotSent`` also where the link
+                was lost before a question was answered.
+            CommandTimeout, ResultTooLarge: questions only.
+            CommandFailed: the terminal answered no.
+            OutcomeUnknown: commands that trade only; never send it again by yourself.
+
+        """
+        if command.needs and command.needs not in self.caps:
+            raise Unsupported(command.op, command.needs)
+        self._check_writable()
+        call = self._calls.open(command, params, command_id=command_id, on_ack=on_ack)
+        try:
+            ttl = round(timeout_s * 1000) if ttl_ms is None else ttl_ms
+            data = self.connection.send(
+                Cmd(id=call.id, op=command.op, ttl=ttl, params=params),
+            )
+            if before_write is not None:
+                before_write()
+                self._check_writable()
+            self._wire.write(data)
+        except BaseException:
+            self._calls.discard(call)
+            raise
+        if on_written is not None:
+            on_written()
+        timer = self._timers.call_later(timeout_s, self._expire, call, timeout_s)
+        try:
+            result: R = await call.future
+        except asyncio.CancelledError:
+            self._calls.abandon(call)
+            raise
+        finally:
+            timer.cancel()
+        return result
+
+    def _check_writable(self) -> None:
+        if self.end_reason or self.connection.state is CLOSED:
+            raise NotSent(f"the terminal is gone: {self.end_reason}")
+        if (unsent := self._wire.unsent()) > self._max_unsent:
+            raise TerminalBusy(f"the terminal does not read: {unsent} bytes are unsent")
+
+    def _expire(self, call: Call, timeout_s: float) -> None:
+        if call.future.done():
+            return
+        op = call.command.op
+        late = CommandTimeout(op, timeout_s)
+        call.future.set_exception(call.lost(str(late)) if call.command.trades else late)
+        self._calls.abandon(call)
+
+    # --- being told ----------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin with the heartbeats; the server calls it once ``welcome`` was sent."""
+        if not self.end_reason:
+            self._liveness.start()
+
+    def handle(self, messages: list[Message]) -> None:
+        """Take what the terminal said; the server calls it."""
+        if self.end_reason or not messages:
+            return
+        self._liveness.heard()
+        for message in messages:
+            self._dispatch(message)
+            if self.end_reason:
+                return
+        if self.last_q - self._acknowledged >= WINDOW // 2:
+            self._send_heartbeat(0)
+
+    def close(self, code: str) -> None:
+        """Say ``bye`` and end the session, with all that is in flight."""
+        if self.end_reason:
+            return
+        if self.connection.state is not CLOSED:
+            self._wire.write(self.connection.send(Bye(code=code)))
+        self.end(code)
+
+    def end(self, reason: str) -> None:
+        """The link is lost or shall be: settle what is in flight and tell who wants to know."""
+        if self.end_reason:
+            return
+        self.end_reason = reason
+        self._liveness.stop()
+        self._wire.close()
+        logger.info("session %s of terminal %s ended: %s", self.id, self.terminal, reason)
+        self._calls.fail_all(reason)
+        self._tell_change()
+
+    def _dispatch(self, message: Message) -> None:
+        match message:
+            case Res():
+                self._calls.answer(message)
+            case Ack():
+                self._calls.ack(message.id)
+            case Hb():
+                self._take_heartbeat(message)
+            case Bye():
+                self.end(f"the terminal said bye: {message.code}")
+
+    # --- what a subclass says --------------------------------------------------------------
+
+    def _take_heartbeat(self, hb: Hb) -> None:
+        if hb.n:
+            self._liveness.echoed(hb.n)
+
+    def _take_result(self, call: Call, result: Any) -> str | None:
+        """Look at a whole result before its caller does; return what is wrong with it."""
+        return None
+
+    def _tell_change(self) -> None:
+        """The state or a flag is another than before."""
+
+    def _tell_late_result(self, late: LateResult) -> None:
+        """A trade's outcome is known after all."""
+
+    # --- telling -------------------------------------------------------------------------
+
+    def _send_heartbeat(self, n: int) -> None:
+        if self.connection.state is not CLOSED and self._wire.unsent() <= self._max_unsent:
+            self._acknowledged = self.last_q
+            beat = Hb(ack=self.last_q, n=n, lease_ms=self.lease_ms)
+            self._wire.write(self.connection.send(beat))
+
+    def _die(self) -> None:
+        self.end("silent for too long")
+
+    def _tell(self, callback: Callable[..., None], *args: object) -> None:
+        """A listener's fault is not the peer's: it is logged and the link lives on."""
+        try:
+            callback(self, *args)
+        except Exception:
+            logger.exception("a listener of terminal %s failed", self.terminal)
