@@ -196,6 +196,11 @@ class Command(Generic[P, R]):
     """The capability (``hello.caps``) without which a terminal cannot do it."""
 
     @cached_property
+    def params_decoder(self) -> msgspec.json.Decoder[P]:
+        """What reads the params out of the line that asks for it."""
+        return msgspec.json.Decoder(self.params)
+
+    @cached_property
     def decoder(self) -> msgspec.json.Decoder[R]:
         """What reads its answer, or one part of it."""
         return msgspec.json.Decoder(self.result)

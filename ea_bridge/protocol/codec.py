@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from typing import Any, get_args
 
 import msgspec
 
-from ea_bridge.commands import COMMANDS
+from ea_bridge.commands import COMMANDS, Command
 from ea_bridge.model.struct import Struct
 
 from .errors import LocalProtocolError, UnreadableLine
@@ -21,7 +22,7 @@ from .ticks import PriceCheck
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
-_params = {op: msgspec.json.Decoder(command.params) for op, command in COMMANDS.items()}
+Commands = Mapping[str, Command[Any, Any]]
 _TAGS = frozenset(kind.__struct_config__.tag for kind in get_args(Message))
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
@@ -35,9 +36,15 @@ _tag_decoder = msgspec.json.Decoder(_Tag)
 
 
 class Decoder:
-    """Lines to messages, for one conversation."""
+    """Lines to messages, for one conversation.
 
-    def __init__(self) -> None:
+    Args:
+        commands: what we can be asked, by op.
+
+    """
+
+    def __init__(self, commands: Commands = COMMANDS) -> None:
+        self._commands = commands
         self._prices = PriceCheck()
 
     def decode(self, line: bytes) -> Message | None:
@@ -55,8 +62,18 @@ class Decoder:
         if isinstance(message, Ticks):
             self._prices.check(message)
         elif isinstance(message, Cmd):
-            return _with_params(message, line)
+            return self._with_params(message, line)
         return message
+
+    def _with_params(self, cmd: Cmd, line: bytes) -> Cmd:
+        params: Struct | msgspec.UnsetType = msgspec.UNSET
+        command = self._commands.get(cmd.op)
+        if command is not None:
+            try:
+                params = command.params_decoder.decode(line)
+            except _UNREADABLE:
+                params = msgspec.UNSET
+        return msgspec.structs.replace(cmd, params=params)
 
 
 def encode(message: Message) -> bytes:
@@ -93,16 +110,6 @@ def _raise_unless_unknown(line: bytes, error: Exception) -> None:
         raise UnreadableLine("a line is not an object with a t") from error
     if tag in _TAGS:
         raise UnreadableLine(f"a {tag} is malformed: {error}", tag) from error
-
-
-def _with_params(cmd: Cmd, line: bytes) -> Cmd:
-    params: Struct | msgspec.UnsetType = msgspec.UNSET
-    if cmd.op in _params:
-        try:
-            params = _params[cmd.op].decode(line)
-        except _UNREADABLE:
-            params = msgspec.UNSET
-    return msgspec.structs.replace(cmd, params=params)
 
 
 def _flat(cmd: Cmd) -> dict[str, Any]:

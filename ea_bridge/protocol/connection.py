@@ -26,8 +26,10 @@ import enum
 from dataclasses import dataclass
 from typing import get_args
 
+from ea_bridge.commands import COMMANDS
+
 from . import codec
-from .errors import LocalProtocolError, RemoteProtocolError, UnreadableLine
+from .errors import LineTooLong, LocalProtocolError, RemoteProtocolError, UnreadableLine
 from .framing import MAX_GREETING, MAX_LINE_TO_DAEMON, MAX_LINE_TO_EA, LineReader
 from .messages import (
     Ack,
@@ -124,24 +126,35 @@ class Connection:
 
     Args:
         role: the side we play; the peer plays the other.
+        commands: what we can be asked, as a terminal or as a manager peer.
+        max_line: longest line to us as one of these.
 
     """
 
-    def __init__(self, role: Role) -> None:
+    def __init__(
+        self,
+        role: Role,
+        *,
+        commands: codec.Commands = COMMANDS,
+        max_line: int = MAX_LINE_TO_EA,
+    ) -> None:
         self.role = role
         self.state = IDLE
         self.counters = Counters()
         self.events = EventSequence(0)
         """Which of the terminal's events have come; starts anew with ``welcome.ack``."""
-        self._lines = LineReader(MAX_GREETING if role is DAEMON else MAX_LINE_TO_EA)
-        self._decoder = codec.Decoder()
+        self.max_line_to_peer = MAX_LINE_TO_EA if role is DAEMON else MAX_LINE_TO_DAEMON
+        """Longest line that we may say; a daemon may say longer ones to who is no EA."""
+        self._lines = LineReader(MAX_GREETING if role is DAEMON else max_line)
+        self._decoder = codec.Decoder(commands)
         self._in_a_row: dict[str, int] = {}
 
     def send(self, message: Message) -> bytes:
         """Return the bytes that say ``message``.
 
         Raises:
-            LocalProtocolError: we may not say that now, or it is too long.
+            LocalProtocolError: we may not say that now.
+            LineTooLong: it is too long; the conversation is where it was.
 
         """
         state = self._next_state(self.role, message)
@@ -150,9 +163,8 @@ class Connection:
         line = codec.encode(message)
         if self.role is DAEMON:
             line = codec.escape(line)
-        limit = MAX_LINE_TO_EA if self.role is DAEMON else MAX_LINE_TO_DAEMON
-        if len(line) > limit:
-            raise LocalProtocolError(f"a line of {len(line)} bytes exceeds {limit}")
+        if len(line) > self.max_line_to_peer:
+            raise LineTooLong(len(line), self.max_line_to_peer)
         self._enter(state, message)
         return line + b"\n"
 

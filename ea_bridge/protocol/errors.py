@@ -2,6 +2,7 @@
 
 * ProtocolError
     * LocalProtocolError: we tried to send what the protocol forbids; our bug
+        * LineTooLong: a message that we may send, but not of that length
     * RemoteProtocolError: the peer sent what the protocol forbids; close the link
         * UnreadableLine: a line that is no message; ten of them in a row close the link
         * WrongProof: the peer does not know the token
@@ -21,6 +22,14 @@ class ProtocolError(Exception):
 
 class LocalProtocolError(ProtocolError):
     """We tried to break the protocol."""
+
+
+class LineTooLong(LocalProtocolError):
+    """A message has more bytes than a line may have; nothing was said, and the link goes on."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(f"a line of {size} bytes exceeds {limit}")
+        self.limit = limit
 
 
 class RemoteProtocolError(ProtocolError):

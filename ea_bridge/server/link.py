@@ -11,6 +11,8 @@ from typing import Protocol, cast
 
 import msgspec
 
+from ea_bridge.manager_commands import MAX_LINE_TO_MANAGER
+from ea_bridge.manager_registry import ManagerRegistry
 from ea_bridge.protocol.connection import CLOSED, DAEMON, READY, TRANSITIONS, Connection
 from ea_bridge.protocol.errors import RemoteProtocolError, WrongProof
 from ea_bridge.protocol.handshake import PROTO, check_auth, make_challenge, negotiate, new_nonce
@@ -20,6 +22,9 @@ from ea_bridge.session import (
     DEAD_S,
     HEARTBEAT_S,
     WINDOW,
+    ManagerCallbacks,
+    ManagerSession,
+    PeerSession,
     SessionCallbacks,
     TerminalSession,
     Timer,
@@ -39,6 +44,7 @@ CLOSE_S = 0.25
 """For last words to leave; then the connection is cut off."""
 RETRY_MS = 5000
 UNKNOWN = "no such token, or its proof is wrong"
+OTHER_ROLE = "this token is not for a peer of that role: a terminal's, or the manager's"
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +59,9 @@ class House:
     registry: TerminalRegistry
     device_id: str
     callbacks: SessionCallbacks
+    managers: ManagerRegistry | None
+    """For manager peers; without one each token is a terminal's."""
+    manager_callbacks: ManagerCallbacks
     now_ms: Callable[[], int]
     timers: Timers
     dummy_keys: Keys
@@ -60,6 +69,10 @@ class House:
     session_ids: Iterator[int]
     command_ids: Iterator[int]
     on_denied: Callable[[str, str], None]
+
+    def is_manager(self, terminal: str) -> bool:
+        """Whether a token is for a manager peer."""
+        return self.managers is not None and self.managers.takes(terminal)
 
 
 class Porter(Protocol):
@@ -83,7 +96,7 @@ class Link(asyncio.Protocol):
         """The token that the peer has named; proved once there is a session."""
         self.terminal = ""
         """Whose token that is; the token's own id where nobody knows."""
-        self.session: TerminalSession | None = None
+        self.session: PeerSession | None = None
         self._house = house
         self._porter = porter
         self._connection = Connection(DAEMON)
@@ -274,6 +287,8 @@ class Link(asyncio.Protocol):
             self.deny("busy", "the token's record is not here yet")
         elif verdict.keys != self._keys:
             self.deny("unknown", UNKNOWN)
+        elif (self._hello.role == "manager") != self._house.is_manager(verdict.terminal):
+            self.deny("proto", OTHER_ROLE)
         else:
             self._welcome(self._hello, verdict)
 
@@ -291,10 +306,34 @@ class Link(asyncio.Protocol):
         )
         self.write(self._connection.send(welcome))
         self.terminal = admitted.terminal
-        self.session = TerminalSession(
+        self.session = self._begin(welcome.session, hello, admitted)
+        self._porter.keep(self)
+        if isinstance(self.session, TerminalSession):
+            house.registry.join(self.session)
+        elif isinstance(self.session, ManagerSession) and house.managers is not None:
+            house.managers.join(self.session)
+        self.session.start()
+        logger.info("terminal %s is live: session %s", self.terminal, self.session.id)
+
+    def _begin(self, id_: str, hello: Hello, admitted: Admitted) -> PeerSession:
+        house = self._house
+        if house.is_manager(admitted.terminal):
+            self._connection.max_line_to_peer = MAX_LINE_TO_MANAGER
+            return ManagerSession(
+                terminal=admitted.terminal,
+                generation=admitted.generation,
+                id=id_,
+                hello=hello,
+                connection=self._connection,
+                wire=self,
+                timers=house.timers,
+                command_ids=house.command_ids,
+                callbacks=house.manager_callbacks,
+            )
+        return TerminalSession(
             terminal=admitted.terminal,
             generation=admitted.generation,
-            id=welcome.session,
+            id=id_,
             hello=hello,
             connection=self._connection,
             wire=self,
@@ -302,10 +341,6 @@ class Link(asyncio.Protocol):
             command_ids=house.command_ids,
             callbacks=house.callbacks,
         )
-        self._porter.keep(self)
-        house.registry.join(self.session)
-        self.session.start()
-        logger.info("terminal %s is live: session %s", self.terminal, self.session.id)
 
     def _fail(self, reason: str) -> None:
         """The peer broke the protocol: nothing more is said to it."""

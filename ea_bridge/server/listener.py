@@ -12,8 +12,16 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from ea_bridge.manager_registry import ManagerRegistry
 from ea_bridge.registry import TerminalRegistry
-from ea_bridge.session import LoopTimers, SessionCallbacks, TerminalSession, Timers
+from ea_bridge.session import (
+    LoopTimers,
+    ManagerCallbacks,
+    ManagerSession,
+    SessionCallbacks,
+    TerminalSession,
+    Timers,
+)
 from ea_bridge.token import Keys
 
 from . import sockets
@@ -53,6 +61,9 @@ class BridgeServer:
         introducer: the way to the console, for those about whom the doorkeeper says ``Relay``.
         first_command_id: no smaller id is given to a command: one that is larger than every id
             ever used guards against a clock that went back.
+        managers: learns of manager peers, and knows which tokens are theirs; without it there
+            are none.
+        manager_callbacks: what the gateway wants to hear of them.
         on_denied: called with the id of the token that was named (empty before that; nobody has
             checked it) and the code, for each terminal that is not let in.
 
@@ -71,6 +82,8 @@ class BridgeServer:
         introducer: Introducer | None = None,
         first_command_id: int = 0,
         on_denied: Callable[[str, str], None] = _ignore,
+        managers: ManagerRegistry | None = None,
+        manager_callbacks: ManagerCallbacks | None = None,
     ) -> None:
         self.port = port
         """The port; once started, the one that was taken."""
@@ -78,6 +91,10 @@ class BridgeServer:
         self._registry = registry
         self._device_id = device_id
         self._callbacks = _after_registry(registry, callbacks or SessionCallbacks())
+        self._managers = managers
+        self._manager_callbacks = _after_managers(
+            managers, manager_callbacks or ManagerCallbacks()
+        )
         self._now_ms = now_ms
         self._timers = timers
         self._introducer = introducer
@@ -108,6 +125,8 @@ class BridgeServer:
             registry=self._registry,
             device_id=self._device_id,
             callbacks=self._callbacks,
+            managers=self._managers,
+            manager_callbacks=self._manager_callbacks,
             now_ms=self._now_ms,
             timers=timers,
             dummy_keys=Keys(secrets.token_bytes(32), secrets.token_bytes(32)),
@@ -205,6 +224,17 @@ class BridgeServer:
 def _after_registry(registry: TerminalRegistry, callbacks: SessionCallbacks) -> SessionCallbacks:
     def on_change(session: TerminalSession) -> None:
         registry.note_change(session)
+        callbacks.on_change(session)
+
+    return dataclasses.replace(callbacks, on_change=on_change)
+
+
+def _after_managers(
+    managers: ManagerRegistry | None, callbacks: ManagerCallbacks
+) -> ManagerCallbacks:
+    def on_change(session: ManagerSession) -> None:
+        if managers is not None:
+            managers.note_change(session)
         callbacks.on_change(session)
 
     return dataclasses.replace(callbacks, on_change=on_change)
