@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gateway import accounts, audit, paper
 from gateway.ledger import DATABASE, Ledger
+from gateway.manager import journal as manager_journal
 from gateway.store import Store
 from gateway.trading import journal
 from gateway.trading.contingent import records
@@ -19,6 +20,8 @@ TABLES: tuple[str, ...] = (
     records.TABLE,
     armed.TABLE,
     paper.TABLE,
+    manager_journal.TABLE,
+    armed.ACCOUNTS,
 )
 """All tables of the ledger, in the order in which they came; new ones are added at the end."""
 

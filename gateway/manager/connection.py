@@ -40,6 +40,11 @@ class KeptConnection:
         password = self._box.open(row["password"], CONNECTION_PASSWORD.place(ROW)).decode()
         return ConnectParams(server=row["server"], login=row["login"], password=password)
 
+    def is_forgotten(self) -> bool:
+        """Whether the last that was told was a disconnect."""
+        row = self._store.one("SELECT wanted FROM manager_connection WHERE name = ?", ROW)
+        return row is not None and not row["wanted"]
+
     def keep(self, params: ConnectParams) -> None:
         """Keep what was told, in place of what was told before."""
         sealed = self._box.seal(params.password.encode(), CONNECTION_PASSWORD.place(ROW))
@@ -53,5 +58,5 @@ class KeptConnection:
         """Stay disconnected from now on; the password is gone as well."""
         with self._store.transaction() as connection:
             connection.execute(
-                "UPDATE manager_connection SET wanted = 0, password = NULL WHERE name = ?", (ROW,)
+                "INSERT OR REPLACE INTO manager_connection VALUES (?, '', 0, NULL, 0)", (ROW,)
             )
