@@ -83,6 +83,7 @@ METHODS: Mapping[str, Slot] = MappingProxyType(
         "Login": Slot(9, c_int32, (c_int32, c_char_p)),
         "Ping": Slot(12, c_int32),
         "AdmTradesRequest": Slot(80, c_void_p, (c_char_p, c_int32, _INTS)),
+        "AdmBalanceFix": Slot(82, c_int32, (_INTS, c_int32)),
         "AdmTradesDelete": Slot(83, c_int32, (_INTS, c_int32)),
         "AdmTradeRecordModify": Slot(84, c_int32, (POINTER(TradeRecord),)),
         "SymbolsRefresh": Slot(85, c_int32),

@@ -1,0 +1,331 @@
+"""One TCP connection of a peer: it proves itself, waits for approval, obeys, keeps alive.
+
+What a peer tells and how it carries commands out is for the subclass.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import cast
+
+from ea_bridge.commands import TOO_LARGE
+from ea_bridge.protocol.connection import CLOSED, PENDING, READY, Connection
+from ea_bridge.protocol.errors import (
+    LineTooLong,
+    ProtocolError,
+    RemoteProtocolError,
+    WrongProof,
+)
+from ea_bridge.protocol.framing import MAX_LINE_TO_DAEMON
+from ea_bridge.protocol.handshake import answer_challenge, new_nonce
+from ea_bridge.protocol.messages import (
+    DENIALS,
+    Auth,
+    Bye,
+    Challenge,
+    Cmd,
+    Denied,
+    Hb,
+    Hello,
+    Message,
+    Pending,
+    Remedy,
+    Res,
+    Verify,
+    Welcome,
+)
+from ea_bridge.token import parse_token
+
+from .pin import DevicePin
+
+HEARTBEAT_S = 1.0
+MAX_UNSENT = 1_048_576
+"""Above so many unsent bytes a peer tells nothing by itself."""
+MAX_UNWRITABLE_S = 5.0
+LAST_RETRY_S = 15.0
+REPLACED_RETRY_S = 300.0
+"""After another peer came with our token. The newest link wins: were we to come back at once, the
+two would throw each other out for ever."""
+
+_log = logging.getLogger(__name__)
+
+
+class LinkRefused(Exception):
+    """The daemon did not let the peer in; the message says why."""
+
+
+class WrongDevice(LinkRefused):
+    """Another daemon than the one that let the peer in first answers, and knows the token."""
+
+
+class Conversation(asyncio.Protocol):
+    """One TCP connection to the daemon, from the first byte to the last.
+
+    Args:
+        connection: fresh.
+        token: the peer's secret.
+        pin: which daemon it belongs to.
+        on_ready: called when the daemon has let us in.
+        on_pending: called when this machine waits for approval, and after each wrong code.
+
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        token: str,
+        pin: DevicePin,
+        on_ready: Callable[[], None],
+        on_pending: Callable[[Pending], None],
+    ) -> None:
+        self.over: asyncio.Future[float | None] = asyncio.get_running_loop().create_future()
+        """Done when the connection is gone; its result is how long to wait before the next."""
+        self.refusal: LinkRefused | None = None
+        """Why we were not let in, if that is how it ended."""
+        self._connection = connection
+        self._token = token
+        self._pin = pin
+        self._on_ready = on_ready
+        self._on_pending = on_pending
+        self._hello: Hello | None = None
+        self._device = ""
+        self._transport: asyncio.Transport | None = None
+        self._timers: dict[str, asyncio.TimerHandle | asyncio.Handle] = {}
+        self._paused = False
+        self._retry_s: float | None = None
+
+    # --- what a peer is --------------------------------------------------------------------
+
+    @abstractmethod
+    def _introduce(self, tid: str, cnonce: str) -> Hello:
+        """Return the hello."""
+
+    @abstractmethod
+    def _obey(self, cmd: Cmd) -> None:
+        """Carry a command out, and answer."""
+
+    @abstractmethod
+    def _pulse(self, n: int) -> Hb | None:
+        """Return the heartbeat that answers ``n``; ``None``: say nothing."""
+
+    def _started(self, welcome: Welcome) -> None:
+        """The daemon listens to us."""
+
+    def _heard(self, hb: Hb) -> None:
+        """The daemon is alive."""
+
+    def _lost(self) -> None:
+        """The link is gone."""
+
+    def _answer_challenge(self, hello: Hello, challenge: Challenge) -> Auth:
+        """Prove ourselves, to one who has proved himself.
+
+        Raises:
+            WrongProof: he has not.
+
+        """
+        return answer_challenge(self._token, hello, challenge)
+
+    # --- the socket ------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
+        transport.set_write_buffer_limits(high=MAX_UNSENT, low=MAX_UNSENT // 2)
+        self._transport = transport
+        self._hello = self._introduce(parse_token(self._token), new_nonce())
+        self.say(self._hello)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            messages = self._connection.receive_data(data)
+        except RemoteProtocolError as error:
+            _log.warning("the daemon broke the protocol: %s", error)
+            self._handle(error.received)
+            self.close()
+        else:
+            self._handle(messages)
+
+    def pause_writing(self) -> None:
+        self._paused = True
+        self._after("unwritable", MAX_UNWRITABLE_S, self.abort)
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self._forget("unwritable")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        for name in list(self._timers):
+            self._forget(name)
+        self._lost()
+        if not self.over.done():
+            self.over.set_result(self._retry_s)
+
+    def close(self) -> None:
+        """End the conversation; what was written is still sent."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Cut the link, as a crash or a pulled cable does."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def say_goodbye(self) -> None:
+        """Leave in order."""
+        if self._transport is not None and not self._transport.is_closing():
+            self.say(Bye(code="shutdown"))
+            self.close()
+
+    def verify(self, code: str) -> bool:
+        """Send the code of the mail; false where nobody waits for one."""
+        if self._connection.state is not PENDING:
+            return False
+        self.say(Verify(code=code))
+        return True
+
+    def say(self, *messages: Message) -> None:
+        """Say them in one write; nothing once the conversation is over."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        if self._connection.state is CLOSED:
+            return  # what we answer came in one read with the daemon's goodbye
+        try:
+            self._transport.write(b"".join(self._line(m) for m in messages))
+        except ProtocolError:
+            _log.exception("the peer wanted to break the protocol")
+            self.abort()
+
+    def _line(self, message: Message) -> bytes:
+        """Return the bytes of a message. What is too long must not cost the link, and with it
+        all that the daemon does with this peer: it would ask the same again on the next one.
+        """
+        try:
+            return self._connection.send(message)
+        except LineTooLong as error:
+            _log.error("a %s cannot be told: %s", type(message).__name__, error)
+        if isinstance(message, Res):
+            said = f"it does not fit into {MAX_LINE_TO_DAEMON} bytes"
+            return self._connection.send(
+                Res(id=message.id, ok=False, err=TOO_LARGE, msg=said, part=message.part)
+            )
+        return b""  # a counted event is missed by its number, any other is followed by a newer one
+
+    # --- what the daemon says --------------------------------------------------------------
+
+    def _handle(self, messages: list[Message]) -> None:
+        for message in messages:
+            match message:
+                case Cmd():
+                    self._obey(message)
+                case Hb():
+                    self._heard(message)
+                    self._beat(message.n)
+                case Challenge():
+                    self._prove(message)
+                case Welcome():
+                    self._start(message)
+                case Pending():
+                    self._wait(message)
+                case Denied():
+                    self._give_up(message)
+                case Bye():
+                    self._leave(message)
+
+    def _prove(self, challenge: Challenge) -> None:
+        assert self._hello is not None
+        try:
+            auth = self._answer_challenge(self._hello, challenge)
+        except WrongProof as error:
+            self._turn_away(LinkRefused(str(error)), "proof")
+            return
+        self._device = challenge.device
+        if not self._pin.fits(self._device):
+            # with a right proof: a squatter that was approved as a new device, or a daemon that
+            # has moved. It gets no proof of ours to pass on
+            where = f"delete {self._pin.path}" if self._pin.path else "start anew"
+            reason = (
+                f"the daemon on this port is device {self._device:.128}, but the one that let "
+                f"us in first is {self._pin.device}: another program answers, or the daemon "
+                f"was moved to another home. If you have moved it, {where}"
+            )
+            self._turn_away(WrongDevice(reason), "device")
+            return
+        self.say(auth)
+
+    def _turn_away(self, refusal: LinkRefused, code: str) -> None:
+        """Tell whoever answers here nothing at all."""
+        _log.error("%s", refusal)
+        self.refusal = refusal
+        self._retry_s = LAST_RETRY_S
+        self.say(Bye(code=code))
+        self.close()
+
+    def _wait(self, pending: Pending) -> None:
+        if pending.error == "wrong_code":
+            _log.warning("that was not the code of the mail; tries left: %s", pending.tries_left)
+        elif pending.error:
+            _log.warning("the code cannot be checked now: try again")
+        else:
+            _log.warning(
+                "this machine waits for approval: see your mail, or open %s and type %s there, "
+                "within %d s",
+                pending.url,
+                pending.user_code,
+                pending.expires_s,
+            )
+        self._on_pending(pending)
+
+    def _leave(self, bye: Bye) -> None:
+        if bye.code == "replaced":
+            _log.warning("another peer has linked with our token: this one stays away")
+            self._retry_s = REPLACED_RETRY_S
+        elif bye.code == "approved":
+            _log.info("this machine is approved")
+            self._retry_s = 0.0
+        else:
+            _log.info("the daemon said goodbye: %s", bye.code)
+        self.close()
+
+    def _give_up(self, denied: Denied) -> None:
+        self._retry_s = denied.retry_ms / 1000
+        if DENIALS.get(denied.code) is Remedy.WAIT:
+            _log.warning(
+                "not let in yet: %s (%s); the next try is in %.0f s",
+                denied.reason,
+                denied.code,
+                self._retry_s,
+            )
+        else:
+            _log.error("the daemon refused the token: %s (%s)", denied.reason, denied.code)
+            self.refusal = LinkRefused(denied.reason)
+        self.close()
+
+    def _start(self, welcome: Welcome) -> None:
+        self._pin.keep(self._device)
+        self._started(welcome)
+        self._on_ready()
+        self._heartbeat()
+
+    # --- what a peer says by itself ----------------------------------------------------------
+
+    def _heartbeat(self) -> None:
+        self._beat(0)
+        self._after("heartbeat", HEARTBEAT_S, self._heartbeat)
+
+    def _beat(self, n: int) -> None:
+        if self._connection.state is PENDING:
+            self.say(Hb(n=n))  # of the account nothing is told before we are let in
+        elif self._connection.state is READY and (hb := self._pulse(n)) is not None:
+            self.say(hb)
+
+    def _after(self, name: str, delay_s: float, act: Callable[..., None], *args: object) -> None:
+        self._forget(name)
+        self._timers[name] = asyncio.get_running_loop().call_later(delay_s, act, *args)
+
+    def _forget(self, name: str) -> None:
+        timer = self._timers.pop(name, None)
+        if timer is not None:
+            timer.cancel()

@@ -1,0 +1,111 @@
+"""Keeps a peer connected: dials the daemon, and dials again after every disconnect."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import re
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from .conversation import LAST_RETRY_S, Conversation, LinkRefused, WrongDevice
+
+__all__ = ["Link", "LinkRefused", "WrongDevice"]
+
+FIRST_RETRY_S = 0.25
+
+C = TypeVar("C", bound=Conversation)
+_log = logging.getLogger(__name__)
+
+
+class Link(Generic[C]):
+    """Keeps a peer connected to a daemon until told to stop.
+
+    Args:
+        converse: makes a conversation; is given what to call when the daemon has let us in.
+        host: where the daemon's bridge listens.
+        port: its port.
+        seed: of the jitter between attempts.
+
+    """
+
+    def __init__(
+        self, converse: Callable[[Callable[[], None]], C], host: str, port: int, *, seed: int = 0
+    ) -> None:
+        self.ready = asyncio.Event()
+        """Set while the daemon listens to us."""
+        self.port = port
+        """Where the next dial goes; a daemon may come back on another port."""
+        self._make = converse
+        self._host = host
+        self._jitter = random.Random(seed)  # noqa: S311 - spreads reconnects, guards nothing
+        self._conversation: C | None = None
+        self._refusal: LinkRefused | None = None
+        self._stopping = False
+
+    async def run(self) -> None:
+        """Dial, talk, and dial again, until cancelled or :meth:`stop`.
+
+        Raises:
+            LinkRefused: the daemon refuses the token, and has never let us in before.
+            WrongDevice: another daemon than the one that let us in first knows the token.
+
+        """
+        retry_s, was_ever_ready = FIRST_RETRY_S, False
+        while not self._stopping:
+            wait_s = await self._converse()
+            was_ready = self.ready.is_set()
+            was_ever_ready = was_ever_ready or was_ready
+            if isinstance(self._refusal, WrongDevice) or (self._refusal and not was_ever_ready):
+                raise self._refusal
+            self.ready.clear()
+            if self._stopping:
+                return
+            retry_s = FIRST_RETRY_S if was_ready else min(retry_s * 2, LAST_RETRY_S)
+            if wait_s is not None:  # the daemon has said so, or we: no sooner
+                await asyncio.sleep(wait_s * self._jitter.uniform(1.0, 1.25))
+            else:
+                await asyncio.sleep(retry_s * self._jitter.uniform(0.75, 1.25))
+
+    async def _converse(self) -> float | None:
+        loop = asyncio.get_running_loop()
+        self._refusal = None
+        try:
+            _, conversation = await loop.create_connection(
+                lambda: self._make(self.ready.set), self._host, self.port
+            )
+        except OSError as error:
+            _log.warning("no daemon on %s:%d (%s)", self._host, self.port, error.strerror)
+            return None
+        self._conversation = conversation
+        try:
+            return await conversation.over
+        except asyncio.CancelledError:
+            conversation.say_goodbye()
+            raise
+        finally:
+            self._conversation = None
+            self._refusal = conversation.refusal
+
+    def verify(self, code: str) -> bool:
+        """Send the code of the mail; false while no approval is waited for.
+
+        Raises:
+            ValueError: it is not 8 digits.
+
+        """
+        if not re.fullmatch("[0-9]{8}", code):
+            raise ValueError("the code of the mail has 8 digits")
+        return self._conversation is not None and self._conversation.verify(code)
+
+    def cut(self) -> None:
+        """Break the link as a crash does; it comes back by itself."""
+        if self._conversation is not None:
+            self._conversation.abort()
+
+    def stop(self) -> None:
+        """Say goodbye and don't come back."""
+        self._stopping = True
+        if self._conversation is not None:
+            self._conversation.say_goodbye()
