@@ -64,6 +64,7 @@ class Desk:
             symbol=lambda name: self.symbol(commands.SymbolParams(symbol=name)),
             send=self.send,
             now_msc=now_msc,
+            account=lambda: broker.identity,
         )
         self._now_msc = now_msc
         self._utc_s = utc_s

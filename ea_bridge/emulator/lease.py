@@ -45,6 +45,7 @@ class LeaseGuard:
         symbol: what is known of one.
         send: ``OrderSend``.
         now_msc: the broker's clock.
+        account: login and server of the account that the terminal is logged in to.
         monotonic_s: seconds that only grow.
 
     """
@@ -57,17 +58,22 @@ class LeaseGuard:
         symbol: Callable[[str], SymbolInfo],
         send: Callable[[TradeRequest], TradeResult],
         now_msc: Callable[[], int],
+        account: Callable[[], tuple[int, str]],
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._orders, self._positions = orders, positions
         self._symbol, self._send = symbol, send
         self._now_msc, self._monotonic_s = now_msc, monotonic_s
+        self._account = account
+        self._set_at = account()
+        """The account that the lease, and the tickets, belong to."""
         self._lease = Lease(lease_ms=0)
         self._due_s = 0.0
         self._sent: OrderedDict[int, None] = OrderedDict()
 
     def set(self, terms: LeaseTerms) -> Lease:
         """Begin a lease, change it, or (with 0) end it."""
+        self._look_at_account()
         self._lease = replace(
             self._lease, lease_ms=terms.lease_ms, action=terms.action, own=terms.own
         )
@@ -92,6 +98,7 @@ class LeaseGuard:
 
     def note(self, result: TradeResult) -> None:
         """Remember what was sent from here."""
+        self._look_at_account()
         for ticket in (result.order, result.position):
             if ticket:
                 self._sent[ticket] = None
@@ -100,8 +107,11 @@ class LeaseGuard:
 
     def enforce(self) -> None:
         """Carry the policy out if the lease has run out; called every few milliseconds."""
+        if not self._lease.lease_ms or self._monotonic_s() < self._due_s:
+            return
+        self._look_at_account()
         lease = self._lease
-        if not lease.lease_ms or self._monotonic_s() < self._due_s:
+        if not lease.lease_ms:
             return
         _log.warning("the daemon was silent for %d ms: %s", lease.lease_ms, lease.action)
         cancelled, closed, failed = list[int](), list[int](), list[int]()
@@ -120,6 +130,13 @@ class LeaseGuard:
             closed=lease.closed + closed,
             failed=failed,
         )
+
+    def _look_at_account(self) -> None:
+        """Forget all where the terminal is logged in elsewhere: nobody spoke of that account."""
+        account = self._account()
+        if account != self._set_at:
+            self._set_at = account
+            self.forget()
 
     def _is_meant(self, one: Order | Position) -> bool:
         return not self._lease.own or one.ticket in self._sent or bool(TAG.match(one.comment))

@@ -21,6 +21,8 @@ class LeaseTerms(Struct, frozen=True, kw_only=True):
 
     Each ``hb`` of the daemon with a ``lease_ms`` above 0 renews it for so long, from the moment
     at which it is read; nothing else does. A lost link does not end it: that is what it is for.
+    A login to another account does, since it is about the orders of the one before: the EA forgets
+    it there, with the tickets that it has sent.
     """
 
     lease_ms: LeaseMs

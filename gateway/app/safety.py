@@ -6,12 +6,14 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from ea_bridge.model import Lease
-from ea_bridge.registry import Change, ChangeKind, TerminalRegistry
+from ea_bridge.registry import Change, ChangeKind, Facts, TerminalRegistry
 from gateway import shapes
 from gateway.audit import Audit
+from gateway.credentials.tier import Tier
 from gateway.daemon import wall_ms
 from gateway.errors import (
     BrokerDisconnected,
@@ -29,7 +31,7 @@ from gateway.store import StoreError
 from gateway.trading import flatten
 from gateway.trading.guard import GuardedTerminal
 from gateway.trading.journal import Account
-from gateway.trading.kill_switch.armed import ArmedBook, Firing, Policy, together
+from gateway.trading.kill_switch.armed import Armed, ArmedBook, Firing, Policy, together
 from gateway.trading.kill_switch.dead_man import DeadMan
 from gateway.trading.kill_switch.disconnects import Disconnects
 from gateway.trading.kill_switch.halts import EVERYWHERE
@@ -60,7 +62,8 @@ class Safety:
         ledger: where it is kept.
         audit: hears of everything.
         registry: which terminals there are.
-        guarded: return a terminal as the gateway itself may use it.
+        guarded: return a terminal as the gateway itself may use it; ``still_allowed`` may refuse,
+            up to the moment at which bytes are written.
         on_paper: whether a terminal trades on paper, so that its EA has no say in it.
 
     """
@@ -70,7 +73,7 @@ class Safety:
         ledger: Ledger,
         audit: Audit,
         registry: TerminalRegistry,
-        guarded: Callable[[str], GuardedTerminal],
+        guarded: Callable[..., GuardedTerminal],
         on_paper: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self.switch = KillSwitch(ledger, audit)
@@ -86,6 +89,8 @@ class Safety:
         self._on_paper = on_paper
         self._tasks: set[asyncio.Task[None]] = set()
         self._arrivals: dict[str, asyncio.Event] = {}
+        self._first: dict[str, Account] = {}
+        """The account that each terminal came with: what was armed before is about that one."""
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
@@ -133,11 +138,11 @@ class Safety:
         self._start(self._carry_out(firing))
 
     async def _carry_out(self, firing: Firing) -> None:
-        swept = flatten.Swept()
-        account = self._guarded(firing.armed.terminal).account
+        swept, armed = flatten.Swept(), firing.armed
         for _ in range(MAX_SWEEPS):
-            await self._arrival(firing.armed.terminal, account)
-            terminal = self._guarded(firing.armed.terminal)  # at the market or on paper, as now
+            await self._arrival(armed)
+            # at the market or on paper, as now
+            terminal = self._guarded(armed.terminal, still_allowed=partial(self._stay, armed))
             if firing.called_off or await self._sweep(terminal, firing, swept):
                 break
             await asyncio.sleep(RETRY_S)
@@ -159,17 +164,30 @@ class Safety:
         except GatewayError as error:
             logger.warning("terminal %s was not swept: %s", terminal.name, error.name())
             return False
-        return not any(isinstance(one.error, _NOT_OVER) for one in swept.failed)
+        unsettled = any(isinstance(one.error, _NOT_OVER) for one in swept.failed)
+        return not unsettled and self._is_meant(firing.armed)
 
-    def _is_there(self, terminal: str, account: Account | None) -> bool:
-        session = self._registry.get(terminal)
-        if session is None or session.broker is False:
-            return False
-        return account in (None, Account(session.hello.login, session.hello.server))
+    def _stay(self, armed: Armed, tier: Tier) -> None:
+        """Refuse, right before its bytes are written, what would reach another account."""
+        if not self._is_meant(armed):
+            raise TerminalDisconnected(
+                "The terminal is logged in to another account", terminal=armed.terminal
+            )
 
-    async def _arrival(self, terminal: str, account: Account | None) -> None:
+    def _is_meant(self, armed: Armed) -> bool:
+        """Whether the terminal is, or was last, logged in to the account that it is about."""
+        facts = self._registry.facts(armed.terminal)
+        account = armed.account or self._first.get(armed.terminal)
+        return account is None or facts is None or account == _account(facts)
+
+    def _is_there(self, armed: Armed) -> bool:
+        session = self._registry.get(armed.terminal)
+        return session is not None and session.broker is not False and self._is_meant(armed)
+
+    async def _arrival(self, armed: Armed) -> None:
         """Wait until a terminal is linked, its broker is, and it is logged in to the account."""
-        while not self._is_there(terminal, account):
+        terminal = armed.terminal
+        while not self._is_there(armed):
             await self._arrivals.setdefault(terminal, asyncio.Event()).wait()
             self._arrivals.pop(terminal, None)
 
@@ -178,15 +196,24 @@ class Safety:
     def _policy(self, terminal: str) -> Policy | None:
         if self._on_paper(terminal):
             return None  # the EA would end what is at the market
-        return together([*self.dead_man.armed(terminal), *self.disconnects.armed(terminal)])
+        return together(filter(self._is_meant, self._armed(terminal)))
+
+    def _armed(self, terminal: str) -> list[Armed]:
+        return [*self.dead_man.armed(terminal), *self.disconnects.armed(terminal)]
 
     def _changed(self, terminal: str) -> None:
         self.leases.look(terminal)
 
     def _change(self, change: Change) -> None:
         terminal = change.facts.terminal
+        self._first.setdefault(terminal, _account(change.facts))
         if change.kind is ChangeKind.CONNECTED:
             self.leases.look(terminal)
+        if change.kind is ChangeKind.ACCOUNT_CHANGED and not all(
+            map(self._is_meant, self._armed(terminal))
+        ):
+            logger.warning("terminal %s: what was armed waits for another account", terminal)
+            self._note(terminal, "account", told(flatten.Swept()))
         if (arrival := self._arrivals.get(terminal)) is not None:
             arrival.set()
 
@@ -252,3 +279,7 @@ class Safety:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _account(facts: Facts) -> Account:
+    return Account(facts.hello.login, facts.hello.server)

@@ -212,6 +212,9 @@ async def cancel_all_after(
     `terminal` tells what became of them. Then it is off until it is set again.
 
     A lost connection does not stop its timer; setting one on a new connection of the token does.
+    It is about the account that the terminal is logged in to now: while it is logged in to
+    another one nothing is done, and `terminal` says so. Set it again there.
+
     It outlives the gateway: one that is started again counts from its start. Should the gateway
     die or hang, the EA does the same by itself after 5 s without a heartbeat, where it can
     (`lease` among its capabilities).
@@ -231,6 +234,7 @@ async def cancel_all_after(
         action=action,
         own=False,
         within_ms=timeout_ms,
+        account=call.terminal.account,
     )
     with _written():
         await desk.dead_man.set(armed, desk.disconnects.live(terminal, tid))
@@ -269,6 +273,9 @@ async def set_cancel_on_disconnect(
     are the new connection's, and should the old one still be there it is closed with 4505. Say
     `hello` first, and then this.
 
+    It is about the account that the terminal is logged in to now: while it is logged in to
+    another one nothing is done, and `terminal` says so. Ask for it again there.
+
     It outlives the gateway: one that is started again waits for the grace and 5 s more. As it
     cannot know then which orders were whose, a rule of the scope `connection` means all orders
     that came through the gateway. Should the gateway die or hang, the EA does the same by itself
@@ -284,6 +291,7 @@ async def set_cancel_on_disconnect(
             action=action,
             own=scope == "connection",
             within_ms=grace_ms,
+            account=call.terminal.account,
         )
         with _written():
             await disconnects.set(connection, name, armed)
@@ -294,7 +302,10 @@ async def set_cancel_on_disconnect(
 
 @method(scope=Scope.READ, transports=("ws",))
 async def get_cancel_on_disconnect(call: Call) -> shapes.DisconnectRule:
-    """Return what becomes of orders when this connection is lost."""
+    """Return what becomes of orders when this connection is lost.
+
+    After a login to another account it is off there, until it is asked for again.
+    """
     return _rule(call)
 
 
@@ -319,6 +330,8 @@ def _connection(call: Call) -> Listener:
 def _rule(call: Call) -> shapes.DisconnectRule:
     connection, disconnects = _connection(call), call.terminal.desk.disconnects
     armed = disconnects.of(connection)
+    if armed is not None and armed.account not in (None, call.terminal.account):
+        armed = None  # it is about the account that the terminal was logged in to
     return {
         "enabled": armed is not None,
         "scope": "connection" if armed is None or armed.own else "terminal",

@@ -46,10 +46,11 @@ def note_placing(call: Call, how: Handling) -> None:
 
 def note_placed(call: Call, receipt: shapes.OrderReceipt) -> None:
     """Note under which numbers the broker has it: brokers rewrite comments."""
+    terminal = call.terminal
     if call.listener is not None:
         for ticket in (receipt["order"]["order"], receipt["order"]["position"]):
             if ticket is not None:
-                call.terminal.desk.disconnects.placed(call.listener, ticket)
+                terminal.desk.disconnects.placed(call.listener, terminal.account, ticket)
 
 
 def new_order(

@@ -10,7 +10,7 @@ from .words import shape
 
 Outcome = Literal["not_sent", "rejected", "unknown"]
 Action = Literal["cancel_orders", "cancel_and_close"]
-KillCause = Literal["halt", "resume", "disconnect", "timer", "lease"]
+KillCause = Literal["halt", "resume", "disconnect", "timer", "lease", "account"]
 
 
 @shape
@@ -80,7 +80,9 @@ class KillSwitchEvent(TypedDict):
     cause: KillCause
     """``halt`` and ``resume``: by hand. ``disconnect``: a connection was lost for longer than its
     grace. ``timer``: that of ``cancel_all_after``. ``lease``: the gateway itself had fallen
-    silent, and the EA has acted; told when it is back."""
+    silent, and the EA has acted; told when it is back. ``account``: nothing was done, the terminal
+    is logged in to another account, and what was armed (``cancel_all_after``,
+    ``set_cancel_on_disconnect``) waits for the one before."""
     trading_enabled: bool
     """Whether new orders are let through now."""
     armed_by: str | None

@@ -70,3 +70,62 @@ async def test_another_account_is_left_alone(tmp_path: Path) -> None:
         await running.link("main", machine, token=token)
         assert (await fired(listener))["cancelled"] == [order]
         assert kept in {one.ticket for one in other.desk.broker.orders()}
+
+
+async def test_what_is_armed_is_about_one_account(tmp_path: Path) -> None:
+    """The terminal is logged in elsewhere before anything is due: all are told that nothing is
+    armed there, the EA least of all, and the other account is left alone.
+    """
+    async with product(tmp_path) as running:
+        token, machine = running.main.token, running.main.machine
+        disconnects = running.gateway._safety.disconnects
+        listener, program = await running.ws(), await running.ws()
+        await listener.call("subscribe", channels=["terminal"])
+        await program.call("cancel_all_orders")
+        order = await wait(program)
+        await program.call("set_cancel_on_disconnect", enabled=True, scope="terminal", grace_ms=0)
+        await program.call("cancel_all_after", timeout_ms=600_000)
+        await until(lambda: machine.desk.lease.get().lease_ms > 0)
+
+        await running.unplug()
+        other = build_terminal(seed=7)
+        await running.link("main", other, token=token)
+        await listener.event("terminal", lambda one: one["data"].get("cause") == "account")
+        assert (await program.call("get_cancel_on_disconnect"))["enabled"] is False
+        session = running.gateway.registry.get("main")
+        assert session is not None
+        leases = running.gateway._safety.leases
+        await until(lambda: leases._told.get("main") == (session, None))
+        assert (session.lease_ms, other.desk.lease.get().lease_ms) == (0, 0)
+        kept = await wait(await running.ws(token))
+        await program.close()
+        await until(lambda: bool(disconnects._firing))
+
+        await running.unplug()
+        await running.link("main", machine, token=token)
+        assert (await fired(listener))["cancelled"] == [order]
+        await until(lambda: machine.desk.lease.get().lease_ms > 0)
+        assert kept in {one.ticket for one in other.desk.broker.orders()}
+
+
+async def test_what_is_armed_anew_is_about_the_other_account(tmp_path: Path) -> None:
+    """The program goes on there, and has said so: the account before is none of its business."""
+    async with product(tmp_path) as running:
+        token, machine = running.main.token, running.main.machine
+        listener, program = await running.ws(), await running.ws()
+        await listener.call("subscribe", channels=["terminal"])
+        await program.call("cancel_all_orders")
+        kept = await wait(program)
+        await program.call("set_cancel_on_disconnect", enabled=True, grace_ms=0)
+        await running.unplug()
+        other = build_terminal(seed=7)
+        await running.link("main", other, token=token)
+        order = await wait(program)
+        await program.call("set_cancel_on_disconnect", enabled=True, grace_ms=0)
+        assert (await program.call("get_cancel_on_disconnect"))["enabled"] is True
+        await program.close()
+        assert (await fired(listener))["cancelled"] == [order]
+        await running.unplug()
+        await running.link("main", machine, token=token)
+        assert kept in {one.ticket for one in machine.desk.broker.orders()}
+        assert running.gateway._safety.disconnects.armed("main") == []

@@ -242,6 +242,11 @@ class Broker:
         """Return the account as of the newest quotes."""
         return self._valuation.account(self._template, self.switches)
 
+    @property
+    def identity(self) -> tuple[int, str]:
+        """Login and server of the account."""
+        return self._template.login, self._template.server
+
     def margin_call(self) -> bool:
         """Whether the account is at or below its margin call level."""
         level = self._valuation.margin_level()

@@ -1,6 +1,7 @@
 """What shall be done when a program falls silent, as it lies in the ledger.
 
 It outlives the daemon, so that a restart is not taken for a program's end, nor its end forgotten.
+It is about the account that the terminal was logged in to: at another one nothing is done for it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Literal
 
 from gateway.ledger import Ledger
 from gateway.trading.chosen import Action, Chosen
+from gateway.trading.journal.intents import Account
 
 TIMER, SESSION = "timer", "session"
 """How the name begins of what waits for a call, and of what waits for a lost connection; the name
@@ -26,6 +28,10 @@ CREATE TABLE armed (
     within_ms INTEGER NOT NULL,
     PRIMARY KEY (terminal, tid, name)
 ) STRICT, WITHOUT ROWID;
+"""
+ACCOUNTS = """
+ALTER TABLE armed ADD COLUMN login INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE armed ADD COLUMN server TEXT NOT NULL DEFAULT '';
 """
 
 Key = tuple[str, str, str]
@@ -46,6 +52,8 @@ class Armed:
     through the gateway."""
     within_ms: int
     """How long the silence may last."""
+    account: Account | None = None
+    """Whose orders it is about; ``None``: the terminal had not been linked yet."""
 
     @property
     def key(self) -> Key:
@@ -120,6 +128,7 @@ class ArmedBook:
                 action=row["action"],
                 own=bool(row["own"]),
                 within_ms=row["within_ms"],
+                account=Account(row["login"], row["server"]) if row["login"] else None,
             )
             for row in rows
         ]
@@ -131,10 +140,11 @@ class ArmedBook:
             StoreError: it could not be written.
 
         """
-        values = (*armed.key, armed.action, armed.own, armed.within_ms)
+        account = armed.account or (0, "")
+        values = (*armed.key, armed.action, armed.own, armed.within_ms, *account)
 
         def work(connection: sqlite3.Connection) -> None:
-            connection.execute("REPLACE INTO armed VALUES (?, ?, ?, ?, ?, ?)", values)
+            connection.execute("REPLACE INTO armed VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
 
         if self._ledger is not None:
             await self._ledger.write(work)

@@ -18,9 +18,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from gateway.trading.chosen import Chosen
+from gateway.trading.journal.intents import Account
 
 from .armed import SESSION, Armed, ArmedBook, Firing, Key
 from .fuse import Fuse
@@ -30,7 +31,16 @@ MAX_PLACED = 10_000
 RESTART_GRACE_S = 5.0
 """More for programs that have to find out that the gateway was started anew."""
 
+N = TypeVar("N")
+
 logger = logging.getLogger(__name__)
+
+
+class Ticket(NamedTuple):
+    """An order or a position."""
+
+    account: Account | None
+    number: int
 
 
 class Connection(Protocol):
@@ -61,7 +71,7 @@ class _Session:
     is_known: bool = False
     """Something is armed under its name, which must not change any more."""
     tags: OrderedDict[str, None] = field(default_factory=OrderedDict)
-    tickets: OrderedDict[int, None] = field(default_factory=OrderedDict)
+    tickets: OrderedDict[Ticket, None] = field(default_factory=OrderedDict)
     connection: Connection | None = None
     armed: Armed | None = None
     fuse: Fuse | None = None
@@ -181,11 +191,11 @@ class Disconnects:
         """An order with that tag is about to be sent."""
         _note(self._meet(connection, terminal).tags, tag)
 
-    def placed(self, connection: Connection, ticket: int) -> None:
-        """An order, or the position that it opened, has that ticket."""
+    def placed(self, connection: Connection, account: Account | None, ticket: int) -> None:
+        """An order, or the position that it opened, has that ticket on an account."""
         session = self._of.get(connection)
         if session is not None:
-            _note(session.tickets, ticket)
+            _note(session.tickets, Ticket(account, ticket))
 
     # --- the life of the gateway ----------------------------------------------------------------
 
@@ -231,7 +241,9 @@ class Disconnects:
     def _ring(self, session: _Session, armed: Armed, chosen: Chosen | None) -> None:
         del self._armed[session.key]
         if chosen is None and armed.own:
-            chosen = Chosen(tags=session.tags, tickets=session.tickets)
+            # another account may use the same numbers
+            own = {one.number for one in session.tickets if one.account == armed.account}
+            chosen = Chosen(tags=session.tags, tickets=own)
         firing = Firing(armed, chosen or Chosen(), "disconnect", self._over)
         self._firing[armed.key] = firing
         self._fire(firing)
@@ -252,8 +264,8 @@ class Disconnects:
             self._changed(key[0])
 
 
-def _note(noted: OrderedDict[str, None] | OrderedDict[int, None], one: str | int) -> None:
+def _note(noted: OrderedDict[N, None], one: N) -> None:
     """Remember one more; forget the oldest where there are too many."""
-    noted[one] = None  # type: ignore[index]  # each table has one kind
+    noted[one] = None
     if len(noted) > MAX_PLACED:
         noted.popitem(last=False)

@@ -185,3 +185,37 @@ def test_a_terminal_that_starts_anew_has_no_lease(stage: Stage) -> None:
     stage.machine.restart()
     stage.let_pass(60.0)
     assert stage.open[0] == [order]
+
+
+def test_it_does_not_reach_another_account(stage: Stage) -> None:
+    """Logged in elsewhere the EA forgets it: nobody spoke of those orders. Set there, it holds;
+    but tickets that were sent at the account before are nobody's.
+    """
+    order = stage.wait("rewritten by the broker")
+    stage.lease.set(terms())
+    broker = stage.desk.broker
+    before = broker._template
+    broker._template = replace(before, login=before.login + 1)
+    stage.let_pass(60.0)
+    assert stage.open[0] == [order]
+    assert stage.lease.get().lease_ms == 0
+    stage.lease.set(terms(own=True))
+    stage.let_pass(60.0)
+    assert stage.open[0] == [order]
+    stage.lease.set(terms())
+    stage.let_pass(60.0)
+    assert stage.open[0] == []
+    broker._template = before
+
+
+def test_it_does_not_come_back_with_the_account(stage: Stage) -> None:
+    """What happened in between nobody knows: the daemon sets it again."""
+    order = stage.wait()
+    stage.lease.set(terms())
+    broker = stage.desk.broker
+    before = broker._template
+    broker._template = replace(before, server="Elsewhere")
+    stage.lease.set(terms(0))
+    broker._template = before
+    stage.let_pass(60.0)
+    assert stage.open[0] == [order]
