@@ -7,9 +7,15 @@ import logging
 from collections.abc import Callable
 from typing import cast
 
-from ea_bridge.commands import LOGIN_CHECK
+from ea_bridge.commands import LOGIN_CHECK, TOO_LARGE
 from ea_bridge.protocol.connection import CLOSED, PENDING, READY, TERMINAL, Connection
-from ea_bridge.protocol.errors import ProtocolError, RemoteProtocolError, WrongProof
+from ea_bridge.protocol.errors import (
+    LineTooLong,
+    ProtocolError,
+    RemoteProtocolError,
+    WrongProof,
+)
+from ea_bridge.protocol.framing import MAX_LINE_TO_DAEMON
 from ea_bridge.protocol.handshake import answer_challenge, new_nonce
 from ea_bridge.protocol.messages import (
     DENIALS,
@@ -151,10 +157,25 @@ class Conversation(asyncio.Protocol):
         if self._connection.state is CLOSED:
             return  # what we answer came in one read with the daemon's goodbye
         try:
-            self._transport.write(b"".join(self._connection.send(m) for m in messages))
+            self._transport.write(b"".join(self._line(m) for m in messages))
         except ProtocolError:
             _log.exception("the emulated terminal wanted to break the protocol")
             self.abort()
+
+    def _line(self, message: Message) -> bytes:
+        """Return the bytes of a message. What is too long must not cost the link, and with it
+        all that the daemon does with this terminal: it would ask the same again on the next one.
+        """
+        try:
+            return self._connection.send(message)
+        except LineTooLong as error:
+            _log.error("a %s cannot be told: %s", type(message).__name__, error)
+        if isinstance(message, Res):
+            said = f"it does not fit into {MAX_LINE_TO_DAEMON} bytes"
+            return self._connection.send(
+                Res(id=message.id, ok=False, err=TOO_LARGE, msg=said, part=message.part)
+            )
+        return b""  # a counted event is missed by its number, any other is followed by a newer one
 
     # --- what the daemon says --------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -17,8 +17,9 @@ from .desk import INVALID_PARAMETER, NOT_SUPPORTED, Desk, Failed
 from .faults import Faults
 from .results import ResultsTable
 
-ROWS_PER_PART = 2000
-"""Of a long answer; more goes into further parts."""
+MAX_PART_BYTES = 256 * 1024
+"""Of a long answer in one line: a quarter of what a line may have, so that what is urgent does
+not wait for long behind it. Counted in bytes, since an order is five times as long as a bar."""
 
 _encoder = msgspec.json.Encoder()
 _log = logging.getLogger(__name__)
@@ -122,16 +123,25 @@ def _ids(text: str) -> list[int]:
 
 def _parts(id_: int, result: Any) -> list[Res]:
     """Return the answer; a long list in parts, each of them a list."""
-    if not isinstance(result, list) or len(result) <= ROWS_PER_PART:
-        return [Res(id=id_, ok=True, d=msgspec.Raw(_encoder.encode(result)))]
-    starts = range(0, len(result), ROWS_PER_PART)
+    whole = _encoder.encode(result)
+    if not isinstance(result, list) or len(whole) <= MAX_PART_BYTES:
+        return [Res(id=id_, ok=True, d=msgspec.Raw(whole))]
+    lists = [b"[" + b",".join(rows) + b"]" for rows in _fitting(map(_encoder.encode, result))]
     return [
-        Res(
-            id=id_,
-            ok=True,
-            d=msgspec.Raw(_encoder.encode(result[start : start + ROWS_PER_PART])),
-            part=part,
-            last=start + ROWS_PER_PART >= len(result),
-        )
-        for part, start in enumerate(starts)
+        Res(id=id_, ok=True, d=msgspec.Raw(rows), part=part, last=part == len(lists) - 1)
+        for part, rows in enumerate(lists)
     ]
+
+
+def _fitting(rows: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Put rows together that fit into one part; one that is longer by itself is alone."""
+    some: list[bytes] = []
+    size = 0
+    for row in rows:
+        if some and size + len(row) > MAX_PART_BYTES:
+            yield some
+            some, size = [], 0
+        some.append(row)
+        size += len(row) + 1
+    if some:
+        yield some

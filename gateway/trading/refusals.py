@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from ea_bridge import commands, errors
-from ea_bridge.commands import TERMINAL_ERRORS, Command
+from ea_bridge.commands import TERMINAL_ERRORS, TOO_LARGE, Command
 from ea_bridge.model import Account, OrderType, SymbolInfo, Tick, TradeRequest
 from ea_bridge.model.struct import Struct
 from gateway.errors import (
@@ -29,7 +29,7 @@ HISTORY_RETRY_MS = 500
 MAX_COMPARED = 2000
 """Symbols that a mistyped one is compared with; brokers have up to tens of thousands."""
 
-NOT_EXECUTED = frozenset(TERMINAL_ERRORS) - {4024}
+NOT_EXECUTED = frozenset(TERMINAL_ERRORS) - {4024, TOO_LARGE}
 """Run-time errors after which a trade surely was not sent to the broker. Any other (4024 is MQL's
 internal error) may have come after ``OrderSend``."""
 

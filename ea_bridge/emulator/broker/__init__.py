@@ -18,8 +18,9 @@ from .answers import COMMENTS
 from .demo import load_demo
 from .ea_rules import closes_nothing, past_orders
 from .ledger import MAX_EVENTS, Holding, TradeEvent
+from .past import ClosedTrade
 from .prices import Quotes
-from .server import Broker, ClosedTrade
+from .server import Broker
 from .terms import Platform, Script, Switches, Terms, terms_of
 
 __all__ = [

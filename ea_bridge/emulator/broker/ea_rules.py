@@ -39,10 +39,9 @@ def past_orders(
     orders = broker.history_orders(from_s, to_s, ticket, position)
     if broker.terms.platform == "mt5":
         return orders
-    money = {trade.order.ticket: trade for trade in broker.closed_trades()}
     return [
         replace(one, profit=trade.profit, swap=trade.swap, commission=trade.commission)
-        if (trade := money.get(one.ticket)) is not None
+        if (trade := broker.closed_trade(one)) is not None
         else one
         for one in orders
     ]

@@ -17,6 +17,7 @@ import msgspec
 
 from ea_bridge.model import Deal, DealType, Order, OrderState, Position
 
+from .archive import Archive
 from .money import ZERO, exact
 
 MAX_EVENTS = 10_000
@@ -68,8 +69,16 @@ class Ledger:
         self.credit = ZERO
         self.orders: dict[int, Order] = {}
         self.holdings: dict[int, Holding] = {}
-        self.past_orders: dict[int, Order] = {}
-        self.deals: dict[int, Deal] = {}
+        self.past_orders = Archive[Order](
+            lambda one: one.time_done,
+            position=lambda one: one.position_id,
+            position_by=lambda one: one.position_by_id,
+        )
+        self.deals = Archive[Deal](
+            lambda one: one.time,
+            order=lambda one: one.order,
+            position=lambda one: one.position_id,
+        )
         self.version = 0
         """Grows with every change of orders and positions."""
         self.events_lost = 0
@@ -107,7 +116,7 @@ class Ledger:
         final = msgspec.structs.replace(
             order, state=state, time_done=now_msc // 1000, time_done_msc=now_msc
         )
-        self.past_orders[final.ticket] = final
+        self.past_orders.put(final.ticket, final)
         self._tell(TradeEvent(op="remove", time_msc=now_msc, order=final))
         return final
 
@@ -117,12 +126,12 @@ class Ledger:
         self._tell(TradeEvent(op="remove", time_msc=now_msc, order=order))
 
     def archive_order(self, order: Order) -> None:
-        """Put an order straight into the history: MetaTrader 4's closed trades."""
-        self.past_orders[order.ticket] = order
+        """Put an order straight into the history, such as MetaTrader 4's closed trades."""
+        self.past_orders.put(order.ticket, order)
 
     def add_deal(self, deal: Deal) -> None:
         """Enter a deal and its money."""
-        self.deals[deal.ticket] = deal
+        self.deals.put(deal.ticket, deal)
         amount = sum(map(exact, (deal.profit, deal.swap, deal.commission, deal.fee)), ZERO)
         if deal.type == DealType.CREDIT:
             self.credit += amount
@@ -161,8 +170,10 @@ class Ledger:
     def load(self, orders: Iterable[Order], deals: Iterable[Deal]) -> None:
         """Enter records of the past without events; new tickets continue above theirs."""
         for order in orders:
-            open_ = order.state in (OrderState.PLACED, OrderState.PARTIAL)
-            (self.orders if open_ else self.past_orders)[order.ticket] = order
+            if order.state in (OrderState.PLACED, OrderState.PARTIAL):
+                self.orders[order.ticket] = order
+            else:
+                self.archive_order(order)
         for deal in deals:
             self.add_deal(deal)
         self._events.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
@@ -18,7 +19,12 @@ def rounded(amount: Decimal, digits: int) -> Decimal:
 
     The recorded history agrees to the cent, but holds no tie that would show the rule for halves.
     """
-    return amount.quantize(ONE.scaleb(-digits), ROUND_HALF_UP)
+    return amount.quantize(_unit(digits), ROUND_HALF_UP)
+
+
+@cache
+def _unit(digits: int) -> Decimal:
+    return ONE.scaleb(-digits)
 
 
 def on_grid(value: float, step: float) -> bool:

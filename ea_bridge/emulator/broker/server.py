@@ -7,7 +7,6 @@ import random
 from collections import deque
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from decimal import Decimal
 
 from msgspec.structs import replace
@@ -29,6 +28,7 @@ from ea_bridge.model import (
     TradeRetcode,
 )
 
+from . import past
 from .answers import COMMENTS, Refused, answer
 from .checks import refusal, terminal_refusal
 from .execution import Execution
@@ -40,6 +40,7 @@ from .matching import Matching
 from .money import exact, rounded
 from .mt4 import Mt4
 from .netting import Netting
+from .past import ClosedTrade
 from .positions import Accounting
 from .prices import Prices, Quotes
 from .rollover import Rollover
@@ -47,16 +48,6 @@ from .terms import Script, Switches, Terms, terms_of
 from .valuation import Valuation
 
 _SECOND_MS = 1000
-
-
-@dataclass(frozen=True)
-class ClosedTrade:
-    """A line of MetaTrader 4's account history: the order and its money."""
-
-    order: Order
-    profit: float
-    swap: float
-    commission: float
 
 
 class Broker:
@@ -288,14 +279,7 @@ class Broker:
 
         On MetaTrader 4: deleted orders and closed trades.
         """
-        found = [
-            one
-            for one in self._ledger.past_orders.values()
-            if _within(one.time_done, from_s, to_s)
-            and ticket in (None, one.ticket)
-            and position in (None, one.position_id, one.position_by_id or None)
-        ]
-        return sorted(found, key=lambda one: (one.time_done_msc, one.ticket))
+        return past.orders(self._ledger, from_s, to_s, ticket, position)
 
     def history_deals(
         self,
@@ -309,22 +293,18 @@ class Broker:
         """
         if self.terms.platform == "mt4":
             return []
-        return [
-            one
-            for one in self._ledger.deals.values()
-            if _within(one.time, from_s, to_s)
-            and ticket in (None, one.order)
-            and position in (None, one.position_id)
-        ]
+        return past.deals(self._ledger, from_s, to_s, ticket, position)
 
     def closed_trades(self) -> list[ClosedTrade]:
         """Return MetaTrader 4's closed trades with their profit, swap and commission."""
-        return [
-            ClosedTrade(order, deal.profit, deal.swap, deal.commission)
-            for deal in self._ledger.deals.values()
-            if (order := self._ledger.past_orders.get(deal.position_id)) is not None
-            and self.terms.platform == "mt4"
-        ]
+        closed = (self.closed_trade(order) for order in self._ledger.past_orders.values())
+        return [one for one in closed if one is not None]
+
+    def closed_trade(self, order: Order) -> ClosedTrade | None:
+        """Return what a past order of MetaTrader 4 brought; ``None`` if it was no trade."""
+        if self.terms.platform != "mt4":
+            return None
+        return past.closed_trade(self._ledger, order)
 
     def take_events(self) -> list[TradeEvent]:
         """Return what changed since last asked, in MetaTrader 5's order: order, deal, position,
@@ -397,7 +377,3 @@ class Broker:
     def balance(self) -> Decimal:
         """The balance, exactly."""
         return self._ledger.balance
-
-
-def _within(time_s: int, from_s: int | None, to_s: int | None) -> bool:
-    return (from_s is None or from_s <= time_s) and (to_s is None or time_s <= to_s)

@@ -33,6 +33,7 @@ class History:
         self._scale = 10**spec.digits
         self._source = source
         self._minute = lru_cache(maxsize=MAX_CACHED_MINUTES)(source.ticks)
+        self._last: tuple[int, Tick | None] = (-1, None)
 
     # --- ticks -----------------------------------------------------------------------------
 
@@ -43,7 +44,12 @@ class History:
         return ticks[begin : bisect_right(ticks, until_msc, key=_stamp)]
 
     def last_tick(self, now_msc: int) -> Tick | None:
-        """Return the newest tick."""
+        """Return the newest tick; that of the same moment is asked for many times over."""
+        if now_msc != self._last[0]:
+            self._last = (now_msc, self._find_last(now_msc))
+        return self._last[1]
+
+    def _find_last(self, now_msc: int) -> Tick | None:
         minute = now_msc // 60_000
         for busy in self._busy_back(minute + 1):
             ticks = self._minute(busy)

@@ -7,6 +7,7 @@ from terminal_bench import EURUSD, Bench, rows, trades
 
 from ea_bridge import commands
 from ea_bridge.emulator.desk import in_group
+from ea_bridge.emulator.executor import MAX_PART_BYTES
 from ea_bridge.emulator.faults import Faults, UnknownFault
 from ea_bridge.model import Bar, Timeframe, TradeRetcode
 from ea_bridge.protocol import messages as m
@@ -92,14 +93,14 @@ def test_a_symbol_outside_market_watch_must_be_selected_first(bench: Bench):
 
 def test_a_long_answer_comes_in_parts(bench: Bench):
     """Parts count from 0, all but the last say that more follows, and together they are whole."""
-    answer = bench.ask(commands.RATES_GET, symbol=EURUSD, timeframe=int(Timeframe.M1), count=4500)
+    asked = {"symbol": EURUSD, "timeframe": int(Timeframe.M1), "count": 8000}
+    answer = bench.ask(commands.RATES_GET, **asked)
 
-    assert [part.part for part in answer] == [0, 1, 2]
-    assert [part.last for part in answer] == [False, False, True]
-    bars: list[Bar] = bench.result(
-        commands.RATES_GET, symbol=EURUSD, timeframe=int(Timeframe.M1), count=4500
-    )
-    assert len(bars) == 4500
+    assert [part.part for part in answer] == list(range(len(answer)))
+    assert [part.last for part in answer] == [False] * (len(answer) - 1) + [True]
+    assert max(len(part.d) for part in answer) <= MAX_PART_BYTES + len("[]")
+    bars: list[Bar] = bench.result(commands.RATES_GET, **asked)
+    assert (len(bars), len(answer) > 1) == (8000, True)
     assert sorted(bar.time for bar in bars) == [bar.time for bar in bars]
 
 
