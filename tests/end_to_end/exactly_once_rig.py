@@ -204,9 +204,8 @@ class Rig:
                 kind = self.dice.choice((*CUTS, *CUTS, *CRASHES, *OTHERS))
                 self.figures.faults[kind] += 1
                 stage.misbehave(kind, self.dice)
-            for count, reached in self._waiting:
-                if self._begun >= count:
-                    reached.set()
+            if self._waiting and self._begun >= self._waiting[0][0]:
+                self._waiting.pop(0)[1].set()
             return True
 
         return begin
@@ -242,7 +241,7 @@ class Rig:
         count = min(self._begun + orders, self.goal)
         if self._begun < count:
             reached = asyncio.Event()
-            self._waiting.append((count, reached))
+            self._waiting = [(count, reached)]  # one life at a time
             await reached.wait()
 
 

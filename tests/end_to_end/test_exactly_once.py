@@ -25,7 +25,7 @@ def plan(dice: random.Random, orders: int, each: int) -> list[Life]:
     points = ["" if n % 3 == 2 else next(of_points) for n in range(orders // each)]
     dice.shuffle(points)
     return [
-        Life(each * 2, point, 1 if point == "settled" else dice.randint(1, each // 4))
+        Life(each * 2, point, 1 if point == "settled" else dice.randint(1, each))
         if point
         else Life(dice.randint(1, 2 * each))
         for point in points

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ea_bridge import commands
 from ea_bridge.model import Deal, DealType, OrderType
 from gateway.errors import GatewayError, RiskLimit
+from gateway.trading.past import past_of
 from gateway.trading.rounds import is_closed_trade
 
 from . import traded
@@ -72,16 +73,19 @@ async def _ask(terminal: GuardedTerminal, need: Need) -> Any:
 async def _brought_today(terminal: GuardedTerminal) -> float:
     """What the deals since the broker's midnight brought, with all costs."""
     now_s = terminal.clock.broker_now_ms(terminal.now_ms()) // 1000
-    day = commands.HistoryParams(from_s=now_s // DAY_S * DAY_S, to_s=now_s + DAY_S)
+    day = (now_s // DAY_S * DAY_S, now_s + DAY_S)
+    total = 0.0
     if terminal.is_mt4:
-        closed = await terminal.request(commands.HISTORY_ORDERS_GET, day)
-        return sum(
-            (one.profit or 0.0) + (one.swap or 0.0) + (one.commission or 0.0)
-            for one in closed
-            if is_closed_trade(one)
-        )
-    deals = await terminal.request(commands.HISTORY_DEALS_GET, day)
-    return sum(_brought(one) for one in deals if one.type not in _MOVED)
+        async for closed in past_of(terminal, commands.HISTORY_ORDERS_GET, *day):
+            total += sum(
+                (one.profit or 0.0) + (one.swap or 0.0) + (one.commission or 0.0)
+                for one in closed
+                if is_closed_trade(one)
+            )
+        return total
+    async for deals in past_of(terminal, commands.HISTORY_DEALS_GET, *day):
+        total += sum(_brought(one) for one in deals if one.type not in _MOVED)
+    return total
 
 
 def _brought(deal: Deal) -> float:

@@ -10,7 +10,7 @@ more, nobody can tell which is whose, and they are left alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from ea_bridge.model import TradeAction
@@ -44,12 +44,16 @@ class Sighting:
     """It was not placed by hand, nor by a stop; true as well where nobody can tell."""
 
 
-def match(sends: Sequence[Send], seen: Iterable[Sighting]) -> dict[int, Sighting]:
+def match(
+    sends: Sequence[Send], seen: Iterable[Sighting], partly: Collection[Send] = ()
+) -> dict[int, Sighting]:
     """Return the orders of commands, as far as that can be told, by command id.
 
     Args:
         sends: all that may have made an order: also those that are still under way.
         seen: orders that belong to no other command.
+        partly: those of the commands whose order may be none of these, since not all of the past
+            that is theirs was looked at.
 
     """
     free = {one.ticket: one for one in seen}
@@ -65,7 +69,7 @@ def match(sends: Sequence[Send], seen: Iterable[Sighting]) -> dict[int, Sighting
             found[send.command_id] = free.pop(own[0].ticket)
     rest = [send for send in sends if send.command_id not in found]
     untagged = [one for one in free.values() if one.is_by_program and not _TAG.match(one.comment)]
-    return found | _match_alike(rest, untagged)
+    return found | _match_alike(rest, untagged, {send.command_id for send in partly})
 
 
 def _named_by(send: Send) -> int:
@@ -74,7 +78,7 @@ def _named_by(send: Send) -> int:
     return result.order if result is not None and send.ticket == result.order else 0
 
 
-def _match_alike(sends: list[Send], seen: list[Sighting]) -> dict[int, Sighting]:
+def _match_alike(sends: list[Send], seen: list[Sighting], partly: set[int]) -> dict[int, Sighting]:
     """Match what is equal: within each cluster of those that could be each other's."""
     fits = {
         send.command_id: {one.ticket for one in seen if _is_alike(send, one)} for send in sends
@@ -84,7 +88,7 @@ def _match_alike(sends: list[Send], seen: list[Sighting]) -> dict[int, Sighting]
     for cluster in _clusters(fits):
         tickets = set().union(*(fits[command_id] for command_id in cluster))
         is_complete = all(fits[command_id] == tickets for command_id in cluster)
-        if tickets and is_complete and len(tickets) == len(cluster):
+        if tickets and is_complete and not cluster & partly and len(tickets) == len(cluster):
             pairs = zip(sorted(cluster), sorted(tickets), strict=True)
             found |= {command_id: by_ticket[ticket] for command_id, ticket in pairs}
     return found

@@ -35,7 +35,9 @@ from . import conclusion, effects
 from .intents import ENDS, Account, Intent, Send, Stage
 from .log import OrderLog
 from .matching import Sighting, makes_order, match, may_be
+from .pacing import Pacing
 from .sightings import View, look
+from .wanted import Wanted
 
 PAUSES_S = (0.1, 0.2, 0.5, 1.0, 1.0, 2.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 """Between looks; the last one goes on for ever. Histories lag by seconds."""
@@ -72,6 +74,7 @@ class Reconciler:
         self._name = name
         self._guarded = guarded
         self._on_paper = on_paper or guarded
+        self._pacing = Pacing(log.now_ms)
         self._late: OrderedDict[int, LateResult] = OrderedDict()
         self._absent_since_s: dict[int, float] = {}
         self._traceless_since_s: dict[int, float] = {}
@@ -145,8 +148,7 @@ class Reconciler:
         self._take_late(intents)
         await self._ask_table(terminal, intents)
         await self._conclude(terminal, intents)
-        if any(_open_sends(intents)):
-            await self._search(terminal, account, intents)
+        if await self._search(terminal, account, list(_open_sends(intents))):
             await self._conclude(terminal, intents)
 
     async def _conclude(self, terminal: GuardedTerminal, intents: list[Intent]) -> None:
@@ -157,6 +159,7 @@ class Reconciler:
                     continue  # another terminal of the account was faster
                 await self._log.settle(intent, stage, answer)
                 for send in intent.sends:
+                    self._pacing.forget(send)
                     self._absent_since_s.pop(send.command_id, None)
                     self._traceless_since_s.pop(send.command_id, None)
                 logger.info(
@@ -232,19 +235,29 @@ class Reconciler:
     # --- what its account shows ----------------------------------------------------------------
 
     async def _search(
-        self, terminal: GuardedTerminal, account: Account, intents: list[Intent]
-    ) -> None:
-        sends = list(_open_sends(intents))
-        view = await look(terminal, min(send.created_ms for send in sends))
+        self, terminal: GuardedTerminal, account: Account, sends: list[Send]
+    ) -> bool:
+        """Look for those whose time has come; return whether there were any."""
+        session = terminal.session
+        scene = () if session is None else (session.id, session.broker)
+        due = self._pacing.due(sends, scene)
+        if not due:
+            return False
+        ids = {send.command_id for send in due}
+        later = [send for send in sends if send.command_id not in ids]
+        rivals = [*later, *self._under_way(account, due[0])]
+        view = await look(terminal, due, rivals)
         if terminal.account != account:
             raise terminal.offline()  # it was logged in elsewhere while it told
-        seen = self._search_orders(view, account, sends)
-        for send in sends:
+        self._pacing.looked(due)
+        seen = self._search_orders(view, account, due, later)
+        for send in due:
             if send.stage not in ENDS and not makes_order(send, is_mt4=view.is_mt4):
                 self._search_change(view, account, send)
-        for send in sends:
+        for send in due:
             if send.stage not in ENDS and effects.leaves_trace(send, view):
                 self._give_up_late(terminal, send, seen)
+        return True
 
     def _give_up_late(self, terminal: GuardedTerminal, send: Send, seen: list[Sighting]) -> None:
         """Take a command for not executed that has left no trace for long."""
@@ -273,22 +286,33 @@ class Reconciler:
         if result is not None:
             self._take_result(send, result)
 
-    def _search_orders(self, view: View, account: Account, sends: list[Send]) -> list[Sighting]:
-        """Match orders with commands; return those that belong to no other command."""
-        wanted = [send for send in sends if makes_order(send, is_mt4=view.is_mt4)]
-        under_way = [
+    def _under_way(self, account: Account, like: Send) -> list[Send]:
+        """Return the commands whose callers still wait, on paper or not as this one."""
+        return [
             send
             for intent in self._log.running(account)
             for send in intent.sends
-            if send.ticket is None
-            and send.is_paper == sends[0].is_paper
-            and makes_order(send, is_mt4=view.is_mt4)
+            if send.ticket is None and send.is_paper == like.is_paper
         ]
-        seen = view.sightings()
+
+    def _search_orders(
+        self, view: View, account: Account, sends: list[Send], later: list[Send]
+    ) -> list[Sighting]:
+        """Match orders with commands; return those that belong to no other command.
+
+        Args:
+            later: commands that it is looked for another time.
+
+        """
+        wanted = [send for send in sends if makes_order(send, is_mt4=view.is_mt4)]
+        rivals = [*later, *self._under_way(account, sends[0])]
+        rivals = [send for send in rivals if makes_order(send, is_mt4=view.is_mt4)]
+        mine = Wanted([*sends, *rivals], self._log.now_ms(), view.offset_ms)
+        seen = [one for one in view.sightings() if mine.sighting(one)]
         claimed = self._log.claimed(account, {one.ticket for one in seen})
-        claimed -= {send.ticket for send in wanted if send.ticket is not None}
+        claimed -= {send.ticket for send in (*wanted, *later) if send.ticket is not None}
         free = [one for one in seen if one.ticket not in claimed]
-        found = match([*wanted, *under_way], free)
+        found = match([*wanted, *rivals], free, partly=later)
         for send in wanted:
             one = found.get(send.command_id)
             if one is not None:

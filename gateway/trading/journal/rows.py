@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterable
 
@@ -40,6 +41,12 @@ _END_SEND = """
 UPDATE sends SET stage = ?, written_ms = ?, acked_ms = ?, ended_ms = ?, result = ?, err = ?,
     retcode = ?, ticket = ?
 WHERE command_id = ?
+"""
+_CLAIMED = """
+SELECT DISTINCT ticket FROM json_each(?) AS asked
+CROSS JOIN sends ON sends.ticket = asked.value
+JOIN orders ON orders.id = sends.order_id
+WHERE login = ? AND server = ?
 """
 
 
@@ -180,11 +187,8 @@ def unresolved(store: Store) -> list[Intent]:
 
 def claimed(store: Store, account: Account, tickets: Iterable[int]) -> set[int]:
     """Return the tickets that commands are known to have made or touched."""
-    sql = (
-        "SELECT 1 FROM sends JOIN orders ON orders.id = sends.order_id "
-        "WHERE ticket = ? AND login = ? AND server = ?"
-    )
-    return {one for one in tickets if store.one(sql, one, *account) is not None}
+    found = store.all(_CLAIMED, json.dumps(list(tickets)), *account)
+    return {row[0] for row in found}
 
 
 def exits(store: Store, account: Account, position: int) -> dict[int, Stage]:

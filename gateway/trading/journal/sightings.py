@@ -1,15 +1,26 @@
-"""What a terminal shows of its account: all of it, since some moment."""
+"""What a terminal shows of its account that may be of some commands."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ea_bridge import commands
-from ea_bridge.model import Clock, Deal, DealEntry, Order, OrderReason, Position
+from ea_bridge.model import (
+    Clock,
+    Deal,
+    DealEntry,
+    Order,
+    OrderReason,
+    Position,
+    TradeAction,
+)
 
-from .matching import SKEW_MS, Sighting
+from ..past import past_of
+from .intents import Send
+from .matching import SKEW_MS, Sighting, makes_order
+from .wanted import Wanted
 
 if TYPE_CHECKING:
     from ..asking import AskedTerminal
@@ -103,11 +114,15 @@ class View:
         return self.is_mt4 or reason == OrderReason.EXPERT
 
 
-async def look(terminal: AskedTerminal, since_ms: int) -> View:
-    """Ask a terminal for everything that is open, and for what has happened since.
+async def look(terminal: AskedTerminal, sends: Sequence[Send], rivals: Iterable[Send]) -> View:
+    """Ask a terminal for everything that is open, and for what of its past may be of commands.
+
+    The past is asked for by time only where a command may have made an order that nobody can
+    name: what changes one that was there is found by its ticket, however long it is ago.
 
     Args:
-        since_ms: UTC milliseconds.
+        sends: the commands, one at least.
+        rivals: others that what is found may be of instead.
 
     Raises:
         GatewayError: it did not say.
@@ -115,27 +130,46 @@ async def look(terminal: AskedTerminal, since_ms: int) -> View:
     """
     clock = await terminal.request(commands.CLOCK_GET, commands.NoParams())
     offset_s = _offset_s(clock, terminal.now_ms() // 1000)
-    span = commands.HistoryParams(
-        from_s=max(0, (since_ms - SKEW_MS) // 1000 + offset_s),
-        to_s=terminal.now_ms() // 1000 + offset_s + AHEAD_S,
-    )
     # what is open comes first: an order that is filled in between is then in one of the two
     orders = await terminal.request(commands.ORDERS_GET, commands.FilterParams())
     positions = await terminal.request(commands.POSITIONS_GET, commands.FilterParams())
-    past = await terminal.request(commands.HISTORY_ORDERS_GET, span)
-    deals: list[Deal] = []
-    if terminal.can("deals"):
-        deals = await terminal.request(commands.HISTORY_DEALS_GET, span)
     hello = terminal.hello
-    return View(
+    view = View(
         is_mt4=terminal.is_mt4,
         is_netting=hello is not None and hello.mode in ("netting", "exchange"),
         offset_ms=offset_s * 1000,
         orders={one.ticket: one for one in orders},
-        past={one.ticket: one for one in past},
         positions={one.ticket: one for one in positions},
-        deals=deals,
     )
+    makers = [send for send in sends if makes_order(send, is_mt4=view.is_mt4)]
+    if makers:
+        wanted = Wanted([*sends, *rivals], terminal.now_ms(), view.offset_ms)
+        since_ms = min(send.created_ms for send in makers) - SKEW_MS
+        span = (
+            max(0, since_ms // 1000 + offset_s),
+            terminal.now_ms() // 1000 + offset_s + AHEAD_S,
+        )
+        async for past in past_of(terminal, commands.HISTORY_ORDERS_GET, *span):
+            view.past.update((one.ticket, one) for one in past if wanted.order(one))
+        if terminal.can("deals"):
+            tickets = view.past.keys() | view.orders.keys()
+            async for deals in past_of(terminal, commands.HISTORY_DEALS_GET, *span):
+                view.deals += [one for one in deals if wanted.deal(one, tickets)]
+    changed = {_changed(send) for send in sends if send not in makers} - {None}
+    for ticket in changed - view.past.keys():
+        by_ticket = commands.HistoryParams(ticket=ticket)
+        for one in await terminal.request(commands.HISTORY_ORDERS_GET, by_ticket):
+            view.past[one.ticket] = one
+    return view
+
+
+def _changed(send: Send) -> int | None:
+    """Return the order or, on MetaTrader 4, the trade that a command changes or ends; ``None``
+    where it changes what is a position: that is open, or does not tell.
+    """
+    request = send.request
+    is_of_order = request.action in (TradeAction.MODIFY, TradeAction.REMOVE)
+    return request.order if is_of_order else send.exited
 
 
 def _offset_s(clock: Clock, utc_s: int) -> int:

@@ -17,6 +17,7 @@ from ea_bridge.model import TradeResult
 from gateway.errors import GatewayError
 from gateway.ledger import DATABASE, Ledger
 from gateway.trading.journal import TABLE, Account, Intent, KeptJournal, OrderLog
+from gateway.trading.journal.pacing import Pacing
 from gateway.trading.journal.reconcile import Reconciler
 
 BUY = {"symbol": "EURUSD", "side": "buy", "volume": 0.1}
@@ -55,6 +56,8 @@ class Kept:
         self.log.on_unresolved = lambda _: None
         self.scene.desk.journal = KeptJournal(self.log, "mt5-a", self._account)
         self.reconciler = Reconciler(self.log, "mt5-a", lambda: self.scene.guarded)
+        eternity = itertools.count(0.0, 1e6)  # passes between any two looks
+        self.reconciler._pacing = Pacing(self.log.now_ms, eternity.__next__)
 
     def restart(self, folder: Path | None = None) -> None:
         """End, and begin anew, with the files of another folder if there is one."""

@@ -1,0 +1,77 @@
+"""Which of all the orders that a terminal shows may belong to some commands.
+
+A busy account has tens of thousands of them, and few commands are unknown: what cannot concern
+them is left out as it comes, by the same rules as in :mod:`.matching`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable
+
+from ea_bridge.model import Deal, Order
+
+from ..client_ids import TAG_LENGTH
+from .intents import Send
+from .matching import LATEST_MS, SKEW_MS, Sighting
+
+_Kind = tuple[str, int, float, int]
+"""Symbol, type, volume and magic."""
+
+
+class Wanted:
+    """What may be of some commands.
+
+    Args:
+        sends: the commands.
+        now_ms: UTC. What is alike in all but its time may be of one that comes from now on.
+        offset_ms: of the broker's clock to UTC.
+
+    """
+
+    def __init__(self, sends: Iterable[Send], now_ms: int, offset_ms: int) -> None:
+        self._offset_ms = offset_ms
+        self._recent_ms = now_ms - SKEW_MS
+        self._tickets: set[int] = set()
+        self._tags: set[str] = set()
+        self._times_ms: defaultdict[_Kind, list[int]] = defaultdict(list)
+        for send in sends:
+            request, result = send.request, send.result
+            if result is not None and result.order:
+                self._tickets.add(result.order)
+            if len(request.comment) >= TAG_LENGTH:
+                self._tags.add(request.comment[:TAG_LENGTH])
+            kind = (request.symbol, request.type, request.volume, request.magic)
+            self._times_ms[kind].append(send.created_ms)
+        for times in self._times_ms.values():
+            times.sort()
+
+    def sighting(self, one: Sighting) -> bool:
+        """Whether an order may be of one of the commands."""
+        kind = (one.symbol, one.type, one.volume, one.magic)
+        return self._has(one.ticket, one.comment, kind, one.time_ms)
+
+    def order(self, one: Order) -> bool:
+        """The same of an order as the terminal shows it."""
+        kind = (one.symbol, one.type, one.volume_initial, one.magic)
+        time_ms = (one.time_setup_msc or one.time_setup * 1000) - self._offset_ms
+        return self._has(one.ticket, one.comment, kind, time_ms)
+
+    def deal(self, one: Deal, orders: Iterable[int]) -> bool:
+        """The same of a deal, or that it is of one of these orders."""
+        if one.order in orders:
+            return True
+        kind = (one.symbol, one.type, one.volume, one.magic)
+        time_ms = (one.time_msc or one.time * 1000) - self._offset_ms
+        return self._has(one.order, one.comment, kind, time_ms)
+
+    def _has(self, ticket: int, comment: str, kind: _Kind, time_ms: int) -> bool:
+        if ticket in self._tickets or comment[:TAG_LENGTH] in self._tags:
+            return True
+        times_ms = self._times_ms.get(kind)
+        if times_ms is None or time_ms >= self._recent_ms:
+            return times_ms is not None
+        # of the commands the first that is not too old for this order
+        at = bisect_left(times_ms, time_ms - LATEST_MS - SKEW_MS)
+        return at < len(times_ms) and times_ms[at] <= time_ms + SKEW_MS
