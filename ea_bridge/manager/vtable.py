@@ -15,9 +15,9 @@ The order is that of the public header. Builds 1090, 1170 and 1353 declare the s
 same order; the only overloaded ones, which a compiler may swap, are the last two, and none of
 ours. A method that is missing here is not needed.
 
-Nothing checks a slot at run time: a library of another order would be called wrongly. So
-:mod:`.library` takes no library of another main version, and whoever connects first to a server
-does so with the look of :meth:`.native.NativeManager.check`.
+No slot can be checked at run time: a library of another order would be called wrongly. So
+:mod:`.library` takes no library of another main version, and :mod:`.connection` looks at one deep
+record right after the login, before it lets anything else be called.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from .configuration import ConCommon, ConGroup
+from .configuration import ConCommon
 from .layouts import (
     ConSymbol,
     GroupCommandInfo,
@@ -76,7 +76,6 @@ METHODS: Mapping[str, Slot] = MappingProxyType(
         "Release": Slot(2, c_int32),
         "MemFree": Slot(3, None, (c_void_p,)),
         "ErrorDescription": Slot(4, c_char_p, (c_int32,)),
-        "WorkingDirectory": Slot(5, None, (c_char_p,)),
         "Connect": Slot(6, c_int32, (c_char_p,)),
         "Disconnect": Slot(7, c_int32),
         "IsConnected": Slot(8, c_int32),
@@ -104,7 +103,6 @@ METHODS: Mapping[str, Slot] = MappingProxyType(
         "TradesRequest": Slot(106, c_void_p, (_INTS,)),
         "TradeRecordsRequest": Slot(107, c_void_p, (_INTS, _INTS)),
         "TradesUserHistory": Slot(108, c_void_p, (c_int32, c_int32, c_int32, _INTS)),
-        "GroupRecordGet": Slot(116, c_int32, (c_char_p, POINTER(ConGroup))),
         "TradesGetByLogin": Slot(124, c_void_p, (c_int32, c_char_p, _INTS)),
         "MarginsGet": Slot(128, c_void_p, (_INTS,)),
         "ServerTime": Slot(147, c_int32),
