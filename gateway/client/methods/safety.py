@@ -128,7 +128,10 @@ class SafetyMethods(Asking):
         made them; `terminal` tells what became of them. Then it is off until it is set again.
 
         A lost connection does not stop its timer; setting one on a new connection of the token
-        does. It outlives the gateway: one that is started again counts from its start. Should the
+        does. It is about the account that the terminal is logged in to now: while it is logged in
+        to another one nothing is done, and `terminal` says so. Set it again there.
+
+        It outlives the gateway: one that is started again counts from its start. Should the
         gateway die or hang, the EA does the same by itself after 5 s without a heartbeat, where it
         can (`lease` among its capabilities).
         """
