@@ -12,6 +12,7 @@ A home holds ``gateway.db`` and ``ledger.db`` (with ``-wal`` and ``-shm`` while 
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
 import stat
@@ -24,11 +25,19 @@ from typing import Any
 DATABASE = "gateway.db"
 BUSY_MS = 5000
 """How long a write waits for that of another process."""
+SMALL_BYTES = 16 * 1024 * 1024
+"""A file up to this is looked through at each start: in a sixth of a second at most."""
+CHECK_EVERY_S = 86_400
+"""A larger one at most so often, so that starts do not get slower as it grows. What is damaged
+meanwhile is found where it is read."""
 OLDEST_SQLITE = (3, 37, 0)
 """The first with STRICT tables."""
 
 Version = tuple[int, int]
 
+_CHECKED = """
+CREATE TABLE IF NOT EXISTS store_checked (one INTEGER PRIMARY KEY, at_s INTEGER NOT NULL) STRICT
+"""
 _REMEDIES = {
     "BUSY": "another program holds it; end that program, then try again",
     "CANTOPEN": "see that the folder exists and is yours",
@@ -56,7 +65,8 @@ class Store:
             ones come last, and none is ever changed once it was released.
         database: name of its file.
         shared: other threads than that which made it may use it, one at a time.
-        check: look through the whole file for damage, which takes a second for every 100 MB.
+        check: look through the file for damage, a large one once a day: that takes a second for
+            every 100 MB.
 
     Raises:
         StoreError: the file is no database, is damaged, or was made by a newer version.
@@ -156,9 +166,33 @@ class Store:
         self._connection.execute("PRAGMA synchronous=FULL")
         self._connection.execute("PRAGMA foreign_keys=ON")
         if check:
-            self._check_whole()
+            self._check()
         if self._schema() != len(migrations):
             self._migrate(migrations)
+
+    def _check(self) -> None:
+        """Look for damage, unless the file is large and was looked through a short while ago."""
+        is_small = self.path.stat().st_size <= SMALL_BYTES
+        if is_small or not 0 <= _now_s() - self._checked_s() < CHECK_EVERY_S:
+            self._check_whole()
+            if not is_small:
+                self._note_check()
+
+    def _checked_s(self) -> float:
+        """Return when a large file was found sound, in Unix seconds. It says so itself, so that a
+        backup that is put in its place has its own time.
+        """
+        known = "SELECT 1 FROM sqlite_schema WHERE name = 'store_checked'"
+        if self._connection.execute(known).fetchone() is None:
+            return -math.inf
+        found = self._connection.execute("SELECT max(at_s) FROM store_checked").fetchone()[0]
+        return -math.inf if found is None else float(found)
+
+    def _note_check(self) -> None:
+        with suppress(StoreError), self.transaction() as connection:
+            # where that cannot be written it is looked through at the next start again
+            connection.execute(_CHECKED)
+            connection.execute("INSERT OR REPLACE INTO store_checked VALUES (1, ?)", (_now_s(),))
 
     def _check_whole(self) -> None:
         problem: str = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
@@ -215,6 +249,10 @@ class Store:
         remedy = _REMEDIES.get(_code(error))
         if remedy is not None:
             raise StoreError(f"{self.path}: {remedy} ({error})") from error
+
+
+def _now_s() -> int:
+    return int(time.time())
 
 
 def _code(error: sqlite3.DatabaseError) -> str:

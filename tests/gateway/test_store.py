@@ -10,11 +10,12 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import pytest
 
+import gateway.store
 from gateway.store import DATABASE, Store, StoreError
 
 FIRST = "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT"
@@ -157,6 +158,54 @@ def test_a_damaged_database_is_refused(home: Path) -> None:
         file.write(os.urandom(4096 * 4))
     with pytest.raises(StoreError, match="damaged; restore it from a backup"):
         Store(home, [FIRST])
+
+
+@pytest.fixture
+def damage(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """What spoils a database that counts as large; it was found sound just now."""
+    monkeypatch.setattr(gateway.store, "SMALL_BYTES", 0)
+    monkeypatch.setattr(gateway.store, "_now_s", lambda: 1_800_000_000)
+    opened = Store(home, [FIRST, SECOND])
+    for _ in range(50):
+        write(opened, "x" * 4000)
+    opened.close()
+    Store(home, [FIRST, SECOND]).close()
+
+    def spoil() -> None:
+        with (home / DATABASE).open("r+b") as file:
+            file.seek(30 * 4096)
+            file.write(b"\xff" * 4096)
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    ("later_s", "is_looked_at"), [(0, False), (86_399, False), (86_400, True), (-1, True)]
+)
+def test_a_large_database_is_looked_through_once_a_day(
+    home: Path,
+    damage: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+    later_s: int,
+    is_looked_at: bool,
+) -> None:
+    """A start must not get slower with the file; nor does a clock that was set back switch the
+    look off."""
+    damage()
+    monkeypatch.setattr(gateway.store, "_now_s", lambda: 1_800_000_000 + later_s)
+    with pytest.raises(StoreError, match="damaged") if is_looked_at else nullcontext():
+        Store(home, [FIRST, SECOND]).close()
+
+
+def test_a_large_database_that_was_damaged_is_not_noted_as_sound(
+    home: Path, damage: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each start says so, not only the first of the day."""
+    damage()
+    monkeypatch.setattr(gateway.store, "_now_s", lambda: 1_900_000_000)
+    for _ in range(2):
+        with pytest.raises(StoreError, match="damaged"):
+            Store(home, [FIRST, SECOND])
 
 
 def test_a_transaction_that_fails_changes_nothing(store: Store) -> None:
