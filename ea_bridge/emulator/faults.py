@@ -53,6 +53,8 @@ class Faults:
     """How long it takes to log in to another account."""
     login_unreachable: int = 0
     """Logins whose trade server does not answer."""
+    lose_server: int = 0
+    """Commands of an emulated manager that find its connection to the server lost."""
     wrong_proof: int = 0
     """Handshakes with a proof made from another token."""
 
