@@ -1,0 +1,419 @@
+"""Every command, answered by the library's methods."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+import pytest
+from library_parts import CREDENTIALS, Fake
+
+from ea_bridge import manager_commands as commands
+from ea_bridge.commands import Command, NoParams, SymbolParams
+from ea_bridge.manager.desk import Desk
+from ea_bridge.model import mt4
+from ea_bridge.model.struct import Struct
+from ea_bridge.peer.executor import Refused, Unknown
+
+P = TypeVar("P", bound=Struct)
+R = TypeVar("R")
+ANN = mt4.NewUser(group="demo", name="Ann Ö", leverage=100, password="Secret12", city="Köln")
+
+
+def ask(desk: Desk, command: Command[P, R], params: P) -> R:
+    """What the daemon would read of the answer."""
+    line = msgspec.json.encode(desk.answer(command.op, params))
+    return msgspec.json.decode(line, type=command.result)
+
+
+def add(desk: Desk, group: str = "demo", **others: Any) -> int:
+    user = mt4.NewUser(group=group, name="Ann", leverage=100, password="Secret12", **others)
+    return ask(desk, commands.USER_RECORD_NEW, user).login
+
+
+def pay(desk: Desk, login: int, amount: float, comment: str = "") -> int:
+    params = mt4.TransactionParams(cmd=6, orderby=login, price=amount, comment=comment)
+    return ask(desk, commands.TRADE_TRANSACTION, params).order
+
+
+def test_every_command_has_an_answer(desk: Desk):
+    """But ``results_get``, which is about the peer and not about the server."""
+    assert set(desk._answers) == set(commands.MANAGER_COMMANDS) - {commands.RESULTS_GET.op}
+
+
+# --- the server ------------------------------------------------------------------------------
+
+
+def test_the_connection_is_a_commands_business(desk: Desk):
+    """Connected, not, and again."""
+    assert ask(desk, commands.IS_CONNECTED, NoParams()).login == 224
+    assert not ask(desk, commands.DISCONNECT, NoParams()).connected
+    with pytest.raises(Refused) as refused:
+        ask(desk, commands.PING, NoParams())
+    assert refused.value.retcode == 6
+    assert ask(desk, commands.CONNECT, CREDENTIALS).connected
+    assert ask(desk, commands.PING, NoParams()).total == 1
+    assert ask(desk, commands.SERVER_TIME, NoParams()).time == 1772901814
+
+
+def test_the_servers_configuration_is_told(desk: Desk):
+    """To its last member; numbers beyond ours at our bounds."""
+    config = ask(desk, commands.MANAGER_COMMON, NoParams())
+
+    assert (config.name, config.port, config.server_build) == ("Fake-Server", 443, 1353)
+    assert (config.address, config.bind_adresses) == (0xC0A80001, [0x7F000001])
+    assert config.account_url == "https://example.com/account"
+    assert (config.timeout, config.last_activate) == (2**31 - 1, 0)
+
+
+# --- users -----------------------------------------------------------------------------------
+
+
+def test_a_new_user_gets_a_login_and_passwords(fake: Fake, desk: Desk):
+    """Passwords go in, the one for looking is made up, and none comes out."""
+    user = ask(desk, commands.USER_RECORD_NEW, ANN)
+
+    raw = fake.user(user.login)
+    assert (user.login, user.name, user.city, user.enable) == (100, "Ann Ö", "Köln", 1)
+    assert user.user_color == mt4.NO_COLOR
+    assert (raw.password, raw.name, raw.leverage) == (b"Secret12", b"Ann \xd6", 100)
+    assert len(raw.password_investor) == 12
+    assert b"Secret12" not in msgspec.json.encode(user)
+
+
+def test_an_update_changes_what_it_says(fake: Fake, desk: Desk):
+    """And nothing else, secrets and bytes that we do not know among it."""
+    login = add(desk, city="Paris")
+    fake.user(login).secure_reserved[3] = 7
+    change = mt4.UserUpdate(login=login, change=mt4.UserChange(name="Eve", leverage=200))
+
+    user = ask(desk, commands.USER_RECORD_UPDATE, change)
+
+    assert (user.name, user.leverage, user.city, user.group) == ("Eve", 200, "Paris", "demo")
+    assert fake.user(login).secure_reserved[3] == 7
+    assert fake.user(login).password == b"Secret12"
+
+
+def test_who_is_not_there_cannot_be_changed(desk: Desk):
+    """Bad account info."""
+    change = mt4.UserUpdate(login=9, change=mt4.UserChange(name="Eve"))
+    for command, params in (
+        (commands.USER_RECORD_UPDATE, change),
+        (commands.USER_PASSWORD_SET, mt4.PasswordParams(login=9, password="Secret12")),
+        (commands.TRADES_GET_BY_LOGIN, mt4.LoginTradesParams(login=9)),
+        (commands.MARGIN_LEVEL_REQUEST, mt4.LoginParams(login=9)),
+    ):
+        with pytest.raises(Refused) as refused:
+            desk.answer(command.op, params)
+        assert refused.value.retcode == 65
+
+
+def test_users_are_listed_by_what_is_asked(desk: Desk):
+    """Groups, texts, a window; ``total`` counts all that fit."""
+    logins = [add(desk, group) for group in ("demo", "real-1", "demo", "demo")]
+    seek = add(desk, "demo", email="eve@EXAMPLE.com", enable=0)
+
+    def found(**wanted: Any) -> tuple[int, list[int]]:
+        page = ask(desk, commands.USERS_REQUEST, mt4.UsersFilter(**wanted))
+        return page.total, [user.login for user in page.rows]
+
+    assert found() == (5, [*logins, seek])
+    assert found(group="real*") == (1, [logins[1]])
+    assert found(group="*,!real*", offset=1, limit=2) == (4, [logins[2], logins[3]])
+    assert found(search="Eve@example") == (1, [seek])
+    assert found(enable=0) == (1, [seek])
+    assert found(regdate_from=1) == (0, [])
+    assert found(offset=99) == (5, [])
+    some = ask(desk, commands.USER_RECORDS_REQUEST, mt4.LoginsParams(logins=[seek, 9]))
+    assert [user.login for user in some] == [seek]
+
+
+def test_a_password_goes_where_it_belongs(fake: Fake, desk: Desk):
+    """The investor's beside the user's own."""
+    login = add(desk)
+    for investor, password in ((0, "Newpass1"), (1, "Looking1")):
+        params = mt4.PasswordParams(
+            login=login, password=password, change_investor=investor, clean_pubkey=5
+        )
+        ask(desk, commands.USER_PASSWORD_SET, params)
+
+    raw = fake.user(login)
+    assert (raw.password, raw.password_investor) == (b"Newpass1", b"Looking1")
+    assert raw.api_data[0] == 5
+
+
+def test_a_group_operation_reaches_all_its_logins(fake: Fake, desk: Desk):
+    """With its command and what it needs."""
+    logins = [add(desk), add(desk)]
+    params = mt4.GroupOpParams(command=4, logins=logins, newgroup="real-1")
+
+    assert ask(desk, commands.USERS_GROUP_OP, params).total == 2
+
+    assert [fake.user(login).group for login in logins] == [b"real-1", b"real-1"]
+
+
+def test_a_command_that_a_byte_cuts_is_not_another_one(fake: Fake, desk: Desk):
+    """256 is not 0, which deletes."""
+    login = add(desk)
+
+    with pytest.raises(Refused, match="command cannot be 256") as refused:
+        desk.answer("users_group_op", mt4.GroupOpParams(command=256, logins=[login]))
+
+    assert refused.value.retcode == 3
+    assert fake.do("users") == 1
+
+
+def test_who_is_online_is_told(desk: Desk):
+    """With the address packed as the API has it."""
+    page = ask(desk, commands.ONLINE_REQUEST, mt4.GroupFilter(group="demo"))
+
+    assert [(one.login, one.ip) for one in page.rows] == [(100, 0x0A000001)]
+    assert ask(desk, commands.ONLINE_REQUEST, mt4.GroupFilter(group="no")).total == 0
+
+
+# --- money -----------------------------------------------------------------------------------
+
+
+def test_money_is_booked_as_it_was_asked(desk: Desk):
+    """In and out, as balance and as credit, with comment and expiration."""
+    login = add(desk)
+    order = pay(desk, login, 100.25, "in #1")
+    pay(desk, login, -0.25)
+    credit = mt4.TransactionParams(cmd=7, orderby=login, price=50.0, expiration=1_800_000_000)
+    given = ask(desk, commands.TRADE_TRANSACTION, credit).order
+
+    span = mt4.HistoryParams(login=login, from_s=0, to_s=2**31 - 1)
+    page = ask(desk, commands.TRADES_USER_HISTORY, span)
+    [user] = ask(desk, commands.USER_RECORDS_REQUEST, mt4.LoginsParams(logins=[login]))
+
+    assert (user.balance, user.credit) == (100.0, 50.0)
+    assert [row.profit for row in page.rows] == [100.25, -0.25, 50.0]
+    assert (page.rows[0].order, page.rows[0].comment) == (order, "in #1")
+    assert page.rows[0].conv_rates == (0.0, 1.5)
+    assert (page.rows[2].order, page.rows[2].expiration) == (given, 1_800_000_000)
+
+
+def test_money_that_is_not_there_is_refused(desk: Desk):
+    """With the server's code and words."""
+    login = add(desk)
+
+    with pytest.raises(Refused, match="TradeTransaction: Not enough money") as refused:
+        pay(desk, login, -1.0)
+
+    assert refused.value.retcode == 134
+
+
+@pytest.mark.parametrize("code", [2, 4, 6, 9, 128, 142, 143])
+def test_a_code_that_leaves_it_open_is_no_refusal(fake: Fake, desk: Desk, code: int):
+    """The money may have been booked."""
+    login = add(desk)
+    fake.do("fail", code)
+
+    with pytest.raises(Unknown):
+        pay(desk, login, 1.0)
+
+
+def test_a_server_lost_in_the_middle_leaves_it_open(fake: Fake, desk: Desk):
+    """It was booked here. Before it is begun, a lost server is a refusal."""
+    login = add(desk)
+    fake.do("lose_after")
+
+    with pytest.raises(Unknown):
+        pay(desk, login, 1.0)
+    with pytest.raises(Refused) as refused:
+        pay(desk, login, 1.0)
+
+    assert refused.value.retcode == 6
+    assert fake.do("trades") == 1
+
+
+def test_a_history_is_empty_only_when_it_was_empty_twice(fake: Fake, desk: Desk):
+    """From it the daemon learns whether a payment was made."""
+    login = add(desk)
+    pay(desk, login, 1.0)
+    span = mt4.HistoryParams(login=login, from_s=0, to_s=2**31 - 1)
+
+    fake.do("fail", 2)
+    assert ask(desk, commands.TRADES_USER_HISTORY, span).total == 1
+    fake.do("server", 0)
+    with pytest.raises(Refused):
+        ask(desk, commands.TRADES_USER_HISTORY, span)
+
+
+def test_margins_are_told(desk: Desk):
+    """One by asking the server, all from pumping, by login; infinity is none."""
+    low, high = add(desk), add(desk, "real-1")
+    pay(desk, high, 1000.0)
+
+    one = ask(desk, commands.MARGIN_LEVEL_REQUEST, mt4.LoginParams(login=high))
+    every = ask(desk, commands.MARGINS_GET, mt4.MarginsFilter())
+
+    assert (one.equity, one.margin_level, one.group) == (1000.0, 0.0, "real-1")
+    assert [level.login for level in every.rows] == [low, high]
+    for wanted in (mt4.MarginsFilter(level_type=1), mt4.MarginsFilter(group="demo")):
+        assert [row.login for row in ask(desk, commands.MARGINS_GET, wanted).rows] == [low]
+
+
+def test_margins_wait_for_pumping(fake: Fake, desk: Desk):
+    """All others do not."""
+    fake.do("stop_pumping")
+
+    with pytest.raises(Refused, match="pumping has not begun") as refused:
+        ask(desk, commands.MARGINS_GET, mt4.MarginsFilter())
+
+    assert refused.value.retcode == 6
+    assert ask(desk, commands.USERS_REQUEST, mt4.UsersFilter()).total == 0
+
+
+# --- trades ----------------------------------------------------------------------------------
+
+
+def test_open_trades_are_found_by_what_is_asked(fake: Fake, desk: Desk):
+    """Owner, group of the owner, symbol; with and without pumping."""
+    one, other = add(desk), add(desk, "real-1")
+    first = fake.open_trade(one)
+    second = fake.open_trade(other, b"GOLD", 250)
+    pay(desk, one, 5.0)
+
+    def found(**wanted: Any) -> list[int]:
+        page = ask(desk, commands.TRADES_REQUEST, mt4.OpenTradesFilter(**wanted))
+        return [trade.order for trade in page.rows]
+
+    def own(login: int) -> list[int]:
+        page = ask(desk, commands.TRADES_GET_BY_LOGIN, mt4.LoginTradesParams(login=login))
+        return [trade.order for trade in page.rows]
+
+    assert found() == [first, second]
+    assert found(group="real*") == [second]
+    assert found(login=one) == [first]
+    assert found(symbol="GOLD") == [second]
+    assert own(one) == [first]
+    fake.do("stop_pumping")
+    assert own(other) == [second]
+    wanted = mt4.AdminTradesParams(group="demo", open_only=1)
+    assert ask(desk, commands.ADM_TRADES_REQUEST, wanted).rows[0].order == first
+    [gold] = ask(desk, commands.TRADE_RECORDS_REQUEST, mt4.OrdersParams(orders=[second, 7]))
+    assert (gold.symbol, gold.volume, gold.margin_rate) == ("GOLD", 250, 1.25)
+
+
+def test_a_trade_is_modified_whole(fake: Fake, desk: Desk):
+    """What is not named stays; the balance follows unless that is switched off."""
+    login = add(desk)
+    order = pay(desk, login, 100.0, "typo")
+    change = mt4.TradeChange(profit=10.0, comment="right")
+
+    for fix, balance in ((0, 100.0), (1, 10.0)):
+        params = mt4.AdminModifyParams(order=order, change=change, fix_balance=fix)
+        trade = ask(desk, commands.ADM_TRADE_RECORD_MODIFY, params)
+        assert (trade.profit, trade.comment, trade.cmd, trade.reason) == (10.0, "right", 6, 7)
+        assert fake.user(login).balance == balance
+
+
+def test_trades_are_deleted_all_or_none(fake: Fake, desk: Desk):
+    """One that is not there is named, and nothing is done."""
+    login = add(desk)
+    orders = [pay(desk, login, 1.0), pay(desk, login, 2.0), pay(desk, login, 4.0)]
+
+    with pytest.raises(Refused, match="there is no order 9") as refused:
+        desk.answer("adm_trades_delete", mt4.AdminDeleteParams(orders=[orders[0], 9]))
+    assert refused.value.retcode == 3
+    assert fake.do("trades") == 3
+    twice = mt4.AdminDeleteParams(orders=[orders[0], orders[2], orders[0]])
+    assert ask(desk, commands.ADM_TRADES_DELETE, twice).total == 2
+
+    assert fake.do("trades") == 1
+    assert fake.user(login).balance == 2.0
+
+
+def test_balances_that_could_not_follow_are_no_refusal(fake: Fake, desk: Desk):
+    """The trade is changed: who asks again must not be told that it is not."""
+    login = add(desk)
+    order = pay(desk, login, 1.0)
+    change = mt4.AdminModifyParams(order=order, change=mt4.TradeChange(profit=2.0))
+    fake.do("fail_fix", 6)
+
+    with pytest.raises(Unknown, match="the trades were changed"):
+        desk.answer("adm_trade_record_modify", change)
+
+    [trade] = ask(desk, commands.TRADE_RECORDS_REQUEST, mt4.OrdersParams(orders=[order]))
+    assert trade.profit == 2.0
+
+
+def test_what_can_be_done_twice_is_refused_when_it_is_open(fake: Fake, desk: Desk):
+    """The same change again makes the same of it."""
+    login = add(desk)
+    change = mt4.UserUpdate(login=login, change=mt4.UserChange(name="Eve"))
+    fake.do("lose_after")
+
+    with pytest.raises(Refused) as refused:
+        desk.answer("user_record_update", change)
+    fake.do("server", 1)
+    desk.answer("connect", CREDENTIALS)
+
+    assert refused.value.retcode == 6
+    assert ask(desk, commands.USER_RECORD_UPDATE, change).name == "Eve"
+
+
+def test_what_was_made_is_told_even_if_it_cannot_be_read_again(fake: Fake, desk: Desk):
+    """As it was written; a refusal would be wrong."""
+    fake.do("hide_users", 1)
+
+    user = ask(desk, commands.USER_RECORD_NEW, ANN)
+
+    assert (user.login, user.name) == (100, "Ann Ö")
+
+
+# --- groups, symbols, mail -------------------------------------------------------------------
+
+
+def test_groups_are_told_without_their_secret(desk: Desk):
+    """The password of the mail server stays."""
+    page = ask(desk, commands.GROUPS_REQUEST, mt4.GroupFilter())
+
+    assert [group.group for group in page.rows] == ["demo", "real-1"]
+    assert page.rows[0].secgroups[2].lot_step == 10
+    assert page.rows[0].secmargins[0].margin_divider == 2.5
+    assert page.rows[0].archive_pending_period == 77
+    assert b"mail-secret" not in msgspec.json.encode(page)
+
+
+def test_symbols_and_prices_are_told(desk: Desk):
+    """With their sessions; a symbol without a price is not one at 0."""
+    page = ask(desk, commands.SYMBOLS_GET_ALL, mt4.SymbolsFilter(symbol="EUR*"))
+    symbol = ask(desk, commands.SYMBOL_GET, SymbolParams(symbol="EURUSD"))
+    price = ask(desk, commands.SYMBOL_INFO_GET, SymbolParams(symbol="EURUSD"))
+
+    assert page.rows == [symbol]
+    assert symbol.sessions[1].trade == [(0, 5, 23, 55)]
+    assert symbol.sessions[0].trade == []
+    assert (symbol.contract_size, symbol.swap_variation_margin) == (100_000.0, 7)
+    assert (price.bid, price.ask, price.lasttime) == (1.10001, 1.10003, 1_700_000_000)
+    for name, code in (("GOLD", 136), ("NONE", 3), ("A_NAME_TOO_LONG", 3)):
+        with pytest.raises(Refused) as refused:
+            ask(desk, commands.SYMBOL_INFO_GET, SymbolParams(symbol=name))
+        assert refused.value.retcode == code
+
+
+def test_a_mail_reaches_the_library_whole(fake: Fake, desk: Desk):
+    """Its body lies where 4 bytes can point to, also when it is the longest there is."""
+    mail = mt4.Mail(logins=[100, 101], subject="Hello", body="Grüße\n", sender="Desk")
+
+    assert ask(desk, commands.MAIL_SEND, mail).total == 2
+    assert fake.text("mail_body") == "Grüße\n".encode("cp1252")
+    assert (fake.text("mail_subject"), fake.text("mail_from")) == (b"Hello", b"Desk")
+    assert fake.do("mailed_to") == 201
+
+    longest = mt4.Mail(logins=[1], subject="", body="x" * mt4.MAX_MAIL_BODY)
+    ask(desk, commands.MAIL_SEND, longest)
+    assert fake.text("mail_body") == b"x" * mt4.MAX_MAIL_BODY
+
+
+def test_a_text_that_the_server_cannot_have_is_refused(fake: Fake, desk: Desk):
+    """Before anything is sent."""
+    mail = mt4.Mail(logins=[1], subject="₿", body="x")
+
+    with pytest.raises(Refused, match=r"subject: U\+20BF is not in cp1252") as refused:
+        desk.answer("mail_send", mail)
+
+    assert refused.value.retcode == 3
+    assert fake.do("mails") == 0
