@@ -18,7 +18,7 @@ from ea_bridge.model.struct import Struct
 from ea_bridge.registry import TerminalRegistry
 from ea_bridge.server import BridgeServer
 from ea_bridge.session import SessionCallbacks, TerminalSession
-from gateway import __version__, openrpc
+from gateway import openrpc
 from gateway.accounts import AccountBook
 from gateway.audit import Audit
 from gateway.auth.caller import Caller
@@ -30,14 +30,14 @@ from gateway.clock import BrokerClock
 from gateway.config import Config
 from gateway.credentials.device import device_words
 from gateway.credentials.tier import Tier
-from gateway.daemon import ConsoleView, Daemon, wall_ms
+from gateway.daemon import Daemon, wall_ms
 from gateway.ledger import Ledger
 from gateway.options import Ready
 from gateway.streams.service import Streams
 from gateway.trading.desk import TradingDesk
 from gateway.trading.guard import GuardedTerminal
 from gateway.trading.turns import Turns
-from gateway.uplink import Counts, Pace, Uplink
+from gateway.uplink import Pace, Uplink
 from gateway.uplink.failures import ConsoleFailure
 from gateway.web.accounts_api import AccountsApi
 from gateway.web.server import WebServer
@@ -51,8 +51,10 @@ from .gating import console_book, new_gate
 from .journals import Journals
 from .ledger import open_ledger
 from .limits import LimitsBook, checks_of
+from .manager import Manager, new_manager
 from .paper import PaperTrading
 from .safety import Safety
+from .uplink import console_view, new_uplink
 
 PASSING = frozenset({"lease_expired", "device_pending"})
 """Reasons to refuse a token that end without a new token."""
@@ -104,6 +106,8 @@ class Gateway:
         self.followed: Accounts
         """What is done for them while the gateway runs."""
         self._limits = LimitsBook(config.trading, self.gate.limits, self.accounts.of_terminal)
+        self.manager: Manager | None = None
+        """The manager API while the gateway runs; ``None`` where it is not configured."""
         self.uplink: Uplink | None = None
         """The link to the console while the gateway runs; ``None`` where it needs none."""
 
@@ -165,12 +169,13 @@ class Gateway:
             limits=config.limits,
             rpc_url=f"http://127.0.0.1:{port}/rpc",
             ws_url=f"ws://127.0.0.1:{port}/ws",
-            console=self._console_view,
+            console=lambda tid: console_view(self.uplink, self._console, self.gate, tid),
         )
         streams = self._streams(daemon)
         self._safety.announce = streams.announce
         self._keepers = self._new_keepers(streams)
         accounts = self.followed = self._registered_accounts()
+        manager = self.manager = new_manager(self._home, self.ledger, self._audit, config)
         web = WebServer(
             sockets,
             catalogue=catalogue,
@@ -183,9 +188,19 @@ class Gateway:
             origins=config.api.allowed_origins,
             audit=self._audit,
             accounts=AccountsApi(accounts.services, config.limits.max_message_bytes),
+            manager=None if manager is None else manager.api,
         )
-        uplink = self.uplink = self._new_uplink(web)
-        bridge = self._bridge(streams, uplink)
+        uplink = self.uplink = new_uplink(
+            self._home,
+            config,
+            self._console,
+            gate=self.gate,
+            registry=self.registry,
+            websockets_of=web.websockets_of,
+            clocks=self._machine_clocks,
+            pace=self._pace,
+        )
+        bridge = self._bridge(streams, uplink, manager)
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(streams.close)
             stack.callback(self._keepers.stop)
@@ -197,6 +212,8 @@ class Gateway:
                 linking = asyncio.create_task(uplink.run())
                 stack.push_async_callback(_ended, linking)
                 await asyncio.sleep(0)  # let it open its session before a terminal may need it
+            if manager is not None:
+                await stack.enter_async_context(manager.working())
             await stack.enter_async_context(bridge)
             await stack.enter_async_context(accounts.watching())
             stack.push_async_callback(web.stop)
@@ -225,52 +242,6 @@ class Gateway:
             guarded=self._guarded,
         )
 
-    def _new_uplink(self, web: WebServer) -> Uplink | None:
-        """Return the link to the console, where there is one."""
-        if self._console is None:
-            return None
-
-        def count(tids: frozenset[str]) -> Counts:
-            sessions = [one for one in self.registry.sessions() if one.hello.tid in tids]
-            return Counts(
-                ws=web.websockets_of(tids),
-                bridge=len(sessions),
-                orders=sum(one.trades_in_flight for one in sessions),
-            )
-
-        return Uplink(
-            self._config.console.url,
-            device=self._home.device,
-            console=self._console,
-            gate=self.gate,
-            registry=self.registry,
-            version=__version__,
-            count=count,
-            clocks=self._machine_clocks,
-            pace=self._pace,
-        )
-
-    def _console_view(self, tid: str) -> ConsoleView | None:
-        """Return how the console is, for the holder of a token."""
-        if self.uplink is None or self._console is None:
-            return None
-        link, allowance = self.uplink.status(), self.gate.allowance(tid)
-        leases, entry = self._console.leases, self._console.book.get(tid)
-        lease_ends_s = leases.ends_s(tid)
-        tier_ends_s = None if entry is None else leases.tier_ends_s(entry, allowance.tier)
-        return ConsoleView(
-            url=link.url,
-            connected=link.connected,
-            last_sync_ms=link.last_sync_ms,
-            problem=link.problem,
-            clock_suspect=link.clock_suspect,
-            tier=allowance.tier,
-            reason=allowance.reason,
-            tier_ends_ms=None if tier_ends_s is None else tier_ends_s * 1000,
-            lease_ends_ms=None if lease_ends_s is None else lease_ends_s * 1000,
-            device=link.device,
-        )
-
     def _streams(self, daemon: Daemon) -> Streams:
         streams = Streams(
             boot=daemon.boot,
@@ -294,7 +265,9 @@ class Gateway:
             guarded=self._guarded,
         )
 
-    def _bridge(self, streams: Streams, uplink: Uplink | None) -> BridgeServer:
+    def _bridge(
+        self, streams: Streams, uplink: Uplink | None, manager: Manager | None
+    ) -> BridgeServer:
         def on_clock(session: TerminalSession, tcur: int, tgmt: int) -> None:
             clock = self._clock(session.terminal)
             clock.compare(tgmt, wall_ms())
@@ -310,7 +283,13 @@ class Gateway:
             ),
             port=self._config.bridge.port,
             introducer=None if uplink is None else uplink.introducer,
-            first_command_id=self._journals.log.last_command_id + 1,
+            first_command_id=1
+            + max(
+                self._journals.log.last_command_id,
+                0 if manager is None else manager.last_command_id,
+            ),
+            managers=None if manager is None else manager.registry,
+            manager_callbacks=None if manager is None else manager.callbacks,
             on_denied=partial(note_denied, self._audit),
         )
 

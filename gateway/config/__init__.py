@@ -19,6 +19,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from gateway.errors import did_you_mean
 
+from .manager import Manager as Manager
 from .section import Section as Section
 from .trading import Trading as Trading
 
@@ -200,6 +201,7 @@ class Config(Section):
     bridge: Bridge = Bridge()
     limits: Limits = Limits()
     trading: Trading = Trading()
+    manager: Manager = Manager()
     secrets: Secrets = Secrets()
     console: Console = Console()
     console_server: ConsoleServer = ConsoleServer()

@@ -13,7 +13,6 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from ea_bridge.errors import BridgeError, CommandFailed, OutcomeUnknown
-from ea_bridge.model.mt4 import ReturnCode
 from ea_bridge.model.struct import Struct
 from ea_bridge.session import LateResult, ManagerSession
 from gateway.store import StoreError
@@ -127,8 +126,6 @@ class Changes:
                 raise KeyReused
             return await self._answer(known, change)
         session = self._link.session()
-        if session.broker is False:
-            raise PeerRefused(change.command.op, ReturnCode.NO_CONNECT)
         change.recheck()
         entry = Entry(
             key=key,

@@ -49,12 +49,6 @@ class Link:
         """Whether a peer is there."""
         return self._session() is not None
 
-    @property
-    def is_connected(self) -> bool:
-        """Whether the peer is logged in at the MT4 server, as it has told last."""
-        session = self._session()
-        return session is not None and session.broker is True
-
     def session(self) -> ManagerSession:
         """Return the live session.
 

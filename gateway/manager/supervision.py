@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -24,6 +25,7 @@ from .errors import ManagerError, PeerRefused
 from .link import Link
 
 LOOK_S = 5.0
+FRESH_S = 1.0
 LAST_S = 60.0
 """Between two tries to connect: a server counts wrong logins."""
 CONNECT_S = 30.0
@@ -48,8 +50,25 @@ class Supervision:
         self._kept = kept
         self._audit = audit
         self._kicked = asyncio.Event()
+        self._asked_s = -math.inf
+        self._was_connected = False
         self._turn = asyncio.Lock()
         """One connect or disconnect at a time: the last that was told counts."""
+
+    async def is_connected(self) -> bool:
+        """Whether the peer is linked and logged in at the server; asked once a second at most,
+        however many want to know.
+        """
+        if not self._link.is_linked:
+            return False
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._asked_s >= FRESH_S:
+            self._asked_s = now_s
+            try:
+                self._was_connected = (await self._link.ask(IS_CONNECTED, NoParams())).connected
+            except ManagerError:
+                self._was_connected = False
+        return self._was_connected
 
     def kick(self) -> None:
         """Look at once: a peer has linked, or has lost the server."""
@@ -82,6 +101,7 @@ class Supervision:
                     "manager_connect", operator, outcome="refused", reason=str(error), **facts
                 )
                 raise
+            self._asked_s = -math.inf
             self._kept.keep(params)
             self._note("manager_connect", operator, outcome="done", **facts)
 
@@ -94,6 +114,7 @@ class Supervision:
         """
         async with self._turn:
             self._kept.forget()
+            self._asked_s = -math.inf
             self._note("manager_disconnect", operator)
             if self._link.is_linked:
                 await self._link.ask(DISCONNECT, NoParams())

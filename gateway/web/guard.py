@@ -67,11 +67,13 @@ class Door:
     """The request has a JSON body."""
     form: bool = False
     """The request has a form as its body."""
+    pages: bool = True
+    """Pages of a listed origin may call."""
 
     @property
     def is_for_pages(self) -> bool:
         """Whether a page of a listed origin calls it by ``fetch``, and so has to ask first."""
-        return self.token == "required"  # noqa: S105  # no password
+        return self.token == "required" and self.pages  # noqa: S105  # no password
 
 
 class Guard:
@@ -120,6 +122,8 @@ class Guard:
         doors = self._doors(path)
         public = bool(doors) and doors[0].token == "never"  # noqa: S105  # no password
         self._check_browser(request, public=public)
+        if "Origin" in headers and doors and not any(door.pages for door in doors):
+            raise _refused(403, Forbidden("Web pages may not call", reason="origin"))
         if not doors:
             raise _refused(404, InvalidRequest("There is no such path", reason="path"))
         self._check_form(request, doors)

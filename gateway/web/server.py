@@ -21,6 +21,7 @@ from gateway.web.backend import Backend, Gatekeeper
 from gateway.web.connections import Connections, connection_of
 from gateway.web.guard import Door, Guard, Refusal, unauthorized
 from gateway.web.jsonrpc import JsonRpc
+from gateway.web.manager_api import PAGE_HEADERS, REFERENCE, ManagerApi
 from gateway.web.noting import note_request
 from gateway.web.pace import FAILURES_PER_S, Overrun, Pace
 from gateway.web.responses import json_response, refusal_response
@@ -60,6 +61,7 @@ class WebServer:
         failures_per_s: answers to wrong tokens, of all callers together.
         audit: where it is noted who was let in, and who was not.
         accounts: the accounts API; without it there is none.
+        manager: the manager API; without it there is none.
 
     """
 
@@ -79,6 +81,7 @@ class WebServer:
         failures_per_s: float = FAILURES_PER_S,
         audit: Audit | None = None,
         accounts: AccountsApi | None = None,
+        manager: ManagerApi | None = None,
     ) -> None:
         self._sockets = list(sockets)
         self.port: int = self._sockets[0].getsockname()[1]
@@ -104,9 +107,12 @@ class WebServer:
         self._rpc = RpcDoor(backend)
         self._ws = WsDoor(backend, self._admit, self._redeem)
         self._accounts = accounts
+        self._manager = manager
+        url = daemon.rpc_url.removesuffix("/rpc")
         if accounts is not None:
-            url = daemon.rpc_url.removesuffix("/rpc")
             self._documents[OPENAPI] = accounts.document(url)
+        if manager is not None:
+            self._documents |= manager.documents(url)
         self._fixed_doors = self._doors()
         self._guard = Guard(self._doors_at, port=self.port, hosts=hosts, origins=origins)
         self._limits = daemon.limits
@@ -168,7 +174,10 @@ class WebServer:
         door = self._fixed_doors.get(path)
         if door is not None:
             return (door,)
-        return () if self._accounts is None else self._accounts.doors(path)
+        for api in (self._accounts, self._manager):
+            if api is not None and (doors := api.doors(path)):
+                return doors
+        return ()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         headers = self._guard.cors(request)
@@ -192,10 +201,14 @@ class WebServer:
             raise Refusal(503, ShuttingDown())
         if path == OPENRPC or path in self._documents:
             document = self._documents.get(path) or await self._openrpc.read()
-            return json_response(document, {**DOCUMENT_HEADERS, **headers})
+            about = PAGE_HEADERS if path == REFERENCE else {}
+            return json_response(document, {**DOCUMENT_HEADERS, **about, **headers})
         if request.method == "OPTIONS":
             return web.Response(status=204, headers=self._guard.preflight(request))
         token = self._guard.token(request)
+        if self._manager is not None and self._manager.doors(path):
+            known = connection_of(request).known
+            return await self._manager.answer(request, token, known, self._pace.turn)
         caller = None if token is None else await self._admit(token)
         if path in WS_PATHS:
             return await self._ws.answer(request, caller)

@@ -80,6 +80,11 @@ class Operation(Generic[A]):
         return False
 
     @property
+    def for_pages(self) -> bool:
+        """Whether pages of a listed origin may call it."""
+        return True
+
+    @property
     def headers(self) -> tuple[Parameter, ...]:
         """The headers that mean something to it."""
         return ()
@@ -93,6 +98,7 @@ class Operation(Generic[A]):
             "never" if self.is_open else "required",
             json=has_body and not self.is_form,
             form=has_body and self.is_form,
+            pages=self.for_pages,
         )
 
     @cached_property
@@ -170,6 +176,20 @@ def find(operations: Iterable[O], path: str) -> Sequence[O]:
     found = [one for one in operations if one.match(path) is not None]
     fixed = [one for one in found if not one.names]
     return fixed or found
+
+
+def read_header(parameter: Parameter, texts: Sequence[str]) -> Any:
+    """Return the value of a header, or its default where it was not sent.
+
+    Raises:
+        Problem: 422, it is not as described, or was sent twice.
+
+    """
+    if not texts:
+        return parameter.default
+    if len(texts) > 1:
+        raise unexpected("header", f"Send one header {parameter.name}")
+    return _value("header", parameter, texts[0])
 
 
 def unexpected(where: str, message: str) -> Problem:

@@ -1,0 +1,110 @@
+"""The manager API, wired to the daemon's other parts; where no peer is named there is none."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from ea_bridge.manager_registry import ManagerRegistry
+from ea_bridge.session import ManagerCallbacks, ManagerSession
+from gateway.audit import Audit
+from gateway.auth.home import Home
+from gateway.config import Config
+from gateway.credentials.passwords import HashingPool, Passwords
+from gateway.daemon import wall_ms
+from gateway.ledger import Ledger
+from gateway.manager.changes import Changes
+from gateway.manager.connection import KeptConnection
+from gateway.manager.journal import Journal
+from gateway.manager.link import Link
+from gateway.manager.login import Login
+from gateway.manager.operators import OperatorBook
+from gateway.manager.own_secrets import own_secret
+from gateway.manager.rate import Rate
+from gateway.manager.supervision import Supervision
+from gateway.manager.tokens import TokenBook
+from gateway.manager.tries import Tries
+from gateway.web.manager_api import ManagerApi, Services
+
+PEPPER, TOKENS, REQUESTS = "pepper", "tokens", "requests"
+"""Names of the manager's own secrets."""
+
+
+class Manager:
+    """What is done for the manager of an MT4 server while the gateway runs.
+
+    Args:
+        home: opened.
+        ledger: open for as long.
+        audit: where it is noted.
+        config: names the peer.
+
+    Raises:
+        StoreError, SecretsError: the home's database or its key cannot be used.
+
+    """
+
+    def __init__(self, home: Home, ledger: Ledger, audit: Audit, config: Config) -> None:
+        settings, store, box = config.manager, home.store, home.box
+        self.registry = ManagerRegistry({settings.peer})
+        self.link = Link(lambda: self.registry.get(settings.peer))
+        self._audit = audit
+        self._journal = Journal(ledger, audit, wall_ms)
+        self._pool = HashingPool()
+        self.operators = OperatorBook(store, Passwords(self._pool, own_secret(store, box, PEPPER)))
+        tokens = TokenBook(store, own_secret(store, box, TOKENS))
+        self.supervision = Supervision(self.link, KeptConnection(store, box), audit)
+        self.changes = Changes(
+            self.link,
+            self._journal,
+            key=own_secret(store, box, REQUESTS),
+            run=audit.boot,
+            now_ms=wall_ms,
+        )
+        self.callbacks = ManagerCallbacks(on_late_result=self.changes.late)
+        services = Services(
+            link=self.link,
+            supervision=self.supervision,
+            changes=self.changes,
+            login=Login(self.operators, tokens, Tries(time.monotonic), audit),
+            tokens=tokens,
+            rate=Rate(settings.requests_per_second, settings.request_burst, time.monotonic),
+            audit=audit,
+            max_amount=settings.max_amount,
+        )
+        self.api = ManagerApi(services, config.limits.max_message_bytes)
+        self._linked: set[str] = set()
+
+    @property
+    def last_command_id(self) -> int:
+        """The highest id that a change ever had."""
+        return self._journal.last_command_id
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Supervise the link, and find out what is unknown, while the context lasts."""
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(asyncio.to_thread, self._pool.close)
+            await stack.enter_async_context(self.changes.working())
+            await stack.enter_async_context(self.supervision.watching())
+            stack.callback(self.registry.subscribe(self._changed))
+            yield
+
+    def _changed(self, session: ManagerSession) -> None:
+        """A peer has linked, has gone, or has gained or lost its server."""
+        is_live = self.registry.get(session.terminal) is session
+        if is_live and session.id not in self._linked:
+            self._linked = {session.id}
+            self._audit.record("manager_linked", terminal=session.terminal)
+        elif not is_live and session.id in self._linked:
+            self._linked.discard(session.id)
+            self._audit.record("manager_lost", terminal=session.terminal)
+        self.supervision.kick()
+        self.changes.finder.kick()
+
+
+def new_manager(home: Home, ledger: Ledger, audit: Audit, config: Config) -> Manager | None:
+    """Return what serves the manager API, where a peer is named."""
+    return Manager(home, ledger, audit, config) if config.manager.peer else None

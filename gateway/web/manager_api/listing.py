@@ -1,0 +1,120 @@
+"""Lists that may be long: asked for and sent on in pieces, so that no order of a bot waits long.
+
+A list of up to :data:`PIECE` rows is one answer with its length. A longer one is sent while it
+comes; if the peer is lost meanwhile the connection is cut, so that half a list never looks like a
+whole one. Between two pieces the server goes on: rows may move by then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import Field
+
+from ea_bridge.model.mt4 import Page
+from ea_bridge.model.struct import Struct
+from gateway.web.rest.operation import Parameter
+
+from .answers import rows
+
+PIECE = 2000
+"""Rows that are asked for at a time."""
+DEFAULT_LIMIT = 1000
+MAX_LIMIT = 100_000
+ALL = 1_000_000
+
+R = TypeVar("R", bound=Struct)
+Offset = Annotated[int, Field(ge=0, le=2**31 - 1)]
+
+OFFSET = Parameter("offset", Offset, "Rows to leave out, of those that fit.", default=0)
+LIMIT = Parameter(
+    "limit",
+    Annotated[int, Field(ge=1, le=MAX_LIMIT)],
+    "Rows to return, at most.",
+    default=DEFAULT_LIMIT,
+)
+LIMIT_ALL = Parameter(
+    "limit",
+    Annotated[int, Field(ge=1, le=ALL)],
+    "Rows to return, at most; all if absent.",
+    default=ALL,
+)
+PAGING = (OFFSET, LIMIT)
+
+
+@dataclass(frozen=True)
+class Listing(Generic[R]):
+    """A list that is asked for.
+
+    Args:
+        name: the key of its rows.
+        page: asks for a page: ``offset`` and ``limit``.
+
+    """
+
+    name: str
+    page: Callable[[int, int], Awaitable[Page[R]]]
+    offset: int
+    limit: int
+
+    async def begin(self) -> Pieces[R]:
+        """Ask for the first piece.
+
+        Raises:
+            ManagerError: there is no answer.
+
+        """
+        return Pieces(self, await self.page(self.offset, min(PIECE, self.limit)))
+
+
+class Pieces(Generic[R]):
+    """A list whose first piece is here."""
+
+    def __init__(self, listing: Listing[R], first: Page[R]) -> None:
+        self._listing = listing
+        self._first = first
+        left = max(0, first.total - listing.offset)
+        self._wanted = min(listing.limit, left)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing more is to be asked for."""
+        return len(self._first.rows) >= self._wanted or not self._first.rows
+
+    @property
+    def body(self) -> bytes:
+        """The whole answer, of a list that is whole."""
+        return self._head() + rows(self._first.rows) + b"]}"
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Return the answer piece by piece; the next one is asked for while one is sent."""
+        listing, page, got = self._listing, self._first, 0
+        head = self._head()
+        while True:
+            got += len(page.rows)
+            left = self._wanted - got
+            coming: asyncio.Task[Page[Any]] | None = None
+            if left > 0 and page.rows:
+                at = listing.offset + got
+                coming = asyncio.ensure_future(listing.page(at, min(PIECE, left)))
+            try:
+                if page.rows:
+                    yield head + rows(page.rows)
+                    head = b","
+                if coming is None:
+                    break
+                page = await coming
+            finally:
+                if coming is not None:
+                    coming.cancel()
+        yield (head if head != b"," else b"") + b"]}"
+
+    def _head(self) -> bytes:
+        listing = self._listing
+        return (
+            f'{{"status":"ok","total":{self._first.total},"offset":{listing.offset},'
+            f'"limit":{listing.limit},"{listing.name}":['
+        ).encode()

@@ -1,0 +1,28 @@
+"""What the manager API answers from; wired once, where the daemon is put together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.audit import Audit
+from gateway.manager.changes import Changes
+from gateway.manager.link import Link
+from gateway.manager.login import Login
+from gateway.manager.rate import Rate
+from gateway.manager.supervision import Supervision
+from gateway.manager.tokens import TokenBook
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The parts."""
+
+    link: Link
+    supervision: Supervision
+    changes: Changes
+    login: Login
+    tokens: TokenBook
+    rate: Rate
+    audit: Audit
+    max_amount: float = 0.0
+    """Of one deposit, withdrawal or credit; 0 is no limit."""
