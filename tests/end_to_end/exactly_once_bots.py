@@ -201,7 +201,13 @@ class Bot:
     def _note(self, intent: Intent) -> None:
         """Remember what it has now."""
         receipt = intent.receipt
-        if receipt is None or intent.method != "place_order":
+        if receipt is None:
+            return
+        if intent.method == "close_position" and receipt.position is not None:
+            # MetaTrader 4 gives what is left of a position another ticket
+            before, after = intent.params["ticket"], receipt.position
+            self._positions = [after if one == before else one for one in self._positions]
+        if intent.method != "place_order":
             return
         if "side" not in intent.params:
             assert receipt.order is not None
@@ -263,11 +269,14 @@ class Bot:
         return False
 
     async def _look_again(self) -> None:
-        """Look at one of those that were unknown for too long."""
+        """Look at one of those that were unknown for too long, and go on with what it made."""
         if self._left:
             intent = self._left.pop(0)
             if not await self._is_known(intent):
                 self._left.append(intent)
+                return
+            await self._carry(intent)
+            self._note(intent)
 
     async def _is_known(self, intent: Intent) -> bool:
         response = await self._door.ask("get_order", {"client_order_id": intent.id}, 5.0)
