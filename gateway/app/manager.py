@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 from ea_bridge.manager_registry import ManagerRegistry
 from ea_bridge.session import ManagerCallbacks, ManagerSession
@@ -103,6 +103,17 @@ class Manager:
             self._audit.record("manager_lost", terminal=session.terminal)
         self.supervision.kick()
         self.changes.finder.kick()
+
+
+@contextmanager
+def operators(home: Home) -> Iterator[OperatorBook]:
+    """Yield the operators of a home, for a command that changes them."""
+    pool = HashingPool()
+    try:
+        pepper = own_secret(home.store, home.box, PEPPER)
+        yield OperatorBook(home.store, Passwords(pool, pepper))
+    finally:
+        pool.close()
 
 
 def new_manager(home: Home, ledger: Ledger, audit: Audit, config: Config) -> Manager | None:

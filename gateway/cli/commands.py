@@ -14,6 +14,7 @@ from gateway.cli import (
     doctor,
     documents,
     halt,
+    manager_user,
     run,
     secrets,
     status,
@@ -51,6 +52,7 @@ def build() -> typer.Typer:
     ):
         app.command()(command)
     app.add_typer(_token(), name="token")
+    app.add_typer(_manager_user(), name="manager-user")
     app.add_typer(_secrets(), name="secrets")
     app.add_typer(_audit(), name="audit")
     app.add_typer(_bench(), name="bench")
@@ -65,6 +67,17 @@ def _token() -> typer.Typer:
     group.command("replace")(token.replace)
     group.command("limits")(token.set_limits)
     group.command("revoke")(token.revoke)
+    return group
+
+
+def _manager_user() -> typer.Typer:
+    group = typer.Typer(help="Who may use the REST API for the manager of an MT4 server.")
+    group.command("add")(manager_user.add)
+    group.command("list")(manager_user.list_users)
+    group.command("remove")(manager_user.remove)
+    group.command("password")(manager_user.set_password)
+    group.command("role")(manager_user.set_role)
+    group.command("sign-out")(manager_user.sign_out)
     return group
 
 

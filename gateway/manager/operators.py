@@ -134,7 +134,9 @@ class OperatorBook:
     def sign_out(self, name: str) -> int:
         """End all tokens of an operator; return how many there were."""
         with self._store.transaction() as connection:
-            ended = connection.execute("DELETE FROM manager_tokens WHERE operator = ?", (name,))
+            ended = connection.execute(
+                "DELETE FROM manager_tokens WHERE operator = ?", (key_of(name),)
+            )
             return ended.rowcount
 
     async def verify(self, name: str, password: str) -> Operator | None:
@@ -161,7 +163,7 @@ class OperatorBook:
 
     def _change(self, sql: str, name: str, *values: str) -> None:
         with self._store.transaction() as connection:
-            changed = connection.execute(sql, (*values, name)).rowcount
+            changed = connection.execute(sql, (*values, key_of(name))).rowcount
         if not changed:
             raise OperatorError(f"there is no operator {name}; mt-gateway manager-user list")
 
