@@ -84,6 +84,7 @@ def commands_header() -> str:
     for op, command in COMMANDS.items():
         if command.needs:
             body += [f"      case {_command(op)}:", f'         return("{command.needs}");']
+    body += ["      default:", "         break;"]
     body += ["     }", '   return("");', "  }", _TAIL]
     return "\n".join(body)
 

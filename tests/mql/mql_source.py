@@ -6,6 +6,7 @@ Only what MetaEditor's own preprocessor knows is let through: ``#include``, ``#d
 
 from __future__ import annotations
 
+import calendar
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -214,6 +215,25 @@ class _Reading:
 
 
 def with_strings(text: str) -> str:
-    """Turn string and character literals into those of the shim."""
+    """Turn literals of MQL into those of the shim."""
+    text = re.sub(r"[DC]'[^'\n]*'", lambda match: constant(match[0]), text)
     text = re.sub(r'"(?:\\.|[^"\\])*"', lambda match: f"string(u{match[0]})", text)
     return re.sub(r"'(?:\\.[0-9a-fA-F]*|[^'\\])'", lambda match: f"((ushort)u{match[0]})", text)
+
+
+def constant(text: str) -> str:
+    """Return ``D'2026.01.31 12:00:00'`` or ``C'255,0,0'`` as the shim writes it.
+
+    Raises:
+        BadSource: it is neither.
+
+    """
+    body = text[2:-1]
+    if text[0] == "C" and re.fullmatch(r"\w+,\w+,\w+", body):
+        red, green, blue = (int(part, 0) for part in body.split(","))
+        return f"color({red | green << 8 | blue << 16}u)"
+    pattern = r"(\d{4})\.(\d\d?)\.(\d\d?)(?: (\d\d?)(?::(\d\d))?(?::(\d\d))?)?"
+    match = re.fullmatch(pattern, body)
+    if text[0] == "C" or match is None:
+        raise BadSource(f"{text}: a time is written D'YYYY.MM.DD HH:MM:SS', a color C'R,G,B'")
+    return f"datetime({calendar.timegm(tuple(int(part or 0) for part in match.groups()))}L)"

@@ -7,11 +7,10 @@ left as it is, so that g++ checks the very text that MetaEditor will.
 
 from __future__ import annotations
 
-import calendar
 import re
 
 from mql_dialect import FORBIDDEN, Linter
-from mql_source import BadSource, Source, Token, with_strings
+from mql_source import BadSource, Source, Token, constant, with_strings
 
 EVENTS = (
     "OnInit",
@@ -154,18 +153,10 @@ class _Translator:
         self._put("\n" * token.text.count("\n") or " ")
 
     def _constant(self, token: Token) -> None:
-        body = token.text[2:-1]
-        if token.text[0] == "C":
-            red, green, blue = (int(part, 0) for part in body.split(","))
-            self._put(f"color({red | green << 8 | blue << 16}u)")
-            return
-        pattern = r"(\d{4})\.(\d\d?)\.(\d\d?)(?: (\d\d?)(?::(\d\d))?(?::(\d\d))?)?"
-        match = re.fullmatch(pattern, body)
-        if match is None:
-            self._blame(token, "a time is written D'YYYY.MM.DD HH:MM:SS'")
-            return
-        parts = tuple(int(part or 0) for part in match.groups())
-        self._put(f"datetime({calendar.timegm(parts)}L)")
+        try:
+            self._put(constant(token.text))
+        except BadSource as error:
+            self._blame(token, str(error))
 
     def _string(self, token: Token) -> None:
         """Adjacent literals are one."""
