@@ -1,0 +1,300 @@
+//+------------------------------------------------------------------+
+//| Gateway.mqh - the EA: its parts, and the loop that runs them      |
+//|                                                                   |
+//| A timer is no finer than 10 to 16 ms. So a slice of 12 ms is run, |
+//| which waits in the socket, and then posts an event to its own     |
+//| chart, whose handler runs the next slice: an answer takes less    |
+//| than a millisecond, and other events get their turn in between.   |
+//| The timer is what is left where such an event gets lost. With     |
+//| nothing to do there is the timer alone.                           |
+//+------------------------------------------------------------------+
+#ifndef TERMINAL_GATEWAY_GATEWAY_MQH
+#define TERMINAL_GATEWAY_GATEWAY_MQH
+
+#include <TerminalGateway\Desk.mqh>
+#include <TerminalGateway\EventLog.mqh>
+#include <TerminalGateway\Executor.mqh>
+#include <TerminalGateway\Link.mqh>
+#include <TerminalGateway\Summary.mqh>
+#include <TerminalGateway\Switches.mqh>
+#include <TerminalGateway\TradeEvents.mqh>
+
+#define GATEWAY_TIMER_MS   10
+#define GATEWAY_SLICE_US   12000
+//--- without a watch, and so long without a command: quiet
+#define GATEWAY_QUIET_MS   5000
+//--- the event of a slice that does not come by then is lost
+#define GATEWAY_KICK_MS    100
+#define GATEWAY_LOOK_MS    1000
+//--- an event of the kind that is being handled may be thrown away: so there are two, in turn
+#define GATEWAY_KICK_ONE   7401
+#define GATEWAY_KICK_TWO   7402
+
+class CGateway : public CLinkListener
+  {
+private:
+   CLink             m_link;
+   CDesk             m_desk;
+   CExecutor         m_executor;
+   CStreams          m_streams;
+   CResults          m_results;
+   CLease            m_lease;
+   CTrails           m_trails;
+   CEventLog         m_log;
+   CTradeEvents      m_events;
+   CSummary          m_summary;
+   CAccount          m_account;
+   CSwitches         m_switches;
+   CHmac             m_hmac;
+   string            m_boot;
+   string            m_install;
+   long              m_login;
+   string            m_server;
+   string            m_switched;
+   ulong             m_asked_ms;
+   ulong             m_kicked_ms;
+   ulong             m_looked_ms;
+   bool              m_is_kicked;
+   bool              m_is_begun;
+
+   //--- a random name that stays the same for this installation
+   void              LoadInstall(void)
+     {
+      CNotes notes;
+      notes.Setup("install.txt");
+      m_install=notes.ReadLine();
+      if(StringLen(m_install)==16)
+         return;
+      m_install=Random(16);
+      if(!notes.ReplaceLine(m_install))
+         Print("the file ",notes.Name()," is not written: this terminal looks new at each start");
+     }
+   string            Random(const int digits)
+     {
+      uchar seed[],hash[];
+      m_hmac.Bytes(IntegerToString((long)GetMicrosecondCount())+"|"
+                   +IntegerToString((long)TimeLocal())+"|"+IntegerToString(MathRand())+"|"
+                   +IntegerToString(MathRand())+"|"+IntegerToString(AccountInfoInteger(ACCOUNT_LOGIN)),
+                   seed);
+      if(!m_hmac.Sha256(seed,hash))
+         return("");
+      return(StringSubstr(m_hmac.ToHex(hash),0,digits));
+     }
+   string            Fingerprint(const SHello &hello)
+     {
+      uchar said[],hash[];
+      m_hmac.Bytes(hello.platform+"\n"+TerminalInfoString(TERMINAL_DATA_PATH)+"\n"+hello.company
+                   +"\n"+IntegerToString(hello.login)+"\n"+hello.server+"\n"+m_install,said);
+      return(m_hmac.Sha256(said,hash) ? m_hmac.ToHex(hash) : "");
+     }
+   //--- the terminal was logged in elsewhere, and did not start the EA anew
+   void              LookAtLogin(void)
+     {
+      long   login=m_account.Login();
+      string server=m_account.Server();
+      if(login==m_login && server==m_server)
+         return;
+      m_login=login;
+      m_server=server;
+      m_events.Forget();
+      m_link.Leave("account_changed");
+     }
+   //--- tells of a switch that was turned
+   void              LookAtSwitches(void)
+     {
+      bool   is_connected=m_switches.IsConnected();
+      bool   is_autotrading=m_switches.IsAutotrading();
+      bool   is_allowed=m_switches.IsAccountOn();
+      string now=(is_connected ? "1" : "0")+(is_autotrading ? "1" : "0")+(is_allowed ? "1" : "0");
+      if(now==m_switched)
+         return;
+      string why=m_switches.Describe();
+      if(why!="")
+         Print("trading is off: ",why);
+      bool is_first=(m_switched=="");
+      m_switched=now;
+      if(is_first)
+         return;
+      m_log.Begin("state");
+      m_log.event.MemberBool("broker",is_connected);
+      m_log.event.MemberBool("autotrading",is_autotrading);
+      m_log.event.MemberBool("trade_allowed",is_allowed);
+      m_log.End();
+     }
+   //--- what the EA does whether a daemon is linked or not
+   void              Tend(void)
+     {
+      if(m_lease.Enforce() || m_trails.Update())
+         m_events.Hint();
+      if(NowMs()-m_looked_ms>=GATEWAY_LOOK_MS)
+        {
+         m_looked_ms=NowMs();
+         LookAtLogin();
+        }
+      LookAtSwitches();
+      m_events.Update(m_log);
+     }
+   //--- one pass: read and answer, look at the account, tell, write
+   void              Cycle(const int wait_ms)
+     {
+      m_link.Step(wait_ms);
+      Tend();
+      if(m_link.IsReady())
+        {
+         m_log.Tell(m_link.transport.output);
+         m_summary.Tell(m_link.transport.output);
+         m_streams.Pull(m_link.transport.output);
+        }
+      m_link.Flush();
+     }
+   bool              IsQuiet(void) const
+     {
+      return(!m_link.IsReady()
+             || (!m_streams.IsActive() && NowMs()-m_asked_ms>GATEWAY_QUIET_MS));
+     }
+   void              Slice(void)
+     {
+      ulong began=GetMicrosecondCount();
+      do
+         Cycle(1);
+      while(!IsStopped() && m_link.IsUp() && GetMicrosecondCount()-began<GATEWAY_SLICE_US);
+     }
+   void              Kick(const ushort kind)
+     {
+      m_is_kicked=EventChartCustom(0,kind,0,0.0,"");
+      m_kicked_ms=NowMs();
+     }
+
+public:
+                     CGateway(void)
+     {
+      m_login=0;
+      m_asked_ms=0;
+      m_kicked_ms=0;
+      m_looked_ms=0;
+      m_is_kicked=false;
+      m_is_begun=false;
+     }
+   //--- returns what OnInit shall return
+   int               Begin(const string host,const int port,const string auth_token,
+                           const string verification_code)
+     {
+      MathSrand((int)(GetMicrosecondCount()%2147483647));
+      if(!m_link.Setup(host,port,auth_token,verification_code))
+        {
+         Alert("Terminal Gateway: auth_token is no token: copy it from the console, mgt_ and all");
+         return(INIT_PARAMETERS_INCORRECT);
+        }
+      if(port<=0 || port>65535 || host=="")
+        {
+         Alert("Terminal Gateway: no such address: ",host,":",port);
+         return(INIT_PARAMETERS_INCORRECT);
+        }
+      if(!m_results.Setup(m_link.Terminal()))
+        {
+         Alert("Terminal Gateway: the file ",m_results.File()," cannot be read. It keeps orders from"
+               +" being executed twice, so nothing is traded without it: close what has it open");
+         return(INIT_FAILED);
+        }
+      LoadInstall();
+      m_boot=Random(8);
+      m_login=m_account.Login();
+      m_server=m_account.Server();
+      m_trails.Setup(m_link.Terminal());
+      m_link.SetListener(GetPointer(this));
+      if(!EventSetMillisecondTimer(GATEWAY_TIMER_MS))
+         return(INIT_FAILED);
+      m_is_begun=true;
+      return(INIT_SUCCEEDED);
+     }
+   void              End(const int reason)
+     {
+      EventKillTimer();
+      if(!m_is_begun)
+         return;
+      m_link.Leave(reason==REASON_ACCOUNT ? "account_changed" : "shutdown");
+      m_streams.Silence();
+      m_results.Close();
+      Comment("");
+     }
+   void              OnTimer(void)
+     {
+      if(IsQuiet())
+        {
+         Cycle(0);
+         return;
+        }
+      //--- the chain of slices runs by itself
+      if(m_is_kicked && NowMs()-m_kicked_ms<GATEWAY_KICK_MS)
+         return;
+      Slice();
+      Kick(GATEWAY_KICK_ONE);
+     }
+   void              OnChartEvent(const int id)
+     {
+      int kind=id-CHARTEVENT_CUSTOM;
+      if(kind!=GATEWAY_KICK_ONE && kind!=GATEWAY_KICK_TWO)
+         return;
+      m_is_kicked=false;
+      if(IsQuiet())
+         return;
+      Slice();
+      Kick((ushort)(kind==GATEWAY_KICK_ONE ? GATEWAY_KICK_TWO : GATEWAY_KICK_ONE));
+     }
+   void              OnTrade(void) { m_events.Hint(); }
+#ifndef __MQL4__
+   void              OnBook(const string symbol) { m_streams.OnBook(symbol); }
+#endif
+
+   //--- what the link tells
+   virtual void      Describe(SHello &hello)
+     {
+      m_account.Describe(hello);
+      hello.boot=m_boot;
+      hello.fp=Fingerprint(hello);
+     }
+   virtual long      LastEvent(void) { return(m_log.Last()); }
+   virtual void      OnReady(const long ack,const long window)
+     {
+      m_streams.Silence();
+      m_summary.Forget();
+      m_log.Resume(ack,window);
+      m_asked_ms=NowMs();
+     }
+   virtual void      OnDown(void) { m_streams.Silence(); }
+   virtual void      OnHeartbeat(const long ack,const long lease_ms)
+     {
+      m_log.Acknowledge(ack);
+      m_lease.Renew(lease_ms);
+     }
+   virtual void      WriteHeartbeat(CByteBuffer &out)
+     {
+      out.MemberLong("q",m_log.Last());
+      out.MemberBool("broker",m_switches.IsConnected());
+      out.MemberBool("autotrading",m_switches.IsAutotrading());
+      out.MemberLong("backlog",m_link.transport.Unsent());
+      out.MemberLong("tcur",(long)TimeCurrent());
+      out.MemberLong("tgmt",(long)TimeGMT());
+     }
+   virtual bool      OnCommand(CFlatJson &message,const ulong waited_ms)
+     {
+      ENUM_COMMAND command=CommandOf(message.GetText("op",""));
+      long         id=message.GetLong("id",0);
+      m_asked_ms=NowMs();
+      if(!IsTrade(command))
+        {
+         m_results.Asked(id);
+         return(m_desk.Answer(command,message,id,m_lease,m_trails,m_streams,m_results,
+                              m_link.transport.output));
+        }
+      m_executor.Execute(message,id,waited_ms,m_results,m_lease,m_link.transport);
+      m_trails.Follow();
+      //--- nobody should wait for the next cycle to hear what his trade has done
+      m_events.Hint();
+      m_events.Update(m_log);
+      m_log.Tell(m_link.transport.output);
+      return(false);
+     }
+  };
+#endif
+//+------------------------------------------------------------------+

@@ -1,0 +1,390 @@
+//+------------------------------------------------------------------+
+//| Link.mqh - finds the daemon, proves itself, keeps the link alive  |
+//|                                                                   |
+//| Both sides show that they know the token, the daemon first, and   |
+//| the token never crosses the wire. Before welcome nothing else is  |
+//| said or heard. After every end the link is built anew.            |
+//+------------------------------------------------------------------+
+#ifndef TERMINAL_GATEWAY_LINK_MQH
+#define TERMINAL_GATEWAY_LINK_MQH
+
+#include <TerminalGateway\FlatJson.mqh>
+#include <TerminalGateway\Hello.mqh>
+#include <TerminalGateway\Pin.mqh>
+#include <TerminalGateway\Token.mqh>
+#include <TerminalGateway\Transport.mqh>
+
+#define LINK_RETRY_FIRST_MS    250
+#define LINK_RETRY_LAST_MS     15000
+//--- the newest link wins: were we to come back at once, two terminals with the same token would
+//--- throw each other out for ever
+#define LINK_RETRY_REPLACED_MS 300000
+#define LINK_GREETING_MS       20000
+#define LINK_HEARTBEAT_MS      1000
+#define LINK_DEAD_MS           15000
+#define LINK_MAX_UNREADABLE    10
+#define LINK_MAX_LINES         64
+
+enum ENUM_LINK_STATE
+  {
+   LINK_DOWN,
+   LINK_GREETED,
+   LINK_PROVED,
+   LINK_PENDING,
+   LINK_READY
+  };
+
+//+------------------------------------------------------------------+
+//| Who is told                                                       |
+//+------------------------------------------------------------------+
+class CLinkListener
+  {
+public:
+   virtual          ~CLinkListener(void) { }
+   //--- what hello shall say
+   virtual void      Describe(SHello &hello)=0;
+   virtual long      LastEvent(void)=0;
+   virtual void      OnReady(const long ack,const long window)=0;
+   virtual void      OnDown(void)=0;
+   virtual void      OnHeartbeat(const long ack,const long lease_ms)=0;
+   //--- adds the members of a heartbeat
+   virtual void      WriteHeartbeat(CByteBuffer &out)=0;
+   //--- returns whether the rest of the lines can wait for the next cycle
+   virtual bool      OnCommand(CFlatJson &message,const ulong waited_ms)=0;
+  };
+
+class CLink
+  {
+private:
+   CToken            m_token;
+   CPin              m_pin;
+   CFlatJson         m_message;
+   CHmac             m_hmac;
+   CLinkListener    *p_listener;
+   ENUM_LINK_STATE   m_state;
+   uchar             m_cnonce[];
+   string            m_device;
+   string            m_code;
+   bool              m_is_code_sent;
+   string            m_alerted;
+   string            m_printed;
+   ulong             m_began_ms;
+   ulong             m_beat_ms;
+   ulong             m_retry_at_ms;
+   int               m_retry_ms;
+   int               m_heartbeat_ms;
+   int               m_dead_ms;
+   int               m_unreadable;
+
+   //--- Alert is a window and a sound: once for each thing there is to say
+   void              CallPerson(const string text)
+     {
+      if(text!=m_alerted)
+         Alert("Terminal Gateway: ",text);
+      m_alerted=text;
+     }
+   void              Tell(const string text)
+     {
+      if(text!=m_printed)
+         Print(text);
+      m_printed=text;
+     }
+   int               Jitter(const int delay_ms,const int from_percent,const int to_percent) const
+     {
+      int percent=from_percent+MathRand()%(to_percent-from_percent+1);
+      return((int)((long)delay_ms*percent/100));
+     }
+   //--- ends the link; comes back after the usual time, which grows
+   void              Drop(const string reason)
+     {
+      Stay(reason,Jitter(m_retry_ms,75,125));
+      m_retry_ms=MathMin(m_retry_ms*2,LINK_RETRY_LAST_MS);
+     }
+   //--- ends the link; comes back after so long and no sooner
+   void              Stay(const string reason,const int delay_ms)
+     {
+      bool was_ready=(m_state==LINK_READY);
+      if(transport.IsUp())
+         transport.Flush();
+      transport.Close(reason);
+      m_state=LINK_DOWN;
+      m_retry_at_ms=NowMs()+(ulong)delay_ms;
+      if(was_ready)
+        {
+         Print("the link to the daemon is lost: ",reason);
+         p_listener.OnDown();
+        }
+     }
+   void              Say(const string tag,const string name,const string value)
+     {
+      transport.output.PutText("{\"t\":\""+tag+"\"");
+      transport.output.MemberText(name,value);
+      transport.output.PutText("}\n");
+     }
+   void              TurnAway(const string code,const string reason)
+     {
+      CallPerson(reason);
+      Say("bye","code",code);
+      Stay(reason,LINK_RETRY_LAST_MS);
+     }
+   void              Dial(void)
+     {
+      if(NowMs()<m_retry_at_ms)
+         return;
+      if(!transport.Open())
+        {
+         Tell(transport.Reason());
+         m_retry_at_ms=NowMs()+(ulong)Jitter(m_retry_ms,75,125);
+         m_retry_ms=MathMin(m_retry_ms*2,LINK_RETRY_LAST_MS);
+         return;
+        }
+      SHello hello;
+      p_listener.Describe(hello);
+      if(!m_token.Nonce(hello.boot+hello.fp,m_cnonce))
+        {
+         Drop("the terminal has no SHA-256");
+         return;
+        }
+      hello.Write(transport.output,m_token.Id(),m_hmac.ToHex(m_cnonce),p_listener.LastEvent());
+      m_state=LINK_GREETED;
+      m_began_ms=NowMs();
+      m_unreadable=0;
+      transport.Flush();
+     }
+   void              Handle(const string tag)
+     {
+      if(tag=="bye")
+         OnBye(m_message.GetText("code",""));
+      else if(tag=="denied")
+         OnDenied();
+      else if(tag=="challenge" && m_state==LINK_GREETED)
+         OnChallenge();
+      else if(tag=="welcome" && m_state==LINK_PROVED)
+         OnWelcome();
+      else if(tag=="pending" && (m_state==LINK_PROVED || m_state==LINK_PENDING))
+         OnPending();
+      else if(tag=="hb" && (m_state==LINK_READY || m_state==LINK_PENDING))
+        {
+         if(m_state==LINK_READY)
+            p_listener.OnHeartbeat(m_message.GetLong("ack",0),m_message.GetLong("lease_ms",0));
+         Beat(m_message.GetLong("n",0));
+        }
+     }
+   void              OnChallenge(void)
+     {
+      uchar snonce[],proof[],answer[];
+      m_device=m_message.GetText("device","");
+      if(!m_hmac.FromHex(m_message.GetText("snonce",""),snonce)
+         || !m_hmac.FromHex(m_message.GetText("proof",""),proof)
+         || !m_token.IsServerProof(m_cnonce,snonce,m_device,proof))
+        {
+         TurnAway("proof","the daemon does not know this token, or another program answers on its"
+                  +" port: see that auth_token is the one that the console shows for this terminal");
+         return;
+        }
+      if(!m_pin.Fits(m_device))
+        {
+         TurnAway("device","the daemon on this port is device "+StringSubstr(m_device,0,HELLO_MAX_TEXT)
+                  +", but the one that let this terminal in first is "+m_pin.Device()
+                  +": another program answers, or the daemon was moved to another home. If you have"
+                  +" moved it, delete the file "+m_pin.File());
+         return;
+        }
+      if(!m_token.ClientProof(m_cnonce,snonce,m_device,answer))
+        {
+         Drop("the terminal has no SHA-256");
+         return;
+        }
+      Say("auth","proof",m_hmac.ToHex(answer));
+      m_state=LINK_PROVED;
+     }
+   void              OnWelcome(void)
+     {
+      m_state=LINK_READY;
+      m_retry_ms=LINK_RETRY_FIRST_MS;
+      m_heartbeat_ms=(int)MathMax(m_message.GetLong("hb_ms",LINK_HEARTBEAT_MS),(long)100);
+      m_dead_ms=(int)MathMax(m_message.GetLong("dead_ms",LINK_DEAD_MS),(long)1000);
+      m_alerted="";
+      m_printed="";
+      m_pin.Keep(m_device);
+      Print("linked with the daemon: session ",m_message.GetText("session",""));
+      Comment("");
+      p_listener.OnReady(m_message.GetLong("ack",0),m_message.GetLong("window",WIRE_WINDOW));
+      Beat(0);
+     }
+   //--- the page is never opened from here: a person opens it, and sees where it leads
+   void              OnPending(void)
+     {
+      m_state=LINK_PENDING;
+      string error=m_message.GetText("error","");
+      if(error=="wrong_code")
+         CallPerson("verification_code was not the code of the mail; tries left: "
+                    +IntegerToString(m_message.GetLong("tries_left",0)));
+      else if(error!="")
+         CallPerson("the code cannot be checked now: try again later");
+      else
+        {
+         string text="this machine waits for approval: see your mail, or open "
+                     +m_message.GetText("url","")+" and type "+m_message.GetText("user_code","")
+                     +" there. The code of the mail can be put into verification_code as well";
+         Comment("Terminal Gateway: "+text);
+         CallPerson(text);
+        }
+      if(error=="" && m_code!="" && !m_is_code_sent)
+        {
+         m_is_code_sent=true;
+         Say("verify","code",m_code);
+        }
+     }
+   void              OnDenied(void)
+     {
+      string code=m_message.GetText("code","");
+      string text="the daemon does not let this terminal in: "+m_message.GetText("reason","")
+                  +" ("+code+"). "+DenialRemedy(code);
+      int    delay_ms=(int)MathMin(MathMax(m_message.GetLong("retry_ms",LINK_RETRY_LAST_MS),(long)0),
+                                   (long)86400000);
+      if(DenialNeedsPerson(code))
+         CallPerson(text);
+      else
+         Tell(text);
+      Stay("denied: "+code,Jitter(delay_ms,100,125));
+     }
+   void              OnBye(const string code)
+     {
+      Comment("");
+      if(code=="approved")
+        {
+         Print("this machine is approved");
+         m_alerted="";
+         Stay("approved",0);
+        }
+      else if(code=="replaced")
+        {
+         CallPerson("another terminal has linked with this token: this one stays away for five"
+                    +" minutes. Each terminal needs a token of its own");
+         Stay("replaced",Jitter(LINK_RETRY_REPLACED_MS,100,125));
+        }
+      else
+         Drop("the daemon said goodbye: "+code);
+     }
+   void              Beat(const long n)
+     {
+      if(n==0)
+         m_beat_ms=NowMs();
+      transport.output.PutText("{\"t\":\"hb\"");
+      if(n!=0)
+         transport.output.MemberLong("n",n);
+      //--- of the account nothing is told before we are let in
+      if(m_state==LINK_READY)
+         p_listener.WriteHeartbeat(transport.output);
+      transport.output.PutText("}\n");
+     }
+   //--- returns whether the rest can wait
+   bool              TakeLine(const int length)
+     {
+      bool is_readable=transport.Parse(m_message,length);
+      transport.DropLine(length);
+      string tag=is_readable ? m_message.GetText("t","") : "";
+      if(tag=="")
+        {
+         m_unreadable++;
+         if(m_unreadable>=LINK_MAX_UNREADABLE)
+            Drop("the daemon has sent lines that are no messages");
+         return(false);
+        }
+      m_unreadable=0;
+      if(tag=="cmd" && m_state==LINK_READY)
+         return(p_listener.OnCommand(m_message,transport.WaitedMs()));
+      Handle(tag);
+      return(false);
+     }
+   void              Watch(void)
+     {
+      ulong now=NowMs();
+      if(m_state==LINK_GREETED || m_state==LINK_PROVED)
+        {
+         if(now-m_began_ms>LINK_GREETING_MS)
+            Drop("the daemon did not answer");
+        }
+      else if(m_state!=LINK_DOWN && transport.SilentMs()>(ulong)m_dead_ms)
+         Drop("the daemon is silent");
+      else if(m_state!=LINK_DOWN && now-m_beat_ms>=(ulong)m_heartbeat_ms)
+         Beat(0);
+     }
+
+public:
+   CTransport        transport;
+
+                     CLink(void)
+     {
+      p_listener=NULL;
+      m_state=LINK_DOWN;
+      m_is_code_sent=false;
+      m_began_ms=0;
+      m_beat_ms=0;
+      m_retry_at_ms=0;
+      m_retry_ms=LINK_RETRY_FIRST_MS;
+      m_heartbeat_ms=LINK_HEARTBEAT_MS;
+      m_dead_ms=LINK_DEAD_MS;
+      m_unreadable=0;
+     }
+   //--- false where the token is none
+   bool              Setup(const string host,const int port,const string auth_token,
+                           const string verification_code)
+     {
+      if(!m_token.Load(auth_token))
+         return(false);
+      m_code=verification_code;
+      transport.Setup(host,port);
+      m_pin.Setup(m_token.Id());
+      return(true);
+     }
+   void              SetListener(CLinkListener *p_who) { p_listener=p_who; }
+   string            Terminal(void) const { return(m_token.Id()); }
+   bool              IsUp(void) const     { return(m_state!=LINK_DOWN); }
+   bool              IsReady(void) const  { return(m_state==LINK_READY); }
+
+   //--- one pass: dial, or read and answer what has come
+   void              Step(const int wait_ms)
+     {
+      if(m_state==LINK_DOWN)
+        {
+         Dial();
+         return;
+        }
+      transport.Receive(wait_ms);
+      for(int i=0; i<LINK_MAX_LINES && transport.IsUp(); i++)
+        {
+         int length=transport.Line();
+         if(length<0 || TakeLine(length))
+            break;
+        }
+      if(m_state!=LINK_DOWN && transport.IsUp())
+         Watch();
+      Settle();
+     }
+   //--- sends what there is to send
+   void              Flush(void)
+     {
+      transport.Flush();
+      Settle();
+     }
+   //--- last words
+   void              Leave(const string code)
+     {
+      if(m_state==LINK_DOWN)
+         return;
+      Say("bye","code",code);
+      Stay(code,0);
+     }
+
+private:
+   //--- the transport has ended by itself
+   void              Settle(void)
+     {
+      if(m_state!=LINK_DOWN && !transport.IsUp())
+         Drop(transport.Reason());
+     }
+  };
+#endif
+//+------------------------------------------------------------------+
