@@ -118,7 +118,9 @@ def _flat(cmd: Cmd) -> dict[str, Any]:
     flat: dict[str, Any] = {"t": "cmd", "id": cmd.id, "op": cmd.op}
     if cmd.ttl:
         flat["ttl"] = cmd.ttl
-    for name, value in msgspec.structs.asdict(cmd.params).items():
+    kind = type(cmd.params)
+    for member, name in zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True):
+        value = getattr(cmd.params, member)
         if isinstance(value, float) and not math.isfinite(value):
             raise LocalProtocolError(f"{name} of {cmd.op} is {value}")
         if value is not None:

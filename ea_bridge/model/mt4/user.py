@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta
 
 from ea_bridge.model.struct import Struct
@@ -116,6 +117,8 @@ class NewUser(UserChange, frozen=True, kw_only=True):
     login: Login = 0
     password_investor: Password | None = None
     password_phone: Text32 | None = None
+    id: Text32 | None = msgspec.field(default=None, name="user_id")
+    """On the wire a command's own ``id`` lies beside it."""
 
     def __repr__(self) -> str:
         return f"NewUser(login={self.login}, group={self.group!r})"  # no password in a log

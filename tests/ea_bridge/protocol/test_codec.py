@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from msgspec import inspect
 
 from ea_bridge.commands import COMMANDS, FilterParams, SymbolParams
+from ea_bridge.manager_commands import MANAGER_COMMANDS
 from ea_bridge.model import TradeRequest
+from ea_bridge.model.mt4 import NewUser
 from ea_bridge.protocol import messages as m
 from ea_bridge.protocol.codec import Decoder, count_unknown, encode, escape
 from ea_bridge.protocol.errors import LocalProtocolError, UnreadableLine
@@ -33,6 +35,23 @@ def test_params_fit_a_flat_line(command):
     assert set(hints.values()) - words <= SCALARS
     assert all(isinstance(word, str) for hint in words for word in get_args(hint))
     assert not hints.keys() & {"t", "id", "op", "ttl", "params"}
+
+
+@pytest.mark.parametrize("command", MANAGER_COMMANDS.values(), ids=MANAGER_COMMANDS)
+def test_params_of_managers_lie_beside_the_members_of_cmd(command):
+    """They may be lists and records, but none has the name of a member of ``cmd`` on the wire."""
+    names = set(command.params.__struct_encode_fields__)
+    assert not names & {"t", "id", "op", "ttl", "params"}
+
+
+def test_a_members_name_on_the_wire_is_kept_both_ways():
+    """A user's id is not that of the command that makes him."""
+    user = NewUser(group="demo", name="Ann", leverage=1, password="Secret12", id="P-77")
+    cmd = m.Cmd(id=7, op="user_record_new", params=user)
+    line = encode(cmd)
+
+    assert json.loads(line)["id"] == 7
+    assert Decoder(MANAGER_COMMANDS).decode(line) == cmd
 
 
 def test_a_command_is_a_flat_object():

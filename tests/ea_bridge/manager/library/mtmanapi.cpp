@@ -341,6 +341,7 @@ Notify CManagerInterface::last_notify;
 void *CManagerInterface::last_param;
 
 static int version = 400 << 16 | 1353;
+static const bool started = (clear(), true);
 
 extern "C" {
 int MtManVersion() { return version; }
