@@ -149,7 +149,7 @@ def _sizes(kind: type[Struct]) -> tuple[tuple[str, int], ...]:
     """Return the texts of a struct and how many bytes they may have."""
     described = msgspec.inspect.type_info(kind)
     assert isinstance(described, StructType)
-    sizes = ((field.encode_name, _size(field)) for field in described.fields)
+    sizes = ((field.name, _size(field)) for field in described.fields)
     return tuple((name, size) for name, size in sizes if size is not None)
 
 
