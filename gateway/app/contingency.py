@@ -24,6 +24,7 @@ from gateway.trading.contingent.held import Surroundings
 from gateway.trading.contingent.keeper import Keeper
 from gateway.trading.contingent.oco import account_of
 from gateway.trading.guard import GuardedTerminal
+from gateway.trading.journal import Account
 from gateway.trading.session import Session
 from gateway.trading.turns import Turns
 
@@ -95,10 +96,14 @@ class Keepers:
             now_ms=wall_ms,
             to_broker_ms=lambda ms: self._clock(terminal).to_broker_ms(ms),
             turns=turns,
+            counted=self._counted,
             audit=self._audit,
         )
         keeper = self._keepers[terminal] = Keeper(self._ledger, terminal, around)
         return keeper
+
+    def _counted(self, account: Account | None) -> list[Order]:
+        return [one for keeper in self._keepers.values() for one in keeper.counted_for(account)]
 
     def stop(self) -> None:
         """Stop all that is under way."""

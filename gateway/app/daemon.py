@@ -36,7 +36,6 @@ from gateway.options import Ready
 from gateway.streams.service import Streams
 from gateway.trading.desk import TradingDesk
 from gateway.trading.guard import GuardedTerminal
-from gateway.trading.turns import Turns
 from gateway.uplink import Pace, Uplink
 from gateway.uplink.failures import ConsoleFailure
 from gateway.web.accounts_api import AccountsApi
@@ -50,10 +49,11 @@ from .contingency import Keepers, with_held
 from .gating import console_book, new_gate
 from .journals import Journals
 from .ledger import open_ledger
-from .limits import LimitsBook, checks_of
+from .limits import LimitsBook
 from .manager import Manager, new_manager
 from .paper import PaperTrading
 from .safety import Safety
+from .sharing import Sharing
 from .uplink import console_view, new_uplink
 
 PASSING = frozenset({"lease_expired", "device_pending"})
@@ -156,6 +156,7 @@ class Gateway:
                     self._on_point,
                     partial(alone, paper=True),
                 )
+                self._sharing = Sharing(self._journals.log, self._ledger, self.registry)
                 async with self._safety.watching(), self._listening() as ready:
                     yield ready
 
@@ -343,8 +344,8 @@ class Gateway:
     def _desk(self, terminal: str) -> TradingDesk:
         desk = self._desks.get(terminal)
         if desk is None:
-            turns = Turns()
-            desk = TradingDesk(
+            turns = self._sharing.turns(terminal)
+            desk = self._desks[terminal] = TradingDesk(
                 turns=turns,
                 contingent=self._keepers.of(terminal, turns),
                 switch=self._safety.switch.of(terminal),
@@ -352,9 +353,8 @@ class Gateway:
                 disconnects=self._safety.disconnects,
                 audit=self._audit,
                 journal=self._journals.of(terminal),
-                checks=checks_of(self._journals.of(terminal), self.ledger),
+                checks=self._sharing.checks(),
             )
-            self._desks[terminal] = desk
         return desk
 
     def _clock(self, terminal: str) -> BrokerClock:

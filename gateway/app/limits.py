@@ -10,20 +10,11 @@ from ea_bridge.registry import Facts
 from gateway.accounts import RegisteredAccount
 from gateway.config import Trading
 from gateway.credentials.record import TradeLimits
-from gateway.ledger import Ledger
-from gateway.trading.checks.admission import Checks
-from gateway.trading.checks.history import sent_orders
 from gateway.trading.checks.limits import Limits, of_config, of_record, strictest
 from gateway.trading.grid import exact
-from gateway.trading.journal import Journal
 
 MAX_KNOWN = 1024
 """Callers whose limits are remembered: they are asked for with each order."""
-
-
-def checks_of(journal: Journal, ledger: Ledger) -> Checks:
-    """Return the checks of one terminal, which know what its journal knows."""
-    return Checks(journal.unresolved, sent_orders(ledger.reader))
 
 
 class _Known(NamedTuple):

@@ -27,7 +27,6 @@ from gateway.trading.filling import FillingMemory
 from gateway.trading.session import Session
 
 from .contingency import Keepers
-from .limits import checks_of
 
 LOOK_S = 0.25
 """Between two looks whether somebody has switched: for events; each call looks for itself."""
@@ -184,8 +183,7 @@ class PaperTrading:
             return desk
         found = self._desks.get(terminal)
         if found is None:
-            checks = checks_of(desk.journal, self._ledger)
-            fresh = replace(desk, checks=checks, fillings=FillingMemory())
+            fresh = replace(desk, checks=desk.checks.anew(), fillings=FillingMemory())
             found = self._desks[terminal] = fresh
         return found
 

@@ -45,7 +45,7 @@ class Trading(Section):
     """True: an order for which the free margin does not suffice is not sent. The broker refuses it
     in any case, and knows better where positions are hedged."""
     orders_per_second: float = Field(default=20.0, ge=0, le=10_000)
-    """How many orders a second a terminal is sent, in the long run."""
+    """How many orders a second an account is sent, in the long run."""
     order_burst: int = Field(default=40, ge=1, le=10_000)
     """How many at once, after a pause."""
     max_orders_per_minute: int = Field(default=0, ge=0, le=10_000)

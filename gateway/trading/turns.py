@@ -4,13 +4,13 @@ What a change sends is worked out from what the terminal has just said: how much
 open, which stop stays as it is. Two callers who look at the same moment and then both send would
 undo one another: on a netting account a second closing deal opens an opposite position, and a new
 take profit brings back the stop loss of a moment before. So whoever comes second waits until the
-first has its answer, and looks then.
+first has its answer, and looks then; also one who comes through another terminal of the account.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -26,11 +26,24 @@ class _Queue:
     callers: int = 0
 
 
-class Turns:
-    """Who may change what, of one terminal. Its size is bounded by the calls in progress."""
+Queues = dict[tuple[Hashable, int], _Queue]
+"""By account and ticket."""
 
-    def __init__(self) -> None:
-        self._queues: dict[int, _Queue] = {}
+
+class Turns:
+    """Who may change what, of one terminal. Its size is bounded by the calls in progress.
+
+    Args:
+        queues: of all terminals that share accounts.
+        account: tells which one the terminal is logged in to now.
+
+    """
+
+    def __init__(
+        self, queues: Queues | None = None, account: Callable[[], Hashable] = lambda: None
+    ) -> None:
+        self._queues: Queues = {} if queues is None else queues
+        self._account = account
 
     def __len__(self) -> int:
         """How many things are being changed or waited for."""
@@ -53,7 +66,8 @@ class Turns:
 
     @asynccontextmanager
     async def _one(self, ticket: int, deadline: Deadline) -> AsyncIterator[None]:
-        queue = self._queues.setdefault(ticket, _Queue())
+        what = (self._account(), ticket)
+        queue = self._queues.setdefault(what, _Queue())
         queue.callers += 1
         try:
             await _acquire(queue.lock, deadline)
@@ -64,7 +78,7 @@ class Turns:
         finally:
             queue.callers -= 1
             if not queue.callers:
-                del self._queues[ticket]
+                del self._queues[what]
 
 
 async def _acquire(lock: asyncio.Lock, deadline: Deadline) -> None:

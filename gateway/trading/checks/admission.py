@@ -1,4 +1,4 @@
-"""The checks of one terminal, and what they must remember."""
+"""The checks of one terminal, which count together with those of its account's others."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from .asking import learn
 from .case import Case, Kind, LookAgain, tickets
 from .facts import Facts, Flights
 from .limits import Limits
-from .pace import PAST_MS, Pace, SentOrder, Step
-from .reservations import End, Reservation, Reservations, Unresolved
+from .pace import PAST_MS, SentOrder, Step
+from .reservations import End, Reservation
 from .rules import Plan, Plans
+from .tally import Tallies, Tally
 
 if TYPE_CHECKING:
     from gateway.trading.guard import GuardedTerminal
-    from gateway.trading.journal import Account
     from gateway.trading.receipts import Trade
 
 MAX_LOOKS = 20
@@ -37,12 +37,12 @@ class Pass:
 
     def __init__(
         self,
-        checks: Checks,
+        tally: Tally,
         trade: Trade,
         reservation: Reservation | None = None,
         step: Step | None = None,
     ) -> None:
-        self._checks = checks
+        self._tally = tally
         self._trade = trade
         self._reservation = reservation
         self._step = step
@@ -51,7 +51,7 @@ class Pass:
         """The broker took it."""
         for ticket in (self._trade.request.position, self._trade.request.position_by):
             if ticket:
-                self._checks.reservations.closed(ticket)
+                self._tally.reservations.closed(ticket)
         self._end("done", result.order, result.position)
 
     def shown(self) -> None:
@@ -63,7 +63,7 @@ class Pass:
         outcome = error.outcome if isinstance(error, GatewayError) else "unknown"
         self._end("gone" if outcome in ("not_sent", "rejected") else "unknown")
         if outcome == "not_sent" and self._step is not None:
-            self._checks.pace.take_back(self._step)
+            self._tally.pace.take_back(self._step)
             self._step = None
 
     @contextmanager
@@ -77,29 +77,32 @@ class Pass:
 
     def _end(self, how: End, *numbers: int) -> None:
         if self._reservation is not None:
-            self._checks.reservations.end(self._reservation, how, *numbers)
+            self._tally.reservations.end(self._reservation, how, *numbers)
 
 
 class Checks:
     """Says yes or no to the trades of one terminal, and counts those that it said yes to.
 
     Args:
-        unresolved: as of :class:`~.reservations.Reservations`.
+        tallies: of all accounts, shared by all terminals.
         history: tells the orders that were sent before the daemon was started.
 
     """
 
-    def __init__(
-        self, unresolved: Unresolved | None = None, history: History | None = None
-    ) -> None:
+    def __init__(self, tallies: Tallies | None = None, history: History | None = None) -> None:
         self.sessions = SessionTables()
-        self.pace = Pace()
-        self.reservations = Reservations(unresolved)
+        self._tallies = tallies or Tallies()
         self._plans = Plans()
         self._history = history
-        self._recalled: Account | None = None
-        """The account whose orders are counted."""
-        self._flights = Flights(lambda: self.reservations.moment)
+        self._asked: tuple[Tally, Flights] | None = None
+
+    def anew(self) -> Checks:
+        """Return the checks of the same terminal that join no question which these have asked."""
+        return Checks(self._tallies, self._history)
+
+    def tally(self, terminal: GuardedTerminal) -> Tally:
+        """Return what counts of the terminal's account."""
+        return self._tallies.of(terminal)
 
     async def admit(self, terminal: GuardedTerminal, trade: Trade) -> Pass:
         """Check a trade, and take its part of the limits, unless it is to be validated alone.
@@ -113,13 +116,17 @@ class Checks:
         """
         plan = self._plans.plan(Kind.of(trade), terminal.limits())
         for _ in range(MAX_LOOKS):
-            with self.reservations.looking(self._flights.earliest()):
-                case = await self._case(terminal, trade, plan)
+            tally = self.tally(terminal)
+            flights = self._flights(tally)
+            with tally.reservations.looking(flights.earliest()):
+                case = await self._case(terminal, trade, plan, tally, flights)
+                if self.tally(terminal) is not tally:
+                    continue  # what was learnt is another account's
                 try:
                     plan.judge(case)
                 except LookAgain:
                     continue
-                return self._take(case)
+                return self._take(case, tally)
         raise RiskLimit(
             "Too many orders come and go to tell what is left of the limits: try again",
             rule="unsettled",
@@ -127,61 +134,63 @@ class Checks:
             value=MAX_LOOKS,
         )
 
-    async def _case(self, terminal: GuardedTerminal, trade: Trade, plan: Plan) -> Case:
+    def _flights(self, tally: Tally) -> Flights:
+        if self._asked is None or self._asked[0] is not tally:
+            self._asked = (tally, Flights(lambda: tally.reservations.moment))
+        return self._asked[1]
+
+    async def _case(
+        self,
+        terminal: GuardedTerminal,
+        trade: Trade,
+        plan: Plan,
+        tally: Tally,
+        flights: Flights,
+    ) -> Case:
         """Learn what is needed; once it is there nothing may be awaited."""
         limits, needs, symbol = plan.limits, plan.needs(trade), trade.request.symbol
-        self._recall(terminal, limits)
+        self._recall(terminal, limits, tally)
         is_new = Kind.of(trade) is Kind.OPEN
         week = await self.sessions.week(terminal, symbol) if is_new else None
         facts = NOTHING
         if needs:
-            symbols = self.reservations.symbols() if "worth" in needs else ()
-            facts = await learn(terminal, trade, needs, flights=self._flights, symbols=symbols)
-        surely, doubtful = self._beside(facts)
+            symbols = tally.reservations.symbols() if "worth" in needs else ()
+            facts = await learn(terminal, trade, needs, flights=flights, symbols=symbols)
+        surely, doubtful = _beside(tally, terminal, facts)
         return Case(
             terminal=terminal,
             trade=trade,
             limits=limits,
             facts=facts,
-            pace=self.pace,
+            pace=tally.pace,
             week=week,
             surely=surely,
             doubtful=doubtful,
-            unresolved=self.reservations.unresolved(symbol),
+            unresolved=tally.reservations.unresolved(symbol),
         )
 
-    def _recall(self, terminal: GuardedTerminal, limits: Limits) -> None:
-        """Count what was sent before the daemon was started, or before the terminal was logged in
-        to this account, once a limit asks for that.
+    def _recall(self, terminal: GuardedTerminal, limits: Limits, tally: Tally) -> None:
+        """Count what the account was sent before the daemon was started, once a limit asks for
+        that.
 
         Raises:
             InternalError: the journal cannot be read, so nobody knows how many there were.
 
         """
-        account = terminal.account
-        if self._history is None or account == self._recalled or not limits.counts_the_past:
+        if self._history is None or tally.is_recalled or not limits.counts_the_past:
             return
         now_ms = terminal.now_ms()
-        self.pace.recall(self._history(terminal, now_ms - PAST_MS), terminal.clock.broker_now_ms)
-        self._recalled = account
+        tally.pace.recall(self._history(terminal, now_ms - PAST_MS), terminal.clock.broker_now_ms)
+        tally.is_recalled = True
 
-    def _beside(self, facts: Facts) -> tuple[list[Reservation], list[Reservation]]:
-        if not facts.has("positions"):
-            return [], []
-        try:
-            listed = tickets(facts.positions, facts.orders)
-        except GatewayError:
-            return [], []  # the check that needs the lists will raise it
-        return self.reservations.beside(facts.asked, listed)
-
-    def _take(self, case: Case) -> Pass:
+    def _take(self, case: Case, tally: Tally) -> Pass:
         handling, limits = case.trade.handling, case.limits
         if handling.validate_only:
-            return Pass(self, case.trade)
+            return Pass(tally, case.trade)
         if limits.orders_per_second is not None:
-            self.pace.pour(float(limits.orders_per_second), limits.order_burst or 1)
+            tally.pace.pour(float(limits.orders_per_second), limits.order_burst or 1)
         if case.kind is not Kind.OPEN:
-            return Pass(self, case.trade)
+            return Pass(tally, case.trade)
         added = case.exposure
         reservation = Reservation(
             client_order_id=handling.client_order_id,
@@ -191,5 +200,17 @@ class Checks:
             waits=added.waits,
             margin=case.margin if limits.check_margin else Decimal(),
         )
-        self.reservations.hold(reservation)
-        return Pass(self, case.trade, reservation, self.pace.step(case.mark))
+        tally.reservations.hold(reservation)
+        return Pass(tally, case.trade, reservation, tally.pace.step(case.mark))
+
+
+def _beside(
+    tally: Tally, terminal: GuardedTerminal, facts: Facts
+) -> tuple[list[Reservation], list[Reservation]]:
+    if not facts.has("positions"):
+        return [], []
+    try:
+        listed = tickets(facts.positions, facts.orders)
+    except GatewayError:
+        return [], []  # the check that needs the lists will raise it
+    return tally.reservations.beside(facts.asked, listed, terminal.name)

@@ -39,7 +39,7 @@ def allowed_symbols(case: Case) -> None:
 
 
 def orders_per_second(case: Case) -> None:
-    """The terminal is not sent more commands than it is to take."""
+    """The account is not sent more commands than it is to take."""
     rate, burst = case.limits.orders_per_second, case.limits.order_burst or 1
     if rate is None:
         return
@@ -47,7 +47,7 @@ def orders_per_second(case: Case) -> None:
     if level + 1 > burst + 1e-9:
         wait_ms = math.ceil((level + 1 - burst) / float(rate) * 1000)
         raise LimitExceeded(
-            "Too many orders for this terminal; wait retry_after_ms",
+            "Too many orders for this account; wait retry_after_ms",
             bucket="orders",
             limit=float(rate),
             burst=burst,

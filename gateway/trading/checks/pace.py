@@ -1,4 +1,4 @@
-"""How fast orders go to one terminal: a leaking bucket, and counts of the minute and the day."""
+"""How fast orders go to one account: a leaking bucket, and counts of the minute and the day."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class SentOrder(NamedTuple):
 
 
 class Pace:
-    """What went to one terminal lately.
+    """What went to one account lately.
 
     Args:
         monotonic_s: seconds that only grow.

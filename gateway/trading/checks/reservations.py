@@ -7,8 +7,9 @@ through, so a reservation counts
 * while its order is on its way;
 * when it ended after the facts were asked for: they may be from before (*doubtful*: where a limit
   holds without it and not with it, the facts are asked for again);
-* when its order was carried out, until a list has shown it, its position is closed, or
-  :data:`SETTLE_S` have passed: some terminals list a position a moment after its result;
+* when its order was carried out, until a list of the terminal that is asked has shown it, its
+  position is closed, or :data:`SETTLE_S` have passed: some terminals list a position a moment
+  after its result, and other terminals of the account a moment later;
 * when its outcome is unknown, until the journal has found it out.
 
 Judging and reserving happen without an ``await`` between them.
@@ -19,7 +20,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
@@ -52,12 +53,14 @@ class Reservation:
     ended: int = 0
     """The moment at which it ended."""
     ended_s: float = 0.0
-    is_listed: bool = False
-    """A list has shown what came of it, so that the lists tell all from then on."""
+    listed_by: set[str] = field(default_factory=set)
+    """Terminals whose lists have shown what came of it, so that they tell all from then on."""
+    is_closed: bool = False
+    """Its position was closed since, or a part of it: the lists need not show it."""
 
 
 class Reservations:
-    """The reservations of one terminal.
+    """The reservations of one account.
 
     Args:
         unresolved: tells the client order ids of a symbol whose outcome the journal does not
@@ -82,6 +85,11 @@ class Reservations:
     def __len__(self) -> int:
         """How many are kept."""
         return len(self._held)
+
+    def are_over(self) -> bool:
+        """Whether none counts any more."""
+        self._tidy()
+        return not self._held
 
     def unresolved(self, symbol: str) -> list[str]:
         """Return the client order ids of a symbol whose outcome is not known."""
@@ -115,7 +123,7 @@ class Reservations:
         """Tell that a position was closed, or a part of it: the lists need not show it."""
         for one in self._held:
             if ticket in one.tickets:
-                one.is_listed = True
+                one.is_closed = True
 
     def _close(self, reservation: Reservation, how: End) -> None:
         self.moment += 1
@@ -133,13 +141,14 @@ class Reservations:
                 del self._looking[moment]
 
     def beside(
-        self, asked: int, listed: frozenset[int]
+        self, asked: int, listed: frozenset[int], terminal: str = ""
     ) -> tuple[list[Reservation], list[Reservation]]:
         """Return what counts beside facts that were asked for at a moment: surely, and doubtful.
 
         Args:
             asked: the moment.
             listed: the tickets that the facts show.
+            terminal: that told them.
 
         """
         surely: list[Reservation] = []
@@ -151,7 +160,7 @@ class Reservations:
                 surely.append(one)
             elif one.ended > asked:
                 doubtful.append(one)
-            elif one.end == "done" and not self._has_settled(one, listed):
+            elif one.end == "done" and not self._is_shown(one, listed, terminal):
                 surely.append(one)
         return surely, doubtful
 
@@ -161,9 +170,13 @@ class Reservations:
         # the journal knows of it before anybody else is given a turn
         return one.client_order_id in self._unresolved(one.symbol)
 
-    def _has_settled(self, one: Reservation, listed: frozenset[int] = frozenset()) -> bool:
-        one.is_listed = one.is_listed or bool(one.tickets & listed)
-        return one.is_listed or self._monotonic_s() - one.ended_s >= SETTLE_S
+    def _is_shown(self, one: Reservation, listed: frozenset[int], terminal: str) -> bool:
+        if one.tickets & listed:
+            one.listed_by.add(terminal)
+        return terminal in one.listed_by or self._has_settled(one)
+
+    def _has_settled(self, one: Reservation) -> bool:
+        return one.is_closed or self._monotonic_s() - one.ended_s >= SETTLE_S
 
     def _tidy(self) -> None:
         """Forget what no judgement can depend on any more."""

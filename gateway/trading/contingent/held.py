@@ -49,6 +49,9 @@ class Surroundings:
     """Turn UTC milliseconds into the broker's."""
     turns: Turns
     """Of the terminal's desk."""
+    counted: Callable[[Account | None], list[Order]] | None = None
+    """What all terminals together hold for an account, as :meth:`HeldOrders.counted` tells of one
+    of them; ``None``: there is only one."""
     audit: Audit = field(default_factory=Audit)
     """Each row is noted there, in its own transaction."""
 

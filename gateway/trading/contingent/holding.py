@@ -36,8 +36,8 @@ class Holding:
         return []
 
     def counted(self) -> list[Order]:
-        """Return those that count against limits: not one whose limit order is on its way, since
-        that counts itself."""
+        """Return those of the account that count against limits, whichever terminal holds them:
+        not one whose limit order is on its way, since that counts itself."""
         return []
 
     def known(self, client_order_id: str) -> Order | None:

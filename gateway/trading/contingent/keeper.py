@@ -123,7 +123,12 @@ class Keeper(Holding):
         return self._held.orders(self._account, symbol, ticket)
 
     def counted(self) -> list[Order]:
-        return self._held.counted(self._account)
+        counted = self._around.counted or self.counted_for
+        return counted(self._account)
+
+    def counted_for(self, account: Account | None) -> list[Order]:
+        """Return what this terminal holds for an account, linked to it or not."""
+        return self._held.counted(account)
 
     def known(self, client_order_id: str) -> Order | None:
         if self._account is None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 
 from gateway.errors import DeadlineExceeded
 from gateway.trading.deadline import Deadline
 from gateway.trading.handling import Handling
-from gateway.trading.turns import Turns
+from gateway.trading.turns import Queues, Turns
 
 
 def handling(ttl_ms: int = 60_000) -> Handling:
@@ -39,6 +40,24 @@ async def test_the_second_waits_for_the_first() -> None:
         may_leave.set()
     assert log[3:] == ["first out", "second in", "second out"]
     assert len(turns) == 0
+
+
+async def test_terminals_of_one_account_wait_for_each_other() -> None:
+    """And for nobody who is logged in elsewhere: there the same number is another order."""
+    queues: Queues = {}
+    accounts = {"a": 1, "b": 1, "c": 2}
+    a, b, c = (Turns(queues, partial(accounts.__getitem__, name)) for name in accounts)
+    async with a.of(handling(), 7):
+        async with c.of(handling(), 7):
+            assert len(queues) == 2
+        with pytest.raises(DeadlineExceeded):
+            async with b.of(handling(ttl_ms=1), 7):
+                pytest.fail("it is somebody else's turn")
+        accounts["a"] = 2  # what was begun is ended where it was begun
+        accounts["b"] = 2
+        async with b.of(handling(), 7):
+            pass
+    assert queues == {}
 
 
 async def test_two_tickets_in_any_order() -> None:

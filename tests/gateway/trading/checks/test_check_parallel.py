@@ -88,7 +88,7 @@ async def test_a_list_may_lag_behind_a_result(scene: Scene) -> None:
     assert not await account.rush(limits, 2, **BUY)
     (error,) = await account.rush(limits, 1, **BUY)
     assert error.data["value"] == pytest.approx(0.3)
-    clock = scene.desk.checks.reservations
+    clock = scene.desk.checks.tally(scene.guarded).reservations
     now_s = clock._monotonic_s()
     clock._monotonic_s = lambda: now_s + SETTLE_S
     assert not await account.rush(limits, 1, **BUY), "after that the list is the truth"

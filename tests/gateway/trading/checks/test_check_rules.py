@@ -424,8 +424,9 @@ class Hands:
 def hands(scene: Scene) -> Hands:
     """The clock by which the scene counts orders."""
     hands = Hands()
-    scene.desk.checks.pace._monotonic_s = hands
-    scene.desk.checks.pace._level_s = hands.s
+    pace = scene.desk.checks.tally(scene.guarded).pace
+    pace._monotonic_s = hands
+    pace._level_s = hands.s
     return hands
 
 

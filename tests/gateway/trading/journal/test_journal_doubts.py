@@ -18,6 +18,7 @@ from gateway.store import StoreError
 from gateway.trading.checks.admission import Checks
 from gateway.trading.checks.history import sent_orders
 from gateway.trading.checks.limits import Limits
+from gateway.trading.checks.tally import Tallies
 from gateway.trading.deadline import Deadline
 from gateway.trading.journal import reconcile
 
@@ -217,7 +218,8 @@ async def test_each_account_has_its_own_orders_of_the_day(kept: Kept) -> None:
 
     def begin() -> None:
         journal = kept.scene.desk.journal
-        kept.scene.desk.checks = Checks(journal.unresolved, sent_orders(kept.ledger.reader))
+        tallies = Tallies(lambda _: journal.unresolved)
+        kept.scene.desk.checks = Checks(tallies, sent_orders(kept.ledger.reader))
 
     kept.scene.script.answers["order_send"] = fresh_tickets()
     kept.scene.limits = Limits(max_orders_per_day=2)

@@ -1,0 +1,47 @@
+"""What terminals share that are logged in to one account, whoever's tokens they have."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ea_bridge.registry import TerminalRegistry
+from gateway.ledger import Ledger
+from gateway.trading.checks.admission import Checks
+from gateway.trading.checks.history import sent_orders
+from gateway.trading.checks.reservations import Unresolved
+from gateway.trading.checks.tally import Tallies
+from gateway.trading.journal import Account, KeptJournal, OrderLog
+from gateway.trading.turns import Queues, Turns
+
+
+class Sharing:
+    """The tallies and turns of all accounts, while the gateway runs.
+
+    Args:
+        log: of all orders.
+        ledger: open.
+        registry: tells which account a terminal is logged in to.
+
+    """
+
+    def __init__(self, log: OrderLog, ledger: Ledger, registry: TerminalRegistry) -> None:
+        self._log = log
+        self._ledger = ledger
+        self._registry = registry
+        self._tallies = Tallies(self._unresolved)
+        self._queues: Queues = {}
+
+    def checks(self) -> Checks:
+        """Return the checks of one more terminal, which know what the journal knows."""
+        return Checks(self._tallies, sent_orders(self._ledger.reader))
+
+    def turns(self, terminal: str) -> Turns:
+        """Return the turns of a terminal."""
+        return Turns(self._queues, partial(self._account, terminal))
+
+    def _account(self, terminal: str) -> Account | None:
+        facts = self._registry.facts(terminal)
+        return None if facts is None else Account(facts.hello.login, facts.hello.server)
+
+    def _unresolved(self, account: Account) -> Unresolved:
+        return KeptJournal(self._log, "", lambda: account).unresolved
