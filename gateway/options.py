@@ -16,7 +16,9 @@ CONSOLE_PORT = 7402
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoOptions:
-    """``mt-gateway demo``: console, daemon and an emulated terminal in one process."""
+    """``mt-gateway demo``: console, daemon, an emulated terminal and an emulated MT4 server in one
+    process.
+    """
 
     home: Path
     """Holds everything that the daemon keeps; made if it is missing."""
@@ -76,6 +78,16 @@ class EmulatorOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ManagerReady:
+    """The REST API of the demo's MT4 server, and who may use it."""
+
+    url: str
+    username: str
+    password: str = field(repr=False)
+    """New with each start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
     """It runs. Facts that a command does not have are ``None``.
 
@@ -97,6 +109,8 @@ class Ready:
     console_email: str | None = None
     console_password: str | None = field(default=None, repr=False)
     """Of the demo's console; new with each start."""
+    manager: ManagerReady | None = None
+    """The demo's MT4 server."""
 
     def as_event(self) -> dict[str, Any]:
         """The line that ``--json`` prints."""

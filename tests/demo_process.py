@@ -31,6 +31,8 @@ class Demo:
     device: str
     console_email: str
     console_password: str
+    manager: dict[str, str]
+    """Of the MT4 server's REST API: url, username, password."""
 
     @property
     def url(self) -> str:

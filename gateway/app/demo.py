@@ -1,4 +1,4 @@
-"""The demo: console, daemon and an emulated terminal in one process.
+"""The demo: console, daemon, an emulated terminal and an emulated MT4 server in one process.
 
 The two roles stay apart: the console has a home of its own within the demo's, and the daemon
 believes it only what its root key has signed.
@@ -24,16 +24,20 @@ from gateway.console.server import ConsoleServer as PageServer
 from gateway.console.service import Console, open_console
 from gateway.console.settings import ConsoleSettings
 from gateway.credentials.keyset import root_text
+from gateway.credentials.secrets import Place
 from gateway.options import Announce, DemoOptions
 from gateway.store import StoreError
 
 from .daemon import Gateway
+from .demo_manager import PEER, demo_manager
 from .emulator import linked, settle
 
 TERMINAL = "demo"
 CONSOLE_HOME = "console"
 KEPT = value_place("demo_token")
 """Where the demo's token lies sealed from run to run."""
+KEPT_PEER = value_place("demo_manager_token")
+"""The same of the token of its MT4 server."""
 EMAIL = "demo@localhost.invalid"
 """Nobody has an address under this name (RFC 2606), so no mail can go astray."""
 
@@ -75,15 +79,26 @@ async def _run(
 ) -> None:
     machine = build_terminal(platform=options.platform, speed=options.speed, seed=options.seed)
     account = await prepare(console, home)
+    peer = await prepare_peer(console, home)
     gateway = Gateway(home, await _config(options, console, url))
     async with gateway.run() as ready:
         await gateway.sync()
         host, _, port = ready.bridge.rpartition(":")
-        async with linked(Link(machine, host, int(port), account.token, seed=options.seed)):
+        terminal = Link(machine, host, int(port), account.token, seed=options.seed)
+        assert gateway.manager is not None  # the configuration names its peer
+        mt4 = demo_manager(
+            gateway.manager,
+            (ready.rpc or "").removesuffix("/rpc"),
+            ready.bridge,
+            peer,
+            options.seed,
+        )
+        async with linked(terminal), mt4 as manager:
             settle()
             announce(
                 replace(
                     ready,
+                    manager=manager,
                     auth_token=account.token,
                     terminal=TERMINAL,
                     console_email=EMAIL,
@@ -104,31 +119,43 @@ async def prepare(console: Console, home: Home) -> Account:
         user = await console.users.create(EMAIL, "Demo", password, admin=True)
     else:
         await console.users.set_password(user.id, password)
-    token = await _kept_token(console, user.id) or await _new_token(console, user.id)
-    await _approve(console, home, user.id, parse_token(token))
-    return Account(password, token)
+    return Account(password, await _token(console, home, user.id, TERMINAL, KEPT))
 
 
-async def _kept_token(console: Console, user_id: str) -> str | None:
+async def prepare_peer(console: Console, home: Home) -> str:
+    """Return the token of the MT4 server's peer, likewise."""
+    user = await console.users.by_email(EMAIL)
+    assert user is not None  # made before
+    return await _token(console, home, user.id, PEER, KEPT_PEER)
+
+
+async def _token(console: Console, home: Home, user_id: str, name: str, place: Place) -> str:
+    kept = await _kept_token(console, user_id, place)
+    token = kept or await _new_token(console, user_id, name, place)
+    await _approve(console, home, user_id, parse_token(token))
+    return token
+
+
+async def _kept_token(console: Console, user_id: str, place: Place) -> str | None:
     """Return the token of the run before, unless a person has ended it since."""
     async with console.db.session() as session:
-        row = await session.get(SealedValue, KEPT.row)
+        row = await session.get(SealedValue, place.row)
     if row is None:
         return None
-    token = console.box.open(row.sealed, KEPT).decode()
+    token = console.box.open(row.sealed, place).decode()
     tids = [one.tid for one in await console.tokens.list(user_id) if one.status == "active"]
     return token if parse_token(token) in tids else None
 
 
-async def _new_token(console: Console, user_id: str) -> str:
+async def _new_token(console: Console, user_id: str, name: str, place: Place) -> str:
     """Make a token, and keep it: sealed, and only here, where it opens nothing of worth."""
     for one in await console.tokens.list(user_id):
-        if one.name == TERMINAL and one.is_live:
+        if one.name == name and one.is_live:
             await console.tokens.revoke(user_id, one.tid)
-    token, _ = await console.tokens.create(user_id, TERMINAL)
+    token, _ = await console.tokens.create(user_id, name)
     async with console.db.begin() as session:
-        sealed = console.box.seal(token.encode(), KEPT)
-        await session.merge(SealedValue(name=KEPT.row, sealed=sealed))
+        sealed = console.box.seal(token.encode(), place)
+        await session.merge(SealedValue(name=place.row, sealed=sealed))
     return token
 
 
@@ -156,5 +183,6 @@ async def _config(options: DemoOptions, console: Console, url: str) -> Config:
             "api": {"port": options.port},
             "bridge": {"port": options.bridge_port},
             "console": {"url": url, "root": root},
+            "manager": {"peer": PEER},
         }
     )

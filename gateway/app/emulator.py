@@ -6,11 +6,13 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from ea_bridge.emulator.faults import Faults
 from ea_bridge.emulator.link import Link
 from ea_bridge.emulator.machine import build_terminal
 from ea_bridge.emulator.market import parse_ticks_option
+from ea_bridge.peer.link import Link as PeerLink
 from ea_bridge.protocol.messages import Pending
 from ea_bridge.token import parse_token
 from gateway.options import Announce, EmulatorOptions, Ready
@@ -58,8 +60,8 @@ async def run_emulator(
 
 
 @asynccontextmanager
-async def linked(link: Link) -> AsyncIterator[asyncio.Task[None]]:
-    """Keep a terminal linked while the context lasts; entered once it is.
+async def linked(link: Link | PeerLink[Any]) -> AsyncIterator[asyncio.Task[None]]:
+    """Keep a terminal, or a manager's peer, linked while the context lasts; entered once it is.
 
     Yields:
         What ends when it gives up.

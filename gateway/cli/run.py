@@ -60,7 +60,7 @@ def demo(
     seed: Seed = 0,
     verbose: Verbose = False,
 ) -> None:
-    """Run console, gateway and an emulated terminal, to try everything without MetaTrader."""
+    """Run console, gateway, an emulated terminal and an emulated MT4 server, to try everything."""
     factor = parse_speed(speed)
 
     async def main() -> None:
@@ -222,7 +222,8 @@ def _demo_text(ready: Ready) -> str:
     where = "" if ready.home == str(default_demo_home()) else f" --home {quote(str(ready.home))}"
     body = '{"jsonrpc":"2.0","id":1,"method":"get_account_info"}'
     return f"""\
-mt-gateway demo: console, gateway and an emulated terminal. Nothing here trades real money.
+mt-gateway demo: console, gateway, an emulated terminal and an emulated MT4 server. Nothing here
+trades real money.
 
   calls     POST {ready.rpc}
   events    {ready.ws}
@@ -231,7 +232,7 @@ mt-gateway demo: console, gateway and an emulated terminal. Nothing here trades 
   token     {ready.auth_token}
   console   {ready.console}
             {ready.console_email}, password {ready.console_password}
-  home      {ready.home}
+{_manager_text(ready)}  home      {ready.home}
 
 Paste this into another terminal:
 
@@ -248,6 +249,16 @@ Your own program, and examples/, want to know:
   export MT_GATEWAY_URL={base} MT_GATEWAY_TOKEN={ready.auth_token}
 
 Ctrl+C stops it."""
+
+
+def _manager_text(ready: Ready) -> str:
+    one = ready.manager
+    if one is None:
+        return ""
+    return (
+        f"  MT4       {one.url}, for managers; reference {one.url}/reference\n"
+        f"            {one.username}, password {one.password}\n"
+    )
 
 
 def _serve_text(ready: Ready) -> str:

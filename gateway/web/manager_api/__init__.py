@@ -116,14 +116,14 @@ class ManagerApi:
                     await slow_down()
                 raise
             known()
-        headers = {}
+        headers: dict[str, str] = {}
         if admission is not None and admission.successor is not None:
             headers[SUCCESSOR] = admission.successor
         try:
             if admission is not None:
                 self._services.rate.take(admission.operator.name)
                 self._check_role(operation, admission)
-            result = await self._carry_out(operation, admission, request)
+            result = await self._carry_out(operation, admission, request, headers)
             if isinstance(result, Pieces):
                 return await _send(request, result, headers)
         except LoginRefused as error:
@@ -167,7 +167,11 @@ class ManagerApi:
             raise Problem(403, f"This takes the role {operation.needs}; you have {operator.role}")
 
     async def _carry_out(
-        self, operation: Operation, admission: Admission | None, request: web.BaseRequest
+        self,
+        operation: Operation,
+        admission: Admission | None,
+        request: web.BaseRequest,
+        headers: dict[str, str],
     ) -> Struct | bytes | Pieces[Struct]:
         try:
             body = await read_body(request, self._max_bytes)
@@ -183,6 +187,7 @@ class ManagerApi:
                 request=b"\n".join(
                     (operation.name.encode(), request.raw_path.encode(), _canonical(body))
                 ),
+                told=headers,
             )
             result = await operation.handle(ask)
             return await result.begin() if isinstance(result, Listing) else result

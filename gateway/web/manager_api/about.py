@@ -9,6 +9,7 @@ from gateway.web.rest.openapi import About
 OPENAPI: Final = "/api/openapi.json"
 REFERENCE: Final = "/api/reference"
 SUCCESSOR: Final = "X-Access-Token"
+REPLAYED: Final = "Idempotency-Replayed"
 ABOUT: Final = About(
     title="mt-gateway MT4 manager",
     description=(
@@ -21,7 +22,7 @@ ABOUT: Final = About(
     ),
     security="access_token",
     words={
-        400: "The request cannot be read",
+        400: "The request cannot be read; of connect: the server refused login or password",
         401: "Name and password do not fit, or the access token is missing, wrong or has expired",
         403: "The operator's role, or the manager's login, does not allow it; or a web page calls",
         404: "There is none",
@@ -43,5 +44,6 @@ ABOUT: Final = About(
     anytime=frozenset({400, 401, 403, 405, 413, 421, 422, 429, 500, 502, 503, 504}),
     headers={
         SUCCESSOR: "In the last hour of an access token: the one to use from now on",
+        REPLAYED: "true: it was done before, under this Idempotency-Key; this is that answer",
     },
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import Field
@@ -17,6 +17,7 @@ from gateway.manager.tokens import Admission
 from gateway.web.rest import operation
 from gateway.web.rest.operation import Parameter, Sent
 
+from .about import REPLAYED
 from .models import GroupName, Login, Order, SymbolName
 from .services import Services
 
@@ -50,6 +51,8 @@ class Ask(Sent):
     key: str | None = None
     request: bytes = b""
     """Operation, path, query and body, as they were sent."""
+    told: dict[str, str] = field(default_factory=dict)
+    """Headers that the answer shall have."""
 
     @property
     def operator(self) -> str:
@@ -100,6 +103,8 @@ class Ask(Sent):
                 recheck=lambda: self.recheck(need),
             )
         )
+        if made.replayed:
+            self.told[REPLAYED] = "true"
         return made.result
 
     def recheck(self, role: Role) -> None:

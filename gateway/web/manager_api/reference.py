@@ -112,7 +112,7 @@ def _members(schema: Mapping[str, Any], document: Mapping[str, Any]) -> str:
     for name, member in found.get("properties", {}).items():
         kind = _kind(member) + ("" if name in wanted or "default" in member else ", optional")
         rows.append((f"<code>{escape(name)}</code>", kind, _text(member.get("description", ""))))
-        items = _resolved(member.get("items", {}), document)
+        items = _resolved(member.get("items") or {}, document)
         inner = items if items.get("properties") else _resolved(member, document)
         if inner is not member and inner.get("properties"):
             names = ", ".join(f"<code>{escape(each)}</code>" for each in inner["properties"])

@@ -6,14 +6,16 @@ from datetime import UTC, datetime
 
 from ea_bridge.commands import NoParams
 from ea_bridge.manager_commands import IS_CONNECTED, PING, SERVER_TIME
-from ea_bridge.model.mt4 import ConnectParams
-from gateway.manager import PeerOffline, Role
+from ea_bridge.model.mt4 import ConnectParams, ReturnCode
+from gateway.manager import PeerOffline, PeerRefused, Role
+from gateway.web.rest.problem import Problem
 
 from . import answers
 from .models import Connect, LoginForm
 from .operation import Ask, Operation
 
 TEST = "/api/test"
+WRONG_LOGIN = frozenset({ReturnCode.BAD_ACCOUNT_INFO, ReturnCode.ACCOUNT_DISABLED})
 
 
 async def _health(_: Ask) -> answers.Health:
@@ -34,7 +36,12 @@ async def _connect(ask: Ask) -> answers.Message:
     given = ask.body(Connect)
     params = ConnectParams(server=given.server, login=given.login, password=given.password)
     ask.recheck(Role.ADMIN)
-    await ask.services.supervision.connect(params, ask.operator)
+    try:
+        await ask.services.supervision.connect(params, ask.operator)
+    except PeerRefused as error:
+        if error.retcode not in WRONG_LOGIN:
+            raise
+        raise Problem(400, "The MT4 server refused login or password") from error
     return answers.Message(message="Connected and logged in successfully")
 
 
@@ -101,7 +108,6 @@ OPERATIONS = (
         _connect,
         answers.Message,
         given=Connect,
-        errors=(404,),
         role=Role.ADMIN,
     ),
     Operation(

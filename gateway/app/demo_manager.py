@@ -1,0 +1,49 @@
+"""The demo's MT4 server: emulated, linked as a manager's peer, with an operator to try it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from ea_bridge.emulator.manager import LOGIN, SERVER, ManagerLink, build_manager
+from ea_bridge.model.mt4 import ConnectParams
+from gateway.manager import Role
+from gateway.options import ManagerReady
+
+from .emulator import linked
+from .manager import Manager
+
+PEER = "mt4-server"
+"""Name of its token."""
+OPERATOR = "demo"
+
+
+@asynccontextmanager
+async def demo_manager(
+    manager: Manager, url: str, bridge: str, token: str, seed: int
+) -> AsyncIterator[ManagerReady]:
+    """Run an emulated MT4 server while the context lasts; entered once it is connected.
+
+    Args:
+        manager: of the gateway that it links to.
+        url: of the gateway.
+        bridge: where it listens, ``host:port``.
+        token: of the peer.
+        seed: of everything drawn.
+
+    Yields:
+        How to use it; the password is new with each start.
+
+    """
+    host, _, port = bridge.rpartition(":")
+    at_server, at_api = secrets.token_urlsafe(12), secrets.token_urlsafe(12)
+    server = build_manager(password=at_server, seed=seed)
+    async with linked(ManagerLink(server, host, int(port), token, seed=seed)):
+        params = ConnectParams(server=SERVER, login=LOGIN, password=at_server)
+        await manager.supervision.connect(params, OPERATOR)
+        if manager.operators.get(OPERATOR) is None:
+            await manager.operators.add(OPERATOR, at_api, Role.ADMIN)
+        else:
+            await manager.operators.set_password(OPERATOR, at_api)
+        yield ManagerReady(url=f"{url}/api", username=OPERATOR, password=at_api)
