@@ -95,9 +95,9 @@ class ManagerPeer:
                 _log.exception("the connection to the trade server cannot be looked after")
 
     async def close(self) -> None:
-        """Finish what was begun, drop what was not, and log out."""
+        """Finish what was taken, and log out."""
         await self._in_turn(self._connection.disconnect)
-        self._pool.shutdown(cancel_futures=True)
+        self._pool.shutdown()
 
     def _in_turn(self, work: Callable[[], T]) -> asyncio.Future[T]:
         return asyncio.get_running_loop().run_in_executor(self._pool, work)
