@@ -13,6 +13,7 @@ import shutil
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fcntl import LOCK_EX, flock
 from functools import cache
 from pathlib import Path
 
@@ -96,16 +97,19 @@ def compiled(build: Build) -> Path:
 
     """
     text = translated(build.main, build.includes)
-    simulation = _simulation(build)
-    name = _key([text, *build.flags, build.optimize, *WARNINGS, str(simulation)])
-    program = build.cache / f"{build.main.stem}-{name}"
-    if not program.exists():
-        code = program.with_suffix(".cpp")
-        code.write_text(text, "utf-8")
-        header = _precompiled(build)
-        flags = [*build.flags, f"-O{build.optimize}", *WARNINGS, "-include", header]
-        _run([CXX, *flags, str(code), *simulation], program)
-    return program
+    build.cache.mkdir(parents=True, exist_ok=True)
+    with (build.cache / "lock").open("w") as lock:
+        flock(lock, LOCK_EX)  # one worker compiles, the others find it done
+        simulation = _simulation(build)
+        flags = [*build.flags, f"-O{build.optimize}"]
+        name = _key([text, *flags, *WARNINGS, *simulation])
+        program = build.cache / f"{build.main.stem}-{name}"
+        if not program.exists():
+            code = program.with_suffix(".cpp")
+            code.write_text(text, "utf-8")
+            header = _precompiled(build.cache, _header(build.main), flags)
+            _run([CXX, *flags, *WARNINGS, "-include", header, str(code), *simulation], program)
+        return program
 
 
 def translated(main: Path, includes: Iterable[Path] = ()) -> str:
@@ -140,34 +144,29 @@ def _header(main: Path) -> str:
     return "mql4_api.hpp" if main.suffix == ".mq4" else "mql5_api.hpp"
 
 
-def _precompiled(build: Build) -> str:
-    """Return the header of the language, compiled once: most of what an EA's code costs."""
-    header = _header(build.main)
-    name = _key([_read(SHIM.glob("*.hpp")), header, *build.flags, build.optimize])
-    folder = build.cache / f"header-{name}"
-    compiled_header = folder / f"{header}.gch"
-    if not compiled_header.exists():
+def _precompiled(cache: Path, header: str, flags: list[str]) -> str:
+    """Return a header to include first, compiled once: reading it is most of the work."""
+    folder = cache / f"header-{_key([_read(SHIM.glob('*.hpp')), header, *flags])}"
+    made = folder / f"{header}.gch"
+    if not made.exists():
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy2(SHIM / header, folder)
-        flags = [*build.flags, f"-O{build.optimize}", "-x", "c++-header"]
-        _run([CXX, *flags, str(SHIM / header)], compiled_header)
+        _run([CXX, *flags, "-x", "c++-header", str(SHIM / header)], made)
     return str(folder / header)
 
 
 def _simulation(build: Build) -> list[str]:
     """Return the objects of the simulated terminal."""
+    flags = [*build.flags, *SIMULATION]
     headers = _read(SHIM.glob("*.hpp"))
-    build.cache.mkdir(parents=True, exist_ok=True)
-    missing: list[tuple[Path, Path]] = []
     objects = []
     for code in sorted(SHIM.glob("*.cpp")):
-        name = _key([headers, code.read_text("utf-8"), *build.flags, *SIMULATION])
+        name = _key([headers, code.read_text("utf-8"), *flags])
         made = build.cache / f"{code.stem}-{name}.o"
-        objects.append(str(made))
         if not made.exists():
-            missing.append((code, made))
-    for code, made in missing:
-        _run([CXX, *build.flags, *SIMULATION, "-c", str(code)], made)
+            header = _precompiled(build.cache, "world.hpp", flags)
+            _run([CXX, *flags, "-include", header, "-c", str(code)], made)
+        objects.append(str(made))
     return objects
 
 

@@ -822,6 +822,10 @@ double price_of(const Position &p) {
   return quoted(s) ? market(s, !is_long(p)) : p.price_open;
 }
 double profit_of(const Position &p) { return earned(p, p.volume, price_of(p)); }
+double margin_rate_of(const Position &p) {
+  double r = margin_rate(known(p.symbol), is_long(p), p.price_open);
+  return r > 0 ? r : 1;
+}
 double account_profit() {
   double total = 0;
   for (auto &p : the().positions) total += profit_of(p) + p.swap + p.commission;

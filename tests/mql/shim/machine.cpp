@@ -142,6 +142,10 @@ static Json obey_market(const std::string &what, const Json &c) {
     MqlTick t = {};
     t.time_msc = c["msc"].integer(), t.bid = c["bid"].number(), t.ask = c["ask"].number(), t.volume = (ulong)c["volume"].integer();
     push_tick(listing(c), t);
+  } else if (what == "market") {  // the market moves on, and the broker's clock with it
+    long real = the().now_msc() - the().clock_offset_ms;
+    the().clock_offset_ms = std::max(the().clock_offset_ms, c["now_msc"].integer() - real);
+    for (auto &row : c["rows"].list()) tick_row(row.list());
   } else if (what == "ticks") {
     for (auto &row : c["rows"].list()) tick_row(row.list());
   } else if (what == "spec") {
@@ -324,6 +328,7 @@ static void set_up(const std::string &config_path) {
   set_quirks(w.config["quirks"]);
   set_switches(w.config["switches"]);
   if (!getenv("MQL_RESUMED")) {
+    if (!w.config["books"].is_null()) take_books(w.config["books"]);
     if (w.config["deposit"].number() > 0) deposit(w.config["deposit"].number(), "Deposit");
     w.transactions.clear();
     return;

@@ -71,9 +71,10 @@ Json books() {
   out.set("balance", w.balance).set("credit", w.credit).set("next_order", w.next_order).set("next_deal", w.next_deal).set("requests", w.requests);
   return out;
 }
-static void take_books(const Json &in) {
+void take_books(const Json &in) {
   World &w = the();
   w.positions = read<Position>(in["positions"]), w.orders = read<Order>(in["orders"]), w.past = read<Order>(in["past"]), w.deals = read<Deal>(in["deals"]);
+  for (auto &p : w.positions) if (p.margin_rate == 0) p.margin_rate = margin_rate_of(p);
   w.balance = in["balance"].number(), w.credit = in["credit"].number();
   w.next_order = (ulong)in["next_order"].integer(), w.next_deal = (ulong)in["next_deal"].integer(), w.requests = (uint)in["requests"].integer();
 }

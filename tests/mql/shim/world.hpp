@@ -3,11 +3,17 @@
 // One lock guards everything: the EA's thread and that of the commands of a test both hold it.
 // Texts are UTF-8 in here, and UTF-16 strings for the EA.
 #pragma once
+#include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <fstream>
+#include <functional>
 #include <map>
 #include <mutex>
+#include <sstream>
 #include <string>
+#include <thread>
 #include <unordered_map>
 #include <vector>
 #include "console.hpp"
@@ -150,6 +156,7 @@ bool calc_margin(bool buying, const Name &symbol, double volume, double price, d
 bool calc_profit(bool buying, const Name &symbol, double volume, double open, double close, double &out);
 void on_tick(Listing &s);
 double profit_of(const Position &p);
+double margin_rate_of(const Position &p);  // as of its opening price
 double price_of(const Position &p);  // at which it would close now
 double account_profit();
 double account_margin();

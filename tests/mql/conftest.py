@@ -1,0 +1,46 @@
+"""The EAs as programs, compiled once; see :mod:`mql_compiler`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from mql_compiler import Build, compiled, has_compiler
+
+BRIDGE = Path(__file__).parents[2] / "ea_bridge"
+MAINS = {
+    "mt5": BRIDGE / "mql5" / "Experts" / "TerminalGateway.mq5",
+    "mt4": BRIDGE / "mql4" / "Experts" / "TerminalGateway.mq4",
+}
+INCLUDES = {
+    "mt5": (BRIDGE / "mql5" / "Include",),
+    "mt4": (BRIDGE / "mql4" / "Include", BRIDGE / "mql5" / "Include"),
+}
+
+Compile = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def mql_cache(pytestconfig: pytest.Config) -> Path:
+    """Where compiled programs are kept between runs."""
+    if not has_compiler():
+        pytest.fail("the EAs are tested as programs, which needs g++: apt-get install g++")
+    return pytestconfig.cache.mkdir("mql")
+
+
+@pytest.fixture(scope="session")
+def compile_ea(mql_cache: Path) -> Compile:
+    """Compiles the EA of a platform, with all warnings as errors."""
+
+    def compile_one(platform: str, *, sanitized: bool = False, optimize: str = "0") -> Path:
+        build = Build(
+            MAINS[platform],
+            mql_cache,
+            INCLUDES[platform],
+            sanitized=sanitized,
+            optimize=optimize,
+        )
+        return compiled(build)
+
+    return compile_one
