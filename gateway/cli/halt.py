@@ -14,13 +14,12 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
 from gateway.cli.complaint import Complaint
-from gateway.cli.home import default_home, home_in_use, is_home, running
+from gateway.cli.home import home_in_use, home_option, is_home, running
 
 if TYPE_CHECKING:
     from gateway.trading.kill_switch.halts import Halt
@@ -77,7 +76,7 @@ def halt(
     place = home or home_in_use()
     in_force = _write(place, work)
     still = "closing and cancelling go on" if in_force.reductions else "nothing is sent at all"
-    undo = f"mt-gateway resume{_of(in_force)}{_at(place)}"
+    undo = f"mt-gateway resume{_of(in_force)}{home_option(place)}"
     sys.stdout.write(f"{_name(in_force)}: halted; {still}. Undo: {undo}\n")
     if running(place) is None:
         sys.stderr.write(f"No gateway answers in {place}; one that starts there is halted.\n")
@@ -113,7 +112,7 @@ def resume(
     lines = [f"{_name(one)}: trading goes on" for one in lifted] or ["nothing was halted there"]
     lines += [
         f"{_name(one)}: still halted by {one.armed_by}; "
-        f"lift it with mt-gateway resume{_of(one)}{_at(place)}"
+        f"lift it with mt-gateway resume{_of(one)}{home_option(place)}"
         for one in left
     ]
     sys.stdout.write("\n".join(lines) + "\n")
@@ -192,11 +191,6 @@ def _note(connection: sqlite3.Connection, kind: Literal["halt", "resume"], halt:
 
 def _name(halt: Halt) -> str:
     return halt.terminal or "all terminals"
-
-
-def _at(place: Path) -> str:
-    """Return what a command must be told of a home that it would not find by itself."""
-    return "" if place == default_home() else f" --home {quote(str(place))}"
 
 
 def _of(halt: Halt) -> str:

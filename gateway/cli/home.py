@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 from urllib.parse import urlsplit
 
 from gateway.cli.complaint import Complaint
@@ -64,6 +65,11 @@ def home_in_use() -> Path:
     that runs, where no gateway was ever set up in the default one."""
     home, demo = default_home(), default_demo_home()
     return demo if not is_home(home) and running(demo) else home
+
+
+def home_option(place: Path) -> str:
+    """Return what a command must be told of a home that it would not find by itself."""
+    return "" if place == default_home() else f" --home {quote(str(place))}"
 
 
 def is_home(folder: Path) -> bool:

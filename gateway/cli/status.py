@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway.cli.complaint import Complaint
-from gateway.cli.target import AuthToken, Home, Url, find_target, talk
+from gateway.cli.home import home_option
+from gateway.cli.target import AuthToken, Home, Target, Url, find_target, talk
 
 if TYPE_CHECKING:
     from gateway.shapes import EaStatus, ServerInfo, TradingEnabled
@@ -41,7 +43,7 @@ def status(
         server, ea, trading = talk(ask())
     except GatewayError as error:
         raise Complaint(error.message) from error
-    facts, console = _facts(target.url, server, ea, trading), server["console"]
+    facts, console = _facts(target, server, ea, trading), server["console"]
     whole = {"server": server, "ea": ea, "trading": trading}
     sys.stdout.write((json.dumps(whole, indent=2) if as_json else _table(facts)) + "\n")
     is_held_back = console is not None and (console["problem"] or console["tier"] != "full")
@@ -50,27 +52,30 @@ def status(
         raise typer.Exit(1)
 
 
-def _facts(url: str, server: ServerInfo, ea: EaStatus, trading: TradingEnabled) -> dict[str, Any]:
+def _facts(
+    target: Target, server: ServerInfo, ea: EaStatus, trading: TradingEnabled
+) -> dict[str, Any]:
     minutes, seconds = divmod(server["uptime_ms"] // 1000, 60)
+    up = f"up {minutes} min {seconds} s"
     return {
-        "gateway": f"{server['name']} {server['version']} at {url}, up {minutes} min {seconds} s",
+        "gateway": f"{server['name']} {server['version']} at {target.url}, {up}",
         "terminal": f"{ea['terminal']}: {ea['state']}{_advice(ea)}",
         "platform": f"{ea['platform'] or '-'}, build {ea['build'] or '-'}",
         "account": f"{ea['login'] or '-'} on {ea['server'] or '-'}",
         "broker": _word(ea["broker_connected"], "connected", "not connected"),
         "autotrading": _word(ea["autotrading"], "on", "off: press AutoTrading in the terminal"),
-        "trading": _halts(ea["terminal"], trading),
+        "trading": _halts(ea["terminal"], trading, target.home),
         "round trip": "-" if ea["rtt_ms"] is None else f"{ea['rtt_ms']:.1f} ms",
         "subscribed": ea["subscriptions"],
         **_console(server),
     }
 
 
-def _halts(terminal: str, trading: TradingEnabled) -> str:
-    told = []
+def _halts(terminal: str, trading: TradingEnabled, home: Path | None) -> str:
+    told, at = [], "" if home is None else home_option(home)
     for halt in trading["halts"]:
         which = "" if halt["everywhere"] else f" {terminal}"
-        told.append(f"halted by {halt['armed_by']}; undo: mt-gateway resume{which}")
+        told.append(f"halted by {halt['armed_by']}; undo: mt-gateway resume{which}{at}")
     return "; ".join(told) or "enabled"
 
 

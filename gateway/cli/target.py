@@ -37,6 +37,8 @@ class Target:
 
     url: str
     auth_token: str | None = field(repr=False)
+    home: Path | None = None
+    """Where it runs; ``None``: only its URL is known."""
 
     @property
     def token(self) -> str:
@@ -71,7 +73,7 @@ def find_target(url: str | None, auth_token: str | None, home: Path | None) -> T
     homes = [home] if home is not None else [default_home(), default_demo_home()]
     for place in homes:
         if found := running(place):
-            return Target(url or found.url, auth_token or found.auth_token)
+            return Target(url or found.url, auth_token or found.auth_token, place)
     raise Complaint(
         f"no gateway runs in {' or '.join(map(str, homes))}: "
         f"start one with mt-gateway demo, or set {URL} and {TOKEN}"

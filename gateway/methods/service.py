@@ -246,7 +246,8 @@ def _scopes(call: Call) -> list[Literal["read", "trade", "admin"]]:
 
 
 def _limits(call: Call) -> shapes.ClientLimits:
-    limits = call.daemon.limits
+    limits, trading = call.daemon.limits, call.terminal.limits()
+    rate = trading.orders_per_second
     return {
         "max_message_bytes": limits.max_message_bytes,
         "max_response_bytes": limits.max_response_bytes,
@@ -256,4 +257,7 @@ def _limits(call: Call) -> shapes.ClientLimits:
         "max_channels": limits.max_channels,
         "queue_bytes": limits.queue_bytes,
         "queue_messages": limits.queue_messages,
+        "orders_per_second": None if rate is None else float(rate),
+        "order_burst": None if rate is None else trading.order_burst,
+        "max_orders_per_minute": trading.max_orders_per_minute,
     }

@@ -30,6 +30,13 @@ class ClientLimits(TypedDict):
     """Events waiting for a slow connection; above that it is closed with 4000."""
     queue_messages: int
     """The same, counted."""
+    orders_per_second: float | None
+    """Trades of the account in the long run, whichever tokens they come with; null: any number.
+    One beyond is refused with ``limit_exceeded`` and the time to wait, unless it reduces."""
+    order_burst: int | None
+    """How many of them may come at once, after a pause; null where their number is not bounded."""
+    max_orders_per_minute: int | None
+    """New orders of the account in any 60 seconds; null: any number."""
 
 
 @shape

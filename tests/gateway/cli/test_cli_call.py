@@ -94,7 +94,10 @@ def test_a_halt_reaches_the_gateway_that_runs(here: Demo, run: Run) -> None:
         assert json.loads(refused.err)["code"] == 2104
         done = run("status")
         assert done.code == 1
-        assert demo_line(done.out, "trading") == "halted by cli; undo: mt-gateway resume"
+        undo = "halted by cli; undo: mt-gateway resume"
+        assert demo_line(done.out, "trading") == undo, "nobody said where it runs"
+        done = run("status", "--home", here.home)
+        assert demo_line(done.out, "trading") == f"{undo} --home {here.home}"
     finally:
         resumed = run("resume", "--home", here.home)
     assert resumed.code == 0, resumed.err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from scripted_answers import NOW_MS
@@ -14,6 +15,7 @@ from gateway.auth.caller import Scope
 from gateway.credentials.device import device_words
 from gateway.credentials.tier import Tier
 from gateway.daemon import ConsoleView
+from gateway.trading.checks.limits import Limits
 
 
 class Connection:
@@ -69,6 +71,20 @@ async def test_hello_tells_what_the_connection_can(scene: Scene) -> None:
         }
     ]
     assert connection.heartbeat_s == 5.0
+
+
+async def test_how_fast_orders_may_go(scene: Scene) -> None:
+    """By the strictest of all limits, so that a program can keep to it; null: any number."""
+    free = {"orders_per_second": None, "order_burst": None, "max_orders_per_minute": None}
+    scene.limits = Limits(order_burst=40)
+    for method in ("hello", "get_server_info"):
+        assert free.items() <= (await scene.ask(method))["limits"].items()
+    rate = {"orders_per_second": 0.5, "order_burst": 4, "max_orders_per_minute": 30}
+    scene.limits = Limits(
+        orders_per_second=Decimal("0.5"), order_burst=4, max_orders_per_minute=30
+    )
+    for method in ("hello", "get_server_info"):
+        assert rate.items() <= (await scene.ask(method))["limits"].items()
 
 
 async def test_hello_is_noted_with_the_callers_words_quoted(
