@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -11,17 +11,13 @@ import msgspec
 from ea_bridge import commands
 from ea_bridge.commands import COMMANDS, FILE_WRITE_ERROR, MAX_RESULTS, TOO_LATE
 from ea_bridge.model.login import NO_CONNECTION
+from ea_bridge.peer.parts import parts
 from ea_bridge.protocol.messages import Cmd, Res
 
 from .desk import INVALID_PARAMETER, NOT_SUPPORTED, Desk, Failed
 from .faults import Faults
 from .results import ResultsTable
 
-MAX_PART_BYTES = 256 * 1024
-"""Of a long answer in one line: a quarter of what a line may have, so that what is urgent does
-not wait for long behind it. Counted in bytes, since an order is five times as long as a bar."""
-
-_encoder = msgspec.json.Encoder()
 _log = logging.getLogger(__name__)
 
 
@@ -87,7 +83,7 @@ class Executor:
 
     def _answer(self, cmd: Cmd) -> list[Res]:
         try:
-            return _parts(cmd.id, self._result(cmd))
+            return parts(cmd.id, self._result(cmd))
         except Failed as failed:
             return [Res(id=cmd.id, ok=False, err=failed.err, msg=str(failed))]
 
@@ -115,33 +111,7 @@ def is_trade(cmd: Cmd) -> bool:
 
 
 def _ids(text: str) -> list[int]:
-    parts = text.split(",")
-    if len(parts) > MAX_RESULTS or not all(part.isascii() and part.isdigit() for part in parts):
+    ids = text.split(",")
+    if len(ids) > MAX_RESULTS or not all(one.isascii() and one.isdigit() for one in ids):
         raise Failed(INVALID_PARAMETER, f"1 to {MAX_RESULTS} ids, with commas between them")
-    return [int(part) for part in parts]
-
-
-def _parts(id_: int, result: Any) -> list[Res]:
-    """Return the answer; a long list in parts, each of them a list."""
-    whole = _encoder.encode(result)
-    if not isinstance(result, list) or len(whole) <= MAX_PART_BYTES:
-        return [Res(id=id_, ok=True, d=msgspec.Raw(whole))]
-    lists = [b"[" + b",".join(rows) + b"]" for rows in _fitting(map(_encoder.encode, result))]
-    return [
-        Res(id=id_, ok=True, d=msgspec.Raw(rows), part=part, last=part == len(lists) - 1)
-        for part, rows in enumerate(lists)
-    ]
-
-
-def _fitting(rows: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """Put rows together that fit into one part; one that is longer by itself is alone."""
-    some: list[bytes] = []
-    size = 0
-    for row in rows:
-        if some and size + len(row) > MAX_PART_BYTES:
-            yield some
-            some, size = [], 0
-        some.append(row)
-        size += len(row) + 1
-    if some:
-        yield some
+    return [int(one) for one in ids]

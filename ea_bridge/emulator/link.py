@@ -8,24 +8,19 @@ is in :mod:`.conversation`.
 from __future__ import annotations
 
 import asyncio
-import logging
-import random
-import re
 from collections.abc import Callable
 
+from ea_bridge.peer import link
+from ea_bridge.peer.conversation import LinkRefused, WrongDevice
 from ea_bridge.protocol.messages import Pending
 
-from .conversation import LAST_RETRY_S, PULSE_S, Conversation, LinkRefused, WrongDevice
+from .conversation import PULSE_S, Conversation
 from .terminal import EmulatedTerminal
 
 __all__ = ["Link", "LinkRefused", "WrongDevice"]
 
-FIRST_RETRY_S = 0.25
 
-_log = logging.getLogger(__name__)
-
-
-class Link:
+class Link(link.Link[Conversation]):
     """Keeps a terminal connected to a daemon until told to stop.
 
     Args:
@@ -49,17 +44,11 @@ class Link:
         seed: int = 0,
         on_pending: Callable[[Pending], None] | None = None,
     ) -> None:
-        self.ready = asyncio.Event()
-        """Set while the daemon listens to us."""
-        self._on_pending = on_pending or _ignore
+        def converse(on_ready: Callable[[], None]) -> Conversation:
+            return Conversation(terminal, token, on_ready, on_pending or _ignore)
+
+        super().__init__(converse, host, port, seed=seed)
         self._terminal = terminal
-        self.port = port
-        """Where the next dial goes; a daemon may come back on another port."""
-        self._host, self._token = host, token
-        self._jitter = random.Random(seed)  # noqa: S311 - spreads reconnects, guards nothing
-        self._conversation: Conversation | None = None
-        self._refusal: LinkRefused | None = None
-        self._stopping = False
 
     async def run(self) -> None:
         """Dial, talk, and dial again, until cancelled or :meth:`stop`.
@@ -71,7 +60,7 @@ class Link:
         """
         guarding = asyncio.create_task(self._guard())
         try:
-            await self._dial()
+            await super().run()
         finally:
             guarding.cancel()
 
@@ -81,71 +70,6 @@ class Link:
             await asyncio.sleep(PULSE_S)
             self._terminal.desk.lease.enforce()
 
-    async def _dial(self) -> None:
-        retry_s, was_ever_ready = FIRST_RETRY_S, False
-        while not self._stopping:
-            wait_s = await self._converse()
-            was_ready = self.ready.is_set()
-            was_ever_ready = was_ever_ready or was_ready
-            if isinstance(self._refusal, WrongDevice) or (self._refusal and not was_ever_ready):
-                raise self._refusal
-            self.ready.clear()
-            if self._stopping:
-                return
-            retry_s = FIRST_RETRY_S if was_ready else min(retry_s * 2, LAST_RETRY_S)
-            if wait_s is not None:  # the daemon has said so, or we: no sooner
-                await asyncio.sleep(wait_s * self._jitter.uniform(1.0, 1.25))
-            else:
-                await asyncio.sleep(retry_s * self._jitter.uniform(0.75, 1.25))
 
-    async def _converse(self) -> float | None:
-        loop = asyncio.get_running_loop()
-        try:
-            _, conversation = await loop.create_connection(
-                lambda: Conversation(
-                    self._terminal, self._token, self.ready.set, self._on_pending
-                ),
-                self._host,
-                self.port,
-            )
-        except OSError as error:
-            _log.warning("no daemon on %s:%d (%s)", self._host, self.port, error.strerror)
-            return None
-        self._conversation = conversation
-        try:
-            result: float | None = await conversation.over
-        except asyncio.CancelledError:
-            conversation.say_goodbye()
-            raise
-        finally:
-            self._conversation = None
-        self._refusal = conversation.refusal
-        return result
-
-    def verify(self, code: str) -> bool:
-        """Send the code of the mail; false while no approval is waited for.
-
-        A wrong one is told by ``on_pending``.
-
-        Raises:
-            ValueError: it is not 8 digits.
-
-        """
-        if not re.fullmatch("[0-9]{8}", code):
-            raise ValueError("the code of the mail has 8 digits")
-        return self._conversation is not None and self._conversation.verify(code)
-
-    def cut(self) -> None:
-        """Break the link as a crash does; it comes back by itself."""
-        if self._conversation is not None:
-            self._conversation.abort()
-
-    def stop(self) -> None:
-        """Say goodbye and don't come back."""
-        self._stopping = True
-        if self._conversation is not None:
-            self._conversation.say_goodbye()
-
-
-def _ignore(pending: Pending) -> None:
+def _ignore(_: Pending) -> None:
     """Nobody but the log is told."""

@@ -245,7 +245,7 @@ class Conversation(asyncio.Protocol):
         if not self._pin.fits(self._device):
             # with a right proof: a squatter that was approved as a new device, or a daemon that
             # has moved. It gets no proof of ours to pass on
-            where = f"delete {self._pin.path}" if self._pin.path else "start anew"
+            where = f"delete {self._pin.path}" if self._pin.path else "start this program anew"
             reason = (
                 f"the daemon on this port is device {self._device:.128}, but the one that let "
                 f"us in first is {self._pin.device}: another program answers, or the daemon "

@@ -198,7 +198,7 @@ async def test_a_squatter_gets_nothing_from_a_terminal_that_knows_its_daemon(
     refused = await Emulated(squatter, bench).refused()
     assert isinstance(refused, WrongDevice)
     assert "device squatter" in str(refused)
-    assert "start the terminal anew" in str(refused)
+    assert "start this program anew" in str(refused)
     assert squatter.console.asked == ["introduce"]
     assert squatter.registry.sessions() == []
 
