@@ -53,8 +53,9 @@ class Manager:
         self._audit = audit
         self._journal = Journal(ledger, audit, wall_ms)
         self._pool = HashingPool()
-        self.operators = OperatorBook(store, Passwords(self._pool, own_secret(store, box, PEPPER)))
-        tokens = TokenBook(store, own_secret(store, box, TOKENS))
+        self.passwords = Passwords(self._pool, own_secret(store, box, PEPPER))
+        self.operators = OperatorBook(store, self.passwords)
+        tokens = self.tokens = TokenBook(store, own_secret(store, box, TOKENS))
         self.supervision = Supervision(self.link, KeptConnection(store, box), audit)
         self.changes = Changes(
             self.link,

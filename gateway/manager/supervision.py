@@ -100,8 +100,10 @@ class Supervision:
                 self._note(
                     "manager_connect", operator, outcome="refused", reason=str(error), **facts
                 )
+                self.kick()  # the peer has left the server that it was connected to before
                 raise
-            self._asked_s = -math.inf
+            finally:
+                self._asked_s = -math.inf
             self._kept.keep(params)
             self._note("manager_connect", operator, outcome="done", **facts)
 

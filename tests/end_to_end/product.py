@@ -383,11 +383,12 @@ async def daemon(
     limits: Mapping[str, int] | None = None,
     origins: Sequence[str] = (),
     trading: Mapping[str, Any] | None = None,
+    manager: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Product]:
     """Run a daemon on free ports, with nothing linked to it; pages of the origins may call.
 
-    ``limits`` and ``trading`` are what the sections of the configuration say; tests trade faster
-    than people, so that the pace is not bounded unless they say so.
+    ``limits``, ``trading`` and ``manager`` are what the sections of the configuration say; tests
+    trade faster than people, so that the pace is not bounded unless they say so.
     """
     config = Config.model_validate(
         {
@@ -395,6 +396,7 @@ async def daemon(
             "bridge": {"port": 0},
             "limits": dict(limits or {}),
             "trading": {"orders_per_second": 0, **(trading or {})},
+            "manager": dict(manager or {}),
         }
     )
     with Home(folder, config.secrets.key_file) as home:

@@ -1,0 +1,171 @@
+"""A daemon with an emulated MT4 server, and operators of its REST API."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from product import Product, daemon, until
+
+from ea_bridge.emulator.faults import Faults
+from ea_bridge.emulator.manager import (
+    LOGIN,
+    SERVER,
+    EmulatedManager,
+    ManagerLink,
+    Population,
+    build_manager,
+)
+from ea_bridge.model.mt4 import ConnectParams
+from ea_bridge.peer.pin import DevicePin
+from gateway.app.manager import Manager
+from gateway.manager import Role
+
+PEER = "mt4"
+PASSWORD = "the manager's at the server"
+OPERATOR_PASSWORD = "seven purple lanterns sing"
+MANAGER = {"peer": PEER, "requests_per_second": 0}
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What came back."""
+
+    status: int
+    body: Any
+    headers: Any
+
+    @property
+    def detail(self) -> Any:
+        """Of an error."""
+        return self.body["detail"]
+
+
+@dataclass
+class ManagerHouse:
+    """What the tests of the manager API talk to."""
+
+    product: Product
+    server: EmulatedManager
+    token: str
+    """Of the peer."""
+    http: aiohttp.ClientSession
+    bearers: Mapping[Role, str]
+    """Access tokens of an operator of each role, who is called like it."""
+
+    @property
+    def url(self) -> str:
+        """Of the gateway."""
+        return (self.product.ready.rpc or "").removesuffix("/rpc")
+
+    @property
+    def manager(self) -> Manager:
+        """Of the gateway."""
+        found = self.product.gateway.manager
+        assert found is not None
+        return found
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        role: Role | None = Role.ADMIN,
+        bearer: str = "",
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answered:
+        """Send a request, as the operator of a role, or with a bearer, or (``None``) without."""
+        bearer = bearer or ("" if role is None else self.bearers[role])
+        sent = ({"Authorization": f"Bearer {bearer}"} if bearer else {}) | dict(headers or {})
+        url = f"{self.url}/api/{path}"
+        async with self.http.request(method, url, json=body, data=form, headers=sent) as response:
+            text = await response.text()
+            is_json = response.content_type == "application/json"
+            return Answered(
+                response.status, json.loads(text) if is_json else text, response.headers
+            )
+
+    async def get(self, path: str, **options: Any) -> Any:
+        """Return the body of an answer that must be a 200."""
+        answered = await self.ask("GET", path, **options)
+        assert answered.status == 200, answered
+        return answered.body
+
+    async def connect(self) -> None:
+        """Have the peer connected to its server."""
+        params = ConnectParams(server=SERVER, login=LOGIN, password=PASSWORD)
+        await self.manager.supervision.connect(params, "test")
+
+    async def begin_anew(self) -> None:
+        """Forget faults, and be connected."""
+        for fault in fields(Faults):
+            setattr(self.server.faults, fault.name, fault.default)
+        await until(lambda: self.manager.registry.get(PEER) is not None)
+        if not self.server.connected:
+            await self.connect()
+
+
+@cache
+def _server() -> EmulatedManager:
+    """A server takes longer to make than all that a test does with it."""
+    return build_manager(password=PASSWORD, population=Population(users=60, online=0.2))
+
+
+def operators(manager: Manager, store: Any, hashed: str) -> dict[Role, str]:
+    """Make an operator of each role, all with one password; return access tokens of theirs."""
+    found = {}
+    with store.transaction() as connection:
+        for role in Role:
+            connection.execute(
+                "INSERT INTO manager_operators VALUES (?, ?, ?, 0)",
+                (role.value, role.value, hashed),
+            )
+    for role in Role:
+        operator = manager.operators.get(role.value)
+        assert operator is not None
+        found[role] = manager.tokens.issue(operator)
+    return found
+
+
+@asynccontextmanager
+async def linked(product: Product, server: EmulatedManager, token: str) -> AsyncIterator[None]:
+    """Keep an emulated server linked while the context lasts."""
+    host, _, port = product.ready.bridge.rpartition(":")
+    link = ManagerLink(server, host, int(port), token, seed=1)
+    running = asyncio.create_task(link.run())
+    try:
+        yield
+    finally:
+        link.stop()
+        running.cancel()
+        await asyncio.wait((running,))
+
+
+@asynccontextmanager
+async def open_house(
+    folder: Path, server: EmulatedManager | None = None, **settings: Any
+) -> AsyncIterator[ManagerHouse]:
+    """Run a daemon, linked and connected to an emulated server: by default one that all share."""
+    server = server or _server()
+    server.pin = DevicePin()
+    async with daemon(folder, manager=MANAGER | settings) as product:
+        manager = product.gateway.manager
+        assert manager is not None
+        hashed = await manager.passwords.hash(OPERATOR_PASSWORD)
+        bearers = operators(manager, product.home.store, hashed)
+        token = product.home.issuer.create(PEER)[0]
+        async with linked(product, server, token), aiohttp.ClientSession() as http:
+            house = ManagerHouse(product, server, token, http, bearers)
+            await house.begin_anew()
+            if not server.connected:
+                await house.connect()
+            yield house

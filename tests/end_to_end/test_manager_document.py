@@ -1,0 +1,154 @@
+"""The OpenAPI document of the manager API says what is answered, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from manager_house import ManagerHouse, open_house
+from schemathesis import GenerationMode
+from schemathesis.specs.openapi import checks
+
+from gateway.manager import Role
+from gateway.web.manager_api import OPENAPI, OPERATIONS, REFERENCE
+
+CHECKS = (
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_headers_conformance,
+    checks.response_schema_conformance,
+    checks.negative_data_rejection,
+)
+LATER = {"login", "disconnect"}
+"""A login costs time on purpose; without a connection all others say only that."""
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-manager")]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ManagerHouse]:
+    async with open_house(tmp_path_factory.mktemp("manager") / "home") as opened:
+        yield opened
+
+
+async def test_the_document_has_every_operation(house: ManagerHouse) -> None:
+    """All 34 are described, and nobody needs a token to read that."""
+    document = await house.get("openapi.json", role=None)
+    described = {
+        (method.upper(), path) for path, methods in document["paths"].items() for method in methods
+    }
+    assert described == {(one.method, one.path) for one in OPERATIONS}
+    assert len({one.name for one in OPERATIONS}) == len(OPERATIONS) == 34
+    assert document["openapi"].startswith("3.1")
+    assert document["servers"] == [{"url": house.url}]
+    schemas = document["components"]["schemas"]
+    assert set(re.findall(r"#/components/schemas/([\w.]+)", str(document))) <= schemas.keys()
+    told = set(schemas["UserRecord"]["properties"]) | set(schemas["Group"]["properties"])
+    secrets = {"password", "password_investor", "password_phone", "otp_secret", "smtp_password"}
+    assert not told & secrets
+
+
+async def test_every_operation_wants_its_role(house: ManagerHouse) -> None:
+    """Not one forgets to look; three are open to everybody."""
+    below = {Role.READ: None, Role.OPERATOR: Role.READ, Role.ADMIN: Role.OPERATOR}
+    opened = set()
+    for operation in OPERATIONS:
+        if operation.role is None:
+            opened.add(operation.name)
+            continue
+        path = re.sub(r"{(\w+)}", "1", operation.path).removeprefix("/api/")
+        body = {} if operation.given is not None else None
+        answered = await house.ask(operation.method, path, body, role=None)
+        assert answered.status == 401, operation.name
+        assert answered.headers["WWW-Authenticate"] == "Bearer"
+        less = below[operation.role]
+        if less is not None:
+            refused = await house.ask(operation.method, path, body, role=less)
+            assert refused.status == 403, operation.name
+    assert opened == {"health", "login", "service_health"}
+
+
+async def test_the_reference_is_a_page_that_runs_nothing(house: ManagerHouse) -> None:
+    """It shows every operation, has no script, and may load nothing."""
+    page = await house.ask("GET", "reference", role=None)
+    assert page.status == 200
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    policy = page.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'")
+    assert "script" not in policy
+    assert "<script" not in page.body
+    assert "http-equiv" not in page.body
+    for operation in OPERATIONS:
+        assert f'id="{operation.name}"' in page.body
+    assert {OPENAPI, REFERENCE} == {"/api/openapi.json", "/api/reference"}
+
+
+def _attack(
+    house: ManagerHouse, document: dict[str, Any], examples: int, mode: GenerationMode
+) -> Counter[int]:
+    """Let Schemathesis call every operation; return how often each status came."""
+    found: Counter[int] = Counter()
+    headers = {"Authorization": f"Bearer {house.bearers[Role.ADMIN]}"}
+    schema = schemathesis.openapi.from_dict(document)
+    schema.config.update(base_url=house.url)
+    for result in schema.get_all_operations():
+        operation = result.ok()
+        if operation.definition.raw["operationId"] in LATER:
+            continue
+        if mode is GenerationMode.NEGATIVE and not (operation.body or operation.query):
+            continue  # there is nothing that could be wrong
+
+        @settings(
+            max_examples=examples,
+            deadline=None,
+            database=None,
+            derandomize=True,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy(mode))
+        def call(case: Any) -> None:
+            if mode is GenerationMode.POSITIVE and "login" in case.path_parameters:
+                case.path_parameters["login"] = 100_001
+            response = case.call(headers=headers)
+            found[response.status_code] += 1
+            case.validate_response(response, checks=list(CHECKS))
+            assert response.status_code != 500, response.text
+
+        call()
+    return found
+
+
+async def _run(house: ManagerHouse, examples: int) -> Counter[int]:
+    document = await house.get("openapi.json", role=None)
+    del document["security"]  # the header is given to every call, so never wrong
+    found: Counter[int] = Counter()
+    turns = ((GenerationMode.POSITIVE, examples), (GenerationMode.NEGATIVE, examples // 2))
+    for mode, each in turns:
+        found += await asyncio.to_thread(_attack, house, document, each, mode)
+    return found
+
+
+async def test_nothing_that_is_described_fails_or_surprises(house: ManagerHouse) -> None:
+    """No status, type or answer that the document does not have, and nothing breaks inside."""
+    found = await _run(house, 2)
+    assert found[200] > 20, found
+    assert found[422] > 10, found
+    assert not found[401]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+async def test_nothing_that_is_described_fails_or_surprises_in_the_long_run(
+    house: ManagerHouse,
+) -> None:
+    """The same, longer."""
+    found = await _run(house, 200)
+    assert sum(found.values()) > 5_000
