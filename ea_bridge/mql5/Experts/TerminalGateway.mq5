@@ -40,12 +40,12 @@ void OnChartEvent(const int id,const long &lparam,const double &dparam,const str
   }
 void OnTrade(void)
   {
-   gateway.OnTrade();
+   gateway.OnHint();
   }
 void OnTradeTransaction(const MqlTradeTransaction &trans,const MqlTradeRequest &request,
                         const MqlTradeResult &result)
   {
-   gateway.OnTrade();
+   gateway.OnHint();
   }
 void OnBookEvent(const string &symbol)
   {

@@ -241,7 +241,7 @@ public:
       Slice();
       Kick((ushort)(kind==GATEWAY_KICK_ONE ? GATEWAY_KICK_TWO : GATEWAY_KICK_ONE));
      }
-   void              OnTrade(void) { m_events.Hint(); }
+   void              OnHint(void) { m_events.Hint(); }
 #ifndef __MQL4__
    void              OnBook(const string symbol) { m_streams.OnBook(symbol); }
 #endif

@@ -8,43 +8,10 @@
 #define TERMINAL_GATEWAY_HISTORY_MQH
 
 #include <TerminalGateway\Model.mqh>
+#include <TerminalGateway\Span.mqh>
 
 //--- behind everything a broker can have: its clock may be ahead of the newest quote
 #define HISTORY_END_S 4102358400
-
-//--- which records are asked for; what is 0 is not asked for
-struct SSpan
-  {
-   bool              has_from;
-   bool              has_to;
-   long              from_s;
-   long              to_s;
-   long              ticket;
-   long              position;
-
-   void              Everything(void)
-     {
-      has_from=false;
-      has_to=false;
-      from_s=0;
-      to_s=0;
-      ticket=0;
-      position=0;
-     }
-   void              Read(const CFlatJson &message)
-     {
-      has_from=message.IsNumber("from_s");
-      has_to=message.IsNumber("to_s");
-      from_s=message.GetLong("from_s",0);
-      to_s=message.GetLong("to_s",0);
-      ticket=message.GetLong("ticket",0);
-      position=message.GetLong("position",0);
-     }
-   bool              Holds(const long time_s) const
-     {
-      return((!has_from || time_s>=from_s) && (!has_to || time_s<=to_s));
-     }
-  };
 
 class CHistory
   {
@@ -130,8 +97,8 @@ public:
      }
    int               Orders(void) const { return(HistoryOrdersTotal()); }
    int               Deals(void) const  { return(HistoryDealsTotal()); }
-   long              OrderTicket(const int index) const { return((long)HistoryOrderGetTicket(index)); }
-   long              DealTicket(const int index) const  { return((long)HistoryDealGetTicket(index)); }
+   long              OrderTicketAt(const int index) const { return((long)HistoryOrderGetTicket(index)); }
+   long              DealTicketAt(const int index) const  { return((long)HistoryDealGetTicket(index)); }
 
    //--- the order at an index of the selection; false where it is not asked for
    bool              OrderAt(const int index,const SSpan &span,SOrder &out) const

@@ -1,5 +1,5 @@
 //+------------------------------------------------------------------+
-//| Rates.mqh - bars of MetaTrader 5                                  |
+//| Rates.mqh - bars                                                  |
 //+------------------------------------------------------------------+
 #ifndef TERMINAL_GATEWAY_RATES_MQH
 #define TERMINAL_GATEWAY_RATES_MQH
@@ -17,33 +17,55 @@ private:
    MqlRates          m_rates[];
 
 public:
-   //--- a code of the wire; 0 where this platform has no such period
+   //--- a code of the wire; PERIOD_CURRENT where this platform has no such period
    ENUM_TIMEFRAMES   Timeframe(const long code) const
      {
       switch((int)code)
         {
          case WIRE_TIMEFRAME_M1:
-         case WIRE_TIMEFRAME_M2:
-         case WIRE_TIMEFRAME_M3:
-         case WIRE_TIMEFRAME_M4:
+            return(PERIOD_M1);
          case WIRE_TIMEFRAME_M5:
-         case WIRE_TIMEFRAME_M6:
-         case WIRE_TIMEFRAME_M10:
-         case WIRE_TIMEFRAME_M12:
+            return(PERIOD_M5);
          case WIRE_TIMEFRAME_M15:
-         case WIRE_TIMEFRAME_M20:
+            return(PERIOD_M15);
          case WIRE_TIMEFRAME_M30:
+            return(PERIOD_M30);
          case WIRE_TIMEFRAME_H1:
-         case WIRE_TIMEFRAME_H2:
-         case WIRE_TIMEFRAME_H3:
+            return(PERIOD_H1);
          case WIRE_TIMEFRAME_H4:
-         case WIRE_TIMEFRAME_H6:
-         case WIRE_TIMEFRAME_H8:
-         case WIRE_TIMEFRAME_H12:
+            return(PERIOD_H4);
          case WIRE_TIMEFRAME_D1:
+            return(PERIOD_D1);
          case WIRE_TIMEFRAME_W1:
+            return(PERIOD_W1);
          case WIRE_TIMEFRAME_MN1:
-            return((ENUM_TIMEFRAMES)(int)code);
+            return(PERIOD_MN1);
+#ifndef __MQL4__
+         case WIRE_TIMEFRAME_M2:
+            return(PERIOD_M2);
+         case WIRE_TIMEFRAME_M3:
+            return(PERIOD_M3);
+         case WIRE_TIMEFRAME_M4:
+            return(PERIOD_M4);
+         case WIRE_TIMEFRAME_M6:
+            return(PERIOD_M6);
+         case WIRE_TIMEFRAME_M10:
+            return(PERIOD_M10);
+         case WIRE_TIMEFRAME_M12:
+            return(PERIOD_M12);
+         case WIRE_TIMEFRAME_M20:
+            return(PERIOD_M20);
+         case WIRE_TIMEFRAME_H2:
+            return(PERIOD_H2);
+         case WIRE_TIMEFRAME_H3:
+            return(PERIOD_H3);
+         case WIRE_TIMEFRAME_H6:
+            return(PERIOD_H6);
+         case WIRE_TIMEFRAME_H8:
+            return(PERIOD_H8);
+         case WIRE_TIMEFRAME_H12:
+            return(PERIOD_H12);
+#endif
         }
       return(PERIOD_CURRENT);
      }

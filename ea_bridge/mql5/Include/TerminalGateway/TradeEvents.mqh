@@ -114,7 +114,7 @@ private:
       int  total=m_history.Orders();
       ArrayResize(tickets,total);
       for(int i=0; i<total; i++)
-         tickets[i]=m_history.OrderTicket(i);
+         tickets[i]=m_history.OrderTicketAt(i);
       for(int i=0; i<total; i++)
          if(tickets[i]!=0 && !IsIn(m_past_orders,tickets[i]))
            {
@@ -134,7 +134,7 @@ private:
       int  total=m_history.Deals();
       ArrayResize(tickets,total);
       for(int i=0; i<total; i++)
-         tickets[i]=m_history.DealTicket(i);
+         tickets[i]=m_history.DealTicketAt(i);
       for(int i=0; i<total; i++)
          if(tickets[i]!=0 && !IsIn(m_past_deals,tickets[i]))
            {
