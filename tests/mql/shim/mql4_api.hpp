@@ -91,6 +91,11 @@ template <class T> int connect(uint s, T &a, int n) {
   return connect_(s, &a, n);
 }
 template <class T> int connect(uint s, mql::Array<T> &a, int n) { return connect_(s, a.data(), n); }
+int select_(const uint *readable, const int *limit);
+template <class S, class L> int select(int, S &readable, int, int, L &limit) {
+  static_assert(sizeof(S) == 8 && sizeof(L) == 8, "a set of one socket of 32 bits, and two integers");
+  return select_((const uint *)&readable, (const int *)&limit);
+}
 }  // namespace mqlimp
 #ifndef MQL_SIMULATION
 using namespace mql4;

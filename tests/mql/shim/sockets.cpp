@@ -199,6 +199,11 @@ int ioctlsocket(uint s, int command, uint &value) {
   value = (uint)v;
   return r;
 }
+// a set of one socket, and a time-out of seconds and microseconds, as Windows lays them out
+int select_(const uint *readable, const int *limit) {
+  pollfd p = {(int)readable[1], POLLIN, 0};
+  return told(poll(&p, 1, limit[0] * 1000 + (limit[1] + 999) / 1000));
+}
 // Windows' numbers of what an EA sets and asks
 static int level_of(int level) { return level == 0xffff ? SOL_SOCKET : level; }
 static int option_of(int level, int option) {

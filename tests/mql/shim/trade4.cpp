@@ -147,6 +147,12 @@ double MarketInfo(const string &s, int mode) {
       Listing *x = the().symbol(s.u16());
       return x && x->code("trade_mode") != 0 && is_open(*x, the().now_msc());
     }
+    case MODE_HIGH: return SymbolInfoDouble(s, SYMBOL_BIDHIGH);
+    case MODE_LOW: return SymbolInfoDouble(s, SYMBOL_BIDLOW);
+    case MODE_SWAPTYPE: {
+      long mode = SymbolInfoInteger(s, SYMBOL_SWAP_MODE);
+      return mode == 2 ? 1 : mode == 5 ? 2 : mode == 3 ? 3 : 0;
+    }
     case MODE_PROFITCALCMODE:
     case MODE_MARGINCALCMODE: {
       Guard guard(the().lock);
