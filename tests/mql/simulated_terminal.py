@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -49,6 +50,8 @@ def symbol_config(machine: EmulatedTerminal, name: str) -> Json:
     config: Json = {"info": {**info, "select": name in market.selected}}
     config["sessions"] = [list(session) for session in market.sessions(name)]
     if name not in market.selected:
+        tick = market.tick(name)
+        config["ticks"] = [] if tick is None else [list(msgspec.to_builtins(tick))]
         return config
     timeframes = BARS if machine.platform == "mt5" else BARS.keys() & MT4_TIMEFRAMES
     config["bars"] = {
@@ -112,6 +115,8 @@ def terminal_config(machine: EmulatedTerminal, folder: Path) -> Json:
         },
         "symbols": [symbol_config(machine, name) for name in names],
         "books": books_config(machine),
+        "clock_offset_ms": desk.market.now_msc - time.time_ns() // 1_000_000,
+        "utc_offset_ms": desk.market.now_msc - desk.clock().tgmt * 1000,
         "commission_per_lot": COMMISSION_PER_LOT,
         "allowed": ["127.0.0.1"],
         "files": str(folder),

@@ -160,7 +160,8 @@ class Broker:
     def _foreseen(self, inquiry: Inquiry, retcode: int, comment: str) -> CheckResult:
         used = self._valuation.used_margin()
         if inquiry.request.action == TradeAction.DEAL:
-            used = margin_after(self._valuation, inquiry.trade) or used
+            after = margin_after(self._valuation, inquiry.trade)
+            used = used if after is None else after  # 0 where the last position closes
         equity, balance = self._valuation.equity(), self._ledger.balance
         return CheckResult(
             retcode=retcode,

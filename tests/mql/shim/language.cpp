@@ -248,8 +248,6 @@ static const auto began = std::chrono::steady_clock::now();
 ulong GetMicrosecondCount() { return (ulong)std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - began).count(); }
 ulong GetTickCount64() { return (ulong)std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 uint GetTickCount() { return (uint)GetTickCount64(); }
-datetime TimeGMT() { return datetime((long)time(nullptr)); }
-datetime TimeLocal() { return TimeGMT(); }
 int TimeGMTOffset() { return 0; }
 int TimeDaylightSavings() { return 0; }
 bool TimeToStruct(datetime t, MqlDateTime &o) {

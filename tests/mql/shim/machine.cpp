@@ -160,6 +160,7 @@ static Json obey_market(const std::string &what, const Json &c) {
     g.numbers.assign((size_t)g.symbols, 0);
   } else if (what == "clock") {
     the().clock_offset_ms = c["offset_ms"].integer();
+    the().utc_offset_ms = c["utc_offset_ms"].integer(the().utc_offset_ms);
   } else {
     mql::fatal("no such command", what.c_str());
   }
@@ -322,6 +323,7 @@ static void set_up(const std::string &config_path) {
   w.config = Json::parse(text.str());
   w.files = w.config["files"].text();
   w.clock_offset_ms = w.config["clock_offset_ms"].integer();
+  w.utc_offset_ms = w.config["utc_offset_ms"].integer(w.clock_offset_ms);
   w.next_order = (ulong)w.config["first_ticket"].integer(100000001);
   w.next_deal = (ulong)w.config["first_deal"].integer(200000001);
   set_up_symbols(w.config["symbols"]);

@@ -275,6 +275,8 @@ bool SymbolInfoMarginRate(const string &name, ENUM_ORDER_TYPE, double &initial, 
 }
 
 // ---------------------------------------------------------------- clocks
+datetime TimeGMT() { Guard guard(the().lock); return datetime((the().now_msc() - the().utc_offset_ms) / 1000); }
+datetime TimeLocal() { return TimeGMT(); }
 datetime TimeCurrent() {
   Guard guard(the().lock);
   long newest = 0;

@@ -119,7 +119,8 @@ struct World {
   std::vector<Deal> deals;
   ulong next_order = 100000001, next_deal = 200000001;
   uint requests = 0;
-  long clock_offset_ms = 0;
+  long clock_offset_ms = 0;  // of the broker's clock, from this machine's
+  long utc_offset_ms = 0;    // of the broker's clock, from UTC
 
   // events for the EA
   bool tick_waits = false;
