@@ -23,13 +23,15 @@ from .money import is_amount
 from .refusal import invalid, refuse
 
 _FIRST_PRINTABLE = " "
+_OF_A_BODY = "\r\n\t"
 MAX_PRICE = 1e9
 MAX_VOLUME = 100_000_00
 """Of one trade, in lots times 100."""
 
 
 def check_texts(params: Struct) -> None:
-    """Refuse what does not fit into the API's records: too many bytes, control characters.
+    """Refuse what does not fit into the API's records: too many bytes, control characters (a
+    mail's body has lines).
 
     Raises:
         Refused: ``INVALID_DATA``.
@@ -41,7 +43,8 @@ def check_texts(params: Struct) -> None:
             continue
         if len(text.encode()) > size:
             raise invalid(f"{name} has more than {size} bytes")
-        if any(letter < _FIRST_PRINTABLE for letter in text):
+        allowed = _OF_A_BODY if name == "body" else ""
+        if any(letter < _FIRST_PRINTABLE and letter not in allowed for letter in text):
             raise invalid(f"{name} has a control character")
 
 
