@@ -15,6 +15,7 @@ input string auth_token        = "";          // auth_token: from the console, o
 input string verification_code = "";          // verification_code: of the mail, for a new machine
 input string daemon_host       = "127.0.0.1"; // daemon_host: where mt-gateway runs
 input int    daemon_port       = 7401;        // daemon_port: as in its configuration
+input bool   spare_cpu         = false;       // spare_cpu: answer in 10 to 16 ms instead of one
 
 CGateway gateway;
 
@@ -25,7 +26,7 @@ int OnInit(void)
       Alert("Terminal Gateway: allow DLL imports (F7, Common)");
       return(INIT_FAILED);
      }
-   return(gateway.Begin(daemon_host,daemon_port,auth_token,verification_code));
+   return(gateway.Begin(daemon_host,daemon_port,auth_token,verification_code,spare_cpu));
   }
 void OnDeinit(const int reason)
   {

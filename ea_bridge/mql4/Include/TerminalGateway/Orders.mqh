@@ -5,9 +5,13 @@
 #define TERMINAL_GATEWAY_ORDERS_MQH
 
 #include <TerminalGateway\Model.mqh>
+#include <TerminalGateway\Tag.mqh>
 
 class COrders
   {
+private:
+   CTag              m_tag;
+
 public:
    //--- of the selected order, whatever it is
    void              Read(SOrder &out) const
@@ -25,7 +29,7 @@ public:
       out.type_time=out.time_expiration>0 ? WIRE_ORDER_TIME_SPECIFIED : WIRE_ORDER_TIME_GTC;
       out.type_filling=WIRE_FILLING_FOK;
       out.state=WIRE_ORDER_STATE_PLACED;
-      out.reason=out.magic!=0 ? WIRE_ORDER_REASON_EXPERT : WIRE_ORDER_REASON_CLIENT;
+      out.reason=m_tag.ReasonOf(out.magic,OrderComment());
       out.volume_initial=OrderLots();
       out.volume_current=out.volume_initial;
       out.price_open=OrderOpenPrice();

@@ -8,10 +8,13 @@
 #define TERMINAL_GATEWAY_POSITIONS_MQH
 
 #include <TerminalGateway\Model.mqh>
+#include <TerminalGateway\Tag.mqh>
 
 class CPositions
   {
 private:
+   CTag              m_tag;
+
    //--- of the selected order
    void              Read(SPosition &out) const
      {
@@ -23,8 +26,7 @@ private:
       out.magic=(long)OrderMagicNumber();
       out.identifier=out.ticket;
       out.type=OrderType();
-      //--- who opened it is told nowhere: an expert marks what is his
-      out.reason=out.magic!=0 ? WIRE_ORDER_REASON_EXPERT : WIRE_ORDER_REASON_CLIENT;
+      out.reason=m_tag.ReasonOf(out.magic,OrderComment());
       out.volume=OrderLots();
       out.price_open=OrderOpenPrice();
       out.sl=OrderStopLoss();

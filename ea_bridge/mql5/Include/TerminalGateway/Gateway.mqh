@@ -25,6 +25,8 @@
 #define GATEWAY_QUIET_MS   5000
 //--- the event of a slice that does not come by then is lost
 #define GATEWAY_KICK_MS    100
+//--- so many lost in a row: the timer alone runs the slices
+#define GATEWAY_MISSES     3
 #define GATEWAY_LOOK_MS    1000
 //--- an event of the kind that is being handled may be thrown away: so there are two, in turn
 #define GATEWAY_KICK_ONE   7401
@@ -54,7 +56,9 @@ private:
    ulong             m_asked_ms;
    ulong             m_kicked_ms;
    ulong             m_looked_ms;
+   int               m_missed;
    bool              m_is_kicked;
+   bool              m_is_sparing;
    bool              m_is_begun;
 
    //--- a random name that stays the same for this installation
@@ -149,7 +153,7 @@ private:
      }
    bool              IsQuiet(void) const
      {
-      return(!m_link.IsReady()
+      return(m_is_sparing || !m_link.IsReady()
              || (!m_streams.IsActive() && NowMs()-m_asked_ms>GATEWAY_QUIET_MS));
      }
    void              Slice(void)
@@ -172,13 +176,16 @@ public:
       m_asked_ms=0;
       m_kicked_ms=0;
       m_looked_ms=0;
+      m_missed=0;
       m_is_kicked=false;
+      m_is_sparing=false;
       m_is_begun=false;
      }
    //--- returns what OnInit shall return
    int               Begin(const string host,const int port,const string auth_token,
-                           const string verification_code)
+                           const string verification_code,const bool is_sparing)
      {
+      m_is_sparing=is_sparing;
       MathSrand((int)(GetMicrosecondCount()%2147483647));
       if(!m_link.Setup(host,port,auth_token,verification_code))
         {
@@ -224,9 +231,13 @@ public:
          Cycle(0);
          return;
         }
-      //--- the chain of slices runs by itself
-      if(m_is_kicked && NowMs()-m_kicked_ms<GATEWAY_KICK_MS)
-         return;
+      //--- the chain of slices runs by itself, unless this terminal throws its events away
+      if(m_is_kicked && m_missed<GATEWAY_MISSES)
+        {
+         if(NowMs()-m_kicked_ms<GATEWAY_KICK_MS)
+            return;
+         m_missed++;
+        }
       Slice();
       Kick(GATEWAY_KICK_ONE);
      }
@@ -236,6 +247,7 @@ public:
       if(kind!=GATEWAY_KICK_ONE && kind!=GATEWAY_KICK_TWO)
          return;
       m_is_kicked=false;
+      m_missed=0;
       if(IsQuiet())
          return;
       Slice();

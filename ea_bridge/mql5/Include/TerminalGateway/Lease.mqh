@@ -13,19 +13,20 @@
 #include <TerminalGateway\Orders.mqh>
 #include <TerminalGateway\Positions.mqh>
 #include <TerminalGateway\Symbols.mqh>
+#include <TerminalGateway\Tag.mqh>
 #include <TerminalGateway\Trade.mqh>
 
 //--- tickets of its own that the EA remembers, since brokers rewrite comments
 #define LEASE_MAX_SENT   4096
 //--- points: who is here to get out is not choosy
 #define LEASE_DEVIATION  100
-#define LEASE_TAG_LENGTH 10
 #define LEASE_CANCEL     "cancel_orders"
 #define LEASE_CLOSE      "cancel_and_close"
 
 class CLease
   {
 private:
+   CTag              m_tag;
    CTrade            m_trade;
    COrders           m_orders;
    CPositions        m_positions;
@@ -48,24 +49,9 @@ private:
       ArrayResize(tickets,count+1,16);
       tickets[count]=ticket;
      }
-   //--- the gateway begins the comments of its orders with g and nine of base32
-   bool              IsTagged(const string comment) const
-     {
-      int length=StringLen(comment);
-      if(length<LEASE_TAG_LENGTH || StringGetCharacter(comment,0)!='g'
-         || (length>LEASE_TAG_LENGTH && StringGetCharacter(comment,LEASE_TAG_LENGTH)!=' '))
-         return(false);
-      for(int i=1; i<LEASE_TAG_LENGTH; i++)
-        {
-         ushort c=StringGetCharacter(comment,i);
-         if(!((c>='A' && c<='Z') || (c>='2' && c<='7')))
-            return(false);
-        }
-      return(true);
-     }
    bool              IsMeant(const long ticket,const string comment) const
      {
-      if(!m_own || IsTagged(comment))
+      if(!m_own || m_tag.Begins(comment))
          return(true);
       for(int i=0; i<LEASE_MAX_SENT; i++)
          if(m_sent[i]==ticket)
