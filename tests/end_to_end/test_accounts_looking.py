@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 from accounts_house import SEED_EXAMPLE, AccountsHouse, open_house
+from product import HttpClient
 
 from ea_bridge.emulator.logins import KnownLogin
+from ea_bridge.emulator.machine import build_terminal
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-accounts")]
 
@@ -95,6 +97,63 @@ async def test_history_has_the_deals_of_the_last_days(house: AccountsHouse) -> N
     assert len((await house.ask("GET", path + "?days=1")).body) < len(deals)
     for days in ("0", "3651", "1.5"):
         assert (await house.ask("GET", f"{path}?days={days}")).status == 422
+
+
+async def test_history_of_metatrader_4_tells_each_trade_as_two_deals(
+    house: AccountsHouse,
+) -> None:
+    """One that opened it and one that closed it, of which alone the money is told; what is open
+    has the first. Their sums are those of the closed trades, to the cent.
+    """
+    path, client = await _account_of_mt4(house)
+    ticket, _ = await _bought(client), await _bought(client)
+    waiting = {"symbol": "EURUSD", "side": "buy", "type": "limit", "volume": 0.01, "price": 0.5}
+    deleted = (await client.call("place_order", **waiting))["order"]["order"]
+    await client.call("cancel_order", ticket=deleted)
+    before = (await house.ask("GET", path)).body
+    (entered,) = [one for one in before if one["ticket"] == ticket]
+    assert (entered["entry"], entered["type"], entered["profit"]) == (0, 0, 0.0)
+
+    await client.call("close_position", ticket=ticket)
+    deals = (await house.ask("GET", path)).body
+    assert [one["time_msc"] for one in deals] == sorted(one["time_msc"] for one in deals)
+    history = await client.call("get_history_orders", kind="positions", from_=0)
+    closed = {one["position_id"]: one for one in history["positions"]}
+    way_in, way_out = ([one for one in deals if one["entry"] == entry] for entry in (0, 1))
+    told = {one["ticket"]: (one["profit"], one["swap"], one["commission"]) for one in way_out}
+    assert told == {
+        number: (one["profit"], one["swap"], one["commission"]) for number, one in closed.items()
+    }
+    there = {one["ticket"] for one in await client.call("get_positions")}
+    assert there
+    assert {one["ticket"] for one in way_in} == there | closed.keys()
+
+    last = closed[ticket]
+    ours = [one for one in deals if one["position_id"] == ticket]
+    assert [(one["entry"], one["type"], one["price"], one["time_msc"]) for one in ours] == [
+        (0, 0, last["price_open"], last["time"]),
+        (1, 1, last["price_close"], last["time_close"]),
+    ]
+    recent = (await house.ask("GET", path + "?days=1")).body
+    assert ticket in {one["ticket"] for one in recent}
+    assert len(recent) < len(deals)
+
+
+async def _account_of_mt4(house: AccountsHouse) -> tuple[str, HttpClient]:
+    """Link a terminal of MetaTrader 4, and register its account; return where its past is."""
+    machine = build_terminal(platform="mt4", seed=4)
+    linked = await house.product.link("mt4", machine)
+    own = machine.desk.account()
+    # MetaTrader 4 cannot try a password: another terminal does
+    house.logins.known.append(KnownLogin(login=own.login, password="x", server=own.server))
+    body = SEED_EXAMPLE | {"login": own.login, "server": own.server, "password": "x"}
+    account = await house.register(body)
+    return f"accounts/{account['id']}/history", await house.product.http(linked.token)
+
+
+async def _bought(client: HttpClient) -> int:
+    receipt = await client.call("place_order", symbol="EURUSD", side="buy", volume=0.01)
+    return int(receipt["order"]["position"])
 
 
 async def test_an_import_of_history_is_idempotent_and_counts_to_the_cent(

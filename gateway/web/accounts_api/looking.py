@@ -9,7 +9,7 @@ from msgspec.structs import asdict
 from pydantic import Field
 
 from ea_bridge import commands, model
-from ea_bridge.commands import HistoryParams, NoParams, SymbolsParams
+from ea_bridge.commands import FilterParams, HistoryParams, NoParams, SymbolsParams
 from ea_bridge.model.login import LoginParams
 from gateway.accounts import RegisteredAccount, UnknownAccount
 from gateway.accounts.equity import HOUR_MS, MAX_HOURS
@@ -30,6 +30,7 @@ from .models import (
     Symbol,
     TradeResponse,
 )
+from .mt4_deals import deals_of
 from .operation import Ask, Operation, Parameter, not_found
 from .registering import ONE, account_of, log_in
 
@@ -80,13 +81,21 @@ async def _symbols(ask: Ask) -> list[str]:
 
 async def _history(ask: Ask) -> list[dict[str, Any]]:
     terminal = terminal_of(ask, account_of(ask))
-    if not terminal.can("deals"):
-        raise Problem(502, "MetaTrader 4 keeps no deals; its closed trades can be imported")
-    params = history_params(ask, terminal)
-    deals = await question(terminal, commands.HISTORY_DEALS_GET, params)
+    deals = await _deals(terminal, history_params(ask, terminal))
     if len(deals) > MAX_DEALS:
         raise Problem(502, f"There are more than {MAX_DEALS} deals; ask for fewer days")
     return [_deal(one, terminal.clock) for one in deals]
+
+
+async def _deals(terminal: GuardedTerminal, params: HistoryParams) -> list[model.Deal]:
+    if terminal.can("deals"):
+        return await question(terminal, commands.HISTORY_DEALS_GET, params)
+    # in this order: what is closed in between must not be in neither
+    positions = await question(terminal, commands.POSITIONS_GET, FilterParams())
+    past = await question(terminal, commands.HISTORY_ORDERS_GET, params)
+    assert params.from_s is not None
+    assert params.to_s is not None
+    return deals_of(past, positions, params.from_s, params.to_s)
 
 
 def history_params(ask: Ask, terminal: GuardedTerminal) -> HistoryParams:

@@ -165,7 +165,12 @@ class AccountStats(Answer):
 
 
 class Deal(Answer):
-    """A deal, with the names of the MetaTrader5 package. ``time`` and ``time_msc`` are UTC."""
+    """A deal, with the names of the MetaTrader5 package. ``time`` and ``time_msc`` are UTC.
+
+    MetaTrader 4 keeps no deals. There a trade is told as two: one that opened it (``entry`` 0),
+    and one that closed it (1) and has its profit, swap and commission. Both have the number of
+    the trade as ``ticket``, ``order`` and ``position_id``.
+    """
 
     ticket: int
     order: int
