@@ -1,0 +1,167 @@
+"""A compiled EA and the bridge that it dials: without a gateway, for what is between the two."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+from simulated_terminal import SimulatedTerminal
+from wire import Wire
+
+from ea_bridge.commands import Command
+from ea_bridge.emulator.specs import default_account, load_specs
+from ea_bridge.model.struct import Struct
+from ea_bridge.protocol.messages import Event, Hello
+from ea_bridge.registry import Change, ChangeKind, TerminalRegistry
+from ea_bridge.server import Admitted, BridgeServer, Refused
+from ea_bridge.session import DEFAULT_TIMEOUT_S, SessionCallbacks, SessionState, TerminalSession
+from ea_bridge.token import derive_keys, new_token, parse_token
+
+TIMEOUT_S = 60.0
+DEVICE = "device-1"
+NOW_MSC = 1_764_000_000_000
+
+Json = dict[str, Any]
+
+
+def plain_config(folder: Path, **account: Any) -> Json:
+    """Return a terminal's configuration: every packaged symbol, each with a quote."""
+    symbols = [
+        {
+            "info": {**msgspec.to_builtins(spec), "select": True},
+            "ticks": [[NOW_MSC, spec.bid or 1.0, spec.ask or 1.0001]],
+        }
+        for spec in load_specs().values()
+    ]
+    return {
+        "account": {**msgspec.to_builtins(default_account()), **account},
+        "terminal": {"build": 5200, "maxbars": 100_000, "dlls_allowed": True},
+        "symbols": symbols,
+        "deposit": 10_000,
+        "allowed": ["127.0.0.1"],
+        "files": str(folder),
+        "quirks": {},
+        "switches": {},
+    }
+
+
+@dataclass
+class Doorman:
+    """Lets the holder of one token in, until told otherwise."""
+
+    token: str
+    verdict: Admitted | Refused
+
+    def admit(self, hello: Hello) -> Admitted | Refused:
+        """See :class:`ea_bridge.server.Doorkeeper`."""
+        if hello.tid != parse_token(self.token):
+            return Refused(code="unknown", reason="no such token")
+        return self.verdict
+
+
+class LinkedEa:
+    """One terminal with one EA, and the daemon's end of its wire, which can be begun anew.
+
+    Args:
+        program: the compiled EA.
+        config: of the simulated terminal; see :func:`plain_config`.
+        on_event: hears what the EA tells.
+        on_live: hears of each new session, before its first event.
+        inputs: of the EA, beside token and port.
+
+    """
+
+    def __init__(
+        self,
+        program: Path,
+        config: Json,
+        *,
+        on_event: Callable[[TerminalSession, Event], None] = lambda *_: None,
+        on_live: Callable[[TerminalSession], None] = lambda _: None,
+        **inputs: Any,
+    ) -> None:
+        self.token = new_token()
+        admitted = Admitted(keys=derive_keys(self.token), terminal="demo")
+        self.doorman = Doorman(self.token, admitted)
+        self.wire = Wire(0)
+        self._on_event, self._on_live = on_event, on_live
+        self._live = asyncio.Event()
+        self._bridges = contextlib.AsyncExitStack()
+        self._first_id = 0
+        self._device = DEVICE
+        self.registry = TerminalRegistry(now_ms=lambda: NOW_MSC)
+        self._given = (program, config, inputs)
+        self.terminal: SimulatedTerminal
+
+    async def __aenter__(self) -> Self:
+        await self.wire.__aenter__()
+        await self._open_bridge()
+        program, config, inputs = self._given
+        inputs = {"auth_token": self.token, "daemon_port": self.wire.port, **inputs}
+        folder = Path(config["files"])
+        self.terminal = SimulatedTerminal(program, folder, config, inputs)
+        await self.terminal.start()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.terminal.stop()
+        await self._bridges.aclose()
+        await self.wire.__aexit__(*exc)
+
+    @property
+    def session(self) -> TerminalSession:
+        """The live one."""
+        [session] = self.registry.sessions()
+        return session
+
+    async def live(self) -> TerminalSession:
+        """Wait until there is a session."""
+        async with asyncio.timeout(TIMEOUT_S):
+            await self._live.wait()
+        return self.session
+
+    async def ask(
+        self,
+        command: Command[Any, Any],
+        params: Struct,
+        *,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        **options: Any,
+    ) -> Any:
+        """Ask the EA, once it is linked."""
+        session = await self.live()
+        return await session.request(command, params, timeout_s=timeout_s, **options)
+
+    async def restart_daemon(self, *, device: str = DEVICE) -> None:
+        """End the bridge and begin another, whose ids go on."""
+        await self._bridges.aclose()
+        self._device = device
+        await self._open_bridge()
+
+    async def _open_bridge(self) -> None:
+        self._first_id += 1_000_000
+        self.registry = TerminalRegistry(now_ms=lambda: NOW_MSC)
+        self.registry.subscribe(self._changed)
+        server = BridgeServer(
+            self.doorman,
+            self.registry,
+            device_id=self._device,
+            callbacks=SessionCallbacks(on_event=self._on_event),
+            port=0,
+            first_command_id=self._first_id,
+        )
+        self._bridges = contextlib.AsyncExitStack()
+        await self._bridges.enter_async_context(server)
+        self.wire.target = server.port
+
+    def _changed(self, change: Change) -> None:
+        if change.kind is ChangeKind.CONNECTED:
+            self._live.set()
+            self._on_live(self.session)
+        elif change.facts.state is SessionState.DISCONNECTED:
+            self._live.clear()
