@@ -20,7 +20,7 @@ import msgspec
 
 from ea_bridge.emulator.machine import COMMISSION_PER_LOT
 from ea_bridge.emulator.terminal import EmulatedTerminal
-from ea_bridge.model import MT4_TIMEFRAMES, Tick, Timeframe
+from ea_bridge.model import Tick, Timeframe
 
 TIMEOUT_S = 60.0
 PUMP_S = 0.01
@@ -32,7 +32,7 @@ BARS = {
     Timeframe.D1: 60,
 }
 """How many of each timeframe the terminal has in the beginning."""
-TICKS_MS = 300_000
+TICKS_MS, MAX_TICKS = 300_000, 5000
 """How far back its ticks reach then."""
 LINE_BYTES = 2**24
 
@@ -49,21 +49,16 @@ def symbol_config(machine: EmulatedTerminal, name: str) -> Json:
     info = msgspec.to_builtins(market.symbol_info(name))
     config: Json = {"info": {**info, "select": name in market.selected}}
     config["sessions"] = [list(session) for session in market.sessions(name)]
-    if name not in market.selected:
-        tick = market.tick(name)
-        config["ticks"] = [] if tick is None else [list(msgspec.to_builtins(tick))]
-        return config
-    timeframes = BARS if machine.platform == "mt5" else BARS.keys() & MT4_TIMEFRAMES
+    bars = BARS if name in market.selected else {Timeframe.M1: 120}
     config["bars"] = {
-        str(int(timeframe)): [
-            list(msgspec.to_builtins(bar))
-            for bar in market.bars(name, timeframe, start=0, count=BARS[timeframe])
-        ]
-        for timeframe in timeframes
+        str(int(timeframe)): msgspec.to_builtins(
+            market.bars(name, timeframe, start=0, count=count)
+        )
+        for timeframe, count in bars.items()
     }
     since = market.now_msc - TICKS_MS
-    ticks = market.ticks(name, from_msc=since, to_msc=market.now_msc, count=5000)
-    config["ticks"] = [list(msgspec.to_builtins(tick)) for tick in ticks]
+    ticks = market.ticks(name, from_msc=since, to_msc=market.now_msc, count=MAX_TICKS)
+    config["ticks"] = msgspec.to_builtins(ticks or [tick for tick in [market.tick(name)] if tick])
     return config
 
 
@@ -282,6 +277,12 @@ class SimulatedTerminal:
 
     async def _pump(self, machine: EmulatedTerminal) -> None:
         market = machine.desk.market
+
+        def select(line: Json) -> None:
+            if line["t"] == "select":
+                market.select(line["symbol"], enable=line["on"])
+
+        self.on_said = select
         while True:
             ticks = market.advance(machine.desk._now_msc())
             self.tell(do="market", now_msc=market.now_msc, rows=rows_of(ticks))

@@ -23,7 +23,7 @@ from ea_bridge.model import MarginMode, OrderType, SymbolInfo, Tick, TradeAction
 Json = dict[str, Any]
 FIRST = 5_000_001
 DEPOSIT = 3_000.0
-STEPS = 300
+STEPS = 600
 EACH = 10
 """Steps between two looks at the whole books; sums are compared at each."""
 LATER_S, EARLIER_S = 4_000_000_000, 1_000_000_000

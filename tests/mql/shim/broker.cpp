@@ -506,7 +506,7 @@ ulong close_trade(const Order &o, Position p, double volume, double price, doubl
     Position rest = p;
     left = rest.ticket = rest.identifier = w.next_order++;
     rest.comment = u"from #" + mql::from_utf8(std::to_string(p.ticket)).u16();
-    closed.comment = u"to #" + mql::from_utf8(std::to_string(left)).u16();
+    if (o.type != ORDER_TYPE_CLOSE_BY) closed.comment = u"to #" + mql::from_utf8(std::to_string(left)).u16();
     rest.volume = rounded(p.volume - volume, 8), rest.commission = p.commission - fee, rest.swap = p.swap - swap;
     rest.update_msc = w.now_msc();
     w.positions.push_back(rest);

@@ -181,6 +181,7 @@ bool SymbolSelect(const string &name, bool on) {
     for (auto &p : the().positions) if (p.symbol == s->name) return false;
     for (auto &o : the().orders) if (o.symbol == s->name) return false;
   }
+  if (s->selected != on) console::say(Json{{"t", "select"}, {"symbol", mql::utf8(name)}, {"on", on}});
   s->selected = on;
   return true;
 }

@@ -1,0 +1,103 @@
+"""The whole product with a compiled EA instead of an emulated terminal.
+
+Tests of ``tests/end_to_end`` that know no more than a :class:`Product` run with either: together
+they are the suite that both terminals have to pass.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from product import TIMEOUT_S, Product, Running, daemon
+from simulated_terminal import Json, SimulatedTerminal, terminal_config
+from wire import Wire
+
+from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.terminal import EmulatedTerminal
+
+
+class WireLink:
+    """What a test does to a link, done to the wire."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    def cut(self) -> None:
+        """Break the link as a crash does; it comes back by itself."""
+        self._wire.cut()
+
+
+@dataclass
+class EaRunning(Running):
+    """A terminal with an EA: ``machine`` is where its prices come from, and nothing else."""
+
+    terminal: SimulatedTerminal
+    wire: Wire
+
+
+def running_ea(product: Product) -> EaRunning:
+    """Return the first terminal, which has an EA."""
+    main = product.main
+    assert isinstance(main, EaRunning)
+    return main
+
+
+async def link_ea(
+    stack: AsyncExitStack,
+    product: Product,
+    name: str,
+    machine: EmulatedTerminal,
+    program: Path,
+    folder: Path,
+    *,
+    token: str = "",
+    quirks: Mapping[str, float] | None = None,
+    config: Mapping[str, Any] | None = None,
+    inputs: Mapping[str, Any] | None = None,
+) -> EaRunning:
+    """Start a simulated terminal with an EA, and wait until the daemon calls it ready."""
+    token = token or product.home.issuer.create(name)[0]
+    port = int(product.ready.bridge.rpartition(":")[2])
+    wire = await stack.enter_async_context(Wire(port))
+    settings: Json = {**terminal_config(machine, folder), **(config or {})}
+    settings["quirks"] |= dict(quirks or {})
+    said = {"auth_token": token, "daemon_port": wire.port, **(inputs or {})}
+    terminal = SimulatedTerminal(program, folder, settings, said)
+    stack.push_async_callback(terminal.stop)
+    await terminal.start()
+    terminal.pump(machine)
+    await asyncio.wait_for(product.live(name), TIMEOUT_S)
+    link: Any = WireLink(wire)
+    linked = EaRunning(name, token, machine, link, terminal, wire)
+    product.terminals[name] = linked
+    return linked
+
+
+@asynccontextmanager
+async def ea_product(
+    folder: Path,
+    program: Path,
+    *,
+    quirks: Mapping[str, float] | None = None,
+    **terminal: Any,
+) -> AsyncIterator[Product]:
+    """Run a daemon and one terminal with an EA, ``main``.
+
+    Args:
+        folder: for the homes of both.
+        program: the compiled EA.
+        quirks: of the simulated terminal.
+        terminal: options of :func:`build_terminal`, for market and account.
+
+    """
+    async with daemon(folder / "home") as running, AsyncExitStack() as stack:
+        machine = build_terminal(**terminal)
+        home = folder / "terminal"
+        await link_ea(stack, running, "main", machine, program, home, quirks=quirks)
+        yield running
+        running.terminals.clear()
