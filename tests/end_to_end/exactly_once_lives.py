@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,18 +81,25 @@ def make_home(folder: Path, *terminals: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def lives(folder: Path, *prefix: str) -> AsyncIterator[Lives]:
+async def lives(
+    folder: Path,
+    *prefix: str,
+    program: str = "exactly_once_daemon.py",
+    config: Mapping[str, Any] = CONFIG,
+) -> AsyncIterator[Lives]:
     """Run what makes lives of the daemon of ``folder / "home"``; its log goes to ``daemon.log``.
 
     Args:
         prefix: a command that runs it.
+        program: beside this file; see there for its points.
+        config: of the daemon.
 
     """
     with (folder / "daemon.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
             *prefix,
-            *(sys.executable, str(HERE / "exactly_once_daemon.py")),
-            *(str(folder / "home"), json.dumps(CONFIG)),
+            *(sys.executable, str(HERE / program)),
+            *(str(folder / "home"), json.dumps(config)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=log,

@@ -1,0 +1,63 @@
+"""The daemon of the manager's money run, killed again and again like that of the exactly-once run
+(``exactly_once_daemon.py``), at the points of a booking too::
+
+    begun     its row is on the disk, nothing was sent
+    sent      its bytes are on the way
+    told      the peer has answered, and nothing of it is written
+    settled   what became of it is on the disk, and nobody was told
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import exactly_once_daemon
+from exactly_once_daemon import Fuse
+
+from ea_bridge.session import ManagerSession
+from gateway.config import Config
+from gateway.manager import finding
+from gateway.manager.journal import Entry, Journal
+
+POINTS = ("begun", "sent", "told", "settled")
+SETTLE_MS = 1_500
+"""Instead of a minute, which no life here lasts: the emulated server shows a booking at once."""
+
+_lay_the_ledgers = exactly_once_daemon._lay
+
+
+def _lay(fuse: Fuse) -> None:
+    _lay_the_ledgers(fuse)
+    begin, settle, request = Journal.begin, Journal.settle, ManagerSession.request
+
+    async def begin_and_reach(journal: Journal, entry: Entry) -> Entry:
+        begun = await begin(journal, entry)
+        fuse.reach("begun")
+        return begun
+
+    async def settle_and_reach(journal: Journal, *arguments: Any, **facts: Any) -> Entry:
+        settled = await settle(journal, *arguments, **facts)
+        fuse.reach("settled")
+        return settled
+
+    async def request_and_reach(
+        session: ManagerSession, command: Any, params: Any, **options: Any
+    ) -> Any:
+        if command.trades:
+            options["on_written"] = lambda: fuse.reach("sent")
+        result = await request(session, command, params, **options)
+        if command.trades:
+            fuse.reach("told")
+        return result
+
+    Journal.begin = begin_and_reach  # type: ignore[method-assign]  # the points
+    Journal.settle = settle_and_reach  # type: ignore[method-assign]  # the points
+    ManagerSession.request = request_and_reach  # type: ignore[method-assign]  # the points
+    finding.SETTLE_MS = SETTLE_MS
+
+
+if __name__ == "__main__":
+    exactly_once_daemon._lay = _lay  # type: ignore[attr-defined]  # ours lays its points too
+    exactly_once_daemon.main(Path(sys.argv[1]), Config.model_validate_json(sys.argv[2]))
