@@ -1,9 +1,9 @@
 """The commands that change something, by the library's methods.
 
 A change that can be made twice without harm is refused with whatever code its method gives. One
-that cannot (money, a new user, a mail) is refused only with a code that says it was not made: a
-connection that breaks in the middle may have carried it, and then nothing is answered, so that
-the daemon looks for what became of it.
+that cannot (money, a new user, a mail) is refused with that code only if it says that nothing was
+made. A connection that breaks in the middle may have carried it: then the code is
+``TRADE_TIMEOUT``, whatever the method gave, and the daemon looks for what became of it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from ea_bridge.manager_commands import Done
 from ea_bridge.model import mt4
 from ea_bridge.model.mt4 import ReturnCode
-from ea_bridge.peer.executor import Refused, Unknown
+from ea_bridge.peer.executor import Refused
 
 from . import layouts
 from .connection import SUCCESSES, Connection, describe
@@ -152,7 +152,7 @@ class Changes:
         try:
             self._demand("AdmBalanceFix", ints(logins), len(logins))
         except Refused as no:
-            raise Unknown(f"the trades were changed, but their balances were not: {no}") from no
+            raise in_doubt(f"the trades were changed, but their balances were not: {no}") from no
 
     # --- mail ------------------------------------------------------------------------------
 
@@ -182,16 +182,20 @@ class Changes:
         """Call a method that must not be called again for the same.
 
         Raises:
-            Refused: it did nothing.
-            Unknown: that cannot be said.
+            Refused: it did nothing, or (``TRADE_TIMEOUT``) that cannot be said.
 
         """
         direct = self._connection.direct()
         code = direct.call(method, *arguments)
         if code in DOUBTFUL:
-            raise Unknown(f"{method}: {describe(direct, code)}")
+            raise in_doubt(f"{method}: {describe(direct, code)}")
         if code not in SUCCESSES:
             raise Refused(f"{method}: {describe(direct, code)}", retcode=code)
+
+
+def in_doubt(said: str) -> Refused:
+    """Return the refusal of a change that may have been made all the same."""
+    return Refused(said, retcode=int(ReturnCode.TRADE_TIMEOUT))
 
 
 def _new_password() -> str:

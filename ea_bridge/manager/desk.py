@@ -41,8 +41,7 @@ class Desk:
         """Return the result of a command.
 
         Raises:
-            Refused: it was not carried out.
-            Unknown: that cannot be said.
+            Refused: it was not carried out; with ``TRADE_TIMEOUT`` it may have been.
 
         """
         try:

@@ -15,6 +15,7 @@ from ea_bridge.manager_commands import (
     ResultsParams,
     StoredResult,
 )
+from ea_bridge.model.mt4 import ReturnCode
 from ea_bridge.model.struct import Struct
 from ea_bridge.protocol.messages import Cmd, Res
 
@@ -29,7 +30,8 @@ _log = logging.getLogger(__name__)
 
 
 class Refused(Exception):
-    """A command was not carried out, for certain. The message is for the wire.
+    """A command was not carried out, for certain unless the code is ``TRADE_TIMEOUT``,
+    ``TRADE_ACCEPTED`` or ``TRADE_PROCESS``. The message is for the wire.
 
     Args:
         said: why.
@@ -45,7 +47,7 @@ class Refused(Exception):
 
 
 class Unknown(Exception):
-    """A command was begun, and whether it was carried out is not known: nobody is answered."""
+    """A command was begun, and the peer died over it: nobody is answered."""
 
 
 class ManagerDesk(Protocol):
@@ -55,8 +57,8 @@ class ManagerDesk(Protocol):
         """Return the result of a command, as :data:`MANAGER_COMMANDS` declares it.
 
         Raises:
-            Refused: it was not carried out.
-            Unknown: that cannot be said.
+            Refused: it was not carried out; with ``TRADE_TIMEOUT`` it may have been.
+            Unknown: the peer died over it.
 
         """
 
@@ -112,8 +114,10 @@ class Executor:
             _log.error("what became of command %d (%s) is not known: %s", cmd.id, cmd.op, error)
         except Exception:
             _log.exception("command %d (%s) failed", cmd.id, cmd.op)
-            if not is_change(cmd):
-                return [Res(id=cmd.id, ok=False, err=INTERNAL_ERROR, msg="the peer has failed")]
+            # a change may have been made: the code is that of one whose outcome is open
+            retcode = int(ReturnCode.TRADE_TIMEOUT) if is_change(cmd) else 0
+            said = "the peer has failed"
+            return [Res(id=cmd.id, ok=False, err=INTERNAL_ERROR, retcode=retcode, msg=said)]
         return []
 
     def _result(self, cmd: Cmd) -> Any:

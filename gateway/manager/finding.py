@@ -14,9 +14,11 @@ from contextlib import asynccontextmanager, suppress
 
 import msgspec
 
+from ea_bridge.commands import NoParams
 from ea_bridge.manager_commands import (
     MAX_RESULT_IDS,
     RESULTS_GET,
+    SERVER_TIME,
     TRADE_TRANSACTION,
     TRADES_USER_HISTORY,
     ResultsParams,
@@ -37,7 +39,8 @@ LAST_S = 30.0
 SETTLE_MS = 60_000
 """A booking that cannot be found so long after it was sent was not made."""
 BACK_S = 2 * 86_400
-"""The server's clock may be another zone's; trades are looked for from so long before."""
+"""Trades are looked for from so long before, by our clock or by the server's, which may be another
+zone's or plainly wrong: a booking that is overlooked would be made again."""
 LAST_TIME = 2**31 - 1
 PAGE = 1000
 
@@ -198,13 +201,16 @@ class Finder:
 
     async def _booking(self, entry: Entry) -> TradeRecord | None:
         """Return the booking with a row's tag, if the server has it."""
+        now_s, begun_s = self._now_ms() // 1000, entry.created_ms // 1000
+        server_s = (await self._link.ask(SERVER_TIME, NoParams())).time
+        from_s = max(0, min(begun_s, server_s - (now_s - begun_s)) - BACK_S)
         offset = 0
         while True:
             page = await self._link.ask(
                 TRADES_USER_HISTORY,
                 HistoryParams(
                     login=entry.facts["login"],
-                    from_s=entry.created_ms // 1000 - BACK_S,
+                    from_s=from_s,
                     to_s=LAST_TIME,
                     offset=offset,
                     limit=PAGE,

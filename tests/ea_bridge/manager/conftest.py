@@ -1,13 +1,12 @@
-"""A library with the exports and the class of mtmanapi, compiled for this machine."""
+"""The library of the tests, and what is connected to it."""
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from library_parts import COMPILER, CREDENTIALS, SOURCES, Clock, Compile, Fake
+from manager_library import CREDENTIALS, Clock, Fake, compile_library
 
 from ea_bridge.manager.connection import Connection
 from ea_bridge.manager.desk import Desk
@@ -16,30 +15,17 @@ from ea_bridge.manager.text import TextCodec
 
 
 @pytest.fixture(scope="session")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compile:
-    """Compile a file of ours with the flags given, once for all that ask."""
-    if COMPILER is None:
-        pytest.skip("there is no g++")
-    folder = tmp_path_factory.mktemp("mtmanapi")
-
-    def compile_(source: Path, name: str, *flags: str) -> Path:
-        out = folder / name
-        if not out.exists():
-            words = [COMPILER, "-O0", "-Wall", "-Werror", "-Wno-delete-non-virtual-dtor"]
-            subprocess.run([*words, *flags, "-I", SOURCES, "-o", out, source], check=True)
-        return out
-
-    return compile_
+def library_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compile_library(tmp_path_factory.mktemp("mtmanapi"))
 
 
 @pytest.fixture
-def fake(compiled: Compile) -> Iterator[Fake]:
+def fake(library_path: Path) -> Iterator[Fake]:
     """The library with a server that has just been started."""
-    fake = Fake(compiled(SOURCES / "mtmanapi.cpp", "mtmanapi.so", "-shared", "-fPIC"))
+    fake = Fake(library_path)
     fake.do("clear")
     yield fake
-    assert fake.do("gaps") == 0, "a slot was called that is not ours"
-    assert fake.do("unfreed") == 0, "a list was not given back"
+    fake.check()
 
 
 @pytest.fixture

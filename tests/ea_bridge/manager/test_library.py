@@ -6,7 +6,7 @@ import ctypes
 from pathlib import Path
 
 import pytest
-from library_parts import Fake
+from manager_library import Fake
 
 from ea_bridge.manager.layouts import UserRecord
 from ea_bridge.manager.library import Interface, Library, LibraryError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from library_parts import CREDENTIALS, Clock, Fake
+from manager_library import CREDENTIALS, Clock, Fake
 from msgspec.structs import replace
 
 from ea_bridge.manager.connection import FIRST_RETRY_S, LAST_RETRY_S, Connection

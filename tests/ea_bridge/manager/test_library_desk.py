@@ -6,14 +6,14 @@ from typing import Any, TypeVar
 
 import msgspec
 import pytest
-from library_parts import CREDENTIALS, Fake
+from manager_library import CREDENTIALS, Fake
 
 from ea_bridge import manager_commands as commands
 from ea_bridge.commands import Command, NoParams, SymbolParams
 from ea_bridge.manager.desk import Desk
 from ea_bridge.model import mt4
 from ea_bridge.model.struct import Struct
-from ea_bridge.peer.executor import Refused, Unknown
+from ea_bridge.peer.executor import Refused
 
 P = TypeVar("P", bound=Struct)
 R = TypeVar("R")
@@ -128,6 +128,15 @@ def test_users_are_listed_by_what_is_asked(desk: Desk):
     assert [user.login for user in some] == [seek]
 
 
+def test_no_list_is_not_an_empty_list(fake: Fake, desk: Desk):
+    """The library gives the same for both; a ping tells them apart."""
+    assert ask(desk, commands.USERS_REQUEST, mt4.UsersFilter()).total == 0
+    fake.do("mute", 1)
+
+    with pytest.raises(Refused, match="Ping: No connection"):
+        ask(desk, commands.USERS_REQUEST, mt4.UsersFilter())
+
+
 def test_a_password_goes_where_it_belongs(fake: Fake, desk: Desk):
     """The investor's beside the user's own."""
     login = add(desk)
@@ -205,12 +214,13 @@ def test_money_that_is_not_there_is_refused(desk: Desk):
 
 @pytest.mark.parametrize("code", [2, 4, 6, 9, 128, 142, 143])
 def test_a_code_that_leaves_it_open_is_no_refusal(fake: Fake, desk: Desk, code: int):
-    """The money may have been booked."""
+    """The money may have been booked: the code says that it is open."""
     login = add(desk)
     fake.do("fail", code)
 
-    with pytest.raises(Unknown):
+    with pytest.raises(Refused) as refused:
         pay(desk, login, 1.0)
+    assert refused.value.retcode == 128
 
 
 def test_a_server_lost_in_the_middle_leaves_it_open(fake: Fake, desk: Desk):
@@ -218,12 +228,12 @@ def test_a_server_lost_in_the_middle_leaves_it_open(fake: Fake, desk: Desk):
     login = add(desk)
     fake.do("lose_after")
 
-    with pytest.raises(Unknown):
+    with pytest.raises(Refused) as open_:
         pay(desk, login, 1.0)
     with pytest.raises(Refused) as refused:
         pay(desk, login, 1.0)
 
-    assert refused.value.retcode == 6
+    assert (open_.value.retcode, refused.value.retcode) == (128, 6)
     assert fake.do("trades") == 1
 
 
@@ -332,8 +342,9 @@ def test_balances_that_could_not_follow_are_no_refusal(fake: Fake, desk: Desk):
     change = mt4.AdminModifyParams(order=order, change=mt4.TradeChange(profit=2.0))
     fake.do("fail_fix", 6)
 
-    with pytest.raises(Unknown, match="the trades were changed"):
+    with pytest.raises(Refused, match="the trades were changed") as open_:
         desk.answer("adm_trade_record_modify", change)
+    assert open_.value.retcode == 128
 
     [trade] = ask(desk, commands.TRADE_RECORDS_REQUEST, mt4.OrdersParams(orders=[order]))
     assert trade.profit == 2.0
@@ -400,6 +411,7 @@ def test_a_mail_reaches_the_library_whole(fake: Fake, desk: Desk):
 
     assert ask(desk, commands.MAIL_SEND, mail).total == 2
     assert fake.text("mail_body") == "Grüße\n".encode("cp1252")
+    assert fake.do("mail_length") == len("Grüße\n")
     assert (fake.text("mail_subject"), fake.text("mail_from")) == (b"Hello", b"Desk")
     assert fake.do("mailed_to") == 201
 

@@ -7,7 +7,7 @@ from ctypes import Structure
 from pathlib import Path
 
 import pytest
-from library_parts import SOURCES, Compile
+from manager_library import compile_cpp
 
 from ea_bridge.manager import configuration, layouts
 from ea_bridge.manager.layouts import SIZES, TradeRecord, check_sizes
@@ -15,7 +15,7 @@ from ea_bridge.manager.layouts import SIZES, TradeRecord, check_sizes
 RECORDS: list[type[Structure]] = [*layouts.SIZES, *configuration.SIZES]
 
 
-def test_every_member_lies_where_the_compiler_puts_it(compiled: Compile, tmp_path: Path):
+def test_every_member_lies_where_the_compiler_puts_it(tmp_path: Path):
     """Offset and size of each of the 330 members, and the sizes of the 15 records."""
     expected, lines = [], []
     for record in RECORDS:
@@ -30,7 +30,7 @@ def test_every_member_lies_where_the_compiler_puts_it(compiled: Compile, tmp_pat
     source = tmp_path / "offsets.cpp"
     head = "#include <cstddef>\n#include <cstdio>\n#include <records.h>\nint main() {\n"
     source.write_text(head + "\n".join(lines) + "\n}\n", encoding="utf-8")
-    program = compiled(source, "offsets", "-I", str(SOURCES))
+    program = compile_cpp(source, tmp_path / "offsets")
 
     said = subprocess.run([program], capture_output=True, text=True, check=True).stdout
 

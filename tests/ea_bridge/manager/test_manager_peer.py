@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 from bridge_parts import DEVICE, TOKEN, MemoryDoorkeeper
-from library_parts import CREDENTIALS, Fake
+from manager_library import CREDENTIALS, Fake
 
 from ea_bridge import manager_commands as commands
 from ea_bridge.commands import NoParams
-from ea_bridge.errors import CommandFailed, OutcomeUnknown
+from ea_bridge.errors import CommandFailed
 from ea_bridge.manager.__main__ import main
 from ea_bridge.manager.peer import ManagerPeer
 from ea_bridge.manager.text import TextCodec
@@ -171,30 +171,43 @@ async def test_a_peer_that_was_started_again_knows_what_it_has_done(
     assert never.state == "absent"
 
 
-async def test_what_the_server_left_open_is_not_answered(
+async def test_what_the_server_left_open_is_told_as_open(
     fake: Fake, daemon: Daemon, tmp_path: Path
 ):
-    """The daemon waits, then asks: taken. The booking is in the history; it is not made again."""
+    """Then and later. The booking is in the history, where the daemon looks for it."""
     async with running(fake, daemon, tmp_path):
         session = await daemon.session()
         login = await ann(session)
         fake.do("lose_after")
         command_id = session.new_command_id()
-        with pytest.raises(OutcomeUnknown) as unknown:
+        with pytest.raises(CommandFailed) as failed:
             await session.request(
-                commands.TRADE_TRANSACTION,
-                booking(login, 10.0),
-                command_id=command_id,
-                timeout_s=0.5,
+                commands.TRADE_TRANSACTION, booking(login, 10.0), command_id=command_id
             )
 
-        assert unknown.value.acked
-        assert (await look_up(session, command_id)).state == "taken"
+        stored = await look_up(session, command_id)
+        assert failed.value.retcode == stored.retcode == mt4.ReturnCode.TRADE_TIMEOUT
         fake.do("server", 1)
         await daemon.until(lambda one: one.broker is True)
         span = mt4.HistoryParams(login=login, from_s=0, to_s=2**31 - 1)
         page = await session.request(commands.TRADES_USER_HISTORY, span)
         assert [row.profit for row in page.rows] == [10.0]
+
+
+async def test_a_booking_is_acknowledged_before_it_is_begun(
+    fake: Fake, daemon: Daemon, tmp_path: Path
+):
+    """Who loses the link then knows that it was taken."""
+    async with running(fake, daemon, tmp_path):
+        session = await daemon.session()
+        login = await ann(session)
+        said: list[str] = []
+
+        await session.request(
+            commands.TRADE_TRANSACTION, booking(login, 1.0), on_ack=lambda: said.append("ack")
+        )
+
+        assert said == ["ack"]
 
 
 async def test_bookings_of_many_are_made_one_after_the_other(

@@ -75,16 +75,28 @@ def test_a_refusal_is_remembered_too(bench: Bench):
     assert (stored.state, stored.ok, stored.retcode) == ("done", False, 134)
 
 
-@pytest.mark.parametrize("fault", [Unknown("lost"), RuntimeError("a bug")])
-def test_what_is_not_known_is_not_answered(bench: Bench, fault: Exception):
-    """Neither now nor when it comes again; it stays taken."""
-    bench.till.fault = fault
+def test_a_peer_that_dies_over_a_booking_answers_nobody(bench: Bench):
+    """Neither then nor when it comes again; it stays taken."""
+    bench.till.fault = Unknown("died")
 
     assert bench.book(7) == []
     bench.till.fault = None
     assert bench.book(7) == []
     assert bench.till.booked == ["trade_transaction"]
     assert [one.state for one in bench.look_up(7)] == ["taken"]
+
+
+def test_a_booking_that_fails_by_our_fault_may_have_been_made(bench: Bench):
+    """The code says so, now and when it comes again."""
+    bench.till.fault = RuntimeError("secret")
+
+    [res] = bench.book(7)
+    bench.till.fault = None
+
+    assert (res.ok, res.err, res.retcode) == (False, 4024, 128)
+    assert "secret" not in res.msg
+    assert bench.book(7) == [res]
+    assert bench.till.booked == ["trade_transaction"]
 
 
 def test_a_booking_that_waited_too_long_is_not_made(bench: Bench):

@@ -1,21 +1,38 @@
-"""What the tests of the manager peer share: how its library is compiled, turned and looked at."""
+"""A library with the exports and the class of mtmanapi, and a small trade server behind it.
+
+Where there is no C++ compiler, the tests that need it are skipped.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import shutil
-from collections.abc import Callable
+import subprocess
 from ctypes import c_char_p, c_int32
 from pathlib import Path
+
+import pytest
 
 from ea_bridge.manager.layouts import UserRecord
 from ea_bridge.model.mt4 import ConnectParams
 
-SOURCES = Path(__file__).parent / "library"
-COMPILER = shutil.which("g++")
+SOURCES = Path(__file__).parent / "manager_library_sources"
 CREDENTIALS = ConnectParams(server="203.0.113.10:443", login=224, password="let-me-in")
 
-Compile = Callable[..., Path]
+
+def compile_cpp(source: Path, out: Path, *flags: str) -> Path:
+    """Compile a file of ours with the flags given."""
+    compiler = shutil.which("g++")
+    if compiler is None:
+        pytest.skip("there is no g++")
+    words = [compiler, "-O0", "-Wall", "-Werror", "-Wno-delete-non-virtual-dtor", "-I", SOURCES]
+    subprocess.run([*words, *flags, "-o", out, source], check=True)
+    return out
+
+
+def compile_library(folder: Path) -> Path:
+    """Compile the library."""
+    return compile_cpp(SOURCES / "mtmanapi.cpp", folder / "mtmanapi.so", "-shared", "-fPIC")
 
 
 class Fake:
@@ -28,6 +45,11 @@ class Fake:
             getattr(self._library, f"fake_{name}").restype = c_char_p
         self._library.fake_open_trade.argtypes = (c_int32, c_char_p, c_int32)
         self._library.fake_user.restype = ctypes.POINTER(UserRecord)
+
+    def check(self) -> None:
+        """See that no call went astray and no list was kept."""
+        assert self.do("gaps") == 0, "a slot was called that is not ours"
+        assert self.do("unfreed") == 0, "a list was not given back"
 
     def do(self, what: str, *numbers: int) -> int:
         return int(getattr(self._library, f"fake_{what}")(*numbers))

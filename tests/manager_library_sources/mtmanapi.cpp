@@ -9,6 +9,7 @@
 namespace {
 
 const int OK = 0, INVALID_DATA = 3, NO_CONNECT = 6, BAD_ACCOUNT = 65, NO_MONEY = 134;
+const Time NOW = 1772901814;  // whatever the clock of this machine says
 const int BALANCE = 6, CREDIT = 7, MAX = 512, MAIL = 65536;
 
 typedef void (*Notify)(int code, int type, void *data, void *param);
@@ -19,16 +20,16 @@ ConGroup groups[2];
 ConSymbol symbols[2];
 ConCommon common;
 char mail_body[MAIL], mail_subject[128], mail_from[64];
-int n_users, n_trades, next_login, next_order, up, unfreed, gaps, live, mails, mailed_to;
+int n_users, n_trades, next_login, next_order, up, unfreed, gaps, live, mails, mailed_to, mail_length;
 int fail_code, lose_after;  // of the next method that changes something
-int fail_fix, hide_users;
+int fail_fix, hide_users, mute;
 
 void clear() {
   memset(users, 0, sizeof users), memset(trades, 0, sizeof trades);
   memset(groups, 0, sizeof groups), memset(symbols, 0, sizeof symbols);
   memset(&common, 0, sizeof common);
   n_users = n_trades = unfreed = gaps = live = mails = mailed_to = fail_code = lose_after = 0;
-  fail_fix = hide_users = 0;
+  fail_fix = hide_users = mute = 0;
   next_login = 100, next_order = 1000, up = 1;
   strcpy(common.name, "Fake-Server"), strcpy(common.owner, "Ours 400 1353");
   common.port = 443, common.timezone = 2, common.endhour = 23, common.endminute = 59;
@@ -129,7 +130,7 @@ class CManagerInterface {
     return OK;
   }
   GAP(10) GAP(11)
-  virtual int Ping() { return there() ? OK : NO_CONNECT; }
+  virtual int Ping() { return there() && !mute ? OK : NO_CONNECT; }
   GAP(13) GAP(14) GAP(15) GAP(16) GAP(17) GAP(18) GAP(19)
   GAPS10(2) GAPS10(3) GAPS10(4) GAPS10(5) GAPS10(6) GAPS10(7)
   virtual TradeRecord *AdmTradesRequest(const char *group, const int open_only, int *total) {
@@ -190,13 +191,13 @@ class CManagerInterface {
     memcpy(mail_body, reinterpret_cast<char *>(static_cast<uintptr_t>(mail->body)),
            mail->bodylen + 1);
     strcpy(mail_subject, mail->subject), strcpy(mail_from, mail->from);
-    mails++, mailed_to = 0;
+    mails++, mailed_to = 0, mail_length = mail->bodylen;
     for (int i = 0; i < mail->to; i++) mailed_to += logins[i];
     return changed();
   }
   GAP(95) GAP(96)
   virtual UserRecord *UsersRequest(int *total) {
-    if (!there()) return *total = 0, nullptr;
+    if (!there() || mute) return *total = 0, nullptr;
     return give(users, n_users, total);
   }
   virtual UserRecord *UserRecordsRequest(const int *logins, int *total) {
@@ -259,7 +260,7 @@ class CManagerInterface {
     memset(&t, 0, sizeof t);
     t.order = info->order = next_order++, t.login = info->orderby, t.cmd = info->cmd;
     t.profit = info->price, t.expiration = info->expiration, t.state = 3, t.reason = 7;
-    t.open_time = t.close_time = 1700000000, t.timestamp = 1700000001, t.conv_rates[1] = 1.5;
+    t.open_time = t.close_time = t.timestamp = NOW, t.conv_rates[1] = 1.5;
     strcpy(t.comment, info->comment);
     return changed();
   }
@@ -304,7 +305,7 @@ class CManagerInterface {
   GAP(129)
   GAPS10(13)
   GAP(140) GAP(141) GAP(142) GAP(143) GAP(144) GAP(145) GAP(146)
-  virtual Time ServerTime() { return there() ? 1772901814 : 0; }
+  virtual Time ServerTime() { return there() ? NOW : 0; }
   GAP(148) GAP(149)
   GAP(150) GAP(151) GAP(152) GAP(153) GAP(154) GAP(155)
   virtual int MarginLevelRequest(const int login, MarginLevel *level) {
@@ -360,18 +361,21 @@ void fake_version(int main, int build) { version = main << 16 | build; }
 void fake_server(int is_up) { up = is_up; }
 void fake_fail(int code) { fail_code = code; }
 void fake_hide_users(int yes) { hide_users = yes; }
+void fake_mute(int yes) { mute = yes; }
 void fake_fail_fix(int code) { fail_fix = code; }
 void fake_lose_after() { lose_after = 1; }
 void fake_break_layout() { common.port = 0; }
 void fake_stop_pumping() {
   CManagerInterface::last_notify(14, 0, nullptr, CManagerInterface::last_param);
 }
+int fake_is_up() { return up; }
 int fake_unfreed() { return unfreed; }
 int fake_gaps() { return gaps; }
 int fake_live() { return live; }
 int fake_trades() { return n_trades; }
 int fake_users() { return n_users; }
 int fake_mails() { return mails; }
+int fake_mail_length() { return mail_length; }
 int fake_mailed_to() { return mailed_to; }
 const char *fake_mail_body() { return mail_body; }
 const char *fake_mail_subject() { return mail_subject; }
