@@ -32,6 +32,54 @@ class WireLink:
         self._wire.cut()
 
 
+class Refusals:
+    """What the simulated broker answers to the next requests instead of executing them."""
+
+    def __init__(self, terminal: SimulatedTerminal) -> None:
+        self._terminal = terminal
+        self._planned = 0
+        self._start = len(terminal.said)
+
+    def append(self, retcode: int) -> None:
+        """Plan one more."""
+        self._planned += 1
+        self._terminal.tell(do="script", refusals=[int(retcode)])
+
+    def clear(self) -> None:
+        """Plan none."""
+        self._terminal.tell(do="script", clear=True)
+
+    def __len__(self) -> int:
+        told = self._terminal.said[self._start :]
+        return self._planned - sum(line["t"] == "refused" for line in told)
+
+
+class Switches:
+    """The simulated terminal's switches, by the names that the emulated broker has for them."""
+
+    def __init__(self, terminal: SimulatedTerminal) -> None:
+        object.__setattr__(self, "_terminal", terminal)
+
+    def __setattr__(self, name: str, value: bool) -> None:
+        switch = {"server_autotrading": "trade_expert"}.get(name, name)
+        self._terminal.tell(do="switches", set={switch: value})
+
+
+@dataclass
+class Script:
+    """What an :class:`~ea_bridge.emulator.broker.Script` has of it."""
+
+    refusals: Refusals
+
+
+class BrokerSwitches:
+    """What tests do to an emulated broker, done to the simulated one."""
+
+    def __init__(self, terminal: SimulatedTerminal) -> None:
+        self.switches = Switches(terminal)
+        self.script = Script(Refusals(terminal))
+
+
 @dataclass
 class EaRunning(Running):
     """A terminal with an EA: ``machine`` is where its prices come from, and nothing else."""

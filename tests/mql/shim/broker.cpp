@@ -843,6 +843,7 @@ MqlTradeResult send(const MqlTradeRequest &q) {
     if (!w.script.refusals.empty()) {
       uint retcode = (uint)w.script.refusals.front();
       w.script.refusals.pop_front();
+      console::say(Json{{"t", "refused"}, {"retcode", retcode}});
       if (retcode == TRADE_RETCODE_REQUOTE || retcode == TRADE_RETCODE_PRICE_CHANGED) r.bid = c.s->last.bid, r.ask = c.s->last.ask;
       throw Refused{retcode};
     }

@@ -180,6 +180,7 @@ static Json obey(const Json &c) {
   if (what == "restart") restart();
   if (what == "quit") return reason = (int)c["reason"].integer(REASON_REMOVE), w.quit = true, mql::stop_flag = true, Json();
   if (what == "script") {
+    if (c["clear"].flag()) w.script = Script{};
     for (auto &one : c["refusals"].list()) w.script.refusals.push_back((int)one.integer());
     for (auto &one : c["volumes"].list()) w.script.volumes.push_back(one.number());
     return Json();

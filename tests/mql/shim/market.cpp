@@ -444,8 +444,7 @@ bool MarketBookGet(const string &name, mql::Array<MqlBookInfo> &out) {
     mql::last_error = ERR_BOOKS_CANNOT_GET;
     return false;
   }
-  int depth = (int)s->code("ticks_bookdepth") / 2;
-  if (depth < 1) depth = 1;
+  int depth = (int)s->code("ticks_bookdepth");
   bool quoted = s->last.bid > 0 && s->last.ask > 0;
   out.resize(quoted ? 2 * depth : 0);
   for (int i = 0; quoted && i < depth; i++) {  // the dearest offer first, the cheapest bid last

@@ -1,0 +1,36 @@
+"""Refusals, with the EA of MetaTrader 5: the suite of the emulated terminal."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+from conftest import Compile
+from ea_product import BrokerSwitches, ea_product, running_ea
+from product import Product
+from test_trading_refusals import *  # noqa: F403 (all that are there, and will be)
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("ea-refusals")]
+
+del test_a_closed_market_says_so  # noqa: F821 (it links a terminal of its own: the emulated one)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(
+    tmp_path_factory: pytest.TempPathFactory, compile_ea: Compile
+) -> AsyncIterator[Product]:
+    """A hedging account of MetaTrader 5."""
+    async with ea_product(tmp_path_factory.mktemp("ea-refusals"), compile_ea("mt5")) as one:
+        yield one
+
+
+@pytest.fixture
+def broker(running: Product) -> Iterator[BrokerSwitches]:
+    """The broker's own switches; on again at the end."""
+    broker = BrokerSwitches(running_ea(running).terminal)
+    yield broker
+    switches = broker.switches
+    switches.connected = switches.autotrading = True
+    switches.server_autotrading = switches.trade_allowed = True
+    broker.script.refusals.clear()
