@@ -51,7 +51,7 @@ class Manager:
         self.registry = ManagerRegistry({settings.peer})
         self.link = Link(lambda: self.registry.get(settings.peer))
         self._audit = audit
-        self._journal = Journal(ledger, audit, wall_ms)
+        self.journal = Journal(ledger, audit, wall_ms)
         self._pool = HashingPool()
         self.passwords = Passwords(self._pool, own_secret(store, box, PEPPER))
         self.operators = OperatorBook(store, self.passwords)
@@ -59,7 +59,7 @@ class Manager:
         self.supervision = Supervision(self.link, KeptConnection(store, box), audit)
         self.changes = Changes(
             self.link,
-            self._journal,
+            self.journal,
             key=own_secret(store, box, REQUESTS),
             run=audit.boot,
             now_ms=wall_ms,
@@ -81,7 +81,7 @@ class Manager:
     @property
     def last_command_id(self) -> int:
         """The highest id that a change ever had."""
-        return self._journal.last_command_id
+        return self.journal.last_command_id
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:

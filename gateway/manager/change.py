@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from ea_bridge.commands import TOO_LARGE, TOO_LATE, Command
-from ea_bridge.manager_commands import TRADE_TRANSACTION
 from ea_bridge.model.mt4 import ReturnCode
 from ea_bridge.model.struct import Struct
 
@@ -22,13 +21,8 @@ MAX_COMMENT = 31 - TAG_LENGTH - 2
 UNKNOWN = frozenset(
     {ReturnCode.TRADE_TIMEOUT, ReturnCode.TRADE_ACCEPTED, ReturnCode.TRADE_PROCESS}
 )
-"""Refusals that leave open whether it was done."""
-UNKNOWN_BOOKINGS = UNKNOWN | {
-    ReturnCode.ERROR,
-    ReturnCode.TECH_PROBLEM,
-    ReturnCode.MALFUNCTION,
-}
-"""The same of a booking, which its tag finds; of others these are failures."""
+"""Refusals that leave open whether it was done; with any other it was not, as peers promise
+(:class:`ea_bridge.peer.executor.Refused`)."""
 
 P = TypeVar("P", bound=Struct)
 R = TypeVar("R")
@@ -67,9 +61,8 @@ def tagged(comment: str, tag: str) -> str:
     return f"{comment} #{tag}".lstrip()
 
 
-def meaning(op: str, retcode: int, err: int) -> State:
+def meaning(retcode: int, err: int) -> State:
     """Return what a refusal says of a change."""
     if err == TOO_LATE:
         return "not_sent"
-    codes = UNKNOWN_BOOKINGS if op == TRADE_TRANSACTION.op else UNKNOWN
-    return "unknown" if retcode in codes or err == TOO_LARGE else "refused"
+    return "unknown" if retcode in UNKNOWN or err == TOO_LARGE else "refused"

@@ -158,7 +158,7 @@ class Changes:
         except OutcomeUnknown:
             await self._settle(entry, "unknown")
         except CommandFailed as error:
-            state = meaning(op, error.retcode, error.err)
+            state = meaning(error.retcode, error.err)
             await self._settle(entry, state, retcode=error.retcode, err=error.err)
             if state != "unknown":
                 raise PeerRefused(op, error.retcode, error.err) from error
@@ -215,5 +215,5 @@ class Changes:
             await self._settle(entry, "done", result=msgspec.json.encode(late.result))
         elif isinstance(late.error, CommandFailed):
             retcode, err = late.error.retcode, late.error.err
-            await self._settle(entry, meaning(entry.op, retcode, err), retcode=retcode, err=err)
+            await self._settle(entry, meaning(retcode, err), retcode=retcode, err=err)
         self.finder.kick()

@@ -175,7 +175,7 @@ class Finder:
         if stored.state == "done":
             if stored.ok:
                 return await self._journal.settle(entry, "done", result=bytes(stored.d))
-            state = meaning(entry.op, stored.retcode, stored.err)
+            state = meaning(stored.retcode, stored.err)
             if state != "unknown":
                 return await self._journal.settle(
                     entry, state, retcode=stored.retcode, err=stored.err

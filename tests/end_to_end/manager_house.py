@@ -27,6 +27,7 @@ from ea_bridge.model.mt4 import ConnectParams
 from ea_bridge.peer.pin import DevicePin
 from gateway.app.manager import Manager
 from gateway.manager import Role
+from gateway.store import Store
 
 PEER = "mt4"
 PASSWORD = "the manager's at the server"
@@ -120,15 +121,20 @@ def _server() -> EmulatedManager:
     return build_manager(password=PASSWORD, population=Population(users=60, online=0.2))
 
 
-def operators(manager: Manager, store: Any, hashed: str) -> dict[Role, str]:
+def operators(manager: Manager, store: Store, hashed: str) -> dict[Role, str]:
     """Make an operator of each role, all with one password; return access tokens of theirs."""
-    found = {}
     with store.transaction() as connection:
         for role in Role:
             connection.execute(
                 "INSERT INTO manager_operators VALUES (?, ?, ?, 0)",
                 (role.value, role.value, hashed),
             )
+    return bearers_of(manager)
+
+
+def bearers_of(manager: Manager) -> dict[Role, str]:
+    """Return a new access token of each of those operators."""
+    found = {}
     for role in Role:
         operator = manager.operators.get(role.value)
         assert operator is not None
@@ -152,16 +158,23 @@ async def linked(product: Product, server: EmulatedManager, token: str) -> Async
 
 @asynccontextmanager
 async def open_house(
-    folder: Path, server: EmulatedManager | None = None, **settings: Any
+    folder: Path, server: EmulatedManager | None = None, *, again: bool = False, **settings: Any
 ) -> AsyncIterator[ManagerHouse]:
-    """Run a daemon, linked and connected to an emulated server: by default one that all share."""
+    """Run a daemon, linked and connected to an emulated server: by default one that all share.
+
+    ``again``: in a home that was used before.
+    """
     server = server or _server()
     server.pin = DevicePin()
     async with daemon(folder, manager=MANAGER | settings) as product:
         manager = product.gateway.manager
         assert manager is not None
-        hashed = await manager.passwords.hash(OPERATOR_PASSWORD)
-        bearers = operators(manager, product.home.store, hashed)
+        if again:
+            product.home.issuer.revoke(PEER)
+            bearers = bearers_of(manager)
+        else:
+            hashed = await manager.passwords.hash(OPERATOR_PASSWORD)
+            bearers = operators(manager, product.home.store, hashed)
         token = product.home.issuer.create(PEER)[0]
         async with linked(product, server, token), aiohttp.ClientSession() as http:
             house = ManagerHouse(product, server, token, http, bearers)

@@ -1,0 +1,221 @@
+"""What became of a change whose answer did not come: found out, answered, and never done twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from manager_house import ManagerHouse, linked, open_house
+from product import until
+
+from ea_bridge.emulator.manager import Population, build_manager
+from ea_bridge.model.mt4 import ReturnCode
+from ea_bridge.peer.executor import Refused
+from gateway.manager import changes, finding
+
+DONE = ("cut_unacked", "cut_after_ack", "cut_after_result", "lose_result", "crash_after")
+"""Faults after which the server has done it."""
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-manager")]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ManagerHouse]:
+    server = build_manager(password="the manager's at the server", population=Population(users=9))
+    async with open_house(tmp_path_factory.mktemp("unknown") / "home", server) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def house(running: ManagerHouse, monkeypatch: pytest.MonkeyPatch) -> ManagerHouse:
+    """Linked and connected; what is not found is given up at once, what is not answered soon."""
+    monkeypatch.setattr(finding, "SETTLE_MS", 0)
+    await running.begin_anew()
+    return running
+
+
+async def deposit(house: ManagerHouse, key: str, **headers: str) -> Any:
+    """Pay 10 in."""
+    keys = {"Idempotency-Key": key} if key else {}
+    return await house.ask(
+        "POST", "accounts/100001/deposit", {"amount": 10}, headers=keys | headers
+    )
+
+
+def balance(house: ManagerHouse) -> float:
+    """Return what the books say."""
+    user = house.server.books.accounts[100_001].user
+    return user.balance
+
+
+def states(house: ManagerHouse, key: str) -> str:
+    """Return what the journal says of a key."""
+    entry = house.manager.journal.find(key)
+    assert entry is not None
+    return entry.state
+
+
+@pytest.mark.parametrize("fault", DONE)
+async def test_what_was_done_is_answered(
+    house: ManagerHouse, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """By the caller who waits, or by whoever repeats the request; once."""
+    monkeypatch.setattr(changes, "CHANGE_S", 0.5 if fault == "lose_result" else 20.0)
+    before = balance(house)
+    setattr(house.server.faults, fault, 1)
+    first = await deposit(house, f"done-{fault}")
+    assert first.status == 200, first
+    again = await deposit(house, f"done-{fault}")
+    assert again.body == first.body
+    assert balance(house) == before + 10
+    assert states(house, f"done-{fault}") == "done"
+
+
+@pytest.mark.parametrize("fault", ["cut_before_ack", "crash_before"])
+async def test_what_was_not_done_is_done_once_it_is_asked_for_again(
+    house: ManagerHouse, fault: str
+) -> None:
+    """The caller is told that nothing was done; under the same key it then is."""
+    before = balance(house)
+    setattr(house.server.faults, fault, 1)
+    first = await deposit(house, f"not-{fault}")
+    assert first.status == 503
+    assert "not done" in first.detail
+    assert balance(house) == before
+    assert states(house, f"not-{fault}") == "not_sent"
+    assert (await deposit(house, f"not-{fault}")).status == 200
+    assert (await deposit(house, f"not-{fault}")).status == 200
+    assert balance(house) == before + 10
+
+
+async def test_a_booking_is_found_by_its_tag(house: ManagerHouse) -> None:
+    """The peer died over it and has lost its memory: the comment of the booking tells."""
+    before = balance(house)
+    house.server.faults.crash_after = house.server.faults.lose_memory = 1
+    first = await deposit(house, "by-tag")
+    assert first.status == 200
+    assert first.body["order"] == house.server.books.last_order
+    assert balance(house) == before + 10
+
+
+async def test_a_timeout_of_the_server_leaves_it_open(
+    house: ManagerHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``RET_TRADE_TIMEOUT`` is no refusal: the tag tells whether it was done, here that it was
+    not, and there that it was.
+    """
+    real = house.server.trades.transact
+
+    for was_done in (False, True):
+
+        def timing_out(params: Any, was_done: bool = was_done) -> Any:
+            if was_done:
+                real(params)
+            raise Refused("no answer in time", retcode=ReturnCode.TRADE_TIMEOUT)
+
+        before = balance(house)
+        monkeypatch.setitem(house.server._answers, "trade_transaction", timing_out)
+        answered = await deposit(house, f"timeout-{was_done}")
+        assert answered.status == (200 if was_done else 503)
+        assert balance(house) == before + (10 if was_done else 0)
+
+
+async def test_nobody_can_tell_of_other_changes(house: ManagerHouse) -> None:
+    """A peer that died over the change of a user: the operator is told to look, and nothing is
+    sent anew.
+    """
+    house.server.faults.crash_after = house.server.faults.lose_memory = 1
+    key = {"Idempotency-Key": "lost"}
+    for _ in range(2):
+        lost = await house.ask("PUT", "users/100001", {"city": "Oslo"}, headers=key)
+        assert lost.status == 504
+        assert "look at the record" in lost.detail
+    assert states(house, "lost") == "lost"
+
+
+async def test_without_a_key_the_answer_names_one(
+    house: ManagerHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is told that nothing is known can ask again, by the key that the answer names. Here
+    nobody looks, and the server's own late answer tells.
+    """
+
+    async def blind(*_: object) -> int:
+        return 0
+
+    monkeypatch.setattr(changes, "CHANGE_S", 0.2)
+    monkeypatch.setattr(changes, "FIND_S", 0.1)
+    monkeypatch.setattr(house.manager.changes.finder, "look", blind)
+    before = balance(house)
+    house.server.faults.delay_result_ms = 1000
+    first = await deposit(house, "")
+    assert first.status == 504
+    key = first.detail.partition("Idempotency-Key: ")[2].partition(",")[0]
+    assert states(house, key) == "unknown"
+    await until(lambda: states(house, key) == "done")
+    again = await deposit(house, key)
+    assert again.status == 200
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert balance(house) == before + 10
+
+
+async def test_two_at_once_with_one_key_are_one(house: ManagerHouse) -> None:
+    """Both get the one answer; so do fifty."""
+    before = balance(house)
+    answers = await asyncio.gather(*(deposit(house, "at-once") for _ in range(50)))
+    assert {one.status for one in answers} == {200}
+    assert len({one.body["order"] for one in answers}) == 1
+    assert balance(house) == before + 10
+
+
+async def test_it_goes_on_where_the_caller_has_gone(house: ManagerHouse) -> None:
+    """Who hangs up loses the answer, not the change; asking again brings it."""
+    before = balance(house)
+    house.server.faults.delay_result_ms = 300
+    hasty = asyncio.create_task(deposit(house, "hasty"))
+    await until(lambda: balance(house) == before + 10)
+    hasty.cancel()
+    house.server.faults.delay_result_ms = 0
+    again = await deposit(house, "hasty")
+    assert again.status == 200
+    assert balance(house) == before + 10
+
+
+async def test_what_was_open_when_the_gateway_died(
+    house: ManagerHouse, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The next run finds it out as soon as the peer links: its row was on the disk before."""
+    folder = tmp_path_factory.mktemp("died") / "home"
+    server = build_manager(password="the manager's at the server", population=Population(users=3))
+    async with open_house(folder, server) as first:
+        before = balance(first)
+        first.server.faults.delay_result_ms = 60_000
+        asking = asyncio.create_task(deposit(first, "died"))
+        await until(lambda: balance(first) == before + 10)
+        assert states(first, "died") == "sending"
+    await asyncio.gather(asking, return_exceptions=True)
+    server.faults.delay_result_ms = 0
+    async with open_house(folder, server, again=True) as second:
+        await until(lambda: states(second, "died") == "done")
+        again = await deposit(second, "died")
+        assert again.status == 200
+        assert again.headers["Idempotency-Replayed"] == "true"
+        assert balance(second) == before + 10
+
+
+async def test_a_new_link_takes_over(house: ManagerHouse) -> None:
+    """While no peer is linked a change is refused and nothing is written; then it goes on."""
+    session = house.manager.registry.get("mt4")
+    assert session is not None
+    before = balance(house)
+    session.close("shutdown")
+    assert house.manager.registry.get("mt4") is None
+    assert (await deposit(house, "no-link")).status == 503
+    assert house.manager.journal.find("no-link") is None
+    async with linked(house.product, house.server, house.token):
+        await house.begin_anew()
+        assert (await deposit(house, "no-link")).status == 200
+    assert balance(house) == before + 10
