@@ -1,0 +1,316 @@
+"""What the EA does with trades, and what it does by itself: never twice, never too late, and on
+guard while nobody is linked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Compile
+from linked_ea import TIMEOUT_S, LinkedEa, plain_config
+from msgspec.structs import replace
+
+from ea_bridge.commands import (
+    LEASE_GET,
+    LEASE_SET,
+    ORDER_SEND,
+    POSITIONS_GET,
+    RESULTS_GET,
+    TRAIL_SET,
+    TRAILS_GET,
+    FilterParams,
+    NoParams,
+    ResultsParams,
+    StoredResult,
+)
+from ea_bridge.errors import CommandFailed, OutcomeUnknown
+from ea_bridge.model import (
+    LeaseTerms,
+    MarginMode,
+    OrderType,
+    Position,
+    TradeAction,
+    TradeRequest,
+    TradeResult,
+    TradeRetcode,
+    TrailTerms,
+)
+
+BOTH = pytest.mark.parametrize("platform", ["mt5", "mt4"])
+BUY = TradeRequest(action=TradeAction.DEAL, symbol="EURUSD", volume=0.1, price=2.0)
+LIMIT = TradeRequest(
+    action=TradeAction.PENDING,
+    symbol="EURUSD",
+    volume=0.1,
+    price=1.0,
+    type=OrderType.BUY_LIMIT,
+)
+DONE = TradeRetcode.DONE
+
+
+async def positions(ea: LinkedEa) -> list[Position]:
+    found: list[Position] = await ea.ask(POSITIONS_GET, FilterParams())
+    return found
+
+
+async def stored(ea: LinkedEa, *ids: int) -> list[StoredResult]:
+    params = ResultsParams(ids=",".join(map(str, ids)))
+    found: list[StoredResult] = await ea.ask(RESULTS_GET, params)
+    return found
+
+
+async def buy(ea: LinkedEa, request: TradeRequest = BUY, **options: Any) -> TradeResult:
+    result: TradeResult = await ea.ask(ORDER_SEND, request, **options)
+    assert result.retcode == DONE
+    return result
+
+
+async def until_books(ea: LinkedEa, key: str, count: int) -> list[dict[str, Any]]:
+    """Wait until the broker has so many positions or orders."""
+    async with asyncio.timeout(TIMEOUT_S):
+        while True:
+            found: list[dict[str, Any]] = (await ea.terminal.do("books"))[key]
+            if len(found) == count:
+                return found
+            await asyncio.sleep(0.02)  # the broker does not tell
+
+
+@BOTH
+async def test_a_command_that_comes_again_is_not_executed_again(
+    platform: str, tmp_path: Path, compile_ea: Compile
+) -> None:
+    """It is answered from the table: also on another link, also after a new start."""
+    async with LinkedEa(compile_ea(platform), plain_config(tmp_path)) as ea:
+        session = await ea.live()
+        number = session.new_command_id()
+        first = await buy(ea, command_id=number)
+        assert await buy(ea, command_id=number) == first
+        await ea.restart_daemon()
+        assert await buy(ea, command_id=number) == first
+        ea.terminal.tell(do="restart")
+        await ea.terminal.heard(lambda line: line["t"] == "restart")
+        await ea.terminal.heard(lambda line: "linked" in line.get("text", ""), len(ea.terminal.said))
+        assert await buy(ea, command_id=number) == first
+        [known] = await stored(ea, number)
+        assert (known.state, known.result) == ("done", first)
+        assert len(await positions(ea)) == 1
+
+
+@pytest.mark.parametrize(("crash", "executed"), [("crash_before", 0), ("crash_after", 1)])
+@BOTH
+async def test_a_terminal_that_dies_in_a_trade_knows_that_it_had_begun(
+    platform: str, crash: str, executed: int, tmp_path: Path, compile_ea: Compile
+) -> None:
+    """The caller hears *unknown*; later that it was taken; and the account tells the rest."""
+    async with LinkedEa(compile_ea(platform), plain_config(tmp_path)) as ea:
+        session = await ea.live()
+        await ea.ask(LEASE_GET, NoParams())  # a question, at which the table begins
+        number = session.new_command_id()
+        await ea.terminal.quirk(**{crash: 1})
+        with pytest.raises(OutcomeUnknown) as unknown:
+            await ea.ask(ORDER_SEND, BUY, command_id=number)
+        assert unknown.value.acked
+        taken, never = await stored(ea, number, number + 1)
+        assert taken.state == "taken"
+        assert never.state == "absent"
+        assert len(await positions(ea)) == executed
+
+
+@BOTH
+async def test_a_refusal_is_kept_like_any_result(
+    platform: str, tmp_path: Path, compile_ea: Compile
+) -> None:
+    """With its retcode; a command whose params are none is refused before it is sent."""
+    async with LinkedEa(compile_ea(platform), plain_config(tmp_path)) as ea:
+        session = await ea.live()
+        number = session.new_command_id()
+        result = await ea.ask(ORDER_SEND, replace(BUY, volume=0.001), command_id=number)
+        assert result.retcode == TradeRetcode.INVALID_VOLUME
+        [known] = await stored(ea, number)
+        assert (known.state, known.result) == ("done", result)
+        await ea.terminal.switch(autotrading=False)
+        result = await ea.ask(ORDER_SEND, BUY)
+        assert result.retcode == TradeRetcode.CLIENT_DISABLES_AT
+        assert "button" in result.comment
+        await ea.terminal.switch(autotrading=True, connected=False)
+        assert (await ea.ask(ORDER_SEND, BUY)).retcode == TradeRetcode.CONNECTION
+        await ea.terminal.switch(connected=True)
+        assert await positions(ea) == []
+
+
+@BOTH
+async def test_a_trade_that_waited_too_long_is_not_begun(
+    platform: str, tmp_path: Path, compile_ea: Compile
+) -> None:
+    """While a trade holds the EA up nobody sees when the next came: it may be as old as that."""
+    async with LinkedEa(compile_ea(platform), plain_config(tmp_path)) as ea:
+        await ea.live()
+        await ea.terminal.quirk(order_ms=600)
+        acked = asyncio.Event()
+        slow = asyncio.create_task(ea.ask(ORDER_SEND, BUY, on_ack=acked.set))
+        await acked.wait()
+        late = asyncio.create_task(ea.ask(ORDER_SEND, replace(BUY, volume=0.5), ttl_ms=100))
+        with pytest.raises(CommandFailed) as refused:
+            await late
+        assert refused.value.err == 65536
+        assert (await slow).retcode == DONE
+        assert 0.5 not in [one.volume for one in await positions(ea)]
+
+
+@BOTH
+async def test_a_table_that_is_damaged_knows_nothing_any_more(
+    platform: str, tmp_path: Path, compile_ea: Compile
+) -> None:
+    """A torn last line was being written when the terminal died: only that is forgotten."""
+    async with LinkedEa(compile_ea(platform), plain_config(tmp_path)) as ea:
+        session = await ea.live()
+        await ea.ask(LEASE_GET, NoParams())
+        number = session.new_command_id()
+        result = await buy(ea, command_id=number)
+        [table] = tmp_path.rglob("*-results.jsonl")
+        with table.open("ab") as file:
+            file.write(b'{"id":99')
+        await restarted(ea)
+        [known] = await stored(ea, number)
+        assert known.result == result
+        with table.open("ab") as file:
+            file.write(b"nonsense\n")
+        await restarted(ea)
+        [known] = await stored(ea, number)
+        assert known.state == "forgotten"
+
+
+async def restarted(ea: LinkedEa) -> None:
+    """Kill the terminal and wait until its successor is linked."""
+    start = len(ea.terminal.said)
+    ea.terminal.tell(do="restart")
+    await ea.terminal.heard(lambda line: "linked with" in line.get("text", ""), start)
+
+
+async def test_the_table_reaches_back_256_commands(tmp_path: Path, compile_ea: Compile) -> None:
+    """Its file is written anew now and then, and says the same."""
+    async with LinkedEa(compile_ea("mt5"), plain_config(tmp_path)) as ea:
+        session = await ea.live()
+        first = session.new_command_id()
+        refused = replace(BUY, volume=0.001)
+        await ea.ask(LEASE_GET, NoParams())
+        for _ in range(1100):
+            await ea.ask(ORDER_SEND, refused)
+        last = session.new_command_id()
+        asked = (first, last - 257, last - 256, last - 1, last)
+        states = ["forgotten", "forgotten", "done", "done", "absent"]
+        assert [one.state for one in await stored(ea, *asked)] == states
+        [table] = tmp_path.rglob("*-results.jsonl")
+        assert len(table.read_bytes().splitlines()) < 2200
+        await restarted(ea)
+        assert [one.state for one in await stored(ea, *asked)] == states
+
+
+@pytest.mark.parametrize("mode", [MarginMode.RETAIL_NETTING, MarginMode.RETAIL_HEDGING])
+async def test_a_deal_that_names_a_position_never_opens_one(
+    mode: MarginMode, tmp_path: Path, compile_ea: Compile
+) -> None:
+    """Netting servers would; the EA compares right before it sends."""
+    async with LinkedEa(compile_ea("mt5"), plain_config(tmp_path, margin_mode=int(mode))) as ea:
+        held = (await buy(ea)).position
+        out = replace(BUY, position=held, type=OrderType.SELL, price=0.5)
+        results = [
+            await ea.ask(ORDER_SEND, one)
+            for one in (
+                replace(out, volume=0.2),
+                replace(out, type=OrderType.BUY),
+                replace(out, position=held + 77),
+            )
+        ]
+        assert all(one.retcode not in (DONE, TradeRetcode.PLACED) for one in results)
+        if mode == MarginMode.RETAIL_NETTING:
+            assert [one.retcode for one in results] == [10038, 10013, 10036]
+        assert [one.volume for one in await positions(ea)] == [0.1]
+        await buy(ea, out)
+        assert await positions(ea) == []
+
+
+@BOTH
+async def test_a_lease_that_nobody_renews_is_carried_out_without_a_daemon(
+    platform: str, tmp_path: Path, compile_ea: Compile
+) -> None:
+    """Orders are cancelled and positions closed; what was done is told once."""
+    async with LinkedEa(compile_ea(platform), plain_config(tmp_path)) as ea:
+        held = (await buy(ea)).position
+        waiting = (await buy(ea, LIMIT)).order
+        await ea.ask(LEASE_SET, LeaseTerms(lease_ms=2000, action="cancel_and_close"))
+        ea.wire.is_open = False
+        ea.wire.cut()
+        await until_books(ea, "orders", 0)
+        await until_books(ea, "positions", 0)
+        ea.wire.is_open = True
+        lease = await ea.ask(LEASE_GET, NoParams())
+        assert (lease.cancelled, lease.closed, lease.failed) == ([waiting], [held], [])
+        assert lease.fired_msc > 0
+        assert lease.lease_ms == 0
+        assert (await ea.ask(LEASE_GET, NoParams())).fired_msc == 0
+
+
+async def test_a_lease_for_our_own_leaves_the_rest_alone(
+    tmp_path: Path, compile_ea: Compile
+) -> None:
+    """Ours is what the EA has sent, or what has the gateway's tag."""
+    by_hand = {"action": 5, "symbol": "EURUSD", "volume": 0.1, "price": 1.0, "type": 2}
+    async with LinkedEa(compile_ea("mt5"), plain_config(tmp_path)) as ea:
+        await buy(ea, LIMIT)
+        await ea.terminal.do("send", request={**by_hand, "comment": "gABCDEFGH2 mine"})
+        await ea.terminal.do("send", request={**by_hand, "comment": "grandmother"})
+        await ea.ask(LEASE_SET, LeaseTerms(lease_ms=2000, own=True))
+        ea.wire.hold()
+        [left] = await until_books(ea, "orders", 1)
+        assert left["comment"] == "grandmother"
+        ea.wire.release()
+
+
+@BOTH
+async def test_a_stop_follows_the_market_without_a_daemon(
+    platform: str, tmp_path: Path, compile_ea: Compile
+) -> None:
+    """Never away from it; and after a new start as well."""
+    async with LinkedEa(compile_ea(platform), plain_config(tmp_path)) as ea:
+        held = (await buy(ea)).position
+        [position] = await positions(ea)
+        opened = position.price_open
+        terms = TrailTerms(ticket=held, distance=100, activation=50)
+        assert (await ea.ask(TRAIL_SET, terms)).symbol == "EURUSD"
+        ea.wire.is_open = False
+        ea.wire.cut()
+
+        async def stop_after(bid: float, stop: float) -> None:
+            ea.terminal.tell(do="tick", symbol="EURUSD", bid=bid, ask=bid + 0.0001)
+            async with asyncio.timeout(TIMEOUT_S):
+                while (await until_books(ea, "positions", 1))[0]["sl"] != pytest.approx(stop):
+                    await asyncio.sleep(0.02)  # the broker does not tell
+
+        await stop_after(opened + 0.00200, opened + 0.00100)
+        await stop_after(opened + 0.00150, opened + 0.00100)
+        ea.terminal.tell(do="restart")
+        await ea.terminal.heard(lambda line: line["t"] == "restart")
+        await stop_after(opened + 0.00300, opened + 0.00200)
+        ea.wire.is_open = True
+        [trail] = await ea.ask(TRAILS_GET, FilterParams())
+        assert trail.sl == pytest.approx(opened + 0.00200)
+        await ea.ask(TRAIL_SET, TrailTerms(ticket=held))
+        assert await ea.ask(TRAILS_GET, FilterParams()) == []
+
+
+async def test_a_trail_follows_what_is_left_under_a_new_ticket(
+    tmp_path: Path, compile_ea: Compile
+) -> None:
+    """MetaTrader 4 gives what is left of a trade a new ticket."""
+    async with LinkedEa(compile_ea("mt4"), plain_config(tmp_path)) as ea:
+        held = (await buy(ea)).position
+        await ea.ask(TRAIL_SET, TrailTerms(ticket=held, distance=100))
+        out = replace(BUY, position=held, type=OrderType.SELL, volume=0.04, price=0.5)
+        left = (await buy(ea, out)).position
+        assert left != held
+        [trail] = await ea.ask(TRAILS_GET, FilterParams())
+        assert trail.ticket == left
