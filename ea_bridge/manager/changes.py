@@ -20,9 +20,9 @@ from ea_bridge.model.mt4 import ReturnCode
 from ea_bridge.peer.executor import Refused
 
 from . import layouts
-from .connection import SUCCESSES, Connection, describe
+from .connection import SUCCESSES, Connection, demand, describe
 from .lowmemory import LowBuffer
-from .questions import Questions, demand, ints, no_such_login
+from .questions import Questions, ints, no_such_login
 from .records import Records
 
 DOUBTFUL = frozenset(

@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable
 from ctypes import byref
 from enum import Enum
+from typing import Any
 
 from ea_bridge.model.mt4 import ConnectParams, ManagerConnection, ReturnCode
 from ea_bridge.peer.executor import Refused
@@ -175,10 +176,9 @@ class Connection:
                 _log.warning("pumping has not begun: %s", no)
 
     def _log_in(self, interface: Interface, params: ConnectParams) -> None:
-        _demand(interface, "Connect", interface.call("Connect", self._encode(params.server)))
-        password = self._encode(params.password)
-        _demand(interface, "Login", interface.call("Login", params.login, password))
-        _demand(interface, "SymbolsRefresh", interface.call("SymbolsRefresh"))
+        demand(interface, "Connect", self._encode(params.server))
+        demand(interface, "Login", params.login, self._encode(params.password))
+        demand(interface, "SymbolsRefresh")
 
     def _check(self, interface: Interface) -> None:
         """See in one deep record that methods and layout are those of this library."""
@@ -209,8 +209,7 @@ class Connection:
             self._generation += 1
             self._pumping = Pumping.STARTING
             flags = HIDE_NEWS | HIDE_MAIL
-            code = pump.call("PumpingSwitchEx", self._notify, flags, self._generation)
-            _demand(pump, "PumpingSwitchEx", code)
+            demand(pump, "PumpingSwitchEx", self._notify, flags, self._generation)
         except BaseException:
             self._pumping = Pumping.OFF
             pump.release()
@@ -245,7 +244,14 @@ class Connection:
         self.connected = self._direct is not None and bool(self._direct.call("IsConnected"))
 
 
-def _demand(interface: Interface, method: str, code: int) -> None:
+def demand(interface: Interface, method: str, *arguments: Any) -> None:
+    """Call a method that gives a return code.
+
+    Raises:
+        Refused: it is no success.
+
+    """
+    code = interface.call(method, *arguments)
     if code not in SUCCESSES:
         raise Refused(f"{method}: {describe(interface, code)}", retcode=code)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ from ea_bridge.peer.executor import Refused
 from .changes import Changes
 from .connection import Connection
 from .library import LibraryError
+from .lists import Lists
 from .questions import Questions
 from .records import Records
 from .text import TextCodec, Unwritable
@@ -28,12 +30,19 @@ class Desk:
     Args:
         connection: to it.
         codec: of the texts of its records.
+        clock: seconds that only grow.
 
     """
 
-    def __init__(self, connection: Connection, codec: TextCodec) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        codec: TextCodec,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         records = Records(codec)
-        questions = Questions(connection, records)
+        self._lists = Lists(connection, clock)
+        questions = Questions(connection, self._lists, records)
         changes = Changes(connection, records, questions)
         self._answers = dict(_answers(connection, questions, changes))
 
@@ -50,6 +59,10 @@ class Desk:
             raise Refused(str(error), retcode=int(ReturnCode.INVALID_DATA)) from None
         except LibraryError as error:
             raise Refused(str(error), retcode=int(ReturnCode.TECH_PROBLEM)) from None
+
+    def tidy(self) -> None:
+        """Let go of what nobody asks more of; call it about once a second."""
+        self._lists.forget()
 
 
 def _answers(

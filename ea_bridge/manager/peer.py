@@ -63,7 +63,8 @@ class ManagerPeer:
             pumps=pumps,
         )
         table = ResultsTable(home / "results.jsonl", room=MAX_RESULTS, durable=True)
-        self._executor = Executor(Desk(self._connection, codec), table)
+        self._desk = Desk(self._connection, codec)
+        self._executor = Executor(self._desk, table)
 
     @property
     def connected(self) -> bool:
@@ -90,9 +91,13 @@ class ManagerPeer:
         while True:
             await asyncio.sleep(SUPERVISION_S)
             try:
-                await self._in_turn(self._connection.supervise)
+                await self._in_turn(self._look)
             except Exception:
                 _log.exception("the connection to the trade server cannot be looked after")
+
+    def _look(self) -> None:
+        self._connection.supervise()
+        self._desk.tidy()
 
     async def close(self) -> None:
         """Finish what was taken, and log out."""

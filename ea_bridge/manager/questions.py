@@ -1,8 +1,7 @@
 """The commands that read, by the library's methods.
 
-A method that gives a list gives nothing at all both where the list is empty and where the server
-did not answer. So an empty one is believed only if the server answers a ping right after; and a
-history, from which the daemon learns what became of a payment, only when it was empty twice.
+How lists come is in :mod:`.lists`. A history, from which the daemon learns what became of a
+payment, is believed to be empty only when it was empty twice.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ from ea_bridge.peer.masks import Masks
 
 from . import layouts
 from .configuration import ConCommon, ConGroup
-from .connection import NO_CONNECT, SUCCESSES, Connection, describe
-from .library import Interface
+from .connection import NO_CONNECT, Connection, demand
+from .lists import Lists
 from .records import Records
 
 R = TypeVar("R", bound=ctypes.Structure)
@@ -35,12 +34,14 @@ class Questions:
 
     Args:
         connection: to the trade server.
+        lists: from it.
         records: converts what comes.
 
     """
 
-    def __init__(self, connection: Connection, records: Records) -> None:
+    def __init__(self, connection: Connection, lists: Lists, records: Records) -> None:
         self._connection = connection
+        self._lists = lists
         self._records = records
 
     # --- the server ------------------------------------------------------------------------
@@ -65,7 +66,11 @@ class Questions:
     def users(self, wanted: mt4.UsersFilter) -> Page[mt4.UserRecord]:
         """``UsersRequest``, and of those the ones that are wanted."""
         fits = self._user_test(wanted)
-        raw = [one for one in self._list("UsersRequest", layouts.UserRecord) if fits(one)]
+        raw = [
+            one
+            for one in self._lists.for_page(wanted, "UsersRequest", layouts.UserRecord)
+            if fits(one)
+        ]
         return self._page(wanted, raw, mt4.UserRecord)
 
     def user_records(self, logins: Sequence[int]) -> list[mt4.UserRecord]:
@@ -74,14 +79,14 @@ class Questions:
 
     def raw_users(self, logins: Sequence[int]) -> list[layouts.UserRecord]:
         """Return the whole records, to be changed and written back."""
-        return self._list(
+        return self._lists.ask(
             "UserRecordsRequest", layouts.UserRecord, ints(logins), count=len(logins)
         )
 
     def online(self, wanted: mt4.GroupFilter) -> Page[mt4.OnlineRecord]:
         """``OnlineRequest``."""
         fits = self._group_test(wanted.group)
-        raw = [one for one in self._list("OnlineRequest", layouts.OnlineRecord) if fits(one)]
+        raw = [one for one in self._lists.ask("OnlineRequest", layouts.OnlineRecord) if fits(one)]
         return self._page(wanted, raw, mt4.OnlineRecord)
 
     def _user_test(self, wanted: mt4.UsersFilter) -> Callable[[layouts.UserRecord], bool]:
@@ -137,11 +142,11 @@ class Questions:
         logins = None
         if wanted.group is not None:
             fits = self._group_test(wanted.group)
-            users = self._list("UsersRequest", layouts.UserRecord)
+            users = self._lists.ask("UsersRequest", layouts.UserRecord)
             logins = {user.login for user in users if fits(user)}
         raw = (
             trade
-            for trade in self._list("TradesRequest", layouts.TradeRecord)
+            for trade in self._lists.for_page(wanted, "TradesRequest", layouts.TradeRecord)
             if wanted.login in (None, trade.login)
             and (logins is None or trade.login in logins)
             and wanted.symbol in (None, self._records.codec.read(trade.symbol))
@@ -155,7 +160,7 @@ class Questions:
             raise no_such_login(wanted.login)
         pump = self._connection.pump()
         if pump is None:
-            every = self._list("TradesRequest", layouts.TradeRecord)
+            every = self._lists.ask("TradesRequest", layouts.TradeRecord)
             raw = [trade for trade in every if trade.login == wanted.login]
         else:
             group = bytes(users[0].group)
@@ -165,9 +170,9 @@ class Questions:
     def history(self, wanted: mt4.HistoryParams) -> Page[mt4.TradeRecord]:
         """``TradesUserHistory``."""
         span = (wanted.login, wanted.from_s, wanted.to_s)
-        raw = self._list("TradesUserHistory", layouts.TradeRecord, *span)
+        raw = self._lists.for_page(wanted, "TradesUserHistory", layouts.TradeRecord, *span)
         if not raw:
-            raw = self._list("TradesUserHistory", layouts.TradeRecord, *span)
+            raw = self._lists.ask("TradesUserHistory", layouts.TradeRecord, *span)
         return self._page(wanted, raw, mt4.TradeRecord)
 
     def trade_records(self, orders: Sequence[int]) -> list[mt4.TradeRecord]:
@@ -176,14 +181,15 @@ class Questions:
 
     def raw_trades(self, orders: Sequence[int]) -> list[layouts.TradeRecord]:
         """Return the whole records, to be changed and written back."""
-        return self._list(
+        return self._lists.ask(
             "TradeRecordsRequest", layouts.TradeRecord, ints(orders), count=len(orders)
         )
 
     def admin_trades(self, wanted: mt4.AdminTradesParams) -> Page[mt4.TradeRecord]:
         """``AdmTradesRequest``."""
         group = self._records.codec.write(wanted.group, 1024, "group")
-        raw = self._list("AdmTradesRequest", layouts.TradeRecord, group, wanted.open_only)
+        asked = (group, wanted.open_only)
+        raw = self._lists.for_page(wanted, "AdmTradesRequest", layouts.TradeRecord, *asked)
         return self._page(wanted, raw, mt4.TradeRecord)
 
     # --- groups and symbols ----------------------------------------------------------------
@@ -191,7 +197,7 @@ class Questions:
     def groups(self, wanted: mt4.GroupFilter) -> Page[mt4.GroupRecord]:
         """``GroupsRequest``."""
         fits = self._group_test(wanted.group)
-        raw = [one for one in self._list("GroupsRequest", ConGroup) if fits(one)]
+        raw = [one for one in self._lists.ask("GroupsRequest", ConGroup) if fits(one)]
         rows = [self._records.read_group(one) for one in _window(wanted, raw)]
         return Page(total=len(raw), rows=rows)
 
@@ -199,7 +205,7 @@ class Questions:
         """``SymbolsRefresh`` and ``SymbolsGetAll``."""
         self.demand("SymbolsRefresh")
         masks, read = Masks(wanted.symbol), self._records.codec.read
-        every = self._list("SymbolsGetAll", layouts.ConSymbol)
+        every = self._lists.ask("SymbolsGetAll", layouts.ConSymbol)
         raw = [one for one in every if masks.fit(read(one.symbol))]
         rows = [self._records.read_symbol(one) for one in _window(wanted, raw)]
         return Page(total=len(raw), rows=rows)
@@ -235,29 +241,10 @@ class Questions:
         """
         demand(self._connection.direct(), method, *arguments)
 
-    def _list(self, method: str, kind: type[R], *arguments: Any, count: int = 0) -> list[R]:
-        direct = self._connection.direct()
-        found = direct.list(method, kind, *arguments, count=count)
-        if not found:
-            demand(direct, "Ping")
-        return found
-
     def _page(self, wanted: Any, raw: Iterable[ctypes.Structure], kind: type[S]) -> Page[S]:
         every = list(raw)
         rows = [self._records.read(one, kind) for one in _window(wanted, every)]
         return Page(total=len(every), rows=rows)
-
-
-def demand(interface: Interface, method: str, *arguments: Any) -> None:
-    """Call a method that gives a return code.
-
-    Raises:
-        Refused: it is no success.
-
-    """
-    code = interface.call(method, *arguments)
-    if code not in SUCCESSES:
-        raise Refused(f"{method}: {describe(interface, code)}", retcode=code)
 
 
 def ints(numbers: Sequence[int]) -> ctypes.Array[c_int32]:

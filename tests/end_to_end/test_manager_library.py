@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
-from manager_house import MANAGER, OPERATOR_PASSWORD, PEER, ManagerHouse, operators
+from manager_house import MANAGER, OPERATOR_PASSWORD, PEER, ManagerHouse
 from manager_library import CREDENTIALS, Fake, compile_library
 from msgspec.structs import asdict
 from product import Product, daemon, until
@@ -61,8 +61,10 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Manag
     async with daemon(folder / "home", manager=MANAGER) as product:
         manager = product.gateway.manager
         assert manager is not None
-        hashed = await manager.passwords.hash(OPERATOR_PASSWORD)
-        bearers = operators(manager, product.home.store, hashed)
+        bearers = {}
+        for role in (Role.READ, Role.ADMIN):
+            operator = await manager.operators.add(role.value, OPERATOR_PASSWORD, role)
+            bearers[role] = manager.tokens.issue(operator)
         token = product.home.issuer.create(PEER)[0]
         async with linked(product, fake, folder / "peer", token), aiohttp.ClientSession() as http:
             house = ManagerHouse(product, fake, token, http, bearers)

@@ -22,14 +22,14 @@ ConCommon common;
 char mail_body[MAIL], mail_subject[128], mail_from[64];
 int n_users, n_trades, next_login, next_order, up, unfreed, gaps, live, mails, mailed_to, mail_length;
 int fail_code, lose_after;  // of the next method that changes something
-int fail_fix, hide_users, mute;
+int fail_fix, hide_users, mute, lists;
 
 void clear() {
   memset(users, 0, sizeof users), memset(trades, 0, sizeof trades);
   memset(groups, 0, sizeof groups), memset(symbols, 0, sizeof symbols);
   memset(&common, 0, sizeof common);
   n_users = n_trades = unfreed = gaps = live = mails = mailed_to = fail_code = lose_after = 0;
-  fail_fix = hide_users = mute = 0;
+  fail_fix = hide_users = mute = lists = 0;
   next_login = 100, next_order = 1000, up = 1;
   strcpy(common.name, "Fake-Server"), strcpy(common.owner, "Ours 400 1353");
   common.port = 443, common.timezone = 2, common.endhour = 23, common.endminute = 59;
@@ -66,7 +66,7 @@ template <class T>
 T *give(const T *from, int count, int *total) {
   *total = count;
   if (!count) return nullptr;
-  unfreed++;
+  unfreed++, lists++;
   T *list = static_cast<T *>(malloc(sizeof(T) * count));
   memcpy(list, from, sizeof(T) * count);
   return list;
@@ -368,6 +368,7 @@ void fake_break_layout() { common.port = 0; }
 void fake_stop_pumping() {
   CManagerInterface::last_notify(14, 0, nullptr, CManagerInterface::last_param);
 }
+int fake_lists() { return lists; }
 int fake_is_up() { return up; }
 int fake_unfreed() { return unfreed; }
 int fake_gaps() { return gaps; }

@@ -46,7 +46,7 @@ def connection(fake: Fake, clock: Clock) -> Iterator[Connection]:
 
 
 @pytest.fixture
-def desk(connection: Connection) -> Desk:
+def desk(connection: Connection, clock: Clock) -> Desk:
     """Connected."""
     connection.connect(CREDENTIALS)
-    return Desk(connection, TextCodec())
+    return Desk(connection, TextCodec(), clock)

@@ -6,11 +6,12 @@ from typing import Any, TypeVar
 
 import msgspec
 import pytest
-from manager_library import CREDENTIALS, Fake
+from manager_library import CREDENTIALS, Clock, Fake
 
 from ea_bridge import manager_commands as commands
 from ea_bridge.commands import Command, NoParams, SymbolParams
 from ea_bridge.manager.desk import Desk
+from ea_bridge.manager.lists import SNAPSHOT_S
 from ea_bridge.model import mt4
 from ea_bridge.model.struct import Struct
 from ea_bridge.peer.executor import Refused
@@ -126,6 +127,48 @@ def test_users_are_listed_by_what_is_asked(desk: Desk):
     assert found(offset=99) == (5, [])
     some = ask(desk, commands.USER_RECORDS_REQUEST, mt4.LoginsParams(logins=[seek, 9]))
     assert [user.login for user in some] == [seek]
+
+
+def test_pages_are_cut_from_one_list(fake: Fake, desk: Desk, clock: Clock):
+    """Who is made meanwhile is not among them; the server is asked once, and again by the next
+    first page, by another question, and after a while.
+    """
+    logins = [add(desk) for _ in range(5)]
+
+    def page(offset: int, **wanted: Any) -> tuple[list[int], int]:
+        before = fake.do("lists")
+        asked = mt4.UsersFilter(offset=offset, limit=2, **wanted)
+        rows = ask(desk, commands.USERS_REQUEST, asked).rows
+        return [user.login for user in rows], fake.do("lists") - before
+
+    assert page(0) == (logins[:2], 1)
+    logins.append(add(desk))
+    assert page(2) == (logins[2:4], 0)
+    assert page(4) == (logins[4:5], 0)
+    assert page(4, group="demo") == (logins[4:5], 0)  # the same list, cut otherwise
+    assert page(0) == (logins[:2], 1)
+    assert page(4) == (logins[4:6], 0)
+    clock.now += SNAPSHOT_S
+    assert page(2) == (logins[2:4], 1)
+    pay(desk, logins[0], 1.0)
+    trades = mt4.AdminTradesParams(group="*", offset=1, limit=1)
+    assert ask(desk, commands.ADM_TRADES_REQUEST, trades).total == 1
+    ask(desk, commands.CONNECT, CREDENTIALS)
+    assert page(2) == (logins[2:4], 1)
+
+
+def test_a_list_is_not_kept_for_longer(desk: Desk, clock: Clock):
+    """It may be a hundred megabytes."""
+    for _ in range(3):
+        add(desk)
+    ask(desk, commands.USERS_REQUEST, mt4.UsersFilter(limit=1))
+
+    desk.tidy()
+    assert desk._lists._snapshot is not None
+    clock.now += SNAPSHOT_S
+    desk.tidy()
+
+    assert desk._lists._snapshot is None
 
 
 def test_no_list_is_not_an_empty_list(fake: Fake, desk: Desk):

@@ -1,0 +1,96 @@
+"""Lists from the library, whole and for pages.
+
+A method that gives a list gives nothing at all both where the list is empty and where the server
+did not answer. So an empty one is believed only if the server answers a ping right after.
+
+The daemon asks for a long list page by page, and the library knows no pages: so what the first
+page was cut from is kept for a while for those that follow, who then see one and the same list,
+and the server is not asked for all of its users fifty times.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from .connection import Connection, demand
+from .library import Interface
+
+SNAPSHOT_S = 30.0
+"""So long pages are cut from one list."""
+
+R = TypeVar("R", bound=ctypes.Structure)
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    """A list that pages are cut from."""
+
+    interface: Interface
+    question: tuple[Any, ...]
+    records: list[Any]
+    until_s: float
+
+
+class Lists:
+    """Gets them.
+
+    Args:
+        connection: to the trade server.
+        clock: seconds that only grow.
+
+    """
+
+    def __init__(
+        self, connection: Connection, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._connection = connection
+        self._clock = clock
+        self._snapshot: _Snapshot | None = None
+
+    def ask(self, method: str, kind: type[R], *arguments: Any, count: int = 0) -> list[R]:
+        """Return what a method gives; the arguments as of :meth:`.Interface.list`.
+
+        Raises:
+            Refused: the server did not answer.
+
+        """
+        direct = self._connection.direct()
+        found = direct.list(method, kind, *arguments, count=count)
+        if not found:
+            demand(direct, "Ping")
+        return found
+
+    def for_page(self, wanted: Any, method: str, kind: type[R], *arguments: Any) -> list[R]:
+        """Return the list that a page is cut from: a fresh one for the first page.
+
+        Args:
+            wanted: has the page's ``offset`` and ``limit``.
+
+        Raises:
+            Refused: the server did not answer.
+
+        """
+        interface, question, now_s = self._connection.direct(), (method, *arguments), self._clock()
+        known, self._snapshot = self._snapshot, None
+        if (
+            wanted.offset
+            and known is not None
+            and known.interface is interface
+            and known.question == question
+            and now_s < known.until_s
+        ):
+            self._snapshot = known
+            return known.records
+        found = self.ask(method, kind, *arguments)
+        if wanted.limit is not None and len(found) > wanted.offset + wanted.limit:
+            self._snapshot = _Snapshot(interface, question, found, now_s + SNAPSHOT_S)
+        return found
+
+    def forget(self) -> None:
+        """Let go of a list that nobody asks more of; call it now and then."""
+        if self._snapshot is not None and self._clock() >= self._snapshot.until_s:
+            self._snapshot = None
