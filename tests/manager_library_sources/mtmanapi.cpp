@@ -1,6 +1,9 @@
 // A library with the exports and the class of mtmanapi, and a small trade server behind it, so
 // that the calls through the table of methods can be tried where there is no Windows. Methods
 // that ours does not call are gaps: whoever calls one has taken a wrong slot, which is counted.
+#include <unistd.h>
+
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 
@@ -22,14 +25,14 @@ ConCommon common;
 char mail_body[MAIL], mail_subject[128], mail_from[64];
 int n_users, n_trades, next_login, next_order, up, unfreed, gaps, live, mails, mailed_to, mail_length;
 int fail_code, lose_after;  // of the next method that changes something
-int fail_fix, hide_users, mute, lists;
+int overlaps, fail_fix, hide_users, mute, lists;
 
 void clear() {
   memset(users, 0, sizeof users), memset(trades, 0, sizeof trades);
   memset(groups, 0, sizeof groups), memset(symbols, 0, sizeof symbols);
   memset(&common, 0, sizeof common);
   n_users = n_trades = unfreed = gaps = live = mails = mailed_to = fail_code = lose_after = 0;
-  fail_fix = hide_users = mute = lists = 0;
+  overlaps = fail_fix = hide_users = mute = lists = 0;
   next_login = 100, next_order = 1000, up = 1;
   strcpy(common.name, "Fake-Server"), strcpy(common.owner, "Ours 400 1353");
   common.port = 443, common.timezone = 2, common.endhour = 23, common.endminute = 59;
@@ -256,6 +259,9 @@ class CManagerInterface {
     double &sum = info->cmd == CREDIT ? u->credit : u->balance;
     if (sum + info->price < 0) return NO_MONEY;
     sum += info->price;
+    if (++inside > 1) overlaps++;  // while another thread is here
+    usleep(100);
+    inside--;
     TradeRecord &t = trades[n_trades++];
     memset(&t, 0, sizeof t);
     t.order = info->order = next_order++, t.login = info->orderby, t.cmd = info->cmd;
@@ -332,11 +338,13 @@ class CManagerInterface {
   GAPS10(18)
   GAP(190) GAP(191) GAP(192) GAP(193) GAP(194)
 
+  static std::atomic<int> inside;
   static const char *added;
   static Notify last_notify;
   static void *last_param;
 };
 
+std::atomic<int> CManagerInterface::inside;
 const char *CManagerInterface::added;
 Notify CManagerInterface::last_notify;
 void *CManagerInterface::last_param;
@@ -369,6 +377,7 @@ void fake_stop_pumping() {
   CManagerInterface::last_notify(14, 0, nullptr, CManagerInterface::last_param);
 }
 int fake_lists() { return lists; }
+int fake_overlaps() { return overlaps; }
 int fake_is_up() { return up; }
 int fake_unfreed() { return unfreed; }
 int fake_gaps() { return gaps; }

@@ -210,6 +210,29 @@ async def test_a_booking_is_acknowledged_before_it_is_begun(
         assert said == ["ack"]
 
 
+async def test_a_booking_is_on_the_disk_before_it_is_made(
+    fake: Fake, daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The machine may lose its power, and the server has booked."""
+    synced: list[tuple[int, bytes]] = []
+
+    def sync(_: int) -> None:
+        synced.append((fake.do("trades"), (tmp_path / "results.jsonl").read_bytes()))
+
+    async with running(fake, daemon, tmp_path):
+        session = await daemon.session()
+        login = await ann(session)
+        monkeypatch.setattr("os.fsync", sync)
+        command_id = session.new_command_id()
+        await session.request(
+            commands.TRADE_TRANSACTION, booking(login, 1.0), command_id=command_id
+        )
+
+    trades, written = synced[0]
+    assert trades == 0
+    assert written.endswith(b'{"id":%d}\n' % command_id)
+
+
 async def test_bookings_of_many_are_made_one_after_the_other(
     fake: Fake, daemon: Daemon, tmp_path: Path
 ):
@@ -226,6 +249,7 @@ async def test_bookings_of_many_are_made_one_after_the_other(
         )
 
         assert len({one.order for one in done}) == 100
+        assert fake.do("overlaps") == 0
         assert fake.user(login).balance == sum(range(1, 101))
 
 
