@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from node_packages import installed_modules
 MEMORY = Path("/dev/shm")  # noqa: S108  # only a folder of our own in it, by mkdtemp
 MEMORY_BYTES = 2**31
 """That must be free."""
+NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 IN_MEMORY = pytest.StashKey[Path | None]()
 
 
@@ -27,11 +29,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let the tests' files lie in memory where there is room for them.
+    """Let the tests' files lie in memory where there is room for them, and keep byte code.
 
     There are thousands of databases, each of which is synced many times while it is made. That
     outlives the programs that the tests kill, and nobody pulls the plug.
+
+    Without byte code each program that the tests start would compile the whole gateway.
     """
+    os.environ.pop(NO_BYTECODE, None)
+    sys.dont_write_bytecode = False
     config.stash[IN_MEMORY] = None
     is_worker = hasattr(config, "workerinput")
     if is_worker or config.option.basetemp or not MEMORY.is_dir():

@@ -6,13 +6,14 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-COMMAND = (sys.executable, "-m", "gateway")
+from warm_process import COMMAND, WarmProcess
+
 ENDS_WITHIN_S = 10
 """Generous, since the machine may be busy; the command's own limit is tested by itself."""
 
@@ -62,7 +63,7 @@ def running_serve(folder: Path) -> Iterator[dict[str, str]]:
     config = folder / "config.toml"
     config.write_text('[api]\nport = 0\n[bridge]\nport = 0\n[secrets]\nstore = "file"\n')
     places = ("--home", str(folder / "home"), "--config", str(config))
-    process = subprocess.Popen(
+    process = WarmProcess(
         (*COMMAND, "serve", "--json", *places),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -82,11 +83,15 @@ def running_serve(folder: Path) -> Iterator[dict[str, str]]:
 
 @contextmanager
 def running_demo(
-    home: Path, *options: str, environment: Mapping[str, str] | None = None
+    home: Path,
+    *options: str,
+    environment: Mapping[str, str] | None = None,
+    kind: type[subprocess.Popen[Any]] = WarmProcess,
 ) -> Iterator[Demo]:
     """Run a demo on free ports until the block is left; it must end as it should.
 
-    Its log goes to ``log.txt`` beside the home.
+    Its log goes to ``log.txt`` beside the home. The ``kind`` of process ``subprocess.Popen``
+    starts as a person's command does.
     """
     log = home.with_name(f"{home.name}.log.txt")
     arguments = (
@@ -102,7 +107,7 @@ def running_demo(
         str(home),
     )
     with log.open("w") as stderr:
-        process = subprocess.Popen(
+        process = kind(
             (*COMMAND, *arguments, *options),
             stdout=subprocess.PIPE,
             stderr=stderr,

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from demo_process import COMMAND, Demo, clean_environment, running_serve
+from demo_process import Demo, clean_environment, running_serve
+from warm_process import COMMAND, WarmProcess, run_warm
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 RUN_S = 60
@@ -64,7 +65,7 @@ def test_many_terminals(demo: Demo, tmp_path: Path) -> None:
     with running_serve(tmp_path) as ready:
         tokens = [_new_token(ready["home"], name) for name in ("a", "b")]
         linked = (*COMMAND, "emulator", "--json", "--bridge", ready["bridge"])
-        with subprocess.Popen(
+        with WarmProcess(
             (*linked, "--auth-token", tokens[0]), stdout=subprocess.PIPE, text=True
         ) as emulator:
             assert emulator.stdout is not None
@@ -82,11 +83,10 @@ def test_many_terminals(demo: Demo, tmp_path: Path) -> None:
 
 
 def _new_token(home: str, name: str) -> str:
-    made = output(
-        (*COMMAND, "token", "create", "--name", name, "--json", "--home", home),
-        clean_environment(),
-    )
-    token = re.search(r"mgt_\w{50}", made)
+    create = ("token", "create", "--name", name, "--json", "--home", home)
+    made = run_warm(*create, env=clean_environment(), timeout_s=RUN_S)
+    assert (made.returncode, made.stderr) == (0, "")
+    token = re.search(r"mgt_\w{50}", made.stdout)
     assert token is not None
     return token[0]
 

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from demo_process import clean_environment
+from warm_process import COMMAND, WarmProcess, run_warm
 
-COMMAND = (sys.executable, "-m", "gateway")
 STARTS_WITHIN_S = 10.0
 """Three seconds are promised; this is for a machine that is busy with other tests."""
 HANGS_AFTER_S = 90.0
@@ -34,7 +33,7 @@ class Command:
     ready: dict[str, Any]
     log: Path
     started_s: float
-    """How long it took until it was ready."""
+    """How long it took until it was ready, without what others had the processors meanwhile."""
 
     def end(self, number: int = signal.SIGTERM) -> float:
         """Tell it to stop; return how long it took. It ends with exit code 0."""
@@ -47,11 +46,19 @@ class Command:
 
 
 @contextmanager
-def running(log: Path, *arguments: str, **environment: str) -> Iterator[Command]:
-    """Run a command with ``--json`` until it is ready, and no longer than the block."""
+def running(
+    log: Path,
+    *arguments: str,
+    kind: type[subprocess.Popen[Any]] = WarmProcess,
+    **environment: str,
+) -> Iterator[Command]:
+    """Run a command with ``--json`` until it is ready, and no longer than the block.
+
+    The ``kind`` of process ``subprocess.Popen`` starts as a person's command does.
+    """
     begun = time.monotonic()
     with log.open("w") as stderr:
-        process = subprocess.Popen(
+        process = kind(
             (*COMMAND, *arguments, "--json"),
             stdout=subprocess.PIPE,
             stderr=stderr,
@@ -64,7 +71,7 @@ def running(log: Path, *arguments: str, **environment: str) -> Iterator[Command]
         assert process.stdout is not None
         line = process.stdout.readline()
         gives_up.cancel()
-        took = time.monotonic() - begun
+        took = time.monotonic() - begun - starved_s(process.pid)
         assert line, f"it did not start:\n{log.read_text()}"
         yield Command(process, json.loads(line), log, took)
         if process.poll() is None:
@@ -76,15 +83,15 @@ def running(log: Path, *arguments: str, **environment: str) -> Iterator[Command]
         process.communicate()
 
 
+def starved_s(pid: int) -> float:
+    """For how long a process could have run, but no processor was free; 0 if nobody says."""
+    file = Path("/proc") / str(pid) / "schedstat"
+    return int(file.read_text().split()[1]) / 1e9 if file.exists() else 0.0
+
+
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a command that ends by itself."""
-    return subprocess.run(
-        (*COMMAND, *arguments),
-        capture_output=True,
-        text=True,
-        env=clean_environment() | environment,
-        timeout=HANGS_AFTER_S,
-    )
+    return run_warm(*arguments, env=clean_environment() | environment, timeout_s=HANGS_AFTER_S)
 
 
 def create_token(home: Path, name: str, *options: str) -> str:

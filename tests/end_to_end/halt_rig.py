@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from commands import COMMAND, create_token, running
+from commands import create_token, running
 from demo_process import clean_environment
 from product import HttpClient, Json, WsClient, open_http, open_ws, until
+from warm_process import COMMAND, start_warm
 
 from ea_bridge.emulator.link import Link
 from ea_bridge.emulator.machine import build_terminal
@@ -127,7 +128,7 @@ class Rig:
         await until(lambda: len(self._arrivals) > seen + 5)
 
     async def _command(self, name: str) -> None:
-        process = await asyncio.create_subprocess_exec(
+        process = await start_warm(
             *(*COMMAND, name, "--home", str(self._home)),
             env=clean_environment(),
             stdout=asyncio.subprocess.DEVNULL,

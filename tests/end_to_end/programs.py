@@ -16,8 +16,9 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from commands import COMMAND, ENDS_WITHIN_S, SLACK_S
+from commands import ENDS_WITHIN_S, SLACK_S
 from demo_process import clean_environment
+from warm_process import COMMAND, Running, start_warm
 
 WAIT_S = 60.0
 """For what takes a second or two on a machine that is not busy."""
@@ -27,7 +28,7 @@ WAIT_S = 60.0
 class Program:
     """A command with ``--json`` that runs."""
 
-    process: asyncio.subprocess.Process
+    process: Running
     log: str = ""
     """What it said to stderr until now."""
     _said: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -94,7 +95,7 @@ class Program:
 @asynccontextmanager
 async def program(*arguments: str, **environment: str) -> AsyncIterator[Program]:
     """Run a command with ``--json`` no longer than the block; it need not be ready yet."""
-    process = await asyncio.create_subprocess_exec(
+    process = await start_warm(
         *COMMAND,
         *arguments,
         "--json",

@@ -23,6 +23,7 @@ from console_site import Person
 from demo_process import clean_environment
 from product import TIMEOUT_S
 from revocation_parts import ADMIN, OWNER
+from warm_process import Running, start_warm
 
 from ea_bridge.commands import ORDER_SEND
 from ea_bridge.emulator.link import Link, LinkRefused
@@ -42,7 +43,7 @@ WARM_S = 1.0
 class Part:
     """A process that answers lines of JSON."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: Running) -> None:
         self._process = process
         self._turn = asyncio.Lock()
 
@@ -349,7 +350,7 @@ async def rig(folder: Path, size: Size) -> AsyncIterator[Rig]:
 
 
 async def _part(stack: AsyncExitStack, script: str, *arguments: str) -> Part:
-    process = await asyncio.create_subprocess_exec(
+    process = await start_warm(
         sys.executable,
         str(HERE / script),
         *arguments,

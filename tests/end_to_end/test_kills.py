@@ -19,6 +19,7 @@ from fault_proxy import fault_proxy
 from fault_scene import reason
 from product import TIMEOUT_S, until
 from revocation_rig import Part
+from warm_process import start_warm
 
 from ea_bridge.emulator.link import Link
 from ea_bridge.emulator.machine import build_terminal
@@ -39,7 +40,7 @@ class Mortal(Part):
 @asynccontextmanager
 async def mortal(role: str, moment: str, *arguments: str) -> AsyncIterator[Mortal]:
     """Run a part that is killed at a moment."""
-    process = await asyncio.create_subprocess_exec(
+    process = await start_warm(
         sys.executable,
         str(HERE / "dying_parts.py"),
         role,

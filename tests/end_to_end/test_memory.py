@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -80,7 +81,7 @@ async def grown(tmp_path: Path, speed: str) -> tuple[int, int]:
         "--speed",
         speed,
     )
-    with running(tmp_path / "log.txt", "demo", *options) as demo:
+    with running(tmp_path / "log.txt", "demo", *options, kind=subprocess.Popen) as demo:
         client = await open_ws(demo.ready["ws"], demo.ready["auth_token"])
         hour = await listen(client)
         await hour.minute(20)

@@ -20,9 +20,10 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 import websockets.exceptions
-from commands import COMMAND, HANGS_AFTER_S
+from commands import HANGS_AFTER_S
 from demo_process import Demo, clean_environment, running_demo
 from planted import Planted, forms
+from warm_process import COMMAND
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -53,7 +54,8 @@ async def test_a_demo_from_start_to_end(
 ) -> None:
     """One line when calls are answered and the terminal is linked; a signal ends it all, though
     connections are open and calls under way: they are told 1001, and nothing is left behind."""
-    with running(tmp_path / "log.txt", *arguments(tmp_path, "--platform", platform)) as demo:
+    options = arguments(tmp_path, "--platform", platform)
+    with running(tmp_path / "log.txt", *options, kind=subprocess.Popen) as demo:
         record_testsuite_property(f"start of {platform}", f"{demo.started_s:.2f} s")
         assert demo.started_s < STARTS_WITHIN_S
         ready = demo.ready

@@ -11,10 +11,12 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from demo_process import COMMAND, ENDS_WITHIN_S, clean_environment, running_demo
+from demo_process import ENDS_WITHIN_S, clean_environment, running_demo
 from shell import Done
+from warm_process import COMMAND, WarmProcess
 
 from gateway.cli.complaint import Complaint
 from gateway.cli.run import parse_address, parse_speed
@@ -25,8 +27,13 @@ Run = Callable[..., Done]
 class Process:
     """A command that runs."""
 
-    def __init__(self, *arguments: str, **environment: str) -> None:
-        self.popen = subprocess.Popen(
+    def __init__(
+        self,
+        *arguments: str,
+        kind: type[subprocess.Popen[Any]] = WarmProcess,
+        **environment: str,
+    ) -> None:
+        self.popen = kind(
             (*COMMAND, *arguments),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -53,8 +60,8 @@ def start() -> Iterator[Callable[..., Process]]:
     """Start commands that do not outlive the test."""
     started: list[Process] = []
 
-    def one(*arguments: str, **environment: str) -> Process:
-        started.append(Process(*arguments, **environment))
+    def one(*arguments: str, **options: Any) -> Process:
+        started.append(Process(*arguments, **options))
         return started[-1]
 
     yield one
@@ -70,7 +77,7 @@ FREE = ("--port", "0", "--bridge-port", "0", "--console-port", "0")
 def test_the_ready_line(tmp_path: Path) -> None:
     """It has what programs need, and the home's files are private and go with the demo."""
     home = tmp_path / "home"
-    with running_demo(home) as demo:
+    with running_demo(home, kind=subprocess.Popen) as demo:
         assert demo.rpc.startswith("http://127.0.0.1:")
         assert demo.rpc.endswith("/rpc")
         assert demo.ws == f"ws{demo.rpc[4:-4]}/ws"
@@ -88,14 +95,14 @@ def test_the_ready_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_end_a_demo(start: Start, tmp_path: Path, number: signal.Signals) -> None:
     """With exit code 0, nothing more on stdout, and no complaint."""
-    process = start("demo", "--json", *FREE, "--home", str(tmp_path))
+    process = start("demo", "--json", *FREE, "--home", str(tmp_path), kind=subprocess.Popen)
     assert json.loads(process.line())["event"] == "ready"
     assert process.end(number) == (0, "", "")
 
 
 def test_a_signal_at_once_is_an_end_too(start: Start, tmp_path: Path) -> None:
     """Whoever changes his mind while it starts is not punished with a traceback."""
-    process = start("demo", "--json", *FREE, "--home", str(tmp_path))
+    process = start("demo", "--json", *FREE, "--home", str(tmp_path), kind=subprocess.Popen)
     while not (tmp_path / "gateway.db").exists():
         assert process.popen.poll() is None
         time.sleep(0.002)

@@ -25,6 +25,7 @@ from console_scene import (
     person,
 )
 from sqlalchemy import Connection, select, text
+from warm_process import start_warm
 
 from gateway.console.database import (
     Database,
@@ -321,7 +322,7 @@ async def test_a_revocation_survives_the_death_of_the_console(
     await approve(console, token, machine)
     which = {"token": token.tid, "device": machine.did, "user": "-"}[what]
     script = Path(__file__).with_name("revoke_and_die.py")
-    process = await asyncio.create_subprocess_exec(
+    process = await start_warm(
         sys.executable, script, tmp_path / "home", database_url, what, ann.id, which
     )
     assert await process.wait() == -9

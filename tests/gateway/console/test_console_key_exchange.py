@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 from console_scene import CHEAP, IP, PASSWORD, Clock, Machine, approve, offer, person
 from sqlalchemy import func, select, text
+from warm_process import start_warm
 
 from gateway.console.database import DatabaseError, open_database
 from gateway.console.database.model import SEALED, Base, SecretKey
@@ -78,9 +78,7 @@ async def test_killed_at_any_row_all_opens(
     home = tmp_path / HOME
     tid, machine = await filled(home, console_settings, clock)
     script = Path(__file__).with_name("exchange_and_die.py")
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, script, home, database_url, str(row)
-    )
+    process = await start_warm(sys.executable, script, home, database_url, str(row))
     assert await process.wait() == -9
     async with open_console(home, console_settings, clock, costs=CHEAP) as console:
         await check(console, tid, machine)
