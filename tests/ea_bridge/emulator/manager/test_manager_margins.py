@@ -223,7 +223,9 @@ def test_what_is_kept_is_never_stale():
                 bench.ask(c.USER_RECORD_UPDATE, mt4.UserUpdate(login=login, change=change))
             case 4 if account.open:
                 change = mt4.TradeChange(volume=draw.randrange(1, 500))
-                modify = mt4.AdminModifyParams(order=account.open[0], change=change)
+                modify = mt4.AdminModifyParams(
+                    order=account.open[0], change=change, fix_balance=draw.randrange(2)
+                )
                 bench.ask(c.ADM_TRADE_RECORD_MODIFY, modify)
             case 5 if account.open:
                 bench.ask(c.ADM_TRADES_DELETE, mt4.AdminDeleteParams(orders=account.open[:1]))
