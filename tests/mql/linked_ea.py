@@ -45,7 +45,8 @@ def plain_config(folder: Path, **account: Any) -> Json:
         "deposit": 10_000,
         "allowed": ["127.0.0.1"],
         "files": str(folder),
-        "quirks": {},
+        # the wire between does not acknowledge at once as the daemon does
+        "quirks": {"nodelay": 1},
         "switches": {},
     }
 

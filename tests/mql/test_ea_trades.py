@@ -92,7 +92,9 @@ async def test_a_command_that_comes_again_is_not_executed_again(
         assert await buy(ea, command_id=number) == first
         ea.terminal.tell(do="restart")
         await ea.terminal.heard(lambda line: line["t"] == "restart")
-        await ea.terminal.heard(lambda line: "linked" in line.get("text", ""), len(ea.terminal.said))
+        await ea.terminal.heard(
+            lambda line: "linked" in line.get("text", ""), len(ea.terminal.said)
+        )
         assert await buy(ea, command_id=number) == first
         [known] = await stored(ea, number)
         assert (known.state, known.result) == ("done", first)
