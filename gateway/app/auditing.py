@@ -13,7 +13,13 @@ from typing import Any
 from ea_bridge.registry import Change, ChangeKind
 from gateway import __version__
 from gateway.audit import MISMATCH, Audit, Fault, Head, check_end, head_of, note
-from gateway.auth.checkpoint import FILE, BadCheckpoint, read_checkpoint, write_checkpoint
+from gateway.auth.checkpoint import (
+    FILE,
+    BadCheckpoint,
+    check_begin,
+    read_checkpoint,
+    write_checkpoint,
+)
 from gateway.auth.device import DeviceKey
 from gateway.config import Config
 from gateway.daemon import wall_ms
@@ -97,6 +103,8 @@ class _Keeper:
         try:
             found = read_checkpoint(self._folder / FILE, self._device.did)
             faults = check_end(self._ledger.reader, None if found is None else found.head)
+            if problem := check_begin(self._ledger.reader, self._device.did):
+                faults.append(Fault(0, "replaced", problem))
         except BadCheckpoint as error:
             faults = [Fault(0, "replaced", str(error))]
         if not faults:

@@ -22,6 +22,7 @@ TABLES: tuple[str, ...] = (
     paper.TABLE,
     manager_journal.TABLE,
     armed.ACCOUNTS,
+    audit.MARKS,
 )
 """All tables of the ledger, in the order in which they came; new ones are added at the end."""
 

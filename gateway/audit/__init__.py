@@ -20,19 +20,25 @@ one's hash) which lie beside the database and may be copied to another machine.
 
 It shows tampering and does not prevent it: who owns the files and the device's key can write
 another history. A checkpoint that was copied in time shows that too.
+
+A trail grows for ever. Its oldest rows can be moved to a file (:mod:`.archive`), as they are, with
+their hashes: the row after them still holds on to the last of them, whose checkpoint is signed and
+kept as the *mark* with which the trail begins.
 """
 
 from .recorder import Audit, note
-from .table import TABLE, Head, head_of
+from .table import MARKS, TABLE, Head, begin_of, head_of
 from .verify import MISMATCH, Fault, Verdict, check_end, rows, verify
 
 __all__ = [
+    "MARKS",
     "MISMATCH",
     "TABLE",
     "Audit",
     "Fault",
     "Head",
     "Verdict",
+    "begin_of",
     "check_end",
     "head_of",
     "note",

@@ -1,4 +1,4 @@
-"""The audit trail's table: rows are added, never changed, never taken away."""
+"""The audit trail's table: rows are added, never changed, and go once they are archived."""
 
 from __future__ import annotations
 
@@ -27,6 +27,21 @@ CREATE TRIGGER audit_grows_at_its_end BEFORE INSERT ON audit
 WHEN NEW.n IS NOT (SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'audit')
 BEGIN
     SELECT RAISE(ABORT, 'the audit trail grows at its end alone');
+END;
+"""
+MARKS = """
+-- how far the trail was archived, time after time: the rows up to n lie in files, and may go here;
+-- signed is the checkpoint of that row, with which the trail begins from then on
+CREATE TABLE audit_marks (
+    n INTEGER PRIMARY KEY,
+    hash BLOB NOT NULL CHECK (length(hash) = 32),
+    signed TEXT NOT NULL
+) STRICT;
+DROP TRIGGER audit_is_not_shortened;
+CREATE TRIGGER audit_is_not_shortened BEFORE DELETE ON audit
+WHEN OLD.n > (SELECT coalesce(max(n), 0) FROM audit_marks)
+BEGIN
+    SELECT RAISE(ABORT, 'the audit trail is shortened by its archive alone');
 END;
 """
 TRIGGERS = ("audit_is_not_changed", "audit_is_not_shortened", "audit_grows_at_its_end")
@@ -76,6 +91,12 @@ def head_of(store: Store) -> Head:
     return Head(row["n"] or 0, row["hash"] or GENESIS)
 
 
+def begin_of(store: Store) -> Head:
+    """Return after which row the trail begins; number 0 where nothing was archived."""
+    row = store.one("SELECT n, hash FROM audit_marks ORDER BY n DESC LIMIT 1")
+    return Head(0, GENESIS) if row is None else Head(row["n"], bytes(row["hash"]))
+
+
 def extent_of(store: Store) -> tuple[int, int]:
     """Return how many rows there ever were by SQLite's own count, and the number of the last."""
     row = store.one(_EXTENT)
@@ -84,8 +105,9 @@ def extent_of(store: Store) -> tuple[int, int]:
 
 
 def hash_of(store: Store, n: int) -> bytes | None:
-    """Return the hash of a row; ``None`` where there is none."""
+    """Return the hash of a row, or of the last one of an archive; ``None`` where there is none."""
     if n == 0:
         return GENESIS
-    row = store.one("SELECT hash FROM audit WHERE n = ?", n)
+    row = store.one("SELECT hash FROM audit_marks WHERE n = ?", n)
+    row = row or store.one("SELECT hash FROM audit WHERE n = ?", n)
     return None if row is None else bytes(row["hash"])

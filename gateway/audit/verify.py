@@ -10,7 +10,7 @@ from typing import Literal
 from gateway.store import Store
 
 from .chain import GENESIS, chained
-from .table import TABLE, TRIGGERS, Head, extent_of, hash_of
+from .table import MARKS, TABLE, TRIGGERS, Head, begin_of, extent_of, hash_of
 
 MAX_FAULTS = 100
 """Faults that are told; one who has more has another trail altogether."""
@@ -49,12 +49,14 @@ class Verdict:
 
 
 def verify(store: Store, checkpoint: Head | None = None, *, start: int = 1) -> Verdict:
-    """Look at every row.
+    """Look at every row that is not archived.
 
     Args:
         store: the ledger's, with its tables.
         checkpoint: how far the trail went, and with which hash, as somebody has signed it.
-        start: the first row to look at; those before it were looked into earlier.
+        start: the first row to look at; those before it were looked into earlier. None that is
+            archived: with what :func:`~.table.begin_of` returns the trail begins, which somebody
+            has signed, too.
 
     Raises:
         StoreError: the file is damaged, or cannot be read.
@@ -63,11 +65,13 @@ def verify(store: Store, checkpoint: Head | None = None, *, start: int = 1) -> V
     faults = _Faults()
     for fault in _unprotected(store):
         faults.add(fault)
+    begin = begin_of(store).n
+    is_whole, start = start <= begin + 1, max(start, begin + 1)
     expected, previous = start, hash_of(store, start - 1)
     entries = 0
     if previous is None:
         faults.add(Fault(start - 1, "missing", f"row {start - 1} is not there"))
-    for row in rows(store, None if start == 1 else start):
+    for row in rows(store, start if begin or not is_whole else None):
         n, entry, hashed = row["n"], row["entry"], row["hash"]
         entries += 1
         if n != expected:
@@ -126,6 +130,8 @@ def check_end(store: Store, checkpoint: Head | None) -> list[Fault]:
         faults.append(Fault(written + 1, "extra", text))
     if checkpoint is None:
         return faults
+    if checkpoint.n < begin_of(store).n:
+        return faults  # the archive has that row, and is signed up to a later one
     if checkpoint.n > last:
         text = f"the checkpoint knows row {checkpoint.n}, the last is {last}"
         faults.append(Fault(last + 1, "cut", text))
@@ -142,7 +148,7 @@ def _unprotected(store: Store) -> Iterator[Fault]:
     )
     made = {row["name"]: row["sql"] for row in found}
     for name in ("audit", *TRIGGERS):
-        if name not in made or f"{made[name]};" not in TABLE:
+        if name not in made or f"{made[name]};" not in TABLE + MARKS:
             yield Fault(0, "unprotected", f"{name} of the database is not as it was made")
     for name in made.keys() - {"audit", *TRIGGERS}:
         yield Fault(0, "unprotected", f"{name[:64]} was added to the table of the audit trail")

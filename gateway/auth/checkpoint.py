@@ -18,6 +18,7 @@ from gateway.audit import Head
 from gateway.credentials.device import device_id
 from gateway.credentials.envelope import EnvelopeError, key_id, open_envelope
 from gateway.credentials.keyset import public_key
+from gateway.store import Store
 
 from .device import DeviceKey
 
@@ -38,6 +39,36 @@ class Checkpoint:
     """UTC milliseconds."""
 
 
+def signed(device: DeviceKey, head: Head, now_ms: int) -> str:
+    """Return a checkpoint as it lies in its file, or beside a row up to which all is archived."""
+    return json.dumps(
+        {"key": device.public, "checkpoint": device.sign_checkpoint(head.n, head.hash, now_ms)}
+    )
+
+
+def check_begin(store: Store, did: str) -> str:
+    """Return what is wrong with the mark with which a trail begins; empty if nothing is.
+
+    Args:
+        store: the ledger's.
+        did: id of the device that must have signed it.
+
+    Raises:
+        StoreError: the ledger cannot be read.
+
+    """
+    row = store.one("SELECT n, hash, signed FROM audit_marks ORDER BY n DESC LIMIT 1")
+    if row is None:
+        return ""
+    where = f"the archive's mark at row {row['n']}"
+    try:
+        known = _opened(row["signed"], did, where)
+    except BadCheckpoint as error:
+        return str(error)
+    is_same = known.head == Head(row["n"], bytes(row["hash"]))
+    return "" if is_same else f"{where} is not what was signed"
+
+
 def write_checkpoint(folder: Path, device: DeviceKey, head: Head, now_ms: int) -> None:
     """Sign how far the trail of a home goes, in place of what was signed before.
 
@@ -45,9 +76,7 @@ def write_checkpoint(folder: Path, device: DeviceKey, head: Head, now_ms: int) -
         OSError: it could not be written; the one before is still there.
 
     """
-    text = json.dumps(
-        {"key": device.public, "checkpoint": device.sign_checkpoint(head.n, head.hash, now_ms)}
-    )
+    text = signed(device, head, now_ms)
     fresh = folder / f"{FILE}.{os.getpid()}"
     try:
         with open(os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
@@ -77,19 +106,25 @@ def read_checkpoint(file: Path, did: str) -> Checkpoint | None:
     """
     try:
         with file.open("rb") as opened:
-            facts = json.loads(opened.read(MAX_FILE))
-        public, envelope = facts["key"], facts["checkpoint"]
-        key = public_key(public)
-        if device_id(key) != did:
-            raise BadCheckpoint(f"{file} was signed by another device than this home's")
-        payload = open_envelope(envelope, "ckpt", {key_id(envelope): key})
-        return _checkpoint(payload)
+            text = opened.read(MAX_FILE)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise BadCheckpoint(f"{file} cannot be read: {error.strerror}") from error
+    return _opened(text, did, str(file))
+
+
+def _opened(text: str | bytes, did: str, where: str) -> Checkpoint:
+    try:
+        facts = json.loads(text)
+        public, envelope = facts["key"], facts["checkpoint"]
+        key = public_key(public)
+        if device_id(key) != did:
+            raise BadCheckpoint(f"{where} was signed by another device than this home's")
+        payload = open_envelope(envelope, "ckpt", {key_id(envelope): key})
+        return _checkpoint(payload)
     except (ValueError, KeyError, TypeError, AttributeError, EnvelopeError):
-        raise BadCheckpoint(f"{file} is damaged or forged") from None
+        raise BadCheckpoint(f"{where} is damaged or forged") from None
 
 
 def _checkpoint(payload: dict[str, Any]) -> Checkpoint:

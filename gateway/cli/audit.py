@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,16 +14,24 @@ import typer
 
 from gateway.cli.complaint import Complaint, known_failures
 from gateway.cli.home import home_in_use
-from gateway.cli.token import HomeOption, Json
+from gateway.cli.token import ConfigFile, HomeOption, Json
 
 if TYPE_CHECKING:
     from gateway.audit import Verdict
+    from gateway.audit.archive import Part
     from gateway.auth.checkpoint import Checkpoint
     from gateway.store import Store
 
 From = Annotated[
     int, typer.Option("--from", min=1, help="The first row; those before it are left out.")
 ]
+Archives = Annotated[
+    list[Path] | None,
+    typer.Option(
+        exists=True, dir_okay=False, help="A file of audit archive, too; repeatable, oldest first."
+    ),
+]
+ARCHIVES = "audit-archive"
 SHOWN = 10
 """Faults that are printed for people; --json has more."""
 
@@ -39,6 +47,7 @@ def verify(
             help="A copy of audit.checkpoint that lay elsewhere; the home's own if absent.",
         ),
     ] = None,
+    archive: Archives = None,
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
@@ -52,8 +61,11 @@ def verify(
     with _trail(place) as store:
         # the checkpoint first: what is written meanwhile comes after it
         known, problem = _checkpoint(place, checkpoint)
+        problems = [one for one in (problem, _mark_problem(place, store)) if one]
+        problems += _archive_problems(store, archive or ())
         verdict = look(store, None if known is None else known.head, start=start)
-    facts = _facts(place, verdict, known, problem)
+        begin = begin_row(store)
+    facts = _facts(place, verdict, known, problems) | {"archived": begin}
     sys.stdout.write((json.dumps(facts, indent=2) if as_json else _text(facts)) + "\n")
     if not facts["intact"]:
         raise typer.Exit(1)
@@ -74,6 +86,7 @@ def export(
     here; verify does that.
     """
     from gateway.audit import rows
+    from gateway.audit.archive import line_of
 
     wanted = frozenset(event or ())
     with _trail(home or home_in_use()) as store:
@@ -81,8 +94,45 @@ def export(
             entry = row["entry"].decode(errors="replace")
             if wanted and _event_of(entry) not in wanted:
                 continue
-            line = f'{{"n":{row["n"]},"hash":"{row["hash"].hex()}","entry":{entry}}}\n'
-            sys.stdout.write(line)
+            line = line_of(row["n"], row["hash"], row["entry"])
+            sys.stdout.write(line.decode(errors="replace"))
+
+
+def archive(
+    older_than: Annotated[str, typer.Argument(help="Such as 90d or 52w; also 12h.")],
+    *,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            file_okay=False, help="Folder of the file; audit-archive in the home if absent."
+        ),
+    ] = None,
+    home: HomeOption = None,
+    config: ConfigFile = None,
+) -> None:
+    """Move the oldest rows of the audit trail into a file, where they can still be verified.
+
+    The trail begins after them from then on, with a checkpoint that is signed. A gateway may run
+    meanwhile. The database does not shrink: the room is used again.
+    """
+    from gateway.audit import archive as archives
+    from gateway.audit import begin_of
+    from gateway.credentials.issuer import parse_duration
+
+    place = home or home_in_use()
+    folder = to or place / ARCHIVES
+    with _trail(place) as store:
+        archives.take_out(store)  # what an interrupted one has left
+        before_ms = time.time_ns() // 1_000_000 - parse_duration(older_than) * 1000
+        begin, last = begin_of(store).n, archives.last_before(store, before_ms)
+        if last <= begin:
+            sys.stdout.write(f"{place}: no row is older than {older_than}\n")
+            return
+        file = folder / f"audit-{begin + 1:09}-{last:09}.jsonl"
+        part = _written(store, file, last)
+        _mark(place, config, store, part, file)
+        rows = archives.take_out(store)
+    sys.stdout.write(f"{place}: {rows} rows up to {last} are in {file}\n")
 
 
 # --- opening -------------------------------------------------------------------------------
@@ -112,19 +162,26 @@ def _trail(home: Path) -> Iterator[Store]:
 def _checkpoint(home: Path, file: Path | None) -> tuple[Checkpoint | None, str]:
     """Return the checkpoint and what is wrong with it; the home's own may be absent."""
     from gateway.auth.checkpoint import FILE, BadCheckpoint, read_checkpoint
+
+    did = _device(home)
+    if did is None:
+        return None, ""  # commands alone have written: nobody has signed anything
+    try:
+        return read_checkpoint(file or home / FILE, did), ""
+    except BadCheckpoint as error:
+        return None, str(error)
+
+
+def _device(home: Path) -> str | None:
+    """Return the id of a home's device; ``None`` where there is none yet."""
     from gateway.auth.home import MIGRATIONS
     from gateway.store import DATABASE, Store
 
     if not (home / DATABASE).exists():
-        return None, ""  # commands alone have written: nobody has signed anything
+        return None
     with closing(Store(home, MIGRATIONS)) as store:
         row = store.one("SELECT did FROM device")
-    if row is None:
-        return None, ""
-    try:
-        return read_checkpoint(file or home / FILE, row["did"]), ""
-    except BadCheckpoint as error:
-        return None, str(error)
+    return None if row is None else str(row["did"])
 
 
 def _event_of(entry: str) -> str | None:
@@ -135,13 +192,84 @@ def _event_of(entry: str) -> str | None:
     return name if isinstance(name, str) else None
 
 
+def begin_row(store: Store) -> int:
+    """Return up to which row a trail is archived."""
+    from gateway.audit import begin_of
+
+    return begin_of(store).n
+
+
+def _mark_problem(home: Path, store: Store) -> str:
+    """Return what is wrong with the mark with which the trail begins."""
+    from gateway.auth.checkpoint import check_begin
+
+    did = _device(home)
+    if did is None:
+        return "the trail was archived, but no gateway has run here" if begin_row(store) else ""
+    return check_begin(store, did)
+
+
+def _archive_problems(store: Store, files: Sequence[Path]) -> list[str]:
+    from gateway.audit.archive import ArchiveError, check_files
+
+    try:
+        if files:
+            check_files(store, files)
+    except ArchiveError as error:
+        return [str(error)]
+    except OSError as error:
+        raise Complaint(f"{error.filename}: {error.strerror}") from error
+    return []
+
+
+def _written(store: Store, file: Path, last: int) -> Part:
+    from gateway.audit.archive import ArchiveError, write_file
+
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return write_file(store, file, last)
+    except ArchiveError as error:
+        raise Complaint(f"nothing was archived: {error}") from error
+    except OSError as error:
+        where = error.filename or file
+        raise Complaint(f"nothing was archived: {where}: {error.strerror}") from error
+
+
+def _mark(home: Path, config: Path | None, store: Store, part: Part, file: Path) -> None:
+    """Let the trail begin after what was written; if that fails the file goes."""
+    from gateway.audit import begin_of
+    from gateway.audit.archive import ArchiveError, mark
+    from gateway.audit.recorder import entry_of
+    from gateway.auth.checkpoint import signed
+    from gateway.auth.home import Home
+    from gateway.config import Config, load
+
+    try:
+        settings = Config() if config is None else load(config)
+        with Home(home, settings.secrets) as opened:
+            text = signed(opened.device, part.end, time.time_ns() // 1_000_000)
+        entry = entry_of(
+            "audit_archived", actor="cli", first=part.begin.n + 1, last=part.end.n, file=file.name
+        )
+        mark(store, part, text, entry)
+    except BaseException as error:
+        if begin_of(store) == part.begin:  # else it was interrupted when all was done
+            file.unlink(missing_ok=True)
+        if isinstance(error, ArchiveError):
+            raise Complaint(f"nothing was archived: {error}") from error
+        if isinstance(error, known_failures()):
+            raise Complaint(str(error)) from error
+        raise
+
+
 # --- telling -------------------------------------------------------------------------------
 
 
-def _facts(home: Path, verdict: Verdict, known: Checkpoint | None, problem: str) -> dict[str, Any]:
+def _facts(
+    home: Path, verdict: Verdict, known: Checkpoint | None, problems: Sequence[str]
+) -> dict[str, Any]:
     faults = [{"row": one.n, "kind": one.kind, "text": one.text} for one in verdict.faults]
-    if problem:
-        faults.append({"row": 0, "kind": "checkpoint", "text": problem})
+    faults += [{"row": 0, "kind": "checkpoint", "text": problem} for problem in problems]
     return {
         "home": str(home),
         "intact": not faults,
@@ -157,6 +285,8 @@ def _text(facts: dict[str, Any]) -> str:
     faults = facts["faults"]
     verdict = "intact" if facts["intact"] else "NOT as it was written"
     lines = [f"{facts['home']}: {facts['rows']} rows, the last is {facts['last']}: {verdict}"]
+    if facts["archived"]:
+        lines.append(f"it begins after row {facts['archived']}: those up to it are archived")
     lines += [f"  {fault['text']}" for fault in faults[:SHOWN]]
     if len(faults) > SHOWN:
         lines.append(f"  and {len(faults) - SHOWN} more; --json lists them")

@@ -95,6 +95,7 @@ def _audit() -> typer.Typer:
     group = typer.Typer(help="The trail of what was done, which nobody changes unseen.")
     group.command("verify")(audit.verify)
     group.command("export")(audit.export)
+    group.command("archive")(audit.archive)
     return group
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 from contextlib import closing
@@ -17,8 +18,10 @@ from ea_bridge.emulator.machine import build_terminal
 from ea_bridge.token import new_token, parse_token
 from gateway.app import auditing
 from gateway.app.ledger import open_ledger_store
-from gateway.audit import MISMATCH, Audit, verify
-from gateway.auth.checkpoint import FILE, read_checkpoint
+from gateway.audit import MISMATCH, Audit, head_of, verify
+from gateway.audit.archive import mark, take_out, write_file
+from gateway.audit.recorder import entry_of
+from gateway.auth.checkpoint import FILE, read_checkpoint, signed
 from gateway.auth.home import Home
 from gateway.credentials.scope import Scope
 from gateway.ledger import DATABASE
@@ -78,6 +81,46 @@ async def test_a_trail_that_was_cut_is_noted_by_the_next_run(
     assert (tmp_path / found[0]["checkpoint"]).exists()
     assert "the audit trail is not as it was left" in caplog.text
     assert not is_intact(tmp_path), "until a person has looked into it"
+
+
+def archive(home: Home) -> None:
+    """Archive all rows but the last two, as the command does."""
+    with closing(open_ledger_store(home.folder)) as store:
+        last = head_of(store).n - 2
+        part = write_file(store, home.folder / f"archive-{last}.jsonl", last)
+        text = signed(home.device, part.end, 0)
+        mark(store, part, text, entry_of("audit_archived", last=last))
+        assert take_out(store) == last
+
+
+async def test_a_trail_is_archived_while_the_gateway_runs(tmp_path: Path) -> None:
+    """It writes on, and finds at its next start that all is as it was left."""
+    async with daemon(tmp_path) as running:
+        audit = Audit(running.gateway.ledger)
+        for number in range(100):
+            audit.record("something", object=number)
+        await audit.written()
+        await asyncio.to_thread(archive, running.home)
+        audit.record("something", object="more")
+    assert is_intact(tmp_path)
+    async with daemon(tmp_path):
+        pass
+    events = [entry["event"] for entry in trail(tmp_path)]
+    assert events[:4] == ["something", "something", "audit_archived", "something"]
+    assert MISMATCH not in events
+
+
+async def test_a_begin_that_nobody_has_signed_is_noted(tmp_path: Path) -> None:
+    """Who takes rows away at the begin leaves a mark that is no device's."""
+    async with daemon(tmp_path):
+        pass
+    with closing(open_ledger_store(tmp_path)) as store, store.transaction() as connection:
+        connection.execute("INSERT INTO audit_marks SELECT n, hash, '{}' FROM audit WHERE n = 1")
+        connection.execute("DELETE FROM audit WHERE n = 1")
+    async with daemon(tmp_path):
+        pass
+    (noted,) = [entry for entry in trail(tmp_path) if entry["event"] == MISMATCH]
+    assert noted["faults"] == ["replaced at row 0"]
 
 
 async def test_a_checkpoint_is_made_while_the_gateway_runs(

@@ -8,18 +8,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from sqlite3 import Connection
 
-from gateway.audit import TABLE, note
+from gateway.audit import MARKS, TABLE, note
 from gateway.audit.chain import GENESIS, chained
 from gateway.ledger import DATABASE
 from gateway.store import Store
 
-_TRIGGERS = re.findall(r"CREATE TRIGGER (\w+).*?END;", TABLE, re.DOTALL)
-_MADE = re.findall(r"CREATE TRIGGER.*?END;", TABLE, re.DOTALL)
+_MADE = {
+    name: statement
+    for statement, name in re.findall(r"(CREATE TRIGGER (\w+).*?END;)", TABLE + MARKS, re.DOTALL)
+}
+"""As they are in the end: one is made anew with the archive."""
 
 
 def trail_of(folder: Path, rows: int) -> Store:
     """Return a ledger's file with a trail of so many rows; the caller closes it."""
-    store = Store(folder, [TABLE], database=DATABASE)
+    store = Store(folder, [TABLE, MARKS], database=DATABASE)
     with store.transaction() as connection:
         for number in range(1, rows + 1):
             note(connection, "order", object=f"order {number}", outcome="done", volume=0.1)
@@ -39,7 +42,7 @@ def tampering(store: Store) -> Iterator[Connection]:
     """
     try:
         with store.transaction() as connection:
-            for name in _TRIGGERS:
+            for name in _MADE:
                 connection.execute(f"DROP TRIGGER {name}")
             yield connection
             raise Undone
@@ -49,7 +52,7 @@ def tampering(store: Store) -> Iterator[Connection]:
 
 def cover_up(connection: Connection) -> None:
     """Put the triggers back and let SQLite's count fit the rows that are left."""
-    for statement in _MADE:
+    for statement in _MADE.values():
         connection.execute(statement)
     connection.execute(
         "UPDATE sqlite_sequence SET seq = (SELECT coalesce(max(n), 0) FROM audit)"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ea_bridge.token import new_token
-from gateway.audit import TABLE, Audit, note, verify
+from gateway.audit import MARKS, TABLE, Audit, note, verify
 from gateway.audit.entry import MAX_ENTRY, MAX_TEXT, encode
 from gateway.audit.sampling import MAX_KINDS, Kind, Sampler
 from gateway.ledger import Ledger
@@ -21,7 +21,7 @@ from gateway.ledger import Ledger
 
 @pytest.fixture(name="ledger")
 def make_ledger(tmp_path: Path) -> Iterator[Ledger]:
-    ledger = Ledger(tmp_path, [TABLE])
+    ledger = Ledger(tmp_path, [TABLE, MARKS])
     yield ledger
     ledger.close()
 
@@ -67,7 +67,7 @@ async def test_it_is_there_with_the_work_that_it_tells_of_or_not_at_all(ledger: 
 
 async def test_several_programs_write_one_chain(ledger: Ledger, tmp_path: Path):
     """The daemon and commands append to one file at once."""
-    other = Ledger(tmp_path, [TABLE])
+    other = Ledger(tmp_path, [TABLE, MARKS])
     ours, theirs = Audit(ledger), Audit(other)
     for number in range(50):
         ours.record("ours", object=number)

@@ -207,3 +207,88 @@ def test_a_note_that_cannot_be_written_undoes_nothing(run: Run, tmp_path: Path) 
     assert done.code == 0
     assert done.out.startswith("mgt_")
     assert "not in the audit trail" in done.err
+
+
+# --- archive ---------------------------------------------------------------------------------
+
+
+def archived(run: Run, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Archive all rows but the last, an hour after they were written; return the file."""
+    config = home.parent / "file.toml"
+    config.write_text('[secrets]\nstore = "file"\n')
+    now_ns = time.time_ns() + 3600 * 10**9
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time_ns", lambda: now_ns)
+        done = run("audit", "archive", "30m", "--home", str(home), "--config", str(config))
+    assert (done.code, done.err) == (0, "")
+    (file,) = (home / "audit-archive").iterdir()
+    assert done.out.endswith(f"4 rows up to 4 are in {file}\n")
+    return file
+
+
+def test_old_rows_move_to_a_file(run: Run, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trail begins after them, and says so; both verify, by themselves and together."""
+    exported = run("audit", "export", "--home", str(home)).out.splitlines()
+    file = archived(run, home, monkeypatch)
+    assert file.name == "audit-000000001-000000004.jsonl"
+    assert file.read_text().splitlines() == exported[:4]
+    left = run("audit", "export", "--home", str(home)).out.splitlines()
+    assert left[0] == exported[4]
+    said = json.loads(left[1])["entry"]
+    assert (said["event"], said["first"], said["last"]) == ("audit_archived", 1, 4)
+    done = run("audit", "verify", "--home", str(home), "--archive", str(file))
+    assert done.code == 0, done.out
+    assert "2 rows, the last is 6: intact\nit begins after row 4" in done.out
+    done = run("audit", "archive", "30m", "--home", str(home))
+    assert done.out.endswith("no row is older than 30m\n")
+
+
+def test_a_changed_archive_is_told(run: Run, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = archived(run, home, monkeypatch)
+    file.write_text(file.read_text().replace("token_created", "token_revoked", 1))
+    done = run("audit", "verify", "--home", str(home), "--archive", str(file))
+    assert done.code == 1
+    assert "row 1, or its hash, is not as it was written" in done.out
+    assert run("audit", "verify", "--home", str(home)).code == 0
+
+
+@pytest.mark.parametrize(
+    ("statement", "says"),
+    [
+        ("UPDATE audit_marks SET signed = replace(signed, 'a', 'b')", "damaged or forged"),
+        ("UPDATE audit_marks SET signed = '{}'", "damaged or forged"),
+        (
+            "INSERT INTO audit_marks SELECT 5, (SELECT hash FROM audit WHERE n = 5), signed "
+            "FROM audit_marks",
+            "not what was signed",
+        ),
+    ],
+)
+def test_a_forged_mark_is_found(
+    run: Run, home: Path, monkeypatch: pytest.MonkeyPatch, statement: str, says: str
+) -> None:
+    """Whoever moves the begin of the trail cannot sign that; rows that fit are not enough."""
+    archived(run, home, monkeypatch)
+    tamper(home, statement, "DELETE FROM audit WHERE n <= (SELECT max(n) FROM audit_marks)")
+    done = run("audit", "verify", "--home", str(home))
+    assert done.code == 1
+    assert says in done.out
+
+
+def test_what_is_there_is_not_written_over(
+    run: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And then nothing is archived."""
+    file = home / "audit-archive" / "audit-000000001-000000004.jsonl"
+    file.parent.mkdir()
+    file.write_text("mine")
+    now_ns = time.time_ns() + 3600 * 10**9
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns)
+    complaint = run("audit", "archive", "30m", "--home", str(home)).complaint
+    assert (
+        complaint
+        == f"nothing was archived: {file} is there already; move it away, or name another folder"
+    )
+    assert file.read_text() == "mine"
+    assert len(run("audit", "export", "--home", str(home)).out.splitlines()) == 5
+    assert "no duration" in run("audit", "archive", "soon", "--home", str(home)).complaint
