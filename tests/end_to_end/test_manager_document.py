@@ -17,7 +17,7 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi import checks
 
 from gateway.manager import Role
-from gateway.web.manager_api import OPENAPI, OPERATIONS, REFERENCE
+from gateway.web.manager_api import MAX_BYTES, OPENAPI, OPERATIONS, REFERENCE
 
 CHECKS = (
     checks.status_code_conformance,
@@ -73,6 +73,13 @@ async def test_every_operation_wants_its_role(house: ManagerHouse) -> None:
             refused = await house.ask(operation.method, path, body, role=less)
             assert refused.status == 403, operation.name
     assert opened == {"health", "login", "service_health"}
+
+
+async def test_a_body_over_the_limit_is_refused_as_one(house: ManagerHouse) -> None:
+    """It is nobody's failure here, and is not logged as one."""
+    refused = await house.ask("POST", "accounts/1/deposit", {"comment": "x" * MAX_BYTES})
+    assert refused.status == 413
+    assert refused.detail == "The body is over the limit"
 
 
 async def test_the_reference_is_a_page_that_runs_nothing(house: ManagerHouse) -> None:

@@ -22,7 +22,7 @@ from gateway.manager import LoginRefused, ManagerError, RateExceeded
 from gateway.manager.tokens import Admission
 from gateway.store import StoreError
 from gateway.web.body import read_body
-from gateway.web.guard import Door
+from gateway.web.guard import Door, Refusal
 from gateway.web.responses import JSON_HEADERS, json_response
 from gateway.web.rest import PREFIX
 from gateway.web.rest.openapi import document
@@ -191,7 +191,7 @@ class ManagerApi:
             )
             result = await operation.handle(ask)
             return await result.begin() if isinstance(result, Listing) else result
-        except (Problem, Unauthorized, LoginRefused):
+        except (Problem, Refusal, Unauthorized, LoginRefused):
             raise
         except ManagerError as error:
             raise problem_of(error) from error
