@@ -11,11 +11,12 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from console_site import PASSWORD, linked, site
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.auth.leases import Leases
 from gateway.console.waking import Waking
@@ -76,15 +77,25 @@ def _after_the_ack() -> None:
 
 
 def _after_the_commit() -> None:
-    """Of a revocation: the console has written it down and told nobody."""
-    wake = Waking.wake
+    """Of a revocation: the console has written it down and told nobody.
+
+    A look at the database wakes too, for events of before: at any time, and so before the commit.
+    """
+    announce, wake = Waking.announce, Waking.wake
+    announced: list[Iterable[str]] = []
+
+    async def before(waking: Waking, session: AsyncSession, dids: Sequence[str]) -> None:
+        if armed.is_set():
+            announced.append(dids)
+        await announce(waking, session, dids)
 
     def after(waking: Waking, dids: Iterable[str]) -> None:
-        if armed.is_set():
+        if any(dids is one for one in announced):
             die()
         wake(waking, dids)
 
-    Waking.wake = after  # type: ignore[method-assign]  # the moment
+    Waking.announce = before  # type: ignore[method-assign]  # the moment
+    Waking.wake = after  # type: ignore[method-assign]
 
 
 MOMENTS = {
