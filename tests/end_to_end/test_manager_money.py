@@ -37,7 +37,7 @@ from gateway.manager.operators import Operator
 from gateway.manager.own_secrets import own_secret
 from gateway.manager.tokens import TokenBook
 
-pytestmark = pytest.mark.xdist_group("e2e-manager-money")
+pytestmark = [pytest.mark.xdist_group("e2e-manager-money"), pytest.mark.timeout(300)]
 
 CONFIG = {"api": {"port": 0}, "bridge": {"port": 0}, "manager": MANAGER}
 DAEMONS_POINTS = (*manager_money_daemon.POINTS, "committing", "committed")
