@@ -85,14 +85,19 @@ async def _run(args: argparse.Namespace) -> None:
 
 
 async def _until_stopped(peer: ManagerPeer, link: Link[ManagerConversation]) -> None:
-    if sys.platform != "win32":  # there Ctrl+C is all there is, and comes as KeyboardInterrupt
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, link.stop)
+    linking = asyncio.create_task(link.run())
     looking_after = asyncio.create_task(peer.supervise())
+    if sys.platform != "win32":  # there Ctrl+C is all there is, and comes as KeyboardInterrupt
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, linking.cancel)
     try:
-        await link.run()
+        await asyncio.wait((linking,))
     finally:
+        linking.cancel()
         looking_after.cancel()
+        await asyncio.wait((linking, looking_after))
         await peer.close()
+    if not linking.cancelled():
+        linking.result()
 
 
 def _waits(_: Pending) -> None:

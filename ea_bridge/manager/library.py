@@ -1,9 +1,14 @@
-"""``mtmanapi.dll``: loads it, makes interfaces, calls their methods by name."""
+"""``mtmanapi.dll``: loads it, makes interfaces, calls their methods by name.
+
+It wants Winsock to be started by the program that uses it. Python's ``socket`` has done that as
+soon as anybody has imported it.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import logging
+import socket  # noqa: F401 - starts Winsock
 import sys
 from ctypes import byref, c_int32, c_void_p
 from pathlib import Path

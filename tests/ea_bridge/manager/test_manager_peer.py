@@ -127,6 +127,18 @@ async def test_the_peer_answers_the_daemon(fake: Fake, daemon: Daemon, tmp_path:
         await daemon.until(lambda one: one.broker is True)
 
 
+async def test_a_long_command_arrives(fake: Fake, daemon: Daemon, tmp_path: Path):
+    """Longer than any that an EA could read."""
+    mail = mt4.Mail(logins=[1], subject="S", body="x" * mt4.MAX_MAIL_BODY)
+    async with running(fake, daemon, tmp_path):
+        session = await daemon.session()
+        await session.request(commands.CONNECT, CREDENTIALS)
+
+        await session.request(commands.MAIL_SEND, mail)
+
+    assert fake.do("mail_length") == mt4.MAX_MAIL_BODY
+
+
 async def test_a_link_that_breaks_does_not_double_a_booking(
     fake: Fake, daemon: Daemon, tmp_path: Path
 ):
@@ -256,20 +268,25 @@ async def test_bookings_of_many_are_made_one_after_the_other(
 # --- the program -----------------------------------------------------------------------------
 
 
-async def test_the_program_serves_until_it_is_told_to_end(
-    fake: Fake, daemon: Daemon, tmp_path: Path
-):
-    """Its token comes by standard input, and is in no argument and no log."""
-    words = ["-m", "ea_bridge.manager", "--library", fake.path, "--port", str(daemon.port)]
+async def start(fake: Fake, daemon: Daemon, home: Path) -> asyncio.subprocess.Process:
+    """Start the program; its token comes by standard input."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *words,
-        *("--token-file", "-", "--home", tmp_path / "home"),
+        *("-m", "ea_bridge.manager", "--library", fake.path, "--port", str(daemon.port)),
+        *("--token-file", "-", "--home", home),
         stdin=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     assert process.stdin is not None
     process.stdin.write(f"{TOKEN}\n".encode())
+    return process
+
+
+async def test_the_program_serves_until_it_is_told_to_end(
+    fake: Fake, daemon: Daemon, tmp_path: Path
+):
+    """Its secrets are in no argument and no log."""
+    process = await start(fake, daemon, tmp_path / "home")
     session = await daemon.session()
     await ann(session)
     wrong = mt4.ConnectParams(server=CREDENTIALS.server, login=224, password="hush-hush")
@@ -281,10 +298,27 @@ async def test_the_program_serves_until_it_is_told_to_end(
         _, log = await process.communicate()
 
     assert process.returncode == 0
-    assert TOKEN.encode() not in log
-    assert b"hush-hush" not in log
-    assert b"let-me-in" not in log
+    for secret in (TOKEN.encode(), b"hush-hush", b"let-me-in"):
+        assert secret not in log
     assert (tmp_path / "home" / "device").read_text() == f"{DEVICE}\n"
+
+
+async def test_the_program_ends_while_it_stays_away(fake: Fake, daemon: Daemon, tmp_path: Path):
+    """Another one has come with its token, so that it would dial again in five minutes."""
+    process = await start(fake, daemon, tmp_path / "home")
+    await daemon.session()
+    other = tmp_path / "other"
+    other.mkdir()
+    assert process.stderr is not None
+    async with asyncio.timeout(PATIENCE_S), running(fake, daemon, other):
+        while b"this one stays away" not in await process.stderr.readline():
+            pass
+    process.send_signal(signal.SIGTERM)
+
+    async with asyncio.timeout(PATIENCE_S):
+        await process.communicate()
+
+    assert process.returncode == 0
 
 
 @pytest.mark.parametrize(
