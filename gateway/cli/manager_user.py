@@ -161,7 +161,9 @@ def _password(*, from_stdin: bool) -> str:
 
 
 def _note(home: Path | None, event: str, name: str, **fields: Any) -> None:
-    note_in(home or default_home(), event, object=name, **fields)
+    from gateway.manager.operators import key_of
+
+    note_in(home or default_home(), event, object=key_of(name), **fields)
 
 
 def _facts(one: Operator) -> dict[str, Any]:

@@ -132,7 +132,14 @@ class OperatorBook:
         self.sign_out(name)
 
     def sign_out(self, name: str) -> int:
-        """End all tokens of an operator; return how many there were."""
+        """End all tokens of an operator; return how many there were.
+
+        Raises:
+            OperatorError: there is none.
+
+        """
+        if self.get(key_of(name)) is None:
+            raise _unknown(name)
         with self._store.transaction() as connection:
             ended = connection.execute(
                 "DELETE FROM manager_tokens WHERE operator = ?", (key_of(name),)
@@ -165,12 +172,16 @@ class OperatorBook:
         with self._store.transaction() as connection:
             changed = connection.execute(sql, (*values, key_of(name))).rowcount
         if not changed:
-            raise OperatorError(f"there is no operator {name}; mt-gateway manager-user list")
+            raise _unknown(name)
 
 
 def key_of(name: str) -> str:
     """Return the name by which an operator is found, whoever typed it."""
     return name.strip().lower()
+
+
+def _unknown(name: str) -> OperatorError:
+    return OperatorError(f"there is no operator {name}; mt-gateway manager-user list")
 
 
 def _checked_name(name: str) -> str:
