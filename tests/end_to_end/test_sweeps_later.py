@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from product import Json, WsClient, product, until
 
 from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.model.lease import MAX_LEASE_MS
+from gateway.trading.kill_switch import lease_keeper
 
 FAR = 0.5
 """Where an order to buy EURUSD waits for ever."""
+
+
+@pytest.fixture(autouse=True)
+def patient_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that is busy for some seconds is no dead gateway."""
+    monkeypatch.setattr(lease_keeper, "LEASE_MS", MAX_LEASE_MS)
 
 
 async def wait(client: WsClient) -> int:
