@@ -73,8 +73,8 @@ class Interface:
         try:
             if not 0 <= total.value <= MAX_RECORDS:
                 raise LibraryError(f"{method} tells of {total.value} records")
-            array = (record * total.value).from_address(address)
-            return [record.from_buffer_copy(one) for one in array]
+            array = record * total.value
+            return list(array.from_buffer_copy(array.from_address(address)))
         finally:
             self.call("MemFree", address)
 

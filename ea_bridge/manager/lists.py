@@ -16,6 +16,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from msgspec.structs import replace
+
+from ea_bridge.model.struct import Struct
+
 from .connection import Connection, demand
 from .library import Interface
 
@@ -30,7 +34,7 @@ class _Snapshot:
     """A list that pages are cut from."""
 
     interface: Interface
-    question: tuple[Any, ...]
+    question: Struct
     records: list[Any]
     until_s: float
 
@@ -64,20 +68,22 @@ class Lists:
             demand(direct, "Ping")
         return found
 
-    def for_page(self, wanted: Any, method: str, kind: type[R], *arguments: Any) -> list[R]:
+    def for_page(self, wanted: Struct, fetch: Callable[[], list[R]]) -> list[R]:
         """Return the list that a page is cut from: a fresh one for the first page.
 
         Args:
-            wanted: has the page's ``offset`` and ``limit``.
+            wanted: what is asked, the page's ``offset`` and ``limit`` among it.
+            fetch: gets the whole of what is asked.
 
         Raises:
             Refused: the server did not answer.
 
         """
-        interface, question, now_s = self._connection.direct(), (method, *arguments), self._clock()
+        interface, now_s = self._connection.direct(), self._clock()
+        question = replace(wanted, offset=0, limit=None)
         known, self._snapshot = self._snapshot, None
         if (
-            wanted.offset
+            _offset(wanted)
             and known is not None
             and known.interface is interface
             and known.question == question
@@ -85,8 +91,8 @@ class Lists:
         ):
             self._snapshot = known
             return known.records
-        found = self.ask(method, kind, *arguments)
-        if wanted.limit is not None and len(found) > wanted.offset + wanted.limit:
+        found = fetch()
+        if len(found) > len(window(wanted, found)) + _offset(wanted):
             self._snapshot = _Snapshot(interface, question, found, now_s + SNAPSHOT_S)
         return found
 
@@ -94,3 +100,14 @@ class Lists:
         """Let go of a list that nobody asks more of; call it now and then."""
         if self._snapshot is not None and self._clock() >= self._snapshot.until_s:
             self._snapshot = None
+
+
+def window(wanted: Any, rows: list[R]) -> list[R]:
+    """Return the rows of a page."""
+    end = None if wanted.limit is None else wanted.offset + wanted.limit
+    return rows[wanted.offset : end]
+
+
+def _offset(wanted: Any) -> int:
+    offset: int = wanted.offset
+    return offset

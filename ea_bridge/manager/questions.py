@@ -7,7 +7,7 @@ payment, is believed to be empty only when it was empty twice.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from ctypes import byref, c_int32
 from typing import Any, TypeVar
 
@@ -22,7 +22,7 @@ from ea_bridge.peer.masks import Masks
 from . import layouts
 from .configuration import ConCommon, ConGroup
 from .connection import NO_CONNECT, Connection, demand
-from .lists import Lists
+from .lists import Lists, window
 from .records import Records
 
 R = TypeVar("R", bound=ctypes.Structure)
@@ -66,12 +66,13 @@ class Questions:
     def users(self, wanted: mt4.UsersFilter) -> Page[mt4.UserRecord]:
         """``UsersRequest``, and of those the ones that are wanted."""
         fits = self._user_test(wanted)
-        raw = [
-            one
-            for one in self._lists.for_page(wanted, "UsersRequest", layouts.UserRecord)
-            if fits(one)
-        ]
-        return self._page(wanted, raw, mt4.UserRecord)
+
+        def fetch() -> list[layouts.UserRecord]:
+            return [
+                one for one in self._lists.ask("UsersRequest", layouts.UserRecord) if fits(one)
+            ]
+
+        return self._page(wanted, fetch, mt4.UserRecord)
 
     def user_records(self, logins: Sequence[int]) -> list[mt4.UserRecord]:
         """``UserRecordsRequest``."""
@@ -86,8 +87,12 @@ class Questions:
     def online(self, wanted: mt4.GroupFilter) -> Page[mt4.OnlineRecord]:
         """``OnlineRequest``."""
         fits = self._group_test(wanted.group)
-        raw = [one for one in self._lists.ask("OnlineRequest", layouts.OnlineRecord) if fits(one)]
-        return self._page(wanted, raw, mt4.OnlineRecord)
+
+        def fetch() -> list[layouts.OnlineRecord]:
+            every = self._lists.ask("OnlineRequest", layouts.OnlineRecord)
+            return [one for one in every if fits(one)]
+
+        return self._page(wanted, fetch, mt4.OnlineRecord)
 
     def _user_test(self, wanted: mt4.UsersFilter) -> Callable[[layouts.UserRecord], bool]:
         in_groups = self._group_test(wanted.group)
@@ -127,53 +132,64 @@ class Questions:
         if pump is None:
             raise Refused("pumping has not begun yet; ask again", retcode=NO_CONNECT)
         fits = self._group_test(wanted.group)
-        levels = [
-            level
-            for level in pump.list("MarginsGet", layouts.MarginLevel)
-            if fits(level) and wanted.level_type in (None, level.level_type)
-        ]
-        levels.sort(key=lambda level: int(level.login))
-        return self._page(wanted, levels, mt4.MarginLevel)
+
+        def fetch() -> list[layouts.MarginLevel]:
+            levels = [
+                level
+                for level in pump.list("MarginsGet", layouts.MarginLevel)
+                if fits(level) and wanted.level_type in (None, level.level_type)
+            ]
+            levels.sort(key=lambda level: int(level.login))
+            return levels
+
+        return self._page(wanted, fetch, mt4.MarginLevel)
 
     # --- trades ----------------------------------------------------------------------------
 
     def open_trades(self, wanted: mt4.OpenTradesFilter) -> Page[mt4.TradeRecord]:
         """``TradesRequest``. A trade does not know its group, so users are asked for then too."""
+        return self._page(wanted, lambda: self._open_trades(wanted), mt4.TradeRecord)
+
+    def _open_trades(self, wanted: mt4.OpenTradesFilter) -> list[layouts.TradeRecord]:
         logins = None
         if wanted.group is not None:
             fits = self._group_test(wanted.group)
             users = self._lists.ask("UsersRequest", layouts.UserRecord)
             logins = {user.login for user in users if fits(user)}
-        raw = (
+        return [
             trade
-            for trade in self._lists.for_page(wanted, "TradesRequest", layouts.TradeRecord)
+            for trade in self._lists.ask("TradesRequest", layouts.TradeRecord)
             if wanted.login in (None, trade.login)
             and (logins is None or trade.login in logins)
             and wanted.symbol in (None, self._records.codec.read(trade.symbol))
-        )
-        return self._page(wanted, raw, mt4.TradeRecord)
+        ]
 
     def trades_of(self, wanted: mt4.LoginTradesParams) -> Page[mt4.TradeRecord]:
         """``TradesGetByLogin``; before pumping has begun, those of ``TradesRequest``."""
         users = self.raw_users([wanted.login])
         if not users:
             raise no_such_login(wanted.login)
-        pump = self._connection.pump()
-        if pump is None:
+        group, pump = bytes(users[0].group), self._connection.pump()
+
+        def fetch() -> list[layouts.TradeRecord]:
+            if pump is not None:
+                return pump.list("TradesGetByLogin", layouts.TradeRecord, wanted.login, group)
             every = self._lists.ask("TradesRequest", layouts.TradeRecord)
-            raw = [trade for trade in every if trade.login == wanted.login]
-        else:
-            group = bytes(users[0].group)
-            raw = pump.list("TradesGetByLogin", layouts.TradeRecord, wanted.login, group)
-        return self._page(wanted, raw, mt4.TradeRecord)
+            return [trade for trade in every if trade.login == wanted.login]
+
+        return self._page(wanted, fetch, mt4.TradeRecord)
 
     def history(self, wanted: mt4.HistoryParams) -> Page[mt4.TradeRecord]:
         """``TradesUserHistory``."""
         span = (wanted.login, wanted.from_s, wanted.to_s)
-        raw = self._lists.for_page(wanted, "TradesUserHistory", layouts.TradeRecord, *span)
-        if not raw:
-            raw = self._lists.ask("TradesUserHistory", layouts.TradeRecord, *span)
-        return self._page(wanted, raw, mt4.TradeRecord)
+
+        def fetch() -> list[layouts.TradeRecord]:
+            found = self._lists.ask("TradesUserHistory", layouts.TradeRecord, *span)
+            if found:
+                return found
+            return self._lists.ask("TradesUserHistory", layouts.TradeRecord, *span)
+
+        return self._page(wanted, fetch, mt4.TradeRecord)
 
     def trade_records(self, orders: Sequence[int]) -> list[mt4.TradeRecord]:
         """``TradeRecordsRequest``."""
@@ -187,10 +203,12 @@ class Questions:
 
     def admin_trades(self, wanted: mt4.AdminTradesParams) -> Page[mt4.TradeRecord]:
         """``AdmTradesRequest``."""
-        group = self._records.codec.write(wanted.group, 1024, "group")
-        asked = (group, wanted.open_only)
-        raw = self._lists.for_page(wanted, "AdmTradesRequest", layouts.TradeRecord, *asked)
-        return self._page(wanted, raw, mt4.TradeRecord)
+        asked = (self._records.codec.write(wanted.group, 1024, "group"), wanted.open_only)
+
+        def fetch() -> list[layouts.TradeRecord]:
+            return self._lists.ask("AdmTradesRequest", layouts.TradeRecord, *asked)
+
+        return self._page(wanted, fetch, mt4.TradeRecord)
 
     # --- groups and symbols ----------------------------------------------------------------
 
@@ -198,7 +216,7 @@ class Questions:
         """``GroupsRequest``."""
         fits = self._group_test(wanted.group)
         raw = [one for one in self._lists.ask("GroupsRequest", ConGroup) if fits(one)]
-        rows = [self._records.read_group(one) for one in _window(wanted, raw)]
+        rows = [self._records.read_group(one) for one in window(wanted, raw)]
         return Page(total=len(raw), rows=rows)
 
     def symbols(self, wanted: mt4.SymbolsFilter) -> Page[mt4.SymbolRecord]:
@@ -207,7 +225,7 @@ class Questions:
         masks, read = Masks(wanted.symbol), self._records.codec.read
         every = self._lists.ask("SymbolsGetAll", layouts.ConSymbol)
         raw = [one for one in every if masks.fit(read(one.symbol))]
-        rows = [self._records.read_symbol(one) for one in _window(wanted, raw)]
+        rows = [self._records.read_symbol(one) for one in window(wanted, raw)]
         return Page(total=len(raw), rows=rows)
 
     def symbol(self, params: SymbolParams) -> mt4.SymbolRecord:
@@ -241,9 +259,9 @@ class Questions:
         """
         demand(self._connection.direct(), method, *arguments)
 
-    def _page(self, wanted: Any, raw: Iterable[ctypes.Structure], kind: type[S]) -> Page[S]:
-        every = list(raw)
-        rows = [self._records.read(one, kind) for one in _window(wanted, every)]
+    def _page(self, wanted: Any, fetch: Callable[[], list[R]], kind: type[S]) -> Page[S]:
+        every = self._lists.for_page(wanted, fetch)
+        rows = [self._records.read(one, kind) for one in window(wanted, every)]
         return Page(total=len(every), rows=rows)
 
 
@@ -255,8 +273,3 @@ def ints(numbers: Sequence[int]) -> ctypes.Array[c_int32]:
 def no_such_login(login: int) -> Refused:
     """Return the refusal of a command about a user who is not there."""
     return Refused(f"there is no login {login}", retcode=int(ReturnCode.BAD_ACCOUNT_INFO))
-
-
-def _window(wanted: Any, rows: list[R]) -> list[R]:
-    end = None if wanted.limit is None else wanted.offset + wanted.limit
-    return rows[wanted.offset : end]

@@ -145,9 +145,10 @@ def test_pages_are_cut_from_one_list(fake: Fake, desk: Desk, clock: Clock):
     logins.append(add(desk))
     assert page(2) == (logins[2:4], 0)
     assert page(4) == (logins[4:5], 0)
-    assert page(4, group="demo") == (logins[4:5], 0)  # the same list, cut otherwise
     assert page(0) == (logins[:2], 1)
     assert page(4) == (logins[4:6], 0)
+    assert page(4, group="demo") == (logins[4:6], 1)
+    assert page(2) == (logins[2:4], 1)
     clock.now += SNAPSHOT_S
     assert page(2) == (logins[2:4], 1)
     pay(desk, logins[0], 1.0)
