@@ -158,11 +158,16 @@ async def linked(product: Product, server: EmulatedManager, token: str) -> Async
 
 @asynccontextmanager
 async def open_house(
-    folder: Path, server: EmulatedManager | None = None, *, again: bool = False, **settings: Any
+    folder: Path,
+    server: EmulatedManager | None = None,
+    *,
+    again: bool = False,
+    told: bool = True,
+    **settings: Any,
 ) -> AsyncIterator[ManagerHouse]:
     """Run a daemon, linked and connected to an emulated server: by default one that all share.
 
-    ``again``: in a home that was used before.
+    ``again``: in a home that was used before. Not ``told``: nobody says to connect.
     """
     server = server or _server()
     server.pin = DevicePin()
@@ -178,7 +183,7 @@ async def open_house(
         token = product.home.issuer.create(PEER)[0]
         async with linked(product, server, token), aiohttp.ClientSession() as http:
             house = ManagerHouse(product, server, token, http, bearers)
-            await house.begin_anew()
-            if not server.connected:
-                await house.connect()
+            await until(lambda: house.manager.registry.get(PEER) is not None)
+            if told:
+                await house.begin_anew()
             yield house
