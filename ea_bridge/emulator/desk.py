@@ -21,6 +21,9 @@ from .trails import Trails
 MAX_ROWS = 100_000
 """Bars or ticks in one answer: the terminal's ``maxbars``."""
 
+_NO_MT4_TEXTS = ("basis", "category", "bank", "exchange", "formula", "isin", "page")
+"""Of a symbol, for which MetaTrader 4 has no ``ENUM_SYMBOL_INFO_STRING``."""
+
 UNKNOWN_SYMBOL, SYMBOL_NOT_SELECTED = 4301, 4302
 INVALID_PARAMETER, NOT_SUPPORTED, NO_BOOK = 4003, 4014, 4901
 NO_POSITION = 4753
@@ -253,6 +256,7 @@ class Desk:
                     "margin_hedged_use_leg",
                 )
             )
+            changes |= dict.fromkeys(_NO_MT4_TEXTS, "")
         return model.SymbolInfo(**{**_fields(info), **changes})
 
     def select(self, params: commands.SelectParams) -> commands.Selected:

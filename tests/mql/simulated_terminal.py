@@ -82,7 +82,7 @@ def books_config(machine: EmulatedTerminal) -> Json:
     orders = [msgspec.to_builtins(order) for order in broker.orders()]
     positions = [msgspec.to_builtins(one) for one in broker.positions()]
     deals = [msgspec.to_builtins(deal) for deal in broker.history_deals()]
-    tickets = [one["ticket"] for one in [*past, *orders, *positions]]
+    ledger = broker.books
     return {
         "positions": positions,
         "orders": orders,
@@ -90,8 +90,9 @@ def books_config(machine: EmulatedTerminal) -> Json:
         "deals": deals,
         "balance": account.balance,
         "credit": account.credit,
-        "next_order": max(tickets, default=100_000_000) + 1,
-        "next_deal": max((deal["ticket"] for deal in deals), default=200_000_000) + 1,
+        # one of each is skipped, and both terminals go on alike
+        "next_order": ledger.new_order_ticket() + 1,
+        "next_deal": ledger.new_deal_ticket() + 1,
     }
 
 
@@ -106,7 +107,6 @@ def terminal_config(machine: EmulatedTerminal, folder: Path) -> Json:
             "data_path": str(folder),
             "path": str(folder),
             "commondata_path": str(folder),
-            "dlls_allowed": True,
         },
         "symbols": [symbol_config(machine, name) for name in names],
         "books": books_config(machine),

@@ -40,7 +40,7 @@ static long bar_start(long t, int tf) {
 static MqlRates merged(const MqlRates &a, const MqlRates &b) {
   MqlRates r = a;
   r.high = std::max(a.high, b.high), r.low = std::min(a.low, b.low), r.close = b.close;
-  r.tick_volume += b.tick_volume, r.real_volume += b.real_volume;
+  r.tick_volume += b.tick_volume, r.real_volume += b.real_volume, r.spread = std::min(a.spread, b.spread);
   return r;
 }
 static std::vector<MqlRates> &bars_of(Listing &s, int tf) {
