@@ -73,6 +73,7 @@ class LinkedEa:
         config: of the simulated terminal; see :func:`plain_config`.
         on_event: hears what the EA tells.
         on_live: hears of each new session, before its first event.
+        is_direct: without a :class:`Wire` between, which could be cut.
         inputs: of the EA, beside token and port.
 
     """
@@ -84,6 +85,7 @@ class LinkedEa:
         *,
         on_event: Callable[[TerminalSession, Event], None] = lambda *_: None,
         on_live: Callable[[TerminalSession], None] = lambda _: None,
+        is_direct: bool = False,
         **inputs: Any,
     ) -> None:
         self.token = new_token()
@@ -91,6 +93,7 @@ class LinkedEa:
         self.doorman = Doorman(self.token, admitted)
         self.wire = Wire(0)
         self._on_event, self._on_live = on_event, on_live
+        self._is_direct = is_direct
         self._live = asyncio.Event()
         self._bridges = contextlib.AsyncExitStack()
         self._first_id = 0
@@ -103,7 +106,8 @@ class LinkedEa:
         await self.wire.__aenter__()
         await self._open_bridge()
         program, config, inputs = self._given
-        inputs = {"auth_token": self.token, "daemon_port": self.wire.port, **inputs}
+        port = self.wire.target if self._is_direct else self.wire.port
+        inputs = {"auth_token": self.token, "daemon_port": port, **inputs}
         folder = Path(config["files"])
         self.terminal = SimulatedTerminal(program, folder, config, inputs)
         await self.terminal.start()

@@ -5,6 +5,7 @@ guard while nobody is linked.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,8 @@ LIMIT = TradeRequest(
 )
 DONE = TradeRetcode.DONE
 
+Json = dict[str, Any]
+
 
 async def positions(ea: LinkedEa) -> list[Position]:
     found: list[Position] = await ea.ask(POSITIONS_GET, FilterParams())
@@ -68,14 +71,25 @@ async def buy(ea: LinkedEa, request: TradeRequest = BUY, **options: Any) -> Trad
     return result
 
 
-async def until_books(ea: LinkedEa, key: str, count: int) -> list[dict[str, Any]]:
-    """Wait until the broker has so many positions or orders."""
+def table_of(folder: Path) -> Path:
+    """The file of the EA's results."""
+    [table] = folder.rglob("*-results.jsonl")
+    return table
+
+
+def add_to(table: Path, text: bytes) -> None:
+    with table.open("ab") as file:
+        file.write(text)
+
+
+async def until_books(ea: LinkedEa, fits: Callable[[Json], bool]) -> Json:
+    """Wait until the broker's books are as they should be."""
     async with asyncio.timeout(TIMEOUT_S):
-        while True:
-            found: list[dict[str, Any]] = (await ea.terminal.do("books"))[key]
-            if len(found) == count:
-                return found
-            await asyncio.sleep(0.02)  # the broker does not tell
+        books: Json = await ea.terminal.do("books")
+        while not fits(books):
+            await asyncio.sleep(0.02)
+            books = await ea.terminal.do("books")
+    return books
 
 
 @BOTH
@@ -172,14 +186,11 @@ async def test_a_table_that_is_damaged_knows_nothing_any_more(
         await ea.ask(LEASE_GET, NoParams())
         number = session.new_command_id()
         result = await buy(ea, command_id=number)
-        [table] = tmp_path.rglob("*-results.jsonl")
-        with table.open("ab") as file:
-            file.write(b'{"id":99')
+        add_to(table_of(tmp_path), b'{"id":99')
         await restarted(ea)
         [known] = await stored(ea, number)
         assert known.result == result
-        with table.open("ab") as file:
-            file.write(b"nonsense\n")
+        add_to(table_of(tmp_path), b"nonsense\n")
         await restarted(ea)
         [known] = await stored(ea, number)
         assert known.state == "forgotten"
@@ -205,8 +216,7 @@ async def test_the_table_reaches_back_256_commands(tmp_path: Path, compile_ea: C
         asked = (first, last - 257, last - 256, last - 1, last)
         states = ["forgotten", "forgotten", "done", "done", "absent"]
         assert [one.state for one in await stored(ea, *asked)] == states
-        [table] = tmp_path.rglob("*-results.jsonl")
-        assert len(table.read_bytes().splitlines()) < 2200
+        assert len(table_of(tmp_path).read_bytes().splitlines()) < 2200
         await restarted(ea)
         assert [one.state for one in await stored(ea, *asked)] == states
 
@@ -246,8 +256,7 @@ async def test_a_lease_that_nobody_renews_is_carried_out_without_a_daemon(
         await ea.ask(LEASE_SET, LeaseTerms(lease_ms=2000, action="cancel_and_close"))
         ea.wire.is_open = False
         ea.wire.cut()
-        await until_books(ea, "orders", 0)
-        await until_books(ea, "positions", 0)
+        await until_books(ea, lambda books: not books["orders"] and not books["positions"])
         ea.wire.is_open = True
         lease = await ea.ask(LEASE_GET, NoParams())
         assert (lease.cancelled, lease.closed, lease.failed) == ([waiting], [held], [])
@@ -267,8 +276,8 @@ async def test_a_lease_for_our_own_leaves_the_rest_alone(
         await ea.terminal.do("send", request={**by_hand, "comment": "grandmother"})
         await ea.ask(LEASE_SET, LeaseTerms(lease_ms=2000, own=True))
         ea.wire.hold()
-        [left] = await until_books(ea, "orders", 1)
-        assert left["comment"] == "grandmother"
+        books = await until_books(ea, lambda books: len(books["orders"]) == 1)
+        assert books["orders"][0]["comment"] == "grandmother"
         ea.wire.release()
 
 
@@ -288,9 +297,7 @@ async def test_a_stop_follows_the_market_without_a_daemon(
 
         async def stop_after(bid: float, stop: float) -> None:
             ea.terminal.tell(do="tick", symbol="EURUSD", bid=bid, ask=bid + 0.0001)
-            async with asyncio.timeout(TIMEOUT_S):
-                while (await until_books(ea, "positions", 1))[0]["sl"] != pytest.approx(stop):
-                    await asyncio.sleep(0.02)  # the broker does not tell
+            await until_books(ea, lambda books: books["positions"][0]["sl"] == pytest.approx(stop))
 
         await stop_after(opened + 0.00200, opened + 0.00100)
         await stop_after(opened + 0.00150, opened + 0.00100)
