@@ -71,7 +71,7 @@ async def _run(args: argparse.Namespace) -> None:
     host = _loopback(args.host)
     token = _token(args.token_file)
     codec = _codec(args.encoding)
-    args.home.mkdir(parents=True, exist_ok=True)
+    args.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     claim = Claim(args.home)
     try:
         peer = ManagerPeer(args.library, args.home, codec, pumps=not args.no_pumping)

@@ -39,6 +39,11 @@ HIDE_NEWS, HIDE_MAIL = 2, 4
 
 NO_CONNECT = int(ReturnCode.NO_CONNECT)
 SUCCESSES = (int(ReturnCode.OK), int(ReturnCode.OK_NONE))
+FINAL = frozenset(
+    {ReturnCode.OLD_VERSION, ReturnCode.ACCOUNT_DISABLED, ReturnCode.BAD_ACCOUNT_INFO}
+)
+"""Refusals of a login that time does not heal. A server counts wrong ones, so nobody here tries
+again; the daemon does, at a pace of its own."""
 
 _log = logging.getLogger(__name__)
 
@@ -147,6 +152,10 @@ class Connection:
             elif self._pumps and self._pumping in (Pumping.OFF, Pumping.STOPPED):
                 self._start_pumping(wanted)
         except Refused as no:
+            if no.retcode in FINAL:
+                _log.error("the trade server does not let us in any more: %s", no)
+                self.disconnect()
+                return
             _log.warning(
                 "the trade server is not reached: %s; the next try is in %.0f s",
                 no,

@@ -70,7 +70,6 @@ class Link(Generic[C]):
 
     async def _converse(self) -> float | None:
         loop = asyncio.get_running_loop()
-        self._refusal = None
         try:
             _, conversation = await loop.create_connection(
                 lambda: self._make(self.ready.set), self._host, self.port

@@ -10,7 +10,8 @@ has a note a line, the newest of an id counts::
 
 A last line without an end was being written when the peer died: its command was not executed yet,
 or its result not told. Any other line that cannot be read means that the file is not what was
-written, and then all of it counts as lost.
+written, and then all of it counts as lost. Answers may tell of people (a manager's new users), so
+nobody but its owner may read it.
 """
 
 from __future__ import annotations
@@ -163,7 +164,7 @@ class ResultsTable:
     def _append(self, note: _Note) -> None:
         if self._path is None:
             return
-        with self._path.open("ab") as file:
+        with open(self._path, "ab", opener=_private) as file:
             file.write(_encoder.encode(note) + b"\n")
             self._settle(file)
         self._lines += 1
@@ -181,7 +182,7 @@ class ResultsTable:
         notes += [_Note(id=one, res=res) for one, res in self._taken.items()]
         fresh = self._path.with_name(f"{self._path.name}.new")
         try:
-            with fresh.open("wb") as file:
+            with open(fresh, "wb", opener=_private) as file:
                 file.writelines(_encoder.encode(note) + b"\n" for note in notes)
                 self._settle(file)
             fresh.replace(self._path)
@@ -189,3 +190,7 @@ class ResultsTable:
             _log.warning("%s is not written anew, so it grows: %s", self._path, error)
         else:
             self._lines = len(notes)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -25,14 +25,14 @@ ConCommon common;
 char mail_body[MAIL], mail_subject[128], mail_from[64];
 int n_users, n_trades, next_login, next_order, up, unfreed, gaps, live, mails, mailed_to, mail_length;
 int fail_code, lose_after;  // of the next method that changes something
-int overlaps, fail_fix, hide_users, mute, lists;
+int other_password, wrong_logins, overlaps, fail_fix, hide_users, mute, lists;
 
 void clear() {
   memset(users, 0, sizeof users), memset(trades, 0, sizeof trades);
   memset(groups, 0, sizeof groups), memset(symbols, 0, sizeof symbols);
   memset(&common, 0, sizeof common);
   n_users = n_trades = unfreed = gaps = live = mails = mailed_to = fail_code = lose_after = 0;
-  overlaps = fail_fix = hide_users = mute = lists = 0;
+  other_password = wrong_logins = overlaps = fail_fix = hide_users = mute = lists = 0;
   next_login = 100, next_order = 1000, up = 1;
   strcpy(common.name, "Fake-Server"), strcpy(common.owner, "Ours 400 1353");
   common.port = 443, common.timezone = 2, common.endhour = 23, common.endminute = 59;
@@ -128,7 +128,8 @@ class CManagerInterface {
   virtual int Disconnect() { connected = in = pumps = false; return OK; }
   virtual int IsConnected() { there(); return connected; }
   virtual int Login(const int login, const char *password) {
-    if (login != 224 || strcmp(password, "let-me-in")) return BAD_ACCOUNT;
+    if (login != 224 || other_password || strcmp(password, "let-me-in"))
+      return wrong_logins++, BAD_ACCOUNT;
     in = true;
     return OK;
   }
@@ -369,6 +370,8 @@ void fake_version(int main, int build) { version = main << 16 | build; }
 void fake_server(int is_up) { up = is_up; }
 void fake_fail(int code) { fail_code = code; }
 void fake_hide_users(int yes) { hide_users = yes; }
+void fake_change_password() { other_password = 1; }
+int fake_wrong_logins() { return wrong_logins; }
 void fake_mute(int yes) { mute = yes; }
 void fake_fail_fix(int code) { fail_fix = code; }
 void fake_lose_after() { lose_after = 1; }

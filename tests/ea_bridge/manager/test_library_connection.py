@@ -94,6 +94,23 @@ def test_a_server_that_stays_away_is_tried_ever_less_often(
     assert waited <= LAST_RETRY_S + 1
 
 
+def test_a_login_that_is_wrong_by_now_is_tried_once(
+    fake: Fake, connection: Connection, clock: Clock
+):
+    """A server counts wrong ones, and may shut everybody out who comes from here."""
+    connection.connect(CREDENTIALS)
+    fake.do("server", 0)
+    fake.do("change_password")
+    connection.supervise()
+    fake.do("server", 1)
+    for _ in range(100):
+        clock.now += 1.0
+        connection.supervise()
+
+    assert fake.do("wrong_logins") == 1
+    assert not connection.state().connected
+
+
 def test_pumping_that_stopped_begins_again(fake: Fake, connection: Connection):
     """Its interface is replaced; questions that need it wait, others do not."""
     connection.connect(CREDENTIALS)

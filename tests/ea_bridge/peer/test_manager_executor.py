@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -178,3 +179,13 @@ def test_a_booking_is_on_the_disk_before_it_is_made(
     table.take(7)
 
     assert synced == [b'{"id":7}\n']
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there the folder's rights count")
+def test_nobody_else_may_read_what_was_done(tmp_path: Path):
+    """A new user's name is in the answer; the file that is written anew is as private."""
+    path = tmp_path / "results"
+    bench = Bench(path, room=1)
+    for command_id in range(1, 10):
+        bench.book(command_id)
+        assert path.stat().st_mode & 0o077 == 0
