@@ -21,10 +21,18 @@ class FixedQuotes:
         self._ticks = {
             name: Tick(spec.time * 1000, spec.bid, spec.ask) for name, spec in self.specs.items()
         }
+        self._days: dict[str, tuple[float, float]] = {}
 
     def set(self, name: str, bid: float, ask: float) -> None:
         """Move a price."""
+        high, low = self.day(name)
+        self._days[name] = (max(high, bid), min(low, bid))
         self._ticks[name] = Tick(self._ticks[name].time_msc + 1, bid, ask)
+
+    def day(self, name: str) -> tuple[float, float]:
+        """Return the highest and the lowest bid so far."""
+        bid = self._ticks[name].bid
+        return self._days.get(name, (bid, bid))
 
     def symbol(self, name: str) -> SymbolInfo | None:
         """Return a specification."""
@@ -61,14 +69,23 @@ class MarketQuotes:
 
     def tick(self, name: str) -> Tick | None:
         """Return the newest price."""
-        now_msc = self._now_msc()
-        while self._market.now_msc < now_msc:
-            self._market.advance(now_msc)
+        self._move_on()
         return self._market.tick(name)
+
+    def day(self, name: str) -> tuple[float, float]:
+        """Return the highest and the lowest bid of the server's day."""
+        self._move_on()
+        info = self._market.symbol_info(name)
+        return info.bidhigh, info.bidlow
 
     def is_open(self, name: str, time_msc: int) -> bool:
         """Whether it can be traded now."""
         return self._market.is_open(name, time_msc)
+
+    def _move_on(self) -> None:
+        now_msc = self._now_msc()
+        while self._market.now_msc < now_msc:
+            self._market.advance(now_msc)
 
 
 class Snapshot:

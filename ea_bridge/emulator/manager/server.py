@@ -135,7 +135,7 @@ class EmulatedManager:
         self._now_s = now_s
         self._prices = Prices(quotes)
         self._store = store
-        self._days: dict[str, tuple[float, float]] = {}
+        self._told: dict[str, float] = {}
         self._answers = self._all_answers()
         self.restart()
 
@@ -279,10 +279,10 @@ class EmulatedManager:
     def _price(self, params: SymbolParams) -> SymbolPrice:
         symbol = self._symbol(params)
         tick = self._prices.tick(symbol.symbol)
-        bid = 0.0 if tick is None else tick.bid
-        high, low = self._days.get(symbol.symbol, (bid, bid))
-        day = self._days[symbol.symbol] = (max(high, bid), min(low, bid))
-        return price_of(symbol, tick, day)
+        before = self._told.get(symbol.symbol)
+        if tick is not None:
+            self._told[symbol.symbol] = tick.bid
+        return price_of(symbol, tick, self.quotes.day(symbol.symbol), before)
 
     def _mail(self, params: Mail) -> Done:
         check_texts(params)

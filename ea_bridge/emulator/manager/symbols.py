@@ -36,13 +36,16 @@ def symbol_records(specs: Mapping[str, SymbolInfo]) -> dict[str, SymbolRecord]:
     return {name: _record(specs[name], place) for place, name in enumerate(ordered)}
 
 
-def price_of(record: SymbolRecord, tick: Tick | None, day: tuple[float, float]) -> SymbolPrice:
+def price_of(
+    record: SymbolRecord, tick: Tick | None, day: tuple[float, float], before: float | None
+) -> SymbolPrice:
     """Return a symbol's price; zeros before the first.
 
     Args:
         record: the symbol.
         tick: its newest.
-        day: the highest and the lowest bid that were seen.
+        day: the highest and the lowest bid of the day.
+        before: the bid that was told before, if any.
 
     """
     if tick is None:
@@ -55,13 +58,19 @@ def price_of(record: SymbolRecord, tick: Tick | None, day: tuple[float, float]) 
         type=record.type,
         point=record.point,
         spread=record.spread,
-        direction=int(PriceDirection.NONE),
+        direction=int(_direction(before, tick.bid)),
         lasttime=tick.time_msc // 1000,
         bid=tick.bid,
         ask=tick.ask,
         high=day[0],
         low=day[1],
     )
+
+
+def _direction(before: float | None, bid: float) -> PriceDirection:
+    if before is None or before == bid:
+        return PriceDirection.NONE
+    return PriceDirection.UP if bid > before else PriceDirection.DOWN
 
 
 def _record(spec: SymbolInfo, place: int) -> SymbolRecord:

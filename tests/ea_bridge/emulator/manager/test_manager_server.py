@@ -150,7 +150,9 @@ def test_symbols_and_their_prices(bench: ManagerBench):
     bench.ask(c.SYMBOL_INFO_GET, SymbolParams(symbol="EURUSD"))
     bench.quotes.set("EURUSD", 1.24, 1.2401)
     price = bench.ask(c.SYMBOL_INFO_GET, SymbolParams(symbol="EURUSD"))
-    assert (price.bid, price.ask, price.high, price.low) == (1.24, 1.2401, 1.25, 1.24)
+    begun = bench.quotes.specs["EURUSD"].bid
+    assert (price.bid, price.ask, price.high, price.low) == (1.24, 1.2401, 1.25, begun)
+    assert price.direction == mt4.PriceDirection.DOWN
     for command in (c.SYMBOL_GET, c.SYMBOL_INFO_GET):
         wrong = SymbolParams(symbol="EURUSDD")
         assert refused(bench, command, wrong) is ReturnCode.INVALID_DATA
