@@ -20,6 +20,7 @@ from ea_bridge.protocol.messages import Event, Hello
 from ea_bridge.registry import Change, ChangeKind, TerminalRegistry
 from ea_bridge.server import Admitted, BridgeServer, Refused
 from ea_bridge.session import DEFAULT_TIMEOUT_S, SessionCallbacks, SessionState, TerminalSession
+from ea_bridge.session.timers import LoopTimers, Timers
 from ea_bridge.token import derive_keys, new_token, parse_token
 
 TIMEOUT_S = 60.0
@@ -73,6 +74,7 @@ class LinkedEa:
         config: of the simulated terminal; see :func:`plain_config`.
         on_event: hears what the EA tells.
         on_live: hears of each new session, before its first event.
+        timers: the daemon's clock; that of the event loop if absent.
         is_direct: without a :class:`Wire` between, which could be cut.
         inputs: of the EA, beside token and port.
 
@@ -85,6 +87,7 @@ class LinkedEa:
         *,
         on_event: Callable[[TerminalSession, Event], None] = lambda *_: None,
         on_live: Callable[[TerminalSession], None] = lambda _: None,
+        timers: Callable[[asyncio.AbstractEventLoop], Timers] = LoopTimers,
         is_direct: bool = False,
         **inputs: Any,
     ) -> None:
@@ -93,7 +96,7 @@ class LinkedEa:
         self.doorman = Doorman(self.token, admitted)
         self.wire = Wire(0)
         self._on_event, self._on_live = on_event, on_live
-        self._is_direct = is_direct
+        self._is_direct, self._timers = is_direct, timers
         self._live = asyncio.Event()
         self._bridges = contextlib.AsyncExitStack()
         self._first_id = 0
@@ -159,6 +162,7 @@ class LinkedEa:
             callbacks=SessionCallbacks(on_event=self._on_event),
             port=0,
             first_command_id=self._first_id,
+            timers=self._timers(asyncio.get_running_loop()),
         )
         self._bridges = contextlib.AsyncExitStack()
         await self._bridges.enter_async_context(server)

@@ -170,6 +170,12 @@ class SimulatedTerminal:
         ]
         await self.heard(lambda line: line["t"] == "init")
 
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        assert self._process is not None
+        return self._process.pid
+
     def pump(self, machine: EmulatedTerminal) -> None:
         """Let the market of an emulated terminal be this one's, from now on."""
         self._tasks.append(asyncio.create_task(self._pump(machine)))

@@ -245,7 +245,8 @@ void SetUserError(ushort e) { last_error = 65536 + e; }
 bool IsStopped() { return stop_flag; }
 void Sleep(int ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); }
 static const auto began = std::chrono::steady_clock::now();
-ulong GetMicrosecondCount() { return (ulong)std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - began).count(); }
+double mql::speed = 1;
+ulong GetMicrosecondCount() { return (ulong)((double)std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - began).count() * mql::speed); }
 ulong GetTickCount64() { return (ulong)std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 uint GetTickCount() { return (uint)GetTickCount64(); }
 int TimeGMTOffset() { return 0; }

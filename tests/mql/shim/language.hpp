@@ -30,6 +30,7 @@ namespace mql {
 struct null_t {
   template <class T> operator T *() const { return nullptr; }
 };
+extern double speed;  // of the EA's own clock: a test's day need not take a day
 extern int last_error;
 extern volatile bool stop_flag;
 }  // namespace mql

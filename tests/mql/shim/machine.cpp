@@ -324,6 +324,8 @@ static void set_up(const std::string &config_path) {
   w.config = Json::parse(text.str());
   w.files = w.config["files"].text();
   w.clock_offset_ms = w.config["clock_offset_ms"].integer();
+  w.max_ticks = (size_t)w.config["max_ticks"].integer((long)w.max_ticks);
+  mql::speed = w.config["speed"].number(1);
   w.utc_offset_ms = w.config["utc_offset_ms"].integer(w.clock_offset_ms);
   w.next_order = (ulong)w.config["first_ticket"].integer(100000001);
   w.next_deal = (ulong)w.config["first_deal"].integer(200000001);

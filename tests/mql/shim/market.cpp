@@ -3,7 +3,6 @@
 #include "world.hpp"
 
 namespace world {
-static const size_t kMaxTicks = 400000;  // of a symbol
 static const size_t kMaxBars = 100000;
 
 World &the() {
@@ -87,7 +86,7 @@ void push_tick(Listing &s, MqlTick t) {
   t.time = datetime(t.time_msc / 1000);
   if (t.flags == 0) t.flags = TICK_FLAG_BID | TICK_FLAG_ASK;
   s.last = t;
-  if (s.ticks.size() > kMaxTicks) s.ticks.erase(s.ticks.begin(), s.ticks.begin() + kMaxTicks / 2);
+  if (s.ticks.size() > w.max_ticks) s.ticks.erase(s.ticks.begin(), s.ticks.begin() + w.max_ticks / 2);
   s.ticks.push_back(t);
   w.ticks_made++;
   add_to_bars(s, t);

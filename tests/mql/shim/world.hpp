@@ -120,6 +120,7 @@ struct World {
   ulong next_order = 100000001, next_deal = 200000001;
   uint requests = 0;
   long clock_offset_ms = 0;  // of the broker's clock, from this machine's
+  size_t max_ticks = 400000;  // of a symbol
   long utc_offset_ms = 0;    // of the broker's clock, from UTC
 
   // events for the EA
