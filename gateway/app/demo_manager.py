@@ -33,11 +33,13 @@ async def demo_manager(
         seed: of everything drawn.
 
     Yields:
-        How to use it; the password is new with each start.
+        How to use it; the operator's password is new with each start.
 
     """
     host, _, port = bridge.rpartition(":")
-    at_server, at_api = secrets.token_urlsafe(12), secrets.token_urlsafe(12)
+    kept = manager.kept.wanted()  # of the run before: the gateway connects with it by itself
+    at_server = secrets.token_urlsafe(12) if kept is None else kept.password
+    at_api = secrets.token_urlsafe(12)
     server = build_manager(password=at_server, seed=seed)
     async with linked(ManagerLink(server, host, int(port), token, seed=seed)):
         params = ConnectParams(server=SERVER, login=LOGIN, password=at_server)

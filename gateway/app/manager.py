@@ -56,7 +56,8 @@ class Manager:
         self.passwords = Passwords(self._pool, own_secret(store, box, PEPPER))
         self.operators = OperatorBook(store, self.passwords)
         tokens = self.tokens = TokenBook(store, own_secret(store, box, TOKENS))
-        self.supervision = Supervision(self.link, KeptConnection(store, box), audit)
+        self.kept = KeptConnection(store, box)
+        self.supervision = Supervision(self.link, self.kept, audit)
         self.changes = Changes(
             self.link,
             self.journal,
