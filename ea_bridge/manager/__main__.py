@@ -8,6 +8,7 @@ import ipaddress
 import logging
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from ea_bridge.peer.claim import Claim, Claimed
@@ -36,7 +37,7 @@ def main(words: list[str] | None = None) -> int:
     args = _parser().parse_args(words)
     try:
         asyncio.run(_run(args))
-    except (Misuse, MalformedToken, Claimed, LibraryError, LinkRefused, OSError) as error:
+    except (Misuse, Claimed, LibraryError, LinkRefused, OSError) as error:
         _log.error("%s", error)
         return 1
     except KeyboardInterrupt:
@@ -76,9 +77,15 @@ async def _run(args: argparse.Namespace) -> None:
     try:
         peer = ManagerPeer(args.library, args.home, codec, pumps=not args.no_pumping)
         pin = DevicePin(args.home / "device")
-        link = Link(
-            lambda ready: ManagerConversation(peer, token, pin, ready, _waits), host, args.port
-        )
+
+        def converse(on_ready: Callable[[], None]) -> ManagerConversation:
+            def ready() -> None:
+                _log.info("linked to the daemon on port %d", args.port)
+                on_ready()
+
+            return ManagerConversation(peer, token, pin, ready, _waits)
+
+        link = Link(converse, host, args.port)
         await _until_stopped(peer, link)
     finally:
         claim.release()
@@ -119,7 +126,11 @@ def _loopback(host: str) -> str:
 def _token(file: str) -> str:
     text = sys.stdin.readline() if file == "-" else Path(file).read_text("ascii", "replace")
     token = text.strip()
-    parse_token(token)
+    try:
+        parse_token(token)
+    except MalformedToken as error:
+        source = "standard input" if file == "-" else file
+        raise Misuse(f"{source} holds no token: {error}") from None
     return token
 
 

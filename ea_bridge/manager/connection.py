@@ -104,10 +104,13 @@ class Connection:
         self.disconnect()
         self._open(params)
         self._wanted = params
+        _log.info("connected to %s as manager %d", params.server, params.login)
         return self.state()
 
     def disconnect(self) -> ManagerConnection:
         """Give the connection up, and what ``connect`` was told."""
+        if self._wanted is not None:
+            _log.info("disconnected from %s", self._wanted.server)
         self._wanted = None
         self._close()
         return self.state()

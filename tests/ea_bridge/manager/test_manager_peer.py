@@ -298,6 +298,8 @@ async def test_the_program_serves_until_it_is_told_to_end(
         _, log = await process.communicate()
 
     assert process.returncode == 0
+    for said in (b"linked to the daemon", b"connected to 203.0.113.10:443 as manager 224"):
+        assert said in log
     for secret in (TOKEN.encode(), b"hush-hush", b"let-me-in"):
         assert secret not in log
     assert (tmp_path / "home" / "device").read_text() == f"{DEVICE}\n"
@@ -328,6 +330,7 @@ async def test_the_program_ends_while_it_stays_away(fake: Fake, daemon: Daemon, 
         ({"--encoding": "klingon"}, "there is no encoding klingon"),
         ({"--library": "no.dll"}, "cannot be loaded"),
         ({"--token-file": "none"}, "No such file"),
+        ({"--token-file": __file__}, "holds no token"),
     ],
 )
 def test_a_wrong_call_says_what_is_wrong(
