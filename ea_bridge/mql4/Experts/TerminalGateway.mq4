@@ -2,7 +2,6 @@
 //| TerminalGateway.mq4 - links this terminal with mt-gateway         |
 //+------------------------------------------------------------------+
 #property copyright   "The mt-gateway authors (MIT licence)"
-#property link        ""
 #property version     "1.00"
 #property description "Links this terminal with mt-gateway on this machine."
 #property description "Allow DLL imports: MetaTrader 4 has no sockets of its own, so ws2_32.dll"

@@ -2,12 +2,10 @@
 //| TerminalGateway.mq5 - links this terminal with mt-gateway         |
 //+------------------------------------------------------------------+
 #property copyright   "The mt-gateway authors (MIT licence)"
-#property link        ""
 #property version     "1.00"
 #property description "Links this terminal with mt-gateway on this machine: no DLL."
 #property description "Put 127.0.0.1 on the list under Tools > Options > Expert Advisors >"
 #property description "Allow WebRequest, and copy auth_token from the console."
-#property strict
 
 #include <TerminalGateway\Gateway.mqh>
 

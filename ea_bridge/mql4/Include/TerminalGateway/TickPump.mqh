@@ -74,10 +74,10 @@ public:
    void              Begin(CWatches &watches,const int i)
      {
       MqlTick tick;
-      watches.Point(i,0,0);
+      watches.SetCursor(i,0,0);
       if(!SymbolInfoTick(watches.all[i].symbol,tick) || tick.time<=0)
          return;
-      watches.Point(i,(long)tick.time*1000,1);
+      watches.SetCursor(i,(long)tick.time*1000,1);
       Remember(watches,i,tick);
      }
    void              Pull(CWatches &watches,CByteBuffer &out)

@@ -143,6 +143,9 @@ private:
       int       refused=m_switches.Refusal(why);
       if(refused!=0)
          return(refused);
+      //--- a magic number has 32 bits there
+      if((long)(int)request.magic!=request.magic)
+         return(WIRE_RETCODE_INVALID);
       bool is_deal=(request.action==WIRE_ACTION_DEAL);
       if(is_deal && request.type>WIRE_ORDER_TYPE_SELL)
          return(WIRE_RETCODE_INVALID_ORDER);

@@ -49,15 +49,15 @@ private:
       int    total=m_rates.Now(symbol,m_followed[at].timeframe,2);
       if(total<=0)
          return;
-      if(m_followed[at].forming!=0 && m_rates.Time(0)>m_followed[at].forming)
+      if(m_followed[at].forming!=0 && m_rates.TimeAt(0)>m_followed[at].forming)
          total=m_rates.Now(symbol,m_followed[at].timeframe,BARS_CATCH_UP);
       if(total<=0 || m_rates.Face(total-1)==m_followed[at].face)
          return;
       for(int i=0; i<total-1; i++)
-         if(m_followed[at].forming!=0 && m_rates.Time(i)>=m_followed[at].forming)
+         if(m_followed[at].forming!=0 && m_rates.TimeAt(i)>=m_followed[at].forming)
             Tell(out,at,i,digits,true);
       Tell(out,at,total-1,digits,false);
-      m_followed[at].forming=m_rates.Time(total-1);
+      m_followed[at].forming=m_rates.TimeAt(total-1);
       m_followed[at].face=m_rates.Face(total-1);
      }
    int               Find(const int sym,const long code) const

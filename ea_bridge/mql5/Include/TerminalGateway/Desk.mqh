@@ -66,7 +66,7 @@ private:
          case COMMAND_TICK_GET:
             if(!IsSelected(message,symbol))
                return(false);
-            m_quote.Write(m_value,symbol,m_symbols.Digits(symbol));
+            m_quote.Write(m_value,symbol,m_symbols.DigitsOf(symbol));
             return(true);
          case COMMAND_BOOK_GET:
             return(Book(message,streams));

@@ -52,7 +52,7 @@ private:
    string            m_install;
    long              m_login;
    string            m_server;
-   string            m_switched;
+   int               m_switched;
    ulong             m_asked_ms;
    ulong             m_kicked_ms;
    ulong             m_looked_ms;
@@ -109,13 +109,13 @@ private:
       bool   is_connected=m_switches.IsConnected();
       bool   is_autotrading=m_switches.IsAutotrading();
       bool   is_allowed=m_switches.IsAccountOn();
-      string now=(is_connected ? "1" : "0")+(is_autotrading ? "1" : "0")+(is_allowed ? "1" : "0");
+      int    now=(is_connected ? 1 : 0)+(is_autotrading ? 2 : 0)+(is_allowed ? 4 : 0);
       if(now==m_switched)
          return;
       string why=m_switches.Describe();
       if(why!="")
          Print("trading is off: ",why);
-      bool is_first=(m_switched=="");
+      bool is_first=(m_switched<0);
       m_switched=now;
       if(is_first)
          return;
@@ -173,6 +173,7 @@ public:
                      CGateway(void)
      {
       m_login=0;
+      m_switched=-1;
       m_asked_ms=0;
       m_kicked_ms=0;
       m_looked_ms=0;

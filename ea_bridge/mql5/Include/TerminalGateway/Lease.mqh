@@ -206,10 +206,11 @@ public:
       m_sent[m_next]=ticket;
       m_next=(m_next+1)%LEASE_MAX_SENT;
      }
-   //--- carries the policy out if the lease has run out; returns whether it has
+   //--- carries the policy out if the lease has run out; returns whether it has. Without a broker
+   //--- it cannot be done, and waits for him.
    bool              Enforce(void)
      {
-      if(m_lease_ms==0 || NowMs()<m_due_ms)
+      if(m_lease_ms==0 || NowMs()<m_due_ms || TerminalInfoInteger(TERMINAL_CONNECTED)==0)
          return(false);
       Print("the daemon was silent for ",m_lease_ms," ms: ",m_action);
       m_lease_ms=0;

@@ -10,6 +10,7 @@
 
 #include <TerminalGateway\FlatJson.mqh>
 #include <TerminalGateway\Hello.mqh>
+#include <TerminalGateway\Notice.mqh>
 #include <TerminalGateway\Pin.mqh>
 #include <TerminalGateway\Token.mqh>
 #include <TerminalGateway\Transport.mqh>
@@ -24,6 +25,7 @@
 #define LINK_DEAD_MS           15000
 #define LINK_MAX_UNREADABLE    10
 #define LINK_MAX_LINES         64
+#define LINK_CODE_LENGTH       8
 
 enum ENUM_LINK_STATE
   {
@@ -66,8 +68,7 @@ private:
    string            m_device;
    string            m_code;
    bool              m_is_code_sent;
-   string            m_alerted;
-   string            m_printed;
+   CNotice           m_notice;
    ulong             m_began_ms;
    ulong             m_beat_ms;
    ulong             m_retry_at_ms;
@@ -76,19 +77,6 @@ private:
    int               m_dead_ms;
    int               m_unreadable;
 
-   //--- Alert is a window and a sound: once for each thing there is to say
-   void              CallPerson(const string text)
-     {
-      if(text!=m_alerted)
-         Alert("Terminal Gateway: ",text);
-      m_alerted=text;
-     }
-   void              Tell(const string text)
-     {
-      if(text!=m_printed)
-         Print(text);
-      m_printed=text;
-     }
    int               Jitter(const int delay_ms,const int from_percent,const int to_percent) const
      {
       int percent=from_percent+MathRand()%(to_percent-from_percent+1);
@@ -123,7 +111,7 @@ private:
      }
    void              TurnAway(const string code,const string reason)
      {
-      CallPerson(reason);
+      m_notice.Call(reason);
       Say("bye","code",code);
       Stay(reason,LINK_RETRY_LAST_MS);
      }
@@ -133,7 +121,7 @@ private:
          return;
       if(!transport.Open())
         {
-         Tell(transport.Reason());
+         m_notice.Tell(transport.Reason());
          m_retry_at_ms=NowMs()+(ulong)Jitter(m_retry_ms,75,125);
          m_retry_ms=MathMin(m_retry_ms*2,LINK_RETRY_LAST_MS);
          return;
@@ -204,8 +192,7 @@ private:
       m_retry_ms=LINK_RETRY_FIRST_MS;
       m_heartbeat_ms=(int)MathMax(m_message.GetLong("hb_ms",LINK_HEARTBEAT_MS),(long)100);
       m_dead_ms=(int)MathMax(m_message.GetLong("dead_ms",LINK_DEAD_MS),(long)1000);
-      m_alerted="";
-      m_printed="";
+      m_notice.Forget();
       m_pin.Keep(m_device);
       Print("linked with the daemon: session ",m_message.GetText("session",""));
       Comment("");
@@ -218,23 +205,32 @@ private:
       m_state=LINK_PENDING;
       string error=m_message.GetText("error","");
       if(error=="wrong_code")
-         CallPerson("verification_code was not the code of the mail; tries left: "
+         m_notice.Call("verification_code was not the code of the mail; tries left: "
                     +IntegerToString(m_message.GetLong("tries_left",0)));
       else if(error!="")
-         CallPerson("the code cannot be checked now: try again later");
+         m_notice.Call("the code cannot be checked now: try again later");
       else
         {
          string text="this machine waits for approval: see your mail, or open "
                      +m_message.GetText("url","")+" and type "+m_message.GetText("user_code","")
                      +" there. The code of the mail can be put into verification_code as well";
          Comment("Terminal Gateway: "+text);
-         CallPerson(text);
+         m_notice.Call(text);
         }
-      if(error=="" && m_code!="" && !m_is_code_sent)
-        {
-         m_is_code_sent=true;
+      if(error!="" || m_code=="" || m_is_code_sent)
+         return;
+      m_is_code_sent=true;
+      if(IsCode(m_code))
          Say("verify","code",m_code);
-        }
+      else
+         m_notice.Call("verification_code is not the code of the mail, which has 8 digits");
+     }
+   bool              IsCode(const string code) const
+     {
+      for(int i=0; i<StringLen(code); i++)
+         if(StringGetCharacter(code,i)<'0' || StringGetCharacter(code,i)>'9')
+            return(false);
+      return(StringLen(code)==LINK_CODE_LENGTH);
      }
    void              OnDenied(void)
      {
@@ -244,9 +240,9 @@ private:
       int    delay_ms=(int)MathMin(MathMax(m_message.GetLong("retry_ms",LINK_RETRY_LAST_MS),(long)0),
                                    (long)86400000);
       if(DenialNeedsPerson(code))
-         CallPerson(text);
+         m_notice.Call(text);
       else
-         Tell(text);
+         m_notice.Tell(text);
       Stay("denied: "+code,Jitter(delay_ms,100,125));
      }
    void              OnBye(const string code)
@@ -255,12 +251,12 @@ private:
       if(code=="approved")
         {
          Print("this machine is approved");
-         m_alerted="";
+         m_notice.Forget();
          Stay("approved",0);
         }
       else if(code=="replaced")
         {
-         CallPerson("another terminal has linked with this token: this one stays away for five"
+         m_notice.Call("another terminal has linked with this token: this one stays away for five"
                     +" minutes. Each terminal needs a token of its own");
          Stay("replaced",Jitter(LINK_RETRY_REPLACED_MS,100,125));
         }

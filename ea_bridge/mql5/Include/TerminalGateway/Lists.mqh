@@ -147,7 +147,7 @@ private:
       int count=LoadRates(message,symbol,timeframe);
       if(count<0)
          return(Fail(WIRE_ERR_HISTORY_NOT_FOUND,"the terminal has no such bars yet"));
-      int digits=m_symbols.Digits(symbol);
+      int digits=m_symbols.DigitsOf(symbol);
       int total=count>0 ? m_rates.Total() : 0;
       m_answer.BeginList(out,id);
       for(int i=MathMax(total-count,0); i<total; i++)
@@ -169,7 +169,7 @@ private:
                        message.GetLong("to_msc",0),
                        (int)MathMin(message.GetLong("count",0),(long)TICKS_MAX)))
          return(Fail(WIRE_ERR_HISTORY_NOT_FOUND,"the terminal has no such ticks yet"));
-      int digits=m_symbols.Digits(symbol);
+      int digits=m_symbols.DigitsOf(symbol);
       m_answer.BeginList(out,id);
       for(int i=m_ticks.First(); i<m_ticks.End(); i++)
         {

@@ -112,7 +112,7 @@ public:
       return(CopyRates(symbol,timeframe,0,count,m_rates));
      }
    int               Total(void) const            { return(ArraySize(m_rates)); }
-   long              Time(const int index) const  { return((long)m_rates[index].time); }
+   long              TimeAt(const int index) const  { return((long)m_rates[index].time); }
    //--- two looks at a bar, compared by what a tick changes
    string            Face(const int index) const
      {

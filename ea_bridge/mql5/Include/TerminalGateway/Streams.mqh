@@ -51,14 +51,14 @@ public:
       if(message.GetBool("book",false))
          return(WIRE_ERR_NO_MARKET_DEPTH);
 #endif
-      int at=m_watches.Of(symbol,m_symbols.Digits(symbol));
+      int at=m_watches.Of(symbol,m_symbols.DigitsOf(symbol));
       if(at<0)
          return(WIRE_ERR_INTERNAL_ERROR);
       if(!SetBook(at,message.GetBool("book",false)))
          return(WIRE_ERR_NO_MARKET_DEPTH);
       m_bars.Follow(at,bars);
       if(is_ticks && last_msc>0)
-         m_watches.Point(at,last_msc,(int)message.GetLong("n_same_msc",0));
+         m_watches.SetCursor(at,last_msc,(int)message.GetLong("n_same_msc",0));
       else if(is_ticks && !m_watches.all[at].ticks)
          m_ticks.Begin(m_watches,at);
       m_watches.all[at].ticks=is_ticks;

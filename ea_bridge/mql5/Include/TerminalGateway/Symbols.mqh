@@ -156,7 +156,7 @@ public:
      {
       return(SymbolInfoInteger(symbol,SYMBOL_SELECT)!=0);
      }
-   int               Digits(const string symbol) const
+   int               DigitsOf(const string symbol) const
      {
       return((int)SymbolInfoInteger(symbol,SYMBOL_DIGITS));
      }

@@ -132,7 +132,7 @@ public:
    void              Begin(CWatches &watches,const int i)
      {
       MqlTick now;
-      watches.Point(i,0,0);
+      watches.SetCursor(i,0,0);
       if(!SymbolInfoTick(watches.all[i].symbol,now) || now.time_msc<=0)
          return;
       int got=CopyTicks(watches.all[i].symbol,m_ticks,(uint)COPY_TICKS_ALL,(ulong)now.time_msc,
@@ -142,7 +142,7 @@ public:
          if(m_ticks[j].time_msc==now.time_msc)
             same++;
       //--- not in the history yet: it is the one that we have just seen
-      watches.Point(i,now.time_msc,MathMax(same,1));
+      watches.SetCursor(i,now.time_msc,MathMax(same,1));
      }
    //--- pulls what is new of all watched symbols, the first one in turn; returns how many ticks
    int               Pull(CWatches &watches,CByteBuffer &out)

@@ -262,6 +262,9 @@ public:
      {
       if(!m_is_begun)
         {
+         //--- before it has found its broker the terminal knows neither account nor time
+         if(TerminalInfoInteger(TERMINAL_CONNECTED)==0 || TimeCurrent()<=0)
+            return;
          m_newest_s=(long)TimeCurrent();
          Look(log,false);
          m_is_begun=true;

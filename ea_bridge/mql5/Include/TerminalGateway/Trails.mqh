@@ -18,6 +18,8 @@
 #define TRAILS_RETRY_MS 1000
 //--- of a step of the grid: prices are no exact doubles
 #define TRAILS_SLACK    1.0e-6
+//--- a terminal that has just found its broker may not have all positions yet
+#define TRAILS_SETTLE_MS 5000
 
 struct STrail
   {
@@ -85,6 +87,8 @@ private:
    CPositions        m_positions;
    CTrade            m_trade;
    STrail            m_running[];
+   ulong             m_connected_ms;
+   bool              m_is_connected;
 
    void              Save(void)
      {
@@ -224,7 +228,20 @@ private:
       return(true);
      }
 
+   //--- whether a position that is not there has gone
+   bool              IsSettled(void)
+     {
+      //--- without an account the terminal's list of positions says nothing
+      bool is_connected=(AccountInfoInteger(ACCOUNT_LOGIN)!=0
+                         && TerminalInfoInteger(TERMINAL_CONNECTED)!=0);
+      if(is_connected && !m_is_connected)
+         m_connected_ms=NowMs();
+      m_is_connected=is_connected;
+      return(is_connected && NowMs()-m_connected_ms>=TRAILS_SETTLE_MS);
+     }
+
 public:
+                     CTrails(void) { m_connected_ms=0; m_is_connected=false; }
    void              Setup(const string terminal)
      {
       CByteBuffer content;
@@ -280,11 +297,12 @@ public:
    //--- a list of model.Trail
    void              Write(CByteBuffer &out,const string symbol,const long ticket)
      {
+      SPosition position;
       Follow();
       out.PutByte('[');
       for(int i=0; i<ArraySize(m_running); i++)
          if((symbol=="" || m_running[i].symbol==symbol)
-            && (ticket==0 || m_running[i].ticket==ticket))
+            && (ticket==0 || m_running[i].ticket==ticket) && PositionOf(i,position))
             m_running[i].Write(out);
       out.PutByte(']');
      }
@@ -292,11 +310,14 @@ public:
    void              Follow(void)
      {
       SPosition position;
+      bool      is_settled=IsSettled();
       bool      is_changed=false;
       for(int i=ArraySize(m_running)-1; i>=0; i--)
         {
          if(!PositionOf(i,position))
            {
+            if(!is_settled)
+               continue;
             Remove(i);
             is_changed=true;
            }
@@ -312,13 +333,11 @@ public:
    //--- moves the stops that the market leaves behind; returns whether any was
    bool              Update(void)
      {
-      //--- while the terminal has no account its list of positions says nothing
-      if(ArraySize(m_running)==0 || AccountInfoInteger(ACCOUNT_LOGIN)==0
-         || TerminalInfoInteger(TERMINAL_CONNECTED)==0)
-         return(false);
       bool      is_moved=false;
       SPosition position;
       Follow();
+      if(!m_is_connected)
+         return(false);
       for(int i=0; i<ArraySize(m_running); i++)
          if(PositionOf(i,position) && Run(i,position))
             is_moved=true;

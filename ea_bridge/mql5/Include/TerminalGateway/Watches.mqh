@@ -56,11 +56,11 @@ public:
       all[at].ticks=false;
       all[at].book=false;
       all[at].is_book_dirty=false;
-      Point(at,0,0);
+      SetCursor(at,0,0);
       return(at);
      }
    //--- go on from here
-   void              Point(const int at,const long last_msc,const int same_msc)
+   void              SetCursor(const int at,const long last_msc,const int same_msc)
      {
       all[at].last_msc=last_msc;
       all[at].same_msc=same_msc;
