@@ -49,7 +49,9 @@ OPERATIONS: tuple[Operation, ...] = (
     *accounts.OPERATIONS,
     *trades.OPERATIONS,
     *market.OPERATIONS,
+    *trades.ADMIN_OPERATIONS,
     *office.OPERATIONS,
+    *market.SERVER_OPERATIONS,
 )
 
 log = logging.getLogger(__name__)

@@ -129,6 +129,8 @@ OPERATIONS = (
         _price,
         answers.Price,
     ),
+)
+SERVER_OPERATIONS = (
     Operation(
         "get_server_config",
         "GET",

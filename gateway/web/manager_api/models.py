@@ -151,7 +151,7 @@ class PasswordSet(Given):
 class Amount(Given):
     """A deposit or a withdrawal, in the account's currency."""
 
-    amount: Annotated[float, Field(gt=0, le=1e9)]
+    amount: Annotated[float, Field(gt=0, le=1_000_000_000)]
     """At most two decimals."""
     comment: Comment = ""
 
@@ -164,7 +164,7 @@ class Amount(Given):
 class Credit(Given):
     """Credit that is given (``amount`` above 0) or taken away (below)."""
 
-    amount: Annotated[float, Field(ge=-1e9, le=1e9)]
+    amount: Annotated[float, Field(ge=-1_000_000_000, le=1_000_000_000)]
     """At most two decimals; not 0."""
     comment: Comment = ""
     expiration: Annotated[int, Field(ge=1, le=INT)] | None = None

@@ -27,6 +27,7 @@ a { color: var(--accent); } p { margin: .25rem 0; }
 code, pre { font: .9em/1.45 ui-monospace, monospace; }
 pre { background: var(--soft); padding: .6rem .8rem; border-radius: .4rem; overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; display: block; overflow-x: auto; }
+td:last-child { min-width: 12rem; }
 th, td { text-align: left; vertical-align: top; padding: .25rem .8rem .25rem 0; }
 tr + tr { border-top: 1px solid var(--line); } th { font-weight: 600; font-size: .85rem; }
 .method { display: inline-block; min-width: 4rem; font-weight: 700; color: var(--accent); }
@@ -158,7 +159,11 @@ def _kind(schema: Mapping[str, Any]) -> str:
         "minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "maxLength": "length ≤",
         "minLength": "length ≥",
     }  # fmt: skip
-    said = [f"{sign} {schema[name]:,}" for name, sign in bounds.items() if name in schema]
+    said = [
+        f"{sign}\N{NO-BREAK SPACE}{schema[name]:,}"
+        for name, sign in bounds.items()
+        if name in schema
+    ]
     return ", ".join((str(schema.get("type", "any")), *said))
 
 

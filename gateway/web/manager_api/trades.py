@@ -153,6 +153,8 @@ OPERATIONS = (
         given=HistorySpan,
         query=PAGING,
     ),
+)
+ADMIN_OPERATIONS = (
     Operation(
         "lookup_trades",
         "POST",
