@@ -21,8 +21,11 @@ IN_MEMORY = pytest.StashKey[Path | None]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add ``--long`` and ``--pictures``."""
+    """Add ``--long``, ``--pictures`` and ``--sanitized``."""
     parser.addoption("--pictures", metavar="FOLDER", help="keep pictures of the console's pages")
+    parser.addoption(
+        "--sanitized", action="store_true", help="run the compiled EAs under ASan and UBSan"
+    )
     parser.addoption(
         "--long", action="store_true", help="run the long forms of soak and fuzz tests"
     )

@@ -30,10 +30,11 @@ def mql_cache(pytestconfig: pytest.Config) -> Path:
 
 
 @pytest.fixture(scope="session")
-def compile_ea(mql_cache: Path) -> Compile:
+def compile_ea(mql_cache: Path, pytestconfig: pytest.Config) -> Compile:
     """Compiles the EA of a platform, with all warnings as errors."""
+    sanitized = bool(pytestconfig.getoption("--sanitized"))
 
-    def compile_one(platform: str, *, sanitized: bool = False, optimize: str = "0") -> Path:
+    def compile_one(platform: str, *, optimize: str = "0") -> Path:
         build = Build(
             MAINS[platform],
             mql_cache,

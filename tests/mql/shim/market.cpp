@@ -374,7 +374,9 @@ int CopyRates(const string &name, ENUM_TIMEFRAMES tf, datetime from, datetime to
   auto *all = rates(name, tf);
   if (!all) return -1;
   if (from > to) std::swap(from, to);
-  return given(out, *all, opened_by(*all, from.v - 1), opened_by(*all, to.v));
+  long first = opened_by(*all, from.v - 1), end = opened_by(*all, to.v);
+  if (first == end && end > 0) return out.resize(0);  // a gap, as at a weekend; before the first bar it is an error
+  return given(out, *all, first, end);
 }
 int Bars(const string &name, ENUM_TIMEFRAMES tf) { Guard guard(the().lock); auto *all = rates(name, tf); return all ? (int)all->size() : 0; }
 int Bars(const string &name, ENUM_TIMEFRAMES tf, datetime from, datetime to) {
