@@ -78,6 +78,33 @@ class EmulatorOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ManagerEmulatorOptions:
+    """``mt-gateway manager-emulator``: an emulated MT4 server that links to a daemon elsewhere."""
+
+    bridge_host: str
+    bridge_port: int
+    auth_token: str = field(repr=False)
+    users: int = 200
+    """How many it begins with."""
+    folder: Path | None = None
+    """Keeps its books, and what became of commands; in memory only if absent."""
+    password: str | None = field(default=None, repr=False)
+    """The manager's at the server; a new one if absent."""
+    seed: int = 0
+    faults: tuple[str, ...] = ()
+    """What goes wrong, as ``name=count``: see :mod:`ea_bridge.emulator.faults`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mt4Ready:
+    """An emulated MT4 server, as ``/api/test/connect`` wants to be told of it."""
+
+    server: str
+    login: int
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ManagerReady:
     """The REST API of the demo's MT4 server, and who may use it."""
 
@@ -111,6 +138,8 @@ class Ready:
     """Of the demo's console; new with each start."""
     manager: ManagerReady | None = None
     """The demo's MT4 server."""
+    mt4: Mt4Ready | None = None
+    """The server of ``manager-emulator``."""
 
     def as_event(self) -> dict[str, Any]:
         """The line that ``--json`` prints."""

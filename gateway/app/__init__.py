@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .catalogue import build_catalogue, openrpc_document
     from .daemon import Gateway
     from .emulator import run_emulator
+    from .manager_emulator import run_manager_emulator
     from .runs import run_serve
 else:
     ROOMS = {
@@ -18,6 +19,7 @@ else:
         "build_catalogue": ".catalogue",
         "openrpc_document": ".catalogue",
         "run_emulator": ".emulator",
+        "run_manager_emulator": ".manager_emulator",
         "run_serve": ".runs",
     }
 
@@ -32,5 +34,6 @@ __all__ = [
     "build_catalogue",
     "openrpc_document",
     "run_emulator",
+    "run_manager_emulator",
     "run_serve",
 ]

@@ -162,7 +162,7 @@ def emulator(
         await run_emulator(
             options,
             lambda ready: say_ready(ready, _emulator_text(ready), as_json=as_json),
-            _say_pending,
+            say_pending,
         )
 
     run_until_stopped(main, verbose=verbose)
@@ -279,7 +279,7 @@ def _serve_text(ready: Ready) -> str:
     return "\n".join([*lines, "", "Ctrl+C stops it."])
 
 
-def _say_pending(pending: Pending) -> None:
+def say_pending(pending: Pending) -> None:
     """Tell the person who started the terminal what a person at MetaTrader sees on the chart."""
     wrong = {
         "": "",
