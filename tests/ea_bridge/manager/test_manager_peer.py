@@ -268,8 +268,11 @@ async def test_bookings_of_many_are_made_one_after_the_other(
 # --- the program -----------------------------------------------------------------------------
 
 
-async def start(fake: Fake, daemon: Daemon, home: Path) -> asyncio.subprocess.Process:
-    """Start the program; its token comes by standard input."""
+@asynccontextmanager
+async def started(
+    fake: Fake, daemon: Daemon, home: Path
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run the program; its token comes by standard input. At the end it is gone in any case."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "ea_bridge.manager", "--library", fake.path, "--port", str(daemon.port)),
@@ -279,23 +282,27 @@ async def start(fake: Fake, daemon: Daemon, home: Path) -> asyncio.subprocess.Pr
     )
     assert process.stdin is not None
     process.stdin.write(f"{TOKEN}\n".encode())
-    return process
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
 
 
 async def test_the_program_serves_until_it_is_told_to_end(
     fake: Fake, daemon: Daemon, tmp_path: Path
 ):
     """Its secrets are in no argument and no log."""
-    process = await start(fake, daemon, tmp_path / "home")
-    session = await daemon.session()
-    await ann(session)
     wrong = mt4.ConnectParams(server=CREDENTIALS.server, login=224, password="hush-hush")
-    with pytest.raises(CommandFailed):
-        await session.request(commands.CONNECT, wrong)
-    process.send_signal(signal.SIGTERM)
-
-    async with asyncio.timeout(PATIENCE_S):
-        _, log = await process.communicate()
+    async with started(fake, daemon, tmp_path / "home") as process:
+        session = await daemon.session()
+        await ann(session)
+        with pytest.raises(CommandFailed):
+            await session.request(commands.CONNECT, wrong)
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(PATIENCE_S):
+            _, log = await process.communicate()
 
     assert process.returncode == 0
     for said in (b"linked to the daemon", b"connected to 203.0.113.10:443 as manager 224"):
@@ -307,18 +314,17 @@ async def test_the_program_serves_until_it_is_told_to_end(
 
 async def test_the_program_ends_while_it_stays_away(fake: Fake, daemon: Daemon, tmp_path: Path):
     """Another one has come with its token, so that it would dial again in five minutes."""
-    process = await start(fake, daemon, tmp_path / "home")
-    await daemon.session()
     other = tmp_path / "other"
     other.mkdir()
-    assert process.stderr is not None
-    async with asyncio.timeout(PATIENCE_S), running(fake, daemon, other):
-        while b"this one stays away" not in await process.stderr.readline():
-            pass
-    process.send_signal(signal.SIGTERM)
-
-    async with asyncio.timeout(PATIENCE_S):
-        await process.communicate()
+    async with started(fake, daemon, tmp_path / "home") as process:
+        await daemon.session()
+        assert process.stderr is not None
+        async with asyncio.timeout(PATIENCE_S), running(fake, daemon, other):
+            while b"this one stays away" not in await process.stderr.readline():
+                pass
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(PATIENCE_S):
+            await process.communicate()
 
     assert process.returncode == 0
 
