@@ -14,6 +14,7 @@ from gateway.cli import (
     doctor,
     documents,
     halt,
+    install_ea,
     manager_emulator,
     manager_user,
     run,
@@ -50,6 +51,7 @@ def build() -> typer.Typer:
         halt.resume,
         verify.verify,
         doctor.doctor,
+        install_ea.install_ea,
         documents.openrpc,
     ):
         app.command()(command)

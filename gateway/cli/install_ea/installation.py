@@ -1,0 +1,258 @@
+"""The EA in one data folder: what is there, what would change, and the change itself.
+
+Beside the sources lies ``installed.txt``, with the SHA-256 of each file as it was put there. A
+file that is neither that nor ours was edited by somebody: it is kept as ``.bak`` before it is
+replaced. Every file is replaced at once or not at all, and nothing else in the folder is touched.
+Who can write into the folder could lay links there that lead elsewhere: they are not followed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from gateway.cli.complaint import Complaint
+from gateway.cli.install_ea.data_folder import DataFolder
+from gateway.cli.install_ea.expert import INCLUDES, VERSION_FILE, Expert, is_older, version_in
+
+RECORD = INCLUDES / "installed.txt"
+MAX_SOURCE_BYTES = 1 << 20
+"""Of a file that is to be compared; ours are smaller by far."""
+MAX_BACKUPS = 99
+"""Of one file."""
+
+State = Literal["none", "older", "edited", "same", "newer"]
+Kind = Literal["new", "changed", "same"]
+
+_LINE = re.compile(r"([0-9a-f]{64})  (\S+)")
+_LINKS = (0xA000000C, 0xA0000003)
+"""Windows' tags of symbolic links and junctions (``IO_REPARSE_TAG_*``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """What becomes of one file."""
+
+    path: PurePosixPath
+    """Below ``MQL5`` or ``MQL4``."""
+    kind: Kind
+    is_edited: bool = False
+    """It was changed by somebody else: what is there is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """The EA in a data folder, compared with ours."""
+
+    folder: DataFolder
+    expert: Expert
+    version: str | None
+    """Of the EA that is there; ``None`` if there is none, or one that names no version."""
+    changes: tuple[FileChange, ...]
+    is_compiled: bool
+    """The program that the terminal runs is there, and no older than the sources that are."""
+
+    @property
+    def state(self) -> State:
+        """How what is there stands to ours."""
+        if self.version is not None and is_older(self.expert.version, self.version):
+            return "newer"
+        if all(one.kind == "same" for one in self.changes):
+            return "same"
+        if self.version is None:
+            return "edited" if self._of_kind("changed", "same") else "none"
+        return "older" if is_older(self.version, self.expert.version) else "edited"
+
+    def count(self, kind: Kind) -> int:
+        """Return how many files are new, changed or the same."""
+        return len(self._of_kind(kind))
+
+    def _of_kind(self, *kinds: Kind) -> list[FileChange]:
+        return [one for one in self.changes if one.kind in kinds]
+
+
+def look(folder: DataFolder, expert: Expert) -> Installation:
+    """Compare what is in a data folder with the EA that we bring.
+
+    Raises:
+        Complaint: a link is in the way, or a file cannot be read.
+
+    """
+    with _complaining():
+        found = {path: _read(folder, path) for path in expert.files}
+        recorded = _record(_read(folder, RECORD))
+        changes = tuple(_change(path, found[path], expert, recorded) for path in expert.files)
+        version = version_in(found[VERSION_FILE] or b"")
+        return Installation(folder, expert, version, changes, _is_compiled(folder, expert))
+
+
+def copy(installation: Installation) -> list[Path]:
+    """Put the EA into the data folder.
+
+    Returns:
+        The copies that were made of what somebody had edited.
+
+    Raises:
+        Complaint: what is there is newer, a link is in the way, or a file cannot be written. The
+            files that were replaced by then stay: to try again completes it.
+
+    """
+    folder, expert, kept = installation.folder, installation.expert, []
+    if installation.state == "newer":
+        raise Complaint(_newer(installation))
+    with _complaining():
+        for change in installation.changes:
+            if change.kind == "same":
+                continue
+            if change.is_edited:
+                kept.append(_keep(folder, change.path))
+            _write(folder, change.path, expert.files[change.path])
+        record = "".join(f"{_digest(text)}  {path}\n" for path, text in expert.files.items())
+        if _read(folder, RECORD) != record.encode():
+            _write(folder, RECORD, record.encode())
+    return kept
+
+
+def _newer(installation: Installation) -> str:
+    main = installation.folder.source(installation.expert.main)
+    return (
+        f"the EA there is version {installation.version}, newer than {installation.expert.version}"
+        f" of this gateway: upgrade mt-gateway; to go back all the same delete {main} and "
+        f"{installation.folder.source(INCLUDES)}"
+    )
+
+
+def _change(
+    path: PurePosixPath, there: bytes | None, expert: Expert, recorded: Mapping[str, str]
+) -> FileChange:
+    if there is None:
+        return FileChange(path, "new")
+    if there == expert.files[path]:
+        return FileChange(path, "same")
+    return FileChange(path, "changed", is_edited=recorded.get(str(path)) != _digest(there))
+
+
+def _record(text: bytes | None) -> dict[str, str]:
+    lines = (text or b"").decode("ascii", "replace").splitlines()
+    return {found[2]: found[1] for line in lines if (found := _LINE.fullmatch(line))}
+
+
+def _digest(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()
+
+
+def _is_compiled(folder: DataFolder, expert: Expert) -> bool:
+    program = folder.source(expert.main.with_suffix(f".ex{expert.platform[-1]}"))
+    try:
+        made_at = program.stat().st_mtime_ns
+        return all(folder.source(one).stat().st_mtime_ns <= made_at for one in expert.files)
+    except OSError:
+        return False
+
+
+# --- files -------------------------------------------------------------------------------------
+
+
+def _read(folder: DataFolder, below: PurePosixPath) -> bytes | None:
+    """Return what a file says, ``None`` if it is not there."""
+    path = folder.source(below)
+    for parent in _parents(folder, below):
+        if not _is_plain(parent, stat.S_ISDIR):
+            return None
+    if not _is_plain(path, stat.S_ISREG):
+        return None
+    with path.open("rb") as reading:
+        text = reading.read(MAX_SOURCE_BYTES + 1)
+    if len(text) > MAX_SOURCE_BYTES:
+        raise Complaint(f"{path} is too large to be of the EA: move it away, and try again")
+    return text
+
+
+def _write(folder: DataFolder, below: PurePosixPath, text: bytes) -> None:
+    """Put a file there, whole or not at all."""
+    path = folder.source(below)
+    for parent in _parents(folder, below):
+        if not _is_plain(parent, stat.S_ISDIR):
+            parent.mkdir()
+    _is_plain(path, stat.S_ISREG)
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    _create(part, text)
+    with _removing(part):
+        part.replace(path)
+
+
+def _keep(folder: DataFolder, below: PurePosixPath) -> Path:
+    """Copy a file that somebody has edited to a free name beside it."""
+    path, text = folder.source(below), _read(folder, below) or b""
+    for number in range(1, MAX_BACKUPS + 1):
+        kept = path.with_name(f"{path.name}.bak{number if number > 1 else ''}")
+        with suppress(FileExistsError):
+            _create(kept, text)
+            return kept
+    raise Complaint(f"there are {MAX_BACKUPS} copies of {path}: move some away, and try again")
+
+
+def _create(path: Path, text: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    opened = os.open(path, flags, 0o666)
+    with _removing(path), os.fdopen(opened, "wb") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def _removing(path: Path) -> Iterator[None]:
+    """Leave no file behind that is not whole, or not where it belongs."""
+    try:
+        yield
+    except OSError:
+        with suppress(OSError):
+            path.unlink()
+        raise
+
+
+@contextmanager
+def _complaining() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Complaint(
+            f"{error.filename}: {error.strerror}; see that the folder is yours and that no "
+            "program has the file open, and try again"
+        ) from error
+
+
+def _parents(folder: DataFolder, below: PurePosixPath) -> Iterator[Path]:
+    """Yield the folders from ``MQL5`` down to the one that a file lies in."""
+    for parent in reversed(below.parents):
+        yield folder.source(parent)
+
+
+def _is_plain(path: Path, is_kind: Callable[[int], bool]) -> bool:
+    """Whether a file, or folder, is there.
+
+    Raises:
+        Complaint: something else is there in its place, a link above all.
+
+    """
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return False
+    if stat.S_ISLNK(found.st_mode) or getattr(found, "st_reparse_tag", 0) in _LINKS:
+        raise Complaint(
+            f"{path} is a link to elsewhere, which is not followed: put a plain file or folder in "
+            "its place, or copy the EA by hand"
+        )
+    if not is_kind(found.st_mode):
+        raise Complaint(f"{path} is in the way: move it away, and try again")
+    return True
