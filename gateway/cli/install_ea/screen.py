@@ -89,8 +89,8 @@ def steps(installation: Installation) -> Iterator[str]:
     else:
         yield '   tick "Allow automated trading" and "Allow DLL imports": MetaTrader 4 has no'
         yield "   sockets of its own, so the EA uses ws2_32.dll of Windows."
-    yield f"3. Navigator (Ctrl+N) > Expert Advisors > Refresh; drag {NAME} onto any"
-    yield f'   one chart. Under Common tick "Allow {_trading(is_mt5=is_mt5)}".'
+    yield f"3. Navigator (Ctrl+N) > Expert Advisors > Refresh; drag {NAME} onto"
+    yield f'   any one chart. Under Common tick "Allow {_trading(is_mt5=is_mt5)}".'
     yield "4. Under Inputs paste auth_token: mt-gateway token create --name NAME makes"
     yield "   one, or the console if there is one. Each terminal has its own."
     button = "Algo Trading" if is_mt5 else "AutoTrading"
