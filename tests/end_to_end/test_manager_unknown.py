@@ -171,6 +171,19 @@ async def test_two_at_once_with_one_key_are_one(house: ManagerHouse) -> None:
     assert balance(house) == before + 10
 
 
+async def test_a_row_that_was_not_seen_in_time(
+    house: ManagerHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever else wrote the key first: the transaction that begins a change sees it."""
+    assert (await deposit(house, "unseen")).status == 200
+    before = balance(house)
+    monkeypatch.setattr(house.manager.journal, "find", lambda _: None)
+    again = await deposit(house, "unseen")
+    assert again.status == 200
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert balance(house) == before
+
+
 async def test_it_goes_on_where_the_caller_has_gone(house: ManagerHouse) -> None:
     """Who hangs up loses the answer, not the change; asking again brings it."""
     before = balance(house)
