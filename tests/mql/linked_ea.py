@@ -18,7 +18,7 @@ from ea_bridge.emulator.specs import default_account, load_specs
 from ea_bridge.model.struct import Struct
 from ea_bridge.protocol.messages import Event, Hello
 from ea_bridge.registry import Change, ChangeKind, TerminalRegistry
-from ea_bridge.server import Admitted, BridgeServer, Refused
+from ea_bridge.server import Admitted, BridgeServer, Introducer, Refused, Relay
 from ea_bridge.session import DEFAULT_TIMEOUT_S, SessionCallbacks, SessionState, TerminalSession
 from ea_bridge.session.timers import LoopTimers, Timers
 from ea_bridge.token import derive_keys, new_token, parse_token
@@ -28,6 +28,8 @@ DEVICE = "device-1"
 NOW_MSC = 1_764_000_000_000
 
 Json = dict[str, Any]
+Compile = Callable[..., Path]
+"""The fixture ``compile_ea``."""
 
 
 def plain_config(folder: Path, **account: Any) -> Json:
@@ -57,9 +59,9 @@ class Doorman:
     """Lets the holder of one token in, until told otherwise."""
 
     token: str
-    verdict: Admitted | Refused
+    verdict: Admitted | Refused | Relay
 
-    def admit(self, hello: Hello) -> Admitted | Refused:
+    def admit(self, hello: Hello) -> Admitted | Refused | Relay:
         """See :class:`ea_bridge.server.Doorkeeper`."""
         if hello.tid != parse_token(self.token):
             return Refused(code="unknown", reason="no such token")
@@ -100,6 +102,8 @@ class LinkedEa:
         self._live = asyncio.Event()
         self._bridges = contextlib.AsyncExitStack()
         self._first_id = 0
+        self.introducer: Introducer | None = None
+        """The way to a console, for the next bridge."""
         self._device = DEVICE
         self.registry = TerminalRegistry(now_ms=lambda: NOW_MSC)
         self._given = (program, config, inputs)
@@ -161,6 +165,7 @@ class LinkedEa:
             device_id=self._device,
             callbacks=SessionCallbacks(on_event=self._on_event),
             port=0,
+            introducer=self.introducer,
             first_command_id=self._first_id,
             timers=self._timers(asyncio.get_running_loop()),
         )

@@ -8,8 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from conftest import Compile
-from linked_ea import DEVICE, TIMEOUT_S, LinkedEa, plain_config
+from linked_ea import DEVICE, TIMEOUT_S, Compile, LinkedEa, plain_config
 
 from ea_bridge.commands import (
     ACCOUNT_GET,

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Compile
-from linked_ea import TIMEOUT_S, LinkedEa, plain_config
+from linked_ea import TIMEOUT_S, Compile, LinkedEa, plain_config
 from msgspec.structs import replace
 
 from ea_bridge.commands import (

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Compile
-from linked_ea import LinkedEa, plain_config
+from linked_ea import Compile, LinkedEa, plain_config
 
 from ea_bridge.commands import (
     ORDER_SEND,

@@ -10,8 +10,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from conftest import Compile
-from linked_ea import LinkedEa, plain_config
+from linked_ea import Compile, LinkedEa, plain_config
 
 from ea_bridge.commands import WATCH, WatchParams
 from ea_bridge.emulator.specs import load_specs
