@@ -15,6 +15,8 @@ from ea_bridge.emulator.manager import Population, build_manager
 from ea_bridge.model.mt4 import ReturnCode
 from ea_bridge.peer.executor import Refused
 from gateway.manager import changes, finding
+from gateway.manager.change import new_tag
+from gateway.manager.journal import Entry
 
 DONE = ("cut_unacked", "cut_after_ack", "cut_after_result", "lose_result", "crash_after")
 """Faults after which the server has done it."""
@@ -169,6 +171,33 @@ async def test_two_at_once_with_one_key_are_one(house: ManagerHouse) -> None:
     assert {one.status for one in answers} == {200}
     assert len({one.body["order"] for one in answers}) == 1
     assert balance(house) == before + 10
+
+
+async def test_what_may_be_on_its_way_is_not_given_up(house: ManagerHouse) -> None:
+    """That the peer has not seen a command says nothing while the link stands that it was written
+    to; on the next link it does.
+    """
+    journal, finder = house.manager.journal, house.manager.changes.finder
+    session = house.manager.registry.get("mt4")
+    assert session is not None
+    entry = Entry(
+        key="on-its-way",
+        tag=new_tag(),
+        fingerprint=b"f",
+        operator="admin",
+        operation="deposit",
+        op="trade_transaction",
+        facts={"login": 100_001},
+        command_id=session.new_command_id(),
+        link=finder.link_of(session),
+        created_ms=1_800_000_000_000,
+    )
+    begun = await journal.begin(entry)
+    assert await finder.look() == 1
+    assert journal.get(begun.id).is_open
+    session.close("shutdown")
+    await house.begin_anew()
+    await until(lambda: states(house, "on-its-way") == "not_sent")
 
 
 async def test_a_row_that_was_not_seen_in_time(
