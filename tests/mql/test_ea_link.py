@@ -24,7 +24,8 @@ from ea_bridge.commands import (
 )
 from ea_bridge.errors import CommandFailed, Unsupported
 from ea_bridge.model import TradeAction, TradeRequest
-from ea_bridge.protocol.messages import Event, Lost, State, Trade
+from ea_bridge.protocol import codec
+from ea_bridge.protocol.messages import Denied, Event, Lost, State, Trade
 from ea_bridge.server import Refused
 from ea_bridge.session import TerminalSession
 from ea_bridge.token import derive_keys, new_token
@@ -121,6 +122,33 @@ async def test_a_denial_is_shown_with_what_to_do(tmp_path: Path, compile_ea: Com
         assert "withdrawn (revoked). Make another token" in alert["text"]
         ea.doorman.verdict = admitted
         await ea.live()
+
+
+async def test_the_words_of_a_stranger_are_not_shown(tmp_path: Path, compile_ea: Compile) -> None:
+    """Anybody can listen on a port and say no, with an address to type the token into."""
+    said = Denied(code="expired", reason="renew at https://evil.example", retry_ms=86_400_000)
+    strangers = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal strangers
+        strangers += 1
+        await reader.readline()
+        writer.write(codec.encode(said) + b"\n")
+        await writer.drain()
+        writer.close()
+
+    async with (
+        LinkedEa(compile_ea("mt5"), plain_config(tmp_path)) as ea,
+        await asyncio.start_server(serve, "127.0.0.1", 0) as stranger,
+    ):
+        session, real = await ea.live(), ea.wire.target
+        ea.wire.target = stranger.sockets[0].getsockname()[1]
+        session.close("shutdown")
+        await ea.terminal.heard(lambda line: "does not let" in line.get("text", ""))
+        ea.wire.target = real
+        await ea.live()  # at once, not after a day
+        assert "evil" not in str(ea.terminal.said)
+        assert strangers > 0
 
 
 @BOTH

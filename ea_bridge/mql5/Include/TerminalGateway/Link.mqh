@@ -20,6 +20,9 @@
 //--- the newest link wins: were we to come back at once, two terminals with the same token would
 //--- throw each other out for ever
 #define LINK_RETRY_REPLACED_MS 300000
+//--- the longest that a daemon may ask for
+#define LINK_RETRY_DENIED_MS   86400000
+#define LINK_MAX_WORD          32
 #define LINK_GREETING_MS       20000
 #define LINK_HEARTBEAT_MS      1000
 #define LINK_DEAD_MS           15000
@@ -206,7 +209,7 @@ private:
       string error=m_message.GetText("error","");
       if(error=="wrong_code")
          m_notice.Call("verification_code was not the code of the mail; tries left: "
-                    +IntegerToString(m_message.GetLong("tries_left",0)));
+                       +IntegerToString(m_message.GetLong("tries_left",0)));
       else if(error!="")
          m_notice.Call("the code cannot be checked now: try again later");
       else
@@ -234,16 +237,23 @@ private:
      }
    void              OnDenied(void)
      {
-      string code=m_message.GetText("code","");
+      string code=StringSubstr(m_message.GetText("code",""),0,LINK_MAX_WORD);
+      //--- before it has proved itself anybody may be on that port: his words are not shown, and
+      //--- he cannot keep us away
+      if(m_state!=LINK_PROVED && m_state!=LINK_PENDING)
+        {
+         m_notice.Tell("who answers on the daemon's port does not let this terminal in: "+code);
+         Drop("denied: "+code);
+         return;
+        }
       string text="the daemon does not let this terminal in: "+m_message.GetText("reason","")
                   +" ("+code+"). "+DenialRemedy(code);
-      int    delay_ms=(int)MathMin(MathMax(m_message.GetLong("retry_ms",LINK_RETRY_LAST_MS),(long)0),
-                                   (long)86400000);
+      long   retry_ms=MathMax(m_message.GetLong("retry_ms",LINK_RETRY_LAST_MS),(long)0);
       if(DenialNeedsPerson(code))
          m_notice.Call(text);
       else
          m_notice.Tell(text);
-      Stay("denied: "+code,Jitter(delay_ms,100,125));
+      Stay("denied: "+code,Jitter((int)MathMin(retry_ms,(long)LINK_RETRY_DENIED_MS),100,125));
      }
    void              OnBye(const string code)
      {
@@ -256,8 +266,8 @@ private:
         }
       else if(code=="replaced")
         {
-         m_notice.Call("another terminal has linked with this token: this one stays away for five"
-                    +" minutes. Each terminal needs a token of its own");
+         m_notice.Call("another terminal has linked with this token: this one stays away for"
+                       +" five minutes. Each terminal needs a token of its own");
          Stay("replaced",Jitter(LINK_RETRY_REPLACED_MS,100,125));
         }
       else
