@@ -2,9 +2,13 @@
 
 Those who write are many, and each waits until its rows are on the disk. So one thread writes for
 all: it takes what has come while it was busy with the last group, commits it as one transaction,
-and wakes everybody whose rows were in it. One who writes alone waits for one commit; a hundred at
-once wait for one or two together, not for a hundred. What nobody waits for lingers a moment, so
-that it goes with the next group and costs no commit of its own.
+and wakes everybody whose rows were in it. A hundred who write at once wait for one or two commits
+together, not for a hundred. What nobody waits for lingers a moment, so that it goes with the next
+group and costs no commit of its own.
+
+Who writes alone, and little, needs no thread: to wake it and to be woken takes as long as the
+commit. His group is committed in the loop's thread, as long as the disk has answered at once
+lately; after a commit that took longer the loop leaves it to the thread for a while.
 
 A write that fails harms no other one of its group. If the group itself cannot be committed (the
 disk is full), none of it is there and all who wait are told.
@@ -13,6 +17,7 @@ disk is full), none of it is there and all who wait are told.
 from __future__ import annotations
 
 import asyncio
+import enum
 import logging
 import sqlite3
 import threading
@@ -30,11 +35,24 @@ MAX_GROUP = 512
 """Writes in one transaction."""
 LINGER_S = 0.05
 """How long writes that nobody waits for may wait for one that somebody does."""
+MAX_HERE_S = 0.003
+"""A commit in the loop's thread that took longer was too long: everybody has waited for it."""
+SLOW_S, CROWD_S = 10.0, 0.02
+"""For so long nothing is committed there after that, and after two wrote at the same time."""
+WRITES_A_CHECKPOINT = 250
+"""After so many the log's pages go back into the file, which is about SQLite's own measure."""
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
 logger = logging.getLogger(__name__)
+
+
+class _Signal(enum.Enum):
+    """What the writing thread is told beside what it is to write."""
+
+    CHECKPOINT = enum.auto()
+    END = enum.auto()
 
 
 @dataclass(slots=True, eq=False)
@@ -43,21 +61,26 @@ class _Write:
 
     work: Work[Any]
     waiter: asyncio.Future[Any] | None
-    is_urgent: bool = True
+    is_small: bool = True
+    is_handed: bool = False
+    """To the thread, which says when it is done."""
     result: Any = None
     error: Exception | None = None
 
     def settle(self) -> None:
-        if self.waiter is None or self.waiter.done():
-            return
-        if self.error is None:
+        if self.waiter is None:
+            if self.error is not None:
+                logger.error("a write to the ledger failed", exc_info=self.error)
+        elif self.waiter.done():
+            pass  # whoever waited has left
+        elif self.error is None:
             self.waiter.set_result(self.result)
         else:
             self.waiter.set_exception(self.error)
 
 
 class Ledger:
-    """The file, open. Make it before a loop runs or inside; :meth:`write` belongs to one loop.
+    """The file, open. Make it before a loop runs or inside; it belongs to one loop.
 
     Args:
         home: the folder.
@@ -73,12 +96,23 @@ class Ledger:
         self.reader = Store(home, migrations, database=DATABASE)
         """For reading, in the thread that made the ledger; sees what has been committed."""
         try:
-            self._writer = Store(home, migrations, database=DATABASE, shared=True, check=False)
+            self._writer = Store(
+                home, migrations, database=DATABASE, shared=True, check=False, checkpoints=False
+            )
+            self._writer.be_patient(patient=False)  # but in the thread: the loop does not wait
         except BaseException:
             self.reader.close()
             raise
-        self._queue: SimpleQueue[_Write | None] = SimpleQueue()
+        self._writing = threading.Lock()
+        self._queue: SimpleQueue[_Write | _Signal] = SimpleQueue()
         self._is_closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._waiting: list[_Write] = []
+        self._urgent = 0
+        self._flushing: asyncio.Handle | None = None
+        self._handed = 0
+        self._not_here_until_s = 0.0
+        self._written = 0
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._thread.start()
 
@@ -86,73 +120,184 @@ class Ledger:
         """Write what is waiting, and close the file; later calls change nothing."""
         if not self._is_closed:
             self._is_closed = True
-            self._queue.put(None)
+            self._hand(self._take())
+            self._queue.put(_Signal.END)
             self._thread.join()
             self._writer.close()
             self.reader.close()
 
-    async def write(self, work: Work[T]) -> T:
+    async def write(self, work: Work[T], *, is_small: bool = False) -> T:
         """Do some work within a transaction; return its result once that is on the disk.
 
         Args:
-            work: called with the connection, in the writing thread; it neither begins nor commits.
-                It is called again where another write of its group has failed, so it changes
-                nothing but the database.
+            work: called with the connection, in any thread; it neither begins nor commits. It is
+                called again where another write of its group has failed, so it changes nothing
+                but the database.
+            is_small: it is a matter of microseconds, so that the loop may do it by itself.
 
         Raises:
             StoreError: it could not be written, and is not there.
             Exception: what ``work`` raises; nothing of it is there.
 
         """
-        waiter: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._put(_Write(work, waiter))
+        loop = self._here()
+        waiter: asyncio.Future[T] = loop.create_future()
+        if self._urgent or self._handed:
+            self._stay_away(CROWD_S)
+        if not self._urgent:
+            self._forget_flush()
+            self._flushing = loop.call_soon(self._flush)
+        self._urgent += 1
+        self._waiting.append(_Write(work, waiter, is_small))
         return await waiter
 
     def write_later(self, work: Work[T]) -> asyncio.Future[T]:
-        """Have some work done with the next group, at the latest in :data:`LINGER_S`.
+        """Have some small work done with the next group, at the latest in :data:`LINGER_S`.
 
         Returns:
             Done when it is on the disk, with the result or the exception, as of :meth:`write`.
 
         """
-        waiter: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._put(_Write(work, waiter, is_urgent=False))
+        waiter: asyncio.Future[T] = self._here().create_future()
+        self._put_off(_Write(work, waiter))
         return waiter
 
     def write_soon(self, work: Work[Any]) -> None:
-        """Do the same, and wait for nothing; a failure is logged."""
-        self._put(_Write(work, None, is_urgent=False))
+        """Do the same, and wait for nothing; a failure is logged. Needs no loop."""
+        try:
+            self._here()
+        except RuntimeError:
+            self._queue.put(_Write(work, None))
+        else:
+            self._put_off(_Write(work, None))
 
-    def _put(self, write: _Write) -> None:
+    # --- in the loop's thread ------------------------------------------------------------------
+
+    def _here(self) -> asyncio.AbstractEventLoop:
         if self._is_closed:
             raise StoreError(f"{self._writer.path} is closed")
-        self._queue.put(write)
+        self._loop = asyncio.get_running_loop()
+        return self._loop
+
+    def _put_off(self, write: _Write) -> None:
+        self._waiting.append(write)
+        if len(self._waiting) >= MAX_GROUP:
+            self._hand(self._take())
+        elif self._flushing is None:
+            assert self._loop is not None
+            self._flushing = self._loop.call_later(LINGER_S, self._flush)
+
+    def _forget_flush(self) -> None:
+        if self._flushing is not None:
+            self._flushing.cancel()
+            self._flushing = None
+
+    def _take(self) -> list[_Write]:
+        """Return all that waits, in the order in which it came."""
+        group, self._waiting, self._urgent = self._waiting, [], 0
+        self._forget_flush()
+        return group
+
+    def _flush(self) -> None:
+        """Have written what waits: here where that is quick, or by the thread."""
+        is_alone = self._urgent == 1
+        group = self._take()
+        if not (is_alone and self._is_written_here(group)):
+            self._hand(group)
+
+    def _is_written_here(self, group: list[_Write]) -> bool:
+        begun_s = time.monotonic()
+        is_barred = self._handed or begun_s < self._not_here_until_s
+        is_barred = is_barred or not all(write.is_small for write in group)
+        if is_barred or not self._writing.acquire(blocking=False):
+            return False
+        try:
+            self._commit(group)
+        finally:
+            self._writing.release()
+        if time.monotonic() - begun_s > MAX_HERE_S:
+            self._stay_away(SLOW_S)
+        if all(_was_busy(write.error) for write in group):
+            for write in group:
+                write.error = None
+            return False  # another program writes: the thread can wait for it
+        self._count(group)
+        for write in group:
+            write.settle()
+        return True
+
+    def _stay_away(self, seconds: float) -> None:
+        until_s = time.monotonic() + seconds
+        self._not_here_until_s = max(self._not_here_until_s, until_s)
+
+    def _hand(self, group: list[_Write]) -> None:
+        self._handed += len(group)
+        for write in group:
+            write.is_handed = True
+            self._queue.put(write)
+
+    def _told(self, group: list[_Write]) -> None:
+        self._handed -= sum(write.is_handed for write in group)
+        self._count(group)
+        for write in group:
+            write.settle()
+
+    def _count(self, group: list[_Write]) -> None:
+        self._written += len(group)
+        if self._written >= WRITES_A_CHECKPOINT:
+            self._written = 0
+            self._queue.put(_Signal.CHECKPOINT)
 
     # --- in the writing thread -----------------------------------------------------------------
 
     def _run(self) -> None:
-        while (first := self._queue.get()) is not None:
-            group, is_last = self._gather(first)
-            self._commit(group)
-            _tell(group)
-            if is_last:
-                return
+        signal: _Signal | None = None
+        while signal is not _Signal.END:
+            group, signal = self._gather()
+            if group:
+                with self._writing:
+                    self._writer.be_patient(patient=True)
+                    self._commit(group)
+                    self._writer.be_patient(patient=False)
+                self._tell(group)
+            if signal is _Signal.CHECKPOINT:
+                self._checkpoint()
 
-    def _gather(self, first: _Write) -> tuple[list[_Write], bool]:
-        """Return what waits by now, and whether the end came after it."""
-        group, is_urgent = [first], first.is_urgent
-        lingers_until = 0.0 if is_urgent else time.monotonic() + LINGER_S
-        while len(group) < MAX_GROUP:
-            try:
-                left = 0.0 if is_urgent else max(0.0, lingers_until - time.monotonic())
-                write = self._queue.get(timeout=left) if left else self._queue.get_nowait()
-            except Empty:
-                break
-            if write is None:
-                return group, True
+    def _gather(self) -> tuple[list[_Write], _Signal | None]:
+        """Return what waits by now, and what was said after it."""
+        group: list[_Write] = []
+        write = self._queue.get()
+        while isinstance(write, _Write):
             group.append(write)
-            is_urgent = is_urgent or write.is_urgent
-        return group, False
+            if len(group) == MAX_GROUP:
+                return group, None
+            try:
+                write = self._queue.get_nowait()
+            except Empty:
+                return group, None
+        return group, write
+
+    def _tell(self, group: list[_Write]) -> None:
+        """Wake those who wait, all with one call into their loop."""
+        if self._loop is None:  # nobody waits: they were put off before a loop ran
+            for write in group:
+                write.settle()
+            return
+        try:
+            self._loop.call_soon_threadsafe(self._told, group)
+        except RuntimeError:
+            for write in group:
+                if write.waiter is None:
+                    write.settle()
+            logger.debug("nobody waits any more for what was written to the ledger")
+
+    def _checkpoint(self) -> None:
+        try:
+            self._writer.checkpoint()
+        except StoreError as error:
+            logger.error("%s", error)
+
+    # --- in either, one at a time --------------------------------------------------------------
 
     def _commit(self, group: list[_Write]) -> None:
         try:
@@ -204,21 +349,7 @@ def _try(store: Store, connection: sqlite3.Connection, write: _Write) -> None:
     connection.execute("RELEASE one")
 
 
-def _tell(group: list[_Write]) -> None:
-    """Wake those who wait, all with one call into their loop."""
-    waiting = [write for write in group if write.waiter is not None]
-    for write in group:
-        if write.waiter is None and write.error is not None:
-            logger.error("a write to the ledger failed", exc_info=write.error)
-    if not waiting:
-        return
-
-    def settle() -> None:
-        for write in waiting:
-            write.settle()
-
-    assert waiting[0].waiter is not None
-    try:
-        waiting[0].waiter.get_loop().call_soon_threadsafe(settle)
-    except RuntimeError:
-        logger.warning("nobody waits any more for what was written to the ledger")
+def _was_busy(error: Exception | None) -> bool:
+    """Whether nothing was done because another program was writing."""
+    code = getattr(None if error is None else error.__cause__, "sqlite_errorcode", 0)
+    return bool(code & 0xFF == sqlite3.SQLITE_BUSY)

@@ -18,7 +18,7 @@ import sqlite3
 import stat
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,8 @@ class Store:
         shared: other threads than that which made it may use it, one at a time.
         check: look through the file for damage, a large one once a day: that takes a second for
             every 100 MB.
+        checkpoints: put the pages of the log back into the file at commits, now and then; who does
+            not calls :meth:`checkpoint`.
 
     Raises:
         StoreError: the file is no database, is damaged, or was made by a newer version.
@@ -81,6 +83,7 @@ class Store:
         database: str = DATABASE,
         shared: bool = False,
         check: bool = True,
+        checkpoints: bool = True,
     ) -> None:
         if sqlite3.sqlite_version_info < OLDEST_SQLITE:
             raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old; 3.37 is needed")
@@ -97,6 +100,8 @@ class Store:
             self._connection.row_factory = sqlite3.Row
             with self.explained():
                 self._prepare(migrations, check=check)
+                if not checkpoints:
+                    self._connection.execute("PRAGMA wal_autocheckpoint=0")
         except BaseException:
             self._connection.close()
             raise
@@ -131,6 +136,21 @@ class Store:
                 if self._connection.in_transaction:  # some errors have rolled back already
                     self._connection.execute("ROLLBACK")
                 raise
+
+    def be_patient(self, *, patient: bool) -> None:
+        """Let writes wait for another process that writes, or fail at once."""
+        self._connection.execute(f"PRAGMA busy_timeout={BUSY_MS if patient else 0:d}")
+
+    def checkpoint(self) -> None:
+        """Put the pages of the log back into the file, while others read and write; any thread.
+
+        Raises:
+            StoreError: it cannot be done; nothing is lost, and the log goes on growing.
+
+        """
+        self.check_place()
+        with self.explained(), closing(sqlite3.connect(self.path, timeout=0)) as other:
+            other.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def data_version(self) -> Version:
         """What is another value after each commit, of this connection or any other."""

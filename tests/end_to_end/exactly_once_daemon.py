@@ -5,8 +5,8 @@ makes one life. A life is a process of its own, forked from this one so that it 
 says a line of JSON when it is ready, and goes on until it is killed from outside, or kills itself
 with SIGKILL when it comes to a point for the nth time. Then this process says how it died.
 
-The points are those of the journal (:class:`~gateway.trading.journal.OrderLog`), and two of the
-thread that writes the ledger, around the commit of each group.
+The points are those of the journal (:class:`~gateway.trading.journal.OrderLog`), and two around
+the commit of each group of writes to the ledger, in whichever thread.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Fuse:
 
 
 def _lay(fuse: Fuse) -> None:
-    """Have the thread that writes the ledger come by the fuse."""
+    """Have those who write the ledger come by the fuse."""
     commit = Ledger._commit
 
     def between_points(ledger: Ledger, group: list[Any]) -> None:

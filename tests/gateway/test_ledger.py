@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import gateway.ledger
+import gateway.store
 from gateway.ledger import DATABASE, Ledger
 from gateway.store import StoreError
 
@@ -80,9 +83,11 @@ async def test_a_closed_ledger_takes_nothing(ledger: Ledger):
         await ledger.write(insert(1))
 
 
-async def test_a_group_that_cannot_be_committed_is_told_to_all(ledger: Ledger):
+async def test_a_group_that_cannot_be_committed_is_told_to_all(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+):
     """Another program that never lets go of the file: both writers hear what to do."""
-    await ledger.write(lambda connection: connection.execute("PRAGMA busy_timeout=10").fetchall())
+    monkeypatch.setattr(gateway.store, "BUSY_MS", 10)
     other = sqlite3.connect(ledger.reader.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     done = await asyncio.gather(
@@ -169,3 +174,137 @@ async def test_a_home_that_was_taken_away_keeps_nobody_waiting(tmp_path: Path) -
             async with asyncio.timeout(10.0):
                 await ledger.write(insert(n))
     ledger.close()
+
+
+# --- in which thread ---------------------------------------------------------------------------
+
+
+def where(n: int, threads: list[str]):
+    """Work that notes in which thread it is done."""
+
+    def work(connection: sqlite3.Connection) -> int:
+        threads.append(threading.current_thread().name)
+        return insert(n)(connection)
+
+    return work
+
+
+@pytest.fixture(name="quick")
+def have_a_quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However busy the machine is that this runs on."""
+    monkeypatch.setattr(gateway.ledger, "MAX_HERE_S", 60.0)
+
+
+HERE, THREAD = threading.main_thread().name, "ledger"
+
+
+@pytest.mark.usefixtures("quick")
+async def test_who_writes_alone_needs_no_thread(ledger: Ledger, tmp_path: Path) -> None:
+    """What lingers goes with him, before him; it is all on the disk when he goes on."""
+    threads: list[str] = []
+    for n in range(0, 6, 3):
+        ledger.write_soon(where(n, threads))
+        later = ledger.write_later(where(n + 1, threads))
+        assert await ledger.write(where(n + 2, threads), is_small=True) == n + 2
+        assert later.result() == n + 1
+        assert entries(tmp_path) == list(range(n + 3))
+    assert threads == [HERE] * 6
+
+
+@pytest.mark.usefixtures("quick")
+async def test_what_is_not_small_is_left_to_the_thread(ledger: Ledger) -> None:
+    """The loop waits for nothing that takes long."""
+    threads: list[str] = []
+    await ledger.write(where(1, threads))
+    await ledger.write_later(where(2, threads))  # nobody else writes within a moment
+    assert threads == [THREAD, THREAD]
+
+
+@pytest.mark.usefixtures("quick")
+async def test_who_writes_in_a_crowd_shares_a_commit(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those who come while the others are at it, and for a moment after."""
+    monkeypatch.setattr(gateway.ledger, "CROWD_S", 60.0)
+    threads: list[str] = []
+    await asyncio.gather(*(ledger.write(where(n, threads), is_small=True) for n in range(8)))
+    await ledger.write(where(8, threads), is_small=True)
+    assert threads == [THREAD] * 9
+
+
+async def test_a_slow_disk_holds_the_loop_up_but_once(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a commit that took too long the thread waits for the disk."""
+    monkeypatch.setattr(gateway.ledger, "MAX_HERE_S", 0.0)
+    monkeypatch.setattr(gateway.ledger, "SLOW_S", 3600.0)
+    threads: list[str] = []
+    for n in range(3):
+        await ledger.write(where(n, threads), is_small=True)
+    assert threads == [HERE, THREAD, THREAD]
+
+
+@pytest.mark.usefixtures("quick")
+async def test_the_loop_does_not_wait_for_another_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes on while the thread waits until the other one has written, for however long."""
+    monkeypatch.setattr(gateway.store, "BUSY_MS", 600_000)
+    ledger = Ledger(tmp_path, [TABLE])
+    other = sqlite3.connect(ledger.reader.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    threads: list[str] = []
+    writing = asyncio.create_task(ledger.write(where(1, threads), is_small=True))
+    while not (ledger._handed and ledger._writing.locked()) and not writing.done():  # noqa: ASYNC110  # a lock has no event
+        await asyncio.sleep(0)  # until the thread is at it
+    other.execute("INSERT INTO entry VALUES (7, 'of the other')")
+    other.execute("COMMIT")
+    other.close()
+    assert await writing == 1
+    assert threads == [THREAD]
+    ledger.close()
+    assert entries(tmp_path) == [1, 7]
+
+
+@pytest.mark.usefixtures("quick")
+async def test_one_who_writes_alone_and_fails_harms_none_that_lingers(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    """He is told; theirs is there."""
+    later = ledger.write_later(insert(1))
+    with pytest.raises(sqlite3.IntegrityError):
+        await ledger.write(insert(1), is_small=True)
+    assert later.result() == 1
+    assert entries(tmp_path) == [1]
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(("at_once", "bound"), [(1, 1000), (50, 60)])
+async def test_the_log_does_not_grow_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int, bound: int
+) -> None:
+    """Its pages go back into the file again and again, whoever writes."""
+    monkeypatch.setattr(gateway.ledger, "WRITES_A_CHECKPOINT", 50)
+    ledger = Ledger(tmp_path, [TABLE])
+    pages = []
+    for start in range(0, 2000, at_once):
+        numbers = range(start, start + at_once)
+        await asyncio.gather(*(ledger.write(insert(n), is_small=True) for n in numbers))
+        pages.append((tmp_path / f"{DATABASE}-wal").stat().st_size // 4096)
+    ledger.close()
+    assert entries(tmp_path) == list(range(2000))
+    assert max(pages) < pages[0] + bound
+
+
+@pytest.mark.usefixtures("quick")
+async def test_what_is_put_off_where_no_loop_runs_is_written(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    """And it does not keep the loop from writing afterwards."""
+    threads: list[str] = []
+    await ledger.write(insert(1))
+    await asyncio.to_thread(ledger.write_soon, insert(2))
+    await ledger.write(insert(3))  # by the same thread, so after it
+    await ledger.write(where(4, threads), is_small=True)
+    assert threads == [HERE]
+    assert entries(tmp_path) == [1, 2, 3, 4]

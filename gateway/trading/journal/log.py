@@ -167,7 +167,7 @@ class OrderLog:
         """
         noted = telling.noted(intent, send)
         work = self._with_note(rows.inserting(intent, send), noted)
-        intent.row = await self._ledger.write(work)
+        intent.row = await self._ledger.write(work, is_small=True)
         intent.stage = Stage.JOURNALED
         intent.sends.append(send)
         self.on_point("journaled")
