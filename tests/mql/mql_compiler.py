@@ -52,7 +52,7 @@ WARNINGS = [
 ]
 """For the EA: those that stand for an error or a warning of MetaEditor. It needs every include
 anyway, hence nothing about what is not used."""
-SIMULATION = ["-w", "-O1"]
+SIMULATION = ["-w"]
 """For the simulated terminal itself."""
 
 
@@ -69,7 +69,7 @@ class Build:
         includes: folders for ``#include <...>``.
         cache: the folder that keeps what was built.
         sanitized: with ASan and UBSan.
-        optimize: ``-O``; the EA's own code only.
+        optimize: ``-O``: 0 compiles in half the time of 1.
 
     """
 
@@ -157,7 +157,7 @@ def _precompiled(cache: Path, header: str, flags: list[str]) -> str:
 
 def _simulation(build: Build) -> list[str]:
     """Return the objects of the simulated terminal."""
-    flags = [*build.flags, *SIMULATION]
+    flags = [*build.flags, f"-O{build.optimize}", *SIMULATION]
     headers = _read(SHIM.glob("*.hpp"))
     objects = []
     for code in sorted(SHIM.glob("*.cpp")):
