@@ -13,7 +13,8 @@ from exactly_once_daemon import POINTS
 from exactly_once_lives import Life
 from exactly_once_rig import rig
 
-from ea_bridge.emulator import conversation, link
+from ea_bridge.emulator import conversation
+from ea_bridge.peer import link
 
 Record = Callable[[str, object], None]
 pytestmark = pytest.mark.xdist_group("e2e-exactly-once")
