@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gateway.cli.doctor.console import Asked, Case
     from gateway.cli.doctor.finding import Finding
     from gateway.cli.doctor.gateway import Heard
+    from gateway.cli.doctor.refusal import Refusal
     from gateway.config import Config
 
 
@@ -115,7 +116,7 @@ def _findings(subject: Subject, config_file: Path | None) -> Iterator[Finding]:
         yield from console.examine(case)
     url = (case.url or "its own") if case.url or case.pinned or case.told else None
     yield gateway.token(subject.auth_token, heard, stored.records, int(time.time()), url)
-    yield from terminal.examine(heard)
+    yield from terminal.examine(heard, _refusal(subject, heard))
 
 
 async def _asked(
@@ -185,6 +186,17 @@ def _case(
 
 def _is_of_another_home(subject: Subject, heard: Heard) -> bool:
     return subject.runs is None and heard.health.verdict == "ok"
+
+
+def _refusal(subject: Subject, heard: Heard) -> Refusal | None:
+    """Return how the terminal was turned away, if it is not linked: the home tells."""
+    from gateway.cli.doctor.refusal import last_refusal
+
+    tid = _tid(subject.auth_token)
+    is_linked = heard.ea is None or heard.ea["connected"]
+    if tid is None or is_linked or _is_of_another_home(subject, heard):
+        return None
+    return last_refusal(subject.home, tid)
 
 
 def _tid(token: str | None) -> str | None:

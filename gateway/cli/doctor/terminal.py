@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 from gateway.cli.doctor.finding import Finding, all_skipped, ok, problem, skipped, warning
 from gateway.cli.doctor.gateway import Heard
+from gateway.cli.doctor.refusal import Refusal
+from gateway.cli.install_ea.expert import is_older, shipped_version
 from gateway.shapes import AccountInfo, EaStatus, ServerInfo, TerminalInfo
 
 MAX_ROUND_TRIP_MS = 50.0
@@ -14,40 +17,98 @@ SWITCHES = ("autotrading", "ea_trading", "account_trading", "expert_trading")
 LIVE = ("ea", "broker", *SWITCHES, "round_trip", "broker_time")
 """What can be seen of a linked terminal only."""
 
-_START = (
-    "start MetaTrader, put the EA on a chart with this token, and allow 127.0.0.1 "
-    "under Tools > Options > Expert Advisors"
-)
+_DIAL = {
+    "mt5": "allow 127.0.0.1 under Tools > Options > Expert Advisors > Allow WebRequest",
+    "mt4": "allow DLL imports under Tools > Options > Expert Advisors and in the EA's settings",
+}
+"""What lets an EA dial, by platform. Where it is missing nothing reaches the gateway."""
+_INPUT = "put the right token into the EA's input auth_token (F7 on its chart)"
+_COMPILE = "run mt-gateway install-ea, and compile the EA: F7 in MetaEditor"
+_REMEDIES = {
+    "busy": "wait: it tries again by itself",
+    "device_pending": "approve this machine; see approval",
+    "unknown": _INPUT,
+    "expired": _INPUT,
+    "revoked": _INPUT,
+    "account_disabled": "ask who runs the console",
+    "device_revoked": "approve this machine again; see device",
+    "refused": "a person said no to this machine: remove the EA, or approve the machine",
+    "proto": f"the EA and the gateway are of versions too far apart: {_COMPILE}",
+}
+"""By the reason why a terminal was turned away."""
 
 
-def examine(heard: Heard) -> Iterator[Finding]:
-    """Look at the terminal that the token opens."""
+def examine(heard: Heard, refusal: Refusal | None = None) -> Iterator[Finding]:
+    """Look at the terminal that the token opens.
+
+    Args:
+        heard: from the gateway.
+        refusal: of the terminal's last try, if it was turned away.
+
+    """
     if heard.server is None or heard.ea is None:
         yield from all_skipped(("terminal", *LIVE), "see gateway and token")
         return
-    yield link(heard.ea)
+    yield link(heard.ea, refusal)
     if heard.ea["state"] != "ready":
         yield from all_skipped(LIVE, "see terminal")
         return
-    yield ok("ea", f"version {heard.ea['ea_version']}")
+    yield version(heard.ea)
     yield broker(heard.ea)
     yield from switches(heard)
     yield round_trip(heard.ea)
     yield broker_time(heard.server)
 
 
-def link(ea: EaStatus) -> Finding:
+def link(ea: EaStatus, refusal: Refusal | None = None) -> Finding:
     """The EA has dialled in, and is heard of."""
     name = ea["terminal"]
-    if ea["platform"] is None:
-        return problem("terminal", f"{name} was never seen", _START)
-    known = f"{name}: {ea['platform']} build {ea['build']}, {ea['login']} on {ea['server']}"
+    known = name
+    if ea["platform"] is not None:
+        known = f"{name}: {ea['platform']} build {ea['build']}, {ea['login']} on {ea['server']}"
     if ea["state"] == "ready":
         return ok("terminal", known)
     if ea["state"] == "stale":
         busy = "see whether the terminal hangs: close what keeps it busy, or restart it"
         return problem("terminal", f"{known}: silent for seconds", busy)
-    return problem("terminal", f"{known}: not linked any more", _START)
+    if refusal is not None:
+        return turned_away(known, refusal)
+    if ea["platform"] is None:
+        found = f"{name} was never seen: no EA has dialled with this token"
+        return problem("terminal", found, _first_start())
+    start = f"start MetaTrader with the EA on a chart, and {_DIAL[ea['platform']]}"
+    return problem(
+        "terminal",
+        f"{known}: not linked any more",
+        f"{start}; the terminal's tab Experts tells what the EA tries",
+    )
+
+
+def turned_away(known: str, refusal: Refusal) -> Finding:
+    """An EA has dialled, and was not let in."""
+    at = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(refusal.at_ms / 1000))
+    found = f"{known}: an EA with the token {refusal.tid} was turned away ({refusal.reason}, {at})"
+    return problem("terminal", found, _REMEDIES.get(refusal.reason, "see token"))
+
+
+def version(ea: EaStatus) -> Finding:
+    """The EA is the one that came with this gateway."""
+    there, ours = ea["ea_version"] or "", shipped_version()
+    found = f"version {there or 'unknown'}"
+    if is_older(there, ours):
+        return warning("ea", f"{found}; {ours} came with this gateway", _COMPILE)
+    if is_older(ours, there):
+        upgrade = "upgrade mt-gateway to the version that the EA came with"
+        return warning("ea", f"{found}, newer than {ours} of this gateway", upgrade)
+    return ok("ea", found)
+
+
+def _first_start() -> str:
+    return (
+        "run mt-gateway install-ea, put the EA on a chart with this token, and "
+        f"{_DIAL['mt5']} (MetaTrader 4: allow DLL imports). The gateway cannot see what keeps an "
+        "EA from dialling; the terminal's tab Experts tells"
+    )
 
 
 def broker(ea: EaStatus) -> Finding:

@@ -14,18 +14,20 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from demo_process import Demo, running_serve
 from shell import Done
 
 from ea_bridge.loopback import bind_loopback
-from ea_bridge.token import new_token
+from ea_bridge.token import new_token, parse_token
 from gateway.auth.home import MIGRATIONS, Home
 from gateway.cli.doctor import folder, gateway, machine, ports, terminal
 from gateway.cli.doctor.finding import Finding, ok
 from gateway.cli.doctor.gateway import Heard
 from gateway.cli.doctor.ports import Port
+from gateway.cli.doctor.refusal import last_refusal
 from gateway.client import GatewayClient
 
 Run = Callable[..., Done]
@@ -358,6 +360,42 @@ def test_what_answers_is_no_gateway(examine: Examine) -> None:
     assert (found["gateway"].verdict, found["token"].verdict) == ("problem", "skipped")
     assert "is no gateway" in found["gateway"].found
     assert "nobody answers" in examine(*place)["gateway"].found
+
+
+# --- terminals that are not let in ---------------------------------------------------------
+
+
+def dial(bridge: str, **hello: Any) -> dict[str, Any]:
+    """Say hello to a gateway as an EA does, and return what it answers."""
+    host, _, port = bridge.rpartition(":")
+    said = {"t": "hello", "cnonce": "0" * 64, "boot": "b", "platform": "mt5", "login": 7}
+    with socket.create_connection((host.strip("[]"), int(port)), 30) as link:
+        link.sendall(json.dumps({**said, "server": "Broker", **hello}).encode() + b"\n")
+        answer: dict[str, Any] = json.loads(link.makefile().readline())
+    return answer
+
+
+def test_an_ea_of_another_age(examine: Examine, run: Run, tmp_path: Path) -> None:
+    """It dialled and was turned away: told with the reason, not as one that was never seen."""
+    with running_serve(tmp_path) as ready:
+        place = ("--home", ready["home"])
+        token = run("token", "create", "--name", "doctor-b", *place).out.strip()
+        assert "no EA has dialled" in examine(*place, "--auth-token", token)["terminal"].found
+        tid = parse_token(token)
+        assert dial(ready["bridge"], proto="7-9", tid=tid)["code"] == "proto"
+        until_told(Path(ready["home"]), tid)
+        found = examine(*place, "--auth-token", token)
+    assert names(found, "problem") == {"terminal"}
+    assert f"the token {tid} was turned away (proto" in found["terminal"].found
+    assert "mt-gateway install-ea" in (found["terminal"].remedy or "")
+
+
+def until_told(home: Path, tid: str) -> None:
+    """Wait until the gateway has written down that it let a terminal not in."""
+    deadline = time.monotonic() + 30
+    while last_refusal(home, tid) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 # --- tokens --------------------------------------------------------------------------------
