@@ -111,7 +111,7 @@ def _terminal(folder: DataFolder, there: Installation | str) -> dict[str, Any]:
 def _facts(
     before: Installation, kept: list[Path], after: Installation, *, dry_run: bool
 ) -> dict[str, Any]:
-    from gateway.cli.install_ea.screen import compile_command
+    from gateway.cli.install_ea.screen import compile_command, compile_log
 
     return {
         "terminal": _terminal(before.folder, after),
@@ -124,6 +124,7 @@ def _facts(
         ],
         "kept": [str(path) for path in kept],
         "compile": compile_command(after),
+        "compile_log": str(compile_log(after)),
     }
 
 

@@ -18,12 +18,6 @@ STATES: dict[State, str] = {
     "same": "EA {there}, up to date",
     "newer": "EA {there}, newer than {ours} of this gateway",
 }
-MAC_WINE = {
-    "net.metaquotes.wine.metatrader5": "/Applications/MetaTrader 5.app",
-    "net.metaquotes.wine.metatrader4": "/Applications/MetaTrader 4.app",
-}
-"""Which app has its own Wine for a prefix."""
-_MAC_WINE = "Contents/SharedSupport/wine/bin/wine64"
 
 
 def listing(found: Sequence[tuple[DataFolder, Installation | str]]) -> Iterator[str]:
@@ -80,7 +74,7 @@ def steps(installation: Installation) -> Iterator[str]:
     yield "   and press F7: 0 errors, 0 warnings."
     command = compile_command(installation)
     if command is not None:
-        yield "   Or on a command line; what came of it is in the .log beside the source:"
+        yield f"   Or on a command line; {NAME}.log tells what came of it:"
         yield f"   {command}"
     yield "2. Tools > Options > Expert Advisors:"
     if is_mt5:
@@ -101,28 +95,34 @@ def steps(installation: Installation) -> Iterator[str]:
 
 
 def compile_command(installation: Installation, system: str = sys.platform) -> str | None:
-    """Return the command that compiles without a click, for this terminal; ``None`` where its
-    MetaEditor, or the Wine that runs it, is not known.
+    """Return the command that compiles without a click, for this terminal.
 
-    MetaEditor is a program with windows: it returns at once, its exit code says nothing, and the
-    log is UTF-16.
+    MetaEditor is a program with windows: shells do not wait for it, its exit code says nothing,
+    and its log is UTF-16.
+
+    Returns:
+        ``None`` where MetaEditor, or the Wine that runs it, is not known; and under Wine where a
+        path has spaces, with which MetaEditor is known to compile nothing and say nothing.
+
     """
     folder = installation.folder
     if folder.editor is None:
         return None
-    source = folder.named(folder.source(installation.expert.main))
-    include = folder.named(folder.mql)
+    source = folder.source(installation.expert.main)
+    include, log = folder.named(folder.mql), folder.named(compile_log(installation))
     if folder.prefix is None:
-        return f'"{folder.editor}" /compile:"{source}" /inc:"{include}" /log'
-    wine = "wine"
-    if system == "darwin":
-        app = MAC_WINE.get(folder.prefix.name)
-        if app is None:
-            return None
-        wine = quote(f"{app}/{_MAC_WINE}")
-    words = (folder.editor, f"/compile:{source}", f"/inc:{include}", "/log")
+        told = f'/compile:"{folder.named(source)}" /inc:"{include}" /log:"{log}"'
+        return f'"{folder.editor}" {told}'
+    if system == "darwin" or " " in include:
+        return None
+    words = (folder.editor, f"/compile:{folder.named(source)}", f"/inc:{include}", f"/log:{log}")
     told = " ".join(quote(word) for word in words)
-    return f"WINEPREFIX={quote(str(folder.prefix))} {wine} {told}"
+    return f"WINEPREFIX={quote(str(folder.prefix))} wine {told}"
+
+
+def compile_log(installation: Installation) -> Path:
+    """Return where :func:`compile_command` leaves what MetaEditor has to say."""
+    return installation.folder.source(installation.expert.main.with_suffix(".log"))
 
 
 def _trading(*, is_mt5: bool) -> str:

@@ -554,30 +554,31 @@ def test_how_an_ea_stands(
 
 
 def test_the_command_that_compiles(house: Path, expert: Expert, tmp_path: Path) -> None:
-    """In the words of the terminal's system: of Windows itself, under Wine with its prefix, on a
-    Mac with the Wine of the app; none where the editor is not known."""
+    """In the words of the terminal's system: of Windows itself, or under Wine with its prefix."""
     put_prefix(house / ".wine")
     (one,) = found_terminals(home=house, environ={}, is_windows=False)
-    found = look(one, expert)
     data = rf"C:\users\ann\AppData\Roaming\MetaQuotes\Terminal\{HASH}\MQL5"
-    assert screen.compile_command(found, "linux") == (
+    assert screen.compile_command(look(one, expert), "linux") == (
         rf"WINEPREFIX={house}/.wine wine 'C:\Program Files\MetaTrader 5\metaeditor64.exe' "
-        rf"'/compile:{data}\Experts\TerminalGateway.mq5' '/inc:{data}' /log"
+        rf"'/compile:{data}\Experts\TerminalGateway.mq5' '/inc:{data}' "
+        rf"'/log:{data}\Experts\TerminalGateway.log'"
     )
-    assert screen.compile_command(found, "darwin") is None
-
-    mac = house / "net.metaquotes.wine.metatrader5" / "drive_c" / "Program Files" / "MT5"
-    (packaged,) = [open_folder(put_program(mac, "mt5"))]
-    assert packaged is not None
-    told = screen.compile_command(look(packaged, expert), "darwin") or ""
-    assert "'/Applications/MetaTrader 5.app/Contents/SharedSupport/wine/bin/wine64'" in told
-    assert r"'/inc:C:\Program Files\MT5\MQL5'" in told
-
-    windows = open_folder(put_program(tmp_path / "MT5", "mt5"))
+    windows = open_folder(put_program(tmp_path / "MT 5", "mt5"))
     assert windows is not None
     assert screen.compile_command(look(windows, expert), "win32") == (
-        f'"{tmp_path / "MT5" / "metaeditor64.exe"}" '
-        f'/compile:"{windows.source(MAIN)}" /inc:"{windows.mql}" /log'
+        f'"{tmp_path / "MT 5" / "metaeditor64.exe"}" /compile:"{windows.source(MAIN)}" '
+        f'/inc:"{windows.mql}" /log:"{windows.source(MAIN.with_suffix(".log"))}"'
     )
-    (tmp_path / "MT5" / data_folder.EDITORS["mt5"]).unlink()
-    assert screen.compile_command(look(windows, expert), "win32") is None
+
+
+def test_where_no_command_compiles(house: Path, expert: Expert) -> None:
+    """On a Mac, where the app has a Wine of its own; under Wine with spaces in a path, where
+    MetaEditor fails without a word; and without a MetaEditor."""
+    data, program = put_prefix(house / ".wine")
+    (one,) = found_terminals(home=house, environ={}, is_windows=False)
+    assert screen.compile_command(look(one, expert), "darwin") is None
+    portable = chosen(program / "MQL5", [one])
+    assert portable.path != data
+    assert screen.compile_command(look(portable, expert), "linux") is None
+    (program / data_folder.EDITORS["mt5"]).unlink()
+    assert screen.compile_command(look(one, expert), "linux") is None
