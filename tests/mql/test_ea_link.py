@@ -13,6 +13,8 @@ from linked_ea import DEVICE, TIMEOUT_S, Compile, LinkedEa, plain_config
 from ea_bridge.commands import (
     ACCOUNT_GET,
     CLOCK_GET,
+    LEASE_GET,
+    LEASE_SET,
     ORDER_SEND,
     RATES_GET,
     SYMBOL_GET,
@@ -23,7 +25,7 @@ from ea_bridge.commands import (
     TicksParams,
 )
 from ea_bridge.errors import CommandFailed, Unsupported
-from ea_bridge.model import TradeAction, TradeRequest
+from ea_bridge.model import LeaseTerms, TradeAction, TradeRequest
 from ea_bridge.protocol import codec
 from ea_bridge.protocol.messages import Denied, Event, Lost, State, Trade
 from ea_bridge.server import Refused
@@ -44,6 +46,10 @@ class Told:
     def event(self, session: TerminalSession, event: Event) -> None:
         self.events.append(event)
         self.news.set()
+
+    def trades(self) -> list[Trade]:
+        """The events of trades."""
+        return [one for one in self.events if isinstance(one, Trade)]
 
     def opened(self) -> list[float]:
         """The volumes of the positions that were opened."""
@@ -194,6 +200,50 @@ async def test_events_that_are_not_kept_any_more_are_told_to_be_lost(
         assert lost.start == 1
         assert [one.q for one in trades[-3:]] == [trades[-1].q - 2, trades[-1].q - 1, trades[-1].q]
         assert trades[-1].q - trades[0].q == 1023
+
+
+@BOTH
+async def test_an_ea_that_begins_again_goes_on_where_it_was(
+    platform: str, tmp_path: Path, compile_ea: Compile
+) -> None:
+    """Another period of the chart ends it and begins it again, with all its memory: nothing is
+    told twice, and what was armed stays armed.
+    """
+    told = Told()
+    async with LinkedEa(compile_ea(platform), plain_config(tmp_path), on_event=told.event) as ea:
+        before = (await ea.live()).hello
+        await ea.ask(ORDER_SEND, BUY)
+        await ea.ask(LEASE_SET, LeaseTerms(lease_ms=600_000))
+        count = len(told.trades())
+        await ea.terminal.do("reinit")
+        await ea.terminal.heard(lambda line: "session s-2" in line.get("text", ""))
+        after = (await ea.live()).hello
+        assert (after.boot, after.q) == (before.boot, count)
+        assert (await ea.ask(LEASE_GET, NoParams())).lease_ms == 600_000
+        await ea.ask(ORDER_SEND, BUY)
+        assert [one.q for one in told.trades()] == list(range(1, 2 * count + 1))
+
+
+@pytest.mark.parametrize("reinit", [True, False])
+async def test_at_another_account_nothing_goes_on(
+    reinit: bool, tmp_path: Path, compile_ea: Compile
+) -> None:
+    """Most terminals begin the EA anew then, but not all: what was counted is another's."""
+    told = Told()
+    async with LinkedEa(
+        compile_ea("mt5"), plain_config(tmp_path, login=111), on_event=told.event
+    ) as ea:
+        before = (await ea.live()).hello
+        await ea.ask(ORDER_SEND, BUY)
+        await ea.ask(LEASE_SET, LeaseTerms(lease_ms=600_000))
+        await ea.terminal.do("login", login=222)
+        if reinit:
+            await ea.terminal.do("reinit", reason=6)
+        await ea.terminal.heard(lambda line: "session s-2" in line.get("text", ""))
+        after = (await ea.live()).hello
+        assert (before.login, after.login, after.q) == (111, 222, 0)
+        assert after.boot != before.boot
+        assert (await ea.ask(LEASE_GET, NoParams())).lease_ms == 0
 
 
 @BOTH

@@ -178,6 +178,11 @@ static Json obey(const Json &c) {
   if (what == "switches") return set_switches(c["set"]), Json();
   if (what == "deposit") return deposit(c["amount"].number(), c["comment"].text()), Json();
   if (what == "restart") restart();
+  if (what == "login") {  // at another account of the same broker
+    Json account_of = w.config["account"];
+    return account_of.set("login", c["login"]), w.config.set("account", account_of), Json();
+  }
+  if (what == "reinit") return w.reinit = (int)c["reason"].integer(REASON_CHARTCHANGE), Json();
   if (what == "quit") return reason = (int)c["reason"].integer(REASON_REMOVE), w.quit = true, mql::stop_flag = true, Json();
   if (what == "script") {
     if (c["clear"].flag()) w.script = Script{};
@@ -261,6 +266,15 @@ static std::function<void()> next_event(const mql::Handlers &h) {
       long ms = w.quirks.stall_ms;
       w.quirks.stall_ms = 0;
       return [ms] { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); };
+    }
+    if (w.reinit) {  // the EA begins again, with all its memory
+      int why = w.reinit;
+      w.reinit = 0;
+      return [why, &h] {
+        if (h.OnDeinit) h.OnDeinit(why);
+        int rc = h.OnInit ? h.OnInit() : 0;
+        console::say(Json{{"t", "init"}, {"rc", rc}});
+      };
     }
     if (!w.transactions.empty()) {
       Transaction t = w.transactions.front();

@@ -137,6 +137,7 @@ struct World {
   std::deque<Chart> charts;
   int chart_active = -1;
   bool quit = false;
+  int reinit = 0;  // the reason for which the EA begins again
 
   Listing *symbol(const Name &name);
   long now_msc() const;  // the broker's wall clock

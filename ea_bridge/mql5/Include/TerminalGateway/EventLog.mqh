@@ -32,7 +32,9 @@ public:
    //--- the event that is put together: between Begin and End
    CByteBuffer       event;
 
-                     CEventLog(void)
+                     CEventLog(void) { Forget(); }
+   //--- begin at 1 again: for another account, or another daemon's terminal
+   void              Forget(void)
      {
       m_last=0;
       m_acknowledged=0;

@@ -49,6 +49,7 @@ private:
    CSwitches         m_switches;
    CHmac             m_hmac;
    string            m_boot;
+   string            m_tid;
    string            m_install;
    long              m_login;
    string            m_server;
@@ -91,17 +92,25 @@ private:
                    +"\n"+IntegerToString(hello.login)+"\n"+hello.server+"\n"+m_install,said);
       return(m_hmac.Sha256(said,hash) ? m_hmac.ToHex(hash) : "");
      }
-   //--- the terminal was logged in elsewhere, and did not start the EA anew
-   void              LookAtLogin(void)
+   //--- A change of the chart's period or symbol, of an input or of the account ends the EA and
+   //--- begins it again with all its memory. While that is about the same account and token, the
+   //--- daemon goes on where it was; otherwise what was counted and armed is about another.
+   //--- Returns whether it is another.
+   bool              LookAtLogin(void)
      {
       long   login=m_account.Login();
       string server=m_account.Server();
-      if(login==m_login && server==m_server)
-         return;
+      if(login==m_login && server==m_server && m_tid==m_link.Terminal() && m_boot!="")
+         return(false);
       m_login=login;
       m_server=server;
+      m_tid=m_link.Terminal();
+      m_boot=Random(8);
+      m_log.Forget();
       m_events.Forget();
-      m_link.Leave("account_changed");
+      m_lease.Forget();
+      m_switched=-1;
+      return(true);
      }
    //--- tells of a switch that was turned
    void              LookAtSwitches(void)
@@ -130,10 +139,11 @@ private:
      {
       if(m_lease.Enforce() || m_trails.Update())
          m_events.Hint();
-      if(NowMs()-m_looked_ms>=GATEWAY_LOOK_MS)
+      if(m_account.Login()!=m_login || NowMs()-m_looked_ms>=GATEWAY_LOOK_MS)
         {
          m_looked_ms=NowMs();
-         LookAtLogin();
+         if(LookAtLogin())
+            m_link.Leave("account_changed");
         }
       LookAtSwitches();
       m_events.Update(m_log);
@@ -205,9 +215,7 @@ public:
          return(INIT_FAILED);
         }
       LoadInstall();
-      m_boot=Random(8);
-      m_login=m_account.Login();
-      m_server=m_account.Server();
+      LookAtLogin();
       m_trails.Setup(m_link.Terminal());
       m_link.SetListener(GetPointer(this));
       if(!EventSetMillisecondTimer(GATEWAY_TIMER_MS))
@@ -262,6 +270,7 @@ public:
    //--- what the link tells
    virtual void      Describe(SHello &hello)
      {
+      LookAtLogin();
       m_account.Describe(hello);
       hello.boot=m_boot;
       hello.fp=Fingerprint(hello);

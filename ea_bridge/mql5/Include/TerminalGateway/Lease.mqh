@@ -175,6 +175,8 @@ public:
       Renew(lease_ms);
       return(true);
      }
+   //--- for another account; the daemon sets its lease again
+   void              Forget(void) { m_lease_ms=0; }
    //--- a heartbeat of the daemon has come; 0 renews nothing
    void              Renew(const long lease_ms)
      {

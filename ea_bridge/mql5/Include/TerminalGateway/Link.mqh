@@ -340,6 +340,10 @@ public:
      {
       if(!m_token.Load(auth_token))
          return(false);
+      m_retry_at_ms=0;
+      m_retry_ms=LINK_RETRY_FIRST_MS;
+      m_is_code_sent=false;
+      m_notice.Forget();
       m_code=verification_code;
       transport.Setup(host,port);
       m_pin.Setup(m_token.Id());

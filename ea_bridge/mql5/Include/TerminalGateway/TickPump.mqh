@@ -55,7 +55,7 @@ private:
    //--- whether there may be something to pull
    bool              IsDue(CWatches &watches,const int i,const MqlTick &now)
      {
-      if(now.time_msc<=0)
+      if(now.time_msc<=0 || NowMs()<watches.all[i].retry_ms)
          return(false);
       if(watches.all[i].is_waiting)
          watches.all[i].last_msc=now.time_msc;
@@ -79,9 +79,7 @@ private:
       watches.all[i].looked_ms=NowMs();
       if(got<0)
         {
-         //--- as if nothing were new, so that it is asked again only after a while
-         watches.all[i].looked_ms+=PUMP_RETRY_MS-PUMP_LOOK_MS;
-         Remember(watches,i,now,true);
+         watches.all[i].retry_ms=NowMs()+PUMP_RETRY_MS;
          return(0);
         }
       int told=Tell(watches,i,got,out);

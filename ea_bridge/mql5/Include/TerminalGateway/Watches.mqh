@@ -26,6 +26,8 @@ struct SWatch
    //--- all ticks up to that one were told
    bool              is_level;
    ulong             looked_ms;
+   //--- the terminal could not tell: not before
+   ulong             retry_ms;
   };
 
 class CWatches
@@ -72,6 +74,7 @@ public:
       all[at].seen_volume=0;
       all[at].is_level=false;
       all[at].looked_ms=0;
+      all[at].retry_ms=0;
      }
    //--- whether anything is pushed of any
    bool              IsAnyActive(void) const
