@@ -128,8 +128,9 @@ class Finder:
             try:
                 open_ = await self.look()
             except (ManagerError, StoreError) as error:
-                logger.warning("what is open of the MT4 server stays so: %s", error)
                 open_ = 1
+                if self._link.is_linked or isinstance(error, StoreError):
+                    logger.warning("what is open of the MT4 server stays so: %s", error)
             except Exception:  # the next round may find what this one did not
                 logger.exception("what is open of the MT4 server stays so")
                 open_ = 1

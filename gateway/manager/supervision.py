@@ -161,6 +161,8 @@ class Supervision:
                 logger.log(level, "the MT4 server is not connected: %s", error)
                 return False
             except ManagerError as error:
+                if not self._link.is_linked:
+                    return True  # the peer has gone meanwhile; when it comes back, we look
                 logger.warning("the MT4 server is not connected: %s", error)
                 return False
         return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields
 from functools import cache
@@ -163,15 +163,17 @@ async def open_house(
     *,
     again: bool = False,
     told: bool = True,
+    origins: Sequence[str] = (),
     **settings: Any,
 ) -> AsyncIterator[ManagerHouse]:
     """Run a daemon, linked and connected to an emulated server: by default one that all share.
 
     ``again``: in a home that was used before. Not ``told``: nobody says to connect.
+    ``origins``: whose pages may call the other doors.
     """
     server = server or _server()
     server.pin = DevicePin()
-    async with daemon(folder, manager=MANAGER | settings) as product:
+    async with daemon(folder, manager=MANAGER | settings, origins=origins) as product:
         manager = product.gateway.manager
         assert manager is not None
         if again:

@@ -16,6 +16,8 @@ from ea_bridge.emulator.manager import LOGIN, SERVER
 from gateway.credentials.tries import FREE_TRIES
 from gateway.manager import Role
 
+LISTED = "http://127.0.0.1:7402"
+"""An origin whose pages may call ``/rpc``."""
 CONNECT = {"server": SERVER, "login": LOGIN, "password": PASSWORD}
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-manager")]
@@ -23,7 +25,8 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group(
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ManagerHouse]:
-    async with open_house(tmp_path_factory.mktemp("seed") / "home") as opened:
+    folder = tmp_path_factory.mktemp("seed") / "home"
+    async with open_house(folder, origins=[LISTED]) as opened:
         yield opened
 
 
@@ -139,15 +142,18 @@ async def test_a_form_that_is_none(house: ManagerHouse, form: dict[str, str]) ->
 
 
 async def test_no_page_may_call_and_no_token_in_a_url(house: ManagerHouse) -> None:
-    """Bearer tokens in a header are all that counts."""
+    """Bearer tokens in a header are all that counts; also pages that may call ``/rpc`` may not."""
     for headers in (
-        {"Origin": "http://127.0.0.1:7402"},
+        {"Origin": LISTED},
+        {"Origin": "http://127.0.0.1:7403"},
         {"Sec-Fetch-Site": "cross-site"},
         {"Cookie": "a=b"},
     ):
-        refused = await house.ask("GET", "test/ping", headers=headers)
-        assert refused.status == 403
-        assert "Access-Control-Allow-Origin" not in refused.headers
+        for path, role in (("test/ping", Role.ADMIN), ("health", None)):
+            refused = await house.ask("GET", path, headers=headers, role=role)
+            assert refused.status == 403
+    asked = {"Origin": LISTED, "Access-Control-Request-Method": "GET"}
+    assert (await house.ask("OPTIONS", "test/ping", headers=asked)).status in (403, 405)
     leaked = await house.ask("GET", f"test/ping?access_token={house.bearers[Role.READ]}")
     assert leaked.status == 401
 
