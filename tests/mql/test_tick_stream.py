@@ -87,7 +87,7 @@ async def troubled(ea: LinkedEa, follower: Follower) -> None:
     await follower.reach(0.1)
     ea.wire.cut()
     await follower.reach(0.25)
-    await ea.terminal.quirk(stall_ms=500)
+    await ea.terminal.quirk(stall_ms=500, ticks_lag=3)
     await follower.reach(0.4)
     await ea.restart_daemon()
     await follower.reach(0.55)
@@ -105,7 +105,8 @@ async def test_no_tick_is_lost_or_doubled_through_cuts_stalls_and_restarts(
     total: int, tmp_path: Path, compile_ea: Compile
 ) -> None:
     """20 symbols, 20,000 ticks a second; links that are cut, an EA that is held up for half a
-    second, a daemon that starts anew, a terminal that dies and starts anew.
+    second, a history that cannot be read for a moment, a daemon that starts anew, a terminal that
+    dies and starts anew.
     """
     names = list(load_specs())[:SYMBOLS]
     follower = Follower(names, total)
