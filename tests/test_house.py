@@ -64,6 +64,13 @@ def test_nothing_is_left_to_do():
     assert found == []
 
 
+@pytest.mark.xdist_group("house")
+def test_a_group_of_tests_is_kept_together(request: pytest.FixtureRequest):
+    """One worker runs all of a group, since they share a scene; xdist says so in their names."""
+    if getattr(request.config.option, "loadgroup", False):
+        assert request.node.nodeid.endswith("@house"), "see pytest in pyproject.toml, and upgrade"
+
+
 def test_every_ignore_has_its_reason():
     """``noqa`` and ``type: ignore`` say why."""
     bare = re.compile(r"# (noqa: [A-Z0-9, ]+|type: ignore\[[a-z-]+\])\s*$", re.MULTILINE)
