@@ -6,7 +6,8 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from node_packages import installed_modules
 MEMORY = Path("/dev/shm")  # noqa: S108  # only a folder of our own in it, by mkdtemp
 MEMORY_BYTES = 2**31
 """That must be free."""
+DEMO = pytest.StashKey[ExitStack]()
+DEMO_GROUP = "demo"
 NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 IN_MEMORY = pytest.StashKey[Path | None]()
 
@@ -42,6 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.pop(NO_BYTECODE, None)
     sys.dont_write_bytecode = False
     config.stash[IN_MEMORY] = None
+    config.stash[DEMO] = ExitStack()
     is_worker = hasattr(config, "workerinput")
     if is_worker or config.option.basetemp or not MEMORY.is_dir():
         return
@@ -59,6 +63,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Have one worker run all tests of the demo; xdist looks at groups right afterwards."""
+    if "demo" in getattr(item, "fixturenames", ()) and group_of(item) is None:
+        item.add_marker(pytest.mark.xdist_group(DEMO_GROUP))
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is marked ``long``, unless it was asked for."""
     if config.getoption("--long"):
@@ -69,11 +79,32 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if "long" not in item.keywords]
 
 
+def group_of(item: pytest.Item | None) -> object:
+    """Return the xdist group of a test: one worker runs all of a group, one after another."""
+    mark = None if item is None else item.get_closest_marker("xdist_group")
+    return mark and mark.args[0]
+
+
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """A demo that all tests of one worker share; it is ended by SIGTERM, with exit code 0."""
-    with running_demo(tmp_path_factory.mktemp("demo") / "home", "--speed", "20") as running:
+def demo(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Demo]:
+    """A demo that all tests share; it is ended by SIGTERM, with exit code 0."""
+    home = tmp_path_factory.mktemp("demo") / "home"
+    with ExitStack() as stack:
+        running = stack.enter_context(running_demo(home, "--speed", "20"))
+        request.config.stash[DEMO] = stack
         yield running
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None]:
+    """End the demo after the last test of its group: a market costs the other tests time."""
+    result = yield
+    is_grouped = getattr(item.config.option, "loadgroup", False)
+    if is_grouped and group_of(item) == DEMO_GROUP != group_of(nextitem):
+        item.config.stash[DEMO].close()
+    return result
 
 
 @pytest.fixture(scope="session")

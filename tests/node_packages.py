@@ -25,7 +25,7 @@ INSTALL_S = 100
 def installed_modules(cache: Path) -> Path:
     """Return the folder ``node_modules`` with what ``package.json`` names.
 
-    Tests that use it belong to the xdist group ``node``, so that one worker installs for all.
+    Tests that use it belong to the xdist group ``demo``, so that one worker installs for all.
     """
     for program in ("node", "npm"):
         if shutil.which(program) is None:

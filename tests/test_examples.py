@@ -91,7 +91,7 @@ def _new_token(home: str, name: str) -> str:
     return token[0]
 
 
-@pytest.mark.xdist_group("node")
+@pytest.mark.xdist_group("demo")
 def test_node_client(demo: Demo, node_modules: Path) -> None:
     """A call and ten ticks over one WebSocket."""
     environment = demo.environment | {"NODE_PATH": str(node_modules)}

@@ -22,7 +22,7 @@ from product import (
     product,
 )
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-methods")]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("demo")]
 
 VENDOR_METHODS = frozenset(
     {

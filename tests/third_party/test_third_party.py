@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 RUN_S = 60
 
 
-@pytest.mark.xdist_group("node")
+@pytest.mark.xdist_group("demo")
 @pytest.mark.parametrize(
     ("script", "says"),
     [
