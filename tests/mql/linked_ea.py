@@ -20,7 +20,7 @@ from ea_bridge.protocol.messages import Event, Hello
 from ea_bridge.registry import Change, ChangeKind, TerminalRegistry
 from ea_bridge.server import Admitted, BridgeServer, Introducer, Refused, Relay
 from ea_bridge.session import DEFAULT_TIMEOUT_S, SessionCallbacks, SessionState, TerminalSession
-from ea_bridge.session.timers import LoopTimers, Timers
+from ea_bridge.session.timers import LoopTimers, Timer, Timers
 from ea_bridge.token import derive_keys, new_token, parse_token
 
 TIMEOUT_S = 60.0
@@ -66,6 +66,20 @@ class Doorman:
         if hello.tid != parse_token(self.token):
             return Refused(code="unknown", reason="no such token")
         return self.verdict
+
+
+class FastTimers(LoopTimers):
+    """A daemon's timers that run fast, as an EA's clock can (``speed`` of its configuration)."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, speed: float) -> None:
+        super().__init__(loop)
+        self._speed = speed
+
+    def time(self) -> float:
+        return super().time() * self._speed
+
+    def call_later(self, delay: float, callback: Callable[..., object], /, *args: object) -> Timer:
+        return super().call_later(delay / self._speed, callback, *args)
 
 
 class LinkedEa:

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from linked_ea import TIMEOUT_S, Compile, LinkedEa, plain_config
+from linked_ea import TIMEOUT_S, Compile, FastTimers, LinkedEa, plain_config
 from msgspec.structs import replace
 
 from ea_bridge.commands import (
@@ -41,6 +42,8 @@ from ea_bridge.model import (
 
 BOTH = pytest.mark.parametrize("platform", ["mt5", "mt4"])
 BUY = TradeRequest(action=TradeAction.DEAL, symbol="EURUSD", volume=0.1, price=2.0)
+SPEED = 10
+"""Of an EA's clock, where it has to wait."""
 LIMIT = TradeRequest(
     action=TradeAction.PENDING,
     symbol="EURUSD",
@@ -262,6 +265,25 @@ async def test_a_lease_that_nobody_renews_is_carried_out_without_a_daemon(
         assert lease.fired_msc > 0
         assert lease.lease_ms == 0
         assert (await ea.ask(LEASE_GET, NoParams())).fired_msc == 0
+
+
+async def test_a_lease_waits_for_the_broker(tmp_path: Path, compile_ea: Compile) -> None:
+    """Without him nothing can be cancelled; it is done as soon as he is there again."""
+    config = {**plain_config(tmp_path), "speed": SPEED}
+    timers = partial(FastTimers, speed=SPEED)
+    async with LinkedEa(compile_ea("mt5"), config, timers=timers) as ea:
+        waiting = (await buy(ea, LIMIT)).order
+        await ea.ask(LEASE_SET, LeaseTerms(lease_ms=2000))
+        await ea.terminal.switch(connected=False)
+        ea.wire.hold()
+        # silent for 15 s of its clock
+        await ea.terminal.heard(lambda line: "is silent" in line.get("text", ""))
+        assert len((await ea.terminal.do("books"))["orders"]) == 1
+        await ea.terminal.switch(connected=True)
+        await until_books(ea, lambda books: not books["orders"])
+        ea.wire.release()
+        lease = await ea.ask(LEASE_GET, NoParams())
+        assert (lease.cancelled, lease.failed) == ([waiting], [])
 
 
 async def test_a_lease_for_our_own_leaves_the_rest_alone(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from linked_ea import Compile, LinkedEa, plain_config
+from linked_ea import Compile, FastTimers, LinkedEa, plain_config
 
 from ea_bridge.commands import (
     ORDER_SEND,
@@ -24,7 +24,6 @@ from ea_bridge.emulator.specs import load_specs
 from ea_bridge.errors import BridgeError
 from ea_bridge.model import TradeAction, TradeRequest
 from ea_bridge.session import TerminalSession
-from ea_bridge.session.timers import LoopTimers, Timer
 
 SPEED = 120
 """Of the clocks of the EA and of the daemon's link: a day in twelve minutes."""
@@ -36,16 +35,6 @@ WARM = 6
 GROWTH = 2 * 2**20
 SYMBOLS = 5
 REFUSED = TradeRequest(action=TradeAction.DEAL, symbol="EURUSD", volume=0.001, price=2.0)
-
-
-class FastTimers(LoopTimers):
-    """The daemon's timers in the EA's time."""
-
-    def time(self) -> float:
-        return super().time() * SPEED
-
-    def call_later(self, delay: float, callback: Callable[..., object], /, *args: object) -> Timer:
-        return super().call_later(delay / SPEED, callback, *args)
 
 
 def footprint(pid: int) -> tuple[int, int]:
@@ -85,7 +74,12 @@ async def test_links_that_come_and_go_leave_nothing_behind(
     def on_live(_: TerminalSession) -> None:
         live.set()
 
-    ea = LinkedEa(compile_ea("mt5", optimize="1"), config, on_live=on_live, timers=FastTimers)
+    ea = LinkedEa(
+        compile_ea("mt5", optimize="1"),
+        config,
+        on_live=on_live,
+        timers=partial(FastTimers, speed=SPEED),
+    )
     async with ea:
         await ea.terminal.do("generate", rate=500, count=10**9, symbols=SYMBOLS)
         for number in range(rounds):

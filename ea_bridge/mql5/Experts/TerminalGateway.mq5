@@ -25,10 +25,6 @@ void OnDeinit(const int reason)
   {
    gateway.End(reason);
   }
-void OnTick(void)
-  {
-   //--- ticks are pulled from the terminal's history, since this event is skipped while busy
-  }
 void OnTimer(void)
   {
    gateway.OnTimer();
