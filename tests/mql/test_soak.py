@@ -75,7 +75,7 @@ async def test_links_that_come_and_go_leave_nothing_behind(
         live.set()
 
     ea = LinkedEa(
-        compile_ea("mt5", optimize="1"),
+        compile_ea("mt5", optimize="1" if rounds == LONG_ROUNDS else "0"),
         config,
         on_live=on_live,
         timers=partial(FastTimers, speed=SPEED),
