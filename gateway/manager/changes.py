@@ -125,6 +125,14 @@ class Changes:
             if known.fingerprint != fingerprint:
                 raise KeyReused
             return await self._answer(known, change)
+        async with self._link.changes:
+            made = await self._begin_and_send(change, key, tag, fingerprint)
+        return await self._answer(made, change) if isinstance(made, Entry) else made
+
+    async def _begin_and_send(
+        self, change: Change[P, R], key: str, tag: str, fingerprint: bytes
+    ) -> Made[R] | Entry:
+        """Return what was made; or the row, where it was begun before or its outcome is open."""
         session = self._link.session()
         change.recheck()
         entry = Entry(
@@ -141,10 +149,12 @@ class Changes:
         )
         begun = await self._journal.begin(entry)
         if begun.command_id != entry.command_id:
-            return await self._answer(begun, change)
+            return begun
         return await self._send(begun, change, session)
 
-    async def _send(self, entry: Entry, change: Change[P, R], session: ManagerSession) -> Made[R]:
+    async def _send(
+        self, entry: Entry, change: Change[P, R], session: ManagerSession
+    ) -> Made[R] | Entry:
         op = change.command.op
         self._sending.add(entry.id)
         try:
@@ -173,7 +183,7 @@ class Changes:
             return Made(result)
         finally:
             self._sending.discard(entry.id)
-        return await self._answer(entry, change)
+        return entry
 
     async def _answer(self, entry: Entry, change: Change[P, R]) -> Made[R]:
         """Answer from a row; one that is open is waited for."""

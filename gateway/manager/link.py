@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -21,6 +22,10 @@ from ea_bridge.session import ManagerSession
 from .errors import PeerOffline, PeerRefused, PeerSilent
 
 QUESTION_S = 30.0
+MAX_QUESTIONS = 64
+MAX_CHANGES = 128
+"""On the way at a time: so many wait for their turn at the peer, which takes one after the other,
+and none so long that its time runs out there. Others wait here, as many as may be connected."""
 BUSY = "The peer of the MT4 server has too much to do; try again in a moment"
 TOO_LARGE = "The answer is too large; ask for less with limit"
 
@@ -38,6 +43,9 @@ class Link:
 
     def __init__(self, session: Callable[[], ManagerSession | None]) -> None:
         self._session = session
+        self._questions = asyncio.Semaphore(MAX_QUESTIONS)
+        self.changes = asyncio.Semaphore(MAX_CHANGES)
+        """The turns of changes; long lists take none of them."""
 
     @property
     def live(self) -> ManagerSession | None:
@@ -72,7 +80,8 @@ class Link:
         """
         assert not command.trades
         try:
-            return await self.session().request(command, params, timeout_s=timeout_s)
+            async with self._questions:
+                return await self.session().request(command, params, timeout_s=timeout_s)
         except BridgeError as error:
             raise explained(command.op, error) from error
 
