@@ -14,7 +14,7 @@ from scripted_answers import DEAL, NOW_MS, OFFSET_MS, ORDER
 from test_matching import AT_MS, order, send
 from test_reconcile import LOST, filled, mine, outcome
 
-from ea_bridge.commands import HistoryParams
+from ea_bridge.commands import TOO_LARGE, HistoryParams
 from ea_bridge.errors import ResultTooLarge
 from ea_bridge.model import Deal, Order, TradeResult, TradeRetcode
 from gateway import errors
@@ -23,6 +23,7 @@ from gateway.trading.client_ids import tag
 from gateway.trading.journal.matching import LATEST_MS, SKEW_MS, match, may_be
 from gateway.trading.journal.pacing import DENSE_S, MAX_DENSE_S, MAX_PAUSE_S, Pacing
 from gateway.trading.journal.wanted import Wanted
+from gateway.trading.sending import was_refused
 
 HERE_S = (NOW_MS + OFFSET_MS) // 1000
 NOTHING: dict[str, Any] = {"orders_get": [], "positions_get": [], "history_deals_get": []}
@@ -268,3 +269,8 @@ async def test_what_may_be_of_one_who_waits_is_given_to_nobody(searched: Kept) -
     searched.link()
     await searched.look()
     assert (await outcome(searched), await outcome(searched, "b")) == ("done", "done")
+
+
+def test_an_answer_that_was_too_large_says_nothing_of_a_trade() -> None:
+    """It may have been executed: that is unknown, and no refusal."""
+    assert not was_refused(TOO_LARGE, 0)
