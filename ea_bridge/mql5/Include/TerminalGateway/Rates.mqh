@@ -94,10 +94,17 @@ public:
         }
       return(got);
      }
+   //--- nothing is there, and nothing will be: the broker's own history begins later
+   bool              IsBeforeAll(const string symbol,const ENUM_TIMEFRAMES timeframe,
+                                 const long to_s) const
+     {
+      long first=SeriesInfoInteger(symbol,timeframe,SERIES_SERVER_FIRSTDATE);
+      return(first>0 && to_s<first);
+     }
    int               Between(const string symbol,const ENUM_TIMEFRAMES timeframe,const long from_s,
                              const long to_s)
      {
-      int got=-1;
+      int got=IsBeforeAll(symbol,timeframe,to_s) ? 0 : -1;
       for(int i=0; i<RATES_TRIES && got<0; i++)
         {
          if(i>0)
