@@ -106,11 +106,11 @@ class Mt4Ready:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManagerReady:
-    """The REST API of the demo's MT4 server, and who may use it."""
+    """The REST API for the manager of an MT4 server; of the demo's, who may use it as well."""
 
     url: str
-    username: str
-    password: str = field(repr=False)
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
     """New with each start."""
 
 
@@ -137,14 +137,22 @@ class Ready:
     console_password: str | None = field(default=None, repr=False)
     """Of the demo's console; new with each start."""
     manager: ManagerReady | None = None
-    """The demo's MT4 server."""
+    """The REST API for the manager of an MT4 server, where it is configured."""
     mt4: Mt4Ready | None = None
     """The server of ``manager-emulator``."""
 
     def as_event(self) -> dict[str, Any]:
         """The line that ``--json`` prints."""
-        facts = {name: value for name, value in asdict(self).items() if value is not None}
-        return {"event": "ready", **facts}
+        return {"event": "ready", **_known(asdict(self))}
+
+
+def _known(facts: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what a command does not have."""
+    return {
+        name: _known(value) if isinstance(value, dict) else value
+        for name, value in facts.items()
+        if value is not None
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

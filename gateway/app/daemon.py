@@ -50,7 +50,7 @@ from .gating import console_book, new_gate
 from .journals import Journals
 from .ledger import open_ledger
 from .limits import LimitsBook
-from .manager import Manager, new_manager
+from .manager import Manager, manager_ready, new_manager
 from .paper import PaperTrading
 from .safety import Safety
 from .sharing import Sharing
@@ -230,6 +230,7 @@ class Gateway:
                 home=str(self._home.folder),
                 console=config.console.url or None,
                 device=device_words(self._home.device.did) if config.console.url else None,
+                manager=None if manager is None else manager_ready(daemon),
             )
 
     def _registered_accounts(self) -> Accounts:

@@ -13,7 +13,7 @@ from gateway.audit import Audit
 from gateway.auth.home import Home
 from gateway.config import Config
 from gateway.credentials.passwords import HashingPool, Passwords
-from gateway.daemon import wall_ms
+from gateway.daemon import Daemon, wall_ms
 from gateway.ledger import Ledger
 from gateway.manager.changes import Changes
 from gateway.manager.connection import KeptConnection
@@ -26,6 +26,7 @@ from gateway.manager.rate import Rate
 from gateway.manager.supervision import Supervision
 from gateway.manager.tokens import TokenBook
 from gateway.manager.tries import Tries
+from gateway.options import ManagerReady
 from gateway.web.manager_api import ManagerApi, Services
 
 PEPPER, TOKENS, REQUESTS = "pepper", "tokens", "requests"
@@ -116,6 +117,11 @@ def operators(home: Home) -> Iterator[OperatorBook]:
         yield OperatorBook(home.store, Passwords(pool, pepper))
     finally:
         pool.close()
+
+
+def manager_ready(daemon: Daemon) -> ManagerReady:
+    """Return where the API is."""
+    return ManagerReady(url=daemon.rpc_url.removesuffix("/rpc") + "/api")
 
 
 def new_manager(home: Home, ledger: Ledger, audit: Audit, config: Config) -> Manager | None:

@@ -255,10 +255,8 @@ def _manager_text(ready: Ready) -> str:
     one = ready.manager
     if one is None:
         return ""
-    return (
-        f"  MT4       {one.url}, for managers; reference {one.url}/reference\n"
-        f"            {one.username}, password {one.password}\n"
-    )
+    who = "" if one.username is None else f"            {one.username}, password {one.password}\n"
+    return f"  MT4       {one.url}, for managers; reference {one.url}/reference\n{who}"
 
 
 def _serve_text(ready: Ready) -> str:
@@ -276,6 +274,7 @@ def _serve_text(ready: Ready) -> str:
             f"  machine   {ready.device}",
             "            The console and its mails show the same words, or it is another machine.",
         ]
+    lines += _manager_text(ready).splitlines()
     return "\n".join([*lines, "", "Ctrl+C stops it."])
 
 

@@ -45,6 +45,11 @@ async def test_health(house: ManagerHouse) -> None:
     assert await house.get("test/service-health", role=None) == service
 
 
+async def test_who_starts_it_is_told_where_it_is(house: ManagerHouse) -> None:
+    """The ready line has the address; a name and a password are the demo's alone."""
+    assert house.product.ready.as_event()["manager"] == {"url": f"{house.url}/api"}
+
+
 async def test_status_ping_and_time(house: ManagerHouse) -> None:
     """The time is told twice: as seconds, and as those seconds in UTC."""
     assert await house.get("test/status") == {"status": "ok", "connected": True}
