@@ -328,6 +328,7 @@ async def test_a_stop_follows_the_market_without_a_daemon(
         ea.wire.is_open = True
         [trail] = await ea.ask(TRAILS_GET, FilterParams())
         assert trail.sl == pytest.approx(opened + 0.00200)
+        assert trail.moves == 2
         await ea.ask(TRAIL_SET, TrailTerms(ticket=held))
         assert await ea.ask(TRAILS_GET, FilterParams()) == []
 

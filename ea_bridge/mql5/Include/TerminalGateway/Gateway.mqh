@@ -182,6 +182,10 @@ private:
 public:
                      CGateway(void)
      {
+      m_boot="";
+      m_tid="";
+      m_install="";
+      m_server="";
       m_login=0;
       m_switched=-1;
       m_asked_ms=0;

@@ -325,6 +325,8 @@ public:
      {
       p_listener=NULL;
       m_state=LINK_DOWN;
+      m_device="";
+      m_code="";
       m_is_code_sent=false;
       m_began_ms=0;
       m_beat_ms=0;

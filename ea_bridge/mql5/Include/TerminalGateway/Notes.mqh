@@ -30,7 +30,7 @@ private:
      }
 
 public:
-                     CNotes(void) { m_handle=INVALID_HANDLE; }
+                     CNotes(void) { m_name=""; m_handle=INVALID_HANDLE; }
                     ~CNotes(void) { Close(); }
    void              Setup(const string name) { m_name=NOTES_FOLDER+"\\"+name; }
    string            Name(void) const { return(m_name); }

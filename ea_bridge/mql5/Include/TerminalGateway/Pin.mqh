@@ -18,7 +18,7 @@ private:
    bool              m_is_readable;
 
 public:
-                     CPin(void) { m_is_readable=true; }
+                     CPin(void) { m_device=""; m_is_readable=true; }
    void              Setup(const string terminal)
      {
       m_notes.Setup(terminal+"-device.txt");

@@ -49,6 +49,18 @@ private:
       return(in_pattern==StringLen(pattern));
      }
 
+   //--- StringTrimLeft changes its argument in MetaTrader 5, and returns a copy in MetaTrader 4
+   string            Trimmed(const string text) const
+     {
+      int start=0;
+      int end=StringLen(text);
+      while(start<end && StringGetCharacter(text,start)==' ')
+         start++;
+      while(end>start && StringGetCharacter(text,end-1)==' ')
+         end--;
+      return(start<end ? StringSubstr(text,start,end-start) : "");
+     }
+
 public:
                      CSymbolGroup(void) { m_is_everything=true; }
    void              Load(const bool is_given,const string conditions)
@@ -63,9 +75,7 @@ public:
       bool is_found=m_is_everything;
       for(int i=0; i<ArraySize(m_parts); i++)
         {
-         string pattern=m_parts[i];
-         StringTrimLeft(pattern);
-         StringTrimRight(pattern);
+         string pattern=Trimmed(m_parts[i]);
          bool is_out=(StringLen(pattern)>0 && StringGetCharacter(pattern,0)=='!');
          if(is_out)
             pattern=StringSubstr(pattern,1);

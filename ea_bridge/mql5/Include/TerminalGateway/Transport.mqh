@@ -45,6 +45,8 @@ public:
      {
       m_socket=NET_NONE;
       m_is_up=false;
+      m_host="";
+      m_reason="";
       m_port=0;
       m_scanned=0;
       m_heard_ms=0;
