@@ -16,9 +16,11 @@ from ea_bridge.commands import (
     LEASE_GET,
     LEASE_SET,
     ORDER_SEND,
+    POSITIONS_GET,
     RATES_GET,
     SYMBOL_GET,
     TICKS_GET,
+    FilterParams,
     NoParams,
     RatesParams,
     SymbolParams,
@@ -300,3 +302,5 @@ async def test_texts_survive_the_way_there_and_back(
         await ea.ask(ORDER_SEND, msgspec.structs.replace(BUY, comment=comment))
         books = await ea.terminal.do("books")
         assert books["positions"][0]["comment"] == comment
+        [position] = await ea.ask(POSITIONS_GET, FilterParams())
+        assert position.comment == comment
