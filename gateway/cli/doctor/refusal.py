@@ -62,8 +62,6 @@ def last_refusal(home: Path, tid: str) -> Refusal | None:
 
 
 def _newest(database: Path) -> Iterator[dict[str, Any]]:
-    if not database.is_file():
-        return
     query = "SELECT entry FROM audit ORDER BY n DESC LIMIT ?"
     try:
         with closing(
@@ -71,7 +69,7 @@ def _newest(database: Path) -> Iterator[dict[str, Any]]:
         ) as reader:
             rows = reader.execute(query, (MAX_ENTRIES,)).fetchall()
     except sqlite3.Error:
-        return  # database tells what is wrong with the home
+        return  # there is none; or the finding database tells what is wrong with the home
     for (text,) in rows:
         try:
             yield orjson.loads(text)

@@ -177,12 +177,11 @@ def _read(folder: DataFolder, below: PurePosixPath) -> bytes | None:
 
 
 def _write(folder: DataFolder, below: PurePosixPath, text: bytes) -> None:
-    """Put a file there, whole or not at all."""
+    """Put a file there, whole or not at all. A link in its place would be replaced itself."""
     path = folder.source(below)
     for parent in _parents(folder, below):
         if not _is_plain(parent, stat.S_ISDIR):
             parent.mkdir()
-    _is_plain(path, stat.S_ISREG)
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     _create(part, text)
     with _removing(part):

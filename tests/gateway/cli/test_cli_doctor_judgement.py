@@ -167,6 +167,7 @@ def test_how_the_last_try_ended(tmp_path: Path) -> None:
     refused(None, "busy")
     refused(other, "expired")
     assert told() is None
+    refused("A0b0C0d0E0f0", "unknown")
     refused(other, "unknown")
     assert told() == (other, "unknown")
     refused(mine, "proto")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from shell import Done
 from ea_bridge.emulator.terminal import EA_VERSION
 from gateway.cli.complaint import Complaint
 from gateway.cli.install_ea import data_folder, installation, screen
+from gateway.cli.install_ea import expert as expert_module
 from gateway.cli.install_ea.data_folder import DataFolder, open_folder
 from gateway.cli.install_ea.expert import (
     VERSION_FILE,
@@ -116,6 +118,19 @@ def test_the_ea_comes_with_the_package(platform: Platform) -> None:
     assert {path.suffix for path in expert.files} <= {".mqh", expert.main.suffix}
     own = files("ea_bridge") / f"mql{platform[-1]}" / str(expert.main)
     assert own.read_bytes() == expert.files[expert.main]
+
+
+def test_what_lies_beside_the_sources_stays_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither what an editor leaves there, nor a program that somebody has compiled."""
+    package = tmp_path / "package"
+    shutil.copytree(str(files("ea_bridge") / "mql5"), package / "mql5")
+    for name in ("Link.mqh.bak", ".Link.mqh.swp", "Link.ex5", "installed.txt"):
+        (package / "mql5" / "Include" / "TerminalGateway" / name).touch()
+    expected = shipped("mt5").files
+    monkeypatch.setattr(expert_module, "files", lambda _: package)
+    assert shipped("mt5").files == expected
 
 
 def test_metatrader_4_has_its_own_where_it_differs() -> None:
@@ -220,6 +235,7 @@ def test_an_origin_that_is_none(tmp_path: Path, raw: bytes) -> None:
     (path / "origin.txt").write_bytes(raw)
     found = open_folder(path, tmp_path)
     assert found is not None
+    assert found.origin is None or found.origin.isprintable()
     assert found.program is None
     assert found.editor is None
 
