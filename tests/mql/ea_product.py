@@ -15,8 +15,9 @@ from typing import Any
 
 from product import TIMEOUT_S, Product, Running, daemon
 from simulated_terminal import Json, SimulatedTerminal, terminal_config
-from wire import Wire
+from wire import TradeFaults, Wire
 
+from ea_bridge.emulator.faults import Faults
 from ea_bridge.emulator.machine import build_terminal
 from ea_bridge.emulator.terminal import EmulatedTerminal
 
@@ -107,11 +108,13 @@ async def link_ea(
     quirks: Mapping[str, float] | None = None,
     config: Mapping[str, Any] | None = None,
     inputs: Mapping[str, Any] | None = None,
+    faults: Faults | None = None,
 ) -> EaRunning:
     """Start a simulated terminal with an EA, and wait until the daemon calls it ready."""
     token = token or product.home.issuer.create(name)[0]
     port = int(product.ready.bridge.rpartition(":")[2])
     wire = await stack.enter_async_context(Wire(port))
+    wire.faults = None if faults is None else TradeFaults(faults)
     settings: Json = {**terminal_config(machine, folder), **(config or {})}
     settings["quirks"] |= dict(quirks or {})
     said = {"auth_token": token, "daemon_port": wire.port, **(inputs or {})}
@@ -132,6 +135,7 @@ async def ea_product(
     program: Path,
     *,
     quirks: Mapping[str, float] | None = None,
+    faults: Faults | None = None,
     **terminal: Any,
 ) -> AsyncIterator[Product]:
     """Run a daemon and one terminal with an EA, ``main``.
@@ -140,12 +144,13 @@ async def ea_product(
         folder: for the homes of both.
         program: the compiled EA.
         quirks: of the simulated terminal.
+        faults: of the wire.
         terminal: options of :func:`build_terminal`, for market and account.
 
     """
     async with daemon(folder / "home") as running, AsyncExitStack() as stack:
         machine = build_terminal(**terminal)
         home = folder / "terminal"
-        await link_ea(stack, running, "main", machine, program, home, quirks=quirks)
+        await link_ea(stack, running, "main", machine, program, home, quirks=quirks, faults=faults)
         yield running
         running.terminals.clear()

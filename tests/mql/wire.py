@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Self
+from typing import Any, Self
+
+from ea_bridge.emulator.faults import Faults
 
 CHUNK_BYTES = 65_536
+CUT, LOST = -1.0, -2.0
+Judge = Callable[[bytes], float]
+"""Says of a line how many seconds it is held up, or :data:`CUT` or :data:`LOST`."""
 
 
 class Wire:
@@ -29,6 +36,8 @@ class Wire:
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self.faults: TradeFaults | None = None
+        """What happens to trades on the way; counts for connections that are made from now on."""
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -68,16 +77,71 @@ class Wire:
             out.transport.abort()
             return
         self._writers |= {out, on}
-        for reader, writer in ((near, on), (far, out)):
-            task = asyncio.create_task(self._forward(reader, writer))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        faults = self.faults
+        up, down = (None, None) if faults is None else (faults.up, faults.down)
+        self._begin(self._forward(near, on, up))
+        self._begin(self._forward(far, out, down))
 
-    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _forward(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, judge: Judge | None
+    ) -> None:
+        rest = b""
         with suppress(OSError):
             while data := await reader.read(CHUNK_BYTES):
                 await self._flows.wait()
+                if judge is not None:
+                    *lines, rest = (rest + data).split(b"\n")
+                    data = b"".join(self._judged(judge, line + b"\n", writer) for line in lines)
                 writer.write(data)
                 await writer.drain()
         self._writers.discard(writer)
         writer.close()
+
+    def _judged(self, judge: Judge, line: bytes, writer: asyncio.StreamWriter) -> bytes:
+        """Return what goes on at once."""
+        delay_s = judge(line)
+        if delay_s == 0:
+            return line
+        if delay_s == CUT:
+            self.cut()
+        elif delay_s != LOST:
+            asyncio.get_running_loop().call_later(delay_s, writer.write, line)
+        return b""
+
+
+class TradeFaults:
+    """Harms trades on the wire as the emulated terminal's :class:`Faults` do; counted down alike.
+
+    Args:
+        faults: what is still to happen.
+
+    """
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+        self._ids: set[int] = set()
+
+    def down(self, line: bytes) -> float:
+        """Judge a line of the daemon."""
+        said = json.loads(line)
+        if said.get("op") == "order_send":
+            self._ids.add(said["id"])
+            if self._faults.take("cut_before_ack"):
+                return CUT
+        return 0
+
+    def up(self, line: bytes) -> float:
+        """Judge a line of the EA."""
+        said = json.loads(line)
+        if said["t"] != "res" or said["id"] not in self._ids:
+            return 0
+        if self._faults.take("cut_after_ack"):
+            return CUT
+        if self._faults.take("lose_result"):
+            return LOST
+        return self._faults.delay_result_ms / 1000
