@@ -7,14 +7,19 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
 from console_scene import CHEAP, Clock
 from postgresql_cluster import running_cluster, url
 from sqlalchemy import create_engine
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from gateway.config import ConsoleServer, Secrets
+from gateway.console.database import engine as engine_module
 from gateway.console.database import home_url, open_database
 from gateway.console.database.engine import FILE
 from gateway.console.database.model import Base
@@ -22,6 +27,7 @@ from gateway.console.database.upgrade import upgrade
 from gateway.console.service import Console, open_console
 from gateway.console.settings import ConsoleSettings
 
+DIALECTS = (SQLiteDialect_aiosqlite, PGDialect_asyncpg)
 DATABASES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.xdist_group("postgresql")))
 
 
@@ -71,6 +77,25 @@ def cluster() -> Iterator[Cluster]:
     """One PostgreSQL for all tests of a worker."""
     with running_cluster() as folder:
         yield Cluster(folder)
+
+
+@pytest.fixture(scope="package", autouse=True)
+def compiled_once() -> Iterator[None]:
+    """Keep compiled statements for the next test, whose engine would compile all of them anew.
+
+    SQLAlchemy keeps them by engine and dialect; dialects of one class are alike here.
+    """
+    kept: dict[Any, Any] = {}
+
+    def create(url: Any, **options: Any) -> AsyncEngine:
+        return create_async_engine(url, **options).execution_options(compiled_cache=kept)
+
+    with pytest.MonkeyPatch.context() as patching:
+        patching.setattr(engine_module, "create_async_engine", create)
+        for dialect in DIALECTS:
+            patching.setattr(dialect, "__eq__", lambda one, other: type(one) is type(other))
+            patching.setattr(dialect, "__hash__", lambda one: hash(type(one)))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,10 @@ WITHOUT = "MT_GATEWAY_TESTS_WITHOUT_POSTGRESQL"
 """Set it to leave out the tests on PostgreSQL, knowingly."""
 PORT = "5432"
 """Of the socket's name; nothing listens on the network."""
-SPEED = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "shared_buffers=16MB")
+SPEED = (
+    *("fsync=off", "full_page_writes=off", "synchronous_commit=off", "shared_buffers=16MB"),
+    *("autovacuum=off", "jit=off"),
+)
 
 
 def programs() -> Path:
