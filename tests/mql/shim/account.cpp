@@ -5,20 +5,21 @@
 using namespace world;
 typedef std::lock_guard<std::recursive_mutex> Guard;
 
-static std::string member(const char *property, size_t prefix) {
+static std::string member(const char* property, size_t prefix) {
   std::string name = property + prefix;
-  for (auto &c : name) c = (char)tolower(c);
+  for (auto& c : name) c = (char)tolower(c);
   return name;
 }
-static const Json &in(const char *section, const char *property) {
+static const Json& in(const char* section, const char* property) {
   return the().config[section][member(property, strlen(section) + 1)];
 }
 
 double AccountInfoDouble(ENUM_ACCOUNT_INFO_DOUBLE p) {
-  static const char *names[] = {ACCOUNT_DOUBLES(MQL_NAME)};
+  static const char* names[] = {ACCOUNT_DOUBLES(MQL_NAME)};
   Guard guard(the().lock);
-  World &w = the();
-  double profit = account_profit(), used = account_margin(), equity = rounded(w.balance + w.credit + profit, 2);
+  World& w = the();
+  double profit = account_profit(), used = account_margin(),
+         equity = rounded(w.balance + w.credit + profit, 2);
   switch (p) {
     case ACCOUNT_BALANCE: return w.balance;
     case ACCOUNT_CREDIT: return w.credit;
@@ -31,7 +32,7 @@ double AccountInfoDouble(ENUM_ACCOUNT_INFO_DOUBLE p) {
   }
 }
 long AccountInfoInteger(ENUM_ACCOUNT_INFO_INTEGER p) {
-  static const char *names[] = {ACCOUNT_INTEGERS(MQL_NAME)};
+  static const char* names[] = {ACCOUNT_INTEGERS(MQL_NAME)};
   Guard guard(the().lock);
   switch (p) {
     case ACCOUNT_TRADE_ALLOWED: return the().trade_allowed;
@@ -41,12 +42,12 @@ long AccountInfoInteger(ENUM_ACCOUNT_INFO_INTEGER p) {
   }
 }
 string AccountInfoString(ENUM_ACCOUNT_INFO_STRING p) {
-  static const char *names[] = {ACCOUNT_STRINGS(MQL_NAME)};
+  static const char* names[] = {ACCOUNT_STRINGS(MQL_NAME)};
   Guard guard(the().lock);
   return mql::from_utf8(in("account", names[p]).text());
 }
 long TerminalInfoInteger(ENUM_TERMINAL_INFO_INTEGER p) {
-  static const char *names[] = {TERMINAL_INTEGERS(MQL_NAME)};
+  static const char* names[] = {TERMINAL_INTEGERS(MQL_NAME)};
   Guard guard(the().lock);
   switch (p) {
     case TERMINAL_CONNECTED: return the().connected;
@@ -57,12 +58,12 @@ long TerminalInfoInteger(ENUM_TERMINAL_INFO_INTEGER p) {
   }
 }
 double TerminalInfoDouble(ENUM_TERMINAL_INFO_DOUBLE p) {
-  static const char *names[] = {TERMINAL_DOUBLES(MQL_NAME)};
+  static const char* names[] = {TERMINAL_DOUBLES(MQL_NAME)};
   Guard guard(the().lock);
   return in("terminal", names[p]).number();
 }
 string TerminalInfoString(ENUM_TERMINAL_INFO_STRING p) {
-  static const char *names[] = {TERMINAL_STRINGS(MQL_NAME)};
+  static const char* names[] = {TERMINAL_STRINGS(MQL_NAME)};
   Guard guard(the().lock);
   return mql::from_utf8(in("terminal", names[p]).text());
 }
@@ -77,23 +78,47 @@ long MQLInfoInteger(ENUM_MQL_INFO_INTEGER p) {
     default: return 0;
   }
 }
-string MQLInfoString(ENUM_MQL_INFO_STRING p) { return string(p == MQL_PROGRAM_NAME ? u"TerminalGateway" : u"Experts\\TerminalGateway"); }
+string MQLInfoString(ENUM_MQL_INFO_STRING p) {
+  return string(p == MQL_PROGRAM_NAME ? u"TerminalGateway" : u"Experts\\TerminalGateway");
+}
 long ChartID() { return 1; }
 bool ChartRedraw(long) { return true; }
-int MessageBox(const string &text, const string &caption, int) {
+int MessageBox(const string& text, const string& caption, int) {
   mql::print_line("box", caption + string(u": ") + text);
   return IDNO;
 }
-bool SendNotification(const string &text) { mql::print_line("notification", text); return true; }
-bool PlaySound(const string &) { return true; }
+bool SendNotification(const string& text) {
+  mql::print_line("notification", text);
+  return true;
+}
+bool PlaySound(const string&) { return true; }
 
-static std::map<Name, double> &variables() { static std::map<Name, double> all; return all; }
-bool GlobalVariableCheck(const string &name) { Guard guard(the().lock); return variables().count(name.u16()) > 0; }
-double GlobalVariableGet(const string &name) { Guard guard(the().lock); return GlobalVariableCheck(name) ? variables()[name.u16()] : 0; }
-datetime GlobalVariableSet(const string &name, double v) { Guard guard(the().lock); variables()[name.u16()] = v; return TimeLocal(); }
-bool GlobalVariableDel(const string &name) { Guard guard(the().lock); return variables().erase(name.u16()) > 0; }
-bool GlobalVariableTemp(const string &name) { Guard guard(the().lock); return variables().emplace(name.u16(), 0.0).second; }
-bool GlobalVariableSetOnCondition(const string &name, double v, double is) {
+static std::map<Name, double>& variables() {
+  static std::map<Name, double> all;
+  return all;
+}
+bool GlobalVariableCheck(const string& name) {
+  Guard guard(the().lock);
+  return variables().count(name.u16()) > 0;
+}
+double GlobalVariableGet(const string& name) {
+  Guard guard(the().lock);
+  return GlobalVariableCheck(name) ? variables()[name.u16()] : 0;
+}
+datetime GlobalVariableSet(const string& name, double v) {
+  Guard guard(the().lock);
+  variables()[name.u16()] = v;
+  return TimeLocal();
+}
+bool GlobalVariableDel(const string& name) {
+  Guard guard(the().lock);
+  return variables().erase(name.u16()) > 0;
+}
+bool GlobalVariableTemp(const string& name) {
+  Guard guard(the().lock);
+  return variables().emplace(name.u16(), 0.0).second;
+}
+bool GlobalVariableSetOnCondition(const string& name, double v, double is) {
   Guard guard(the().lock);
   auto i = variables().find(name.u16());
   if (i == variables().end() || i->second != is) return false;

@@ -4,6 +4,6 @@
 #include "json.hpp"
 
 namespace console {
-void say(const std::string &kind, const std::string &text);
-void say(const Json &line);
+void say(const std::string& kind, const std::string& text);
+void say(const Json& line);
 }  // namespace console

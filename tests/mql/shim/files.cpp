@@ -10,43 +10,48 @@ typedef std::lock_guard<std::recursive_mutex> Guard;
 
 namespace {
 struct File {
-  FILE *file;
+  FILE* file;
   int flags;
 };
-std::map<int, File> &open_files() { static std::map<int, File> all; return all; }
+std::map<int, File>& open_files() {
+  static std::map<int, File> all;
+  return all;
+}
 int next_handle = 1;
 
 // Returns an empty text for a name that the sandbox forbids.
-std::string path_of(const string &name, int flags) {
+std::string path_of(const string& name, int flags) {
   std::string n = mql::utf8(name);
-  for (auto &c : n) if (c == '\\') c = '/';
+  for (auto& c : n)
+    if (c == '\\') c = '/';
   if (n.empty() || n[0] == '/' || n.find("..") != std::string::npos || n.find(':') != std::string::npos) {
     mql::last_error = ERR_WRONG_FILENAME;
     return "";
   }
   return the().files + (flags & FILE_COMMON ? "/Common/" : "/Files/") + n;
 }
-void make_folders(const std::string &path) {
-  for (size_t i = the().files.size() + 1; (i = path.find('/', i)) != std::string::npos; i++) mkdir(path.substr(0, i).c_str(), 0777);
+void make_folders(const std::string& path) {
+  for (size_t i = the().files.size() + 1; (i = path.find('/', i)) != std::string::npos; i++)
+    mkdir(path.substr(0, i).c_str(), 0777);
 }
-File *file_of(int h) {
+File* file_of(int h) {
   auto i = open_files().find(h);
   if (i != open_files().end()) return &i->second;
   mql::last_error = ERR_INVALID_FILEHANDLE;
   return nullptr;
 }
-bool is_text(const File &f) { return f.flags & (FILE_TXT | FILE_CSV); }
-bool is_wide(const File &f) { return !(f.flags & FILE_ANSI); }
+bool is_text(const File& f) { return f.flags & (FILE_TXT | FILE_CSV); }
+bool is_wide(const File& f) { return !(f.flags & FILE_ANSI); }
 }  // namespace
 
-int FileOpen(const string &name, int flags, ushort, uint) {
+int FileOpen(const string& name, int flags, ushort, uint) {
   Guard guard(the().lock);
   std::string path = path_of(name, flags);
   if (path.empty()) return INVALID_HANDLE;
   bool read = flags & FILE_READ, write = flags & FILE_WRITE;
   if (!read && !write) mql::fatal("FileOpen: neither FILE_READ nor FILE_WRITE");
   if (write) make_folders(path);
-  FILE *f = nullptr;
+  FILE* f = nullptr;
   if (read && write) {
     f = fopen(path.c_str(), "r+b");
     if (!f) f = fopen(path.c_str(), "w+b");
@@ -62,19 +67,22 @@ int FileOpen(const string &name, int flags, ushort, uint) {
 }
 void FileClose(int h) {
   Guard guard(the().lock);
-  File *f = file_of(h);
+  File* f = file_of(h);
   if (!f) return;
   fclose(f->file);
   open_files().erase(h);
 }
-bool FileIsExist(const string &name, int common) { std::string p = path_of(name, common); return !p.empty() && access(p.c_str(), F_OK) == 0; }
-bool FileDelete(const string &name, int common) {
+bool FileIsExist(const string& name, int common) {
+  std::string p = path_of(name, common);
+  return !p.empty() && access(p.c_str(), F_OK) == 0;
+}
+bool FileDelete(const string& name, int common) {
   std::string p = path_of(name, common);
   if (!p.empty() && unlink(p.c_str()) == 0) return true;
   mql::last_error = ERR_FILE_NOT_EXIST;
   return false;
 }
-static bool put(const string &src, int common, const string &dst, int mode, bool keep) {
+static bool put(const string& src, int common, const string& dst, int mode, bool keep) {
   std::string a = path_of(src, common), b = path_of(dst, mode);
   if (a.empty() || b.empty()) return false;
   if (access(b.c_str(), F_OK) == 0 && !(mode & FILE_REWRITE)) {
@@ -93,9 +101,13 @@ static bool put(const string &src, int common, const string &dst, int mode, bool
   mql::last_error = ERR_FILE_NOT_EXIST;
   return false;
 }
-bool FileMove(const string &src, int common, const string &dst, int mode) { return put(src, common, dst, mode, false); }
-bool FileCopy(const string &src, int common, const string &dst, int mode) { return put(src, common, dst, mode, true); }
-bool FolderCreate(const string &name, int common) {
+bool FileMove(const string& src, int common, const string& dst, int mode) {
+  return put(src, common, dst, mode, false);
+}
+bool FileCopy(const string& src, int common, const string& dst, int mode) {
+  return put(src, common, dst, mode, true);
+}
+bool FolderCreate(const string& name, int common) {
   std::string p = path_of(name, common);
   if (p.empty()) return false;
   make_folders(p + "/");
@@ -103,56 +115,62 @@ bool FolderCreate(const string &name, int common) {
 }
 ulong FileSize(int h) {
   Guard guard(the().lock);
-  File *f = file_of(h);
+  File* f = file_of(h);
   if (!f) return 0;
   fflush(f->file);
   struct stat st;
   return fstat(fileno(f->file), &st) == 0 ? (ulong)st.st_size : 0;
 }
-ulong FileTell(int h) { File *f = file_of(h); return f ? (ulong)ftell(f->file) : 0; }
+ulong FileTell(int h) {
+  File* f = file_of(h);
+  return f ? (ulong)ftell(f->file) : 0;
+}
 bool FileSeek(int h, long offset, ENUM_FILE_POSITION origin) {
-  File *f = file_of(h);
+  File* f = file_of(h);
   static const int whence[] = {0, 1, 2};
   return f && fseek(f->file, offset, whence[origin]) == 0;
 }
 bool FileIsEnding(int h) { return !file_of(h) || FileTell(h) >= FileSize(h); }
 bool FileIsLineEnding(int h) {
-  File *f = file_of(h);
+  File* f = file_of(h);
   if (!f) return true;
   int c = fgetc(f->file);
   if (c != EOF) ungetc(c, f->file);
   return c == EOF || c == '\n' || c == '\r';
 }
-void FileFlush(int h) { File *f = file_of(h); if (f) fflush(f->file); }
-uint mql::file_write(int h, const void *p, size_t n) {
+void FileFlush(int h) {
+  File* f = file_of(h);
+  if (f) fflush(f->file);
+}
+uint mql::file_write(int h, const void* p, size_t n) {
   Guard guard(the().lock);
-  File *f = file_of(h);
+  File* f = file_of(h);
   if (!f) return 0;
   size_t done = fwrite(p, 1, n, f->file);
   if (done < n || !(f->flags & FILE_WRITE)) mql::last_error = ERR_FILE_WRITEERROR;
   return (uint)done;
 }
-size_t mql::file_read(int h, void *p, size_t n) {
+size_t mql::file_read(int h, void* p, size_t n) {
   Guard guard(the().lock);
-  File *f = file_of(h);
+  File* f = file_of(h);
   return f ? fread(p, 1, n, f->file) : 0;
 }
-static std::string encoded(const File &f, const string &s) {
+static std::string encoded(const File& f, const string& s) {
   if (!is_wide(f)) return mql::utf8(s);
-  return std::string((const char *)s.u16().data(), s.u16().size() * 2);
+  return std::string((const char*)s.u16().data(), s.u16().size() * 2);
 }
-uint FileWriteString(int h, const string &s, int length) {
-  File *f = file_of(h);
+uint FileWriteString(int h, const string& s, int length) {
+  File* f = file_of(h);
   if (!f) return 0;
   std::string bytes = encoded(*f, length < 0 ? s : StringSubstr(s, 0, length));
   return mql::file_write(h, bytes.data(), bytes.size());
 }
-uint mql::file_line(int h, const string &s) {
-  File *f = file_of(h);
+uint mql::file_line(int h, const string& s) {
+  File* f = file_of(h);
   return f ? FileWriteString(h, s + string(u"\r\n")) : 0;
 }
 string FileReadString(int h, int length) {
-  File *f = file_of(h);
+  File* f = file_of(h);
   if (!f) return string(u"");
   std::string o;
   std::u16string wide;
@@ -171,5 +189,13 @@ string FileReadString(int h, int length) {
 }
 uint FileWriteInteger(int h, int v, int size) { return mql::file_write(h, &v, (size_t)size); }
 uint FileWriteLong(int h, long v) { return mql::file_write(h, &v, sizeof v); }
-int FileReadInteger(int h, int size) { int v = 0; mql::file_read(h, &v, (size_t)size); return v; }
-long FileReadLong(int h) { long v = 0; mql::file_read(h, &v, sizeof v); return v; }
+int FileReadInteger(int h, int size) {
+  int v = 0;
+  mql::file_read(h, &v, (size_t)size);
+  return v;
+}
+long FileReadLong(int h) {
+  long v = 0;
+  mql::file_read(h, &v, sizeof v);
+  return v;
+}

@@ -36,7 +36,9 @@ struct Generator {
   long began_us = 0, made_before = 0;
 } generator;
 
-long micros(Clock::time_point t) { return (long)std::chrono::duration_cast<std::chrono::microseconds>(t.time_since_epoch()).count(); }
+long micros(Clock::time_point t) {
+  return (long)std::chrono::duration_cast<std::chrono::microseconds>(t.time_since_epoch()).count();
+}
 std::string state_folder() { return the().files + "/state"; }
 }  // namespace
 
@@ -51,11 +53,16 @@ void world::restart() {
   Json more;
   std::vector<Json> numbers;
   for (ulong n : generator.numbers) numbers.push_back(Json(n));
-  more.set("unread", unread).set("rate", generator.rate).set("count", generator.count).set("made", generator.made).set("symbols", generator.symbols).set("numbers", Json(numbers));
+  more.set("unread", unread)
+      .set("rate", generator.rate)
+      .set("count", generator.count)
+      .set("made", generator.made)
+      .set("symbols", generator.symbols)
+      .set("numbers", Json(numbers));
   save_state(state_folder(), more);
   console::say("restart", "");
-  std::vector<char *> argv;
-  for (auto &a : arguments) argv.push_back(&a[0]);
+  std::vector<char*> argv;
+  for (auto& a : arguments) argv.push_back(&a[0]);
   argv.push_back(nullptr);
   setenv("MQL_RESUMED", "1", 1);
   execv("/proc/self/exe", argv.data());
@@ -68,13 +75,13 @@ static void generate() {
     std::this_thread::sleep_for(std::chrono::microseconds(1000));
     Guard guard(the().lock);
     if (the().quit) return;
-    Generator &g = generator;
+    Generator& g = generator;
     if (g.rate <= 0 || g.made >= g.count || !the().connected) continue;
     if (g.began_us == 0) g.began_us = micros(Clock::now()), g.made_before = g.made;
     long due = g.made_before + (micros(Clock::now()) - g.began_us) * g.rate / 1000000;
     for (; g.made < due && g.made < g.count; g.made++) {
       size_t i = (size_t)(g.made * 7919 % g.symbols);
-      Listing &s = the().symbols[i];
+      Listing& s = the().symbols[i];
       MqlTick t = {};
       t.volume = ++g.numbers[i];
       t.bid = rounded(s.of("bid") + (double)(t.volume % 1000) * s.point, s.digits);
@@ -86,77 +93,112 @@ static void generate() {
 }
 
 // ---------------------------------------------------------------- what a test commands
-static Listing &listing(const Json &command) {
-  Listing *s = the().symbol(mql::from_utf8(command["symbol"].text()).u16());
+static Listing& listing(const Json& command) {
+  Listing* s = the().symbol(mql::from_utf8(command["symbol"].text()).u16());
   if (!s) mql::fatal("no such symbol", command["symbol"].text().c_str());
   return *s;
 }
-static void tick_row(const std::vector<Json> &v) {
+static void tick_row(const std::vector<Json>& v) {
   Json named;
   named.set("symbol", v[0]);
   MqlTick t = {};
   t.time_msc = v[1].integer();
-  t.bid = v[2].number(), t.ask = v[3].number(), t.last = v[4].number(), t.volume = (ulong)v[5].integer(), t.flags = (uint)v[6].integer();
+  t.bid = v[2].number(), t.ask = v[3].number(), t.last = v[4].number(), t.volume = (ulong)v[5].integer(),
+  t.flags = (uint)v[6].integer();
   push_tick(listing(named), t);
 }
-static MqlTradeRequest request(const Json &c) {
+static MqlTradeRequest request(const Json& c) {
   MqlTradeRequest q = {};
   q.action = (ENUM_TRADE_REQUEST_ACTIONS)c["action"].integer();
-  q.magic = (ulong)c["magic"].integer(), q.order = (ulong)c["order"].integer(), q.position = (ulong)c["position"].integer(), q.position_by = (ulong)c["position_by"].integer();
+  q.magic = (ulong)c["magic"].integer(), q.order = (ulong)c["order"].integer(),
+  q.position = (ulong)c["position"].integer(), q.position_by = (ulong)c["position_by"].integer();
   q.symbol = mql::from_utf8(c["symbol"].text()), q.comment = mql::from_utf8(c["comment"].text());
-  q.volume = c["volume"].number(), q.price = c["price"].number(), q.stoplimit = c["stoplimit"].number(), q.sl = c["sl"].number(), q.tp = c["tp"].number();
+  q.volume = c["volume"].number(), q.price = c["price"].number(), q.stoplimit = c["stoplimit"].number(),
+  q.sl = c["sl"].number(), q.tp = c["tp"].number();
   q.deviation = (ulong)c["deviation"].integer();
-  q.type = (ENUM_ORDER_TYPE)c["type"].integer(), q.type_filling = (ENUM_ORDER_TYPE_FILLING)c["type_filling"].integer(), q.type_time = (ENUM_ORDER_TYPE_TIME)c["type_time"].integer();
+  q.type = (ENUM_ORDER_TYPE)c["type"].integer(),
+  q.type_filling = (ENUM_ORDER_TYPE_FILLING)c["type_filling"].integer(),
+  q.type_time = (ENUM_ORDER_TYPE_TIME)c["type_time"].integer();
   q.expiration = datetime(c["expiration"].integer());
   return q;
 }
-static Json result_of(const MqlTradeResult &r) {
-  return Json{{"retcode", r.retcode}, {"deal", r.deal}, {"order", r.order}, {"volume", r.volume}, {"price", r.price}, {"bid", r.bid}, {"ask", r.ask}, {"comment", mql::utf8(r.comment)}};
+static Json result_of(const MqlTradeResult& r) {
+  return Json{
+      {"retcode", r.retcode}, {"deal", r.deal}, {"order", r.order}, {"volume", r.volume},
+      {"price", r.price},     {"bid", r.bid},   {"ask", r.ask},     {"comment", mql::utf8(r.comment)}};
 }
-static Json result_of(const MqlTradeCheckResult &r) {
-  return Json{{"retcode", r.retcode}, {"balance", r.balance}, {"equity", r.equity}, {"profit", r.profit}, {"margin", r.margin}, {"margin_free", r.margin_free}, {"margin_level", r.margin_level}, {"comment", mql::utf8(r.comment)}};
+static Json result_of(const MqlTradeCheckResult& r) {
+  return Json{{"retcode", r.retcode},
+              {"balance", r.balance},
+              {"equity", r.equity},
+              {"profit", r.profit},
+              {"margin", r.margin},
+              {"margin_free", r.margin_free},
+              {"margin_level", r.margin_level},
+              {"comment", mql::utf8(r.comment)}};
 }
 static Json account() {
-  double profit = account_profit(), used = account_margin(), equity = rounded(the().balance + the().credit + profit, 2);
+  double profit = account_profit(), used = account_margin(),
+         equity = rounded(the().balance + the().credit + profit, 2);
   return Json{{"balance", the().balance}, {"profit", profit}, {"equity", equity}, {"margin", used}};
 }
-static void set_quirks(const Json &c) {
-  Quirks &q = the().quirks;
-  std::map<std::string, long *> all = {{"readable_one", &q.readable_one}, {"read_whole", &q.read_whole}, {"send_partial", &q.send_partial}, {"nodelay", &q.nodelay}, {"send_buffer", &q.send_buffer}, {"chart_policy", &q.chart_policy}, {"order_ms", &q.order_ms}, {"crash_before", &q.crash_before}, {"crash_after", &q.crash_after}, {"stall_ms", &q.stall_ms}, {"deals_lag", &q.deals_lag}, {"ticks_lag", &q.ticks_lag}, {"connect_refused", &q.connect_refused}};
-  for (auto &[name, value] : c.object()) {
+static void set_quirks(const Json& c) {
+  Quirks& q = the().quirks;
+  std::map<std::string, long*> all = {{"readable_one", &q.readable_one},
+                                      {"read_whole", &q.read_whole},
+                                      {"send_partial", &q.send_partial},
+                                      {"nodelay", &q.nodelay},
+                                      {"send_buffer", &q.send_buffer},
+                                      {"chart_policy", &q.chart_policy},
+                                      {"order_ms", &q.order_ms},
+                                      {"crash_before", &q.crash_before},
+                                      {"crash_after", &q.crash_after},
+                                      {"stall_ms", &q.stall_ms},
+                                      {"deals_lag", &q.deals_lag},
+                                      {"ticks_lag", &q.ticks_lag},
+                                      {"connect_refused", &q.connect_refused}};
+  for (auto& [name, value] : c.object()) {
     if (name == "timer_ms") q.timer_ms = value.number();
     else if (all.count(name)) *all[name] = value.integer();
     else mql::fatal("no such quirk", name.c_str());
   }
 }
-static void set_switches(const Json &c) {
-  World &w = the();
-  std::map<std::string, bool *> all = {{"connected", &w.connected}, {"autotrading", &w.autotrading}, {"mql_trade_allowed", &w.mql_trade_allowed}, {"trade_allowed", &w.trade_allowed}, {"trade_expert", &w.trade_expert}};
-  for (auto &[name, value] : c.object()) {
+static void set_switches(const Json& c) {
+  World& w = the();
+  std::map<std::string, bool*> all = {{"connected", &w.connected},
+                                      {"autotrading", &w.autotrading},
+                                      {"mql_trade_allowed", &w.mql_trade_allowed},
+                                      {"trade_allowed", &w.trade_allowed},
+                                      {"trade_expert", &w.trade_expert}};
+  for (auto& [name, value] : c.object()) {
     if (!all.count(name)) mql::fatal("no such switch", name.c_str());
     *all[name] = value.flag();
   }
 }
-static Json obey_market(const std::string &what, const Json &c) {
+static Json obey_market(const std::string& what, const Json& c) {
   if (what == "tick") {
     MqlTick t = {};
-    t.time_msc = c["msc"].integer(), t.bid = c["bid"].number(), t.ask = c["ask"].number(), t.volume = (ulong)c["volume"].integer();
+    t.time_msc = c["msc"].integer(), t.bid = c["bid"].number(), t.ask = c["ask"].number(),
+    t.volume = (ulong)c["volume"].integer();
     push_tick(listing(c), t);
   } else if (what == "market") {  // the market moves on, and the broker's clock with it
     long real = the().now_msc() - the().clock_offset_ms;
     the().clock_offset_ms = std::max(the().clock_offset_ms, c["now_msc"].integer() - real);
-    for (auto &row : c["rows"].list()) tick_row(row.list());
+    for (auto& row : c["rows"].list()) tick_row(row.list());
   } else if (what == "ticks") {
-    for (auto &row : c["rows"].list()) tick_row(row.list());
+    for (auto& row : c["rows"].list()) tick_row(row.list());
   } else if (what == "spec") {
-    for (auto &[name, value] : c["info"].object()) listing(c).info.set(name, value);
+    for (auto& [name, value] : c["info"].object()) listing(c).info.set(name, value);
   } else if (what == "sessions") {
     listing(c).sessions.clear();
-    for (auto &x : c["rows"].list()) listing(c).sessions.push_back({(int)x.list()[0].integer(), x.list()[1].integer(), x.list()[2].integer()});
+    for (auto& x : c["rows"].list())
+      listing(c).sessions.push_back(
+          {(int)x.list()[0].integer(), x.list()[1].integer(), x.list()[2].integer()});
   } else if (what == "generate") {
-    Generator &g = generator;
+    Generator& g = generator;
     g = Generator{};
-    g.rate = c["rate"].integer(), g.count = c["count"].integer(), g.symbols = c["symbols"].integer((long)the().symbols.size());
+    g.rate = c["rate"].integer(), g.count = c["count"].integer(),
+    g.symbols = c["symbols"].integer((long)the().symbols.size());
     g.numbers.assign((size_t)g.symbols, 0);
   } else if (what == "clock") {
     the().clock_offset_ms = c["offset_ms"].integer();
@@ -166,14 +208,15 @@ static Json obey_market(const std::string &what, const Json &c) {
   }
   return Json();
 }
-static Json obey(const Json &c) {
-  const std::string &what = c["do"].text();
-  World &w = the();
+static Json obey(const Json& c) {
+  const std::string& what = c["do"].text();
+  World& w = the();
   if (what == "send") return result_of(send(request(c["request"])));
   if (what == "check") return result_of(check(request(c["request"])));
   if (what == "account") return account();
   if (what == "books") return books();
-  if (what == "stat") return Json{{"made", w.ticks_made}, {"skipped", w.ticks_skipped}, {"generated", generator.made}};
+  if (what == "stat")
+    return Json{{"made", w.ticks_made}, {"skipped", w.ticks_skipped}, {"generated", generator.made}};
   if (what == "quirks") return set_quirks(c["set"]), Json();
   if (what == "switches") return set_switches(c["set"]), Json();
   if (what == "deposit") return deposit(c["amount"].number(), c["comment"].text()), Json();
@@ -183,11 +226,12 @@ static Json obey(const Json &c) {
     return account_of.set("login", c["login"]), w.config.set("account", account_of), Json();
   }
   if (what == "reinit") return w.reinit = (int)c["reason"].integer(REASON_CHARTCHANGE), Json();
-  if (what == "quit") return reason = (int)c["reason"].integer(REASON_REMOVE), w.quit = true, mql::stop_flag = true, Json();
+  if (what == "quit")
+    return reason = (int)c["reason"].integer(REASON_REMOVE), w.quit = true, mql::stop_flag = true, Json();
   if (what == "script") {
     if (c["clear"].flag()) w.script = Script{};
-    for (auto &one : c["refusals"].list()) w.script.refusals.push_back((int)one.integer());
-    for (auto &one : c["volumes"].list()) w.script.volumes.push_back(one.number());
+    for (auto& one : c["refusals"].list()) w.script.refusals.push_back((int)one.integer());
+    for (auto& one : c["volumes"].list()) w.script.volumes.push_back(one.number());
     return Json();
   }
   return obey_market(what, c);
@@ -209,7 +253,8 @@ static void take_commands() {
     for (size_t end; (end = unread.find('\n')) != std::string::npos;) {
       Json command = Json::parse(unread.substr(0, end));
       unread.erase(0, end + 1);
-      if (command["do"].text() == "restart" && !command["n"].is_null()) console::say(Json{{"t", "done"}, {"n", command["n"]}});
+      if (command["do"].text() == "restart" && !command["n"].is_null())
+        console::say(Json{{"t", "done"}, {"n", command["n"]}});
       Json answer = obey(command);
       if (!command["n"].is_null()) console::say(Json{{"t", "done"}, {"n", command["n"]}, {"d", answer}});
       the().news.notify_all();
@@ -230,13 +275,14 @@ void EventKillTimer() {
   timer_ms = 0;
   timer_waits = false;
 }
-bool EventChartCustom(long, ushort id, long l, double d, const string &s) {
+bool EventChartCustom(long, ushort id, long l, double d, const string& s) {
   Guard guard(the().lock);
-  World &w = the();
+  World& w = the();
   if (w.quirks.chart_policy == 2 && (w.chart_active >= 0 || !w.charts.empty())) return true;
   if (w.quirks.chart_policy == 1) {
     if (w.chart_active == id) return true;
-    for (auto &c : w.charts) if (c.id == id) return true;
+    for (auto& c : w.charts)
+      if (c.id == id) return true;
   }
   w.charts.push_back({id, l, d, s.u16()});
   w.news.notify_all();
@@ -251,11 +297,12 @@ int UninitializeReason() { return reason; }
 
 static void advance_timer() {
   double period = std::max((double)timer_ms, the().quirks.timer_ms);
-  while (timer_ms > 0 && next_timer <= Clock::now()) next_timer += std::chrono::microseconds((long)(period * 1000));
+  while (timer_ms > 0 && next_timer <= Clock::now())
+    next_timer += std::chrono::microseconds((long)(period * 1000));
 }
 // Waits for the next event and returns what hands it to the EA; nothing when it is to end.
-static std::function<void()> next_event(const mql::Handlers &h) {
-  World &w = the();
+static std::function<void()> next_event(const mql::Handlers& h) {
+  World& w = the();
   std::unique_lock<std::recursive_mutex> lock(w.lock);
   while (!w.quit && !mql::stop_flag) {
     if (timer_ms > 0 && Clock::now() >= next_timer) {
@@ -286,7 +333,9 @@ static std::function<void()> next_event(const mql::Handlers &h) {
     }
     if (w.tick_waits) {
       w.tick_waits = false;
-      return [&h] { if (h.OnTick) h.OnTick(); };
+      return [&h] {
+        if (h.OnTick) h.OnTick();
+      };
     }
     if (timer_waits) {
       timer_waits = false;
@@ -299,7 +348,9 @@ static std::function<void()> next_event(const mql::Handlers &h) {
     if (!w.books.empty()) {
       string name(w.books.front());
       w.books.pop_front();
-      return [name, &h] { if (h.OnBookEvent) h.OnBookEvent(name); };
+      return [name, &h] {
+        if (h.OnBookEvent) h.OnBookEvent(name);
+      };
     }
     if (!w.charts.empty()) {
       World::Chart c = w.charts.front();
@@ -323,7 +374,7 @@ static void set_inputs() {
     size_t at = arguments[i].find('=');
     std::string name = arguments[i].substr(0, at);
     bool found = false;
-    for (mql::InputBase *b = mql::InputBase::head(); b && at != std::string::npos; b = b->next) {
+    for (mql::InputBase* b = mql::InputBase::head(); b && at != std::string::npos; b = b->next) {
       if (name != b->name) continue;
       b->set(arguments[i].c_str() + at + 1);
       found = true;
@@ -331,8 +382,8 @@ static void set_inputs() {
     if (!found) mql::fatal("the EA has no such input", name.c_str());
   }
 }
-static void set_up(const std::string &config_path) {
-  World &w = the();
+static void set_up(const std::string& config_path) {
+  World& w = the();
   std::ostringstream text;
   text << std::ifstream(config_path).rdbuf();
   w.config = Json::parse(text.str());
@@ -354,11 +405,12 @@ static void set_up(const std::string &config_path) {
   }
   Json state = load_state(state_folder());
   unread = state["unread"].text();
-  Generator &g = generator;
-  g.rate = state["rate"].integer(), g.count = state["count"].integer(), g.made = state["made"].integer(), g.symbols = state["symbols"].integer();
-  for (auto &n : state["numbers"].list()) g.numbers.push_back((ulong)n.integer());
+  Generator& g = generator;
+  g.rate = state["rate"].integer(), g.count = state["count"].integer(), g.made = state["made"].integer(),
+  g.symbols = state["symbols"].integer();
+  for (auto& n : state["numbers"].list()) g.numbers.push_back((ulong)n.integer());
 }
-int mql::run(const Handlers &h, bool is_mql4, int argc, char **argv) {
+int mql::run(const Handlers& h, bool is_mql4, int argc, char** argv) {
   for (int i = 0; i < argc; i++) arguments.push_back(argv[i]);
   if (argc < 2) {
     if (h.OnInit) return h.OnInit();
@@ -374,7 +426,8 @@ int mql::run(const Handlers &h, bool is_mql4, int argc, char **argv) {
   std::thread(generate).detach();
   int rc = h.OnInit ? h.OnInit() : 0;
   console::say(Json{{"t", "init"}, {"rc", rc}});
-  if (rc == 0) while (auto event = next_event(h)) event();
+  if (rc == 0)
+    while (auto event = next_event(h)) event();
   mql::stop_flag = true;
   if (h.OnDeinit) h.OnDeinit(rc == 0 ? reason : REASON_INITFAILED);
   console::say(Json{{"t", "deinit"}});

@@ -22,33 +22,40 @@ struct Socket {
   bool connected = false, speculates = true;
   uint send_ms = 0;
 };
-std::map<int, Socket> &sockets() { static std::map<int, Socket> all; return all; }
+std::map<int, Socket>& sockets() {
+  static std::map<int, Socket> all;
+  return all;
+}
 int next_socket = 1;
-int failed(int error) { mql::last_error = error; return -1; }
-Socket *socket_of(int h) {
+int failed(int error) {
+  mql::last_error = error;
+  return -1;
+}
+Socket* socket_of(int h) {
   auto i = sockets().find(h);
   if (i != sockets().end()) return &i->second;
   mql::last_error = ERR_NETSOCKET_INVALIDHANDLE;
   return nullptr;
 }
-void lose(Socket &s) {
+void lose(Socket& s) {
   s.connected = false;
   if (s.fd >= 0) close(s.fd);
   s.fd = -1;
   mql::last_error = ERR_NETSOCKET_IO_ERROR;
 }
-bool dialled(int fd, const char *host, uint port, uint timeout_ms) {
+bool dialled(int fd, const char* host, uint port, uint timeout_ms) {
   sockaddr_in a = {};
   a.sin_family = AF_INET;
   a.sin_port = htons((uint16_t)port);
   if (inet_pton(AF_INET, host, &a.sin_addr) != 1) inet_pton(AF_INET, "127.0.0.1", &a.sin_addr);
   fcntl(fd, F_SETFL, O_NONBLOCK);
-  if (connect(fd, (sockaddr *)&a, sizeof a) == 0) return true;
+  if (connect(fd, (sockaddr*)&a, sizeof a) == 0) return true;
   if (errno != EINPROGRESS) return false;
   pollfd p = {fd, POLLOUT, 0};
   int error = 0;
   socklen_t n = sizeof error;
-  return poll(&p, 1, (int)timeout_ms) == 1 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n) == 0 && error == 0;
+  return poll(&p, 1, (int)timeout_ms) == 1 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n) == 0 &&
+         error == 0;
 }
 }  // namespace
 
@@ -58,21 +65,22 @@ int SocketCreate(uint) {
   return next_socket++;
 }
 bool SocketClose(int h) {
-  Socket *s = socket_of(h);
+  Socket* s = socket_of(h);
   if (!s) return false;
   if (s->fd >= 0) close(s->fd);
   sockets().erase(h);
   return true;
 }
-bool SocketConnect(int h, const string &host, uint port, uint timeout_ms) {
-  Socket *s = socket_of(h);
+bool SocketConnect(int h, const string& host, uint port, uint timeout_ms) {
+  Socket* s = socket_of(h);
   if (!s) return false;
   std::string name = mql::utf8(host);
-  const world::Quirks &quirks = the().quirks;
+  const world::Quirks& quirks = the().quirks;
   bool allowed = false;
-  for (auto &one : the().config["allowed"].list()) allowed = allowed || one.text() == name;
+  for (auto& one : the().config["allowed"].list()) allowed = allowed || one.text() == name;
   if (!allowed) return failed(ERR_FUNCTION_NOT_ALLOWED), false;
-  if (the().quirks.connect_refused > 0 && the().quirks.connect_refused--) return failed(ERR_NETSOCKET_CANNOT_CONNECT), false;
+  if (the().quirks.connect_refused > 0 && the().quirks.connect_refused--)
+    return failed(ERR_NETSOCKET_CANNOT_CONNECT), false;
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (!dialled(fd, name.c_str(), port, timeout_ms)) {
     close(fd);
@@ -85,9 +93,12 @@ bool SocketConnect(int h, const string &host, uint port, uint timeout_ms) {
   s->connected = true;
   return true;
 }
-bool SocketIsConnected(int h) { Socket *s = socket_of(h); return s && s->connected; }
+bool SocketIsConnected(int h) {
+  Socket* s = socket_of(h);
+  return s && s->connected;
+}
 uint SocketIsReadable(int h) {
-  Socket *s = socket_of(h);
+  Socket* s = socket_of(h);
   if (!s) return 0;
   if (!s->connected) return (uint)(failed(ERR_NETSOCKET_IO_ERROR), 0);
   int n = 0;
@@ -101,19 +112,19 @@ uint SocketIsReadable(int h) {
   return n > 1 && odd && rand() % 8 == 0 ? 1 : (uint)n;
 }
 bool SocketIsWritable(int h) {
-  Socket *s = socket_of(h);
+  Socket* s = socket_of(h);
   if (!s || !s->connected) return false;
   pollfd p = {s->fd, POLLOUT, 0};
   return poll(&p, 1, 0) == 1;
 }
 bool SocketTimeouts(int h, uint send_ms, uint) {
-  Socket *s = socket_of(h);
+  Socket* s = socket_of(h);
   if (!s) return false;
   s->send_ms = send_ms;
   return true;
 }
-int SocketRead(int h, mql::Array<uchar> &b, uint maxlen, uint timeout_ms) {
-  Socket *s = socket_of(h);
+int SocketRead(int h, mql::Array<uchar>& b, uint maxlen, uint timeout_ms) {
+  Socket* s = socket_of(h);
   if (!s) return -1;
   if (!s->connected) return failed(ERR_NETSOCKET_IO_ERROR);
   if (timeout_ms == 0) timeout_ms = 120000;  // the trap: 0 is two minutes
@@ -139,8 +150,8 @@ int SocketRead(int h, mql::Array<uchar> &b, uint maxlen, uint timeout_ms) {
   memcpy(b.data(), got.data(), n);
   return (int)n;
 }
-int SocketSend(int h, const mql::Array<uchar> &b, uint length) {
-  Socket *s = socket_of(h);
+int SocketSend(int h, const mql::Array<uchar>& b, uint length) {
+  Socket* s = socket_of(h);
   if (!s) return -1;
   if (!s->connected) return failed(ERR_NETSOCKET_IO_ERROR);
   if ((int)length > b.size()) mql::fatal("SocketSend: length beyond the array");
@@ -166,15 +177,21 @@ namespace mqlimp {
 static int last = 0;
 static int told(ssize_t n) {
   if (n >= 0) return (int)n;
-  last = errno == EAGAIN || errno == EINPROGRESS ? 10035 : errno == ECONNREFUSED ? 10061 : errno == EISCONN ? 10056 : errno == EALREADY ? 10037 : 10054;
+  last = errno == EAGAIN || errno == EINPROGRESS ? 10035
+         : errno == ECONNREFUSED                 ? 10061
+         : errno == EISCONN                      ? 10056
+         : errno == EALREADY                     ? 10037
+                                                 : 10054;
   return -1;
 }
-int WSAStartup(int, mql::Array<uchar> &) { return 0; }
+int WSAStartup(int, mql::Array<uchar>&) { return 0; }
 int WSACleanup() { return 0; }
 int WSAGetLastError() { return last; }
-uint socket(int family, int type, int protocol) { return (uint)::socket(family, type | SOCK_CLOEXEC, protocol); }
-int connect_(uint s, const void *address, int length) {
-  int n = told(::connect((int)s, (const sockaddr *)address, (socklen_t)length));
+uint socket(int family, int type, int protocol) {
+  return (uint)::socket(family, type | SOCK_CLOEXEC, protocol);
+}
+int connect_(uint s, const void* address, int length) {
+  int n = told(::connect((int)s, (const sockaddr*)address, (socklen_t)length));
   if (n == 0 && the().quirks.send_buffer > 0) {
     int room = (int)the().quirks.send_buffer;
     ::setsockopt((int)s, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
@@ -183,24 +200,24 @@ int connect_(uint s, const void *address, int length) {
 }
 int closesocket(uint s) { return told(close((int)s)); }
 int shutdown(uint s, int how) { return told(::shutdown((int)s, how)); }
-int send(uint s, const mql::Array<uchar> &d, int n, int) {
+int send(uint s, const mql::Array<uchar>& d, int n, int) {
   if (n > d.size()) mql::fatal("send: length beyond the array");
   size_t part = (size_t)the().quirks.send_partial;
   if (part && rand() % 4 == 0 && part < (size_t)n) n = (int)part;
   return told(::send((int)s, d.data(), (size_t)n, MSG_NOSIGNAL));
 }
-int recv(uint s, mql::Array<uchar> &d, int n, int) {
+int recv(uint s, mql::Array<uchar>& d, int n, int) {
   if (n > d.size()) mql::fatal("recv: length beyond the array");
   return told(::recv((int)s, d.data(), (size_t)n, 0));
 }
-int ioctlsocket(uint s, int command, uint &value) {
+int ioctlsocket(uint s, int command, uint& value) {
   int v = (int)value;
   int r = told(::ioctl((int)s, command == (int)0x8004667E ? FIONBIO : FIONREAD, &v));
   value = (uint)v;
   return r;
 }
 // a set of one socket, and a time-out of seconds and microseconds, as Windows lays them out
-int select_(const uint *readable, const int *limit) {
+int select_(const uint* readable, const int* limit) {
   pollfd p = {(int)readable[1], POLLIN, 0};
   return told(poll(&p, 1, limit[0] * 1000 + (limit[1] + 999) / 1000));
 }
@@ -208,15 +225,21 @@ int select_(const uint *readable, const int *limit) {
 static int level_of(int level) { return level == 0xffff ? SOL_SOCKET : level; }
 static int option_of(int level, int option) {
   if (level != 0xffff) return option;
-  return option == 0x1007 ? SO_ERROR : option == 0x1001 ? SO_SNDBUF : option == 0x1002 ? SO_RCVBUF : option == 8 ? SO_KEEPALIVE : option;
+  return option == 0x1007   ? SO_ERROR
+         : option == 0x1001 ? SO_SNDBUF
+         : option == 0x1002 ? SO_RCVBUF
+         : option == 8      ? SO_KEEPALIVE
+                            : option;
 }
-int setsockopt(uint s, int level, int option, int &value, int length) { return told(::setsockopt((int)s, level_of(level), option_of(level, option), &value, (socklen_t)length)); }
-int getsockopt(uint s, int level, int option, int &value, int &length) {
+int setsockopt(uint s, int level, int option, int& value, int length) {
+  return told(::setsockopt((int)s, level_of(level), option_of(level, option), &value, (socklen_t)length));
+}
+int getsockopt(uint s, int level, int option, int& value, int& length) {
   socklen_t n = (socklen_t)length;
   int r = told(::getsockopt((int)s, level_of(level), option_of(level, option), &value, &n));
   length = (int)n;
   return r;
 }
-uint inet_addr(mql::Array<uchar> &text) { return ::inet_addr((const char *)text.data()); }
+uint inet_addr(mql::Array<uchar>& text) { return ::inet_addr((const char*)text.data()); }
 ushort htons(int v) { return (ushort)((v & 255) << 8 | (v >> 8 & 255)); }
 }  // namespace mqlimp

@@ -17,19 +17,23 @@ struct Selected {
   long open_s = 0, close_s = 0, expiration = 0;
 } chosen;
 
-Selected of(const Position &p) {
+Selected of(const Position& p) {
   Selected o;
-  o.ticket = (int)p.ticket, o.type = p.type, o.magic = (int)p.magic, o.lots = p.volume, o.open = p.price_open, o.close = price_of(p);
+  o.ticket = (int)p.ticket, o.type = p.type, o.magic = (int)p.magic, o.lots = p.volume, o.open = p.price_open,
+  o.close = price_of(p);
   o.sl = p.sl, o.tp = p.tp, o.profit = profit_of(p), o.swap = p.swap, o.commission = p.commission;
   o.symbol = p.symbol, o.comment = p.comment, o.open_s = p.time_msc / 1000;
   return o;
 }
-Selected of(const Order &x) {
+Selected of(const Order& x) {
   Selected o;
-  o.ticket = (int)x.ticket, o.type = x.type, o.magic = (int)x.magic, o.open = x.price_open, o.sl = x.sl, o.tp = x.tp;
-  o.lots = x.volume_initial, o.symbol = x.symbol, o.comment = x.comment, o.open_s = x.setup_msc / 1000, o.close_s = x.done_msc / 1000;
-  o.expiration = x.expiration, o.close = x.price_current, o.profit = x.profit, o.swap = x.swap, o.commission = x.commission;
-  Listing *s = the().symbol(x.symbol);
+  o.ticket = (int)x.ticket, o.type = x.type, o.magic = (int)x.magic, o.open = x.price_open, o.sl = x.sl,
+  o.tp = x.tp;
+  o.lots = x.volume_initial, o.symbol = x.symbol, o.comment = x.comment, o.open_s = x.setup_msc / 1000,
+  o.close_s = x.done_msc / 1000;
+  o.expiration = x.expiration, o.close = x.price_current, o.profit = x.profit, o.swap = x.swap,
+  o.commission = x.commission;
+  Listing* s = the().symbol(x.symbol);
   if (!x.done_msc && s) o.close = is_buy(x.type) ? s->last.ask : s->last.bid;
   return o;
 }
@@ -40,7 +44,8 @@ int error_of(uint retcode) {
     case TRADE_RETCODE_INVALID: return ERR_INVALID_TRADE_PARAMETERS;
     case TRADE_RETCODE_INVALID_VOLUME: return ERR_INVALID_TRADE_VOLUME;
     case TRADE_RETCODE_INVALID_CLOSE_VOLUME: return ERR_INVALID_TRADE_VOLUME;
-    case TRADE_RETCODE_INVALID_PRICE: return ERR_INVALID_STOPS;  // as servers answer a wrong opening price of a waiting order
+    case TRADE_RETCODE_INVALID_PRICE:
+      return ERR_INVALID_STOPS;  // as servers answer a wrong opening price of a waiting order
     case TRADE_RETCODE_INVALID_STOPS: return ERR_INVALID_STOPS;
     case TRADE_RETCODE_TRADE_DISABLED: return 133;
     case TRADE_RETCODE_MARKET_CLOSED: return ERR_MARKET_CLOSED;
@@ -62,10 +67,11 @@ int error_of(uint retcode) {
   }
 }
 // Sends, as MetaTrader 4 does, and waits until it is done.
-bool carried_out(const MqlTradeRequest &q, MqlTradeResult &r) {
-  if (the().quirks.order_ms > 0) std::this_thread::sleep_for(std::chrono::milliseconds(the().quirks.order_ms));
+bool carried_out(const MqlTradeRequest& q, MqlTradeResult& r) {
+  if (the().quirks.order_ms > 0)
+    std::this_thread::sleep_for(std::chrono::milliseconds(the().quirks.order_ms));
   Guard guard(the().lock);
-  Quirks &quirks = the().quirks;
+  Quirks& quirks = the().quirks;
   if (quirks.crash_before > 0 && quirks.crash_before--) restart();
   r = send(q);
   if (quirks.crash_after > 0 && quirks.crash_after--) restart();
@@ -73,12 +79,14 @@ bool carried_out(const MqlTradeRequest &q, MqlTradeResult &r) {
   mql::last_error = error_of(r.retcode);
   return false;
 }
-const Position *trade(int ticket) {
-  for (auto &p : the().positions) if ((int)p.ticket == ticket) return &p;
+const Position* trade(int ticket) {
+  for (auto& p : the().positions)
+    if ((int)p.ticket == ticket) return &p;
   return nullptr;
 }
-const Order *waiting(int ticket) {
-  for (auto &o : the().orders) if ((int)o.ticket == ticket) return &o;
+const Order* waiting(int ticket) {
+  for (auto& o : the().orders)
+    if ((int)o.ticket == ticket) return &o;
   return nullptr;
 }
 }  // namespace
@@ -92,10 +100,12 @@ double AccountEquity() { return AccountInfoDouble(ACCOUNT_EQUITY); }
 double AccountMargin() { return AccountInfoDouble(ACCOUNT_MARGIN); }
 double AccountFreeMargin() { return AccountInfoDouble(ACCOUNT_MARGIN_FREE); }
 double AccountProfit() { return AccountInfoDouble(ACCOUNT_PROFIT); }
-double AccountFreeMarginCheck(const string &s, int cmd, double volume) {
+double AccountFreeMarginCheck(const string& s, int cmd, double volume) {
   double needed = 0;
   MqlTick t;
-  if (!SymbolInfoTick(s, t) || !calc_margin(cmd == OP_BUY, s.u16(), volume, cmd == OP_BUY ? t.ask : t.bid, needed)) return -1;
+  if (!SymbolInfoTick(s, t) ||
+      !calc_margin(cmd == OP_BUY, s.u16(), volume, cmd == OP_BUY ? t.ask : t.bid, needed))
+    return -1;
   return AccountFreeMargin() - needed;
 }
 int AccountLeverage() { return (int)AccountInfoInteger(ACCOUNT_LEVERAGE); }
@@ -122,7 +132,7 @@ bool RefreshRates() {
   Bid = t.bid, Ask = t.ask;
   return true;
 }
-double MarketInfo(const string &s, int mode) {
+double MarketInfo(const string& s, int mode) {
   switch (mode) {
     case MODE_BID: return SymbolInfoDouble(s, SYMBOL_BID);
     case MODE_ASK: return SymbolInfoDouble(s, SYMBOL_ASK);
@@ -144,7 +154,7 @@ double MarketInfo(const string &s, int mode) {
     case MODE_MARGININIT: return SymbolInfoDouble(s, SYMBOL_MARGIN_INITIAL);
     case MODE_TRADEALLOWED: {
       Guard guard(the().lock);
-      Listing *x = the().symbol(s.u16());
+      Listing* x = the().symbol(s.u16());
       return x && x->code("trade_mode") != 0 && is_open(*x, the().now_msc());
     }
     case MODE_HIGH: return SymbolInfoDouble(s, SYMBOL_BIDHIGH);
@@ -156,14 +166,14 @@ double MarketInfo(const string &s, int mode) {
     case MODE_PROFITCALCMODE:
     case MODE_MARGINCALCMODE: {
       Guard guard(the().lock);
-      Listing *x = the().symbol(s.u16());
+      Listing* x = the().symbol(s.u16());
       long calc = x ? x->code("trade_calc_mode") : 0;
       return calc == 0 || calc == 5 ? 0 : calc == 1 ? 2 : 1;
     }
     case MODE_MARGINREQUIRED: {
       Guard guard(the().lock);
       double needed = 0;
-      Listing *x = the().symbol(s.u16());
+      Listing* x = the().symbol(s.u16());
       if (x && x->last.ask > 0) calc_margin(true, s.u16(), 1.0, x->last.ask, needed);
       return needed;
     }
@@ -171,22 +181,30 @@ double MarketInfo(const string &s, int mode) {
   }
 }
 
-int OrdersTotal() { Guard guard(the().lock); return (int)(the().positions.size() + the().orders.size()); }
-int OrdersHistoryTotal() { Guard guard(the().lock); return (int)the().past.size(); }
+int OrdersTotal() {
+  Guard guard(the().lock);
+  return (int)(the().positions.size() + the().orders.size());
+}
+int OrdersHistoryTotal() {
+  Guard guard(the().lock);
+  return (int)the().past.size();
+}
 bool OrderSelect(int index, int select, int pool) {
   Guard guard(the().lock);
-  World &w = the();
+  World& w = the();
   if (select == SELECT_BY_TICKET) {  // whatever the pool
-    if (auto *p = trade(index)) return chosen = of(*p), true;
-    if (auto *o = waiting(index)) return chosen = of(*o), true;
-    for (auto &o : w.past) if ((int)o.ticket == index) return chosen = of(o), true;
+    if (auto* p = trade(index)) return chosen = of(*p), true;
+    if (auto* o = waiting(index)) return chosen = of(*o), true;
+    for (auto& o : w.past)
+      if ((int)o.ticket == index) return chosen = of(o), true;
     mql::last_error = ERR_INVALID_TICKET;
     return false;
   }
   size_t i = (size_t)index, trades = w.positions.size();
   if (index >= 0 && pool == MODE_HISTORY && i < w.past.size()) return chosen = of(w.past[i]), true;
   if (index >= 0 && pool == MODE_TRADES && i < trades) return chosen = of(w.positions[i]), true;
-  if (index >= 0 && pool == MODE_TRADES && i < trades + w.orders.size()) return chosen = of(w.orders[i - trades]), true;
+  if (index >= 0 && pool == MODE_TRADES && i < trades + w.orders.size())
+    return chosen = of(w.orders[i - trades]), true;
   mql::last_error = ERR_INVALID_FUNCTION_PARAMVALUE;
   return false;
 }
@@ -207,7 +225,8 @@ datetime OrderOpenTime() { return datetime(chosen.open_s); }
 datetime OrderCloseTime() { return datetime(chosen.close_s); }
 datetime OrderExpiration() { return datetime(chosen.expiration); }
 
-int OrderSend(const string &s, int cmd, double volume, double price, int slippage, double sl, double tp, const string &comment, int magic, datetime expiration, color) {
+int OrderSend(const string& s, int cmd, double volume, double price, int slippage, double sl, double tp,
+              const string& comment, int magic, datetime expiration, color) {
   MqlTradeRequest q = {};
   MqlTradeResult r;
   if (!the().symbol(s.u16())) {
@@ -221,7 +240,8 @@ int OrderSend(const string &s, int cmd, double volume, double price, int slippag
   q.action = cmd <= OP_SELL ? TRADE_ACTION_DEAL : TRADE_ACTION_PENDING;
   q.symbol = s;
   q.type = (ENUM_ORDER_TYPE)cmd;
-  q.volume = volume, q.price = price, q.sl = sl, q.tp = tp, q.deviation = (ulong)slippage, q.comment = comment, q.magic = (ulong)magic;
+  q.volume = volume, q.price = price, q.sl = sl, q.tp = tp, q.deviation = (ulong)slippage,
+  q.comment = comment, q.magic = (ulong)magic;
   q.type_time = expiration > 0 ? ORDER_TIME_SPECIFIED : ORDER_TIME_GTC;
   q.expiration = expiration;
   return carried_out(q, r) ? (int)r.order : -1;
@@ -233,7 +253,7 @@ bool OrderModify(int ticket, double price, double sl, double tp, datetime expira
   {
     Guard guard(the().lock);
     is_trade = trade(ticket) != nullptr;
-    const Order *o = waiting(ticket);
+    const Order* o = waiting(ticket);
     if (!is_trade && !o) {
       mql::last_error = ERR_INVALID_TICKET;
       return false;
@@ -252,7 +272,7 @@ bool OrderClose(int ticket, double lots, double price, int slippage, color) {
   MqlTradeResult r;
   {
     Guard guard(the().lock);
-    const Position *p = trade(ticket);
+    const Position* p = trade(ticket);
     if (!p) {
       mql::last_error = ERR_INVALID_TICKET;
       return false;

@@ -39,8 +39,8 @@ struct Listing {
   std::vector<MqlTick> ticks;
   std::map<int, std::vector<MqlRates>> bars;  // by timeframe, in MetaTrader 5's codes
   std::vector<Session> sessions;              // none: always open
-  double of(const char *name) const { return info[name].number(); }
-  long code(const char *name) const { return info[name].integer(); }
+  double of(const char* name) const { return info[name].number(); }
+  long code(const char* name) const { return info[name].integer(); }
 };
 
 struct Order {
@@ -76,20 +76,20 @@ struct Transaction {
 
 // How the terminal differs from what one would like; a test sets it by the name of the member.
 struct Quirks {
-  long readable_one = 1;      // SocketIsReadable says 1 now and then, of nothing and of more
-  long read_whole = 0;        // SocketRead waits for all of maxlen
-  long send_partial = 0;      // SocketSend takes so many bytes now and then
-  long nodelay = 0;           // 1: without Nagle's algorithm
-  long send_buffer = 0;       // SO_SNDBUF
-  long chart_policy = 0;      // 1: no second event with an id; 2: none while any is queued
-  double timer_ms = 15.6;     // the timer's grain
-  long order_ms = 0;          // how long OrderSend takes
-  long crash_before = 0;      // OrderSends in which the terminal dies before the broker hears
-  long crash_after = 0;       // and after the broker has executed
-  long stall_ms = 0;          // the next event waits so long
-  long deals_lag = 0;         // HistorySelects that don't see the newest deal yet
-  long ticks_lag = 0;         // CopyTicks that fail, as while a symbol's history is loaded
-  long connect_refused = 0;   // SocketConnects that fail
+  long readable_one = 1;     // SocketIsReadable says 1 now and then, of nothing and of more
+  long read_whole = 0;       // SocketRead waits for all of maxlen
+  long send_partial = 0;     // SocketSend takes so many bytes now and then
+  long nodelay = 0;          // 1: without Nagle's algorithm
+  long send_buffer = 0;      // SO_SNDBUF
+  long chart_policy = 0;     // 1: no second event with an id; 2: none while any is queued
+  double timer_ms = 15.6;    // the timer's grain
+  long order_ms = 0;         // how long OrderSend takes
+  long crash_before = 0;     // OrderSends in which the terminal dies before the broker hears
+  long crash_after = 0;      // and after the broker has executed
+  long stall_ms = 0;         // the next event waits so long
+  long deals_lag = 0;        // HistorySelects that don't see the newest deal yet
+  long ticks_lag = 0;        // CopyTicks that fail, as while a symbol's history is loaded
+  long connect_refused = 0;  // SocketConnects that fail
 };
 
 // What the broker does to the next requests.
@@ -110,7 +110,8 @@ struct World {
   Script script;
 
   // switches
-  bool connected = true, autotrading = true, mql_trade_allowed = true, trade_allowed = true, trade_expert = true;
+  bool connected = true, autotrading = true, mql_trade_allowed = true, trade_allowed = true,
+       trade_expert = true;
 
   // the broker's books
   double balance = 0, credit = 0;
@@ -119,9 +120,9 @@ struct World {
   std::vector<Deal> deals;
   ulong next_order = 100000001, next_deal = 200000001;
   uint requests = 0;
-  long clock_offset_ms = 0;  // of the broker's clock, from this machine's
+  long clock_offset_ms = 0;   // of the broker's clock, from this machine's
   size_t max_ticks = 400000;  // of a symbol
-  long utc_offset_ms = 0;    // of the broker's clock, from UTC
+  long utc_offset_ms = 0;     // of the broker's clock, from UTC
 
   // events for the EA
   bool tick_waits = false;
@@ -139,32 +140,34 @@ struct World {
   bool quit = false;
   int reinit = 0;  // the reason for which the EA begins again
 
-  Listing *symbol(const Name &name);
+  Listing* symbol(const Name& name);
   long now_msc() const;  // the broker's wall clock
   bool hedging() const;
-  double term(const char *name, double otherwise = 0) const { return config["account"][name].number(otherwise); }
+  double term(const char* name, double otherwise = 0) const {
+    return config["account"][name].number(otherwise);
+  }
 };
-World &the();
+World& the();
 
 // market.cpp
-void set_up_symbols(const Json &list);
-void push_tick(Listing &s, MqlTick t);
-bool is_open(const Listing &s, long msc);
+void set_up_symbols(const Json& list);
+void push_tick(Listing& s, MqlTick t);
+bool is_open(const Listing& s, long msc);
 int timeframe(long tf);  // MetaTrader 5's code of a timeframe of either
 
 // broker.cpp
-MqlTradeResult send(const MqlTradeRequest &q);
-MqlTradeCheckResult check(const MqlTradeRequest &q);
-bool calc_margin(bool buying, const Name &symbol, double volume, double price, double &out);
-bool calc_profit(bool buying, const Name &symbol, double volume, double open, double close, double &out);
-void on_tick(Listing &s);
-double profit_of(const Position &p);
-double margin_rate_of(const Position &p);  // as of its opening price
-double price_of(const Position &p);  // at which it would close now
+MqlTradeResult send(const MqlTradeRequest& q);
+MqlTradeCheckResult check(const MqlTradeRequest& q);
+bool calc_margin(bool buying, const Name& symbol, double volume, double price, double& out);
+bool calc_profit(bool buying, const Name& symbol, double volume, double open, double close, double& out);
+void on_tick(Listing& s);
+double profit_of(const Position& p);
+double margin_rate_of(const Position& p);  // as of its opening price
+double price_of(const Position& p);        // at which it would close now
 double account_profit();
 double account_margin();
 double rounded(double v, int digits);
-void deposit(double amount, const std::string &comment);
+void deposit(double amount, const std::string& comment);
 bool is_buy(int type);
 
 // machine.cpp
