@@ -313,24 +313,30 @@ async def test_a_stop_follows_the_market_without_a_daemon(
         opened = position.price_open
         terms = TrailTerms(ticket=held, distance=100, activation=50)
         assert (await ea.ask(TRAIL_SET, terms)).symbol == "EURUSD"
+
+        async def stops_after(above: float, *stops: float) -> None:
+            bid = opened + above
+            ea.terminal.tell(do="tick", symbol="EURUSD", bid=bid, ask=bid + 0.0001)
+            wanted = pytest.approx([opened + stop for stop in stops])
+            await until_books(
+                ea, lambda books: [one["sl"] for one in books["positions"]] == wanted
+            )
+
+        await stops_after(0.0020, 0.0010)
+        sold = (await buy(ea, replace(BUY, type=OrderType.SELL, price=opened))).position
+        await ea.ask(TRAIL_SET, TrailTerms(ticket=sold, distance=300))
         ea.wire.is_open = False
         ea.wire.cut()
-
-        async def stop_after(bid: float, stop: float) -> None:
-            ea.terminal.tell(do="tick", symbol="EURUSD", bid=bid, ask=bid + 0.0001)
-            await until_books(ea, lambda books: books["positions"][0]["sl"] == pytest.approx(stop))
-
-        await stop_after(opened + 0.00200, opened + 0.00100)
-        await stop_after(opened + 0.00150, opened + 0.00100)
+        await stops_after(0.0015, 0.0010, 0.0046)
         ea.terminal.tell(do="restart")
         await ea.terminal.heard(lambda line: line["t"] == "restart")
-        await stop_after(opened + 0.00300, opened + 0.00200)
+        await stops_after(0.0030, 0.0020, 0.0046)
         ea.wire.is_open = True
-        [trail] = await ea.ask(TRAILS_GET, FilterParams())
-        assert trail.sl == pytest.approx(opened + 0.00200)
-        assert trail.moves == 2
+        trails = await ea.ask(TRAILS_GET, FilterParams())
+        assert (trails[0].ticket, trails[0].moves) == (held, 2)
+        assert trails[0].sl == pytest.approx(opened + 0.0020)
         await ea.ask(TRAIL_SET, TrailTerms(ticket=held))
-        assert await ea.ask(TRAILS_GET, FilterParams()) == []
+        assert [one.ticket for one in await ea.ask(TRAILS_GET, FilterParams())] == [sold]
 
 
 async def test_a_trail_follows_what_is_left_under_a_new_ticket(
