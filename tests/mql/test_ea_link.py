@@ -26,7 +26,7 @@ from ea_bridge.commands import (
     SymbolParams,
     TicksParams,
 )
-from ea_bridge.errors import CommandFailed, Unsupported
+from ea_bridge.errors import CommandFailed, OutcomeUnknown, Unsupported
 from ea_bridge.model import LeaseTerms, TradeAction, TradeRequest
 from ea_bridge.protocol import codec
 from ea_bridge.protocol.messages import Denied, Event, Lost, State, Trade
@@ -246,6 +246,24 @@ async def test_at_another_account_nothing_goes_on(
         assert (before.login, after.login, after.q) == (111, 222, 0)
         assert after.boot != before.boot
         assert (await ea.ask(LEASE_GET, NoParams())).lease_ms == 0
+
+
+@BOTH
+async def test_an_order_for_one_account_is_not_executed_at_another(
+    platform: str, tmp_path: Path, compile_ea: Compile
+) -> None:
+    """It came while the terminal was being logged in elsewhere: it is not even taken."""
+    async with LinkedEa(compile_ea(platform), plain_config(tmp_path, login=111)) as ea:
+        await ea.ask(CLOCK_GET, NoParams())
+        await ea.terminal.quirk(stall_ms=500)
+        await ea.terminal.do("login", login=222)
+        with pytest.raises(OutcomeUnknown) as unknown:
+            await ea.ask(ORDER_SEND, BUY)
+        assert not unknown.value.acked
+        assert (await ea.terminal.do("books"))["positions"] == []
+        await ea.terminal.heard(lambda line: "session s-2" in line.get("text", ""))
+        assert (await ea.live()).hello.login == 222
+        assert await ea.ask(POSITIONS_GET, FilterParams()) == []
 
 
 @BOTH

@@ -27,7 +27,6 @@
 #define GATEWAY_KICK_MS    100
 //--- so many lost in a row: the timer alone runs the slices
 #define GATEWAY_MISSES     3
-#define GATEWAY_LOOK_MS    1000
 //--- an event of the kind that is being handled may be thrown away: so there are two, in turn
 #define GATEWAY_KICK_ONE   7401
 #define GATEWAY_KICK_TWO   7402
@@ -56,7 +55,6 @@ private:
    int               m_switched;
    ulong             m_asked_ms;
    ulong             m_kicked_ms;
-   ulong             m_looked_ms;
    int               m_missed;
    bool              m_is_kicked;
    bool              m_is_sparing;
@@ -137,14 +135,10 @@ private:
    //--- what the EA does whether a daemon is linked or not
    void              Tend(void)
      {
+      if(LookAtLogin())
+         m_link.Leave("account_changed");
       if(m_lease.Enforce() || m_trails.Update())
          m_events.Hint();
-      if(m_account.Login()!=m_login || NowMs()-m_looked_ms>=GATEWAY_LOOK_MS)
-        {
-         m_looked_ms=NowMs();
-         if(LookAtLogin())
-            m_link.Leave("account_changed");
-        }
       LookAtSwitches();
       m_events.Update(m_log);
      }
@@ -190,7 +184,6 @@ public:
       m_switched=-1;
       m_asked_ms=0;
       m_kicked_ms=0;
-      m_looked_ms=0;
       m_missed=0;
       m_is_kicked=false;
       m_is_sparing=false;
@@ -307,6 +300,12 @@ public:
       ENUM_COMMAND command=CommandOf(message.GetText("op",""));
       long         id=message.GetLong("id",0);
       m_asked_ms=NowMs();
+      //--- what was asked is about the account that hello has named
+      if(LookAtLogin())
+        {
+         m_link.Leave("account_changed");
+         return(true);
+        }
       if(!IsTrade(command))
         {
          m_results.Asked(id);
