@@ -315,7 +315,7 @@ async def test_texts_survive_the_way_there_and_back(
     platform: str, tmp_path: Path, compile_ea: Compile
 ) -> None:
     """Whatever alphabet, quotes or backslashes they have."""
-    comment = 'Ärger\t"x\\y"\n中\U0001f600'
+    comment = '\n\tÄrger\t"x\\y"\n中\U0001f600'
     async with LinkedEa(compile_ea(platform), plain_config(tmp_path)) as ea:
         await ea.ask(ORDER_SEND, msgspec.structs.replace(BUY, comment=comment))
         books = await ea.terminal.do("books")
