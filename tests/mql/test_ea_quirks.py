@@ -154,7 +154,7 @@ async def test_a_history_that_is_still_loading(mt5: Product) -> None:
     """Ticks that the terminal does not have yet come when it has: none is lost meanwhile."""
     main = running_ea(mt5)
     await main.terminal.quirk(**PLAIN)
-    await main.terminal.quirk(ticks_lag=20)
+    await main.terminal.quirk(ticks_lag=3)
     await relinked(mt5, main)
     client = await mt5.ws()
     await hears(client)
