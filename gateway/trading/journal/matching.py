@@ -22,6 +22,9 @@ SKEW_MS = 120_000
 """How far the broker's clock and ours may differ."""
 LATEST_MS = 180_000
 """How long after the command the broker's server may have begun with it."""
+AROUND_MS = 3_600_000
+"""How much more they may differ where a clock is wrong, or was put on or back for the summer: what
+is alike but for that is nobody's for sure, and yet is no sign that a command was not executed."""
 _TAG = re.compile(r"g[A-Z2-7]{9}(?: |$)")
 
 
@@ -110,9 +113,18 @@ def _clusters(fits: dict[int, set[int]]) -> list[set[int]]:
     return [ids for ids, _ in clusters]
 
 
-def may_be(send: Send, one: Sighting) -> bool:
-    """Whether an order may be a command's, however many others it may be of."""
-    return is_tagged_as(send, one) or (not _TAG.match(one.comment) and _is_alike(send, one))
+def may_be(send: Send, one: Sighting, around_ms: int = 0) -> bool:
+    """Whether an order may be a command's, however many others it may be of.
+
+    Args:
+        send: the command.
+        one: the order.
+        around_ms: how far clocks may be wrong, if that is thought of, such as :data:`AROUND_MS`.
+
+    """
+    if _TAG.match(one.comment):
+        return is_tagged_as(send, one)
+    return _is_alike(send, one, around_ms if one.is_by_program else 0)
 
 
 def is_tagged_as(send: Send, one: Sighting) -> bool:
@@ -125,15 +137,16 @@ def is_tagged_as(send: Send, one: Sighting) -> bool:
     )
 
 
-def _is_alike(send: Send, one: Sighting) -> bool:
+def _is_alike(send: Send, one: Sighting, around_ms: int = 0) -> bool:
     request = send.request
+    late_ms = one.time_ms - send.created_ms
     return (
         one.symbol == request.symbol
         and one.type == request.type
         and one.volume == request.volume
         and one.magic == request.magic
         and (one.position in (0, request.position) if request.position else not one.position)
-        and -SKEW_MS <= one.time_ms - send.created_ms <= LATEST_MS + SKEW_MS
+        and -SKEW_MS - around_ms <= late_ms <= LATEST_MS + SKEW_MS + around_ms
     )
 
 

@@ -9,9 +9,10 @@ to begin is over: until then its bytes may still be on their way. Whatever the t
 settle is looked for in the account: see :mod:`.matching` and :mod:`.effects`. What cannot be told
 stays unknown.
 
-What is in no list for five minutes, on a later link of a terminal that its broker talks to, is
-taken for not executed: no order stays invisible for so long, and an unknown that never ends would
-keep its symbol closed to new orders for ever. It is ``rejected``, so that its id is not free.
+What is in no list for five minutes, on one later link of a terminal that its broker talks to, and
+at last not in a day more of the past either, whatever the clocks say, is taken for not executed:
+no order stays invisible for so long, and an unknown that never ends would keep its symbol closed
+to new orders for ever. It is ``rejected``, so that its id is not free.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from itertools import islice
 
 from ea_bridge import commands, errors
@@ -34,10 +35,9 @@ from ..sending import is_open, was_refused
 from . import conclusion, effects
 from .intents import ENDS, Account, Intent, Send, Stage
 from .log import OrderLog
-from .matching import Sighting, makes_order, match, may_be
+from .matching import Sighting, makes_order, match
 from .pacing import Pacing
 from .sightings import View, look
-from .wanted import Wanted
 
 PAUSES_S = (0.1, 0.2, 0.5, 1.0, 1.0, 2.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 """Between looks; the last one goes on for ever. Histories lag by seconds."""
@@ -78,6 +78,7 @@ class Reconciler:
         self._late: OrderedDict[int, LateResult] = OrderedDict()
         self._absent_since_s: dict[int, float] = {}
         self._traceless_since_s: dict[int, float] = {}
+        self._scene: Hashable = None
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -240,13 +241,17 @@ class Reconciler:
         """Look for those whose time has come; return whether there were any."""
         session = terminal.session
         scene = () if session is None else (session.id, session.broker)
+        if scene != self._scene:
+            # lists are empty for a while after a login: what one link lacked says nothing there
+            self._scene = scene
+            self._traceless_since_s.clear()
         due = self._pacing.due(sends, scene)
         if not due:
             return False
         ids = {send.command_id for send in due}
         later = [send for send in sends if send.command_id not in ids]
         rivals = [*later, *self._under_way(account, due[0])]
-        view = await look(terminal, due, rivals)
+        view = await look(terminal, due, rivals, is_far=any(map(self._is_overdue, due)))
         if terminal.account != account:
             raise terminal.offline()  # it was logged in elsewhere while it told
         self._pacing.looked(due)
@@ -256,18 +261,25 @@ class Reconciler:
                 self._search_change(view, account, send)
         for send in due:
             if send.stage not in ENDS and effects.leaves_trace(send, view):
-                self._give_up_late(terminal, send, seen)
+                self._give_up_late(terminal, send, view, seen)
         return True
 
-    def _give_up_late(self, terminal: GuardedTerminal, send: Send, seen: list[Sighting]) -> None:
+    def _is_overdue(self, send: Send) -> bool:
+        """Whether a command is given up if it has left no trace this time either."""
+        now_s = time.monotonic()
+        return now_s - self._traceless_since_s.get(send.command_id, now_s) >= GONE_S
+
+    def _give_up_late(
+        self, terminal: GuardedTerminal, send: Send, view: View, seen: list[Sighting]
+    ) -> None:
         """Take a command for not executed that has left no trace for long."""
         session = terminal.session
         can_tell = session is not None and session.id != send.session and session.broker is True
-        if not can_tell or any(may_be(send, one) for one in seen):
+        if not can_tell or any(view.may_be(send, one) for one in seen):
             self._traceless_since_s.pop(send.command_id, None)
             return
-        now_s = time.monotonic()
-        if now_s - self._traceless_since_s.setdefault(send.command_id, now_s) >= GONE_S:
+        self._traceless_since_s.setdefault(send.command_id, time.monotonic())
+        if view.is_far and self._is_overdue(send):
             send.err = send.retcode = 0  # what left it open is no reason
             self._end(send, Stage.REJECTED)
 
@@ -307,7 +319,7 @@ class Reconciler:
         wanted = [send for send in sends if makes_order(send, is_mt4=view.is_mt4)]
         rivals = [*later, *self._under_way(account, sends[0])]
         rivals = [send for send in rivals if makes_order(send, is_mt4=view.is_mt4)]
-        mine = Wanted([*sends, *rivals], self._log.now_ms(), view.offset_ms)
+        mine = view.wanted([*sends, *rivals], self._log.now_ms())
         seen = [one for one in view.sightings() if mine.sighting(one)]
         claimed = self._log.claimed(account, {one.ticket for one in seen})
         claimed -= {send.ticket for send in (*wanted, *later) if send.ticket is not None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from ea_bridge.model import (
 
 from ..past import past_of
 from .intents import Send
-from .matching import SKEW_MS, Sighting, makes_order
+from .matching import AROUND_MS, SKEW_MS, Sighting, makes_order, may_be
 from .wanted import Wanted
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ GRID_S = 900
 """Time zones lie on quarters of an hour."""
 AHEAD_S = 86_400
 """How far past now history is asked for: the broker's clock may be ahead of what we think."""
+BEHIND_S = 86_400
+"""How far back before the commands, once: the clock by which they were noted may have been ahead,
+or the broker's was put on since."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,6 +44,9 @@ class View:
     """A symbol has one position: which one an order is for says nothing."""
     offset_ms: int
     """Of the broker's clock to UTC."""
+    is_far: bool = False
+    """The past is there from :data:`BEHIND_S` before the commands on, and what may only be of
+    them if clocks are wrong."""
     orders: dict[int, Order] = field(default_factory=dict)
     past: dict[int, Order] = field(default_factory=dict)
     positions: dict[int, Position] = field(default_factory=dict)
@@ -48,6 +55,14 @@ class View:
     def deals_of(self, ticket: int) -> list[Deal]:
         """Return the deals of an order."""
         return [deal for deal in self.deals if deal.order == ticket]
+
+    def wanted(self, sends: Iterable[Send], now_ms: int) -> Wanted:
+        """Return what tells which of it may be of these commands; ``now_ms``: UTC."""
+        return Wanted(sends, now_ms, self.offset_ms, AROUND_MS if self.is_far else 0)
+
+    def may_be(self, send: Send, one: Sighting) -> bool:
+        """Whether an order may be a command's."""
+        return may_be(send, one, AROUND_MS if self.is_far else 0)
 
     def sightings(self) -> list[Sighting]:
         """Return every order, once."""
@@ -79,7 +94,10 @@ class View:
         return 0 if self.is_mt4 or self.is_netting or is_opening else one.position_id
 
     def _of_deals(self) -> Iterator[Sighting]:
-        """Those whose order the history does not show yet."""
+        """Those whose order the history does not show yet; all deals of one together."""
+        filled: defaultdict[int, float] = defaultdict(float)
+        for one in self.deals:
+            filled[one.order] += one.volume
         for one in self.deals:
             is_entry = one.entry == DealEntry.IN
             if one.order:
@@ -87,7 +105,7 @@ class View:
                     ticket=one.order,
                     symbol=one.symbol,
                     type=one.type,
-                    volume=one.volume,
+                    volume=round(filled[one.order], 8),
                     magic=one.magic,
                     comment=one.comment,
                     time_ms=(one.time_msc or one.time * 1000) - self.offset_ms,
@@ -114,7 +132,9 @@ class View:
         return self.is_mt4 or reason == OrderReason.EXPERT
 
 
-async def look(terminal: AskedTerminal, sends: Sequence[Send], rivals: Iterable[Send]) -> View:
+async def look(
+    terminal: AskedTerminal, sends: Sequence[Send], rivals: Iterable[Send], *, is_far: bool
+) -> View:
     """Ask a terminal for everything that is open, and for what of its past may be of commands.
 
     The past is asked for by time only where a command may have made an order that nobody can
@@ -123,6 +143,7 @@ async def look(terminal: AskedTerminal, sends: Sequence[Send], rivals: Iterable[
     Args:
         sends: the commands, one at least.
         rivals: others that what is found may be of instead.
+        is_far: whatever the clocks say; that may be a lot more.
 
     Raises:
         GatewayError: it did not say.
@@ -138,23 +159,25 @@ async def look(terminal: AskedTerminal, sends: Sequence[Send], rivals: Iterable[
         is_mt4=terminal.is_mt4,
         is_netting=hello is not None and hello.mode in ("netting", "exchange"),
         offset_ms=offset_s * 1000,
+        is_far=is_far,
         orders={one.ticket: one for one in orders},
         positions={one.ticket: one for one in positions},
     )
     makers = [send for send in sends if makes_order(send, is_mt4=view.is_mt4)]
     if makers:
-        wanted = Wanted([*sends, *rivals], terminal.now_ms(), view.offset_ms)
+        now_ms = terminal.now_ms()
+        wanted = view.wanted([*sends, *rivals], now_ms)
         since_ms = min(send.created_ms for send in makers) - SKEW_MS
-        span = (
-            max(0, since_ms // 1000 + offset_s),
-            terminal.now_ms() // 1000 + offset_s + AHEAD_S,
-        )
+        first_s = since_ms // 1000 + offset_s - (BEHIND_S if is_far else 0)
+        span = (max(0, first_s), now_ms // 1000 + offset_s + AHEAD_S)
         async for past in past_of(terminal, commands.HISTORY_ORDERS_GET, *span):
             view.past.update((one.ticket, one) for one in past if wanted.order(one))
         if terminal.can("deals"):
             tickets = view.past.keys() | view.orders.keys()
             async for deals in past_of(terminal, commands.HISTORY_DEALS_GET, *span):
-                view.deals += [one for one in deals if wanted.deal(one, tickets)]
+                # all deals of an order, if one is: by one alone a part looked like the whole
+                kept = {one.order for one in deals if wanted.deal(one, tickets)}
+                view.deals += [one for one in deals if one.order in kept]
     changed = {_changed(send) for send in sends if send not in makers} - {None}
     for ticket in changed - view.past.keys():
         by_ticket = commands.HistoryParams(ticket=ticket)

@@ -27,11 +27,16 @@ class Wanted:
         sends: the commands.
         now_ms: UTC. What is alike in all but its time may be of one that comes from now on.
         offset_ms: of the broker's clock to UTC.
+        around_ms: how far the one or the other may be wrong.
 
     """
 
-    def __init__(self, sends: Iterable[Send], now_ms: int, offset_ms: int) -> None:
+    def __init__(
+        self, sends: Iterable[Send], now_ms: int, offset_ms: int, around_ms: int = 0
+    ) -> None:
         self._offset_ms = offset_ms
+        self._earlier_ms = SKEW_MS + around_ms
+        self._later_ms = LATEST_MS + SKEW_MS + around_ms
         self._recent_ms = now_ms - SKEW_MS
         self._tickets: set[int] = set()
         self._tags: set[str] = set()
@@ -73,5 +78,5 @@ class Wanted:
         if times_ms is None or time_ms >= self._recent_ms:
             return times_ms is not None
         # of the commands the first that is not too old for this order
-        at = bisect_left(times_ms, time_ms - LATEST_MS - SKEW_MS)
-        return at < len(times_ms) and times_ms[at] <= time_ms + SKEW_MS
+        at = bisect_left(times_ms, time_ms - self._later_ms)
+        return at < len(times_ms) and times_ms[at] <= time_ms + self._earlier_ms

@@ -1,0 +1,141 @@
+"""Clocks that are wrong, and terminals that come and go: what was executed is not given up."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from journal_scene import Kept
+from msgspec.structs import replace
+from scripted_answers import DEAL
+from test_reconcile import HERE_MS, LOST, filled, mine, outcome
+from test_reconcile_growth import shown
+
+from ea_bridge.commands import HistoryParams
+from ea_bridge.model import Order
+from gateway import errors
+from gateway.trading.journal import reconcile
+from gateway.trading.journal.matching import AROUND_MS, SKEW_MS
+
+HOUR_MS = 3_600_000
+
+
+@pytest.fixture(name="searched")
+async def search_alone(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> Kept:
+    """A buy whose answer was lost, which is given up as soon as nothing shows it."""
+    monkeypatch.setattr(reconcile, "GONE_S", 0.0)
+    kept.equip("ticks,book,deals,check")
+    kept.scene.script.answers |= {
+        "order_send": LOST,
+        "orders_get": [],
+        "positions_get": [],
+        "history_orders_get": [],
+        "history_deals_get": [],
+    }
+    await kept.fail("a")
+    kept.link()
+    return kept
+
+
+def past_order(at_ms: int, comment: str) -> Order:
+    """An order that was filled, and is over, at a moment of the broker's clock."""
+    times = {"time_setup": at_ms // 1000, "time_done": at_ms // 1000}
+    return filled(900, comment, time_setup_msc=at_ms, time_done_msc=at_ms, **times)
+
+
+def show(kept: Kept, one: Order) -> None:
+    """Have the terminal's history hold an order, by its ticket and by its time."""
+    of_time = shown([one], lambda each: each.time_done, 10)
+
+    def answer(params: HistoryParams) -> list[Order]:
+        return of_time(params) if params.ticket is None else [one]
+
+    kept.scene.script.answers["history_orders_get"] = answer
+
+
+@pytest.mark.parametrize("early_ms", [4 * 60_000, HOUR_MS, 23 * HOUR_MS])
+async def test_an_order_of_before_its_command_is_found_by_its_tag(
+    searched: Kept, early_ms: int
+) -> None:
+    """The PC's clock was ahead, or the broker's was put on for the summer since."""
+    show(searched, past_order(HERE_MS - early_ms, mine()))
+    await searched.look()
+    assert await outcome(searched) == "done"
+
+
+@pytest.mark.parametrize(
+    ("off_ms", "expected"),
+    [(-HOUR_MS, "unknown"), (HOUR_MS, "unknown"), (-2 * HOUR_MS, "rejected")],
+)
+async def test_what_is_alike_but_for_an_hour_keeps_a_command_unknown(
+    searched: Kept, off_ms: int, expected: str
+) -> None:
+    """Its comment is rewritten: it may be the command's, and is given to nobody."""
+    show(searched, past_order(HERE_MS + off_ms, "rewritten"))
+    await searched.look()
+    assert await outcome(searched) == expected
+
+
+async def test_what_was_done_by_hand_an_hour_ago_is_no_command_s(searched: Kept) -> None:
+    """MetaTrader 5 tells; the symbol is not closed for it."""
+    at_ms = HERE_MS - SKEW_MS - AROUND_MS
+    show(searched, replace(past_order(at_ms, "rewritten"), reason=0))
+    await searched.look()
+    assert await outcome(searched) == "rejected"
+
+
+async def test_the_day_before_is_read_at_last_alone(
+    searched: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The looks before that, of which there are many, read what is since the command."""
+    monkeypatch.setattr(reconcile, "GONE_S", 1e9)
+    await searched.look()
+    monkeypatch.setattr(reconcile, "GONE_S", 0.0)
+    await searched.look()
+    script = searched.scene.script
+    near, far = [params.from_s for op, params in script.asked if op == "history_orders_get"]
+    assert near - far == 86_400
+
+
+async def test_what_one_link_lacked_says_nothing_on_the_next(
+    searched: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A terminal's lists are empty for a while after its login: five minutes of one link count."""
+    monkeypatch.setattr(reconcile, "GONE_S", 300.0)
+    clock = SimpleNamespace(monotonic=lambda: now_s)
+    monkeypatch.setattr(reconcile, "time", clock)
+    now_s = 0.0
+    await searched.look()
+    searched.link()
+    now_s = 1000.0
+    await searched.look()
+    assert await outcome(searched) == "unknown"
+    now_s = 1299.0
+    await searched.look()
+    assert await outcome(searched) == "unknown"
+    now_s = 1300.0
+    await searched.look()
+    error = await searched.fail("a")
+    assert isinstance(error, errors.OrderRejected)
+
+
+async def test_a_part_of_another_s_order_is_no_command_s(
+    searched: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The history has its deals before the order itself; the volume of one is the command's."""
+    monkeypatch.setattr(reconcile, "GONE_S", 1e9)
+    part: dict[str, Any] = {
+        "order": 900,
+        "position_id": 900,
+        "entry": 0,
+        "magic": 0,
+        "time_msc": HERE_MS,
+        "comment": "",
+    }
+    searched.scene.script.answers["history_deals_get"] = [
+        replace(DEAL, ticket=1, volume=0.1, **part),
+        replace(DEAL, ticket=2, volume=0.05, **part),
+    ]
+    await searched.look()
+    assert await outcome(searched) == "unknown"
