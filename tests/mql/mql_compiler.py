@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fcntl import LOCK_EX, flock
@@ -52,6 +53,8 @@ WARNINGS = [
 ]
 """For the EA: those that stand for an error or a warning of MetaEditor. It needs every include
 anyway, hence nothing about what is not used."""
+KEPT_S = 24 * 3600
+"""A cache of programs grows with each change of a header."""
 SIMULATION = ["-w"]
 """For the simulated terminal itself."""
 
@@ -109,7 +112,16 @@ def compiled(build: Build) -> Path:
             code.write_text(text, "utf-8")
             header = _precompiled(build.cache, _header(build.main), flags)
             _run([CXX, *flags, *WARNINGS, "-include", header, str(code), *simulation], program)
+            _forget(build.cache)
+        os.utime(program)  # it is in use: nobody may forget it meanwhile
         return program
+
+
+def _forget(cache: Path) -> None:
+    """Delete what was made long ago; what is still needed of it is made anew."""
+    for path in cache.iterdir():
+        if time.time() - path.stat().st_mtime > KEPT_S:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def translated(main: Path, includes: Iterable[Path] = ()) -> str:
