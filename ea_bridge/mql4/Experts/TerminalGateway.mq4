@@ -42,6 +42,6 @@ void OnTimer(void)
   }
 void OnChartEvent(const int id,const long &lparam,const double &dparam,const string &sparam)
   {
-   gateway.OnChartEvent(id);
+   gateway.OnChartEvent(id,lparam);
   }
 //+------------------------------------------------------------------+

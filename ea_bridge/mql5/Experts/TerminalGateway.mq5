@@ -31,7 +31,7 @@ void OnTimer(void)
   }
 void OnChartEvent(const int id,const long &lparam,const double &dparam,const string &sparam)
   {
-   gateway.OnChartEvent(id);
+   gateway.OnChartEvent(id,lparam);
   }
 void OnTrade(void)
   {

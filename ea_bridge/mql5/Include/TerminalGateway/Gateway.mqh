@@ -55,6 +55,7 @@ private:
    int               m_switched;
    ulong             m_asked_ms;
    ulong             m_kicked_ms;
+   long              m_kick;
    int               m_missed;
    bool              m_is_kicked;
    bool              m_is_sparing;
@@ -169,7 +170,8 @@ private:
      }
    void              Kick(const ushort kind)
      {
-      m_is_kicked=EventChartCustom(0,kind,0,0.0,"");
+      m_kick++;
+      m_is_kicked=EventChartCustom(0,kind,m_kick,0.0,"");
       m_kicked_ms=NowMs();
      }
 
@@ -184,6 +186,7 @@ public:
       m_switched=-1;
       m_asked_ms=0;
       m_kicked_ms=0;
+      m_kick=0;
       m_missed=0;
       m_is_kicked=false;
       m_is_sparing=false;
@@ -247,10 +250,11 @@ public:
       Slice();
       Kick(GATEWAY_KICK_ONE);
      }
-   void              OnChartEvent(const int id)
+   void              OnChartEvent(const int id,const long number)
      {
       int kind=id-CHARTEVENT_CUSTOM;
-      if(kind!=GATEWAY_KICK_ONE && kind!=GATEWAY_KICK_TWO)
+      //--- one that was late, and given up, must not begin a second chain
+      if((kind!=GATEWAY_KICK_ONE && kind!=GATEWAY_KICK_TWO) || number!=m_kick)
          return;
       m_is_kicked=false;
       m_missed=0;
