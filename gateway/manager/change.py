@@ -44,7 +44,8 @@ class Change(Generic[P, R]):
     facts: Mapping[str, Any]
     """What it is about, for the journal and the audit trail: no secrets."""
     request: bytes
-    """All that makes it this request and no other, secrets included; only a keyed hash is kept."""
+    """All that makes it this request and no other, secrets included and however it was written;
+    only a keyed hash is kept."""
     key: str | None
     """The operator's own; without it one is made, which the answer tells where it is needed."""
     recheck: Callable[[], None]

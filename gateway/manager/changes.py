@@ -70,7 +70,8 @@ class Changes:
         self._key = key
         self._now_ms = now_ms
         self._sending: set[int] = set()
-        self._running: dict[str, tuple[bytes, asyncio.Task[Made[Any]]]] = {}
+        self._running: dict[tuple[str, str], tuple[bytes, asyncio.Task[Made[Any]]]] = {}
+        """By operator and key."""
         self._late: set[asyncio.Task[None]] = set()
         self.finder = Finder(link, journal, run, self._sending.__contains__, now_ms)
 
@@ -102,25 +103,26 @@ class Changes:
         tag = new_tag()
         key = change.key or f"auto-{tag}"
         fingerprint = hmac.digest(self._key, change.request, "sha256")
-        known, task = self._running.get(key, (fingerprint, None))
+        own_key = (change.operator, key)
+        known, task = self._running.get(own_key, (fingerprint, None))
         if known != fingerprint:
             raise KeyReused
         if task is None:
             task = asyncio.create_task(self._carry_out(change, key, tag, fingerprint))
-            self._running[key] = (fingerprint, task)
-            task.add_done_callback(lambda done: self._ended(key, done))
+            self._running[own_key] = (fingerprint, task)
+            task.add_done_callback(lambda done: self._ended(own_key, done))
         made: Made[R] = await asyncio.shield(task)
         return made
 
-    def _ended(self, key: str, task: asyncio.Task[Made[Any]]) -> None:
-        self._running.pop(key, None)
+    def _ended(self, own_key: tuple[str, str], task: asyncio.Task[Made[Any]]) -> None:
+        self._running.pop(own_key, None)
         if not task.cancelled():
             task.exception()  # whoever asked may have gone away
 
     async def _carry_out(
         self, change: Change[P, R], key: str, tag: str, fingerprint: bytes
     ) -> Made[R]:
-        known = self._journal.find(key)
+        known = self._journal.find(change.operator, key)
         if known is not None and (known.is_open or known.state in ("done", "lost")):
             if known.fingerprint != fingerprint:
                 raise KeyReused

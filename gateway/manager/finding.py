@@ -1,8 +1,9 @@
 """Finding out what became of changes that were sent and not answered.
 
 The peer is asked first: it keeps what became of the last commands by their ids
-(``results_get``). Where it took a command and died over it, a booking is looked for by the tag in
-its comment; of other changes nothing tells whether they were done, and a person has to look.
+(``results_get``). Where it took a command and died over it, or is another peer than the one that
+was told, a booking is looked for by the tag in its comment; of other changes nothing tells whether
+they were done, and a person has to look.
 """
 
 from __future__ import annotations
@@ -24,23 +25,26 @@ from ea_bridge.manager_commands import (
     ResultsParams,
     StoredResult,
 )
-from ea_bridge.model.mt4 import HistoryParams, TradeRecord, Transacted
+from ea_bridge.model.mt4 import HistoryParams, ReturnCode, TradeRecord, Transacted
 from ea_bridge.session import ManagerSession
 from gateway.store import StoreError
 
 from .change import meaning
-from .errors import ManagerError
+from .errors import ManagerError, PeerRefused
 from .journal import Entry, Journal
 from .link import Link
 
 FIRST_S = 0.5
 LAST_S = 30.0
 """Between two rounds, while something is open."""
-SETTLE_MS = 60_000
-"""A booking that cannot be found so long after it was sent was not made."""
+SETTLE_S = 60.0
+"""A booking that cannot be found for so long was not made. That is counted from the first look of
+this run, and not by the clock of the wall: whoever sets that forward must not make a booking that
+the server is at work on look like an old one."""
 BACK_S = 2 * 86_400
 """Trades are looked for from so long before, by our clock or by the server's, which may be another
-zone's or plainly wrong: a booking that is overlooked would be made again."""
+zone's or plainly wrong. A booking that is overlooked would be made again, so the last look is
+through all that the account ever had."""
 LAST_TIME = 2**31 - 1
 PAGE = 1000
 
@@ -73,11 +77,15 @@ class Finder:
         self._is_busy = is_busy
         self._now_ms = now_ms
         self._kicked = asyncio.Event()
+        self._missed_s: dict[int, float] = {}
+        """When the booking of a command was first not found, by the loop's clock."""
         self._waiting: dict[int, list[asyncio.Future[Entry]]] = {}
 
     def link_of(self, session: ManagerSession) -> str:
-        """Return the name of a link, unique for good."""
-        return f"{self._run}/{session.id}"
+        """Return the name of a link, unique for good: run, session, and the peer's fingerprint,
+        which is that of its memory (empty: it tells none).
+        """
+        return f"{self._run}/{session.id}/{session.hello.fp}"
 
     def kick(self) -> None:
         """Look at once: a peer has linked, or something is open."""
@@ -148,6 +156,8 @@ class Finder:
 
         """
         entries = [one for one in self._journal.open() if not self._is_busy(one.id)]
+        ids = {one.command_id for one in entries}
+        self._missed_s = {id_: at_s for id_, at_s in self._missed_s.items() if id_ in ids}
         session = self._link.live
         if not entries or session is None:
             return 0  # whoever links kicks
@@ -155,9 +165,11 @@ class Finder:
         for start in range(0, len(entries), MAX_RESULT_IDS):
             group = entries[start : start + MAX_RESULT_IDS]
             results = await self._results(group)
+            if self._link.live is not session:
+                return len(entries)  # it may have been another peer that answered
             for entry in group:
                 stored = results.get(entry.command_id)
-                settled = None if stored is None else await self._judge(entry, stored, session)
+                settled = None if stored is None else await self._try(entry, stored, session)
                 left += settled is None
                 if settled is not None:
                     self.tell(settled)
@@ -167,6 +179,18 @@ class Finder:
         ids = ",".join(str(one.command_id) for one in entries)
         found = await self._link.ask(RESULTS_GET, ResultsParams(ids=ids))
         return {one.id: one for one in found}
+
+    async def _try(
+        self, entry: Entry, stored: StoredResult, session: ManagerSession
+    ) -> Entry | None:
+        """Judge a row; one about which the server tells nothing must not keep back all others."""
+        try:
+            return await self._judge(entry, stored, session)
+        except PeerRefused as error:
+            if error.retcode == ReturnCode.NO_CONNECT:
+                raise
+            logger.warning("change %d stays open: %s", entry.id, error)
+            return None
 
     async def _judge(
         self, entry: Entry, stored: StoredResult, session: ManagerSession
@@ -184,7 +208,7 @@ class Finder:
             return await self._by_tag(entry, stored)
         if is_same:
             return None  # its bytes may be on their way, or it is at work
-        if stored.state == "absent":
+        if stored.state == "absent" and _is_peer_of(entry.link, session):
             return await self._journal.settle(entry, "not_sent")
         return await self._by_tag(entry, stored)
 
@@ -192,19 +216,30 @@ class Finder:
         if entry.op != TRADE_TRANSACTION.op:
             logger.error("change %d (%s) may have been done or not", entry.id, entry.operation)
             return await self._journal.settle(entry, "lost", retcode=stored.retcode)
-        trade = await self._booking(entry)
+        now_s = asyncio.get_running_loop().time()
+        is_last = now_s - self._missed_s.setdefault(entry.command_id, now_s) >= SETTLE_S
+        try:
+            trade = await self._booking(entry, 0 if is_last else await self._since_s(entry))
+        except PeerRefused as error:
+            if not is_last or error.retcode != ReturnCode.BAD_ACCOUNT_INFO:
+                raise
+            logger.error("change %d was about an account that is gone", entry.id)
+            return await self._journal.settle(entry, "lost", retcode=error.retcode)
         if trade is not None:
             result = msgspec.json.encode(Transacted(order=trade.order))
             return await self._journal.settle(entry, "done", result=result)
-        if self._now_ms() - entry.created_ms < SETTLE_MS:
+        if not is_last:
             return None
         return await self._journal.settle(entry, "not_sent", retcode=stored.retcode)
 
-    async def _booking(self, entry: Entry) -> TradeRecord | None:
-        """Return the booking with a row's tag, if the server has it."""
+    async def _since_s(self, entry: Entry) -> int:
+        """Return since when a booking may be there, by the server's clock."""
         now_s, begun_s = self._now_ms() // 1000, entry.created_ms // 1000
         server_s = (await self._link.ask(SERVER_TIME, NoParams())).time
-        from_s = max(0, min(begun_s, server_s - (now_s - begun_s)) - BACK_S)
+        return max(0, min(begun_s, server_s - (now_s - begun_s), LAST_TIME) - BACK_S)
+
+    async def _booking(self, entry: Entry, from_s: int) -> TradeRecord | None:
+        """Return the booking with a row's tag, if the server has it."""
         offset = 0
         while True:
             page = await self._link.ask(
@@ -223,3 +258,11 @@ class Finder:
             offset += len(page.rows)
             if not page.rows or offset >= page.total:
                 return None
+
+
+def _is_peer_of(link: str, session: ManagerSession) -> bool:
+    """Whether a session's peer is the one that a link was to, and so remembers what it took. One
+    that took its place, after a failure of its machine, has not seen what the other has done.
+    """
+    peer = session.hello.fp
+    return peer != "" and link.rpartition("/")[2] == peer

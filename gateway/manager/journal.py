@@ -11,9 +11,9 @@ A row's state::
             +-- done, refused, not_sent   as was found out
             +-- lost    nothing can find it out any more: a person has to look
 
-A key (the header Idempotency-Key) belongs to one request for good. What was done is answered from
-the row; what was not done may be tried again under the same key; what is unknown is never sent
-anew.
+A key (the header Idempotency-Key) is its operator's own, and belongs to one request for good. What
+was done is answered from the row; what was not done may be tried again under the same key; what is
+unknown is never sent anew.
 """
 
 from __future__ import annotations
@@ -54,6 +54,37 @@ CREATE INDEX manager_changes_open ON manager_changes (state)
 WHERE state IN ('sending', 'unknown');
 CREATE INDEX manager_changes_commands ON manager_changes (command_id);
 """
+OWN_KEYS = """
+-- a key was unique among those of all operators
+DROP INDEX manager_changes_open;
+DROP INDEX manager_changes_commands;
+ALTER TABLE manager_changes RENAME TO manager_changes_of_all_keys;
+CREATE TABLE manager_changes (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    key TEXT NOT NULL,
+    tag TEXT NOT NULL UNIQUE,
+    fingerprint BLOB NOT NULL,
+    operator TEXT NOT NULL,
+    operation TEXT NOT NULL,
+    op TEXT NOT NULL,
+    facts TEXT NOT NULL,
+    command_id INTEGER NOT NULL,
+    link TEXT NOT NULL,
+    state TEXT NOT NULL
+        CHECK (state IN ('sending', 'done', 'refused', 'not_sent', 'unknown', 'lost')),
+    result BLOB,
+    retcode INTEGER NOT NULL DEFAULT 0,
+    err INTEGER NOT NULL DEFAULT 0,
+    created_ms INTEGER NOT NULL,
+    settled_ms INTEGER,
+    UNIQUE (operator, key)
+) STRICT;
+INSERT INTO manager_changes SELECT * FROM manager_changes_of_all_keys;
+DROP TABLE manager_changes_of_all_keys;
+CREATE INDEX manager_changes_open ON manager_changes (state)
+WHERE state IN ('sending', 'unknown');
+CREATE INDEX manager_changes_commands ON manager_changes (command_id);
+"""
 
 State = Literal["sending", "done", "refused", "not_sent", "unknown", "lost"]
 OPEN = ("sending", "unknown")
@@ -65,6 +96,7 @@ class Entry:
 
     id: int = 0
     key: str
+    """The operator's."""
     tag: str
     """Eight letters and digits that stand in the comment of a booking."""
     fingerprint: bytes
@@ -77,7 +109,7 @@ class Entry:
     """What it is about, without secrets: enough to find it at the server."""
     command_id: int
     link: str
-    """The link it was written to: a run of the gateway, and a session of it."""
+    """The link it was written to: see :meth:`~.finding.Finder.link_of`."""
     state: State = "sending"
     result: bytes | None = None
     retcode: int = 0
@@ -112,9 +144,11 @@ class Journal:
         row = self._ledger.reader.one("SELECT max(command_id) AS last FROM manager_changes")
         return 0 if row is None or row["last"] is None else int(row["last"])
 
-    def find(self, key: str) -> Entry | None:
-        """Return the row of a key."""
-        row = self._ledger.reader.one("SELECT * FROM manager_changes WHERE key = ?", key)
+    def find(self, operator: str, key: str) -> Entry | None:
+        """Return the row of an operator's key."""
+        row = self._ledger.reader.one(
+            "SELECT * FROM manager_changes WHERE operator = ? AND key = ?", operator, key
+        )
         return None if row is None else _entry(row)
 
     def get(self, entry_id: int) -> Entry:
@@ -155,7 +189,8 @@ class Journal:
 
     def _begin(self, connection: sqlite3.Connection, entry: Entry) -> Entry:
         row = connection.execute(
-            "SELECT * FROM manager_changes WHERE key = ?", (entry.key,)
+            "SELECT * FROM manager_changes WHERE operator = ? AND key = ?",
+            (entry.operator, entry.key),
         ).fetchone()
         if row is None:
             columns = {name: value for name, value in _columns(entry).items() if name != "id"}
@@ -172,14 +207,13 @@ class Journal:
             if known.is_open or known.state in ("done", "lost"):
                 return known
             connection.execute(
-                "UPDATE manager_changes SET tag = ?, command_id = ?, link = ?, operator = ?, "
-                "facts = ?, created_ms = ?, state = 'sending', retcode = 0, err = 0, "
-                "settled_ms = NULL WHERE id = ?",
+                "UPDATE manager_changes SET tag = ?, command_id = ?, link = ?, facts = ?, "
+                "created_ms = ?, state = 'sending', retcode = 0, err = 0, settled_ms = NULL "
+                "WHERE id = ?",
                 (
                     entry.tag,
                     entry.command_id,
                     entry.link,
-                    entry.operator,
                     orjson.dumps(entry.facts).decode(),
                     entry.created_ms,
                     known.id,

@@ -22,7 +22,7 @@ from gateway.manager import finding
 from gateway.manager.journal import Entry, Journal
 
 POINTS = ("begun", "sent", "told", "settled")
-SETTLE_MS = 1_500
+SETTLE_S = 1.5
 """Instead of a minute, which no life here lasts: the emulated server shows a booking at once."""
 
 _lay_the_ledgers = exactly_once_daemon._lay
@@ -55,7 +55,7 @@ def _lay(fuse: Fuse) -> None:
     Journal.begin = begin_and_reach  # type: ignore[method-assign]  # the points
     Journal.settle = settle_and_reach  # type: ignore[method-assign]  # the points
     ManagerSession.request = request_and_reach  # type: ignore[method-assign]  # the points
-    finding.SETTLE_MS = SETTLE_MS
+    finding.SETTLE_S = SETTLE_S
 
 
 if __name__ == "__main__":

@@ -138,7 +138,7 @@ async def test_a_thousand_calls_at_once_over_a_link_that_breaks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At each point between sending and answering; every cent is where it was told to be."""
-    monkeypatch.setattr(finding, "SETTLE_MS", manager_money_daemon.SETTLE_MS)
+    monkeypatch.setattr(finding, "SETTLE_S", manager_money_daemon.SETTLE_S)
     server = new_server(tmp_path)
     before = Before.of(server)
     room = {"max_connections": ROOM, "max_unauthenticated": ROOM}

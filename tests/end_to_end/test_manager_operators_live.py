@@ -77,7 +77,7 @@ async def test_rights_are_looked_at_right_before_the_bytes(
     finally:
         operators.set_role("operator", Role.OPERATOR)
     assert house.server.books.accounts[100_001].user.balance == before
-    entry = journal.find("rights")
+    entry = journal.find("operator", "rights")
     assert entry is not None
     assert entry.state == "not_sent"
 

@@ -34,7 +34,7 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Man
 @pytest_asyncio.fixture(loop_scope="module")
 async def house(running: ManagerHouse, monkeypatch: pytest.MonkeyPatch) -> ManagerHouse:
     """Linked and connected; what is not found is given up at once, what is not answered soon."""
-    monkeypatch.setattr(finding, "SETTLE_MS", 0)
+    monkeypatch.setattr(finding, "SETTLE_S", 0)
     await running.begin_anew()
     return running
 
@@ -55,7 +55,7 @@ def balance(house: ManagerHouse) -> float:
 
 def states(house: ManagerHouse, key: str) -> str:
     """Return what the journal says of a key."""
-    entry = house.manager.journal.find(key)
+    entry = house.manager.journal.find("admin", key)
     assert entry is not None
     return entry.state
 
@@ -123,6 +123,111 @@ async def test_a_timeout_of_the_server_leaves_it_open(
         answered = await deposit(house, f"timeout-{was_done}")
         assert answered.status == (200 if was_done else 503)
         assert balance(house) == before + (10 if was_done else 0)
+
+
+@pytest.fixture
+def silent(house: ManagerHouse, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The server takes bookings, and neither makes them nor says so; they are collected here."""
+    taken: list[Any] = []
+
+    def timing_out(params: Any) -> Any:
+        taken.append(params)
+        raise Refused("no answer in time", retcode=ReturnCode.TRADE_TIMEOUT)
+
+    monkeypatch.setitem(house.server._answers, "trade_transaction", timing_out)
+    monkeypatch.setattr(changes, "FIND_S", 0.1)
+    return taken
+
+
+async def test_the_clock_of_the_wall_gives_nothing_up(
+    house: ManagerHouse, silent: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A booking that the server may be at work on stays open when our clock is set forward; what
+    it then makes is found, and is not made again.
+    """
+    finder, before = house.manager.changes.finder, balance(house)
+    monkeypatch.setattr(finding, "SETTLE_S", 60.0)
+    assert (await deposit(house, "wall")).status == 504
+    real_ms = finder._now_ms
+    monkeypatch.setattr(finder, "_now_ms", lambda: real_ms() + 3_600_000)
+    for _ in range(2):
+        assert await finder.look() == 1
+        assert states(house, "wall") == "unknown"
+    house.server.trades.transact(silent[0])
+    assert await finder.look() == 0
+    assert (await deposit(house, "wall")).status == 200
+    assert len(silent) == 1
+    assert balance(house) == before + 10
+
+
+async def test_the_last_look_is_through_all_there_is(
+    house: ManagerHouse, silent: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Our clock was years ahead when the booking was sent: it is not where it would be."""
+    finder, before = house.manager.changes.finder, balance(house)
+    made_ms = 4_000_000_000_000
+    monkeypatch.setattr(finding, "SETTLE_S", 60.0)
+    monkeypatch.setattr(house.manager.changes, "_now_ms", lambda: made_ms)
+    assert (await deposit(house, "years")).status == 504
+    house.server.trades.transact(silent[0])
+    assert await finder.look() == 1
+    monkeypatch.setattr(finding, "SETTLE_S", 0.0)
+    assert await finder.look() == 0
+    assert (await deposit(house, "years")).status == 200
+    assert balance(house) == before + 10
+
+
+async def test_an_account_that_is_gone_keeps_no_other_back(
+    house: ManagerHouse, silent: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of its booking nothing can be found out: a person has to look. The next one is found."""
+    finder = house.manager.changes.finder
+    monkeypatch.setattr(finding, "SETTLE_S", 60.0)
+    who = {"group": "demoforex", "name": "Ann Example", "password": "Secret12", "leverage": 100}
+    made = await house.ask("POST", "users/", who)
+    login, key = made.body["user"]["login"], {"Idempotency-Key": "gone"}
+    path, body = f"accounts/{login}/deposit", {"amount": 10}
+    assert (await house.ask("POST", path, body, headers=key)).status == 504
+    assert (await deposit(house, "stays")).status == 504
+    house.server.trades.transact(silent[1])
+    gone = await house.ask(
+        "POST", "admin/users/group-op", {"command": "delete", "logins": [login]}
+    )
+    assert gone.status == 200
+    assert await finder.look() == 1
+    assert (states(house, "gone"), states(house, "stays")) == ("unknown", "done")
+    monkeypatch.setattr(finding, "SETTLE_S", 0.0)
+    assert await finder.look() == 0
+    assert states(house, "gone") == "lost"
+
+
+@pytest.mark.parametrize("peer", ["f" * 64, ""])
+async def test_another_peer_does_not_know_what_the_first_has_done(
+    house: ManagerHouse, monkeypatch: pytest.MonkeyPatch, peer: str
+) -> None:
+    """The machine of the peer is lost with the answer; the one that takes its place has never
+    seen the command, and remembers well: so the booking is looked for.
+    """
+    results, before = house.server.results, balance(house)
+    session = house.manager.registry.get("mt4")
+    assert session is not None
+    stood_by = session.new_command_id()  # so it has seen older commands
+    monkeypatch.setattr(house.server, "fingerprint", peer)
+    lose = results.lose
+
+    def lose_and_take_over() -> None:
+        lose()
+        results.asked(stood_by)
+
+    monkeypatch.setattr(results, "lose", lose_and_take_over)
+    monkeypatch.setattr(results, "reload", lambda: None)
+    house.server.faults.crash_after = house.server.faults.lose_memory = 1
+    first = await deposit(house, f"other-{len(peer)}")
+    assert first.status == 200
+    assert balance(house) == before + 10
+    house.server.faults.crash_after = 1
+    lost = await house.ask("PUT", "users/100001", {"city": "Oslo"})
+    assert lost.status == 504
 
 
 async def test_nobody_can_tell_of_other_changes(house: ManagerHouse) -> None:
@@ -206,7 +311,7 @@ async def test_a_row_that_was_not_seen_in_time(
     """Whoever else wrote the key first: the transaction that begins a change sees it."""
     assert (await deposit(house, "unseen")).status == 200
     before = balance(house)
-    monkeypatch.setattr(house.manager.journal, "find", lambda _: None)
+    monkeypatch.setattr(house.manager.journal, "find", lambda *_: None)
     again = await deposit(house, "unseen")
     assert again.status == 200
     assert again.headers["Idempotency-Replayed"] == "true"
@@ -256,7 +361,7 @@ async def test_a_new_link_takes_over(house: ManagerHouse) -> None:
     session.close("shutdown")
     assert house.manager.registry.get("mt4") is None
     assert (await deposit(house, "no-link")).status == 503
-    assert house.manager.journal.find("no-link") is None
+    assert house.manager.journal.find("admin", "no-link") is None
     async with linked(house.product, house.server, house.token):
         await house.begin_anew()
         assert (await deposit(house, "no-link")).status == 200

@@ -33,7 +33,7 @@ from . import accounts, market, office, service, trades, users
 from .about import ABOUT, OPENAPI, REFERENCE, SUCCESSOR
 from .answers import encode
 from .listing import Listing, Pieces
-from .operation import KEY_HEADER, Ask, Operation
+from .operation import KEY_HEADER, Ask, Operation, same_request
 from .reference import HEADERS as PAGE_HEADERS
 from .reference import reference
 from .refusals import problem_of
@@ -186,9 +186,7 @@ class ManagerApi:
                 operation=operation,
                 admission=admission,
                 key=_key(operation, request),
-                request=b"\n".join(
-                    (operation.name.encode(), request.raw_path.encode(), _canonical(body))
-                ),
+                request=same_request(operation, sent),
                 told=headers,
             )
             result = await operation.handle(ask)
@@ -212,16 +210,6 @@ def _key(operation: Operation, request: web.BaseRequest) -> str | None:
         return None
     key: str | None = read_header(KEY_HEADER, request.headers.getall(KEY_HEADER.name, ()))
     return key
-
-
-def _canonical(body: bytes) -> bytes:
-    """Return a body so that it does not count how a program writes it."""
-    if not body:
-        return b""
-    try:
-        return json.dumps(json.loads(body), sort_keys=True).encode()
-    except ValueError:
-        return body  # a form
 
 
 async def _send(

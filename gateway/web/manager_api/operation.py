@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, TypeVar
@@ -28,8 +29,8 @@ Key = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+
 KEY_HEADER = Parameter(
     KEY,
     Key,
-    "Belongs to this request for good: whoever sends it again, for want of an answer, gets the "
-    "first answer, and nothing is done twice.",
+    "Your own, for this request and for good: who sends it again, for want of an answer, gets the "
+    "first answer, and nothing is done twice. Other operators' keys are others.",
 )
 LOGIN = Parameter("login", Login, "Of the account.", required=True)
 ORDER = Parameter("order", Order, "Number of the trade.", required=True)
@@ -50,7 +51,7 @@ class Ask(Sent):
     """``None`` for what is open to everybody."""
     key: str | None = None
     request: bytes = b""
-    """Operation, path, query and body, as they were sent."""
+    """What is asked, however it was written: see :func:`same_request`."""
     told: dict[str, str] = field(default_factory=dict)
     """Headers that the answer shall have."""
 
@@ -117,6 +118,15 @@ class Ask(Sent):
         assert self.admission is not None  # see operator
         if not self.services.tokens.recheck(self.admission, role):
             raise Unauthorized("The access token has ended meanwhile; log in", reason="expired")
+
+
+def same_request(operation: Operation, sent: Sent) -> bytes:
+    """Return what two requests have in common that ask for the same: ``1`` is ``1.0``, and what is
+    absent is what it then stands for.
+    """
+    body = None if sent.given is None else sent.given.model_dump(exclude_defaults=True)
+    asked = (operation.name, dict(sent.path), dict(sent.query), body)
+    return json.dumps(asked, sort_keys=True).encode()
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ A = TypeVar("A")
 B = TypeVar("B", bound=Given)
 O = TypeVar("O", bound="Operation[Any]")  # noqa: E741  # an operation
 Verb = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+_INTEGER = re.compile(r"-?[0-9]+")
 MAX_FIELDS = 100
 """In a query, and of the faults that an answer lists."""
 
@@ -148,9 +150,11 @@ class Operation(Generic[A]):
         try:
             if self.is_form:
                 return self.given.model_validate_strings(_form(body))
-            return self.given.model_validate_json(body)
+            given = self.given.model_validate_json(body)
         except ValidationError as error:
             raise Problem(422, _faults("body", error)) from None
+        json.loads(body, object_pairs_hook=_once_each)  # as deep as the model is, and no deeper
+        return given
 
     def _read_query(self, text: str) -> dict[str, Any]:
         known = {parameter.name: parameter for parameter in self.query}
@@ -199,9 +203,19 @@ def unexpected(where: str, message: str) -> Problem:
 
 def _value(where: str, parameter: Parameter, text: str) -> Any:
     try:
-        return TypeAdapter(parameter.type).validate_strings(text, strict=True)
+        value = TypeAdapter(parameter.type).validate_strings(text, strict=True)
     except ValidationError as error:
         raise Problem(422, _faults(where, error, parameter.name)) from None
+    if isinstance(value, int) and not isinstance(value, bool) and not _INTEGER.fullmatch(text):
+        fault = {"type": "int_parsing", "msg": "Write an integer with digits alone"}
+        raise Problem(422, [{**fault, "loc": [where, parameter.name]}])
+    return value
+
+
+def _once_each(members: list[tuple[str, Any]]) -> None:
+    """Refuse an object with a member twice: one reader takes the first, another one the last."""
+    if len({name for name, _ in members}) < len(members):
+        raise unexpected("body", "There is a member twice")
 
 
 def _pairs(where: str, text: str) -> list[tuple[str, str]]:

@@ -10,12 +10,14 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.app.ledger import open_ledger
+from gateway.app.ledger import TABLES, open_ledger
 from gateway.audit import Audit
-from gateway.ledger import Ledger
+from gateway.ledger import DATABASE, Ledger
 from gateway.manager import KeyReused
+from gateway.manager import journal as manager_journal
 from gateway.manager.change import MAX_COMMENT, meaning, new_tag, tagged
 from gateway.manager.journal import Entry, Journal
+from gateway.store import Store
 
 ENTRY = Entry(
     key="k",
@@ -52,11 +54,11 @@ def trail(ledger: Ledger) -> list[Any]:
 async def test_a_row_from_begin_to_end(ledger: Ledger, journal: Journal) -> None:
     """It is there once begun, and in the trail at both times."""
     begun = await journal.begin(ENTRY)
-    assert journal.find("k") == begun == replace(ENTRY, id=begun.id)
+    assert journal.find("ann", "k") == begun == replace(ENTRY, id=begun.id)
     assert journal.open() == [begun]
     assert journal.last_command_id == 5
     settled = await journal.settle(begun, "done", result=b"{}")
-    assert journal.find("k") == settled
+    assert journal.find("ann", "k") == settled
     assert (settled.state, settled.settled_ms) == ("done", 1_800_000_000_500)
     assert journal.open() == []
     noted = [(one["event"], one["actor"], one["outcome"]) for one in trail(ledger)]
@@ -150,3 +152,34 @@ def test_a_tagged_comment_fits_a_record() -> None:
 def test_what_a_refusal_means(retcode: int, err: int, state: str) -> None:
     """Too late: never begun. A timeout: nobody knows. All else: not done."""
     assert meaning(retcode, err) == state
+
+
+async def test_a_key_belongs_to_its_operator(journal: Journal) -> None:
+    """Another one's is another row, whatever it asks for."""
+    mine = await journal.begin(ENTRY)
+    other = replace(ENTRY, operator="bob", tag="other", command_id=9, fingerprint=b"g")
+    his = await journal.begin(other)
+    assert his.id != mine.id
+    assert journal.find("ann", "k") == mine
+    assert journal.find("bob", "k") == his
+    assert journal.find("eve", "k") is None
+
+
+def test_rows_of_before_keep_their_keys(tmp_path: Path) -> None:
+    """They were unique among those of all operators, and go on as those of theirs."""
+    before = TABLES[: TABLES.index(manager_journal.OWN_KEYS)]
+    old = Store(tmp_path, before, database=DATABASE)
+    with old.transaction() as connection:
+        connection.execute(
+            "INSERT INTO manager_changes VALUES (7, 'k', 't', x'66', 'ann', 'deposit', "
+            "'trade_transaction', '{}', 5, 'run/s-1', 'unknown', NULL, 0, 0, 1, NULL)"
+        )
+    old.close()
+    ledger = open_ledger(tmp_path)
+    journal = Journal(ledger, Audit(), lambda: 0)
+    kept = journal.find("ann", "k")
+    assert kept is not None
+    assert (kept.id, kept.tag, kept.command_id, kept.state) == (7, "t", 5, "unknown")
+    assert journal.open() == [kept]
+    assert journal.last_command_id == 5
+    ledger.close()
