@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +21,11 @@ from .chain import GENESIS, chained
 from .table import Head, append, begin_of, extent_of, hash_of
 from .verify import rows
 
-AT_ONCE = 2000
+AT_ONCE = 1000
 """Rows that are taken out in one transaction: the gateway's own writes wait behind it."""
+PAUSE_S = 0.05
+"""Least time between two of these. Who waits for the database looks again after 25 ms at first,
+and after 100 ms later on: without a pause he finds it taken each time, and gives up."""
 _LINE = re.compile(rb'\{"n":([0-9]{1,19}),"hash":"([0-9a-f]{64})","entry":(.*)\}\n')
 
 
@@ -101,6 +105,24 @@ def write_file(store: Store, file: Path, last: int) -> Part:
     finally:
         fresh.unlink(missing_ok=True)
     return Part(begin, end)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for files, on the disk with all above it that was not there either.
+
+    Raises:
+        OSError: it cannot be made.
+
+    """
+    fresh = [one for one in (folder, *folder.parents) if not one.exists()]
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for one in fresh:
+        _sync(one.parent)  # else a file in it were gone with it after a power cut
+
+
+def is_marked(store: Store, part: Part) -> bool:
+    """Whether a part is archived: the trail does without it, or may from now on."""
+    return store.one("SELECT 1 FROM audit_marks WHERE n = ?", part.end.n) is not None
 
 
 def read_file(file: Path, begin: Head | None = None) -> Head:
@@ -204,13 +226,16 @@ def take_out(store: Store) -> int:
         StoreError: it could not be written.
 
     """
-    begin, taken = begin_of(store).n, 0
+    begin, taken, pause_s = begin_of(store).n, 0, 0.0
     while row := store.one("SELECT min(n) AS n FROM audit WHERE n <= ?", begin):
         if row["n"] is None:
             break
+        time.sleep(pause_s)
+        begun_s = time.monotonic()
         upto = min(begin, row["n"] + AT_ONCE - 1)
         with store.transaction() as connection:
             taken += connection.execute("DELETE FROM audit WHERE n <= ?", (upto,)).rowcount
+        pause_s = max(PAUSE_S, time.monotonic() - begun_s)
     return taken
 
 

@@ -223,10 +223,10 @@ def _archive_problems(store: Store, files: Sequence[Path]) -> list[str]:
 
 
 def _written(store: Store, file: Path, last: int) -> Part:
-    from gateway.audit.archive import ArchiveError, write_file
+    from gateway.audit.archive import ArchiveError, make_folder, write_file
 
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(file.parent)
         return write_file(store, file, last)
     except ArchiveError as error:
         raise Complaint(f"nothing was archived: {error}") from error
@@ -237,8 +237,7 @@ def _written(store: Store, file: Path, last: int) -> Part:
 
 def _mark(home: Path, config: Path | None, store: Store, part: Part, file: Path) -> None:
     """Let the trail begin after what was written; if that fails the file goes."""
-    from gateway.audit import begin_of
-    from gateway.audit.archive import ArchiveError, mark
+    from gateway.audit.archive import ArchiveError, is_marked, mark
     from gateway.audit.recorder import entry_of
     from gateway.auth.checkpoint import signed
     from gateway.auth.home import Home
@@ -253,7 +252,7 @@ def _mark(home: Path, config: Path | None, store: Store, part: Part, file: Path)
         )
         mark(store, part, text, entry)
     except BaseException as error:
-        if begin_of(store) == part.begin:  # else it was interrupted when all was done
+        if not is_marked(store, part):  # else it was interrupted when all was done
             file.unlink(missing_ok=True)
         if isinstance(error, ArchiveError):
             raise Complaint(f"nothing was archived: {error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,14 +10,16 @@ from pathlib import Path
 import pytest
 from audit_parts import cover_up, tampering, trail_of
 
+from gateway.audit import MARKS, TABLE, begin_of, check_end, head_of, note, verify
 from gateway.audit import archive as module
-from gateway.audit import begin_of, check_end, head_of, note, verify
 from gateway.audit.archive import (
     ArchiveError,
     Part,
     check_files,
+    is_marked,
     last_before,
     lines,
+    make_folder,
     mark,
     read_file,
     take_out,
@@ -24,6 +27,7 @@ from gateway.audit.archive import (
 )
 from gateway.audit.recorder import entry_of
 from gateway.audit.verify import rows
+from gateway.ledger import DATABASE
 from gateway.store import Store, StoreError
 
 
@@ -150,6 +154,29 @@ def test_what_was_interrupted_is_finished_by_the_next(
     assert take_out(store) == 0
 
 
+def test_a_gateway_that_runs_gets_its_turns(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows go a few at a time, with pauses in which another program writes at once."""
+    monkeypatch.setattr(module, "AT_ONCE", 2)
+    mark(store, write_file(store, tmp_path / "a.jsonl", 6), "signed", entry_of("audit_archived"))
+    gateway = Store(tmp_path, [TABLE, MARKS], database=DATABASE)
+    gateway.be_patient(patient=False)
+    pauses: list[float] = []
+
+    def write_meanwhile(seconds: float) -> None:
+        pauses.append(seconds)
+        with gateway.transaction() as connection:
+            note(connection, "order")
+
+    monkeypatch.setattr(module.time, "sleep", write_meanwhile)
+    assert take_out(store) == 6
+    gateway.close()
+    assert len(pauses) == 3
+    assert min(pauses[1:]) >= module.PAUSE_S
+    assert verify(store).is_intact
+
+
 def test_two_at_a_time(store: Store, tmp_path: Path) -> None:
     """Who comes second is told so, and writes over nothing."""
     first = write_file(store, tmp_path / "a.jsonl", 6)
@@ -161,6 +188,32 @@ def test_two_at_a_time(store: Store, tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match="somebody else"):
         mark(store, second, "signed", entry_of("audit_archived"))
     assert begin_of(store) == first.end
+
+
+def test_whose_file_is_needed_is_known(store: Store, tmp_path: Path) -> None:
+    """Of two at a time that of the first alone, also once a third one has gone on from there."""
+    first = write_file(store, tmp_path / "a.jsonl", 6)
+    second = write_file(store, tmp_path / "b.jsonl", 4)
+    assert not is_marked(store, first)
+    mark(store, first, "signed", entry_of("audit_archived"))
+    assert (is_marked(store, first), is_marked(store, second)) == (True, False)
+    take_out(store)
+    archived(store, tmp_path / "c.jsonl", 8)
+    assert is_marked(store, first)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows cannot open folders")
+def test_a_new_folder_is_on_the_disk_before_a_row_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut that took it would take the archive with it."""
+    synced: list[int] = []
+    monkeypatch.setattr(module.os, "fsync", lambda number: synced.append(os.fstat(number).st_ino))
+    folder = tmp_path / "archives" / "2026"
+    make_folder(folder)
+    assert {tmp_path.stat().st_ino, folder.parent.stat().st_ino} <= set(synced)
+    make_folder(folder)
+    assert len(synced) == 2
 
 
 def test_the_last_row_stays(store: Store) -> None:
