@@ -90,7 +90,8 @@ class Safety:
         self._tasks: set[asyncio.Task[None]] = set()
         self._arrivals: dict[str, asyncio.Event] = {}
         self._first: dict[str, Account] = {}
-        """The account that each terminal came with: what was armed before is about that one."""
+        """The first account that each terminal was logged in to: what was armed before is about
+        that one."""
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
@@ -177,8 +178,10 @@ class Safety:
     def _is_meant(self, armed: Armed) -> bool:
         """Whether the terminal is, or was last, logged in to the account that it is about."""
         facts = self._registry.facts(armed.terminal)
-        account = armed.account or self._first.get(armed.terminal)
-        return account is None or facts is None or account == _account(facts)
+        if facts is None:
+            return True
+        account, here = armed.account or self._first.get(armed.terminal), _account(facts)
+        return here is not None and account in (None, here)
 
     def _is_there(self, armed: Armed) -> bool:
         session = self._registry.get(armed.terminal)
@@ -206,7 +209,8 @@ class Safety:
 
     def _change(self, change: Change) -> None:
         terminal = change.facts.terminal
-        self._first.setdefault(terminal, _account(change.facts))
+        if (account := _account(change.facts)) is not None:
+            self._first.setdefault(terminal, account)
         if change.kind is ChangeKind.CONNECTED:
             self.leases.look(terminal)
         if change.kind is ChangeKind.ACCOUNT_CHANGED and not all(
@@ -281,5 +285,7 @@ class Safety:
         task.add_done_callback(self._tasks.discard)
 
 
-def _account(facts: Facts) -> Account:
-    return Account(facts.hello.login, facts.hello.server)
+def _account(facts: Facts) -> Account | None:
+    """Return the account that a terminal is logged in to; ``None`` while it is in none."""
+    login = facts.hello.login
+    return Account(login, facts.hello.server) if login else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from product import Json, WsClient, product, until
 
 from ea_bridge.emulator.machine import build_terminal
@@ -138,3 +139,23 @@ async def test_what_is_armed_anew_is_about_the_other_account(tmp_path: Path) -> 
         await running.link("main", machine, token=token)
         assert kept in {one.ticket for one in machine.desk.broker.orders()}
         assert running.gateway._safety.disconnects.armed("main") == []
+
+
+async def test_what_is_armed_before_the_login_is_about_the_account_after_it(
+    tmp_path: Path,
+) -> None:
+    """A terminal that is in no account says 0, which is none that it will ever come back to."""
+    async with product(tmp_path) as running:
+        blank = build_terminal(seed=7)
+        broker = blank.desk.broker
+        broker._template = replace(broker._template, login=0)
+        token = (await running.link("late", blank)).token
+        listener, program = await running.ws(token), await running.ws(token)
+        await listener.call("subscribe", channels=["terminal"])
+        await program.call("set_cancel_on_disconnect", enabled=True, grace_ms=0)
+        await running.unplug()
+        await running.link("late", build_terminal(seed=7), token=token)
+        order = await wait(program)
+        assert (await program.call("get_cancel_on_disconnect"))["enabled"] is True
+        await program.close()
+        assert (await fired(listener))["cancelled"] == [order]

@@ -53,7 +53,13 @@ class Armed:
     within_ms: int
     """How long the silence may last."""
     account: Account | None = None
-    """Whose orders it is about; ``None``: the terminal had not been linked yet."""
+    """Whose orders it is about; ``None``: the terminal had not been logged in yet, so that it is
+    about the first account that it will be in."""
+
+    def __post_init__(self) -> None:
+        """Take a terminal that is logged in to no account, which says 0, for one of none."""
+        if self.account is not None and not self.account.login:
+            object.__setattr__(self, "account", None)
 
     @property
     def key(self) -> Key:

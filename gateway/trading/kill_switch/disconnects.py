@@ -242,7 +242,9 @@ class Disconnects:
         del self._armed[session.key]
         if chosen is None and armed.own:
             # another account may use the same numbers
-            own = {one.number for one in session.tickets if one.account == armed.account}
+            accounts = [one.account for one in session.tickets]
+            account = armed.account or next(iter(accounts), None)
+            own = {one.number for one in session.tickets if one.account == account}
             chosen = Chosen(tags=session.tags, tickets=own)
         firing = Firing(armed, chosen or Chosen(), "disconnect", self._over)
         self._firing[armed.key] = firing

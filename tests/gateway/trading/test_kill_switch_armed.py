@@ -57,6 +57,20 @@ async def test_a_ticket_is_one_accounts() -> None:
     assert set(firing.chosen.tickets) == {1, 3}
 
 
+async def test_before_the_login_the_tickets_are_those_of_the_first_account() -> None:
+    """Which is the one that it is about: a terminal in no account says 0."""
+    rung, line = asyncio.Queue[Firing](), Line()
+    disconnects = Disconnects(fire=rung.put_nowait)
+    armed = rule(disconnects.session(line, "main"), Account(0, ""))
+    assert armed.account is None
+    await disconnects.set(line, "main", armed)
+    disconnects.placed(line, HERE, 1)
+    disconnects.placed(line, THERE, 2)
+    line.on_gone[0]()
+    firing = await asyncio.wait_for(rung.get(), 60)
+    assert set(firing.chosen.tickets) == {1}
+
+
 @pytest.mark.parametrize("account", [HERE, None])
 async def test_the_ledger_keeps_the_account(tmp_path: Path, account: Account | None) -> None:
     """What comes back with the next daemon is the same."""
