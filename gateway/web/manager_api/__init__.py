@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from aiohttp import web
 
@@ -43,6 +45,8 @@ __all__ = ["OPENAPI", "OPERATIONS", "PAGE_HEADERS", "REFERENCE", "ManagerApi", "
 
 MAX_BYTES = 262_144
 """Of a body: ten thousand logins, or the longest mail."""
+MAX_LONG_LISTS = 16
+"""That an operator may be sent at a time: each holds two pieces until they are read."""
 OPERATIONS: tuple[Operation, ...] = (
     *service.OPERATIONS,
     *users.OPERATIONS,
@@ -69,6 +73,8 @@ class ManagerApi:
     def __init__(self, services: Services, max_bytes: int) -> None:
         self._services = services
         self._max_bytes = min(max_bytes, MAX_BYTES)
+        self._long_lists: Counter[str] = Counter()
+        """How many each operator is being sent."""
 
     def documents(self, url: str) -> dict[str, bytes]:
         """Return what everybody may read, by path: the OpenAPI document, and the reference as a
@@ -126,8 +132,10 @@ class ManagerApi:
                 self._services.rate.take(admission.operator.name)
                 self._check_role(operation, admission)
             result = await self._carry_out(operation, admission, request, headers)
-            if isinstance(result, Pieces):
-                return await _send(request, result, headers)
+            if isinstance(result, Pieces) and not result.is_whole:
+                assert admission is not None  # no list is open to everybody
+                with self._long_list_of(admission):
+                    return await self._send(request, result, headers, operation, admission)
         except LoginRefused as error:
             await slow_down()
             return problem_of(error).response(headers)
@@ -135,8 +143,51 @@ class ManagerApi:
             return problem_of(error).response(headers)
         except Problem as problem:
             return problem.response(headers)
+        if isinstance(result, Pieces):
+            return json_response(result.body, headers)
         body = result if isinstance(result, bytes) else encode(result)
         return json_response(body, headers, operation.status)
+
+    @contextmanager
+    def _long_list_of(self, admission: Admission) -> Iterator[None]:
+        """Count a list that comes in pieces, while the context lasts.
+
+        Raises:
+            RateExceeded: its operator has as many as he may have.
+
+        """
+        name = admission.operator.name
+        if self._long_lists[name] >= MAX_LONG_LISTS:
+            raise RateExceeded(1.0, "Too many long lists at a time; read those to their end first")
+        self._long_lists[name] += 1
+        try:
+            yield
+        finally:
+            self._long_lists[name] -= 1
+            self._long_lists += Counter()  # which drops those at zero
+
+    async def _send(
+        self,
+        request: web.BaseRequest,
+        pieces: Pieces[Struct],
+        headers: Mapping[str, str],
+        operation: Operation,
+        admission: Admission,
+    ) -> web.StreamResponse:
+        """Send a list piece by piece, or cut off where the peer is lost or the token ends."""
+        response = web.StreamResponse(headers={**JSON_HEADERS, **headers})
+        await response.prepare(request)
+        try:
+            async for piece in pieces:
+                if not self._services.tokens.recheck(admission, operation.needs):
+                    log.warning("a list was cut off: its token has ended")
+                    raise ConnectionError("the rest of the list is not for this caller any more")
+                await response.write(piece)
+        except ManagerError as error:
+            log.warning("a list was cut off: %s", error)
+            raise ConnectionError("the rest of the list did not come") from error
+        await response.write_eof()
+        return response
 
     def _admit(self, token: str | None) -> Admission:
         if token is None:
@@ -210,21 +261,3 @@ def _key(operation: Operation, request: web.BaseRequest) -> str | None:
         return None
     key: str | None = read_header(KEY_HEADER, request.headers.getall(KEY_HEADER.name, ()))
     return key
-
-
-async def _send(
-    request: web.BaseRequest, pieces: Pieces[Struct], headers: Mapping[str, str]
-) -> web.StreamResponse:
-    """Send a list: whole, or piece by piece, or cut off where the peer is lost."""
-    if pieces.is_whole:
-        return json_response(pieces.body, headers)
-    response = web.StreamResponse(headers={**JSON_HEADERS, **headers})
-    await response.prepare(request)
-    try:
-        async for piece in pieces:
-            await response.write(piece)
-    except ManagerError as error:
-        log.warning("a list was cut off: %s", error)
-        raise ConnectionError("the rest of the list did not come") from error
-    await response.write_eof()
-    return response

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 from pydantic import Field
 
@@ -67,13 +67,29 @@ class Listing(Generic[R]):
             ManagerError: there is no answer.
 
         """
-        return Pieces(self, await self.page(self.offset, min(PIECE, self.limit)))
+        return Pieces(self, await self.piece(self.offset, self.limit))
+
+    async def piece(self, offset: int, left: int) -> Piece:
+        """Ask for a piece. Of its rows nothing stays but their JSON: whoever reads slowly has one
+        waiting, and records take many times as much.
+        """
+        page = await self.page(offset, min(PIECE, left))
+        return Piece(page.total, len(page.rows), rows(page.rows))
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some rows of a list, as JSON, of ``total`` that fit the question."""
+
+    total: int
+    count: int
+    rows: bytes
 
 
 class Pieces(Generic[R]):
     """A list whose first piece is here."""
 
-    def __init__(self, listing: Listing[R], first: Page[R]) -> None:
+    def __init__(self, listing: Listing[R], first: Piece) -> None:
         self._listing = listing
         self._first = first
         left = max(0, first.total - listing.offset)
@@ -82,35 +98,36 @@ class Pieces(Generic[R]):
     @property
     def is_whole(self) -> bool:
         """Whether nothing more is to be asked for."""
-        return len(self._first.rows) >= self._wanted or not self._first.rows
+        return self._first.count >= self._wanted or not self._first.count
 
     @property
     def body(self) -> bytes:
         """The whole answer, of a list that is whole."""
-        return self._head() + rows(self._first.rows) + b"]}"
+        return self._head() + self._first.rows + b"]}"
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Return the answer piece by piece; the next one is asked for while one is sent."""
-        listing, page, got = self._listing, self._first, 0
-        head = self._head()
+        listing, piece, got = self._listing, self._first, 0
+        yield self._head()
+        self._first = Piece(piece.total, 0, b"")  # it waits for its reader once, not twice
         while True:
-            got += len(page.rows)
+            got += piece.count
             left = self._wanted - got
-            coming: asyncio.Task[Page[Any]] | None = None
-            if left > 0 and page.rows:
-                at = listing.offset + got
-                coming = asyncio.ensure_future(listing.page(at, min(PIECE, left)))
+            coming: asyncio.Task[Piece] | None = None
+            if left > 0 and piece.count:
+                coming = asyncio.ensure_future(listing.piece(listing.offset + got, left))
             try:
-                if page.rows:
-                    yield head + rows(page.rows)
-                    head = b","
+                if got > piece.count > 0:
+                    yield b","
+                if piece.count:
+                    yield piece.rows
                 if coming is None:
                     break
-                page = await coming
+                piece = await coming
             finally:
                 if coming is not None:
                     coming.cancel()
-        yield (head if head != b"," else b"") + b"]}"
+        yield b"]}"
 
     def _head(self) -> bytes:
         listing = self._listing
