@@ -6,21 +6,24 @@ stamp of the newest quote, broker time) and ``tgmt`` (``TimeGMT``, the PC's idea
 quotes arrive, their difference is the offset, give or take the age of the quote; without quotes
 ``tcur`` stands still (a Sunday shows Friday evening) and says nothing.
 
-Past dates need the offset of that date. Most brokers let their day end with New York's, which is
-UTC+2 in America's winter and UTC+3 in its summer; some follow Eastern European Time, whose summer
-begins and ends on other days. A rule that a measurement contradicts is given up.
+Past dates need the offset of that date: see :mod:`gateway.timetable`. A rule that a measurement
+contradicts is given up, but not where a broker puts its clock on or back some hours before its
+zone does, or after; what no rule foresaw holds from the moment on at which it was seen.
+
+In autumn a clock shows an hour twice. Stamps of that hour mean its first time as long as it is not
+over, and also later if quotes came in it: a broker's stamps do not go back, and so there are none
+of the second time; or its second time where nobody has seen the first.
 
 Sans-I/O: time is an argument.
 """
 
 from __future__ import annotations
 
-import functools
-from bisect import bisect_right
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Literal
-from zoneinfo import ZoneInfo
+
+from .timetable import ALWAYS_MS, Timetable, Turn, ZoneRule, turns_of
 
 GRID_S = 900
 """Time zones lie on quarters of an hour."""
@@ -33,13 +36,15 @@ AGREEING = 3
 """Equal measurements in a row that make an offset."""
 MANY = 10
 """As many make it certain."""
+NEAR_S = 2 * 86_400
+"""So far from the hour of its zone a broker may put its clock on or back: it has the weekend."""
 
-Rule = Literal["new_york+7h", "eet", "constant"]
+Rule = Literal[ZoneRule, "constant"]
 Source = Literal["ticks", "assumed"]
 Confidence = Literal["high", "low", "none"]
 
-_FIRST_YEAR, _LAST_YEAR = 1970, 2100
-_ALWAYS = 2**62
+_RULES: tuple[ZoneRule, ...] = ("new_york+7h", "eet")
+_NONE: AbstractSet[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +58,6 @@ class OffsetEstimate:
     since_ms: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Span:
-    """A time with one offset; ends are exclusive. Milliseconds."""
-
-    utc_start: int
-    utc_end: int
-    broker_start: int
-    broker_end: int
-    offset: int
-
-
 class BrokerClock:
     """Tells broker time from UTC and back, for any date.
 
@@ -72,34 +66,42 @@ class BrokerClock:
     """
 
     def __init__(self) -> None:
-        self._rules: list[Rule] = ["new_york+7h", "eet"]
+        self._rules = list(_RULES)
+        self._moved: dict[tuple[ZoneRule, int], int] = {}
+        """When the broker made a turn of a rule that it made earlier or later than that says."""
+        self._quoted: set[int] = set()
+        """Turns before which quotes came in the hour that is doubled."""
         self._measured_s: int | None = None
         self._since_s = 0
         self._candidate_s = 0
+        self._candidate_since_s = 0
         self._agreeing = 0
         self._confirmed = 0
         self._last: tuple[int, int] | None = None
         self._now_s = 0
         self._ahead_ms = 0
-        self._use("new_york+7h", _rule_spans("new_york+7h"))
+        self._ahead_then_ms = 0
+        self._use(_RULES[0], turns_of(_RULES[0]))
 
     # --- learning --------------------------------------------------------------------------
 
     def observe(self, tcur: int, tgmt: int) -> bool:
         """Learn from a heartbeat (seconds); return whether the offset or its rule changed.
 
-        Counts only while quotes arrive: ``tcur`` has moved since the heartbeat just before.
+        An offset counts only while quotes arrive: ``tcur`` has moved since the heartbeat just
+        before. A turn that the rule knows needs no quote.
         """
         last, self._last = self._last, (tcur, tgmt)
         if tcur <= 0 or tgmt <= 0:
             return False
-        self._now_s = tgmt
+        turned = self._pass(tgmt)
+        self._see_quote(tcur, tgmt, last)
         if last is None or tcur <= last[0] or not 0 <= tgmt - last[1] <= MAX_GAP_S:
-            return False
+            return turned
         offset = round((tcur - tgmt) / GRID_S) * GRID_S
         if abs(tcur - tgmt - offset) > MAX_RESIDUE_S or abs(offset) > MAX_OFFSET_S:
-            return False
-        return self._count(offset, tgmt)
+            return turned
+        return self._count(offset, tgmt) or turned
 
     def compare(self, tgmt: int, utc_ms: int) -> None:
         """Learn how far the terminal's idea of UTC (seconds) is from the daemon's.
@@ -110,33 +112,109 @@ class BrokerClock:
         ahead_ms = tgmt * 1000 - utc_ms
         self._ahead_ms = ahead_ms if abs(ahead_ms) > MAX_GAP_S * 1000 else 0
 
+    def _pass(self, tgmt: int) -> bool:
+        """Go on to a moment; return whether a turn lies before it."""
+        before_s, is_first = self.offset_s, not self._now_s
+        self._now_s = tgmt
+        if not self._present.utc_start <= tgmt * 1000 < self._present.utc_end:
+            self._lay()
+        return not is_first and self.offset_s != before_s
+
+    def _see_quote(self, tcur: int, tgmt: int, last: tuple[int, int] | None) -> None:
+        """See in which time of a doubled hour quotes come.
+
+        A quote is never ahead of the present: one of that hour that is there before the turn is
+        of the first time. Of the second is what comes after it, and is as old as that.
+        """
+        index = self._table.index(tgmt * 1000)
+        if tcur * 1000 in self._table.doubled(index + 1):
+            self._quoted.add(self._table.turns[index + 1].utc_ms)
+        elif tcur * 1000 in self._table.doubled(index) and last is not None and tcur != last[0]:
+            turn = self._table.turns[index]
+            is_fresh = abs(tcur - tgmt - turn.offset_ms // 1000) <= MAX_RESIDUE_S
+            if is_fresh and turn.utc_ms in self._quoted and last[1] * 1000 >= turn.utc_ms:
+                self._quoted.discard(turn.utc_ms)
+                self._lay()
+
     def _count(self, offset: int, tgmt: int) -> bool:
-        self._agreeing = self._agreeing + 1 if offset == self._candidate_s else 1
-        self._candidate_s = offset
+        if offset != self._candidate_s or not self._agreeing:
+            self._agreeing, self._candidate_s, self._candidate_since_s = 0, offset, tgmt
+        self._agreeing += 1
         if self._agreeing < AGREEING:
             return False
         if offset == self._measured_s and offset == self.offset_at(tgmt * 1000) // 1000:
             self._confirmed += 1
+            self._rules = [rule for rule in self._rules if self._fits(rule, offset, tgmt)]
             return False
         before = (self._measured_s, self._rule)
         self._adopt(offset, tgmt)
         return (self._measured_s, self._rule) != before
 
     def _adopt(self, offset: int, tgmt: int) -> None:
+        stepped = self._measured_s not in (None, offset)
+        if abs(self._ahead_ms - self._ahead_then_ms) > MAX_GAP_S * 1000:
+            # the PC's clock was set, not the broker's: what it had us believe is worth nothing
+            self._rules, stepped = list(_RULES), False
+            self._moved.clear()
         self._measured_s, self._since_s, self._confirmed = offset, tgmt, AGREEING
-        fitting = [r for r in self._rules if _offset_at(_rule_spans(r), tgmt) == offset]
-        self._rules = fitting
-        if fitting:
-            self._use(fitting[0], _rule_spans(fitting[0]))
+        self._ahead_then_ms = self._ahead_ms
+        exact = [rule for rule in self._rules if _offset_at(turns_of(rule), tgmt) == offset]
+        self._rules = [rule for rule in self._rules if self._fits(rule, offset, tgmt)]
+        chosen = next(iter(exact or self._rules), None)
+        chosen = next((rule for rule in exact if rule == self._rule), chosen)
+        if chosen is not None:
+            self._use(chosen, self._turns_as_made(chosen))
+        elif stepped:
+            at_ms = self._candidate_since_s * 1000
+            kept = [turn for turn in self._table.turns if turn.utc_ms < at_ms]
+            self._use("constant", (*kept, Turn(at_ms, offset * 1000)))
         else:
-            self._use("constant", (_endless(offset),))
+            self._use("constant", (Turn(-ALWAYS_MS, offset * 1000),))
 
-    def _use(self, rule: Rule, spans: tuple[_Span, ...]) -> None:
+    def _fits(self, rule: ZoneRule, offset: int, tgmt: int) -> bool:
+        """Whether a rule allows an offset, at once or near a turn; note when that was made."""
+        turns, at_ms = turns_of(rule), tgmt * 1000
+        index = Timetable(turns).index(at_ms)
+        turn, following = turns[index], turns[index + 1 : index + 2]
+        if turn.offset_ms == offset * 1000:
+            if self._moved.get((rule, turn.utc_ms), 0) > at_ms:  # late, and made by now
+                self._moved[rule, turn.utc_ms] = self._candidate_since_s * 1000
+            for one in following:  # early, and taken back
+                self._moved.pop((rule, one.utc_ms), None)
+            return True
+        for one in following:
+            if one.offset_ms == offset * 1000 and one.utc_ms - at_ms < NEAR_S * 1000:
+                since_ms = self._candidate_since_s * 1000
+                self._moved[rule, one.utc_ms] = min(
+                    since_ms, self._moved.get((rule, one.utc_ms), since_ms)
+                )
+                return True
+        is_late = index > 0 and turns[index - 1].offset_ms == offset * 1000
+        limit_ms = turn.utc_ms + NEAR_S * 1000
+        if is_late and at_ms < limit_ms:
+            self._moved[rule, turn.utc_ms] = limit_ms
+            return True
+        return False
+
+    def _turns_as_made(self, rule: ZoneRule) -> tuple[Turn, ...]:
+        """Return a rule's turns, each at the moment at which this broker made it."""
+        return tuple(
+            turn._replace(utc_ms=self._moved.get((rule, turn.utc_ms), turn.utc_ms))
+            for turn in turns_of(rule)
+        )
+
+    def _use(self, rule: Rule, turns: tuple[Turn, ...]) -> None:
         self._rule: Rule = rule
-        self._spans = spans
-        self._utc_starts = [span.utc_start for span in spans]
-        self._broker_starts = [span.broker_start for span in spans]
-        self._span = spans[-1]
+        self._table = Timetable(turns)
+        self._lay()
+
+    def _lay(self) -> None:
+        """Settle what doubled hours mean, as seen from now."""
+        turns, now_ms = self._table.turns, self._now_s * 1000
+        first = {turn.utc_ms for turn in turns if turn.utc_ms > now_ms} if now_ms else _NONE
+        self._table = Timetable(turns, first | self._quoted)
+        self._present = self._table.at(now_ms)
+        self._span = self._table.spans[-1]
 
     # --- telling ---------------------------------------------------------------------------
 
@@ -163,13 +241,13 @@ class BrokerClock:
         """Broker time minus UTC, at the last heartbeat; before the first, in winter."""
         if self._now_s:
             return self.offset_at(self._now_s * 1000) // 1000
-        return min(span.offset for span in self._spans[-2:]) // 1000
+        return min(span.offset for span in self._table.spans[-2:]) // 1000
 
     def offset_at(self, utc_ms: int) -> int:
         """Return broker time minus UTC at a moment, in milliseconds."""
-        span = self._span
+        span = self._present
         if not span.utc_start <= utc_ms < span.utc_end:
-            span = self._spans[max(0, bisect_right(self._utc_starts, utc_ms) - 1)]
+            span = self._table.at(utc_ms)
         return span.offset
 
     def broker_now_ms(self, utc_ms: int) -> int:
@@ -179,77 +257,27 @@ class BrokerClock:
     def to_utc_ms(self, broker_ms: int) -> int:
         """Turn broker milliseconds into UTC milliseconds.
 
-        In the hour that a clock shows twice in autumn, the second time is meant (a Sunday
-        morning without quotes, under each rule that we know).
+        The hour that a clock shows twice in autumn means its second time (a Sunday morning
+        without quotes, under each rule that we know), but its first as long as that is not over,
+        or if quotes came in it.
         """
         span = self._span
         if not span.broker_start <= broker_ms < span.broker_end:
-            span = self._spans[max(0, bisect_right(self._broker_starts, broker_ms) - 1)]
-            self._span = span
+            self._span = span = self._table.of_stamp(broker_ms)
         return broker_ms - span.offset
 
     def to_broker_ms(self, utc_ms: int) -> int:
         """Turn UTC milliseconds into broker milliseconds."""
         return utc_ms + self.offset_at(utc_ms)
 
+    def stamps(self, first_ms: int, last_ms: int) -> tuple[int, int]:
+        """Return the first and last stamps that :meth:`to_utc_ms` puts into a span of UTC.
 
-_ZONES: dict[Rule, tuple[str, int]] = {
-    "new_york+7h": ("America/New_York", 7 * 3600),
-    "eet": ("Europe/Athens", 0),
-}
-
-
-@functools.cache
-def _rule_spans(rule: Rule) -> tuple[_Span, ...]:
-    name, ahead_s = _ZONES[rule]
-    zone = ZoneInfo(name)
-    starts = _changes(zone)
-    offsets = [(_zone_offset(zone, start) + ahead_s) * 1000 for start in starts]
-    spans = []
-    for i, (start_s, offset) in enumerate(zip(starts, offsets, strict=True)):
-        last = i + 1 == len(starts)
-        utc_start = -_ALWAYS if i == 0 else start_s * 1000
-        utc_end = _ALWAYS if last else starts[i + 1] * 1000
-        broker_end = _ALWAYS if last else utc_end + offsets[i + 1]
-        broker_start = -_ALWAYS if i == 0 else utc_start + offset
-        spans.append(_Span(utc_start, utc_end, broker_start, broker_end, offset))
-    return tuple(spans)
+        Both ends are included; in broker milliseconds. A clock that is put back within the span
+        loses none of them. The first is later than the last where there can be none.
+        """
+        return self._table.stamps(first_ms, last_ms)
 
 
-def _changes(zone: ZoneInfo) -> list[int]:
-    """Return when the zone's offset changed, in seconds, after the start of the first year."""
-    at = datetime(_FIRST_YEAR, 1, 1, tzinfo=UTC)
-    end = datetime(_LAST_YEAR, 1, 1, tzinfo=UTC)
-    week = timedelta(days=7)
-    found = [int(at.timestamp())]
-    while at < end:
-        low, high = int(at.timestamp()), int((at + week).timestamp())
-        if _zone_offset(zone, low) != _zone_offset(zone, high):
-            found.append(_change_between(zone, low, high))
-        at += week
-    return found
-
-
-def _change_between(zone: ZoneInfo, low: int, high: int) -> int:
-    before = _zone_offset(zone, low)
-    while high - low > 1:
-        middle = (low + high) // 2
-        if _zone_offset(zone, middle) == before:
-            low = middle
-        else:
-            high = middle
-    return high
-
-
-def _zone_offset(zone: ZoneInfo, utc_s: int) -> int:
-    offset = datetime.fromtimestamp(utc_s, zone).utcoffset()
-    return 0 if offset is None else int(offset.total_seconds())
-
-
-def _offset_at(spans: tuple[_Span, ...], utc_s: int) -> int:
-    starts = [span.utc_start for span in spans]
-    return spans[bisect_right(starts, utc_s * 1000) - 1].offset // 1000
-
-
-def _endless(offset_s: int) -> _Span:
-    return _Span(-_ALWAYS, _ALWAYS, -_ALWAYS, _ALWAYS, offset_s * 1000)
+def _offset_at(turns: tuple[Turn, ...], utc_s: int) -> int:
+    return Timetable(turns).at(utc_s * 1000).offset // 1000

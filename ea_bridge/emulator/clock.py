@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 _AHEAD_OF_NEW_YORK_MS = 7 * 3_600_000
 _WINTER_MS, _SUMMER_MS = 2 * 3_600_000, 3 * 3_600_000
+_LAST_YEAR = 2100
 
 
 class BrokerZone:
@@ -42,34 +44,58 @@ class BrokerZone:
         return summer if is_summer else winter
 
 
+@lru_cache(maxsize=4)
+def left_out(first_year: int) -> tuple[range, ...]:
+    """Return the minutes that the brokers' clock leaps over each spring from a year on.
+
+    They count from 1970 in broker time. Nothing happens in them: no clock shows them.
+    """
+    zone = BrokerZone()
+    return tuple(_leap(zone, year) for year in range(first_year, _LAST_YEAR))
+
+
+def _leap(zone: BrokerZone, year: int) -> range:
+    winter, summer = (
+        int(datetime(year, month, 15, tzinfo=UTC).timestamp()) // 60 for month in (1, 7)
+    )
+    while summer - winter > 1:
+        middle = (winter + summer) // 2
+        if zone.offset_ms(middle * 60_000) == _WINTER_MS:
+            winter = middle
+        else:
+            summer = middle
+    return range(summer + _WINTER_MS // 60_000, summer + _SUMMER_MS // 60_000)
+
+
 class MarketClock:
     """Market time that runs ``speed`` times as fast as real time.
 
-    Real time is an argument, in seconds of a clock that never goes back; the emulator's faults
-    may jump market time itself.
+    It is UTC, which goes on evenly while the broker's wall clock is put on or back. Real time is
+    an argument, in seconds of a clock that never goes back; the emulator's faults may jump market
+    time itself.
 
     Args:
-        start_msc: market time at the beginning.
+        start_ms: market time at the beginning.
         real_s: real time at the beginning.
         speed: market seconds a real second; above 0.
 
     """
 
-    def __init__(self, start_msc: int, real_s: float, speed: float = 1.0) -> None:
+    def __init__(self, start_ms: int, real_s: float, speed: float = 1.0) -> None:
         if not 0 < speed < float("inf"):
             raise ValueError(f"speed must be a number above 0, not {speed}")
         self.speed = speed
-        self._start_msc = start_msc
+        self._start_ms = start_ms
         self._real_s = real_s
 
-    def now_msc(self, real_s: float) -> int:
-        """Return market time, in broker milliseconds, at a real time."""
-        return self._start_msc + int((real_s - self._real_s) * 1000 * self.speed)
+    def now_ms(self, real_s: float) -> int:
+        """Return market time, in UTC milliseconds, at a real time."""
+        return self._start_ms + int((real_s - self._real_s) * 1000 * self.speed)
 
-    def real_s(self, msc: int) -> float:
-        """Return the real time at which market time is ``msc``."""
-        return self._real_s + (msc - self._start_msc) / (1000 * self.speed)
+    def real_s(self, ms: int) -> float:
+        """Return the real time at which market time is ``ms``."""
+        return self._real_s + (ms - self._start_ms) / (1000 * self.speed)
 
     def jump(self, by_ms: int) -> None:
         """Put market time forward, or back if negative."""
-        self._start_msc += by_ms
+        self._start_ms += by_ms

@@ -61,10 +61,10 @@ def build_terminal(
 
     """
     zone = BrokerZone()
-    start_msc = zone.to_broker_ms(time.time_ns() // 1_000_000 if start_ms is None else start_ms)
+    start_ms = time.time_ns() // 1_000_000 if start_ms is None else start_ms
     flat_out = math.isinf(speed)
     market = open_market(
-        start_msc=start_msc,
+        start_msc=zone.to_broker_ms(start_ms),
         seed=seed,
         sessions=sessions,
         flat_out=flat_out,
@@ -74,13 +74,16 @@ def build_terminal(
         market.select(name, enable=name in watch)
     for name in market.selected:
         market.tick(name)  # the first look at a symbol takes a moment: not while somebody waits
-    clock = MarketClock(start_msc, time.monotonic(), 1.0 if flat_out else speed)
+    clock = MarketClock(start_ms, time.monotonic(), 1.0 if flat_out else speed)
+
+    def utc_ms() -> int:
+        return zone.to_utc_ms(market.now_msc) if flat_out else clock.now_ms(time.monotonic())
 
     def now_msc() -> int:
-        return market.now_msc if flat_out else clock.now_msc(time.monotonic())
+        return market.now_msc if flat_out else zone.to_broker_ms(utc_ms())
 
     def utc_s() -> int:
-        return zone.to_utc_ms(now_msc()) // 1000
+        return utc_ms() // 1000
 
     broker = _broker(market, platform, seed, netting=netting)
     load_demo(broker, market, market.now_msc, seed=seed, deposit=DEPOSIT)

@@ -104,7 +104,7 @@ class EmulatedTerminal:
         self._unacknowledged: deque[Trade | State] = deque(maxlen=MAX_TRADE_EVENTS)
         self._switches: tuple[bool, bool, bool] | None = None
         self._account: Account | None = None
-        self._summary_due_msc = 0
+        self._summary_msc = -SUMMARY_MS
         self._linked = False
 
     def restart(self, *, lose_results: bool = False) -> None:
@@ -331,10 +331,10 @@ class EmulatedTerminal:
 
     def _summary(self) -> list[Message]:
         """Account and floating profit, where they changed, some times a second."""
-        now_msc = self._market.now_msc
-        if now_msc < self._summary_due_msc:
+        now_msc = self._now_msc()
+        if 0 <= now_msc - self._summary_msc < SUMMARY_MS:  # below 0: it was put back
             return []
-        self._summary_due_msc = now_msc + SUMMARY_MS
+        self._summary_msc = now_msc
         account = self.desk.account()
         if account == self._account:
             return []

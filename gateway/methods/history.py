@@ -161,7 +161,7 @@ def _chosen(
     last = now_ms + SLACK_MS if to is None else to
     first = min(now_ms, last) - DEFAULT_SPAN_MS if from_ is None else from_
     clock = call.terminal.clock
-    span = _Span(clock.to_broker_ms(first), clock.to_broker_ms(last))
+    span = _Span(*clock.stamps(first, last))
     return span.params, span
 
 

@@ -93,9 +93,9 @@ async def get_history_prices(
     """
     terminal = call.terminal
     period = _period(terminal, timeframe)
-    first_s = -(-terminal.clock.to_broker_ms(from_) // 1000)
     until = call.daemon.now_ms() if to is None else to
-    last_s = terminal.clock.to_broker_ms(until) // 1000
+    first_ms, last_ms = terminal.clock.stamps(from_, until)
+    first_s, last_s = -(-first_ms // 1000), last_ms // 1000
     if cursor is not None:
         first_s = read_cursor(cursor, first_s * 1000, last_s * 1000).at_ms // 1000
     bars, more_from_s = await _bars_between(terminal, symbol, period, (first_s, last_s), limit)
@@ -135,8 +135,9 @@ async def get_history_ticks(
         params = commands.TicksParams(symbol=symbol, count=limit, flags=kind)
         ticks = await terminal.request(commands.TICKS_GET, params)
         return _ticks(terminal, symbol, ticks[-limit:], None)
-    last_ms = terminal.clock.to_broker_ms(call.daemon.now_ms() if to is None else to)
-    start = Cursor(terminal.clock.to_broker_ms(from_))
+    until = call.daemon.now_ms() if to is None else to
+    first_ms, last_ms = terminal.clock.stamps(from_, until)
+    start = Cursor(first_ms)
     if cursor is not None:
         start = read_cursor(cursor, start.at_ms, last_ms)
     ticks = await terminal.request(

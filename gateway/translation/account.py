@@ -134,12 +134,15 @@ def broker_offset(clock: BrokerClock) -> shapes.BrokerOffset:
 
 
 def server_time(now: model.Clock, clock: BrokerClock) -> shapes.ServerTime:
-    """The broker's clock; without ``TimeTradeServer`` it is the PC's, put into broker time."""
+    """The broker's clock; without ``TimeTradeServer`` it is the PC's, put into broker time.
+
+    The offset is that of now: in the hour that a clock shows twice its stamp alone does not tell.
+    """
     utc_ms = now.tgmt * 1000
     broker_ms = clock.to_broker_ms(utc_ms)
     if now.tsrv is not None:
         broker_ms = now.tsrv * 1000
-        utc_ms = clock.to_utc_ms(broker_ms)
+        utc_ms = broker_ms - clock.offset_at(utc_ms)
     return {
         "time": utc_ms,
         "broker_time": broker_ms,

@@ -168,3 +168,179 @@ def test_order_of_questions_does_not_matter(moments: list[int]) -> None:
     assert [used.to_utc_ms(ms) for ms in moments] == [
         BrokerClock().to_utc_ms(ms) for ms in moments
     ]
+
+
+# --- when the clock is put on or back ------------------------------------------------------------
+
+SPRING = utc_ms(2027, 3, 14, 7) // 1000
+EUROPES_SPRING = utc_ms(2027, 3, 28, 1) // 1000
+AUTUMN = utc_ms(2027, 11, 7, 6) // 1000
+DOUBLED = (AUTUMN + 2 * HOUR + 1800) * 1000
+"""Half past, on the clock, in the hour that it shows twice."""
+DAY = 24 * HOUR
+
+
+@pytest.mark.parametrize(("turn", "offset"), [(SPRING, 3 * HOUR), (AUTUMN, 2 * HOUR)])
+def test_a_turn_of_the_rule_is_told_without_a_quote(turn: int, offset: int) -> None:
+    """At the heartbeat in which it comes, and once; markets are closed then."""
+    clock = BrokerClock()
+    quote = turn - DAY
+    assert not clock.observe(quote, turn - 1)
+    assert clock.observe(quote, turn)
+    assert clock.offset_s == offset
+    assert not clock.observe(quote, turn + 1)
+
+
+@pytest.mark.parametrize("early", [33 * HOUR, 2 * HOUR, 5])
+@pytest.mark.parametrize(("turn", "before", "after"), [(SPRING, 2, 3), (AUTUMN, 3, 2)])
+def test_a_turn_that_is_made_early(early: int, turn: int, before: int, after: int) -> None:
+    """It holds from when it was made on, and the rule stays: so does all of the past."""
+    clock = BrokerClock()
+    made = turn - early
+    teach(clock, made - 10, before * HOUR, 10)
+    teach(clock, made, after * HOUR, 5)
+    assert (clock.estimate.rule, clock.offset_s) == ("new_york+7h", after * HOUR)
+    assert clock.offset_at((made - 2) * 1000) == before * HOUR * 1000
+    assert clock.offset_at((made + 2) * 1000) == after * HOUR * 1000
+    assert clock.offset_at((turn - 270 * DAY) * 1000) == after * HOUR * 1000
+    teach(clock, turn + 20 * DAY, after * HOUR)
+    assert clock.estimate.rule == "new_york+7h"
+
+
+@pytest.mark.parametrize("late", [5, 2 * HOUR, 38 * HOUR])
+@pytest.mark.parametrize(("turn", "before", "after"), [(SPRING, 2, 3), (AUTUMN, 3, 2)])
+def test_a_turn_that_is_made_late(late: int, turn: int, before: int, after: int) -> None:
+    """The old offset holds as long as it is measured, and for its time also afterwards."""
+    clock = BrokerClock()
+    made = turn + late
+    teach(clock, turn - 10, before * HOUR, 15)
+    assert clock.offset_s == before * HOUR
+    teach(clock, made - 4, before * HOUR, 4)
+    teach(clock, made, after * HOUR, 5)
+    assert (clock.estimate.rule, clock.offset_s) == ("new_york+7h", after * HOUR)
+    assert clock.offset_at((made - 2) * 1000) == before * HOUR * 1000
+    assert clock.offset_at((turn - 270 * DAY) * 1000) == after * HOUR * 1000
+
+
+def test_a_change_is_measured_in_seconds() -> None:
+    """Three heartbeats with quotes, whichever way the clock goes and whatever the rule says."""
+    clock = BrokerClock()
+    teach(clock, SUMMER, 5 * HOUR, 20)
+    for at, offset in ((SUMMER + DAY, 6 * HOUR), (SUMMER + 2 * DAY, 5 * HOUR)):
+        clock.observe(at + clock.offset_s - 1, at - 1)
+        told = [clock.observe(at + offset + second, at + second) for second in range(5)]
+        assert told.index(True) < 4
+        assert clock.offset_s == offset
+
+
+def test_a_change_that_no_rule_foresaw_leaves_the_past_alone() -> None:
+    """What was before it keeps its offset, change after change."""
+    clock = BrokerClock()
+    first, second = SUMMER, SUMMER + 100 * DAY
+    teach(clock, first - 20, 4 * HOUR, 20)
+    teach(clock, first, 5 * HOUR, 5)
+    teach(clock, second, 4 * HOUR, 5)
+    assert clock.estimate.rule == "constant"
+    apart = ((first - 9, 4), (first + 9, 5), (second - HOUR, 5), (second + HOUR, 4), (1, 4))
+    for at, offset in apart:
+        assert clock.offset_at(at * 1000) == offset * HOUR * 1000
+        assert clock.to_utc_ms((at + offset * HOUR) * 1000) == at * 1000
+
+
+def test_a_pc_whose_clock_is_set_right_changes_the_past_too() -> None:
+    """It was not the broker's that changed: what was measured against the wrong one is void."""
+    clock = BrokerClock()
+    for second in range(5):
+        clock.compare(SUMMER - HOUR + second, (SUMMER + second) * 1000)
+        clock.observe(SUMMER + 3 * HOUR + second, SUMMER - HOUR + second)
+    assert (clock.estimate.rule, clock.offset_s) == ("constant", 4 * HOUR)
+    for second in range(5, 10):
+        clock.compare(SUMMER + second, (SUMMER + second) * 1000)
+        clock.observe(SUMMER + 3 * HOUR + second, SUMMER + second)
+    assert (clock.estimate.rule, clock.offset_s) == ("new_york+7h", 3 * HOUR)
+    assert clock.offset_at(WINTER * 1000) == 2 * HOUR * 1000
+
+
+def test_a_broker_that_follows_europe_is_known_by_its_spring() -> None:
+    """With heartbeats all the time: America's turn settles it, Europe's does not unsettle it."""
+    clock = BrokerClock()
+    teach(clock, SPRING - 10, 2 * HOUR, 30)
+    assert clock.estimate.rule == "eet"
+    teach(clock, SPRING + 3 * DAY, 2 * HOUR, 20)
+    teach(clock, EUROPES_SPRING - 10, 2 * HOUR, 10)
+    teach(clock, EUROPES_SPRING, 3 * HOUR, 10)
+    assert clock.estimate.rule == "eet"
+    assert clock.offset_at((SPRING + DAY) * 1000) == 2 * HOUR * 1000
+
+
+def test_a_broker_without_summer_time_is_known_by_its_spring() -> None:
+    """When neither rule's turn has come within two days, it is of no rule: for any date."""
+    clock = BrokerClock()
+    teach(clock, SPRING - 10, 2 * HOUR, 30)
+    teach(clock, SPRING + 3 * DAY, 2 * HOUR)
+    teach(clock, EUROPES_SPRING - 10, 2 * HOUR, 30)
+    assert (clock.estimate.rule, clock.offset_s) == ("eet", 2 * HOUR)
+    teach(clock, EUROPES_SPRING + 3 * DAY, 2 * HOUR)
+    assert (clock.estimate.rule, clock.offset_s) == ("constant", 2 * HOUR)
+    assert clock.offset_at(SUMMER * 1000) == 2 * HOUR * 1000
+
+
+def test_the_doubled_hour_is_its_first_time_until_that_is_over() -> None:
+    """No stamp is of the future; afterwards it means the second, where nobody saw the first."""
+    clock = BrokerClock()
+    clock.observe(AUTUMN - DAY, AUTUMN - 1700)
+    assert clock.to_utc_ms(DOUBLED) == (AUTUMN - 1800) * 1000
+    clock.observe(AUTUMN - DAY, AUTUMN)
+    assert clock.to_utc_ms(DOUBLED) == (AUTUMN + 1800) * 1000
+
+
+def test_the_doubled_hour_stays_its_first_time_if_quotes_came_in_it() -> None:
+    """A tick does not get another moment in the history than it was told with."""
+    clock = BrokerClock()
+    clock.observe(AUTUMN + 3 * HOUR - 1, AUTUMN - 1)
+    for second in (0, 1, HOUR - 1, HOUR, DAY):
+        clock.observe(AUTUMN + 3 * HOUR - 1, AUTUMN + second)
+        assert clock.to_utc_ms(DOUBLED) == (AUTUMN - 1800) * 1000
+    assert clock.to_utc_ms((AUTUMN + 3 * HOUR) * 1000) == (AUTUMN + HOUR) * 1000
+
+
+def test_the_doubled_hour_is_its_second_time_once_quotes_come_in_that() -> None:
+    """What comes now was not then: the stamps of this broker do go back."""
+    clock = BrokerClock()
+    clock.observe(AUTUMN + 3 * HOUR - 1, AUTUMN - 1)
+    for second in range(1800):
+        clock.observe(AUTUMN + 2 * HOUR + second, AUTUMN + second)
+    assert clock.to_utc_ms(DOUBLED) == (AUTUMN + 1800) * 1000
+
+
+@pytest.mark.parametrize("seen", ["never", "before", "after", "quoted"])
+@given(
+    turn=st.sampled_from([SPRING * 1000, AUTUMN * 1000]),
+    ends=st.tuples(st.integers(-240, 240), st.integers(-240, 240)).map(sorted),
+    minute=st.integers(-240, 240),
+)
+def test_a_span_has_the_stamps_that_mean_a_moment_in_it(
+    seen: str, turn: int, ends: list[int], minute: int
+) -> None:
+    """Whatever doubled hours mean: none is lost, and none is in two spans."""
+    clock = BrokerClock()
+    if seen in ("before", "quoted"):
+        clock.observe(turn // 1000 + 3 * HOUR - 1, turn // 1000 - 1)
+    if seen in ("after", "quoted"):
+        clock.observe(turn // 1000 + 3 * HOUR - 1, turn // 1000)
+    first, last = (turn + one * 60_000 for one in ends)
+    stamp = turn + (minute + 150) * 60_000
+    left_out = range(turn + 2 * HOUR * 1000, turn + 3 * HOUR * 1000)
+    if turn == SPRING * 1000 and stamp in left_out:
+        return  # no clock shows it
+    begin, end = clock.stamps(first, last)
+    assert (begin <= stamp <= end) == (first <= clock.to_utc_ms(stamp) <= last)
+
+
+def test_a_bar_that_opens_in_the_hour_left_out_is_in_its_span() -> None:
+    """Three hours long, from 09:00 on: it begins when the clock leaps from there."""
+    clock = BrokerClock()
+    opened = (SPRING + 2 * HOUR) * 1000
+    assert clock.to_utc_ms(opened) == SPRING * 1000
+    begin, end = clock.stamps(SPRING * 1000, SPRING * 1000)
+    assert begin <= opened <= end

@@ -7,17 +7,27 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Literal
 
+from ea_bridge.emulator.clock import left_out
 from ea_bridge.emulator.specs import Listing, load_listings, unlisted
 
 from .hours import MONDAY, WEEK, hours_of
 from .market import Market
-from .sources import ModelledSource, PlayedOnce, RepeatedTape, Spliced, TickSource
+from .sources import (
+    ModelledSource,
+    PlayedOnce,
+    RepeatedTape,
+    Spliced,
+    TickSource,
+    WithoutMinutes,
+)
 from .tape import Tape, TickFileError, digits_in, packaged_tape, tape_from
 from .tiles import Tiles
 
 Sessions = Literal["always", "real"]
 TickFiles = Sequence[tuple[str, Path]]
 
+FIRST_YEAR = 2020
+"""Of the history."""
 _WEEK_MS = WEEK * 60_000
 
 
@@ -73,6 +83,9 @@ def open_market(
         past = ModelledSource(make_tile, key, meeting=(seam, tapes[name].first.bid))
         present = played[name] if flat_out else RepeatedTape(tapes[name], hours[name])
         sources[name] = Spliced(past, present, seam)
+    if not flat_out:  # a recording is played as it is
+        gaps = left_out(FIRST_YEAR)
+        sources = {name: WithoutMinutes(source, gaps) for name, source in sources.items()}
     specs = {name: one.info for name, one in listings.items()}
     return Market(
         specs, start_msc=start_msc, sources=sources, hours=hours, seed=seed, tapes=played

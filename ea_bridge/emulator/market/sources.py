@@ -7,7 +7,7 @@ broker time.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Protocol
@@ -191,6 +191,43 @@ class Spliced:
             return self._present.span(minute, minutes)
         past = self._past.span(minute, self._seam - minute)
         return join((past, self._present.span(self._seam, end - self._seam)))
+
+
+class WithoutMinutes:
+    """A source in which nothing happens in some minutes, which no clock ever shows.
+
+    Args:
+        source: has ticks in them.
+        left_out: the minutes, oldest first.
+
+    """
+
+    def __init__(self, source: TickSource, left_out: Sequence[range]) -> None:
+        self._source = source
+        self._left_out = left_out
+        self._ends = [one.stop for one in left_out]
+
+    def ticks(self, minute: int) -> Sequence[Tick]:
+        """See :class:`TickSource`."""
+        gap = self._gap(minute)
+        return () if gap is not None and minute in gap else self._source.ticks(minute)
+
+    def span(self, minute: int, minutes: int) -> Span | None:
+        """See :class:`TickSource`."""
+        end, gap = minute + minutes, self._gap(minute)
+        if gap is None or end <= gap.start:
+            return self._source.span(minute, minutes)
+        parts = []
+        if minute < gap.start:
+            parts.append(self._source.span(minute, gap.start - minute))
+        if gap.stop < end:
+            parts.append(self.span(gap.stop, end - gap.stop))
+        return join(parts)
+
+    def _gap(self, minute: int) -> range | None:
+        """Return the first gap that is not over at a minute."""
+        at = bisect_right(self._ends, minute)
+        return self._left_out[at] if at < len(self._left_out) else None
 
 
 def _tiled_span(tile: MinuteTile, minute: int, minutes: int) -> Span | None:

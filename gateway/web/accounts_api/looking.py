@@ -101,10 +101,10 @@ async def _deals(terminal: GuardedTerminal, params: HistoryParams) -> list[model
 def history_params(ask: Ask, terminal: GuardedTerminal) -> HistoryParams:
     """Return the last days of a terminal's past, in its broker's time."""
     now_ms = ask.services.now_ms()
-    return HistoryParams(
-        from_s=terminal.clock.to_broker_ms(now_ms - ask.query["days"] * DAY_MS) // 1000,
-        to_s=terminal.clock.to_broker_ms(now_ms + AHEAD_MS) // 1000,
+    first_ms, last_ms = terminal.clock.stamps(
+        now_ms - ask.query["days"] * DAY_MS, now_ms + AHEAD_MS
     )
+    return HistoryParams(from_s=first_ms // 1000, to_s=last_ms // 1000)
 
 
 def _deal(one: model.Deal, clock: BrokerClock) -> dict[str, Any]:

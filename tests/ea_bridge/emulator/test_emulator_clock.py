@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ea_bridge.emulator.clock import BrokerZone, MarketClock
+from ea_bridge.emulator.clock import BrokerZone, MarketClock, left_out
 
 HOUR = 3_600_000
 
@@ -68,18 +68,30 @@ def test_the_hour_that_is_left_out_is_read_as_winters() -> None:
 
 def test_market_time_runs_at_its_speed() -> None:
     clock = MarketClock(1_000_000, 50.0, speed=60.0)
-    assert clock.now_msc(50.0) == 1_000_000
-    assert clock.now_msc(51.0) == 1_060_000
+    assert clock.now_ms(50.0) == 1_000_000
+    assert clock.now_ms(51.0) == 1_060_000
     assert clock.real_s(1_060_000) == 51.0
 
 
 def test_market_time_can_jump() -> None:
     clock = MarketClock(1_000_000, 50.0)
     clock.jump(-5000)
-    assert clock.now_msc(51.0) == 996_000
+    assert clock.now_ms(51.0) == 996_000
 
 
 @pytest.mark.parametrize("speed", [0.0, -1.0, float("inf"), float("nan")])
 def test_a_speed_that_is_none_is_refused(speed: float) -> None:
     with pytest.raises(ValueError, match="speed must be"):
         MarketClock(0, 0.0, speed=speed)
+
+
+def test_the_minutes_that_no_clock_shows() -> None:
+    """Those between the reading before each spring's change and the one after."""
+    gaps = left_out(2020)
+    assert len(gaps) == 80
+    assert gaps[7] == range(utc_ms(2027, 3, 14, 9) // 60_000, utc_ms(2027, 3, 14, 10) // 60_000)
+    zone = BrokerZone()
+    for gap in gaps[:10]:
+        at = zone.to_utc_ms(gap.start * 60_000)
+        assert zone.to_broker_ms(at - 1) == gap.start * 60_000 - 1
+        assert zone.to_broker_ms(at) == gap.stop * 60_000

@@ -19,6 +19,7 @@ from ea_bridge.emulator.market.sources import (
     RepeatedTape,
     Spliced,
     TickSource,
+    WithoutMinutes,
 )
 from ea_bridge.emulator.market.span import span_of
 from ea_bridge.emulator.market.tape import HEADER, packaged_tape, tape_from
@@ -49,12 +50,17 @@ def source(kind: str) -> TickSource:
     if kind == "spliced":
         past = ModelledSource(lambda: tile("EURUSD"), "k", meeting=(THIS_MONDAY, 114_605))
         return Spliced(past, source("repeated"), THIS_MONDAY)
+    if kind == "without":
+        gaps = (range(NOW - 30, NOW - 25), range(NOW + 2, NOW + 20), range(NOW + 25, NOW + 26))
+        return WithoutMinutes(source("repeated"), gaps)
     return modelled(kind)
 
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.sampled_from(["repeated", "once", "spliced", "EURUSD", "XAUUSD", "BTCUSD", "EURGBP"]),
+    st.sampled_from(
+        ["repeated", "without", "once", "spliced", "EURUSD", "XAUUSD", "BTCUSD", "EURGBP"]
+    ),
     st.integers(-3 * 1440, 3 * 1440),
     st.integers(1, 40),
 )
@@ -185,3 +191,18 @@ def test_a_tick_without_prices_comes_first_and_is_in_no_bar() -> None:
     assert quirky.ticks(NOW)[1:] == plain.ticks(NOW)
     assert span_of(quirky.ticks(NOW), 100_000) == quirky.span(NOW, 1) == plain.span(NOW, 1)
     assert quirky.ticks(NOW + 1) == plain.ticks(NOW + 1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(-60, 60), st.integers(1, 90))
+def test_nothing_happens_in_minutes_that_are_left_out(first: int, minutes: int) -> None:
+    """And all others are as they were, on both sides and in between."""
+    whole, holed = source("repeated"), source("without")
+    left_out = {*range(-30, -25), *range(2, 20), 25}
+    for minute in range(first, first + minutes):
+        expected = () if minute in left_out else whole.ticks(NOW + minute)
+        assert list(holed.ticks(NOW + minute)) == list(expected)
+    ticks = [
+        tick for minute in range(first, first + minutes) for tick in holed.ticks(NOW + minute)
+    ]
+    assert holed.span(NOW + first, minutes) == span_of(ticks, 10**5)
