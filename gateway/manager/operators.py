@@ -148,7 +148,7 @@ class OperatorBook:
 
     async def verify(self, name: str, password: str) -> Operator | None:
         """Return the operator of a name and password; ``None``, after as long, if they do not
-        fit.
+        fit, or no longer do once they were looked at.
 
         Raises:
             HashingBusy: too many passwords are being checked.
@@ -157,9 +157,14 @@ class OperatorBook:
         row = self._store.one("SELECT * FROM manager_operators WHERE name = ?", name)
         stored = None if row is None else str(row["password"])
         verified = await self._passwords.verify(stored, password)
-        if not verified.ok or row is None:
+        if not verified.ok:
             return None
-        return self.get(name)  # as he is by now: hashing takes its time
+        # as he is by now: hashing takes its time, and a password that was exchanged meanwhile
+        # must not open a session that outlives it
+        now = self._store.one(
+            "SELECT * FROM manager_operators WHERE name = ? AND password = ?", name, stored
+        )
+        return None if now is None else Operator(name, Role(now["role"]), now["created_at"])
 
     async def _hash(self, name: str, password: str) -> str:
         try:

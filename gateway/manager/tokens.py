@@ -60,7 +60,9 @@ class TokenBook:
     def issue(self, operator: Operator) -> str:
         """Return a new token of an operator whose password was right."""
         token, now_s = f"mgm_{secrets.token_hex(32)}", self._now_s()
-        self._enter(token, operator.name, now_s, now_s + SESSION_S)
+        # of an operator who is removed at this moment it opens nothing
+        with suppress(sqlite3.IntegrityError), self._store.transaction() as connection:
+            self._enter(connection, token, operator.name, now_s, now_s + SESSION_S)
         return token
 
     def admit(self, token: str) -> Admission | None:
@@ -93,30 +95,38 @@ class TokenBook:
             return False
         return Role(row["role"]).includes(need)
 
-    def _succeed(self, token: str, operator: str, now_s: int, session_ends_s: int) -> str:
+    def _succeed(self, token: str, operator: str, now_s: int, session_ends_s: int) -> str | None:
         made = hmac.digest(self._key, b"refresh|" + token.encode(), "sha256").hex()
         successor = f"mgm_{made}"
-        known = self._store.one(
-            "SELECT 1 FROM manager_tokens WHERE digest = ?", _digest(successor)
-        )
-        if known is None:
-            self._enter(successor, operator, now_s, session_ends_s)
+        known = "SELECT 1 FROM manager_tokens WHERE digest = ?"
+        if self._store.one(known, _digest(successor)) is not None:
+            return successor
+        with self._store.transaction() as connection:
+            # one that was ended since it was let in, by a command, has no successor
+            if connection.execute(known, (_digest(token),)).fetchone() is None:
+                return None
+            self._enter(connection, successor, operator, now_s, session_ends_s)
         return successor
 
-    def _enter(self, token: str, operator: str, now_s: int, session_ends_s: int) -> None:
+    def _enter(
+        self,
+        connection: sqlite3.Connection,
+        token: str,
+        operator: str,
+        now_s: int,
+        session_ends_s: int,
+    ) -> None:
         expires_s = min(now_s + LIFETIME_S, session_ends_s)
-        # of an operator who is removed at this moment it opens nothing
-        with suppress(sqlite3.IntegrityError), self._store.transaction() as connection:
-            connection.execute("DELETE FROM manager_tokens WHERE expires_at <= ?", (now_s,))
-            connection.execute(
-                "INSERT OR IGNORE INTO manager_tokens VALUES (?, ?, ?, ?, ?)",
-                (_digest(token), operator, now_s, expires_s, session_ends_s),
-            )
-            connection.execute(
-                "DELETE FROM manager_tokens WHERE digest IN (SELECT digest FROM manager_tokens "
-                "WHERE operator = ? ORDER BY issued_at DESC, rowid DESC LIMIT -1 OFFSET ?)",
-                (operator, MAX_TOKENS),
-            )
+        connection.execute("DELETE FROM manager_tokens WHERE expires_at <= ?", (now_s,))
+        connection.execute(
+            "INSERT OR IGNORE INTO manager_tokens VALUES (?, ?, ?, ?, ?)",
+            (_digest(token), operator, now_s, expires_s, session_ends_s),
+        )
+        connection.execute(
+            "DELETE FROM manager_tokens WHERE digest IN (SELECT digest FROM manager_tokens "
+            "WHERE operator = ? ORDER BY issued_at DESC, rowid DESC LIMIT -1 OFFSET ?)",
+            (operator, MAX_TOKENS),
+        )
 
 
 def _digest(token: str) -> bytes:

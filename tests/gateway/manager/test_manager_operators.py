@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway.auth.home import Home
-from gateway.credentials.passwords import Cost, HashingPool, Passwords
+from gateway.credentials.passwords import Cost, HashingPool, Passwords, Verified
 from gateway.manager import Operator, OperatorBook, OperatorError, Role
 from gateway.manager import tokens as token_book
 from gateway.manager.tokens import LIFETIME_S, MAX_TOKENS, REFRESH_S, SESSION_S, TokenBook
@@ -112,6 +113,32 @@ def test_a_role_includes_those_before_it() -> None:
     }
 
 
+@pytest.mark.parametrize("act", ["password", "anew", "role"])
+async def test_a_login_that_is_overtaken(
+    book: OperatorBook, monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    """Whose password was exchanged while the old one was looked at does not get in with that; who
+    has another role by now gets that.
+    """
+    await book.add("ann", GOOD, Role.READ)
+    verify = book._passwords.verify
+
+    async def overtaken(stored: str | None, password: str) -> Verified:
+        verified = await verify(stored, password)
+        if act == "password":
+            await book.set_password("ann", GOOD + " again")
+        elif act == "anew":
+            book.remove("ann")
+            await book.add("ann", GOOD + " again", Role.ADMIN)
+        else:
+            book.set_role("ann", Role.OPERATOR)
+        return verified
+
+    monkeypatch.setattr(book._passwords, "verify", overtaken)
+    found = await book.verify("ann", GOOD)
+    assert (found and found.role) == (Role.OPERATOR if act == "role" else None)
+
+
 # --- tokens ------------------------------------------------------------------------------------
 
 
@@ -195,6 +222,28 @@ async def test_a_successor_needs_the_home_s_key(
     assert ours is not None
     assert theirs is not None
     assert ours.successor != theirs.successor
+
+
+async def test_a_token_that_is_ended_at_this_moment(
+    home: Home, book: OperatorBook, ann: Operator, tokens: TokenBook, time: Time
+) -> None:
+    """It has no successor: a command that signs out comes between two looks at the token."""
+    token = tokens.issue(ann)
+    time.s += LIFETIME_S - 1
+    one = home.store.one
+
+    def signed_out(*arguments: Any) -> Any:
+        found = one(*arguments)
+        if arguments[0].startswith("SELECT 1"):
+            book.sign_out("ann")
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(home.store, "one", signed_out)
+        admission = tokens.admit(token)
+    assert admission is not None
+    assert admission.successor is None
+    assert home.store.all("SELECT * FROM manager_tokens") == []
 
 
 @pytest.mark.parametrize("act", ["remove", "password", "sign_out"])
