@@ -224,6 +224,9 @@ class HeldOrders:
 
     async def _send(self, terminal: GuardedTerminal, held: HeldOrder) -> bool:
         """Send the limit order of this attempt, which is on the disk; whether it is settled."""
+        if account_of(terminal) != held.account:
+            # logged in elsewhere by now; the attempt stays as it is, for it may have been sent
+            return True
         try:
             placed = await send_limit(terminal, held, self._handling(held))
         except GatewayError as error:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from contingent_parts import LIMIT, PRICE, SPREAD, Stand, place, quiet, reach, until
+from msgspec.structs import replace
 
 from ea_bridge.errors import OutcomeUnknown
 from gateway import errors
+from gateway.trading.journal import Account
 
 
 async def test_a_refusal_for_good_ends_it(stand: Stand) -> None:
@@ -142,3 +145,30 @@ async def test_a_price_that_was_passed_while_nobody_looked(stand: Stand) -> None
     stand.scene.connect(stand.keeper)
     await quiet(stand)
     assert len(stand.sent) == 1
+
+
+async def test_a_login_elsewhere_while_it_is_triggered(stand: Stand) -> None:
+    """The terminal is logged in elsewhere before the limit order is sent: that account gets none,
+    and its own gets one when the terminal is back.
+    """
+    await place(stand)
+    script, account, hello = stand.scene.script, stand.account, stand.scene.hello
+    tick = script.answers["tick_get"]
+
+    def log_in(login: int) -> None:
+        stand.account = Account(login, account.server)
+        stand.scene.hello = script.hello = replace(hello, login=login)
+
+    def switch(params: object) -> Any:
+        log_in(777)
+        return tick(params)
+
+    script.answers["tick_get"] = switch
+    reach(stand)
+    await quiet(stand)
+    assert stand.sent == []
+    script.answers["tick_get"] = tick
+    log_in(hello.login)
+    stand.scene.connect(stand.keeper)
+    await quiet(stand)
+    assert (len(stand.sent), len(stand.orders)) == (1, 1)
