@@ -23,8 +23,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import msgspec
 import orjson
 
+from ea_bridge.manager_commands import USER_RECORD_NEW, USER_RECORD_UPDATE
+from ea_bridge.model.struct import Struct
 from gateway.audit import Audit
 from gateway.ledger import Ledger
 
@@ -112,6 +115,7 @@ class Entry:
     """The link it was written to: see :meth:`~.finding.Finder.link_of`."""
     state: State = "sending"
     result: bytes | None = None
+    """What is kept of the server's answer: see :func:`kept`."""
     retcode: int = 0
     err: int = 0
     created_ms: int
@@ -239,6 +243,8 @@ class Journal:
 
         """
 
+        told = None if result is None else kept(entry.op, result)
+
         def work(connection: sqlite3.Connection) -> Entry:
             row = connection.execute(
                 "SELECT * FROM manager_changes WHERE id = ?", (entry.id,)
@@ -251,12 +257,12 @@ class Journal:
             connection.execute(
                 "UPDATE manager_changes SET state = ?, result = ?, retcode = ?, err = ?, "
                 "settled_ms = ? WHERE id = ?",
-                (state, result, retcode, err, settled_ms, entry.id),
+                (state, told, retcode, err, settled_ms, entry.id),
             )
             settled = replace(
                 known,
                 state=state,
-                result=result,
+                result=told,
                 retcode=retcode,
                 err=err,
                 settled_ms=settled_ms,
@@ -291,3 +297,18 @@ def _entry(row: sqlite3.Row) -> Entry:
     fields = {name: row[name] for name in row.keys()}  # noqa: SIM118 - a row iterates over values
     fields["facts"] = orjson.loads(fields["facts"])
     return Entry(**fields)
+
+
+class _Named(Struct, frozen=True, kw_only=True):
+    """What is kept of a user."""
+
+    login: int
+
+
+def kept(op: str, result: bytes) -> bytes:
+    """Return what the journal keeps of a result. Rows are there for good: of a user they have his
+    login, and not who he is and where he lives.
+    """
+    if op not in (USER_RECORD_NEW.op, USER_RECORD_UPDATE.op):
+        return result
+    return msgspec.json.encode(msgspec.json.decode(result, type=_Named))

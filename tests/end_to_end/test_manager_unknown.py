@@ -12,6 +12,7 @@ from manager_house import ManagerHouse, linked, open_house
 from product import until
 
 from ea_bridge.emulator.manager import Population, build_manager
+from ea_bridge.manager_commands import StoredResult
 from ea_bridge.model.mt4 import ReturnCode
 from ea_bridge.peer.executor import Refused
 from gateway.manager import changes, finding
@@ -74,6 +75,31 @@ async def test_what_was_done_is_answered(
     assert again.body == first.body
     assert balance(house) == before + 10
     assert states(house, f"done-{fault}") == "done"
+
+
+@pytest.mark.parametrize("fault", ["", "cut_after_ack"])
+async def test_a_user_is_made_once_and_not_kept(house: ManagerHouse, fault: str) -> None:
+    """Whoever asks again is shown him as he is by then. The gateway's ledger knows his login and
+    that is all: who he is and where he lives stays with the server, in all files of the home.
+    """
+    name = f"Planted {fault or 'plainly'}"
+    who = {"group": "demoforex", "name": name, "password": "Secret12", "leverage": 100}
+    key = {"Idempotency-Key": f"user-{fault}"}
+    count = len(house.server.books.accounts)
+    if fault:
+        setattr(house.server.faults, fault, 1)
+    made = await house.ask("POST", "users/", who, headers=key)
+    assert made.status == 201, made
+    user = made.body["user"]
+    assert user["name"] == name
+    moved = await house.ask("PUT", f"users/{user['login']}", {"city": "Plantville"})
+    assert moved.body["user"]["city"] == "Plantville"
+    again = await house.ask("POST", "users/", who, headers=key)
+    assert again.status == 201
+    assert again.body["user"] == moved.body["user"]
+    assert len(house.server.books.accounts) == count + 1
+    files = [one for one in house.product.home.folder.rglob("*") if one.is_file()]
+    assert [one.name for one in files if b"Plant" in one.read_bytes()] == []
 
 
 @pytest.mark.parametrize("fault", ["cut_before_ack", "crash_before"])
@@ -201,18 +227,24 @@ async def test_an_account_that_is_gone_keeps_no_other_back(
     assert states(house, "gone") == "lost"
 
 
-@pytest.mark.parametrize("peer", ["f" * 64, ""])
+@pytest.mark.parametrize(("peer", "next_one"), [("a" * 64, "b" * 64), ("", "")])
 async def test_another_peer_does_not_know_what_the_first_has_done(
-    house: ManagerHouse, monkeypatch: pytest.MonkeyPatch, peer: str
+    house: ManagerHouse, monkeypatch: pytest.MonkeyPatch, peer: str, next_one: str
 ) -> None:
     """The machine of the peer is lost with the answer; the one that takes its place has never
-    seen the command, and remembers well: so the booking is looked for.
+    seen the command, and remembers well: so the booking is looked for. Peers that do not tell
+    who they are may be others each time.
     """
     results, before = house.server.results, balance(house)
+    monkeypatch.setattr(house.server, "fingerprint", peer)
+    first_link = house.manager.registry.get("mt4")
+    assert first_link is not None
+    first_link.close("shutdown")
+    await house.begin_anew()
     session = house.manager.registry.get("mt4")
     assert session is not None
     stood_by = session.new_command_id()  # so it has seen older commands
-    monkeypatch.setattr(house.server, "fingerprint", peer)
+    monkeypatch.setattr(house.server, "fingerprint", next_one)
     lose = results.lose
 
     def lose_and_take_over() -> None:
@@ -222,7 +254,7 @@ async def test_another_peer_does_not_know_what_the_first_has_done(
     monkeypatch.setattr(results, "lose", lose_and_take_over)
     monkeypatch.setattr(results, "reload", lambda: None)
     house.server.faults.crash_after = house.server.faults.lose_memory = 1
-    first = await deposit(house, f"other-{len(peer)}")
+    first = await deposit(house, f"other-{peer[:1]}")
     assert first.status == 200
     assert balance(house) == before + 10
     house.server.faults.crash_after = 1
@@ -303,6 +335,38 @@ async def test_what_may_be_on_its_way_is_not_given_up(house: ManagerHouse) -> No
     session.close("shutdown")
     await house.begin_anew()
     await until(lambda: states(house, "on-its-way") == "not_sent")
+
+
+async def test_an_answer_of_whoever_came_meanwhile_is_not_taken(
+    house: ManagerHouse, silent: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The question what became of a booking was for the peer that was there; another one has come
+    before it was written, and has never seen that.
+    """
+    finder, session = house.manager.changes.finder, house.manager.registry.get("mt4")
+    assert session is not None
+    ask = finder._results
+    monkeypatch.setattr(finding, "SETTLE_S", 60.0)
+    assert (await deposit(house, "meanwhile")).status == 504
+    entry = house.manager.journal.find("admin", "meanwhile")
+    assert entry is not None
+
+    async def others(entries: Any) -> Any:
+        if session.end_reason:
+            return {}  # what looks by itself, on the new link, is told nothing yet
+        session.close("shutdown")
+        await house.begin_anew()
+        return {one.command_id: StoredResult(id=one.command_id, state="absent") for one in entries}
+
+    monkeypatch.setattr(finder, "_results", others)
+    monkeypatch.setattr(finding, "_is_peer_of", lambda *_: True)
+    monkeypatch.setattr(finder, "link_of", lambda _: "another")
+    assert await finder.look() == 1
+    assert states(house, "meanwhile") == "unknown"
+    monkeypatch.setattr(finder, "_results", ask)
+    house.server.trades.transact(silent[0])
+    await finder.look()
+    assert states(house, "meanwhile") == "done"
 
 
 async def test_a_row_that_was_not_seen_in_time(

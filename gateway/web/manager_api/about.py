@@ -44,6 +44,7 @@ ABOUT: Final = About(
     anytime=frozenset({400, 401, 403, 405, 413, 421, 422, 429, 500, 502, 503, 504}),
     headers={
         SUCCESSOR: "In the last hour of an access token: the one to use from now on",
-        REPLAYED: "true: it was done before, under this Idempotency-Key; this is that answer",
+        REPLAYED: "true: it was done before, under this Idempotency-Key; this is that answer, or "
+        "the user as he is by now",
     },
 )

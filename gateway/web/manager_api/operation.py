@@ -30,7 +30,8 @@ KEY_HEADER = Parameter(
     KEY,
     Key,
     "Your own, for this request and for good: who sends it again, for want of an answer, gets the "
-    "first answer, and nothing is done twice. Other operators' keys are others.",
+    "first answer (a user as he is by then), and nothing is done twice. Other operators' keys are "
+    "others.",
 )
 LOGIN = Parameter("login", Login, "Of the account.", required=True)
 ORDER = Parameter("order", Order, "Number of the trade.", required=True)

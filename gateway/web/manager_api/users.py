@@ -14,12 +14,20 @@ from ea_bridge.manager_commands import (
     USER_RECORDS_REQUEST,
     USERS_REQUEST,
 )
-from ea_bridge.model.mt4 import LoginsParams, NewUser, PasswordParams, UserChange, UsersFilter
+from ea_bridge.model.mt4 import (
+    LoginsParams,
+    NewUser,
+    PasswordParams,
+    UserChange,
+    UserRecord,
+    UsersFilter,
+)
 from ea_bridge.model.mt4 import UserUpdate as UserUpdateParams
 from gateway.manager import Role
 from gateway.web.rest.problem import Problem
 
 from . import answers
+from .about import REPLAYED
 from .listing import PAGING, Listing
 from .models import Flag, Mask, PasswordSet, Time, UserCreate, UserUpdate
 from .operation import Ask, Operation, Parameter
@@ -56,7 +64,10 @@ async def _list(ask: Ask) -> Any:
 
 
 async def _get(ask: Ask) -> answers.User:
-    login = ask.path["login"]
+    return await _now(ask, ask.path["login"])
+
+
+async def _now(ask: Ask, login: int) -> answers.User:
     found = await ask.question(USER_RECORDS_REQUEST, LoginsParams(logins=[login]))
     if not found:
         raise Problem(404, "There is no such account")
@@ -71,7 +82,7 @@ async def _create(ask: Ask) -> answers.User:
         lambda _: NewUser(**fields),
         _facts(fields),
     )
-    return answers.User(user=made)
+    return await _answer(ask, made)
 
 
 async def _update(ask: Ask) -> answers.User:
@@ -82,7 +93,14 @@ async def _update(ask: Ask) -> answers.User:
         lambda _: UserUpdateParams(login=login, change=UserChange(**changed)),
         {"login": login, **_facts(changed)},
     )
-    return answers.User(user=user)
+    return await _answer(ask, user)
+
+
+async def _answer(ask: Ask, user: UserRecord) -> answers.User:
+    """Answer a change. Of one that was made before nothing but the login is kept: the user is
+    shown as he is by now.
+    """
+    return await _now(ask, user.login) if REPLAYED in ask.told else answers.User(user=user)
 
 
 def _facts(fields: Mapping[str, Any]) -> dict[str, Any]:
