@@ -49,7 +49,9 @@ def build_terminal(
         netting: one position a symbol, instead of hedging.
         tick_files: symbol and file of ticks to replay instead of the packaged ones.
         watch: the symbols in Market Watch; those of the specifications if none are named.
-        sessions: ``always`` open, or closed at weekends as the ``real`` ones are.
+        sessions: ``always`` open, or closed at weekends as the ``real`` ones are. Stamps do not go
+            back: while the broker's clock shows an hour for the second time, in autumn, ``real``
+            markets stand still; those that are ``always`` open leave that hour out.
         start_ms: when the market begins, UTC milliseconds; now if absent.
         faults: how it misbehaves.
         device_file: keeps between runs which daemon it belongs to.
@@ -77,7 +79,14 @@ def build_terminal(
     clock = MarketClock(start_ms, time.monotonic(), 1.0 if flat_out else speed)
 
     def utc_ms() -> int:
-        return zone.to_utc_ms(market.now_msc) if flat_out else clock.now_ms(time.monotonic())
+        if flat_out:
+            return zone.to_utc_ms(market.now_msc)
+        now_ms = clock.now_ms(time.monotonic())
+        back_ms = market.now_msc - zone.to_broker_ms(now_ms)
+        if sessions == "always" and back_ms > 0:
+            clock.jump(back_ms)
+            now_ms += back_ms
+        return now_ms
 
     def now_msc() -> int:
         return market.now_msc if flat_out else zone.to_broker_ms(utc_ms())

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ea_bridge.emulator import machine
 from ea_bridge.emulator.clock import BrokerZone, MarketClock, left_out
 
 HOUR = 3_600_000
@@ -95,3 +96,43 @@ def test_the_minutes_that_no_clock_shows() -> None:
         at = zone.to_utc_ms(gap.start * 60_000)
         assert zone.to_broker_ms(at - 1) == gap.start * 60_000 - 1
         assert zone.to_broker_ms(at) == gap.stop * 60_000
+
+
+@pytest.mark.parametrize(
+    ("sessions", "clock", "utc"), [("always", 3 * HOUR, HOUR), ("real", 2 * HOUR, 0)]
+)
+def test_no_stamp_goes_back_when_the_clock_does(
+    monkeypatch: pytest.MonkeyPatch, sessions: machine.Sessions, clock: int, utc: int
+) -> None:
+    """A market that is always open leaves the hour out that comes twice; another stands still."""
+    at, real_s = utc_ms(2027, 11, 7, 6), [100.0]
+    monkeypatch.setattr(machine.time, "monotonic", lambda: real_s[0])
+    terminal = machine.build_terminal(start_ms=at - 30_000, sessions=sessions)
+    for real_s[0] in (129.0, 130.0):
+        terminal.pulse()
+    market = terminal.desk.market
+    assert market.now_msc == at - 1000 + 3 * HOUR
+    now = terminal.desk.clock()
+    assert now.tsrv is not None
+    assert abs(now.tsrv * 1000 - at - clock) <= 1000
+    assert abs(now.tgmt * 1000 - at - utc) <= 1000
+    real_s[0] += 60.0
+    terminal.pulse()
+    moved = market.now_msc - (at - 1000 + 3 * HOUR)
+    assert moved == (60_000 if sessions == "always" else 0)
+
+
+def test_market_time_leaps_with_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In spring the hour that no clock shows has no ticks, and takes no time."""
+    at, real_s = utc_ms(2027, 3, 14, 7), [100.0]
+    monkeypatch.setattr(machine.time, "monotonic", lambda: real_s[0])
+    terminal = machine.build_terminal(start_ms=at - 30_000)
+    real_s[0] += 60.0
+    terminal.pulse()
+    market = terminal.desk.market
+    assert market.now_msc == at + 30_000 + 3 * HOUR
+    left_out_msc = range(at + 2 * HOUR, at + 3 * HOUR)
+    for name in market.selected:
+        ticks = market.ticks(name, from_msc=at, to_msc=market.now_msc)
+        assert ticks
+        assert not [one for one in ticks if one.time_msc in left_out_msc]

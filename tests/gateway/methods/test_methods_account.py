@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from msgspec.structs import replace
 from scripted_answers import ACCOUNT, EURUSD, NOW_MS, OFFSET_MS
 from scripted_terminal import Scene
 
 from ea_bridge.errors import CommandFailed, CommandTimeout, NotSent, TerminalBusy
+from ea_bridge.model import Clock
 from gateway import errors
 from gateway.auth.caller import Scope
 
@@ -54,6 +57,20 @@ async def test_server_time_is_utc_beside_the_brokers_clock(scene: Scene) -> None
     assert now["last_quote_time"] == NOW_MS - 1000
     assert now["local_offset_seconds"] == 7200
     assert now["offset"]["source"] == "ticks"
+
+
+@pytest.mark.parametrize(("hours", "offset"), [(-0.5, 10_800), (0.5, 7200)])
+async def test_server_time_in_the_hour_that_a_clock_shows_twice(
+    scene: Scene, hours: float, offset: int
+) -> None:
+    """Half past eight is told apart by the PC's clock: it does not go back with the broker's."""
+    now_s = int(datetime(2027, 11, 7, 6, tzinfo=UTC).timestamp() + hours * 3600)
+    scene.clock.observe(now_s + offset - 1, now_s)
+    told = Clock(tcur=now_s + offset - 1, tgmt=now_s, tlocal=now_s, tsrv=now_s + offset)
+    scene.script.answers["clock_get"] = told
+    now = await scene.ask("get_server_time")
+    assert (now["time"], now["broker_time"]) == (now_s * 1000, (now_s + offset) * 1000)
+    assert now["utc_offset_seconds"] == now["offset"]["broker_utc_offset_s"] == offset
 
 
 async def test_mt4_has_no_trade_server_time(mt4: Scene) -> None:
