@@ -179,6 +179,8 @@ class OcoLinks:
             one = there.get(ticket)
             if row is not None and (one is None or one.state == OrderState.PARTIAL):
                 end = await _end_of(terminal, ticket) if one is None else "filled"
+                if account_of(terminal) != account:
+                    return  # logged in elsewhere while it told: it is looked again at the return
                 self._ended(row, ticket, end)
         for row, link in list(self._links.items()):
             if link.account == account and link.state == "cancelling":
@@ -239,6 +241,8 @@ class OcoLinks:
         link = self._links[row]
         link = replace(link, attempt=link.attempt + 1)
         await self._put(row, link, is_open=True)  # the attempt's id is used once, whatever comes
+        if account_of(terminal) != link.account:
+            return  # logged in elsewhere by now
         handling = Handling(
             client_order_id=f"{link.id}.{link.attempt}",
             deadline=Deadline.of(self._now_ms, TTL_MS, None),
@@ -252,6 +256,8 @@ class OcoLinks:
             _log.warning("%s: order %d is not cancelled: %s", link.id, ticket, error.name())
             self._links[row] = replace(self._links[row], problem=error.name())
             return
+        if end != "canceled" and account_of(terminal) != link.account:
+            return  # what is not there is not there in another account
         self._links[row] = replace(self._links[row], problem="")
         self._ended(row, ticket, end)
 
