@@ -52,22 +52,25 @@ class Supervision:
         self._kicked = asyncio.Event()
         self._asked_s = -math.inf
         self._was_connected = False
+        self._asking = False
         self._turn = asyncio.Lock()
         """One connect or disconnect at a time: the last that was told counts."""
 
     async def is_connected(self) -> bool:
-        """Whether the peer is linked and logged in at the server; asked once a second at most,
-        however many want to know.
+        """Whether the peer is linked and logged in at the server. It is asked once a second at
+        most, and not again before it has answered, however many want to know: anybody may.
         """
         if not self._link.is_linked:
             return False
         now_s = asyncio.get_running_loop().time()
-        if now_s - self._asked_s >= FRESH_S:
-            self._asked_s = now_s
+        if now_s - self._asked_s >= FRESH_S and not self._asking:
+            self._asked_s, self._asking = now_s, True
             try:
                 self._was_connected = (await self._link.ask(IS_CONNECTED, NoParams())).connected
             except ManagerError:
                 self._was_connected = False
+            finally:
+                self._asking = False
         return self._was_connected
 
     def kick(self) -> None:

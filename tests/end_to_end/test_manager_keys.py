@@ -11,6 +11,8 @@ import pytest_asyncio
 from manager_house import Answered, ManagerHouse, open_house
 
 from gateway.manager import Role
+from gateway.web.manager_api import OPERATIONS
+from gateway.web.manager_api.operation import same_request
 
 LOGIN = 100_001
 DEPOSIT = f"/api/accounts/{LOGIN}/deposit"
@@ -137,3 +139,10 @@ async def test_an_account_is_named_by_digits(house: ManagerHouse, login: str) ->
     assert refused.status == 422
     assert refused.detail[0]["loc"] == ["path", "login"]
     assert balance(house) == before
+
+
+def test_a_member_of_a_later_version_makes_no_other_request() -> None:
+    """What it is by default is not part of what was asked."""
+    deposit = next(one for one in OPERATIONS if one.name == "deposit")
+    sent = deposit.read(DEPOSIT, b'{"amount": 1, "comment": ""}')
+    assert same_request(deposit, sent) == b'["deposit", {"login": 100001}, {}, {"amount": 1.0}]'

@@ -18,10 +18,15 @@ from ea_bridge.errors import (
     Unsupported,
 )
 from ea_bridge.manager_commands import PING, Done
+from ea_bridge.model.mt4 import ManagerConnection
 from ea_bridge.session import ManagerSession
+from gateway.audit import Audit
 from gateway.manager import PeerOffline, PeerRefused, PeerSilent
 from gateway.manager import link as links
+from gateway.manager import supervision as supervisions
+from gateway.manager.connection import KeptConnection
 from gateway.manager.link import Link
+from gateway.manager.supervision import Supervision
 
 
 class Session:
@@ -31,15 +36,16 @@ class Session:
         self.waiting = self.most = 0
         self.go = asyncio.Event()
         self.error: BridgeError | None = None
+        self.answer: Any = Done()
 
-    async def request(self, *_: Any, **__: Any) -> Done:
+    async def request(self, *_: Any, **__: Any) -> Any:
         self.waiting += 1
         self.most = max(self.most, self.waiting)
         await self.go.wait()
         self.waiting -= 1
         if self.error is not None:
             raise self.error
-        return Done()
+        return self.answer
 
 
 def link_to(session: Session | None) -> Link:
@@ -89,3 +95,22 @@ async def test_nobody_is_there() -> None:
     assert not link.is_linked
     with pytest.raises(PeerOffline, match="not linked"):
         await link.ask(PING, NoParams())
+
+
+async def test_anybody_who_asks_for_its_health_takes_one_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No token is needed for that: while the peer does not answer, no second question is put."""
+    monkeypatch.setattr(supervisions, "FRESH_S", 0.0)
+    session = Session()
+    session.answer = ManagerConnection(connected=True, server="s", login=1)
+    supervision = Supervision(link_to(session), cast(KeptConnection, None), Audit())
+    first = asyncio.ensure_future(supervision.is_connected())
+    while not session.waiting:  # noqa: ASYNC110  # it is on its way, and tells nobody
+        await asyncio.sleep(0)
+    assert await asyncio.gather(*(supervision.is_connected() for _ in range(5))) == [False] * 5
+    assert session.waiting == 1
+    session.go.set()
+    assert await first
+    session.answer = ManagerConnection(connected=False)
+    assert not await supervision.is_connected()
