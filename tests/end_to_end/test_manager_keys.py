@@ -141,7 +141,7 @@ async def test_an_account_is_named_by_digits(house: ManagerHouse, login: str) ->
     assert balance(house) == before
 
 
-def test_a_member_of_a_later_version_makes_no_other_request() -> None:
+async def test_a_member_of_a_later_version_makes_no_other_request() -> None:
     """What it is by default is not part of what was asked."""
     deposit = next(one for one in OPERATIONS if one.name == "deposit")
     sent = deposit.read(DEPOSIT, b'{"amount": 1, "comment": ""}')

@@ -122,9 +122,9 @@ class Ask(Sent):
 
 
 def same_request(operation: Operation, sent: Sent) -> bytes:
-    """Return what two requests have in common that ask for the same: ``1`` is ``1.0``, and a member
-    that has its default is one that is absent. So those that a later version adds do not make
-    another request of one that was made before.
+    """Return what two requests have in common that ask for the same: ``1`` is ``1.0``, and a
+    member that has its default is one that is absent. So those that a later version adds do not
+    make another request of one that was made before.
     """
     body = None if sent.given is None else sent.given.model_dump(exclude_defaults=True)
     asked = (operation.name, dict(sent.path), dict(sent.query), body)
