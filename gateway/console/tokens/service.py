@@ -267,14 +267,15 @@ class Tokens:
         offline: Offline | None = None,
         strict_terminal: bool | None = None,
     ) -> TokenInfo:
-        """Change the bounds of a token.
+        """Change the bounds of a token, and of the one before it as long as that works beside it:
+        else its holder could go on within the bounds of before.
 
         Args:
             user_id: whose.
             tid: a token that is not revoked.
             limits: all of them; what is ``None`` has no bound.
-            offline: unchanged by default.
-            strict_terminal: unchanged by default.
+            offline: unchanged by default, and always that of the one before it.
+            strict_terminal: the same.
 
         Raises:
             Unknown: the user has no such token, or it is revoked.
@@ -286,13 +287,18 @@ class Tokens:
             user, row = await self._mine(session, user_id, tid)
             if row.status == "revoked":
                 raise Unknown("This token is revoked.")
-            row.limits = text
             if offline is not None:
                 row.offline = checked_offline(offline).model_dump_json()
             if strict_terminal is not None:
                 row.strict_terminal = strict_terminal
-            await self._tell(session, await self.changed(session, row))
-            self._activity.note(session, "token.limits", user_id=user_id, tid=tid, detail=text)
+            news: tuple[News, ...] = ()
+            for one in (row, *await self._before(session, row)):
+                one.limits = text
+                news += await self.changed(session, one)
+                self._activity.note(
+                    session, "token.limits", user_id=user_id, tid=one.tid, detail=text
+                )
+            await self._tell(session, news)
             return token_info(row, user, self._now_s())
 
     # --- within a transaction --------------------------------------------------------------
@@ -353,6 +359,10 @@ class Tokens:
             Token.user_id == row.user_id, Token.label == row.label, Token.status != "revoked"
         )
         return (await session.scalars(same.order_by(Token.tid).with_for_update())).all()
+
+    async def _before(self, session: AsyncSession, row: Token) -> list[Token]:
+        """Return the tokens that one replaces, and that work beside it, or may again."""
+        return [one for one in await self._same_name(session, row) if one.replaced_by == row.tid]
 
     def _complete(self, row: Token, user: User) -> str:
         text = new_token()

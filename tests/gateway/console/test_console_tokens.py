@@ -186,6 +186,27 @@ async def test_limits_reach_the_record(console: Console):
     assert lease.epoch == old.epoch
 
 
+async def test_limits_bind_the_token_before_too(console: Console):
+    """While it works beside the new one; it alone can be bounded more, and not the new one."""
+    ann, machine = await person(console), Machine()
+    _, old = await console.tokens.create(ann.id, "A")
+    _, other = await console.tokens.create(ann.id, "B")
+    await approve(console, old, machine)
+    _, new = await console.tokens.replace(ann.id, old.tid)
+    tight, tighter = TradeLimits(max_lot="0.1"), TradeLimits(max_lot="0")
+    await console.tokens.suspend(ann.id, old.tid)
+    await console.tokens.update_limits(ann.id, new.tid, tight)
+    await console.tokens.resume(ann.id, old.tid)
+    before = await offer(console, machine)
+    assert before.record(old.tid).limits == tight
+    await console.tokens.update_limits(ann.id, old.tid, tighter)
+    after = await offer(console, machine)
+    assert after.record(old.tid).limits == tighter
+    assert after.record(old.tid).rec_ver > before.record(old.tid).rec_ver
+    known = {one.tid: one.limits for one in await console.tokens.list(ann.id)}
+    assert (known[new.tid], known[other.tid]) == (tight, TradeLimits())
+
+
 @pytest.mark.parametrize(
     "limits",
     [
