@@ -16,6 +16,7 @@ MAX_LIMITS_BYTES = 4_000
 """Of all limits as JSON: a record has to fit into an envelope."""
 
 _NUMBER: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,8})?", re.ASCII)
+_THOUSANDS: Final = re.compile(r"[1-9][0-9]{0,2}(,[0-9]{3})+", re.ASCII)
 _COUNT: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
@@ -27,9 +28,12 @@ def read_number(text: str) -> Lots:
     """Return lots or money as a record has them; a comma is a decimal point, too.
 
     Raises:
-        LimitsError: it is no decimal number from 0 on.
+        LimitsError: it is no decimal number from 0 on, or nobody can tell how large it is: 1,000
+            is one to some and a thousand to others.
 
     """
+    if _THOUSANDS.fullmatch(text.strip()):
+        raise LimitsError("write a number such as 0.5, or 1000 without a comma")
     number = text.strip().replace(",", ".")
     if not _NUMBER.fullmatch(number):
         raise LimitsError("write a number such as 0.5")

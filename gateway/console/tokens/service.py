@@ -360,7 +360,7 @@ class Tokens:
         )
         return (await session.scalars(same.order_by(Token.tid).with_for_update())).all()
 
-    async def _before(self, session: AsyncSession, row: Token) -> list[Token]:
+    async def _before(self, session: AsyncSession, row: Token) -> Sequence[Token]:
         """Return the tokens that one replaces, and that work beside it, or may again."""
         return [one for one in await self._same_name(session, row) if one.replaced_by == row.tid]
 

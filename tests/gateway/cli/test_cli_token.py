@@ -138,6 +138,7 @@ def test_limits_are_listed_and_noted(run: Run, tmp_path: Path) -> None:
         (("limits", "nobody", "--max-lot", "1"), "no live token"),
         (("limits", "nobody"), "--help lists them"),
         (("create", "--name", "a", "--max-lot", "-1"), "--max-lot '-1': write a number such as"),
+        (("create", "--name", "a", "--max-daily-loss", "1,000"), "or 1000 without a comma"),
         (("create", "--name", "a", "--collar-bps", "0.5"), "--collar-bps '0.5': write a whole"),
         (("create", "--name", "a", "--allowed-symbols", ","), "name at least one symbol"),
         (("create", "--name", "a", "--allowed-symbols", "x" * 33), "at most 200 symbols"),
