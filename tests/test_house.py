@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,10 @@ def test_every_ignore_has_its_reason():
     found = [str(p.relative_to(ROOT)) for p in SOURCES if bare.search(p.read_text("utf-8"))]
 
     assert found == []
+
+
+def test_every_file_of_tests_has_a_name_of_its_own():
+    """pytest imports them by name alone, and refuses the second."""
+    names = Counter(path.name for path in TESTS if path.name.startswith("test_"))
+
+    assert [name for name, count in names.items() if count > 1] == []

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
+import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from manager_house import ManagerHouse, open_house
+from product import TIMEOUT_S
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi import checks
 
@@ -129,8 +132,19 @@ def _attack(
             case.validate_response(response, checks=list(CHECKS))
             assert response.status_code != 500, response.text
 
+        _wait_until_connected(house)
         call()
     return found
+
+
+def _wait_until_connected(house: ManagerHouse) -> None:
+    """A connect that was refused has taken the peer from its server; it is led back by itself."""
+    until_s = time.monotonic() + TIMEOUT_S
+    while not requests.get(f"{house.url}/api/test/service-health", timeout=TIMEOUT_S).json()[
+        "connected"
+    ]:
+        assert time.monotonic() < until_s
+        time.sleep(0.05)
 
 
 async def _run(house: ManagerHouse, examples: int) -> Counter[int]:

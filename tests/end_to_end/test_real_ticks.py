@@ -17,6 +17,8 @@ from product import TIMEOUT_S, Json, open_http
 Row = tuple[int, str, str, int]
 
 TICKS = 10_000
+WEEK_MS = 7 * 86_400_000
+"""By whole weeks the recorded ticks are moved towards now."""
 
 
 def recorded() -> list[Row]:
@@ -42,6 +44,16 @@ async def heard(socket: websockets.ClientConnection, count: int) -> list[Json]:
     while not told or told[-1]["seq"] < (begun or 0) + count:
         event = json.loads(await asyncio.wait_for(socket.recv(), TIMEOUT_S))["params"]
         begun = event["seq"] - (event["type"] == "update") if begun is None else begun
+        if event["type"] == "update":
+            told.append(event)
+    return told
+
+
+async def heard_to_the_end(socket: websockets.ClientConnection, last: Row) -> list[Json]:
+    """All updates up to that of the last tick, whatever was merged before, the first ones too."""
+    told: list[Json] = []
+    while not told or (told[-1]["data"]["broker_time"] - last[0]) % WEEK_MS:
+        event = json.loads(await asyncio.wait_for(socket.recv(), TIMEOUT_S))["params"]
         if event["type"] == "update":
             told.append(event)
     return told
@@ -80,7 +92,7 @@ async def test_the_vendors_form_over_rpc(tmp_path: Path) -> None:
         socket = await listening(demo)
         async with open_http(demo.rpc, demo.auth_token) as client:
             await client.call("subscribe", type="tick", symbol="EURUSD")
-            told = await heard(socket, TICKS)
+            told = await heard_to_the_end(socket, file[-1])
             first = told[-1]["seq"] - TICKS + 1
             shift = as_recorded(told)[-1][0] - file[-1][0]
             chosen = [file[one["seq"] - first] for one in told]

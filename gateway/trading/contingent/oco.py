@@ -60,6 +60,8 @@ class OcoLinks:
         self._act_as = act_as
         self._now_ms = now_ms
         self._links = book.open()
+        self._ending: dict[int, OcoLink] = {}
+        """Those that are over, until that is on the disk."""
         self._row_of = {
             (link.account, one.ticket): row
             for row, link in self._links.items()
@@ -128,8 +130,12 @@ class OcoLinks:
     def list(self, account: Account | None, *, past: int = 0) -> list[OcoLink]:
         """Return the links that are not over, oldest first, then the newest that are."""
         links = [one for one in self._links.values() if one.account == account]
-        ended = [one for one in self._book.newest(past) if one.state in ("done", "unlinked")]
-        return links + [one for one in ended if one.account == account]
+        ended = {
+            one.id: one for one in self._book.newest(past) if one.state in ("done", "unlinked")
+        }
+        if past:
+            ended = {one.id: one for one in self._ending.values()} | ended
+        return links + [one for one in ended.values() if one.account == account][:past]
 
     def _linked(self, account: Account, wanted: frozenset[int]) -> OcoLink | None:
         rows = {row for one in wanted if (row := self._row_of.get((account, one))) is not None}
@@ -266,9 +272,13 @@ class OcoLinks:
             self._links[row] = link
         else:
             self._links.pop(row, None)
+            self._ending[row] = link
             for one in link.orders:
                 self._row_of.pop((link.account, one.ticket), None)
-        await self._book.save(row, link, is_open=is_open)
+        try:
+            await self._book.save(row, link, is_open=is_open)
+        finally:
+            self._ending.pop(row, None)
 
 
 def account_of(terminal: GuardedTerminal) -> Account:

@@ -233,3 +233,14 @@ async def test_a_terminal_without_its_broker_shows_no_ends(stand: Stand) -> None
     await until(lambda: len(script.asked) > looks)
     await quiet(stand)
     assert ((await only(stand))["state"], stand.sent) == ("active", [])
+
+
+async def test_a_link_that_ends_is_always_in_one_of_the_lists(stand: Stand) -> None:
+    """Also while its end is being written."""
+    first, second = stand.place(), stand.place()
+    linked = await link(stand, first, second)
+    ending = asyncio.create_task(stand.scene.ask("unlink_oco", id=linked["id"]))
+    while not ending.done():
+        assert (await only(stand))["id"] == linked["id"]
+        await asyncio.sleep(0)
+    assert (await only(stand))["state"] == "unlinked"
