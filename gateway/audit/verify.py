@@ -62,10 +62,17 @@ def verify(store: Store, checkpoint: Head | None = None, *, start: int = 1) -> V
         StoreError: the file is damaged, or cannot be read.
 
     """
+    begin = begin_of(store).n
+    verdict = _looked_at(store, checkpoint, start, begin)
+    if verdict.faults and begin_of(store).n != begin:
+        return verify(store, checkpoint, start=start)  # rows went into the archive meanwhile
+    return verdict
+
+
+def _looked_at(store: Store, checkpoint: Head | None, start: int, begin: int) -> Verdict:
     faults = _Faults()
     for fault in _unprotected(store):
         faults.add(fault)
-    begin = begin_of(store).n
     is_whole, start = start <= begin + 1, max(start, begin + 1)
     expected, previous = start, hash_of(store, start - 1)
     entries = 0
@@ -121,6 +128,14 @@ def check_end(store: Store, checkpoint: Head | None) -> list[Fault]:
         checkpoint: as with :func:`verify`.
 
     """
+    begin = begin_of(store).n
+    faults = _faults_at_end(store, checkpoint, begin)
+    if faults and begin_of(store).n != begin:
+        return check_end(store, checkpoint)  # rows went into the archive meanwhile
+    return faults
+
+
+def _faults_at_end(store: Store, checkpoint: Head | None, begin: int) -> list[Fault]:
     written, last = extent_of(store)
     faults = []
     if written > last:
@@ -130,7 +145,7 @@ def check_end(store: Store, checkpoint: Head | None) -> list[Fault]:
         faults.append(Fault(written + 1, "extra", text))
     if checkpoint is None:
         return faults
-    if checkpoint.n < begin_of(store).n:
+    if checkpoint.n < begin:
         return faults  # the archive has that row, and is signed up to a later one
     if checkpoint.n > last:
         text = f"the checkpoint knows row {checkpoint.n}, the last is {last}"

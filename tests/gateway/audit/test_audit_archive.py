@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from audit_parts import cover_up, tampering, trail_of
 
-from gateway.audit import MARKS, TABLE, begin_of, check_end, head_of, note, verify
+from gateway.audit import MARKS, TABLE, Head, begin_of, check_end, head_of, note, verify
 from gateway.audit import archive as module
 from gateway.audit.archive import (
     ArchiveError,
@@ -26,9 +27,13 @@ from gateway.audit.archive import (
     write_file,
 )
 from gateway.audit.recorder import entry_of
+from gateway.audit.table import hash_of
 from gateway.audit.verify import rows
 from gateway.ledger import DATABASE
 from gateway.store import Store, StoreError
+
+verifying = sys.modules["gateway.audit.verify"]
+"""The package has a function of that name."""
 
 
 @pytest.fixture(name="store")
@@ -188,6 +193,29 @@ def test_two_at_a_time(store: Store, tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match="somebody else"):
         mark(store, second, "signed", entry_of("audit_archived"))
     assert begin_of(store) == first.end
+
+
+@pytest.mark.parametrize("moment", ["hash_of", "rows"])
+def test_rows_that_are_archived_meanwhile_are_not_missed(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """Neither by who verifies, nor by a gateway that is started at that moment."""
+    part = write_file(store, tmp_path / "a.jsonl", 6)
+    checkpoint = Head(5, hash_of(store, 5) or b"")
+    look = getattr(verifying, moment)
+    done: list[int] = []
+
+    def archive_first(*given: object) -> object:
+        if not done:
+            mark(store, part, "signed", entry_of("audit_archived"))
+            done.append(take_out(store))
+        return look(*given)
+
+    monkeypatch.setattr(verifying, moment, archive_first)
+    if moment == "hash_of":
+        assert check_end(store, checkpoint) == []
+    verdict = verify(store, checkpoint)
+    assert (verdict.is_intact, verdict.entries, done) == (True, 5, [6])
 
 
 def test_whose_file_is_needed_is_known(store: Store, tmp_path: Path) -> None:
