@@ -32,6 +32,7 @@ from .client_ids import new_client_order_id
 from .deadline import Deadline
 from .guard import GuardedTerminal
 from .handling import Handling
+from .journal import Account
 from .placing import DEFAULT_DEVIATION
 
 AT_ONCE = 16
@@ -77,8 +78,11 @@ async def cancel_orders(terminal: GuardedTerminal, chosen: Chosen, swept: Swept)
 
     """
 
+    account = terminal.side
+
     async def listed() -> list[Order]:
         orders = await terminal.request(commands.ORDERS_GET, _filter(chosen))
+        _still_in(terminal, account)
         return orders + terminal.desk.contingent.orders(chosen.symbol)
 
     async def cancel(ticket: int) -> bool:
@@ -100,8 +104,12 @@ async def close_positions(
 
     """
 
+    account = terminal.side
+
     async def listed() -> list[Position]:
-        return await terminal.request(commands.POSITIONS_GET, _filter(chosen))
+        positions = await terminal.request(commands.POSITIONS_GET, _filter(chosen))
+        _still_in(terminal, account)
+        return positions
 
     async def close(ticket: int) -> bool:
         way_out = closing.Exit(ticket=ticket, deviation=deviation)
@@ -177,6 +185,12 @@ class _Sweep:
 
     def _failure(self, ticket: int, error: GatewayError) -> Failure:
         return Failure(self.kind, ticket, error)
+
+
+def _still_in(terminal: GuardedTerminal, account: Account | None) -> None:
+    """Refuse what a terminal shows of another account: nobody meant that one."""
+    if terminal.side != account:
+        raise terminal.offline()
 
 
 def _filter(chosen: Chosen) -> commands.FilterParams:

@@ -1,0 +1,41 @@
+"""A sweep is about the account that the terminal was logged in to when it began."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from scripted_answers import DONE, ORDER, POSITION
+from scripted_terminal import Scene
+
+
+@pytest.mark.parametrize(
+    ("method", "asked", "first", "other"),
+    [
+        ("cancel_all_orders", "orders_get", replace(ORDER, ticket=1), replace(ORDER, ticket=2)),
+        (
+            "close_all_positions",
+            "positions_get",
+            replace(POSITION, ticket=1, identifier=1),
+            replace(POSITION, ticket=2, identifier=2),
+        ),
+    ],
+)
+async def test_a_login_elsewhere_ends_a_sweep(
+    scene: Scene, method: str, asked: str, first: Any, other: Any
+) -> None:
+    """What the other account has stays: nobody has asked for its end."""
+    script = scene.script
+    there = {scene.hello.login: [first], 777: [other]}
+
+    def listed(params: Any) -> list[Any]:
+        return [one for one in there[scene.hello.login] if params.ticket in (None, one.ticket)]
+
+    def switch(_: object) -> Any:
+        scene.hello = script.hello = replace(scene.hello, login=777)
+        return DONE
+
+    script.answers |= {asked: listed, "order_send": switch}
+    await scene.ask(method)
+    assert [one.order or one.position for one in script.sent] == [1]
