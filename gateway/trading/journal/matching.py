@@ -26,6 +26,9 @@ AROUND_MS = 3_600_000
 """How much more they may differ where a clock is wrong, or was put on or back for the summer: what
 is alike but for that is nobody's for sure, and yet is no sign that a command was not executed."""
 _TAG = re.compile(r"g[A-Z2-7]{9}(?: |$)")
+_PART = re.compile(r"(?:from|to) #[0-9]")
+"""What MetaTrader 4 makes of the comments of a trade of which a part was closed, and of the rest,
+which goes on under another ticket: their volumes are not the command's any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +127,7 @@ def may_be(send: Send, one: Sighting, around_ms: int = 0) -> bool:
     """
     if _TAG.match(one.comment):
         return is_tagged_as(send, one)
-    return _is_alike(send, one, around_ms if one.is_by_program else 0)
+    return _is_alike(send, one, around_ms if one.is_by_program else 0) or _is_part(send, one)
 
 
 def is_tagged_as(send: Send, one: Sighting) -> bool:
@@ -137,13 +140,26 @@ def is_tagged_as(send: Send, one: Sighting) -> bool:
     )
 
 
+def is_of_part(comment: str) -> bool:
+    """Whether a comment says that a trade on MetaTrader 4 is a part of what it once was."""
+    return _PART.match(comment) is not None
+
+
+def _is_part(send: Send, one: Sighting) -> bool:
+    is_smaller = one.volume < send.request.volume
+    return is_smaller and is_of_part(one.comment) and _is_of_kind(send, one)
+
+
 def _is_alike(send: Send, one: Sighting, around_ms: int = 0) -> bool:
+    return one.volume == send.request.volume and _is_of_kind(send, one, around_ms)
+
+
+def _is_of_kind(send: Send, one: Sighting, around_ms: int = 0) -> bool:
     request = send.request
     late_ms = one.time_ms - send.created_ms
     return (
         one.symbol == request.symbol
         and one.type == request.type
-        and one.volume == request.volume
         and one.magic == request.magic
         and (one.position in (0, request.position) if request.position else not one.position)
         and -SKEW_MS - around_ms <= late_ms <= LATEST_MS + SKEW_MS + around_ms

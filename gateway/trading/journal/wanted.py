@@ -14,7 +14,7 @@ from ea_bridge.model import Deal, Order
 
 from ..client_ids import TAG_LENGTH
 from .intents import Send
-from .matching import LATEST_MS, SKEW_MS, Sighting
+from .matching import LATEST_MS, SKEW_MS, Sighting, is_of_part
 
 _Kind = tuple[str, int, float, int]
 """Symbol, type, volume and magic."""
@@ -40,6 +40,7 @@ class Wanted:
         self._recent_ms = now_ms - SKEW_MS
         self._tickets: set[int] = set()
         self._tags: set[str] = set()
+        self._of_parts: set[tuple[str, int, int]] = set()
         self._times_ms: defaultdict[_Kind, list[int]] = defaultdict(list)
         for send in sends:
             request, result = send.request, send.result
@@ -49,6 +50,7 @@ class Wanted:
                 self._tags.add(request.comment[:TAG_LENGTH])
             kind = (request.symbol, request.type, request.volume, request.magic)
             self._times_ms[kind].append(send.created_ms)
+            self._of_parts.add((request.symbol, request.type, request.magic))
         for times in self._times_ms.values():
             times.sort()
 
@@ -73,6 +75,9 @@ class Wanted:
 
     def _has(self, ticket: int, comment: str, kind: _Kind, time_ms: int) -> bool:
         if ticket in self._tickets or comment[:TAG_LENGTH] in self._tags:
+            return True
+        symbol, type_, _, magic = kind
+        if is_of_part(comment) and (symbol, type_, magic) in self._of_parts:
             return True
         times_ms = self._times_ms.get(kind)
         if times_ms is None or time_ms >= self._recent_ms:

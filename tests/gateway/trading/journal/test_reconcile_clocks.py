@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from journal_scene import Kept
 from msgspec.structs import replace
-from scripted_answers import DEAL
+from scripted_answers import DEAL, POSITION
 from test_reconcile import HERE_MS, LOST, filled, mine, outcome
 from test_reconcile_growth import shown
 
@@ -139,3 +139,26 @@ async def test_a_part_of_another_s_order_is_no_command_s(
     ]
     await searched.look()
     assert await outcome(searched) == "unknown"
+
+
+@pytest.mark.parametrize("ended", [False, True])
+async def test_on_metatrader_4_a_part_of_its_trade_is_a_trace(searched: Kept, ended: bool) -> None:
+    """Somebody has closed a part: neither that nor the rest has its tag, its ticket or its volume.
+    A part of something larger is none of it.
+    """
+    searched.scene.hello = searched.scene.script.hello = replace(
+        searched.scene.hello, platform="mt4"
+    )
+    part = {"magic": 0, "type": 0, "time_msc": HERE_MS, "time": HERE_MS // 1000}
+    rest = replace(POSITION, ticket=901, volume=0.06, comment="from #900", **part)
+    closed = replace(past_order(HERE_MS, "to #901"), volume_initial=0.04)
+    if ended:
+        show(searched, closed)
+    else:
+        searched.scene.script.answers["positions_get"] = [rest]
+    await searched.look()
+    assert await outcome(searched) == "unknown"
+    show(searched, replace(closed, volume_initial=0.2))
+    searched.scene.script.answers["positions_get"] = [replace(rest, volume=0.2)]
+    await searched.look()
+    assert await outcome(searched) == "rejected"
