@@ -111,7 +111,9 @@ class ManagerHouse:
         for fault in fields(Faults):
             setattr(self.server.faults, fault.name, fault.default)
         await until(lambda: self.manager.registry.get(PEER) is not None)
-        if not self.server.connected:
+        # the server may be connected still, by the gateway of tests before: this one has been told
+        # nothing then, and would not lead it back
+        if not self.server.connected or self.manager.kept.wanted() is None:
             await self.connect()
 
 
