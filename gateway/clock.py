@@ -101,7 +101,7 @@ class BrokerClock:
         offset = round((tcur - tgmt) / GRID_S) * GRID_S
         if abs(tcur - tgmt - offset) > MAX_RESIDUE_S or abs(offset) > MAX_OFFSET_S:
             return turned
-        return self._count(offset, tgmt) or turned
+        return self._count(offset, tcur - offset) or turned
 
     def compare(self, tgmt: int, utc_ms: int) -> None:
         """Learn how far the terminal's idea of UTC (seconds) is from the daemon's.
@@ -132,34 +132,35 @@ class BrokerClock:
         elif tcur * 1000 in self._table.doubled(index) and last is not None and tcur != last[0]:
             turn = self._table.turns[index]
             is_fresh = abs(tcur - tgmt - turn.offset_ms // 1000) <= MAX_RESIDUE_S
-            if is_fresh and turn.utc_ms in self._quoted and last[1] * 1000 >= turn.utc_ms:
+            if is_fresh and turn.utc_ms in self._quoted:
                 self._quoted.discard(turn.utc_ms)
                 self._lay()
 
-    def _count(self, offset: int, tgmt: int) -> bool:
+    def _count(self, offset: int, at_s: int) -> bool:
+        """Count a measurement by a quote of that moment: one that is seen right after a turn may
+        be of before it."""
         if offset != self._candidate_s or not self._agreeing:
-            self._agreeing, self._candidate_s, self._candidate_since_s = 0, offset, tgmt
+            self._agreeing, self._candidate_s, self._candidate_since_s = 0, offset, at_s
         self._agreeing += 1
         if self._agreeing < AGREEING:
             return False
-        if offset == self._measured_s and offset == self.offset_at(tgmt * 1000) // 1000:
+        if offset == self._measured_s and offset == self.offset_at(at_s * 1000) // 1000:
             self._confirmed += 1
-            self._rules = [rule for rule in self._rules if self._fits(rule, offset, tgmt)]
             return False
         before = (self._measured_s, self._rule)
-        self._adopt(offset, tgmt)
+        self._adopt(offset, at_s)
         return (self._measured_s, self._rule) != before
 
-    def _adopt(self, offset: int, tgmt: int) -> None:
+    def _adopt(self, offset: int, at_s: int) -> None:
         stepped = self._measured_s not in (None, offset)
         if abs(self._ahead_ms - self._ahead_then_ms) > MAX_GAP_S * 1000:
             # the PC's clock was set, not the broker's: what it had us believe is worth nothing
             self._rules, stepped = list(_RULES), False
             self._moved.clear()
-        self._measured_s, self._since_s, self._confirmed = offset, tgmt, AGREEING
+        self._measured_s, self._since_s, self._confirmed = offset, at_s, AGREEING
         self._ahead_then_ms = self._ahead_ms
-        exact = [rule for rule in self._rules if _offset_at(turns_of(rule), tgmt) == offset]
-        self._rules = [rule for rule in self._rules if self._fits(rule, offset, tgmt)]
+        exact = [rule for rule in self._rules if _offset_at(turns_of(rule), at_s) == offset]
+        self._rules = [rule for rule in self._rules if self._fits(rule, offset, at_s)]
         chosen = next(iter(exact or self._rules), None)
         chosen = next((rule for rule in exact if rule == self._rule), chosen)
         if chosen is not None:
@@ -171,9 +172,9 @@ class BrokerClock:
         else:
             self._use("constant", (Turn(-ALWAYS_MS, offset * 1000),))
 
-    def _fits(self, rule: ZoneRule, offset: int, tgmt: int) -> bool:
+    def _fits(self, rule: ZoneRule, offset: int, at_s: int) -> bool:
         """Whether a rule allows an offset, at once or near a turn; note when that was made."""
-        turns, at_ms = turns_of(rule), tgmt * 1000
+        turns, at_ms = turns_of(rule), at_s * 1000
         index = Timetable(turns).index(at_ms)
         turn, following = turns[index], turns[index + 1 : index + 2]
         if turn.offset_ms == offset * 1000:
