@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 import pytest_asyncio
-from conftest import Compile
 from ea_product import link_ea
+from linked_ea import Compile
 from product import Client, Json, Product, daemon
 
 from ea_bridge.emulator.machine import build_terminal

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from conftest import Compile
 from ea_product import ea_product, running_ea
+from linked_ea import Compile
 from product import Product, until
 from test_doctor import examine, patience, problems
 

@@ -10,8 +10,8 @@ from dataclasses import fields
 
 import pytest
 import pytest_asyncio
-from conftest import Compile
 from ea_product import ea_product
+from linked_ea import Compile
 from product import Product
 from test_link_faults import (  # noqa: F401 (fixtures and tests)
     clean,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from conftest import Compile
 from ea_product import EaRunning, ea_product, running_ea
+from linked_ea import Compile
 from product import Client, Product, WsClient, sawtooth
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("ea-quirks")]

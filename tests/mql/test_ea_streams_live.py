@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from conftest import Compile
 from ea_product import ea_product
+from linked_ea import Compile
 from product import Product, sawtooth
 from test_streams_live import *  # noqa: F403 (all that are there, and will be)
 

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
-from conftest import Compile
 from ea_product import BrokerSwitches, ea_product, running_ea
+from linked_ea import Compile
 from product import Product
 from test_trading_refusals import *  # noqa: F403 (all that are there, and will be)
 
