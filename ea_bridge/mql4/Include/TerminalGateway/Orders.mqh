@@ -60,8 +60,9 @@ public:
      }
    bool              Find(const long ticket,SOrder &out) const
      {
-      if(ticket<=0 || !OrderSelect((int)ticket,SELECT_BY_TICKET) || !IsWaiting()
-         || OrderCloseTime()!=0)
+      //--- cut off to 32 bits it would be another's
+      if(ticket<=0 || (long)(int)ticket!=ticket || !OrderSelect((int)ticket,SELECT_BY_TICKET)
+         || !IsWaiting() || OrderCloseTime()!=0)
          return(false);
       Read(out);
       return(true);

@@ -51,8 +51,9 @@ public:
      }
    bool              Find(const long ticket,SPosition &out) const
      {
-      if(ticket<=0 || !OrderSelect((int)ticket,SELECT_BY_TICKET) || OrderType()>OP_SELL
-         || OrderCloseTime()!=0)
+      //--- cut off to 32 bits it would be another's
+      if(ticket<=0 || (long)(int)ticket!=ticket || !OrderSelect((int)ticket,SELECT_BY_TICKET)
+         || OrderType()>OP_SELL || OrderCloseTime()!=0)
          return(false);
       Read(out);
       return(true);

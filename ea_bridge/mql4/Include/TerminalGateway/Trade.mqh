@@ -17,6 +17,10 @@
 #define TRADE_DAY_S     86400
 //--- lots are no exact doubles
 #define TRADE_LOT_SLACK 1.0e-8
+//--- no function tells those of the account's currency
+#define TRADE_MONEY_DIGITS 2
+//--- where there is no pair of two currencies they are converted by this one
+#define TRADE_VEHICLE   "USD"
 
 class CTrade
   {
@@ -143,8 +147,9 @@ private:
       int       refused=m_switches.Refusal(why);
       if(refused!=0)
          return(refused);
-      //--- a magic number has 32 bits there
-      if((long)(int)request.magic!=request.magic)
+      //--- these numbers have 32 bits there: cut off they would name another trade
+      if((long)(int)request.magic!=request.magic
+         || (long)(int)request.position_by!=request.position_by)
          return(WIRE_RETCODE_INVALID);
       bool is_deal=(request.action==WIRE_ACTION_DEAL);
       if(is_deal && request.type>WIRE_ORDER_TYPE_SELL)
@@ -169,6 +174,42 @@ private:
       if(request.action<WIRE_ACTION_DEAL || request.action>WIRE_ACTION_CLOSE_BY)
          return(WIRE_RETCODE_INVALID);
       return(0);
+     }
+
+   //--- of a pair, under the name that it has with the symbol's suffix, or under its own; 0 where
+   //--- there is none, and where that is the symbol itself, whose price is known
+   double            SpreadOf(const string symbol,const string pair) const
+     {
+      string own=SymbolInfoString(symbol,SYMBOL_CURRENCY_BASE)
+                 +SymbolInfoString(symbol,SYMBOL_CURRENCY_PROFIT);
+      string name=symbol;
+      if(pair==own)
+         return(0.0);
+      StringReplace(name,own,pair);
+      for(int i=0; i<2; i++)
+        {
+         double ask=name==symbol ? 0.0 : MarketInfo(name,MODE_ASK);
+         if(ask>0.0)
+            return(MarketInfo(name,MODE_BID)/ask);
+         name=pair;
+        }
+      return(0.0);
+     }
+   //--- what a sale converts a currency at, as a part of what a purchase does: the one takes the
+   //--- bid and the other the ask, whichever way round the pair is quoted
+   double            SaleRate(const string symbol,const string from,const string to) const
+     {
+      if(from==to)
+         return(1.0);
+      double spread=SpreadOf(symbol,from+to);
+      if(spread>0.0)
+         return(spread);
+      spread=SpreadOf(symbol,to+from);
+      if(spread>0.0)
+         return(1.0/spread);
+      if(from==TRADE_VEHICLE || to==TRADE_VEHICLE)
+         return(1.0);
+      return(SaleRate(symbol,from,TRADE_VEHICLE)*SaleRate(symbol,TRADE_VEHICLE,to));
      }
 
 public:
@@ -199,7 +240,8 @@ public:
       out.ask=MarketInfo(request.symbol,MODE_ASK);
       return(0);
      }
-   //--- as OrderCalcMargin, from the margin of one lot at the present price
+   //--- as OrderCalcMargin, from the margin of one lot, which is that of a purchase at the present
+   //--- price
    bool              Margin(const int type,const string symbol,const double volume,
                             const double price,double &out) const
      {
@@ -213,7 +255,10 @@ public:
       bool   is_priced=!is_forex
                        || (SymbolInfoString(symbol,SYMBOL_CURRENCY_MARGIN)!=account
                            && SymbolInfoString(symbol,SYMBOL_CURRENCY_PROFIT)==account);
-      out=one_lot*volume*(is_priced ? price/MarketInfo(symbol,MODE_ASK) : 1.0);
+      double at=is_priced ? price/MarketInfo(symbol,MODE_ASK) : 1.0;
+      if(type==WIRE_ORDER_TYPE_SELL)
+         at*=SaleRate(symbol,SymbolInfoString(symbol,SYMBOL_CURRENCY_MARGIN),account);
+      out=NormalizeDouble(one_lot*volume*at,TRADE_MONEY_DIGITS);
       return(true);
      }
    //--- as OrderCalcProfit, from the value of a tick at the present price
@@ -225,7 +270,7 @@ public:
       if(volume<=0.0 || price_open<=0.0 || price_close<=0.0 || size<=0.0)
          return(false);
       double moved=type==WIRE_ORDER_TYPE_BUY ? price_close-price_open : price_open-price_close;
-      out=NormalizeDouble(moved/size*value*volume,2);
+      out=NormalizeDouble(moved/size*value*volume,TRADE_MONEY_DIGITS);
       return(true);
      }
   };
