@@ -29,7 +29,7 @@ from ea_bridge.commands import (
 from ea_bridge.errors import CommandFailed, OutcomeUnknown, Unsupported
 from ea_bridge.model import LeaseTerms, TradeAction, TradeRequest
 from ea_bridge.protocol import codec
-from ea_bridge.protocol.messages import Denied, Event, Lost, State, Trade
+from ea_bridge.protocol.messages import Bye, Denied, Event, Lost, State, Trade
 from ea_bridge.server import Refused
 from ea_bridge.session import TerminalSession
 from ea_bridge.token import derive_keys, new_token
@@ -157,6 +157,30 @@ async def test_the_words_of_a_stranger_are_not_shown(tmp_path: Path, compile_ea:
         await ea.live()  # at once, not after a day
         assert "evil" not in str(ea.terminal.said)
         assert strangers > 0
+
+
+@pytest.mark.parametrize("code", ["replaced", "approved"])
+async def test_a_stranger_cannot_send_an_ea_away(
+    code: str, tmp_path: Path, compile_ea: Compile
+) -> None:
+    """A goodbye counts from who has proved himself: the EA dials again soon, and not at once."""
+    async with LinkedEa(compile_ea("mt5"), plain_config(tmp_path)) as ea:
+        session, real = await ea.live(), ea.wire.target
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readline()
+            writer.write(codec.encode(Bye(code=code)) + b"\n")
+            await writer.drain()
+            writer.close()
+
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as stranger:
+            ea.wire.target = stranger.sockets[0].getsockname()[1]
+            session.close("shutdown")
+            goodbye = "who answers on the daemon's port says goodbye: " + code
+            await ea.terminal.heard(lambda line: goodbye in line.get("text", ""))
+            ea.wire.target = real
+            await ea.live()
+        assert "five minutes" not in str(ea.terminal.said)
 
 
 @BOTH

@@ -1,5 +1,6 @@
 // Files, in a sandbox as the terminal's: a name that would lead out of it is refused.
 #include <dirent.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cerrno>
@@ -53,8 +54,13 @@ int FileOpen(const string& name, int flags, ushort, uint) {
   if (write) make_folders(path);
   FILE* f = nullptr;
   if (read && write) {
-    f = fopen(path.c_str(), "r+b");
-    if (!f) f = fopen(path.c_str(), "w+b");
+    f = fopen(path.c_str(), "r+be");  // not for a terminal that is begun anew
+    if (!f) f = fopen(path.c_str(), "w+be");
+    if (f && flock(fileno(f), (flags & FILE_SHARE_WRITE ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0) {
+      fclose(f);
+      mql::last_error = ERR_CANNOT_OPEN_FILE;
+      return INVALID_HANDLE;
+    }
   } else {
     f = fopen(path.c_str(), write ? "wb" : "rb");
   }
@@ -140,7 +146,7 @@ bool FileIsLineEnding(int h) {
 }
 void FileFlush(int h) {
   File* f = file_of(h);
-  if (f) fflush(f->file);
+  if (f && fflush(f->file) != 0) mql::last_error = ERR_FILE_WRITEERROR;
 }
 uint mql::file_write(int h, const void* p, size_t n) {
   Guard guard(the().lock);

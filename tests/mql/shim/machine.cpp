@@ -418,6 +418,7 @@ int mql::run(const Handlers& h, bool is_mql4, int argc, char** argv) {
     return 0;
   }
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);  // a full disk is an error and no death
   the().is_mql4 = is_mql4;
   set_up(argv[1]);
   set_inputs();

@@ -18,8 +18,6 @@ private:
         {
          case 3:
             return(WIRE_RETCODE_INVALID);
-         case 6:
-            return(WIRE_RETCODE_CONNECTION);
          case 4:    // the server is busy
          case 8:
          case 137:  // the broker is busy
@@ -33,6 +31,7 @@ private:
             return(WIRE_RETCODE_TRADE_DISABLED);
          case 0:    // it failed and does not say how
          case 1:    // no error, but the result is unknown
+         case 6:    // no connection: it was there a moment before, and the trade may have got through
          case 128:
          case 142:  // accepted, and no answer yet
          case 143:

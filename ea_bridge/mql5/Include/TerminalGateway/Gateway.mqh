@@ -21,6 +21,8 @@
 
 #define GATEWAY_TIMER_MS   10
 #define GATEWAY_SLICE_US   12000
+//--- the most reads in which what waited in the socket is looked through for a heartbeat
+#define GATEWAY_CATCH_UP   16
 //--- without a watch, and so long without a command: quiet
 #define GATEWAY_QUIET_MS   5000
 //--- the event of a slice that does not come by then is lost
@@ -138,6 +140,10 @@ private:
      {
       if(LookAtLogin())
          m_link.Leave("account_changed");
+      //--- a trade can hold the EA up for longer than the lease: heartbeats that came meanwhile
+      //--- have not been read yet, and the daemon was not silent
+      for(int i=0; i<GATEWAY_CATCH_UP && m_link.IsReady() && m_lease.IsDue(); i++)
+         m_link.Step(0);
       if(m_lease.Enforce() || m_trails.Update())
          m_events.Hint();
       LookAtSwitches();
@@ -210,8 +216,9 @@ public:
         }
       if(!m_results.Setup(m_link.Terminal()))
         {
-         Alert("Terminal Gateway: the file ",m_results.File()," cannot be read. It keeps orders from"
-               +" being executed twice, so nothing is traded without it: close what has it open");
+         Alert("Terminal Gateway: the file ",m_results.File()," cannot be opened. It keeps orders"
+               +" from being executed twice, so nothing is traded without it: close what has it open."
+               +" Is this EA on another chart, with the same token?");
          return(INIT_FAILED);
         }
       LoadInstall();

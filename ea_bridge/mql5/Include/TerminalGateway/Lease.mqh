@@ -208,11 +208,16 @@ public:
       m_sent[m_next]=ticket;
       m_next=(m_next+1)%LEASE_MAX_SENT;
      }
-   //--- carries the policy out if the lease has run out; returns whether it has. Without a broker
-   //--- it cannot be done, and waits for him.
+   //--- whether the lease has run out, and the policy can be carried out: without a broker it
+   //--- cannot, and waits for him
+   bool              IsDue(void) const
+     {
+      return(m_lease_ms!=0 && NowMs()>=m_due_ms && TerminalInfoInteger(TERMINAL_CONNECTED)!=0);
+     }
+   //--- carries the policy out if that is due; returns whether it was
    bool              Enforce(void)
      {
-      if(m_lease_ms==0 || NowMs()<m_due_ms || TerminalInfoInteger(TERMINAL_CONNECTED)==0)
+      if(!IsDue())
          return(false);
       Print("the daemon was silent for ",m_lease_ms," ms: ",m_action);
       m_lease_ms=0;

@@ -255,10 +255,17 @@ private:
          m_notice.Tell(text);
       Stay("denied: "+code,Jitter((int)MathMin(retry_ms,(long)LINK_RETRY_DENIED_MS),100,125));
      }
-   void              OnBye(const string code)
+   void              OnBye(const string word)
      {
+      string code=StringSubstr(word,0,LINK_MAX_WORD);
       Comment("");
-      if(code=="approved")
+      //--- before it has proved itself anybody may be on that port, and cannot keep us away
+      if(m_state==LINK_GREETED)
+        {
+         m_notice.Tell("who answers on the daemon's port says goodbye: "+code);
+         Drop("goodbye: "+code);
+        }
+      else if(code=="approved")
         {
          Print("this machine is approved");
          m_notice.Forget();

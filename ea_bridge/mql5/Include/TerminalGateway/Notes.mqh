@@ -25,32 +25,13 @@ private:
       text.Peek(m_bytes,count);
       if(count>0 && FileWriteArray(handle,m_bytes,0,count)!=(uint)count)
          return(false);
+      //--- it is written to the disk here, or is not: before that there is but a buffer
+      ResetLastError();
       FileFlush(handle);
-      return(true);
+      return(GetLastError()==0);
      }
-
-public:
-                     CNotes(void) { m_name=""; m_handle=INVALID_HANDLE; }
-                    ~CNotes(void) { Close(); }
-   void              Setup(const string name) { m_name=NOTES_FOLDER+"\\"+name; }
-   string            Name(void) const { return(m_name); }
-
-   void              Close(void)
+   bool              Take(const int handle,CByteBuffer &out)
      {
-      if(m_handle!=INVALID_HANDLE)
-         FileClose(m_handle);
-      m_handle=INVALID_HANDLE;
-     }
-   //--- false where the file is there and cannot be read; without a file: nothing
-   bool              Read(CByteBuffer &out)
-     {
-      out.Clear();
-      Close();
-      if(!FileIsExist(m_name))
-         return(true);
-      int handle=FileOpen(m_name,FILE_READ|FILE_BIN|FILE_SHARE_READ|FILE_SHARE_WRITE);
-      if(handle==INVALID_HANDLE)
-         return(false);
       int size=(int)FileSize(handle);
       int count=size;
       if(size>0)
@@ -59,18 +40,54 @@ public:
          count=(int)FileReadArray(handle,m_bytes,0,size);
          out.Append(m_bytes,count);
         }
-      FileClose(handle);
       return(count==size);
+     }
+
+public:
+                     CNotes(void) { m_name=""; m_handle=INVALID_HANDLE; }
+                    ~CNotes(void) { Close(); }
+   void              Setup(const string name)
+     {
+      Close();
+      m_name=NOTES_FOLDER+"\\"+name;
+     }
+   string            Name(void) const { return(m_name); }
+
+   void              Close(void)
+     {
+      if(m_handle!=INVALID_HANDLE)
+         FileClose(m_handle);
+      m_handle=INVALID_HANDLE;
+     }
+   bool              IsThere(void) const { return(FileIsExist(m_name)); }
+   //--- opens the file for Append, and keeps it so that nobody else can write to it, the EA of
+   //--- another chart neither; false where somebody else does
+   bool              Hold(void)
+     {
+      if(m_handle==INVALID_HANDLE)
+         m_handle=FileOpen(m_name,FILE_READ|FILE_WRITE|FILE_BIN|FILE_SHARE_READ);
+      return(m_handle!=INVALID_HANDLE);
+     }
+   //--- false where the file is there and cannot be read; without a file: nothing
+   bool              Read(CByteBuffer &out)
+     {
+      out.Clear();
+      if(m_handle!=INVALID_HANDLE)
+         return(FileSeek(m_handle,0,SEEK_SET) && Take(m_handle,out));
+      if(!IsThere())
+         return(true);
+      int handle=FileOpen(m_name,FILE_READ|FILE_BIN|FILE_SHARE_READ|FILE_SHARE_WRITE);
+      if(handle==INVALID_HANDLE)
+         return(false);
+      bool is_read=Take(handle,out);
+      FileClose(handle);
+      return(is_read);
      }
    //--- adds to the end; false where that is not sure to be in the file
    bool              Append(const CByteBuffer &text)
      {
-      if(m_handle==INVALID_HANDLE)
-        {
-         m_handle=FileOpen(m_name,FILE_READ|FILE_WRITE|FILE_BIN|FILE_SHARE_READ|FILE_SHARE_WRITE);
-         if(m_handle==INVALID_HANDLE)
-            return(false);
-        }
+      if(!Hold())
+         return(false);
       if(FileSeek(m_handle,0,SEEK_END) && Put(m_handle,text))
          return(true);
       Close();

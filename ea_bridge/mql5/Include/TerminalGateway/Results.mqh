@@ -37,6 +37,8 @@ private:
    int               m_count;
    long              m_horizon;
    int               m_lines;
+   //--- the file may end with a part of a line, to which none may be added
+   bool              m_is_torn;
 
    int               Slot(const int at) const { return((m_first+at)%WIRE_MAX_RESULTS); }
    int               Find(const long id) const
@@ -52,6 +54,7 @@ private:
       m_count=0;
       m_horizon=RESULTS_UNKNOWN;
       m_lines=0;
+      m_is_torn=false;
      }
    void              Keep(const long id,const string answer)
      {
@@ -91,24 +94,31 @@ private:
      }
    bool              Append(void)
      {
-      if(!m_notes.Append(m_line))
+      if(m_is_torn)
+         WriteAnew();
+      if(m_is_torn)
          return(false);
+      m_is_torn=!m_notes.Append(m_line);
       m_lines++;
-      return(true);
+      return(!m_is_torn);
      }
    void              WriteAnew(void)
      {
-      m_line.Clear();
-      int lines=m_count;
+      CByteBuffer whole;
+      int         lines=m_count;
       if(m_horizon!=RESULTS_UNKNOWN)
         {
-         WriteHorizon(m_line);
+         WriteHorizon(whole);
          lines++;
         }
       for(int at=0; at<m_count; at++)
-         WriteNote(m_line,m_ids[Slot(at)],m_answers[Slot(at)]);
-      if(m_notes.Replace(m_line))
+         WriteNote(whole,m_ids[Slot(at)],m_answers[Slot(at)]);
+      if(m_notes.Replace(whole))
+        {
          m_lines=lines;
+         m_is_torn=false;
+         m_notes.Hold();
+        }
       else
          Print("the file ",m_notes.Name()," is not written anew, so it grows");
      }
@@ -164,14 +174,15 @@ private:
 
 public:
                      CResults(void) { Forget(); }
-   //--- false where there is a file that cannot be read: then nothing may be executed
+   //--- false where there is a file that cannot be read, or that somebody else writes: then nothing
+   //--- may be executed
    bool              Setup(const string terminal)
      {
       CByteBuffer content;
       int         rest=0;
       m_notes.Setup(terminal+"-results.jsonl");
       Forget();
-      if(!m_notes.Read(content))
+      if((!m_notes.Hold() && m_notes.IsThere()) || !m_notes.Read(content))
          return(false);
       if(!ReadAll(content,rest))
         {
@@ -180,7 +191,8 @@ public:
          m_notes.Delete();
          return(true);
         }
-      if(rest<content.Length())
+      m_is_torn=(rest<content.Length());
+      if(m_is_torn)
          WriteAnew();
       return(true);
      }

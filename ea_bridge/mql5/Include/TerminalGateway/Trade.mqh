@@ -15,6 +15,8 @@
 #define TRADE_LOT_SLACK 1.0e-8
 //--- ERR_TRADE_DISABLED: a switch was turned between our look and the terminal's
 #define TRADE_ERR_DISABLED 4752
+//--- ERR_TRADE_SEND_FAILED comes with whatever is not a success
+#define TRADE_ERR_SEND_FAILED 4756
 
 class CTrade
   {
@@ -100,6 +102,20 @@ private:
       out.position=out.IsSuccess() ? PositionOf(request,out.deal,out.order) : 0;
      }
 
+   //--- what it means that OrderSend tells no retcode: an error which does not say that the trade
+   //--- was kept back leaves it open, and so does none
+   int               Silent(const bool is_sent,const int error,SResult &out) const
+     {
+      if(!is_sent && error==TRADE_ERR_DISABLED)
+        {
+         out.Refuse(WIRE_RETCODE_CLIENT_DISABLES_AT,"the EA may not trade");
+         return(0);
+        }
+      if(is_sent || error==0 || error==TRADE_ERR_SEND_FAILED)
+         return(WIRE_ERR_INTERNAL_ERROR);
+      return(error);
+     }
+
 public:
    //--- OrderSend, unless the terminal would refuse it anyway, or it would open a position where
    //--- it was to close one. Refusals are results too. Returns 0, or MQL's error where the
@@ -122,11 +138,12 @@ public:
       ResetLastError();
       bool is_sent=OrderSend(question,result);
       int  error=GetLastError();
-      if(!is_sent && result.retcode==0 && error==TRADE_ERR_DISABLED)
-         out.Refuse(WIRE_RETCODE_CLIENT_DISABLES_AT,"the EA may not trade");
-      if(!is_sent && result.retcode==0)
-         return(out.retcode!=0 ? 0 : error==0 ? WIRE_ERR_INTERNAL_ERROR : error);
+      if(result.retcode==0)
+         return(Silent(is_sent,error,out));
       Take(request,result,out);
+      //--- there was a connection when it was sent: whether it got through nobody knows
+      if(out.retcode==WIRE_RETCODE_CONNECTION)
+         out.retcode=WIRE_RETCODE_TIMEOUT;
       return(0);
      }
    //--- OrderCheck; returns whether the terminal could tell
