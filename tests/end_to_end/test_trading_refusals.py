@@ -188,7 +188,6 @@ async def test_a_switch_is_off(
         (TradeRetcode.INVALID_EXPIRATION, 2014, False),
         (TradeRetcode.TOO_MANY_REQUESTS, 1004, True),
         (TradeRetcode.FROZEN, 2012, True),
-        (TradeRetcode.CONNECTION, 1003, True),
         (TradeRetcode.LIMIT_ORDERS, 2013, False),
         (TradeRetcode.LIMIT_VOLUME, 2013, False),
         (TradeRetcode.LIMIT_POSITIONS, 2013, False),
@@ -211,6 +210,15 @@ async def test_a_retcode_becomes_its_error(
     assert not broker.script.refusals, "it was sent once"
     if code == 2008:
         assert error.data["ask"] > error.data["bid"] > 0
+
+
+async def test_a_terminal_without_its_broker_refuses(client: Client, broker: Broker) -> None:
+    """10031 of a terminal that kept the order back: 1003, not sent, worth another try."""
+    broker.script.refusals.append(TradeRetcode.CONNECTION)
+    error = await refused(client, "place_order", **BUY)
+    assert (error.code, error.data["retryable"]) == (1003, True)
+    assert error.data["outcome"] == "rejected"
+    assert error.data["retcode_name"] == "TRADE_RETCODE_CONNECTION"
 
 
 async def test_the_servers_own_timeout_is_unknown(client: Client, broker: Broker) -> None:
