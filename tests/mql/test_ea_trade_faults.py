@@ -13,9 +13,17 @@ from msgspec.structs import replace
 from simulated_terminal import SimulatedTerminal
 from test_ea_trades import BOTH, BUY, LIMIT, buy, positions, restarted, stored, table_of
 
-from ea_bridge.commands import LEASE_GET, LEASE_SET, ORDER_SEND, NoParams
+from ea_bridge.commands import (
+    LEASE_GET,
+    LEASE_SET,
+    ORDER_SEND,
+    TRAIL_SET,
+    TRAILS_GET,
+    FilterParams,
+    NoParams,
+)
 from ea_bridge.errors import CommandFailed
-from ea_bridge.model import LeaseTerms, OrderType, TradeAction, TradeRetcode
+from ea_bridge.model import LeaseTerms, OrderType, TradeAction, TradeRetcode, TrailTerms
 from gateway.trading.sending import was_refused
 
 
@@ -118,3 +126,22 @@ async def test_a_ticket_is_not_cut_off(tmp_path: Path, compile_ea: Compile) -> N
         assert [one.retcode for one in results] == [10036, 10035]
         assert [one.ticket for one in await positions(ea)] == [held]
         assert len((await ea.terminal.do("books"))["orders"]) == 1
+
+
+@BOTH
+async def test_a_stop_follows_no_position_of_another_account(
+    platform: str, tmp_path: Path, compile_ea: Compile
+) -> None:
+    """There a position may have the same ticket: its stop is left alone."""
+    async with LinkedEa(compile_ea(platform), plain_config(tmp_path, login=111)) as ea:
+        held = (await buy(ea)).position
+        [position] = await positions(ea)
+        await ea.ask(TRAIL_SET, TrailTerms(ticket=held, distance=100))
+        assert len(await ea.ask(TRAILS_GET, FilterParams())) == 1
+        await ea.terminal.do("login", login=222)
+        bid = position.price_open + 0.0050
+        await ea.terminal.do("tick", symbol="EURUSD", bid=bid, ask=bid + 0.0001)
+        await ea.terminal.heard(lambda line: "session s-2" in line.get("text", ""))
+        assert await ea.ask(TRAILS_GET, FilterParams()) == []
+        [position] = await positions(ea)
+        assert (position.ticket, position.sl) == (held, 0.0)

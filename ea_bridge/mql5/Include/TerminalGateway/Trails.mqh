@@ -9,6 +9,7 @@
 #ifndef TERMINAL_GATEWAY_TRAILS_MQH
 #define TERMINAL_GATEWAY_TRAILS_MQH
 
+#include <TerminalGateway\Account.mqh>
 #include <TerminalGateway\Clock.mqh>
 #include <TerminalGateway\Notes.mqh>
 #include <TerminalGateway\Positions.mqh>
@@ -34,6 +35,9 @@ struct STrail
    double            sl;
    bool              is_long;
    string            symbol;
+   //--- the account, since another may have a position with the same ticket
+   long              login;
+   string            server;
    //--- of this run only
    ulong             retry_ms;
    double            seen_bid;
@@ -53,6 +57,8 @@ struct STrail
       sl=message.GetDouble("sl",0.0);
       is_long=message.GetBool("is_long",false);
       symbol=message.GetText("symbol","");
+      login=message.GetLong("login",0);
+      server=message.GetText("server","");
       retry_ms=0;
       seen_bid=0.0;
       seen_ask=0.0;
@@ -84,6 +90,7 @@ class CTrails
   {
 private:
    CNotes            m_notes;
+   CAccount          m_account;
    CPositions        m_positions;
    CTrade            m_trade;
    STrail            m_running[];
@@ -97,6 +104,8 @@ private:
         {
          m_running[i].WriteOpen(content);
          content.MemberBool("is_long",m_running[i].is_long);
+         content.MemberLong("login",m_running[i].login);
+         content.MemberText("server",m_running[i].server);
          content.PutText("}\n");
         }
       if(!m_notes.Replace(content))
@@ -134,10 +143,12 @@ private:
       return(m_positions.Find(ticket,out));
      }
 #endif
-   //--- the position of a trail; false where it has gone or has turned round
+   //--- the position of a trail; false where it has gone, has turned round, or is of an account that
+   //--- the terminal is not logged in to
    bool              PositionOf(const int at,SPosition &out) const
      {
-      return(FindTrade(m_running[at].ticket,out) && out.IsLong()==m_running[at].is_long);
+      return(m_running[at].login==m_account.Login() && m_running[at].server==m_account.Server()
+             && FindTrade(m_running[at].ticket,out) && out.IsLong()==m_running[at].is_long);
      }
    //--- the nearest price of the grid that is not closer to the market
    double            OnGrid(const double price,const double size,const bool is_long) const
@@ -275,6 +286,8 @@ public:
          return(false);
       trail.symbol=position.symbol;
       trail.is_long=position.IsLong();
+      trail.login=m_account.Login();
+      trail.server=m_account.Server();
       trail.sl=0.0;
       trail.moves=0;
       trail.retcode=0;
