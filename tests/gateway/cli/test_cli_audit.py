@@ -255,7 +255,11 @@ def test_a_changed_archive_is_told(run: Run, home: Path, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("statement", "says"),
     [
-        ("UPDATE audit_marks SET signed = replace(signed, 'a', 'b')", "damaged or forged"),
+        (
+            "UPDATE audit_marks SET signed = replace(signed, 'checkpoint\": \"', "
+            "'checkpoint\": \"A')",
+            "damaged or forged",
+        ),
         ("UPDATE audit_marks SET signed = '{}'", "damaged or forged"),
         (
             "INSERT INTO audit_marks SELECT 5, (SELECT hash FROM audit WHERE n = 5), signed "
