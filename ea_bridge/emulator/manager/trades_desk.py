@@ -93,7 +93,7 @@ class TradesDesk:
     def _check_credit(self, account: Account, by: int, expiration: int) -> None:
         if by > 0 and expiration <= self._now_s():
             raise invalid("credit that is given needs an expiration after the server's time")
-        if -by > account.credit:
+        if by < 0 and -by > account.credit:  # a rewritten row may have left it below zero
             said = f"there is a credit of {amount(account.credit):.2f}"
             raise refuse(ReturnCode.TRADE_NO_MONEY, said)
 

@@ -93,6 +93,18 @@ def test_credit_is_given_until_a_time_and_taken_as_far_as_it_goes(bench: Manager
     assert bench.money(login) == (0, 60_00)
 
 
+def test_credit_can_be_given_where_a_rewritten_row_left_it_below_zero(bench: ManagerBench):
+    """Only what is taken has to be there."""
+    login = bench.user()
+    in_time = {"cmd": int(CREDIT), "expiration": NOW_S + 1}
+    order = transact(bench, login, 1.0, **in_time)
+    change = mt4.TradeChange(profit=-2.0)
+    bench.ask(c.ADM_TRADE_RECORD_MODIFY, mt4.AdminModifyParams(order=order, change=change))
+    transact(bench, login, 0.5, **in_time)
+    assert bench.money(login) == (0, -150)
+    assert refusal(bench, login, -0.5, cmd=int(CREDIT)) is ReturnCode.TRADE_NO_MONEY
+
+
 @pytest.mark.parametrize("price", [0.0, 0.001, 10.005, -0.004, 1e9 + 1, 1e300])
 def test_a_price_that_is_no_sum_of_money_is_invalid(bench: ManagerBench, price: float):
     """Whole cents, bounded, not nothing."""
