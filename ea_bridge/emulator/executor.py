@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from ea_bridge import commands
-from ea_bridge.commands import COMMANDS, FILE_WRITE_ERROR, MAX_RESULTS, TOO_LATE
+from ea_bridge.commands import COMMANDS, MAX_RESULTS
 from ea_bridge.model.login import NO_CONNECTION
+from ea_bridge.peer.once import ids_of, once
 from ea_bridge.peer.parts import parts
 from ea_bridge.protocol.messages import Cmd, Res
 
 from .desk import INVALID_PARAMETER, NOT_SUPPORTED, Desk, Failed
 from .faults import Faults
 from .results import ResultsTable
-
-_log = logging.getLogger(__name__)
 
 
 class Crashed(Exception):
@@ -61,25 +59,15 @@ class Executor:
         if not is_trade(cmd):
             self._results.asked(cmd.id)
             return self._answer(cmd)
-        if cmd.id in self._results:
-            stored = self._results.answer(cmd.id)
-            return [] if stored is None else [stored]
-        try:
-            self._results.take(cmd.id)
-        except OSError as error:
-            _log.warning("command %d cannot be noted: %s", cmd.id, error)
-            return [Res(id=cmd.id, ok=False, err=FILE_WRITE_ERROR, msg="it cannot be noted")]
+        return once(cmd, self._results, waited_ms, self._trade)
+
+    def _trade(self, cmd: Cmd) -> list[Res]:
         if self._faults.take("crash_before"):
             raise Crashed
-        [res] = self._late(cmd) if 0 < cmd.ttl < waited_ms else self._answer(cmd)
+        answer = self._answer(cmd)
         if self._faults.take("crash_after"):
             raise Crashed
-        self._results.finish(res)
-        return [res]
-
-    def _late(self, cmd: Cmd) -> list[Res]:
-        said = f"the command was to begin within {cmd.ttl} ms"
-        return [Res(id=cmd.id, ok=False, err=TOO_LATE, msg=said)]
+        return answer
 
     def _answer(self, cmd: Cmd) -> list[Res]:
         try:
@@ -96,7 +84,11 @@ class Executor:
             case commands.WatchParams():
                 return self._watch(cmd.params)
             case commands.ResultsParams():
-                return self._results.look_up(_ids(cmd.params.ids))
+                ids = ids_of(cmd.params.ids, MAX_RESULTS)
+                if ids is None:
+                    said = f"1 to {MAX_RESULTS} ids, with commas between them"
+                    raise Failed(INVALID_PARAMETER, said)
+                return self._results.look_up(ids)
         if cmd.op == commands.LOGIN_CHECK.op and self._faults.take("login_unreachable"):
             raise Failed(NO_CONNECTION, "the trade server does not answer")
         if cmd.op == commands.HISTORY_DEALS_GET.op and self._faults.take("deals_lag"):
@@ -108,10 +100,3 @@ def is_trade(cmd: Cmd) -> bool:
     """Whether a command is acknowledged before it is executed."""
     command = COMMANDS.get(cmd.op)
     return command is not None and command.trades
-
-
-def _ids(text: str) -> list[int]:
-    ids = text.split(",")
-    if len(ids) > MAX_RESULTS or not all(one.isascii() and one.isdigit() for one in ids):
-        raise Failed(INVALID_PARAMETER, f"1 to {MAX_RESULTS} ids, with commas between them")
-    return [int(one) for one in ids]

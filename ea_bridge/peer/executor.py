@@ -7,7 +7,6 @@ from typing import Any, Protocol
 
 import msgspec
 
-from ea_bridge.commands import FILE_WRITE_ERROR, TOO_LATE
 from ea_bridge.manager_commands import (
     MANAGER_COMMANDS,
     MAX_RESULT_IDS,
@@ -19,6 +18,7 @@ from ea_bridge.model.mt4 import ReturnCode
 from ea_bridge.model.struct import Struct
 from ea_bridge.protocol.messages import Cmd, Res
 
+from .once import ids_of, once
 from .parts import parts
 from .results import ResultsTable
 
@@ -88,22 +88,7 @@ class Executor:
         if not is_change(cmd):
             self._results.asked(cmd.id)
             return self._answer(cmd)
-        if cmd.id in self._results:
-            stored = self._results.answer(cmd.id)
-            return [] if stored is None else [stored]
-        try:
-            self._results.take(cmd.id)
-        except OSError as error:
-            _log.warning("command %d cannot be noted: %s", cmd.id, error)
-            return [Res(id=cmd.id, ok=False, err=FILE_WRITE_ERROR, msg="it cannot be noted")]
-        answer = self._late(cmd) if 0 < cmd.ttl < waited_ms else self._answer(cmd)
-        if len(answer) == 1:
-            self._results.finish(answer[0])
-        return answer
-
-    def _late(self, cmd: Cmd) -> list[Res]:
-        said = f"the command was to begin within {cmd.ttl} ms"
-        return [Res(id=cmd.id, ok=False, err=TOO_LATE, msg=said)]
+        return once(cmd, self._results, waited_ms, self._answer)
 
     def _answer(self, cmd: Cmd) -> list[Res]:
         try:
@@ -126,7 +111,11 @@ class Executor:
         if isinstance(cmd.params, msgspec.UnsetType):
             raise Refused(f"the params of {cmd.op} are malformed", err=INVALID_PARAMETER)
         if cmd.op == RESULTS_GET.op and isinstance(cmd.params, ResultsParams):
-            return [self._known(one) for one in _ids(cmd.params.ids)]
+            ids = ids_of(cmd.params.ids, MAX_RESULT_IDS)
+            if ids is None:
+                said = f"1 to {MAX_RESULT_IDS} ids, with commas between them"
+                raise Refused(said, err=INVALID_PARAMETER)
+            return [self._known(one) for one in ids]
         return self._desk.answer(cmd.op, cmd.params)
 
     def _known(self, command_id: int) -> StoredResult:
@@ -143,11 +132,3 @@ def is_change(cmd: Cmd) -> bool:
     """Whether a command is acknowledged before it is executed, and executed once."""
     command = MANAGER_COMMANDS.get(cmd.op)
     return command is not None and command.trades
-
-
-def _ids(text: str) -> list[int]:
-    ids = text.split(",")
-    if len(ids) > MAX_RESULT_IDS or not all(one.isascii() and one.isdigit() for one in ids):
-        said = f"1 to {MAX_RESULT_IDS} ids, with commas between them"
-        raise Refused(said, err=INVALID_PARAMETER)
-    return [int(one) for one in ids]

@@ -23,7 +23,6 @@ TABLES: tuple[str, ...] = (
     manager_journal.TABLE,
     armed.ACCOUNTS,
     audit.MARKS,
-    manager_journal.OWN_KEYS,
 )
 """All tables of the ledger, in the order in which they came; new ones are added at the end."""
 

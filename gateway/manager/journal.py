@@ -36,34 +36,6 @@ from .errors import KeyReused
 TABLE = """
 CREATE TABLE manager_changes (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-    key TEXT NOT NULL UNIQUE,
-    tag TEXT NOT NULL UNIQUE,
-    fingerprint BLOB NOT NULL,
-    operator TEXT NOT NULL,
-    operation TEXT NOT NULL,
-    op TEXT NOT NULL,
-    facts TEXT NOT NULL,
-    command_id INTEGER NOT NULL,
-    link TEXT NOT NULL,
-    state TEXT NOT NULL
-        CHECK (state IN ('sending', 'done', 'refused', 'not_sent', 'unknown', 'lost')),
-    result BLOB,
-    retcode INTEGER NOT NULL DEFAULT 0,
-    err INTEGER NOT NULL DEFAULT 0,
-    created_ms INTEGER NOT NULL,
-    settled_ms INTEGER
-) STRICT;
-CREATE INDEX manager_changes_open ON manager_changes (state)
-WHERE state IN ('sending', 'unknown');
-CREATE INDEX manager_changes_commands ON manager_changes (command_id);
-"""
-OWN_KEYS = """
--- a key was unique among those of all operators
-DROP INDEX manager_changes_open;
-DROP INDEX manager_changes_commands;
-ALTER TABLE manager_changes RENAME TO manager_changes_of_all_keys;
-CREATE TABLE manager_changes (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
     key TEXT NOT NULL,
     tag TEXT NOT NULL UNIQUE,
     fingerprint BLOB NOT NULL,
@@ -82,8 +54,6 @@ CREATE TABLE manager_changes (
     settled_ms INTEGER,
     UNIQUE (operator, key)
 ) STRICT;
-INSERT INTO manager_changes SELECT * FROM manager_changes_of_all_keys;
-DROP TABLE manager_changes_of_all_keys;
 CREATE INDEX manager_changes_open ON manager_changes (state)
 WHERE state IN ('sending', 'unknown');
 CREATE INDEX manager_changes_commands ON manager_changes (command_id);

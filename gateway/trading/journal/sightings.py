@@ -165,25 +165,33 @@ async def look(
     )
     makers = [send for send in sends if makes_order(send, is_mt4=view.is_mt4)]
     if makers:
-        now_ms = terminal.now_ms()
-        wanted = view.wanted([*sends, *rivals], now_ms)
         since_ms = min(send.created_ms for send in makers) - SKEW_MS
-        first_s = since_ms // 1000 + offset_s - (BEHIND_S if is_far else 0)
-        span = (max(0, first_s), now_ms // 1000 + offset_s + AHEAD_S)
-        async for past in past_of(terminal, commands.HISTORY_ORDERS_GET, *span):
-            view.past.update((one.ticket, one) for one in past if wanted.order(one))
-        if terminal.can("deals"):
-            tickets = view.past.keys() | view.orders.keys()
-            async for deals in past_of(terminal, commands.HISTORY_DEALS_GET, *span):
-                # all deals of an order, if one is: by one alone a part looked like the whole
-                kept = {one.order for one in deals if wanted.deal(one, tickets)}
-                view.deals += [one for one in deals if one.order in kept]
+        await _look_back(terminal, view, [*sends, *rivals], since_ms)
     changed = {_changed(send) for send in sends if send not in makers} - {None}
     for ticket in changed - view.past.keys():
         by_ticket = commands.HistoryParams(ticket=ticket)
         for one in await terminal.request(commands.HISTORY_ORDERS_GET, by_ticket):
             view.past[one.ticket] = one
     return view
+
+
+async def _look_back(
+    terminal: AskedTerminal, view: View, sends: Sequence[Send], since_ms: int
+) -> None:
+    """Add what of the past may be of commands that have made an order."""
+    now_ms, offset_s = terminal.now_ms(), view.offset_ms // 1000
+    wanted = view.wanted(sends, now_ms)
+    first_s = since_ms // 1000 + offset_s - (BEHIND_S if view.is_far else 0)
+    span = (max(0, first_s), now_ms // 1000 + offset_s + AHEAD_S)
+    async for past in past_of(terminal, commands.HISTORY_ORDERS_GET, *span):
+        view.past.update((one.ticket, one) for one in past if wanted.order(one))
+    if not terminal.can("deals"):
+        return
+    tickets = view.past.keys() | view.orders.keys()
+    async for deals in past_of(terminal, commands.HISTORY_DEALS_GET, *span):
+        # all deals of an order, if one is: by one alone a part looked like the whole
+        kept = {one.order for one in deals if wanted.deal(one, tickets)}
+        view.deals += [one for one in deals if one.order in kept]
 
 
 def _changed(send: Send) -> int | None:

@@ -116,13 +116,7 @@ class ManagerApi:
         operation = next(one for one in find(OPERATIONS, path) if one.method == request.method)
         admission = None
         if not operation.is_open:
-            try:
-                admission = self._admit(token)
-            except Unauthorized as error:
-                if token is not None:
-                    self._note_wrong_token(error)
-                    await slow_down()
-                raise
+            admission = await self._let_in(token, slow_down)
             known()
         headers: dict[str, str] = {}
         if admission is not None and admission.successor is not None:
@@ -147,6 +141,18 @@ class ManagerApi:
             return json_response(result.body, headers)
         body = result if isinstance(result, bytes) else encode(result)
         return json_response(body, headers, operation.status)
+
+    async def _let_in(
+        self, token: str | None, slow_down: Callable[[], Awaitable[None]]
+    ) -> Admission:
+        """Return whose token it is; a wrong one waits for its turn before it is refused."""
+        try:
+            return self._admit(token)
+        except Unauthorized as error:
+            if token is not None:
+                self._note_wrong_token(error)
+                await slow_down()
+            raise
 
     @contextmanager
     def _long_list_of(self, admission: Admission) -> Iterator[None]:

@@ -13,7 +13,7 @@ from gateway.manager.change import tagged
 from gateway.web.rest.problem import Problem
 
 from . import answers
-from .listing import LIMIT_ALL, OFFSET, Listing
+from .listing import LIMIT_ALL, OFFSET, listed
 from .models import Amount, Credit
 from .operation import Ask, Operation, Parameter
 from .users import MASK
@@ -68,16 +68,8 @@ async def _margin(ask: Ask) -> bytes:
 
 
 async def _margins(ask: Ask) -> Any:
-    group, level = ask.query["group"], ask.query["level_type"]
-    return Listing(
-        "margins",
-        lambda offset, limit: ask.question(
-            MARGINS_GET,
-            MarginsFilter(group=group, level_type=level, offset=offset, limit=limit),
-        ),
-        ask.query["offset"],
-        ask.query["limit"],
-    )
+    fits = MarginsFilter(group=ask.query["group"], level_type=ask.query["level_type"])
+    return listed(ask, "margins", MARGINS_GET, fits)
 
 
 def _booking(name: str, path: str, words: str, handle: Any, given: Any) -> Operation:

@@ -12,13 +12,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Generic, TypeVar
 
+from msgspec.structs import replace
 from pydantic import Field
 
+from ea_bridge.commands import Command
 from ea_bridge.model.mt4 import Page
 from ea_bridge.model.struct import Struct
 from gateway.web.rest.operation import Parameter
 
 from .answers import rows
+from .operation import Ask
 
 PIECE = 2000
 """Rows that are asked for at a time."""
@@ -26,6 +29,7 @@ DEFAULT_LIMIT = 1000
 MAX_LIMIT = 100_000
 ALL = 1_000_000
 
+P = TypeVar("P", bound=Struct)
 R = TypeVar("R", bound=Struct)
 Offset = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
@@ -75,6 +79,22 @@ class Listing(Generic[R]):
         """
         page = await self.page(offset, min(PIECE, left))
         return Piece(page.total, len(page.rows), rows(page.rows))
+
+
+def listed(ask: Ask, name: str, command: Command[P, Page[R]], fits: P) -> Listing[R]:
+    """Return the list that a call asks for with ``offset`` and ``limit`` in its query.
+
+    Args:
+        name: the key of its rows.
+        command: asks the peer for a page.
+        fits: which rows; it has an ``offset`` and a ``limit`` of its own, that are replaced.
+
+    """
+
+    def page(offset: int, limit: int) -> Awaitable[Page[R]]:
+        return ask.question(command, replace(fits, offset=offset, limit=limit))
+
+    return Listing(name, page, ask.query["offset"], ask.query["limit"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from gateway.manager import PeerRefused, Role
 from gateway.web.rest.problem import Problem
 
 from . import answers
-from .listing import PAGING, Listing
+from .listing import PAGING, listed
 from .models import Mask
 from .operation import Ask, Operation, Parameter
 from .users import MASK
@@ -30,27 +30,11 @@ MASK_SIGNS = frozenset("*?,!")
 
 
 async def _groups(ask: Ask) -> Any:
-    group = ask.query["group"]
-    return Listing(
-        "groups",
-        lambda offset, limit: ask.question(
-            GROUPS_REQUEST, GroupFilter(group=group, offset=offset, limit=limit)
-        ),
-        ask.query["offset"],
-        ask.query["limit"],
-    )
+    return listed(ask, "groups", GROUPS_REQUEST, GroupFilter(group=ask.query["group"]))
 
 
 async def _online(ask: Ask) -> Any:
-    group = ask.query["group"]
-    return Listing(
-        "online",
-        lambda offset, limit: ask.question(
-            ONLINE_REQUEST, GroupFilter(group=group, offset=offset, limit=limit)
-        ),
-        ask.query["offset"],
-        ask.query["limit"],
-    )
+    return listed(ask, "online", ONLINE_REQUEST, GroupFilter(group=ask.query["group"]))
 
 
 async def _group(ask: Ask) -> bytes:
@@ -64,15 +48,7 @@ async def _group(ask: Ask) -> bytes:
 
 
 async def _symbols(ask: Ask) -> Any:
-    symbol = ask.query["symbol"]
-    return Listing(
-        "symbols",
-        lambda offset, limit: ask.question(
-            SYMBOLS_GET_ALL, SymbolsFilter(symbol=symbol, offset=offset, limit=limit)
-        ),
-        ask.query["offset"],
-        ask.query["limit"],
-    )
+    return listed(ask, "symbols", SYMBOLS_GET_ALL, SymbolsFilter(symbol=ask.query["symbol"]))
 
 
 async def _about_symbol(ask: Ask, command: Any) -> bytes:

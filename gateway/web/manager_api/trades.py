@@ -26,7 +26,7 @@ from ea_bridge.model.mt4 import (
 from gateway.manager import Role
 
 from . import answers
-from .listing import PAGING, Listing
+from .listing import PAGING, listed
 from .models import (
     GroupTrades,
     HistorySpan,
@@ -43,42 +43,20 @@ ADMIN = "/api/admin/trades"
 SYMBOL = Parameter("symbol", SymbolName, "Of which symbol.")
 
 
-def _trades(ask: Ask, page: Any) -> Listing[Any]:
-    return Listing("trades", page, ask.query["offset"], ask.query["limit"])
-
-
 async def _open(ask: Ask) -> Any:
-    group, symbol = ask.query["group"], ask.query["symbol"]
-    return _trades(
-        ask,
-        lambda offset, limit: ask.question(
-            TRADES_REQUEST,
-            OpenTradesFilter(group=group, symbol=symbol, offset=offset, limit=limit),
-        ),
-    )
+    fits = OpenTradesFilter(group=ask.query["group"], symbol=ask.query["symbol"])
+    return listed(ask, "trades", TRADES_REQUEST, fits)
 
 
 async def _open_of(ask: Ask) -> Any:
-    login = ask.path["login"]
-    return _trades(
-        ask,
-        lambda offset, limit: ask.question(
-            TRADES_GET_BY_LOGIN, LoginTradesParams(login=login, offset=offset, limit=limit)
-        ),
-    )
+    fits = LoginTradesParams(login=ask.path["login"])
+    return listed(ask, "trades", TRADES_GET_BY_LOGIN, fits)
 
 
 async def _history(ask: Ask) -> Any:
-    login, span = ask.path["login"], ask.body(HistorySpan)
-    return _trades(
-        ask,
-        lambda offset, limit: ask.question(
-            TRADES_USER_HISTORY,
-            HistoryParams(
-                login=login, from_s=span.from_s, to_s=span.to_s, offset=offset, limit=limit
-            ),
-        ),
-    )
+    span = ask.body(HistorySpan)
+    fits = HistoryParams(login=ask.path["login"], from_s=span.from_s, to_s=span.to_s)
+    return listed(ask, "trades", TRADES_USER_HISTORY, fits)
 
 
 async def _lookup(ask: Ask) -> answers.TradesFound:
@@ -89,15 +67,8 @@ async def _lookup(ask: Ask) -> answers.TradesFound:
 
 async def _by_group(ask: Ask) -> Any:
     given = ask.body(GroupTrades)
-    return _trades(
-        ask,
-        lambda offset, limit: ask.question(
-            ADM_TRADES_REQUEST,
-            AdminTradesParams(
-                group=given.group, open_only=int(given.open_only), offset=offset, limit=limit
-            ),
-        ),
-    )
+    fits = AdminTradesParams(group=given.group, open_only=int(given.open_only))
+    return listed(ask, "trades", ADM_TRADES_REQUEST, fits)
 
 
 async def _modify(ask: Ask) -> bytes:

@@ -28,7 +28,7 @@ from gateway.web.rest.problem import Problem
 
 from . import answers
 from .about import REPLAYED
-from .listing import PAGING, Listing
+from .listing import PAGING, listed
 from .models import Flag, Mask, PasswordSet, Time, UserCreate, UserUpdate
 from .operation import Ask, Operation, Parameter
 
@@ -53,14 +53,7 @@ and his passwords are not theirs to keep."""
 
 async def _list(ask: Ask) -> Any:
     filters = {each.name: ask.query[each.name] for each in FILTERS}
-    return Listing(
-        "users",
-        lambda offset, limit: ask.question(
-            USERS_REQUEST, UsersFilter(**filters, offset=offset, limit=limit)
-        ),
-        ask.query["offset"],
-        ask.query["limit"],
-    )
+    return listed(ask, "users", USERS_REQUEST, UsersFilter(**filters))
 
 
 async def _get(ask: Ask) -> answers.User:

@@ -10,14 +10,12 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.app.ledger import TABLES, open_ledger
+from gateway.app.ledger import open_ledger
 from gateway.audit import Audit
-from gateway.ledger import DATABASE, Ledger
+from gateway.ledger import Ledger
 from gateway.manager import KeyReused
-from gateway.manager import journal as manager_journal
 from gateway.manager.change import MAX_COMMENT, meaning, new_tag, tagged
 from gateway.manager.journal import Entry, Journal
-from gateway.store import Store
 
 ENTRY = Entry(
     key="k",
@@ -163,23 +161,3 @@ async def test_a_key_belongs_to_its_operator(journal: Journal) -> None:
     assert journal.find("ann", "k") == mine
     assert journal.find("bob", "k") == his
     assert journal.find("eve", "k") is None
-
-
-def test_rows_of_before_keep_their_keys(tmp_path: Path) -> None:
-    """They were unique among those of all operators, and go on as those of theirs."""
-    before = TABLES[: TABLES.index(manager_journal.OWN_KEYS)]
-    old = Store(tmp_path, before, database=DATABASE)
-    with old.transaction() as connection:
-        connection.execute(
-            "INSERT INTO manager_changes VALUES (7, 'k', 't', x'66', 'ann', 'deposit', "
-            "'trade_transaction', '{}', 5, 'run/s-1', 'unknown', NULL, 0, 0, 1, NULL)"
-        )
-    old.close()
-    ledger = open_ledger(tmp_path)
-    journal = Journal(ledger, Audit(), lambda: 0)
-    kept = journal.find("ann", "k")
-    assert kept is not None
-    assert (kept.id, kept.tag, kept.command_id, kept.state) == (7, "t", 5, "unknown")
-    assert journal.open() == [kept]
-    assert journal.last_command_id == 5
-    ledger.close()
