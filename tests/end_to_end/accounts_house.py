@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from answered import Answered
 from product import Product, daemon, until
 
 from ea_bridge.emulator.faults import Faults
@@ -36,20 +37,6 @@ SEED_EXAMPLE = {
     "account_type": "USD",
 }
 """The request of the published documentation of "POST Register MT5 Account", word for word."""
-
-
-@dataclass(frozen=True)
-class Answered:
-    """What came back."""
-
-    status: int
-    body: Any
-    headers: Any
-
-    @property
-    def detail(self) -> Any:
-        """Of an error."""
-        return self.body["detail"]
 
 
 @dataclass

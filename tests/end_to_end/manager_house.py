@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from answered import Answered
 from product import Product, daemon, until
 
 from ea_bridge.emulator.faults import Faults
@@ -33,20 +34,6 @@ PEER = "mt4"
 PASSWORD = "the manager's at the server"
 OPERATOR_PASSWORD = "seven purple lanterns sing"
 MANAGER = {"peer": PEER, "requests_per_second": 0}
-
-
-@dataclass(frozen=True)
-class Answered:
-    """What came back."""
-
-    status: int
-    body: Any
-    headers: Any
-
-    @property
-    def detail(self) -> Any:
-        """Of an error."""
-        return self.body["detail"]
 
 
 @dataclass

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections import Counter
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 import pytest_asyncio
-import schemathesis
 from accounts_house import SEED_EXAMPLE, AccountsHouse, open_house
-from hypothesis import HealthCheck, Phase, given, settings
-from schemathesis import GenerationMode
-from schemathesis.specs.openapi import checks
+from described import Attack
 
 from gateway.auth.caller import Scope
 from gateway.web.accounts_api import OPENAPI, OPERATIONS
-
-CHECKS = (
-    checks.status_code_conformance,
-    checks.content_type_conformance,
-    checks.response_headers_conformance,
-    checks.response_schema_conformance,
-    checks.negative_data_rejection,
-)
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-accounts")]
 
@@ -74,54 +61,18 @@ async def test_every_operation_wants_an_admin(house: AccountsHouse) -> None:
             assert refused.status == status, operation.name
 
 
-def _attack(
-    house: AccountsHouse,
-    document: dict[str, Any],
-    account_id: int,
-    examples: int,
-    mode: GenerationMode,
-) -> Counter[int]:
-    """Let Schemathesis call every operation; return how often each status came."""
-    found: Counter[int] = Counter()
-    headers = {"Authorization": f"Bearer {house.admin}"}
-    schema = schemathesis.openapi.from_dict(document)
-    schema.config.update(base_url=house.url)
-    for result in schema.exclude(operation_id="delete_account").get_all_operations():
-        operation = result.ok()
-        if mode is GenerationMode.NEGATIVE and not (operation.body or operation.query):
-            continue  # there is nothing that could be wrong
-
-        @settings(
-            max_examples=examples,
-            deadline=None,
-            database=None,
-            derandomize=True,
-            phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )
-        @given(case=operation.as_strategy(mode))
-        def call(case: Any) -> None:
-            if mode is GenerationMode.POSITIVE and "account_id" in case.path_parameters:
-                case.path_parameters["account_id"] = account_id
-            response = case.call(headers=headers)
-            found[response.status_code] += 1
-            case.validate_response(response, checks=list(CHECKS))
-            assert response.status_code != 500, response.text
-
-        call()
-    return found
-
-
 async def _run(house: AccountsHouse, examples: int) -> Counter[int]:
     document = (await house.ask("GET", OPENAPI)).body
     del document["security"]  # the header is given to every call, so never wrong
-    found: Counter[int] = Counter()
     account = await house.register()
     await house.register(SEED_EXAMPLE)
-    turns = ((GenerationMode.POSITIVE, examples), (GenerationMode.NEGATIVE, examples // 2))
-    for mode, each in turns:
-        found += await asyncio.to_thread(_attack, house, document, account["id"], each, mode)
-    return found
+    attack = Attack(
+        document=document,
+        headers={"Authorization": f"Bearer {house.admin}"},
+        left_out=["delete_account"],
+        real={"account_id": account["id"]},
+    )
+    return await attack.run(right=examples, wrong=examples // 2)
 
 
 async def test_nothing_that_is_described_fails_or_surprises(house: AccountsHouse) -> None:

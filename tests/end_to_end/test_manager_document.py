@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 import pytest_asyncio
 import requests
-import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
+from described import Attack
 from manager_house import ManagerHouse, open_house
 from product import TIMEOUT_S
-from schemathesis import GenerationMode
-from schemathesis.specs.openapi import checks
 
 from gateway.manager import Role
 from gateway.web.manager_api import MAX_BYTES, OPENAPI, OPERATIONS, REFERENCE
 
-CHECKS = (
-    checks.status_code_conformance,
-    checks.content_type_conformance,
-    checks.response_headers_conformance,
-    checks.response_schema_conformance,
-    checks.negative_data_rejection,
-)
 LATER = {"login", "disconnect"}
 """A login costs time on purpose; without a connection all others say only that."""
 
@@ -100,43 +88,6 @@ async def test_the_reference_is_a_page_that_runs_nothing(house: ManagerHouse) ->
     assert {OPENAPI, REFERENCE} == {"/api/openapi.json", "/api/reference"}
 
 
-def _attack(
-    house: ManagerHouse, document: dict[str, Any], examples: int, mode: GenerationMode
-) -> Counter[int]:
-    """Let Schemathesis call every operation; return how often each status came."""
-    found: Counter[int] = Counter()
-    headers = {"Authorization": f"Bearer {house.bearers[Role.ADMIN]}"}
-    schema = schemathesis.openapi.from_dict(document)
-    schema.config.update(base_url=house.url)
-    for result in schema.get_all_operations():
-        operation = result.ok()
-        if operation.definition.raw["operationId"] in LATER:
-            continue
-        if mode is GenerationMode.NEGATIVE and not (operation.body or operation.query):
-            continue  # there is nothing that could be wrong
-
-        @settings(
-            max_examples=examples,
-            deadline=None,
-            database=None,
-            derandomize=True,
-            phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )
-        @given(case=operation.as_strategy(mode))
-        def call(case: Any) -> None:
-            if mode is GenerationMode.POSITIVE and "login" in case.path_parameters:
-                case.path_parameters["login"] = 100_001
-            response = case.call(headers=headers)
-            found[response.status_code] += 1
-            case.validate_response(response, checks=list(CHECKS))
-            assert response.status_code != 500, response.text
-
-        _wait_until_connected(house)
-        call()
-    return found
-
-
 def _wait_until_connected(house: ManagerHouse) -> None:
     """A connect that was refused has taken the peer from its server; it is led back by itself."""
     until_s = time.monotonic() + TIMEOUT_S
@@ -150,11 +101,14 @@ def _wait_until_connected(house: ManagerHouse) -> None:
 async def _run(house: ManagerHouse, examples: int) -> Counter[int]:
     document = await house.get("openapi.json", role=None)
     del document["security"]  # the header is given to every call, so never wrong
-    found: Counter[int] = Counter()
-    turns = ((GenerationMode.POSITIVE, examples), (GenerationMode.NEGATIVE, examples // 2))
-    for mode, each in turns:
-        found += await asyncio.to_thread(_attack, house, document, each, mode)
-    return found
+    attack = Attack(
+        document=document,
+        headers={"Authorization": f"Bearer {house.bearers[Role.ADMIN]}"},
+        left_out=LATER,
+        real={"login": 100_001},
+        before=lambda: _wait_until_connected(house),
+    )
+    return await attack.run(right=examples, wrong=examples // 2)
 
 
 async def test_nothing_that_is_described_fails_or_surprises(house: ManagerHouse) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from manager_house import Answered, ManagerHouse, open_house
+from answered import Answered
+from manager_house import ManagerHouse, open_house
 
 from gateway.manager import Role
 from gateway.web.manager_api import OPERATIONS

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from manager_house import OPERATOR_PASSWORD, PASSWORD, Answered, ManagerHouse, open_house
+from answered import Answered
+from manager_house import OPERATOR_PASSWORD, PASSWORD, ManagerHouse, open_house
 from product import until
 
 from ea_bridge.emulator.manager import LOGIN, SERVER

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections import Counter
 from typing import Any
 
 import pytest
-import schemathesis
 from console_scene import PASSWORD, Clock, Machine, approve
-from hypothesis import HealthCheck, Phase, given, settings
-from schemathesis import GenerationMode
+from described import Attack
 from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi import checks
 from web_scene import Surfer, as_over_https, knock
 
 from ea_bridge.token import parse_token
@@ -214,58 +210,8 @@ def _headers(surfer: Surfer) -> dict[str, str]:
     }
 
 
-CHECKS = (
-    not_a_server_error,
-    checks.status_code_conformance,
-    checks.content_type_conformance,
-    checks.response_headers_conformance,
-    checks.response_schema_conformance,
-    checks.unsupported_method,
-    checks.negative_data_rejection,
-)
 ENDS_THE_SESSION = ["sign_out", "step_up", "change_password", "sign_in"]
 """What follows would be answered by 401 alone."""
-
-
-def _attack(
-    document: dict[str, Any],
-    headers: dict[str, str],
-    real: dict[str, str],
-    examples: int,
-    mode: GenerationMode,
-) -> Counter[int]:
-    """Let Schemathesis call every operation; return how often each status came."""
-    found: Counter[int] = Counter()
-    schema = schemathesis.openapi.from_dict(document)
-    schema.config.update(base_url=document["servers"][0]["url"])
-    for result in schema.exclude(operation_id=ENDS_THE_SESSION).get_all_operations():
-        operation = result.ok()
-        if mode is GenerationMode.NEGATIVE and not (operation.body or operation.path_parameters):
-            continue  # there is nothing that could be wrong
-
-        @settings(
-            max_examples=examples,
-            deadline=None,
-            database=None,
-            derandomize=True,
-            phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )
-        @given(case=operation.as_strategy(mode))
-        def call(case: Any) -> None:
-            response = case.call(headers=headers)
-            found[response.status_code] += 1
-            case.validate_response(response, checks=list(CHECKS))
-            if mode is GenerationMode.POSITIVE and case.path_parameters.keys() & real.keys():
-                case.path_parameters |= {
-                    name: real[name] for name in case.path_parameters if name in real
-                }
-                response = case.call(headers=headers)
-                found[response.status_code] += 1
-                case.validate_response(response, checks=list(CHECKS))
-
-        call()
-    return found
 
 
 async def _run(ann: Surfer, console: Console, user: UserInfo, examples: int) -> Counter[int]:
@@ -275,10 +221,16 @@ async def _run(ann: Surfer, console: Console, user: UserInfo, examples: int) -> 
     for methods in document["paths"].values():
         for operation in methods.values():
             del operation["security"]  # the headers are given to every call, so never wrong
-    found: Counter[int] = Counter()
-    for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
-        found += await asyncio.to_thread(_attack, document, headers, real, examples, mode)
-    return found
+    attack = Attack(
+        document=document,
+        headers=headers,
+        left_out=ENDS_THE_SESSION,
+        real=real,
+        guesses=True,
+        spoilt=("body", "path_parameters"),
+        more_checks=[not_a_server_error],
+    )
+    return await attack.run(right=examples, wrong=examples)
 
 
 async def test_nothing_that_is_described_fails_or_surprises(
