@@ -19,6 +19,7 @@ from ea_bridge.protocol.handshake import SPAN, answer_challenge, make_challenge,
 from ea_bridge.registry import Change, TerminalRegistry
 from ea_bridge.server import Admitted, BridgeServer, Refused
 from ea_bridge.session import LateResult, SessionCallbacks, TerminalSession
+from ea_bridge.session.peer import PeerSession
 from ea_bridge.token import derive_keys, new_token, parse_token
 
 TOKEN = "mgt_A1b2C3d4E5f60123456789abcdefghijABCDEFGHIJkl1Scs9g"
@@ -291,8 +292,34 @@ class MemoryWire:
         return taken
 
 
-class LiveSession:
-    """A session on a wire in memory, with the EA's end and a clock that the test drives."""
+class Live:
+    """A session on a wire in memory, with its peer's end and a clock that the test drives."""
+
+    session: PeerSession
+
+    def __init__(self, peer: Connection) -> None:
+        self.peer = peer
+        self.wire, self.timers = MemoryWire(peer), FakeTimers()
+
+    def say(self, *messages: m.Message) -> None:
+        """The peer says all of it in one go."""
+        data = b"".join(self.peer.send(message) for message in messages)
+        self.session.handle(self.session.connection.receive_data(data))
+
+    async def ask(
+        self, command: commands.Command[Any, Any], params: Any, **options: Any
+    ) -> tuple[asyncio.Task[Any], m.Cmd]:
+        """Begin a request; return it with the command that the peer got."""
+        task = asyncio.ensure_future(self.session.request(command, params, **options))
+        await asyncio.sleep(0)
+        [cmd] = self.wire.take(m.Cmd)
+        return task, cmd
+
+
+class LiveSession(Live):
+    """A terminal's session, and its EA's end."""
+
+    session: TerminalSession
 
     def __init__(
         self,
@@ -304,9 +331,8 @@ class LiveSession:
     ) -> None:
         pair = Pair()
         pair.shake_hands(ack)
-        self.timers, self.heard = FakeTimers(), Heard()
-        self.ea = pair.ends[TERMINAL]
-        self.wire = MemoryWire(self.ea)
+        super().__init__(pair.ends[TERMINAL])
+        self.heard = Heard()
         self.session = TerminalSession(
             terminal=terminal,
             generation=1,
@@ -318,17 +344,3 @@ class LiveSession:
             command_ids=itertools.count(100),
             callbacks=callbacks or self.heard.callbacks(),
         )
-
-    def say(self, *messages: m.Message) -> None:
-        """The EA says all of it in one go."""
-        data = b"".join(self.ea.send(message) for message in messages)
-        self.session.handle(self.session.connection.receive_data(data))
-
-    async def ask(
-        self, command: commands.Command[Any, Any], params: Any, **options: Any
-    ) -> tuple[asyncio.Task[Any], m.Cmd]:
-        """Begin a request; return it with the command that the EA got."""
-        task = asyncio.ensure_future(self.session.request(command, params, **options))
-        await asyncio.sleep(0)
-        [cmd] = self.wire.take(m.Cmd)
-        return task, cmd

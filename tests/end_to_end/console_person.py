@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -117,3 +119,12 @@ async def person(
     )
     context.set_default_timeout(PATIENCE_MS)
     return Person(await context.new_page(), url, pictures, email, f"a long password of {email}")
+
+
+async def revoke(owner: Person, what: asyncio.Task[tuple[int, float]]) -> tuple[int, float]:
+    """Click through; return the code of the close, and the milliseconds from click to close."""
+    clicked = time.monotonic()
+    clicking = asyncio.create_task(owner.click("Revoke now"))
+    code, at = await what
+    await clicking
+    return code, (at - clicked) * 1000

@@ -9,12 +9,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import statistics
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ import aiohttp
 from console_site import Person
 from demo_process import clean_environment
 from product import TIMEOUT_S
+from revocation_figures import Trial
 from revocation_parts import ADMIN, OWNER
 from warm_process import Running, start_warm
 
@@ -97,31 +97,6 @@ class Seat:
     def tid(self) -> str:
         """The token's id."""
         return parse_token(self.token)
-
-
-@dataclass
-class Trial:
-    """What one click brought about; seconds, from the moment that it was sent."""
-
-    kind: str
-    open: int
-    """WebSockets that were open, of all tokens."""
-    ended: int
-    """Those that ended by it."""
-    events_per_s: float
-    """That came to those who read, before the click."""
-    last_byte: float
-    last_order: float
-    """Until an EA took the last order; negative where there was none after the click."""
-    gate: float
-    heard_to_gate: float
-    gate_to_dead: float
-    confirmed: float
-    """Until the console showed that it is over."""
-    orders: dict[str, int]
-    """What the bots were told, counted."""
-    wrong: list[str] = field(default_factory=list)
-    """Rules that did not hold."""
 
 
 @dataclass(frozen=True)
@@ -371,32 +346,6 @@ async def _part(stack: AsyncExitStack, script: str, *arguments: str) -> Part:
 
     stack.push_async_callback(end)
     return Part(process)
-
-
-def figures(values: Sequence[float]) -> str:
-    """Return median, 99th percentile and maximum, in milliseconds."""
-    if len(values) < 2:
-        return ", ".join(f"{value * 1000:.0f} ms" for value in values)
-    p99 = statistics.quantiles(values, n=100, method="inclusive")[98]
-    return (
-        f"median {statistics.median(values) * 1000:.0f}, p99 {p99 * 1000:.0f}, "
-        f"max {max(values) * 1000:.0f} ms (n={len(values)})"
-    )
-
-
-def summary(trials: Sequence[Trial]) -> dict[str, str]:
-    """Return the figures of trials, by what they are of."""
-    columns: dict[str, Callable[[Trial], float]] = {
-        "click to last byte": lambda one: one.last_byte,
-        "click to last order taken by an EA": lambda one: one.last_order,
-        "click to gate": lambda one: one.gate,
-        "word heard to gate": lambda one: one.heard_to_gate,
-        "gate to the last socket's end": lambda one: one.gate_to_dead,
-        "click to confirmation in the console": lambda one: one.confirmed,
-    }
-    lines = {name: figures([of(one) for one in trials]) for name, of in columns.items()}
-    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    return lines | {"load of the machine": f"{load} on {os.cpu_count()} cores"}
 
 
 async def bench(folder: Path, size: Size, rounds: Sequence[str]) -> list[Trial]:

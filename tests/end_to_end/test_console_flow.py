@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from chromium import chromium
-from console_person import Person, person
+from console_person import Person, person, revoke
 from console_town import FAST, Machine, Town, asked, town
 from playwright.async_api import Browser, expect
 from product import WsClient, open_http
@@ -189,15 +189,6 @@ async def linked(ann: Person, machine: Machine, name: str) -> Linked:
     listener = await machine.ws(token)
     await listener.call("subscribe", channels=["tick:EURUSD"])
     return Linked(name, token, terminal, listener)
-
-
-async def revoke(ann: Person, what: asyncio.Task[tuple[int, float]]) -> tuple[int, float]:
-    """Click through; return the code of the close, and the milliseconds from click to close."""
-    clicked = time.monotonic()
-    clicking = asyncio.create_task(ann.click("Revoke now"))
-    code, at = await what
-    await clicking
-    return code, (at - clicked) * 1000
 
 
 async def test_the_code_of_the_mail_typed_into_the_machine(laptop: Approved) -> None:

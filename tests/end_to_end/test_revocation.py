@@ -14,7 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from revocation_rig import Size, Trial, bench, summary
+from revocation_figures import Trial, summary
+from revocation_rig import Size, bench
 
 Record = Callable[[str, object], None]
 pytestmark = pytest.mark.xdist_group("e2e-revocation")

@@ -4,22 +4,23 @@ silent."""
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from product import Client, Json, Product, Refused, WsClient, daemon, open_ws, until
+from product import Client, Product, Refused, daemon, until
+from safety_scene import (  # noqa: F401 (a fixture)
+    enter,
+    fired,
+    listen,
+    patient_terminals,
+    tickets,
+    wait,
+)
 
 from ea_bridge.emulator.machine import build_terminal
 from ea_bridge.emulator.terminal import EmulatedTerminal
-from ea_bridge.model.lease import MAX_LEASE_MS
-from gateway.app.ledger import open_ledger_store
-from gateway.trading.kill_switch import disconnects, lease_keeper
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-safety")]
-
-FAR = {"EURUSD": 0.5, "BTCUSD": 100.0}
-"""Where a limit order waits for ever."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -31,12 +32,6 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pro
         yield one
 
 
-@pytest.fixture(autouse=True)
-def patient_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that is busy for some seconds is no dead gateway."""
-    monkeypatch.setattr(lease_keeper, "LEASE_MS", MAX_LEASE_MS)
-
-
 @pytest_asyncio.fixture(loop_scope="module")
 async def client(running: Product) -> AsyncIterator[Client]:
     """``/rpc``, on an account with nothing open."""
@@ -46,31 +41,6 @@ async def client(running: Product) -> AsyncIterator[Client]:
     await client.call("close_all_positions")
     yield client
     await running.close_clients()
-
-
-async def wait(client: Client, symbol: str = "EURUSD", side: str = "buy", magic: int = 0) -> int:
-    """Place an order that is not met; return its ticket."""
-    price = FAR[symbol] if side == "buy" else FAR[symbol] * 10_000
-    receipt = await client.call(
-        "place_order",
-        symbol=symbol,
-        side=side,
-        type="limit",
-        volume=0.01,
-        price=price,
-        magic=magic,
-    )
-    return int(receipt["order"]["order"])
-
-
-async def enter(client: Client, symbol: str = "EURUSD", side: str = "buy", magic: int = 0) -> int:
-    """Open a position; return its ticket."""
-    receipt = await client.call("place_order", symbol=symbol, side=side, volume=0.01, magic=magic)
-    return int(receipt["order"]["position"])
-
-
-async def tickets(client: Client, method: str) -> set[int]:
-    return {one["ticket"] for one in await client.call(method)}
 
 
 async def test_a_sweep_takes_what_is_meant(client: Client) -> None:
@@ -167,20 +137,6 @@ async def test_orders_that_the_gateway_keeps_go_too(
 
 
 # --- programs that fall silent ------------------------------------------------------------------
-
-
-async def listen(running: Product) -> WsClient:
-    """Open a connection that hears of the kill switch."""
-    listener = await running.ws()
-    await listener.call("subscribe", channels=["terminal"])
-    return listener
-
-
-async def fired(listener: WsClient, cause: str) -> Json:
-    """Wait for what the kill switch has done."""
-    told = await listener.event("terminal", lambda one: one["data"].get("cause") == cause)
-    data: Json = told["data"]
-    return data
 
 
 async def test_a_halt_is_told(running: Product, client: Client) -> None:
@@ -351,61 +307,3 @@ async def test_a_terminal_that_is_away_is_swept_when_it_is_back(
     await program.close()
     assert (await fired(listener, "disconnect"))["cancelled"] == [order]
     await running.live("main")
-
-
-# --- the gateway's own end ------------------------------------------------------------------
-
-
-async def test_the_ea_gets_out_when_the_gateway_is_dead(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What is armed is told to the EA with a lease; a gateway that comes back hears of it."""
-    monkeypatch.setattr(lease_keeper, "LEASE_MS", 2000)
-    async with daemon(tmp_path) as running:
-        machine = build_terminal()
-        await running.link("main", machine)
-        client = await running.ws()
-        await client.call("cancel_all_orders")
-        order = await wait(client)
-        await client.call("cancel_all_after", timeout_ms=60_000)
-        session = running.gateway.registry.get("main")
-        assert session is not None
-        await until(lambda: session.lease_ms == 2000)
-        assert machine.desk.lease._lease.lease_ms == 2000
-        session._liveness.stop()  # the gateway hangs: its heartbeats stay away, the link stays
-        await until(lambda: not machine.desk.broker.orders())
-        listener = await listen(running)
-        running.main.link.cut()
-        await running.live("main", but_not=session)
-        assert (await fired(listener, "lease"))["cancelled"] == [order]
-
-
-async def test_what_is_armed_outlives_the_gateway(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A restart is no program's end; but who does not come back after it is gone."""
-    monkeypatch.setattr(disconnects, "RESTART_GRACE_S", 0.2)
-    machine = build_terminal()
-    async with daemon(tmp_path) as running:
-        await running.link("main", machine)
-        token = running.main.token
-        client = await running.ws()
-        await client.call("cancel_all_orders")
-        await client.call("hello", session_id="run-9")
-        await client.call("set_cancel_on_disconnect", enabled=True, grace_ms=60_000)
-        await client.call("cancel_all_after", timeout_ms=60_000)
-        order = await wait(client)
-    assert [one.ticket for one in machine.desk.broker.orders()] == [order]
-    store = open_ledger_store(tmp_path)
-    with store.transaction() as ledger:
-        ledger.execute("UPDATE armed SET within_ms = 100 WHERE name = 'session run-9'")
-    store.close()
-    async with daemon(tmp_path) as running:
-        [armed] = running.gateway._safety.disconnects.armed("main")
-        assert (armed.name, armed.own) == ("session run-9", True)
-        assert running.gateway._safety.dead_man.armed("main")[0].within_ms == 60_000
-        listener = await open_ws(running.ready.ws or "", token)
-        await listener.call("subscribe", channels=["terminal"])
-        await running.link("main", machine, token=token)
-        assert (await fired(listener, "disconnect"))["cancelled"] == [order]
-        await listener.close()

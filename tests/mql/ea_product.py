@@ -7,12 +7,15 @@ they are the suite that both terminals have to pass.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+import pytest_asyncio
+from linked_ea import Compile
 from product import TIMEOUT_S, Product, Running, daemon
 from simulated_terminal import Json, SimulatedTerminal, terminal_config
 from wire import TradeFaults, Wire
@@ -20,6 +23,9 @@ from wire import TradeFaults, Wire
 from ea_bridge.emulator.faults import Faults
 from ea_bridge.emulator.machine import build_terminal
 from ea_bridge.emulator.terminal import EmulatedTerminal
+
+TickFiles = Sequence[tuple[str, Path]]
+"""Of symbols."""
 
 
 class WireLink:
@@ -154,3 +160,32 @@ async def ea_product(
         await link_ea(stack, running, "main", machine, program, home, quirks=quirks, faults=faults)
         yield running
         running.terminals.clear()
+
+
+def shared_ea(
+    name: str,
+    platform: str = "mt5",
+    *,
+    ticks: Callable[[Path], TickFiles] = lambda folder: (),
+    **terminal: Any,
+) -> Any:
+    """Return a fixture: an :func:`ea_product` that all tests of a module share.
+
+    Args:
+        name: of its folder.
+        platform: ``mt5`` or ``mt4``.
+        ticks: makes the files of ticks to replay, in that folder.
+        terminal: other options of :func:`build_terminal`, for market and account.
+
+    """
+
+    @pytest_asyncio.fixture(scope="module", loop_scope="module")
+    async def running(
+        tmp_path_factory: pytest.TempPathFactory, compile_ea: Compile
+    ) -> AsyncIterator[Product]:
+        folder = tmp_path_factory.mktemp(name)
+        options = {"platform": platform, "tick_files": ticks(folder), **terminal}
+        async with ea_product(folder, compile_ea(platform), **options) as one:
+            yield one
+
+    return running

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 import pytest_asyncio
-from ea_product import ea_product
-from linked_ea import Compile
+from ea_product import shared_ea
 from product import Client, Product
 from test_all_methods import *  # noqa: F403 (all that are there, and will be)
 
@@ -20,37 +17,15 @@ del test_the_checker_checks  # noqa: F821
 del test_hello_is_for_ws_alone  # noqa: F821
 del test_a_ticket_is_for_rpc_alone  # noqa: F821
 
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def hedging(
-    tmp_path_factory: pytest.TempPathFactory, compile_ea: Compile
-) -> AsyncIterator[Product]:
-    """MetaTrader 5, hedging."""
-    async with ea_product(tmp_path_factory.mktemp("ea-hedging"), compile_ea("mt5")) as one:
-        yield one
+hedging = shared_ea("ea-hedging")
+"""MetaTrader 5, hedging."""
+netting = shared_ea("ea-netting", netting=True)
+"""MetaTrader 5 on a netting account."""
+mt4 = shared_ea("ea-mt4", "mt4")
+"""MetaTrader 4."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=["/rpc", "/ws"])
 async def client(hedging: Product, request: pytest.FixtureRequest) -> Client:
     """One of the doors."""
     return await hedging.client(request.param)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def netting(
-    tmp_path_factory: pytest.TempPathFactory, compile_ea: Compile
-) -> AsyncIterator[Product]:
-    """MetaTrader 5 on a netting account."""
-    folder = tmp_path_factory.mktemp("ea-netting")
-    async with ea_product(folder, compile_ea("mt5"), netting=True) as one:
-        yield one
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def mt4(
-    tmp_path_factory: pytest.TempPathFactory, compile_ea: Compile
-) -> AsyncIterator[Product]:
-    """MetaTrader 4."""
-    folder = tmp_path_factory.mktemp("ea-mt4")
-    async with ea_product(folder, compile_ea("mt4"), platform="mt4") as one:
-        yield one

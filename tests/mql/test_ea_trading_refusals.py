@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
-import pytest_asyncio
-from ea_product import BrokerSwitches, ea_product, running_ea
-from linked_ea import Compile
+from ea_product import BrokerSwitches, running_ea, shared_ea
 from product import Product
 from test_trading_refusals import *  # noqa: F403 (all that are there, and will be)
 
@@ -17,14 +15,8 @@ del test_a_closed_market_says_so  # noqa: F821 (it links a terminal of its own: 
 # from OrderSend itself it leaves the outcome open: test_ea_trade_faults.py
 del test_a_terminal_without_its_broker_refuses  # noqa: F821
 
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(
-    tmp_path_factory: pytest.TempPathFactory, compile_ea: Compile
-) -> AsyncIterator[Product]:
-    """A hedging account of MetaTrader 5."""
-    async with ea_product(tmp_path_factory.mktemp("ea-refusals"), compile_ea("mt5")) as one:
-        yield one
+running = shared_ea("ea-refusals")
+"""A hedging account of MetaTrader 5."""
 
 
 @pytest.fixture

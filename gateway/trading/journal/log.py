@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from sqlite3 import Connection
 from typing import Any
@@ -57,6 +58,7 @@ class OrderLog:
         self._running: dict[tuple[Account, str], Intent] = {}
         found = rows.unresolved(ledger.reader)
         self._unresolved = {intent.key: intent for intent in found}
+        self._settling: set[tuple[Account, str]] = set()
         self._accounts = rows.accounts(ledger.reader)
         self.last_command_id = rows.last_command_id(ledger.reader)
         """The largest that a command had before this run of the daemon; 0: there was none."""
@@ -242,20 +244,24 @@ class OrderLog:
     async def settle(self, intent: Intent, stage: Stage, answer: bytes | None) -> None:
         """Note the end of an intent that was found later.
 
+        Nobody is told of it before it is on the disk: until then other orders wait for it.
+
         Raises:
             StoreError: it is not written; try again.
 
         """
-        before = (intent.stage, intent.answer, intent.updated_ms)
-        intent.stage, intent.answer, intent.updated_ms = stage, answer, self.now_ms()
-        intent.reconciled = True
-        work = self._with_note(rows.updating(intent), telling.noted(intent))
+        if intent.key in self._settling:
+            return  # by another terminal of the account
+        found = replace(
+            intent, stage=stage, answer=answer, updated_ms=self.now_ms(), reconciled=True
+        )
+        self._settling.add(intent.key)
         try:
-            await self._ledger.write(work)
-        except BaseException:
-            intent.stage, intent.answer, intent.updated_ms = before
-            intent.reconciled = False  # it is looked at again
-            raise
+            await self._ledger.write(self._with_note(rows.updating(found), telling.noted(found)))
+        finally:
+            self._settling.discard(intent.key)
+        intent.stage, intent.answer, intent.updated_ms = stage, answer, found.updated_ms
+        intent.reconciled = True
         if self._unresolved.get(intent.key) is intent:
             del self._unresolved[intent.key]
         self.on_point("settled")

@@ -119,7 +119,7 @@ def test_mutated_talk_of_a_machine_that_waits_is_read_or_refused(data, cuts, rol
 def test_a_session_survives_mutated_traffic(data, cuts):
     """What a connection lets through may still be a lie; no lie raises anything."""
     live = LiveSession()
-    lines = bytearray(b"".join(live.ea.send(message) for message in TRAFFIC))
+    lines = bytearray(b"".join(live.peer.send(message) for message in TRAFFIC))
     for message in feed(live.session.connection, mutate(lines, data), cuts):
         live.session.handle([message])
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from typing import Any
 
 import msgspec
 import pytest
-from bridge_parts import FakeTimers, MemoryWire, Pair, make_hello, raw
+from bridge_parts import Live, Pair, make_hello, raw
 
 from ea_bridge import commands
 from ea_bridge import manager_commands as c
@@ -22,8 +21,10 @@ from ea_bridge.session.manager import MAX_MANAGER_IN_FLIGHT
 DEPOSIT = mt4.TransactionParams(cmd=6, orderby=7, price=1.0)
 
 
-class LiveManager:
+class LiveManager(Live):
     """A manager's session on a wire in memory, and its peer's end."""
+
+    session: ManagerSession
 
     def __init__(self) -> None:
         pair = Pair()
@@ -32,8 +33,7 @@ class LiveManager:
         )
         pair.shake_hands()
         pair.ends[DAEMON].max_line_to_peer = c.MAX_LINE_TO_MANAGER
-        self.peer = pair.ends[TERMINAL]
-        self.wire, self.timers = MemoryWire(self.peer), FakeTimers()
+        super().__init__(pair.ends[TERMINAL])
         self.changes: list[bool | None] = []
         self.late: list[LateResult] = []
         self.session = ManagerSession(
@@ -50,18 +50,6 @@ class LiveManager:
                 on_late_result=lambda _, late: self.late.append(late),
             ),
         )
-
-    def say(self, *messages: m.Message) -> None:
-        data = b"".join(self.peer.send(message) for message in messages)
-        self.session.handle(self.session.connection.receive_data(data))
-
-    async def ask(
-        self, command: commands.Command[Any, Any], params: Any, **options: Any
-    ) -> tuple[asyncio.Task[Any], m.Cmd]:
-        task = asyncio.ensure_future(self.session.request(command, params, **options))
-        await asyncio.sleep(0)
-        [cmd] = self.wire.take(m.Cmd)
-        return task, cmd
 
 
 @pytest.fixture

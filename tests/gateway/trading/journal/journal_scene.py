@@ -13,6 +13,7 @@ from scripted_answers import DONE
 from scripted_terminal import Scene
 
 from ea_bridge.commands import StoredResult
+from ea_bridge.errors import OutcomeUnknown
 from ea_bridge.model import TradeResult
 from gateway.errors import GatewayError
 from gateway.ledger import DATABASE, Ledger
@@ -20,6 +21,14 @@ from gateway.trading.journal import TABLE, Account, Intent, KeptJournal, OrderLo
 from gateway.trading.journal.pacing import Pacing
 from gateway.trading.journal.reconcile import Reconciler
 
+LOST = OutcomeUnknown("order_send", 7, acked=True, reason="link lost")
+NOTHING: dict[str, Any] = {
+    "orders_get": [],
+    "positions_get": [],
+    "history_orders_get": [],
+    "history_deals_get": [],
+}
+"""What an account shows on which nothing has ever been."""
 BUY = {"symbol": "EURUSD", "side": "buy", "volume": 0.1}
 
 
@@ -104,6 +113,12 @@ class Kept:
         except GatewayError as error:
             return error
         raise AssertionError("it was carried out")
+
+    async def lose(self, client_order_id: str) -> None:
+        """Place an order whose answer is lost; then the terminal is back, its account empty."""
+        self.scene.script.answers |= {**NOTHING, "order_send": LOST}
+        await self.fail(client_order_id)
+        self.link()
 
     def results(self, state: str, result: TradeResult | None = None, **more: Any) -> None:
         """Have the terminal's table say this of every command."""

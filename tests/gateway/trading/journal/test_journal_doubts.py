@@ -7,11 +7,10 @@ import dataclasses
 from typing import Any
 
 import pytest
-from journal_scene import Kept, fresh_tickets
+from journal_scene import LOST, NOTHING, Kept, fresh_tickets
 from msgspec.structs import replace
 from scripted_answers import DEAL, DONE, NOW_MS, OFFSET_MS, ORDER
 
-from ea_bridge.errors import OutcomeUnknown
 from ea_bridge.model import Order, TradeResult
 from gateway.errors import DeadlineExceeded, OrderRejected
 from gateway.store import StoreError
@@ -23,12 +22,6 @@ from gateway.trading.deadline import Deadline
 from gateway.trading.journal import reconcile
 
 HERE_MS = NOW_MS + OFFSET_MS
-NOTHING: dict[str, Any] = {
-    "orders_get": [],
-    "positions_get": [],
-    "history_orders_get": [],
-    "history_deals_get": [],
-}
 
 
 async def outcome(kept: Kept, client_order_id: str = "a") -> str:
@@ -84,8 +77,7 @@ async def test_an_open_answer_that_leads_nowhere_ends_as_a_refusal(
     """10012, and nothing to be seen for long: its caller hears an end, not that nobody knows."""
     monkeypatch.setattr(reconcile, "GONE_S", 0.0)
     given = TradeResult(retcode=10012)
-    lost = OutcomeUnknown("order_send", 7, acked=True, reason="link lost")
-    kept.scene.script.answers |= {**NOTHING, "order_send": lost if "table" in told else given}
+    kept.scene.script.answers |= {**NOTHING, "order_send": LOST if "table" in told else given}
     kept.results("done", given)
     await kept.fail("a")
     kept.link()
@@ -97,8 +89,7 @@ async def test_an_open_answer_that_leads_nowhere_ends_as_a_refusal(
 
 async def test_the_table_s_open_answer_leads_to_the_order_too(kept: Kept) -> None:
     """The link was lost before 10012 came; the table has kept the ticket."""
-    lost = OutcomeUnknown("order_send", 7, acked=True, reason="link lost")
-    kept.scene.script.answers |= {**NOTHING, "order_send": lost}
+    kept.scene.script.answers |= {**NOTHING, "order_send": LOST}
     kept.results("done", TradeResult(retcode=10012, order=900))
     await kept.fail("a")
     kept.link()
@@ -108,14 +99,32 @@ async def test_the_table_s_open_answer_leads_to_the_order_too(kept: Kept) -> Non
     assert (await kept.buy("a"))["order"]["order"] == 900
 
 
+async def test_an_end_is_told_when_it_is_on_the_disk(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until then it is unknown to all who ask, and the symbol is not open to others."""
+    await kept.lose("a")
+    kept.results("absent")
+    write, told = kept.ledger.write, list[str]()
+
+    async def watched(work: Any, **how: Any) -> Any:
+        told.append(await outcome(kept))
+        told.extend(kept.scene.desk.journal.unresolved("EURUSD"))
+        told.append((await kept.fail("a")).name())
+        return await write(work, **how)
+
+    monkeypatch.setattr(kept.ledger, "write", watched)
+    await kept.look()
+    assert told == ["unknown", "a", "order_unresolved"]
+    assert await outcome(kept) == "not_sent"
+    assert kept.scene.desk.journal.unresolved("EURUSD") == []
+
+
 async def test_an_end_that_could_not_be_written_is_written_later(
     kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The disk was full when it was found out: the symbol is not closed for ever."""
-    lost = OutcomeUnknown("order_send", 7, acked=True, reason="link lost")
-    kept.scene.script.answers["order_send"] = lost
-    await kept.fail("a")
-    kept.link()
+    await kept.lose("a")
     kept.results("done", DONE)
 
     async def full(work: object) -> None:
@@ -151,10 +160,7 @@ async def test_a_look_at_two_accounts_concludes_nothing(kept: Kept) -> None:
     """The terminal is logged in elsewhere while it is asked: what it shows there is no trace."""
     kept.equip("ticks,book,deals,check")
     script = kept.scene.script
-    lost = OutcomeUnknown("order_send", 7, acked=True, reason="link lost")
-    script.answers |= {**NOTHING, "order_send": lost}
-    await kept.fail("a")
-    kept.link()
+    await kept.lose("a")
 
     def switch(_: object) -> Any:
         kept.link()
@@ -170,10 +176,7 @@ async def test_a_look_at_two_accounts_concludes_nothing(kept: Kept) -> None:
 async def test_two_terminals_of_an_account_find_out_once(kept: Kept) -> None:
     """Both look at the same moment; whoever listens is told one end."""
     kept.equip("ticks,book,deals,check")
-    lost = OutcomeUnknown("order_send", 7, acked=True, reason="link lost")
-    kept.scene.script.answers |= {**NOTHING, "order_send": lost}
-    await kept.fail("a")
-    kept.link()
+    await kept.lose("a")
     kept.scene.script.answers["history_orders_get"] = [filled(900)]
     other = reconcile.Reconciler(kept.log, "mt5-b", lambda: kept.scene.guarded)
     await asyncio.gather(kept.look(), other._round())
@@ -184,10 +187,7 @@ async def test_two_terminals_of_an_account_find_out_once(kept: Kept) -> None:
 async def test_an_order_by_hand_is_no_command_s(kept: Kept, reason: int) -> None:
     """Nor is what a stop closed: MetaTrader 5 tells who placed an order."""
     kept.equip("ticks,book,deals,check")
-    lost = OutcomeUnknown("order_send", 7, acked=True, reason="link lost")
-    kept.scene.script.answers |= {**NOTHING, "order_send": lost}
-    await kept.fail("a")
-    kept.link()
+    await kept.lose("a")
     kept.scene.script.answers["history_orders_get"] = [filled(900, reason=reason)]
     await kept.look()
     assert await outcome(kept) == "unknown"

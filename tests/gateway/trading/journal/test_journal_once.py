@@ -6,17 +6,15 @@ import asyncio
 from typing import Any
 
 import pytest
-from journal_scene import BUY, Kept, fresh_tickets
+from journal_scene import BUY, LOST, Kept, fresh_tickets
 from msgspec.structs import replace
 from scripted_answers import DONE, EURUSD
 from scripted_terminal import CATALOGUE, Scene
 
-from ea_bridge.errors import NotSent, OutcomeUnknown
+from ea_bridge.errors import NotSent
 from ea_bridge.model import TradeResult
 from gateway import errors
 from gateway.store import StoreError
-
-LOST = OutcomeUnknown("order_send", 7, acked=True, reason="link lost")
 
 
 async def test_a_repeated_call_is_answered_and_not_sent_again(kept: Kept) -> None:

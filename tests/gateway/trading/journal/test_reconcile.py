@@ -5,34 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from journal_scene import Kept
+from journal_scene import LOST, Kept
 from msgspec.structs import replace
 from scripted_answers import DEAL, DONE, NOW_MS, OFFSET_MS, ORDER, POSITION
 
 from ea_bridge import commands
-from ea_bridge.errors import CommandFailed, NotSent, OutcomeUnknown
+from ea_bridge.errors import CommandFailed, NotSent
 from ea_bridge.model import Order, Position, TradeAction, TradeRequest, TradeResult
 from ea_bridge.session import LateResult
 from gateway import errors
 from gateway.trading.client_ids import tag
 from gateway.trading.journal import Stage, reconcile
 
-LOST = OutcomeUnknown("order_send", 7, acked=True, reason="link lost")
 HERE_MS = NOW_MS + OFFSET_MS
 
 
 @pytest.fixture(name="lost")
 async def lose_an_order(kept: Kept) -> Kept:
     """A buy of 0.1 whose answer was lost; the terminal is back, and shows an empty account."""
-    kept.scene.script.answers |= {
-        "order_send": LOST,
-        "orders_get": [],
-        "positions_get": [],
-        "history_orders_get": [],
-        "history_deals_get": [],
-    }
-    await kept.fail("a")
-    kept.link()
+    await kept.lose("a")
     return kept
 
 

@@ -9,7 +9,7 @@ import pytest
 from journal_scene import Kept
 from msgspec.structs import replace
 from scripted_answers import DEAL, POSITION
-from test_reconcile import HERE_MS, LOST, filled, mine, outcome
+from test_reconcile import HERE_MS, filled, mine, outcome
 from test_reconcile_growth import shown
 
 from ea_bridge.commands import HistoryParams
@@ -26,15 +26,7 @@ async def search_alone(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> Kept:
     """A buy whose answer was lost, which is given up as soon as nothing shows it."""
     monkeypatch.setattr(reconcile, "GONE_S", 0.0)
     kept.equip("ticks,book,deals,check")
-    kept.scene.script.answers |= {
-        "order_send": LOST,
-        "orders_get": [],
-        "positions_get": [],
-        "history_orders_get": [],
-        "history_deals_get": [],
-    }
-    await kept.fail("a")
-    kept.link()
+    await kept.lose("a")
     return kept
 
 

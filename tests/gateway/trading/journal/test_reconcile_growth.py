@@ -8,11 +8,11 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from journal_scene import Kept
+from journal_scene import LOST, NOTHING, Kept
 from msgspec.structs import replace
 from scripted_answers import DEAL, NOW_MS, OFFSET_MS, ORDER
 from test_matching import AT_MS, order, send
-from test_reconcile import LOST, filled, mine, outcome
+from test_reconcile import filled, mine, outcome
 
 from ea_bridge.commands import TOO_LARGE, HistoryParams
 from ea_bridge.errors import ResultTooLarge
@@ -26,16 +26,13 @@ from gateway.trading.journal.wanted import Wanted
 from gateway.trading.sending import was_refused
 
 HERE_S = (NOW_MS + OFFSET_MS) // 1000
-NOTHING: dict[str, Any] = {"orders_get": [], "positions_get": [], "history_deals_get": []}
 
 
 @pytest.fixture(name="searched")
 async def search_alone(kept: Kept) -> Kept:
     """A buy whose answer was lost, before a terminal that has no table of results."""
     kept.equip("ticks,book,deals,check")
-    kept.scene.script.answers |= {**NOTHING, "order_send": LOST, "history_orders_get": []}
-    await kept.fail("a")
-    kept.link()
+    await kept.lose("a")
     return kept
 
 

@@ -1,0 +1,168 @@
+"""The life of links that the door let in, and their end, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from bridge_parts import DEVICE, TOKEN, TestEa, make_hello
+
+from ea_bridge import commands
+from ea_bridge.errors import NotSent, OutcomeUnknown
+from ea_bridge.model import TradeRequest
+from ea_bridge.protocol import messages as m
+from ea_bridge.server import BridgeServer
+from ea_bridge.token import parse_token
+
+EURUSD = commands.SymbolParams(symbol="EURUSD")
+BUY = TradeRequest(action=1, symbol="EURUSD", volume=0.1)
+
+
+async def test_the_newest_link_wins(bridge):
+    """The older is told; its questions were not sent, its trades are unknown."""
+    older, session = await bridge.join()
+    read = asyncio.create_task(session.request(commands.TICK_GET, EURUSD))
+    await older.hear(m.Cmd)
+    trade = asyncio.create_task(session.request(commands.ORDER_SEND, BUY))
+    await older.hear(m.Cmd)
+    _, newer = await bridge.join()
+    assert await older.hear(m.Bye) == m.Bye(code="replaced")
+    assert await older.closed_by_daemon()
+    with pytest.raises(NotSent):
+        await read
+    with pytest.raises(OutcomeUnknown):
+        await trade
+    assert bridge.registry.get("demo") is newer
+    assert bridge.heard.kinds() == ["connected", "connected"]
+
+
+async def test_a_trade_whose_link_dies_after_its_ack_is_unknown(bridge):
+    """Taken, but with what result?"""
+    ea, session = await bridge.join()
+    trade = asyncio.create_task(session.request(commands.ORDER_SEND, BUY))
+    cmd = await ea.hear(m.Cmd)
+    ea.say(m.Ack(id=cmd.id))
+    await ea.hang_up()
+    with pytest.raises(OutcomeUnknown) as caught:
+        await trade
+    assert caught.value.acked
+
+
+async def test_many_terminals_share_the_port(bridge, doorkeeper):
+    """Each with its own token and its own session."""
+    joined = {
+        name: await bridge.join(doorkeeper.issue(name)) for name in ("demo-1", "demo-2", "demo-3")
+    }
+    assert {session.terminal for session in bridge.registry.sessions()} == joined.keys()
+    for name, (ea, _) in joined.items():
+        ea.say(m.Bye(code="shutdown"))
+        await bridge.heard.until(lambda name=name: bridge.heard.changes[-1].facts.terminal == name)
+
+
+async def test_events_reach_the_gateway_in_order(bridge):
+    """Through the socket, without a task each."""
+    ea, _ = await bridge.join()
+    events = [m.State(broker=True, q=q) for q in range(1, 200)]
+    ea.say(*events)
+    await bridge.heard.until(lambda: len(bridge.heard.events) == len(events))
+    assert bridge.heard.events == events
+
+
+async def test_a_reconnect_resumes_the_events(bridge):
+    """What was taken before is not taken twice."""
+    ea, _ = await bridge.join(q=0)
+    ea.say(m.State(broker=True, q=1), m.State(broker=True, q=2))
+    await bridge.heard.until(lambda: len(bridge.heard.events) == 2)
+    await ea.hang_up()
+    again = await bridge.dial()
+    welcome = await again.greet(q=3)
+    assert welcome.ack == 2
+    again.say(m.State(broker=True, q=2), m.State(broker=False, q=3))
+    await bridge.heard.until(lambda: len(bridge.heard.events) == 3)
+    assert bridge.heard.events[-1] == m.State(broker=False, q=3)
+
+
+async def test_revoking_ends_the_session_at_once(bridge):
+    """Before the bytes of its bye have even left."""
+    ea, session = await bridge.join()
+    trade = asyncio.create_task(session.request(commands.ORDER_SEND, BUY))
+    await ea.hear(m.Cmd)
+    bridge.server.close_terminal("demo", "revoked")
+    assert session.state == "disconnected"
+    assert bridge.registry.get("demo") is None
+    with pytest.raises(NotSent):
+        await session.request(commands.ORDER_SEND, BUY)
+    with pytest.raises(OutcomeUnknown):
+        await trade
+    assert await ea.hear(m.Bye) == m.Bye(code="revoked")
+    assert await ea.closed_by_daemon()
+
+
+async def test_revoking_ends_a_handshake_too(bridge):
+    """A link that has named the token, without a proof yet."""
+    ea = await bridge.dial()
+    ea.say(make_hello())
+    await ea.hear(m.Challenge)
+    bridge.server.close_terminal("other", "revoked")
+    bridge.server.close_terminal("demo", "revoked")
+    assert await ea.hear(m.Bye) == m.Bye(code="revoked")
+
+
+async def test_a_terminal_that_does_not_read_is_cut_off(bridge):
+    """Its kernel's buffers are full, so the bye can't leave: after a quarter of a second."""
+    ea, session = await bridge.join()
+    ea.stop_reading()
+    session._wire.write(b'{"t":"hb"}\n' * 2**21)  # more than both kernels' buffers hold
+    async with asyncio.timeout(5):
+        await bridge.server.stop()
+    assert bridge.server._links == set()
+
+
+async def test_stopping_says_bye_to_everyone(bridge):
+    """And returns when all links are gone."""
+    ea, session = await bridge.join()
+    stranger = await bridge.dial()
+    await bridge.server.stop()
+    assert await ea.hear(m.Bye) == m.Bye(code="shutdown")
+    assert await stranger.hear(m.Bye) == m.Bye(code="shutdown")
+    assert session.end_reason == "shutdown"
+
+
+async def test_no_id_of_a_command_comes_again(doorkeeper, registry):
+    """Not even after a restart, or where the clock went back: an EA answers an id that it knows
+    with the old result."""
+    ids = []
+    for now_ms, first in ((1_764_000_000_000, 0), (1_764_000_000_001, 5), (1, 1_764_000_000_002)):
+        server = BridgeServer(
+            doorkeeper,
+            registry,
+            device_id=DEVICE,
+            port=0,
+            now_ms=lambda now=now_ms: now,
+            first_command_id=first,
+        )
+        async with server:
+            ea = await TestEa.dial(server.port)
+            await ea.greet()
+            asked = asyncio.create_task(registry.get("demo").request(commands.TICK_GET, EURUSD))
+            ids.append((await ea.hear(m.Cmd)).id)
+            await ea.hang_up()
+        with pytest.raises(NotSent):
+            await asked
+    assert ids == [1_764_000_000_000_000, 1_764_000_000_001_000, 1_764_000_000_002]
+
+
+async def test_an_ea_that_does_not_read_gets_no_order_after_a_revocation(bridge):
+    """What the kernel has not taken is dropped; the caller is told that nobody knows."""
+    ea, session = await bridge.join()
+    ea.stop_reading()
+    wire = session._wire
+    while not wire.unsent():
+        wire.write(b" " * 65_536)
+    asking = asyncio.create_task(session.request(commands.ORDER_SEND, BUY))
+    await asyncio.sleep(0)
+    assert session.trades_in_flight == 1
+    assert bridge.server.close_token(parse_token(TOKEN), "revoked") == 1
+    with pytest.raises(OutcomeUnknown):
+        await asking
+    assert b"order_send" not in await ea.all_that_comes()
