@@ -22,6 +22,8 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from gateway.wal import begin_wal
+
 DATABASE = "gateway.db"
 BUSY_MS = 5000
 """How long a write waits for that of another process."""
@@ -182,7 +184,8 @@ class Store:
     # --- opening ---------------------------------------------------------------------------
 
     def _prepare(self, migrations: Sequence[str], *, check: bool) -> None:
-        self._begin_wal()
+        if not begin_wal(self._connection, BUSY_MS):
+            raise StoreError(f"{self.path}: its file system has no WAL; use a local disk")
         self._connection.execute("PRAGMA synchronous=FULL")
         self._connection.execute("PRAGMA foreign_keys=ON")
         if check:
@@ -218,20 +221,6 @@ class Store:
         problem: str = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if problem != "ok":
             raise StoreError(f"{self.path}: {_REMEDIES['CORRUPT']} ({problem})")
-
-    def _begin_wal(self) -> None:
-        deadline = time.monotonic() + BUSY_MS / 1000
-        while True:
-            try:
-                mode = self._connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
-                break
-            except sqlite3.OperationalError as error:
-                # two that open a new database at once: SQLite does not wait here by itself
-                if _code(error) != "BUSY" or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.01)
-        if mode != "wal":
-            raise StoreError(f"{self.path}: its file system has no WAL; use a local disk")
 
     def _migrate(self, migrations: Sequence[str]) -> None:
         with self.transaction() as connection:

@@ -10,14 +10,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, event, make_url, text
+from sqlalchemy import URL, Connection, event, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+
+from gateway.wal import begin_wal
 
 from .upgrade import upgrade
 
@@ -102,10 +105,10 @@ async def open_database(url: str) -> AsyncIterator[Database]:
     engine = _engine(url)
     try:
         try:
-            _touch(engine)
+            await asyncio.to_thread(_prepare, engine.url)
             async with Database(engine).begin() as session:
                 await (await session.connection()).run_sync(upgrade)
-        except (OSError, SQLAlchemyError) as error:
+        except (OSError, sqlite3.Error, SQLAlchemyError) as error:
             raise DatabaseError(_complaint(url, error)) from error
         yield Database(engine)
     finally:
@@ -120,20 +123,25 @@ def home_url(home: Path) -> str:
     return f"sqlite:///{path}"
 
 
-def _touch(engine: AsyncEngine) -> None:
-    """See that a SQLite file can be opened, before aiosqlite tries: its thread outlives a failure.
+def _prepare(url: URL) -> None:
+    """Make a SQLite file and turn it to WAL, before aiosqlite opens it: a thread of that outlives
+    a failure, and several that open a new file at once do not wait for each other.
 
     Raises:
-        OSError: it cannot.
+        OSError, sqlite3.Error: it cannot be opened.
 
     """
-    file = engine.url.database
-    if engine.dialect.name == "sqlite" and file not in (None, "", ":memory:"):
+    file = url.database
+    if url.get_backend_name() == "sqlite" and file not in (None, "", ":memory:"):
         _make_private(Path(file))
+        with closing(sqlite3.connect(file)) as connection:
+            begin_wal(connection, BUSY_MS)
 
 
 def _make_private(path: Path) -> None:
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    # not opened where it is there: closing it would drop the locks of this process (POSIX)
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _engine(url: str) -> AsyncEngine:
@@ -176,7 +184,6 @@ def _tune_sqlite(engine: AsyncEngine) -> None:
         connection.isolation_level = None  # else Python's driver begins when it likes
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-        cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()
