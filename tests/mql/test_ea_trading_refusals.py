@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
+import pytest_asyncio
 from ea_product import BrokerSwitches, running_ea, shared_ea
-from product import Product
+from product import Client, Product
 from test_trading_refusals import *  # noqa: F403 (all that are there, and will be)
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("ea-refusals")]
@@ -17,6 +19,23 @@ del test_a_terminal_without_its_broker_refuses  # noqa: F821
 
 running = shared_ea("ea-refusals")
 """A hedging account of MetaTrader 5."""
+
+
+@pytest_asyncio.fixture(loop_scope="module", params=["/rpc", "/ws"])
+async def client(
+    running: Product, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Client]:
+    """One of the doors. No call overtakes what its test has told the broker before."""
+    client = await running.client(request.param)
+    terminal, ask = running_ea(running).terminal, client.ask
+
+    async def ask_after_it(method: str, params: dict[str, Any]) -> Any:
+        await terminal.do("script")
+        return await ask(method, params)
+
+    monkeypatch.setattr(client, "ask", ask_after_it)
+    yield client
+    await running.close_clients()
 
 
 @pytest.fixture
