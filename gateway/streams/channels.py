@@ -80,7 +80,12 @@ class Channel:
         """What becomes of events when a connection is slow."""
         if self.topic == "bar":
             return "mixed"
-        return "lossless" if self.topic in LOSSLESS or self.option == "all" else "latest"
+        return "lossless" if self.topic in LOSSLESS or self.is_every_tick else "latest"
+
+    @property
+    def is_every_tick(self) -> bool:
+        """``tick.all``: never merged, and without a snapshot."""
+        return self.option == "all"
 
     @property
     def interval_ms(self) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple, Protocol
 
 from gateway.errors import GatewayError
 
@@ -14,6 +14,28 @@ from .hub import Listener, Topic
 
 MAX_HELD_EVENTS = 4096
 """Between making a subscription and queueing the answer that announces it."""
+Missed = Literal["epoch_changed", "evicted", "ahead"]
+
+
+class Subscriber(Protocol):
+    """Who subscribes: a caller of the gateway."""
+
+    @property
+    def tid(self) -> str:
+        """Public id of the token."""
+
+    @property
+    def terminal(self) -> str:
+        """Name of the one terminal that the token is for."""
+
+
+class Start(NamedTuple):
+    """Where in a channel a subscription begins; the names are those of the answer."""
+
+    epoch: str
+    seq: int
+    recovered: bool | None = None
+    reason: Missed | None = None
 
 
 @dataclass(eq=False)
@@ -22,6 +44,8 @@ class Beginning:
     on its way. It listens in their place until the answer is queued."""
 
     events: list[Event] = field(default_factory=list)
+    starts: dict[Topic, Start] = field(default_factory=dict)
+    """Of what it has heard since before the terminal was asked."""
     overrun: bool = False
     """More came than may be held: who subscribed has to connect again."""
     over: bool = False

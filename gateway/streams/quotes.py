@@ -31,7 +31,7 @@ class Quotes:
         self.ticks = TickStream(context, symbol)
         self.book = BookStream(context, symbol)
         self.bars: dict[int, BarStream] = {}
-        self.watch = Watch(symbol, context.ask, self._cursor, self._pushed)
+        self.watch = Watch(symbol, context.ask, self._cursor, self._asked, self._pushed)
         self._context = context
         self._used: dict[str, _Used] = {}
         self._owed: set[Part] = set()
@@ -148,6 +148,10 @@ class Quotes:
 
     def _cursor(self) -> tuple[int, int]:
         return self.ticks.last_msc, self.ticks.n_same_msc
+
+    def _asked(self, asked: frozenset[Part]) -> None:
+        if TICKS in asked:
+            self.ticks.expect()
 
     def _pushed(self, pushed: frozenset[Part]) -> None:
         # What is released while the terminal is being told is not taken up again.

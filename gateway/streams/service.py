@@ -33,20 +33,8 @@ from .event import Event
 from .feed import Symbols, TerminalFeed
 from .heartbeat import Heartbeats
 from .hub import Clockwork, Hub, Listener
-from .owners import Beginning, Owner, Owners, Subscription
-from .wanted import Item, Wanted, compare, read_items, refusal
-
-
-class Subscriber(Protocol):
-    """Who subscribes: a caller of the gateway."""
-
-    @property
-    def tid(self) -> str:
-        """Public id of the token."""
-
-    @property
-    def terminal(self) -> str:
-        """Name of the one terminal that the token is for."""
+from .owners import Beginning, Owner, Owners, Subscriber, Subscription
+from .wanted import Item, Wanted, read_items, refusal, start
 
 
 class Source(Symbols, Protocol):
@@ -155,12 +143,12 @@ class Streams:
         wanted, failed = read_items(items, caller.terminal)
         owner = self._owner(caller, listener)
         asked = [one for each in wanted if (one := self._reserve(owner, each, failed))]
-        await self._ready(owner, [one for one in asked if not one.subscription.active])
+        beginning = await self._begin(owner, [one for one in asked if not one.subscription.active])
         # From here to the return nothing waits: numbers, snapshots and membership agree.
         asked = [one for one in asked if self._is_made(owner, one.subscription, failed)]
         if failed and not asked:
+            self._hub.listen(beginning, ())
             raise SubscribeFailed(failed=failed)
-        beginning = Beginning()
         subscribed = [self._admit(owner.terminal, one, beginning) for one in asked]
         made = [one.subscription for one in asked]
         self._hub.listen(beginning, {one.topic for one in made if one.beginning is beginning})
@@ -278,6 +266,26 @@ class Streams:
         made = owner.subscriptions[name] = Subscription(wanted.channel, topic)
         return _Asked(wanted, made, already=False)
 
+    async def _begin(self, owner: Owner, asked: Sequence[_Asked]) -> Beginning:
+        """Wait until all are live. A channel of every tick is heard from before the terminal is
+        asked, since its first may come along with the terminal's answer.
+        """
+        beginning = Beginning()
+        for one in asked:
+            channel, topic = one.subscription.channel, one.subscription.topic
+            if channel.is_every_tick and not self._feed(owner.terminal).live(channel):
+                beginning.starts[topic] = start(topic, one.wanted.since)
+        self._hub.listen(beginning, beginning.starts)
+        try:
+            await self._ready(owner, asked)
+        except BaseException:
+            self._hub.listen(beginning, ())
+            raise
+        if not beginning.overrun:
+            return beginning
+        self._hub.listen(beginning, ())
+        return Beginning()  # it was too long until all others were live: only from now on
+
     async def _ready(self, owner: Owner, asked: Sequence[_Asked]) -> None:
         """Wait until all are live; drop those that cannot be, and note why."""
         ready = self._feed(owner.terminal).ready
@@ -309,20 +317,21 @@ class Streams:
 
     def _admit(self, terminal: str, asked: _Asked, beginning: Beginning) -> Subscribed:
         subscription, topic = asked.subscription, asked.subscription.topic
-        recovered, reason = compare(topic, asked.wanted.since)
+        at = start(topic, asked.wanted.since)
         if not subscription.active and subscription.beginning is None:
             subscription.beginning = beginning
-            if recovered is False or (asked.wanted.snapshot and not recovered):
+            at = beginning.starts.get(topic, at)
+            if at.recovered is False or (asked.wanted.snapshot and not at.recovered):
                 snapshot = self._snapshot(terminal, subscription)
                 beginning.events += [] if snapshot is None else [snapshot]
         return {
             "channel": subscription.channel.name,
             "terminal": terminal,
             "delivery": subscription.channel.delivery,
-            "epoch": topic.epoch,
-            "seq": topic.seq,
-            "recovered": recovered,
-            "reason": reason,
+            "epoch": at.epoch,
+            "seq": at.seq,
+            "recovered": at.recovered,
+            "reason": at.reason,
             "replayed": 0,
             "already": asked.already,
             "live": self._feed(terminal).live(subscription.channel),

@@ -64,6 +64,10 @@ class TickStream:
         if not self._direct and not self._paced:
             self._forget()
 
+    def expect(self) -> None:
+        """The terminal is being asked for ticks: the first may come along with its answer."""
+        self.accepting = True
+
     def accept(self, accepting: bool) -> None:
         """Say whether ticks that arrive belong to the stream."""
         self.accepting = accepting

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,6 +14,7 @@ from gateway.shapes.subscriptions import NotSubscribed
 
 from .channels import MAX_NAME, Channel, parse_channel, vendor_channel
 from .hub import Topic
+from .owners import Missed, Start
 
 MAX_SYMBOLS = 256
 """In one vendor form."""
@@ -130,14 +131,15 @@ def _read_vendor(item: VendorRequest, symbol: str | None) -> Wanted:
     return Wanted(vendor_channel(item.type, symbol, item.timeframe))
 
 
-def compare(
-    topic: Topic, since: Since | None
-) -> tuple[bool | None, Literal["epoch_changed", "evicted", "ahead"] | None]:
-    """Tell whether a client that has heard up to ``since`` has missed nothing."""
+def start(topic: Topic, since: Since | None) -> Start:
+    """Return where a subscription begins that is made now, and whether a client that has heard up
+    to ``since`` has missed nothing.
+    """
     if since is None:
-        return None, None
+        return Start(topic.epoch, topic.seq)
     if since.epoch != topic.epoch:
-        return False, "epoch_changed"
+        return Start(topic.epoch, topic.seq, recovered=False, reason="epoch_changed")
     if since.seq == topic.seq:
-        return True, None
-    return False, "ahead" if since.seq > topic.seq else "evicted"
+        return Start(topic.epoch, topic.seq, recovered=True)
+    reason: Missed = "ahead" if since.seq > topic.seq else "evicted"
+    return Start(topic.epoch, topic.seq, recovered=False, reason=reason)

@@ -27,6 +27,7 @@ class Watch:
 
     Args:
         cursor: ``last_msc`` and ``n_same_msc`` of the ticks had so far.
+        on_asked: told of what the terminal is about to be asked for.
         on_pushed: told of what is being pushed, each time the terminal is brought up to date.
 
     """
@@ -36,6 +37,7 @@ class Watch:
         symbol: str,
         ask: Asker,
         cursor: Callable[[], tuple[int, int]],
+        on_asked: Callable[[frozenset[Part]], None],
         on_pushed: Callable[[frozenset[Part]], None],
     ) -> None:
         self.symbol = symbol
@@ -50,6 +52,7 @@ class Watch:
         """
         self._ask = ask
         self._cursor = cursor
+        self._on_asked = on_asked
         self._on_pushed = on_pushed
         self._wanted: Counter[Part] = Counter()
         self._pushed: frozenset[Part] | None = NOTHING
@@ -89,25 +92,29 @@ class Watch:
 
     async def _settle(self) -> None:
         while (target := self.wanted) != self._pushed:
-            try:
-                await self._ask(WATCH, self._params(target))
-            except SymbolNotFound as error:
-                self.refused |= dict.fromkeys(target, error)
-                self._note(NOTHING)
-            except NoMarketDepth as error:
-                if BOOK not in target:
-                    raise
-                self.refused[BOOK] = error
-            except TerminalDisconnected:
-                raise
-            except GatewayError:
-                # It may have been carried out or not: say it again the next time.
-                self._note(None)
-                raise
-            else:
-                self._note(target)
-                self._on_pushed(target)
+            await self._tell(target)
         self._on_pushed(self.pushed)
+
+    async def _tell(self, target: frozenset[Part]) -> None:
+        self._on_asked(target)
+        try:
+            await self._ask(WATCH, self._params(target))
+        except SymbolNotFound as error:
+            self.refused |= dict.fromkeys(target, error)
+            self._note(NOTHING)
+        except NoMarketDepth as error:
+            if BOOK not in target:
+                raise
+            self.refused[BOOK] = error
+        except TerminalDisconnected:
+            raise
+        except GatewayError:
+            # It may have been carried out or not: say it again the next time.
+            self._note(None)
+            raise
+        else:
+            self._note(target)
+            self._on_pushed(target)
 
     def _note(self, pushed: frozenset[Part] | None) -> None:
         self._pushed = pushed

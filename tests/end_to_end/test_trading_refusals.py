@@ -156,17 +156,21 @@ async def test_a_switch_is_off(
     listener = await running.ws()
     await listener.call("subscribe", channels=["terminal"])
     await listener.event("terminal", lambda one: one["type"] == "snapshot")
+    name = {"connected": "broker_connected"}.get(switch, switch)
+
+    async def told(*, is_on: bool) -> None:
+        if switch != "server_autotrading":  # which no terminal is told of
+            await listener.event(
+                "terminal", lambda one: one["type"] == "update" and one["data"][name] is is_on
+            )
+
     setattr(broker.switches, switch, False)
-    if switch != "server_autotrading":  # which no terminal is told of
-        told = await listener.event("terminal", lambda one: one["type"] == "update")
-        names = {"autotrading": "autotrading", "connected": "broker_connected"}
-        assert told["data"][names.get(switch, switch)] is False
+    await told(is_on=False)
     error = await refused(client, "place_order", **BUY)
     assert error.code == code
     assert {name: error.data[name] for name in facts} == facts
     setattr(broker.switches, switch, True)
-    if switch != "server_autotrading":
-        await listener.event("terminal", lambda one: one["type"] == "update")
+    await told(is_on=True)
     receipt = await client.call("place_order", **BUY)
     await client.call("close_position", ticket=receipt["order"]["position"])
 

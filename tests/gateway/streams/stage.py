@@ -288,11 +288,15 @@ class ScriptedTerminal:
             for msc, bid, ask in fresh
         ]
 
+    def ticks(self) -> m.Ticks:
+        """What there is of watched symbols, unsaid."""
+        return m.Ticks(d=[row for symbol in self.symbols for row in self.rows(symbol)])
+
     def pump(self) -> None:
         """Push what there is of watched symbols."""
-        rows = [row for symbol in self.symbols for row in self.rows(symbol)]
-        if rows:
-            self.say(m.Ticks(d=rows))
+        ticks = self.ticks()
+        if ticks.d:
+            self.say(ticks)
 
     def order(self, op: str, ticket: int, **changes: Any) -> m.Trade:
         """An order changes; return the event without saying it."""
