@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sys
@@ -77,6 +78,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if "long" not in item.keywords]
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector leave alone what is there for good: thousands of tests, and all
+    that they import. It would look through it dozens of times."""
+    gc.collect()
+    gc.freeze()
 
 
 def group_of(item: pytest.Item | None) -> object:

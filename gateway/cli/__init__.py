@@ -17,11 +17,11 @@ def main() -> None:
 
 
 def _run() -> None:
-    from gateway.cli.commands import build
+    from gateway.cli.commands import command
     from gateway.cli.complaint import Complaint
 
     try:
-        build()()
+        command()()
     except Complaint as complaint:
         sys.stderr.write(f"mt-gateway: {complaint}\n")
         sys.exit(complaint.exit_code)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import Annotated
 
 import typer
+from typer.main import get_command
 
 from gateway import __version__
 from gateway.cli import (
@@ -25,6 +28,12 @@ from gateway.cli import (
     verify,
 )
 from gateway.cli.bench import orders
+
+
+@cache
+def command() -> Callable[[], object]:
+    """Return the command line as it is run; it is put together once."""
+    return get_command(build())
 
 
 def build() -> typer.Typer:

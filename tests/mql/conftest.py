@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,7 @@ def compile_ea(mql_cache: Path, pytestconfig: pytest.Config) -> Compile:
     """Compiles the EA of a platform, with all warnings as errors."""
     sanitized = bool(pytestconfig.getoption("--sanitized"))
 
+    @cache
     def compile_one(platform: str, *, optimize: str = "0") -> Path:
         build = Build(
             MAINS[platform],

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from aiohttp import web
 from console_scene import PASSWORD, Machine, approve
-from playwright.async_api import Browser, ConsoleMessage, Page, expect
+from playwright.async_api import Browser, ConsoleMessage, Page, Request, expect
 from web_scene import knock, mailed_path
 
 from ea_bridge.token import parse_token
@@ -34,7 +34,12 @@ class Complaints:
         self.texts: list[str] = []
         page.on("console", self._said)
         page.on("pageerror", lambda error: self.texts.append(str(error)))
-        page.on("requestfailed", lambda request: self.texts.append(f"failed: {request.url}"))
+        page.on("requestfailed", self._failed)
+
+    def _failed(self, request: Request) -> None:
+        # what it breaks off by itself, since the next page is asked for meanwhile, did not fail
+        if request.failure != "net::ERR_ABORTED":
+            self.texts.append(f"failed: {request.url} ({request.failure})")
 
     def _said(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
