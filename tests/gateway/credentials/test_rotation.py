@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -24,7 +23,7 @@ from gateway.credentials.key_store.file import KeyFile
 from gateway.credentials.key_store.passphrase import PASSPHRASE_FILE, Passphrase
 from gateway.credentials.key_store.systemd import CREDENTIAL
 from gateway.credentials.secret_keys import noted_keys
-from gateway.credentials.secrets import KnownKey, SecretBox, SecretsError, encode_key
+from gateway.credentials.secrets import KnownKey, SecretsError, encode_key
 from gateway.store import DATABASE
 
 FILE = Secrets(store="file")
@@ -394,23 +393,3 @@ def test_a_key_that_cannot_be_deleted_stays_noted(
     see_all_open(folder)
     assert rotate(folder) == "k3"
     only_key(folder)
-
-
-# --- the box -------------------------------------------------------------------------------
-
-
-def test_a_secret_is_rewrapped_for_its_place_alone() -> None:
-    """Under the new id; what the old box does not open is not touched."""
-    from gateway.credentials.schema import SERVER_KEYS
-
-    place, other = SERVER_KEYS.place("a"), SERVER_KEYS.place("b")
-    old, new = SecretBox(os.urandom(32)), SecretBox(os.urandom(32), "k2")
-    sealed = old.seal(b"secret", place)
-    rewrapped = new.rewrap(sealed, place, old)
-    assert rewrapped.startswith("mgs1.k2.")
-    assert new.open(rewrapped, place) == b"secret"
-    with pytest.raises(SecretsError):
-        old.open(rewrapped, place)
-    for wrong in (lambda: new.rewrap(sealed, other, old), lambda: old.rewrap(sealed, place, new)):
-        with pytest.raises(SecretsError):
-            wrong()

@@ -89,3 +89,20 @@ def test_a_box_does_not_show_its_key() -> None:
     with pytest.raises(SecretsError) as caught:
         BOX.open("mgs1.k1.A.A", PLACE)
     assert caught.value.__context__ is None or caught.value.__suppress_context__
+
+
+def test_a_secret_is_rewrapped_for_its_place_alone() -> None:
+    """Under the new id; what the old box does not open is not touched."""
+    from gateway.credentials.schema import SERVER_KEYS
+
+    place, other = SERVER_KEYS.place("a"), SERVER_KEYS.place("b")
+    old, new = SecretBox(os.urandom(32)), SecretBox(os.urandom(32), "k2")
+    sealed = old.seal(b"secret", place)
+    rewrapped = new.rewrap(sealed, place, old)
+    assert rewrapped.startswith("mgs1.k2.")
+    assert new.open(rewrapped, place) == b"secret"
+    with pytest.raises(SecretsError):
+        old.open(rewrapped, place)
+    for wrong in (lambda: new.rewrap(sealed, other, old), lambda: old.rewrap(sealed, place, new)):
+        with pytest.raises(SecretsError):
+            wrong()

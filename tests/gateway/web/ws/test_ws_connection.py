@@ -7,7 +7,8 @@ from typing import Any
 
 import orjson
 import pytest
-from web_house import House, RawWs, event, masked, open_house, raw_ws, until
+from small_catalogue import event
+from web_house import House, RawWs, masked, open_house, raw_ws, until
 
 from gateway.config import Limits
 

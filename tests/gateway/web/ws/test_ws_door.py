@@ -10,11 +10,11 @@ from typing import Any
 import orjson
 import pytest
 import websockets
+from small_catalogue import event
 from web_house import (
     UPGRADE,
     House,
     RawWs,
-    event,
     masked,
     open_house,
     raw_ws,

@@ -1,80 +1,23 @@
-"""``secrets``: the key is shown, exchanged, moved, printed and taken back."""
+"""``secrets``: the key is shown, exchanged and moved."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import os
-import subprocess
 import sys
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import pytest
 from demo_process import Demo
-from shell import Done
+from key_home import Run, kek, passphrase_file
 
 from gateway.auth.home import KEY_FILE, Home
 from gateway.auth.in_use import InUse
-from gateway.cli.doctor import key as doctor_key
-from gateway.cli.secrets import KIT_PASSPHRASE_FILE
-from gateway.config import Secrets
 from gateway.console.service import open_console
-from gateway.credentials import recovery_kit
-from gateway.credentials.key_store import passphrase
 from gateway.credentials.key_store.file import KeyFile
 from gateway.credentials.key_store.passphrase import NEW_PASSPHRASE_FILE, PASSPHRASE_FILE
 from gateway.credentials.secrets import KnownKey, SecretsError, encode_key
-
-Run = Callable[..., Done]
-CHEAP_KIB = 64
-
-
-@pytest.fixture(autouse=True)
-def _cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Argon2id of little memory in this process; its figures have tests of their own."""
-    assert doctor_key.Passphrase  # imported before it is replaced
-    cheap = partial(passphrase.Passphrase, memory_kib=CHEAP_KIB)
-    monkeypatch.setattr(passphrase, "Passphrase", cheap)
-    for name in ("make_kit", "open_kit"):
-        function = partial(getattr(recovery_kit, name), memory_kib=CHEAP_KIB)
-        monkeypatch.setattr(recovery_kit, name, function)
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home with a token, whose key lies in a file."""
-    for name in (PASSPHRASE_FILE, NEW_PASSPHRASE_FILE, KIT_PASSPHRASE_FILE):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
-    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
-    folder = tmp_path / "home"
-    with Home(folder) as home:
-        home.issuer.create("A")
-    return folder
-
-
-@pytest.fixture
-def secrets(run: Run, folder: Path) -> Run:
-    """Run one of the commands on that home."""
-    return lambda *arguments: run("secrets", *arguments, "--home", str(folder))
-
-
-def passphrase_file(
-    monkeypatch: pytest.MonkeyPatch, folder: Path, variable: str, words: str
-) -> None:
-    file = folder.parent / f"{variable}.txt"
-    file.write_text(f"{words}\n")
-    file.chmod(0o600)
-    monkeypatch.setenv(variable, str(file))
-
-
-def kek(folder: Path) -> bytes:
-    with Home(folder, Secrets()) as home:
-        assert [one.label for one in home.issuer.list()] == ["A"]
-        return home.box.kek
-
 
 # --- status --------------------------------------------------------------------------------
 
@@ -258,141 +201,6 @@ def test_who_names_a_key_file_wants_it_there(run: Run, tmp_path: Path) -> None:
     assert (tmp_path / "elsewhere.key").exists()
     assert run("secrets", "rotate", *place).code == 0
     assert run("token", "list", *place).code == 0
-
-
-# --- the kit -------------------------------------------------------------------------------
-
-REAL_KIT = recovery_kit.make_kit
-WORDS = "paper horse battery staple"
-
-
-@pytest.fixture
-def kit(secrets: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """What was printed."""
-    passphrase_file(monkeypatch, folder, KIT_PASSPHRASE_FILE, WORDS)
-    done = secrets("recovery-kit")
-    assert (done.code, done.err) == (0, "")
-    assert encode_key(kek(folder)) not in done.out
-    assert WORDS not in done.out
-    file = tmp_path / "kit.txt"
-    file.write_text(done.out)
-    return file
-
-
-def test_a_lost_key_is_taken_from_the_kit(secrets: Run, folder: Path, kit: Path) -> None:
-    """With a new key at once: the kit opens nothing after that."""
-    assert "printed on" in secrets("status").out
-    before = kek(folder)
-    (folder / KEY_FILE).unlink()
-    done = secrets("restore", str(kit))
-    assert (done.code, done.err) == (0, "")
-    assert "open nothing of this any more" in done.out
-    assert kek(folder) != before
-    assert "before the key was exchanged" in secrets("restore", str(kit)).complaint
-    assert "prints one" in secrets("status").out
-
-
-def test_a_kit_opens_into_another_store(
-    secrets: Run, folder: Path, kit: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As on a new machine, which has no such keyring."""
-    passphrase_file(monkeypatch, folder, PASSPHRASE_FILE, "correct horse battery staple")
-    assert secrets("move", "--to", "passphrase").code == 0
-    kit.write_text(secrets("recovery-kit").out)
-    monkeypatch.delenv(PASSPHRASE_FILE)
-    assert secrets("restore", str(kit), "--to", "file").code == 0
-    kek(folder)
-
-
-def test_a_kit_with_a_mistake(secrets: Run, folder: Path, kit: Path) -> None:
-    """The line is named; nothing is changed."""
-    before = kek(folder)
-    lines = [line for line in kit.read_text().splitlines() if line.startswith("  2.")]
-    wrong = lines[0][:-1] + ("A" if lines[0][-1] != "A" else "B")
-    kit.write_text(kit.read_text().replace(lines[0], wrong))
-    assert "line 2 of the kit is mistyped" in secrets("restore", str(kit)).complaint
-    kit.write_bytes(b"\xff\xfe")
-    assert "not text" in secrets("restore", str(kit)).complaint
-    assert kek(folder) == before
-
-
-def test_a_kit_with_another_passphrase(
-    secrets: Run, folder: Path, kit: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is not repeated."""
-    passphrase_file(monkeypatch, folder, KIT_PASSPHRASE_FILE, "paper horse battery stable")
-    complaint = secrets("restore", str(kit)).complaint
-    assert "not the passphrase of the kit" in complaint
-    assert "horse" not in complaint
-
-
-def test_without_a_terminal_a_kit_is_not_typed(
-    secrets: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nor is a passphrase."""
-    monkeypatch.setattr("sys.stdin.isatty", lambda: False)
-    assert "name a file" in secrets("restore").complaint
-    assert KIT_PASSPHRASE_FILE in secrets("recovery-kit").complaint
-
-
-@pytest.mark.skipif(os.name != "posix", reason="pseudo terminals")
-def test_a_kit_is_typed_line_by_line(folder: Path) -> None:
-    """A line with a mistake is asked for again; the passphrase is not shown."""
-    lines = REAL_KIT(kek(folder), WORDS)
-    (folder / KEY_FILE).unlink()
-    program = (sys.executable, "-m", "gateway", "secrets", "restore", "--home", str(folder))
-    environment = {k: v for k, v in os.environ.items() if k != KIT_PASSPHRASE_FILE}
-    ours, theirs = os.openpty()
-    process = subprocess.Popen(
-        program,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env=environment,
-        start_new_session=True,
-        preexec_fn=_own_terminal,
-    )
-    os.close(theirs)
-    try:
-        shown = _until(ours, "1.  ")
-        os.write(ours, (lines[0].lower().replace(" ", "") + "\n").encode())
-        shown += _until(ours, "2.  ")
-        os.write(ours, (lines[2] + "\n").encode())
-        shown += _until(ours, "2.  ")
-        assert "line 2 of the kit is mistyped" in shown
-        for number, line in enumerate(lines[1:], 2):
-            os.write(ours, (line + "\n").encode())
-            shown += _until(ours, "kit: " if number == 4 else f"{number + 1}.  ")
-        os.write(ours, f"{WORDS}\n".encode())
-        shown += _until(ours, None)
-        assert process.wait() == 0, shown
-    finally:
-        process.kill()
-        process.wait()
-        os.close(ours)
-    assert WORDS not in shown
-    kek(folder)
-
-
-def _own_terminal() -> None:
-    import fcntl
-    import termios
-
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
-
-def _until(terminal: int, end: str | None) -> str:
-    """Read what the terminal shows, until it ends so or is closed."""
-    shown = ""
-    while end is None or not shown.endswith(end):
-        try:
-            new = os.read(terminal, 4096)
-        except OSError:  # Linux says so when the other side is gone
-            break
-        if not new:
-            break
-        shown += new.decode()
-    return shown
 
 
 # --- the console ---------------------------------------------------------------------------

@@ -1,71 +1,29 @@
-"""``doctor`` and the console: what is asked of it, what a home knows, and how that is judged."""
+"""``doctor`` and the console: what is asked of it, and what a home knows."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import socket
-import ssl
 import time
-from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from console_case import URL, WAITING, judged
+from findings import Run
 from scripted_console import ScriptedConsole, Signer
-from shell import Done
 
 from ea_bridge.token import parse_token
 from gateway.auth.home import Home
 from gateway.cli.doctor.believed import Believed, believed
-from gateway.cli.doctor.console import Asked, Case, ask, examine
-from gateway.cli.doctor.finding import Finding
-from gateway.credentials.daemon_api import Keys, OpenRequest, Synced, TerminalFacts
+from gateway.cli.doctor.console import Case, ask
+from gateway.credentials.daemon_api import Synced
 from gateway.credentials.device import device_words
-from gateway.shapes import ConsoleInfo
 from gateway.store import DATABASE
-from gateway.uplink.failures import Refused
-from gateway.uplink.http import explained
-
-Run = Callable[..., Done]
-URL = "https://console.example.com"
-NAMES = ["console", "console_clock", "device", "approval", "lease"]
-WAITING = OpenRequest(
-    rid="r" * 16,
-    tid="A1b2C3d4E5f6",
-    terminal=TerminalFacts(platform="mt5", login=7, server="Broker-Demo", fp="0" * 64),
-    expires_s=480,
-)
-TOLD = {
-    "url": URL,
-    "connected": True,
-    "last_sync": 0,
-    "problem": None,
-    "clock_suspect": False,
-    "tier": "full",
-    "tier_reason": None,
-    "tier_ends": None,
-    "lease_ends": None,
-    "device": "a" * 52,
-    "device_words": "a-b-c-d",
-}
-
-
-def told(**changes: Any) -> ConsoleInfo:
-    """Return what a gateway says that is in step but for these facts."""
-    return cast(ConsoleInfo, TOLD | changes)
-
-
-def judged(case: Case) -> dict[str, Finding]:
-    """Examine a case; every check is there, once, and holds to the form."""
-    found = list(examine(case))
-    assert [one.name for one in found] == NAMES
-    for one in found:
-        assert (one.remedy is None) == (one.verdict == "ok") or one.verdict == "skipped", one
-    return {one.name: one for one in found}
 
 
 class Scripted(ScriptedConsole):
@@ -313,109 +271,3 @@ def test_a_console_that_was_configured_is_asked_though_no_gateway_runs(
     assert (done.code, found["console"]["verdict"]) == (1, "problem")
     assert found["console"]["found"] == f"{url} cannot be reached"
     assert (home.folder / DATABASE).read_bytes() == before
-
-
-# --- judging -----------------------------------------------------------------------------------
-
-
-def keys_of(signer: Signer, **changes: Any) -> Asked:
-    facts = {
-        "root": signer.root_text,
-        "keys": signer.key_set(),
-        "server_time": signer.now_s(),
-    }
-    return Asked(Keys.model_validate(facts | changes), waiting=())
-
-
-def test_a_home_without_a_console_is_told_so() -> None:
-    """And nothing else of consoles."""
-    (found,) = examine(Case())
-    assert (found.name, found.verdict, found.remedy) == ("console", "skipped", None)
-
-
-def test_the_console_is_the_one_that_is_believed() -> None:
-    """Another root key is a problem that names both; so are keys that the root has not signed."""
-    signer, other = Signer(), Signer()
-    case = Case(url=URL, asked=keys_of(signer))
-    assert "from the first contact on" in judged(case)["console"].found
-    assert judged(replace(case, pinned=signer.root_text))["console"].verdict == "ok"
-    another = judged(replace(case, pinned=other.root_text))["console"]
-    assert another.verdict == "problem"
-    assert signer.root_text in another.found
-    assert other.root_text in another.found
-    forged = replace(case, asked=keys_of(signer, keys=other.key_set()))
-    assert "has not signed" in judged(forged)["console"].found
-    nonsense = replace(case, asked=keys_of(signer, root="mgr1_x"))
-    assert judged(nonsense)["console"].verdict == "problem"
-
-
-def test_a_certificate_that_is_not_valid() -> None:
-    """It may be that somebody sits in between."""
-    failure = explained(URL, ssl.SSLCertVerificationError())
-    found = judged(Case(url=URL, asked=Asked(failure=failure)))["console"]
-    assert (found.verdict, "certificate" in found.found) == ("problem", True)
-    assert "somebody sits in between" in (found.remedy or "")
-
-
-def test_what_waits_is_told_with_both_ways() -> None:
-    """The page, and the command with the places of this gateway."""
-    asked = replace(keys_of(Signer()), waiting=(WAITING,))
-    found = judged(Case(url=URL, asked=asked, places=" --config c.toml"))["approval"]
-    assert found.verdict == "problem"
-    assert found.found == "mt5 7 on Broker-Demo waits, for another 8 min"
-    assert URL in (found.remedy or "")
-    assert "mt-gateway verify CODE --config c.toml" in (found.remedy or "")
-    assert judged(Case(url=URL, asked=keys_of(Signer())))["approval"].verdict == "ok"
-
-
-@pytest.mark.parametrize(
-    ("changes", "warnings"),
-    [
-        ({}, set()),
-        ({"problem": f"{URL} does not answer: see whether it runs"}, {"console"}),
-        ({"tier": "reduce", "tier_reason": "lease_expired"}, {"lease"}),
-        (
-            {"tier": "reduce", "tier_reason": "clock_suspect", "clock_suspect": True},
-            {"lease", "console_clock"},
-        ),
-    ],
-)
-def test_what_the_gateway_says_counts(changes: dict[str, Any], warnings: set[str]) -> None:
-    """It knows what its token may do now."""
-    found = judged(Case(url=URL, asked=keys_of(Signer()), told=told(**changes)))
-    assert {name for name, one in found.items() if one.verdict != "ok"} == warnings
-    assert found["device"].found.endswith("approved for this token")
-
-
-@pytest.mark.parametrize(
-    ("reason", "name", "remedy"),
-    [
-        ("device_pending", "device", "see approval"),
-        ("device_revoked", "device", "Let it ask again"),
-        ("lease_expired", "lease", "see console"),
-    ],
-)
-def test_why_the_gateway_refuses_the_token(reason: str, name: str, remedy: str) -> None:
-    """Each with what to do."""
-    known = Believed(did="a" * 52)
-    case = Case(url=URL, asked=keys_of(Signer()), believed=known, reason=reason, tid="t")
-    found = judged(case)[name]
-    assert (found.verdict, remedy in (found.remedy or "")) == ("problem", True)
-
-
-def test_a_token_that_never_came_here() -> None:
-    """The machine is known, by another token; of no token nothing is claimed."""
-    known = Believed(did="a" * 52)
-    case = Case(url=URL, asked=keys_of(Signer()), believed=known)
-    assert judged(case)["device"].verdict == "ok"
-    assert judged(replace(case, tid="A1b2C3d4E5f6"))["device"].verdict == "problem"
-    assert judged(replace(case, asked=None, pinned="mgr1_x"))["device"].verdict == "skipped"
-    assert judged(replace(case, believed=Believed()))["device"].verdict == "skipped"
-
-
-def test_a_device_that_the_console_refuses_otherwise() -> None:
-    """Its own words are shown."""
-    refused = Refused(401, "bad_signature", "not signed by this device's key", {})
-    asked = replace(keys_of(Signer()), waiting=None, refusal=refused)
-    found = judged(Case(url=URL, asked=asked, believed=Believed(did="a" * 52)))["device"]
-    assert (found.verdict, "bad_signature" in found.found) == ("warning", True)

@@ -1,0 +1,48 @@
+"""A home whose key lies in a file, and the commands on it."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+from key_home import Run
+
+from gateway.auth.home import Home
+from gateway.cli.doctor import key as doctor_key
+from gateway.cli.secrets import KIT_PASSPHRASE_FILE
+from gateway.credentials import recovery_kit
+from gateway.credentials.key_store import passphrase
+from gateway.credentials.key_store.passphrase import NEW_PASSPHRASE_FILE, PASSPHRASE_FILE
+
+CHEAP_KIB = 64
+
+
+@pytest.fixture(autouse=True)
+def _cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Argon2id of little memory in this process; its figures have tests of their own."""
+    assert doctor_key.Passphrase  # imported before it is replaced
+    cheap = partial(passphrase.Passphrase, memory_kib=CHEAP_KIB)
+    monkeypatch.setattr(passphrase, "Passphrase", cheap)
+    for name in ("make_kit", "open_kit"):
+        function = partial(getattr(recovery_kit, name), memory_kib=CHEAP_KIB)
+        monkeypatch.setattr(recovery_kit, name, function)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home with a token, whose key lies in a file."""
+    for name in (PASSPHRASE_FILE, NEW_PASSPHRASE_FILE, KIT_PASSPHRASE_FILE):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
+    folder = tmp_path / "home"
+    with Home(folder) as home:
+        home.issuer.create("A")
+    return folder
+
+
+@pytest.fixture
+def secrets(run: Run, folder: Path) -> Run:
+    """Run one of the commands on that home."""
+    return lambda *arguments: run("secrets", *arguments, "--home", str(folder))
