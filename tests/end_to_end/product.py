@@ -16,30 +16,24 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
 import aiohttp
 import websockets
-from pydantic import TypeAdapter
+from published_shapes import Json, check_event, check_result
 
 from ea_bridge.emulator.link import Link
 from ea_bridge.emulator.machine import build_terminal
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.protocol.messages import Pending
-from gateway import shapes
-from gateway.app import Gateway, build_catalogue
+from gateway.app import Gateway
 from gateway.auth.home import Home
-from gateway.catalogue import result_adapter
 from gateway.config import Config
 from gateway.options import Ready
 
 TIMEOUT_S = 60.0
 """For what happens within milliseconds on a machine that is not busy."""
-CATALOGUE = build_catalogue()
-
-Json = dict[str, Any]
 
 
 class Refused(Exception):
@@ -50,17 +44,6 @@ class Refused(Exception):
         self.code: int = error["code"]
         self.data: Json = error["data"]
         self.name: str = error["data"]["name"]
-
-
-@cache
-def _shape(method: str) -> TypeAdapter[Any]:
-    return result_adapter(CATALOGUE[method])
-
-
-def check_result(method: str, result: Any) -> None:
-    """Fail unless a result has the shape that its method documents, with nothing beside it."""
-    if method in CATALOGUE:
-        _shape(method).validate_json(json.dumps(result))
 
 
 def answered(method: str, response: Json) -> Any:
@@ -75,40 +58,6 @@ def answered(method: str, response: Json) -> Any:
         raise Refused(response["error"])
     check_result(method, response["result"])
     return response["result"]
-
-
-EVENT_SHAPES: dict[str, tuple[Any, Any]] = {
-    "tick": (shapes.Tick, shapes.Tick),
-    "book": (shapes.Book, shapes.Book),
-    "bar": (shapes.BarEvent, shapes.BarEvent),
-    "orders": (shapes.OrdersSnapshot, shapes.OrderEvent | shapes.OrderSettled),
-    "positions": (shapes.PositionsSnapshot, shapes.PositionEvent),
-    "deals": (shapes.DealEvent, shapes.DealEvent),
-    "pnl": (shapes.PnlEvent, shapes.PnlEvent),
-    "account": (shapes.AccountEvent, shapes.AccountEvent),
-    "terminal": (shapes.TerminalEvent, shapes.TerminalEvent | shapes.KillSwitchEvent),
-    "heartbeat": (shapes.HeartbeatEvent, shapes.HeartbeatEvent),
-}
-"""Of each topic: the ``data`` of a snapshot, and of an update."""
-ENVELOPE = {"channel", "terminal", "epoch", "seq", "type", "ts", "data"}
-
-
-@cache
-def _event_shape(topic: str, is_snapshot: bool) -> TypeAdapter[Any]:
-    snapshot, update = EVENT_SHAPES[topic]
-    return TypeAdapter(snapshot if is_snapshot else update)
-
-
-def check_event(event: Json) -> None:
-    """Fail unless an event has the documented envelope, and its channel's ``data``."""
-    assert set(event) == ENVELOPE
-    assert isinstance(event["seq"], int)
-    if event["type"] in ("snapshot", "update"):
-        topic = event["channel"].partition(":")[0].partition(".")[0]
-        shape = _event_shape(topic, event["type"] == "snapshot")
-        shape.validate_json(json.dumps(event["data"]))
-    else:
-        assert event["type"] in ("gap", "end")
 
 
 class Client:

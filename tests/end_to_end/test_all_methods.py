@@ -12,15 +12,14 @@ import pytest
 import pytest_asyncio
 from demo_process import Demo
 from product import (
-    CATALOGUE,
     Client,
     Json,
     Product,
     Refused,
-    check_result,
     open_ws,
     product,
 )
+from published_shapes import CATALOGUE, check_result
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("demo")]
 

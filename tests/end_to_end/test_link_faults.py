@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from product import CATALOGUE, TIMEOUT_S, Client, Product, Refused, product, until
+from product import TIMEOUT_S, Client, Product, Refused, product, until
+from published_shapes import CATALOGUE
 
 from ea_bridge.emulator.faults import Faults
 from ea_bridge.emulator.machine import build_terminal

@@ -11,6 +11,7 @@ import re
 
 from mql_dialect import FORBIDDEN, Linter
 from mql_source import BadSource, Source, Token, constant, with_strings
+from mql_tokens import TokenRow, split, text_of
 
 EVENTS = (
     "OnInit",
@@ -71,7 +72,7 @@ def translate(source: Source) -> str:
 class _Translator:
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._tokens = source.tokens
+        self._tokens = TokenRow(source.tokens)
         self._out: list[str] = []
         self._at = 0
         self._scopes: list[str] = []
@@ -101,7 +102,7 @@ class _Translator:
             takers.get(token.kind, lambda one: self._put(one.text))(token)
         text = "".join(self._out)
         for declarations in self._source.imports.values():
-            for match in re.finditer(r"(\w+)\s*\(", _text(declarations)):
+            for match in re.finditer(r"(\w+)\s*\(", text_of(declarations)):
                 call = rf"(?<![\w.:>]){match[1]}(?=\s*\()"
                 text = re.sub(call, f"mqlimp::{match[1]}", text)
         return text
@@ -118,7 +119,7 @@ class _Translator:
             "typename": self._type_params,
         }
         for at, token in enumerate(self._tokens):
-            following = self._step(at, 1)
+            following = self._tokens.step(at, 1)
             if token.text not in kinds or token.kind != "name" or following is None:
                 continue
             if self._tokens[following].kind == "name":
@@ -127,12 +128,16 @@ class _Translator:
     def _find_pointers(self) -> None:
         objects = self._structs | self._classes
         for at, token in enumerate(self._tokens):
-            if token.kind != "name" or token.text not in objects or self._text_after(at) != "*":
+            if (
+                token.kind != "name"
+                or token.text not in objects
+                or self._tokens.text_after(at) != "*"
+            ):
                 continue
-            name = self._step(self._step(at, 1), 1)
+            name = self._tokens.step(self._tokens.step(at, 1), 1)
             if name is None or self._tokens[name].kind != "name":
                 continue
-            if self._text_after(name) == "(":
+            if self._tokens.text_after(name) == "(":
                 self._blame(token, "no function returns a pointer: the shim has none")
             else:
                 self._pointers.add(self._tokens[name].text)
@@ -161,12 +166,12 @@ class _Translator:
     def _string(self, token: Token) -> None:
         """Adjacent literals are one."""
         parts, lines = [token.text], 0
-        following = self._step(self._at - 1, 1)
+        following = self._tokens.step(self._at - 1, 1)
         while following is not None and self._tokens[following].kind == "string":
             parts.append(self._tokens[following].text)
-            lines += _text(self._tokens[self._at : following]).count("\n")
+            lines += text_of(self._tokens[self._at : following]).count("\n")
             self._at = following + 1
-            following = self._step(following, 1)
+            following = self._tokens.step(following, 1)
         self._put("string(u" + " u".join(parts) + ")" + "\n" * lines)
 
     def _sign(self, token: Token) -> None:
@@ -186,7 +191,7 @@ class _Translator:
     def _close_scope(self, token: Token) -> None:
         self._put("}")
         if self._scopes and self._scopes.pop() == "struct":
-            end = self._step(self._at - 1, 1)
+            end = self._tokens.step(self._at - 1, 1)
             if end is not None and self._tokens[end].text == ";":
                 self._put(";")
                 self._at = end + 1
@@ -196,7 +201,7 @@ class _Translator:
 
     def _name(self, token: Token) -> None:
         at = self._at - 1
-        before = self._text_before(at)
+        before = self._tokens.text_before(at)
         if token.text in FORBIDDEN and before != ".":
             self._blame(token, f"'{token.text}': {FORBIDDEN[token.text]}")
         if token.text in ("input", "sinput"):
@@ -221,7 +226,7 @@ class _Translator:
 
     def _this(self) -> None:
         self._put("this")
-        following = self._step(self._at - 1, 1)
+        following = self._tokens.step(self._at - 1, 1)
         if following is not None and self._tokens[following].text == ".":
             self._put("->")
             self._at = following + 1
@@ -230,13 +235,13 @@ class _Translator:
         start, end = self._at - 1, self._at
         while self._tokens[end].text != ";" and self._tokens[end].kind != "string":
             end += 1
-        body = _text(self._tokens[start:end])
+        body = text_of(self._tokens[start:end])
         if re.match(r"s?input\s+group\s", body):
             self._at = end + 1
             return
         while self._tokens[end].text != ";":
             end += 1
-        body = _text(self._tokens[start:end])
+        body = text_of(self._tokens[start:end])
         self._at = end + 1
         match = re.match(r"\s*s?input\s+(\w+)\s+(\w+)\s*=\s*(.*)$", body, re.DOTALL)
         if match is None:
@@ -254,23 +259,23 @@ class _Translator:
     def _pointer(self, token: Token) -> None:
         """A pointer that is used: checked, as the terminal does."""
         at = self._at - 1
-        following = self._step(at, 1)
-        before, after = self._text_before(at), self._text_after(at)
+        following = self._tokens.step(at, 1)
+        before, after = self._tokens.text_before(at), self._tokens.text_after(at)
         if after == "." and following is not None:
             self._put(f"mql::deref({token.text})->")
             self._at = following + 1
         elif after == "[" and following is not None:
-            end = self._closing(following)
-            dot = self._step(end, 1)
+            end = self._tokens.closing(following)
+            dot = self._tokens.step(end, 1)
             if dot is not None and self._tokens[dot].text == ".":
-                index = with_strings(_text(self._tokens[following + 1 : end]))
+                index = with_strings(text_of(self._tokens[following + 1 : end]))
                 self._put(f"mql::deref({token.text}[{index}])->")
                 self._at = dot + 1
             else:
                 self._put(token.text)
         elif before in ("(", ",") and after in (",", ")") and self._parentheses:
-            opening = self._step(at, -1)
-            called = self._text_before(opening) if opening is not None else ""
+            opening = self._tokens.step(at, -1)
+            called = self._tokens.text_before(opening) if opening is not None else ""
             is_call = called not in _CALLS_OF_THE_LANGUAGE
             self._put(f"mql::parg({token.text})" if is_call else token.text)
         else:
@@ -281,15 +286,15 @@ class _Translator:
     def _declaration(self, token: Token) -> bool:
         """Rewrite a declaration that C++ would write otherwise; whether it was one of those."""
         start = self._at - 1
-        name, reference = self._step(start, 1), ""
+        name, reference = self._tokens.step(start, 1), ""
         if name is not None and self._tokens[name].text in ("&", "*"):
             reference = self._tokens[name].text
-            name = self._step(name, 1)
+            name = self._tokens.step(name, 1)
         if name is None or self._tokens[name].kind != "name":
             return False
         if self._is_type(self._tokens[name].text):
             return False
-        after = self._text_after(name)
+        after = self._tokens.text_after(name)
         if self._parentheses:
             self._check_parameter(token, name, reference, after)
             return after == "[" and self._array_parameter(token, name, reference)
@@ -303,7 +308,7 @@ class _Translator:
         is_object = token.text in self._structs or token.text in self._classes
         if not reference and is_object and after in (",", ")"):
             self._blame(token, f"'{named}': structures and objects are passed by reference")
-        is_const = self._text_before(self._at - 1) == "const"
+        is_const = self._tokens.text_before(self._at - 1) == "const"
         is_text = reference == "&" and token.text == "string" and is_const and after != "["
         is_handler = token.file.endswith((".mq4", ".mq5"))
         if is_text and not is_handler:
@@ -315,25 +320,25 @@ class _Translator:
             self._blame(token, f"'{named}': arrays are passed by reference (&)")
         pointer = "*" if reference == "*" else ""
         self._put(f"mql::Array<{token.text}{pointer}> &{named}")
-        opening = self._step(name, 1)
+        opening = self._tokens.step(name, 1)
         assert opening is not None
-        self._at = self._closing(opening) + 1
+        self._at = self._tokens.closing(opening) + 1
         return True
 
     def _arrays(self, token: Token, start: int) -> bool:
         """Rewrite a statement that declares an array among its variables."""
-        end = self._end_of_statement(start)
-        first = self._step(start, 1)
+        end = self._tokens.end_of_statement(start)
+        first = self._tokens.step(start, 1)
         if end is None or first is None:
             return False
-        declared = _split(self._tokens[first:end])
-        if not any(re.match(r"\s*\*?\s*\w+\s*\[", _text(one)) for one in declared):
+        declared = split(self._tokens[first:end])
+        if not any(re.match(r"\s*\*?\s*\w+\s*\[", text_of(one)) for one in declared):
             return False
         qualifiers: list[str] = []
         while self._out and self._out[-1].strip() in ("static", "const", ""):
             qualifiers.insert(0, self._out.pop())
         before = "".join(qualifiers)
-        lines = before.count("\n") + _text(self._tokens[start:end]).count("\n")
+        lines = before.count("\n") + text_of(self._tokens[start:end]).count("\n")
         parts = [f"{before.strip()} {self._declared(token, one)};" for one in declared]
         self._put("\n" * lines + " ".join(parts))
         self._at = end + 1
@@ -341,7 +346,7 @@ class _Translator:
 
     def _declared(self, token: Token, tokens: list[Token]) -> str:
         pattern = r"\s*(\*?)\s*(\w+)\s*((?:\[[^\]]*\]\s*)+)?(=.*)?$"
-        match = re.match(pattern, _text(tokens), re.DOTALL)
+        match = re.match(pattern, text_of(tokens), re.DOTALL)
         if match is None:
             self._blame(token, "this declaration of an array is not understood")
             return ""
@@ -359,69 +364,10 @@ class _Translator:
                 type_ = f"mql::{kind}<{type_},{sizes[0]}>"
         return f"{type_} {name} {with_strings(value) if value else ''}"
 
-    def _end_of_statement(self, start: int) -> int | None:
-        depth = 0
-        for at in range(start, len(self._tokens)):
-            text = self._tokens[at].text
-            if self._tokens[at].kind != "sign":
-                continue
-            if text == ";" and depth == 0:
-                return at
-            depth += (text in ("(", "[", "{")) - (text in (")", "]", "}"))
-            if depth < 0:
-                return None
-        return None
-
-    # --- among the tokens ----------------------------------------------------------------------
+    # --- what comes out ------------------------------------------------------------------------
 
     def _put(self, text: str) -> None:
         self._out.append(text)
 
     def _blame(self, token: Token, message: str) -> None:
         self._source.blame(token, message)
-
-    def _step(self, at: int | None, step: int) -> int | None:
-        """Return the index of the next token that says something."""
-        if at is None:
-            return None
-        at += step
-        while 0 <= at < len(self._tokens) and self._tokens[at].is_silent:
-            at += step
-        return at if 0 <= at < len(self._tokens) else None
-
-    def _text_before(self, at: int) -> str:
-        found = self._step(at, -1)
-        return "" if found is None else self._tokens[found].text
-
-    def _text_after(self, at: int) -> str:
-        found = self._step(at, 1)
-        return "" if found is None else self._tokens[found].text
-
-    def _closing(self, opening: int) -> int:
-        """Return the index of the bracket that closes ``[``."""
-        depth = 0
-        for at in range(opening, len(self._tokens)):
-            text = self._tokens[at].text if self._tokens[at].kind == "sign" else ""
-            depth += (text == "[") - (text == "]")
-            if depth == 0:
-                return at
-        token = self._tokens[opening]
-        raise BadSource(f"{token.file}:{token.line}: '[' is never closed")
-
-
-def _split(tokens: list[Token]) -> list[list[Token]]:
-    """Split a declaration at the commas that separate its variables."""
-    parts: list[list[Token]] = [[]]
-    depth = 0
-    for token in tokens:
-        if token.kind == "sign":
-            depth += (token.text in ("(", "[", "{")) - (token.text in (")", "]", "}"))
-        if token.text == "," and depth == 0:
-            parts.append([])
-        else:
-            parts[-1].append(token)
-    return parts
-
-
-def _text(tokens: list[Token]) -> str:
-    return "".join(token.text for token in tokens if token.kind != "comment")
