@@ -10,6 +10,7 @@
 
 #include <TerminalGateway\FlatJson.mqh>
 #include <TerminalGateway\Hello.mqh>
+#include <TerminalGateway\LinkListener.mqh>
 #include <TerminalGateway\Notice.mqh>
 #include <TerminalGateway\Pin.mqh>
 #include <TerminalGateway\Token.mqh>
@@ -37,25 +38,6 @@ enum ENUM_LINK_STATE
    LINK_PROVED,
    LINK_PENDING,
    LINK_READY
-  };
-
-//+------------------------------------------------------------------+
-//| Who is told                                                       |
-//+------------------------------------------------------------------+
-class CLinkListener
-  {
-public:
-   virtual          ~CLinkListener(void) { }
-   //--- what hello shall say
-   virtual void      Describe(SHello &hello)=0;
-   virtual long      LastEvent(void)=0;
-   virtual void      OnReady(const long ack,const long window)=0;
-   virtual void      OnDown(void)=0;
-   virtual void      OnHeartbeat(const long ack,const long lease_ms)=0;
-   //--- adds the members of a heartbeat
-   virtual void      WriteHeartbeat(CByteBuffer &out)=0;
-   //--- returns whether the rest of the lines can wait for the next cycle
-   virtual bool      OnCommand(CFlatJson &message,const ulong waited_ms)=0;
   };
 
 class CLink
