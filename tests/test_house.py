@@ -43,7 +43,7 @@ def test_ruff_finds_nothing():
     run("-m", "ruff", "format", "--no-cache", "--check", ".")
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", SOURCES + TESTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_file_stays_under_400_lines(path: Path):
     """At 400 lines a file becomes a folder of the same name."""
     assert len(path.read_text("utf-8").splitlines()) <= 400
