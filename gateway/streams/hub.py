@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import orjson
 
@@ -84,6 +84,13 @@ class Timer(Protocol):
         """Don't."""
 
 
+class Place(NamedTuple):
+    """A place in a channel: right behind the event of this number."""
+
+    epoch: str
+    seq: int
+
+
 class _Group:
     """Listeners with one set of topics; they get the same bytes."""
 
@@ -111,6 +118,11 @@ class Topic:
         self.epoch = ""
         self._head = ""
         self.begin(epoch)
+
+    @property
+    def place(self) -> Place:
+        """Where it is now."""
+        return Place(self.epoch, self.seq)
 
     def begin(self, epoch: str) -> None:
         """Start a new epoch: what comes does not continue what was."""

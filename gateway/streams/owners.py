@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, Protocol
 
 from gateway.errors import GatewayError
 
 from .channels import Channel
 from .event import Event
-from .hub import Listener, Topic
+from .hub import Listener, Place, Topic
 
 MAX_HELD_EVENTS = 4096
 """Between making a subscription and queueing the answer that announces it."""
-Missed = Literal["epoch_changed", "evicted", "ahead"]
 
 
 class Subscriber(Protocol):
@@ -29,23 +28,14 @@ class Subscriber(Protocol):
         """Name of the one terminal that the token is for."""
 
 
-class Start(NamedTuple):
-    """Where in a channel a subscription begins; the names are those of the answer."""
-
-    epoch: str
-    seq: int
-    recovered: bool | None = None
-    reason: Missed | None = None
-
-
 @dataclass(eq=False)
 class Beginning:
     """What subscriptions of one call get first: snapshots, then what came while the answer was
     on its way. It listens in their place until the answer is queued."""
 
     events: list[Event] = field(default_factory=list)
-    starts: dict[Topic, Start] = field(default_factory=dict)
-    """Of what it has heard since before the terminal was asked."""
+    starts: dict[Topic, Place] = field(default_factory=dict)
+    """Since when it has heard each: the first event that it has is the next."""
     overrun: bool = False
     """More came than may be held: who subscribed has to connect again."""
     over: bool = False

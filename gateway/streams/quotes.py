@@ -106,7 +106,8 @@ class Quotes:
         """
         self.watch.new_link()
         resumable = cursors and self.ticks.last_msc
-        if self.ticks.begun and (broken or not resumable):
+        told = self.ticks.begun or self.ticks.last_msc  # the first come before the answer
+        if told and (broken or not resumable):
             self.ticks.interrupt(broken or "ticks_lost")
         self._owed = {BOOK, *self.bars}
         if self.ticks.snapshot is None:

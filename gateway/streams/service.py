@@ -34,7 +34,7 @@ from .feed import Symbols, TerminalFeed
 from .heartbeat import Heartbeats
 from .hub import Clockwork, Hub, Listener
 from .owners import Beginning, Owner, Owners, Subscriber, Subscription
-from .wanted import Item, Wanted, read_items, refusal, start
+from .wanted import Item, Wanted, compare, read_items, refusal
 
 
 class Source(Symbols, Protocol):
@@ -267,14 +267,10 @@ class Streams:
         return _Asked(wanted, made, already=False)
 
     async def _begin(self, owner: Owner, asked: Sequence[_Asked]) -> Beginning:
-        """Wait until all are live. A channel of every tick is heard from before the terminal is
-        asked, since its first may come along with the terminal's answer.
-        """
+        """Wait until all are live; hear every tick meanwhile: the first comes with an answer."""
         beginning = Beginning()
-        for one in asked:
-            channel, topic = one.subscription.channel, one.subscription.topic
-            if channel.is_every_tick and not self._feed(owner.terminal).live(channel):
-                beginning.starts[topic] = start(topic, one.wanted.since)
+        topics = (one.subscription.topic for one in asked if one.wanted.channel.is_every_tick)
+        beginning.starts = {topic: topic.place for topic in topics}
         self._hub.listen(beginning, beginning.starts)
         try:
             await self._ready(owner, asked)
@@ -317,21 +313,24 @@ class Streams:
 
     def _admit(self, terminal: str, asked: _Asked, beginning: Beginning) -> Subscribed:
         subscription, topic = asked.subscription, asked.subscription.topic
-        at = start(topic, asked.wanted.since)
-        if not subscription.active and subscription.beginning is None:
+        at = topic.place
+        is_first = not subscription.active and subscription.beginning is None
+        if is_first:
             subscription.beginning = beginning
-            at = beginning.starts.get(topic, at)
-            if at.recovered is False or (asked.wanted.snapshot and not at.recovered):
-                snapshot = self._snapshot(terminal, subscription)
-                beginning.events += [] if snapshot is None else [snapshot]
+        if subscription.beginning is not None:  # what that has heard is still to come
+            at = subscription.beginning.starts.setdefault(topic, at)
+        recovered, reason = compare(at, asked.wanted.since)
+        if is_first and (recovered is False or (asked.wanted.snapshot and not recovered)):
+            snapshot = self._snapshot(terminal, subscription)
+            beginning.events += [] if snapshot is None else [snapshot]
         return {
             "channel": subscription.channel.name,
             "terminal": terminal,
             "delivery": subscription.channel.delivery,
             "epoch": at.epoch,
             "seq": at.seq,
-            "recovered": at.recovered,
-            "reason": at.reason,
+            "recovered": recovered,
+            "reason": reason,
             "replayed": 0,
             "already": asked.already,
             "live": self._feed(terminal).live(subscription.channel),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,8 +13,7 @@ from gateway.errors import GatewayError, TerminalNotFound
 from gateway.shapes.subscriptions import NotSubscribed
 
 from .channels import MAX_NAME, Channel, parse_channel, vendor_channel
-from .hub import Topic
-from .owners import Missed, Start
+from .hub import Place
 
 MAX_SYMBOLS = 256
 """In one vendor form."""
@@ -131,15 +130,16 @@ def _read_vendor(item: VendorRequest, symbol: str | None) -> Wanted:
     return Wanted(vendor_channel(item.type, symbol, item.timeframe))
 
 
-def start(topic: Topic, since: Since | None) -> Start:
-    """Return where a subscription begins that is made now, and whether a client that has heard up
-    to ``since`` has missed nothing.
+def compare(
+    at: Place, since: Since | None
+) -> tuple[bool | None, Literal["epoch_changed", "evicted", "ahead"] | None]:
+    """Tell whether a client that has heard up to ``since`` misses nothing if it hears what comes
+    after ``at``.
     """
     if since is None:
-        return Start(topic.epoch, topic.seq)
-    if since.epoch != topic.epoch:
-        return Start(topic.epoch, topic.seq, recovered=False, reason="epoch_changed")
-    if since.seq == topic.seq:
-        return Start(topic.epoch, topic.seq, recovered=True)
-    reason: Missed = "ahead" if since.seq > topic.seq else "evicted"
-    return Start(topic.epoch, topic.seq, recovered=False, reason=reason)
+        return None, None
+    if since.epoch != at.epoch:
+        return False, "epoch_changed"
+    if since.seq == at.seq:
+        return True, None
+    return False, "ahead" if since.seq > at.seq else "evicted"

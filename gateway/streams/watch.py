@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from ea_bridge.commands import WATCH, WatchParams
-from gateway.errors import GatewayError, NoMarketDepth, SymbolNotFound, TerminalDisconnected
+from gateway.errors import GatewayError, NoMarketDepth, SymbolNotFound
 
 from .asking import Asker, Flight
 
@@ -27,7 +27,8 @@ class Watch:
 
     Args:
         cursor: ``last_msc`` and ``n_same_msc`` of the ticks had so far.
-        on_asked: told of what the terminal is about to be asked for.
+        on_asked: told of what the terminal is about to be asked for, where it is known what it
+            pushes; else what is on its way may have a hole behind it.
         on_pushed: told of what is being pushed, each time the terminal is brought up to date.
 
     """
@@ -58,6 +59,9 @@ class Watch:
         self._pushed: frozenset[Part] | None = NOTHING
         self._pumping = False
         """This link pushes the ticks: the terminal knows better than we how far."""
+        self._asked_from: tuple[int, int] | None = None
+        """The cursor that this link was told, while it is not known to push the ticks."""
+        self._links = 0
 
     @property
     def wanted(self) -> frozenset[Part]:
@@ -87,6 +91,7 @@ class Watch:
 
     def new_link(self) -> None:
         """The terminal starts without watches on every link."""
+        self._links += 1
         self._note(NOTHING)
         self.refused.clear()
 
@@ -96,7 +101,9 @@ class Watch:
         self._on_pushed(self.pushed)
 
     async def _tell(self, target: frozenset[Part]) -> None:
-        self._on_asked(target)
+        link = self._links
+        if self._pushed is not None:
+            self._on_asked(target)
         try:
             await self._ask(WATCH, self._params(target))
         except SymbolNotFound as error:
@@ -106,11 +113,10 @@ class Watch:
             if BOOK not in target:
                 raise
             self.refused[BOOK] = error
-        except TerminalDisconnected:
-            raise
         except GatewayError:
-            # It may have been carried out or not: say it again the next time.
-            self._note(None)
+            if link == self._links:
+                # It may have been carried out or not: say it again the next time.
+                self._note(None)
             raise
         else:
             self._note(target)
@@ -119,10 +125,10 @@ class Watch:
     def _note(self, pushed: frozenset[Part] | None) -> None:
         self._pushed = pushed
         if pushed is not None:
-            self._pumping = TICKS in pushed
+            self._pumping, self._asked_from = TICKS in pushed, None
 
     def _params(self, target: frozenset[Part]) -> WatchParams:
-        last_msc, n_same_msc = (0, 0) if self._pumping else self._cursor()
+        last_msc, n_same_msc = (0, 0) if self._pumps() else self._cursor()
         return WatchParams(
             symbol=self.symbol,
             ticks=TICKS in target,
@@ -131,3 +137,13 @@ class Watch:
             last_msc=last_msc,
             n_same_msc=n_same_msc,
         )
+
+    def _pumps(self) -> bool:
+        """Whether this link pushes the ticks: as it said, or as the ticks say that have come since
+        it was asked, whatever became of its answer.
+        """
+        if not self._pumping:
+            cursor = self._cursor()
+            self._pumping = self._asked_from not in (None, cursor)
+            self._asked_from = cursor
+        return self._pumping
