@@ -43,10 +43,10 @@ def test_ruff_finds_nothing():
     run("-m", "ruff", "format", "--no-cache", "--check", ".")
 
 
-@pytest.mark.parametrize("path", SOURCES + TESTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_file_stays_under_400_lines(path: Path):
+def test_a_file_stays_under_400_lines():
     """At 400 lines a file becomes a folder of the same name."""
-    assert len(path.read_text("utf-8").splitlines()) <= 400
+    lines = {path: len(path.read_text("utf-8").splitlines()) for path in SOURCES + TESTS}
+    assert {str(path.relative_to(ROOT)): n for path, n in lines.items() if n > 400} == {}
 
 
 def test_no_file_is_called_utils():
