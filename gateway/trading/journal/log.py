@@ -123,13 +123,13 @@ class OrderLog:
 
     def claimed(self, account: Account, tickets: set[int]) -> set[int]:
         """Return which of the tickets belong to commands whose results are known."""
-        running = {
+        known = {
             send.ticket
-            for intent in self._in_memory(account)
+            for intent in (*self._in_memory(account), *self.doubtful(account))
             for send in intent.sends
             if send.ticket is not None
         }
-        return rows.claimed(self._ledger.reader, account, tickets) | (running & tickets)
+        return rows.claimed(self._ledger.reader, account, tickets) | (known & tickets)
 
     def exits(self, account: Account, position: int) -> dict[int, Stage]:
         """Return the commands that were to close a position, by their ids, and how they stand."""

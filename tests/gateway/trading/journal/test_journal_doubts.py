@@ -18,6 +18,7 @@ from gateway.trading.checks.admission import Checks
 from gateway.trading.checks.history import sent_orders
 from gateway.trading.checks.limits import Limits
 from gateway.trading.checks.tally import Tallies
+from gateway.trading.client_ids import tag
 from gateway.trading.deadline import Deadline
 from gateway.trading.journal import reconcile
 
@@ -181,6 +182,32 @@ async def test_two_terminals_of_an_account_find_out_once(kept: Kept) -> None:
     other = reconcile.Reconciler(kept.log, "mt5-b", lambda: kept.scene.guarded)
     await asyncio.gather(kept.look(), other._round())
     assert len(kept.settled) == 1
+
+
+async def test_what_one_terminal_has_found_is_no_other_order_s(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While its end is being written another terminal of the account looks, for an order that is
+    alike; the broker has rewritten the comments."""
+    kept.equip("ticks,book,deals,check")
+    for client_order_id in ("a", "b"):
+        await kept.lose(client_order_id)
+    other = reconcile.Reconciler(kept.log, "mt5-b", lambda: kept.scene.guarded)
+    other._pacing = kept.reconciler._pacing
+    kept.scene.script.answers["history_orders_get"] = [
+        filled(900, comment=tag(12345678, "Broker-Demo", "a"))
+    ]
+    write = kept.ledger.write
+
+    async def look_meanwhile(work: Any, **how: Any) -> Any:
+        monkeypatch.setattr(kept.ledger, "write", write)
+        kept.scene.script.answers["history_orders_get"] = [filled(900)]
+        await other._round()
+        return await write(work, **how)
+
+    monkeypatch.setattr(kept.ledger, "write", look_meanwhile)
+    await kept.look()
+    assert [await outcome(kept, one) for one in ("a", "b")] == ["done", "unknown"]
 
 
 @pytest.mark.parametrize("reason", [0, 1, 4, 5, 6])
