@@ -84,8 +84,8 @@ class Timer(Protocol):
         """Don't."""
 
 
-class Place(NamedTuple):
-    """A place in a channel: right behind the event of this number."""
+class Mark(NamedTuple):
+    """A mark in a channel: right behind the event of this number."""
 
     epoch: str
     seq: int
@@ -120,9 +120,9 @@ class Topic:
         self.begin(epoch)
 
     @property
-    def place(self) -> Place:
+    def mark(self) -> Mark:
         """Where it is now."""
-        return Place(self.epoch, self.seq)
+        return Mark(self.epoch, self.seq)
 
     def begin(self, epoch: str) -> None:
         """Start a new epoch: what comes does not continue what was."""

@@ -10,7 +10,7 @@ from gateway.errors import GatewayError
 
 from .channels import Channel
 from .event import Event
-from .hub import Listener, Place, Topic
+from .hub import Listener, Mark, Topic
 
 MAX_HELD_EVENTS = 4096
 """Between making a subscription and queueing the answer that announces it."""
@@ -34,7 +34,7 @@ class Beginning:
     on its way. It listens in their place until the answer is queued."""
 
     events: list[Event] = field(default_factory=list)
-    starts: dict[Topic, Place] = field(default_factory=dict)
+    starts: dict[Topic, Mark] = field(default_factory=dict)
     """Since when it has heard each: the first event that it has is the next."""
     overrun: bool = False
     """More came than may be held: who subscribed has to connect again."""

@@ -270,7 +270,7 @@ class Streams:
         """Wait until all are live; hear every tick meanwhile: the first comes with an answer."""
         beginning = Beginning()
         topics = (one.subscription.topic for one in asked if one.wanted.channel.is_every_tick)
-        beginning.starts = {topic: topic.place for topic in topics}
+        beginning.starts = {topic: topic.mark for topic in topics}
         self._hub.listen(beginning, beginning.starts)
         try:
             await self._ready(owner, asked)
@@ -313,7 +313,7 @@ class Streams:
 
     def _admit(self, terminal: str, asked: _Asked, beginning: Beginning) -> Subscribed:
         subscription, topic = asked.subscription, asked.subscription.topic
-        at = topic.place
+        at = topic.mark
         is_first = not subscription.active and subscription.beginning is None
         if is_first:
             subscription.beginning = beginning

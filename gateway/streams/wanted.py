@@ -13,7 +13,7 @@ from gateway.errors import GatewayError, TerminalNotFound
 from gateway.shapes.subscriptions import NotSubscribed
 
 from .channels import MAX_NAME, Channel, parse_channel, vendor_channel
-from .hub import Place
+from .hub import Mark
 
 MAX_SYMBOLS = 256
 """In one vendor form."""
@@ -131,7 +131,7 @@ def _read_vendor(item: VendorRequest, symbol: str | None) -> Wanted:
 
 
 def compare(
-    at: Place, since: Since | None
+    at: Mark, since: Since | None
 ) -> tuple[bool | None, Literal["epoch_changed", "evicted", "ahead"] | None]:
     """Tell whether a client that has heard up to ``since`` misses nothing if it hears what comes
     after ``at``.
