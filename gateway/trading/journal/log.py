@@ -264,5 +264,6 @@ class OrderLog:
         intent.reconciled = True
         if self._unresolved.get(intent.key) is intent:
             del self._unresolved[intent.key]
+        logger.info("order %s was found out: %s", intent.asked.client_order_id, stage.value)
         self.on_point("settled")
         self.on_settled(intent)

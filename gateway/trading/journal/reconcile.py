@@ -163,9 +163,6 @@ class Reconciler:
                     self._pacing.forget(send)
                     self._absent_since_s.pop(send.command_id, None)
                     self._traceless_since_s.pop(send.command_id, None)
-                logger.info(
-                    "order %s was found out: %s", intent.asked.client_order_id, stage.value
-                )
 
     # --- what the terminal says by itself ------------------------------------------------------
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from key_home import Run, kek, passphrase_file
+from pseudo_terminal import run_in_terminal, shown_until
 
 from gateway.auth.home import KEY_FILE
 from gateway.cli.secrets import KIT_PASSPHRASE_FILE
@@ -96,29 +96,19 @@ def test_a_kit_is_typed_line_by_line(folder: Path) -> None:
     (folder / KEY_FILE).unlink()
     program = (sys.executable, "-m", "gateway", "secrets", "restore", "--home", str(folder))
     environment = {k: v for k, v in os.environ.items() if k != KIT_PASSPHRASE_FILE}
-    ours, theirs = os.openpty()
-    process = subprocess.Popen(
-        program,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env=environment,
-        start_new_session=True,
-        preexec_fn=_own_terminal,
-    )
-    os.close(theirs)
+    ours, process = run_in_terminal(*program, environment=environment)
     try:
-        shown = _until(ours, "1.  ")
+        shown = shown_until(ours, "1.  ")
         os.write(ours, (lines[0].lower().replace(" ", "") + "\n").encode())
-        shown += _until(ours, "2.  ")
+        shown += shown_until(ours, "2.  ")
         os.write(ours, (lines[2] + "\n").encode())
-        shown += _until(ours, "2.  ")
+        shown += shown_until(ours, "2.  ")
         assert "line 2 of the kit is mistyped" in shown
         for number, line in enumerate(lines[1:], 2):
             os.write(ours, (line + "\n").encode())
-            shown += _until(ours, "kit: " if number == 4 else f"{number + 1}.  ")
+            shown += shown_until(ours, "kit: " if number == 4 else f"{number + 1}.  ")
         os.write(ours, f"{WORDS}\n".encode())
-        shown += _until(ours, None)
+        shown += shown_until(ours, None)
         assert process.wait() == 0, shown
     finally:
         process.kill()
@@ -126,24 +116,3 @@ def test_a_kit_is_typed_line_by_line(folder: Path) -> None:
         os.close(ours)
     assert WORDS not in shown
     kek(folder)
-
-
-def _own_terminal() -> None:
-    import fcntl
-    import termios
-
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
-
-def _until(terminal: int, end: str | None) -> str:
-    """Read what the terminal shows, until it ends so or is closed."""
-    shown = ""
-    while end is None or not shown.endswith(end):
-        try:
-            new = os.read(terminal, 4096)
-        except OSError:  # Linux says so when the other side is gone
-            break
-        if not new:
-            break
-        shown += new.decode()
-    return shown

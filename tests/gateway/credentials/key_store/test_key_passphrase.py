@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from argon2.low_level import Type, hash_secret_raw
+from pseudo_terminal import run_in_terminal, shown_until
 
 from gateway.auth.home import Home
 from gateway.credentials.key_store.passphrase import (
@@ -201,12 +202,12 @@ def test_the_terminal_is_asked_twice_and_shows_nothing(
 ) -> None:
     """A new passphrase that was mistyped would lock its home for ever."""
     monkeypatch.delenv(PASSPHRASE_FILE, raising=False)
-    terminal, process = _in_a_terminal(_ASK)
-    shown = _until(terminal, "secrets: ")
+    terminal, process = run_in_terminal(sys.executable, "-c", _ASK)
+    shown = shown_until(terminal, "secrets: ")
     os.write(terminal, f"{WORDS}\n".encode())
-    shown += _until(terminal, "new one: ")
+    shown += shown_until(terminal, "new one: ")
     os.write(terminal, f"{second}\n".encode())
-    shown += _until(terminal, None)
+    shown += shown_until(terminal, None)
     process.wait()
     os.close(terminal)
     assert told in shown
@@ -223,41 +224,14 @@ def test_who_is_asked_may_stop_it(
     config = tmp_path / "config.toml"
     config.write_text('[secrets]\nstore = "passphrase"\n')
     arguments = ["serve", "--home", str(tmp_path / "home"), "--config", str(config)]
-    terminal, process = _in_a_terminal(
-        f"import sys; sys.argv[1:] = {arguments!r}; from gateway.cli import main; main()"
+    terminal, process = run_in_terminal(
+        sys.executable,
+        "-c",
+        f"import sys; sys.argv[1:] = {arguments!r}; from gateway.cli import main; main()",
     )
-    _until(terminal, "secrets: ")
+    shown_until(terminal, "secrets: ")
     process.send_signal(number)
-    rest = _until(terminal, None)
+    rest = shown_until(terminal, None)
     assert process.wait() == 0
     assert rest.strip() == ""
     os.close(terminal)
-
-
-def _in_a_terminal(program: str) -> tuple[int, subprocess.Popen[bytes]]:
-    """Run a program in a terminal of its own; returns our side of it."""
-    ours, theirs = os.openpty()
-    own_it = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
-    process = subprocess.Popen(
-        (sys.executable, "-c", own_it + program),
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-    )
-    os.close(theirs)
-    return ours, process
-
-
-def _until(terminal: int, end: str | None) -> str:
-    """Read what the terminal shows, until it ends so or is closed."""
-    shown = ""
-    while end is None or not shown.endswith(end):
-        try:
-            new = os.read(terminal, 4096)
-        except OSError:  # Linux says so when the other side is gone
-            break
-        if not new:
-            break
-        shown += new.decode()
-    return shown
