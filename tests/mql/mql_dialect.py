@@ -54,6 +54,8 @@ _RESERVED = [
     "offsetof",
     "namespace",
     "group",
+    "final",
+    "override",
 ]
 FORBIDDEN = {
     **dict.fromkeys(_CPP_ONLY, "C++ only"),
@@ -92,6 +94,7 @@ class Linter:
             self._heads(at, token)
             if self._is_type(token.text) and self._at(at + 1).kind == "name":
                 self._declaration(at, token, is_global=depth == 0)
+        self._hiding()
 
     def _at(self, at: int) -> Token:
         return self._tokens[at] if 0 <= at < len(self._tokens) else _END
@@ -128,6 +131,43 @@ class Linter:
             if is_call and not self._is_type(one.text):
                 self._source.blame(token, "a global is initialised by constants")
                 return
+            at += 1
+
+    def _hiding(self) -> None:
+        """Blame what has the name of an input or of another global, wherever that is declared:
+        g++ sees it only below the global, MetaEditor warns above it, too (its warning 62).
+        """
+        own: set[str] = set()
+        others: list[Token] = []
+        braces = parentheses = 0
+        for at, token in enumerate(self._tokens):
+            braces += (token.text == "{") - (token.text == "}")
+            parentheses += (token.text == "(") - (token.text == ")")
+            if not self._is_type(token.text):
+                continue
+            for name in self._names(at + 1, is_parameter=parentheses > 0):
+                if braces or parentheses:
+                    others.append(name)
+                else:
+                    own.add(name.text)
+        for name in others:
+            if name.text in own:
+                self._source.blame(name, f"'{name.text}' hides an input or another global")
+
+    def _names(self, at: int, *, is_parameter: bool) -> list[Token]:
+        """Return what is declared behind a type: no functions, and of parameters one."""
+        found = []
+        while True:
+            at += self._at(at).text in ("&", "*")
+            name, depth = self._at(at), 0
+            if name.kind != "name" or self._at(at + 1).text not in (*"=;,)[", ""):
+                return found
+            found.append(name)
+            while self._at(at).text and (depth or self._at(at).text not in (*";,)}", "")):
+                depth += (self._at(at).text in "([{") - (self._at(at).text in ")]}")
+                at += 1
+            if is_parameter or self._at(at).text != ",":
+                return found
             at += 1
 
     def _until(self, at: int, ends: str) -> list[str]:

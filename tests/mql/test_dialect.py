@@ -24,6 +24,13 @@ LINTED = {
     "std": "std::vector<int> v;",
     "unsigned": "void F(void){ unsigned long x=1; Print(x); }",
     "reserved": "void F(void){ int matrix=1; Print(matrix); }",
+    "specifier": "void F(void){ int final=1; Print(final); }",
+    "specifier of a method": "class A{public: virtual void F(void) override {}};",
+    "parameter hides an input": "void F(const int Lots){ Print(Lots); } input int Lots=1;",
+    "parameter hides a global": "void F(int a,string &Word[]){ Print(a); } string Word;",
+    "local hides a global": "void F(void){ int a=1,Later[]; Print(a); } double Now[],Later=1;",
+    "loop hides a global": "void F(void){ for(int Turn=0; Turn<2; Turn++) Print(1); } int Turn;",
+    "object hides a global": "struct S{int a;}; void F(S &Main){ Print(Main.a); } S Main;",
     "struct by value": "struct S{int a;}; void F(S s){ Print(s.a); }",
     "array by value": "void F(int a[]){ Print(a[0]); }",
     "two dimensions": "void F(void){ int a[2][2]; Print(1); }",
@@ -56,6 +63,20 @@ def test_the_linter_refuses(text: str, tmp_path: Path):
     main.write_text(HEAD + text + "\n" + END, "utf-8")
     with pytest.raises(NotCompiled):
         translated(main)
+
+
+def test_what_hides_nothing_is_taken(tmp_path: Path):
+    """Calls, casts, functions and uses of a global are no declarations of its name."""
+    main = tmp_path / "Good.mq5"
+    main.write_text(
+        HEAD
+        + "input int Lots=1;\nint Sum(const int a,const int b){ return(a+(int)Lots*b); }\n"
+        + "double Many=Lots,Few;\n"
+        + "void Use(void){ int a=Sum(Lots,2),b=a; Few=(double)Lots; Print(a,b,Few,Lots); }\n"
+        + END,
+        "utf-8",
+    )
+    assert "Lots" in translated(main)
 
 
 def test_what_is_missing_is_named(tmp_path: Path):

@@ -199,12 +199,12 @@ public:
       m_is_begun=false;
      }
    //--- returns what OnInit shall return
-   int               Begin(const string host,const int port,const string auth_token,
-                           const string verification_code,const bool is_sparing)
+   int               Begin(const string host,const int port,const string token,
+                           const string code,const bool is_sparing)
      {
       m_is_sparing=is_sparing;
       MathSrand((int)(GetMicrosecondCount()%2147483647));
-      if(!m_link.Setup(host,port,auth_token,verification_code))
+      if(!m_link.Setup(host,port,token,code))
         {
          Alert("Terminal Gateway: auth_token is no token: copy it from the console, mgt_ and all");
          return(INIT_PARAMETERS_INCORRECT);

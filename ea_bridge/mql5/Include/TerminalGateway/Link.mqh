@@ -326,16 +326,15 @@ public:
       m_unreadable=0;
      }
    //--- false where the token is none
-   bool              Setup(const string host,const int port,const string auth_token,
-                           const string verification_code)
+   bool              Setup(const string host,const int port,const string token,const string code)
      {
-      if(!m_token.Load(auth_token))
+      if(!m_token.Load(token))
          return(false);
       m_retry_at_ms=0;
       m_retry_ms=LINK_RETRY_FIRST_MS;
       m_is_code_sent=false;
       m_notice.Forget();
-      m_code=verification_code;
+      m_code=code;
       transport.Setup(host,port);
       m_pin.Setup(m_token.Id());
       return(true);

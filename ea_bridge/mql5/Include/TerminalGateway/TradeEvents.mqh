@@ -183,16 +183,16 @@ private:
      }
    void              TellDepartures(CEventLog &log) const
      {
-      SOrder final;
+      SOrder gone;
       for(int i=0; i<ArraySize(m_orders); i++)
         {
          if(OrderIndex(m_now,m_orders[i].ticket)>=0
             || OrderIndex(m_ended,m_orders[i].ticket)>=0)
             continue;
          //--- not in the history yet: as it was seen last
-         if(!m_history.FindOrder(m_orders[i].ticket,final))
-            final=m_orders[i];
-         TellOrder(log,"remove",final,final.time_done_msc);
+         if(!m_history.FindOrder(m_orders[i].ticket,gone))
+            gone=m_orders[i];
+         TellOrder(log,"remove",gone,gone.time_done_msc);
         }
       for(int i=0; i<ArraySize(m_ended); i++)
          if(OrderIndex(m_now,m_ended[i].ticket)<0)
