@@ -35,19 +35,34 @@ class Watch:
     def active(self) -> bool:
         return self.ticks or self.book or bool(self.timeframes)
 
-    def rows(self, ticks: list[Tick]) -> Iterator[TickRow]:
-        """Turn ticks from ``last_msc`` on into rows, skip those that were sent, move on."""
+    def missed(self, history: list[Tick]) -> Iterator[TickRow]:
+        """Turn the terminal's history from ``last_msc`` on into rows; leave out what was sent.
+
+        Args:
+            history: with every tick of ``last_msc`` itself: the first ones of them were sent.
+
+        """
         skip = self.n_same_msc
-        for tick in ticks:
-            if tick.time_msc < self.last_msc:
-                continue
+        for tick in history:
             if tick.time_msc == self.last_msc and skip:
                 skip -= 1
-                continue
-            if tick.time_msc > self.last_msc:
-                self.last_msc, self.n_same_msc, skip = tick.time_msc, 0, 0
-            self.n_same_msc += 1
-            yield self._row(tick)
+            else:
+                yield self._sent(tick)
+
+    def fresh(self, tick: Tick) -> Iterator[TickRow]:
+        """Turn a tick that has just happened into a row, unless it came before the watch.
+
+        Ticks of one millisecond are all fresh: the cursor tells them from those of a history,
+        not from each other.
+        """
+        if tick.time_msc >= self.last_msc:
+            yield self._sent(tick)
+
+    def _sent(self, tick: Tick) -> TickRow:
+        if tick.time_msc > self.last_msc:
+            self.last_msc, self.n_same_msc = tick.time_msc, 0
+        self.n_same_msc += 1
+        return self._row(tick)
 
     def _row(self, tick: Tick) -> TickRow:
         bid, ask = tick.bid, tick.ask

@@ -52,6 +52,8 @@ BROKER_COMMENT = "online order"
 FLAT_OUT_TICKS = 64
 """Of a recording in one pulse when it is read flat out: 6,400 a second at most, which a client in
 Python can follow."""
+MISSED_TICKS = 4096
+"""Of the past, for a symbol that is behind, in one pulse."""
 SUMMARY_MS = 250
 """Account and floating profit are told no more often than this."""
 
@@ -225,7 +227,13 @@ class EmulatedTerminal:
             messages += self._tick_frames(ticks)
             messages += self._bars_and_books(ticks)
             messages += self._summary()
-        return messages, self._market.behind and not self._market.flat_out
+        return messages, self._behind()
+
+    def _behind(self) -> bool:
+        """Whether there is more to tell than the next pulse would."""
+        watches = self._watches.active() if self._linked else []
+        missed = any(watch.ticks and watch.behind for watch in watches)
+        return missed or (self._market.behind and not self._market.flat_out)
 
     def take_trade_events(self) -> list[Message]:
         """Count what changed in the account since last asked; kept until acknowledged."""
@@ -276,23 +284,26 @@ class EmulatedTerminal:
 
     def _tick_frames(self, ticks: list[tuple[str, Tick]]) -> list[Message]:
         rows: list[TickRow] = []
-        for watch in self._watches.active():
-            if watch.ticks and watch.behind:
-                watch.behind = False
-                rows += watch.rows(self._missed(watch))
         live = {watch.symbol: watch for watch in self._watches.active() if watch.ticks}
+        for watch in [one for one in live.values() if one.behind]:
+            rows += self._missed(watch)
+            del live[watch.symbol]  # its new ticks are in the history, or come out of it later
         for name, tick in ticks:
             if name in live:
-                rows += live[name].rows([tick])
+                rows += live[name].fresh(tick)
         return [
             Ticks(d=rows[start : start + ROWS_PER_FRAME])
             for start in range(0, len(rows), ROWS_PER_FRAME)
         ]
 
-    def _missed(self, watch: Watch) -> list[Tick]:
-        return self._market.ticks(
-            watch.symbol, from_msc=watch.last_msc, to_msc=self._market.now_msc, count=MAX_ROWS
+    def _missed(self, watch: Watch) -> list[TickRow]:
+        """Return ticks from a cursor on, as many as go out in one pulse."""
+        wanted = watch.n_same_msc + MISSED_TICKS
+        history = self._market.ticks(
+            watch.symbol, from_msc=watch.last_msc, to_msc=self._market.now_msc, count=wanted
         )
+        watch.behind = len(history) == wanted
+        return list(watch.missed(history))
 
     def _bars_and_books(self, ticks: list[tuple[str, Tick]]) -> list[Message]:
         messages: list[Message] = []

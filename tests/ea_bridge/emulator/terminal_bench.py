@@ -27,10 +27,19 @@ class Bench:
     """The terminal, its market, its broker, its clock."""
 
     def __init__(
-        self, platform: str = "mt5", *, flat_out: bool = False, results: Path | None = None
+        self,
+        platform: str = "mt5",
+        *,
+        flat_out: bool = False,
+        results: Path | None = None,
+        ticks: Path | None = None,
     ) -> None:
         self.now_msc = WEDNESDAY + 10 * 3_600_000
-        self.market = open_market(start_msc=self.now_msc, flat_out=flat_out)
+        self.market = open_market(
+            start_msc=self.now_msc,
+            flat_out=flat_out,
+            tick_files=() if ticks is None else [(EURUSD, ticks)],
+        )
         for name in self.market.symbols():
             self.market.select(name, enable=name in (EURUSD, "GBPUSD"))  # others take time to load
         if flat_out:
