@@ -35,7 +35,7 @@ from ea_bridge.protocol.messages import (
 )
 
 from .broker import Broker
-from .desk import INVALID_PARAMETER, MAX_ROWS, NO_BOOK, NOT_SUPPORTED, Desk, Failed
+from .desk import INVALID_PARAMETER, NO_BOOK, NOT_SUPPORTED, Desk, Failed
 from .executor import Executor
 from .faults import Faults
 from .market import BarBuilder, Market

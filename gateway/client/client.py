@@ -11,6 +11,7 @@ from weakref import WeakSet
 from websockets.asyncio.client import ClientConnection
 
 from gateway.client.address import parse_address
+from gateway.client.connections import Connections
 from gateway.client.failures import ConnectionLost, NoAnswer
 from gateway.client.http import HttpLine
 from gateway.client.methods import READS, Methods
@@ -52,6 +53,7 @@ class GatewayClient(Methods):
         self._line: HttpLine | WsLine = line(self._address, auth_token)
         self._auth_token = auth_token
         self._subscriptions: WeakSet[Subscription] = WeakSet()
+        self._connections = Connections(self._connect)
 
     def __repr__(self) -> str:
         return f"<GatewayClient {self._address.base}>"
@@ -71,6 +73,7 @@ class GatewayClient(Methods):
         """Close all connections."""
         for subscription in list(self._subscriptions):
             await subscription.aclose()
+        await self._connections.aclose()
         await self._line.close()
 
     async def call(self, method: str, /, **params: Any) -> Any:
@@ -127,7 +130,11 @@ class GatewayClient(Methods):
         if not channels:
             raise ValueError("name at least one channel, such as tick:EURUSD")
         subscription = Subscription(
-            self._connect, channels, terminal=terminal, snapshot=snapshot, since=since or {}
+            self._connections,
+            channels,
+            terminal=terminal,
+            snapshot=snapshot,
+            since=since or {},
         )
         self._subscriptions.add(subscription)
         return subscription

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
+from gateway.client.connections import Connections
 from gateway.client.events import Event, Progress
 from gateway.client.failures import ConnectionLost, NoAnswer, error_from
 from gateway.client.message import encode_request
@@ -36,8 +37,8 @@ class Subscription(AsyncIterator[Event]):
 
     The connection is opened by the first step. When it is lost later on, it is opened again after
     a growing wait, for as long as it takes; then each channel goes on after its last event, and
-    an event ``reconnected`` of each says whether something is missing. Leave it with
-    ``async with`` or :meth:`aclose` if you ``break`` out of the loop.
+    an event ``reconnected`` of each says whether something is missing. ``break`` out of the loop
+    closes the connection soon; ``async with`` and :meth:`aclose` wait until it is closed.
 
     Raises, from iteration:
         SubscribeFailed: channels do not exist; ``data["failed"]`` says which, and what may have
@@ -50,20 +51,20 @@ class Subscription(AsyncIterator[Event]):
 
     def __init__(
         self,
-        connect: Callable[[], Awaitable[ClientConnection]],
+        connections: Connections,
         channels: Sequence[str],
         *,
         terminal: str | None,
         snapshot: bool,
         since: Mapping[str, tuple[str, int]],
     ) -> None:
-        self._connect = connect
+        self._socket: ClientConnection | None = None
+        self._connections = connections
         self._channels = list(dict.fromkeys(channels))
         self._common = {"snapshot": snapshot} | ({"terminal": terminal} if terminal else {})
         self._since = dict(since)
         self._progress = Progress()
         self._ready: deque[Event] = deque()
-        self._socket: ClientConnection | None = None
         self._begun = False
         self._failures = 0
         self._restart_in_ms: int | None = None
@@ -109,7 +110,7 @@ class Subscription(AsyncIterator[Event]):
             for message in messages_in(await self._socket.recv(decode=False)):
                 self._handle(message)
             return
-        self._socket = await self._connect()
+        self._socket = await self._connections.open()
         if self._closed:
             await self._drop()
             return
@@ -124,7 +125,12 @@ class Subscription(AsyncIterator[Event]):
     async def _drop(self) -> None:
         if self._socket is not None:
             socket, self._socket = self._socket, None
-            await socket.close()
+            await self._connections.close(socket)
+
+    def __del__(self) -> None:
+        # Not to be awaited here, and not always in the loop's own thread.
+        if self._socket is not None:
+            self._connections.abandon(self._socket)
 
     async def _lost(self, closed: ConnectionClosed) -> None:
         if self._closed or (closed.rcvd is not None and closed.rcvd.code == NORMAL):

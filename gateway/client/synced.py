@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import threading
+import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -30,6 +31,8 @@ class Synced:
         )
         self._client = make_client()
         self._thread.start()
+        # a program that never calls close(), or is left by an exception, ends in order as well
+        self._end = weakref.finalize(self, _end, self._loop, self._thread, self._client)
 
     def run(self, work: Coroutine[Any, Any, R]) -> R:
         """Run a coroutine in the client's thread and return its result.
@@ -48,13 +51,20 @@ class Synced:
 
     def close(self) -> None:
         """Close all connections and end the thread; may be called twice."""
-        if self._thread.is_alive():
-            try:
-                self.run(self._client.aclose())
-            finally:
-                self._loop.call_soon_threadsafe(self._loop.stop)
-                self._thread.join()
-                self._loop.close()
+        self._end()
+
+
+def _end(loop: asyncio.AbstractEventLoop, thread: threading.Thread, client: GatewayClient) -> None:
+    """Close the client, then its loop; nothing is left pending that Python would complain of."""
+    if threading.current_thread() is thread:  # Python drops it there: nobody may wait
+        loop.stop()
+        return
+    try:
+        asyncio.run_coroutine_threadsafe(client.aclose(), loop).result()
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
 def synced(

@@ -44,6 +44,8 @@ class ScriptedGateway:
         self._transports: list[asyncio.Transport] = []
         self.joined: asyncio.Queue[web.WebSocketResponse] = asyncio.Queue()
         """Connections that have subscribed."""
+        self.left: asyncio.Queue[web.WebSocketResponse] = asyncio.Queue()
+        """Connections that have ended."""
         self.epoch = "boot.1"
         self.seqs: defaultdict[str, int] = defaultdict(int)
         self.recovered: bool | None = None
@@ -144,6 +146,7 @@ class ScriptedGateway:
         async with asyncio.TaskGroup() as calls:
             async for frame in socket:
                 calls.create_task(self._serve(request, socket, json.loads(frame.data)))
+        self.left.put_nowait(socket)
         return socket
 
     async def _serve(
