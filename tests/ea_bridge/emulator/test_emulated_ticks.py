@@ -46,9 +46,7 @@ def written(folder: Path, header: str, lines: list[str]) -> Path:
 def watch(bench: Bench, cursor: tuple[int, int] = (0, 0)) -> None:
     """Have EURUSD's ticks pushed, from a cursor on."""
     last_msc, same = cursor
-    bench.result(
-        commands.WATCH, symbol=EURUSD, ticks=True, last_msc=last_msc, n_same_msc=same
-    )
+    bench.result(commands.WATCH, symbol=EURUSD, ticks=True, last_msc=last_msc, n_same_msc=same)
 
 
 def cursor_of(told: Told) -> tuple[int, int]:
