@@ -324,9 +324,11 @@ class Hb(_Message, frozen=True):
 class Bye(_Message, frozen=True):
     """Either: last words.
 
-    The daemon's: ``approved`` (dial again at once), ``replaced``, ``shutdown``, ``revoked``. The
-    EA's: ``shutdown``, ``account_changed``, ``proof`` (the daemon's was wrong), ``device`` (it was
-    right, but this is not the daemon that the EA has been let in by before).
+    The daemon's: ``approved`` (dial again at once), ``replaced``, ``shutdown``, or why the token
+    opens nothing any more: ``revoked``, ``expired``, ``account_disabled``, ``device_revoked``,
+    ``rights_changed`` (dial again). The EA's: ``shutdown``, ``account_changed``, ``proof`` (the
+    daemon's was wrong), ``device`` (it was right, but this is not the daemon that the EA has been
+    let in by before).
     """
 
     code: Label

@@ -304,7 +304,7 @@ class Gateway:
             self._audit.record("token_ended", object=tid, reason=reason)
             streams.end_token(tid, CloseCode.TOKEN_REVOKED, reason)
             # what may be over in a moment is no reason for an EA to stay away
-            bridge.close_token(tid, "shutdown" if reason in PASSING else "revoked")
+            bridge.close_token(tid, "shutdown" if reason in PASSING else reason)
 
         self.gate.on_change(end)
 

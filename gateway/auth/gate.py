@@ -48,6 +48,7 @@ MESSAGES = {
     "device_pending": "This machine waits for approval: its owner got a mail from the console",
     "device_revoked": "This machine may not be used any more: approve it again in the console",
     "lease_expired": "The gateway cannot verify the auth_token now: its log says why",
+    "rights_changed": "The auth_token's rights have changed: connect again",
 }
 CONSOLE_MESSAGES = MESSAGES | {
     "unknown": "This gateway does not know the auth_token: start the terminal with it on this "
@@ -166,7 +167,8 @@ class Gate:
             need: what it wants to do.
 
         Raises:
-            Unauthorized: the token was revoked, has expired or its rights changed.
+            Unauthorized: the token was revoked, has expired or its rights changed
+                (``rights_changed``: connect again).
             Forbidden: it may do less than ``need`` while the console is silent; ``data`` has
                 ``reason``, ``tier``, ``since`` (UTC milliseconds, or null) and ``retry_after_ms``.
 
@@ -179,9 +181,7 @@ class Gate:
         if allowance.tier is Tier.NONE:
             raise self._unauthorized(allowance.reason)
         if entry.generation != caller.generation:
-            raise Unauthorized(
-                "The auth_token's rights have changed: connect again", reason="revoked"
-            )
+            raise self._unauthorized("rights_changed")
         if allowance.tier < need:
             raise _too_much(allowance)
 
@@ -234,7 +234,7 @@ class Gate:
 
         It is called from the event loop or from :meth:`expire`, never from inside a check: by
         then the gate has long refused whoever held the token. ``reason`` is one of those of
-        :meth:`admit`.
+        :meth:`admit`, or ``rights_changed``: who connects again has what holds now.
 
         Returns:
             What ends that.
@@ -260,7 +260,7 @@ class Gate:
         for entry in changed:
             refusal = self._refusal(entry)
             if refusal is None or entry.record.tid not in self._ended:
-                self._tell(entry, refusal or "revoked")
+                self._tell(entry, refusal or "rights_changed")
 
     def expire(self) -> None:
         """Tell of tokens whose time has run out, and take over what was written since."""

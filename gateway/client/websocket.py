@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,6 +30,8 @@ MAX_UNREAD = 1024
 """Messages that wait to be read. With so many the connection is not read any further, the gateway
 notices, and deals with us as with any slow client: it merges events of ``latest`` channels, and
 closes with 4000 when too much piles up on lossless ones. Nothing is dropped in silence here."""
+
+_WORD = re.compile(r"[a-z_]{1,32}", re.ASCII)
 
 
 class _Quiet(logging.LoggerAdapter[logging.Logger]):
@@ -105,9 +108,11 @@ def why_closed(closed: ConnectionClosed) -> GatewayError | ConnectionLost | Stre
         if closed.sent is not None and closed.sent.code == TOO_BIG:
             return StreamEnded(TOO_BIG, f"a message is over {MAX_MESSAGE_BYTES} bytes")
         return ConnectionLost("The connection broke")
-    if frame.code in (AUTH_FAILED, TOKEN_REVOKED):
-        reason = "revoked" if frame.code == TOKEN_REVOKED else "unknown"
-        return Unauthorized("The auth_token is no longer valid", reason=reason)
+    if frame.code == AUTH_FAILED:
+        return Unauthorized("The auth_token is not let in", reason="unknown")
+    if frame.code == TOKEN_REVOKED:
+        reason = frame.reason if _WORD.fullmatch(frame.reason) else "revoked"
+        return Unauthorized(f"The auth_token is no longer valid: {reason}", reason=reason)
     if frame.code in FOR_GOOD or 4500 <= frame.code < 5000:
         return StreamEnded(frame.code, frame.reason)
     return ConnectionLost(f"The gateway closed the connection: {frame.code} {frame.reason}")

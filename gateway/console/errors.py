@@ -6,6 +6,7 @@
     +-- Invalid        what was asked for is out of range            400
     |   +-- WeakPassword
     +-- LoginRefused   one text, whatever was wrong                  401
+    |   +-- PasswordRefused   the same, where no address was asked for
     +-- StepUpNeeded   the password has to be given again            403
     +-- Unknown        there is none, or it is somebody else's       404
     +-- Taken          another one has the name                      409
@@ -53,6 +54,17 @@ class LoginRefused(ConsoleError):
             "again in a moment, or reset the password."
         )
         self.wait_s = wait_s
+
+
+class PasswordRefused(LoginRefused):
+    """The password that was asked for once more is not accepted."""
+
+    def __init__(self, wait_s: int = 0) -> None:
+        super().__init__(wait_s)
+        self.args = (
+            "That is not your password, or there were too many tries. Check it and try again in "
+            "a moment.",
+        )
 
 
 class StepUpNeeded(ConsoleError):

@@ -6,13 +6,14 @@ import secrets
 from collections.abc import Callable
 
 from .database import Database
-from .links import RESET, Links
+from .links import INVITATION, Links
 from .mail import MailQueue, letters
 from .people import UserInfo
 from .users import Users
 
 INVITATION_S = 3 * 86_400
-PAGE_RESET = "/reset/{secret}"
+PAGE_INVITATION = "/invitation/{secret}"
+PAGE_FORGOT = "/forgot"
 
 
 class Invitations:
@@ -36,21 +37,39 @@ class Invitations:
         self._mail = mail
         self._url = url
 
-    async def invite(self, email: str, name: str, *, admin: bool = False) -> UserInfo:
+    async def invite(
+        self, email: str, name: str, *, by: UserInfo, admin: bool = False
+    ) -> UserInfo:
         """Make an account with a password that nobody knows, and send a link to choose one.
+
+        Args:
+            email: where the link goes.
+            name: of the person.
+            by: who invites; the mail names him.
+            admin: whether the person is to administer the console.
 
         Raises:
             Invalid: address or name cannot be had.
             Taken: there is an account with the address.
 
         """
-        user = await self._users.create(email, name, secrets.token_urlsafe(32), admin=admin)
-        secret = await self._links.make(RESET, user.id, INVITATION_S)
-        url = self._url() + PAGE_RESET.format(secret=secret)
+        unknown = secrets.token_urlsafe(32)
+        user = await self._users.create(email, name, unknown, admin=admin, chosen=False)
+        secret = await self._links.make(INVITATION, user.id, INVITATION_S)
+        url = self._url()
+        letter = letters.invitation(
+            url + PAGE_INVITATION.format(secret=secret),
+            by=(by.name, by.email),
+            address=user.email,
+            console=url,
+            forgot=url + PAGE_FORGOT,
+            at_s=user.created_at,
+            minutes=INVITATION_S // 60,
+        )
         async with self._db.begin() as session:
             await self._mail.put(
                 session,
-                letters.invitation(url, minutes=INVITATION_S // 60),
+                letter,
                 address=user.email,
                 dedupe=f"invitation:{user.id}",
                 exp=user.created_at + INVITATION_S,

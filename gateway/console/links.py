@@ -1,4 +1,4 @@
-"""Links that work once: to set up the first administrator, to reset a password."""
+"""Links that work once: for the first administrator, an invitation, a forgotten password."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from .ids import new_secret, secret_hash
 
 SETUP = "setup"
 RESET = "reset"
+INVITATION = "invitation"
 SETUP_S = 86_400
 RESET_S = 1800
 

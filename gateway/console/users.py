@@ -13,10 +13,10 @@ from .activity import Activity
 from .database import Database
 from .database.model import Token, User, UserDevice
 from .database.upsert import insert_missing
-from .errors import Busy, Gone, Invalid, LoginRefused, Taken, Unknown
+from .errors import Busy, Gone, Invalid, LoginRefused, PasswordRefused, Taken, Unknown
 from .events import Events, News
 from .ids import new_id
-from .links import RESET, SETUP, Links
+from .links import INVITATION, RESET, SETUP, Links
 from .passwords import Passwords, check_password
 from .people import UserInfo, checked_email, checked_name, email_key, locked_user, user_info
 from .sessions import end_sessions
@@ -25,6 +25,8 @@ from .throttle import Throttle
 
 LOGIN = "login"
 AGAIN = "password.given"
+NEVER = 0
+"""When the password was changed of an account whose owner has not chosen one yet."""
 
 
 class Users:
@@ -63,9 +65,16 @@ class Users:
         self._now_s = now_s
 
     async def create(
-        self, email: str, name: str, password: str, *, admin: bool = False
+        self, email: str, name: str, password: str, *, admin: bool = False, chosen: bool = True
     ) -> UserInfo:
         """Make an account.
+
+        Args:
+            email: where mails go.
+            name: of the person.
+            password: of the account.
+            admin: whether the person administers the console.
+            chosen: whether the person has chosen the password, and knows it.
 
         Raises:
             Invalid: address, name or password cannot be had.
@@ -74,6 +83,8 @@ class Users:
 
         """
         row = await self._new(email, name, password, admin)
+        if not chosen:
+            row.password_changed_at = NEVER
         async with self._db.begin() as session:
             await self._insert(session, row)
         return user_info(row)
@@ -138,10 +149,21 @@ class Users:
         strangers, who could else keep him from approving or changing anything.
 
         Raises:
-            LoginRefused: whatever was wrong.
+            LoginRefused: whatever was wrong; :class:`~.errors.PasswordRefused` where the password
+                alone was asked for.
             Busy: too many passwords are being checked; this try does not count.
 
         """
+        try:
+            return await self._authenticate(email, password, ip, agent, event)
+        except LoginRefused as refused:
+            if event == LOGIN:
+                raise
+            raise PasswordRefused(refused.wait_s) from None
+
+    async def _authenticate(
+        self, email: str, password: str, ip: str, agent: str, event: str
+    ) -> UserInfo:
         counted = _counted(email, event)
         await self._throttle.count(counted, ip if event == LOGIN else None)
         async with self._db.session() as session:
@@ -185,20 +207,25 @@ class Users:
         check_password(new, user.email, user.name)
         await self._store_password(user, new, "")
 
-    async def reset_password(self, secret: str, new: str) -> UserInfo:
-        """Set a password with the link of a reset mail; all sessions end, failures are forgotten.
+    async def reset_password(self, secret: str, new: str, purpose: str = RESET) -> UserInfo:
+        """Set a password with the link of a mail; all sessions end, failures are forgotten.
+
+        Args:
+            secret: of the link.
+            new: the password.
+            purpose: of the link, :data:`~.links.RESET` or :data:`~.links.INVITATION`.
 
         Raises:
             Gone: the link was used, or is over.
             WeakPassword: it is; the link stays good.
 
         """
-        link = await self._links.peek(secret, RESET)
+        link = await self._links.peek(secret, purpose)
         if link.user_id is None:
             raise Gone("This link is for nobody.")
         user = await self.get(link.user_id)
         check_password(new, user.email, user.name)
-        await self._store_password(user, new, "", reset_link=secret)
+        await self._store_password(user, new, "", link=(secret, purpose))
         return user
 
     async def demand_password_change(self, user_id: str) -> None:
@@ -230,7 +257,7 @@ class Users:
                 raise Invalid("The last administrator cannot be disabled.")
             row.status = "disabled"
             await end_sessions(session, user_id)
-            await self._links.drop(session, RESET, user_id)
+            await self._drop_links(session, user_id)
             await self._turn(session, user_id, takes_away=True)
             self._activity.note(session, "user.disabled", user_id=user_id)
 
@@ -301,23 +328,30 @@ class Users:
         return user_info(row)
 
     async def _store_password(
-        self, user: UserInfo, new: str, keep_sid: str, *, reset_link: str = ""
+        self, user: UserInfo, new: str, keep_sid: str, *, link: tuple[str, str] | None = None
     ) -> None:
         hashed = await self._passwords.hash(new)
         async with self._db.begin() as session:
-            if reset_link:
-                await self._links.take_in(session, reset_link, RESET)
+            if link is not None:
+                await self._links.take_in(session, *link)
             row = await locked_user(session, user.id)
+            is_first = row.password_changed_at == NEVER
             row.password_hash = hashed
             # never the same twice: by it a sign-in knows whether it was overtaken
             row.password_changed_at = max(self._now_s(), row.password_changed_at + 1)
             row.must_change_password = False
             await end_sessions(session, user.id, keep=keep_sid)
-            await self._links.drop(session, RESET, user.id)
+            await self._drop_links(session, user.id)
             for event in (LOGIN, AGAIN):
                 await self._throttle.forget(session, _counted(row.email, event))
-            self._activity.note(session, "password.changed", user_id=user.id)
-            await self._sign_ins.tell_of_password(session, row)
+            what = "password.chosen" if is_first else "password.changed"
+            self._activity.note(session, what, user_id=user.id)
+            if not is_first:  # nobody is surprised by the password that he has just begun with
+                await self._sign_ins.tell_of_password(session, row)
+
+    async def _drop_links(self, session: AsyncSession, user_id: str) -> None:
+        for purpose in (RESET, INVITATION):
+            await self._links.drop(session, purpose, user_id)
 
     async def _other_admin(self, session: AsyncSession, user_id: str) -> bool:
         others = select(User.id).where(User.is_admin, User.status == "active", User.id != user_id)

@@ -111,7 +111,8 @@ async def hello(
     A client that sends the `Authorization` header need not call it. One that cannot sends it
     first, within 5 seconds; before it every other method is refused. A token that is not let in
     is answered with -32001, and the connection is closed with 4501; a version that we don't speak
-    with -32602, and 4503.
+    with -32602, and 4503. When the token's rights end, the connection is closed with 4506; the
+    reason of the close frame is the `reason` that error -32001 would have, such as `expired`.
     """
     wanted = api or ApiRange(min=API_VERSION, max=API_VERSION)
     listener = call.listener

@@ -258,7 +258,7 @@ class WebServer:
         log.warning("refused a %s: %s", what, error.data.get("reason"))
 
     def _token_changed(self, tid: str, reason: str) -> None:
-        self._ws.end_token(tid)
+        self._ws.end_token(tid, reason)
 
 
 def _refuser(

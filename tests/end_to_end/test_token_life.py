@@ -111,7 +111,7 @@ async def test_a_revoked_token_ends_everything(gateway: Product, by_header: bool
     await client.call("get_account_info")
     told = await command("token", "revoke", name, "--home", str(gateway.home.folder))
     assert told.startswith("revoked: ")
-    assert await socket.closed() == (TOKEN_REVOKED, "token_revoked")
+    assert await socket.closed() == (TOKEN_REVOKED, "revoked")
     await until(lambda: gateway.gateway.registry.get(name) is None)
     await until(lambda: not terminal.link.ready.is_set())
     status, error = await http_answer(gateway.ready.rpc or "", f"Bearer {token}")
@@ -127,8 +127,11 @@ async def test_a_token_that_expires_ends_everything(gateway: Product) -> None:
     terminal = await gateway.link("short", machine, token=token)
     socket = await gateway.ws(token)
     await socket.call("get_account_info")
-    assert await socket.closed() == (TOKEN_REVOKED, "token_revoked")
+    assert await socket.closed() == (TOKEN_REVOKED, "expired")
     await until(lambda: gateway.gateway.registry.get("short") is None)
+    facts = gateway.gateway.registry.facts("short")
+    assert facts is not None
+    assert facts.reason == "expired", "the goodbye to the EA says it too"
     status, error = await http_answer(gateway.ready.rpc or "", f"Bearer {token}")
     assert (status, error["data"]["reason"]) == (401, "expired")
     terminal.link.stop()

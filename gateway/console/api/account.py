@@ -103,7 +103,7 @@ async def _users(ask: Ask) -> Answer:
 async def _invite(ask: Ask) -> Answer:
     given, console = ask.body(Invitation), ask.console
     invitations = Invitations(console.db, console.users, console.links, console.mail, console.url)
-    user = await invitations.invite(given.email, given.name, admin=given.admin)
+    user = await invitations.invite(given.email, given.name, by=ask.me.user, admin=given.admin)
     return User.model_validate(user)
 
 

@@ -162,6 +162,11 @@ async def _approve(ask: Ask) -> Answer:
     return _approval(await ask.console.approvals.approve(ask.user_id, ask.path["rid"], code))
 
 
+async def _not_mine(ask: Ask) -> Answer:
+    await _one_approval(ask)
+    return _approval(await ask.console.approvals.not_mine(ask.user_id, ask.path["rid"]))
+
+
 async def _refuse(ask: Ask) -> Answer:
     await _one_approval(ask)
     return _approval(await ask.console.approvals.refuse(ask.user_id, ask.path["rid"]))
@@ -317,10 +322,21 @@ OPERATIONS = (
         step_up=True,
     ),
     Operation(
+        "say_not_me",
+        "POST",
+        _ONE_APPROVAL + "/not-me",
+        "Say that somebody else asked, who has the token then: it is suspended, the machine gets "
+        "nothing, and a new password has to be chosen.",
+        _not_mine,
+        Approval,
+        path_types=_RID,
+        errors=(410,),
+    ),
+    Operation(
         "refuse",
         "POST",
         _ONE_APPROVAL + "/refuse",
-        "Say no.",
+        "Say no to the machine. The token goes on elsewhere.",
         _refuse,
         Approval,
         path_types=_RID,

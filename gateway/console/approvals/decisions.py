@@ -73,29 +73,46 @@ class Decisions:
             return await self._view(session, row.rid)
 
     async def not_me(self, secret: str) -> RequestView:
-        """Refuse by the link of the mail, without login; works once.
+        """Say "This was not me" with the link of the mail, without login; works once.
 
-        The token is suspended, the machine revoked if it was approved through this request or a
-        newer one, and the user has to choose a new password.
+        Whoever asked has the token: it is suspended, the machine revoked if it was approved
+        through this request or a newer one, and the user has to choose a new password.
 
         Raises:
             RequestGone: there is no such link, or it was used, or a day has passed.
 
         """
+        return await self._not_me(has_link(secret))
+
+    async def not_mine(self, user_id: str, rid: str) -> RequestView:
+        """Do the same on the page, for the request's user.
+
+        Raises:
+            RequestGone: there is no such request of this user, or that was said of it already,
+                or a day has passed.
+
+        """
+        return await self._not_me(
+            (ApprovalRequest.rid == rid) & (ApprovalRequest.user_id == user_id)
+        )
+
+    async def _not_me(self, which: ColumnElement[bool]) -> RequestView:
         parts, is_revoked = self._parts, False
         async with parts.db.session() as session:
-            row = await self._find_link(session, secret)
-        while (view := await self._take_back(secret, row.user_id, is_revoked)) is None:
+            row = await self._find(session, which)
+        while (view := await self._take_back(which, row.user_id, is_revoked)) is None:
             await parts.devices.revoke(row.user_id, row.did)
             is_revoked = True
         return view
 
-    async def _take_back(self, secret: str, user_id: str, is_revoked: bool) -> RequestView | None:
+    async def _take_back(
+        self, which: ColumnElement[bool], user_id: str, is_revoked: bool
+    ) -> RequestView | None:
         """Refuse for good; ``None`` if the machine was approved and has to be revoked before."""
         parts = self._parts
         async with parts.db.begin() as session:
             user = await locked_user(session, user_id)
-            row = await self._find_link(session, secret, lock=True)
+            row = await self._find(session, which, lock=True)
             if not is_revoked and await self._led_to_approval(session, row):
                 return None
             row.status, row.decided_at, row.decided_by = "refused", parts.now_s(), "not_me"
@@ -262,11 +279,11 @@ class Decisions:
             tid=view.tid,
         )
 
-    async def _find_link(
-        self, session: AsyncSession, secret: str, *, lock: bool = False
+    async def _find(
+        self, session: AsyncSession, which: ColumnElement[bool], *, lock: bool = False
     ) -> ApprovalRequest:
         found = select(ApprovalRequest).where(
-            has_link(secret),
+            which,
             ApprovalRequest.created_at > self._parts.now_s() - NOT_ME_S,
             ApprovalRequest.decided_by != "not_me",
         )

@@ -58,8 +58,12 @@ class Approvals:
         return await self._decisions.refuse(user_id, rid)
 
     async def not_me(self, secret: str) -> RequestView:
-        """Follow "This was not me"; see :meth:`Decisions.not_me`."""
+        """Follow "This was not me" of a mail; see :meth:`Decisions.not_me`."""
         return await self._decisions.not_me(secret)
+
+    async def not_mine(self, user_id: str, rid: str) -> RequestView:
+        """Take "This was not me" of the page; see :meth:`Decisions.not_mine`."""
+        return await self._decisions.not_mine(user_id, rid)
 
     # --- for daemons --------------------------------------------------------------------------
 

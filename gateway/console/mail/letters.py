@@ -77,7 +77,7 @@ def device_approved(device: DeviceFacts, *, at_s: int, devices: str, not_me: str
         facts=device.lines(at_s),
         buttons=(
             Button("See your devices", devices),
-            Button("Revoke: this was not me", not_me, is_main=False),
+            Button("This was not me", not_me, is_main=False),
         ),
         closing=(_WAS_NOT_YOU, _NOT_ASKED),
     )
@@ -150,20 +150,50 @@ def password_reset(url: str, *, minutes: int) -> Letter:
     )
 
 
-def invitation(url: str, *, minutes: int) -> Letter:
-    """Let a person for whom somebody made an account choose a password."""
+def invitation(
+    url: str,
+    *,
+    by: tuple[str, str],
+    address: str,
+    console: str,
+    forgot: str,
+    at_s: int,
+    minutes: int,
+) -> Letter:
+    """Let a person for whom somebody made an account choose a password.
+
+    Args:
+        url: where the password is chosen.
+        by: name and address of who invites.
+        address: of who is invited.
+        console: where the console is.
+        forgot: the page for a link that is over.
+        at_s: when.
+        minutes: for which the link works.
+
+    """
+    name, inviter = said(by[0]), by[1]
     return Letter(
         kind="invitation",
         subject="Your account for mt-gateway",
-        title="Choose your password",
+        title=f"{name} has made an account for you",
         lines=(
-            "Somebody has made an account for you, with this address. Choose a password to "
-            "begin; nobody else knows it.",
+            f"{name} ({inviter}) administers the mt-gateway console at {console} and has made "
+            "an account for you there. On it you connect MetaTrader terminals with your "
+            "programs. Choose a password to begin; nobody else knows it.",
+        ),
+        facts=(
+            ("Invited by", f"{name}, {inviter}"),
+            ("Console", console),
+            ("Your account", address),
+            ("When", when(at_s)),
         ),
         buttons=(Button("Choose a password", url),),
         closing=(
-            f"The link works once, for {minutes // 60} hours. If you expected nothing of the "
-            "kind, do nothing.",
+            f"The link works once, for {minutes // 60} hours, and begins with the console's "
+            f"address above. After that, have a new one sent: {forgot}",
+            "If you do not know who invites you, ask in another way than by answering this mail, "
+            "or do nothing: the account opens nothing before a password is chosen.",
             _NOT_ASKED,
         ),
     )
@@ -190,7 +220,7 @@ def password_changed(*, at_s: int, forgot: str) -> Letter:
         title="Your password was changed",
         lines=("Your account has a new password. Your terminals and programs go on.",),
         facts=(("When", when(at_s)),),
-        buttons=(Button("That was not me: choose a new one", forgot),),
+        buttons=(Button("Choose a new password", forgot),),
         closing=(
             "If it was you, do nothing. Else choose a new password now, and look through your "
             "devices and tokens.",

@@ -57,9 +57,8 @@ class AccountPages:
                 visitor.address,
                 keep_sid=me.sid,
             )
-        except LoginRefused:
-            problem = "That is not your password, or there were too many tries."
-            return await self._show(request, me, {"current": problem})
+        except LoginRefused as error:
+            return await self._show(request, me, {"current": str(error)})
         except WeakPassword as error:
             return await self._show(request, me, {"password": str(error)})
         secret = await self._console.sessions.rotate(visitor.secret)

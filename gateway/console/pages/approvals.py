@@ -63,6 +63,8 @@ class ApprovalPages:
             web.get(one, signed_in(self.show)),
             web.post(one, signed_in(stepped_up("approve", self.approve))),
             web.post(one + "/refuse", signed_in(self.refuse)),
+            web.get(one + "/not-me", signed_in(self.ask_not_mine)),
+            web.post(one + "/not-me", signed_in(self.not_mine)),
             web.get("/not-me/" + link, self.ask_not_me),
             web.post("/not-me/" + link, self.not_me),
         ]
@@ -108,6 +110,17 @@ class ApprovalPages:
         with suppress(RequestGone):
             await self._approvals.refuse(me.user.id, found.rid)
         return go(f"/requests/{found.rid}")
+
+    async def ask_not_mine(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
+        """Show what "This was not me" will do; the same as the mail's link does."""
+        values = {"request": await self._mine(request, me), "done": False, "path": request.path}
+        return await self._desk.page(request, "not_me", values, here="/approve")
+
+    async def not_mine(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
+        """Stop the machine and the token, and have a new password chosen."""
+        found = await self._mine(request, me)
+        found = await self._approvals.not_mine(me.user.id, found.rid)
+        return await self._desk.page(request, "not_me", {"request": found, "done": True})
 
     async def ask_not_me(self, request: web.Request) -> web.StreamResponse:
         """Show what "This was not me" will do; the mail's link is enough for that."""

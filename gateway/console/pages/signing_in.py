@@ -8,7 +8,7 @@ from typing import Final
 from aiohttp import web
 
 from gateway.console.errors import ConsoleError, Gone, LoginRefused
-from gateway.console.links import RESET, SETUP
+from gateway.console.links import INVITATION, RESET, RESET_S, SETUP
 from gateway.console.people import UserInfo
 from gateway.console.sessions import SessionInfo
 from gateway.console.web.visitor import VISITOR, Visitor, safe_path
@@ -18,6 +18,7 @@ from .desk import PASSWORD_FIELD, Desk, go, said
 _SAID: Final = {
     "out": "You are signed out.",
     "password": "Your new password is set. Sign in with it.",
+    "welcome": "Your password is set. Sign in with it and your email address.",
 }
 _DIFFERENT: Final = "The two are not the same."
 
@@ -41,6 +42,8 @@ class SigningIn:
             web.post("/forgot", self.send_link),
             web.get("/reset/{secret}", self.new_password),
             web.post("/reset/{secret}", self.set_password),
+            web.get("/invitation/{secret}", self.first_password),
+            web.post("/invitation/{secret}", self.set_first_password),
             web.get("/setup/{secret}", self.set_up),
             web.post("/setup/{secret}", self.make_administrator),
         ]
@@ -94,7 +97,7 @@ class SigningIn:
     async def send_link(self, request: web.Request) -> web.StreamResponse:
         """Send a link, if there is such an account; the page does not tell."""
         await self._console.request_reset(request[VISITOR].form.get("email", "")[:254])
-        return await self._desk.page(request, "forgot", {"sent": True})
+        return await self._desk.page(request, "forgot", {"sent": True, "minutes": RESET_S // 60})
 
     # --- links that work once: to open one changes nothing --------------------------------------
 
@@ -105,20 +108,34 @@ class SigningIn:
 
     async def set_password(self, request: web.Request) -> web.StreamResponse:
         """Set the new password, and end all sessions."""
+        return await self._set_password(request, RESET, _RESET_PAGE, "password")
+
+    async def first_password(self, request: web.Request) -> web.StreamResponse:
+        """Show the form of an invitation."""
+        await self._console.links.peek(request.match_info["secret"], INVITATION)
+        return await self._ask_new(request, _INVITATION_PAGE)
+
+    async def set_first_password(self, request: web.Request) -> web.StreamResponse:
+        """Set the password of somebody who was invited."""
+        return await self._set_password(request, INVITATION, _INVITATION_PAGE, "welcome")
+
+    async def _set_password(
+        self, request: web.Request, purpose: str, page: Mapping[str, object], done: str
+    ) -> web.StreamResponse:
         form = request[VISITOR].form
         secret = request.match_info["secret"]
         problems = _differ(form)
         if not problems:
             try:
-                await self._console.users.reset_password(secret, form["password"])
+                await self._console.users.reset_password(secret, form["password"], purpose)
             except Gone:
                 raise
             except ConsoleError as error:
                 problems = {"password": str(error)}
         if problems:
-            return await self._ask_new(request, _RESET_PAGE, problems)
+            return await self._ask_new(request, page, problems)
         request[VISITOR].end()
-        return go("/sign-in", done="password")
+        return go("/sign-in", done=done)
 
     async def set_up(self, request: web.Request) -> web.StreamResponse:
         """Show the form that makes the first administrator."""
@@ -173,6 +190,13 @@ class SigningIn:
 _RESET_PAGE: Final = {
     "heading": "Choose a password",
     "lead": "Browsers signed in to this account are signed out. Terminals and programs go on.",
+    "button": "Set the password",
+    "ask_who": False,
+}
+_INVITATION_PAGE: Final = {
+    "heading": "Welcome",
+    "lead": "An administrator of this console has made an account for you; the mail says who. "
+    "Choose its password: nobody else knows it.",
     "button": "Set the password",
     "ask_who": False,
 }

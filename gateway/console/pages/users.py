@@ -49,7 +49,10 @@ class UserPages:
         form = request[VISITOR].form
         try:
             await self._desk.invitations.invite(
-                form.get("email", ""), form.get("name", ""), admin=form.get("admin") == "yes"
+                form.get("email", ""),
+                form.get("name", ""),
+                by=me.user,
+                admin=form.get("admin") == "yes",
             )
         except (Invalid, Taken) as error:
             return await self._show(request, {"email": str(error)})

@@ -91,6 +91,7 @@ _EVENTS: Final = {
     "login": "Signed in",
     "password.given": "Gave the password again",
     "password.changed": "Password changed",
+    "password.chosen": "Password chosen",
     "password.doubted": "Password has to be changed",
     "user.created": "Account created",
     "user.disabled": "Account disabled",

@@ -216,8 +216,8 @@ class WsConnection:
     def _is_allowed(self, caller: Caller) -> bool:
         try:
             self._backend.gate.recheck(caller)
-        except Unauthorized:
-            self.end(CloseCode.TOKEN_REVOKED, "token_revoked")
+        except Unauthorized as error:
+            self.end(CloseCode.TOKEN_REVOKED, str(error.data["reason"]))
             return False
         return True
 

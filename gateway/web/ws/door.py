@@ -96,10 +96,10 @@ class WsDoor:
         """Return how many connections tokens have."""
         return sum(len(self._by_token.get(tid, ())) for tid in tids)
 
-    def end_token(self, tid: str) -> None:
-        """Close all connections of a token that is no longer valid."""
+    def end_token(self, tid: str, reason: str) -> None:
+        """Close all connections of a token that is no longer valid, and say why."""
         for connection in tuple(self._by_token.get(tid, ())):
-            connection.end(CloseCode.TOKEN_REVOKED, "token_revoked")
+            connection.end(CloseCode.TOKEN_REVOKED, reason)
 
     def shut(self, reason: str, restart_in_ms: int | None) -> None:
         """Tell all clients that the gateway goes down, and close their connections."""

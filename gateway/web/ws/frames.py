@@ -22,6 +22,7 @@ class CloseCode(enum.IntEnum):
     PROTOCOL_ERROR = 4502
     CONNECTION_LIMIT = 4504
     TOKEN_REVOKED = 4506
+    """The token opens nothing any more; the reason of the close frame is that of error -32001."""
 
 
 MAX_CONTROL_BYTES = 125

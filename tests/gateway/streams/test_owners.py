@@ -117,8 +117,8 @@ async def test_a_revoked_token_hears_nothing_more(live: Stage) -> None:
     one, two, other = live.ear(), live.ear(by_header=False), live.ear(tid="other")
     await live.subscribe(None, "tick:EURUSD")
     await live.subscribe(two, "tick:EURUSD")
-    live.streams.end_token(live.caller.tid, 4506, "token_revoked")
-    assert one.ended == two.ended == (4506, "token_revoked")
+    live.streams.end_token(live.caller.tid, 4506, "device_revoked")
+    assert one.ended == two.ended == (4506, "device_revoked")
     assert other.ended is None
     await tick(live, 1)
     assert len(one.events) + len(two.events) == 0

@@ -12,20 +12,19 @@
 
   /* --- times: the server writes UTC, the reader sees their own zone ------------------------- */
 
-  const sameDay = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-  const exact = new Intl.DateTimeFormat(undefined, {
-    hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 1,
-  });
-  const otherDay = new Intl.DateTimeFormat(undefined, {
+  const toTheMinute = {
     day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit",
+    hourCycle: "h23", timeZoneName: "short",
+  };
+  const usual = new Intl.DateTimeFormat("en-GB", toTheMinute);
+  const exact = new Intl.DateTimeFormat("en-GB", {
+    ...toTheMinute, second: "2-digit", fractionalSecondDigits: 1,
   });
 
   function localTime(element) {
     const at = new Date(element.dateTime);
     if (Number.isNaN(at.getTime())) return;
-    const today = at.toDateString() === new Date().toDateString();
-    const short = element.dataset.exact === undefined ? sameDay : exact;
-    element.textContent = (today ? short : otherDay).format(at);
+    element.textContent = (element.dataset.exact === undefined ? usual : exact).format(at);
     element.title = element.dateTime;
   }
 

@@ -73,7 +73,7 @@ async def test_a_caller_of_the_past_is_let_in_again(house: House, gap: str) -> N
     house.alter(gap)
     house.gate.refresh()
     house.alter("UPDATE records SET tid = ?, envelope = ?", row.tid, row.envelope)
-    assert reason(lambda: house.gate.recheck(caller)) == "revoked"
+    assert reason(lambda: house.gate.recheck(caller)) == "rights_changed"
     house.gate.recheck(house.gate.admit(token))
 
 

@@ -40,6 +40,18 @@ def _new_device(facts: DeviceFacts = FACTS) -> Letter:
     )
 
 
+def _invitation(name: str = "Ann") -> Letter:
+    return letters.invitation(
+        "http://127.0.0.1:7402/invitation/x",
+        by=(name, "ann@example.com"),
+        address="bob@example.com",
+        console="http://127.0.0.1:7402",
+        forgot="http://127.0.0.1:7402/forgot",
+        at_s=AT,
+        minutes=4320,
+    )
+
+
 def _all(facts: DeviceFacts = FACTS) -> list[Letter]:
     url = "http://127.0.0.1:7402/devices"
     return [
@@ -49,7 +61,7 @@ def _all(facts: DeviceFacts = FACTS) -> list[Letter]:
         letters.token_suspended(facts.token_name, facts.token_hint, reset=url),
         letters.device_copied(facts.name, facts.words, places=("here", "there"), devices=url),
         letters.password_reset(url, minutes=30),
-        letters.invitation(url, minutes=4320),
+        _invitation(),
         letters.password_changed(at_s=AT, forgot=url),
         letters.new_sign_in(facts.place, facts.os, at_s=AT, sessions=url),
     ]
@@ -72,6 +84,17 @@ def test_the_question_names_what_a_person_can_check():
         "10 minutes",
     ):
         assert part in text, part
+
+
+def test_an_invitation_names_who_invites_and_where():
+    """By name and address, with the console's address, which the link begins with."""
+    text = _invitation().text()
+    for part in ("Ann (ann@example.com)", "Ann, ann@example.com", "bob@example.com", "72 hours"):
+        assert part in text, part
+    assert "  Console       http://127.0.0.1:7402\n" in text
+    assert "Choose a password:\n  http://127.0.0.1:7402/invitation/x\n" in text
+    assert "evil" not in _invitation(HOSTILE).text().replace("evil.example", "")
+    assert "http://evil" not in _invitation(HOSTILE).text()
 
 
 @pytest.mark.parametrize("letter", _all(), ids=lambda one: one.kind)

@@ -125,6 +125,24 @@ async def test_no_is_an_answer(ann: Surfer, console: Console) -> None:
     assert "gets nothing" in words
     assert "Revoke the token" in words
     assert not await _is_open(console)
+    (token,) = await console.tokens.list((await console.users.list())[0].id)
+    assert token.status == "active", "no is not yet This was not me"
+
+
+async def test_this_was_not_me_means_one_thing(ann: Surfer, console: Console) -> None:
+    """On the page it does what the mail's link does: the token stops, the password has to go."""
+    verdict, _, not_me = await _asked(console)
+    path = f"/requests/{verdict.rid}"
+    assert "This was not me" in (await ann.get(path)).words
+    asked = await ann.get(path + "/not-me")
+    assert asked.words == (await ann.get(not_me)).words
+    assert await _is_open(console), "to open the page changes nothing"
+    assert "is suspended" in (await ann.post(path + "/not-me")).words
+    (user,) = await console.users.list()
+    (token,) = await console.tokens.list(user.id)
+    assert (token.status, user.must_change_password) == ("disabled", True)
+    assert (await ann.get(not_me)).status == 200
+    assert (await ann.post(not_me)).status == 410, "it works once"
 
 
 async def test_this_was_not_me_needs_no_session(

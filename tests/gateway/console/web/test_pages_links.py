@@ -6,11 +6,13 @@ import asyncio
 from pathlib import Path
 
 import aiohttp
+from approval_scene import posts
 from console_scene import CHEAP, PASSWORD
-from web_scene import Surfer, mailed_path
+from web_scene import Surfer, mailed_path, mailed_text
 
 from gateway.config import ConsoleServer as ServerSettings
 from gateway.config import Secrets
+from gateway.console.links import RESET_S
 from gateway.console.server import ConsoleServer, ready, run_console
 from gateway.console.service import Console
 from gateway.console.settings import ConsoleSettings
@@ -70,11 +72,41 @@ async def test_an_invitation_lets_somebody_choose_a_password(
     assert (await ann.post("/users", invited)).location == "/users?done=invited"
     page = await ann.post("/users", invited)
     assert (page.status, "already" in page.words) == (422, True)
+    path = await mailed_path(console, "/invitation/")
+    mail = mailed_text(console, path)
+    assert "ann (ann@example.com)" in mail
+    assert ann.url in mail
+    assert "Welcome" in (await stranger.get(path)).words
+    assert (await stranger.post(path, {"password": "short", "again": "short"})).status == 422
+    page = await stranger.post(path, {"password": NEW, "again": NEW})
+    assert page.location == "/sign-in?done=welcome"
+    await stranger.sign_in("eve@example.com", NEW)
+    assert (await stranger.get("/users")).status == 403
+    assert (await stranger.get(path)).status == 410
+    assert not await posts(console, "password-changed"), "it is the first"
+    eve = await console.users.by_email("eve@example.com")
+    assert eve is not None
+    await console.users.change_password(eve.id, NEW, NEW + "!", "127.0.0.1")
+    assert len(await posts(console, "password-changed")) == 1
+
+
+async def test_a_reset_before_the_first_password(
+    ann: Surfer, stranger: Surfer, console: Console
+) -> None:
+    """Who has let the invitation run out asks for a link: it is the first password all the same,
+    and opens what the invitation would have."""
+    await ann.post("/users", {"name": "Eve", "email": "eve@example.com"})
+    invitation = await mailed_path(console, "/invitation/")
+    await stranger.get("/forgot")
+    page = await stranger.post("/forgot", {"email": "eve@example.com"})
+    assert f"once, for {RESET_S // 60} minutes" in page.words
     path = await mailed_path(console, "/reset/")
+    assert f"once, for {RESET_S // 60} minutes" in mailed_text(console, path)
     await stranger.get(path)
     await stranger.post(path, {"password": NEW, "again": NEW})
     await stranger.sign_in("eve@example.com", NEW)
-    assert (await stranger.get("/users")).status == 403
+    assert not await posts(console, "password-changed")
+    assert (await stranger.get(invitation)).status == 410
 
 
 async def test_no_code_and_no_link_of_a_mail_is_on_a_page(ann: Surfer, console: Console) -> None:

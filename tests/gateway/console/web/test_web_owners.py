@@ -10,6 +10,7 @@ from gateway.console.service import Console
 
 OPEN_TO_ALL = {
     "/reset/{secret}",
+    "/invitation/{secret}",
     "/setup/{secret}",
     "/not-me/{secret}",
     "/static/{name}",

@@ -194,11 +194,20 @@ async def mailed_path(console: Console, page: str) -> str:
             await asyncio.sleep(0.02)
 
 
+def mailed_text(console: Console, path: str) -> str:
+    """Return the plain text of the mail with a link, as :func:`mailed_path` has found it."""
+    return next(text for text in _texts(console) if f"{console.url()}{path}" in text)
+
+
 def _links(console: Console) -> list[str]:
-    links: list[str] = []
+    return [link for text in _texts(console) for link in re.findall(r"http://\S+", text)]
+
+
+def _texts(console: Console) -> list[str]:
+    texts = []
     for file in sorted((console.home / "outbox").glob("*.eml")):
         mail = message_from_bytes(file.read_bytes(), policy=default)
         body = mail.get_body(("plain",))
         assert body is not None
-        links += re.findall(r"http://\S+", body.get_content())
-    return links
+        texts.append(body.get_content())
+    return texts
