@@ -49,7 +49,7 @@ def plain_config(folder: Path, **account: Any) -> Json:
         "allowed": ["127.0.0.1"],
         "files": str(folder),
         # the wire between does not acknowledge at once as the daemon does
-        "quirks": {"nodelay": 1},
+        "quirks": {"nodelay": 1, "stale": 1},
         "switches": {},
     }
 
@@ -163,9 +163,13 @@ class LinkedEa:
         session = await self.live()
         return await session.request(command, params, timeout_s=timeout_s, **options)
 
+    async def stop_daemon(self) -> None:
+        """End the bridge: nobody listens on its port any more."""
+        await self._bridges.aclose()
+
     async def restart_daemon(self, *, device: str = DEVICE) -> None:
         """End the bridge and begin another, whose ids go on."""
-        await self._bridges.aclose()
+        await self.stop_daemon()
         self._device = device
         await self._open_bridge()
 

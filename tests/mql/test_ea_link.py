@@ -211,7 +211,10 @@ async def test_events_that_are_not_kept_any_more_are_told_to_be_lost(
 ) -> None:
     """1024 are kept; the daemon takes a snapshot then."""
     told = Told()
-    async with LinkedEa(compile_ea("mt5"), plain_config(tmp_path), on_event=told.event) as ea:
+    config = plain_config(tmp_path)
+    # else a dial that the wire has ended is given up after 20 s: before welcome nothing is sent
+    config["quirks"]["stale"] = 0
+    async with LinkedEa(compile_ea("mt5"), config, on_event=told.event) as ea:
         await ea.live()
         ea.wire.is_open = False
         ea.wire.cut()

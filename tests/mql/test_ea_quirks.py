@@ -10,13 +10,16 @@ import pytest
 import pytest_asyncio
 from ea_product import EaRunning, ea_product, running_ea
 from linked_ea import Compile
-from product import Client, Product, WsClient, sawtooth
+from product import Client, Product, Refused, WsClient, sawtooth
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("ea-quirks")]
 
 PLAIN = {
     "readable_one": 0,
     "read_whole": 0,
+    "read_error": 0,
+    "stale": 0,
+    "connect_ms": 0,
     "send_partial": 0,
     "nodelay": 0,
     "send_buffer": 0,
@@ -29,6 +32,9 @@ QUIRKS: dict[str, dict[str, float]] = {
     "speculative 1": {"readable_one": 1},
     "reads wait for all": {"read_whole": 1},
     "both": {"readable_one": 1, "read_whole": 1},
+    "an error at a time-out": {"read_error": 1},
+    "an error, and 1 of nothing": {"read_error": 1, "readable_one": 1, "stale": 1},
+    "an error instead of waiting": {"read_error": 2},
     "partial sends": {"send_partial": 7},
     "a small buffer": {"send_buffer": 4096, "send_partial": 100},
     "without Nagle": {"nodelay": 1},
@@ -40,6 +46,9 @@ QUIRKS: dict[str, dict[str, float]] = {
     "all at once": {
         "readable_one": 1,
         "read_whole": 1,
+        "read_error": 1,
+        "stale": 1,
+        "connect_ms": 2000,
         "send_partial": 11,
         "send_buffer": 4096,
         "chart_policy": 2,
@@ -127,20 +136,21 @@ async def relinked(running: Product, main: EaRunning) -> None:
 
 
 async def works(running: Product, quirks: dict[str, float]) -> None:
-    """Fail unless the EA answers, trades once, and tells every tick."""
+    """Fail unless the EA answers, trades once, and tells every tick, over one link."""
     main = running_ea(running)
     await main.terminal.quirk(**{**PLAIN, **quirks})
     await relinked(running, main)
-    client = await running.ws()
+    client, dialled = await running.ws(), main.wire.dialled
     await reads(client)
     await trades(client)
     await hears(client)
     await running.close_clients()
+    assert main.wire.dialled == dialled, "the link was lost"
 
 
 @pytest.mark.parametrize("quirks", QUIRKS.values(), ids=QUIRKS)
 async def test_whatever_the_terminal_is_like(mt5: Product, quirks: dict[str, float]) -> None:
-    """The EA answers, trades once, and tells every tick."""
+    """The EA answers, trades once, tells every tick, and keeps its link."""
     await works(mt5, quirks)
 
 
@@ -148,6 +158,34 @@ async def test_whatever_the_terminal_is_like(mt5: Product, quirks: dict[str, flo
 async def test_whatever_metatrader_4_is_like(mt4: Product, name: str) -> None:
     """The same, with the EA of MetaTrader 4."""
     await works(mt4, QUIRKS[name])
+
+
+async def test_a_terminal_whose_time_outs_end_the_link(mt5: Product) -> None:
+    """After three links that did not live the EA waits in no read any more, and keeps the next.
+
+    When that has ended, too, one more shows that nothing has changed.
+    """
+    main = running_ea(mt5)
+    await main.terminal.quirk(**PLAIN)
+    await main.terminal.quirk(read_error=3)
+    client = await mt5.http()
+    for most in (5, 2):
+        before = main.wire.dialled
+        await relinked(mt5, main)
+        while not await keeps_its_link(main, client):
+            assert main.wire.dialled <= before + most
+    await mt5.close_clients()
+
+
+async def keeps_its_link(main: EaRunning, client: Client) -> bool:
+    """Whether a hundred questions, with the waits between them, are answered over one link."""
+    dialled = main.wire.dialled
+    for _ in range(100):
+        try:
+            await client.call("get_account_info")
+        except Refused:
+            return False
+    return main.wire.dialled == dialled
 
 
 async def test_a_history_that_is_still_loading(mt5: Product) -> None:

@@ -339,6 +339,29 @@ async def test_a_stop_follows_the_market_without_a_daemon(
         assert [one.ticket for one in await ea.ask(TRAILS_GET, FilterParams())] == [sold]
 
 
+@BOTH
+async def test_a_dial_that_nobody_answers_holds_nothing_up(
+    platform: str, tmp_path: Path, compile_ea: Compile
+) -> None:
+    """Windows asks again and again where nobody listens: here for longer than the test waits."""
+    config = plain_config(tmp_path)
+    config["quirks"]["connect_ms"] = 2 * TIMEOUT_S * 1000
+    async with LinkedEa(compile_ea(platform), config, is_direct=True) as ea:
+        held = (await buy(ea)).position
+        waiting = (await buy(ea, LIMIT)).order
+        [position] = await positions(ea)
+        await ea.ask(TRAIL_SET, TrailTerms(ticket=held, distance=100))
+        await ea.ask(LEASE_SET, LeaseTerms(lease_ms=3000))
+        await ea.stop_daemon()
+        await ea.terminal.heard(lambda line: "no connection to" in line.get("text", ""))
+        bid = position.price_open + 0.0020
+        ea.terminal.tell(do="tick", symbol="EURUSD", bid=bid, ask=bid + 0.0001)
+        wanted = pytest.approx(bid - 0.0010)
+        await until_books(ea, lambda books: books["positions"][0]["sl"] == wanted)
+        books = await until_books(ea, lambda books: not books["orders"])
+        assert books["past"][-1]["ticket"] == waiting
+
+
 async def test_a_trail_follows_what_is_left_under_a_new_ticket(
     tmp_path: Path, compile_ea: Compile
 ) -> None:

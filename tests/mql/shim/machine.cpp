@@ -146,6 +146,9 @@ static void set_quirks(const Json& c) {
   Quirks& q = the().quirks;
   std::map<std::string, long*> all = {{"readable_one", &q.readable_one},
                                       {"read_whole", &q.read_whole},
+                                      {"read_error", &q.read_error},
+                                      {"stale", &q.stale},
+                                      {"connect_ms", &q.connect_ms},
                                       {"send_partial", &q.send_partial},
                                       {"nodelay", &q.nodelay},
                                       {"send_buffer", &q.send_buffer},

@@ -161,11 +161,17 @@ template <class T>
 int connect(uint s, mql::Array<T>& a, int n) {
   return connect_(s, a.data(), n);
 }
-int select_(const uint* readable, const int* limit);
+int select_(uint* readable, uint* writable, uint* broken, const int* limit);
+// which sets there are is said by declaring it more than once
 template <class S, class L>
 int select(int, S& readable, int, int, L& limit) {
   static_assert(sizeof(S) == 8 && sizeof(L) == 8, "a set of one socket of 32 bits, and two integers");
-  return select_((const uint*)&readable, (const int*)&limit);
+  return select_((uint*)&readable, nullptr, nullptr, (const int*)&limit);
+}
+template <class S, class L>
+int select(int, int, S& writable, S& broken, L& limit) {
+  static_assert(sizeof(S) == 8 && sizeof(L) == 8, "a set of one socket of 32 bits, and two integers");
+  return select_(nullptr, (uint*)&writable, (uint*)&broken, (const int*)&limit);
 }
 }  // namespace mqlimp
 #ifndef MQL_SIMULATION

@@ -43,19 +43,29 @@ void lose(Socket& s) {
   s.fd = -1;
   mql::last_error = ERR_NETSOCKET_IO_ERROR;
 }
+// What is left of a while, in milliseconds: at least 0.
+int left_ms(Clock::time_point end) {
+  auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now()).count();
+  return (int)std::max((long)left, 0L);
+}
+// Windows asks again where nobody listens, so that a refusal takes its time.
+Clock::time_point refusal() { return Clock::now() + std::chrono::milliseconds(the().quirks.connect_ms); }
 bool dialled(int fd, const char* host, uint port, uint timeout_ms) {
   sockaddr_in a = {};
   a.sin_family = AF_INET;
   a.sin_port = htons((uint16_t)port);
   if (inet_pton(AF_INET, host, &a.sin_addr) != 1) inet_pton(AF_INET, "127.0.0.1", &a.sin_addr);
   fcntl(fd, F_SETFL, O_NONBLOCK);
+  auto end = std::min(refusal(), Clock::now() + std::chrono::milliseconds(timeout_ms));
   if (connect(fd, (sockaddr*)&a, sizeof a) == 0) return true;
-  if (errno != EINPROGRESS) return false;
   pollfd p = {fd, POLLOUT, 0};
   int error = 0;
   socklen_t n = sizeof error;
-  return poll(&p, 1, (int)timeout_ms) == 1 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n) == 0 &&
-         error == 0;
+  if (errno == EINPROGRESS && poll(&p, 1, (int)timeout_ms) == 1 &&
+      getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n) == 0 && error == 0)
+    return true;
+  std::this_thread::sleep_until(end);
+  return false;
 }
 }  // namespace
 
@@ -134,13 +144,18 @@ int SocketRead(int h, mql::Array<uchar>& b, uint maxlen, uint timeout_ms) {
   while (n < maxlen) {
     ssize_t k = recv(s->fd, got.data() + n, maxlen - n, 0);
     if (k == 0 || (k < 0 && errno != EAGAIN && errno != EINTR)) {
-      lose(*s);
+      if (!the().quirks.stale) lose(*s);
+      mql::last_error = ERR_NETSOCKET_IO_ERROR;
       break;
     }
     if (k > 0) n += (size_t)k;
     if (k > 0 && !the().quirks.read_whole) break;
     long left = (long)std::chrono::duration_cast<std::chrono::microseconds>(end - Clock::now()).count();
-    if (left <= 0) break;
+    if (left <= 0 || (n == 0 && the().quirks.read_error == 2)) {
+      if (n == 0 && the().quirks.read_error) mql::last_error = ERR_NETSOCKET_IO_ERROR;
+      if (n == 0 && the().quirks.read_error == 3) lose(*s);
+      break;
+    }
     pollfd p = {s->fd, POLLIN, 0};
     timespec ts = {left / 1000000, (left % 1000000) * 1000};
     ppoll(&p, 1, &ts, nullptr);
@@ -175,6 +190,8 @@ int SocketSend(int h, const mql::Array<uchar>& b, uint length) {
 #undef htons
 namespace mqlimp {
 static int last = 0;
+static std::map<uint, Clock::time_point> refused;  // sockets whose dial will fail, and when
+static bool is_blocking(uint s) { return !(fcntl((int)s, F_GETFL) & O_NONBLOCK); }
 static int told(ssize_t n) {
   if (n >= 0) return (int)n;
   last = errno == EAGAIN || errno == EINPROGRESS ? 10035
@@ -191,14 +208,24 @@ uint socket(int family, int type, int protocol) {
   return (uint)::socket(family, type | SOCK_CLOEXEC, protocol);
 }
 int connect_(uint s, const void* address, int length) {
-  int n = told(::connect((int)s, (const sockaddr*)address, (socklen_t)length));
-  if (n == 0 && the().quirks.send_buffer > 0) {
+  if (the().quirks.send_buffer > 0) {
     int room = (int)the().quirks.send_buffer;
     ::setsockopt((int)s, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
   }
-  return n;
+  auto end = refusal();
+  int n = told(::connect((int)s, (const sockaddr*)address, (socklen_t)length));
+  if (is_blocking(s)) {
+    if (n != 0) std::this_thread::sleep_until(end);
+    return n;
+  }
+  if (n != 0 && last != 10035) refused[s] = end;
+  last = 10035;  // and never at once
+  return -1;
 }
-int closesocket(uint s) { return told(close((int)s)); }
+int closesocket(uint s) {
+  refused.erase(s);
+  return told(close((int)s));
+}
 int shutdown(uint s, int how) { return told(::shutdown((int)s, how)); }
 int send(uint s, const mql::Array<uchar>& d, int n, int) {
   if (n > d.size()) mql::fatal("send: length beyond the array");
@@ -216,10 +243,27 @@ int ioctlsocket(uint s, int command, uint& value) {
   value = (uint)v;
   return r;
 }
-// a set of one socket, and a time-out of seconds and microseconds, as Windows lays them out
-int select_(const uint* readable, const int* limit) {
-  pollfd p = {(int)readable[1], POLLIN, 0};
-  return told(poll(&p, 1, limit[0] * 1000 + (limit[1] + 999) / 1000));
+// Sets of one socket, of which those stay that are ready, and a time-out of seconds and
+// microseconds, as Windows lays them out.
+int select_(uint* readable, uint* writable, uint* broken, const int* limit) {
+  uint s = readable ? readable[1] : writable[1];
+  int ms = limit[0] * 1000 + (limit[1] + 999) / 1000;
+  auto dial = refused.find(s);
+  bool is_refused = dial != refused.end();
+  pollfd p = {(int)s, (short)((readable ? POLLIN : 0) | (writable ? POLLOUT : 0)), 0};
+  if (is_refused) {
+    auto end = Clock::now() + std::chrono::milliseconds(ms);
+    std::this_thread::sleep_until(std::min(end, dial->second));
+    p.revents = Clock::now() >= dial->second ? POLLERR : 0;
+  } else if (poll(&p, 1, ms) < 0) {
+    return told(-1);
+  }
+  // a dial that failed is told as broken, and as nothing else
+  bool is_broken = p.revents & (POLLERR | POLLNVAL) && !readable;
+  if (readable) readable[0] = p.revents != 0;
+  if (writable) writable[0] = p.revents & POLLOUT && !is_broken;
+  if (broken) broken[0] = is_broken;
+  return (int)((readable ? readable[0] : 0) + (writable ? writable[0] : 0) + (broken ? broken[0] : 0));
 }
 // Windows' numbers of what an EA sets and asks
 static int level_of(int level) { return level == 0xffff ? SOL_SOCKET : level; }

@@ -78,6 +78,9 @@ struct Transaction {
 struct Quirks {
   long readable_one = 1;     // SocketIsReadable says 1 now and then, of nothing and of more
   long read_whole = 0;       // SocketRead waits for all of maxlen
+  long read_error = 1;       // one that gets nothing tells 5273; 2: and does not wait; 3: and ends the link
+  long stale = 0;            // SocketIsConnected is true until a SocketSend fails
+  long connect_ms = 2000;    // how long it takes until nobody answers a dial
   long send_partial = 0;     // SocketSend takes so many bytes now and then
   long nodelay = 0;          // 1: without Nagle's algorithm
   long send_buffer = 0;      // SO_SNDBUF

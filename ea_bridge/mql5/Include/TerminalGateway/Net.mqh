@@ -44,6 +44,7 @@ struct SWinsockTime
    int    send(uint s,uchar &data[],int length,int flags);
    int    recv(uint s,uchar &data[],int length,int flags);
    int    select(int unused,SWinsockSet &readable,int writable,int broken,SWinsockTime &limit);
+   int    select(int unused,int readable,SWinsockSet &writable,SWinsockSet &broken,SWinsockTime &limit);
    int    ioctlsocket(uint s,int command,uint &value);
    int    setsockopt(uint s,int level,int option,int &value,int length);
    uint   inet_addr(uchar &text[]);
@@ -54,6 +55,28 @@ class CNet
   {
 private:
    bool              m_started;
+
+   void              Fill(SWinsockSet &all,const int handle) const
+     {
+      all.count=1;
+      all.socket=(uint)handle;
+     }
+   void              Limit(SWinsockTime &limit,const int wait_ms) const
+     {
+      limit.seconds=wait_ms/1000;
+      limit.microseconds=(wait_ms%1000)*1000;
+     }
+   //--- a dial has an answer in time, and that is no refusal
+   bool              IsAnswered(const int handle,const int wait_ms) const
+     {
+      SWinsockSet  writable;
+      SWinsockSet  broken;
+      SWinsockTime limit;
+      Fill(writable,handle);
+      Fill(broken,handle);
+      Limit(limit,wait_ms);
+      return(select(0,0,writable,broken,limit)>0 && writable.count==1 && broken.count==0);
+     }
 
 public:
                      CNet(void) { m_started=false; }
@@ -83,14 +106,16 @@ public:
       address.address=inet_addr(data);
       int  one=1;
       uint nonblocking=1;
-      //--- on loopback this answers at once, so that timeout_ms is not needed here
-      if(timeout_ms<=0 || connect(s,address,16)!=0)
+      //--- Windows asks again for two seconds where nobody listens, and for twenty where there is
+      //--- no such machine: trailing stops cannot wait for that
+      ioctlsocket(s,(int)WINSOCK_NONBLOCKING,nonblocking);
+      if(connect(s,address,16)!=0
+         && (WSAGetLastError()!=WINSOCK_WOULD_BLOCK || !IsAnswered((int)s,timeout_ms)))
         {
          closesocket(s);
          return(NET_NONE);
         }
       setsockopt(s,WINSOCK_TCP,WINSOCK_NODELAY,one,4);
-      ioctlsocket(s,(int)WINSOCK_NONBLOCKING,nonblocking);
       return((int)s);
      }
    void              Close(const int handle) { closesocket((uint)handle); }
@@ -122,10 +147,8 @@ private:
      {
       SWinsockSet  readable;
       SWinsockTime limit;
-      readable.count=1;
-      readable.socket=(uint)handle;
-      limit.seconds=wait_ms/1000;
-      limit.microseconds=(wait_ms%1000)*1000;
+      Fill(readable,handle);
+      Limit(limit,wait_ms);
       return(select(0,readable,0,0,limit)>0);
      }
   };
@@ -133,14 +156,33 @@ private:
 #define NET_IO_ERROR     5273
 #define NET_NOT_ALLOWED  4014
 #define NET_CALL_LIMIT   1000
+//--- so many links in a row that a wait for nothing has ended: one must not wait
+#define NET_MAX_ENDED    3
 
 class CNet
   {
 private:
    int               m_error;
+   int               m_ended;
+   bool              m_must_poll;
+
+   //--- whether the link has ended while one waited for its next byte. Who sends nothing must not
+   //--- end it; a terminal where that is so is not waited in any more, until its next link has
+   //--- ended.
+   bool              HasEnded(const int handle)
+     {
+      if(SocketIsConnected(handle))
+        {
+         m_ended=0;
+         return(false);
+        }
+      m_ended++;
+      m_must_poll=(m_ended>=NET_MAX_ENDED);
+      return(true);
+     }
 
 public:
-                     CNet(void) { m_error=0; }
+                     CNet(void) { m_error=0; m_ended=0; m_must_poll=false; }
    //--- why the last Open failed, as far as a person can help it
    string            Hint(const string host) const
      {
@@ -172,18 +214,23 @@ public:
    int               Read(const int handle,uchar &data[],const int limit,const int wait_ms)
      {
       uint available=SocketIsReadable(handle);
-      if(available==0 && wait_ms<=0)
-         return(SocketIsConnected(handle) ? 0 : NET_LOST);
+      if(available==0 && (wait_ms<=0 || m_must_poll))
+         return(Poll(handle,wait_ms));
       //--- whether SocketRead returns early with less than was asked for is documented nowhere; a
       //--- time-out of 0 would mean two minutes
-      uint wanted=MathMax(MathMin(available,(uint)limit),(uint)1);
+      uint  wanted=MathMax(MathMin(available,(uint)limit),(uint)1);
+      ulong began=GetMicrosecondCount();
       ResetLastError();
-      int count=SocketRead(handle,data,wanted,(uint)MathMax(wait_ms,1));
+      int   count=SocketRead(handle,data,wanted,(uint)MathMax(wait_ms,1));
       if(count>0)
          return(count);
-      //--- a time-out and an error both return -1
-      if(GetLastError()==NET_IO_ERROR || !SocketIsConnected(handle))
+      //--- a time-out and an error both return -1, and under Wine both have the same code: it tells
+      //--- of an error only where something was there to be read. 1 may be told of nothing.
+      if((available>1 && GetLastError()==NET_IO_ERROR) || HasEnded(handle))
          return(NET_LOST);
+      //--- where it does not wait, and where nobody is there any more, the loop would take a core
+      if(wait_ms>0 && GetMicrosecondCount()-began<(ulong)wait_ms*500)
+         Sleep(wait_ms);
       return(0);
      }
    //--- how many bytes were taken; 0: none now; NET_LOST
@@ -193,6 +240,23 @@ public:
          return(SocketIsConnected(handle) ? 0 : NET_LOST);
       int taken=SocketSend(handle,data,(uint)count);
       return(taken<=0 ? NET_LOST : taken);
+     }
+
+private:
+   //--- what Read does where nothing is there, without SocketRead
+   int               Poll(const int handle,const int wait_ms)
+     {
+      if(!SocketIsConnected(handle))
+        {
+         //--- the next link tries again to wait, and one that ends tells enough
+         if(m_must_poll)
+            m_ended=NET_MAX_ENDED-1;
+         m_must_poll=false;
+         return(NET_LOST);
+        }
+      if(wait_ms>0)
+         Sleep(wait_ms);
+      return(0);
      }
   };
 #endif
