@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from demo_process import Demo, running_demo
+from external_programs import REFUSE_SKIPS
 from node_packages import installed_modules
 
 MEMORY = Path("/dev/shm")  # noqa: S108  # only a folder of our own in it, by mkdtemp
@@ -87,6 +88,18 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Make a failure of a skip where skips are refused."""
+    report = yield
+    if report.skipped and os.environ.get(REFUSE_SKIPS):
+        report.outcome = "failed"
+        report.longrepr = f"{REFUSE_SKIPS} is set, and {item.name} was skipped: {report.longrepr}"
+    return report
+
+
 def group_of(item: pytest.Item | None) -> object:
     """Return the xdist group of a test: one worker runs all of a group, one after another."""
     mark = None if item is None else item.get_closest_marker("xdist_group")
@@ -113,6 +126,12 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     if item.nodeid.endswith(f"@{DEMO_GROUP}") and group_of(nextitem) != DEMO_GROUP:
         item.config.stash[DEMO].close()
     return result
+
+
+@pytest.fixture(scope="session")
+def chromium_cache(pytestconfig: pytest.Config) -> Path:
+    """The folder that keeps a Chromium from npm; see :mod:`chromium`."""
+    return pytestconfig.cache.mkdir("chromium")
 
 
 @pytest.fixture(scope="session")

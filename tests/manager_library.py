@@ -6,12 +6,11 @@ Where there is no C++ compiler, the tests that need it are skipped.
 from __future__ import annotations
 
 import ctypes
-import shutil
 import subprocess
 from ctypes import c_char_p, c_int32
 from pathlib import Path
 
-import pytest
+from external_programs import needed_cxx
 
 from ea_bridge.manager.layouts import UserRecord
 from ea_bridge.model.mt4 import ConnectParams
@@ -22,10 +21,15 @@ CREDENTIALS = ConnectParams(server="203.0.113.10:443", login=224, password="let-
 
 def compile_cpp(source: Path, out: Path, *flags: str) -> Path:
     """Compile a file of ours with the flags given."""
-    compiler = shutil.which("g++")
-    if compiler is None:
-        pytest.skip("there is no g++")
-    words = [compiler, "-O0", "-Wall", "-Werror", "-Wno-delete-non-virtual-dtor", "-I", SOURCES]
+    words = [
+        *needed_cxx(),
+        "-O0",
+        "-Wall",
+        "-Werror",
+        "-Wno-delete-non-virtual-dtor",
+        "-I",
+        SOURCES,
+    ]
     subprocess.run([*words, *flags, "-o", out, source], check=True)
     return out
 

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from external_programs import npm
 
 PACKAGE = Path(__file__).parent / "third_party" / "package.json"
 INSTALL = (
@@ -27,18 +28,12 @@ def installed_modules(cache: Path) -> Path:
 
     Tests that use it belong to the xdist group ``demo``, so that one worker installs for all.
     """
-    for program in ("node", "npm"):
-        if shutil.which(program) is None:
-            pytest.fail(
-                f"{program} is not installed: the tests of third-party clients need Node.js 18 or "
-                "later and npm (Debian: apt-get install nodejs npm)"
-            )
     wanted = hashlib.sha256(PACKAGE.read_bytes()).hexdigest()
     stamp = cache / "installed"
     if not stamp.exists() or stamp.read_text() != wanted:
         shutil.copy(PACKAGE, cache / "package.json")
         done = subprocess.run(
-            ("npm", *INSTALL), cwd=cache, capture_output=True, text=True, timeout=INSTALL_S
+            (*npm(), *INSTALL), cwd=cache, capture_output=True, text=True, timeout=INSTALL_S
         )
         if done.returncode != 0:
             pytest.fail(f"npm could not install {PACKAGE}:\n{done.stderr}")

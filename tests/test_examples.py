@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from demo_process import Demo, clean_environment, running_serve
+from external_programs import node
 from warm_process import COMMAND, WarmProcess, run_warm
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -95,7 +96,7 @@ def _new_token(home: str, name: str) -> str:
 def test_node_client(demo: Demo, node_modules: Path) -> None:
     """A call and ten ticks over one WebSocket."""
     environment = demo.environment | {"NODE_PATH": str(node_modules)}
-    out = output(("node", EXAMPLES / "05_node_client.js"), environment)
+    out = output((node(), EXAMPLES / "05_node_client.js"), environment)
     assert re.search(r"Account \d+: \d+\.\d\d USD", out)
     assert len(re.findall(f"tick:EURUSD  {PRICES}", out)) == 10
 

@@ -126,14 +126,16 @@ async def pages() -> AsyncIterator[int]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+async def stage(
+    tmp_path_factory: pytest.TempPathFactory, chromium_cache: Path
+) -> AsyncIterator[Stage]:
     """Everything, once for all tests here."""
     home = tmp_path_factory.mktemp("browsers")
     async with (
         pages() as port,
         pages() as other_port,
         daemon(home, origins=[f"http://127.0.0.1:{port}"]) as product,
-        chromium(*ARGUMENTS) as browser,
+        chromium(chromium_cache, *ARGUMENTS) as browser,
     ):
         await product.link("main", build_terminal(speed=20))
         built = Stage(product, browser, port, other_port)

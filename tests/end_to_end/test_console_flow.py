@@ -44,9 +44,9 @@ async def place(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
+async def browser(chromium_cache: Path) -> AsyncIterator[Browser]:
     """Chromium, for all that follows."""
-    async with chromium() as one:
+    async with chromium(chromium_cache) as one:
         yield one
 
 

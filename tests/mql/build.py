@@ -1,4 +1,7 @@
-"""Compile an EA for the simulated terminal: ``build.py EA.mq5 [-I INCLUDE] [-o PROGRAM]``."""
+"""Compile an EA for the simulated terminal: ``build.py EA.mq5 [-I INCLUDE] [-o PROGRAM]``.
+
+Run it with ``PYTHONPATH=tests``.
+"""
 
 from __future__ import annotations
 

@@ -7,7 +7,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from mql_compiler import Build, compiled, has_compiler
+from external_programs import needed_cxx
+from mql_compiler import Build, compiled
 
 BRIDGE = Path(__file__).parents[2] / "ea_bridge"
 MAINS = {
@@ -25,8 +26,7 @@ Compile = Callable[..., Path]
 @pytest.fixture(scope="session")
 def mql_cache(pytestconfig: pytest.Config) -> Path:
     """Where compiled programs are kept between runs."""
-    if not has_compiler():
-        pytest.fail("the EAs are tested as programs, which needs g++: apt-get install g++")
+    needed_cxx()
     return pytestconfig.cache.mkdir("mql")
 
 

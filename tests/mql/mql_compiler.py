@@ -1,4 +1,4 @@
-"""EA source to a program: translated, compiled by g++ with the simulated terminal, and cached.
+"""EA source to a program: translated, compiled with the simulated terminal, and cached.
 
 A program's name in the cache is the hash of all that it is made of, so that a suite compiles each
 EA once, and not at all while nothing has changed.
@@ -18,12 +18,12 @@ from fcntl import LOCK_EX, flock
 from functools import cache
 from pathlib import Path
 
+from external_programs import cxx
 from mql_source import BadSource, Source
 from mql_translation import EVENTS, translate
 
 HERE = Path(__file__).parent
 SHIM = HERE / "shim"
-CXX = "g++"
 FLAGS = ["-std=c++17", "-g1", "-fwrapv", "-ftrivial-auto-var-init=pattern", "-pthread"]
 SANITIZERS = [
     "-fsanitize=address,undefined",
@@ -60,7 +60,7 @@ SIMULATION = ["-w"]
 
 
 class NotCompiled(Exception):
-    """The linter or g++ has found something; the message is what."""
+    """The linter or the compiler has found something; the message is what."""
 
 
 @dataclass(frozen=True)
@@ -87,11 +87,6 @@ class Build:
         return [*FLAGS, *(SANITIZERS if self.sanitized else ()), f"-I{SHIM}"]
 
 
-def has_compiler() -> bool:
-    """Whether g++ is there."""
-    return shutil.which(CXX) is not None
-
-
 def compiled(build: Build) -> Path:
     """Return the program of an EA, out of the cache if it is there.
 
@@ -111,7 +106,7 @@ def compiled(build: Build) -> Path:
             code = program.with_suffix(".cpp")
             code.write_text(text, "utf-8")
             header = _precompiled(build.cache, _header(build.main), flags)
-            _run([CXX, *flags, *WARNINGS, "-include", header, str(code), *simulation], program)
+            _run([*flags, *WARNINGS, "-include", header, str(code), *simulation], program)
             _forget(build.cache)
         os.utime(program)  # it is in use: nobody may forget it meanwhile
         return program
@@ -163,7 +158,7 @@ def _precompiled(cache: Path, header: str, flags: list[str]) -> str:
     if not made.exists():
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy2(SHIM / header, folder)
-        _run([CXX, *flags, "-x", "c++-header", str(SHIM / header)], made)
+        _run([*flags, "-x", "c++-header", str(SHIM / header)], made)
     return str(folder / header)
 
 
@@ -177,15 +172,15 @@ def _simulation(build: Build) -> list[str]:
         made = build.cache / f"{code.stem}-{name}.o"
         if not made.exists():
             header = _precompiled(build.cache, "world.hpp", flags)
-            _run([CXX, *flags, "-include", header, "-c", str(code)], made)
+            _run([*flags, "-include", header, "-c", str(code)], made)
         objects.append(str(made))
     return objects
 
 
-def _run(command: list[str], made: Path) -> None:
-    """Run g++; put what it made into its place at once, so that nobody sees the half of it."""
+def _run(words: list[str], made: Path) -> None:
+    """Run the compiler; put what it made into its place at once, so that nobody sees half."""
     fresh = made.with_name(f"{made.name}.{os.getpid()}")
-    done = subprocess.run([*command, "-o", str(fresh)], capture_output=True, text=True)
+    done = subprocess.run([*_cxx(), *words, "-o", str(fresh)], capture_output=True, text=True)
     if done.returncode:
         fresh.unlink(missing_ok=True)
         raise NotCompiled(done.stderr)
@@ -202,4 +197,12 @@ def _key(parts: Iterable[str]) -> str:
 
 @cache
 def _version() -> str:
-    return subprocess.run([CXX, "--version"], capture_output=True, text=True).stdout
+    return subprocess.run([*_cxx(), "--version"], capture_output=True, text=True).stdout
+
+
+@cache
+def _cxx() -> tuple[str, ...]:
+    found = cxx()
+    if found is None:
+        raise NotCompiled("there is no C++ compiler: install g++ or the package ziglang")
+    return found

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from demo_process import Demo
+from external_programs import node
 from jsonrpcclient import Error, Ok, notification, parse, request
 
 HERE = Path(__file__).parent
@@ -29,7 +30,7 @@ def test_npm(demo: Demo, node_modules: Path, script: str, says: str) -> None:
     """Calls, an error and a batch with jayson and json-rpc-2.0; the OpenRPC document is accepted
     by schema-utils-js, and a broken copy is not."""
     done = subprocess.run(
-        ("node", HERE / script),
+        (node(), HERE / script),
         env=demo.environment | {"NODE_PATH": str(node_modules)},
         capture_output=True,
         text=True,

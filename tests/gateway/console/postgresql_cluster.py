@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import subprocess
 import tempfile
@@ -12,9 +13,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from external_programs import postgresql
 
-WITHOUT = "MT_GATEWAY_TESTS_WITHOUT_POSTGRESQL"
-"""Set it to leave out the tests on PostgreSQL, knowingly."""
 PORT = "5432"
 """Of the socket's name; nothing listens on the network."""
 SPEED = (
@@ -23,32 +23,18 @@ SPEED = (
 )
 
 
-def programs() -> Path:
-    """Return the folder of ``initdb`` and ``pg_ctl``; the newest version that is installed."""
-    found = shutil.which("initdb")
-    if found is not None:
-        return Path(found).resolve().parent
-    versions = sorted(
-        Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: float(path.parts[-3])
-    )
-    if not versions:
-        complaint = f"initdb and pg_ctl are missing; install PostgreSQL or set {WITHOUT}=1"
-        (pytest.skip if os.environ.get(WITHOUT) else pytest.fail)(complaint)
-    return versions[-1].parent
-
-
 @contextmanager
 def running_cluster() -> Iterator[Path]:
     """Start a cluster and yield the folder of its socket."""
+    server = postgresql()
+    user = _as_user(server)
     folder = Path(tempfile.mkdtemp(prefix="mtgw-pg-"))
-    server = programs()
-    if os.geteuid() == 0:  # which PostgreSQL refuses to run as
-        shutil.chown(folder, "postgres", "postgres")
+    if user:
+        shutil.chown(folder, user[2])
 
     def run(program: str, *words: str) -> None:
         # it must not keep our pipes open
         with (folder.parent / f"{folder.name}.log").open("a") as log:
-            user = ("runuser", "-u", "postgres", "--") if os.geteuid() == 0 else ()
             done = subprocess.run(
                 [*user, str(server / program), "-D", str(folder / "data"), *words],
                 stdin=subprocess.DEVNULL,
@@ -69,6 +55,18 @@ def running_cluster() -> Iterator[Path]:
         run("pg_ctl", "stop", "-m", "immediate", "-s")
         shutil.rmtree(folder, ignore_errors=True)
         (folder.parent / f"{folder.name}.log").unlink(missing_ok=True)
+
+
+def _as_user(server: Path) -> tuple[str, ...]:
+    """Return the words that run a command as a user that PostgreSQL takes: it refuses root."""
+    if os.geteuid() != 0:
+        return ()
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    words = ("runuser", "-u", "postgres" if "postgres" in names else "nobody", "--")
+    # an environment below /root is closed to everybody else
+    if subprocess.run((*words, "test", "-x", server / "initdb"), check=False).returncode:
+        pytest.skip(f"PostgreSQL does not run as root, and {words[2]} may not read {server}")
+    return words
 
 
 def url(folder: Path, database: str) -> str:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from chromium import chromium
 from console_scene import person
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 from web_scene import Surfer, surfer
 
 from gateway.config import ConsoleServer as ServerSettings
@@ -19,8 +20,6 @@ from gateway.console.people import UserInfo
 from gateway.console.server import ConsoleServer
 from gateway.console.service import Console
 from gateway.console.settings import ConsoleSettings
-
-CHROMIUM = Path("/usr/bin/chromium")
 
 
 @pytest.fixture
@@ -84,20 +83,16 @@ async def bob(server: ConsoleServer, http: aiohttp.ClientSession, console: Conso
 
 
 @pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
+async def browser(chromium_cache: Path) -> AsyncIterator[Browser]:
     """A real browser."""
-    if not CHROMIUM.exists():  # noqa: ASYNC240  # before anything runs
-        pytest.fail(f"the tests of the pages need {CHROMIUM} (Debian: apt install chromium)")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        await browser.close()
+    async with chromium(chromium_cache) as running:
+        yield running
 
 
 @pytest.fixture
-async def browser_page(chromium: Browser) -> AsyncIterator[Page]:
+async def browser_page(browser: Browser) -> AsyncIterator[Page]:
     """A tab of its own, 1200 pixels wide."""
-    context = await chromium.new_context(
+    context = await browser.new_context(
         viewport={"width": 1200, "height": 900}, reduced_motion="reduce"
     )
     yield await context.new_page()

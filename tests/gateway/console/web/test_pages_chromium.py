@@ -154,10 +154,10 @@ async def _pasted(page: Page) -> str:
 
 
 async def test_everything_works_without_scripts(
-    chromium: Browser, server: ConsoleServer, console: Console
+    browser: Browser, server: ConsoleServer, console: Console
 ) -> None:
     """From the link of the first start to the approved machine."""
-    context = await chromium.new_context(java_script_enabled=False)
+    context = await browser.new_context(java_script_enabled=False)
     page = await context.new_page()
     secret = await console.setup_link()
     await page.goto(f"{server.url}/setup/{secret}")
