@@ -3,7 +3,7 @@
 #include "world.hpp"
 
 using namespace world;
-typedef std::lock_guard<std::recursive_mutex> Guard;
+typedef world::ApiGuard Guard;
 
 static std::string member(const char* property, size_t prefix) {
   std::string name = property + prefix;

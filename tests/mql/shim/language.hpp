@@ -5,6 +5,7 @@
 // exit code 3, as the terminal stops an EA. What MQL leaves uninitialised is poisoned.
 #pragma once
 #pragma GCC system_header
+#include <algorithm>
 #include <cfloat>
 #include <climits>
 #include <cmath>
@@ -322,9 +323,14 @@ bool ArrayRemove(mql::Array<T>& a, uint start, uint count = (uint)WHOLE_ARRAY) {
 }
 template <class T>
 bool ArraySort(mql::Array<T>& a) {
-  for (int i = 1; i < a.size(); i++)
-    for (int k = i; k > 0 && a[k] < a[k - 1]; k--) std::swap(a[k], a[k - 1]);
+  std::sort(a.data(), a.data() + a.size());
   return true;
+}
+template <class T>
+int ArrayBsearch(const mql::Array<T>& a, T v) {  // the place of v, or of one beside it
+  if (a.size() == 0) return -1;
+  int at = (int)(std::lower_bound(a.data(), a.data() + a.size(), v) - a.data());
+  return at < a.size() ? at : a.size() - 1;
 }
 template <class T>
 bool ArrayReverse(mql::Array<T>& a, uint start = 0, uint count = (uint)WHOLE_ARRAY) {

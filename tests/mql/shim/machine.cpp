@@ -220,6 +220,11 @@ static Json obey(const Json& c) {
   if (what == "books") return books();
   if (what == "stat")
     return Json{{"made", w.ticks_made}, {"skipped", w.ticks_skipped}, {"generated", generator.made}};
+  if (what == "calls") {
+    Json calls;
+    for (auto& [name, count] : w.calls) calls.set(name, calls[name].integer() + count);
+    return calls;
+  }
   if (what == "quirks") return set_quirks(c["set"]), Json();
   if (what == "switches") return set_switches(c["set"]), Json();
   if (what == "deposit") return deposit(c["amount"].number(), c["comment"].text()), Json();

@@ -158,7 +158,7 @@ void set_up_symbols(const Json& list) {
 }  // namespace world
 
 using namespace world;
-typedef std::lock_guard<std::recursive_mutex> Guard;
+typedef world::ApiGuard Guard;
 
 static Listing* selected(const string& name) {
   Listing* s = the().symbol(name.u16());

@@ -6,7 +6,7 @@
 #include "mql4_api.hpp"
 
 using namespace world;
-typedef std::lock_guard<std::recursive_mutex> Guard;
+typedef world::ApiGuard Guard;
 
 namespace {
 // A trade or an order, as OrderSelect finds it.

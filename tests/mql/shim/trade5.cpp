@@ -4,7 +4,7 @@
 #include "world.hpp"
 
 using namespace world;
-typedef std::lock_guard<std::recursive_mutex> Guard;
+typedef world::ApiGuard Guard;
 
 // ---------------------------------------------------------------- requests
 static MqlTradeResult sent(const MqlTradeRequest& q) {
@@ -104,6 +104,7 @@ double PositionGetDouble(ENUM_POSITION_PROPERTY_DOUBLE property) {
   return 0;
 }
 long PositionGetInteger(ENUM_POSITION_PROPERTY_INTEGER property) {
+  Guard guard(the().lock);
   const Position& p = chosen_position;
   switch (property) {
     case POSITION_TICKET: return (long)p.ticket;
@@ -119,6 +120,7 @@ long PositionGetInteger(ENUM_POSITION_PROPERTY_INTEGER property) {
   return 0;
 }
 string PositionGetString(ENUM_POSITION_PROPERTY_STRING property) {
+  Guard guard(the().lock);
   const Position& p = chosen_position;
   return property == POSITION_SYMBOL    ? string(p.symbol)
          : property == POSITION_COMMENT ? string(p.comment)
@@ -190,8 +192,14 @@ double OrderGetDouble(ENUM_ORDER_PROPERTY_DOUBLE p) {
   Guard guard(the().lock);
   return number_of(chosen_order, p, true);
 }
-long OrderGetInteger(ENUM_ORDER_PROPERTY_INTEGER p) { return integer_of(chosen_order, p); }
-string OrderGetString(ENUM_ORDER_PROPERTY_STRING p) { return text_of(chosen_order, p); }
+long OrderGetInteger(ENUM_ORDER_PROPERTY_INTEGER p) {
+  Guard guard(the().lock);
+  return integer_of(chosen_order, p);
+}
+string OrderGetString(ENUM_ORDER_PROPERTY_STRING p) {
+  Guard guard(the().lock);
+  return text_of(chosen_order, p);
+}
 
 // ---------------------------------------------------------------- history: what was selected, by ticket
 static std::vector<Order> past;
@@ -222,7 +230,10 @@ bool HistorySelectByPosition(long position) {
   return !past.empty() || !deals.empty();
 }
 int HistoryOrdersTotal() { return (int)past.size(); }
-ulong HistoryOrderGetTicket(int i) { return i >= 0 && (size_t)i < past.size() ? past[(size_t)i].ticket : 0; }
+ulong HistoryOrderGetTicket(int i) {
+  Guard guard(the().lock);
+  return i >= 0 && (size_t)i < past.size() ? past[(size_t)i].ticket : 0;
+}
 bool HistoryOrderSelect(ulong ticket) {
   Guard guard(the().lock);
   for (auto& o : the().past) {
@@ -250,7 +261,10 @@ string HistoryOrderGetString(ulong ticket, ENUM_ORDER_PROPERTY_STRING p) {
   return text_of(past_order(ticket), p);
 }
 int HistoryDealsTotal() { return (int)deals.size(); }
-ulong HistoryDealGetTicket(int i) { return i >= 0 && (size_t)i < deals.size() ? deals[(size_t)i].ticket : 0; }
+ulong HistoryDealGetTicket(int i) {
+  Guard guard(the().lock);
+  return i >= 0 && (size_t)i < deals.size() ? deals[(size_t)i].ticket : 0;
+}
 bool HistoryDealSelect(ulong ticket) {
   Guard guard(the().lock);
   for (auto& d : the().deals) {

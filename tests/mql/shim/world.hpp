@@ -141,6 +141,7 @@ struct World {
   std::deque<Chart> charts;
   int chart_active = -1;
   bool quit = false;
+  std::unordered_map<const char*, long> calls;  // of the EA, by the name of the function
   int reinit = 0;  // the reason for which the EA begins again
 
   Listing* symbol(const Name& name);
@@ -151,6 +152,14 @@ struct World {
   }
 };
 World& the();
+
+// Holds the lock for a call of the EA, and counts it: a machine's load changes times, never counts.
+struct ApiGuard {
+  std::lock_guard<std::recursive_mutex> lock;
+  explicit ApiGuard(std::recursive_mutex& mutex, const char* called = __builtin_FUNCTION()) : lock(mutex) {
+    the().calls[called]++;
+  }
+};
 
 // market.cpp
 void set_up_symbols(const Json& list);

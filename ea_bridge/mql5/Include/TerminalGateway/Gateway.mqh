@@ -270,7 +270,11 @@ public:
       Slice();
       Kick((ushort)(kind==GATEWAY_KICK_ONE ? GATEWAY_KICK_TWO : GATEWAY_KICK_ONE));
      }
-   void              OnHint(void) { m_events.Hint(); }
+   void              OnHint(void)
+     {
+      m_events.Hint();
+      m_trails.Hint();
+     }
 #ifndef __MQL4__
    void              OnBook(const string symbol) { m_streams.OnBook(symbol); }
 #endif

@@ -14,6 +14,7 @@
 #include <TerminalGateway\History.mqh>
 #include <TerminalGateway\Orders.mqh>
 #include <TerminalGateway\Positions.mqh>
+#include <TerminalGateway\Tickets.mqh>
 
 //--- records that come into the history later than their stamp are found so far back
 #define EVENTS_LAG_S    300
@@ -30,9 +31,14 @@ private:
    SOrder            m_orders[];
    SPosition         m_positions[];
    //--- tickets of the newest past orders and deals, which were told or there from the beginning
-   long              m_past_orders[];
-   long              m_past_deals[];
+   CTickets          m_past_orders;
+   CTickets          m_past_deals;
+   //--- the history is looked through from EVENTS_LAG_S before that time on
    long              m_newest_s;
+   //--- the newest stamp of a record that was seen
+   long              m_seen_s;
+   ulong             m_connected_ms;
+   bool              m_is_connected;
    //--- of the present look
    SOrder            m_now[];
    SOrder            m_ended[];
@@ -44,13 +50,6 @@ private:
    long              Stamp(const long time_msc) const
      {
       return(time_msc>0 ? time_msc : (long)TimeCurrent()*1000);
-     }
-   bool              IsIn(const long &tickets[],const long ticket) const
-     {
-      for(int i=ArraySize(tickets)-1; i>=0; i--)
-         if(tickets[i]==ticket)
-            return(true);
-      return(false);
      }
    int               OrderIndex(const SOrder &orders[],const long ticket) const
      {
@@ -102,52 +101,64 @@ private:
            }
      }
    //--- what the history has that it did not have before, into m_ended and m_fresh
-   void              ReadHistory(void)
+   void              ReadHistory(const bool is_told)
      {
       ArrayResize(m_ended,0);
       ArrayResize(m_fresh,0);
       if(!m_history.HasDeals() || !m_history.SelectFrom(m_newest_s-EVENTS_LAG_S))
          return;
-      long tickets[];
+      long  tickets[];
       SSpan every;
       every.Everything();
-      int  total=m_history.Orders();
+      int total=m_history.Orders();
       ArrayResize(tickets,total);
       for(int i=0; i<total; i++)
+        {
          tickets[i]=m_history.OrderTicketAt(i);
-      for(int i=0; i<total; i++)
-         if(tickets[i]!=0 && !IsIn(m_past_orders,tickets[i]))
-           {
-            int count=ArraySize(m_ended);
-            ArrayResize(m_ended,count+1,64);
-            if(!m_history.OrderAt(i,every,m_ended[count]))
-               ArrayResize(m_ended,count);
-           }
-      ArrayResize(m_past_orders,total);
-      for(int i=0; i<total; i++)
-         m_past_orders[i]=tickets[i];
-      ReadDeals(every);
+         if(!is_told || tickets[i]==0 || m_past_orders.Has(tickets[i]))
+            continue;
+         int count=ArraySize(m_ended);
+         ArrayResize(m_ended,count+1,64);
+         if(m_history.OrderAt(i,every,m_ended[count]))
+            m_seen_s=MathMax(m_seen_s,m_ended[count].time_done);
+         else
+            ArrayResize(m_ended,count);
+        }
+      m_past_orders.Load(tickets);
+      ReadDeals(every,is_told);
      }
-   void              ReadDeals(const SSpan &every)
+   void              ReadDeals(const SSpan &every,const bool is_told)
      {
       long tickets[];
       int  total=m_history.Deals();
       ArrayResize(tickets,total);
       for(int i=0; i<total; i++)
+        {
          tickets[i]=m_history.DealTicketAt(i);
-      for(int i=0; i<total; i++)
-         if(tickets[i]!=0 && !IsIn(m_past_deals,tickets[i]))
-           {
-            int count=ArraySize(m_fresh);
-            ArrayResize(m_fresh,count+1,64);
-            if(!m_history.DealAt(i,every,m_fresh[count]))
-               ArrayResize(m_fresh,count);
-            else
-               m_newest_s=MathMax(m_newest_s,m_fresh[count].time);
-           }
-      ArrayResize(m_past_deals,total);
-      for(int i=0; i<total; i++)
-         m_past_deals[i]=tickets[i];
+         if(!is_told || tickets[i]==0 || m_past_deals.Has(tickets[i]))
+            continue;
+         int count=ArraySize(m_fresh);
+         ArrayResize(m_fresh,count+1,64);
+         if(m_history.DealAt(i,every,m_fresh[count]))
+            m_seen_s=MathMax(m_seen_s,m_fresh[count].time);
+         else
+            ArrayResize(m_fresh,count);
+        }
+      m_past_deals.Load(tickets);
+     }
+   //--- lets go of the past, so that a look does not cost more from hour to hour. By the broker's
+   //--- own stamps: were this computer's clock put on, what comes now would lie before the window.
+   void              Advance(void)
+     {
+      bool is_connected=(TerminalInfoInteger(TERMINAL_CONNECTED)!=0);
+      if(is_connected && !m_is_connected)
+         m_connected_ms=NowMs();
+      m_is_connected=is_connected;
+      //--- what happened while the broker could not be reached comes in late, with old stamps
+      if(!is_connected || NowMs()-m_connected_ms<EVENTS_LAG_S*1000)
+         return;
+      long now_s=(long)TimeCurrent();
+      m_newest_s=MathMax(m_newest_s,MathMin(MathMax(m_seen_s,now_s-EVENTS_LAG_S),now_s));
      }
    void              TellArrivals(CEventLog &log) const
      {
@@ -230,7 +241,7 @@ private:
       m_is_due=false;
       m_looked_ms=NowMs();
       ReadBook();
-      ReadHistory();
+      ReadHistory(is_told);
       if(is_told)
         {
          TellArrivals(log);
@@ -243,12 +254,16 @@ private:
       ArrayResize(m_orders,count);
       for(int i=0; i<count; i++)
          m_orders[i]=m_now[i];
+      Advance();
      }
 
 public:
                      CTradeEvents(void)
      {
       m_newest_s=0;
+      m_seen_s=0;
+      m_connected_ms=0;
+      m_is_connected=false;
       m_is_begun=false;
       m_is_due=false;
       m_looked_ms=0;
@@ -266,6 +281,7 @@ public:
          if(TerminalInfoInteger(TERMINAL_CONNECTED)==0 || TimeCurrent()<=0)
             return;
          m_newest_s=(long)TimeCurrent();
+         m_seen_s=0;
          Look(log,false);
          m_is_begun=true;
         }

@@ -21,6 +21,8 @@
 #define TRAILS_SLACK    1.0e-6
 //--- a terminal that has just found its broker may not have all positions yet
 #define TRAILS_SETTLE_MS 5000
+//--- positions are looked for so often without a hint
+#define TRAILS_FOLLOW_MS 1000
 
 struct STrail
   {
@@ -39,6 +41,7 @@ struct STrail
    long              login;
    string            server;
    //--- of this run only
+   bool              is_found;
    ulong             retry_ms;
    double            seen_bid;
    double            seen_ask;
@@ -59,6 +62,7 @@ struct STrail
       symbol=message.GetText("symbol","");
       login=message.GetLong("login",0);
       server=message.GetText("server","");
+      is_found=false;
       retry_ms=0;
       seen_bid=0.0;
       seen_ask=0.0;
@@ -96,6 +100,8 @@ private:
    STrail            m_running[];
    ulong             m_connected_ms;
    bool              m_is_connected;
+   ulong             m_followed_ms;
+   bool              m_is_due;
 
    void              Save(void)
      {
@@ -220,16 +226,17 @@ private:
         }
       Save();
      }
-   //--- whether a stop was moved, or tried to be
-   bool              Run(const int at,const SPosition &position)
+   //--- whether the market is another than at the last look. Asked a thousand times a second: so
+   //--- this comes before anything is read of the position.
+   bool              IsDue(const int at,const MqlTick &tick) const
      {
-      MqlTick tick;
-      if(!SymbolInfoTick(position.symbol,tick) || tick.bid<=0.0 || tick.ask<=0.0)
-         return(false);
-      if(tick.bid==m_running[at].seen_bid && tick.ask==m_running[at].seen_ask)
-         return(false);
-      if(NowMs()<m_running[at].retry_ms)
-         return(false);
+      return(m_running[at].is_found && tick.bid>0.0 && tick.ask>0.0
+             && (tick.bid!=m_running[at].seen_bid || tick.ask!=m_running[at].seen_ask)
+             && NowMs()>=m_running[at].retry_ms);
+     }
+   //--- whether a stop was moved, or tried to be
+   bool              Run(const int at,const SPosition &position,const MqlTick &tick)
+     {
       m_running[at].seen_bid=tick.bid;
       m_running[at].seen_ask=tick.ask;
       double stop=BetterStop(m_running[at],position,tick.bid,tick.ask);
@@ -239,7 +246,7 @@ private:
       return(true);
      }
 
-   //--- whether a position that is not there has gone
+   //--- whether a position that is not there has gone; looks for the broker, too
    bool              IsSettled(void)
      {
       //--- without an account the terminal's list of positions says nothing
@@ -252,13 +259,22 @@ private:
      }
 
 public:
-                     CTrails(void) { m_connected_ms=0; m_is_connected=false; }
+                     CTrails(void)
+     {
+      m_connected_ms=0;
+      m_is_connected=false;
+      m_followed_ms=0;
+      m_is_due=true;
+     }
+   //--- a position may have come, changed or gone
+   void              Hint(void) { m_is_due=true; }
    void              Setup(const string terminal)
      {
       CByteBuffer content;
       CFlatJson   line;
       int         start=0;
       ArrayResize(m_running,0);
+      m_is_due=true;
       m_notes.Setup(terminal+"-trails.jsonl");
       if(!m_notes.Read(content))
          Print("the file ",m_notes.Name()," cannot be read, so no stop is trailed");
@@ -302,6 +318,7 @@ public:
             ArrayResize(m_running,at+1);
            }
          m_running[at]=trail;
+         m_running[at].is_found=true;
         }
       Save();
       trail.Write(out);
@@ -325,9 +342,12 @@ public:
       SPosition position;
       bool      is_settled=IsSettled();
       bool      is_changed=false;
+      m_is_due=false;
+      m_followed_ms=NowMs();
       for(int i=ArraySize(m_running)-1; i>=0; i--)
         {
-         if(!PositionOf(i,position))
+         m_running[i].is_found=PositionOf(i,position);
+         if(!m_running[i].is_found)
            {
             if(!is_settled)
                continue;
@@ -347,13 +367,30 @@ public:
    bool              Update(void)
      {
       bool      is_moved=false;
+      bool      is_quoted=false;
+      string    symbol="";
       SPosition position;
-      Follow();
+      MqlTick   tick;
+      if(ArraySize(m_running)==0)
+         return(false);
+      IsSettled();
+      if(m_is_due || NowMs()-m_followed_ms>=TRAILS_FOLLOW_MS)
+         Follow();
       if(!m_is_connected)
          return(false);
       for(int i=0; i<ArraySize(m_running); i++)
-         if(PositionOf(i,position) && Run(i,position))
+        {
+         if(m_running[i].symbol!=symbol)
+           {
+            symbol=m_running[i].symbol;
+            is_quoted=SymbolInfoTick(symbol,tick);
+           }
+         if(!is_quoted || !IsDue(i,tick))
+            continue;
+         m_running[i].is_found=PositionOf(i,position);
+         if(m_running[i].is_found && Run(i,position,tick))
             is_moved=true;
+        }
       return(is_moved);
      }
   };
