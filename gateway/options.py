@@ -42,7 +42,7 @@ class ServeOptions:
     home: Path
     """Holds everything that the daemon keeps; made if it is missing."""
     config: Path | None = None
-    """``config.toml``; without one the defaults hold."""
+    """``config.toml``; that of the home if absent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ class ConsoleOptions:
     home: Path
     """Holds everything that the console keeps; made if it is missing."""
     config: Path | None = None
-    """``config.toml``; without one the defaults hold."""
+    """``config.toml``; that of the home if absent."""
     port: int | None = None
     """Of its pages, whatever the configuration says; 0 takes a free one."""
 
@@ -129,6 +129,8 @@ class Ready:
     auth_token: str | None = field(default=None, repr=False)
     terminal: str | None = None
     home: str | None = None
+    config: str | None = None
+    """The file that ``serve`` has read its settings from."""
     console: str | None = None
     """Address of the console's pages: of the demo's own, or of that which ``serve`` listens to."""
     device: str | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from gateway.config import Config, load
+from gateway.config import load_for
 from gateway.console import server
 from gateway.console.database import DatabaseError
 from gateway.console.settings import ConsoleSettings
@@ -21,7 +21,7 @@ async def run_console(options: ConsoleOptions, announce: Callable[[ConsoleReady]
         OSError: the port is taken.
 
     """
-    config = Config() if options.config is None else load(options.config)
+    config = load_for(options.home, options.config)
     settings = ConsoleSettings.of(config)
     if options.port is not None:
         pages = settings.console_server.model_copy(update={"port": options.port})

@@ -25,6 +25,7 @@ from gateway.auth.caller import Caller
 from gateway.auth.console_clock import Clocks
 from gateway.auth.gate import TerminalDoor
 from gateway.auth.home import Home
+from gateway.auth.home_console import MadeBy
 from gateway.catalogue import Catalogue
 from gateway.clock import BrokerClock
 from gateway.config import Config
@@ -70,6 +71,7 @@ class Gateway:
     Args:
         home: opened; stays the caller's to close.
         config: ports and limits.
+        made_by: the command that runs it.
         clocks: of this machine; those of its console's time.
         pace: of the link to the console.
         on_point: called where a crash would leave something else behind; for tests that crash.
@@ -81,6 +83,7 @@ class Gateway:
         home: Home,
         config: Config,
         *,
+        made_by: MadeBy = "serve",
         clocks: Clocks | None = None,
         pace: Pace | None = None,
         on_point: Callable[[str], None] | None = None,
@@ -99,7 +102,7 @@ class Gateway:
         self._keepers: Keepers
         self._paper: PaperTrading
         self.registry = TerminalRegistry(wall_ms)
-        self._console = console_book(home, config, self._machine_clocks)
+        self._console = console_book(home, config, self._machine_clocks, made_by)
         self.gate = new_gate(home, self._console, self.registry)
         self.accounts = AccountBook(home.store, home.box, owner_of=self.gate.owner)
         """The registered accounts, and what they may do."""

@@ -80,7 +80,7 @@ async def _run(
     machine = build_terminal(platform=options.platform, speed=options.speed, seed=options.seed)
     account = await prepare(console, home)
     peer = await prepare_peer(console, home)
-    gateway = Gateway(home, await _config(options, console, url))
+    gateway = Gateway(home, await _config(options, console, url), made_by="demo")
     async with gateway.run() as ready:
         await gateway.sync()
         host, _, port = ready.bridge.rpartition(":")

@@ -6,13 +6,21 @@ from ea_bridge.registry import TerminalRegistry
 from gateway.auth.console_clock import Clocks
 from gateway.auth.gate import Gate
 from gateway.auth.home import ConsoleBook, Home
+from gateway.auth.home_console import MadeBy, claim
 from gateway.config import Config
 
 
-def console_book(home: Home, config: Config, clocks: Clocks) -> ConsoleBook | None:
-    """Return what the console says of tokens; ``None`` where the home has its own issuer."""
+def console_book(
+    home: Home, config: Config, clocks: Clocks, made_by: MadeBy = "serve"
+) -> ConsoleBook | None:
+    """Return what the console says of tokens; ``None`` where the home has its own issuer.
+
+    Raises:
+        WrongHome: the home has a console, and the configuration names none.
+
+    """
     settings = config.console
-    if not settings.url:
+    if claim(home, settings, made_by) is None:
         return None
     strict = settings.offline_mode == "strict"
     return home.console(settings.root, strict=strict, clocks=clocks)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any
 
 from gateway.auth.home import Home
-from gateway.config import Config, load
-from gateway.options import Announce, ServeOptions
+from gateway.config import Config, find, load
+from gateway.options import Announce, Ready, ServeOptions
 
 from .daemon import Gateway
 from .emulator import settle
@@ -25,8 +26,13 @@ def run_serve(options: ServeOptions, announce: Announce) -> Coroutine[Any, Any, 
         OSError: a port is taken; raised by what is returned.
 
     """
-    config = Config() if options.config is None else load(options.config)
-    return _serve(Home(options.home, config.secrets), config, announce)
+    file = find(options.home, options.config)
+    config = Config() if file is None else load(file)
+
+    def tell(ready: Ready) -> None:
+        announce(replace(ready, config=None if file is None else str(file)))
+
+    return _serve(Home(options.home, config.secrets), config, tell)
 
 
 async def _serve(opened: Home, config: Config, announce: Announce) -> None:

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from gateway.accounts import schema as accounts
-from gateway.auth import console_book, console_clock, device, seen
+from gateway.auth import console_book, console_clock, device, home_console, seen
 from gateway.auth.console_book import ConsoleSource
 from gateway.auth.console_clock import Clocks, ConsoleClock
 from gateway.auth.device import open_device
@@ -37,6 +37,7 @@ MIGRATIONS = (
     accounts.TABLES,
     accounts.ONCE_AN_OWNER,
     manager.TABLES,
+    home_console.TABLE,
 )
 """All tables of the gateway, in the order in which they came; new ones are added at the end."""
 SEALED = (
@@ -122,11 +123,6 @@ class Home:
         leases = Leases(self.store, did, book, clock, strict=strict)
         offers = Offers(self.store, self.box, source, book, leases, clock, did)
         return ConsoleBook(book, leases, clock, offers)
-
-    @property
-    def believes_console(self) -> bool:
-        """Whether a console has given it tokens."""
-        return bool(ConsoleSource(self.store).root_text)
 
     def _key_store(self, keys: KeyStore | Secrets | str | Path) -> KeyStore:
         if isinstance(keys, str | Path):

@@ -241,10 +241,10 @@ def _mark(home: Path, config: Path | None, store: Store, part: Part, file: Path)
     from gateway.audit.recorder import entry_of
     from gateway.auth.checkpoint import signed
     from gateway.auth.home import Home
-    from gateway.config import Config, load
+    from gateway.config import load_for
 
     try:
-        settings = Config() if config is None else load(config)
+        settings = load_for(home, config)
         with Home(home, settings.secrets) as opened:
             text = signed(opened.device, part.end, time.time_ns() // 1_000_000)
         entry = entry_of(

@@ -17,6 +17,7 @@ def known_failures() -> tuple[type[Exception], ...]:
     from ea_bridge.emulator.link import LinkRefused
     from ea_bridge.emulator.market import TickFileError
     from ea_bridge.token import MalformedToken
+    from gateway.auth.home_console import WrongHome
     from gateway.config import ConfigError
     from gateway.credentials.issuer import IssuerError
     from gateway.credentials.limits import LimitsError
@@ -33,4 +34,5 @@ def known_failures() -> tuple[type[Exception], ...]:
         StoreError,
         TickFileError,
         UnknownFault,
+        WrongHome,
     )

@@ -18,7 +18,10 @@ from gateway.options import ConsoleOptions, ConsoleReady
 def console(
     *,
     config: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="The file config.toml.")
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="The settings; config.toml of the home if absent."
+        ),
     ] = None,
     home: Annotated[
         Path | None, typer.Option(help="Folder for everything that the console keeps.")
@@ -71,7 +74,7 @@ def _text(ready: ConsoleReady) -> str:
         ]
     lines += [
         "",
-        "A daemon takes its tokens from here with these lines in its config.toml:",
+        "A daemon takes its tokens from here with these lines in the config.toml of its home:",
         "",
         "  [console]",
         f'  url = "{ready.console}"',

@@ -29,11 +29,11 @@ def exchange(home: Path, config_file: Path | None, to: str | None = None) -> Exc
         ConfigError, SecretsError: the message says what to do.
 
     """
-    from gateway.config import Config, load
+    from gateway.config import load_for
     from gateway.console.database import DatabaseError
     from gateway.console.settings import ConsoleSettings
 
-    settings = ConsoleSettings.of(Config() if config_file is None else load(config_file))
+    settings = ConsoleSettings.of(load_for(home, config_file))
     if to is None and not home.is_dir():
         raise Complaint(f"there is no console in {home} yet")
     try:

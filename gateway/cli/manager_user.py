@@ -129,12 +129,12 @@ def _book(home: Path | None, config_file: Path | None) -> Iterator[OperatorBook]
     """Open the operators of a home; what is wrong with it becomes a complaint."""
     from gateway.app.manager import operators
     from gateway.auth.home import Home
-    from gateway.config import Config, load
+    from gateway.config import load_for
     from gateway.manager import OperatorError
 
     place = home or default_home()
     try:
-        settings = Config() if config_file is None else load(config_file)
+        settings = load_for(place, config_file)
         with Home(place, settings.secrets) as opened, operators(opened) as book:
             yield book
     except OSError as error:

@@ -89,7 +89,10 @@ def demo(
 def serve(
     *,
     config: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="The file config.toml.")
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="The settings; config.toml of the home if absent."
+        ),
     ] = None,
     home: Home = None,
     as_json: Json = False,
@@ -267,6 +270,7 @@ def _serve_text(ready: Ready) -> str:
         f"  events    {ready.ws}",
         f"  EA        {ready.bridge}",
         f"  home      {ready.home}",
+        f"  settings  {ready.config or 'the defaults: there is no config.toml in the home'}",
     ]
     if ready.console is not None:
         lines += [

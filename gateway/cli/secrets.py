@@ -182,6 +182,7 @@ def _opened(
 ) -> Iterator[tuple[HomeKey, Secrets, Path]]:
     """Open the key of a home; what is wrong with it becomes a complaint."""
     from gateway.auth.home_key import HomeKey
+    from gateway.config import load_for
 
     keep_memory_private()
     place = home or default_home()
@@ -192,19 +193,20 @@ def _opened(
             "key that is to be exchanged"
         )
     with _explained(place):
-        settings = _settings(config_file)
+        settings = load_for(place, config_file).secrets
         with HomeKey(place, settings, alone=alone) as opened:
             yield opened, settings, place
 
 
 def _make_home(home: Path | None, config_file: Path | None, to: str) -> None:
     from gateway.auth.home import Home
+    from gateway.config import load_for
     from gateway.credentials.key_store import store_named
 
     keep_memory_private()
     place = home or default_home()
     with _explained(place):
-        settings = _settings(config_file)
+        settings = load_for(place, config_file).secrets
         keys = store_named(to, settings, place)
         Home(place, keys).close()
     sys.stdout.write(f"A new home in {place}; its key: {keys.place}.\n")
@@ -213,12 +215,13 @@ def _make_home(home: Path | None, config_file: Path | None, to: str) -> None:
 
 def _exchange_consoles(home: Path | None, config_file: Path | None, to: str | None = None) -> None:
     from gateway.cli.console_key import exchange
+    from gateway.config import load_for
 
     keep_memory_private()
     place = home or own_folder(default_console_home())
     with _explained(place):
         done = exchange(place, config_file, to)
-        settings = _settings(config_file)
+        settings = load_for(place, config_file).secrets
     if done is None:
         sys.stdout.write(f"A new console in {place}; its key lies in the store {to}.\n")
     else:
@@ -235,12 +238,6 @@ def _explained(place: Path) -> Iterator[None]:
         raise Complaint(f"{error.filename or place}: {error.strerror}") from error
     except known_failures() as error:
         raise Complaint(str(error)) from error
-
-
-def _settings(config_file: Path | None) -> Secrets:
-    from gateway.config import Secrets, load
-
-    return Secrets() if config_file is None else load(config_file).secrets
 
 
 # --- the kit -------------------------------------------------------------------------------

@@ -26,7 +26,10 @@ HomeOption = Annotated[
     Path | None, typer.Option(help="Of the gateway that the token is for; as with serve.")
 ]
 ConfigFile = Annotated[
-    Path | None, typer.Option("--config", exists=True, dir_okay=False, help="As with serve.")
+    Path | None,
+    typer.Option(
+        "--config", exists=True, dir_okay=False, help="As with serve; the home's if absent."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Which = Annotated[str, typer.Argument(help="Name of the terminal, or id of the token.")]
@@ -189,14 +192,15 @@ def revoke(
 def _issuer(home: Path | None, config_file: Path | None) -> Iterator[Issuer]:
     """Open the issuer of a home; what is wrong with it becomes a complaint."""
     from gateway.auth.home import Home
-    from gateway.config import Config, load
+    from gateway.auth.home_console import console_of
+    from gateway.config import load_for
 
     place = home or default_home()
     try:
-        settings = Config() if config_file is None else load(config_file)
+        settings = load_for(place, config_file)
         with Home(place, settings.secrets) as opened:
-            if settings.console.url or opened.believes_console:
-                where = f": {settings.console.url}" if settings.console.url else ""
+            if (console := console_of(opened.store, settings.console)) is not None:
+                where = f": {console.url}" if console.url else ""
                 raise Complaint(
                     f"this gateway takes its tokens from its console{where}; they are made and "
                     "revoked on its pages"

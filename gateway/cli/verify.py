@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli.complaint import Complaint, known_failures
-from gateway.cli.home import default_home, running
+from gateway.cli.home import default_home, is_home, running
 from gateway.cli.token import ConfigFile
 
 if TYPE_CHECKING:
@@ -47,13 +47,17 @@ def verify(
 
 def _device(home: Path, config_file: Path | None) -> tuple[str, DeviceKey]:
     from gateway.auth.home import Home
-    from gateway.config import Config, load
+    from gateway.auth.home_console import console_of
+    from gateway.config import load_for
 
     try:
-        settings = Config() if config_file is None else load(config_file)
-        url = settings.console.url or _console_of(home)
+        settings = load_for(home, config_file)
+        if not is_home(home):  # looking must not make it
+            _console_of(home)
         with Home(home, settings.secrets) as opened:
-            return url, opened.device
+            console = console_of(opened.store, settings.console)
+            noted = "" if console is None else console.url
+            return noted or _console_of(home), opened.device
     except OSError as error:
         raise Complaint(f"{error.filename or home}: {error.strerror}") from error
     except known_failures() as error:

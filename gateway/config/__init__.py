@@ -7,6 +7,7 @@ a field is its documentation, here and in ``config.example.toml``, which :func:`
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Iterator
@@ -206,6 +207,28 @@ class Config(Section):
     console: Console = Console()
     console_server: ConsoleServer = ConsoleServer()
     smtp: Smtp = Smtp()
+
+
+def home_file(home: Path) -> Path:
+    """Return where a home has its configuration, which every command reads that names no other."""
+    return home / "config.toml"
+
+
+def find(home: Path, named: Path | None) -> Path | None:
+    """Return the configuration file that holds: the one named, or else that of the home.
+
+    ``None`` if there is neither, and the defaults hold.
+    """
+    if named is not None:
+        return named
+    own = home_file(home)
+    return own if os.path.lexists(own) else None
+
+
+def load_for(home: Path, named: Path | None) -> Config:
+    """Read the configuration of a home; see :func:`find` and :func:`load`."""
+    file = find(home, named)
+    return Config() if file is None else load(file)
 
 
 def load(path: Path) -> Config:

@@ -52,7 +52,8 @@ def doctor(
     auth_token: AuthToken = None,
     home: Home = None,
     config: Annotated[
-        Path | None, typer.Option("--config", dir_okay=False, help="As with serve.")
+        Path | None,
+        typer.Option("--config", dir_okay=False, help="As with serve; the home's if absent."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -96,7 +97,7 @@ def _findings(subject: Subject, config_file: Path | None) -> Iterator[Finding]:
     yield machine.packages()
     yield machine.loopback()
     yield machine.system_clock()
-    configured, settings = folder.config(config_file)
+    configured, settings = folder.config(subject.home, config_file)
     yield configured
     stored = folder.examine(
         subject.home,
@@ -125,7 +126,7 @@ async def _asked(
     """Ask gateway and console, at the same time where it is known which console it is."""
     from gateway.cli.doctor.console import ask
 
-    began_s, url = time.monotonic(), "" if settings is None else settings.console.url
+    began_s, url = time.monotonic(), _console_url(subject, settings, believed)
     async with asyncio.TaskGroup() as tasks:
         listening = tasks.create_task(_heard(subject))
         asking = tasks.create_task(ask(url, believed.device, CONSOLE_S)) if url else None
@@ -139,6 +140,16 @@ async def _asked(
         return heard, None
     left_s = max(CONSOLE_S - (time.monotonic() - began_s), LEAST_S)
     return heard, await ask(told["url"], believed.device, left_s)
+
+
+def _console_url(subject: Subject, settings: Config | None, believed: Believed) -> str:
+    """Return the console's url as configured, or as the home has noted it."""
+    if settings is None or settings.console.url:
+        return "" if settings is None else settings.console.url
+    noted = believed.console
+    if noted is None or (noted.made_by == "demo" and subject.runs is None):
+        return ""
+    return noted.url
 
 
 async def _heard(subject: Subject) -> Heard:
@@ -172,10 +183,13 @@ def _case(
     options = [] if config_file is None else ["--config", str(config_file)]
     if subject.home != default_home():
         options += ["--home", str(subject.home)]
+    unnamed = settings is not None and not settings.console.url and subject.runs is None
     return Case(
-        url=url or ("" if section is None else section.url),
+        url=url or _console_url(subject, settings, believed),
         pinned=("" if section is None else section.root) or believed.root,
         believed=believed,
+        unnamed=unnamed,
+        folder=subject.home,
         asked=asked,
         told=told,
         reason=reason,

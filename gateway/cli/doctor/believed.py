@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from gateway.auth.console_book import ConsoleSource
 from gateway.auth.device import DeviceKey, open_device
+from gateway.auth.home_console import HomeConsole, noted_console
 from gateway.credentials.envelope import EnvelopeError
 from gateway.credentials.keyset import open_keyset
 from gateway.credentials.lease import Lease, open_lease
@@ -28,6 +29,8 @@ class Believed:
     """Id of this machine; empty before the first start."""
     device: DeviceKey | None = None
     """``None`` where it cannot be opened."""
+    console: HomeConsole | None = None
+    """As the home has noted it; ``None`` if it makes its own tokens."""
     records: Mapping[str, Record] = field(default_factory=dict)
     leases: Mapping[str, Lease] = field(default_factory=dict)
     """Both by the token's id, those alone that verify."""
@@ -43,20 +46,21 @@ def believed(store: Store, box: SecretBox | None, now_s: int) -> Believed:
 
     """
     did, device = _device(store, box)
-    source = ConsoleSource(store)
+    source, console = ConsoleSource(store), noted_console(store)
     root, published = source.root(), source.published()
     if root is None:
-        return Believed(did=did, device=device)
+        return Believed(did=did, device=device, console=console)
     try:
         keys = open_keyset(published.key_set, root)
     except EnvelopeError:
-        return Believed(source.root_text, did, device)
+        return Believed(source.root_text, did, device, console)
     rows = store.all("SELECT tid, lease FROM console_tokens WHERE lease IS NOT NULL")
     record_keys, lease_keys = keys.keys_for("rec", now_s), keys.keys_for("lease", now_s)
     return Believed(
         source.root_text,
         did,
         device,
+        console,
         _verified(
             {one.tid: one.envelope for one in published.records},
             lambda envelope: open_record(envelope, record_keys),

@@ -6,11 +6,13 @@ import asyncio
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.auth.console_clock import Clocks
 from gateway.auth.device import DeviceKey
+from gateway.auth.home_console import unnamed
 from gateway.cli import standing
 from gateway.cli.doctor.believed import Believed
 from gateway.cli.doctor.finding import Finding, ok, problem, skipped, warning
@@ -55,6 +57,10 @@ class Case:
     pinned: str = ""
     """Its root key as it is believed, ``mgr1_...``; empty before the first contact."""
     believed: Believed = field(default_factory=Believed)
+    unnamed: bool = False
+    """No configuration names it, and no gateway runs in the home."""
+    folder: Path = Path()
+    """The home."""
     asked: Asked | None = None
     """``None``: it was not asked, since the gateway is not this home's or ``url`` is unknown."""
     told: ConsoleInfo | None = None
@@ -124,7 +130,12 @@ def examine(case: Case) -> Iterator[Finding]:
 
 def console(case: Case) -> Finding:
     """It answers, it is the one that is believed, and the gateway is in step with it."""
-    name, asked, told = "console", case.asked, case.told
+    name, asked, told, noted = "console", case.asked, case.told, case.believed.console
+    if case.unnamed and noted is not None:
+        if noted.made_by == "demo":
+            return skipped(name, "the demo's own, which runs with it")
+        found, _, remedy = unnamed(noted, case.folder).partition(": ")
+        return problem(name, found, remedy)
     if asked is None and told is None:
         return skipped(
             name,

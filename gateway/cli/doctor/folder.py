@@ -17,7 +17,7 @@ from gateway.cli.complaint import known_failures
 from gateway.cli.doctor import key
 from gateway.cli.doctor.believed import Believed, believed
 from gateway.cli.doctor.finding import Finding, all_skipped, ok, problem, skipped, split, warning
-from gateway.config import Config, ConfigError, Secrets, load
+from gateway.config import Config, ConfigError, Secrets, find, home_file, load
 from gateway.credentials.issuer import recorded
 from gateway.credentials.record import Record
 from gateway.credentials.secret_keys import current_key
@@ -39,10 +39,12 @@ class Folder:
     """What it has from its console."""
 
 
-def config(file: Path | None) -> tuple[Finding, Config | None]:
+def config(home: Path, named: Path | None) -> tuple[Finding, Config | None]:
     """Read the configuration file, and return what it says; ``None`` if nobody can tell."""
+    file = find(home, named)
     if file is None:
-        return ok("config", "no file was named: the defaults hold"), Config()
+        none = f"no file was named, and {home_file(home)} is not there: the defaults hold"
+        return ok("config", none), Config()
     try:
         return ok("config", str(file)), load(file)
     except ConfigError as error:
