@@ -14,12 +14,14 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
 from gateway.cli.complaint import Complaint
-from gateway.cli.home import home_in_use, home_option, is_home, running
+from gateway.cli.home import home_in_use, home_option, is_home, known, running
+from gateway.cli.visible import visible
 
 if TYPE_CHECKING:
     from gateway.trading.kill_switch.halts import Halt
@@ -30,7 +32,8 @@ BUSY_S = 5.0
 HomeOption = Annotated[
     Path | None,
     typer.Option(
-        help="Of the gateway; as with serve. Where serve was never set up, that of a running demo."
+        help="Of the gateway that is meant; if absent that of MT_GATEWAY_URL, or serve's default "
+        "home, and where none was ever set up there that of a running demo."
     ),
 ]
 Which = Annotated[
@@ -54,7 +57,10 @@ def halt(
     ] = False,
     home: HomeOption = None,
 ) -> None:
-    """Stop new orders at once, until `resume`; closing and cancelling go on."""
+    """Stop new orders at once, until `resume`; closing and cancelling go on.
+
+    Exit code 1: no gateway runs there, so nothing was stopped yet. What was stopped is told.
+    """
     from gateway.trading.kill_switch import halts
 
     if len(reason) > halts.MAX_REASON or not reason.isprintable():
@@ -77,9 +83,11 @@ def halt(
     in_force = _write(place, work)
     still = "closing and cancelling go on" if in_force.reductions else "nothing is sent at all"
     undo = f"mt-gateway resume{_of(in_force)}{home_option(place)}"
-    sys.stdout.write(f"{_name(in_force)}: halted; {still}. Undo: {undo}\n")
+    sys.stdout.write(
+        f"{_name(in_force)}: halted{_said(in_force)}; {still}. Undo: {undo}\n{_where(place)}\n"
+    )
     if running(place) is None:
-        sys.stderr.write(f"No gateway answers in {place}; one that starts there is halted.\n")
+        raise Complaint(_nothing_stopped(place))
 
 
 def resume(
@@ -111,11 +119,27 @@ def resume(
     lifted, left = _write(place, work)
     lines = [f"{_name(one)}: trading goes on" for one in lifted] or ["nothing was halted there"]
     lines += [
-        f"{_name(one)}: still halted by {one.armed_by}; "
+        f"{_name(one)}: still halted by {one.armed_by}{_said(one)}; "
         f"lift it with mt-gateway resume{_of(one)}{home_option(place)}"
         for one in left
     ]
-    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.write("\n".join([*lines, _where(place)]) + "\n")
+
+
+def _where(place: Path) -> str:
+    """Return which gateway it is, so that nobody takes another one for it."""
+    return f"gateway: {running(place) or 'none that runs'}, home {place}"
+
+
+def _nothing_stopped(place: Path) -> str:
+    """Return that an order may go all the same: through another gateway than the one meant."""
+    told = (
+        f"nothing that runs was stopped: no gateway runs in {place}; one that starts there is "
+        "halted"
+    )
+    for home, found in known():
+        told += f". {found} runs in {home}: mt-gateway halt --home {quote(str(home))}"
+    return told
 
 
 def _write(home: Path, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -191,6 +215,10 @@ def _note(connection: sqlite3.Connection, kind: Literal["halt", "resume"], halt:
 
 def _name(halt: Halt) -> str:
     return halt.terminal or "all terminals"
+
+
+def _said(halt: Halt) -> str:
+    return f" ({visible(halt.reason)})" if halt.reason else ""
 
 
 def _of(halt: Halt) -> str:

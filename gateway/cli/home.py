@@ -1,8 +1,14 @@
-"""Where a gateway keeps its things, and how other commands find the one that runs.
+"""Where a gateway keeps its things, and which one a command means.
+
+One rule for all commands: what was named, by ``--url`` or ``--home``; or ``MT_GATEWAY_URL``; or
+the gateway of the default home, and of the demo where none was ever set up in that. What happens
+to run decides nothing: else a command would reach another gateway as soon as one has ended.
 
 In the home of a running gateway lie ``run.json`` (where it listens, which process it is) and, for
-``demo`` alone, ``token``. Both are readable by their owner only and go when the gateway goes.
-The demo's token opens nothing but an emulated terminal; ``serve`` never writes a token.
+``demo`` alone, ``token``. Both are readable by their owner only and go when the gateway goes. The
+process holds a lock in its home, so that one that was killed is not taken for another program
+that has its port now. The demo's token opens nothing but an emulated terminal; ``serve`` never
+writes a token.
 """
 
 from __future__ import annotations
@@ -10,6 +16,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sqlite3
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -17,15 +24,21 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
+from typing import Literal
 from urllib.parse import urlsplit
 
 from gateway.cli.complaint import Complaint
+from gateway.cli.run_lock import RunLock, is_locked
 from gateway.options import Ready
 
+URL = "MT_GATEWAY_URL"
 RUN_FILE = "run.json"
 TOKEN_FILE = "token"  # noqa: S105 (a file's name)
 CONNECT_S = 0.5
 """To see whether a gateway is there."""
+
+
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +52,12 @@ class Running:
     """``host:port``, where EAs dial in."""
     console: str | None = None
     """From where it takes its tokens, if not from itself."""
+    kind: str = "serve"
+    """The command that runs it, or ``demo``."""
+
+    def __str__(self) -> str:
+        """What it is to a person."""
+        return f"{self.kind} on port {urlsplit(self.url).port} (process {self.pid})"
 
 
 def default_home() -> Path:
@@ -61,10 +80,49 @@ def default_demo_home() -> Path:
 
 
 def home_in_use() -> Path:
-    """Return the home that is meant where none is named: the default one, or that of the demo
-    that runs, where no gateway was ever set up in the default one."""
+    """Return the home that is meant where none is named.
+
+    Raises:
+        Complaint: ``MT_GATEWAY_URL`` names a gateway that runs in no home that is known here.
+
+    """
+    if url := os.environ.get(URL):
+        return home_at(url, URL)
     home, demo = default_home(), default_demo_home()
     return demo if not is_home(home) and running(demo) else home
+
+
+def home_at(url: str, named_by: str) -> Path:
+    """Return the home of the gateway that has a URL.
+
+    Raises:
+        Complaint: it is none of the two that are known without ``--home``.
+
+    """
+    for home, found in known():
+        if is_same(url, found.url):
+            return home
+    raise Complaint(
+        f"{named_by} names {url}, and no gateway of a home that is known here runs there: give "
+        "its --home; of one elsewhere new orders are stopped by: mt-gateway call "
+        "set_trading_enabled enabled=false"
+    )
+
+
+def known() -> Iterator[tuple[Path, Running]]:
+    """Yield the gateways that run in the default homes."""
+    for home in (default_home(), default_demo_home()):
+        if found := running(home):
+            yield home, found
+
+
+def is_same(url: str, other: str) -> bool:
+    """Whether two URLs lead to one gateway of this machine, whatever its loopback is called."""
+    try:
+        one, two = urlsplit(url), urlsplit(other)
+        return one.port == two.port and {one.hostname, two.hostname} <= _LOOPBACK
+    except ValueError:
+        return False
 
 
 def home_option(place: Path) -> str:
@@ -142,13 +200,15 @@ class RunFile:
     """The facts of this process in its home."""
 
     def __init__(self, home: Path) -> None:
+        self._home = home
         self._run = home / RUN_FILE
         self._token = home / TOKEN_FILE
         self._written: list[Path] = []
+        self._lock: RunLock | None = None
 
-    def write(self, ready: Ready, *, with_token: bool) -> None:
+    def write(self, ready: Ready, kind: Literal["serve", "demo"]) -> None:
         """Tell other commands where we are; the token only where it is a demo's."""
-        if with_token and ready.auth_token is not None:
+        if kind == "demo" and ready.auth_token is not None:
             self._put(self._token, ready.auth_token)
         url = (ready.rpc or "").removesuffix("/rpc")
         facts = {
@@ -156,13 +216,22 @@ class RunFile:
             "bridge": ready.bridge,
             "pid": os.getpid(),
             "console": ready.console,
+            "kind": kind,
         }
+        try:
+            self._lock = RunLock(self._home)
+        except sqlite3.Error as error:
+            raise Complaint(
+                f"{self._home}: another gateway runs there, or it cannot be locked: {error}"
+            ) from error
         self._put(self._run, json.dumps(facts))
 
     def remove(self) -> None:
         """Take away what we wrote."""
         for path in self._written:
             path.unlink(missing_ok=True)
+        if self._lock is not None:
+            self._lock.let_go()
 
     def _put(self, path: Path, text: str) -> None:
         fresh = path.with_name(f"{path.name}.{os.getpid()}")
@@ -175,6 +244,8 @@ class RunFile:
 def running(home: Path) -> Running | None:
     """Return the gateway that runs in a home, if one does."""
     try:
+        if not is_locked(home):
+            return None  # it died without taking its file away; another may have its port now
         facts = json.loads((home / RUN_FILE).read_text("utf-8"))
         found = Running(
             str(facts["url"]),
@@ -182,12 +253,13 @@ def running(home: Path) -> Running | None:
             _token_in(home),
             str(facts["bridge"]),
             facts.get("console"),
+            str(facts["kind"]),
         )
         address = urlsplit(found.url)
         with socket.create_connection((address.hostname or "", address.port or 0), CONNECT_S):
             return found
     except (OSError, ValueError, KeyError, TypeError):
-        return None  # none was started, or it died without taking its file away
+        return None  # none was started, or it is ending
 
 
 def _token_in(home: Path) -> str | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from gateway.cli.complaint import Complaint
-from gateway.cli.home import default_demo_home, default_home, demo_home, run_file
+from gateway.cli.home import default_demo_home, default_home, demo_home, is_home, run_file
 from gateway.cli.process import run_until_stopped
 from gateway.options import (
     API_PORT,
@@ -78,7 +78,7 @@ def demo(
             )
 
             def announce(ready: Ready) -> None:
-                file.write(ready, with_token=True)
+                file.write(ready, "demo")
                 say_ready(ready, "" if as_json else _demo_text(ready), as_json=as_json)
 
             await run_demo(options, announce)
@@ -104,7 +104,7 @@ def serve(
     with run_file(options.home) as file:
 
         def announce(ready: Ready) -> None:
-            file.write(ready, with_token=False)
+            file.write(ready, "serve")
             say_ready(ready, "" if as_json else _serve_text(ready), as_json=as_json)
 
         def start() -> Coroutine[Any, Any, None]:
@@ -222,7 +222,8 @@ def say_ready(ready: Ready, text: str, *, as_json: bool) -> None:
 
 def _demo_text(ready: Ready) -> str:
     base = (ready.rpc or "").removesuffix("/rpc")
-    where = "" if ready.home == str(default_demo_home()) else f" --home {quote(str(ready.home))}"
+    is_found = ready.home == str(default_demo_home()) and not is_home(default_home())
+    where = "" if is_found else f" --home {quote(str(ready.home))}"
     body = '{"jsonrpc":"2.0","id":1,"method":"get_account_info"}'
     return f"""\
 mt-gateway demo: console, gateway, an emulated terminal and an emulated MT4 server. Nothing here

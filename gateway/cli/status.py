@@ -12,6 +12,7 @@ import typer
 from gateway.cli.complaint import Complaint
 from gateway.cli.home import home_option
 from gateway.cli.target import AuthToken, Home, Target, Url, find_target, talk
+from gateway.cli.visible import visible
 
 if TYPE_CHECKING:
     from gateway.shapes import EaStatus, ServerInfo, TradingEnabled
@@ -75,7 +76,8 @@ def _halts(terminal: str, trading: TradingEnabled, home: Path | None) -> str:
     told, at = [], "" if home is None else home_option(home)
     for halt in trading["halts"]:
         which = "" if halt["everywhere"] else f" {terminal}"
-        told.append(f"halted by {halt['armed_by']}; undo: mt-gateway resume{which}{at}")
+        said = f" ({visible(halt['reason'])})" if halt["reason"] else ""
+        told.append(f"halted by {halt['armed_by']}{said}; undo: mt-gateway resume{which}{at}")
     return "; ".join(told) or "enabled"
 
 

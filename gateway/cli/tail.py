@@ -13,6 +13,7 @@ import typer
 
 from gateway.cli.complaint import Complaint
 from gateway.cli.target import AuthToken, Home, Target, Url, find_target, talk
+from gateway.cli.visible import visible
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -152,19 +153,8 @@ def _brief(data: Any) -> str:
     elif isinstance(data, list):
         text = f"[{len(data)}]"
     else:
-        text = _visible(str(data))
+        text = visible(str(data))
     return text if len(text) <= MAX_VALUE else text[: MAX_VALUE - 1] + "…"
-
-
-def _visible(text: str) -> str:
-    """Return a text with its control characters spelled out: a broker's comment or the reason of
-    a halt must not move the cursor of who watches.
-    """
-    if text.isprintable():
-        return text
-    return "".join(
-        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
-    )
 
 
 def _explained(error: GatewayError) -> str:

@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Coroutine
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any, TypeVar
 
 import typer
 
 from gateway.cli.complaint import Complaint
-from gateway.cli.home import default_demo_home, default_home, running
+from gateway.cli.home import URL, home_in_use, is_same, known, running
 
-URL = "MT_GATEWAY_URL"
 TOKEN = "MT_GATEWAY_TOKEN"  # noqa: S105 (a variable's name)
 
 Url = Annotated[
     str | None,
-    typer.Option(envvar=URL, show_envvar=True, help="Of the gateway: http://127.0.0.1:7400."),
+    typer.Option(
+        help=f"Of the gateway, such as http://127.0.0.1:7400; {URL} if neither this nor --home is "
+        "given."
+    ),
 ]
 AuthToken = Annotated[
     str | None, typer.Option(envvar=TOKEN, show_envvar=True, help="Opens one terminal.")
 ]
 Home = Annotated[
-    Path | None, typer.Option(help="Of the running gateway, to find it and a demo's token.")
+    Path | None,
+    typer.Option(
+        help="Of the gateway that is meant; without any of these serve's default home, and where "
+        "none was ever set up there that of a running demo."
+    ),
 ]
 
 R = TypeVar("R")
@@ -57,27 +65,31 @@ class Target:
 
 
 def find_target(url: str | None, auth_token: str | None, home: Path | None) -> Target:
-    """Return the gateway that is meant.
-
-    A URL that was given decides. Without one it is the gateway that runs in ``home``, or in one
-    of the default homes: ``serve``'s first, then ``demo``'s.
+    """Return the gateway that is meant; see :mod:`gateway.cli.home`.
 
     Raises:
-        Complaint: none runs, or the URL is none.
+        Complaint: it does not run, the URL is none, or URL and home are two gateways'.
 
     """
-    if url is not None:
-        _check(url)
-        if home is None:
-            return Target(url, auth_token)
-    homes = [home] if home is not None else [default_home(), default_demo_home()]
-    for place in homes:
-        if found := running(place):
-            return Target(url or found.url, auth_token or found.auth_token, place)
-    raise Complaint(
-        f"no gateway runs in {' or '.join(map(str, homes))}: "
-        f"start one with mt-gateway demo, or set {URL} and {TOKEN}"
-    )
+    named = url or (os.environ.get(URL) if home is None else None)
+    if named is not None:
+        _check(named)
+    if named is not None and home is None:
+        place = next((one for one, found in known() if is_same(named, found.url)), None)
+        return Target(named, auth_token, place)
+    place = home or home_in_use()
+    found = running(place)
+    if found is None:
+        raise Complaint(_none_runs(place))
+    if named is not None and not is_same(named, found.url):
+        raise Complaint(f"--url {named} is not the gateway in {place}, which is {found}", 2)
+    return Target(named or found.url, auth_token or found.auth_token, place)
+
+
+def _none_runs(place: Path) -> str:
+    others = [f"; {other} runs in {home}: --home {quote(str(home))}" for home, other in known()]
+    start = f"start one with mt-gateway demo, or set {URL} and {TOKEN}"
+    return f"no gateway runs in {place}{others[0] if others else ': ' + start}"
 
 
 def _check(url: str) -> None:

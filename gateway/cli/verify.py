@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli.complaint import Complaint, known_failures
-from gateway.cli.home import default_home, is_home, running
+from gateway.cli.home import home_in_use, is_home, running
 from gateway.cli.token import ConfigFile
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def verify(
     digits = re.sub(r"[ -]", "", code)
     if not re.fullmatch(r"[0-9]{8}", digits, re.ASCII):
         raise Complaint("give the 8 digits of the mail, such as 1234-5678", 2)
-    url, device = _device(home or default_home(), config)
+    url, device = _device(home or home_in_use(), config)
     from gateway.uplink.failures import ConsoleFailure
 
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from urllib.parse import urlsplit
 import typer
 
 from gateway.cli.complaint import Complaint
-from gateway.cli.home import Running, default_demo_home, default_home, running
+from gateway.cli.home import URL, Running, default_home, home_in_use, is_same, known, running
 from gateway.cli.target import AuthToken, Home, Url
 
 if TYPE_CHECKING:
@@ -77,16 +78,20 @@ def _subject(url: str | None, auth_token: str | None, home: Path | None) -> Subj
     """Return what is meant: as with ``call``, but a gateway that does not run is no mistake."""
     from gateway.client.address import parse_address
 
+    named = url or (os.environ.get(URL) if home is None else None)
     try:
-        base = None if url is None else parse_address(url).base
+        base = None if named is None else parse_address(named).base
     except ValueError as error:
         raise Complaint(str(error), 2) from error
-    homes = [home] if home is not None else [default_home(), default_demo_home()]
-    for place in homes:
-        found = running(place)
-        if found is not None and (home is not None or base in (None, found.url)):
-            return Subject(place, found, base or found.url, auth_token or found.auth_token)
-    return Subject(homes[0], None, base, auth_token)
+    if base is None:
+        place = home or home_in_use()
+    else:
+        known_homes = (one for one, found in known() if is_same(base, found.url))
+        place = home or next(known_homes, default_home())
+    found = running(place)
+    if found is None or (base is not None and not is_same(base, found.url)):
+        return Subject(place, None, base, auth_token)
+    return Subject(place, found, base or found.url, auth_token or found.auth_token)
 
 
 def _findings(subject: Subject, config_file: Path | None) -> Iterator[Finding]:

@@ -1,8 +1,9 @@
 """Halts as they lie in the ledger: one row for a terminal, or for all of them.
 
 A halt is latched: it stays until somebody lifts it. Who halts what is halted already can only make
-the halt stricter. A halt that a person made, at the machine or with an ``admin`` token, is not
-lifted by a ``trade`` token: a program that runs away must not open the door again by itself.
+the halt stricter, or say why. A halt that a person made, at the machine or with an ``admin``
+token, is not lifted by a ``trade`` token: a program that runs away must not open the door again
+by itself.
 """
 
 from __future__ import annotations
@@ -48,13 +49,18 @@ class Halt:
 
 
 def stricter(first: Halt, second: Halt) -> Halt:
-    """Return what holds where both were asked for: the first, unless the second alone is a
-    person's, and reductions only if both allow them.
+    """Return what holds where both were asked for: reductions only if both allow them.
+
+    The first one is shown, unless the second is a person's and the first is not, or the second
+    alone says why, or says it anew. Who says nothing leaves the reason that is there.
     """
-    shown = second if second.by_admin and not first.by_admin else first
+    is_taken_over = second.by_admin and not first.by_admin
+    is_said_anew = bool(second.reason) and (second.by_admin or not first.by_admin)
+    shown = second if is_taken_over or is_said_anew else first
     return replace(
         shown,
         since_ms=first.since_ms,
+        reason=shown.reason or first.reason,
         reductions=first.reductions and second.reductions,
     )
 

@@ -236,6 +236,7 @@ def _active(halt: Halt) -> KillSwitchActive:
     where = "" if halt.terminal == EVERYWHERE else " of this terminal"
     return KillSwitchActive(
         f"Trading{where} was halted by {halt.armed_by}"
+        + (f" ({halt.reason})" if halt.reason else "")
         + (f": {allowed}" if allowed else ": nothing is sent")
         + ", until set_trading_enabled or `mt-gateway resume` lifts it",
         armed_by=halt.armed_by,

@@ -86,15 +86,17 @@ def test_status_of_a_healthy_terminal(here: Demo, run: Run) -> None:
 def test_a_halt_reaches_the_gateway_that_runs(here: Demo, run: Run) -> None:
     """With its next order, though nobody has told it; ``status`` says so, and how to undo it."""
     order = ("call", "place_order", "symbol=EURUSD", "side=buy", "volume=0.01")
-    halted = run("halt", "--home", here.home)
+    halted = run("halt", "--home", here.home, "--reason", "news at two")
     try:
         assert halted.code == 0, halted.err
         refused = run(*order)
         assert (refused.code, refused.out) == (1, "")
-        assert json.loads(refused.err)["code"] == 2104
+        error = json.loads(refused.err)
+        assert (error["code"], error["data"]["reason"]) == (2104, "news at two")
+        assert "halted by cli (news at two)" in error["message"]
         done = run("status")
         assert done.code == 1
-        undo = "halted by cli; undo: mt-gateway resume"
+        undo = "halted by cli (news at two); undo: mt-gateway resume"
         assert demo_line(done.out, "trading") == undo, "nobody said where it runs"
         done = run("status", "--home", here.home)
         assert demo_line(done.out, "trading") == f"{undo} --home {here.home}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +200,22 @@ async def test_who_comes_second_only_makes_it_stricter(switch: KillSwitch) -> No
     await switch.halt(halt(armed_by="cli", since_ms=4, by_admin=True))
     taken = halt(armed_by="cli", since_ms=1, by_admin=True, reductions=False)
     assert switch.over("mt5-a") == [taken]
+
+
+async def test_who_halts_again_can_say_why(switch: KillSwitch) -> None:
+    """The newest reason counts, with its name; silence drops none, nor does a program's word a
+    person's."""
+    await switch.halt(halt(armed_by="token a", since_ms=1, reason="first"))
+    await switch.halt(halt(armed_by="token b", since_ms=2, reason="second"))
+    second = halt(armed_by="token b", since_ms=1, reason="second")
+    assert switch.over("mt5-a") == [second]
+    await switch.halt(halt(armed_by="cli", since_ms=3, by_admin=True))
+    person = replace(second, armed_by="cli", by_admin=True)
+    assert switch.over("mt5-a") == [person]
+    await switch.halt(halt(armed_by="token a", since_ms=4, reason="third"))
+    assert switch.over("mt5-a") == [person]
+    await switch.halt(halt(armed_by="cli", since_ms=5, by_admin=True, reason="news"))
+    assert switch.over("mt5-a") == [replace(person, reason="news")]
 
 
 async def test_every_turn_is_told_once(switch: KillSwitch, tmp_path: Path) -> None:
