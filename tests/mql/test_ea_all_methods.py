@@ -17,11 +17,11 @@ del test_the_checker_checks  # noqa: F821
 del test_hello_is_for_ws_alone  # noqa: F821
 del test_a_ticket_is_for_rpc_alone  # noqa: F821
 
-hedging = shared_ea("ea-hedging")
+hedging = shared_ea("ea-hedging", quirks={"blind": 1, "stale": 1})
 """MetaTrader 5, hedging."""
 netting = shared_ea("ea-netting", netting=True)
 """MetaTrader 5 on a netting account."""
-mt4 = shared_ea("ea-mt4", "mt4")
+mt4 = shared_ea("ea-mt4", "mt4", quirks={"blind": 1})
 """MetaTrader 4."""
 
 

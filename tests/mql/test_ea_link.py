@@ -19,10 +19,12 @@ from ea_bridge.commands import (
     POSITIONS_GET,
     RATES_GET,
     SYMBOL_GET,
+    SYMBOL_SELECT,
     TICKS_GET,
     FilterParams,
     NoParams,
     RatesParams,
+    SelectParams,
     SymbolParams,
     TicksParams,
 )
@@ -301,9 +303,12 @@ async def test_what_cannot_be_answered_has_its_reason(
     config = plain_config(tmp_path)
     config["symbols"][3]["info"]["select"] = False
     unselected = config["symbols"][3]["info"]["name"]
+    config["quirks"]["blind"] = 1
     async with LinkedEa(compile_ea(platform), config) as ea:
         for command, params, err in (
             (SYMBOL_GET, SymbolParams(symbol="NOSUCH"), 4301),
+            (SYMBOL_SELECT, SelectParams(symbol="NOSUCH"), 4301),
+            (SYMBOL_GET, SymbolParams(symbol=unselected), 4302),
             (RATES_GET, RatesParams(symbol=unselected, timeframe=1, count=1), 4302),
             (RATES_GET, RatesParams(symbol="EURUSD", timeframe=7, count=1), 4003),
         ):

@@ -26,6 +26,7 @@ PLAIN = {
     "chart_policy": 0,
     "timer_ms": 10,
     "order_ms": 0,
+    "blind": 0,
 }
 QUIRKS: dict[str, dict[str, float]] = {
     "nothing": {},
@@ -43,6 +44,7 @@ QUIRKS: dict[str, dict[str, float]] = {
     "a fine timer": {"timer_ms": 1},
     "a coarse timer": {"timer_ms": 15.6},
     "slow orders": {"order_ms": 150},
+    "symbols unseen": {"blind": 1},
     "all at once": {
         "readable_one": 1,
         "read_whole": 1,
@@ -53,6 +55,7 @@ QUIRKS: dict[str, dict[str, float]] = {
         "send_buffer": 4096,
         "chart_policy": 2,
         "timer_ms": 15.6,
+        "blind": 1,
     },
 }
 OF_MT4 = (
@@ -62,6 +65,7 @@ OF_MT4 = (
     "one event",
     "a coarse timer",
     "slow orders",
+    "symbols unseen",
 )
 """MetaTrader 4 has Windows' own sockets, and the rest is the same code."""
 
@@ -105,6 +109,17 @@ async def reads(client: Client) -> None:
     assert len(history["orders"]) > 15
 
 
+async def looks_around(client: Client) -> None:
+    """Ask about a symbol that is not in Market Watch."""
+    away = {"symbol": "USDCAD", "enable": False}
+    hidden = {"symbol": "USDCAD", "select": False}
+    assert await client.call("symbol_select", **away) == hidden
+    assert (await client.call("get_symbol_info", symbol="USDCAD"))["digits"] == 5
+    assert await client.call("symbol_select", **away) == hidden
+    assert (await client.call("get_sessions", symbol="USDCAD"))["sessions"]
+    await client.call("symbol_select", **away)
+
+
 async def trades(client: Client) -> None:
     """Open, change, close."""
     order = {"symbol": "EURUSD", "side": "buy", "type": "market", "volume": 0.1}
@@ -142,6 +157,7 @@ async def works(running: Product, quirks: dict[str, float]) -> None:
     await relinked(running, main)
     client, dialled = await running.ws(), main.wire.dialled
     await reads(client)
+    await looks_around(client)
     await trades(client)
     await hears(client)
     await running.close_clients()

@@ -10,5 +10,5 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group(
 
 netting = shared_ea("ea-netting", netting=True)
 """MetaTrader 5 on a netting account."""
-mt4 = shared_ea("ea-mt4", "mt4")
+mt4 = shared_ea("ea-mt4", "mt4", quirks={"blind": 1})
 """MetaTrader 4."""

@@ -149,6 +149,7 @@ static void set_quirks(const Json& c) {
                                       {"read_error", &q.read_error},
                                       {"stale", &q.stale},
                                       {"connect_ms", &q.connect_ms},
+                                      {"blind", &q.blind},
                                       {"send_partial", &q.send_partial},
                                       {"nodelay", &q.nodelay},
                                       {"send_buffer", &q.send_buffer},

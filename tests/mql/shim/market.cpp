@@ -171,6 +171,8 @@ static Listing* named(const string& name) {
   if (!s) mql::last_error = ERR_MARKET_UNKNOWN_SYMBOL;
   return s;
 }
+// whose properties can be read
+static Listing* seen(const string& name) { return the().quirks.blind ? selected(name) : named(name); }
 
 string Symbol() { return string(the().symbols[0].name); }
 ENUM_TIMEFRAMES Period() { return PERIOD_M1; }
@@ -226,7 +228,7 @@ static std::vector<std::string> members(std::initializer_list<const char*> prope
 bool SymbolInfoDouble(const string& name, ENUM_SYMBOL_INFO_DOUBLE p, double& v) {
   static const auto names = members({SYMBOL_DOUBLES(MQL_NAME)});
   Guard guard(the().lock);
-  Listing* s = named(name);
+  Listing* s = seen(name);
   v = 0;
   if (!s) return false;
   switch (p) {
@@ -240,9 +242,9 @@ bool SymbolInfoDouble(const string& name, ENUM_SYMBOL_INFO_DOUBLE p, double& v) 
 bool SymbolInfoInteger(const string& name, ENUM_SYMBOL_INFO_INTEGER p, long& v) {
   static const auto names = members({SYMBOL_INTEGERS(MQL_NAME)});
   Guard guard(the().lock);
-  Listing* s = named(name);
+  Listing* s = seen(name);
   v = 0;
-  if (p == SYMBOL_EXIST) return v = s != nullptr, true;
+  if (p == SYMBOL_EXIST) return v = named(name) != nullptr, true;
   if (!s) return false;
   switch (p) {
     case SYMBOL_SELECT:
@@ -257,7 +259,7 @@ bool SymbolInfoInteger(const string& name, ENUM_SYMBOL_INFO_INTEGER p, long& v) 
 bool SymbolInfoString(const string& name, ENUM_SYMBOL_INFO_STRING p, string& v) {
   static const auto names = members({SYMBOL_STRINGS(MQL_NAME)});
   Guard guard(the().lock);
-  Listing* s = named(name);
+  Listing* s = seen(name);
   v = s ? mql::from_utf8(s->info[names[p]].text()) : string(u"");
   return s != nullptr;
 }
@@ -287,7 +289,7 @@ bool SymbolInfoTick(const string& name, MqlTick& t) {
 bool SymbolInfoSessionTrade(const string& name, ENUM_DAY_OF_WEEK day, uint index, datetime& from,
                             datetime& to) {
   Guard guard(the().lock);
-  Listing* s = named(name);
+  Listing* s = seen(name);
   if (!s) return false;
   if (s->sessions.empty()) {  // always
     from = datetime(0), to = datetime(86400);
@@ -306,7 +308,7 @@ bool SymbolInfoSessionQuote(const string& name, ENUM_DAY_OF_WEEK day, uint index
 }
 bool SymbolInfoMarginRate(const string& name, ENUM_ORDER_TYPE, double& initial, double& maintenance) {
   initial = maintenance = 1;
-  return named(name) != nullptr;
+  return seen(name) != nullptr;
 }
 
 // ---------------------------------------------------------------- clocks

@@ -92,6 +92,7 @@ struct Quirks {
   long stall_ms = 0;         // the next event waits so long
   long deals_lag = 0;        // HistorySelects that don't see the newest deal yet
   long ticks_lag = 0;        // CopyTicks that fail, as while a symbol's history is loaded
+  long blind = 0;            // SymbolInfo* tell nothing of a symbol that is not in Market Watch
   long connect_refused = 0;  // SocketConnects that fail
 };
 

@@ -86,11 +86,21 @@ private:
      }
 
 public:
-   //--- the broker has it
-   bool              IsKnown(const string symbol) const
+   //--- its properties can be read
+   bool              IsReadable(const string symbol) const
      {
       long digits=0;
       return(symbol!="" && SymbolInfoInteger(symbol,SYMBOL_DIGITS,digits));
+     }
+   //--- the broker has it; some terminals tell nothing of what is not in Market Watch
+   bool              IsKnown(const string symbol) const
+     {
+      if(IsReadable(symbol))
+         return(true);
+      for(int i=SymbolsTotal(false)-1; i>=0; i--)
+         if(symbol!="" && SymbolName(i,false)==symbol)
+            return(true);
+      return(false);
      }
    //--- it is in Market Watch
    bool              IsSelected(const string symbol) const

@@ -52,14 +52,14 @@ private:
             m_account.WriteClock(m_value);
             return(true);
          case COMMAND_SYMBOL_GET:
-            if(!IsKnown(message,symbol))
+            if(!IsReadable(message,symbol))
                return(false);
             m_symbols.Write(m_value,symbol);
             return(true);
          case COMMAND_SYMBOL_SELECT:
             return(Select(message));
          case COMMAND_SESSIONS_GET:
-            if(!IsKnown(message,symbol))
+            if(!IsReadable(message,symbol))
                return(false);
             m_sessions.Write(m_value,symbol);
             return(true);
@@ -99,9 +99,10 @@ private:
    bool              Select(const CFlatJson &message)
      {
       string symbol="";
-      if(!IsKnown(message,symbol))
+      if(!IsNamed(message,symbol))
          return(false);
-      SymbolSelect(symbol,message.GetBool("enable",true));
+      if(!SymbolSelect(symbol,message.GetBool("enable",true)) && !m_symbols.IsKnown(symbol))
+         return(Fail(WIRE_ERR_UNKNOWN_SYMBOL,"unknown symbol "+symbol));
       m_value.PutByte('{');
       m_value.MemberText("symbol",symbol);
       m_value.MemberBool("select",m_symbols.IsSelected(symbol));
@@ -143,7 +144,7 @@ private:
       string symbol="";
       double value=0.0;
       bool   is_done=false;
-      if(!IsKnown(message,symbol))
+      if(!IsReadable(message,symbol))
          return(false);
       int    type=(int)message.GetLong("type",-1);
       double volume=message.GetDouble("volume",0.0);

@@ -21,22 +21,31 @@ protected:
       m_why=why;
       return(false);
      }
-   bool              IsKnown(const CFlatJson &message,string &symbol)
+   bool              IsNamed(const CFlatJson &message,string &symbol)
      {
       symbol=message.GetText("symbol","");
-      if(!message.IsText("symbol"))
-         return(Fail(WIRE_ERR_INVALID_PARAMETER,"which symbol?"));
-      if(!m_symbols.IsKnown(symbol))
-         return(Fail(WIRE_ERR_UNKNOWN_SYMBOL,"unknown symbol "+symbol));
-      return(true);
+      return(message.IsText("symbol") || Fail(WIRE_ERR_INVALID_PARAMETER,"which symbol?"));
+     }
+   bool              IsKnown(const CFlatJson &message,string &symbol)
+     {
+      if(!IsNamed(message,symbol))
+         return(false);
+      return(m_symbols.IsKnown(symbol) || Fail(WIRE_ERR_UNKNOWN_SYMBOL,"unknown symbol "+symbol));
+     }
+   //--- what would be told of it is true: out of Market Watch it may be nothing but zeros
+   bool              IsReadable(const CFlatJson &message,string &symbol)
+     {
+      return(IsKnown(message,symbol) && (m_symbols.IsReadable(symbol) || FailHidden(symbol)));
      }
    bool              IsSelected(const CFlatJson &message,string &symbol)
      {
-      if(!IsKnown(message,symbol))
-         return(false);
-      if(!m_symbols.IsSelected(symbol))
-         return(Fail(WIRE_ERR_SYMBOL_NOT_SELECTED,symbol+" is not in Market Watch"));
-      return(true);
+      return(IsKnown(message,symbol) && (m_symbols.IsSelected(symbol) || FailHidden(symbol)));
+     }
+
+private:
+   bool              FailHidden(const string symbol)
+     {
+      return(Fail(WIRE_ERR_SYMBOL_NOT_SELECTED,symbol+" is not in Market Watch"));
      }
 
 public:

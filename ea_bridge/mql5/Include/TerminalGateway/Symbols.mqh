@@ -145,11 +145,17 @@ private:
      }
 
 public:
-   //--- the broker has it
-   bool              IsKnown(const string symbol) const
+   //--- its properties can be read
+   bool              IsReadable(const string symbol) const
      {
       long digits=0;
       return(symbol!="" && SymbolInfoInteger(symbol,SYMBOL_DIGITS,digits));
+     }
+   //--- the broker has it; some terminals tell nothing of what is not in Market Watch
+   bool              IsKnown(const string symbol) const
+     {
+      bool is_custom=false;
+      return(IsReadable(symbol) || (symbol!="" && SymbolExist(symbol,is_custom)));
      }
    //--- it is in Market Watch
    bool              IsSelected(const string symbol) const
