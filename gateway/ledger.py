@@ -10,8 +10,10 @@ Who writes alone, and little, needs no thread: to wake it and to be woken takes 
 commit. His group is committed in the loop's thread, as long as the disk has answered at once
 lately; after a commit that took longer the loop leaves it to the thread for a while.
 
-A write that fails harms no other one of its group. If the group itself cannot be committed (the
-disk is full), none of it is there and all who wait are told.
+A write that fails harms no other one of its group. If the group itself cannot be committed, none
+of it is there and all who wait are told. If that is for want of room, the home's reserve was given
+up with it, and all is tried once more but what adds risk: that is refused until the reserve is
+whole again.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-from gateway.store import Store, StoreError
+from gateway.reserve import Reserve, full_text
+from gateway.store import DiskFull, Store, StoreError
 
 DATABASE = "ledger.db"
 MAX_GROUP = 512
@@ -62,6 +65,7 @@ class _Write:
     work: Work[Any]
     waiter: asyncio.Future[Any] | None
     is_small: bool = True
+    adds_risk: bool = False
     is_handed: bool = False
     """To the thread, which says when it is done."""
     result: Any = None
@@ -86,13 +90,17 @@ class Ledger:
         home: the folder.
         migrations: of all tables in it, in the order in which they came; see
             :class:`~gateway.store.Store`.
+        reserve: of the disk; ``None``: there is none, and nothing is refused for want of it.
 
     Raises:
         StoreError: the database cannot be used; the message says what to do.
 
     """
 
-    def __init__(self, home: Path, migrations: Sequence[str]) -> None:
+    def __init__(
+        self, home: Path, migrations: Sequence[str], reserve: Reserve | None = None
+    ) -> None:
+        self._reserve = reserve
         self.reader = Store(home, migrations, database=DATABASE)
         """For reading, in the thread that made the ledger; sees what has been committed."""
         try:
@@ -126,7 +134,7 @@ class Ledger:
             self._writer.close()
             self.reader.close()
 
-    async def write(self, work: Work[T], *, is_small: bool = False) -> T:
+    async def write(self, work: Work[T], *, is_small: bool = False, adds_risk: bool = False) -> T:
         """Do some work within a transaction; return its result once that is on the disk.
 
         Args:
@@ -134,8 +142,10 @@ class Ledger:
                 called again where another write of its group has failed, so it changes nothing
                 but the database.
             is_small: it is a matter of microseconds, so that the loop may do it by itself.
+            adds_risk: it is for a trade that puts something at risk that was not before.
 
         Raises:
+            DiskFull: there is no room; or it adds risk, and the reserve was given up.
             StoreError: it could not be written, and is not there.
             Exception: what ``work`` raises; nothing of it is there.
 
@@ -148,7 +158,7 @@ class Ledger:
             self._forget_flush()
             self._flushing = loop.call_soon(self._flush)
         self._urgent += 1
-        self._waiting.append(_Write(work, waiter, is_small))
+        self._waiting.append(_Write(work, waiter, is_small, adds_risk))
         return await waiter
 
     def write_later(self, work: Work[T]) -> asyncio.Future[T]:
@@ -302,14 +312,36 @@ class Ledger:
     def _commit(self, group: list[_Write]) -> None:
         try:
             self._writer.check_place()
-            if self._is_done_together(group):
-                return
-            with self._writer.transaction() as connection:
-                for write in group:
-                    _try(self._writer, connection, write)
+            if lacking := self._lacking_room(self._affordable(group)):
+                # what the store gave up with the error is room for these
+                self._queue.put(_Signal.CHECKPOINT)  # and the log begins anew
+                self._lacking_room(self._affordable(lacking))
         except Exception as error:  # whatever it is, the next group goes on
             for write in group:
+                write.error = write.error or error
+
+    def _affordable(self, group: list[_Write]) -> list[_Write]:
+        """Return what may be written; refuse what adds risk while the reserve is given up."""
+        if self._reserve is None or self._reserve.is_whole:
+            return group
+        for write in group:
+            if write.adds_risk:
+                write.error = DiskFull(full_text(self._writer.path))
+        return [write for write in group if not write.adds_risk]
+
+    def _lacking_room(self, group: list[_Write]) -> list[_Write]:
+        """Do all; return what could not be done for want of room."""
+        for write in group:
+            write.error = None
+        try:
+            if group and not self._is_done_together(group):
+                with self._writer.transaction() as connection:
+                    for write in group:
+                        _try(self._writer, connection, write)
+        except DiskFull as error:
+            for write in group:
                 write.error = error
+        return [write for write in group if isinstance(write.error, DiskFull)]
 
     def _is_done_together(self, group: list[_Write]) -> bool:
         """Do all, with no way back for each alone; nothing is done if one fails."""

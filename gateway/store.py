@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import sqlite3
 import stat
 import time
@@ -22,6 +23,8 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from gateway import reserve
+from gateway.private import UnsafePlace, check_folder, make_file
 from gateway.wal import begin_wal
 
 DATABASE = "gateway.db"
@@ -44,7 +47,6 @@ _REMEDIES = {
     "BUSY": "another program holds it; end that program, then try again",
     "CANTOPEN": "see that the folder exists and is yours",
     "CORRUPT": "it is damaged; restore it from a backup, or move it away and start over",
-    "FULL": "the disk is full; make room, then try again",
     "IOERR": "the disk reports errors; see the system's log, and back up what you can",
     "LOCKED": "another program holds it; end that program, then try again",
     "NOTADB": "it is no database; restore it from a backup, or move it away and start over",
@@ -52,10 +54,17 @@ _REMEDIES = {
     "READONLY": "see that you may write to the file and its folder",
 }
 """By SQLite's result code; any other is a mistake in our SQL and is not caught."""
+_LACKING = re.compile(r"no such table: (\w+)$")
+"""If it is one of ours somebody has taken it away: all were made when the database was opened."""
+_MADE = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+)")
 
 
 class StoreError(Exception):
     """The database cannot be used; the message says what to do. Nothing was changed."""
+
+
+class DiskFull(StoreError):
+    """There is no room; the reserve of the home was given up, so that the next try may succeed."""
 
 
 class Store:
@@ -90,6 +99,7 @@ class Store:
         if sqlite3.sqlite_version_info < OLDEST_SQLITE:
             raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old; 3.37 is needed")
         self.path = home / database
+        self._tables = frozenset(_MADE.findall(" ".join(migrations)))
         self._place = _make_private(home, self.path)
         with self.explained():
             self._connection = sqlite3.connect(
@@ -255,7 +265,14 @@ class Store:
 
     def _explain(self, error: sqlite3.DatabaseError) -> None:
         """Raise what tells the remedy; return if there is none."""
-        remedy = _REMEDIES.get(_code(error))
+        code, folder = _code(error), self.path.parent
+        if reserve.is_full(error, folder):
+            reserve.give_up(folder)
+            raise DiskFull(f"{reserve.full_text(self.path)} ({error})") from error
+        remedy = _REMEDIES.get(code)
+        lacking = _LACKING.match(str(error))
+        if lacking is not None and lacking[1] in self._tables:
+            remedy = "a table of it is gone; restore it from a backup, or move it away"
         if remedy is not None:
             raise StoreError(f"{self.path}: {remedy} ({error})") from error
 
@@ -290,17 +307,18 @@ def _make_private(home: Path, path: Path) -> tuple[int, int]:
     """
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        check_folder(home)
         if not any(home.iterdir()):
             home.chmod(0o700)
         mode = home.stat().st_mode
         if os.name == "posix" and mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
             raise StoreError(f"everybody may write to {home}; run: chmod o-w {home}")
-        # a file that is there is never opened here: closing it would drop the locks that other
-        # connections of this process hold on it
-        with suppress(FileExistsError):
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        path.chmod(0o600)
-        found = path.stat()
+        found = make_file(path)
+    except UnsafePlace as error:
+        raise StoreError(str(error)) from error
     except OSError as error:
+        if reserve.is_full(error, home):
+            reserve.give_up(home)
+            raise DiskFull(reserve.full_text(path)) from error
         raise StoreError(f"{path} cannot be opened: {error.strerror}") from error
     return (found.st_dev, found.st_ino)

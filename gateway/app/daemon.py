@@ -34,6 +34,7 @@ from gateway.credentials.tier import Tier
 from gateway.daemon import Daemon, wall_ms
 from gateway.ledger import Ledger
 from gateway.options import Ready
+from gateway.reserve import Reserve
 from gateway.streams.service import Streams
 from gateway.trading.desk import TradingDesk
 from gateway.trading.guard import GuardedTerminal
@@ -75,6 +76,7 @@ class Gateway:
         clocks: of this machine; those of its console's time.
         pace: of the link to the console.
         on_point: called where a crash would leave something else behind; for tests that crash.
+        reserve: of the home's disk; while it is given up nothing new is put at risk.
 
     """
 
@@ -87,8 +89,10 @@ class Gateway:
         clocks: Clocks | None = None,
         pace: Pace | None = None,
         on_point: Callable[[str], None] | None = None,
+        reserve: Reserve | None = None,
     ) -> None:
         self._home = home
+        self._reserve = reserve
         self._config = config
         self._machine_clocks = clocks or Clocks()
         self._pace = pace
@@ -136,7 +140,8 @@ class Gateway:
             StoreError: the ledger cannot be used; the message says what to do.
 
         """
-        with contextlib.closing(open_ledger(self._home.folder)) as self._ledger:
+        opened = open_ledger(self._home.folder, self._reserve)
+        with contextlib.closing(opened) as self._ledger:
             folder, device = self._home.folder, self._home.device
             async with auditing(self._ledger, device, folder, self._config) as self._audit:
                 self._desks.clear()

@@ -7,6 +7,7 @@ from pathlib import Path
 from gateway import accounts, audit, paper
 from gateway.ledger import DATABASE, Ledger
 from gateway.manager import journal as manager_journal
+from gateway.reserve import Reserve
 from gateway.store import Store
 from gateway.trading import journal
 from gateway.trading.contingent import records
@@ -27,14 +28,18 @@ TABLES: tuple[str, ...] = (
 """All tables of the ledger, in the order in which they came; new ones are added at the end."""
 
 
-def open_ledger(folder: Path) -> Ledger:
+def open_ledger(folder: Path, reserve: Reserve | None = None) -> Ledger:
     """Open the ledger of a home for a program with a loop, such as the daemon.
+
+    Args:
+        folder: the home.
+        reserve: of its disk, where there is one.
 
     Raises:
         StoreError: the database cannot be used; the message says what to do.
 
     """
-    return Ledger(folder, TABLES)
+    return Ledger(folder, TABLES, reserve)
 
 
 def open_ledger_store(folder: Path) -> Store:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any
@@ -10,9 +11,13 @@ from typing import Any
 from gateway.auth.home import Home
 from gateway.config import Config, find, load
 from gateway.options import Announce, Ready, ServeOptions
+from gateway.reserve import RETRY_MS, Reserve
+from gateway.store import DiskFull
 
 from .daemon import Gateway
 from .emulator import settle
+
+logger = logging.getLogger(__name__)
 
 
 def run_serve(options: ServeOptions, announce: Announce) -> Coroutine[Any, Any, None]:
@@ -32,12 +37,39 @@ def run_serve(options: ServeOptions, announce: Announce) -> Coroutine[Any, Any, 
     def tell(ready: Ready) -> None:
         announce(replace(ready, config=None if file is None else str(file)))
 
-    return _serve(Home(options.home, config.secrets), config, tell)
+    reserve = Reserve(options.home)
+    try:
+        home = Home(options.home, config.secrets)
+    except DiskFull:
+        # with what was given up there may be room enough to close positions
+        home = Home(options.home, config.secrets)
+    return _serve(home, config, reserve, tell)
 
 
-async def _serve(opened: Home, config: Config, announce: Announce) -> None:
+async def _serve(opened: Home, config: Config, reserve: Reserve, announce: Announce) -> None:
     with opened as home:
-        async with Gateway(home, config).run() as ready:
-            settle()
-            announce(ready)
-            await asyncio.Future()
+        keeping = asyncio.create_task(_keep(reserve))
+        try:
+            async with Gateway(home, config, reserve=reserve).run() as ready:
+                settle()
+                announce(ready)
+                await asyncio.Future()
+        finally:
+            keeping.cancel()
+
+
+async def _keep(reserve: Reserve) -> None:
+    """Make the reserve anew whenever the disk has room for it, until cancelled."""
+    was_whole = True
+    while True:
+        is_whole = await asyncio.to_thread(reserve.keep)
+        if was_whole and not is_whole:
+            logger.critical(
+                "the disk is full: make room where %s lies; until then nothing new is opened, "
+                "closing and cancelling go on",
+                reserve.folder,
+            )
+        elif is_whole and not was_whole:
+            logger.warning("the disk has room again: orders are sent as before")
+        was_whole = is_whole
+        await asyncio.sleep(RETRY_MS / 1000)

@@ -7,12 +7,12 @@ systems, and goes with the process that held it, however that ends.
 
 from __future__ import annotations
 
-import os
 import sqlite3
-from contextlib import suppress
 from pathlib import Path
 
-from gateway.store import StoreError
+from gateway import reserve
+from gateway.private import UnsafePlace, make_file
+from gateway.store import DiskFull, StoreError
 
 LOCK_FILE = "gateway.lock"
 WAIT_S = 5.0
@@ -34,10 +34,14 @@ class InUse:
     def __init__(self, home: Path, *, alone: bool = False) -> None:
         path = home / LOCK_FILE
         try:
-            with suppress(FileExistsError):  # never opened otherwise: closing would drop the locks
-                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+            make_file(path)
             self._lock = sqlite3.connect(path, timeout=0.0 if alone else WAIT_S)
+        except UnsafePlace as error:
+            raise StoreError(str(error)) from error
         except (OSError, sqlite3.Error) as error:
+            if reserve.is_full(error, home):
+                reserve.give_up(home)
+                raise DiskFull(reserve.full_text(path)) from error
             raise StoreError(f"{path} cannot be opened: {error}") from error
         try:
             self._lock.isolation_level = None

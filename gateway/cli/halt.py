@@ -22,6 +22,7 @@ import typer
 from gateway.cli.complaint import Complaint
 from gateway.cli.home import home_in_use, home_option, is_home, known, running
 from gateway.cli.visible import visible
+from gateway.reserve import give_up, is_full
 
 if TYPE_CHECKING:
     from gateway.trading.kill_switch.halts import Halt
@@ -152,15 +153,26 @@ def _write(home: Path, work: Callable[[sqlite3.Connection], T]) -> T:
     import gateway.audit  # noqa: F401  # now: the daemon waits while the ledger is locked
 
     try:
-        with _ledger(home) as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            with connection:
-                return work(connection)
+        return _once(home, work)
     except (OSError, sqlite3.Error) as error:
-        raise Complaint(
+        # where the disk is full the home has kept some room for this
+        complaint = Complaint(
             f"{home}: the ledger cannot be written ({error}). To stop trading now, turn off "
             "AutoTrading (Algo Trading) in MetaTrader, or stop the gateway"
-        ) from error
+        )
+        if not (is_full(error, home) and give_up(home)):
+            raise complaint from error
+    try:
+        return _once(home, work)
+    except (OSError, sqlite3.Error) as error:
+        raise complaint from error
+
+
+def _once(home: Path, work: Callable[[sqlite3.Connection], T]) -> T:
+    with _ledger(home) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        with connection:
+            return work(connection)
 
 
 @contextmanager
@@ -171,6 +183,8 @@ def _ledger(home: Path) -> Iterator[sqlite3.Connection]:
     path = home / DATABASE
     if not is_home(home):
         raise Complaint(f"{home} is no home of a gateway: give its --home")
+    if path.is_symlink():  # but another user's home is halted, too: by root, in a hurry
+        raise Complaint(f"{path} is a symbolic link, which is not followed; give its --home")
     if not path.exists():
         _make(home)
     with closing(sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)) as connection:

@@ -30,6 +30,7 @@ from urllib.parse import urlsplit
 from gateway.cli.complaint import Complaint
 from gateway.cli.run_lock import RunLock, is_locked
 from gateway.options import Ready
+from gateway.reserve import give_up, is_full
 
 URL = "MT_GATEWAY_URL"
 RUN_FILE = "run.json"
@@ -190,6 +191,7 @@ def run_file(home: Path) -> Iterator[RunFile]:
             "stop it, or give this one another --home"
         )
     file = RunFile(home)
+    file.tidy()
     try:
         yield file
     finally:
@@ -226,6 +228,14 @@ class RunFile:
             ) from error
         self._put(self._run, json.dumps(facts))
 
+    def tidy(self) -> None:
+        """Take away what gateways that were killed have left half written."""
+        for path in (self._run, self._token):
+            for left in path.parent.glob(f"{path.name}.*"):
+                if left.suffix[1:].isdigit():
+                    with suppress(OSError):
+                        left.unlink()
+
     def remove(self) -> None:
         """Take away what we wrote."""
         for path in self._written:
@@ -234,11 +244,24 @@ class RunFile:
             self._lock.let_go()
 
     def _put(self, path: Path, text: str) -> None:
-        fresh = path.with_name(f"{path.name}.{os.getpid()}")
+        try:
+            _replace(path, text)
+        except OSError as error:
+            if not (is_full(error, path.parent) and give_up(path.parent)):
+                raise OSError(error.errno, error.strerror, str(path)) from error
+            _replace(path, text)
+        self._written.append(path)
+
+
+def _replace(path: Path, text: str) -> None:
+    fresh = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
         with open(os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
             file.write(text + "\n")
         fresh.replace(path)
-        self._written.append(path)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
 
 
 def running(home: Path) -> Running | None:

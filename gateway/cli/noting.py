@@ -23,23 +23,38 @@ def note_in(home: Path, event: str, **fields: Any) -> None:
         fields: as with :meth:`gateway.audit.Audit.record`.
 
     """
-    from gateway.audit import note
+    from gateway.private import UnsafePlace
+    from gateway.reserve import give_up, is_full
     from gateway.store import StoreError
 
+    failures = (OSError, sqlite3.Error, StoreError, UnsafePlace)
     try:
-        with closing(_open(home)) as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            with connection:
-                note(connection, event, actor="cli", **fields)
-    except (OSError, sqlite3.Error, StoreError) as error:
+        try:
+            _note(home, event, fields)
+        except failures as error:
+            if not (is_full(error, home) and give_up(home)):
+                raise
+            _note(home, event, fields)  # in the room that the home had kept
+    except failures as error:
         sys.stderr.write(f"not in the audit trail of {home}: {event}: {error}\n")
+
+
+def _note(home: Path, event: str, fields: dict[str, Any]) -> None:
+    from gateway.audit import note
+
+    with closing(_open(home)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        with connection:
+            note(connection, event, actor="cli", **fields)
 
 
 def _open(home: Path) -> sqlite3.Connection:
     """Open the ledger as it is; make its tables where no gateway of this version has run yet."""
     from gateway.ledger import DATABASE
+    from gateway.private import check_file
 
     path = home / DATABASE
+    check_file(path)
     if not (path.exists() and _has_trail(path)):
         # all tables of the ledger come together, and take a moment to import
         from gateway.app.ledger import open_ledger_store

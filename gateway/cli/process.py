@@ -10,10 +10,12 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any, NoReturn
 
 from gateway.cli.complaint import Complaint, known_failures
 from gateway.cli.memory import keep_memory_private
+from gateway.reserve import full_text, is_full
 
 STOP_WITHIN_S = 1.9
 """After SIGINT or SIGTERM; what has not ended by then is cut."""
@@ -76,6 +78,8 @@ def _complaint(error: OSError, ports: str) -> Complaint:
         port = error.filename or "the port"
         other = f"give another with {ports}" if ports else "give another"
         return Complaint(f"{port} is taken: stop what runs there, or {other} (0: a free one)")
+    if error.filename and is_full(error, (path := Path(str(error.filename))).parent):
+        return Complaint(full_text(path))
     place = f"{error.filename}: " if error.filename else ""
     return Complaint(f"{place}{error.strerror or error}")
 

@@ -177,8 +177,14 @@ def revoke(
     which: Which, *, home: HomeOption = None, config: ConfigFile = None, as_json: Json = False
 ) -> None:
     """End a token for good. A running gateway cuts its connections at once."""
-    with _issuer(home, config) as issuer:
-        revoked = issuer.revoke(which)
+    from gateway.store import DiskFull
+
+    try:
+        revoked = _revoked(which, home, config)
+    except Complaint as complaint:
+        if not isinstance(complaint.__cause__, DiskFull):
+            raise
+        revoked = _revoked(which, home, config)  # the home had kept some room, and gave it up
     for one in revoked:
         _note(home, "token_revoked", one)
     if as_json:
@@ -186,6 +192,11 @@ def revoke(
         return
     for one in revoked:
         sys.stdout.write(f"revoked: {one.label} ({one.tid})\n")
+
+
+def _revoked(which: str, home: Path | None, config: Path | None) -> tuple[Record, ...]:
+    with _issuer(home, config) as issuer:
+        return issuer.revoke(which)
 
 
 @contextmanager

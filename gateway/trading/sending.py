@@ -80,6 +80,7 @@ def _new_send(session: Session, what: Dispatch) -> Send:
         fp=session.hello.fp,
         session=session.id,
         ttl_ms=min(what.deadline.remaining_ms(), MAX_TTL_MS),
+        adds_risk=what.tier > Tier.REDUCE,
     )
 
 

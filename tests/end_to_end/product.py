@@ -31,6 +31,7 @@ from gateway.app import Gateway
 from gateway.auth.home import Home
 from gateway.config import Config
 from gateway.options import Ready
+from gateway.reserve import Reserve
 
 TIMEOUT_S = 60.0
 """For what happens within milliseconds on a machine that is not busy."""
@@ -333,6 +334,7 @@ async def daemon(
     origins: Sequence[str] = (),
     trading: Mapping[str, Any] | None = None,
     manager: Mapping[str, Any] | None = None,
+    reserve: Reserve | None = None,
 ) -> AsyncIterator[Product]:
     """Run a daemon on free ports, with nothing linked to it; pages of the origins may call.
 
@@ -349,7 +351,7 @@ async def daemon(
         }
     )
     with Home(folder, config.secrets.key_file) as home:
-        gateway = Gateway(home, config)
+        gateway = Gateway(home, config, reserve=reserve)
         async with gateway.run() as ready, Product(ready, gateway, home) as product:
             yield product
 

@@ -13,7 +13,8 @@ import pytest
 import gateway.ledger
 import gateway.store
 from gateway.ledger import DATABASE, Ledger
-from gateway.store import StoreError
+from gateway.reserve import Reserve
+from gateway.store import DiskFull, StoreError
 
 TABLE = "CREATE TABLE entry (n INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;"
 
@@ -161,6 +162,36 @@ async def test_a_full_disk_is_told_as_such(ledger: Ledger) -> None:
     await ledger.write(lambda connection: connection.execute("PRAGMA max_page_count=4").fetchone())
     with pytest.raises(StoreError, match="disk is full"):
         await ledger.write(fill)
+
+
+async def test_the_reserve_is_for_what_adds_no_risk(tmp_path: Path) -> None:
+    """It is given up by the first write that finds no room; SQLite's own limit stands in for the
+    disk's, and whoever gives the reserve up for its lifting.
+    """
+    reserve = Reserve(tmp_path, 4096)
+    ledger = Ledger(tmp_path, [TABLE], reserve)
+    assert reserve.keep()
+
+    def limit(pages: int):
+        return lambda connection: connection.execute(f"PRAGMA max_page_count={pages}").fetchone()
+
+    def fill(connection: sqlite3.Connection) -> None:
+        if not reserve.is_whole:
+            limit(1000)(connection)
+        connection.execute("INSERT INTO entry (text) SELECT hex(zeroblob(50000))")
+
+    await ledger.write(limit(4))
+    both = (ledger.write(fill, adds_risk=True), ledger.write(fill), ledger.write(insert(7)))
+    risky, *others = await asyncio.gather(*both, return_exceptions=True)
+    assert isinstance(risky, DiskFull)
+    assert others == [None, 7]
+    assert not reserve.is_whole
+    with pytest.raises(DiskFull, match="make room where"):
+        await ledger.write(insert(8), is_small=True, adds_risk=True)
+    assert await ledger.write(insert(9), is_small=True) == 9
+    assert reserve.keep()
+    assert await ledger.write(insert(8), is_small=True, adds_risk=True) == 8
+    ledger.close()
 
 
 async def test_a_home_that_was_taken_away_keeps_nobody_waiting(tmp_path: Path) -> None:

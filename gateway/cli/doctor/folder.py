@@ -22,6 +22,7 @@ from gateway.credentials.issuer import recorded
 from gateway.credentials.record import Record
 from gateway.credentials.secret_keys import current_key
 from gateway.credentials.secrets import SecretsError
+from gateway.reserve import was_given_up
 from gateway.store import DATABASE, Store
 
 MIN_FREE_BYTES = 100_000_000
@@ -107,7 +108,13 @@ def home_folder(home: Path) -> Finding:
 def disk(home: Path, min_free_bytes: int = MIN_FREE_BYTES) -> Finding:
     """Room for the database to grow."""
     free = shutil.disk_usage(home).free
-    found = f"{free / 1e6:,.0f} MB free"
+    found = f"{free / 1e6:,.0f} MB free where {home} lies"
+    if was_given_up(home):
+        return problem(
+            "disk",
+            f"{found}: the gateway's reserve is given up, and nothing new is opened",
+            f"make room: {min_free_bytes / 1e6:,.0f} MB are needed",
+        )
     if free < min_free_bytes:
         return problem("disk", found, f"make room: {min_free_bytes / 1e6:,.0f} MB are needed")
     return ok("disk", found)

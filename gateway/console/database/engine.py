@@ -20,6 +20,7 @@ from sqlalchemy import URL, Connection, event, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
+from gateway.private import UnsafePlace, check_folder, make_file
 from gateway.wal import begin_wal
 
 from .upgrade import upgrade
@@ -116,10 +117,20 @@ async def open_database(url: str) -> AsyncIterator[Database]:
 
 
 def home_url(home: Path) -> str:
-    """Return the URL of the SQLite file in a home folder, which is made for its owner alone."""
+    """Return the URL of the SQLite file in a home folder, which is made for its owner alone.
+
+    Raises:
+        DatabaseError: the folder is another user's, or the file a symbolic link.
+        OSError: it cannot be made.
+
+    """
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = home / FILE
-    _make_private(path)
+    try:
+        check_folder(home)
+        make_file(path)
+    except UnsafePlace as error:
+        raise DatabaseError(str(error)) from error
     return f"sqlite:///{path}"
 
 
@@ -139,9 +150,12 @@ def _prepare(url: URL) -> None:
 
 
 def _make_private(path: Path) -> None:
+    """Make a file that its owner named by a URL, also where a link leads to one that is not there
+    yet: SQLite would make that for everybody to read.
+    """
     # not opened where it is there: closing it would drop the locks of this process (POSIX)
     with suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        os.close(os.open(path.resolve(), os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _engine(url: str) -> AsyncEngine:

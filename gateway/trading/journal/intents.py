@@ -96,6 +96,8 @@ class Send:
     """Link that it was written to, as far as this run of the daemon knows."""
     ttl_ms: int = 0
     """How long after its arrival the terminal may still begin with it."""
+    adds_risk: bool = True
+    """Something may be at risk by it that was not before."""
     stage: Stage = Stage.JOURNALED
     created_ms: int = 0
     written_ms: int | None = None

@@ -10,7 +10,8 @@ from typing import Any
 from ea_bridge.model import TradeResult
 from gateway.daemon import wall_ms
 from gateway.errors import GatewayError, InternalError, OrderUnresolved, TerminalDisconnected
-from gateway.store import StoreError
+from gateway.reserve import RETRY_MS
+from gateway.store import DiskFull, StoreError
 
 from ..retcodes import CHECK_AFTER_MS
 from . import answers, rows
@@ -172,13 +173,13 @@ class KeptJournal(Journal):
         intent = send.intent = self._intent(account, client_order_id)
         try:
             await self._log.journal(intent, send)
-        except (StoreError, rows.IdTaken):
-            logger.exception("order %s is not in the journal, so it is not sent", client_order_id)
+        except (StoreError, rows.IdTaken) as error:
+            logger.error(
+                "order %s is not in the journal, so it is not sent: %s", client_order_id, error
+            )
             if intent.is_own:
                 await self._log.end(intent, Stage.NOT_SENT, None)
-            raise InternalError(
-                "The journal cannot be written, so nothing was sent; the gateway's log says why"
-            ) from None
+            raise _not_written(error) from None
 
     def _intent(self, account: Account, client_order_id: str) -> Intent:
         """Return what the command is for; makes one for a trade of the gateway's own."""
@@ -241,6 +242,21 @@ def unknown(intent: Intent) -> OrderUnresolved:
         state=intent.stage_now,
         check_after_ms=CHECK_AFTER_MS,
         duplicate=True,
+    )
+
+
+def _not_written(error: Exception) -> InternalError:
+    """Return what a caller is told whose command is not in the journal."""
+    if isinstance(error, DiskFull):
+        return InternalError(
+            "The disk of the gateway is full, so nothing was sent: make room on it. Closing and "
+            "cancelling go on as long as the gateway's reserve lasts",
+            reason="disk_full",
+            retryable=True,
+            retry_after_ms=RETRY_MS,
+        )
+    return InternalError(
+        "The journal cannot be written, so nothing was sent; the gateway's log says why"
     )
 
 

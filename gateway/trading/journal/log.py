@@ -169,7 +169,7 @@ class OrderLog:
         """
         noted = telling.noted(intent, send)
         work = self._with_note(rows.inserting(intent, send), noted)
-        intent.row = await self._ledger.write(work, is_small=True)
+        intent.row = await self._ledger.write(work, is_small=True, adds_risk=send.adds_risk)
         intent.stage = Stage.JOURNALED
         intent.sends.append(send)
         self.on_point("journaled")

@@ -158,7 +158,7 @@ async def test_what_cannot_be_written_down_is_not_sent(
 ) -> None:
     """The disk is full: nothing leaves, and the caller is told so."""
 
-    async def full(work: object, *, is_small: bool) -> None:
+    async def full(work: object, *, is_small: bool, adds_risk: bool) -> None:
         raise StoreError("the disk is full")
 
     monkeypatch.setattr(kept.ledger, "write", full)

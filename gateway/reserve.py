@@ -1,0 +1,133 @@
+"""Room on the disk that is kept for what takes risk away.
+
+A file of a home holds nothing but its place. Whoever finds the disk full gives it up, and has that
+room for what must go on: closing, cancelling, halts, revocations, and the notes of them. While it
+is given up nothing new is put at risk, so that the room is not used up by the next orders; it is
+made anew as soon as the disk has room again. The file itself says which: all processes of a home
+see it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+FILE = "reserve"
+BYTES = 8 * 1024 * 1024
+"""A write-ahead log grows by 6 MB before it begins anew."""
+PROBE_BYTES = 65_536
+RETRY_MS = 5_000
+"""How often it is tried to make it anew, and when a refused order may come again."""
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_MAY_BE_FULL = ("SQLITE_IOERR", "SQLITE_CANTOPEN")
+
+
+class Reserve:
+    """The reserve of one home.
+
+    Args:
+        folder: the home.
+        size: in bytes.
+
+    """
+
+    def __init__(self, folder: Path, size: int = BYTES) -> None:
+        self.folder = folder
+        self._path = folder / FILE
+        self._size = size
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it was not given up; takes a microsecond."""
+        try:
+            return self._path.lstat().st_size >= self._size
+        except OSError:
+            return False
+
+    def keep(self) -> bool:
+        """Make it if it is not there and the disk has room for as much again.
+
+        Returns:
+            Whether it is there now.
+
+        """
+        if self.is_whole:
+            return True
+        try:
+            if shutil.disk_usage(self.folder).free < 2 * self._size:
+                return False
+            self._write()
+        except OSError:
+            give_up(self.folder)
+            return False
+        return True
+
+    def _write(self) -> None:
+        flags = os.O_CREAT | os.O_WRONLY | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+        with open(os.open(self._path, flags, 0o600), "wb") as file:
+            # random: a file system that compresses, or leaves zeros out, would keep no room
+            file.write(secrets.token_bytes(self._size))
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def give_up(folder: Path) -> bool:
+    """Give up the reserve of a home; return whether there was any."""
+    path = folder / FILE
+    try:
+        if not path.lstat().st_size:
+            return False
+        flags = os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0)
+        opened = os.open(path, flags)
+        try:
+            os.ftruncate(opened, 0)
+        finally:
+            os.close(opened)
+    except OSError:
+        return False
+    return True
+
+
+def was_given_up(folder: Path) -> bool:
+    """Whether a home had a reserve, and has it no more."""
+    try:
+        return (folder / FILE).lstat().st_size == 0
+    except OSError:
+        return False
+
+
+def full_text(path: Path) -> str:
+    """Return what people are told of a file that cannot be written for want of room."""
+    folder = path.parent
+    return f"{path}: the disk is full; make room where {folder} lies, then try again"
+
+
+def is_full(error: Exception, folder: Path) -> bool:
+    """Whether an error of the system's or SQLite's is for want of room, on the disk or in the
+    quota.
+    """
+    if isinstance(error, OSError):
+        return error.errno in _FULL
+    name = getattr(error, "sqlite_errorname", "")
+    # no room for the -shm file, or for the -wal, is told as all kinds of errors
+    return name == "SQLITE_FULL" or (name.startswith(_MAY_BE_FULL) and _has_no_room(folder))
+
+
+def _has_no_room(folder: Path) -> bool:
+    """Whether not even a little can be written."""
+    probe = folder / f"{FILE}.{os.getpid()}"
+    try:
+        with open(os.open(probe, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "wb") as file:
+            file.write(bytes(PROBE_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return is_full(error, folder)
+    finally:
+        with suppress(OSError):
+            probe.unlink()
+    return False
