@@ -19,7 +19,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from external_programs import node, npm
+from external_programs import node, npm, packed_node
 from node_packages import INSTALL
 from playwright.async_api import Browser, async_playwright
 
@@ -29,6 +29,9 @@ VERSION = "153.0.0"
 INSTALL_S = 300
 ARCHIVES = ("al2023.tar.br", "fonts.tar.br", "swiftshader.tar.br")
 """Libraries that a slim system lacks (NSS above all), fonts, and a renderer without a GPU."""
+FONTS = """<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig><dir>{folder}/fonts</dir><cachedir>{folder}/fonts-cache</cachedir></fontconfig>
+"""
 UNPACK = "process.stdin.pipe(require('zlib').createBrotliDecompress()).pipe(process.stdout)"
 
 
@@ -42,6 +45,10 @@ async def chromium(cache: Path, *arguments: str) -> AsyncIterator[Browser]:
 
     """
     program, environment = chromium_program(cache)
+    packed = packed_node()
+    if packed is not None:
+        # Playwright's own Node.js needs libatomic, which a slim system lacks
+        os.environ.setdefault("PLAYWRIGHT_NODEJS_PATH", packed)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=program, args=["--no-sandbox", *arguments], env=environment
@@ -63,7 +70,7 @@ def chromium_program(cache: Path) -> tuple[Path, dict[str, str | float | bool]]:
     with (cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # one worker installs, the others find it done
         program = _from_npm(cache)
-    libraries = {"LD_LIBRARY_PATH": str(cache / "lib"), "FONTCONFIG_PATH": str(cache / "fonts")}
+    libraries = {"LD_LIBRARY_PATH": str(cache / "lib"), "FONTCONFIG_PATH": str(cache)}
     return program, {**os.environ, **libraries}
 
 
@@ -82,6 +89,8 @@ def _from_npm(cache: Path) -> Path:
             # Python 3.11.0 to 3.11.3 take no argument "filter"
             members.extraction_filter = getattr(tarfile, "data_filter", None)
             members.extractall(cache)  # noqa: S202 (one exact version of one package)
+    # the package's own names other folders; without a font a page crashes
+    (cache / "fonts.conf").write_text(FONTS.format(folder=cache))
     fresh = program.with_suffix(".fresh")
     fresh.write_bytes(_unpacked(packed / "chromium.br"))
     fresh.chmod(0o755)

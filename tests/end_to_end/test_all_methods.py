@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from demo_process import Demo
+from external_programs import needed
 from product import (
     Client,
     Json,
@@ -125,10 +125,8 @@ class CurlClient(Client):
 
     async def ask(self, method: str, params: Json) -> Json:
         body = json.dumps(self._request(1, method, params))
-        curl = shutil.which("curl")
-        assert curl is not None
         process = await asyncio.create_subprocess_exec(
-            *(curl, "-sS", self._demo.rpc, "-w", "\n%{http_code} %{content_type}"),
+            *("curl", "-sS", self._demo.rpc, "-w", "\n%{http_code} %{content_type}"),
             *("-H", f"Authorization: Bearer {self._demo.auth_token}"),
             *("-H", "Content-Type: application/json", "-d", body),
             stdout=asyncio.subprocess.PIPE,
@@ -144,8 +142,7 @@ class CurlClient(Client):
 async def client(request: pytest.FixtureRequest, demo: Demo) -> AsyncIterator[Client]:
     """One of the doors of a demo that runs in its own process: MetaTrader 5, hedging."""
     if request.param == "curl":
-        if shutil.which("curl") is None:
-            pytest.skip("there is no curl on this machine")
+        needed("curl")
         yield CurlClient(demo)
         return
     socket = await open_ws(demo.ws, demo.auth_token)

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from demo_process import ENDS_WITHIN_S, clean_environment, running_demo
+from external_programs import needed
 from shell import Done
 from warm_process import COMMAND, WarmProcess
 
@@ -112,6 +113,7 @@ def test_a_signal_at_once_is_an_end_too(start: Start, tmp_path: Path) -> None:
 
 def test_a_person_gets_something_to_paste(start: Start, tmp_path: Path) -> None:
     """The curl line works as it stands."""
+    needed("curl")
     process = start("demo", *FREE, "--home", str(tmp_path))
     lines = [process.line()]
     while "Ctrl+C" not in lines[-1]:
