@@ -123,7 +123,8 @@ class TerminalFeed:
             self._tidy(quotes)
 
     async def ready(self, channel: Channel) -> None:
-        """Wait until ``channel`` is live, or return at once while the terminal is offline.
+        """Wait until ``channel`` is live, or return at once while the terminal is offline, and where
+        the subscription was ended meanwhile: whoever did that has noted why.
 
         Raises:
             GatewayError: the terminal does not have it, or did not answer.
@@ -133,7 +134,9 @@ class TerminalFeed:
             return
         try:
             if channel.topic in OF_SYMBOL:
-                await self._quotes[channel.symbol].ready(channel)
+                quotes = self._quotes.get(channel.symbol)
+                if quotes is not None:
+                    await quotes.ready(channel)
             else:
                 await self._account.ready(channel)
         except TerminalDisconnected:

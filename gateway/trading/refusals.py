@@ -29,9 +29,9 @@ HISTORY_RETRY_MS = 500
 MAX_COMPARED = 2000
 """Symbols that a mistyped one is compared with; brokers have up to tens of thousands."""
 
-NOT_EXECUTED = frozenset(TERMINAL_ERRORS) - {4024, TOO_LARGE}
-"""Run-time errors after which a trade surely was not sent to the broker. Any other (4024 is MQL's
-internal error) may have come after ``OrderSend``."""
+NOT_EXECUTED = frozenset(TERMINAL_ERRORS) - {4024, 4756, TOO_LARGE}
+"""Run-time errors after which a trade surely was not sent to the broker. Any other may have come
+after ``OrderSend``: 4024 is MQL's internal error, 4756 stands beside whatever is not a success."""
 
 Look = Callable[[Command[Any, Any], Struct], Awaitable[Any]]
 """Asks a question; ``None`` if the answer does not come soon."""

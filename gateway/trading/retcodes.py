@@ -1,8 +1,9 @@
 """What the trade server's answers mean for a caller.
 
 :data:`RULINGS` is one table: each refusal, the error that it becomes, and the evidence that makes
-the error useful (the grid that a volume did not fit, the money that was not there). What is not in
-the table is an :class:`~gateway.errors.OrderRejected`.
+the error useful (the grid that a volume did not fit, the money that was not there). It lists what
+surely was not executed, and nothing else does: after any other answer (an error of no name, a
+connection that broke, a number that nobody knows) the outcome is unknown, and is found out.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from typing import Any, Literal
 from ea_bridge.model import SymbolInfo, TradeAction, TradeRequest, TradeResult, TradeRetcode
 from gateway.errors import (
     AutotradingDisabled,
-    BrokerDisconnected,
     Frozen,
     GatewayError,
     InsufficientMargin,
@@ -143,8 +143,9 @@ class Ruling:
 
 RULINGS: dict[int, Ruling] = {
     TradeRetcode.REQUOTE: Ruling(PriceChanged, "prices", _prices),
-    # the server gave up waiting, which does not say that the market did
-    TradeRetcode.TIMEOUT: Ruling(OrderUnresolved, "", _unresolved),
+    TradeRetcode.REJECT: Ruling(OrderRejected),
+    TradeRetcode.CANCEL: Ruling(OrderRejected),
+    TradeRetcode.INVALID: Ruling(OrderRejected),
     TradeRetcode.INVALID_VOLUME: Ruling(InvalidVolume, "symbol", _volume),
     TradeRetcode.INVALID_PRICE: Ruling(InvalidPrice, "symbol", _price),
     TradeRetcode.INVALID_STOPS: Ruling(InvalidStops, "symbol", _stops),
@@ -155,24 +156,32 @@ RULINGS: dict[int, Ruling] = {
     TradeRetcode.PRICE_CHANGED: Ruling(PriceChanged, "prices", _prices),
     TradeRetcode.PRICE_OFF: Ruling(PriceChanged, "prices", _prices),
     TradeRetcode.INVALID_EXPIRATION: Ruling(UnsupportedFilling, "symbol", _expirations),
+    TradeRetcode.ORDER_CHANGED: Ruling(OrderRejected),
     TradeRetcode.TOO_MANY_REQUESTS: Ruling(TerminalBusy, "", _fixed(retry_after_ms=BUSY_RETRY_MS)),
     TradeRetcode.SERVER_DISABLES_AT: Ruling(AutotradingDisabled, "", _fixed(where="server")),
     TradeRetcode.CLIENT_DISABLES_AT: Ruling(AutotradingDisabled, "", _fixed(where="terminal")),
     TradeRetcode.LOCKED: Ruling(TerminalBusy, "", _fixed(retry_after_ms=BUSY_RETRY_MS)),
     TradeRetcode.FROZEN: Ruling(Frozen, "symbol", _frozen),
     TradeRetcode.INVALID_FILL: Ruling(UnsupportedFilling, "symbol", _fillings),
-    TradeRetcode.CONNECTION: Ruling(BrokerDisconnected),
+    TradeRetcode.ONLY_REAL: Ruling(OrderRejected),
     TradeRetcode.LIMIT_ORDERS: Ruling(OrderLimit, "", _fixed(what="orders")),
     TradeRetcode.LIMIT_VOLUME: Ruling(OrderLimit, "", _fixed(what="volume")),
     TradeRetcode.INVALID_ORDER: Ruling(UnsupportedFilling, "symbol", _kinds),
     TradeRetcode.POSITION_CLOSED: Ruling(PositionNotFound, "", _position),
     TradeRetcode.INVALID_CLOSE_VOLUME: Ruling(InvalidVolume, "symbol", _volume),
+    TradeRetcode.CLOSE_ORDER_EXIST: Ruling(OrderRejected),
     TradeRetcode.LIMIT_POSITIONS: Ruling(OrderLimit, "", _fixed(what="positions")),
+    TradeRetcode.REJECT_CANCEL: Ruling(OrderRejected),
     TradeRetcode.LONG_ONLY: Ruling(TradeDisabled, "", _fixed(mode="long_only")),
     TradeRetcode.SHORT_ONLY: Ruling(TradeDisabled, "", _fixed(mode="short_only")),
     TradeRetcode.CLOSE_ONLY: Ruling(TradeDisabled, "", _fixed(mode="close_only")),
+    TradeRetcode.FIFO_CLOSE: Ruling(OrderRejected),
+    TradeRetcode.HEDGE_PROHIBITED: Ruling(OrderRejected),
 }
-_OTHERWISE = Ruling(OrderRejected)
+_OTHERWISE = Ruling(OrderUnresolved, "", _unresolved)
+"""10012: the server gave up waiting, which does not say that the market did. 10031: the connection
+broke, perhaps after the order was through. 10011: an error without a name, and MetaTrader 4's EA
+says so of each that it does not know."""
 _GONE = Ruling(OrderNotFound, "", lambda evidence: {"ticket": evidence.request.order})
 """A pending order that was filled or removed a moment before; 10035 otherwise is about types."""
 _OF_AN_ORDER = frozenset({TradeAction.MODIFY, TradeAction.REMOVE})
@@ -181,6 +190,11 @@ _OF_AN_ORDER = frozenset({TradeAction.MODIFY, TradeAction.REMOVE})
 def ruling(retcode: int) -> Ruling:
     """Return what a refusal becomes."""
     return RULINGS.get(retcode, _OTHERWISE)
+
+
+def is_final(retcode: int) -> bool:
+    """Whether an answer says that a trade surely was not executed."""
+    return retcode in RULINGS
 
 
 def refusal(retcode: int, evidence: Evidence) -> GatewayError:

@@ -7,6 +7,7 @@ synchronously; then its bytes are written. What is not answered is unknown, and 
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,8 +20,9 @@ from gateway.errors import GatewayError, OrderUnresolved
 from .deadline import Deadline
 from .handling import blame
 from .journal import Account, Memo, Send, Stage
+from .plausible import is_plausible
 from .refusals import NOT_EXECUTED
-from .retcodes import CHECK_AFTER_MS, Evidence, ruling
+from .retcodes import CHECK_AFTER_MS, Evidence, is_final
 from .session import Session
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 MAX_TTL_MS = 10_000
 """A terminal that has not begun by then must not: its caller has been told that nobody knows."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,10 @@ async def _exchange(
         raise
     if result.retcode not in SUCCESSES:
         raise await _denied(terminal, what, send, result)
+    if not is_plausible(what.request, result):
+        logger.error("terminal %s: this cannot be: %r of %r", terminal.name, result, what.request)
+        journal.ended(send, Stage.UNKNOWN, retcode=result.retcode)
+        raise _unresolved(what.client_order_id, acked=True)
     journal.ended(send, Stage.DONE, result)
     done_s = time.perf_counter()
     return Sent(
@@ -154,26 +162,21 @@ async def _denied(
     terminal: GuardedTerminal, what: Dispatch, send: Send, result: TradeResult
 ) -> GatewayError:
     """Return what the caller is told of the broker's "no"."""
-    stage = Stage.UNKNOWN if is_open(result.retcode) else Stage.REJECTED
+    stage = Stage.REJECTED if is_final(result.retcode) else Stage.UNKNOWN
     terminal.desk.journal.ended(send, stage, result)
     evidence = Evidence(request=what.request, result=result)
     error = await terminal.refused(result.retcode, evidence)
     return blame(error, what.client_order_id, "rejected")
 
 
-def is_open(retcode: int) -> bool:
-    """Whether a retcode of the broker's leaves it open what became of a trade."""
-    return issubclass(ruling(retcode).error, OrderUnresolved)
-
-
 def was_refused(err: int, retcode: int) -> bool:
     """Whether the EA's "no" settles it that the trade did not happen.
 
-    It does not where the EA contradicts itself with the retcode of a success, or where it failed
-    without one and may have sent the order before.
+    It does not where the retcode is none of a refusal, or is that of a success, or where the EA
+    failed without one and may have sent the order before.
     """
     if retcode:
-        return retcode not in SUCCESSES and not is_open(retcode)
+        return is_final(retcode)
     return err in NOT_EXECUTED
 
 

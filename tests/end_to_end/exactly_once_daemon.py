@@ -23,7 +23,7 @@ from gateway.app import Gateway
 from gateway.auth.home import Home
 from gateway.config import Config
 from gateway.ledger import Ledger
-from gateway.trading.journal import reconcile
+from gateway.trading.journal import patience
 
 POINTS = (
     *("journaled", "written", "acked", "result", "answered", "recorded", "settled"),
@@ -81,7 +81,7 @@ def main(home: Path, config: Config) -> None:
             sys.stdin.close()
             fuse = Fuse(**json.loads(line))
             _lay(fuse)
-            reconcile.GONE_S = GONE_S
+            patience.GONE_S = GONE_S
             asyncio.run(_live(home, config, fuse))
         _, status = os.waitpid(pid, 0)
         say({"died_of": os.WTERMSIG(status) if os.WIFSIGNALED(status) else -1})

@@ -180,7 +180,6 @@ async def test_a_switch_is_off(
     [
         (TradeRetcode.REQUOTE, 2008, True),
         (TradeRetcode.REJECT, 2001, False),
-        (TradeRetcode.ERROR, 2001, False),
         (TradeRetcode.INVALID_VOLUME, 2002, False),
         (TradeRetcode.INVALID_PRICE, 2003, False),
         (TradeRetcode.INVALID_STOPS, 2004, False),
@@ -216,24 +215,27 @@ async def test_a_retcode_becomes_its_error(
         assert error.data["ask"] > error.data["bid"] > 0
 
 
-async def test_a_terminal_without_its_broker_refuses(client: Client, broker: Broker) -> None:
-    """10031 of a terminal that kept the order back: 1003, not sent, worth another try."""
-    broker.script.refusals.append(TradeRetcode.CONNECTION)
-    error = await refused(client, "place_order", **BUY)
-    assert (error.code, error.data["retryable"]) == (1003, True)
-    assert error.data["outcome"] == "rejected"
-    assert error.data["retcode_name"] == "TRADE_RETCODE_CONNECTION"
-
-
-async def test_the_servers_own_timeout_is_unknown(client: Client, broker: Broker) -> None:
-    """10012 says that the server gave up waiting, not that nothing happened: 2102, unknown."""
-    broker.script.refusals.append(TradeRetcode.TIMEOUT)
+@pytest.mark.parametrize(
+    ("retcode", "symbols"),
+    [
+        (TradeRetcode.TIMEOUT, ("GBPUSD", "XAUUSD")),
+        (TradeRetcode.CONNECTION, ("USDJPY", "AUDUSD")),
+        (TradeRetcode.ERROR, ("USDCAD", "USDCHF")),
+    ],
+)
+async def test_an_answer_that_settles_nothing_is_unknown(
+    client: Client, broker: Broker, retcode: TradeRetcode, symbols: tuple[str, str]
+) -> None:
+    """10012: the server gave up waiting; 10031: the connection broke; 10011: an error without a
+    name. None says that nothing happened: 2102, unknown."""
+    broker.script.refusals.append(retcode)
     late = f"late-{next(NUMBERS)}"
     # each blocks its symbol, until it is found out
-    other = {**BUY, "symbol": "GBPUSD" if client.door == "/rpc" else "XAUUSD"}
+    other = {**BUY, "symbol": symbols[client.door == "/ws"]}
     error = await refused(client, "place_order", **other, client_order_id=late)
     assert (error.code, error.data["outcome"]) == (2102, "unknown")
     assert error.data["client_order_id"] == late
+    assert error.data["retcode_name"] == f"TRADE_RETCODE_{retcode.name}"
     assert error.data["retryable"] is False
 
 

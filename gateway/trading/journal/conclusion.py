@@ -16,8 +16,21 @@ from ..receipts import Trade, receipt_for
 from ..retcodes import Evidence
 from ..sending import Sent
 from . import answers
-from .intents import Intent, Send, Stage
+from .intents import Intent, Presumed, Send, Stage
 
+_REASONS = {
+    Presumed.TRACELESS: (
+        "Neither the terminal nor the broker shows it: it is taken for not executed"
+    ),
+    Presumed.SUPERSEDED: (
+        "What it was to change is not as it asked, or is gone: it was not executed, or something "
+        "later has undone it"
+    ),
+    Presumed.ASSIGNED: (
+        "Of several equal requests not all were executed, and the oldest were: this one is taken "
+        "for not executed"
+    ),
+}
 _NAMES = TypeAdapter(list[Name])
 
 
@@ -66,8 +79,6 @@ async def _rejection(terminal: GuardedTerminal, send: Send) -> GatewayError:
         evidence = Evidence(request=send.request, result=send.result)
         return await terminal.refused(send.result.retcode, evidence)
     if not send.err and not send.retcode:
-        return OrderRejected(
-            "Neither the terminal nor the broker shows it: it is taken for not executed"
-        )
+        return OrderRejected(_REASONS[send.presumed or Presumed.TRACELESS])
     failed = errors.CommandFailed("order_send", send.err, send.retcode)
     return await terminal.trade_failure(failed, send.request)

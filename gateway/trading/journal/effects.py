@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 from ea_bridge.model import (
     Order,
     OrderState,
@@ -13,7 +16,7 @@ from ea_bridge.model import (
 )
 
 from .intents import Send
-from .matching import SKEW_MS, Sighting, makes_order
+from .matching import SKEW_MS, Sighting
 from .sightings import View
 
 _UNFILLED = frozenset({OrderState.CANCELED, OrderState.REJECTED, OrderState.EXPIRED})
@@ -83,21 +86,13 @@ def result_of_change(send: Send, view: View) -> TradeResult | None:
             return _modification(request, view)
         case TradeAction.SLTP:
             position = view.positions.get(request.position)
-            is_so = position is not None and (position.sl, position.tp) == (request.sl, request.tp)
+            is_so = position is not None and _same(
+                (position.sl, position.tp), (request.sl, request.tp)
+            )
             return TradeResult(retcode=TradeRetcode.DONE) if is_so else None
         case TradeAction.DEAL | TradeAction.CLOSE_BY if view.is_mt4:
             return _mt4_exit(send, view)
     return None
-
-
-def leaves_trace(send: Send, view: View) -> bool:
-    """Whether a command that was executed would show now, so that it was not if it does not."""
-    request = send.request
-    if makes_order(send, is_mt4=view.is_mt4):
-        return True
-    if send.exited is not None:
-        return send.exited in view.positions  # it would be gone, or have another ticket
-    return request.action == TradeAction.REMOVE and request.order in view.orders
 
 
 def _removal(request: TradeRequest, view: View) -> TradeResult | None:
@@ -114,13 +109,19 @@ def _modification(request: TradeRequest, view: View) -> TradeResult | None:
     if order is None:
         return None
     is_so = (
-        order.price_open == request.price
-        and order.price_stoplimit == request.stoplimit
-        and (order.sl, order.tp) == (request.sl, request.tp)
+        _same(
+            (order.price_open, order.price_stoplimit, order.sl, order.tp),
+            (request.price, request.stoplimit, request.sl, request.tp),
+        )
         and order.type_time == request.type_time
         and order.time_expiration == request.expiration
     )
     return TradeResult(retcode=TradeRetcode.DONE, order=order.ticket) if is_so else None
+
+
+def _same(there: Sequence[float], asked: Sequence[float]) -> bool:
+    """Whether prices are equal, however a terminal writes its doubles."""
+    return all(math.isclose(*pair, rel_tol=1e-9) for pair in zip(there, asked, strict=True))
 
 
 def _mt4_exit(send: Send, view: View) -> TradeResult | None:

@@ -44,6 +44,17 @@ class Stage(enum.StrEnum):
     NOT_SENT = "not_sent"
 
 
+class Presumed(enum.StrEnum):
+    """Why an end is believed that nothing shows for sure."""
+
+    TRACELESS = "traceless"
+    """Nothing showed it for long: taken for not executed."""
+    SUPERSEDED = "superseded"
+    """What it was to change is not as it asked, or gone: it was not executed, or does not last."""
+    ASSIGNED = "assigned"
+    """It is equal to others; what was executed of them was given to the oldest."""
+
+
 ENDS = frozenset({Stage.DONE, Stage.REJECTED, Stage.NOT_SENT})
 """What nothing comes after."""
 PAPER_FP = "paper"
@@ -107,8 +118,15 @@ class Send:
     err: int = 0
     """MQL's run-time error of a refusal."""
     retcode: int = 0
+    presumed: Presumed | None = None
+    """Of an end: why it is believed."""
     intent: Intent | None = None
     """What it is for; ``None`` where no journal is kept."""
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the terminal has said something of it, so that it is not on its way any more."""
+        return self.result is not None or bool(self.err or self.retcode)
 
     @property
     def ticket(self) -> int | None:

@@ -3,8 +3,11 @@
 The tag in the comment decides where it is still there. Brokers rewrite comments; then what counts
 is that everything else is equal: symbol, kind, volume, magic, position, and a time not far from
 that of the command, and that MetaTrader 5 does not say that it was a person or a stop. Equal
-commands and equal orders are matched one to one. Where there are fewer orders than commands, or
-more, nobody can tell which is whose, and they are left alone.
+commands and equal orders are matched one to one, those of equal prices first. Where there are
+fewer orders than commands, or more, nobody can tell which is whose, and they are left alone.
+
+Fewer orders than commands are shared out at last (:func:`share`): to tell who has one matters no
+more then, since what is equal is equal, but that each has an end does.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from ea_bridge.model import TradeAction
+from ea_bridge.model import OrderType, TradeAction
 
 from ..client_ids import TAG_LENGTH
 from .intents import Send
@@ -25,10 +28,16 @@ LATEST_MS = 180_000
 AROUND_MS = 3_600_000
 """How much more they may differ where a clock is wrong, or was put on or back for the summer: what
 is alike but for that is nobody's for sure, and yet is no sign that a command was not executed."""
+TOGETHER_MS = 2_000
+"""Times that are nearer to each other tell nothing: clocks differ by seconds."""
 _TAG = re.compile(r"g[A-Z2-7]{9}(?: |$)")
 _PART = re.compile(r"(?:from|to) #[0-9]")
 """What MetaTrader 4 makes of the comments of a trade of which a part was closed, and of the rest,
 which goes on under another ticket: their volumes are not the command's any more."""
+
+
+Terms = tuple[float, float, float, float]
+"""Price, stop limit, stop loss and take profit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +57,14 @@ class Sighting:
     filling: int | None = None
     is_by_program: bool = True
     """It was not placed by hand, nor by a stop; true as well where nobody can tell."""
+    terms: Terms | None = None
+    """As the order has them; ``None``: not known, or no more those that it was placed with."""
+
+
+def terms_of(type_: int, price: float, stoplimit: float, sl: float, tp: float) -> Terms:
+    """Return the prices that an order was placed with; at market it has none of its own."""
+    is_market = type_ in (OrderType.BUY, OrderType.SELL)
+    return (0.0, 0.0, sl, tp) if is_market else (price, stoplimit, sl, tp)
 
 
 def match(
@@ -74,8 +91,40 @@ def match(
         if len(own) == 1:
             found[send.command_id] = free.pop(own[0].ticket)
     rest = [send for send in sends if send.command_id not in found]
-    untagged = [one for one in free.values() if one.is_by_program and not _TAG.match(one.comment)]
-    return found | _match_alike(rest, untagged, {send.command_id for send in partly})
+    return found | _match_alike(
+        rest, _assignable(free.values()), {one.command_id for one in partly}
+    )
+
+
+def share(sends: Sequence[Send], seen: Iterable[Sighting]) -> dict[int, Sighting]:
+    """Return whom orders are given to that are fewer than the commands that they may be of.
+
+    Those of about the same time go to the oldest; the order of commands is that of their orders.
+    Where there are more orders than commands, some are of somebody else: nobody is given any.
+
+    Args:
+        sends: all that may have made an order, and have none.
+        seen: orders that belong to no command.
+
+    """
+    orders = _assignable(seen)
+    fits = _fits(sends, orders)
+    by_id = {send.command_id: send for send in sends}
+    found: dict[int, Sighting] = {}
+    for cluster in _clusters(fits):
+        tickets = set().union(*(fits[command_id] for command_id in cluster))
+        if len(tickets) <= len(cluster):
+            found |= _in_order(
+                sorted((by_id[one] for one in cluster), key=_age),
+                sorted((one for one in orders if one.ticket in tickets), key=_seen_order),
+                fits,
+            )
+    return found
+
+
+def _assignable(seen: Iterable[Sighting]) -> list[Sighting]:
+    """Return the orders that may be those of commands though they do not say so."""
+    return [one for one in seen if one.is_by_program and not _TAG.match(one.comment)]
 
 
 def _named_by(send: Send) -> int:
@@ -86,18 +135,87 @@ def _named_by(send: Send) -> int:
 
 def _match_alike(sends: list[Send], seen: list[Sighting], partly: set[int]) -> dict[int, Sighting]:
     """Match what is equal: within each cluster of those that could be each other's."""
-    fits = {
-        send.command_id: {one.ticket for one in seen if _is_alike(send, one)} for send in sends
-    }
-    by_ticket = {one.ticket: one for one in seen}
+    fits = _fits(sends, seen)
+    terms = {send.command_id: _terms(send) for send in sends}
     found: dict[int, Sighting] = {}
     for cluster in _clusters(fits):
+        if cluster & partly:
+            continue
         tickets = set().union(*(fits[command_id] for command_id in cluster))
-        is_complete = all(fits[command_id] == tickets for command_id in cluster)
-        if tickets and is_complete and not cluster & partly and len(tickets) == len(cluster):
-            pairs = zip(sorted(cluster), sorted(tickets), strict=True)
-            found |= {command_id: by_ticket[ticket] for command_id, ticket in pairs}
+        orders = [one for one in seen if one.ticket in tickets]
+        if all(one.terms is not None for one in orders):
+            for same in {terms[command_id] for command_id in cluster}:
+                ids = {command_id for command_id in cluster if terms[command_id] == same}
+                found |= _one_to_one(ids, [one for one in orders if one.terms == same], fits)
+        taken = {one.ticket for one in found.values()}
+        rest = [one for one in orders if one.ticket not in taken]
+        found |= _one_to_one(cluster - found.keys(), rest, fits)
     return found
+
+
+def _one_to_one(
+    ids: set[int], orders: list[Sighting], fits: dict[int, set[int]]
+) -> dict[int, Sighting]:
+    """Return whose the orders are, if they are as many as the commands and fit each of them."""
+    tickets = {one.ticket for one in orders}
+    if len(tickets) != len(ids) or not all(tickets <= fits[command_id] for command_id in ids):
+        return {}
+    return dict(zip(sorted(ids), sorted(orders, key=lambda one: one.ticket), strict=True))
+
+
+def _fits(sends: Iterable[Send], seen: Sequence[Sighting]) -> dict[int, set[int]]:
+    """Return the tickets that may be each command's, by its id."""
+    return {
+        send.command_id: {one.ticket for one in seen if _is_alike(send, one)} for send in sends
+    }
+
+
+def _terms(send: Send) -> Terms:
+    one = send.request
+    return terms_of(one.type, one.price, one.stoplimit, one.sl, one.tp)
+
+
+def _age(send: Send) -> tuple[int, int]:
+    return send.created_ms, send.command_id
+
+
+def _seen_order(one: Sighting) -> tuple[int, int]:
+    return one.time_ms, one.ticket
+
+
+def _in_order(
+    sends: Sequence[Send], orders: Sequence[Sighting], fits: dict[int, set[int]]
+) -> dict[int, Sighting]:
+    """Give as many orders as possible to commands, both in the order of their times, so that they
+    lie as near to each other as possible.
+    """
+    # best[i][j]: orders that are not given away, and how far the others lie from their commands,
+    # of the first i commands and the first j orders
+    best = [[(j, 0) for j in range(len(orders) + 1)]]
+    for send in sends:
+        row = [best[-1][0]]
+        for j, one in enumerate(orders):
+            left, far = min(best[-1][j + 1], (row[j][0] + 1, row[j][1]))
+            if one.ticket in fits[send.command_id]:
+                before = best[-1][j]
+                left, far = min((left, far), (before[0], before[1] + _apart(send, one)))
+            row.append((left, far))
+        best.append(row)
+    found: dict[int, Sighting] = {}
+    i, j = len(sends), len(orders)
+    while i and j:
+        if best[i][j] == best[i - 1][j]:
+            i -= 1  # the youngest goes without
+        elif best[i][j] == (best[i][j - 1][0] + 1, best[i][j - 1][1]):
+            j -= 1
+        else:
+            i, j = i - 1, j - 1
+            found[sends[i].command_id] = orders[j]
+    return found
+
+
+def _apart(send: Send, one: Sighting) -> int:
+    return abs(one.time_ms - send.created_ms) // TOGETHER_MS
 
 
 def _clusters(fits: dict[int, set[int]]) -> list[set[int]]:

@@ -9,19 +9,20 @@ to begin is over: until then its bytes may still be on their way. Whatever the t
 settle is looked for in the account: see :mod:`.matching` and :mod:`.effects`. What cannot be told
 stays unknown.
 
-What is in no list for five minutes, on one later link of a terminal that its broker talks to, and
-at last not in a day more of the past either, whatever the clocks say, is taken for not executed:
-no order stays invisible for so long, and an unknown that never ends would keep its symbol closed
-to new orders for ever. It is ``rejected``, so that its id is not free.
+What is in no list for five minutes (see :mod:`.patience`), on one link of a terminal that its
+broker talks to, and at last not in a day more of the past either, whatever the clocks say, is
+taken for not executed: no order stays invisible for so long, and an unknown that never ends would
+keep its symbol closed to new orders for ever. It is ``rejected``, so that its id is not free. The
+same becomes of a change that does not show by then, and of the youngest of equal orders of which
+some were executed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from ea_bridge import commands, errors
@@ -31,22 +32,21 @@ from gateway.errors import GatewayError, TerminalDisconnected
 from gateway.store import StoreError
 
 from ..guard import GuardedTerminal
-from ..sending import is_open, was_refused
+from ..plausible import is_plausible
+from ..retcodes import is_final
+from ..sending import was_refused
 from . import conclusion, effects
-from .intents import ENDS, Account, Intent, Send, Stage
+from .intents import ENDS, Account, Intent, Presumed, Send, Stage
 from .log import OrderLog
-from .matching import Sighting, makes_order, match
+from .matching import Sighting, makes_order, match, share
 from .pacing import Pacing
+from .patience import Patience
 from .sightings import View, look
 
 PAUSES_S = (0.1, 0.2, 0.5, 1.0, 1.0, 2.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 """Between looks; the last one goes on for ever. Histories lag by seconds."""
 MAX_LATE = 256
 """Late answers that are kept until their caller has been told."""
-GONE_S = 300.0
-"""After so long a command that left no trace is taken for not executed."""
-SURE_S = 1.0
-"""Beyond its time to begin, before a command that the terminal does not know is given up."""
 
 logger = logging.getLogger(__name__)
 
@@ -76,9 +76,7 @@ class Reconciler:
         self._on_paper = on_paper or guarded
         self._pacing = Pacing(log.now_ms)
         self._late: OrderedDict[int, LateResult] = OrderedDict()
-        self._absent_since_s: dict[int, float] = {}
-        self._traceless_since_s: dict[int, float] = {}
-        self._scene: Hashable = None
+        self._patience = Patience()
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -161,8 +159,7 @@ class Reconciler:
                 await self._log.settle(intent, stage, answer)
                 for send in intent.sends:
                     self._pacing.forget(send)
-                    self._absent_since_s.pop(send.command_id, None)
-                    self._traceless_since_s.pop(send.command_id, None)
+                    self._patience.forget(send)
 
     # --- what the terminal says by itself ------------------------------------------------------
 
@@ -172,7 +169,7 @@ class Reconciler:
             if late is None:
                 continue
             if isinstance(late.result, TradeResult):
-                self._take_result(send, late.result)
+                self._take_answer(send, late.result)
             elif isinstance(late.error, errors.CommandFailed):
                 self._take_refusal(send, late.error.err, late.error.retcode)
 
@@ -184,7 +181,9 @@ class Reconciler:
             return
         for some in _chunks(sorted(by_id), commands.MAX_RESULTS):
             params = commands.ResultsParams(ids=",".join(map(str, some)))
-            for stored in await terminal.request(commands.RESULTS_GET, params):
+            known = await terminal.request(commands.RESULTS_GET, params)
+            self._patience.heard(by_id[one] for one in some)
+            for stored in known:
                 if (send := by_id.get(stored.id)) is not None:
                     self._take_stored(terminal, send, stored)
 
@@ -193,7 +192,7 @@ class Reconciler:
     ) -> None:
         if stored.state == "done":
             if stored.result is not None:
-                self._take_result(send, stored.result)
+                self._take_answer(send, stored.result)
             else:
                 self._take_refusal(send, stored.err, stored.retcode)
         elif stored.state == "absent" and self._is_never_taken(terminal, send):
@@ -202,18 +201,21 @@ class Reconciler:
     def _is_never_taken(self, terminal: GuardedTerminal, send: Send) -> bool:
         """Whether a command that the terminal's table lacks will never be executed."""
         session = terminal.session
-        if session is None or session.hello.fp != send.fp:
+        if session is None or session.hello.fp != send.fp or send.is_answered:
             return False
-        if session.id != send.session:
-            return True
-        now_s = time.monotonic()
-        since_s = self._absent_since_s.setdefault(send.command_id, now_s)
-        return now_s - since_s > send.ttl_ms / 1000 + SURE_S
+        return self._patience.is_over(session, send)
+
+    def _take_answer(self, send: Send, result: TradeResult) -> None:
+        """Take the terminal's word, if it can be true."""
+        if result.retcode not in SUCCESSES or is_plausible(send.request, result):
+            self._take_result(send, result)
+        else:
+            send.retcode = result.retcode
 
     def _take_result(self, send: Send, result: TradeResult) -> None:
         if result.retcode in SUCCESSES:
             self._end(send, Stage.DONE, result)
-        elif not is_open(result.retcode):
+        elif is_final(result.retcode):
             self._end(send, Stage.REJECTED, result)
         elif send.result is None:
             send.result, send.retcode = result, result.retcode  # it may name the order
@@ -224,11 +226,19 @@ class Reconciler:
         elif was_refused(err, retcode):
             send.err, send.retcode = err, retcode
             self._end(send, Stage.REJECTED)
+        elif not send.is_answered:
+            send.err, send.retcode = err, retcode
 
     def _end(self, send: Send, stage: Stage, result: TradeResult | None = None) -> None:
         send.stage, send.result, send.ended_ms = stage, result, self._log.now_ms()
         if result is not None:
-            send.retcode = result.retcode
+            send.err, send.retcode = 0, result.retcode
+
+    def _presume(self, send: Send, why: Presumed) -> None:
+        """Take a command for not executed."""
+        send.err = send.retcode = 0  # what left it open is no reason
+        send.presumed = why
+        self._end(send, Stage.REJECTED)
 
     # --- what its account shows ----------------------------------------------------------------
 
@@ -238,47 +248,72 @@ class Reconciler:
         """Look for those whose time has come; return whether there were any."""
         session = terminal.session
         scene = () if session is None else (session.id, session.broker)
-        if scene != self._scene:
-            # lists are empty for a while after a login: what one link lacked says nothing there
-            self._scene = scene
-            self._traceless_since_s.clear()
+        self._patience.enter(scene)
         due = self._pacing.due(sends, scene)
         if not due:
             return False
+        is_far = any(map(self._patience.may_end, due))
+        if is_far:
+            due = sends  # how many there are of a kind tells whose an order is
         ids = {send.command_id for send in due}
         later = [send for send in sends if send.command_id not in ids]
         rivals = [*later, *self._under_way(account, due[0])]
-        view = await look(terminal, due, rivals, is_far=any(map(self._is_overdue, due)))
+        view = await look(terminal, due, rivals, is_far=is_far)
         if terminal.account != account:
             raise terminal.offline()  # it was logged in elsewhere while it told
         self._pacing.looked(due)
-        seen = self._search_orders(view, account, due, later)
+        self._patience.heard(due)
+        under_way = [one for one in rivals if one not in later]
+        seen = self._search_orders(view, account, due, rivals, later)
         for send in due:
             if send.stage not in ENDS and not makes_order(send, is_mt4=view.is_mt4):
                 self._search_change(view, account, send)
-        for send in due:
-            if send.stage not in ENDS and effects.leaves_trace(send, view):
-                self._give_up_late(terminal, send, view, seen)
+        left = [send for send in due if send.stage not in ENDS]
+        for send in left:
+            self._patience.note_traceless(session, send)
+        if view.is_far:
+            makers = [one for one in (*left, *under_way) if makes_order(one, is_mt4=view.is_mt4)]
+            self._give_up_orders(view, makers, seen)
+            self._give_up_changes(view, [one for one in left if one not in makers])
         return True
 
-    def _is_overdue(self, send: Send) -> bool:
-        """Whether a command is given up if it has left no trace this time either."""
-        now_s = time.monotonic()
-        return now_s - self._traceless_since_s.get(send.command_id, now_s) >= GONE_S
+    def _give_up_orders(self, view: View, makers: list[Send], seen: list[Sighting]) -> None:
+        """End those that have left no trace for long.
 
-    def _give_up_late(
-        self, terminal: GuardedTerminal, send: Send, view: View, seen: list[Sighting]
-    ) -> None:
-        """Take a command for not executed that has left no trace for long."""
-        session = terminal.session
-        can_tell = session is not None and session.id != send.session and session.broker is True
-        if not can_tell or any(view.may_be(send, one) for one in seen):
-            self._traceless_since_s.pop(send.command_id, None)
-            return
-        self._traceless_since_s.setdefault(send.command_id, time.monotonic())
-        if view.is_far and self._is_overdue(send):
-            send.err = send.retcode = 0  # what left it open is no reason
-            self._end(send, Stage.REJECTED)
+        Args:
+            makers: all that may have made an order and are not found out.
+            seen: orders that belong to no command.
+
+        """
+        shared = share(makers, seen)
+        given = {one.ticket for one in shared.values()}
+        doubtful = [one for one in seen if one.ticket not in given]
+        for send in filter(self._patience.ends, makers):
+            one = shared.get(send.command_id)
+            if one is not None:
+                send.presumed = Presumed.ASSIGNED
+                self._take_result(send, effects.result_of_order(send, one, view))
+            elif not any(view.may_be(send, one) for one in doubtful):
+                is_one_of_many = any(view.may_be(send, one) for one in shared.values())
+                self._presume(send, Presumed.ASSIGNED if is_one_of_many else Presumed.TRACELESS)
+
+    def _give_up_changes(self, view: View, changes: list[Send]) -> None:
+        """The same for those that change what is there."""
+        closed = set[int]()
+        for send in filter(self._patience.ends, changes):
+            exited = send.exited
+            if exited is None:
+                self._presume(send, Presumed.SUPERSEDED)
+            elif exited in view.positions:
+                self._presume(send, Presumed.TRACELESS)
+            elif exited in view.past and exited not in closed:
+                # MetaTrader 4 has closed it once: by the oldest that fits, or by no command
+                result = effects.result_of_change(send, view)
+                if result is not None:
+                    closed.add(exited)
+                    send.presumed = Presumed.ASSIGNED
+                gone = TradeResult(retcode=TradeRetcode.POSITION_CLOSED)
+                self._take_result(send, result or gone)
 
     def _search_change(self, view: View, account: Account, send: Send) -> None:
         """Look whether what was there is now as the command wanted it."""
@@ -305,16 +340,21 @@ class Reconciler:
         ]
 
     def _search_orders(
-        self, view: View, account: Account, sends: list[Send], later: list[Send]
+        self,
+        view: View,
+        account: Account,
+        sends: list[Send],
+        rivals: list[Send],
+        later: list[Send],
     ) -> list[Sighting]:
-        """Match orders with commands; return those that belong to no other command.
+        """Match orders with commands; return those that belong to no command.
 
         Args:
-            later: commands that it is looked for another time.
+            rivals: others that they may be of.
+            later: those of them that it is looked for another time.
 
         """
         wanted = [send for send in sends if makes_order(send, is_mt4=view.is_mt4)]
-        rivals = [*later, *self._under_way(account, sends[0])]
         rivals = [send for send in rivals if makes_order(send, is_mt4=view.is_mt4)]
         mine = view.wanted([*sends, *rivals], self._log.now_ms())
         seen = [one for one in view.sightings() if mine.sighting(one)]
@@ -326,7 +366,8 @@ class Reconciler:
             one = found.get(send.command_id)
             if one is not None:
                 self._take_result(send, effects.result_of_order(send, one, view))
-        return free
+        given = {one.ticket for one in found.values()}
+        return [one for one in free if one.ticket not in given]
 
 
 def _open_sends(intents: Iterable[Intent]) -> Iterator[Send]:

@@ -14,13 +14,14 @@ from ea_bridge.model import (
     DealEntry,
     Order,
     OrderReason,
+    OrderType,
     Position,
     TradeAction,
 )
 
 from ..past import past_of
 from .intents import Send
-from .matching import AROUND_MS, SKEW_MS, Sighting, makes_order, may_be
+from .matching import AROUND_MS, SKEW_MS, Sighting, Terms, makes_order, may_be, terms_of
 from .wanted import Wanted
 
 if TYPE_CHECKING:
@@ -86,7 +87,14 @@ class View:
                 position=self._closed_by(one),
                 filling=None if self.is_mt4 else one.type_filling,
                 is_by_program=self._is_by_program(one.reason),
+                terms=self._terms(one),
             )
+
+    def _terms(self, one: Order) -> Terms | None:
+        """Return the prices of an order; MetaTrader 4 shows a trade with those of its end."""
+        if self.is_mt4 and one.type in (OrderType.BUY, OrderType.SELL):
+            return None
+        return terms_of(one.type, one.price_open, one.price_stoplimit, one.sl, one.tp)
 
     def _closed_by(self, one: Order) -> int:
         """Return the position that an order closes; 0 for one that opens its own."""

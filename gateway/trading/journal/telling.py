@@ -94,6 +94,7 @@ def _passed(send: Send) -> dict[str, Any]:
         "ended_ms": send.ended_ms,
         "retcode": send.retcode or None,
         "order": send.ticket,
+        "presumed": send.presumed and send.presumed.value,
     }
     known = {name: value for name, value in passed.items() if value is not None}
     return {"command_id": send.command_id, "state": send.stage.value, **known}

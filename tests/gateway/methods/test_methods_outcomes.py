@@ -50,7 +50,7 @@ async def test_an_ea_that_contradicts_itself(scene: Scene) -> None:
     assert (await outcome(scene, errors.MarketClosed))["outcome"] == "rejected"
 
 
-@pytest.mark.parametrize("err", [4024, 5273, 0])
+@pytest.mark.parametrize("err", [4024, 4756, 5273, 0])
 async def test_an_ea_that_failed_for_reasons_of_its_own(scene: Scene, err: int) -> None:
     """It may have failed after the order was sent: nobody may take it for final."""
     scene.script.answers["order_send"] = CommandFailed("order_send", err)
@@ -59,8 +59,8 @@ async def test_an_ea_that_failed_for_reasons_of_its_own(scene: Scene, err: int) 
 
 async def test_an_ea_that_did_not_get_as_far_as_sending(scene: Scene) -> None:
     """It says so by the error number; that is final."""
-    scene.script.answers["order_send"] = CommandFailed("order_send", 4756)
-    assert (await outcome(scene, errors.OrderRejected))["outcome"] == "rejected"
+    scene.script.answers["order_send"] = CommandFailed("order_send", 4014)
+    assert (await outcome(scene, errors.MethodNotSupported))["outcome"] == "rejected"
 
 
 async def test_not_sent_is_safe(scene: Scene) -> None:

@@ -318,3 +318,16 @@ async def test_books_and_their_depth(live: Stage, ear: Ear) -> None:
     best = [e["price"] for e in ear.of("book.1:EURUSD", "update")[0]["data"]["levels"]]
     assert best == [1.2, 1.1]
     assert len(ear.of("book:EURUSD", "snapshot")) == 1
+
+
+async def test_a_symbol_that_is_refused_meanwhile_is_not_found(live: Stage, ear: Ear) -> None:
+    """Others wait for the same unknown symbol while the terminal relinks, and it is refused to
+    them in whatever moment of this call: no call fails for any other reason."""
+    for moment in range(40):
+        live.terminal.disconnect()
+        await live.subscribe(ear, "tick:NOPE")
+        live.terminal.connect()
+        await turns(moment)
+        with pytest.raises(SubscribeFailed) as caught:
+            await live.subscribe(live.ear(tid=f"B{moment:011}"), "tick:NOPE")
+        assert [one["name"] for one in caught.value.data["failed"]] == ["symbol_not_found"]

@@ -12,12 +12,13 @@ from scripted_terminal import Scene
 from ea_bridge.errors import CommandFailed, CommandTimeout
 from ea_bridge.model import SUCCESSES, TradeResult, TradeRetcode
 from gateway import errors
+from gateway.trading.retcodes import is_final
 
 REFUSALS = [
     (10004, errors.PriceChanged, {"bid": 1.08542, "ask": 1.08554}),
     (10006, errors.OrderRejected, {}),
     (10007, errors.OrderRejected, {}),
-    (10011, errors.OrderRejected, {}),
+    (10011, errors.OrderUnresolved, {"outcome": "unknown"}),
     (10012, errors.OrderUnresolved, {"outcome": "unknown"}),
     (10013, errors.OrderRejected, {}),
     (10014, errors.InvalidVolume, {"min": 0.01, "max": 50.0, "step": 0.01}),
@@ -40,7 +41,7 @@ REFUSALS = [
     (10028, errors.TerminalBusy, {"retry_after_ms": 500}),
     (10029, errors.Frozen, {"freeze_level_points": 0}),
     (10030, errors.UnsupportedFilling, {"what": "filling", "allowed": ["fok", "ioc"]}),
-    (10031, errors.BrokerDisconnected, {}),
+    (10031, errors.OrderUnresolved, {"outcome": "unknown"}),
     (10032, errors.OrderRejected, {}),
     (10033, errors.OrderLimit, {"what": "orders"}),
     (10034, errors.OrderLimit, {"what": "volume"}),
@@ -55,13 +56,22 @@ REFUSALS = [
     (10044, errors.TradeDisabled, {"mode": "close_only"}),
     (10045, errors.OrderRejected, {}),
     (10046, errors.OrderRejected, {}),
-    (19999, errors.OrderRejected, {"retcode_name": "other_19999"}),
+    (19999, errors.OrderUnresolved, {"retcode_name": "other_19999", "outcome": "unknown"}),
+    (0, errors.OrderUnresolved, {"outcome": "unknown"}),
+    (-1, errors.OrderUnresolved, {"outcome": "unknown"}),
 ]
 
 
 def test_every_refusal_is_in_the_table() -> None:
     """A retcode that MetaTrader knows and we don't would be found here."""
-    assert {retcode for retcode, _, _ in REFUSALS} - {19999} == set(TradeRetcode) - SUCCESSES
+    unknown = {19999, 0, -1}
+    assert {retcode for retcode, _, _ in REFUSALS} - unknown == set(TradeRetcode) - SUCCESSES
+
+
+def test_only_what_surely_was_not_executed_is_final() -> None:
+    """All numbers but those of a list leave it open: also those that are of no success either."""
+    final = {retcode for retcode in range(-1, 20_000) if is_final(retcode)}
+    assert final == set(TradeRetcode) - SUCCESSES - {10011, 10012, 10031}
 
 
 async def refused(scene: Scene, expected: type[errors.GatewayError]) -> dict[str, Any]:
@@ -96,11 +106,17 @@ async def test_a_refusal_that_came_as_a_failure_is_the_same(scene: Scene) -> Non
     assert (await refused(scene, errors.InsufficientMargin))["free"] == 9903.85
 
 
-async def test_a_failure_without_retcode(scene: Scene) -> None:
-    """The terminal could not send it: refused, and never in the EA's words."""
-    scene.script.answers["order_send"] = CommandFailed("order_send", 4756, 0, "password=1")
-    told = await refused(scene, errors.OrderRejected)
-    assert told["outcome"] == "rejected"
+@pytest.mark.parametrize(
+    ("err", "expected"), [(4003, errors.InvalidParams), (4756, errors.OrderUnresolved)]
+)
+async def test_a_failure_without_retcode(
+    scene: Scene, err: int, expected: type[errors.GatewayError]
+) -> None:
+    """The terminal could not send it: refused, and never in the EA's words. 4756 stands beside
+    whatever is no success, so that alone it says nothing."""
+    scene.script.answers["order_send"] = CommandFailed("order_send", err, 0, "password=1")
+    told = await refused(scene, expected)
+    assert told["outcome"] == ("unknown" if err == 4756 else "rejected")
     assert "password" not in str(told)
 
 

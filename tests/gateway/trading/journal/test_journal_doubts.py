@@ -20,7 +20,7 @@ from gateway.trading.checks.limits import Limits
 from gateway.trading.checks.tally import Tallies
 from gateway.trading.client_ids import tag
 from gateway.trading.deadline import Deadline
-from gateway.trading.journal import reconcile
+from gateway.trading.journal import patience, reconcile
 
 HERE_MS = NOW_MS + OFFSET_MS
 
@@ -54,7 +54,7 @@ async def test_an_open_answer_that_names_the_order_leads_to_it(
     kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """10012 with a ticket: the order of that ticket is this one's own, and was filled."""
-    monkeypatch.setattr(reconcile, "GONE_S", 0.0)
+    monkeypatch.setattr(patience, "GONE_S", 0.0)
     kept.equip("ticks,book,deals,check")
     kept.scene.script.answers |= NOTHING
     kept.scene.script.answers["order_send"] = TradeResult(retcode=10012, order=900)
@@ -76,7 +76,7 @@ async def test_an_open_answer_that_leads_nowhere_ends_as_a_refusal(
     kept: Kept, monkeypatch: pytest.MonkeyPatch, told: str
 ) -> None:
     """10012, and nothing to be seen for long: its caller hears an end, not that nobody knows."""
-    monkeypatch.setattr(reconcile, "GONE_S", 0.0)
+    monkeypatch.setattr(patience, "GONE_S", 0.0)
     given = TradeResult(retcode=10012)
     kept.scene.script.answers |= {**NOTHING, "order_send": LOST if "table" in told else given}
     kept.results("done", given)

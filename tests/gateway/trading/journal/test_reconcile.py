@@ -15,7 +15,7 @@ from ea_bridge.model import Order, Position, TradeAction, TradeRequest, TradeRes
 from ea_bridge.session import LateResult
 from gateway import errors
 from gateway.trading.client_ids import tag
-from gateway.trading.journal import Stage, reconcile
+from gateway.trading.journal import Stage, patience
 
 HERE_MS = NOW_MS + OFFSET_MS
 
@@ -82,9 +82,9 @@ async def test_the_table_tells_a_refusal(lost: Kept) -> None:
 
 async def test_the_table_tells_that_the_ea_refused(lost: Kept) -> None:
     """Before it had sent anything."""
-    lost.results("done", err=4756)
+    lost.results("done", err=4754)
     await lost.look()
-    assert isinstance(await lost.fail("a"), errors.OrderRejected)
+    assert isinstance(await lost.fail("a"), errors.OrderNotFound)
 
 
 async def test_too_late_is_not_sent(lost: Kept) -> None:
@@ -121,14 +121,14 @@ async def test_on_the_same_link_it_may_still_come(
     kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Until its time to begin is over: then the terminal will not begin any more."""
-    monkeypatch.setattr(reconcile, "SURE_S", -3600.0)
+    monkeypatch.setattr(patience, "SURE_S", -3600.0)
     kept.scene.script.answers |= {"order_send": LOST, "history_orders_get": []}
     await kept.fail("a")
     kept.results("absent")
-    monkeypatch.setattr(reconcile, "SURE_S", 3600.0)
+    monkeypatch.setattr(patience, "SURE_S", 3600.0)
     await kept.look()
     assert await outcome(kept) == "unknown"
-    monkeypatch.setattr(reconcile, "SURE_S", -3600.0)
+    monkeypatch.setattr(patience, "SURE_S", -3600.0)
     await kept.look()
     assert await outcome(kept) == "not_sent"
 
@@ -158,7 +158,8 @@ async def test_an_open_answer_of_the_server_stays_unknown(lost: Kept) -> None:
     [
         (DONE, None, "done"),
         (TradeResult(retcode=10019), None, "rejected"),
-        (None, CommandFailed("order_send", 4756), "rejected"),
+        (None, CommandFailed("order_send", 4003), "rejected"),
+        (None, CommandFailed("order_send", 4756), "unknown"),
         (None, CommandFailed("order_send", commands.TOO_LATE), "not_sent"),
         (None, CommandFailed("order_send", 4024), "unknown"),
     ],
@@ -276,7 +277,7 @@ async def test_what_left_no_trace_for_long_was_not_executed(
     searched: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Unless the broker is away, or there is an order that may be its own. The id stays taken."""
-    monkeypatch.setattr(reconcile, "GONE_S", 0.0)
+    monkeypatch.setattr(patience, "GONE_S", 0.0)
     searched.scene.script.broker = False
     await searched.look()
     assert await outcome(searched) == "unknown"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from test_reconcile_growth import shown
 from ea_bridge.commands import HistoryParams
 from ea_bridge.model import Order
 from gateway import errors
-from gateway.trading.journal import reconcile
+from gateway.trading.journal import patience
 from gateway.trading.journal.matching import AROUND_MS, SKEW_MS
 
 HOUR_MS = 3_600_000
@@ -24,7 +23,7 @@ HOUR_MS = 3_600_000
 @pytest.fixture(name="searched")
 async def search_alone(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> Kept:
     """A buy whose answer was lost, which is given up as soon as nothing shows it."""
-    monkeypatch.setattr(reconcile, "GONE_S", 0.0)
+    monkeypatch.setattr(patience, "GONE_S", 0.0)
     kept.equip("ticks,book,deals,check")
     await kept.lose("a")
     return kept
@@ -81,9 +80,9 @@ async def test_the_day_before_is_read_at_last_alone(
     searched: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The looks before that, of which there are many, read what is since the command."""
-    monkeypatch.setattr(reconcile, "GONE_S", 1e9)
+    monkeypatch.setattr(patience, "GONE_S", 1e9)
     await searched.look()
-    monkeypatch.setattr(reconcile, "GONE_S", 0.0)
+    monkeypatch.setattr(patience, "GONE_S", 0.0)
     await searched.look()
     script = searched.scene.script
     near, far = [params.from_s for op, params in script.asked if op == "history_orders_get"]
@@ -94,9 +93,8 @@ async def test_what_one_link_lacked_says_nothing_on_the_next(
     searched: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A terminal's lists are empty for a while after its login: five minutes of one link count."""
-    monkeypatch.setattr(reconcile, "GONE_S", 300.0)
-    clock = SimpleNamespace(monotonic=lambda: now_s)
-    monkeypatch.setattr(reconcile, "time", clock)
+    monkeypatch.setattr(patience, "GONE_S", 300.0)
+    searched.reconciler._patience = patience.Patience(lambda: now_s)
     now_s = 0.0
     await searched.look()
     searched.link()
@@ -116,7 +114,7 @@ async def test_a_part_of_another_s_order_is_no_command_s(
     searched: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The history has its deals before the order itself; the volume of one is the command's."""
-    monkeypatch.setattr(reconcile, "GONE_S", 1e9)
+    monkeypatch.setattr(patience, "GONE_S", 1e9)
     part: dict[str, Any] = {
         "order": 900,
         "position_id": 900,

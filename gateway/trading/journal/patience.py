@@ -1,0 +1,78 @@
+"""How long a command may go without a trace before it is taken for not executed.
+
+Its five minutes begin when nothing of it can be on its way any more: on a later link than the one
+that it was written to; as soon as the terminal has answered it, whatever that was; and otherwise
+when its time to begin is over. They are five minutes of one link, with the broker there all the
+time: lists are empty for a while after a login, and what one link lacked says nothing on the next.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable, Iterable
+
+from ..session import Session
+from .intents import Send
+
+GONE_S = 300.0
+"""After so long a command that left no trace is taken for not executed."""
+SURE_S = 1.0
+"""Beyond its time to begin, before a command that the terminal does not know is given up."""
+
+
+class Patience:
+    """With the commands of one terminal.
+
+    Args:
+        monotonic_s: seconds that only grow.
+
+    """
+
+    def __init__(self, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic_s = monotonic_s
+        self._scene: Hashable = None
+        self._heard_since_s: dict[int, float] = {}
+        self._traceless_since_s: dict[int, float] = {}
+
+    def enter(self, scene: Hashable) -> None:
+        """Take the link and the state of the broker; where one of them is new all begins anew."""
+        if scene != self._scene:
+            self._scene = scene
+            self._traceless_since_s.clear()
+
+    def heard(self, sends: Iterable[Send]) -> None:
+        """Note that the terminal has answered what it was asked after these were written to it:
+        what it reads comes in order, so all of them had arrived.
+        """
+        now_s = self._monotonic_s()
+        for send in sends:
+            self._heard_since_s.setdefault(send.command_id, now_s)
+
+    def is_over(self, session: Session, send: Send) -> bool:
+        """Whether the terminal will not begin with a command any more."""
+        if session.id != send.session or send.is_answered:
+            return True
+        now_s = self._monotonic_s()
+        heard_s = self._heard_since_s.get(send.command_id, now_s)
+        return now_s - heard_s > send.ttl_ms / 1000 + SURE_S
+
+    def note_traceless(self, session: Session | None, send: Send) -> None:
+        """Note that nothing shows a command; its time begins if it can."""
+        if session is None or session.broker is not True or not self.is_over(session, send):
+            self._traceless_since_s.pop(send.command_id, None)
+        else:
+            self._traceless_since_s.setdefault(send.command_id, self._monotonic_s())
+
+    def may_end(self, send: Send) -> bool:
+        """Whether it may come to an end at the next look, which therefore has to be thorough."""
+        now_s = self._monotonic_s()
+        return now_s - self._traceless_since_s.get(send.command_id, now_s) >= GONE_S
+
+    def ends(self, send: Send) -> bool:
+        """Whether it has gone without a trace for long enough."""
+        return send.command_id in self._traceless_since_s and self.may_end(send)
+
+    def forget(self, send: Send) -> None:
+        """It has ended."""
+        self._heard_since_s.pop(send.command_id, None)
+        self._traceless_since_s.pop(send.command_id, None)
