@@ -123,8 +123,8 @@ class TerminalFeed:
             self._tidy(quotes)
 
     async def ready(self, channel: Channel) -> None:
-        """Wait until ``channel`` is live, or return at once while the terminal is offline, and where
-        the subscription was ended meanwhile: whoever did that has noted why.
+        """Wait until ``channel`` is live, or return at once while the terminal is offline, and
+        where the subscription was ended meanwhile: whoever did that has noted why.
 
         Raises:
             GatewayError: the terminal does not have it, or did not answer.
