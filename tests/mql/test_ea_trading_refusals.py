@@ -14,8 +14,6 @@ from test_trading_refusals import *  # noqa: F403 (all that are there, and will 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("ea-refusals")]
 
 del test_a_closed_market_says_so  # noqa: F821 (it links a terminal of its own: the emulated one)
-# from OrderSend itself it leaves the outcome open: test_ea_trade_faults.py
-del test_a_terminal_without_its_broker_refuses  # noqa: F821
 
 running = shared_ea("ea-refusals")
 """A hedging account of MetaTrader 5."""

@@ -121,7 +121,7 @@ async def test_an_open_answer_that_is_in_the_account_is_done(kept: Kept, watch: 
 
 
 async def test_a_table_that_was_lost_does_not_undo_an_answer(kept: Kept, watch: Watch) -> None:
-    """"Absent" of a command that was answered: it was taken, and may have been executed."""
+    """It says "absent" of a command that was answered: that was taken, and may be executed."""
     kept.scene.script.answers |= {**NOTHING, "order_send": TradeResult(retcode=10012)}
     kept.results("absent")
     await kept.fail("a")
