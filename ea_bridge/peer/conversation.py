@@ -140,6 +140,14 @@ class Conversation(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         try:
+            self._hear(data)
+        except Exception as error:
+            _log.error("the link ends: this peer failed with %s", type(error).__name__)
+            _log.debug("where it failed", exc_info=error)
+            self.abort()
+
+    def _hear(self, data: bytes) -> None:
+        try:
             messages = self._connection.receive_data(data)
         except RemoteProtocolError as error:
             _log.warning("the daemon broke the protocol: %s", error)
@@ -286,20 +294,20 @@ class Conversation(asyncio.Protocol):
             _log.info("this machine is approved")
             self._retry_s = 0.0
         else:
-            _log.info("the daemon said goodbye: %s", bye.code)
+            _log.info("the daemon said goodbye: %r", bye.code)
         self.close()
 
     def _give_up(self, denied: Denied) -> None:
         self._retry_s = denied.retry_ms / 1000
         if DENIALS.get(denied.code) is Remedy.WAIT:
             _log.warning(
-                "not let in yet: %s (%s); the next try is in %.0f s",
+                "not let in yet: %.256r (%.64r); the next try is in %.0f s",
                 denied.reason,
                 denied.code,
                 self._retry_s,
             )
         else:
-            _log.error("the daemon refused the token: %s (%s)", denied.reason, denied.code)
+            _log.error("the daemon refused the token: %.256r (%.64r)", denied.reason, denied.code)
             self.refusal = LinkRefused(denied.reason)
         self.close()
 

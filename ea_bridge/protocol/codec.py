@@ -97,8 +97,16 @@ def escape(line: bytes) -> bytes:
 
 
 def count_unknown(line: bytes, kind: type[Hello]) -> int:
-    """Return how many members of the object are not of the message: a newer peer's."""
-    members = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
+    """Return how many members of the object are not of the message: a newer peer's.
+
+    Raises:
+        UnreadableLine: a name is no text, which the decoder of messages does not look at.
+
+    """
+    try:
+        members = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
+    except _UNREADABLE as error:
+        raise UnreadableLine("a member's name is no text", "hello") from error
     return len(members.keys() - {*kind.__struct_encode_fields__, "t"})
 
 

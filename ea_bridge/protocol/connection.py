@@ -198,13 +198,13 @@ class Connection:
     def _read(self, line: bytes) -> Message | None:
         try:
             message = self._decoder.decode(line)
+            if isinstance(message, Hello):
+                self.counters.unknown += codec.count_unknown(line, Hello)
         except UnreadableLine as error:
             self._put_up_with(error)
             return None
         if message is None:
             self.counters.unknown += 1
-        elif isinstance(message, Hello):
-            self.counters.unknown += codec.count_unknown(line, Hello)
         if self._in_a_row:
             self._forgive(message)
         return message

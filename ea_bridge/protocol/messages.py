@@ -20,8 +20,11 @@ from ea_bridge.model.struct import Integer, Struct, Text
 
 Nonce = Annotated[str, Meta(pattern=r"^[0-9a-fA-F]{64}\Z")]
 """32 random bytes, or a proof of 32 bytes, as hexadecimal digits."""
-Label = Annotated[str, Meta(max_length=128)]
-"""A short text that a person reads; longer ones are a fault or an attack."""
+FreeText = Annotated[str, Meta(max_length=128)]
+"""A short text that a person reads, of somebody else's choice; longer ones are an attack."""
+Label = Annotated[str, Meta(max_length=128, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
+"""The same, of a program's choice: what would steer a screen or begin a new line of a log is a
+fault or an attack, too."""
 Counter = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 SymbolIndex = Annotated[int, Meta(ge=0, lt=2**31)]
 """Index of a symbol, from the answer to ``watch``."""
@@ -54,7 +57,7 @@ class Hello(_Message, frozen=True):
     server: Label
     ea: Label = ""
     build: Counter = 0
-    company: Label = ""
+    company: FreeText = ""
     currency: Label = ""
     mode: Label = ""
     """``hedging``, ``netting`` or ``exchange``."""

@@ -129,12 +129,29 @@ class Link(asyncio.Protocol):
         """Bytes have come."""
         sockets.quicken(self._socket)
         try:
+            self._hear(data)
+        except (
+            Exception
+        ) as error:  # the loop would write a traceback, as often as a stranger likes
+            self._break_down(error)
+
+    def _hear(self, data: bytes) -> None:
+        try:
             messages = self._connection.receive_data(data)
         except RemoteProtocolError as error:
             self._take(error.received)
             self._fail(str(error))
         else:
             self._take(messages)
+
+    def _break_down(self, error: Exception) -> None:
+        """End a link over which we have failed, with one line in the log."""
+        failure = type(error).__name__
+        logger.error("a link of terminal %r ended: we failed with %s", self.terminal, failure)
+        logger.debug("where we failed", exc_info=error)
+        if self.session is not None:
+            self.session.end("the gateway failed")
+        self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone, whoever ended it."""

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from ea_bridge.loopback import BACKLOG
 from ea_bridge.manager_registry import ManagerRegistry
 from ea_bridge.registry import TerminalRegistry
 from ea_bridge.session import (
@@ -139,7 +140,7 @@ class BridgeServer:
         self.port = listeners[0].getsockname()[1]
         for listener in listeners:
             server = await loop.create_server(
-                lambda: Link(house, self), sock=listener, backlog=sockets.BACKLOG
+                lambda: Link(house, self), sock=listener, backlog=BACKLOG
             )
             self._servers.append(server)
         logger.info("listening for terminals on port %d", self.port)

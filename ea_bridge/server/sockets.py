@@ -10,9 +10,8 @@ import contextlib
 import socket
 import sys
 
-from ea_bridge.loopback import bind_loopback
+from ea_bridge.loopback import BACKLOG, bind_loopback
 
-BACKLOG = 128
 SEND_BUFFER = 64 * 1024
 """Bytes that may lie unread in the kernel; the default of megabytes hides a peer that is stuck."""
 

@@ -236,7 +236,7 @@ class PeerSession:
             case Hb():
                 self._take_heartbeat(message)
             case Bye():
-                self.end(f"the terminal said bye: {message.code}")
+                self.end(f"the terminal said bye: {message.code!r}")
 
     # --- what a subclass says --------------------------------------------------------------
 

@@ -105,4 +105,4 @@ def _word(value: bool | None, yes: str, no: str) -> str:
 
 
 def _table(facts: dict[str, Any]) -> str:
-    return "\n".join(f"{name:<12} {fact}" for name, fact in facts.items())
+    return "\n".join(f"{name:<12} {visible(str(fact))}" for name, fact in facts.items())

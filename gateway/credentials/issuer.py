@@ -164,7 +164,10 @@ class Issuer:
 
         """
         if not NAME.fullmatch(name):
-            raise IssuerError("a name has 1 to 64 letters, digits, dots, dashes or underscores")
+            raise IssuerError(
+                "a name has 1 to 64 letters, digits, dots, dashes or underscores, and begins with "
+                "a letter or digit"
+            )
         with self._store.transaction() as db:
             if any(one.label == name and one.is_live(self._now_s()) for one in self.list()):
                 raise IssuerError(

@@ -13,7 +13,8 @@ from .envelope import EnvelopeError, Kind, open_envelope
 from .scope import Scope
 
 AUDIENCE: Final = "mtgw-daemon"
-NAME = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+"""Of a new token. Older ones may begin with a dash, and then look like options of commands."""
 MAX_SECONDS = 253_402_300_799
 """The end of the year 9999."""
 

@@ -72,7 +72,8 @@ async def get_sessions(call: Call, *, symbol: Symbol) -> shapes.SymbolSessions:
     }
 
 
-@method(scope=Scope.READ, raises=(SymbolNotFound, TerminalDisconnected, Timeout))
+# what is taken out is missed by every client of the terminal, so it is not for who only looks
+@method(scope=Scope.TRADE, raises=(SymbolNotFound, TerminalDisconnected, Timeout))
 async def symbol_select(
     call: Call,
     *,

@@ -83,6 +83,9 @@ class Connection(web.RequestHandler):
         self.unclaimed = 0
         """Bytes that came; whoever gets messages out of them counts it down."""
         self.max_unclaimed = 0
+        self._body: StreamReader | None = None
+        """Of the request that is answered, or was last."""
+        self._half_closed = False
         self._stuck: asyncio.TimerHandle | None = None
 
     @property
@@ -111,7 +114,7 @@ class Connection(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """See :class:`asyncio.BaseProtocol`."""
         self._connections.closed(self)
-        self.request_came()
+        self._end_wait()
         self._stop_watch()
         super().connection_lost(exc)
         if self.on_lost is not None:
@@ -125,6 +128,21 @@ class Connection(web.RequestHandler):
             self.on_flood()
         else:
             super().data_received(data)
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]  # aiohttp never keeps it open
+        """See :class:`asyncio.Protocol`: ``True`` keeps the connection open for our answers.
+
+        A client may say that it has nothing more to ask, and listen (``nc -N`` does): what it
+        asked for is done in any case, and if it is an order, it wants to know what became of it.
+        """
+        waits = self._messages
+        body = waits[-1][1] if waits else self._body if self._waiter is None else None
+        if body is None or not body.is_eof() or self._upgraded:
+            return None
+        self._half_closed = True
+        if not waits:
+            self.close()  # once this one is answered
+        return True
 
     def pause_writing(self) -> None:
         """See :class:`asyncio.BaseProtocol`."""
@@ -143,7 +161,14 @@ class Connection(web.RequestHandler):
         if self.on_flow is not None:
             self.on_flow()
 
-    def request_came(self) -> None:
+    def request_came(self, body: StreamReader) -> None:
+        """Note a request that is answered now."""
+        self._end_wait()
+        self._body = body
+        if self._half_closed and not self._messages:
+            self.close()  # once this one is answered, which is the last
+
+    def _end_wait(self) -> None:
         """End the wait for the first request."""
         if self._deadline is not None:
             self._deadline.cancel()
@@ -303,7 +328,7 @@ class Connections(web.Server):
     ) -> web.BaseRequest:
         loop = asyncio.get_running_loop()
         plain = StreamWriter(protocol, loop, on_headers_sent=_without_server)
-        cast(Connection, protocol).request_came()
+        cast(Connection, protocol).request_came(payload)
         return web.BaseRequest(message, payload, protocol, plain, task, loop)
 
 

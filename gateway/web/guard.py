@@ -3,7 +3,8 @@
 The order is fixed, and each step ends the request with a short JSON-RPC error, id null, and
 ``Connection: close``:
 
-1. the target is a path (``/...``), not an absolute URL, ``*`` or an authority: 400
+1. the head is HTTP/1 as :mod:`gateway.http_head` has it: 505, 501, 417; the target is a path
+   (``/...``), not an absolute URL, ``*`` or an authority: 400
 2. ``Host`` is exactly one of our names with our port: 421, against DNS rebinding
 3. the peer is on this machine: 403
 4. no ``Origin``, or one that the configuration lists: 403; ``null`` never is
@@ -29,6 +30,7 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from gateway.errors import Forbidden, GatewayError, InvalidRequest, Unauthorized
+from gateway.http_head import head_fault
 
 log = logging.getLogger(__name__)
 
@@ -109,6 +111,9 @@ class Guard:
             Refusal: it may not.
 
         """
+        fault = head_fault(request.version, request.headers)
+        if fault is not None:
+            raise _refused(fault.status, InvalidRequest(fault.remedy, reason=fault.reason))
         target = request.raw_path
         if target[:1] != "/" or target[:2] == "//":
             raise _refused(400, InvalidRequest("The target must be a path", reason="target"))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from ea_bridge.loopback import BACKLOG
 from gateway.audit import Audit
 from gateway.auth.caller import Caller
 from gateway.auth.tickets import Tickets
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-BACKLOG = 128
 STOP_S = 0.3
 """For each of the five stages of a stop; what needs longer is cut."""
 OPENRPC = "/openrpc.json"

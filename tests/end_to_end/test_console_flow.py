@@ -219,7 +219,7 @@ async def test_a_token_is_revoked_on_its_page(
     record_testsuite_property("click of revoke to the close of /ws", f"{took_ms:.0f} ms")
     assert code == TOKEN_REVOKED
     assert await laptop.machine.refusal(one.token) == (UNAUTHENTICATED, "revoked")
-    await one.terminal.said(r"refused the token: .*\(revoked\)")
+    await one.terminal.said(r"refused the token: .*\('revoked'\)")
     await ann.sees("stopped at")
     await ann.picture("token stopped")
     assert laptop.machine.daemon is not None

@@ -87,11 +87,15 @@ def test_every_method_is_documented(method: Method) -> None:
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda one: one.name)
 def test_whoever_trades_needs_the_scope_and_says_its_errors(method: Method) -> None:
-    """What can change the account needs `trade`; what cannot raises no outcome of trades."""
+    """What can change the account needs `trade`, and what changes Market Watch for everybody;
+    what cannot raises no outcome of trades.
+    """
     if method.mutates:
         assert method.scope is Scope.TRADE
         trades = any(issubclass(error, TradeError) for error in method.raises)
         assert trades is (method.name not in SWITCHES)
+    elif method.name == "symbol_select":
+        assert method.scope is Scope.TRADE
     else:
         assert method.scope in (Scope.READ, None)
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway.cli.doctor.finding import Finding, Verdict
+from gateway.cli.visible import visible
 
 _STYLES: dict[Verdict, str] = {
     "ok": "green",
@@ -27,9 +28,9 @@ def show(findings: Sequence[Finding]) -> None:
     table.add_column("found", overflow="fold")
     for one in findings:
         style = _STYLES[one.verdict]
-        told = Text(_printable(one.found))
+        told = Text(visible(one.found))
         if one.remedy is not None:
-            told.append(f"\n-> {_printable(one.remedy)}", style="bold")
+            told.append(f"\n-> {visible(one.remedy)}", style="bold")
         table.add_row(Text(one.verdict, style), Text(one.name.replace("_", " ")), told)
     console = Console(highlight=False)
     console.print(table)
@@ -45,8 +46,3 @@ def summary(findings: Sequence[Finding]) -> str:
         if count[verdict]
     ]
     return ", ".join(told) or "All is well."
-
-
-def _printable(text: str) -> str:
-    """Take out what would steer the screen: names come from other programs and from brokers."""
-    return "".join(one if one.isprintable() else "?" for one in text)

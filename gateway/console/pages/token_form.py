@@ -51,7 +51,8 @@ def read_token(form: Mapping[str, str]) -> TokenForm:
     read.name = form.get("name", "").strip()
     if not NAME.fullmatch(read.name):
         read.problems["name"] = (
-            "Give a name of 1 to 64 letters, digits, dots, dashes or underscores, without spaces."
+            "Give a name of 1 to 64 letters, digits, dots, dashes or underscores, without spaces. "
+            "It begins with a letter or digit."
         )
     read.platform = form.get("platform") or None
     if read.platform not in ("mt4", "mt5", None):

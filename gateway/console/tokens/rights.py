@@ -15,7 +15,10 @@ from gateway.credentials.scope import Scope
 def checked_name(name: str) -> str:
     """Return a name that a record can carry; raises ``Invalid``."""
     if not NAME.fullmatch(name):
-        raise Invalid("A name has 1 to 64 letters, digits, dots, dashes or underscores.")
+        raise Invalid(
+            "A name has 1 to 64 letters, digits, dots, dashes or underscores, and begins with a "
+            "letter or digit."
+        )
     return name
 
 

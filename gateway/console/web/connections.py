@@ -21,11 +21,13 @@ from aiohttp.http import StreamWriter
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 
+from ea_bridge.loopback import BACKLOG
+from gateway.http_head import head_fault
+
 from .headers import OnHeaders
 
 log = logging.getLogger(__name__)
 
-BACKLOG = 128
 FIRST_REQUEST_S = 5.0
 KEEP_ALIVE_S = 30.0
 LINGER_S = 1.0
@@ -109,13 +111,10 @@ class Connection(web.RequestHandler):
             raise exc  # the client hung up before its body had come; aiohttp takes it from here
         if status < 500:
             log.debug("a request that is no HTTP: %s", type(exc).__name__)
-            response = web.Response(status=400, text="This is no HTTP request.\n")
-        else:
-            ref = secrets.token_hex(4)
-            log.error("the server failed (reference %s)", ref, exc_info=exc)
-            response = web.Response(status=500, text=f"This failed. Reference: {ref}\n")
-        response.force_close()
-        return response
+            return _closing(400, "This is no HTTP request.\n")
+        ref = secrets.token_hex(4)
+        log.error("the server failed (reference %s)", ref, exc_info=exc)
+        return _closing(500, f"This failed. Reference: {ref}\n")
 
 
 class Connections:
@@ -190,6 +189,9 @@ class Connections:
 
         async def handle(request: Any) -> web.StreamResponse:
             connection = request.protocol
+            fault = head_fault(request.version, request.headers)
+            if fault is not None:  # aiohttp looks at it before any middleware of ours
+                return _closing(fault.status, f"{fault.remedy}.\n")
             self._idle.pop(connection, None)
             self._busy[connection] = request
             try:
@@ -212,3 +214,10 @@ class Connections:
 
         server.request_handler = handle
         server.request_factory = request_of
+
+
+def _closing(status: int, text: str) -> web.Response:
+    """Return an answer that ends the connection."""
+    response = web.Response(status=status, text=text)
+    response.force_close()
+    return response

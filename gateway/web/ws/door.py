@@ -9,13 +9,14 @@ import orjson
 from aiohttp import web
 
 from gateway.auth.caller import Caller
-from gateway.errors import InvalidRequest, Unauthorized
+from gateway.errors import Unauthorized
 from gateway.streams.outbox import Outbox
 from gateway.web.backend import Backend
 from gateway.web.connections import connection_of
-from gateway.web.guard import Refusal, unauthorized
+from gateway.web.guard import unauthorized
 from gateway.web.ws.connection import CLOSE_S, WsConnection
 from gateway.web.ws.frames import CloseCode
+from gateway.web.ws.handshake import check_handshake, check_ready
 from gateway.web.ws.login import SUBPROTOCOL, Offer, offer_of
 
 
@@ -61,9 +62,7 @@ class WsDoor:
 
         """
         by_header = caller is not None
-        if request.headers.get("Upgrade", "").lower() != "websocket":
-            error = InvalidRequest("Open this path as a WebSocket", reason="upgrade")
-            raise Refusal(426, error, {"Upgrade": "websocket"})
+        check_handshake(request)
         offer = offer_of(request.headers.getall("Sec-WebSocket-Protocol", []))
         if caller is None:
             caller = await self._log_in(offer, request.headers.get("Origin"))
@@ -78,8 +77,7 @@ class WsDoor:
             protocols=(SUBPROTOCOL,),
             decode_text=False,
         )
-        if not socket.can_prepare(request):
-            raise Refusal(400, InvalidRequest("This is no WebSocket handshake", reason="upgrade"))
+        check_ready(socket, request)
         await socket.prepare(request)
         await self._serve(request, socket, caller, by_header=by_header)
         return socket

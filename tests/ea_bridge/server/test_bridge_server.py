@@ -11,6 +11,7 @@ from bridge_parts import DEVICE, KEYS, TOKEN, make_hello, raw
 
 from ea_bridge import commands
 from ea_bridge.model import Tick
+from ea_bridge.protocol import codec
 from ea_bridge.protocol import messages as m
 from ea_bridge.protocol.errors import WrongProof
 from ea_bridge.protocol.handshake import answer_challenge
@@ -263,3 +264,56 @@ async def test_logs_hold_no_secrets(bridge, caplog):
     secrets = (TOKEN, TOKEN[16:48], KEYS.stored_key.hex(), KEYS.server_key.hex(), "0" * 64)
     assert not [secret for secret in secrets if secret in caplog.text]
     assert "\\x" not in repr(KEYS)
+
+
+async def test_a_hello_that_is_no_text_is_an_unreadable_line(bridge, caplog):
+    """A stranger could fill the log with tracebacks, thousands a second."""
+    caplog.set_level(logging.DEBUG)
+    for odd in (b'"\xff":1', b'"\\ud800\xff":1', b'"a":1,"b\xfe":{}'):
+        ea = await bridge.dial()
+        line = codec.encode(make_hello())
+        ea.write(line[:-1] + b"," + odd + b"}\n")
+        await ea.greet()  # one such line is put up with, and says nothing
+        await ea.hang_up()
+    assert not [one for one in caplog.records if one.levelno >= logging.ERROR or one.exc_info]
+
+
+@pytest.mark.parametrize("name", ["server", "ea", "currency"])
+async def test_a_name_that_steers_a_screen_is_not_taken(bridge, name):
+    """It would be shown to people, and stand in logs."""
+    for evil in ("a\x1b]0;PWN\x07", "a\nINFO all is well", "a\x7f"):
+        ea = await bridge.dial()
+        ea.write(codec.encode(make_hello(**{name: evil})) + b"\n")
+        ea.say(make_hello())
+        await ea.hear(m.Challenge)  # to the second
+        await ea.hang_up()
+
+
+async def test_a_failure_of_ours_ends_the_link_in_one_line(bridge, monkeypatch, caplog):
+    """Whatever a stranger finds, the loop writes no traceback, and other links live on."""
+    other, session = await bridge.join()
+
+    def fail(line, kind):
+        raise ZeroDivisionError("secret")
+
+    monkeypatch.setattr(codec, "count_unknown", fail)
+    ea = await bridge.dial()
+    ea.say(make_hello())
+    assert await ea.closed_by_daemon()
+    (told,) = [one for one in caplog.records if one.levelno >= logging.ERROR]
+    assert told.getMessage() == "a link of terminal '' ended: we failed with ZeroDivisionError"
+    assert told.exc_info is None
+    other.say(m.Hb())
+    assert session.state == "ready"
+
+
+async def test_last_words_begin_no_new_line_of_the_log(bridge, caplog):
+    """Neither before the welcome nor after it."""
+    caplog.set_level(logging.INFO)
+    for join in (bridge.dial, bridge.join):
+        there = await join()
+        ea = there[0] if isinstance(there, tuple) else there
+        ea.say(m.Bye(code="x\u2028\x85\x9b31m evil"))
+        assert await ea.closed_by_daemon()
+    assert caplog.text.count("evil") == 2
+    assert not set("\u2028\x85\x9b") & set(caplog.text)

@@ -132,6 +132,8 @@ def test_limits_are_listed_and_noted(run: Run, tmp_path: Path) -> None:
     ("arguments", "says"),
     [
         (("create", "--name", "a b"), "letters"),
+        (("create", "--name=-x"), "begins with a letter or digit"),
+        (("create", "--name", ".x"), "begins with a letter or digit"),
         (("create", "--name", "a", "--expires", "soon"), "duration"),
         (("revoke", "nobody"), "no live token"),
         (("replace", "nobody"), "no live token"),

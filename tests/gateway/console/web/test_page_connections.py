@@ -73,6 +73,35 @@ async def test_the_target_is_a_path_and_there_is_one_host(
     assert answer.split(b" ", 2)[1] in (b"400", b"405", b"421")
 
 
+@pytest.mark.parametrize("path", ["/sign-in", "/static/x", "/nope", "/v1/keys", "/api/v1/me"])
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        (b"Expect: \xff", 417),
+        (b"Expect: 101-switch", 417),
+        (b"Transfer-Encoding: gzip, chunked", 501),
+        (b"User-Agent: \xff", 0),
+        (b"Cookie: __Host-mgs=\xff", 0),
+        (b"Origin: \xff", 0),
+        (b"Sec-Fetch-Site: \xff", 0),
+        (b"X-Forwarded-For: \xff", 0),
+    ],
+)
+async def test_heads_beyond_reason_are_no_failure_of_ours(
+    server: ConsoleServer, caplog: pytest.LogCaptureFixture, path: str, line: bytes, status: int
+) -> None:
+    """A stranger could fill the log with tracebacks, hundreds a second."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nConnection: close\r\n"
+    writer.write(head.encode() + line + b"\r\n\r\n")
+    answer = await reader.read()
+    writer.close()
+    got = int(answer.split(b" ", 2)[1])
+    assert got == status or (not status and got < 500)
+    assert b"Content-Security-Policy: " in answer
+    assert not [one for one in caplog.records if one.levelname == "ERROR" or one.exc_info]
+
+
 async def _raw(server: ConsoleServer, text: str) -> bytes:
     """Send bytes and return what comes, until the other side closes or has said all."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)

@@ -142,6 +142,7 @@ BAD_BODIES = (
     '{"name":"demo","limits":{"allowed_symbols":["\\ud800"]}}',
     '{"name":"demo","strict_terminal":"yes"}',
     '{"name":"\\u0000"}',
+    '{"name":"-x"}',
     "[" * 10_000,
 )
 

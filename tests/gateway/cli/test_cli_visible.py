@@ -1,0 +1,21 @@
+"""Texts of other people on the screen of who asks."""
+
+from __future__ import annotations
+
+from gateway.cli.status import _table
+from gateway.cli.visible import visible
+
+
+def test_control_characters_are_spelled_out() -> None:
+    """Nothing moves the cursor, writes another title or turns the line around."""
+    assert visible("Zoë's Broker") == "Zoë's Broker"
+    assert visible("a\x1b]0;PWN\x07\r\n\x9b31m\u202e") == r"a\x1b]0;PWN\x07\r\n\x9b31m\u202e"
+
+
+def test_the_status_of_a_terminal_does_not_steer_the_screen() -> None:
+    """A terminal names its server itself."""
+    shown = _table({"account": "1001 on \x1b]0;PWN\x07", "subscribed": 0})
+    assert shown.splitlines() == [
+        r"account      1001 on \x1b]0;PWN\x07",
+        "subscribed   0",
+    ]
