@@ -303,7 +303,7 @@ async def test_the_console_is_away(place: Town, ann: Person, laptop: Approved) -
     await machine.start()
     await machine.calls_again(laptop.token)
     stranger = await machine.terminal(token)
-    told = await stranger.said(r"\(busy\); the next try is in (\d+) s")
+    told = await stranger.said(r"\('busy'\); the next try is in (\d+) s")
     assert 1 <= int(told[1]) <= 60
     assert await machine.refusal(token) == (UNAUTHENTICATED, "unknown")
     await place.start_console()
