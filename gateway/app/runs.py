@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.auth.home import Home
-from gateway.config import Config, find, load
+from gateway.config import Config, find, load, zeros
 from gateway.options import Announce, Ready, ServeOptions
 from gateway.reserve import RETRY_MS, Reserve
 from gateway.store import DiskFull
@@ -33,6 +33,9 @@ def run_serve(options: ServeOptions, announce: Announce) -> Coroutine[Any, Any, 
     """
     file = find(options.home, options.config)
     config = Config() if file is None else load(file)
+
+    for line in zeros(config):
+        logger.warning("%s", line)
 
     def tell(ready: Ready) -> None:
         announce(replace(ready, config=None if file is None else str(file)))

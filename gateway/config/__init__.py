@@ -12,7 +12,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic.fields import FieldInfo
@@ -20,6 +20,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from gateway.errors import did_you_mean
 
+from .limit import NONE, is_limit
 from .manager import Manager as Manager
 from .section import Section as Section
 from .trading import Trading as Trading
@@ -130,10 +131,11 @@ class Secrets(Section):
     systemd: the credential mt-gateway-kek of the unit, for a machine without a desktop.
     passphrase: asked for at each start, or read from the file MT_GATEWAY_PASSPHRASE_FILE.
 
-    Without this section a home keeps to the store that it was made with; mt-gateway secrets move
-    takes it to another one.
+    While both lines are left out a home keeps to the store that it was made with; mt-gateway
+    secrets move takes it to another one.
     """
 
+    says_defaults: ClassVar[bool] = False
     store: StoreName = "keyring"
     """Which of them; none takes the place of another that fails."""
     key_file: str = Field(default="secrets.key", min_length=1)
@@ -267,13 +269,31 @@ def parse(content: dict[str, Any], *, source: str = "config.toml") -> Config:
         raise ConfigError("\n".join(f"{source}: {_complaint(one)}" for one in found)) from None
 
 
+def zeros(config: Config) -> list[str]:
+    """Return what is wrong with limits of 0, which some read as none: they allow nothing."""
+    return [
+        f"[{name}] {key} = 0 allows nothing; "
+        + ("remove the line to lift it" if field.default is None else f'write "{NONE}" to lift it')
+        for name, section in Config.model_fields.items()
+        for key, field in _fields(section).items()
+        if is_limit(field) and getattr(getattr(config, name), key) == 0
+    ]
+
+
 def example() -> str:
-    """Return a commented ``config.toml`` in which every setting has its default."""
+    """Return a commented ``config.toml`` in which every setting has its default.
+
+    Who copies it as it is changes nothing.
+    """
     lines = ["# Settings of mt-gateway. Everything may be left out; shown are the defaults."]
     for name, section in Config.model_fields.items():
         lines += ["", *_comment(_section_doc(section)), f"[{name}]"]
         for key, field in _fields(section).items():
-            lines += [*_comment(_field_doc(field)), f"{key} = {_toml(field.default)}"]
+            line = f"{key} = {_toml(field.default)}"
+            lines += [
+                *_comment(_field_doc(field)),
+                line if _says_defaults(section) else f"# {line}",
+            ]
     return "\n".join(lines) + "\n"
 
 
@@ -324,6 +344,10 @@ def _fields(section: FieldInfo) -> dict[str, FieldInfo]:
     return model.model_fields
 
 
+def _says_defaults(section: FieldInfo) -> bool:
+    return bool(getattr(section.annotation, "says_defaults", True))
+
+
 def _section_doc(section: FieldInfo) -> str:
     return (section.annotation.__doc__ or "").replace("``", "")
 
@@ -348,4 +372,6 @@ def _toml(value: Any) -> str:
         return f"[{', '.join(_toml(item) for item in value)}]"
     if isinstance(value, bool):
         return "true" if value else "false"
+    if value is None:
+        return f'"{NONE}"'
     return f'"{value}"' if isinstance(value, str) else str(value)

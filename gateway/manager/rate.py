@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from .errors import RateExceeded
 
+NEVER_S = 3600.0
+"""What who may ask nothing at all is told to wait: only a new configuration lets him."""
 MAX_NAMES = 1024
 """Operators whose pace is remembered."""
 
@@ -15,13 +17,13 @@ class Rate:
     """A bucket of requests for each operator: it fills steadily and lets bursts through.
 
     Args:
-        per_second: in the long run; 0 for as many as come.
+        per_second: in the long run; ``None`` for as many as come, 0 for none.
         burst: at once, after a pause.
         now_s: seconds that only grow.
 
     """
 
-    def __init__(self, per_second: float, burst: int, now_s: Callable[[], float]) -> None:
+    def __init__(self, per_second: float | None, burst: int, now_s: Callable[[], float]) -> None:
         self._per_second = per_second
         self._burst = burst
         self._now_s = now_s
@@ -34,8 +36,10 @@ class Rate:
             RateExceeded: there are too many; it was not counted.
 
         """
-        if not self._per_second:
+        if self._per_second is None:
             return
+        if not self._per_second:
+            raise RateExceeded(NEVER_S)
         now_s = self._now_s()
         left, at_s = self._left.get(operator, (float(self._burst), now_s))
         left = min(float(self._burst), left + (now_s - at_s) * self._per_second)

@@ -238,7 +238,7 @@ async def linked(
             "api": {"port": 0},
             "bridge": {"port": 0},
             "limits": dict(limits or {}),
-            "trading": {"orders_per_second": 0},
+            "trading": {"orders_per_second": "none"},
             "console": {"url": url, "root": root, "offline_mode": offline_mode},
         }
     )

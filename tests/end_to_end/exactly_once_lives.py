@@ -23,7 +23,7 @@ CONFIG = {
     "api": {"port": 0},
     "bridge": {"port": 0},
     # the bots are many, and do not mind each other's unknown orders
-    "trading": {"orders_per_second": 0, "block_unresolved": False},
+    "trading": {"orders_per_second": "none", "block_unresolved": False},
 }
 
 

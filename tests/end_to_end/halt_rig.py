@@ -27,7 +27,7 @@ from ea_bridge.emulator.machine import build_terminal
 from ea_bridge.emulator.terminal import EmulatedTerminal
 
 CONFIG = '[secrets]\nstore = "file"\n'
-CONFIG += "[api]\nport = 0\n[bridge]\nport = 0\n[trading]\norders_per_second = 0\n"
+CONFIG += "[api]\nport = 0\n[bridge]\nport = 0\n[trading]\norders_per_second = 'none'\n"
 PROGRAMS = 4
 MAX_UNANSWERED = 16
 ORDER = {"symbol": "EURUSD", "type": "buy_limit", "volume": 0.01, "price": 0.5}

@@ -33,7 +33,7 @@ from gateway.store import Store
 PEER = "mt4"
 PASSWORD = "the manager's at the server"
 OPERATOR_PASSWORD = "seven purple lanterns sing"
-MANAGER = {"peer": PEER, "requests_per_second": 0}
+MANAGER = {"peer": PEER, "requests_per_second": "none"}
 
 
 @dataclass

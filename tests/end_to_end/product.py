@@ -346,7 +346,7 @@ async def daemon(
             "api": {"port": 0, "allowed_origins": list(origins)},
             "bridge": {"port": 0},
             "limits": dict(limits or {}),
-            "trading": {"orders_per_second": 0, **(trading or {})},
+            "trading": {"orders_per_second": "none", **(trading or {})},
             "manager": dict(manager or {}),
         }
     )

@@ -90,6 +90,16 @@ async def test_no_more_than_the_configuration_says(house: ManagerHouse) -> None:
         assert "max_amount" in refused.detail
 
 
+async def test_an_amount_of_nothing_allows_nothing(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """0 is no way to write that there is no limit."""
+    home = tmp_path_factory.mktemp("none") / "home"
+    async with open_house(home, max_amount=0) as house:
+        refused = await house.ask("POST", "accounts/100001/deposit", {"amount": 0.01})
+        assert (refused.status, "max_amount" in refused.detail) == (403, True)
+
+
 async def test_a_successor_comes_in_a_header(
     house: ManagerHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group(
 async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Product]:
     """A hedging account."""
     folder = tmp_path_factory.mktemp("safety")
-    async with daemon(folder, trading={"orders_per_second": 0}) as one:
+    async with daemon(folder, trading={"orders_per_second": "none"}) as one:
         await one.link("main", build_terminal())
         yield one
 

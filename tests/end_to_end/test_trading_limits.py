@@ -18,7 +18,7 @@ pytestmark = pytest.mark.xdist_group("e2e-limits")
 BUY = {"symbol": "EURUSD", "side": "buy", "volume": 0.1}
 RUSH = 100
 FITTING = 7
-FREE = {"orders_per_second": 0}
+FREE = {"orders_per_second": "none"}
 
 
 def positions(running: Product) -> list[Position]:

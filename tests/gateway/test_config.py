@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from gateway import config
-from gateway.config import Config, ConfigError, Section, example, load, parse
+from gateway.config import Config, ConfigError, Section, example, load, parse, zeros
+from gateway.config.limit import is_limit
+from gateway.credentials.key_store import chosen_store
 
 PROJECT = Path(__file__).parents[2]
 SECTIONS = [field.annotation for field in Config.model_fields.values()]
@@ -28,7 +30,10 @@ def test_the_example_file_is_the_one_made_from_the_models() -> None:
 
 def test_the_example_says_the_defaults() -> None:
     """Who copies the example as it is changes nothing."""
-    assert parse(tomllib.loads(example())) == Config()
+    read = parse(tomllib.loads(example()))
+    assert read == Config()
+    assert chosen_store(read.secrets) is None, "a home keeps to its own store"
+    assert zeros(read) == []
 
 
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.__name__)
@@ -158,6 +163,26 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     latin.write_bytes(b"# \xe9\n")
     with pytest.raises(ConfigError, match="UTF-8"):
         load(latin)
+
+
+LIMITS = [
+    (section, key)
+    for section in ("trading", "manager")
+    for key, field in Config.model_fields[section].annotation.model_fields.items()  # type: ignore[union-attr]  # a section
+    if is_limit(field)
+]
+
+
+@pytest.mark.parametrize(("section", "key"), LIMITS, ids=lambda name: str(name))
+def test_a_limit_of_nothing_allows_nothing(section: str, key: str) -> None:
+    """It is told, since files of before meant no limit by it; none lifts it, and says nothing."""
+    assert getattr(getattr(parse({section: {key: "none"}}), section), key) is None
+    config = parse({section: {key: 0}})
+    assert getattr(getattr(config, section), key) == 0
+    (told,) = zeros(config)
+    assert told.startswith(f"[{section}] {key} = 0 allows nothing; ")
+    lifted = parse({}) if "remove the line" in told else parse({section: {key: "none"}})
+    assert getattr(getattr(lifted, section), key) is None
 
 
 def test_configuration_does_not_change() -> None:

@@ -17,7 +17,7 @@ from gateway.cli.complaint import known_failures
 from gateway.cli.doctor import key
 from gateway.cli.doctor.believed import Believed, believed
 from gateway.cli.doctor.finding import Finding, all_skipped, ok, problem, skipped, split, warning
-from gateway.config import Config, ConfigError, Secrets, find, home_file, load
+from gateway.config import Config, ConfigError, Secrets, find, home_file, load, zeros
 from gateway.credentials.issuer import recorded
 from gateway.credentials.record import Record
 from gateway.credentials.secret_keys import current_key
@@ -47,11 +47,17 @@ def config(home: Path, named: Path | None) -> tuple[Finding, Config | None]:
         none = f"no file was named, and {home_file(home)} is not there: the defaults hold"
         return ok("config", none), Config()
     try:
-        return ok("config", str(file)), load(file)
+        settings = load(file)
     except ConfigError as error:
         first, *others = str(error).splitlines()
         more = f" (and {len(others)} more)" if others else ""
         return problem("config", first + more, "correct the file, as config.example.toml"), None
+    allowing_nothing = [one.partition("; ") for one in zeros(settings)]
+    if allowing_nothing:
+        told = "; ".join(found for found, _, _ in allowing_nothing)
+        remedies = dict.fromkeys(remedy for _, _, remedy in allowing_nothing)
+        return warning("config", f"{file}: {told}", "; or ".join(remedies)), settings
+    return ok("config", str(file)), settings
 
 
 def examine(home: Path, settings: Secrets | None, *, will_start: bool = True) -> Folder:

@@ -43,6 +43,8 @@ def orders_per_second(case: Case) -> None:
     rate, burst = case.limits.orders_per_second, case.limits.order_burst or 1
     if rate is None:
         return
+    if not rate:
+        raise RiskLimit("orders_per_second is 0, which allows no order", limit=0, value=1)
     level = case.pace.level(float(rate))
     if level + 1 > burst + 1e-9:
         wait_ms = math.ceil((level + 1 - burst) / float(rate) * 1000)

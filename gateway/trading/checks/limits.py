@@ -104,25 +104,25 @@ def _strictest(name: str, given: list[Any]) -> Any:
 
 
 def of_config(trading: Trading) -> Limits:
-    """Return what ``config.toml`` allows; 0 and an empty list stand for no limit there."""
+    """Return what ``config.toml`` allows; an empty list stands for all symbols there."""
     return Limits(
         live=trading.allow_live,
         allowed_symbols=frozenset(trading.allowed_symbols) or None,
         max_lot=_decimal(trading.max_lot),
         max_open_lots=_decimal(trading.max_open_lots),
         max_notional=_decimal(trading.max_notional),
-        max_positions=trading.max_positions or None,
-        max_pending_orders=trading.max_pending_orders or None,
-        collar_bps=trading.price_collar_bps or None,
-        max_tick_age_ms=trading.max_tick_age_ms or None,
+        max_positions=trading.max_positions,
+        max_pending_orders=trading.max_pending_orders,
+        collar_bps=trading.price_collar_bps,
+        max_tick_age_ms=trading.max_tick_age_ms,
         require_stop_loss=trading.require_stop_loss,
         risk_pct=_decimal(trading.risk_pct),
         check_margin=trading.check_margin,
         orders_per_second=_decimal(trading.orders_per_second),
         order_burst=trading.order_burst,
-        max_orders_per_minute=trading.max_orders_per_minute or None,
-        max_orders_per_day=trading.max_orders_per_day or None,
-        max_identical_orders=trading.max_identical_orders or None,
+        max_orders_per_minute=trading.max_orders_per_minute,
+        max_orders_per_day=trading.max_orders_per_day,
+        max_identical_orders=trading.max_identical_orders,
         max_daily_loss=_decimal(trading.max_daily_loss),
         max_drawdown_pct=_decimal(trading.max_drawdown_pct),
         block_unresolved=trading.block_unresolved,
@@ -130,7 +130,7 @@ def of_config(trading: Trading) -> Limits:
 
 
 def of_record(limits: TradeLimits) -> Limits:
-    """Return what a token's record allows; there 0 means that nothing is allowed."""
+    """Return what a token's record allows."""
     symbols = limits.allowed_symbols
     return Limits(
         allowed_symbols=None if symbols is None else frozenset(symbols),
@@ -142,8 +142,8 @@ def of_record(limits: TradeLimits) -> Limits:
     )
 
 
-def _decimal(number: float) -> Decimal | None:
-    return exact(number) if number else None
+def _decimal(number: float | None) -> Decimal | None:
+    return None if number is None else exact(number)
 
 
 def _read(text: str | None) -> Decimal | None:

@@ -31,7 +31,7 @@ async def _book(
     ask: Ask, cmd: TradeCommand, amount: float, comment: str, expiration: int | None
 ) -> answers.Booked:
     login, most = ask.path["login"], ask.services.max_amount
-    if most and abs(amount) > most:
+    if most is not None and abs(amount) > most:
         raise Problem(403, f"At most {most:g} at a time, as [manager] max_amount says")
     booked = await ask.change(
         TRADE_TRANSACTION,

@@ -24,5 +24,5 @@ class Services:
     tokens: TokenBook
     rate: Rate
     audit: Audit
-    max_amount: float = 0.0
-    """Of one deposit, withdrawal or credit; 0 is no limit."""
+    max_amount: float | None = None
+    """Of one deposit, withdrawal or credit; ``None`` is no limit."""

@@ -88,10 +88,12 @@ def test_requests_have_a_pace() -> None:
 
 
 def test_no_pace_is_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """0 a second: as many as come. What is remembered is bounded."""
-    free = Rate(0.0, 1, Time().now)
+    """As many as come; 0 a second is none at all. What is remembered is bounded."""
+    free = Rate(None, 1, Time().now)
     for _ in range(1000):
         free.take("ann")
+    with pytest.raises(RateExceeded):
+        Rate(0.0, 1, Time().now).take("ann")
     monkeypatch.setattr(rates, "MAX_NAMES", 2)
     rate = Rate(1.0, 1, Time().now)
     for name in "abcd":

@@ -13,6 +13,7 @@ from gateway.accounts import RegisteredAccount
 from gateway.accounts.risk import RiskSettings
 from gateway.app.limits import LimitsBook, of_account
 from gateway.config import Trading
+from gateway.config.limit import is_limit
 from gateway.credentials.record import TradeLimits
 from gateway.trading.checks.limits import Limits, of_config, of_record, strictest
 
@@ -53,7 +54,7 @@ def test_the_strictest_counts(name: str, one: Any, other: Any, expected: Any) ->
         assert getattr(strictest(*hands), name) == expected
 
 
-def test_a_setting_of_nothing_is_no_limit() -> None:
+def test_what_is_left_out_is_no_limit() -> None:
     """A new user's configuration bounds the pace alone, and waits for what is not known."""
     assert of_config(Trading()) == Limits(
         orders_per_second=Decimal(20), order_burst=40, block_unresolved=True
@@ -68,8 +69,12 @@ def test_settings_are_read_as_they_were_meant() -> None:
     assert limits.allowed_symbols == {"EURUSD"}
 
 
-def test_zero_of_a_token_allows_nothing() -> None:
-    """The issuer of a token says what may be done, so 0 means nothing there."""
+def test_zero_allows_nothing_whoever_says_it() -> None:
+    """In a configuration as in a token."""
+    zero = {name: 0 for name, field in Trading.model_fields.items() if is_limit(field)}
+    limits = of_config(Trading(**zero))
+    told = {name.replace("price_collar", "collar"): value for name, value in zero.items()}
+    assert {name: getattr(limits, name) for name in told} == told
     record = TradeLimits(max_lot="0", allowed_symbols=(), max_orders_per_min=0)
     limits = of_record(record)
     assert limits.max_lot == 0

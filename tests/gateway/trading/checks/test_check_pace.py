@@ -11,7 +11,7 @@ from scripted_answers import EURUSD, ORDER, POSITION
 from scripted_terminal import Scene
 
 from ea_bridge.errors import TerminalBusy
-from gateway.errors import GatewayError, LimitExceeded
+from gateway.errors import GatewayError, LimitExceeded, RiskLimit
 from gateway.trading.checks.limits import Limits
 
 
@@ -52,6 +52,16 @@ async def test_orders_per_second(scene: Scene, hands: Hands) -> None:
     await scene.ask("close_position", ticket=POSITION.ticket)
     await scene.ask("cancel_order", ticket=ORDER.ticket)
     assert len(scene.script.sent) == 6, "what reduces goes on"
+
+
+async def test_a_pace_of_nothing_allows_nothing(scene: Scene, hands: Hands) -> None:
+    """Not even the first of a burst; what reduces goes on."""
+    scene.limits = Limits(orders_per_second=lots("0"), order_burst=40)
+    error = await refused(scene, **BUY)
+    assert (type(error), error.data["rule"]) == (RiskLimit, "orders_per_second")
+    await scene.ask("close_position", ticket=POSITION.ticket)
+    hands.s += 3600
+    await refused(scene, **BUY)
 
 
 async def test_orders_per_minute(scene: Scene, hands: Hands) -> None:
