@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gateway import accounts, audit, paper
+from gateway.auth import tombstones
 from gateway.ledger import DATABASE, Ledger
 from gateway.manager import journal as manager_journal
 from gateway.reserve import Reserve
@@ -24,6 +25,7 @@ TABLES: tuple[str, ...] = (
     manager_journal.TABLE,
     armed.ACCOUNTS,
     audit.MARKS,
+    tombstones.TABLE,
 )
 """All tables of the ledger, in the order in which they came; new ones are added at the end."""
 

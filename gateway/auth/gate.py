@@ -66,6 +66,7 @@ LESS = {
     "lease_expired": "The console has not been reached for too long",
     "clock_suspect": "The clock of this machine went back, and the console was not reached since",
     "missed_event": "The console's newest word is being fetched",
+    "console_unasked": "The console is being asked what became of tokens while this was off",
 }
 """Why a token may do less than its scopes say."""
 ALLOWED = {

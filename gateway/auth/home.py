@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -18,11 +18,14 @@ from gateway.auth.in_use import InUse
 from gateway.auth.leases import Leases
 from gateway.auth.offers import Offers
 from gateway.auth.records import LocalSource, RecordBook
+from gateway.auth.seen import Seen
+from gateway.auth.tombstones import Tombstones
 from gateway.config import Secrets
 from gateway.credentials import schema
 from gateway.credentials.issuer import Issuer
 from gateway.credentials.key_store import key_store
 from gateway.credentials.key_store.file import KeyFile
+from gateway.credentials.record import Record
 from gateway.credentials.secret_keys import current_key, open_secrets
 from gateway.credentials.secrets import KeyStore
 from gateway.manager import schema as manager
@@ -97,14 +100,33 @@ class Home:
             self._hold = InUse(folder)
             self.box = open_secrets(self.store, self._key_store(keys))
             self.issuer = Issuer(self.store, self.box, now_s)
+            self._obey_tombstones()
             self.device = open_device(self.store, self.box)
         except BaseException:
             self.close()
             raise
 
+    def _obey_tombstones(self) -> None:
+        """Revoke what an older database does not know to be revoked, and see that what is revoked
+        from now on stands in both.
+        """
+        self._tombstones = Tombstones(self.folder)
+        seen = Seen(self.store, self._tombstones)
+        if seen.restored:
+            self.issuer.obey(seen.restored)
+        seen.save()
+
+        def changed(records: Sequence[Record]) -> None:
+            for one in records:
+                seen.note("rec", one.tid, one.rec_ver, one.status == "revoked")
+            seen.save()  # if it fails the log says so, and who opens the home next tries again
+
+        self.issuer.on_change = changed
+
     def book(self) -> RecordBook:
         """Return the records as the daemon sees them, with the local issuer's root key pinned."""
-        return RecordBook(self.store, self.box, LocalSource(self.store, self.issuer.root))
+        source = LocalSource(self.store, self.issuer.root)
+        return RecordBook(self.store, self.box, source, self._tombstones)
 
     def console(
         self, root: str = "", *, strict: bool = False, clocks: Clocks | None = None
@@ -119,7 +141,7 @@ class Home:
         """
         clock = ConsoleClock(self.store, clocks or Clocks())
         source, did = ConsoleSource(self.store, root), self.device.did
-        book = RecordBook(self.store, self.box, source)
+        book = RecordBook(self.store, self.box, source, self._tombstones)
         leases = Leases(self.store, did, book, clock, strict=strict)
         offers = Offers(self.store, self.box, source, book, leases, clock, did)
         return ConsoleBook(book, leases, clock, offers)

@@ -38,8 +38,9 @@ class Allowance:
 
     tier: Tier
     reason: str = ""
-    """Why it is not all: ``lease_expired``, ``clock_suspect``, ``missed_event``, or for nothing at
-    all one of those of :meth:`gateway.auth.gate.Gate.admit`."""
+    """Why it is not all: ``lease_expired``, ``clock_suspect``, ``missed_event``,
+    ``console_unasked``, or for nothing at all one of those of
+    :meth:`gateway.auth.gate.Gate.admit`."""
     since_s: int | None = None
     """When that began, in the console's time, if that is known."""
 
@@ -91,6 +92,10 @@ class Leases:
         self._unsaved: list[tuple[Stop, int | None]] = []
         self.has_missed = False
         """An event is missing: trades wait for the state that contains it."""
+        self.is_unasked = False
+        """The console is being asked for the first time since the start. What lies here may have
+        been restored from a backup: only reads are served until it has answered, or cannot.
+        """
 
     # --- what is asked at every call ---------------------------------------------------------
 
@@ -144,6 +149,8 @@ class Leases:
         return Allowance(Tier.NONE, "lease_expired", lease.exp)
 
     def _guarded(self, allowance: Allowance) -> Allowance:
+        if self.is_unasked and allowance.tier > Tier.READ:
+            return Allowance(Tier.READ, "console_unasked")
         if self.has_missed and allowance.tier > Tier.READ:
             return Allowance(Tier.READ, "missed_event")
         if self._clock.is_suspect and allowance.tier > Tier.REDUCE:

@@ -14,6 +14,7 @@ from ea_bridge.token import Keys
 from gateway.auth.entry import Entry
 from gateway.auth.naming import named
 from gateway.auth.seen import Seen
+from gateway.auth.tombstones import Tombstones
 from gateway.credentials.envelope import EnvelopeError, Kind, key_id
 from gateway.credentials.issuer import Published, PublishedRecord, published, server_key_place
 from gateway.credentials.keyset import KeySet, open_keyset
@@ -68,14 +69,17 @@ class RecordBook:
         store: with the tables of the issuer and of :mod:`~.seen`.
         box: opens the server keys.
         source: where the records are read, with the pinned root key.
+        twin: the ledger's copy of what was seen.
 
     """
 
-    def __init__(self, store: Store, box: SecretBox, source: Source) -> None:
+    def __init__(
+        self, store: Store, box: SecretBox, source: Source, twin: Tombstones | None = None
+    ) -> None:
         self._store = store
         self._box = box
         self._source = source
-        self.seen = Seen(store)
+        self.seen = Seen(store, twin)
         """The newest versions seen; shared by all who believe the same console."""
         self._version: Version | None = None
         self._key_set = ""

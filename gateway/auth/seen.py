@@ -1,7 +1,8 @@
 """The newest version of each thing that this daemon has seen: an older one does not count.
 
 It is the daemon's own memory, apart from the issuer's tables: an issuer that was restored from a
-backup, or a record that was put back by hand, does not undo a revocation.
+backup, or a record that was put back by hand, does not undo a revocation. What concerns tokens
+stands in the ledger, too: see :mod:`.tombstones`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import logging
 from sqlite3 import Connection
 from typing import Literal, NamedTuple
 
+from gateway.auth.tombstones import Tombstones
 from gateway.store import Store, StoreError
 
 logger = logging.getLogger(__name__)
@@ -37,16 +39,55 @@ class Sight(NamedTuple):
 
 
 NEVER = Sight(0, False)
+TWICE: frozenset[SeenKind] = frozenset({"rec", "epoch"})
+"""What stands in the ledger as well. Key sets and states do not: whoever gives them out gives out
+newer ones, and a local issuer that was restored must be able to go on with its own."""
 
 
 class Seen:
-    """Highest versions and tombstones, in memory and in the store."""
+    """Highest versions and tombstones, in memory, in the store, and a part of them in the ledger.
 
-    def __init__(self, store: Store) -> None:
+    Args:
+        store: with the table above.
+        twin: the ledger's copy; ``None`` for none.
+
+    """
+
+    def __init__(self, store: Store, twin: Tombstones | None = None) -> None:
         self._store = store
+        self._twin = twin
         rows = store.all("SELECT kind, id, ver, revoked FROM seen")
         self._sights = {(r["kind"], r["id"]): Sight(r["ver"], bool(r["revoked"])) for r in rows}
-        self._unsaved: set[tuple[str, str]] = set()
+        self._unsaved: set[tuple[SeenKind, str]] = set()
+        self._untwinned: set[tuple[SeenKind, str]] = set()
+        self._to_forget: set[SeenKind] = set()
+        self._compare()
+
+    def _compare(self) -> None:
+        """Take over what the ledger knows better, and have it told what it does not know."""
+        if self._twin is None:
+            return
+        own = {key for key in self._sights if key[0] in TWICE}
+        theirs: dict[tuple[SeenKind, str], Sight] = {}
+        for kind, thing, version, revoked in self._twin.read():
+            for known in TWICE:
+                if kind == known:
+                    theirs[known, thing] = Sight(version, revoked)
+                    self.note(known, thing, version, revoked)
+        self._untwinned = {
+            key for key in own | theirs.keys() if self._sights[key] != theirs.get(key)
+        }
+
+    @property
+    def restored(self) -> dict[str, int]:
+        """Tokens that were revoked, with the version that says so, as the store does not know yet:
+        it is an older one.
+        """
+        return {
+            thing: self._sights[kind, thing].version
+            for kind, thing in self._unsaved
+            if kind == "rec" and self._sights[kind, thing].revoked
+        }
 
     def of(self, kind: SeenKind, thing: str) -> Sight:
         """Return what was seen of a thing."""
@@ -59,6 +100,8 @@ class Seen:
         if sight != known:
             self._sights[kind, thing] = sight
             self._unsaved.add((kind, thing))
+            if kind in TWICE and self._twin is not None:
+                self._untwinned.add((kind, thing))
 
     def insist(self, kind: SeenKind, thing: str) -> None:
         """Write once more what is known, since the store speaks of an older version.
@@ -74,6 +117,9 @@ class Seen:
             Whether all is on the disk.
 
         """
+        return self._save_own() and self._save_twin()
+
+    def _save_own(self) -> bool:
         if not self._unsaved:
             return True
         rows = [(*key, *self._sights[key]) for key in self._unsaved]
@@ -86,9 +132,22 @@ class Seen:
         self._unsaved.clear()
         return True
 
+    def _save_twin(self) -> bool:
+        if self._twin is None or not (self._untwinned or self._to_forget):
+            return True
+        rows = [(*key, *self._sights[key]) for key in self._untwinned]
+        if not self._twin.write(rows, self._to_forget):
+            return False
+        self._untwinned.clear()
+        self._to_forget.clear()
+        return True
+
     def forget(self, db: Connection, *kinds: SeenKind) -> None:
         """Drop what was seen of some kinds, within a transaction: another console counts anew."""
         for key in [key for key in self._sights if key[0] in kinds]:
             del self._sights[key]
             self._unsaved.discard(key)
+            self._untwinned.discard(key)
+        if self._twin is not None:
+            self._to_forget |= TWICE & set(kinds)
         db.executemany("DELETE FROM seen WHERE kind = ?", [(kind,) for kind in kinds])

@@ -19,6 +19,7 @@ REASONS = {
     "lease_expired": "the console was not reached for too long",
     "clock_suspect": "the clock of the gateway's machine went back",
     "missed_event": "the console's newest word is being fetched",
+    "console_unasked": "the console is being asked for the first time since the start",
 }
 """Why it is less than all."""
 

@@ -12,7 +12,7 @@ import hashlib
 import logging
 import re
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from sqlite3 import Connection
@@ -130,6 +130,8 @@ class Issuer:
         self._box = box
         self._now_s = now_s
         self._keys = SigningKeys(store, box, ISSUER)
+        self.on_change: Callable[[Sequence[Record]], None] = lambda _: None
+        """Told of the records that took something away, or may have, once they are on the disk."""
         self.renew()
 
     @property
@@ -198,7 +200,18 @@ class Issuer:
 
         """
         with self._store.transaction() as db:
-            return tuple(self._change(db, one, status="revoked") for one in self._live(which))
+            revoked = tuple(self._change(db, one, status="revoked") for one in self._live(which))
+        self.on_change(revoked)
+        return revoked
+
+    def obey(self, revoked: Mapping[str, int]) -> None:
+        """Revoke tokens that were, by ids and versions, as a restored store does not know."""
+        with self._store.transaction() as db:
+            for one in self.list():
+                if one.tid in revoked and one.status != "revoked":
+                    known = one.model_copy(update={"rec_ver": max(one.rec_ver, revoked[one.tid])})
+                    self._change(db, known, status="revoked")
+                    logger.warning("the token of %s was revoked before the restore", one.label)
 
     def replace(
         self,
@@ -233,16 +246,12 @@ class Issuer:
             *_, old = self._live(which)
             if lifetime_s is None and old.exp is not None:
                 lifetime_s = old.exp - old.created_at
-            for one in self._live(old.label):
-                if overlap_s == 0 or one.status == "superseded":
-                    self._change(db, one, status="revoked")
-                else:
-                    end = self._now_s() + overlap_s
-                    exp = end if one.exp is None else min(end, one.exp)
-                    self._change(db, one, status="superseded", exp=exp)
-            return self._create(
+            changed = [self._end(db, one, overlap_s) for one in self._live(old.label)]
+            made = self._create(
                 db, old.label, old.scopes, lifetime_s, old.platform, _changed(old.limits, limits)
             )
+        self.on_change(changed)
+        return made
 
     def change_limits(self, which: str, limits: Mapping[str, object]) -> tuple[Record, ...]:
         """Set limits of a terminal's token; a daemon holds the very next order to them.
@@ -261,10 +270,12 @@ class Issuer:
 
         """
         with self._store.transaction() as db:
-            return tuple(
+            changed = tuple(
                 self._change(db, one, limits=_changed(one.limits, limits))
                 for one in self._live(which)
             )
+        self.on_change(changed)
+        return changed
 
     def renew(self) -> None:
         """Make the keys that are missing or run out soon, and sign the records anew with them.
@@ -311,6 +322,14 @@ class Issuer:
         ended = [one.tid for one in self.list() if not one.is_live(now_s)]
         db.executemany("DELETE FROM records WHERE tid = ?", [(tid,) for tid in ended[:-MAX_ENDED]])
         return token, record
+
+    def _end(self, db: Connection, record: Record, overlap_s: int) -> Record:
+        """End a record that is replaced, now or after a while."""
+        if overlap_s == 0 or record.status == "superseded":
+            return self._change(db, record, status="revoked")
+        end = self._now_s() + overlap_s
+        exp = end if record.exp is None else min(end, record.exp)
+        return self._change(db, record, status="superseded", exp=exp)
 
     def _change(self, db: Connection, record: Record, **changes: object) -> Record:
         changed = record.model_copy(update={**changes, "rec_ver": record.rec_ver + 1})

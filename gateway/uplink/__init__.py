@@ -104,6 +104,7 @@ class Uplink:
 
     async def run(self) -> None:
         """Keep in step with the console until cancelled."""
+        self._console.leases.is_unasked = True
         async with self._http:
             forget = self._registry.subscribe(lambda _: self._report())
             try:

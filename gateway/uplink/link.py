@@ -243,6 +243,7 @@ class ConsoleLink:
                 failed = 0
                 self.last_sync_ms = time.time_ns() // 1_000_000
                 self._recover()
+            self._console.leases.is_unasked = False  # it has answered, or the leases say how long
             await asyncio.sleep(self._pace.gap_s)
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._delay_s(failed)):
