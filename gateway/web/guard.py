@@ -37,6 +37,12 @@ log = logging.getLogger(__name__)
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 JSON_TYPES = frozenset({JSON, f"{JSON};charset=utf-8"})
+RPC_TYPES = JSON_TYPES | {
+    f"application/{name}{coding}"
+    for name in ("json-rpc", "jsonrequest")
+    for coding in ("", ";charset=utf-8")
+}
+"""What JSON-RPC over HTTP may call itself. Browsers send none of these without asking first."""
 FORM_TYPES = frozenset({FORM, f"{FORM};charset=utf-8"})
 CORS_MAX_AGE_S = 600
 _SPACE_AND_QUOTES = re.compile(r'[ \t"]')
@@ -67,6 +73,8 @@ class Door:
     """``never``: a document for everybody, which a person may also open in a browser."""
     json: bool = False
     """The request has a JSON body."""
+    rpc: bool = False
+    """That is JSON-RPC: of one of its types, or of none where it is no browser that asks."""
     form: bool = False
     """The request has a form as its body."""
     pages: bool = True
@@ -189,7 +197,12 @@ class Guard:
     def _check_form(self, request: web.BaseRequest, doors: Sequence[Door]) -> None:
         for door in doors:
             if door.method == request.method:
-                if door.json:
+                if door.rpc:
+                    # a page can make a browser leave the type out, and then it need not ask first;
+                    # but it cannot make it leave out where the page is from
+                    untyped = "Origin" not in request.headers
+                    _check_media(request, RPC_TYPES, JSON, untyped=untyped)
+                elif door.json:
                     _check_media(request, JSON_TYPES, JSON)
                 elif door.form:
                     _check_media(request, FORM_TYPES, FORM)
@@ -208,9 +221,12 @@ def _at(doors: Mapping[str, Door]) -> Callable[[str], Sequence[Door]]:
     return lambda path: by_path.get(path, ())
 
 
-def _check_media(request: web.BaseRequest, taken: Collection[str], name: str) -> None:
+def _check_media(
+    request: web.BaseRequest, taken: Collection[str], name: str, *, untyped: bool = False
+) -> None:
     types = request.headers.getall("Content-Type", ())
-    if len(types) != 1 or _SPACE_AND_QUOTES.sub("", types[0]).lower() not in taken:
+    is_taken = len(types) == 1 and _SPACE_AND_QUOTES.sub("", types[0]).lower() in taken
+    if not (is_taken or (untyped and not types)):
         error = InvalidRequest(f"Send Content-Type: {name}", reason="media_type")
         raise _refused(415, error)
     if "Content-Encoding" in request.headers:

@@ -1,14 +1,13 @@
 """The JSON-RPC 2.0 front: bytes in, the catalogue's answers out.
 
-The library jsonrpcserver runs the methods and shapes results and responses. Parsing, limits,
-validation, batches and error hygiene are ours, because its own reach clients with defects: it
-puts the text of exceptions on the wire, loses a whole batch to one bad item, to one result that
-is no JSON or to one cancelled future, accepts and emits NaN, and bounds nothing.
+The library jsonrpcserver runs the methods and shapes results and responses. The rest is ours: its
+own would put the text of exceptions on the wire, lose a whole batch to one bad item, one result
+that is no JSON or one cancelled future, accept and emit NaN, and bound nothing.
 
-What is tolerated: a fractional id; ``"id": null`` (a request, answered with id null); a member
-given twice in one object, of which the last counts, as with nearly every JSON parser. What is
-not: NaN and Infinity, numbers over the range of a double, more than 1024 levels of nesting,
-lone surrogates, bytes that are not UTF-8 (all ``parse_error``).
+What is tolerated: a byte order mark; a fractional id; ``"id": null`` (a request, answered with id
+null); ``"params": null`` (none); a member given twice, of which the last counts. What is not: NaN
+and Infinity, numbers over the range of a double, more than 1024 levels of nesting, lone
+surrogates, bytes that are not UTF-8 (all ``parse_error``).
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from codecs import BOM_UTF8
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import nullcontext
 from typing import Any, NamedTuple
@@ -137,7 +137,7 @@ class JsonRpc:
         Never raises but ``CancelledError``, when the task itself is being cancelled.
         """
         try:
-            message = orjson.loads(raw)
+            message = orjson.loads(raw.removeprefix(BOM_UTF8))
         except orjson.JSONDecodeError as exc:
             return refuse(ParseError(reason="not_json", position=exc.pos))
         if type(message) is list:
@@ -355,7 +355,8 @@ def _checked(item: Any) -> Request:
         raise InvalidRequest('"method" must be a string', reason="bad_method")
     if "id" in item and not _is_id(item["id"]):
         raise InvalidRequest('"id" must be a string or an integer', reason="bad_id")
-    if type(params := item.get("params", {})) not in (dict, list):
+    params = {} if item.get("params") is None else item["params"]
+    if type(params) not in (dict, list):
         raise InvalidRequest('"params" must be an object or an array', reason="bad_params")
     if len(params) > MAX_PARAMS:
         raise InvalidRequest(

@@ -166,7 +166,7 @@ class WebServer:
 
     def _doors(self) -> dict[str, Door]:
         doors = {path: Door("GET", "never") for path in (OPENRPC, *self._documents)}
-        doors |= {path: Door("POST", "required", json=True) for path in RPC_PATHS}
+        doors |= {path: Door("POST", "required", rpc=True) for path in RPC_PATHS}
         doors |= {path: Door("GET", "optional") for path in WS_PATHS}
         return doors
 

@@ -108,6 +108,11 @@ window.attack = async ({ base, token, ticket, order }) => {
       headers: { "Content-Type": "text/plain" },
       body,
     }),
+    "fetch without a type": fetching(rpc, {
+      method: "POST",
+      mode: "no-cors",
+      body: new Blob([body]),
+    }),
     "fetch with cookies": fetching(rpc, { method: "POST", credentials: "include", body }),
     "fetch, a document": fetching(`${base}/openrpc.json`),
     "fetch, unseen": fetching(`${base}/healthz`, { mode: "no-cors" }),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from codecs import BOM_UTF8
 from typing import Any, NamedTuple
 
 import orjson
@@ -59,7 +60,7 @@ def hello_of(text: bytes) -> Hello:
 
     """
     try:
-        request = orjson.loads(text)
+        request = orjson.loads(text.removeprefix(BOM_UTF8))
     except orjson.JSONDecodeError:
         raise NotHello(None) from None
     if not isinstance(request, dict):

@@ -264,36 +264,6 @@ async def test_nobody_else_gets_a_preflight(house: House) -> None:
         assert not any(name.startswith("access-control") for name in headers)
 
 
-@pytest.mark.parametrize(
-    ("kind", "status"),
-    [
-        ("application/json", 200), ("Application/JSON", 200),
-        ("application/json;charset=utf-8", 200),
-        ('application/json; charset="UTF-8"', 200), ("application/json; charset=utf-16", 415),
-        ("application/json, text/plain", 415), ("text/plain; application/json", 415),
-        ("application/x-www-form-urlencoded", 415), ("multipart/form-data", 415),
-        ("application/jsonx", 415), ("", 415),
-    ],
-)  # fmt: skip
-async def test_the_body_must_say_that_it_is_json(house: House, kind: str, status: int) -> None:
-    """What a page can send without a preflight is never taken for a call."""
-    head = (
-        f"POST /rpc HTTP/1.1\r\nHost: 127.0.0.1:{house.port}\r\nContent-Type: {kind}\r\n"
-        f"Authorization: Bearer {house.token}\r\nContent-Length: {len(BODY)}\r\n\r\n"
-    )
-    assert split_response(await house.raw(head.encode() + BODY))[0] == status
-
-
-@pytest.mark.parametrize("count", [0, 2])
-async def test_the_body_says_once_what_it_is(house: House, count: int) -> None:
-    """No Content-Type is not JSON, and two are somebody's trick."""
-    head = house.head("/rpc", "POST", f"Content-Length: {len(BODY)}")
-    line = "Content-Type: application/json\r\n"
-    raw = await house.raw(head.replace(line, line * count).encode() + b"\r\n" + BODY)
-    assert split_response(raw)[0] in (400, 415)
-    assert house.doings.calls == []
-
-
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "identity"])
 async def test_a_compressed_body_is_refused_unread(house: House, coding: str) -> None:
     """No decompression, no bomb."""

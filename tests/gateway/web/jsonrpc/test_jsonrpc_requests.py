@@ -92,7 +92,7 @@ async def test_the_examples_of_the_specification(ask: Ask, sent: bytes, answered
     [
         b"", b" ", b"nonsense", b"{", b"NaN", b"[NaN]", b'{"id":Infinity}', b"1e400", b"[-1e400]",
         b"1" * 400, b"[" * 100_000, b"[" * 50_000 + b"]" * 50_000, b'{"a":' * 100_000,
-        b'"\\ud800"', b'{"\\udfff":1}', b'"\xff\xfe"', b"\xef\xbb\xbf{}", b"{'a':1}", b"[1,]",
+        b'"\\ud800"', b'{"\\udfff":1}', b'"\xff\xfe"', b"\xff\xfe{\x00}\x00", b"{'a':1}", b"[1,]",
         b"\x00",
         b'{"a":1}{"a":1}', b"// no\n{}", b"01", b"+1", b".5", b"0x10", b"undefined", b'"\t"',
     ],
@@ -123,7 +123,7 @@ async def test_what_is_no_json_is_a_parse_error(front: Front, text: bytes) -> No
         ({"jsonrpc": "2.0", "method": "sum", "id": {}}, "bad_id", None),
         ({"jsonrpc": "2.0", "method": "sum", "id": 1e300}, "bad_id", None),
         ({"jsonrpc": "2.0", "method": "sum", "id": 7, "params": 1}, "bad_params", 7),
-        ({"jsonrpc": "2.0", "method": "sum", "id": 7, "params": None}, "bad_params", 7),
+        ({"jsonrpc": "2.0", "method": "sum", "id": 7, "params": False}, "bad_params", 7),
         ({"jsonrpc": "2.0", "method": "sum", "id": 7, "extra": 1}, "unknown_member", 7),
         ({"jsonrpc": "2.0", "method": "sum", "extra": 1}, "unknown_member", None),
     ],
@@ -201,3 +201,11 @@ async def test_discover_gives_the_document(ask: Ask) -> None:
     assert answer["result"] == {"openrpc": "1.3.2"}
     answer = await ask(b'{"jsonrpc":"2.0","id":1,"method":"rpc.discover","params":[1]}')
     assert answer["error"]["code"] == -32602
+
+
+async def test_what_other_libraries_send_is_understood(ask: Ask) -> None:
+    """``"params": null`` is none, and a byte order mark in front is no part of the message."""
+    body = b'{"jsonrpc":"2.0","id":7,"method":"get_data","params":null}'
+    for sent in (body, b"\xef\xbb\xbf" + body):
+        assert (await ask(sent))["result"] == ["hello", 5]
+    assert (await ask(b"\xef\xbb\xbf\xef\xbb\xbf" + body))["error"]["code"] == -32700
