@@ -25,7 +25,7 @@ from typing import Any, cast
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
-from aiohttp.http import StreamWriter
+from aiohttp.http import StreamWriter, WebSocketReader
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 from multidict import CIMultiDict
@@ -34,6 +34,7 @@ from gateway.config import Limits
 from gateway.errors import InternalError, InvalidRequest, Overloaded
 from gateway.web.guard import Refusal
 from gateway.web.responses import raw_refusal, refusal_response
+from gateway.web.ws.frames import FrameHeads
 
 log = logging.getLogger(__name__)
 
@@ -80,12 +81,17 @@ class Connection(web.RequestHandler):
         """Called when the connection is gone."""
         self.on_flood: Callable[[], None] | None = None
         """Called instead of taking more bytes in than ``max_unclaimed``."""
+        self.on_bad_frame: Callable[[], None] | None = None
+        """Called instead of taking in a frame of a WebSocket that no client may send."""
         self.unclaimed = 0
         """Bytes that came; whoever gets messages out of them counts it down."""
         self.max_unclaimed = 0
         self._body: StreamReader | None = None
         """Of the request that is answered, or was last."""
         self._half_closed = False
+        self._heads: FrameHeads | None = None
+        self.misframed = False
+        """A frame came that no client may send."""
         self._stuck: asyncio.TimerHandle | None = None
 
     @property
@@ -119,15 +125,32 @@ class Connection(web.RequestHandler):
         super().connection_lost(exc)
         if self.on_lost is not None:
             self.on_lost()
-        self.on_flow = self.on_lost = self.on_flood = None
+        self.on_flow = self.on_lost = self.on_flood = self.on_bad_frame = None
 
     def data_received(self, data: bytes) -> None:
         """See :class:`asyncio.Protocol`."""
         self.unclaimed += len(data)
         if self.on_flood is not None and self.unclaimed > self.max_unclaimed:
             self.on_flood()
-        else:
+        elif self._heads is None or self._are_good(data):
             super().data_received(data)
+
+    def set_parser(
+        self, parser: WebSocketReader, data_received_cb: Callable[[], None] | None = None
+    ) -> None:
+        """See :class:`aiohttp.web.RequestHandler`: from here on frames come."""
+        self._heads = FrameHeads()
+        if not self._are_good(self._message_tail):
+            self._message_tail = b""
+        super().set_parser(parser, data_received_cb)
+
+    def _are_good(self, data: bytes) -> bool:
+        """Look at frames; nothing more is taken in behind a bad one."""
+        if self._heads is not None and not self.misframed:
+            self.misframed = not self._heads.are_good(data)
+            if self.misframed and self.on_bad_frame is not None:
+                self.on_bad_frame()
+        return not self.misframed
 
     def eof_received(self) -> bool | None:  # type: ignore[override]  # aiohttp never keeps it open
         """See :class:`asyncio.Protocol`: ``True`` keeps the connection open for our answers.

@@ -28,7 +28,7 @@ from gateway.web.backend import Backend
 from gateway.web.connections import Connection, cut
 from gateway.web.in_flight import InFlight
 from gateway.web.pace import Overrun
-from gateway.web.ws.frames import PING, CloseCode, close_frame, pong_frame
+from gateway.web.ws.frames import PING, CloseCode, close_frame, code_to_echo, pong_frame
 from gateway.web.ws.login import (
     MAX_HELLO_BYTES,
     MAX_UNCLAIMED_HELLO_BYTES,
@@ -125,6 +125,7 @@ class WsConnection:
         self._clock: asyncio.TimerHandle | None = None
         connection.on_lost = self._lost
         connection.on_flood = self._flooded
+        connection.on_bad_frame = self._misframed
         connection.unclaimed = 0  # it may have carried requests before
         connection.max_unclaimed = MAX_UNCLAIMED_HELLO_BYTES
 
@@ -158,6 +159,8 @@ class WsConnection:
                 )
             else:
                 self._enter()
+            if self._connection.misframed:  # right behind the handshake, before we listened
+                self._misframed()
             self._go_on_reading()
             await self._over
         finally:
@@ -189,7 +192,7 @@ class WsConnection:
             elif kind is WSMsgType.BINARY:
                 self.end(CloseCode.BINARY, "text messages only")
             else:  # the peer closed, broke the protocol or is gone
-                self.end(_code_to_echo(message.data), "")
+                self.end(code_to_echo(message.data), "")
                 return
 
     async def _take(self, text: bytes) -> None:
@@ -342,6 +345,11 @@ class WsConnection:
             self.end(CloseCode.TOO_BIG, "too many fragments")
         self._transport.pause_reading()
 
+    def _misframed(self) -> None:
+        """End: a frame is not masked, or spells its length at length."""
+        self.end(CloseCode.BAD_FRAME, "frames are masked and spell their length in short")
+        self._transport.pause_reading()
+
     def _send_ping(self) -> None:
         self._pings = 0
         self._heard = not self._sender.control(PING)
@@ -389,7 +397,3 @@ class WsConnection:
         self._wake()
         if self._cut is not None:
             self._cut.cancel()
-
-
-def _code_to_echo(given: object) -> int:
-    return given if isinstance(given, int) and 3000 <= given < 5000 else CloseCode.NORMAL

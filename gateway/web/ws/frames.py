@@ -1,4 +1,4 @@
-"""Control frames as a server sends them, and the codes that a connection closes with."""
+"""Frames: the heads of a client's, control frames as a server sends them, codes of closing."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ class CloseCode(enum.IntEnum):
     NORMAL = 1000
     GOING_AWAY = 1001
     BINARY = 1003
+    BAD_FRAME = 1002
     BAD_TEXT = 1007
     TOO_BIG = 1009
     INTERNAL_ERROR = 1011
@@ -26,7 +27,58 @@ class CloseCode(enum.IntEnum):
 
 
 MAX_CONTROL_BYTES = 125
+MASKED = 0x80
+_HEAD, _MASK = 2, 4
+_OF_CLIENTS = frozenset({*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)})
+"""Codes that a close frame may carry (RFC 6455, section 7.4)."""
 PING = b"\x89\x00"
+
+
+class FrameHeads:
+    """Follows the heads of the frames that come, wherever the bytes are cut.
+
+    A client's frames are masked, and say their length in as few bytes as it takes (RFC 6455,
+    sections 5.1 and 5.2); aiohttp looks at neither.
+    """
+
+    def __init__(self) -> None:
+        self._head = b""
+        self._skip = 0
+        """Bytes of the mask and payload that are still to come."""
+
+    def are_good(self, data: bytes) -> bool:
+        """Take more bytes; return whether all heads in them are as they must be."""
+        data = self._head + data
+        size, at = len(data), self._skip
+        self._head = b""
+        while at + _HEAD <= size:
+            if data[at + 1] < MASKED:
+                return False
+            length, wide = data[at + 1] - MASKED, 0
+            if length > 125:
+                wide = 2 if length == 126 else 8
+                if at + _HEAD + wide > size:
+                    break
+                length = int.from_bytes(data[at + _HEAD : at + _HEAD + wide], "big")
+                if length < (126 if wide == 2 else 65_536):
+                    return False
+            at += _HEAD + wide + _MASK + length
+        self._head, self._skip = data[at:], max(0, at - size)
+        return True
+
+
+def code_to_echo(given: object) -> int:
+    """Return what answers a peer's close: its own code, where that is one of a program's.
+
+    Args:
+        given: the code; 0 for none, something else where the connection is broken.
+
+    """
+    if not isinstance(given, int) or given == 0:
+        return CloseCode.NORMAL
+    if given not in _OF_CLIENTS:
+        return CloseCode.BAD_FRAME
+    return given if given >= 3000 else CloseCode.NORMAL
 
 
 def pong_frame(payload: bytes) -> bytes:
