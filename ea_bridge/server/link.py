@@ -35,6 +35,7 @@ from ea_bridge.token import Keys
 from . import sockets
 from .contact import Contacts, FirstContact
 from .doorkeeper import Admitted, Doorkeeper, Refused, Relay
+from .pieces import Pieces
 
 HELLO_S = 3.0
 """From accepting a connection to its ``hello``."""
@@ -110,6 +111,7 @@ class Link(asyncio.Protocol):
         self._contact: FirstContact | None = None
         self._keys = house.dummy_keys
         self._is_denied = False
+        self._pieces = Pieces(house.timers, self._hand_on, self._hold)
 
     # --- asyncio.Protocol ----------------------------------------------------------------
 
@@ -156,6 +158,7 @@ class Link(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone, whoever ended it."""
         self._porter.leave(self)
+        self._pieces.flush()
         if self.session is not None:
             self.session.end("the link was lost")
         if self._contact is not None:
@@ -222,6 +225,7 @@ class Link(asyncio.Protocol):
 
         An EA that does not read gets nothing any more: what waits for it may be orders.
         """
+        self._pieces.flush()
         if self.unsent():
             if self.session is not None:
                 self.session.end(code)
@@ -235,7 +239,7 @@ class Link(asyncio.Protocol):
 
     def _take(self, messages: list[Message]) -> None:
         if self.session is not None:
-            self.session.handle(messages)
+            self._pieces.feed(messages)
             return
         for message in messages:
             if isinstance(message, Bye):
@@ -249,6 +253,18 @@ class Link(asyncio.Protocol):
                 self._contact.handle(message)
             elif isinstance(message, Auth):
                 self._authenticate(message)
+
+    def _hand_on(self, messages: list[Message]) -> None:
+        try:
+            if self.session is not None:
+                self.session.handle(messages)
+        except Exception as error:
+            self._break_down(error)
+
+    def _hold(self, held: bool) -> None:
+        """Read nothing, so that the terminal waits with what it has to say; or read again."""
+        if not self._transport.is_closing():
+            (self._transport.pause_reading if held else self._transport.resume_reading)()
 
     def _greet(self, hello: Hello) -> None:
         self._hello = hello
@@ -361,6 +377,7 @@ class Link(asyncio.Protocol):
 
     def _fail(self, reason: str) -> None:
         """The peer broke the protocol: nothing more is said to it."""
+        self._pieces.flush()
         level = logging.WARNING if self.session is not None else logging.INFO
         logger.log(
             level, "a link of terminal %r broke the protocol: %.256s", self.terminal, reason

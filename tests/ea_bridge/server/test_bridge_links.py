@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from bridge_parts import DEVICE, TOKEN, TestEa, make_hello
+from bridge_parts import DEVICE, TOKEN, TestEa, make_hello, raw
 
 from ea_bridge import commands
 from ea_bridge.errors import NotSent, OutcomeUnknown
 from ea_bridge.model import TradeRequest
 from ea_bridge.protocol import messages as m
 from ea_bridge.server import BridgeServer
+from ea_bridge.server.pieces import MAX_TICKS
 from ea_bridge.token import parse_token
 
 EURUSD = commands.SymbolParams(symbol="EURUSD")
+WATCH = commands.WatchParams(symbol="EURUSD", ticks=True)
 BUY = TradeRequest(action=1, symbol="EURUSD", volume=0.1)
 
 
@@ -166,3 +168,45 @@ async def test_an_ea_that_does_not_read_gets_no_order_after_a_revocation(bridge)
     with pytest.raises(OutcomeUnknown):
         await asking
     assert b"order_send" not in await ea.all_that_comes()
+
+
+def many_ticks(count: int, start: int = 0) -> m.Ticks:
+    """A line of them, each of its own millisecond."""
+    rows = range(start, start + count)
+    return m.Ticks(d=[(1, 1_764_000_000_000 + n, "1.5", "1.6", 0.0, 0, 6) for n in rows])
+
+
+@pytest.mark.parametrize("hangs_up", [False, True])
+async def test_a_long_line_of_ticks_is_taken_in_pieces(bridge, hangs_up):
+    """No loop turn has more than clients can be told of; nothing is lost or overtakes, not even
+    where the link is gone right behind it."""
+    ea, session = await bridge.join()
+    asked = asyncio.create_task(session.request(commands.WATCH, WATCH))
+    cmd = await ea.hear(m.Cmd)
+    ea.say(m.Res(id=cmd.id, ok=True, d=raw({"sym": 1, "symbol": "EURUSD", "digits": 5})))
+    await asked
+    ea.say(
+        many_ticks(100),
+        many_ticks(15_000, 100),
+        m.State(broker=True, q=1),
+        many_ticks(300, 15_100),
+    )
+    if hangs_up:
+        await ea.hang_up()
+    await bridge.heard.until(lambda: len(told(bridge.heard.events)) == 15_401)
+    heard = [one for one in bridge.heard.events if isinstance(one, m.Ticks)]
+    assert max(len(one.d) for one in heard) <= MAX_TICKS
+    assert min(len(one.d) for one in heard) > 0
+    order = [*range(15_100), "state", *range(15_100, 15_400)]
+    assert told(bridge.heard.events) == order
+
+
+def told(events: list[m.Message]) -> list[object]:
+    """What came, tick by tick."""
+    found: list[object] = []
+    for event in events:
+        if isinstance(event, m.Ticks):
+            found += [row[1] - 1_764_000_000_000 for row in event.d]
+        elif isinstance(event, m.State):
+            found.append("state")
+    return found
