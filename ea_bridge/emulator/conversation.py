@@ -18,6 +18,9 @@ from .terminal import EmulatedTerminal
 PULSE_S = 0.01
 """How often the terminal is pumped: MetaTrader's own timer is no finer."""
 
+AT_REST_S = 0.25
+"""After its last command a terminal is at rest."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -44,6 +47,7 @@ class Conversation(conversation.Conversation):
     ) -> None:
         super().__init__(Connection(TERMINAL), token, terminal.pin, on_ready, on_pending)
         self._terminal = terminal
+        self._commanded_s = 0.0
 
     def _introduce(self, tid: str, cnonce: str) -> Hello:
         return self._terminal.hello(tid, cnonce)
@@ -66,6 +70,7 @@ class Conversation(conversation.Conversation):
     # --- commands --------------------------------------------------------------------------
 
     def _obey(self, cmd: Cmd) -> None:
+        self._commanded_s = asyncio.get_running_loop().time()
         faults = self._terminal.faults
         if cmd.op == LOGIN_CHECK.op and faults.slow_login_ms:
             self._after(f"login {cmd.id}", faults.slow_login_ms / 1000, self._inform, cmd)
@@ -113,7 +118,8 @@ class Conversation(conversation.Conversation):
     def _tick_over(self) -> None:
         more = False
         if not self._paused:
-            messages, more = self._terminal.pulse()
+            rested_s = asyncio.get_running_loop().time() - self._commanded_s
+            messages, more = self._terminal.pulse(at_rest=rested_s >= AT_REST_S)
             if messages:
                 self.say(*messages)
         self._after("pulse", 0.0 if more else PULSE_S, self._tick_over)

@@ -236,7 +236,7 @@ class Desk:
     def symbol(self, params: commands.SymbolParams) -> model.SymbolInfo:
         """``SymbolInfo*`` with the present quote."""
         self._known(params.symbol)
-        info = self.market.symbol_info(params.symbol)
+        info = self.broker.with_tick_value(self.market.symbol_info(params.symbol))
         changes: dict[str, Any] = {"select": params.symbol in self.market.selected}
         changes["visible"] = changes["select"]
         if self.platform == "mt4":

@@ -63,8 +63,10 @@ def build_terminal(
 
     """
     zone = BrokerZone()
+    # both at once: opening the market takes a moment, by which the clock must not be behind
     start_ms = time.time_ns() // 1_000_000 if start_ms is None else start_ms
     flat_out = math.isinf(speed)
+    clock = MarketClock(start_ms, time.monotonic(), 1.0 if flat_out else speed)
     market = open_market(
         start_msc=zone.to_broker_ms(start_ms),
         seed=seed,
@@ -76,7 +78,6 @@ def build_terminal(
         market.select(name, enable=name in watch)
     for name in market.selected:
         market.tick(name)  # the first look at a symbol takes a moment: not while somebody waits
-    clock = MarketClock(start_ms, time.monotonic(), 1.0 if flat_out else speed)
 
     def utc_ms() -> int:
         if flat_out:

@@ -49,9 +49,9 @@ MAX_TRADE_EVENTS = 1024
 """Told but not acknowledged; MetaTrader's own queue of transactions is as long."""
 BROKER_COMMENT = "online order"
 """What a broker that rewrites comments makes of any."""
-FLAT_OUT_TICKS = 64
-"""Of a recording in one pulse when it is read flat out: 6,400 a second at most, which a client in
-Python can follow."""
+FLAT_OUT_TICKS = 288
+"""Of a recording in one pulse when it is read flat out: 28,800 a second at most, which a client in
+Python can follow that hears each of them. Where bars alone are heard there is no such bound."""
 MISSED_TICKS = 4096
 """Of the past, for a symbol that is behind, in one pulse."""
 SUMMARY_MS = 250
@@ -108,6 +108,7 @@ class EmulatedTerminal:
         self._account: Account | None = None
         self._summary_msc = -SUMMARY_MS
         self._linked = False
+        self._begun = False
 
     def restart(self, *, lose_results: bool = False) -> None:
         """End and start again, while the broker and its books go on; cut the link as well.
@@ -218,8 +219,16 @@ class EmulatedTerminal:
 
     # --- what it tells by itself -------------------------------------------------------------
 
-    def pulse(self) -> tuple[list[Message], bool]:
-        """Let the market move on and return what there is to tell; whether there is more."""
+    def pulse(self, *, at_rest: bool = True) -> tuple[list[Message], bool]:
+        """Let the market move on and return what there is to tell; whether there is more.
+
+        Args:
+            at_rest: no command has come for a moment. A recording that is read flat out begins
+                only then: who asks for bars asks for their history next, and would find a part of
+                it played already.
+
+        """
+        self._begun = self._begun or (at_rest and bool(self._watches.active()))
         ticks = self._untold + self._advance()
         self._untold = []
         messages = self.take_trade_events()
@@ -232,8 +241,12 @@ class EmulatedTerminal:
     def _behind(self) -> bool:
         """Whether there is more to tell than the next pulse would."""
         watches = self._watches.active() if self._linked else []
-        missed = any(watch.ticks and watch.behind for watch in watches)
-        return missed or (self._market.behind and not self._market.flat_out)
+        if any(watch.ticks and watch.behind for watch in watches):
+            return True
+        if self._market.flat_out:
+            plays = self._begun and bool(watches) and not any(one.ticks for one in watches)
+            return plays and self._market.behind
+        return self._market.behind
 
     def take_trade_events(self) -> list[Message]:
         """Count what changed in the account since last asked; kept until acknowledged."""
@@ -269,7 +282,7 @@ class EmulatedTerminal:
 
         A recording that is read flat out waits for somebody who watches it.
         """
-        if self._market.flat_out and not self._watches.active():
+        if self._market.flat_out and not (self._begun and self._watches.active()):
             return []
         ticks = self._market.advance(self._now_msc(), FLAT_OUT_TICKS)
         for name, tick in ticks:

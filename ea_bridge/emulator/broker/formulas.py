@@ -32,6 +32,13 @@ def profit(
     return move * volume * exact(symbol.trade_contract_size)
 
 
+def tick_value(symbol: SymbolInfo) -> Decimal:
+    """Return what a move of one tick brings to a position of one lot, in the profit currency."""
+    if calc_mode(symbol) in _BY_TICKS:
+        return exact(symbol.trade_tick_value)
+    return exact(symbol.trade_tick_size) * exact(symbol.trade_contract_size)
+
+
 def margin(
     symbol: SymbolInfo,
     volume: Decimal,

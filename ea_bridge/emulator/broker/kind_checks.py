@@ -21,6 +21,8 @@ from .inquiry import LIMITS, MARKET, PENDINGS, STOP_LIMITS, STOPS, Bench, Inquir
 from .money import on_grid
 
 _DAY_MS = 86_400_000
+MT4_SHORTEST_LIFE_MS = 600_000
+"""Of a pending order with an expiration."""
 
 
 def order_type_allowed(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
@@ -129,7 +131,9 @@ _TIME_FLAGS = {
 
 
 def expiration_valid(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
-    """10022: the lifetime is unknown, not allowed for the symbol, or over already."""
+    """10022: the lifetime is unknown, not allowed for the symbol, or over already. 10013: shorter
+    than MetaTrader 4 takes it, which says "invalid trade parameters".
+    """
     request, allowed = inquiry.request, inquiry.symbol.expiration_mode
     flag = _TIME_FLAGS.get(OrderTime(request.type_time)) if _known_time(request) else None
     if flag is None or (allowed is not None and not allowed & flag):
@@ -139,7 +143,13 @@ def expiration_valid(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
     end_msc = request.expiration * 1000
     if request.type_time == OrderTime.SPECIFIED_DAY:
         end_msc = (end_msc // _DAY_MS + 1) * _DAY_MS
-    return None if end_msc > inquiry.now_msc else TradeRetcode.INVALID_EXPIRATION
+    if end_msc <= inquiry.now_msc:
+        return TradeRetcode.INVALID_EXPIRATION
+    is_kept = inquiry.order is not None and inquiry.order.time_expiration == request.expiration
+    if bench.valuation.terms.platform == "mt4" and not is_kept:
+        too_short = end_msc < inquiry.now_msc + MT4_SHORTEST_LIFE_MS
+        return TradeRetcode.INVALID if too_short else None
+    return None
 
 
 def _known_time(request: TradeRequest) -> bool:

@@ -223,6 +223,10 @@ class Broker:
         )
         return None if amount is None else float(amount)
 
+    def with_tick_value(self, symbol: SymbolInfo) -> SymbolInfo:
+        """Return a specification with what a tick is worth on this account, now."""
+        return self._valuation.with_tick_value(symbol)
+
     def _calculable(self, type_: int, symbol: str, *numbers: float) -> SymbolInfo | None:
         sane = all(math.isfinite(number) and number > 0 for number in numbers)
         sided = type_ in (OrderType.BUY, OrderType.SELL)

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from ea_bridge.model import Account, OrderType, Position, PositionType, SymbolInfo
 
-from .formulas import margin, profit
+from .formulas import margin, profit, tick_value
 from .ledger import Holding, Ledger
 from .legs import Legs
 from .money import ONE, ZERO, exact, rounded
@@ -71,6 +71,25 @@ class Valuation:
         if rate is None:
             return None
         return self.money(profit(symbol, volume, opened, closed, long=long) * rate)
+
+    def with_tick_value(self, symbol: SymbolInfo) -> SymbolInfo:
+        """Return a specification with the value of a tick in the account's currency.
+
+        A profit is turned into it at the worse side of the market and a loss at the better one,
+        as terminals show it; a currency without a quote leaves the values as they are.
+        """
+        rates = [self.profit_rate(symbol, long=long) for long in (True, False)]
+        known = [rate for rate in rates if rate is not None]
+        if not known:
+            return symbol
+        value = tick_value(symbol)
+        earned, lost = float(value * min(known)), float(value * max(known))
+        return replace(
+            symbol,
+            trade_tick_value=earned,
+            trade_tick_value_profit=earned,
+            trade_tick_value_loss=lost,
+        )
 
     def margin(
         self, symbol: SymbolInfo, volume: Decimal, price: Decimal, *, buying: bool

@@ -10,12 +10,13 @@ and history agrees with what was delivered. Layers, each on those below::
     history  builder     one symbol's ticks and bars by now; a bar followed tick by tick
     quote  book          what follows from the newest tick
     quirks  sources      ticks of any minute: made from bars, replayed, played once, spliced
+    endless              recorded ticks without a jump where they begin anew
     tiles  tape          bars of four weeks: real, cut, drawn, computed; recorded ticks in a file
     modelling  packing   ticks from a bar; how real bars are packaged
     tile  span  periods  packed minutes; arithmetic of bars; alignment of timeframes
     hours                when symbols trade
 
-Data: EURUSD's live ticks are real (2 h 36 min, repeated), as are the bars of EURUSD and GBPUSD
+Data: EURUSD's live ticks are real (10,000, repeated forth and mirrored), as are the bars of EURUSD and GBPUSD
 (one minute) and XAUUSD (five minutes, cut into minutes). EURGBP and the other crosses are computed
 from two symbols; everything else is a random walk around a real or plausible price. Four weeks of
 bars repeat for ever: where they begin anew, over a weekend, prices jump. See

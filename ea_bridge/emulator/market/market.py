@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import islice
 
 from ea_bridge.model import Bar, BookEntry, SymbolInfo, Tick, Timeframe
 
@@ -202,23 +201,17 @@ class Market:
 
     def _next_on_tape(self) -> int | None:
         """Return the stamp of the next recorded tick."""
-        stamps = (next(self._stamps(tape), None) for tape in self._tapes.values())
-        return min((stamp for stamp in stamps if stamp is not None), default=None)
+        return min(self._stamps_on_tape(1), default=None)
 
     def _stamp_on_tape(self, count: int) -> int:
         """Return the stamp of the ``count``-th recorded tick from here, or of the last one."""
-        stamps = sorted(
-            stamp for tape in self._tapes.values() for stamp in islice(self._stamps(tape), count)
-        )
+        stamps = sorted(self._stamps_on_tape(count))
         return stamps[min(count, len(stamps)) - 1] if stamps else self.now_msc
 
-    def _stamps(self, tape: PlayedOnce) -> Iterator[int]:
-        minute = tape.next_minute(self.now_msc // 60_000)
-        while minute is not None:
-            for tick in tape.ticks(minute):
-                if tick.time_msc > self.now_msc:
-                    yield tick.time_msc
-            minute = tape.next_minute(minute + 1)
+    def _stamps_on_tape(self, count: int) -> Iterator[int]:
+        """Yield the next stamps of each tape, at most ``count`` of one."""
+        for tape in self._tapes.values():
+            yield from tape.stamps_after(self.now_msc, count)
 
     # --- the past --------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from typing import Literal
 from ea_bridge.emulator.clock import left_out
 from ea_bridge.emulator.specs import Listing, load_listings, unlisted
 
+from .endless import endless_tape
 from .hours import MONDAY, WEEK, hours_of
 from .market import Market
 from .sources import (
@@ -41,7 +42,8 @@ def open_market(
 ) -> Market:
     """Return a market of the packaged symbols and of those in ``tick_files``.
 
-    A symbol with recorded ticks replays them in the present week (:class:`.RepeatedTape`). What is
+    A symbol with recorded ticks replays them in the present week (:class:`.RepeatedTape`), the
+    packaged ones without a jump where they begin anew (:func:`.endless.endless_tape`). What is
     older, and every other symbol, is made from bars, moved by whole weeks so that weekdays and
     hours hold; older prices are shifted by a constant so that they meet the first recorded tick.
 
@@ -65,7 +67,7 @@ def open_market(
     listings = load_listings()
     tapes = _user_tapes(listings, tick_files)
     if not (flat_out and tapes):
-        tapes = {**_packaged_tapes(listings), **tapes}
+        tapes = {**_packaged_tapes(listings, endless=not flat_out), **tapes}
     weekends = sessions == "always"
     hours = {name: hours_of(one.hours, always=weekends) for name, one in listings.items()}
     tiles = _tiles(seed, weekends=weekends)
@@ -112,12 +114,9 @@ def _user_tapes(listings: dict[str, Listing], tick_files: TickFiles) -> dict[str
     return tapes
 
 
-def _packaged_tapes(listings: Mapping[str, Listing]) -> dict[str, Tape]:
-    return {
-        name: packaged_tape(one.tape, one.info.digits)
-        for name, one in listings.items()
-        if one.tape
-    }
+def _packaged_tapes(listings: Mapping[str, Listing], *, endless: bool) -> dict[str, Tape]:
+    tape = endless_tape if endless else packaged_tape
+    return {name: tape(one.tape, one.info.digits) for name, one in listings.items() if one.tape}
 
 
 def _played(tapes: Mapping[str, Tape], start_msc: int) -> dict[str, PlayedOnce]:

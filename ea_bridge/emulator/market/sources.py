@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Protocol
 
 from ea_bridge.model import Tick, TickFlag
@@ -143,6 +143,8 @@ class PlayedOnce:
         self._tape = tape
         self._moved = moved_weeks * WEEK
         self._busy = [minute + self._moved for minute in tape.busy_minutes()]
+        # played from one end to the other, a few ticks at a time: no minute is parsed twice
+        self._minute = lru_cache(maxsize=2)(self._parsed)
 
     @property
     def first_msc(self) -> int:
@@ -159,8 +161,22 @@ class PlayedOnce:
         at = bisect_left(self._busy, minute)
         return self._busy[at] if at < len(self._busy) else None
 
+    def stamps_after(self, after_msc: int, count: int) -> list[int]:
+        """Return the stamps of the next ticks, at most ``count`` of them."""
+        stamps: list[int] = []
+        minute = self.next_minute(after_msc // 60_000)
+        while minute is not None and len(stamps) < count:
+            ticks = self.ticks(minute)
+            begin = bisect_right(ticks, after_msc, key=_stamp)
+            stamps += [one.time_msc for one in ticks[begin : begin + count - len(stamps)]]
+            minute = self.next_minute(minute + 1)
+        return stamps
+
     def ticks(self, minute: int) -> Sequence[Tick]:
         """See :class:`TickSource`."""
+        return self._minute(minute)
+
+    def _parsed(self, minute: int) -> Sequence[Tick]:
         return _moved(self._tape, minute - self._moved, minute)
 
     def span(self, minute: int, minutes: int) -> Span | None:
@@ -240,6 +256,10 @@ def _tiled_span(tile: MinuteTile, minute: int, minutes: int) -> Span | None:
         parts.append(tile.span(slot, taken))
         slot, minutes = 0, minutes - taken
     return join(parts)
+
+
+def _stamp(tick: Tick) -> int:
+    return tick.time_msc
 
 
 def _moved(tape: Tape, recorded: int, minute: int) -> list[Tick]:

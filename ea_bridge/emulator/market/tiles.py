@@ -57,7 +57,7 @@ class Tiles:
     def _make(self, listing: Listing) -> MinuteTile:
         prices = listing.prices
         if isinstance(prices, RealBars):
-            return _real(packaged_bars(prices.file))
+            return _real(packaged_bars(prices.file), listing.info.spread)
         if isinstance(prices, Walk):
             return _walk(listing, prices, f"{self._seed}/{listing.info.name}")
         if isinstance(prices, Cross):
@@ -73,12 +73,17 @@ def packaged_bars(file: str) -> Packed:
     return unpack(data.read_bytes())
 
 
-def _real(packed: Packed) -> MinuteTile:
+def _real(packed: Packed, spread: int) -> MinuteTile:
+    """Return real bars; the specification's spread stands where the source tells of none.
+
+    A recorded bar has the least spread of its minute, which at brokers of raw spreads is 0 most
+    of the time: no quote to try a bot with.
+    """
     tile = MinuteTile(WEEKS, packed.digits)
     for row in packed.rows:
         slot = (row.minute - MONDAY) % tile.size  # its own dates come out at their own prices
         for n, bar in enumerate(cut(row, packed.minutes)):
-            tile.put(slot + n, bar)
+            tile.put(slot + n, bar._replace(spread=bar.spread or spread))
     return tile
 
 

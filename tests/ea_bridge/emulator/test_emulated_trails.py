@@ -182,14 +182,14 @@ def test_break_even_alone_moves_once() -> None:
 def test_a_trail_is_replaced_and_removed() -> None:
     """The newest terms count; none at all end it, and the stop stays where it is."""
     drive = Drive()
-    drive.trail(distance=100)
+    drive.trail(distance=400)
     drive.tick(0)
-    drive.trail(distance=50)
+    drive.trail(distance=200)
     drive.tick(0)
-    assert (drive.above(), [one.distance for one in drive.trails()]) == (-50, [50])
+    assert (drive.above(), [one.distance for one in drive.trails()]) == (-200, [200])
     drive.trail()
     drive.tick(300)
-    assert (drive.above(), drive.trails()) == (-50, [])
+    assert (drive.above(), drive.trails()) == (-200, [])
 
 
 def test_no_position_no_trail() -> None:

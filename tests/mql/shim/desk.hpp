@@ -52,6 +52,7 @@ struct Filled {
 
 // valuation.cpp: sums in the account's currency; a rate of 0 means that there is none
 double rate(const Listing& s, const std::string& from, bool buying, double price);
+double tick_worth(const Listing& s, bool lost);
 double margin_rate(const Listing& s, bool buying, double price);
 double raw_margin(const Listing& s, double volume, double price, double contract = -1, double per_lot = -1);
 bool raw_profit(const Listing& s, bool buying, double volume, double open, double close, double& out);

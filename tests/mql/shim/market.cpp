@@ -235,6 +235,9 @@ bool SymbolInfoDouble(const string& name, ENUM_SYMBOL_INFO_DOUBLE p, double& v) 
     case SYMBOL_BID: v = s->last.bid; break;
     case SYMBOL_ASK: v = s->last.ask; break;
     case SYMBOL_LAST: v = s->last.last; break;
+    case SYMBOL_TRADE_TICK_VALUE:
+    case SYMBOL_TRADE_TICK_VALUE_PROFIT: v = world::tick_value(*s, false); break;
+    case SYMBOL_TRADE_TICK_VALUE_LOSS: v = world::tick_value(*s, true); break;
     default: v = s->info[names[p]].number();
   }
   return true;

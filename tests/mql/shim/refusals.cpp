@@ -107,6 +107,8 @@ void check_expiration(const Case& c) {  // 10022
   long end = c.q.expiration.v;
   if (t == ORDER_TIME_SPECIFIED_DAY) end = (end / kDay + 1) * kDay;
   if (end * 1000 <= the().now_msc()) throw Refused{TRADE_RETCODE_INVALID_EXPIRATION};
+  if (the().is_mql4 && !(c.order && c.order->expiration == end) && end * 1000 < the().now_msc() + 600'000)
+    throw Refused{TRADE_RETCODE_INVALID};  // MetaTrader 4 wants ten minutes at least
 }
 void check_quoted(const Case& c) {
   if (!quoted(*c.s)) throw Refused{TRADE_RETCODE_PRICE_OFF};

@@ -61,6 +61,18 @@ bool raw_profit(const Listing& s, bool buying, double volume, double open, doubl
   return true;
 }
 
+// What a tick brings or costs a lot: a profit is converted at the worse side, a loss at the better one
+double tick_worth(const Listing& s, bool lost) {
+  long mode = s.code("trade_calc_mode");
+  bool by_ticks = mode == 1 || mode == 3 || mode == 33;
+  double value =
+      by_ticks ? s.of("trade_tick_value") : s.of("trade_tick_size") * s.of("trade_contract_size");
+  std::string from = s.info["currency_profit"].text();
+  double one = rate(s, from, true, 0), other = rate(s, from, false, 0);
+  if (one <= 0 || other <= 0) return s.of("trade_tick_value");
+  return value * (lost ? std::max(one, other) : std::min(one, other));
+}
+
 struct Leg {
   double volume = 0, value = 0, rates = 0;
   void add(double v, double price, double r) {
@@ -149,6 +161,7 @@ double account_profit() {
   for (auto& p : the().positions) total += profit_of(p) + p.swap + p.commission;
   return money(total);
 }
+double tick_value(const Listing& s, bool lost) { return tick_worth(s, lost); }
 double account_margin() { return margin_with(nullptr, true, 0, 0, nullptr); }
 static bool sane(std::initializer_list<double> values) {
   for (double v : values)

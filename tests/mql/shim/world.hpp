@@ -177,6 +177,7 @@ void on_tick(Listing& s);
 double profit_of(const Position& p);
 double margin_rate_of(const Position& p);  // as of its opening price
 double price_of(const Position& p);        // at which it would close now
+double tick_value(const Listing& s, bool lost);  // of a lot, now, in the account's currency
 double account_profit();
 double account_margin();
 double rounded(double v, int digits);

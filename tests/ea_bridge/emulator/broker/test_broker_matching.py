@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from broker_bench import DAY, HOUR, NOW, Bench, pending, remove, stops
+from msgspec.structs import replace
 
 from ea_bridge.model import (
     DealEntry,
@@ -194,6 +195,25 @@ def test_pending_orders_expire(lifetime: int, expiration: int, ends_msc: int) ->
     assert len(bench.broker.orders()) == 1
     bench.broker.on_time(ends_msc)
     assert past(bench, ticket).state == OrderState.EXPIRED
+
+
+def test_metatrader_4_wants_ten_minutes_at_least() -> None:
+    """A shorter life is "invalid trade parameters" there (error 3), as servers answer it; what an
+    order has of it already it keeps. MetaTrader 5 takes any."""
+    soon, later = NOW // 1000 + 599, NOW // 1000 + 600
+    modern, bench = Bench(), Bench(platform="mt4")
+
+    def asked(expiration: int) -> TradeRequest:
+        return pending(T.BUY_LIMIT, 1.09, type_time=OrderTime.SPECIFIED, expiration=expiration)
+
+    assert modern.send(asked(soon)).retcode == TradeRetcode.DONE
+    assert bench.send(asked(soon)).retcode == TradeRetcode.INVALID
+    placed = bench.send(asked(later))
+    assert placed.retcode == TradeRetcode.DONE
+    bench.now += HOUR // 12
+    change = replace(asked(later), action=TradeAction.MODIFY, order=placed.order, price=1.08)
+    assert bench.send(replace(change, expiration=later - 1)).retcode == TradeRetcode.INVALID
+    assert bench.send(change).retcode == TradeRetcode.DONE
 
 
 def test_symbols_of_the_day_lose_orders_and_stops_at_midnight() -> None:

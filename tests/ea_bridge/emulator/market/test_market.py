@@ -194,17 +194,6 @@ def test_time_never_goes_back() -> None:
     assert not market.behind
 
 
-def test_live_eurusd_ticks_are_the_recorded_ones_at_their_pace() -> None:
-    market = market_at()
-    market.selected = {"EURUSD"}
-    told = [tick for _, tick in advance_to(market, WEDNESDAY + 2 * HOUR + 37 * MINUTE)]
-    tape = packaged_tape("EURUSD", 5)
-    rows = [row for minute in tape.busy_minutes() for row in tape.read(minute)]
-    recorded = [(row.bid / 1e5, row.ask / 1e5, row.flags) for row in rows]
-    assert len(told) == 10_000
-    assert sorted((t.bid, t.ask, t.flags) for t in told) == sorted(recorded)
-
-
 def test_the_quote_of_a_symbol_follows_the_day(still: Market) -> None:
     info = still.symbol_info("EURUSD")
     midnight = WEDNESDAY - 12 * HOUR

@@ -25,7 +25,7 @@ from ea_bridge.emulator.market.span import span_of
 from ea_bridge.emulator.market.tape import HEADER, packaged_tape, tape_from
 from ea_bridge.emulator.market.tile import MAX_TICKS_A_MINUTE, MinuteTile
 from ea_bridge.emulator.market.tiles import Tiles, packaged_bars
-from ea_bridge.emulator.specs import load_listings
+from ea_bridge.emulator.specs import load_listings, load_specs
 
 NOW = WEDNESDAY // MINUTE
 THIS_MONDAY = NOW - (NOW - MONDAY) % WEEK
@@ -75,13 +75,16 @@ def test_a_span_is_what_its_ticks_amount_to(kind: str, offset: int, minutes: int
 
 @pytest.mark.parametrize("symbol", ["EURUSD", "GBPUSD"])
 def test_real_minutes_come_back_on_their_own_dates(symbol: str) -> None:
-    """Whole weeks apart from the present, the tile shows every source bar exactly."""
+    """Whole weeks apart from the present, the tile shows every source bar exactly; where the
+    source tells of no spread there is that of the specification: nobody quotes without one."""
+    usual = load_specs()[symbol].spread
+    assert usual > 0
     rows = packaged_bars(f"{symbol}_M1").rows
     chosen = modelled(symbol)
     for row in rows:
         span = chosen.span(row.minute + 52 * WEEK, 1)
         assert span is not None
-        assert Row(row.minute, *span[:6]) == row
+        assert Row(row.minute, *span[:6]) == row._replace(spread=row.spread or usual)
     assert max(row.volume for row in rows) <= MAX_TICKS_A_MINUTE
 
 
