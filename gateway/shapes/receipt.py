@@ -63,8 +63,8 @@ class OrderOutcome(TypedDict):
     """Buy or sell; null for a ``close_by``."""
     type: OrderType | None
     """Null when a position's stops were changed."""
-    state: OrderState | None
-    """``filled``, ``partial``, ``placed``, ``canceled``; ``started`` if only validated; null when
+    state: OrderState | Literal["not_sent"] | None
+    """``filled``, ``partial``, ``placed``, ``canceled``; ``not_sent`` if only validated; null when
     a position's stops were changed."""
     volume: float | None
     """As asked for."""

@@ -35,6 +35,8 @@ from .sending import Sent
 
 DEAL_DELAYS_S = (0.0, 0.02, 0.05, 0.1, 0.2)
 """When to look for a deal: some terminals know it only a while after the fill."""
+NOT_SENT = "not_sent"
+"""State of an order that was only validated: MetaTrader has none for it."""
 MT4_RECEIPT_LACKS = ("deal", "filling")
 _FILLED = frozenset({TradeRetcode.DONE, TradeRetcode.DONE_PARTIAL})
 _FILLING_ACTIONS = frozenset({TradeAction.DEAL, TradeAction.CLOSE_BY})
@@ -143,7 +145,7 @@ def held_receipt(
         "order": {
             **outcome,
             "order": order.ticket if order.ticket > FIRST_HELD else None,
-            "state": word(words.ORDER_STATE, OrderState.STARTED if validated else order.state),
+            "state": NOT_SENT if validated else word(words.ORDER_STATE, order.state),
             "comment": order.comment,
             "emulated": True,
         },
@@ -222,7 +224,7 @@ def _state(trade: Trade, result: TradeResult) -> str | None:
     if trade.request.action == TradeAction.SLTP:
         return None
     if not result.retcode:
-        return word(words.ORDER_STATE, OrderState.STARTED)
+        return NOT_SENT
     state = trade.state
     if state is None:
         state = {

@@ -36,6 +36,7 @@ from gateway.translation import flags, retcode_name, word, words
 
 from .filling import allowed_fillings
 from .grid import price_grid, volume_grid
+from .sides import Misplaced, misplaced
 
 BUSY_RETRY_MS = 500
 """When to try again after the broker said that there were too many requests."""
@@ -184,6 +185,7 @@ broke, perhaps after the order was through. 10011: an error without a name, and 
 says so of each that it does not know."""
 _GONE = Ruling(OrderNotFound, "", lambda evidence: {"ticket": evidence.request.order})
 """A pending order that was filled or removed a moment before; 10035 otherwise is about types."""
+_OF_PRICES = frozenset({TradeRetcode.INVALID_PRICE, TradeRetcode.INVALID_STOPS})
 _OF_AN_ORDER = frozenset({TradeAction.MODIFY, TradeAction.REMOVE})
 
 
@@ -208,4 +210,14 @@ def refusal(retcode: int, evidence: Evidence) -> GatewayError:
         "retcode_name": retcode_name(retcode),
         **rule.numbers(evidence),
     }
+    wrong = _misplaced(retcode, evidence)
+    if wrong is not None:
+        return InvalidPrice(wrong.message, **data | wrong.data)
     return rule.error(**data)
+
+
+def _misplaced(retcode: int, evidence: Evidence) -> Misplaced | None:
+    """Return what is wrong with an opening price; MetaTrader 4 takes it for a stop."""
+    if retcode not in _OF_PRICES or evidence.symbol is None:
+        return None
+    return misplaced(evidence.request, evidence.symbol)

@@ -214,6 +214,25 @@ async def test_what_an_order_would_cost(clients: tuple[Client, Client]) -> None:
         await same(clients, "order_check", **order)
 
 
+async def test_what_an_order_waits_for(clients: tuple[Client, Client]) -> None:
+    """A price on the wrong side, a life that is too short: refused alike, on both platforms."""
+    mine = {"client_order_id", "bid", "ask", "limit", "retcode", "retcode_name"}
+    buy = {"symbol": "EURUSD", "side": "buy", "volume": 0.1}
+    for changes in ({"type": "limit", "price": 9.0}, {"type": "stop", "price": 0.5}):
+        answers = [await client.ask("place_order", {**buy, **changes}) for client in clients]
+        errors = [without(answer["error"], mine | {"terminal", "message"}) for answer in answers]
+        assert errors[0]["code"] == 2003
+        check("place_order", *errors)
+    now_ms = (await clients[0].call("get_server_time"))["time"]
+    waits = {**buy, "type": "limit", "price": 0.5, "expiration": now_ms + 300_000}
+    answers = [await client.ask("place_order", waits) for client in clients]
+    if (await clients[0].call("get_terminal_info"))["platform"] == "mt4":
+        assert [answer["error"]["data"]["retcode"] for answer in answers] == [10013, 10013]
+    else:
+        for client, answer in zip(clients, answers, strict=True):
+            await client.call("cancel_order", ticket=answer["result"]["order"]["order"])
+
+
 def receipt(result: Json) -> Json:
     """What of a receipt does not depend on when it was given."""
     order = without(result["order"], {"client_order_id", "comment", "time", "request_id"})

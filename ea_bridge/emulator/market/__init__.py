@@ -16,8 +16,9 @@ and history agrees with what was delivered. Layers, each on those below::
     tile  span  periods  packed minutes; arithmetic of bars; alignment of timeframes
     hours                when symbols trade
 
-Data: EURUSD's live ticks are real (10,000, repeated forth and mirrored), as are the bars of EURUSD and GBPUSD
-(one minute) and XAUUSD (five minutes, cut into minutes). EURGBP and the other crosses are computed
+Data: EURUSD's live ticks are real (10,000, repeated forth and mirrored), as are the bars of
+EURUSD and GBPUSD (one minute) and XAUUSD (five minutes, cut into minutes). EURGBP and the other
+crosses are computed
 from two symbols; everything else is a random walk around a real or plausible price. Four weeks of
 bars repeat for ever: where they begin anew, over a weekend, prices jump. See
 ``data/ATTRIBUTION.md``.

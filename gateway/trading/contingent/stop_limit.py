@@ -20,6 +20,7 @@ from gateway.trading.guard import GuardedTerminal
 from gateway.trading.handling import Handling
 from gateway.trading.placing import Wish, check_wish, prepare
 from gateway.trading.receipts import Trade
+from gateway.trading.sides import misplaced
 
 STOPS = {
     OrderType.BUY_STOP_LIMIT: OrderType.BUY_STOP,
@@ -48,26 +49,33 @@ async def prepared(
     grid = Grid(info, handling.normalize)
     limit = grid.price("stoplimit", wish.stoplimit or Decimal())
     request = with_(trade.request, type=int(wish.type), stoplimit=float(limit))
-    _check_sides(info, exact(request.price), limit, buying=wish.type == OrderType.BUY_STOP_LIMIT)
+    wrong = misplaced(request, info)
+    if wrong is not None:
+        raise InvalidPrice(wrong.message, **price_grid(info) | wrong.data)
+    _check_limit(info, exact(request.price), limit, buying=wish.type == OrderType.BUY_STOP_LIMIT)
     if held is not None:
         request = with_(request, action=int(TradeAction.MODIFY), order=held.ticket)
     return replace(trade, request=request, held=held, moved=[*trade.moved, *grid.moved])
 
 
-def _check_sides(info: SymbolInfo, price: Decimal, limit: Decimal, *, buying: bool) -> None:
+def _check_limit(info: SymbolInfo, price: Decimal, limit: Decimal, *, buying: bool) -> None:
+    """Refuse a limit that lies on the wrong side of the price that triggers it."""
     room = exact(info.point) * info.trade_stops_level
-    market = exact(info.ask if buying else info.bid)
-    gaps = {"price": price - market, "stoplimit": price - limit}
-    for field, gap in gaps.items():
-        beyond = gap if buying else -gap
-        if beyond <= 0 or beyond < room:
-            raise InvalidPrice(
-                f"{field} lies on the wrong side, or too near",
-                **price_grid(info),
-                field=field,
-                market=float(market),
-                stops_level_points=info.trade_stops_level,
-            )
+    gap = price - limit if buying else limit - price
+    if gap <= 0 or gap < room:
+        side = "below" if buying else "above"
+        apart = f", by {info.trade_stops_level} points at least" if room else ""
+        raise InvalidPrice(
+            f"stoplimit must lie {side} the order's price {price}{apart}; {limit} does not",
+            **price_grid(info),
+            field="stoplimit",
+            value=float(limit),
+            bid=info.bid,
+            ask=info.ask,
+            rule=f"{side}_price",
+            limit=float(price - room if buying else price + room),
+            stops_level_points=info.trade_stops_level,
+        )
 
 
 def is_reached(order: Order, bid: float, ask: float) -> bool:

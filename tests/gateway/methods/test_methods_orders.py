@@ -287,7 +287,7 @@ async def test_validate_only_sends_nothing(scene: Scene) -> None:
     receipt = await scene.ask("place_order", **BUY, validate_only=True)
     assert (receipt["sent"], receipt["changed"]) == (False, False)
     assert receipt["check"]["passes"] is True
-    assert receipt["order"]["state"] == "started"
+    assert receipt["order"]["state"] == "not_sent"
     assert scene.script.sent == []
 
 

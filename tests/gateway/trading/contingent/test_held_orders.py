@@ -100,7 +100,7 @@ async def test_prices_on_the_right_side_and_on_the_grid(
 async def test_validating_leaves_no_trace(stand: Stand) -> None:
     """All is checked, and nothing kept."""
     receipt = await place(stand, validate_only=True)
-    assert (receipt["changed"], receipt["order"]["state"]) == (False, "started")
+    assert (receipt["changed"], receipt["order"]["state"]) == (False, "not_sent")
     assert receipt["order"]["order"] is None
     assert (stand.scene.told, await stand.scene.ask("get_orders")) == ([], [])
 
