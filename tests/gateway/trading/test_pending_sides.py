@@ -1,4 +1,4 @@
-"""A pending order on the wrong side of the market: the rule, the market, and the type that fits."""
+"""A pending order on the wrong side: the rule, the market, and the type that fits there."""
 
 from __future__ import annotations
 
