@@ -1,10 +1,12 @@
-"""How long an EA takes to answer and to tell a tick: ``python tests/mql/bench_ea.py [COUNT]``.
+"""How long an EA takes to answer and to tell a tick.
+
+Run as ``PYTHONPATH=tests python tests/mql/bench_ea.py [COUNT]``.
 
 One run, on this machine, of the compiled EA in the simulated terminal and the daemon's bridge:
-chained slices against a plain timer, and each with and without the daemon's quick ACKs, as
-MetaTrader's sockets have Nagle's algorithm on. *Ping* is a question (``clock_get``) there and
-back; *tick* is from the moment at which the broker is told to quote until the daemon has the
-row. Both go on at the same time.
+chained slices against a plain timer, and against a terminal that drops the events of the chain;
+with and without the daemon's quick ACKs, as MetaTrader's sockets have Nagle's algorithm on.
+*Ping* is a question (``clock_get``) there and back; *tick* is from the moment at which the broker
+is told to quote until the daemon has the row. Both go on at the same time.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ TICK_S = 0.005
 CASES = [
     ("mt5", "slices", "quick"),
     ("mt5", "slices", "delayed"),
+    ("mt5", "dropped", "quick"),
     ("mt5", "timer", "quick"),
     ("mt5", "timer", "delayed"),
     ("mt4", "slices", "quick"),
@@ -103,7 +106,7 @@ async def measure(platform: str, loop: str, acks: str, count: int) -> tuple[str,
     watch = Stopwatch()
     with tempfile.TemporaryDirectory() as folder, acknowledging(acks):
         config = plain_config(Path(folder))
-        config["quirks"] = {"timer_ms": 15.6}
+        config["quirks"] = {"timer_ms": 15.6, "chart_policy": 2 if loop == "dropped" else 0}
         ea = LinkedEa(
             compiled(build),
             config,
@@ -123,7 +126,7 @@ async def main() -> None:
     print(f"{count} of each, in ms:  ping p50 p90 p99 | tick p50 p90 p99")
     for platform, loop, acks in CASES:
         asked, told = await measure(platform, loop, acks, count)
-        print(f"{platform} {loop:6} {acks:7} ACKs  {asked} | {told}", flush=True)
+        print(f"{platform} {loop:7} {acks:7} ACKs  {asked} | {told}", flush=True)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 import pytest_asyncio
 from ea_product import EaRunning, ea_product, running_ea
 from linked_ea import Compile
-from product import Client, Product, Refused, WsClient, sawtooth
+from product import TIMEOUT_S, Client, Product, Refused, WsClient, sawtooth
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("ea-quirks")]
 
@@ -174,6 +175,31 @@ async def test_whatever_the_terminal_is_like(mt5: Product, quirks: dict[str, flo
 async def test_whatever_metatrader_4_is_like(mt4: Product, name: str) -> None:
     """The same, with the EA of MetaTrader 4."""
     await works(mt4, QUIRKS[name])
+
+
+async def idle_timers(main: EaRunning, client: Client) -> float:
+    """Which part of fifty timers and more has left the socket to events, while questions come."""
+    first = await main.terminal.do("stat")
+    while (now := await main.terminal.do("stat"))["timers"] < first["timers"] + 50:
+        await client.call("get_account_info")
+    return float(now["idle_timers"] - first["idle_timers"]) / (now["timers"] - first["timers"])
+
+
+async def test_a_terminal_that_drops_events_of_their_own_handler(mt5: Product) -> None:
+    """There the timer looks at the socket every time, and not once in 100 ms only; and leaves it
+    to the events again where they come by.
+    """
+    main = running_ea(mt5)
+    client = await mt5.http()
+    await main.terminal.quirk(**{**PLAIN, "chart_policy": 2})
+    async with asyncio.timeout(TIMEOUT_S):
+        while await idle_timers(main, client) > 0:
+            pass
+        assert await idle_timers(main, client) == 0
+        await main.terminal.quirk(**PLAIN)
+        while await idle_timers(main, client) < 0.5:
+            pass
+    await mt5.close_clients()
 
 
 async def test_a_terminal_whose_time_outs_end_the_link(mt5: Product) -> None:

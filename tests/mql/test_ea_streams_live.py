@@ -11,5 +11,5 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group(
 
 del test_a_terminal_that_restarts  # noqa: F821 (see test_ea_scenarios.py for the EA's own)
 
-running = shared_ea("ea-streams", speed=60.0, ticks=sawtooth)
+running = shared_ea("ea-streams", speed=60.0, ticks=sawtooth, quirks={"chart_policy": 2})
 """A market with 120 ticks of EURUSD a second, and a minute each second."""

@@ -220,7 +220,11 @@ static Json obey(const Json& c) {
   if (what == "account") return account();
   if (what == "books") return books();
   if (what == "stat")
-    return Json{{"made", w.ticks_made}, {"skipped", w.ticks_skipped}, {"generated", generator.made}};
+    return Json{{"made", w.ticks_made},
+                {"skipped", w.ticks_skipped},
+                {"generated", generator.made},
+                {"timers", w.timers},
+                {"idle_timers", w.idle_timers}};
   if (what == "calls") {
     Json calls;
     for (auto& [name, count] : w.calls) calls.set(name, calls[name].integer() + count);
@@ -349,8 +353,11 @@ static std::function<void()> next_event(const mql::Handlers& h) {
     if (timer_waits) {
       timer_waits = false;
       return [&h] {
+        long before = the().looks;
         if (h.OnTimer) h.OnTimer();
         Guard guard(the().lock);
+        the().timers++;
+        the().idle_timers += the().looks == before;
         advance_timer();  // one that fell due meanwhile is not queued
       };
     }

@@ -108,6 +108,7 @@ bool SocketIsConnected(int h) {
   return s && s->connected;
 }
 uint SocketIsReadable(int h) {
+  the().looks++;
   Socket* s = socket_of(h);
   if (!s) return 0;
   if (!s->connected) return (uint)(failed(ERR_NETSOCKET_IO_ERROR), 0);
@@ -234,6 +235,7 @@ int send(uint s, const mql::Array<uchar>& d, int n, int) {
   return told(::send((int)s, d.data(), (size_t)n, MSG_NOSIGNAL));
 }
 int recv(uint s, mql::Array<uchar>& d, int n, int) {
+  the().looks++;
   if (n > d.size()) mql::fatal("recv: length beyond the array");
   return told(::recv((int)s, d.data(), (size_t)n, 0));
 }

@@ -141,6 +141,8 @@ struct World {
   };
   std::deque<Chart> charts;
   int chart_active = -1;
+  long looks = 0;                    // at a socket, for what can be read
+  long timers = 0, idle_timers = 0;  // OnTimer, and those that looked at no socket
   bool quit = false;
   std::unordered_map<const char*, long> calls;  // of the EA, by the name of the function
   int reinit = 0;  // the reason for which the EA begins again

@@ -58,6 +58,7 @@ private:
    ulong             m_asked_ms;
    ulong             m_kicked_ms;
    long              m_kick;
+   long              m_chained;
    int               m_missed;
    bool              m_is_kicked;
    bool              m_is_sparing;
@@ -193,6 +194,7 @@ public:
       m_asked_ms=0;
       m_kicked_ms=0;
       m_kick=0;
+      m_chained=0;
       m_missed=0;
       m_is_kicked=false;
       m_is_sparing=false;
@@ -248,27 +250,33 @@ public:
          return;
         }
       //--- the chain of slices runs by itself, unless this terminal throws its events away
+      bool is_awaited=(m_is_kicked && NowMs()-m_kicked_ms<GATEWAY_KICK_MS);
+      if(is_awaited && m_missed<GATEWAY_MISSES)
+         return;
       if(m_is_kicked && m_missed<GATEWAY_MISSES)
-        {
-         if(NowMs()-m_kicked_ms<GATEWAY_KICK_MS)
-            return;
          m_missed++;
-        }
       Slice();
-      Kick(GATEWAY_KICK_ONE);
+      if(!is_awaited)
+         Kick(GATEWAY_KICK_ONE);
      }
    void              OnChartEvent(const int id,const long number)
      {
       int kind=id-CHARTEVENT_CUSTOM;
+      if(kind!=GATEWAY_KICK_ONE && kind!=GATEWAY_KICK_TWO)
+         return;
+      //--- the timer's own events come in any terminal: only one that was posted here, however
+      //--- late, shows that a chain can run
+      if(number==m_chained)
+         m_missed=0;
       //--- one that was late, and given up, must not begin a second chain
-      if((kind!=GATEWAY_KICK_ONE && kind!=GATEWAY_KICK_TWO) || number!=m_kick)
+      if(number!=m_kick)
          return;
       m_is_kicked=false;
-      m_missed=0;
       if(IsQuiet())
          return;
       Slice();
       Kick((ushort)(kind==GATEWAY_KICK_ONE ? GATEWAY_KICK_TWO : GATEWAY_KICK_ONE));
+      m_chained=m_kick;
      }
    void              OnHint(void)
      {
