@@ -93,10 +93,7 @@ bool SendNotification(const string& text) {
 }
 bool PlaySound(const string&) { return true; }
 
-static std::map<Name, double>& variables() {
-  static std::map<Name, double> all;
-  return all;
-}
+static std::map<Name, double>& variables() { return the().variables; }
 bool GlobalVariableCheck(const string& name) {
   Guard guard(the().lock);
   return variables().count(name.u16()) > 0;

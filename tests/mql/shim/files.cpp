@@ -63,6 +63,12 @@ int FileOpen(const string& name, int flags, ushort, uint) {
     }
   } else {
     f = fopen(path.c_str(), write ? "wb" : "rb");
+    bool is_held = f && read && flock(fileno(f), LOCK_SH | LOCK_NB) != 0;
+    if (is_held) {  // by another program, which shares it with nobody
+      fclose(f);
+      mql::last_error = ERR_CANNOT_OPEN_FILE;
+      return INVALID_HANDLE;
+    }
   }
   if (!f) {
     mql::last_error = errno == ENOENT && !write ? ERR_FILE_NOT_EXIST : ERR_CANNOT_OPEN_FILE;

@@ -306,13 +306,16 @@ bool IsStopped() { return stop_flag; }
 void Sleep(int ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); }
 static const auto began = std::chrono::steady_clock::now();
 double mql::speed = 1;
+bool mql::frozen = false;
 ulong GetMicrosecondCount() {
+  if (frozen) return 1000;
   return (ulong)((double)std::chrono::duration_cast<std::chrono::microseconds>(
                      std::chrono::steady_clock::now() - began)
                      .count() *
                  mql::speed);
 }
 ulong GetTickCount64() {
+  if (frozen) return 1000;
   return (ulong)std::chrono::duration_cast<std::chrono::milliseconds>(
              std::chrono::steady_clock::now().time_since_epoch())
       .count();

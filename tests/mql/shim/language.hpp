@@ -35,6 +35,7 @@ struct null_t {
   }
 };
 extern double speed;  // of the EA's own clock: a test's day need not take a day
+extern bool frozen;  // all clocks stand still
 extern int last_error;
 extern volatile bool stop_flag;
 }  // namespace mql

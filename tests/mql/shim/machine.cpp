@@ -150,6 +150,7 @@ static void set_quirks(const Json& c) {
                                       {"stale", &q.stale},
                                       {"connect_ms", &q.connect_ms},
                                       {"blind", &q.blind},
+                                      {"timer_refused", &q.timer_refused},
                                       {"send_partial", &q.send_partial},
                                       {"nodelay", &q.nodelay},
                                       {"send_buffer", &q.send_buffer},
@@ -166,6 +167,9 @@ static void set_quirks(const Json& c) {
     else if (all.count(name)) *all[name] = value.integer();
     else mql::fatal("no such quirk", name.c_str());
   }
+}
+static void set_variables(const Json& c) {
+  for (auto& [name, value] : c.object()) the().variables[mql::from_utf8(name).u16()] = value.number();
 }
 static void set_switches(const Json& c) {
   World& w = the();
@@ -232,6 +236,7 @@ static Json obey(const Json& c) {
   }
   if (what == "quirks") return set_quirks(c["set"]), Json();
   if (what == "switches") return set_switches(c["set"]), Json();
+  if (what == "variables") return set_variables(c["set"]), Json();
   if (what == "deposit") return deposit(c["amount"].number(), c["comment"].text()), Json();
   if (what == "restart") restart();
   if (what == "login") {  // at another account of the same broker
@@ -278,6 +283,7 @@ static void take_commands() {
 // ---------------------------------------------------------------- events
 bool EventSetMillisecondTimer(int ms) {
   Guard guard(the().lock);
+  if (the().quirks.timer_refused > 0 && the().quirks.timer_refused--) return false;
   timer_ms = ms;
   next_timer = Clock::now() + std::chrono::milliseconds(ms);
   return ms > 0;
@@ -407,12 +413,14 @@ static void set_up(const std::string& config_path) {
   w.clock_offset_ms = w.config["clock_offset_ms"].integer();
   w.max_ticks = (size_t)w.config["max_ticks"].integer((long)w.max_ticks);
   mql::speed = w.config["speed"].number(1);
+  mql::frozen = w.config["frozen"].flag();
   w.utc_offset_ms = w.config["utc_offset_ms"].integer(w.clock_offset_ms);
   w.next_order = (ulong)w.config["first_ticket"].integer(100000001);
   w.next_deal = (ulong)w.config["first_deal"].integer(200000001);
   set_up_symbols(w.config["symbols"]);
   set_quirks(w.config["quirks"]);
   set_switches(w.config["switches"]);
+  set_variables(w.config["variables"]);
   if (!getenv("MQL_RESUMED")) {
     if (!w.config["books"].is_null()) take_books(w.config["books"]);
     if (w.config["deposit"].number() > 0) deposit(w.config["deposit"].number(), "Deposit");

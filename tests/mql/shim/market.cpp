@@ -317,6 +317,7 @@ bool SymbolInfoMarginRate(const string& name, ENUM_ORDER_TYPE, double& initial, 
 // ---------------------------------------------------------------- clocks
 datetime TimeGMT() {
   Guard guard(the().lock);
+  if (mql::frozen) return datetime(1764000000);
   return datetime((the().now_msc() - the().utc_offset_ms) / 1000);
 }
 datetime TimeLocal() { return TimeGMT(); }

@@ -93,6 +93,7 @@ struct Quirks {
   long deals_lag = 0;        // HistorySelects that don't see the newest deal yet
   long ticks_lag = 0;        // CopyTicks that fail, as while a symbol's history is loaded
   long blind = 0;            // SymbolInfo* tell nothing of a symbol that is not in Market Watch
+  long timer_refused = 0;    // EventSetMillisecondTimers that fail
   long connect_refused = 0;  // SocketConnects that fail
 };
 
@@ -112,6 +113,9 @@ struct World {
   std::unordered_map<Name, size_t> index;
   Quirks quirks;
   Script script;
+
+  // the terminal's global variables, which all EAs of it share
+  std::map<Name, double> variables;
 
   // switches
   bool connected = true, autotrading = true, mql_trade_allowed = true, trade_allowed = true,

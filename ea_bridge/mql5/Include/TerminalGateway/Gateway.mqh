@@ -11,9 +11,11 @@
 #ifndef TERMINAL_GATEWAY_GATEWAY_MQH
 #define TERMINAL_GATEWAY_GATEWAY_MQH
 
+#include <TerminalGateway\Chance.mqh>
 #include <TerminalGateway\Desk.mqh>
 #include <TerminalGateway\EventLog.mqh>
 #include <TerminalGateway\Executor.mqh>
+#include <TerminalGateway\Files.mqh>
 #include <TerminalGateway\Link.mqh>
 #include <TerminalGateway\Summary.mqh>
 #include <TerminalGateway\Switches.mqh>
@@ -29,6 +31,7 @@
 #define GATEWAY_KICK_MS    100
 //--- so many lost in a row: the timer alone runs the slices
 #define GATEWAY_MISSES     3
+#define GATEWAY_TIMER_TRIES 10
 //--- an event of the kind that is being handled may be thrown away: so there are two, in turn
 #define GATEWAY_KICK_ONE   7401
 #define GATEWAY_KICK_TWO   7402
@@ -49,9 +52,10 @@ private:
    CAccount          m_account;
    CSwitches         m_switches;
    CHmac             m_hmac;
+   CChance           m_chance;
+   CFiles            m_files;
    string            m_boot;
    string            m_tid;
-   string            m_install;
    long              m_login;
    string            m_server;
    int               m_switched;
@@ -64,34 +68,23 @@ private:
    bool              m_is_sparing;
    bool              m_is_begun;
 
-   //--- a random name that stays the same for this installation
-   void              LoadInstall(void)
+   //--- a terminal refuses a timer now and then, above all while it starts
+   bool              StartTimer(void) const
      {
-      CNotes notes;
-      notes.Setup("install.txt");
-      m_install=notes.ReadLine();
-      if(StringLen(m_install)==16)
-         return;
-      m_install=Random(16);
-      if(!notes.ReplaceLine(m_install))
-         Print("the file ",notes.Name()," is not written: this terminal looks new at each start");
-     }
-   string            Random(const int digits)
-     {
-      uchar seed[],hash[];
-      m_hmac.Bytes(IntegerToString((long)GetMicrosecondCount())+"|"
-                   +IntegerToString((long)TimeLocal())+"|"+IntegerToString(MathRand())+"|"
-                   +IntegerToString(MathRand())+"|"+IntegerToString(AccountInfoInteger(ACCOUNT_LOGIN)),
-                   seed);
-      if(!m_hmac.Sha256(seed,hash))
-         return("");
-      return(StringSubstr(m_hmac.ToHex(hash),0,digits));
+      for(int i=0; i<GATEWAY_TIMER_TRIES; i++)
+        {
+         if(EventSetMillisecondTimer(GATEWAY_TIMER_MS))
+            return(true);
+         Sleep(GATEWAY_TIMER_MS);
+        }
+      Alert("Terminal Gateway: the terminal has no timer for this EA: drag it onto a chart again");
+      return(false);
      }
    string            Fingerprint(const SHello &hello)
      {
       uchar said[],hash[];
       m_hmac.Bytes(hello.platform+"\n"+TerminalInfoString(TERMINAL_DATA_PATH)+"\n"+hello.company
-                   +"\n"+IntegerToString(hello.login)+"\n"+hello.server+"\n"+m_install,said);
+                   +"\n"+IntegerToString(hello.login)+"\n"+hello.server+"\n"+m_files.Install(),said);
       return(m_hmac.Sha256(said,hash) ? m_hmac.ToHex(hash) : "");
      }
    //--- A change of the chart's period or symbol, of an input or of the account ends the EA and
@@ -107,7 +100,7 @@ private:
       m_login=login;
       m_server=server;
       m_tid=m_link.Terminal();
-      m_boot=Random(8);
+      m_boot=m_chance.Name(8);
       m_log.Forget();
       m_events.Forget();
       m_lease.Forget();
@@ -187,7 +180,6 @@ public:
      {
       m_boot="";
       m_tid="";
-      m_install="";
       m_server="";
       m_login=0;
       m_switched=-1;
@@ -205,7 +197,7 @@ public:
                            const string code,const bool is_sparing)
      {
       m_is_sparing=is_sparing;
-      MathSrand((int)(GetMicrosecondCount()%2147483647));
+      m_chance.Seed();
       if(!m_link.Setup(host,port,token,code))
         {
          Alert("Terminal Gateway: auth_token is no token: copy it from the console, mgt_ and all");
@@ -216,18 +208,11 @@ public:
          Alert("Terminal Gateway: no such address: ",host,":",port);
          return(INIT_PARAMETERS_INCORRECT);
         }
-      if(!m_results.Setup(m_link.Terminal()))
-        {
-         Alert("Terminal Gateway: the file ",m_results.File()," cannot be opened. It keeps orders"
-               +" from being executed twice, so nothing is traded without it: close what has it open."
-               +" Is this EA on another chart, with the same token?");
+      if(!m_files.Begin(m_link,m_trails,m_results))
          return(INIT_FAILED);
-        }
-      LoadInstall();
       LookAtLogin();
-      m_trails.Setup(m_link.Terminal());
       m_link.SetListener(GetPointer(this));
-      if(!EventSetMillisecondTimer(GATEWAY_TIMER_MS))
+      if(!StartTimer())
          return(INIT_FAILED);
       m_is_begun=true;
       return(INIT_SUCCEEDED);
@@ -239,11 +224,16 @@ public:
          return;
       m_link.Leave(reason==REASON_ACCOUNT ? "account_changed" : "shutdown");
       m_streams.Silence();
-      m_results.Close();
+      m_files.End(m_results);
       Comment("");
      }
    void              OnTimer(void)
      {
+      if(!m_files.IsOpen(m_link,m_trails,m_results))
+        {
+         Tend();
+         return;
+        }
       if(IsQuiet())
         {
          Cycle(0);

@@ -336,9 +336,10 @@ public:
       m_notice.Forget();
       m_code=code;
       transport.Setup(host,port);
-      m_pin.Setup(m_token.Id());
       return(true);
      }
+   bool              ReadPin(void)           { return(m_pin.Setup(m_token.Id())); }
+   string            PinFile(void) const     { return(m_pin.File()); }
    void              SetListener(CLinkListener *p_who) { p_listener=p_who; }
    string            Terminal(void) const { return(m_token.Id()); }
    bool              IsUp(void) const     { return(m_state!=LINK_DOWN); }

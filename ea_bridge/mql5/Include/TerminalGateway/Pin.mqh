@@ -19,12 +19,14 @@ private:
 
 public:
                      CPin(void) { m_device=""; m_is_readable=true; }
-   void              Setup(const string terminal)
+   //--- false where its file cannot be read now
+   bool              Setup(const string terminal)
      {
       m_notes.Setup(terminal+"-device.txt");
       CByteBuffer content;
       m_is_readable=m_notes.Read(content);
       m_device=m_notes.ReadLine();
+      return(m_is_readable);
      }
    string            File(void) const   { return(m_notes.Name()); }
    string            Device(void) const { return(m_device); }

@@ -268,30 +268,33 @@ public:
      }
    //--- a position may have come, changed or gone
    void              Hint(void) { m_is_due=true; }
-   void              Setup(const string terminal)
+   //--- false where its file cannot be read now: what is in memory goes on until it can
+   bool              Setup(const string terminal)
      {
       CByteBuffer content;
       CFlatJson   line;
       int         start=0;
-      ArrayResize(m_running,0);
       m_is_due=true;
       m_notes.Setup(terminal+"-trails.jsonl");
       if(!m_notes.Read(content))
-         Print("the file ",m_notes.Name()," cannot be read, so no stop is trailed");
+         return(false);
+      ArrayResize(m_running,0);
       while(start<content.Length())
         {
          int end=content.Find('\n',start);
          if(end<0 || !line.Parse(content,start,end))
            {
             Print("the file ",m_notes.Name()," is damaged: trails are missing");
-            return;
+            return(true);
            }
          int count=ArraySize(m_running);
          ArrayResize(m_running,count+1);
          m_running[count].Read(line);
          start=end+1;
         }
+      return(true);
      }
+   string            File(void) const { return(m_notes.Name()); }
    //--- begins, changes or ends a trail and writes it; false where there is no such position
    bool              Set(const CFlatJson &message,CByteBuffer &out)
      {
