@@ -26,7 +26,6 @@ from gateway.errors import (
     Timeout,
 )
 from gateway.ledger import Ledger
-from gateway.methods.safety import told
 from gateway.store import StoreError
 from gateway.trading import flatten
 from gateway.trading.guard import GuardedTerminal
@@ -148,7 +147,9 @@ class Safety:
                 break
             await asyncio.sleep(RETRY_S)
         if swept.cancelled or swept.closed or not firing.called_off:
-            self._note(firing.armed.terminal, firing.cause, told(swept), actor=firing.armed.tid)
+            self._note(
+                firing.armed.terminal, firing.cause, flatten.told(swept), actor=firing.armed.tid
+            )
         firing.over(firing)
 
     async def _sweep(
@@ -217,7 +218,7 @@ class Safety:
             map(self._is_meant, self._armed(terminal))
         ):
             logger.warning("terminal %s: what was armed waits for another account", terminal)
-            self._note(terminal, "account", told(flatten.Swept()))
+            self._note(terminal, "account", flatten.told(flatten.Swept()))
         if (arrival := self._arrivals.get(terminal)) is not None:
             arrival.set()
 
@@ -246,7 +247,7 @@ class Safety:
     # --- telling -------------------------------------------------------------------------------
 
     def _turned(self, turned: Turned) -> None:
-        self._tell(turned.halt.terminal, turned.kind, told(flatten.Swept()))
+        self._tell(turned.halt.terminal, turned.kind, flatten.told(flatten.Swept()))
 
     def _note(
         self, terminal: str, cause: shapes.KillCause, swept: shapes.Swept, actor: str = "daemon"

@@ -10,7 +10,13 @@ from ea_bridge import commands
 from gateway import shapes
 from gateway.auth.caller import Scope
 from gateway.catalogue import Call, method
-from gateway.errors import InvalidPrice, SymbolNotFound, TerminalDisconnected, Timeout
+from gateway.errors import (
+    AmbiguousSymbol,
+    InvalidPrice,
+    SymbolNotFound,
+    TerminalDisconnected,
+    Timeout,
+)
 
 from .params import Price, Side, Symbol, Volume
 from .wishes import side_of
@@ -19,7 +25,10 @@ _Side = Annotated[Side | None, Field(description="Direction of the trade.")]
 _Type = Annotated[Side | None, Field(description="Another name of `side`, as MetaTrader has it.")]
 
 
-@method(scope=Scope.READ, raises=(SymbolNotFound, InvalidPrice, TerminalDisconnected, Timeout))
+@method(
+    scope=Scope.READ,
+    raises=(AmbiguousSymbol, SymbolNotFound, InvalidPrice, TerminalDisconnected, Timeout),
+)
 async def order_calc_margin(
     call: Call,
     *,
@@ -34,16 +43,18 @@ async def order_calc_margin(
     Positions that are there already, and what they would save, are not counted.
     """
     terminal, order_type = call.terminal, side_of(side, type)
-    info = await terminal.symbol(symbol)
+    info = await terminal.desk.symbols.find(terminal, symbol)
     at = float(price) if price else (info.bid if order_type else info.ask)
     if not at:
         raise InvalidPrice("The symbol has no price now: give one", symbol=symbol)
-    params = commands.MarginParams(type=order_type, symbol=symbol, volume=float(volume), price=at)
+    params = commands.MarginParams(
+        type=order_type, symbol=info.name, volume=float(volume), price=at
+    )
     amount = await terminal.request(commands.ORDER_CALC_MARGIN, params)
     return {"margin": amount.value, "currency": await _currency(call)}
 
 
-@method(scope=Scope.READ, raises=(SymbolNotFound, TerminalDisconnected, Timeout))
+@method(scope=Scope.READ, raises=(AmbiguousSymbol, SymbolNotFound, TerminalDisconnected, Timeout))
 async def order_calc_profit(
     call: Call,
     *,
@@ -59,10 +70,10 @@ async def order_calc_profit(
     Without commission and swap; converted at today's rates.
     """
     terminal, order_type = call.terminal, side_of(side, type)
-    await terminal.symbol(symbol)
+    info = await terminal.desk.symbols.find(terminal, symbol)
     params = commands.ProfitParams(
         type=order_type,
-        symbol=symbol,
+        symbol=info.name,
         volume=float(volume),
         price_open=float(price_open),
         price_close=float(price_close),

@@ -11,6 +11,7 @@ from gateway import shapes, translation
 from gateway.auth.caller import Scope
 from gateway.catalogue import Call, method
 from gateway.errors import (
+    AmbiguousSymbol,
     GatewayError,
     InvalidParams,
     InvalidStops,
@@ -110,7 +111,9 @@ async def remove_trailing_stop(call: Call, *, ticket: _Position) -> shapes.Trail
     }
 
 
-@method(scope=Scope.READ, raises=(MethodNotSupported, TerminalDisconnected, Timeout))
+@method(
+    scope=Scope.READ, raises=(AmbiguousSymbol, MethodNotSupported, TerminalDisconnected, Timeout)
+)
 async def get_trailing_stops(
     call: Call, *, symbol: Symbol | None = None, ticket: Ticket | None = None
 ) -> list[shapes.TrailingStop]:
@@ -118,6 +121,7 @@ async def get_trailing_stops(
 
     A new stop loss is told on the channel `positions`, as any other.
     """
+    symbol = await call.terminal.desk.symbols.optional(call.terminal, symbol)
     return [_trailing_stop(one) for one in await trails.running(call.terminal, symbol, ticket)]
 
 

@@ -18,6 +18,7 @@ from gateway.auth.caller import Scope
 from gateway.catalogue import Call, method
 from gateway.clock import BrokerClock
 from gateway.errors import (
+    AmbiguousSymbol,
     InvalidParams,
     MethodNotSupported,
     RangeTooLarge,
@@ -81,7 +82,7 @@ class _Item:
 
 @method(
     scope=Scope.READ,
-    raises=(RangeTooLarge, MethodNotSupported, TerminalDisconnected, Timeout),
+    raises=(AmbiguousSymbol, RangeTooLarge, MethodNotSupported, TerminalDisconnected, Timeout),
 )
 async def get_history_orders(
     call: Call,
@@ -123,6 +124,7 @@ async def get_history_orders(
     terminal = call.terminal
     if kind in ("deals", "orders_deals") and not terminal.can("deals"):
         raise terminal.not_supported("deals")
+    symbol = await terminal.desk.symbols.optional(terminal, symbol)
     chosen, span = _chosen(call, from_, to, ticket, position)
     start = Cursor(0)
     if cursor is not None:

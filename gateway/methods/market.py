@@ -14,6 +14,7 @@ from gateway import shapes, translation
 from gateway.auth.caller import Scope
 from gateway.catalogue import Call, method
 from gateway.errors import (
+    AmbiguousSymbol,
     HistoryLoading,
     InvalidParams,
     MethodNotSupported,
@@ -41,6 +42,7 @@ LEAP_BARS = 50_000
 MONTH_S = 31 * 86_400
 
 _READ_ERRORS = (
+    AmbiguousSymbol,
     SymbolNotFound,
     HistoryLoading,
     RangeTooLarge,
@@ -69,6 +71,7 @@ async def get_ohlc(
     loading: ask again. For a span of time see `get_history_prices`.
     """
     period = _period(call.terminal, timeframe)
+    symbol = await call.terminal.desk.symbols.name(call.terminal, symbol)
     params = commands.RatesParams(symbol=symbol, timeframe=int(period), start=start, count=count)
     bars = await call.terminal.request(commands.RATES_GET, params)
     return _bars(call.terminal, symbol, period, bars, None)
@@ -96,6 +99,7 @@ async def get_history_prices(
     until = call.daemon.now_ms() if to is None else to
     first_ms, last_ms = terminal.clock.stamps(from_, until)
     first_s, last_s = -(-first_ms // 1000), last_ms // 1000
+    symbol = await terminal.desk.symbols.name(terminal, symbol)
     if cursor is not None:
         first_s = read_cursor(cursor, first_s * 1000, last_s * 1000).at_ms // 1000
     bars, more_from_s = await _bars_between(terminal, symbol, period, (first_s, last_s), limit)
@@ -131,6 +135,7 @@ async def get_history_ticks(
     if from_ is None and (to is not None or cursor is not None):
         raise InvalidParams(errors=[{"field": "from", "reason": "needed with to and cursor"}])
     kind = translation.code(words.COPY_TICKS, flags)
+    symbol = await terminal.desk.symbols.name(terminal, symbol)
     if from_ is None:
         params = commands.TicksParams(symbol=symbol, count=limit, flags=kind)
         ticks = await terminal.request(commands.TICKS_GET, params)
@@ -158,7 +163,14 @@ async def get_history_ticks(
 
 @method(
     scope=Scope.READ,
-    raises=(SymbolNotFound, NoMarketDepth, MethodNotSupported, TerminalDisconnected, Timeout),
+    raises=(
+        AmbiguousSymbol,
+        SymbolNotFound,
+        NoMarketDepth,
+        MethodNotSupported,
+        TerminalDisconnected,
+        Timeout,
+    ),
 )
 async def get_market_book(call: Call, *, symbol: Symbol) -> shapes.Book:
     """Return the order book of a symbol as it is now: highest price first, sells above buys.
@@ -167,7 +179,8 @@ async def get_market_book(call: Call, *, symbol: Symbol) -> shapes.Book:
     that publish none for the symbol the answer is 3004 `no_market_depth`.
     """
     terminal = call.terminal
-    info = await terminal.symbol(symbol)
+    info = await terminal.desk.symbols.find(terminal, symbol)
+    symbol = info.name
     entries = await terminal.request(commands.BOOK_GET, commands.SymbolParams(symbol=symbol))
     if not entries and not info.ticks_bookdepth:
         raise NoMarketDepth(symbol=symbol)

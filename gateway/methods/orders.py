@@ -130,7 +130,7 @@ _Deviation = Annotated[Points | None, Field(description="In points; 20 if absent
 _MaxDeviation = Annotated[Points | None, Field(description="Another name of `deviation`.")]
 
 
-@method(scope=Scope.READ, raises=(TerminalDisconnected, Timeout))
+@method(scope=Scope.READ, raises=(AmbiguousSymbol, TerminalDisconnected, Timeout))
 async def get_orders(
     call: Call, *, symbol: Symbol | None = None, ticket: Ticket | None = None
 ) -> list[shapes.Order]:
@@ -139,6 +139,7 @@ async def get_orders(
     Those that the gateway keeps itself, since the platform has no such orders, are among them
     with `emulated` true. For changes subscribe to `orders`.
     """
+    symbol = await call.terminal.desk.symbols.optional(call.terminal, symbol)
     params = commands.FilterParams(symbol=symbol, ticket=ticket)
     orders = await call.terminal.request(commands.ORDERS_GET, params)
     held = call.terminal.desk.contingent.orders(symbol, ticket)
@@ -365,8 +366,9 @@ async def order_check(
 ) -> shapes.CheckResult:
     """Tell whether an order would pass, and the account after it (MetaTrader's `OrderCheck`).
 
-    Takes what `place_order` takes and sends nothing. An order that would be refused is a result,
-    with `passes` false and its retcode; what lies off the symbol's grid is an error, as there.
+    Takes what `place_order` takes, makes its every check and sends nothing. An order that would
+    be refused, by the gateway or the broker, is a result with `passes` false, its retcode and the
+    `error` of `place_order`; what lies off the symbol's grid is an error, as there.
     MetaTrader 4 has no such check.
     """
     if not call.terminal.can("check"):
@@ -388,6 +390,4 @@ async def order_check(
         expiration=expiration,
     )
     how = handling(call, None, None, None, normalize=normalize, validate_only=True)
-    trade, _ = await placing.prepare(call.terminal, wish, how)
-    checked = await call.terminal.request(commands.ORDER_CHECK, trade.request)
-    return translation.check_result(checked)
+    return await placing.check(call.terminal, wish, how)

@@ -262,7 +262,8 @@ Symbol = Annotated[
         min_length=1,
         max_length=64,
         pattern=r"^[^\x00-\x1f\x7f]+$",
-        description="The broker's name of the symbol, verbatim: `EURUSD`, `EURUSD.r`, `#AAPL`.",
+        description="The broker's name of the symbol, or that without its prefix or suffix, in "
+        "any case: `EURUSD` is `EURUSD.r` where that is the only one.",
     ),
 ]
 Ticket = Annotated[int, Field(gt=0, lt=2**63, description="MetaTrader's ticket.")]

@@ -11,6 +11,7 @@ from gateway import shapes, translation
 from gateway.auth.caller import Scope
 from gateway.catalogue import Call, method
 from gateway.errors import (
+    AmbiguousSymbol,
     Frozen,
     InvalidVolume,
     MethodNotSupported,
@@ -39,7 +40,7 @@ from .params import (
 from .wishes import deviation_of, filling_of, handling
 
 
-@method(scope=Scope.READ, raises=(TerminalDisconnected, Timeout))
+@method(scope=Scope.READ, raises=(AmbiguousSymbol, TerminalDisconnected, Timeout))
 async def get_positions(
     call: Call, *, symbol: Symbol | None = None, ticket: Ticket | None = None
 ) -> list[shapes.Position]:
@@ -47,6 +48,7 @@ async def get_positions(
 
     For changes subscribe to `positions`, for floating profit to `pnl`.
     """
+    symbol = await call.terminal.desk.symbols.optional(call.terminal, symbol)
     params = commands.FilterParams(symbol=symbol, ticket=ticket)
     positions = await call.terminal.request(commands.POSITIONS_GET, params)
     return [translation.position(one, call.terminal.clock) for one in positions]
@@ -56,7 +58,14 @@ async def get_positions(
     scope=Scope.TRADE,
     mutates=True,
     reduces=True,
-    raises=(*EVERY_TRADE, PositionNotFound, InvalidVolume, PriceChanged, UnsupportedFilling),
+    raises=(
+        *EVERY_TRADE,
+        PositionNotFound,
+        InvalidVolume,
+        PriceChanged,
+        UnsupportedFilling,
+        Frozen,
+    ),
 )
 async def close_position(
     call: Call,

@@ -13,6 +13,7 @@ from gateway import shapes
 from gateway.auth.caller import Scope
 from gateway.catalogue import Call, method
 from gateway.errors import (
+    AmbiguousSymbol,
     Forbidden,
     Frozen,
     InternalError,
@@ -136,7 +137,10 @@ async def set_trading_enabled(
 
 
 @method(
-    scope=Scope.TRADE, mutates=True, reduces=True, raises=(*EVERY_TRADE, OrderNotFound, Frozen)
+    scope=Scope.TRADE,
+    mutates=True,
+    reduces=True,
+    raises=(*EVERY_TRADE, OrderNotFound, Frozen, AmbiguousSymbol),
 )
 async def cancel_all_orders(
     call: Call,
@@ -156,15 +160,16 @@ async def cancel_all_orders(
     """
     swept = flatten.Swept()
     with handling(call, client_order_id, None, None).before_sending():
-        await flatten.cancel_orders(call.terminal, _chosen(symbol, magic, side), swept)
-    return told(swept)
+        chosen = await _chosen(call, symbol, magic, side)
+        await flatten.cancel_orders(call.terminal, chosen, swept)
+    return flatten.told(swept)
 
 
 @method(
     scope=Scope.TRADE,
     mutates=True,
     reduces=True,
-    raises=(*EVERY_TRADE, PositionNotFound, PriceChanged, UnsupportedFilling),
+    raises=(*EVERY_TRADE, PositionNotFound, PriceChanged, UnsupportedFilling, AmbiguousSymbol),
 )
 async def close_all_positions(
     call: Call,
@@ -186,10 +191,10 @@ async def close_all_positions(
     It goes on while trading is halted, and while the console is silent.
     """
     swept = flatten.Swept()
-    chosen = _chosen(symbol, magic, side)
     with handling(call, client_order_id, None, None).before_sending():
+        chosen = await _chosen(call, symbol, magic, side)
         await flatten.close_positions(call.terminal, chosen, swept, deviation)
-    return told(swept)
+    return flatten.told(swept)
 
 
 @method(scope=Scope.TRADE, mutates=True, reduces=True, raises=(InternalError,))
@@ -353,28 +358,10 @@ def _written() -> Iterator[None]:
         ) from error
 
 
-def told(swept: flatten.Swept) -> shapes.Swept:
-    """Return what a sweep has done, as clients see it."""
-    return {
-        "cancelled": swept.cancelled,
-        "closed": swept.closed,
-        "failed": [
-            {
-                "kind": one.kind,
-                "ticket": one.ticket,
-                "code": one.error.code,
-                "name": one.error.name(),
-                "message": one.error.message,
-                "outcome": one.error.outcome,
-            }
-            for one in swept.failed
-        ],
-        "paper": swept.paper,
-        "duplicate": False,
-    }
-
-
-def _chosen(symbol: str | None, magic: int | None, side: Literal["buy", "sell"] | None) -> Chosen:
+async def _chosen(
+    call: Call, symbol: str | None, magic: int | None, side: Literal["buy", "sell"] | None
+) -> Chosen:
+    symbol = await call.terminal.desk.symbols.optional(call.terminal, symbol)
     return Chosen(symbol=symbol, magic=magic, side=side)
 
 

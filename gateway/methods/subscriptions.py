@@ -16,7 +16,7 @@ from gateway.auth.caller import Scope
 from gateway.catalogue import Call, method
 from gateway.errors import InvalidParams, SubscribeFailed
 from gateway.shapes.subscriptions import SubscribeResult, Subscriptions, UnsubscribeResult
-from gateway.streams.wanted import MAX_SYMBOLS, Item, VendorRequest
+from gateway.streams.wanted import MAX_SYMBOLS, ChannelRequest, Item, VendorRequest
 
 MAX_ITEMS = 1024
 """Channels in one call, each symbol of a vendor's form counted."""
@@ -64,6 +64,7 @@ async def subscribe(
     items = _items(channels, type, symbol, timeframe)
     if not items:
         raise InvalidParams(errors=[{"field": "channels", "reason": "Name at least one channel"}])
+    items = await _by_broker_name(call, items)
     result, begin = await call.streams.subscribe(call.caller, call.listener, items)
     call.after_answer.append(begin)
     return result
@@ -88,6 +89,7 @@ async def unsubscribe(
     if all == bool(items):
         reason = "Name channels, or all: true"
         raise InvalidParams(errors=[{"field": "channels", "reason": reason}])
+    items = await _by_broker_name(call, items)
     return call.streams.unsubscribe(call.caller, call.listener, None if all else items)
 
 
@@ -95,6 +97,35 @@ async def unsubscribe(
 async def get_subscriptions(call: Call) -> Subscriptions:
     """List what this connection hears; over ``/rpc``, what the token has subscribed to."""
     return call.streams.subscriptions(call.caller, call.listener)
+
+
+async def _by_broker_name(call: Call, items: list[Item]) -> list[Item]:
+    """Return the items under the broker's names of their symbols.
+
+    A name that is ambiguous stays as it is, and fails by itself; so does one that the terminal
+    cannot be asked about now.
+    """
+    known: dict[str, str] = {}
+
+    async def name(symbol: str) -> str:
+        if symbol not in known:
+            (known[symbol],) = await call.terminal.desk.symbols.names(call.terminal, [symbol])
+        return known[symbol]
+
+    async def channel(text: str) -> str:
+        topic, colon, symbol = text.partition(":")
+        return f"{topic}:{await name(symbol)}" if colon and symbol else text
+
+    named: list[Item] = []
+    for item in items:
+        if isinstance(item, str):
+            named.append(await channel(item))
+        elif isinstance(item, ChannelRequest):
+            named.append(item.model_copy(update={"channel": await channel(item.channel)}))
+        else:
+            symbols = [one and await name(one) for one in item.symbols]
+            named.append(item.model_copy(update={"symbol": symbols}))
+    return named
 
 
 def _items(

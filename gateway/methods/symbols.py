@@ -10,7 +10,13 @@ from ea_bridge import commands
 from gateway import shapes, translation
 from gateway.auth.caller import Scope
 from gateway.catalogue import Call, method
-from gateway.errors import MethodNotSupported, SymbolNotFound, TerminalDisconnected, Timeout
+from gateway.errors import (
+    AmbiguousSymbol,
+    MethodNotSupported,
+    SymbolNotFound,
+    TerminalDisconnected,
+    Timeout,
+)
 from gateway.trading.sessions import opening
 
 from .params import Symbol
@@ -35,7 +41,7 @@ async def get_symbols(
     return [entry.name for entry in await call.terminal.request(commands.SYMBOLS_GET, params)]
 
 
-@method(scope=Scope.READ, raises=(SymbolNotFound, TerminalDisconnected, Timeout))
+@method(scope=Scope.READ, raises=(AmbiguousSymbol, SymbolNotFound, TerminalDisconnected, Timeout))
 async def get_symbol_info(call: Call, *, symbol: Symbol) -> shapes.SymbolInfo:
     """Return everything the terminal knows of a symbol: contract, limits, sessions, prices.
 
@@ -44,13 +50,13 @@ async def get_symbol_info(call: Call, *, symbol: Symbol) -> shapes.SymbolInfo:
     """
     terminal = call.terminal
     return translation.symbol_info(
-        await terminal.symbol(symbol), terminal.clock, terminal.platform
+        await terminal.desk.symbols.find(terminal, symbol), terminal.clock, terminal.platform
     )
 
 
 @method(
     scope=Scope.READ,
-    raises=(SymbolNotFound, MethodNotSupported, TerminalDisconnected, Timeout),
+    raises=(AmbiguousSymbol, SymbolNotFound, MethodNotSupported, TerminalDisconnected, Timeout),
 )
 async def get_sessions(call: Call, *, symbol: Symbol) -> shapes.SymbolSessions:
     """Return when a symbol trades: the broker's weekly table, the next opening and closing.
@@ -59,6 +65,7 @@ async def get_sessions(call: Call, *, symbol: Symbol) -> shapes.SymbolSessions:
     `opens_at`. Holidays are in no table; then the broker refuses it.
     """
     terminal = call.terminal
+    symbol = await terminal.desk.symbols.name(terminal, symbol)
     week, table = await terminal.desk.checks.sessions.table(terminal, symbol)
     now_ms = terminal.now_ms()
     broker_ms = terminal.clock.broker_now_ms(now_ms)
@@ -73,7 +80,7 @@ async def get_sessions(call: Call, *, symbol: Symbol) -> shapes.SymbolSessions:
 
 
 # what is taken out is missed by every client of the terminal, so it is not for who only looks
-@method(scope=Scope.TRADE, raises=(SymbolNotFound, TerminalDisconnected, Timeout))
+@method(scope=Scope.TRADE, raises=(AmbiguousSymbol, SymbolNotFound, TerminalDisconnected, Timeout))
 async def symbol_select(
     call: Call,
     *,
@@ -85,5 +92,7 @@ async def symbol_select(
     Other methods select what they need by themselves. The terminal keeps a symbol that has a
     chart, an order or a position: then `select` stays true.
     """
-    done = await call.terminal.select(symbol, enable=enable)
+    terminal = call.terminal
+    symbol = await terminal.desk.symbols.name(terminal, symbol)
+    done = await terminal.select(symbol, enable=enable)
     return {"symbol": done.symbol, "select": done.select}

@@ -6,6 +6,7 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
+from .order_record import OrderError
 from .words import OrderFilling, OrderState, OrderType, Side, shape
 
 
@@ -38,6 +39,8 @@ class CheckResult(TypedDict):
     margin_free: float | None
     margin_level: float | None
     comment: str
+    error: OrderError | None
+    """The error that ``place_order`` would meet; null if the request would pass."""
 
 
 @shape

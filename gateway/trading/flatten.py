@@ -15,6 +15,7 @@ from typing import Literal
 
 from ea_bridge import commands
 from ea_bridge.model import Order, Position
+from gateway import shapes
 from gateway.errors import (
     DeadlineExceeded,
     GatewayError,
@@ -68,6 +69,27 @@ class Swept:
     failed: list[Failure] = field(default_factory=list)
     paper: bool = False
     """They were those of paper trading."""
+
+
+def told(swept: Swept) -> shapes.Swept:
+    """Return what a sweep has done, as clients see it."""
+    return {
+        "cancelled": swept.cancelled,
+        "closed": swept.closed,
+        "failed": [
+            {
+                "kind": one.kind,
+                "ticket": one.ticket,
+                "code": one.error.code,
+                "name": one.error.name(),
+                "message": one.error.message,
+                "outcome": one.error.outcome,
+            }
+            for one in swept.failed
+        ],
+        "paper": swept.paper,
+        "duplicate": False,
+    }
 
 
 async def cancel_orders(terminal: GuardedTerminal, chosen: Chosen, swept: Swept) -> None:

@@ -21,7 +21,19 @@ from ea_bridge.model import (
 )
 from gateway import shapes
 from gateway.credentials.tier import Tier
-from gateway.errors import InvalidParams, MarketClosed, UnsupportedFilling
+from gateway.errors import (
+    AutotradingDisabled,
+    BrokerDisconnected,
+    Forbidden,
+    InvalidParams,
+    InvalidPrice,
+    InvalidVolume,
+    LimitExceeded,
+    MarketClosed,
+    TradeError,
+    UnsupportedFilling,
+)
+from gateway.translation import refused_check
 
 from .checks.admission import Pass
 from .client_ids import tagged_comment
@@ -76,6 +88,26 @@ async def place(terminal: GuardedTerminal, wish: Wish, handling: Handling) -> sh
     with handling.before_sending():
         trade, fillings = await prepare(terminal, wish, handling)
     return await carry_out(terminal, trade, fillings)
+
+
+async def check(terminal: GuardedTerminal, wish: Wish, handling: Handling) -> shapes.CheckResult:
+    """Tell whether :func:`place` would be let through; the handling must be ``validate_only``.
+
+    Raises:
+        GatewayError: what is no refusal of the order: params that make no sense, prices and
+            volumes off the grid, a terminal that does not answer.
+
+    """
+    try:
+        receipt = await place(terminal, wish, handling)
+    except (InvalidPrice, InvalidVolume):
+        raise
+    except (TradeError, AutotradingDisabled, BrokerDisconnected, Forbidden, LimitExceeded) as no:
+        return refused_check(no)
+    checked = receipt["check"]
+    if checked is None:
+        raise terminal.not_supported("check")
+    return checked
 
 
 async def carry_out(

@@ -31,6 +31,7 @@ from .guard import GuardedTerminal
 from .handling import Handling
 from .journal import Memo
 from .refusals import BUYS
+from .retcodes import Evidence
 from .sending import Sent
 
 DEAL_DELAYS_S = (0.0, 0.02, 0.05, 0.1, 0.2)
@@ -111,7 +112,7 @@ async def checked_only(terminal: GuardedTerminal, trade: Trade) -> shapes.OrderR
     check = None
     lacks = list(MT4_RECEIPT_LACKS) if terminal.is_mt4 else []
     if terminal.can("check"):
-        check = check_result(await terminal.request(commands.ORDER_CHECK, trade.request))
+        check = await _order_check(terminal, trade.request)
     else:
         lacks.append("check")
     unsent = TradeResult(retcode=0)
@@ -127,6 +128,16 @@ async def checked_only(terminal: GuardedTerminal, trade: Trade) -> shapes.OrderR
         "timing_ms": {"queue": trade.handling.deadline.passed_ms(), "terminal": 0.0},
         "unavailable": lacks,
     }
+
+
+async def _order_check(terminal: GuardedTerminal, request: TradeRequest) -> shapes.CheckResult:
+    """Return what the terminal's ``OrderCheck`` says, with the error that sending would meet."""
+    checked = await terminal.request(commands.ORDER_CHECK, request)
+    if not checked.retcode:
+        return check_result(checked)
+    return check_result(
+        checked, await terminal.refused(checked.retcode, Evidence(request=request))
+    )
 
 
 def held_receipt(

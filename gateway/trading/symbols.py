@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from ea_bridge import commands
 from ea_bridge.model import SymbolInfo
-from gateway.errors import AmbiguousSymbol, SymbolNotFound
+from gateway.errors import AmbiguousSymbol, GatewayError, SymbolNotFound
 
 if TYPE_CHECKING:
     from .guard import GuardedTerminal
@@ -50,14 +50,65 @@ class SymbolNames:
             AmbiguousSymbol: it has several; ``data.candidates`` names them.
 
         """
-        hello = terminal.hello
-        key = (0, "", name) if hello is None else (hello.login, hello.server, name)
-        learned, until_s = self._learned.get(key, ("", 0.0))
-        if self.monotonic_s() < until_s:
+        learned = self._known(terminal, name)
+        if learned is not None:
             try:
                 return await terminal.symbol(learned)
             except SymbolNotFound:
-                self._learned.pop(key, None)  # the broker has renamed it
+                self._learned.pop(_key(terminal, name), None)  # the broker has renamed it
+        info = await self._search(terminal, name)
+        self._learn(terminal, name, info.name)
+        return info
+
+    async def name(self, terminal: GuardedTerminal, name: str) -> str:
+        """Return the broker's name of what a caller calls ``name``.
+
+        A name that fits nothing is returned as it is: who asks for it is told so, and a symbol
+        that the broker has taken off its list is still in the account's history.
+
+        Raises:
+            AmbiguousSymbol: the broker has several; ``data.candidates`` names them.
+
+        """
+        learned = self._known(terminal, name)
+        if learned is not None:
+            return learned
+        try:
+            return (await self.find(terminal, name)).name
+        except AmbiguousSymbol:
+            raise
+        except SymbolNotFound:
+            self._learn(terminal, name, name)  # or each call would ask for the whole list
+        except GatewayError:
+            pass  # who asks for it meets the same error, or can do without the answer
+        return name
+
+    async def optional(self, terminal: GuardedTerminal, name: str | None) -> str | None:
+        """Return the broker's name, as :meth:`name`; ``None`` for none."""
+        return None if name is None else await self.name(terminal, name)
+
+    async def names(self, terminal: GuardedTerminal, names: Iterable[str]) -> frozenset[str]:
+        """Return the broker's names of what callers call ``names``; ambiguous ones stand for
+        themselves alone.
+        """
+        found = set()
+        for name in names:
+            try:
+                found.add(await self.name(terminal, name))
+            except AmbiguousSymbol:
+                found.add(name)
+        return frozenset(found)
+
+    def _known(self, terminal: GuardedTerminal, name: str) -> str | None:
+        learned, until_s = self._learned.get(_key(terminal, name), (None, 0.0))
+        return learned if self.monotonic_s() < until_s else None
+
+    def _learn(self, terminal: GuardedTerminal, name: str, listed: str) -> None:
+        if len(self._learned) >= MAX_LEARNED:
+            self._learned.clear()
+        self._learned[_key(terminal, name)] = (listed, self.monotonic_s() + LEARNED_S)
+
+    async def _search(self, terminal: GuardedTerminal, name: str) -> SymbolInfo:
         try:
             return await terminal.symbol(name)
         except SymbolNotFound:
@@ -67,11 +118,12 @@ class SymbolNames:
                 raise
         if len(found) > 1:
             raise AmbiguousSymbol(symbol=name, candidates=found[:MAX_CANDIDATES])
-        info = await terminal.symbol(found[0])
-        if len(self._learned) >= MAX_LEARNED:
-            self._learned.clear()
-        self._learned[key] = (info.name, self.monotonic_s() + LEARNED_S)
-        return info
+        return await terminal.symbol(found[0])
+
+
+def _key(terminal: GuardedTerminal, name: str) -> tuple[int, str, str]:
+    hello = terminal.hello
+    return (0, "", name) if hello is None else (hello.login, hello.server, name)
 
 
 def candidates(name: str, listed: Iterable[str]) -> list[str]:

@@ -8,7 +8,7 @@ a dictionary, since events take this way too.
 
 from .account import account_balance, account_info, broker_offset, server_time, terminal_info
 from .market import bar, bar_event, book, history_tick, sessions, symbol_info, tick
-from .trade import check_result, deal, order, position, retcode_name
+from .trade import check_result, deal, order, position, refused_check, retcode_name
 from .words import code, flags, word
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "history_tick",
     "order",
     "position",
+    "refused_check",
     "retcode_name",
     "server_time",
     "sessions",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ea_bridge import model
 from gateway import shapes
 from gateway.clock import BrokerClock
+from gateway.errors import GatewayError
 
 from . import words
 from .words import word
@@ -114,7 +115,7 @@ def deal(one: model.Deal, clock: BrokerClock) -> shapes.Deal:
     }
 
 
-def check_result(one: model.CheckResult) -> shapes.CheckResult:
+def check_result(one: model.CheckResult, error: GatewayError | None = None) -> shapes.CheckResult:
     """``OrderCheck``'s answer. The sums of a refusal are 0 where they were not computed."""
     computed = one.retcode == 0 or bool(one.equity or one.margin)
     return {
@@ -128,7 +129,24 @@ def check_result(one: model.CheckResult) -> shapes.CheckResult:
         "margin_free": one.margin_free if computed else None,
         "margin_level": (round(one.margin_level, 2) or None) if computed else None,
         "comment": one.comment,
+        "error": None if error is None else _error(error),
     }
+
+
+def refused_check(error: GatewayError) -> shapes.CheckResult:
+    """Return the check of an order that the gateway itself refuses.
+
+    The broker has no retcode for what it was never asked, so it is 10006
+    ``TRADE_RETCODE_REJECT`` where the error has none.
+    """
+    retcode = error.data.get("retcode") or model.TradeRetcode.REJECT
+    refused = model.CheckResult(retcode=int(retcode), comment=error.message)
+    return check_result(refused, error)
+
+
+def _error(error: GatewayError) -> shapes.OrderError:
+    told = error.as_dict()
+    return {"code": told["code"], "message": told["message"], "data": told["data"]}
 
 
 def retcode_name(retcode: int) -> str:

@@ -156,6 +156,11 @@ DONE = model.TradeResult(
 )
 
 
+def _done(request: model.TradeRequest) -> model.TradeResult:
+    """The whole of a request is filled."""
+    return replace(DONE, volume=request.volume or DONE.volume)
+
+
 def minute_bar(index: int) -> model.Bar:
     """Bar number ``index`` back from the forming one."""
     return model.Bar(
@@ -224,7 +229,7 @@ def default_answers() -> dict[str, Any]:
         "orders_get": lambda p: _filtered([ORDER], p),
         "history_orders_get": [],
         "history_deals_get": [],
-        "order_send": DONE,
+        "order_send": _done,
         "order_check": model.CheckResult(
             retcode=0,
             balance=10000.0,

@@ -237,9 +237,10 @@ class OrdersMethods(Asking):
     ) -> shapes.CheckResult:
         """Tell whether an order would pass, and the account after it (MetaTrader's `OrderCheck`).
 
-        Takes what `place_order` takes and sends nothing. An order that would be refused is a
-        result, with `passes` false and its retcode; what lies off the symbol's grid is an error,
-        as there. MetaTrader 4 has no such check.
+        Takes what `place_order` takes, makes its every check and sends nothing. An order that
+        would be refused, by the gateway or the broker, is a result with `passes` false, its
+        retcode and the `error` of `place_order`; what lies off the symbol's grid is an error, as
+        there. MetaTrader 4 has no such check.
         """
         result: shapes.CheckResult = await self._ask(
             "order_check",

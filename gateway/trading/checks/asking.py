@@ -118,7 +118,14 @@ async def _risk(terminal: GuardedTerminal, trade: Trade) -> float:
     return (await terminal.request(commands.ORDER_CALC_PROFIT, params)).value
 
 
-_OWN: dict[Need, Any] = {"tick": _tick, "margin": _margin, "risk": _risk}
+async def _allowed(terminal: GuardedTerminal, trade: Trade) -> frozenset[str]:
+    allowed = terminal.limits().allowed_symbols or frozenset()
+    if trade.request.symbol in allowed:
+        return allowed
+    return await terminal.desk.symbols.names(terminal, allowed)
+
+
+_OWN: dict[Need, Any] = {"tick": _tick, "margin": _margin, "risk": _risk, "allowed": _allowed}
 
 
 async def _worth(

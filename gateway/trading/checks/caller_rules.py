@@ -29,9 +29,9 @@ def auto_trade_enabled(case: Case) -> None:
 
 
 def allowed_symbols(case: Case) -> None:
-    """The symbol may be traded, under the broker's name or the one that was asked for."""
+    """The symbol may be traded: the broker's, whatever name the caller has for it."""
     allowed, name = case.limits.allowed_symbols, case.request.symbol
-    if allowed is None or name in allowed or case.trade.symbol_requested in allowed:
+    if allowed is None or name in case.facts.allowed:
         return
     raise RiskLimit(
         f"{name} is not among the symbols that may be traded", limit=sorted(allowed), value=name

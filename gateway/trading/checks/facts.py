@@ -19,9 +19,12 @@ from typing import Any, Literal, TypeVar
 from ea_bridge.model import Account, Order, Position
 from gateway.errors import GatewayError
 
-Need = Literal["account", "positions", "orders", "brought", "tick", "margin", "risk", "worth"]
+Need = Literal[
+    "account", "positions", "orders", "brought", "tick", "margin", "risk", "worth", "allowed"
+]
 """``brought``: what the day's deals brought. ``worth``: of one lot, by symbol. ``risk``: what the
-order would lose at its stop loss."""
+order would lose at its stop loss. ``allowed``: the broker's names of the symbols that may be
+traded."""
 SHARED: tuple[Need, ...] = ("account", "positions", "orders", "brought")
 """Facts of the account, the same for everybody who asks."""
 
@@ -67,6 +70,12 @@ class Facts:
     def worth(self) -> Mapping[str, float]:
         """What a lot of each symbol is worth now."""
         value: Mapping[str, float] = self._get("worth")
+        return value
+
+    @property
+    def allowed(self) -> frozenset[str]:
+        """The broker's names of the symbols that may be traded."""
+        value: frozenset[str] = self._get("allowed")
         return value
 
     @property

@@ -60,6 +60,7 @@ RULES = (
         RISKING,
         caller_rules.allowed_symbols,
         lambda limits: limits.allowed_symbols is not None,
+        ("allowed",),
     ),
     Rule("tradable", ALL, market_rules.tradable),
     Rule("market_open", OPENING, market_rules.market_open),

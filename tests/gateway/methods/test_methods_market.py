@@ -205,4 +205,5 @@ async def test_unselected_symbol_is_selected_and_asked_again(scene: Scene) -> No
     scene.script.answers["rates_get"] = lambda p: answers.pop(0)
     told = await scene.ask("get_ohlc", symbol="EURUSD", count=1)
     assert len(told["bars"]) == 1
-    assert scene.script.ops() == ["rates_get", "symbol_select", "rates_get"]
+    asked = scene.script.ops()
+    assert asked == ["symbol_get", "rates_get", "symbol_select", "rates_get"]

@@ -10,7 +10,7 @@ from scripted_answers import DEAL, DONE, EURUSD, NOW_MS, OFFSET_MS, ORDER
 from scripted_terminal import Scene
 
 from ea_bridge.errors import CommandFailed
-from ea_bridge.model import CheckResult, TradeResult
+from ea_bridge.model import TradeResult
 from gateway import errors
 
 BUY = {"symbol": "EURUSD", "side": "buy", "volume": 0.1}
@@ -331,18 +331,6 @@ async def test_mt4_gets_nothing_that_it_would_change(mt4: Scene) -> None:
     assert mt4.script.sent == []
     await mt4.ask("place_order", **BUY, magic=2**31 - 1)
     assert mt4.script.sent[0].magic == 2**31 - 1
-
-
-async def test_order_check_tells_a_refusal_as_a_result(scene: Scene, mt4: Scene) -> None:
-    """It is an answer, not an error; MetaTrader 4 cannot give one."""
-    passing = await scene.ask("order_check", **BUY)
-    assert (passing["passes"], passing["retcode_name"]) == (True, None)
-    scene.script.answers["order_check"] = CheckResult(retcode=10019, comment="No money")
-    refused = await scene.ask("order_check", **BUY)
-    assert (refused["passes"], refused["retcode_name"]) == (False, "TRADE_RETCODE_NO_MONEY")
-    assert refused["margin"] is None
-    with pytest.raises(errors.MethodNotSupported):
-        await mt4.ask("order_check", **BUY)
 
 
 async def test_orders_and_positions_are_listed(scene: Scene) -> None:

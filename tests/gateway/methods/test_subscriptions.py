@@ -14,7 +14,13 @@ import pytest
 from gateway.auth.caller import Caller, Scope
 from gateway.catalogue import Call, Catalogue, result_adapter
 from gateway.clock import BrokerClock
-from gateway.errors import Forbidden, InvalidParams, SubscribeFailed, TerminalDisconnected
+from gateway.errors import (
+    Forbidden,
+    InvalidParams,
+    SubscribeFailed,
+    SymbolNotFound,
+    TerminalDisconnected,
+)
 from gateway.methods import subscriptions
 from gateway.streams import Event, Outbox, Streams
 from gateway.trading.desk import TradingDesk
@@ -64,6 +70,13 @@ class Desk:
             clock_of=lambda _: clock,
             max_channels=4,
         )
+        self.terminal = SimpleNamespace(
+            require=lambda tier: None,
+            name="mt5-a",
+            hello=None,
+            desk=TradingDesk(),
+            symbol=self._symbol,
+        )
         self.ear = Ear()
         self.streams.attach(self.ear)
 
@@ -71,7 +84,7 @@ class Desk:
         after: list[Callable[[], None]] = []
         call = SimpleNamespace(
             caller=CALLER,
-            terminal=SimpleNamespace(require=lambda tier: None, name="mt5-a", desk=TradingDesk()),
+            terminal=self.terminal,
             streams=self.streams,
             listener=None if over_rpc else self.ear,
             after_answer=after,
@@ -82,6 +95,9 @@ class Desk:
         for act in after:
             act()
         return result
+
+    async def _symbol(self, name: str) -> Any:
+        raise TerminalDisconnected(terminal="mt5-a")
 
     async def _offline(self, terminal: str, command: object, params: object) -> Any:
         raise TerminalDisconnected(terminal=terminal)
@@ -117,6 +133,31 @@ async def test_every_way_to_name_channels(desk: Desk, params: Any, names: list[s
     ended = await desk.call("unsubscribe", params)
     assert ended["unsubscribed"] == names
     assert (await desk.call("get_subscriptions", {}))["subscriptions"] == []
+
+
+async def test_a_channel_is_that_of_the_brokers_name(desk: Desk) -> None:
+    """A symbol may be named as in an order; the answer and the events have the broker's name."""
+
+    async def symbol(name: str) -> Any:
+        if name != "EURUSD.m":
+            raise SymbolNotFound(symbol=name)
+        return SimpleNamespace(name=name)
+
+    async def listed(command: object, params: object) -> Any:
+        return [SimpleNamespace(name="EURUSD.m")]
+
+    desk.terminal.symbol, desk.terminal.request = symbol, listed
+    for params in (
+        {"channels": ["tick:eurusd", "orders"]},
+        {"channels": {"channel": "bar.M1:EURUSD", "snapshot": False}},
+        {"type": "mbook", "symbol": "EURUSD"},
+    ):
+        await desk.call("subscribe", params)
+    heard = await desk.call("get_subscriptions", {})
+    names = ["tick:EURUSD.m", "orders", "bar.M1:EURUSD.m", "book:EURUSD.m"]
+    assert [entry["channel"] for entry in heard["subscriptions"]] == names
+    ended = await desk.call("unsubscribe", {"channels": "tick:EurUsd"})
+    assert ended["unsubscribed"] == ["tick:EURUSD.m"]
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from scripted_answers import EURUSD
-from scripted_terminal import Scene
+from scripted_answers import EURUSD, NOW_MS
+from scripted_terminal import CATALOGUE, Scene
 
 from ea_bridge.commands import SymbolParams
 from ea_bridge.errors import CommandFailed
-from ea_bridge.model import OrderFilling, SymbolName
+from ea_bridge.model import OrderFilling, SymbolName, TradeSession
 from gateway.errors import AmbiguousSymbol, SymbolNotFound
 from gateway.trading.filling import FillingMemory
 from gateway.trading.symbols import affixes, candidates
@@ -116,6 +116,53 @@ async def test_nothing_fits(scene: Scene) -> None:
     assert refused.value.data["did_you_mean"] == ["EURUSD"]
 
 
+LOOKS: list[tuple[str, dict[str, Any]]] = [
+    ("get_ohlc", {}),
+    ("get_history_prices", {"from": NOW_MS - 60_000}),
+    ("get_history_ticks", {}),
+    ("get_market_book", {}),
+    ("get_symbol_info", {}),
+    ("get_sessions", {}),
+    ("symbol_select", {}),
+    ("order_calc_margin", BUY),
+    ("order_calc_profit", {**BUY, "price_open": 1.08, "price_close": 1.09}),
+    ("order_check", BUY),
+    ("place_order", BUY),
+    ("get_positions", {}),
+    ("get_orders", {}),
+    ("get_history_orders", {}),
+    ("get_trailing_stops", {}),
+    ("cancel_all_orders", {}),
+    ("close_all_positions", {}),
+]
+
+
+@pytest.mark.parametrize(("method", "params"), LOOKS, ids=[name for name, _ in LOOKS])
+async def test_a_name_is_understood_by_every_method(
+    scene: Scene, method: str, params: dict[str, Any]
+) -> None:
+    """After the name was looked for, the terminal is asked by the broker's own alone."""
+    broker(scene, "EURUSD.m", "GBPUSD.m")
+    scene.script.answers["sessions_get"] = [
+        TradeSession(day=day, from_s=0, to_s=86_400) for day in range(7)
+    ]
+    scene.script.answers["trails_get"] = []
+    await scene.ask(method, symbol="eurusd", **params)
+    asked = {
+        getattr(asked, "symbol", None)
+        for op, asked in scene.script.asked
+        if op not in ("symbol_get", "symbols_get")
+    }
+    assert "eurusd" not in asked
+    assert "EURUSD.m" in {getattr(asked, "symbol", None) for _, asked in scene.script.asked}
+
+
+def test_every_method_with_a_symbol_is_tested_here() -> None:
+    """``subscribe`` and ``unsubscribe`` have a test of their own."""
+    named = {name for name in CATALOGUE if "symbol" in CATALOGUE[name].params.model_fields}
+    assert named - {"subscribe", "unsubscribe"} == {name for name, _ in LOOKS}
+
+
 async def test_what_names_no_symbol_requests_none(scene: Scene) -> None:
     """A position is closed by its ticket."""
     receipt = await scene.ask("close_position", ticket=9123456789)
@@ -147,7 +194,7 @@ async def test_a_refused_filling_is_not_tried_first_again(scene: Scene) -> None:
     def takes_ioc(request: Any) -> Any:
         if request.type_filling == OrderFilling.FOK:
             return CommandFailed("order_send", 4756, 10030)
-        return done
+        return done(request)
 
     scene.script.answers["order_send"] = takes_ioc
     first = await scene.ask("place_order", symbol="EURUSD", **BUY)

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from checked_orders import BROKER_MS, BUY, LIMIT, account, lots, place, refused
 from msgspec.structs import replace as with_
-from scripted_answers import BROKER_NOW_S, NOW_MS, ORDER, POSITION
+from scripted_answers import BROKER_NOW_S, EURUSD, NOW_MS, ORDER, POSITION
 from scripted_terminal import Scene
 
 from ea_bridge import model
+from ea_bridge.commands import SymbolParams
 from ea_bridge.errors import CommandFailed, CommandTimeout, OutcomeUnknown
 from gateway.errors import (
     AutotradingDisabled,
@@ -61,12 +62,22 @@ async def test_real_money(trade: str, may: bool, scene: Scene) -> None:
     assert (error.data["rule"], error.data["value"]) == ("live_account", trade or None)
 
 
-async def test_a_symbol_may_be_allowed_by_its_plain_name(scene: Scene) -> None:
-    """Who allows EURUSD allows what the broker calls it."""
+async def test_a_symbol_is_allowed_by_any_name_that_stands_for_it(scene: Scene) -> None:
+    """Who allows eurusd allows what the broker calls it, whatever name the order has for it."""
+
+    def listed(params: SymbolParams) -> Any:
+        known = params.symbol in ("EURUSD.m", "GBPUSD.m")
+        return with_(EURUSD, name=params.symbol) if known else CommandFailed("symbol_get", 4301)
+
+    scene.script.answers["symbol_get"] = listed
+    scene.script.answers["symbols_get"] = [
+        model.SymbolName(name=name) for name in ("EURUSD.m", "GBPUSD.m")
+    ]
     scene.limits = Limits(allowed_symbols=frozenset({"eurusd"}))
-    await place(scene, **{**BUY, "symbol": "eurusd"})
-    error = await refused(scene, **BUY)
-    assert error.data["rule"] == "allowed_symbols"
+    for name in ("eurusd", "EURUSD", "EURUSD.m"):
+        await place(scene, **{**BUY, "symbol": name})
+    error = await refused(scene, **{**BUY, "symbol": "GBPUSD"})
+    assert (error.data["rule"], error.data["value"]) == ("allowed_symbols", "GBPUSD.m")
 
 
 async def test_a_closed_market(scene: Scene) -> None:

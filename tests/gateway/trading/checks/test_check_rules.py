@@ -54,7 +54,7 @@ EDGES = [
         rule="allowed_symbols",
         limits=Limits(allowed_symbols=frozenset({"EURUSD"})),
         bad={**BUY, "symbol": "GBPUSD"},
-        bad_answers={"symbol_get": with_(EURUSD, name="GBPUSD")},
+        bad_answers={"symbol_get": lambda p: with_(EURUSD, name=p.symbol)},
         limit=["EURUSD"],
         value="GBPUSD",
     ),
