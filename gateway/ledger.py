@@ -31,9 +31,9 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from gateway.reserve import Reserve, full_text
-from gateway.store import DiskFull, Store, StoreError
+from gateway.store import LEDGER, DiskFull, Store, StoreError
 
-DATABASE = "ledger.db"
+DATABASE = LEDGER
 MAX_GROUP = 512
 """Writes in one transaction."""
 LINGER_S = 0.05

@@ -28,6 +28,8 @@ from gateway.private import UnsafePlace, check_folder, make_file
 from gateway.wal import begin_wal
 
 DATABASE = "gateway.db"
+LEDGER = "ledger.db"
+"""The other one, of :mod:`gateway.ledger`."""
 BUSY_MS = 5000
 """How long a write waits for that of another process."""
 SMALL_BYTES = 16 * 1024 * 1024

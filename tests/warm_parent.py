@@ -30,6 +30,8 @@ def prepare() -> None:
     import gateway.cli.process
     from ea_bridge.emulator.machine import build_terminal
 
+    for name in gateway.cli.commands.COMMANDS:
+        gateway.cli.commands.command([name])
     gateway.cli.process.loop_factory()
     build_terminal()
     gc.collect()

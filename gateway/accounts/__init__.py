@@ -7,12 +7,21 @@ bound: that a login is somebody's is vouched for by terminals of their own, whic
 like.
 """
 
-from . import equity, switch_log, trades
-from .account import AccountLimits, AccountType, Changes, NewAccount, RegisteredAccount
-from .book import AccountBook, AlreadyRegistered, UnknownAccount
+from typing import TYPE_CHECKING
 
-LEDGER_TABLES = trades.TABLE + equity.TABLE + switch_log.TABLE
-"""What the ledger holds of them."""
+from gateway.lazy import names_of
+
+if TYPE_CHECKING:
+    from .account import AccountLimits, AccountType, Changes, NewAccount, RegisteredAccount
+    from .book import AccountBook, AlreadyRegistered, UnknownAccount
+    from .ledger_tables import LEDGER_TABLES
+else:
+    __getattr__ = names_of(
+        __name__,
+        account="AccountLimits AccountType Changes NewAccount RegisteredAccount",
+        book="AccountBook AlreadyRegistered UnknownAccount",
+        ledger_tables="LEDGER_TABLES",
+    )
 
 __all__ = [
     "LEDGER_TABLES",

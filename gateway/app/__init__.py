@@ -4,8 +4,9 @@ What is asked of it by name is imported then, so that a terminal or a console th
 does not wait for the whole daemon to be loaded.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from gateway.lazy import names_of
 
 if TYPE_CHECKING:
     from .catalogue import build_catalogue, openrpc_document
@@ -14,20 +15,14 @@ if TYPE_CHECKING:
     from .manager_emulator import run_manager_emulator
     from .runs import run_serve
 else:
-    ROOMS = {
-        "Gateway": ".daemon",
-        "build_catalogue": ".catalogue",
-        "openrpc_document": ".catalogue",
-        "run_emulator": ".emulator",
-        "run_manager_emulator": ".manager_emulator",
-        "run_serve": ".runs",
-    }
-
-    def __getattr__(name: str) -> object:
-        if name not in ROOMS:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(import_module(ROOMS[name], __name__), name)
-
+    __getattr__ = names_of(
+        __name__,
+        daemon="Gateway",
+        catalogue="build_catalogue openrpc_document",
+        emulator="run_emulator",
+        manager_emulator="run_manager_emulator",
+        runs="run_serve",
+    )
 
 __all__ = [
     "Gateway",

@@ -7,14 +7,16 @@ import secrets
 import time
 from functools import partial
 from sqlite3 import Connection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gateway.ledger import Ledger
 from gateway.store import StoreError
 
 from .entry import encode
 from .sampling import Sampler
 from .table import append
+
+if TYPE_CHECKING:
+    from gateway.ledger import Ledger
 
 OFTEN = 10
 """Events of one kind that are each noted, in :data:`OFTEN_S`; of more their number is."""

@@ -7,17 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from gateway.accounts import schema as accounts
 from gateway.auth import console_book, console_clock, device, home_console, seen
-from gateway.auth.console_book import ConsoleSource
-from gateway.auth.console_clock import Clocks, ConsoleClock
 from gateway.auth.device import open_device
 from gateway.auth.in_use import InUse
-from gateway.auth.leases import Leases
-from gateway.auth.offers import Offers
-from gateway.auth.records import LocalSource, RecordBook
 from gateway.auth.seen import Seen
 from gateway.auth.tombstones import Tombstones
 from gateway.config import Secrets
@@ -30,6 +25,12 @@ from gateway.credentials.secret_keys import current_key, open_secrets
 from gateway.credentials.secrets import KeyStore
 from gateway.manager import schema as manager
 from gateway.store import Store
+
+if TYPE_CHECKING:
+    from gateway.auth.console_clock import Clocks, ConsoleClock
+    from gateway.auth.leases import Leases
+    from gateway.auth.offers import Offers
+    from gateway.auth.records import RecordBook
 
 MIGRATIONS = (
     schema.TABLES,
@@ -125,6 +126,8 @@ class Home:
 
     def book(self) -> RecordBook:
         """Return the records as the daemon sees them, with the local issuer's root key pinned."""
+        from gateway.auth.records import LocalSource, RecordBook
+
         source = LocalSource(self.store, self.issuer.root)
         return RecordBook(self.store, self.box, source, self._tombstones)
 
@@ -139,6 +142,13 @@ class Home:
             clocks: of this machine.
 
         """
+        # a command that makes a token needs none of these
+        from gateway.auth.console_book import ConsoleSource
+        from gateway.auth.console_clock import Clocks, ConsoleClock
+        from gateway.auth.leases import Leases
+        from gateway.auth.offers import Offers
+        from gateway.auth.records import RecordBook
+
         clock = ConsoleClock(self.store, clocks or Clocks())
         source, did = ConsoleSource(self.store, root), self.device.did
         book = RecordBook(self.store, self.box, source, self._tombstones)

@@ -21,7 +21,7 @@ def _run() -> None:
     from gateway.cli.complaint import Complaint
 
     try:
-        command()()
+        command(sys.argv[1:])()
     except Complaint as complaint:
         sys.stderr.write(f"mt-gateway: {complaint}\n")
         sys.exit(complaint.exit_code)

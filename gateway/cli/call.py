@@ -30,16 +30,11 @@ def call(
     given = parse_params(params or [])
     target = find_target(url, auth_token, home)
 
-    async def ask() -> Any:
-        from gateway.client import GatewayClient
-
-        async with GatewayClient(target.url, target.token) as client:
-            return await client.call(method, **given)
-
+    from gateway.client.once import call_once
     from gateway.errors import GatewayError
 
     try:
-        result = talk(ask())
+        result = talk(call_once(target.url, target.token, method, given))
     except GatewayError as error:
         sys.stderr.write(json.dumps(error.as_dict(), indent=2, ensure_ascii=False) + "\n")
         raise typer.Exit(1) from None

@@ -1,43 +1,154 @@
-"""The commands, put together."""
+"""The commands, put together.
+
+Only the command that is run is imported: a person waits for it, and a program may run hundreds.
+For the list of all the first lines of their help stand here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from typer.main import get_command
 
 from gateway import __version__
-from gateway.cli import (
-    audit,
-    call,
-    console,
-    doctor,
-    documents,
-    halt,
-    install_ea,
-    manager_emulator,
-    manager_user,
-    run,
-    secrets,
-    status,
-    tail,
-    token,
-    verify,
-)
-from gateway.cli.bench import orders
+
+
+class Command(NamedTuple):
+    """A command, and where its function is."""
+
+    place: str
+    """``module:function`` within this folder."""
+    help: str
+    """The first line of the function's docstring."""
+    hidden: bool = False
+
+
+class Group(NamedTuple):
+    """Commands of one noun: ``token create``."""
+
+    help: str
+    commands: dict[str, str]
+    """Their places by name."""
+    hidden: frozenset[str] = frozenset()
+
+
+COMMANDS: dict[str, Command | Group] = {
+    "demo": Command(
+        "run:demo",
+        "Run console, gateway, an emulated terminal and an emulated MT4 server, to try "
+        "everything.",
+    ),
+    "serve": Command(
+        "run:serve", "Run the gateway for the EAs of real terminals, or for emulators."
+    ),
+    "console": Command(
+        "console:console",
+        "Run the console: the pages where tokens are made, and machines approved and revoked.",
+    ),
+    "emulator": Command(
+        "run:emulator",
+        "Run an emulated terminal that links to a gateway in another process.",
+    ),
+    "manager-emulator": Command(
+        "manager_emulator:manager_emulator",
+        "Run an emulated MT4 server whose peer links to a gateway in another process.",
+    ),
+    "call": Command("call:call", "Call a method and print its result as JSON."),
+    "tail": Command(
+        "tail:tail",
+        "Show events as they come: a live table, or lines where the output is no screen.",
+    ),
+    "status": Command(
+        "status:status",
+        "Tell whether the gateway runs, and how the terminal is. Exit code 1: not all is well.",
+    ),
+    "halt": Command(
+        "halt:halt", "Stop new orders at once, until `resume`; closing and cancelling go on."
+    ),
+    "resume": Command(
+        "halt:resume", "Lift a halt: that of a terminal, or without a name that of all."
+    ),
+    "verify": Command(
+        "verify:verify",
+        "Approve this machine for the terminal that waits, with the code of the mail.",
+    ),
+    "doctor": Command(
+        "doctor:doctor",
+        "Find what is wrong, and tell how to put it right. Exit code 1: there is a problem.",
+    ),
+    "install-ea": Command(
+        "install_ea:install_ea",
+        "Copy the Expert Advisor into MetaTrader, and tell what to click then.",
+    ),
+    "openrpc": Command(
+        "documents:openrpc",
+        "Print the OpenRPC document, which /openrpc.json and rpc.discover give out too.",
+    ),
+    "token": Group(
+        "Make, list and end the tokens that open terminals.",
+        {
+            "create": "token:create",
+            "list": "token:list_tokens",
+            "replace": "token:replace",
+            "limits": "token:set_limits",
+            "revoke": "token:revoke",
+        },
+    ),
+    "manager-user": Group(
+        "Who may use the REST API for the manager of an MT4 server.",
+        {
+            "add": "manager_user:add",
+            "list": "manager_user:list_users",
+            "remove": "manager_user:remove",
+            "password": "manager_user:set_password",
+            "role": "manager_user:set_role",
+            "sign-out": "manager_user:sign_out",
+        },
+    ),
+    "secrets": Group(
+        "Look after the key that seals what the database must not show.",
+        {
+            "status": "secrets:status",
+            "rotate": "secrets:rotate",
+            "move": "secrets:move",
+            "recovery-kit": "secrets:recovery_kit",
+            "restore": "secrets:restore",
+        },
+    ),
+    "audit": Group(
+        "The trail of what was done, which nobody changes unseen.",
+        {"verify": "audit:verify", "export": "audit:export", "archive": "audit:archive"},
+    ),
+    "bench": Group(
+        "Measure what the gateway costs, on this machine.",
+        {"orders": "bench.orders:orders", "daemon": "bench.orders:daemon"},
+        hidden=frozenset({"daemon"}),
+    ),
+    "stubs": Command("documents:stubs", "Write the client's typed methods anew.", hidden=True),
+}
+
+
+def command(arguments: Sequence[str]) -> Callable[[], object]:
+    """Return the command line as it is run, with that command alone that the arguments name."""
+    return _built(_named(arguments))
 
 
 @cache
-def command() -> Callable[[], object]:
-    """Return the command line as it is run; it is put together once."""
-    return get_command(build())
+def _built(name: str | None) -> Callable[[], object]:
+    return get_command(build(name))
 
 
-def build() -> typer.Typer:
-    """Return the command line application."""
+def build(name: str | None = None) -> typer.Typer:
+    """Return the command line application.
+
+    Args:
+        name: of the one command that it has; ``None`` for the outline of all, to be listed.
+
+    """
     app = typer.Typer(
         name="mt-gateway",
         help="Local gateway for MetaTrader 4 and 5: JSON-RPC and WebSocket for trading bots.",
@@ -47,76 +158,42 @@ def build() -> typer.Typer:
         rich_markup_mode=None,
     )
     app.callback()(_options)
-    for command in (
-        run.demo,
-        run.serve,
-        console.console,
-        run.emulator,
-        manager_emulator.manager_emulator,
-        call.call,
-        tail.tail,
-        status.status,
-        halt.halt,
-        halt.resume,
-        verify.verify,
-        doctor.doctor,
-        install_ea.install_ea,
-        documents.openrpc,
-    ):
-        app.command()(command)
-    app.add_typer(_token(), name="token")
-    app.add_typer(_manager_user(), name="manager-user")
-    app.add_typer(_secrets(), name="secrets")
-    app.add_typer(_audit(), name="audit")
-    app.add_typer(_bench(), name="bench")
-    app.command(hidden=True)(documents.stubs)
+    for each, entry in COMMANDS.items():
+        if name is None:
+            hidden = isinstance(entry, Command) and entry.hidden
+            app.command(each, help=entry.help, hidden=hidden)(_outline)
+        elif each == name:
+            _add(app, each, entry)
     return app
 
 
-def _token() -> typer.Typer:
-    group = typer.Typer(help="Make, list and end the tokens that open terminals.")
-    group.command("create")(token.create)
-    group.command("list")(token.list_tokens)
-    group.command("replace")(token.replace)
-    group.command("limits")(token.set_limits)
-    group.command("revoke")(token.revoke)
-    return group
+def _add(app: typer.Typer, name: str, entry: Command | Group) -> None:
+    if isinstance(entry, Command):
+        app.command(name, hidden=entry.hidden)(_function(entry.place))
+        return
+    group = typer.Typer(help=entry.help)
+    for each, place in entry.commands.items():
+        group.command(each, hidden=each in entry.hidden)(_function(place))
+    app.add_typer(group, name=name)
 
 
-def _manager_user() -> typer.Typer:
-    group = typer.Typer(help="Who may use the REST API for the manager of an MT4 server.")
-    group.command("add")(manager_user.add)
-    group.command("list")(manager_user.list_users)
-    group.command("remove")(manager_user.remove)
-    group.command("password")(manager_user.set_password)
-    group.command("role")(manager_user.set_role)
-    group.command("sign-out")(manager_user.sign_out)
-    return group
+def _function(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(import_module(f"gateway.cli.{module}"), name)
 
 
-def _secrets() -> typer.Typer:
-    group = typer.Typer(help="Look after the key that seals what the database must not show.")
-    group.command("status")(secrets.status)
-    group.command("rotate")(secrets.rotate)
-    group.command("move")(secrets.move)
-    group.command("recovery-kit")(secrets.recovery_kit)
-    group.command("restore")(secrets.restore)
-    return group
+def _named(arguments: Sequence[str]) -> str | None:
+    """Return the command that is to be run; ``None`` if all are listed, or nothing is right."""
+    for one in arguments:
+        if one in ("--help", "--version"):
+            break
+        if not one.startswith("-"):
+            return one if one in COMMANDS else None
+    return None
 
 
-def _audit() -> typer.Typer:
-    group = typer.Typer(help="The trail of what was done, which nobody changes unseen.")
-    group.command("verify")(audit.verify)
-    group.command("export")(audit.export)
-    group.command("archive")(audit.archive)
-    return group
-
-
-def _bench() -> typer.Typer:
-    group = typer.Typer(help="Measure what the gateway costs, on this machine.")
-    group.command("orders")(orders.orders)
-    group.command("daemon", hidden=True)(orders.daemon)
-    return group
+def _outline() -> None:
+    raise AssertionError("a command was run that was only to be listed")
 
 
 def _options(

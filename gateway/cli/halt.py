@@ -178,9 +178,9 @@ def _once(home: Path, work: Callable[[sqlite3.Connection], T]) -> T:
 @contextmanager
 def _ledger(home: Path) -> Iterator[sqlite3.Connection]:
     """Open the ledger as it is; make it where no gateway has run yet."""
-    from gateway.ledger import DATABASE
+    from gateway.store import LEDGER
 
-    path = home / DATABASE
+    path = home / LEDGER
     if not is_home(home):
         raise Complaint(f"{home} is no home of a gateway: give its --home")
     if path.is_symlink():  # but another user's home is halted, too: by root, in a hurry

@@ -24,13 +24,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from gateway.cli.complaint import Complaint
 from gateway.cli.run_lock import RunLock, is_locked
-from gateway.options import Ready
 from gateway.reserve import give_up, is_full
+
+if TYPE_CHECKING:
+    from gateway.options import Ready
 
 URL = "MT_GATEWAY_URL"
 RUN_FILE = "run.json"

@@ -50,10 +50,10 @@ def _note(home: Path, event: str, fields: dict[str, Any]) -> None:
 
 def _open(home: Path) -> sqlite3.Connection:
     """Open the ledger as it is; make its tables where no gateway of this version has run yet."""
-    from gateway.ledger import DATABASE
     from gateway.private import check_file
+    from gateway.store import LEDGER
 
-    path = home / DATABASE
+    path = home / LEDGER
     check_file(path)
     if not (path.exists() and _has_trail(path)):
         # all tables of the ledger come together, and take a moment to import

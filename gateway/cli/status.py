@@ -28,17 +28,15 @@ def status(
     """Tell whether the gateway runs, and how the terminal is. Exit code 1: not all is well."""
     target = find_target(url, auth_token, home)
 
-    async def ask() -> tuple[ServerInfo, EaStatus, TradingEnabled]:
-        from gateway.client import GatewayClient
-
-        async with GatewayClient(target.url, target.token) as client:
-            return (
-                await client.get_server_info(),
-                await client.get_ea_status(),
-                await client.get_trading_enabled(),
-            )
-
+    from gateway.client.once import call_once
     from gateway.errors import GatewayError
+
+    async def ask() -> tuple[ServerInfo, EaStatus, TradingEnabled]:
+        return (
+            await call_once(target.url, target.token, "get_server_info"),
+            await call_once(target.url, target.token, "get_ea_status"),
+            await call_once(target.url, target.token, "get_trading_enabled"),
+        )
 
     try:
         server, ea, trading = talk(ask())

@@ -79,7 +79,8 @@ def stub_files(catalogue: Mapping[str, Method]) -> Iterator[tuple[str, str]]:
     groups = {name: list(some) for name, some in groupby(stubbed, lambda one: one.group)}
     for name, methods in groups.items():
         yield f"methods/{name}.py", _formatted(_group(name, methods))
-    yield "methods/__init__.py", _formatted(_package(catalogue, list(groups)))
+    yield "methods/__init__.py", _formatted(_package(list(groups)))
+    yield "reads.py", _formatted(_reads(catalogue))
     yield "sync_methods.py", _formatted(_sync(stubbed))
 
 
@@ -135,15 +136,22 @@ def _docstring(method: Method) -> str:
     return f'"""{method.summary}\n\n{rest}\n{_IN}"""'
 
 
-def _package(catalogue: Mapping[str, Method], groups: list[str]) -> str:
+def _reads(catalogue: Mapping[str, Method]) -> str:
+    """Return a file of its own: who calls by name need not import the typed methods."""
     reads = "".join(f'"{name}",' for name, one in catalogue.items() if not one.mutates)
+    return (
+        _HEADER.format(title="The methods that only read.")
+        + f"READS = frozenset({{{reads}}})\n"
+        + '"""They change nothing, so that asking again is safe."""\n'
+    )
+
+
+def _package(groups: list[str]) -> str:
     imports = "".join(f"from .{name} import {_class(name)}\n" for name in groups)
     bases = ", ".join(_class(name) for name in groups)
     return (
         _HEADER.format(title="The typed methods.")
         + f"from __future__ import annotations\n\n{imports}\n"
-        + f"READS = frozenset({{{reads}}})\n"
-        + '"""They change nothing, so that asking again is safe."""\n\n'
         + f'class Methods({bases}):\n    """All of them."""\n'
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Coroutine
 from contextlib import closing
@@ -61,6 +60,8 @@ class Target:
                 f"no token: set {TOKEN}, or give --auth-token (mt-gateway token create --name "
                 "NAME makes one, or the console if there is one)"
             )
+        if not (self.auth_token.isascii() and self.auth_token.isprintable()):
+            raise Complaint("the token holds what no token does: copy it again", 2)
         return self.auth_token
 
 
@@ -109,10 +110,14 @@ def talk(conversation: Coroutine[Any, Any, R]) -> R:
 
     """
     with closing(conversation):  # Ctrl+C may come before it has begun
-        from gateway.client import NoAnswer
+        import asyncio
+
+        from gateway.client.failures import NoAnswer
 
         try:
             return asyncio.run(conversation)
+        except ValueError as error:  # what was typed cannot be sent
+            raise Complaint(str(error), 2) from error
         except NoAnswer as failure:
             hint = " It may have been executed: look before you repeat it."
             told = f"{failure}{hint if failure.outcome == 'unknown' else ''}"

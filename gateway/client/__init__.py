@@ -13,20 +13,35 @@ answer came. Both tell by ``outcome`` what is known of a trade, and by ``retryab
 same call may work later. The client never sends a call that trades a second time by itself.
 """
 
-from gateway.client.client import GatewayClient
-from gateway.client.events import Event
-from gateway.client.failures import (
-    CallTimedOut,
-    ConnectionLost,
-    NoAnswer,
-    NotTheGateway,
-    StreamEnded,
-    Unreachable,
-)
-from gateway.client.order_id import new_client_order_id
-from gateway.client.subscription import Subscription
-from gateway.client.sync import SyncGatewayClient
+from typing import TYPE_CHECKING
+
 from gateway.errors import GatewayError
+from gateway.lazy import names_of
+
+if TYPE_CHECKING:
+    from gateway.client.client import GatewayClient
+    from gateway.client.events import Event
+    from gateway.client.failures import (
+        CallTimedOut,
+        ConnectionLost,
+        NoAnswer,
+        NotTheGateway,
+        StreamEnded,
+        Unreachable,
+    )
+    from gateway.client.order_id import new_client_order_id
+    from gateway.client.subscription import Subscription
+    from gateway.client.sync import SyncGatewayClient
+else:
+    __getattr__ = names_of(
+        __name__,
+        client="GatewayClient",
+        events="Event",
+        failures="CallTimedOut ConnectionLost NoAnswer NotTheGateway StreamEnded Unreachable",
+        order_id="new_client_order_id",
+        subscription="Subscription",
+        sync="SyncGatewayClient",
+    )
 
 __all__ = [
     "CallTimedOut",

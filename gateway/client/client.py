@@ -14,7 +14,8 @@ from gateway.client.address import parse_address
 from gateway.client.connections import Connections
 from gateway.client.failures import ConnectionLost, NoAnswer
 from gateway.client.http import HttpLine
-from gateway.client.methods import READS, Methods
+from gateway.client.methods import Methods
+from gateway.client.reads import READS
 from gateway.client.subscription import Subscription
 from gateway.client.websocket import open_websocket
 from gateway.client.ws_calls import WsLine

@@ -5,17 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import aiohttp
-import orjson
 
 from gateway.client.address import Address
 from gateway.client.failures import (
     CallTimedOut,
     ConnectionLost,
-    NotTheGateway,
     Unreachable,
-    error_from,
 )
-from gateway.client.message import encode_request
+from gateway.client.message import encode_request, result_in
 from gateway.errors import Outcome
 
 CONNECT_S = 5.0
@@ -58,12 +55,7 @@ class HttpLine:
         self._last_id += 1
         request = encode_request(self._last_id, method, params)
         status, body = await self._post(request, lost, timeout_s)
-        answer = _answer_in(body)
-        if answer is None:
-            raise NotTheGateway(f"{self._address.rpc} answered {status}, and no JSON-RPC")
-        if "error" in answer:
-            raise error_from(answer["error"])
-        return answer["result"]
+        return result_in(body, self._address.rpc, status)
 
     async def _post(
         self, body: bytes, lost: Outcome | None, timeout_s: float
@@ -95,14 +87,3 @@ class HttpLine:
                 headers=self._headers,
             )
         return self._session
-
-
-def _answer_in(body: bytes) -> dict[str, Any] | None:
-    """Return the JSON-RPC response in the body, if it is one."""
-    try:
-        answer = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    if not isinstance(answer, dict):
-        return None
-    return answer if "result" in answer or isinstance(answer.get("error"), dict) else None

@@ -1,4 +1,4 @@
-"""A request, as bytes."""
+"""A request and its answer, as bytes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 import orjson
+
+from gateway.client.failures import NotTheGateway, error_from
 
 
 def encode_request(number: int | str, method: str, params: Mapping[str, Any]) -> bytes:
@@ -25,6 +27,30 @@ def encode_request(number: int | str, method: str, params: Mapping[str, Any]) ->
         _check_finite(name, value)
     message = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
     return orjson.dumps(message, default=_as_text)
+
+
+def result_in(body: bytes, url: str, status: int) -> Any:
+    """Return the result in the answer to a request.
+
+    Args:
+        body: as it came.
+        url: whose answer it is.
+        status: of HTTP.
+
+    Raises:
+        GatewayError: the answer is an error.
+        NotTheGateway: it is no JSON-RPC.
+
+    """
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        answer = None
+    if isinstance(answer, dict) and isinstance(answer.get("error"), dict):
+        raise error_from(answer["error"])
+    if not isinstance(answer, dict) or "result" not in answer:
+        raise NotTheGateway(f"{url} answered {status}, and no JSON-RPC")
+    return answer["result"]
 
 
 def _check_finite(name: str, value: Any) -> None:

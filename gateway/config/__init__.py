@@ -2,7 +2,7 @@
 
 The file is optional: every setting has a default, and the defaults are those of a trader's own
 machine. Names are checked, so that a typing error is seen instead of ignored. The docstring below
-a field is its documentation, here and in ``config.example.toml``, which :func:`example` makes.
+a field is its documentation, here and in ``config.example.toml``, which :mod:`.example` makes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -21,6 +20,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from gateway.errors import did_you_mean
 
 from .limit import NONE, is_limit
+from .literal import toml
 from .manager import Manager as Manager
 from .section import Section as Section
 from .trading import Trading as Trading
@@ -275,26 +275,9 @@ def zeros(config: Config) -> list[str]:
         f"[{name}] {key} = 0 allows nothing; "
         + ("remove the line to lift it" if field.default is None else f'write "{NONE}" to lift it')
         for name, section in Config.model_fields.items()
-        for key, field in _fields(section).items()
+        for key, field in fields(section).items()
         if is_limit(field) and getattr(getattr(config, name), key) == 0
     ]
-
-
-def example() -> str:
-    """Return a commented ``config.toml`` in which every setting has its default.
-
-    Who copies it as it is changes nothing.
-    """
-    lines = ["# Settings of mt-gateway. Everything may be left out; shown are the defaults."]
-    for name, section in Config.model_fields.items():
-        lines += ["", *_comment(_section_doc(section)), f"[{name}]"]
-        for key, field in _fields(section).items():
-            line = f"{key} = {_toml(field.default)}"
-            lines += [
-                *_comment(_field_doc(field)),
-                line if _says_defaults(section) else f"# {line}",
-            ]
-    return "\n".join(lines) + "\n"
 
 
 # --- complaints ----------------------------------------------------------------------------
@@ -314,7 +297,7 @@ def _complaint(error: ErrorDetails) -> str:
             f"{where}: the gateway listens on 127.0.0.1 and ::1 only; take the line out, and "
             "reach it from another machine through a tunnel such as ssh -L"
         )
-    known = _fields(Config.model_fields[section])
+    known = fields(Config.model_fields[section])
     return f"{where}: there is no such setting{_suggestion(rest[-1], known)}"
 
 
@@ -326,52 +309,17 @@ def _suggestion(given: str, known: dict[str, FieldInfo]) -> str:
 def _default(section: str, rest: list[str]) -> str:
     if not rest or section not in Config.model_fields:
         return ""
-    field = _fields(Config.model_fields[section]).get(rest[0])
-    return "" if field is None else f" (the default is {_toml(field.default)})"
+    field = fields(Config.model_fields[section]).get(rest[0])
+    return "" if field is None else f" (the default is {toml(field.default)})"
 
 
 def _lower(message: str) -> str:
     return message[:1].lower() + message[1:]
 
 
-# --- the example ---------------------------------------------------------------------------
-
-
-def _fields(section: FieldInfo) -> dict[str, FieldInfo]:
+def fields(section: FieldInfo) -> dict[str, FieldInfo]:
+    """Return the settings of a section."""
     model = section.annotation
     assert isinstance(model, type)  # Config holds nothing but sections
     assert issubclass(model, Section)
     return model.model_fields
-
-
-def _says_defaults(section: FieldInfo) -> bool:
-    return bool(getattr(section.annotation, "says_defaults", True))
-
-
-def _section_doc(section: FieldInfo) -> str:
-    return (section.annotation.__doc__ or "").replace("``", "")
-
-
-def _field_doc(field: FieldInfo) -> str:
-    bounds = {type(bound).__name__: bound for bound in field.metadata}
-    least = getattr(bounds.get("Ge"), "ge", None)
-    most = getattr(bounds.get("Le"), "le", None)
-    if least is None:
-        return field.description or ""
-    span = f"At least {least}." if most is None else f"From {least} to {most}."
-    return f"{field.description} {span}"
-
-
-def _comment(text: str) -> Iterator[str]:
-    for line in text.strip().splitlines():
-        yield f"# {line.strip()}".rstrip()
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, tuple):
-        return f"[{', '.join(_toml(item) for item in value)}]"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if value is None:
-        return f'"{NONE}"'
-    return f'"{value}"' if isinstance(value, str) else str(value)

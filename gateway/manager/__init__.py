@@ -5,17 +5,29 @@ Nothing here belongs to terminals: a manager's peer links with a token and a rol
 its operators are no callers of ``/rpc``.
 """
 
-from .errors import (
-    ChangeUnknown,
-    KeyReused,
-    LoginRefused,
-    ManagerError,
-    PeerOffline,
-    PeerRefused,
-    PeerSilent,
-    RateExceeded,
-)
-from .operators import Operator, OperatorBook, OperatorError, Role
+from typing import TYPE_CHECKING
+
+from gateway.lazy import names_of
+
+if TYPE_CHECKING:
+    from .errors import (
+        ChangeUnknown,
+        KeyReused,
+        LoginRefused,
+        ManagerError,
+        PeerOffline,
+        PeerRefused,
+        PeerSilent,
+        RateExceeded,
+    )
+    from .operators import Operator, OperatorBook, OperatorError, Role
+else:
+    __getattr__ = names_of(
+        __name__,
+        errors="ChangeUnknown KeyReused LoginRefused ManagerError PeerOffline PeerRefused "
+        "PeerSilent RateExceeded",
+        operators="Operator OperatorBook OperatorError Role",
+    )
 
 __all__ = [
     "ChangeUnknown",

@@ -12,7 +12,7 @@ from gateway.app import build_catalogue
 from gateway.auth.caller import Scope
 from gateway.catalogue import Call, Method, method
 from gateway.cli.stubs import CLIENT, stub_files, write_stubs
-from gateway.client.methods import READS
+from gateway.client.reads import READS
 from gateway.methods.params import ClientOrderId, Price, Time
 
 
@@ -20,7 +20,7 @@ def test_the_committed_files_are_up_to_date() -> None:
     """Run ``mt-gateway stubs`` when this fails."""
     files = dict(stub_files(build_catalogue()))
     committed = {f"methods/{path.name}" for path in (CLIENT / "methods").glob("*.py")}
-    assert committed == set(files) - {"sync_methods.py"}
+    assert committed == set(files) - {"sync_methods.py", "reads.py"}
     for name, text in files.items():
         assert (CLIENT / name).read_text() == text, name
 
