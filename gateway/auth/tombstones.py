@@ -14,8 +14,8 @@ from collections.abc import Collection, Iterable
 from contextlib import closing
 from pathlib import Path
 
-from gateway.ledger import DATABASE
 from gateway.private import UnsafePlace, make_file
+from gateway.store import LEDGER
 
 TABLE = """
 -- of tokens, as the table seen of gateway.db has it; may be made before all other tables
@@ -49,7 +49,7 @@ class Tombstones:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / DATABASE
+        self._path = folder / LEDGER
 
     def read(self) -> list[Row]:
         """Return all there are; none where the ledger is not there, or cannot be read."""
