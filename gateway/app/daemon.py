@@ -29,6 +29,7 @@ from gateway.auth.home_console import MadeBy
 from gateway.catalogue import Catalogue
 from gateway.clock import BrokerClock
 from gateway.config import Config
+from gateway.credentials.daemon_api import Way
 from gateway.credentials.device import device_words
 from gateway.credentials.tier import Tier
 from gateway.daemon import Daemon, wall_ms
@@ -45,7 +46,7 @@ from gateway.web.server import WebServer
 from gateway.web.ws.frames import CloseCode
 
 from .accounts import Accounts
-from .auditing import auditing, note_denied, note_terminal
+from .auditing import auditing, note_terminal
 from .catalogue import build_catalogue
 from .contingency import Keepers, with_held
 from .gating import console_book, new_gate
@@ -56,7 +57,7 @@ from .manager import Manager, manager_ready, new_manager
 from .paper import PaperTrading
 from .safety import Safety
 from .sharing import Sharing
-from .uplink import console_view, new_uplink
+from .uplink import console_view, denial_noted, new_uplink
 
 PASSING = frozenset({"lease_expired", "device_pending"})
 """Reasons to refuse a token that end without a new token."""
@@ -198,6 +199,7 @@ class Gateway:
             audit=self._audit,
             accounts=AccountsApi(accounts.services, config.limits.max_message_bytes),
             manager=None if manager is None else manager.api,
+            note_login=self._note_login,
         )
         uplink = self.uplink = new_uplink(
             self._home,
@@ -205,6 +207,7 @@ class Gateway:
             self._console,
             gate=self.gate,
             registry=self.registry,
+            managers=None if manager is None else manager.registry,
             websockets_of=web.websockets_of,
             clocks=self._machine_clocks,
             pace=self._pace,
@@ -300,10 +303,14 @@ class Gateway:
             ),
             managers=None if manager is None else manager.registry,
             manager_callbacks=None if manager is None else manager.callbacks,
-            on_denied=partial(note_denied, self._audit),
+            on_denied=denial_noted(self._audit, uplink),
         )
 
     # --- tokens ----------------------------------------------------------------------------
+
+    def _note_login(self, tid: str, way: Way, reason: str, agent: str) -> None:
+        if self.uplink is not None:
+            self.uplink.logins.note(tid, way, reason, agent)
 
     def _end_tokens(self, bridge: BridgeServer, streams: Streams) -> None:
         """Have a token that loses its rights lose its connections as well."""

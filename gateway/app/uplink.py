@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
+from ea_bridge.manager_registry import ManagerRegistry
 from ea_bridge.registry import TerminalRegistry
 from gateway import __version__
+from gateway.audit import Audit
 from gateway.auth.console_clock import Clocks
 from gateway.auth.gate import Gate
 from gateway.auth.home import ConsoleBook, Home
 from gateway.config import Config
 from gateway.daemon import ConsoleView
 from gateway.uplink import Counts, Pace, Uplink
+
+from .auditing import note_denied
 
 
 def new_uplink(
@@ -21,6 +25,7 @@ def new_uplink(
     *,
     gate: Gate,
     registry: TerminalRegistry,
+    managers: ManagerRegistry | None,
     websockets_of: Callable[[Collection[str]], int],
     clocks: Clocks,
     pace: Pace | None,
@@ -43,11 +48,23 @@ def new_uplink(
         console=console,
         gate=gate,
         registry=registry,
+        managers=managers,
         version=__version__,
         count=count,
         clocks=clocks,
         pace=pace,
     )
+
+
+def denial_noted(audit: Audit, uplink: Uplink | None) -> Callable[[str, str], None]:
+    """Return what notes that a terminal was not let in, here and for the console's pages."""
+
+    def denied(tid: str, code: str) -> None:
+        note_denied(audit, tid, code)
+        if uplink is not None and tid:
+            uplink.logins.note(tid, "terminal", code)
+
+    return denied
 
 
 def console_view(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import time
 
 SECRET_BYTES = 32
 """Of sessions and links: 256 bits."""
@@ -12,6 +13,11 @@ SECRET_BYTES = 32
 def new_id() -> str:
     """Return a name for a row: 96 random bits, which open nothing."""
     return secrets.token_urlsafe(12)
+
+
+def ordered_id() -> str:
+    """Return an id that sorts after those made before it by this machine's clock."""
+    return f"{time.time_ns():016x}{secrets.token_hex(3)}"
 
 
 def new_secret() -> str:

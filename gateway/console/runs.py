@@ -1,23 +1,34 @@
-"""Terminals at work, as their daemons report them: for people to look at, never to decide by."""
+"""Terminals at work, as their daemons report them: for people to look at, never to decide by.
+
+A daemon names its sessions, and tells each twice: at once by the state of its terminals, and for
+good by its history, which it tells again until that has arrived. A session of an earlier start of
+the daemon is over, whether anybody saw its end or not.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, Select, delete, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.credentials.daemon_api import TerminalReport
+from gateway.credentials.daemon_api import RunReport, TerminalFacts, TerminalReport
 
 from .activity import printable
 from .database import Database
 from .database.model import Device, Run, Token, TokenDevice
-from .ids import new_id
+from .ids import ordered_id
 
 SILENT_S = 90
 """A daemon that has said nothing for so long is not known to be there."""
 KEEP_S = 90 * 86_400
+MAX_KEPT = 10_000
+"""Ended runs of one user; older ones are forgotten."""
+MAX_PAGE = 200
+DAEMON_GONE = "daemon_gone"
+"""The daemon has started anew, and never said how this one ended."""
+REPLACED = "replaced"
 
 
 @dataclass(frozen=True)
@@ -36,10 +47,14 @@ class RunInfo:
     started_at: int
     reported_at: int
     ended_at: int | None
+    reason: str
+    """Why it ended, in the daemon's words; :data:`DAEMON_GONE`, and :data:`REPLACED`."""
     platform: str
     login: int
     server: str
     company: str
+    version: str
+    """Of the EA and its terminal."""
 
 
 class Runs:
@@ -65,60 +80,141 @@ class Runs:
                 if one.tid in owners:
                     await self._note(session, did, owners[one.tid], one)
 
+    async def history(self, did: str, boot: str, runs: Sequence[RunReport]) -> None:
+        """Note what a device says has been since its daemon started; told again it is the same.
+
+        Args:
+            did: of the device.
+            boot: of the start of its daemon: what another start has left open is over.
+            runs: that began or ended.
+
+        """
+        async with self._db.begin() as session:
+            await self._end_earlier(session, did, boot)
+            owners = await self._owners(session, did)
+            for one in runs:
+                if one.tid in owners:
+                    await self._take(session, did, owners[one.tid], one)
+
     async def active(self, user_id: str) -> Sequence[RunInfo]:
         """Return a user's terminals at work, by the name of their token."""
-        return await self._list(user_id, Run.ended_at.is_(None), 1000)
+        wanted = _rows(user_id).where(Run.ended_at.is_(None))
+        ordered = wanted.order_by(Token.label, Run.started_at.desc())
+        async with self._db.session() as session:
+            rows = (await session.execute(ordered.limit(1000))).all()
+        return [self._info(*row) for row in rows]
 
-    async def list(self, user_id: str, *, limit: int = 50) -> Sequence[RunInfo]:
-        """Return a user's newest runs, ended ones too."""
-        return await self._list(user_id, Run.started_at >= 0, limit)
+    async def list(
+        self, user_id: str, *, limit: int = 50, before: str | None = None, tid: str | None = None
+    ) -> Sequence[RunInfo]:
+        """Return a user's newest runs, those that go on and those that have ended.
+
+        Args:
+            user_id: whose.
+            limit: at most :data:`MAX_PAGE`.
+            before: the ``id`` of the last of the page before.
+            tid: of one token alone.
+
+        """
+        wanted = _rows(user_id).order_by(Run.started_at.desc(), Run.id.desc())
+        if tid is not None:
+            wanted = wanted.where(Run.tid == tid)
+        async with self._db.session() as session:
+            if before is not None:
+                last = await session.get(Run, before)
+                if last is None or last.user_id != user_id:
+                    return []
+                wanted = wanted.where(_sooner(last))
+            rows = (await session.execute(wanted.limit(max(1, min(limit, MAX_PAGE))))).all()
+        return [self._info(*row) for row in rows]
 
     async def tidy(self, session: AsyncSession) -> None:
-        """Forget what ended long ago."""
+        """Forget what ended long ago, and what is too much."""
         await session.execute(delete(Run).where(Run.ended_at < self._now_s() - KEEP_S))
+        for user_id in await session.scalars(select(Run.user_id).distinct()):
+            ended = select(Run).where(Run.user_id == user_id, Run.ended_at.is_not(None))
+            newest = ended.order_by(Run.started_at.desc(), Run.id.desc())
+            last = (await session.scalars(newest.offset(MAX_KEPT - 1).limit(1))).first()
+            if last is not None:
+                mine = (Run.user_id == user_id) & Run.ended_at.is_not(None)
+                await session.execute(
+                    delete(Run)
+                    .where(mine, _sooner(last))
+                    .execution_options(synchronize_session=False)
+                )
+
+    # --- within a transaction ----------------------------------------------------------------
 
     async def _owners(self, session: AsyncSession, did: str) -> dict[str, str]:
         wanted = select(Token.tid, Token.user_id).join(TokenDevice).where(TokenDevice.did == did)
         return {tid: user_id for tid, user_id in (await session.execute(wanted))}
 
+    async def _end_earlier(self, session: AsyncSession, did: str, boot: str) -> None:
+        mine = Run.run.startswith(f"{boot}.", autoescape=True)
+        open_ones = (Run.did == did) & Run.ended_at.is_(None) & (Run.run != "") & ~mine
+        for run in await session.scalars(select(Run).where(open_ones).with_for_update()):
+            _end(run, run.reported_at, DAEMON_GONE)
+
     async def _note(
         self, session: AsyncSession, did: str, user_id: str, one: TerminalReport
     ) -> None:
-        open_run = select(Run).where(Run.tid == one.tid, Run.did == did, Run.ended_at.is_(None))
-        newest = open_run.order_by(Run.started_at.desc()).limit(1).with_for_update()
-        run = (await session.scalars(newest)).first()
-        now_s, facts = self._now_s(), one.terminal
-        other = facts is not None and run is not None and run.terminal_fp != facts.fp
-        if run is not None and (other or one.state == "offline"):
-            run.state, run.since, run.ended_at, run.reported_at = "offline", now_s, now_s, now_s
-            run = None
+        run, now_s, facts = await self._open(session, did, one.tid), self._now_s(), one.terminal
+        since = min(one.since, now_s)
+        is_named = bool(one.run and run is not None and run.run)
         if one.state == "offline":
+            if run is not None and run.state == "pending":
+                await session.delete(run)  # it only waited
+            elif run is not None and (not is_named or run.run == one.run):
+                _end(run, since if one.run else now_s, one.reason, now_s)
             return
+        if one.run and await self._has_ended(session, did, one.run):
+            return  # its history was faster
+        is_other = is_named and run is not None and run.run != one.run
+        is_other |= facts is not None and run is not None and run.terminal_fp != facts.fp
+        if run is not None and is_other:
+            _end(run, since if one.run else now_s, REPLACED, now_s)
+            run = None
         if run is None:
-            run = Run(id=new_id(), user_id=user_id, tid=one.tid, did=did, started_at=now_s)
-            run.state, run.platform, run.login, run.server = "", "", 0, ""
-            run.company, run.terminal_fp, run.since = "", "", now_s
-            session.add(run)
+            run = _new(session, did, user_id, one.tid, since if one.run else now_s)
         if facts is not None:
-            run.platform, run.login = facts.platform, facts.login
-            run.server, run.company = printable(facts.server), printable(facts.company)
-            run.terminal_fp = facts.fp
+            _describe(run, facts)
+        if one.run and run.run != one.run:
+            run.run, run.started_at, run.since = one.run, since, since
         if run.state != one.state:
-            run.state, run.since = one.state, min(one.since, now_s)
+            run.state, run.since = one.state, since
         run.reported_at = now_s
+        if one.state == "online":
+            await _linked(session, one.tid, run.started_at)
 
-    async def _list(self, user_id: str, which: object, limit: int) -> Sequence[RunInfo]:
-        wanted = (
-            select(Run, Token.label, Device)
-            .join(Token, Token.tid == Run.tid)
-            .join(Device, Device.did == Run.did)
-            .where(Run.user_id == user_id, which)  # type: ignore[arg-type]  # a clause
-            .order_by(Run.ended_at.is_not(None), Token.label, Run.started_at.desc())
-            .limit(limit)
-        )
-        async with self._db.session() as session:
-            rows = (await session.execute(wanted)).all()
-        return [self._info(run, label, device) for run, label, device in rows]
+    async def _take(self, session: AsyncSession, did: str, user_id: str, one: RunReport) -> None:
+        now_s = self._now_s()
+        began = min(one.began, now_s)
+        named = select(Run).where(Run.did == did, Run.tid == one.tid, Run.run == one.run)
+        run = (await session.scalars(named.limit(1).with_for_update())).first()
+        if run is None:
+            run = await self._open(session, did, one.tid)
+            if run is not None and run.state != "pending":
+                if one.ended is None:
+                    _end(run, began, REPLACED, now_s)
+                run = None
+            run = run or _new(session, did, user_id, one.tid, began)
+            run.run, run.state, run.started_at, run.since = one.run, "online", began, began
+        if run.ended_at is not None:
+            return
+        _describe(run, one.terminal)
+        run.reported_at = now_s
+        if one.ended is not None:
+            _end(run, max(run.started_at, min(one.ended, now_s)), one.reason, now_s)
+        await _linked(session, one.tid, run.started_at)
+
+    async def _open(self, session: AsyncSession, did: str, tid: str) -> Run | None:
+        open_run = select(Run).where(Run.tid == tid, Run.did == did, Run.ended_at.is_(None))
+        newest = open_run.order_by(Run.started_at.desc()).limit(1).with_for_update()
+        return (await session.scalars(newest)).first()
+
+    async def _has_ended(self, session: AsyncSession, did: str, run: str) -> bool:
+        named = select(Run.id).where(Run.did == did, Run.run == run, Run.ended_at.is_not(None))
+        return await session.scalar(named.limit(1)) is not None
 
     def _info(self, run: Run, label: str, device: Device) -> RunInfo:
         silent = run.ended_at is None and self._now_s() - device.last_seen_at > SILENT_S
@@ -133,8 +229,54 @@ class Runs:
             started_at=run.started_at,
             reported_at=run.reported_at,
             ended_at=run.ended_at,
+            reason=run.reason,
             platform=run.platform,
             login=run.login,
             server=run.server,
             company=run.company,
+            version=run.version,
         )
+
+
+def _rows(user_id: str) -> Select[Run, str, Device]:
+    return (
+        select(Run, Token.label, Device)
+        .join(Token, Token.tid == Run.tid)
+        .join(Device, Device.did == Run.did)
+        .where(Run.user_id == user_id)
+    )
+
+
+def _sooner(last: Run) -> ColumnElement[bool]:
+    return tuple_(Run.started_at, Run.id) < tuple_(last.started_at, last.id)
+
+
+def _new(session: AsyncSession, did: str, user_id: str, tid: str, at_s: int) -> Run:
+    run = Run(id=ordered_id(), user_id=user_id, tid=tid, did=did, started_at=at_s, run="")
+    run.state, run.platform, run.login, run.server = "", "", 0, ""
+    run.company, run.terminal_fp, run.since, run.reported_at = "", "", at_s, at_s
+    run.version, run.reason = "", ""
+    session.add(run)
+    return run
+
+
+def _describe(run: Run, facts: TerminalFacts) -> None:
+    run.platform, run.login = facts.platform, facts.login
+    run.server, run.company = printable(facts.server), printable(facts.company)
+    run.version, run.terminal_fp = printable(facts.version)[:64], facts.fp
+
+
+def _end(run: Run, at_s: int, reason: str, heard_s: int | None = None) -> None:
+    run.state, run.since, run.ended_at = "offline", at_s, at_s
+    run.reason, run.reported_at = printable(reason)[:64], heard_s or run.reported_at
+
+
+async def _linked(session: AsyncSession, tid: str, at_s: int) -> None:
+    """Note the first time that a terminal was linked with a token."""
+    first = (Token.tid == tid) & Token.linked_at.is_(None)
+    await session.execute(
+        update(Token)
+        .where(first)
+        .values(linked_at=at_s)
+        .execution_options(synchronize_session=False)
+    )

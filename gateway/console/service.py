@@ -28,6 +28,7 @@ from .events import Events, News
 from .in_use import holding
 from .leases import Leases
 from .links import SETUP, SETUP_S, Links
+from .logins import Logins
 from .mail import MailQueue, carrier_for
 from .offers import Offers
 from .passwords import CODE_COST, PASSWORD_COST, Cost, HashingPool, Passwords
@@ -94,6 +95,7 @@ class Console:
     offers: Offers
     devices: Devices
     runs: Runs
+    logins: Logins
     terminals: Terminals
     url: OwnUrl
     mail: MailQueue
@@ -134,6 +136,7 @@ class Console:
             for part in (self.throttle, self.links, self.sessions, self.activity, self.events):
                 await part.tidy(session)
             await self.runs.tidy(session)
+            await self.logins.tidy(session)
             now_s = self.now_s()
             await session.execute(delete(RequestNonce).where(RequestNonce.exp < now_s))
             await session.execute(delete(Contact).where(Contact.exp < now_s - 86_400))
@@ -255,6 +258,7 @@ def _wired(
         offers=Offers(db, box, records, leases, signing),
         devices=devices,
         runs=runs,
+        logins=Logins(db, now_s),
         terminals=Terminals(db, tokens, events, now_s),
         url=url,
         mail=mail,

@@ -17,7 +17,7 @@ from .database import Database
 from .database.model import Device, Run, Token, TokenDevice, UserDevice
 from .devices import ONLINE_S
 from .events import Confirmation, Events
-from .tokens import TokenInfo, Tokens
+from .tokens import REPLACED, TokenInfo, Tokens
 
 State = Literal[
     "unused", "online", "silent", "offline", "pending", "stopping", "stopped", "suspended"
@@ -33,9 +33,10 @@ class TerminalInfo:
     name: str
     platform: str | None
     state: State
-    """``unused``: its token was used nowhere yet. ``silent``: its daemon has not been heard of
-    for a minute. ``pending``: the person has to approve. ``stopping``: ended, and the machine has
-    not said yet that it obeys. ``suspended``: until its owner decides."""
+    """``unused``: its token was used nowhere yet, or by no terminal there. ``silent``: its daemon
+    has not been heard of for a minute. ``pending``: the person has to approve. ``stopping``:
+    ended, and the machine has not said yet that it obeys. ``suspended``: until its owner
+    decides."""
     did: str | None = None
     device: str = ""
     login: int = 0
@@ -144,7 +145,7 @@ class Terminals:
             "last_seen": use.device.last_seen_at,
         }
         ended = self._ended(token, use, endings)
-        return TerminalInfo(**base, **(ended or self._working(use, run)))  # type: ignore[arg-type]  # one dict of all members
+        return TerminalInfo(**base, **(ended or self._working(token, use, run)))  # type: ignore[arg-type]  # one dict of all members
 
     def _ended(
         self, token: TokenInfo, use: _Use, endings: Iterable[Confirmation]
@@ -171,7 +172,9 @@ class Terminals:
             return use.mine.revoked_at or self._now_s()
         return None
 
-    def _working(self, use: _Use, run: Run | None) -> dict[str, object]:
+    def _working(self, token: TokenInfo, use: _Use, run: Run | None) -> dict[str, object]:
+        if run is None and token.linked_at is None and use.link.approved_by == REPLACED:
+            return {"state": "unused"}  # it took over the machine of the token before it
         last_seen = use.device.last_seen_at
         if self._now_s() - last_seen >= ONLINE_S and (run is None or run.state != "offline"):
             return {"state": "silent", "since": last_seen}

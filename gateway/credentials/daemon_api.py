@@ -11,6 +11,7 @@ daemon claims of its terminals is for people to look at.
 ``GET  /v1/daemon/requests/{rid}``                                  :class:`Verdict`
 ``POST /v1/daemon/requests/{rid}/confirm``  :class:`Confirm`        :class:`Verdict`
 ``POST /v1/daemon/sync``                    :class:`Sync`           :class:`Synced`
+``POST /v1/daemon/history``                 :class:`History`        :class:`Noted`
 ``GET  /v1/daemon/stream``                  WebSocket               below
 ``GET  /v1/keys``                           unsigned                :class:`Keys`
 ========================================== ======================= ==================
@@ -35,6 +36,8 @@ MAX_BODY_BYTES = 65_536
 """Of a request; an answer grows with the number of tokens."""
 MAX_TERMINALS = 256
 """Told in one report."""
+MAX_LINES = 100
+"""Of each sort, in one report of what has been."""
 MAX_EVENTS = 1000
 """Given in one answer; who missed more starts over from the state."""
 
@@ -43,6 +46,9 @@ Text = Annotated[str, Field(max_length=128)]
 """Said by a program on somebody's machine: shown to people, never trusted, always escaped."""
 Envelope = Annotated[str, Field(max_length=MAX_ENVELOPE)]
 Seq = Annotated[int, Field(ge=0, le=2**53)]
+Line = Annotated[str, Field(pattern=r"^([0-9A-Za-z]{1,32}\.[0-9A-Za-z_-]{1,31})?$")]
+"""A daemon's own name for a line of its history: the start of the daemon, a dot, a number. Told
+again it is the same line. Empty of a daemon that has no names."""
 Rid = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
 """Id of a contact or of an approval request; it opens nothing by itself."""
 
@@ -64,6 +70,8 @@ class TerminalFacts(Body):
     company: Text = ""
     fp: Hex32
     """Fingerprint of the terminal: a label, not a proof."""
+    version: Text = ""
+    """Of the EA, and the build of its terminal."""
 
 
 class Contact(Body):
@@ -145,6 +153,58 @@ class TerminalReport(Body):
     state: Literal["online", "offline", "pending"]
     since: Seconds
     terminal: TerminalFacts | None = None
+    run: Line = ""
+    """Names its session; ``since`` is then when that began, or ended."""
+    reason: Text = ""
+    """Why it is offline."""
+
+
+class RunReport(Body):
+    """One session of a terminal, from its begin to its end."""
+
+    run: Line
+    tid: Tid
+    began: Seconds
+    ended: Seconds | None = None
+    reason: Text = ""
+    """Why it ended."""
+    terminal: TerminalFacts
+
+
+Way = Literal["http", "ws", "terminal"]
+
+
+class LoginReport(Body):
+    """Who came with a token in one way, let in or refused alike, within an hour.
+
+    Attempts of one program are counted in one line; the newest count of a line holds.
+    """
+
+    line: Line
+    tid: Tid
+    way: Way
+    reason: Annotated[str, Field(pattern=r"^[a-z_]{0,32}$")] = ""
+    """Why not, as error -32001 or ``denied`` says it; empty for who was let in."""
+    agent: Text = ""
+    """What the program says of itself."""
+    first: Seconds
+    last: Seconds
+    count: Annotated[int, Field(ge=1, le=2**53)] = 1
+
+
+class History(Body):
+    """What has been; told again until the console has answered."""
+
+    boot: Annotated[str, Field(pattern=r"^[0-9A-Za-z]{1,32}$")]
+    """Random, new with each start of the daemon: sessions of an earlier one are over."""
+    runs: Annotated[tuple[RunReport, ...], Field(strict=False, max_length=MAX_LINES)] = ()
+    logins: Annotated[tuple[LoginReport, ...], Field(strict=False, max_length=MAX_LINES)] = ()
+
+
+class Noted(Body):
+    """It is on disk, as far as it concerns tokens of this device."""
+
+    noted: Literal[True] = True
 
 
 class EventAck(Body):

@@ -14,6 +14,7 @@ import ssl
 import time
 from collections.abc import Callable
 
+from ea_bridge.manager_registry import ManagerRegistry
 from ea_bridge.registry import TerminalRegistry
 from gateway.auth.console_clock import Clocks
 from gateway.auth.device import DeviceKey
@@ -21,8 +22,10 @@ from gateway.auth.gate import Gate
 from gateway.auth.home import ConsoleBook
 
 from .contact import ConsoleIntroducer, Machine
+from .history import HistoryLink, LoginLog
 from .http import ConsoleHttp
-from .link import ConsoleLink, Counts, Pace
+from .link import ConsoleLink
+from .pace import Counts, Pace
 from .status import LinkStatus, PendingApproval, TokenLease, reports
 
 __all__ = [
@@ -51,6 +54,7 @@ class Uplink:
         console: what is believed; of :meth:`gateway.auth.home.Home.console`.
         gate: made with ``console.leases``.
         registry: whose terminals are reported.
+        managers: whose peers are reported as well.
         version: of this program.
         count: asked with ids of tokens right before their connections are ended: what is open.
         tls: for tests with a certificate of their own.
@@ -67,6 +71,7 @@ class Uplink:
         console: ConsoleBook,
         gate: Gate,
         registry: TerminalRegistry,
+        managers: ManagerRegistry | None = None,
         version: str,
         count: Callable[[frozenset[str]], Counts] = lambda _: Counts(),
         tls: ssl.SSLContext | None = None,
@@ -78,6 +83,7 @@ class Uplink:
         self._device = device
         self._gate = gate
         self._registry = registry
+        self._managers = managers
         self._http = ConsoleHttp(url, device, clocks, tls=tls, timeout_s=pace.answer_s)
         self._clocks = clocks
         self._reporting: set[asyncio.Task[None]] = set()
@@ -96,21 +102,36 @@ class Uplink:
             console,
             gate,
             clocks,
-            reports=lambda: reports(registry, console.book),
+            reports=lambda: reports(registry, console.book, self._history.runs.latest),
             count=count,
             on_synced=self.introducer.look,
             pace=pace,
         )
+        self._history = HistoryLink(
+            self._http,
+            lambda: int(console.now_s()),
+            gap_s=pace.history_s,
+            met=self._link.met,
+            on_run=self._report,
+        )
+
+    @property
+    def logins(self) -> LoginLog:
+        """Where it is noted who came with a token; bounded, and never waits."""
+        return self._history.logins
 
     async def run(self) -> None:
         """Keep in step with the console until cancelled."""
         self._console.leases.is_unasked = True
         async with self._http:
-            forget = self._registry.subscribe(lambda _: self._report())
+            forget = self._history.listen(self._registry, self._managers)
+            telling = asyncio.create_task(self._history.run())
             try:
                 await self._link.run()
             finally:
                 forget()
+                telling.cancel()
+                await asyncio.wait((telling,))  # it tells how the sessions ended
                 for task in tuple(self._reporting):
                     task.cancel()
 

@@ -24,7 +24,6 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 from gateway.auth.console_clock import Clocks
 from gateway.auth.entry import Entry
@@ -45,12 +44,12 @@ from gateway.credentials.daemon_api import (
 from gateway.credentials.device import NONCE_BYTES
 from gateway.credentials.envelope import EnvelopeError
 from gateway.credentials.event import ENDING, Event
-from gateway.credentials.lease import RENEW_S
 from gateway.credentials.tier import Tier
 from gateway.store import StoreError
 
 from .failures import ConsoleFailure, Refused, Untrusted
-from .http import TIMEOUT_S, ConsoleHttp
+from .http import ConsoleHttp
+from .pace import Counts, Pace
 from .stream import ConsoleStream, open_stream
 
 logger = logging.getLogger(__name__)
@@ -60,34 +59,6 @@ RETOLD = 64
 """Events that are told and acknowledged anew after a start: the last end may have come before."""
 SLEPT_S = 3.0
 """So much more on the boot-time clock than on the timers' means that the machine slept."""
-
-
-@dataclass(frozen=True)
-class Pace:
-    """When what is done again, and what is waited for; in seconds."""
-
-    renew_s: float = RENEW_S
-    """Give or take a tenth."""
-    poll_s: float = 30.0
-    """While there is no stream."""
-    retry_s: float = 5.0
-    max_retry_s: float = 60.0
-    gap_s: float = 0.25
-    """At least, between two syncs."""
-    reopen_s: float = 0.5
-    max_reopen_s: float = 8.0
-    answer_s: float = TIMEOUT_S
-    steady_s: float = 30.0
-    """A stream that lived so long was a good one: the next is opened at once."""
-
-
-@dataclass(frozen=True)
-class Counts:
-    """What was open or under way of some tokens when they were stopped."""
-
-    ws: int = 0
-    bridge: int = 0
-    orders: int = 0
 
 
 def _nothing(_: frozenset[str]) -> Counts:
@@ -152,6 +123,10 @@ class ConsoleLink:
             tasks.create_task(self._keep_synced())
             tasks.create_task(self._keep_stream())
             tasks.create_task(self._notice_sleep())
+
+    async def met(self) -> None:
+        """Wait until the console knows this device."""
+        await self._met.wait()
 
     def wake(self) -> None:
         """Sync soon."""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ea_bridge.protocol.messages import Hello
 from ea_bridge.registry import TerminalRegistry
-from ea_bridge.session import SessionState
 from gateway.auth.records import RecordBook
 from gateway.auth.terminal_fp import terminal_fp
-from gateway.credentials.daemon_api import MAX_TERMINALS, TerminalFacts, TerminalReport
+from gateway.credentials.daemon_api import (
+    MAX_TERMINALS,
+    RunReport,
+    TerminalFacts,
+    TerminalReport,
+)
 
 
 @dataclass(frozen=True)
@@ -71,15 +75,32 @@ def facts_of(hello: Hello) -> TerminalFacts:
         server=hello.server,
         company=hello.company,
         fp=terminal_fp(hello),
+        version=_version(hello),
     )
 
 
-def reports(registry: TerminalRegistry, book: RecordBook) -> tuple[TerminalReport, ...]:
-    """Return the state of all terminals whose tokens are known here or wait for approval."""
-    return tuple(_reports(registry, book))[:MAX_TERMINALS]
+def _version(hello: Hello) -> str:
+    parts = (f"EA {hello.ea}" if hello.ea else "", f"build {hello.build}" if hello.build else "")
+    return ", ".join(part for part in parts if part)[:64]
 
 
-def _reports(registry: TerminalRegistry, book: RecordBook) -> Iterable[TerminalReport]:
+def reports(
+    registry: TerminalRegistry, book: RecordBook, latest: Callable[[str], RunReport | None]
+) -> tuple[TerminalReport, ...]:
+    """Return the state of all terminals whose tokens are known here or wait for approval.
+
+    Args:
+        registry: knows who waits.
+        book: knows the tokens.
+        latest: the newest session with a token, of a terminal or of a manager peer.
+
+    """
+    return tuple(_reports(registry, book, latest))[:MAX_TERMINALS]
+
+
+def _reports(
+    registry: TerminalRegistry, book: RecordBook, latest: Callable[[str], RunReport | None]
+) -> Iterable[TerminalReport]:
     waiting = {one.hello.tid: one for one in registry.pending()}
     for one in waiting.values():
         yield TerminalReport(
@@ -89,14 +110,15 @@ def _reports(registry: TerminalRegistry, book: RecordBook) -> Iterable[TerminalR
             terminal=facts_of(one.hello),
         )
     for entry in book.entries():
-        facts = registry.facts(entry.terminal)
         tid = entry.record.tid
-        if facts is None or facts.hello.tid != tid or tid in waiting:
+        run = latest(tid)
+        if run is None or tid in waiting:
             continue
-        is_gone = facts.state is SessionState.DISCONNECTED
         yield TerminalReport(
             tid=tid,
-            state="offline" if is_gone else "online",
-            since=facts.since_ms // 1000,
-            terminal=facts_of(facts.hello),
+            state="online" if run.ended is None else "offline",
+            since=run.began if run.ended is None else run.ended,
+            terminal=run.terminal,
+            run=run.run,
+            reason=run.reason,
         )

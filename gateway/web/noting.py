@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from ea_bridge.token import MalformedToken, parse_token
 from gateway.audit import Audit
 from gateway.auth.caller import Caller
 from gateway.catalogue import Method
+from gateway.credentials.daemon_api import Way
 from gateway.errors import AccessDenied, GatewayError
 
 TOLD = ("rule", "limit", "value", "armed_by", "scope", "tier", "client_order_id")
 """What is kept of the data of an error: nothing that a caller wrote as he liked."""
+
+NoteLogin = Callable[[str, Way, str, str], None]
+"""Hears of a use of a token: its id, the way, why it was refused, the program."""
+
+
+def tid_of(token: str) -> str:
+    """Return the id of a token; empty for what is none."""
+    try:
+        return parse_token(token)
+    except MalformedToken:
+        return ""
 
 
 def note_request(audit: Audit, error: GatewayError) -> None:

@@ -14,6 +14,7 @@ from gateway.audit import Audit
 from gateway.auth.caller import Caller
 from gateway.auth.tickets import Tickets
 from gateway.catalogue import Method
+from gateway.credentials.daemon_api import Way
 from gateway.daemon import Daemon
 from gateway.errors import ShuttingDown, Unauthorized
 from gateway.openrpc import LateDocument
@@ -23,7 +24,7 @@ from gateway.web.connections import Connections, connection_of
 from gateway.web.guard import Door, Guard, Refusal, unauthorized
 from gateway.web.jsonrpc import JsonRpc
 from gateway.web.manager_api import PAGE_HEADERS, REFERENCE, ManagerApi
-from gateway.web.noting import note_request
+from gateway.web.noting import NoteLogin, note_request, tid_of
 from gateway.web.pace import FAILURES_PER_S, Overrun, Pace
 from gateway.web.responses import json_response, refusal_response
 from gateway.web.rest import PREFIX
@@ -62,6 +63,8 @@ class WebServer:
         audit: where it is noted who was let in, and who was not.
         accounts: the accounts API; without it there is none.
         manager: the manager API; without it there is none.
+        note_login: hears of each use of a token: its id, the way (``http`` or ``ws``), why it was
+            refused or nothing, and what the program says of itself; must not wait.
 
     """
 
@@ -82,6 +85,7 @@ class WebServer:
         audit: Audit | None = None,
         accounts: AccountsApi | None = None,
         manager: ManagerApi | None = None,
+        note_login: NoteLogin = lambda *_: None,
     ) -> None:
         self._sockets = list(sockets)
         self.port: int = self._sockets[0].getsockname()[1]
@@ -93,6 +97,7 @@ class WebServer:
         self._openrpc = openrpc
         self._gate = gate
         self._audit = audit or Audit()
+        self._note_login = note_login
         self._pace = Pace(failures_per_s)
         self._tickets = Tickets(gate.recheck)
         self.front = JsonRpc(catalogue, daemon.limits, document=openrpc, audit=self._audit)
@@ -105,7 +110,7 @@ class WebServer:
             terminal_for=terminal_for,
         )
         self._rpc = RpcDoor(backend)
-        self._ws = WsDoor(backend, self._admit, self._redeem)
+        self._ws = WsDoor(backend, self._admit_ws, self._redeem)
         self._accounts = accounts
         self._manager = manager
         url = daemon.rpc_url.removesuffix("/rpc")
@@ -209,7 +214,10 @@ class WebServer:
         if self._manager is not None and self._manager.doors(path):
             known = connection_of(request).known
             return await self._manager.answer(request, token, known, self._pace.turn)
-        caller = None if token is None else await self._admit(token)
+        caller = None
+        if token is not None:
+            way: Way = "ws" if path in WS_PATHS else "http"
+            caller = await self._admit(token, way, request.headers.get("User-Agent", ""))
         if path in WS_PATHS:
             return await self._ws.answer(request, caller)
         if caller is None:
@@ -221,7 +229,11 @@ class WebServer:
             return await self._accounts.answer(request, caller, headers)
         return await self._rpc.answer(request, caller, headers)
 
-    async def _admit(self, token: str) -> Caller:
+    async def _admit_ws(self, token: str) -> Caller:
+        """Let a token in that comes as a subprotocol or with the first message."""
+        return await self._admit(token, "ws", "")
+
+    async def _admit(self, token: str, way: Way, agent: str) -> Caller:
         """Let a token in at once; a wrong one is answered at the pace of failures.
 
         Raises:
@@ -232,8 +244,11 @@ class WebServer:
         try:
             caller = self._gate.admit(token)
             self._audit.once_an_hour("access_granted", actor=caller.tid, terminal=caller.terminal)
+            self._note_login(caller.tid, way, "", agent)
             return caller
         except Unauthorized as error:
+            if tid := tid_of(token):
+                self._note_login(tid, way, str(error.data["reason"]), agent)
             await self._slow_down("token", error)
             raise
 
@@ -246,7 +261,9 @@ class WebServer:
 
         """
         try:
-            return self._tickets.take(ticket, origin)
+            caller = self._tickets.take(ticket, origin)
+            self._note_login(caller.tid, "ws", "", origin or "")
+            return caller
         except Unauthorized as error:
             await self._slow_down("ticket", error)
             raise

@@ -38,7 +38,15 @@ from gateway.uplink import Pace, Uplink
 PASSWORD = "correct horse battery staple"
 CHEAP = Costs(passwords=Cost(8, 1, 1), codes=Cost(8, 1, 1))
 """Guessing is nobody's aim here."""
-QUICK = Pace(poll_s=0.3, retry_s=0.1, max_retry_s=0.5, gap_s=0.02, reopen_s=0.05, max_reopen_s=0.3)
+QUICK = Pace(
+    poll_s=0.3,
+    retry_s=0.1,
+    max_retry_s=0.5,
+    gap_s=0.02,
+    history_s=0.05,
+    reopen_s=0.05,
+    max_reopen_s=0.3,
+)
 """What takes a daemon half a minute, in less than a second."""
 BOUNDS_OF_PACE = (
     (door, "BURST_OF_DEVICE"),

@@ -8,11 +8,15 @@ from aiohttp import web
 
 from gateway.console.service import Console
 
-from . import account, things
+from . import account, history, things
 from .openapi import DOCUMENT, openapi
 from .operation import Operation
 
-OPERATIONS: tuple[Operation, ...] = (*account.OPERATIONS, *things.OPERATIONS)
+OPERATIONS: tuple[Operation, ...] = (
+    *account.OPERATIONS,
+    *things.OPERATIONS,
+    *history.OPERATIONS,
+)
 
 
 def api_routes(console: Console) -> list[web.RouteDef]:

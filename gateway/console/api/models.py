@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.console.sessions import SessionInfo
-from gateway.console.tokens import MAX_OVERLAP_S
+from gateway.console.tokens import MAX_LIFETIME_S, MAX_OVERLAP_S, MIN_LIFETIME_S
 from gateway.credentials.record import MAX_SECONDS, Count, Lots, Platform
 from gateway.credentials.scope import Scope
 
@@ -199,8 +199,8 @@ class NewToken(Given):
     scopes: Annotated[
         list[Annotated[Scope, Field(strict=False)]], Field(min_length=1, max_length=3)
     ] = [Scope.TRADE]
-    lifetime_s: Annotated[int, Field(ge=1, le=3_153_600_000)] | None = 7_776_000
-    """Null for a token that never ends by itself; at most a hundred years."""
+    lifetime_s: Annotated[int, Field(ge=MIN_LIFETIME_S, le=MAX_LIFETIME_S)] | None = 7_776_000
+    """Null for a token that never ends by itself."""
     limits: LimitsGiven = LimitsGiven()
     strict_terminal: bool = True
 
@@ -217,6 +217,10 @@ class Replacement(Given):
     """How long the old token goes on."""
 
     overlap_s: Annotated[int, Field(ge=0, le=MAX_OVERLAP_S)] = MAX_OVERLAP_S
+    lifetime_s: (
+        Annotated[int, Field(ge=MIN_LIFETIME_S, le=MAX_LIFETIME_S)] | Literal["as_before"] | None
+    ) = "as_before"
+    """Of the new one; null for one that never ends by itself."""
 
 
 class Token(Answer):
@@ -234,6 +238,8 @@ class Token(Answer):
     limits: Limits
     strict_terminal: bool
     replaced_by: str | None
+    linked_at: int | None
+    """When a terminal was first linked with it."""
 
 
 class Tokens(Answer):

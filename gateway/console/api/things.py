@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from gateway.console.approvals import RequestView
 from gateway.console.devices import DeviceInfo
 from gateway.console.errors import Unknown
-from gateway.console.tokens import TokenInfo
+from gateway.console.tokens import AS_BEFORE, TokenInfo
 from gateway.credentials.record import TradeLimits
 
 from .models import (
@@ -82,9 +82,12 @@ async def _set_limits(ask: Ask) -> Answer:
 
 
 async def _replace(ask: Ask) -> Answer:
-    overlap_s = ask.body(Replacement).overlap_s
+    given = ask.body(Replacement)
+    lifetime_s = AS_BEFORE if given.lifetime_s == "as_before" else given.lifetime_s
     return _made(
-        await ask.console.tokens.replace(ask.user_id, ask.path["tid"], overlap_s=overlap_s)
+        await ask.console.tokens.replace(
+            ask.user_id, ask.path["tid"], overlap_s=given.overlap_s, lifetime_s=lifetime_s
+        )
     )
 
 

@@ -13,7 +13,9 @@ from gateway.credentials.daemon_api import (
     Confirm,
     Contact,
     ContactProof,
+    History,
     Keys,
+    Noted,
     Sync,
     Synced,
 )
@@ -56,6 +58,7 @@ def daemon_routes(
         web.get("/v1/daemon/requests/{rid}", answering(routes.verdict), allow_head=False),
         web.post("/v1/daemon/requests/{rid}/confirm", answering(routes.confirm)),
         web.post("/v1/daemon/sync", answering(routes.sync)),
+        web.post("/v1/daemon/history", answering(routes.history)),
         web.get("/v1/daemon/stream", answering(routes.stream), allow_head=False),
     ]
 
@@ -131,6 +134,14 @@ class _Routes:
                 heartbeat_s=console.settings.heartbeat_s,
             )
         )
+
+    async def history(self, request: web.Request) -> web.Response:
+        caller = await self._door.known(request)
+        told = parse(History, caller.body)
+        await self._console.devices.heard(caller.did, caller.ip)
+        await self._console.runs.history(caller.did, told.boot, told.runs)
+        await self._console.logins.note(caller.did, told.logins)
+        return _json(Noted())
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         caller = await self._door.known(request)

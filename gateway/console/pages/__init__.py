@@ -8,6 +8,7 @@ from .account import AccountPages
 from .approvals import ApprovalPages
 from .desk import Desk
 from .devices import DevicePages
+from .history import HistoryPages
 from .overview import Overview
 from .render import StaticFiles, Templates
 from .signing_in import SigningIn
@@ -19,5 +20,8 @@ __all__ = ["Desk", "StaticFiles", "Templates", "page_routes"]
 
 def page_routes(desk: Desk) -> list[web.RouteDef]:
     """Return the routes of all pages."""
-    pages = (SigningIn, Overview, TokenPages, DevicePages, ApprovalPages, AccountPages, UserPages)
+    pages = (
+        *(SigningIn, Overview, TokenPages, DevicePages, ApprovalPages),
+        *(HistoryPages, AccountPages, UserPages),
+    )
     return [route for page in pages for route in page(desk).routes()]

@@ -42,6 +42,7 @@ _NAV: Final = (
     ("/tokens", "Tokens"),
     ("/devices", "Devices"),
     ("/approve", "Approvals"),
+    ("/history", "History"),
 )
 _ADMIN_NAV: Final = (*_NAV, ("/users", "Users"))
 

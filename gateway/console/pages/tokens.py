@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from aiohttp import web
 
 from gateway.console.errors import ConsoleError, Invalid, Taken, TooMany
+from gateway.console.logins import LoginInfo
+from gateway.console.runs import RunInfo
 from gateway.console.sessions import SessionInfo
 from gateway.console.tokens import TokenInfo
 from gateway.console.web.visitor import VISITOR
 from gateway.credentials.keyset import root_text
 
 from .desk import Desk, go, said
-from .token_form import FRESH, LIMITS, read_limits, read_token, shown_limits
-from .views import entry_view, summary, terminal_view, token_view, version_of
-from .words import LIFETIMES, OVERLAPS, SCOPES
+from .history_words import login_view, run_view
+from .token_form import FRESH, LIMITS, read_lifetime, read_limits, read_token, shown_limits
+from .views import entry_view, succession, summary, terminal_view, token_view, version_of
+from .words import LIFETIMES, OVERLAPS, SAME, SCOPES, UNITS
 
 _SAID: Final = {
     "revoked": "The token is revoked. Below you see when each machine has stopped.",
@@ -24,6 +27,8 @@ _SAID: Final = {
     "resumed": "The token works again.",
 }
 LOG_LINES: Final = 20
+HISTORY_LINES: Final = 5
+MARKED: Final = "Please look at the marked fields."
 
 
 class TokenPages:
@@ -105,10 +110,22 @@ class TokenPages:
             "terminals": [terminal_view(terminal) for terminal in terminals],
             "devices": [{"did": did, "name": name} for did, name in names.items()],
             "activity": [entry_view(each) for each in log if each.tid == token.tid][:LOG_LINES],
+            "runs": [run_view(each) for each in await self._runs(token)],
+            "logins": [login_view(each) for each in await self._logins(token)],
+            "of_one": True,
+            "succession": succession(token, await self._tokens.list(me.user.id)),
             "version": version_of(listed, requests),
             "said": said(request, _SAID),
         }
         return await self._desk.page(request, "token", values, here="/tokens")
+
+    async def _runs(self, token: TokenInfo) -> Sequence[RunInfo]:
+        runs = self._desk.console.runs
+        return await runs.list(token.user_id, limit=HISTORY_LINES, tid=token.tid)
+
+    async def _logins(self, token: TokenInfo) -> Sequence[LoginInfo]:
+        logins = self._desk.console.logins
+        return await logins.list(token.user_id, limit=HISTORY_LINES, tid=token.tid)
 
     async def limits(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
         """Show the form of the limits."""
@@ -140,11 +157,18 @@ class TokenPages:
     async def replace(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
         """Make the successor and show it, this once."""
         token = await self._mine(request, me)
-        overlap = request[VISITOR].form.get("overlap_s", "")
+        form = request[VISITOR].form
+        problems: dict[str, str] = {}
+        overlap = form.get("overlap_s", "")
         if overlap not in {seconds for seconds, _, _ in OVERLAPS}:
             return await self._ask_overlap(request, token, "Choose one of the three.")
+        lifetime_s = read_lifetime({"lifetime": SAME, **form}, problems)
+        if problems:
+            return await self._ask_overlap(request, token, problems=problems)
         try:
-            text, fresh = await self._tokens.replace(me.user.id, token.tid, overlap_s=int(overlap))
+            text, fresh = await self._tokens.replace(
+                me.user.id, token.tid, overlap_s=int(overlap), lifetime_s=lifetime_s
+            )
         except ConsoleError as error:
             return await self._ask_overlap(request, token, str(error))
         return await self._show_once(request, text, fresh)
@@ -199,10 +223,12 @@ class TokenPages:
         values = {
             "form": form,
             "problems": problems,
-            "refused": refused or ("Please look at the marked fields." if problems else ""),
+            "refused": refused or (MARKED if problems else ""),
             "scopes": SCOPES,
             "lifetimes": LIFETIMES,
-            "open_limits": bool(problems.keys() - {"name"}) or any(form.get(f) for f in LIMITS),
+            "units": UNITS,
+            "open_limits": bool(problems.keys() - {"name", "lifetime"})
+            or any(form.get(f) for f in LIMITS),
         }
         status = 422 if problems or refused else 200
         return await self._desk.page(request, "token_new", values, status=status, here="/tokens")
@@ -219,7 +245,7 @@ class TokenPages:
             "token": token_view(token),
             "form": form,
             "problems": problems or {},
-            "refused": refused or ("Please look at the marked fields." if problems else ""),
+            "refused": refused or (MARKED if problems else ""),
         }
         status = 422 if problems or refused else 200
         return await self._desk.page(
@@ -227,15 +253,23 @@ class TokenPages:
         )
 
     async def _ask_overlap(
-        self, request: web.Request, token: TokenInfo, refused: str = ""
+        self,
+        request: web.Request,
+        token: TokenInfo,
+        refused: str = "",
+        problems: Mapping[str, str] | None = None,
     ) -> web.Response:
+        fresh = {"overlap_s": "3600", "lifetime": SAME, "lifetime_unit": "days"}
         values = {
             "token": token_view(token),
             "overlaps": OVERLAPS,
-            "form": {"overlap_s": request[VISITOR].form.get("overlap_s", "3600")},
-            "refused": refused,
+            "lifetimes": ((SAME, "after as long as the old one was made for"), *LIFETIMES),
+            "units": UNITS,
+            "form": {**fresh, **request[VISITOR].form},
+            "problems": problems or {},
+            "refused": refused or (MARKED if problems else ""),
         }
-        status = 422 if refused else 200
+        status = 422 if problems or refused else 200
         return await self._desk.page(
             request, "token_replace", values, status=status, here="/tokens"
         )

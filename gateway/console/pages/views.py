@@ -68,6 +68,31 @@ def token_view(token: TokenInfo) -> View:
     }
 
 
+def succession(token: TokenInfo, tokens: Iterable[TokenInfo]) -> Sequence[View]:
+    """Return what there is to say of the token in a token's place, and of those before it.
+
+    Each is a label, the other token, and a sentence.
+    """
+    lines = []
+    for other in tokens:
+        if other.tid == token.replaced_by:
+            lines.append(_line("Replaced by", other, _used(other)))
+        elif other.replaced_by == token.tid:
+            until = token_until(other) if other.is_live else ("it has ended",)
+            lines.append(_line("Replaces", other, (*until, "; ", *_used(token, "this one"))))
+    return lines
+
+
+def _line(label: str, other: TokenInfo, words: Sentence) -> View:
+    return {"label": label, "tid": other.tid, "words": words}
+
+
+def _used(token: TokenInfo, it: str = "it") -> Sentence:
+    if token.linked_at is None:
+        return (f"the EA has not used {it} yet: paste it in",)
+    return (f"the EA uses {it} since ", Moment(token.linked_at))
+
+
 def device_view(
     device: DeviceInfo, names: Mapping[str, str], terminals: Iterable[TerminalInfo]
 ) -> View:

@@ -54,12 +54,16 @@ SCOPES: Final = (
         "Also what concerns the gateway itself, such as stopping all trading.",
     ),
 )
+OWN: Final = "own"
+SAME: Final = "same"
 LIFETIMES: Final = (
     ("30", "in 30 days"),
     ("90", "in 90 days"),
     ("365", "in a year"),
+    (OWN, "after a time of your own"),
     ("", "never"),
 )
+UNITS: Final = (("hours", "hours"), ("days", "days"), ("weeks", "weeks"))
 PLATFORMS: Final = {"mt4": "MetaTrader 4", "mt5": "MetaTrader 5", None: "either"}
 OVERLAPS: Final = (
     ("3600", "One hour", "Time to paste the new one into the EA and into your programs."),
@@ -140,6 +144,8 @@ def terminal_facts(terminal: TerminalInfo) -> Sentence:
     where = f"On {terminal.device or 'a machine'}"
     since, seen = terminal.since, terminal.last_seen
     match terminal.state:
+        case "unused" if terminal.did is not None:
+            return (f"{where}, programs may use it; the EA has not. Paste the token into the EA.",)
         case "unused":
             return ("Waiting for the first contact. Paste the token into the EA.",)
         case "online":

@@ -31,6 +31,8 @@ class TokenInfo:
     offline: Offline
     strict_terminal: bool
     replaced_by: str | None
+    linked_at: int | None
+    """When a terminal was first linked with it."""
 
 
 def token_info(row: Token, user: User, now_s: int) -> TokenInfo:
@@ -52,4 +54,5 @@ def token_info(row: Token, user: User, now_s: int) -> TokenInfo:
         offline=Offline.model_validate_json(row.offline),
         strict_terminal=row.strict_terminal,
         replaced_by=row.replaced_by,
+        linked_at=row.linked_at,
     )

@@ -8,8 +8,13 @@ from gateway.console.errors import Invalid
 from gateway.credentials.keyset import DAY_S
 from gateway.credentials.limits import LimitsError
 from gateway.credentials.limits import checked_limits as carried
-from gateway.credentials.record import MAX_SECONDS, NAME, Offline, TradeLimits
+from gateway.credentials.record import NAME, Offline, TradeLimits
 from gateway.credentials.scope import Scope
+
+MIN_LIFETIME_S = 60
+"""Long enough to paste the token somewhere."""
+MAX_LIFETIME_S = 3650 * DAY_S
+"""Ten years; for longer, one that never ends says so plainly."""
 
 
 def checked_name(name: str) -> str:
@@ -44,9 +49,16 @@ def expiry(now_s: int, lifetime_s: int | None) -> int | None:
     """Return the end of a life that begins now; raises ``Invalid``."""
     if lifetime_s is None:
         return None
-    if not 0 < lifetime_s <= MAX_SECONDS - now_s:
-        raise Invalid("A token expires in the future, before the year 10000.")
+    if not MIN_LIFETIME_S <= lifetime_s <= MAX_LIFETIME_S:
+        raise Invalid("A token lives for a minute at least and ten years at most, or for ever.")
     return now_s + lifetime_s
+
+
+def lifetime_of(created_at: int, exp: int | None) -> int | None:
+    """Return for how long a token was made, as one in its place may live."""
+    if exp is None:
+        return None
+    return min(max(exp - created_at, MIN_LIFETIME_S), MAX_LIFETIME_S)
 
 
 def checked_limits(limits: TradeLimits) -> TradeLimits:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.console.database.model import ApprovalRequest, Run, Token, TokenDevice, User
+from gateway.console.database.model import ApprovalRequest, Login, Run, Token, TokenDevice, User
 from gateway.console.errors import Taken, TooMany
 from gateway.console.records import is_live
 
@@ -49,7 +49,7 @@ async def _count(session: AsyncSession, user_id: str) -> int:
 async def _forget(session: AsyncSession, user_id: str) -> None:
     used = (
         select(table.tid).where(table.tid == Token.tid).exists()
-        for table in (TokenDevice, ApprovalRequest, Run)
+        for table in (TokenDevice, ApprovalRequest, Run, Login)
     )
     await session.execute(
         delete(Token)

@@ -35,11 +35,15 @@ from .rights import (
     checked_platform,
     checked_scopes,
     expiry,
+    lifetime_of,
 )
 from .room import demand_room
+from .succession import before, inherit, same_name
 
 MAX_OVERLAP_S = DAY_S
 """How long a replaced token may go on beside the new one."""
+AS_BEFORE = 0
+"""A lifetime as long as that of the token before."""
 _UNKNOWN = "There is no such token."
 
 
@@ -163,21 +167,32 @@ class Tokens:
         return self._box.open(row.server_key, server_key_place(row.tid))
 
     async def replace(
-        self, user_id: str, tid: str, *, overlap_s: int = MAX_OVERLAP_S
+        self,
+        user_id: str,
+        tid: str,
+        *,
+        overlap_s: int = MAX_OVERLAP_S,
+        lifetime_s: int | None = AS_BEFORE,
     ) -> tuple[str, TokenInfo]:
         """Make a new token with the rights of an old one, which goes on for a while.
+
+        On the machines that are approved for the old one the new one works at once; see
+        :mod:`.succession`.
 
         Args:
             user_id: whose.
             tid: a live token.
             overlap_s: for which the old one still works; 0 revokes it at once.
+            lifetime_s: seconds until the new one expires; ``None`` for never,
+                :data:`AS_BEFORE` for as long as the old one was made for.
 
         Returns:
-            The new token and what is known of it. It lives as long as the old one was made for.
+            The new token and what is known of it.
 
         Raises:
             Unknown: the user has no such live token.
-            Invalid: the overlap is longer than :data:`MAX_OVERLAP_S`.
+            Invalid: the overlap is longer than :data:`MAX_OVERLAP_S`, or the lifetime out of
+                range.
 
         """
         if not 0 <= overlap_s <= MAX_OVERLAP_S:
@@ -186,15 +201,15 @@ class Tokens:
             user, old = await self._mine(session, user_id, tid)
             if not is_live(old, user, self._now_s()):
                 raise Unknown("This token does not work any more; make a new one.")
-            fresh = self._successor(old)
+            fresh = self._successor(old, lifetime_s)
             text = self._complete(fresh, user)
-            news: tuple[News, ...] = ()
-            for other in await self._same_name(session, old):
+            others = await same_name(session, old)
+            news = await inherit(session, fresh, others, self._now_s())
+            for other in others:
                 other.replaced_by = fresh.tid
                 at_once = overlap_s == 0 or other.status == "superseded"
                 news += await self._supersede(session, other, 0 if at_once else overlap_s)
             await self._tell(session, news)
-            session.add(fresh)
             self._activity.note(
                 session, "token.replaced", user_id=user_id, tid=fresh.tid, detail=old.label
             )
@@ -292,7 +307,7 @@ class Tokens:
             if strict_terminal is not None:
                 row.strict_terminal = strict_terminal
             news: tuple[News, ...] = ()
-            for one in (row, *await self._before(session, row)):
+            for one in (row, *await before(session, row)):
                 one.limits = text
                 news += await self.changed(session, one)
                 self._activity.note(
@@ -354,16 +369,6 @@ class Tokens:
         row.status, row.exp = "superseded", end if row.exp is None else min(end, row.exp)
         return await self.changed(session, row)
 
-    async def _same_name(self, session: AsyncSession, row: Token) -> Sequence[Token]:
-        same = select(Token).where(
-            Token.user_id == row.user_id, Token.label == row.label, Token.status != "revoked"
-        )
-        return (await session.scalars(same.order_by(Token.tid).with_for_update())).all()
-
-    async def _before(self, session: AsyncSession, row: Token) -> Sequence[Token]:
-        """Return the tokens that one replaces, and that work beside it, or may again."""
-        return [one for one in await self._same_name(session, row) if one.replaced_by == row.tid]
-
     def _complete(self, row: Token, user: User) -> str:
         text = new_token()
         keys = derive_keys(text)
@@ -374,8 +379,9 @@ class Tokens:
         row.server_key_sha256 = hashlib.sha256(keys.server_key).hexdigest()
         return text
 
-    def _successor(self, old: Token) -> Token:
-        lifetime_s = None if old.exp is None else old.exp - old.created_at
+    def _successor(self, old: Token, lifetime_s: int | None) -> Token:
+        if lifetime_s == AS_BEFORE:
+            lifetime_s = lifetime_of(old.created_at, old.exp)
         return Token(
             label=old.label,
             platform=old.platform,

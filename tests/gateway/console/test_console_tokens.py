@@ -81,11 +81,14 @@ async def test_replacing_at_once_revokes_the_old_token(console: Console):
 
     states = {one.tid: one.status for one in await console.tokens.list(ann.id)}
     assert states == {first.tid: "revoked", second.tid: "revoked", third.tid: "active"}
-    assert [one.type for one in await events(console, machine)] == [
-        "device.approved",
-        "token.updated",
-        "token.revoked",
+    told = [(one.type, one.tid) for one in await events(console, machine)]
+    assert told[:3] == [
+        ("device.approved", first.tid),
+        ("token.updated", second.tid),
+        ("token.updated", first.tid),
     ]
+    assert told[3] == ("token.updated", third.tid)
+    assert sorted(told[4:]) == sorted(("token.revoked", one.tid) for one in (first, second))
 
 
 async def test_an_overlap_is_a_day_at_most(console: Console):

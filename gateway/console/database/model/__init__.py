@@ -9,9 +9,10 @@ from gateway.credentials.sealed import SealedColumn
 
 from .approvals import ApprovalRequest, Contact, CopiedDevice, DeviceChain, Mail
 from .base import Base
+from .history import Login, Run
 from .keys import KeySet, SealedValue, SecretKey, SigningKey
 from .people import Activity, OneTimeLink, Session, Throttle, User
-from .tokens import Device, DeviceEvent, RequestNonce, Run, Token, TokenDevice, UserDevice
+from .tokens import Device, DeviceEvent, RequestNonce, Token, TokenDevice, UserDevice
 
 SEALED = (
     SealedColumn("tokens", "tid", "server_key"),
@@ -32,6 +33,7 @@ __all__ = [
     "DeviceChain",
     "DeviceEvent",
     "KeySet",
+    "Login",
     "Mail",
     "OneTimeLink",
     "RequestNonce",

@@ -30,6 +30,8 @@ class Token(Base):
     suspended_from: Mapped[str | None] = mapped_column(String(16))
     """The status that a suspended token has again when it is resumed."""
     replaced_by: Mapped[str | None] = mapped_column(String(12))
+    linked_at: Mapped[int | None]
+    """When a terminal was first linked with it."""
     scopes: Mapped[str]
     """JSON list."""
     limits: Mapped[str]
@@ -97,29 +99,6 @@ class TokenDevice(Base):
     last_seen_at: Mapped[int]
     lease_exp: Mapped[int] = mapped_column(default=0)
     """End of the newest lease that was handed out."""
-
-
-class Run(Base):
-    """A terminal's time at work with a token, as its daemon reports it."""
-
-    __tablename__ = "runs"
-    __table_args__ = (Index("ix_runs_tid_did_ended_at", "tid", "did", "ended_at"),)
-
-    id: Mapped[str] = mapped_column(String(24), primary_key=True)
-    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
-    tid: Mapped[str] = mapped_column(ForeignKey("tokens.tid"))
-    did: Mapped[str] = mapped_column(ForeignKey("devices.did"))
-    state: Mapped[str] = mapped_column(String(16))
-    """``online``, ``offline`` or ``pending``."""
-    since: Mapped[int]
-    started_at: Mapped[int]
-    reported_at: Mapped[int]
-    ended_at: Mapped[int | None]
-    platform: Mapped[str] = mapped_column(String(8))
-    login: Mapped[int]
-    server: Mapped[str] = mapped_column(String(128))
-    company: Mapped[str] = mapped_column(String(128))
-    terminal_fp: Mapped[str] = mapped_column(String(128))
 
 
 class DeviceEvent(Base):

@@ -16,7 +16,7 @@ from gateway.console.people import UserInfo
 from gateway.console.server import ConsoleServer
 from gateway.console.service import Console
 from gateway.console.web.cookies import SESSION
-from gateway.credentials.daemon_api import TerminalFacts, TerminalReport
+from gateway.credentials.daemon_api import LoginReport, TerminalFacts, TerminalReport
 
 LOOK = Path(__file__).with_name("look.js").read_text("utf-8")
 WATCH_POLICY = """
@@ -207,12 +207,17 @@ async def test_all_pages_can_be_read_by_everybody(
     facts = TerminalFacts(platform="mt5", login=2**62, server="S" * 60, fp="ab" * 32)
     report = TerminalReport(tid=token.tid, state="online", since=console.now_s(), terminal=facts)
     await console.runs.report(DESK.did, [report])
+    login = LoginReport(
+        line="b.1", tid=token.tid, way="http", reason="unknown", agent="x" * 64, first=1, last=2
+    )
+    await console.logins.note(DESK.did, [login])
     verdict = await knock(console, text, Machine("h" * 60))
     _, gone = await console.tokens.create(ann_user.id, "gone")
     await console.tokens.suspend(ann_user.id, gone.tid)
     one = f"/tokens/{token.tid}"
     paths = [
         *("/", "/tokens", "/tokens/new", "/devices", "/approve", "/account", "/users", "/nowhere"),
+        *("/history", "/history/logins", f"/requests/{verdict.rid}/not-me"),
         *(one, f"{one}/limits", f"{one}/replace", f"{one}/revoke", f"/tokens/{gone.tid}"),
         *(f"/requests/{verdict.rid}", f"/devices/{DESK.did}/revoke"),
         *(f"/users/{ann_user.id}/disable", await mailed_path(console, "/not-me/")),

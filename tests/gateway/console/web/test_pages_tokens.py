@@ -109,6 +109,56 @@ async def test_limits_are_set_seen_and_lifted(
     assert not token.strict_terminal
 
 
+async def test_a_lifetime_of_ones_own(ann: Surfer, console: Console, ann_user: UserInfo) -> None:
+    """Hours, days or weeks, from one hour to ten years; what is wrong is said at the field. One in
+    its place lives as long, or as is chosen anew."""
+    own = {**NEW_TOKEN, "lifetime": "own", "lifetime_unit": "days"}
+    for count, unit in (
+        *(("", "days"), ("0", "days"), ("1.5", "days"), ("-3", "days"), ("²", "days")),
+        *(
+            ("3651", "days"),
+            ("522", "weeks"),
+            ("9999999", "hours"),
+            ("5", "years"),
+            ("x", "hours"),
+        ),
+    ):
+        page = await ann.post("/tokens", {**own, "lifetime_count": count, "lifetime_unit": unit})
+        assert (page.status, "one hour at least, ten years" in page.words) == (422, True), count
+    page = await ann.post("/tokens", {**own, "lifetime_count": "45"})
+    path = f"/tokens/{parse_token(page.token)}"
+    await ann.post(f"{path}/replace", {"overlap_s": "3600"})
+    (old,) = [one for one in await console.tokens.list(ann_user.id) if one.status != "active"]
+    (new,) = [one for one in await console.tokens.list(ann_user.id) if one.status == "active"]
+    assert new.exp == new.created_at + 45 * 86_400
+    assert old.replaced_by == new.tid
+    again = {"overlap_s": "0", "lifetime": "own", "lifetime_count": "6", "lifetime_unit": "weeks"}
+    wrong = {**again, "lifetime_unit": "moons"}
+    assert (await ann.post(f"/tokens/{new.tid}/replace", wrong)).status == 422
+    await ann.post(f"/tokens/{new.tid}/replace", again)
+    (last,) = [one for one in await console.tokens.list(ann_user.id) if one.status == "active"]
+    assert last.exp == last.created_at + 42 * 86_400
+
+
+async def test_the_pages_tell_who_uses_a_token_in_anothers_place(
+    ann: Surfer, console: Console, ann_user: UserInfo, clock: Clock
+) -> None:
+    """That the EA has not come with it yet, and then since when it has; on both pages."""
+    old = await _token(console, ann_user)
+    await approve(console, old, DESK)
+    _, new = await console.tokens.replace(ann_user.id, old.tid)
+    assert "the EA has not used it yet" in (await ann.get(f"/tokens/{old.tid}")).words
+    assert "the EA has not used this one yet" in (await ann.get(f"/tokens/{new.tid}")).words
+    facts = TerminalFacts(platform="mt5", login=77, server="Demo", fp="ab" * 32)
+    report = TerminalReport(tid=new.tid, state="online", since=clock.now, terminal=facts)
+    await console.runs.report(DESK.did, [report])
+    for one, words in ((old, "Replaced by"), (new, "Replaces")):
+        page = (await ann.get(f"/tokens/{one.tid}")).words
+        assert words in page
+        assert "the EA uses " in page
+    assert (await console.tokens.get(ann_user.id, new.tid)).linked_at == clock.now
+
+
 async def test_a_replacement_is_shown_once_and_the_old_one_goes_on(
     ann: Surfer, console: Console, ann_user: UserInfo
 ) -> None:

@@ -211,8 +211,8 @@ def _headers(surfer: Surfer) -> dict[str, str]:
     }
 
 
-ENDS_THE_SESSION = ["sign_out", "step_up", "change_password", "sign_in"]
-"""What follows would be answered by 401 alone."""
+ENDS_THE_SESSION = ["sign_out", "step_up", "change_password", "sign_in", "say_not_me"]
+"""What follows would be answered by 401 alone, or by 403: a new password has to be chosen."""
 
 
 async def _run(ann: Surfer, console: Console, user: UserInfo, examples: int) -> Counter[int]:
