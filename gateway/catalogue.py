@@ -101,6 +101,8 @@ class Method:
     transports: tuple[Transport, ...]
     of_terminal: bool
     """It is about one terminal, and takes ``terminal`` beside its own params."""
+    keyed: bool = True
+    """A ``client_order_id`` among its params is that of its own call, not of another one."""
 
     @property
     def name(self) -> str:
@@ -156,7 +158,7 @@ class Method:
     @property
     def is_journaled(self) -> bool:
         """Its calls are kept by their ``client_order_id``, and each is carried out once."""
-        return self.mutates and "client_order_id" in self.params.model_fields
+        return self.mutates and self.keyed and "client_order_id" in self.params.model_fields
 
     async def _once(self, call: Call, arguments: dict[str, Any]) -> Any:
         """Carry a call out unless its id was used before; see :mod:`gateway.trading.journal`."""
@@ -216,6 +218,7 @@ def method(
     reduces: bool = False,
     transports: tuple[Transport, ...] = BOTH,
     of_terminal: bool = True,
+    keyed: bool = True,
 ) -> Callable[[Handler], Method]:
     """Turn a typed coroutine into a :class:`Method`; see its attributes for the arguments.
 
@@ -244,6 +247,7 @@ def method(
             reduces=reduces,
             transports=transports,
             of_terminal=of_terminal,
+            keyed=keyed,
         )
 
     return decorate

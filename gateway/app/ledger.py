@@ -26,6 +26,7 @@ TABLES: tuple[str, ...] = (
     armed.ACCOUNTS,
     audit.MARKS,
     tombstones.TABLE,
+    journal.SETTLEMENTS,
 )
 """All tables of the ledger, in the order in which they came; new ones are added at the end."""
 

@@ -72,6 +72,10 @@ COMMANDS: dict[str, Command | Group] = {
     "resume": Command(
         "halt:resume", "Lift a halt: that of a terminal, or without a name that of all."
     ),
+    "settle": Command(
+        "settle:settle",
+        "Say what became of an order whose outcome is unknown; needs a token with the scope admin.",
+    ),
     "verify": Command(
         "verify:verify",
         "Approve this machine for the terminal that waits, with the code of the mail.",

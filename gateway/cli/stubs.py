@@ -108,7 +108,7 @@ def _method(method: Method) -> str:
         signature.append(
             f"{own}: {kind}" if name in required else f"{own}: {_optional(kind)} = OMITTED"
         )
-        value = f"order_id({own})" if name == "client_order_id" and method.mutates else own
+        value = f"order_id({own})" if name == "client_order_id" and method.is_journaled else own
         sent.append(f"{own}={value}")
     result = _result(method.result)
     arguments = ", ".join([f'"{method.name}"', *sent])

@@ -32,6 +32,7 @@ class SyncMethods(Synced):
     cancel_order = synced(Methods.cancel_order)
     order_check = synced(Methods.order_check)
     get_order = synced(Methods.get_order)
+    settle_order = synced(Methods.settle_order)
     set_trailing_stop = synced(Methods.set_trailing_stop)
     remove_trailing_stop = synced(Methods.remove_trailing_stop)
     get_trailing_stops = synced(Methods.get_trailing_stops)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Annotated
+
+from pydantic import Field
 
 from ea_bridge import commands
 from ea_bridge.model import TradeRequest, TradeResult
@@ -14,8 +17,9 @@ from gateway.store import StoreError
 from gateway.trading.guard import GuardedTerminal
 from gateway.trading.journal import Intent
 from gateway.trading.journal.telling import record
+from gateway.trading.settling import Said, settle
 
-from .params import ClientOrderId
+from .params import ClientOrderId, Ticket
 
 LOOK_S = 2.0
 """How long the terminal may take to say what it knows; the journal's part does not wait longer."""
@@ -39,6 +43,43 @@ async def get_order(call: Call, *, client_order_id: ClientOrderId) -> shapes.Ord
             "No request with that client_order_id was sent", client_order_id=client_order_id
         )
     return record(intent, await _now(terminal, intent))
+
+
+@method(
+    scope=Scope.ADMIN,
+    mutates=True,
+    keyed=False,
+    raises=(OrderNotFound, InternalError),
+)
+async def settle_order(
+    call: Call,
+    *,
+    client_order_id: Annotated[ClientOrderId, Field(description="Of the one that is unknown.")],
+    executed: Annotated[bool, Field(description="Whether the broker has carried it out.")],
+    ticket: Annotated[
+        Ticket | None,
+        Field(
+            description="With `executed`: which order of the terminal it is. Of a change "
+            "(`modify_order`, `cancel_order`) it may be left out."
+        ),
+    ] = None,
+) -> shapes.OrderRecord:
+    """Settle by hand what became of a request whose outcome is unknown.
+
+    For a person who has looked at the terminal, or asked the broker: the gateway finds nearly
+    everything out by itself, and what it cannot tell keeps its symbol closed to new orders. From
+    here on the request is `done` or `rejected`, also for whoever repeats it, the symbol is open,
+    and `orders` tells it.
+
+    Refused is what is not unknown, a ticket that belongs to another request, and, while the
+    terminal is linked, one that it does not show or that is of another symbol, type or volume;
+    `settlement` says what was looked at. Should the terminal tell otherwise within a day, that
+    counts: `orders` tells it once more, with `settlement.time_contradicted`. All of it stands in
+    the audit trail.
+    """
+    said = Said(executed, ticket, f"token {call.caller.tid}")
+    intent = await settle(call.terminal, client_order_id, said)
+    return record(intent, await _now(call.terminal, intent))
 
 
 async def _now(terminal: GuardedTerminal, intent: Intent) -> shapes.OrderNow | None:

@@ -43,7 +43,7 @@ from .market import (
     Tick,
     TradeSession,
 )
-from .order_record import OrderError, OrderNow, OrderRecord, SentCommand
+from .order_record import OrderError, OrderNow, OrderRecord, OrderSettlement, SentCommand
 from .receipt import CheckResult, Filling, Margin, OrderOutcome, OrderReceipt, Profit, Timing
 from .safety import (
     Countdown,
@@ -120,6 +120,7 @@ __all__ = [
     "OrderReceipt",
     "OrderRecord",
     "OrderSettled",
+    "OrderSettlement",
     "OrdersSnapshot",
     "PnlEvent",
     "Pong",

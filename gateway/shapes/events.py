@@ -7,7 +7,7 @@ from typing import Any, Literal
 from typing_extensions import TypedDict
 
 from .account import AccountInfo
-from .order_record import OrderError
+from .order_record import OrderError, OrderSettlement
 from .trade import Deal, Order, Position
 from .words import Change, LinkState, Platform, shape
 
@@ -37,6 +37,9 @@ class OrderSettled(TypedDict):
     result: dict[str, Any] | None
     """As ``get_order`` tells it: what the request would have been answered with."""
     error: OrderError | None
+    settlement: OrderSettlement | None
+    """A person has said so, or, with ``time_contradicted``, has said otherwise before; null: the
+    gateway found it out by itself."""
     paper: bool
     """True: a request of paper trading."""
 

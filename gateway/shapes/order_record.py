@@ -49,6 +49,24 @@ class OrderError(TypedDict):
 
 
 @shape
+class OrderSettlement(TypedDict):
+    """What a person has said became of a request whose outcome was unknown."""
+
+    by: str
+    """``token`` and its public id."""
+    outcome: Literal["done", "rejected"]
+    ticket: int | None
+    """Of the order that is said to be this one's."""
+    checked: bool
+    """The terminal has shown that order, and it is of the kind that was asked for."""
+    note: str
+    """For people: what was looked at, and what was not."""
+    time: int
+    time_contradicted: int | None
+    """When the terminal has said otherwise since, and that counts; null: it has not."""
+
+
+@shape
 class OrderNow(TypedDict):
     """What the terminal says now of what the request made or touched."""
 
@@ -82,6 +100,8 @@ class OrderRecord(TypedDict):
     result: dict[str, Any] | None
     """What the request was answered with: an ``OrderReceipt`` for orders."""
     error: OrderError | None
+    settlement: OrderSettlement | None
+    """Null: nobody has settled it by hand."""
     now: OrderNow | None
     """Null while the terminal is offline, where no ticket is known, and while paper trading is
     switched otherwise than it was for the request."""

@@ -108,6 +108,8 @@ SAFETY = (
     "logout",
 )
 """Tested in ``test_safety.py``."""
+BY_HAND = ("settle_order",)
+"""Tested in ``test_settling_by_hand.py``."""
 MT4_CANNOT = {
     "get_history_ticks": "ticks",
     "get_market_book": "book",
@@ -154,7 +156,7 @@ async def test_every_method_is_tested_here() -> None:
     """The vendor's methods are all there, and no method is missing from this file's tables."""
     assert len(VENDOR_METHODS) == 21
     assert set(CATALOGUE) >= VENDOR_METHODS
-    assert set(CATALOGUE) == {*READS, *TRADES, *OTHERS, *SAFETY}
+    assert set(CATALOGUE) == {*READS, *TRADES, *OTHERS, *SAFETY, *BY_HAND}
 
 
 @pytest.mark.parametrize("method", READS)

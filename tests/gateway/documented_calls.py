@@ -23,12 +23,22 @@ from scripted_terminal import CATALOGUE, Scene
 from ea_bridge.errors import CommandFailed
 from ea_bridge.model import TradeRequest, TradeResult, Trail
 from ea_bridge.registry import Change, ChangeKind
+from gateway.auth.caller import Scope
 from gateway.credentials.tier import Tier
 from gateway.daemon import ConsoleView
 from gateway.ledger import Ledger
 from gateway.streams import Streams
 from gateway.trading.contingent import records
-from gateway.trading.journal import Account, Asked, Intent, Journal, Memo, Send, Stage
+from gateway.trading.journal import (
+    Account,
+    Asked,
+    Intent,
+    Journal,
+    Memo,
+    Send,
+    Settlement,
+    Stage,
+)
 
 EXAMPLES = Path(__file__).parents[2] / "gateway/openrpc/examples.json"
 
@@ -72,6 +82,7 @@ TARGET = replace(ORDER, ticket=9123456795, type=3, price_open=1.09, sl=1.0925, t
 BUY = {"symbol": "EURUSD", "side": "buy", "type": "market", "volume": 0.1}
 SPAN = {"from": NOW_MS - 86_400_000, "to": NOW_MS}
 MINE = {"client_order_id": "grid-000042"}
+UNKNOWN = "grid-000043"
 
 CALLS: list[tuple[str, str, dict[str, Any]]] = [
     ("get_account_info", "the account", {}),
@@ -101,6 +112,11 @@ CALLS: list[tuple[str, str, dict[str, Any]]] = [
     ("get_orders", "pending orders", {"symbol": "EURUSD"}),
     ("get_order_info", "one order", {"ticket": 9123456790}),
     ("get_order", "one that was lost and found", MINE),
+    (
+        "settle_order",
+        "one that nobody knew the end of",
+        {"client_order_id": UNKNOWN, "executed": False},
+    ),
     ("place_order", "at market", {**BUY, "sl": 1.08, "tp": 1.095, "ttl_ms": 3000, **MINE}),
     (
         "place_order",
@@ -167,7 +183,7 @@ CALLS: list[tuple[str, str, dict[str, Any]]] = [
 
 
 class OneOrder(Journal):
-    """A journal that has one order in it, whatever is asked for."""
+    """A journal that has one order in it, whatever is asked for; one of an id is unknown."""
 
     def find(self, client_order_id: str) -> Intent | None:
         """Return an order that was found after a lost answer."""
@@ -186,15 +202,30 @@ class OneOrder(Journal):
             result=DONE,
             retcode=DONE.retcode,
         )
+        if is_unknown := client_order_id == UNKNOWN:
+            send.stage, send.result, send.retcode = Stage.UNKNOWN, None, 0
         return Intent(
             asked=Asked(account, client_order_id, "place_order", said),
             terminal="mt5-a",
             created_ms=NOW_MS - 4_000,
             updated_ms=NOW_MS - 1_000,
-            stage=Stage.DONE,
-            reconciled=True,
+            stage=Stage.UNKNOWN if is_unknown else Stage.DONE,
+            reconciled=not is_unknown,
             sends=[send],
         )
+
+    async def settle(
+        self,
+        intent: Intent,
+        stage: Stage,
+        answer: bytes | None,
+        sends: list[Send],
+        settlement: Settlement,
+    ) -> bool:
+        """Take what a person says."""
+        intent.stage, intent.answer, intent.updated_ms = stage, answer, NOW_MS
+        intent.sends, intent.settlement, intent.reconciled = sends, settlement, True
+        return True
 
 
 class Connection:
@@ -296,7 +327,9 @@ async def _answers(scene: Scene) -> dict[str, list[dict[str, Any]]]:
         for method, name, params in CALLS:
             given = orjson.loads(orjson.dumps(params))
             ws_only = CATALOGUE[method].transports == ("ws",) and method != "hello"
-            call = scene.call(listener=connection if ws_only else None)
+            scope = CATALOGUE[method].scope or Scope.TRADE
+            wide = Scope.ADMIN if scope is Scope.ADMIN else Scope.TRADE
+            call = scene.call(listener=connection if ws_only else None, scope=wide)
             if given.get("id") == OCO_ID:
                 given["id"] = (await scene.ask("get_oco_links"))[0]["id"]
             result = await scene.ask_with(call, method, given)

@@ -79,7 +79,7 @@ def test_every_param_says_what_it_is(name: str) -> None:
 def test_scope_and_transports_are_told(name: str) -> None:
     """As extensions, for people and generators."""
     method = METHODS[name]
-    assert method["x-scope"] in ("read", "trade", None)
+    assert method["x-scope"] in ("read", "trade", "admin", None)
     assert set(method["x-transports"]) <= {"http", "ws"}
     assert method["x-mutates"] is CATALOGUE[name].mutates
     assert method["paramStructure"] == "by-name"

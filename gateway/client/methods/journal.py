@@ -22,3 +22,33 @@ class JournalMethods(Asking):
             "get_order", client_order_id=client_order_id, terminal=terminal
         )
         return result
+
+    async def settle_order(
+        self,
+        *,
+        client_order_id: str,
+        executed: bool,
+        ticket: int | Omitted | None = OMITTED,
+        terminal: str | Omitted | None = OMITTED,
+    ) -> shapes.OrderRecord:
+        """Settle by hand what became of a request whose outcome is unknown.
+
+        For a person who has looked at the terminal, or asked the broker: the gateway finds nearly
+        everything out by itself, and what it cannot tell keeps its symbol closed to new orders.
+        From here on the request is `done` or `rejected`, also for whoever repeats it, the symbol
+        is open, and `orders` tells it.
+
+        Refused is what is not unknown, a ticket that belongs to another request, and, while the
+        terminal is linked, one that it does not show or that is of another symbol, type or volume;
+        `settlement` says what was looked at. Should the terminal tell otherwise within a day, that
+        counts: `orders` tells it once more, with `settlement.time_contradicted`. All of it stands
+        in the audit trail.
+        """
+        result: shapes.OrderRecord = await self._ask(
+            "settle_order",
+            client_order_id=client_order_id,
+            executed=executed,
+            ticket=ticket,
+            terminal=terminal,
+        )
+        return result

@@ -25,10 +25,13 @@ from .answers import canonical
 from .intents import PAPER_FP, Account, Asked, Intent, Memo, Send, Stage
 from .journal import Journal, KeptJournal
 from .log import OrderLog
+from .settlement import TABLE as SETTLEMENTS
+from .settlement import Settlement
 from .tables import TABLE
 
 __all__ = [
     "PAPER_FP",
+    "SETTLEMENTS",
     "TABLE",
     "Account",
     "Asked",
@@ -38,6 +41,7 @@ __all__ = [
     "Memo",
     "OrderLog",
     "Send",
+    "Settlement",
     "Stage",
     "canonical",
 ]

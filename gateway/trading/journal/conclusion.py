@@ -30,6 +30,7 @@ _REASONS = {
         "Of several equal requests not all were executed, and the oldest were: this one is taken "
         "for not executed"
     ),
+    Presumed.BY_HAND: "A person has settled it: it was not executed",
 }
 _NAMES = TypeAdapter(list[Name])
 

@@ -10,6 +10,8 @@ from typing import NamedTuple
 from ea_bridge.model import TradeAction, TradeRequest, TradeResult
 from ea_bridge.model.struct import Struct
 
+from .settlement import Settlement
+
 _ON_PAPER = "paper/"
 
 
@@ -53,6 +55,8 @@ class Presumed(enum.StrEnum):
     """What it was to change is not as it asked, or gone: it was not executed, or does not last."""
     ASSIGNED = "assigned"
     """It is equal to others; what was executed of them was given to the oldest."""
+    BY_HAND = "by_hand"
+    """A person has said so."""
 
 
 ENDS = frozenset({Stage.DONE, Stage.REJECTED, Stage.NOT_SENT})
@@ -168,6 +172,8 @@ class Intent:
     sends: list[Send] = field(default_factory=list)
     answer: bytes | None = None
     """See :mod:`.answers`; ``None`` while there is none."""
+    settlement: Settlement | None = None
+    """What a person has said of it."""
     row: int | None = None
     """In the table ``orders``; ``None`` where nothing was written yet."""
     is_own: bool = False

@@ -17,6 +17,7 @@ from ..retcodes import CHECK_AFTER_MS
 from . import answers, rows
 from .intents import ENDS, Account, Asked, Intent, Send, Stage
 from .log import OrderLog
+from .settlement import Settlement
 
 Run = Callable[[], Awaitable[Any]]
 
@@ -101,6 +102,31 @@ class Journal:
 
         """
         return None
+
+    def owner(self, intent: Intent, ticket: int) -> str | None:
+        """Return the id of another intent whose command has made an order; ``None``: none has.
+
+        Raises:
+            StoreError: the ledger cannot be read.
+
+        """
+        return None
+
+    async def settle(
+        self,
+        intent: Intent,
+        stage: Stage,
+        answer: bytes | None,
+        sends: list[Send],
+        settlement: Settlement,
+    ) -> bool:
+        """Note the end that an intent has by the word of a person; return whether that was done.
+
+        Raises:
+            StoreError: it is not written.
+
+        """
+        return False
 
 
 class KeptJournal(Journal):
@@ -232,6 +258,19 @@ class KeptJournal(Journal):
     def find(self, client_order_id: str) -> Intent | None:
         account = self.account
         return None if account is None else self._log.find(account, client_order_id)
+
+    def owner(self, intent: Intent, ticket: int) -> str | None:
+        return self._log.owner(intent.asked.account, ticket, intent)
+
+    async def settle(
+        self,
+        intent: Intent,
+        stage: Stage,
+        answer: bytes | None,
+        sends: list[Send],
+        settlement: Settlement,
+    ) -> bool:
+        return await self._log.settle(intent, stage, answer, sends=sends, settlement=settlement)
 
 
 def unknown(intent: Intent) -> OrderUnresolved:

@@ -17,6 +17,7 @@ from gateway.store import StoreError
 
 from . import rows, telling
 from .intents import Account, Asked, Intent, Send, Stage
+from .settlement import WATCHED_MS, Settlement
 
 OnIntent = Callable[[Intent], None]
 
@@ -59,6 +60,7 @@ class OrderLog:
         found = rows.unresolved(ledger.reader)
         self._unresolved = {intent.key: intent for intent in found}
         self._settling: set[tuple[Account, str]] = set()
+        self._watched = {one.key: one for one in rows.watched(ledger.reader, now_ms())}
         self._accounts = rows.accounts(ledger.reader)
         self.last_command_id = rows.last_command_id(ledger.reader)
         """The largest that a command had before this run of the daemon; 0: there was none."""
@@ -120,6 +122,27 @@ class OrderLog:
     def unresolved(self, account: Account) -> list[Intent]:
         """Return those of them whose callers have gone, oldest first."""
         return [one for one in self.doubtful(account) if not one.is_under_way]
+
+    def watched(self, account: Account) -> list[Intent]:
+        """Return those that were settled by hand not long ago."""
+        since_ms = self.now_ms() - WATCHED_MS
+        for key, one in list(self._watched.items()):
+            if one.settlement is None or one.settlement.time_ms < since_ms:
+                del self._watched[key]
+        return [one for one in self._watched.values() if one.asked.account == account]
+
+    def owner(self, account: Account, ticket: int, but: Intent) -> str | None:
+        """Return the id of another intent than this whose command has made an order.
+
+        Raises:
+            StoreError: the ledger cannot be read.
+
+        """
+        for intent in (*self._in_memory(account), *self.doubtful(account)):
+            if intent is not but and any(send.ticket == ticket for send in intent.sends):
+                return intent.asked.client_order_id
+        found = rows.owner(self._ledger.reader, account, ticket)
+        return None if found == but.asked.client_order_id else found
 
     def claimed(self, account: Account, tickets: set[int]) -> set[int]:
         """Return which of the tickets belong to commands whose results are known."""
@@ -241,19 +264,40 @@ class OrderLog:
         self._unresolved[intent.key] = intent
         self.on_unresolved(intent)
 
-    async def settle(self, intent: Intent, stage: Stage, answer: bytes | None) -> None:
-        """Note the end of an intent that was found later.
+    async def settle(
+        self,
+        intent: Intent,
+        stage: Stage,
+        answer: bytes | None,
+        *,
+        sends: list[Send] | None = None,
+        settlement: Settlement | None = None,
+    ) -> bool:
+        """Note the end of an intent that was found later; return whether that was done.
 
         Nobody is told of it before it is on the disk: until then other orders wait for it.
+
+        Args:
+            intent: the one.
+            stage: how it has ended.
+            answer: what its caller is told.
+            sends: its commands as they are then, if not as they are now.
+            settlement: what a person says of it, or has said.
 
         Raises:
             StoreError: it is not written; try again.
 
         """
         if intent.key in self._settling:
-            return  # by another terminal of the account
+            return False  # by another terminal of the account, or by a person
         found = replace(
-            intent, stage=stage, answer=answer, updated_ms=self.now_ms(), reconciled=True
+            intent,
+            stage=stage,
+            answer=answer,
+            updated_ms=self.now_ms(),
+            reconciled=True,
+            sends=sends or intent.sends,
+            settlement=settlement or intent.settlement,
         )
         self._settling.add(intent.key)
         try:
@@ -261,9 +305,26 @@ class OrderLog:
         finally:
             self._settling.discard(intent.key)
         intent.stage, intent.answer, intent.updated_ms = stage, answer, found.updated_ms
-        intent.reconciled = True
+        intent.sends, intent.settlement, intent.reconciled = found.sends, found.settlement, True
         if self._unresolved.get(intent.key) is intent:
             del self._unresolved[intent.key]
+        if intent.settlement is not None and intent.settlement.is_watched:
+            self._watched[intent.key] = intent
+        else:
+            self._watched.pop(intent.key, None)
         logger.info("order %s was found out: %s", intent.asked.client_order_id, stage.value)
         self.on_point("settled")
         self.on_settled(intent)
+        return True
+
+    async def confirm(self, intent: Intent, settlement: Settlement) -> None:
+        """Note that what a person has said of an intent is so.
+
+        Raises:
+            StoreError: it is not written; try again.
+
+        """
+        found = replace(intent, settlement=settlement)
+        await self._ledger.write(rows.updating(found))
+        intent.settlement = settlement
+        self._watched.pop(intent.key, None)

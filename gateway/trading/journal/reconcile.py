@@ -21,20 +21,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from collections.abc import Callable
 
-from ea_bridge import commands, errors
-from ea_bridge.model import SUCCESSES, TradeResult, TradeRetcode
+from ea_bridge.model import TradeResult, TradeRetcode
 from ea_bridge.session import LateResult
 from gateway.errors import GatewayError, TerminalDisconnected
 from gateway.store import StoreError
 
 from ..guard import GuardedTerminal
-from ..plausible import is_plausible
-from ..retcodes import is_final
-from ..sending import was_refused
 from . import conclusion, effects
 from .intents import ENDS, Account, Intent, Presumed, Send, Stage
 from .log import OrderLog
@@ -42,11 +36,11 @@ from .matching import Sighting, makes_order, match, share
 from .pacing import Pacing
 from .patience import Patience
 from .sightings import View, look
+from .watch import Watch
+from .word import Word, open_sends
 
 PAUSES_S = (0.1, 0.2, 0.5, 1.0, 1.0, 2.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 """Between looks; the last one goes on for ever. Histories lag by seconds."""
-MAX_LATE = 256
-"""Late answers that are kept until their caller has been told."""
 
 logger = logging.getLogger(__name__)
 
@@ -75,8 +69,9 @@ class Reconciler:
         self._guarded = guarded
         self._on_paper = on_paper or guarded
         self._pacing = Pacing(log.now_ms)
-        self._late: OrderedDict[int, LateResult] = OrderedDict()
         self._patience = Patience()
+        self._word = Word(name, log.now_ms, self._patience)
+        self._watch = Watch(log, self._word)
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -88,9 +83,7 @@ class Reconciler:
 
     def late(self, late: LateResult) -> None:
         """Take the answer to a trade whose caller was told that nobody knows."""
-        self._late[late.command_id] = late
-        if len(self._late) > MAX_LATE:
-            self._late.popitem(last=False)
+        self._word.late(late)
         self.kick()
 
     async def stop(self) -> None:
@@ -122,7 +115,7 @@ class Reconciler:
         if session is None or account is None:
             return True  # the next link begins anew
         intents = self._log.unresolved(account)
-        if not intents:
+        if not intents and not self._watch.has_work(account):
             return True
         real = [one for one in intents if not one.is_paper]
         papers = [one for one in intents if one.is_paper]
@@ -131,6 +124,7 @@ class Reconciler:
                 await self._settle(terminal, account, real)
             if papers:
                 await self._settle(self._on_paper(), account, papers)
+            await self._watch.look(terminal, account)
         except TerminalDisconnected:
             return terminal.session is None
         except GatewayError as error:
@@ -144,15 +138,15 @@ class Reconciler:
     async def _settle(
         self, terminal: GuardedTerminal, account: Account, intents: list[Intent]
     ) -> None:
-        self._take_late(intents)
-        await self._ask_table(terminal, intents)
+        self._word.take_late(intents)
+        await self._word.ask_table(terminal, intents)
         await self._conclude(terminal, intents)
-        if await self._search(terminal, account, list(_open_sends(intents))):
+        if await self._search(terminal, account, list(open_sends(intents))):
             await self._conclude(terminal, intents)
 
     async def _conclude(self, terminal: GuardedTerminal, intents: list[Intent]) -> None:
         for intent in intents:
-            if intent.stage not in ENDS and not any(_open_sends([intent])):
+            if intent.stage not in ENDS and not any(open_sends([intent])):
                 stage, answer = await conclusion.of(terminal, intent)
                 if intent.stage in ENDS:
                     continue  # another terminal of the account was faster
@@ -160,85 +154,6 @@ class Reconciler:
                 for send in intent.sends:
                     self._pacing.forget(send)
                     self._patience.forget(send)
-
-    # --- what the terminal says by itself ------------------------------------------------------
-
-    def _take_late(self, intents: list[Intent]) -> None:
-        for send in _open_sends(intents):
-            late = self._late.pop(send.command_id, None)
-            if late is None:
-                continue
-            if isinstance(late.result, TradeResult):
-                self._take_answer(send, late.result)
-            elif isinstance(late.error, errors.CommandFailed):
-                self._take_refusal(send, late.error.err, late.error.retcode)
-
-    async def _ask_table(self, terminal: GuardedTerminal, intents: list[Intent]) -> None:
-        """Ask for the results of commands that were sent to this very terminal."""
-        own = [intent for intent in intents if intent.terminal == self._name]
-        by_id = {send.command_id: send for send in _open_sends(own)}
-        if not by_id or not terminal.can("results"):
-            return
-        for some in _chunks(sorted(by_id), commands.MAX_RESULTS):
-            params = commands.ResultsParams(ids=",".join(map(str, some)))
-            known = await terminal.request(commands.RESULTS_GET, params)
-            self._patience.heard(by_id[one] for one in some)
-            for stored in known:
-                if (send := by_id.get(stored.id)) is not None:
-                    self._take_stored(terminal, send, stored)
-
-    def _take_stored(
-        self, terminal: GuardedTerminal, send: Send, stored: commands.StoredResult
-    ) -> None:
-        if stored.state == "done":
-            if stored.result is not None:
-                self._take_answer(send, stored.result)
-            else:
-                self._take_refusal(send, stored.err, stored.retcode)
-        elif stored.state == "absent" and self._is_never_taken(terminal, send):
-            self._end(send, Stage.NOT_SENT)
-
-    def _is_never_taken(self, terminal: GuardedTerminal, send: Send) -> bool:
-        """Whether a command that the terminal's table lacks will never be executed."""
-        session = terminal.session
-        if session is None or session.hello.fp != send.fp or send.is_answered:
-            return False
-        return self._patience.is_over(session, send)
-
-    def _take_answer(self, send: Send, result: TradeResult) -> None:
-        """Take the terminal's word, if it can be true."""
-        if result.retcode not in SUCCESSES or is_plausible(send.request, result):
-            self._take_result(send, result)
-        else:
-            send.retcode = result.retcode
-
-    def _take_result(self, send: Send, result: TradeResult) -> None:
-        if result.retcode in SUCCESSES:
-            self._end(send, Stage.DONE, result)
-        elif is_final(result.retcode):
-            self._end(send, Stage.REJECTED, result)
-        elif send.result is None:
-            send.result, send.retcode = result, result.retcode  # it may name the order
-
-    def _take_refusal(self, send: Send, err: int, retcode: int) -> None:
-        if err == commands.TOO_LATE:
-            self._end(send, Stage.NOT_SENT)
-        elif was_refused(err, retcode):
-            send.err, send.retcode = err, retcode
-            self._end(send, Stage.REJECTED)
-        elif not send.is_answered:
-            send.err, send.retcode = err, retcode
-
-    def _end(self, send: Send, stage: Stage, result: TradeResult | None = None) -> None:
-        send.stage, send.result, send.ended_ms = stage, result, self._log.now_ms()
-        if result is not None:
-            send.err, send.retcode = 0, result.retcode
-
-    def _presume(self, send: Send, why: Presumed) -> None:
-        """Take a command for not executed."""
-        send.err = send.retcode = 0  # what left it open is no reason
-        send.presumed = why
-        self._end(send, Stage.REJECTED)
 
     # --- what its account shows ----------------------------------------------------------------
 
@@ -292,10 +207,12 @@ class Reconciler:
             one = shared.get(send.command_id)
             if one is not None:
                 send.presumed = Presumed.ASSIGNED
-                self._take_result(send, effects.result_of_order(send, one, view))
+                self._word.take_result(send, effects.result_of_order(send, one, view))
             elif not any(view.may_be(send, one) for one in doubtful):
                 is_one_of_many = any(view.may_be(send, one) for one in shared.values())
-                self._presume(send, Presumed.ASSIGNED if is_one_of_many else Presumed.TRACELESS)
+                self._word.presume(
+                    send, Presumed.ASSIGNED if is_one_of_many else Presumed.TRACELESS
+                )
 
     def _give_up_changes(self, view: View, changes: list[Send]) -> None:
         """The same for those that change what is there."""
@@ -303,9 +220,9 @@ class Reconciler:
         for send in filter(self._patience.ends, changes):
             exited = send.exited
             if exited is None:
-                self._presume(send, Presumed.SUPERSEDED)
+                self._word.presume(send, Presumed.SUPERSEDED)
             elif exited in view.positions:
-                self._presume(send, Presumed.TRACELESS)
+                self._word.presume(send, Presumed.TRACELESS)
             elif exited in view.past and exited not in closed:
                 # MetaTrader 4 has closed it once: by the oldest that fits, or by no command
                 result = effects.result_of_change(send, view)
@@ -313,7 +230,7 @@ class Reconciler:
                     closed.add(exited)
                     send.presumed = Presumed.ASSIGNED
                 gone = TradeResult(retcode=TradeRetcode.POSITION_CLOSED)
-                self._take_result(send, result or gone)
+                self._word.take_result(send, result or gone)
 
     def _search_change(self, view: View, account: Account, send: Send) -> None:
         """Look whether what was there is now as the command wanted it."""
@@ -322,13 +239,13 @@ class Reconciler:
             exits = self._log.exits(account, send.exited)
             others = [stage for id_, stage in exits.items() if id_ != send.command_id]
             if Stage.DONE in others:
-                self._take_result(send, TradeResult(retcode=TradeRetcode.POSITION_CLOSED))
+                self._word.take_result(send, TradeResult(retcode=TradeRetcode.POSITION_CLOSED))
                 return
             if any(stage not in ENDS for stage in others):
                 return
         result = effects.result_of_change(send, view)
         if result is not None:
-            self._take_result(send, result)
+            self._word.take_result(send, result)
 
     def _under_way(self, account: Account, like: Send) -> list[Send]:
         """Return the commands whose callers still wait, on paper or not as this one."""
@@ -365,17 +282,6 @@ class Reconciler:
         for send in wanted:
             one = found.get(send.command_id)
             if one is not None:
-                self._take_result(send, effects.result_of_order(send, one, view))
+                self._word.take_result(send, effects.result_of_order(send, one, view))
         given = {one.ticket for one in found.values()}
         return [one for one in free if one.ticket not in given]
-
-
-def _open_sends(intents: Iterable[Intent]) -> Iterator[Send]:
-    """Return the commands whose end is not known."""
-    return (send for intent in intents for send in intent.sends if send.stage not in ENDS)
-
-
-def _chunks(ids: list[int], size: int) -> Iterator[list[int]]:
-    rest = iter(ids)
-    while some := list(islice(rest, size)):
-        yield some

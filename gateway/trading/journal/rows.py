@@ -12,11 +12,13 @@ from ea_bridge.model import TradeRequest, TradeResult
 from gateway.store import Store
 
 from .intents import Account, Asked, Intent, Memo, Send, Stage
+from .settlement import WATCHED_MS, Settlement
 
 _encoder = msgspec.json.Encoder()
 _request = msgspec.json.Decoder(TradeRequest)
 _memo = msgspec.json.Decoder(Memo)
 _result = msgspec.json.Decoder(TradeResult)
+_settlement = msgspec.json.Decoder(Settlement)
 
 _NEW_ORDER = """
 INSERT INTO orders (login, server, client_order_id, terminal, actor, method, params, stage,
@@ -41,6 +43,11 @@ _END_SEND = """
 UPDATE sends SET stage = ?, written_ms = ?, acked_ms = ?, ended_ms = ?, result = ?, err = ?,
     retcode = ?, ticket = ?
 WHERE command_id = ?
+"""
+_SETTLE = """
+INSERT INTO settlements VALUES (?, ?, ?)
+ON CONFLICT (order_id) DO UPDATE
+SET said = excluded.said, watched_until_ms = excluded.watched_until_ms
 """
 _CLAIMED = """
 SELECT DISTINCT ticket FROM json_each(?) AS asked
@@ -118,11 +125,14 @@ def updating(intent: Intent) -> Work:
         row,
     )
     sends = [_ended(send) for send in intent.sends]
+    settled = None if intent.settlement is None else _settled(row, intent.settlement)
 
     def work(connection: sqlite3.Connection) -> int:
         connection.execute(_END_ORDER, order)
         for send in sends:
             connection.execute(_END_SEND, send)
+        if settled is not None:
+            connection.execute(_SETTLE, settled)
         return row
 
     return work
@@ -151,6 +161,11 @@ def _ended(send: Send) -> tuple[object, ...]:
         send.ticket,
         send.command_id,
     )
+
+
+def _settled(row: int, settlement: Settlement) -> tuple[object, ...]:
+    until_ms = settlement.time_ms + WATCHED_MS if settlement.is_watched else None
+    return (row, _encoder.encode(settlement).decode(), until_ms)
 
 
 def _text(answer: bytes | None) -> str | None:
@@ -185,6 +200,27 @@ def unresolved(store: Store) -> list[Intent]:
     return [_intent(store, row) for row in rows]
 
 
+def watched(store: Store, now_ms: int) -> list[Intent]:
+    """Return those that were settled by hand, and may turn out to have ended otherwise."""
+    rows = store.all(
+        "SELECT orders.* FROM settlements JOIN orders ON orders.id = order_id "
+        "WHERE watched_until_ms > ? ORDER BY order_id",
+        now_ms,
+    )
+    return [_intent(store, row) for row in rows]
+
+
+def owner(store: Store, account: Account, ticket: int) -> str | None:
+    """Return the id whose command has made an order; ``None``: none has."""
+    row = store.one(
+        "SELECT client_order_id FROM sends JOIN orders ON orders.id = sends.order_id "
+        "WHERE ticket = ? AND login = ? AND server = ?",
+        ticket,
+        *account,
+    )
+    return None if row is None else row[0]
+
+
 def claimed(store: Store, account: Account, tickets: Iterable[int]) -> set[int]:
     """Return the tickets that commands are known to have made or touched."""
     found = store.all(_CLAIMED, json.dumps(list(tickets)), *account)
@@ -216,6 +252,7 @@ def accounts(store: Store) -> dict[str, Account]:
 
 def _intent(store: Store, row: sqlite3.Row) -> Intent:
     sends = store.all("SELECT * FROM sends WHERE order_id = ? ORDER BY command_id", row["id"])
+    said = store.one("SELECT said FROM settlements WHERE order_id = ?", row["id"])
     asked = Asked(
         Account(row["login"], row["server"]),
         row["client_order_id"],
@@ -233,6 +270,7 @@ def _intent(store: Store, row: sqlite3.Row) -> Intent:
         sends=[_send(one) for one in sends],
         answer=None if row["answer"] is None else row["answer"].encode(),
         row=row["id"],
+        settlement=None if said is None else _settlement.decode(said["said"]),
     )
 
 

@@ -12,6 +12,7 @@ from gateway import shapes
 from gateway.translation import retcode_name, word, words
 
 from .intents import Intent, Send, Stage
+from .settlement import Settlement
 
 _OUTCOMES: Mapping[Stage, Any] = {
     Stage.DONE: "done",
@@ -44,7 +45,22 @@ def record(intent: Intent, now: shapes.OrderNow | None) -> shapes.OrderRecord:
         "sends": [_sent(send) for send in intent.sends],
         "result": answer.get("result"),
         "error": answer.get("error"),
+        "settlement": _settlement(intent.settlement),
         "now": now,
+    }
+
+
+def _settlement(said: Settlement | None) -> shapes.OrderSettlement | None:
+    if said is None:
+        return None
+    return {
+        "by": said.by,
+        "outcome": said.outcome,
+        "ticket": said.ticket,
+        "checked": said.checked,
+        "note": said.note,
+        "time": said.time_ms,
+        "time_contradicted": said.contradicted_ms,
     }
 
 
@@ -83,6 +99,7 @@ def noted(intent: Intent, sending: Send | None = None) -> dict[str, Any]:
         "state": intent.stage.value,
         "reconciled": intent.reconciled or None,
         "sends": [_passed(send) for send in intent.sends],
+        "settlement": _settlement(intent.settlement),
     }
 
 
@@ -130,5 +147,6 @@ def settled(intent: Intent) -> shapes.OrderSettled:
         "outcome": _OUTCOMES[intent.stage],
         "result": answer.get("result"),
         "error": answer.get("error"),
+        "settlement": _settlement(intent.settlement),
         "paper": intent.is_paper,
     }

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from scripted_answers import ORDER, POSITION
 from scripted_terminal import CATALOGUE, Scene
 
+from gateway.auth.caller import Scope
 from gateway.catalogue import Method
 from gateway.credentials.tier import Tier
 from gateway.errors import Forbidden, GatewayError
@@ -41,7 +42,7 @@ async def test_what_a_tier_opens(method: Method, tier: Tier, scene: Scene) -> No
         needs = Tier.READ if method.scope is not None else Tier.NONE
     assert needs <= method.tier
     try:
-        await method.answer(scene.call(), {"no_such_param": 1})
+        await method.answer(scene.call(scope=Scope.ADMIN), {"no_such_param": 1})
     except GatewayError as error:
         assert isinstance(error, Forbidden) == (tier < needs)
         assert not method.mutates or error.data["outcome"] == "not_sent"

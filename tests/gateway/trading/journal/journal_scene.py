@@ -17,7 +17,7 @@ from ea_bridge.errors import OutcomeUnknown
 from ea_bridge.model import TradeResult
 from gateway.errors import GatewayError
 from gateway.ledger import DATABASE, Ledger
-from gateway.trading.journal import TABLE, Account, Intent, KeptJournal, OrderLog
+from gateway.trading.journal import SETTLEMENTS, TABLE, Account, Intent, KeptJournal, OrderLog
 from gateway.trading.journal.pacing import Pacing
 from gateway.trading.journal.reconcile import Reconciler
 
@@ -58,7 +58,7 @@ class Kept:
 
     def open(self) -> None:
         """Begin as a daemon does: with what is on the disk, and nothing else."""
-        self.ledger = Ledger(self.folder, [TABLE])
+        self.ledger = Ledger(self.folder, [TABLE, SETTLEMENTS])
         self.log = OrderLog(self.ledger, now_ms=lambda: self.scene.now_ms)
         self.log.on_point = self._pass
         self.log.on_settled = self.settled.append
@@ -95,6 +95,12 @@ class Kept:
         """What is on the disk."""
         sql = {"orders": "SELECT * FROM orders", "sends": "SELECT * FROM sends"}[table]
         return [dict(row) for row in self.ledger.reader.all(sql)]
+
+    def here(self) -> Account:
+        """That the terminal is logged in to."""
+        account = self._account()
+        assert account is not None
+        return account
 
     async def look(self) -> None:
         """Look once, as the reconciler does."""

@@ -171,7 +171,7 @@ async def test_a_late_answer_counts(
     lost.results("forgotten")
     request = TradeRequest(action=1)
     late = LateResult(700, commands.ORDER_SEND, request, result, error)
-    lost.reconciler._late[700] = late
+    lost.reconciler._word._late[700] = late
     await lost.look()
     assert await outcome(lost) == expected
 
@@ -333,7 +333,7 @@ async def test_a_lost_exit_on_metatrader_4(kept: Kept) -> None:
     kept.scene.script.answers |= {"positions_get": [], "history_orders_get": [closed]}
     await kept.look()
     assert (await outcome(kept), await outcome(kept, "b")) == ("unknown", "unknown")
-    kept.reconciler._late[700] = LateResult(
+    kept.reconciler._word._late[700] = LateResult(
         700, commands.ORDER_SEND, kept.scene.script.sent[0], replace(DONE, position=900), None
     )
     await kept.look()

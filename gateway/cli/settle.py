@@ -1,0 +1,61 @@
+"""``settle``: what became of an order that nobody knows, by the word of a person."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from gateway.cli.complaint import Complaint
+from gateway.cli.target import AuthToken, Home, Url, find_target, talk
+
+
+def settle(
+    client_order_id: Annotated[
+        str, typer.Argument(metavar="ID", help="The client_order_id of the order.")
+    ],
+    *,
+    executed: Annotated[
+        int | None,
+        typer.Option(metavar="TICKET", min=1, help="It was executed: as this order."),
+    ] = None,
+    not_executed: Annotated[
+        bool, typer.Option("--not-executed", help="It was not, and never will be.")
+    ] = False,
+    url: Url = None,
+    auth_token: AuthToken = None,
+    home: Home = None,
+) -> None:
+    """Say what became of an order whose outcome is unknown; needs a token with the scope admin.
+
+    Look at the terminal's trade and history first, or ask the broker: bots believe it.
+    """
+    if (executed is None) is not not_executed:
+        raise Complaint("give either --executed TICKET or --not-executed", 2)
+    target = find_target(url, auth_token, home)
+    params: dict[str, Any] = {"client_order_id": client_order_id, "executed": not not_executed}
+    if executed is not None:
+        params["ticket"] = executed
+
+    async def ask() -> Any:
+        from gateway.client import GatewayClient
+
+        async with GatewayClient(target.url, target.token) as client:
+            return await client.call("settle_order", **params)
+
+    from gateway.errors import Forbidden, GatewayError, InvalidParams
+
+    try:
+        record = talk(ask())
+    except Forbidden as error:
+        raise Complaint(
+            f"{error.message}: set MT_GATEWAY_TOKEN to one (mt-gateway token create --name NAME "
+            "--scope admin makes one, or the console if there is one)"
+        ) from error
+    except InvalidParams as error:
+        reasons = "; ".join(str(fault["reason"]) for fault in error.data.get("errors", []))
+        raise Complaint(f"{client_order_id} is not settled: {reasons or error.message}") from error
+    except GatewayError as error:
+        raise Complaint(f"{client_order_id} is not settled: {error.message}") from error
+    sys.stdout.write(f"{client_order_id}: {record['outcome']}; {record['settlement']['note']}\n")

@@ -1,0 +1,128 @@
+"""Whether what people have said of orders is so.
+
+A person can settle what nobody knew (see :mod:`gateway.trading.settling`). The truth may come
+later all the same: the terminal is back with its table of results, an answer arrives, or the order
+shows with its tag. So for a day what was settled by hand is looked at as if it were unknown; what
+the terminal says counts, and whoever listens is told that it was otherwise.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from msgspec import structs
+
+from ..guard import GuardedTerminal
+from . import conclusion, effects
+from .intents import ENDS, Account, Intent, Send, Stage
+from .log import OrderLog
+from .matching import is_tagged_as, makes_order
+from .pacing import Pacing
+from .sightings import View
+from .sightings import look as look_at
+from .word import Word, open_sends
+
+logger = logging.getLogger(__name__)
+
+
+class Watch:
+    """Of the orders at one terminal that were settled by hand.
+
+    Args:
+        log: of all orders.
+        word: what the terminal says by itself.
+
+    """
+
+    def __init__(self, log: OrderLog, word: Word) -> None:
+        self._log = log
+        self._word = word
+        self._pacing = Pacing(log.now_ms)
+
+    def has_work(self, account: Account) -> bool:
+        """Whether there are any of an account."""
+        return any(not one.is_paper for one in self._log.watched(account))
+
+    async def look(self, terminal: GuardedTerminal, account: Account) -> None:
+        """Look once, at those whose time has come.
+
+        Raises:
+            GatewayError: the terminal did not say.
+            StoreError: what was found is not written; try again.
+
+        """
+        settled = [one for one in self._log.watched(account) if not one.is_paper]
+        doubles = {one.key: _reopened(one) for one in settled}
+        found = list(doubles.values())
+        self._word.take_late(found)
+        session = terminal.session
+        scene = () if session is None else (session.id, session.broker)
+        due = self._pacing.due(list(open_sends(found)), scene)
+        if due:
+            await self._word.ask_table(terminal, found)
+            await self._search(terminal, account, [one for one in due if _is_maker(terminal, one)])
+            self._pacing.looked(due)
+        for intent in settled:
+            double = doubles[intent.key]
+            if not any(open_sends([double])):
+                await self._compare(terminal, intent, double)
+                for send in double.sends:
+                    self._pacing.forget(send)
+
+    async def _search(
+        self, terminal: GuardedTerminal, account: Account, sends: list[Send]
+    ) -> None:
+        """Look for orders that carry the commands' tags: only they say for sure whose they are."""
+        sends = [one for one in sends if one.stage not in ENDS]
+        if not sends:
+            return
+        view = await look_at(terminal, sends, [], is_far=False)
+        if terminal.account != account:
+            raise terminal.offline()  # it was logged in elsewhere while it told
+        for send in sends:
+            self._find(view, send)
+
+    def _find(self, view: View, send: Send) -> None:
+        own = [one for one in view.sightings() if is_tagged_as(send, one)]
+        if len(own) == 1:
+            self._word.take_result(send, effects.result_of_order(send, own[0], view))
+
+    async def _compare(self, terminal: GuardedTerminal, intent: Intent, double: Intent) -> None:
+        """Let what the terminal has said count."""
+        assert intent.settlement is not None
+        stage, answer = await conclusion.of(terminal, double)
+        said = intent.settlement
+        if stage is Stage.NOT_SENT and said.outcome == "done":
+            return  # a terminal that lost its table lacks what it has executed, too
+        tickets = [{one.ticket for one in each.sends} - {None} for each in (intent, double)]
+        is_same = (stage is Stage.DONE) == (said.outcome == "done") and (
+            stage is not Stage.DONE or said.ticket is None or tickets[0] == tickets[1]
+        )
+        if is_same:
+            await self._log.confirm(intent, structs.replace(said, confirmed=True))
+            return
+        logger.warning(
+            "order %s was settled by hand (%s) as %s, and is %s: what the terminal says counts",
+            intent.asked.client_order_id,
+            said.by,
+            said.outcome,
+            stage.value,
+        )
+        contradicted = structs.replace(said, contradicted_ms=self._log.now_ms())
+        await self._log.settle(intent, stage, answer, sends=double.sends, settlement=contradicted)
+
+
+def _reopened(intent: Intent) -> Intent:
+    """Return an intent as it was before a person settled it."""
+    sends = [
+        replace(one, stage=Stage.UNKNOWN, result=None, err=0, retcode=0, presumed=None)
+        if one.stage is Stage.DONE or (one.stage is Stage.REJECTED and not one.is_answered)
+        else one
+        for one in intent.sends
+    ]
+    return replace(intent, stage=Stage.UNKNOWN, sends=sends)
+
+
+def _is_maker(terminal: GuardedTerminal, send: Send) -> bool:
+    return makes_order(send, is_mt4=terminal.is_mt4)

@@ -1,0 +1,199 @@
+"""Settling by hand what became of an order that nobody knows the end of.
+
+The gateway finds nearly everything out by itself. What it cannot tell keeps its symbol closed to
+new orders, and a person who looks at the terminal or calls the broker can tell. A person's word is
+compared with what the terminal shows, noted in the audit trail, and counts until the terminal says
+otherwise: see :mod:`.journal.watch`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from msgspec import structs
+
+from ea_bridge import commands
+from ea_bridge.model import SUCCESSES, OrderType, TradeResult, TradeRetcode
+from gateway.errors import GatewayError, InternalError, InvalidParams, OrderNotFound
+from gateway.store import StoreError
+
+from .client_ids import is_tagged
+from .guard import GuardedTerminal
+from .journal import Intent, Send, Settlement, Stage, conclusion, effects
+from .journal.intents import ENDS, Presumed
+from .journal.matching import Sighting, is_tagged_as, makes_order
+from .journal.sightings import View
+
+SAME_LOTS = 1e-8
+"""Volumes that differ by less are equal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a person says."""
+
+    executed: bool
+    ticket: int | None
+    by: str
+
+
+async def settle(terminal: GuardedTerminal, client_order_id: str, said: Said) -> Intent:
+    """Give an order whose end is unknown the end that a person says it has.
+
+    Raises:
+        OrderNotFound: there is no such order.
+        InvalidParams: its end is not unknown; or the ticket is missing, another order's, or not
+            what the terminal shows.
+        InternalError: the journal cannot be read or written.
+
+    """
+    journal = terminal.desk.journal
+    try:
+        intent = journal.find(client_order_id)
+        if intent is None:
+            raise OrderNotFound(
+                "No request with that client_order_id was sent", client_order_id=client_order_id
+            )
+        send = _unknown(intent)
+        result, settlement = await _believed(terminal, intent, send, said)
+        found = replace(intent, sends=_ended(intent, send, result, terminal.now_ms()))
+        stage, answer = await conclusion.of(terminal, found)
+        _unknown(intent)  # it may have been found out while the terminal was asked
+        is_done = await journal.settle(intent, stage, answer, found.sends, settlement)
+    except StoreError:
+        raise InternalError(
+            "The journal cannot be written, so nothing is settled; the gateway's log says why"
+        ) from None
+    if not is_done:
+        raise _fault("client_order_id", "it is being found out right now: ask get_order")
+    return intent
+
+
+def _unknown(intent: Intent) -> Send:
+    """Return the command of an intent whose end is not known."""
+    if intent.is_under_way:
+        raise _fault("client_order_id", "it is being carried out: wait for its answer")
+    left = [send for send in intent.sends if send.stage not in ENDS]
+    if intent.stage in ENDS or not left:
+        raise _fault("client_order_id", f"its state is {intent.stage}, and not unknown")
+    return left[-1]
+
+
+async def _believed(
+    terminal: GuardedTerminal, intent: Intent, send: Send, said: Said
+) -> tuple[TradeResult | None, Settlement]:
+    """Return what the broker must have answered if it is as a person says, and what is noted."""
+    settlement = Settlement(
+        by=said.by,
+        outcome="done" if said.executed else "rejected",
+        ticket=said.ticket,
+        note="not checked: what was not executed shows nowhere",
+        time_ms=terminal.now_ms(),
+    )
+    ticket = said.ticket
+    if not said.executed:
+        if ticket is not None:
+            raise _fault("ticket", "what was not executed has none")
+        return None, settlement
+    if not makes_order(send, is_mt4=terminal.is_mt4):
+        note = "not checked: it changes what was there, and makes no order"
+        return _of_change(send, ticket), structs.replace(settlement, note=note)
+    if ticket is None:
+        raise _fault("ticket", "say which order of the terminal it is")
+    owner = terminal.desk.journal.owner(intent, ticket)
+    if owner is not None:
+        raise _fault("ticket", f"it is the order of {owner}")
+    try:
+        view = await _view(terminal, intent, ticket)
+    except GatewayError as error:
+        result = TradeResult(retcode=TradeRetcode.DONE, order=ticket, volume=send.request.volume)
+        note = f"not checked: the terminal cannot be asked ({error.name()})"
+        return result, structs.replace(settlement, note=note)
+    result = _shown(view, send, ticket)
+    return result, structs.replace(settlement, checked=True, note="the terminal shows the order")
+
+
+def _of_change(send: Send, ticket: int | None) -> TradeResult:
+    request = send.request
+    known = request.order or request.position
+    if ticket not in (None, known):
+        raise _fault("ticket", f"it was to change {known}")
+    return TradeResult(retcode=TradeRetcode.DONE, order=known, volume=request.volume)
+
+
+async def _view(terminal: GuardedTerminal, intent: Intent, ticket: int) -> View:
+    """Return what the terminal shows of an order.
+
+    Raises:
+        GatewayError: it cannot be asked.
+
+    """
+    session, hello = terminal.session, terminal.hello
+    if session is None or session.broker is not True or intent.is_paper != terminal.is_paper:
+        raise terminal.offline()
+    of_open, of_past = commands.FilterParams(ticket=ticket), commands.HistoryParams(ticket=ticket)
+    orders = await terminal.request(commands.ORDERS_GET, of_open)
+    positions = await terminal.request(commands.POSITIONS_GET, of_open)
+    past = await terminal.request(commands.HISTORY_ORDERS_GET, of_past)
+    has_deals = terminal.can("deals")
+    deals = await terminal.request(commands.HISTORY_DEALS_GET, of_past) if has_deals else []
+    if terminal.account != intent.asked.account:
+        raise terminal.offline()  # it was logged in elsewhere while it told
+    return View(
+        is_mt4=terminal.is_mt4,
+        is_netting=hello is not None and hello.mode in ("netting", "exchange"),
+        offset_ms=0,
+        orders={one.ticket: one for one in orders},
+        positions={one.ticket: one for one in positions},
+        past={one.ticket: one for one in past},
+        deals=deals,
+    )
+
+
+def _shown(view: View, send: Send, ticket: int) -> TradeResult:
+    """Return what the broker must have answered to a command that made an order."""
+    one = next((one for one in view.sightings() if one.ticket == ticket), None)
+    if one is None:
+        hint = '; on MetaTrader 4 set the tab Account History to "All History"'
+        raise _fault("ticket", f"the terminal shows no such order{hint if view.is_mt4 else ''}")
+    if wrong := _differs(view, send, one):
+        raise _fault("ticket", f"it is another order: {wrong}")
+    result = effects.result_of_order(send, one, view)
+    if result.retcode not in SUCCESSES:
+        raise _fault("ticket", "that order was not filled")
+    return result
+
+
+def _differs(view: View, send: Send, one: Sighting) -> str:
+    """Return in what an order is none of a command's; empty: it may be its."""
+    request = send.request
+    if is_tagged(one.comment) and not is_tagged_as(send, one):
+        return f"it carries the tag of another one ({one.comment})"
+    if one.symbol != request.symbol:
+        return f"its symbol is {one.symbol}"
+    # MetaTrader 4 makes a purchase of a pending one that was filled, under the same ticket
+    is_filled = view.is_mt4 and one.type in (OrderType.BUY, OrderType.SELL)
+    if one.type != (request.type % 2 if is_filled else request.type):
+        return "its type is another one"
+    if one.volume > request.volume + SAME_LOTS:
+        return f"its volume is {one.volume}"
+    return ""
+
+
+def _ended(intent: Intent, send: Send, result: TradeResult | None, now_ms: int) -> list[Send]:
+    """Return the commands as they are with that result; ``None``: there is none."""
+    ended = []
+    for one in intent.sends:
+        if one is send and result is not None:
+            one = replace(one, stage=Stage.DONE, result=result, ended_ms=now_ms)
+            one.err, one.retcode = 0, result.retcode
+        elif one.stage not in ENDS:
+            one = replace(one, stage=Stage.REJECTED, result=None, ended_ms=now_ms)
+            one.err = one.retcode = 0
+            one.presumed = Presumed.BY_HAND
+        ended.append(one)
+    return ended
+
+
+def _fault(field: str, reason: str) -> InvalidParams:
+    return InvalidParams(errors=[{"field": field, "reason": reason}])
