@@ -74,7 +74,7 @@ COMMANDS: dict[str, Command | Group] = {
     ),
     "settle": Command(
         "settle:settle",
-        "Say what became of an order whose outcome is unknown; needs a token with the scope admin.",
+        "Say what became of an order whose outcome is unknown; needs an admin token.",
     ),
     "verify": Command(
         "verify:verify",

@@ -27,7 +27,7 @@ def settle(
     auth_token: AuthToken = None,
     home: Home = None,
 ) -> None:
-    """Say what became of an order whose outcome is unknown; needs a token with the scope admin.
+    """Say what became of an order whose outcome is unknown; needs an admin token.
 
     Look at the terminal's trade and history first, or ask the broker: bots believe it.
     """
