@@ -95,3 +95,9 @@ async def locked_user(session: AsyncSession, user_id: str) -> User:
     if row is None:
         raise Unknown("There is no such user.")
     return row
+
+
+async def user_by_email(session: AsyncSession, email: str) -> User | None:
+    """Return the account of an address, however it is written; ``None`` if there is none."""
+    wanted = select(User).where(User.email_key == email_key(email)[:300])
+    return (await session.scalars(wanted)).one_or_none()

@@ -20,6 +20,7 @@ from .approvals import Approvals
 from .approvals.codes import Codes
 from .approvals.parts import Parts
 from .box import open_box, sealed_value
+from .browsers import Browsers
 from .copies import Copies
 from .database import Database, home_url, open_database
 from .database.model import Contact, Device, RequestNonce
@@ -86,6 +87,7 @@ class Console:
     links: Links
     sessions: Sessions
     users: Users
+    browsers: Browsers
     signing: Signing
     waking: Waking
     events: Events
@@ -174,7 +176,8 @@ async def open_console(
         try:
             passwords = Passwords(pool, pepper, costs.passwords)
             codes = Passwords(pool, pepper, costs.codes)
-            console = _wired(home, settings, now_s, db, box, passwords, codes)
+            key = await sealed_value(db, box, "browsers")
+            console = _wired(home, settings, now_s, db, box, passwords, codes, key)
             await console.signing.prepare()
             async with console.waking.listening(), console.resets.working(), _tidying(console):
                 yield console
@@ -224,6 +227,7 @@ def _wired(
     box: SecretBox,
     passwords: Passwords,
     codes: Passwords,
+    browser_key: bytes,
 ) -> Console:
     activity, throttle = Activity(db, now_s), Throttle(db, now_s)
     links, sessions = Links(db, now_s), Sessions(db, now_s)
@@ -237,6 +241,7 @@ def _wired(
     url = OwnUrl(server.public_url or f"http://127.0.0.1:{server.port}")
     mail = MailQueue(db, box, carrier_for(smtp, home), now_s, sender=sender(smtp))
     sign_ins = SignIns(mail, url, now_s)
+    browsers = Browsers(browser_key, sign_ins)
     parts = Parts(db, box, now_s, Codes(codes), tokens, devices, activity, mail, url)
     return Console(
         home=home,
@@ -248,7 +253,8 @@ def _wired(
         throttle=throttle,
         links=links,
         sessions=sessions,
-        users=Users(db, passwords, throttle, links, events, activity, sign_ins, now_s),
+        users=Users(db, passwords, throttle, links, events, activity, sign_ins, browsers, now_s),
+        browsers=browsers,
         signing=signing,
         waking=waking,
         events=events,

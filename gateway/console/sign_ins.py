@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from .database.model import Activity, User
@@ -46,12 +46,8 @@ class SignIns:
 
         """
         now_s = self._now_s()
-        earlier = select(Activity.id).where(
-            Activity.user_id == user.id, Activity.event == "login", Activity.outcome == "ok"
-        )
-        here = earlier.where(Activity.ip == ip[:64], Activity.at > now_s - KNOWN_S)
-        is_first = await session.scalar(earlier.limit(1)) is None
-        if is_first or await session.scalar(here.limit(1)) is not None:
+        is_first = await session.scalar(_sign_ins(user.id).limit(1)) is None
+        if is_first or await self.is_known(session, user.id, ip):
             return
         sessions = self._url() + PAGE_SESSIONS
         letter = letters.new_sign_in(place_of(ip), agent, at_s=now_s, sessions=sessions)
@@ -63,6 +59,13 @@ class SignIns:
             dedupe=f"{letter.kind}:{user.id}:{day}:{ip[:40]}",
             user_id=user.id,
         )
+
+    async def is_known(self, session: AsyncSession, user_id: str, ip: str) -> bool:
+        """Whether somebody has signed in to the account from an address lately."""
+        here = _sign_ins(user_id).where(
+            Activity.ip == ip[:64], Activity.at > self._now_s() - KNOWN_S
+        )
+        return await session.scalar(here.limit(1)) is not None
 
     async def tell_of_password(self, session: AsyncSession, user: User) -> None:
         """Queue a mail that tells of a new password.
@@ -76,3 +79,9 @@ class SignIns:
         letter = letters.password_changed(at_s=at_s, forgot=self._url() + PAGE_FORGOT)
         dedupe = f"{letter.kind}:{user.id}:{at_s}"
         await self._mail.put(session, letter, address=user.email, dedupe=dedupe, user_id=user.id)
+
+
+def _sign_ins(user_id: str) -> Select[int]:
+    return select(Activity.id).where(
+        Activity.user_id == user_id, Activity.event == "login", Activity.outcome == "ok"
+    )

@@ -1,5 +1,8 @@
 """How often a password may be tried: for each account, and for each address.
 
+Strangers must not keep an account's owner out by failing in his name. So an account has lanes
+beside that of strangers: one for each browser and each address in which its owner has signed in.
+
 A try is counted before the password is looked at and taken back when it was right, so that a
 hundred tries at once are a hundred tries. Accounts that do not exist are counted like others.
 """
@@ -38,12 +41,13 @@ class Throttle:
         self._db = db
         self._now_s = now_s
 
-    async def count(self, account: str, ip: str | None) -> None:
+    async def count(self, account: str, ip: str | None, lane: str = "") -> None:
         """Count a try as failed, before it is made.
 
         Args:
             account: the email as given, whether there is such an account or not.
             ip: of who tries; ``None`` not to count by it.
+            lane: in which the account's tries are counted; empty for that of strangers.
 
         Raises:
             LoginRefused: it is too early or too late for another try; the try was not counted.
@@ -52,7 +56,7 @@ class Throttle:
         async with self._db.begin() as session:
             if ip is not None:
                 self._count_address(await self._row(session, _address_key(ip)))
-            row = await self._row(session, _account_key(account))
+            row = await self._row(session, _account_key(account, lane))
             self._count_account(row)
 
     async def succeeded(self, account: str) -> None:
@@ -60,14 +64,20 @@ class Throttle:
         async with self._db.begin() as session:
             await self.forget(session, account)
 
-    async def forget(self, session: AsyncSession, account: str) -> None:
-        """Forget them within the transaction of a password reset."""
-        await session.execute(delete(Row).where(Row.key == _account_key(account)))
+    async def forget(self, session: AsyncSession, account: str, lane: str = "") -> None:
+        """Forget them within the transaction of a sign-in; those of the other lanes stay."""
+        await session.execute(delete(Row).where(Row.key == _account_key(account, lane)))
 
-    async def take_back(self, account: str) -> None:
+    async def forget_all(self, session: AsyncSession, account: str) -> None:
+        """Forget them within the transaction of a password reset, in all lanes."""
+        key = _account_key(account)
+        lanes = Row.key.startswith(f"{key}:", autoescape=True)
+        await session.execute(delete(Row).where((Row.key == key) | lanes))
+
+    async def take_back(self, account: str, lane: str = "") -> None:
         """Uncount a try that could not be made."""
         async with self._db.begin() as session:
-            row = await self._row(session, _account_key(account))
+            row = await self._row(session, _account_key(account, lane))
             row.count = max(0, row.count - 1)
 
     async def failures(self, account: str) -> int:
@@ -105,11 +115,15 @@ class Throttle:
         row.count, row.at = row.count + 1, now_s
 
 
-def _account_key(account: str) -> str:
-    """A hash: what strangers type into the login form is not kept."""
-    return (
-        "account:" + hashlib.sha256(account.strip().lower().encode("utf-8", "replace")).hexdigest()
-    )
+def _account_key(account: str, lane: str = "") -> str:
+    """Hashes: what strangers type into the login form is not kept."""
+    key = f"account:{_hash(account.strip().lower())}"
+    return f"{key}:{_hash(lane)[:28]}" if lane else key
+
+
+def _hash(text: str) -> str:
+    """Return 40 digits: a lane's too fit into the column with them."""
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:40]
 
 
 def _address_key(ip: str) -> str:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.credentials.event import EventType
 
 from .activity import Activity
+from .browsers import OF_BROWSER, Browsers
 from .database import Database
 from .database.model import Token, User, UserDevice
 from .database.upsert import insert_missing
@@ -18,7 +19,15 @@ from .events import Events, News
 from .ids import new_id
 from .links import INVITATION, RESET, SETUP, Links
 from .passwords import Passwords, check_password
-from .people import UserInfo, checked_email, checked_name, email_key, locked_user, user_info
+from .people import (
+    UserInfo,
+    checked_email,
+    checked_name,
+    email_key,
+    locked_user,
+    user_by_email,
+    user_info,
+)
 from .sessions import end_sessions
 from .sign_ins import SignIns
 from .throttle import Throttle
@@ -40,6 +49,7 @@ class Users:
         events: tell devices.
         activity: the log.
         sign_ins: tell people of those from elsewhere, and of new passwords.
+        browsers: in which people have signed in.
         now_s: seconds since 1970.
 
     """
@@ -53,6 +63,7 @@ class Users:
         events: Events,
         activity: Activity,
         sign_ins: SignIns,
+        browsers: Browsers,
         now_s: Callable[[], int],
     ) -> None:
         self._db = db
@@ -62,6 +73,7 @@ class Users:
         self._events = events
         self._activity = activity
         self._sign_ins = sign_ins
+        self._browsers = browsers
         self._now_s = now_s
 
     async def create(
@@ -110,7 +122,7 @@ class Users:
     async def by_email(self, email: str) -> UserInfo | None:
         """Return the account of an address."""
         async with self._db.session() as session:
-            row = await _by_email(session, email)
+            row = await user_by_email(session, email)
         return None if row is None else user_info(row)
 
     async def get(self, user_id: str) -> UserInfo:
@@ -138,7 +150,14 @@ class Users:
             return (await session.scalar(select(User.id).limit(1))) is None
 
     async def authenticate(
-        self, email: str, password: str, ip: str, *, agent: str = "", event: str = LOGIN
+        self,
+        email: str,
+        password: str,
+        ip: str,
+        *,
+        agent: str = "",
+        event: str = LOGIN,
+        browser: str = "",
     ) -> UserInfo:
         """Check who logs in, or who gives the password again.
 
@@ -146,7 +165,8 @@ class Users:
         disabled account.
 
         Who gives the password again has a session: his tries are counted apart from those of
-        strangers, who could else keep him from approving or changing anything.
+        strangers, who could else keep him from approving or changing anything. So are those of a
+        browser (``browser`` is what it keeps) or an address in which he has signed in.
 
         Raises:
             LoginRefused: whatever was wrong; :class:`~.errors.PasswordRefused` where the password
@@ -155,30 +175,34 @@ class Users:
 
         """
         try:
-            return await self._authenticate(email, password, ip, agent, event)
+            return await self._authenticate(email, password, ip, agent, event, browser)
         except LoginRefused as refused:
             if event == LOGIN:
                 raise
             raise PasswordRefused(refused.wait_s) from None
 
     async def _authenticate(
-        self, email: str, password: str, ip: str, agent: str, event: str
+        self, email: str, password: str, ip: str, agent: str, event: str, browser: str
     ) -> UserInfo:
         counted = _counted(email, event)
-        await self._throttle.count(counted, ip if event == LOGIN else None)
         async with self._db.session() as session:
-            row = await _by_email(session, email)
+            row = await user_by_email(session, email)
+            user_id = row.id if row is not None and event == LOGIN else None
+            lane = await self._browsers.lane(session, user_id, ip, browser)
+        # an address is shared with strangers, such a browser is not
+        by_address = event == LOGIN and not lane.startswith(OF_BROWSER)
+        await self._throttle.count(counted, ip if by_address else None, lane)
         try:
             verified = await self._passwords.verify(row.password_hash if row else None, password)
             ok = verified.ok and row is not None and row.status == "active"
             fresh = await self._passwords.hash(password) if ok and verified.is_outdated else None
         except Busy:
-            await self._throttle.take_back(counted)
+            await self._throttle.take_back(counted, lane)
             raise
         if row is None or not ok:
             await self._note_refusal(row, event, ip, agent)
             raise LoginRefused
-        return await self._logged_in(row.id, row.password_hash, fresh, event, ip, agent)
+        return await self._logged_in(row, fresh, event, ip, agent, lane)
 
     async def change_password(
         self, user_id: str, old: str, new: str, ip: str, *, keep_sid: str = ""
@@ -298,7 +322,7 @@ class Users:
     async def _insert(self, session: AsyncSession, row: User) -> None:
         values = {column.key: getattr(row, column.key) for column in User.__table__.columns}
         await insert_missing(session, User, **values)
-        found = await _by_email(session, row.email)
+        found = await user_by_email(session, row.email)
         if found is None or found.id != row.id:
             raise Taken("There is an account with this address already.")
         self._activity.note(session, "user.created", user_id=row.id)
@@ -311,20 +335,20 @@ class Users:
             )
 
     async def _logged_in(
-        self, user_id: str, seen_hash: str, fresh: str | None, event: str, ip: str, agent: str
+        self, seen: User, fresh: str | None, event: str, ip: str, agent: str, lane: str
     ) -> UserInfo:
         async with self._db.begin() as session:
-            row = await locked_user(session, user_id)
+            row = await locked_user(session, seen.id)
             # it may have been disabled, or the password changed, while the hash was computed
-            if row.status != "active" or row.password_hash != seen_hash:
+            if row.status != "active" or row.password_hash != seen.password_hash:
                 raise LoginRefused
-            await self._throttle.forget(session, _counted(row.email, event))
+            await self._throttle.forget(session, _counted(row.email, event), lane)
             if fresh is not None:
                 row.password_hash = fresh
             if event == LOGIN:
                 row.last_login_at = self._now_s()
                 await self._sign_ins.look(session, row, ip, agent)
-            self._activity.note(session, event, user_id=user_id, ip=ip, agent=agent)
+            self._activity.note(session, event, user_id=row.id, ip=ip, agent=agent)
         return user_info(row)
 
     async def _store_password(
@@ -343,7 +367,7 @@ class Users:
             await end_sessions(session, user.id, keep=keep_sid)
             await self._drop_links(session, user.id)
             for event in (LOGIN, AGAIN):
-                await self._throttle.forget(session, _counted(row.email, event))
+                await self._throttle.forget_all(session, _counted(row.email, event))
             what = "password.chosen" if is_first else "password.changed"
             self._activity.note(session, what, user_id=user.id)
             if not is_first:  # nobody is surprised by the password that he has just begun with
@@ -372,8 +396,3 @@ class Users:
 def _counted(email: str, event: str) -> str:
     """Return under what tries are counted; nothing that is typed as an address is another's."""
     return f"{event} {email_key(email)}"
-
-
-async def _by_email(session: AsyncSession, email: str) -> User | None:
-    wanted = select(User).where(User.email_key == email_key(email)[:300])
-    return (await session.scalars(wanted)).one_or_none()

@@ -9,7 +9,7 @@
     +-- ChangeUnknown   a change was sent and its outcome is not known yet: never send it anew
     +-- KeyReused       an Idempotency-Key came with another request
     +-- RateExceeded    too many requests: wait
-    +-- LoginRefused    name and password do not fit, whichever it is; or too many tries
+    +-- LoginRefused    name and password do not fit, whichever it is
 """
 
 from __future__ import annotations
@@ -98,7 +98,14 @@ class RateExceeded(ManagerError):
 
 
 class LoginRefused(ManagerError):
-    """Name and password do not fit; nobody learns which of them."""
+    """Name and password do not fit; nobody learns which of them.
 
-    def __init__(self) -> None:
-        super().__init__("Incorrect username or password")
+    Args:
+        wait_s: so much too early it came after others that did not fit either; 0 if not.
+
+    """
+
+    def __init__(self, wait_s: float = 0.0) -> None:
+        said = "Incorrect username or password"
+        super().__init__(f"{said}, too many times; wait a while" if wait_s else said)
+        self.wait_s = wait_s

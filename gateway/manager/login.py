@@ -19,7 +19,7 @@ class Login:
     Args:
         operators: the people.
         tokens: what they get.
-        tries: how often they may fail.
+        tries: how often they have failed.
         audit: where it is noted.
 
     """
@@ -39,23 +39,18 @@ class Login:
 
         Raises:
             LoginRefused: they do not fit.
-            RateExceeded: too many tries, or too many passwords are being checked.
+            RateExceeded: too many passwords are being checked.
 
         """
         name = key_of(username)
         try:
-            self._tries.count(name)
-        except RateExceeded:
-            self._note("too_many_tries", name)
-            raise
-        try:
             operator = await self._operators.verify(name, password)
         except HashingBusy:
-            self._tries.take_back(name)
             raise RateExceeded(BUSY_S, "Too many log in at this moment; try again") from None
         if operator is None:
-            self._note("wrong", name)
-            raise LoginRefused
+            wait_s = self._tries.failed(name)
+            self._note("too_many_tries" if wait_s else "wrong", name)
+            raise LoginRefused(wait_s)
         self._tries.succeeded(name)
         token = self._tokens.issue(operator)
         self._audit.record("manager_login", actor=f"manager:{operator.name}")

@@ -46,14 +46,20 @@ async def _begin(ask: Ask, secret: str) -> Answer:
 async def _sign_in(ask: Ask) -> Answer:
     given, visitor = ask.body(Credentials), ask.visitor
     user = await ask.console.users.authenticate(
-        given.email, given.password, visitor.address, agent=visitor.agent
+        given.email,
+        given.password,
+        visitor.address,
+        agent=visitor.agent,
+        browser=visitor.browser,
     )
     if visitor.session is not None:
         await ask.console.sessions.end(visitor.secret)
     secret = await ask.console.sessions.create(
         user, visitor.address, visitor.agent, https=visitor.https
     )
-    return await _begin(ask, secret)
+    answer = await _begin(ask, secret)
+    visitor.remember(ask.console.browsers.mark(user.id, visitor.browser))
+    return answer
 
 
 async def _sign_out(ask: Ask) -> Answer:

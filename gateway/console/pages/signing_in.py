@@ -63,7 +63,11 @@ class SigningIn:
         email = form.get("email", "")[:254]
         try:
             user = await self._console.users.authenticate(
-                email, form.get("password", ""), visitor.address, agent=visitor.agent
+                email,
+                form.get("password", ""),
+                visitor.address,
+                agent=visitor.agent,
+                browser=visitor.browser,
             )
             secret = await self._begin(visitor, user)
         except LoginRefused as error:
@@ -72,6 +76,7 @@ class SigningIn:
         if visitor.session is not None:
             await self._console.sessions.end(visitor.secret)
         visitor.begin(secret, await self._console.sessions.get(secret))
+        visitor.remember(self._console.browsers.mark(user.id, visitor.browser))
         return go(path)
 
     async def sign_out(self, request: web.Request) -> web.StreamResponse:
@@ -163,6 +168,7 @@ class SigningIn:
             return await self._ask_new(request, _SETUP_PAGE, problems)
         secret = await self._begin(visitor, user)
         visitor.begin(secret, await self._console.sessions.get(secret))
+        visitor.remember(self._console.browsers.mark(user.id))
         return go("/")
 
     async def _begin(self, visitor: Visitor, user: UserInfo) -> str:

@@ -1,10 +1,10 @@
-"""The two cookies: of a session, and of a visitor who has none yet.
+"""The cookies: of a session, of a visitor who has none yet, of a browser that has had one.
 
-Both are ``__Host-``, ``Secure``, ``HttpOnly``, ``SameSite=Strict``, without expiry. Chromium and
-Firefox keep such cookies from plain http too where the host is 127.0.0.1, localhost or [::1]
-(a "potentially trustworthy origin"); a test shows it for Chromium. Safari does not: it needs the
-console behind https. Cookies do not know ports: another server on this machine that the same
-browser visits gets them. So a session over plain http can do nothing delicate by itself (see
+All are ``__Host-``, ``Secure``, ``HttpOnly``, ``SameSite=Strict``, the first two without expiry.
+Chromium and Firefox keep such cookies from plain http too where the host is 127.0.0.1, localhost
+or [::1] (a "potentially trustworthy origin"); a test shows it for Chromium. Safari does not: it
+needs the console behind https. Cookies do not know ports: another server on this machine that the
+same browser visits gets them. So a session over plain http can do nothing delicate by itself (see
 :mod:`gateway.console.sessions`); it can be read with, so a machine shared with strangers needs
 https under an own name.
 """
@@ -20,6 +20,10 @@ from aiohttp import web
 SESSION: Final = "__Host-mgs"
 VISITOR: Final = "__Host-mgv"
 """Makes the forms of visitors without a session their own: sign-in, reset, set-up."""
+BROWSER: Final = "__Host-mgb"
+"""Says that somebody has signed in with this browser; see :mod:`gateway.console.browsers`."""
+KEPT_S: Final = 400 * 86_400
+"""As long as browsers keep any cookie."""
 _VALUE = re.compile(r"[A-Za-z0-9_-]{16,128}", re.ASCII)
 
 
@@ -35,8 +39,11 @@ def new_visitor() -> str:
 
 
 def put(response: web.StreamResponse, name: str, value: str) -> None:
-    """Have the browser keep a cookie until it is closed."""
-    response.set_cookie(name, value, path="/", secure=True, httponly=True, samesite="Strict")
+    """Have the browser keep a cookie until it is closed, or for as long as it keeps any."""
+    kept_s = KEPT_S if name == BROWSER else None
+    response.set_cookie(
+        name, value, path="/", secure=True, httponly=True, samesite="Strict", max_age=kept_s
+    )
 
 
 def drop(response: web.StreamResponse, name: str) -> None:

@@ -31,6 +31,8 @@ class Visitor:
     session: SessionInfo | None = None
     form: Mapping[str, str] = field(default_factory=dict)
     """The fields of the form that was sent."""
+    browser: str = field(default="", repr=False)
+    """What the browser keeps of sign-ins before; see :mod:`gateway.console.browsers`."""
     keeps_cookies: bool = False
     """Whether the browser has sent back a cookie of ours."""
     _news: dict[str, str | None] = field(default_factory=dict, repr=False)
@@ -54,6 +56,11 @@ class Visitor:
         """Have the browser keep the secret of a session from now on."""
         self.secret, self.session = secret, session
         self._news = {cookies.SESSION: secret, cookies.VISITOR: None}
+
+    def remember(self, browser: str) -> None:
+        """Have the browser keep that somebody has signed in with it."""
+        self.browser = browser
+        self._news[cookies.BROWSER] = browser
 
     def stranger(self) -> None:
         """Have the browser keep a cookie to which forms can be bound before signing in."""

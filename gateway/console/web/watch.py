@@ -97,6 +97,7 @@ class Watch:
             origin=origin,
             address=self._names.address(request),
             agent=request.headers.get("User-Agent", "")[:256],
+            browser=cookies.read(request, cookies.BROWSER),
         )
         request[VISITOR] = visitor
         await self._recognise(request, visitor)

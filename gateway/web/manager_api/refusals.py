@@ -68,6 +68,8 @@ def problem_of(error: ManagerError) -> Problem:
             return _unfit("header", "Idempotency-Key", "key_reused", str(error))
         case RateExceeded():
             return Problem(429, str(error), _retry(error.wait_s))
+        case LoginRefused() if error.wait_s:
+            return Problem(429, str(error), _retry(error.wait_s))
         case LoginRefused():
             return Problem(401, str(error), {"WWW-Authenticate": "Bearer"})
     return Problem(502, str(error))

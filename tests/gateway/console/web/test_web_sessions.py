@@ -10,7 +10,8 @@ from web_scene import Surfer, as_over_https, surfer
 from gateway.console.server import ConsoleServer
 from gateway.console.service import Console
 from gateway.console.sessions import ABSOLUTE_S, IDLE_S, STEP_UP_S
-from gateway.console.web.cookies import SESSION, VISITOR
+from gateway.console.web.cookies import BROWSER, SESSION, VISITOR
+from gateway.credentials.tries import FREE_TRIES
 
 NEW_TOKEN = {"name": "demo", "platform": "mt5", "lifetime": "90", "scope": "trade"}
 
@@ -294,3 +295,29 @@ async def test_who_must_change_the_password_gets_no_further(ann: Surfer, console
     assert "choose a new password now" in (await ann.get("/account")).words
     assert "password_change_needed" in (await ann.api("GET", "/tokens")).text
     assert "password_change_needed" in (await ann.get("/live")).text
+
+
+async def test_strangers_do_not_lock_out_a_browser_that_was_signed_in(
+    bob: Surfer, stranger: Surfer
+) -> None:
+    """They share its address here; what the browser keeps opens nothing by itself."""
+    page = await bob.post("/sign-out")
+    kept = dict(bob.cookies)
+    assert BROWSER in kept
+    await stranger.get("/sign-in")
+    wrong, right = ({"email": "bob@example.com", "password": one} for one in ("no", PASSWORD))
+    for _ in range(FREE_TRIES + 2):
+        page = await stranger.post("/sign-in", wrong)
+    assert page.status == 401
+    assert (await stranger.post("/sign-in", right)).status == 401
+    await bob.get("/sign-in")
+    page = await bob.post("/sign-in", right)
+    assert page.status == 303
+    assert bob.cookies[BROWSER] == kept[BROWSER]
+    (cookie,) = (
+        each for each in page.headers.getall("Set-Cookie") if each.startswith(f"{BROWSER}=")
+    )
+    flags = sorted(part.strip() for part in cookie.split(";")[1:])
+    assert flags == ["HttpOnly", "Max-Age=34560000", "Path=/", "SameSite=Strict", "Secure"]
+    stranger.cookies = {BROWSER: kept[BROWSER]}
+    assert (await stranger.get("/tokens")).status == 303

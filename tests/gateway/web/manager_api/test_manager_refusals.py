@@ -68,6 +68,7 @@ def test_return_codes(retcode: int, status: int) -> None:
         (KeyReused(), 422),
         (RateExceeded(1.2), 429),
         (LoginRefused(), 401),
+        (LoginRefused(1.2), 429),
         (ManagerError("it is as it is"), 502),
     ],
 )
