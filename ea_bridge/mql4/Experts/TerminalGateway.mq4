@@ -22,7 +22,8 @@ int OnInit(void)
   {
    if(MQLInfoInteger(MQL_DLLS_ALLOWED)==0)
      {
-      Alert("Terminal Gateway: allow DLL imports (F7, Common)");
+      Alert("Terminal Gateway: allow DLL imports (Tools > Options > Expert Advisors), and drag this"
+            +" EA onto the chart again, with DLL imports allowed under Common");
       return(INIT_FAILED);
      }
    return(gateway.Begin(daemon_host,daemon_port,auth_token,verification_code,spare_cpu));

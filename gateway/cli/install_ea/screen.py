@@ -83,13 +83,18 @@ def steps(installation: Installation) -> Iterator[str]:
     else:
         yield '   tick "Allow automated trading" and "Allow DLL imports": MetaTrader 4 has no'
         yield "   sockets of its own, so the EA uses ws2_32.dll of Windows."
+    yield '   Untick "Disable ... when the account has been changed" and "... the profile'
+    yield '   has been changed", or trading is off after either.'
     yield f"3. Navigator (Ctrl+N) > Expert Advisors > Refresh; drag {NAME} onto"
     yield f'   any one chart. Under Common tick "Allow {_trading(is_mt5=is_mt5)}".'
     yield "4. Under Inputs paste auth_token: mt-gateway token create --name NAME makes"
     yield "   one, or the console if there is one. Each terminal has its own."
     button = "Algo Trading" if is_mt5 else "AutoTrading"
     yield f"5. Press {button} in the toolbar (Ctrl+E) until it is green."
+    yield "6. Close the terminal and start it again: after a crash it comes back as it"
+    yield "   was last closed, which is now with the EA."
     yield ""
+    yield "An EA that was refused at its start is gone from the chart: drag it on again."
     yield "Then mt-gateway doctor tells whether all is on, with that token in"
     yield "MT_GATEWAY_TOKEN. If nothing comes, the terminal's tab Experts says why."
 

@@ -200,12 +200,14 @@ public:
       m_chance.Seed();
       if(!m_link.Setup(host,port,token,code))
         {
-         Alert("Terminal Gateway: auth_token is no token: copy it from the console, mgt_ and all");
+         Alert("Terminal Gateway: auth_token is no token: copy it from the console, mgt_ and all,"
+               +" and drag this EA onto the chart again");
          return(INIT_PARAMETERS_INCORRECT);
         }
       if(port<=0 || port>65535 || host=="")
         {
-         Alert("Terminal Gateway: no such address: ",host,":",port);
+         Alert("Terminal Gateway: no such address: ",host,":",port,
+               ": mend it, and drag this EA onto the chart again");
          return(INIT_PARAMETERS_INCORRECT);
         }
       if(!m_files.Begin(m_link,m_trails,m_results))

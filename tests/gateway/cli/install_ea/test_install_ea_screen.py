@@ -33,7 +33,16 @@ def test_as_a_person_does_it(house: Path) -> None:
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert (data / "MQL5" / "Experts" / "TerminalGateway.mq5").is_file()
-    steps = ("F7: 0 errors", "127.0.0.1", "Navigator", "auth_token", "Algo Trading in the toolbar")
+    steps = (
+        "F7: 0 errors",
+        "127.0.0.1",
+        "Untick",
+        "Navigator",
+        "auth_token",
+        "Algo Trading in the toolbar",
+        "Close the terminal",
+        "drag it on again",
+    )
     at = [done.stdout.index(step) for step in steps]
     assert at == sorted(at)
     assert "DLL" not in done.stdout
