@@ -89,7 +89,9 @@ async def test_a_second_chart_does_not_share_the_table(
     program, config = compile_ea(platform), plain_config(tmp_path)
     async with LinkedEa(program, config) as ea:
         await ea.live()
-        second = SimulatedTerminal(program, tmp_path, config, dict(ea.terminal.inputs))
+        # each chart is a process here, and the variables are the terminal's
+        shared = {**config, "variables": await ea.terminal.do("variables")}
+        second = SimulatedTerminal(program, tmp_path, shared, dict(ea.terminal.inputs))
         await second.start()
         alert = await second.heard(lambda line: line["t"] == "alert")
         await second.stop()

@@ -168,8 +168,11 @@ static void set_quirks(const Json& c) {
     else mql::fatal("no such quirk", name.c_str());
   }
 }
-static void set_variables(const Json& c) {
+static Json set_variables(const Json& c) {
   for (auto& [name, value] : c.object()) the().variables[mql::from_utf8(name).u16()] = value.number();
+  Json all;
+  for (auto& [name, value] : the().variables) all.set(mql::utf8(string(name)), value);
+  return all;
 }
 static void set_switches(const Json& c) {
   World& w = the();
@@ -236,7 +239,7 @@ static Json obey(const Json& c) {
   }
   if (what == "quirks") return set_quirks(c["set"]), Json();
   if (what == "switches") return set_switches(c["set"]), Json();
-  if (what == "variables") return set_variables(c["set"]), Json();
+  if (what == "variables") return set_variables(c["set"]);
   if (what == "deposit") return deposit(c["amount"].number(), c["comment"].text()), Json();
   if (what == "restart") restart();
   if (what == "login") {  // at another account of the same broker
