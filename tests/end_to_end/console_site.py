@@ -239,6 +239,7 @@ async def linked(
     offline_mode: str = "tiered",
     clocks: Clocks | None = None,
     pace: Pace = QUICK,
+    manager: str = "",
 ) -> AsyncIterator[Linked]:
     """Run a daemon in a folder that takes its tokens from a console."""
     config = Config.model_validate(
@@ -247,6 +248,7 @@ async def linked(
             "bridge": {"port": 0},
             "limits": dict(limits or {}),
             "trading": {"orders_per_second": "none"},
+            "manager": {"peer": manager},
             "console": {"url": url, "root": root, "offline_mode": offline_mode},
         }
     )

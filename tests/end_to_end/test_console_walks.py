@@ -16,6 +16,8 @@ from console_site import Json, Linked, Person, Site, linked, site
 from product import TIMEOUT_S, until
 
 from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.manager import ManagerLink, Population, build_manager
+from ea_bridge.protocol.messages import Pending
 from ea_bridge.token import new_token, parse_token
 from gateway.errors import Unauthorized
 
@@ -120,7 +122,7 @@ async def test_the_runs_of_a_terminal(tmp_path: Path) -> None:
             assert "build" in first["version"]
             terminal.link.stop()
             runs = await listed(ann, "runs", lambda runs: runs[0]["ended_at"] is not None)
-            assert [one["reason"] for one in runs] == ["the terminal said bye: shutdown"]
+            assert [one["reason"] for one in runs] == ["the terminal said bye: 'shutdown'"]
             await daemon.link("main", machine, token=token)
             runs = await listed(ann, "runs", lambda runs: len(runs) == 2 and is_online(runs))
             assert [one["state"] for one in runs] == ["online", "offline"]
@@ -138,6 +140,37 @@ async def test_a_run_of_a_daemon_that_was_killed_is_over(tmp_path: Path) -> None
         await here.console.runs.history(run["did"], boot, ())
         [run] = (await ann.ask("GET", "/runs"))["runs"]
         assert (run["state"], run["reason"]) == ("offline", "daemon_gone")
+
+
+async def test_a_managers_link_is_live_while_it_works(tmp_path: Path) -> None:
+    """Under its token, as a terminal is; and its session is listed."""
+    async with (
+        site(tmp_path / "console") as here,
+        linked(tmp_path / "daemon", here.url, root=here.root, manager="mt4-server") as daemon,
+    ):
+        ann = await here.person(admin=True)
+        token = await ann.make_token("mt4-server", platform="mt4")
+        host, _, port = daemon.ready.bridge.rpartition(":")
+        asked: asyncio.Queue[Pending] = asyncio.Queue()
+        server = build_manager(password="secret of the server", population=Population(users=3))
+        link = ManagerLink(server, host, int(port), token, seed=1, on_pending=asked.put_nowait)
+        linking = asyncio.create_task(link.run())
+        try:
+            pending = await asyncio.wait_for(asked.get(), TIMEOUT_S)
+            await ann.approve(token, pending.user_code)
+            await asyncio.wait_for(link.ready.wait(), TIMEOUT_S)
+            [run] = await listed(ann, "runs", is_online)
+            assert (run["name"], run["platform"]) == ("mt4-server", "mt4")
+            [line] = await listed(ann, "terminals", lambda lines: lines[0]["state"] == "online")
+            assert line["since"] >= run["started_at"]
+            link.stop()
+            await listed(ann, "terminals", lambda lines: lines[0]["state"] == "offline")
+            [run] = await listed(ann, "runs", lambda runs: runs[0]["ended_at"] is not None)
+            assert run["reason"]
+        finally:
+            link.stop()
+            linking.cancel()
+            await asyncio.wait((linking,))
 
 
 async def test_the_uses_of_a_token(tmp_path: Path) -> None:

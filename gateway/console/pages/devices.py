@@ -73,7 +73,9 @@ class DevicePages:
 
     async def _views(self, me: SessionInfo) -> list[View]:
         tokens = await self._desk.console.tokens.list(me.user.id)
-        names = {token.tid: token.name for token in tokens if token.is_live}
+        names = {
+            token.tid: token.name for token in tokens if token.is_live and not token.replaced_by
+        }
         terminals = await self._desk.terminals.list(me.user.id)
         devices = await self._devices.list(me.user.id)
         return [

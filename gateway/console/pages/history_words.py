@@ -46,7 +46,8 @@ _STATES: Final = {
 
 def run_view(run: RunInfo) -> Mapping[str, Any]:
     """A session of a terminal."""
-    end = _ENDS.get(run.reason, run.reason)
+    reason = run.reason.replace("'", "")  # daemons differ in whether they quote the EA's word
+    end = _ENDS.get(reason, run.reason)
     account = f"{run.login} at {run.server}" if run.login else ""
     return {
         "tid": run.tid,

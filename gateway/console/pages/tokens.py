@@ -263,8 +263,9 @@ class TokenPages:
         values = {
             "token": token_view(token),
             "overlaps": OVERLAPS,
-            "lifetimes": ((SAME, "after as long as the old one was made for"), *LIFETIMES),
+            "lifetimes": ((SAME, "after as long as the old one"), *LIFETIMES),
             "units": UNITS,
+            "ends_label": "The new one ends",
             "form": {**fresh, **request[VISITOR].form},
             "problems": problems or {},
             "refused": refused or (MARKED if problems else ""),

@@ -145,7 +145,7 @@ def terminal_facts(terminal: TerminalInfo) -> Sentence:
     since, seen = terminal.since, terminal.last_seen
     match terminal.state:
         case "unused" if terminal.did is not None:
-            return (f"{where}, programs may use it; the EA has not. Paste the token into the EA.",)
+            return (f"{where}: programs may use it; the EA does not yet. Paste it into the EA.",)
         case "unused":
             return ("Waiting for the first contact. Paste the token into the EA.",)
         case "online":
