@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from ea_bridge import model
-from ea_bridge.model.login import AUTH_FAILED, NO_CONNECTION, CheckedLogin, LoginParams
+from ea_bridge.model.login import AUTH_FAILED, BAD_PATH, NO_CONNECTION, CheckedLogin, LoginParams
 
 OWN_PASSWORD = "emulator"  # noqa: S105 - of an account that does not exist
 """Of the account that the terminal itself is logged in to."""
@@ -64,14 +64,19 @@ class Logins:
         self._own = own
         self.known = list(known)
         """May be changed while the terminal runs."""
+        self.programs: set[str] = set()
+        """Paths of the terminals that may be started beside the own one, which needs none."""
 
     def check(self, params: LoginParams) -> CheckedLogin:
         """Return the account; servers are found without regard to case.
 
         Raises:
-            LoginRefused: login and password do not fit, or there is no such server.
+            LoginRefused: login and password do not fit, there is no such server, or the program
+                that ``params`` name may not be started.
 
         """
+        if params.path and params.path not in self.programs:
+            raise LoginRefused(BAD_PATH, "that program may not be started")
         own = self._own()
         server = params.server.casefold()
         if server == own.server.casefold() and params.login == own.login:

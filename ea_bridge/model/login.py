@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from .struct import Integer, Struct, Text
 
-AUTH_FAILED, NO_CONNECTION = -6, -10005
+AUTH_FAILED, NO_CONNECTION, BAD_PATH = -6, -10005, -10003
 """``err`` of ``login_check``, as the MetaTrader5 package counts: the server refused login or
-password; it could not be reached, or there is none of that name. Any other number means that the
-login could not be tried."""
+password; it could not be reached, or there is none of that name; the program at ``path`` is not
+there, or may not be started. Any other number means that the login could not be tried."""
 
 
 class LoginParams(Struct, frozen=True, kw_only=True):

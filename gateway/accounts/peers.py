@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from ea_bridge.commands import LOGIN_CHECK
 from ea_bridge.errors import BridgeError, CommandFailed
-from ea_bridge.model.login import AUTH_FAILED, CheckedLogin, LoginParams
+from ea_bridge.model.login import AUTH_FAILED, BAD_PATH, CheckedLogin, LoginParams
 from ea_bridge.registry import TerminalRegistry
 from ea_bridge.session import SessionState, TerminalSession
 
@@ -28,6 +28,10 @@ class LoginRefused(LoginError):
 
 class LoginUntried(LoginError):
     """Nobody could try it, or the trade server did not answer."""
+
+
+class PathRefused(LoginError):
+    """No terminal has the program at that path, or may start it."""
 
 
 class Peers:
@@ -50,28 +54,43 @@ class Peers:
 
     def logged_in(self, owner: str, login: int, server: str) -> str | None:
         """Return the name of a terminal that is logged in to an account, and answers."""
-        wanted = (login, server.casefold())
         for session in self._live(owner):
-            if (session.hello.login, session.hello.server.casefold()) == wanted:
+            if _logged_in(session, login, server):
                 return session.terminal
         return None
 
     async def check(self, owner: str, preferred: str, params: LoginParams) -> CheckedLogin:
         """Log in to an account, and return it.
 
+        One terminal after another is asked, until one can say whether login and password fit:
+        first who is logged in to the account, then the preferred one, then the others.
+
         Args:
             owner: whose terminals may be asked.
-            preferred: the name of the one that is asked if it can.
+            preferred: the name of the caller's own.
+            params: the account.
 
         Raises:
             LoginRefused: login and password do not fit.
+            PathRefused: no terminal has the program that ``params`` name.
             LoginUntried: nobody could try it.
 
         """
         able = [one for one in self._live(owner) if LOGIN_CHECK.needs in one.caps]
-        if not able:
-            raise LoginUntried("no terminal that can log in is linked")
-        session = next((one for one in able if one.terminal == preferred), able[0])
+        able.sort(key=lambda one: one.terminal != preferred)
+        able.sort(key=lambda one: not _logged_in(one, params.login, params.server))
+        refused: list[LoginError] = []
+        for session in able:
+            try:
+                return await self._ask(session, params)
+            except (PathRefused, LoginUntried) as error:
+                refused.append(error)
+        untried = [error for error in refused if isinstance(error, LoginUntried)]
+        if refused:
+            raise (untried or refused)[-1]
+        raise LoginUntried("no terminal that can log in is linked")
+
+    async def _ask(self, session: TerminalSession, params: LoginParams) -> CheckedLogin:
         name = session.terminal
         if self._waiting.get(name, 0) >= MAX_WAITING:
             raise LoginUntried("too many logins wait")
@@ -93,12 +112,19 @@ class Peers:
         ]
 
 
+def _logged_in(session: TerminalSession, login: int, server: str) -> bool:
+    hello = session.hello
+    return hello.login == login and hello.server.casefold() == server.casefold()
+
+
 async def _log_in(session: TerminalSession, params: LoginParams) -> CheckedLogin:
     try:
         return await session.request(LOGIN_CHECK, params, timeout_s=LOGIN_S)
     except CommandFailed as failed:
         if failed.err == AUTH_FAILED:
             raise LoginRefused("the server refused login or password") from None
+        if failed.err == BAD_PATH:
+            raise PathRefused("the terminal may not start that program") from None
         raise LoginUntried(f"the login could not be tried ({failed.err})") from None
     except BridgeError:
         raise LoginUntried("the terminal did not answer") from None

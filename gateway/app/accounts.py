@@ -105,7 +105,7 @@ class Accounts:
             action="activate" if is_halt else "deactivate",
             terminal=halt.terminal,
             reason=halt.reason if is_halt else "",
-            triggered_by=halt.armed_by if is_halt else "",
+            triggered_by=turned.by,
             at_ms=wall_ms(),
         )
         self.services.switch_log.note(line)

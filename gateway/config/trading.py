@@ -43,6 +43,9 @@ class Trading(Section):
     """True: no order and no position without a stop loss."""
     risk_pct: Amount = Field(default=None, ge=0, le=1)
     """What an order may lose at its stop loss, as a share of the equity: 0.01 is one percent."""
+    allow_no_stop_loss: bool = False
+    """True: where ``risk_pct`` is set, orders without a stop loss are sent all the same, and a
+    stop loss may be taken off; nothing bounds what they lose."""
     check_margin: bool = False
     """True: an order for which the free margin does not suffice is not sent. The broker refuses it
     in any case, and knows better where positions are hedged."""

@@ -60,7 +60,7 @@ async def on_paper(
 ) -> AsyncIterator[tuple[Product, WsClient, RegisteredAccount]]:
     """Run a daemon with a terminal whose account is registered; a client of it listens."""
     machine.pin = DevicePin()
-    async with daemon(folder) as one:
+    async with daemon(folder, trading={"allow_no_stop_loss": True}) as one:
         known = one.gateway.accounts.everybody()
         account = known[0] if known else register(one, machine, paper=paper)
         token = folder / "token"

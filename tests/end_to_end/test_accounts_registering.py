@@ -122,6 +122,19 @@ async def test_what_cannot_be_tried_is_not_stored(house: AccountsHouse) -> None:
     assert (await house.ask("GET", "accounts")).body == []
 
 
+async def test_a_path_that_no_terminal_has_is_refused(house: AccountsHouse) -> None:
+    """One that a terminal has is that which logs in."""
+    path = "C:\\MT5\\terminal64.exe"
+    refused = await house.ask("POST", "accounts", SEED_EXAMPLE | {"mt5_path": path})
+    assert (refused.status, refused.detail[:9]) == (400, "mt5_path:")
+    house.logins.programs = {path}
+    account = await house.register(SEED_EXAMPLE | {"mt5_path": path})
+    assert account["mt5_path"] == path
+    other = {"mt5_path": "D:\\terminal64.exe"}
+    assert (await house.ask("PATCH", f"accounts/{account['id']}", other)).status == 400
+    house.logins.programs = set()
+
+
 async def test_a_slow_login_holds_nobody_up(house: AccountsHouse) -> None:
     """Others are answered meanwhile; it ends with the link at the latest."""
     house.machine.faults.slow_login_ms = 60_000

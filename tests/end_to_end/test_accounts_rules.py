@@ -9,6 +9,7 @@ import pytest_asyncio
 from accounts_house import AccountsHouse, open_house
 from product import Refused
 
+from ea_bridge.token import parse_token
 from gateway.accounts.equity import Sample
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-accounts")]
@@ -62,14 +63,21 @@ async def test_risk_settings_are_changed_in_part(house: AccountsHouse) -> None:
 async def test_limits_of_an_account_hold_from_the_next_order_on(house: AccountsHouse) -> None:
     """What is registered or changed is enforced for every token's orders at once."""
     client = await house.product.http()
-    account = await house.register(house.own | {"allowed_symbols": [], "max_lot_size": 0.05})
+    account = await house.register(
+        house.own | {"allowed_symbols": [], "max_lot_size": 0.05, "risk_pct": 1}
+    )
     path = f"accounts/{account['id']}"
 
     async def fails(symbol: str = "EURUSD", volume: float = 0.01) -> str | None:
         """Return the rule that an order breaks."""
         try:
             await client.call(
-                "place_order", symbol=symbol, side="buy", volume=volume, validate_only=True
+                "place_order",
+                symbol=symbol,
+                side="buy",
+                volume=volume,
+                sl=0.5,
+                validate_only=True,
             )
         except Refused as refused:
             return str(refused.data.get("rule", refused.name))
@@ -77,6 +85,8 @@ async def test_limits_of_an_account_hold_from_the_next_order_on(house: AccountsH
 
     assert await fails() is None
     assert await fails(volume=0.06) is not None
+    live = await house.ask("PATCH", path, {"is_live": True})
+    assert (live.status, live.body["is_live"]) == (200, True)
     await house.ask("PATCH", path, {"allowed_symbols": ["GBPUSD"]})
     assert await fails() is not None
     assert await fails("GBPUSD") is None
@@ -105,8 +115,12 @@ async def test_the_kill_switch_stops_orders_until_it_is_lifted(house: AccountsHo
     assert (lifted.status, lifted.body) == (200, quiet)
     await house.product.gateway.ledger.write(lambda _: None)
     log = (await house.ask("GET", "kill-switch/logs")).body[:2]
-    assert [line["action"] for line in log] == ["deactivate", "activate"]
+    assert [line["action"] for line in log] == ["deactivated", "activated"]
     assert log[1]["reason"] == reason
+    by = f"token {parse_token(house.admin)}"
+    assert [line["triggered_by"] for line in log] == [by, by]
+    assert log[1]["created_at"] <= log[0]["created_at"]
+    assert set(log[0]) == {"id", "action", "reason", "triggered_by", "created_at"}
     assert (await house.ask("POST", "kill-switch/activate", {"reason": ""})).status == 422
     assert (await house.ask("POST", "kill-switch/activate", {"reason": "x" * 501})).status == 422
 

@@ -140,6 +140,7 @@ async def test_the_terminals_own_numbers(tmp_path: Path) -> None:
     trading = {
         **FREE,
         "risk_pct": 0.01,
+        "allow_no_stop_loss": True,
         "check_margin": True,
         "price_collar_bps": 100,
         "max_daily_loss": 1000.0,

@@ -131,6 +131,14 @@ class Case:
         return traded.volume(self.trade)
 
     @property
+    def is_repriced(self) -> bool:
+        """A pending order gets another price; its stops alone are no other order."""
+        held, request = self.trade.held, self.request
+        return isinstance(held, Order) and (
+            (held.price_open, held.price_stoplimit) != (request.price, request.stoplimit)
+        )
+
+    @property
     def exposure(self) -> Exposure:
         """What the order adds."""
         waits = self.request.action == TradeAction.PENDING

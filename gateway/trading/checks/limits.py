@@ -15,7 +15,7 @@ from gateway.config import Trading
 from gateway.credentials.record import TradeLimits
 from gateway.trading.grid import exact
 
-_PERMISSIONS = frozenset({"auto_trade", "hedging", "live"})
+_PERMISSIONS = frozenset({"auto_trade", "hedging", "live", "no_stop_loss"})
 """What everybody must allow; of everything else that is true or false one demand suffices."""
 
 
@@ -32,6 +32,8 @@ class Limits:
     """A position may be opened against one of the same symbol."""
     live: bool = True
     """Accounts with real money may be traded."""
+    no_stop_loss: bool = True
+    """Orders without a stop loss may be sent where ``risk_pct`` is set."""
     allowed_symbols: frozenset[str] | None = None
     """The only symbols that may be traded, as the broker or a caller names them."""
     max_lot: Decimal | None = None
@@ -107,6 +109,7 @@ def of_config(trading: Trading) -> Limits:
     """Return what ``config.toml`` allows; an empty list stands for all symbols there."""
     return Limits(
         live=trading.allow_live,
+        no_stop_loss=trading.allow_no_stop_loss,
         allowed_symbols=frozenset(trading.allowed_symbols) or None,
         max_lot=_decimal(trading.max_lot),
         max_open_lots=_decimal(trading.max_open_lots),

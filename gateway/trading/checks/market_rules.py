@@ -18,12 +18,9 @@ from gateway.translation import word, words
 
 from .case import Case, Kind
 from .refusing import over
-from .traded import STOP_LIMITS
+from .traded import STOP_LIMITS, WITH_STOPS
 
 BPS = Decimal(10_000)
-_WITH_STOPS = frozenset(
-    {TradeAction.DEAL, TradeAction.PENDING, TradeAction.MODIFY, TradeAction.SLTP}
-)
 _WAITING = frozenset({TradeAction.PENDING, TradeAction.MODIFY})
 _CLOSED_WAYS: dict[int, tuple[bool, bool]] = {
     SymbolTradeMode.DISABLED: (True, True),
@@ -119,14 +116,14 @@ def tick_age(case: Case) -> None:
 def stop_loss_set(case: Case) -> None:
     """There is a stop loss, where one is demanded."""
     request = case.request
-    if request.action in _WITH_STOPS and not request.sl:
+    if request.action in WITH_STOPS and not request.sl:
         raise over("stop_loss", "The stop loss must be set: it", limit=None, value=None)
 
 
 def stops(case: Case) -> None:
     """A new stop loss and take profit lie on their side of the market, beyond the stops level."""
     info, request = case.symbol, case.request
-    if info is None or not (request.sl or request.tp) or request.action not in _WITH_STOPS:
+    if info is None or not (request.sl or request.tp) or request.action not in WITH_STOPS:
         return
     base = exact(_stops_base(case))
     if base <= 0:

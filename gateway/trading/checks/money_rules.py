@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from gateway.errors import InsufficientMargin
+from gateway.errors import InsufficientMargin, RiskLimit
 from gateway.trading.grid import exact
 
 from .case import Case, LookAgain
 from .refusing import over
+from .traded import WITH_STOPS
 
 HUNDRED = Decimal(100)
 CENT = Decimal("0.01")
 
 
 def risk_pct(case: Case) -> None:
-    """What the order would lose at its stop loss, beside the equity."""
+    """What the order would lose at its stop loss, beside the equity; so it needs one."""
     share = case.limits.risk_pct
-    if share is None or not case.request.sl:
+    if share is None:
+        return
+    if not case.request.sl:
+        _check_no_stop_loss(case, share)
         return
     equity = exact(case.facts.account.equity)
     loss = max(-exact(case.facts.number("risk")), Decimal())
@@ -31,6 +35,20 @@ def risk_pct(case: Case) -> None:
             equity=float(equity),
             share=float(share),
         )
+
+
+def _check_no_stop_loss(case: Case, share: Decimal) -> None:
+    if case.limits.no_stop_loss or case.request.action not in WITH_STOPS:
+        return
+    held = case.trade.held
+    if held is not None and not held.sl:
+        return  # nothing is taken off
+    raise RiskLimit(
+        "risk_pct bounds what an order may lose at its stop loss, so it must have one and keep it",
+        limit=float(share),
+        value=None,
+        field="sl",
+    )
 
 
 def free_margin(case: Case) -> None:

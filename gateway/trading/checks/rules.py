@@ -64,7 +64,7 @@ RULES = (
     ),
     Rule("tradable", ALL, market_rules.tradable),
     Rule("market_open", OPENING, market_rules.market_open),
-    Rule("max_lot", OPENING, size_rules.max_lot, lambda limits: limits.max_lot is not None),
+    Rule("max_lot", RISKING, size_rules.max_lot, lambda limits: limits.max_lot is not None),
     Rule(
         "max_open_lots",
         OPENING,

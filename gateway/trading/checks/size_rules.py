@@ -7,14 +7,14 @@ from decimal import Decimal
 
 from gateway.trading.grid import exact
 
-from .case import Case, Exposure, LookAgain
+from .case import Case, Exposure, Kind, LookAgain
 from .refusing import over
 
 
 def max_lot(case: Case) -> None:
-    """The lots of one order."""
+    """The lots of one order, new or at another price."""
     most = case.limits.max_lot
-    if most is not None and case.volume > most:
+    if most is not None and case.volume > most and (case.kind is Kind.OPEN or case.is_repriced):
         raise over("max_lot", "The order", limit=most, value=case.volume, unit=" lots")
 
 

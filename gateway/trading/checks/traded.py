@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from ea_bridge.model import OrderType, Position, PositionType
+from ea_bridge.model import OrderType, Position, PositionType, TradeAction
 from gateway.trading.grid import exact
 from gateway.trading.refusals import BUYS
 
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from gateway.trading.receipts import Trade
 
 STOP_LIMITS = frozenset({OrderType.BUY_STOP_LIMIT, OrderType.SELL_STOP_LIMIT})
+WITH_STOPS = frozenset(
+    {TradeAction.DEAL, TradeAction.PENDING, TradeAction.MODIFY, TradeAction.SLTP}
+)
+"""Requests that have a stop loss and a take profit."""
 
 
 def buys(trade: Trade) -> bool:

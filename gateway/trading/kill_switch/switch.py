@@ -26,6 +26,8 @@ from . import halts
 from .halts import EVERYWHERE, Halt, stricter
 
 WATCH_S = 0.02
+BY_HAND = "cli"
+"""``armed_by`` of the command line."""
 """How often halts of other processes are looked for while nobody trades: those who listen hear of
 them by then. An order meets them at once."""
 
@@ -38,6 +40,8 @@ class Turned:
 
     kind: Literal["halt", "resume"]
     halt: Halt
+    by: str
+    """Who did, as ``armed_by`` has it."""
 
 
 class KillSwitch:
@@ -59,6 +63,8 @@ class KillSwitch:
         self._is_blind = False
         self._callbacks: list[Callable[[Turned], None]] = []
         self._untold: list[Turned] = []
+        self._lifting: dict[str, str] = {}
+        """Who lifts a terminal's halt by this process; any other is lifted on the command line."""
         if ledger is not None:
             self._version = ledger.reader.data_version()
             self._kept = self._read(ledger)
@@ -115,12 +121,14 @@ class KillSwitch:
         if self._ledger is None:
             lifted = self._latched.pop(terminal, None)
             if lifted is not None:
-                self._note("resume", lifted)
+                self._note("resume", lifted, by)
             return lifted
         work = partial(self._lift, terminal=terminal, by_admin=by_admin, by=by)
+        self._lifting[terminal] = by
         lifted = await self._ledger.write(work)
         self._latched.pop(terminal, None)
         self.refresh()
+        self._lifting.pop(terminal, None)
         return lifted
 
     def _arm(self, connection: sqlite3.Connection, halt: Halt) -> None:
@@ -177,20 +185,18 @@ class KillSwitch:
             if new is not None and new != old:
                 self._note("halt", new)
             elif old is not None and new is None:
-                self._note("resume", old)
+                self._note("resume", old, self._lifting.pop(terminal, "") or BY_HAND)
 
-    def _note(self, kind: Literal["halt", "resume"], halt: Halt) -> None:
+    def _note(self, kind: Literal["halt", "resume"], halt: Halt, by: str = "") -> None:
         """Tell all who listen, on the next turn of the loop: an order's check may stand above."""
-        self._untold.append(Turned(kind, halt))
+        self._untold.append(Turned(kind, halt, by or halt.armed_by))
         if len(self._untold) == 1:
             asyncio.get_running_loop().call_soon(self._tell)
 
     def _tell(self) -> None:
         untold, self._untold = self._untold, []
         for turned in untold:
-            logger.warning(
-                "%s of %s by %s", turned.kind, turned.halt.terminal or "all", turned.halt.armed_by
-            )
+            logger.warning("%s of %s by %s", turned.kind, turned.halt.terminal or "all", turned.by)
             for callback in tuple(self._callbacks):
                 try:
                     callback(turned)

@@ -13,7 +13,7 @@ from ea_bridge.commands import FilterParams, HistoryParams, NoParams, SymbolsPar
 from ea_bridge.model.login import LoginParams
 from gateway.accounts import RegisteredAccount, UnknownAccount
 from gateway.accounts.equity import HOUR_MS, MAX_HOURS
-from gateway.accounts.peers import LoginRefused, LoginUntried
+from gateway.accounts.peers import LoginRefused, LoginUntried, PathRefused
 from gateway.accounts.trades import StoredTrade
 from gateway.clock import BrokerClock
 from gateway.trading.guard import GuardedTerminal
@@ -32,7 +32,7 @@ from .models import (
 )
 from .mt4_deals import deals_of
 from .operation import Ask, Operation, Parameter, not_found
-from .registering import ONE, account_of, log_in
+from .registering import ONE, WRONG_PATH, account_of, log_in
 
 DAY_MS = 24 * HOUR_MS
 AHEAD_MS = DAY_MS
@@ -68,6 +68,8 @@ async def _opened(ask: Ask, account: RegisteredAccount) -> Any:
         return await log_in(ask, params)
     except LoginRefused:
         raise Problem(502, "The trade server refuses the stored password; change it") from None
+    except PathRefused:
+        raise Problem(502, WRONG_PATH) from None
     except LoginUntried:
         raise Problem(503, OFFLINE.format(login=account.login), RETRY) from None
 

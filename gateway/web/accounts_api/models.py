@@ -68,7 +68,8 @@ class AccountCreate(Given):
     paper_trade_enabled: bool = False
     """Orders are filled on paper, at the terminal's prices."""
     mt5_path: Path = ""
-    """Of ``terminal64.exe``, where it is not the peer's own."""
+    """Of the ``terminal64.exe`` that is to log in; empty for any. 400 if no linked terminal has
+    it."""
     account_type: Kind = "USD"
 
 
@@ -81,6 +82,7 @@ class AccountUpdate(Given):
     name: Name | None = None
     broker: Name | None = None
     server: Server | None = None
+    is_live: bool | None = None
     password: KeptPassword = Field(default=None, repr=False)
     allowed_symbols: Symbols | None = None
     max_lot_size: Lots | None = None
@@ -341,8 +343,8 @@ class KillSwitchLine(Answer):
     """One turn of the kill switch."""
 
     id: int
-    action: Literal["activate", "deactivate"]
+    action: Literal["activated", "deactivated"]
     reason: str | None
-    timestamp: Time
-    triggered_by: str | None
-    """Of an activation; who lifted it stands in the audit trail."""
+    triggered_by: str
+    """``cli``, ``drawdown``, or ``token`` and the public id of one."""
+    created_at: Time

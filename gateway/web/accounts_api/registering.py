@@ -10,7 +10,7 @@ from gateway.accounts import (
     RegisteredAccount,
     UnknownAccount,
 )
-from gateway.accounts.peers import LoginRefused, LoginUntried
+from gateway.accounts.peers import LoginError, LoginRefused, LoginUntried, PathRefused
 from gateway.web.rest.problem import Problem
 
 from .models import AccountCreate, AccountResponse, AccountUpdate
@@ -19,6 +19,10 @@ from .operation import Ask, Operation, not_found
 ACCOUNTS = "/api/v1/accounts"
 ONE = ACCOUNTS + "/{account_id}"
 UNREACHABLE = "MT5 connection failed; try again later"
+WRONG_PATH = (
+    "mt5_path: no linked terminal has that program; leave it empty, or give the path of the "
+    "terminal64.exe that a linked terminal runs"
+)
 WRONG = "Invalid credentials: the trade server refused login or password"
 
 
@@ -39,14 +43,14 @@ async def log_in(ask: Ask, params: LoginParams) -> CheckedLogin:
     """Log in to an account by a peer that can, and see that the caller may still call.
 
     Raises:
-        LoginRefused, LoginUntried: it was not opened.
+        LoginError: it was not opened.
         AccessDenied: the caller's rights have ended meanwhile.
 
     """
     services = ask.services
     try:
         opened = await services.peers.check(ask.owner, ask.caller.terminal, params)
-    except (LoginRefused, LoginUntried) as error:
+    except LoginError as error:
         services.audit.often(  # whoever guesses passwords writes no trail of any length
             "account_login_failed",
             actor=ask.caller.tid,
@@ -65,6 +69,8 @@ async def _verify(ask: Ask, login: int, server: str, password: str, path: str) -
         return await log_in(ask, params)
     except LoginRefused:
         raise Problem(400, WRONG) from None
+    except PathRefused:
+        raise Problem(400, WRONG_PATH) from None
     except LoginUntried:
         raise Problem(503, UNREACHABLE, {"Retry-After": "5"}) from None
 
@@ -110,6 +116,7 @@ async def _change(ask: Ask) -> RegisteredAccount:
         wanted["allowed_symbols"] = tuple(wanted["allowed_symbols"])
     changes = Changes(**wanted)
     is_other = changes.server is not None and changes.server != account.server
+    is_other |= bool(changes.mt5_path) and changes.mt5_path != account.mt5_path
     if is_other or changes.password is not None:
         await _verify(
             ask,

@@ -94,10 +94,10 @@ async def _logs(ask: Ask) -> list[dict[str, Any]]:
     return [
         {
             "id": line.id,
-            "action": line.action,
+            "action": f"{line.action}d",
             "reason": line.reason or None,
-            "timestamp": line.at_ms,
-            "triggered_by": line.triggered_by or None,
+            "triggered_by": line.triggered_by,
+            "created_at": line.at_ms,
         }
         for line in lines
     ]

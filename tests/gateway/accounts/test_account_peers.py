@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from ea_bridge.errors import CommandFailed, NotSent
-from ea_bridge.model.login import AUTH_FAILED, NO_CONNECTION, CheckedLogin, LoginParams
+from ea_bridge.model.login import AUTH_FAILED, BAD_PATH, NO_CONNECTION, CheckedLogin, LoginParams
 from ea_bridge.session import SessionState
-from gateway.accounts.peers import MAX_WAITING, LoginRefused, LoginUntried, Peers
+from gateway.accounts.peers import MAX_WAITING, LoginRefused, LoginUntried, PathRefused, Peers
 
 PARAMS = LoginParams(login=7, password="hunter2", server="Demo")
 OWNERS = {"t-ann": "ann", "t-ann-2": "ann", "t-bob": "bob"}
@@ -41,6 +41,35 @@ class Terminal:
 def peers(*terminals: Terminal) -> Peers:
     registry: Any = SimpleNamespace(sessions=lambda: list(terminals))
     return Peers(registry, lambda tid: OWNERS[tid])
+
+
+async def test_one_is_asked_after_another_until_one_can_tell() -> None:
+    """First who is logged in to the account, then the caller's own; a refusal ends it."""
+    own, other = Terminal("one", "t-ann", "login"), Terminal("two", "t-ann-2", "login")
+    own.hello.login = 8
+    assert (await peers(own, other).check("ann", "one", PARAMS)).login == 7
+    assert (own.asked, len(other.asked)) == ([], 1)
+    other.hello.login = 9
+    own.answer = CommandFailed("login_check", NO_CONNECTION)
+    assert (await peers(own, other).check("ann", "one", PARAMS)).login == 7
+    assert (len(own.asked), len(other.asked)) == (1, 2)
+    own.answer = CommandFailed("login_check", AUTH_FAILED)
+    with pytest.raises(LoginRefused):
+        await peers(own, other).check("ann", "one", PARAMS)
+    assert len(other.asked) == 2
+
+
+async def test_a_path_is_refused_when_no_terminal_has_it() -> None:
+    """Where one could not try, nobody knows."""
+    one, two = Terminal("one", "t-ann", "login"), Terminal("two", "t-ann-2", "login")
+    one.answer = CommandFailed("login_check", BAD_PATH)
+    assert (await peers(one, two).check("ann", "one", PARAMS)).login == 7
+    two.answer = CommandFailed("login_check", BAD_PATH)
+    with pytest.raises(PathRefused):
+        await peers(one, two).check("ann", "one", PARAMS)
+    two.answer = CommandFailed("login_check", NO_CONNECTION)
+    with pytest.raises(LoginUntried):
+        await peers(one, two).check("ann", "one", PARAMS)
 
 
 async def test_a_password_goes_to_the_owners_terminals_alone() -> None:

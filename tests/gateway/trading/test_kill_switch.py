@@ -225,13 +225,13 @@ async def test_every_turn_is_told_once(switch: KillSwitch, tmp_path: Path) -> No
     watching = asyncio.create_task(switch.watch())
     try:
         await switch.halt(halt())
-        assert await told.get() == Turned("halt", halt())
+        assert await told.get() == Turned("halt", halt(), by=halt().armed_by)
         store = open_ledger_store(tmp_path)
         with store.transaction() as connection:
             halts.lift(connection, "mt5-a", by_admin=True)
         store.close()
         async with asyncio.timeout(20):
-            assert await told.get() == Turned("resume", halt())
+            assert await told.get() == Turned("resume", halt(), by="cli")
         assert told.empty()
     finally:
         watching.cancel()

@@ -8,7 +8,7 @@ import pytest
 from checked_orders import BROKER_MS, BUY, LIMIT, account, lots, place, refused
 from msgspec.structs import replace as with_
 from scripted_answers import BROKER_NOW_S, EURUSD, NOW_MS, ORDER, POSITION
-from scripted_terminal import Scene
+from scripted_terminal import CATALOGUE, Scene
 
 from ea_bridge import model
 from ea_bridge.commands import SymbolParams
@@ -20,7 +20,7 @@ from gateway.errors import (
     MarketClosed,
     RiskLimit,
 )
-from gateway.trading.checks.limits import Limits
+from gateway.trading.checks.limits import Limits, strictest
 
 
 async def test_the_account_that_may_not_trade(scene: Scene) -> None:
@@ -78,6 +78,26 @@ async def test_a_symbol_is_allowed_by_any_name_that_stands_for_it(scene: Scene) 
         await place(scene, **{**BUY, "symbol": name})
     error = await refused(scene, **{**BUY, "symbol": "GBPUSD"})
     assert (error.data["rule"], error.data["value"]) == ("allowed_symbols", "GBPUSD.m")
+
+
+async def test_risk_pct_wants_a_stop_loss(scene: Scene) -> None:
+    """An order without one could lose anything; the owner may allow it. A position keeps its
+    stop loss, and one that never had any can get a take profit.
+    """
+    bound = Limits(risk_pct=lots("1"), no_stop_loss=False)
+    scene.limits = bound
+    scene.script.answers["orders_get"] = []
+    error = await refused(scene, **BUY)
+    assert (error.data["rule"], error.data["field"]) == ("risk_pct", "sl")
+    await place(scene, **BUY, sl=1.08)
+    change = CATALOGUE["modify_order"].answer
+    with pytest.raises(RiskLimit):
+        await change(scene.call(), {"ticket": POSITION.ticket, "sl": None})
+    scene.script.answers["positions_get"] = [with_(POSITION, sl=0.0)]
+    await change(scene.call(), {"ticket": POSITION.ticket, "tp": 1.2})
+    scene.limits = with_no_stop_loss = Limits(risk_pct=lots("1"))
+    assert strictest(bound, with_no_stop_loss) == bound
+    await place(scene, **BUY)
 
 
 async def test_a_closed_market(scene: Scene) -> None:

@@ -98,6 +98,8 @@ async def test_nothing_is_asked_for_that_no_limit_needs(scene: Scene) -> None:
         (Limits(), {"sl": 1.08}, "stops"),
         (Limits(), {"tp": 1.08009}, "stops"),
         (Limits(risk_pct=Decimal("0.01")), {"sl": 1.05}, "risk_pct"),
+        (Limits(risk_pct=Decimal("0.01"), no_stop_loss=False), {"sl": None}, "risk_pct"),
+        (Limits(max_lot=Decimal("0.1")), {"price": 1.081}, "max_lot"),
     ],
 )
 async def test_a_changed_order(

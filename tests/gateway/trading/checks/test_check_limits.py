@@ -57,7 +57,10 @@ def test_the_strictest_counts(name: str, one: Any, other: Any, expected: Any) ->
 def test_what_is_left_out_is_no_limit() -> None:
     """A new user's configuration bounds the pace alone, and waits for what is not known."""
     assert of_config(Trading()) == Limits(
-        orders_per_second=Decimal(20), order_burst=40, block_unresolved=True
+        orders_per_second=Decimal(20),
+        order_burst=40,
+        block_unresolved=True,
+        no_stop_loss=False,
     )
 
 
