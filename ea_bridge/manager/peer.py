@@ -7,7 +7,6 @@ import hashlib
 import logging
 import secrets
 import socket
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +17,7 @@ from ea_bridge.peer.executor import Executor, is_change
 from ea_bridge.peer.manager import ManagerConversation
 from ea_bridge.peer.results import ResultsTable
 from ea_bridge.protocol.messages import Ack, Cmd, Res
+from ea_bridge.steady import steady_ms
 
 from .connection import Connection
 from .desk import Desk
@@ -71,14 +71,14 @@ class ManagerPeer:
         """Whether we are logged in at the trade server."""
         return self._connection.connected
 
-    def obey(self, cmd: Cmd, conversation: ManagerConversation) -> None:
+    def obey(self, cmd: Cmd, conversation: ManagerConversation, waited_ms: float) -> None:
         """Have a command carried out in its turn, and answer if the link is still there."""
         if is_change(cmd):
             conversation.say(Ack(id=cmd.id))
-        came_s = time.monotonic()
+        sent_ms = steady_ms() - waited_ms
 
         def work() -> list[Res]:
-            return self._executor.execute(cmd, waited_ms=(time.monotonic() - came_s) * 1000)
+            return self._executor.execute(cmd, waited_ms=steady_ms() - sent_ms)
 
         def answer(done: asyncio.Future[list[Res]]) -> None:
             if not done.cancelled():

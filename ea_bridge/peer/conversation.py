@@ -181,6 +181,11 @@ class Conversation(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether the link was given up."""
+        return self._transport is None or self._transport.is_closing()
+
     def say_goodbye(self) -> None:
         """Leave in order."""
         if self._transport is not None and not self._transport.is_closing():

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Protocol
 
 from ea_bridge.manager_commands import MANAGER_COMMANDS, MAX_LINE_TO_MANAGER
 from ea_bridge.protocol.connection import TERMINAL, Connection
 from ea_bridge.protocol.handshake import SPAN
-from ea_bridge.protocol.messages import Cmd, Hb, Hello, Pending
+from ea_bridge.protocol.messages import Auth, Challenge, Cmd, Hb, Hello, Pending, Welcome
+from ea_bridge.steady import steady_ms
 
 from .conversation import Conversation
+from .delay import Delay
 from .pin import DevicePin
+
+MAX_WELCOME_MS = 5000
+"""From our proof to the daemon's welcome, which it says at once."""
+
+_log = logging.getLogger(__name__)
 
 
 class ManagerSide(Protocol):
@@ -33,8 +41,13 @@ class ManagerSide(Protocol):
     def connected(self) -> bool:
         """Whether it is logged in at the trade server."""
 
-    def obey(self, cmd: Cmd, conversation: ManagerConversation) -> None:
-        """Carry a command out, now or later, and say its answer to the conversation."""
+    def obey(self, cmd: Cmd, conversation: ManagerConversation, waited_ms: float) -> None:
+        """Carry a command out, now or later, and say its answer to the conversation.
+
+        Args:
+            waited_ms: how long it has been on its way.
+
+        """
 
 
 class ManagerConversation(Conversation):
@@ -60,6 +73,8 @@ class ManagerConversation(Conversation):
         connection = Connection(TERMINAL, commands=MANAGER_COMMANDS, max_line=MAX_LINE_TO_MANAGER)
         super().__init__(connection, token, pin, on_ready, on_pending)
         self._side = side
+        self._delay = Delay()
+        self._proved_ms = 0
 
     def _introduce(self, tid: str, cnonce: str) -> Hello:
         # of the trade server nothing is said: whoever answers here has not proved himself yet
@@ -77,8 +92,25 @@ class ManagerConversation(Conversation):
             fp=self._side.fingerprint,
         )
 
+    def _answer_challenge(self, hello: Hello, challenge: Challenge) -> Auth:
+        self._proved_ms = steady_ms()
+        return super()._answer_challenge(hello, challenge)
+
+    def _started(self, welcome: Welcome) -> None:
+        now_ms = steady_ms()
+        self._delay.of(welcome.sent, now_ms)
+        if now_ms - self._proved_ms > MAX_WELCOME_MS:
+            # what is delayed is known by what is not, and the welcome itself was
+            _log.warning("the welcome came too late: the link begins anew")
+            self.abort()
+
+    def _heard(self, hb: Hb) -> None:
+        self._delay.of(hb.sent, steady_ms())
+
     def _obey(self, cmd: Cmd) -> None:
-        self._side.obey(cmd, self)
+        if self.is_cut:
+            return
+        self._side.obey(cmd, self, self._delay.of(cmd.sent, steady_ms()))
 
     def _pulse(self, n: int) -> Hb | None:
         return Hb(n=n, broker=self._side.connected)

@@ -126,6 +126,8 @@ def _flat(cmd: Cmd) -> dict[str, Any]:
     flat: dict[str, Any] = {"t": "cmd", "id": cmd.id, "op": cmd.op}
     if cmd.ttl:
         flat["ttl"] = cmd.ttl
+    if cmd.sent:
+        flat["sent"] = cmd.sent
     kind = type(cmd.params)
     for member, name in zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True):
         value = getattr(cmd.params, member)

@@ -103,6 +103,9 @@ class Welcome(_Message, frozen=True):
     """Most counted events (``q`` above 0) that may be on the way without an ``ack``."""
     time: int
     """The daemon's clock, UTC milliseconds."""
+    sent: Counter = 0
+    """When it was said, by a clock of the daemon that nobody sets; to manager peers alone, as in
+    ``Cmd`` and ``Hb``. From it they know how long a command was on its way."""
 
 
 class Pending(_Message, frozen=True):
@@ -188,7 +191,9 @@ class Cmd(_Message, frozen=True):
     id: Counter
     op: str
     ttl: Counter = 0
-    """Milliseconds for which it is worth doing; 0 means always."""
+    """Milliseconds for which it is worth doing, since it came, or since ``sent`` where that is
+    told; 0 means always."""
+    sent: Counter = 0
     params: Struct | UnsetType = UNSET
     """An instance of the command's params. On arrival: unset where ``op`` is not in ``COMMANDS``
     (answer 4014) or the params don't fit it (answer 4003)."""
@@ -322,6 +327,7 @@ class Hb(_Message, frozen=True):
     tcur: Counter = 0
     tgmt: Counter = 0
     lease_ms: Counter = 0
+    sent: Counter = 0
 
 
 class Bye(_Message, frozen=True):

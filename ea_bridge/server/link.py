@@ -30,6 +30,7 @@ from ea_bridge.session import (
     Timer,
     Timers,
 )
+from ea_bridge.steady import steady_ms
 from ea_bridge.token import Keys
 
 from . import sockets
@@ -336,6 +337,7 @@ class Link(asyncio.Protocol):
             ack=house.registry.resume_point(admitted.terminal, hello),
             window=WINDOW,
             time=house.now_ms(),
+            sent=steady_ms() if house.is_manager(admitted.terminal) else 0,
         )
         self.write(self._connection.send(welcome))
         self.terminal = admitted.terminal

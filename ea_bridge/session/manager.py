@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ea_bridge.manager_commands import MAX_ANSWER_BYTES, MAX_LINE_TO_MANAGER
 from ea_bridge.protocol.connection import Connection
 from ea_bridge.protocol.messages import Hb, Hello
+from ea_bridge.steady import steady_ms
 
 from .calls import Bounds, LateResult
 from .peer import PeerSession
@@ -77,6 +78,9 @@ class ManagerSession(PeerSession):
         if hb.broker is not self.broker:
             self.broker = hb.broker
             self._tell_change()
+
+    def _stamp(self) -> int:
+        return steady_ms()
 
     def _tell_change(self) -> None:
         self._tell(self._callbacks.on_change)

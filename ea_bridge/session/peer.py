@@ -154,7 +154,7 @@ class PeerSession:
         try:
             ttl = round(timeout_s * 1000) if ttl_ms is None else ttl_ms
             data = self.connection.send(
-                Cmd(id=call.id, op=command.op, ttl=ttl, params=params),
+                Cmd(id=call.id, op=command.op, ttl=ttl, sent=self._stamp(), params=params),
             )
             if before_write is not None:
                 before_write()
@@ -244,6 +244,10 @@ class PeerSession:
         if hb.n:
             self._liveness.echoed(hb.n)
 
+    def _stamp(self) -> int:
+        """Return when something is said, for a peer that wants to know; 0 for others."""
+        return 0
+
     def _take_result(self, call: Call, result: Any) -> str | None:
         """Look at a whole result before its caller does; return what is wrong with it."""
         return None
@@ -259,7 +263,7 @@ class PeerSession:
     def _send_heartbeat(self, n: int) -> None:
         if self.connection.state is not CLOSED and self._wire.unsent() <= self._max_unsent:
             self._acknowledged = self.last_q
-            beat = Hb(ack=self.last_q, n=n, lease_ms=self.lease_ms)
+            beat = Hb(ack=self.last_q, n=n, lease_ms=self.lease_ms, sent=self._stamp())
             self._wire.write(self.connection.send(beat))
 
     def _die(self) -> None:

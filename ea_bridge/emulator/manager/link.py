@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 
@@ -10,6 +9,7 @@ from ea_bridge.peer.executor import is_change
 from ea_bridge.peer.link import Link
 from ea_bridge.peer.manager import ManagerConversation
 from ea_bridge.protocol.messages import Ack, Cmd, Hb, Pending
+from ea_bridge.steady import steady_ms
 
 from .server import EmulatedManager
 
@@ -53,7 +53,7 @@ class _Side:
     def connected(self) -> bool:
         return self._manager.connected
 
-    def obey(self, cmd: Cmd, conversation: ManagerConversation) -> None:
+    def obey(self, cmd: Cmd, conversation: ManagerConversation, waited_ms: float) -> None:
         """Carry a command out; a change as the faults have it."""
         assert isinstance(conversation, EmulatedConversation)  # no other is made with this side
         faults = self._manager.faults
@@ -62,20 +62,17 @@ class _Side:
         elif faults.take("cut_before_ack"):
             conversation.abort()
         elif faults.stall_ms:
-            came_s = asyncio.get_running_loop().time()
             delay_s = faults.stall_ms / 1000
-            conversation.later(delay_s, cmd, self._change, cmd, conversation, came_s)
+            sent_ms = steady_ms() - waited_ms
+            conversation.later(delay_s, cmd, self._change, cmd, conversation, sent_ms)
         else:
-            self._change(cmd, conversation)
+            self._change(cmd, conversation, steady_ms() - waited_ms)
 
-    def _change(
-        self, cmd: Cmd, conversation: EmulatedConversation, came_s: float | None = None
-    ) -> None:
+    def _change(self, cmd: Cmd, conversation: EmulatedConversation, sent_ms: float) -> None:
         manager, faults = self._manager, self._manager.faults
-        waited_s = 0.0 if came_s is None else asyncio.get_running_loop().time() - came_s
         if not faults.cut_unacked:
             conversation.say(Ack(id=cmd.id))
-        answer = manager.executor.execute(cmd, waited_ms=waited_s * 1000)
+        answer = manager.executor.execute(cmd, waited_ms=steady_ms() - sent_ms)
         if manager.crashed:
             conversation.abort()
             manager.restart(lose_results=faults.take("lose_memory"))
