@@ -49,7 +49,7 @@ async def examine(one: Product, token: str, *, apart: bool = False) -> Findings:
         done = await asyncio.to_thread(run, *arguments)
         code, out, err = done.returncode, done.stdout, done.stderr
     else:
-        ended = await asyncio.to_thread(CliRunner().invoke, build(), arguments)
+        ended = await asyncio.to_thread(CliRunner().invoke, build("doctor"), arguments)
         code, out, err = ended.exit_code, ended.stdout, ended.stderr
     found = {finding["name"]: finding for finding in json.loads(out)}
     assert code == bool(problems(found)), err
