@@ -60,7 +60,7 @@ COMMANDS: dict[str, Command | Group] = {
     "call": Command("call:call", "Call a method and print its result as JSON."),
     "tail": Command(
         "tail:tail",
-        "Show events as they come: a live table, or lines where the output is no screen.",
+        "Show events as they come: live tables, or lines where the output is no screen.",
     ),
     "status": Command(
         "status:status",

@@ -74,7 +74,7 @@ def _halts(terminal: str, trading: TradingEnabled, home: Path | None) -> str:
     told, at = [], "" if home is None else home_option(home)
     for halt in trading["halts"]:
         which = "" if halt["everywhere"] else f" {terminal}"
-        said = f" ({visible(halt['reason'])})" if halt["reason"] else ""
+        said = f" ({halt['reason']})" if halt["reason"] else ""
         told.append(f"halted by {halt['armed_by']}{said}; undo: mt-gateway resume{which}{at}")
     return "; ".join(told) or "enabled"
 
