@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 from ea_bridge.registry import Change, ChangeKind, TerminalRegistry
 from ea_bridge.session import LateResult, TerminalSession
@@ -14,6 +15,7 @@ from gateway.ledger import Ledger
 from gateway.shapes import OrderSettled
 from gateway.trading.guard import GuardedTerminal
 from gateway.trading.journal import Account, Intent, KeptJournal, OrderLog
+from gateway.trading.journal.recollection import Recollection
 from gateway.trading.journal.reconcile import Reconciler
 from gateway.trading.journal.telling import settled
 
@@ -56,10 +58,12 @@ class Journals:
         self.log.on_settled = self._tell
         if on_point is not None:
             self.log.on_point = on_point
+        self._recollection = Recollection(self.log, guarded)
 
     def of(self, terminal: str) -> KeptJournal:
         """Return the journal of a terminal."""
-        return KeptJournal(self.log, terminal, lambda: self._account(terminal))
+        account = partial(self._account, terminal)
+        return KeptJournal(self.log, terminal, account, self._recollection)
 
     @asynccontextmanager
     async def reconciling(self, publish: Publish) -> AsyncIterator[None]:
@@ -72,6 +76,7 @@ class Journals:
             unsubscribe()
             self._publish = _nobody_listens
             await asyncio.gather(*(one.stop() for one in self._reconcilers.values()))
+            await self._recollection.stop()
 
     def late(self, session: TerminalSession, late: LateResult) -> None:
         """Take a result that came after its caller was told that the outcome is unknown."""
@@ -87,7 +92,9 @@ class Journals:
     def _change(self, change: Change) -> None:
         if change.kind is ChangeKind.CONNECTED:
             hello, terminal = change.facts.hello, change.facts.terminal
-            self.log.note_account(terminal, Account(hello.login, hello.server))
+            account = Account(hello.login, hello.server)
+            self.log.note_account(terminal, account)
+            self._recollection.begin(terminal, account)
             self._reconciler(terminal).kick()
 
     def _find_out(self, intent: Intent) -> None:

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from ea_bridge.model import DealEntry, Order, OrderState, OrderType, PositionType
+from ea_bridge.model import DealEntry, Order, OrderReason, OrderState, OrderType, PositionType
 
 from .ledger import Holding
 from .money import ZERO
@@ -64,7 +64,9 @@ class Mt4(Accounting):
     def _close(
         self, order: Order, target: Holding, volume: Decimal, price: Decimal, now_msc: int
     ) -> None:
-        self._archive(target, volume, price, now_msc, order.comment)
+        # ``OrderClose`` takes no comment: only the server's own, as of a stop, is written over it
+        said = "" if order.reason == OrderReason.EXPERT else order.comment
+        self._archive(target, volume, price, now_msc, said)
         earned = self._earned(target, volume, price)
         self._settle(order, target, volume, price, earned, now_msc)
 

@@ -13,10 +13,12 @@ from gateway.errors import GatewayError, InternalError, OrderUnresolved, Termina
 from gateway.reserve import RETRY_MS
 from gateway.store import DiskFull, StoreError
 
+from ..handling import blame
 from ..retcodes import CHECK_AFTER_MS
 from . import answers, rows
 from .intents import ENDS, Account, Asked, Intent, Send, Stage
 from .log import OrderLog
+from .recollection import Recollection
 from .settlement import Settlement
 
 Run = Callable[[], Awaitable[Any]]
@@ -136,13 +138,19 @@ class KeptJournal(Journal):
         log: of all terminals.
         terminal: name of this one.
         account: that it is logged in to now; ``None`` where that was never known.
+        recollection: what terminals remember that the ledger has forgotten.
 
     """
 
     def __init__(
-        self, log: OrderLog, terminal: str, account: Callable[[], Account | None]
+        self,
+        log: OrderLog,
+        terminal: str,
+        account: Callable[[], Account | None],
+        recollection: Recollection | None = None,
     ) -> None:
         self._log = log
+        self._recollection = recollection
         self._terminal = terminal
         self._account = account
 
@@ -155,8 +163,12 @@ class KeptJournal(Journal):
 
     async def once(self, asked: Asked, run: Run) -> Any:
         known = None if asked.is_new else self._known(asked)
-        if known is not None and known.stage is not Stage.NOT_SENT:
+        if _is_free(known) and not asked.is_new and await self._has_waited(asked):
+            known = self._known(asked)  # the same call may have come meanwhile
+        if known is not None and not _is_free(known):
             return await self._again(known, asked)
+        if not asked.is_new:
+            self._check_forgotten(asked)
         intent = self._log.begin(asked, self._terminal)
         try:
             result = await run()
@@ -181,6 +193,38 @@ class KeptJournal(Journal):
                 outcome="not_sent",
                 client_order_id=asked.client_order_id,
             ) from None
+
+    async def _has_waited(self, asked: Asked) -> bool:
+        """See that it is known which orders the ledger may have forgotten; whether that took time.
+
+        Raises:
+            GatewayError: it cannot be known for now, so nothing is sent.
+
+        """
+        recollection = self._recollection
+        if recollection is None or recollection.knows(asked.account):
+            return False
+        try:
+            await recollection.wait(self._terminal, asked.account)
+        except GatewayError as error:
+            raise blame(error, asked.client_order_id, "not_sent") from None
+        return True
+
+    def _check_forgotten(self, asked: Asked) -> None:
+        """Refuse an id whose order the terminal shows, though the ledger does not know it."""
+        found = self._recollection
+        ticket = None if found is None else found.ticket_of(asked.account, asked.client_order_id)
+        if ticket is not None:
+            raise OrderUnresolved(
+                f"The terminal has order {ticket} of this client_order_id, which the journal does "
+                "not know: the gateway's home was restored from a backup. Nothing was sent; look "
+                "at that order",
+                outcome="unknown",
+                client_order_id=asked.client_order_id,
+                order=ticket,
+                reason="journal_restored",
+                duplicate=True,
+            )
 
     async def _again(self, known: Intent, asked: Asked) -> Any:
         """Answer what was answered, or will be."""
@@ -271,6 +315,11 @@ class KeptJournal(Journal):
         settlement: Settlement,
     ) -> bool:
         return await self._log.settle(intent, stage, answer, sends=sends, settlement=settlement)
+
+
+def _is_free(known: Intent | None) -> bool:
+    """Whether an id may be used: for the first time, or because nothing was sent."""
+    return known is None or known.stage is Stage.NOT_SENT
 
 
 def unknown(intent: Intent) -> OrderUnresolved:

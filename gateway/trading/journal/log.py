@@ -64,6 +64,8 @@ class OrderLog:
         self._accounts = rows.accounts(ledger.reader)
         self.last_command_id = rows.last_command_id(ledger.reader)
         """The largest that a command had before this run of the daemon; 0: there was none."""
+        self.last_sent_ms = rows.last_sent_ms(ledger.reader)
+        """When that was, in UTC milliseconds."""
 
     # --- accounts --------------------------------------------------------------------------------
 

@@ -244,6 +244,12 @@ def last_command_id(store: Store) -> int:
     return 0 if row is None or row[0] is None else row[0]
 
 
+def last_sent_ms(store: Store) -> int:
+    """Return when the last command was noted, in UTC milliseconds; 0 where there was none."""
+    row = store.one("SELECT created_ms FROM sends ORDER BY command_id DESC LIMIT 1")
+    return 0 if row is None else row["created_ms"]
+
+
 def accounts(store: Store) -> dict[str, Account]:
     """Return the account that each terminal was logged in to last."""
     rows = store.all("SELECT terminal, login, server FROM terminal_accounts")

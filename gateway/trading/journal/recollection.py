@@ -1,0 +1,142 @@
+"""Orders that a terminal remembers and the journal does not: it was restored from a backup.
+
+What the journal has forgotten was sent after its last row, and before this run of the gateway. So
+once in a run, when an account's terminal links, all that it shows of that time is looked through
+for tags of ours. An id whose tag is there, and which the journal does not know, was used: its
+order is not sent again. An order in the normal case costs a look into an empty table.
+
+Brokers that rewrite comments take the tags away; then nobody can tell.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ea_bridge import commands
+from gateway.errors import BrokerDisconnected, GatewayError, HistoryLoading, TerminalError, Timeout
+
+from ..client_ids import TAG_LENGTH, is_tagged, tag
+from ..past import past_of
+from .intents import Account
+from .log import OrderLog
+
+if TYPE_CHECKING:
+    from ..asking import AskedTerminal
+
+AROUND_S = 86_400
+"""How far the broker's clock, its time zone and ours may differ, before and after."""
+MAX_BACK_S = 30 * 86_400
+"""How far back it is looked at most, as in a home without any order: of years that is a lot."""
+
+_AGAIN = (BrokerDisconnected, HistoryLoading, TerminalError, Timeout)
+"""After these the terminal tells in a moment."""
+
+logger = logging.getLogger(__name__)
+
+
+class Recollection:
+    """What terminals remember, by account; for the loop's thread.
+
+    Args:
+        log: of all orders, as it was when the gateway started.
+        guarded: makes a way to a terminal that no caller stands behind.
+
+    """
+
+    def __init__(self, log: OrderLog, guarded: Callable[[str], AskedTerminal]) -> None:
+        self._log = log
+        self._guarded = guarded
+        now_s = log.now_ms() // 1000
+        self._first_s = max(log.last_sent_ms // 1000, now_s - MAX_BACK_S) - AROUND_S
+        self._last_s = now_s + AROUND_S
+        self._tickets: dict[Account, dict[str, int]] = {}
+        self._looking: dict[Account, asyncio.Task[None]] = {}
+
+    def knows(self, account: Account) -> bool:
+        """Whether an account's terminal was looked through."""
+        return account in self._tickets
+
+    def ticket_of(self, account: Account, client_order_id: str) -> int | None:
+        """Return an order that was made under an id before this run; ``None``: there is none."""
+        tickets = self._tickets.get(account)
+        return tickets.get(tag(*account, client_order_id)) if tickets else None
+
+    def begin(self, terminal: str, account: Account) -> None:
+        """Look an account's terminal through, unless that was done, or is under way."""
+        if account.login and not self.knows(account) and account not in self._looking:
+            task = asyncio.get_running_loop().create_task(self._look(terminal, account))
+            self._looking[account] = task
+            task.add_done_callback(lambda _: self._looking.pop(account, None))
+            task.add_done_callback(_note_failure)
+
+    async def wait(self, terminal: str, account: Account) -> None:
+        """Wait until it is looked through.
+
+        Raises:
+            GatewayError: it cannot be, for now.
+
+        """
+        self.begin(terminal, account)
+        if (task := self._looking.get(account)) is not None:
+            try:
+                await asyncio.shield(task)
+            except GatewayError as error:  # all who wait meet it, and each tells his own
+                raise type(error)(error.message, **error.data) from None
+
+    async def stop(self) -> None:
+        """Look no more."""
+        if tasks := list(self._looking.values()):
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+
+    async def _look(self, name: str, account: Account) -> None:
+        terminal = self._guarded(name)
+        try:
+            found = await self._tagged(terminal)
+        except _AGAIN:
+            raise
+        except GatewayError as error:
+            # it never tells: its orders are sent all the same
+            logger.warning("terminal %s: its past orders cannot be seen: %s", name, error.name())
+            found = {}
+        if terminal.account != account:
+            raise terminal.offline()  # it was logged in elsewhere while it told
+        self._tickets[account] = found
+        if forgotten := set(found.values()) - self._log.claimed(account, set(found.values())):
+            logger.warning(
+                "terminal %s: %d orders of a gateway are not in this journal: was its home "
+                "restored from a backup? Their ids are not used again",
+                name,
+                len(forgotten),
+            )
+
+    async def _tagged(self, terminal: AskedTerminal) -> dict[str, int]:
+        session = terminal.session
+        if session is None:
+            raise terminal.offline()
+        if session.broker is False:
+            raise BrokerDisconnected(terminal=terminal.name)  # its lists may be empty
+        found: dict[str, int] = {}
+        for order in await terminal.request(commands.ORDERS_GET, commands.FilterParams()):
+            _add(found, order.comment, order.ticket)
+        for position in await terminal.request(commands.POSITIONS_GET, commands.FilterParams()):
+            _add(found, position.comment, position.ticket)
+        span = (self._first_s, self._last_s)
+        async for orders in past_of(terminal, commands.HISTORY_ORDERS_GET, *span):
+            for order in orders:
+                _add(found, order.comment, order.ticket)
+        return found
+
+
+def _add(found: dict[str, int], comment: str, ticket: int) -> None:
+    if is_tagged(comment):
+        found[comment[:TAG_LENGTH]] = ticket
+
+
+def _note_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.info("past orders of a terminal are not seen yet: %s", type(error).__name__)
