@@ -7,20 +7,39 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ea_bridge.registry import Change, ChangeKind
 from gateway import __version__
-from gateway.audit import MISMATCH, Audit, Fault, Head, check_end, head_of, note
+from gateway.audit import (
+    MISMATCH,
+    SIGNED,
+    Audit,
+    Fault,
+    Head,
+    check_end,
+    check_signed,
+    hash_of,
+    head_of,
+    last_of,
+    note,
+)
 from gateway.auth.checkpoint import (
     FILE,
+    STARTED,
     BadCheckpoint,
     check_begin,
+    copied_checkpoint,
+    copy_checkpoint,
+    missing,
     read_checkpoint,
+    sign_within,
+    signatures,
     write_checkpoint,
 )
-from gateway.auth.device import DeviceKey
+from gateway.auth.home import Home
 from gateway.config import Config
 from gateway.daemon import wall_ms
 from gateway.ledger import Ledger
@@ -33,6 +52,8 @@ LOOK_S = 5.0
 CHECKPOINT_S = 60.0
 CHECKPOINT_ENTRIES = 1000
 """After so many a checkpoint is made at the next look."""
+SIGN_S = 3600.0
+"""After so long, too, a row of the trail signs those before it."""
 OTHER_PROGRAMS = frozenset({"console_server", "smtp"})
 """Sections of the configuration that the daemon does not read; the console's database may be
 named there with its password."""
@@ -46,26 +67,23 @@ logger = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def auditing(
-    ledger: Ledger, device: DeviceKey, folder: Path, config: Config
-) -> AsyncIterator[Audit]:
+async def auditing(ledger: Ledger, home: Home, config: Config) -> AsyncIterator[Audit]:
     """Yield what records, from the daemon's start to its stop; both are in the trail.
 
     Args:
         ledger: open, for longer than this.
-        device: signs the checkpoints.
-        folder: the home; checkpoints lie there.
+        home: its device signs the checkpoints, which lie there.
         config: what of it is no default is noted.
 
     """
     audit = Audit(ledger)
-    keeper = _Keeper(ledger, device, folder, audit)
-    keeper.compare()
+    keeper = _Keeper(ledger, home, audit)
+    await keeper.begin()
     audit.record(
-        "daemon_started",
+        STARTED,
         actor="daemon",
         version=__version__,
-        device=device.did,
+        device=home.device.did,
         settings=settings_of(config),
     )
     watching = asyncio.create_task(keeper.watch())
@@ -79,6 +97,7 @@ async def auditing(
         audit.record("daemon_stopped", actor="daemon")
         try:
             await audit.written()
+            await keeper.sign_within()
             keeper.make()
         except StoreError as error:
             logger.error("the end of this run is not in the audit trail: %s", error)
@@ -87,43 +106,67 @@ async def auditing(
 class _Keeper:
     """Makes the checkpoints of one trail."""
 
-    def __init__(self, ledger: Ledger, device: DeviceKey, folder: Path, audit: Audit) -> None:
+    def __init__(self, ledger: Ledger, home: Home, audit: Audit) -> None:
         self._ledger = ledger
-        self._device = device
-        self._folder = folder
+        self._home = home
+        self._device = home.device
         self._audit = audit
+        self._may_sign = False
         self._made = Head(0, b"")
-        self._made_s = -CHECKPOINT_S
+        self._made_s = self._signed_s = -SIGN_S
+        self._signed_n = 0
+        """The last row of the trail that is a signature, as far as this run knows."""
 
-    def compare(self) -> None:
-        """See that the trail is the one of the last checkpoint, or note that it is not.
+    async def begin(self) -> None:
+        """See that the trail is the one that was signed last, or note that it is not.
 
-        The gateway runs on either way: positions must be closed whatever became of the trail.
+        The gateway runs on either way: positions must be closed whatever became of the trail. But
+        nothing is signed before the note is on the disk: what was signed over shows it for ever.
         """
+        if faults := self._faults():
+            kept = self._keep_checkpoint()
+            for fault in faults:
+                logger.critical("the audit trail is not as it was left: %s", fault.text)
+            self._audit.record(
+                MISMATCH,
+                actor="daemon",
+                faults=[f"{fault.kind} at row {fault.n}" for fault in faults],
+                checkpoint=kept,
+            )
+            try:
+                await self._audit.written()
+            except StoreError as error:
+                logger.critical("the audit trail is not signed in this run: %s", error)
+                return
+        self._may_sign = True
+        self.make()  # before the first row: from now on a trail without a checkpoint is a finding
+
+    def _faults(self) -> list[Fault]:
+        """Compare the trail with all that was signed of it."""
+        reader, did = self._ledger.reader, self._device.did
+        faults = []
         try:
-            found = read_checkpoint(self._folder / FILE, self._device.did)
-            faults = check_end(self._ledger.reader, None if found is None else found.head)
-            if problem := check_begin(self._ledger.reader, self._device.did):
+            found = read_checkpoint(self._home.folder / FILE, did)
+            copy = copied_checkpoint(self._home.store, did)
+            faults += check_end(reader, None if found is None else found.head)
+            if copy is not None:
+                faults += [one for one in check_end(reader, copy.head) if one not in faults]
+            if found is None and (problem := missing(reader, copy)):
+                faults.append(Fault(0, "missing", problem))
+            if problem := check_begin(reader, did):
                 faults.append(Fault(0, "replaced", problem))
         except BadCheckpoint as error:
-            faults = [Fault(0, "replaced", str(error))]
-        if not faults:
-            return
-        kept = self._keep_checkpoint()
-        for fault in faults:
-            logger.critical("the audit trail is not as it was left: %s", fault.text)
-        self._audit.record(
-            MISMATCH,
-            actor="daemon",
-            faults=[f"{fault.kind} at row {fault.n}" for fault in faults],
-            checkpoint=kept,
-        )
+            faults.append(Fault(0, "replaced", str(error)))
+        if (last := last_of(reader, SIGNED)) is not None:
+            n, entry = last
+            faults += check_signed(n, entry, hash_of(reader, n - 1) or b"", signatures(did))
+        return faults
 
     def _keep_checkpoint(self) -> str | None:
         """Put the checkpoint that does not fit aside, for people to look at."""
         kept = f"{FILE}.{wall_ms()}"
         try:
-            (self._folder / FILE).replace(self._folder / kept)
+            (self._home.folder / FILE).replace(self._home.folder / kept)
         except OSError:
             return None
         return kept
@@ -134,21 +177,40 @@ class _Keeper:
             self._audit.count_left_out()
             try:
                 self._ledger.reader.check_place()
-                head = head_of(self._ledger.reader)
-                is_old = time.monotonic() - self._made_s >= CHECKPOINT_S
+                head, now_s = head_of(self._ledger.reader), time.monotonic()
+                fresh = head.n - self._signed_n
+                if fresh >= (1 if now_s - self._signed_s >= SIGN_S else CHECKPOINT_ENTRIES):
+                    await self.sign_within()
+                    head = head_of(self._ledger.reader)
+                is_old = now_s - self._made_s >= CHECKPOINT_S
                 if head.n - self._made.n >= (1 if is_old else CHECKPOINT_ENTRIES):
                     self.make()
             except StoreError as error:
                 logger.error("no checkpoint of the audit trail: %s", error)
             await asyncio.sleep(LOOK_S)
 
+    async def sign_within(self) -> None:
+        """Sign all rows there are, in a row of their own.
+
+        Raises:
+            StoreError: it could not be written.
+
+        """
+        if self._may_sign:
+            sign = partial(sign_within, device=self._device, now_ms=wall_ms())
+            head = await self._ledger.write(sign)
+            self._signed_n, self._signed_s = head.n, time.monotonic()
+
     def make(self) -> None:
         """Sign how far the trail goes on the disk."""
+        if not self._may_sign:
+            return
         head = head_of(self._ledger.reader)
         try:
-            write_checkpoint(self._folder, self._device, head, wall_ms())
-        except OSError as error:
-            logger.error("no checkpoint of the audit trail: %s", error.strerror)
+            text = write_checkpoint(self._home.folder, self._device, head, wall_ms())
+            copy_checkpoint(self._home.store, text)
+        except (OSError, StoreError) as error:
+            logger.error("no checkpoint of the audit trail: %s", error)
             return
         self._made, self._made_s = head, time.monotonic()
 

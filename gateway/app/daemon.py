@@ -143,8 +143,7 @@ class Gateway:
         """
         opened = open_ledger(self._home.folder, self._reserve)
         with contextlib.closing(opened) as self._ledger:
-            folder, device = self._home.folder, self._home.device
-            async with auditing(self._ledger, device, folder, self._config) as self._audit:
+            async with auditing(self._ledger, self._home, self._config) as self._audit:
                 self._desks.clear()
                 alone = partial(self._guarded, still_allowed=_nobody)
                 self._paper = PaperTrading(
@@ -164,6 +163,7 @@ class Gateway:
                     self._audit,
                     self._on_point,
                     partial(alone, paper=True),
+                    self._paper.is_on,
                 )
                 self._sharing = Sharing(self._journals.log, self._ledger, self.registry)
                 async with self._safety.watching(), self._listening() as ready:

@@ -36,6 +36,7 @@ class Journals:
         audit: hears of every order.
         on_point: see :class:`~gateway.trading.journal.OrderLog`.
         on_paper: makes the way to its paper broker.
+        is_paper: whether a terminal trades on paper now.
 
     """
 
@@ -47,6 +48,7 @@ class Journals:
         audit: Audit,
         on_point: Callable[[str], None] | None = None,
         on_paper: Callable[[str], GuardedTerminal] | None = None,
+        is_paper: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._registry = registry
         self._guarded = guarded
@@ -58,7 +60,7 @@ class Journals:
         self.log.on_settled = self._tell
         if on_point is not None:
             self.log.on_point = on_point
-        self._recollection = Recollection(self.log, guarded)
+        self._recollection = Recollection(self.log, guarded, is_paper)
 
     def of(self, terminal: str) -> KeptJournal:
         """Return the journal of a terminal."""

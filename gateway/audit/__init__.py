@@ -16,7 +16,10 @@ Theory of operation
 Each row's hash holds the one before it, so that a row that was changed, inserted, swapped or
 removed leaves rows behind it that do not fit. What a chain cannot show is its own cut tail: SQLite
 counts the rows that there ever were, and the daemon signs checkpoints (how many rows, and the last
-one's hash) which lie beside the database and may be copied to another machine.
+one's hash) which lie beside the database, in the other database, and at the console where there is
+one, and may be copied to another machine. Now and then, and at the end of each run, a row of the
+chain itself holds such a signature over all rows before it: who computes hashes anew cannot make
+that.
 
 It shows tampering and does not prevent it: who owns the files and the device's key can write
 another history. A checkpoint that was copied in time shows that too.
@@ -27,20 +30,36 @@ kept as the *mark* with which the trail begins.
 """
 
 from .recorder import Audit, note
-from .table import MARKS, TABLE, Head, begin_of, head_of
-from .verify import MISMATCH, Fault, Verdict, check_end, rows, verify
+from .table import MARKS, TABLE, Head, begin_of, hash_of, head_of, head_within, last_of
+from .verify import (
+    MISMATCH,
+    SIGNED,
+    BadSignature,
+    Fault,
+    Verdict,
+    check_end,
+    check_signed,
+    rows,
+    verify,
+)
 
 __all__ = [
     "MARKS",
     "MISMATCH",
+    "SIGNED",
     "TABLE",
     "Audit",
+    "BadSignature",
     "Fault",
     "Head",
     "Verdict",
     "begin_of",
     "check_end",
+    "check_signed",
+    "hash_of",
     "head_of",
+    "head_within",
+    "last_of",
     "note",
     "rows",
     "verify",

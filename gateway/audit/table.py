@@ -75,13 +75,29 @@ def append(connection: Connection, entry: bytes) -> Head:
         The new head.
 
     """
-    n, previous = connection.execute(_LAST).fetchone()
-    n = (n or 0) + 1
-    hashed = chained(previous or GENESIS, n, entry)
+    last = head_within(connection)
+    n = last.n + 1
+    hashed = chained(last.hash, n, entry)
     connection.execute(
         "INSERT INTO audit (n, entry, hash) VALUES (?, ?, ?)", (n, entry.decode(), hashed)
     )
     return Head(n, hashed)
+
+
+def head_within(connection: Connection) -> Head:
+    """Return how far the trail goes, within a transaction."""
+    n, hashed = connection.execute(_LAST).fetchone()
+    return Head(n or 0, hashed or GENESIS)
+
+
+def last_of(store: Store, event: str) -> tuple[int, bytes] | None:
+    """Return the number and the entry of the last row of an event; ``None``: there is none."""
+    row = store.one(
+        "SELECT n, CAST(entry AS BLOB) AS entry FROM audit WHERE instr(entry, ?) "
+        "ORDER BY n DESC LIMIT 1",
+        f'"event":"{event}"',
+    )
+    return None if row is None else (row["n"], row["entry"])
 
 
 def head_of(store: Store) -> Head:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from sqlite3 import Row
 from typing import Literal
@@ -19,7 +19,20 @@ PAGE = 1000
 MISMATCH = "audit_mismatch"
 """Event of a daemon that found at its start that the trail had been cut or exchanged."""
 
-Kind = Literal["changed", "missing", "extra", "cut", "replaced", "unprotected", "noted"]
+SIGNED = "audit_checkpoint"
+"""Event of a row with the daemon's signature over all rows before it."""
+
+Kind = Literal[
+    "changed", "missing", "extra", "cut", "replaced", "unprotected", "noted", "unsigned"
+]
+
+
+class BadSignature(Exception):
+    """A row of :data:`SIGNED` was not signed by the device; the message says what is wrong."""
+
+
+Signatures = Callable[[bytes], Head]
+"""Returns what a row of :data:`SIGNED` has signed, or raises :class:`BadSignature`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +61,13 @@ class Verdict:
         return not self.faults
 
 
-def verify(store: Store, checkpoint: Head | None = None, *, start: int = 1) -> Verdict:
+def verify(
+    store: Store,
+    checkpoint: Head | None = None,
+    *,
+    start: int = 1,
+    signatures: Signatures | None = None,
+) -> Verdict:
     """Look at every row that is not archived.
 
     Args:
@@ -57,19 +76,23 @@ def verify(store: Store, checkpoint: Head | None = None, *, start: int = 1) -> V
         start: the first row to look at; those before it were looked into earlier. None that is
             archived: with what :func:`~.table.begin_of` returns the trail begins, which somebody
             has signed, too.
+        signatures: reads those of the device within the trail; ``None`` to leave them out.
 
     Raises:
         StoreError: the file is damaged, or cannot be read.
 
     """
     begin = begin_of(store).n
-    verdict = _looked_at(store, checkpoint, start, begin)
+    verdict = _looked_at(store, checkpoint, start, begin, signatures)
     if verdict.faults and begin_of(store).n != begin:
-        return verify(store, checkpoint, start=start)  # rows went into the archive meanwhile
+        # rows went into the archive meanwhile
+        return verify(store, checkpoint, start=start, signatures=signatures)
     return verdict
 
 
-def _looked_at(store: Store, checkpoint: Head | None, start: int, begin: int) -> Verdict:
+def _looked_at(
+    store: Store, checkpoint: Head | None, start: int, begin: int, signatures: Signatures | None
+) -> Verdict:
     faults = _Faults()
     for fault in _unprotected(store):
         faults.add(fault)
@@ -85,12 +108,34 @@ def _looked_at(store: Store, checkpoint: Head | None, start: int, begin: int) ->
             faults.add(_misplaced(n, expected))
         elif previous is not None and chained(previous, n, entry) != hashed:
             faults.add(Fault(n, "changed", f"row {n}, or its hash, is not as it was written"))
+        if signatures is not None and previous is not None and _IS_SIGNED in entry:
+            for fault in check_signed(n, entry, previous, signatures):
+                faults.add(fault)
         if b'"event":"' + MISMATCH.encode() + b'"' in entry:
             faults.add(Fault(n, "noted", f"at row {n} a daemon found the trail cut or replaced"))
         expected, previous = max(n, 0) + 1, hashed
     for fault in check_end(store, checkpoint):
         faults.add(fault)
     return Verdict(entries, Head(expected - 1, previous or GENESIS), tuple(faults))
+
+
+def check_signed(n: int, entry: bytes, before: bytes, signatures: Signatures) -> list[Fault]:
+    """Return what is wrong with a row that signs all before it.
+
+    Args:
+        n: its number.
+        entry: its bytes.
+        before: the hash of the row before it, as it stands there.
+        signatures: as with :func:`verify`.
+
+    """
+    try:
+        head = signatures(entry)
+    except BadSignature as error:
+        return [Fault(n, "unsigned", f"row {n} {error}")]
+    if head == Head(n - 1, before):
+        return []
+    return [Fault(n, "replaced", f"the rows before row {n} are others than those it has signed")]
 
 
 def rows(store: Store, start: int | None = None) -> Iterator[Row]:
@@ -167,6 +212,9 @@ def _unprotected(store: Store) -> Iterator[Fault]:
             yield Fault(0, "unprotected", f"{name} of the database is not as it was made")
     for name in made.keys() - {"audit", *TRIGGERS}:
         yield Fault(0, "unprotected", f"{name[:64]} was added to the table of the audit trail")
+
+
+_IS_SIGNED = b'"event":"' + SIGNED.encode() + b'"'
 
 
 class _Faults(list[Fault]):

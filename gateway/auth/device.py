@@ -19,6 +19,13 @@ CREATE TABLE device (
     only INTEGER NOT NULL DEFAULT 1 UNIQUE CHECK (only = 1)
 ) STRICT;
 """
+AUDIT_SIGNED = """
+-- a copy of audit.checkpoint, which must not vanish; see gateway.auth.checkpoint
+CREATE TABLE audit_signed (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    signed TEXT NOT NULL
+) STRICT;
+"""
 PRIVATE_KEY = SealedColumn("device", "did", "private_key")
 
 

@@ -42,6 +42,7 @@ MIGRATIONS = (
     accounts.ONCE_AN_OWNER,
     manager.TABLES,
     home_console.TABLE,
+    device.AUDIT_SIGNED,
 )
 """All tables of the gateway, in the order in which they came; new ones are added at the end."""
 SEALED = (

@@ -19,6 +19,7 @@ from gateway.cli.token import ConfigFile, HomeOption, Json
 if TYPE_CHECKING:
     from gateway.audit import Verdict
     from gateway.audit.archive import Part
+    from gateway.audit.verify import Signatures
     from gateway.auth.checkpoint import Checkpoint
     from gateway.store import Store
 
@@ -60,10 +61,11 @@ def verify(
     place = home or home_in_use()
     with _trail(place) as store:
         # the checkpoint first: what is written meanwhile comes after it
-        known, problem = _checkpoint(place, checkpoint)
-        problems = [one for one in (problem, _mark_problem(place, store)) if one]
+        known, problems = _checkpoint(place, checkpoint, store)
+        problems += [one for one in (_mark_problem(place, store),) if one]
         problems += _archive_problems(store, archive or ())
-        verdict = look(store, None if known is None else known.head, start=start)
+        head = None if known is None else known.head
+        verdict = look(store, head, start=start, signatures=_signatures(place))
         begin = begin_row(store)
     facts = _facts(place, verdict, known, problems) | {"archived": begin}
     sys.stdout.write((json.dumps(facts, indent=2) if as_json else _text(facts)) + "\n")
@@ -159,29 +161,61 @@ def _trail(home: Path) -> Iterator[Store]:
         raise Complaint(str(error)) from error
 
 
-def _checkpoint(home: Path, file: Path | None) -> tuple[Checkpoint | None, str]:
-    """Return the checkpoint and what is wrong with it; the home's own may be absent."""
-    from gateway.auth.checkpoint import FILE, BadCheckpoint, read_checkpoint
+def _checkpoint(
+    home: Path, file: Path | None, trail: Store
+) -> tuple[Checkpoint | None, list[str]]:
+    """Return the checkpoint, or the copy of one that is gone, and what is wrong."""
+    from gateway.audit import check_end
+    from gateway.auth import checkpoint as checkpoints
+
+    known: Checkpoint | None = None
+    problems: list[str] = []
+    copy: Checkpoint | None = None
+    with _believing(home) as found:
+        if found is None:
+            return None, []  # commands alone have written: nobody has signed anything
+        store, did = found
+        try:
+            known = checkpoints.read_checkpoint(file or home / checkpoints.FILE, did)
+            copy = checkpoints.copied_checkpoint(store, did)
+        except checkpoints.BadCheckpoint as error:
+            problems.append(str(error))
+        if known is None and not problems and (problem := checkpoints.missing(trail, copy)):
+            problems.append(problem)
+        if known is not None and copy is not None:
+            faults = check_end(trail, copy.head)
+            problems += [f"by the copy of it: {one.text}" for one in faults if copy != known]
+    return known or copy, problems
+
+
+def _signatures(home: Path) -> Signatures | None:
+    """Return what reads the signatures within the trail of a home."""
+    from gateway.auth.checkpoint import signatures
 
     did = _device(home)
-    if did is None:
-        return None, ""  # commands alone have written: nobody has signed anything
-    try:
-        return read_checkpoint(file or home / FILE, did), ""
-    except BadCheckpoint as error:
-        return None, str(error)
+    return None if did is None else signatures(did)
 
 
 def _device(home: Path) -> str | None:
     """Return the id of a home's device; ``None`` where there is none yet."""
+    with _believing(home) as found:
+        return None if found is None else found[1]
+
+
+@contextmanager
+def _believing(home: Path) -> Iterator[tuple[Store, str] | None]:
+    """Yield the database of a home's tokens, and the id of its device; ``None`` before there is
+    one.
+    """
     from gateway.auth.home import MIGRATIONS
     from gateway.store import DATABASE, Store
 
     if not (home / DATABASE).exists():
-        return None
+        yield None
+        return
     with closing(Store(home, MIGRATIONS)) as store:
         row = store.one("SELECT did FROM device")
-    return None if row is None else str(row["did"])
+        yield None if row is None else (store, str(row["did"]))
 
 
 def _event_of(entry: str) -> str | None:

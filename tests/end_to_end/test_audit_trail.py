@@ -18,10 +18,10 @@ from ea_bridge.emulator.machine import build_terminal
 from ea_bridge.token import new_token, parse_token
 from gateway.app import auditing
 from gateway.app.ledger import open_ledger_store
-from gateway.audit import MISMATCH, Audit, head_of, verify
+from gateway.audit import MISMATCH, SIGNED, Audit, head_of, verify
 from gateway.audit.archive import mark, take_out, write_file
 from gateway.audit.recorder import entry_of
-from gateway.auth.checkpoint import FILE, read_checkpoint, signed
+from gateway.auth.checkpoint import FILE, copied_checkpoint, read_checkpoint, signed
 from gateway.auth.home import Home
 from gateway.credentials.scope import Scope
 from gateway.ledger import DATABASE
@@ -52,16 +52,18 @@ def is_intact(home: Path) -> bool:
 async def test_a_run_from_its_start_to_its_stop(tmp_path: Path) -> None:
     async with daemon(tmp_path, limits={"max_batch": 7}):
         pass
-    first, last = trail(tmp_path)
+    first, last, signature = trail(tmp_path)
     assert first["event"] == "daemon_started"
     assert "limits.max_batch = 7" in first["settings"]
     assert last["event"] == "daemon_stopped"
     assert first["boot"] == last["boot"]
+    assert signature["event"] == SIGNED
     assert is_intact(tmp_path)
     with Home(tmp_path) as home:
         known = read_checkpoint(tmp_path / FILE, home.device.did)
+        assert copied_checkpoint(home.store, home.device.did) == known
     assert known is not None
-    assert known.head.n == 2, "what a run has written is signed at its end"
+    assert known.head.n == 3, "what a run has written is signed at its end"
 
 
 async def test_a_trail_that_was_cut_is_noted_by_the_next_run(

@@ -204,6 +204,8 @@ class KeptJournal(Journal):
         recollection = self._recollection
         if recollection is None or recollection.knows(asked.account):
             return False
+        if recollection.is_paper(self._terminal):
+            return False
         try:
             await recollection.wait(self._terminal, asked.account)
         except GatewayError as error:
@@ -213,7 +215,9 @@ class KeptJournal(Journal):
     def _check_forgotten(self, asked: Asked) -> None:
         """Refuse an id whose order the terminal shows, though the ledger does not know it."""
         found = self._recollection
-        ticket = None if found is None else found.ticket_of(asked.account, asked.client_order_id)
+        if found is None or found.is_paper(self._terminal):
+            return
+        ticket = found.ticket_of(asked.account, asked.client_order_id)
         if ticket is not None:
             raise OrderUnresolved(
                 f"The terminal has order {ticket} of this client_order_id, which the journal does "

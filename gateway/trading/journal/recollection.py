@@ -42,12 +42,19 @@ class Recollection:
 
     Args:
         log: of all orders, as it was when the gateway started.
-        guarded: makes a way to a terminal that no caller stands behind.
+        guarded: makes a way to a terminal that no caller stands behind: to the market.
+        is_paper: whether a terminal trades on paper now: then nothing goes to the market.
 
     """
 
-    def __init__(self, log: OrderLog, guarded: Callable[[str], AskedTerminal]) -> None:
+    def __init__(
+        self,
+        log: OrderLog,
+        guarded: Callable[[str], AskedTerminal],
+        is_paper: Callable[[str], bool] = lambda _: False,
+    ) -> None:
         self._log = log
+        self.is_paper = is_paper
         self._guarded = guarded
         now_s = log.now_ms() // 1000
         self._first_s = max(log.last_sent_ms // 1000, now_s - MAX_BACK_S) - AROUND_S
