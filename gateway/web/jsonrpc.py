@@ -5,8 +5,8 @@ own would put the text of exceptions on the wire, lose a whole batch to one bad 
 that is no JSON or one cancelled future, accept and emit NaN, and bound nothing.
 
 What is tolerated: a byte order mark; a fractional id; ``"id": null`` (a request, answered with id
-null); ``"params": null`` (none); a member given twice, of which the last counts. What is not: NaN
-and Infinity, numbers over the range of a double, more than 1024 levels of nesting, lone
+null); ``"params": null`` (none); a member given twice, of which the last counts, but in a message
+that can change the account (``member_twice``). What is not: NaN and Infinity, numbers over the range of a double, more than 1024 levels of nesting, lone
 surrogates, bytes that are not UTF-8 (all ``parse_error``).
 """
 
@@ -49,18 +49,14 @@ from gateway.errors import (
 )
 from gateway.openrpc import LateDocument
 from gateway.web.batch import Room, at_once, in_order
+from gateway.web.envelope import check_members, checked, echo
 from gateway.web.in_flight import Id, InFlight
 from gateway.web.noting import note_call
 
 log = logging.getLogger(__name__)
 
-MAX_PARAMS = 64
-"""No method takes so many; each one too many would be listed in the error."""
 MAX_ERROR_BYTES = 4096
 """An error up to this size is sent even where the rest of its batch has filled the answer."""
-_EXACT_FLOAT = 2**53
-"""A float from here on may be an integer of the client's that we could not echo unchanged."""
-
 Response = dict[str, Any]
 Params = dict[str, Any] | list[Any]
 
@@ -69,8 +65,6 @@ HTTP_STATUS = {
     for error in (LimitExceeded, Overloaded, ShuttingDown, Unauthorized)
 }
 """Of an answer to ``POST /rpc`` that is this error as a whole; 200 for all others."""
-
-_MEMBERS = frozenset({"jsonrpc", "method", "params", "id"})
 
 
 class Answer(NamedTuple):
@@ -140,6 +134,12 @@ class JsonRpc:
             message = orjson.loads(raw.removeprefix(BOM_UTF8))
         except orjson.JSONDecodeError as exc:
             return refuse(ParseError(reason="not_json", position=exc.pos))
+        if any(map(self._mutates, message if type(message) is list else [message])):
+            try:
+                check_members(raw.removeprefix(BOM_UTF8))
+            except InvalidRequest as exc:
+                exc.data["outcome"] = "not_sent"
+                return refuse(exc, echo(message))
         if type(message) is list:
             return await self._batch(message, call, in_flight)
         if in_flight is not None and self._mutates(message):
@@ -189,9 +189,9 @@ class JsonRpc:
     async def _one(self, item: Any, call: Call, in_flight: InFlight | None) -> Response | None:
         """Answer one item, or nothing to a notification; errors never leave it."""
         try:
-            request = _checked(item)
+            request = checked(item)
         except InvalidRequest as exc:
-            return error_response(exc, _echo(item))
+            return error_response(exc, echo(item))
         if request.id is NOID:
             await self._notified(request, call)
             return None
@@ -255,9 +255,9 @@ class JsonRpc:
         return orjson.Fragment(await self._document.read())
 
 
-def refuse(error: GatewayError) -> Answer:
-    """Return the answer to a message that could not even be told apart: its id is null."""
-    return Answer(orjson.dumps(error_response(error, None)), error.as_dict())
+def refuse(error: GatewayError, request_id: Id | None = None) -> Answer:
+    """Return the answer to a message as a whole; its id is null where it could not be told."""
+    return Answer(orjson.dumps(error_response(error, request_id)), error.as_dict())
 
 
 def _from_catalogue(method: Method, audit: Audit) -> Callable[[Context, Params], Awaitable[Any]]:
@@ -338,61 +338,6 @@ def _internal(what: str, **data: Any) -> InternalError:
     trace_id = secrets.token_hex(4)
     log.exception("%s (trace_id %s)", what, trace_id)
     return InternalError(trace_id=trace_id, **data)
-
-
-def _checked(item: Any) -> Request:
-    """Return the item as a request or notification.
-
-    Raises:
-        InvalidRequest: ``data.reason`` says in what it is none.
-
-    """
-    if type(item) is not dict:
-        raise InvalidRequest(reason="not_an_object")
-    if item.get("jsonrpc") != "2.0":
-        raise InvalidRequest('"jsonrpc" must be "2.0"', reason="bad_version")
-    if type(item.get("method")) is not str:
-        raise InvalidRequest('"method" must be a string', reason="bad_method")
-    if "id" in item and not _is_id(item["id"]):
-        raise InvalidRequest('"id" must be a string or an integer', reason="bad_id")
-    params = {} if item.get("params") is None else item["params"]
-    if type(params) not in (dict, list):
-        raise InvalidRequest('"params" must be an object or an array', reason="bad_params")
-    if len(params) > MAX_PARAMS:
-        raise InvalidRequest(
-            "No method takes so many params", reason="bad_params", limit=MAX_PARAMS
-        )
-    if not item.keys() <= _MEMBERS:
-        raise _unknown_member(item)
-    # jsonrpcserver would spread params over the method's arguments; ours takes them as one
-    return Request(item["method"], [params], item.get("id", NOID))
-
-
-def _unknown_member(item: dict[str, Any]) -> InvalidRequest:
-    member = min(item.keys() - _MEMBERS)
-    hint = {}
-    if "auth_token" in item:
-        member = "auth_token"
-        hint = {"hint": "send the token in the header Authorization: Bearer, or in hello's params"}
-    return InvalidRequest(
-        "A request has the members jsonrpc, id, method and params alone",
-        reason="unknown_member",
-        member=member[:64],
-        **hint,
-    )
-
-
-def _is_id(given: object) -> bool:
-    if type(given) is float:
-        return abs(given) < _EXACT_FLOAT
-    return given is None or type(given) in (int, str)
-
-
-def _echo(item: Any) -> Id | None:
-    """Return the id of an invalid request, if it has a good one."""
-    if type(item) is dict and _is_id(item.get("id")):
-        return item.get("id")
-    return None
 
 
 def error_response(error: GatewayError, request_id: Id | None) -> Response:

@@ -167,6 +167,33 @@ async def test_of_a_member_given_twice_the_last_counts(front: Front) -> None:
     assert await front.ask(text) == {"jsonrpc": "2.0", "result": 5, "id": 2}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"jsonrpc":"2.0","id":7,"method":"trade","params":{"name":"a","name":"b"}}',
+        rb'{"jsonrpc":"2.0","id":7,"method":"trade","params":{"name":"a","n\u0061me":"b"}}',
+        b'{"jsonrpc":"2.0","id":7,"method":"sum","method":"trade","params":{"name":"a"}}',
+        b'[{"jsonrpc":"2.0","id":7,"method":"trade","params":{"name":"a"}},'
+        b'{"jsonrpc":"2.0","id":8,"method":"sum","params":{"a":1,"a":5}}]',
+    ],
+)
+async def test_what_trades_is_refused_with_a_member_twice(front: Front, text: bytes) -> None:
+    """Whoever looks at an order on its way sees the volume that is sent: nothing is."""
+    answer = await front.ask(text)
+    assert answer["error"]["code"] == -32600
+    assert answer["error"]["data"]["reason"] == "member_twice"
+    assert answer["error"]["data"]["outcome"] == "not_sent"
+    assert answer["id"] == (None if text.startswith(b"[") else 7)
+    assert front.doings.calls == []
+
+
+async def test_what_trades_is_refused_where_it_is_too_deep(front: Front) -> None:
+    """Nobody looks for members down there."""
+    deep = b"[" * 1000 + b"]" * 1000
+    text = b'{"jsonrpc":"2.0","id":7,"method":"trade","params":{"name":' + deep + b"}}"
+    assert (await front.ask(text))["error"]["data"]["reason"] == "too_deep"
+
+
 async def test_an_unknown_method_suggests_the_nearest(front: Front) -> None:
     """A typing error is told apart from a missing feature."""
     error = (await front.ask(request("substract")))["error"]
