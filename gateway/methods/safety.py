@@ -27,10 +27,10 @@ from gateway.store import StoreError
 from gateway.streams import Listener
 from gateway.trading import flatten
 from gateway.trading.chosen import Action, Chosen
+from gateway.trading.handling import DEFAULT_DEVIATION
 from gateway.trading.kill_switch.armed import SESSION, Armed
 from gateway.trading.kill_switch.dead_man import timer_name
 from gateway.trading.kill_switch.halts import EVERYWHERE, MAX_REASON, Halt
-from gateway.trading.placing import DEFAULT_DEVIATION
 
 from .orders import EVERY_TRADE
 from .params import ClientOrderId, Magic, Points, Side, Symbol

@@ -10,8 +10,8 @@ from gateway.catalogue import Call
 from gateway.errors import InvalidParams
 from gateway.trading.client_ids import new_client_order_id, tag
 from gateway.trading.deadline import Deadline
-from gateway.trading.handling import Handling
-from gateway.trading.placing import DEFAULT_DEVIATION, Wish
+from gateway.trading.handling import DEFAULT_DEVIATION, Handling
+from gateway.trading.placing import Wish
 
 KINDS = frozenset({"market", "limit", "stop", "stop_limit"})
 

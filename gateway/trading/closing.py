@@ -21,8 +21,8 @@ from gateway.errors import InvalidParams, PositionNotFound
 
 from .grid import exact
 from .guard import GuardedTerminal
-from .handling import Handling
-from .placing import DEFAULT_DEVIATION, Wish, carry_out, comment_of, prepare
+from .handling import DEFAULT_DEVIATION, Handling
+from .placing import Wish, carry_out, comment_of, prepare
 from .receipts import Trade
 
 

@@ -32,9 +32,8 @@ from .chosen import Action, Chosen
 from .client_ids import new_client_order_id
 from .deadline import Deadline
 from .guard import GuardedTerminal
-from .handling import Handling
+from .handling import DEFAULT_DEVIATION, Handling
 from .journal import Account
-from .placing import DEFAULT_DEVIATION
 
 AT_ONCE = 16
 """Requests of one sweep that are under way together; others need the terminal as well."""

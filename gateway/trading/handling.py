@@ -10,6 +10,9 @@ from gateway.errors import GatewayError, Outcome
 
 from .deadline import Deadline
 
+DEFAULT_DEVIATION = 20
+"""Points that a price may have moved where the caller does not say how many."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handling:

@@ -40,12 +40,9 @@ from .client_ids import tagged_comment
 from .filling import AT_MARKET, allowed_fillings
 from .grid import Grid
 from .guard import GuardedTerminal
-from .handling import Handling
+from .handling import DEFAULT_DEVIATION, Handling
 from .receipts import Trade, checked_only, receipt_for
 from .refusals import BUYS
-
-DEFAULT_DEVIATION = 20
-"""Points that the price of a market order may have moved."""
 
 MT4_MAX_MAGIC = 2**31 - 1
 _DAYS = frozenset({OrderTime.DAY, OrderTime.SPECIFIED_DAY})

@@ -6,8 +6,9 @@ that is no JSON or one cancelled future, accept and emit NaN, and bound nothing.
 
 What is tolerated: a byte order mark; a fractional id; ``"id": null`` (a request, answered with id
 null); ``"params": null`` (none); a member given twice, of which the last counts, but in a message
-that can change the account (``member_twice``). What is not: NaN and Infinity, numbers over the range of a double, more than 1024 levels of nesting, lone
-surrogates, bytes that are not UTF-8 (all ``parse_error``).
+that can change the account (``member_twice``). What is not: NaN and Infinity, numbers over the
+range of a double, more than 1024 levels of nesting, lone surrogates, bytes that are not UTF-8 (all
+``parse_error``).
 """
 
 from __future__ import annotations

@@ -81,6 +81,7 @@ class Keeper(Holding):
         self._held.resume(account)
         if len(self.links):
             self._errands.begin("look", partial(self._look, tid))
+            self.links.watch(tid)
 
     def event(self, session: Session, event: Event) -> None:
         """Take an event of the terminal's session."""

@@ -106,6 +106,7 @@ class OcoLinks:
             return present
         self._links[row] = link
         self._row_of |= {(account, one): row for one in wanted}
+        self.watch(tid)
         # one that ended while the row was written was not ours yet
         await self.look(terminal)
         return self._links.get(row) or self._book.get(row) or link
@@ -167,6 +168,24 @@ class OcoLinks:
             self._rename(row, order.ticket, order.became)
         elif op == "remove" or order.state == OrderState.PARTIAL:
             self._ended(row, order.ticket, ENDS.get(order.state, "gone"))
+
+    def watch(self, tid: str) -> None:
+        """Look every few seconds while anything is linked: the event that tells of a fill may be
+        lost, and the other order would be filled as well.
+        """
+        self._errands.begin("oco watch", partial(self._watch, tid))
+
+    async def _watch(self, tid: str) -> bool:
+        terminal = self._act_as(tid)
+        session = terminal.session
+        if not self._links or session is None:
+            return True  # the next link, of orders or of the terminal, begins anew
+        if session.broker is True:
+            try:
+                await self.look(terminal)
+            except GatewayError as error:
+                _log.info("%s: linked orders are not looked at: %s", terminal.name, error.name())
+        return False
 
     async def look(self, terminal: GuardedTerminal) -> None:
         """Find out what ended while nobody listened.

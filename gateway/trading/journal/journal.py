@@ -19,6 +19,7 @@ from . import answers, rows
 from .intents import ENDS, Account, Asked, Intent, Send, Stage
 from .log import OrderLog
 from .recollection import Recollection
+from .sameness import is_same
 from .settlement import Settlement
 
 Run = Callable[[], Awaitable[Any]]
@@ -232,7 +233,7 @@ class KeptJournal(Journal):
 
     async def _again(self, known: Intent, asked: Asked) -> Any:
         """Answer what was answered, or will be."""
-        if (known.asked.method, known.asked.params) != (asked.method, asked.params):
+        if not is_same(known, asked):
             raise answers.conflict(
                 known.asked.method, known.asked.params, known.stage_now, asked.client_order_id
             )

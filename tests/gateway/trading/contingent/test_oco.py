@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from contingent_parts import Stand, quiet, until
 
-from ea_bridge.errors import OutcomeUnknown
+from ea_bridge.errors import OutcomeUnknown, TerminalBusy
 from ea_bridge.model import OrderState, TradeAction
 from gateway import errors
 from gateway.credentials.tier import Tier
@@ -121,6 +121,36 @@ async def test_unlinked(stand: Stand) -> None:
         await stand.scene.ask("unlink_oco", id="oco-7")
 
 
+async def test_a_fill_whose_event_never_came(stand: Stand) -> None:
+    """The terminal's queue was full, or its EA missed it: the lists are looked at every few
+    seconds, and when nothing is linked any more they are not."""
+    first, second = stand.place(), stand.place()
+    await link(stand, first, second)
+    await quiet(stand)
+    stand.leave(first, OrderState.FILLED)
+    await until(lambda: not stand.orders)
+    await until(lambda: not stand.keeper._errands._tasks)
+    assert ends(await only(stand)) == ["filled", "canceled"]
+
+
+async def test_the_watch_goes_on_after_an_error(stand: Stand) -> None:
+    """The terminal was busy when it was looked."""
+    first, second = stand.place(), stand.place()
+    await link(stand, first, second)
+    await quiet(stand)
+    lists, failed = stand.scene.script.answers["orders_get"], list[object]()
+
+    def busy(params: object) -> Any:
+        failed.append(params)
+        stand.scene.script.answers["orders_get"] = lists
+        return TerminalBusy()
+
+    stand.scene.script.answers["orders_get"] = busy
+    stand.leave(first, OrderState.FILLED)
+    await until(lambda: not stand.orders)
+    assert len(failed) == 1
+
+
 @pytest.mark.parametrize("both", [False, True])
 async def test_what_happened_while_nobody_listened(stand: Stand, both: bool) -> None:
     """After a break, of the link or of the daemon, the history tells; a fill of both is told."""
@@ -222,6 +252,7 @@ async def test_a_terminal_without_its_broker_shows_no_ends(stand: Stand) -> None
     """It has just been started and lists nothing yet: the orders are there all the same."""
     first, second = stand.place(), stand.place()
     await link(stand, first, second)
+    await asyncio.sleep(0.02)  # the watch over the link has had its first look
     answers, script = stand.scene.script.answers, stand.scene.script
     full, script.broker = answers["orders_get"], None
     answers["orders_get"] = []
