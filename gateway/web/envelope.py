@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from jsonrpcserver.request import Request
-from jsonrpcserver.sentinels import NOID
-
 from gateway.errors import InvalidRequest
 from gateway.web.in_flight import Id
 
@@ -45,8 +42,8 @@ _strict = json.JSONDecoder(object_pairs_hook=_once_each, parse_int=str, parse_fl
 """Numbers stay texts: only names are compared."""
 
 
-def checked(item: Any) -> Request:
-    """Return the item as a request or notification.
+def check(item: Any) -> None:
+    """See that an item is a request or a notification.
 
     Raises:
         InvalidRequest: ``data.reason`` says in what it is none.
@@ -69,8 +66,6 @@ def checked(item: Any) -> Request:
         )
     if not item.keys() <= _MEMBERS:
         raise _unknown_member(item)
-    # jsonrpcserver would spread params over the method's arguments; ours takes them as one
-    return Request(item["method"], [params], item.get("id", NOID))
 
 
 def _unknown_member(item: dict[str, Any]) -> InvalidRequest:

@@ -50,7 +50,7 @@ from gateway.errors import (
 )
 from gateway.openrpc import LateDocument
 from gateway.web.batch import Room, at_once, in_order
-from gateway.web.envelope import check_members, checked, echo
+from gateway.web.envelope import check, check_members, echo
 from gateway.web.in_flight import Id, InFlight
 from gateway.web.noting import note_call
 
@@ -190,9 +190,12 @@ class JsonRpc:
     async def _one(self, item: Any, call: Call, in_flight: InFlight | None) -> Response | None:
         """Answer one item, or nothing to a notification; errors never leave it."""
         try:
-            request = checked(item)
+            check(item)
         except InvalidRequest as exc:
             return error_response(exc, echo(item))
+        params = {} if item.get("params") is None else item["params"]
+        # jsonrpcserver would spread params over the method's arguments; ours takes them as one
+        request = Request(item["method"], [params], item.get("id", NOID))
         if request.id is NOID:
             await self._notified(request, call)
             return None

@@ -252,9 +252,9 @@ async def test_a_terminal_without_its_broker_shows_no_ends(stand: Stand) -> None
     """It has just been started and lists nothing yet: the orders are there all the same."""
     first, second = stand.place(), stand.place()
     await link(stand, first, second)
-    await asyncio.sleep(0.02)  # the watch over the link has had its first look
     answers, script = stand.scene.script.answers, stand.scene.script
     full, script.broker = answers["orders_get"], None
+    await asyncio.sleep(0.02)  # a look of the watch over links that is under way comes to its end
     answers["orders_get"] = []
     stand.scene.connect(stand.keeper)
     looks = len(script.asked)
