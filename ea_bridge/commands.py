@@ -215,8 +215,8 @@ SYMBOL_SELECT = Command("symbol_select", SelectParams, Selected)
 SESSIONS_GET = Command("sessions_get", SymbolParams, list[model.TradeSession], needs="sessions")
 TICK_GET = Command("tick_get", SymbolParams, model.Tick)
 BOOK_GET = Command("book_get", SymbolParams, list[model.BookEntry], needs="book")
-RATES_GET = Command("rates_get", RatesParams, list[model.Bar])
-TICKS_GET = Command("ticks_get", TicksParams, list[model.Tick], needs="ticks")
+RATES_GET = Command("rates_get", RatesParams, model.History[model.Bar])
+TICKS_GET = Command("ticks_get", TicksParams, model.History[model.Tick], needs="ticks")
 POSITIONS_GET = Command("positions_get", FilterParams, list[model.Position])
 ORDERS_GET = Command("orders_get", FilterParams, list[model.Order])
 HISTORY_ORDERS_GET = Command("history_orders_get", HistoryParams, list[model.Order])
@@ -274,8 +274,9 @@ FILE_WRITE_ERROR = 5026
 was not executed."""
 
 TOO_LATE = 65536
-"""``err`` of a command that trades whose ``ttl`` had passed when its turn came: it was not
-executed and never will be, so its outcome is ``not_sent``."""
+"""``err`` of a command whose ``ttl`` had passed when its turn came. One that trades was not
+executed and never will be, so its outcome is ``not_sent``; of a question nobody waits for the
+answer any more, which may have held the terminal up for long."""
 
 TOO_LARGE = 65537
 """``err`` in place of an answer that no line, or no part of one, can hold. Of a command that

@@ -34,11 +34,15 @@ class Unsupported(BridgeError):
 
 
 class CommandTimeout(BridgeError):
-    """A question was not answered in time."""
+    """A question was not answered in time.
 
-    def __init__(self, op: str, timeout_s: float) -> None:
+    ``busy`` says that the terminal had announced to be held up, and still is.
+    """
+
+    def __init__(self, op: str, timeout_s: float, *, busy: bool = False) -> None:
         super().__init__(f"{op} was not answered in {timeout_s:g} s")
         self.timeout_s = timeout_s
+        self.busy = busy
 
 
 class CommandFailed(BridgeError):

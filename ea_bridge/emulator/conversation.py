@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 
-from ea_bridge.commands import LOGIN_CHECK
+from ea_bridge.commands import LOGIN_CHECK, TICKS_GET
 from ea_bridge.peer import conversation
 from ea_bridge.protocol.connection import TERMINAL, Connection
 from ea_bridge.protocol.handshake import new_nonce
-from ea_bridge.protocol.messages import Ack, Auth, Challenge, Cmd, Hb, Hello, Pending, Res, Welcome
+from ea_bridge.protocol.messages import (
+    Ack,
+    Auth,
+    Busy,
+    Challenge,
+    Cmd,
+    Hb,
+    Hello,
+    Pending,
+    Res,
+    Welcome,
+)
 
 from .executor import Crashed, is_trade
 from .terminal import EmulatedTerminal
@@ -20,6 +32,9 @@ PULSE_S = 0.01
 
 AT_REST_S = 0.25
 """After its last command a terminal is at rest."""
+
+BUSY_MS = 60_000
+"""The limit that is told before a call that may hold the terminal up, as by the EA."""
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +63,8 @@ class Conversation(conversation.Conversation):
         super().__init__(Connection(TERMINAL), token, terminal.pin, on_ready, on_pending)
         self._terminal = terminal
         self._commanded_s = 0.0
+        self._held: deque[tuple[Cmd, float]] | None = None
+        """Commands that have come while the terminal is held up, and when."""
 
     def _introduce(self, tid: str, cnonce: str) -> Hello:
         return self._terminal.hello(tid, cnonce)
@@ -71,29 +88,53 @@ class Conversation(conversation.Conversation):
 
     def _obey(self, cmd: Cmd) -> None:
         self._commanded_s = asyncio.get_running_loop().time()
+        if self._held is not None:
+            self._held.append((cmd, self._commanded_s))
+        else:
+            self._carry_out(cmd)
+
+    def _carry_out(self, cmd: Cmd, came_s: float | None = None) -> None:
         faults = self._terminal.faults
-        if cmd.op == LOGIN_CHECK.op and faults.slow_login_ms:
+        if cmd.op == TICKS_GET.op and faults.slow_ticks_ms:
+            self.say(Busy(ms=BUSY_MS))
+            self._held = deque()
+            self._after("ticks", faults.slow_ticks_ms / 1000, self._go_on, cmd)
+        elif cmd.op == LOGIN_CHECK.op and faults.slow_login_ms:
             self._after(f"login {cmd.id}", faults.slow_login_ms / 1000, self._inform, cmd)
         elif not is_trade(cmd):
-            self._inform(cmd)
+            self._inform(cmd, came_s)
         elif faults.take("cut_before_ack"):
             self.abort()
-        elif faults.stall_ms:
+        elif faults.stall_ms and came_s is None:
             came_s = asyncio.get_running_loop().time()
             self._after(f"turn {cmd.id}", faults.stall_ms / 1000, self._trade, cmd, came_s)
         else:
-            self._trade(cmd)
+            self._trade(cmd, came_s)
 
-    def _inform(self, cmd: Cmd) -> None:
-        self.say(*self._terminal.execute(cmd))
+    def _go_on(self, cmd: Cmd) -> None:
+        """Answer what held the terminal up, then what came meanwhile."""
+        held, self._held = self._held or deque(), None
+        self._inform(cmd)
+        for waiting, came_s in held:
+            if self._held is not None:  # one of them holds it up again
+                self._held.append((waiting, came_s))
+            else:
+                self._carry_out(waiting, came_s)
+
+    def _inform(self, cmd: Cmd, came_s: float | None = None) -> None:
+        self.say(*self._terminal.execute(cmd, waited_ms=self._waited_ms(came_s)))
+
+    def _waited_ms(self, came_s: float | None) -> float:
+        if came_s is None:
+            return 0.0
+        return (asyncio.get_running_loop().time() - came_s) * 1000
 
     def _trade(self, cmd: Cmd, came_s: float | None = None) -> None:
         faults = self._terminal.faults
-        waited_s = 0.0 if came_s is None else asyncio.get_running_loop().time() - came_s
         if not faults.cut_unacked:
             self.say(Ack(id=cmd.id))
         try:
-            answer = self._terminal.execute(cmd, waited_ms=waited_s * 1000)
+            answer = self._terminal.execute(cmd, waited_ms=self._waited_ms(came_s))
         except Crashed:
             self.abort()
             self._terminal.restart(lose_results=faults.take("lose_memory"))
@@ -117,7 +158,7 @@ class Conversation(conversation.Conversation):
 
     def _tick_over(self) -> None:
         more = False
-        if not self._paused:
+        if not self._paused and self._held is None:
             rested_s = asyncio.get_running_loop().time() - self._commanded_s
             messages, more = self._terminal.pulse(at_rest=rested_s >= AT_REST_S)
             if messages:
@@ -130,7 +171,7 @@ class Conversation(conversation.Conversation):
             self._transport.write(b"\x00garbage\n")
 
     def _pulse(self, n: int) -> Hb | None:
-        if self._terminal.faults.take("mute"):
+        if self._held is not None or self._terminal.faults.take("mute"):
             return None
         unsent = self._transport.get_write_buffer_size() if self._transport else 0
         return self._terminal.heartbeat(n, unsent)

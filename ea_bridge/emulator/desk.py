@@ -292,7 +292,7 @@ class Desk:
             raise Failed(NO_BOOK, f"no depth of market for {params.symbol}")
         return self.market.book(params.symbol)
 
-    def rates(self, params: commands.RatesParams) -> list[model.Bar]:
+    def rates(self, params: commands.RatesParams) -> model.History[model.Bar]:
         """``CopyRates``, in its three forms."""
         self._selected(params.symbol)
         try:
@@ -301,7 +301,7 @@ class Desk:
             raise Failed(INVALID_PARAMETER, f"no timeframe {params.timeframe}") from None
         if self.platform == "mt4" and timeframe not in MT4_TIMEFRAMES:
             raise Failed(INVALID_PARAMETER, f"MetaTrader 4 has no {timeframe.name}")
-        return self.market.bars(
+        bars = self.market.bars(
             params.symbol,
             timeframe,
             start=params.start,
@@ -309,17 +309,19 @@ class Desk:
             from_s=params.from_s,
             to_s=params.to_s,
         )
+        return model.History(rows=bars)
 
-    def ticks(self, params: commands.TicksParams) -> list[model.Tick]:
+    def ticks(self, params: commands.TicksParams) -> model.History[model.Tick]:
         """``CopyTicks`` and ``CopyTicksRange``."""
         self._selected(params.symbol)
-        return self.market.ticks(
+        ticks = self.market.ticks(
             params.symbol,
             from_msc=params.from_msc,
             to_msc=params.to_msc,
             count=min(params.count or MAX_ROWS, MAX_ROWS),
             flags=params.flags,
         )
+        return model.History(rows=ticks)
 
     # --- calculations ----------------------------------------------------------------------
 

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from ea_bridge import commands
-from ea_bridge.commands import COMMANDS, MAX_RESULTS
+from ea_bridge.commands import COMMANDS, MAX_RESULTS, TOO_LATE
+from ea_bridge.model import History
 from ea_bridge.model.login import NO_CONNECTION
 from ea_bridge.peer.once import ids_of, once
 from ea_bridge.peer.parts import parts
@@ -17,6 +18,9 @@ from ea_bridge.protocol.messages import Cmd, Res
 from .desk import INVALID_PARAMETER, NOT_SUPPORTED, Desk, Failed
 from .faults import Faults
 from .results import ResultsTable
+
+HISTORY = frozenset({commands.RATES_GET.op, commands.TICKS_GET.op})
+"""What the terminal may have to load first: it is not begun for nobody."""
 
 
 class Crashed(Exception):
@@ -58,6 +62,9 @@ class Executor:
         """
         if not is_trade(cmd):
             self._results.asked(cmd.id)
+            if cmd.op in HISTORY and cmd.ttl and waited_ms > cmd.ttl:
+                said = f"the command was to begin within {cmd.ttl} ms"
+                return [Res(id=cmd.id, ok=False, err=TOO_LATE, msg=said)]
             return self._answer(cmd)
         return once(cmd, self._results, waited_ms, self._trade)
 
@@ -93,7 +100,10 @@ class Executor:
             raise Failed(NO_CONNECTION, "the trade server does not answer")
         if cmd.op == commands.HISTORY_DEALS_GET.op and self._faults.take("deals_lag"):
             return []
-        return self._desk.answer(cmd.op, cmd.params)
+        answer = self._desk.answer(cmd.op, cmd.params)
+        if isinstance(answer, History) and self._faults.take("history_loading"):
+            return History(rows=answer.rows[len(answer.rows) // 2 :], missing="loading")
+        return answer
 
 
 def is_trade(cmd: Cmd) -> bool:

@@ -47,6 +47,11 @@ class Faults:
     """Symbols whose first tick after a watch has prices of 0 (as some brokers send)."""
     deals_lag: int = 0
     """History requests after a fill that do not see the new deal yet."""
+    history_loading: int = 0
+    """Requests for bars or ticks that are answered with the newer half: the terminal is still
+    loading the rest."""
+    slow_ticks_ms: int = 0
+    """How long a request for ticks holds the terminal up, as ``CopyTicks`` does while it loads."""
     garbage: int = 0
     """Heartbeats that are followed by a line which is not JSON."""
     slow_login_ms: int = 0

@@ -37,7 +37,7 @@ from .enums import (
     TradeAction,
 )
 from .lease import Lease, LeaseTerms
-from .market import Bar, BookEntry, SymbolInfo, SymbolName, Tick, TradeSession
+from .market import Bar, BookEntry, History, Missing, SymbolInfo, SymbolName, Tick, TradeSession
 from .retcodes import SUCCESSES, TradeRetcode
 from .trade import CheckResult, Deal, Order, Position, TradeRequest, TradeResult
 from .trail import Trail, TrailTerms
@@ -60,9 +60,11 @@ __all__ = [
     "DealType",
     "ExpirationFlag",
     "FillingFlag",
+    "History",
     "Lease",
     "LeaseTerms",
     "MarginMode",
+    "Missing",
     "Order",
     "OrderFilling",
     "OrderFlag",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -165,6 +165,30 @@ class Bar(msgspec.Struct, frozen=True, array_like=True):
     tick_volume: Integer
     spread: Integer = 0
     real_volume: Integer = 0
+
+
+T = TypeVar("T")
+Missing = Literal["", "loading", "max_bars", "terminal_error"]
+"""Why a history is not all that was asked for and that there is; empty where it is.
+
+``loading``
+    The terminal has not fetched the rest from its broker yet: ask again.
+``max_bars``
+    The rest lies beyond the bars that the terminal keeps ("Max bars in chart" of its options).
+``terminal_error``
+    The terminal gave what it had along with an error; its log may say why.
+"""
+
+
+class History(Struct, Generic[T], frozen=True, kw_only=True):
+    """Bars or ticks of the past, oldest first, and why some may be missing.
+
+    A history that is too long for one line comes in parts, each of them a history; the last one's
+    ``missing`` counts.
+    """
+
+    rows: list[T]
+    missing: Missing = ""
 
 
 class BookEntry(msgspec.Struct, frozen=True, array_like=True):

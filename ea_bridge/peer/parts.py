@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from ea_bridge.model import History
 from ea_bridge.model.mt4 import Page
 from ea_bridge.protocol.messages import Res
 
@@ -18,11 +19,14 @@ _encoder = msgspec.json.Encoder()
 
 
 def parts(command_id: int, result: Any) -> list[Res]:
-    """Return the answer; a long list, or page, in parts, each of them a list or a page."""
+    """Return the answer; a long list, page or history in parts, each of them one of its kind."""
     whole = _encoder.encode(result)
     if len(whole) > MAX_PART_BYTES:
         if isinstance(result, Page):
             return _cut(command_id, result.rows, b'{"total":%d,"rows":[' % result.total, b"]}")
+        if isinstance(result, History):
+            tail = b'],"missing":%b}' % _encoder.encode(result.missing)
+            return _cut(command_id, result.rows, b'{"rows":[', tail)
         if isinstance(result, list):
             return _cut(command_id, result, b"[", b"]")
     return [Res(id=command_id, ok=True, d=msgspec.Raw(whole))]

@@ -34,6 +34,7 @@ from .framing import MAX_GREETING, MAX_LINE_TO_DAEMON, MAX_LINE_TO_EA, LineReade
 from .messages import (
     Ack,
     Auth,
+    Busy,
     Bye,
     Challenge,
     Cmd,
@@ -106,6 +107,7 @@ TRANSITIONS: dict[tuple[Role, State, type[Message]], State] = {
     (TERMINAL, READY, Ack): READY,
     (TERMINAL, READY, Res): READY,
     (TERMINAL, READY, Hb): READY,
+    (TERMINAL, READY, Busy): READY,
     **{(TERMINAL, READY, event): READY for event in _EVENTS},
     **{(role, state, Bye): CLOSED for role in Role for state in _OPEN},
 }

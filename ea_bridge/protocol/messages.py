@@ -330,6 +330,16 @@ class Hb(_Message, frozen=True):
     sent: Counter = 0
 
 
+class Busy(_Message, frozen=True):
+    """EA: a call of the terminal comes now that can hold me up for ``ms``: my silence is no end.
+
+    MetaTrader gives an EA one thread, and ``CopyTicks`` waits up to 45 s for ticks that the
+    terminal has yet to fetch. Whatever the EA says next ends it.
+    """
+
+    ms: Counter
+
+
 class Bye(_Message, frozen=True):
     """Either: last words.
 
@@ -366,5 +376,6 @@ Message = (
     | State
     | Lost
     | Hb
+    | Busy
     | Bye
 )

@@ -15,7 +15,7 @@ kernel, only a ``res`` tells its outcome. A deadline, a lost link, an unreadable
 """
 
 from .calls import MAX_IN_FLIGHT, MAX_LATE, MAX_RESULT_BYTES, MAX_UNSENT, LateResult
-from .liveness import DEAD_S, HEARTBEAT_S, STALE_S, Liveness, SessionState
+from .liveness import DEAD_S, HEARTBEAT_S, MAX_BUSY_S, STALE_S, Liveness, SessionState
 from .manager import ManagerCallbacks, ManagerSession
 from .peer import DEFAULT_TIMEOUT_S, WINDOW, PeerSession
 from .surroundings import SessionCallbacks, Wire
@@ -26,6 +26,7 @@ __all__ = [
     "DEAD_S",
     "DEFAULT_TIMEOUT_S",
     "HEARTBEAT_S",
+    "MAX_BUSY_S",
     "MAX_IN_FLIGHT",
     "MAX_LATE",
     "MAX_RESULT_BYTES",

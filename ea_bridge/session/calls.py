@@ -19,6 +19,7 @@ from ea_bridge.errors import (
     ResultTooLarge,
     TerminalBusy,
 )
+from ea_bridge.model import History
 from ea_bridge.model.mt4 import Page
 from ea_bridge.model.struct import Struct
 from ea_bridge.protocol.framing import MAX_LINE_TO_DAEMON
@@ -189,20 +190,21 @@ class Calls:
             if call.on_ack is not None:
                 call.on_ack()
 
-    def answer(self, res: Res) -> None:
-        """The terminal has answered, in whole or in part."""
+    def answer(self, res: Res) -> bool:
+        """The terminal has answered, in whole or in part; return whether it was asked."""
         call = self._find(res.id)
         if call is None:
             self.strays += 1
-            return
+            return False
         try:
             result = self._read(call, res)
         except BridgeError as error:
             self._finish(call, None, error)
-            return
+            return True
         if res.last:
             wrong = self._on_result(call, result)
             self._finish(call, result, _unreadable(call, wrong) if wrong else None)
+        return True
 
     def fail_all(self, reason: str) -> None:
         """The link is gone."""
@@ -233,6 +235,9 @@ class Calls:
             return part
         if isinstance(part, Page):
             return self._join(call, part)
+        if isinstance(part, History):
+            call.items += part.rows
+            return History(rows=call.items, missing=part.missing)
         if not isinstance(part, list):
             raise _unreadable(call, "an answer that is no list came in parts")
         call.items += part

@@ -10,6 +10,8 @@ from .timers import Timer, Timers
 HEARTBEAT_S = 1.0
 STALE_S = 3.0
 DEAD_S = 15.0
+MAX_BUSY_S = 60.0
+"""Longest silence that a terminal may announce: ``CopyTicks`` holds an EA up for 45 s."""
 MAX_ECHOES = 16
 """Heartbeats whose echo is waited for: one more than fit into the time until a link is dead."""
 
@@ -30,7 +32,8 @@ class Liveness:
         timers: the clock.
         beat: send heartbeat number n.
         on_change: the state went between ready and stale.
-        on_dead: 15 s of silence; whoever is told must call :meth:`stop`.
+        on_dead: 15 s of silence, or what was announced by :meth:`busy`; whoever is told must
+            call :meth:`stop`.
 
     """
 
@@ -49,6 +52,8 @@ class Liveness:
         self._on_change = on_change
         self._on_dead = on_dead
         self._heard_at = timers.time()
+        self._dead_s = DEAD_S
+        self._proved_at = timers.time()
         self._n = 0
         self._sent: dict[int, float] = {}
         self._next_beat: Timer | None = None
@@ -62,6 +67,7 @@ class Liveness:
     def start(self) -> None:
         """Send the first heartbeat and begin to watch."""
         self._heard_at = self._timers.time()
+        self.proved()
         self._look_in(STALE_S)
         self._send_beat()
 
@@ -72,9 +78,27 @@ class Liveness:
             if timer is not None:
                 timer.cancel()
 
+    @property
+    def is_busy(self) -> bool:
+        """The silence was announced."""
+        return self._dead_s > DEAD_S
+
+    def busy(self, limit_s: float) -> None:
+        """Wait for so long in the silence that begins now, but not for longer than
+        :data:`MAX_BUSY_S` after the last proof that the terminal reads: by announcements alone it
+        stays silent no longer than once.
+        """
+        left_s = self._proved_at + MAX_BUSY_S - self._timers.time()
+        self._dead_s = max(DEAD_S, min(limit_s, left_s))
+
+    def proved(self) -> None:
+        """Note that the terminal has read what we said."""
+        self._proved_at = self._timers.time()
+
     def heard(self) -> None:
         """Note that the terminal said something."""
         self._heard_at = self._timers.time()
+        self._dead_s = DEAD_S
         if self.state is SessionState.STALE:
             self.state = SessionState.READY
             self._look_in(STALE_S)
@@ -84,6 +108,7 @@ class Liveness:
         """Note the answer to heartbeat ``n``."""
         sent = self._sent.pop(n, None)
         if sent is not None:
+            self.proved()
             self.round_trip_s = self._timers.time() - sent
 
     def _send_beat(self) -> None:
@@ -98,13 +123,13 @@ class Liveness:
         message that is heard.
         """
         silence = self._timers.time() - self._heard_at
-        if silence >= DEAD_S:
+        if silence >= self._dead_s:
             self._on_dead()
             return
         if silence >= STALE_S and self.state is SessionState.READY:
             self.state = SessionState.STALE
             self._on_change()
-        limit = DEAD_S if silence >= STALE_S else STALE_S
+        limit = self._dead_s if silence >= STALE_S else STALE_S
         if self.state is not SessionState.DISCONNECTED:
             self._look_in(limit - silence)
 

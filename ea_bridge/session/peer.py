@@ -12,7 +12,7 @@ from ea_bridge.errors import CommandTimeout, NotSent, TerminalBusy, Unsupported
 from ea_bridge.model.struct import Struct
 from ea_bridge.protocol.connection import CLOSED, Connection
 from ea_bridge.protocol.handshake import parse_caps
-from ea_bridge.protocol.messages import Ack, Bye, Cmd, Hb, Hello, Message, Res
+from ea_bridge.protocol.messages import Ack, Busy, Bye, Cmd, Hb, Hello, Message, Res
 
 from .calls import TERMINAL_BOUNDS, Bounds, Call, Calls, LateResult
 from .liveness import Liveness, SessionState
@@ -185,7 +185,7 @@ class PeerSession:
         if call.future.done():
             return
         op = call.command.op
-        late = CommandTimeout(op, timeout_s)
+        late = CommandTimeout(op, timeout_s, busy=self._liveness.is_busy)
         call.future.set_exception(call.lost(str(late)) if call.command.trades else late)
         self._calls.abandon(call)
 
@@ -205,6 +205,8 @@ class PeerSession:
             self._dispatch(message)
             if self.end_reason:
                 return
+        if isinstance(last := messages[-1], Busy):  # what it says after it ends it
+            self._liveness.busy(last.ms / 1000)
         if self.last_q - self._acknowledged >= WINDOW // 2:
             self._send_heartbeat(0)
 
@@ -230,7 +232,8 @@ class PeerSession:
     def _dispatch(self, message: Message) -> None:
         match message:
             case Res():
-                self._calls.answer(message)
+                if self._calls.answer(message):
+                    self._liveness.proved()
             case Ack():
                 self._calls.ack(message.id)
             case Hb():

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, cast
+import asyncio
+from typing import Annotated, TypeVar, cast
 
 from pydantic import Field
 
 from ea_bridge import commands
-from ea_bridge.model import MT4_TIMEFRAMES, Bar, CopyTicks
+from ea_bridge.commands import Command
+from ea_bridge.model import MT4_TIMEFRAMES, Bar, CopyTicks, History, Missing
 from ea_bridge.model import Tick as TickModel
 from ea_bridge.model import Timeframe as TimeframeModel
+from ea_bridge.model.struct import Struct
 from gateway import shapes, translation
 from gateway.auth.caller import Scope
 from gateway.catalogue import Call, method
@@ -40,6 +43,12 @@ MAX_LEAPS = 24
 LEAP_BARS = 50_000
 """Bars that a stretch could hold after an empty one; what the bridge can carry at once."""
 MONTH_S = 31 * 86_400
+LOADING_S = 5.0
+"""How long a terminal that is still loading is asked again, before what it has is passed on."""
+FIRST_PAUSE_S = 0.25
+
+P = TypeVar("P", bound=Struct)
+T = TypeVar("T")
 
 _READ_ERRORS = (
     AmbiguousSymbol,
@@ -67,13 +76,13 @@ async def get_ohlc(
     """Return the last bars of a symbol, oldest first.
 
     With `start` 0 the last one is the forming bar. `time` is when a bar opened. There may be
-    fewer than `count`, and right after the first request for a symbol the terminal may still be
-    loading: ask again. For a span of time see `get_history_prices`.
+    fewer than `count`: with `complete` true the broker has no more, with false the terminal does
+    not have them all, and `reason` says why. For a span of time see `get_history_prices`.
     """
     period = _period(call.terminal, timeframe)
     symbol = await call.terminal.desk.symbols.name(call.terminal, symbol)
     params = commands.RatesParams(symbol=symbol, timeframe=int(period), start=start, count=count)
-    bars = await call.terminal.request(commands.RATES_GET, params)
+    bars = await _history(call.terminal, commands.RATES_GET, params)
     return _bars(call.terminal, symbol, period, bars, None)
 
 
@@ -91,8 +100,10 @@ async def get_history_prices(
     """Return the bars of a symbol that opened in a span of time, oldest first, page by page.
 
     Both ends are included. While `next_cursor` is not null there may be more: ask again with the
-    same params and that `cursor`; a page in the middle of a long gap can be empty. Past dates are
-    converted with the broker's offset of that date.
+    same params and that `cursor`; a page in the middle of a long gap can be empty. While
+    `complete` is false bars are missing from the page, and `reason` says why: where the terminal
+    is `loading`, ask for the same page again. Past dates are converted with the broker's offset
+    of that date.
     """
     terminal = call.terminal
     period = _period(terminal, timeframe)
@@ -129,7 +140,10 @@ async def get_history_ticks(
     """Return past ticks of a symbol, oldest first, page by page.
 
     Both ends are included. Ticks may share a millisecond; none is lost or told twice between
-    pages. MetaTrader 4 keeps no ticks: there the method is not supported.
+    pages. While `complete` is false ticks are missing from the page, and `reason` says why: where
+    the terminal is `loading`, ask for the same page again. MetaTrader 5 can take 45 seconds to
+    load ticks, and does nothing else meanwhile: 3002 `history_loading` says that it is at it.
+    MetaTrader 4 keeps no ticks: there the method is not supported.
     """
     terminal = call.terminal
     if from_ is None and (to is not None or cursor is not None):
@@ -138,14 +152,15 @@ async def get_history_ticks(
     symbol = await terminal.desk.symbols.name(terminal, symbol)
     if from_ is None:
         params = commands.TicksParams(symbol=symbol, count=limit, flags=kind)
-        ticks = await terminal.request(commands.TICKS_GET, params)
-        return _ticks(terminal, symbol, ticks[-limit:], None)
+        newest = await _history(terminal, commands.TICKS_GET, params)
+        return _ticks(terminal, symbol, newest.rows[-limit:], newest.missing, None)
     until = call.daemon.now_ms() if to is None else to
     first_ms, last_ms = terminal.clock.stamps(from_, until)
     start = Cursor(first_ms)
     if cursor is not None:
         start = read_cursor(cursor, start.at_ms, last_ms)
-    ticks = await terminal.request(
+    ticks = await _history(
+        terminal,
         commands.TICKS_GET,
         commands.TicksParams(
             symbol=symbol,
@@ -155,10 +170,10 @@ async def get_history_ticks(
             flags=CopyTicks(kind),
         ),
     )
-    page = ticks[start.skip : start.skip + limit]
-    more = len(ticks) > start.skip + limit
+    page = ticks.rows[start.skip : start.skip + limit]
+    more = len(ticks.rows) > start.skip + limit
     following = str(_after(page, start)) if more else None
-    return _ticks(terminal, symbol, page, following)
+    return _ticks(terminal, symbol, page, ticks.missing, following)
 
 
 @method(
@@ -200,72 +215,101 @@ def _period(terminal: GuardedTerminal, name: str) -> TimeframeModel:
     return period
 
 
+async def _history(
+    terminal: GuardedTerminal, command: Command[P, History[T]], params: P
+) -> History[T]:
+    """Ask for bars or ticks, and again while the terminal is still loading them."""
+    loop = asyncio.get_running_loop()
+    until_s, pause_s = loop.time() + LOADING_S, FIRST_PAUSE_S
+    answer = await terminal.request(command, params)
+    while answer.missing == "loading" and loop.time() + pause_s < until_s:
+        await asyncio.sleep(pause_s)
+        pause_s *= 2
+        answer = await terminal.request(command, params)
+    return answer
+
+
 async def _bars_between(
     terminal: GuardedTerminal,
     symbol: str,
     period: TimeframeModel,
     span_s: tuple[int, int],
     limit: int,
-) -> tuple[list[Bar], int | None]:
+) -> tuple[History[Bar], int | None]:
     """Return at most ``limit`` bars, and where the rest begins, if there may be one.
 
     The terminal is asked for stretches that hold few bars, so that a long span does not make it
     send years. The months tell where the history begins; nights and weekends are leapt over.
     """
     start_s, last_s = span_s
+    missing: Missing = ""
     stretch_s = limit * period.minutes * 60
     for leap in range(MAX_LEAPS):
         if start_s > last_s:
-            return [], None
+            return History(rows=[], missing=missing), None
         end_s = min(last_s, start_s + stretch_s - 1)
         bars = await _rates(terminal, symbol, period, start_s, end_s)
-        if bars:
-            page = bars[:limit]
-            rest_s = page[-1].time + 1 if len(bars) > limit else end_s + 1
-            return page, rest_s if rest_s <= last_s else None
+        missing = bars.missing or missing
+        if bars.rows:
+            page = bars.rows[:limit]
+            rest_s = page[-1].time + 1 if len(bars.rows) > limit else end_s + 1
+            following = rest_s if rest_s <= last_s else None
+            return History(rows=page, missing=missing), following
+        if missing == "loading":  # what is not there yet is no gap to leap over
+            return History(rows=[], missing=missing), start_s
         start_s = end_s + 1
         stretch_s = max(stretch_s, LEAP_BARS * period.minutes * 60)
         if leap == 0:
             start_s = await _next_month(terminal, symbol, start_s, last_s)
-    return [], start_s if start_s <= last_s else None
+    return History(rows=[], missing=missing), start_s if start_s <= last_s else None
 
 
 async def _next_month(terminal: GuardedTerminal, symbol: str, start_s: int, last_s: int) -> int:
     """Return the first moment from which there may be bars; after the span if there are none."""
     earliest_s = max(0, start_s - MONTH_S)
     months = await _rates(terminal, symbol, TimeframeModel.MN1, earliest_s, last_s)
-    return max(start_s, months[0].time) if months else last_s + 1
+    if months.missing == "loading":
+        return start_s
+    return max(start_s, months.rows[0].time) if months.rows else last_s + 1
 
 
 async def _rates(
     terminal: GuardedTerminal, symbol: str, period: TimeframeModel, from_s: int, to_s: int
-) -> list[Bar]:
+) -> History[Bar]:
     params = commands.RatesParams(symbol=symbol, timeframe=int(period), from_s=from_s, to_s=to_s)
-    return await terminal.request(commands.RATES_GET, params)
+    return await _history(terminal, commands.RATES_GET, params)
 
 
 def _bars(
     terminal: GuardedTerminal,
     symbol: str,
     period: TimeframeModel,
-    bars: list[Bar],
+    bars: History[Bar],
     following: str | None,
 ) -> shapes.Bars:
     return {
         "symbol": symbol,
         "timeframe": cast("Timeframe", period.name),
-        "bars": [translation.bar(bar, terminal.clock) for bar in bars],
+        "bars": [translation.bar(bar, terminal.clock) for bar in bars.rows],
         "next_cursor": following,
+        "complete": not bars.missing,
+        "reason": bars.missing or None,
     }
 
 
 def _ticks(
-    terminal: GuardedTerminal, symbol: str, ticks: list[TickModel], following: str | None
+    terminal: GuardedTerminal,
+    symbol: str,
+    ticks: list[TickModel],
+    missing: Missing,
+    following: str | None,
 ) -> shapes.HistoryTicks:
     return {
         "symbol": symbol,
         "ticks": [translation.history_tick(tick, terminal.clock) for tick in ticks],
         "next_cursor": following,
+        "complete": not missing,
+        "reason": missing or None,
     }
 
 

@@ -11,6 +11,7 @@ from .words import (
     BookType,
     DayOfWeek,
     ExpirationFlag,
+    Incomplete,
     OptionMode,
     OptionRight,
     OrderFilling,
@@ -185,6 +186,11 @@ class HistoryTicks(TypedDict):
     ticks: list[HistoryTick]
     next_cursor: str | None
     """Give it as ``cursor`` for the next page; null on the last."""
+    complete: bool
+    """Whether this is all that the broker has of what was asked for, up to ``next_cursor``."""
+    reason: Incomplete | None
+    """Why it is not complete: ``loading`` (ask the same again), ``max_bars`` (the terminal keeps
+    no more: "Max bars in chart" in its options) or ``terminal_error`` (its log may say why)."""
 
 
 @shape
@@ -214,6 +220,11 @@ class Bars(TypedDict):
     bars: list[Bar]
     next_cursor: str | None
     """Give it as ``cursor`` for the next page; null on the last."""
+    complete: bool
+    """Whether this is all that the broker has of what was asked for, up to ``next_cursor``."""
+    reason: Incomplete | None
+    """Why it is not complete: ``loading`` (ask the same again), ``max_bars`` (the terminal keeps
+    no more: "Max bars in chart" in its options) or ``terminal_error`` (its log may say why)."""
 
 
 @shape

@@ -20,6 +20,7 @@ Other = Annotated[str, Field(pattern=r"^other_-?[0-9]+$", description="Unknown t
 Platform = Literal["mt4", "mt5"]
 Side = Literal["buy", "sell"]
 Change = Literal["add", "change", "remove"]
+Incomplete = Literal["loading", "max_bars", "terminal_error"]
 LinkState = Literal["ready", "stale", "disconnected"]
 """``stale``: nothing heard for three seconds; ``disconnected``: no link, or none for fifteen."""
 

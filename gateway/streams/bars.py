@@ -15,6 +15,7 @@ import orjson
 from ea_bridge.commands import RATES_GET, RatesParams
 from ea_bridge.model import Bar, Timeframe
 from gateway import translation
+from gateway.errors import HistoryLoading
 from gateway.shapes.words import Timeframe as TimeframeWord
 
 from .asking import Flight
@@ -68,9 +69,15 @@ class BarStream:
         if self._joined:
             return
         self._held.clear()
-        bars = await self._context.ask(RATES_GET, self._missing())
-        if self._last_closed is not None and len(bars) > MAX_MISSED_BARS:
-            self.interrupt("history_too_long", missed=len(bars) - 1)
+        answer = await self._context.ask(RATES_GET, self._missing())
+        bars = answer.rows
+        if self._last_closed is not None:
+            if answer.missing == "loading":
+                raise HistoryLoading(symbol=self._symbol)
+            if answer.missing:
+                self.interrupt("history_too_long")
+            elif len(bars) > MAX_MISSED_BARS:
+                self.interrupt("history_too_long", missed=len(bars) - 1)
         ts = self._context.now_ms()
         if bars:
             if self._last_closed is None:

@@ -22,6 +22,7 @@ from gateway.credentials.tier import Tier
 from gateway.daemon import wall_ms
 from gateway.errors import (
     GatewayError,
+    HistoryLoading,
     MethodNotSupported,
     RangeTooLarge,
     SymbolNotFound,
@@ -40,6 +41,9 @@ from .session import Session
 
 SYMBOL_NOT_SELECTED = 4302
 UNKNOWN_SYMBOL = 4301
+HISTORY = frozenset({commands.RATES_GET.op, commands.TICKS_GET.op})
+LOADING_RETRY_MS = 5000
+"""After an answer that did not come in time: the terminal had said that it is loading."""
 
 P = TypeVar("P", bound=Struct)
 R = TypeVar("R")
@@ -276,6 +280,10 @@ class AskedTerminal:
             )
         except errors.CommandFailed:
             raise
+        except errors.CommandTimeout as late:
+            if late.busy and command.op in HISTORY:
+                raise HistoryLoading(terminal=self.name, retry_after_ms=LOADING_RETRY_MS) from late
+            raise self._translated(late) from late
         except errors.BridgeError as error:
             raise self._translated(error) from error
 
@@ -283,6 +291,8 @@ class AskedTerminal:
         symbol = getattr(params, "symbol", None)
         if failed.err in (UNKNOWN_SYMBOL, SYMBOL_NOT_SELECTED) and symbol:
             return await self._unknown_symbol(symbol)
+        if failed.err == commands.TOO_LATE:
+            return Timeout(terminal=self.name)
         return failure(failed, params, terminal=self.name, platform=self.platform)
 
     async def _unknown_symbol(self, symbol: str) -> SymbolNotFound:

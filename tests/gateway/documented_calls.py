@@ -21,7 +21,7 @@ from scripted_answers import DEAL, DONE, NOW_MS, ORDER, minute_bar
 from scripted_terminal import CATALOGUE, Scene
 
 from ea_bridge.errors import CommandFailed
-from ea_bridge.model import TradeRequest, TradeResult, Trail
+from ea_bridge.model import History, TradeRequest, TradeResult, Trail
 from ea_bridge.registry import Change, ChangeKind
 from gateway.auth.caller import Scope
 from gateway.credentials.tier import Tier
@@ -282,8 +282,10 @@ def documented_scene() -> Scene:
         "positions_get": positions_get,
         "order_send": order_send,
         "watch": watch,
-        "rates_get": lambda p: (
-            bars[-p.count :] if p.count else [b for b in bars if p.from_s <= b.time <= p.to_s]
+        "rates_get": lambda p: History(
+            rows=(
+                bars[-p.count :] if p.count else [b for b in bars if p.from_s <= b.time <= p.to_s]
+            )
         ),
         "history_orders_get": [PAST],
         "trails_get": [TRAIL],

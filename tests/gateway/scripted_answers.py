@@ -220,11 +220,15 @@ def default_answers() -> dict[str, Any]:
             model.BookEntry(1, 1.08556, 12.5),
             model.BookEntry(2, 1.08542, 4.0),
         ],
-        "rates_get": lambda p: [minute_bar(i) for i in range(p.count or 3)][::-1],
-        "ticks_get": [
-            model.Tick(BROKER_NOW_S * 1000 + 123, 1.08542, 1.08554, 0.0, 0, 6),
-            model.Tick(BROKER_NOW_S * 1000 + 123, 1.08543, 1.08554, 0.0, 0, 2),
-        ],
+        "rates_get": lambda p: model.History(
+            rows=[minute_bar(i) for i in range(p.count or 3)][::-1]
+        ),
+        "ticks_get": model.History(
+            rows=[
+                model.Tick(BROKER_NOW_S * 1000 + 123, 1.08542, 1.08554, 0.0, 0, 6),
+                model.Tick(BROKER_NOW_S * 1000 + 123, 1.08543, 1.08554, 0.0, 0, 2),
+            ]
+        ),
         "positions_get": lambda p: _filtered([POSITION], p),
         "orders_get": lambda p: _filtered([ORDER], p),
         "history_orders_get": [],

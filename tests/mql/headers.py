@@ -21,7 +21,7 @@ from ea_bridge.model.lease import MAX_LEASE_MS
 from ea_bridge.protocol.framing import MAX_LINE_TO_DAEMON, MAX_LINE_TO_EA
 from ea_bridge.protocol.handshake import SPAN
 from ea_bridge.protocol.messages import DENIALS, Remedy
-from ea_bridge.session import WINDOW
+from ea_bridge.session import MAX_BUSY_S, WINDOW
 
 INCLUDE = Path(__file__).parents[2] / "ea_bridge/mql5/Include/TerminalGateway"
 ENUMS: dict[str, type[IntEnum | IntFlag]] = {
@@ -116,6 +116,7 @@ def _limits() -> Iterator[tuple[str, int]]:
     yield "WINDOW", WINDOW
     yield "MAX_RESULTS", MAX_RESULTS
     yield "MAX_LEASE_MS", MAX_LEASE_MS
+    yield "MAX_BUSY_MS", round(MAX_BUSY_S * 1000)
 
 
 def _defines(values: Iterator[tuple[str, int]]) -> Iterator[str]:

@@ -19,7 +19,13 @@ from ea_bridge.model.struct import Struct
 from ea_bridge.protocol.messages import Event, Hello
 from ea_bridge.registry import Change, ChangeKind, TerminalRegistry
 from ea_bridge.server import Admitted, BridgeServer, Introducer, Refused, Relay
-from ea_bridge.session import DEFAULT_TIMEOUT_S, SessionCallbacks, SessionState, TerminalSession
+from ea_bridge.session import (
+    DEFAULT_TIMEOUT_S,
+    LateResult,
+    SessionCallbacks,
+    SessionState,
+    TerminalSession,
+)
 from ea_bridge.session.timers import LoopTimers, Timer, Timers
 from ea_bridge.token import derive_keys, new_token, parse_token
 
@@ -90,6 +96,7 @@ class LinkedEa:
         config: of the simulated terminal; see :func:`plain_config`.
         on_event: hears what the EA tells.
         on_live: hears of each new session, before its first event.
+        on_late_result: hears what became of a trade whose caller has gone.
         timers: the daemon's clock; that of the event loop if absent.
         is_direct: without a :class:`Wire` between, which could be cut.
         inputs: of the EA, beside token and port.
@@ -103,6 +110,7 @@ class LinkedEa:
         *,
         on_event: Callable[[TerminalSession, Event], None] = lambda *_: None,
         on_live: Callable[[TerminalSession], None] = lambda _: None,
+        on_late_result: Callable[[TerminalSession, LateResult], None] = lambda *_: None,
         timers: Callable[[asyncio.AbstractEventLoop], Timers] = LoopTimers,
         is_direct: bool = False,
         **inputs: Any,
@@ -112,6 +120,7 @@ class LinkedEa:
         self.doorman = Doorman(self.token, admitted)
         self.wire = Wire(0)
         self._on_event, self._on_live = on_event, on_live
+        self._on_late_result = on_late_result
         self._is_direct, self._timers = is_direct, timers
         self._live = asyncio.Event()
         self._bridges = contextlib.AsyncExitStack()
@@ -181,7 +190,9 @@ class LinkedEa:
             self.doorman,
             self.registry,
             device_id=self._device,
-            callbacks=SessionCallbacks(on_event=self._on_event),
+            callbacks=SessionCallbacks(
+                on_event=self._on_event, on_late_result=self._on_late_result
+            ),
             port=0,
             introducer=self.introducer,
             first_command_id=self._first_id,

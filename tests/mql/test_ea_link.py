@@ -333,13 +333,13 @@ async def test_a_long_answer_comes_in_parts_and_whole(tmp_path: Path, compile_ea
             ea.ask(ACCOUNT_GET, NoParams()),
             ea.ask(CLOCK_GET, NoParams()),
         )
-        assert [tick.volume for tick in ticks] == list(range(50_000))
-        assert ticks[99].bid == 1.10099
+        assert [tick.volume for tick in ticks.rows] == list(range(50_000))
+        assert ticks.rows[99].bid == 1.10099
         assert account.balance == 10_000
         newest = await ea.ask(TICKS_GET, TicksParams(symbol="EURUSD", count=3))
-        assert [tick.volume for tick in newest] == [49_997, 49_998, 49_999]
+        assert [tick.volume for tick in newest.rows] == [49_997, 49_998, 49_999]
         span = TicksParams(symbol="EURUSD", from_msc=first + 10, to_msc=first + 12)
-        assert [tick.volume for tick in await ea.ask(TICKS_GET, span)] == [10, 11, 12]
+        assert [tick.volume for tick in (await ea.ask(TICKS_GET, span)).rows] == [10, 11, 12]
 
 
 @BOTH

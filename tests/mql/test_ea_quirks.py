@@ -28,6 +28,8 @@ PLAIN = {
     "timer_ms": 10,
     "order_ms": 0,
     "blind": 0,
+    "ticks_part": 0,
+    "rates_part": 0,
 }
 QUIRKS: dict[str, dict[str, float]] = {
     "nothing": {},
@@ -45,6 +47,7 @@ QUIRKS: dict[str, dict[str, float]] = {
     "a fine timer": {"timer_ms": 1},
     "a coarse timer": {"timer_ms": 15.6},
     "slow orders": {"order_ms": 150},
+    "a history in parts": {"ticks_part": 3, "rates_part": 25},
     "symbols unseen": {"blind": 1},
     "all at once": {
         "readable_one": 1,
@@ -66,6 +69,7 @@ OF_MT4 = (
     "one event",
     "a coarse timer",
     "slow orders",
+    "a history in parts",
     "symbols unseen",
 )
 """MetaTrader 4 has Windows' own sockets, and the rest is the same code."""

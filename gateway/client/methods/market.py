@@ -24,8 +24,8 @@ class MarketMethods(Asking):
         """Return the last bars of a symbol, oldest first.
 
         With `start` 0 the last one is the forming bar. `time` is when a bar opened. There may be
-        fewer than `count`, and right after the first request for a symbol the terminal may still
-        be loading: ask again. For a span of time see `get_history_prices`.
+        fewer than `count`: with `complete` true the broker has no more, with false the terminal
+        does not have them all, and `reason` says why. For a span of time see `get_history_prices`.
         """
         result: shapes.Bars = await self._ask(
             "get_ohlc",
@@ -51,8 +51,10 @@ class MarketMethods(Asking):
         """Return the bars of a symbol that opened in a span of time, oldest first, page by page.
 
         Both ends are included. While `next_cursor` is not null there may be more: ask again with
-        the same params and that `cursor`; a page in the middle of a long gap can be empty. Past
-        dates are converted with the broker's offset of that date.
+        the same params and that `cursor`; a page in the middle of a long gap can be empty. While
+        `complete` is false bars are missing from the page, and `reason` says why: where the
+        terminal is `loading`, ask for the same page again. Past dates are converted with the
+        broker's offset of that date.
         """
         result: shapes.Bars = await self._ask(
             "get_history_prices",
@@ -80,7 +82,10 @@ class MarketMethods(Asking):
         """Return past ticks of a symbol, oldest first, page by page.
 
         Both ends are included. Ticks may share a millisecond; none is lost or told twice between
-        pages. MetaTrader 4 keeps no ticks: there the method is not supported.
+        pages. While `complete` is false ticks are missing from the page, and `reason` says why:
+        where the terminal is `loading`, ask for the same page again. MetaTrader 5 can take 45
+        seconds to load ticks, and does nothing else meanwhile: 3002 `history_loading` says that it
+        is at it. MetaTrader 4 keeps no ticks: there the method is not supported.
         """
         result: shapes.HistoryTicks = await self._ask(
             "get_history_ticks",

@@ -15,7 +15,7 @@ from ea_bridge.emulator.market import open_market
 from ea_bridge.emulator.results import ResultsTable
 from ea_bridge.emulator.specs import default_account
 from ea_bridge.emulator.terminal import EmulatedTerminal
-from ea_bridge.model import OrderFilling, OrderType, TradeAction, TradeRequest
+from ea_bridge.model import History, OrderFilling, OrderType, TradeAction, TradeRequest
 from ea_bridge.protocol import messages as m
 
 WEDNESDAY = 1_795_003_200_000
@@ -74,7 +74,11 @@ class Bench:
         answer = self.ask(command, **params)
         assert all(part.ok for part in answer), answer
         decoded = [msgspec.json.decode(part.d, type=command.result) for part in answer]
-        return decoded[0] if len(decoded) == 1 else [row for part in decoded for row in part]
+        if len(decoded) == 1:
+            return decoded[0]
+        if isinstance(decoded[0], History):
+            return History(rows=[row for part in decoded for row in part.rows])
+        return [row for part in decoded for row in part]
 
     def pulse(self, seconds: float = 0.0) -> list[m.Message]:
         """Let time pass, and return what the terminal tells."""

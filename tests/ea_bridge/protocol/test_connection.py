@@ -54,6 +54,7 @@ SAMPLES: dict[type[m.Message], m.Message] = {
         m.State(broker=False),
         m.Lost(start=5),
         m.Hb(),
+        m.Busy(ms=60_000),
         m.Bye(code="shutdown"),
     )
 }

@@ -34,6 +34,11 @@ def bar(time: int) -> model.Bar:
     return model.Bar(time, 1.0, 1.0, 1.0, 1.0, 1)
 
 
+def rows(count: int) -> model.History[model.Bar]:
+    """So many bars, or a part of more."""
+    return model.History(rows=[bar(0)] * count)
+
+
 async def test_a_question_is_answered_with_the_commands_type(live):
     """The result is the struct that the command names."""
     asked, cmd = await live.ask(commands.TICK_GET, EURUSD)
@@ -65,20 +70,33 @@ async def test_the_terminal_may_say_no(live):
 
 async def test_a_list_comes_in_parts(live):
     """Counted from 0 and joined; the last one says so."""
+    asked, cmd = await live.ask(commands.SYMBOLS_GET, commands.SymbolsParams())
+    names = [model.SymbolName(name=name) for name in "ABC"]
+    for part, last in ((0, False), (1, False), (2, True)):
+        live.say(m.Res(id=cmd.id, ok=True, d=raw([names[part]]), part=part, last=last))
+    assert await asked == names
+
+
+async def test_a_history_comes_in_parts(live):
+    """The last one says whether something is missing."""
     asked, cmd = await live.ask(commands.RATES_GET, RATES)
     for part, last in ((0, False), (1, False), (2, True)):
-        live.say(m.Res(id=cmd.id, ok=True, d=raw([bar(part)]), part=part, last=last))
-    assert await asked == [bar(0), bar(1), bar(2)]
+        some = {"rows": [bar(part)], **({"missing": "loading"} if last else {})}
+        live.say(m.Res(id=cmd.id, ok=True, d=raw(some), part=part, last=last))
+    assert await asked == model.History(rows=[bar(0), bar(1), bar(2)], missing="loading")
 
 
 @pytest.mark.parametrize(
     ("command", "params", "answers"),
     [
-        (commands.RATES_GET, RATES, [m.Res(id=100, ok=True, d=raw([]), part=1)]),
+        (commands.RATES_GET, RATES, [m.Res(id=100, ok=True, d=raw(rows(0)), part=1)]),
         (
             commands.RATES_GET,
             RATES,
-            [m.Res(id=100, ok=True, d=raw([]), last=False), m.Res(id=100, ok=True, d=raw([]))],
+            [
+                m.Res(id=100, ok=True, d=raw(rows(0)), last=False),
+                m.Res(id=100, ok=True, d=raw(rows(0))),
+            ],
         ),
         (commands.RATES_GET, RATES, [m.Res(id=100, ok=True, d=raw({"a": 1}))]),
         (commands.RATES_GET, RATES, [m.Res(id=100, ok=True)]),
@@ -109,15 +127,15 @@ async def test_answers_are_bounded(live, monkeypatch):
     monkeypatch.setattr(live.session._calls, "_bounds", replace(TERMINAL_BOUNDS, answer_bytes=500))
     asked, cmd = await live.ask(commands.RATES_GET, RATES)
     for part in range(20):
-        answer = raw([bar(part)] * 2)
+        answer = raw(rows(2))
         live.say(m.Res(id=cmd.id, ok=True, d=answer, part=part, last=False))
     with pytest.raises(ResultTooLarge) as caught:
         await asked
     assert caught.value.limit == 500
     assert live.session.strays > 0
     asked, cmd = await live.ask(commands.RATES_GET, RATES)
-    live.say(m.Res(id=cmd.id, ok=True, d=raw([bar(0)] * 8)))
-    assert len(await asked) == 8
+    live.say(m.Res(id=cmd.id, ok=True, d=raw(rows(8))))
+    assert len((await asked).rows) == 8
 
 
 async def test_a_question_that_is_not_answered_times_out(live):
@@ -250,13 +268,13 @@ async def test_half_an_answer_makes_room_when_its_caller_leaves(live, monkeypatc
     monkeypatch.setattr(live.session._calls, "_bounds", replace(TERMINAL_BOUNDS, answer_bytes=500))
     for _ in range(5):
         asked, cmd = await live.ask(commands.RATES_GET, RATES)
-        live.say(m.Res(id=cmd.id, ok=True, d=raw([bar(0)] * 8), last=False))
+        live.say(m.Res(id=cmd.id, ok=True, d=raw(rows(8)), last=False))
         asked.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asked
     asked, cmd = await live.ask(commands.RATES_GET, RATES)
-    live.say(m.Res(id=cmd.id, ok=True, d=raw([bar(0)] * 8)))
-    assert len(await asked) == 8
+    live.say(m.Res(id=cmd.id, ok=True, d=raw(rows(8))))
+    assert len((await asked).rows) == 8
 
 
 async def test_what_the_terminal_cannot_do_is_not_sent():

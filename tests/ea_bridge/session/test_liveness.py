@@ -8,11 +8,12 @@ import pytest
 from bridge_parts import LiveSession
 
 from ea_bridge import commands
-from ea_bridge.errors import NotSent
+from ea_bridge.errors import CommandFailed, CommandTimeout, NotSent
 from ea_bridge.protocol import messages as m
 from ea_bridge.session import (
     DEAD_S,
     HEARTBEAT_S,
+    MAX_BUSY_S,
     STALE_S,
     WINDOW,
     SessionCallbacks,
@@ -148,3 +149,68 @@ def test_no_heartbeat_is_piled_on_an_ea_that_does_not_read(beating):
     beating.timers.advance(5)
     assert beating.wire.inbox == []
     assert beating.session.state is SessionState.STALE
+
+
+def test_a_silence_that_was_announced_does_not_end_it(beating):
+    """So long and no longer; the terminal is stale meanwhile, as with any silence."""
+    beating.say(m.Busy(ms=45_000))
+    beating.timers.advance(44.9)
+    assert beating.session.state is SessionState.STALE
+    beating.say(m.Hb())
+    assert beating.session.state is SessionState.READY
+    beating.timers.advance(DEAD_S)
+    assert beating.session.state is SessionState.DISCONNECTED
+
+
+@pytest.mark.parametrize(("said_ms", "held_s"), [(2**62, MAX_BUSY_S), (0, DEAD_S)])
+def test_the_announced_silence_is_bounded(beating, said_ms, held_s):
+    """By what MetaTrader can take; and it is never less than for one that says nothing."""
+    beating.say(m.Busy(ms=said_ms))
+    beating.timers.advance(held_s - 0.1)
+    assert beating.session.state is SessionState.STALE
+    beating.timers.advance(0.1)
+    assert beating.session.state is SessionState.DISCONNECTED
+
+
+def test_what_is_said_after_the_announcement_ends_it(beating):
+    """Also in the same data: the call was short."""
+    beating.say(m.Busy(ms=60_000), m.Hb())
+    beating.timers.advance(DEAD_S)
+    assert beating.session.state is SessionState.DISCONNECTED
+
+
+def test_announcements_alone_keep_nobody_alive(beating):
+    """Silence is granted for so long after the last proof that the terminal reads."""
+    beating.say(m.Busy(ms=60_000), m.Busy(ms=60_000))
+    beating.timers.advance(50)
+    assert beating.session.state is SessionState.STALE
+    beating.say(m.Busy(ms=60_000))
+    beating.timers.advance(DEAD_S)
+    assert beating.session.state is SessionState.DISCONNECTED
+
+
+async def test_an_answer_or_an_echo_shows_that_the_terminal_reads(beating):
+    """Then it may announce the next silence; a made-up answer or number is no proof."""
+    beating.say(m.Busy(ms=60_000))
+    beating.timers.advance(50)
+    beating.say(m.Hb(n=max(hb.n for hb in beating.wire.take(m.Hb))), m.Busy(ms=60_000))
+    beating.timers.advance(50)
+    asked, cmd = await beating.ask(commands.CLOCK_GET, commands.NoParams())
+    beating.say(m.Res(id=cmd.id, ok=False, err=4024), m.Busy(ms=60_000))
+    with pytest.raises(CommandFailed):
+        await asked
+    beating.timers.advance(50)
+    assert beating.session.state is SessionState.STALE
+    beating.say(m.Res(id=77, ok=False), m.Hb(n=10**6), m.Busy(ms=60_000))
+    beating.timers.advance(DEAD_S)
+    assert beating.session.state is SessionState.DISCONNECTED
+
+
+async def test_a_question_that_waits_for_a_held_up_terminal_learns_why(beating):
+    """It times out as any other, and says that the silence was announced."""
+    beating.say(m.Busy(ms=60_000))
+    asked, _ = await beating.ask(commands.CLOCK_GET, commands.NoParams(), timeout_s=5)
+    beating.timers.advance(5)
+    with pytest.raises(CommandTimeout) as late:
+        await asked
+    assert late.value.busy

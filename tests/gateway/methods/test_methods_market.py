@@ -9,8 +9,8 @@ from msgspec.structs import replace
 from scripted_answers import BROKER_NOW_S, EURUSD, NOW_MS, OFFSET_MS, minute_bar
 from scripted_terminal import Scene
 
-from ea_bridge.errors import CommandFailed, ResultTooLarge
-from ea_bridge.model import Bar, Tick, Timeframe
+from ea_bridge.errors import CommandFailed, CommandTimeout, ResultTooLarge
+from ea_bridge.model import Bar, History, Tick, Timeframe
 from gateway import errors
 
 HOUR_MS = 3_600_000
@@ -19,10 +19,11 @@ HOUR_MS = 3_600_000
 def serve_bars(scene: Scene, bars: list[Bar]) -> None:
     """Answer ``rates_get`` for spans, as a terminal with these bars would."""
 
-    def rates_get(params: Any) -> list[Bar]:
+    def rates_get(params: Any) -> History[Bar]:
         if params.timeframe == Timeframe.MN1:
-            return [Bar(bars[0].time - 86_400, 1, 1, 1, 1, 1)] if bars else []
-        return [bar for bar in bars if params.from_s <= bar.time <= params.to_s]
+            months = [Bar(bars[0].time - 86_400, 1, 1, 1, 1, 1)] if bars else []
+            return History(rows=months)
+        return History(rows=[bar for bar in bars if params.from_s <= bar.time <= params.to_s])
 
     scene.script.answers["rates_get"] = rates_get
 
@@ -123,9 +124,9 @@ async def test_pages_of_ticks_neither_lose_nor_repeat(scene: Scene) -> None:
     start = BROKER_NOW_S * 1000
     ticks = [Tick(start + i // 7, 1.0 + i / 1000, 2.0) for i in range(50)]
 
-    def ticks_get(params: Any) -> list[Tick]:
+    def ticks_get(params: Any) -> History[Tick]:
         within = [t for t in ticks if params.from_msc <= t.time_msc <= params.to_msc]
-        return within[: params.count]
+        return History(rows=within[: params.count])
 
     scene.script.answers["ticks_get"] = ticks_get
     params: dict[str, Any] = {
@@ -156,6 +157,63 @@ async def test_a_foreign_cursor_is_refused(scene: Scene, cursor: str) -> None:
     """One that we did not make, or that belongs to another span of time."""
     with pytest.raises(errors.InvalidParams):
         await scene.ask("get_history_ticks", symbol="EURUSD", from_=NOW_MS, cursor=cursor)
+
+
+async def test_a_terminal_that_is_still_loading_is_asked_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For some seconds; what it has by then is told as what it is: not complete."""
+    half, whole = History(rows=[minute_bar(0)], missing="loading"), History(rows=[minute_bar(0)])
+    answers = [half, half, whole]
+    scene.script.answers["rates_get"] = lambda p: answers.pop(0)
+    monkeypatch.setattr("gateway.methods.market.FIRST_PAUSE_S", 0.01)
+    told = await scene.ask("get_ohlc", symbol="EURUSD", count=2)
+    assert (told["complete"], told["reason"]) == (True, None)
+    assert answers == []
+    monkeypatch.setattr("gateway.methods.market.LOADING_S", 0.1)
+    scene.script.answers |= {"rates_get": half, "ticks_get": History(rows=[], missing="loading")}
+    told = await scene.ask("get_ohlc", symbol="EURUSD", count=2)
+    assert (len(told["bars"]), told["complete"], told["reason"]) == (1, False, "loading")
+    for asked in ({}, {"from_": NOW_MS - HOUR_MS}):
+        told = await scene.ask("get_history_ticks", symbol="EURUSD", **asked)
+        assert (told["complete"], told["reason"]) == (False, "loading")
+
+
+async def test_what_is_not_loaded_yet_is_no_gap_to_leap_over(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cursor of an empty page leads to where it begins, so that nothing is passed by."""
+    monkeypatch.setattr("gateway.methods.market.LOADING_S", 0.0)
+    scene.script.answers["rates_get"] = History(rows=[], missing="loading")
+    params = {"symbol": "EURUSD", "from_": NOW_MS - HOUR_MS, "limit": 10}
+    page = await scene.ask("get_history_prices", **params)
+    assert (page["bars"], page["complete"]) == ([], False)
+    serve_bars(scene, [minute_bar(i) for i in range(60)][::-1])
+    again = await scene.ask("get_history_prices", **params, cursor=page["next_cursor"])
+    first = await scene.ask("get_history_prices", **params)
+    assert again == first
+    assert (first["complete"], len(first["bars"])) == (True, 10)
+
+
+async def test_bars_that_the_terminal_does_not_keep_are_told_as_missing(scene: Scene) -> None:
+    """At once: asking again would not help."""
+    scene.script.answers["rates_get"] = History(rows=[minute_bar(0)], missing="max_bars")
+    told = await scene.ask("get_ohlc", symbol="EURUSD", count=2)
+    assert (told["complete"], told["reason"]) == (False, "max_bars")
+    assert len(scene.script.asked_for("rates_get")) == 1
+
+
+async def test_a_terminal_that_loads_for_longer_than_a_question_waits_says_so(
+    scene: Scene,
+) -> None:
+    """The caller learns that asking again will help, not only that there was no answer."""
+    scene.script.answers["ticks_get"] = CommandTimeout("ticks_get", 10, busy=True)
+    with pytest.raises(errors.HistoryLoading) as loading:
+        await scene.ask("get_history_ticks", symbol="EURUSD")
+    assert loading.value.data["retry_after_ms"] > 0
+    scene.script.answers["ticks_get"] = CommandTimeout("ticks_get", 10)
+    with pytest.raises(errors.Timeout):
+        await scene.ask("get_history_ticks", symbol="EURUSD")
 
 
 async def test_to_and_cursor_need_from(scene: Scene) -> None:
@@ -201,7 +259,7 @@ async def test_an_empty_book_is_not_the_lack_of_one(scene: Scene) -> None:
 
 async def test_unselected_symbol_is_selected_and_asked_again(scene: Scene) -> None:
     """4302 from the terminal heals by itself, once."""
-    answers: list[Any] = [CommandFailed("rates_get", 4302), [minute_bar(0)]]
+    answers: list[Any] = [CommandFailed("rates_get", 4302), History(rows=[minute_bar(0)])]
     scene.script.answers["rates_get"] = lambda p: answers.pop(0)
     told = await scene.ask("get_ohlc", symbol="EURUSD", count=1)
     assert len(told["bars"]) == 1

@@ -139,6 +139,8 @@ class ScriptedTerminal:
         self.orders: dict[int, model.Order] = {}
         self.positions: dict[int, model.Position] = {}
         self.balance = 10_000.0
+        self.missing: model.Missing = ""
+        """Of what its bars lack."""
         self.watches: list[commands.WatchParams] = []
         self.asked: list[str] = []
         self.fail: dict[str, int] = {}
@@ -248,11 +250,13 @@ class ScriptedTerminal:
     def _book_get(self, params: commands.SymbolParams) -> list[model.BookEntry]:
         return self.symbols[params.symbol].book or []
 
-    def _rates_get(self, params: commands.RatesParams) -> list[model.Bar]:
+    def _rates_get(self, params: commands.RatesParams) -> model.History[model.Bar]:
         bars = self.symbols[params.symbol].bars.get(params.timeframe, [])
         if params.from_s is not None and params.to_s is not None:
-            return [bar for bar in bars if params.from_s <= bar.time <= params.to_s]
-        return bars[len(bars) - (params.count or 0) :]
+            bars = [bar for bar in bars if params.from_s <= bar.time <= params.to_s]
+        else:
+            bars = bars[len(bars) - (params.count or 0) :]
+        return model.History(rows=bars, missing=self.missing)
 
     def _orders_get(self, params: commands.FilterParams) -> list[model.Order]:
         return list(self.orders.values())

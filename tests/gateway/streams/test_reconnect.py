@@ -278,6 +278,29 @@ async def test_bars_that_closed_meanwhile_are_told(live: Stage, ear: Ear) -> Non
     ]
 
 
+@pytest.mark.parametrize("missing", ["loading", "max_bars"])
+async def test_bars_that_the_terminal_does_not_have_are_no_bars_that_were_not(
+    live: Stage, ear: Ear, missing: model.Missing
+) -> None:
+    """One that is loading is asked until it has them; one that never will is a gap."""
+    bars = live.terminal.symbols["EURUSD"].bars[1] = [model.Bar(0, 1, 2, 1, 2, 5)]
+    await live.subscribe(ear, "bar.M1:EURUSD")
+    live.terminal.disconnect()
+    live.terminal.missing = missing
+    bars += [model.Bar(240, 1, 2, 1, 2, 5)]
+    live.terminal.asked.clear()
+    live.terminal.connect()
+    await until(lambda: "rates_get" in live.terminal.asked)
+    if missing == "loading":
+        live.terminal.missing = ""
+        bars[1:] = [model.Bar(60 * n, 1, 2, 1, 2, 5) for n in range(1, 5)]
+    await until(lambda: len(ear.of("bar.M1:EURUSD", "snapshot")) == 2)
+    closed = [e["data"]["broker_time"] // 1000 for e in ear.of("bar.M1:EURUSD", "update")]
+    gaps = [e["data"]["reason"] for e in ear.of("bar.M1:EURUSD", "gap")]
+    told = {"loading": ([0, 60, 120, 180], []), "max_bars": ([], ["history_too_long"])}
+    assert (closed, gaps) == told[missing]
+
+
 async def test_too_many_missed_bars_are_a_gap(live: Stage, ear: Ear) -> None:
     """More than a thousand bars missed: their number in a gap, then the forming bar."""
     bars = live.terminal.symbols["EURUSD"].bars[1] = [model.Bar(0, 1, 2, 1, 2, 5)]

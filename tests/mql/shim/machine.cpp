@@ -161,6 +161,9 @@ static void set_quirks(const Json& c) {
                                       {"stall_ms", &q.stall_ms},
                                       {"deals_lag", &q.deals_lag},
                                       {"ticks_lag", &q.ticks_lag},
+                                      {"ticks_part", &q.ticks_part},
+                                      {"ticks_block_ms", &q.ticks_block_ms},
+                                      {"rates_part", &q.rates_part},
                                       {"connect_refused", &q.connect_refused}};
   for (auto& [name, value] : c.object()) {
     if (name == "timer_ms") q.timer_ms = value.number();

@@ -360,7 +360,17 @@ static int given(mql::Array<MqlTick>& out, const std::vector<MqlTick>& found) {
   if (n > 0) memcpy((void*)out.data(), found.data(), sizeof(MqlTick) * (size_t)n);
   return n;
 }
+static void wait_for_ticks() {
+  long wait_ms;
+  {
+    std::lock_guard<std::recursive_mutex> guard(the().lock);
+    wait_ms = the().quirks.ticks_block_ms;
+    the().quirks.ticks_block_ms = 0;
+  }
+  if (wait_ms > 0) std::this_thread::sleep_for(std::chrono::milliseconds(wait_ms));
+}
 int CopyTicks(const string& name, mql::Array<MqlTick>& out, uint flags, ulong from, uint count) {
+  wait_for_ticks();  // the EA is blocked meanwhile
   Guard guard(the().lock);
   Listing* s = selected(name);
   if (!s) return -1;
@@ -378,6 +388,11 @@ int CopyTicks(const string& name, mql::Array<MqlTick>& out, uint flags, ulong fr
   } else {
     for (size_t i = first_at(s->ticks, from); i < s->ticks.size() && found.size() < count; i++)
       if (wanted(s->ticks[i], flags)) found.push_back(s->ticks[i]);
+  }
+  if (the().quirks.ticks_part > 0) {
+    the().quirks.ticks_part--;
+    found.erase(found.begin(), found.begin() + (long)found.size() / 2);
+    mql::last_error = ERR_HISTORY_TIMEOUT;
   }
   return given(out, found);
 }
@@ -400,8 +415,19 @@ static std::vector<MqlRates>* rates(const string& name, long tf) {
   if (s) mql::last_error = ERR_INVALID_PARAMETER;
   return nullptr;
 }
+// How many of the oldest bars the terminal does not have: it keeps no more than its limit, and knows
+// half of them while it loads.
+static long unknown_bars(const std::vector<MqlRates>& all) {
+  long known = std::min((long)all.size(), the().config["terminal"]["maxbars"].integer(kMaxBars));
+  if (the().quirks.rates_part > 0) known = std::min(known, ((long)all.size() + 1) / 2);
+  return (long)all.size() - known;
+}
 static int given(mql::Array<MqlRates>& out, const std::vector<MqlRates>& all, long first, long end) {
-  first = std::max(first, 0L);
+  first = std::max(first, unknown_bars(all));
+  if (the().quirks.rates_part > 0) {
+    the().quirks.rates_part--;
+    if (the().is_mql4) mql::last_error = 4066;  // ERR_HISTORY_WILL_UPDATED
+  }
   end = std::min(end, (long)all.size());
   int n = (int)(end - first);
   if (n <= 0) {
@@ -421,6 +447,10 @@ int CopyRates(const string& name, ENUM_TIMEFRAMES tf, int start, int count, mql:
   Guard guard(the().lock);
   auto* all = rates(name, tf);
   if (!all) return -1;
+  if (start + (long)count > the().config["terminal"]["maxbars"].integer(kMaxBars)) {
+    mql::last_error = ERR_HISTORY_NOT_FOUND;
+    return -1;
+  }
   long end = (long)all->size() - start;
   return given(out, *all, end - count, end);
 }
@@ -444,7 +474,7 @@ int CopyRates(const string& name, ENUM_TIMEFRAMES tf, datetime from, datetime to
 int Bars(const string& name, ENUM_TIMEFRAMES tf) {
   Guard guard(the().lock);
   auto* all = rates(name, tf);
-  return all ? (int)all->size() : 0;
+  return all ? (int)((long)all->size() - unknown_bars(*all)) : 0;
 }
 int Bars(const string& name, ENUM_TIMEFRAMES tf, datetime from, datetime to) {
   Guard guard(the().lock);
@@ -478,9 +508,10 @@ long SeriesInfoInteger(const string& name, ENUM_TIMEFRAMES tf, ENUM_SERIES_INFO_
   auto* all = rates(name, tf);
   if (!all) return 0;
   switch (p) {
-    case SERIES_BARS_COUNT: return (long)all->size();
+    case SERIES_BARS_COUNT: return (long)all->size() - unknown_bars(*all);
     case SERIES_LASTBAR_DATE: return all->empty() ? 0 : all->back().time.v;
-    case SERIES_SYNCHRONIZED: return 1;
+    case SERIES_SYNCHRONIZED: return the().quirks.rates_part == 0;
+    case SERIES_FIRSTDATE: return all->empty() ? 0 : (*all)[(size_t)unknown_bars(*all)].time.v;
     default: return all->empty() ? 0 : all->front().time.v;
   }
 }

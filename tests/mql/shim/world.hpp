@@ -92,6 +92,9 @@ struct Quirks {
   long stall_ms = 0;         // the next event waits so long
   long deals_lag = 0;        // HistorySelects that don't see the newest deal yet
   long ticks_lag = 0;        // CopyTicks that fail, as while a symbol's history is loaded
+  long ticks_part = 0;       // CopyTicks that give the newer half of what there is, with an error
+  long ticks_block_ms = 0;   // the next CopyTicks takes so long
+  long rates_part = 0;       // CopyRates that know the newer half of a period: it is being loaded
   long blind = 0;            // SymbolInfo* tell nothing of a symbol that is not in Market Watch
   long timer_refused = 0;    // EventSetMillisecondTimers that fail
   long connect_refused = 0;  // SocketConnects that fail

@@ -10,6 +10,7 @@
 
 #include <TerminalGateway\ByteBuffer.mqh>
 #include <TerminalGateway\Quote.mqh>
+#include <TerminalGateway\Transport.mqh>
 #include <TerminalGateway\Watches.mqh>
 
 class CTickPump
@@ -71,7 +72,7 @@ private:
 public:
                      CTickPump(void) { m_rows=0; }
    //--- begins behind the newest quote
-   void              Begin(CWatches &watches,const int i)
+   void              Begin(CWatches &watches,const int i,CTransport &transport)
      {
       MqlTick tick;
       watches.SetCursor(i,0,0);
@@ -80,14 +81,14 @@ public:
       watches.SetCursor(i,(long)tick.time*1000,1);
       Remember(watches,i,tick);
      }
-   void              Pull(CWatches &watches,CByteBuffer &out)
+   void              Pull(CWatches &watches,CTransport &transport)
      {
       m_rows=0;
       for(int i=0; i<watches.Total(); i++)
          if(watches.all[i].ticks)
-            Look(watches,i,out);
+            Look(watches,i,transport.output);
       if(m_rows>0)
-         out.PutText("]}\n");
+         transport.output.PutText("]}\n");
      }
   };
 #endif

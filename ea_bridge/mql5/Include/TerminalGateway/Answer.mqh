@@ -18,6 +18,7 @@ private:
    long              m_id;
    int               m_part;
    int               m_began;
+   bool              m_is_history;
 
    void              Open(CByteBuffer &out)
      {
@@ -26,9 +27,20 @@ private:
       out.PutLong(m_id);
       out.PutText(",\"ok\":true,\"d\":");
      }
-   void              Close(CByteBuffer &out,const bool is_last)
+   void              OpenList(CByteBuffer &out)
+     {
+      Open(out);
+      out.PutText(m_is_history ? "{\"rows\":[" : "[");
+     }
+   void              Close(CByteBuffer &out,const bool is_last,const string missing)
      {
       out.PutByte(']');
+      if(m_is_history)
+        {
+         if(missing!="")
+            out.MemberText("missing",missing);
+         out.PutByte('}');
+        }
       if(m_part>0)
          out.MemberLong("part",m_part);
       if(!is_last)
@@ -37,7 +49,13 @@ private:
      }
 
 public:
-                     CAnswer(void) { m_id=0; m_part=0; m_began=0; }
+                     CAnswer(void)
+     {
+      m_id=0;
+      m_part=0;
+      m_began=0;
+      m_is_history=false;
+     }
    //--- one value follows, then EndValue
    void              BeginValue(CByteBuffer &out,const long id)
      {
@@ -50,19 +68,28 @@ public:
      {
       m_id=id;
       m_part=0;
-      Open(out);
-      out.PutByte('[');
+      m_is_history=false;
+      OpenList(out);
+     }
+   //--- the same of a model.History, and EndHistory
+   void              BeginHistory(CByteBuffer &out,const long id)
+     {
+      m_id=id;
+      m_part=0;
+      m_is_history=true;
+      OpenList(out);
      }
    void              Next(CByteBuffer &out)
      {
       if(out.Length()-m_began<ANSWER_PART_BYTES)
          return;
-      Close(out,false);
+      Close(out,false,"");
       m_part++;
-      Open(out);
-      out.PutByte('[');
+      OpenList(out);
      }
-   void              EndList(CByteBuffer &out) { Close(out,true); }
+   void              EndList(CByteBuffer &out) { Close(out,true,""); }
+   //--- missing is a model.Missing
+   void              EndHistory(CByteBuffer &out,const string missing) { Close(out,true,missing); }
    void              Fail(CByteBuffer &out,const long id,const int err,const string why) const
      {
       out.PutText("{\"t\":\"res\"");

@@ -7,12 +7,14 @@
 #include <TerminalGateway\ByteBuffer.mqh>
 #include <TerminalGateway\Clock.mqh>
 #include <TerminalGateway\Rates.mqh>
+#include <TerminalGateway\Transport.mqh>
 #include <TerminalGateway\Watches.mqh>
 
 //--- a bar that forms is told no more often than this
 #define BARS_LOOK_MS   100
 //--- after a stall: the closed bars that are told are the newest so many
 #define BARS_CATCH_UP  512
+#define BARS_BUSY_MS   1000
 
 struct SFollowed
   {
@@ -29,6 +31,7 @@ private:
    CRates            m_rates;
    SFollowed         m_followed[];
    ulong             m_looked_ms;
+   ulong             m_busy_ms;
 
    void              Tell(CByteBuffer &out,const int at,const int index,const int digits,
                           const bool is_closed)
@@ -42,23 +45,42 @@ private:
          out.MemberBool("closed",true);
       out.PutText("}\n");
      }
-   void              Look(CWatches &watches,const int at,CByteBuffer &out)
+   void              Look(CWatches &watches,const int at,CTransport &transport)
      {
       string symbol=watches.all[m_followed[at].sym].symbol;
       int    digits=watches.all[m_followed[at].sym].digits;
+#ifndef __MQL4__
+      if(m_rates.IsLoading(symbol,m_followed[at].timeframe))
+         TellBusy(transport);
+#endif
       int    total=m_rates.Now(symbol,m_followed[at].timeframe,2);
       if(total<=0)
          return;
       if(m_followed[at].forming!=0 && m_rates.TimeAt(0)>m_followed[at].forming)
+        {
+         bool is_loading=m_rates.IsLoading(symbol,m_followed[at].timeframe);
          total=m_rates.Now(symbol,m_followed[at].timeframe,BARS_CATCH_UP);
+         //--- the bar that formed is not there yet: its end is told when it is
+         if(total>0 && m_rates.TimeAt(0)>m_followed[at].forming
+            && (is_loading || m_rates.IsLoading(symbol,m_followed[at].timeframe)))
+            return;
+        }
       if(total<=0 || m_rates.Face(total-1)==m_followed[at].face)
          return;
       for(int i=0; i<total-1; i++)
          if(m_followed[at].forming!=0 && m_rates.TimeAt(i)>=m_followed[at].forming)
-            Tell(out,at,i,digits,true);
-      Tell(out,at,total-1,digits,false);
+            Tell(transport.output,at,i,digits,true);
+      Tell(transport.output,at,total-1,digits,false);
       m_followed[at].forming=m_rates.TimeAt(total-1);
       m_followed[at].face=m_rates.Face(total-1);
+     }
+   //--- while a period is loaded for long, a word a second is enough
+   void              TellBusy(CTransport &transport)
+     {
+      if(NowMs()-m_busy_ms<BARS_BUSY_MS)
+         return;
+      m_busy_ms=NowMs();
+      transport.TellBusy();
      }
    int               Find(const int sym,const long code) const
      {
@@ -76,7 +98,7 @@ private:
      }
 
 public:
-                     CBarPump(void) { m_looked_ms=0; }
+                     CBarPump(void) { m_looked_ms=0; m_busy_ms=0; }
    bool              IsActive(void) const { return(ArraySize(m_followed)>0); }
    //--- whether a list like "1,16385" has only periods of this platform
    bool              IsValid(const string list) const
@@ -120,13 +142,13 @@ public:
         }
      }
    void              StopAll(void) { ArrayResize(m_followed,0); }
-   void              Pull(CWatches &watches,CByteBuffer &out)
+   void              Pull(CWatches &watches,CTransport &transport)
      {
       if(ArraySize(m_followed)==0 || NowMs()-m_looked_ms<BARS_LOOK_MS)
          return;
       m_looked_ms=NowMs();
       for(int i=0; i<ArraySize(m_followed); i++)
-         Look(watches,i,out);
+         Look(watches,i,transport);
      }
   };
 #endif

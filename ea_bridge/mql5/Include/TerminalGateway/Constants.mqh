@@ -11,6 +11,7 @@
 #define WIRE_WINDOW                           512
 #define WIRE_MAX_RESULTS                      256
 #define WIRE_MAX_LEASE_MS                     600000
+#define WIRE_MAX_BUSY_MS                      60000
 
 #define WIRE_ORDER_TYPE_BUY                   0
 #define WIRE_ORDER_TYPE_SELL                  1

@@ -36,7 +36,7 @@ private:
 
    //--- answers of one value, into m_value
    bool              Value(const ENUM_COMMAND command,const CFlatJson &message,CLease &lease,
-                           CTrails &trails,CStreams &streams)
+                           CTrails &trails,CStreams &streams,CTransport &transport)
      {
       string symbol="";
       m_value.Clear();
@@ -71,7 +71,7 @@ private:
          case COMMAND_BOOK_GET:
             return(Book(message,streams));
          case COMMAND_WATCH:
-            return(Watch(message,streams));
+            return(Watch(message,streams,transport));
          case COMMAND_ORDER_CHECK:
             return(Check(message));
          case COMMAND_ORDER_CALC_MARGIN:
@@ -118,12 +118,12 @@ private:
          return(Fail(WIRE_ERR_NO_MARKET_DEPTH,"no depth of market for "+symbol));
       return(true);
      }
-   bool              Watch(const CFlatJson &message,CStreams &streams)
+   bool              Watch(const CFlatJson &message,CStreams &streams,CTransport &transport)
      {
       string symbol="";
       if(!IsSelected(message,symbol))
          return(false);
-      int err=streams.Watch(message,symbol,m_value);
+      int err=streams.Watch(message,symbol,m_value,transport);
       if(err==WIRE_ERR_NO_MARKET_DEPTH)
          return(Fail(err,"no depth of market for "+symbol));
       return(err==0 || Fail(err,"no such periods here: "+message.GetText("bars","")));
@@ -173,25 +173,29 @@ private:
 public:
    //--- answers; returns whether that was long work, after which other things have their turn
    bool              Answer(const ENUM_COMMAND command,const CFlatJson &message,const long id,
-                            CLease &lease,CTrails &trails,CStreams &streams,CResults &results,
-                            CByteBuffer &out)
+                            const ulong waited_ms,CLease &lease,CTrails &trails,CStreams &streams,
+                            CResults &results,CTransport &transport)
      {
+      long ttl=message.GetLong("ttl",0);
       if(!HasCapability(command))
-         m_answer.Fail(out,id,WIRE_ERR_NOT_SUPPORTED,"this terminal cannot do that");
+         m_answer.Fail(transport.output,id,WIRE_ERR_NOT_SUPPORTED,"this terminal cannot do that");
+      //--- nobody waits for it any more, and it can hold up what is behind it
+      else if(m_lists.IsHistory(command) && ttl>0 && waited_ms>(ulong)ttl)
+         m_answer.Fail(transport.output,id,WIRE_ERR_TOO_LATE,"nobody waits for the answer any more");
       else if(m_lists.IsList(command))
         {
-         if(!m_lists.Answer(command,message,id,results,out))
-            m_answer.Fail(out,id,m_lists.Err(),m_lists.Why());
+         if(!m_lists.Answer(command,message,id,results,transport))
+            m_answer.Fail(transport.output,id,m_lists.Err(),m_lists.Why());
          return(m_lists.IsLong(command));
         }
-      else if(Value(command,message,lease,trails,streams))
+      else if(Value(command,message,lease,trails,streams,transport))
         {
-         m_answer.BeginValue(out,id);
-         out.PutBuffer(m_value);
-         m_answer.EndValue(out);
+         m_answer.BeginValue(transport.output,id);
+         transport.output.PutBuffer(m_value);
+         m_answer.EndValue(transport.output);
         }
       else
-         m_answer.Fail(out,id,Err(),Why());
+         m_answer.Fail(transport.output,id,Err(),Why());
       return(false);
      }
   };

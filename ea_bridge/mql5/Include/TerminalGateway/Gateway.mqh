@@ -152,7 +152,7 @@ private:
         {
          m_log.Tell(m_link.transport.output);
          m_summary.Tell(m_link.transport.output);
-         m_streams.Pull(m_link.transport.output);
+         m_streams.Pull(m_link.transport);
         }
       m_link.Flush();
      }
@@ -324,8 +324,8 @@ public:
       if(!IsTrade(command))
         {
          m_results.Asked(id);
-         return(m_desk.Answer(command,message,id,m_lease,m_trails,m_streams,m_results,
-                              m_link.transport.output));
+         return(m_desk.Answer(command,message,id,waited_ms,m_lease,m_trails,m_streams,m_results,
+                              m_link.transport));
         }
       m_executor.Execute(message,id,waited_ms,m_results,m_lease,m_link.transport);
       m_trails.Follow();

@@ -14,6 +14,7 @@
 #include <TerminalGateway\Rates.mqh>
 #include <TerminalGateway\Results.mqh>
 #include <TerminalGateway\SymbolGroup.mqh>
+#include <TerminalGateway\Transport.mqh>
 #ifndef __MQL4__
 #include <TerminalGateway\TickHistory.mqh>
 #endif
@@ -123,8 +124,12 @@ private:
 #endif
    //--- loads the bars that are asked for; how many of them, the newest, count
    int               LoadRates(const CFlatJson &message,const string symbol,
-                               const ENUM_TIMEFRAMES timeframe)
+                               const ENUM_TIMEFRAMES timeframe,CTransport &transport)
      {
+#ifndef __MQL4__
+      if(m_rates.IsLoading(symbol,timeframe))
+         transport.TellBusy();
+#endif
       int  count=(int)MathMin(message.GetLong("count",LISTS_MAX_BARS),(long)LISTS_MAX_BARS);
       int  start=(int)message.GetLong("start",0);
       long to_s=message.GetLong("to_s",(long)TimeTradeClock()+LISTS_AHEAD_S);
@@ -136,7 +141,7 @@ private:
          return(m_rates.Until(symbol,timeframe,to_s,count));
       return(m_rates.Back(symbol,timeframe,start,count));
      }
-   bool              ListRates(const CFlatJson &message,const long id,CByteBuffer &out)
+   bool              ListRates(const CFlatJson &message,const long id,CTransport &transport)
      {
       string symbol="";
       if(!IsSelected(message,symbol))
@@ -144,39 +149,40 @@ private:
       ENUM_TIMEFRAMES timeframe=m_rates.Timeframe(message.GetLong("timeframe",0));
       if(timeframe==PERIOD_CURRENT)
          return(Fail(WIRE_ERR_INVALID_PARAMETER,"no such period here"));
-      int count=LoadRates(message,symbol,timeframe);
+      int count=LoadRates(message,symbol,timeframe,transport);
       if(count<0)
          return(Fail(WIRE_ERR_HISTORY_NOT_FOUND,"the terminal has no such bars yet"));
       int digits=m_symbols.DigitsOf(symbol);
       int total=count>0 ? m_rates.Total() : 0;
-      m_answer.BeginList(out,id);
+      m_answer.BeginHistory(transport.output,id);
       for(int i=MathMax(total-count,0); i<total; i++)
         {
-         m_answer.Next(out);
-         m_rates.Write(out,i,digits);
+         m_answer.Next(transport.output);
+         m_rates.Write(transport.output,i,digits);
         }
-      m_answer.EndList(out);
+      m_answer.EndHistory(transport.output,m_rates.Missing());
       m_rates.Free();
       return(true);
      }
 #ifndef __MQL4__
-   bool              ListTicks(const CFlatJson &message,const long id,CByteBuffer &out)
+   bool              ListTicks(const CFlatJson &message,const long id,CTransport &transport)
      {
       string symbol="";
       if(!IsSelected(message,symbol))
          return(false);
+      transport.TellBusy();
       if(!m_ticks.Load(symbol,(int)message.GetLong("flags",-1),message.GetLong("from_msc",0),
                        message.GetLong("to_msc",0),
                        (int)MathMin(message.GetLong("count",0),(long)TICKS_MAX)))
          return(Fail(WIRE_ERR_HISTORY_NOT_FOUND,"the terminal has no such ticks yet"));
       int digits=m_symbols.DigitsOf(symbol);
-      m_answer.BeginList(out,id);
+      m_answer.BeginHistory(transport.output,id);
       for(int i=m_ticks.First(); i<m_ticks.End(); i++)
         {
-         m_answer.Next(out);
-         m_ticks.Write(out,i,digits);
+         m_answer.Next(transport.output);
+         m_ticks.Write(transport.output,i,digits);
         }
-      m_answer.EndList(out);
+      m_answer.EndHistory(transport.output,m_ticks.Missing());
       m_ticks.Free();
       return(true);
      }
@@ -206,37 +212,42 @@ public:
      {
       return(IsLong(command) || command==COMMAND_POSITIONS_GET || command==COMMAND_ORDERS_GET);
      }
+   //--- the terminal may have to load it first
+   bool              IsHistory(const ENUM_COMMAND command) const
+     {
+      return(command==COMMAND_RATES_GET || command==COMMAND_TICKS_GET);
+     }
    //--- after such an answer other things have their turn
    bool              IsLong(const ENUM_COMMAND command) const
      {
       return(command==COMMAND_SYMBOLS_GET || command==COMMAND_RESULTS_GET
              || command==COMMAND_HISTORY_ORDERS_GET || command==COMMAND_HISTORY_DEALS_GET
-             || command==COMMAND_RATES_GET || command==COMMAND_TICKS_GET);
+             || IsHistory(command));
      }
    //--- false where there is no answer: nothing was written then
    bool              Answer(const ENUM_COMMAND command,const CFlatJson &message,const long id,
-                            CResults &results,CByteBuffer &out)
+                            CResults &results,CTransport &transport)
      {
       switch(command)
         {
          case COMMAND_SYMBOLS_GET:
-            return(ListSymbols(message,id,out));
+            return(ListSymbols(message,id,transport.output));
          case COMMAND_POSITIONS_GET:
-            return(ListPositions(message,id,out));
+            return(ListPositions(message,id,transport.output));
          case COMMAND_ORDERS_GET:
-            return(ListOrders(message,id,out));
+            return(ListOrders(message,id,transport.output));
          case COMMAND_HISTORY_ORDERS_GET:
-            return(ListPastOrders(message,id,out));
+            return(ListPastOrders(message,id,transport.output));
 #ifndef __MQL4__
          case COMMAND_HISTORY_DEALS_GET:
-            return(ListDeals(message,id,out));
+            return(ListDeals(message,id,transport.output));
          case COMMAND_TICKS_GET:
-            return(ListTicks(message,id,out));
+            return(ListTicks(message,id,transport));
 #endif
          case COMMAND_RATES_GET:
-            return(ListRates(message,id,out));
+            return(ListRates(message,id,transport));
          case COMMAND_RESULTS_GET:
-            return(ListResults(message,id,results,out));
+            return(ListResults(message,id,results,transport.output));
          default:
             break;
         }

@@ -7,16 +7,138 @@
 #include <TerminalGateway\ByteBuffer.mqh>
 #include <TerminalGateway\Constants.mqh>
 
-//--- the first question about a symbol only makes the terminal load its history
+//--- the first question about a symbol only makes the terminal load its history. No longer, since
+//--- orders wait meanwhile: the daemon asks again.
 #define RATES_TRIES   10
 #define RATES_WAIT_MS 20
+//--- MetaTrader 4's error along with bars that are being updated
+#define RATES_UPDATING 4066
+
+//--- which bars are asked for
+enum ENUM_RATES
+  {
+   RATES_BACK,
+   RATES_UNTIL,
+   RATES_BETWEEN
+  };
 
 class CRates
   {
 private:
    MqlRates          m_rates[];
+   string            m_symbol;
+   ENUM_TIMEFRAMES   m_timeframe;
+   ENUM_RATES        m_form;
+   int               m_start;
+   int               m_count;
+   long              m_from_s;
+   long              m_to_s;
+   int               m_error;
+   string            m_missing;
+
+   //--- the most bars that the terminal keeps of a period; asked for more it gives none at all
+   int               MaxBars(void) const
+     {
+      return((int)MathMin(MathMax(TerminalInfoInteger(TERMINAL_MAXBARS),(long)1),(long)INT_MAX));
+     }
+   int               Copy(void)
+     {
+      int most=MaxBars();
+      ResetLastError();
+      int got=0;
+      if(m_form==RATES_BETWEEN)
+         got=CopyRates(m_symbol,m_timeframe,(datetime)m_from_s,(datetime)m_to_s,m_rates);
+      else if(m_form==RATES_UNTIL)
+         got=CopyRates(m_symbol,m_timeframe,(datetime)m_to_s,MathMin(m_count,most),m_rates);
+      else if(m_start<most)
+         got=CopyRates(m_symbol,m_timeframe,m_start,MathMin(m_count,most-m_start),m_rates);
+      else
+         ArrayResize(m_rates,0);
+      m_error=GetLastError();
+      return(got);
+     }
+   long              Series(const ENUM_SERIES_INFO_INTEGER property) const
+     {
+      return(SeriesInfoInteger(m_symbol,m_timeframe,property));
+     }
+   //--- the server's history begins before that of the terminal
+   bool              HasOlder(void) const
+     {
+      long server_s=Series(SERIES_SERVER_FIRSTDATE);
+      return(server_s>0 && Series(SERIES_FIRSTDATE)>server_s+PeriodSeconds(m_timeframe));
+     }
+   //--- of MetaTrader 4 only the answer says so
+   bool              IsWaiting(void) const
+     {
+#ifdef __MQL4__
+      return(false);
+#else
+      return(IsLoading(m_symbol,m_timeframe));
+#endif
+     }
+   //--- why there may be more of what is asked for than these bars, a model.Missing
+   string            Lack(const int got) const
+     {
+      bool is_loading=IsLoading(m_symbol,m_timeframe);
+#ifdef __MQL4__
+      if(is_loading)
+         return("loading");
+#endif
+      if(m_form!=RATES_BETWEEN && got>=m_count)
+         return("");
+      bool begins_before=(m_form!=RATES_BETWEEN || m_from_s<Series(SERIES_FIRSTDATE));
+      if(is_loading && (got<=0 || (begins_before && HasOlder())
+                        || (m_form==RATES_BETWEEN && m_to_s>=Series(SERIES_LASTBAR_DATE))))
+         return("loading");
+      //--- a terminal that is in step with its server and has room has all there are
+      if(begins_before && HasOlder() && Bars(m_symbol,m_timeframe)>=MaxBars())
+         return("max_bars");
+      return("");
+     }
+   //--- how many there are; -1 where the terminal has none yet
+   int               Load(void)
+     {
+      int got=-1;
+      m_missing="";
+      for(int i=0; i<RATES_TRIES; i++)
+        {
+         if(i>0)
+            Sleep(RATES_WAIT_MS);
+         bool was_loading=IsWaiting();
+         got=Copy();
+         //--- what was loaded since is not among them
+         m_missing=(was_loading && !IsWaiting() ? "loading" : Lack(got));
+         if(m_missing=="max_bars" || (got>=0 && m_missing==""))
+            break;
+        }
+      return(m_missing=="max_bars" ? MathMax(got,0) : got);
+     }
 
 public:
+                     CRates(void)
+     {
+      m_symbol="";
+      m_timeframe=PERIOD_CURRENT;
+      m_form=RATES_BACK;
+      m_start=0;
+      m_count=0;
+      m_from_s=0;
+      m_to_s=0;
+      m_error=0;
+      m_missing="";
+     }
+   //--- of the bars that were loaded last, a model.Missing
+   string            Missing(void) const { return(m_missing); }
+   //--- whether the terminal is still fetching bars of a period, and may wait for them. MetaTrader 4
+   //--- never waits, and says with its answer that there will be others.
+   bool              IsLoading(const string symbol,const ENUM_TIMEFRAMES timeframe) const
+     {
+#ifdef __MQL4__
+      return(m_error==RATES_UPDATING);
+#else
+      return(SeriesInfoInteger(symbol,timeframe,SERIES_SYNCHRONIZED)==0);
+#endif
+     }
    //--- a code of the wire; PERIOD_CURRENT where this platform has no such period
    ENUM_TIMEFRAMES   Timeframe(const long code) const
      {
@@ -73,26 +195,22 @@ public:
    int               Back(const string symbol,const ENUM_TIMEFRAMES timeframe,const int start,
                           const int count)
      {
-      int got=-1;
-      for(int i=0; i<RATES_TRIES && got<0; i++)
-        {
-         if(i>0)
-            Sleep(RATES_WAIT_MS);
-         got=CopyRates(symbol,timeframe,start,count,m_rates);
-        }
-      return(got);
+      m_symbol=symbol;
+      m_timeframe=timeframe;
+      m_form=RATES_BACK;
+      m_start=start;
+      m_count=count;
+      return(Load());
      }
    int               Until(const string symbol,const ENUM_TIMEFRAMES timeframe,const long to_s,
                            const int count)
      {
-      int got=-1;
-      for(int i=0; i<RATES_TRIES && got<0; i++)
-        {
-         if(i>0)
-            Sleep(RATES_WAIT_MS);
-         got=CopyRates(symbol,timeframe,(datetime)to_s,count,m_rates);
-        }
-      return(got);
+      m_symbol=symbol;
+      m_timeframe=timeframe;
+      m_form=RATES_UNTIL;
+      m_to_s=to_s;
+      m_count=count;
+      return(Load());
      }
    //--- nothing is there, and nothing will be: the broker's own history begins later
    bool              IsBeforeAll(const string symbol,const ENUM_TIMEFRAMES timeframe,
@@ -104,19 +222,23 @@ public:
    int               Between(const string symbol,const ENUM_TIMEFRAMES timeframe,const long from_s,
                              const long to_s)
      {
-      int got=IsBeforeAll(symbol,timeframe,to_s) ? 0 : -1;
-      for(int i=0; i<RATES_TRIES && got<0; i++)
-        {
-         if(i>0)
-            Sleep(RATES_WAIT_MS);
-         got=CopyRates(symbol,timeframe,(datetime)from_s,(datetime)to_s,m_rates);
-        }
-      return(got);
+      m_missing="";
+      if(IsBeforeAll(symbol,timeframe,to_s))
+         return(0);
+      m_symbol=symbol;
+      m_timeframe=timeframe;
+      m_form=RATES_BETWEEN;
+      m_from_s=from_s;
+      m_to_s=to_s;
+      return(Load());
      }
    //--- without the patience: what is there right now
    int               Now(const string symbol,const ENUM_TIMEFRAMES timeframe,const int count)
      {
-      return(CopyRates(symbol,timeframe,0,count,m_rates));
+      ResetLastError();
+      int got=CopyRates(symbol,timeframe,0,count,m_rates);
+      m_error=GetLastError();
+      return(got);
      }
    int               Total(void) const            { return(ArraySize(m_rates)); }
    long              TimeAt(const int index) const  { return((long)m_rates[index].time); }
@@ -149,7 +271,11 @@ public:
       out.PutLong((long)m_rates[index].real_volume);
       out.PutByte(']');
      }
-   void              Free(void) { ArrayFree(m_rates); }
+   void              Free(void)
+     {
+      m_missing="";
+      ArrayFree(m_rates);
+     }
   };
 #endif
 //+------------------------------------------------------------------+

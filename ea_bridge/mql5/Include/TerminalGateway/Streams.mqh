@@ -8,6 +8,7 @@
 #include <TerminalGateway\FlatJson.mqh>
 #include <TerminalGateway\Symbols.mqh>
 #include <TerminalGateway\TickPump.mqh>
+#include <TerminalGateway\Transport.mqh>
 #include <TerminalGateway\Watches.mqh>
 #ifndef __MQL4__
 #include <TerminalGateway\BookPump.mqh>
@@ -40,7 +41,8 @@ private:
 
 public:
    //--- carries watch out and writes the answer; returns 0, or MQL's error
-   int               Watch(const CFlatJson &message,const string symbol,CByteBuffer &out)
+   int               Watch(const CFlatJson &message,const string symbol,CByteBuffer &out,
+                           CTransport &transport)
      {
       string bars=message.GetText("bars","");
       bool   is_ticks=message.GetBool("ticks",false);
@@ -60,7 +62,7 @@ public:
       if(is_ticks && last_msc>0)
          m_watches.SetCursor(at,last_msc,(int)message.GetLong("n_same_msc",0));
       else if(is_ticks && !m_watches.all[at].ticks)
-         m_ticks.Begin(m_watches,at);
+         m_ticks.Begin(m_watches,at,transport);
       m_watches.all[at].ticks=is_ticks;
       out.PutByte('{');
       out.MemberLong("sym",at);
@@ -89,15 +91,15 @@ public:
 #else
    bool              WriteBook(CByteBuffer &out,const string symbol) const { return(false); }
 #endif
-   void              Pull(CByteBuffer &out)
+   void              Pull(CTransport &transport)
      {
-      if(out.Length()>STREAMS_MAX_UNSENT)
+      if(transport.Unsent()>STREAMS_MAX_UNSENT)
          return;
-      m_ticks.Pull(m_watches,out);
+      m_ticks.Pull(m_watches,transport);
 #ifndef __MQL4__
-      m_books.Pull(m_watches,out);
+      m_books.Pull(m_watches,transport.output);
 #endif
-      m_bars.Pull(m_watches,out);
+      m_bars.Pull(m_watches,transport);
      }
   };
 #endif

@@ -8,6 +8,8 @@
 
 //--- in one answer: what fits into the daemon's limit of 8 MiB
 #define TICKS_MAX 100000
+//--- MQL's error with ticks that are not all there are: 45 s were not enough to load the rest
+#define TICKS_TIMEOUT 4403
 
 class CTickHistory
   {
@@ -16,11 +18,13 @@ private:
    MqlTick           m_ticks[];
    int               m_first;
    int               m_end;
+   string            m_missing;
 
 public:
-                     CTickHistory(void) { m_first=0; m_end=0; }
+                     CTickHistory(void) { m_first=0; m_end=0; m_missing=""; }
    //--- ticks with from_msc <= time_msc, and <= to_msc where that is above 0, at most count of
    //--- them, the oldest; without from_msc (0) the newest. False where the terminal cannot tell.
+   //--- The call waits up to 45 s for ticks that the terminal has yet to load.
    bool              Load(const string symbol,const int flags,const long from_msc,
                           const long to_msc,const int count)
      {
@@ -34,8 +38,12 @@ public:
          got=CopyTicks(symbol,m_ticks,(uint)flags,0,(uint)TICKS_MAX);
       else
          got=CopyTicks(symbol,m_ticks,(uint)flags,(ulong)MathMax(from_msc,(long)0),(uint)limit);
+      int error=GetLastError();
+      m_missing="";
       if(got<0)
          return(false);
+      if(error!=0)
+         m_missing=(error==TICKS_TIMEOUT ? "loading" : "terminal_error");
       m_end=got;
       while(m_end>0 && to_msc>0 && m_ticks[m_end-1].time_msc>to_msc)
          m_end--;
@@ -43,6 +51,8 @@ public:
          m_first=MathMax(m_end-limit,0);
       return(true);
      }
+   //--- a model.Missing
+   string            Missing(void) const { return(m_missing); }
    int               First(void) const { return(m_first); }
    int               End(void) const   { return(m_end); }
    //--- a model.Tick

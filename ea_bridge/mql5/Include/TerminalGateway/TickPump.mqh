@@ -10,6 +10,7 @@
 
 #include <TerminalGateway\ByteBuffer.mqh>
 #include <TerminalGateway\Clock.mqh>
+#include <TerminalGateway\Transport.mqh>
 #include <TerminalGateway\Watches.mqh>
 
 #define PUMP_PER_SYMBOL  512
@@ -18,6 +19,8 @@
 #define PUMP_LOOK_MS     250
 //--- the first touch of a symbol can block for 45 s: do not ask for it again at once
 #define PUMP_RETRY_MS    1000
+//--- after a pull that took so long other things have their turn
+#define PUMP_SLOW_MS     500
 
 class CTickPump
   {
@@ -25,6 +28,7 @@ private:
    MqlTick           m_ticks[];
    int               m_first;
    int               m_rows;
+   bool              m_is_connected;
 
    void              WriteRow(CByteBuffer &out,const int sym,const int digits,const MqlTick &tick)
      {
@@ -63,26 +67,60 @@ private:
       bool is_same=(now.time_msc==watches.all[i].seen_msc && now.bid==watches.all[i].seen_bid
                     && now.ask==watches.all[i].seen_ask && now.last==watches.all[i].seen_last
                     && now.volume==watches.all[i].seen_volume);
-      if(is_same && watches.all[i].is_level && NowMs()-watches.all[i].looked_ms<PUMP_LOOK_MS)
+      //--- without a broker nothing comes, and a look may have to wait for him
+      if(is_same && watches.all[i].is_level
+         && (!m_is_connected || NowMs()-watches.all[i].looked_ms<PUMP_LOOK_MS))
          return(false);
       return(now.time_msc>=watches.all[i].last_msc);
      }
+   void              EndFrame(CByteBuffer &out)
+     {
+      if(m_rows>0)
+         out.PutText("]}\n");
+      m_rows=0;
+     }
+   //--- what was lost with the broker has to be loaded before the next ticks are told
+   void              LookAtBroker(CWatches &watches)
+     {
+      bool is_connected=(TerminalInfoInteger(TERMINAL_CONNECTED)!=0);
+      for(int i=0; i<watches.Total() && is_connected && !m_is_connected; i++)
+         watches.all[i].is_warm=false;
+      m_is_connected=is_connected;
+     }
+   //--- the history is not all there: what it lacks may lie before what it gave, and would be lost.
+   //--- So nothing is told, and the terminal has as long for itself as it held us up.
+   void              Wait(CWatches &watches,const int i,const ulong took_ms,const int error)
+     {
+      watches.all[i].is_warm=false;
+      watches.all[i].retry_ms=NowMs()+(ulong)MathMax((long)took_ms,(long)PUMP_RETRY_MS);
+      if(took_ms>=PUMP_SLOW_MS)
+         Print("ticks of ",watches.all[i].symbol," wait for the terminal's history (error ",error,")");
+     }
    //--- returns how many ticks were told
-   int               PullOne(CWatches &watches,const int i,CByteBuffer &out)
+   int               PullOne(CWatches &watches,const int i,CTransport &transport)
      {
       MqlTick now;
       if(!SymbolInfoTick(watches.all[i].symbol,now) || !IsDue(watches,i,now))
          return(0);
-      int limit=PUMP_PER_SYMBOL+watches.all[i].same_msc;
+      if(!watches.all[i].is_warm)
+        {
+         EndFrame(transport.output);
+         transport.TellBusy();
+        }
+      int   limit=PUMP_PER_SYMBOL+watches.all[i].same_msc;
+      ulong began_ms=NowMs();
+      ResetLastError();
       int got=CopyTicks(watches.all[i].symbol,m_ticks,(uint)COPY_TICKS_ALL,
                         (ulong)watches.all[i].last_msc,(uint)limit);
+      int error=GetLastError();
       watches.all[i].looked_ms=NowMs();
-      if(got<0)
+      if(got<0 || error!=0)
         {
-         watches.all[i].retry_ms=NowMs()+PUMP_RETRY_MS;
+         Wait(watches,i,watches.all[i].looked_ms-began_ms,error);
          return(0);
         }
-      int told=Tell(watches,i,got,out);
+      watches.all[i].is_warm=true;
+      int told=Tell(watches,i,got,transport.output);
       //--- the history may lag behind the newest tick
       bool is_level=(got<limit && watches.all[i].last_msc>=now.time_msc);
       Remember(watches,i,now,is_level);
@@ -125,14 +163,15 @@ private:
      }
 
 public:
-                     CTickPump(void) { m_first=0; m_rows=0; }
+                     CTickPump(void) { m_first=0; m_rows=0; m_is_connected=false; }
    //--- puts the cursor of a watch behind the newest tick
-   void              Begin(CWatches &watches,const int i)
+   void              Begin(CWatches &watches,const int i,CTransport &transport)
      {
       MqlTick now;
       watches.SetCursor(i,0,0);
       if(!SymbolInfoTick(watches.all[i].symbol,now) || now.time_msc<=0)
          return;
+      transport.TellBusy();
       int got=CopyTicks(watches.all[i].symbol,m_ticks,(uint)COPY_TICKS_ALL,(ulong)now.time_msc,
                         (uint)PUMP_PER_SYMBOL);
       int same=0;
@@ -143,19 +182,20 @@ public:
       watches.SetCursor(i,now.time_msc,MathMax(same,1));
      }
    //--- pulls what is new of all watched symbols, the first one in turn; returns how many ticks
-   int               Pull(CWatches &watches,CByteBuffer &out)
+   int               Pull(CWatches &watches,CTransport &transport)
      {
       int total=watches.Total();
       int told=0;
+      ulong began_ms=NowMs();
       m_rows=0;
-      for(int k=0; k<total && told<PUMP_PER_CYCLE; k++)
+      LookAtBroker(watches);
+      for(int k=0; k<total && told<PUMP_PER_CYCLE && NowMs()-began_ms<PUMP_SLOW_MS; k++)
         {
          int i=(m_first+k)%total;
          if(watches.all[i].ticks)
-            told+=PullOne(watches,i,out);
+            told+=PullOne(watches,i,transport);
         }
-      if(m_rows>0)
-         out.PutText("]}\n");
+      EndFrame(transport.output);
       m_first=total>0 ? (m_first+1)%total : 0;
       return(told);
      }

@@ -65,7 +65,9 @@ public:
    //--- why it ended
    string            Reason(void) const  { return(m_reason); }
    int               Unsent(void) const  { return(output.Length()); }
-   ulong             SilentMs(void) const { return(NowMs()-m_heard_ms); }
+   //--- how long the daemon has been silent for sure: while the EA was held up, by a trade or by a
+   //--- history, it did not listen, and what was said meanwhile waits in the socket
+   ulong             SilentMs(void) const { return(m_empty_ms>m_heard_ms ? m_empty_ms-m_heard_ms : 0); }
    //--- how long ago the line that is read now can have arrived at the most. While the EA was held
    //--- up, by a trade for instance, bytes waited in the socket and nobody saw when they came.
    ulong             WaitedMs(void) const { return(NowMs()-m_oldest_ms); }
@@ -169,6 +171,13 @@ public:
          output.Consume(taken);
         }
       output.Shrink(TRANSPORT_KEEP);
+     }
+
+   //--- before a call of the terminal that may not return for long: the daemon is to wait for us
+   void              TellBusy(void)
+     {
+      output.PutText("{\"t\":\"busy\",\"ms\":"+IntegerToString(WIRE_MAX_BUSY_MS)+"}\n");
+      Flush();
      }
 
 private:

@@ -28,6 +28,8 @@ struct SWatch
    ulong             looked_ms;
    //--- the terminal could not tell: not before
    ulong             retry_ms;
+   //--- its history was there at the last pull: the next one will not wait for it
+   bool              is_warm;
   };
 
 class CWatches
@@ -75,6 +77,7 @@ public:
       all[at].is_level=false;
       all[at].looked_ms=0;
       all[at].retry_ms=0;
+      all[at].is_warm=false;
      }
    //--- whether anything is pushed of any
    bool              IsAnyActive(void) const
