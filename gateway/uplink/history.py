@@ -16,6 +16,7 @@ from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from ea_bridge.manager_registry import ManagerRegistry
 from ea_bridge.protocol.messages import Hello
@@ -47,11 +48,15 @@ SPAN_S = 3600
 """What one program does with a token in so long is one line."""
 AGAIN_S = 60
 """So long after a line was told it is told again, if it has grown."""
+RUNS_BYTES, LOGINS_BYTES = 40_000, 20_000
+"""Of one report: both together stay within what the console takes at a time."""
 RETRY_GAPS = 12
 """So many times the usual gap after a report that was not taken."""
 LAST_WORDS_S = 1.0
 """To tell the rest when the daemon ends."""
 REPLACED = "replaced"
+
+R = TypeVar("R", RunReport, LoginReport)
 
 
 class RunLog:
@@ -199,7 +204,8 @@ class LoginLog:
             known.last = now_s
             return
         self._made += 1
-        lines[key] = _Line(f"{self.boot}.l{self._made}", tid, way, reason, agent, now_s, now_s)
+        shown = "".join(one if one.isprintable() else "?" for one in agent)
+        lines[key] = _Line(f"{self.boot}.l{self._made}", tid, way, reason, shown, now_s, now_s)
         while len(lines) > MAX_LOGINS:
             _, oldest = lines.popitem(last=False)
             self.left_out += oldest.told_count < oldest.count
@@ -254,6 +260,7 @@ class HistoryLink:
         self._met = met
         self._on_run = on_run
         self._news = asyncio.Event()
+        self._has_begun = False
         self.boot = secrets.token_hex(8)
         self.runs = RunLog(self.boot, now_s, self._run_changed)
         self.logins = LoginLog(self.boot, now_s, self._news.set)
@@ -274,18 +281,21 @@ class HistoryLink:
 
     async def run(self) -> None:
         """Tell what there is to tell, until cancelled; then once more, within a second."""
-        failed = False
         try:
-            await self._met()
-            await self._tell_once()  # what an earlier start has left open is over
             while True:
-                await asyncio.sleep(self._gap_s * RETRY_GAPS if failed else self._gap_s)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(0 if failed else AGAIN_S):
-                        await self._news.wait()
-                self._news.clear()
                 await self._met()
-                failed = not await self._tell()
+                # the first report says that what an earlier start has left open is over
+                while not self._has_begun:
+                    self._has_begun = await self._tell_once()
+                    await asyncio.sleep(self._gap_s * (1 if self._has_begun else RETRY_GAPS))
+                if await self._tell():
+                    await asyncio.sleep(self._gap_s)
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(AGAIN_S):
+                            await self._news.wait()
+                    self._news.clear()
+                else:
+                    await asyncio.sleep(self._gap_s * RETRY_GAPS)
         finally:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LAST_WORDS_S):
@@ -299,12 +309,16 @@ class HistoryLink:
         return True
 
     async def _tell_once(self) -> bool:
-        runs, logins = self.runs.due(), self.logins.due()
+        runs = _fitting(self.runs.due(), RUNS_BYTES)
+        logins = _fitting(self.logins.due(), LOGINS_BYTES)
         body = History(boot=self.boot, runs=tuple(runs), logins=tuple(logins))
         try:
             await self._http.post(PATH, body, Noted)
         except ConsoleFailure as failure:
             logger.info("the console does not take the history: %s", failure)
+            return False
+        except Exception:  # one line that cannot be told must not end the task
+            logger.exception("the history could not be told")
             return False
         self.runs.told(runs)
         self.logins.told(logins)
@@ -322,3 +336,14 @@ class HistoryLink:
             self.logins.note(run.tid, "terminal", agent=run.terminal.version)
         self._news.set()
         self._on_run()
+
+
+def _fitting(reports: Sequence[R], room: int) -> Sequence[R]:
+    """Return the first of some reports, as many as fit into so many bytes, and one at least."""
+    taken: list[R] = []
+    for one in reports:
+        room -= len(one.model_dump_json().encode()) + 1
+        if taken and room < 0:
+            break
+        taken.append(one)
+    return taken

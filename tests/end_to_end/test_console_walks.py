@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from console_site import Json, Linked, Person, Site, linked, site
+from console_town import asked
 from product import TIMEOUT_S, until
+from programs import program
 
 from ea_bridge.emulator.machine import build_terminal
 from ea_bridge.emulator.manager import ManagerLink, Population, build_manager
@@ -22,6 +24,7 @@ from ea_bridge.token import new_token, parse_token
 from gateway.errors import Unauthorized
 
 TOKEN_REVOKED = 4506
+PORTS = ("rpc", "bridge")
 
 
 @asynccontextmanager
@@ -131,15 +134,38 @@ async def test_the_runs_of_a_terminal(tmp_path: Path) -> None:
 
 
 async def test_a_run_of_a_daemon_that_was_killed_is_over(tmp_path: Path) -> None:
-    """Once it is back: it was last heard of then, and the terminal is live since now."""
-    async with place(tmp_path) as (here, daemon, ann):
+    """Once it is back: nobody knows how that ended, and the terminal is live since its return."""
+    config = tmp_path / "daemon.toml"
+
+    def configure(url: str, api: int = 0, bridge: int = 0) -> None:
+        config.write_text(
+            f"[api]\nport = {api}\n[bridge]\nport = {bridge}\n"
+            f'[secrets]\nstore = "file"\n[console]\nurl = "{url}"\n'
+        )
+
+    serve = ("serve", "--config", str(config), "--home", str(tmp_path / "home"))
+    async with AsyncExitStack() as stack:
+        here = await stack.enter_async_context(site(tmp_path / "console"))
+        configure(here.url)
+        one = await stack.enter_async_context(program(*serve))
+        ann = await here.person(admin=True)
         token = await ann.make_token("main")
-        await daemon.terminal(ann, token=token)
-        [run] = await listed(ann, "runs", is_online)
-        boot = "0123456789abcdef"
-        await here.console.runs.history(run["did"], boot, ())
-        [run] = (await ann.ask("GET", "/runs"))["runs"]
-        assert (run["state"], run["reason"]) == ("offline", "daemon_gone")
+        ready = await one.ready()
+        dial = ("emulator", "-v", "--bridge", ready["bridge"], "--auth-token", token)
+        async with program(*dial) as terminal:
+            await ann.approve(token, await asked(terminal))
+            [before] = await listed(ann, "runs", is_online)
+            await one.kill()
+            ports = [int(ready[name].removesuffix("/rpc").rpartition(":")[2]) for name in PORTS]
+            configure(here.url, *ports)
+            async with program(*serve):
+                now, earlier = await listed(
+                    ann, "runs", lambda runs: len(runs) == 2 and is_online(runs)
+                )
+                assert (earlier["id"], earlier["reason"]) == (before["id"], "daemon_gone")
+                assert now["started_at"] >= earlier["ended_at"]
+                [line] = (await ann.ask("GET", "/terminals"))["terminals"]
+                assert (line["state"], line["since"]) == ("online", now["started_at"])
 
 
 async def test_a_managers_link_is_live_while_it_works(tmp_path: Path) -> None:
