@@ -208,12 +208,11 @@ def refusal(retcode: int, evidence: Evidence) -> GatewayError:
         "outcome": "rejected",
         "retcode": retcode,
         "retcode_name": retcode_name(retcode),
-        **rule.numbers(evidence),
     }
     wrong = _misplaced(retcode, evidence)
-    if wrong is not None:
-        return InvalidPrice(wrong.message, **data | wrong.data)
-    return rule.error(**data)
+    if wrong is not None and evidence.symbol is not None:
+        return InvalidPrice(wrong.message, **data | price_grid(evidence.symbol) | wrong.data)
+    return rule.error(**data | rule.numbers(evidence))
 
 
 def _misplaced(retcode: int, evidence: Evidence) -> Misplaced | None:
