@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from ea_bridge import commands, model
@@ -14,7 +15,7 @@ from ea_bridge.model.struct import Struct
 
 from .broker import COMMENTS, Broker, closes_nothing, past_orders
 from .lease import LeaseGuard
-from .logins import LoginRefused, Logins
+from .logins import OWN_PASSWORD, LoginRefused, Logins
 from .market import Market
 from .trails import Trails
 
@@ -46,6 +47,8 @@ class Desk:
         platform: ``mt4`` lacks depth, ticks, deals and twelve timeframes.
         now_msc: the broker's wall clock.
         utc_s: the same moment as UTC, in seconds: the PC's clock.
+        password: of the account that it is logged in to.
+        trails_file: keeps the stops that follow the market; in memory by default.
 
     """
 
@@ -56,11 +59,14 @@ class Desk:
         platform: str,
         now_msc: Callable[[], int],
         utc_s: Callable[[], int],
+        *,
+        password: str = OWN_PASSWORD,
+        trails_file: Path | None = None,
     ) -> None:
         self.market = market
         self.broker = broker
         self.platform = platform
-        self.trails = Trails(broker)
+        self.trails = Trails(broker, trails_file)
         self.lease = LeaseGuard(
             orders=broker.orders,
             positions=broker.positions,
@@ -71,7 +77,7 @@ class Desk:
         )
         self._now_msc = now_msc
         self._utc_s = utc_s
-        self.logins = Logins(broker.account)
+        self.logins = Logins(broker.account, password=password)
         """The accounts that it can log in to."""
         self._answers: dict[str, Callable[[Any], Any]] = {
             commands.ACCOUNT_GET.op: lambda _: self.account(),

@@ -35,6 +35,7 @@ class Executor:
         results: remembers those that trade.
         faults: when it crashes.
         watch: carries out ``watch``, which is about the link and not for the desk.
+        keep: writes the books, before anybody is told what was done.
 
     """
 
@@ -44,11 +45,13 @@ class Executor:
         results: ResultsTable,
         faults: Faults,
         watch: Callable[[commands.WatchParams], commands.Watched],
+        keep: Callable[[], None],
     ) -> None:
         self._desk = desk
         self._results = results
         self._faults = faults
         self._watch = watch
+        self._keep = keep
 
     def execute(self, cmd: Cmd, *, waited_ms: float = 0.0) -> list[Res]:
         """Do what is asked; a trade that comes again gets the stored answer, if there is one.
@@ -72,6 +75,7 @@ class Executor:
         if self._faults.take("crash_before"):
             raise Crashed
         answer = self._answer(cmd)
+        self._keep()
         if self._faults.take("crash_after"):
             raise Crashed
         return answer

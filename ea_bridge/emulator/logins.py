@@ -13,7 +13,7 @@ from ea_bridge import model
 from ea_bridge.model.login import AUTH_FAILED, BAD_PATH, NO_CONNECTION, CheckedLogin, LoginParams
 
 OWN_PASSWORD = "emulator"  # noqa: S105 - of an account that does not exist
-"""Of the account that the terminal itself is logged in to."""
+"""Of the account that the terminal itself is logged in to, unless it is given another."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +55,19 @@ class Logins:
     Args:
         own: the account of the terminal itself, as it is now.
         known: others that can be logged in to.
+        password: of the terminal's own account.
 
     """
 
     def __init__(
-        self, own: Callable[[], model.Account], known: Iterable[KnownLogin] = EXAMPLE_LOGINS
+        self,
+        own: Callable[[], model.Account],
+        known: Iterable[KnownLogin] = EXAMPLE_LOGINS,
+        *,
+        password: str = OWN_PASSWORD,
     ) -> None:
         self._own = own
+        self._password = password
         self.known = list(known)
         """May be changed while the terminal runs."""
         self.programs: set[str] = set()
@@ -80,7 +86,7 @@ class Logins:
         own = self._own()
         server = params.server.casefold()
         if server == own.server.casefold() and params.login == own.login:
-            if params.password != OWN_PASSWORD:
+            if params.password != self._password:
                 raise LoginRefused(AUTH_FAILED, "authorization failed")
             return _opened(own)
         there = [one for one in self.known if one.server.casefold() == server]

@@ -7,23 +7,19 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from msgspec.structs import replace
-
-from ea_bridge.model import MarginMode
 from ea_bridge.peer.pin import DevicePin
 
 from .broker import Broker, load_demo, terms_of
 from .clock import BrokerZone, MarketClock
+from .conditions import Conditions, Kept
 from .faults import Faults
+from .kept_books import KeptBooks
 from .market import Market, Sessions, open_market
 from .results import ResultsTable
-from .specs import default_account
 from .terminal import EmulatedTerminal
 
 COMMISSION_PER_LOT = 3.5
 """In the account's currency, for each side: what raw-spread accounts commonly pay."""
-LOGINS = 1_000_000
-DEPOSIT = 10_000.0
 
 
 def build_terminal(
@@ -39,6 +35,8 @@ def build_terminal(
     faults: Faults | None = None,
     device_file: Path | None = None,
     results_file: Path | None = None,
+    conditions: Conditions | None = None,
+    kept: Kept | None = None,
 ) -> EmulatedTerminal:
     """Return a terminal whose market begins now, or when it is told to.
 
@@ -46,7 +44,7 @@ def build_terminal(
         platform: ``mt5`` or ``mt4``.
         speed: of the market against real time; infinite: as fast as it is read.
         seed: of everything drawn; 0 to 999999 keeps logins apart.
-        netting: one position a symbol, instead of hedging.
+        netting: one position a symbol, instead of hedging; without ``conditions``.
         tick_files: symbol and file of ticks to replay instead of the packaged ones.
         watch: the symbols in Market Watch; those of the specifications if none are named.
         sessions: ``always`` open, or closed at weekends as the ``real`` ones are. Stamps do not go
@@ -56,23 +54,33 @@ def build_terminal(
         faults: how it misbehaves.
         device_file: keeps between runs which daemon it belongs to.
         results_file: keeps what became of its last trades, as an EA's does; in memory by default.
+        conditions: of its account and its broker.
+        kept: keeps all of that and the account's books between runs.
 
     Raises:
+        BooksUnreadable: the books are damaged.
         TickFileError: a file is malformed.
         OSError, UnicodeDecodeError: the device's file, or that of the results, cannot be read.
 
     """
     zone = BrokerZone()
+    conditions = conditions or Conditions(netting=netting)
     # both at once: opening the market takes a moment, by which the clock must not be behind
-    start_ms = time.time_ns() // 1_000_000 if start_ms is None else start_ms
+    now_ns, real_s = time.time_ns(), time.monotonic()
+    start_ms, real_s = (
+        (now_ns // 1_000_000, real_s - now_ns % 1_000_000 / 1e9)
+        if start_ms is None
+        else (start_ms, real_s)
+    )
     flat_out = math.isinf(speed)
-    clock = MarketClock(start_ms, time.monotonic(), 1.0 if flat_out else speed)
+    clock = MarketClock(start_ms, real_s, 1.0 if flat_out else speed)
     market = open_market(
         start_msc=zone.to_broker_ms(start_ms),
         seed=seed,
         sessions=sessions,
         flat_out=flat_out,
         tick_files=tick_files,
+        changes=conditions.of_symbols,
     )
     for name in market.symbols() if watch else ():
         market.select(name, enable=name in watch)
@@ -95,8 +103,19 @@ def build_terminal(
     def utc_s() -> int:
         return utc_ms() // 1000
 
-    broker = _broker(market, platform, seed, netting=netting)
-    load_demo(broker, market, market.now_msc, seed=seed, deposit=DEPOSIT)
+    broker = _broker(market, platform, seed, conditions)
+    books = None if kept is None else KeptBooks(kept.books)
+    if books is not None and books.load(broker):
+        broker.take_events()
+    else:
+        load_demo(broker, market, market.now_msc, seed=seed, deposit=conditions.balance)
+    conditions.write(broker.script)
+
+    def keep() -> None:
+        if books is not None:
+            books.save(broker, market.now_msc)
+
+    keep()
     return EmulatedTerminal(
         market,
         broker,
@@ -104,15 +123,16 @@ def build_terminal(
         now_msc=now_msc,
         utc_s=utc_s,
         faults=faults,
-        pin=DevicePin(device_file),
-        results=ResultsTable(results_file),
+        pin=DevicePin(device_file if kept is None else kept.device),
+        results=ResultsTable(results_file if kept is None else kept.results),
+        keep=keep,
+        password=conditions.password,
+        trails_file=None if kept is None else kept.trails,
     )
 
 
-def _broker(market: Market, platform: str, seed: int, *, netting: bool) -> Broker:
-    mode = MarginMode.RETAIL_NETTING if netting else MarginMode.RETAIL_HEDGING
-    template = default_account()
-    account = replace(template, login=template.login + seed % LOGINS, margin_mode=int(mode))
+def _broker(market: Market, platform: str, seed: int, conditions: Conditions) -> Broker:
+    account = conditions.account(seed)
     terms = terms_of(
         account,
         platform="mt4" if platform == "mt4" else "mt5",

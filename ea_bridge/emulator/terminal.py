@@ -7,17 +7,21 @@ wire, and the clock is an argument.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 
 from ea_bridge import commands
-from ea_bridge.model import MT4_TIMEFRAMES, Account, MarginMode, Tick, Timeframe
+from ea_bridge.model import (
+    MT4_TIMEFRAMES,
+    Account,
+    Tick,
+    Timeframe,
+)
 from ea_bridge.peer.pin import DevicePin
-from ea_bridge.protocol.handshake import SPAN
 from ea_bridge.protocol.messages import (
     AccountEvent,
     BarEvent,
@@ -38,11 +42,12 @@ from .broker import Broker
 from .desk import INVALID_PARAMETER, NO_BOOK, NOT_SUPPORTED, Desk, Failed
 from .executor import Executor
 from .faults import Faults
+from .introduction import introduction
+from .logins import OWN_PASSWORD
 from .market import BarBuilder, Market
 from .pump import TickRow, Watch, Watches
 from .results import ResultsTable
 
-EA_VERSION = "1.0.0"
 ROWS_PER_FRAME = 128
 """Ticks in one frame."""
 MAX_TRADE_EVENTS = 1024
@@ -70,6 +75,9 @@ class EmulatedTerminal:
         faults: how it misbehaves.
         pin: the daemon that it belongs to; by default that of its first welcome.
         results: what it remembers of the trades that it has executed; in memory by default.
+        keep: writes the account's books, before anybody is told of a change.
+        password: of its account.
+        trails_file: keeps the stops that follow the market; in memory by default.
 
     """
 
@@ -84,15 +92,21 @@ class EmulatedTerminal:
         faults: Faults | None = None,
         pin: DevicePin | None = None,
         results: ResultsTable | None = None,
+        keep: Callable[[], None] = lambda: None,
+        password: str = OWN_PASSWORD,
+        trails_file: Path | None = None,
     ) -> None:
         self.faults = faults or Faults()
         self.pin = pin or DevicePin()
-        self.desk = Desk(market, broker, platform, now_msc, utc_s)
+        self.desk = Desk(
+            market, broker, platform, now_msc, utc_s, password=password, trails_file=trails_file
+        )
         self.platform = platform
         self._market, self._broker = market, broker
         self._now_msc, self._utc_s = now_msc, utc_s
         self._results = results or ResultsTable()
-        self._executor = Executor(self.desk, self._results, self.faults, self._watch)
+        self._keep = keep
+        self._executor = Executor(self.desk, self._results, self.faults, self._watch, keep)
         if broker.script.rewrite_comment is None:
             broker.script.rewrite_comment = self._broker_comment
         self._begin()
@@ -133,25 +147,8 @@ class EmulatedTerminal:
 
     def hello(self, tid: str, cnonce: str) -> Hello:
         """Say who we are."""
-        account = self._broker.account()
-        mode = "hedging" if account.margin_mode == MarginMode.RETAIL_HEDGING else "netting"
-        return Hello(
-            proto=SPAN,
-            tid=tid,
-            cnonce=cnonce,
-            boot=self._boot,
-            platform=self.platform,
-            login=account.login,
-            server=account.server,
-            ea=EA_VERSION,
-            build=self.desk.terminal().build,
-            company=account.company,
-            currency=account.currency,
-            mode=mode,
-            trade="demo",
-            caps=",".join(self.desk.caps),
-            q=self._q,
-            fp=_fingerprint(self.platform, account),
+        return introduction(
+            self.desk, self._broker.account(), tid=tid, cnonce=cnonce, boot=self._boot, q=self._q
         )
 
     def link_ready(self, ack: int) -> list[Message]:
@@ -250,6 +247,7 @@ class EmulatedTerminal:
 
     def take_trade_events(self) -> list[Message]:
         """Count what changed in the account since last asked; kept until acknowledged."""
+        self._keep()
         fresh: list[Message] = []
         for event in self._broker.take_events():
             self._q += 1
@@ -368,12 +366,6 @@ class EmulatedTerminal:
             for one in self._broker.positions()
         ]
         return [AccountEvent(d=account), Pnl(d=floating)]
-
-
-def _fingerprint(platform: str, account: Account) -> str:
-    """Return ``hello.fp``; it has no data folder, so that each run of an emulator is the same."""
-    said = "\n".join(("emulator", platform, account.company, str(account.login), account.server))
-    return hashlib.sha256(said.encode()).hexdigest()
 
 
 def _timeframes(codes: str, platform: str) -> tuple[Timeframe, ...]:

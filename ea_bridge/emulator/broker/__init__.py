@@ -3,7 +3,7 @@
 :class:`Broker` is the trade server with one account; it takes prices from whatever follows
 :class:`Quotes`. Layers, each on those below::
 
-    ea_rules                     what an EA does around it
+    ea_rules  rows               what an EA does around it; the books as somebody keeps them
     server                       the interface
     matching  rollover           what ticks and midnights do
     execution                    carrying out requests

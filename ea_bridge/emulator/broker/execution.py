@@ -269,9 +269,12 @@ class Execution:
 
     def _offered(self, order: Order, wanted: Decimal) -> Decimal:
         """Return the volume that the market offers, on the symbol's step."""
-        if not self._script.volumes:
+        script = self._script
+        if not script.volumes and script.most_lots is None:
             return wanted
-        offered = min(wanted, exact(self._script.volumes.popleft()))
+        offered = wanted if script.most_lots is None else min(wanted, exact(script.most_lots))
+        if script.volumes:
+            offered = min(offered, exact(script.volumes.popleft()))
         step = exact(self._valuation.prices.known(order.symbol).volume_step) or ONE
         return max(ZERO, offered // step * step)
 

@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import count
 from typing import Literal
 
 import msgspec
@@ -83,16 +82,18 @@ class Ledger:
         """Grows with every change of orders and positions."""
         self.events_lost = 0
         self._events: deque[TradeEvent] = deque(maxlen=MAX_EVENTS)
-        self._order_tickets = count(first_order)
-        self._deal_tickets = count(first_deal)
+        self.next_order_ticket = first_order
+        self.next_deal_ticket = first_deal
 
     def new_order_ticket(self) -> int:
-        """Return the next ticket of orders (and of positions, which inherit it)."""
-        return next(self._order_tickets)
+        """Take the next ticket of orders (and of positions, which inherit it)."""
+        self.next_order_ticket += 1
+        return self.next_order_ticket - 1
 
     def new_deal_ticket(self) -> int:
-        """Return the next ticket of deals."""
-        return next(self._deal_tickets)
+        """Take the next ticket of deals."""
+        self.next_deal_ticket += 1
+        return self.next_deal_ticket - 1
 
     def take_events(self) -> list[TradeEvent]:
         """Return what changed since last asked, in the order in which it did."""
@@ -178,7 +179,7 @@ class Ledger:
             self.add_deal(deal)
         self._events.clear()
         self.version += 1
-        self._continue_above()
+        self._continue_above_all()
 
     def restore(
         self,
@@ -193,10 +194,14 @@ class Ledger:
         self.orders.update((one.ticket, one) for one in orders)
         self.load(past_orders, deals)
 
-    def _continue_above(self) -> None:
+    def continue_above(self, order: int, deal: int) -> None:
+        """Give out no ticket below these: somebody may know them."""
+        self.next_order_ticket = max(self.next_order_ticket, order)
+        self.next_deal_ticket = max(self.next_deal_ticket, deal)
+
+    def _continue_above_all(self) -> None:
         used = max([0, *self.orders, *self.past_orders, *self.holdings])
-        self._order_tickets = count(max(used + 1, self.new_order_ticket()))
-        self._deal_tickets = count(max(max(self.deals, default=0) + 1, self.new_deal_ticket()))
+        self.continue_above(used + 1, max(self.deals, default=0) + 1)
 
     def _tell(self, event: TradeEvent) -> None:
         self.version += 1

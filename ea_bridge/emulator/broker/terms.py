@@ -84,6 +84,8 @@ class Script:
     a MetaTrader 4 terminal waits for the fill."""
     volumes: deque[float] = field(default_factory=_volumes)
     """Lots that the market offers to the next fills, one entry each; empty: enough for all."""
+    most_lots: float | None = None
+    """Lots that the market offers to any one fill at most."""
     rewrite_comment: Callable[[str], str] | None = None
     """What the broker makes of a comment."""
 

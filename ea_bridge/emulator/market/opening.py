@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+from msgspec.structs import replace
 
 from ea_bridge.emulator.clock import left_out
 from ea_bridge.emulator.specs import Listing, load_listings, unlisted
@@ -39,6 +41,7 @@ def open_market(
     sessions: Sessions = "always",
     flat_out: bool = False,
     tick_files: TickFiles = (),
+    changes: Mapping[str, Any] | None = None,
 ) -> Market:
     """Return a market of the packaged symbols and of those in ``tick_files``.
 
@@ -59,6 +62,7 @@ def open_market(
             possible that is not after ``start_msc``.
         tick_files: symbol and file of a user's recorded ticks. They replace the packaged ones of
             their symbol; flat out they alone are played.
+        changes: to the specification of every symbol.
 
     Raises:
         TickFileError: a file cannot be read, or a line is wrong, or two are of one symbol.
@@ -88,7 +92,7 @@ def open_market(
     if not flat_out:  # a recording is played as it is
         gaps = left_out(FIRST_YEAR)
         sources = {name: WithoutMinutes(source, gaps) for name, source in sources.items()}
-    specs = {name: one.info for name, one in listings.items()}
+    specs = {name: replace(one.info, **changes or {}) for name, one in listings.items()}
     return Market(
         specs, start_msc=start_msc, sources=sources, hours=hours, seed=seed, tapes=played
     )

@@ -1,0 +1,94 @@
+"""The books of an emulated account in a file, so that a terminal goes on where it was."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from .broker import Broker
+from .broker.rows import BookRows
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS rows (
+    kind TEXT NOT NULL,
+    ticket INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (kind, ticket)
+) STRICT, WITHOUT ROWID;
+"""
+"""``facts``: when the books changed last, by the broker's clock, and the next tickets."""
+
+
+class BooksUnreadable(Exception):
+    """The file is there and is no book of ours; the message names it."""
+
+
+class KeptBooks:
+    """The books of one account, written before anybody is told what changed.
+
+    A process that is killed loses nothing of what it has answered. A machine that loses its power
+    may lose the last moment: nothing here is worth a wait for the disk.
+
+    Args:
+        path: of the file; made if it is missing.
+
+    Raises:
+        BooksUnreadable: it cannot be read.
+
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._rows = BookRows()
+        self._version = -1
+        self._db = sqlite3.connect(path)
+        try:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.executescript(_TABLES)
+        except sqlite3.Error as error:
+            raise self._unreadable() from error
+
+    def load(self, broker: Broker) -> bool:
+        """Put what is kept into a new broker; return whether there was anything.
+
+        Raises:
+            BooksUnreadable: it cannot be read.
+
+        """
+        try:
+            facts = dict(self._db.execute("SELECT name, value FROM facts"))
+            rows = self._db.execute("SELECT kind, body FROM rows ORDER BY kind, ticket")
+            if not self._rows.load(broker, rows, facts.get("time_msc", 0)):
+                return False
+        except (sqlite3.Error, ValueError, LookupError) as error:
+            raise self._unreadable() from error
+        broker.books.continue_above(facts.get("next_order", 0), facts.get("next_deal", 0))
+        return True
+
+    def save(self, broker: Broker, now_msc: int) -> None:
+        """Write what has changed, if anything has."""
+        books = broker.books
+        if books.version == self._version:
+            return
+        gone, fresh = self._rows.changes(broker)
+        facts = {
+            "time_msc": now_msc,
+            "next_order": books.next_order_ticket,
+            "next_deal": books.next_deal_ticket,
+        }
+        with self._db:
+            self._db.executemany("DELETE FROM rows WHERE kind = ? AND ticket = ?", gone)
+            self._db.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?, ?)", fresh)
+            self._db.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", facts.items())
+        self._version = books.version
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def _unreadable(self) -> BooksUnreadable:
+        return BooksUnreadable(
+            f"{self._path} is damaged: move it away, and the emulated account begins anew"
+        )
