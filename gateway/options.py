@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from ea_bridge.emulator.conditions import Conditions
+
 Platform = Literal["mt5", "mt4"]
 
 API_PORT = 7400
@@ -33,6 +35,12 @@ class DemoOptions:
     platform: Platform = "mt5"
     seed: int = 0
     """Of everything random in the emulator."""
+    conditions: Conditions = field(default_factory=Conditions)
+    """Of the emulated account and its broker."""
+    latency_ms: int = 0
+    """How long an order takes to the emulated broker."""
+    allowed_origins: tuple[str, ...] = ()
+    """Web pages that may call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +77,12 @@ class EmulatorOptions:
     """What to replay, as ``FILE`` or ``SYMBOL=FILE``; none replays the packaged ticks."""
     speed: float = 1.0
     seed: int = 0
-    netting: bool = False
-    """One position a symbol, instead of one an order; MetaTrader 5 only."""
+    conditions: Conditions = field(default_factory=Conditions)
+    """Of its account and its broker."""
+    latency_ms: int = 0
+    """How long an order takes to its broker."""
+    folder: Path | None = None
+    """Keeps its account and what became of commands; in memory only if absent."""
     sessions: Literal["always", "real"] = "always"
     """``real``: the market is closed at weekends, but for crypto."""
     faults: tuple[str, ...] = ()
@@ -111,7 +123,16 @@ class ManagerReady:
     url: str
     username: str | None = None
     password: str | None = field(default=None, repr=False)
-    """New with each start."""
+    """The same in one home."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountReady:
+    """The account of an emulated terminal, as a registration wants to be told of it."""
+
+    login: int
+    password: str = field(repr=False)
+    server: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +158,9 @@ class Ready:
     """Four words for this machine, where there is a console: who approves it compares them."""
     console_email: str | None = None
     console_password: str | None = field(default=None, repr=False)
-    """Of the demo's console; new with each start."""
+    """Of the demo's console; the same in one home."""
+    account: AccountReady | None = None
+    """The account of the demo's terminal."""
     manager: ManagerReady | None = None
     """The REST API for the manager of an MT4 server, where it is configured."""
     mt4: Mt4Ready | None = None

@@ -32,6 +32,8 @@ class Demo:
     device: str
     console_email: str
     console_password: str
+    account: dict[str, Any]
+    """Of its terminal: login, password, server."""
     manager: dict[str, str]
     """Of the MT4 server's REST API: url, username, password."""
 
@@ -55,13 +57,15 @@ def clean_environment() -> dict[str, str]:
 
 
 @contextmanager
-def running_serve(folder: Path) -> Iterator[dict[str, str]]:
+def running_serve(folder: Path, settings: str = "") -> Iterator[dict[str, str]]:
     """Run a gateway that makes its own tokens until the block is left; yields its ready line.
 
-    Its home is ``folder / "home"``, and its key lies in a file.
+    Its home is ``folder / "home"``, and its key lies in a file; ``settings`` are further ones.
     """
     config = folder / "config.toml"
-    config.write_text('[api]\nport = 0\n[bridge]\nport = 0\n[secrets]\nstore = "file"\n')
+    config.write_text(
+        '[api]\nport = 0\n[bridge]\nport = 0\n[secrets]\nstore = "file"\n' + settings
+    )
     places = ("--home", str(folder / "home"), "--config", str(config))
     process = WarmProcess(
         (*COMMAND, "serve", "--json", *places),

@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from msgspec.structs import replace
-
-from ea_bridge.model import (
-    Account,
-    AccountTradeMode,
-    MarginMode,
-    SymbolExecution,
-    TradeRetcode,
-)
-
-from .broker import Script
-from .logins import OWN_PASSWORD
-from .specs import default_account
-
-LOGINS = 1_000_000
-_EXECUTIONS = {"market": SymbolExecution.MARKET, "instant": SymbolExecution.INSTANT}
+OWN_PASSWORD = "emulator"  # noqa: S105 - of an account that does not exist
+"""Of the account that the terminal itself is logged in to, unless it is given another."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,35 +33,6 @@ class Conditions:
     """So many of the next requests are requoted."""
     most_lots: float | None = None
     """What the market offers to one fill at most."""
-
-    def account(self, seed: int) -> Account:
-        """Return the template of the account; 0 to 999999 as a seed keep logins apart."""
-        template = default_account()
-        mode = MarginMode.RETAIL_NETTING if self.netting else MarginMode.RETAIL_HEDGING
-        kind = AccountTradeMode.REAL if self.live else AccountTradeMode.DEMO
-        return replace(
-            template,
-            login=self.login or template.login + seed % LOGINS,
-            trade_mode=int(kind),
-            leverage=self.leverage or template.leverage,
-            margin_mode=int(mode),
-        )
-
-    @property
-    def of_symbols(self) -> Mapping[str, Any]:
-        """What is different in each specification."""
-        execution = None if self.execution is None else int(_EXECUTIONS[self.execution])
-        changes = {
-            "trade_stops_level": self.stops_level,
-            "trade_freeze_level": self.freeze_level,
-            "trade_exemode": execution,
-        }
-        return {name: value for name, value in changes.items() if value is not None}
-
-    def write(self, script: Script) -> None:
-        """Plan what goes wrong at the broker."""
-        script.refusals.extend([TradeRetcode.REQUOTE] * self.requotes)
-        script.most_lots = self.most_lots
 
 
 @dataclass(frozen=True, kw_only=True)

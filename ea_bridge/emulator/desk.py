@@ -14,8 +14,9 @@ from ea_bridge.model.login import CheckedLogin, LoginParams
 from ea_bridge.model.struct import Struct
 
 from .broker import COMMENTS, Broker, closes_nothing, past_orders
+from .conditions import OWN_PASSWORD
 from .lease import LeaseGuard
-from .logins import OWN_PASSWORD, LoginRefused, Logins
+from .logins import LoginRefused, Logins
 from .market import Market
 from .trails import Trails
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from ea_bridge import model
 from ea_bridge.model.login import AUTH_FAILED, BAD_PATH, NO_CONNECTION, CheckedLogin, LoginParams
 
-OWN_PASSWORD = "emulator"  # noqa: S105 - of an account that does not exist
-"""Of the account that the terminal itself is logged in to, unless it is given another."""
+from .conditions import OWN_PASSWORD
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from msgspec.structs import replace
+
+from ea_bridge.model import (
+    Account,
+    AccountTradeMode,
+    MarginMode,
+    SymbolExecution,
+    TradeRetcode,
+)
 from ea_bridge.peer.pin import DevicePin
 
 from .broker import Broker, load_demo, terms_of
@@ -16,10 +26,13 @@ from .faults import Faults
 from .kept_books import KeptBooks
 from .market import Market, Sessions, open_market
 from .results import ResultsTable
+from .specs import default_account
 from .terminal import EmulatedTerminal
 
 COMMISSION_PER_LOT = 3.5
 """In the account's currency, for each side: what raw-spread accounts commonly pay."""
+LOGINS = 1_000_000
+_EXECUTIONS = {"market": SymbolExecution.MARKET, "instant": SymbolExecution.INSTANT}
 
 
 def build_terminal(
@@ -80,7 +93,7 @@ def build_terminal(
         sessions=sessions,
         flat_out=flat_out,
         tick_files=tick_files,
-        changes=conditions.of_symbols,
+        changes=_of_symbols(conditions),
     )
     for name in market.symbols() if watch else ():
         market.select(name, enable=name in watch)
@@ -109,7 +122,8 @@ def build_terminal(
         broker.take_events()
     else:
         load_demo(broker, market, market.now_msc, seed=seed, deposit=conditions.balance)
-    conditions.write(broker.script)
+    broker.script.refusals.extend([TradeRetcode.REQUOTE] * conditions.requotes)
+    broker.script.most_lots = conditions.most_lots
 
     def keep() -> None:
         if books is not None:
@@ -132,10 +146,34 @@ def build_terminal(
 
 
 def _broker(market: Market, platform: str, seed: int, conditions: Conditions) -> Broker:
-    account = conditions.account(seed)
+    account = _account(conditions, seed)
     terms = terms_of(
         account,
         platform="mt4" if platform == "mt4" else "mt5",
         commission_per_lot=COMMISSION_PER_LOT,
     )
     return Broker(market, account, terms, seed=seed)
+
+
+def _account(conditions: Conditions, seed: int) -> Account:
+    """Return the template of the account."""
+    template = default_account()
+    netting, live = conditions.netting, conditions.live
+    return replace(
+        template,
+        login=conditions.login or template.login + seed % LOGINS,
+        trade_mode=int(AccountTradeMode.REAL if live else AccountTradeMode.DEMO),
+        leverage=conditions.leverage or template.leverage,
+        margin_mode=int(MarginMode.RETAIL_NETTING if netting else MarginMode.RETAIL_HEDGING),
+    )
+
+
+def _of_symbols(conditions: Conditions) -> Mapping[str, Any]:
+    """Return what is different in each specification."""
+    execution = conditions.execution
+    changes = {
+        "trade_stops_level": conditions.stops_level,
+        "trade_freeze_level": conditions.freeze_level,
+        "trade_exemode": None if execution is None else int(_EXECUTIONS[execution]),
+    }
+    return {name: value for name, value in changes.items() if value is not None}

@@ -39,11 +39,11 @@ from ea_bridge.protocol.messages import (
 )
 
 from .broker import Broker
+from .conditions import OWN_PASSWORD
 from .desk import INVALID_PARAMETER, NO_BOOK, NOT_SUPPORTED, Desk, Failed
 from .executor import Executor
 from .faults import Faults
 from .introduction import introduction
-from .logins import OWN_PASSWORD
 from .market import BarBuilder, Market
 from .pump import TickRow, Watch, Watches
 from .results import ResultsTable

@@ -34,6 +34,19 @@ class PathRefused(LoginError):
     """No terminal has the program at that path, or may start it."""
 
 
+class NobodyAble(LoginUntried):
+    """No terminal of the owner's can log in to another account.
+
+    Args:
+        linked: whether any terminal of his is linked at all.
+
+    """
+
+    def __init__(self, *, linked: bool) -> None:
+        super().__init__("no terminal that can log in is linked")
+        self.linked = linked
+
+
 class Peers:
     """The live terminals, by what they can do for an owner.
 
@@ -76,7 +89,8 @@ class Peers:
             LoginUntried: nobody could try it.
 
         """
-        able = [one for one in self._live(owner) if LOGIN_CHECK.needs in one.caps]
+        live = self._live(owner)
+        able = [one for one in live if LOGIN_CHECK.needs in one.caps]
         able.sort(key=lambda one: one.terminal != preferred)
         able.sort(key=lambda one: not _logged_in(one, params.login, params.server))
         refused: list[LoginError] = []
@@ -88,7 +102,7 @@ class Peers:
         untried = [error for error in refused if isinstance(error, LoginUntried)]
         if refused:
             raise (untried or refused)[-1]
-        raise LoginUntried("no terminal that can log in is linked")
+        raise NobodyAble(linked=bool(live))
 
     async def _ask(self, session: TerminalSession, params: LoginParams) -> CheckedLogin:
         name = session.terminal

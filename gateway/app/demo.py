@@ -10,8 +10,10 @@ import asyncio
 import secrets
 from dataclasses import dataclass, field, replace
 
+from ea_bridge.emulator.kept_books import BooksUnreadable
 from ea_bridge.emulator.link import Link
 from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.token import parse_token
 from gateway import __version__
 from gateway.auth.home import Home
@@ -24,13 +26,14 @@ from gateway.console.server import ConsoleServer as PageServer
 from gateway.console.service import Console, open_console
 from gateway.console.settings import ConsoleSettings
 from gateway.credentials.keyset import root_text
+from gateway.credentials.scope import Scope
 from gateway.credentials.secrets import Place
-from gateway.options import Announce, DemoOptions
+from gateway.options import AccountReady, Announce, DemoOptions
 from gateway.store import StoreError
 
 from .daemon import Gateway
 from .demo_manager import PEER, demo_manager
-from .emulator import linked, settle
+from .emulator import faults_of, kept_in, linked, settle
 
 TERMINAL = "demo"
 CONSOLE_HOME = "console"
@@ -38,6 +41,12 @@ KEPT = value_place("demo_token")
 """Where the demo's token lies sealed from run to run."""
 KEPT_PEER = value_place("demo_manager_token")
 """The same of the token of its MT4 server."""
+KEPT_PASSWORD = value_place("demo_password")
+"""The same of the console's password."""
+KEPT_OPERATOR = value_place("demo_operator_password")
+"""The same of the password for the MT4 server's REST API."""
+TERMINAL_HOME = "terminal"
+"""Folder of the emulated terminal: its account goes on where the journal does."""
 EMAIL = "demo@localhost.invalid"
 """Nobody has an address under this name (RFC 2606), so no mail can go astray."""
 
@@ -70,14 +79,21 @@ async def run_demo(options: DemoOptions, announce: Announce) -> None:
                 PageServer(console) as pages,
             ):
                 await _run(options, announce, home, console, pages.url)
-    except DatabaseError as error:
+    except (DatabaseError, BooksUnreadable) as error:
         raise StoreError(str(error)) from error
 
 
 async def _run(
     options: DemoOptions, announce: Announce, home: Home, console: Console, url: str
 ) -> None:
-    machine = build_terminal(platform=options.platform, speed=options.speed, seed=options.seed)
+    machine = build_terminal(
+        platform=options.platform,
+        speed=options.speed,
+        seed=options.seed,
+        faults=faults_of(options.latency_ms),
+        conditions=options.conditions,
+        kept=kept_in(options.home / TERMINAL_HOME, options.platform, options.seed),
+    )
     account = await prepare(console, home)
     peer = await prepare_peer(console, home)
     gateway = Gateway(home, await _config(options, console, url), made_by="demo")
@@ -91,6 +107,7 @@ async def _run(
             (ready.rpc or "").removesuffix("/rpc"),
             ready.bridge,
             peer,
+            await kept_password(console, KEPT_OPERATOR),
             options.seed,
         )
         async with linked(terminal), mt4 as manager:
@@ -103,21 +120,29 @@ async def _run(
                     terminal=TERMINAL,
                     console_email=EMAIL,
                     console_password=account.password,
+                    account=_terminal_account(machine, options),
                 )
             )
             await asyncio.Future()
 
 
+def _terminal_account(machine: EmulatedTerminal, options: DemoOptions) -> AccountReady:
+    account = machine.desk.account()
+    return AccountReady(
+        login=account.login, password=options.conditions.password, server=account.server
+    )
+
+
 async def prepare(console: Console, home: Home) -> Account:
     """Make the demo's user and the token of its terminal, and approve its machine for it.
 
-    A token that still holds is that of the run before, so that what was written down goes on.
+    Password and token are those of the run before, so that what was written down goes on.
     """
-    password = secrets.token_urlsafe(12)
+    password = await kept_password(console, KEPT_PASSWORD)
     user = await console.users.by_email(EMAIL)
     if user is None:
         user = await console.users.create(EMAIL, "Demo", password, admin=True)
-    else:
+    elif not await console.users.has_password(user.id, password):
         await console.users.set_password(user.id, password)
     return Account(password, await _token(console, home, user.id, TERMINAL, KEPT))
 
@@ -136,6 +161,18 @@ async def _token(console: Console, home: Home, user_id: str, name: str, place: P
     return token
 
 
+async def kept_password(console: Console, place: Place) -> str:
+    """Return the password of a place, the same in each run; made in the first."""
+    async with console.db.begin() as session:
+        row = await session.get(SealedValue, place.row)
+        if row is not None:
+            return console.box.open(row.sealed, place).decode()
+        password = secrets.token_urlsafe(12)
+        sealed = console.box.seal(password.encode(), place)
+        session.add(SealedValue(name=place.row, sealed=sealed))
+    return password
+
+
 async def _kept_token(console: Console, user_id: str, place: Place) -> str | None:
     """Return the token of the run before, unless a person has ended it since."""
     async with console.db.session() as session:
@@ -152,7 +189,7 @@ async def _new_token(console: Console, user_id: str, name: str, place: Place) ->
     for one in await console.tokens.list(user_id):
         if one.name == name and one.is_live:
             await console.tokens.revoke(user_id, one.tid)
-    token, _ = await console.tokens.create(user_id, name)
+    token, _ = await console.tokens.create(user_id, name, scopes=(Scope.ADMIN,))
     async with console.db.begin() as session:
         sealed = console.box.seal(token.encode(), place)
         await session.merge(SealedValue(name=place.row, sealed=sealed))
@@ -180,7 +217,7 @@ async def _config(options: DemoOptions, console: Console, url: str) -> Config:
     root = root_text(await console.signing.root())
     return Config.model_validate(
         {
-            "api": {"port": options.port},
+            "api": {"port": options.port, "allowed_origins": list(options.allowed_origins)},
             "bridge": {"port": options.bridge_port},
             "console": {"url": url, "root": root},
             "manager": {"peer": PEER},

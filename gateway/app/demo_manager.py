@@ -21,7 +21,7 @@ OPERATOR = "demo"
 
 @asynccontextmanager
 async def demo_manager(
-    manager: Manager, url: str, bridge: str, token: str, seed: int
+    manager: Manager, url: str, bridge: str, token: str, at_api: str, seed: int
 ) -> AsyncIterator[ManagerReady]:
     """Run an emulated MT4 server while the context lasts; entered once it is connected.
 
@@ -30,22 +30,22 @@ async def demo_manager(
         url: of the gateway.
         bridge: where it listens, ``host:port``.
         token: of the peer.
+        at_api: the operator's password.
         seed: of everything drawn.
 
     Yields:
-        How to use it; the operator's password is new with each start.
+        How to use it.
 
     """
     host, _, port = bridge.rpartition(":")
     kept = manager.kept.wanted()  # of the run before: the gateway connects with it by itself
     at_server = secrets.token_urlsafe(12) if kept is None else kept.password
-    at_api = secrets.token_urlsafe(12)
     server = build_manager(password=at_server, seed=seed)
     async with linked(ManagerLink(server, host, int(port), token, seed=seed)):
         params = ConnectParams(server=SERVER, login=LOGIN, password=at_server)
         await manager.supervision.connect(params, OPERATOR)
         if manager.operators.get(OPERATOR) is None:
             await manager.operators.add(OPERATOR, at_api, Role.ADMIN)
-        else:
+        elif await manager.operators.verify(OPERATOR, at_api) is None:
             await manager.operators.set_password(OPERATOR, at_api)
         yield ManagerReady(url=f"{url}/api", username=OPERATOR, password=at_api)

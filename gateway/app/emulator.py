@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any
 
+from ea_bridge.emulator.conditions import Kept
 from ea_bridge.emulator.faults import Faults
 from ea_bridge.emulator.link import Link
 from ea_bridge.emulator.machine import build_terminal
 from ea_bridge.emulator.market import parse_ticks_option
+from ea_bridge.emulator.terminal import EmulatedTerminal
+from ea_bridge.peer.claim import Claim, Claimed
 from ea_bridge.peer.link import Link as PeerLink
 from ea_bridge.protocol.messages import Pending
 from ea_bridge.token import parse_token
 from gateway.options import Announce, EmulatorOptions, Ready
+from gateway.store import StoreError
 
 
 async def run_emulator(
@@ -31,32 +36,68 @@ async def run_emulator(
     Raises:
         TickFileError: a file of ticks is malformed.
         UnknownFault: there is no fault of a name.
+        BooksUnreadable: the account that was kept is damaged.
+        StoreError: another one has the folder.
+        OSError: the folder, or a file in it, cannot be used.
         LinkRefused: the daemon does not take the token.
         MalformedToken: the token was mistyped.
 
     """
     tid = parse_token(options.auth_token)
-    machine = build_terminal(
-        platform=options.platform,
-        speed=options.speed,
-        seed=options.seed,
-        netting=options.netting,
-        sessions=options.sessions,
-        faults=Faults.parse(options.faults),
-        tick_files=[parse_ticks_option(text) for text in options.ticks],
-    )
-    link = Link(
-        machine,
-        options.bridge_host,
-        options.bridge_port,
-        options.auth_token,
-        seed=options.seed,
-        on_pending=on_pending,
-    )
-    async with linked(link) as running:
-        settle()
-        announce(Ready(bridge=f"{options.bridge_host}:{options.bridge_port}", terminal=tid))
-        await running
+    with terminal_in(options) as machine:
+        link = Link(
+            machine,
+            options.bridge_host,
+            options.bridge_port,
+            options.auth_token,
+            seed=options.seed,
+            on_pending=on_pending,
+        )
+        async with linked(link) as running:
+            settle()
+            announce(Ready(bridge=f"{options.bridge_host}:{options.bridge_port}", terminal=tid))
+            await running
+
+
+@contextmanager
+def terminal_in(options: EmulatorOptions) -> Iterator[EmulatedTerminal]:
+    """Build the terminal; its folder is nobody else's while the context lasts."""
+    with ExitStack() as stack:
+        kept = None
+        if options.folder is not None:
+            kept = kept_in(options.folder, options.platform, options.seed)
+            try:
+                stack.callback(Claim(options.folder).release)
+            except Claimed as error:
+                raise StoreError(str(error)) from error
+        yield build_terminal(
+            platform=options.platform,
+            speed=options.speed,
+            seed=options.seed,
+            sessions=options.sessions,
+            faults=faults_of(options.latency_ms, options.faults),
+            tick_files=[parse_ticks_option(text) for text in options.ticks],
+            conditions=options.conditions,
+            kept=kept,
+        )
+
+
+def faults_of(latency_ms: int, words: Iterable[str] = ()) -> Faults:
+    """Return what goes wrong; an order that takes long has to wait for its turn.
+
+    Raises:
+        UnknownFault: there is no fault of a name.
+
+    """
+    faults = Faults.parse(words)
+    faults.stall_ms = faults.stall_ms or latency_ms
+    return faults
+
+
+def kept_in(folder: Path, platform: str, seed: int) -> Kept:
+    """Return where a terminal keeps what is of it alone; makes the folder."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return Kept(folder=folder, name=f"{platform}-{seed}")
 
 
 @asynccontextmanager

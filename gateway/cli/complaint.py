@@ -14,6 +14,7 @@ class Complaint(Exception):
 def known_failures() -> tuple[type[Exception], ...]:
     """Return the exceptions whose message is written for the person who runs the gateway."""
     from ea_bridge.emulator.faults import UnknownFault
+    from ea_bridge.emulator.kept_books import BooksUnreadable
     from ea_bridge.emulator.link import LinkRefused
     from ea_bridge.emulator.market import TickFileError
     from ea_bridge.token import MalformedToken
@@ -25,6 +26,7 @@ def known_failures() -> tuple[type[Exception], ...]:
     from gateway.store import StoreError
 
     return (
+        BooksUnreadable,
         ConfigError,
         IssuerError,
         LimitsError,

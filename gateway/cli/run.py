@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from ea_bridge.emulator.conditions import OWN_PASSWORD, Conditions
+from gateway.cli import emulated
 from gateway.cli.complaint import Complaint
 from gateway.cli.home import default_demo_home, default_home, demo_home, is_home, run_file
 from gateway.cli.process import run_until_stopped
@@ -58,10 +60,24 @@ def demo(
     speed: Speed = "1",
     platform: Platform = "mt5",
     seed: Seed = 0,
+    stops_level: emulated.StopsLevel = None,
+    freeze_level: emulated.FreezeLevel = None,
+    execution: emulated.Execution = None,
+    latency: emulated.Latency = 0,
+    balance: emulated.Balance = emulated.DEPOSIT,
+    leverage: emulated.Leverage = None,
+    allow_origin: emulated.AllowOrigin = None,
     verbose: Verbose = False,
 ) -> None:
     """Run console, gateway, an emulated terminal and an emulated MT4 server, to try everything."""
-    factor = parse_speed(speed)
+    factor, origins = parse_speed(speed), emulated.checked_origins(allow_origin)
+    conditions = Conditions(
+        stops_level=stops_level,
+        freeze_level=freeze_level,
+        execution=execution,
+        balance=balance,
+        leverage=leverage,
+    )
 
     async def main() -> None:
         from gateway.app.demo import run_demo
@@ -75,6 +91,9 @@ def demo(
                 speed=factor,
                 platform=platform,
                 seed=seed,
+                conditions=conditions,
+                latency_ms=latency,
+                allowed_origins=origins,
             )
 
             def announce(ready: Ready) -> None:
@@ -141,6 +160,18 @@ def emulator(
         list[str] | None,
         typer.Option(metavar="NAME=COUNT", help="What is to go wrong, how often; repeatable."),
     ] = None,
+    stops_level: emulated.StopsLevel = None,
+    freeze_level: emulated.FreezeLevel = None,
+    execution: emulated.Execution = None,
+    requotes: emulated.Requotes = 0,
+    partial_fill: emulated.PartialFill = None,
+    latency: emulated.Latency = 0,
+    live: emulated.Live = False,
+    balance: emulated.Balance = emulated.DEPOSIT,
+    leverage: emulated.Leverage = None,
+    login: emulated.Login = None,
+    password: emulated.Password = None,
+    folder: emulated.Folder = None,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
@@ -154,7 +185,21 @@ def emulator(
         ticks=tuple(ticks or ()),
         speed=parse_speed(speed),
         seed=seed,
-        netting=netting,
+        conditions=Conditions(
+            netting=netting,
+            live=live,
+            login=login,
+            password=password or OWN_PASSWORD,
+            balance=balance,
+            leverage=leverage,
+            stops_level=stops_level,
+            freeze_level=freeze_level,
+            execution=execution,
+            requotes=requotes,
+            most_lots=emulated.checked_lots(partial_fill),
+        ),
+        latency_ms=latency,
+        folder=folder,
         sessions=sessions,
         faults=tuple(fault or ()),
     )
@@ -236,7 +281,7 @@ trades real money.
   token     {ready.auth_token}
   console   {ready.console}
             {ready.console_email}, password {ready.console_password}
-{_manager_text(ready)}  home      {ready.home}
+{_account_text(ready)}{_manager_text(ready)}  home      {ready.home}
 
 Paste this into another terminal:
 
@@ -253,6 +298,13 @@ Your own program, and examples/, want to know:
   export MT_GATEWAY_URL={base} MT_GATEWAY_TOKEN={ready.auth_token}
 
 Ctrl+C stops it."""
+
+
+def _account_text(ready: Ready) -> str:
+    one = ready.account
+    if one is None:
+        return ""
+    return f"  account   {one.login} at {one.server}, password {one.password}\n"
 
 
 def _manager_text(ready: Ready) -> str:

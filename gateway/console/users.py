@@ -219,6 +219,14 @@ class Users:
         await self.authenticate(user.email, old, ip, event=AGAIN)
         await self._store_password(user, new, keep_sid)
 
+    async def has_password(self, user_id: str, password: str) -> bool:
+        """Whether this is a user's password; for a program that has set it, not for a sign-in."""
+        async with self._db.session() as session:
+            row = await session.get(User, user_id)
+        if row is None:
+            return False
+        return (await self._passwords.verify(row.password_hash, password)).ok
+
     async def set_password(self, user_id: str, new: str) -> None:
         """Set a password, for whoever has proved to be the user otherwise; all sessions end.
 

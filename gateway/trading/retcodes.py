@@ -204,15 +204,17 @@ def refusal(retcode: int, evidence: Evidence) -> GatewayError:
     rule = ruling(retcode)
     if retcode == TradeRetcode.INVALID_ORDER and evidence.request.action in _OF_AN_ORDER:
         rule = _GONE
-    data = {
+    data: dict[str, Any] = {
         "outcome": "rejected",
         "retcode": retcode,
         "retcode_name": retcode_name(retcode),
     }
     wrong = _misplaced(retcode, evidence)
     if wrong is not None and evidence.symbol is not None:
-        return InvalidPrice(wrong.message, **data | price_grid(evidence.symbol) | wrong.data)
-    return rule.error(**data | rule.numbers(evidence))
+        data |= price_grid(evidence.symbol) | wrong.data
+        return InvalidPrice(wrong.message, **data)
+    data |= rule.numbers(evidence)
+    return rule.error(**data)
 
 
 def _misplaced(retcode: int, evidence: Evidence) -> Misplaced | None:

@@ -45,6 +45,11 @@ RPC_TYPES = JSON_TYPES | {
 """What JSON-RPC over HTTP may call itself. Browsers send none of these without asking first."""
 FORM_TYPES = frozenset({FORM, f"{FORM};charset=utf-8"})
 CORS_MAX_AGE_S = 600
+ORIGINS = "api.allowed_origins"
+ORIGIN = (
+    "Pages of this origin may not call: add it to allowed_origins under [api] in config.toml, or "
+    "to the demo with --allow-origin"
+)
 _SPACE_AND_QUOTES = re.compile(r'[ \t"]')
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})
 _BROWSER_HEADERS = ("Referer", "Cookie", "Sec-Fetch-Site", "Sec-Fetch-Dest", "Sec-Fetch-User")
@@ -186,7 +191,7 @@ class Guard:
         origins = headers.getall("Origin", ())
         if origins:
             if len(origins) > 1 or origins[0] not in self._origins:
-                raise _refused(403, Forbidden("This origin may not call", reason="origin"))
+                raise _refused(403, Forbidden(ORIGIN, reason="origin", setting=ORIGINS))
             return
         if public and headers.get("Sec-Fetch-Site") == "none" and "Referer" not in headers:
             return  # a person typed the address of a document

@@ -14,8 +14,9 @@ import aiohttp
 from answered import Answered
 from product import Product, daemon, until
 
+from ea_bridge.emulator.conditions import OWN_PASSWORD
 from ea_bridge.emulator.faults import Faults
-from ea_bridge.emulator.logins import EXAMPLE_LOGINS, OWN_PASSWORD, Logins
+from ea_bridge.emulator.logins import EXAMPLE_LOGINS, Logins
 from ea_bridge.emulator.machine import build_terminal
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.peer.pin import DevicePin

@@ -10,7 +10,13 @@ from gateway.accounts import (
     RegisteredAccount,
     UnknownAccount,
 )
-from gateway.accounts.peers import LoginError, LoginRefused, LoginUntried, PathRefused
+from gateway.accounts.peers import (
+    LoginError,
+    LoginRefused,
+    LoginUntried,
+    NobodyAble,
+    PathRefused,
+)
 from gateway.web.rest.problem import Problem
 
 from .models import AccountCreate, AccountResponse, AccountUpdate
@@ -22,6 +28,14 @@ UNREACHABLE = "MT5 connection failed; try again later"
 WRONG_PATH = (
     "mt5_path: no linked terminal has that program; leave it empty, or give the path of the "
     "terminal64.exe that a linked terminal runs"
+)
+UNLINKED = (
+    "MT5 connection failed: no terminal of yours is linked. Start the terminal with its "
+    "EA (`mt-gateway doctor` says what is missing) or `mt-gateway emulator`; then try again"
+)
+UNABLE = (
+    "MT5 connection failed: your terminals are linked, but an EA cannot log in to another "
+    "account. Run a program beside MetaTrader that can, or `mt-gateway emulator`"
 )
 WRONG = "Invalid credentials: the trade server refused login or password"
 
@@ -71,6 +85,9 @@ async def _verify(ask: Ask, login: int, server: str, password: str, path: str) -
         raise Problem(400, WRONG) from None
     except PathRefused:
         raise Problem(400, WRONG_PATH) from None
+    except NobodyAble as nobody:
+        why = UNABLE if nobody.linked else UNLINKED
+        raise Problem(503, why, {"Retry-After": "5"}) from None
     except LoginUntried:
         raise Problem(503, UNREACHABLE, {"Retry-After": "5"}) from None
 
