@@ -101,3 +101,14 @@ async def user_by_email(session: AsyncSession, email: str) -> User | None:
     """Return the account of an address, however it is written; ``None`` if there is none."""
     wanted = select(User).where(User.email_key == email_key(email)[:300])
     return (await session.scalars(wanted)).one_or_none()
+
+
+async def other_admin(session: AsyncSession, user_id: str) -> bool:
+    """Whether there is an administrator beside a user."""
+    others = select(User.id).where(User.is_admin, User.status == "active", User.id != user_id)
+    return (await session.scalar(others.limit(1))) is not None
+
+
+def counted(email: str, event: str) -> str:
+    """Return under what tries are counted; nothing that is typed as an address is another's."""
+    return f"{event} {email_key(email)}"

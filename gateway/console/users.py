@@ -23,8 +23,10 @@ from .people import (
     UserInfo,
     checked_email,
     checked_name,
+    counted,
     email_key,
     locked_user,
+    other_admin,
     user_by_email,
     user_info,
 )
@@ -184,7 +186,7 @@ class Users:
     async def _authenticate(
         self, email: str, password: str, ip: str, agent: str, event: str, browser: str
     ) -> UserInfo:
-        counted = _counted(email, event)
+        counted = counted(email, event)
         async with self._db.session() as session:
             row = await user_by_email(session, email)
             user_id = row.id if row is not None and event == LOGIN else None
@@ -223,9 +225,7 @@ class Users:
         """Whether this is a user's password; for a program that has set it, not for a sign-in."""
         async with self._db.session() as session:
             row = await session.get(User, user_id)
-        if row is None:
-            return False
-        return (await self._passwords.verify(row.password_hash, password)).ok
+        return row is not None and (await self._passwords.verify(row.password_hash, password)).ok
 
     async def set_password(self, user_id: str, new: str) -> None:
         """Set a password, for whoever has proved to be the user otherwise; all sessions end.
@@ -285,7 +285,7 @@ class Users:
             row = await locked_user(session, user_id)
             if row.status == "disabled":
                 return
-            if row.is_admin and not await self._other_admin(session, user_id):
+            if row.is_admin and not await other_admin(session, user_id):
                 raise Invalid("The last administrator cannot be disabled.")
             row.status = "disabled"
             await end_sessions(session, user_id)
@@ -350,7 +350,7 @@ class Users:
             # it may have been disabled, or the password changed, while the hash was computed
             if row.status != "active" or row.password_hash != seen.password_hash:
                 raise LoginRefused
-            await self._throttle.forget(session, _counted(row.email, event), lane)
+            await self._throttle.forget(session, counted(row.email, event), lane)
             if fresh is not None:
                 row.password_hash = fresh
             if event == LOGIN:
@@ -375,7 +375,7 @@ class Users:
             await end_sessions(session, user.id, keep=keep_sid)
             await self._drop_links(session, user.id)
             for event in (LOGIN, AGAIN):
-                await self._throttle.forget_all(session, _counted(row.email, event))
+                await self._throttle.forget_all(session, counted(row.email, event))
             what = "password.chosen" if is_first else "password.changed"
             self._activity.note(session, what, user_id=user.id)
             if not is_first:  # nobody is surprised by the password that he has just begun with
@@ -384,10 +384,6 @@ class Users:
     async def _drop_links(self, session: AsyncSession, user_id: str) -> None:
         for purpose in (RESET, INVITATION):
             await self._links.drop(session, purpose, user_id)
-
-    async def _other_admin(self, session: AsyncSession, user_id: str) -> bool:
-        others = select(User.id).where(User.is_admin, User.status == "active", User.id != user_id)
-        return (await session.scalar(others.limit(1))) is not None
 
     async def _turn(self, session: AsyncSession, user_id: str, *, takes_away: bool) -> None:
         """Count all records of a user on, and tell the devices."""
@@ -399,8 +395,3 @@ class Users:
         dids = await session.scalars(select(UserDevice.did).where(UserDevice.user_id == user_id))
         type_: EventType = "user.disabled" if takes_away else "user.enabled"
         await self._events.append(session, [News(did, type_, user_id) for did in dids])
-
-
-def _counted(email: str, event: str) -> str:
-    """Return under what tries are counted; nothing that is typed as an address is another's."""
-    return f"{event} {email_key(email)}"
