@@ -109,6 +109,6 @@ async def other_admin(session: AsyncSession, user_id: str) -> bool:
     return (await session.scalar(others.limit(1))) is not None
 
 
-def counted(email: str, event: str) -> str:
+def tries_name(email: str, event: str) -> str:
     """Return under what tries are counted; nothing that is typed as an address is another's."""
     return f"{event} {email_key(email)}"

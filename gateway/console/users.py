@@ -23,10 +23,10 @@ from .people import (
     UserInfo,
     checked_email,
     checked_name,
-    counted,
     email_key,
     locked_user,
     other_admin,
+    tries_name,
     user_by_email,
     user_info,
 )
@@ -186,7 +186,7 @@ class Users:
     async def _authenticate(
         self, email: str, password: str, ip: str, agent: str, event: str, browser: str
     ) -> UserInfo:
-        counted = counted(email, event)
+        counted = tries_name(email, event)
         async with self._db.session() as session:
             row = await user_by_email(session, email)
             user_id = row.id if row is not None and event == LOGIN else None
@@ -350,7 +350,7 @@ class Users:
             # it may have been disabled, or the password changed, while the hash was computed
             if row.status != "active" or row.password_hash != seen.password_hash:
                 raise LoginRefused
-            await self._throttle.forget(session, counted(row.email, event), lane)
+            await self._throttle.forget(session, tries_name(row.email, event), lane)
             if fresh is not None:
                 row.password_hash = fresh
             if event == LOGIN:
@@ -375,7 +375,7 @@ class Users:
             await end_sessions(session, user.id, keep=keep_sid)
             await self._drop_links(session, user.id)
             for event in (LOGIN, AGAIN):
-                await self._throttle.forget_all(session, counted(row.email, event))
+                await self._throttle.forget_all(session, tries_name(row.email, event))
             what = "password.chosen" if is_first else "password.changed"
             self._activity.note(session, what, user_id=user.id)
             if not is_first:  # nobody is surprised by the password that he has just begun with
