@@ -23,6 +23,7 @@ State = Literal[
     "unused", "online", "silent", "offline", "pending", "stopping", "stopped", "suspended"
 ]
 KEEP_ENDED_S = 86_400
+AWAY: frozenset[State] = frozenset({"offline", "silent"})
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,16 @@ class Terminals:
         self._now_s = now_s
 
     async def list(self, user_id: str) -> Sequence[TerminalInfo]:
-        """Return the terminals of a user, those of the newest tokens first."""
+        """Return the terminals of a user, those of the newest tokens first.
+
+        A terminal that has come with the token in another's place is not listed as offline under
+        the old one.
+        """
         tokens = await self._tokens.list(user_id)
-        return await self._of(user_id, [token for token in tokens if self._is_listed(token)])
+        linked = {token.tid for token in tokens if token.linked_at is not None}
+        moved = {token.tid for token in tokens if token.replaced_by in linked and token.is_live}
+        lines = await self._of(user_id, [token for token in tokens if self._is_listed(token)])
+        return [one for one in lines if one.tid not in moved or one.state not in AWAY]
 
     async def lines_of(self, token: TokenInfo) -> Sequence[TerminalInfo]:
         """Return the lines of one token, however long ago it ended."""

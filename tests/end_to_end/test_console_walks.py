@@ -261,6 +261,10 @@ async def test_a_token_in_anothers_place(tmp_path: Path) -> None:
             while (token_ := await _token(ann, new))["linked_at"] is None:  # noqa: ASYNC110 (nobody tells of it)
                 await asyncio.sleep(0.02)
         assert token_["linked_at"] >= token_["created_at"]
+        [line] = await listed(
+            ann, "terminals", lambda lines: [one["state"] for one in lines] == ["online"]
+        )
+        assert line["tid"] == parse_token(new), "it is not offline under the old one"
         for token in (old, new):
             assert await (await daemon.http(token)).call("get_account_info")
         await ann.revoke(old)

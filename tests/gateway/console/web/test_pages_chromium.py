@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from aiohttp import web
@@ -126,6 +127,26 @@ async def test_a_token_is_made_and_followed_by_keyboard_alone(
     await expect(page.locator(".rows .chip")).to_have_text("Stopped")
     assert not complaints.texts
     assert not await page.evaluate("window.violations")
+
+
+async def test_times_have_day_zone_and_24_hours(
+    browser: Browser, server: ConsoleServer, ann_user: UserInfo
+) -> None:
+    """In the reader's own zone, today's too, whatever the browser's language would rather have."""
+    context = await browser.new_context(timezone_id="Asia/Tokyo", locale="en-US")
+    page = await context.new_page()
+    await page.clock.set_fixed_time(ann_user.created_at * 1000)
+    await page.goto(server.url)
+    await page.fill("#email", ann_user.email)
+    await page.fill("#password", PASSWORD)
+    await page.click("main button")
+    await page.goto(server.url + "/account")
+    shown = page.locator("main time").first
+    at = datetime.fromisoformat(await shown.get_attribute("datetime") or "")
+    tokyo = at.astimezone(timezone(timedelta(hours=9)))
+    expected = f"{tokyo.day} {tokyo:%b %Y, %H:%M} GMT+9"
+    await expect(shown).to_have_text(expected)
+    await context.close()
 
 
 @asynccontextmanager

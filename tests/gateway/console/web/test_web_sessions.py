@@ -210,6 +210,8 @@ async def test_what_is_delicate_needs_the_password_within_five_minutes(
         assert all(f'name="{name}" value="{value}"' in page.text for name, value in form.items())
         page = await ann.post(path.format(**names), {**form, "step_up_password": "wrong"})
         assert (page.status, "give your password again" in page.words) == (403, True), path
+        assert "That is not your password" in page.words
+        assert "Email" not in page.words, "none was asked for"
         await console.throttle.succeeded("password.given ann@example.com")
     for path in ("/tokens", f"/tokens/{token.tid}/replace", "/users", f"/users/{bob.id}/disable"):
         body = {"name": "demo"} if path == "/tokens" else {}
