@@ -89,6 +89,39 @@ def test_the_error_shown_is_the_real_one(demo: Demo):
     assert caught.value.as_dict() == shown
 
 
+def test_the_manager_api_is_called_as_shown(demo: Demo, tmp_path: Path):
+    """Signing in and a deposit, with the name and the password that the demo prints; the user is
+    one of its own."""
+    (shown,) = (code for _, code in BLOCKS if "/deposit" in code)
+    login, _, deposit = re.findall(r"^curl (?:.*\\\n)*.*$", shown, re.MULTILINE)
+    given = {
+        "http://127.0.0.1:7400": demo.url,
+        "username=anna": f"username={demo.manager['username']}",
+        "password=...": f"password={demo.manager['password']}",
+    }
+    token = json.loads(shell(login, given, demo, tmp_path))["access_token"]
+    answer = json.loads(shell(deposit, given | {"mgm_...": token}, demo, tmp_path))
+
+    assert "code" not in answer, answer
+    assert answer["login"] == 100001
+
+
+def shell(command: str, given: dict[str, str], demo: Demo, folder: Path) -> str:
+    """Run a line of the README, with what is one's own in its place."""
+    for shown, own in given.items():
+        command = command.replace(shown, own)
+    done = subprocess.run(
+        ["bash", "-c", command.partition("   # ")[0].replace("curl ", "curl -s ", 1)],
+        cwd=folder,
+        env=environment(demo, folder / "home"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return done.stdout
+
+
 def test_the_settings_shown_are_accepted():
     """Each TOML block is a config.toml; the page's snippet runs in test_browsers.py."""
     shown = [code for language, code in BLOCKS if language == "toml"]

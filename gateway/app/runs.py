@@ -16,6 +16,7 @@ from gateway.store import DiskFull
 
 from .daemon import Gateway
 from .emulator import settle
+from .terminals import telling_of_terminals
 
 logger = logging.getLogger(__name__)
 
@@ -53,10 +54,12 @@ async def _serve(opened: Home, config: Config, reserve: Reserve, announce: Annou
     with opened as home:
         keeping = asyncio.create_task(_keep(reserve))
         try:
-            async with Gateway(home, config, reserve=reserve).run() as ready:
-                settle()
-                announce(ready)
-                await asyncio.Future()
+            gateway = Gateway(home, config, reserve=reserve)
+            with telling_of_terminals(gateway.registry, home.folder):
+                async with gateway.run() as ready:
+                    settle()
+                    announce(ready)
+                    await asyncio.Future()
         finally:
             keeping.cancel()
 

@@ -53,7 +53,7 @@ async def _exchange(home: Path, settings: ConsoleSettings, to: str | None) -> Ex
         async with db.session() as session:
             known = await current_key(session)
         if known is None and to is not None:
-            await open_box(db, lambda _: store_named(to, settings.secrets, home))
+            await open_box(db, lambda _: store_named(to, settings.secrets, home, console=True))
             return None
     if known is not None and known.store == to:
         raise Complaint(f"the key lies in the store {to} already; a new one: secrets rotate")

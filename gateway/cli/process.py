@@ -7,6 +7,7 @@ import errno
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Coroutine
@@ -21,6 +22,9 @@ STOP_WITHIN_S = 1.9
 """After SIGINT or SIGTERM; what has not ended by then is cut."""
 CUT_SHORT = 1
 """Exit code of a process that had to be cut."""
+
+TOLD = "gateway.app.terminals"
+"""Its log is of interest to everybody: which terminal has linked, and which has left."""
 
 log = logging.getLogger(__name__)
 
@@ -77,11 +81,24 @@ def _complaint(error: OSError, ports: str) -> Complaint:
     if error.errno == errno.EADDRINUSE:
         port = error.filename or "the port"
         other = f"give another with {ports}" if ports else "give another"
-        return Complaint(f"{port} is taken: stop what runs there, or {other} (0: a free one)")
+        who = _holder(port)
+        return Complaint(f"{port} is taken by {who}: stop it, or {other} (0: a free one)")
     if error.filename and is_full(error, (path := Path(str(error.filename))).parent):
         return Complaint(full_text(path))
     place = f"{error.filename}: " if error.filename else ""
     return Complaint(f"{place}{error.strerror or error}")
+
+
+def _holder(port: str) -> str:
+    """Return who has a port, where the system tells; it is named as in the loopback's errors."""
+    from gateway.cli.doctor.ports import holder
+
+    number = port.removeprefix("port ")
+    if number.isdecimal():
+        for family in (socket.AF_INET, socket.AF_INET6):
+            if (found := holder(family, int(number))) is not None:
+                return str(found)
+    return "another program"
 
 
 def _leave(*_: object) -> NoReturn:
@@ -107,6 +124,7 @@ def _log_to_stderr(*, verbose: bool) -> None:
         level=logging.INFO if verbose else logging.WARNING,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
+    logging.getLogger(TOLD).setLevel(logging.INFO)
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

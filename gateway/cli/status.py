@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import sys
+import time
+from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,11 +15,14 @@ import typer
 
 from gateway.cli.complaint import Complaint
 from gateway.cli.home import home_option
-from gateway.cli.target import AuthToken, Home, Target, Url, find_target, talk
+from gateway.cli.target import TOKEN, AuthToken, Home, Target, Url, find_target, talk
 from gateway.cli.visible import visible
 
 if TYPE_CHECKING:
     from gateway.shapes import EaStatus, ServerInfo, TradingEnabled
+
+TERMINALS = "terminals.json"
+"""That of :mod:`gateway.app.terminals`."""
 
 
 def status(
@@ -25,8 +32,14 @@ def status(
     home: Home = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Tell whether the gateway runs, and how the terminal is. Exit code 1: not all is well."""
+    """Tell whether the gateway runs, and how the terminal is. Exit code 1: not all is well.
+
+    Without a token it tells the owner of the home which terminals are there.
+    """
     target = find_target(url, auth_token, home)
+    if target.auth_token is None and target.home is not None:
+        _of_home(target, target.home, as_json=as_json)
+        return
 
     from gateway.client.once import call_once
     from gateway.errors import GatewayError
@@ -49,6 +62,63 @@ def status(
     is_held_back = is_held_back or not trading["trading_enabled"]
     if ea["state"] != "ready" or not ea["broker_connected"] or is_held_back:
         raise typer.Exit(1)
+
+
+def _of_home(target: Target, home: Path, *, as_json: bool) -> None:
+    """Tell the owner of a home which terminals are there, without a token of any of them."""
+    from gateway.cli.standing import clock_time
+
+    terminals, halts = terminals_in(home), halts_in(home)
+    if as_json:
+        whole = {"url": target.url, "terminals": terminals, "halts": halts}
+        sys.stdout.write(json.dumps(whole, indent=2) + "\n")
+    else:
+        now_ms = time.time_ns() // 1_000_000
+        rows = {"gateway": f"at {target.url}, home {home}"}
+        rows |= {
+            f"terminal {nth}": f"{one['terminal']}: {one['state']} since "
+            f"{clock_time(one['since'], now_ms)}, {one['platform']}, "
+            f"{one['login']} on {one['server']}"
+            for nth, one in enumerate(terminals, 1)
+        }
+        if not terminals:
+            rows["terminals"] = "none has linked since the gateway started"
+        rows["trading"] = "; ".join(_halted(one, home) for one in halts) or "enabled"
+        rows["more"] = f"of one terminal: set {TOKEN} to its token"
+        sys.stdout.write(_table(rows) + "\n")
+    if halts or not terminals or any(one["state"] != "ready" for one in terminals):
+        raise typer.Exit(1)
+
+
+def terminals_in(home: Path) -> list[dict[str, Any]]:
+    """Return the terminals of the gateway that runs in a home, as it has told."""
+    try:
+        told: list[dict[str, Any]] = json.loads((home / TERMINALS).read_text("utf-8"))["terminals"]
+    except (OSError, ValueError):
+        return []
+    return told
+
+
+def halts_in(home: Path) -> list[dict[str, Any]]:
+    """Return the halts that lie in the ledger of a home."""
+    from gateway.store import LEDGER
+    from gateway.trading.kill_switch.halts import find_all
+
+    try:
+        with closing(
+            sqlite3.connect(f"{(home / LEDGER).absolute().as_uri()}?mode=ro", uri=True)
+        ) as ledger:
+            ledger.row_factory = sqlite3.Row
+            return [asdict(one) for one in find_all(ledger)]
+    except sqlite3.Error as error:
+        raise Complaint(f"{home / LEDGER}: {error}") from error
+
+
+def _halted(halt: dict[str, Any], home: Path) -> str:
+    which = f" {halt['terminal']}" if halt["terminal"] else ""
+    said = f" ({halt['reason']})" if halt["reason"] else ""
+    undo = f"mt-gateway resume{which}{home_option(home)}"
+    return f"{which or 'all'} halted by {halt['armed_by']}{said}; undo: {undo}".strip()
 
 
 def _facts(

@@ -62,10 +62,12 @@ async def exchange_console_key(
         open_database(database_url(home, settings)) as db,
         holding(db, alone=True),
     ):
-        old = await open_box(db, lambda noted: key_store(settings.secrets, home, noted))
+        old = await open_box(
+            db, lambda noted: key_store(settings.secrets, home, noted, console=True)
+        )
 
         def named(name: str) -> KeyStore:
-            return store_named(name, settings.secrets, home)
+            return store_named(name, settings.secrets, home, console=True)
 
         async with db.session() as session:
             known = await current_key(session)

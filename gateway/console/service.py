@@ -170,7 +170,9 @@ async def open_console(
     """
     settings = settings or ConsoleSettings()
     async with open_database(database_url(home, settings)) as db, holding(db):
-        box = await open_box(db, lambda noted: keys or key_store(settings.secrets, home, noted))
+        box = await open_box(
+            db, lambda noted: keys or key_store(settings.secrets, home, noted, console=True)
+        )
         pepper = await sealed_value(db, box, "pepper")
         pool = HashingPool()
         try:

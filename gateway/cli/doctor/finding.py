@@ -48,6 +48,12 @@ def all_skipped(names: Iterable[str], why: str) -> list[Finding]:
 
 
 def split(complaint: str) -> tuple[str, str]:
-    """Split a message of ours, ``what is wrong; what to do``, into its two parts."""
-    found, _, remedy = complaint.partition("; ")
+    """Split a message of ours, ``what is wrong; what to do``, into its two parts.
+
+    One of two lines begins with what to do.
+    """
+    first, _, rest = complaint.rpartition("\n")
+    found, _, remedy = rest.partition("; ")
+    if first:
+        return found, f"{first}; {remedy}" if remedy else first
     return found, remedy or "see the message"

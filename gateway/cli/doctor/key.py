@@ -47,7 +47,7 @@ def examine(known: KnownKey, settings: Secrets, home: Path) -> tuple[Finding, Se
     if hidden is not None:
         return hidden, None
     if isinstance(keys, Keyring):
-        keys = Keyring(wait_s=WAIT_S, probe=False)
+        keys = Keyring(wait_s=WAIT_S, probe=False, options=keys.options)
     try:
         box = known_box(keys, known)
     except SecretsError as error:
@@ -62,7 +62,8 @@ def foresee(settings: Secrets, home: Path) -> Finding:
     if not isinstance(keys, Keyring):
         return none_yet
     try:
-        Keyring(wait_s=WAIT_S, probe=False).find(os.urandom(SALT_BYTES), new=True)
+        looking = Keyring(wait_s=WAIT_S, probe=False, options=keys.options)
+        looking.find(os.urandom(SALT_BYTES), new=True)
     except SecretsError as error:
         return warning("key", *split(str(error)))
     return none_yet

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from shlex import quote
 
 from gateway.config import Secrets, StoreName
 from gateway.credentials.secrets import KeyStore, SecretsError
@@ -25,7 +26,9 @@ def chosen_store(settings: Secrets) -> StoreName | None:
     return "file" if "key_file" in said else None
 
 
-def key_store(settings: Secrets, home: Path, recorded: str | None = None) -> KeyStore:
+def key_store(
+    settings: Secrets, home: Path, recorded: str | None = None, *, console: bool = False
+) -> KeyStore:
     """Return the store to use.
 
     Args:
@@ -33,13 +36,15 @@ def key_store(settings: Secrets, home: Path, recorded: str | None = None) -> Key
         home: the folder of the database.
         recorded: where the database's key was made; ``None`` for a new database. It holds where
             the settings say nothing, before the default.
+        console: it is the home of a console.
 
     """
-    return store_named(chosen_store(settings) or recorded or settings.store, settings, home)
+    name = chosen_store(settings) or recorded or settings.store
+    return store_named(name, settings, home, console=console)
 
 
-def store_named(name: str, settings: Secrets, home: Path) -> KeyStore:
-    """Return a store by its name in the configuration.
+def store_named(name: str, settings: Secrets, home: Path, *, console: bool = False) -> KeyStore:
+    """Return a store by its name in the configuration; see :func:`key_store`.
 
     Raises:
         SecretsError: there is none of that name.
@@ -54,7 +59,8 @@ def store_named(name: str, settings: Secrets, home: Path) -> KeyStore:
         case "keyring":
             from .keyring import Keyring
 
-            return Keyring()
+            options = f"{' --console' if console else ''} --home {quote(str(home))}"
+            return Keyring(options=options)
         case "systemd":
             from .systemd import SystemdCredential
 

@@ -31,13 +31,6 @@ _LINUX = (
 )
 _MACOS = ("keyring.backends.macOS", "Keyring")
 _USER = "kek"
-_FOR_NEW = (
-    "or keep the key of this new home in a file: run once mt-gateway secrets move --to file (or "
-    "--to passphrase), for the console with --console, and with the --home if you name one; or "
-    'write the two lines [secrets] and store = "file" into the file that --config names'
-)
-_FOR_OLD = "or take the key from a recovery kit: mt-gateway secrets restore --to file"
-
 Backends = Callable[[], Iterator[type[KeyringBackend]]]
 T = TypeVar("T")
 
@@ -57,6 +50,7 @@ class Keyring:
         wait_s: for an answer.
         probe: see that it keeps and forgets, before anything depends on it; who only looks does
             without.
+        options: that name the home to a command, such as ``--home /srv/mt-gateway``.
 
     """
 
@@ -69,10 +63,12 @@ class Keyring:
         wait_s: float = WAIT_S,
         *,
         probe: bool = True,
+        options: str = "",
     ) -> None:
         self._backends = backends
         self._wait_s = wait_s
         self._probes = probe
+        self.options = options
 
     @property
     def place(self) -> str:
@@ -83,15 +79,13 @@ class Keyring:
         """Try the keyring, then read the entry; see
         :class:`~gateway.credentials.secrets.KeyStore`."""
 
-        instead = _FOR_NEW if new else _FOR_OLD
-
         def read() -> str | None:
-            backend = self._backend(instead)
+            backend = self._backend(new=new)
             if self._probes:
-                _probe(backend)
+                self._probe(backend)
             return backend.get_password(_entry(salt), _USER)
 
-        text = self._ask(read, instead)
+        text = self._ask(read, new=new)
         return None if text is None else decode_key(text, self.place)
 
     def make(self, salt: bytes) -> bytes:
@@ -99,12 +93,12 @@ class Keyring:
         key = secrets.token_bytes(KEY_BYTES)
 
         def keep() -> str | None:
-            backend = self._backend(_FOR_NEW)
+            backend = self._backend(new=True)
             backend.set_password(_entry(salt), _USER, encode_key(key))
             return backend.get_password(_entry(salt), _USER)
 
-        if self._ask(keep, _FOR_NEW) != encode_key(key):
-            raise SecretsError(f"the keyring did not keep the key; repair it, {_FOR_NEW}")
+        if self._ask(keep, new=True) != encode_key(key):
+            raise self._failed("the keyring did not keep the key", "repair it", new=True)
         return key
 
     def forget(self, known: KnownKey) -> None:
@@ -112,15 +106,15 @@ class Keyring:
         entry = _entry(known.salt)
 
         def delete() -> str | None:
-            backend = self._backend(_FOR_OLD)
+            backend = self._backend(new=False)
             if backend.get_password(entry, _USER) is not None:
                 backend.delete_password(entry, _USER)
             return backend.get_password(entry, _USER)
 
-        if self._ask(delete, _FOR_OLD) is not None:
+        if self._ask(delete, new=False) is not None:
             raise SecretsError("the keyring did not delete the old key; repair it and try again")
 
-    def _backend(self, instead: str) -> KeyringBackend:
+    def _backend(self, *, new: bool) -> KeyringBackend:
         """Build the first backend that works; may block."""
         reasons = []
         for kind in self._backends():
@@ -130,11 +124,10 @@ class Keyring:
                 reasons.append(str(error))
             else:
                 return _build(kind)
-        raise SecretsError(
-            f"there is no keyring ({', '.join(reasons)}); log in to a desktop session, {instead}"
-        )
+        absent = f"there is no keyring ({', '.join(reasons)})"
+        raise self._failed(absent, "log in to a desktop session", new=new)
 
-    def _ask(self, work: Callable[[], T], instead: str) -> T:
+    def _ask(self, work: Callable[[], T], *, new: bool) -> T:
         """Do it in a thread of its own, which is given up when it takes too long."""
         outcome: Future[T] = Future()
         threading.Thread(target=_settle, args=(outcome, work), name="keyring", daemon=True).start()
@@ -143,18 +136,41 @@ class Keyring:
         except SecretsError:
             raise
         except TimeoutError:
-            raise SecretsError(
-                f"the keyring does not answer within {self._wait_s:g} s; it may be waiting for "
-                f"its password: unlock it and start again, {instead}"
-            ) from None
+            waits = f"the keyring does not answer within {self._wait_s:g} s"
+            remedy = "unlock it, for it may be waiting for its password"
+            raise self._failed(waits, remedy, new=new) from None
         except KeyringLocked as error:
-            raise SecretsError(
-                f"the keyring is locked; unlock it and start again, {instead}"
-            ) from error
+            raise self._failed("the keyring is locked", "unlock it", new=new) from error
         except Exception as error:
-            raise SecretsError(
-                f"the keyring refuses ({type(error).__name__}: {error}); repair it, {instead}"
-            ) from error
+            refuses = f"the keyring refuses ({type(error).__name__}: {error})"
+            raise self._failed(refuses, "repair it", new=new) from error
+
+    def _probe(self, backend: KeyringBackend) -> None:
+        """See that it keeps and forgets, before anything depends on it."""
+        entry, canary = (
+            f"mt-gateway/probe-{secrets.token_hex(8)}",
+            secrets.token_urlsafe(KEY_BYTES),
+        )
+        backend.set_password(entry, _USER, canary)
+        try:
+            kept = backend.get_password(entry, _USER)
+        finally:
+            backend.delete_password(entry, _USER)
+        if kept != canary or backend.get_password(entry, _USER) is not None:
+            raise self._failed("the keyring does not keep what it is given", "repair it", new=True)
+
+    def _failed(self, what: str, remedy: str, *, new: bool) -> SecretsError:
+        """Return what is wrong, below what to type: nobody reads a paragraph for it."""
+        if new:
+            command = f"run once: mt-gateway secrets move --to file{self.options}"
+            return SecretsError(
+                f"{command}\n{what}; the key of this new home then lies in a file. "
+                f"Or {remedy}, and start again"
+            )
+        command = f"mt-gateway secrets restore --to file{self.options}"
+        return SecretsError(
+            f"{remedy}, and start again\n{what}; who has a recovery kit may run instead: {command}"
+        )
 
 
 def _settle(outcome: Future[T], work: Callable[[], T]) -> None:
@@ -180,15 +196,3 @@ def _build(kind: type[KeyringBackend]) -> KeyringBackend:
     if "persist" in vars(kind):  # of Windows: otherwise it follows the user to other machines
         backend.persist = "local machine"  # type: ignore[attr-defined]  # WinVaultKeyring's own
     return backend
-
-
-def _probe(backend: KeyringBackend) -> None:
-    """See that it keeps and forgets, before anything depends on it."""
-    entry, canary = f"mt-gateway/probe-{secrets.token_hex(8)}", secrets.token_urlsafe(KEY_BYTES)
-    backend.set_password(entry, _USER, canary)
-    try:
-        kept = backend.get_password(entry, _USER)
-    finally:
-        backend.delete_password(entry, _USER)
-    if kept != canary or backend.get_password(entry, _USER) is not None:
-        raise SecretsError(f"the keyring does not keep what it is given; repair it, {_FOR_NEW}")

@@ -13,6 +13,14 @@ class Done(NamedTuple):
     err: str
 
     @property
+    def advice(self) -> tuple[str, str]:
+        """What it told a person in two lines: what to do, and why."""
+        assert (self.out, self.code) == ("", 1)
+        first, second = self.err.splitlines()
+        assert first.startswith("mt-gateway: ")
+        return first.removeprefix("mt-gateway: "), second
+
+    @property
     def complaint(self) -> str:
         """The one line that it told a person; nothing else was printed."""
         assert self.out == ""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import signal
 import socket
 import stat
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -128,14 +130,17 @@ def test_a_person_gets_something_to_paste(start: Start, tmp_path: Path) -> None:
 
 
 def test_a_taken_port_is_explained(run: Run, tmp_path: Path) -> None:
-    """One line, which says which of them it is and what to do."""
+    """One line, which says which of them it is, who has it, and what to do."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
         others = ("--bridge-port", "0", "--console-port", "0")
         process = Process("demo", "--port", port, *others, "--home", str(tmp_path))
         out, err = process.popen.communicate(timeout=ENDS_WITHIN_S)
     done = Done(process.popen.returncode, out, err)
-    assert f"port {port} is taken" in done.complaint
+    who = f"{Path('/proc/self/comm').read_text().strip()} (process {os.getpid()})"
+    if sys.platform != "linux":
+        who = "another program"
+    assert f"port {port} is taken by {who}: stop it" in done.complaint
     assert "give another with --port, --bridge-port or --console-port" in done.complaint
 
 

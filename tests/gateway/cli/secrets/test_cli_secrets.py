@@ -180,12 +180,13 @@ def test_a_machine_without_a_keyring(run: Run, tmp_path: Path) -> None:
     """The first command says what to type, word for word; after that everything is as usual."""
     place = ("--home", str(tmp_path / "new"))
     create = ("token", "create", "--name", "A")
-    complaint = run(*create, *place).complaint
-    assert complaint.startswith("there is no keyring (")
-    assert '[secrets] and store = "file"' in complaint
-    assert "mt-gateway secrets move --to file" in complaint
-    assert "there is no keyring" in run("serve", *place).complaint
-    done = run("secrets", "move", "--to", "file", *place)
+    for command in (create, ("serve",)):
+        do, why = run(*command, *place).advice
+        assert why.startswith("there is no keyring (")
+    first, _, command = do.partition("mt-gateway ")
+    assert first == "run once: "
+    assert run("console", *place).advice[0] == f"{do.replace(' --home', ' --console --home')}"
+    done = run(*command.split())
     assert (done.code, done.err) == (0, "")
     assert "A new home in" in done.out
     assert run(*create, *place).code == 0
