@@ -124,11 +124,13 @@ class ManagerReady:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     """The same in one home."""
+    connect: AccountReady | None = None
+    """What ``POST /api/test/connect`` takes, to connect again after a disconnect."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountReady:
-    """The account of an emulated terminal, as a registration wants to be told of it."""
+    """An account of something emulated, as a registration or a connection is told of it."""
 
     login: int
     password: str = field(repr=False)

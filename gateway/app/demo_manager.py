@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from ea_bridge.emulator.manager import LOGIN, SERVER, ManagerLink, build_manager
 from ea_bridge.model.mt4 import ConnectParams
 from gateway.manager import Role
-from gateway.options import ManagerReady
+from gateway.options import AccountReady, ManagerReady
 
 from .emulator import linked
 from .manager import Manager
@@ -48,4 +48,5 @@ async def demo_manager(
             await manager.operators.add(OPERATOR, at_api, Role.ADMIN)
         elif await manager.operators.verify(OPERATOR, at_api) is None:
             await manager.operators.set_password(OPERATOR, at_api)
-        yield ManagerReady(url=f"{url}/api", username=OPERATOR, password=at_api)
+        connect = AccountReady(server=SERVER, login=LOGIN, password=at_server)
+        yield ManagerReady(url=f"{url}/api", username=OPERATOR, password=at_api, connect=connect)

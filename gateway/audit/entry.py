@@ -33,7 +33,9 @@ _SECRET_NAME = re.compile(
     r"|^kek$|^code$",
     re.IGNORECASE,
 )
-_SECRET_TEXT = re.compile(r"mg[tm]_[0-9A-Za-z]{13,}|mtg\.(ticket|bearer)\.[A-Za-z0-9_=-]+")
+_SECRET_TEXT = re.compile(
+    r"mgt_[0-9A-Za-z]{13,}|eyJ[\w-]+\.[\w-]+\.[\w-]+|mtg\.(ticket|bearer)\.[A-Za-z0-9_=-]+"
+)
 _HEAD = ("ts", "mono_us", "boot", "event", "actor", "terminal", "object", "outcome", "reason")
 
 
@@ -78,6 +80,6 @@ def _is_secret(name: str) -> bool:
 
 
 def _text(text: str) -> str:
-    if "mgt_" in text or "mgm_" in text or "mtg." in text:
+    if "mgt_" in text or "eyJ" in text or "mtg." in text:
         text = _SECRET_TEXT.sub(REMOVED, text)
     return text[:MAX_TEXT]

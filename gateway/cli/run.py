@@ -6,6 +6,7 @@ import json
 import math
 import sys
 from collections.abc import Coroutine
+from dataclasses import asdict
 from ipaddress import ip_address
 from pathlib import Path
 from shlex import quote
@@ -312,6 +313,8 @@ def _manager_text(ready: Ready) -> str:
     if one is None:
         return ""
     who = "" if one.username is None else f"            {one.username}, password {one.password}\n"
+    if one.connect is not None:
+        who += f"            its server for /api/test/connect: {json.dumps(asdict(one.connect))}\n"
     return f"  MT4       {one.url}, for managers; reference {one.url}/reference\n{who}"
 
 

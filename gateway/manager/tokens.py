@@ -1,4 +1,8 @@
-"""Bearer tokens of operators: ``mgm_`` and 64 hexadecimal digits, of which a hash is kept.
+"""Bearer tokens of operators: JSON Web Tokens, signed with HS256 by a key of the home.
+
+A token's claims are ``iss``, ``sub`` (the operator), ``iat``, ``exp`` and ``jti``, the id of its
+session. The signature alone opens nothing: the session must be in the database, where a hash of
+its id is kept until it expires or the operator is signed out.
 
 A token lives for :data:`LIFETIME_S`. In its last :data:`REFRESH_S` each answer brings its
 successor: always the same one, so that a hundred requests at once get one token, and the loss of
@@ -9,13 +13,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import re
 import secrets
 import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+
+import jwt
+from jwt.types import Options
 
 from gateway.store import Store
 
@@ -26,7 +32,11 @@ REFRESH_S = 3600
 SESSION_S = 7 * 86_400
 MAX_TOKENS = 64
 """Live ones of one operator; when there are more the oldest ends."""
-_FORM = re.compile(r"mgm_[0-9a-f]{64}")
+MAX_TOKEN = 1024
+"""Characters; ours have about 300."""
+ISSUER = "mt-gateway"
+ALGORITHM = "HS256"
+UNCHECKED: Options = {"verify_exp": False, "verify_iat": False, "require": ["jti"]}
 
 
 @dataclass(frozen=True)
@@ -45,7 +55,7 @@ class TokenBook:
 
     Args:
         store: with the tables of :mod:`~.schema`.
-        key: 32 secret bytes, from which successors are made.
+        key: 32 secret bytes, which sign tokens and from which successors are made.
         now_s: seconds since 1970.
 
     """
@@ -55,21 +65,24 @@ class TokenBook:
     ) -> None:
         self._store = store
         self._key = key
+        self._signing_key = hmac.digest(key, b"sign", "sha256")
         self._now_s = now_s
 
     def issue(self, operator: Operator) -> str:
         """Return a new token of an operator whose password was right."""
-        token, now_s = f"mgm_{secrets.token_hex(32)}", self._now_s()
+        session, now_s = secrets.token_hex(32), self._now_s()
+        expires_s = now_s + LIFETIME_S
         # of an operator who is removed at this moment it opens nothing
         with suppress(sqlite3.IntegrityError), self._store.transaction() as connection:
-            self._enter(connection, token, operator.name, now_s, now_s + SESSION_S)
-        return token
+            self._enter(connection, session, operator.name, now_s, now_s + SESSION_S)
+        return self._signed(session, operator.name, now_s, expires_s)
 
     def admit(self, token: str) -> Admission | None:
         """Let a token in; ``None`` if it opens nothing, or nothing any more."""
-        if not _FORM.fullmatch(token):
+        session = self._session_of(token)
+        if session is None:
             return None
-        digest, now_s = _digest(token), self._now_s()
+        digest, now_s = _digest(session), self._now_s()
         row = self._store.one(
             "SELECT expires_at, session_ends_at, name, role FROM manager_tokens "
             "JOIN manager_operators ON name = operator WHERE digest = ?",
@@ -81,7 +94,7 @@ class TokenBook:
         successor = None
         ends_soon = row["expires_at"] - now_s <= REFRESH_S
         if ends_soon and row["session_ends_at"] > row["expires_at"]:
-            successor = self._succeed(token, operator.name, now_s, row["session_ends_at"])
+            successor = self._succeed(session, operator.name, now_s, row["session_ends_at"])
         return Admission(operator, digest, row["expires_at"], successor)
 
     def recheck(self, admission: Admission, need: Role) -> bool:
@@ -95,23 +108,50 @@ class TokenBook:
             return False
         return Role(row["role"]).includes(need)
 
-    def _succeed(self, token: str, operator: str, now_s: int, session_ends_s: int) -> str | None:
-        made = hmac.digest(self._key, b"refresh|" + token.encode(), "sha256").hex()
-        successor = f"mgm_{made}"
-        known = "SELECT 1 FROM manager_tokens WHERE digest = ?"
-        if self._store.one(known, _digest(successor)) is not None:
-            return successor
-        with self._store.transaction() as connection:
-            # one that was ended since it was let in, by a command, has no successor
-            if connection.execute(known, (_digest(token),)).fetchone() is None:
-                return None
-            self._enter(connection, successor, operator, now_s, session_ends_s)
-        return successor
+    def _session_of(self, token: str) -> str | None:
+        """Return the id of a token's session, if the token is one of ours."""
+        if len(token) > MAX_TOKEN or not token.isascii():
+            return None
+        # whether it has expired the database tells, by the clock that wrote it
+        try:
+            claims = jwt.decode(
+                token, self._signing_key, [ALGORITHM], issuer=ISSUER, options=UNCHECKED
+            )
+        except jwt.InvalidTokenError:
+            return None
+        session = claims["jti"]
+        return session if isinstance(session, str) else None
+
+    def _signed(self, session: str, operator: str, issued_s: int, expires_s: int) -> str:
+        claims = {
+            "iss": ISSUER,
+            "sub": operator,
+            "iat": issued_s,
+            "exp": expires_s,
+            "jti": session,
+        }
+        return jwt.encode(claims, self._signing_key, ALGORITHM)
+
+    def _succeed(self, session: str, operator: str, now_s: int, session_ends_s: int) -> str | None:
+        following = hmac.digest(self._key, b"refresh|" + session.encode(), "sha256").hex()
+        known = "SELECT issued_at, expires_at FROM manager_tokens WHERE digest = ?"
+        row = self._store.one(known, _digest(following))
+        if row is None:
+            with self._store.transaction() as connection:
+                # one that was ended since it was let in, by a command, has no successor
+                if connection.execute(known, (_digest(session),)).fetchone() is None:
+                    return None
+                self._enter(connection, following, operator, now_s, session_ends_s)
+                # another request may have been first: its times are the token's
+                row = connection.execute(known, (_digest(following),)).fetchone()
+        if row is None:
+            return None
+        return self._signed(following, operator, row["issued_at"], row["expires_at"])
 
     def _enter(
         self,
         connection: sqlite3.Connection,
-        token: str,
+        session: str,
         operator: str,
         now_s: int,
         session_ends_s: int,
@@ -120,7 +160,7 @@ class TokenBook:
         connection.execute("DELETE FROM manager_tokens WHERE expires_at <= ?", (now_s,))
         connection.execute(
             "INSERT OR IGNORE INTO manager_tokens VALUES (?, ?, ?, ?, ?)",
-            (_digest(token), operator, now_s, expires_s, session_ends_s),
+            (_digest(session), operator, now_s, expires_s, session_ends_s),
         )
         connection.execute(
             "DELETE FROM manager_tokens WHERE digest IN (SELECT digest FROM manager_tokens "
@@ -129,5 +169,5 @@ class TokenBook:
         )
 
 
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
+def _digest(session: str) -> bytes:
+    return hashlib.sha256(session.encode()).digest()

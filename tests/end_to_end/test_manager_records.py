@@ -85,8 +85,11 @@ async def test_users_by_filter_and_page(house: ManagerHouse) -> None:
     login = await new_user(house, name="Zoe Unusual")
     found = await house.get("users/?search=zoe%20unus")
     assert (found["total"], [one["login"] for one in found["users"]]) == (1, [login])
-    everybody = await house.get("users/?limit=100000")
+    everybody = await house.get("users")  # all of them; the slash may be left out
     assert everybody["total"] == len(everybody["users"])
+    assert (await house.get("users/"))["users"] == everybody["users"]
+    trades = await house.get("trades/open")
+    assert trades["total"] == len(trades["trades"])
     page = await house.get("users/?offset=2&limit=3")
     assert page["users"] == everybody["users"][2:5]
     assert (page["total"], page["offset"], page["limit"]) == (everybody["total"], 2, 3)
@@ -108,6 +111,8 @@ async def test_users_by_filter_and_page(house: ManagerHouse) -> None:
         ("GET", "groups/demo*", None),
         ("GET", "symbols/NOSUCH", None),
         ("GET", "symbols/NOSUCH/price", None),
+        ("PUT", "admin/trades/999999999/modify", {"comment": "x"}),
+        ("POST", "admin/trades/delete", {"orders": [999999999]}),
         ("POST", "admin/mail", {"logins": [999999], "subject": "a", "body": "b"}),
         ("POST", "admin/users/group-op", {"command": "enable", "logins": [999999]}),
     ],
@@ -365,5 +370,10 @@ async def test_one_thing_done_to_many(house: ManagerHouse) -> None:
     assert (await do("setgroup", group="nosuch")).status == 422
     refused = await do("delete")
     assert refused.status == 403
+    await book(house, logins[1], "deposit", amount=5)
+    funded = await do("delete", role=Role.ADMIN)
+    said = f"Account {logins[1]} has balance 5.00: close and withdraw that first"
+    assert (funded.status, funded.detail) == (409, said)
+    await book(house, logins[1], "withdraw", amount=5)
     assert (await do("delete", role=Role.ADMIN)).status == 200
     assert (await house.ask("GET", f"users/{logins[0]}")).status == 404

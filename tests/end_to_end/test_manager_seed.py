@@ -5,7 +5,9 @@ connect, disconnect and log in.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import AsyncIterator
+from datetime import datetime
 
 import pytest
 import pytest_asyncio
@@ -56,9 +58,14 @@ async def test_status_ping_and_time(house: ManagerHouse) -> None:
     assert await house.get("test/status") == {"status": "ok", "connected": True}
     assert await house.get("test/ping") == {"status": "ok", "ping": True}
     clock = await house.get("test/server-time")
-    assert set(clock) == {"status", "server_time", "server_time_str"}
-    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", clock["server_time_str"])
-    assert isinstance(clock["server_time"], int)
+    documented = {"status", "server_time", "server_time_str"}
+    assert set(clock) == documented | {"broker_time", "broker_time_str", "utc_offset_s"}
+    assert abs(clock["server_time"] - time.time()) < 60
+    told = datetime.strptime(clock["server_time_str"] + "+0000", "%Y-%m-%d %H:%M:%S UTC%z")
+    assert told.timestamp() == clock["server_time"]
+    assert clock["utc_offset_s"] in (2 * 3600, 3 * 3600), "that of most brokers, by season"
+    assert clock["broker_time"] == clock["server_time"] + clock["utc_offset_s"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", clock["broker_time_str"])
 
 
 async def test_connect_and_disconnect(house: ManagerHouse) -> None:
@@ -71,6 +78,7 @@ async def test_connect_and_disconnect(house: ManagerHouse) -> None:
         refused = await house.ask("GET", path)
         assert refused.status == 503
         assert "RET_NO_CONNECT" in refused.detail
+        assert "POST its server, login and password to /api/test/connect" in refused.detail
         assert refused.headers["Retry-After"] == "5"
     await house.manager.supervision.look()
     assert not house.server.connected  # a disconnect stays
@@ -89,6 +97,7 @@ async def test_a_connect_that_fails_changes_nothing(house: ManagerHouse) -> None
         refused = await house.ask("POST", "test/connect", CONNECT | change)
         assert refused.status == status
         assert "wrong" not in str(refused.body)
+        assert (status != 503) or "answers at 127.0.0.1:444: check its" in refused.detail
         await until(lambda: house.server.connected)
     assert await house.get("test/status") == {"status": "ok", "connected": True}
 

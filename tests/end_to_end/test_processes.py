@@ -19,7 +19,7 @@ from product import Refused, WsClient, open_http, open_ws
 Record = Callable[[str, object], None]
 READY = {
     *("event", "rpc", "ws", "bridge", "auth_token", "terminal", "home"),
-    *("console", "device", "console_email", "console_password", "manager"),
+    *("console", "device", "console_email", "console_password", "manager", "account"),
 }
 
 

@@ -65,13 +65,19 @@ class Ping(Struct, frozen=True, kw_only=True):
 
 
 class Clock(Struct, frozen=True, kw_only=True):
-    """The server's clock."""
+    """The server's clock, in UTC and as the broker's day goes."""
 
     status: Ok = "ok"
     server_time: int
-    """Seconds since 1970."""
+    """Seconds since 1970, UTC."""
     server_time_str: str
     """The same, such as ``2026-03-07 16:43:34 UTC``."""
+    broker_time: int
+    """Seconds of the server's own clock, as all times of its records are."""
+    broker_time_str: str
+    """The same, such as ``2026-03-07 18:43:34``."""
+    utc_offset_s: int
+    """How far that clock is ahead of UTC, in steps of a quarter of an hour."""
 
 
 class User(Struct, frozen=True, kw_only=True):

@@ -47,6 +47,8 @@ LIMIT_ALL = Parameter(
     default=ALL,
 )
 PAGING = (OFFSET, LIMIT)
+WHOLE = (OFFSET, LIMIT_ALL)
+"""Of a list that is answered whole unless a page of it is asked for."""
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from ea_bridge.manager_commands import MAIL_SEND, USERS_GROUP_OP
-from ea_bridge.model.mt4 import GroupCommand, GroupOpParams, Mail
+from ea_bridge.manager_commands import (
+    MAIL_SEND,
+    TRADES_GET_BY_LOGIN,
+    USER_RECORDS_REQUEST,
+    USERS_GROUP_OP,
+)
+from ea_bridge.model.mt4 import (
+    GroupCommand,
+    GroupOpParams,
+    LoginsParams,
+    LoginTradesParams,
+    Mail,
+    ReturnCode,
+)
 from gateway.errors import Unauthorized
-from gateway.manager import Role
+from gateway.manager import PeerRefused, Role
 from gateway.web.rest.problem import Problem
 
 from . import answers
 from .models import GroupOperation, MailSend
 from .operation import Ask, Operation
+
+MAX_EXPLAINED = 64
+"""Accounts that are looked through for why they were not deleted."""
 
 
 async def _mail(ask: Ask) -> answers.Total:
@@ -32,22 +47,43 @@ async def _group_op(ask: Ask) -> answers.Total:
     except Unauthorized:
         raise Problem(403, f"To delete users takes the role {role}") from None
     logins = list(dict.fromkeys(given.logins))
-    done = await ask.change(
-        USERS_GROUP_OP,
-        lambda _: GroupOpParams(
-            command=int(GroupCommand[given.command.upper()]),
-            logins=logins,
-            newgroup=given.group or "",
-            leverage=given.leverage or 0,
-        ),
-        {
-            "users": len(logins),
-            "logins": logins[:64],
-            **given.model_dump(exclude={"logins"}, exclude_none=True),
-        },
-        role=role,
+    facts = given.model_dump(exclude={"logins"}, exclude_none=True)
+    params = GroupOpParams(
+        command=int(GroupCommand[given.command.upper()]),
+        logins=logins,
+        newgroup=given.group or "",
+        leverage=given.leverage or 0,
     )
+    told = {"users": len(logins), "logins": logins[:64], **facts}
+    try:
+        done = await ask.change(USERS_GROUP_OP, lambda _: params, told, role=role)
+    except PeerRefused as refused:
+        if given.command == "delete" and refused.retcode == ReturnCode.INVALID_DATA:
+            await _check_empty(ask, logins, refused)
+        raise
     return answers.Total(total=done.total)
+
+
+async def _check_empty(ask: Ask, logins: list[int], refused: PeerRefused) -> None:
+    """Say which account has money or trades, where that is why the server does not delete it.
+
+    Raises:
+        Problem: 409.
+
+    """
+    found = await ask.question(USER_RECORDS_REQUEST, LoginsParams(logins=logins[:MAX_EXPLAINED]))
+    for user in found:
+        has = [
+            f"{name} {value:.2f}"
+            for name, value in (("balance", user.balance), ("credit", user.credit))
+            if value
+        ]
+        trades = await ask.question(TRADES_GET_BY_LOGIN, LoginTradesParams(login=user.login))
+        if trades.total:
+            has.append(f"{trades.total} open trades")
+        if has:
+            said = f"Account {user.login} has {', '.join(has)}: close and withdraw that first"
+            raise Problem(409, said) from refused
 
 
 OPERATIONS = (

@@ -30,7 +30,11 @@ _STATUS: Final[Mapping[int, tuple[int, str]]] = {
         422,
         "the MT4 server knows no such group, symbol or trade, or refuses a value",
     ),
-    ReturnCode.NO_CONNECT: (503, "not connected to the MT4 server; connect, then try again"),
+    ReturnCode.NO_CONNECT: (
+        503,
+        "not connected to the MT4 server; POST its server, login and password to "
+        "/api/test/connect",
+    ),
     ReturnCode.NOT_ENOUGH_RIGHTS: (403, "the manager's login lacks the right for this"),
     ReturnCode.TOO_FREQUENT: (429, "too many requests to the MT4 server; wait a moment"),
     ReturnCode.ACCOUNT_DISABLED: (403, "the account is disabled"),

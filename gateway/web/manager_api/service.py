@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from ea_bridge.commands import NoParams
 from ea_bridge.manager_commands import IS_CONNECTED, PING, SERVER_TIME
 from ea_bridge.model.mt4 import ConnectParams, ReturnCode
+from gateway.daemon import wall_ms
 from gateway.manager import PeerOffline, PeerRefused, Role
 from gateway.web.rest.problem import Problem
 
@@ -15,6 +16,8 @@ from .models import Connect, LoginForm
 from .operation import Ask, Operation
 
 TEST = "/api/test"
+QUARTER_S = 900
+MAX_OFFSET_S = 14 * 3600
 WRONG_LOGIN = frozenset({ReturnCode.BAD_ACCOUNT_INFO, ReturnCode.ACCOUNT_DISABLED})
 
 
@@ -39,9 +42,12 @@ async def _connect(ask: Ask) -> answers.Message:
     try:
         await ask.services.supervision.connect(params, ask.operator)
     except PeerRefused as error:
-        if error.retcode not in WRONG_LOGIN:
-            raise
-        raise Problem(400, "The MT4 server refused login or password") from error
+        if error.retcode in WRONG_LOGIN:
+            raise Problem(400, "The MT4 server refused login or password") from error
+        if error.retcode == ReturnCode.NO_CONNECT:
+            said = f"No MT4 server answers at {given.server}: check its address and port"
+            raise Problem(503, said, {"Retry-After": "5"}) from error
+        raise
     return answers.Message(message="Connected and logged in successfully")
 
 
@@ -65,9 +71,23 @@ async def _ping(ask: Ask) -> answers.Ping:
 
 
 async def _server_time(ask: Ask) -> answers.Clock:
-    seconds = (await ask.question(SERVER_TIME, NoParams())).time
-    text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    return answers.Clock(server_time=seconds, server_time_str=text)
+    broker_s = (await ask.question(SERVER_TIME, NoParams())).time
+    # the Manager API tells no time zone; zones are quarters of an hour, and clocks closer to right
+    offset_s = round((broker_s - wall_ms() / 1000) / QUARTER_S) * QUARTER_S
+    if abs(offset_s) > MAX_OFFSET_S:
+        offset_s = 0  # no zone is that far from UTC: the clock itself is wrong
+    utc_s = broker_s - offset_s
+    return answers.Clock(
+        server_time=utc_s,
+        server_time_str=f"{_text(utc_s)} UTC",
+        broker_time=broker_s,
+        broker_time_str=_text(broker_s),
+        utc_offset_s=offset_s,
+    )
+
+
+def _text(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 OPERATIONS = (
@@ -132,7 +152,7 @@ OPERATIONS = (
         "server_time",
         "GET",
         TEST + "/server-time",
-        "The MT4 server's clock.",
+        "The MT4 server's clock, in UTC and in its own zone.",
         _server_time,
         answers.Clock,
     ),

@@ -21,12 +21,14 @@ from ea_bridge.model.mt4 import (
     LoginTradesParams,
     OpenTradesFilter,
     OrdersParams,
+    ReturnCode,
     TradeChange,
 )
-from gateway.manager import Role
+from gateway.manager import PeerRefused, Role
+from gateway.web.rest.problem import Problem
 
 from . import answers
-from .listing import PAGING, listed
+from .listing import PAGING, WHOLE, listed
 from .models import (
     GroupTrades,
     HistorySpan,
@@ -74,24 +76,48 @@ async def _by_group(ask: Ask) -> Any:
 async def _modify(ask: Ask) -> bytes:
     order, given = ask.path["order"], ask.body(TradeUpdate)
     changed = given.model_dump(exclude_none=True, exclude={"fix_balance"})
-    trade = await ask.change(
-        ADM_TRADE_RECORD_MODIFY,
-        lambda _: AdminModifyParams(
-            order=order, change=TradeChange(**changed), fix_balance=int(given.fix_balance)
-        ),
-        {"order": order, "fix_balance": given.fix_balance, **changed},
-    )
+    try:
+        trade = await ask.change(
+            ADM_TRADE_RECORD_MODIFY,
+            lambda _: AdminModifyParams(
+                order=order, change=TradeChange(**changed), fix_balance=int(given.fix_balance)
+            ),
+            {"order": order, "fix_balance": given.fix_balance, **changed},
+        )
+    except PeerRefused as refused:
+        await _check_there(ask, [order], refused)
+        raise
     return answers.flat(trade)
+
+
+async def _check_there(ask: Ask, orders: list[int], refused: PeerRefused) -> None:
+    """Say which trades there are not, where that is why the server refused.
+
+    Raises:
+        Problem: 404.
+
+    """
+    if refused.retcode != ReturnCode.INVALID_DATA:
+        return
+    found = await ask.question(TRADE_RECORDS_REQUEST, OrdersParams(orders=orders))
+    missing = sorted(set(orders) - {trade.order for trade in found})
+    if missing:
+        named = ", ".join(map(str, missing[:20]))
+        raise Problem(404, f"There is no such trade: {named}") from refused
 
 
 async def _delete(ask: Ask) -> answers.Total:
     given = ask.body(TradesDelete)
     orders = list(dict.fromkeys(given.orders))
-    done = await ask.change(
-        ADM_TRADES_DELETE,
-        lambda _: AdminDeleteParams(orders=orders, fix_balance=int(given.fix_balance)),
-        {"orders": orders, "fix_balance": given.fix_balance},
-    )
+    try:
+        done = await ask.change(
+            ADM_TRADES_DELETE,
+            lambda _: AdminDeleteParams(orders=orders, fix_balance=int(given.fix_balance)),
+            {"orders": orders, "fix_balance": given.fix_balance},
+        )
+    except PeerRefused as refused:
+        await _check_there(ask, orders, refused)
+        raise
     return answers.Total(total=done.total)
 
 
@@ -103,7 +129,7 @@ OPERATIONS = (
         "All open trades, pending orders among them.",
         _open,
         answers.Trades,
-        query=(MASK, SYMBOL, *PAGING),
+        query=(MASK, SYMBOL, *WHOLE),
     ),
     Operation(
         "list_open_trades_of",
@@ -153,7 +179,7 @@ ADMIN_OPERATIONS = (
         _modify,
         answers.Trade,
         given=TradeUpdate,
-        errors=(409,),
+        errors=(404, 409),
         role=Role.ADMIN,
         is_change=True,
     ),

@@ -28,7 +28,7 @@ from gateway.web.rest.problem import Problem
 
 from . import answers
 from .about import REPLAYED
-from .listing import PAGING, listed
+from .listing import WHOLE, listed
 from .models import Flag, Mask, PasswordSet, Time, UserCreate, UserUpdate
 from .operation import Ask, Operation, Parameter
 
@@ -124,7 +124,7 @@ OPERATIONS = (
         "All users, by login.",
         _list,
         answers.Users,
-        query=(*FILTERS, *PAGING),
+        query=(*FILTERS, *WHOLE),
     ),
     Operation("get_user", "GET", ONE, "One user.", _get, answers.User),
     Operation(

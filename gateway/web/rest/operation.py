@@ -114,7 +114,9 @@ class Operation(Generic[A]):
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
-        return re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", self.path))
+        # a list ends with a slash, and is found without
+        path = re.sub("/$", "/?", self.path)
+        return re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", path))
 
     def match(self, path: str) -> Mapping[str, str] | None:
         """Return what stands in a path for its names, or ``None`` if it is another's."""
