@@ -45,10 +45,6 @@ HEARTBEAT_S = 1.0
 MAX_UNSENT = 1_048_576
 """Above so many unsent bytes a peer tells nothing by itself."""
 MAX_UNWRITABLE_S = 5.0
-LAST_RETRY_S = 15.0
-REPLACED_RETRY_S = 300.0
-"""After another peer came with our token. The newest link wins: were we to come back at once, the
-two would throw each other out for ever."""
 
 _log = logging.getLogger(__name__)
 
@@ -85,6 +81,8 @@ class Conversation(asyncio.Protocol):
         """Done when the connection is gone; its result is how long to wait before the next."""
         self.refusal: LinkRefused | None = None
         """Why we were not let in, if that is how it ended."""
+        self.replaced = False
+        """Another peer has come with our token."""
         self._connection = connection
         self._token = token
         self._pin = pin
@@ -272,7 +270,6 @@ class Conversation(asyncio.Protocol):
         """Tell whoever answers here nothing at all."""
         _log.error("%s", refusal)
         self.refusal = refusal
-        self._retry_s = LAST_RETRY_S
         self.say(Bye(code=code))
         self.close()
 
@@ -293,8 +290,11 @@ class Conversation(asyncio.Protocol):
 
     def _leave(self, bye: Bye) -> None:
         if bye.code == "replaced":
-            _log.warning("another peer has linked with our token: this one stays away")
-            self._retry_s = REPLACED_RETRY_S
+            _log.warning(
+                "another peer has linked with our token, so this one stays away: each needs a "
+                "token of its own"
+            )
+            self.replaced = True
         elif bye.code == "approved":
             _log.info("this machine is approved")
             self._retry_s = 0.0

@@ -6,14 +6,17 @@ import asyncio
 import logging
 import random
 import re
+import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from .conversation import LAST_RETRY_S, Conversation, LinkRefused, WrongDevice
+from .conversation import Conversation, LinkRefused, WrongDevice
+from .patience import Patience
 
 __all__ = ["Link", "LinkRefused", "WrongDevice"]
 
 FIRST_RETRY_S = 0.25
+LAST_RETRY_S = 15.0
 
 C = TypeVar("C", bound=Conversation)
 _log = logging.getLogger(__name__)
@@ -42,6 +45,8 @@ class Link(Generic[C]):
         self._jitter = random.Random(seed)  # noqa: S311 - spreads reconnects, guards nothing
         self._conversation: C | None = None
         self._refusal: LinkRefused | None = None
+        self._replaced = False
+        self._patience = Patience(time.monotonic)
         self._stopping = False
 
     async def run(self) -> None:
@@ -57,12 +62,18 @@ class Link(Generic[C]):
             wait_s = await self._converse()
             was_ready = self.ready.is_set()
             was_ever_ready = was_ever_ready or was_ready
+            if was_ready:
+                self._patience.linked()
             if isinstance(self._refusal, WrongDevice) or (self._refusal and not was_ever_ready):
                 raise self._refusal
             self.ready.clear()
             if self._stopping:
                 return
             retry_s = FIRST_RETRY_S if was_ready else min(retry_s * 2, LAST_RETRY_S)
+            if self._refusal is not None:
+                wait_s = self._patience.refused(wait_s)
+            elif self._replaced:
+                wait_s = self._patience.replaced()
             if wait_s is not None:  # the daemon has said so, or we: no sooner
                 await asyncio.sleep(wait_s * self._jitter.uniform(1.0, 1.25))
             else:
@@ -86,6 +97,7 @@ class Link(Generic[C]):
         finally:
             self._conversation = None
             self._refusal = conversation.refusal
+            self._replaced = conversation.replaced
 
     def verify(self, code: str) -> bool:
         """Send the code of the mail; false while no approval is waited for.

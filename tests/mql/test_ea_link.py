@@ -182,7 +182,7 @@ async def test_a_stranger_cannot_send_an_ea_away(
             await ea.terminal.heard(lambda line: goodbye in line.get("text", ""))
             ea.wire.target = real
             await ea.live()
-        assert "five minutes" not in str(ea.terminal.said)
+        assert "stays away" not in str(ea.terminal.said)
 
 
 @BOTH

@@ -12,15 +12,13 @@
 #include <TerminalGateway\Hello.mqh>
 #include <TerminalGateway\LinkListener.mqh>
 #include <TerminalGateway\Notice.mqh>
+#include <TerminalGateway\Patience.mqh>
 #include <TerminalGateway\Pin.mqh>
 #include <TerminalGateway\Token.mqh>
 #include <TerminalGateway\Transport.mqh>
 
 #define LINK_RETRY_FIRST_MS    250
 #define LINK_RETRY_LAST_MS     15000
-//--- the newest link wins: were we to come back at once, two terminals with the same token would
-//--- throw each other out for ever
-#define LINK_RETRY_REPLACED_MS 300000
 //--- the longest that a daemon may ask for
 #define LINK_RETRY_DENIED_MS   86400000
 #define LINK_MAX_WORD          32
@@ -54,6 +52,7 @@ private:
    string            m_code;
    bool              m_is_code_sent;
    CNotice           m_notice;
+   CPatience         m_patience;
    ulong             m_began_ms;
    ulong             m_beat_ms;
    ulong             m_retry_at_ms;
@@ -88,6 +87,14 @@ private:
          p_listener.OnDown();
         }
      }
+   //--- the same where somebody has to do something: he is called once, and finds it on the chart
+   //--- as long as it is so
+   void              StayAway(const string reason,const string text,const int delay_ms)
+     {
+      m_notice.Call(text);
+      Comment("Terminal Gateway: "+text+". The next try is in "+m_patience.Words(delay_ms));
+      Stay(reason,Jitter(delay_ms,100,125));
+     }
    void              Say(const string tag,const string name,const string value)
      {
       transport.output.PutText("{\"t\":\""+tag+"\"");
@@ -96,9 +103,8 @@ private:
      }
    void              TurnAway(const string code,const string reason)
      {
-      m_notice.Call(reason);
       Say("bye","code",code);
-      Stay(reason,LINK_RETRY_LAST_MS);
+      StayAway(reason,reason,m_patience.Refused(0));
      }
    void              Dial(void)
      {
@@ -178,6 +184,7 @@ private:
       m_heartbeat_ms=(int)MathMax(m_message.GetLong("hb_ms",LINK_HEARTBEAT_MS),(long)100);
       m_dead_ms=(int)MathMax(m_message.GetLong("dead_ms",LINK_DEAD_MS),(long)1000);
       m_notice.Forget();
+      m_patience.Linked();
       m_pin.Keep(m_device);
       Print("linked with the daemon: session ",m_message.GetText("session",""));
       Comment("");
@@ -231,11 +238,14 @@ private:
       string text="the daemon does not let this terminal in: "+m_message.GetText("reason","")
                   +" ("+code+"). "+DenialRemedy(code);
       long   retry_ms=MathMax(m_message.GetLong("retry_ms",LINK_RETRY_LAST_MS),(long)0);
+      retry_ms=MathMin(retry_ms,(long)LINK_RETRY_DENIED_MS);
       if(DenialNeedsPerson(code))
-         m_notice.Call(text);
-      else
-         m_notice.Tell(text);
-      Stay("denied: "+code,Jitter((int)MathMin(retry_ms,(long)LINK_RETRY_DENIED_MS),100,125));
+        {
+         StayAway("denied: "+code,text,m_patience.Refused(retry_ms));
+         return;
+        }
+      m_notice.Tell(text);
+      Stay("denied: "+code,Jitter((int)retry_ms,100,125));
      }
    void              OnBye(const string word)
      {
@@ -254,11 +264,9 @@ private:
          Stay("approved",0);
         }
       else if(code=="replaced")
-        {
-         m_notice.Call("another terminal has linked with this token: this one stays away for"
-                       +" five minutes. Each terminal needs a token of its own");
-         Stay("replaced",Jitter(LINK_RETRY_REPLACED_MS,100,125));
-        }
+         StayAway("replaced","another terminal has linked with this token, so this one stays away."
+                  +" Each terminal needs a token of its own: make one for one of the two, or remove"
+                  +" this EA",m_patience.Replaced());
       else
          Drop("the daemon said goodbye: "+code);
      }
@@ -334,6 +342,7 @@ public:
       m_retry_ms=LINK_RETRY_FIRST_MS;
       m_is_code_sent=false;
       m_notice.Forget();
+      m_patience.Forget();
       m_code=code;
       transport.Setup(host,port);
       return(true);
