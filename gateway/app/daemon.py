@@ -34,6 +34,7 @@ from gateway.credentials.device import device_words
 from gateway.credentials.tier import Tier
 from gateway.daemon import Daemon, wall_ms
 from gateway.ledger import Ledger
+from gateway.methods.service import welcome
 from gateway.options import Ready
 from gateway.reserve import Reserve
 from gateway.streams.service import Streams
@@ -200,6 +201,7 @@ class Gateway:
             accounts=AccountsApi(accounts.services, config.limits.max_message_bytes),
             manager=None if manager is None else manager.api,
             note_login=self._note_login,
+            welcome=welcome,
         )
         uplink = self.uplink = new_uplink(
             self._home,

@@ -128,35 +128,64 @@ async def hello(
         )
     if listener is not None and heartbeat_ms is not None:
         listener.heartbeat_s = heartbeat_ms / 1000
+        call.streams.retime(listener)
     beat_ms = DEFAULT_HEARTBEAT_MS if listener is None else round(listener.heartbeat_s * 1000)
     _note(call, client, session_id)
     if listener is not None and session_id:
         desk, name = call.terminal.desk, call.terminal.name
         desk.disconnects.hello(listener, name, session_id)
         desk.heard(name, call.caller.tid, listener)
-    terminal = call.terminal
-    told = terminal.hello
     return {
         "api": API_VERSION,
-        "server": {
-            "name": SERVER_NAME,
-            "version": call.daemon.version,
-            "boot": call.daemon.boot,
-        },
+        "server": _server(call),
         "features": [],
         "scopes": _scopes(call),
         "heartbeat_ms": beat_ms,
         "time": call.daemon.now_ms(),
         "limits": _limits(call),
-        "terminals": [
-            {
-                "id": terminal.name,
-                "platform": None if told is None else terminal.platform,
-                "login": None if told is None else told.login,
-                "server": None if told is None else told.server,
-                "state": terminal.state.value,
-            }
-        ],
+        "terminals": [_terminal(call)],
+    }
+
+
+def welcome(call: Call) -> shapes.Welcome:
+    """Return what a connection is told when it has signed in."""
+    told = call.terminal.hello
+    listener = call.listener
+    return {
+        "api": API_VERSION,
+        "server": _server(call),
+        "terminal": _terminal(call),
+        "account": None
+        if told is None or not told.login
+        else {
+            "login": told.login,
+            "server": told.server,
+            "company": told.company,
+            "currency": told.currency,
+            "margin_mode": told.mode or None,
+            "trade_mode": told.trade or None,
+        },
+        "scopes": _scopes(call),
+        "limits": _limits(call),
+        "heartbeat_ms": DEFAULT_HEARTBEAT_MS
+        if listener is None
+        else round(listener.heartbeat_s * 1000),
+        "time": call.daemon.now_ms(),
+    }
+
+
+def _server(call: Call) -> shapes.ServerIdentity:
+    return {"name": SERVER_NAME, "version": call.daemon.version, "boot": call.daemon.boot}
+
+
+def _terminal(call: Call) -> shapes.TerminalState:
+    terminal, told = call.terminal, call.terminal.hello
+    return {
+        "id": terminal.name,
+        "platform": None if told is None else terminal.platform,
+        "login": None if told is None else told.login,
+        "server": None if told is None else told.server,
+        "state": terminal.state.value,
     }
 
 

@@ -66,6 +66,8 @@ from .service import (
     TerminalPing,
     TerminalServerInfo,
     TerminalState,
+    Welcome,
+    WelcomeAccount,
     WsTicket,
 )
 from .subscriptions import (
@@ -154,5 +156,7 @@ __all__ = [
     "TrailingStop",
     "TrailingStopRemoved",
     "UnsubscribeResult",
+    "Welcome",
+    "WelcomeAccount",
     "WsTicket",
 ]

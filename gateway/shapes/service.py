@@ -82,6 +82,39 @@ class HelloResult(TypedDict):
 
 
 @shape
+class WelcomeAccount(TypedDict):
+    """The account that the terminal is logged in to."""
+
+    login: int
+    server: str
+    company: str
+    currency: str
+    margin_mode: str | None
+    """``hedging``, ``netting`` or ``exchange``."""
+    trade_mode: str | None
+    """``demo``, ``contest`` or ``real``."""
+
+
+@shape
+class Welcome(TypedDict):
+    """``welcome``: told unasked to every ``/ws`` connection once it has signed in."""
+
+    api: int
+    """Version of the protocol that is spoken."""
+    server: ServerIdentity
+    terminal: TerminalState
+    account: WelcomeAccount | None
+    """Null until its EA has been connected once."""
+    scopes: list[Literal["read", "trade", "admin"]]
+    """What the token may be used for."""
+    limits: ClientLimits
+    heartbeat_ms: int
+    """Some message comes at least this often: a ``heartbeat`` when there is nothing else."""
+    time: int
+    """The gateway's clock, UTC milliseconds."""
+
+
+@shape
 class TerminalPing(TypedDict):
     """How a terminal is."""
 

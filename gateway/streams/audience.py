@@ -38,10 +38,7 @@ class Audience:
         if gone := {topic.key for topic in before - heard}:
             listener.outbox.forget(gone)
         beat = next((topic for topic in heard if topic.channel == HEARTBEAT.name), None)
-        if beat is None:
-            self._heartbeats.stop(listener)
-        else:
-            self._heartbeats.start(listener, beat)
+        self._heartbeats.watch(listener, beat)
 
     def leave(self, listener: Listener) -> None:
         """A connection hears nothing any more."""

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
 
 _FIN_TEXT = 0x81
 
@@ -23,6 +27,11 @@ def text_frame(payload: bytes) -> bytes:
     """Return one complete, unfragmented text frame around UTF-8 ``payload``."""
     length = len(payload)
     return (_HEADERS[length] if length < 1024 else _header(length)) + payload
+
+
+def notification(name: str, params: Mapping[str, Any]) -> bytes:
+    """Return the text of something that the gateway tells unasked."""
+    return orjson.dumps({"jsonrpc": "2.0", "method": name, "params": params})
 
 
 def frame_payload(frame: bytes) -> bytes:

@@ -1,7 +1,8 @@
-"""The ``heartbeat`` channel: a sign of life for programs that cannot see WebSocket pings.
+"""Heartbeats: a sign of life for programs that cannot see WebSocket pings.
 
 Any frame is a sign of life, so a heartbeat comes only after ``heartbeat_s`` of silence on that
-connection. One timer serves all.
+connection: unasked, as a notification ``heartbeat``; to who has subscribed to the channel of that
+name, as its event. One timer serves all.
 """
 
 from __future__ import annotations
@@ -10,10 +11,14 @@ from collections.abc import Callable
 
 import orjson
 
+from .event import Event
+from .frames import notification
 from .hub import Clockwork, Hub, Listener, Timer, Topic
 
 LEAST_PAUSE_S = 0.25
 """Between two rounds of looking for silence."""
+SOONER = 0.1
+"""This part of its time sooner a heartbeat may come, so that one round serves many."""
 
 
 class Heartbeats:
@@ -23,14 +28,14 @@ class Heartbeats:
         self._hub = hub
         self._clock = clock
         self._now_ms = now_ms
-        self._topics: dict[Listener, Topic] = {}
+        self._topics: dict[Listener, Topic | None] = {}
+        """Those that are watched; with the topic of those that have subscribed."""
         self._timer: Timer | None = None
 
-    def start(self, listener: Listener, topic: Topic) -> None:
-        """Begin to watch a connection's silence."""
-        if listener not in self._topics:
-            self._topics[listener] = topic
-            self._set_timer()
+    def watch(self, listener: Listener, topic: Topic | None) -> None:
+        """Watch a connection's silence, at the pace it wants; ``topic``: it has subscribed."""
+        self._topics[listener] = topic
+        self._set_timer()
 
     def stop(self, listener: Listener) -> None:
         """Send this connection no more."""
@@ -54,14 +59,22 @@ class Heartbeats:
 
     def _look(self) -> None:
         self._timer = None
-        now = self._clock.time()
-        data = orjson.dumps({"time": self._now_ms()}).decode()
-        silent = [one for one in self._topics if now - one.last_sent >= one.heartbeat_s]
-        events = {}
-        for topic in {self._topics[listener] for listener in silent}:
-            topic.seq += 1
-            events[topic] = topic.encode("update", data, self._now_ms(), latest=True)
-        for listener in silent:
-            self._hub.send(listener, (events[self._topics[listener]],))
+        now, now_ms = self._clock.time(), self._now_ms()
+        silent = [
+            (one, topic)
+            for one, topic in self._topics.items()
+            if now - one.last_sent >= one.heartbeat_s * (1 - SOONER)
+        ]
+        notice = notification("heartbeat", {"time": now_ms})
+        data = orjson.dumps({"time": now_ms}).decode()
+        events: dict[Topic, Event] = {}
+        for listener, topic in silent:
+            if topic is None:
+                listener.notify(notice)
+                continue
+            if topic not in events:
+                topic.seq += 1
+                events[topic] = topic.encode("update", data, now_ms, latest=True)
+            self._hub.send(listener, (events[topic],))
         if self._topics:
             self._set_timer()

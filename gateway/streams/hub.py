@@ -63,6 +63,9 @@ class Listener(Sink, Protocol):
     on_gone: list[Callable[[], None]]
     """Called when the connection is over, each once."""
 
+    def notify(self, text: bytes) -> None:
+        """Send a notification of the gateway itself."""
+
 
 class Clockwork(Protocol):
     """The part of an event loop that the streams use; every asyncio loop is one."""

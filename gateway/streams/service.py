@@ -86,17 +86,17 @@ class Streams:
         self._owners = Owners()
         self._audience = Audience(self._hub, self._owners, Heartbeats(self._hub, clock, now_ms))
         self._feeds: dict[str, TerminalFeed] = {}
+        self.retime = self._audience.tune
+        """A connection wants its heartbeats at another pace."""
 
     # --- connections ---------------------------------------------------------------------------
 
     def attach(self, listener: Listener) -> None:
         """A connection has logged in; it hears what its token subscribed to over ``/rpc``."""
         self._owners.add(listener)
-        heard = [
-            (owner, one) for owner, one in self._owners.heard(listener).values() if one.active
-        ]
-        snapshots = (self._snapshot(owner.terminal, one) for owner, one in heard)
+        heard = [pair for pair in self._owners.heard(listener).values() if pair[1].active]
         self._audience.tune(listener)
+        snapshots = [self._snapshot(owner.terminal, one) for owner, one in heard]
         self._hub.send(listener, [event for event in snapshots if event is not None])
 
     def detach(self, listener: Listener) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gateway.auth.caller import Caller
 from gateway.auth.tickets import Tickets
@@ -56,6 +56,8 @@ class Backend:
     daemon: Daemon
     terminal_for: Callable[[Caller], GuardedTerminal]
     """The guarded terminal of a caller's token; it may be offline."""
+    welcome: Callable[[Call], Mapping[str, Any]] | None = None
+    """What a ``/ws`` connection is told when it has signed in; without one, nothing."""
 
     def call(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -13,7 +13,7 @@ from ea_bridge.loopback import BACKLOG
 from gateway.audit import Audit
 from gateway.auth.caller import Caller
 from gateway.auth.tickets import Tickets
-from gateway.catalogue import Method
+from gateway.catalogue import Call, Method
 from gateway.credentials.daemon_api import Way
 from gateway.daemon import Daemon
 from gateway.errors import ShuttingDown, Unauthorized
@@ -55,6 +55,7 @@ class WebServer:
         catalogue: the methods.
         gate: who may call. The server listens to its changes.
         terminal_for: the guarded terminal of a caller's token.
+        welcome: what ``/ws`` connections are told when they have signed in.
         openrpc: the document that ``rpc.discover`` and ``/openrpc.json`` give out.
         documents: more of them, by path.
         hosts: names that a ``Host`` header may carry beside the loopback ones.
@@ -85,6 +86,7 @@ class WebServer:
         audit: Audit | None = None,
         accounts: AccountsApi | None = None,
         manager: ManagerApi | None = None,
+        welcome: Callable[[Call], Mapping[str, Any]] | None = None,
         note_login: NoteLogin = lambda *_: None,
     ) -> None:
         self._sockets = list(sockets)
@@ -108,6 +110,7 @@ class WebServer:
             streams=streams,
             daemon=daemon,
             terminal_for=terminal_for,
+            welcome=welcome,
         )
         self._rpc = RpcDoor(backend)
         self._ws = WsDoor(backend, self._admit_ws, self._redeem)

@@ -162,9 +162,12 @@ async def test_a_bad_frame(demo_here: Demo, frame: str | bytes, code: int) -> No
 async def raw_ws(demo: Demo) -> websockets.ClientConnection:
     """Open /ws with nothing in between."""
     header = {"Authorization": f"Bearer {demo.auth_token}"}
-    return await websockets.connect(
+    socket = await websockets.connect(
         demo.ws, additional_headers=header, proxy=None, compression=None
     )
+    welcome = json.loads(await asyncio.wait_for(socket.recv(), TIMEOUT_S))
+    assert welcome["method"] == "welcome"
+    return socket
 
 
 HOSTILE: dict[str, tuple[Callable[[str], tuple[str, str | None]], int]] = {

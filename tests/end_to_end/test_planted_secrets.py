@@ -133,6 +133,7 @@ def use(demo: Demo, planted: Planted) -> dict[str, str]:
     headers = {"Authorization": f"Bearer {demo.auth_token}"}
     said = {}
     with connect(demo.ws, additional_headers=headers, proxy=None) as ws:
+        said["welcome"] = str(ws.recv(timeout=HANGS_AFTER_S))
         for number, method in enumerate(("get_account_info", "get_positions", "hello")):
             ws.send(json.dumps({"jsonrpc": "2.0", "id": number, "method": method}))
             said[f"answer to {method}"] = str(ws.recv(timeout=HANGS_AFTER_S))
@@ -141,6 +142,7 @@ def use(demo: Demo, planted: Planted) -> dict[str, str]:
     planted.plant("ticket", answer["result"]["ticket"])
     protocols = [Subprotocol("mtg.v1"), Subprotocol(answer["result"]["subprotocol"])]
     with connect(demo.ws, subprotocols=protocols, proxy=None) as ws:
+        said["welcome of a ticket"] = str(ws.recv(timeout=HANGS_AFTER_S))
         ws.send(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping"}))
         said["answer to ping"] = str(ws.recv(timeout=HANGS_AFTER_S))
     return said

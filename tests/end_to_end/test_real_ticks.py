@@ -105,9 +105,11 @@ async def test_the_vendors_form_over_rpc(tmp_path: Path) -> None:
 async def listening(demo: Demo) -> websockets.ClientConnection:
     """A connection that reads as fast as it can."""
     header = {"Authorization": f"Bearer {demo.auth_token}"}
-    return await websockets.connect(
+    socket = await websockets.connect(
         demo.ws, additional_headers=header, compression=None, proxy=None, max_queue=None
     )
+    assert json.loads(await socket.recv())["method"] == "welcome"
+    return socket
 
 
 def request(method: str, **params: object) -> str:

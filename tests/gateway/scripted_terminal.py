@@ -154,6 +154,9 @@ class NoStreams:
         """Nothing."""
         return {"subscriptions": []}
 
+    def retime(self, listener: object) -> None:
+        """Nobody waits for heartbeats."""
+
 
 class Scene:
     """One caller before one terminal."""

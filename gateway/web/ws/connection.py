@@ -14,21 +14,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 from aiohttp import WSMsgType, web
 
 from gateway.auth.caller import Caller
 from gateway.errors import ParseError, Unauthorized
 from gateway.streams import Event
-from gateway.streams.frames import text_frame
+from gateway.streams.frames import notification, text_frame
 from gateway.streams.outbox import Outbox
 from gateway.web.backend import Backend
 from gateway.web.connections import Connection, cut
 from gateway.web.in_flight import InFlight
 from gateway.web.pace import Overrun
 from gateway.web.ws.frames import PING, CloseCode, close_frame, code_to_echo, pong_frame
+from gateway.web.ws.lobby import Lobby
 from gateway.web.ws.login import (
     MAX_HELLO_BYTES,
     MAX_UNCLAIMED_HELLO_BYTES,
@@ -56,16 +57,6 @@ seven. Without a bound, a message of empty fragments could go on for ever."""
 QUEUED_BYTES = 1_048_576
 """More of whole messages than aiohttp lets wait for us before it stops reading."""
 CONTROL_HEAD_BYTES = 6
-
-
-class Lobby(Protocol):
-    """What a connection asks of the door that it came in by."""
-
-    admit: Callable[[str], Awaitable[Caller]]
-    """Return who holds the token; wrong ones are answered at the pace of failures."""
-
-    def enter(self, connection: WsConnection) -> bool:
-        """Count a connection that has logged in; return whether its token may have one more."""
 
 
 class WsConnection:
@@ -136,6 +127,7 @@ class WsConnection:
 
     def notify(self, text: bytes) -> None:
         """Send a notification of the gateway itself."""
+        self.last_sent = self._loop.time()
         self._sender.answer(text_frame(text))
 
     def end(self, code: int, reason: str) -> None:
@@ -158,9 +150,9 @@ class WsConnection:
                     HELLO_S, self.end, CloseCode.AUTH_TIMEOUT, "auth_timeout"
                 )
             else:
-                self._enter()
-            if self._connection.misframed:  # right behind the handshake, before we listened
-                self._misframed()
+                self._enter(is_first=True)
+            if self._connection.misframed:
+                self._misframed()  # it came right behind the handshake
             self._go_on_reading()
             await self._over
         finally:
@@ -256,12 +248,19 @@ class WsConnection:
         self._stop_clock()
         self._caller = caller
         self.tid = caller.tid
-        self._enter()
+        self._enter(is_first=False)
         if not self._ended:
             await self._answer(hello.without_token(), caller)
+        if not self._ended:
+            self._welcome(caller)
 
-    def _enter(self) -> None:
-        """Become a caller's connection, and hear what the token subscribed to."""
+    def _welcome(self, caller: Caller) -> None:
+        """Tell whoever has signed in where it is; see :class:`gateway.shapes.Welcome`."""
+        if (tell := self._backend.welcome) is not None:
+            self.notify(notification("welcome", tell(self._backend.call(caller, "ws", self))))
+
+    def _enter(self, *, is_first: bool) -> None:
+        """Become a caller's connection; the welcome is first, or follows the answer to hello."""
         self._connection.known()
         longest = self._backend.daemon.limits.max_message_bytes
         self._connection.max_unclaimed = MAX_SPREAD * (longest + QUEUED_BYTES)
@@ -270,6 +269,8 @@ class WsConnection:
         if not self._lobby.enter(self):
             self.end(CloseCode.CONNECTION_LIMIT, "connection_limit")
             return
+        if is_first:
+            self._welcome(self._caller)
         self._backend.streams.attach(self)
         self._attached = True
         self._clock = self._loop.call_later(PING_EVERY_S, self._send_ping)

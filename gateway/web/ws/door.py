@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 
-import orjson
 from aiohttp import web
 
 from gateway.auth.caller import Caller
 from gateway.errors import Unauthorized
+from gateway.streams.frames import notification
 from gateway.streams.outbox import Outbox
 from gateway.web.backend import Backend
 from gateway.web.connections import connection_of
@@ -102,7 +102,7 @@ class WsDoor:
     def shut(self, reason: str, restart_in_ms: int | None) -> None:
         """Tell all clients that the gateway goes down, and close their connections."""
         params = {"reason": reason, "restart_in_ms": restart_in_ms}
-        farewell = orjson.dumps({"jsonrpc": "2.0", "method": "server_shutdown", "params": params})
+        farewell = notification("server_shutdown", params)
         for connection in tuple(self._connections):
             connection.notify(farewell)
             connection.end(CloseCode.GOING_AWAY, "going_away")

@@ -65,6 +65,7 @@ class Ear:
         self.joined: list[bytes] = []
         self.frames: list[bytes] = []
         self.ended: tuple[int, str] | None = None
+        self.notices: list[dict[str, Any]] = []
 
     def deliver(self, events: Sequence[Event], joined: bytes) -> None:
         assert events
@@ -79,6 +80,9 @@ class Ear:
 
     def end(self, code: int, reason: str) -> None:
         self.ended = (code, reason)
+
+    def notify(self, text: bytes) -> None:
+        self.notices.append(orjson.loads(text))
 
     @property
     def events(self) -> list[dict[str, Any]]:

@@ -122,8 +122,8 @@ def test_heartbeats_come_after_silence_alone(clock: Driven, hub: Hub) -> None:
     topic = Topic("a", "heartbeat", "e", latest=True)
     beats = Heartbeats(hub, clock, lambda: 77)
     quiet, busy = Ear(), Ear()
-    beats.start(quiet, topic)
-    beats.start(busy, topic)
+    beats.watch(quiet, topic)
+    beats.watch(busy, topic)
     busy.last_sent = 14.0
     clock.drive(15.0)
     quiet.last_sent = 15.0
@@ -139,7 +139,7 @@ def test_heartbeats_are_encoded_once(clock: Driven, hub: Hub) -> None:
     beats = Heartbeats(hub, clock, lambda: 77)
     ears = [Ear(), Ear()]
     for ear in ears:
-        beats.start(ear, topic)
+        beats.watch(ear, topic)
     clock.drive(15.0)
     assert ears[0].frames[0] is ears[1].frames[0]
 
@@ -149,13 +149,27 @@ def test_without_listeners_there_is_no_timer(clock: Driven, hub: Hub) -> None:
     topic = Topic("a", "heartbeat", "e", latest=True)
     beats = Heartbeats(hub, clock, lambda: 77)
     ear = Ear()
-    beats.start(ear, topic)
+    beats.watch(ear, topic)
     assert len(clock.pending()) == 1
     beats.stop(ear)
     assert clock.pending() == []
-    beats.start(ear, topic)
+    beats.watch(ear, topic)
     beats.close()
     assert clock.pending() == []
+
+
+def test_who_has_not_subscribed_is_told_as_well(clock: Driven, hub: Hub) -> None:
+    """By a notification; one round serves all that are due soon, and one timer all."""
+    beats = Heartbeats(hub, clock, lambda: 77)
+    ears = [Ear() for _ in range(50)]
+    for number, ear in enumerate(ears):
+        ear.last_sent = number / 50
+        beats.watch(ear, None)
+    assert len(clock.pending()) == 1
+    clock.drive(15.0)
+    told = {"jsonrpc": "2.0", "method": "heartbeat", "params": {"time": 77}}
+    assert [ear.notices for ear in ears] == [[told]] * 50
+    assert not any(ear.events for ear in ears)
 
 
 def test_a_shorter_wish_is_heeded_at_once(clock: Driven, hub: Hub) -> None:
@@ -164,8 +178,8 @@ def test_a_shorter_wish_is_heeded_at_once(clock: Driven, hub: Hub) -> None:
     beats = Heartbeats(hub, clock, lambda: 77)
     slow, fast = Ear(), Ear()
     fast.heartbeat_s = 1.0
-    beats.start(slow, topic)
-    beats.start(fast, topic)
+    beats.watch(slow, topic)
+    beats.watch(fast, topic)
     clock.drive(1.0)
     assert len(fast.events) == 1
     assert slow.events == []
