@@ -54,10 +54,7 @@ class Ear:
     def __init__(self, tid: str = "A1b2C3d4E5f6", *, by_header: bool = True) -> None:
         self.tid = tid
         self.by_header = by_header
-        self.outbox = Outbox(
-            1_048_576,
-            4096,
-        )
+        self.outbox = Outbox(1_048_576, 4096)
         self.last_sent = 0.0
         self.heartbeat_s = 15.0
         self.congested = False
