@@ -1,4 +1,6 @@
-"""What an EA asks of its terminal under load: ``python tests/mql/bench_load.py [mt5|mt4]``.
+"""What an EA asks of its terminal under load.
+
+Run as ``PYTHONPATH=tests python tests/mql/bench_load.py [mt5|mt4]``.
 
 One run, on this machine, of the compiled EA in the simulated terminal and the daemon's bridge.
 *Ping* is a question (``clock_get``) there and back, in milliseconds. Calls are those of

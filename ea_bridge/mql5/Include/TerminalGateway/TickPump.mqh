@@ -82,6 +82,8 @@ private:
    //--- what was lost with the broker has to be loaded before the next ticks are told
    void              LookAtBroker(CWatches &watches)
      {
+      if(watches.Total()==0)
+         return;
       bool is_connected=(TerminalInfoInteger(TERMINAL_CONNECTED)!=0);
       for(int i=0; i<watches.Total() && is_connected && !m_is_connected; i++)
          watches.all[i].is_warm=false;
