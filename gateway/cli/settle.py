@@ -38,16 +38,11 @@ def settle(
     if executed is not None:
         params["ticket"] = executed
 
-    async def ask() -> Any:
-        from gateway.client import GatewayClient
-
-        async with GatewayClient(target.url, target.token) as client:
-            return await client.call("settle_order", **params)
-
+    from gateway.client.once import call_once
     from gateway.errors import Forbidden, GatewayError, InvalidParams
 
     try:
-        record = talk(ask())
+        record = talk(call_once(target.url, target.token, "settle_order", params))
     except Forbidden as error:
         raise Complaint(
             f"{error.message}: set MT_GATEWAY_TOKEN to one (mt-gateway token create --name NAME "
