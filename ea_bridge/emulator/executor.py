@@ -9,7 +9,7 @@ import msgspec
 
 from ea_bridge import commands
 from ea_bridge.commands import COMMANDS, MAX_RESULTS, TOO_LATE
-from ea_bridge.model import History
+from ea_bridge.model import History, TradeResult, TradeRetcode
 from ea_bridge.model.login import NO_CONNECTION
 from ea_bridge.peer.once import ids_of, once
 from ea_bridge.peer.parts import parts
@@ -74,10 +74,15 @@ class Executor:
     def _trade(self, cmd: Cmd) -> list[Res]:
         if self._faults.take("crash_before"):
             raise Crashed
+        may_stay_open = cmd.op == commands.ORDER_SEND.op
+        if may_stay_open and self._faults.take("open_before"):
+            return parts(cmd.id, TradeResult(retcode=TradeRetcode.TIMEOUT))
         answer = self._answer(cmd)
         self._keep()
         if self._faults.take("crash_after"):
             raise Crashed
+        if may_stay_open and self._faults.take("open_after"):
+            return parts(cmd.id, TradeResult(retcode=TradeRetcode.TIMEOUT))
         return answer
 
     def _answer(self, cmd: Cmd) -> list[Res]:

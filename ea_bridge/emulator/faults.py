@@ -30,6 +30,10 @@ class Faults:
     """Trades that are taken; the terminal dies before it executes them, and starts again."""
     crash_after: int = 0
     """Trades that are taken and executed; the terminal dies before it notes the result."""
+    open_before: int = 0
+    """Trades that the broker leaves open (10012) and does not execute; the link stays."""
+    open_after: int = 0
+    """Trades that the broker executes and leaves open (10012); the link stays."""
     lose_memory: int = 0
     """Crashes by which the file of results is lost too."""
     lose_result: int = 0

@@ -60,7 +60,7 @@ class Intent:
     resolved_at_s: float | None = None
     """When it was told how it had ended after all."""
     terminal_died: bool = False
-    """A terminal was started anew while it had no end: then nobody may ever know."""
+    """A terminal was started anew while it had no end: then it takes longer to find out."""
 
     @property
     def end(self) -> str | None:
@@ -175,7 +175,7 @@ class Bot:
             if dice < 0.4:
                 ticket = self._orders.pop(0)
                 self._moved.append(ticket)
-                price = self._price()
+                price = self._price(0.4)  # another one than it has, whichever that is
                 return self._intent("modify_order", TradeAction.MODIFY, ticket=ticket, price=price)
             return self._cancel(self._orders.pop(0))
         if self._moved and (dice < 0.7 or len(self._moved) > 2):
@@ -185,8 +185,9 @@ class Bot:
             return self._intent("place_order", side=self._dice.choice(("buy", "sell")), **common)
         return self._intent("place_order", type="buy_limit", price=self._price(), **common)
 
-    def _price(self) -> float:
-        return round(0.5 + self._dice.randrange(1000) / 100_000, 5)
+    def _price(self, base: float = 0.5) -> float:
+        # few of them, so that many orders are alike in their price as well
+        return round(base + self._dice.randrange(8) / 100_000, 5)
 
     def _cancel(self, ticket: int) -> Intent:
         return self._intent("cancel_order", TradeAction.REMOVE, ticket=ticket)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from exactly_once_bots import ENDS, Intent, Key
@@ -69,7 +69,10 @@ class Verdict:
     unresolved: list[str] = field(default_factory=list)
     """Unknown to the last, though no terminal had died over it."""
     lost: list[str] = field(default_factory=list)
-    """Unknown to the last: a terminal died over it. It may have been executed; that is said."""
+    """Unknown to the last: a terminal died over it."""
+    assigned: int = 0
+    """Told another end than its own, and an equal request that was unknown as well the other way
+    round: as many of them are told to be done as were executed."""
     swapped: int = 0
     """Done, with the ticket of another order that is alike in everything."""
     seconds: list[float] = field(default_factory=list)
@@ -78,8 +81,8 @@ class Verdict:
 
     @property
     def is_right(self) -> bool:
-        """Nothing doubled, missing or wrong; unknown only what nobody can know."""
-        return not (self.doubled or self.missing or self.wrong or self.unresolved)
+        """Nothing doubled, missing or wrong, and nothing is unknown to the last."""
+        return not (self.doubled or self.missing or self.wrong or self.unresolved or self.lost)
 
     def __str__(self) -> str:
         seconds = sorted(self.seconds)
@@ -87,7 +90,8 @@ class Verdict:
         return (
             f"{self.orders} orders, {self.executed} executed: {len(self.doubled)} doubled, "
             f"{len(self.missing)} missing, {len(self.wrong)} with a wrong state, "
-            f"{self.swapped} swapped; {self.unknown} unknown for a time ({share:.2f} %), "
+            f"{self.swapped} swapped, {self.assigned} assigned; "
+            f"{self.unknown} unknown for a time ({share:.2f} %), "
             f"to the last {len(self.lost)} over which a terminal had died and "
             f"{len(self.unresolved)} others; {self.slow} others and {self.slow_deaths} such for "
             f"more than {WITHIN_S:.0f} s after the terminal was back; the others were found out "
@@ -96,33 +100,59 @@ class Verdict:
         )
 
 
-def judge(
-    intents: Iterable[Intent],
-    states: Mapping[str, str | None],
-    truth: Truth,
-    links: Sequence[float],
-    verdict: Verdict,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a daemon says at the end."""
+
+    states: Mapping[str, str | None]
+    """Outcome by id, ``None`` where the id is not known."""
+    reconciled: Collection[str]
+    """Ids whose ends were not answered but found out."""
+    links: Sequence[float]
+    """When the terminal came back, in order, as :func:`time.monotonic` has it."""
+
+
+def judge(intents: Sequence[Intent], heard: Heard, truth: Truth, verdict: Verdict) -> None:
     """Compare what the bots were told, and what ``get_order`` says at the end, with the truth.
 
     Args:
-        states: outcome by id, ``None`` where the id is not known.
-        links: when the terminal came back, in order, as :func:`time.monotonic` has it.
         verdict: takes the figures.
 
     """
     tickets: Counter[int | None] = Counter()
+    counts = {one.id: len(truth.executed.get(one.key, [])) for one in intents}
+    assigned = _assigned(intents, heard, counts)
+    verdict.assigned += len(assigned)
     for intent in intents:
         verdict.orders += 1
         results = truth.executed.get(intent.key, [])
         verdict.executed += len(results)
-        _compare(intent, states[intent.id], results, verdict)
-        _time(intent, states[intent.id], links, verdict)
+        if intent.id not in assigned:
+            _compare(intent, heard.states[intent.id], results, verdict)
+        _time(intent, heard.states[intent.id], heard.links, verdict)
         if intent.method == "place_order" and intent.receipt is not None:
             ticket = intent.receipt.order
             tickets[ticket] += 1
             verdict.swapped += ticket not in [one.order for one in results]
     verdict.wrong += [f"order {ticket} for {n} ids" for ticket, n in tickets.items() if n > 1]
+
+
+def _assigned(intents: Sequence[Intent], heard: Heard, counts: Mapping[str, int]) -> set[str]:
+    """Return those that were told each other's ends: requests that are equal in all but their ids,
+    of each kind as many that were executed and are rejected as the other way round.
+    """
+    kinds: defaultdict[tuple[object, ...], list[Intent]] = defaultdict(list)
+    for one in intents:
+        if one.id in heard.reconciled and not _contradicts(one):
+            kinds[one.method, *sorted(one.params.items())].append(one)
+    found = set[str]()
+    for alike in kinds.values():
+        told = [(one.id, heard.states[one.id], counts[one.id]) for one in alike]
+        without = {id_ for id_, state, count in told if (state, count) == ("done", 0)}
+        executed = {id_ for id_, state, count in told if (state, count) == ("rejected", 1)}
+        if len(without) == len(executed):
+            found |= without | executed
+    return found
 
 
 def _compare(

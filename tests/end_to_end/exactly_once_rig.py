@@ -19,7 +19,7 @@ from typing import Any
 
 import aiohttp
 from exactly_once_bots import SYMBOL, Address, Bot, Door, Intent, outcome_of
-from exactly_once_judge import Truth, Verdict, judge
+from exactly_once_judge import Heard, Truth, Verdict, judge
 from exactly_once_lives import Life, Lives, lives, make_home
 
 from ea_bridge.emulator.faults import Faults
@@ -36,7 +36,7 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
 """The terminals, by name, and how each is built."""
 BOTS = 4
 """At each terminal."""
-PATIENCE_S, MOMENT_S = 60.0, 2.0
+PATIENCE_S = 60.0
 """For what is still unknown when everything is at peace."""
 OPEN = frozenset({"unknown", "pending"})
 ANSWERS_WITHIN_S = 60.0
@@ -44,6 +44,7 @@ ANSWERS_WITHIN_S = 60.0
 BATCH = 50
 CUTS = ("cut_before_ack", "cut_unacked", "cut_after_ack", "cut_after_result")
 CRASHES = ("crash_before", "crash_after")
+OPEN_ENDS = ("open_before", "open_after")
 OTHERS = ("cut", "restart", "lose_result", "deals_lag", "delays")
 
 
@@ -76,6 +77,8 @@ class Stage:
         self.machine, self.link, self.door = machine, link, door
         self.truth = Truth(machine.desk.broker)
         self.intents: list[Intent] = []
+        self.is_rough = False
+        """The broker rewrites every comment; a terminal that dies has forgotten its results."""
         self.links: list[float] = []
         """When the terminal was let in, as :func:`time.monotonic` has it."""
         link_ready = machine.link_ready
@@ -85,6 +88,8 @@ class Stage:
             return link_ready(ack)
 
         machine.link_ready = note  # type: ignore[method-assign]  # to see each link
+        self.reconciled = set[str]()
+        """Ids whose ends were found out, as far as they were asked for."""
         self._open: list[Intent] = []
         self._restart = machine.restart
         machine.restart = self._die  # type: ignore[method-assign]  # to see each death
@@ -104,8 +109,8 @@ class Stage:
     def misbehave(self, kind: str, dice: random.Random) -> None:
         """Let the terminal fail now, or with the next trade."""
         faults = self.machine.faults
-        faults.rewrite_comment = dice.choice((0, 1_000_000))
-        forgets = dice.random() < 0.5
+        faults.rewrite_comment = 1_000_000 if self.is_rough else dice.choice((0, 1_000_000))
+        forgets = self.is_rough or dice.random() < 0.5
         if kind == "cut":
             self.link.cut()
         elif kind == "restart":
@@ -123,16 +128,14 @@ class Stage:
             setattr(self.machine.faults, name, value)
 
     async def settle(self) -> None:
-        """Wait until the fate of each order is known; of those over which a terminal has died
-        only for a moment."""
+        """Wait until the fate of each order is known."""
         begun_s = time.monotonic()
         waiting = {one.id: one for one in self.intents if one.end is None}
         while waiting:
             states = await self.states(waiting)
             for id_ in [id_ for id_ in waiting if states[id_] not in OPEN]:
                 waiting.pop(id_).resolved_at_s = time.monotonic()
-            hopeless = all(one.terminal_died for one in waiting.values())
-            if time.monotonic() > begun_s + (MOMENT_S if hopeless else PATIENCE_S):
+            if time.monotonic() > begun_s + PATIENCE_S:
                 break
             await asyncio.sleep(0.2)
 
@@ -145,6 +148,8 @@ class Stage:
             answers = await self.door.ask_all("get_order", batch, ANSWERS_WITHIN_S)
             for one, answer in zip(batch, answers, strict=True):
                 found[one["client_order_id"]] = outcome_of(answer)
+                if answer.get("result", {}).get("reconciled"):
+                    self.reconciled.add(one["client_order_id"])
         return found
 
 
@@ -184,7 +189,8 @@ class Rig:
         verdict = Verdict()
         for stage in self.stages:
             states = await stage.states(one.id for one in stage.intents)
-            judge(stage.intents, states, stage.truth, stage.links, verdict)
+            heard = Heard(states, stage.reconciled, stage.links)
+            judge(stage.intents, heard, stage.truth, verdict)
             stage.truth.check()
             self.figures.links += len(stage.links)
         await self._fall()
@@ -201,7 +207,7 @@ class Rig:
             self._begun += 1
             stage.begin(intent)
             if self.orders_a_fault and self.dice.random() < 1 / self.orders_a_fault:
-                kind = self.dice.choice((*CUTS, *CUTS, *CRASHES, *OTHERS))
+                kind = self.dice.choice((*CUTS, *CUTS, *CRASHES, *OPEN_ENDS, *OTHERS))
                 self.figures.faults[kind] += 1
                 stage.misbehave(kind, self.dice)
             if self._waiting and self._begun >= self._waiting[0][0]:
@@ -246,8 +252,19 @@ class Rig:
 
 
 @asynccontextmanager
-async def rig(folder: Path, *, orders: int, seed: int) -> AsyncIterator[Rig]:
-    """Set everything up; nothing trades yet."""
+async def rig(
+    folder: Path, *, orders: int, seed: int, orders_a_fault: int = 12, is_rough: bool = False
+) -> AsyncIterator[Rig]:
+    """Set everything up; nothing trades yet.
+
+    Args:
+        folder: for the daemon's home and the terminals' results.
+        orders: how many there are to be.
+        seed: of everything that is drawn.
+        orders_a_fault: about how many orders come to one fault of a terminal.
+        is_rough: as of a :class:`Stage`.
+
+    """
     tokens = make_home(folder, *KINDS)
     address = Address()
     async with lives(folder) as daemon, aiohttp.ClientSession() as http:
@@ -261,8 +278,12 @@ async def rig(folder: Path, *, orders: int, seed: int) -> AsyncIterator[Rig]:
                 )
             ]
         ]
+        for stage in stages:
+            stage.is_rough = is_rough
+            stage.machine.faults.rewrite_comment = 1_000_000 if is_rough else 0
         yield Rig(
             daemon=daemon,
+            orders_a_fault=orders_a_fault,
             address=address,
             stages=stages,
             dice=random.Random(seed),  # noqa: S311 (a run, not a secret)

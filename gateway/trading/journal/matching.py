@@ -13,7 +13,7 @@ more then, since what is equal is equal, but that each has an end does.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from ea_bridge.model import OrderType, TradeAction
@@ -31,7 +31,7 @@ is alike but for that is nobody's for sure, and yet is no sign that a command wa
 TOGETHER_MS = 2_000
 """Times that are nearer to each other tell nothing: clocks differ by seconds."""
 _TAG = re.compile(r"g[A-Z2-7]{9}(?: |$)")
-_PART = re.compile(r"(?:from|to) #[0-9]")
+_PART = re.compile(r"(from|to) #([0-9]{1,19})")
 """What MetaTrader 4 makes of the comments of a trade of which a part was closed, and of the rest,
 which goes on under another ticket: their volumes are not the command's any more."""
 
@@ -96,7 +96,11 @@ def match(
     )
 
 
-def share(sends: Sequence[Send], seen: Iterable[Sighting]) -> dict[int, Sighting]:
+def share(
+    sends: Sequence[Send],
+    seen: Iterable[Sighting],
+    is_ready: Callable[[Collection[Send]], bool] = lambda _: True,
+) -> dict[int, Sighting]:
     """Return whom orders are given to that are fewer than the commands that they may be of.
 
     Those of about the same time go to the oldest; the order of commands is that of their orders.
@@ -105,6 +109,8 @@ def share(sends: Sequence[Send], seen: Iterable[Sighting]) -> dict[int, Sighting
     Args:
         sends: all that may have made an order, and have none.
         seen: orders that belong to no command.
+        is_ready: whether orders can be shared out among some; not while the answer to one of them
+            may still come, and name its order.
 
     """
     orders = _assignable(seen)
@@ -113,7 +119,7 @@ def share(sends: Sequence[Send], seen: Iterable[Sighting]) -> dict[int, Sighting
     found: dict[int, Sighting] = {}
     for cluster in _clusters(fits):
         tickets = set().union(*(fits[command_id] for command_id in cluster))
-        if len(tickets) <= len(cluster):
+        if len(tickets) <= len(cluster) and is_ready([by_id[one] for one in cluster]):
             found |= _in_order(
                 sorted((by_id[one] for one in cluster), key=_age),
                 sorted((one for one in orders if one.ticket in tickets), key=_seen_order),
@@ -261,6 +267,31 @@ def is_tagged_as(send: Send, one: Sighting) -> bool:
 def is_of_part(comment: str) -> bool:
     """Whether a comment says that a trade on MetaTrader 4 is a part of what it once was."""
     return _PART.match(comment) is not None
+
+
+def descendants(seen: Iterable[Sighting], known: Callable[[set[int]], set[int]]) -> set[int]:
+    """Return the orders that are known to be of commands, and the parts of them: on MetaTrader 4
+    what is left of a trade after a part was closed has another ticket and says from where.
+
+    Args:
+        seen: orders.
+        known: returns which of some tickets commands have made.
+
+    """
+    tickets, children = set[int](), dict[int, int]()
+    for one in seen:
+        tickets.add(one.ticket)
+        part = _PART.match(one.comment)
+        if part is not None:
+            other = int(part[2])
+            parent, child = (other, one.ticket) if part[1] == "from" else (one.ticket, other)
+            children[parent] = child
+    found = known(tickets | children.keys())
+    for ticket in list(found):
+        while ticket in children and children[ticket] not in found:
+            ticket = children[ticket]
+            found.add(ticket)
+    return found
 
 
 def _is_part(send: Send, one: Sighting) -> bool:

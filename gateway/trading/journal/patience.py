@@ -9,7 +9,7 @@ time: lists are empty for a while after a login, and what one link lacked says n
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable
 
 from ..session import Session
 from .intents import Send
@@ -71,6 +71,14 @@ class Patience:
     def ends(self, send: Send) -> bool:
         """Whether it has gone without a trace for long enough."""
         return send.command_id in self._traceless_since_s and self.may_end(send)
+
+    def ends_together(self, sends: Collection[Send]) -> bool:
+        """Whether all of these have; or one has for so long that it waits for none that is newer,
+        lest those that come go on for ever.
+        """
+        now_s = self._monotonic_s()
+        ages_s = [now_s - self._traceless_since_s.get(one.command_id, now_s) for one in sends]
+        return all(map(self.ends, sends)) or max(ages_s) >= 2 * GONE_S > 0
 
     def forget(self, send: Send) -> None:
         """It has ended."""

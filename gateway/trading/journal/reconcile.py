@@ -21,7 +21,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from functools import partial
 
 from ea_bridge.model import TradeResult, TradeRetcode
 from ea_bridge.session import LateResult
@@ -32,7 +33,7 @@ from ..guard import GuardedTerminal
 from . import conclusion, effects
 from .intents import ENDS, Account, Intent, Presumed, Send, Stage
 from .log import OrderLog
-from .matching import Sighting, makes_order, match, share
+from .matching import Sighting, descendants, makes_order, match, share
 from .pacing import Pacing
 from .patience import Patience
 from .sightings import View, look
@@ -172,14 +173,14 @@ class Reconciler:
             due = sends  # how many there are of a kind tells whose an order is
         ids = {send.command_id for send in due}
         later = [send for send in sends if send.command_id not in ids]
-        rivals = [*later, *self._under_way(account, due[0])]
-        view = await look(terminal, due, rivals, is_far=is_far)
+        view = await look(terminal, due, [*later, *self._others(account, sends)], is_far=is_far)
         if terminal.account != account:
             raise terminal.offline()  # it was logged in elsewhere while it told
         self._pacing.looked(due)
         self._patience.heard(due)
-        under_way = [one for one in rivals if one not in later]
-        seen = self._search_orders(view, account, due, rivals, later)
+        # what was begun during the look may show in it, and has no answer yet
+        others = self._others(account, sends)
+        seen = self._search_orders(view, account, due, [*later, *others], later)
         for send in due:
             if send.stage not in ENDS and not makes_order(send, is_mt4=view.is_mt4):
                 self._search_change(view, account, send)
@@ -187,20 +188,28 @@ class Reconciler:
         for send in left:
             self._patience.note_traceless(session, send)
         if view.is_far:
-            makers = [one for one in (*left, *under_way) if makes_order(one, is_mt4=view.is_mt4)]
-            self._give_up_orders(view, makers, seen)
+            makers = [one for one in (*left, *others) if makes_order(one, is_mt4=view.is_mt4)]
+            self._give_up_orders(view, makers, seen, others)
             self._give_up_changes(view, [one for one in left if one not in makers])
         return True
 
-    def _give_up_orders(self, view: View, makers: list[Send], seen: list[Sighting]) -> None:
+    def _give_up_orders(
+        self, view: View, makers: list[Send], seen: list[Sighting], others: list[Send]
+    ) -> None:
         """End those that have left no trace for long.
 
         Args:
             makers: all that may have made an order and are not found out.
             seen: orders that belong to no command.
+            others: those of the commands whose answer may still come.
 
         """
-        shared = share(makers, seen)
+
+        def is_ready(some: Collection[Send]) -> bool:
+            waits = any(one in others for one in some)
+            return not waits and self._patience.ends_together(some)
+
+        shared = share(makers, seen, is_ready)
         given = {one.ticket for one in shared.values()}
         doubtful = [one for one in seen if one.ticket not in given]
         for send in filter(self._patience.ends, makers):
@@ -247,13 +256,20 @@ class Reconciler:
         if result is not None:
             self._word.take_result(send, result)
 
-    def _under_way(self, account: Account, like: Send) -> list[Send]:
-        """Return the commands whose callers still wait, on paper or not as this one."""
+    def _others(self, account: Account, sends: list[Send]) -> list[Send]:
+        """Return the commands that may have made an order and are none of these, on paper or not
+        as these: their callers still wait, or have just been told that nobody knows.
+        """
+        intents = (*self._log.running(account), *self._log.doubtful(account))
+        found = {send.command_id: send for intent in intents for send in intent.sends}
+        for send in sends:
+            found.pop(send.command_id, None)
         return [
             send
-            for intent in self._log.running(account)
-            for send in intent.sends
-            if send.ticket is None and send.is_paper == like.is_paper
+            for send in found.values()
+            if send.ticket is None
+            and send.stage not in (Stage.REJECTED, Stage.NOT_SENT)
+            and send.is_paper == sends[0].is_paper
         ]
 
     def _search_orders(
@@ -275,7 +291,7 @@ class Reconciler:
         rivals = [send for send in rivals if makes_order(send, is_mt4=view.is_mt4)]
         mine = view.wanted([*sends, *rivals], self._log.now_ms())
         seen = [one for one in view.sightings() if mine.sighting(one)]
-        claimed = self._log.claimed(account, {one.ticket for one in seen})
+        claimed = descendants(seen, partial(self._log.claimed, account))
         claimed -= {send.ticket for send in (*wanted, *later) if send.ticket is not None}
         free = [one for one in seen if one.ticket not in claimed]
         found = match([*wanted, *rivals], free, partly=later)

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from journal_scene import LOST, NOTHING, Kept
 from msgspec.structs import replace
-from scripted_answers import ORDER
+from scripted_answers import DONE, ORDER, POSITION
 from test_ends import TABLELESS, Watch, look_until
 from test_matching import AT_MS, order, send
 from test_reconcile import HERE_MS, filled, outcome
 
-from gateway.trading.journal import patience
-from gateway.trading.journal.matching import match, share, terms_of
+from gateway.trading.journal import Asked, Memo, Send, Stage, patience
+from gateway.trading.journal.matching import descendants, match, share, terms_of
 from gateway.trading.journal.telling import noted
 
 
@@ -102,6 +102,78 @@ async def test_the_price_tells_pending_orders_apart(kept: Kept, watch: Watch) ->
     assert await outcomes(kept, "a", "b") == ["unknown", "done"]
     await look_until(kept, watch, 330.0)
     assert await outcomes(kept, "a", "b") == ["rejected", "done"]
+
+
+async def test_a_younger_equal_order_is_waited_for_but_not_for_ever(
+    kept: Kept, watch: Watch
+) -> None:
+    """Its answer may still come and name the order. Ten minutes are enough: those that follow
+    each other must not keep the oldest from its end."""
+    await lose(kept, "a")
+    watch.now_s = 0.0
+    await kept.look()
+    watch.now_s = 200.0
+    kept.scene.script.answers["order_send"] = LOST
+    await kept.fail("b")
+    await kept.fail("c")
+    kept.scene.script.answers["history_orders_get"] = [filled(900, "rewritten")]
+    await look_until(kept, watch, 480.0)
+    assert await outcomes(kept, "a", "b", "c") == ["unknown", "unknown", "unknown"]
+    await look_until(kept, watch, 600.0)
+    assert (await outcomes(kept, "a", "b", "c"))[0] == "done"
+    await look_until(kept, watch, 900.0)
+    assert await outcomes(kept, "a", "b", "c") == ["done", "rejected", "rejected"]
+
+
+async def test_what_a_look_shows_may_be_of_what_began_during_it(kept: Kept, watch: Watch) -> None:
+    """An equal order was sent and executed while the terminal was asked; its answer is on its
+    way, and its comment is rewritten: it is not given to the one that is unknown."""
+    await lose(kept, "a")
+    [lost] = kept.log.unresolved(kept.here())
+    asked = Asked(kept.here(), "b", "place_order", "{}")
+
+    def begin(_: object) -> list[Any]:
+        intent = kept.log.running_as(kept.here(), "b") or kept.log.begin(asked, "mt5-a")
+        new = Send(command_id=999, request=lost.sends[0].request, memo=Memo(), stage=Stage.SENT)
+        new.created_ms = kept.scene.now_ms
+        intent.sends[:] = [new]
+        return [filled(900, "rewritten")]
+
+    kept.scene.script.answers["history_orders_get"] = begin
+    await kept.look()
+    assert await outcomes(kept, "a") == ["unknown"]
+
+
+async def test_what_is_left_of_another_s_trade_is_no_sign(kept: Kept, watch: Watch) -> None:
+    """On MetaTrader 4 the rest of a trade has another ticket, and so has the rest of that: where
+    the first is a request's own, none of them keeps another request unknown."""
+    kept.scene.hello = kept.scene.script.hello = replace(kept.scene.hello, platform="mt4")
+    kept.equip("")
+    kept.scene.script.answers |= {**NOTHING, "order_send": replace(DONE, order=900, position=900)}
+    await kept.buy("b", volume=0.3)
+    await lose(kept, "a")
+    parts = {"magic": 0, "type": 0, "time_msc": HERE_MS, "time": HERE_MS // 1000}
+    kept.scene.script.answers |= {
+        "history_orders_get": [
+            filled(900, "to #901", volume_initial=0.1),
+            filled(901, "to #902", volume_initial=0.04),
+        ],
+        "positions_get": [
+            replace(POSITION, ticket=902, volume=0.05, comment="from #901", **parts),
+        ],
+    }
+    await look_until(kept, watch, 330.0)
+    assert await outcomes(kept, "a") == ["rejected"]
+
+
+def test_parts_are_of_those_who_made_the_whole() -> None:
+    """Along either comment, also over a part that the history does not show."""
+    seen = [order(1, "to #2"), order(3, "from #2"), order(5, "from #4"), order(7, "")]
+    assert descendants(seen, lambda some: some & {1}) == {1, 2, 3}
+    assert descendants(seen, lambda some: some & {4, 7}) == {4, 5, 7}
+    assert descendants(seen, lambda some: set()) == set()
+    circle = [order(1, "to #2"), order(2, "to #1")]
+    assert descendants(circle, lambda some: some & {1}) == {1, 2}
 
 
 # --- who gets what -----------------------------------------------------------------------------
