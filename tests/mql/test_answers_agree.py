@@ -213,7 +213,7 @@ async def test_what_an_order_would_cost(clients: tuple[Client, Client]) -> None:
             await same(clients, "order_calc_profit", **order, **prices)
     for changes in ({}, {"volume": 90}, {"volume": 0.001}, {"sl": 9.0}, {"type": "limit"}):
         order = {"symbol": "EURUSD", "side": "buy", "volume": 0.1, "type": "market", **changes}
-        await same(clients, "order_check", **order)
+        await same(clients, "order_check", "client_order_id", **order)
 
 
 async def test_what_an_order_waits_for(clients: tuple[Client, Client]) -> None:
