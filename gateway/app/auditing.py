@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import AsyncIterator
@@ -19,6 +20,7 @@ from gateway.audit import (
     Audit,
     Fault,
     Head,
+    begin_of,
     check_end,
     check_signed,
     hash_of,
@@ -67,8 +69,8 @@ logger = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def auditing(ledger: Ledger, home: Home, config: Config) -> AsyncIterator[Audit]:
-    """Yield what records, from the daemon's start to its stop; both are in the trail.
+async def auditing(ledger: Ledger, home: Home, config: Config) -> AsyncIterator[TrailKeeper]:
+    """Yield what keeps the trail, from the daemon's start to its stop; both are in it.
 
     Args:
         ledger: open, for longer than this.
@@ -77,7 +79,7 @@ async def auditing(ledger: Ledger, home: Home, config: Config) -> AsyncIterator[
 
     """
     audit = Audit(ledger)
-    keeper = _Keeper(ledger, home, audit)
+    keeper = TrailKeeper(ledger, home, audit)
     await keeper.begin()
     audit.record(
         STARTED,
@@ -88,7 +90,7 @@ async def auditing(ledger: Ledger, home: Home, config: Config) -> AsyncIterator[
     )
     watching = asyncio.create_task(keeper.watch())
     try:
-        yield audit
+        yield keeper
     finally:
         watching.cancel()
         with suppress(asyncio.CancelledError):
@@ -103,16 +105,24 @@ async def auditing(ledger: Ledger, home: Home, config: Config) -> AsyncIterator[
             logger.error("the end of this run is not in the audit trail: %s", error)
 
 
-class _Keeper:
-    """Makes the checkpoints of one trail."""
+class TrailKeeper:
+    """Makes the checkpoints of one trail, and has the console witness them.
+
+    Args:
+        ledger: open.
+        home: whose device signs.
+        audit: what records.
+
+    """
 
     def __init__(self, ledger: Ledger, home: Home, audit: Audit) -> None:
         self._ledger = ledger
         self._home = home
         self._device = home.device
-        self._audit = audit
+        self.audit = audit
         self._may_sign = False
         self._made = Head(0, b"")
+        self._envelope = ""
         self._made_s = self._signed_s = -SIGN_S
         self._signed_n = 0
         """The last row of the trail that is a signature, as far as this run knows."""
@@ -127,14 +137,14 @@ class _Keeper:
             kept = self._keep_checkpoint()
             for fault in faults:
                 logger.critical("the audit trail is not as it was left: %s", fault.text)
-            self._audit.record(
+            self.audit.record(
                 MISMATCH,
                 actor="daemon",
                 faults=[f"{fault.kind} at row {fault.n}" for fault in faults],
                 checkpoint=kept,
             )
             try:
-                await self._audit.written()
+                await self.audit.written()
             except StoreError as error:
                 logger.critical("the audit trail is not signed in this run: %s", error)
                 return
@@ -174,7 +184,7 @@ class _Keeper:
     async def watch(self) -> None:
         """Make checkpoints when they are due, until cancelled."""
         while True:
-            self._audit.count_left_out()
+            self.audit.count_left_out()
             try:
                 self._ledger.reader.check_place()
                 head, now_s = head_of(self._ledger.reader), time.monotonic()
@@ -213,6 +223,30 @@ class _Keeper:
             logger.error("no checkpoint of the audit trail: %s", error)
             return
         self._made, self._made_s = head, time.monotonic()
+        self._envelope = json.loads(text)["checkpoint"]
+
+    # --- for the console: see gateway.uplink.witness ------------------------------------------
+
+    def newest(self) -> tuple[int, str] | None:
+        """Return the last row that was signed, and the envelope; ``None``: none was yet."""
+        return (self._made.n, self._envelope) if self._envelope else None
+
+    def archived(self) -> int:
+        """Return up to which row the trail is archived."""
+        return begin_of(self._ledger.reader).n
+
+    def hash_at(self, n: int) -> bytes | None:
+        """Return the hash of a row; ``None`` if it is not there."""
+        return hash_of(self._ledger.reader, n)
+
+    def signed_at(self, n: int, hashed: bytes) -> str:
+        """Sign a row as it is."""
+        return self._device.sign_checkpoint(n, hashed, wall_ms())
+
+    def doubt(self, text: str) -> None:
+        """Note that it is not the trail that the console knows."""
+        logger.critical("the audit trail is not as it was left: %s", text)
+        self.audit.record(MISMATCH, actor="daemon", faults=[text])
 
 
 def settings_of(config: Config) -> list[str]:

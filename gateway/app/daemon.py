@@ -47,7 +47,7 @@ from gateway.web.server import WebServer
 from gateway.web.ws.frames import CloseCode
 
 from .accounts import Accounts
-from .auditing import auditing, note_terminal
+from .auditing import TrailKeeper, auditing, note_terminal
 from .catalogue import build_catalogue
 from .contingency import Keepers, with_held
 from .gating import console_book, new_gate
@@ -102,6 +102,7 @@ class Gateway:
         self._desks: dict[str, TradingDesk] = {}
         self._ledger: Ledger | None = None
         self._audit = Audit()
+        self._trail: TrailKeeper
         self._safety: Safety
         self._on_point = on_point
         self._journals: Journals
@@ -144,7 +145,8 @@ class Gateway:
         """
         opened = open_ledger(self._home.folder, self._reserve)
         with contextlib.closing(opened) as self._ledger:
-            async with auditing(self._ledger, self._home, self._config) as self._audit:
+            async with auditing(self._ledger, self._home, self._config) as self._trail:
+                self._audit = self._trail.audit
                 self._desks.clear()
                 alone = partial(self._guarded, still_allowed=_nobody)
                 self._paper = PaperTrading(
@@ -213,6 +215,7 @@ class Gateway:
             websockets_of=web.websockets_of,
             clocks=self._machine_clocks,
             pace=self._pace,
+            trail=self._trail,
         )
         bridge = self._bridge(streams, uplink, manager)
         async with contextlib.AsyncExitStack() as stack:

@@ -13,7 +13,7 @@ from gateway.auth.gate import Gate
 from gateway.auth.home import ConsoleBook, Home
 from gateway.config import Config
 from gateway.daemon import ConsoleView
-from gateway.uplink import Counts, Pace, Uplink
+from gateway.uplink import Counts, Pace, Trail, Uplink
 
 from .auditing import note_denied
 
@@ -29,6 +29,7 @@ def new_uplink(
     websockets_of: Callable[[Collection[str]], int],
     clocks: Clocks,
     pace: Pace | None,
+    trail: Trail,
 ) -> Uplink | None:
     """Return the link to the console, where there is one."""
     if console is None:
@@ -53,6 +54,7 @@ def new_uplink(
         count=count,
         clocks=clocks,
         pace=pace,
+        trail=trail,
     )
 
 

@@ -17,14 +17,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from sqlite3 import Connection
-from typing import Any
 
 from gateway.audit import SIGNED, BadSignature, Head, head_within, last_of
 from gateway.audit.recorder import entry_of
 from gateway.audit.table import append
 from gateway.credentials.device import device_id
-from gateway.credentials.envelope import EnvelopeError, key_id, open_envelope
+from gateway.credentials.envelope import EnvelopeError
 from gateway.credentials.keyset import public_key
+from gateway.credentials.trail import open_head
 from gateway.store import Store
 
 from .device import DeviceKey
@@ -187,16 +187,10 @@ def missing(store: Store, copy: Checkpoint | None) -> str:
 def _opened(text: str | bytes, did: str, where: str) -> Checkpoint:
     try:
         facts = json.loads(text)
-        public, envelope = facts["key"], facts["checkpoint"]
-        key = public_key(public)
+        key = public_key(facts["key"])
         if device_id(key) != did:
             raise BadCheckpoint(f"{where} was signed by another device than this home's")
-        payload = open_envelope(envelope, "ckpt", {key_id(envelope): key})
-        return _checkpoint(payload)
+        head = open_head(facts["checkpoint"], key)
     except (ValueError, KeyError, TypeError, AttributeError, EnvelopeError):
         raise BadCheckpoint(f"{where} is damaged or forged") from None
-
-
-def _checkpoint(payload: dict[str, Any]) -> Checkpoint:
-    head = Head(int(payload["n"]), bytes.fromhex(payload["hash"]))
-    return Checkpoint(head, int(payload["time_ms"]))
+    return Checkpoint(Head(head.n, head.hash), head.time_ms)

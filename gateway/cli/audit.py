@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -50,13 +51,15 @@ def verify(
     ] = None,
     archive: Archives = None,
     home: HomeOption = None,
+    config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
     """See that no row of the audit trail was changed, inserted, swapped or removed.
 
-    Exit code 1: one was. A gateway may run meanwhile.
+    Exit code 1: one was. A gateway may run meanwhile. A console is asked what it was told of it.
     """
     from gateway.audit import verify as look
+    from gateway.cli.witness import testimony
 
     place = home or home_in_use()
     with _trail(place) as store:
@@ -67,7 +70,12 @@ def verify(
         head = None if known is None else known.head
         verdict = look(store, head, start=start, signatures=_signatures(place))
         begin = begin_row(store)
-    facts = _facts(place, verdict, known, problems) | {"archived": begin}
+        said = testimony(place, config, store) if _device(place) is not None else None
+    problems += [said.problem] if said is not None and said.problem else []
+    facts = _facts(place, verdict, known, problems) | {
+        "archived": begin,
+        "console": None if said is None else asdict(said),
+    }
     sys.stdout.write((json.dumps(facts, indent=2) if as_json else _text(facts)) + "\n")
     if not facts["intact"]:
         raise typer.Exit(1)
@@ -329,5 +337,11 @@ def _text(facts: dict[str, Any]) -> str:
         lines.append(f"signed up to row {known['row']} on {when}: a cut before it would show")
     else:
         lines.append("there is no checkpoint: that rows at the end are gone might not show")
+    said = facts["console"]
+    if said is not None and said["not_asked"]:
+        lines.append(f"the console was not asked: {said['not_asked']}")
+    elif said is not None:
+        told = "of nothing yet" if said["row"] is None else f"of rows up to {said['row']}"
+        lines.append(f"the console at {said['url']} was told {told}")
     lines.append(f"head {facts['hash']}")
     return "\n".join(lines)

@@ -43,6 +43,7 @@ from .signing import Signing
 from .terminals import Terminals
 from .throttle import Throttle
 from .tokens import Tokens
+from .trails import Trails
 from .users import Users
 from .waking import Waking
 
@@ -99,6 +100,7 @@ class Console:
     runs: Runs
     logins: Logins
     terminals: Terminals
+    trails: Trails
     url: OwnUrl
     mail: MailQueue
     """Whoever serves runs it: ``console.mail.run()``."""
@@ -268,6 +270,7 @@ def _wired(
         runs=runs,
         logins=Logins(db, now_s),
         terminals=Terminals(db, tokens, events, now_s),
+        trails=Trails(db, now_s),
         url=url,
         mail=mail,
         approvals=Approvals(parts),

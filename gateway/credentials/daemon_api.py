@@ -12,6 +12,8 @@ daemon claims of its terminals is for people to look at.
 ``POST /v1/daemon/requests/{rid}/confirm``  :class:`Confirm`        :class:`Verdict`
 ``POST /v1/daemon/sync``                    :class:`Sync`           :class:`Synced`
 ``POST /v1/daemon/history``                 :class:`History`        :class:`Noted`
+``GET  /v1/daemon/trail``                                           :class:`TrailTold`
+``POST /v1/daemon/trail``                   :class:`Witness`        :class:`TrailTold`
 ``GET  /v1/daemon/stream``                  WebSocket               below
 ``GET  /v1/keys``                           unsigned                :class:`Keys`
 ========================================== ======================= ==================
@@ -260,6 +262,25 @@ class Synced(Body):
     events: Annotated[tuple[Envelope, ...], Field(strict=False, max_length=MAX_EVENTS)] = ()
     """Those after ``since``, in their order."""
     heartbeat_s: Annotated[int, Field(ge=1, le=60)] = HEARTBEAT_S
+
+
+class Witness(Body):
+    """How far the audit trail of this machine goes; see :mod:`.trail`."""
+
+    newest: Envelope
+    before: Envelope = ""
+    """Over the row that the console has, as it stands in the trail now."""
+    is_archived: bool = False
+    """That row is not in the trail any more, but in an archive."""
+
+
+class TrailTold(Body):
+    """What the console has of it."""
+
+    newest: Envelope = ""
+    """Empty if nothing."""
+    contradicted_at: Seconds | None = None
+    """When the device has told what does not go together with that."""
 
 
 class Keys(Body):

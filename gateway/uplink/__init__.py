@@ -27,6 +27,7 @@ from .http import ConsoleHttp
 from .link import ConsoleLink
 from .pace import Counts, Pace
 from .status import LinkStatus, PendingApproval, TokenLease, reports
+from .witness import NoTrail, Trail, WitnessLink
 
 __all__ = [
     "ConsoleIntroducer",
@@ -35,6 +36,7 @@ __all__ = [
     "Pace",
     "PendingApproval",
     "TokenLease",
+    "Trail",
     "Uplink",
 ]
 
@@ -60,6 +62,7 @@ class Uplink:
         tls: for tests with a certificate of their own.
         clocks: of this machine; the same as the console book's.
         pace: of retries and polls.
+        trail: of which the console is told.
 
     """
 
@@ -77,6 +80,7 @@ class Uplink:
         tls: ssl.SSLContext | None = None,
         clocks: Clocks | None = None,
         pace: Pace | None = None,
+        trail: Trail | None = None,
     ) -> None:
         clocks, pace = clocks or Clocks(), pace or Pace()
         self._console = console
@@ -115,6 +119,10 @@ class Uplink:
             on_run=self._report,
         )
 
+        self._witness = WitnessLink(
+            self._http, device, trail or NoTrail(), self._link.met, pace.witness_s
+        )
+
     @property
     def logins(self) -> LoginLog:
         """Where it is noted who came with a token; bounded, and never waits."""
@@ -126,10 +134,12 @@ class Uplink:
         async with self._http:
             forget = self._history.listen(self._registry, self._managers)
             telling = asyncio.create_task(self._history.run())
+            witnessing = asyncio.create_task(self._witness.run())
             try:
                 await self._link.run()
             finally:
                 forget()
+                witnessing.cancel()
                 telling.cancel()
                 await asyncio.wait((telling,))  # it tells how the sessions ended
                 for task in tuple(self._reporting):

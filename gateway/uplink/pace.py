@@ -26,6 +26,8 @@ class Pace:
     answer_s: float = TIMEOUT_S
     history_s: float = 5.0
     """At least, between two reports of what has been."""
+    witness_s: float = 60.0
+    """Between two times that the console is told how far the audit trail goes."""
     steady_s: float = 30.0
     """A stream that lived so long was a good one: the next is opened at once."""
 

@@ -9,6 +9,7 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from gateway.console.service import Console
+from gateway.console.trails import BadTrail
 from gateway.credentials.daemon_api import (
     Confirm,
     Contact,
@@ -18,6 +19,7 @@ from gateway.credentials.daemon_api import (
     Noted,
     Sync,
     Synced,
+    Witness,
 )
 from gateway.credentials.keyset import root_text
 
@@ -59,6 +61,8 @@ def daemon_routes(
         web.post("/v1/daemon/requests/{rid}/confirm", answering(routes.confirm)),
         web.post("/v1/daemon/sync", answering(routes.sync)),
         web.post("/v1/daemon/history", answering(routes.history)),
+        web.get("/v1/daemon/trail", answering(routes.trail), allow_head=False),
+        web.post("/v1/daemon/trail", answering(routes.witness)),
         web.get("/v1/daemon/stream", answering(routes.stream), allow_head=False),
     ]
 
@@ -142,6 +146,20 @@ class _Routes:
         await self._console.runs.history(caller.did, told.boot, told.runs)
         await self._console.logins.note(caller.did, told.logins)
         return _json(Noted())
+
+    async def trail(self, request: web.Request) -> web.Response:
+        caller = await self._door.known(request)
+        return _json(await self._console.trails.of(caller.did))
+
+    async def witness(self, request: web.Request) -> web.Response:
+        caller = await self._door.known(request)
+        told = parse(Witness, caller.body)
+        try:
+            return _json(await self._console.trails.witness(caller.did, told))
+        except BadTrail:
+            raise Refused(
+                400, "bad_trail", "The trail's head is not signed by this device."
+            ) from None
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         caller = await self._door.known(request)

@@ -9,7 +9,7 @@ from gateway.credentials.sealed import SealedColumn
 
 from .approvals import ApprovalRequest, Contact, CopiedDevice, DeviceChain, Mail
 from .base import Base
-from .history import Login, Run
+from .history import DeviceTrail, Login, Run
 from .keys import KeySet, SealedValue, SecretKey, SigningKey
 from .people import Activity, OneTimeLink, Session, Throttle, User
 from .tokens import Device, DeviceEvent, RequestNonce, Token, TokenDevice, UserDevice
@@ -32,6 +32,7 @@ __all__ = [
     "Device",
     "DeviceChain",
     "DeviceEvent",
+    "DeviceTrail",
     "KeySet",
     "Login",
     "Mail",

@@ -68,3 +68,19 @@ class Login(Base):
     first_at: Mapped[int]
     last_at: Mapped[int] = mapped_column(index=True)
     count: Mapped[int]
+
+
+class DeviceTrail(Base):
+    """How far a device's audit trail goes, as it has signed; see :mod:`gateway.console.trails`."""
+
+    __tablename__ = "device_trails"
+
+    did: Mapped[str] = mapped_column(ForeignKey("devices.did"), primary_key=True)
+    n: Mapped[int]
+    """The last row."""
+    hash: Mapped[str] = mapped_column(String(64))
+    newest: Mapped[str]
+    """The envelope that says so."""
+    contradiction: Mapped[str] = mapped_column(default="")
+    """One that does not go together with it."""
+    contradicted_at: Mapped[int | None]

@@ -1,0 +1,95 @@
+"""How far the audit trail of each device goes, as the device has signed it.
+
+Whoever owns a machine can write its history anew. What its daemon has signed and told here before
+he cannot take back: the newest is kept, and a newer one takes its place only with a signature over
+the row that is kept, as it stands in the trail by then. One that does not go together with it is
+kept beside it, and nothing takes their place any more: two signatures of one key that contradict
+each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gateway.credentials.daemon_api import TrailTold, Witness
+from gateway.credentials.envelope import EnvelopeError
+from gateway.credentials.keyset import public_key
+from gateway.credentials.trail import SignedHead, open_head
+
+from .database import Database
+from .database.model import Device, DeviceTrail
+
+
+class BadTrail(ValueError):
+    """It was not signed by the device that tells it."""
+
+
+class Trails:
+    """Keeps what devices tell.
+
+    Args:
+        db: with the tables.
+        now_s: seconds since 1970.
+
+    """
+
+    def __init__(self, db: Database, now_s: Callable[[], int]) -> None:
+        self._db = db
+        self._now_s = now_s
+
+    async def of(self, did: str) -> TrailTold:
+        """Return the newest that a device has told."""
+        async with self._db.session() as session:
+            return _told(await session.get(DeviceTrail, did))
+
+    async def witness(self, did: str, told: Witness) -> TrailTold:
+        """Take what a device tells of its trail; return what is kept.
+
+        Raises:
+            BadTrail: it is not signed by that device.
+
+        """
+        async with self._db.begin() as session:
+            device = await session.get_one(Device, did, with_for_update=True)
+            head = _opened(told.newest, device)
+            before = _opened(told.before, device) if told.before else None
+            row = await session.get(DeviceTrail, did)
+            if row is None:
+                row = DeviceTrail(did=did, n=head.n, hash=head.hash.hex(), newest=told.newest)
+                session.add(row)
+            elif row.contradicted_at is None:
+                wrong = _contradiction(row, told, head, before)
+                if wrong:
+                    row.contradiction, row.contradicted_at = wrong, self._now_s()
+                elif head.n > row.n and (told.is_archived or (before and before.n == row.n)):
+                    row.n, row.hash, row.newest = head.n, head.hash.hex(), told.newest
+            return _told(row)
+
+
+def _contradiction(
+    row: DeviceTrail, told: Witness, head: SignedHead, before: SignedHead | None
+) -> str:
+    """Return what does not go together with what is kept; empty if all does."""
+    if head.n < row.n:
+        return told.newest  # a trail grows
+    if head.n == row.n and head.hash.hex() != row.hash:
+        return told.newest
+    if before is not None and before.n == row.n and before.hash.hex() != row.hash:
+        return told.before
+    return ""
+
+
+def _opened(envelope: str, device: Device) -> SignedHead:
+    try:
+        head = open_head(envelope, public_key(device.pub))
+    except EnvelopeError as error:
+        raise BadTrail(str(error)) from error
+    if head.did != device.did:
+        raise BadTrail("it speaks of another device")
+    return head
+
+
+def _told(row: DeviceTrail | None) -> TrailTold:
+    if row is None:
+        return TrailTold()
+    return TrailTold(newest=row.newest, contradicted_at=row.contradicted_at)
