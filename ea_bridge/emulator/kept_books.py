@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from pathlib import Path
 
 from .broker import Broker
 from .broker.rows import BookRows
 
+BUSY_S = 0.2
+"""For one who looks at the file: nothing else of the terminal goes on meanwhile."""
+_log = logging.getLogger(__name__)
 _TABLES = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS rows (
@@ -42,7 +46,9 @@ class KeptBooks:
         self._path = path
         self._rows = BookRows()
         self._version = -1
-        self._db = sqlite3.connect(path)
+        self._anew = False
+        """What is in the file may be old: it is written whole."""
+        self._db = sqlite3.connect(path, timeout=BUSY_S)
         try:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
@@ -68,21 +74,42 @@ class KeptBooks:
         return True
 
     def save(self, broker: Broker, now_msc: int) -> None:
-        """Write what has changed, if anything has."""
+        """Write what has changed, if anything has.
+
+        Where the disk takes nothing the account goes on in memory: a bot that is tried must be
+        able to close what it has. All of it is written as soon as something can be.
+        """
         books = broker.books
         if books.version == self._version:
             return
         gone, fresh = self._rows.changes(broker)
+        try:
+            self._write(broker, now_msc, gone, fresh)
+        except sqlite3.Error:
+            _log.exception("the emulated account is not written to %s", self._path)
+            self._rows, self._anew = BookRows(), True
+        else:
+            self._version, self._anew = books.version, False
+
+    def _write(
+        self,
+        broker: Broker,
+        now_msc: int,
+        gone: list[tuple[str, int]],
+        fresh: list[tuple[str, int, str]],
+    ) -> None:
+        books = broker.books
         facts = {
             "time_msc": now_msc,
             "next_order": books.next_order_ticket,
             "next_deal": books.next_deal_ticket,
         }
         with self._db:
+            if self._anew:
+                self._db.execute("DELETE FROM rows")
             self._db.executemany("DELETE FROM rows WHERE kind = ? AND ticket = ?", gone)
             self._db.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?, ?)", fresh)
             self._db.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", facts.items())
-        self._version = books.version
 
     def close(self) -> None:
         """Close the file."""
