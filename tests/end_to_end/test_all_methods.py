@@ -209,7 +209,7 @@ async def test_hello_is_for_ws_alone(client: Client) -> None:
     """``hello`` tells on /ws what the connection can do; /rpc says that it has none."""
     if client.door == "/ws":
         told = await client.call("hello", client={"name": "a test"})
-        assert told["scopes"] == ["read", "trade"]
+        assert told["scopes"] == ["admin", "read", "trade"]
         assert [one["state"] for one in told["terminals"]] == ["ready"]
         return
     with pytest.raises(Refused) as refused:
