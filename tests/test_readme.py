@@ -100,7 +100,7 @@ def test_the_manager_api_is_called_as_shown(demo: Demo, tmp_path: Path):
         "password=...": f"password={demo.manager['password']}",
     }
     token = json.loads(shell(login, given, demo, tmp_path))["access_token"]
-    answer = json.loads(shell(deposit, given | {"mgm_...": token}, demo, tmp_path))
+    answer = json.loads(shell(deposit, given | {"eyJ...": token}, demo, tmp_path))
 
     assert "code" not in answer, answer
     assert answer["login"] == 100001

@@ -166,6 +166,7 @@ class ConsoleLink:
             for seq in acks:
                 self._acks.pop(seq, None)
             self._apply(synced, asked_at, body.nonce)
+            self._console.leases.is_unasked = False
             self._met.set()
         await self._acknowledge()
         self._on_synced()
@@ -218,7 +219,7 @@ class ConsoleLink:
                 failed = 0
                 self.last_sync_ms = time.time_ns() // 1_000_000
                 self._recover()
-            self._console.leases.is_unasked = False  # it has answered, or the leases say how long
+            self._console.leases.is_unasked = False  # where it is silent the leases say how long
             await asyncio.sleep(self._pace.gap_s)
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._delay_s(failed)):

@@ -111,7 +111,8 @@ def test_paper_can_be_tried(tmp_path: Path) -> None:
         body = {"name": "Paper", "broker": "demo", **demo.account, "paper_trade_enabled": True}
         status, _, made = post(f"{demo.url}/api/v1/accounts", demo, body)
         assert status == 201, made
-        receipt = client.place_order(symbol="EURUSD", side="buy", volume=0.1)
+        stop = round(client.get_symbol_info(symbol="EURUSD")["bid"] - 0.005, 5)
+        receipt = client.place_order(symbol="EURUSD", side="buy", volume=0.1, sl=stop)
         assert receipt["paper"] is True
 
 
