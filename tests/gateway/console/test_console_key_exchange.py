@@ -60,7 +60,7 @@ async def test_everything_is_sealed_anew(
             kids = (await session.scalars(select(SecretKey.kid))).all()
 
     assert (first.kid, second.kid, kids) == ("k2", "k3", ["k3"])
-    assert first.rows == second.rows == 5  # root, operational, pepper, server key, mail
+    assert first.rows == second.rows == 6  # root, operational, pepper, browsers, server key, mail
     assert first.left == second.left == ()
     assert (home / "secrets.key").read_bytes() != key
     (home / "secrets.key").write_bytes(key)
@@ -87,7 +87,7 @@ async def test_killed_at_any_row_all_opens(
         await check(console, tid, machine)
         async with console.db.session() as session:
             assert await session.scalar(select(func.count()).select_from(SecretKey)) == 1
-    assert done.rows == 5
+    assert done.rows == 6
     assert len((home / "secrets.key").read_text().splitlines()) == 1
 
 
@@ -99,7 +99,7 @@ async def test_a_secret_that_does_not_open_changes_nothing(
     await filled(home, console_settings, clock)
     key = (home / "secrets.key").read_bytes()
     async with open_database(database_url) as db, db.begin() as session:
-        other = "UPDATE tokens SET server_key = (SELECT sealed FROM sealed_values)"
+        other = "UPDATE tokens SET server_key = (SELECT sealed FROM sealed_values LIMIT 1)"
         await session.execute(text(other))
     with pytest.raises(SecretsError):
         await exchange_console_key(home, console_settings)
