@@ -171,7 +171,13 @@ class Method:
             raise blame(terminal.offline(), client_order_id, "not_sent")
         said = canonical(self.params, arguments)
         asked = Asked(
-            account, client_order_id, self.name, said, call.caller.tid, is_new=given is None
+            account,
+            client_order_id,
+            self.name,
+            said,
+            call.caller.tid,
+            is_new=given is None,
+            reduces=self.reduces,
         )
         return await terminal.desk.journal.once(asked, lambda: self.handler(call, **arguments))
 

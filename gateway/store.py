@@ -30,8 +30,6 @@ from gateway.wal import begin_wal
 DATABASE = "gateway.db"
 LEDGER = "ledger.db"
 """The other one; see :mod:`gateway.ledger`."""
-LEDGER = "ledger.db"
-"""The other one, of :mod:`gateway.ledger`."""
 BUSY_MS = 5000
 """How long a write waits for that of another process."""
 SMALL_BYTES = 16 * 1024 * 1024

@@ -361,7 +361,9 @@ def _written() -> Iterator[None]:
 async def _chosen(
     call: Call, symbol: str | None, magic: int | None, side: Literal["buy", "sell"] | None
 ) -> Chosen:
-    symbol = await call.terminal.desk.symbols.optional(call.terminal, symbol)
+    if symbol is not None:
+        # where it is not known which symbol is meant, nothing would be found, and all seem well
+        symbol = await call.terminal.desk.symbols.surely(call.terminal, symbol)
     return Chosen(symbol=symbol, magic=magic, side=side)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 
-from ea_bridge.model import TradeAction, TradeRequest, TradeResult
+from ea_bridge.model import TradeAction, TradeRequest, TradeResult, TradeRetcode
 
 MAX_PRICE = 1e12
 """Beyond the price of anything that is traded."""
@@ -19,12 +19,15 @@ MAX_FACTOR = 10.0
 _SAME_VOLUME = 1e-8
 """Lots are decimal fractions: two doubles may differ by less and mean the same."""
 _OF_VOLUME = frozenset({TradeAction.DEAL, TradeAction.PENDING})
+_OF_VALUES = frozenset({TradeAction.SLTP, TradeAction.MODIFY})
+"""What sets values, which may be there already: anything else changes something, or failed."""
 
 
 def is_plausible(request: TradeRequest, result: TradeResult) -> bool:
     """Whether a result can be one of a request."""
     return (
-        min(result.order, result.deal, result.position) >= 0
+        (result.retcode != TradeRetcode.NO_CHANGES or request.action in _OF_VALUES)
+        and min(result.order, result.deal, result.position) >= 0
         and _is_volume(request, result.volume)
         and _is_price(request, result.price)
     )

@@ -107,7 +107,9 @@ async def _believed(
         view = await _view(terminal, intent, ticket)
     except GatewayError as error:
         result = TradeResult(retcode=TradeRetcode.DONE, order=ticket, volume=send.request.volume)
-        note = f"not checked: the terminal cannot be asked ({error.name()})"
+        is_switched = intent.is_paper != terminal.is_paper
+        why = "paper trading was switched since" if is_switched else error.name()
+        note = f"not checked: the terminal cannot be asked ({why})"
         return result, structs.replace(settlement, note=note)
     result = _shown(view, send, ticket)
     return result, structs.replace(settlement, checked=True, note="the terminal shows the order")

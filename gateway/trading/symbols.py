@@ -34,13 +34,16 @@ _CURRENCY = (
 )
 _PAIR = re.compile(_CURRENCY * 2)
 
+_Key = tuple[int, str, str]
+"""An account's login and server, and what a caller says."""
+
 
 @dataclass
 class SymbolNames:
     """What callers of one terminal call the broker's symbols."""
 
     monotonic_s: Callable[[], float] = time.monotonic
-    _learned: dict[tuple[int, str, str], tuple[str, float]] = field(default_factory=dict)
+    _learned: dict[_Key, tuple[str, float]] = field(default_factory=dict)
 
     async def find(self, terminal: GuardedTerminal, name: str) -> SymbolInfo:
         """Return the symbol that a name stands for, selected in Market Watch.
@@ -50,14 +53,14 @@ class SymbolNames:
             AmbiguousSymbol: it has several; ``data.candidates`` names them.
 
         """
-        learned = self._known(terminal, name)
+        key, learned = _key(terminal, name), self._known(terminal, name)
         if learned is not None:
             try:
                 return await terminal.symbol(learned)
             except SymbolNotFound:
-                self._learned.pop(_key(terminal, name), None)  # the broker has renamed it
+                self._learned.pop(key, None)  # the broker has renamed it
         info = await self._search(terminal, name)
-        self._learn(terminal, name, info.name)
+        self._learn(key, info.name)
         return info
 
     async def name(self, terminal: GuardedTerminal, name: str) -> str:
@@ -70,18 +73,29 @@ class SymbolNames:
             AmbiguousSymbol: the broker has several; ``data.candidates`` names them.
 
         """
-        learned = self._known(terminal, name)
+        try:
+            return await self.surely(terminal, name)
+        except AmbiguousSymbol:
+            raise
+        except GatewayError:
+            return name  # who asks for it meets the same error, or can do without the answer
+
+    async def surely(self, terminal: GuardedTerminal, name: str) -> str:
+        """Return the same for who must not take silence for an answer.
+
+        Raises:
+            AmbiguousSymbol: the broker has several; ``data.candidates`` names them.
+            GatewayError: the terminal did not say.
+
+        """
+        key, learned = _key(terminal, name), self._known(terminal, name)
         if learned is not None:
             return learned
         try:
             return (await self.find(terminal, name)).name
-        except AmbiguousSymbol:
-            raise
         except SymbolNotFound:
-            self._learn(terminal, name, name)  # or each call would ask for the whole list
-        except GatewayError:
-            pass  # who asks for it meets the same error, or can do without the answer
-        return name
+            self._learn(key, name)  # or each call would ask for the whole list
+            return name
 
     async def optional(self, terminal: GuardedTerminal, name: str | None) -> str | None:
         """Return the broker's name, as :meth:`name`; ``None`` for none."""
@@ -103,10 +117,11 @@ class SymbolNames:
         learned, until_s = self._learned.get(_key(terminal, name), (None, 0.0))
         return learned if self.monotonic_s() < until_s else None
 
-    def _learn(self, terminal: GuardedTerminal, name: str, listed: str) -> None:
+    def _learn(self, key: _Key, listed: str) -> None:
+        """Remember it of the account that was asked, whichever the terminal is in by now."""
         if len(self._learned) >= MAX_LEARNED:
             self._learned.clear()
-        self._learned[_key(terminal, name)] = (listed, self.monotonic_s() + LEARNED_S)
+        self._learned[key] = (listed, self.monotonic_s() + LEARNED_S)
 
     async def _search(self, terminal: GuardedTerminal, name: str) -> SymbolInfo:
         try:
@@ -121,7 +136,7 @@ class SymbolNames:
         return await terminal.symbol(found[0])
 
 
-def _key(terminal: GuardedTerminal, name: str) -> tuple[int, str, str]:
+def _key(terminal: GuardedTerminal, name: str) -> _Key:
     hello = terminal.hello
     return (0, "", name) if hello is None else (hello.login, hello.server, name)
 

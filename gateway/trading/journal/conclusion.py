@@ -72,7 +72,9 @@ async def _receipt(
     queue_ms = (send.written_ms or send.created_ms) - intent.created_ms
     terminal_ms = (send.ended_ms or send.created_ms) - (send.written_ms or send.created_ms)
     sent = Sent(result, queue_ms=float(queue_ms), terminal_ms=float(terminal_ms))
-    return answers.of_result(await receipt_for(terminal, trade, sent))
+    receipt = await receipt_for(terminal, trade, sent)
+    receipt["paper"] = intent.is_paper  # it may have been switched since
+    return answers.of_result(receipt)
 
 
 async def _rejection(terminal: GuardedTerminal, send: Send) -> GatewayError:

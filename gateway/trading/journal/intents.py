@@ -96,6 +96,8 @@ class Asked:
     """Id of the token that asks; no part of what is compared."""
     is_new: bool = False
     """The id was made a moment ago, so that it cannot have been used."""
+    reduces: bool = False
+    """It only takes risk away, so that nothing holds it up which is not sure."""
 
 
 @dataclass(eq=False, slots=True, kw_only=True)

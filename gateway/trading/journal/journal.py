@@ -208,7 +208,7 @@ class KeptJournal(Journal):
         if recollection.is_paper(self._terminal):
             return False
         try:
-            await recollection.wait(self._terminal, asked.account)
+            await recollection.wait(self._terminal, asked.account, reduces=asked.reduces)
         except GatewayError as error:
             raise blame(error, asked.client_order_id, "not_sent") from None
         return True

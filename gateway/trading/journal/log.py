@@ -320,13 +320,19 @@ class OrderLog:
         return True
 
     async def confirm(self, intent: Intent, settlement: Settlement) -> None:
-        """Note that what a person has said of an intent is so.
+        """Note that what a person has said of an intent is so, unless its end is written now: by
+        another terminal of the account, which has found otherwise.
 
         Raises:
             StoreError: it is not written; try again.
 
         """
-        found = replace(intent, settlement=settlement)
-        await self._ledger.write(rows.updating(found))
+        if intent.key in self._settling:
+            return
+        self._settling.add(intent.key)
+        try:
+            await self._ledger.write(rows.updating(replace(intent, settlement=settlement)))
+        finally:
+            self._settling.discard(intent.key)
         intent.settlement = settlement
         self._watched.pop(intent.key, None)

@@ -12,11 +12,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ea_bridge import commands
-from gateway.errors import BrokerDisconnected, GatewayError, HistoryLoading, TerminalError, Timeout
+from gateway.errors import (
+    BrokerDisconnected,
+    GatewayError,
+    HistoryLoading,
+    InternalError,
+    TerminalError,
+    Timeout,
+)
 
 from ..client_ids import TAG_LENGTH, is_tagged, tag
 from ..past import past_of
@@ -30,6 +38,12 @@ AROUND_S = 86_400
 """How far the broker's clock, its time zone and ours may differ, before and after."""
 MAX_BACK_S = 30 * 86_400
 """How far back it is looked at most, as in a home without any order: of years that is a lot."""
+
+TRIES = 3
+"""How often a terminal may fail at it, before its past is taken for what it never tells."""
+REDUCING_S = 2.0
+"""How long what only takes risk away waits at most: a position must be closed even where the past
+cannot be seen."""
 
 _AGAIN = (BrokerDisconnected, HistoryLoading, TerminalError, Timeout)
 """After these the terminal tells in a moment."""
@@ -61,6 +75,7 @@ class Recollection:
         self._last_s = now_s + AROUND_S
         self._tickets: dict[Account, dict[str, int]] = {}
         self._looking: dict[Account, asyncio.Task[None]] = {}
+        self._failures: Counter[Account] = Counter()
 
     def knows(self, account: Account) -> bool:
         """Whether an account's terminal was looked through."""
@@ -79,19 +94,26 @@ class Recollection:
             task.add_done_callback(lambda _: self._looking.pop(account, None))
             task.add_done_callback(_note_failure)
 
-    async def wait(self, terminal: str, account: Account) -> None:
+    async def wait(self, terminal: str, account: Account, *, reduces: bool) -> None:
         """Wait until it is looked through.
+
+        Args:
+            reduces: it is for what only takes risk away, which is not held up for long.
 
         Raises:
             GatewayError: it cannot be, for now.
 
         """
         self.begin(terminal, account)
-        if (task := self._looking.get(account)) is not None:
-            try:
-                await asyncio.shield(task)
-            except GatewayError as error:  # all who wait meet it, and each tells his own
-                raise type(error)(error.message, **error.data) from None
+        if (task := self._looking.get(account)) is None:
+            return
+        if reduces:
+            await asyncio.wait((task,), timeout=REDUCING_S)
+            return
+        try:
+            await asyncio.shield(task)
+        except GatewayError as error:  # all who wait meet it, and each tells his own
+            raise type(error)(error.message, **error.data) from None
 
     async def stop(self) -> None:
         """Look no more."""
@@ -101,15 +123,17 @@ class Recollection:
             await asyncio.wait(tasks)
 
     async def _look(self, name: str, account: Account) -> None:
-        terminal = self._guarded(name)
+        terminal, found = self._guarded(name), dict[str, int]()
         try:
-            found = await self._tagged(terminal)
+            await self._look_for_tags(terminal, found)
         except _AGAIN:
             raise
         except GatewayError as error:
-            # it never tells: its orders are sent all the same
+            self._failures[account] += 1
+            if isinstance(error, InternalError) and self._failures[account] < TRIES:
+                raise  # it failed once, which is no reason to send anything twice
+            # it never tells: orders are sent all the same, but for those that it has shown
             logger.warning("terminal %s: its past orders cannot be seen: %s", name, error.name())
-            found = {}
         if terminal.account != account:
             raise terminal.offline()  # it was logged in elsewhere while it told
         self._tickets[account] = found
@@ -121,13 +145,12 @@ class Recollection:
                 len(forgotten),
             )
 
-    async def _tagged(self, terminal: AskedTerminal) -> dict[str, int]:
+    async def _look_for_tags(self, terminal: AskedTerminal, found: dict[str, int]) -> None:
         session = terminal.session
         if session is None:
             raise terminal.offline()
         if session.broker is False:
             raise BrokerDisconnected(terminal=terminal.name)  # its lists may be empty
-        found: dict[str, int] = {}
         for order in await terminal.request(commands.ORDERS_GET, commands.FilterParams()):
             _add(found, order.comment, order.ticket)
         for position in await terminal.request(commands.POSITIONS_GET, commands.FilterParams()):
@@ -136,7 +159,6 @@ class Recollection:
         async for orders in past_of(terminal, commands.HISTORY_ORDERS_GET, *span):
             for order in orders:
                 _add(found, order.comment, order.ticket)
-        return found
 
 
 def _add(found: dict[str, int], comment: str, ticket: int) -> None:

@@ -26,10 +26,10 @@ from . import halts
 from .halts import EVERYWHERE, Halt, stricter
 
 WATCH_S = 0.02
-BY_HAND = "cli"
-"""``armed_by`` of the command line."""
 """How often halts of other processes are looked for while nobody trades: those who listen hear of
 them by then. An order meets them at once."""
+BY_HAND = "cli"
+"""``armed_by`` of the command line."""
 
 logger = logging.getLogger(__name__)
 
@@ -125,10 +125,12 @@ class KillSwitch:
             return lifted
         work = partial(self._lift, terminal=terminal, by_admin=by_admin, by=by)
         self._lifting[terminal] = by
-        lifted = await self._ledger.write(work)
-        self._latched.pop(terminal, None)
-        self.refresh()
-        self._lifting.pop(terminal, None)
+        try:
+            lifted = await self._ledger.write(work)
+            self._latched.pop(terminal, None)
+            self.refresh()
+        finally:
+            self._lifting.pop(terminal, None)
         return lifted
 
     def _arm(self, connection: sqlite3.Connection, halt: Halt) -> None:

@@ -237,6 +237,31 @@ async def test_every_turn_is_told_once(switch: KillSwitch, tmp_path: Path) -> No
         watching.cancel()
 
 
+async def test_who_could_not_lift_a_halt_has_not_lifted_it(
+    switch: KillSwitch, ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its try is not noted as what the command line does later."""
+    told: asyncio.Queue[Turned] = asyncio.Queue()
+    switch.on_turn(told.put_nowait)
+    await switch.halt(halt(armed_by="token a"))
+    assert (await told.get()).kind == "halt"
+
+    async def full(work: object) -> None:
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(ledger, "write", full)
+    with pytest.raises(StoreError):
+        await switch.resume("mt5-a", by_admin=True, by="token b")
+    monkeypatch.undo()
+    store = open_ledger_store(tmp_path)
+    with store.transaction() as connection:
+        halts.lift(connection, "mt5-a", by_admin=True)
+    store.close()
+    switch.refresh()
+    turned = await told.get()
+    assert (turned.kind, turned.by) == ("resume", "cli")
+
+
 async def test_a_halt_that_cannot_be_written_holds_all_the_same(
     scene: Scene, switch: KillSwitch, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:

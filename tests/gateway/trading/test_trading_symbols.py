@@ -10,9 +10,9 @@ from scripted_answers import EURUSD, NOW_MS
 from scripted_terminal import CATALOGUE, Scene
 
 from ea_bridge.commands import SymbolParams
-from ea_bridge.errors import CommandFailed
+from ea_bridge.errors import CommandFailed, CommandTimeout
 from ea_bridge.model import OrderFilling, SymbolName, TradeSession
-from gateway.errors import AmbiguousSymbol, SymbolNotFound
+from gateway.errors import AmbiguousSymbol, SymbolNotFound, Timeout
 from gateway.trading.filling import FillingMemory
 from gateway.trading.symbols import affixes, candidates
 
@@ -161,6 +161,35 @@ def test_every_method_with_a_symbol_is_tested_here() -> None:
     """``subscribe`` and ``unsubscribe`` have a test of their own."""
     named = {name for name in CATALOGUE if "symbol" in CATALOGUE[name].params.model_fields}
     assert named - {"subscribe", "unsubscribe"} == {name for name, _ in LOOKS}
+
+
+@pytest.mark.parametrize("method", ["cancel_all_orders", "close_all_positions"])
+async def test_a_sweep_does_not_take_silence_for_nothing(scene: Scene, method: str) -> None:
+    """A name that the terminal does not explain now would fit no position, and all seem closed."""
+    broker(scene, "EURUSD.m", "GBPUSD.m")
+    understood = scene.script.answers["symbol_get"]
+    scene.script.answers["symbol_get"] = CommandTimeout("symbol_get", 10.0)
+    with pytest.raises(Timeout) as caught:
+        await scene.ask(method, symbol="eurusd")
+    assert caught.value.data["outcome"] == "not_sent"
+    scene.script.answers["symbol_get"] = understood
+    await scene.ask(method, symbol="eurusd")
+
+
+async def test_what_was_learnt_belongs_to_the_account_that_was_asked(scene: Scene) -> None:
+    """The terminal is logged in elsewhere while it tells: there the name may mean another one."""
+    broker(scene, "EURUSD.m", "GBPUSD.m")
+    listed = scene.script.answers["symbols_get"]
+
+    def switching(_: Any) -> Any:
+        scene.hello = scene.script.hello = replace(scene.hello, login=999)
+        return listed
+
+    scene.script.answers["symbols_get"] = switching
+    await scene.ask("get_symbol_info", symbol="EURUSD")
+    broker(scene, "EURUSD", "EURUSD.m")
+    found = await scene.ask("get_symbol_info", symbol="EURUSD")
+    assert found["name"] == "EURUSD"
 
 
 async def test_what_names_no_symbol_requests_none(scene: Scene) -> None:

@@ -141,6 +141,7 @@ IMPLAUSIBLE = [
     {"order": -5},
     {"deal": -5},
     {"position": -5},
+    {"retcode": 10025},  # that nothing had to be changed is no answer to an order
 ]
 
 

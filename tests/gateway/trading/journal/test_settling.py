@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from typing import Any
 
@@ -18,6 +19,7 @@ from ea_bridge.model import TradeResult
 from ea_bridge.session import LateResult
 from gateway import errors
 from gateway.auth.caller import Scope
+from gateway.trading.journal import Stage
 from gateway.trading.journal.pacing import Pacing
 from gateway.trading.journal.telling import noted, settled
 
@@ -274,3 +276,26 @@ async def test_the_watch_ends_after_a_day(lost: Kept) -> None:
     asked = len(lost.scene.script.asked)
     assert await lost.reconciler._round() is True
     assert len(lost.scene.script.asked) == asked
+
+
+async def test_what_is_found_otherwise_is_not_undone_by_who_finds_it_so(lost: Kept) -> None:
+    """Two terminals of one account look at the same moment."""
+    await settle(lost, executed=False)
+    [intent] = lost.log.watched(lost.here())
+    assert intent.settlement is not None
+    confirmed = replace(intent.settlement, confirmed=True)
+    contradicted = replace(intent.settlement, contradicted_ms=1)
+    await asyncio.gather(
+        lost.log.settle(intent, Stage.DONE, b"{}", settlement=contradicted),
+        lost.log.confirm(intent, confirmed),
+    )
+    assert [row["stage"] for row in lost.rows()] == ["done"]
+    assert intent.settlement == contradicted
+
+
+async def test_an_order_of_the_market_is_none_on_paper(lost: Kept) -> None:
+    """Though the account trades on paper by the time that a person settles it."""
+    lost.scene.guarded.is_paper = True
+    record = await settle(lost, executed=True, ticket=900)
+    assert record["result"]["paper"] is False
+    assert "paper trading was switched since" in record["settlement"]["note"]

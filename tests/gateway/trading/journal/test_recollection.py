@@ -1,0 +1,97 @@
+"""What a terminal remembers of a gateway whose home was restored, where it tells only by half."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from journal_scene import NOTHING, Kept
+from msgspec.structs import replace
+from scripted_answers import DONE, POSITION
+from test_reconcile import filled, mine
+
+from ea_bridge.errors import CommandFailed
+from gateway import errors
+from gateway.trading.journal import KeptJournal, recollection
+from gateway.trading.journal.recollection import Recollection
+
+
+@pytest.fixture(name="restored")
+def restore(kept: Kept) -> Kept:
+    """A journal that is empty, before a terminal that may remember."""
+    found = Recollection(kept.log, lambda _: kept.scene.guarded)
+    kept.scene.desk.journal = KeptJournal(kept.log, "mt5-a", kept.here, found)
+    kept.scene.script.answers |= {**NOTHING, "order_send": DONE}
+    return kept
+
+
+def sent(kept: Kept) -> int:
+    """How many orders were sent."""
+    return kept.scene.script.ops().count("order_send")
+
+
+async def test_what_has_shown_counts_though_the_past_cannot_be_seen(restored: Kept) -> None:
+    """An open position carries its tag as well as a past order does."""
+    restored.scene.script.answers |= {
+        "positions_get": [replace(POSITION, comment=mine())],
+        "history_orders_get": CommandFailed("history_orders_get", 4014),
+    }
+    refused = await restored.fail("a")
+    assert refused.data["reason"] == "journal_restored"
+    assert sent(restored) == 0
+    await restored.buy("b")
+
+
+async def test_one_failure_of_the_terminal_sends_nothing_twice(restored: Kept) -> None:
+    """The next look tells; one that fails for ever does not keep orders back for ever."""
+    restored.scene.script.answers["history_orders_get"] = CommandFailed("history_orders_get", 4024)
+    assert (await restored.fail("a")).data["outcome"] == "not_sent"
+    restored.scene.script.answers["history_orders_get"] = [filled(900, mine())]
+    assert (await restored.fail("a")).data["order"] == 900
+    assert sent(restored) == 0
+
+
+async def test_a_terminal_that_always_fails_gets_its_orders(restored: Kept) -> None:
+    """After a few tries."""
+    restored.scene.script.answers["history_orders_get"] = CommandFailed("history_orders_get", 4024)
+    for _ in range(recollection.TRIES - 1):
+        await restored.fail("a")
+    assert (await restored.buy("a"))["order"]["order"] == DONE.order
+
+
+class Slow:
+    """A terminal that does not say what it remembers."""
+
+    def __init__(self, kept: Kept) -> None:
+        self._kept = kept
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._kept.scene.guarded, name)
+
+    async def request(self, *_: Any, **__: Any) -> Any:
+        """Wait for what does not come."""
+        await asyncio.Future()
+
+
+@pytest.mark.parametrize("fails", [True, False])
+async def test_nothing_holds_up_what_takes_risk_away(
+    restored: Kept, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    """A position is closed though nobody can see the past; a new order waits for that."""
+    monkeypatch.setattr(recollection, "REDUCING_S", 0.05)
+    scene = restored.scene
+    found = Recollection(
+        restored.log,
+        lambda _: scene.guarded if fails else Slow(restored),  # type: ignore[arg-type, return-value]  # quacks like one
+    )
+    scene.desk.journal = KeptJournal(restored.log, "mt5-a", restored.here, found)
+    scene.script.answers |= {
+        "positions_get": [POSITION],
+        "history_orders_get": CommandFailed("history_orders_get", 4401),
+    }
+    receipt = await scene.ask("close_position", ticket=POSITION.ticket, client_order_id="out")
+    assert receipt["sent"] is True
+    if fails:
+        assert isinstance(await restored.fail("new"), errors.HistoryLoading)
+    await found.stop()
