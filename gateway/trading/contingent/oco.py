@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -27,6 +28,8 @@ MAX_ORDERS = 20
 MAX_LINKS = 1000
 """Of one terminal, active at a time."""
 TTL_MS = 5000
+GONE_S = 3.0
+"""How long an order is in no list before it is taken for ended."""
 ENDS: dict[int, OrderEnd] = {
     OrderState.FILLED: "filled",
     OrderState.PARTIAL: "filled",
@@ -62,6 +65,8 @@ class OcoLinks:
         self._links = book.open()
         self._ending: dict[int, OcoLink] = {}
         """Those that are over, until that is on the disk."""
+        self._missed: dict[tuple[Account, int], float] = {}
+        """Orders that are in no list, and since when; seconds that only grow."""
         self._row_of = {
             (link.account, one.ticket): row
             for row, link in self._links.items()
@@ -199,6 +204,8 @@ class OcoLinks:
         if not expected:
             return
         there = {one.ticket: one for one in await waiting(terminal)}
+        for ticket in there:
+            self._missed.pop((account, ticket), None)
         for ticket in sorted(expected):
             row = self._row_of.get((account, ticket))
             one = there.get(ticket)
@@ -206,15 +213,24 @@ class OcoLinks:
                 end = await _end_of(terminal, ticket) if one is None else "filled"
                 if account_of(terminal) != account:
                     return  # logged in elsewhere while it told: it is looked again at the return
-                self._ended(row, ticket, end)
+                if end != "gone" or self._is_gone((account, ticket)):
+                    self._ended(row, ticket, end)
         for row, link in list(self._links.items()):
             if link.account == account and link.state == "cancelling":
                 self._errands.begin(("oco", row), partial(self._settle, row))
+
+    def _is_gone(self, order: tuple[Account, int]) -> bool:
+        """Whether an order is in no list for long enough to believe it: those of a terminal that
+        has just come back are empty for a moment.
+        """
+        now_s = time.monotonic()
+        return now_s - self._missed.setdefault(order, now_s) >= GONE_S
 
     def _ended(self, row: int, ticket: int, end: OrderEnd) -> None:
         link = self._links.get(row)
         if link is None:
             return
+        self._missed.pop((link.account, ticket), None)
         self._row_of.pop((link.account, ticket), None)
         orders = tuple(
             replace(one, end=end) if one.ticket == ticket and not one.end else one

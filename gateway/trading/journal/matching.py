@@ -103,8 +103,9 @@ def share(
 ) -> dict[int, Sighting]:
     """Return whom orders are given to that are fewer than the commands that they may be of.
 
-    Those of about the same time go to the oldest; the order of commands is that of their orders.
-    Where there are more orders than commands, some are of somebody else: nobody is given any.
+    Those of a command's own prices come first. Those of about the same time go to the oldest; the
+    order of commands is that of their orders. Where there are more orders than commands, some are
+    of somebody else: nobody is given any.
 
     Args:
         sends: all that may have made an order, and have none.
@@ -120,12 +121,27 @@ def share(
     for cluster in _clusters(fits):
         tickets = set().union(*(fits[command_id] for command_id in cluster))
         if len(tickets) <= len(cluster) and is_ready([by_id[one] for one in cluster]):
-            found |= _in_order(
+            found |= _shared_out(
                 sorted((by_id[one] for one in cluster), key=_age),
                 sorted((one for one in orders if one.ticket in tickets), key=_seen_order),
                 fits,
             )
     return found
+
+
+def _shared_out(
+    sends: Sequence[Send], orders: Sequence[Sighting], fits: dict[int, set[int]]
+) -> dict[int, Sighting]:
+    """Share out among those of one cluster: an order whose prices are a command's is none of
+    another price; but prices may have been changed since.
+    """
+    found: dict[int, Sighting] = {}
+    for same in dict.fromkeys(map(_terms, sends)):
+        equal = [send for send in sends if _terms(send) == same]
+        found |= _in_order(equal, [one for one in orders if one.terms == same], fits)
+    given = {one.ticket for one in found.values()}
+    left = [send for send in sends if send.command_id not in found]
+    return found | _in_order(left, [one for one in orders if one.ticket not in given], fits)
 
 
 def _assignable(seen: Iterable[Sighting]) -> list[Sighting]:

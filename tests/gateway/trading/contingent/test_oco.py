@@ -13,6 +13,7 @@ from ea_bridge.model import OrderState, TradeAction
 from gateway import errors
 from gateway.credentials.tier import Tier
 from gateway.errors import Unauthorized
+from gateway.trading.contingent import oco
 
 
 async def link(stand: Stand, *tickets: int) -> Any:
@@ -264,6 +265,34 @@ async def test_a_terminal_without_its_broker_shows_no_ends(stand: Stand) -> None
     await until(lambda: len(script.asked) > looks)
     await quiet(stand)
     assert ((await only(stand))["state"], stand.sent) == ("active", [])
+
+
+async def test_a_list_that_is_empty_for_a_moment_ends_nothing(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a terminal that has just logged in, though its broker is there; what stays away, and is
+    nowhere in its past, has ended after all."""
+    first, second = stand.place(), stand.place()
+    await link(stand, first, second)
+    stand.stop()
+    answers, empty = stand.scene.script.answers, list[object]()
+    full = answers["orders_get"]
+
+    def nothing(params: object) -> Any:
+        empty.append(params)
+        return []
+
+    answers["orders_get"] = nothing
+    stand.start()
+    await until(lambda: len(empty) > 1)
+    answers["orders_get"] = full
+    await quiet(stand)
+    assert ((await only(stand))["state"], stand.sent) == ("active", [])
+    monkeypatch.setattr(oco, "GONE_S", 0.0)
+    del stand.orders[first]
+    await until(lambda: not stand.orders)
+    await quiet(stand)
+    assert ends(await only(stand)) == ["gone", "canceled"]
 
 
 async def test_a_link_that_ends_is_always_in_one_of_the_lists(stand: Stand) -> None:

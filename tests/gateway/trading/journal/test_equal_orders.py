@@ -14,6 +14,7 @@ from test_ends import TABLELESS, Watch, look_until
 from test_matching import AT_MS, order, send
 from test_reconcile import HERE_MS, filled, outcome
 
+from ea_bridge.model import TradeAction
 from gateway.trading.journal import Asked, Memo, Send, Stage, patience
 from gateway.trading.journal.matching import descendants, match, share, terms_of
 from gateway.trading.journal.telling import noted
@@ -195,6 +196,16 @@ def test_the_time_of_an_order_tells_whose_it_is() -> None:
     assert shared(sends, [order(10, time_ms=AT_MS + 60_100)]) == {2: 10}
     both = [order(10, time_ms=AT_MS + 60_100), order(11, time_ms=AT_MS + 120_300)]
     assert shared(sends, both) == {2: 10, 3: 11}
+
+
+def test_an_order_is_none_of_a_command_of_other_prices() -> None:
+    """Though that one is older; where no prices are its own they may have been changed."""
+    limit = {"action": TradeAction.PENDING, "type": 2}
+    sends = [send(1, price=1.04, **limit), send(2, price=1.05, **limit)]
+    sends += [send(3, price=1.05, **limit)]
+    there = order(10, type=2, terms=(1.05, 0.0, 0.0, 0.0))
+    assert shared(sends, [there]) == {2: 10}
+    assert shared(sends, [there, order(11, type=2, terms=(1.06, 0.0, 0.0, 0.0))]) == {2: 10, 1: 11}
 
 
 def test_the_prices_of_orders_are_compared_before_their_number() -> None:
