@@ -166,7 +166,10 @@ async def prepare(
     """
     check_platform(terminal, wish.type, wish.lifetime, wish.magic)
     check_wish(wish)
-    info = await terminal.desk.symbols.find(terminal, wish.symbol)
+    if wish.position:  # it names the broker's own symbol: another one would close nothing
+        info = await terminal.symbol(wish.symbol)
+    else:
+        info = await terminal.desk.symbols.find(terminal, wish.symbol)
     grid = Grid(info, handling.normalize)
     request = _request(terminal, wish, handling, grid)
     fillings = []

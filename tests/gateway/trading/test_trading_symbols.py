@@ -198,6 +198,16 @@ async def test_what_names_no_symbol_requests_none(scene: Scene) -> None:
     assert (receipt["order"]["symbol"], receipt["order"]["symbol_requested"]) == ("EURUSD", None)
 
 
+async def test_a_position_is_closed_in_its_own_symbol_alone(scene: Scene) -> None:
+    """One of a symbol that the broker lists no more is not closed in another that is named alike."""
+    broker(scene, "EURUSD.m", "GBPUSD.m")
+    await scene.ask("get_symbol_info", symbol="EURUSD")
+    with pytest.raises(SymbolNotFound) as caught:
+        await scene.ask("close_position", ticket=9123456789)
+    assert caught.value.data["outcome"] == "not_sent"
+    assert scene.script.sent == []
+
+
 # --- filling ------------------------------------------------------------------------------------
 
 
