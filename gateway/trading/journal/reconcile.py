@@ -142,7 +142,7 @@ class Reconciler:
         self._word.take_late(intents)
         await self._word.ask_table(terminal, intents)
         await self._conclude(terminal, intents)
-        if await self._search(terminal, account, list(open_sends(intents))):
+        if await self._search(terminal, account, intents):
             await self._conclude(terminal, intents)
 
     async def _conclude(self, terminal: GuardedTerminal, intents: list[Intent]) -> None:
@@ -159,10 +159,10 @@ class Reconciler:
     # --- what its account shows ----------------------------------------------------------------
 
     async def _search(
-        self, terminal: GuardedTerminal, account: Account, sends: list[Send]
+        self, terminal: GuardedTerminal, account: Account, intents: list[Intent]
     ) -> bool:
         """Look for those whose time has come; return whether there were any."""
-        session = terminal.session
+        session, sends = terminal.session, list(open_sends(intents))
         scene = () if session is None else (session.id, session.broker)
         self._patience.enter(scene)
         due = self._pacing.due(sends, scene)
@@ -178,6 +178,9 @@ class Reconciler:
             raise terminal.offline()  # it was logged in elsewhere while it told
         self._pacing.looked(due)
         self._patience.heard(due)
+        # what a person has settled during the look gets no order: it may be another one's
+        is_open = set(map(id, open_sends(intents)))
+        due, later = ([one for one in some if id(one) in is_open] for some in (due, later))
         # what was begun during the look may show in it, and has no answer yet
         others = self._others(account, sends)
         seen = self._search_orders(view, account, due, [*later, *others], later)

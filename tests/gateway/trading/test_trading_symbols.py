@@ -199,7 +199,7 @@ async def test_what_names_no_symbol_requests_none(scene: Scene) -> None:
 
 
 async def test_a_position_is_closed_in_its_own_symbol_alone(scene: Scene) -> None:
-    """One of a symbol that the broker lists no more is not closed in another that is named alike."""
+    """One of a symbol that the broker lists no more is closed in no other one."""
     broker(scene, "EURUSD.m", "GBPUSD.m")
     await scene.ask("get_symbol_info", symbol="EURUSD")
     with pytest.raises(SymbolNotFound) as caught:

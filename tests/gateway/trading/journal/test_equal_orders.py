@@ -15,6 +15,7 @@ from test_matching import AT_MS, order, send
 from test_reconcile import HERE_MS, filled, outcome
 
 from ea_bridge.model import TradeAction
+from gateway.auth.caller import Scope
 from gateway.trading.journal import Asked, Memo, Send, Stage, patience
 from gateway.trading.journal.matching import descendants, match, share, terms_of
 from gateway.trading.journal.telling import noted
@@ -143,6 +144,31 @@ async def test_what_a_look_shows_may_be_of_what_began_during_it(kept: Kept, watc
     kept.scene.script.answers["history_orders_get"] = begin
     await kept.look()
     assert await outcomes(kept, "a") == ["unknown"]
+
+
+async def test_what_a_person_settles_during_a_look_gets_no_order(
+    kept: Kept, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one order there is belongs to the other request then."""
+    await lose(kept, "a", "b")
+    kept.scene.script.answers["history_orders_get"] = [filled(900, "rewritten")]
+    await look_until(kept, watch, 270.0)
+    request, settled = kept.scene.script.request, list[Any]()
+
+    async def settle_first(command: Any, params: Any, **more: Any) -> Any:
+        if command.op == "history_orders_get" and not settled:
+            settled.append("a")
+            await kept.scene.ask(
+                "settle_order", scope=Scope.ADMIN, client_order_id="a", executed=False
+            )
+        return await request(command, params, **more)
+
+    monkeypatch.setattr(kept.scene.script, "request", settle_first)
+    watch.now_s = 330.0
+    await kept.look()
+    assert await outcome(kept, "a") == "rejected"
+    await kept.look()
+    assert (settled, await outcomes(kept, "a", "b")) == (["a"], ["rejected", "done"])
 
 
 async def test_what_is_left_of_another_s_trade_is_no_sign(kept: Kept, watch: Watch) -> None:
