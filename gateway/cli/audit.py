@@ -16,6 +16,7 @@ import typer
 from gateway.cli.complaint import Complaint, known_failures
 from gateway.cli.home import home_in_use
 from gateway.cli.token import ConfigFile, HomeOption, Json
+from gateway.cli.visible import visible
 
 if TYPE_CHECKING:
     from gateway.audit import Verdict
@@ -59,6 +60,7 @@ def verify(
     Exit code 1: one was. A gateway may run meanwhile. A console is asked what it was told of it.
     """
     from gateway.audit import verify as look
+    from gateway.cli.machine_key import Proof, prove
     from gateway.cli.witness import testimony
 
     place = home or home_in_use()
@@ -70,10 +72,14 @@ def verify(
         head = None if known is None else known.head
         verdict = look(store, head, start=start, signatures=_signatures(place))
         begin = begin_row(store)
-        said = testimony(place, config, store) if _device(place) is not None else None
+        is_signed = _device(place) is not None
+        proof = prove(place, config) if is_signed else Proof()
+        said = testimony(place, config, store) if is_signed else None
+    problems += [proof.problem] if proof.problem else []
     problems += [said.problem] if said is not None and said.problem else []
     facts = _facts(place, verdict, known, problems) | {
         "archived": begin,
+        "key_not_tried": proof.not_tried,
         "console": None if said is None else asdict(said),
     }
     sys.stdout.write((json.dumps(facts, indent=2) if as_json else _text(facts)) + "\n")
@@ -337,6 +343,8 @@ def _text(facts: dict[str, Any]) -> str:
         lines.append(f"signed up to row {known['row']} on {when}: a cut before it would show")
     else:
         lines.append("there is no checkpoint: that rows at the end are gone might not show")
+    if facts["key_not_tried"]:
+        lines.append(f"whose signatures these are was not looked at: {facts['key_not_tried']}")
     said = facts["console"]
     if said is not None and said["not_asked"]:
         lines.append(f"the console was not asked: {said['not_asked']}")
@@ -344,4 +352,4 @@ def _text(facts: dict[str, Any]) -> str:
         told = "of nothing yet" if said["row"] is None else f"of rows up to {said['row']}"
         lines.append(f"the console at {said['url']} was told {told}")
     lines.append(f"head {facts['hash']}")
-    return "\n".join(lines)
+    return "\n".join(visible(line) for line in lines)

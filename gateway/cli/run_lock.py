@@ -11,6 +11,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 LOCK_FILE = "run.lock"
+LOOKED_AT_S = 1.0
+"""For commands that look whether the lock is held: they hold a share of it for a moment."""
 
 
 class RunLock:
@@ -28,7 +30,7 @@ class RunLock:
         path = home / LOCK_FILE
         with suppress(FileExistsError):  # never opened otherwise: closing would drop the lock
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        self._lock = sqlite3.connect(path, timeout=0, isolation_level=None)
+        self._lock = sqlite3.connect(path, timeout=LOOKED_AT_S, isolation_level=None)
         try:
             self._lock.execute("BEGIN EXCLUSIVE")
         except BaseException:

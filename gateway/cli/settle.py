@@ -9,6 +9,7 @@ import typer
 
 from gateway.cli.complaint import Complaint
 from gateway.cli.target import AuthToken, Home, Url, find_target, talk
+from gateway.cli.visible import visible
 
 
 def settle(
@@ -53,4 +54,5 @@ def settle(
         raise Complaint(f"{client_order_id} is not settled: {reasons or error.message}") from error
     except GatewayError as error:
         raise Complaint(f"{client_order_id} is not settled: {error.message}") from error
-    sys.stdout.write(f"{client_order_id}: {record['outcome']}; {record['settlement']['note']}\n")
+    note = visible(record["settlement"]["note"])
+    sys.stdout.write(f"{client_order_id}: {record['outcome']}; {note}\n")

@@ -19,6 +19,8 @@ from .sign_ins import SignIns
 
 OF_BROWSER: Final = "browser "
 """What a browser's lane begins with."""
+NOBODY: Final = "-"
+"""No user's id."""
 _NAME_BYTES: Final = 24
 _NAME: Final = 32
 """Characters of it, in base64."""
@@ -61,11 +63,10 @@ class Browsers:
             kept: what the browser keeps.
 
         """
-        if user_id is None:
-            return ""
-        if name := self.name(user_id, kept):
+        whose = user_id or NOBODY  # who has no account takes as long
+        if name := self.name(whose, kept):
             return f"{OF_BROWSER}{name}"
-        return f"ip {ip}" if ip and await self._sign_ins.is_known(session, user_id, ip) else ""
+        return f"ip {ip}" if ip and await self._sign_ins.is_known(session, whose, ip) else ""
 
     def _code(self, user_id: str, name: str) -> str:
         said = f"browser|{user_id}|{name}".encode()

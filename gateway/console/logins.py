@@ -10,14 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import delete, select, union
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.credentials.daemon_api import LoginReport
 
 from .activity import printable
 from .database import Database
-from .database.model import Device, Login, Token, TokenDevice, UserDevice
+from .database.model import Device, Login, Token, UserDevice
 
 KEEP_S = 90 * 86_400
 KEEP_REFUSED_S = 30 * 86_400
@@ -65,7 +65,7 @@ class Logins:
         self._now_s = now_s
 
     async def note(self, did: str, lines: Sequence[LoginReport]) -> None:
-        """Note what a device says, of tokens whose owner has approved it or uses them on it.
+        """Note what a device says, of tokens whose owner has approved it.
 
         A line that is told again grows; it is never counted twice.
         """
@@ -128,13 +128,16 @@ class Logins:
                     await session.execute(delete(Login).where(mine, Login.id <= too_old))
 
     async def _owners(self, session: AsyncSession, did: str, tids: set[str]) -> dict[str, str]:
-        """Return whose the tokens are that a device may speak of."""
-        mine = select(Token.tid, Token.user_id).where(Token.tid.in_(tids))
-        used = mine.join(TokenDevice, TokenDevice.tid == Token.tid).where(TokenDevice.did == did)
-        trusted = mine.join(UserDevice, UserDevice.user_id == Token.user_id).where(
-            UserDevice.did == did, UserDevice.status == "approved"
+        """Return whose the tokens are that a device may speak of.
+
+        One that was revoked may not: whoever has it could fill the log until it forgets the rest.
+        """
+        trusted = (
+            select(Token.tid, Token.user_id)
+            .join(UserDevice, UserDevice.user_id == Token.user_id)
+            .where(Token.tid.in_(tids), UserDevice.did == did, UserDevice.status == "approved")
         )
-        return {tid: user_id for tid, user_id in await session.execute(union(used, trusted))}
+        return {tid: user_id for tid, user_id in await session.execute(trusted)}
 
     async def _note(self, session: AsyncSession, did: str, user_id: str, one: LoginReport) -> None:
         now_s = self._now_s()

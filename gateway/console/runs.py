@@ -3,6 +3,9 @@
 A daemon names its sessions, and tells each twice: at once by the state of its terminals, and for
 good by its history, which it tells again until that has arrived. A session of an earlier start of
 the daemon is over, whether anybody saw its end or not.
+
+A machine that its owner has not approved, or not any more, may tell how what it began has ended
+and nothing else: whoever has it could fill the history until all of before is forgotten.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from gateway.credentials.daemon_api import RunReport, TerminalFacts, TerminalRep
 
 from .activity import printable
 from .database import Database
-from .database.model import Device, Run, Token, TokenDevice
+from .database.model import Device, Run, Token, TokenDevice, UserDevice
 from .ids import ordered_id
 
 SILENT_S = 90
@@ -75,10 +78,11 @@ class Runs:
         if not terminals:
             return
         async with self._db.begin() as session:
-            owners = await self._owners(session, did)
+            owners, trusting = await self._owners(session, did)
             for one in sorted(terminals, key=lambda one: one.tid):
-                if one.tid in owners:
-                    await self._note(session, did, owners[one.tid], one)
+                owner = owners.get(one.tid)
+                if owner in trusting or (owner and one.state == "offline"):
+                    await self._note(session, did, owner, one)
 
     async def history(self, did: str, boot: str, runs: Sequence[RunReport]) -> None:
         """Note what a device says has been since its daemon started; told again it is the same.
@@ -91,10 +95,11 @@ class Runs:
         """
         async with self._db.begin() as session:
             await self._end_earlier(session, did, boot)
-            owners = await self._owners(session, did)
+            owners, trusting = await self._owners(session, did)
             for one in runs:
-                if one.tid in owners:
-                    await self._take(session, did, owners[one.tid], one)
+                owner = owners.get(one.tid)
+                if owner in trusting or (owner and await self._is_open(session, did, one)):
+                    await self._take(session, did, owner, one)
 
     async def active(self, user_id: str) -> Sequence[RunInfo]:
         """Return a user's terminals at work, by the name of their token."""
@@ -145,9 +150,21 @@ class Runs:
 
     # --- within a transaction ----------------------------------------------------------------
 
-    async def _owners(self, session: AsyncSession, did: str) -> dict[str, str]:
+    async def _owners(self, session: AsyncSession, did: str) -> tuple[dict[str, str], set[str]]:
+        """Return whose the tokens are that a machine may speak of, and who of them trusts it."""
         wanted = select(Token.tid, Token.user_id).join(TokenDevice).where(TokenDevice.did == did)
-        return {tid: user_id for tid, user_id in (await session.execute(wanted))}
+        trusting = select(UserDevice.user_id).where(
+            UserDevice.did == did, UserDevice.status == "approved"
+        )
+        owners = {tid: user_id for tid, user_id in (await session.execute(wanted))}
+        return owners, set(await session.scalars(trusting))
+
+    async def _is_open(self, session: AsyncSession, did: str, one: RunReport) -> bool:
+        """Whether a machine tells the end of what it has told the beginning of."""
+        named = select(Run.id).where(
+            Run.did == did, Run.tid == one.tid, Run.run == one.run, Run.ended_at.is_(None)
+        )
+        return one.ended is not None and await session.scalar(named.limit(1)) is not None
 
     async def _end_earlier(self, session: AsyncSession, did: str, boot: str) -> None:
         mine = Run.run.startswith(f"{boot}.", autoescape=True)

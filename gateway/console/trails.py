@@ -1,10 +1,12 @@
 """How far the audit trail of each device goes, as the device has signed it.
 
-Whoever owns a machine can write its history anew. What its daemon has signed and told here before
-he cannot take back: the newest is kept, and a newer one takes its place only with a signature over
-the row that is kept, as it stands in the trail by then. One that does not go together with it is
-kept beside it, and nothing takes their place any more: two signatures of one key that contradict
-each other.
+Whoever owns a machine can write its history anew. The newest that its daemon has signed and told
+here is kept, and a newer one takes its place only with a signature over the row that is kept, as
+it stands in the trail by then. One that does not go together with it is kept beside it, and
+nothing takes their place any more: two signatures of one key that contradict each other.
+
+Who has the key itself can sign that row, and tell of another history behind it: so this finds a
+forger who does not come here with the key, and stops no other.
 """
 
 from __future__ import annotations

@@ -288,8 +288,7 @@ class HistoryLink:
                 while not self._has_begun:
                     self._has_begun = await self._tell_once()
                     await asyncio.sleep(self._gap_s * (1 if self._has_begun else RETRY_GAPS))
-                if await self._tell():
-                    await asyncio.sleep(self._gap_s)
+                if await self._tell(self._gap_s):
                     with suppress(TimeoutError):
                         async with asyncio.timeout(AGAIN_S):
                             await self._news.wait()
@@ -301,11 +300,16 @@ class HistoryLink:
                 async with asyncio.timeout(LAST_WORDS_S):
                     await self._tell()
 
-    async def _tell(self) -> bool:
-        """Tell all that is due; returns whether the console has taken it."""
+    async def _tell(self, gap_s: float = 0.0) -> bool:
+        """Tell all that is due; returns whether the console has taken it.
+
+        A stranger can see to it that something always is. The console hears this device at a
+        pace, and what it has to say of revocations comes first.
+        """
         while self.runs.due() or self.logins.due():
             if not await self._tell_once():
                 return False
+            await asyncio.sleep(gap_s)
         return True
 
     async def _tell_once(self) -> bool:

@@ -129,6 +129,8 @@ class WitnessLink:
                 if isinstance(failure, Refused) and failure.word in ("", "not_found"):
                     return  # a console of before does not know of this
                 logger.info("the console was not told of the audit trail: %s", failure)
+            except Exception:  # what a console says, or a database, must not end the task
+                logger.exception("the console was not told of the audit trail")
             else:
                 if problem:
                     self._trail.doubt(problem)

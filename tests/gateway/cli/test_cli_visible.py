@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from shell import Done
+
 from gateway.cli.status import _table
 from gateway.cli.visible import visible
 
@@ -19,3 +23,9 @@ def test_the_status_of_a_terminal_does_not_steer_the_screen() -> None:
         r"account      1001 on \x1b]0;PWN\x07",
         "subscribed   0",
     ]
+
+
+def test_what_a_complaint_quotes_does_not_steer_the_screen(run: Callable[..., Done]) -> None:
+    """It may quote a console, a broker or a file; its own lines stay lines."""
+    done = run("audit", "verify", "--home", "/nowhere/\x1b]0;PWN\x07")
+    assert r"/nowhere/\x1b]0;PWN\x07" in done.complaint

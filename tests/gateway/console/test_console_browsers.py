@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from console_scene import IP, PASSWORD, Clock, person
+from sqlalchemy import event
 
 from gateway.console.errors import LoginRefused
 from gateway.console.links import RESET
@@ -86,3 +87,20 @@ async def test_a_reset_opens_the_account_from_everywhere(console: Console, clock
     await console.users.reset_password(secret, fresh)
     for ip in (IP, NEW):
         await console.users.authenticate(ann.email, fresh, ip)
+
+
+async def test_the_lane_tells_nobody_who_has_an_account(console: Console):
+    """What the database is asked takes as long for an address that nobody has."""
+    ann = await person(console)
+    asked: list[str] = []
+    event.listen(
+        console.db.engine.sync_engine,
+        "before_cursor_execute",
+        lambda *given: asked.append(given[2]),
+    )
+    counts = []
+    for name in (ann.email, "nobody@example.com"):
+        asked.clear()
+        await refused(console, NEW, name, "wrong")
+        counts.append(len(asked))
+    assert counts[0] == counts[1]

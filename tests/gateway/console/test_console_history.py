@@ -204,3 +204,27 @@ async def test_sessions_are_read_in_pages(console: Console, machine: Machine, cl
     assert len(pages) == len(set(pages)) == 7
     bob = await person(console, "bob")
     assert await console.runs.list(bob.id, before=pages[0]) == []
+
+
+async def test_a_revoked_machine_adds_nothing(console: Console, machine: Machine, clock: Clock):
+    """Whoever has it could fill the history until all else is forgotten. It may still say how the
+    sessions ended that it has told of before; one that was forgotten waits to be asked about."""
+    token, now = await token_on(console, machine), clock.now
+    await console.runs.history(machine.did, "b", [run(token, "b.s-1", now - 9)])
+    await console.logins.note(machine.did, [use(token, "b.1", now)])
+    await console.devices.revoke(token.user_id, machine.did)
+    for _ in range(2):
+        await console.runs.history(
+            machine.did, "b", [run(token, "b.s-1", now - 9, now), run(token, "b.s-2", now)]
+        )
+        live = TerminalReport(tid=token.tid, state="online", since=now, terminal=FACTS)
+        await console.runs.report(machine.did, [live])
+        await console.logins.note(
+            machine.did, [use(token, "b.2", now), use(token, "b.1", now + 1)]
+        )
+        (only,) = await console.runs.list(token.user_id)
+        assert (only.started_at, only.ended_at) == (now - 9, now)
+        (line,) = await console.logins.list(token.user_id)
+        assert (line.count, line.last_at) == (1, now)
+        await console.devices.forget(token.user_id, machine.did)
+        await console.devices.revoke(token.user_id, machine.did)

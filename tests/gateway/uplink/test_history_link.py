@@ -60,7 +60,9 @@ async def _at_once() -> None:
 
 
 @asynccontextmanager
-async def telling(console: Console, folder: Path) -> AsyncIterator[HistoryLink]:
+async def telling(
+    console: Console, folder: Path, gap_s: float = GAP_S
+) -> AsyncIterator[HistoryLink]:
     """Run a link to a console."""
     app = web.Application(client_max_size=2**20)
     app.router.add_post(PATH, console.answer)
@@ -68,7 +70,7 @@ async def telling(console: Console, folder: Path) -> AsyncIterator[HistoryLink]:
         with Home(folder) as home:
             url = str(server.make_url("")).rstrip("/")
             async with ConsoleHttp(url, home.device, Clocks()) as http:
-                link = HistoryLink(http, lambda: int(time.time()), gap_s=GAP_S, met=_at_once)
+                link = HistoryLink(http, lambda: int(time.time()), gap_s=gap_s, met=_at_once)
                 running = asyncio.create_task(link.run())
                 try:
                     yield link
@@ -144,3 +146,16 @@ async def test_the_last_words_arrive(console: Console, tmp_path: Path) -> None:
         await console.until(1)
         link.logins.note(TID, "terminal", "busy")
     assert [one.reason for told in console.told for one in told.logins] == ["busy"]
+
+
+async def test_strangers_do_not_set_the_pace(console: Console, tmp_path: Path) -> None:
+    """Whoever comes with ever new wrong tokens makes the daemon ask the console no more often: it
+    would have no room left for what is asked of revocations."""
+    async with telling(console, tmp_path / "home", gap_s=0.1) as link:
+        await console.until(1)
+        begun, before = time.monotonic(), len(console.told)
+        while time.monotonic() - begun < 0.5:
+            link.logins.note(TID, "http", "unknown", f"{time.monotonic_ns()}")
+            await asyncio.sleep(0.001)
+        told, passed = len(console.told) - before, time.monotonic() - begun
+    assert told <= passed / 0.1 + 1
