@@ -12,8 +12,10 @@ import pytest
 import pytest_asyncio
 from manager_house import ManagerHouse, open_house
 
+from ea_bridge.manager_commands import TRADE_RECORDS_REQUEST, USER_RECORDS_REQUEST
 from ea_bridge.model import mt4
-from gateway.manager import Role
+from gateway.manager import ManagerError, PeerSilent, RateExceeded, Role
+from gateway.manager.link import Link
 
 ANN = {"group": "demoforex", "name": "Ann Example", "password": "Secret12", "leverage": 100}
 ALL_TIME = {"from": 0, "to": 2**31 - 1}
@@ -377,3 +379,22 @@ async def test_one_thing_done_to_many(house: ManagerHouse) -> None:
     await book(house, logins[1], "withdraw", amount=5)
     assert (await do("delete", role=Role.ADMIN)).status == 200
     assert (await house.ask("GET", f"users/{logins[0]}")).status == 404
+
+
+@pytest.mark.parametrize("says", [PeerSilent(), RateExceeded(1.0)])
+async def test_a_refusal_stays_one_though_nobody_explains_it(
+    house: ManagerHouse, monkeypatch: pytest.MonkeyPatch, says: ManagerError
+) -> None:
+    """The change was refused; that the peer is silent after that is none of its outcome."""
+    login, ask = await new_user(house), Link.ask
+    await book(house, login, "deposit", amount=5)
+
+    async def explain_nothing(link: Link, command: Any, *args: Any, **more: Any) -> Any:
+        if command in (TRADE_RECORDS_REQUEST, USER_RECORDS_REQUEST):
+            raise says
+        return await ask(link, command, *args, **more)
+
+    monkeypatch.setattr(Link, "ask", explain_nothing)
+    delete, trades = {"command": "delete", "logins": [login]}, {"orders": [999_999]}
+    for path, body in (("users/group-op", delete), ("trades/delete", trades)):
+        assert (await house.ask("POST", f"admin/{path}", body, role=Role.ADMIN)).status == 422

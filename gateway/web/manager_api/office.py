@@ -71,15 +71,15 @@ async def _check_empty(ask: Ask, logins: list[int], refused: PeerRefused) -> Non
         Problem: 409.
 
     """
-    found = await ask.question(USER_RECORDS_REQUEST, LoginsParams(logins=logins[:MAX_EXPLAINED]))
-    for user in found:
+    some = LoginsParams(logins=logins[:MAX_EXPLAINED])
+    for user in await ask.explanation(USER_RECORDS_REQUEST, some) or ():
         has = [
             f"{name} {value:.2f}"
             for name, value in (("balance", user.balance), ("credit", user.credit))
             if value
         ]
-        trades = await ask.question(TRADES_GET_BY_LOGIN, LoginTradesParams(login=user.login))
-        if trades.total:
+        trades = await ask.explanation(TRADES_GET_BY_LOGIN, LoginTradesParams(login=user.login))
+        if trades is not None and trades.total:
             has.append(f"{trades.total} open trades")
         if has:
             said = f"Account {user.login} has {', '.join(has)}: close and withdraw that first"

@@ -12,7 +12,7 @@ from pydantic import Field
 from ea_bridge.commands import Command
 from ea_bridge.model.struct import Struct
 from gateway.errors import Unauthorized
-from gateway.manager import Role
+from gateway.manager import ManagerError, Role
 from gateway.manager.change import Change
 from gateway.manager.tokens import Admission
 from gateway.web.rest import operation
@@ -70,6 +70,15 @@ class Ask(Sent):
 
         """
         return await self.services.link.ask(command, params)
+
+    async def explanation(self, command: Command[P, R], params: P) -> R | None:
+        """Ask the peer for what explains a refusal; ``None`` where there is no answer: then what
+        the change was refused with is told as it is.
+        """
+        try:
+            return await self.question(command, params)
+        except ManagerError:
+            return None
 
     async def change(
         self,

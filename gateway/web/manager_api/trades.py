@@ -99,7 +99,9 @@ async def _check_there(ask: Ask, orders: list[int], refused: PeerRefused) -> Non
     """
     if refused.retcode != ReturnCode.INVALID_DATA:
         return
-    found = await ask.question(TRADE_RECORDS_REQUEST, OrdersParams(orders=orders))
+    found = await ask.explanation(TRADE_RECORDS_REQUEST, OrdersParams(orders=orders))
+    if found is None:
+        return
     missing = sorted(set(orders) - {trade.order for trade in found})
     if missing:
         named = ", ".join(map(str, missing[:20]))
