@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -220,11 +221,24 @@ def find(home: Path, named: Path | None) -> Path | None:
     """Return the configuration file that holds: the one named, or else that of the home.
 
     ``None`` if there is neither, and the defaults hold.
+
+    Raises:
+        ConfigError: anybody may have put that of the home there, and another user has.
+
     """
     if named is not None:
         return named
     own = home_file(home)
-    return own if os.path.lexists(own) else None
+    if not os.path.lexists(own):
+        return None
+    if os.name == "posix" and home.stat().st_mode & stat.S_IWOTH:
+        owner = own.lstat().st_uid
+        if owner not in (os.geteuid(), 0):
+            raise ConfigError(
+                f"{own}: belongs to another user (uid {owner}), and everybody may write to "
+                f"{home}; give another --home, or name a file of yours with --config"
+            )
+    return own
 
 
 def load_for(home: Path, named: Path | None) -> Config:

@@ -14,7 +14,9 @@ from gateway.app.ledger import open_ledger_store
 from gateway.auth.home import Home
 from gateway.auth.in_use import LOCK_FILE
 from gateway.cli.complaint import Complaint
+from gateway.cli.doctor.folder import config
 from gateway.cli.halt import halt
+from gateway.config import ConfigError, load_for
 from gateway.console.database.engine import FILE, DatabaseError, home_url, open_database
 from gateway.ledger import DATABASE as LEDGER
 from gateway.private import UnsafePlace, check_file
@@ -50,6 +52,27 @@ def test_a_database_of_another_user_is_refused(tmp_path: Path) -> None:
     os.chown(tmp_path / DATABASE, NOBODY, NOBODY)
     with pytest.raises(StoreError, match="give it to the user who runs mt-gateway"):
         Store(tmp_path, ["CREATE TABLE rows (n)"])
+
+
+@as_root
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_a_configuration_that_a_stranger_put_there_is_refused(tmp_path: Path, kind: str) -> None:
+    """In a home to which everybody may write it could name a console, and so make tokens."""
+    home, file, other = tmp_path / "home", tmp_path / "home" / "config.toml", tmp_path / "other"
+    home.mkdir()
+    home.chmod(0o1777)
+    other.write_text("[api]\nport = 1\n")
+    if kind == "file":
+        file.write_text(other.read_text())
+    else:
+        file.symlink_to(other)
+    os.chown(file, NOBODY, NOBODY, follow_symlinks=False)
+    with pytest.raises(ConfigError, match=r"another user \(uid 65534\), and everybody may write"):
+        load_for(home, None)
+    assert "everybody may write" in config(home, None)[0].found
+    assert load_for(home, other).api.port == 1
+    home.chmod(0o755)
+    assert load_for(home, None).api.port == 1
 
 
 @pytest.mark.parametrize("name", [DATABASE, LEDGER, LOCK_FILE])

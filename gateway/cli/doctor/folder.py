@@ -42,11 +42,11 @@ class Folder:
 
 def config(home: Path, named: Path | None) -> tuple[Finding, Config | None]:
     """Read the configuration file, and return what it says; ``None`` if nobody can tell."""
-    file = find(home, named)
-    if file is None:
-        none = f"no file was named, and {home_file(home)} is not there: the defaults hold"
-        return ok("config", none), Config()
     try:
+        file = find(home, named)
+        if file is None:
+            none = f"no file was named, and {home_file(home)} is not there: the defaults hold"
+            return ok("config", none), Config()
         settings = load(file)
     except ConfigError as error:
         first, *others = str(error).splitlines()
