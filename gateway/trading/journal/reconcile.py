@@ -163,7 +163,10 @@ class Reconciler:
     ) -> bool:
         """Look for those whose time has come; return whether there were any."""
         session, sends = terminal.session, list(open_sends(intents))
-        scene = () if session is None else (session.id, session.broker)
+        linked = (
+            self._guarded().session
+        )  # on paper as well: two scenes would begin each other anew
+        scene = () if linked is None else (linked.id, linked.broker)
         self._patience.enter(scene)
         due = self._pacing.due(sends, scene)
         if not due:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from ea_bridge.commands import TOO_LARGE
 from ea_bridge.errors import CommandFailed
 from ea_bridge.model import TradeResult
 from gateway import errors
-from gateway.trading.journal import patience
+from gateway.trading.journal import PAPER_FP, patience
 
 TABLELESS = "ticks,book,deals,check"
 
@@ -81,6 +82,32 @@ async def test_the_broker_s_time_out_opens_the_symbol_on_the_same_link(
     again = await kept.fail("a")
     assert isinstance(again, errors.OrderRejected)
     assert again.data["outcome"] == "rejected"
+
+
+class OnPaper:
+    """The way to the paper broker of a terminal; it has a session of its own."""
+
+    def __init__(self, kept: Kept) -> None:
+        self._kept = kept
+        self.session = SimpleNamespace(id="paper", broker=True, hello=kept.scene.hello)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._kept.scene.guarded, name)
+
+
+async def test_what_is_unknown_on_paper_does_not_keep_the_market_s_from_its_end(
+    kept: Kept, watch: Watch
+) -> None:
+    """Another terminal of the account, which is away, has sent that."""
+    kept.equip(TABLELESS)
+    for one in ("a", "b"):
+        await kept.lose(one)
+    paper = kept.log.find(kept.here(), "b")
+    assert paper is not None
+    paper.terminal, paper.sends[0].fp = "mt5-b", PAPER_FP
+    kept.reconciler._on_paper = lambda: OnPaper(kept)  # type: ignore[assignment, return-value]  # quacks like one
+    await look_until(kept, watch, 330.0)
+    assert [await outcome(kept, one) for one in ("a", "b")] == ["rejected", "rejected"]
 
 
 async def test_a_broker_that_is_away_tells_nothing(kept: Kept, watch: Watch) -> None:
