@@ -4,8 +4,9 @@ A daemon names its sessions, and tells each twice: at once by the state of its t
 good by its history, which it tells again until that has arrived. A session of an earlier start of
 the daemon is over, whether anybody saw its end or not.
 
-A machine that its owner has not approved, or not any more, may tell how what it began has ended
-and nothing else: whoever has it could fill the history until all of before is forgotten.
+A machine that its owner has not approved, or not any more, may tell how what it began has ended,
+and that a terminal waits: whoever has it could else fill the history until all of before is
+forgotten.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ class Runs:
             owners, trusting = await self._owners(session, did)
             for one in sorted(terminals, key=lambda one: one.tid):
                 owner = owners.get(one.tid)
-                if owner in trusting or (owner and one.state == "offline"):
+                if owner and (owner in trusting or one.state != "online"):
                     await self._note(session, did, owner, one)
 
     async def history(self, did: str, boot: str, runs: Sequence[RunReport]) -> None:
@@ -189,7 +190,10 @@ class Runs:
         is_other = is_named and run is not None and run.run != one.run
         is_other |= facts is not None and run is not None and run.terminal_fp != facts.fp
         if run is not None and is_other:
-            _end(run, since if one.run else now_s, REPLACED, now_s)
+            if run.state == "pending":
+                await session.delete(run)  # it only waited
+            else:
+                _end(run, since if one.run else now_s, REPLACED, now_s)
             run = None
         if run is None:
             run = _new(session, did, user_id, one.tid, since if one.run else now_s)

@@ -228,3 +228,20 @@ async def test_a_revoked_machine_adds_nothing(console: Console, machine: Machine
         assert (line.count, line.last_at) == (1, now)
         await console.devices.forget(token.user_id, machine.did)
         await console.devices.revoke(token.user_id, machine.did)
+
+
+async def test_a_machine_that_is_not_approved_may_wait(
+    console: Console, machine: Machine, clock: Clock
+):
+    """Its owner sees that; what only waited leaves nothing behind, whoever waits next."""
+    token = await token_on(console, machine)
+    await console.devices.revoke(token.user_id, machine.did)
+    await console.devices.forget(token.user_id, machine.did)
+    for fingerprint in (FINGERPRINT, "cd" * 32):
+        facts = FACTS.model_copy(update={"fp": fingerprint})
+        waits = TerminalReport(tid=token.tid, state="pending", since=clock.now, terminal=facts)
+        await console.runs.report(machine.did, [waits])
+    assert [one.state for one in await console.runs.list(token.user_id)] == ["pending"]
+    gone = TerminalReport(tid=token.tid, state="offline", since=clock.now)
+    await console.runs.report(machine.did, [gone])
+    assert await console.runs.list(token.user_id) == []
