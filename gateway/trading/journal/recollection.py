@@ -44,6 +44,9 @@ TRIES = 3
 REDUCING_S = 2.0
 """How long what only takes risk away waits at most: a position must be closed even where the past
 cannot be seen."""
+HEARTBEAT_S, HEARTBEAT_LOOKS = 2.0, 200
+"""How long the first heartbeat of a link is waited for, and how often it is looked for: it is the
+answer to ours, a moment after the link."""
 
 _AGAIN = (BrokerDisconnected, HistoryLoading, TerminalError, Timeout)
 """After these the terminal tells in a moment."""
@@ -146,10 +149,7 @@ class Recollection:
             )
 
     async def _look_for_tags(self, terminal: AskedTerminal, found: dict[str, int]) -> None:
-        session = terminal.session
-        if session is None:
-            raise terminal.offline()
-        if session.broker is False:
+        if await _has_broker(terminal) is False:
             raise BrokerDisconnected(terminal=terminal.name)  # its lists may be empty
         for order in await terminal.request(commands.ORDERS_GET, commands.FilterParams()):
             _add(found, order.comment, order.ticket)
@@ -159,6 +159,20 @@ class Recollection:
         async for orders in past_of(terminal, commands.HISTORY_ORDERS_GET, *span):
             for order in orders:
                 _add(found, order.comment, order.ticket)
+
+
+async def _has_broker(terminal: AskedTerminal) -> bool | None:
+    """Return whether the broker talks to a terminal, which says so with its first heartbeat;
+    ``None``: it does not say.
+    """
+    for _ in range(HEARTBEAT_LOOKS):
+        session = terminal.session
+        if session is None:
+            raise terminal.offline()
+        if session.broker is not None:
+            return session.broker
+        await asyncio.sleep(HEARTBEAT_S / HEARTBEAT_LOOKS)
+    return None
 
 
 def _add(found: dict[str, int], comment: str, ticket: int) -> None:

@@ -60,6 +60,31 @@ async def test_a_terminal_that_always_fails_gets_its_orders(restored: Kept) -> N
     assert (await restored.buy("a"))["order"]["order"] == DONE.order
 
 
+async def test_a_terminal_that_has_just_linked_says_first_whether_its_broker_is_there(
+    restored: Kept,
+) -> None:
+    """Without it, its lists are empty; the first heartbeat tells."""
+    script = restored.scene.script
+    script.broker = None
+    asking = asyncio.create_task(restored.fail("a"))
+    await asyncio.sleep(0.05)
+    script.broker = False
+    assert isinstance(await asking, errors.BrokerDisconnected)
+    script.broker = True
+    script.answers["history_orders_get"] = [filled(900, mine())]
+    assert (await restored.fail("a")).data["order"] == 900
+    assert sent(restored) == 0
+
+
+async def test_a_terminal_that_never_says_so_is_asked_all_the_same(
+    restored: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a while."""
+    monkeypatch.setattr(recollection, "HEARTBEAT_S", 0.01)
+    restored.scene.script.broker = None
+    assert (await restored.buy("a"))["order"]["order"] == DONE.order
+
+
 class Slow:
     """A terminal that does not say what it remembers."""
 
