@@ -5,17 +5,19 @@ here is kept, and a newer one takes its place only with a signature over the row
 it stands in the trail by then. One that does not go together with it is kept beside it, and
 nothing takes their place any more: two signatures of one key that contradict each other.
 
-Who has the key itself can sign that row, and tell of another history behind it: so this finds a
-forger who does not come here with the key, and stops no other.
+Who has the key itself can sign that row, and tell of another history behind it. So what was the
+newest on earlier days is kept as well: a history that was written anew from before that does not
+go together with it, whoever tells of it.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
-from gateway.credentials.daemon_api import TrailTold, Witness
+from gateway.credentials.daemon_api import MAX_EARLIER, TrailTold, Witness
 from gateway.credentials.envelope import EnvelopeError
-from gateway.credentials.keyset import public_key
+from gateway.credentials.keyset import DAY_S, public_key
 from gateway.credentials.trail import SignedHead, open_head
 
 from .database import Database
@@ -40,9 +42,11 @@ class Trails:
         self._now_s = now_s
 
     async def of(self, did: str) -> TrailTold:
-        """Return the newest that a device has told."""
+        """Return the newest that a device has told, and those of earlier days."""
         async with self._db.session() as session:
-            return _told(await session.get(DeviceTrail, did))
+            row = await session.get(DeviceTrail, did)
+        earlier = () if row is None else tuple(json.loads(row.earlier))
+        return _told(row).model_copy(update={"earlier": earlier})
 
     async def witness(self, did: str, told: Witness) -> TrailTold:
         """Take what a device tells of its trail; return what is kept.
@@ -57,15 +61,24 @@ class Trails:
             before = _opened(told.before, device) if told.before else None
             row = await session.get(DeviceTrail, did)
             if row is None:
-                row = DeviceTrail(did=did, n=head.n, hash=head.hash.hex(), newest=told.newest)
+                row = DeviceTrail(did=did, earlier="[]")
+                self._take(row, told, head)
                 session.add(row)
             elif row.contradicted_at is None:
                 wrong = _contradiction(row, told, head, before)
                 if wrong:
                     row.contradiction, row.contradicted_at = wrong, self._now_s()
                 elif head.n > row.n and (told.is_archived or (before and before.n == row.n)):
-                    row.n, row.hash, row.newest = head.n, head.hash.hex(), told.newest
+                    self._take(row, told, head)
             return _told(row)
+
+    def _take(self, row: DeviceTrail, told: Witness, head: SignedHead) -> None:
+        now_s = self._now_s()
+        if row.newest and now_s // DAY_S != row.newest_at // DAY_S:
+            kept = [*json.loads(row.earlier), row.newest]
+            # of the first day the oldest stays: before it nobody knows anything
+            row.earlier = json.dumps([*kept[:1], *kept[1:][-(MAX_EARLIER - 1) :]])
+        row.n, row.hash, row.newest, row.newest_at = head.n, head.hash.hex(), told.newest, now_s
 
 
 def _contradiction(

@@ -40,6 +40,8 @@ MAX_TERMINALS = 256
 """Told in one report."""
 MAX_LINES = 100
 """Of each sort, in one report of what has been."""
+MAX_EARLIER = 64
+"""Rows of an audit trail, of so many days, that the console keeps beside the newest."""
 MAX_EVENTS = 1000
 """Given in one answer; who missed more starts over from the state."""
 
@@ -279,6 +281,8 @@ class TrailTold(Body):
 
     newest: Envelope = ""
     """Empty if nothing."""
+    earlier: Annotated[tuple[Envelope, ...], Field(strict=False, max_length=MAX_EARLIER)] = ()
+    """Those that were the newest on earlier days; told to who asks alone."""
     contradicted_at: Seconds | None = None
     """When the device has told what does not go together with that."""
 

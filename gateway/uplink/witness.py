@@ -70,13 +70,20 @@ class NoTrail:
 
 def contradiction(told: TrailTold, device: DeviceKey, trail: Rows) -> str:
     """Return what is wrong with a trail, by what the console has of it; empty if nothing is."""
-    if not told.newest:
+    for envelope in (*told.earlier, told.newest):
+        if problem := _wrong_by(envelope, told, device, trail):
+            return problem
+    return ""
+
+
+def _wrong_by(envelope: str, told: TrailTold, device: DeviceKey, trail: Rows) -> str:
+    if not envelope:
         return ""
     try:
-        head = open_head(told.newest, public_key(device.public))
+        head = open_head(envelope, public_key(device.public))
     except EnvelopeError:
         return ""  # not our word: it proves nothing
-    if told.contradicted_at is not None:
+    if envelope == told.newest and told.contradicted_at is not None:
         return f"the console was told of row {head.n}, and later what does not go together with it"
     if head.did != device.did or head.n <= trail.archived():
         return ""

@@ -13,13 +13,15 @@ from commands import run
 from console_site import QUICK, Site, linked, site
 from forging import forge, forget_copy, lie_unsigned, verdict
 from product import until
+from sqlalchemy import update
 
 from gateway.app import auditing
 from gateway.app.ledger import open_ledger_store
-from gateway.audit import MISMATCH, Audit, head_of
+from gateway.audit import MISMATCH, Audit, head_of, note
 from gateway.auth.checkpoint import FILE, copy_checkpoint, write_checkpoint
 from gateway.auth.home import Home
-from gateway.credentials.daemon_api import TrailTold
+from gateway.console.database.model import DeviceTrail
+from gateway.credentials.daemon_api import TrailTold, Witness
 from gateway.credentials.keyset import public_key
 from gateway.credentials.trail import open_head
 
@@ -110,3 +112,31 @@ async def test_a_console_that_cannot_be_asked_is_no_finding(tmp_path: Path) -> N
     )
     assert done.returncode == 0, done.stdout
     assert "the console was not asked" in done.stdout
+
+
+async def test_a_forger_who_tells_the_console_is_found_by_what_it_kept_of_earlier_days(
+    tmp_path: Path,
+) -> None:
+    """He signs what the console has, and another history behind it, and so it has the newest from
+    him; but not what was the newest the day before."""
+    home, config = tmp_path / "home", tmp_path / "config.toml"
+    async with site(tmp_path / "console") as one:
+        config.write_text(f'[console]\nurl = "{one.url}"\nroot = "{one.root}"\n')
+        await live(one, home, first=True)
+        known, kept = await told(one, home)
+        async with one.console.db.begin() as session:
+            await session.execute(update(DeviceTrail).values(newest_at=0))  # days ago
+
+        forge_with_the_key(home)
+        with closing(open_ledger_store(home)) as store, Home(home) as opened:
+            with store.transaction() as db:
+                for _ in range(known):
+                    note(db, "order", actor="cli")
+            head = head_of(store)
+            copy_checkpoint(opened.store, write_checkpoint(home, opened.device, head, 1))
+            did, forged = opened.device.did, opened.device.sign_checkpoint(head.n, head.hash, 1)
+        lie = Witness(newest=forged, before=kept.newest)
+        assert (await one.console.trails.witness(did, lie)).newest == forged
+        is_intact, faults = await asyncio.to_thread(verdict, home, "--config", str(config))
+    assert not is_intact
+    assert faults == [f"row {known} has another hash than the console knows"]

@@ -10,7 +10,7 @@ from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, sel
 
 from .model import Base
 
-HEAD = "0003"
+HEAD = "0004"
 """The last migration; a test sees that it is."""
 LOCK = 0x6D746777
 """Of PostgreSQL's advisory locks: one process upgrades at a time."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from console_scene import Clock
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.auth.device import DeviceKey
 from gateway.console.service import Console
 from gateway.console.trails import BadTrail
-from gateway.credentials.daemon_api import TrailTold, Witness
+from gateway.credentials.daemon_api import MAX_EARLIER, TrailTold, Witness
 
 
 async def met(console: Console) -> DeviceKey:
@@ -36,6 +37,32 @@ async def test_the_newest_is_kept_that_stands_on_the_one_before(console: Console
     )
     assert found.newest == row(device, 9)
     assert found.contradicted_at is None
+
+
+async def test_what_was_the_newest_on_earlier_days_is_kept(console: Console, clock: Clock) -> None:
+    """A bounded number, the first of all among them. Who has the key can sign any row that the
+    console has and tell of another history behind it, but takes none of these away."""
+    device = await met(console)
+    told = [row(device, n) for n in range(1, 2 * MAX_EARLIER)]
+    for before, newest in zip(["", *told], told, strict=False):
+        for _ in range(2):
+            await console.trails.witness(device.did, Witness(newest=newest, before=before))
+        clock.forward(86_400)
+    found = await console.trails.of(device.did)
+    assert found.newest == told[-1]
+    assert found.earlier == (told[0], *told[-MAX_EARLIER:-1])
+    await console.trails.witness(device.did, Witness(newest=row(device, 200), is_archived=True))
+    assert set(found.earlier[2:]) < set((await console.trails.of(device.did)).earlier)
+
+
+async def test_within_a_day_only_the_newest_is_kept(console: Console, clock: Clock) -> None:
+    device = await met(console)
+    clock.now -= clock.now % 86_400
+    for n in range(1, 9):
+        told = Witness(newest=row(device, n), before=row(device, n - 1) if n > 1 else "")
+        await console.trails.witness(device.did, told)
+        clock.forward(3600)
+    assert await console.trails.of(device.did) == TrailTold(newest=row(device, 8))
 
 
 async def test_one_that_stands_on_nothing_changes_nothing(console: Console) -> None:

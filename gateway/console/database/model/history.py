@@ -81,6 +81,10 @@ class DeviceTrail(Base):
     hash: Mapped[str] = mapped_column(String(64))
     newest: Mapped[str]
     """The envelope that says so."""
+    newest_at: Mapped[int] = mapped_column(server_default="0", default=0)
+    """When it was told."""
+    earlier: Mapped[str] = mapped_column(server_default="[]", default="[]")
+    """Those that were the newest on earlier days, a JSON list, the oldest first."""
     contradiction: Mapped[str] = mapped_column(default="")
     """One that does not go together with it."""
     contradicted_at: Mapped[int | None]
