@@ -151,10 +151,15 @@ class WitnessLink:
             told = await self._http.post(PATH, body, TrailTold)
         else:
             return ""
-        self._has_asked = True
         problem = contradiction(told, self._device, self._trail)
         if told.newest and not problem:
-            self._theirs = open_head(told.newest, public_key(self._device.public))
+            try:
+                self._theirs = open_head(told.newest, public_key(self._device.public))
+            except EnvelopeError:
+                logger.info("what the console has of the audit trail was not signed here")
+                self._has_asked = False
+                return ""
+        self._has_asked = True
         return problem
 
     def _news(self) -> Witness | None:
