@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta, timezone
@@ -16,7 +17,7 @@ from ea_bridge.token import parse_token
 from gateway.console.people import UserInfo
 from gateway.console.server import ConsoleServer
 from gateway.console.service import Console
-from gateway.console.web.cookies import SESSION
+from gateway.console.web.cookies import BROWSER, SESSION
 from gateway.credentials.daemon_api import LoginReport, TerminalFacts, TerminalReport
 
 LOOK = Path(__file__).with_name("look.js").read_text("utf-8")
@@ -68,7 +69,8 @@ async def test_a_token_is_made_and_followed_by_keyboard_alone(
 ) -> None:
     """From the sign-in to the terminal that is live. The browser has nothing to complain of.
 
-    The session's cookie is ``__Host-`` and Secure, which Chromium keeps on plain loopback http.
+    The cookies are ``__Host-`` and Secure, which Chromium keeps on plain loopback http; that of
+    the session goes with the browser's own.
     """
     page, complaints = browser_page, Complaints(browser_page)
     await page.context.grant_permissions(["clipboard-write"])
@@ -79,9 +81,13 @@ async def test_a_token_is_made_and_followed_by_keyboard_alone(
     await page.keyboard.type(PASSWORD)
     await _press(page, "Enter")
     await expect(page.get_by_role("heading", level=1)).to_have_text("Terminals")
-    (cookie,) = await page.context.cookies()
-    assert (cookie["name"], cookie["secure"], cookie["httpOnly"]) == (SESSION, True, True)
-    assert (cookie["sameSite"], cookie["path"], cookie["expires"]) == ("Strict", "/", -1)
+    cookies = {cookie["name"]: cookie for cookie in await page.context.cookies()}
+    assert cookies.keys() == {SESSION, BROWSER}
+    for cookie in cookies.values():
+        assert (cookie["secure"], cookie["httpOnly"]) == (True, True)
+        assert (cookie["sameSite"], cookie["path"]) == ("Strict", "/")
+    assert cookies[SESSION]["expires"] == -1
+    assert cookies[BROWSER]["expires"] > time.time()
 
     await page.keyboard.press("Tab")
     await expect(page.locator(".skip")).to_be_in_viewport()
