@@ -86,6 +86,8 @@ async def test_a_closed_socket_says_the_true_reason(tmp_path: Path, ending: str)
         terminal = await daemon.terminal(bob, token=token)
         socket = await daemon.ws(token)
         await socket.call("get_account_info")
+        # a machine that is revoked tells how a session ended, but of none that is not known yet
+        await listed(bob, "runs", is_online)
         if ending == "token":
             await bob.revoke(token)
         elif ending == "device":
