@@ -6,9 +6,10 @@ import errno
 import socket
 import sys
 
-BACKLOG = 1024
-"""Connections that wait to be accepted. With 128 a flood of 17,000 a second made a terminal wait
-four seconds: the kernel drops what does not fit, and whoever dialled tries again seconds later."""
+BACKLOG = 128
+"""Connections that wait to be accepted, and that asyncio accepts in one turn of its loop, before
+ours are counted. With 1024 a flood took every file descriptor of a program that may open 1024
+(asyncio then logs each failed accept), and whoever is no part of the flood waited longer, too."""
 FREE_PORT_TRIES = 16
 _NO_SUCH_FAMILY = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT}
 

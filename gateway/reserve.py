@@ -67,12 +67,20 @@ class Reserve:
         return True
 
     def _write(self) -> None:
+        fresh = self._path.with_name(f"{FILE}.new")
         flags = os.O_CREAT | os.O_WRONLY | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
-        with open(os.open(self._path, flags, 0o600), "wb") as file:
-            # random: a file system that compresses, or leaves zeros out, would keep no room
-            file.write(secrets.token_bytes(self._size))
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with open(os.open(fresh, flags, 0o600), "wb") as file:
+                # random: a file system that compresses, or leaves zeros out, would keep no room
+                file.write(secrets.token_bytes(self._size))
+                file.flush()
+                os.fsync(file.fileno())
+            # at once: an empty file would say meanwhile that the reserve was given up
+            fresh.replace(self._path)
+        except OSError:
+            with suppress(OSError):
+                fresh.unlink()
+            raise
 
 
 def give_up(folder: Path) -> bool:

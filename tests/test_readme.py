@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from demo_process import Demo
+from external_programs import needed
 
 from gateway.app import build_catalogue
 from gateway.auth.home import Home
@@ -65,6 +66,8 @@ def test_the_two_commands_are_there():
 @pytest.mark.parametrize("code", SHELL, ids=lambda code: code.split()[1])
 def test_a_shell_snippet_runs(code: str, demo: Demo, tmp_path: Path):
     """As it stands, with nothing but the two variables set; no machine needs a keyring for it."""
+    if code.startswith("curl"):
+        needed("curl")
     if "token create" in code:
         Home(tmp_path / "home").close()
     home = Path(demo.home) if code.split()[1] in OF_A_RUNNING_GATEWAY else None
@@ -92,6 +95,7 @@ def test_the_error_shown_is_the_real_one(demo: Demo):
 def test_the_manager_api_is_called_as_shown(demo: Demo, tmp_path: Path):
     """Signing in and a deposit, with the name and the password that the demo prints; the user is
     one of its own."""
+    needed("curl")
     (shown,) = (code for _, code in BLOCKS if "/deposit" in code)
     login, _, deposit = re.findall(r"^curl (?:.*\\\n)*.*$", shown, re.MULTILINE)
     given = {

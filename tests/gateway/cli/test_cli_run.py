@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import signal
-import socket
 import stat
 import subprocess
 import sys
@@ -129,17 +127,34 @@ def test_a_person_gets_something_to_paste(start: Start, tmp_path: Path) -> None:
     assert process.end(signal.SIGINT)[0] == 0
 
 
+HOLD_A_PORT = """
+import socket, sys
+with socket.create_server(("127.0.0.1", 0)) as held:
+    print(held.getsockname()[1], flush=True)
+    sys.stdin.read()
+"""
+
+
 def test_a_taken_port_is_explained(run: Run, tmp_path: Path) -> None:
     """One line, which says which of them it is, who has it, and what to do."""
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = str(other.getsockname()[1])
+    # a process of its own: one that leaves no core dumps hides its files from all but root
+    with subprocess.Popen(
+        (sys.executable, "-c", HOLD_A_PORT),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout is not None
+        port = other.stdout.readline().strip()
         others = ("--bridge-port", "0", "--console-port", "0")
         process = Process("demo", "--port", port, *others, "--home", str(tmp_path))
         out, err = process.popen.communicate(timeout=ENDS_WITHIN_S)
-    done = Done(process.popen.returncode, out, err)
-    who = f"{Path('/proc/self/comm').read_text().strip()} (process {os.getpid()})"
-    if sys.platform != "linux":
         who = "another program"
+        if sys.platform == "linux":
+            name = Path(f"/proc/{other.pid}/comm").read_text().strip()
+            who = f"{name} (process {other.pid})"
+        other.communicate()
+    done = Done(process.popen.returncode, out, err)
     assert f"port {port} is taken by {who}: stop it" in done.complaint
     assert "give another with --port, --bridge-port or --console-port" in done.complaint
 
