@@ -6,6 +6,8 @@ import errno
 import socket
 import sys
 
+from ea_bridge.host import new_socket
+
 BACKLOG = 128
 """Connections that wait to be accepted, and that asyncio accepts in one turn of its loop, before
 ours are counted. With 1024 a flood took every file descriptor of a program that may open 1024
@@ -49,7 +51,7 @@ def bind_address(family: socket.AddressFamily, host: str, port: int) -> socket.s
         OSError: it is taken, or the machine lacks it; ``filename`` names the port.
 
     """
-    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    sock = new_socket(family)
     try:
         if sys.platform == "win32":
             # there SO_REUSEADDR would let another program take over a port in use

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ea_bridge.host import wall_ms
 from gateway import API_VERSION, __version__
 from gateway.config import Limits
 from gateway.credentials.tier import Tier
-
-
-def wall_ms() -> int:
-    """UTC now, in milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,23 +19,19 @@ whole again.
 from __future__ import annotations
 
 import asyncio
-import enum
 import logging
 import sqlite3
 import threading
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from typing import Any, TypeVar
+from typing import Any
 
+from ea_bridge import host
+from gateway.ledger_writer import MAX_GROUP, NewGroupWriter, Signal, T, Work, Write, WritingThread
 from gateway.reserve import Reserve, full_text
 from gateway.store import LEDGER, DiskFull, Store, StoreError
 
 DATABASE = LEDGER
-MAX_GROUP = 512
-"""Writes in one transaction."""
 LINGER_S = 0.05
 """How long writes that nobody waits for may wait for one that somebody does."""
 MAX_HERE_S = 0.003
@@ -45,42 +41,7 @@ SLOW_S, CROWD_S = 10.0, 0.02
 WRITES_A_CHECKPOINT = 250
 """After so many the log's pages go back into the file, which is about SQLite's own measure."""
 
-T = TypeVar("T")
-Work = Callable[[sqlite3.Connection], T]
-
 logger = logging.getLogger(__name__)
-
-
-class _Signal(enum.Enum):
-    """What the writing thread is told beside what it is to write."""
-
-    CHECKPOINT = enum.auto()
-    END = enum.auto()
-
-
-@dataclass(slots=True, eq=False)
-class _Write:
-    """One write, and who is told of it; ``None``: nobody is."""
-
-    work: Work[Any]
-    waiter: asyncio.Future[Any] | None
-    is_small: bool = True
-    adds_risk: bool = False
-    is_handed: bool = False
-    """To the thread, which says when it is done."""
-    result: Any = None
-    error: Exception | None = None
-
-    def settle(self) -> None:
-        if self.waiter is None:
-            if self.error is not None:
-                logger.error("a write to the ledger failed", exc_info=self.error)
-        elif self.waiter.done():
-            pass  # whoever waited has left
-        elif self.error is None:
-            self.waiter.set_result(self.result)
-        else:
-            self.waiter.set_exception(self.error)
 
 
 class Ledger:
@@ -91,6 +52,7 @@ class Ledger:
         migrations: of all tables in it, in the order in which they came; see
             :class:`~gateway.store.Store`.
         reserve: of the disk; ``None``: there is none, and nothing is refused for want of it.
+        new_writer: makes what writes the groups that the loop does not.
 
     Raises:
         StoreError: the database cannot be used; the message says what to do.
@@ -98,7 +60,11 @@ class Ledger:
     """
 
     def __init__(
-        self, home: Path, migrations: Sequence[str], reserve: Reserve | None = None
+        self,
+        home: Path,
+        migrations: Sequence[str],
+        reserve: Reserve | None = None,
+        new_writer: NewGroupWriter = WritingThread,
     ) -> None:
         self._reserve = reserve
         self.reader = Store(home, migrations, database=DATABASE)
@@ -112,25 +78,22 @@ class Ledger:
             self.reader.close()
             raise
         self._writing = threading.Lock()
-        self._queue: SimpleQueue[_Write | _Signal] = SimpleQueue()
         self._is_closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._waiting: list[_Write] = []
+        self._waiting: list[Write] = []
         self._urgent = 0
         self._flushing: asyncio.Handle | None = None
         self._handed = 0
         self._not_here_until_s = 0.0
         self._written = 0
-        self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
-        self._thread.start()
+        self._groups = new_writer(self._write_group, self._checkpoint)
 
     def close(self) -> None:
         """Write what is waiting, and close the file; later calls change nothing."""
         if not self._is_closed:
             self._is_closed = True
             self._hand(self._take())
-            self._queue.put(_Signal.END)
-            self._thread.join()
+            self._groups.close()
             self._writer.close()
             self.reader.close()
 
@@ -158,7 +121,7 @@ class Ledger:
             self._forget_flush()
             self._flushing = loop.call_soon(self._flush)
         self._urgent += 1
-        self._waiting.append(_Write(work, waiter, is_small, adds_risk))
+        self._waiting.append(Write(work, waiter, is_small, adds_risk))
         return await waiter
 
     def write_later(self, work: Work[T]) -> asyncio.Future[T]:
@@ -169,7 +132,7 @@ class Ledger:
 
         """
         waiter: asyncio.Future[T] = self._here().create_future()
-        self._put_off(_Write(work, waiter))
+        self._put_off(Write(work, waiter))
         return waiter
 
     def write_soon(self, work: Work[Any]) -> None:
@@ -177,9 +140,9 @@ class Ledger:
         try:
             self._here()
         except RuntimeError:
-            self._queue.put(_Write(work, None))
+            self._groups.put(Write(work, None))
         else:
-            self._put_off(_Write(work, None))
+            self._put_off(Write(work, None))
 
     # --- in the loop's thread ------------------------------------------------------------------
 
@@ -189,7 +152,7 @@ class Ledger:
         self._loop = asyncio.get_running_loop()
         return self._loop
 
-    def _put_off(self, write: _Write) -> None:
+    def _put_off(self, write: Write) -> None:
         self._waiting.append(write)
         if len(self._waiting) >= MAX_GROUP:
             self._hand(self._take())
@@ -202,7 +165,7 @@ class Ledger:
             self._flushing.cancel()
             self._flushing = None
 
-    def _take(self) -> list[_Write]:
+    def _take(self) -> list[Write]:
         """Return all that waits, in the order in which it came."""
         group, self._waiting, self._urgent = self._waiting, [], 0
         self._forget_flush()
@@ -215,8 +178,8 @@ class Ledger:
         if not (is_alone and self._is_written_here(group)):
             self._hand(group)
 
-    def _is_written_here(self, group: list[_Write]) -> bool:
-        begun_s = time.monotonic()
+    def _is_written_here(self, group: list[Write]) -> bool:
+        begun_s = host.monotonic_s()
         is_barred = self._handed or begun_s < self._not_here_until_s
         is_barred = is_barred or not all(write.is_small for write in group)
         if is_barred or not self._writing.acquire(blocking=False):
@@ -225,7 +188,7 @@ class Ledger:
             self._commit(group)
         finally:
             self._writing.release()
-        if time.monotonic() - begun_s > MAX_HERE_S:
+        if host.monotonic_s() - begun_s > MAX_HERE_S:
             self._stay_away(SLOW_S)
         if all(_was_busy(write.error) for write in group):
             for write in group:
@@ -237,57 +200,37 @@ class Ledger:
         return True
 
     def _stay_away(self, seconds: float) -> None:
-        until_s = time.monotonic() + seconds
+        until_s = host.monotonic_s() + seconds
         self._not_here_until_s = max(self._not_here_until_s, until_s)
 
-    def _hand(self, group: list[_Write]) -> None:
+    def _hand(self, group: list[Write]) -> None:
         self._handed += len(group)
         for write in group:
             write.is_handed = True
-            self._queue.put(write)
+            self._groups.put(write)
 
-    def _told(self, group: list[_Write]) -> None:
+    def _told(self, group: list[Write]) -> None:
         self._handed -= sum(write.is_handed for write in group)
         self._count(group)
         for write in group:
             write.settle()
 
-    def _count(self, group: list[_Write]) -> None:
+    def _count(self, group: list[Write]) -> None:
         self._written += len(group)
         if self._written >= WRITES_A_CHECKPOINT:
             self._written = 0
-            self._queue.put(_Signal.CHECKPOINT)
+            self._groups.put(Signal.CHECKPOINT)
 
     # --- in the writing thread -----------------------------------------------------------------
 
-    def _run(self) -> None:
-        signal: _Signal | None = None
-        while signal is not _Signal.END:
-            group, signal = self._gather()
-            if group:
-                with self._writing:
-                    self._writer.be_patient(patient=True)
-                    self._commit(group)
-                    self._writer.be_patient(patient=False)
-                self._tell(group)
-            if signal is _Signal.CHECKPOINT:
-                self._checkpoint()
+    def _write_group(self, group: list[Write]) -> None:
+        with self._writing:
+            self._writer.be_patient(patient=True)
+            self._commit(group)
+            self._writer.be_patient(patient=False)
+        self._tell(group)
 
-    def _gather(self) -> tuple[list[_Write], _Signal | None]:
-        """Return what waits by now, and what was said after it."""
-        group: list[_Write] = []
-        write = self._queue.get()
-        while isinstance(write, _Write):
-            group.append(write)
-            if len(group) == MAX_GROUP:
-                return group, None
-            try:
-                write = self._queue.get_nowait()
-            except Empty:
-                return group, None
-        return group, write
-
-    def _tell(self, group: list[_Write]) -> None:
+    def _tell(self, group: list[Write]) -> None:
         """Wake those who wait, all with one call into their loop."""
         if self._loop is None:  # nobody waits: they were put off before a loop ran
             for write in group:
@@ -309,18 +252,18 @@ class Ledger:
 
     # --- in either, one at a time --------------------------------------------------------------
 
-    def _commit(self, group: list[_Write]) -> None:
+    def _commit(self, group: list[Write]) -> None:
         try:
             self._writer.check_place()
             if lacking := self._lacking_room(self._affordable(group)):
                 # what the store gave up with the error is room for these
-                self._queue.put(_Signal.CHECKPOINT)  # and the log begins anew
+                self._groups.put(Signal.CHECKPOINT)  # and the log begins anew
                 self._lacking_room(self._affordable(lacking))
         except Exception as error:  # whatever it is, the next group goes on
             for write in group:
                 write.error = write.error or error
 
-    def _affordable(self, group: list[_Write]) -> list[_Write]:
+    def _affordable(self, group: list[Write]) -> list[Write]:
         """Return what may be written; refuse what adds risk while the reserve is given up."""
         if self._reserve is None or self._reserve.is_whole:
             return group
@@ -329,7 +272,7 @@ class Ledger:
                 write.error = DiskFull(full_text(self._writer.path))
         return [write for write in group if not write.adds_risk]
 
-    def _lacking_room(self, group: list[_Write]) -> list[_Write]:
+    def _lacking_room(self, group: list[Write]) -> list[Write]:
         """Do all; return what could not be done for want of room."""
         for write in group:
             write.error = None
@@ -343,7 +286,7 @@ class Ledger:
                 write.error = error
         return [write for write in group if isinstance(write.error, DiskFull)]
 
-    def _is_done_together(self, group: list[_Write]) -> bool:
+    def _is_done_together(self, group: list[Write]) -> bool:
         """Do all, with no way back for each alone; nothing is done if one fails."""
         try:
             with self._writer.transaction() as connection:
@@ -358,7 +301,7 @@ class _OneFailedError(Exception):
     """One write of a group has failed, so that all are undone."""
 
 
-def _attempt(connection: sqlite3.Connection, write: _Write) -> Any:
+def _attempt(connection: sqlite3.Connection, write: Write) -> Any:
     try:
         return write.work(connection)
     except Exception as error:
@@ -367,7 +310,7 @@ def _attempt(connection: sqlite3.Connection, write: _Write) -> Any:
         raise _OneFailedError from error
 
 
-def _try(store: Store, connection: sqlite3.Connection, write: _Write) -> None:
+def _try(store: Store, connection: sqlite3.Connection, write: Write) -> None:
     """Do one write; undo it alone if it fails."""
     connection.execute("SAVEPOINT one")
     try:

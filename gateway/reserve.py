@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import shutil
 from contextlib import suppress
 from pathlib import Path
+
+from ea_bridge import host
 
 FILE = "reserve"
 BYTES = 8 * 1024 * 1024
@@ -72,7 +73,7 @@ class Reserve:
         try:
             with open(os.open(fresh, flags, 0o600), "wb") as file:
                 # random: a file system that compresses, or leaves zeros out, would keep no room
-                file.write(secrets.token_bytes(self._size))
+                file.write(host.random_bytes(self._size))
                 file.flush()
                 os.fsync(file.fileno())
             # at once: an empty file would say meanwhile that the reserve was given up

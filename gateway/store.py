@@ -17,12 +17,12 @@ import os
 import re
 import sqlite3
 import stat
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from ea_bridge import host
 from gateway import reserve
 from gateway.private import UnsafePlace, check_folder, make_file
 from gateway.wal import begin_wal
@@ -280,7 +280,7 @@ class Store:
 
 
 def _now_s() -> int:
-    return int(time.time())
+    return int(host.wall_s())
 
 
 def _code(error: sqlite3.DatabaseError) -> str:

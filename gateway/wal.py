@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-import time
+
+from ea_bridge import host
 
 RETRY_S = 0.01
 
@@ -25,14 +26,14 @@ def begin_wal(connection: sqlite3.Connection, wait_ms: int) -> bool:
         sqlite3.Error: it cannot be used; ``SQLITE_BUSY``: it was locked all the time.
 
     """
-    deadline = time.monotonic() + wait_ms / 1000
+    deadline = host.monotonic_s() + wait_ms / 1000
     while True:
         try:
             mode: str = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
         except sqlite3.OperationalError as error:
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-            if code != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+            if code != sqlite3.SQLITE_BUSY or host.monotonic_s() > deadline:
                 raise
-            time.sleep(RETRY_S)
+            host.sleep(RETRY_S)
         else:
             return mode == "wal"

@@ -49,6 +49,27 @@ def test_a_file_stays_under_400_lines():
     assert {str(path.relative_to(ROOT)): n for path, n in lines.items() if n > 400} == {}
 
 
+def test_clocks_and_chance_are_asked_of_the_host():
+    """What a daemon, console or emulator does can be simulated: it reads no clock, and draws
+    nothing that :mod:`ea_bridge.host` does not give it. Commands and clients are programs of
+    their own."""
+    asks = re.compile(
+        r"\btime\.(time|monotonic|perf_counter|clock_gettime|sleep)(_ns)?\b|\bos\.urandom\b"
+        r"|\bsecrets\.(token_|rand|choice\()|\brandom\.(random|uniform|choice|randrange)\("
+        r"|\bdatetime\.(now|utcnow)\b|\buuid\d?\("
+    )
+    own = ("gateway/cli/", "gateway/client/", "gateway/app/bench.py", "ea_bridge/host.py")
+    files = {path.relative_to(ROOT).as_posix(): path for path in SOURCES}
+    found = [
+        name
+        for name, path in files.items()
+        if not name.startswith(("tests/", "examples/", *own))
+        and asks.search(path.read_text("utf-8"))
+    ]
+
+    assert found == []
+
+
 def test_no_file_is_called_utils():
     """One noun, one file: nothing is a heap of helpers."""
     heaps = {"utils", "util", "helpers", "common", "misc"}

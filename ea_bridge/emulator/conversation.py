@@ -7,10 +7,11 @@ import logging
 from collections import deque
 from collections.abc import Callable
 
+from ea_bridge import host
 from ea_bridge.commands import LOGIN_CHECK, TICKS_GET
 from ea_bridge.peer import conversation
 from ea_bridge.protocol.connection import TERMINAL, Connection
-from ea_bridge.protocol.handshake import new_nonce
+from ea_bridge.protocol.handshake import NONCE_BYTES
 from ea_bridge.protocol.messages import (
     Ack,
     Auth,
@@ -71,7 +72,11 @@ class Conversation(conversation.Conversation):
 
     def _answer_challenge(self, hello: Hello, challenge: Challenge) -> Auth:
         auth = super()._answer_challenge(hello, challenge)
-        return Auth(proof=new_nonce()) if self._terminal.faults.take("wrong_proof") else auth
+        return (
+            Auth(proof=host.token_hex(NONCE_BYTES))
+            if self._terminal.faults.take("wrong_proof")
+            else auth
+        )
 
     def _started(self, welcome: Welcome) -> None:
         self.say(*self._terminal.link_ready(welcome.ack))

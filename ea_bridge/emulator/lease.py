@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import re
-import time
 from collections import OrderedDict
 from collections.abc import Callable
 
 from msgspec.structs import replace
 
+from ea_bridge import host
 from ea_bridge.model import (
     SUCCESSES,
     FillingFlag,
@@ -59,7 +59,7 @@ class LeaseGuard:
         send: Callable[[TradeRequest], TradeResult],
         now_msc: Callable[[], int],
         account: Callable[[], tuple[int, str]],
-        monotonic_s: Callable[[], float] = time.monotonic,
+        monotonic_s: Callable[[], float] = host.monotonic_s,
     ) -> None:
         self._orders, self._positions = orders, positions
         self._symbol, self._send = symbol, send

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
+from ea_bridge import host
 from ea_bridge.model import (
     Account,
     AccountTradeMode,
@@ -79,7 +79,7 @@ def build_terminal(
     zone = BrokerZone()
     conditions = conditions or Conditions(netting=netting)
     # both at once: opening the market takes a moment, by which the clock must not be behind
-    now_ns, real_s = time.time_ns(), time.monotonic()
+    now_ns, real_s = host.wall_ns(), host.monotonic_s()
     start_ms, real_s = (
         (now_ns // 1_000_000, real_s - now_ns % 1_000_000 / 1e9)
         if start_ms is None
@@ -103,7 +103,7 @@ def build_terminal(
     def utc_ms() -> int:
         if flat_out:
             return zone.to_utc_ms(market.now_msc)
-        now_ms = clock.now_ms(time.monotonic())
+        now_ms = clock.now_ms(host.monotonic_s())
         back_ms = market.now_msc - zone.to_broker_ms(now_ms)
         if sessions == "always" and back_ms > 0:
             clock.jump(back_ms)

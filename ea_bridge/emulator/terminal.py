@@ -7,14 +7,13 @@ wire, and the clock is an argument.
 
 from __future__ import annotations
 
-import secrets
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
-from ea_bridge import commands
+from ea_bridge import commands, host
 from ea_bridge.model import (
     MT4_TIMEFRAMES,
     Account,
@@ -112,7 +111,7 @@ class EmulatedTerminal:
         self._begin()
 
     def _begin(self) -> None:
-        self._boot = secrets.token_hex(4)
+        self._boot = host.token_hex(4)
         self._watches = Watches()
         self._q = 0
         self._untold: list[tuple[str, Tick]] = []

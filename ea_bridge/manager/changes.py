@@ -8,12 +8,12 @@ made. A connection that breaks in the middle may have carried it: then the code 
 
 from __future__ import annotations
 
-import secrets
 import string
 from collections.abc import Sequence
 from ctypes import byref
 from typing import Any
 
+from ea_bridge import host
 from ea_bridge.manager_commands import Done
 from ea_bridge.model import mt4
 from ea_bridge.model.mt4 import ReturnCode
@@ -201,4 +201,4 @@ def in_doubt(said: str) -> Refused:
 def _new_password() -> str:
     """Return a password that nobody learns, of the kinds of characters that servers demand."""
     kinds = (string.ascii_lowercase, string.ascii_uppercase, string.digits)
-    return "".join(secrets.choice(kinds[at % len(kinds)]) for at in range(PASSWORD_LENGTH))
+    return "".join(host.choice(kinds[at % len(kinds)]) for at in range(PASSWORD_LENGTH))

@@ -19,12 +19,12 @@ and again, connects anew when the server was lost. Until then every call is refu
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from ctypes import byref
 from enum import Enum
 from typing import Any
 
+from ea_bridge import host
 from ea_bridge.model.mt4 import ConnectParams, ManagerConnection, ReturnCode
 from ea_bridge.peer.executor import Refused
 
@@ -74,7 +74,7 @@ class Connection:
         *,
         encode: Callable[[str], bytes],
         pumps: bool = True,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = host.monotonic_s,
     ) -> None:
         self.connected = False
         """As it was when the server was last asked something; may be read in any thread."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from ea_bridge import host
 from ea_bridge import manager_commands as commands
 from ea_bridge.commands import Command
 from ea_bridge.model.mt4 import ReturnCode
@@ -38,7 +38,7 @@ class Desk:
         self,
         connection: Connection,
         codec: TextCodec,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = host.monotonic_s,
     ) -> None:
         records = Records(codec)
         self._lists = Lists(connection, clock)

@@ -11,13 +11,13 @@ and the server is not asked for all of its users fifty times.
 from __future__ import annotations
 
 import ctypes
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
+from ea_bridge import host
 from ea_bridge.model.struct import Struct
 
 from .connection import Connection, demand
@@ -49,7 +49,7 @@ class Lists:
     """
 
     def __init__(
-        self, connection: Connection, clock: Callable[[], float] = time.monotonic
+        self, connection: Connection, clock: Callable[[], float] = host.monotonic_s
     ) -> None:
         self._connection = connection
         self._clock = clock

@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import secrets
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from ea_bridge import host
 from ea_bridge.manager_commands import MAX_RESULTS
 from ea_bridge.peer.executor import Executor, is_change
 from ea_bridge.peer.manager import ManagerConversation
 from ea_bridge.peer.results import ResultsTable
 from ea_bridge.protocol.messages import Ack, Cmd, Res
-from ea_bridge.steady import steady_ms
 
 from .connection import Connection
 from .desk import Desk
@@ -52,7 +51,7 @@ class ManagerPeer:
     """
 
     def __init__(self, library: Path, home: Path, codec: TextCodec, *, pumps: bool = True) -> None:
-        self.boot = secrets.token_hex(16)
+        self.boot = host.token_hex(16)
         self.name = NAME
         label = f"mt4-manager|{socket.gethostname()}|{home.resolve()}"
         self.fingerprint = hashlib.sha256(label.encode()).hexdigest()
@@ -75,10 +74,10 @@ class ManagerPeer:
         """Have a command carried out in its turn, and answer if the link is still there."""
         if is_change(cmd):
             conversation.say(Ack(id=cmd.id))
-        sent_ms = steady_ms() - waited_ms
+        sent_ms = host.boot_ms() - waited_ms
 
         def work() -> list[Res]:
-            return self._executor.execute(cmd, waited_ms=steady_ms() - sent_ms)
+            return self._executor.execute(cmd, waited_ms=host.boot_ms() - sent_ms)
 
         def answer(done: asyncio.Future[list[Res]]) -> None:
             if not done.cancelled():

@@ -11,6 +11,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import cast
 
+from ea_bridge import host
 from ea_bridge.commands import TOO_LARGE
 from ea_bridge.protocol.connection import CLOSED, PENDING, READY, Connection
 from ea_bridge.protocol.errors import (
@@ -20,7 +21,7 @@ from ea_bridge.protocol.errors import (
     WrongProof,
 )
 from ea_bridge.protocol.framing import MAX_LINE_TO_DAEMON
-from ea_bridge.protocol.handshake import answer_challenge, new_nonce
+from ea_bridge.protocol.handshake import NONCE_BYTES, answer_challenge
 from ea_bridge.protocol.messages import (
     DENIALS,
     Auth,
@@ -133,7 +134,7 @@ class Conversation(asyncio.Protocol):
         transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
         transport.set_write_buffer_limits(high=MAX_UNSENT, low=MAX_UNSENT // 2)
         self._transport = transport
-        self._hello = self._introduce(parse_token(self._token), new_nonce())
+        self._hello = self._introduce(parse_token(self._token), host.token_hex(NONCE_BYTES))
         self.say(self._hello)
 
     def data_received(self, data: bytes) -> None:

@@ -13,7 +13,7 @@ WINDOW_MS = 300_000
 
 
 class Delay:
-    """Compares stamps of the daemon with our clock; see :func:`ea_bridge.steady.steady_ms`."""
+    """Compares stamps of the daemon with our clock; see :func:`ea_bridge.host.boot_ms`."""
 
     def __init__(self) -> None:
         self._least: int | None = None

@@ -6,9 +6,10 @@ import asyncio
 import logging
 import random
 import re
-import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
+
+from ea_bridge.host import monotonic_s
 
 from .conversation import Conversation, LinkRefused, WrongDevice
 from .patience import Patience
@@ -46,7 +47,7 @@ class Link(Generic[C]):
         self._conversation: C | None = None
         self._refusal: LinkRefused | None = None
         self._replaced = False
-        self._patience = Patience(time.monotonic)
+        self._patience = Patience(monotonic_s)
         self._stopping = False
 
     async def run(self) -> None:

@@ -6,11 +6,11 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
+from ea_bridge import host
 from ea_bridge.manager_commands import MANAGER_COMMANDS, MAX_LINE_TO_MANAGER
 from ea_bridge.protocol.connection import TERMINAL, Connection
 from ea_bridge.protocol.handshake import SPAN
 from ea_bridge.protocol.messages import Auth, Challenge, Cmd, Hb, Hello, Pending, Welcome
-from ea_bridge.steady import steady_ms
 
 from .conversation import Conversation
 from .delay import Delay
@@ -93,11 +93,11 @@ class ManagerConversation(Conversation):
         )
 
     def _answer_challenge(self, hello: Hello, challenge: Challenge) -> Auth:
-        self._proved_ms = steady_ms()
+        self._proved_ms = host.boot_ms()
         return super()._answer_challenge(hello, challenge)
 
     def _started(self, welcome: Welcome) -> None:
-        now_ms = steady_ms()
+        now_ms = host.boot_ms()
         self._delay.of(welcome.sent, now_ms)
         if now_ms - self._proved_ms > MAX_WELCOME_MS:
             # what is delayed is known by what is not, and the welcome itself was
@@ -105,12 +105,12 @@ class ManagerConversation(Conversation):
             self.abort()
 
     def _heard(self, hb: Hb) -> None:
-        self._delay.of(hb.sent, steady_ms())
+        self._delay.of(hb.sent, host.boot_ms())
 
     def _obey(self, cmd: Cmd) -> None:
         if self.is_cut:
             return
-        self._side.obey(cmd, self, self._delay.of(cmd.sent, steady_ms()))
+        self._side.obey(cmd, self, self._delay.of(cmd.sent, host.boot_ms()))
 
     def _pulse(self, n: int) -> Hb | None:
         return Hb(n=n, broker=self._side.connected)

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import secrets
 
 from ea_bridge.token import Keys, client_key, derive_keys, mac
 
@@ -29,11 +28,8 @@ PROTO = 1
 """The version of this protocol that we speak; the only one there is."""
 SPAN = f"{PROTO}-{PROTO}"
 """The versions that we speak, as ``hello.proto`` has them."""
-
-
-def new_nonce() -> str:
-    """Return 32 fresh random bytes as 64 hexadecimal digits."""
-    return secrets.token_hex(32)
+NONCE_BYTES = 32
+"""Fresh and random, sent as hexadecimal digits."""
 
 
 def negotiate(span: str) -> int | None:

@@ -11,11 +11,12 @@ from typing import Protocol, cast
 
 import msgspec
 
+from ea_bridge import host
 from ea_bridge.manager_commands import MAX_LINE_TO_MANAGER
 from ea_bridge.manager_registry import ManagerRegistry
 from ea_bridge.protocol.connection import CLOSED, DAEMON, READY, TRANSITIONS, Connection
 from ea_bridge.protocol.errors import RemoteProtocolError, WrongProof
-from ea_bridge.protocol.handshake import PROTO, check_auth, make_challenge, negotiate, new_nonce
+from ea_bridge.protocol.handshake import NONCE_BYTES, PROTO, check_auth, make_challenge, negotiate
 from ea_bridge.protocol.messages import Auth, Bye, Challenge, Denied, Hello, Message, Welcome
 from ea_bridge.registry import TerminalRegistry
 from ea_bridge.session import (
@@ -30,7 +31,6 @@ from ea_bridge.session import (
     Timer,
     Timers,
 )
-from ea_bridge.steady import steady_ms
 from ea_bridge.token import Keys
 
 from . import sockets
@@ -286,7 +286,8 @@ class Link(asyncio.Protocol):
         if isinstance(verdict, Refused):
             self._note_denial(verdict.code)  # an EA whose token is unknown hangs up by itself
         self._keys = verdict.keys or self._house.dummy_keys
-        self._challenge = make_challenge(self._keys, hello, new_nonce(), self._house.device_id)
+        nonce = host.token_hex(NONCE_BYTES)
+        self._challenge = make_challenge(self._keys, hello, nonce, self._house.device_id)
         self.write(self._connection.send(self._challenge))
         self._set_deadline(AUTH_S, "no auth in time")
 
@@ -299,7 +300,7 @@ class Link(asyncio.Protocol):
     def _introduce(self, hello: Hello, contacts: Contacts) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
-        self._snonce = new_nonce()
+        self._snonce = host.token_hex(NONCE_BYTES)
         self._contact = contacts.begin(self, hello, self._snonce)
         if self._contact is None:
             self.deny("busy", "too many terminals are being introduced to the console")
@@ -337,7 +338,7 @@ class Link(asyncio.Protocol):
             ack=house.registry.resume_point(admitted.terminal, hello),
             window=WINDOW,
             time=house.now_ms(),
-            sent=steady_ms() if house.is_manager(admitted.terminal) else 0,
+            sent=host.boot_ms() if house.is_manager(admitted.terminal) else 0,
         )
         self.write(self._connection.send(welcome))
         self.terminal = admitted.terminal

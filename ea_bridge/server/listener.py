@@ -6,12 +6,11 @@ import asyncio
 import dataclasses
 import itertools
 import logging
-import secrets
-import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from ea_bridge import host
 from ea_bridge.loopback import BACKLOG
 from ea_bridge.manager_registry import ManagerRegistry
 from ea_bridge.registry import TerminalRegistry
@@ -37,10 +36,6 @@ room: whoever floods the port pushes out its own, and cannot keep a terminal fro
 DEFAULT_PORT = 7401
 
 logger = logging.getLogger(__name__)
-
-
-def _wall_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _ignore(_tid: str, _code: str) -> None:
@@ -78,7 +73,7 @@ class BridgeServer:
         device_id: str,
         callbacks: SessionCallbacks | None = None,
         port: int = DEFAULT_PORT,
-        now_ms: Callable[[], int] = _wall_ms,
+        now_ms: Callable[[], int] = host.wall_ms,
         timers: Timers | None = None,
         introducer: Introducer | None = None,
         first_command_id: int = 0,
@@ -130,7 +125,7 @@ class BridgeServer:
             manager_callbacks=self._manager_callbacks,
             now_ms=self._now_ms,
             timers=timers,
-            dummy_keys=Keys(secrets.token_bytes(32), secrets.token_bytes(32)),
+            dummy_keys=Keys(host.random_bytes(32), host.random_bytes(32)),
             session_ids=itertools.count(1),
             # an EA answers an id that it knows with the stored result, so no restart repeats one
             command_ids=itertools.count(max(self._now_ms() * 1000, self._first_command_id)),

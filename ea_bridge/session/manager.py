@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from ea_bridge import host
 from ea_bridge.manager_commands import MAX_ANSWER_BYTES, MAX_LINE_TO_MANAGER
 from ea_bridge.protocol.connection import Connection
 from ea_bridge.protocol.messages import Hb, Hello
-from ea_bridge.steady import steady_ms
 
 from .calls import Bounds, LateResult
 from .peer import PeerSession
@@ -80,7 +80,7 @@ class ManagerSession(PeerSession):
             self._tell_change()
 
     def _stamp(self) -> int:
-        return steady_ms()
+        return host.boot_ms()
 
     def _tell_change(self) -> None:
         self._tell(self._callbacks.on_change)

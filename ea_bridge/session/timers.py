@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Protocol
+
+from ea_bridge import host
 
 
 class Timer(Protocol):
@@ -35,7 +36,7 @@ class LoopTimers:
 
     def time(self) -> float:
         """Return the seconds since some moment."""
-        return time.monotonic()
+        return host.monotonic_s()
 
     def call_later(self, delay: float, callback: Callable[..., object], /, *args: object) -> Timer:
         """Call ``callback(*args)`` in ``delay`` seconds."""

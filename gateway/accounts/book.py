@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-import secrets
 import sqlite3
-import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
+from ea_bridge import host
 from ea_bridge.protocol.messages import Hello
 from gateway.credentials.secrets import SecretBox
 from gateway.store import Store, StoreError, Version
@@ -53,7 +52,7 @@ class AccountBook:
         self,
         store: Store,
         box: SecretBox,
-        now_s: Callable[[], int] = lambda: int(time.time()),
+        now_s: Callable[[], int] = lambda: int(host.wall_s()),
         owner_of: Callable[[str], str] = lambda _tid: "",
     ) -> None:
         self._store = store
@@ -118,7 +117,7 @@ class AccountBook:
             AlreadyRegistered: the owner has the login already, at that server.
 
         """
-        ref = secrets.token_urlsafe(12)
+        ref = host.token_urlsafe(12)
         columns = _columns(asdict(new)) | {
             "ref": ref,
             "owner": owner,

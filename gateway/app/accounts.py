@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 
 from ea_bridge.commands import ACCOUNT_GET, NoParams
+from ea_bridge.host import wall_ms
 from ea_bridge.model import Account
 from ea_bridge.registry import TerminalRegistry
 from gateway.accounts import AccountBook, RegisteredAccount
@@ -19,7 +20,6 @@ from gateway.audit import Audit
 from gateway.auth.caller import Caller
 from gateway.auth.gate import Gate
 from gateway.credentials.tier import Tier
-from gateway.daemon import wall_ms
 from gateway.errors import GatewayError
 from gateway.ledger import Ledger
 from gateway.store import StoreError

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ea_bridge import host
+from ea_bridge.host import wall_ms
 from ea_bridge.registry import Change, ChangeKind
 from gateway import __version__
 from gateway.audit import (
@@ -43,7 +44,6 @@ from gateway.auth.checkpoint import (
 )
 from gateway.auth.home import Home
 from gateway.config import Config
-from gateway.daemon import wall_ms
 from gateway.ledger import Ledger
 from gateway.store import StoreError
 
@@ -187,7 +187,7 @@ class TrailKeeper:
             self.audit.count_left_out()
             try:
                 self._ledger.reader.check_place()
-                head, now_s = head_of(self._ledger.reader), time.monotonic()
+                head, now_s = head_of(self._ledger.reader), host.monotonic_s()
                 fresh = head.n - self._signed_n
                 if fresh >= (1 if now_s - self._signed_s >= SIGN_S else CHECKPOINT_ENTRIES):
                     await self.sign_within()
@@ -209,7 +209,7 @@ class TrailKeeper:
         if self._may_sign:
             sign = partial(sign_within, device=self._device, now_ms=wall_ms())
             head = await self._ledger.write(sign)
-            self._signed_n, self._signed_s = head.n, time.monotonic()
+            self._signed_n, self._signed_s = head.n, host.monotonic_s()
 
     def make(self) -> None:
         """Sign how far the trail goes on the disk."""
@@ -222,7 +222,7 @@ class TrailKeeper:
         except (OSError, StoreError) as error:
             logger.error("no checkpoint of the audit trail: %s", error)
             return
-        self._made, self._made_s = head, time.monotonic()
+        self._made, self._made_s = head, host.monotonic_s()
         self._envelope = json.loads(text)["checkpoint"]
 
     # --- for the console: see gateway.uplink.witness ------------------------------------------

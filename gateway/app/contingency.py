@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from ea_bridge.commands import ORDERS_GET, Command
+from ea_bridge.host import wall_ms
 from ea_bridge.model import Order
 from ea_bridge.model.struct import Struct
 from ea_bridge.protocol.messages import Event, Trade
@@ -15,7 +16,6 @@ from gateway.audit import Audit
 from gateway.auth.gate import Gate
 from gateway.clock import BrokerClock
 from gateway.credentials.tier import Tier
-from gateway.daemon import wall_ms
 from gateway.errors import AccessDenied, Forbidden
 from gateway.ledger import Ledger
 from gateway.streams.channels import Channel

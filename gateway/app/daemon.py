@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -13,6 +14,7 @@ from typing import TypeVar
 import orjson
 
 from ea_bridge.commands import Command
+from ea_bridge.host import wall_ms
 from ea_bridge.loopback import bind_loopback
 from ea_bridge.model.struct import Struct
 from ea_bridge.registry import TerminalRegistry
@@ -26,14 +28,14 @@ from gateway.auth.console_clock import Clocks
 from gateway.auth.gate import TerminalDoor
 from gateway.auth.home import Home
 from gateway.auth.home_console import MadeBy
-from gateway.catalogue import Catalogue
 from gateway.clock import BrokerClock
 from gateway.config import Config
 from gateway.credentials.daemon_api import Way
 from gateway.credentials.device import device_words
 from gateway.credentials.tier import Tier
-from gateway.daemon import Daemon, wall_ms
+from gateway.daemon import Daemon
 from gateway.ledger import Ledger
+from gateway.ledger_writer import NewGroupWriter, WritingThread
 from gateway.methods.service import welcome
 from gateway.options import Ready
 from gateway.reserve import Reserve
@@ -79,6 +81,7 @@ class Gateway:
         pace: of the link to the console.
         on_point: called where a crash would leave something else behind; for tests that crash.
         reserve: of the home's disk; while it is given up nothing new is put at risk.
+        new_writer: makes what writes to the ledger what the loop does not; for a simulation.
 
     """
 
@@ -92,13 +95,14 @@ class Gateway:
         pace: Pace | None = None,
         on_point: Callable[[str], None] | None = None,
         reserve: Reserve | None = None,
+        new_writer: NewGroupWriter = WritingThread,
     ) -> None:
-        self._home = home
+        self._home, self._new_writer = home, new_writer
         self._reserve = reserve
         self._config = config
         self._machine_clocks = clocks or Clocks()
         self._pace = pace
-        self._clocks: dict[str, BrokerClock] = {}
+        self._clocks = defaultdict[str, BrokerClock](BrokerClock)
         self._desks: dict[str, TradingDesk] = {}
         self._ledger: Ledger | None = None
         self._audit = Audit()
@@ -143,7 +147,7 @@ class Gateway:
             StoreError: the ledger cannot be used; the message says what to do.
 
         """
-        opened = open_ledger(self._home.folder, self._reserve)
+        opened = open_ledger(self._home.folder, self._reserve, self._new_writer)
         with contextlib.closing(opened) as self._ledger:
             async with auditing(self._ledger, self._home, self._config) as self._trail:
                 self._audit = self._trail.audit
@@ -189,6 +193,9 @@ class Gateway:
         self._keepers = self._new_keepers(streams)
         accounts = self.followed = self._registered_accounts()
         manager = self.manager = new_manager(self._home, self.ledger, self._audit, config)
+        document = partial(
+            openrpc.openrpc_document, catalogue, rpc_url=daemon.rpc_url, ws_url=daemon.ws_url
+        )
         web = WebServer(
             sockets,
             catalogue=catalogue,
@@ -196,7 +203,7 @@ class Gateway:
             streams=streams,
             daemon=daemon,
             terminal_for=self._terminal_for,
-            openrpc=openrpc.LateDocument(lambda: _document(catalogue, daemon)),
+            openrpc=openrpc.LateDocument(lambda: orjson.dumps(document())),
             hosts=config.api.allowed_hosts,
             origins=config.api.allowed_origins,
             audit=self._audit,
@@ -380,15 +387,7 @@ class Gateway:
 
     def _clock(self, terminal: str) -> BrokerClock:
         """The broker's clock of a terminal; there are as many as tokens were ever named."""
-        clock = self._clocks.get(terminal)
-        if clock is None:
-            clock = self._clocks[terminal] = BrokerClock()
-        return clock
-
-
-def _document(catalogue: Catalogue, daemon: Daemon) -> bytes:
-    whole = openrpc.openrpc_document(catalogue, rpc_url=daemon.rpc_url, ws_url=daemon.ws_url)
-    return orjson.dumps(whole)
+        return self._clocks[terminal]
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

@@ -7,9 +7,9 @@ believes it only what its root key has signed.
 from __future__ import annotations
 
 import asyncio
-import secrets
 from dataclasses import dataclass, field, replace
 
+from ea_bridge import host
 from ea_bridge.emulator.kept_books import BooksUnreadable
 from ea_bridge.emulator.link import Link
 from ea_bridge.emulator.machine import build_terminal
@@ -167,7 +167,7 @@ async def kept_password(console: Console, place: Place) -> str:
         row = await session.get(SealedValue, place.row)
         if row is not None:
             return console.box.open(row.sealed, place).decode()
-        password = secrets.token_urlsafe(12)
+        password = host.token_urlsafe(12)
         sealed = console.box.seal(password.encode(), place)
         session.add(SealedValue(name=place.row, sealed=sealed))
     return password

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from ea_bridge.emulator.manager import LOGIN, SERVER, ManagerLink, build_manager
+from ea_bridge.host import token_urlsafe
 from ea_bridge.model.mt4 import ConnectParams
 from gateway.manager import Role
 from gateway.options import AccountReady, ManagerReady
@@ -39,7 +39,7 @@ async def demo_manager(
     """
     host, _, port = bridge.rpartition(":")
     kept = manager.kept.wanted()  # of the run before: the gateway connects with it by itself
-    at_server = secrets.token_urlsafe(12) if kept is None else kept.password
+    at_server = token_urlsafe(12) if kept is None else kept.password
     server = build_manager(password=at_server, seed=seed)
     async with linked(ManagerLink(server, host, int(port), token, seed=seed)):
         params = ConnectParams(server=SERVER, login=LOGIN, password=at_server)

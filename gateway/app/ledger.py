@@ -7,6 +7,7 @@ from pathlib import Path
 from gateway import accounts, audit, paper
 from gateway.auth import tombstones
 from gateway.ledger import DATABASE, Ledger
+from gateway.ledger_writer import NewGroupWriter, WritingThread
 from gateway.manager import journal as manager_journal
 from gateway.reserve import Reserve
 from gateway.store import Store
@@ -31,18 +32,21 @@ TABLES: tuple[str, ...] = (
 """All tables of the ledger, in the order in which they came; new ones are added at the end."""
 
 
-def open_ledger(folder: Path, reserve: Reserve | None = None) -> Ledger:
+def open_ledger(
+    folder: Path, reserve: Reserve | None = None, new_writer: NewGroupWriter = WritingThread
+) -> Ledger:
     """Open the ledger of a home for a program with a loop, such as the daemon.
 
     Args:
         folder: the home.
         reserve: of its disk, where there is one.
+        new_writer: makes what writes the groups that the loop does not.
 
     Raises:
         StoreError: the database cannot be used; the message says what to do.
 
     """
-    return Ledger(folder, TABLES, reserve)
+    return Ledger(folder, TABLES, reserve, new_writer)
 
 
 def open_ledger_store(folder: Path) -> Store:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
+from ea_bridge import host
+from ea_bridge.host import wall_ms
 from ea_bridge.manager_registry import ManagerRegistry
 from ea_bridge.session import ManagerCallbacks, ManagerSession
 from gateway.audit import Audit
 from gateway.auth.home import Home
 from gateway.config import Config
 from gateway.credentials.passwords import HashingPool, Passwords
-from gateway.daemon import Daemon, wall_ms
+from gateway.daemon import Daemon
 from gateway.ledger import Ledger
 from gateway.manager.changes import Changes
 from gateway.manager.connection import KeptConnection
@@ -71,9 +72,9 @@ class Manager:
             link=self.link,
             supervision=self.supervision,
             changes=self.changes,
-            login=Login(self.operators, tokens, Tries(time.monotonic), audit),
+            login=Login(self.operators, tokens, Tries(host.monotonic_s), audit),
             tokens=tokens,
-            rate=Rate(settings.requests_per_second, settings.request_burst, time.monotonic),
+            rate=Rate(settings.requests_per_second, settings.request_burst, host.monotonic_s),
             audit=audit,
             max_amount=settings.max_amount,
         )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
+from ea_bridge import host
 from ea_bridge.emulator.faults import Faults
 from ea_bridge.emulator.manager import (
     EmulatedManager,
@@ -45,7 +45,7 @@ async def run_manager_emulator(
 
     """
     tid = parse_token(options.auth_token)
-    password = options.password or secrets.token_urlsafe(12)
+    password = options.password or host.token_urlsafe(12)
     bridge = f"{options.bridge_host}:{options.bridge_port}"
     with _server(options, password) as server:
         link = ManagerLink(

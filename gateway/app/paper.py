@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 
+from ea_bridge.host import wall_ms
 from ea_bridge.model import Tick
 from ea_bridge.protocol.messages import AccountEvent, Event, Hello, Pnl, Ticks, Trade
 from ea_bridge.registry import Change, ChangeKind, Facts, TerminalRegistry
@@ -17,7 +18,6 @@ from gateway.accounts import RegisteredAccount
 from gateway.audit import Audit
 from gateway.clock import BrokerClock
 from gateway.credentials.tier import Tier
-from gateway.daemon import wall_ms
 from gateway.ledger import Ledger
 from gateway.paper import BookKey, PaperAccount, PaperSession, paper_hello
 from gateway.streams.channels import Channel

@@ -9,12 +9,12 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
+from ea_bridge.host import wall_ms
 from ea_bridge.model import Lease
 from ea_bridge.registry import Change, ChangeKind, Facts, TerminalRegistry
 from gateway import shapes
 from gateway.audit import Audit
 from gateway.credentials.tier import Tier
-from gateway.daemon import wall_ms
 from gateway.errors import (
     BrokerDisconnected,
     DeadlineExceeded,

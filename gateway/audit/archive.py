@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from ea_bridge import host
 from gateway.store import Store
 
 from .chain import GENESIS, chained
@@ -230,12 +230,12 @@ def take_out(store: Store) -> int:
     while row := store.one("SELECT min(n) AS n FROM audit WHERE n <= ?", begin):
         if row["n"] is None:
             break
-        time.sleep(pause_s)
-        begun_s = time.monotonic()
+        host.sleep(pause_s)
+        begun_s = host.monotonic_s()
         upto = min(begin, row["n"] + AT_ONCE - 1)
         with store.transaction() as connection:
             taken += connection.execute("DELETE FROM audit WHERE n <= ?", (upto,)).rowcount
-        pause_s = max(PAUSE_S, time.monotonic() - begun_s)
+        pause_s = max(PAUSE_S, host.monotonic_s() - begun_s)
     return taken
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import secrets
-import time
 from functools import partial
 from sqlite3 import Connection
 from typing import TYPE_CHECKING, Any
 
+from ea_bridge import host
 from gateway.store import StoreError
 
 from .entry import encode
@@ -122,7 +121,7 @@ def note(connection: Connection, event: str, **fields: Any) -> None:
 
 def new_boot() -> str:
     """Return a name for one run of a program."""
-    return secrets.token_urlsafe(6)
+    return host.token_urlsafe(6)
 
 
 def entry_of(event: str, **fields: Any) -> bytes:
@@ -132,8 +131,8 @@ def entry_of(event: str, **fields: Any) -> bytes:
 
 def _entry(event: str, boot: str, fields: dict[str, Any]) -> bytes:
     entry = {name: value for name, value in fields.items() if value is not None}
-    entry["ts"] = time.time_ns() // 1_000_000
-    entry["mono_us"] = time.monotonic_ns() // 1000
+    entry["ts"] = host.wall_ms()
+    entry["mono_us"] = host.monotonic_ns() // 1000
     entry["boot"] = boot
     entry["event"] = event
     return encode(entry)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from ea_bridge import host
 
 MAX_KINDS = 4096
 """Counted at a time; of more kinds nothing is left out."""
@@ -34,7 +35,7 @@ class Sampler:
         self,
         limit: int,
         window_s: float,
-        monotonic_s: Callable[[], float] = time.monotonic,
+        monotonic_s: Callable[[], float] = host.monotonic_s,
     ) -> None:
         self._limit = limit
         self._window_s = window_s

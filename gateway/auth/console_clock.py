@@ -10,11 +10,10 @@ time suspect until the console is heard again.
 from __future__ import annotations
 
 import logging
-import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ea_bridge import host
 from gateway.credentials.keyset import SKEW_S
 from gateway.store import Store, StoreError
 
@@ -35,24 +34,15 @@ CREATE TABLE console_time (
 """
 
 
-def boot_time_s() -> float:
-    """Return the seconds since boot, those of sleep included."""
-    if sys.platform == "linux":
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
-    if sys.platform == "darwin":  # there CLOCK_MONOTONIC runs on in sleep, time.monotonic() not
-        return time.clock_gettime(time.CLOCK_MONOTONIC)
-    return time.monotonic()  # that of Windows runs on in sleep
-
-
 @dataclass(frozen=True, slots=True)
 class Clocks:
     """The clocks of this machine, in seconds; tests set them."""
 
-    wall_s: Callable[[], float] = time.time
+    wall_s: Callable[[], float] = host.wall_s
     """Since 1970, by the wall clock, which anybody may set."""
-    boot_s: Callable[[], float] = boot_time_s
+    boot_s: Callable[[], float] = host.boot_s
     """Since boot, sleep included."""
-    monotonic_s: Callable[[], float] = time.monotonic
+    monotonic_s: Callable[[], float] = host.monotonic_s
     """For timers; stands still in sleep on some systems."""
 
 

@@ -10,10 +10,9 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
-import secrets
-import time
 from collections.abc import Callable
 
+from ea_bridge import host
 from ea_bridge.protocol.messages import Hello
 from ea_bridge.server import Admitted, Refused, Relay
 from ea_bridge.token import MalformedToken, derive_keys, parse_token
@@ -101,8 +100,8 @@ class Gate:
         self,
         book: RecordBook,
         device: str,
-        now_s: Callable[[], int] = lambda: int(time.time()),
-        monotonic_s: Callable[[], float] = time.monotonic,
+        now_s: Callable[[], int] = lambda: int(host.wall_s()),
+        monotonic_s: Callable[[], float] = host.monotonic_s,
         *,
         leases: Leases | None = None,
         is_waiting: Callable[[str], bool] = lambda _: False,
@@ -116,7 +115,7 @@ class Gate:
         self._monotonic_s = monotonic_s
         self._callbacks: list[ChangeCallback] = []
         self._untold: list[tuple[str, str]] = []
-        self._no_key = secrets.token_bytes(32)
+        self._no_key = host.random_bytes(32)
         self._blind_since: float | None = None
         self._is_displaced = False
         """The database is another file than the one that we read: only a restart helps."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from ea_bridge import host
 from gateway.accounts import schema as accounts
 from gateway.auth import console_book, console_clock, device, home_console, seen
 from gateway.auth.device import open_device
@@ -93,7 +93,7 @@ class Home:
         self,
         folder: Path,
         keys: KeyStore | Secrets | str | Path = KEY_FILE,
-        now_s: Callable[[], int] = lambda: int(time.time()),
+        now_s: Callable[[], int] = lambda: int(host.wall_s()),
     ) -> None:
         self.folder = folder
         self.store = Store(folder, MIGRATIONS)

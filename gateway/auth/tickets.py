@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-import secrets
-import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+from ea_bridge import host
 from gateway.auth.caller import Caller
 from gateway.errors import LimitExceeded, Overloaded, Unauthorized
 
@@ -50,7 +49,7 @@ class Tickets:
     def __init__(
         self,
         recheck: Callable[[Caller], None],
-        monotonic_s: Callable[[], float] = time.monotonic,
+        monotonic_s: Callable[[], float] = host.monotonic_s,
     ) -> None:
         self._recheck = recheck
         self._monotonic_s = monotonic_s
@@ -84,7 +83,7 @@ class Tickets:
             )
         if len(self._pending) >= MAX_IN_ALL:
             del self._pending[next(iter(self._pending))]  # the oldest, and not all are usable
-        ticket = secrets.token_urlsafe(TICKET_BYTES)
+        ticket = host.token_urlsafe(TICKET_BYTES)
         self._pending[_digest(ticket)] = Pending(caller, origin, now + LIFETIME_S)
         return ticket
 

@@ -7,12 +7,12 @@ The same rules as for a daemon's home, on the console's own database
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Callable
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ea_bridge import host
 from gateway.credentials.secrets import (
     SALT_BYTES,
     KeyStore,
@@ -46,7 +46,7 @@ async def open_box(db: Database, store_for: Callable[[str | None], KeyStore]) ->
         known = await current_key(session)
     keys = store_for(None if known is None else known.store)
     if known is None:
-        salt = secrets.token_bytes(SALT_BYTES)
+        salt = host.random_bytes(SALT_BYTES)
         found = await asyncio.to_thread(keys.find, salt, new=True)
         async with db.begin() as session:
             await db.take_turns(session, "secret_keys")
@@ -75,7 +75,7 @@ async def sealed_value(db: Database, box: SecretBox, name: str) -> bytes:
         await db.take_turns(session, "sealed_values")
         row = await session.get(SealedValue, name)
         if row is None:
-            row = SealedValue(name=name, sealed=box.seal(secrets.token_bytes(_BYTES), place))
+            row = SealedValue(name=name, sealed=box.seal(host.random_bytes(_BYTES), place))
             session.add(row)
         return box.open(row.sealed, place)
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import base64
 import hmac
-import secrets
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
+
+from ea_bridge import host
 
 from .sign_ins import SignIns
 
@@ -43,7 +44,7 @@ class Browsers:
         """Return what the browser is to keep; what it keeps already, where that is good."""
         if self.name(user_id, kept):
             return kept
-        name = secrets.token_urlsafe(_NAME_BYTES)
+        name = host.token_urlsafe(_NAME_BYTES)
         return name + self._code(user_id, name)
 
     def name(self, user_id: str, kept: str) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
-import time
+
+from ea_bridge import host
 
 SECRET_BYTES = 32
 """Of sessions and links: 256 bits."""
@@ -12,17 +12,17 @@ SECRET_BYTES = 32
 
 def new_id() -> str:
     """Return a name for a row: 96 random bits, which open nothing."""
-    return secrets.token_urlsafe(12)
+    return host.token_urlsafe(12)
 
 
 def ordered_id() -> str:
     """Return an id that sorts after those made before it by this machine's clock."""
-    return f"{time.time_ns():016x}{secrets.token_hex(3)}"
+    return f"{host.wall_ns():016x}{host.token_hex(3)}"
 
 
 def new_secret() -> str:
     """Return a secret for a cookie or a link: 43 base64url characters."""
-    return secrets.token_urlsafe(SECRET_BYTES)
+    return host.token_urlsafe(SECRET_BYTES)
 
 
 def secret_hash(secret: str) -> str:

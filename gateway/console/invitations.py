@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
+
+from ea_bridge import host
 
 from .database import Database
 from .links import INVITATION, Links
@@ -53,7 +54,7 @@ class Invitations:
             Taken: there is an account with the address.
 
         """
-        unknown = secrets.token_urlsafe(32)
+        unknown = host.token_urlsafe(32)
         user = await self._users.create(email, name, unknown, admin=admin, chosen=False)
         secret = await self._links.make(INVITATION, user.id, INVITATION_S)
         url = self._url()

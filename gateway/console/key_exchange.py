@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ea_bridge import host
 from gateway.credentials.key_store import key_store, store_named
 from gateway.credentials.rotation import Exchanged
 from gateway.credentials.secrets import (
@@ -110,7 +110,7 @@ async def _note_coming(db: Database, name: str) -> KnownKey:
     async with db.begin() as session:
         kids = (await session.scalars(select(SecretKey.kid))).all()
         number = max(int(kid.removeprefix("k")) for kid in kids) + 1
-        salt = secrets.token_bytes(SALT_BYTES)
+        salt = host.random_bytes(SALT_BYTES)
         row = SecretKey(kid=f"k{number}", check_value=b"", store=name, salt=salt, state="coming")
         session.add(row)
         return _known(row)

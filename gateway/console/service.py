@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import delete, select
 
+from ea_bridge import host
 from gateway.credentials.key_store import key_store
 from gateway.credentials.secrets import KeyStore, SecretBox
 
@@ -150,7 +150,7 @@ class Console:
 async def open_console(
     home: Path,
     settings: ConsoleSettings | None = None,
-    now_s: Callable[[], int] = lambda: int(time.time()),
+    now_s: Callable[[], int] = lambda: int(host.wall_s()),
     *,
     keys: KeyStore | None = None,
     costs: Costs = Costs(),

@@ -14,12 +14,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from ea_bridge import host
 
 from .envelope import decode64, encode64, pae
 from .keyset import SKEW_S
@@ -102,7 +103,7 @@ def sign_request(
 
     """
     did = device_id(key.public_key())
-    nonce = nonce or encode64(secrets.token_bytes(NONCE_BYTES))
+    nonce = nonce or encode64(host.random_bytes(NONCE_BYTES))
     signature = key.sign(_signed(method, path, body, str(time_s), nonce, did))
     return {
         HEADER_DEVICE: did,

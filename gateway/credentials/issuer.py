@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from types import MappingProxyType
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from ea_bridge import host
 from ea_bridge.token import MalformedToken, derive_keys, new_token, parse_token
 from gateway.errors import did_you_mean
 from gateway.store import Store
@@ -124,7 +124,7 @@ class Issuer:
     """
 
     def __init__(
-        self, store: Store, box: SecretBox, now_s: Callable[[], int] = lambda: int(time.time())
+        self, store: Store, box: SecretBox, now_s: Callable[[], int] = lambda: int(host.wall_s())
     ) -> None:
         self._store = store
         self._box = box
@@ -298,7 +298,7 @@ class Issuer:
         platform: str | None,
         limits: TradeLimits,
     ) -> tuple[str, Record]:
-        token, now_s = new_token(), self._now_s()
+        token, now_s = new_token(host.choice), self._now_s()
         keys = derive_keys(token)
         record = Record(
             v=1,

@@ -11,13 +11,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-import secrets
 from collections.abc import Sequence
 
 from argon2.exceptions import HashingError
 from argon2.low_level import Type, hash_secret_raw
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from ea_bridge import host
 
 from .key_store.passphrase import LANES, MEMORY_KIB, MIN_CHARACTERS, PASSES, normal
 from .secrets import KEY_BYTES, SALT_BYTES, SecretsError
@@ -53,7 +54,7 @@ def make_kit(kek: bytes, passphrase: str, memory_kib: int = MEMORY_KIB) -> list[
     """
     if len(normal(passphrase)) < MIN_CHARACTERS:
         raise SecretsError(f"a passphrase has at least {MIN_CHARACTERS} characters")
-    head = bytes([VERSION]) + secrets.token_bytes(SALT_BYTES)
+    head = bytes([VERSION]) + host.random_bytes(SALT_BYTES)
     key, nonce = _derived(passphrase, head[1:], memory_kib)
     text = base64.b32encode(head + AESGCM(key).encrypt(nonce, kek, _about(head))).decode()
     text = text.translate(_TO_CROCKFORD)

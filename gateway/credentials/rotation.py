@@ -15,12 +15,12 @@ have the secrets open meanwhile: :mod:`gateway.auth.home_key` sees to that.
 from __future__ import annotations
 
 import hmac
-import secrets
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from sqlite3 import Connection
 
+from ea_bridge import host
 from gateway.store import Store, StoreError
 
 from .sealed import SealedColumn
@@ -68,7 +68,7 @@ def exchange_key(
 
     """
     _expect(store, old)
-    coming = KnownKey(b"", new_store.name, secrets.token_bytes(SALT_BYTES), _next_kid(store))
+    coming = KnownKey(b"", new_store.name, host.random_bytes(SALT_BYTES), _next_kid(store))
     given = new_store.find(coming.salt, new=True)
     try:
         with store.transaction() as db:

@@ -8,11 +8,11 @@ one is ``retired`` until its key store has deleted it.
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from sqlite3 import Connection, Row
 from typing import Literal
 
+from ea_bridge import host
 from gateway.store import Store
 
 from .secrets import SALT_BYTES, KeyStore, KnownKey, SecretBox, known_box
@@ -51,7 +51,7 @@ def open_secrets(store: Store, keys: KeyStore) -> SecretBox:
     known = current_key(store)
     if known is not None:
         return known_box(keys, known)
-    salt = secrets.token_bytes(SALT_BYTES)
+    salt = host.random_bytes(SALT_BYTES)
     # a person may be asked: nobody else has to wait for the database meanwhile
     first = _first_key(store, keys, salt, keys.find(salt, new=True))
     return known_box(keys, first) if isinstance(first, KnownKey) else first

@@ -12,12 +12,13 @@ memory for sure: who can read the memory of this process has the secrets.
 from __future__ import annotations
 
 import hmac
-import secrets
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from ea_bridge import host
 
 from .envelope import decode64, encode64
 
@@ -197,7 +198,7 @@ def decode_key(text: str | bytes, place: str) -> bytes:
 
 
 def _encrypt(key: bytes, plain: bytes, about: bytes) -> str:
-    nonce = secrets.token_bytes(_NONCE_BYTES)
+    nonce = host.random_bytes(_NONCE_BYTES)
     return encode64(nonce + AESGCM(key).encrypt(nonce, plain, about))
 
 

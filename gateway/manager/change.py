@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
 import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from ea_bridge import host
 from ea_bridge.commands import TOO_LARGE, TOO_LATE, Command
 from ea_bridge.model.mt4 import ReturnCode
 from ea_bridge.model.struct import Struct
@@ -54,7 +54,7 @@ class Change(Generic[P, R]):
 
 def new_tag() -> str:
     """Return a tag that no other change has."""
-    return "".join(secrets.choice(TAG_LETTERS) for _ in range(TAG_LENGTH))
+    return "".join(host.choice(TAG_LETTERS) for _ in range(TAG_LENGTH))
 
 
 def tagged(comment: str, tag: str) -> str:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 import sqlite3
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ea_bridge import host
 from gateway.credentials.passwords import KnownPassword, Passwords, check_strength
 from gateway.store import Store
 
@@ -62,7 +62,7 @@ class OperatorBook:
         self,
         store: Store,
         passwords: Passwords,
-        now_s: Callable[[], int] = lambda: int(time.time()),
+        now_s: Callable[[], int] = lambda: int(host.wall_s()),
     ) -> None:
         self._store = store
         self._passwords = passwords

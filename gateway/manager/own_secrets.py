@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
-
+from ea_bridge import host
 from gateway.credentials.secrets import SecretBox
 from gateway.store import Store
 
@@ -24,7 +23,7 @@ def own_secret(store: Store, box: SecretBox, name: str) -> bytes:
     query = "SELECT sealed FROM manager_secrets WHERE name = ?"
     row = store.one(query, name)
     if row is None:
-        made = box.seal(secrets.token_bytes(BYTES), place)
+        made = box.seal(host.random_bytes(BYTES), place)
         with store.transaction() as connection:
             connection.execute("INSERT OR IGNORE INTO manager_secrets VALUES (?, ?)", (name, made))
         row = store.one(query, name)

@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import secrets
 import sqlite3
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,6 +21,7 @@ from dataclasses import dataclass, field
 import jwt
 from jwt.types import Options
 
+from ea_bridge import host
 from gateway.store import Store
 
 from .operators import Operator, Role
@@ -61,7 +60,7 @@ class TokenBook:
     """
 
     def __init__(
-        self, store: Store, key: bytes, now_s: Callable[[], int] = lambda: int(time.time())
+        self, store: Store, key: bytes, now_s: Callable[[], int] = lambda: int(host.wall_s())
     ) -> None:
         self._store = store
         self._key = key
@@ -70,7 +69,7 @@ class TokenBook:
 
     def issue(self, operator: Operator) -> str:
         """Return a new token of an operator whose password was right."""
-        session, now_s = secrets.token_hex(32), self._now_s()
+        session, now_s = host.token_hex(32), self._now_s()
         expires_s = now_s + LIFETIME_S
         # of an operator who is removed at this moment it opens nothing
         with suppress(sqlite3.IntegrityError), self._store.transaction() as connection:

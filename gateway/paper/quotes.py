@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass
 
-from ea_bridge import commands
+from ea_bridge import commands, host
 from ea_bridge.model import SymbolInfo, Tick
 from gateway.trading.session import Session
 from gateway.trading.sessions import KEPT_S, Week
@@ -91,7 +90,7 @@ class LiveQuotes:
         self.take(name, await real.request(commands.TICK_GET, params))
 
     async def _with_week(self, real: Session, spec: SymbolInfo) -> _Known:
-        known, now_s = self._known.get(spec.name), time.monotonic()
+        known, now_s = self._known.get(spec.name), host.monotonic_s()
         if known is not None and known.until_s > now_s:
             return _Known(spec, known.week, known.until_s)
         week: Week | None = None

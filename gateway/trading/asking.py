@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from ea_bridge import commands, errors
 from ea_bridge.commands import Command
+from ea_bridge.host import wall_ms
 from ea_bridge.model import SymbolInfo
 from ea_bridge.model.struct import Struct
 from ea_bridge.protocol.handshake import parse_caps
@@ -19,7 +20,6 @@ from ea_bridge.registry import Facts
 from ea_bridge.session import DEFAULT_TIMEOUT_S, SessionState
 from gateway.clock import BrokerClock
 from gateway.credentials.tier import Tier
-from gateway.daemon import wall_ms
 from gateway.errors import (
     GatewayError,
     HistoryLoading,

@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-import secrets
+
+from ea_bridge import host
 
 PATTERN = r"^[A-Za-z0-9._:-]{1,64}$"
 MAX_COMMENT = 31
@@ -22,7 +23,7 @@ _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 def new_client_order_id(now_ms: int) -> str:
     """Return ``gw-`` and a ULID: 48 bits of time, then 80 random ones; sorts by time."""
-    number = (now_ms & (2**48 - 1)) << 80 | secrets.randbits(80)
+    number = (now_ms & (2**48 - 1)) << 80 | host.randbits(80)
     return "gw-" + "".join(_CROCKFORD[number >> 5 * place & 31] for place in range(25, -1, -1))
 
 

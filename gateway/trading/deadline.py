@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ea_bridge import host
 from gateway.errors import DeadlineExceeded
 
 DEFAULT_TTL_MS = 5000
@@ -25,7 +25,7 @@ class Deadline:
     now_ms: Callable[[], int]
     within_ms: int
     """How far off it was when the call arrived: a clock that is put back does not prolong it."""
-    arrived_s: float = field(default_factory=time.perf_counter)
+    arrived_s: float = field(default_factory=host.perf_s)
 
     @classmethod
     def of(cls, now_ms: Callable[[], int], ttl_ms: int | None, at_ms: int | None) -> Deadline:
@@ -40,7 +40,7 @@ class Deadline:
 
     def passed_ms(self) -> float:
         """Return how long ago the call arrived."""
-        return round((time.perf_counter() - self.arrived_s) * 1000, 3)
+        return round((host.perf_s() - self.arrived_s) * 1000, 3)
 
     def remaining_ms(self) -> int:
         """Return what is left, at least 1.

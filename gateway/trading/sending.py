@@ -8,11 +8,10 @@ synchronously; then its bytes are written. What is not answered is unknown, and 
 from __future__ import annotations
 
 import logging
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ea_bridge import commands, errors
+from ea_bridge import commands, errors, host
 from ea_bridge.model import SUCCESSES, TradeRequest, TradeResult
 from gateway.credentials.tier import Tier
 from gateway.errors import GatewayError, OrderUnresolved
@@ -101,7 +100,7 @@ async def _exchange(
         if terminal.session is not session:
             raise terminal.offline()  # another link, or paper trading was switched meanwhile
         deadline.remaining_ms()
-        written_s = time.perf_counter()
+        written_s = host.perf_s()
 
     try:
         result = await session.request(
@@ -134,7 +133,7 @@ async def _exchange(
         journal.ended(send, Stage.UNKNOWN, retcode=result.retcode)
         raise _unresolved(what.client_order_id, acked=True)
     journal.ended(send, Stage.DONE, result)
-    done_s = time.perf_counter()
+    done_s = host.perf_s()
     return Sent(
         result,
         queue_ms=round((written_s - deadline.arrived_s) * 1000, 3),

@@ -7,12 +7,11 @@ Holidays are in no table: then the broker says 10018.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ea_bridge import commands
+from ea_bridge import commands, host
 from ea_bridge.model import TradeSession
 from gateway.clock import BrokerClock
 from gateway.errors import GatewayError
@@ -98,7 +97,7 @@ class _Kept:
 class SessionTables:
     """The tables of one terminal's symbols, asked for when they are needed."""
 
-    monotonic_s: Callable[[], float] = time.monotonic
+    monotonic_s: Callable[[], float] = host.monotonic_s
     _kept: dict[tuple[int, str, str], _Kept] = field(default_factory=dict)
 
     async def week(self, terminal: GuardedTerminal, symbol: str) -> Week | None:

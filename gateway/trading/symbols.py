@@ -10,12 +10,11 @@ refused with the candidates: nobody guesses with somebody's money.
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ea_bridge import commands
+from ea_bridge import commands, host
 from ea_bridge.model import SymbolInfo
 from gateway.errors import AmbiguousSymbol, GatewayError, SymbolNotFound
 
@@ -42,7 +41,7 @@ _Key = tuple[int, str, str]
 class SymbolNames:
     """What callers of one terminal call the broker's symbols."""
 
-    monotonic_s: Callable[[], float] = time.monotonic
+    monotonic_s: Callable[[], float] = host.monotonic_s
     _learned: dict[_Key, tuple[str, float]] = field(default_factory=dict)
 
     async def find(self, terminal: GuardedTerminal, name: str) -> SymbolInfo:

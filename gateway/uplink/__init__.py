@@ -11,9 +11,9 @@ import logging
 import platform
 import socket
 import ssl
-import time
 from collections.abc import Callable
 
+from ea_bridge import host
 from ea_bridge.manager_registry import ManagerRegistry
 from ea_bridge.registry import TerminalRegistry
 from gateway.auth.console_clock import Clocks
@@ -41,10 +41,6 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 class Uplink:
@@ -98,7 +94,7 @@ class Uplink:
             version=version,
         )
         self.introducer = ConsoleIntroducer(
-            self._http, machine, gate, self.sync, _now_ms, lambda: self._link.wake()
+            self._http, machine, gate, self.sync, host.wall_ms, lambda: self._link.wake()
         )
         """For :class:`ea_bridge.server.BridgeServer`."""
         self._link = ConsoleLink(

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from ea_bridge import host
 from ea_bridge.manager_registry import ManagerRegistry
 from ea_bridge.protocol.messages import Hello
 from ea_bridge.registry import Change, ChangeKind, TerminalRegistry
@@ -261,7 +261,7 @@ class HistoryLink:
         self._on_run = on_run
         self._news = asyncio.Event()
         self._has_begun = False
-        self.boot = secrets.token_hex(8)
+        self.boot = host.token_hex(8)
         self.runs = RunLog(self.boot, now_s, self._run_changed)
         self.logins = LoginLog(self.boot, now_s, self._news.set)
 

@@ -19,12 +19,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
-import secrets
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from ea_bridge import host
 from gateway.auth.console_clock import Clocks
 from gateway.auth.entry import Entry
 from gateway.auth.gate import Gate
@@ -152,7 +150,7 @@ class ConsoleLink:
             acks = dict(list(self._acks.items())[:MAX_EVENTS]) if self._is_saved() else {}
             body = Sync(
                 since=self._since,
-                nonce=secrets.token_urlsafe(NONCE_BYTES),
+                nonce=host.token_urlsafe(NONCE_BYTES),
                 after=self._console.offers.state,
                 terminals=tuple(self._reports()),
                 acks=tuple(acks.values()),
@@ -217,7 +215,7 @@ class ConsoleLink:
                 logger.exception("a sync with the console failed")
             else:
                 failed = 0
-                self.last_sync_ms = time.time_ns() // 1_000_000
+                self.last_sync_ms = host.wall_ms()
                 self._recover()
             self._console.leases.is_unasked = False  # where it is silent the leases say how long
             await asyncio.sleep(self._pace.gap_s)
@@ -229,10 +227,10 @@ class ConsoleLink:
     def _delay_s(self, failed: int) -> float:
         if failed:
             longest = min(self._pace.max_retry_s, self._pace.retry_s * 2.0 ** min(failed - 1, 16))
-            return random.uniform(0, longest)  # noqa: S311  # no secret
+            return host.uniform(0, longest)
         if self._acks and self._is_saved():
             return 0
-        renew_s = self._pace.renew_s * random.uniform(0.9, 1.1)  # noqa: S311  # no secret
+        renew_s = self._pace.renew_s * host.uniform(0.9, 1.1)
         return renew_s if self.is_connected else min(self._pace.poll_s, renew_s)
 
     def _complain(self, failure: ConsoleFailure) -> None:
@@ -271,7 +269,7 @@ class ConsoleLink:
             lived_s = self._clocks.monotonic_s() - opened_s
             failed = 0 if was_open and lived_s >= self._pace.steady_s else failed + 1
             longest = min(self._pace.max_reopen_s, self._pace.reopen_s * 2.0 ** min(failed, 16))
-            await asyncio.sleep(random.uniform(0, longest))  # noqa: S311  # no secret
+            await asyncio.sleep(host.uniform(0, longest))
 
     async def _listen(self, stream: ConsoleStream) -> None:
         self._stream = stream
@@ -330,7 +328,7 @@ class ConsoleLink:
     def _note_ack(self, event: Event, counts: Counts) -> None:
         self._acks[event.seq] = EventAck(
             seq=event.seq,
-            at_ms=time.time_ns() // 1_000_000,
+            at_ms=host.wall_ms(),
             closed_ws=counts.ws,
             closed_bridge=counts.bridge,
             orders_in_flight=counts.orders,

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import socket
 import struct
 import sys
@@ -30,6 +29,7 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 from multidict import CIMultiDict
 
+from ea_bridge import host
 from gateway.config import Limits
 from gateway.errors import InternalError, InvalidRequest, Overloaded
 from gateway.web.guard import Refusal
@@ -239,7 +239,7 @@ class Connection(web.RequestHandler):
             log.debug("a request that is no HTTP: %s", type(exc).__name__)
             error = InvalidRequest("This is no HTTP request", reason="http")
             return refusal_response(Refusal(400, error))
-        trace_id = secrets.token_hex(4)
+        trace_id = host.token_hex(4)
         log.error("a door failed (trace_id %s)", trace_id, exc_info=exc)
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun already")

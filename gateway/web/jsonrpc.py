@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from codecs import BOM_UTF8
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import nullcontext
@@ -29,6 +28,7 @@ from jsonrpcserver.request import Request
 from jsonrpcserver.response import to_serializable_one
 from jsonrpcserver.sentinels import NOID
 
+from ea_bridge import host
 from gateway.audit import Audit
 from gateway.catalogue import Call, Method
 from gateway.config import Limits
@@ -339,7 +339,7 @@ def _was_asked_to_cancel(context: Context) -> bool:
 
 def _internal(what: str, **data: Any) -> InternalError:
     """Log the exception being handled; return the error that tells the client where to look."""
-    trace_id = secrets.token_hex(4)
+    trace_id = host.token_hex(4)
     log.exception("%s (trace_id %s)", what, trace_id)
     return InternalError(trace_id=trace_id, **data)
 

@@ -12,10 +12,10 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
-from ea_bridge import commands
+from ea_bridge import commands, host
 from ea_bridge.protocol import messages as m
 from ea_bridge.protocol.connection import DAEMON, TERMINAL, Connection, Role
-from ea_bridge.protocol.handshake import SPAN, answer_challenge, make_challenge, new_nonce
+from ea_bridge.protocol.handshake import NONCE_BYTES, SPAN, answer_challenge, make_challenge
 from ea_bridge.registry import Change, TerminalRegistry
 from ea_bridge.server import Admitted, BridgeServer, Refused
 from ea_bridge.session import LateResult, SessionCallbacks, TerminalSession
@@ -33,7 +33,7 @@ def make_hello(**changes: Any) -> m.Hello:
     hello = m.Hello(
         proto=SPAN,
         tid=parse_token(TOKEN),
-        cnonce=new_nonce(),
+        cnonce=host.token_hex(NONCE_BYTES),
         boot="b1",
         platform="mt5",
         login=123,
@@ -69,7 +69,7 @@ class Pair:
     def shake_hands(self, ack: int = 0) -> None:
         """Go through the whole handshake."""
         hello = make_hello()
-        challenge = make_challenge(KEYS, hello, new_nonce(), DEVICE)
+        challenge = make_challenge(KEYS, hello, host.token_hex(NONCE_BYTES), DEVICE)
         self.say(TERMINAL, hello)
         self.say(DAEMON, challenge)
         self.say(TERMINAL, answer_challenge(TOKEN, hello, challenge))

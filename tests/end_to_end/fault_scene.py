@@ -16,10 +16,11 @@ from console_site import Linked, Person, Site, linked, site
 from fault_proxy import FaultProxy, Middleman
 from product import TIMEOUT_S, Client, HttpClient, Refused, Running, until
 
+from ea_bridge import host
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.peer.pin import DevicePin
 from ea_bridge.token import parse_token
-from gateway.auth.console_clock import Clocks, boot_time_s
+from gateway.auth.console_clock import Clocks
 from gateway.uplink.status import TokenLease
 
 BUY = {"symbol": "EURUSD", "side": "buy", "volume": 0.1}
@@ -45,7 +46,7 @@ class World:
         """Those of the daemon's machine."""
         return Clocks(
             wall_s=lambda: time.time() + self.ahead_s + self.wall_off_s,
-            boot_s=lambda: boot_time_s() + self.ahead_s,
+            boot_s=lambda: host.boot_s() + self.ahead_s,
         )
 
 

@@ -18,9 +18,9 @@ from manager_house import PASSWORD, PEER, ManagerHouse, linked, open_house
 from product import until
 from warm_process import COMMAND
 
+from ea_bridge import host
 from ea_bridge.commands import TOO_LATE
 from ea_bridge.emulator.manager import Population, build_manager
-from ea_bridge.steady import steady_ms
 from gateway.manager import changes, finding
 
 CHANGE_S = 2.0
@@ -73,13 +73,13 @@ async def test_what_it_reads_too_late_it_does_not_do(
             session = house.manager.registry.get(PEER)
             assert session is not None
             await until(lambda: session.trades_in_flight == 1)
-            sent_ms, paid = steady_ms(), balance(house)
+            sent_ms, paid = host.boot_ms(), balance(house)
             async with linked(house.product, other, house.token):
                 assert (await unread).status == 503
                 assert states(house, "once") == "not_sent"
                 assert (await deposit(house, "once")).status == 200
                 assert balance(house) == paid + 10
-                await until(lambda: steady_ms() - sent_ms > 1.5 * CHANGE_S * 1000)
+                await until(lambda: host.boot_ms() - sent_ms > 1.5 * CHANGE_S * 1000)
                 os.kill(frozen.pid, signal.SIGCONT)
                 await until(lambda: len(answers(folder)) > 1)
     told = answers(folder)[-1]

@@ -36,7 +36,7 @@ def count_waits(other: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> l
         if len(waits) == 3:
             other.execute("COMMIT")
 
-    monkeypatch.setattr("gateway.wal.time.sleep", wait)
+    monkeypatch.setattr("gateway.wal.host.sleep", wait)
     return waits
 
 

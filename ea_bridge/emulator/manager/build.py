@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
+from ea_bridge import host
 from ea_bridge.emulator.broker.prices import Prices
 from ea_bridge.emulator.clock import BrokerZone
 from ea_bridge.emulator.faults import Faults
@@ -61,7 +61,7 @@ def build_manager(
 
     """
     zone = BrokerZone()
-    clock = now_s or (lambda: zone.to_broker_ms(time.time_ns() // 1_000_000) // 1000)
+    clock = now_s or (lambda: zone.to_broker_ms(host.wall_ms()) // 1000)
     market = quotes or _market(clock, seed)
     books = Books(symbol_records(market.specs), default_groups())
     store = Store(books_file) if books_file is not None else None

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from ea_bridge import host
 from ea_bridge.peer.executor import is_change
 from ea_bridge.peer.link import Link
 from ea_bridge.peer.manager import ManagerConversation
 from ea_bridge.protocol.messages import Ack, Cmd, Hb, Pending
-from ea_bridge.steady import steady_ms
 
 from .server import EmulatedManager
 
@@ -63,16 +63,16 @@ class _Side:
             conversation.abort()
         elif faults.stall_ms:
             delay_s = faults.stall_ms / 1000
-            sent_ms = steady_ms() - waited_ms
+            sent_ms = host.boot_ms() - waited_ms
             conversation.later(delay_s, cmd, self._change, cmd, conversation, sent_ms)
         else:
-            self._change(cmd, conversation, steady_ms() - waited_ms)
+            self._change(cmd, conversation, host.boot_ms() - waited_ms)
 
     def _change(self, cmd: Cmd, conversation: EmulatedConversation, sent_ms: float) -> None:
         manager, faults = self._manager, self._manager.faults
         if not faults.cut_unacked:
             conversation.say(Ack(id=cmd.id))
-        answer = manager.executor.execute(cmd, waited_ms=steady_ms() - sent_ms)
+        answer = manager.executor.execute(cmd, waited_ms=host.boot_ms() - sent_ms)
         if manager.crashed:
             conversation.abort()
             manager.restart(lose_results=faults.take("lose_memory"))

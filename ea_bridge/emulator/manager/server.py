@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
-import secrets
 import sqlite3
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from ea_bridge import host
 from ea_bridge.commands import SymbolParams
 from ea_bridge.emulator.broker.prices import Prices
 from ea_bridge.emulator.faults import Faults
@@ -145,7 +145,7 @@ class EmulatedManager:
 
     def restart(self, *, lose_results: bool = False) -> None:
         """Start the peer anew: what was only in its memory is gone; the server lives on."""
-        self.boot = secrets.token_hex(16)
+        self.boot = host.token_hex(16)
         self.connected = False
         self.crashed = False
         if lose_results:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import secrets
 from collections.abc import Callable
 
 import msgspec
 from msgspec.structs import replace
 
+from ea_bridge import host
 from ea_bridge.manager_commands import Done
 from ea_bridge.model.mt4 import (
     NO_COLOR,
@@ -42,7 +42,7 @@ class Passwords:
     """Which passwords were set: digests in memory, under a key of this run."""
 
     def __init__(self) -> None:
-        self._key = secrets.token_bytes(32)
+        self._key = host.random_bytes(32)
         self._digests: dict[tuple[int, bool], bytes] = {}
 
     def set(self, login: int, password: str, *, investor: bool) -> None:

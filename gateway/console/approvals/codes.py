@@ -13,9 +13,9 @@ Each counts for one request: its id is hashed along.
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass, field
 
+from ea_bridge import host
 from gateway.console.ids import new_secret, secret_hash
 from gateway.console.passwords import Passwords
 
@@ -47,10 +47,10 @@ class Hashes:
 
 def new_codes() -> NewCodes:
     """Return fresh codes from the system's randomness."""
-    letters = "".join(secrets.choice(LETTERS) for _ in range(CODE_LENGTH))
+    letters = "".join(host.choice(LETTERS) for _ in range(CODE_LENGTH))
     return NewCodes(
         user_code=f"{letters[:4]}-{letters[4:]}",
-        ecode=f"{secrets.randbelow(10**CODE_LENGTH):0{CODE_LENGTH}d}",
+        ecode=f"{host.randbelow(10**CODE_LENGTH):0{CODE_LENGTH}d}",
         link=new_secret(),
     )
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+
+from ea_bridge import host
 
 MAX_ASKERS = 10_000
 """Remembered at a time; the one unheard for longest is forgotten."""
@@ -28,7 +29,7 @@ class Pace:
     """
 
     def __init__(
-        self, burst: int, per_s: float, clock: Callable[[], float] = time.monotonic
+        self, burst: int, per_s: float, clock: Callable[[], float] = host.monotonic_s
     ) -> None:
         self._burst = burst
         self._per_s = per_s

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from collections import deque
 from contextlib import suppress
 from typing import Annotated
@@ -26,6 +25,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
+from ea_bridge import host
 from gateway.console.database.model import DeviceEvent
 from gateway.console.service import Console
 from gateway.credentials.daemon_api import (
@@ -155,7 +155,7 @@ class Stream:
 
     async def is_alive(self) -> bool:
         """Ask for a sign of life that only who reads this stream now can give."""
-        asked, sign = secrets.token_bytes(8), asyncio.get_running_loop().create_future()
+        asked, sign = host.random_bytes(8), asyncio.get_running_loop().create_future()
         self._asked[asked] = sign
         try:
             async with asyncio.timeout(PROOF_S):

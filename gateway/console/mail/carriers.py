@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import ssl
 from collections.abc import Callable
 from email.message import EmailMessage
@@ -13,6 +12,7 @@ from typing import Protocol
 
 import aiosmtplib
 
+from ea_bridge import host
 from gateway.config import Smtp
 from gateway.console.settings import sender
 
@@ -66,7 +66,7 @@ class Outbox:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         name = f"{message['Message-ID'].strip('<>').partition('@')[0]}.eml"
         path = self.folder / name
-        draft = path.with_name(f".{name}.{secrets.token_hex(4)}")
+        draft = path.with_name(f".{name}.{host.token_hex(4)}")
         descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as file:

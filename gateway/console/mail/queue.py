@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import secrets
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -22,6 +21,7 @@ from hashlib import sha256
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ea_bridge import host
 from gateway.console.database import Database, after_commit
 from gateway.console.database.model import Mail
 from gateway.console.database.upsert import insert_missing
@@ -93,7 +93,7 @@ class MailQueue:
             Whether it was queued: ``False`` for a second letter.
 
         """
-        now, mail_id = self._now_s(), secrets.token_hex(12)
+        now, mail_id = self._now_s(), host.token_hex(12)
         body = json.dumps({"text": letter.text(), "html": letter.html()})
         await insert_missing(
             session,

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Sequence
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ea_bridge import host
 from ea_bridge.token import derive_keys, new_token, parse_token
 from gateway.console.activity import Activity
 from gateway.console.database import Database
@@ -370,7 +371,7 @@ class Tokens:
         return await self.changed(session, row)
 
     def _complete(self, row: Token, user: User) -> str:
-        text = new_token()
+        text = new_token(host.choice)
         keys = derive_keys(text)
         row.tid, row.user_id, row.status = parse_token(text), user.id, "active"
         row.rec_ver, row.epoch, row.created_at = 1, 1, self._now_s()

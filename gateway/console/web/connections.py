@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import socket
 from collections.abc import Sequence
 from typing import Any, cast
@@ -21,6 +20,7 @@ from aiohttp.http import StreamWriter
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 
+from ea_bridge import host
 from ea_bridge.loopback import BACKLOG
 from gateway.http_head import head_fault
 
@@ -112,7 +112,7 @@ class Connection(web.RequestHandler):
         if status < 500:
             log.debug("a request that is no HTTP: %s", type(exc).__name__)
             return _closing(400, "This is no HTTP request.\n")
-        ref = secrets.token_hex(4)
+        ref = host.token_hex(4)
         log.error("the server failed (reference %s)", ref, exc_info=exc)
         return _closing(500, f"This failed. Reference: {ref}\n")
 

@@ -12,10 +12,11 @@ https under an own name.
 from __future__ import annotations
 
 import re
-import secrets
 from typing import Final
 
 from aiohttp import web
+
+from ea_bridge import host
 
 SESSION: Final = "__Host-mgs"
 VISITOR: Final = "__Host-mgv"
@@ -35,7 +36,7 @@ def read(request: web.BaseRequest, name: str) -> str:
 
 def new_visitor() -> str:
     """Return a value for a visitor's cookie."""
-    return secrets.token_urlsafe(24)
+    return host.token_urlsafe(24)
 
 
 def put(response: web.StreamResponse, name: str, value: str) -> None:

@@ -9,13 +9,13 @@ sign their requests, so of these steps theirs are the names, the route and the b
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from ea_bridge import host
 from gateway.console.errors import ConsoleError, LoginRefused, TooMany
 
 from . import cookies, forgery
@@ -131,7 +131,7 @@ class Watch:
     async def _answer(self, request: web.Request, error: Exception) -> web.StreamResponse:
         problem, ref = problem_of(error), ""
         if problem is None:
-            ref = secrets.token_hex(4)
+            ref = host.token_hex(4)
             log.error(
                 "%s %s failed (reference %s)", request.method, _route(request), ref, exc_info=error
             )

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hmac
 import os
-import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ea_bridge import host
 from gateway.credentials.secrets import (
     KEY_BYTES,
     KnownKey,
@@ -48,7 +48,7 @@ class KeyFile:
 
     def make(self, salt: bytes) -> bytes:
         """Add a key to the file, whole and on the disk before anything is sealed with it."""
-        key = secrets.token_bytes(KEY_BYTES)
+        key = host.random_bytes(KEY_BYTES)
         try:
             with _alone(self.path):
                 self._write([*self._read(), (key, salt)])

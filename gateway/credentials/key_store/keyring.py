@@ -7,7 +7,6 @@ So the backends are named here, and built by class; nothing else is ever asked.
 
 from __future__ import annotations
 
-import secrets
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from typing import Any, TypeVar
 from keyring.backend import KeyringBackend
 from keyring.errors import KeyringLocked
 
+from ea_bridge import host
 from gateway.credentials.secrets import KEY_BYTES, KnownKey, SecretsError, decode_key, encode_key
 
 WAIT_S = 10.0
@@ -90,7 +90,7 @@ class Keyring:
 
     def make(self, salt: bytes) -> bytes:
         """Keep a new key, and see that it is kept."""
-        key = secrets.token_bytes(KEY_BYTES)
+        key = host.random_bytes(KEY_BYTES)
 
         def keep() -> str | None:
             backend = self._backend(new=True)
@@ -148,8 +148,8 @@ class Keyring:
     def _probe(self, backend: KeyringBackend) -> None:
         """See that it keeps and forgets, before anything depends on it."""
         entry, canary = (
-            f"mt-gateway/probe-{secrets.token_hex(8)}",
-            secrets.token_urlsafe(KEY_BYTES),
+            f"mt-gateway/probe-{host.token_hex(8)}",
+            host.token_urlsafe(KEY_BYTES),
         )
         backend.set_password(entry, _USER, canary)
         try:

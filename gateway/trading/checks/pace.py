@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
+
+from ea_bridge import host
 
 MAX_COUNTED = 10_000
 """Orders of the last minute that are remembered; a limit above that counts as that."""
@@ -54,7 +55,7 @@ class Pace:
 
     """
 
-    def __init__(self, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, monotonic_s: Callable[[], float] = host.monotonic_s) -> None:
         self._monotonic_s = monotonic_s
         self._level = 0.0
         self._level_s = monotonic_s()

@@ -17,12 +17,13 @@ Judging and reserving happen without an ``await`` between them.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
+
+from ea_bridge import host
 
 SETTLE_S = 1.0
 """How long a list may take to show what was carried out."""
@@ -72,7 +73,7 @@ class Reservations:
     def __init__(
         self,
         unresolved: Unresolved | None = None,
-        monotonic_s: Callable[[], float] = time.monotonic,
+        monotonic_s: Callable[[], float] = host.monotonic_s,
     ) -> None:
         self.moment = 0
         """Grows whenever a reservation ends."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
 from msgspec.structs import replace
 
-from ea_bridge import commands
+from ea_bridge import commands, host
 from ea_bridge.model import Order, OrderState
 from gateway.credentials.tier import Tier
 from gateway.errors import GatewayError, InvalidParams, OrderNotFound
@@ -223,7 +222,7 @@ class OcoLinks:
         """Whether an order is in no list for long enough to believe it: those of a terminal that
         has just come back are empty for a moment.
         """
-        now_s = time.monotonic()
+        now_s = host.monotonic_s()
         return now_s - self._missed.setdefault(order, now_s) >= GONE_S
 
     def _ended(self, row: int, ticket: int, end: OrderEnd) -> None:

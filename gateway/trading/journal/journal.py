@@ -7,8 +7,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from ea_bridge.host import wall_ms
 from ea_bridge.model import TradeResult
-from gateway.daemon import wall_ms
 from gateway.errors import GatewayError, InternalError, OrderUnresolved, TerminalDisconnected
 from gateway.reserve import RETRY_MS
 from gateway.store import DiskFull, StoreError

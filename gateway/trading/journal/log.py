@@ -10,8 +10,8 @@ from functools import partial
 from sqlite3 import Connection
 from typing import Any
 
+from ea_bridge.host import wall_ms
 from gateway.audit import Audit
-from gateway.daemon import wall_ms
 from gateway.ledger import Ledger
 from gateway.store import StoreError
 

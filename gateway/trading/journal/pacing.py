@@ -7,8 +7,9 @@ more than a few at the end would.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Hashable, Iterable
+
+from ea_bridge import host
 
 from .intents import Send
 
@@ -32,7 +33,7 @@ class Pacing:
     """
 
     def __init__(
-        self, now_ms: Callable[[], int], monotonic_s: Callable[[], float] = time.monotonic
+        self, now_ms: Callable[[], int], monotonic_s: Callable[[], float] = host.monotonic_s
     ) -> None:
         self._now_ms = now_ms
         self._monotonic_s = monotonic_s

@@ -8,8 +8,9 @@ time: lists are empty for a while after a login, and what one link lacked says n
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Hashable, Iterable
+
+from ea_bridge import host
 
 from ..session import Session
 from .intents import Send
@@ -28,7 +29,7 @@ class Patience:
 
     """
 
-    def __init__(self, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, monotonic_s: Callable[[], float] = host.monotonic_s) -> None:
         self._monotonic_s = monotonic_s
         self._scene: Hashable = None
         self._heard_since_s: dict[int, float] = {}

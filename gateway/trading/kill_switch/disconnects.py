@@ -13,13 +13,13 @@ since brokers rewrite comments.
 from __future__ import annotations
 
 import logging
-import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
 
+from ea_bridge import host
 from gateway.trading.chosen import Chosen
 from gateway.trading.journal.intents import Account
 
@@ -221,7 +221,7 @@ class Disconnects:
     def _meet(self, connection: Connection, terminal: str) -> _Session:
         session = self._of.get(connection)
         if session is None:
-            name = f"unnamed-{secrets.token_hex(8)}"
+            name = f"unnamed-{host.token_hex(8)}"
             session = _Session(name, False, terminal, connection.tid, connection=connection)
             self._of[connection] = session
             connection.on_gone.append(partial(self._gone, connection))

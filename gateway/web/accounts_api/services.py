@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ea_bridge.host import wall_ms
 from gateway.accounts import AccountBook
 from gateway.accounts.equity import EquityBook
 from gateway.accounts.peers import Peers
@@ -14,7 +15,6 @@ from gateway.accounts.trades import TradeBook
 from gateway.audit import Audit
 from gateway.auth.caller import Caller
 from gateway.credentials.tier import Tier
-from gateway.daemon import wall_ms
 
 if TYPE_CHECKING:
     from gateway.trading.guard import GuardedTerminal

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from ea_bridge.commands import NoParams
+from ea_bridge.host import wall_ms
 from ea_bridge.manager_commands import IS_CONNECTED, PING, SERVER_TIME
 from ea_bridge.model.mt4 import ConnectParams, ReturnCode
-from gateway.daemon import wall_ms
 from gateway.manager import PeerOffline, PeerRefused, Role
 from gateway.web.rest.problem import Problem
 

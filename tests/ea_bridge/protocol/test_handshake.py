@@ -6,8 +6,10 @@ import msgspec
 import pytest
 from bridge_parts import DEVICE, KEYS, TOKEN, make_hello
 
+from ea_bridge import host
 from ea_bridge.protocol.errors import WrongProof
 from ea_bridge.protocol.handshake import (
+    NONCE_BYTES,
     answer_challenge,
     auth_message,
     check_auth,
@@ -15,7 +17,6 @@ from ea_bridge.protocol.handshake import (
     is_client_proof,
     make_challenge,
     negotiate,
-    new_nonce,
     parse_caps,
     server_proof,
 )
@@ -57,14 +58,16 @@ def test_proofs_are_those_of_the_vectors(parts, server, client):
 def test_both_sides_convince_each_other():
     """A daemon with the keys and an EA with the token."""
     hello = make_hello()
-    challenge = make_challenge(KEYS, hello, new_nonce(), DEVICE)
+    challenge = make_challenge(KEYS, hello, host.token_hex(NONCE_BYTES), DEVICE)
     check_auth(KEYS, hello, challenge, answer_challenge(TOKEN, hello, challenge))
 
 
 def test_a_daemon_without_the_keys_learns_nothing():
     """The EA makes no proof for a program that merely sits on the port."""
     hello = make_hello()
-    challenge = make_challenge(derive_keys(new_token()), hello, new_nonce(), DEVICE)
+    challenge = make_challenge(
+        derive_keys(new_token()), hello, host.token_hex(NONCE_BYTES), DEVICE
+    )
     with pytest.raises(WrongProof, match="another program"):
         answer_challenge(TOKEN, hello, challenge)
 
@@ -73,8 +76,8 @@ def test_a_daemon_without_the_keys_learns_nothing():
 def test_every_part_of_a_challenge_is_in_its_proof(member):
     """A challenge can't be passed on under another device's name or nonce."""
     hello = make_hello()
-    challenge = make_challenge(KEYS, hello, new_nonce(), DEVICE)
-    other = {"snonce": new_nonce(), "device": "device-2"}[member]
+    challenge = make_challenge(KEYS, hello, host.token_hex(NONCE_BYTES), DEVICE)
+    other = {"snonce": host.token_hex(NONCE_BYTES), "device": "device-2"}[member]
     with pytest.raises(WrongProof):
         answer_challenge(TOKEN, hello, msgspec.structs.replace(challenge, **{member: other}))
 
@@ -82,8 +85,8 @@ def test_every_part_of_a_challenge_is_in_its_proof(member):
 def test_a_proof_is_worth_nothing_in_another_conversation():
     """Replaying hello and auth fails, since the daemon's nonce is another."""
     hello = make_hello()
-    first = make_challenge(KEYS, hello, new_nonce(), DEVICE)
-    second = make_challenge(KEYS, hello, new_nonce(), DEVICE)
+    first = make_challenge(KEYS, hello, host.token_hex(NONCE_BYTES), DEVICE)
+    second = make_challenge(KEYS, hello, host.token_hex(NONCE_BYTES), DEVICE)
     replayed = answer_challenge(TOKEN, hello, first)
     with pytest.raises(WrongProof):
         check_auth(KEYS, hello, second, replayed)
@@ -116,6 +119,6 @@ def test_unknown_capabilities_are_kept():
 
 def test_nonces_are_fresh():
     """64 hexadecimal digits, never the same."""
-    nonces = {new_nonce() for _ in range(100)}
+    nonces = {host.token_hex(NONCE_BYTES) for _ in range(100)}
     assert len(nonces) == 100
     assert {len(nonce) for nonce in nonces} == {64}

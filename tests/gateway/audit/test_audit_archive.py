@@ -174,7 +174,7 @@ def test_a_gateway_that_runs_gets_its_turns(
         with gateway.transaction() as connection:
             note(connection, "order")
 
-    monkeypatch.setattr(module.time, "sleep", write_meanwhile)
+    monkeypatch.setattr(module.host, "sleep", write_meanwhile)
     assert take_out(store) == 6
     gateway.close()
     assert len(pauses) == 3

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from console_scene import FINGERPRINT, IP, Machine
 from sqlalchemy import select
 
-from ea_bridge.protocol.handshake import auth_message, client_proof, new_nonce, server_proof
+from ea_bridge import host
+from ea_bridge.protocol.handshake import NONCE_BYTES, auth_message, client_proof, server_proof
 from ea_bridge.token import derive_keys, parse_token
 from gateway.console.database.model import Mail
 from gateway.console.service import Console
@@ -43,8 +44,8 @@ class Terminal:
                 company="A Broker",
                 fp=self.fp,
             ),
-            cnonce=new_nonce(),
-            snonce=new_nonce(),
+            cnonce=host.token_hex(NONCE_BYTES),
+            snonce=host.token_hex(NONCE_BYTES),
         )
 
     def message(self, hello: Contact) -> bytes:
