@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +45,6 @@ def build_terminal(
     watch: Sequence[str] = (),
     sessions: Sessions = "always",
     start_ms: int | None = None,
-    clock: MarketClock | None = None,
-    pc_s: Callable[[], float] | None = None,
     faults: Faults | None = None,
     device_file: Path | None = None,
     results_file: Path | None = None,
@@ -66,8 +64,6 @@ def build_terminal(
             back: while the broker's clock shows an hour for the second time, in autumn, ``real``
             markets stand still; those that are ``always`` open leave that hour out.
         start_ms: when the market begins, UTC milliseconds; now if absent.
-        clock: of the market, instead of one that begins then and runs at that speed.
-        pc_s: UTC as the clock of its PC has it, in seconds; by default that of the market.
         faults: how it misbehaves.
         device_file: keeps between runs which daemon it belongs to.
         results_file: keeps what became of its last trades, as an EA's does; in memory by default.
@@ -90,10 +86,7 @@ def build_terminal(
         else (start_ms, real_s)
     )
     flat_out = math.isinf(speed)
-    if clock is None:
-        market_clock = MarketClock(start_ms, real_s, 1.0 if flat_out else speed)
-    else:
-        market_clock, start_ms = clock, clock.now_ms(real_s)
+    clock = MarketClock(start_ms, real_s, 1.0 if flat_out else speed)
     market = open_market(
         start_msc=zone.to_broker_ms(start_ms),
         seed=seed,
@@ -110,10 +103,10 @@ def build_terminal(
     def utc_ms() -> int:
         if flat_out:
             return zone.to_utc_ms(market.now_msc)
-        now_ms = market_clock.now_ms(host.monotonic_s())
+        now_ms = clock.now_ms(host.monotonic_s())
         back_ms = market.now_msc - zone.to_broker_ms(now_ms)
         if sessions == "always" and back_ms > 0:
-            market_clock.jump(back_ms)
+            clock.jump(back_ms)
             now_ms += back_ms
         return now_ms
 
@@ -121,7 +114,7 @@ def build_terminal(
         return market.now_msc if flat_out else zone.to_broker_ms(utc_ms())
 
     def utc_s() -> int:
-        return utc_ms() // 1000 if pc_s is None else int(pc_s())
+        return utc_ms() // 1000
 
     broker = _broker(market, platform, seed, conditions)
     books = None if kept is None else KeptBooks(kept.books)

@@ -6,7 +6,8 @@ says a line of JSON when it is ready, and goes on until it is killed from outsid
 with SIGKILL when it comes to a point for the nth time. Then this process says how it died.
 
 The points are those of the journal (:class:`~gateway.trading.journal.OrderLog`), and two around
-the commit of each group of writes to the ledger, in whichever thread.
+the commit of each group of writes to the ledger, in whichever thread: ``POINTS`` of
+``simulation/run.py``.
 """
 
 from __future__ import annotations
@@ -24,11 +25,6 @@ from gateway.auth.home import Home
 from gateway.config import Config
 from gateway.ledger import Ledger
 from gateway.trading.journal import patience
-
-POINTS = (
-    *("journaled", "written", "acked", "result", "answered", "recorded", "settled"),
-    *("committing", "committed"),
-)
 
 GONE_S = 0.5
 """Instead of minutes, which no life here lasts: whoever gives a command up too soon is wrong all

@@ -10,11 +10,11 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from demo_process import clean_environment
+from simulation.run import Life
 
 from gateway.auth.home import Home
 
@@ -25,16 +25,6 @@ CONFIG = {
     # the bots are many, and do not mind each other's unknown orders
     "trading": {"orders_per_second": "none", "block_unresolved": False},
 }
-
-
-@dataclass(frozen=True)
-class Life:
-    """One life of the daemon: it is killed when it comes to a point for the nth time, or from
-    outside after so many orders, whichever is first."""
-
-    orders: int = 0
-    point: str = ""
-    nth: int = 0
 
 
 class Lives:

@@ -5,32 +5,17 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable
-from itertools import cycle
 from pathlib import Path
 
 import pytest
-from exactly_once_daemon import POINTS
-from exactly_once_lives import Life
 from exactly_once_rig import rig
+from simulation.run import POINTS, plan
 
 from ea_bridge.emulator import conversation
 from ea_bridge.peer import link
 
 Record = Callable[[str, object], None]
 pytestmark = pytest.mark.xdist_group("e2e-exactly-once")
-
-
-def plan(dice: random.Random, orders: int, each: int) -> list[Life]:
-    """Return lives for all these orders together: two of three are to end at a point."""
-    of_points = cycle(POINTS)
-    points = ["" if n % 3 == 2 else next(of_points) for n in range(orders // each)]
-    dice.shuffle(points)
-    return [
-        Life(each * 2, point, 1 if point == "settled" else dice.randint(1, each))
-        if point
-        else Life(dice.randint(1, 2 * each))
-        for point in points
-    ]
 
 
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +47,7 @@ async def test_exactly_once(
     seed = 4
     dice = random.Random(seed)  # noqa: S311 (a run, not a secret)
     async with rig(tmp_path, orders=orders, seed=seed) as one:
-        verdict = await one.run(plan(dice, orders, 110))
+        verdict = await one.live(plan(dice, orders, 110))
     print(verdict, one.figures)
     record_testsuite_property(f"exactly once, {orders} orders", f"{verdict}; {one.figures}")
     wrong = (verdict.doubled, verdict.missing, verdict.wrong, verdict.unresolved)
@@ -81,7 +66,7 @@ async def test_equal_orders_without_tags(
     seed = 5
     dice = random.Random(seed)  # noqa: S311 (a run, not a secret)
     async with rig(tmp_path, orders=400, seed=seed, orders_a_fault=3, is_rough=True) as one:
-        verdict = await one.run(plan(dice, 400, 130))
+        verdict = await one.live(plan(dice, 400, 130))
     print(verdict, one.figures)
     record_testsuite_property("exactly once, without tags", f"{verdict}; {one.figures}")
     wrong = (verdict.doubled, verdict.missing, verdict.wrong, verdict.unresolved, verdict.lost)

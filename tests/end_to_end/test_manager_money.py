@@ -14,10 +14,11 @@ from pathlib import Path
 import aiohttp
 import manager_money_daemon
 import pytest
-from exactly_once_lives import Life, Lives, lives
+from exactly_once_lives import Lives, lives
 from manager_house import MANAGER, PASSWORD, PEER, linked, operators
 from manager_money import Address, Before, Booking, Verdict, book, judge, plan
 from product import daemon, until
+from simulation.run import Life
 
 from ea_bridge.emulator.faults import Faults
 from ea_bridge.emulator.manager import (

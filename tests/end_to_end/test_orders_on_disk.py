@@ -13,7 +13,8 @@ from typing import Any
 
 import aiohttp
 import pytest
-from exactly_once_lives import Life, lives, make_home
+from exactly_once_lives import lives, make_home
+from simulation.run import Life
 
 from ea_bridge.emulator.link import Link
 from ea_bridge.emulator.machine import build_terminal

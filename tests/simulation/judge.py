@@ -6,10 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from exactly_once_bots import ENDS, Intent, Key
-
 from ea_bridge.emulator.broker import Broker
 from ea_bridge.model import SUCCESSES, TradeAction, TradeRequest, TradeResult
+
+from .bots import ENDS, Intent, Key
 
 WITHIN_S = 10.0
 """In which an unknown outcome is to be found out after the terminal is back."""
@@ -79,10 +79,18 @@ class Verdict:
     """From the terminal's first return after the answer, or from the answer if it had been there
     all the time, until it was found out."""
 
+    broken: list[str] = field(default_factory=list)
+    """Rules that did not hold, each as its name and what was seen."""
+
     @property
     def is_right(self) -> bool:
-        """Nothing doubled, missing or wrong, and nothing is unknown to the last."""
-        return not (self.doubled or self.missing or self.wrong or self.unresolved or self.lost)
+        """Nothing doubled, missing, wrong or broken, and nothing is unknown to the last."""
+        wrong = self.doubled or self.missing or self.wrong or self.broken
+        return not (wrong or self.unresolved or self.lost)
+
+    def breach(self, rule: str, seen: str) -> None:
+        """Take that a rule did not hold."""
+        self.broken.append(f"{rule}: {seen}")
 
     def __str__(self) -> str:
         seconds = sorted(self.seconds)
@@ -90,6 +98,7 @@ class Verdict:
         return (
             f"{self.orders} orders, {self.executed} executed: {len(self.doubled)} doubled, "
             f"{len(self.missing)} missing, {len(self.wrong)} with a wrong state, "
+            f"{len(self.broken)} rules broken, "
             f"{self.swapped} swapped, {self.assigned} assigned; "
             f"{self.unknown} unknown for a time ({share:.2f} %), "
             f"to the last {len(self.lost)} over which a terminal had died and "
@@ -109,7 +118,7 @@ class Heard:
     reconciled: Collection[str]
     """Ids whose ends were not answered but found out."""
     links: Sequence[float]
-    """When the terminal came back, in order, as :func:`time.monotonic` has it."""
+    """When the terminal came back, in order, by the loop's clock."""
 
 
 def judge(intents: Sequence[Intent], heard: Heard, truth: Truth, verdict: Verdict) -> None:

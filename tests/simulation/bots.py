@@ -2,20 +2,16 @@
 
 Each has a purse of a few positions and orders. What it does it does under an id of its own, made
 once, and it asks until it has an end: a receipt, a refusal, or that nothing was sent. It notes
-every answer; :mod:`exactly_once_judge` compares them with what the broker did.
+every answer; :mod:`.judge` compares them with what the broker did.
 """
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import random
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-import aiohttp
+from typing import Any, Protocol
 
 from ea_bridge.model import TradeAction
 from gateway.trading.client_ids import tag
@@ -83,40 +79,21 @@ class Address:
     """Set while it is thought to answer."""
 
 
-class Door:
+class Door(Protocol):
     """The way to a daemon that comes and goes, for the holder of a token."""
 
-    def __init__(self, http: aiohttp.ClientSession, address: Address, token: str) -> None:
-        self.address = address
-        self._http = http
-        self._headers = {"Authorization": f"Bearer {token}"}
-        self._ids = itertools.count(1)
+    address: Address
 
     async def ask(self, method: str, params: Json, timeout_s: float) -> Json | None:
         """Return the response; ``None`` if none came in time, or the connection broke."""
-        answer: Json | None = await self._send(self._request(method, params), timeout_s)
-        return answer
 
     async def ask_all(self, method: str, params: Sequence[Json], timeout_s: float) -> list[Json]:
         """Return the responses to a batch, in the order of the requests."""
-        requests = [self._request(method, one) for one in params]
-        answers = await self._send(requests, timeout_s)
-        assert answers is not None, "nothing was to go wrong here"
-        by_id = {one["id"]: one for one in answers}
-        return [by_id[one["id"]] for one in requests]
 
-    def _request(self, method: str, params: Json) -> Json:
-        return {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params}
 
-    async def _send(self, message: Any, timeout_s: float) -> Any:
-        timeout = aiohttp.ClientTimeout(total=timeout_s)
-        try:
-            async with self._http.post(
-                self.address.url, json=message, timeout=timeout, headers=self._headers
-            ) as response:
-                return await response.json()
-        except (aiohttp.ClientError, TimeoutError):
-            return None
+def now_s() -> float:
+    """Return the seconds of the loop's clock: those of this run, real or simulated."""
+    return asyncio.get_running_loop().time()
 
 
 def reply_of(response: Json) -> Reply:
@@ -255,14 +232,14 @@ class Bot:
     def _hear(self, intent: Intent, reply: Reply) -> None:
         intent.replies.append(reply)
         if reply.outcome == "unknown" and intent.unknown_at_s is None:
-            intent.unknown_at_s = time.monotonic()
+            intent.unknown_at_s = now_s()
         elif reply.outcome in ENDS and intent.unknown_at_s is not None:
-            intent.resolved_at_s = intent.resolved_at_s or time.monotonic()
+            intent.resolved_at_s = intent.resolved_at_s or now_s()
 
     async def _resolved(self, intent: Intent) -> bool:
         """Look at what is unknown until it is known; whether it came to that."""
-        until_s = time.monotonic() + self._patience_s
-        while time.monotonic() < until_s:
+        until_s = now_s() + self._patience_s
+        while now_s() < until_s:
             await asyncio.sleep(POLL_S)
             await self._door.address.up.wait()
             if await self._is_known(intent):
@@ -283,7 +260,7 @@ class Bot:
         response = await self._door.ask("get_order", {"client_order_id": intent.id}, 5.0)
         if response is None or outcome_of(response) not in ENDS:
             return False
-        intent.resolved_at_s = time.monotonic()
+        intent.resolved_at_s = now_s()
         return True
 
 

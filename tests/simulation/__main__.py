@@ -1,0 +1,32 @@
+"""One run: ``python -m tests.simulation --seed N --orders N [--kills-every N] [--json]``.
+
+Its last line is JSON. The exit code is 1 if anything was wrong.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+TESTS = Path(__file__).parents[1]
+
+
+def _start_again() -> None:
+    """Run this package under its one name, with hashes that are the same every time."""
+    environment = os.environ | {
+        "PYTHONHASHSEED": "0",
+        "PYTHONPATH": os.pathsep.join(
+            (str(TESTS), str(TESTS.parent), os.environ.get("PYTHONPATH", ""))
+        ),
+    }
+    words = [sys.executable, "-m", "simulation", *sys.argv[1:]]
+    os.execve(sys.executable, words, environment)  # noqa: S606 (this program again)
+
+
+if __name__ == "__main__":
+    if __package__ != "simulation" or os.environ.get("PYTHONHASHSEED") != "0":
+        _start_again()
+    from .command import main
+
+    main()

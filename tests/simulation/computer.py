@@ -1,0 +1,57 @@
+"""Simulated computer that a program runs on: its clocks, its randomness, its sockets."""
+
+from __future__ import annotations
+
+import socket
+from random import Random
+from typing import Any, cast
+
+from ea_bridge.host import Host
+
+from .loop import LIFE, Killed, SimulatedLoop
+from .network import Network, SimulatedSocket
+
+EPOCH_NS = 1_780_000_000 * 10**9
+"""The wall clock when the loop's clock is at 0."""
+
+
+class SimulatedHost(Host):
+    """The computer of one program; all methods of its base go by the loop and the dice.
+
+    Args:
+        dice: what nobody can guess there.
+
+    """
+
+    def __init__(self, loop: SimulatedLoop, network: Network, dice: Random) -> None:
+        self._loop, self._network, self._dice = loop, network, dice
+
+    def wall_ns(self) -> int:
+        """Return the nanoseconds since 1970 by the wall clock."""
+        return EPOCH_NS + self.monotonic_ns()
+
+    def monotonic_ns(self) -> int:
+        """Return nanoseconds for timers."""
+        return int(self._loop.now * 1e9)
+
+    def boot_ns(self) -> int:
+        """Return the nanoseconds since boot."""
+        return self.monotonic_ns()
+
+    def perf_s(self) -> float:
+        """Return the loop's time."""
+        return self._loop.now
+
+    def sleep(self, seconds: float) -> None:
+        """Let the loop's time go on."""
+        self._loop.now += seconds
+
+    def random_bytes(self, count: int) -> bytes:
+        """Return drawn bytes; the dead draw none."""
+        if self._loop.is_dead(LIFE.get()):
+            raise Killed
+        return self._dice.randbytes(count)
+
+    def new_socket(self, family: socket.AddressFamily) -> socket.socket:
+        """Return a socket of the simulated network."""
+        return cast(Any, SimulatedSocket(self._network, family))

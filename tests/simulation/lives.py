@@ -1,0 +1,196 @@
+"""Simulated daemons, one life after the other: each can be killed at any step."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from ea_bridge import host
+from gateway.app.daemon import Gateway
+from gateway.auth.home import Home
+from gateway.config import Config
+from gateway.ledger import Ledger
+from gateway.ledger_writer import MAX_GROUP, Signal, Write
+
+from . import hand_in
+from .computer import SimulatedHost
+from .loop import LIFE, Killed, SimulatedLoop
+from .network import NODE, Network
+from .run import Life
+
+CONFIG = Config.model_validate(
+    {
+        "api": {"port": 0},
+        "bridge": {"port": 0},
+        # the bots are many, and do not mind each other's unknown orders
+        "trading": {"orders_per_second": "none", "block_unresolved": False},
+    }
+)
+OUTSIDE = "from outside"
+
+
+@dataclass
+class Fuse:
+    """Kills a life when it comes to a point for the nth time."""
+
+    point: str
+    left: int
+    kill: Callable[[str], None]
+
+    def reach(self, point: str) -> None:
+        """Come to a point."""
+        if point == self.point:
+            self.left -= 1
+            if self.left == 0:
+                self.kill(point)
+                raise Killed
+
+
+class LoopWriter:
+    """The ledger's writer on the loop: what was put is written a drawn time later, by one call
+    for all, as a thread would."""
+
+    def __init__(self, loop: SimulatedLoop, dice: Random, *work: Callable[..., None]) -> None:
+        self._loop, self._dice = loop, dice
+        self._write, self._checkpoint = work
+        self._items: deque[Write | Signal] = deque()
+        self._is_due = False
+
+    def put(self, item: Write | Signal, /) -> None:
+        """Take over a write or a signal."""
+        self._items.append(item)
+        if not self._is_due:
+            self._is_due = True
+            self._loop.call_later(self._dice.uniform(1e-4, 3e-3), self._work)
+
+    def close(self) -> None:
+        """Do what was put, and end."""
+        self._work()
+
+    def _work(self) -> None:
+        self._is_due = False
+        group: list[Write] = []
+        while self._items:
+            item = self._items.popleft()
+            if isinstance(item, Write):
+                group.append(item)
+            if group and (not self._items or item is Signal.CHECKPOINT or len(group) == MAX_GROUP):
+                self._write(group)
+                group = []
+            if item is Signal.CHECKPOINT:
+                self._checkpoint()
+
+
+@dataclass
+class _Open:
+    """What a life has open, which its end takes from it."""
+
+    fuse: Fuse
+    home: Home | None = None
+    living: asyncio.Task[None] | None = None
+    ledgers: list[Ledger] = field(default_factory=list)
+
+
+@dataclass(kw_only=True)
+class SimulatedDaemons:
+    """The daemon, one life after the other.
+
+    Attributes:
+        folder: of the home.
+        dice: of the delays of the ledger's writer.
+        secrets: what nobody can guess.
+        on_begin: told of each life that listens, and its ready line.
+        on_end: told of each life that is dead, and of what.
+        around_commit: called before and after each commit: the life, its writes.
+
+    """
+
+    loop: SimulatedLoop
+    network: Network
+    folder: Path
+    dice: Random
+    secrets: Random
+    on_begin: Callable[[int, Any], None]
+    on_end: Callable[[int, str], None]
+    around_commit: tuple[Callable[[int, list[Any]], None], Callable[[int, list[Any]], None]]
+    present: int = 0
+    """The number of the present life, from 1."""
+    _open: dict[int, _Open] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.death: asyncio.Future[Any] = self.loop.create_future()
+        hand_in.around_commits(self._committing, self._committed)
+
+    async def begin(self, life: Life) -> dict[str, Any] | None:
+        """Start a daemon; return its ready line, ``None`` if it was dead before that."""
+        self.present += 1
+        number = self.present
+        self.death, ready = self.loop.create_future(), self.loop.create_future()
+        fuse = Fuse(life.point, life.nth, lambda point: self._kill(number, point))
+        self._open[number] = _Open(fuse)
+        context = contextvars.copy_context()
+        context.run(self._move_in, number)
+        living = self.loop.create_task(self._live(number, fuse, ready), context=context)
+        self._open[number].living = living  # the loop does not keep it alive
+        await asyncio.wait((ready, self.death), return_when=asyncio.FIRST_COMPLETED)
+        if self.death.done():
+            return None
+        said: dict[str, Any] = ready.result()
+        self.on_begin(number, said)
+        return said
+
+    def _move_in(self, number: int) -> None:
+        LIFE.set(number)
+        NODE.set("daemon")
+        host._HOST.set(SimulatedHost(self.loop, self.network, self.secrets))
+
+    async def _live(self, number: int, fuse: Fuse, ready: asyncio.Future[Any]) -> None:
+        opened = self._open[number]
+        opened.home = Home(self.folder / "home", CONFIG.secrets.key_file)
+
+        def new_writer(*work: Callable[..., None]) -> LoopWriter:
+            opened.ledgers.append(work[0].__self__)  # type: ignore[attr-defined]  # its method
+            return LoopWriter(self.loop, self.dice, *work)
+
+        gateway = Gateway(opened.home, CONFIG, on_point=fuse.reach, new_writer=new_writer)
+        async with gateway.run() as said:
+            ready.set_result({"rpc": said.rpc, "ws": said.ws, "bridge": said.bridge})
+            await self.loop.create_future()
+
+    def _kill(self, number: int, cause: str) -> None:
+        self.loop.kill(number)
+        self.network.kill(number)
+        if not self.death.done():
+            self.death.set_result(cause)
+
+    async def end(self) -> None:
+        """Kill the daemon, if it has not done so itself."""
+        number = self.present
+        if not self.death.done():
+            self._kill(number, OUTSIDE)
+        await asyncio.sleep(0.01)
+        opened = self._open.pop(number)
+        for ledger in opened.ledgers:
+            ledger._writer.close()
+            ledger.reader.close()
+        if opened.home is not None:
+            opened.home.close()
+        self.on_end(number, self.death.result())
+
+    def _committing(self, group: list[Any]) -> None:
+        life = LIFE.get()
+        if self.loop.is_dead(life):
+            raise Killed
+        self._open[life].fuse.reach("committing")
+        self.around_commit[0](life, group)
+
+    def _committed(self, group: list[Any]) -> None:
+        life = LIFE.get()
+        self.around_commit[1](life, group)
+        self._open[life].fuse.reach("committed")

@@ -1,0 +1,123 @@
+"""Plug-ins of a simulated world: faults, watchers and traders, each registered where it is.
+
+A module in ``faults``, ``watchers`` or ``traders`` is found by being there, in the order of the
+names, so that whoever adds one touches no line of another. A world reads the registries once, when
+it begins.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .terminals import TradedTerminal
+    from .world import World
+
+FOLDERS = ("faults", "traders", "watchers")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that can go wrong at a terminal, on its link, or anywhere."""
+
+    name: str
+    weight: int
+    """How often it is drawn, against the others."""
+    happen: Callable[[World, TradedTerminal, Random], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Trader:
+    """A kind of bot: how many of them there are at which terminals."""
+
+    name: str
+    count: int
+    suits: Callable[[TradedTerminal], bool]
+    trade: Callable[[World, TradedTerminal, str, Random], Awaitable[Any]]
+
+
+class Watcher:
+    """Something that looks on and adds to the verdict; it overrides what it wants to see.
+
+    What is not overridden costs nothing: the world calls only what a class has of its own.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def after_life_begins(self, life: int, ready: Any) -> None:
+        """A daemon listens; ``ready`` is its ready line: ``rpc``, ``ws``, ``bridge``."""
+
+    def after_life_ends(self, life: int, cause: str) -> None:
+        """A daemon is dead; the cause is the name of a point, or ``from outside``."""
+
+    def before_commit(self, life: int, group: list[Any]) -> None:
+        """The ledger of a life is about to commit these writes."""
+
+    def on_commit(self, life: int, group: list[Any]) -> None:
+        """The ledger of a life has committed these writes."""
+
+    def on_frame_to_terminal(self, terminal: TradedTerminal, data: bytes) -> None:
+        """The daemon has handed these bytes to its socket: they may be cut, or be several."""
+
+    def on_command(self, terminal: TradedTerminal, command: Any) -> None:
+        """A terminal is about to carry out a command."""
+
+    def on_answer(self, message: Any, answer: Any) -> None:
+        """A bot has its answer to a message."""
+
+    def at_end(self) -> None:
+        """All has ended in peace and the daemon still runs; the verdict is to be completed."""
+
+
+FAULTS: dict[str, Fault] = {}
+TRADERS: dict[str, Trader] = {}
+WATCHERS: dict[str, Callable[[World], Watcher]] = {}
+
+
+def fault(name: str, *, weight: int = 1) -> Callable[[Any], Any]:
+    """Register ``happen(world, terminal, dice)`` as a fault."""
+
+    def register(happen: Any) -> Any:
+        _add(FAULTS, name, Fault(name, weight, happen))
+        return happen
+
+    return register
+
+
+def trader(
+    name: str, *, count: int, suits: Callable[[TradedTerminal], bool] = lambda _: True
+) -> Callable[[Any], Any]:
+    """Register ``async trade(world, terminal, name, dice)``, run ``count`` times at each terminal
+    that suits."""
+
+    def register(trade: Any) -> Any:
+        _add(TRADERS, name, Trader(name, count, suits, trade))
+        return trade
+
+    return register
+
+
+def watcher(kind: type[Watcher]) -> type[Watcher]:
+    """Register a class of watchers; each world has one of them."""
+    _add(WATCHERS, kind.__name__, kind)
+    return kind
+
+
+def _add(registry: dict[str, Any], name: str, plugin: Any) -> None:
+    assert name not in registry, f"two plug-ins are called {name}"
+    registry[name] = plugin
+
+
+def discover() -> None:
+    """Import every plug-in."""
+    for folder in FOLDERS:
+        package = importlib.import_module(f".{folder}", __package__)
+        for module in sorted(one.name for one in pkgutil.iter_modules(package.__path__)):
+            if not module.startswith("test_"):
+                importlib.import_module(f".{folder}.{module}", __package__)

@@ -1,0 +1,172 @@
+"""Course of a run: bots that trade through all lives of a daemon, peace at last, and judgement.
+
+What happens when is counted in orders, never in seconds. The daemon may be a real one in a process
+of its own, or a simulated one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from itertools import cycle
+from random import Random
+from typing import Any, Protocol
+
+from .bots import Address, Intent
+from .judge import Verdict, judge
+from .terminals import TradedTerminal
+
+POINTS = (
+    *("journaled", "written", "acked", "result", "answered", "recorded", "settled"),
+    *("committing", "committed"),
+)
+"""Where a daemon can be killed: those of the journal
+(:class:`~gateway.trading.journal.OrderLog`), and two around the commit of each group of writes."""
+
+
+@dataclass(frozen=True)
+class Life:
+    """One life of the daemon: it is killed when it comes to a point for the nth time, or from
+    outside after so many orders, whichever is first."""
+
+    orders: int = 0
+    point: str = ""
+    nth: int = 0
+
+
+def plan(dice: Random, orders: int, each: int) -> list[Life]:
+    """Return lives for all these orders together: two of three are to end at a point."""
+    of_points = cycle(POINTS)
+    points = ["" if n % 3 == 2 else next(of_points) for n in range(orders // each)]
+    dice.shuffle(points)
+    return [
+        Life(each * 2, point, 1 if point == "settled" else dice.randint(1, each))
+        if point
+        else Life(dice.randint(1, 2 * each))
+        for point in points
+    ]
+
+
+@dataclass
+class Figures:
+    """What was done to them."""
+
+    kills: int = 0
+    points: Counter[str] = field(default_factory=Counter)
+    """Lives that ended at a point, by its name."""
+    faults: Counter[str] = field(default_factory=Counter)
+    """Of the terminals and their links."""
+    links: int = 0
+    """How often a terminal was let in."""
+
+    def __str__(self) -> str:
+        at_points = ", ".join(f"{name} {n}" for name, n in sorted(self.points.items()))
+        faults = ", ".join(f"{name} {n}" for name, n in sorted(self.faults.items()))
+        return (
+            f"{self.kills} kills ({at_points}), {self.links} links, "
+            f"{self.faults.total()} faults ({faults})"
+        )
+
+
+class Daemons(Protocol):
+    """The daemon, one life after the other."""
+
+    death: asyncio.Future[Any]
+    """Done when the present life is over."""
+
+    async def begin(self, life: Life) -> dict[str, Any] | None:
+        """Start a daemon; return its ready line, ``None`` if it was dead before that."""
+
+    async def end(self) -> None:
+        """Kill the daemon, if it has not done so itself."""
+
+
+@dataclass(kw_only=True)
+class Run:
+    """One run: so many orders by all bots together.
+
+    Attributes:
+        fail: called with the terminal of each new intent; may let something fail.
+        pacify: lets nothing fail any more.
+
+    """
+
+    daemons: Daemons
+    address: Address
+    terminals: Sequence[TradedTerminal]
+    goal: int
+    fail: Callable[[TradedTerminal], None]
+    pacify: Callable[[], None]
+    figures: Figures = field(default_factory=Figures)
+    verdict: Verdict = field(default_factory=Verdict)
+    begun: int = 0
+    _waiting: list[tuple[int, asyncio.Event]] = field(default_factory=list)
+
+    async def trade(self, lives: Sequence[Life], bots: Sequence[Coroutine[Any, Any, Any]]) -> None:
+        """Let the bots trade through all lives and a last one, in peace, which goes on."""
+        trading = [asyncio.create_task(bot) for bot in bots]
+        for life in lives:
+            await self._live(life)
+        self.pacify()
+        await self._rise(Life())
+        await asyncio.gather(*trading, *(terminal.settle() for terminal in self.terminals))
+        await asyncio.gather(*(terminal.settle() for terminal in self.terminals))
+
+    async def judge(self) -> None:
+        """Compare what everybody was told with what the brokers did; end the last life."""
+        for terminal in self.terminals:
+            judge(terminal.intents, await terminal.heard(), terminal.truth, self.verdict)
+            terminal.truth.check()
+            self.figures.links += len(terminal.links)
+        await self._fall()
+
+    def begin_at(self, terminal: TradedTerminal) -> Callable[[Intent], bool]:
+        """Return what a bot of a terminal calls with each new intent."""
+
+        def begin(intent: Intent) -> bool:
+            if self.begun >= self.goal:
+                return False
+            self.begun += 1
+            terminal.begin(intent)
+            self.fail(terminal)
+            if self._waiting and self.begun >= self._waiting[0][0]:
+                self._waiting.pop(0)[1].set()
+            return True
+
+        return begin
+
+    # --- the daemon ------------------------------------------------------------------------
+
+    async def _live(self, life: Life) -> None:
+        """Run the daemon until it is dead."""
+        await self._rise(life)
+        enough = asyncio.create_task(self._after(life.orders))
+        await asyncio.wait((self.daemons.death, enough), return_when=asyncio.FIRST_COMPLETED)
+        enough.cancel()
+        if self.daemons.death.done():
+            self.figures.points[life.point] += 1
+        await self._fall()
+
+    async def _rise(self, life: Life) -> None:
+        ready = await self.daemons.begin(life)
+        if ready is None:
+            return
+        for terminal in self.terminals:
+            terminal.link.port = int(ready["bridge"].rpartition(":")[2])
+        self.address.url = ready["rpc"]
+        self.address.up.set()
+
+    async def _fall(self) -> None:
+        self.address.up.clear()
+        await self.daemons.end()
+        self.figures.kills += 1
+
+    async def _after(self, orders: int) -> None:
+        """Wait until so many more orders were begun, or all are."""
+        count = min(self.begun + orders, self.goal)
+        if self.begun < count:
+            reached = asyncio.Event()
+            self._waiting = [(count, reached)]  # one life at a time
+            await reached.wait()

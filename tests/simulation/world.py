@@ -1,0 +1,222 @@
+"""The simulated world: network, daemons, terminals, brokers and bots of one run, from one seed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from ea_bridge import host
+from ea_bridge.emulator.link import Link
+from ea_bridge.emulator.machine import build_terminal
+from gateway.auth.home import Home
+
+from . import hand_in, plugins
+from .bots import SYMBOL, Address
+from .computer import SimulatedHost
+from .dice import Dice
+from .doors import HttpDoor
+from .lives import CONFIG, SimulatedDaemons
+from .loop import Killed, SimulatedLoop
+from .network import NODE, Network, SimulatedTransport
+from .plugins import Fault, Watcher
+from .run import Run, plan
+from .terminals import KINDS, TradedTerminal
+from .trace import Trace
+
+ORDERS_A_FAULT = 12
+"""About so many orders come to one fault."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a run is made from: the same options make the same run.
+
+    Attributes:
+        kills_every: about so many orders come to one death of the daemon; 0: none dies, and
+            nothing else fails either.
+        faults: the names of those that may happen; ``None``: all.
+
+    """
+
+    seed: int
+    orders: int
+    kills_every: int = 0
+    faults: frozenset[str] | None = None
+    log: Path | None = None
+
+
+class World:
+    """Everything there is in a run. Plug-ins find here what they need.
+
+    Attributes:
+        loop, network, trace, dice: of the run.
+        daemons: their lives.
+        terminals: those that are traded on, by name.
+        run: its course: its ``verdict`` and its ``figures`` are added to by all.
+        watchers: one of each kind.
+
+    """
+
+    def __init__(self, options: Options, folder: Path) -> None:
+        self.options, self.folder = options, folder
+        self.dice = Dice(options.seed)
+        self.loop = SimulatedLoop(self.dice("threads"))
+        self.loop.on_error = self._on_error
+        self.trace = Trace(options.log)
+        self.network = Network(self.loop, self.dice("network"), self.trace)
+        self.address: Address
+        self.terminals: dict[str, TradedTerminal] = {}
+        self.daemons: SimulatedDaemons
+        self.run: Run
+        self.watchers: list[Watcher] = []
+        self._faults: list[Fault] = []
+
+    async def simulate(self) -> Run:
+        """Let it all happen, and judge."""
+        hand_in.hurry()
+        plugins.discover()
+        self._settle_in()
+        linking = [
+            self.loop.create_task(one.link.run(), context=self.context(name))
+            for name, one in self.terminals.items()
+        ]
+        options = self.options
+        each = options.kills_every
+        lives = plan(self.dice("plan"), options.orders, each) if each else []
+        await self.run.trade(lives, self._traders())
+        for task in linking:
+            task.cancel()
+        await asyncio.wait(linking)  # what the daemon says of an order it says without a terminal
+        for watcher in self.watchers:
+            watcher.at_end()
+        await self.run.judge()
+        return self.run
+
+    def context(self, node: str) -> contextvars.Context:
+        """Return the context of a program on a computer of its own."""
+        context = contextvars.copy_context()
+        context.run(NODE.set, node)
+        simulated = SimulatedHost(self.loop, self.network, self.dice(f"secrets of {node}"))
+        context.run(host._HOST.set, simulated)
+        return context
+
+    # --- setting up ------------------------------------------------------------------------
+
+    def _settle_in(self) -> None:
+        tokens = self.context("daemon").run(self._make_home)
+        self.address = Address()
+        for number, (name, token) in enumerate(tokens.items()):
+            self.terminals[name] = self.context(name).run(self._build, number, name, token)
+        self.daemons = SimulatedDaemons(
+            loop=self.loop,
+            network=self.network,
+            folder=self.folder,
+            dice=self.dice("ledger"),
+            secrets=self.dice("secrets of daemon"),
+            on_begin=lambda life, ready: self._watch("after_life_begins", life, ready),
+            on_end=lambda life, cause: self._watch("after_life_ends", life, cause),
+            around_commit=(
+                lambda life, group: self._watch("before_commit", life, group),
+                lambda life, group: self._watch("on_commit", life, group),
+            ),
+        )
+        named = self.options.faults
+        self._faults = [
+            one for one in plugins.FAULTS.values() if named is None or one.name in named
+        ]
+        self.run = Run(
+            daemons=self.daemons,
+            address=self.address,
+            terminals=list(self.terminals.values()),
+            goal=self.options.orders,
+            fail=self._fail,
+            pacify=self._pacify,
+        )
+        self.watchers = [kind(self) for kind in plugins.WATCHERS.values()]
+        self._seen = {name: self._watching(name) for name in vars(Watcher) if name[0] != "_"}
+        self.network.on_write = self._on_write
+
+    def _make_home(self) -> dict[str, str]:
+        with Home(self.folder / "home", CONFIG.secrets.key_file) as home:
+            return {name: home.issuer.create(name)[0] for name in KINDS}
+
+    def _build(self, number: int, name: str, token: str) -> TradedTerminal:
+        seed = self.options.seed
+        results = self.folder / name
+        machine = build_terminal(
+            seed=(seed + number) % 1_000_000, watch=[SYMBOL], results_file=results, **KINDS[name]
+        )
+        link = Link(machine, "127.0.0.1", 1, token, seed=seed)
+        terminal = TradedTerminal(name, machine, link, HttpDoor(self.address, token, self._heard))
+        execute = machine.execute
+
+        def watched(command: Any, **options: Any) -> Any:
+            self._watch("on_command", terminal, command)
+            return execute(command, **options)
+
+        machine.execute = watched  # type: ignore[method-assign]  # to see each command
+        return terminal
+
+    def _traders(self) -> Sequence[Coroutine[Any, Any, Any]]:
+        return [
+            trader.trade(self, terminal, name, self.dice(f"trader {name}"))  # type: ignore[misc]  # a coroutine
+            for trader in plugins.TRADERS.values()
+            for terminal in self.terminals.values()
+            if trader.suits(terminal)
+            for name in (f"{terminal.name}-{trader.name}-{n}" for n in range(trader.count))
+        ]
+
+    # --- what fails ------------------------------------------------------------------------
+
+    def _fail(self, terminal: TradedTerminal) -> None:
+        dice = self.dice("faults")
+        if self._faults and self.options.kills_every and dice.random() < 1 / ORDERS_A_FAULT:
+            (fault,) = dice.choices(self._faults, [one.weight for one in self._faults])
+            self.run.figures.faults[fault.name] += 1
+            fault.happen(self, terminal, dice)
+
+    def _pacify(self) -> None:
+        self._faults = []
+        for terminal in self.terminals.values():
+            terminal.behave()
+
+    # --- who watches -----------------------------------------------------------------------
+
+    def _watching(self, hook: str) -> list[Callable[..., None]]:
+        return [
+            getattr(one, hook)
+            for one in self.watchers
+            if getattr(type(one), hook) is not getattr(Watcher, hook)
+        ]
+
+    def _watch(self, hook: str, *what: Any) -> None:
+        for told in self._seen[hook]:
+            told(*what)
+
+    def _on_write(self, transport: SimulatedTransport, data: bytes) -> None:
+        if self._seen["on_frame_to_terminal"] and transport.node == "daemon":
+            terminal = self.terminals.get(transport.peer.node)
+            if terminal is not None:
+                self._watch("on_frame_to_terminal", terminal, data)
+
+    def _heard(self, message: Any, answer: Any) -> None:
+        self.trace.add(self.loop.now, "answer", orjson.dumps(answer))
+        self._watch("on_answer", message, answer)
+
+    def _on_error(self, life: int, context: dict[str, Any]) -> None:
+        if not isinstance(context.get("exception"), Killed):
+            self.run.verdict.breach("no exception is left over", f"life {life}: {context}")
+
+
+def simulate(options: Options, folder: Path) -> World:
+    """Make a world, and let it happen; ``folder`` is empty, and takes what lies on its disks."""
+    world = World(options, folder)
+    asyncio.set_event_loop(world.loop)
+    world.loop.run_until_complete(world.simulate())
+    return world
