@@ -1,6 +1,7 @@
 """One run: ``python -m tests.simulation --seed N --orders N [--kills-every N] [--json]``.
 
-Its last line is JSON. The exit code is 1 if anything was wrong.
+Its last line is JSON. The exit code is 1 if anything was wrong. With ``--mutant NAME`` the product
+has a deliberate fault: see :mod:`simulation.mutants`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ def _start_again() -> None:
 if __name__ == "__main__":
     if __package__ != "simulation" or os.environ.get("PYTHONHASHSEED") != "0":
         _start_again()
+    from .mutants import install_named
+
+    install_named(sys.argv)  # before anything of the product is imported
     from .command import main
 
     main()

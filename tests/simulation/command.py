@@ -59,10 +59,9 @@ def line_of(world: World) -> dict[str, Any]:
 
 def _tell(world: World, took_s: float) -> None:
     run, verdict = world.run, world.run.verdict
-    kinds = (verdict.doubled, verdict.missing, verdict.wrong, verdict.broken)
-    for kind in (*kinds, verdict.unresolved, verdict.lost):
-        for said in kind:
-            print(said)
+    for kind in ("doubled", "missing", "wrong", "broken", "unresolved", "lost"):
+        for said in getattr(verdict, kind):
+            print(f"{kind}: {said}")
     print(verdict)
     print(run.figures)
     print(
@@ -76,6 +75,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--orders", type=int, default=500)
     parser.add_argument("--kills-every", type=int, default=0, metavar="ORDERS")
+    parser.add_argument("--mutant", metavar="NAME", help="a deliberate fault of the product")
     parser.add_argument("--json", action="store_true", help="say nothing but the last line")
     parser.add_argument("--log", type=Path, metavar="FILE", help="write down what was traced")
     return parser.parse_args()

@@ -1,0 +1,47 @@
+"""Deliberate faults in the money path, and the project's own past ones, for the simulation.
+
+A simulation that finds nothing has to show that it would: ``python -m tests.simulation --mutant
+NAME`` runs it over a product with one fault in it, and :mod:`.__main__` over all of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from .bridge_faults import BRIDGE_FAULTS
+from .gateway_faults import GATEWAY_FAULTS
+from .mutation import Late, Mutant, MutantFinder, Stale, install
+from .past import PAST
+
+FAULTS: tuple[Mutant, ...] = (*GATEWAY_FAULTS, *BRIDGE_FAULTS)
+MUTANTS: dict[str, Mutant] = {one.name: one for one in (*FAULTS, *PAST)}
+
+__all__ = [
+    "FAULTS",
+    "MUTANTS",
+    "PAST",
+    "Late",
+    "Mutant",
+    "MutantFinder",
+    "Stale",
+    "install",
+    "install_named",
+]
+
+
+def install_named(words: Sequence[str]) -> None:
+    """Install the mutant that a command line names by ``--mutant NAME``, if it names one.
+
+    Raises:
+        SystemExit: there is none of that name.
+
+    """
+    said = dict(zip(words, words[1:], strict=False)).get("--mutant")
+    if said is None:
+        return
+    if said not in MUTANTS:
+        raise SystemExit(
+            f"there is no mutant {said}: see python -m tests.simulation.mutants --list"
+        )
+    install(MUTANTS[said])

@@ -1,0 +1,101 @@
+"""Faults of the EA and of the link to it, and of the streams."""
+
+from __future__ import annotations
+
+from .mutation import Change, Mutant
+
+EA = (
+    Mutant(
+        "taken-not-noted",
+        "An EA executes a command without noting it before, so that a crash forgets it.",
+        (
+            Change(
+                "ea_bridge.peer.results",
+                "        self._append(_Note(id=command_id))\n"
+                "        self._keep(command_id, None)\n",
+                "        self._keep(command_id, None)\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "forgotten-is-absent",
+        "An EA that has lost its table says of what it forgot that it never came.",
+        (
+            Change(
+                "ea_bridge.peer.results",
+                '        return "absent" if is_covered else "forgotten"\n',
+                '        return "absent" if is_covered or True else "forgotten"\n',
+            ),
+        ),
+    ),
+    Mutant(
+        "late-command-begun",
+        "An EA begins with a command after the time within which it had to.",
+        (
+            Change(
+                "ea_bridge.peer.once",
+                "    answer = _late(cmd) if 0 < cmd.ttl < waited_ms else carry_out(cmd)\n",
+                "    answer = carry_out(cmd)\n",
+            ),
+        ),
+    ),
+)
+STREAMS = (
+    Mutant(
+        "events-missed-at-return",
+        "What an EA told while its link was down is not asked for when it comes back.",
+        (
+            Change(
+                "ea_bridge.registry",
+                "        return min(known.last_q if live is None else live.last_q, hello.q)\n",
+                "        return hello.q\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "events-doubled-at-return",
+        "What an EA tells again after its link broke is handed on twice.",
+        (
+            Change(
+                "ea_bridge.protocol.sequence",
+                "        if event.q <= self.last and not self._resumes_anywhere:\n",
+                "        if event.q < self.last and False:\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "snapshot-misses-changes",
+        "A snapshot lacks what changed while the terminal was asked for it.",
+        (
+            Change(
+                "gateway.streams.replica",
+                "            for ticket, kept in self._changes:\n"
+                "                _apply(items, ticket, kept)\n",
+                "",
+            ),
+        ),
+    ),
+    Mutant(
+        "listens-too-late",
+        "What happens while the answer to subscribe is on its way is told to nobody.",
+        (
+            Change(
+                "gateway.streams.owners",
+                "            self.events += events\n",
+                "            pass\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "outbox-unbounded",
+        "What waits for a slow reader has no bound.",
+        (
+            Change(
+                "gateway.streams.outbox",
+                "        return within and not self.overdue(now)\n",
+                "        return within or True\n",
+            ),
+        ),
+    ),
+)
+BRIDGE_FAULTS = (*EA, *STREAMS)

@@ -1,0 +1,320 @@
+"""Faults of the gateway: its disk, its journal, what finds out, and what stops trading."""
+
+from __future__ import annotations
+
+from .mutation import Change, Mutant
+
+DISK = (
+    Mutant(
+        "no-fsync",
+        "A commit is not synced, so that a power cut takes rows that were told to be there.",
+        (Change("gateway.store", "PRAGMA synchronous=FULL", "PRAGMA synchronous=OFF"),),
+    ),
+    Mutant(
+        "failed-group-told-done",
+        "A group of writes whose commit failed is told to be on the disk.",
+        (
+            Change(
+                "gateway.ledger",
+                "write.error = write.error or error\n",
+                "write.error = write.error\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "sent-before-row",
+        "A command's bytes are written while its row is still on its way to the disk.",
+        (
+            Change(
+                "gateway.trading.journal.log",
+                "        intent.row = await self._ledger.write(work, is_small=True, "
+                "adds_risk=send.adds_risk)\n",
+                "        writing = asyncio.ensure_future(\n"
+                "            self._ledger.write(work, is_small=True, adds_risk=send.adds_risk)\n"
+                "        )\n"
+                '        writing.add_done_callback(lambda done: setattr(intent, "row", '
+                "done.result()))\n"
+                "        await asyncio.sleep(0)\n",
+            ),
+            Change(  # only how it ends waits for the row, since it is a change of it
+                "gateway.trading.journal.log",
+                "        intent.stage, intent.answer, intent.updated_ms = stage, answer, "
+                "self.now_ms()\n        if intent.row",
+                "        while intent.sends and intent.row is None:\n"
+                "            await asyncio.sleep(0.001)\n"
+                "        intent.stage, intent.answer, intent.updated_ms = stage, answer, "
+                "self.now_ms()\n        if intent.row",
+            ),
+        ),
+    ),
+    Mutant(
+        "paper-told-before-row",
+        "A trade on paper is told to be done before it is on the disk.",
+        (
+            Change(
+                "gateway.paper.account",
+                "is_written = await asyncio.shield(self._commit(broker, (command_id, result)))",
+                "is_written = bool(self._commit(broker, (command_id, result)))",
+            ),
+        ),
+    ),
+)
+JOURNAL = (
+    Mutant(
+        "lost-answer-is-not-sent",
+        "A trade whose answer was lost is told as not sent, and its id is free again.",
+        (
+            Change(
+                "gateway.trading.sending",
+                "        journal.ended(send, Stage.UNKNOWN)\n"
+                "        raise _unresolved(what.client_order_id, acked=lost.acked) from lost\n",
+                "        journal.ended(send, Stage.NOT_SENT)\n"
+                '        raise blame(terminal.offline(), what.client_order_id, "not_sent") '
+                "from lost\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "unknown-id-is-free",
+        "An id whose outcome is unknown may be used again.",
+        (
+            Change(
+                "gateway.trading.journal.journal",
+                "return known is None or known.stage is Stage.NOT_SENT",
+                "return known is None or known.stage in (Stage.NOT_SENT, Stage.UNKNOWN)",
+            ),
+        ),
+    ),
+    Mutant(
+        "id-not-kept",
+        "A client_order_id is only looked up in memory, so that a restart forgets it.",
+        (
+            Change(
+                "gateway.trading.journal.log",
+                "        found = rows.find(self._ledger.reader, account, client_order_id)\n",
+                "        found = None\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "command-ids-begin-anew",
+        "Each run of the gateway numbers its commands from 1 again.",
+        (
+            Change(
+                "ea_bridge.server.listener",
+                "itertools.count(max(self._now_ms() * 1000, self._first_command_id))",
+                "itertools.count(1)",
+            ),
+        ),
+    ),
+    Mutant(
+        "command-ids-by-the-clock",
+        "Commands are numbered by the wall clock alone, which may have been put back.",
+        (
+            Change(
+                "ea_bridge.server.listener",
+                "itertools.count(max(self._now_ms() * 1000, self._first_command_id))",
+                "itertools.count(self._now_ms() * 1000)",
+            ),
+        ),
+    ),
+    Mutant(
+        "no-turns",
+        "Two callers change one position at the same time, each by what it looked like before.",
+        (
+            Change(
+                "gateway.trading.turns",
+                "        what = (self._account(), ticket)\n",
+                "        what = (object(), ticket)\n",
+            ),
+        ),
+    ),
+)
+FINDING_OUT = (
+    Mutant(
+        "matched-too-early",
+        "Orders that may be of several commands are given to the oldest of them at once.",
+        (
+            Change(
+                "gateway.trading.journal.matching",
+                "    if len(tickets) != len(ids) or not all(tickets <= fits[command_id] for "
+                "command_id in ids):\n        return {}\n"
+                "    return dict(zip(sorted(ids), sorted(orders, key=lambda one: one.ticket), "
+                "strict=True))\n",
+                "    ids = {one for one in ids if tickets & fits[one]}\n"
+                "    return dict(zip(sorted(ids), sorted(orders, key=lambda one: one.ticket)))\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "absent-is-not-sent",
+        "What the terminal's table lacks is told as not sent while its bytes may be on their way.",
+        (
+            Change(
+                "gateway.trading.journal.word",
+                "        return self._patience.is_over(session, send)\n",
+                "        return True\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "another-terminals-table",
+        "The table of a terminal that took the place of another tells what that one has not done.",
+        (
+            Change(
+                "gateway.trading.journal.word",
+                "if session is None or session.hello.fp != send.fp or send.is_answered:",
+                "if session is None or send.is_answered:",
+            ),
+        ),
+    ),
+    Mutant(
+        "given-up-at-once",
+        "A command that left no trace at the first look is taken for not executed.",
+        (
+            Change(
+                "gateway.trading.journal.patience",
+                "self._traceless_since_s.get(send.command_id, now_s) >= GONE_S\n",
+                "self._traceless_since_s.get(send.command_id, now_s) >= 0\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "open-answer-is-a-refusal",
+        "An answer of the broker that leaves the outcome open (10012) is told as a refusal.",
+        (
+            Change(
+                "gateway.trading.retcodes",
+                "    return retcode in RULINGS\n",
+                "    return retcode in RULINGS or retcode == TradeRetcode.TIMEOUT\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "late-answer-dropped",
+        "An answer that comes after its caller was told that nobody knows is thrown away.",
+        (
+            Change(
+                "ea_bridge.session.calls",
+                "            self._on_late(LateResult(call.id, call.command, call.params, result, "
+                "error))\n",
+                "            self.strays += 1\n",
+            ),
+        ),
+    ),
+)
+STOPS = (
+    Mutant(
+        "halt-looked-up-early",
+        "The kill switch is looked at before the row is written, and not before the bytes.",
+        (
+            Change(
+                "gateway.trading.sending",
+                "        terminal.check_last(what.tier)\n",
+                "        terminal.require(what.tier)\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "revocation-looked-up-early",
+        "The caller's rights are looked at before the row is written, and not before the bytes.",
+        (
+            Change(
+                "gateway.trading.sending",
+                "        terminal.check_last(what.tier)\n",
+                "        terminal.desk.switch.check(what.tier)\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "halt-not-kept",
+        "A halt holds in memory alone, and ends with the process.",
+        (
+            Change(
+                "gateway.trading.kill_switch.switch",
+                "        if self._ledger is None:\n"
+                '            self._note("halt", now)\n'
+                "            return\n",
+                '        self._note("halt", now)\n        return\n',
+            ),
+        ),
+    ),
+    Mutant(
+        "revocation-read-once",
+        "A caller is judged by what the gate read when it polled last.",
+        (
+            Change(
+                "gateway.auth.gate",
+                "        self.refresh()\n        entry = self._book.get(caller.tid)\n",
+                "        entry = self._book.get(caller.tid)\n",
+            ),
+        ),
+    ),
+)
+CONTINGENT = (
+    Mutant(
+        "oco-partner-stays",
+        "A partner of an order that was filled stays where its first cancel failed.",
+        (
+            Change(
+                "gateway.trading.contingent.oco",
+                "        if any(not one.end for one in link.orders):\n            return False\n",
+                "",
+            ),
+        ),
+    ),
+    Mutant(
+        "held-unknown-is-refused",
+        "A held order is told as refused where nobody knows whether its limit order was placed.",
+        (
+            Change(
+                "gateway.trading.contingent.held",
+                '        if error.outcome == "unknown":\n',
+                '        if error.outcome == "never":\n',
+            ),
+        ),
+    ),
+    Mutant(
+        "part-counts-as-whole",
+        "A sweep counts a position as closed of which only a part was.",
+        (
+            Change(
+                "gateway.trading.flatten",
+                '        return receipt["order"]["state"] == "filled"\n',
+                "        return True\n",
+            ),
+        ),
+    ),
+)
+MANAGER = (
+    Mutant(
+        "booking-sent-again",
+        "A booking whose outcome is open is sent anew when its key is used again.",
+        (
+            Change(
+                "gateway.manager.journal",
+                '            if known.is_open or known.state in ("done", "lost"):\n',
+                '            if known.state in ("done", "lost"):\n',
+            ),
+            Change(
+                "gateway.manager.changes",
+                '        if known is not None and (known.is_open or known.state in ("done", '
+                '"lost")):\n',
+                '        if known is not None and known.state in ("done", "lost"):\n',
+            ),
+        ),
+    ),
+    Mutant(
+        "settled-booking-overwritten",
+        "The row of a booking that is settled takes whatever is told of it later.",
+        (
+            Change(
+                "gateway.manager.journal",
+                "            if not known.is_open or known.command_id != entry.command_id or "
+                "known.state == state:\n",
+                "            if known.state == state:\n",
+            ),
+        ),
+    ),
+)
+GATEWAY_FAULTS = (*DISK, *JOURNAL, *FINDING_OUT, *STOPS, *CONTINGENT, *MANAGER)

@@ -1,0 +1,265 @@
+"""The project's own mistakes, made again: each in today's code, by the commit that mended it."""
+
+from __future__ import annotations
+
+from .mutation import Change, Mutant
+
+JOURNAL = "gateway.trading.journal"
+RECONCILE = f"{JOURNAL}.reconcile"
+OCO = "gateway.trading.contingent.oco"
+
+PAST = (
+    Mutant(
+        "past-settled-during-look",
+        "An order is given to a command that a person has settled during the look.",
+        (
+            Change(
+                RECONCILE,
+                "        is_open = set(map(id, open_sends(intents)))\n"
+                "        due, later = ([one for one in some if id(one) in is_open] for some in "
+                "(due, later))\n",
+                "",
+            ),
+        ),
+        "7c917fe Give no order to a request that a person settles during the look",
+    ),
+    Mutant(
+        "past-shared-whatever-price",
+        "An order is given to a command of other prices, where another one of its own is.",
+        (
+            Change(
+                f"{JOURNAL}.matching",
+                "            found |= _shared_out(\n",
+                "            found |= _in_order(\n",
+            ),
+        ),
+        "cfbbd5e Give an order to no command of other prices; believe no list that is empty for "
+        "a moment",
+    ),
+    Mutant(
+        "past-empty-list-believed",
+        "A linked order that is in no list for a moment is taken for ended.",
+        (
+            Change(
+                OCO,
+                '                if end != "gone" or self._is_gone((account, ticket)):\n'
+                "                    self._ended(row, ticket, end)\n",
+                "                self._ended(row, ticket, end)\n",
+            ),
+        ),
+        "cfbbd5e Give an order to no command of other prices; believe no list that is empty for "
+        "a moment",
+    ),
+    Mutant(
+        "past-ticket-given-twice",
+        "An order whose end is just being written is given to another command as well.",
+        (
+            Change(
+                f"{JOURNAL}.log",
+                "            for intent in (*self._in_memory(account), *self.doubtful(account))\n"
+                "            for send in intent.sends\n"
+                "            if send.ticket is not None\n",
+                "            for intent in self._in_memory(account)\n"
+                "            for send in intent.sends\n"
+                "            if send.ticket is not None\n",
+            ),
+        ),
+        "fa1a8f8 Give no ticket away whose order's end is being written",
+    ),
+    Mutant(
+        "past-end-told-before-disk",
+        "The end that was found of an order is told before it is on the disk.",
+        (
+            Change(
+                f"{JOURNAL}.log",
+                "        self._settling.add(intent.key)\n"
+                "        try:\n"
+                "            await self._ledger.write(self._with_note(rows.updating(found), "
+                "telling.noted(found)))\n",
+                "        self._settling.add(intent.key)\n"
+                "        intent.stage, intent.answer, intent.updated_ms = stage, answer, "
+                "found.updated_ms\n"
+                "        intent.sends, intent.reconciled = found.sends, True\n"
+                "        try:\n"
+                "            await self._ledger.write(self._with_note(rows.updating(found), "
+                "telling.noted(found)))\n",
+            ),
+        ),
+        "df96698 Tell of an order's end when it is on the disk, and not before; split long test "
+        "files",
+    ),
+    Mutant(
+        "past-began-during-look",
+        "A command that was begun during the look is not thought of when its order is seen.",
+        (
+            Change(
+                RECONCILE,
+                "        view = await look(terminal, due, "
+                "[*later, *self._others(account, sends)], is_far=is_far)\n",
+                "        others = self._others(account, sends)\n"
+                "        view = await look(terminal, due, [*later, *others], is_far=is_far)\n",
+            ),
+            Change(
+                RECONCILE,
+                "        others = self._others(account, sends)\n        seen = ",
+                "        seen = ",
+            ),
+        ),
+        "223b81e Widen the exactly-once run; see what began during a look",
+    ),
+    Mutant(
+        "past-part-is-another-order",
+        "The part of a trade on MetaTrader 4 that goes on under another ticket is nobody's.",
+        (
+            Change(
+                RECONCILE,
+                "        claimed = descendants(seen, partial(self._log.claimed, account))\n",
+                "        claimed = self._log.claimed(account, {one.ticket for one in seen})\n",
+            ),
+        ),
+        "223b81e Widen the exactly-once run; see what began during a look",
+    ),
+    Mutant(
+        "past-ea-failure-is-a-refusal",
+        "An EA that failed for reasons of its own, after it had sent the order, has refused it.",
+        (
+            Change(
+                "gateway.trading.sending",
+                "        return is_final(retcode)\n    return err in NOT_EXECUTED\n",
+                "        return is_final(retcode)\n    return True\n",
+            ),
+        ),
+        "2056e23 Take a trade for unknown when the EA failed for reasons of its own",
+    ),
+    Mutant(
+        "past-unclear-is-a-refusal",
+        "Any answer of the broker that is no success and no time-out is a refusal.",
+        (
+            Change(
+                "gateway.trading.retcodes",
+                "    return retcode in RULINGS\n",
+                "    return retcode != TradeRetcode.TIMEOUT\n",
+            ),
+        ),
+        "11018aa Give every unknown order an end; only clear refusals are final",
+    ),
+    Mutant(
+        "past-open-answer-without-order",
+        "The order that an open answer names is not kept, so it is found by its looks alone.",
+        (
+            Change(
+                f"{JOURNAL}.word",
+                "        elif send.result is None:\n"
+                "            send.result, send.retcode = result, result.retcode"
+                "  # it may name the order\n",
+                "",
+            ),
+        ),
+        "56e15a1 End what an open answer left open by the order that it names, or as a refusal",
+    ),
+    Mutant(
+        "past-closed-twice",
+        "A ticket of MetaTrader 4 that one command has closed counts as closed by another too.",
+        (
+            Change(
+                RECONCILE,
+                "            if Stage.DONE in others:\n"
+                "                self._word.take_result(send, "
+                "TradeResult(retcode=TradeRetcode.POSITION_CLOSED))\n"
+                "                return\n"
+                "            if any(stage not in ENDS for stage in others):\n"
+                "                return\n",
+                "",
+            ),
+        ),
+        "4e09162 Believe a closed ticket to have been closed once",
+    ),
+    Mutant(
+        "past-restored-journal",
+        "An id that a restored journal does not know is used again, though the terminal shows it.",
+        (
+            Change(
+                f"{JOURNAL}.journal",
+                "        if not asked.is_new:\n            self._check_forgotten(asked)\n",
+                "",
+            ),
+        ),
+        "8277034 Send no order again that the terminal remembers and a restored journal does not",
+    ),
+    Mutant(
+        "past-link-before-broker",
+        "The tags of forgotten orders are looked for while the terminal knows of none.",
+        (
+            Change(
+                f"{JOURNAL}.recollection",
+                "        if await _has_broker(terminal) is False:\n",
+                "        session = terminal.session\n"
+                "        if session is None:\n"
+                "            raise terminal.offline()\n"
+                "        if session.broker is False:\n",
+            ),
+        ),
+        "166144c Look for forgotten orders once the terminal says that its broker is there",
+    ),
+    Mutant(
+        "past-paper-disturbs-market",
+        "What is unknown on paper keeps what is unknown at the market from its end.",
+        (
+            Change(
+                RECONCILE,
+                "        linked = (\n"
+                "            self._guarded().session\n"
+                "        )  # on paper as well: two scenes would begin each other anew\n"
+                "        scene = () if linked is None else (linked.id, linked.broker)\n",
+                "        scene = () if session is None else (session.id, session.broker)\n",
+            ),
+        ),
+        "7d2257c Let what is unknown on paper not keep the market's from its end",
+    ),
+    Mutant(
+        "past-held-at-another-account",
+        "A held order is sent to the account that the terminal was logged in to meanwhile.",
+        (
+            Change(
+                "gateway.trading.contingent.held",
+                "        if account_of(terminal) != held.account:\n"
+                "            # logged in elsewhere by now; the attempt stays as it is, for it may "
+                "have been sent\n"
+                "            return True\n",
+                "",
+            ),
+        ),
+        "a2b1678 Send no held order to the account that the terminal was logged in to meanwhile",
+    ),
+    Mutant(
+        "past-begun-while-under-way",
+        "What changes while a link or a held order is looked at is not looked at again.",
+        (
+            Change(
+                "gateway.trading.contingent.errands",
+                "                    if about not in self._again:\n"
+                "                        return\n"
+                "                    continue\n",
+                "                    return\n",
+            ),
+        ),
+        "65c9ad3 Test held orders and links; look again at what changed meanwhile",
+    ),
+    Mutant(
+        "past-changes-cross",
+        "A change of a position is worked out from what it was before another one.",
+        (
+            Change(
+                "gateway.trading.changing",
+                "    async with terminal.desk.turns.of(handling, ticket):\n"
+                "        with handling.before_sending():\n"
+                "            trade = await _trade(",
+                "    if True:\n"
+                "        with handling.before_sending():\n"
+                "            trade = await _trade(",
+            ),
+        ),
+        "3768ec9 Change one thing at a time, so that no close opens a position and no stop is "
+        "undone",
+    ),
+)
