@@ -37,11 +37,8 @@ def install_named(words: Sequence[str]) -> None:
         SystemExit: there is none of that name.
 
     """
-    said = dict(zip(words, words[1:], strict=False)).get("--mutant")
-    if said is None:
-        return
-    if said not in MUTANTS:
-        raise SystemExit(
-            f"there is no mutant {said}: see python -m tests.simulation.mutants --list"
-        )
-    install(MUTANTS[said])
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--mutant", choices=sorted(MUTANTS))
+    said = parser.parse_known_args(words)[0].mutant
+    if said is not None:
+        install(MUTANTS[said])
