@@ -1,7 +1,9 @@
-"""One run: ``python -m tests.simulation --seed N --orders N [--kills-every N] [--json]``.
+"""Commands of the simulation.
 
-Its last line is JSON. The exit code is 1 if anything was wrong. With ``--mutant NAME`` the product
-has a deliberate fault: see :mod:`simulation.mutants`.
+``python -m tests.simulation --seed N --orders N [--kills-every N] [--json]`` makes one run; its
+last line is JSON. ``... campaign`` makes many and adds them up, ``... shrink`` cuts a wrong one
+down. The exit code is 1 if anything was wrong. With ``--mutant NAME`` the product has a deliberate
+fault: see :mod:`simulation.mutants`.
 """
 
 from __future__ import annotations
@@ -31,6 +33,10 @@ if __name__ == "__main__":
     from .mutants import install_named
 
     install_named(sys.argv)  # before anything of the product is imported
-    from .command import main
-
+    if sys.argv[1:2] == ["campaign"]:
+        from .campaign import main
+    elif sys.argv[1:2] == ["shrink"]:
+        from .shrink import main
+    else:
+        from .command import main
     main()

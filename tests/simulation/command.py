@@ -10,38 +10,120 @@ import shutil
 import sys
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .world import Options, World, simulate
 
 MEMORY = Path("/dev/shm")  # noqa: S108  # only a folder of our own in it, by mkdtemp
+SHOWN = 20
+"""Of what was wrong; the rest is like it."""
 
 
-def main() -> None:
-    """Make one run, and end with the exit code."""
-    arguments = _arguments()
+@dataclass
+class Report:
+    """What a run has shown.
+
+    Attributes:
+        line: the last line of its output.
+        said: what was wrong or unknown to the last, each in words.
+        why_unknown: why something was unknown to the last, and how often.
+        resolved_s: how long each outcome that was unknown for a time stayed so.
+        reached: how often each point of :mod:`sometimes` was reached.
+
+    """
+
+    line: dict[str, Any]
+    said: list[str]
+    summary: str
+    cpu_s: float = 0.0
+    simulated_s: float = 0.0
+    why_unknown: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    deaths: Counter[str] = field(default_factory=Counter)
+    reached: Counter[str] = field(default_factory=Counter)
+    resolved_s: list[float] = field(default_factory=list)
+
+    @property
+    def is_right(self) -> bool:
+        """Nothing is doubled, missing or wrong."""
+        return not any(self.line[name] for name in ("doubled", "missing", "wrong"))
+
+
+def run_here(options: Options) -> Report:
+    """Make a run in this process, which is good for no other run afterwards."""
     logging.disable(logging.CRITICAL)
     folder = Path(tempfile.mkdtemp(prefix="sim-", dir=MEMORY if MEMORY.is_dir() else None))
     begun_s = time.process_time()
     try:
-        options = Options(
-            arguments.seed, arguments.orders, arguments.kills_every, log=arguments.log
-        )
         world = simulate(options, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    took_s = time.process_time() - begun_s
+    return _report(world, time.process_time() - begun_s)
+
+
+def command_of(options: Options) -> list[str]:
+    """Return the arguments that repeat a run."""
+    words = ["--seed", str(options.seed), "--orders", str(options.orders)]
+    if options.kills_every:
+        words += ["--kills-every", str(options.kills_every)]
+    if options.faults is not None:
+        words += ["--faults", ",".join(sorted(options.faults)) or "none"]
+    return words
+
+
+def main() -> None:
+    """Make one run, and end with the exit code."""
+    arguments = _parser().parse_args()
+    report = run_here(options_of(arguments))
     if not arguments.json:
-        _tell(world, took_s)
-    print(json.dumps(line_of(world)))
+        print("\n".join(report.said[:SHOWN]), end="\n" * bool(report.said))
+        print(report.summary)
+    print(json.dumps(report.line))
     sys.stdout.flush()
     # what the dead have left is nobody's: it is not to be taken apart
-    os._exit(0 if world.run.verdict.is_right else 1)
+    os._exit(0 if report.is_right else 1)
 
 
-def line_of(world: World) -> dict[str, Any]:
-    """Return the last line."""
+def options_of(arguments: argparse.Namespace) -> Options:
+    """Return the options that a command line means."""
+    faults = arguments.faults
+    named = None if faults is None else frozenset(faults.split(",")) - {"none"}
+    return Options(
+        arguments.seed, arguments.orders, arguments.kills_every, named, log=arguments.log
+    )
+
+
+def parse(words: Sequence[str]) -> Options:
+    """Return the options of a command such as ``command_of`` returns."""
+    return options_of(_parser().parse_args(words))
+
+
+def _report(world: World, cpu_s: float) -> Report:
+    run, verdict = world.run, world.run.verdict
+    kinds = ("doubled", "missing", "wrong", "broken", "unresolved", "lost")
+    simulated_s = world.loop.now - 1000
+    each = 1000 * cpu_s / max(verdict.orders, 1)
+    return Report(
+        line=_line_of(world),
+        said=[f"{kind}: {one}" for kind in kinds for one in getattr(verdict, kind)],
+        summary=f"{verdict}\n{run.figures}\n"
+        f"{each:.2f} ms CPU an order, {simulated_s:.0f} s simulated",
+        cpu_s=cpu_s,
+        simulated_s=simulated_s,
+        why_unknown=Counter(
+            {"a terminal died over it": len(verdict.lost), "other": len(verdict.unresolved)}
+        ),
+        faults=run.figures.faults,
+        deaths=run.figures.points,
+        resolved_s=verdict.seconds,
+    )
+
+
+def _line_of(world: World) -> dict[str, Any]:
     run, verdict = world.run, world.run.verdict
     return {
         "seed": world.options.seed,
@@ -57,25 +139,15 @@ def line_of(world: World) -> dict[str, Any]:
     }
 
 
-def _tell(world: World, took_s: float) -> None:
-    run, verdict = world.run, world.run.verdict
-    for kind in ("doubled", "missing", "wrong", "broken", "unresolved", "lost"):
-        for said in getattr(verdict, kind):
-            print(f"{kind}: {said}")
-    print(verdict)
-    print(run.figures)
-    print(
-        f"{1000 * took_s / max(verdict.orders, 1):.2f} ms CPU an order, "
-        f"{world.loop.now - 1000:.0f} s simulated"
-    )
-
-
-def _arguments() -> argparse.Namespace:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--orders", type=int, default=500)
     parser.add_argument("--kills-every", type=int, default=0, metavar="ORDERS")
     parser.add_argument("--mutant", metavar="NAME", help="a deliberate fault of the product")
     parser.add_argument("--json", action="store_true", help="say nothing but the last line")
+    parser.add_argument(
+        "--faults", metavar="NAMES", help="let only these happen, parted by commas; or none"
+    )
     parser.add_argument("--log", type=Path, metavar="FILE", help="write down what was traced")
-    return parser.parse_args()
+    return parser
