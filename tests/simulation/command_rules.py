@@ -1,0 +1,149 @@
+"""Rules of what the daemon may write to a terminal, and when.
+
+A command that trades is written only when its row would survive a power cut, once, and to the
+market only if it is none of paper trading. After a halt was acknowledged nothing is written that
+the halt stops, and after a token's revocation was acknowledged nothing that it has asked for. What
+was written before is on its way, and nobody can stop it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from ea_bridge.model import TradeAction
+
+from .invariants import Invariants
+from .ledger_truth import Command, LedgerTruth
+
+ORDER_SEND, TRAIL_SET = "order_send", "trail_set"
+EVERYWHERE = ""
+"""Stands for all terminals."""
+
+
+class _Frame(msgspec.Struct):
+    """What is looked at of a line to a terminal."""
+
+    t: str = ""
+    id: int = 0
+    op: str = ""
+    action: int = 0
+    order: int = 0
+    position: int = 0
+    sl: float = 0.0
+
+
+_decode = msgspec.json.Decoder(_Frame).decode
+
+
+class CommandRules:
+    """What terminals are sent, judged as it is written and as it is carried out.
+
+    Args:
+        truth: what the ledger has committed.
+        invariants: told what is wrong.
+        sometimes: told of what happens seldom.
+
+    """
+
+    def __init__(
+        self,
+        truth: LedgerTruth,
+        invariants: Invariants,
+        sometimes: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._truth = truth
+        self._invariants = invariants
+        self._sometimes = sometimes
+        self._halts: dict[str, bool] = {}
+        """By terminal, or :data:`EVERYWHERE`: whether what reduces may go on."""
+        self._revoked: set[str] = set()
+        self._executed: set[int] = set()
+
+    # --- what callers were told ----------------------------------------------------------------
+
+    def halted(self, terminal: str, *, reductions: bool) -> None:
+        """A halt was acknowledged to who asked for it."""
+        self._halts[terminal] = reductions and self._halts.get(terminal, True)
+
+    def resumed(self, terminal: str) -> None:
+        """Somebody is about to lift a halt, and may have done so at any moment from now on."""
+        self._halts.pop(terminal, None)
+
+    def revoked(self, tid: str) -> None:
+        """A token's revocation was acknowledged to who asked for it."""
+        self._revoked.add(tid)
+
+    # --- what is written -----------------------------------------------------------------------
+
+    def written(self, terminal: str, data: bytes) -> None:
+        """Judge what the daemon hands to its socket: whole lines.
+
+        Args:
+            terminal: its name.
+            data: the bytes.
+
+        """
+        if b'"op":"order_send"' in data or b'"op":"trail_set"' in data:
+            for line in data.splitlines():
+                frame = _decode(line)
+                if frame.op == ORDER_SEND:
+                    self._judge_trade(terminal, frame)
+                elif frame.op == TRAIL_SET and self._is_frozen(terminal):
+                    self._broken("halted", f"command {frame.id} sets a trail of {terminal}")
+
+    def _judge_trade(self, terminal: str, frame: _Frame) -> None:
+        command_id = frame.id
+        command = self._judge_row(terminal, command_id)
+        if command_id in self._truth.reached:
+            self._broken("command id", f"command {command_id} is written for the second time")
+        self._truth.reached.add(command_id)
+        if self._is_frozen(terminal) or (adds_risk(frame) and self._is_halted(terminal)):
+            action = TradeAction(frame.action).name
+            self._broken("halted", f"command {command_id} ({action}) is written to {terminal}")
+        if command is not None and command.actor in self._revoked:
+            self._broken("revoked", f"command {command_id} is written for {command.actor}")
+
+    def _judge_row(self, terminal: str, command_id: int) -> Command | None:
+        command = self._truth.find(command_id)
+        if command is None:
+            self._broken("row first", f"command {command_id} of {terminal} has no durable row")
+        elif command.is_paper:
+            self._broken("on paper", f"command {command_id} is written to {terminal}")
+        return command
+
+    def executed(self, terminal: str, command_id: int) -> None:
+        """Judge a trade that a terminal is about to carry out."""
+        self._judge_row(terminal, command_id)
+        if command_id not in self._truth.reached:
+            self._broken("command id", f"command {command_id} was never written to {terminal}")
+        if command_id in self._executed:
+            self._broken("command id", f"command {command_id} came to {terminal} twice")
+        self._executed.add(command_id)
+
+    def changed(self, command_id: int) -> None:
+        """Judge a manager's change that its peer is about to carry out."""
+        self._judge_row("the manager", command_id)
+
+    def _is_halted(self, terminal: str) -> bool:
+        return terminal in self._halts or EVERYWHERE in self._halts
+
+    def _is_frozen(self, terminal: str) -> bool:
+        halts = self._halts
+        return not (halts.get(terminal, True) and halts.get(EVERYWHERE, True))
+
+    def _broken(self, rule: str, text: str) -> None:
+        self._invariants.broken(rule, text)
+
+
+def adds_risk(frame: _Frame) -> bool:
+    """Whether something may be at risk by a trade that was not before, whatever there is."""
+    match frame.action:
+        case TradeAction.DEAL:
+            return not frame.position
+        case TradeAction.PENDING | TradeAction.MODIFY:
+            return True
+        case TradeAction.SLTP:
+            return frame.sl <= 0
+    return False

@@ -1,0 +1,112 @@
+"""What a terminal is sent is judged by its row, the halts and the tokens at that moment."""
+
+from __future__ import annotations
+
+import pytest
+
+from ea_bridge.commands import ORDER_SEND
+from ea_bridge.model import TradeAction, TradeRequest
+from ea_bridge.protocol.codec import encode
+from ea_bridge.protocol.messages import Cmd
+
+from .command_rules import EVERYWHERE, CommandRules
+from .invariants import Invariants
+from .ledger_truth import Command, LedgerTruth
+
+OPENS = TradeRequest(action=TradeAction.DEAL, symbol="EURUSD", volume=0.1)
+CLOSES = TradeRequest(action=TradeAction.DEAL, symbol="EURUSD", volume=0.1, position=5)
+WAITS = TradeRequest(action=TradeAction.PENDING, symbol="EURUSD", volume=0.1, price=0.5)
+CANCELS = TradeRequest(action=TradeAction.REMOVE, order=5)
+TIGHTENS = TradeRequest(action=TradeAction.SLTP, position=5, sl=0.6)
+BARES = TradeRequest(action=TradeAction.SLTP, position=5)
+
+
+class Bench:
+    """Rules, and a ledger that has some commands."""
+
+    def __init__(self) -> None:
+        self.truth = LedgerTruth()
+        self.invariants = Invariants(lambda: 0.0)
+        self.rules = CommandRules(self.truth, self.invariants)
+        self.truth.add({7: Command(1, "tid", False)}, is_durable=True)
+
+    def write(self, request: TradeRequest, command_id: int = 7) -> str:
+        """Write a command to a terminal; return the rule that it breaks first."""
+        command = Cmd(id=command_id, op=ORDER_SEND.op, ttl=0, params=request)
+        self.rules.written("mt5", encode(command))
+        return self.invariants.breaks[0].rule if self.invariants.breaks else ""
+
+
+@pytest.fixture(name="bench")
+def make_bench() -> Bench:
+    return Bench()
+
+
+def test_a_command_with_its_row_is_right(bench: Bench) -> None:
+    """Written once, and carried out once."""
+    assert bench.write(OPENS) == ""
+    bench.rules.executed("mt5", 7)
+    assert bench.invariants.breaks == []
+
+
+def test_a_command_without_a_row_is_wrong(bench: Bench) -> None:
+    """Nothing of it would be left by a crash."""
+    assert bench.write(OPENS, 8) == "row first"
+
+
+def test_a_row_that_is_not_synced_does_not_count(bench: Bench) -> None:
+    """A power cut would take it."""
+    bench.truth.is_durable = lambda: False
+    bench.truth.add({8: Command(2, "tid", False)}, is_durable=False)
+    assert bench.write(OPENS, 8) == "row first"
+
+
+def test_a_command_is_written_once(bench: Bench) -> None:
+    """The same bytes again are wrong, and so is what comes twice."""
+    bench.write(OPENS)
+    assert bench.write(OPENS) == "command id"
+    bench.rules.executed("mt5", 7)
+    bench.rules.executed("mt5", 7)
+    assert len(bench.invariants.breaks) == 2
+
+
+def test_paper_reaches_no_terminal(bench: Bench) -> None:
+    """Its row says that it went to the paper broker."""
+    bench.truth.add({8: Command(2, "tid", True)}, is_durable=True)
+    assert bench.write(OPENS, 8) == "on paper"
+
+
+@pytest.mark.parametrize("where", ["mt5", EVERYWHERE])
+@pytest.mark.parametrize(
+    ("request_", "is_stopped"),
+    [
+        *((OPENS, True), (WAITS, True), (BARES, True)),
+        *((CLOSES, False), (CANCELS, False), (TIGHTENS, False)),
+    ],
+)
+def test_a_halt_stops_what_adds_risk(
+    bench: Bench, where: str, request_: TradeRequest, is_stopped: bool
+) -> None:
+    """What reduces goes on, unless the halt freezes all; another terminal's does not count."""
+    bench.rules.halted("mt4", reductions=False)
+    bench.rules.halted(where, reductions=True)
+    assert bench.write(request_) == ("halted" if is_stopped else "")
+    bench.invariants.breaks.clear()
+    bench.truth.reached.clear()
+    bench.rules.halted(where, reductions=False)
+    assert bench.write(request_) == "halted"
+
+
+def test_a_halt_that_may_be_lifted_stops_nothing(bench: Bench) -> None:
+    """From the moment at which somebody asks for it."""
+    bench.rules.halted("mt5", reductions=True)
+    bench.rules.resumed("mt5")
+    assert bench.write(OPENS) == ""
+
+
+def test_nothing_is_written_for_a_revoked_token(bench: Bench) -> None:
+    """Whatever it is; what others have asked for goes on."""
+    bench.truth.add({8: Command(2, "other", False)}, is_durable=True)
+    bench.rules.revoked("tid")
+    assert bench.write(OPENS, 8) == ""
+    assert bench.write(CLOSES) == "revoked"

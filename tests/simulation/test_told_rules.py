@@ -1,0 +1,105 @@
+"""What callers are told is compared with what they were told before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from .invariants import Invariants
+from .told_rules import ToldRules
+
+ACCOUNT = (1, "Demo")
+
+
+class Caller:
+    """A caller who asks for the same again and again."""
+
+    def __init__(self) -> None:
+        self.invariants = Invariants(lambda: 0.0)
+        self.seldom: list[str] = []
+        self.rules = ToldRules(self.invariants, self.seldom.append)
+
+    def hear(self, answer: dict[str, Any], method: str = "place_order", id_: str = "a") -> bool:
+        """Take an answer; whether all is right so far."""
+        params = {"client_order_id": id_, "symbol": "EURUSD"}
+        message = {"id": 1, "method": method, "params": params}
+        self.rules.answered(ACCOUNT, [message], [{"id": 1, **answer}])
+        return not self.invariants.breaks
+
+
+@pytest.fixture(name="caller")
+def make_caller() -> Caller:
+    return Caller()
+
+
+def done(order: int = 11, position: int | None = 12) -> dict[str, Any]:
+    return {"result": {"order": {"order": order, "position": position, "deal": None}}}
+
+
+def refused(outcome: str | None, name: str = "order_rejected") -> dict[str, Any]:
+    return {"error": {"data": {"outcome": outcome, "name": name}}}
+
+
+def record(outcome: str, result: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"result": {"outcome": outcome, "result": result, "error": None, "reconciled": True}}
+
+
+DONE, REJECTED = done(), refused("rejected")
+NOT_SENT, UNKNOWN = refused("not_sent", "timeout"), refused("unknown", "order_unresolved")
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        (DONE, DONE, done(11, None)),
+        (NOT_SENT, NOT_SENT, DONE),
+        (UNKNOWN, REJECTED, REJECTED),
+        (UNKNOWN, NOT_SENT, REJECTED),
+        (DONE, refused("not_sent", "unauthorized"), refused(None, "overloaded"), DONE),
+    ],
+)
+def test_what_can_all_be_true_is_right(caller: Caller, answers: tuple[dict[str, Any], ...]):
+    """Whatever is told after what was not sent or not known; errors that speak of the call."""
+    assert all(caller.hear(one) for one in answers)
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        (DONE, REJECTED),
+        (REJECTED, DONE),
+        (DONE, UNKNOWN),
+        (REJECTED, refused("not_sent", "kill_switch_active")),
+        (DONE, done(13)),
+        (DONE, done(11, 14)),
+    ],
+)
+def test_what_cannot_both_be_true_is_wrong(caller: Caller, answers: tuple[dict[str, Any], ...]):
+    """One of two ends, or of two tickets, was a lie."""
+    assert caller.hear(answers[0])
+    assert not caller.hear(answers[1])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        record("rejected"),
+        record("pending"),
+        record("done", done(13)["result"]),
+        {"error": {"data": {"name": "order_not_found"}}},
+    ],
+)
+def test_the_record_says_what_the_caller_was_told(caller: Caller, answer: dict[str, Any]):
+    """``get_order`` is compared as well."""
+    assert caller.hear(DONE)
+    assert caller.hear(record("done", DONE["result"]), "get_order")
+    assert not caller.hear(answer, "get_order")
+
+
+def test_equal_orders_may_change_their_tickets(caller: Caller):
+    """Whose tags and results are lost: nobody can tell which is which. Others may not."""
+    assert caller.hear(DONE)
+    assert caller.hear(UNKNOWN, id_="b")
+    assert caller.hear(record("done", done(13)["result"]), "get_order")
+    assert caller.seldom == ["tickets of equal orders exchanged"]

@@ -1,0 +1,175 @@
+"""Rule of what callers are told: two answers for one id never contradict each other.
+
+Done stays done, with the same tickets; rejected stays rejected. What was not sent may be sent
+later, and what is unknown may turn out to be anything. This holds over all lives of the daemon.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import orjson
+
+from .invariants import Invariants
+
+Json = Mapping[str, Any]
+Account = tuple[int, str]
+
+FINAL = frozenset({"done", "rejected"})
+ABOUT_THE_CALL = frozenset(
+    {
+        *("unauthorized", "forbidden", "invalid_params", "terminal_not_found", "internal_error"),
+        *("client_order_id_conflict", "terminal_disconnected", "overloaded", "limit_exceeded"),
+        *("cancelled", "too_large", "shutting_down", "not_ready"),
+    }
+)
+"""Errors that may speak of one call alone: it was not looked up what its id stands for."""
+ASKS = "get_order"
+
+
+class Told(NamedTuple):
+    """What somebody was told of an id."""
+
+    outcome: str
+    order: int | None = None
+    position: int | None = None
+    deal: int | None = None
+    name: str = ""
+    """Of the error."""
+    is_duplicate: bool = False
+
+
+class ToldRules:
+    """What all callers were told, by account and id.
+
+    Args:
+        invariants: told of contradictions.
+        sometimes: told of what happens seldom.
+
+    """
+
+    def __init__(
+        self, invariants: Invariants, sometimes: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._invariants = invariants
+        self._sometimes = sometimes
+        self._ends: dict[tuple[Account, str], Told] = {}
+        self._owners: dict[tuple[Account, int], str] = {}
+        """Ids by the tickets of the orders that they have made."""
+        self._alike: defaultdict[tuple[Account, str, bytes], set[str]] = defaultdict(set)
+        """Ids of requests that are equal in all but their ids."""
+
+    def answered(self, account: Account, message: Any, answer: Any) -> None:
+        """Take the answer to a message, or to a batch of them.
+
+        Args:
+            account: that the terminal was logged in to.
+            message: as it was sent.
+            answer: what came.
+
+        """
+        if isinstance(message, list):
+            by_id = {one["id"]: one for one in answer} if isinstance(answer, list) else {}
+            for one in message:
+                if one["id"] in by_id:
+                    self.answered(account, one, by_id[one["id"]])
+            return
+        params = message["params"]
+        id_ = params.get("client_order_id") if isinstance(params, dict) else None
+        if id_ is None or params.get("validate_only"):
+            return
+        told = told_of(message["method"], answer)
+        if told is None:
+            return
+        if message["method"] != ASKS:
+            kind = orjson.dumps(
+                {name: one for name, one in params.items() if name != "client_order_id"},
+                option=orjson.OPT_SORT_KEYS,
+            )
+            self._alike[account, message["method"], kind].add(id_)
+            self._take(account, id_, told, (account, message["method"], kind))
+        else:
+            self._take(account, id_, told, None)
+
+    def settle_by_hand(self, account: Account, client_order_id: str) -> None:
+        """A person has said how an order ended; what is found out later counts more."""
+        self._ends.pop((account, client_order_id), None)
+
+    def _take(
+        self, account: Account, id_: str, told: Told, kind: tuple[Account, str, bytes] | None
+    ) -> None:
+        before = self._ends.get((account, id_))
+        if before is None:
+            if told.outcome in FINAL:
+                self._ends[account, id_] = told
+                self._own(account, id_, told)
+            return
+        if told.outcome == before.outcome:
+            self._compare(account, id_, before, told, kind)
+        elif told.outcome in FINAL or told.name not in ABOUT_THE_CALL:
+            self._broken(id_, before, told)
+
+    def _compare(
+        self,
+        account: Account,
+        id_: str,
+        before: Told,
+        told: Told,
+        kind: tuple[Account, str, bytes] | None,
+    ) -> None:
+        fields = ("order", "position", "deal")
+        pairs = [(getattr(before, one), getattr(told, one)) for one in fields]
+        if all(old == new or None in (old, new) for old, new in pairs):
+            return
+        if kind is None:
+            kinds = [one for one, ids in self._alike.items() if id_ in ids]
+            kind = kinds[0] if kinds else None
+        if kind is not None and len(self._alike[kind]) > 1:
+            # nobody can tell equal orders apart whose tags and results are lost
+            self._sometimes("tickets of equal orders exchanged")
+            self._ends[account, id_] = told
+        else:
+            self._broken(id_, before, told)
+
+    def _own(self, account: Account, id_: str, told: Told) -> None:
+        if told.order is None:
+            return
+        owner = self._owners.setdefault((account, told.order), id_)
+        if owner != id_:
+            self._sometimes("an order was named to two ids")
+
+    def _broken(self, id_: str, before: Told, told: Told) -> None:
+        self._invariants.broken("told", f"{id_} was told {before}, and then {told}")
+
+
+def told_of(method: str, answer: Json) -> Told | None:
+    """Read an answer; ``None`` where it says nothing of an order."""
+    error = answer.get("error")
+    if error is not None:
+        data = error.get("data") or {}
+        outcome, name = data.get("outcome"), data.get("name", "")
+        if method == ASKS:
+            return Told("not found", name=name) if name == "order_not_found" else None
+        if outcome is None:
+            return None
+        return Told(outcome, name=name, is_duplicate=bool(data.get("duplicate")))
+    result = answer.get("result")
+    if not isinstance(result, dict):
+        return None
+    if method != ASKS:
+        return _done(result)
+    if result["outcome"] == "done" and isinstance(result.get("result"), dict):
+        return _done(result["result"])
+    name = ((result.get("error") or {}).get("data") or {}).get("name", "")
+    return Told(result["outcome"], name=name)
+
+
+def _done(result: Json) -> Told:
+    order = result.get("order")
+    is_duplicate = bool(result.get("duplicate"))
+    if not isinstance(order, dict):
+        return Told("done", is_duplicate=is_duplicate)
+    tickets = (order.get("order"), order.get("position"), order.get("deal"))
+    return Told("done", *tickets, is_duplicate=is_duplicate)
