@@ -22,15 +22,21 @@ class HttpDoor:
     """The way to a daemon that comes and goes; keeps connections as long as they last.
 
     Args:
-        on_answer: told of each message and its answer.
+        on_ask: told of each message before it is sent; returns which life it is for.
+        on_answer: told of each message, its answer, and that life.
 
     """
 
     def __init__(
-        self, address: Address, token: str, on_answer: Callable[[Any, Any], None]
+        self,
+        address: Address,
+        token: str,
+        *,
+        on_ask: Callable[[Any], int],
+        on_answer: Callable[[Any, Any, int], None],
     ) -> None:
         self.address = address
-        self._token, self._on_answer = token.encode(), on_answer
+        self._token, self._on_ask, self._on_answer = token.encode(), on_ask, on_answer
         self._ids = itertools.count(1)
         self._idle: list[_Connection] = []
 
@@ -54,6 +60,7 @@ class HttpDoor:
     async def _send(self, message: Any, timeout_s: float) -> Any:
         if not self.address.url:
             return None
+        life = self._on_ask(message)
         port = int(self.address.url.split(":")[2].split("/")[0])
         connection: _Connection | None = None
         try:
@@ -66,7 +73,7 @@ class HttpDoor:
             return None
         self._idle.append(connection)
         answer = orjson.loads(answer)
-        self._on_answer(message, answer)
+        self._on_answer(message, answer, life)
         return answer
 
     def _kept(self, port: int) -> _Connection | None:

@@ -55,7 +55,7 @@ class Break:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.rule} ({RULES[self.rule]}), at {self.at_s:.6f} s: {self.text}"
+        return f"at {self.at_s:.6f} s, {self.text}; the rule is: {RULES[self.rule]}"
 
 
 class Invariants:

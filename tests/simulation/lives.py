@@ -93,6 +93,7 @@ class _Open:
 
     fuse: Fuse
     home: Home | None = None
+    gateway: Gateway | None = None
     living: asyncio.Task[None] | None = None
     ledgers: list[Ledger] = field(default_factory=list)
 
@@ -107,6 +108,8 @@ class SimulatedDaemons:
         secrets: what nobody can guess.
         on_begin: told of each life that listens, and its ready line.
         on_end: told of each life that is dead, and of what.
+        on_ledger: told of each ledger that a life has opened.
+        on_point: told of each point that a life comes to.
         around_commit: called before and after each commit: the life, its writes.
 
     """
@@ -118,6 +121,8 @@ class SimulatedDaemons:
     secrets: Random
     on_begin: Callable[[int, Any], None]
     on_end: Callable[[int, str], None]
+    on_ledger: Callable[[int, Ledger], None]
+    on_point: Callable[[int, str], None]
     around_commit: tuple[Callable[[int, list[Any]], None], Callable[[int, list[Any]], None]]
     present: int = 0
     """The number of the present life, from 1."""
@@ -136,7 +141,7 @@ class SimulatedDaemons:
         self._open[number] = _Open(fuse)
         context = contextvars.copy_context()
         context.run(self._move_in, number)
-        living = self.loop.create_task(self._live(number, fuse, ready), context=context)
+        living = self.loop.create_task(self._live(number, ready), context=context)
         self._open[number].living = living  # the loop does not keep it alive
         await asyncio.wait((ready, self.death), return_when=asyncio.FIRST_COMPLETED)
         if self.death.done():
@@ -145,20 +150,30 @@ class SimulatedDaemons:
         self.on_begin(number, said)
         return said
 
+    @property
+    def gateway(self) -> Gateway:
+        """Return that of the present life."""
+        gateway = self._open[self.present].gateway
+        assert gateway is not None, "it has not begun yet"
+        return gateway
+
     def _move_in(self, number: int) -> None:
         LIFE.set(number)
         NODE.set("daemon")
         host._HOST.set(SimulatedHost(self.loop, self.network, self.secrets))
 
-    async def _live(self, number: int, fuse: Fuse, ready: asyncio.Future[Any]) -> None:
+    async def _live(self, number: int, ready: asyncio.Future[Any]) -> None:
         opened = self._open[number]
         opened.home = Home(self.folder / "home", CONFIG.secrets.key_file)
 
         def new_writer(*work: Callable[..., None]) -> LoopWriter:
-            opened.ledgers.append(work[0].__self__)  # type: ignore[attr-defined]  # its method
+            ledger: Ledger = work[0].__self__  # type: ignore[attr-defined]  # its method
+            opened.ledgers.append(ledger)
+            self.on_ledger(number, ledger)
             return LoopWriter(self.loop, self.dice, *work)
 
-        gateway = Gateway(opened.home, CONFIG, on_point=fuse.reach, new_writer=new_writer)
+        gateway = Gateway(opened.home, CONFIG, on_point=self._reach, new_writer=new_writer)
+        opened.gateway = gateway
         async with gateway.run() as said:
             ready.set_result({"rpc": said.rpc, "ws": said.ws, "bridge": said.bridge})
             await self.loop.create_future()
@@ -187,10 +202,16 @@ class SimulatedDaemons:
         life = LIFE.get()
         if self.loop.is_dead(life):
             raise Killed
-        self._open[life].fuse.reach("committing")
+        self._reach("committing")
         self.around_commit[0](life, group)
 
     def _committed(self, group: list[Any]) -> None:
         life = LIFE.get()
         self.around_commit[1](life, group)
-        self._open[life].fuse.reach("committed")
+        self._reach("committed")
+
+    def _reach(self, point: str) -> None:
+        life = LIFE.get()
+        self.on_point(life, point)
+        if life in self._open:
+            self._open[life].fuse.reach(point)

@@ -15,6 +15,8 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gateway.ledger import Ledger
+
     from .terminals import TradedTerminal
     from .world import World
 
@@ -50,6 +52,12 @@ class Watcher:
     def __init__(self, world: World) -> None:
         self.world = world
 
+    def on_ledger(self, life: int, ledger: Ledger) -> None:
+        """A life has opened its ledger, and written nothing to it yet."""
+
+    def on_point(self, life: int, point: str) -> None:
+        """A life has come to a point at which it could be killed."""
+
     def after_life_begins(self, life: int, ready: Any) -> None:
         """A daemon listens; ``ready`` is its ready line: ``rpc``, ``ws``, ``bridge``."""
 
@@ -68,8 +76,11 @@ class Watcher:
     def on_command(self, terminal: TradedTerminal, command: Any) -> None:
         """A terminal is about to carry out a command."""
 
-    def on_answer(self, message: Any, answer: Any) -> None:
-        """A bot has its answer to a message."""
+    def before_ask(self, terminal: TradedTerminal, message: Any, life: int) -> None:
+        """A bot of a terminal is about to send a message, or a batch of them, to a life."""
+
+    def on_answer(self, terminal: TradedTerminal, message: Any, answer: Any, life: int) -> None:
+        """A bot of a terminal has the answer of the life that it has asked."""
 
     def at_end(self) -> None:
         """All has ended in peace and the daemon still runs; the verdict is to be completed."""

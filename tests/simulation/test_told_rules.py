@@ -20,11 +20,13 @@ class Caller:
         self.seldom: list[str] = []
         self.rules = ToldRules(self.invariants, self.seldom.append)
 
-    def hear(self, answer: dict[str, Any], method: str = "place_order", id_: str = "a") -> bool:
+    def hear(
+        self, answer: dict[str, Any], method: str = "place_order", id_: str = "a", life: int = 1
+    ) -> bool:
         """Take an answer; whether all is right so far."""
         params = {"client_order_id": id_, "symbol": "EURUSD"}
         message = {"id": 1, "method": method, "params": params}
-        self.rules.answered(ACCOUNT, [message], [{"id": 1, **answer}])
+        self.rules.answered(ACCOUNT, [message], [{"id": 1, **answer}], life)
         return not self.invariants.breaks
 
 
@@ -103,3 +105,11 @@ def test_equal_orders_may_change_their_tickets(caller: Caller):
     assert caller.hear(UNKNOWN, id_="b")
     assert caller.hear(record("done", done(13)["result"]), "get_order")
     assert caller.seldom == ["tickets of equal orders exchanged"]
+
+
+def test_a_new_life_may_have_to_find_out_again(caller: Caller):
+    """What the crash took; the end that it finds is the same, and known from then on."""
+    assert caller.hear(DONE)
+    assert caller.hear(UNKNOWN, life=2)
+    assert caller.hear(DONE, life=2)
+    assert not caller.hear(UNKNOWN, life=2)

@@ -1,7 +1,8 @@
 """Rule of what callers are told: two answers for one id never contradict each other.
 
 Done stays done, with the same tickets; rejected stays rejected. What was not sent may be sent
-later, and what is unknown may turn out to be anything. This holds over all lives of the daemon.
+later, and what is unknown may turn out to be anything. This holds over all lives of the daemon:
+but one that has just begun may have to find out again what an earlier one knew.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ ABOUT_THE_CALL = frozenset(
     }
 )
 """Errors that may speak of one call alone: it was not looked up what its id stands for."""
+OPEN = frozenset({"unknown", "pending"})
 ASKS = "get_order"
 
 
@@ -38,7 +40,8 @@ class Told(NamedTuple):
     deal: int | None = None
     name: str = ""
     """Of the error."""
-    is_duplicate: bool = False
+    life: int = 0
+    """Of the daemon that told it."""
 
 
 class ToldRules:
@@ -61,20 +64,21 @@ class ToldRules:
         self._alike: defaultdict[tuple[Account, str, bytes], set[str]] = defaultdict(set)
         """Ids of requests that are equal in all but their ids."""
 
-    def answered(self, account: Account, message: Any, answer: Any) -> None:
+    def answered(self, account: Account, message: Any, answer: Any, life: int) -> None:
         """Take the answer to a message, or to a batch of them.
 
         Args:
             account: that the terminal was logged in to.
             message: as it was sent.
             answer: what came.
+            life: of the daemon that was asked.
 
         """
         if isinstance(message, list):
             by_id = {one["id"]: one for one in answer} if isinstance(answer, list) else {}
             for one in message:
                 if one["id"] in by_id:
-                    self.answered(account, one, by_id[one["id"]])
+                    self.answered(account, one, by_id[one["id"]], life)
             return
         params = message["params"]
         id_ = params.get("client_order_id") if isinstance(params, dict) else None
@@ -83,6 +87,7 @@ class ToldRules:
         told = told_of(message["method"], answer)
         if told is None:
             return
+        told = told._replace(life=life)
         if message["method"] != ASKS:
             kind = orjson.dumps(
                 {name: one for name, one in params.items() if name != "client_order_id"},
@@ -108,6 +113,9 @@ class ToldRules:
             return
         if told.outcome == before.outcome:
             self._compare(account, id_, before, told, kind)
+            self._ends[account, id_] = self._ends[account, id_]._replace(life=told.life)
+        elif told.outcome in OPEN and told.life > before.life:
+            self._sometimes("unknown again after a crash")
         elif told.outcome in FINAL or told.name not in ABOUT_THE_CALL:
             self._broken(id_, before, told)
 
@@ -154,7 +162,7 @@ def told_of(method: str, answer: Json) -> Told | None:
             return Told("not found", name=name) if name == "order_not_found" else None
         if outcome is None:
             return None
-        return Told(outcome, name=name, is_duplicate=bool(data.get("duplicate")))
+        return Told(outcome, name=name)
     result = answer.get("result")
     if not isinstance(result, dict):
         return None
@@ -168,8 +176,6 @@ def told_of(method: str, answer: Json) -> Told | None:
 
 def _done(result: Json) -> Told:
     order = result.get("order")
-    is_duplicate = bool(result.get("duplicate"))
     if not isinstance(order, dict):
-        return Told("done", is_duplicate=is_duplicate)
-    tickets = (order.get("order"), order.get("position"), order.get("deal"))
-    return Told("done", *tickets, is_duplicate=is_duplicate)
+        return Told("done")
+    return Told("done", order.get("order"), order.get("position"), order.get("deal"))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +23,13 @@ from .bots import SYMBOL, Address
 from .computer import SimulatedHost
 from .dice import Dice
 from .doors import HttpDoor
+from .invariants import Break, Invariants
 from .lives import CONFIG, SimulatedDaemons
 from .loop import Killed, SimulatedLoop
 from .network import NODE, Network, SimulatedTransport
 from .plugins import Fault, Watcher
 from .run import Run, plan
+from .sometimes import Sometimes
 from .terminals import KINDS, TradedTerminal
 from .trace import Trace
 
@@ -60,6 +64,8 @@ class World:
         terminals: those that are traded on, by name.
         run: its course: its ``verdict`` and its ``figures`` are added to by all.
         watchers: one of each kind.
+        invariants: the rules that hold at every step; the first break ends the run.
+        sometimes: counts what a campaign of runs must have come to.
 
     """
 
@@ -75,6 +81,10 @@ class World:
         self.daemons: SimulatedDaemons
         self.run: Run
         self.watchers: list[Watcher] = []
+        self.invariants = Invariants(self.loop.time, self._on_break)
+        self.sometimes = Sometimes()
+        self.stop: Callable[[], object] = self.loop.stop
+        """Ends the run before its time."""
         self._faults: list[Fault] = []
 
     async def simulate(self) -> Run:
@@ -121,6 +131,8 @@ class World:
             secrets=self.dice("secrets of daemon"),
             on_begin=lambda life, ready: self._watch("after_life_begins", life, ready),
             on_end=lambda life, cause: self._watch("after_life_ends", life, cause),
+            on_ledger=lambda life, ledger: self._watch("on_ledger", life, ledger),
+            on_point=lambda life, point: self._watch("on_point", life, point),
             around_commit=(
                 lambda life, group: self._watch("before_commit", life, group),
                 lambda life, group: self._watch("on_commit", life, group),
@@ -153,7 +165,7 @@ class World:
             seed=(seed + number) % 1_000_000, watch=[SYMBOL], results_file=results, **KINDS[name]
         )
         link = Link(machine, "127.0.0.1", 1, token, seed=seed)
-        terminal = TradedTerminal(name, machine, link, HttpDoor(self.address, token, self._heard))
+        terminal = TradedTerminal(name, machine, link, self.door(name, token))
         execute = machine.execute
 
         def watched(command: Any, **options: Any) -> Any:
@@ -162,6 +174,15 @@ class World:
 
         machine.execute = watched  # type: ignore[method-assign]  # to see each command
         return terminal
+
+    def door(self, name: str, token: str) -> HttpDoor:
+        """Return a way to the daemon for a bot of a terminal, with one of its tokens."""
+        return HttpDoor(
+            self.address,
+            token,
+            on_ask=partial(self._asked, name),
+            on_answer=partial(self._heard, name),
+        )
 
     def _traders(self) -> Sequence[Coroutine[Any, Any, Any]]:
         return [
@@ -205,18 +226,31 @@ class World:
             if terminal is not None:
                 self._watch("on_frame_to_terminal", terminal, data)
 
-    def _heard(self, message: Any, answer: Any) -> None:
+    def _asked(self, name: str, message: Any) -> int:
+        life = self.daemons.present
+        self._watch("before_ask", self.terminals[name], message, life)
+        return life
+
+    def _heard(self, name: str, message: Any, answer: Any, life: int) -> None:
         self.trace.add(self.loop.now, "answer", orjson.dumps(answer))
-        self._watch("on_answer", message, answer)
+        self._watch("on_answer", self.terminals[name], message, answer, life)
 
     def _on_error(self, life: int, context: dict[str, Any]) -> None:
         if not isinstance(context.get("exception"), Killed):
-            self.run.verdict.breach("no exception is left over", f"life {life}: {context}")
+            self.invariants.broken("task", f"life {life}: {context}")
+
+    def _on_break(self, found: Break) -> None:
+        self.run.verdict.breach(found.rule, str(found))
+        self.run.verdict.orders = self.run.begun
+        self.stop()
 
 
 def simulate(options: Options, folder: Path) -> World:
     """Make a world, and let it happen; ``folder`` is empty, and takes what lies on its disks."""
     world = World(options, folder)
     asyncio.set_event_loop(world.loop)
-    world.loop.run_until_complete(world.simulate())
+    running = world.loop.create_task(world.simulate())
+    world.stop = running.cancel
+    with suppress(asyncio.CancelledError):  # a rule was broken
+        world.loop.run_until_complete(running)
     return world

@@ -1,0 +1,50 @@
+"""Watcher of the money path: the ledger, what terminals are sent, and what callers are told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gateway.ledger import Ledger
+
+from ..command_rules import CommandRules
+from ..ledger_truth import LedgerTruth
+from ..ledger_watch import LedgerWatch
+from ..plugins import Watcher, watcher
+from ..told_rules import ToldRules
+
+if TYPE_CHECKING:
+    from ..terminals import TradedTerminal
+    from ..world import World
+
+
+@watcher
+class JournalWatcher(Watcher):
+    """Rules about rows, commands and answers, each judged at the moment at which it counts."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        invariants, sometimes = world.invariants, world.sometimes
+        self.truth = LedgerTruth()
+        self.commands = CommandRules(self.truth, invariants, sometimes)
+        self.told = ToldRules(invariants, sometimes)
+
+    def on_ledger(self, life: int, ledger: Ledger) -> None:
+        """See every transaction of a new ledger."""
+        LedgerWatch(ledger, self.truth, self.world.invariants, sometimes=self.world.sometimes)
+
+    def after_life_begins(self, life: int, ready: Any) -> None:
+        """See that all is there that earlier lives have committed."""
+        self.truth.check_kept(self.world.daemons.gateway.ledger.reader, self.world.invariants)
+
+    def on_frame_to_terminal(self, terminal: TradedTerminal, data: bytes) -> None:
+        """Judge what a terminal is sent."""
+        self.commands.written(terminal.name, data)
+
+    def on_command(self, terminal: TradedTerminal, command: Any) -> None:
+        """Judge what a terminal is about to carry out."""
+        if command.op == "order_send":
+            self.commands.executed(terminal.name, command.id)
+
+    def on_answer(self, terminal: TradedTerminal, message: Any, answer: Any, life: int) -> None:
+        """Compare an answer with earlier ones."""
+        self.told.answered(terminal.account, message, answer, life)
