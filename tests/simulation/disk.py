@@ -72,7 +72,8 @@ class SimulatedDisk:
         self._memories: dict[bytes, SharedMemory] = {}
         self._open: list[OpenFile] = []
         self.fault: Fault | None = None
-        """What goes wrong now; ``None``: nothing does."""
+        """Whatever goes wrong now, in one; ``None``: nothing does."""
+        self._faults: list[Fault] = []
         self.room: Room | None = None
         """What is left; ``None``: there is always enough."""
         self.error: BaseException | None = None
@@ -123,6 +124,31 @@ class SimulatedDisk:
             hashed.update(b"%s %d\n" % (name.removeprefix(self.prefix), file.size))
             hashed.update(file.contents())
         return hashed.hexdigest()
+
+    # --- faults --------------------------------------------------------------------------------
+
+    def fail(self, fault: Fault) -> None:
+        """Let something go wrong from now on, beside what does already."""
+        self._faults.append(fault)
+        self._join_faults()
+
+    def work(self, *kinds: type) -> None:
+        """Let nothing go wrong any more of these kinds; without any, nothing at all."""
+        self._faults = [one for one in self._faults if kinds and not isinstance(one, kinds)]
+        self._join_faults()
+        if not kinds:
+            self.room = None
+
+    def _join_faults(self) -> None:
+        faults = tuple(self._faults)
+
+        def any_of(operation: Operation, file: StoredFile, amount: int) -> int:
+            for fault in faults:
+                if code := fault(operation, file, amount):
+                    return code
+            return 0
+
+        self.fault = any_of if len(faults) > 1 else faults[0] if faults else None
 
     # --- the ends of processes -----------------------------------------------------------------
 

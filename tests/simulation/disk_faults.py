@@ -1,16 +1,16 @@
 """What goes wrong with a simulated disk: no room, errors, slowness, the end at any operation.
 
-Each fault but the lack of room is a callable for :attr:`SimulatedDisk.fault`.
+Each fault but the lack of room is a callable for :meth:`SimulatedDisk.fail`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from .disk import Fault, Operation
+from .disk import Operation
 from .stored_file import StoredFile
 from .vfs_layout import FULL, IOERR_FSYNC, IOERR_READ, IOERR_WRITE, OK
 
@@ -147,18 +147,4 @@ class EndAt:
                 self.has_happened = True
                 self._end()
             self._operations -= 1
-        return OK
-
-
-class Faults:
-    """Several faults at a time."""
-
-    def __init__(self, faults: Iterable[Fault]) -> None:
-        self._faults = tuple(faults)
-
-    def __call__(self, operation: Operation, file: StoredFile, amount: int) -> int:
-        """Ask each; the first error counts."""
-        for fault in self._faults:
-            if code := fault(operation, file, amount):
-                return code
         return OK

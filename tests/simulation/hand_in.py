@@ -25,12 +25,13 @@ def hurry() -> None:
 def around_commits(
     before: Callable[[list[Any]], None], after: Callable[[list[Any]], None]
 ) -> None:
-    """Call ``before`` and ``after`` around each commit of a group of writes, in its context."""
+    """Call ``before`` and ``after`` around each commit of a group of writes, in its context;
+    ``after`` with those of them that are on the disk."""
     commit = Ledger._commit
 
     def between(ledger: Ledger, group: list[Any]) -> None:
         before(group)
         commit(ledger, group)
-        after(group)
+        after([write for write in group if write.error is None])
 
     Ledger._commit = between  # type: ignore[method-assign]  # the points

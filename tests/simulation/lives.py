@@ -20,9 +20,11 @@ from gateway.ledger_writer import MAX_GROUP, Signal, Write
 
 from . import hand_in
 from .computer import SimulatedHost
+from .disk import SimulatedDisk
+from .disk_faults import EndAt
 from .loop import LIFE, Killed, SimulatedLoop
 from .network import NODE, Network
-from .run import Life
+from .run import DISK, Life
 
 CONFIG = Config.model_validate(
     {
@@ -92,6 +94,7 @@ class _Open:
     """What a life has open, which its end takes from it."""
 
     fuse: Fuse
+    life: Life
     home: Home | None = None
     gateway: Gateway | None = None
     living: asyncio.Task[None] | None = None
@@ -104,6 +107,8 @@ class SimulatedDaemons:
 
     Attributes:
         folder: of the home.
+        disk: where the home's databases lie.
+        power: decides what a power cut leaves there.
         dice: of the delays of the ledger's writer.
         secrets: what nobody can guess.
         on_begin: told of each life that listens, and its ready line.
@@ -117,6 +122,8 @@ class SimulatedDaemons:
     loop: SimulatedLoop
     network: Network
     folder: Path
+    disk: SimulatedDisk
+    power: Random
     dice: Random
     secrets: Random
     on_begin: Callable[[int, Any], None]
@@ -138,7 +145,9 @@ class SimulatedDaemons:
         number = self.present
         self.death, ready = self.loop.create_future(), self.loop.create_future()
         fuse = Fuse(life.point, life.nth, lambda point: self._kill(number, point))
-        self._open[number] = _Open(fuse)
+        self._open[number] = _Open(fuse, life)
+        if life.point == DISK:
+            self.disk.fail(EndAt(life.nth, lambda: self._kill(number, DISK)))
         context = contextvars.copy_context()
         context.run(self._move_in, number)
         living = self.loop.create_task(self._live(number, ready), context=context)
@@ -181,6 +190,10 @@ class SimulatedDaemons:
     def _kill(self, number: int, cause: str) -> None:
         self.loop.kill(number)
         self.network.kill(number)
+        if self._open[number].life.loses_power:
+            self.disk.power_cut(self.power, self.folder / "home")
+        else:
+            self.disk.kill(number)
         if not self.death.done():
             self.death.set_result(cause)
 
@@ -191,6 +204,7 @@ class SimulatedDaemons:
             self._kill(number, OUTSIDE)
         await asyncio.sleep(0.01)
         opened = self._open.pop(number)
+        self.disk.work(EndAt)
         for ledger in opened.ledgers:
             ledger._writer.close()
             ledger.reader.close()
@@ -207,6 +221,8 @@ class SimulatedDaemons:
 
     def _committed(self, group: list[Any]) -> None:
         life = LIFE.get()
+        if self.loop.is_dead(life):
+            raise Killed  # within the commit
         self.around_commit[1](life, group)
         self._reach("committed")
 

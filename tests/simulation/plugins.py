@@ -68,7 +68,7 @@ class Watcher:
         """The ledger of a life is about to commit these writes."""
 
     def on_commit(self, life: int, group: list[Any]) -> None:
-        """The ledger of a life has committed these writes."""
+        """The ledger of a life has committed these writes: those of the group that could be."""
 
     def on_frame_to_terminal(self, terminal: TradedTerminal, data: bytes) -> None:
         """The daemon has handed these bytes to its socket: they may be cut, or be several."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import cycle
 from random import Random
 from typing import Any, Protocol
@@ -24,16 +24,21 @@ POINTS = (
 )
 """Where a daemon can be killed: those of the journal
 (:class:`~gateway.trading.journal.OrderLog`), and two around the commit of each group of writes."""
+DISK = "disk"
+"""Point of a simulated daemon alone: each write and each sync of a database."""
+OPERATIONS_AN_ORDER = 60
+"""Of the disk, about."""
 
 
 @dataclass(frozen=True)
 class Life:
     """One life of the daemon: it is killed when it comes to a point for the nth time, or from
-    outside after so many orders, whichever is first."""
+    outside after so many orders, whichever is first; with it the power of its computer may go."""
 
     orders: int = 0
     point: str = ""
     nth: int = 0
+    loses_power: bool = False
 
 
 def plan(dice: Random, orders: int, each: int) -> list[Life]:
@@ -47,6 +52,16 @@ def plan(dice: Random, orders: int, each: int) -> list[Life]:
         else Life(dice.randint(1, 2 * each))
         for point in points
     ]
+
+
+def with_disk(dice: Random, lives: Sequence[Life], each: int) -> list[Life]:
+    """Let some of these lives end at an operation of the disk, and some with a power cut."""
+    changed: list[Life] = []
+    for life in lives:
+        if dice.random() < 1 / 4:
+            life = Life(each * 2, DISK, dice.randint(1, each * OPERATIONS_AN_ORDER))
+        changed.append(replace(life, loses_power=dice.random() < 1 / 3))
+    return changed
 
 
 @dataclass
@@ -147,6 +162,8 @@ class Run:
         enough.cancel()
         if self.daemons.death.done():
             self.figures.points[life.point] += 1
+        if life.loses_power:
+            self.figures.faults["power_cut"] += 1
         await self._fall()
 
     async def _rise(self, life: Life) -> None:

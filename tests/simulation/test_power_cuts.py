@@ -29,7 +29,7 @@ def cut_at_random(
         path = folder / f"{seed}.db"
         database = RandomDatabase(path, dice, synchronous)
         end = EndAt(dice.randrange(400), lambda: changed.append(disk.power_cut(dice)))
-        disk.fault = end
+        disk.fail(end)
         try:
             database.open()
             for _ in range(STEPS):
@@ -37,7 +37,7 @@ def cut_at_random(
             end_now(disk, changed, dice)
         except sqlite3.Error:
             assert end.has_happened
-        disk.fault = None
+        disk.work()
         database.close()
         return database, found_after(disk, path), changed[0]
 
@@ -87,15 +87,16 @@ def test_a_killed_process_loses_nothing(disk_folder: Path) -> None:
         with SimulatedDisk(disk_folder, Dice(seed)("sqlite")) as disk:
             path = disk_folder / f"{seed}.db"
             database = RandomDatabase(path, dice, "OFF")
-            disk.fault = EndAt(dice.randrange(400), lambda: disk.kill(None))
+            end = EndAt(dice.randrange(400), lambda: disk.kill(None))
+            disk.fail(end)
             try:
                 database.open()
                 for _ in range(STEPS):
                     database.step()
                 disk.kill(None)
             except sqlite3.Error:
-                assert disk.fault.has_happened
-            disk.fault = None
+                assert end.has_happened
+            disk.work()
             found = found_after(disk, path)
             database.close()
             assert found_after(disk, path) == found, "the dead connections change nothing"
@@ -116,13 +117,13 @@ def test_an_error_of_the_disk_loses_no_commit(disk_folder: Path, operation: str)
             database = RandomDatabase(path, dice)
             database.open()
             failing = FailingOperations(operation, dice.randrange(100), dice.randint(1, 3), dice)
-            disk.fault = failing
+            disk.fail(failing)
             for _ in range(STEPS):
                 try:
                     database.step()
                 except sqlite3.OperationalError as error:
                     assert "disk I/O error" in str(error)
-            disk.fault = None
+            disk.work()
             disk.power_cut(dice)
             failures += failing.failures
             database.close()

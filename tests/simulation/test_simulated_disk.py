@@ -185,7 +185,8 @@ def test_errors_reach_the_product(disk_folder: Path, operation: str) -> None:
         insert(store, b"before")
         store.close()
         store = Store(disk_folder, TABLES, check=False)
-        disk.fault = failing = FailingOperations(operation, 0, 1, Dice(1)("cut"))
+        failing = FailingOperations(operation, 0, 1, Dice(1)("cut"))
+        disk.fail(failing)
         with pytest.raises(StoreError, match="the disk reports errors"):
             insert(store, b"while")
         assert failing.failures == 1
@@ -200,12 +201,12 @@ def test_a_slow_sync_takes_its_time(disk_folder: Path) -> None:
     with SimulatedDisk(disk_folder, Dice(1)("sqlite")) as disk:
         store = Store(disk_folder, TABLES)
         insert(store, b"one")
-        disk.fault = SlowSync(spent.append, iter([0.5, 1.5]).__next__)
+        disk.fail(SlowSync(spent.append, iter([0.5, 1.5]).__next__))
         insert(store, b"two")
         assert spent == [0.5]
         insert(store, b"three")
         assert spent == [0.5, 1.5]
-        disk.fault = None
+        disk.work()
         store.close()
 
 
@@ -217,10 +218,10 @@ def test_an_exception_never_passes_into_sqlite(disk_folder: Path) -> None:
 
     def use(disk: SimulatedDisk) -> None:
         store = Store(disk_folder, TABLES)
-        disk.fault = fault
+        disk.fail(fault)
         with pytest.raises(StoreError):
             insert(store, b"")
-        disk.fault = None
+        disk.work()
         store.close()
 
     with (

@@ -22,13 +22,14 @@ from . import hand_in, plugins
 from .bots import SYMBOL, Address
 from .computer import SimulatedHost
 from .dice import Dice
+from .disk import SimulatedDisk
 from .doors import HttpDoor
 from .invariants import Break, Invariants
 from .lives import CONFIG, SimulatedDaemons
-from .loop import Killed, SimulatedLoop
+from .loop import LIFE, Killed, SimulatedLoop
 from .network import NODE, Network, SimulatedTransport
 from .plugins import Fault, Watcher
-from .run import Run, plan
+from .run import Run, plan, with_disk
 from .sometimes import Sometimes
 from .terminals import KINDS, TradedTerminal
 from .trace import Trace
@@ -60,6 +61,7 @@ class World:
 
     Attributes:
         loop, network, trace, dice: of the run.
+        disk: where the databases of its homes lie.
         daemons: their lives.
         terminals: those that are traded on, by name.
         run: its course: its ``verdict`` and its ``figures`` are added to by all.
@@ -76,6 +78,13 @@ class World:
         self.loop.on_error = self._on_error
         self.trace = Trace(options.log)
         self.network = Network(self.loop, self.dice("network"), self.trace)
+        self.disk = SimulatedDisk(
+            folder,
+            self.dice("sqlite"),
+            life=LIFE.get,
+            wall_s=lambda: host.wall_s(),  # of whoever asks
+            spend=lambda seconds: host.sleep(seconds),
+        )
         self.address: Address
         self.terminals: dict[str, TradedTerminal] = {}
         self.daemons: SimulatedDaemons
@@ -99,6 +108,7 @@ class World:
         options = self.options
         each = options.kills_every
         lives = plan(self.dice("plan"), options.orders, each) if each else []
+        lives = with_disk(self.dice("power"), lives, each)
         await self.run.trade(lives, self._traders())
         for task in linking:
             task.cancel()
@@ -106,6 +116,7 @@ class World:
         for watcher in self.watchers:
             watcher.at_end()
         await self.run.judge()
+        self.trace.add(self.loop.now, "disk", self.disk.fingerprint().encode())
         return self.run
 
     def context(self, node: str) -> contextvars.Context:
@@ -127,6 +138,8 @@ class World:
             loop=self.loop,
             network=self.network,
             folder=self.folder,
+            disk=self.disk,
+            power=self.dice("power"),
             dice=self.dice("ledger"),
             secrets=self.dice("secrets of daemon"),
             on_begin=lambda life, ready: self._watch("after_life_begins", life, ready),
@@ -249,8 +262,8 @@ def simulate(options: Options, folder: Path) -> World:
     """Make a world, and let it happen; ``folder`` is empty, and takes what lies on its disks."""
     world = World(options, folder)
     asyncio.set_event_loop(world.loop)
-    running = world.loop.create_task(world.simulate())
+    running = world.loop.create_task(world.simulate(), context=world.context("world"))
     world.stop = running.cancel
-    with suppress(asyncio.CancelledError):  # a rule was broken
+    with world.disk, suppress(asyncio.CancelledError):  # a rule was broken
         world.loop.run_until_complete(running)
     return world
