@@ -6,7 +6,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.credentials.device import device_id, sign_request
 from gateway.credentials.envelope import seal
-from gateway.credentials.keyset import public_text
+from gateway.credentials.keyset import new_key, public_text
 from gateway.credentials.sealed import SealedColumn
 from gateway.credentials.secrets import SecretBox
 from gateway.store import Store
@@ -67,7 +67,7 @@ def open_device(store: Store, box: SecretBox) -> DeviceKey:
         with store.transaction() as db:
             row = store.one("SELECT did, private_key FROM device")  # somebody was faster
             if row is None:
-                key = Ed25519PrivateKey.generate()
+                key = new_key()
                 did = device_id(key.public_key())
                 sealed = box.seal(key.private_bytes_raw(), PRIVATE_KEY.place(did))
                 db.execute("INSERT INTO device (did, private_key) VALUES (?, ?)", (did, sealed))

@@ -24,6 +24,7 @@ from gateway.credentials.keyset import (
     ROOT_KID,
     SKEW_S,
     KeyEntry,
+    new_key,
     public_text,
     sign_keyset,
 )
@@ -177,7 +178,7 @@ class Signing:
             return self._open(row)
         if await self._operational(session):  # another root would make an end of every token
             raise SecretsError("the root key is gone from the database; restore it from a backup")
-        key = given or Ed25519PrivateKey.generate()
+        key = given or new_key()
         self._keep(session, ROOT_KID, 0, key, None)
         await session.flush()
         return key
@@ -189,7 +190,7 @@ class Signing:
         number = (newest or 0) + 1
         kid = f"op{number}"
         exp = self._now_s() + KEY_DAYS * DAY_S
-        self._keep(session, kid, number, Ed25519PrivateKey.generate(), exp)
+        self._keep(session, kid, number, new_key(), exp)
         await session.flush()
         await self._publish(session, root)
         return kid

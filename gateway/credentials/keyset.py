@@ -9,11 +9,15 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import Field, ValidationError
 
+from ea_bridge import host
+
 from .envelope import EnvelopeError, Kind, decode64, encode64, open_envelope, seal
 from .record import First, Seconds, Signed
 
 ROOT_KID = "root"
 ROOT_PREFIX = "mgr1_"
+KEY_BYTES = 32
+"""Of a private key: any there are make one (RFC 8032)."""
 DAY_S = 86_400
 KEY_DAYS = 90
 """Life of an operational key."""
@@ -77,6 +81,11 @@ def public_key(text: str) -> Ed25519PublicKey:
         return Ed25519PublicKey.from_public_bytes(decode64(text))
     except (ValueError, UnsupportedAlgorithm):
         raise EnvelopeError("not an Ed25519 public key") from None
+
+
+def new_key() -> Ed25519PrivateKey:
+    """Make a private key, from the host's randomness."""
+    return Ed25519PrivateKey.from_private_bytes(host.random_bytes(KEY_BYTES))
 
 
 def public_text(key: Ed25519PublicKey) -> str:

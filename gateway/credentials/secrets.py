@@ -64,7 +64,7 @@ class SecretBox:
 
     def seal(self, secret: bytes, place: Place) -> str:
         """Encrypt a secret for one place."""
-        data_key = AESGCM.generate_key(256)
+        data_key = host.random_bytes(KEY_BYTES)
         about = self._about(place)
         wrapped = _encrypt(self.kek, data_key, b"dek|" + about)
         return f"mgs1.{self.kid}.{wrapped}.{_encrypt(data_key, secret, b'val|' + about)}"

@@ -18,6 +18,7 @@ from .keyset import (
     ROOT_KID,
     SKEW_S,
     KeyEntry,
+    new_key,
     public_text,
     sign_keyset,
 )
@@ -102,7 +103,7 @@ class SigningKeys:
         self._make(db, f"op{count}", now_s, now_s + KEY_DAYS * DAY_S)
 
     def _make(self, db: Connection, kid: str, nbf: int, exp: int | None) -> Ed25519PrivateKey:
-        key = Ed25519PrivateKey.generate()
+        key = new_key()
         sealed = self._box.seal(key.private_bytes_raw(), _place(kid))
         db.execute("INSERT INTO signing_keys VALUES (?, ?, ?, ?)", (kid, sealed, nbf, exp))
         return key

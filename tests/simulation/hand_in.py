@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from email.utils import formatdate
+from functools import lru_cache
 from typing import Any
 
+from aiohttp import web_response
+
+from ea_bridge import host
 from ea_bridge.emulator import conversation
 from ea_bridge.peer import link
 from gateway.ledger import Ledger
@@ -20,6 +25,12 @@ def hurry() -> None:
     patience.GONE_S = GONE_S
     link.FIRST_RETRY_S, link.LAST_RETRY_S = 0.02, 0.1
     conversation.PULSE_S = 0.1  # nobody here listens to prices
+
+
+def date_answers() -> None:
+    """Let the ``Date`` of every HTTP answer be that of the simulated clock."""
+    formatted = lru_cache(maxsize=4)(formatdate)
+    web_response.rfc822_formatted_time = lambda: formatted(int(host.wall_s()), usegmt=True)
 
 
 def around_commits(

@@ -99,6 +99,7 @@ class World:
     async def simulate(self) -> Run:
         """Let it all happen, and judge."""
         hand_in.hurry()
+        hand_in.date_answers()
         plugins.discover()
         self._settle_in()
         linking = [
@@ -265,5 +266,6 @@ def simulate(options: Options, folder: Path) -> World:
     running = world.loop.create_task(world.simulate(), context=world.context("world"))
     world.stop = running.cancel
     with world.disk, suppress(asyncio.CancelledError):  # a rule was broken
+        world.loop.run_until_complete(running)
         world.loop.run_until_complete(running)
     return world
