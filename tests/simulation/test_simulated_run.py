@@ -33,3 +33,10 @@ def test_a_run_with_kills_finds_nothing_wrong() -> None:
     assert line["kills"] > 3
     assert line["faults"] > 5
     assert (line["doubled"], line["missing"], line["wrong"], line["unknown"]) == (0, 0, 0, 0)
+
+
+def test_the_same_seed_makes_the_same_run() -> None:
+    """In another process, to the last byte on the network and on the disk."""
+    words = ("--seed", "9", "--orders", "150", "--kills-every", "30")
+
+    assert run(*words) == run(*words)

@@ -267,5 +267,4 @@ def simulate(options: Options, folder: Path) -> World:
     world.stop = running.cancel
     with world.disk, suppress(asyncio.CancelledError):  # a rule was broken
         world.loop.run_until_complete(running)
-        world.loop.run_until_complete(running)
     return world
