@@ -18,7 +18,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
@@ -183,14 +183,13 @@ class Campaign:
 
     Args:
         progress: what earlier runs have shown; added to.
-        each: orders in a run.
-        kills_every: orders to one death of the daemon, in a run.
+        options: of each run but its seed.
 
     """
 
-    def __init__(self, progress: Progress, each: int, kills_every: int) -> None:
+    def __init__(self, progress: Progress, options: Options) -> None:
         self.progress = progress
-        self._each, self._kills_every = each, kills_every
+        self._options = options
         self._running: list[Running] = []
 
     def run(self, orders: int, processes: int) -> Iterator[Options]:
@@ -200,11 +199,11 @@ class Campaign:
         while self._running or begun < goal:
             while len(self._running) < processes and begun < goal:
                 self._begin()
-                begun += self._each
+                begun += self._options.orders
             yield from self._collect()
 
     def _begin(self) -> None:
-        options = Options(self.progress.next_seed, self._each, self._kills_every)
+        options = replace(self._options, seed=self.progress.next_seed)
         self.progress.next_seed += 1
         self._running.append(Running(options))
 
@@ -232,11 +231,17 @@ def main() -> None:
     parser.add_argument("--orders", type=int, default=100_000, help="to simulate now")
     parser.add_argument("--each", type=int, default=2_000, help="orders in a run")
     parser.add_argument("--kills-every", type=int, default=110, metavar="ORDERS")
+    parser.add_argument("--first-seed", type=int, help="where the file knows none")
+    parser.add_argument("--mutant", default="", help="a deliberate fault of the product")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--progress", type=Path, default=Path("simulated.json"))
     arguments = parser.parse_args(sys.argv[2:])
     progress = Progress.load(arguments.progress)
-    campaign = Campaign(progress, arguments.each, arguments.kills_every)
+    if not progress.runs and arguments.first_seed is not None:
+        progress.next_seed = arguments.first_seed
+    campaign = Campaign(
+        progress, Options(0, arguments.each, arguments.kills_every, mutant=arguments.mutant)
+    )
     wrong_before = len(progress.wrong_commands)
     for _ in campaign.run(arguments.orders, arguments.processes):
         progress.save(arguments.progress)

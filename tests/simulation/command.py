@@ -72,6 +72,8 @@ def command_of(options: Options) -> list[str]:
         words += ["--kills-every", str(options.kills_every)]
     if options.faults is not None:
         words += ["--faults", ",".join(sorted(options.faults)) or "none"]
+    if options.mutant:
+        words += ["--mutant", options.mutant]
     return words
 
 
@@ -93,7 +95,12 @@ def options_of(arguments: argparse.Namespace) -> Options:
     faults = arguments.faults
     named = None if faults is None else frozenset(faults.split(",")) - {"none"}
     return Options(
-        arguments.seed, arguments.orders, arguments.kills_every, named, log=arguments.log
+        arguments.seed,
+        arguments.orders,
+        arguments.kills_every,
+        named,
+        log=arguments.log,
+        mutant=arguments.mutant or "",
     )
 
 

@@ -46,6 +46,7 @@ class Options:
         kills_every: about so many orders come to one death of the daemon; 0: none dies, and
             nothing else fails either.
         faults: the names of those that may happen; ``None``: all.
+        mutant: the deliberate fault of the product that is installed already, if there is one.
 
     """
 
@@ -54,6 +55,7 @@ class Options:
     kills_every: int = 0
     faults: frozenset[str] | None = None
     log: Path | None = None
+    mutant: str = ""
 
 
 class World:
