@@ -65,6 +65,7 @@ class World:
         loop, network, trace, dice: of the run.
         disk: where the databases of its homes lie.
         daemons: their lives.
+        tokens: of the terminals, by name.
         terminals: those that are traded on, by name.
         run: its course: its ``verdict`` and its ``figures`` are added to by all.
         watchers: one of each kind.
@@ -88,6 +89,7 @@ class World:
             spend=lambda seconds: host.sleep(seconds),
         )
         self.address: Address
+        self.tokens: dict[str, str] = {}
         self.terminals: dict[str, TradedTerminal] = {}
         self.daemons: SimulatedDaemons
         self.run: Run
@@ -113,6 +115,8 @@ class World:
         lives = plan(self.dice("plan"), options.orders, each) if each else []
         lives = with_disk(self.dice("power"), lives, each)
         await self.run.trade(lives, self._traders())
+        for watcher in self.watchers:
+            await watcher.rest()
         for task in linking:
             task.cancel()
         await asyncio.wait(linking)  # what the daemon says of an order it says without a terminal
@@ -133,7 +137,7 @@ class World:
     # --- setting up ------------------------------------------------------------------------
 
     def _settle_in(self) -> None:
-        tokens = self.context("daemon").run(self._make_home)
+        self.tokens = tokens = self.context("daemon").run(self._make_home)
         self.address = Address()
         for number, (name, token) in enumerate(tokens.items()):
             self.terminals[name] = self.context(name).run(self._build, number, name, token)

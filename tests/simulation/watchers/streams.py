@@ -1,0 +1,68 @@
+"""Subscribers of the streams, who see that what they are told is what the brokers did."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from ..plugins import Watcher, watcher
+from ..stream_judge import StreamRecord
+from ..stream_truth import TerminalTruth
+from ..subscribers import Place, Seat, Subscriber
+from ..terminals import TradedTerminal
+from ..world import World
+
+COUNT = 3
+REST_S = 2.0
+"""At the end, until all that is under way has come."""
+
+
+@watcher
+class Streams(Watcher):
+    """A few subscribers on one computer; each takes one terminal after the other."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.record = StreamRecord(world.loop.time)
+        self._place = Place()
+        seats = [
+            Seat(name, world.tokens, TerminalTruth(terminal.machine))
+            for name, terminal in world.terminals.items()
+        ]
+        self.subscribers = [
+            Subscriber(name, seats, self._place, self.record, world.dice(name))
+            for name in (f"subscriber {number}" for number in range(COUNT))
+        ]
+        context = world.context("subscribers")
+        self._listening = [
+            world.loop.create_task(one.run(), context=context) for one in self.subscribers
+        ]
+
+    def after_life_begins(self, life: int, ready: Any) -> None:
+        """Tell all where the daemon is."""
+        self._place.port = int(ready["ws"].split(":")[2].split("/")[0])
+        self._place.life = life
+
+    async def rest(self) -> None:
+        """Let all hear the last; compare what they know, and what became of what was unknown."""
+        for one in self.subscribers:
+            one.rest()
+        await asyncio.sleep(REST_S)
+        for one in self.subscribers:
+            one.finish()
+        for task in self._listening:
+            task.cancel()
+        for terminal in self.world.terminals.values():
+            await self._compare_settled(terminal)
+        record = self.record
+        self.world.trace.add(self.world.loop.now, f"streams {record}")
+        for said in record.wrong:
+            self.world.run.verdict.breach("streams add up to what the broker did", said)
+
+    async def _compare_settled(self, terminal: TradedTerminal) -> None:
+        ends = {id_: end for id_, end in self.record.settled.items() if end != "not_sent"}
+        ids = [one.id for one in terminal.intents if one.id in ends]
+        for id_, state in (await terminal.states(ids)).items():
+            if state != ends[id_]:
+                said = f"{id_} was told to be {ends[id_]}, and is {state}"
+                self.record.accuse(terminal.name, said)
