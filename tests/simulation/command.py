@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import os
 import shutil
 import sys
@@ -55,7 +54,6 @@ class Report:
 
 def run_here(options: Options) -> Report:
     """Make a run in this process, which is good for no other run afterwards."""
-    logging.disable(logging.CRITICAL)
     folder = Path(tempfile.mkdtemp(prefix="sim-", dir=MEMORY if MEMORY.is_dir() else None))
     begun_s = time.process_time()
     try:
@@ -126,6 +124,7 @@ def _report(world: World, cpu_s: float) -> Report:
         ),
         faults=run.figures.faults,
         deaths=run.figures.points,
+        reached=Counter(world.sometimes),
         resolved_s=verdict.seconds,
     )
 

@@ -224,6 +224,11 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self._is_purge_due = True
         self._graves.append([found() for found in self._tasks.pop(life, {}).values()])
 
+    def tasks_of(self, life: int) -> list[asyncio.Task[Any]]:
+        """Return the tasks of a life that have not ended."""
+        found = (made() for made in self._tasks.get(life, {}).values())
+        return [one for one in found if one is not None and not one.done()]
+
     def _purge(self) -> None:
         """Take out what is dead, and keep it: were it freed its ``finally`` would run."""
         self._is_purge_due = False

@@ -82,6 +82,9 @@ class Watcher:
     def on_answer(self, terminal: TradedTerminal, message: Any, answer: Any, life: int) -> None:
         """A bot of a terminal has the answer of the life that it has asked."""
 
+    def on_revoked(self, tid: str) -> None:
+        """Who has revoked a token was told that it is."""
+
     async def rest(self) -> None:
         """Hear the last: nothing trades or fails any more, and the terminals are linked."""
 

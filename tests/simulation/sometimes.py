@@ -15,6 +15,7 @@ from .run import POINTS
 JOURNAL: Mapping[str, str] = {
     "group commit with a failed member": "a write of a group failed, and the others are there",
     "settled by hand, and contradicted": "the terminal's word counted more than a person's",
+    "books compared": "they stood still while the daemon was asked",
     "unknown again after a crash": "what was told had not been written down yet",
     "tickets of equal orders exchanged": "nobody could tell whose tags were gone",
     "an order was named to two ids": "the same",

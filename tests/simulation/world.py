@@ -204,6 +204,10 @@ class World:
             on_answer=partial(self._heard, name),
         )
 
+    def revoked(self, tid: str) -> None:
+        """Take that a token was revoked, and that who has done so was told."""
+        self._watch("on_revoked", tid)
+
     def _traders(self) -> Sequence[Coroutine[Any, Any, Any]]:
         return [
             trader.trade(self, terminal, name, self.dice(f"trader {name}"))  # type: ignore[misc]  # a coroutine
@@ -229,7 +233,7 @@ class World:
 
     # --- who watches -----------------------------------------------------------------------
 
-    def _watching(self, hook: str) -> list[Callable[..., None]]:
+    def _watching(self, hook: str) -> list[Callable[..., Any]]:
         return [
             getattr(one, hook)
             for one in self.watchers

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.ledger import Ledger
 
-from ..command_rules import CommandRules
+from ..command_rules import EVERYWHERE, CommandRules
 from ..ledger_truth import LedgerTruth
 from ..ledger_watch import LedgerWatch
 from ..plugins import Watcher, watcher
@@ -15,6 +15,9 @@ from ..told_rules import ToldRules
 if TYPE_CHECKING:
     from ..terminals import TradedTerminal
     from ..world import World
+
+
+SWITCH = "set_trading_enabled"
 
 
 @watcher
@@ -36,6 +39,10 @@ class JournalWatcher(Watcher):
         """See that all is there that earlier lives have committed."""
         self.truth.check_kept(self.world.daemons.gateway.ledger.reader, self.world.invariants)
 
+    def at_end(self) -> None:
+        """See once more that all is there."""
+        self.truth.check_kept(self.world.daemons.gateway.ledger.reader, self.world.invariants)
+
     def on_frame_to_terminal(self, terminal: TradedTerminal, data: bytes) -> None:
         """Judge what a terminal is sent."""
         self.commands.written(terminal.name, data)
@@ -45,6 +52,26 @@ class JournalWatcher(Watcher):
         if command.op == "order_send":
             self.commands.executed(terminal.name, command.id)
 
+    def before_ask(self, terminal: TradedTerminal, message: Any, life: int) -> None:
+        """See who is about to lift a halt."""
+        for one in message if isinstance(message, list) else [message]:
+            if one["method"] == SWITCH and one["params"]["enabled"]:
+                self.commands.resumed(_halted(terminal, one))
+
     def on_answer(self, terminal: TradedTerminal, message: Any, answer: Any, life: int) -> None:
         """Compare an answer with earlier ones."""
         self.told.answered(terminal.account, message, answer, life)
+        if isinstance(message, dict) and message["method"] == SWITCH and "result" in answer:
+            params = message["params"]
+            if not params["enabled"]:
+                reductions = params.get("reductions", True)
+                self.commands.halted(_halted(terminal, message), reductions=reductions)
+
+    def on_revoked(self, tid: str) -> None:
+        """From now on nothing is done for that token."""
+        self.commands.revoked(tid)
+
+
+def _halted(terminal: TradedTerminal, message: Any) -> str:
+    """Return what a call of the kill switch is about."""
+    return EVERYWHERE if message["params"].get("everywhere") else terminal.name

@@ -1,0 +1,126 @@
+"""Rules of the log and of tasks: nothing dies in silence, and no error is logged without a cause.
+
+Records are known by their texts before anything is filled in, so that a look costs next to
+nothing. What is logged as an error while the disk fails has to be on a list; at any other time
+there is nothing that may be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from .invariants import Invariants
+
+WHERE_THE_DISK_FAILS = frozenset(
+    {
+        "%s",
+        "a write to the ledger failed",
+        "no checkpoint of the audit trail: %s",
+        "not in the audit trail: %s: %s",
+        "nobody is let in any more: %s",
+        "nothing new is traded: the halts cannot be read: %s",
+        "order %s is not in the journal, so it is not sent: %s",
+        "paper account %d is not written",
+        "terminal %s: what was found is not written",
+        "the end of order %s is not written",
+        "the end of this run is not in the audit trail: %s",
+        "the issuer's keys are not renewed: %s",
+        "the journal cannot be read, so order %s is not sent",
+        "the kill switch was not written: %s",
+        "the money of the accounts is not followed: %s",
+        "the registered accounts cannot be read: %s",
+        "the time is not saved: %s",
+        "tokens cannot be checked: %s",
+        "what is open of the MT4 server stays so",
+        "what was armed cannot be read: %s",
+        "what was seen of tokens is not saved yet: %s",
+    }
+)
+"""Texts of errors that a disk explains which is full or broken."""
+FOREVER = frozenset(
+    {
+        "Accounts._watch",
+        "Gate.watch",
+        "KillSwitch.watch",
+        "PaperTrading._watch",
+        "TrailKeeper.watch",
+    }
+)
+"""Tasks that run for as long as a daemon does."""
+
+
+class LogRules(logging.Handler):
+    """Handler of all that is logged.
+
+    Args:
+        invariants: told of errors that nothing explains.
+        is_dead: whether what runs now belongs to a life that was killed.
+        has_disk_failed: whether a fault of the disk explains errors.
+        points: what is counted of each text.
+        sometimes: counts.
+
+    """
+
+    def __init__(
+        self,
+        invariants: Invariants,
+        *,
+        is_dead: Callable[[], bool] = lambda: False,
+        has_disk_failed: Callable[[], bool] = lambda: False,
+        points: Mapping[str, str] | None = None,
+        sometimes: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        super().__init__(logging.INFO)
+        self._invariants = invariants
+        self._is_dead = is_dead
+        self._has_disk_failed = has_disk_failed
+        self._points = points or {}
+        self._sometimes = sometimes
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Look at a record; there is one thread, so nothing is locked."""
+        if self._is_dead():
+            return False
+        point = self._points.get(record.msg)
+        if point is not None:
+            self._sometimes(point)
+        if record.levelno >= logging.ERROR:
+            is_explained = record.msg in WHERE_THE_DISK_FAILS and self._has_disk_failed()
+            if not is_explained:
+                cause = "" if record.exc_info is None else f": {record.exc_info[1]!r}"
+                said = f"{record.name} {record.levelname}: {record.getMessage()}{cause}"
+                self._invariants.broken("log", said)
+        return True
+
+    def install(self) -> None:
+        """Hear all that is logged from now on, and let nobody else."""
+        root = logging.getLogger()
+        root.handlers[:] = [self]
+        root.setLevel(logging.INFO)
+
+
+class TaskRules:
+    """Tasks of one life that end with it alone.
+
+    Args:
+        tasks: those that there are when it begins.
+        invariants: told of one that has ended.
+
+    """
+
+    def __init__(self, tasks: Iterable[asyncio.Task[Any]], invariants: Invariants) -> None:
+        self._invariants = invariants
+        found = {str(getattr(one.get_coro(), "__qualname__", "")): one for one in tasks}
+        self._tasks = {name: task for name, task in found.items() if name in FOREVER}
+        for name in sorted(FOREVER - self._tasks.keys()):
+            invariants.broken("task", f"no task {name} runs in a daemon that has begun")
+
+    def look(self) -> None:
+        """See that all go on."""
+        for name, task in self._tasks.items():
+            if task.done():
+                how = "cancelled" if task.cancelled() else repr(task.exception())
+                self._invariants.broken("task", f"{name} has ended: {how}")

@@ -1,0 +1,133 @@
+"""Bounds of queues: whatever waits in a daemon is counted, and its count has a bound with a name.
+
+Each queue is named with how it is counted and what bounds it. Those whose bound is no single
+number of the product's have it from what may fill them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from ea_bridge.protocol.framing import MAX_LINE_TO_EA
+from ea_bridge.registry import MAX_SUBSCRIBERS, MAX_TERMINALS
+from ea_bridge.session import TerminalSession
+from ea_bridge.session.calls import MAX_IN_FLIGHT, MAX_LATE, MAX_RESULT_BYTES, MAX_UNSENT
+from ea_bridge.session.terminal import MAX_SYMBOLS
+from gateway.app.daemon import Gateway
+from gateway.audit.sampling import MAX_KINDS
+from gateway.ledger_writer import MAX_GROUP
+from gateway.streams.hub import MAX_PENDING_EVENTS
+from gateway.trading.checks.tally import MAX_IDLE
+from gateway.trading.contingent.held import MAX_HELD
+from gateway.trading.contingent.oco import MAX_LINKS
+from gateway.trading.journal import word
+from gateway.trading.kill_switch.disconnects import MAX_PLACED
+
+from .invariants import Invariants
+
+Count = tuple[str, int, int]
+"""The name of a queue, how much waits in it, and its bound."""
+
+LEDGER_WAITING = 2 * MAX_GROUP
+"""A full group, and one more of those who wait themselves: there are fewer callers."""
+
+
+def of_ledger(gateway: Gateway) -> Iterator[Count]:
+    """Count what waits for the disk."""
+    ledger = gateway.ledger
+    yield "ledger: waiting", len(ledger._waiting), LEDGER_WAITING
+    yield "ledger: handed over", ledger._handed, LEDGER_WAITING
+    for sampler in (gateway._audit._often, gateway._audit._hourly):
+        yield "audit: kinds", len(sampler._windows), MAX_KINDS
+
+
+def of_sessions(gateway: Gateway) -> Iterator[Count]:
+    """Count what is on its way to terminals, and from them."""
+    registry = gateway.registry
+    yield "registry: terminals", len(registry._facts), MAX_TERMINALS
+    yield "registry: subscribers", len(registry._subscribers), MAX_SUBSCRIBERS
+    for session in registry.sessions():
+        yield from _of_session(session)
+
+
+def _of_session(session: TerminalSession) -> Iterator[Count]:
+    calls = session._calls
+    yield "session: in flight", len(calls), MAX_IN_FLIGHT
+    yield "session: late", len(calls._late), MAX_LATE
+    yield "session: unfinished bytes", calls._unfinished, MAX_RESULT_BYTES
+    yield "session: unsent bytes", session._wire.unsent(), MAX_UNSENT + MAX_LINE_TO_EA
+    yield "session: symbols", len(session._symbols), MAX_SYMBOLS
+
+
+def of_trading(gateway: Gateway) -> Iterator[Count]:
+    """Count what is kept for those who trade."""
+    limits = gateway._config.limits
+    callers = limits.max_connections * limits.max_in_flight
+    log = gateway._journals.log
+    yield "journal: under way", len(log._running), callers
+    yield "journal: being settled", len(log._settling), len(log._unresolved) + len(log._watched)
+    yield "turns", len(gateway._sharing._queues), callers
+    yield "tallies", len(gateway._sharing._tallies._tallies), MAX_IDLE + MAX_TERMINALS
+    for reconciler in gateway._journals._reconcilers.values():
+        yield "reconciler: late answers", len(reconciler._word._late), word.MAX_LATE
+    for keeper in gateway._keepers._keepers.values():
+        yield "held orders", len(keeper._held), MAX_HELD
+        yield "links", len(keeper.links), MAX_LINKS
+    for session in gateway._safety.disconnects._armed.values():
+        yield "connection: orders", len(session.tickets), MAX_PLACED
+        yield "connection: ids", len(session.tags), MAX_PLACED
+
+
+def of_streams(gateway: Gateway) -> Iterator[Count]:
+    """Count what waits for those who listen."""
+    streams = gateway._keepers._streams
+    yield "hub: pending", streams._hub._pending, MAX_PENDING_EVENTS
+    limits = gateway._config.limits
+    for listeners in streams._owners._listeners.values():
+        yield "websockets of a token", len(listeners), limits.max_websockets
+        for listener in listeners:
+            outbox = listener.outbox
+            counted = len(outbox._answers) + len(outbox._lossless)
+            yield "outbox: bytes", outbox._bytes, limits.queue_bytes
+            yield "outbox: messages", counted, limits.queue_messages
+            yield "outbox: merged", len(outbox._latest), limits.max_channels
+
+
+GROUPS: tuple[Callable[[Gateway], Iterator[Count]], ...] = (
+    of_ledger,
+    of_sessions,
+    of_trading,
+    of_streams,
+)
+
+
+def check_bounds(gateway: Gateway, invariants: Invariants) -> None:
+    """Count every queue of a daemon that has begun."""
+    for group in GROUPS:
+        for name, count, bound in group(gateway):
+            if count > bound:
+                invariants.broken("bound", f"{name}: {count}, of at most {bound}")
+
+
+def at_rest(gateway: Gateway) -> Iterator[Count]:
+    """Count what must be gone when nobody asks for anything, and nothing is unknown."""
+    journals, sharing = gateway._journals, gateway._sharing
+    yield "orders under way", len(journals.log._running), 0
+    yield "orders being settled", len(journals.log._settling), 0
+    yield "turns", len(sharing._queues), 0
+    yield "halts not written", len(gateway._safety.switch._latched), 0
+    for session in gateway.registry.sessions():
+        yield "trades in flight", session.trades_in_flight, 0
+    if journals.log._unresolved:
+        return
+    for reconciler in journals._reconcilers.values():
+        yield "commands that are waited for", len(reconciler._patience._traceless_since_s), 0
+        yield "commands that were heard of", len(reconciler._patience._heard_since_s), 0
+        yield "commands that are looked for", len(reconciler._pacing._looks), 0
+
+
+def check_at_rest(gateway: Gateway, invariants: Invariants) -> None:
+    """See that nothing is left of what is over."""
+    for name, count, most in at_rest(gateway):
+        if count > most:
+            invariants.broken("at rest", f"{name}: {count}")

@@ -1,0 +1,57 @@
+"""Watcher of queues and tasks: nothing grows without a bound, nothing dies in silence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..log_rules import LogRules, TaskRules
+from ..loop import LIFE
+from ..plugins import Watcher, watcher
+from ..queue_bounds import check_at_rest, check_bounds
+
+if TYPE_CHECKING:
+    from ..world import World
+
+COMMITS_A_LOOK = 32
+"""So many commits come to one look at all queues: they grow by calls, and calls commit."""
+
+
+@watcher
+class QueueWatcher(Watcher):
+    """Looks at queues and tasks now and then, and hears what is logged."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self._life = 0
+        """That has begun, and is looked at."""
+        self._tasks: TaskRules
+        self._commits = 0
+        self._log = LogRules(
+            world.invariants,
+            is_dead=lambda: world.loop.is_dead(LIFE.get()),
+            sometimes=world.sometimes,
+        )
+        self._log.install()
+
+    def after_life_begins(self, life: int, ready: Any) -> None:
+        """Note the tasks that a daemon has for good."""
+        self._tasks = TaskRules(self.world.loop.tasks_of(life), self.world.invariants)
+        self._life = life
+
+    def after_life_ends(self, life: int, cause: str) -> None:
+        """Look no more at the dead."""
+        self._life = 0
+
+    def on_commit(self, life: int, group: list[Any]) -> None:
+        """Look now and then."""
+        self._commits += 1
+        if self._commits % COMMITS_A_LOOK == 0 and life == self._life:
+            check_bounds(self.world.daemons.gateway, self.world.invariants)
+            self._tasks.look()
+
+    def at_end(self) -> None:
+        """See that nothing is left of what is over."""
+        gateway = self.world.daemons.gateway
+        check_bounds(gateway, self.world.invariants)
+        check_at_rest(gateway, self.world.invariants)
+        self._tasks.look()
