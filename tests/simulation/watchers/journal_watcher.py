@@ -33,7 +33,15 @@ class JournalWatcher(Watcher):
 
     def on_ledger(self, life: int, ledger: Ledger) -> None:
         """See every transaction of a new ledger."""
-        LedgerWatch(ledger, self.truth, self.world.invariants, sometimes=self.world.sometimes)
+        world, path = self.world, ledger.reader.path
+        self.truth.is_durable = lambda: world.disk.is_synced(path)
+        LedgerWatch(
+            ledger,
+            self.truth,
+            world.invariants,
+            sometimes=world.sometimes,
+            is_durable=self.truth.is_durable,
+        )
 
     def after_life_begins(self, life: int, ready: Any) -> None:
         """See that all is there that earlier lives have committed."""
