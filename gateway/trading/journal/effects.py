@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from ea_bridge.model import (
+    Deal,
     Order,
     OrderState,
     Position,
@@ -16,7 +17,7 @@ from ea_bridge.model import (
 )
 
 from .intents import Send
-from .matching import SKEW_MS, Sighting
+from .matching import SKEW_MS, Sighting, part_of
 from .sightings import View
 
 _UNFILLED = frozenset({OrderState.CANCELED, OrderState.REJECTED, OrderState.EXPIRED})
@@ -30,7 +31,7 @@ def result_of_order(send: Send, one: Sighting, view: View) -> TradeResult:
         return _pending(order, one)
     if view.is_mt4:
         return _mt4_trade(send.request, one, view)
-    return _deal(order, one, view)
+    return _deal(order, one, _deals(send.request, one, view), view)
 
 
 def _pending(order: Order | None, one: Sighting) -> TradeResult:
@@ -50,8 +51,17 @@ def _mt4_trade(request: TradeRequest, one: Sighting, view: View) -> TradeResult:
     )
 
 
-def _deal(order: Order | None, one: Sighting, view: View) -> TradeResult:
+def _deals(request: TradeRequest, one: Sighting, view: View) -> list[Deal]:
+    """Return the deals of an order; of two positions that were closed by each other, each of which
+    has one, those of the position that the request names.
+    """
     deals = view.deals_of(one.ticket)
+    if request.action != TradeAction.CLOSE_BY:
+        return deals
+    return [deal for deal in deals if deal.position_id == request.position] or deals[:1]
+
+
+def _deal(order: Order | None, one: Sighting, deals: Sequence[Deal], view: View) -> TradeResult:
     if order is not None and not deals:
         if order.state in _UNFILLED and order.volume_current == order.volume_initial:
             return TradeResult(retcode=TradeRetcode.REJECT, order=one.ticket)
@@ -67,10 +77,19 @@ def _deal(order: Order | None, one: Sighting, view: View) -> TradeResult:
         retcode=TradeRetcode.DONE if is_whole else TradeRetcode.DONE_PARTIAL,
         order=one.ticket,
         deal=deals[0].ticket if deals else 0,
-        position=next((deal.position_id for deal in deals if deal.position_id), 0),
+        position=_position(deals, view),
         volume=filled or one.volume,
         price=round(paid / filled, 8) if deals and filled else 0.0,
     )
+
+
+def _position(deals: Sequence[Deal], view: View) -> int:
+    """Return the position that deals opened or changed, by the ticket that it has now: deals name
+    its identifier, and one that has turned round on a netting account has another ticket since.
+    """
+    identifier = next((deal.position_id for deal in deals if deal.position_id), 0)
+    open_now = (one.ticket for one in view.positions.values() if one.identifier == identifier)
+    return next(open_now, identifier)
 
 
 def result_of_change(send: Send, view: View) -> TradeResult | None:
@@ -137,7 +156,22 @@ def _mt4_exit(send: Send, view: View) -> TradeResult | None:
     return TradeResult(
         retcode=TradeRetcode.DONE,
         order=request.position,
-        position=request.position,
+        position=_rest(request, past, view) or request.position,
         volume=request.volume,
         price=past.price_current,
     )
+
+
+def _rest(request: TradeRequest, past: Order, view: View) -> int:
+    """Return what is left of a trade on MetaTrader 4 of which a part was closed: it goes on under
+    another ticket, and comments tell which; 0 where nothing is left.
+    """
+    part = part_of(past.comment)
+    if part is not None and part.is_next:
+        return part.ticket
+    of = {request.position, request.position_by} - {0}
+    for one in view.positions.values():
+        part = part_of(one.comment)
+        if part is not None and not part.is_next and part.ticket in of:
+            return one.ticket
+    return 0

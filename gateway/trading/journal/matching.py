@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ea_bridge.model import OrderType, TradeAction
 
@@ -280,9 +281,24 @@ def is_tagged_as(send: Send, one: Sighting) -> bool:
     )
 
 
+class Part(NamedTuple):
+    """What the comment of a trade on MetaTrader 4 says of which a part was closed."""
+
+    is_next: bool
+    """The other trade goes on where this one ends; otherwise this one comes from it."""
+    ticket: int
+    """Of the other trade."""
+
+
+def part_of(comment: str) -> Part | None:
+    """Read the comment of a trade on MetaTrader 4; ``None``: it is no part of what it once was."""
+    found = _PART.match(comment)
+    return None if found is None else Part(found[1] == "to", int(found[2]))
+
+
 def is_of_part(comment: str) -> bool:
     """Whether a comment says that a trade on MetaTrader 4 is a part of what it once was."""
-    return _PART.match(comment) is not None
+    return part_of(comment) is not None
 
 
 def descendants(seen: Iterable[Sighting], known: Callable[[set[int]], set[int]]) -> set[int]:
@@ -297,10 +313,11 @@ def descendants(seen: Iterable[Sighting], known: Callable[[set[int]], set[int]])
     tickets, children = set[int](), dict[int, int]()
     for one in seen:
         tickets.add(one.ticket)
-        part = _PART.match(one.comment)
+        part = part_of(one.comment)
         if part is not None:
-            other = int(part[2])
-            parent, child = (other, one.ticket) if part[1] == "from" else (one.ticket, other)
+            parent, child = (
+                (one.ticket, part.ticket) if part.is_next else (part.ticket, one.ticket)
+            )
             children[parent] = child
     found = known(tickets | children.keys())
     for ticket in list(found):

@@ -1,0 +1,140 @@
+"""What a receipt tells of positions where the end of a request was found later."""
+
+from __future__ import annotations
+
+import pytest
+from journal_scene import LOST, NOTHING, Kept
+from msgspec.structs import replace
+from scripted_answers import DEAL, NOW_MS, OFFSET_MS, ORDER, POSITION
+
+from ea_bridge.model import Deal, DealEntry, Order, Position
+from gateway import errors
+from gateway.trading.client_ids import tag
+
+HERE_MS = NOW_MS + OFFSET_MS
+LOTS = 0.1
+
+
+@pytest.fixture(name="mt4")
+def on_metatrader_4(kept: Kept) -> Kept:
+    """A terminal without deals and without a table of results."""
+    kept.scene.hello = kept.scene.script.hello = replace(kept.scene.hello, platform="mt4")
+    kept.equip("")
+    kept.scene.script.answers |= {**NOTHING, "order_send": LOST}
+    return kept
+
+
+def position(ticket: int, lots: float, **more: object) -> Position:
+    """A position to buy."""
+    one = replace(POSITION, ticket=ticket, identifier=ticket, type=0, volume=lots)
+    return replace(one, time=HERE_MS // 1000, time_msc=HERE_MS, magic=0, **more)
+
+
+def past(ticket: int, lots: float, comment: str) -> Order:
+    """A trade that was closed a moment ago, as the history has it."""
+    at_s = HERE_MS // 1000
+    return replace(
+        ORDER,
+        ticket=ticket,
+        type=0,
+        type_filling=0,
+        state=4,
+        magic=0,
+        volume_initial=lots,
+        volume_current=0.0,
+        position_id=ticket,
+        time_setup=at_s,
+        time_setup_msc=HERE_MS,
+        time_done=at_s,
+        time_done_msc=HERE_MS,
+        comment=comment,
+    )
+
+
+@pytest.mark.parametrize("closed", [False, True], ids=["open", "closed"])
+async def test_what_is_left_of_a_trade_on_metatrader_4(mt4: Kept, closed: bool) -> None:
+    """It has another ticket, which the comment of the closed part tells, or its own."""
+    mt4.scene.script.answers["positions_get"] = [position(900, 2 * LOTS)]
+    with pytest.raises(errors.OrderUnresolved):
+        await mt4.scene.ask("close_position", ticket=900, volume=LOTS, client_order_id="a")
+    mt4.link()
+    rest = position(901, LOTS, comment="from #900")
+    mt4.scene.script.answers |= {
+        "positions_get": [] if closed else [rest],
+        "history_orders_get": [past(900, LOTS, "to #901" if closed else "")],
+    }
+    await mt4.look()
+    again = await mt4.scene.ask("close_position", ticket=900, volume=LOTS, client_order_id="a")
+    assert again["duplicate"]
+    assert (again["order"]["order"], again["order"]["position"]) == (900, 901)
+
+
+@pytest.mark.parametrize(("left", "rest"), [(900, 902), (901, 902), (0, 900)])
+async def test_what_is_left_of_two_trades_on_metatrader_4(mt4: Kept, left: int, rest: int) -> None:
+    """The rest of the larger one; nothing where they were alike, and then the first is named."""
+    volumes = {900: LOTS, 901: LOTS} | ({left: 2 * LOTS} if left else {})
+    long, short = position(900, volumes[900]), replace(position(901, volumes[901]), type=1)
+    mt4.scene.script.answers["positions_get"] = lambda params: [
+        one for one in (long, short) if params.ticket in (None, one.ticket)
+    ]
+    both = {"position": 900, "position_by": 901, "client_order_id": "a"}
+    with pytest.raises(errors.OrderUnresolved):
+        await mt4.scene.ask("close_by", **both)
+    mt4.link()
+    mt4.scene.script.answers |= {
+        "positions_get": [position(902, LOTS, comment=f"from #{left}")] if left else [],
+        "history_orders_get": [past(900, LOTS, "")],
+    }
+    await mt4.look()
+    again = await mt4.scene.ask("close_by", **both)
+    assert again["order"]["position"] == rest
+
+
+async def test_a_position_that_has_turned_on_a_netting_account(kept: Kept) -> None:
+    """Its ticket is the order's that turned it; deals name its identifier, which stays."""
+    kept.equip("ticks,book,deals,check")
+    kept.scene.hello = kept.scene.script.hello = replace(kept.scene.hello, mode="netting")
+    await kept.lose("a")
+    comment = tag(12345678, "Broker-Demo", "a")
+    order = replace(past(901, LOTS, comment), position_id=800)
+    deal: Deal = replace(DEAL, ticket=55, order=901, position_id=800, volume=LOTS, price=1.5)
+    turned = replace(position(901, LOTS), identifier=800)
+    kept.scene.script.answers |= {
+        "history_orders_get": [order],
+        "history_deals_get": [replace(deal, entry=int(DealEntry.INOUT))],
+        "positions_get": [turned],
+    }
+    await kept.look()
+    order_told = (await kept.buy("a"))["order"]
+    assert (order_told["order"], order_told["position"]) == (901, 901)
+    assert order_told["deal"] == 55
+
+
+async def test_two_positions_that_were_closed_by_each_other(kept: Kept) -> None:
+    """The broker books two deals, one for each: what was closed is told once, at the price at
+    which the named one was."""
+    kept.equip("ticks,book,deals,check")
+    both = [position(800, LOTS), replace(position(801, LOTS), type=1)]
+    kept.scene.script.answers |= {
+        **NOTHING,
+        "order_send": LOST,
+        "positions_get": lambda params: [one for one in both if params.ticket == one.ticket],
+    }
+    asked = {"position": 801, "position_by": 800, "client_order_id": "a"}
+    with pytest.raises(errors.OrderUnresolved):
+        await kept.scene.ask("close_by", **asked)
+    kept.link()
+    order = replace(past(901, LOTS, tag(12345678, "Broker-Demo", "a")), type=8, position_id=801)
+    deals = [
+        replace(DEAL, ticket=55, order=901, position_id=800, volume=LOTS, price=1.25, entry=3),
+        replace(DEAL, ticket=56, order=901, position_id=801, volume=LOTS, price=1.5, entry=3),
+    ]
+    kept.scene.script.answers |= {
+        "positions_get": [],
+        "history_orders_get": [order],
+        "history_deals_get": deals,
+    }
+    await kept.look()
+    order_told = (await kept.scene.ask("close_by", **asked))["order"]
+    assert (order_told["filled_volume"], order_told["avg_price"]) == (LOTS, 1.5)
+    assert (order_told["position"], order_told["deal"]) == (801, 56)
