@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,7 @@ def build_terminal(
     results_file: Path | None = None,
     conditions: Conditions | None = None,
     kept: Kept | None = None,
+    new_market: Callable[[int], Market] | None = None,
 ) -> EmulatedTerminal:
     """Return a terminal whose market begins now, or when it is told to.
 
@@ -69,6 +70,8 @@ def build_terminal(
         results_file: keeps what became of its last trades, as an EA's does; in memory by default.
         conditions: of its account and its broker.
         kept: keeps all of that and the account's books between runs.
+        new_market: makes the market that begins at a moment, in broker milliseconds; the packaged
+            prices if absent.
 
     Raises:
         BooksUnreadable: the books are damaged.
@@ -87,13 +90,18 @@ def build_terminal(
     )
     flat_out = math.isinf(speed)
     clock = MarketClock(start_ms, real_s, 1.0 if flat_out else speed)
-    market = open_market(
-        start_msc=zone.to_broker_ms(start_ms),
-        seed=seed,
-        sessions=sessions,
-        flat_out=flat_out,
-        tick_files=tick_files,
-        changes=_of_symbols(conditions),
+    start_msc = zone.to_broker_ms(start_ms)
+    market = (
+        open_market(
+            start_msc=start_msc,
+            seed=seed,
+            sessions=sessions,
+            flat_out=flat_out,
+            tick_files=tick_files,
+            changes=_of_symbols(conditions),
+        )
+        if new_market is None
+        else new_market(start_msc)
     )
     for name in market.symbols() if watch else ():
         market.select(name, enable=name in watch)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import aiohttp
-from simulation.bots import Address, Json
+from simulation.bots import Address
+from simulation.intents import Json
 
 
 class Door:

@@ -18,8 +18,7 @@ from pathlib import Path
 import aiohttp
 from exactly_once_door import Door
 from exactly_once_lives import lives, make_home
-from simulation.bots import SYMBOL, Address, Bot
-from simulation.judge import Verdict
+from simulation.bots import Address, Bot
 from simulation.run import Figures, Life, Run
 from simulation.terminals import (
     CRASHES,
@@ -29,10 +28,13 @@ from simulation.terminals import (
     OTHERS,
     TradedTerminal,
 )
+from simulation.verdict import Verdict
+from simulation.wishes import Habits
 
 from ea_bridge.emulator.link import Link
 from ea_bridge.emulator.machine import build_terminal
 
+SYMBOL = "EURUSD"
 BOTS = 4
 """At each terminal."""
 
@@ -55,9 +57,7 @@ class Rig:
         run = self.run
         linking = [asyncio.create_task(terminal.link.run()) for terminal in run.terminals]
         bots = [
-            Bot(f"{terminal.name}-{n}", terminal.door, terminal.account, self.dice).run(
-                run.begin_at(terminal)
-            )
+            self._bot(terminal, n).run(run.begin_at(terminal))
             for terminal in run.terminals
             for n in range(BOTS)
         ]
@@ -67,6 +67,18 @@ class Rig:
         await asyncio.wait(linking)  # what the daemon says of an order it says without a terminal
         await run.judge()
         return run.verdict
+
+    def _bot(self, terminal: TradedTerminal, n: int) -> Bot:
+        books, terms = terminal.books, terminal.truth.broker.terms
+        return Bot(
+            f"{terminal.name}-{n}",
+            [terminal.door],
+            terminal.account,
+            self.dice,
+            asked=books.asked,
+            sweeps=books.sweeps,
+            habits=Habits(is_mt4=terms.platform == "mt4", hedges=terms.hedging, symbols=(SYMBOL,)),
+        )
 
     def fail(self, terminal: TradedTerminal) -> None:
         """Let something fail, if the dice say so."""

@@ -1,73 +1,32 @@
 """Bots that trade as careless programs do: they give up waiting, ask again, and ask twice at once.
 
-Each has a purse of a few positions and orders. What it does it does under an id of its own, made
-once, and it asks until it has an end: a receipt, a refusal, or that nothing was sent. It notes
-every answer; :mod:`.judge` compares them with what the broker did.
+Each has a purse, its own or one for which it races with others. What it does it does under an id
+of its own, made once, and it asks until it has an end: a receipt, a refusal, or that nothing was
+sent. It notes every answer; :mod:`.judge` compares them with what the broker did.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from random import Random
+from typing import Protocol
 
-from ea_bridge.model import TradeAction
 from gateway.trading.client_ids import tag
 
-Json = dict[str, Any]
-Key = tuple[str, str] | tuple[TradeAction, int]
-"""What the broker knows a request by: its tag, or what it does to which order."""
+from .extras import Asked, Extras
+from .intents import ENDS, PASSING, SWEEPS, Intent, Json, Reply, outcome_of, reply_of
+from .purse import Purse
+from .sweeps import SweepJudge
+from .wishes import Habits, Wisher
 
-ENDS = frozenset({"done", "rejected", "not_sent"})
-PASSING = frozenset({"terminal_disconnected", "terminal_busy", "timeout", "deadline_exceeded"})
-"""Names of errors after which it is worth trying again, where nothing was sent."""
-SYMBOL = "EURUSD"
-MAGIC = 7
-LOTS = 0.02
 POLL_S = 0.2
 MAX_TRIES = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """One answer to an intent: its outcome, the tickets that it names, the name of its error."""
-
-    outcome: str | None
-    order: int | None = None
-    position: int | None = None
-    name: str = ""
-
-
-@dataclass(eq=False, slots=True, kw_only=True)
-class Intent:
-    """What a bot wants, under one id."""
-
-    id: str
-    method: str
-    params: Json
-    key: Key
-    replies: list[Reply] = field(default_factory=list)
-    silences: int = 0
-    """Tries that were never answered."""
-    unknown_at_s: float | None = None
-    """When it was first told that the outcome is unknown."""
-    resolved_at_s: float | None = None
-    """When it was told how it had ended after all."""
-    terminal_died: bool = False
-    """A terminal was started anew while it had no end: then it takes longer to find out."""
-
-    @property
-    def end(self) -> str | None:
-        """What it was told last, if that was an end."""
-        outcome = self.replies[-1].outcome if self.replies else None
-        return outcome if outcome in ENDS else None
-
-    @property
-    def receipt(self) -> Reply | None:
-        """Where it was told that it is done."""
-        return next((one for one in self.replies if one.outcome == "done"), None)
+PATIENCE_S = 2.0
+"""For the end of what is unknown."""
+FORGETS, TWISTS = 0.1, 0.02
+"""Shares of the intents whose bot asks again though it knows; and asks for something else then."""
 
 
 @dataclass
@@ -96,104 +55,73 @@ def now_s() -> float:
     return asyncio.get_running_loop().time()
 
 
-def reply_of(response: Json) -> Reply:
-    """Read a response to something that trades."""
-    if "error" in response:
-        data = response["error"]["data"]
-        return Reply(data.get("outcome"), name=data["name"])
-    order = response["result"]["order"]
-    return Reply("done", order["order"], order["position"])
-
-
 class Bot:
     """One of them.
 
     Args:
-        door: where it asks.
+        doors: where it asks: each time at one of them, all of which lead to one account.
         account: login and server, which the tags of its orders are made from.
-        patience_s: how long it waits for the end of what is unknown.
+        asked: takes what it asks for beside orders.
+        sweeps: looks at each of its sweeps while it happens.
+        habits: what the account can do, and how it trades there.
+        purse: its own, or one that it shares.
 
     """
 
     def __init__(
         self,
         name: str,
-        door: Door,
+        doors: Sequence[Door],
         account: tuple[int, str],
-        dice: random.Random,
-        patience_s: float = 2.0,
+        dice: Random,
+        *,
+        asked: Asked,
+        sweeps: SweepJudge,
+        habits: Habits,
+        purse: Purse | None = None,
     ) -> None:
-        self._name, self._door, self._account, self._dice = name, door, account, dice
-        self._patience_s = patience_s
+        self._name, self._doors, self._account, self._dice = name, doors, account, dice
+        self._habits = habits
         self._ids = iter(range(1_000_000))
-        self._positions: list[int] = []
-        self._orders: list[int] = []
-        self._moved: list[int] = []
+        self._purse = purse or Purse()
+        self._wisher = Wisher(self._purse, dice, habits)
+        self._extras = Extras(self._purse, dice, habits, asked)
+        self._sweeps = sweeps
         self._left: list[Intent] = []
 
     async def run(self, begin: Callable[[Intent], bool]) -> None:
         """Trade until ``begin``, which is called with each new intent, says that it is enough."""
-        while begin(intent := self._wish()):
+        while begin(intent := self._intent()):
+            intent.begun_at_s = now_s()
             await self._carry(intent)
             await self._look_again()
-            if intent.end is None:
-                continue
-            self._note(intent)
-            if self._dice.random() < 0.1:
-                await self._try(intent)  # it may have forgotten that it has its answer
+            if intent.end is not None:
+                self._purse.note(intent)
+                await self._forget(intent)
+            await self._extras.turn(self._door())
+            if self._habits.thinks_s:
+                await asyncio.sleep(self._dice.expovariate(1 / self._habits.thinks_s))
 
-    # --- what it wants ---------------------------------------------------------------------
-
-    def _wish(self) -> Intent:
-        dice = self._dice.random()
-        if self._positions and (dice < 0.3 or len(self._positions) > 2):
-            return self._intent("close_position", ticket=self._positions.pop(0), volume=LOTS / 2)
-        if self._orders and (dice < 0.6 or len(self._orders) > 2):
-            if dice < 0.4:
-                ticket = self._orders.pop(0)
-                self._moved.append(ticket)
-                price = self._price(0.4)  # another one than it has, whichever that is
-                return self._intent("modify_order", TradeAction.MODIFY, ticket=ticket, price=price)
-            return self._cancel(self._orders.pop(0))
-        if self._moved and (dice < 0.7 or len(self._moved) > 2):
-            return self._cancel(self._moved.pop(0))
-        common: Json = {"symbol": SYMBOL, "volume": LOTS, "magic": MAGIC}
-        if dice < 0.85:
-            return self._intent("place_order", side=self._dice.choice(("buy", "sell")), **common)
-        return self._intent("place_order", type="buy_limit", price=self._price(), **common)
-
-    def _price(self, base: float = 0.5) -> float:
-        # few of them, so that many orders are alike in their price as well
-        return round(base + self._dice.randrange(8) / 100_000, 5)
-
-    def _cancel(self, ticket: int) -> Intent:
-        return self._intent("cancel_order", TradeAction.REMOVE, ticket=ticket)
-
-    def _intent(self, method: str, action: TradeAction | None = None, **params: Any) -> Intent:
+    def _intent(self) -> Intent:
+        wish = self._wisher.wish()
         id_ = f"{self._name}-{next(self._ids)}"
-        key: Key = (
-            ("tag", tag(*self._account, id_)) if action is None else (action, params["ticket"])
-        )
-        return Intent(id=id_, method=method, params=params, key=key)
+        return Intent(id=id_, method=wish.method, params=wish.params, tag=tag(*self._account, id_))
 
-    def _note(self, intent: Intent) -> None:
-        """Remember what it has now."""
-        receipt = intent.receipt
-        if receipt is None:
-            return
-        if intent.method == "close_position" and receipt.position is not None:
-            # MetaTrader 4 gives what is left of a position another ticket
-            before, after = intent.params["ticket"], receipt.position
-            self._positions = [after if one == before else one for one in self._positions]
-        if intent.method != "place_order":
-            return
-        if "side" not in intent.params:
-            assert receipt.order is not None
-            self._orders.append(receipt.order)
-        elif receipt.position is not None:
-            self._positions += [receipt.position] * 2  # each is closed in two halves
+    async def _forget(self, intent: Intent) -> None:
+        """Ask again now and then, as who has forgotten that it has its answer."""
+        dice = self._dice.random()
+        if dice < FORGETS:
+            await self._try(intent)
+        elif dice < FORGETS + TWISTS and intent.end in ("done", "rejected"):
+            twisted = intent.params | {"client_order_id": intent.id, **_another(intent)}
+            response = await self._door().ask(intent.method, twisted, 15.0)
+            if response is not None:
+                intent.conflicts.append(reply_of(response))
 
     # --- how it asks -----------------------------------------------------------------------
+
+    def _door(self) -> Door:
+        return self._doors[0] if len(self._doors) == 1 else self._dice.choice(self._doors)
 
     async def _carry(self, intent: Intent) -> None:
         """Ask until there is an end, or the patience is."""
@@ -217,17 +145,24 @@ class Bot:
     async def _try(self, intent: Intent) -> None:
         """Ask once, or several times at once; wait for long, or not long enough."""
         if self._dice.random() < 0.95:
-            await self._door.address.up.wait()
+            await self._doors[0].address.up.wait()
         dice = self._dice.random()
         timeout_s = self._dice.uniform(0.001, 0.1) if dice < 0.05 else 15.0
         copies = self._dice.choice((2, 3)) if dice > 0.93 else 1
         params = intent.params | {"client_order_id": intent.id}
-        asking = (self._door.ask(intent.method, params, timeout_s) for _ in range(copies))
-        for response in await asyncio.gather(*asking):
-            if response is None:
-                intent.silences += 1
-            else:
-                self._hear(intent, reply_of(response))
+        asking = [self._ask(intent, params, timeout_s) for _ in range(copies)]
+        await (asking[0] if copies == 1 else asyncio.gather(*asking))
+
+    async def _ask(self, intent: Intent, params: Json, timeout_s: float) -> None:
+        sweep = self._sweeps.begin(intent) if intent.method in SWEEPS else None
+        response = await self._door().ask(intent.method, params, timeout_s)
+        if response is None:
+            intent.silences += 1
+            return
+        reply = reply_of(response)
+        self._hear(intent, reply)
+        if sweep is not None:
+            sweep.end(reply)
 
     def _hear(self, intent: Intent, reply: Reply) -> None:
         intent.replies.append(reply)
@@ -238,10 +173,10 @@ class Bot:
 
     async def _resolved(self, intent: Intent) -> bool:
         """Look at what is unknown until it is known; whether it came to that."""
-        until_s = now_s() + self._patience_s
+        until_s = now_s() + PATIENCE_S
         while now_s() < until_s:
             await asyncio.sleep(POLL_S)
-            await self._door.address.up.wait()
+            await self._doors[0].address.up.wait()
             if await self._is_known(intent):
                 return True
         return False
@@ -254,19 +189,27 @@ class Bot:
                 self._left.append(intent)
                 return
             await self._carry(intent)
-            self._note(intent)
+            self._purse.note(intent)
 
     async def _is_known(self, intent: Intent) -> bool:
-        response = await self._door.ask("get_order", {"client_order_id": intent.id}, 5.0)
+        response = await self._door().ask("get_order", {"client_order_id": intent.id}, 5.0)
         if response is None or outcome_of(response) not in ENDS:
             return False
         intent.resolved_at_s = now_s()
         return True
 
 
-def outcome_of(response: Json) -> str | None:
-    """Read a response of ``get_order``; ``None`` where the id is not known."""
-    if "error" in response:
-        return None
-    outcome: str = response["result"]["outcome"]
-    return outcome
+def _another(intent: Intent) -> Json:
+    """Return a param of an intent as another request would have it."""
+    match intent.method:
+        case "place_order":
+            return {"volume": intent.params["volume"] + 0.01}
+        case "close_position":
+            return {"volume": intent.params.get("volume", 0.01) + 0.01}
+        case "close_by":
+            return {"position_by": intent.params["position_by"] + 1}
+        case "modify_order":
+            return {"tp": 3.0} if intent.params.get("tp") != 3.0 else {"tp": 4.0}
+        case "cancel_order":
+            return {"ticket": intent.params["ticket"] + 1}
+    return {"magic": intent.params.get("magic", 0) + 1}

@@ -9,7 +9,8 @@ from typing import Any
 
 import orjson
 
-from .bots import Address, Json
+from .bots import Address
+from .intents import Json
 
 REQUEST = (
     b"POST /rpc HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAuthorization: Bearer %b\r\n"

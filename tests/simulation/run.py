@@ -14,9 +14,11 @@ from itertools import cycle
 from random import Random
 from typing import Any, Protocol
 
-from .bots import Address, Intent
-from .judge import Verdict, judge
+from .bots import Address
+from .intents import Intent
+from .judge import judge
 from .terminals import TradedTerminal
+from .verdict import Verdict
 
 POINTS = (
     *("journaled", "written", "acked", "result", "answered", "recorded", "settled"),
@@ -126,15 +128,25 @@ class Run:
             await self._live(life)
         self.pacify()
         await self._rise(Life())
-        await asyncio.gather(*trading, *(terminal.settle() for terminal in self.terminals))
-        await asyncio.gather(*(terminal.settle() for terminal in self.terminals))
+        await asyncio.gather(*trading, self._settle())
+        await self._settle()
+
+    async def _settle(self) -> None:
+        await asyncio.gather(*(one.books.settle(one.door) for one in self._firsts()))
+
+    def _firsts(self) -> list[TradedTerminal]:
+        """Return one terminal of each account."""
+        return [one for one in self.terminals if one.partner is None]
 
     async def judge(self) -> None:
         """Compare what everybody was told with what the brokers did; end the last life."""
-        for terminal in self.terminals:
-            judge(terminal.intents, await terminal.heard(), terminal.truth, self.verdict)
-            terminal.truth.check()
-            self.figures.links += len(terminal.links)
+        for terminal in self._firsts():
+            books = terminal.books
+            judge(books.intents, await books.heard(terminal.door), books.truth, self.verdict)
+            books.truth.check()
+            self.figures.links += len(books.links)
+            for rule, broken in books.broken():
+                self.verdict.breach(rule, broken)
         await self._fall()
 
     def begin_at(self, terminal: TradedTerminal) -> Callable[[Intent], bool]:
@@ -144,7 +156,7 @@ class Run:
             if self.begun >= self.goal:
                 return False
             self.begun += 1
-            terminal.begin(intent)
+            terminal.books.begin(intent)
             self.fail(terminal)
             if self._waiting and self.begun >= self._waiting[0][0]:
                 self._waiting.pop(0)[1].set()

@@ -19,7 +19,7 @@ from ea_bridge.emulator.machine import build_terminal
 from gateway.auth.home import Home
 
 from . import hand_in, plugins
-from .bots import SYMBOL, Address
+from .bots import Address
 from .computer import SimulatedHost
 from .dice import Dice
 from .disk import SimulatedDisk
@@ -29,6 +29,7 @@ from .lives import CONFIG, SimulatedDaemons
 from .loop import LIFE, Killed, SimulatedLoop
 from .network import NODE, Network, SimulatedTransport
 from .plugins import Fault, Watcher
+from .prices import drawn_market
 from .run import Run, plan, with_disk
 from .sometimes import Sometimes
 from .terminals import KINDS, TradedTerminal
@@ -182,7 +183,10 @@ class World:
         seed = self.options.seed
         results = self.folder / name
         machine = build_terminal(
-            seed=(seed + number) % 1_000_000, watch=[SYMBOL], results_file=results, **KINDS[name]
+            seed=(seed + number) % 1_000_000,
+            results_file=results,
+            new_market=partial(drawn_market, seed, name),
+            **KINDS[name],
         )
         link = Link(machine, "127.0.0.1", 1, token, seed=seed)
         terminal = TradedTerminal(name, machine, link, self.door(name, token))

@@ -1,0 +1,93 @@
+"""Accounts that are traded on: what bots wanted of them, what they were told, and the truth."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator
+
+from ea_bridge.emulator.broker import Broker
+
+from .bots import Door, now_s
+from .extras import Asked
+from .intents import Intent, Json
+from .judge import Heard, Known
+from .sweeps import SweepJudge
+from .truth import Truth
+
+PATIENCE_S = 60.0
+"""For what is still unknown when everything is at peace."""
+OPEN = frozenset({"unknown", "pending"})
+ANSWERS_WITHIN_S = 60.0
+"""A daemon at peace, on a machine that may be busy."""
+BATCH = 50
+
+
+class TradedAccount:
+    """An account, on one terminal or on several."""
+
+    def __init__(self, broker: Broker) -> None:
+        self.truth = Truth(broker)
+        self.sweeps = SweepJudge(broker)
+        self.asked = Asked()
+        """What bots asked for beside orders."""
+        self.intents: list[Intent] = []
+        self.links: list[float] = []
+        """When one of its terminals was let in, by the loop's clock."""
+        self._open: list[Intent] = []
+
+    def begin(self, intent: Intent) -> None:
+        """Take a new intent."""
+        self.intents.append(intent)
+        self._open.append(intent)
+
+    def died(self) -> None:
+        """One of its terminals has died."""
+        # what was not sent may be under way again
+        self._open = [one for one in self._open if one.end in (None, "not_sent")]
+        for intent in self._open:
+            intent.terminal_died = True
+
+    def broken(self) -> Iterator[tuple[str, str]]:
+        """Return the rules that did not hold, and what was seen."""
+        yield from (("a sweep names what it has not done", one) for one in self.sweeps.wrong)
+        yield from (("a trailing stop only tightens", one) for one in self.truth.loosened)
+        yield from (("what is only checked is not sent", one) for one in self.asked.wrong)
+
+    async def settle(self, door: Door) -> None:
+        """Wait until the fate of each order is known."""
+        begun_s = now_s()
+        waiting = {one.id: one for one in self.intents if one.end is None}
+        while waiting:
+            known = await self._known(door, waiting)
+            for id_ in [id_ for id_ in waiting if known[id_].outcome not in OPEN]:
+                waiting.pop(id_).resolved_at_s = now_s()
+            if now_s() > begun_s + PATIENCE_S:
+                break
+            await asyncio.sleep(0.2)
+
+    async def heard(self, door: Door) -> Heard:
+        """Return what the daemon says of every order."""
+        return Heard(await self._known(door, [one.id for one in self.intents]), self.links)
+
+    async def _known(self, door: Door, ids: Iterable[str]) -> dict[str, Known]:
+        params = [{"client_order_id": id_} for id_ in ids]
+        found: dict[str, Known] = {}
+        for start in range(0, len(params), BATCH):
+            batch = params[start : start + BATCH]
+            answers = await door.ask_all("get_order", batch, ANSWERS_WITHIN_S)
+            for one, answer in zip(batch, answers, strict=True):
+                found[one["client_order_id"]] = known_of(answer)
+        return found
+
+
+def known_of(response: Json) -> Known:
+    """Read a response of ``get_order``."""
+    if "error" in response:
+        return Known(None)
+    record = response["result"]
+    return Known(
+        record["outcome"],
+        record["reconciled"],
+        tuple(sent["command_id"] for sent in record["sends"]),
+        (record["error"] or {}).get("message", ""),
+    )
