@@ -9,6 +9,7 @@ from ea_bridge.model import (
     Deal,
     Order,
     OrderState,
+    OrderType,
     Position,
     TradeAction,
     TradeRequest,
@@ -149,6 +150,8 @@ def _mt4_exit(send: Send, view: View) -> TradeResult | None:
     past = view.past.get(request.position)
     if past is None or request.position in view.positions:
         return None
+    if _was_stopped(past):
+        return TradeResult(retcode=TradeRetcode.POSITION_CLOSED)
     ended_ms = (past.time_done_msc or past.time_done * 1000) - view.offset_ms
     is_so = past.volume_initial == request.volume and ended_ms >= send.created_ms - SKEW_MS
     if not is_so:
@@ -160,6 +163,19 @@ def _mt4_exit(send: Send, view: View) -> TradeResult | None:
         volume=request.volume,
         price=past.price_current,
     )
+
+
+def _was_stopped(past: Order) -> bool:
+    """Whether the server has closed a trade on MetaTrader 4: for want of margin, or at its stop
+    loss or take profit, which the comment says; a program may write that as well, so that the
+    price has to be there.
+    """
+    towards = 1 if past.type == OrderType.BUY else -1
+    if past.comment.endswith("[sl]"):
+        return past.sl > 0 and towards * (past.price_current - past.sl) <= 0
+    if past.comment.endswith("[tp]"):
+        return past.tp > 0 and towards * (past.price_current - past.tp) >= 0
+    return past.comment.startswith("so:")
 
 
 def _rest(request: TradeRequest, past: Order, view: View) -> int:

@@ -138,3 +138,31 @@ async def test_two_positions_that_were_closed_by_each_other(kept: Kept) -> None:
     order_told = (await kept.scene.ask("close_by", **asked))["order"]
     assert (order_told["filled_volume"], order_told["avg_price"]) == (LOTS, 1.5)
     assert (order_told["position"], order_told["deal"]) == (801, 56)
+
+
+@pytest.mark.parametrize(
+    ("comment", "price", "expected"),
+    [
+        ("gABCDEFGH2", 1.1, "done"),
+        ("gABCDEFGH2[sl]", 1.09, "rejected"),
+        ("gABCDEFGH2 [sl]", 1.1, "done"),
+        ("[tp]", 1.12, "rejected"),
+        ("[tp]", 1.1, "done"),
+        ("so: 49.87%/498.70/1000.00", 1.1, "rejected"),
+        ("gABCDEFGH2 also: [so: 1]", 1.1, "done"),
+    ],
+)
+async def test_what_the_server_has_closed_on_metatrader_4(
+    mt4: Kept, comment: str, price: float, expected: str
+) -> None:
+    """A stop has closed the trade, all of it: the request that was to do so has not. A program may
+    write into a comment what it likes; then the price tells."""
+    mt4.scene.script.answers["positions_get"] = [position(900, LOTS)]
+    with pytest.raises(errors.OrderUnresolved):
+        await mt4.scene.ask("close_position", ticket=900, client_order_id="a")
+    mt4.link()
+    closed = replace(past(900, LOTS, comment), price_current=price, sl=1.09, tp=1.12)
+    mt4.scene.script.answers |= {"positions_get": [], "history_orders_get": [closed]}
+    await mt4.look()
+    record = await mt4.scene.ask("get_order", client_order_id="a")
+    assert record["outcome"] == expected
