@@ -164,7 +164,8 @@ def _has_other_hand(intent: Intent, known: Known, truth: Truth) -> bool:
     changes = truth.changes.get(ticket, ())
     if intent.method == "cancel_order":
         return any(one.request.action == TradeAction.REMOVE for one in changes)
-    return any(_makes(intent, one) for one in changes)
+    takes_away = "sl" in intent.params and intent.params["sl"] is None  # where there was none
+    return takes_away or any(_makes(intent, one) for one in changes)
 
 
 def _makes(intent: Intent, one: Executed) -> bool:
