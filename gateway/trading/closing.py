@@ -51,13 +51,13 @@ async def close(terminal: GuardedTerminal, exit_: Exit, handling: Handling) -> s
     """
     async with terminal.desk.turns.of(handling, exit_.ticket):
         with handling.before_sending():
-            wish = await _exit_wish(terminal, exit_)
-            trade, fillings = await prepare(terminal, wish, handling)
-        return await carry_out(terminal, replace(trade, tier=Tier.REDUCE), fillings)
+            position = await _position(terminal, exit_.ticket)
+            trade, fillings = await prepare(terminal, _exit_wish(position, exit_), handling)
+        trade = replace(trade, tier=Tier.REDUCE, closes=_identifier(position))
+        return await carry_out(terminal, trade, fillings)
 
 
-async def _exit_wish(terminal: GuardedTerminal, exit_: Exit) -> Wish:
-    position = await _position(terminal, exit_.ticket)
+def _exit_wish(position: Position, exit_: Exit) -> Wish:
     everything = exact(position.volume)
     return Wish(
         symbol=position.symbol,
@@ -108,7 +108,13 @@ async def _against(
         position_by=by,
         comment=comment_of(terminal, handling, comment),
     )
-    return Trade(request=request, handling=handling, position=ticket, state=OrderState.FILLED)
+    return Trade(
+        request=request,
+        handling=handling,
+        position=ticket,
+        closes=_identifier(position),
+        state=OrderState.FILLED,
+    )
 
 
 def _check_opposite(position: Position, opposite: Position) -> None:
@@ -121,6 +127,10 @@ def _check_opposite(position: Position, opposite: Position) -> None:
         reason = "both are of the same side"
     if reason:
         raise InvalidParams(errors=[{"field": "position_by", "reason": reason}])
+
+
+def _identifier(position: Position) -> int:
+    return position.identifier or position.ticket
 
 
 async def _position(terminal: GuardedTerminal, ticket: int) -> Position:

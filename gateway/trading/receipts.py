@@ -51,6 +51,8 @@ class Trade:
     handling: Handling
     position: int | None = None
     """The position that it is about, if that is known before."""
+    closes: int | None = None
+    """The identifier of the position that it is to close."""
     state: OrderState | None = None
     """Of the order, when the request has been carried out; ``None``: there is no order, or the
     answer tells."""
@@ -72,6 +74,7 @@ class Trade:
         """What the journal keeps of it beside the request."""
         return Memo(
             position=self.position,
+            closes=self.closes,
             state=None if self.state is None else int(self.state),
             price=self.price,
             moved=tuple(self.moved),

@@ -21,7 +21,8 @@ from .client_ids import is_tagged
 from .guard import GuardedTerminal
 from .journal import Intent, Send, Settlement, Stage, conclusion, effects
 from .journal.intents import ENDS, Presumed
-from .journal.matching import Sighting, is_tagged_as, makes_order
+from .journal.matching import is_tagged_as, makes_order
+from .journal.observed_order import Sighting
 from .journal.sightings import View
 
 SAME_LOTS = 1e-8

@@ -58,7 +58,7 @@ class TradedAccount:
         begun_s = now_s()
         waiting = {one.id: one for one in self.intents if one.end is None}
         while waiting:
-            known = await self.known(door, waiting)
+            known = await self._known(door, waiting)
             for id_ in [id_ for id_ in waiting if known[id_].outcome not in OPEN]:
                 waiting.pop(id_).resolved_at_s = now_s()
             if now_s() > begun_s + PATIENCE_S:
@@ -67,10 +67,9 @@ class TradedAccount:
 
     async def heard(self, door: Door) -> Heard:
         """Return what the daemon says of every order."""
-        return Heard(await self.known(door, [one.id for one in self.intents]), self.links)
+        return Heard(await self._known(door, [one.id for one in self.intents]), self.links)
 
-    async def known(self, door: Door, ids: Iterable[str]) -> dict[str, Known]:
-        """Ask what became of each order."""
+    async def _known(self, door: Door, ids: Iterable[str]) -> dict[str, Known]:
         params = [{"client_order_id": id_} for id_ in ids]
         found: dict[str, Known] = {}
         for start in range(0, len(params), BATCH):

@@ -18,7 +18,8 @@ from ea_bridge.model import (
 )
 
 from .intents import Send
-from .matching import SKEW_MS, Sighting, part_of
+from .matching import SKEW_MS, part_of
+from .observed_order import Sighting
 from .sightings import View
 
 _UNFILLED = frozenset({OrderState.CANCELED, OrderState.REJECTED, OrderState.EXPIRED})

@@ -72,10 +72,12 @@ class Memo(Struct, frozen=True, kw_only=True):
     """What a receipt says beside what the request and its result say.
 
     ``state`` is an :class:`~ea_bridge.model.OrderState`, ``tried`` are filling modes, ``moved``
-    the numbers that were put onto the grid.
+    the numbers that were put onto the grid. ``closes`` is the identifier of the position that it
+    is to close, which orders and deals have, while its ticket may change.
     """
 
     position: int | None = None
+    closes: int | None = None
     state: int | None = None
     price: float | None = None
     moved: tuple[str, ...] = ()

@@ -6,6 +6,11 @@ that of the command, and that MetaTrader 5 does not say that it was a person or 
 commands and equal orders are matched one to one, those of equal prices first. Where there are
 fewer orders than commands, or more, nobody can tell which is whose, and they are left alone.
 
+On a netting account any order goes into the symbol's one position, and says later which that was.
+An order that went into another position than a command was to close is none of that command's: the
+EA compares them right before it sends. One that opened a position may be, since the one to close
+may have gone at that very moment, but it is rather one that was to open.
+
 Fewer orders than commands are shared out at last (:func:`share`): to tell who has one matters no
 more then, since what is equal is equal, but that each has an end does.
 """
@@ -14,13 +19,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
-from ea_bridge.model import OrderType, TradeAction
+from ea_bridge.model import TradeAction
 
 from ..client_ids import TAG_LENGTH
 from .intents import Send
+from .observed_order import Marks, Sighting
 
 SKEW_MS = 120_000
 """How far the broker's clock and ours may differ."""
@@ -35,37 +40,6 @@ _TAG = re.compile(r"g[A-Z2-7]{9}(?: |$)")
 _PART = re.compile(r"(from|to) #([0-9]{1,19})")
 """What MetaTrader 4 makes of the comments of a trade of which a part was closed, and of the rest,
 which goes on under another ticket: their volumes are not the command's any more."""
-
-
-Terms = tuple[float, float, float, float]
-"""Price, stop limit, stop loss and take profit."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sighting:
-    """An order as the terminal shows it, wherever: open, past, or by its deal or position."""
-
-    ticket: int
-    symbol: str
-    type: int
-    volume: float
-    magic: int
-    comment: str
-    time_ms: int
-    """When it was set up, UTC milliseconds."""
-    position: int = 0
-    """The position that it is to close; 0 where it opens one, or that is not known."""
-    filling: int | None = None
-    is_by_program: bool = True
-    """It was not placed by hand, nor by a stop; true as well where nobody can tell."""
-    terms: Terms | None = None
-    """As the order has them; ``None``: not known, or no more those that it was placed with."""
-
-
-def terms_of(type_: int, price: float, stoplimit: float, sl: float, tp: float) -> Terms:
-    """Return the prices that an order was placed with; at market it has none of its own."""
-    is_market = type_ in (OrderType.BUY, OrderType.SELL)
-    return (0.0, 0.0, sl, tp) if is_market else (price, stoplimit, sl, tp)
 
 
 def match(
@@ -133,13 +107,14 @@ def share(
 def _shared_out(
     sends: Sequence[Send], orders: Sequence[Sighting], fits: dict[int, set[int]]
 ) -> dict[int, Sighting]:
-    """Share out among those of one cluster: an order whose prices are a command's is none of
-    another price; but prices may have been changed since.
+    """Share out among those of one cluster: an order whose prices and position are a command's is
+    none of others; but prices may have been changed since.
     """
     found: dict[int, Sighting] = {}
-    for same in dict.fromkeys(map(_terms, sends)):
-        equal = [send for send in sends if _terms(send) == same]
-        found |= _in_order(equal, [one for one in orders if one.terms == same], fits)
+    marks = Marks(sends, orders, has_terms=True)
+    for same in dict.fromkeys(map(marks.of_send, sends)):
+        equal = [send for send in sends if marks.of_send(send) == same]
+        found |= _in_order(equal, [one for one in orders if marks.of_order(one) == same], fits)
     given = {one.ticket for one in found.values()}
     left = [send for send in sends if send.command_id not in found]
     return found | _in_order(left, [one for one in orders if one.ticket not in given], fits)
@@ -159,17 +134,19 @@ def _named_by(send: Send) -> int:
 def _match_alike(sends: list[Send], seen: list[Sighting], partly: set[int]) -> dict[int, Sighting]:
     """Match what is equal: within each cluster of those that could be each other's."""
     fits = _fits(sends, seen)
-    terms = {send.command_id: _terms(send) for send in sends}
+    by_id = {send.command_id: send for send in sends}
     found: dict[int, Sighting] = {}
     for cluster in _clusters(fits):
         if cluster & partly:
             continue
         tickets = set().union(*(fits[command_id] for command_id in cluster))
         orders = [one for one in seen if one.ticket in tickets]
-        if all(one.terms is not None for one in orders):
-            for same in {terms[command_id] for command_id in cluster}:
-                ids = {command_id for command_id in cluster if terms[command_id] == same}
-                found |= _one_to_one(ids, [one for one in orders if one.terms == same], fits)
+        alike = [by_id[command_id] for command_id in cluster]
+        marks = Marks(alike, orders, has_terms=all(one.terms is not None for one in orders))
+        of_sends = {send.command_id: marks.of_send(send) for send in alike}
+        for same in dict.fromkeys(of_sends.values()):
+            ids = {command_id for command_id, mark in of_sends.items() if mark == same}
+            found |= _one_to_one(ids, [one for one in orders if marks.of_order(one) == same], fits)
         taken = {one.ticket for one in found.values()}
         rest = [one for one in orders if one.ticket not in taken]
         found |= _one_to_one(cluster - found.keys(), rest, fits)
@@ -191,11 +168,6 @@ def _fits(sends: Iterable[Send], seen: Sequence[Sighting]) -> dict[int, set[int]
     return {
         send.command_id: {one.ticket for one in seen if _is_alike(send, one)} for send in sends
     }
-
-
-def _terms(send: Send) -> Terms:
-    one = send.request
-    return terms_of(one.type, one.price, one.stoplimit, one.sl, one.tp)
 
 
 def _age(send: Send) -> tuple[int, int]:
@@ -343,9 +315,19 @@ def _is_of_kind(send: Send, one: Sighting, around_ms: int = 0) -> bool:
         one.symbol == request.symbol
         and one.type == request.type
         and one.magic == request.magic
-        and (one.position in (0, request.position) if request.position else not one.position)
+        and _is_of_position(send, one)
         and -SKEW_MS - around_ms <= late_ms <= LATEST_MS + SKEW_MS + around_ms
     )
+
+
+def _is_of_position(send: Send, one: Sighting) -> bool:
+    """Whether an order did with a position what a command was to do with it."""
+    closes = send.memo.closes
+    if one.entered:
+        return closes is None or one.entered in (closes, one.ticket)
+    if send.request.position:
+        return one.position in (0, send.request.position, closes)
+    return not one.position
 
 
 def makes_order(send: Send, *, is_mt4: bool) -> bool:

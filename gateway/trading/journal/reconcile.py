@@ -33,7 +33,8 @@ from ..guard import GuardedTerminal
 from . import conclusion, effects
 from .intents import ENDS, Account, Intent, Presumed, Send, Stage
 from .log import OrderLog
-from .matching import Sighting, descendants, makes_order, match, share
+from .matching import descendants, makes_order, match, share
+from .observed_order import Sighting
 from .pacing import Pacing
 from .patience import Patience
 from .sightings import View, look

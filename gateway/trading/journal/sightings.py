@@ -21,7 +21,8 @@ from ea_bridge.model import (
 
 from ..past import past_of
 from .intents import Send
-from .matching import AROUND_MS, SKEW_MS, Sighting, Terms, makes_order, may_be, terms_of
+from .matching import AROUND_MS, SKEW_MS, makes_order, may_be
+from .observed_order import Sighting, Terms, terms_of
 from .wanted import Wanted
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class View:
 
     is_mt4: bool
     is_netting: bool
-    """A symbol has one position: which one an order is for says nothing."""
+    """A symbol has one position: any order goes into it, whether it was to close it or not."""
     offset_ms: int
     """Of the broker's clock to UTC."""
     is_far: bool = False
@@ -85,6 +86,7 @@ class View:
                 comment=one.comment,
                 time_ms=at_ms - self.offset_ms,
                 position=self._closed_by(one),
+                entered=self._entered(one.position_id),
                 filling=None if self.is_mt4 else one.type_filling,
                 is_by_program=self._is_by_program(one.reason),
                 terms=self._terms(one),
@@ -100,6 +102,10 @@ class View:
         """Return the position that an order closes; 0 for one that opens its own."""
         is_opening = one.position_id == one.ticket
         return 0 if self.is_mt4 or self.is_netting or is_opening else one.position_id
+
+    def _entered(self, identifier: int) -> int:
+        """Return the position of a netting account that an order or a deal went into."""
+        return identifier if self.is_netting else 0
 
     def _of_deals(self) -> Iterator[Sighting]:
         """Those whose order the history does not show yet; all deals of one together."""
@@ -118,6 +124,7 @@ class View:
                     comment=one.comment,
                     time_ms=(one.time_msc or one.time * 1000) - self.offset_ms,
                     position=0 if self.is_netting or is_entry else one.position_id,
+                    entered=self._entered(one.position_id),
                     is_by_program=self._is_by_program(one.reason),
                 )
 
@@ -132,6 +139,7 @@ class View:
                 magic=one.magic,
                 comment=one.comment,
                 time_ms=(one.time_msc or one.time * 1000) - self.offset_ms,
+                entered=self._entered(one.identifier),
                 is_by_program=self._is_by_program(one.reason),
             )
 

@@ -14,7 +14,8 @@ from ea_bridge.model import Deal, Order
 
 from ..client_ids import TAG_LENGTH
 from .intents import Send
-from .matching import LATEST_MS, SKEW_MS, Sighting, is_of_part
+from .matching import LATEST_MS, SKEW_MS, is_of_part
+from .observed_order import Sighting
 
 _Kind = tuple[str, int, float, int]
 """Symbol, type, volume and magic."""

@@ -62,7 +62,7 @@ class Streams(Watcher):
     async def _compare_settled(self, terminal: TradedTerminal) -> None:
         ends = {id_: end for id_, end in self.record.settled.items() if end != "not_sent"}
         ids = [one.id for one in terminal.intents if one.id in ends]
-        for id_, known in (await terminal.books.known(terminal.door, ids)).items():
-            if known.outcome != ends[id_]:
-                said = f"{id_} was told to be {ends[id_]}, and is {known.outcome}"
+        for id_, state in (await terminal.states(ids)).items():
+            if state != ends[id_]:
+                said = f"{id_} was told to be {ends[id_]}, and is {state}"
                 self.record.accuse(terminal.name, said)

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from ea_bridge.model import TradeAction, TradeRequest
 from gateway.trading.client_ids import tag
 from gateway.trading.journal import Memo, Send
-from gateway.trading.journal.matching import LATEST_MS, SKEW_MS, Sighting, match
+from gateway.trading.journal.matching import LATEST_MS, SKEW_MS, match
+from gateway.trading.journal.observed_order import Sighting
 
 AT_MS = 1_780_000_000_000
 

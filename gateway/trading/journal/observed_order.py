@@ -1,0 +1,76 @@
+"""Orders as a terminal shows them, and what tells those apart that are alike otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ea_bridge.model import OrderType
+
+from .intents import Send
+
+Terms = tuple[float, float, float, float]
+"""Price, stop limit, stop loss and take profit."""
+Mark = tuple[Terms | None, int | None]
+"""Prices, and the position that is closed: 0 for none, ``None`` where nobody knows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """An order as the terminal shows it, wherever: open, past, or by its deal or position."""
+
+    ticket: int
+    symbol: str
+    type: int
+    volume: float
+    magic: int
+    comment: str
+    time_ms: int
+    """When it was set up, UTC milliseconds."""
+    position: int = 0
+    """The position that it is to close; 0 where it opens one, or that is not known."""
+    entered: int = 0
+    """On a netting account the identifier of the position that it went into, its own ticket where
+    it opened one; 0 where that is not known."""
+    filling: int | None = None
+    is_by_program: bool = True
+    """It was not placed by hand, nor by a stop; true as well where nobody can tell."""
+    terms: Terms | None = None
+    """As the order has them; ``None``: not known, or no more those that it was placed with."""
+
+
+def terms_of(type_: int, price: float, stoplimit: float, sl: float, tp: float) -> Terms:
+    """Return the prices that an order was placed with; at market it has none of its own."""
+    is_market = type_ in (OrderType.BUY, OrderType.SELL)
+    return (0.0, 0.0, sl, tp) if is_market else (price, stoplimit, sl, tp)
+
+
+class Marks:
+    """What tells apart what could be each other's: prices, and positions of a netting account.
+
+    Args:
+        sends, orders: those that could be each other's.
+        has_terms: whether prices are compared. Positions are where some are known.
+
+    """
+
+    def __init__(
+        self, sends: Iterable[Send], orders: Iterable[Sighting], *, has_terms: bool
+    ) -> None:
+        self._has_terms = has_terms
+        self._closed: set[int] | None = None
+        if any(one.entered for one in orders):
+            self._closed = {send.memo.closes for send in sends if send.memo.closes}
+
+    def of_send(self, send: Send) -> Mark:
+        """Return what an order of a command has."""
+        one, closes = send.request, send.memo.closes or 0
+        terms = terms_of(one.type, one.price, one.stoplimit, one.sl, one.tp)
+        return terms if self._has_terms else None, 0 if self._closed is None else closes
+
+    def of_order(self, one: Sighting) -> Mark:
+        """Return what an order has; the position 0 where no command was to close it."""
+        terms = one.terms if self._has_terms else None
+        if self._closed is None or one.entered not in (0, *self._closed):
+            return terms, 0
+        return terms, one.entered or None
