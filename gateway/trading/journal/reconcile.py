@@ -43,6 +43,7 @@ from .word import Word, open_sends
 
 PAUSES_S = (0.1, 0.2, 0.5, 1.0, 1.0, 2.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 """Between looks; the last one goes on for ever. Histories lag by seconds."""
+_GONE = TradeResult(retcode=TradeRetcode.POSITION_CLOSED)
 
 logger = logging.getLogger(__name__)
 
@@ -197,7 +198,7 @@ class Reconciler:
         if view.is_far:
             makers = [one for one in (*left, *others) if makes_order(one, is_mt4=view.is_mt4)]
             self._give_up_orders(view, makers, seen, others)
-            self._give_up_changes(view, [one for one in left if one not in makers])
+            self._give_up_changes(view, account, [one for one in left if one not in makers])
         return True
 
     def _give_up_orders(
@@ -230,38 +231,44 @@ class Reconciler:
                     send, Presumed.ASSIGNED if is_one_of_many else Presumed.TRACELESS
                 )
 
-    def _give_up_changes(self, view: View, changes: list[Send]) -> None:
+    def _give_up_changes(self, view: View, account: Account, changes: list[Send]) -> None:
         """The same for those that change what is there."""
         closed = set[int]()
-        for send in filter(self._patience.ends, changes):
+        ending = [send for send in changes if self._patience.ends(send)]
+        ids = {send.command_id for send in ending}
+        for send in ending:
             exited = send.exited
             if exited is None:
                 self._word.presume(send, Presumed.SUPERSEDED)
             elif exited in view.positions:
                 self._word.presume(send, Presumed.TRACELESS)
             elif exited in view.past and exited not in closed:
+                if self._open_exits(account, exited) - ids:
+                    continue  # the answer to that one may still come, and it may have closed it
                 # MetaTrader 4 has closed it once: by the oldest that fits, or by no command
                 result = effects.result_of_change(send, view)
                 if result is not None:
                     closed.add(exited)
                     send.presumed = Presumed.ASSIGNED
-                gone = TradeResult(retcode=TradeRetcode.POSITION_CLOSED)
-                self._word.take_result(send, result or gone)
+                self._word.take_result(send, result or _GONE)
 
     def _search_change(self, view: View, account: Account, send: Send) -> None:
         """Look whether what was there is now as the command wanted it."""
         if send.exited is not None and send.exited not in view.positions:
             # MetaTrader 4 closes a ticket once: what another one has done, this one has not
-            exits = self._log.exits(account, send.exited)
-            others = [stage for id_, stage in exits.items() if id_ != send.command_id]
-            if Stage.DONE in others:
-                self._word.take_result(send, TradeResult(retcode=TradeRetcode.POSITION_CLOSED))
+            if Stage.DONE in self._log.exits(account, send.exited).values():
+                self._word.take_result(send, _GONE)
                 return
-            if any(stage not in ENDS for stage in others):
+            if self._open_exits(account, send.exited) - {send.command_id}:
                 return
         result = effects.result_of_change(send, view)
         if result is not None:
             self._word.take_result(send, result)
+
+    def _open_exits(self, account: Account, position: int) -> set[int]:
+        """Return the commands that were to close a position and have no end yet."""
+        exits = self._log.exits(account, position)
+        return {command_id for command_id, stage in exits.items() if stage not in ENDS}
 
     def _others(self, account: Account, sends: list[Send]) -> list[Send]:
         """Return the commands that may have made an order and are none of these, on paper or not

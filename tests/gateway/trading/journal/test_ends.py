@@ -279,3 +279,34 @@ async def test_two_lost_exits_of_one_trade_on_metatrader_4(kept: Kept, watch: Wa
     assert [await outcome(kept, one) for one in ("a", "b")] == ["unknown", "unknown"]
     await look_until(kept, watch, 360.0)
     assert [await outcome(kept, one) for one in ("a", "b")] == ["done", "rejected"]
+
+
+async def test_an_exit_on_metatrader_4_may_be_of_one_whose_answer_is_under_way(
+    kept: Kept, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The trade is closed when the first has waited for its five minutes, but by a second one,
+    which has no answer yet: the first is told no end before that, and then that it was too late.
+    """
+    kept.scene.hello = kept.scene.script.hello = replace(kept.scene.hello, platform="mt4")
+    kept.equip("")
+    kept.scene.script.answers |= NOTHING | {"order_send": LOST, "positions_get": [opened(900)]}
+    with pytest.raises(errors.OrderUnresolved):
+        await kept.scene.ask("close_position", ticket=900, client_order_id="a")
+    kept.link()
+    await look_until(kept, watch, 270.0)
+    closed = filled(900, "to #901", state=0, time_done_msc=HERE_MS + 5)
+    request, seen = kept.scene.script.request, list[str]()
+
+    async def look_before_the_answer(command: Any, params: Any, **more: Any) -> Any:
+        answer = await request(command, params, **more)
+        if command.op == "order_send":
+            kept.scene.script.answers |= {"positions_get": [], "history_orders_get": [closed]}
+            await look_until(kept, watch, 330.0)
+            seen.append(await outcome(kept, "a"))
+        return answer
+
+    monkeypatch.setattr(kept.scene.script, "request", look_before_the_answer)
+    kept.scene.script.answers["order_send"] = replace(DONE, order=900, position=900)
+    await kept.scene.ask("close_position", ticket=900, client_order_id="b")
+    await kept.look()
+    assert (seen, await outcome(kept, "a")) == (["unknown"], "rejected")
