@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from gateway.ledger import Ledger
+from gateway.trading.journal.answers import error_of
 
 from .invariants import Invariants
 from .journal_rules import (
@@ -30,6 +31,8 @@ from .journal_rules import (
     is_allowed,
 )
 from .ledger_truth import Command, LedgerTruth
+from .loop import Killed
+from .rare_points import AFTER_ROW, MOVES, move_of
 
 _TRIGGERS = {
     "orders": """
@@ -98,6 +101,7 @@ class LedgerWatch:
         invariants: told what is wrong.
         sometimes: told of what happens seldom.
         is_durable: whether all that was written to the ledger's log would survive a power cut.
+        is_dead: whether the life was killed: nothing that it still does counts.
         on_note: told of each entry of the audit trail that was committed.
 
     """
@@ -110,12 +114,14 @@ class LedgerWatch:
         *,
         sometimes: Callable[[str], None] = lambda _: None,
         is_durable: Callable[[], bool] = lambda: True,
+        is_dead: Callable[[], bool] = lambda: False,
         on_note: Callable[[dict[str, Any]], None] = lambda _: None,
     ) -> None:
         self._truth = truth
         self._invariants = invariants
         self._sometimes = sometimes
         self._is_durable = is_durable
+        self._is_dead = is_dead
         self._on_note = on_note
         self._is_in_doubt = False
         """The last group was undone because a write of it failed, and each is done alone now."""
@@ -123,7 +129,7 @@ class LedgerWatch:
         self._anew: set[int] = set()
         self._sends: list[tuple[Any, ...]] = []
         self._notes: list[dict[str, Any]] = []
-        self._others: list[tuple[str, str, str, str, int]] = []
+        self._others: list[tuple[str, str, str]] = []
         self._made: dict[int, Command] = {}
         self._stages: dict[int, str] = {}
         self._tickets: list[tuple[tuple[int, str, int], int]] = []
@@ -154,6 +160,8 @@ class LedgerWatch:
             with self._begin() as connection:
                 yield connection
                 self._judge_safely(connection)
+            if self._is_dead():
+                raise Killed
         except BaseException as error:
             self._is_in_doubt = type(error).__name__ == "_OneFailedError"
             for row in self._stages:  # whether they are on the disk nobody knows
@@ -276,6 +284,7 @@ class LedgerWatch:
         kind, name, old, new, was_open, is_open = row
         before = "" if old is None else self._truth.state_of(kind, old)
         after = self._truth.state_of(kind, new)
+        self._others.append((kind, before, after))
         if not is_allowed(CONTINGENT[kind], before, after):
             self._broken("journal edge", f"{kind} {name}: {before or 'new'} -> {after}")
         if before and not was_open:
@@ -285,6 +294,7 @@ class LedgerWatch:
 
     def _see_change(self, row: tuple[Any, ...]) -> None:
         change, before, after, command_id = row
+        self._others.append(("change", before, after))
         if not is_allowed(MANAGER_CHANGE, before, after):
             self._broken("journal edge", f"change {change}: {before or 'new'} -> {after}")
         if after == "sending":
@@ -299,11 +309,29 @@ class LedgerWatch:
         truth.stages.update(self._stages)
         for ticket, row in self._tickets:
             truth.owners[ticket] = row
+        self._count_moves()
         if self._is_in_doubt:
             self._is_in_doubt = False
             self._sometimes("group commit with a failed member")
         for entry in self._notes:
             self._on_note(entry)
+
+    def _count_moves(self) -> None:
+        for _, before, after, *_rest, answer in self._orders:
+            self._count_move("order", before, after)
+            if before == "journaled" and after == "not_sent" and answer is not None:
+                name = error_of(orjson.loads(answer)["error"]).name()
+                if name in AFTER_ROW:
+                    self._sometimes(AFTER_ROW[name])
+        for _, _, before, after, *_rest in self._sends:
+            self._count_move("command", before, after)
+        for of, before, after in self._others:
+            self._count_move(of, before, after)
+
+    def _count_move(self, of: str, before: str, after: str) -> None:
+        name = move_of(of, before, after)
+        if name in MOVES:
+            self._sometimes(name)
 
     def _broken(self, rule: str, text: str) -> None:
         self._invariants.broken(rule, text)

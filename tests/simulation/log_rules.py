@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from .invariants import Invariants
@@ -59,8 +59,7 @@ class LogRules(logging.Handler):
         invariants: told of errors that nothing explains.
         is_dead: whether what runs now belongs to a life that was killed.
         has_disk_failed: whether a fault of the disk explains errors.
-        points: what is counted of each text.
-        sometimes: counts.
+        on_record: told of each record of the living.
 
     """
 
@@ -70,23 +69,19 @@ class LogRules(logging.Handler):
         *,
         is_dead: Callable[[], bool] = lambda: False,
         has_disk_failed: Callable[[], bool] = lambda: False,
-        points: Mapping[str, str] | None = None,
-        sometimes: Callable[[str], None] = lambda _: None,
+        on_record: Callable[[logging.LogRecord], None] = lambda _: None,
     ) -> None:
         super().__init__(logging.INFO)
         self._invariants = invariants
         self._is_dead = is_dead
         self._has_disk_failed = has_disk_failed
-        self._points = points or {}
-        self._sometimes = sometimes
+        self._on_record = on_record
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Look at a record; there is one thread, so nothing is locked."""
         if self._is_dead():
             return False
-        point = self._points.get(record.msg)
-        if point is not None:
-            self._sometimes(point)
+        self._on_record(record)
         if record.levelno >= logging.ERROR:
             is_explained = record.msg in WHERE_THE_DISK_FAILS and self._has_disk_failed()
             if not is_explained:

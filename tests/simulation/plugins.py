@@ -15,6 +15,8 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from logging import LogRecord
+
     from gateway.ledger import Ledger
 
     from .terminals import TradedTerminal
@@ -69,6 +71,12 @@ class Watcher:
 
     def on_commit(self, life: int, group: list[Any]) -> None:
         """The ledger of a life has committed these writes: those of the group that could be."""
+
+    def on_note(self, entry: Any) -> None:
+        """An entry of the audit trail was committed."""
+
+    def on_record(self, record: LogRecord) -> None:
+        """Something was logged."""
 
     def on_frame_to_terminal(self, terminal: TradedTerminal, data: bytes) -> None:
         """The daemon has handed these bytes to its socket: they may be cut, or be several."""

@@ -2,7 +2,7 @@
 
 A watcher counts what it sees with ``world.sometimes(name)``. Counts are plain numbers by names, so
 that those of many runs are added up; :func:`never` then says what no run has come to. Every name
-is listed here, with what it means; a name that is not listed is a mistake.
+is listed, here or in :mod:`.rare_points`, with what it means; any other is a mistake.
 """
 
 from __future__ import annotations
@@ -10,29 +10,33 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from .run import POINTS
-
-JOURNAL: Mapping[str, str] = {
-    "group commit with a failed member": "a write of a group failed, and the others are there",
-    "settled by hand, and contradicted": "the terminal's word counted more than a person's",
-    "books compared": "they stood still while the daemon was asked",
-    "unknown again after a crash": "what was told had not been written down yet",
-    "tickets of equal orders exchanged": "nobody could tell whose tags were gone",
-    "an order was named to two ids": "the same",
-}
-MAY_BE_MISSED = frozenset(
-    {
-        "settled by hand, and contradicted",
-        "tickets of equal orders exchanged",
-        "an order was named to two ids",
-    }
+from . import plugins
+from .rare_points import (
+    AFTER_ROW,
+    ANSWERED,
+    IN_LOG,
+    IN_TRAIL,
+    MAY_BE_MISSED,
+    MOVES,
+    OTHERS,
+    PRESUMED,
+    SESSION_ENDS,
+    WEBSOCKET_ENDS,
 )
-"""What is counted, but need not happen."""
-NAMES: Mapping[str, str] = {
-    **{f"point {one}": f"a life came to the point {one}" for one in POINTS},
-    **{f"killed at {one}": f"a life was killed at the point {one}" for one in POINTS},
-    **JOURNAL,
-}
+from .run import DISK, POINTS
+
+OUTSIDE = "from outside"
+
+
+def _names() -> dict[str, str]:
+    seen = (IN_LOG, SESSION_ENDS, WEBSOCKET_ENDS, IN_TRAIL, PRESUMED, ANSWERED, AFTER_ROW)
+    deaths = {f"killed at {one}": "a life ended there" for one in (*POINTS, DISK, OUTSIDE)}
+    points = {f"point {one}": "a life came to it" for one in POINTS}
+    shown = {name: "see rare_points" for table in seen for name in table.values()}
+    return {**points, **deaths, **shown, **MOVES, **OTHERS, **MAY_BE_MISSED}
+
+
+NAMES: Mapping[str, str] = _names()
 """What each name means."""
 
 
@@ -45,6 +49,14 @@ class Sometimes(Counter[str]):
         self[name] += 1
 
 
-def never(counts: Mapping[str, int]) -> list[str]:
-    """Return what must happen, and has not; in the order in which it is listed."""
-    return [name for name in NAMES if not counts.get(name) and name not in MAY_BE_MISSED]
+def never(reached: Mapping[str, int], faults: Mapping[str, int]) -> list[str]:
+    """Return what must happen, and has not.
+
+    Args:
+        reached: how often each point was, in all runs.
+        faults: how often each fault happened.
+
+    """
+    plugins.discover()
+    lacking = [one for one in NAMES if not reached.get(one) and one not in MAY_BE_MISSED]
+    return lacking + [f"fault {one}" for one in plugins.FAULTS if not faults.get(one)]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from ea_bridge.model import TradeAction, TradeRequest, TradeResult, TradeRetcode
@@ -62,7 +63,9 @@ class Scene:
         send.stage = stage
         if order:
             send.result = TradeResult(retcode=TradeRetcode.DONE, order=order)
-        await self.log.end(intent, stage, b"{}")
+        failed = {"error": {"code": 2104, "message": "", "data": {}}}
+        answer = orjson.dumps({} if stage is Stage.DONE else failed)
+        await self.log.end(intent, stage, answer)
         await self.ledger.write(lambda _: None)
 
     async def write(self, sql: str, *values: Any) -> None:
@@ -103,6 +106,7 @@ async def test_the_journal_keeps_to_the_rules(scene: Scene) -> None:
     assert [scene.truth.find(one) is not None for one in range(1, 8)] == [True] * 6 + [False]
     assert scene.truth.commands[6].actor == "tid"
     assert [one["event"] for one in scene.notes] == ["order"] * 13
+    assert {"order: unknown -> done", "halted while it waited for the disk"} <= {*scene.seldom}
 
 
 async def test_a_crash_loses_nothing_that_was_committed(scene: Scene) -> None:
@@ -195,7 +199,7 @@ async def test_a_write_that_fails_alone_is_no_break(scene: Scene) -> None:
         await failing
 
     assert scene.invariants.breaks == []
-    assert scene.seldom == ["group commit with a failed member"]
+    assert "group commit with a failed member" in scene.seldom
     assert scene.truth.find(1) is not None
 
 

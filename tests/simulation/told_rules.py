@@ -59,8 +59,6 @@ class ToldRules:
         self._invariants = invariants
         self._sometimes = sometimes
         self._ends: dict[tuple[Account, str], Told] = {}
-        self._owners: dict[tuple[Account, int], str] = {}
-        """Ids by the tickets of the orders that they have made."""
         self._alike: defaultdict[tuple[Account, str, bytes], set[str]] = defaultdict(set)
         """Ids of requests that are equal in all but their ids."""
 
@@ -109,7 +107,6 @@ class ToldRules:
         if before is None:
             if told.outcome in FINAL:
                 self._ends[account, id_] = told
-                self._own(account, id_, told)
             return
         if told.outcome == before.outcome:
             self._compare(account, id_, before, told, kind)
@@ -140,13 +137,6 @@ class ToldRules:
             self._ends[account, id_] = told
         else:
             self._broken(id_, before, told)
-
-    def _own(self, account: Account, id_: str, told: Told) -> None:
-        if told.order is None:
-            return
-        owner = self._owners.setdefault((account, told.order), id_)
-        if owner != id_:
-            self._sometimes("an order was named to two ids")
 
     def _broken(self, id_: str, before: Told, told: Told) -> None:
         self._invariants.broken("told", f"{id_} was told {before}, and then {told}")

@@ -150,13 +150,13 @@ class World:
             power=self.dice("power"),
             dice=self.dice("ledger"),
             secrets=self.dice("secrets of daemon"),
-            on_begin=lambda life, ready: self._watch("after_life_begins", life, ready),
-            on_end=lambda life, cause: self._watch("after_life_ends", life, cause),
-            on_ledger=lambda life, ledger: self._watch("on_ledger", life, ledger),
-            on_point=lambda life, point: self._watch("on_point", life, point),
+            on_begin=lambda life, ready: self.watch("after_life_begins", life, ready),
+            on_end=lambda life, cause: self.watch("after_life_ends", life, cause),
+            on_ledger=lambda life, ledger: self.watch("on_ledger", life, ledger),
+            on_point=lambda life, point: self.watch("on_point", life, point),
             around_commit=(
-                lambda life, group: self._watch("before_commit", life, group),
-                lambda life, group: self._watch("on_commit", life, group),
+                lambda life, group: self.watch("before_commit", life, group),
+                lambda life, group: self.watch("on_commit", life, group),
             ),
         )
         named = self.options.faults
@@ -193,7 +193,7 @@ class World:
         execute = machine.execute
 
         def watched(command: Any, **options: Any) -> Any:
-            self._watch("on_command", terminal, command)
+            self.watch("on_command", terminal, command)
             return execute(command, **options)
 
         machine.execute = watched  # type: ignore[method-assign]  # to see each command
@@ -210,7 +210,7 @@ class World:
 
     def revoked(self, tid: str) -> None:
         """Take that a token was revoked, and that who has done so was told."""
-        self._watch("on_revoked", tid)
+        self.watch("on_revoked", tid)
 
     def _traders(self) -> Sequence[Coroutine[Any, Any, Any]]:
         return [
@@ -244,7 +244,8 @@ class World:
             if getattr(type(one), hook) is not getattr(Watcher, hook)
         ]
 
-    def _watch(self, hook: str, *what: Any) -> None:
+    def watch(self, hook: str, *what: Any) -> None:
+        """Tell all watchers that have a hook."""
         for told in self._seen[hook]:
             told(*what)
 
@@ -252,16 +253,16 @@ class World:
         if self._seen["on_frame_to_terminal"] and transport.node == "daemon":
             terminal = self.terminals.get(transport.peer.node)
             if terminal is not None:
-                self._watch("on_frame_to_terminal", terminal, data)
+                self.watch("on_frame_to_terminal", terminal, data)
 
     def _asked(self, name: str, message: Any) -> int:
         life = self.daemons.present
-        self._watch("before_ask", self.terminals[name], message, life)
+        self.watch("before_ask", self.terminals[name], message, life)
         return life
 
     def _heard(self, name: str, message: Any, answer: Any, life: int) -> None:
         self.trace.add(self.loop.now, "answer", orjson.dumps(answer))
-        self._watch("on_answer", self.terminals[name], message, answer, life)
+        self.watch("on_answer", self.terminals[name], message, answer, life)
 
     def _on_error(self, life: int, context: dict[str, Any]) -> None:
         if not isinstance(context.get("exception"), Killed):

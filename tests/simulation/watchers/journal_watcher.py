@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gateway.ledger import Ledger
@@ -41,6 +42,8 @@ class JournalWatcher(Watcher):
             world.invariants,
             sometimes=world.sometimes,
             is_durable=self.truth.is_durable,
+            is_dead=lambda: world.loop.is_dead(life),
+            on_note=partial(world.watch, "on_note"),
         )
 
     def after_life_begins(self, life: int, ready: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..log_rules import LogRules, TaskRules
@@ -29,7 +30,7 @@ class QueueWatcher(Watcher):
         self._log = LogRules(
             world.invariants,
             is_dead=lambda: world.loop.is_dead(LIFE.get()),
-            sometimes=world.sometimes,
+            on_record=partial(world.watch, "on_record"),
         )
         self._log.install()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from ..accounts import ANSWERS_WITHIN_S, known_of
 from ..plugins import Watcher, watcher
 from ..stream_judge import StreamRecord
 from ..stream_truth import TerminalTruth
@@ -62,7 +63,10 @@ class Streams(Watcher):
     async def _compare_settled(self, terminal: TradedTerminal) -> None:
         ends = {id_: end for id_, end in self.record.settled.items() if end != "not_sent"}
         ids = [one.id for one in terminal.intents if one.id in ends]
-        for id_, state in (await terminal.states(ids)).items():
+        asked = [{"client_order_id": id_} for id_ in ids]
+        answers = await terminal.door.ask_all("get_order", asked, ANSWERS_WITHIN_S) if ids else []
+        for id_, answer in zip(ids, answers, strict=True):
+            state = known_of(answer).outcome
             if state != ends[id_]:
                 said = f"{id_} was told to be {ends[id_]}, and is {state}"
                 self.record.accuse(terminal.name, said)
