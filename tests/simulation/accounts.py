@@ -11,6 +11,7 @@ from .bots import Door, now_s
 from .extras import Asked
 from .intents import Intent, Json
 from .judge import Heard, Known
+from .purse import Purse
 from .sweeps import SweepJudge
 from .truth import Truth
 
@@ -30,6 +31,8 @@ class TradedAccount:
         self.sweeps = SweepJudge(broker)
         self.asked = Asked()
         """What bots asked for beside orders."""
+        self.common = Purse()
+        """For which bots race with one another."""
         self.intents: list[Intent] = []
         self.links: list[float] = []
         """When one of its terminals was let in, by the loop's clock."""
@@ -58,7 +61,7 @@ class TradedAccount:
         begun_s = now_s()
         waiting = {one.id: one for one in self.intents if one.end is None}
         while waiting:
-            known = await self._known(door, waiting)
+            known = await self.known(door, waiting)
             for id_ in [id_ for id_ in waiting if known[id_].outcome not in OPEN]:
                 waiting.pop(id_).resolved_at_s = now_s()
             if now_s() > begun_s + PATIENCE_S:
@@ -67,9 +70,10 @@ class TradedAccount:
 
     async def heard(self, door: Door) -> Heard:
         """Return what the daemon says of every order."""
-        return Heard(await self._known(door, [one.id for one in self.intents]), self.links)
+        return Heard(await self.known(door, [one.id for one in self.intents]), self.links)
 
-    async def _known(self, door: Door, ids: Iterable[str]) -> dict[str, Known]:
+    async def known(self, door: Door, ids: Iterable[str]) -> dict[str, Known]:
+        """Ask what became of some orders."""
         params = [{"client_order_id": id_} for id_ in ids]
         found: dict[str, Known] = {}
         for start in range(0, len(params), BATCH):

@@ -85,16 +85,23 @@ def broker_of(machine: EmulatedTerminal) -> Broker:
     return broker.shared.broker if isinstance(broker, _BrokerView) else broker
 
 
-def together(machine: EmulatedTerminal, *results: Path | None) -> list[EmulatedTerminal]:
-    """Return terminals in place of one, all of them logged in to its account.
+def another(machine: EmulatedTerminal, results: Path | None = None) -> EmulatedTerminal:
+    """Return one more terminal that is logged in to the account of one that shares it.
 
     Args:
-        machine: a terminal that nobody has used yet.
-        results: the files of the results, one for each terminal.
+        machine: made by :func:`sharing`.
+        results: the file of its results.
 
     """
-    shared = SharedAccount(machine._market, machine._broker)
-    return [_terminal(shared, machine, one) for one in results]
+    broker: Any = machine.desk.broker
+    return _terminal(broker.shared, machine, results)
+
+
+def sharing(machine: EmulatedTerminal, results: Path | None = None) -> EmulatedTerminal:
+    """Return a terminal in the place of one that nobody has used yet, whose account others may
+    share.
+    """
+    return _terminal(SharedAccount(machine._market, machine._broker), machine, results)
 
 
 def _terminal(

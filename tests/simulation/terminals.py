@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ea_bridge.emulator.faults import Faults
@@ -22,7 +22,7 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
     "netting": {"netting": True},
     "mt4": {"platform": "mt4"},
 }
-"""The terminals, by name, and how each is built."""
+"""The terminals with an account of their own, by name, and how each is built."""
 CUTS = ("cut_before_ack", "cut_unacked", "cut_after_ack", "cut_after_result")
 CRASHES = ("crash_before", "crash_after")
 OPEN_ENDS = ("open_before", "open_after")
@@ -77,6 +77,11 @@ class TradedTerminal:
     def intents(self) -> list[Intent]:
         """What bots wanted of its account."""
         return self.books.intents
+
+    async def states(self, ids: Iterable[str]) -> dict[str, str | None]:
+        """Return what became of some orders, as the daemon says it by this terminal."""
+        known = await self.books.known(self.door, ids)
+        return {id_: one.outcome for id_, one in known.items()}
 
     def _die(self, *, lose_results: bool = False) -> None:
         self.books.died()

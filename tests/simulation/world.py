@@ -15,10 +15,9 @@ import orjson
 
 from ea_bridge import host
 from ea_bridge.emulator.link import Link
-from ea_bridge.emulator.machine import build_terminal
 from gateway.auth.home import Home
 
-from . import hand_in, plugins
+from . import cast, hand_in, plugins
 from .bots import Address
 from .computer import SimulatedHost
 from .dice import Dice
@@ -29,10 +28,9 @@ from .lives import CONFIG, SimulatedDaemons
 from .loop import LIFE, Killed, SimulatedLoop
 from .network import NODE, Network, SimulatedTransport
 from .plugins import Fault, Watcher
-from .prices import drawn_market
 from .run import Run, plan, with_disk
 from .sometimes import Sometimes
-from .terminals import KINDS, TradedTerminal
+from .terminals import TradedTerminal
 from .trace import Trace
 
 ORDERS_A_FAULT = 12
@@ -140,8 +138,8 @@ class World:
     def _settle_in(self) -> None:
         self.tokens = tokens = self.context("daemon").run(self._make_home)
         self.address = Address()
-        for number, (name, token) in enumerate(tokens.items()):
-            self.terminals[name] = self.context(name).run(self._build, number, name, token)
+        for name, token in tokens.items():
+            self.terminals[name] = self.context(name).run(self._build, name, token)
         self.daemons = SimulatedDaemons(
             loop=self.loop,
             network=self.network,
@@ -177,19 +175,15 @@ class World:
 
     def _make_home(self) -> dict[str, str]:
         with Home(self.folder / "home", CONFIG.secrets.key_file) as home:
-            return {name: home.issuer.create(name)[0] for name in KINDS}
+            return {name: home.issuer.create(name)[0] for name in cast.NAMES}
 
-    def _build(self, number: int, name: str, token: str) -> TradedTerminal:
-        seed = self.options.seed
-        results = self.folder / name
-        machine = build_terminal(
-            seed=(seed + number) % 1_000_000,
-            results_file=results,
-            new_market=partial(drawn_market, seed, name),
-            **KINDS[name],
-        )
+    def _build(self, name: str, token: str) -> TradedTerminal:
+        seed, others = self.options.seed, self.terminals
+        machines = {one.name: one.machine for one in others.values()}
+        machine = cast.new_machine(name, seed, self.folder, machines)
         link = Link(machine, "127.0.0.1", 1, token, seed=seed)
-        terminal = TradedTerminal(name, machine, link, self.door(name, token))
+        partner = others[cast.PARTNERS[name]] if name in cast.PARTNERS else None
+        terminal = TradedTerminal(name, machine, link, self.door(name, token), partner)
         execute = machine.execute
 
         def watched(command: Any, **options: Any) -> Any:

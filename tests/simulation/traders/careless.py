@@ -2,33 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 
-from ..bots import Bot
+from ..bots import Bot, Door
 from ..plugins import trader
+from ..purse import Purse
 from ..terminals import TradedTerminal
 from ..wishes import Habits
 from ..world import World
 
 THINKS_S = 1.5
+RACERS = 4
 
 
-def new_bot(terminal: TradedTerminal, name: str, dice: Random) -> Bot:
+def new_bot(
+    terminal: TradedTerminal,
+    name: str,
+    dice: Random,
+    doors: Sequence[Door] = (),
+    purse: Purse | None = None,
+) -> Bot:
     """Return a bot of a terminal."""
-    terms = terminal.books.truth.broker.terms
+    terms = terminal.truth.broker.terms
     habits = Habits(is_mt4=terms.platform == "mt4", hedges=terms.hedging, thinks_s=THINKS_S)
     return Bot(
         name,
-        [terminal.door],
+        doors or [terminal.door],
         terminal.account,
         dice,
         asked=terminal.books.asked,
         sweeps=terminal.books.sweeps,
         habits=habits,
+        purse=purse,
     )
 
 
-@trader("careless", count=4)
+@trader("careless", count=4, suits=lambda terminal: terminal.partner is None)
 async def trade(world: World, terminal: TradedTerminal, name: str, dice: Random) -> None:
     """Trade until there are orders enough."""
     await new_bot(terminal, name, dice).run(world.run.begin_at(terminal))
+
+
+@trader("racing", count=RACERS, suits=lambda terminal: terminal.partner is not None)
+async def race(world: World, terminal: TradedTerminal, name: str, dice: Random) -> None:
+    """Race with the others for what all of them have, by both terminals of the account."""
+    assert terminal.partner is not None
+    doors = [terminal.door, terminal.partner.door]
+    bot = new_bot(terminal, name, dice, doors, terminal.books.common)
+    await bot.run(world.run.begin_at(terminal))
