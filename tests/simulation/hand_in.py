@@ -11,6 +11,7 @@ from aiohttp import web_response
 
 from ea_bridge import host
 from ea_bridge.emulator import conversation
+from ea_bridge.emulator import link as emulated_link
 from ea_bridge.peer import link
 from gateway.ledger import Ledger
 from gateway.trading.journal import patience
@@ -24,7 +25,7 @@ def hurry() -> None:
     """Let terminals come back at once, and say little."""
     patience.GONE_S = GONE_S
     link.FIRST_RETRY_S, link.LAST_RETRY_S = 0.02, 0.1
-    conversation.PULSE_S = 0.1  # nobody here listens to prices
+    conversation.PULSE_S = emulated_link.PULSE_S = 0.1  # prices and leases are not in a hurry
 
 
 def date_answers() -> None:
