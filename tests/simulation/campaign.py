@@ -24,6 +24,7 @@ from pathlib import Path
 
 from . import command
 from .command import Report
+from .sometimes import never
 from .world import Options
 
 LONGEST_S = 600.0
@@ -31,6 +32,8 @@ LONGEST_S = 600.0
 BUCKETS_A_DECADE = 20
 """Of the times until an unknown outcome was found out: each is at most 12 % wide."""
 LEAST_S = 0.001
+MUST_REACH_ALL = 1_000_000
+"""After so many orders each point of :mod:`sometimes` must have been reached, and each fault."""
 
 
 @dataclass
@@ -114,6 +117,10 @@ class Progress:
             if left <= 0:
                 return LEAST_S * 10 ** ((bucket + 0.5) / BUCKETS_A_DECADE)
         return self.slowest_s
+
+    def lacking(self) -> list[str]:
+        """Return what must have happened by now, and has not."""
+        return never(self.reached, self.faults) if self.orders >= MUST_REACH_ALL else []
 
     def __str__(self) -> str:
         return (
@@ -246,4 +253,6 @@ def main() -> None:
     for _ in campaign.run(arguments.orders, arguments.processes):
         progress.save(arguments.progress)
     print(progress)
-    sys.exit(len(progress.wrong_commands) > wrong_before)
+    for name in progress.lacking():
+        print(f"never reached: {name}")
+    sys.exit(len(progress.wrong_commands) > wrong_before or bool(progress.lacking()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from . import plugins
+from .campaign import MUST_REACH_ALL, Progress
 from .rare_points import MAY_BE_MISSED, MOVES, presumed_in, said_in
 from .sometimes import NAMES, Sometimes, never
 
@@ -52,3 +53,9 @@ def test_entries_of_the_trail_show_points() -> None:
     assert said_in({"event": "order", "state": "journaled"}) is None
     sends = [{"presumed": "assigned"}, {"state": "done"}]
     assert presumed_in({"event": "order", "sends": sends}) == ["equal orders given to the oldest"]
+
+
+def test_a_long_campaign_must_have_come_to_everything() -> None:
+    """A short one need not."""
+    assert Progress(orders=MUST_REACH_ALL - 1).lacking() == []
+    assert "halted" in Progress(orders=MUST_REACH_ALL).lacking()
