@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -19,12 +19,26 @@ REQUEST = (
 LENGTH = b"content-length:"
 
 
+class Asking(NamedTuple):
+    """What was so when a message was sent."""
+
+    life: int
+    """Of the daemon that it was sent to."""
+    revoked: str
+    """The token that it was sent with, if its revocation had been acknowledged by then."""
+
+
+def is_served(answer: Any) -> bool:
+    """Whether an answer gives anything that was asked for."""
+    return any("result" in one for one in (answer if isinstance(answer, list) else [answer]))
+
+
 class HttpDoor:
     """The way to a daemon that comes and goes; keeps connections as long as they last.
 
     Args:
-        on_ask: told of each message before it is sent; returns which life it is for.
-        on_answer: told of each message, its answer, and that life.
+        on_ask: told of each message before it is sent; returns what was so then.
+        on_answer: told of each message, its answer, and what was so when it was sent.
 
     """
 
@@ -33,8 +47,8 @@ class HttpDoor:
         address: Address,
         token: str,
         *,
-        on_ask: Callable[[Any], int],
-        on_answer: Callable[[Any, Any, int], None],
+        on_ask: Callable[[Any], Asking],
+        on_answer: Callable[[Any, Any, Asking], None],
     ) -> None:
         self.address = address
         self._token, self._on_ask, self._on_answer = token.encode(), on_ask, on_answer
@@ -61,7 +75,7 @@ class HttpDoor:
     async def _send(self, message: Any, timeout_s: float) -> Any:
         if not self.address.url:
             return None
-        life = self._on_ask(message)
+        asking = self._on_ask(message)
         port = int(self.address.url.split(":")[2].split("/")[0])
         connection: _Connection | None = None
         try:
@@ -74,7 +88,7 @@ class HttpDoor:
             return None
         self._idle.append(connection)
         answer = orjson.loads(answer)
-        self._on_answer(message, answer, life)
+        self._on_answer(message, answer, asking)
         return answer
 
     def _kept(self, port: int) -> _Connection | None:

@@ -15,6 +15,7 @@ import orjson
 
 from ea_bridge import host
 from ea_bridge.emulator.link import Link
+from ea_bridge.token import parse_token
 from gateway.auth.home import Home
 
 from . import cast, hand_in, plugins
@@ -22,7 +23,7 @@ from .bots import Address
 from .computer import SimulatedHost
 from .dice import Dice
 from .disk import SimulatedDisk
-from .doors import HttpDoor
+from .doors import Asking, HttpDoor, is_served
 from .invariants import Break, Invariants
 from .lives import CONFIG, SimulatedDaemons
 from .loop import LIFE, Killed, SimulatedLoop
@@ -95,6 +96,7 @@ class World:
         self.watchers: list[Watcher] = []
         self.invariants = Invariants(self.loop.time, self._on_break)
         self.sometimes = Sometimes()
+        self._revoked: set[str] = set()
         self.stop: Callable[[], object] = self.loop.stop
         """Ends the run before its time."""
         self._faults: list[Fault] = []
@@ -198,12 +200,13 @@ class World:
         return HttpDoor(
             self.address,
             token,
-            on_ask=partial(self._asked, name),
+            on_ask=partial(self._asked, name, parse_token(token)),
             on_answer=partial(self._heard, name),
         )
 
     def revoked(self, tid: str) -> None:
         """Take that a token was revoked, and that who has done so was told."""
+        self._revoked.add(tid)
         self.watch("on_revoked", tid)
 
     def _traders(self) -> Sequence[Coroutine[Any, Any, Any]]:
@@ -249,14 +252,17 @@ class World:
             if terminal is not None:
                 self.watch("on_frame_to_terminal", terminal, data)
 
-    def _asked(self, name: str, message: Any) -> int:
+    def _asked(self, name: str, tid: str, message: Any) -> Asking:
         life = self.daemons.present
         self.watch("before_ask", self.terminals[name], message, life)
-        return life
+        return Asking(life, tid if tid in self._revoked else "")
 
-    def _heard(self, name: str, message: Any, answer: Any, life: int) -> None:
+    def _heard(self, name: str, message: Any, answer: Any, asking: Asking) -> None:
         self.trace.add(self.loop.now, "answer", orjson.dumps(answer))
-        self.watch("on_answer", self.terminals[name], message, answer, life)
+        self.watch("on_answer", self.terminals[name], message, answer, asking.life)
+        if asking.revoked and is_served(answer):
+            said = f"token {asking.revoked} was served after its revocation: {message}"
+            self.invariants.broken("revoked", said)
 
     def _on_error(self, life: int, context: dict[str, Any]) -> None:
         if not isinstance(context.get("exception"), Killed):
