@@ -163,13 +163,12 @@ PAST = (
         (
             Change(
                 RECONCILE,
-                "            if Stage.DONE in others:\n"
-                "                self._word.take_result(send, "
-                "TradeResult(retcode=TradeRetcode.POSITION_CLOSED))\n"
+                "            if Stage.DONE in self._log.exits(account, send.exited).values():\n"
+                "                self._word.take_result(send, _GONE)\n"
                 "                return\n"
-                "            if any(stage not in ENDS for stage in others):\n"
+                "            if self._open_exits(account, send.exited) - {send.command_id}:\n"
                 "                return\n",
-                "",
+                "            pass\n",
             ),
         ),
         "4e09162 Believe a closed ticket to have been closed once",
