@@ -21,9 +21,11 @@ Book = dict[int, Facts]
 ANSWERS_WITHIN_S = 5.0
 
 
-def _changes(machine: EmulatedTerminal) -> tuple[str, int, int]:
+def _changes(machine: EmulatedTerminal) -> tuple[str, int, int, int]:
     """Return what is another value after each change of a terminal's account."""
-    return machine._boot, machine._q, len(machine._broker._ledger._events)
+    broker = machine._broker
+    untold = len(getattr(broker, "untold", ()))  # of one that shares its account with another
+    return machine._boot, machine._q, len(broker._ledger._events), untold
 
 
 def of_broker(broker: Broker) -> tuple[Book, Book]:

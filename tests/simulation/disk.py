@@ -74,8 +74,9 @@ class SimulatedDisk:
         self.fault: Fault | None = None
         """Whatever goes wrong now, in one; ``None``: nothing does."""
         self._faults: list[Fault] = []
-        self.room: Room | None = None
-        """What is left; ``None``: there is always enough."""
+        self._room: Room | None = None
+        self.has_failed = False
+        """It had no room, or was to report errors, at some time."""
         self.error: BaseException | None = None
         """First exception within a call of SQLite's, which did not see it."""
         self.syncs = 0
@@ -133,8 +134,19 @@ class SimulatedDisk:
 
     # --- faults --------------------------------------------------------------------------------
 
+    @property
+    def room(self) -> Room | None:
+        """What is left; ``None``: there is always enough."""
+        return self._room
+
+    @room.setter
+    def room(self, room: Room | None) -> None:
+        self._room = room
+        self.has_failed = self.has_failed or room is not None
+
     def fail(self, fault: Fault) -> None:
         """Let something go wrong from now on, beside what does already."""
+        self.has_failed = self.has_failed or getattr(fault, "reports_errors", False)
         self._faults.append(fault)
         self._join_faults()
 
@@ -143,7 +155,7 @@ class SimulatedDisk:
         self._faults = [one for one in self._faults if kinds and not isinstance(one, kinds)]
         self._join_faults()
         if not kinds:
-            self.room = None
+            self._room = None
 
     def _join_faults(self) -> None:
         faults = tuple(self._faults)

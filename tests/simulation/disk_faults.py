@@ -82,6 +82,8 @@ class FailingOperations:
 
     """
 
+    reports_errors = True
+
     def __init__(self, operation: Operation, after: int, times: int, dice: Random) -> None:
         self._operation = operation
         self._after = after

@@ -161,6 +161,7 @@ def test_a_full_disk_reaches_the_product(disk_folder: Path) -> None:
     with SimulatedDisk(disk_folder, Dice(1)("sqlite")) as disk:
         store = Store(disk_folder, TABLES)
         assert reserve.keep()
+        assert not disk.has_failed
         disk.room = Room(100_000, disk_folder / FILE)
         written = fill(store)
         assert written
@@ -170,6 +171,7 @@ def test_a_full_disk_reaches_the_product(disk_folder: Path) -> None:
         assert more > 15, "the reserve's room"
         assert disk.room.refusals == 2
         disk.room = None
+        assert disk.has_failed
         disk.power_cut(Dice(1)("cut"))
         store.close()
         again = Store(disk_folder, TABLES)

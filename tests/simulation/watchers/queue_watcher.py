@@ -30,6 +30,7 @@ class QueueWatcher(Watcher):
         self._log = LogRules(
             world.invariants,
             is_dead=lambda: world.loop.is_dead(LIFE.get()),
+            has_disk_failed=lambda: world.disk.has_failed,
             on_record=partial(world.watch, "on_record"),
         )
         self._log.install()
