@@ -30,6 +30,7 @@ from .grid import Name, exact
 from .guard import GuardedTerminal
 from .handling import Handling
 from .journal import Memo
+from .journal.effects import told_deals
 from .refusals import BUYS
 from .retcodes import Evidence
 from .sending import Sent
@@ -87,9 +88,9 @@ async def receipt_for(terminal: GuardedTerminal, trade: Trade, sent: Sent) -> sh
     """Return the receipt of a trade that the broker took."""
     result, request = sent.result, trade.request
     deals: list[Deal] = []
-    fills = request.action == TradeAction.DEAL and result.retcode in _FILLED
+    fills = request.action in _FILLING_ACTIONS and result.retcode in _FILLED
     if fills and not (result.price and result.position):
-        deals = await find_deals(terminal, result)
+        deals = told_deals(request, trade.closes, await find_deals(terminal, result))
     outcome = _outcome(terminal, trade, result, deals)
     return {
         "sent": True,

@@ -63,6 +63,7 @@ async def _receipt(
             deadline=Deadline.of(terminal.now_ms, None, None),
         ),
         position=memo.position,
+        closes=memo.closes,
         state=None if memo.state is None else OrderState(memo.state),
         price=memo.price,
         symbol_requested=memo.symbol_requested,

@@ -33,7 +33,8 @@ def result_of_order(send: Send, one: Sighting, view: View) -> TradeResult:
         return _pending(order, one)
     if view.is_mt4:
         return _mt4_trade(send.request, one, view)
-    return _deal(order, one, _deals(send.request, one, view), view)
+    deals = told_deals(send.request, send.memo.closes, view.deals_of(one.ticket))
+    return _deal(order, one, deals, view)
 
 
 def _pending(order: Order | None, one: Sighting) -> TradeResult:
@@ -53,14 +54,18 @@ def _mt4_trade(request: TradeRequest, one: Sighting, view: View) -> TradeResult:
     )
 
 
-def _deals(request: TradeRequest, one: Sighting, view: View) -> list[Deal]:
-    """Return the deals of an order; of two positions that were closed by each other, each of which
-    has one, those of the position that the request names.
+def told_deals(request: TradeRequest, closes: int | None, deals: list[Deal]) -> list[Deal]:
+    """Return which deals of its order tell what a request has done: of two positions that were
+    closed by each other, each of which has one, those of the position that it names.
+
+    Args:
+        closes: the identifier of that position, which may have another ticket.
+
     """
-    deals = view.deals_of(one.ticket)
     if request.action != TradeAction.CLOSE_BY:
         return deals
-    return [deal for deal in deals if deal.position_id == request.position] or deals[:1]
+    closed = closes or request.position
+    return [deal for deal in deals if deal.position_id == closed] or deals[:1]
 
 
 def _deal(order: Order | None, one: Sighting, deals: Sequence[Deal], view: View) -> TradeResult:
