@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import orjson
@@ -42,11 +42,25 @@ class LedgerTruth:
         self.owners: dict[tuple[int, str, int], int] = {}
         """Rows of orders by login, server and ticket."""
         self.stages: dict[int, str] = {}
-        """Stages of the orders that have moved since the last look, by their rows."""
+        """Stages of orders, by their rows; without those of whom nobody knows whether their last
+        move is on the disk."""
         self.is_durable: Callable[[], bool] = lambda: True
         """Whether all that was written to the log would survive a power cut now."""
         self._unsynced: set[int] = set()
         self._since_look: list[int] = []
+        self._moved: dict[int, None] = {}
+        """Rows of orders that have moved since the last look."""
+
+    def move(self, stages: Mapping[int, str]) -> None:
+        """Take the stages of orders as a transaction that was committed has left them."""
+        self.stages.update(stages)
+        self._moved.update(dict.fromkeys(stages))
+
+    def doubt(self, rows: Iterable[int]) -> None:
+        """Take that nobody knows whether the last moves of these orders are on the disk."""
+        for row in rows:
+            self.stages.pop(row, None)
+            self._moved.pop(row, None)
 
     def add(self, made: Mapping[int, Command], *, is_durable: bool) -> None:
         """Take the commands of a transaction that was committed.
@@ -79,6 +93,7 @@ class LedgerTruth:
         self.commands.clear()
         self.owners.clear()
         self.stages.clear()
+        self._moved.clear()
         self._since_look.clear()
 
     def check_kept(self, reader: Store, invariants: Invariants) -> None:
@@ -96,15 +111,16 @@ class LedgerTruth:
             if command_id not in there:
                 said = f"the row of command {command_id} was committed, and is gone"
                 invariants.broken("journal kept", said)
-        rows = orjson.dumps(list(self.stages)).decode()
+        rows = orjson.dumps(list(self._moved)).decode()
         known = "SELECT id, stage FROM orders WHERE id IN (SELECT value FROM json_each(?))"
         stages = {row[0]: row[1] for row in reader.all(known, rows)}
-        for row, stage in self.stages.items():
+        for row in self._moved:
+            stage = self.stages[row]
             if stages.get(row) != stage:
                 said = f"order row {row} was committed as {stage}, and is {stages.get(row)}"
                 invariants.broken("journal kept", said)
         self._since_look.clear()
-        self.stages.clear()
+        self._moved.clear()
 
     @staticmethod
     def state_of(kind: str, body: str) -> str:

@@ -164,8 +164,7 @@ class LedgerWatch:
                 raise Killed
         except BaseException as error:
             self._is_in_doubt = type(error).__name__ == "_OneFailedError"
-            for row in self._stages:  # whether they are on the disk nobody knows
-                self._truth.stages.pop(row, None)
+            self._truth.doubt(self._stages)
             raise
         self._note_committed()
 
@@ -306,7 +305,7 @@ class LedgerWatch:
         truth = self._truth
         if self._made:
             truth.add(self._made, is_durable=self._is_durable())
-        truth.stages.update(self._stages)
+        truth.move(self._stages)
         for ticket, row in self._tickets:
             truth.owners[ticket] = row
         self._count_moves()

@@ -81,6 +81,9 @@ class Watcher:
     def on_frame_to_terminal(self, terminal: TradedTerminal, data: bytes) -> None:
         """The daemon has handed these bytes to its socket: they may be cut, or be several."""
 
+    def on_bytes_to_bot(self, data: bytes) -> None:
+        """The daemon has handed these bytes to the socket of a program that calls it."""
+
     def on_command(self, terminal: TradedTerminal, command: Any) -> None:
         """A terminal is about to carry out a command."""
 

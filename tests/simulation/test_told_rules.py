@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 
 from .invariants import Invariants
-from .told_rules import ToldRules
+from .ledger_truth import Command, LedgerTruth
+from .told_rules import ToldRules, check_found
 
 ACCOUNT = (1, "Demo")
 
@@ -113,3 +115,20 @@ def test_a_new_life_may_have_to_find_out_again(caller: Caller):
     assert caller.hear(UNKNOWN, life=2)
     assert caller.hear(DONE, life=2)
     assert not caller.hear(UNKNOWN, life=2)
+
+
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\n\r\n"])
+def test_what_was_found_out_is_told_from_the_disk(head: bytes):
+    """And not from what is to be written; what nobody is sure of is not judged."""
+    truth, invariants = LedgerTruth(), Invariants(lambda: 0.0)
+    truth.add({7: Command(1, "tid", False)}, is_durable=True)
+    told = {"client_order_id": "a", "state": "done", "reconciled": True}
+    data = head + orjson.dumps([{"id": 1, "result": {**told, "sends": [{"command_id": 7}]}}])
+    check_found(data, truth, invariants)
+    check_found(data[:-5], truth, invariants)
+    truth.move({1: "done"})
+    check_found(data, truth, invariants)
+    assert invariants.breaks == []
+    truth.move({1: "unknown"})
+    check_found(data, truth, invariants)
+    assert [one.rule for one in invariants.breaks] == ["told"]

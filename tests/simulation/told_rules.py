@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from .invariants import Invariants
+from .ledger_truth import LedgerTruth
 
 Json = Mapping[str, Any]
 Account = tuple[int, str]
@@ -29,6 +30,8 @@ ABOUT_THE_CALL = frozenset(
 """Errors that may speak of one call alone: it was not looked up what its id stands for."""
 OPEN = frozenset({"unknown", "pending"})
 ASKS = "get_order"
+FOUND = b'"reconciled":true'
+"""Stands in what is said of an order that was found out."""
 
 
 class Told(NamedTuple):
@@ -140,6 +143,33 @@ class ToldRules:
 
     def _broken(self, id_: str, before: Told, told: Told) -> None:
         self._invariants.broken("told", f"{id_} was told {before}, and then {told}")
+
+
+def check_found(data: bytes, truth: LedgerTruth, invariants: Invariants) -> None:
+    """See that what a daemon says was found out is on the disk when it says so.
+
+    Args:
+        data: that it hands to the socket of a caller, with or without a head.
+        truth: what its ledger has committed.
+        invariants: told of what is not.
+
+    """
+    if FOUND not in data:
+        return
+    begin = data.find(b"\r\n\r\n") + 4 if data.startswith(b"HTTP") else 0
+    try:
+        answer = orjson.loads(data[begin:])
+    except orjson.JSONDecodeError:
+        return  # a part of it
+    for one in answer if isinstance(answer, list) else [answer]:
+        record = one.get("result")
+        if isinstance(record, dict) and record.get("reconciled") and record.get("sends"):
+            command = truth.commands.get(record["sends"][-1]["command_id"])
+            stage = None if command is None else truth.stages.get(command.order)
+            if stage is not None and stage != record["state"]:
+                id_, end = record["client_order_id"], record["state"]
+                said = f"{id_} is told to be {end}, and its row is {stage}"
+                invariants.broken("told", said)
 
 
 def told_of(method: str, answer: Json) -> Told | None:

@@ -247,10 +247,12 @@ class World:
             told(*what)
 
     def _on_write(self, transport: SimulatedTransport, data: bytes) -> None:
-        if self._seen["on_frame_to_terminal"] and transport.node == "daemon":
+        if transport.node == "daemon":
             terminal = self.terminals.get(transport.peer.node)
             if terminal is not None:
                 self.watch("on_frame_to_terminal", terminal, data)
+            else:
+                self.watch("on_bytes_to_bot", data)
 
     def _asked(self, name: str, tid: str, message: Any) -> Asking:
         life = self.daemons.present

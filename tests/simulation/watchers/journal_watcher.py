@@ -11,7 +11,7 @@ from ..command_rules import EVERYWHERE, CommandRules
 from ..ledger_truth import LedgerTruth
 from ..ledger_watch import LedgerWatch
 from ..plugins import Watcher, watcher
-from ..told_rules import ToldRules
+from ..told_rules import ToldRules, check_found
 
 if TYPE_CHECKING:
     from ..terminals import TradedTerminal
@@ -57,6 +57,10 @@ class JournalWatcher(Watcher):
     def on_frame_to_terminal(self, terminal: TradedTerminal, data: bytes) -> None:
         """Judge what a terminal is sent."""
         self.commands.written(terminal.name, data)
+
+    def on_bytes_to_bot(self, data: bytes) -> None:
+        """See that what was found out is on the disk before it is told."""
+        check_found(data, self.truth, self.world.invariants)
 
     def on_command(self, terminal: TradedTerminal, command: Any) -> None:
         """Judge what a terminal is about to carry out."""
