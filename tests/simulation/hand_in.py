@@ -25,7 +25,7 @@ def hurry() -> None:
     """Let terminals come back at once, and say little."""
     patience.GONE_S = GONE_S
     link.FIRST_RETRY_S, link.LAST_RETRY_S = 0.02, 0.1
-    conversation.PULSE_S = emulated_link.PULSE_S = 0.1  # prices and leases are not in a hurry
+    conversation.PULSE_S = emulated_link.PULSE_S = 0.25  # prices and leases are in no hurry
 
 
 def date_answers() -> None:
