@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -33,11 +34,18 @@ class Reserve:
     Args:
         folder: the home.
         size: in bytes.
+        free_bytes: says how much is free where a folder lies.
 
     """
 
-    def __init__(self, folder: Path, size: int = BYTES) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        size: int = BYTES,
+        free_bytes: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
+    ) -> None:
         self.folder = folder
+        self._free_bytes = free_bytes
         self._path = folder / FILE
         self._size = size
 
@@ -59,7 +67,7 @@ class Reserve:
         if self.is_whole:
             return True
         try:
-            if shutil.disk_usage(self.folder).free < 2 * self._size:
+            if self._free_bytes(self.folder) < 2 * self._size:
                 return False
             self._write()
         except OSError:

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Hashable
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 from .file_locks import DatabaseLocks, SharedMemory
 from .open_file import OpenFile
@@ -28,11 +30,21 @@ if TYPE_CHECKING:
     from .power_loss import Extent
 
 LOG = b"-wal"
+PLENTY = 1 << 40
 
 Operation = Literal["read", "write", "sync"]
-Fault = Callable[[Operation, StoredFile, int], int]
+Failing = Callable[[Operation, StoredFile, int], int]
 """Called before each operation, with its file and how many bytes; what it returns SQLite is told,
 and 0 lets it go on."""
+
+
+class Fault(Protocol):
+    """Something that goes wrong at operations, until it is over."""
+
+    is_over: bool
+
+    def __call__(self, operation: Operation, file: StoredFile, amount: int, /) -> int:
+        """See :data:`Failing`."""
 
 
 class SimulatedDisk:
@@ -71,16 +83,19 @@ class SimulatedDisk:
         self._locks: dict[bytes, DatabaseLocks] = {}
         self._memories: dict[bytes, SharedMemory] = {}
         self._open: list[OpenFile] = []
-        self.fault: Fault | None = None
+        self.fault: Failing | None = None
         """Whatever goes wrong now, in one; ``None``: nothing does."""
         self._faults: list[Fault] = []
-        self._room: Room | None = None
-        self.has_failed = False
-        """It had no room, or was to report errors, at some time."""
+        self.room: Room | None = None
+        """What is left; ``None``: there is always enough."""
+        self.sync_s: Callable[[], float] | None = None
+        """Says how long each sync takes; ``None``: no time at all."""
         self.error: BaseException | None = None
         """First exception within a call of SQLite's, which did not see it."""
-        self.syncs = 0
-        """So many were done."""
+        self.seen: Counter[str] = Counter()
+        """What has gone wrong, by the names of ``ON_DISK`` in ``rare_points.py``."""
+        self.failures = 0
+        """So many operations could not be done."""
 
     def __enter__(self) -> Self:
         self._vfs.begin(self)
@@ -124,6 +139,11 @@ class SimulatedDisk:
         """Return the lengths of all files together."""
         return sum(file.size for file in self._files.values())
 
+    def free_bytes(self, _folder: Path) -> int:
+        """Return how much room there is; where there is always enough, a lot."""
+        self.failures += self.room is not None
+        return PLENTY if self.room is None else max(0, self.room.left)
+
     def fingerprint(self) -> str:
         """Return a hash over all files."""
         hashed = hashlib.sha256()
@@ -135,19 +155,13 @@ class SimulatedDisk:
     # --- faults --------------------------------------------------------------------------------
 
     @property
-    def room(self) -> Room | None:
-        """What is left; ``None``: there is always enough."""
-        return self._room
-
-    @room.setter
-    def room(self, room: Room | None) -> None:
-        self._room = room
-        self.has_failed = self.has_failed or room is not None
+    def has_failed(self) -> bool:
+        """Whether anything could not be done, at some time."""
+        return self.failures > 0
 
     def fail(self, fault: Fault) -> None:
         """Let something go wrong from now on, beside what does already."""
-        self.has_failed = self.has_failed or getattr(fault, "reports_errors", False)
-        self._faults.append(fault)
+        self._faults = [one for one in self._faults if not one.is_over] + [fault]
         self._join_faults()
 
     def work(self, *kinds: type) -> None:
@@ -155,7 +169,7 @@ class SimulatedDisk:
         self._faults = [one for one in self._faults if kinds and not isinstance(one, kinds)]
         self._join_faults()
         if not kinds:
-            self._room = None
+            self.room = self.sync_s = None
 
     def _join_faults(self) -> None:
         faults = tuple(self._faults)
@@ -163,10 +177,12 @@ class SimulatedDisk:
         def any_of(operation: Operation, file: StoredFile, amount: int) -> int:
             for fault in faults:
                 if code := fault(operation, file, amount):
+                    self.seen[f"a {operation} failed on the disk"] += 1
+                    self.failures += 1
                     return code
             return 0
 
-        self.fault = any_of if len(faults) > 1 else faults[0] if faults else None
+        self.fault = any_of if faults else None
 
     # --- the ends of processes -----------------------------------------------------------------
 
@@ -197,10 +213,12 @@ class SimulatedDisk:
                 one.die()
         self._open = [one for one in self._open if not one.is_dead]
         changed = self._lose_entries(dice, prefix)
+        self.seen["the power was cut"] += 1
         for name, file in self._files.items():
             if name.startswith(prefix):
                 changed += file.lose_power(dice, extent)
                 self._show_size(file)
+        self.seen["a power cut lost bytes"] += bool(changed)
         return changed
 
     def _lose_entries(self, dice: Random, prefix: bytes) -> int:
@@ -269,9 +287,25 @@ class SimulatedDisk:
             self._sync_folder(os.path.dirname(name))
         return True
 
+    @contextmanager
+    def beside(self) -> Iterator[None]:
+        """While the block lasts, take no time: it is a thread's, and whoever waits for it adds
+        what :meth:`delay_s` has said.
+        """
+        sync_s, self.sync_s = self.sync_s, None
+        try:
+            yield
+        finally:
+            self.sync_s = self.sync_s or sync_s
+
+    def delay_s(self) -> float:
+        """Return how long a sync takes now."""
+        return 0.0 if self.sync_s is None else self.sync_s()
+
     def synced(self, opened: OpenFile) -> None:
         """Have a file on the disk, and with a new one its folder, as SQLite does."""
-        self.syncs += 1
+        if self.sync_s is not None:
+            self.spend(self.sync_s())
         file = opened.file
         file.sync()
         if not file.is_named:

@@ -1,6 +1,6 @@
-"""What goes wrong with a simulated disk: no room, errors, slowness, the end at any operation.
+"""What goes wrong with a simulated disk: no room, errors, the end at any operation.
 
-Each fault but the lack of room is a callable for :meth:`SimulatedDisk.fail`.
+Each fault but the lack of room is for :meth:`SimulatedDisk.fail`.
 """
 
 from __future__ import annotations
@@ -41,11 +41,13 @@ class Room:
         self._reserved = self._reserve_bytes()
         self.refusals = 0
         """So many writes were refused."""
+        self.was_given_reserve = False
 
     @property
     def left(self) -> int:
         """How many bytes are left."""
         now = self._reserve_bytes()
+        self.was_given_reserve = self.was_given_reserve or now < self._reserved
         self._left += self._reserved - now
         self._reserved = now
         return self._left
@@ -82,8 +84,6 @@ class FailingOperations:
 
     """
 
-    reports_errors = True
-
     def __init__(self, operation: Operation, after: int, times: int, dice: Random) -> None:
         self._operation = operation
         self._after = after
@@ -91,41 +91,20 @@ class FailingOperations:
         self._dice = dice
         self.failures = 0
         """So many have failed."""
+        self.is_over = False
 
     def __call__(self, operation: Operation, file: StoredFile, _amount: int) -> int:
         """Fail, or not."""
-        if operation != self._operation or self.failures >= self._times:
+        if operation != self._operation or self.is_over:
             return OK
         if self._after > 0:
             self._after -= 1
             return OK
         self.failures += 1
+        self.is_over = self.failures == self._times
         if operation == "sync":
             file.fail_sync(self._dice)
         return _CODES[operation]
-
-
-class SlowSync:
-    """Disk that takes its time for each sync.
-
-    Args:
-        spend: lets time pass.
-        draw_s: says how long each takes.
-
-    """
-
-    def __init__(self, spend: Callable[[float], None], draw_s: Callable[[], float]) -> None:
-        self._spend = spend
-        self._draw_s = draw_s
-        self.syncs = 0
-        """So many were slow."""
-
-    def __call__(self, operation: Operation, _file: StoredFile, _amount: int) -> int:
-        """Let time pass at a sync."""
-        if operation == "sync":
-            self.syncs += 1
-            self._spend(self._draw_s())
-        return OK
 
 
 class EndAt:
@@ -140,13 +119,13 @@ class EndAt:
     def __init__(self, operations: int, end: Callable[[], object]) -> None:
         self._operations = operations
         self._end = end
-        self.has_happened = False
+        self.is_over = False
 
     def __call__(self, operation: Operation, _file: StoredFile, _amount: int) -> int:
         """Count, and end it."""
-        if operation != "read" and not self.has_happened:
+        if operation != "read" and not self.is_over:
             if not self._operations:
-                self.has_happened = True
+                self.is_over = True
                 self._end()
             self._operations -= 1
         return OK

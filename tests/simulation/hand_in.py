@@ -13,6 +13,7 @@ from ea_bridge import host
 from ea_bridge.emulator import conversation
 from ea_bridge.emulator import link as emulated_link
 from ea_bridge.peer import link
+from gateway.app import runs
 from gateway.ledger import Ledger
 from gateway.trading.journal import patience
 
@@ -26,6 +27,7 @@ def hurry() -> None:
     patience.GONE_S = GONE_S
     link.FIRST_RETRY_S, link.LAST_RETRY_S = 0.02, 0.1
     conversation.PULSE_S = emulated_link.PULSE_S = 0.25  # prices and leases are in no hurry
+    runs.RETRY_MS = 300  # a disk here is full for a second at most
 
 
 def date_answers() -> None:

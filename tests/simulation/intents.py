@@ -8,7 +8,10 @@ from typing import Any
 Json = dict[str, Any]
 
 ENDS = frozenset({"done", "rejected", "not_sent"})
-PASSING = frozenset({"terminal_disconnected", "terminal_busy", "timeout", "deadline_exceeded"})
+DISK_FULL = "disk_full"
+PASSING = frozenset(
+    {"terminal_disconnected", "terminal_busy", "timeout", "deadline_exceeded", DISK_FULL}
+)
 """Names of errors after which it is worth trying again, where nothing was sent."""
 CONFLICT = "client_order_id_conflict"
 SWEEPS = frozenset({"cancel_all_orders", "close_all_positions"})
@@ -78,7 +81,8 @@ def reply_of(response: Json) -> Reply:
     """Read a response to something that trades."""
     if "error" in response:
         data = response["error"]["data"]
-        return Reply(data.get("outcome"), data["name"], duplicate=data.get("duplicate", False))
+        name = DISK_FULL if data.get("reason") == DISK_FULL else data["name"]
+        return Reply(data.get("outcome"), name, duplicate=data.get("duplicate", False))
     result = response["result"]
     if "order" not in result:
         return _reply_of_sweep(result)

@@ -12,11 +12,14 @@ from random import Random
 from typing import Any
 
 from ea_bridge import host
+from gateway.app import runs
 from gateway.app.daemon import Gateway
 from gateway.auth.home import Home
 from gateway.config import Config
 from gateway.ledger import Ledger
 from gateway.ledger_writer import MAX_GROUP, Signal, Write
+from gateway.reserve import Reserve
+from gateway.store import DiskFull, StoreError
 
 from . import hand_in
 from .computer import SimulatedHost
@@ -24,7 +27,7 @@ from .disk import SimulatedDisk
 from .disk_faults import EndAt
 from .loop import LIFE, Killed, SimulatedLoop
 from .network import NODE, Network
-from .run import DISK, Life
+from .run import DISK, NO_START, Life
 
 CONFIG = Config.model_validate(
     {
@@ -58,8 +61,14 @@ class LoopWriter:
     """The ledger's writer on the loop: what was put is written a drawn time later, by one call
     for all, as a thread would."""
 
-    def __init__(self, loop: SimulatedLoop, dice: Random, *work: Callable[..., None]) -> None:
-        self._loop, self._dice = loop, dice
+    def __init__(
+        self,
+        loop: SimulatedLoop,
+        dice: Random,
+        disk: SimulatedDisk,
+        *work: Callable[..., None],
+    ) -> None:
+        self._loop, self._dice, self._disk = loop, dice, disk
         self._write, self._checkpoint = work
         self._items: deque[Write | Signal] = deque()
         self._is_due = False
@@ -69,13 +78,18 @@ class LoopWriter:
         self._items.append(item)
         if not self._is_due:
             self._is_due = True
-            self._loop.call_later(self._dice.uniform(1e-4, 3e-3), self._work)
+            delay_s = self._dice.uniform(1e-4, 3e-3) + self._disk.delay_s()
+            self._loop.call_later(delay_s, self._work)
 
     def close(self) -> None:
         """Do what was put, and end."""
         self._work()
 
     def _work(self) -> None:
+        with self._disk.beside():
+            self._write_all()
+
+    def _write_all(self) -> None:
         self._is_due = False
         group: list[Write] = []
         while self._items:
@@ -98,6 +112,7 @@ class _Open:
     home: Home | None = None
     gateway: Gateway | None = None
     living: asyncio.Task[None] | None = None
+    keeping: asyncio.Task[None] | None = None
     ledgers: list[Ledger] = field(default_factory=list)
 
 
@@ -172,16 +187,30 @@ class SimulatedDaemons:
         host._HOST.set(SimulatedHost(self.loop, self.network, self.secrets))
 
     async def _live(self, number: int, ready: asyncio.Future[Any]) -> None:
-        opened = self._open[number]
-        opened.home = Home(self.folder / "home", CONFIG.secrets.key_file)
+        try:
+            await self._serve(number, ready)
+        except StoreError:
+            self._kill(number, NO_START)  # as the command ends, with what it says
+
+    async def _serve(self, number: int, ready: asyncio.Future[Any]) -> None:
+        """Do what :func:`gateway.app.runs.run_serve` does."""
+        opened, folder = self._open[number], self.folder / "home"
+        reserve = Reserve(folder, free_bytes=self.disk.free_bytes)
+        try:
+            opened.home = Home(folder, CONFIG.secrets.key_file)
+        except DiskFull:
+            opened.home = Home(folder, CONFIG.secrets.key_file)
+        opened.keeping = self.loop.create_task(runs._keep(reserve))
 
         def new_writer(*work: Callable[..., None]) -> LoopWriter:
             ledger: Ledger = work[0].__self__  # type: ignore[attr-defined]  # its method
             opened.ledgers.append(ledger)
             self.on_ledger(number, ledger)
-            return LoopWriter(self.loop, self.dice, *work)
+            return LoopWriter(self.loop, self.dice, self.disk, *work)
 
-        gateway = Gateway(opened.home, CONFIG, on_point=self._reach, new_writer=new_writer)
+        gateway = Gateway(
+            opened.home, CONFIG, on_point=self._reach, reserve=reserve, new_writer=new_writer
+        )
         opened.gateway = gateway
         async with gateway.run() as said:
             ready.set_result({"rpc": said.rpc, "ws": said.ws, "bridge": said.bridge})

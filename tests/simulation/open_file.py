@@ -116,6 +116,8 @@ class OpenFile:
         if disk.room is not None and offset + amount > file.size:
             there = disk.room.take(offset + amount - file.size)
             if code := there.code:
+                disk.seen["the disk was full"] += 1
+                disk.failures += 1
                 # as much as there is room for is written, as a system does
                 if (fits := amount - there.lacking) > 0:
                     file.write(source, fits, offset)

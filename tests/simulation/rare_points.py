@@ -96,6 +96,17 @@ AFTER_ROW: Mapping[str, str] = {
 }
 """By the name of the error with which a command ended that was journaled, and not sent."""
 
+ON_DISK: Mapping[str, str] = {
+    "the disk was full": "a write found no room",
+    "the reserve was given up": "to go on closing on a full disk",
+    "a read failed on the disk": "with an I/O error",
+    "a write failed on the disk": "with an I/O error",
+    "a sync failed on the disk": "and what it was to write may never be written",
+    "the power was cut": "with the end of a daemon",
+    "a power cut lost bytes": "that had been written, and not synced",
+}
+"""What the simulated disk counts."""
+
 OTHERS: Mapping[str, str] = {
     "group of several writes": "one commit for more than one",
     "group commit with a failed member": "the others of the group are there",

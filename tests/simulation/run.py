@@ -28,6 +28,8 @@ POINTS = (
 (:class:`~gateway.trading.journal.OrderLog`), and two around the commit of each group of writes."""
 DISK = "disk"
 """Point of a simulated daemon alone: each write and each sync of a database."""
+NO_START = "no start"
+"""Where a daemon ends by itself that cannot use its disk."""
 OPERATIONS_AN_ORDER = 60
 """Of the disk, about."""
 
@@ -173,7 +175,7 @@ class Run:
         await asyncio.wait((self.daemons.death, enough), return_when=asyncio.FIRST_COMPLETED)
         enough.cancel()
         if self.daemons.death.done():
-            self.figures.points[life.point] += 1
+            self.figures.points[life.point or NO_START] += 1
         if life.loses_power:
             self.figures.faults["power_cut"] += 1
         await self._fall()

@@ -18,22 +18,24 @@ from .rare_points import (
     IN_TRAIL,
     MAY_BE_MISSED,
     MOVES,
+    ON_DISK,
     OTHERS,
     PRESUMED,
     SESSION_ENDS,
     WEBSOCKET_ENDS,
 )
-from .run import DISK, POINTS
+from .run import DISK, NO_START, POINTS
 
 OUTSIDE = "from outside"
 
 
 def _names() -> dict[str, str]:
     seen = (IN_LOG, SESSION_ENDS, WEBSOCKET_ENDS, IN_TRAIL, PRESUMED, ANSWERED, AFTER_ROW)
-    deaths = {f"killed at {one}": "a life ended there" for one in (*POINTS, DISK, OUTSIDE)}
+    ends = (*POINTS, DISK, NO_START, OUTSIDE)
+    deaths = {f"killed at {one}": "a life ended there" for one in ends}
     points = {f"point {one}": "a life came to it" for one in POINTS}
     shown = {name: "see rare_points" for table in seen for name in table.values()}
-    return {**points, **deaths, **shown, **MOVES, **OTHERS, **MAY_BE_MISSED}
+    return {**points, **deaths, **shown, **MOVES, **ON_DISK, **OTHERS, **MAY_BE_MISSED}
 
 
 NAMES: Mapping[str, str] = _names()

@@ -36,7 +36,7 @@ def cut_at_random(
                 database.step()
             end_now(disk, changed, dice)
         except sqlite3.Error:
-            assert end.has_happened
+            assert end.is_over
         disk.work()
         database.close()
         return database, found_after(disk, path), changed[0]
@@ -95,7 +95,7 @@ def test_a_killed_process_loses_nothing(disk_folder: Path) -> None:
                     database.step()
                 disk.kill(None)
             except sqlite3.Error:
-                assert end.has_happened
+                assert end.is_over
             disk.work()
             found = found_after(disk, path)
             database.close()

@@ -14,7 +14,7 @@ from gateway.store import DiskFull, Store, StoreError
 
 from .dice import Dice
 from .disk import SimulatedDisk
-from .disk_faults import FailingOperations, Room, SlowSync
+from .disk_faults import FailingOperations, Room
 from .stored_file import StoredFile
 
 TABLES = ["CREATE TABLE rows (id INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT"]
@@ -200,10 +200,10 @@ def test_errors_reach_the_product(disk_folder: Path, operation: str) -> None:
 def test_a_slow_sync_takes_its_time(disk_folder: Path) -> None:
     """Each of them."""
     spent: list[float] = []
-    with SimulatedDisk(disk_folder, Dice(1)("sqlite")) as disk:
+    with SimulatedDisk(disk_folder, Dice(1)("sqlite"), spend=spent.append) as disk:
         store = Store(disk_folder, TABLES)
         insert(store, b"one")
-        disk.fail(SlowSync(spent.append, iter([0.5, 1.5]).__next__))
+        disk.sync_s = iter([0.5, 1.5]).__next__
         insert(store, b"two")
         assert spent == [0.5]
         insert(store, b"three")
@@ -215,12 +215,15 @@ def test_a_slow_sync_takes_its_time(disk_folder: Path) -> None:
 def test_an_exception_never_passes_into_sqlite(disk_folder: Path) -> None:
     """SQLite sees an error of the disk, and the disk raises what it was in the end."""
 
-    def fault(*_: object) -> int:
-        raise LookupError("a mistake of the simulation's own")
+    class Mistaken:
+        is_over = False
+
+        def __call__(self, *_: object) -> int:
+            raise LookupError("a mistake of the simulation's own")
 
     def use(disk: SimulatedDisk) -> None:
         store = Store(disk_folder, TABLES)
-        disk.fail(fault)
+        disk.fail(Mistaken())
         with pytest.raises(StoreError):
             insert(store, b"")
         disk.work()

@@ -125,6 +125,7 @@ class World:
             watcher.at_end()
         await self.run.judge()
         self.trace.add(self.loop.now, "disk", self.disk.fingerprint().encode())
+        self.sometimes.update(self.disk.seen)
         return self.run
 
     def context(self, node: str) -> contextvars.Context:
@@ -229,6 +230,7 @@ class World:
 
     def _pacify(self) -> None:
         self._faults = []
+        self.disk.work()
         for terminal in self.terminals.values():
             terminal.behave()
 

@@ -139,7 +139,7 @@ class HeldOrders:
 
     async def add(self, held: HeldOrder) -> HeldOrder:
         """Keep an order from now on; one of the same id that is kept already is returned."""
-        row = await self._book.add(held.client_order_id, held)
+        row = await self._book.add(held.client_order_id, held, adds_risk=True)
         if row is None:
             known = self.known(held.account, held.client_order_id)
             if known is None:

@@ -151,7 +151,7 @@ class Book(Generic[B]):
         self._audit = audit
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(body)
 
-    async def add(self, name: str, body: B) -> int | None:
+    async def add(self, name: str, body: B, *, adds_risk: bool = False) -> int | None:
         """Write a row; return its id, or ``None`` where the account has one of that name."""
         values = (self._kind, self._terminal, *body.account, name, 1, _text(body))
 
@@ -166,7 +166,7 @@ class Book(Generic[B]):
             self._note(connection, body)
             return int(row[0])
 
-        return await self._ledger.write(work)
+        return await self._ledger.write(work, adds_risk=adds_risk)
 
     async def save(self, row: int, body: B, *, is_open: bool) -> None:
         """Write a row's present state; returns when it is on the disk."""

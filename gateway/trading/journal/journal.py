@@ -176,6 +176,16 @@ class KeptJournal(Journal):
         except GatewayError as error:
             await self._log.end(intent, _stage_after(intent, error), answers.of_error(error))
             raise
+        except StoreError as failure:
+            stage = _stage_after(intent, None)
+            if stage is not Stage.NOT_SENT:
+                await asyncio.shield(self._log.end(intent, stage, None))
+                raise
+            # what the gateway keeps itself, such as a held order, is as it was
+            told = _not_written(asked.client_order_id, failure)
+            blame(told, asked.client_order_id, "not_sent")
+            await self._log.end(intent, stage, answers.of_error(told))
+            raise told from None
         except BaseException:
             # a fault of ours, or the daemon ends: whoever waits is told what is known
             await asyncio.shield(self._log.end(intent, _stage_after(intent, None), None))
@@ -249,12 +259,10 @@ class KeptJournal(Journal):
         try:
             await self._log.journal(intent, send)
         except (StoreError, rows.IdTaken) as error:
-            logger.error(
-                "order %s is not in the journal, so it is not sent: %s", client_order_id, error
-            )
+            told = _not_written(client_order_id, error)
             if intent.is_own:
                 await self._log.end(intent, Stage.NOT_SENT, None)
-            raise _not_written(error) from None
+            raise told from None
 
     def _intent(self, account: Account, client_order_id: str) -> Intent:
         """Return what the command is for; makes one for a trade of the gateway's own."""
@@ -338,8 +346,9 @@ def unknown(intent: Intent) -> OrderUnresolved:
     )
 
 
-def _not_written(error: Exception) -> InternalError:
-    """Return what a caller is told whose command is not in the journal."""
+def _not_written(client_order_id: str, error: Exception) -> InternalError:
+    """Log that a command is not in the journal; return what its caller is told."""
+    logger.error("order %s is not in the journal, so it is not sent: %s", client_order_id, error)
     if isinstance(error, DiskFull):
         return InternalError(
             "The disk of the gateway is full, so nothing was sent: make room on it. Closing and "

@@ -27,10 +27,12 @@ class QueueWatcher(Watcher):
         """That has begun, and is looked at."""
         self._tasks: TaskRules
         self._commits = 0
+        self._failures = 0
+        """Of the disk, before this life."""
         self._log = LogRules(
             world.invariants,
             is_dead=lambda: world.loop.is_dead(LIFE.get()),
-            has_disk_failed=lambda: world.disk.has_failed,
+            has_disk_failed=lambda: world.disk.failures > self._failures,
             on_record=partial(world.watch, "on_record"),
         )
         self._log.install()
@@ -43,6 +45,7 @@ class QueueWatcher(Watcher):
     def after_life_ends(self, life: int, cause: str) -> None:
         """Look no more at the dead."""
         self._life = 0
+        self._failures = self.world.disk.failures
 
     def on_commit(self, life: int, group: list[Any]) -> None:
         """Look now and then."""
