@@ -121,6 +121,8 @@ def at_rest(gateway: Gateway) -> Iterator[Count]:
     if journals.log._unresolved:
         return
     for reconciler in journals._reconcilers.values():
+        if reconciler._task is not None and not reconciler._task.done():
+            continue  # another terminal of the account was faster: it sees that at its next look
         yield "commands that are waited for", len(reconciler._patience._traceless_since_s), 0
         yield "commands that were heard of", len(reconciler._patience._heard_since_s), 0
         yield "commands that are looked for", len(reconciler._pacing._looks), 0

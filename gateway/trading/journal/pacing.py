@@ -7,7 +7,7 @@ more than a few at the end would.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable
 
 from ea_bridge import host
 
@@ -65,6 +65,11 @@ class Pacing:
     def forget(self, send: Send) -> None:
         """It has ended."""
         self._looks.pop(send.command_id, None)
+
+    def keep(self, command_ids: Collection[int]) -> None:
+        """Forget all others: they have ended."""
+        for one in self._looks.keys() - command_ids:
+            del self._looks[one]
 
     def _due_s(self, send: Send) -> float:
         if send.command_id not in self._looks:

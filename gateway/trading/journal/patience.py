@@ -81,7 +81,8 @@ class Patience:
         ages_s = [now_s - self._traceless_since_s.get(one.command_id, now_s) for one in sends]
         return all(map(self.ends, sends)) or max(ages_s) >= 2 * GONE_S > 0
 
-    def forget(self, send: Send) -> None:
-        """It has ended."""
-        self._heard_since_s.pop(send.command_id, None)
-        self._traceless_since_s.pop(send.command_id, None)
+    def keep(self, command_ids: Collection[int]) -> None:
+        """Forget all others: they have ended."""
+        for known in (self._heard_since_s, self._traceless_since_s):
+            for one in known.keys() - command_ids:
+                del known[one]

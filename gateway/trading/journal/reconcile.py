@@ -118,6 +118,7 @@ class Reconciler:
         if session is None or account is None:
             return True  # the next link begins anew
         intents = self._log.unresolved(account)
+        self._forget_ended(account)
         if not intents and not self._watch.has_work(account):
             return True
         real = [one for one in intents if not one.is_paper]
@@ -136,7 +137,16 @@ class Reconciler:
             logger.exception("terminal %s: what was found is not written", self._name)
         except Exception:
             logger.exception("terminal %s cannot be reconciled", self._name)
+        self._forget_ended(account)
         return False
+
+    def _forget_ended(self, account: Account) -> None:
+        """Forget all commands that have ended, whoever has found that out: this one, another
+        terminal of the account, a person, or an answer that came during the look.
+        """
+        is_open = {send.command_id for send in open_sends(self._log.unresolved(account))}
+        self._pacing.keep(is_open)
+        self._patience.keep(is_open)
 
     async def _settle(
         self, terminal: GuardedTerminal, account: Account, intents: list[Intent]
@@ -154,9 +164,6 @@ class Reconciler:
                 if intent.stage in ENDS:
                     continue  # another terminal of the account was faster
                 await self._log.settle(intent, stage, answer)
-                for send in intent.sends:
-                    self._pacing.forget(send)
-                    self._patience.forget(send)
 
     # --- what its account shows ----------------------------------------------------------------
 
