@@ -15,16 +15,22 @@ from ea_bridge.emulator import link as emulated_link
 from ea_bridge.peer import link
 from gateway.app import runs
 from gateway.ledger import Ledger
+from gateway.manager import changes, finding
 from gateway.trading.journal import patience
 
 GONE_S = 0.5
 """Instead of minutes, which no life here lasts: whoever gives a command up too soon is wrong all
 the sooner. The emulated broker shows an order at once."""
+CHANGE_S = 0.5
+"""The same of an answer to a booking, which would be waited for as long as a run lasts."""
+SETTLE_S = 1.5
+"""The same of a booking. The emulated server shows one within half a second."""
 
 
 def hurry() -> None:
     """Let terminals come back at once, and say little."""
     patience.GONE_S = GONE_S
+    changes.CHANGE_S, finding.SETTLE_S = CHANGE_S, SETTLE_S
     link.FIRST_RETRY_S, link.LAST_RETRY_S = 0.02, 0.1
     conversation.PULSE_S = emulated_link.PULSE_S = 0.25  # prices and leases are in no hurry
     runs.RETRY_MS = 300  # a disk here is full for a second at most

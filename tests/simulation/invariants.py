@@ -12,6 +12,7 @@ run: what follows it is of no worth, and the seed that led to it is printed as o
 :mod:`.book_rules`      the daemon's positions and orders are the broker's
 :mod:`.trail_rules`     the audit trail verifies, and lacks no order
 :mod:`.log_rules`       no task dies, and nothing is logged as an error that nobody expects
+:mod:`.stream_judge`    subscribers are told what the brokers did
 ==================== =============================================================================
 """
 
@@ -37,6 +38,8 @@ RULES: Mapping[str, str] = {
     "audit chain": "the audit trail verifies",
     "audit order": "every command and every end of an order is in the audit trail",
     "bound": "no queue is longer than its bound",
+    "streams": "what a subscriber is told adds up to what the broker did, without a hole",
+    "operators": "an operator of the MT4 server is answered as the API is described",
     "at rest": "nothing is left in memory of what is over",
     "told": "two answers for one id never contradict each other",
     "task": "no task of the daemon dies, and no exception of it is lost",

@@ -33,6 +33,7 @@ CONFIG = Config.model_validate(
     {
         "api": {"port": 0},
         "bridge": {"port": 0},
+        "manager": {"peer": "mt4-server", "requests_per_second": "none"},
         # the bots are many, and do not mind each other's unknown orders
         "trading": {"orders_per_second": "none", "block_unresolved": False},
     }

@@ -18,6 +18,7 @@ WHERE_THE_DISK_FAILS = frozenset(
     {
         "%s",
         "a write to the ledger failed",
+        "change %d is %s, and the journal cannot say so: %s",
         "no checkpoint of the audit trail: %s",
         "not in the audit trail: %s: %s",
         "nobody is let in any more: %s",
@@ -25,6 +26,7 @@ WHERE_THE_DISK_FAILS = frozenset(
         "order %s is not in the journal, so it is not sent: %s",
         "paper account %d is not written",
         "terminal %s: what was found is not written",
+        "the connection to the MT4 server is not kept up: %s",
         "the end of order %s is not written",
         "%s: what was revoked cannot be read there: %s",
         "%s: what was revoked is not written there yet: %s",
@@ -45,12 +47,21 @@ WHERE_THE_DISK_FAILS = frozenset(
     }
 )
 """Texts of errors that a disk explains which is full or broken."""
+WHERE_A_PEER_DIES = frozenset(
+    {
+        "change %d (%s) may have been done or not",
+        "what became of command %d (%s) is not known: %s",
+    }
+)
+"""Texts of errors that the peer of the MT4 server explains, which dies over a command."""
 FOREVER = frozenset(
     {
         "Accounts._watch",
+        "Finder._work",
         "Gate.watch",
         "KillSwitch.watch",
         "PaperTrading._watch",
+        "Supervision._watch",
         "TrailKeeper.watch",
     }
 )
@@ -88,8 +99,8 @@ class LogRules(logging.Handler):
             return False
         self._on_record(record)
         if record.levelno >= logging.ERROR:
-            is_explained = record.msg in WHERE_THE_DISK_FAILS and self._has_disk_failed()
-            if not is_explained:
+            by_disk = record.msg in WHERE_THE_DISK_FAILS and self._has_disk_failed()
+            if not (by_disk or record.msg in WHERE_A_PEER_DIES):
                 cause = "" if record.exc_info is None else f": {record.exc_info[1]!r}"
                 said = f"{record.name} {record.levelname}: {record.getMessage()}{cause}"
                 self._invariants.broken("log", said)

@@ -96,6 +96,9 @@ class Watcher:
     def on_revoked(self, tid: str) -> None:
         """Who has revoked a token was told that it is."""
 
+    def on_peace(self) -> None:
+        """Nothing shall fail any more."""
+
     async def rest(self) -> None:
         """Hear the last: nothing trades or fails any more, and the terminals are linked."""
 

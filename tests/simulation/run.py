@@ -155,16 +155,22 @@ class Run:
         """Return what a bot of a terminal calls with each new intent."""
 
         def begin(intent: Intent) -> bool:
-            if self.begun >= self.goal:
+            if not self.begin_other():
                 return False
-            self.begun += 1
             terminal.books.begin(intent)
             self.fail(terminal)
-            if self._waiting and self.begun >= self._waiting[0][0]:
-                self._waiting.pop(0)[1].set()
             return True
 
         return begin
+
+    def begin_other(self) -> bool:
+        """Count an order that is for no terminal; return whether it is to be carried out."""
+        if self.begun >= self.goal:
+            return False
+        self.begun += 1
+        if self._waiting and self.begun >= self._waiting[0][0]:
+            self._waiting.pop(0)[1].set()
+        return True
 
     # --- the daemon ------------------------------------------------------------------------
 

@@ -31,7 +31,8 @@ REASONS = frozenset(
 class StreamRecord:
     """What all subscribers of a run were told together: equal numbers mean equal events."""
 
-    now: Callable[[], float]
+    on_wrong: Callable[[str], None] = lambda _: None
+    """Told of each."""
     wrong: list[str] = field(default_factory=list)
     events: int = 0
     gaps: int = 0
@@ -53,7 +54,8 @@ class StreamRecord:
 
     def accuse(self, who: str, said: str) -> None:
         """Note something wrong."""
-        self.wrong.append(f"{self.now():.6f} {who}: {said}")
+        self.wrong.append(f"{who}: {said}")
+        self.on_wrong(self.wrong[-1])
 
     def check_epoch(self, who: str, epoch: str, terminal: str, channel: str, life: int) -> None:
         """Check that an epoch belongs to one channel of one life of the daemon."""

@@ -7,7 +7,7 @@ clients get on the other; the two readings share no code of the product.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import IntEnum
 from typing import Any
 
@@ -138,6 +138,8 @@ class TerminalTruth:
         self.has_deals = machine.platform == "mt5"
         self._broker = machine.desk.broker
         self._books = self._broker.books
+        self._untold: Collection[Any] = getattr(self._broker, "untold", ())
+        """Of an account that other terminals share: what this one has not asked for yet."""
         self._take = machine.take_trade_events
         machine.take_trade_events = self._note  # type: ignore[method-assign]  # to hear each change
 
@@ -149,7 +151,7 @@ class TerminalTruth:
     @property
     def is_told(self) -> bool:
         """Whether the EA has counted all that the broker did."""
-        return not self._books._events
+        return not self._books._events and not self._untold
 
     @property
     def balance(self) -> float:

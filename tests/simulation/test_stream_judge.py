@@ -31,7 +31,7 @@ class Scene:
 
     truth: TerminalTruth
     events: list[Event]
-    record: StreamRecord = field(default_factory=lambda: StreamRecord(lambda: 0.0))
+    record: StreamRecord = field(default_factory=StreamRecord)
 
     def copy(self) -> ChannelCopy:
         """Return a subscriber's copy of the channel, before it is subscribed to."""

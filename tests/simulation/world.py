@@ -233,6 +233,7 @@ class World:
         self.disk.work()
         for terminal in self.terminals.values():
             terminal.behave()
+        self.watch("on_peace")
 
     # --- who watches -----------------------------------------------------------------------
 
