@@ -195,7 +195,8 @@ class ChannelCopy:
             self.accuse_unless(seq > self.seq, params)
         self.epoch, self.seq = epoch, seq
         if self._log is None:
-            self.data = data
+            if data.get("event") != "kill_switch":  # that is no state of the terminal
+                self.data = data
         elif data["op"] == "settled":
             self._record.note_settled(self._who, data)
         else:

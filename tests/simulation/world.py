@@ -66,6 +66,7 @@ class World:
         disk: where the databases of its homes lie.
         daemons: their lives.
         tokens: of the terminals, by name.
+        spare_tokens: those that they were made for, until somebody ends them.
         terminals: those that are traded on, by name.
         run: its course: its ``verdict`` and its ``figures`` are added to by all.
         watchers: one of each kind.
@@ -90,6 +91,7 @@ class World:
         )
         self.address: Address
         self.tokens: dict[str, str] = {}
+        self.spare_tokens: dict[str, str] = {}
         self.terminals: dict[str, TradedTerminal] = {}
         self.daemons: SimulatedDaemons
         self.run: Run
@@ -178,7 +180,8 @@ class World:
 
     def _make_home(self) -> dict[str, str]:
         with Home(self.folder / "home", CONFIG.secrets.key_file) as home:
-            return {name: home.issuer.create(name)[0] for name in cast.NAMES}
+            self.spare_tokens = {name: home.issuer.create(name)[0] for name in cast.NAMES}
+            return {name: home.issuer.replace(name)[0] for name in cast.NAMES}
 
     def _build(self, name: str, token: str) -> TradedTerminal:
         seed, others = self.options.seed, self.terminals

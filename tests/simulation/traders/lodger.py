@@ -1,0 +1,51 @@
+"""Bots that trade with a token which was replaced: it works until somebody ends it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+from ..intents import Json
+from ..plugins import trader
+from ..terminals import TradedTerminal
+from ..world import World
+from .careless import new_bot
+
+
+class LodgersDoor:
+    """The way to the daemon with an old token, and with the present one as soon as that is over.
+
+    Args:
+        name: of the terminal.
+
+    """
+
+    def __init__(self, world: World, name: str) -> None:
+        self.address = world.address
+        self._old = world.door(name, world.spare_tokens[name])
+        self._new = world.terminals[name].door
+        self._world, self._name = world, name
+        self._is_over = False
+
+    async def ask(self, method: str, params: Json, timeout_s: float) -> Json | None:
+        """Return the response; ``None`` if none came in time, or the old token was refused."""
+        if self._is_over or self._name not in self._world.spare_tokens:
+            return await self._new.ask(method, params, timeout_s)
+        answer = await self._old.ask(method, params, timeout_s)
+        if (
+            answer is not None
+            and answer.get("error", {}).get("data", {}).get("outcome", "") is None
+        ):
+            return None
+        return answer
+
+    async def ask_all(self, method: str, params: Sequence[Json], timeout_s: float) -> list[Json]:
+        """Return the responses to a batch, in the order of the requests."""
+        return await self._new.ask_all(method, params, timeout_s)
+
+
+@trader("lodging", count=1)
+async def lodge(world: World, terminal: TradedTerminal, name: str, dice: Random) -> None:
+    """Trade with the old token, then with that which took its place."""
+    bot = new_bot(terminal, name, dice, [LodgersDoor(world, terminal.name)])
+    await bot.run(world.run.begin_at(terminal))
