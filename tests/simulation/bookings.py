@@ -23,6 +23,8 @@ EXPIRATION = 2_000_000_000
 CREATED = 201
 DONE = frozenset({200, CREATED})
 LATER = frozenset({408, 429, 503, 504})
+NO_DISK = 500
+"""Of a daemon that cannot use its database; nothing says what became of the change."""
 REFUSED = 409
 UNKNOWN = 504
 LOOK_THERE = "look at the record there"

@@ -125,10 +125,11 @@ class SimulatedDisk:
         return (log is None or log.is_durable) and (file is None or file.is_durable)
 
     def is_synced(self, database: Path) -> bool:
-        """Whether a sync has followed all that was written of a database; it may have failed."""
-        name = os.fsencode(database)
-        files = (self._files.get(name + LOG), self._files.get(name))
-        return not any(one is not None and one.changes for one in files)
+        """Whether a sync has followed all that was written to a database's log; it may have
+        failed. What the file itself lacks, since a checkpoint has failed, the log still has.
+        """
+        log = self._files.get(os.fsencode(database) + LOG)
+        return log is None or not log.changes
 
     def contents(self, file: Path) -> bytes | None:
         """Return the bytes of a file, as a reader sees them; ``None`` if it is not there."""

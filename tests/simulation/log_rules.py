@@ -17,6 +17,7 @@ from .invariants import Invariants
 WHERE_THE_DISK_FAILS = frozenset(
     {
         "%s",
+        "%s: %s",
         "a write to the ledger failed",
         "change %d is %s, and the journal cannot say so: %s",
         "no checkpoint of the audit trail: %s",

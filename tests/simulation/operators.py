@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from .bookings import DONE, LATER, REFUSED, Booking, draw_booking
+from .bookings import DONE, LATER, NO_DISK, REFUSED, Booking, draw_booking
 from .bots import Address
 from .rest_wire import RestAnswer, RestWire
 
@@ -30,12 +30,14 @@ class Office:
         bearer: access token.
         log_in: returns another one, where that has expired.
         accuse: takes what is wrong.
+        has_disk_failed: whether the daemon may be unable to use its database.
 
     """
 
     address: Address
     log_in: Callable[[], str]
     accuse: Callable[[str], None]
+    has_disk_failed: Callable[[], bool] = lambda: False
     bearer: str = ""
 
     @property
@@ -43,6 +45,10 @@ class Office:
         """Return where the daemon listens, or has; 0 before the first."""
         url = self.address.url
         return int(url.split(":")[2].split("/")[0]) if url else 0
+
+    def is_to_wait(self, answer: RestAnswer) -> bool:
+        """Whether an answer says that the same is to be asked for again, later."""
+        return answer.status in LATER or (answer.status == NO_DISK and self.has_disk_failed())
 
 
 class Operator:
@@ -108,7 +114,9 @@ class Operator:
             self._office.bearer = self._office.log_in()
             answer = None  # nothing was looked at but the token
         booking.told.append(answer)
-        if answer is not None and answer.status not in (*DONE, *LATER, REFUSED):
+        if answer is None or self._office.is_to_wait(answer):
+            return
+        if answer.status not in (*DONE, REFUSED):
             self._office.accuse(f"{booking.label} was answered {answer.status} {answer.body}")
 
     async def _ask_again(self, booking: Booking) -> None:
@@ -128,7 +136,8 @@ class Operator:
         other = {**booking.body, name: "another"}
         for tries in range(MAX_TRIES):
             answer = await self._ask(self._wires[0], booking, other, ANSWER_S)
-            if answer is not None and answer.status not in LATER | {401}:
+            is_later = answer is None or self._office.is_to_wait(answer)
+            if answer is not None and answer.status != 401 and not is_later:
                 break
             if answer is not None and answer.status == 401:
                 self._office.bearer = self._office.log_in()

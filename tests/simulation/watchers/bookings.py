@@ -33,7 +33,9 @@ class Bookings(Watcher):
         seed, folder = world.options.seed, world.folder
         context = world.context("mt4-server")
         self.side = context.run(BrokerSide, folder, token, seed, world.loop)
-        self.office = Office(world.address, self._log_in, self._accuse)
+        self.office = Office(
+            world.address, self._log_in, self._accuse, lambda: world.disk.has_failed
+        )
         self.office.bearer = self._log_in()
         self.operators = [
             Operator(name, self.office, world.dice(name))
