@@ -46,6 +46,12 @@ HEARTBEAT_S = 1.0
 MAX_UNSENT = 1_048_576
 """Above so many unsent bytes a peer tells nothing by itself."""
 MAX_UNWRITABLE_S = 5.0
+GREETING_S = 20.0
+"""From our hello to the welcome; a person who is to approve us may take longer."""
+DEAD_S = 15.0
+"""Silence of a daemon that has not said otherwise."""
+LOOK_AGAIN_S = 0.5
+"""In which what has waited for us in the socket, while we were held up, is read."""
 
 _log = logging.getLogger(__name__)
 
@@ -95,6 +101,8 @@ class Conversation(asyncio.Protocol):
         self._timers: dict[str, asyncio.TimerHandle | asyncio.Handle] = {}
         self._paused = False
         self._retry_s: float | None = None
+        self._heard_s = 0.0
+        self._dead_s = DEAD_S
 
     # --- what a peer is --------------------------------------------------------------------
 
@@ -134,10 +142,12 @@ class Conversation(asyncio.Protocol):
         transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
         transport.set_write_buffer_limits(high=MAX_UNSENT, low=MAX_UNSENT // 2)
         self._transport = transport
+        self._after("greeting", GREETING_S, self._miss, "did not answer")
         self._hello = self._introduce(parse_token(self._token), host.token_hex(NONCE_BYTES))
         self.say(self._hello)
 
     def data_received(self, data: bytes) -> None:
+        self._heard_s = asyncio.get_running_loop().time()
         try:
             self._hear(data)
         except Exception as error:
@@ -275,6 +285,7 @@ class Conversation(asyncio.Protocol):
         self.close()
 
     def _wait(self, pending: Pending) -> None:
+        self._listen()
         if pending.error == "wrong_code":
             _log.warning("that was not the code of the mail; tries left: %s", pending.tries_left)
         elif pending.error:
@@ -319,9 +330,35 @@ class Conversation(asyncio.Protocol):
 
     def _start(self, welcome: Welcome) -> None:
         self._pin.keep(self._device)
+        self._dead_s = welcome.dead_ms / 1000
+        self._listen()
         self._started(welcome)
         self._on_ready()
         self._heartbeat()
+
+    # --- whether the daemon is there -----------------------------------------------------------
+
+    def _listen(self) -> None:
+        """Find out when it is silent: nobody else tells of a link that broke without a word."""
+        self._forget("greeting")
+        self._after("silence", self._dead_s, self._look)
+
+    def _look(self) -> None:
+        left_s = self._heard_s + self._dead_s - asyncio.get_running_loop().time()
+        if left_s > 0:
+            self._after("silence", left_s, self._look)
+        else:
+            self._after("silence", LOOK_AGAIN_S, self._look_again, self._heard_s)
+
+    def _look_again(self, heard_s: float) -> None:
+        if self._heard_s == heard_s:
+            self._miss("is silent")
+        else:
+            self._look()
+
+    def _miss(self, how: str) -> None:
+        _log.warning("the daemon %s: the link begins anew", how)
+        self.abort()
 
     # --- what a peer says by itself ----------------------------------------------------------
 

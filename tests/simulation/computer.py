@@ -8,8 +8,9 @@ from typing import Any, cast
 
 from ea_bridge.host import Host
 
-from .loop import LIFE, Killed, SimulatedLoop
-from .network import Network, SimulatedSocket
+from .handles import LIFE
+from .loop import Killed, SimulatedLoop
+from .network import Network
 
 EPOCH_NS = 1_780_000_000 * 10**9
 """The wall clock when the loop's clock is at 0."""
@@ -54,4 +55,4 @@ class SimulatedHost(Host):
 
     def new_socket(self, family: socket.AddressFamily) -> socket.socket:
         """Return a socket of the simulated network."""
-        return cast(Any, SimulatedSocket(self._network, family))
+        return cast(Any, self._network.socket(family))

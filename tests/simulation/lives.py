@@ -25,7 +25,8 @@ from . import hand_in
 from .computer import SimulatedHost
 from .disk import SimulatedDisk
 from .disk_faults import EndAt
-from .loop import LIFE, Killed, SimulatedLoop
+from .handles import LIFE
+from .loop import Killed, SimulatedLoop
 from .network import NODE, Network
 from .run import DISK, NO_START, Life
 
@@ -157,6 +158,7 @@ class SimulatedDaemons:
 
     async def begin(self, life: Life) -> dict[str, Any] | None:
         """Start a daemon; return its ready line, ``None`` if it was dead before that."""
+        self.network.restart()
         self.present += 1
         number = self.present
         self.death, ready = self.loop.create_future(), self.loop.create_future()
@@ -219,8 +221,9 @@ class SimulatedDaemons:
 
     def _kill(self, number: int, cause: str) -> None:
         self.loop.kill(number)
-        self.network.kill(number)
-        if self._open[number].life.loses_power:
+        loses_power = self._open[number].life.loses_power
+        self.network.kill(number, power_cut=loses_power)
+        if loses_power:
             self.disk.power_cut(self.power, self.folder / "home")
         else:
             self.disk.kill(number)

@@ -1,292 +1,347 @@
-"""Network of the simulated world: connections in memory, with drawn latency and drawn cuts."""
+"""Network of the simulated world: who listens, what is under way, and what goes wrong on the way.
+
+Each thing that can happen to TCP has its name here, and is counted in :attr:`Network.counts`.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import errno
+import heapq
 import itertools
-import socket
+from collections import Counter, deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from .loop import LIFE, SimulatedLoop
+from .handles import LIFE, Handle
+from .loop import SimulatedLoop
+from .sockets import Address, SimulatedSocket
 from .trace import Trace
 
 NODE: contextvars.ContextVar[str] = contextvars.ContextVar("node", default="bots")
 """The program that something belongs to: ``daemon``, a terminal's name, ``bots``."""
+NEVER = float("inf")
+QUICK_S = 2e-4
+"""The longest that most of what is sent takes."""
+LATE_SHARE, LATE_S = 0.01, 0.02
+"""Of what is sent so much takes up to so long."""
 CUT_SHARE = 0.02
-"""Of writes: they arrive in two pieces, as TCP may have it."""
+"""Of what is sent: it arrives in two pieces."""
+HELD_SHARE, HELD_S = 0.02, 0.04
+"""Of what is sent: it waits for what comes next, mostly not long, at most so long."""
+SHORT_SHARE = 0.01
+"""Of what lies there to be read in several pieces: only the first one is."""
+FORGETS_SHARE = 0.5
+"""Of resets: what was not read by then is gone. Systems differ."""
+CAPACITIES = (4096, 16_384, 65_536, 65_536, 262_144, 1_048_576)
+SYN_AGAIN_S = 1.0
+SENT_AGAIN_S = (0.2, 3.0)
+"""In which TCP sends again what was not acknowledged."""
 
 
-class SimulatedSocket:
-    """What product code sees of a socket; it sets options that mean nothing here."""
+@dataclass(frozen=True, slots=True)
+class Weather:
+    """What the way between a node and all others is like, until it ends.
 
-    type, proto = socket.SOCK_STREAM, socket.IPPROTO_TCP
+    Attributes:
+        slowest_s: what is sent takes a millisecond to so long; 0: nothing arrives before the end.
 
-    def __init__(
-        self,
-        network: Network,
-        family: socket.AddressFamily = socket.AF_INET,
-        name: tuple[str, int] = ("127.0.0.1", 0),
-    ) -> None:
-        self.family, self.name = family, name
-        self._network = network
+    """
 
-    def bind(self, address: tuple[str, int]) -> None:
-        """Take an address; port 0 takes a free one.
-
-        Raises:
-            OSError: it is taken.
-
-        """
-        self.name = self._network.bind(*address[:2])
-
-    def setsockopt(self, *_: Any) -> None:
-        """Nothing."""
-
-    def getsockopt(self, *_: Any) -> int:
-        """Return 0."""
-        return 0
-
-    def getsockname(self) -> tuple[str, int]:
-        """Return the address."""
-        return self.name
-
-    getpeername = getsockname
-
-    def fileno(self) -> int:
-        """Return that of a closed one: no system call may see it."""
-        return -1
-
-    def listen(self, *_: Any) -> None:
-        """Nothing: the server listens."""
-
-    def setblocking(self, *_: Any) -> None:
-        """Nothing."""
-
-    def close(self) -> None:
-        """Nothing."""
-
-
-class SimulatedTransport(asyncio.Transport):
-    """One end of a connection."""
-
-    def __init__(
-        self, network: Network, context: contextvars.Context, sock: SimulatedSocket, name: str
-    ) -> None:
-        super().__init__({"socket": sock, "sockname": sock.name, "peername": ("127.0.0.1", 9)})
-        self.network, self.context, self.name = network, context, name
-        self.life = context.get(LIFE, 0)
-        self.node = context.get(NODE, "")
-        self.protocol: Any = None
-        self.peer: SimulatedTransport
-        self.is_lost = False
-        self._is_closing = self._is_paused = False
-        self._due = 0.0
-        self._held: list[bytes] = []
-
-    def get_protocol(self) -> Any:
-        """Return what it serves."""
-        return self.protocol
-
-    def set_protocol(self, protocol: Any) -> None:
-        """Let it serve another one."""
-        self.protocol = protocol
-
-    def is_closing(self) -> bool:
-        """Whether it takes no more."""
-        return self._is_closing
-
-    def is_reading(self) -> bool:
-        """Whether what comes is passed on."""
-        return not self._is_paused
-
-    def pause_reading(self) -> None:
-        """Hold what comes."""
-        self._is_paused = True
-
-    def resume_reading(self) -> None:
-        """Pass on what was held, and what comes."""
-        self._is_paused = False
-        held, self._held = self._held, []
-        for data in held:
-            self.network.loop.call_soon(self._arrive, data, context=self.context)
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """Nothing yet: what is written is under way."""
-
-    def get_write_buffer_size(self) -> int:
-        """Return 0: what is written is under way."""
-        return 0
-
-    def can_write_eof(self) -> bool:
-        """Return that it can."""
-        return True
-
-    def write(self, data: Any) -> None:
-        """Send it, perhaps in two pieces."""
-        network = self.network
-        if self._is_closing or not data or network.loop.is_dead(self.life):
-            return
-        data = bytes(data)
-        network.on_write(self, data)
-        if len(data) > 1 and network.dice.random() < CUT_SHARE:
-            cut = network.dice.randrange(1, len(data))
-            self._send(self.peer._arrive, data[:cut])
-            data = data[cut:]
-        self._send(self.peer._arrive, data)
-
-    def writelines(self, list_of_data: Any) -> None:
-        """Send them all."""
-        self.write(b"".join(list_of_data))
-
-    def write_eof(self) -> None:
-        """Say that nothing more comes."""
-        self._send(self.peer._end)
-
-    def close(self) -> None:
-        """End it; the other end hears of it."""
-        if not self._is_closing:
-            self._is_closing = True
-            self._send(self.peer.lose, None)
-            self.network.loop.call_soon(self._lost, None, context=self.context)
-
-    abort = close
-
-    def _send(self, what: Callable[..., None], *args: Any) -> None:
-        loop = self.network.loop
-        self._due = max(self._due + 1e-7, loop.now + self.network.dice.uniform(2e-5, 2e-4))
-        loop.call_at(self._due, what, *args, context=self.peer.context)
-
-    def _arrive(self, data: bytes) -> None:
-        if self.is_lost or self._is_closing:
-            return
-        if self._is_paused:
-            self._held.append(data)
-            return
-        self.network.trace.add(self.network.loop.now, self.name, data)
-        self.protocol.data_received(data)
-
-    def _end(self) -> None:
-        if not (self.is_lost or self._is_closing or self.protocol.eof_received()):
-            self.close()
-
-    def lose(self, error: Exception | None) -> None:
-        """Be told that the other end is gone."""
-        if not self._is_closing:
-            self._is_closing = True
-            self._lost(error)
-
-    def _lost(self, error: Exception | None) -> None:
-        if not self.is_lost:
-            self.is_lost = True
-            self.network.trace.add(self.network.loop.now, f"{self.name} lost {error}")
-            self.protocol.connection_lost(error)
-
-    def die(self) -> None:
-        """End as SIGKILL has it: the other end sees a reset."""
-        self.is_lost = self._is_closing = True
-        self._send(self.peer.lose, ConnectionResetError(104, "Connection reset by peer"))
-
-
-class SimulatedServer(asyncio.AbstractServer):
-    """Something that listens on a port."""
-
-    sockets = ()
-
-    def __init__(
-        self, network: Network, factory: Callable[[], Any], address: tuple[str, int]
-    ) -> None:
-        self.factory, self.context = factory, contextvars.copy_context()
-        self._network, self._address = network, address
-
-    def close(self) -> None:
-        """Listen no more."""
-        self._network.forget(self._address, self)
-
-    async def wait_closed(self) -> None:
-        """Nothing: it is closed at once."""
-
-    def is_serving(self) -> bool:
-        """Return that it does."""
-        return True
-
-    def get_loop(self) -> Any:
-        """Return its loop."""
-        return self._network.loop
+    until_s: float
+    slowest_s: float = 0.0
 
 
 class Network:
-    """All servers and connections; made for one loop, which it gives its calls of sockets.
+    """All sockets of a world; made for one loop.
 
     Args:
-        dice: of latencies and cuts.
+        dice: of all that is drawn here.
 
     """
 
     def __init__(self, loop: SimulatedLoop, dice: Random, trace: Trace) -> None:
         self.loop, self.dice, self.trace = loop, dice, trace
-        self.on_write: Callable[[SimulatedTransport, bytes], None] = lambda *_: None
-        """Told of all that is handed to a transport."""
-        self._servers: dict[tuple[str, int], SimulatedServer] = {}
-        self._accepted: list[SimulatedTransport] = []
+        loop.sockets = self
+        self.due_s = NEVER
+        self.counts: Counter[str] = Counter()
+        """How often each thing has happened."""
+        self.on_write: Callable[[SimulatedSocket, bytes], None] | None = None
+        """Told of all that a program writes, before it is on its way."""
+        self.weather: dict[str, Weather] = {}
+        """By node, where it is bad."""
+        self._sockets: dict[int, SimulatedSocket] = {}
+        self._listeners: dict[Address, SimulatedSocket] = {}
+        self._flights: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
+        self._readable: dict[SimulatedSocket, None] = {}
+        self._writable: dict[SimulatedSocket, None] = {}
+        self._dark: list[SimulatedSocket] = []
+        self._numbers = itertools.count(1)
+        self._fds = itertools.count(1_000_000)
         self._ports = itertools.count(20_000)
-        self._names = itertools.count(1)
-        loop.create_server = self._create_server  # type: ignore[method-assign, assignment]  # its sockets are ours
-        loop.create_connection = self._create_connection  # type: ignore[method-assign, assignment]  # its sockets are ours
+        self._connections = itertools.count(1)
 
-    def bind(self, name: str, port: int) -> tuple[str, int]:
+    def socket(self, family: int) -> SimulatedSocket:
+        """Return a new socket of the program that asks."""
+        return SimulatedSocket(self, family, LIFE.get(), NODE.get())
+
+    def links(self, node: str, other: str = "daemon") -> list[SimulatedSocket]:
+        """Return the ends that a node has of its connections to another."""
+        return [
+            one
+            for one in self._sockets.values()
+            if one.node == node and one.peer is not None and one.peer.node == other
+        ]
+
+    # --- for the loop --------------------------------------------------------------------------
+
+    def watch(self, fd: int, handle: Handle | None, is_reader: bool) -> Handle | None:
+        """Call a handle when a socket can be read, or written; return the one before."""
+        sock = self._sockets.get(fd)
+        if sock is None:
+            return None
+        if is_reader:
+            before, sock.reader = sock.reader, handle
+            if handle is not None and sock.is_readable:
+                self.ready(sock)
+        else:
+            before, sock.writer = sock.writer, handle
+            if handle is not None:
+                self.ready_to_write(sock)
+        return before
+
+    def poll(self) -> list[Handle]:
+        """Let happen what is due; return the callbacks of those that can read or write, in an
+        order that is drawn."""
+        now, flights = self.loop.now, self._flights
+        while flights and flights[0][0] <= now:
+            _, _, happen, args = heapq.heappop(flights)
+            happen(*args)
+        found = []
+        for one in list(self._readable) if self._readable else ():
+            if one.stalled_until_s > now:
+                del self._readable[one]
+                self._later(one.stalled_until_s, self.ready, one)
+            elif one.reader is None or not one.is_readable:
+                del self._readable[one]
+            else:
+                found.append(one.reader)
+        for one in list(self._writable) if self._writable else ():
+            if one.writer is None or not one.is_writable:
+                del self._writable[one]
+            else:
+                found.append(one.writer)
+        if len(found) > 1:
+            self.dice.shuffle(found)
+        self._set_due()
+        return found
+
+    def _set_due(self) -> None:
+        if self._readable or self._writable:
+            self.due_s = 0.0
+        else:
+            self.due_s = self._flights[0][0] if self._flights else NEVER
+
+    def _later(self, when: float, happen: Callable[..., None], *args: Any) -> None:
+        heapq.heappush(self._flights, (when, next(self._numbers), happen, args))
+        self.due_s = min(self.due_s, when)
+
+    # --- for sockets ---------------------------------------------------------------------------
+
+    def adopt(self, sock: SimulatedSocket) -> int:
+        """Take a new socket; return its number."""
+        fd = next(self._fds)
+        self._sockets[fd] = sock
+        return fd
+
+    def forget(self, sock: SimulatedSocket) -> None:
+        """Let go of a socket that is closed."""
+        self._sockets.pop(sock.fd, None)
+        self._readable.pop(sock, None)
+        self._writable.pop(sock, None)
+        if sock.is_listening and self._listeners.get(sock.getsockname()) is sock:
+            del self._listeners[sock.getsockname()]
+
+    def ready(self, sock: SimulatedSocket) -> None:
+        """Have a socket looked at by who reads it."""
+        self._readable[sock] = None
+        self.due_s = 0.0
+
+    def unready(self, sock: SimulatedSocket) -> None:
+        """Spare the loop the look at a socket where there is nothing to read."""
+        self._readable.pop(sock, None)
+
+    def ready_to_write(self, sock: SimulatedSocket) -> None:
+        """Have a socket looked at by who writes to it."""
+        if sock.writer is not None:
+            self._writable[sock] = None
+            self.due_s = 0.0
+
+    def bind(self, host: str, port: int) -> Address:
         """Return an address to listen at; port 0 takes a free one.
 
         Raises:
             OSError: somebody listens there.
 
         """
-        if (name, port) in self._servers:
+        if (host, port) in self._listeners:
             raise OSError(errno.EADDRINUSE, "Address already in use")
-        return name, port or next(self._ports)
+        return host, port or next(self._ports)
 
-    async def _create_server(
-        self, factory: Callable[[], Any], *_: Any, sock: Any, **__: Any
-    ) -> SimulatedServer:
-        server = self._servers[sock.name] = SimulatedServer(self, factory, sock.name)
-        return server
+    def listen(self, sock: SimulatedSocket, address: Address) -> None:
+        """Let those who dial an address come to a socket."""
+        self._listeners[address] = sock
 
-    async def _create_connection(
-        self, factory: Callable[[], Any], host: str, port: int, **_: Any
-    ) -> tuple[SimulatedTransport, Any]:
-        await asyncio.sleep(self.dice.uniform(5e-5, 5e-4))
-        server = self._servers.get((host, port))
-        if server is None:
-            raise ConnectionRefusedError(111, "Connection refused")
-        number = next(self._names)
-        here = SimulatedTransport(
-            self, contextvars.copy_context(), SimulatedSocket(self), f"{number}<"
-        )
-        there = SimulatedTransport(
-            self, server.context, SimulatedSocket(self, name=(host, port)), f"{number}>"
-        )
-        here.peer, there.peer = there, here
-        self._accepted.append(there)
-        there.protocol = server.context.run(server.factory)
-        server.context.copy().run(there.protocol.connection_made, there)
-        here.protocol = factory()
-        here.protocol.connection_made(here)
-        return here, here.protocol
+    def dial(self, sock: SimulatedSocket, address: Address) -> None:
+        """Connect a socket to who listens at an address."""
+        weather = self._weather(sock.node, "")
+        if weather is not None and not weather.slowest_s:
+            self._later(
+                max(weather.until_s, self.loop.now + SYN_AGAIN_S), self.dial, sock, address
+            )
+        else:
+            self._later(self.loop.now + self._latency(sock.node, ""), self._knock, sock, address)
 
-    def forget(self, address: tuple[str, int], server: SimulatedServer) -> None:
-        """Let nobody come to a server any more."""
-        if self._servers.get(address) is server:
-            del self._servers[address]
+    def _knock(self, sock: SimulatedSocket, address: Address) -> None:
+        listener = self._listeners.get(address)
+        back_s = self.loop.now + self._latency(sock.node, "")
+        if sock.is_closed:
+            return
+        if listener is None:
+            self._later(back_s, sock.take_connected, errno.ECONNREFUSED)
+            return
+        number = next(self._connections)
+        far = SimulatedSocket(self, sock.family, listener.life, listener.node)
+        capacity = self.dice.choice(CAPACITIES)
+        sock.pair(far, (address[0], next(self._ports)), f"{number}<", capacity)
+        far.pair(sock, address, f"{number}>", self.dice.choice(CAPACITIES))
+        sock.due_s = back_s
+        listener.waiting.append(far)
+        self.ready(listener)
+        self._later(back_s, sock.take_connected, 0)
 
-    def kill(self, life: int) -> None:
-        """End all that a life had open, as SIGKILL has it."""
-        for one in self._accepted:
-            if one.life == life and not one.is_lost:
-                one.die()
-        self._accepted = [one for one in self._accepted if not one.is_lost]
-        for address, server in list(self._servers.items()):
-            if server.context.get(LIFE, 0) == life:
-                del self._servers[address]
+    def carry(self, sender: SimulatedSocket, data: bytes) -> None:
+        """Bring some bytes to the other end."""
+        drawn = self.dice.random()
+        if drawn > CUT_SHARE + HELD_SHARE:
+            self._fly(sender, 0.0, _take_data, data)
+        elif drawn < CUT_SHARE and len(data) > 1:
+            self.counts["cut in two"] += 1
+            cut = self.dice.randrange(1, len(data))
+            self._fly(sender, 0.0, _take_data, data[:cut])
+            self._fly(sender, self._latency(sender.node, ""), _take_data, data[cut:])
+        else:
+            self.counts["held back"] += 1
+            self._fly(sender, self.dice.random() ** 4 * HELD_S, _take_data, data)
+
+    def end(self, sender: SimulatedSocket) -> None:
+        """Tell the other end that no more is sent."""
+        self._fly(sender, 0.0, _take_end)
+
+    def reset(self, sender: SimulatedSocket) -> None:
+        """Tell the other end that the connection is gone."""
+        forgets = self.dice.random() < FORGETS_SHARE
+        self.counts["reset that forgets" if forgets else "reset"] += 1
+        self._fly(sender, 0.0, _take_reset, forgets)
+
+    def _fly(
+        self, sender: SimulatedSocket, held_s: float, take: Callable[..., None], *args: Any
+    ) -> None:
+        if sender.is_lost or (receiver := sender.peer) is None:
+            return
+        due_s = self.loop.now + held_s + self._latency(sender.node, receiver.node)
+        # never before what was sent before, but perhaps together with it
+        receiver.due_s = due_s = max(receiver.due_s, due_s)
+        self._later(due_s, self._arrive, receiver, take, args)
+
+    def _arrive(
+        self, receiver: SimulatedSocket, take: Callable[..., None], args: tuple[Any, ...]
+    ) -> None:
+        if self.weather and receiver.peer is not None:
+            weather = self._weather(receiver.node, receiver.peer.node)
+            if weather is not None and not weather.slowest_s:
+                # it is sent again later; what is behind it in the queue stays behind it
+                receiver.due_s = max(receiver.due_s, weather.until_s)
+                self._later(weather.until_s, self._arrive, receiver, take, args)
+                return
+        take(receiver, *args)
+
+    def _latency(self, node: str, other: str) -> float:
+        drawn = self.dice.random()
+        if self.weather and (weather := self._weather(node, other)) is not None:
+            return 0.001 + drawn * weather.slowest_s
+        if drawn < LATE_SHARE:
+            return drawn / LATE_SHARE * LATE_S
+        return drawn * QUICK_S
+
+    def _weather(self, node: str, other: str) -> Weather | None:
+        for name in (node, other):
+            weather = self.weather.get(name)
+            if weather is not None:
+                if weather.until_s > self.loop.now:
+                    return weather
+                del self.weather[name]
+        return None
+
+    def join(self, inbox: deque[bytes]) -> bytes:
+        """Take what lies there in several pieces, mostly as one."""
+        if self.dice.random() < SHORT_SHARE:
+            self.counts["read in part"] += 1
+            return inbox.popleft()
+        self.counts["joined"] += 1
+        data = b"".join(inbox)
+        inbox.clear()
+        return data
+
+    def note_read(self, sock: SimulatedSocket, data: bytes) -> None:
+        """Note what a program has read; the other end may send more."""
+        self.trace.add(self.loop.now, sock.name, data)
+        peer = sock.peer
+        if peer is not None and peer.writer is not None and not sock.is_lost:
+            when = self.loop.now + self._latency(sock.node, peer.node)
+            self._later(when, self.ready_to_write, peer)
+
+    def note_end(self, sock: SimulatedSocket, how: str) -> None:
+        """Note what a program was told of the end of a connection."""
+        self.trace.add(self.loop.now, f"{sock.name} {how}")
+
+    # --- what goes wrong -----------------------------------------------------------------------
+
+    def kill(self, life: int, *, power_cut: bool = False) -> None:
+        """End all that a life had open: the kernel closes it, or (``power_cut``) nobody does."""
+        for sock in [one for one in self._sockets.values() if one.life == life]:
+            if power_cut:
+                self.lose(sock)
+                self._dark.append(sock)
+            sock.die()
+
+    def restart(self) -> None:
+        """Start the computers anew that a power cut has left dark: they answer with resets to what
+        they know nothing of any more, be it sent now or again."""
+        dark, self._dark = self._dark, []
+        for sock in dark:
+            sock.is_lost = False
+            if sock.coming:
+                self._later(self.loop.now + self.dice.uniform(*SENT_AGAIN_S), self.reset, sock)
+
+    def lose(self, sock: SimulatedSocket) -> None:
+        """Let one end hear and say nothing any more; the other one is told of nothing."""
+        sock.is_lost = True
+
+    def clear(self) -> None:
+        """Let everything be well; both ends of what is half open are told so."""
+        self.weather.clear()
+        for sock in list(self._sockets.values()):
+            sock.stalled_until_s = 0.0
+            sock.capacity = max(sock.capacity, CAPACITIES[0])
+            if sock.peer is not None:
+                self.ready_to_write(sock)
+            if sock.is_lost:
+                sock.is_lost = False
+                sock.take_reset(True)
+
+
+_take_data, _take_end = SimulatedSocket.take_data, SimulatedSocket.take_end
+_take_reset = SimulatedSocket.take_reset

@@ -48,7 +48,7 @@ class Life:
 def plan(dice: Random, orders: int, each: int) -> list[Life]:
     """Return lives for all these orders together: two of three are to end at a point."""
     of_points = cycle(POINTS)
-    points = ["" if n % 3 == 2 else next(of_points) for n in range(orders // each)]
+    points = ["" if n % 3 == 2 else next(of_points) for n in range(max(orders // each, 1))]
     dice.shuffle(points)
     return [
         Life(each * 2, point, 1 if point == "settled" else dice.randint(1, each))

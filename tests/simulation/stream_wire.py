@@ -53,6 +53,9 @@ class StreamWire(asyncio.Protocol):
         """Of the gateway's close frame; 0 while none has come."""
         self.close_reason = ""
         self.is_paused = False
+        self.heard_s = loop.time()
+        """When something came last."""
+        self._loop = loop
         self._token, self._port = token, port
         self._on_message = on_message
         self._buffer = b""
@@ -73,6 +76,7 @@ class StreamWire(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes, cut anywhere."""
+        self.heard_s = self._loop.time()
         self._buffer += data
         if not self._is_open and not self._shake_hands():
             return

@@ -21,6 +21,8 @@ from .stream_wire import Refused, StreamWire
 
 CHANNELS = ("orders", "positions", "deals", "account", "terminal")
 ANSWER_S = 20.0
+SILENT_S = 20.0
+"""Of a gateway that pings every 15 s: then the connection is broken, though nobody has said so."""
 PATIENCE = (5, 20, 60, 150)
 """Events, after one of which many a subscriber does something else than to listen."""
 QUIET_S = (0.05, 0.3, 2.0, 10.0)
@@ -111,11 +113,16 @@ class Subscriber:
             if self._dice.random() < 0.1:
                 self._sit()
 
-    def rest(self) -> None:
-        """Do nothing any more but listen."""
+    async def rest(self) -> None:
+        """Do nothing any more but listen; return when it is sure to be heard, or dials anew."""
         self._is_at_rest = True
         if self._wire is not None:
             self._wire.resume()
+            await self.ask_again()
+
+    async def ask_again(self) -> None:
+        """Subscribe to what it has already."""
+        await self._ask("subscribe", {"channels": [{"channel": one} for one in CHANNELS]})
 
     def finish(self) -> None:
         """Compare what is known at the end, after the rest."""
@@ -170,7 +177,9 @@ class Subscriber:
             )
             if not (wire.over.done() or self._is_at_rest):
                 await self._act(wire)
-            if missing := [one for one in CHANNELS if one not in self._heard]:
+            if asyncio.get_running_loop().time() - wire.heard_s > SILENT_S:
+                wire.vanish()
+            elif missing := [one for one in CHANNELS if one not in self._heard]:
                 await self._subscribe(missing)
 
     async def _act(self, wire: StreamWire) -> None:
@@ -189,8 +198,7 @@ class Subscriber:
             await self._ask("unsubscribe", {"channels": [channel]})
             await self._subscribe([channel])
         elif dice < 0.5:
-            everything = [{"channel": channel} for channel in CHANNELS]
-            await self._ask("subscribe", {"channels": everything})  # it has forgotten that
+            await self.ask_again()  # it has forgotten that
 
     def _note_end(self, wire: StreamWire) -> None:
         self._wire = None
@@ -220,7 +228,11 @@ class Subscriber:
         future = asyncio.get_running_loop().create_future()
         self._waiting[number] = future, method, params
         wire.send({"jsonrpc": "2.0", "id": number, "method": method, "params": params})
-        await asyncio.wait((future, wire.over), return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(
+            (future, wire.over), timeout=ANSWER_S, return_when=asyncio.FIRST_COMPLETED
+        )
+        if not done:
+            wire.vanish()  # it is broken, though nobody has said so
 
     # --- what comes ------------------------------------------------------------------------------
 

@@ -24,16 +24,20 @@ from .computer import SimulatedHost
 from .dice import Dice
 from .disk import SimulatedDisk
 from .doors import Asking, HttpDoor, is_served
+from .handles import LIFE
 from .invariants import Break, Invariants
 from .lives import CONFIG, SimulatedDaemons
-from .loop import LIFE, Killed, SimulatedLoop
-from .network import NODE, Network, SimulatedTransport
+from .loop import Killed, SimulatedLoop
+from .network import NODE, Network
 from .plugins import Fault, Watcher
 from .run import Run, plan, with_disk
+from .sockets import SimulatedSocket
 from .sometimes import Sometimes
 from .terminals import TradedTerminal
 from .trace import Trace
 
+FAREWELL_S = 0.5
+"""In which the daemon hears of the end of all links."""
 ORDERS_A_FAULT = 12
 """About so many orders come to one fault."""
 
@@ -78,7 +82,7 @@ class World:
     def __init__(self, options: Options, folder: Path) -> None:
         self.options, self.folder = options, folder
         self.dice = Dice(options.seed)
-        self.loop = SimulatedLoop(self.dice("threads"))
+        self.loop = SimulatedLoop(self.dice("threads"), self.dice("turns"))
         self.loop.on_error = self._on_error
         self.trace = Trace(options.log)
         self.network = Network(self.loop, self.dice("network"), self.trace)
@@ -123,6 +127,7 @@ class World:
         for task in linking:
             task.cancel()
         await asyncio.wait(linking)  # what the daemon says of an order it says without a terminal
+        await asyncio.sleep(FAREWELL_S)
         for watcher in self.watchers:
             watcher.at_end()
         await self.run.judge()
@@ -163,9 +168,8 @@ class World:
             ),
         )
         named = self.options.faults
-        self._faults = [
-            one for one in plugins.FAULTS.values() if named is None or one.name in named
-        ]
+        known = plugins.FAULTS
+        self._faults = [known[name] for name in sorted(known if named is None else named)]
         self.run = Run(
             daemons=self.daemons,
             address=self.address,
@@ -176,7 +180,8 @@ class World:
         )
         self.watchers = [kind(self) for kind in plugins.WATCHERS.values()]
         self._seen = {name: self._watching(name) for name in vars(Watcher) if name[0] != "_"}
-        self.network.on_write = self._on_write
+        if self._seen["on_frame_to_terminal"]:
+            self.network.on_write = self._on_write
 
     def _make_home(self) -> dict[str, str]:
         with Home(self.folder / "home", CONFIG.secrets.key_file) as home:
@@ -234,6 +239,7 @@ class World:
     def _pacify(self) -> None:
         self._faults = []
         self.disk.work()
+        self.network.clear()
         for terminal in self.terminals.values():
             terminal.behave()
         self.watch("on_peace")
@@ -252,9 +258,9 @@ class World:
         for told in self._seen[hook]:
             told(*what)
 
-    def _on_write(self, transport: SimulatedTransport, data: bytes) -> None:
-        if transport.node == "daemon":
-            terminal = self.terminals.get(transport.peer.node)
+    def _on_write(self, sock: SimulatedSocket, data: bytes) -> None:
+        if sock.node == "daemon" and sock.peer is not None:
+            terminal = self.terminals.get(sock.peer.node)
             if terminal is not None:
                 self.watch("on_frame_to_terminal", terminal, data)
             else:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ..handles import LIFE
 from ..log_rules import LogRules, TaskRules
-from ..loop import LIFE
 from ..plugins import Watcher, watcher
 from ..queue_bounds import check_at_rest, check_bounds
 

@@ -47,8 +47,7 @@ class Streams(Watcher):
 
     async def rest(self) -> None:
         """Let all hear the last; compare what they know, and what became of what was unknown."""
-        for one in self.subscribers:
-            one.rest()
+        await asyncio.gather(*(one.rest() for one in self.subscribers))
         await asyncio.sleep(REST_S)
         for one in self.subscribers:
             one.finish()
