@@ -240,6 +240,8 @@ def may_be(send: Send, one: Sighting, around_ms: int = 0) -> bool:
     """
     if _TAG.match(one.comment):
         return is_tagged_as(send, one)
+    if one.is_by_stop:
+        return False  # no program can place one; it would keep what is alike unknown for ever
     return _is_alike(send, one, around_ms if one.is_by_program else 0) or _is_part(send, one)
 
 

@@ -35,6 +35,8 @@ class Sighting:
     filling: int | None = None
     is_by_program: bool = True
     """It was not placed by hand, nor by a stop; true as well where nobody can tell."""
+    is_by_stop: bool = False
+    """The server placed it, for a stop loss, a take profit or the want of margin."""
     terms: Terms | None = None
     """As the order has them; ``None``: not known, or no more those that it was placed with."""
 

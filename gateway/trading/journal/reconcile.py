@@ -147,6 +147,7 @@ class Reconciler:
         is_open = {send.command_id for send in open_sends(self._log.unresolved(account))}
         self._pacing.keep(is_open)
         self._patience.keep(is_open)
+        self._watch.forget_ended(account)
 
     async def _settle(
         self, terminal: GuardedTerminal, account: Account, intents: list[Intent]

@@ -36,6 +36,8 @@ BEHIND_S = 86_400
 """How far back before the commands, once: the clock by which they were noted may have been ahead,
 or the broker's was put on since."""
 
+_STOPS = frozenset({OrderReason.SL, OrderReason.TP, OrderReason.SO})
+
 
 @dataclass(slots=True, kw_only=True)
 class View:
@@ -89,6 +91,7 @@ class View:
                 entered=self._entered(one.position_id),
                 filling=None if self.is_mt4 else one.type_filling,
                 is_by_program=self._is_by_program(one.reason),
+                is_by_stop=self._is_by_stop(one.reason),
                 terms=self._terms(one),
             )
 
@@ -126,6 +129,7 @@ class View:
                     position=0 if self.is_netting or is_entry else one.position_id,
                     entered=self._entered(one.position_id),
                     is_by_program=self._is_by_program(one.reason),
+                    is_by_stop=self._is_by_stop(one.reason),
                 )
 
     def _of_positions(self) -> Iterator[Sighting]:
@@ -146,6 +150,10 @@ class View:
     def _is_by_program(self, reason: int) -> bool:
         """Whether an order, a deal or a position may be a program's: all three count alike."""
         return self.is_mt4 or reason == OrderReason.EXPERT
+
+    def _is_by_stop(self, reason: int) -> bool:
+        """Whether an order or a deal is surely the server's own; MetaTrader 4 does not say."""
+        return not self.is_mt4 and reason in _STOPS
 
 
 async def look(

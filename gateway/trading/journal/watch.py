@@ -44,6 +44,11 @@ class Watch:
         """Whether there are any of an account."""
         return any(not one.is_paper for one in self._log.watched(account))
 
+    def forget_ended(self, account: Account) -> None:
+        """Forget the commands of those that are watched no more."""
+        watched = self._log.watched(account)
+        self._pacing.keep({send.command_id for one in watched for send in one.sends})
+
     async def look(self, terminal: GuardedTerminal, account: Account) -> None:
         """Look once, at those whose time has come.
 

@@ -76,6 +76,19 @@ async def test_what_was_done_by_hand_an_hour_ago_is_no_command_s(searched: Kept)
     assert await outcome(searched) == "rejected"
 
 
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [*((0, "unknown"), (1, "unknown")), *((one, "rejected") for one in (4, 5, 6))],
+)
+async def test_what_a_stop_has_done_keeps_nothing_unknown(
+    searched: Kept, reason: int, expected: str
+) -> None:
+    """However alike it is: the server places those orders, and no program can."""
+    show(searched, replace(past_order(HERE_MS, "rewritten"), reason=reason))
+    await searched.look()
+    assert await outcome(searched) == expected
+
+
 async def test_the_day_before_is_read_at_last_alone(
     searched: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:

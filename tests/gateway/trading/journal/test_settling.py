@@ -270,12 +270,16 @@ async def test_a_truth_that_is_the_same_ends_the_watch(kept: Kept) -> None:
 
 
 async def test_the_watch_ends_after_a_day(lost: Kept) -> None:
-    """Nothing was ever heard of it."""
+    """Nothing was ever heard of it, and nothing of it is left in memory."""
     await settle(lost, executed=False)
+    await lost.look()
+    pacing = lost.reconciler._watch._pacing
+    assert len(pacing._looks) == 1
     lost.scene.now_ms += 86_400_001
     asked = len(lost.scene.script.asked)
     assert await lost.reconciler._round() is True
     assert len(lost.scene.script.asked) == asked
+    assert pacing._looks == {}
 
 
 async def test_what_is_found_otherwise_is_not_undone_by_who_finds_it_so(lost: Kept) -> None:
