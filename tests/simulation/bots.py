@@ -25,6 +25,8 @@ POLL_S = 0.2
 MAX_TRIES = 200
 PATIENCE_S = 2.0
 """For the end of what is unknown."""
+IMPATIENCE = 0.1
+"""Share of the looks at what is unknown before which its bot asks for it once more."""
 FORGETS, TWISTS = 0.1, 0.02
 """Shares of the intents whose bot asks again though it knows; and asks for something else then."""
 
@@ -177,6 +179,10 @@ class Bot:
         while now_s() < until_s:
             await asyncio.sleep(POLL_S)
             await self._doors[0].address.up.wait()
+            if self._dice.random() < IMPATIENCE:
+                await self._try(intent)  # the same id again, though nobody knows what became of it
+                if intent.end is not None:
+                    return True
             if await self._is_known(intent):
                 return True
         return False

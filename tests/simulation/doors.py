@@ -26,6 +26,8 @@ class Asking(NamedTuple):
     """Of the daemon that it was sent to."""
     revoked: str
     """The token that it was sent with, if its revocation had been acknowledged by then."""
+    at_s: float
+    """By the loop's clock."""
 
 
 def is_served(answer: Any) -> bool:

@@ -41,6 +41,7 @@ RULES: Mapping[str, str] = {
     "streams": "what a subscriber is told adds up to what the broker did, without a hole",
     "operators": "an operator of the MT4 server is answered as the API is described",
     "at rest": "nothing is left in memory of what is over",
+    "late answer": "an answer that comes late ends its order all the same, at once",
     "told": "two answers for one id never contradict each other",
     "task": "no task of the daemon dies, and no exception of it is lost",
     "log": "nothing is logged as an error that no fault explains",

@@ -23,12 +23,17 @@ class Caller:
         self.rules = ToldRules(self.invariants, self.seldom.append)
 
     def hear(
-        self, answer: dict[str, Any], method: str = "place_order", id_: str = "a", life: int = 1
+        self,
+        answer: dict[str, Any],
+        method: str = "place_order",
+        id_: str = "a",
+        life: int = 1,
+        between: tuple[float, float] = (0.0, 0.0),
     ) -> bool:
         """Take an answer; whether all is right so far."""
         params = {"client_order_id": id_, "symbol": "EURUSD"}
         message = {"id": 1, "method": method, "params": params}
-        self.rules.answered(ACCOUNT, [message], [{"id": 1, **answer}], life)
+        self.rules.answered(ACCOUNT, [message], [{"id": 1, **answer}], life, *between)
         return not self.invariants.breaks
 
 
@@ -99,6 +104,14 @@ def test_the_record_says_what_the_caller_was_told(caller: Caller, answer: dict[s
     assert caller.hear(DONE)
     assert caller.hear(record("done", DONE["result"]), "get_order")
     assert not caller.hear(answer, "get_order")
+
+
+def test_answers_may_cross_on_their_way(caller: Caller):
+    """What was asked before the end was heard may be from before; what was asked after is not."""
+    assert caller.hear(DONE, between=(1.0, 2.0))
+    assert caller.hear(record("pending"), "get_order", between=(1.5, 2.5))
+    assert not caller.hear(record("rejected"), "get_order", between=(1.5, 2.5))
+    assert not caller.hear(record("pending"), "get_order", between=(2.0, 3.0))
 
 
 def test_equal_orders_may_change_their_tickets(caller: Caller):

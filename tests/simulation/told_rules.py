@@ -45,6 +45,8 @@ class Told(NamedTuple):
     """Of the error."""
     life: int = 0
     """Of the daemon that told it."""
+    heard_s: float = 0.0
+    """When, by the loop's clock."""
 
 
 class ToldRules:
@@ -65,7 +67,15 @@ class ToldRules:
         self._alike: defaultdict[tuple[Account, str, bytes], set[str]] = defaultdict(set)
         """Ids of requests that are equal in all but their ids."""
 
-    def answered(self, account: Account, message: Any, answer: Any, life: int) -> None:
+    def answered(
+        self,
+        account: Account,
+        message: Any,
+        answer: Any,
+        life: int,
+        asked_s: float = 0.0,
+        heard_s: float = 0.0,
+    ) -> None:
         """Take the answer to a message, or to a batch of them.
 
         Args:
@@ -73,13 +83,15 @@ class ToldRules:
             message: as it was sent.
             answer: what came.
             life: of the daemon that was asked.
+            asked_s: when the message was sent, by the loop's clock.
+            heard_s: when the answer came.
 
         """
         if isinstance(message, list):
             by_id = {one["id"]: one for one in answer} if isinstance(answer, list) else {}
             for one in message:
                 if one["id"] in by_id:
-                    self.answered(account, one, by_id[one["id"]], life)
+                    self.answered(account, one, by_id[one["id"]], life, asked_s, heard_s)
             return
         params = message["params"]
         id_ = params.get("client_order_id") if isinstance(params, dict) else None
@@ -88,7 +100,10 @@ class ToldRules:
         told = told_of(message["method"], answer)
         if told is None:
             return
-        told = told._replace(life=life)
+        before = self._ends.get((account, id_))
+        if before is not None and told.outcome in OPEN and asked_s < before.heard_s:
+            return  # two answers have crossed on their way
+        told = told._replace(life=life, heard_s=heard_s)
         if message["method"] != ASKS:
             kind = orjson.dumps(
                 {name: one for name, one in params.items() if name != "client_order_id"},

@@ -103,6 +103,8 @@ class World:
         self.invariants = Invariants(self.loop.time, self._on_break)
         self.sometimes = Sometimes()
         self._revoked: set[str] = set()
+        self.asked_s = 0.0
+        """When the message was sent whose answer watchers are being told of."""
         self.stop: Callable[[], object] = self.loop.stop
         """Ends the run before its time."""
         self._faults: list[Fault] = []
@@ -269,10 +271,11 @@ class World:
     def _asked(self, name: str, tid: str, message: Any) -> Asking:
         life = self.daemons.present
         self.watch("before_ask", self.terminals[name], message, life)
-        return Asking(life, tid if tid in self._revoked else "")
+        return Asking(life, tid if tid in self._revoked else "", self.loop.now)
 
     def _heard(self, name: str, message: Any, answer: Any, asking: Asking) -> None:
         self.trace.add(self.loop.now, "answer", orjson.dumps(answer))
+        self.asked_s = asking.at_s
         self.watch("on_answer", self.terminals[name], message, answer, asking.life)
         if asking.revoked and is_served(answer):
             said = f"token {asking.revoked} was served after its revocation: {message}"

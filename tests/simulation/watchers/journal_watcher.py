@@ -75,7 +75,8 @@ class JournalWatcher(Watcher):
 
     def on_answer(self, terminal: TradedTerminal, message: Any, answer: Any, life: int) -> None:
         """Compare an answer with earlier ones."""
-        self.told.answered(terminal.account, message, answer, life)
+        world = self.world
+        self.told.answered(terminal.account, message, answer, life, world.asked_s, world.loop.now)
         if isinstance(message, dict) and message["method"] == SWITCH and "result" in answer:
             params = message["params"]
             if not params["enabled"]:

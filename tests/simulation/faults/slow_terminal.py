@@ -1,0 +1,61 @@
+"""Faults of a slow terminal: it is held up before an order, or answers long after it.
+
+What is answered later than anybody waits is worth having all the same: a second after an answer
+has come to the daemon that asked, the order has its end.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+from ea_bridge.protocol.messages import Cmd, Res
+from gateway.trading.journal.intents import ENDS
+
+from ..plugins import fault
+from ..terminals import TradedTerminal
+from ..world import World
+from .ea_failures import answer_next
+
+STALLS_MS = (500, 2_000, 4_000, 9_500, 20_000)
+"""Orders are given five or ten seconds to begin, and all that are asked wait for ten."""
+LATE_MS = (1_000, 9_000, 11_000, 14_000)
+FOR_S = 0.5
+"""So long orders that come are held up."""
+TAKEN_S = 1.0
+"""After an answer has come."""
+
+
+@fault("held_up")
+def hold_up(world: World, terminal: TradedTerminal, dice: Random) -> None:
+    """The terminal is held up before the orders of the next moment."""
+    faults = terminal.machine.faults
+    faults.stall_ms = dice.choice(STALLS_MS)
+    world.loop.call_later(FOR_S, setattr, faults, "stall_ms", 0)
+
+
+@fault("answers_late")
+def answer_late(world: World, terminal: TradedTerminal, dice: Random) -> None:
+    """The next order is answered long after it was carried out."""
+    late_ms = dice.choice(LATE_MS)
+
+    def delay(cmd: Cmd, answer: list[Res]) -> list[Res]:
+        faults = terminal.machine.faults
+        faults.delay_result_ms = late_ms
+        world.loop.call_soon(setattr, faults, "delay_result_ms", 0)
+        scene = (world.daemons.present, len(terminal.links))
+        seconds = late_ms / 1000 + TAKEN_S
+        world.loop.call_later(seconds, _look, world, terminal, cmd.id, scene)
+        return answer
+
+    answer_next(terminal, delay)
+
+
+def _look(world: World, terminal: TradedTerminal, command_id: int, scene: tuple[int, int]) -> None:
+    """See that the answer was taken, if the link has lasted until it came."""
+    if scene != (world.daemons.present, len(terminal.links)) or world.daemons.death.done():
+        return
+    log = world.daemons.gateway._journals.log
+    for intent in log._unresolved.values():
+        for send in intent.sends:
+            if send.command_id == command_id and send.stage not in ENDS:
+                world.invariants.broken("late answer", f"command {command_id} is {send.stage}")
