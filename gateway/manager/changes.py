@@ -220,7 +220,14 @@ class Changes:
         task.add_done_callback(self._late.discard)
 
     async def _take_late(self, late: LateResult) -> None:
-        entry = self._journal.of_command(late.command_id)
+        try:
+            entry = self._journal.of_command(late.command_id)
+        except StoreError as error:  # the peer still knows when the journal can be read again
+            logger.error(
+                "what came late of command %d is not looked at: %s", late.command_id, error
+            )
+            self.finder.kick()
+            return
         if entry is None or entry.op != late.command.op:
             return
         if late.error is None:

@@ -214,3 +214,15 @@ def _fits(one: Booking, told: RestAnswer, executed: Sequence[int], truth: BookTr
         return bool((user["login"], user["name"]) == (executed[0], one.label))
     is_first = "idempotency-replayed" not in told.headers
     return bool(user["login"] == one.login and (user["city"] == one.label or not is_first))
+
+
+def rare_in(one: Booking) -> list[str]:
+    """Return the points that an operator has come to with a booking."""
+    ends = {"refused": "refused", "not_sent": "not sent", "lost": "looked up"}
+    found = [ends[one.end]] if one.end in ends else []
+    told = [told for told in one.told if told is not None]
+    if any(answer.status == UNKNOWN for answer in told):
+        found.append("unknown")
+    if any("idempotency-replayed" in answer.headers for answer in told):
+        found.append("answered again")
+    return [f"booking: {name}" for name in found]

@@ -120,7 +120,7 @@ class BrokerSide:
         if kind == "lose_result":
             faults.lose_result += 1
         elif kind != "none":
-            setattr(faults, kind, dice.choice((5, 100, 1000)))
+            setattr(faults, kind, dice.choice((5, 100, 400, 700)))
 
     def time_out(self, dice: Random) -> None:
         """Time out on the next booking, which is made before, later or never."""

@@ -42,6 +42,7 @@ WHERE_THE_DISK_FAILS = frozenset(
         "the registered accounts cannot be read: %s",
         "the time is not saved: %s",
         "tokens cannot be checked: %s",
+        "what came late of command %d is not looked at: %s",
         "what is open of the MT4 server stays so",
         "what was armed cannot be read: %s",
         "what was seen of tokens is not saved yet: %s",

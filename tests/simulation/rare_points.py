@@ -128,6 +128,17 @@ OTHERS: Mapping[str, str] = {
     "wall clock leapt": "further than time passed",
     "wall clock went back under an order": "while orders were under way",
     "books compared": "they stood still while the daemon was asked",
+    "stream: compared": "what a subscriber had heard was the broker's book",
+    "stream: gap told": "changes were lost with a terminal, and that was said",
+    "stream: gone on": "a subscriber came back, and had missed nothing",
+    "stream: missed some": "a subscriber came back, and was told that it had missed something",
+    "stream: new epoch": "a subscriber came back to another life of the daemon",
+    "stream: settled": "a subscriber heard how an order had ended that was unknown",
+    "booking: refused": "there was not money enough",
+    "booking: unknown": "an operator was told to ask again with the same key",
+    "booking: answered again": "who asked again got the same answer, and nothing was done twice",
+    "booking: not sent": "an operator gave up, and nothing was done",
+    "booking: looked up": "nothing told any more whether a user was changed",
 }
 MAY_BE_MISSED: Mapping[str, str] = {
     "settled by hand, and contradicted": "the terminal's word counted more than a person's",

@@ -25,6 +25,12 @@ COMPARE_EVERY = 16
 REASONS = frozenset(
     {"ea_restarted", "events_lost", "account_changed", "paper_switched", "ticks_lost"}
 )
+CAME_BACK: Mapping[tuple[bool | None, str | None], str] = {
+    (True, None): "stream: gone on",
+    (False, "evicted"): "stream: missed some",
+    (False, "epoch_changed"): "stream: new epoch",
+}
+"""What it is called when somebody comes back, by ``recovered`` and ``reason``."""
 
 
 @dataclass
@@ -33,6 +39,8 @@ class StreamRecord:
 
     on_wrong: Callable[[str], None] = lambda _: None
     """Told of each."""
+    count: Callable[[str], None] = lambda _: None
+    """Told of each rare thing that was seen."""
     wrong: list[str] = field(default_factory=list)
     events: int = 0
     gaps: int = 0
@@ -81,6 +89,7 @@ class StreamRecord:
         if known not in ("not_sent", outcome) and data["settlement"] is None:
             self.accuse(who, f"{id_} was {known}, and now {outcome}")
         self.settled[id_] = outcome
+        self.count("stream: settled")
 
 
 class ChannelCopy:
@@ -153,6 +162,8 @@ class ChannelCopy:
             self.accuse(f"asked with {since}, answered {told}")
         if since is not None and epoch == since["epoch"] and seq < since["seq"]:
             self.accuse(f"asked with {since}, the gateway knows less: {told}")
+        if expected in CAME_BACK:
+            self._record.count(CAME_BACK[expected])
         if expected[0] is not True:
             self._break_off()
             self._owed_snapshot = self.is_live and self.channel in STATEFUL
@@ -235,6 +246,7 @@ class ChannelCopy:
 
     def _gap(self, params: Json) -> None:
         self._record.gaps += 1
+        self._record.count("stream: gap told")
         epoch, seq, data = params["epoch"], params["seq"], params["data"]
         last = data["from"] - 1 if data["to"] is None else data["to"]
         is_right = (
@@ -295,6 +307,7 @@ class ChannelCopy:
             return
         self._version = self._truth.version
         self._record.compared += 1
+        self._record.count("stream: compared")
         told = {ticket: key for ticket, key in self.items.items() if ticket < FIRST_EMULATED}
         book = self._truth.book(self.channel)
         if told != book:

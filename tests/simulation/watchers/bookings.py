@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.auth.home import Home
 
-from ..bookings import judge_bookings
+from ..bookings import judge_bookings, rare_in
 from ..broker_side import BrokerSide, furnish, log_in
 from ..lives import CONFIG
 from ..operators import Office, Operator
@@ -59,6 +59,9 @@ class Bookings(Watcher):
         await asyncio.wait((self._linking,))
         bookings = [booking for one in self.operators for booking in one.bookings]
         judge_bookings(bookings, self.side.truth, self.world.run.verdict)
+        for booking in bookings:
+            for name in rare_in(booking):
+                self.world.sometimes(name)
 
     async def _pace(self) -> None:
         """Let one order in twenty be a booking, by whoever has none under way."""

@@ -25,7 +25,7 @@ class Streams(Watcher):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self.record = StreamRecord(partial(world.invariants.broken, "streams"))
+        self.record = StreamRecord(partial(world.invariants.broken, "streams"), world.sometimes)
         self._place = Place()
         seats = [
             Seat(name, world.tokens, TerminalTruth(terminal.machine))
