@@ -49,6 +49,7 @@ from gateway.errors import (
     did_you_mean,
 )
 from gateway.openrpc import LateDocument
+from gateway.store import StoreError
 from gateway.web.batch import Room, at_once, in_order
 from gateway.web.envelope import check, check_members, echo
 from gateway.web.in_flight import Id, InFlight
@@ -314,6 +315,10 @@ def _fenced(
             if not _was_asked_to_cancel(context):
                 log.error("%s: something that it waited for was cancelled", name)
             return Error(**Cancelled(**unknown).as_dict())
+        except StoreError as error:
+            log.error("%s: %s", name, error)
+            told = "The gateway's database cannot be used; its log says why"
+            return Error(**InternalError(told, **unknown).as_dict())
         except Exception:
             return Error(**_internal(f"{name} failed", **unknown).as_dict())
 

@@ -108,7 +108,8 @@ def _compare(
     )
     if count > 1:
         verdict.doubled.append(said)
-    if None in told or _contradicts(intent):
+    may_be_repeated = verdict.has_disk_failed and intent.method in SWEEPS
+    if None in told or (_contradicts(intent) and not may_be_repeated):
         verdict.wrong.append(said)
     if known.outcome == "unknown":
         (verdict.lost if intent.terminal_died else verdict.unresolved).append(said)

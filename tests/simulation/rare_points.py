@@ -143,6 +143,7 @@ OTHERS: Mapping[str, str] = {
 MAY_BE_MISSED: Mapping[str, str] = {
     "settled by hand, and contradicted": "the terminal's word counted more than a person's",
     "tickets of equal orders exchanged": "nobody could tell whose tags were gone",
+    "end lost with a disk that failed": "told, not written, and no command stands for it",
 }
 """What is counted, and need not happen."""
 

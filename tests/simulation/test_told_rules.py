@@ -7,6 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
+from gateway.trading.contingent.records import FIRST_HELD
+
 from .invariants import Invariants
 from .ledger_truth import Command, LedgerTruth
 from .told_rules import ToldRules, check_found
@@ -40,6 +42,23 @@ class Caller:
 @pytest.fixture(name="caller")
 def make_caller() -> Caller:
     return Caller()
+
+
+def test_an_end_that_could_not_be_written_may_be_lost() -> None:
+    """With the life that told it, while its disk had failed, if no command stands for it."""
+    missing = {"error": {"data": {"name": "order_not_found"}}}
+    for has_failed, order, life, is_right in (
+        (True, None, 2, True),
+        (True, FIRST_HELD + 1, 2, True),
+        (True, 11, 2, False),
+        (True, None, 1, False),
+        (False, None, 2, False),
+    ):
+        caller = Caller()
+        caller.rules = ToldRules(caller.invariants, has_disk_failed=lambda has=has_failed: has)
+        told = {"result": {"order": {"order": order, "position": None, "deal": None}}}
+        assert caller.hear(told)
+        assert caller.hear(missing, "get_order", life=life) is is_right
 
 
 def done(order: int = 11, position: int | None = 12) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from gateway.trading.contingent.records import FIRST_HELD
+
 from .invariants import Invariants
 from .ledger_truth import LedgerTruth
 
@@ -29,6 +31,7 @@ ABOUT_THE_CALL = frozenset(
 )
 """Errors that may speak of one call alone: it was not looked up what its id stands for."""
 OPEN = frozenset({"unknown", "pending"})
+NOT_FOUND = "not found"
 ASKS = "get_order"
 FOUND = b'"reconciled":true'
 """Stands in what is said of an order that was found out."""
@@ -55,12 +58,17 @@ class ToldRules:
     Args:
         invariants: told of contradictions.
         sometimes: told of what happens seldom.
+        has_disk_failed: whether the daemon may have been unable to write an end that it told.
 
     """
 
     def __init__(
-        self, invariants: Invariants, sometimes: Callable[[str], None] = lambda _: None
+        self,
+        invariants: Invariants,
+        sometimes: Callable[[str], None] = lambda _: None,
+        has_disk_failed: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._has_disk_failed = has_disk_failed
         self._invariants = invariants
         self._sometimes = sometimes
         self._ends: dict[tuple[Account, str], Told] = {}
@@ -131,8 +139,16 @@ class ToldRules:
             self._ends[account, id_] = self._ends[account, id_]._replace(life=told.life)
         elif told.outcome in OPEN and told.life > before.life:
             self._sometimes("unknown again after a crash")
+        elif told.outcome == NOT_FOUND and self._may_be_lost(before, told):
+            self._sometimes("end lost with a disk that failed")
+            del self._ends[account, id_]
         elif told.outcome in FINAL or told.name not in ABOUT_THE_CALL:
             self._broken(id_, before, told)
+
+    def _may_be_lost(self, before: Told, told: Told) -> bool:
+        """Whether no command stands for an end, and it could not be written before a crash."""
+        has_command = before.order is not None and before.order < FIRST_HELD
+        return self._has_disk_failed() and told.life > before.life and not has_command
 
     def _compare(
         self,
@@ -194,7 +210,7 @@ def told_of(method: str, answer: Json) -> Told | None:
         data = error.get("data") or {}
         outcome, name = data.get("outcome"), data.get("name", "")
         if method == ASKS:
-            return Told("not found", name=name) if name == "order_not_found" else None
+            return Told(NOT_FOUND, name=name) if name == "order_not_found" else None
         if outcome is None:
             return None
         return Told(outcome, name=name)

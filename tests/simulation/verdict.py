@@ -42,6 +42,9 @@ class Verdict:
     seconds: list[float] = field(default_factory=list)
     """From the terminal's first return after the answer, or from the answer if it had been there
     all the time, until it was found out."""
+    has_disk_failed: bool = False
+    """A daemon may have been unable to write what it told: who asks again for a sweep, under the
+    same id, may then have another."""
     broken: list[str] = field(default_factory=list)
     """Rules that did not hold, each as its name and what was seen."""
 

@@ -132,6 +132,7 @@ class World:
         await asyncio.sleep(FAREWELL_S)
         for watcher in self.watchers:
             watcher.at_end()
+        self.run.verdict.has_disk_failed = self.disk.has_failed
         await self.run.judge()
         self.trace.add(self.loop.now, "disk", self.disk.fingerprint().encode())
         self.sometimes.update(self.disk.seen)

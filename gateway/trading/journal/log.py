@@ -60,6 +60,9 @@ class OrderLog:
         found = rows.unresolved(ledger.reader)
         self._unresolved = {intent.key: intent for intent in found}
         self._settling: set[tuple[Account, str]] = set()
+        self._unwritten: dict[tuple[Account, str], Intent] = {}
+        """Those whose end could not be written: it is tried again with the next write."""
+        self._rewriting: set[tuple[Account, str]] = set()
         self._watched = {one.key: one for one in rows.watched(ledger.reader, now_ms())}
         self._accounts = rows.accounts(ledger.reader)
         self.last_command_id = rows.last_command_id(ledger.reader)
@@ -89,7 +92,7 @@ class OrderLog:
 
         """
         key = (account, client_order_id)
-        known = self._running.get(key) or self._unresolved.get(key)
+        known = self._running.get(key) or self._unresolved.get(key) or self._unwritten.get(key)
         if known is not None:
             return known
         found = rows.find(self._ledger.reader, account, client_order_id)
@@ -167,7 +170,8 @@ class OrderLog:
         return rows.exits(self._ledger.reader, account, position) | running
 
     def _in_memory(self, account: Account) -> list[Intent]:
-        return [one for one in self._running.values() if one.asked.account == account]
+        known = (*self._running.values(), *self._unwritten.values())
+        return [one for one in known if one.asked.account == account]
 
     # --- the life of an intent -------------------------------------------------------------------
 
@@ -192,6 +196,8 @@ class OrderLog:
             StoreError, IdTaken: it is not, and must not be sent.
 
         """
+        if intent.key in self._unwritten:
+            self._write_unwritten()  # in the same group, and before: its id was free again
         noted = telling.noted(intent, send)
         work = self._with_note(rows.inserting(intent, send), noted)
         intent.row = await self._ledger.write(work, is_small=True, adds_risk=send.adds_risk)
@@ -203,7 +209,9 @@ class OrderLog:
         """Note how an intent has ended, and let its caller go as soon as that is safe.
 
         An id that is free again, and an answer that no command stands for, must be on the disk
-        before they are told. Of any other a crash leaves what leads to the same end.
+        before they are told. Of any other a crash leaves what leads to the same end. What cannot
+        be written is told all the same, for it is so: this run of the daemon knows it, and writes
+        it as soon as it can.
         """
         intent.stage, intent.answer, intent.updated_ms = stage, answer, self.now_ms()
         if intent.row is None and stage is Stage.NOT_SENT:
@@ -221,8 +229,12 @@ class OrderLog:
         ending = rows.inserting(intent, None) if is_new else rows.updating(intent)
         try:
             intent.row = await self._ledger.write(self._with_note(ending, telling.noted(intent)))
-        except (StoreError, rows.IdTaken):
+        except (StoreError, rows.IdTaken) as error:
             logger.exception("the end of order %s is not written", intent.asked.client_order_id)
+            if isinstance(error, StoreError):
+                self._unwritten[intent.key] = intent
+        else:
+            self._write_unwritten()
         finally:
             self._let_go(intent)
 
@@ -247,11 +259,36 @@ class OrderLog:
 
     def _ended(self, intent: Intent, writing: asyncio.Future[int]) -> None:
         if writing.cancelled() or writing.exception() is not None:
-            # it stays in memory, so that this run of the daemon still knows
             logger.error("the end of order %s is not written", intent.asked.client_order_id)
+            self._unwritten[intent.key] = intent
+            self._let_go(intent)
             return
         self.on_point("recorded")
         self._let_go(intent)
+        self._write_unwritten()
+
+    def _write_unwritten(self) -> None:
+        """Write the ends that could not be written, since something else could be."""
+        for key, intent in self._unwritten.items():
+            if key not in self._rewriting and key not in self._settling:
+                self._rewriting.add(key)
+                is_new = intent.row is None
+                ending = rows.inserting(intent, None) if is_new else rows.updating(intent)
+                work = self._with_note(ending, telling.noted(intent))
+                writing = self._ledger.write_later(work)
+                writing.add_done_callback(partial(self._rewritten, intent))
+
+    def _rewritten(self, intent: Intent, writing: asyncio.Future[int]) -> None:
+        self._rewriting.discard(intent.key)
+        failure = asyncio.CancelledError() if writing.cancelled() else writing.exception()
+        if isinstance(failure, StoreError):
+            return  # the next write tries it again
+        if failure is None:
+            intent.row = writing.result()
+        else:
+            logger.error("the end of order %s is lost: %s", intent.asked.client_order_id, failure)
+        if self._unwritten.get(intent.key) is intent:
+            del self._unwritten[intent.key]
 
     def _answered(self, intent: Intent) -> None:
         if intent.over is not None and not intent.over.done():
@@ -306,6 +343,7 @@ class OrderLog:
             await self._ledger.write(self._with_note(rows.updating(found), telling.noted(found)))
         finally:
             self._settling.discard(intent.key)
+        self._unwritten.pop(intent.key, None)
         intent.stage, intent.answer, intent.updated_ms = stage, answer, found.updated_ms
         intent.sends, intent.settlement, intent.reconciled = found.sends, found.settlement, True
         if self._unresolved.get(intent.key) is intent:

@@ -13,6 +13,7 @@ from gateway.auth.caller import Scope
 from gateway.catalogue import Call, Catalogue, method
 from gateway.errors import LimitExceeded, MarketClosed, Overloaded
 from gateway.methods.service import get_ws_ticket
+from gateway.store import StoreError
 from gateway.streams import Event
 from gateway.streams.frames import text_frame
 
@@ -104,6 +105,11 @@ def handlers(doings: Doings) -> list[spine.Method]:
         raise RuntimeError("secret=hunter2")
 
     @method(scope=None, of_terminal=False)
+    async def read_disk(call: Call) -> None:
+        """Raise what a ledger does that cannot be read."""
+        raise StoreError("/home/hunter2: the disk reports errors")
+
+    @method(scope=None, of_terminal=False)
     async def no_json(call: Call) -> Any:
         """Return what cannot be serialised."""
         return {"open": object()}
@@ -155,8 +161,8 @@ def handlers(doings: Doings) -> list[spine.Method]:
         return {"api": 1, "tid": call.caller.tid, "client": client}
 
     return [
-        subtract, sum, get_data, update, wait, trade, explode, no_json, not_a_number, lose, big,
-        refuse, ws_only, follow, hello, get_ws_ticket,
+        subtract, sum, get_data, update, wait, trade, explode, read_disk, no_json, not_a_number,
+        lose, big, refuse, ws_only, follow, hello, get_ws_ticket,
     ]  # fmt: skip
 
 

@@ -30,7 +30,7 @@ class JournalWatcher(Watcher):
         invariants, sometimes = world.invariants, world.sometimes
         self.truth = LedgerTruth()
         self.commands = CommandRules(self.truth, invariants, sometimes)
-        self.told = ToldRules(invariants, sometimes)
+        self.told = ToldRules(invariants, sometimes, lambda: world.disk.has_failed)
 
     def on_ledger(self, life: int, ledger: Ledger) -> None:
         """See every transaction of a new ledger."""

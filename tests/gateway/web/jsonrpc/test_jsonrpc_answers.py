@@ -24,6 +24,17 @@ async def test_no_text_of_an_exception_reaches_the_wire(
     assert "hunter2" in caplog.text
 
 
+async def test_a_database_that_cannot_be_used_is_told_as_such(
+    front: Front, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where it lies, and what to do, is for the log."""
+    error = (await front.ask(request("read_disk")))["error"]
+    assert error["code"] == -32603
+    assert "database cannot be used" in error["message"]
+    assert "hunter2" not in str(error)
+    assert "read_disk: /home/hunter2: the disk reports errors" in caplog.text
+
+
 async def test_a_trade_that_failed_in_the_gateway_has_an_unknown_outcome(front: Front) -> None:
     """The caller must look before it tries again; also when only its result was lost."""
     for how in ("fail", "odd"):

@@ -1,0 +1,94 @@
+"""Ends of orders that cannot be written: the daemon knows them, and writes them when it can."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from journal_scene import NOTHING, Kept
+
+from ea_bridge.errors import NotSent
+from gateway.ledger import Ledger
+from gateway.store import StoreError
+
+
+def break_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing be written from now on."""
+
+    def commit(_: Ledger, group: list[Any]) -> None:
+        for write in group:
+            write.error = StoreError("the disk reports errors")
+
+    monkeypatch.setattr(Ledger, "_commit", commit)
+
+
+def break_at(kept: Kept, point: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing be written once a point was reached."""
+
+    def reach(reached: str) -> None:
+        if reached == point:
+            kept.on_point = lambda _: None
+            break_disk(monkeypatch)
+
+    kept.on_point = reach
+
+
+async def stages(kept: Kept) -> dict[str, str]:
+    """Return how the orders stand on the disk when all is written that waits for it."""
+    for _ in range(2):  # what was written may have more written
+        await kept.ledger.write(lambda _: None)
+        await asyncio.sleep(0)
+    return {row["client_order_id"]: row["stage"] for row in kept.rows()}
+
+
+async def test_a_sweep_is_not_done_twice(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No command stands for it: its id is known all the same, and is on the disk later."""
+    looks: list[object] = []
+    kept.scene.script.answers |= {**NOTHING, "orders_get": lambda asked: looks.append(asked) or []}
+    break_disk(monkeypatch)
+    first = await kept.scene.ask("cancel_all_orders", client_order_id="s")
+    before = len(looks)
+    again = await kept.scene.ask("cancel_all_orders", client_order_id="s")
+    assert again == {**first, "duplicate": True}
+    assert len(looks) == before > 0
+    monkeypatch.undo()
+    await kept.buy("b")
+    assert (await stages(kept))["s"] == "done"
+    kept.restart()
+    assert await kept.scene.ask("cancel_all_orders", client_order_id="s") == again
+
+
+async def test_an_end_is_written_with_the_next_write(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not only as that of a command that may have been sent, which would have to be found out."""
+    break_at(kept, "result", monkeypatch)
+    receipt = await kept.buy("a")
+    assert await kept.buy("a") == {**receipt, "duplicate": True}
+    with pytest.raises(StoreError):
+        await stages(kept)
+    assert [row["stage"] for row in kept.rows()] == ["journaled"]
+    monkeypatch.undo()
+    assert (await kept.buy("b"))["duplicate"] is False
+    assert (await stages(kept))["a"] == "done"
+    assert kept.log._running == kept.log._unwritten == {}
+    kept.restart()
+    assert await kept.buy("a") == {**receipt, "duplicate": True}
+
+
+async def test_an_id_that_is_free_again_can_be_used(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its command was journaled and not sent; the disk says so before the next one is."""
+    answer = kept.scene.script.answers["order_send"]
+    kept.scene.script.answers["order_send"] = NotSent("order_send", "link lost")
+    break_at(kept, "journaled", monkeypatch)
+    assert (await kept.fail("a")).data["outcome"] == "not_sent"
+    assert [row["stage"] for row in kept.rows()] == ["journaled"]
+    assert (await kept.fail("a")).data["outcome"] == "not_sent", "it cannot be journaled"
+    monkeypatch.undo()
+    kept.scene.script.answers["order_send"] = answer
+    assert (await kept.buy("a"))["duplicate"] is False
+    assert await stages(kept) == {"a": "done"}
+    assert kept.log._unwritten == {}
