@@ -10,7 +10,7 @@ from ea_bridge.model import TradeAction
 from gateway.trading.contingent.records import FIRST_HELD
 
 from .intents import CONFLICT, ENDS, SWEEPS, Intent
-from .receipts import faults
+from .receipts import faults, is_void
 from .truth import Executed, Truth
 from .verdict import WITHIN_S, Verdict
 
@@ -123,7 +123,9 @@ def _compare(
         else:
             verdict.missing.append(said)
     elif count and known.outcome not in ("done", "unknown"):
-        if known.outcome == "rejected" and known.message.startswith(SUPERSEDED):
+        if known.outcome == "rejected" and is_void(executed[0], truth.broker):
+            pass  # the market had nothing for it
+        elif known.outcome == "rejected" and known.message.startswith(SUPERSEDED):
             verdict.superseded += 1
         else:
             verdict.wrong.append(said)

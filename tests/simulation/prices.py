@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from ea_bridge.emulator.market import Market
 from ea_bridge.emulator.market.hours import Hours, Session
+from ea_bridge.emulator.market.market import MAX_TICKS_A_STEP
 from ea_bridge.emulator.market.span import Span, join, span_of
 from ea_bridge.emulator.specs import load_specs
 from ea_bridge.model import DayOfWeek, SymbolInfo, Tick, TickFlag
@@ -139,7 +140,21 @@ def _spike(dice: Random, count: int) -> dict[int, int]:
     return dict.fromkeys(range(first, first + dice.randint(1, 4)), points)
 
 
-def drawn_market(seed: int, name: str, start_msc: int) -> Market:
+class DrawnMarket(Market):
+    """A market that can be made to stand still, so that books can be compared."""
+
+    _stands = False
+
+    def stand_still(self) -> None:
+        """Let no price come any more, and no time pass."""
+        self._stands = True
+
+    def advance(self, now_msc: int = 0, limit: int = MAX_TICKS_A_STEP) -> list[tuple[str, Tick]]:
+        """Move on, unless it stands still; return the new ticks."""
+        return [] if self._stands else super().advance(now_msc, limit)
+
+
+def drawn_market(seed: int, name: str, start_msc: int) -> DrawnMarket:
     """Return the market of a broker, beginning at a moment of its clock.
 
     Args:
@@ -160,7 +175,7 @@ def drawn_market(seed: int, name: str, start_msc: int) -> Market:
         for symbol, price in PRICES.items()
     }
     hours = {symbol: _hours(seed, name, symbol, first) for symbol in PRICES}
-    return Market(specs, start_msc=start_msc, sources=sources, hours=hours, seed=seed)
+    return DrawnMarket(specs, start_msc=start_msc, sources=sources, hours=hours, seed=seed)
 
 
 @lru_cache(maxsize=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ea_bridge.emulator.broker import Broker
-from ea_bridge.model import DealEntry, OrderType, TradeAction, TradeRetcode
+from ea_bridge.model import Deal, DealEntry, OrderType, TradeAction, TradeRetcode
 
 from .intents import Intent, Reply
 from .truth import Executed
@@ -22,10 +22,40 @@ def faults(intent: Intent, receipt: Reply, executed: Executed, broker: Broker) -
         for name, told, there in _compared(intent, receipt, executed)
         if told != there
     ]
-    there = executed.result.position or None
-    if receipt.state in ENDED and receipt.position not in (there, *_later(executed, broker)):
-        found.append(f"position {receipt.position} instead of {there}")
+    if executed.request.action in FILLING:
+        told = (receipt.deal, receipt.filled, receipt.price)
+        fills = list(_fills(executed, broker))
+        if told not in fills:
+            found.append(f"fill {told} instead of {fills}")
+    if receipt.state in ENDED:
+        there = {executed.result.position, *_later(executed, broker)} - {0}
+        if (receipt.position or 0) not in (there or {0}):
+            found.append(f"position {receipt.position} instead of {there}")
     return found
+
+
+def is_void(executed: Executed, broker: Broker) -> bool:
+    """Whether the broker has taken a request, and filled nothing of it in the end."""
+    if executed.result.retcode != TradeRetcode.PLACED:
+        return False
+    order = broker.books.past_orders.get(executed.result.order)
+    return order is not None and order.volume_current == order.volume_initial
+
+
+def _fills(executed: Executed, broker: Broker) -> Iterator[tuple[int | None, float, float | None]]:
+    """Yield what was filled of an order: deal, lots and price; as the broker said it when it took
+    the request, and as it was with each deal since, for it may be found out by then.
+    """
+    request, result = executed.request, executed.result
+    fills = result.retcode in FILLED
+    yield result.deal or None, result.volume if fills else 0.0, result.price if fills else None
+    if broker.terms.platform == "mt4" or request.action == TradeAction.CLOSE_BY:
+        return
+    lots, paid = 0.0, 0.0
+    deals = broker.history_deals(ticket=result.order)
+    for deal in deals:
+        lots, paid = round(lots + deal.volume, 8), paid + deal.volume * deal.price
+        yield deals[0].ticket, lots, round(paid / lots, 8)
 
 
 def _later(executed: Executed, broker: Broker) -> Iterator[int]:
@@ -40,28 +70,30 @@ def _later(executed: Executed, broker: Broker) -> Iterator[int]:
         ):
             yield request.position
         return
-    deal = books.deals.get(executed.result.deal)
-    if deal is None or broker.terms.hedging:
+    deals = broker.history_deals(ticket=executed.result.order)
+    if not deals:
         return
-    deals = broker.history_deals(position=deal.position_id)
-    turned = [one for one in deals if one.entry == DealEntry.INOUT and one.ticket > deal.ticket]
-    yield from (one.order for one in turned)
-    if not any(one.position.identifier == deal.position_id for one in books.holdings.values()):
-        yield deal.position_id
+    identifier = deals[0].position_id
+    if broker.terms.hedging:
+        if not executed.result.position:
+            yield identifier
+        return
+    turned = [one for one in broker.history_deals(position=identifier) if _turns(one)]
+    yield from (one.order for one in turned if one.ticket >= deals[0].ticket)
+    if not any(one.position.identifier == identifier for one in books.holdings.values()):
+        yield identifier
+
+
+def _turns(deal: Deal) -> bool:
+    return deal.entry == DealEntry.INOUT
 
 
 def _compared(
     intent: Intent, receipt: Reply, executed: Executed
 ) -> Iterator[tuple[str, object, object]]:
     request, result = executed.request, executed.result
-    fills = request.action in FILLING and result.retcode in FILLED
     yield "order", receipt.order, result.order or request.order or None
-    if request.action in FILLING:
-        yield "deal", receipt.deal, result.deal or None
-    if fills:
-        yield "filled volume", receipt.filled, result.volume
-        yield "price", receipt.price, result.price
-    else:
+    if request.action not in FILLING:
         yield "filled volume", receipt.filled, 0.0
         yield "price", receipt.price, None
     symbol, side, kind, lots, sl, tp, magic = receipt.asked

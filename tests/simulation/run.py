@@ -130,7 +130,7 @@ class Run:
             await self._live(life)
         self.pacify()
         await self._rise(Life())
-        await asyncio.gather(*trading, self._settle())
+        await asyncio.gather(*trading)
         await self._settle()
 
     async def _settle(self) -> None:

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ea_bridge.emulator.broker.terms import Switches
 from ea_bridge.emulator.faults import Faults
 from ea_bridge.emulator.link import Link
 from ea_bridge.emulator.terminal import EmulatedTerminal
@@ -108,10 +109,20 @@ class TradedTerminal:
             setattr(faults, kind, getattr(faults, kind) + 1)
             faults.lose_memory = int(kind in CRASHES and forgets)
 
+    def stand_still(self) -> None:
+        """Have its market move no more."""
+        market: Any = self.machine._market
+        market.stand_still()
+
     def behave(self) -> None:
         """Fail no more."""
         for name, value in vars(Faults()).items():
             setattr(self.machine.faults, name, value)
+        broker = self.truth.broker
+        for name, value in vars(Switches()).items():
+            setattr(broker.switches, name, value)
+        for planned in (broker.script.refusals, broker.script.delays_ms, broker.script.volumes):
+            planned.clear()
 
 
 Begin = Callable[[Intent], bool]

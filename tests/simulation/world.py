@@ -36,6 +36,8 @@ from .sometimes import Sometimes
 from .terminals import TradedTerminal
 from .trace import Trace
 
+LAST_FILLS_S = 4.0
+"""In which brokers fill at last what they have delayed."""
 FAREWELL_S = 0.5
 """In which the daemon hears of the end of all links."""
 ORDERS_A_FAULT = 12
@@ -124,6 +126,9 @@ class World:
         lives = plan(self.dice("plan"), options.orders, each) if each else []
         lives = with_disk(self.dice("power"), lives, each)
         await self.run.trade(lives, self._traders())
+        await asyncio.sleep(LAST_FILLS_S)
+        for terminal in self.terminals.values():
+            terminal.stand_still()
         for watcher in self.watchers:
             await watcher.rest()
         for task in linking:

@@ -27,15 +27,17 @@ class Hedging(Accounting):
         return Fill(deal.ticket, target.position.ticket, target.position.identifier)
 
     def close_by(self, order: Order, first: Holding, second: Holding, now_msc: int) -> Fill:
-        """Book two ``OUT_BY`` deals; each closes at the other position's opening price."""
+        """Book two ``OUT_BY`` deals; each closes at the other position's opening price.
+
+        The position that is told is the first one, as by the EA, whichever is left.
+        """
         volume = min(first.volume, second.volume)
         profit = self._earned(first, volume, second.price)
         deal = self._out_by(order, first, second, volume, profit, now_msc)
         self._out_by(order, second, first, volume, ZERO, now_msc)
         self._reduce(first, volume, now_msc)
         self._reduce(second, volume, now_msc)
-        rest = first if first.volume > second.volume else second
-        return Fill(deal, rest.position.ticket, rest.position.identifier)
+        return Fill(deal, first.position.ticket, first.position.identifier)
 
     def _enter(
         self,

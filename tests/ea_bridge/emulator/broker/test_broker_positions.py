@@ -104,6 +104,12 @@ class TestHedging:
         assert (order.type, order.state) == (T.CLOSE_BY, OrderState.FILLED)
         assert (order.position_id, order.position_by_id) == (long, short)
 
+    def test_close_by_names_the_first_position(self) -> None:
+        """As the EA does: the one that the request names, whichever is left."""
+        bench = Bench()
+        long, short = bench.buy(0.1).position, bench.sell(0.3).position
+        assert bench.send(close_by(long, short)).position == long
+
     def test_orders_and_deals_count_by_themselves(self) -> None:
         """Two ticket spaces: each counts up by one."""
         bench = Bench()
