@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 from pydantic import Field
@@ -13,6 +16,7 @@ from gateway.catalogue import Call, method
 from gateway.errors import (
     AmbiguousSymbol,
     GatewayError,
+    InternalError,
     InvalidParams,
     InvalidStops,
     MethodNotSupported,
@@ -21,11 +25,14 @@ from gateway.errors import (
     TerminalDisconnected,
     Timeout,
 )
+from gateway.store import StoreError
 from gateway.trading.contingent import trails
 from gateway.trading.contingent.oco import MAX_ORDERS, OcoLinks
 from gateway.trading.contingent.records import OcoLink
 
 from .params import Points, Symbol, Ticket
+
+logger = logging.getLogger(__name__)
 
 _Position = Annotated[Ticket, Field(description="Of the position.")]
 
@@ -158,11 +165,27 @@ def _oco_link(link: OcoLink) -> shapes.OcoLink:
     }
 
 
+@contextmanager
+def _nothing_done() -> Iterator[None]:
+    """Around what makes or ends a link: its errors say that all is as it was."""
+    try:
+        yield
+    except GatewayError as error:
+        error.data.setdefault("outcome", "not_sent")
+        raise
+    except StoreError as error:
+        logger.error("a link of orders is not written: %s", error)
+        raise InternalError(
+            "The gateway cannot write its ledger, so nothing was done; its log says why",
+            outcome="not_sent",
+        ) from error
+
+
 @method(
     scope=Scope.TRADE,
     mutates=True,
     reduces=True,
-    raises=(OrderNotFound, TerminalDisconnected, Timeout),
+    raises=(OrderNotFound, TerminalDisconnected, Timeout, InternalError),
 )
 async def link_oco(call: Call, *, tickets: _Tickets) -> shapes.OcoLink:
     """Let the first of some pending orders that ends cancel the others.
@@ -172,23 +195,22 @@ async def link_oco(call: Call, *, tickets: _Tickets) -> shapes.OcoLink:
     the same orders again returns the link there is. If one of them does not wait any more,
     nothing is linked: 2009 names it.
     """
-    try:
+    with _nothing_done():
         if len(set(tickets)) != len(tickets):
             raise InvalidParams(errors=[{"field": "tickets", "reason": "one is there twice"}])
         link = await _links(call).link(call.terminal, call.caller.tid, tickets)
-    except GatewayError as error:
-        error.data.setdefault("outcome", "not_sent")
-        raise
     return _oco_link(link)
 
 
-@method(scope=Scope.TRADE, mutates=True, raises=(OrderNotFound,))
+@method(scope=Scope.TRADE, mutates=True, raises=(OrderNotFound, InternalError))
 async def unlink_oco(call: Call, *, id: _LinkId) -> shapes.OcoLink:
     """Let linked orders live apart again; all of them stay.
 
     A link whose orders are being cancelled, or are gone, stays as it is: look at `state`.
     """
-    return _oco_link(await _links(call).unlink(call.terminal.side, id))
+    with _nothing_done():
+        link = await _links(call).unlink(call.terminal.side, id)
+    return _oco_link(link)
 
 
 @method(scope=Scope.READ)

@@ -18,6 +18,7 @@ WHERE_THE_DISK_FAILS = frozenset(
     {
         "%s",
         "%s: %s",
+        "a link of orders is not written: %s",
         "a write to the ledger failed",
         "change %d is %s, and the journal cannot say so: %s",
         "no checkpoint of the audit trail: %s",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 
 from msgspec.structs import replace
@@ -12,6 +13,7 @@ from ea_bridge import commands, host
 from ea_bridge.model import Order, OrderState
 from gateway.credentials.tier import Tier
 from gateway.errors import GatewayError, InvalidParams, OrderNotFound
+from gateway.store import StoreError
 from gateway.trading import changing
 from gateway.trading.client_ids import new_client_order_id
 from gateway.trading.deadline import Deadline
@@ -85,6 +87,7 @@ class OcoLinks:
         Raises:
             InvalidParams: one of them is linked with others.
             OrderNotFound: one of them does not wait (any more); nothing was linked.
+            StoreError: it cannot be written; nothing was linked.
 
         """
         wanted = frozenset(tickets)
@@ -112,7 +115,8 @@ class OcoLinks:
         self._row_of |= {(account, one): row for one in wanted}
         self.watch(tid)
         # one that ended while the row was written was not ours yet
-        await self.look(terminal)
+        with suppress(GatewayError):  # it is linked all the same, and the watch looks again
+            await self.look(terminal)
         return self._links.get(row) or self._book.get(row) or link
 
     async def unlink(self, account: Account | None, link_id: str) -> OcoLink:
@@ -120,17 +124,34 @@ class OcoLinks:
 
         Raises:
             OrderNotFound: there is no such link of this account.
+            StoreError: it cannot be written; they stay linked.
 
         """
         for row, link in self._links.items():
             if (link.id, link.account) == (link_id, account) and link.state == "active":
                 ended = replace(link, state="unlinked", ended_ms=self._now_ms())
-                await self._put(row, ended, is_open=False)
+                try:
+                    await self._put(row, ended, is_open=False)
+                except StoreError:
+                    self._take_back(row, link)
+                    raise
                 return ended
         found = None if account is None else self._book.find(account, link_id)
         if found is None:
             raise OrderNotFound("There is no such link", link=link_id, outcome="not_sent")
         return found[1]
+
+    def _take_back(self, row: int, link: OcoLink) -> None:
+        """A link that was to end has not: see what became of its orders meanwhile."""
+        self._links[row] = link
+        self._row_of |= {(link.account, one.ticket): row for one in link.orders if not one.end}
+        self._errands.begin(("oco back", row), partial(self._look_once, link.tid))
+
+    async def _look_once(self, tid: str) -> bool:
+        terminal = self._act_as(tid)
+        if terminal.session is not None:
+            await self.look(terminal)
+        return True
 
     def list(self, account: Account | None, *, past: int = 0) -> list[OcoLink]:
         """Return the links that are not over, oldest first, then the newest that are."""
