@@ -25,6 +25,7 @@ from gateway.errors import (
     TerminalError,
     Timeout,
 )
+from gateway.store import StoreError
 
 from ..client_ids import TAG_LENGTH, is_tagged, tag
 from ..past import past_of
@@ -140,7 +141,15 @@ class Recollection:
         if terminal.account != account:
             raise terminal.offline()  # it was logged in elsewhere while it told
         self._tickets[account] = found
-        if forgotten := set(found.values()) - self._log.claimed(account, set(found.values())):
+        self._warn_of_forgotten(name, account, set(found.values()))
+
+    def _warn_of_forgotten(self, name: str, account: Account, tickets: set[int]) -> None:
+        try:
+            forgotten = tickets - self._log.claimed(account, tickets)
+        except StoreError as error:  # what is sent does not hang on it
+            logger.warning("terminal %s: its past is not compared: %s", name, error)
+            return
+        if forgotten:
             logger.warning(
                 "terminal %s: %d orders of a gateway are not in this journal: was its home "
                 "restored from a backup? Their ids are not used again",

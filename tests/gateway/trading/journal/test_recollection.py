@@ -13,6 +13,7 @@ from test_reconcile import filled, mine
 
 from ea_bridge.errors import CommandFailed
 from gateway import errors
+from gateway.store import StoreError
 from gateway.trading.journal import KeptJournal, recollection
 from gateway.trading.journal.recollection import Recollection
 
@@ -50,6 +51,22 @@ async def test_one_failure_of_the_terminal_sends_nothing_twice(restored: Kept) -
     restored.scene.script.answers["history_orders_get"] = [filled(900, mine())]
     assert (await restored.fail("a")).data["order"] == 900
     assert sent(restored) == 0
+
+
+async def test_a_journal_that_cannot_be_read_a_moment_holds_no_order_up(
+    restored: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would only tell how many orders it lacks; what the terminal remembers counts."""
+
+    def fail(*_: object) -> set[int]:
+        raise StoreError("the disk reports errors")
+
+    restored.scene.script.answers["history_orders_get"] = [filled(900, mine())]
+    with monkeypatch.context() as broken:
+        broken.setattr(restored.log, "claimed", fail)
+        assert (await restored.fail("a")).data["order"] == 900
+    await restored.buy("b")
+    assert sent(restored) == 1
 
 
 async def test_a_terminal_that_always_fails_gets_its_orders(restored: Kept) -> None:
