@@ -12,22 +12,31 @@ from collections.abc import Callable
 
 import msgspec
 
+from ea_bridge.manager_commands import MANAGER_COMMANDS
 from ea_bridge.model import TradeAction
 
 from .invariants import Invariants
 from .ledger_truth import Command, LedgerTruth
 
 ORDER_SEND, TRAIL_SET = "order_send", "trail_set"
+CHANGES = frozenset(op for op, command in MANAGER_COMMANDS.items() if command.trades)
+"""Ops by which a manager's operators change something."""
+COMMAND = b'{"t":"cmd"'
+"""Beginning of a line with a command."""
 EVERYWHERE = ""
 """Stands for all terminals."""
 
 
-class _Frame(msgspec.Struct):
-    """What is looked at of a line to a terminal."""
+class _Line(msgspec.Struct):
+    """What is looked at of any line."""
 
-    t: str = ""
     id: int = 0
     op: str = ""
+
+
+class _Frame(_Line):
+    """What is looked at of a line to a terminal."""
+
     action: int = 0
     order: int = 0
     position: int = 0
@@ -35,6 +44,7 @@ class _Frame(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_Frame).decode
+_decode_line = msgspec.json.Decoder(_Line).decode
 
 
 class CommandRules:
@@ -96,14 +106,17 @@ class CommandRules:
     def _judge_trade(self, terminal: str, frame: _Frame) -> None:
         command_id = frame.id
         command = self._judge_row(terminal, command_id)
-        if command_id in self._truth.reached:
-            self._broken("command id", f"command {command_id} is written for the second time")
-        self._truth.reached.add(command_id)
+        self._judge_once(terminal, command_id)
         if self._is_frozen(terminal) or (adds_risk(frame) and self._is_halted(terminal)):
             action = TradeAction(frame.action).name
             self._broken("halted", f"command {command_id} ({action}) is written to {terminal}")
         if command is not None and command.actor in self._revoked:
             self._broken("revoked", f"command {command_id} is written for {command.actor}")
+
+    def _judge_once(self, peer: str, command_id: int) -> None:
+        if command_id in self._truth.reached:
+            self._broken("command id", f"command {command_id} is written to {peer} a second time")
+        self._truth.reached.add(command_id)
 
     def _judge_row(self, terminal: str, command_id: int) -> Command | None:
         command = self._truth.find(command_id)
@@ -122,9 +135,13 @@ class CommandRules:
             self._broken("command id", f"command {command_id} came to {terminal} twice")
         self._executed.add(command_id)
 
-    def changed(self, command_id: int) -> None:
-        """Judge a manager's change that its peer is about to carry out."""
-        self._judge_row("the manager", command_id)
+    def written_to_manager(self, data: bytes) -> None:
+        """Judge what the daemon hands to the socket of a manager's peer: whole lines."""
+        for line in data.splitlines():
+            frame = _decode_line(line)
+            if frame.op in CHANGES:
+                self._judge_row("the manager", frame.id)
+                self._judge_once("the manager", frame.id)
 
     def _is_halted(self, terminal: str) -> bool:
         return terminal in self._halts or EVERYWHERE in self._halts

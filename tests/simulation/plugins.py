@@ -82,7 +82,8 @@ class Watcher:
         """The daemon has handed these bytes to its socket: they may be cut, or be several."""
 
     def on_bytes_to_bot(self, data: bytes) -> None:
-        """The daemon has handed these bytes to the socket of a program that calls it."""
+        """The daemon has handed these bytes to the socket of a program that calls it, or of a
+        manager's peer."""
 
     def on_command(self, terminal: TradedTerminal, command: Any) -> None:
         """A terminal is about to carry out a command."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ea_bridge.commands import ORDER_SEND
+from ea_bridge.manager_commands import TRADE_TRANSACTION
 from ea_bridge.model import TradeAction, TradeRequest
+from ea_bridge.model.mt4 import TransactionParams
 from ea_bridge.protocol.codec import encode
 from ea_bridge.protocol.messages import Cmd
 
@@ -110,3 +112,17 @@ def test_nothing_is_written_for_a_revoked_token(bench: Bench) -> None:
     bench.rules.revoked("tid")
     assert bench.write(OPENS, 8) == ""
     assert bench.write(CLOSES) == "revoked"
+
+
+def test_a_manager_s_change_needs_its_row_as_well(bench: Bench) -> None:
+    """And is written once; what only asks needs none."""
+
+    def write(op: str, command_id: int) -> int:
+        params = TransactionParams(cmd=6, orderby=1, price=10.0)
+        bench.rules.written_to_manager(encode(Cmd(id=command_id, op=op, ttl=0, params=params)))
+        return len(bench.invariants.breaks)
+
+    assert write("users_request", 8) == 0
+    assert write(TRADE_TRANSACTION.op, 7) == 0
+    assert write(TRADE_TRANSACTION.op, 7) == 1
+    assert write(TRADE_TRANSACTION.op, 8) == 2

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.ledger import Ledger
 
-from ..command_rules import EVERYWHERE, CommandRules
+from ..command_rules import COMMAND, EVERYWHERE, CommandRules
 from ..ledger_truth import LedgerTruth
 from ..ledger_watch import LedgerWatch
 from ..plugins import Watcher, watcher
@@ -59,8 +59,11 @@ class JournalWatcher(Watcher):
         self.commands.written(terminal.name, data)
 
     def on_bytes_to_bot(self, data: bytes) -> None:
-        """See that what was found out is on the disk before it is told."""
-        check_found(data, self.truth, self.world.invariants)
+        """Judge what a manager's peer is sent; see that what was found out is on the disk."""
+        if data.startswith(COMMAND):
+            self.commands.written_to_manager(data)
+        else:
+            check_found(data, self.truth, self.world.invariants)
 
     def on_command(self, terminal: TradedTerminal, command: Any) -> None:
         """Judge what a terminal is about to carry out."""
