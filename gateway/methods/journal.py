@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Annotated
 
 from pydantic import Field
@@ -23,6 +24,8 @@ from .params import ClientOrderId, Ticket
 
 LOOK_S = 2.0
 """How long the terminal may take to say what it knows; the journal's part does not wait longer."""
+
+logger = logging.getLogger(__name__)
 
 
 @method(scope=Scope.READ, raises=(OrderNotFound,))
@@ -83,11 +86,18 @@ async def settle_order(
 
 
 async def _now(terminal: GuardedTerminal, intent: Intent) -> shapes.OrderNow | None:
+    """Return what is there now of an order's; ``None`` where that cannot be told: what became of
+    the order can, all the same.
+    """
     orders = {ticket for send in intent.sends if (ticket := _order(send.request, send.result))}
     results = [send.result for send in intent.sends if send.result is not None]
     positions = {one.position for one in results if one.position}
     found: shapes.OrderNow = {"orders": [], "positions": [], "past_orders": []}
-    held = terminal.desk.contingent.known(intent.asked.client_order_id)
+    try:
+        held = terminal.desk.contingent.known(intent.asked.client_order_id)
+    except StoreError:
+        logger.warning("held orders cannot be read", exc_info=True)
+        return None
     if held is not None:
         waits = terminal.desk.contingent.holds(held.ticket)
         found["orders" if waits else "past_orders"] = [translation.order(held, terminal.clock)]

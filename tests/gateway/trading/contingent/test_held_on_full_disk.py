@@ -1,4 +1,4 @@
-"""Stop-limit orders that the gateway keeps, while its ledger cannot be written."""
+"""Stop-limit orders that the gateway keeps, while its ledger cannot be written, or not be read."""
 
 from __future__ import annotations
 
@@ -65,3 +65,18 @@ async def test_a_given_up_reserve_is_for_what_takes_risk_away(stand: Stand) -> N
     assert (await stand.scene.ask("cancel_order", ticket=ticket))["changed"] is True
     assert stand.ledger._reserve.keep()
     assert (await place(stand, client_order_id="b"))["order"]["order"] > ticket
+
+
+async def test_what_became_of_an_order_is_told_though_held_ones_cannot_be_read(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk has failed in between: what is there now is left out."""
+    ticket = (await place(stand, client_order_id="a"))["order"]["order"]
+
+    def fail(_: str) -> None:
+        raise StoreError("broken")
+
+    monkeypatch.setattr(stand.keeper, "known", fail)
+    told = await stand.scene.ask("get_order", client_order_id="a")
+    assert (told["outcome"], told["now"]) == ("done", None)
+    assert told["result"]["order"]["order"] == ticket
