@@ -8,7 +8,7 @@ JOURNAL = "gateway.trading.journal"
 RECONCILE = f"{JOURNAL}.reconcile"
 OCO = "gateway.trading.contingent.oco"
 
-PAST = (
+BEFORE = (
     Mutant(
         "past-settled-during-look",
         "An order is given to a command that a person has settled during the look.",
