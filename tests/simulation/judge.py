@@ -158,8 +158,8 @@ def _is_held(intent: Intent) -> bool:
 
 
 def _has_other_hand(intent: Intent, known: Known, truth: Truth) -> bool:
-    """Whether a change that was not executed was made by somebody else, so that it can be told
-    from its own by nothing that a terminal shows.
+    """Whether a change that was not executed was made by somebody else, or was there from the
+    beginning, so that it can be told from its own by nothing that a terminal shows.
     """
     if not known.reconciled or intent.method in TAGGED:
         return False
@@ -168,7 +168,9 @@ def _has_other_hand(intent: Intent, known: Known, truth: Truth) -> bool:
     if intent.method == "cancel_order":
         return any(one.request.action == TradeAction.REMOVE for one in changes)
     takes_away = "sl" in intent.params and intent.params["sl"] is None  # where there was none
-    return takes_away or any(_makes(intent, one) for one in changes)
+    maker = truth.makers.get(ticket)
+    others = changes if maker is None else (*changes, maker)
+    return takes_away or any(_makes(intent, one) for one in others)
 
 
 def _makes(intent: Intent, one: Executed) -> bool:

@@ -37,6 +37,8 @@ class LedgerTruth:
         self.has_trail = has_trail
         self.commands: dict[int, Command] = {}
         """Those with a committed row, by their ids."""
+        self.newest: dict[int, int] = {}
+        """Id of the last command of each order, by the order's row."""
         self.reached: set[int] = set()
         """Ids of those that were written to a terminal."""
         self.owners: dict[tuple[int, str, int], int] = {}
@@ -71,6 +73,7 @@ class LedgerTruth:
 
         """
         self.commands.update(made)
+        self.newest.update((command.order, command_id) for command_id, command in made.items())
         self._since_look.extend(one for one, command in made.items() if command.order)
         if not is_durable:
             self._unsynced.update(made)
@@ -91,6 +94,7 @@ class LedgerTruth:
     def restore(self) -> None:
         """Forget all: the home was put back to what it was earlier, by hand."""
         self.commands.clear()
+        self.newest.clear()
         self.owners.clear()
         self.stages.clear()
         self._moved.clear()

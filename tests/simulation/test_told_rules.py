@@ -164,3 +164,17 @@ def test_what_was_found_out_is_told_from_the_disk(head: bytes):
     truth.move({1: "unknown"})
     check_found(data, truth, invariants)
     assert [one.rule for one in invariants.breaks] == ["told"]
+
+
+def test_an_answer_may_be_older_than_the_next_attempt_under_its_id() -> None:
+    """It was read before another command was journaled for the order, and is a batch's first."""
+    truth, invariants = LedgerTruth(), Invariants(lambda: 0.0)
+    truth.add({7: Command(1, "tid", False)}, is_durable=True)
+    told = {"client_order_id": "a", "state": "not_sent", "reconciled": True}
+    data = orjson.dumps([{"id": 1, "result": {**told, "sends": [{"command_id": 7}]}}])
+    truth.move({1: "not_sent"})
+    check_found(data, truth, invariants)
+    truth.add({8: Command(1, "tid", False)}, is_durable=True)
+    truth.move({1: "journaled"})
+    check_found(data, truth, invariants)
+    assert invariants.breaks == []

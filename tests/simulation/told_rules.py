@@ -195,8 +195,11 @@ def check_found(data: bytes, truth: LedgerTruth, invariants: Invariants) -> None
     for one in answer if isinstance(answer, list) else [answer]:
         record = one.get("result")
         if isinstance(record, dict) and record.get("reconciled") and record.get("sends"):
-            command = truth.commands.get(record["sends"][-1]["command_id"])
-            stage = None if command is None else truth.stages.get(command.order)
+            command_id = record["sends"][-1]["command_id"]
+            command = truth.commands.get(command_id)
+            if command is None or truth.newest[command.order] != command_id:
+                continue  # it was not sent, and has been taken anew since it was read
+            stage = truth.stages.get(command.order)
             if stage is not None and stage != record["state"]:
                 id_, end = record["client_order_id"], record["state"]
                 said = f"{id_} is told to be {end}, and its row is {stage}"

@@ -50,6 +50,8 @@ class Truth:
         """By the id of the command."""
         self.changes: defaultdict[int, list[Executed]] = defaultdict(list)
         """Changes of what is there, by its ticket."""
+        self.makers: dict[int, Executed] = {}
+        """What has made an order, by its ticket."""
         self.own: list[Executed] = []
         """What a terminal did by itself: stops that follow the market, a lease that ran out."""
         self.loosened: list[str] = []
@@ -89,6 +91,7 @@ class Truth:
         self.commands[one.command].append(one)
         if one.request.action in TAGGED:
             self.tagged[one.request.comment[:TAG_LENGTH]].append(one)
+            self.makers[one.result.order] = one
         else:
             self.changes[one.request.order or one.request.position].append(one)
 
