@@ -170,7 +170,8 @@ class StoredResult(Struct, frozen=True, kw_only=True):
         ``result`` is what ``OrderSend`` answered; or it is ``None`` and ``err`` and ``retcode``
         are those of the refusal.
     ``forgotten``
-        The table does not reach back so far, or it was lost since.
+        The table does not reach back so far, or it was lost since. Or the terminal was started
+        since: a power cut may have taken the end of its table, so that nobody knows.
     """
 
     id: Integer

@@ -12,6 +12,10 @@ A last line without an end was being written when the peer died: its command was
 or its result not told. Any other line that cannot be read means that the file is not what was
 written, and then all of it counts as lost. Answers may tell of people (a manager's new users), so
 nobody but its owner may read it.
+
+A power cut takes the last notes with it, unless each was synced. So a table that was read from a
+file of which that is not known says of no command that it was never taken, where that was asked of
+the peer before: it begins anew at the next question.
 """
 
 from __future__ import annotations
@@ -152,6 +156,8 @@ class ResultsTable:
             self.lose()
             return
         self._lines = len(lines)
+        if not self._durable:
+            self._horizon = None  # what was taken last may be missing
         if torn:
             self._write_anew()
 
@@ -164,9 +170,12 @@ class ResultsTable:
     def _append(self, note: _Note) -> None:
         if self._path is None:
             return
+        is_new = not self._lines
         with open(self._path, "ab", opener=_private) as file:
             file.write(_encoder.encode(note) + b"\n")
             self._settle(file)
+        if is_new:
+            self._settle_folder(self._path.parent)
         self._lines += 1
 
     def _settle(self, file: BinaryIO) -> None:
@@ -174,11 +183,20 @@ class ResultsTable:
             file.flush()
             os.fsync(file.fileno())
 
+    def _settle_folder(self, folder: Path) -> None:
+        """Have the file's place in its folder on the disk; Windows sees to that by itself."""
+        if self._durable and os.name == "posix":
+            opened = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(opened)
+            finally:
+                os.close(opened)
+
     def _write_anew(self) -> None:
         """Write what counts into a new file, and put it into the place of the old."""
         if self._path is None:
             return
-        notes = [_Note(start=self._horizon)]
+        notes = [] if self._horizon is None else [_Note(start=self._horizon)]
         notes += [_Note(id=one, res=res) for one, res in self._taken.items()]
         fresh = self._path.with_name(f"{self._path.name}.new")
         try:
@@ -186,6 +204,7 @@ class ResultsTable:
                 file.writelines(_encoder.encode(note) + b"\n" for note in notes)
                 self._settle(file)
             fresh.replace(self._path)
+            self._settle_folder(self._path.parent)
         except OSError as error:
             _log.warning("%s is not written anew, so it grows: %s", self._path, error)
         else:

@@ -198,6 +198,38 @@ async def test_a_table_that_is_damaged_knows_nothing_any_more(
         assert known.state == "forgotten"
 
 
+@BOTH
+async def test_what_was_never_taken_is_known_as_long_as_the_terminal_runs(
+    platform: str, tmp_path: Path, compile_ea: Compile
+) -> None:
+    """Also when its EA begins anew. After a start of the terminal the end of the table may be
+    missing, which a power cut takes with it: only what is in it counts."""
+    async with LinkedEa(compile_ea(platform), plain_config(tmp_path)) as ea:
+        session = await ea.live()
+        await ea.ask(LEASE_GET, NoParams())
+        never, number = session.new_command_id(), session.new_command_id()
+        await buy(ea, command_id=number)
+        assert [one.state for one in await stored(ea, never, number)] == ["absent", "done"]
+        await reloaded(ea)
+        assert [one.state for one in await stored(ea, never, number)] == ["absent", "done"]
+        await restarted(ea)
+        assert [one.state for one in await stored(ea, never, number)] == ["forgotten", "done"]
+        table = table_of(tmp_path)
+        notes = table.read_bytes().splitlines(keepends=True)
+        taken = [at for at, note in enumerate(notes) if str(number).encode() in note]
+        table.write_bytes(b"".join(notes[: taken[0]]))
+        await restarted(ea)
+        assert [one.state for one in await stored(ea, number)] == ["forgotten"]
+        assert len(await positions(ea)) == 1
+
+
+async def reloaded(ea: LinkedEa) -> None:
+    """Let the EA begin anew in the same terminal, as after another timeframe was chosen."""
+    start = len(ea.terminal.said)
+    await ea.terminal.do("reinit")
+    await ea.terminal.heard(lambda line: "linked with" in line.get("text", ""), start)
+
+
 async def restarted(ea: LinkedEa) -> None:
     """Kill the terminal and wait until its successor is linked."""
     start = len(ea.terminal.said)
@@ -220,6 +252,7 @@ async def test_the_table_reaches_back_256_commands(tmp_path: Path, compile_ea: C
         assert [one.state for one in await stored(ea, *asked)] == states
         assert len(table_of(tmp_path).read_bytes().splitlines()) < 2200
         await restarted(ea)
+        states[-1] = "forgotten"
         assert [one.state for one in await stored(ea, *asked)] == states
 
 

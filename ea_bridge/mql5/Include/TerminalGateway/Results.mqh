@@ -12,6 +12,11 @@
 //|   {"id":731,"res":{"t":"res",...}}   done                         |
 //| A last line without an end was being written when the terminal    |
 //| died. Any other that cannot be read means that all is lost.       |
+//|                                                                   |
+//| A power cut may take the last notes with it. So a terminal that   |
+//| was started since says of no earlier command that it never took   |
+//| it: the table begins anew at the next question. Whether it was    |
+//| started since, a global variable tells that no disk keeps.        |
 //+------------------------------------------------------------------+
 #ifndef TERMINAL_GATEWAY_RESULTS_MQH
 #define TERMINAL_GATEWAY_RESULTS_MQH
@@ -28,6 +33,8 @@ class CResults
   {
 private:
    CNotes            m_notes;
+   //--- its value is the id of the last command that was taken
+   string            m_mark;
    CFlatJson         m_json;
    CByteBuffer       m_line;
    //--- a ring, the oldest at m_first
@@ -48,6 +55,19 @@ private:
             return(Slot(at));
       return(-1);
      }
+   //--- the file has all that was noted
+   bool              IsMarked(void) const
+     {
+      return(GlobalVariableCheck(m_mark) && GlobalVariableGet(m_mark)==(double)Newest());
+     }
+   void              Mark(void)
+     {
+      //--- one that is not kept on the disk, as it would outlive a power cut
+      if(!GlobalVariableCheck(m_mark))
+         GlobalVariableTemp(m_mark);
+      GlobalVariableSet(m_mark,(double)Newest());
+     }
+   long              Newest(void) const { return(m_count>0 ? m_ids[Slot(m_count-1)] : 0); }
    void              Forget(void)
      {
       m_first=0;
@@ -181,6 +201,7 @@ public:
       CByteBuffer content;
       int         rest=0;
       m_notes.Setup(terminal+"-results.jsonl");
+      m_mark="TerminalGateway."+terminal+".results";
       Forget();
       if((!m_notes.Hold() && m_notes.IsThere()) || !m_notes.Read(content))
          return(false);
@@ -189,8 +210,12 @@ public:
          Print("the file ",m_notes.Name()," is damaged, so its results are forgotten");
          Forget();
          m_notes.Delete();
+         Mark();
          return(true);
         }
+      if(!IsMarked())
+         m_horizon=RESULTS_UNKNOWN;
+      Mark();
       m_is_torn=(rest<content.Length());
       if(m_is_torn)
          WriteAnew();
@@ -226,6 +251,7 @@ public:
       if(!Append())
          return(false);
       Keep(id,"");
+      Mark();
       if(m_lines>RESULTS_MAX_LINES)
          WriteAnew();
       return(true);
