@@ -66,6 +66,8 @@ class TradedTerminal:
             return link_ready(ack)
 
         machine.link_ready = note  # type: ignore[method-assign]  # to see each link
+        self.before_death: Callable[[], None] = lambda: None
+        """Called when the terminal dies, before it begins anew."""
         self._restart = machine.restart
         machine.restart = self._die  # type: ignore[method-assign]  # to see each death
 
@@ -91,6 +93,7 @@ class TradedTerminal:
 
     def _die(self, *, lose_results: bool = False) -> None:
         self.books.died()
+        self.before_death()
         self._restart(lose_results=lose_results)
 
     def misbehave(self, kind: str, dice: random.Random) -> None:
