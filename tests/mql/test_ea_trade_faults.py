@@ -8,10 +8,12 @@ import resource
 from pathlib import Path
 
 import pytest
+from ea_orders import BOTH, BUY, buy, positions, stored
 from linked_ea import Compile, LinkedEa, plain_config
 from msgspec.structs import replace
 from simulated_terminal import SimulatedTerminal
-from test_ea_trades import BOTH, BUY, LIMIT, buy, positions, restarted, stored, table_of
+from test_ea_results import restarted, table_of
+from test_ea_trades import LIMIT
 
 from ea_bridge.commands import (
     LEASE_GET,

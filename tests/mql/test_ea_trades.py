@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ea_orders import BOTH, BUY, DONE, buy, positions, stored
 from linked_ea import TIMEOUT_S, Compile, FastTimers, LinkedEa, plain_config
 from msgspec.structs import replace
 
@@ -18,30 +19,22 @@ from ea_bridge.commands import (
     LEASE_GET,
     LEASE_SET,
     ORDER_SEND,
-    POSITIONS_GET,
-    RESULTS_GET,
     TRAIL_SET,
     TRAILS_GET,
     FilterParams,
     NoParams,
-    ResultsParams,
-    StoredResult,
 )
 from ea_bridge.errors import CommandFailed, OutcomeUnknown
 from ea_bridge.model import (
     LeaseTerms,
     MarginMode,
     OrderType,
-    Position,
     TradeAction,
     TradeRequest,
-    TradeResult,
     TradeRetcode,
     TrailTerms,
 )
 
-BOTH = pytest.mark.parametrize("platform", ["mt5", "mt4"])
-BUY = TradeRequest(action=TradeAction.DEAL, symbol="EURUSD", volume=0.1, price=2.0)
 SPEED = 10
 """Of an EA's clock, where it has to wait."""
 LIMIT = TradeRequest(
@@ -51,37 +44,8 @@ LIMIT = TradeRequest(
     price=1.0,
     type=OrderType.BUY_LIMIT,
 )
-DONE = TradeRetcode.DONE
 
 Json = dict[str, Any]
-
-
-async def positions(ea: LinkedEa) -> list[Position]:
-    found: list[Position] = await ea.ask(POSITIONS_GET, FilterParams())
-    return found
-
-
-async def stored(ea: LinkedEa, *ids: int) -> list[StoredResult]:
-    params = ResultsParams(ids=",".join(map(str, ids)))
-    found: list[StoredResult] = await ea.ask(RESULTS_GET, params)
-    return found
-
-
-async def buy(ea: LinkedEa, request: TradeRequest = BUY, **options: Any) -> TradeResult:
-    result: TradeResult = await ea.ask(ORDER_SEND, request, **options)
-    assert result.retcode == DONE
-    return result
-
-
-def table_of(folder: Path) -> Path:
-    """The file of the EA's results."""
-    [table] = folder.rglob("*-results.jsonl")
-    return table
-
-
-def add_to(table: Path, text: bytes) -> None:
-    with table.open("ab") as file:
-        file.write(text)
 
 
 async def until_books(ea: LinkedEa, fits: Callable[[Json], bool]) -> Json:
@@ -176,84 +140,6 @@ async def test_a_trade_that_waited_too_long_is_not_begun(
         assert refused.value.err == 65536
         assert (await slow).retcode == DONE
         assert 0.5 not in [one.volume for one in await positions(ea)]
-
-
-@BOTH
-async def test_a_table_that_is_damaged_knows_nothing_any_more(
-    platform: str, tmp_path: Path, compile_ea: Compile
-) -> None:
-    """A torn last line was being written when the terminal died: only that is forgotten."""
-    async with LinkedEa(compile_ea(platform), plain_config(tmp_path)) as ea:
-        session = await ea.live()
-        await ea.ask(LEASE_GET, NoParams())
-        number = session.new_command_id()
-        result = await buy(ea, command_id=number)
-        add_to(table_of(tmp_path), b'{"id":99')
-        await restarted(ea)
-        [known] = await stored(ea, number)
-        assert known.result == result
-        add_to(table_of(tmp_path), b"nonsense\n")
-        await restarted(ea)
-        [known] = await stored(ea, number)
-        assert known.state == "forgotten"
-
-
-@BOTH
-async def test_what_was_never_taken_is_known_as_long_as_the_terminal_runs(
-    platform: str, tmp_path: Path, compile_ea: Compile
-) -> None:
-    """Also when its EA begins anew. After a start of the terminal the end of the table may be
-    missing, which a power cut takes with it: only what is in it counts."""
-    async with LinkedEa(compile_ea(platform), plain_config(tmp_path)) as ea:
-        session = await ea.live()
-        await ea.ask(LEASE_GET, NoParams())
-        never, number = session.new_command_id(), session.new_command_id()
-        await buy(ea, command_id=number)
-        assert [one.state for one in await stored(ea, never, number)] == ["absent", "done"]
-        await reloaded(ea)
-        assert [one.state for one in await stored(ea, never, number)] == ["absent", "done"]
-        await restarted(ea)
-        assert [one.state for one in await stored(ea, never, number)] == ["forgotten", "done"]
-        table = table_of(tmp_path)
-        notes = table.read_bytes().splitlines(keepends=True)
-        taken = [at for at, note in enumerate(notes) if str(number).encode() in note]
-        table.write_bytes(b"".join(notes[: taken[0]]))
-        await restarted(ea)
-        assert [one.state for one in await stored(ea, number)] == ["forgotten"]
-        assert len(await positions(ea)) == 1
-
-
-async def reloaded(ea: LinkedEa) -> None:
-    """Let the EA begin anew in the same terminal, as after another timeframe was chosen."""
-    start = len(ea.terminal.said)
-    await ea.terminal.do("reinit")
-    await ea.terminal.heard(lambda line: "linked with" in line.get("text", ""), start)
-
-
-async def restarted(ea: LinkedEa) -> None:
-    """Kill the terminal and wait until its successor is linked."""
-    start = len(ea.terminal.said)
-    ea.terminal.tell(do="restart")
-    await ea.terminal.heard(lambda line: "linked with" in line.get("text", ""), start)
-
-
-async def test_the_table_reaches_back_256_commands(tmp_path: Path, compile_ea: Compile) -> None:
-    """Its file is written anew now and then, and says the same."""
-    async with LinkedEa(compile_ea("mt5"), plain_config(tmp_path)) as ea:
-        session = await ea.live()
-        first = session.new_command_id()
-        refused = replace(BUY, volume=0.001)
-        await ea.ask(LEASE_GET, NoParams())
-        for _ in range(1100):
-            await ea.ask(ORDER_SEND, refused)
-        last = session.new_command_id()
-        asked = (first, last - 257, last - 256, last - 1, last)
-        states = ["forgotten", "forgotten", "done", "done", "absent"]
-        assert [one.state for one in await stored(ea, *asked)] == states
-        assert len(table_of(tmp_path).read_bytes().splitlines()) < 2200
-        await restarted(ea)
-        states[-1] = "forgotten"
-        assert [one.state for one in await stored(ea, *asked)] == states
 
 
 @pytest.mark.parametrize("mode", [MarginMode.RETAIL_NETTING, MarginMode.RETAIL_HEDGING])
