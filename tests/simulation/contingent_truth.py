@@ -1,0 +1,183 @@
+"""What became of orders that hang on something else, by the broker's books and the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from ea_bridge.emulator.broker import Broker
+from ea_bridge.model import Order, OrderState
+from gateway.ledger import Ledger
+from gateway.trading.client_ids import tag
+from gateway.trading.contingent.records import FIRST_HELD, HeldOrder, OcoLink
+from gateway.trading.contingent.stop_limit import LIMITS, is_reached, takes_limit
+
+from .truth import Executed, Truth
+
+_held = msgspec.json.Decoder(HeldOrder).decode
+_link = msgspec.json.Decoder(OcoLink).decode
+ENDS: Mapping[int, str] = {
+    OrderState.FILLED: "filled",
+    OrderState.PARTIAL: "filled",
+    OrderState.CANCELED: "canceled",
+    OrderState.EXPIRED: "expired",
+    OrderState.REJECTED: "rejected",
+}
+RACE_MS = 20_000
+"""In which two linked orders may both be filled: the gateway, or its terminal, is away for less
+than that, and tries again every five seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of a pending order."""
+
+    end: str
+    """Empty while it waits, wholly."""
+    at_msc: int = 0
+
+
+def fate_of(broker: Broker, ticket: int) -> Fate | None:
+    """Return what became of a pending order; ``None``: the broker never had it."""
+    books = broker.books
+    waiting = books.orders.get(ticket)
+    if waiting is not None:
+        return Fate("filled" if waiting.state == OrderState.PARTIAL else "")
+    past = books.past_orders.get(ticket)
+    if past is not None:
+        is_trade = broker.terms.platform == "mt4" and past.state == OrderState.FILLED
+        return Fate(ENDS[past.state], past.time_setup_msc if is_trade else past.time_done_msc)
+    holding = books.holdings.get(ticket)  # MetaTrader 4 turns an order into a trade
+    return None if holding is None else Fate("filled", holding.position.time_msc)
+
+
+class HeldTruth:
+    """The stop-limit orders that a daemon has kept, and what it has sent for them.
+
+    Args:
+        ledger: of a daemon.
+
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        rows = ledger.reader.all("SELECT id, body FROM contingent WHERE kind = 'held'")
+        self.rows: dict[int, HeldOrder] = {
+            FIRST_HELD + row["id"]: _held(row["body"]) for row in rows
+        }
+
+    def fate(self, ticket: int) -> Fate | None:
+        """Return what became of one of them."""
+        held = self.rows.get(ticket)
+        if held is None:
+            return None
+        order = held.order
+        return Fate(
+            ENDS.get(order.state, "") if held.stage == "ended" else "", order.time_done_msc
+        )
+
+    def of(self, account: tuple[int, str]) -> dict[int, HeldOrder]:
+        """Return those of an account, by their tickets."""
+        return {ticket: one for ticket, one in self.rows.items() if one.account == account}
+
+    def faults(self, account: tuple[int, str], truth: Truth) -> Iterator[str]:
+        """Yield what is wrong with those of an account."""
+        for ticket, held in self.of(account).items():
+            sent = [one for each in _attempts(held) for one in truth.tagged.get(each, ())]
+            said = f"{ticket} {held} has sent {sent}"
+            is_placed = held.stage == "ended" and held.order.state == OrderState.PLACED
+            if len(sent) > 1:
+                yield f"twice: {said}"
+            elif is_placed != bool(sent) and held.stage != "sending":
+                yield f"told otherwise: {said}"
+            elif sent and not _is_its_limit(held, sent[0]):
+                yield f"another order: {said}"
+            if held.stage != "ended" and _is_due(held, truth.broker):
+                yield f"its price is there, and it waits: {said}"
+
+
+def _attempts(held: HeldOrder) -> Iterator[str]:
+    """Yield the tags of the limit orders that may have been sent."""
+    for n in range(1, held.attempt + 1):
+        one = msgspec.structs.replace(held, attempt=n)
+        yield tag(*held.account, one.attempt_id)
+
+
+def _is_its_limit(held: HeldOrder, sent: Executed) -> bool:
+    order, request = held.order, sent.request
+    wanted = (LIMITS[order.type], order.price_stoplimit, order.volume_initial, order.sl, order.tp)
+    made = (request.type, request.price, request.volume, request.sl, request.tp)
+    return wanted == made and held.placed in (0, sent.result.order)
+
+
+def _is_due(held: HeldOrder, broker: Broker) -> bool:
+    order = held.order
+    tick = broker._prices.tick(order.symbol)
+    if tick is None or not broker._prices.is_open(order.symbol, tick.time_msc):
+        return False
+    is_there = held.stage != "waiting" or is_reached(order, tick.bid, tick.ask)
+    return is_there and takes_limit(order, tick.bid, tick.ask)
+
+
+class LinkTruth:
+    """The links of orders that a daemon has kept.
+
+    Args:
+        ledger: of a daemon.
+        held: the orders that it has kept.
+
+    """
+
+    def __init__(self, ledger: Ledger, held: HeldTruth) -> None:
+        rows = ledger.reader.all("SELECT body FROM contingent WHERE kind = 'oco'")
+        self.links: dict[str, OcoLink] = {}
+        for row in rows:
+            link = _link(row["body"])
+            self.links[link.id] = link
+        self._held = held
+        self.both_filled = 0
+
+    def faults(
+        self, account: tuple[int, str], broker: Broker, told: Mapping[str, tuple[int, ...]]
+    ) -> Iterator[str]:
+        """Yield what is wrong with those of an account.
+
+        Args:
+            told: the tickets that bots were told to be linked, by the ids of the links.
+
+        """
+        for id_ in told.keys() - self.links.keys():
+            yield f"{id_} was told, and is not there"
+        for link in self.links.values():
+            if link.account == account:
+                yield from (f"{said}: {link}" for said in self._faults_of(link, broker))
+
+    def _faults_of(self, link: OcoLink, broker: Broker) -> Iterator[str]:
+        fates = [self._held.fate(o.ticket) or fate_of(broker, o.ticket) for o in link.orders]
+        if link.state == "unlinked":
+            return
+        if None in fates:
+            yield f"an order that nobody has: {fates}"
+            return
+        known = [one for one in fates if one is not None]
+        over = [one for one in known if one.end]
+        if link.state == "active" and over:
+            yield f"an order has ended, and nobody has seen it: {known}"
+        if link.state == "cancelling" and not link.problem:
+            yield f"what is left is not cancelled: {known}"
+        if link.state == "done":
+            for order, fate in zip(link.orders, known, strict=True):
+                if order.end != fate.end and not _is_part(broker, order.ticket):
+                    yield f"order {order.ticket} is told to be {order.end}, and is {fate.end}"
+        filled = sorted(one.at_msc for one in known if one.end == "filled" and one.at_msc)
+        if len(filled) > 1:
+            self.both_filled += 1
+            if filled[1] - filled[0] > RACE_MS:
+                yield f"both were filled, and there was time to cancel: {filled}"
+
+
+def _is_part(broker: Broker, ticket: int) -> bool:
+    """Whether an order was filled in part, and the rest ended otherwise."""
+    past: Order | None = broker.books.past_orders.get(ticket)
+    return past is not None and 0 < past.volume_current < past.volume_initial

@@ -1,0 +1,45 @@
+"""Watcher of orders that hang on something else: one another, or a price of the market."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..contingent_truth import HeldTruth, LinkTruth
+from ..plugins import Watcher, watcher
+
+if TYPE_CHECKING:
+    from ..world import World
+
+
+@watcher
+class ContingentWatcher(Watcher):
+    """Compares what a daemon has kept at the end with what the brokers did."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+
+    def at_end(self) -> None:
+        """Compare."""
+        ledger, verdict = self.world.daemons.gateway.ledger, self.world.run.verdict
+        held = HeldTruth(ledger)
+        links = LinkTruth(ledger, held)
+        for terminal in self.world.terminals.values():
+            if terminal.partner is not None:
+                continue
+            account, truth = terminal.account, terminal.truth
+            for said in held.faults(account, truth):
+                verdict.breach("a stop-limit order sends its limit once", said)
+            for said in links.faults(account, truth.broker, terminal.books.asked.links):
+                verdict.breach("the first of linked orders cancels the others", said)
+        self._count(held, links)
+
+    def _count(self, held: HeldTruth, links: LinkTruth) -> None:
+        sometimes = self.world.sometimes
+        points = {
+            "held order became a limit": any(one.placed for one in held.rows.values()),
+            "link took its other order": any(one.state == "done" for one in links.links.values()),
+            "both orders of a link filled": bool(links.both_filled),
+        }
+        for name, has_happened in points.items():
+            if has_happened:
+                sometimes(name)
