@@ -44,7 +44,7 @@ def of_broker(broker: Broker) -> tuple[Book, Book]:
 def _read(told: Iterable[Mapping[str, Any]], volume: str) -> Book:
     return {
         one["ticket"]: (
-            *(one["symbol"], one[volume], one["price_open"]),
+            *(one["symbol"], one[volume], one["price_open"] or 0.0),  # one at market has none
             *(one["sl"] or 0.0, one["tp"] or 0.0, one["magic"]),
         )
         for one in told

@@ -19,7 +19,7 @@ from .extras import Asked, Extras
 from .intents import ENDS, PASSING, SWEEPS, Intent, Json, Reply, outcome_of, reply_of
 from .purse import Purse
 from .sweeps import SweepJudge
-from .wishes import Habits, Wisher
+from .wishes import Habits, Wish, Wisher
 
 POLL_S = 0.2
 MAX_TRIES = 200
@@ -93,19 +93,25 @@ class Bot:
 
     async def run(self, begin: Callable[[Intent], bool]) -> None:
         """Trade until ``begin``, which is called with each new intent, says that it is enough."""
-        while begin(intent := self._intent()):
-            intent.begun_at_s = now_s()
-            await self._carry(intent)
-            await self._look_again()
-            if intent.end is not None:
-                self._purse.note(intent)
-                await self._forget(intent)
+        while await self.carry_out(self._wisher.wish(), begin) is not None:
             await self._extras.turn(self._door())
             if self._habits.thinks_s:
                 await asyncio.sleep(self._dice.expovariate(1 / self._habits.thinks_s))
 
-    def _intent(self) -> Intent:
-        wish = self._wisher.wish()
+    async def carry_out(self, wish: Wish, begin: Callable[[Intent], bool]) -> Intent | None:
+        """Do what is wished for, as far as it can be; ``None``: it is enough."""
+        intent = self._intent(wish)
+        if not begin(intent):
+            return None
+        intent.begun_at_s = now_s()
+        await self._carry(intent)
+        await self._look_again()
+        if intent.end is not None:
+            self._purse.note(intent)
+            await self._forget(intent)
+        return intent
+
+    def _intent(self, wish: Wish) -> Intent:
         id_ = f"{self._name}-{next(self._ids)}"
         return Intent(id=id_, method=wish.method, params=wish.params, tag=tag(*self._account, id_))
 

@@ -27,6 +27,15 @@ class Asked:
     trails: int = 0
     wrong: list[str] = field(default_factory=list)
 
+    async def link(self, door: Door, tickets: list[int]) -> str | None:
+        """Link orders; return the id of the link."""
+        response = await door.ask("link_oco", {"tickets": tickets}, WAIT_S)
+        if response is None or "result" not in response:
+            return None
+        id_: str = response["result"]["id"]
+        self.links[id_] = tuple(tickets)
+        return id_
+
 
 class Extras:
     """Asks for something now and then.
@@ -70,12 +79,9 @@ class Extras:
 
     async def _link(self, door: Door) -> None:
         tickets = [one.ticket for one in self._dice.sample(self._purse.orders, 2)]
-        response = await door.ask("link_oco", {"tickets": tickets}, WAIT_S)
-        if response is not None and "result" in response:
-            link = response["result"]
-            self._asked.links[link["id"]] = tuple(tickets)
-            if self._dice.random() < 0.1:
-                await door.ask("unlink_oco", {"id": link["id"]}, WAIT_S)
+        link = await self._asked.link(door, tickets)
+        if link is not None and self._dice.random() < 0.1:
+            await door.ask("unlink_oco", {"id": link}, WAIT_S)
 
     async def _check(self, door: Door) -> None:
         """Have an order checked, in one of two ways: nothing may come of it."""

@@ -139,6 +139,9 @@ OTHERS: Mapping[str, str] = {
     "booking: answered again": "who asked again got the same answer, and nothing was done twice",
     "booking: not sent": "an operator gave up, and nothing was done",
     "booking: looked up": "nothing told any more whether a user was changed",
+    "contingent: held order became a limit": "its price was reached",
+    "contingent: link took its other order": "one of two has ended, and so has the other",
+    "contingent: both orders filled": "before the second could be cancelled",
 }
 MAY_BE_MISSED: Mapping[str, str] = {
     "settled by hand, and contradicted": "the terminal's word counted more than a person's",

@@ -81,6 +81,8 @@ class Wisher:
             return Wish("place_order", common | self._at_market(quote))
         kinds: tuple[Callable[[tuple[float, float]], Json], ...]
         kinds = (self._far, self._far, self._near, self._near, self._stop_limit)
+        if self._habits.is_mt4:  # where the gateway keeps them itself
+            kinds = (*kinds, self._stop_limit)
         return Wish("place_order", common | self._dice.choice(kinds)(quote))
 
     def _at_market(self, quote: tuple[float, float] | None) -> Json:
@@ -124,8 +126,8 @@ class Wisher:
         dice = self._dice
         side = dice.choice(("buy", "sell"))
         towards = 1 if side == "buy" else -1
-        price = _at(quote[side == "buy"], towards * dice.randint(10, 90))
-        limit = _at(price, -towards * dice.randint(5, 60))
+        price = _at(quote[side == "buy"], towards * dice.randint(5, 40))
+        limit = _at(price, -towards * dice.randint(5, 40))
         return {"type": f"{side}_stop_limit", "price": price, "stoplimit": limit}
 
     def _lifetime(self) -> Json:
@@ -185,6 +187,19 @@ class Wisher:
         if dice.random() < 0.3:
             chosen["side"] = dice.choice(("buy", "sell"))
         return Wish(dice.choice(("cancel_all_orders", "close_all_positions")), chosen)
+
+
+def straddle(quote: tuple[float, float], points: int, symbol: str) -> list[Wish]:
+    """Return two orders, one on each side of the market, of which the first that is filled is to
+    cancel the other.
+    """
+    common: Json = {"symbol": symbol, "volume": 0.01, "magic": MAGICS[0]}
+    bid, ask = quote
+    kinds = {"buy_stop": _at(ask, points), "sell_stop": _at(bid, -points)}
+    return [
+        Wish("place_order", common | {"type": kind, "price": price})
+        for kind, price in kinds.items()
+    ]
 
 
 def _at(price: float, points: int) -> float:

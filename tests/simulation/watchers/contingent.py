@@ -36,9 +36,11 @@ class ContingentWatcher(Watcher):
     def _count(self, held: HeldTruth, links: LinkTruth) -> None:
         sometimes = self.world.sometimes
         points = {
-            "held order became a limit": any(one.placed for one in held.rows.values()),
-            "link took its other order": any(one.state == "done" for one in links.links.values()),
-            "both orders of a link filled": bool(links.both_filled),
+            "contingent: held order became a limit": any(one.placed for one in held.rows.values()),
+            "contingent: link took its other order": any(
+                one.state == "done" for one in links.links.values()
+            ),
+            "contingent: both orders filled": bool(links.both_filled),
         }
         for name, has_happened in points.items():
             if has_happened:
