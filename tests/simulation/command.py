@@ -153,7 +153,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--mutant", metavar="NAME", help="a deliberate fault of the product")
     parser.add_argument("--json", action="store_true", help="say nothing but the last line")
     parser.add_argument(
-        "--faults", metavar="NAMES", help="let only these happen, parted by commas; or none"
+        "--faults",
+        metavar="NAMES",
+        help="let these happen, parted by commas, or none; not what the seed draws",
     )
     parser.add_argument("--log", type=Path, metavar="FILE", help="write down what was traced")
     return parser

@@ -11,7 +11,7 @@ import dataclasses
 import sys
 from collections.abc import Callable, Iterator
 
-from . import command, plugins
+from . import command, plugins, swarm
 from .campaign import repeating, report_of
 from .command import Report
 from .world import Options
@@ -50,7 +50,8 @@ def _shorter(options: Options) -> Iterator[Options]:
         orders = int(options.orders * share)
         if LEAST_ORDERS <= orders < options.orders:
             yield dataclasses.replace(options, orders=orders)
-    named = sorted(plugins.FAULTS) if options.faults is None else sorted(options.faults)
+    known = swarm.names_of(options.seed, plugins.FAULTS)
+    named = sorted(known if options.faults is None else options.faults)
     if options.faults != frozenset():
         yield dataclasses.replace(options, faults=frozenset())
     for size in (len(named) // 2, len(named) // 4, 1):

@@ -18,7 +18,7 @@ from ea_bridge.emulator.link import Link
 from ea_bridge.token import parse_token
 from gateway.auth.home import Home
 
-from . import cast, hand_in, plugins
+from . import cast, hand_in, plugins, swarm
 from .bots import Address
 from .computer import SimulatedHost
 from .dice import Dice
@@ -40,8 +40,6 @@ LAST_FILLS_S = 4.0
 """In which brokers fill at last what they have delayed."""
 FAREWELL_S = 0.5
 """In which the daemon hears of the end of all links."""
-ORDERS_A_FAULT = 12
-"""About so many orders come to one fault."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ class Options:
     Attributes:
         kills_every: about so many orders come to one death of the daemon; 0: none dies, and
             nothing else fails either.
-        faults: the names of those that may happen; ``None``: all.
+        faults: the names of those that may happen; ``None``: those that the seed draws.
         mutant: the deliberate fault of the product that is installed already, if there is one.
 
     """
@@ -175,9 +173,10 @@ class World:
                 lambda life, group: self.watch("on_commit", life, group),
             ),
         )
-        named = self.options.faults
-        known = plugins.FAULTS
-        self._faults = [known[name] for name in sorted(known if named is None else named)]
+        named, seed = self.options.faults, self.options.seed
+        named = swarm.names_of(seed, plugins.FAULTS) if named is None else named
+        self._faults = [plugins.FAULTS[name] for name in sorted(named)]
+        self._fault_share = 1 / swarm.orders_a_fault(seed)
         self.run = Run(
             daemons=self.daemons,
             address=self.address,
@@ -239,7 +238,7 @@ class World:
 
     def _fail(self, terminal: TradedTerminal) -> None:
         dice = self.dice("faults")
-        if self._faults and self.options.kills_every and dice.random() < 1 / ORDERS_A_FAULT:
+        if self._faults and self.options.kills_every and dice.random() < self._fault_share:
             (fault,) = dice.choices(self._faults, [one.weight for one in self._faults])
             self.run.figures.faults[fault.name] += 1
             fault.happen(self, terminal, dice)
