@@ -16,7 +16,7 @@ from ..terminals import TradedTerminal
 from ..world import World
 from .ea_failures import answer_next
 
-STALLS_MS = (500, 2_000, 4_000, 9_500, 20_000)
+STALLS_MS = (500, 4_000, 20_000)
 """Orders are given five or ten seconds to begin, and all that are asked wait for ten."""
 LATE_MS = (1_000, 9_000, 11_000, 14_000)
 FOR_S = 0.5

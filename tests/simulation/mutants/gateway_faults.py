@@ -119,6 +119,39 @@ JOURNAL = (
         ),
     ),
     Mutant(
+        "copies-run-both",
+        "A call that is under way is not thought of when a copy of it comes.",
+        (
+            Change(
+                "gateway.trading.journal.log",
+                "        known = self._running.get(key) or self._unresolved.get(key)\n",
+                "        known = self._unresolved.get(key)\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "looked-up-before-wait",
+        "An id is looked up before the wait for a restored journal, and not once more after it.",
+        (
+            Change(
+                "gateway.trading.journal.journal",
+                "            known = self._known(asked)  # the same call may have come meanwhile\n",
+                "            pass\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "order-not-noted",
+        "The command of an order is not in the audit trail.",
+        (
+            Change(
+                "gateway.trading.journal.log",
+                '            self._audit.record_with(connection, "order", **noted)\n',
+                "            pass\n",
+            ),
+        ),
+    ),
+    Mutant(
         "no-turns",
         "Two callers change one position at the same time, each by what it looked like before.",
         (
@@ -143,39 +176,6 @@ FINDING_OUT = (
                 "strict=True))\n",
                 "    ids = {one for one in ids if tickets & fits[one]}\n"
                 "    return dict(zip(sorted(ids), sorted(orders, key=lambda one: one.ticket)))\n",
-            ),
-        ),
-    ),
-    Mutant(
-        "absent-is-not-sent",
-        "What the terminal's table lacks is told as not sent while its bytes may be on their way.",
-        (
-            Change(
-                "gateway.trading.journal.word",
-                "        return self._patience.is_over(session, send)\n",
-                "        return True\n",
-            ),
-        ),
-    ),
-    Mutant(
-        "another-terminals-table",
-        "The table of a terminal that took the place of another tells what that one has not done.",
-        (
-            Change(
-                "gateway.trading.journal.word",
-                "if session is None or session.hello.fp != send.fp or send.is_answered:",
-                "if session is None or send.is_answered:",
-            ),
-        ),
-    ),
-    Mutant(
-        "given-up-at-once",
-        "A command that left no trace at the first look is taken for not executed.",
-        (
-            Change(
-                "gateway.trading.journal.patience",
-                "self._traceless_since_s.get(send.command_id, now_s) >= GONE_S\n",
-                "self._traceless_since_s.get(send.command_id, now_s) >= 0\n",
             ),
         ),
     ),
