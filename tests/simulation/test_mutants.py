@@ -107,6 +107,17 @@ def test_what_nobody_catches_has_survived():
     assert "SURVIVED" in row(catch)
 
 
+def test_a_simulation_that_breaks_catches_nothing():
+    """What it cannot say is no judgement."""
+
+    def run(words: Sequence[str]) -> Run:
+        return Run(1, {}, "Traceback\nImportError: no such module")
+
+    catch = hunt(MUTANTS["no-turns"], orders=300, seeds=(5, 6), run=run)
+
+    assert (catch.by, catch.told) == ("", "it did not end in order: ImportError: no such module")
+
+
 def test_a_product_that_fails_by_itself_is_told():
     """What fails without a mutant is no mutant's merit."""
 
@@ -114,7 +125,7 @@ def test_a_product_that_fails_by_itself_is_told():
         return Run(1, {}, "Traceback\nValueError: it is broken")
 
     assert control(orders=300, seeds=(1,), run=run) == (
-        "seed 1 without any mutant: crash: ValueError: it is broken"
+        "seed 1 without any mutant: it did not end in order: ValueError: it is broken"
     )
 
 

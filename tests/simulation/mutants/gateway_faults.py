@@ -124,8 +124,8 @@ JOURNAL = (
         (
             Change(
                 "gateway.trading.journal.log",
-                "        known = self._running.get(key) or self._unresolved.get(key)\n",
-                "        known = self._unresolved.get(key)\n",
+                "        known = self._running.get(key) or self._unresolved.get(key) or ",
+                "        known = self._unresolved.get(key) or ",
             ),
         ),
     ),
@@ -135,7 +135,8 @@ JOURNAL = (
         (
             Change(
                 "gateway.trading.journal.journal",
-                "            known = self._known(asked)  # the same call may have come meanwhile\n",
+                "            known = self._known(asked)"
+                "  # the same call may have come meanwhile\n",
                 "            pass\n",
             ),
         ),

@@ -87,20 +87,20 @@ def judged(run: Run) -> tuple[str, str]:
         if kind in JUDGEMENTS:
             found.setdefault(rest[0] if kind == "broken" else kind, line)
     if not found:
-        found["did not end" if run.exit_code == -1 else "crash"] = lines[-1] if lines else ""
+        return "", f"it did not end in order: {lines[-1] if lines else run.exit_code}"
     return ", ".join(found), next(iter(found.values()))
 
 
 def hunt(mutant: Mutant, *, orders: int, seeds: Iterable[int], run: Simulate = simulate) -> Catch:
     """Simulate a mutant, seed after seed, until it is caught."""
-    total, seed = 0, 0
+    total, seed, told = 0, 0, ""
     for seed in seeds:
         done = run(("--mutant", mutant.name, "--seed", str(seed), "--orders", str(orders)))
         total += int(done.verdict.get("orders", orders))
         by, told = judged(done)
         if by:
             return Catch(mutant, by, total, seed, told)
-    return Catch(mutant, "", total, seed)
+    return Catch(mutant, "", total, seed, told)
 
 
 def control(*, orders: int, seeds: Iterable[int], run: Simulate = simulate) -> str:
@@ -108,8 +108,8 @@ def control(*, orders: int, seeds: Iterable[int], run: Simulate = simulate) -> s
     credited with."""
     for seed in seeds:
         by, told = judged(run(("--seed", str(seed), "--orders", str(orders))))
-        if by:
-            return f"seed {seed} without any mutant: {by}: {told}"
+        if by or told:
+            return f"seed {seed} without any mutant: {told}"
     return ""
 
 
