@@ -191,7 +191,8 @@ class LedgerWatch:
             self._judge_send(send, send[1] in by_hand)
         touched = dict.fromkeys((*(one[0] for one in self._orders), *(s[1] for s in self._sends)))
         for row in touched:
-            self._judge_whole(connection, row)
+            if self._is_in_doubt or not self._is_plainly_begun(row):
+                self._judge_whole(connection, row)
         if not self._is_in_doubt:
             self._judge_notes()
 
@@ -230,6 +231,16 @@ class LedgerWatch:
         elif not is_allowed(SEND, before, after):
             said = f"command {command_id}: {before or 'new'} -> {after}"
             self._broken("journal edge", said)
+
+    def _is_plainly_begun(self, row: int) -> bool:
+        """Whether an order was only made now, with its first command: as most that is written."""
+        moves = [one for one in self._orders if one[0] == row]
+        sends = [one for one in self._sends if one[1] == row]
+        if len(moves) != 1 or len(sends) != 1:
+            return False
+        (_, before, after, id_, *_), (_, _, sent_before, sent, *_) = moves[0], sends[0]
+        self._ids[row] = id_
+        return (before, after, sent_before, sent) == ("", "journaled", "", "journaled")
 
     def _judge_whole(self, connection: Connection, row: int) -> None:
         """Judge an order beside its commands, as the transaction leaves them."""

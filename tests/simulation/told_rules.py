@@ -7,7 +7,7 @@ but one that has just begun may have to find out again what an earlier one knew.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -20,6 +20,8 @@ from .ledger_truth import LedgerTruth
 
 Json = Mapping[str, Any]
 Account = tuple[int, str]
+Kind = tuple[str, bytes]
+"""Method and params of a request, without its id."""
 
 FINAL = frozenset({"done", "rejected"})
 ABOUT_THE_CALL = frozenset(
@@ -72,8 +74,9 @@ class ToldRules:
         self._invariants = invariants
         self._sometimes = sometimes
         self._ends: dict[tuple[Account, str], Told] = {}
-        self._alike: defaultdict[tuple[Account, str, bytes], set[str]] = defaultdict(set)
-        """Ids of requests that are equal in all but their ids."""
+        self._kinds: dict[tuple[Account, str], Kind] = {}
+        self._alike: Counter[tuple[Account, Kind]] = Counter()
+        """How many ids have requests that are equal otherwise."""
 
     def answered(
         self,
@@ -112,30 +115,24 @@ class ToldRules:
         if before is not None and told.outcome in OPEN and asked_s < before.heard_s:
             return  # two answers have crossed on their way
         told = told._replace(life=life, heard_s=heard_s)
-        if message["method"] != ASKS:
-            kind = orjson.dumps(
-                {name: one for name, one in params.items() if name != "client_order_id"},
-                option=orjson.OPT_SORT_KEYS,
-            )
-            self._alike[account, message["method"], kind].add(id_)
-            self._take(account, id_, told, (account, message["method"], kind))
-        else:
-            self._take(account, id_, told, None)
+        if message["method"] != ASKS and (account, id_) not in self._kinds:
+            kind = _kind_of(message["method"], params)
+            self._kinds[account, id_] = kind
+            self._alike[account, kind] += 1
+        self._take(account, id_, told)
 
     def settle_by_hand(self, account: Account, client_order_id: str) -> None:
         """A person has said how an order ended; what is found out later counts more."""
         self._ends.pop((account, client_order_id), None)
 
-    def _take(
-        self, account: Account, id_: str, told: Told, kind: tuple[Account, str, bytes] | None
-    ) -> None:
+    def _take(self, account: Account, id_: str, told: Told) -> None:
         before = self._ends.get((account, id_))
         if before is None:
             if told.outcome in FINAL:
                 self._ends[account, id_] = told
             return
         if told.outcome == before.outcome:
-            self._compare(account, id_, before, told, kind)
+            self._compare(account, id_, before, told)
             self._ends[account, id_] = self._ends[account, id_]._replace(life=told.life)
         elif told.outcome in OPEN and told.life > before.life:
             self._sometimes("unknown again after a crash")
@@ -150,22 +147,13 @@ class ToldRules:
         has_command = before.order is not None and before.order < FIRST_HELD
         return self._has_disk_failed() and told.life > before.life and not has_command
 
-    def _compare(
-        self,
-        account: Account,
-        id_: str,
-        before: Told,
-        told: Told,
-        kind: tuple[Account, str, bytes] | None,
-    ) -> None:
+    def _compare(self, account: Account, id_: str, before: Told, told: Told) -> None:
         fields = ("order", "position", "deal")
         pairs = [(getattr(before, one), getattr(told, one)) for one in fields]
         if all(old == new or None in (old, new) for old, new in pairs):
             return
-        if kind is None:
-            kinds = [one for one, ids in self._alike.items() if id_ in ids]
-            kind = kinds[0] if kinds else None
-        if kind is not None and len(self._alike[kind]) > 1:
+        kind = self._kinds.get((account, id_))
+        if kind is not None and self._alike[account, kind] > 1:
             # nobody can tell equal orders apart whose tags and results are lost
             self._sometimes("tickets of equal orders exchanged")
             self._ends[account, id_] = told
@@ -174,6 +162,12 @@ class ToldRules:
 
     def _broken(self, id_: str, before: Told, told: Told) -> None:
         self._invariants.broken("told", f"{id_} was told {before}, and then {told}")
+
+
+def _kind_of(method: str, params: Json) -> Kind:
+    """Return what a request asks for, under whatever id."""
+    asked = {name: one for name, one in params.items() if name != "client_order_id"}
+    return method, orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)
 
 
 def check_found(data: bytes, truth: LedgerTruth, invariants: Invariants) -> None:
