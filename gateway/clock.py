@@ -78,6 +78,8 @@ class BrokerClock:
         self._agreeing = 0
         self._confirmed = 0
         self._last: tuple[int, int] | None = None
+        self._quoted_ms: tuple[int, int] | None = None
+        """Stamp of the newest quote, and our time since boot when it was seen first."""
         self._now_s = 0
         self._ahead_ms = 0
         self._ahead_then_ms = 0
@@ -102,6 +104,17 @@ class BrokerClock:
         if abs(tcur - tgmt - offset) > MAX_RESIDUE_S or abs(offset) > MAX_OFFSET_S:
             return turned
         return self._count(offset, tcur - offset) or turned
+
+    def see(self, tcur: int, boot_ms: int) -> None:
+        """Learn from a heartbeat what the broker's clock shows itself, whatever ours shows.
+
+        Args:
+            tcur: in seconds.
+            boot_ms: milliseconds of a clock that nobody sets, sleep included.
+
+        """
+        if tcur > 0 and (self._quoted_ms is None or self._quoted_ms[0] != tcur * 1000):
+            self._quoted_ms = tcur * 1000, boot_ms
 
     def compare(self, tgmt: int, utc_ms: int) -> None:
         """Learn how far the terminal's idea of UTC (seconds) is from the daemon's.
@@ -254,6 +267,17 @@ class BrokerClock:
     def broker_now_ms(self, utc_ms: int) -> int:
         """Return what the broker's clock shows when the daemon's shows that."""
         return self.to_broker_ms(utc_ms + self._ahead_ms)
+
+    def shown_ms(self, boot_ms: int) -> int | None:
+        """Return what the broker's clock shows, by its quotes alone; ``None``: none was seen.
+
+        It does not matter how wrong our clock is, or whether it is set. It shows more where the
+        first quote that we saw was old by then.
+        """
+        if self._quoted_ms is None:
+            return None
+        stamp_ms, seen_ms = self._quoted_ms
+        return stamp_ms + boot_ms - seen_ms
 
     def to_utc_ms(self, broker_ms: int) -> int:
         """Turn broker milliseconds into UTC milliseconds.

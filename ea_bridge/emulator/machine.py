@@ -45,6 +45,8 @@ def build_terminal(
     watch: Sequence[str] = (),
     sessions: Sessions = "always",
     start_ms: int | None = None,
+    clock: MarketClock | None = None,
+    pc_s: Callable[[], float] | None = None,
     faults: Faults | None = None,
     device_file: Path | None = None,
     results_file: Path | None = None,
@@ -65,6 +67,8 @@ def build_terminal(
             back: while the broker's clock shows an hour for the second time, in autumn, ``real``
             markets stand still; those that are ``always`` open leave that hour out.
         start_ms: when the market begins, UTC milliseconds; now if absent.
+        clock: of the market, instead of one that begins then and runs at that speed.
+        pc_s: UTC as the clock of its PC has it, in seconds; by default that of the market.
         faults: how it misbehaves.
         device_file: keeps between runs which daemon it belongs to.
         results_file: keeps what became of its last trades, as an EA's does; in memory by default.
@@ -89,7 +93,10 @@ def build_terminal(
         else (start_ms, real_s)
     )
     flat_out = math.isinf(speed)
-    clock = MarketClock(start_ms, real_s, 1.0 if flat_out else speed)
+    if clock is None:
+        market_clock = MarketClock(start_ms, real_s, 1.0 if flat_out else speed)
+    else:
+        market_clock, start_ms = clock, clock.now_ms(real_s)
     start_msc = zone.to_broker_ms(start_ms)
     market = (
         open_market(
@@ -111,10 +118,10 @@ def build_terminal(
     def utc_ms() -> int:
         if flat_out:
             return zone.to_utc_ms(market.now_msc)
-        now_ms = clock.now_ms(host.monotonic_s())
+        now_ms = market_clock.now_ms(host.monotonic_s())
         back_ms = market.now_msc - zone.to_broker_ms(now_ms)
         if sessions == "always" and back_ms > 0:
-            clock.jump(back_ms)
+            market_clock.jump(back_ms)
             now_ms += back_ms
         return now_ms
 
@@ -122,7 +129,7 @@ def build_terminal(
         return market.now_msc if flat_out else zone.to_broker_ms(utc_ms())
 
     def utc_s() -> int:
-        return utc_ms() // 1000
+        return utc_ms() // 1000 if pc_s is None else int(pc_s())
 
     broker = _broker(market, platform, seed, conditions)
     books = None if kept is None else KeptBooks(kept.books)

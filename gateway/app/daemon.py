@@ -14,7 +14,7 @@ from typing import TypeVar
 import orjson
 
 from ea_bridge.commands import Command
-from ea_bridge.host import wall_ms
+from ea_bridge.host import boot_ms, wall_ms
 from ea_bridge.loopback import bind_loopback
 from ea_bridge.model.struct import Struct
 from ea_bridge.registry import TerminalRegistry
@@ -295,6 +295,7 @@ class Gateway:
     ) -> BridgeServer:
         def on_clock(session: TerminalSession, tcur: int, tgmt: int) -> None:
             clock = self._clock(session.terminal)
+            clock.see(tcur, boot_ms())
             clock.compare(tgmt, wall_ms())
             if clock.observe(tcur, tgmt):
                 streams.clock_changed(session.terminal)

@@ -11,6 +11,8 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from ea_bridge import commands, errors, host
 from ea_bridge.model import SUCCESSES, TradeRequest, TradeResult
 from gateway.credentials.tier import Tier
@@ -61,7 +63,7 @@ async def send_trade(terminal: GuardedTerminal, what: Dispatch) -> Sent:
         session = terminal.session
         if session is None:
             raise terminal.offline()
-        send = _new_send(session, what)
+        send = _new_send(terminal, session, what)
         account = Account(session.hello.login, session.hello.server)
         await journal.begin(account, what.client_order_id, send)
     except GatewayError as error:
@@ -75,11 +77,12 @@ async def send_trade(terminal: GuardedTerminal, what: Dispatch) -> Sent:
     return sent
 
 
-def _new_send(session: Session, what: Dispatch) -> Send:
+def _new_send(terminal: GuardedTerminal, session: Session, what: Dispatch) -> Send:
+    shown_ms = terminal.clock.shown_ms(host.boot_ms())
     return Send(
         command_id=session.new_command_id(),
         request=what.request,
-        memo=what.memo,
+        memo=what.memo if terminal.is_paper else replace(what.memo, broker_ms=shown_ms),
         fp=session.hello.fp,
         session=session.id,
         ttl_ms=min(what.deadline.remaining_ms(), MAX_TTL_MS),

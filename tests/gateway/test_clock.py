@@ -350,3 +350,16 @@ def test_a_bar_that_opens_in_the_hour_left_out_is_in_its_span() -> None:
     assert clock.to_utc_ms(opened) == SPRING * 1000
     begin, end = clock.stamps(SPRING * 1000, SPRING * 1000)
     assert begin <= opened <= end
+
+
+def test_what_the_broker_s_clock_shows_is_known_by_its_quotes() -> None:
+    """It goes on by a clock that nobody sets, from the moment at which a quote was seen."""
+    clock = BrokerClock()
+    assert clock.shown_ms(5_000) is None
+    clock.see(0, 5_000)
+    assert clock.shown_ms(5_000) is None
+    clock.see(SUMMER, 6_000)
+    clock.see(SUMMER, 9_000)
+    assert clock.shown_ms(9_500) == SUMMER * 1000 + 3_500
+    clock.see(SUMMER - HOUR, 10_000)
+    assert clock.shown_ms(10_000) == (SUMMER - HOUR) * 1000

@@ -9,6 +9,7 @@ from pathlib import Path
 from ea_bridge.emulator.machine import build_terminal
 from ea_bridge.emulator.terminal import EmulatedTerminal
 
+from .clocks import Calendar
 from .prices import drawn_market
 from .shared_account import another, sharing
 from .terminals import KINDS
@@ -20,7 +21,11 @@ LOGINS = 1_000_000
 
 
 def new_machine(
-    name: str, seed: int, folder: Path, others: Mapping[str, EmulatedTerminal]
+    name: str,
+    seed: int,
+    folder: Path,
+    others: Mapping[str, EmulatedTerminal],
+    calendar: Calendar,
 ) -> EmulatedTerminal:
     """Return a terminal, to be called in its own context.
 
@@ -29,6 +34,7 @@ def new_machine(
         seed: of the run.
         folder: for its results.
         others: those that there are already.
+        calendar: the clocks of its broker and its PC.
 
     """
     results = folder / name
@@ -36,8 +42,11 @@ def new_machine(
         return another(others[PARTNERS[name]], results)
     machine = build_terminal(
         seed=(seed + NAMES.index(name)) % LOGINS,
+        sessions=calendar.sessions,
+        clock=calendar.brokers[name],
+        pc_s=calendar.pc_of(name).time_gmt_s,
         results_file=results,
-        new_market=partial(drawn_market, seed, name),
+        new_market=partial(drawn_market, seed, name, rests=calendar.sessions == "real"),
         **KINDS[name],
     )
     return sharing(machine, results) if name in PARTNERS.values() else machine

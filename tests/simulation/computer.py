@@ -8,36 +8,37 @@ from typing import Any, cast
 
 from ea_bridge.host import Host
 
+from .clocks import PcClocks
 from .handles import LIFE
 from .loop import Killed, SimulatedLoop
 from .network import Network
-
-EPOCH_NS = 1_780_000_000 * 10**9
-"""The wall clock when the loop's clock is at 0."""
 
 
 class SimulatedHost(Host):
     """The computer of one program; all methods of its base go by the loop and the dice.
 
     Args:
+        clocks: that can be set, or count sleep.
         dice: what nobody can guess there.
 
     """
 
-    def __init__(self, loop: SimulatedLoop, network: Network, dice: Random) -> None:
-        self._loop, self._network, self._dice = loop, network, dice
+    def __init__(
+        self, loop: SimulatedLoop, network: Network, clocks: PcClocks, dice: Random
+    ) -> None:
+        self._loop, self._network, self._clocks, self._dice = loop, network, clocks, dice
 
     def wall_ns(self) -> int:
         """Return the nanoseconds since 1970 by the wall clock."""
-        return EPOCH_NS + self.monotonic_ns()
+        return self._clocks.wall_ns()
 
     def monotonic_ns(self) -> int:
         """Return nanoseconds for timers."""
         return int(self._loop.now * 1e9)
 
     def boot_ns(self) -> int:
-        """Return the nanoseconds since boot."""
-        return self.monotonic_ns()
+        """Return the nanoseconds since boot, those of sleep included."""
+        return self._clocks.boot_ns()
 
     def perf_s(self) -> float:
         """Return the loop's time."""

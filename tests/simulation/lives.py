@@ -22,6 +22,7 @@ from gateway.reserve import Reserve
 from gateway.store import DiskFull, StoreError
 
 from . import hand_in
+from .clocks import PcClocks
 from .computer import SimulatedHost
 from .disk import SimulatedDisk
 from .disk_faults import EndAt
@@ -128,6 +129,7 @@ class SimulatedDaemons:
         power: decides what a power cut leaves there.
         dice: of the delays of the ledger's writer.
         secrets: what nobody can guess.
+        clocks: of its PC.
         on_begin: told of each life that listens, and its ready line.
         on_end: told of each life that is dead, and of what.
         on_ledger: told of each ledger that a life has opened.
@@ -143,6 +145,7 @@ class SimulatedDaemons:
     power: Random
     dice: Random
     secrets: Random
+    clocks: PcClocks
     on_begin: Callable[[int, Any], None]
     on_end: Callable[[int, str], None]
     on_ledger: Callable[[int, Ledger], None]
@@ -187,7 +190,7 @@ class SimulatedDaemons:
     def _move_in(self, number: int) -> None:
         LIFE.set(number)
         NODE.set("daemon")
-        host._HOST.set(SimulatedHost(self.loop, self.network, self.secrets))
+        host._HOST.set(SimulatedHost(self.loop, self.network, self.clocks, self.secrets))
 
     async def _live(self, number: int, ready: asyncio.Future[Any]) -> None:
         try:

@@ -71,6 +71,8 @@ class SimulatedLoop(selector_events.BaseSelectorEventLoop):
         super().__init__(selector=_NoSelector())  # type: ignore[arg-type]  # never asked
         self.now = BEGIN_S
         """Seconds by a clock that never goes back."""
+        self.slept_s = 0.0
+        """How much of that passed in sleep."""
         self.steps = 0
         """Callbacks that were run."""
         self.sockets: Sockets
@@ -89,6 +91,11 @@ class SimulatedLoop(selector_events.BaseSelectorEventLoop):
     def time(self) -> float:
         """Return the simulated time."""
         return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Let all machines sleep, and wake: what was to happen meanwhile is due."""
+        self.now += seconds
+        self.slept_s += seconds
 
     # --- what is to be run ---------------------------------------------------------------------
 

@@ -40,6 +40,8 @@ NOISE_POINTS = 12
 SPREADS = (4, 24)
 _BOTH = int(TickFlag.BID | TickFlag.ASK)
 _KEPT_MINUTES = 16
+_DAYS = tuple(DayOfWeek)
+_WEEKEND = (DayOfWeek.SATURDAY, DayOfWeek.SUNDAY)
 
 
 class DrawnPrices:
@@ -50,21 +52,29 @@ class DrawnPrices:
         base: the price at which it begins, in points.
         scale: points a unit of price.
         first_minute: from when on it is quoted, in minutes since 1970.
+        rests: it is not quoted at weekends.
 
     """
 
-    def __init__(self, key: str, base: int, scale: int, first_minute: int) -> None:
+    def __init__(
+        self, key: str, base: int, scale: int, first_minute: int, *, rests: bool = False
+    ) -> None:
         self._key = key
         self._base = base
         self._scale = scale
         self._first = first_minute
+        self._rests = rests
         self._spans: dict[int, Span | None] = {}
         self._sums: dict[int, tuple[int, Span | None]] = {}
         self._made = lru_cache(maxsize=_KEPT_MINUTES)(self._make)
 
     def ticks(self, minute: int) -> Sequence[Tick]:
         """Return the ticks of a minute, oldest first."""
-        return self._made(minute) if minute >= self._first else (self._still(minute),)
+        if minute < self._first:
+            return (self._still(minute),)
+        if self._rests and _is_of_weekend(minute):
+            return ()
+        return self._made(minute)
 
     def span(self, minute: int, minutes: int) -> Span | None:
         """Return what the ticks of some minutes amount to."""
@@ -83,7 +93,8 @@ class DrawnPrices:
 
     def _span(self, minute: int) -> Span | None:
         if minute not in self._spans:
-            self._spans[minute] = span_of(self._made(minute), self._scale)
+            ticks = self.ticks(minute)
+            self._spans[minute] = span_of(ticks, self._scale) if ticks else None
         return self._spans[minute]
 
     def _quiet(self, minutes: int) -> Span:
@@ -131,6 +142,10 @@ class DrawnPrices:
         return Random(f"{self._key} {what}")  # noqa: S311 (a market, not a secret)
 
 
+def _is_of_weekend(minute: int) -> bool:
+    return _DAYS[(minute // 1440 + 4) % 7] in _WEEKEND  # 1970 began with a Thursday
+
+
 def _spike(dice: Random, count: int) -> dict[int, int]:
     """Return how far which ticks of a minute lie off."""
     if dice.random() >= SPIKE_SHARE:
@@ -154,13 +169,14 @@ class DrawnMarket(Market):
         return [] if self._stands else super().advance(now_msc, limit)
 
 
-def drawn_market(seed: int, name: str, start_msc: int) -> DrawnMarket:
+def drawn_market(seed: int, name: str, start_msc: int, *, rests: bool = False) -> DrawnMarket:
     """Return the market of a broker, beginning at a moment of its clock.
 
     Args:
         seed: of the run.
         name: of the broker; another one has other prices.
         start_msc: broker milliseconds.
+        rests: closed at weekends.
 
     """
     first = start_msc // MINUTE_MS
@@ -171,10 +187,12 @@ def drawn_market(seed: int, name: str, start_msc: int) -> DrawnMarket:
             round(price * 10 ** specs[symbol].digits),
             10 ** specs[symbol].digits,
             first,
+            rests=rests,
         )
         for symbol, price in PRICES.items()
     }
-    hours = {symbol: _hours(seed, name, symbol, first) for symbol in PRICES}
+    days = [day for day in DayOfWeek if not rests or day not in _WEEKEND]
+    hours = {symbol: _hours(seed, name, symbol, first, days) for symbol in PRICES}
     return DrawnMarket(specs, start_msc=start_msc, sources=sources, hours=hours, seed=seed)
 
 
@@ -184,9 +202,11 @@ def _specs() -> dict[str, SymbolInfo]:
     return {symbol: replace(found[symbol], select=True) for symbol in PRICES}
 
 
-def _hours(seed: int, name: str, symbol: str, first_minute: int) -> Hours:
+def _hours(
+    seed: int, name: str, symbol: str, first_minute: int, days: Sequence[DayOfWeek]
+) -> Hours:
     if symbol != WITH_BREAKS:
-        return Hours([Session(day, 0, 86_400) for day in DayOfWeek])
+        return Hours([Session(day, 0, 86_400) for day in days])
     dice = Random(f"{seed} breaks {name}")  # noqa: S311 (a market, not a secret)
     shut = (first_minute + dice.randint(1, MAX_FIRST_BREAK_MINUTES)) % 60
     is_open = [(minute - shut) % 60 >= BREAK_MINUTES for minute in range(60)]
@@ -194,7 +214,7 @@ def _hours(seed: int, name: str, symbol: str, first_minute: int) -> Hours:
     return Hours(
         [
             Session(day, hour * 3600 + begin * 60, hour * 3600 + end * 60)
-            for day in DayOfWeek
+            for day in days
             for hour in range(24)
             for begin, end in spans
         ]

@@ -20,6 +20,7 @@ from gateway.auth.home import Home
 
 from . import cast, hand_in, plugins, swarm
 from .bots import Address
+from .clocks import Calendar
 from .computer import SimulatedHost
 from .dice import Dice
 from .disk import SimulatedDisk
@@ -67,6 +68,7 @@ class World:
 
     Attributes:
         loop, network, trace, dice: of the run.
+        calendar: all clocks.
         disk: where the databases of its homes lie.
         daemons: their lives.
         tokens: of the terminals, by name.
@@ -107,13 +109,23 @@ class World:
         """When the message was sent whose answer watchers are being told of."""
         self.stop: Callable[[], object] = self.loop.stop
         """Ends the run before its time."""
-        self._faults: list[Fault] = []
+        plugins.discover()
+        named, seed, fails = options.faults, options.seed, options.kills_every > 0
+        named = swarm.names_of(seed, plugins.FAULTS) if named is None else named
+        self._faults: list[Fault] = [plugins.FAULTS[name] for name in sorted(named)]
+        self._fault_share = 1 / swarm.orders_a_fault(seed)
+        self.calendar = Calendar(
+            self.loop,
+            self.dice("clocks"),
+            cast.NAMES,
+            is_wrong=fails,
+            has_weekends=fails and "weekend" in named,
+        )
 
     async def simulate(self) -> Run:
         """Let it all happen, and judge."""
         hand_in.hurry()
         hand_in.date_answers()
-        plugins.discover()
         self._settle_in()
         linking = [
             self.loop.create_task(one.link.run(), context=self.context(name))
@@ -145,7 +157,9 @@ class World:
         """Return the context of a program on a computer of its own."""
         context = contextvars.copy_context()
         context.run(NODE.set, node)
-        simulated = SimulatedHost(self.loop, self.network, self.dice(f"secrets of {node}"))
+        simulated = SimulatedHost(
+            self.loop, self.network, self.calendar.pc_of(node), self.dice(f"secrets of {node}")
+        )
         context.run(host._HOST.set, simulated)
         return context
 
@@ -164,6 +178,7 @@ class World:
             power=self.dice("power"),
             dice=self.dice("ledger"),
             secrets=self.dice("secrets of daemon"),
+            clocks=self.calendar.pc,
             on_begin=lambda life, ready: self.watch("after_life_begins", life, ready),
             on_end=lambda life, cause: self.watch("after_life_ends", life, cause),
             on_ledger=lambda life, ledger: self.watch("on_ledger", life, ledger),
@@ -173,10 +188,6 @@ class World:
                 lambda life, group: self.watch("on_commit", life, group),
             ),
         )
-        named, seed = self.options.faults, self.options.seed
-        named = swarm.names_of(seed, plugins.FAULTS) if named is None else named
-        self._faults = [plugins.FAULTS[name] for name in sorted(named)]
-        self._fault_share = 1 / swarm.orders_a_fault(seed)
         self.run = Run(
             daemons=self.daemons,
             address=self.address,
@@ -198,7 +209,7 @@ class World:
     def _build(self, name: str, token: str) -> TradedTerminal:
         seed, others = self.options.seed, self.terminals
         machines = {one.name: one.machine for one in others.values()}
-        machine = cast.new_machine(name, seed, self.folder, machines)
+        machine = cast.new_machine(name, seed, self.folder, machines, self.calendar)
         link = Link(machine, "127.0.0.1", 1, token, seed=seed)
         partner = others[cast.PARTNERS[name]] if name in cast.PARTNERS else None
         terminal = TradedTerminal(name, machine, link, self.door(name, token), partner)

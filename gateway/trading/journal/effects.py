@@ -158,8 +158,9 @@ def _mt4_exit(send: Send, view: View) -> TradeResult | None:
         return None
     if _was_stopped(past):
         return TradeResult(retcode=TradeRetcode.POSITION_CLOSED)
-    ended_ms = (past.time_done_msc or past.time_done * 1000) - view.offset_ms
-    is_so = past.volume_initial == request.volume and ended_ms >= send.created_ms - SKEW_MS
+    stamp_ms = past.time_done_msc or past.time_done * 1000
+    late_ms = send.lateness_ms(stamp_ms - view.offset_ms, stamp_ms)[0]
+    is_so = past.volume_initial == request.volume and late_ms >= -SKEW_MS
     if not is_so:
         return None
     return TradeResult(

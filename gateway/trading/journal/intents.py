@@ -73,7 +73,8 @@ class Memo(Struct, frozen=True, kw_only=True):
 
     ``state`` is an :class:`~ea_bridge.model.OrderState`, ``tried`` are filling modes, ``moved``
     the numbers that were put onto the grid. ``closes`` is the identifier of the position that it
-    is to close, which orders and deals have, while its ticket may change.
+    is to close, which orders and deals have, while its ticket may change. ``broker_ms`` is
+    what the broker's clock showed when the command was made.
     """
 
     position: int | None = None
@@ -83,6 +84,7 @@ class Memo(Struct, frozen=True, kw_only=True):
     moved: tuple[str, ...] = ()
     tried: tuple[int, ...] = ()
     symbol_requested: str | None = None
+    broker_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,19 @@ class Send:
             return None
         made = result.order or result.deal
         return made if made and made != self.request.position else None
+
+    def lateness_ms(self, time_ms: int, stamp_ms: int) -> list[int]:
+        """Return how much later than the command something was, as each clock has it: ours, which
+        may have been set since, and the broker's, of which we may not know what it showed.
+
+        Args:
+            time_ms: when it was by our clock as it goes now, UTC.
+            stamp_ms: when it was by the broker's clock as it went then.
+
+        """
+        ours_ms = time_ms - self.created_ms
+        known_ms = self.memo.broker_ms
+        return [ours_ms] if known_ms is None else [stamp_ms - known_ms, ours_ms]
 
     @property
     def is_paper(self) -> bool:

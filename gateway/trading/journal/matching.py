@@ -97,7 +97,7 @@ def share(
         tickets = set().union(*(fits[command_id] for command_id in cluster))
         if len(tickets) <= len(cluster) and is_ready([by_id[one] for one in cluster]):
             found |= _shared_out(
-                sorted((by_id[one] for one in cluster), key=_age),
+                sorted((by_id[one] for one in cluster), key=_number),
                 sorted((one for one in orders if one.ticket in tickets), key=_seen_order),
                 fits,
             )
@@ -170,8 +170,8 @@ def _fits(sends: Iterable[Send], seen: Sequence[Sighting]) -> dict[int, set[int]
     }
 
 
-def _age(send: Send) -> tuple[int, int]:
-    return send.created_ms, send.command_id
+def _number(send: Send) -> int:
+    return send.command_id  # not by time: our clock may have been put back in between
 
 
 def _seen_order(one: Sighting) -> tuple[int, int]:
@@ -210,7 +210,7 @@ def _in_order(
 
 
 def _apart(send: Send, one: Sighting) -> int:
-    return abs(one.time_ms - send.created_ms) // TOGETHER_MS
+    return abs(send.lateness_ms(one.time_ms, one.stamp_ms)[0]) // TOGETHER_MS
 
 
 def _clusters(fits: dict[int, set[int]]) -> list[set[int]]:
@@ -312,13 +312,15 @@ def _is_alike(send: Send, one: Sighting, around_ms: int = 0) -> bool:
 
 def _is_of_kind(send: Send, one: Sighting, around_ms: int = 0) -> bool:
     request = send.request
-    late_ms = one.time_ms - send.created_ms
     return (
         one.symbol == request.symbol
         and one.type == request.type
         and one.magic == request.magic
         and _is_of_position(send, one)
-        and -SKEW_MS - around_ms <= late_ms <= LATEST_MS + SKEW_MS + around_ms
+        and any(
+            -SKEW_MS - around_ms <= late_ms <= LATEST_MS + SKEW_MS + around_ms
+            for late_ms in send.lateness_ms(one.time_ms, one.stamp_ms)
+        )
     )
 
 

@@ -26,7 +26,9 @@ class Sighting:
     magic: int
     comment: str
     time_ms: int
-    """When it was set up, UTC milliseconds."""
+    """When it was set up, UTC milliseconds by our clock as it goes now."""
+    stamp_ms: int = 0
+    """The same by the broker's clock as it went then."""
     position: int = 0
     """The position that it is to close; 0 where it opens one, or that is not known."""
     entered: int = 0

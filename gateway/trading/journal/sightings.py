@@ -18,6 +18,7 @@ from ea_bridge.model import (
     Position,
     TradeAction,
 )
+from gateway.clock import GRID_S, MAX_RESIDUE_S
 
 from ..past import past_of
 from .intents import Send
@@ -28,8 +29,6 @@ from .wanted import Wanted
 if TYPE_CHECKING:
     from ..asking import AskedTerminal
 
-GRID_S = 900
-"""Time zones lie on quarters of an hour."""
 AHEAD_S = 86_400
 """How far past now history is asked for: the broker's clock may be ahead of what we think."""
 BEHIND_S = 86_400
@@ -87,6 +86,7 @@ class View:
                 magic=one.magic,
                 comment=one.comment,
                 time_ms=at_ms - self.offset_ms,
+                stamp_ms=at_ms,
                 position=self._closed_by(one),
                 entered=self._entered(one.position_id),
                 filling=None if self.is_mt4 else one.type_filling,
@@ -126,6 +126,7 @@ class View:
                     magic=one.magic,
                     comment=one.comment,
                     time_ms=(one.time_msc or one.time * 1000) - self.offset_ms,
+                    stamp_ms=one.time_msc or one.time * 1000,
                     position=0 if self.is_netting or is_entry else one.position_id,
                     entered=self._entered(one.position_id),
                     is_by_program=self._is_by_program(one.reason),
@@ -143,6 +144,7 @@ class View:
                 magic=one.magic,
                 comment=one.comment,
                 time_ms=(one.time_msc or one.time * 1000) - self.offset_ms,
+                stamp_ms=one.time_msc or one.time * 1000,
                 entered=self._entered(one.identifier),
                 is_by_program=self._is_by_program(one.reason),
             )
@@ -189,8 +191,9 @@ async def look(
     )
     makers = [send for send in sends if makes_order(send, is_mt4=view.is_mt4)]
     if makers:
-        since_ms = min(send.created_ms for send in makers) - SKEW_MS
-        await _look_back(terminal, view, [*sends, *rivals], since_ms)
+        await _look_back(
+            terminal, view, [*sends, *rivals], _first_stamp_ms(makers, view) - SKEW_MS
+        )
     changed = {_changed(send) for send in sends if send not in makers} - {None}
     for ticket in changed - view.past.keys():
         by_ticket = commands.HistoryParams(ticket=ticket)
@@ -205,7 +208,7 @@ async def _look_back(
     """Add what of the past may be of commands that have made an order."""
     now_ms, offset_s = terminal.now_ms(), view.offset_ms // 1000
     wanted = view.wanted(sends, now_ms)
-    first_s = since_ms // 1000 + offset_s - (BEHIND_S if view.is_far else 0)
+    first_s = since_ms // 1000 - (BEHIND_S if view.is_far else 0)
     span = (max(0, first_s), now_ms // 1000 + offset_s + AHEAD_S)
     async for past in past_of(terminal, commands.HISTORY_ORDERS_GET, *span):
         view.past.update((one.ticket, one) for one in past if wanted.order(one))
@@ -216,6 +219,12 @@ async def _look_back(
         # all deals of an order, if one is: by one alone a part looked like the whole
         kept = {one.order for one in deals if wanted.deal(one, tickets)}
         view.deals += [one for one in deals if one.order in kept]
+
+
+def _first_stamp_ms(makers: Iterable[Send], view: View) -> int:
+    """Return the first stamp that an order of these may have, by any clock."""
+    ours_ms = min(send.created_ms for send in makers) + view.offset_ms
+    return min([ours_ms, *(send.memo.broker_ms or ours_ms for send in makers)])
 
 
 def _changed(send: Send) -> int | None:
@@ -230,6 +239,8 @@ def _changed(send: Send) -> int | None:
 def _offset_s(clock: Clock, utc_s: int) -> int:
     """Return how far the broker's clock is ahead of ours."""
     broker_s = clock.tsrv or clock.tcur
-    if abs(clock.tgmt - utc_s) * 1000 > SKEW_MS:
-        return broker_s - utc_s  # the clock of its PC is not ours
-    return round((broker_s - clock.tgmt) / GRID_S) * GRID_S
+    offset_s = round((broker_s - clock.tgmt) / GRID_S) * GRID_S
+    is_ours = abs(clock.tgmt - utc_s) <= MAX_RESIDUE_S
+    if is_ours and abs(broker_s - clock.tgmt - offset_s) <= MAX_RESIDUE_S:
+        return offset_s
+    return broker_s - utc_s  # the clock of its PC is not ours, or it is and both are wrong

@@ -51,6 +51,8 @@ class Wanted:
                 self._tags.add(request.comment[:TAG_LENGTH])
             kind = (request.symbol, request.type, request.volume, request.magic)
             self._times_ms[kind].append(send.created_ms)
+            if send.memo.broker_ms is not None:
+                self._times_ms[kind].append(send.memo.broker_ms - offset_ms)
             self._of_parts.add((request.symbol, request.type, request.magic))
         for times in self._times_ms.values():
             times.sort()

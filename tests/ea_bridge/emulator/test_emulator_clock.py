@@ -136,3 +136,21 @@ def test_market_time_leaps_with_the_clock(monkeypatch: pytest.MonkeyPatch) -> No
         ticks = market.ticks(name, from_msc=at, to_msc=market.now_msc)
         assert ticks
         assert not [one for one in ticks if one.time_msc in left_out_msc]
+
+
+def test_a_broker_and_its_pc_may_disagree() -> None:
+    """A market with a clock of its own, on a PC whose clock is three hours ahead."""
+    now_ms = [utc_ms(2026, 1, 15, 12)]
+
+    class Server(MarketClock):
+        def now_ms(self, real_s: float) -> int:
+            return now_ms[0]
+
+    terminal = machine.build_terminal(
+        clock=Server(0, 0.0), pc_s=lambda: now_ms[0] / 1000 + 3 * HOUR / 1000
+    )
+    now_ms[0] += 10_000
+    terminal.pulse()
+    now = terminal.desk.clock()
+    assert now.tsrv == (now_ms[0] + 2 * HOUR) // 1000
+    assert now.tgmt == (now_ms[0] + 3 * HOUR) // 1000

@@ -32,12 +32,9 @@ class LodgersDoor:
         if self._is_over or self._name not in self._world.spare_tokens:
             return await self._new.ask(method, params, timeout_s)
         answer = await self._old.ask(method, params, timeout_s)
-        if (
-            answer is not None
-            and answer.get("error", {}).get("data", {}).get("outcome", "") is None
-        ):
-            return None
-        return answer
+        data: Json = {} if answer is None else answer.get("error", {}).get("data", {})
+        self._is_over = data.get("reason") == "expired"  # the machine slept for days
+        return None if self._is_over or data.get("outcome", "") is None else answer
 
     async def ask_all(self, method: str, params: Sequence[Json], timeout_s: float) -> list[Json]:
         """Return the responses to a batch, in the order of the requests."""

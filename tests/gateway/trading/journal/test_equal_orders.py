@@ -254,9 +254,10 @@ def test_sharing_gives_each_order_once_and_as_many_as_can_be() -> None:
     dice = random.Random(11)  # noqa: S311 (cases for a test)
     spread = Counter[bool]()
     for _ in range(400):
+        times_ms = sorted(AT_MS + dice.randrange(400_000) for _ in range(dice.randrange(1, 7)))
         sends = [
-            send(n, at_ms=AT_MS + dice.randrange(400_000), volume=dice.choice((0.1, 0.2)))
-            for n in range(dice.randrange(1, 7))
+            send(n, at_ms=at_ms, volume=dice.choice((0.1, 0.2)))
+            for n, at_ms in enumerate(times_ms)
         ]
         seen = [
             order(

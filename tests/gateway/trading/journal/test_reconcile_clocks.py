@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from journal_scene import Kept
+from journal_scene import LOST, NOTHING, Kept
 from msgspec.structs import replace
 from scripted_answers import DEAL, POSITION
 from test_reconcile import HERE_MS, filled, mine, outcome
 from test_reconcile_growth import shown
 
 from ea_bridge.commands import HistoryParams
+from ea_bridge.host import boot_ms
 from ea_bridge.model import Order
 from gateway import errors
 from gateway.trading.journal import patience
@@ -66,6 +67,61 @@ async def test_what_is_alike_but_for_an_hour_keeps_a_command_unknown(
     show(searched, past_order(HERE_MS + off_ms, "rewritten"))
     await searched.look()
     assert await outcome(searched) == expected
+
+
+def set_clock(kept: Kept, by_ms: int) -> None:
+    """Set the clock of the PC, which the daemon and the terminal read; the broker's goes on."""
+    kept.scene.now_ms += by_ms
+    answers = kept.scene.script.answers
+    answers["clock_get"] = replace(answers["clock_get"], tgmt=kept.scene.now_ms // 1000)
+
+
+@pytest.mark.parametrize("by_ms", [-6 * HOUR_MS, -7 * 60_000, 7 * 60_000, 6 * HOUR_MS])
+async def test_a_clock_that_is_set_while_an_order_is_unknown(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch, by_ms: int
+) -> None:
+    """Its comment is rewritten, and the terminal has forgotten it; the broker's clock tells that
+    it is the command's: at the first look, also after a restart."""
+    monkeypatch.setattr(patience, "GONE_S", 0.0)
+    kept.equip("ticks,book,deals,check")
+    kept.scene.clock.see(HERE_MS // 1000 - 1, boot_ms())
+    await kept.lose("a")
+    set_clock(kept, by_ms)
+    kept.restart()
+    show(kept, past_order(HERE_MS, "rewritten"))
+    await kept.look()
+    assert await outcome(kept) == "done"
+
+
+@pytest.mark.parametrize("off_ms", [-7 * 60_000, 7 * 60_000])
+async def test_a_clock_that_is_wrong_all_the_time(kept: Kept, off_ms: int) -> None:
+    """By minutes, which no time zone explains: the offset of the broker's is not taken for one."""
+    set_clock(kept, off_ms)
+    kept.equip("ticks,book,deals,check")
+    await kept.lose("a")
+    show(kept, past_order(HERE_MS, "rewritten"))
+    await kept.look()
+    assert await outcome(kept) == "done"
+
+
+@pytest.mark.parametrize("off_ms", [-7 * 60_000, 7 * 60_000])
+async def test_a_close_on_metatrader_4_while_the_clock_is_wrong(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch, off_ms: int
+) -> None:
+    """What was executed is not told to be refused."""
+    monkeypatch.setattr(patience, "GONE_S", 0.0)
+    set_clock(kept, off_ms)
+    kept.scene.hello = kept.scene.script.hello = replace(kept.scene.hello, platform="mt4")
+    kept.equip("")
+    held = replace(POSITION, ticket=900, volume=0.1, type=0, magic=0)
+    kept.scene.script.answers |= {**NOTHING, "order_send": LOST, "positions_get": [held]}
+    with pytest.raises(errors.OrderUnresolved):
+        await kept.scene.ask("close_position", ticket=900, client_order_id="a")
+    kept.link()
+    kept.scene.script.answers["positions_get"] = []
+    show(kept, replace(past_order(HERE_MS, ""), state=0))
+    await kept.look()
+    assert await outcome(kept) == "done"
 
 
 async def test_what_was_done_by_hand_an_hour_ago_is_no_command_s(searched: Kept) -> None:
