@@ -201,9 +201,18 @@ class Store:
         self._connection.execute("PRAGMA synchronous=FULL")
         self._connection.execute("PRAGMA foreign_keys=ON")
         if check:
+            self._sync_log()
             self._check()
         if self._schema() != len(migrations):
             self._migrate(migrations)
+
+    def _sync_log(self) -> None:
+        """Have on the disk what is in the log. A process that was killed within a commit leaves
+        there what nobody has synced; it counts as committed from now on, and a power cut would
+        take it away from under whoever has read it.
+        """
+        with suppress(sqlite3.Error):  # the next commit does it, if it can
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
     def _check(self) -> None:
         """Look for damage, unless the file is large and was looked through a short while ago."""

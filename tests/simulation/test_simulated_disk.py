@@ -155,6 +155,35 @@ def test_the_dead_hold_no_locks_and_change_nothing(disk_folder: Path) -> None:
         second.close()
 
 
+def test_what_a_new_process_reads_survives_a_power_cut(disk_folder: Path) -> None:
+    """Also where the one before was killed between writing a commit and syncing it."""
+    with SimulatedDisk(disk_folder, Dice(1)("sqlite")) as disk:
+        store = Store(disk_folder, TABLES)
+        insert(store, b"one")
+
+        class KilledAtSync:
+            is_over = False
+
+            def __call__(self, operation: str, *_: object) -> int:
+                if operation == "sync":
+                    disk.kill(None)
+                return 0
+
+        disk.fail(KilledAtSync())
+        with pytest.raises(StoreError):
+            insert(store, b"two")
+        disk.work()
+        store.close()
+        assert not disk.is_durable(store.path)
+        again = Store(disk_folder, TABLES)
+        assert count(again) == 2
+        disk.power_cut(Dice(1)("cut"), extent="none")
+        again.close()
+        last = Store(disk_folder, TABLES)
+        assert count(last) == 2
+        last.close()
+
+
 def test_a_full_disk_reaches_the_product(disk_folder: Path) -> None:
     """As :class:`DiskFull`; the reserve that is given up with it is room; nothing is lost."""
     reserve = Reserve(disk_folder, 256 * 1024)
