@@ -307,7 +307,9 @@ def _is_part(send: Send, one: Sighting) -> bool:
 
 
 def _is_alike(send: Send, one: Sighting, around_ms: int = 0) -> bool:
-    return one.volume == send.request.volume and _is_of_kind(send, one, around_ms)
+    if one.volume != send.request.volume or is_of_part(one.comment):
+        return False  # a part as large as the whole order is of a larger trade
+    return _is_of_kind(send, one, around_ms)
 
 
 def _is_of_kind(send: Send, one: Sighting, around_ms: int = 0) -> bool:

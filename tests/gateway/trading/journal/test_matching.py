@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from ea_bridge.model import TradeAction, TradeRequest
 from gateway.trading.client_ids import tag
 from gateway.trading.journal import Memo, Send
-from gateway.trading.journal.matching import LATEST_MS, SKEW_MS, match
+from gateway.trading.journal.matching import LATEST_MS, SKEW_MS, match, may_be
 from gateway.trading.journal.observed_order import Sighting
 
 AT_MS = 1_780_000_000_000
@@ -52,6 +52,14 @@ def test_the_tag_decides() -> None:
     """Among orders that are alike, whatever came first."""
     seen = [order(10, tag(1, "S", "2")), order(11, f"{tag(1, 'S', '1')} mine"), order(12)]
     assert matched([send(1), send(2)], seen) == {1: 11, 2: 10}
+
+
+@pytest.mark.parametrize("comment", ["from #9", "to #11"])
+def test_a_part_as_large_as_an_order_is_of_a_larger_trade(comment: str) -> None:
+    """MetaTrader 4 says so in its comment: the order's own part would be smaller."""
+    assert matched([send(1)], [order(10, comment)]) == {}
+    assert not may_be(send(1), order(10, comment))
+    assert may_be(send(1), order(10, comment, volume=0.05))
 
 
 def test_a_rewritten_comment() -> None:
