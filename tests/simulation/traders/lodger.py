@@ -34,7 +34,8 @@ class LodgersDoor:
         answer = await self._old.ask(method, params, timeout_s)
         data: Json = {} if answer is None else answer.get("error", {}).get("data", {})
         self._is_over = data.get("reason") == "expired"  # the machine slept for days
-        return None if self._is_over or data.get("outcome", "") is None else answer
+        is_refused = bool(data) and data.get("outcome") is None  # at the door, whatever it asks
+        return None if self._is_over or is_refused else answer
 
     async def ask_all(self, method: str, params: Sequence[Json], timeout_s: float) -> list[Json]:
         """Return the responses to a batch, in the order of the requests."""
