@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 STOP_S = 0.3
 """For each of the five stages of a stop; what needs longer is cut."""
 OPENRPC = "/openrpc.json"
+HEALTH = "/healthz"
 RPC_PATHS = ("/rpc", "/v1/rpc")
 WS_PATHS = ("/ws", "/v1/ws")
 DOCUMENT_HEADERS = {"Cross-Origin-Resource-Policy": "same-origin"}
@@ -57,7 +58,6 @@ class WebServer:
         terminal_for: the guarded terminal of a caller's token.
         welcome: what ``/ws`` connections are told when they have signed in.
         openrpc: the document that ``rpc.discover`` and ``/openrpc.json`` give out.
-        documents: more of them, by path.
         hosts: names that a ``Host`` header may carry beside the loopback ones.
         origins: web origins whose pages may call.
         failures_per_s: answers to wrong tokens, of all callers together.
@@ -79,7 +79,6 @@ class WebServer:
         daemon: Daemon,
         terminal_for: Callable[[Caller], GuardedTerminal],
         openrpc: LateDocument,
-        documents: Mapping[str, bytes] | None = None,
         hosts: Collection[str] = (),
         origins: Collection[str] = (),
         failures_per_s: float = FAILURES_PER_S,
@@ -92,11 +91,7 @@ class WebServer:
         self._sockets = list(sockets)
         self.port: int = self._sockets[0].getsockname()[1]
         """The port of all our sockets."""
-        self._documents = {
-            "/healthz": b'{"status":"ok"}',
-            **(documents or {}),
-        }
-        self._openrpc = openrpc
+        self._documents = {HEALTH: LateDocument(lambda: b'{"status":"ok"}'), OPENRPC: openrpc}
         self._gate = gate
         self._audit = audit or Audit()
         self._note_login = note_login
@@ -118,9 +113,10 @@ class WebServer:
         self._manager = manager
         url = daemon.rpc_url.removesuffix("/rpc")
         if accounts is not None:
-            self._documents[OPENAPI] = accounts.document(url)
+            self._documents[OPENAPI] = LateDocument(lambda: accounts.document(url))
         if manager is not None:
-            self._documents |= manager.documents(url)
+            made = manager.documents(url)
+            self._documents |= {path: LateDocument(make) for path, make in made.items()}
         self._fixed_doors = self._doors()
         self._guard = Guard(self._doors_at, port=self.port, hosts=hosts, origins=origins)
         self._limits = daemon.limits
@@ -173,7 +169,7 @@ class WebServer:
             sock.close()
 
     def _doors(self) -> dict[str, Door]:
-        doors = {path: Door("GET", "never") for path in (OPENRPC, *self._documents)}
+        doors = {path: Door("GET", "never") for path in self._documents}
         doors |= {path: Door("POST", "required", rpc=True) for path in RPC_PATHS}
         doors |= {path: Door("GET", "optional") for path in WS_PATHS}
         return doors
@@ -207,8 +203,8 @@ class WebServer:
         path = self._guard.path(request)
         if self._stopping:
             raise Refusal(503, ShuttingDown())
-        if path == OPENRPC or path in self._documents:
-            document = self._documents.get(path) or await self._openrpc.read()
+        if path in self._documents:
+            document = await self._documents[path].read()
             about = PAGE_HEADERS if path == REFERENCE else {}
             return json_response(document, {**DOCUMENT_HEADERS, **about, **headers})
         if request.method == "OPTIONS":

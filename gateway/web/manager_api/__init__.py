@@ -14,6 +14,7 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache, partial
 
 from aiohttp import web
 
@@ -76,14 +77,14 @@ class ManagerApi:
         self._long_lists: Counter[str] = Counter()
         """How many each operator is being sent."""
 
-    def documents(self, url: str) -> dict[str, bytes]:
-        """Return what everybody may read, by path: the OpenAPI document, and the reference as a
-        page, of the gateway at a URL.
+    def documents(self, url: str) -> dict[str, Callable[[], bytes]]:
+        """Return how to make what everybody may read, by path: the OpenAPI document, and the
+        reference as a page, of the gateway at a URL.
         """
-        described = document(ABOUT, OPERATIONS, url)
+        described = cache(partial(document, ABOUT, OPERATIONS, url))
         return {
-            OPENAPI: json.dumps(described).encode(),
-            REFERENCE: reference(OPERATIONS, described).encode(),
+            OPENAPI: lambda: json.dumps(described()).encode(),
+            REFERENCE: lambda: reference(OPERATIONS, described()).encode(),
         }
 
     def doors(self, path: str) -> Sequence[Door]:
