@@ -44,7 +44,7 @@ def test_the_same_seed_makes_the_same_run() -> None:
 
 def test_half_open_links_are_found_out() -> None:
     """Where nobody is told that a link is gone, daemon and terminal find out by the silence."""
-    line = run("--seed=9", "--orders=150", "--kills-every=1000", "--faults=link half open")
+    line = run("--seed=10", "--orders=150", "--kills-every=1000", "--faults=link half open")
 
     assert line["faults"] > 5
     assert (line["doubled"], line["missing"], line["wrong"], line["unknown"]) == (0, 0, 0, 0)
