@@ -40,7 +40,8 @@ class Sighting:
     is_by_stop: bool = False
     """The server placed it, for a stop loss, a take profit or the want of margin."""
     terms: Terms | None = None
-    """As the order has them; ``None``: not known, or no more those that it was placed with."""
+    """As the order has them; ``None``: not known. On MetaTrader 4 a trade may have others than it
+    was placed with, as those of a pending order may have been changed."""
 
 
 def terms_of(type_: int, price: float, stoplimit: float, sl: float, tp: float) -> Terms:

@@ -14,7 +14,6 @@ from ea_bridge.model import (
     DealEntry,
     Order,
     OrderReason,
-    OrderType,
     Position,
     TradeAction,
 )
@@ -23,7 +22,7 @@ from gateway.clock import GRID_S, MAX_RESIDUE_S
 from ..past import past_of
 from .intents import Send
 from .matching import AROUND_MS, SKEW_MS, makes_order, may_be
-from .observed_order import Sighting, Terms, terms_of
+from .observed_order import Sighting, terms_of
 from .wanted import Wanted
 
 if TYPE_CHECKING:
@@ -92,14 +91,8 @@ class View:
                 filling=None if self.is_mt4 else one.type_filling,
                 is_by_program=self._is_by_program(one.reason),
                 is_by_stop=self._is_by_stop(one.reason),
-                terms=self._terms(one),
+                terms=terms_of(one.type, one.price_open, one.price_stoplimit, one.sl, one.tp),
             )
-
-    def _terms(self, one: Order) -> Terms | None:
-        """Return the prices of an order; MetaTrader 4 shows a trade with those of its end."""
-        if self.is_mt4 and one.type in (OrderType.BUY, OrderType.SELL):
-            return None
-        return terms_of(one.type, one.price_open, one.price_stoplimit, one.sl, one.tp)
 
     def _closed_by(self, one: Order) -> int:
         """Return the position that an order closes; 0 for one that opens its own."""
@@ -147,6 +140,7 @@ class View:
                 stamp_ms=one.time_msc or one.time * 1000,
                 entered=self._entered(one.identifier),
                 is_by_program=self._is_by_program(one.reason),
+                terms=(0.0, 0.0, one.sl, one.tp) if self.is_mt4 else None,
             )
 
     def _is_by_program(self, reason: int) -> bool:

@@ -172,3 +172,36 @@ async def test_what_the_server_has_closed_on_metatrader_4(
     await mt4.look()
     record = await mt4.scene.ask("get_order", client_order_id="a")
     assert record["outcome"] == expected
+
+
+@pytest.mark.parametrize("closed", [False, True], ids=["open", "closed"])
+async def test_trades_on_metatrader_4_are_told_apart_by_their_stops(
+    mt4: Kept, closed: bool
+) -> None:
+    """Two that are equal but for the stop loss, with their tags rewritten: each is its own."""
+    stops = {"a": 1.07, "b": 1.06}
+    for id_, stop in stops.items():
+        with pytest.raises(errors.OrderUnresolved):
+            await mt4.scene.ask(
+                "place_order",
+                symbol="EURUSD",
+                side="buy",
+                volume=LOTS,
+                sl=stop,
+                client_order_id=id_,
+            )
+    mt4.link()
+    # the second came to the broker first
+    tickets = {901: stops["b"], 902: stops["a"]}
+    trades = [
+        replace(position(one, LOTS, comment="eaten"), sl=sl, tp=0.0) for one, sl in tickets.items()
+    ]
+    ended = [replace(past(one, LOTS, "eaten"), sl=sl, tp=0.0) for one, sl in tickets.items()]
+    mt4.scene.script.answers |= {
+        "positions_get": [] if closed else trades,
+        "history_orders_get": ended if closed else [],
+    }
+    await mt4.look()
+    for id_, ticket in (("a", 902), ("b", 901)):
+        known = await mt4.scene.ask("get_order", client_order_id=id_)
+        assert (known["outcome"], known["result"]["order"]["order"]) == ("done", ticket)
