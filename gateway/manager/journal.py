@@ -11,6 +11,8 @@ A row's state::
             +-- done, refused, not_sent   as was found out
             +-- lost    nothing can find it out any more: a person has to look
 
+A row that the gateway has left at ``sending`` when it died goes the ways of ``unknown``.
+
 A key (the header Idempotency-Key) is its operator's own, and belongs to one request for good. What
 was done is answered from the row; what was not done may be tried again under the same key; what is
 unknown is never sent anew.

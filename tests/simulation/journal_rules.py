@@ -64,7 +64,8 @@ CONTINGENT: Mapping[str, Edges] = {"held": HELD, "oco": LINK}
 """By the kind of a row."""
 MANAGER_CHANGE: Edges = {
     NEW: frozenset({"sending"}),
-    "sending": frozenset({"done", "refused", "not_sent", "unknown"}),
+    # a row that a dead run has left so is as one whose outcome is unknown
+    "sending": frozenset({"done", "refused", "not_sent", "unknown", "lost"}),
     "unknown": frozenset({"done", "refused", "not_sent", "lost"}),
     # tried again under the same key, since nothing was done
     "refused": frozenset({"sending"}),

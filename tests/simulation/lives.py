@@ -35,6 +35,7 @@ CONFIG = Config.model_validate(
     {
         "api": {"port": 0},
         "bridge": {"port": 0},
+        "limits": {"queue_messages": 64},  # so that slow readers of so little have too many
         "manager": {"peer": "mt4-server", "requests_per_second": "none"},
         # the bots are many, and do not mind each other's unknown orders
         "trading": {"orders_per_second": "none", "block_unresolved": False},

@@ -73,11 +73,13 @@ class SimulatedSocket:
         return 0.0
 
     def setsockopt(self, level: int, option: int, value: Any) -> None:
-        """Set an option; that of no lingering, and the size of the buffer, mean something here."""
+        """Set an option; that of no lingering, and those of buffers, mean something here."""
         if option == socket.SO_LINGER:
             self._is_linger_off = LINGER.unpack(value) == (1, 0)
         elif option == socket.SO_SNDBUF and self.peer is not None:
             self.peer.capacity = min(self.peer.capacity, 2 * value)
+        elif option == socket.SO_RCVBUF:
+            self.capacity = min(self.capacity, 2 * value)
 
     def getsockopt(self, level: int, option: int) -> int:
         """Return an option; an error is returned once."""

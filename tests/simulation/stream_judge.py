@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .stream_truth import NOUNS, TOLD, Key, TerminalTruth
+from .stream_truth import NOUNS, TICKS, TOLD, Key, TerminalTruth, key_of_told_tick
 
 Json = Mapping[str, Any]
 
@@ -111,6 +111,8 @@ class ChannelCopy:
         """It ended, or was never made."""
         self.items: dict[int, Key] | None = None
         """What is open, by ticket; ``None`` until a snapshot has come."""
+        self.merged = 0
+        """Events that are missing since they were merged into later ones."""
         self.data: Json = {}
         """Of the last event of a channel that tells its whole state each time."""
         self.is_live = False
@@ -204,8 +206,11 @@ class ChannelCopy:
             self._record.check_same(self._who, epoch, seq, payload)
         elif epoch == self.epoch:
             self.accuse_unless(seq > self.seq, params)
+        self.merged += max(seq - self.seq - 1, 0)
         self.epoch, self.seq = epoch, seq
-        if self._log is None:
+        if self.channel == TICKS:
+            self._follow(key_of_told_tick(data))
+        elif self._log is None:
             if data.get("event") != "kill_switch":  # that is no state of the terminal
                 self.data = data
         elif data["op"] == "settled":
@@ -235,6 +240,7 @@ class ChannelCopy:
         if self.lossless or epoch == self.epoch:
             is_next = epoch == self.epoch and seq == self.seq
             self.accuse_unless(is_next or (not self.lossless and seq >= self.seq), params)
+        self.merged += max(seq - self.seq, 0)
         self.epoch, self.seq = epoch, seq
         self._owed_snapshot = False
         self.is_live = True
@@ -318,8 +324,8 @@ class ChannelCopy:
     def finish(self) -> None:
         """Compare at the end, when everything is at rest and all has been told."""
         log = self._log
-        if log is None or self.is_over:
-            return
+        if log is None or self.is_over or self.channel == TICKS:
+            return  # the market goes on
         if self._places is not None and log.end not in self._places:
             left = [log.at(place) for place in range(self._places[0], log.end)]
             self.accuse(f"never told: {left}")

@@ -21,6 +21,7 @@ from ea_bridge.model import (
     OrderType,
     Position,
     PositionType,
+    Tick,
 )
 from ea_bridge.protocol.messages import Message, Trade
 
@@ -28,6 +29,7 @@ Json = Mapping[str, Any]
 Key = tuple[Any, ...]
 """Ticket and facts of one order, position or deal."""
 
+TICKS = "tick.all:EURUSD"
 NOUNS = {"orders": "order", "positions": "position", "deals": "deal"}
 """What the events of a channel are about."""
 KEPT = 20_000
@@ -91,6 +93,11 @@ def key_of_told_deal(one: Json) -> Key:
     return (one["ticket"], *made, *sums, one["magic"], one["comment"])
 
 
+def key_of_told_tick(one: Json) -> Key:
+    """Return what a tick is known by, as clients see it."""
+    return (one["broker_time"], one["bid"], one["ask"])
+
+
 TOLD = {
     "orders": key_of_told_order,
     "positions": key_of_told_position,
@@ -134,7 +141,7 @@ class TerminalTruth:
     """What one emulated terminal has told, and the books behind it."""
 
     def __init__(self, machine: EmulatedTerminal) -> None:
-        self.changes = {channel: ChangeLog() for channel in NOUNS}
+        self.changes = {channel: ChangeLog() for channel in (*NOUNS, TICKS)}
         self.has_deals = machine.platform == "mt5"
         self._broker = machine.desk.broker
         self._books = self._broker.books
@@ -142,11 +149,18 @@ class TerminalTruth:
         """Of an account that other terminals share: what this one has not asked for yet."""
         self._take = machine.take_trade_events
         machine.take_trade_events = self._note  # type: ignore[method-assign]  # to hear each change
+        self._on_tick = machine.desk.on_tick
+        machine.desk.on_tick = self._note_tick  # type: ignore[method-assign]  # to see each tick
 
     @property
     def version(self) -> int:
         """Grows with every change of the books."""
         return self._books.version
+
+    @property
+    def count(self) -> int:
+        """How many changes there were."""
+        return sum(self.changes[channel].end for channel in NOUNS)
 
     @property
     def is_told(self) -> bool:
@@ -164,6 +178,11 @@ class TerminalTruth:
             return _by_ticket(map(key_of_order, self._books.orders.values()))
         holdings = self._books.holdings.values()
         return _by_ticket(key_of_position(one.position) for one in holdings)
+
+    def _note_tick(self, symbol: str, tick: Tick) -> None:
+        if TICKS.endswith(symbol):
+            self.changes[TICKS].add((tick.time_msc, tick.bid, tick.ask))
+        self._on_tick(symbol, tick)
 
     def _note(self) -> list[Message]:
         messages = self._take()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import socket
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -53,6 +54,8 @@ class StreamWire(asyncio.Protocol):
         """Of the gateway's close frame; 0 while none has come."""
         self.close_reason = ""
         self.is_paused = False
+        self.resumed_s = 0.0
+        """When it was read again last."""
         self.heard_s = loop.time()
         """When something came last."""
         self._loop = loop
@@ -96,6 +99,12 @@ class StreamWire(asyncio.Protocol):
         """Send a message."""
         self._write(TEXT, json.dumps(message).encode())
 
+    def narrow(self, size: int) -> None:
+        """Let the system take in only so many bytes while nobody reads."""
+        if self._transport is not None:
+            sock = self._transport.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+
     def pause(self) -> None:
         """Read no more for a while."""
         if self._transport is not None and not self.is_paused:
@@ -106,6 +115,7 @@ class StreamWire(asyncio.Protocol):
         """Read again."""
         if self._transport is not None and self.is_paused:
             self.is_paused = False
+            self.resumed_s = self._loop.time()
             self._transport.resume_reading()
 
     def close(self) -> None:

@@ -6,11 +6,14 @@ import asyncio
 from functools import partial
 from typing import Any
 
+from ea_bridge.token import parse_token
+
 from ..accounts import ANSWERS_WITHIN_S, known_of
 from ..plugins import Watcher, watcher
 from ..stream_judge import StreamRecord
+from ..stream_session import Seat
 from ..stream_truth import TerminalTruth
-from ..subscribers import Place, Seat, Subscriber
+from ..subscribers import Place, Subscriber
 from ..terminals import TradedTerminal
 from ..world import World
 
@@ -28,7 +31,7 @@ class Streams(Watcher):
         self.record = StreamRecord(partial(world.invariants.broken, "streams"), world.sometimes)
         self._place = Place()
         seats = [
-            Seat(name, world.tokens, TerminalTruth(terminal.machine))
+            Seat(name, world.tokens, world.spare_tokens, TerminalTruth(terminal.machine))
             for name, terminal in world.terminals.items()
         ]
         self.subscribers = [
@@ -44,6 +47,12 @@ class Streams(Watcher):
         """Tell all where the daemon is."""
         self._place.port = int(ready["ws"].split(":")[2].split("/")[0])
         self._place.life = life
+
+    def on_revoked(self, tid: str) -> None:
+        """Tell those who listen with a token that it was ended."""
+        for one in self.subscribers:
+            if one.session is not None and parse_token(one.session.token) == tid:
+                one.session.note_revoked()
 
     async def rest(self) -> None:
         """Let all hear the last; compare what they know, and what became of what was unknown."""
