@@ -95,6 +95,10 @@ class Network:
             if one.node == node and one.peer is not None and one.peer.node == other
         ]
 
+    def of(self, node: str) -> list[SimulatedSocket]:
+        """Return all sockets of a node."""
+        return [one for one in self._sockets.values() if one.node == node]
+
     # --- for the loop --------------------------------------------------------------------------
 
     def watch(self, fd: int, handle: Handle | None, is_reader: bool) -> Handle | None:

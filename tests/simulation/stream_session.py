@@ -20,6 +20,8 @@ REVOKED = 4506
 REVOKED_WITHIN_S = 12.0
 """The gateway looks four times a second, and believes what it knows for 5 s while its disk fails;
 what was sent may be under way for some seconds."""
+AWAKE_S = 2.0
+"""In which a daemon that slept does what it should have done meanwhile."""
 PASSING = frozenset({"timeout", "terminal_busy", "overloaded", "terminal_disconnected"})
 """Errors of a channel after which it is asked for again."""
 
@@ -30,7 +32,7 @@ class Seat:
 
     Attributes:
         tokens: of the terminals, by name, as they are now.
-        spare_tokens: others, that somebody may end.
+        spare_tokens: others, that somebody may end, and that expire in a day.
         truth: what there is to hear.
 
     """
@@ -81,6 +83,8 @@ class StreamSession:
         """Calls without an answer: who waits, and what was asked."""
         self._loop = asyncio.get_running_loop()
         self._revoked_s: float | None = None
+        self._overdue_s: float | None = None
+        """Since when it should be over, as was seen first."""
 
     @property
     def lacks(self) -> list[str]:
@@ -136,15 +140,21 @@ class StreamSession:
         """See that nothing comes any more for a token that was ended."""
         if self._revoked_s is None or self.wire.is_paused:
             return
-        since_s = max(self._revoked_s, self.wire.resumed_s)
-        if self._loop.time() - since_s > REVOKED_WITHIN_S and not self.wire.over.done():
+        now_s = self._loop.time()
+        if now_s - max(self._revoked_s, self.wire.resumed_s) < REVOKED_WITHIN_S:
+            return
+        if self._overdue_s is None:
+            self._overdue_s = now_s  # the time may have leapt, and the daemon is to be awake again
+        elif now_s - self._overdue_s > AWAKE_S and not self.wire.over.done():
             self.accuse(f"a token that was revoked at {self._revoked_s} is still served")
             self.wire.vanish()
 
     def check_end(self) -> None:
         """See that the gateway had a reason to end it, if it was the gateway."""
         code, reason = self.wire.close_code, self.wire.close_reason
-        if code == REVOKED:
+        if code == REVOKED and reason == "expired":
+            is_right = self.token != self._seat.tokens[self._seat.name]
+        elif code == REVOKED:
             self._record.count("stream: revoked")
             is_right = self._revoked_s is not None and reason == "revoked"
         else:

@@ -10,7 +10,7 @@ from ..sockets import SimulatedSocket
 from ..terminals import TradedTerminal
 from ..world import World
 
-BOTS = "bots"
+BOTS, DAEMON = "bots", "daemon"
 LEAST_CAPACITY, MOST_CAPACITY = 16, 512
 """Bytes of an inbox that is nearly always full."""
 
@@ -78,6 +78,14 @@ def _(world: World, terminal: TradedTerminal, dice: Random) -> None:
     """Nothing arrives for a while, and everything after that."""
     until_s = world.loop.now + 10 ** dice.uniform(-1, 1.3)
     world.network.weather[terminal.name] = Weather(until_s)
+
+
+@fault("daemon held up", weight=3)
+def _(world: World, terminal: TradedTerminal, dice: Random) -> None:
+    """The daemon gets round to nothing for a moment, and then finds everything at once."""
+    until_s = world.loop.now + 10 ** dice.uniform(-3, -0.5)
+    for near in world.network.of(DAEMON):
+        near.stalled_until_s = until_s
 
 
 @fault("bot reset")
