@@ -135,7 +135,8 @@ class ResultsTable:
         self._taken[command_id] = res
         if len(self._taken) > self._room:
             oldest, _ = self._taken.popitem(last=False)
-            self._horizon = max(self._horizon or 0, oldest + 1)
+            if self._horizon is not None:  # else what is missing may be older than that
+                self._horizon = max(self._horizon, oldest + 1)
 
     def _clear(self) -> None:
         self._taken.clear()

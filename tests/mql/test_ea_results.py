@@ -67,6 +67,26 @@ async def test_what_was_never_taken_is_known_as_long_as_the_terminal_runs(
         assert len(await positions(ea)) == 1
 
 
+@BOTH
+async def test_a_horizon_of_an_earlier_run_of_the_terminal_is_never_believed_again(
+    platform: str, tmp_path: Path, compile_ea: Compile
+) -> None:
+    """The EA begins anew twice before anybody asks: after a start of the terminal, and in it."""
+    async with LinkedEa(compile_ea(platform), plain_config(tmp_path)) as ea:
+        session = await ea.live()
+        await ea.ask(LEASE_GET, NoParams())
+        number = session.new_command_id()
+        await buy(ea, command_id=number)
+        table = table_of(tmp_path)
+        notes = table.read_bytes().splitlines(keepends=True)
+        taken = [at for at, note in enumerate(notes) if str(number).encode() in note]
+        table.write_bytes(b"".join(notes[: taken[0]]))  # a power cut has taken the rest
+        await restarted(ea)
+        await reloaded(ea)
+        assert [one.state for one in await stored(ea, number)] == ["forgotten"]
+        assert len(await positions(ea)) == 1
+
+
 async def reloaded(ea: LinkedEa) -> None:
     """Let the EA begin anew in the same terminal, as after another timeframe was chosen."""
     start = len(ea.terminal.said)

@@ -271,11 +271,14 @@ class OrderLog:
         """Write the ends that could not be written, since something else could be."""
         for key, intent in self._unwritten.items():
             if key not in self._rewriting and key not in self._settling:
-                self._rewriting.add(key)
                 is_new = intent.row is None
                 ending = rows.inserting(intent, None) if is_new else rows.updating(intent)
                 work = self._with_note(ending, telling.noted(intent))
-                writing = self._ledger.write_later(work)
+                try:
+                    writing = self._ledger.write_later(work)
+                except StoreError:
+                    return  # closed: the daemon ends, and its caller has an answer all the same
+                self._rewriting.add(key)
                 writing.add_done_callback(partial(self._rewritten, intent))
 
     def _rewritten(self, intent: Intent, writing: asyncio.Future[int]) -> None:

@@ -234,3 +234,20 @@ def test_a_broker_may_rewrite_comments():
     bench.result(ORDER_SEND, **params)
     comments = [one.comment for one in bench.broker.positions()]
     assert comments == [BROKER_COMMENT, "gAAAAAAAAA"]
+
+
+def test_a_full_table_without_a_horizon_gets_none(tmp_path: Path) -> None:
+    """What a power cut took may be younger than what is forgotten for want of room."""
+    path = tmp_path / "results"
+    table = ResultsTable(path)
+    table.asked(1)
+    for command_id in range(2, MAX_RESULTS + 2):
+        table.take(command_id)
+    *kept, _ = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(kept))
+    again = ResultsTable(path)
+    again.take(MAX_RESULTS + 50)
+    again.take(MAX_RESULTS + 51)
+    assert states(again, MAX_RESULTS + 1) == ["forgotten"]
+    again.asked(MAX_RESULTS + 52)
+    assert states(again, MAX_RESULTS + 1, MAX_RESULTS + 52) == ["forgotten", "absent"]

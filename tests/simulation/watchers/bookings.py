@@ -7,6 +7,7 @@ from collections import deque
 from typing import Any
 
 from gateway.auth.home import Home
+from gateway.store import StoreError
 
 from ..bookings import judge_bookings, rare_in
 from ..broker_side import BrokerSide, furnish, log_in
@@ -88,7 +89,10 @@ class Bookings(Watcher):
             with Home(self.world.folder / "home", CONFIG.secrets.key_file) as home:
                 return log_in(home)
 
-        return self.world.context("daemon").run(issue)
+        try:
+            return self.world.context("daemon").run(issue)
+        except StoreError:
+            return ""  # the disk fails just now: the daemon will refuse it, and he tries again
 
     def _accuse(self, said: str) -> None:
         self.world.invariants.broken("operators", said)

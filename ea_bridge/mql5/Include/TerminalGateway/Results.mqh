@@ -86,7 +86,9 @@ private:
         }
       if(m_count==WIRE_MAX_RESULTS)
         {
-         m_horizon=MathMax(m_horizon,m_ids[m_first]+1);
+         //--- one that is unknown stays so: what is missing may be older than what is forgotten
+         if(m_horizon!=RESULTS_UNKNOWN)
+            m_horizon=MathMax(m_horizon,m_ids[m_first]+1);
          m_first=(m_first+1)%WIRE_MAX_RESULTS;
          m_count--;
         }
@@ -213,12 +215,17 @@ public:
          Mark();
          return(true);
         }
-      if(!IsMarked())
-         m_horizon=RESULTS_UNKNOWN;
-      Mark();
       m_is_torn=(rest<content.Length());
+      if(!IsMarked() && m_horizon!=RESULTS_UNKNOWN)
+        {
+         //--- out of the file, too: an EA that begins anew in this terminal would believe it again
+         m_horizon=RESULTS_UNKNOWN;
+         m_is_torn=true;
+        }
       if(m_is_torn)
          WriteAnew();
+      if(!m_is_torn)
+         Mark();
       return(true);
      }
    string            File(void) const            { return(m_notes.Name()); }
