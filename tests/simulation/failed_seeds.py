@@ -75,4 +75,16 @@ FAILED_SEEDS = (
         "that an order had from the beginning for one that nobody had made.",
         "Look again for a booking whose late answer met an unreadable journal",
     ),
+    FailedSeed(
+        "--seed 6 --orders 1500 --kills-every 110",
+        "A booking's answer came late while the disk reported errors: the task that took it died, "
+        "and nobody looked for that booking again before the next round.",
+        "Look again for a booking whose late answer met an unreadable journal",
+    ),
+    FailedSeed(
+        "--seed 22 --orders 2000 --kills-every 110",
+        "A terminal that went while linked orders were looked at was logged as a failure of the "
+        "gateway, with a traceback.",
+        "Log no failure where a terminal goes while linked orders are looked at",
+    ),
 )

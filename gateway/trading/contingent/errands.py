@@ -6,6 +6,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Hashable
 
+from gateway.errors import GatewayError
+
 FIRST_PAUSE_S, LAST_PAUSE_S = 0.2, 5.0
 """Between two attempts; it doubles each time."""
 
@@ -57,6 +59,8 @@ class Errands:
                     if about not in self._again:
                         return
                     continue
+            except GatewayError as error:  # the terminal is away, or slow: that is no failure
+                _log.info("an errand is put off: %s", error.name())
             except Exception:
                 _log.exception("an errand failed; it is tried again")
             try:
