@@ -13,11 +13,12 @@ from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from secrets import token_bytes
 from typing import TypeVar
 
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
+
+from ea_bridge.host import random_bytes
 
 from .known_passwords import is_known
 
@@ -163,7 +164,7 @@ def _fits_nothing(cost: Cost) -> str:
 
     It is random: no password has it.
     """
-    salt, digest = (b64encode(token_bytes(size)).rstrip(b"=").decode() for size in (16, 32))
+    salt, digest = (b64encode(random_bytes(size)).rstrip(b"=").decode() for size in (16, 32))
     parameters = f"m={cost.memory_kib},t={cost.time},p={cost.lanes}"
     return f"$argon2id$v=19${parameters}${salt}${digest}"
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
-from exactly_once_door import Door
+from exactly_once_door import AiohttpDoor
 from exactly_once_lives import lives, make_home
 from simulation.bots import Address, Bot
 from simulation.run import Figures, Life, Run
@@ -114,7 +114,7 @@ async def rig(
         terminals = [
             TradedTerminal(name, machine, Link(machine, "127.0.0.1", 1, token, seed=seed), door)
             for n, (name, token) in enumerate(tokens.items())
-            for door in [Door(http, address, token)]
+            for door in [AiohttpDoor(http, address, token)]
             for machine in [
                 build_terminal(
                     seed=seed + n, watch=[SYMBOL], results_file=folder / name, **KINDS[name]

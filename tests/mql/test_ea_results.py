@@ -22,6 +22,13 @@ def add_to(table: Path, text: bytes) -> None:
         file.write(text)
 
 
+def lose_end(table: Path, number: int) -> None:
+    """Take away what was noted of a command, and all after it, as a power cut may."""
+    notes = table.read_bytes().splitlines(keepends=True)
+    taken = next(at for at, note in enumerate(notes) if str(number).encode() in note)
+    table.write_bytes(b"".join(notes[:taken]))
+
+
 @BOTH
 async def test_a_table_that_is_damaged_knows_nothing_any_more(
     platform: str, tmp_path: Path, compile_ea: Compile
@@ -58,10 +65,7 @@ async def test_what_was_never_taken_is_known_as_long_as_the_terminal_runs(
         assert [one.state for one in await stored(ea, never, number)] == ["absent", "done"]
         await restarted(ea)
         assert [one.state for one in await stored(ea, never, number)] == ["forgotten", "done"]
-        table = table_of(tmp_path)
-        notes = table.read_bytes().splitlines(keepends=True)
-        taken = [at for at, note in enumerate(notes) if str(number).encode() in note]
-        table.write_bytes(b"".join(notes[: taken[0]]))
+        lose_end(table_of(tmp_path), number)
         await restarted(ea)
         assert [one.state for one in await stored(ea, number)] == ["forgotten"]
         assert len(await positions(ea)) == 1
@@ -77,10 +81,7 @@ async def test_a_horizon_of_an_earlier_run_of_the_terminal_is_never_believed_aga
         await ea.ask(LEASE_GET, NoParams())
         number = session.new_command_id()
         await buy(ea, command_id=number)
-        table = table_of(tmp_path)
-        notes = table.read_bytes().splitlines(keepends=True)
-        taken = [at for at, note in enumerate(notes) if str(number).encode() in note]
-        table.write_bytes(b"".join(notes[: taken[0]]))  # a power cut has taken the rest
+        lose_end(table_of(tmp_path), number)
         await restarted(ea)
         await reloaded(ea)
         assert [one.state for one in await stored(ea, number)] == ["forgotten"]

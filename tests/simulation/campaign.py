@@ -13,7 +13,6 @@ import json
 import math
 import multiprocessing
 import os
-import shlex
 import sys
 import time
 from collections import Counter
@@ -23,7 +22,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from . import command
-from .command import Report
+from .command import Report, how_to_repeat, repeating
 from .sometimes import never
 from .world import Options
 
@@ -140,11 +139,6 @@ def _bucket(seconds: float) -> int:
     return int(BUCKETS_A_DECADE * math.log10(max(seconds, LEAST_S) / LEAST_S))
 
 
-def repeating(options: Options) -> str:
-    """Return the command that repeats a run."""
-    return shlex.join(["python", "-m", "tests.simulation", *command.command_of(options)])
-
-
 _CONTEXT = multiprocessing.get_context(
     "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
 )
@@ -227,9 +221,7 @@ class Campaign:
             self.progress.add(report)
         if report is None or not report.is_right:
             self.progress.fail(repeating(options))
-            print(
-                *([] if report is None else report.said), f"wrong: {repeating(options)}", sep="\n"
-            )
+            print(*([] if report is None else report.said), how_to_repeat(options), sep="\n")
 
 
 def main() -> None:

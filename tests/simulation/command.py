@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import shutil
 import sys
 import tempfile
@@ -75,12 +76,26 @@ def command_of(options: Options) -> list[str]:
     return words
 
 
+def repeating(options: Options) -> str:
+    """Return the command that repeats a run."""
+    return shlex.join(["python", "-m", "tests.simulation", *command_of(options)])
+
+
+def how_to_repeat(options: Options) -> str:
+    """Return what is said of a run that was wrong: how to repeat it, and how to shorten it."""
+    shorter = shlex.join(["python", "-m", "tests.simulation", "shrink", *command_of(options)])
+    return f"wrong: {repeating(options)}\nfor a shorter one: {shorter}"
+
+
 def main() -> None:
     """Make one run, and end with the exit code."""
     arguments = _parser().parse_args()
-    report = run_here(options_of(arguments))
+    options = options_of(arguments)
+    report = run_here(options)
     if not arguments.json:
         print("\n".join(report.said[:SHOWN]), end="\n" * bool(report.said))
+        if not report.is_right:
+            print(how_to_repeat(options))
         print(report.summary)
     print(json.dumps(report.line))
     sys.stdout.flush()

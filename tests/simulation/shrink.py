@@ -12,8 +12,8 @@ import sys
 from collections.abc import Callable, Iterator
 
 from . import command, plugins, swarm
-from .campaign import repeating, report_of
-from .command import Report
+from .campaign import report_of
+from .command import Report, repeating
 from .world import Options
 
 LEAST_ORDERS = 10
