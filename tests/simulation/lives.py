@@ -182,6 +182,11 @@ class SimulatedDaemons:
         return said
 
     @property
+    def is_serving(self) -> bool:
+        """Whether the present life has begun, and goes on."""
+        return not self.death.done() and self._open[self.present].gateway is not None
+
+    @property
     def gateway(self) -> Gateway:
         """Return that of the present life."""
         gateway = self._open[self.present].gateway

@@ -16,7 +16,7 @@ from gateway.ledger import Ledger
 from gateway.store import StoreError
 
 from . import rows, telling
-from .intents import Account, Asked, Intent, Send, Stage
+from .intents import ENDS, Account, Asked, Intent, Send, Stage
 from .settlement import WATCHED_MS, Settlement
 
 OnIntent = Callable[[Intent], None]
@@ -270,6 +270,8 @@ class OrderLog:
     def _write_unwritten(self) -> None:
         """Write the ends that could not be written, since something else could be."""
         for key, intent in self._unwritten.items():
+            if _is_about_to_settle(intent):
+                continue  # its end was found, and is written as one with those of its commands
             if key not in self._rewriting and key not in self._settling:
                 is_new = intent.row is None
                 ending = rows.inserting(intent, None) if is_new else rows.updating(intent)
@@ -377,3 +379,8 @@ class OrderLog:
             self._settling.discard(intent.key)
         intent.settlement = settlement
         self._watched.pop(intent.key, None)
+
+
+def _is_about_to_settle(intent: Intent) -> bool:
+    """Whether all commands of an unknown order have ended, so that the reconciler ends it next."""
+    return intent.stage is Stage.UNKNOWN and all(send.stage in ENDS for send in intent.sends)

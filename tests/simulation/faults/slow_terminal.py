@@ -6,10 +6,14 @@ has come to the daemon that asked, the order has its end.
 
 from __future__ import annotations
 
+import json
 from random import Random
 
+from ea_bridge.model import SUCCESSES
 from ea_bridge.protocol.messages import Cmd, Res
 from gateway.trading.journal.intents import ENDS
+from gateway.trading.retcodes import is_final
+from gateway.trading.sending import was_refused
 
 from ..plugins import fault
 from ..terminals import TradedTerminal
@@ -44,10 +48,19 @@ def answer_late(world: World, terminal: TradedTerminal, dice: Random) -> None:
         world.loop.call_soon(setattr, faults, "delay_result_ms", 0)
         scene = (world.daemons.present, len(terminal.links))
         seconds = late_ms / 1000 + TAKEN_S
-        world.loop.call_later(seconds, _look, world, terminal, cmd.id, scene)
+        if all(map(_tells_an_end, answer)):
+            world.loop.call_later(seconds, _look, world, terminal, cmd.id, scene)
         return answer
 
     answer_next(terminal, delay)
+
+
+def _tells_an_end(answer: Res) -> bool:
+    """Whether an answer says what became of its order; a broken connection leaves that open."""
+    if not answer.ok:
+        return was_refused(answer.err, answer.retcode)
+    retcode = json.loads(bytes(answer.d))["retcode"]
+    return retcode in SUCCESSES or is_final(retcode)
 
 
 def _look(world: World, terminal: TradedTerminal, command_id: int, scene: tuple[int, int]) -> None:

@@ -6,7 +6,8 @@ import asyncio
 from typing import Any
 
 import pytest
-from journal_scene import NOTHING, Kept
+from journal_scene import LOST, NOTHING, Kept, fresh_tickets
+from scripted_answers import DONE
 
 from ea_bridge.errors import NotSent
 from gateway.ledger import Ledger
@@ -92,3 +93,24 @@ async def test_an_id_that_is_free_again_can_be_used(
     assert (await kept.buy("a"))["duplicate"] is False
     assert await stages(kept) == {"a": "done"}
     assert kept.log._unwritten == {}
+
+
+async def test_an_unknown_order_is_never_written_with_commands_that_have_ended(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its end was found while the disk took nothing: the reconciler writes both as one."""
+    kept.scene.script.answers |= {**NOTHING, "order_send": LOST}
+    break_at(kept, "acked", monkeypatch)
+    await kept.fail("a")
+    kept.link()
+    kept.results("done", DONE)
+    await kept.look()
+    assert [row["stage"] for row in kept.rows()] == ["journaled"]
+    assert kept.log._unwritten
+    monkeypatch.undo()
+    kept.scene.script.answers["order_send"] = fresh_tickets()
+    await kept.buy("b")
+    assert (await stages(kept))["a"] == "journaled"
+    await kept.look()
+    assert (await stages(kept))["a"] == "done"
+    assert {send["stage"] for send in kept.rows("sends")} == {"done"}
