@@ -44,7 +44,8 @@ class Booking:
         login: the account; 0 of a user who is to be made.
         request: method and path.
         body: of the request.
-        told: every answer; ``None`` where there was none.
+        rounds: every answer, ``None`` where there was none. Those of one round were asked for at
+            the same time, on connections of their own: nothing tells which was given first.
 
     """
 
@@ -54,21 +55,21 @@ class Booking:
     amount: float = 0.0
     request: str
     body: Mapping[str, Any]
-    told: list[RestAnswer | None] = field(default_factory=list)
+    rounds: list[Sequence[RestAnswer | None]] = field(default_factory=list)
+
+    @property
+    def told(self) -> list[RestAnswer | None]:
+        """Return every answer."""
+        return [one for answers in self.rounds for one in answers]
 
     @property
     def end(self) -> str:
-        """Return ``done``, ``refused``, ``lost`` or ``not_sent``, as it was told last; else ""."""
-        last = self.told[-1] if self.told else None
-        if last is None:
-            return ""
-        if last.status in DONE:
-            return "done"
-        if last.status == REFUSED:
-            return "refused"
-        if last.status == UNKNOWN:
-            return "lost" if LOOK_THERE in last.body["detail"] else ""
-        return "not_sent" if last.status == 503 else ""
+        """Return ``done``, ``refused``, ``lost`` or ``not_sent``, as it was told last; else "".
+
+        Of what was told in one round the end that stays counts; if there is none, what is open.
+        """
+        ends = {_end_in(one) for one in self.rounds[-1]} if self.rounds else {""}
+        return next(end for end in ("done", "lost", "", "refused", "not_sent") if end in ends)
 
     @property
     def is_open(self) -> bool:
@@ -80,6 +81,19 @@ class Booking:
         """Return what it adds to balance and credit, in cents."""
         by = -cents(self.amount) if self.operation == "withdraw" else cents(self.amount)
         return (0, by) if self.operation == "credit" else (by, 0)
+
+
+def _end_in(answer: RestAnswer | None) -> str:
+    """Return the end that an answer tells, "" for none."""
+    if answer is None:
+        return ""
+    if answer.status in DONE:
+        return "done"
+    if answer.status == REFUSED:
+        return "refused"
+    if answer.status == UNKNOWN:
+        return "lost" if LOOK_THERE in answer.body["detail"] else ""
+    return "not_sent" if answer.status == 503 else ""
 
 
 def draw_booking(label: str, logins: Sequence[int], dice: Random) -> Booking:
@@ -196,12 +210,16 @@ def _is_told_right(one: Booking, executed: Sequence[int], truth: BookTruth) -> b
 
 
 def _is_taken_back(one: Booking) -> bool:
-    """Whether a booking that was done is told not to be, later; a user is looked up once more, and
-    nobody may be there to tell."""
-    answered = [told.status for told in one.told if told is not None]
-    first = next((place for place, status in enumerate(answered) if status in DONE), None)
+    """Whether a booking that was done is told not to be, to who asked after that; a user is looked
+    up once more, and nobody may be there to tell."""
     wrong = {REFUSED, 503} if one.operation in MONEY else {REFUSED}
-    return first is not None and bool(wrong & set(answered[first:]))
+    is_done = False
+    for answers in one.rounds:
+        statuses = {told.status for told in answers if told is not None}
+        if is_done and wrong & statuses:
+            return True
+        is_done = is_done or bool(DONE & statuses)
+    return False
 
 
 def _fits(one: Booking, told: RestAnswer, executed: Sequence[int], truth: BookTruth) -> bool:

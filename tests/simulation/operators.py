@@ -94,8 +94,8 @@ class Operator:
         asking = (
             self._ask(wire, booking, booking.body, timeout_s) for wire in self._wires[:copies]
         )
-        for answer in await asyncio.gather(*asking):
-            self._hear(booking, answer)
+        answers = await asyncio.gather(*asking)
+        booking.rounds.append([self._heard(booking, one) for one in answers])
 
     async def _ask(
         self, wire: RestWire, booking: Booking, body: Mapping[str, Any], timeout_s: float
@@ -109,15 +109,16 @@ class Operator:
         }
         return await wire.ask(office.port, booking.request, headers, body, timeout_s)
 
-    def _hear(self, booking: Booking, answer: RestAnswer | None) -> None:
+    def _heard(self, booking: Booking, answer: RestAnswer | None) -> RestAnswer | None:
+        """Return what an answer tells of a booking; ``None``: nothing."""
         if answer is not None and answer.status == 401:
             self._office.bearer = self._office.log_in()
-            answer = None  # nothing was looked at but the token
-        booking.told.append(answer)
+            return None  # nothing was looked at but the token
         if answer is None or self._office.is_to_wait(answer):
-            return
+            return answer
         if answer.status not in (*DONE, REFUSED):
             self._office.accuse(f"{booking.label} was answered {answer.status} {answer.body}")
+        return answer
 
     async def _ask_again(self, booking: Booking) -> None:
         """Ask though there is an end: it may have been forgotten."""

@@ -42,9 +42,13 @@ class Scene:
         return order
 
     def judged(self, *told: RestAnswer | None) -> Verdict:
-        """Judge the booking as it was told."""
+        """Judge the booking as it was told, one answer after the other."""
+        return self.judged_in_rounds(*([one] for one in told))
+
+    def judged_in_rounds(self, *rounds: list[RestAnswer | None]) -> Verdict:
+        """Judge the booking as it was told, several answers at a time."""
         verdict = Verdict()
-        judge_bookings([replace(self.booking, told=list(told))], self.truth, verdict)
+        judge_bookings([replace(self.booking, rounds=list(rounds))], self.truth, verdict)
         return verdict
 
 
@@ -79,6 +83,22 @@ def test_the_truth_is_right(scene: Scene):
     """Silence, what was not sent and what is unknown may come before the end."""
     assert is_right(scene.judged(scene.done))
     assert is_right(scene.judged(None, UNKNOWN, NOT_SENT, scene.done, None, scene.done))
+
+
+def test_answers_that_were_asked_for_at_one_time_have_no_order(scene: Scene):
+    """One copy of a request came before the peer was linked; the next ones met it."""
+    assert is_right(scene.judged_in_rounds([None], [scene.done, scene.done, NOT_SENT]))
+    assert is_right(scene.judged_in_rounds([REFUSED, scene.done], [scene.done]))
+
+    assert scene.judged_in_rounds([scene.done, scene.done], [NOT_SENT, scene.done]).wrong != []
+    assert scene.judged_in_rounds([NOT_SENT, REFUSED]).wrong != []
+
+
+def test_what_is_open_in_a_round_goes_on(scene: Scene):
+    """What was not sent in one copy may be under way in another."""
+    for answers in ([NOT_SENT, UNKNOWN], [UNKNOWN, REFUSED], [NOT_SENT, None]):
+        assert replace(scene.booking, rounds=[answers]).is_open
+    assert not replace(scene.booking, rounds=[[NOT_SENT, NOT_SENT]]).is_open
 
 
 def test_a_booking_that_was_made_twice_is_doubled(scene: Scene):
@@ -137,6 +157,6 @@ def test_a_user_whom_nobody_finds_again_may_be_made_or_not(scene: Scene):
         verdict = Verdict()
         truth = scene.truth
         truth.executed["twice"] = [1, 2]
-        money = [replace(scene.booking, told=[scene.done])]
-        judge_bookings([replace(user, label=label, told=[LOST]), *money], truth, verdict)
+        money = [replace(scene.booking, rounds=[[scene.done]])]
+        judge_bookings([replace(user, label=label, rounds=[[LOST]]), *money], truth, verdict)
         assert is_right(verdict) is is_told_right
