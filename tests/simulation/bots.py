@@ -53,8 +53,9 @@ class Door(Protocol):
 
 
 def now_s() -> float:
-    """Return the seconds of the loop's clock: those of this run, real or simulated."""
-    return asyncio.get_running_loop().time()
+    """Return the seconds of this run, real or simulated, without those that all machines slept."""
+    loop = asyncio.get_running_loop()
+    return loop.time() - float(getattr(loop, "slept_s", 0.0))  # a real loop tells of no sleep
 
 
 class Bot:
