@@ -23,6 +23,7 @@ from gateway.streams.service import Streams
 from gateway.trading.contingent.held import Surroundings
 from gateway.trading.contingent.keeper import Keeper
 from gateway.trading.contingent.oco import account_of
+from gateway.trading.contingent.records import OpenRows
 from gateway.trading.guard import GuardedTerminal
 from gateway.trading.journal import Account
 from gateway.trading.session import Session
@@ -64,6 +65,9 @@ class Keepers:
         clock: returns a terminal's broker clock.
         guarded: makes terminals.
 
+    Raises:
+        StoreError: what the last run of the daemon has left cannot be read.
+
     """
 
     def __init__(
@@ -78,6 +82,7 @@ class Keepers:
         guarded: Guarded,
     ) -> None:
         self._ledger = ledger
+        self._at_start = OpenRows(ledger)
         self._audit = audit
         self._registry = registry
         self._gate = gate
@@ -99,7 +104,7 @@ class Keepers:
             counted=self._counted,
             audit=self._audit,
         )
-        keeper = self._keepers[terminal] = Keeper(self._ledger, terminal, around)
+        keeper = self._keepers[terminal] = Keeper(self._ledger, terminal, around, self._at_start)
         return keeper
 
     def _counted(self, account: Account | None) -> list[Order]:

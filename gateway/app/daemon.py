@@ -179,6 +179,11 @@ class Gateway:
     @asynccontextmanager
     async def _listening(self) -> AsyncIterator[Ready]:
         config, catalogue = self._config, build_catalogue()
+        streams = self._streams()
+        self._safety.announce = streams.announce
+        self._keepers = self._new_keepers(streams)
+        accounts = self.followed = self._registered_accounts()
+        manager = self.manager = new_manager(self._home, self.ledger, self._audit, config)
         sockets = bind_loopback(config.api.port)
         port = sockets[0].getsockname()[1]
         daemon = Daemon(
@@ -188,11 +193,6 @@ class Gateway:
             ws_url=f"ws://127.0.0.1:{port}/ws",
             console=lambda tid: console_view(self.uplink, self._console, self.gate, tid),
         )
-        streams = self._streams(daemon)
-        self._safety.announce = streams.announce
-        self._keepers = self._new_keepers(streams)
-        accounts = self.followed = self._registered_accounts()
-        manager = self.manager = new_manager(self._home, self.ledger, self._audit, config)
         document = partial(
             openrpc.openrpc_document, catalogue, rpc_url=daemon.rpc_url, ws_url=daemon.ws_url
         )
@@ -267,14 +267,14 @@ class Gateway:
             guarded=self._guarded,
         )
 
-    def _streams(self, daemon: Daemon) -> Streams:
+    def _streams(self) -> Streams:
         streams = Streams(
-            boot=daemon.boot,
+            boot=self._audit.boot,
             clock=asyncio.get_running_loop(),
             now_ms=wall_ms,
             ask=self._ask,
             clock_of=self._clock,
-            max_channels=daemon.limits.max_channels,
+            max_channels=self._config.limits.max_channels,
         )
         self.registry.subscribe(streams.change)
         return streams

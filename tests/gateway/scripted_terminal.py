@@ -50,6 +50,7 @@ from gateway.methods import (
 from gateway.trading.checks.limits import Limits as TradingLimits
 from gateway.trading.contingent.held import Surroundings
 from gateway.trading.contingent.keeper import Keeper
+from gateway.trading.contingent.records import OpenRows
 from gateway.trading.desk import TradingDesk
 from gateway.trading.guard import GuardedTerminal
 from gateway.trading.journal import Account
@@ -242,7 +243,7 @@ class Scene:
             turns=self.desk.turns,
             audit=self.desk.audit,
         )
-        keeper = Keeper(ledger, "mt5-a", around)
+        keeper = Keeper(ledger, "mt5-a", around, OpenRows(ledger))
         self.desk.contingent = keeper
         self.connect(keeper)
         return keeper

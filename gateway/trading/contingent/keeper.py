@@ -37,7 +37,7 @@ from .errands import Errands
 from .held import MAX_HELD, HeldOrders, Surroundings
 from .holding import Holding
 from .oco import OcoLinks, account_of
-from .records import FIRST_HELD, Book, HeldOrder, OcoLink
+from .records import FIRST_HELD, Book, HeldOrder, OcoLink, OpenRows
 from .stop_limit import STOPS, prepared
 
 
@@ -48,17 +48,20 @@ class Keeper(Holding):
         ledger: open.
         terminal: name of the terminal.
         around: see :class:`~.held.Surroundings`.
+        at_start: rows of the daemon's start, among which are its own.
 
     """
 
-    def __init__(self, ledger: Ledger, terminal: str, around: Surroundings) -> None:
+    def __init__(
+        self, ledger: Ledger, terminal: str, around: Surroundings, at_start: OpenRows
+    ) -> None:
         self._errands = Errands()
         self._around = around
         own = dataclasses.replace(around, tell=self._tell)
-        held = Book(ledger, terminal, "held", HeldOrder, around.audit)
+        held = Book(ledger, terminal, "held", HeldOrder, around.audit, at_start)
         self._held = HeldOrders(held, self._errands, own)
         self.links: OcoLinks = OcoLinks(
-            Book(ledger, terminal, "oco", OcoLink, around.audit),
+            Book(ledger, terminal, "oco", OcoLink, around.audit, at_start),
             self._errands,
             around.act_as,
             around.now_ms,

@@ -130,6 +130,27 @@ class OcoLink(Struct, frozen=True, kw_only=True):
 B = TypeVar("B", HeldOrder, OcoLink)
 
 
+class OpenRows:
+    """Rows of all terminals that were not over when the daemon started.
+
+    All are read at once then: a disk that reports errors fails the start, with a message that says
+    so. Were they read when their terminal links, its orders would have no keeper after an error.
+
+    Raises:
+        StoreError: they cannot be read.
+
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._rows: dict[tuple[str, str], list[sqlite3.Row]] = {}
+        for row in ledger.reader.all("SELECT * FROM contingent WHERE is_open ORDER BY id"):
+            self._rows.setdefault((row["terminal"], row["kind"]), []).append(row)
+
+    def of(self, terminal: str, kind: str) -> list[sqlite3.Row]:
+        """Return those of a terminal and of one kind, oldest first."""
+        return self._rows.get((terminal, kind), [])
+
+
 class Book(Generic[B]):
     """One terminal's rows of one kind.
 
@@ -139,16 +160,24 @@ class Book(Generic[B]):
         kind: of the rows.
         body: the struct that they hold.
         audit: told of each row in the row's own transaction.
+        at_start: rows of the daemon's start, among which are its own.
 
     """
 
     def __init__(
-        self, ledger: Ledger, terminal: str, kind: str, body: type[B], audit: Audit
+        self,
+        ledger: Ledger,
+        terminal: str,
+        kind: str,
+        body: type[B],
+        audit: Audit,
+        at_start: OpenRows,
     ) -> None:
         self._ledger = ledger
         self._terminal = terminal
         self._kind = kind
         self._audit = audit
+        self._at_start = at_start
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(body)
 
     async def add(self, name: str, body: B, *, adds_risk: bool = False) -> int | None:
@@ -181,13 +210,8 @@ class Book(Generic[B]):
         await self._ledger.write(work)
 
     def open(self) -> dict[int, B]:
-        """Return the rows that are not over, by id, oldest first."""
-        rows = self._ledger.reader.all(
-            "SELECT id, body FROM contingent WHERE terminal = ? AND kind = ? AND is_open "
-            "ORDER BY id",
-            self._terminal,
-            self._kind,
-        )
+        """Return the rows that were not over at the daemon's start, by id, oldest first."""
+        rows = self._at_start.of(self._terminal, self._kind)
         return {row["id"]: self._read(row) for row in rows}
 
     def find(self, account: Account, name: str) -> tuple[int, B] | None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from contingent_parts import Stand, place
+from scripted_terminal import Scene
 
 from gateway import errors
+from gateway.app import Gateway
+from gateway.auth.home import Home
+from gateway.config import Config
 from gateway.reserve import Reserve
-from gateway.store import DiskFull, StoreError
+from gateway.store import DiskFull, Store, StoreError
 
 
 def fail_writes(stand: Stand, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
@@ -80,3 +85,35 @@ async def test_what_became_of_an_order_is_told_though_held_ones_cannot_be_read(
     told = await stand.scene.ask("get_order", client_order_id="a")
     assert (told["outcome"], told["now"]) == ("done", None)
     assert told["result"]["order"]["order"] == ticket
+
+
+async def test_a_broken_disk_leaves_no_terminal_without_its_held_orders(
+    mt4: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It fails the start of a daemon that cannot read them; later they are there already, so that
+    neither who asks nor a terminal that links meets an error.
+    """
+    stand, is_broken = Stand(mt4, tmp_path), False
+    ticket = (await place(stand, client_order_id="a"))["order"]["order"]
+    stand.close()
+    whole = Store.all
+
+    def broken(store: Store, sql: str, *values: Any) -> list[Any]:
+        if is_broken and "contingent" in sql:
+            raise StoreError("the disk reports errors")
+        return whole(store, sql, *values)
+
+    monkeypatch.setattr(Store, "all", broken)
+    config = Config.model_validate({"api": {"port": 0}, "bridge": {"port": 0}})
+    with Home(tmp_path, config.secrets.key_file) as home:
+        async with Gateway(home, config).run():
+            pass
+        gateway = Gateway(home, config)
+        async with gateway.run():
+            is_broken = True
+            keeper = gateway._desk("mt5-a").contingent
+            assert keeper.past(ticket) is None
+            assert [one.ticket for one in keeper.counted_for(stand.account)] == [ticket]
+        with pytest.raises(StoreError, match="the disk reports errors"):
+            async with Gateway(home, config).run():
+                pass
