@@ -64,15 +64,16 @@ class OcoLinks:
         self._act_as = act_as
         self._now_ms = now_ms
         self._links = book.open()
+        self._adding = 0
+        """New ones that are being written."""
         self._ending: dict[int, OcoLink] = {}
         """Those that are over, until that is on the disk."""
         self._missed: dict[tuple[Account, int], float] = {}
         """Orders that are in no list, and since when; seconds that only grow."""
         self._row_of = {
-            (link.account, one.ticket): row
+            (link.account, ticket): row
             for row, link in self._links.items()
-            for one in link.orders
-            if not one.end
+            for ticket in link.waiting
         }
 
     def __len__(self) -> int:
@@ -104,13 +105,19 @@ class OcoLinks:
             created_ms=self._now_ms(),
             orders=tuple(LinkedOrder(ticket=one) for one in sorted(wanted)),
         )
-        row = await self._book.add(link.id, link)
-        if row is None:
-            raise RuntimeError("a new link has the id of another")
         present = self._linked(account, wanted)
         if present is not None:  # the same call came twice, and this one was slower
-            await self._book.save(row, replace(link, state="unlinked"), is_open=False)
             return present
+        self._adding += 1
+        try:
+            row = await self._book.add_apart(link.id, link, lambda one: bool(one.waiting & wanted))
+        finally:
+            self._adding -= 1
+        if row is None:
+            raise RuntimeError("a new link has the id of another")
+        if isinstance(row, OcoLink):  # of a call that crossed this one, or of another terminal
+            _check_same(row, wanted)
+            return row
         self._links[row] = link
         self._row_of |= {(account, one): row for one in wanted}
         self.watch(tid)
@@ -144,7 +151,7 @@ class OcoLinks:
     def _take_back(self, row: int, link: OcoLink) -> None:
         """A link that was to end has not: see what became of its orders meanwhile."""
         self._links[row] = link
-        self._row_of |= {(link.account, one.ticket): row for one in link.orders if not one.end}
+        self._row_of |= {(link.account, ticket): row for ticket in link.waiting}
         self._errands.begin(("oco back", row), partial(self._look_once, link.tid))
 
     async def _look_once(self, tid: str) -> bool:
@@ -166,13 +173,9 @@ class OcoLinks:
     def _linked(self, account: Account, wanted: frozenset[int]) -> OcoLink | None:
         rows = {row for one in wanted if (row := self._row_of.get((account, one))) is not None}
         for row in rows:
-            link = self._links[row]
-            if {one.ticket for one in link.orders} == wanted:
-                return link
-            others = [one.ticket for one in link.orders]
-            reason = f"{min(wanted & set(others))} is linked already, in {link.id}"
-            raise InvalidParams(errors=[{"field": "tickets", "reason": reason}], linked=others)
-        if len(self._links) >= MAX_LINKS:
+            _check_same(self._links[row], wanted)
+            return self._links[row]
+        if len(self._links) + self._adding >= MAX_LINKS:
             reason = f"there are {MAX_LINKS} links already"
             raise InvalidParams(errors=[{"field": "tickets", "reason": reason}])
         return None
@@ -289,11 +292,10 @@ class OcoLinks:
         if terminal.session is None or account_of(terminal) != link.account:
             await self._put(row, link, is_open=True)
             return True  # :meth:`look` takes it up when the terminal is back
-        for one in link.orders:
-            if not one.end:
-                await self._cancel(terminal, row, one.ticket)
+        for ticket in sorted(link.waiting):
+            await self._cancel(terminal, row, ticket)
         link = self._links[row]
-        if any(not one.end for one in link.orders):
+        if link.waiting:
             return False
         await self._put(row, replace(link, state="done", ended_ms=self._now_ms()), is_open=False)
         return True
@@ -334,6 +336,14 @@ class OcoLinks:
             await self._book.save(row, link, is_open=is_open)
         finally:
             self._ending.pop(row, None)
+
+
+def _check_same(link: OcoLink, wanted: frozenset[int]) -> None:
+    """Refuse to link orders of which some are linked with others."""
+    linked = [one.ticket for one in link.orders]
+    if set(linked) != wanted:
+        reason = f"{min(wanted.intersection(linked))} is linked already, in {link.id}"
+        raise InvalidParams(errors=[{"field": "tickets", "reason": reason}], linked=linked)
 
 
 def account_of(terminal: GuardedTerminal) -> Account:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from collections.abc import Callable, Iterator
 from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
@@ -115,6 +116,11 @@ class OcoLink(Struct, frozen=True, kw_only=True):
     ended_ms: int | None = None
 
     @property
+    def waiting(self) -> set[int]:
+        """The tickets of those of its orders that have not ended."""
+        return {one.ticket for one in self.orders if not one.end}
+
+    @property
     def said(self) -> dict[str, Any]:
         """What the audit trail tells of it."""
         return {
@@ -182,20 +188,49 @@ class Book(Generic[B]):
 
     async def add(self, name: str, body: B, *, adds_risk: bool = False) -> int | None:
         """Write a row; return its id, or ``None`` where the account has one of that name."""
-        values = (self._kind, self._terminal, *body.account, name, 1, _text(body))
 
         def work(connection: sqlite3.Connection) -> int | None:
-            row = connection.execute(
-                "INSERT INTO contingent (kind, terminal, login, server, name, is_open, body) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id",
-                values,
-            ).fetchone()
-            if row is None:
-                return None
-            self._note(connection, body)
-            return int(row[0])
+            return self._insert(connection, name, body)
 
         return await self._ledger.write(work, adds_risk=adds_risk)
+
+    async def add_apart(self, name: str, body: B, is_rival: Callable[[B], bool]) -> int | B | None:
+        """Write a row, as :meth:`add` does, unless the account has a rival of it.
+
+        It is looked for among the rows that are not over, those by other terminals too, in the
+        transaction that writes: before it, calls may cross.
+
+        Args:
+            name, body: of the row.
+            is_rival: whether a row must not be there together with this one. The first such row
+                is returned, and nothing is written.
+
+        """
+
+        def work(connection: sqlite3.Connection) -> int | B | None:
+            rivals = filter(is_rival, self._open_of(connection, body.account))
+            return next(rivals, None) or self._insert(connection, name, body)
+
+        return await self._ledger.write(work)
+
+    def _insert(self, connection: sqlite3.Connection, name: str, body: B) -> int | None:
+        row = connection.execute(
+            "INSERT INTO contingent (kind, terminal, login, server, name, is_open, body) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id",
+            (self._kind, self._terminal, *body.account, name, 1, _text(body)),
+        ).fetchone()
+        if row is None:
+            return None
+        self._note(connection, body)
+        return int(row[0])
+
+    def _open_of(self, connection: sqlite3.Connection, account: Account) -> Iterator[B]:
+        rows = connection.execute(
+            "SELECT body FROM contingent INDEXED BY contingent_open "
+            "WHERE is_open AND kind = ? AND login = ? AND server = ? ORDER BY id",
+            (self._kind, *account),
+        )
+        return (self._decoder.decode(row[0]) for row in rows)
 
     async def save(self, row: int, body: B, *, is_open: bool) -> None:
         """Write a row's present state; returns when it is on the disk."""

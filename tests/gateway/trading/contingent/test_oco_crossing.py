@@ -1,0 +1,84 @@
+"""Calls of link_oco that cross: an order is in one link, and what was refused leaves none."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from contingent_parts import Stand, quiet
+
+from gateway import errors
+from gateway.audit import Audit
+from gateway.trading.contingent import oco
+from gateway.trading.contingent.errands import Errands
+from gateway.trading.contingent.oco import OcoLinks
+from gateway.trading.contingent.records import Book, OcoLink
+
+
+async def link(stand: Stand, *tickets: int) -> Any:
+    """Link orders."""
+    return await stand.scene.ask("link_oco", tickets=list(tickets))
+
+
+async def at_once(*calls: Any) -> tuple[list[Any], list[BaseException]]:
+    """Make calls that cross; return what they are answered, and how they fail."""
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    failed = [one for one in answers if isinstance(one, BaseException)]
+    return [one for one in answers if not isinstance(one, BaseException)], failed
+
+
+def on_disk(stand: Stand) -> list[set[int]]:
+    """Return the orders of each link that another run of the daemon would go on with."""
+    links = Book(stand.ledger, "mt5-a", "oco", OcoLink, Audit(stand.ledger)).open().values()
+    return [{one.ticket for one in each.orders} for each in links]
+
+
+async def test_two_links_that_share_an_order(stand: Stand) -> None:
+    """The first is made; the other is refused, and is not on the disk either: another run of the
+    daemon would cancel its orders when one of them ends."""
+    first, second, third = (stand.place() for _ in range(3))
+    [made], [refused] = await at_once(link(stand, first, second), link(stand, second, third))
+    assert isinstance(refused, errors.InvalidParams)
+    assert refused.data["outcome"] == "not_sent"
+    assert refused.data["linked"] == [one["ticket"] for one in made["orders"]]
+    assert on_disk(stand) == [{first, second}]
+    stand.stop()
+    stand.start()
+    stand.fill(first)
+    await quiet(stand)
+    assert list(stand.orders) == [third]
+
+
+async def test_the_same_link_twice_at_once(stand: Stand) -> None:
+    """Both are told of one link, and there is no other, over or not."""
+    first, second = stand.place(), stand.place()
+    made, failed = await at_once(link(stand, first, second), link(stand, second, first))
+    assert (failed, len({one["id"] for one in made})) == ([], 1)
+    assert len(await stand.scene.ask("get_oco_links", past=10)) == 1
+    assert on_disk(stand) == [{first, second}]
+
+
+async def test_no_more_links_at_once_than_there_may_be(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that are being written count."""
+    monkeypatch.setattr(oco, "MAX_LINKS", 1)
+    tickets = [stand.place() for _ in range(4)]
+    made, failed = await at_once(link(stand, *tickets[:2]), link(stand, *tickets[2:]))
+    assert (len(made), len(failed), len(on_disk(stand))) == (1, 1, 1)
+
+
+async def test_a_link_by_another_terminal_of_the_account(stand: Stand) -> None:
+    """An order of an account that two terminals are logged in to is in one link as well."""
+    first, second, third = (stand.place() for _ in range(3))
+    book = Book(stand.ledger, "mt5-b", "oco", OcoLink, Audit(stand.ledger))
+    errands = Errands()
+    others = OcoLinks(book, errands, lambda _: stand.scene.guarded, lambda: stand.scene.now_ms)
+    theirs = await others.link(stand.scene.guarded, "t", [first, second])
+    errands.stop()
+    with pytest.raises(errors.InvalidParams) as refused:
+        await link(stand, second, third)
+    assert refused.value.data["linked"] == [first, second]
+    assert (await link(stand, first, second))["id"] == theirs.id
+    assert on_disk(stand) == []
