@@ -92,6 +92,8 @@ class PcClocks:
         self._ahead_ns = int(ahead_s * NS)
         self._drift_ns = drift_ppm * NS / 1e6
         """A second."""
+        self.steps = 0
+        """How often its wall clock was set."""
         self.zone_off_s = 0
         """How far the UTC that MetaTrader makes of its local time is off: a zone whose summer
         time its system does not know."""
@@ -115,6 +117,7 @@ class PcClocks:
 
     def step(self, by_s: float) -> None:
         """Set the wall clock forward, or back if negative."""
+        self.steps += 1
         self._ahead_ns += int(by_s * NS)
 
     def boot(self) -> None:

@@ -2,8 +2,8 @@
 
 A command that trades is written only when its row would survive a power cut, once, and to the
 market only if it is none of paper trading. After a halt was acknowledged nothing is written that
-the halt stops, and after a token's revocation was acknowledged nothing that it has asked for. What
-was written before is on its way, and nobody can stop it.
+the halt stops, and after a token's revocation was acknowledged, or its end, nothing that it has
+asked for. What was written before is on its way, and nobody can stop it.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ class CommandRules:
         truth: what the ledger has committed.
         invariants: told what is wrong.
         sometimes: told of what happens seldom.
+        has_expired: whether a token is over now, by the clock of the daemon's machine.
 
     """
 
@@ -62,10 +63,12 @@ class CommandRules:
         truth: LedgerTruth,
         invariants: Invariants,
         sometimes: Callable[[str], None] = lambda _: None,
+        has_expired: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._truth = truth
         self._invariants = invariants
         self._sometimes = sometimes
+        self._has_expired = has_expired
         self._halts: dict[str, bool] = {}
         """By terminal, or :data:`EVERYWHERE`: whether what reduces may go on."""
         self._revoked: set[str] = set()
@@ -112,6 +115,8 @@ class CommandRules:
             self._broken("halted", f"command {command_id} ({action}) is written to {terminal}")
         if command is not None and command.actor in self._revoked:
             self._broken("revoked", f"command {command_id} is written for {command.actor}")
+        if command is not None and self._has_expired(command.actor):
+            self._broken("expired", f"command {command_id} is written for {command.actor}")
 
     def _judge_once(self, peer: str, command_id: int) -> None:
         if command_id in self._truth.reached:

@@ -25,15 +25,25 @@ class Asking(NamedTuple):
 
     life: int
     """Of the daemon that it was sent to."""
-    revoked: str
-    """The token that it was sent with, if its revocation had been acknowledged by then."""
+    tid: str
+    """Of the token that it was sent with."""
+    ended: str
+    """``revoked``, if the token's revocation had been acknowledged by then, or ``expired``."""
     at_s: float
     """By the loop's clock."""
+    clock_steps: int
+    """How often the daemon's clock had been set."""
 
 
 def is_served(answer: Any) -> bool:
     """Whether an answer gives anything that was asked for."""
     return any("result" in one for one in (answer if isinstance(answer, list) else [answer]))
+
+
+def is_refused_as_expired(answer: Any) -> bool:
+    """Whether an answer says that the token it was asked with has expired."""
+    error = {} if isinstance(answer, list) else answer.get("error", {})
+    return (error.get("data") or {}).get("reason") == "expired"
 
 
 class RpcDoor(ABC):

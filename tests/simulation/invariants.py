@@ -33,6 +33,7 @@ RULES: Mapping[str, str] = {
     "row first": "no command reaches a terminal before its row is on the disk",
     "halted": "nothing that a halt stops is written after the halt was acknowledged",
     "revoked": "nothing is done for a token whose revocation was acknowledged",
+    "expired": "a token is good until it expires, and for nothing after that",
     "on paper": "no command of paper trading reaches a terminal",
     "books": "the daemon's positions and orders are the broker's",
     "audit chain": "the audit trail verifies",

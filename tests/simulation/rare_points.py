@@ -135,6 +135,7 @@ OTHERS: Mapping[str, str] = {
     "stream: new epoch": "a subscriber came back to another life of the daemon",
     "stream: merged ones counted": "a slow subscriber was told how many events were merged",
     "stream: revoked": "a subscriber's token was ended while it listened",
+    "stream: expired": "a subscriber's token ran out while it listened",
     "stream: settled": "a subscriber heard how an order had ended that was unknown",
     "booking: refused": "there was not money enough",
     "booking: unknown": "an operator was told to ask again with the same key",

@@ -8,6 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ea_bridge.token import parse_token
+
+from .expiries import Expiries
 from .stream_judge import ChannelCopy, Json, StreamRecord
 from .stream_truth import TICKS, TerminalTruth
 from .stream_wire import StreamWire
@@ -32,7 +35,8 @@ class Seat:
 
     Attributes:
         tokens: of the terminals, by name, as they are now.
-        spare_tokens: others, that somebody may end, and that expire in a day.
+        spare_tokens: others, that somebody may end, and that expire.
+        expiries: which tokens are over by the clock.
         truth: what there is to hear.
 
     """
@@ -40,6 +44,7 @@ class Seat:
     name: str
     tokens: Mapping[str, str]
     spare_tokens: Mapping[str, str]
+    expiries: Expiries
     truth: TerminalTruth
 
 
@@ -82,7 +87,11 @@ class StreamSession:
         self._waiting: dict[int, tuple[asyncio.Future[None], str, Json]] = {}
         """Calls without an answer: who waits, and what was asked."""
         self._loop = asyncio.get_running_loop()
+        self._tid = parse_token(token)
+        self._steps = seat.expiries.steps
         self._revoked_s: float | None = None
+        self._expired_s: float | None = None
+        """Since when its token has expired, as was seen first."""
         self._overdue_s: float | None = None
         """Since when it should be over, as was seen first."""
 
@@ -138,22 +147,31 @@ class StreamSession:
 
     def check_revoked(self) -> None:
         """See that nothing comes any more for a token that was ended."""
-        if self._revoked_s is None or self.wire.is_paused:
-            return
         now_s = self._loop.time()
-        if now_s - max(self._revoked_s, self.wire.resumed_s) < REVOKED_WITHIN_S:
+        if not self._seat.expiries.has_expired(self._tid):
+            self._expired_s = None  # or no more, by a clock that was set back
+        elif self._expired_s is None:
+            self._expired_s = now_s
+        ended_s = self._expired_s if self._revoked_s is None else self._revoked_s
+        if ended_s is None:
+            self._overdue_s = None
+        if ended_s is None or self.wire.is_paused:
+            return
+        if now_s - max(ended_s, self.wire.resumed_s) < REVOKED_WITHIN_S:
             return
         if self._overdue_s is None:
             self._overdue_s = now_s  # the time may have leapt, and the daemon is to be awake again
         elif now_s - self._overdue_s > AWAKE_S and not self.wire.over.done():
-            self.accuse(f"a token that was revoked at {self._revoked_s} is still served")
+            self.accuse(f"a token that was ended at {ended_s} is still served")
             self.wire.vanish()
 
     def check_end(self) -> None:
         """See that the gateway had a reason to end it, if it was the gateway."""
         code, reason = self.wire.close_code, self.wire.close_reason
         if code == REVOKED and reason == "expired":
-            is_right = self.token != self._seat.tokens[self._seat.name]
+            self._record.count("stream: expired")
+            expiries = self._seat.expiries
+            is_right = expiries.has_expired(self._tid) or expiries.steps > self._steps
         elif code == REVOKED:
             self._record.count("stream: revoked")
             is_right = self._revoked_s is not None and reason == "revoked"

@@ -24,7 +24,8 @@ from .clocks import Calendar
 from .computer import SimulatedHost
 from .dice import Dice
 from .disk import SimulatedDisk
-from .doors import Asking, HttpDoor, is_served
+from .doors import Asking, HttpDoor, is_refused_as_expired, is_served
+from .expiries import Expiries, draw_overlap_s
 from .handles import LIFE
 from .invariants import Break, Invariants
 from .lives import CONFIG, SimulatedDaemons
@@ -69,6 +70,7 @@ class World:
     Attributes:
         loop, network, trace, dice: of the run.
         calendar: all clocks.
+        expiries: which tokens are over by them.
         disk: where the databases of its homes lie.
         daemons: their lives.
         tokens: of the terminals, by name.
@@ -121,6 +123,7 @@ class World:
             is_wrong=fails,
             has_weekends=fails and "weekend" in named,
         )
+        self.expiries = Expiries(self.calendar.pc)
 
     async def simulate(self) -> Run:
         """Let it all happen, and judge."""
@@ -203,8 +206,16 @@ class World:
 
     def _make_home(self) -> dict[str, str]:
         with Home(self.folder / "home", CONFIG.secrets.key_file) as home:
-            self.spare_tokens = {name: home.issuer.create(name)[0] for name in cast.NAMES}
-            return {name: home.issuer.replace(name)[0] for name in cast.NAMES}
+            issuer, dice = home.issuer, self.dice("overlaps")
+            self.spare_tokens = {name: issuer.create(name)[0] for name in cast.NAMES}
+            replaced = {
+                name: issuer.replace(name, overlap_s=draw_overlap_s(dice))[0]
+                for name in cast.NAMES
+            }
+            for record in issuer.list():
+                if record.exp is not None:
+                    self.expiries.add(record.tid, record.exp)
+            return replaced
 
     def _build(self, name: str, token: str) -> TradedTerminal:
         seed, others = self.options.seed, self.terminals
@@ -287,15 +298,20 @@ class World:
     def _asked(self, name: str, tid: str, message: Any) -> Asking:
         life = self.daemons.present
         self.watch("before_ask", self.terminals[name], message, life)
-        return Asking(life, tid if tid in self._revoked else "", self.loop.now)
+        expired = "expired" if self.expiries.has_expired(tid) else ""
+        ended = "revoked" if tid in self._revoked else expired
+        return Asking(life, tid, ended, self.loop.now, self.expiries.steps)
 
     def _heard(self, name: str, message: Any, answer: Any, asking: Asking) -> None:
         self.trace.add(self.loop.now, "answer", orjson.dumps(answer))
         self.asked_s = asking.at_s
         self.watch("on_answer", self.terminals[name], message, answer, asking.life)
-        if asking.revoked and is_served(answer):
-            said = f"token {asking.revoked} was served after its revocation: {message}"
-            self.invariants.broken("revoked", said)
+        is_sure = asking.ended == "revoked" or asking.clock_steps == self.expiries.steps
+        if asking.ended and is_sure and is_served(answer):
+            said = f"token {asking.tid}, {asking.ended}, was served: {message}"
+            self.invariants.broken(asking.ended, said)
+        if is_sure and is_refused_as_expired(answer) and not self.expiries.has_expired(asking.tid):
+            self.invariants.broken("expired", f"token {asking.tid} has not, and is told {answer}")
 
     def _on_error(self, life: int, context: dict[str, Any]) -> None:
         if not isinstance(context.get("exception"), Killed):

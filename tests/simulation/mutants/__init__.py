@@ -10,12 +10,13 @@ import argparse
 from collections.abc import Sequence
 
 from .bridge_faults import BRIDGE_FAULTS
+from .caller_faults import CALLER_FAULTS
 from .found import FOUND
 from .gateway_faults import GATEWAY_FAULTS
 from .mutation import Late, Mutant, MutantFinder, Stale, install
 from .past import BEFORE
 
-FAULTS: tuple[Mutant, ...] = (*GATEWAY_FAULTS, *BRIDGE_FAULTS)
+FAULTS: tuple[Mutant, ...] = (*GATEWAY_FAULTS, *BRIDGE_FAULTS, *CALLER_FAULTS)
 PAST: tuple[Mutant, ...] = (*BEFORE, *FOUND)
 MUTANTS: dict[str, Mutant] = {one.name: one for one in (*FAULTS, *PAST)}
 

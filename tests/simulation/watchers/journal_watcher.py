@@ -29,7 +29,8 @@ class JournalWatcher(Watcher):
         super().__init__(world)
         invariants, sometimes = world.invariants, world.sometimes
         self.truth = LedgerTruth()
-        self.commands = CommandRules(self.truth, invariants, sometimes)
+        has_expired = world.expiries.has_expired
+        self.commands = CommandRules(self.truth, invariants, sometimes, has_expired)
         self.told = ToldRules(invariants, sometimes, lambda: world.disk.has_failed)
 
     def on_ledger(self, life: int, ledger: Ledger) -> None:

@@ -19,6 +19,7 @@ from gateway.audit import note
 from gateway.auth.home import Home
 from gateway.cli.complaint import Complaint
 from gateway.cli.halt import _write
+from gateway.credentials.issuer import IssuerError
 from gateway.store import StoreError
 from gateway.trading.kill_switch import halts
 
@@ -117,8 +118,8 @@ class MachinePerson(Watcher):
         try:
             with Home(self._home, CONFIG.secrets.key_file) as home:
                 home.issuer.revoke(actor)
-        except StoreError:
-            return True
+        except (StoreError, IssuerError):
+            return True  # it cannot be, or has expired by now
         del spare[name]
         self.world.revoked(actor)
         return True

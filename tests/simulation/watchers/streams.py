@@ -31,8 +31,10 @@ class Streams(Watcher):
         self.record = StreamRecord(partial(world.invariants.broken, "streams"), world.sometimes)
         self._place = Place()
         seats = [
-            Seat(name, world.tokens, world.spare_tokens, TerminalTruth(terminal.machine))
-            for name, terminal in world.terminals.items()
+            Seat(
+                name, world.tokens, world.spare_tokens, world.expiries, TerminalTruth(one.machine)
+            )
+            for name, one in world.terminals.items()
         ]
         self.subscribers = [
             Subscriber(name, seats, self._place, self.record, world.dice(name))
