@@ -79,6 +79,7 @@ class Journals:
             self._publish = _nobody_listens
             await asyncio.gather(*(one.stop() for one in self._reconcilers.values()))
             await self._recollection.stop()
+            await self.log.finish()
 
     def late(self, session: TerminalSession, late: LateResult) -> None:
         """Take a result that came after its caller was told that the outcome is unknown."""

@@ -16,8 +16,9 @@ from gateway.ledger import Ledger
 from gateway.store import StoreError
 
 from . import rows, telling
-from .intents import ENDS, Account, Asked, Intent, Send, Stage
+from .intents import Account, Asked, Intent, Send, Stage
 from .settlement import WATCHED_MS, Settlement
+from .unwritten import UnwrittenEnds
 
 OnIntent = Callable[[Intent], None]
 
@@ -60,9 +61,7 @@ class OrderLog:
         found = rows.unresolved(ledger.reader)
         self._unresolved = {intent.key: intent for intent in found}
         self._settling: set[tuple[Account, str]] = set()
-        self._unwritten: dict[tuple[Account, str], Intent] = {}
-        """Those whose end could not be written: it is tried again with the next write."""
-        self._rewriting: set[tuple[Account, str]] = set()
+        self._unwritten = UnwrittenEnds(ledger, self._ending, self._settling.__contains__)
         self._watched = {one.key: one for one in rows.watched(ledger.reader, now_ms())}
         self._accounts = rows.accounts(ledger.reader)
         self.last_command_id = rows.last_command_id(ledger.reader)
@@ -170,7 +169,7 @@ class OrderLog:
         return rows.exits(self._ledger.reader, account, position) | running
 
     def _in_memory(self, account: Account) -> list[Intent]:
-        known = (*self._running.values(), *self._unwritten.values())
+        known = (*self._running.values(), *self._unwritten.all())
         return [one for one in known if one.asked.account == account]
 
     # --- the life of an intent -------------------------------------------------------------------
@@ -197,7 +196,7 @@ class OrderLog:
 
         """
         if intent.key in self._unwritten:
-            self._write_unwritten()  # in the same group, and before: its id was free again
+            self._unwritten.write()  # in the same group, and before: its id was free again
         noted = telling.noted(intent, send)
         work = self._with_note(rows.inserting(intent, send), noted)
         intent.row = await self._ledger.write(work, is_small=True, adds_risk=send.adds_risk)
@@ -225,27 +224,30 @@ class OrderLog:
             if stage is Stage.UNKNOWN:
                 self.on_unresolved(intent)
             return
-        is_new = intent.row is None
-        ending = rows.inserting(intent, None) if is_new else rows.updating(intent)
         try:
-            intent.row = await self._ledger.write(self._with_note(ending, telling.noted(intent)))
+            intent.row = await self._ledger.write(self._ending(intent))
         except (StoreError, rows.IdTaken) as error:
             logger.exception("the end of order %s is not written", intent.asked.client_order_id)
             if isinstance(error, StoreError):
-                self._unwritten[intent.key] = intent
+                self._unwritten.add(intent)
         else:
-            self._write_unwritten()
+            self._unwritten.write()
         finally:
             self._let_go(intent)
 
     def _write_end_later(self, intent: Intent) -> None:
-        work = self._with_note(rows.updating(intent), telling.noted(intent))
         try:
-            writing = self._ledger.write_later(work)
+            writing = self._ledger.write_later(self._ending(intent))
         except StoreError:
             logger.exception("the end of order %s is not written", intent.asked.client_order_id)
         else:
             writing.add_done_callback(partial(self._ended, intent))
+
+    def _ending(self, intent: Intent) -> rows.Work:
+        """Return what writes how an intent stands, whether it is there or not."""
+        is_new = intent.row is None
+        work = rows.inserting(intent, None) if is_new else rows.updating(intent)
+        return self._with_note(work, telling.noted(intent))
 
     def _with_note(self, work: rows.Work, noted: dict[str, Any]) -> rows.Work:
         """Have a change of an intent noted in the audit trail, in its own transaction."""
@@ -260,40 +262,16 @@ class OrderLog:
     def _ended(self, intent: Intent, writing: asyncio.Future[int]) -> None:
         if writing.cancelled() or writing.exception() is not None:
             logger.error("the end of order %s is not written", intent.asked.client_order_id)
-            self._unwritten[intent.key] = intent
+            self._unwritten.add(intent)
             self._let_go(intent)
             return
         self.on_point("recorded")
         self._let_go(intent)
-        self._write_unwritten()
+        self._unwritten.write()
 
-    def _write_unwritten(self) -> None:
-        """Write the ends that could not be written, since something else could be."""
-        for key, intent in self._unwritten.items():
-            if _is_about_to_settle(intent):
-                continue  # its end was found, and is written as one with those of its commands
-            if key not in self._rewriting and key not in self._settling:
-                is_new = intent.row is None
-                ending = rows.inserting(intent, None) if is_new else rows.updating(intent)
-                work = self._with_note(ending, telling.noted(intent))
-                try:
-                    writing = self._ledger.write_later(work)
-                except StoreError:
-                    return  # closed: the daemon ends, and its caller has an answer all the same
-                self._rewriting.add(key)
-                writing.add_done_callback(partial(self._rewritten, intent))
-
-    def _rewritten(self, intent: Intent, writing: asyncio.Future[int]) -> None:
-        self._rewriting.discard(intent.key)
-        failure = asyncio.CancelledError() if writing.cancelled() else writing.exception()
-        if isinstance(failure, StoreError):
-            return  # the next write tries it again
-        if failure is None:
-            intent.row = writing.result()
-        else:
-            logger.error("the end of order %s is lost: %s", intent.asked.client_order_id, failure)
-        if self._unwritten.get(intent.key) is intent:
-            del self._unwritten[intent.key]
+    async def finish(self) -> None:
+        """Write what could not be written, a last time; the gateway ends."""
+        await self._unwritten.finish()
 
     def _answered(self, intent: Intent) -> None:
         if intent.over is not None and not intent.over.done():
@@ -348,7 +326,7 @@ class OrderLog:
             await self._ledger.write(self._with_note(rows.updating(found), telling.noted(found)))
         finally:
             self._settling.discard(intent.key)
-        self._unwritten.pop(intent.key, None)
+        self._unwritten.forget(intent.key)
         intent.stage, intent.answer, intent.updated_ms = stage, answer, found.updated_ms
         intent.sends, intent.settlement, intent.reconciled = found.sends, found.settlement, True
         if self._unresolved.get(intent.key) is intent:
@@ -379,8 +357,3 @@ class OrderLog:
             self._settling.discard(intent.key)
         intent.settlement = settlement
         self._watched.pop(intent.key, None)
-
-
-def _is_about_to_settle(intent: Intent) -> bool:
-    """Whether all commands of an unknown order have ended, so that the reconciler ends it next."""
-    return intent.stage is Stage.UNKNOWN and all(send.stage in ENDS for send in intent.sends)

@@ -12,6 +12,7 @@ from scripted_answers import DONE
 from ea_bridge.errors import NotSent
 from gateway.ledger import Ledger
 from gateway.store import StoreError
+from gateway.trading.journal import unwritten
 
 
 def break_disk(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +74,8 @@ async def test_an_end_is_written_with_the_next_write(
     monkeypatch.undo()
     assert (await kept.buy("b"))["duplicate"] is False
     assert (await stages(kept))["a"] == "done"
-    assert kept.log._running == kept.log._unwritten == {}
+    assert not kept.log._running
+    assert not kept.log._unwritten
     kept.restart()
     assert await kept.buy("a") == {**receipt, "duplicate": True}
 
@@ -92,7 +94,7 @@ async def test_an_id_that_is_free_again_can_be_used(
     kept.scene.script.answers["order_send"] = answer
     assert (await kept.buy("a"))["duplicate"] is False
     assert await stages(kept) == {"a": "done"}
-    assert kept.log._unwritten == {}
+    assert not kept.log._unwritten
 
 
 async def test_an_unknown_order_is_never_written_with_commands_that_have_ended(
@@ -114,3 +116,37 @@ async def test_an_unknown_order_is_never_written_with_commands_that_have_ended(
     await kept.look()
     assert (await stages(kept))["a"] == "done"
     assert {send["stage"] for send in kept.rows("sends")} == {"done"}
+
+
+async def test_an_end_is_written_by_and_by_if_nothing_else_is(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk takes nothing for a while, and then nobody trades any more."""
+    monkeypatch.setattr(unwritten, "PAUSES_S", (0.01,))
+    break_at(kept, "result", monkeypatch)
+    await kept.buy("a")
+    with pytest.raises(StoreError):
+        await stages(kept)
+    assert [row["stage"] for row in kept.rows()] == ["journaled"]
+    await asyncio.sleep(0.1)
+    assert kept.log._unwritten, "the disk still takes nothing"
+    monkeypatch.undo()
+    async with asyncio.timeout(5.0):
+        while kept.log._unwritten:  # noqa: ASYNC110 - nobody tells when it is written
+            await asyncio.sleep(0.001)
+    assert [row["stage"] for row in kept.rows()] == ["done"]
+
+
+async def test_an_end_is_written_when_the_gateway_ends(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next one need not find it out."""
+    break_at(kept, "result", monkeypatch)
+    receipt = await kept.buy("a")
+    with pytest.raises(StoreError):
+        await stages(kept)
+    monkeypatch.undo()
+    await kept.log.finish()
+    assert [row["stage"] for row in kept.rows()] == ["done"]
+    kept.restart()
+    assert await kept.buy("a") == {**receipt, "duplicate": True}
