@@ -7,6 +7,8 @@ the daemon is over, whether anybody saw its end or not.
 A machine that its owner has not approved, or not any more, may tell how what it began has ended,
 and that a terminal waits: whoever has it could else fill the history until all of before is
 forgotten.
+
+The two ways overtake each other: that a terminal waits changes nothing of a session that was told.
 """
 
 from __future__ import annotations
@@ -178,10 +180,12 @@ class Runs:
     ) -> None:
         run, now_s, facts = await self._open(session, did, one.tid), self._now_s(), one.terminal
         since = min(one.since, now_s)
+        if one.state == "pending" and run is not None and run.run:
+            return  # written before its session began, or of another terminal with its token
         is_named = bool(one.run and run is not None and run.run)
         if one.state == "offline":
-            if run is not None and run.state == "pending":
-                await session.delete(run)  # it only waited
+            if run is not None and _only_waited(run):
+                await session.delete(run)
             elif run is not None and (not is_named or run.run == one.run):
                 _end(run, since if one.run else now_s, one.reason, now_s)
             return
@@ -190,8 +194,8 @@ class Runs:
         is_other = is_named and run is not None and run.run != one.run
         is_other |= facts is not None and run is not None and run.terminal_fp != facts.fp
         if run is not None and is_other:
-            if run.state == "pending":
-                await session.delete(run)  # it only waited
+            if _only_waited(run):
+                await session.delete(run)
             else:
                 _end(run, since if one.run else now_s, REPLACED, now_s)
             run = None
@@ -214,7 +218,7 @@ class Runs:
         run = (await session.scalars(named.limit(1).with_for_update())).first()
         if run is None:
             run = await self._open(session, did, one.tid)
-            if run is not None and run.state != "pending":
+            if run is not None and not _only_waited(run):
                 if one.ended is None:
                     _end(run, began, REPLACED, now_s)
                 run = None
@@ -270,6 +274,11 @@ def _rows(user_id: str) -> Select[Run, str, Device]:
 
 def _sooner(last: Run) -> ColumnElement[bool]:
     return tuple_(Run.started_at, Run.id) < tuple_(last.started_at, last.id)
+
+
+def _only_waited(run: Run) -> bool:
+    """Whether it never was a session: one that was told by its name is not forgotten."""
+    return run.state == "pending" and not run.run
 
 
 def _new(session: AsyncSession, did: str, user_id: str, tid: str, at_s: int) -> Run:

@@ -89,6 +89,8 @@ def reports(
 ) -> tuple[TerminalReport, ...]:
     """Return the state of all terminals whose tokens are known here or wait for approval.
 
+    Where a token has a live session that one is told, though another terminal waits with it.
+
     Args:
         registry: knows who waits.
         book: knows the tokens.
@@ -101,8 +103,12 @@ def reports(
 def _reports(
     registry: TerminalRegistry, book: RecordBook, latest: Callable[[str], RunReport | None]
 ) -> Iterable[TerminalReport]:
-    waiting = {one.hello.tid: one for one in registry.pending()}
-    for one in waiting.values():
+    told = set()
+    for one in registry.pending():
+        run = latest(one.hello.tid)
+        if run is not None and run.ended is None:
+            continue  # its link that waited is not closed yet, or another terminal has its token
+        told.add(one.hello.tid)
         yield TerminalReport(
             tid=one.hello.tid,
             state="pending",
@@ -112,7 +118,7 @@ def _reports(
     for entry in book.entries():
         tid = entry.record.tid
         run = latest(tid)
-        if run is None or tid in waiting:
+        if run is None or tid in told:
             continue
         yield TerminalReport(
             tid=tid,

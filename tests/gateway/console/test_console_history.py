@@ -245,3 +245,29 @@ async def test_a_machine_that_is_not_approved_may_wait(
     gone = TerminalReport(tid=token.tid, state="offline", since=clock.now)
     await console.runs.report(machine.did, [gone])
     assert await console.runs.list(token.user_id) == []
+
+
+@pytest.mark.parametrize(
+    "waiting", [FACTS, FACTS.model_copy(update={"fp": "cd" * 32, "login": 7})]
+)
+async def test_a_late_report_of_waiting_hides_no_session(
+    console: Console, machine: Machine, clock: Clock, waiting: TerminalFacts
+):
+    """A session that was told stays listed, open until its own end is told: a report that was
+    written while its terminal still waited may come after it, and another terminal may wait with
+    its token.
+    """
+    token, now = await token_on(console, machine), clock.now
+    await console.runs.history(machine.did, "b", [run(token, "b.s-1", now)])
+    late = TerminalReport(tid=token.tid, state="pending", since=now - 5, terminal=waiting)
+    await console.runs.report(machine.did, [late])
+    [listed] = await console.runs.list(token.user_id)
+    assert (listed.state, listed.ended_at, listed.login) == ("online", None, FACTS.login)
+
+    clock.forward(60)
+    gone = TerminalReport(
+        tid=token.tid, state="offline", since=clock.now, run="b.s-1", reason="revoked"
+    )
+    await console.runs.report(machine.did, [gone])
+    [listed] = await console.runs.list(token.user_id)
+    assert (listed.state, listed.ended_at, listed.reason) == ("offline", now + 60, "revoked")

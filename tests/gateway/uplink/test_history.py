@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import pytest
 
 from ea_bridge.protocol.messages import Hello
+from ea_bridge.registry import PendingTerminal
 from ea_bridge.session import SessionState
 from gateway.credentials.daemon_api import MAX_LINES, RunReport
 from gateway.uplink.history import (
@@ -17,6 +19,7 @@ from gateway.uplink.history import (
     LoginLog,
     RunLog,
 )
+from gateway.uplink.status import reports
 
 TID = "0123456789Ab"
 HELLO = Hello(
@@ -158,3 +161,40 @@ def test_uses_are_bounded(reason: str) -> None:
     assert len(told) == MAX_LOGINS + 1
     assert "the other half" in told
     assert "bot 0" not in told
+
+
+@dataclass
+class Waiting:
+    """A registry in which terminals wait for approval, and a book with their tokens."""
+
+    terminals: list[PendingTerminal] = field(default_factory=list)
+
+    def pending(self) -> list[PendingTerminal]:
+        """Return who waits."""
+        return self.terminals
+
+    def entries(self) -> list[SimpleNamespace]:
+        """Return the one token."""
+        return [SimpleNamespace(record=SimpleNamespace(tid=TID))]
+
+
+def test_a_live_session_is_told_before_a_terminal_that_waits() -> None:
+    """The link on which a terminal waited may close after its session has begun on the next; the
+    wait is told where no session lives."""
+    notes, waits = Notes(), Waiting()
+    waits.terminals.append(
+        PendingTerminal(
+            hello=HELLO, since_ms=1_700_000_000_000, user_code="A", url="", expires_ms=0
+        )
+    )
+
+    def states() -> list[str]:
+        return [one.state for one in reports(waits, waits, notes.log.latest)]  # type: ignore[arg-type]  # they look at no more than this
+
+    assert states() == ["pending"]
+    notes.tell(Peer("s-1"))
+    assert states() == ["online"]
+    notes.tell(Peer("s-1", state=SessionState.DISCONNECTED, end_reason="shutdown"))
+    assert states() == ["pending"]
+    waits.terminals.clear()
+    assert states() == ["offline"]
