@@ -7,9 +7,11 @@ commands and equal orders are matched one to one, those of equal prices first. W
 fewer orders than commands, or more, nobody can tell which is whose, and they are left alone.
 
 On a netting account any order goes into the symbol's one position, and says later which that was.
-An order that went into another position than a command was to close is none of that command's: the
-EA compares them right before it sends. One that opened a position may be, since the one to close
-may have gone at that very moment, but it is rather one that was to open.
+An order that went into another position than a command was to close, or that added to it, is none
+of that command's: the EA compares them right before it sends. One that opened a position may be,
+since the one to close may have gone at that very moment, but it is rather one that was to open.
+One that went into the position that a command was to close may also be of a plain order, whose
+answer may still come: unless all of both were executed, nobody can tell which of them it is.
 
 Fewer orders than commands are shared out at last (:func:`share`): to tell who has one matters no
 more then, since what is equal is equal, but that each has an end does.
@@ -25,7 +27,7 @@ from ea_bridge.model import TradeAction
 
 from ..client_ids import TAG_LENGTH
 from .intents import Send
-from .observed_order import Marks, Sighting
+from .observed_order import Mark, Marks, Sighting
 
 SKEW_MS = 120_000
 """How far the broker's clock and ours may differ."""
@@ -134,6 +136,9 @@ def _named_by(send: Send) -> int:
 def _match_alike(sends: list[Send], seen: list[Sighting], partly: set[int]) -> dict[int, Sighting]:
     """Match what is equal: within each cluster of those that could be each other's."""
     fits = _fits(sends, seen)
+    for send in sends:
+        if send.memo.closes is not None:  # it may have opened one, but that is not for sure
+            fits[send.command_id] -= {one.ticket for one in seen if one.entered == one.ticket}
     by_id = {send.command_id: send for send in sends}
     found: dict[int, Sighting] = {}
     for cluster in _clusters(fits):
@@ -144,13 +149,26 @@ def _match_alike(sends: list[Send], seen: list[Sighting], partly: set[int]) -> d
         alike = [by_id[command_id] for command_id in cluster]
         marks = Marks(alike, orders, has_terms=all(one.terms is not None for one in orders))
         of_sends = {send.command_id: marks.of_send(send) for send in alike}
+        of_orders = {one.ticket: marks.of_order(one) for one in orders}
         for same in dict.fromkeys(of_sends.values()):
+            if _may_be_plain(same, of_sends.values(), of_orders.values()):
+                continue
             ids = {command_id for command_id, mark in of_sends.items() if mark == same}
-            found |= _one_to_one(ids, [one for one in orders if marks.of_order(one) == same], fits)
+            equal = [one for one in orders if of_orders[one.ticket] == same]
+            found |= _one_to_one(ids, equal, fits)
         taken = {one.ticket for one in found.values()}
         rest = [one for one in orders if one.ticket not in taken]
         found |= _one_to_one(cluster - found.keys(), rest, fits)
     return found
+
+
+def _may_be_plain(same: Mark, of_sends: Collection[Mark], of_orders: Collection[Mark]) -> bool:
+    """Whether orders that went into a position may be of commands that were not to close it."""
+    terms, position = same
+    if not position or (terms, 0) not in of_sends:
+        return False
+    executed, wanted = (sum(mark[0] == terms for mark in of) for of in (of_orders, of_sends))
+    return executed != wanted
 
 
 def _one_to_one(
@@ -330,9 +348,11 @@ def _is_of_position(send: Send, one: Sighting) -> bool:
     """Whether an order did with a position what a command was to do with it."""
     closes = send.memo.closes
     if one.entered:
-        return closes is None or one.entered in (closes, one.ticket)
+        if closes is None or one.entered == one.ticket:
+            return closes != one.entered  # else it is the one that has opened what is closed
+        return one.entered == closes and not one.opens
     if send.request.position:
-        return one.position in (0, send.request.position, closes)
+        return not one.opens and one.position in (0, send.request.position, closes)
     return not one.position
 
 

@@ -34,6 +34,8 @@ class Sighting:
     entered: int = 0
     """On a netting account the identifier of the position that it went into, its own ticket where
     it opened one; 0 where that is not known."""
+    opens: bool | None = None
+    """Whether it surely opened a position or added to one; ``None``: not known."""
     filling: int | None = None
     is_by_program: bool = True
     """It was not placed by hand, nor by a stop; true as well where nobody can tell."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -69,12 +69,15 @@ class View:
     def sightings(self) -> list[Sighting]:
         """Return every order, once."""
         found: dict[int, Sighting] = {}
-        sources = (self._of_orders(), self._of_deals(), self._of_positions())
+        entries: defaultdict[int, set[int]] = defaultdict(set)
+        for deal in self.deals:
+            entries[deal.order].add(deal.entry)
+        sources = (self._of_orders(entries), self._of_deals(entries), self._of_positions())
         for one in (one for source in sources for one in source):
             found.setdefault(one.ticket, one)
         return list(found.values())
 
-    def _of_orders(self) -> Iterator[Sighting]:
+    def _of_orders(self, entries: Mapping[int, set[int]]) -> Iterator[Sighting]:
         for one in (*self.orders.values(), *self.past.values()):
             at_ms = one.time_setup_msc or one.time_setup * 1000
             yield Sighting(
@@ -88,6 +91,7 @@ class View:
                 stamp_ms=at_ms,
                 position=self._closed_by(one),
                 entered=self._entered(one.position_id),
+                opens=self._opens(one, entries.get(one.ticket, set())),
                 filling=None if self.is_mt4 else one.type_filling,
                 is_by_program=self._is_by_program(one.reason),
                 is_by_stop=self._is_by_stop(one.reason),
@@ -99,11 +103,17 @@ class View:
         is_opening = one.position_id == one.ticket
         return 0 if self.is_mt4 or self.is_netting or is_opening else one.position_id
 
+    def _opens(self, one: Order, entries: set[int]) -> bool | None:
+        """Whether an order opened a position or added to one; ``None``: not known yet."""
+        if entries:
+            return entries == {DealEntry.IN}
+        return True if one.position_id == one.ticket and not self.is_mt4 else None
+
     def _entered(self, identifier: int) -> int:
         """Return the position of a netting account that an order or a deal went into."""
         return identifier if self.is_netting else 0
 
-    def _of_deals(self) -> Iterator[Sighting]:
+    def _of_deals(self, entries: Mapping[int, set[int]]) -> Iterator[Sighting]:
         """Those whose order the history does not show yet; all deals of one together."""
         filled: defaultdict[int, float] = defaultdict(float)
         for one in self.deals:
@@ -122,6 +132,7 @@ class View:
                     stamp_ms=one.time_msc or one.time * 1000,
                     position=0 if self.is_netting or is_entry else one.position_id,
                     entered=self._entered(one.position_id),
+                    opens=entries[one.order] == {DealEntry.IN},
                     is_by_program=self._is_by_program(one.reason),
                     is_by_stop=self._is_by_stop(one.reason),
                 )
@@ -139,6 +150,7 @@ class View:
                 time_ms=(one.time_msc or one.time * 1000) - self.offset_ms,
                 stamp_ms=one.time_msc or one.time * 1000,
                 entered=self._entered(one.identifier),
+                opens=None if self.is_mt4 else True,
                 is_by_program=self._is_by_program(one.reason),
                 terms=(0.0, 0.0, one.sl, one.tp) if self.is_mt4 else None,
             )

@@ -13,7 +13,7 @@ FOUND = (
         (
             Change(
                 f"{JOURNAL}.matching",
-                "        return closes is None or one.entered in (closes, one.ticket)\n",
+                "        return one.entered == closes and not one.opens\n",
                 "        return True\n",
             ),
             Change(

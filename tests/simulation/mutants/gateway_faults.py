@@ -259,7 +259,7 @@ CONTINGENT = (
         (
             Change(
                 "gateway.trading.contingent.oco",
-                "        if any(not one.end for one in link.orders):\n            return False\n",
+                "        if link.waiting:\n            return False\n",
                 "",
             ),
         ),

@@ -6,12 +6,14 @@ import random
 
 import pytest
 from msgspec.structs import replace
+from scripted_answers import DEAL, ORDER
 
-from ea_bridge.model import TradeAction, TradeRequest
+from ea_bridge.model import DealEntry, TradeAction, TradeRequest
 from gateway.trading.client_ids import tag
 from gateway.trading.journal import Memo, Send
 from gateway.trading.journal.matching import LATEST_MS, SKEW_MS, match, may_be
 from gateway.trading.journal.observed_order import Sighting
+from gateway.trading.journal.sightings import View
 
 AT_MS = 1_780_000_000_000
 
@@ -124,6 +126,29 @@ def test_exits_are_told_by_their_position() -> None:
     sends = [send(1, type=1, position=5), send(2, type=1, position=6)]
     seen = [order(10, type=1, position=6), order(11, type=1, position=5)]
     assert matched(sends, seen) == {1: 11, 2: 10}
+
+
+def test_an_order_that_opened_a_position_has_closed_none() -> None:
+    """On a hedging account each has its own; one of which that is not known may be a close."""
+    close = send(1, type=1, position=5)
+    assert matched([close], [order(10, type=1, opens=True)]) == {}
+    assert not may_be(close, order(10, type=1, opens=True))
+    assert matched([close], [order(10, type=1)]) == {1: 10}
+
+
+def test_what_an_order_shows_of_the_position_that_it_opened() -> None:
+    """Its identifier is that of the order; before the order has one its deal says so."""
+    at_work = replace(ORDER, ticket=10, position_id=0)
+    deal = replace(DEAL, order=10, entry=DealEntry.IN)
+    for made, deals, opens in (
+        (replace(at_work, position_id=10), [], True),
+        (replace(at_work, position_id=5), [], None),
+        (at_work, [], None),
+        (at_work, [deal], True),
+        (at_work, [replace(deal, entry=DealEntry.OUT), deal], False),
+    ):
+        view = View(is_mt4=False, is_netting=False, offset_ms=0, past={10: made}, deals=deals)
+        assert [one.opens for one in view.sightings()] == [opens]
 
 
 def test_no_order_is_ever_given_twice() -> None:
