@@ -84,7 +84,8 @@ class Store:
             not calls :meth:`checkpoint`.
 
     Raises:
-        StoreError: the file is no database, is damaged, or was made by a newer version.
+        StoreError: the file is no database, is damaged, cannot be synced, or was made by a newer
+            version.
 
     """
 
@@ -210,9 +211,18 @@ class Store:
         """Have on the disk what is in the log. A process that was killed within a commit leaves
         there what nobody has synced; it counts as committed from now on, and a power cut would
         take it away from under whoever has read it.
+
+        Raises:
+            sqlite3.Error: it cannot be synced. A later commit may not go on from there: the system
+                may have dropped what it could not write, and after a power cut the log ends where
+                that is missing, whatever was synced behind it.
+
         """
-        with suppress(sqlite3.Error):  # the next commit does it, if it can
+        try:
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except sqlite3.OperationalError as error:
+            if _code(error) != "FULL":  # the log was synced before the file wanted to grow
+                raise
 
     def _check(self) -> None:
         """Look for damage, unless the file is large and was looked through a short while ago."""
