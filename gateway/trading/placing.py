@@ -25,6 +25,7 @@ from gateway.errors import (
     AutotradingDisabled,
     BrokerDisconnected,
     Forbidden,
+    GatewayError,
     InvalidParams,
     InvalidPrice,
     InvalidVolume,
@@ -43,6 +44,7 @@ from .guard import GuardedTerminal
 from .handling import DEFAULT_DEVIATION, Handling
 from .receipts import Trade, checked_only, receipt_for
 from .refusals import BUYS
+from .sending import Sent
 
 MT4_MAX_MAGIC = 2**31 - 1
 _DAYS = frozenset({OrderTime.DAY, OrderTime.SPECIFIED_DAY})
@@ -121,24 +123,37 @@ async def carry_out(
         going = await terminal.desk.checks.admit(terminal, trade)
         if trade.handling.validate_only:
             return await checked_only(terminal, trade)
+    journal, client_order_id = terminal.desk.journal, trade.handling.client_order_id
     with going.watched():
         try:
-            return await _send(terminal, trade, going)
-        except UnsupportedFilling as refused:
-            if refused.data.get("retcode") != TradeRetcode.INVALID_FILL or len(fillings) < 2:
-                raise
-        except MarketClosed as closed:
-            sessions = terminal.desk.checks.sessions
-            closed.data["opens_at"] = await sessions.opens_at(terminal, trade.request.symbol)
+            trade, sent = await _send(terminal, trade, fillings, going)
+        except GatewayError as error:
+            await journal.close(client_order_id, error)
             raise
-        first, second = fillings[:2]
-        request = with_(trade.request, type_filling=int(second))
-        again = replace(trade, request=request, tried=(int(first),))
-        return await _send(terminal, again, going)
+        await journal.close(client_order_id, None)
+        return await receipt_for(terminal, trade, sent)
 
 
-async def _send(terminal: GuardedTerminal, trade: Trade, going: Pass) -> shapes.OrderReceipt:
-    """Send a trade as it is."""
+async def _send(
+    terminal: GuardedTerminal, trade: Trade, fillings: list[OrderFilling], going: Pass
+) -> tuple[Trade, Sent]:
+    """Send a trade, with its second filling mode if need be; return it as it was taken."""
+    try:
+        return trade, await _send_as_it_is(terminal, trade, going)
+    except UnsupportedFilling as refused:
+        if refused.data.get("retcode") != TradeRetcode.INVALID_FILL or len(fillings) < 2:
+            raise
+    except MarketClosed as closed:
+        sessions = terminal.desk.checks.sessions
+        closed.data["opens_at"] = await sessions.opens_at(terminal, trade.request.symbol)
+        raise
+    first, second = fillings[:2]
+    request = with_(trade.request, type_filling=int(second))
+    again = replace(trade, request=request, tried=(int(first),))
+    return again, await _send_as_it_is(terminal, again, going)
+
+
+async def _send_as_it_is(terminal: GuardedTerminal, trade: Trade, going: Pass) -> Sent:
     handling = trade.handling
     sent = await terminal.trade(
         trade.request,
@@ -150,7 +165,7 @@ async def _send(terminal: GuardedTerminal, trade: Trade, going: Pass) -> shapes.
     going.done(sent.result)
     key = _filling_key(terminal, trade.request)
     terminal.desk.fillings.accepted(key, trade.request.type_filling)
-    return await receipt_for(terminal, trade, sent)
+    return sent
 
 
 async def prepare(

@@ -68,13 +68,7 @@ async def send_trade(terminal: GuardedTerminal, what: Dispatch) -> Sent:
         await journal.begin(account, what.client_order_id, send)
     except GatewayError as error:
         raise blame(error, what.client_order_id, "not_sent") from None
-    try:
-        sent = await _exchange(terminal, session, what, send)
-    except GatewayError as error:
-        await journal.close(send, error)
-        raise
-    await journal.close(send, None)
-    return sent
+    return await _exchange(terminal, session, what, send)
 
 
 def _new_send(terminal: GuardedTerminal, session: Session, what: Dispatch) -> Send:

@@ -125,12 +125,29 @@ def test_the_record_says_what_the_caller_was_told(caller: Caller, answer: dict[s
     assert not caller.hear(answer, "get_order")
 
 
-def test_answers_may_cross_on_their_way(caller: Caller):
+HALTED = refused("not_sent", "kill_switch_active")
+
+
+@pytest.mark.parametrize(
+    ("answer", "method", "between", "is_right"),
+    [
+        (record("pending"), "get_order", (1.5, 2.5), True),
+        (record("pending"), "get_order", (2.0, 3.0), False),
+        (record("rejected"), "get_order", (1.5, 2.5), False),
+        (HALTED, "place_order", (1.5, 2.5), True),
+        (HALTED, "place_order", (2.0, 3.0), False),
+    ],
+)
+def test_answers_may_cross_on_their_way(
+    caller: Caller,
+    answer: dict[str, Any],
+    method: str,
+    between: tuple[float, float],
+    is_right: bool,  # one of many parameters
+):
     """What was asked before the end was heard may be from before; what was asked after is not."""
     assert caller.hear(DONE, between=(1.0, 2.0))
-    assert caller.hear(record("pending"), "get_order", between=(1.5, 2.5))
-    assert not caller.hear(record("rejected"), "get_order", between=(1.5, 2.5))
-    assert not caller.hear(record("pending"), "get_order", between=(2.0, 3.0))
+    assert caller.hear(answer, method, between=between) is is_right
 
 
 def test_equal_orders_may_change_their_tickets(caller: Caller):

@@ -33,6 +33,8 @@ ABOUT_THE_CALL = frozenset(
 )
 """Errors that may speak of one call alone: it was not looked up what its id stands for."""
 OPEN = frozenset({"unknown", "pending"})
+PASSING = OPEN | {"not_sent"}
+"""Another call under the same id may end otherwise."""
 NOT_FOUND = "not found"
 ASKS = "get_order"
 FOUND = b'"reconciled":true'
@@ -112,8 +114,8 @@ class ToldRules:
         if told is None:
             return
         before = self._ends.get((account, id_))
-        if before is not None and told.outcome in OPEN and asked_s < before.heard_s:
-            return  # two answers have crossed on their way
+        if before is not None and told.outcome in PASSING and asked_s < before.heard_s:
+            return  # two answers have crossed: this one may have been made first
         told = told._replace(life=life, heard_s=heard_s)
         if message["method"] != ASKS and (account, id_) not in self._kinds:
             kind = _kind_of(message["method"], params)

@@ -90,8 +90,14 @@ class Journal:
         send.stage, send.result, send.ended_ms = stage, result, self.now_ms()
         send.err, send.retcode = err, retcode if result is None else result.retcode
 
-    async def close(self, send: Send, error: GatewayError | None) -> None:
-        """A trade is over; end the intent of one that no call stands behind."""
+    async def close(self, client_order_id: str, error: GatewayError | None) -> None:
+        """End the intent of a trade that no call stands behind, once nothing more is sent for it.
+
+        Args:
+            client_order_id: of the trade.
+            error: that it has ended with; ``None``: the broker took it.
+
+        """
 
     def unresolved(self, symbol: str) -> list[str]:
         """Return the ids of those who may have changed the exposure in a symbol, or not."""
@@ -154,6 +160,8 @@ class KeptJournal(Journal):
         self._recollection = recollection
         self._terminal = terminal
         self._account = account
+        self._own: dict[str, Intent] = {}
+        """Under way for the gateway itself, by client order id."""
 
     def now_ms(self) -> int:
         return self._log.now_ms()
@@ -259,10 +267,7 @@ class KeptJournal(Journal):
         try:
             await self._log.journal(intent, send)
         except (StoreError, rows.IdTaken) as error:
-            told = _not_written(client_order_id, error)
-            if intent.is_own:
-                await self._log.end(intent, Stage.NOT_SENT, None)
-            raise told from None
+            raise _not_written(client_order_id, error) from None
 
     def _intent(self, account: Account, client_order_id: str) -> Intent:
         """Return what the command is for; makes one for a trade of the gateway's own."""
@@ -273,7 +278,8 @@ class KeptJournal(Journal):
         if self._account() != account or is_of_another:
             raise TerminalDisconnected("The terminal has just changed its account")
         asked = Asked(account, client_order_id, "", "{}")
-        return self._log.begin(asked, self._terminal, is_own=True)
+        own = self._own[client_order_id] = self._log.begin(asked, self._terminal, is_own=True)
+        return own
 
     def written(self, send: Send) -> None:
         super().written(send)
@@ -295,9 +301,9 @@ class KeptJournal(Journal):
         super().ended(send, stage, result, err=err, retcode=retcode)
         self._log.on_point("result")
 
-    async def close(self, send: Send, error: GatewayError | None) -> None:
-        intent = send.intent
-        if intent is not None and intent.is_own:
+    async def close(self, client_order_id: str, error: GatewayError | None) -> None:
+        intent = self._own.pop(client_order_id, None)
+        if intent is not None:
             stage = Stage.DONE if error is None else _stage_after(intent, error)
             answer = None if error is None else answers.of_error(error)
             await self._log.end(intent, stage, answer)

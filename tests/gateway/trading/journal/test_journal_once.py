@@ -213,3 +213,24 @@ async def test_trades_of_the_gateways_own_are_kept_too(kept: Kept) -> None:
     own = [row for row in kept.rows() if not row["method"]]
     assert own
     assert {row["stage"] for row in own} <= {"done", "rejected"}
+
+
+async def test_a_trade_of_the_gateways_own_is_open_until_its_second_filling(kept: Kept) -> None:
+    """A crash must find it: the first refusal is no end while another mode is tried."""
+    await kept.buy("a")
+    answers = iter([TradeResult(retcode=10030), DONE])
+    kept.scene.script.answers["order_send"] = lambda _: next(answers)
+    on_way: list[str] = []
+
+    def note(point: str) -> None:
+        if point == "acked":
+            on_way.extend(row["stage"] for row in kept.rows() if not row["method"])
+
+    kept.on_point = note
+    await kept.scene.ask("close_all_positions", client_order_id="all")
+    assert on_way[:2] == ["journaled", "journaled"]
+    await kept.ledger.write(lambda _: None)
+    own = [row["id"] for row in kept.rows() if not row["method"]]
+    sends = [send["stage"] for send in kept.rows("sends") if send["order_id"] == own[0]]
+    assert sends == ["rejected", "done"]
+    assert kept.log._running == {}
