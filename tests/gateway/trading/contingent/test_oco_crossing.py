@@ -13,7 +13,7 @@ from gateway.audit import Audit
 from gateway.trading.contingent import oco
 from gateway.trading.contingent.errands import Errands
 from gateway.trading.contingent.oco import OcoLinks
-from gateway.trading.contingent.records import Book, OcoLink
+from gateway.trading.contingent.records import Book, OcoLink, OpenRows
 
 
 async def link(stand: Stand, *tickets: int) -> Any:
@@ -28,9 +28,15 @@ async def at_once(*calls: Any) -> tuple[list[Any], list[BaseException]]:
     return [one for one in answers if not isinstance(one, BaseException)], failed
 
 
+def book_of(stand: Stand, terminal: str) -> Book[OcoLink]:
+    """Return a terminal's links as another run of the daemon would read them."""
+    at_start = OpenRows(stand.ledger)
+    return Book(stand.ledger, terminal, "oco", OcoLink, Audit(stand.ledger), at_start)
+
+
 def on_disk(stand: Stand) -> list[set[int]]:
     """Return the orders of each link that another run of the daemon would go on with."""
-    links = Book(stand.ledger, "mt5-a", "oco", OcoLink, Audit(stand.ledger)).open().values()
+    links = book_of(stand, "mt5-a").open().values()
     return [{one.ticket for one in each.orders} for each in links]
 
 
@@ -72,7 +78,7 @@ async def test_no_more_links_at_once_than_there_may_be(
 async def test_a_link_by_another_terminal_of_the_account(stand: Stand) -> None:
     """An order of an account that two terminals are logged in to is in one link as well."""
     first, second, third = (stand.place() for _ in range(3))
-    book = Book(stand.ledger, "mt5-b", "oco", OcoLink, Audit(stand.ledger))
+    book = book_of(stand, "mt5-b")
     errands = Errands()
     others = OcoLinks(book, errands, lambda _: stand.scene.guarded, lambda: stand.scene.now_ms)
     theirs = await others.link(stand.scene.guarded, "t", [first, second])
