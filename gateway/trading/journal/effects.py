@@ -18,8 +18,9 @@ from ea_bridge.model import (
 )
 
 from .intents import Send
-from .matching import SKEW_MS, part_of
+from .matching import SKEW_MS
 from .observed_order import Sighting
+from .parts import part_of
 from .sightings import View
 
 _UNFILLED = frozenset({OrderState.CANCELED, OrderState.REJECTED, OrderState.EXPIRED})

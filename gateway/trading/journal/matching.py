@@ -19,15 +19,17 @@ more then, since what is equal is equal, but that each has an end does.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import NamedTuple
 
 from ea_bridge.model import TradeAction
 
 from ..client_ids import TAG_LENGTH
+from . import activated
 from .intents import Send
 from .observed_order import Mark, Marks, Sighting
+from .parts import is_of_part
 
 SKEW_MS = 120_000
 """How far the broker's clock and ours may differ."""
@@ -39,9 +41,6 @@ is alike but for that is nobody's for sure, and yet is no sign that a command wa
 TOGETHER_MS = 2_000
 """Times that are nearer to each other tell nothing: clocks differ by seconds."""
 _TAG = re.compile(r"g[A-Z2-7]{9}(?: |$)")
-_PART = re.compile(r"(from|to) #([0-9]{1,19})")
-"""What MetaTrader 4 makes of the comments of a trade of which a part was closed, and of the rest,
-which goes on under another ticket: their volumes are not the command's any more."""
 
 
 def match(
@@ -97,12 +96,13 @@ def share(
     found: dict[int, Sighting] = {}
     for cluster in _clusters(fits):
         tickets = set().union(*(fits[command_id] for command_id in cluster))
-        if len(tickets) <= len(cluster) and is_ready([by_id[one] for one in cluster]):
-            found |= _shared_out(
-                sorted((by_id[one] for one in cluster), key=_number),
-                sorted((one for one in orders if one.ticket in tickets), key=_seen_order),
-                fits,
-            )
+        alike = sorted((by_id[one] for one in cluster), key=_number)
+        some = sorted((one for one in orders if one.ticket in tickets), key=_seen_order)
+        if activated.is_torn(alike, some, fits):
+            continue
+        if len(tickets) <= len(cluster) and is_ready(alike):
+            some = [activated.as_asked(one, alike, fits) for one in some]
+            found |= _shared_out(alike, some, fits)
     return found
 
 
@@ -147,18 +147,49 @@ def _match_alike(sends: list[Send], seen: list[Sighting], partly: set[int]) -> d
         tickets = set().union(*(fits[command_id] for command_id in cluster))
         orders = [one for one in seen if one.ticket in tickets]
         alike = [by_id[command_id] for command_id in cluster]
-        marks = Marks(alike, orders, has_terms=all(one.terms is not None for one in orders))
-        of_sends = {send.command_id: marks.of_send(send) for send in alike}
-        of_orders = {one.ticket: marks.of_order(one) for one in orders}
-        for same in dict.fromkeys(of_sends.values()):
-            if _may_be_plain(same, of_sends.values(), of_orders.values()):
-                continue
-            ids = {command_id for command_id, mark in of_sends.items() if mark == same}
-            equal = [one for one in orders if of_orders[one.ticket] == same]
-            found |= _one_to_one(ids, equal, fits)
-        taken = {one.ticket for one in found.values()}
+        if activated.is_torn(alike, orders, fits):
+            found |= _match_torn(alike, orders, fits, partly)
+            continue
+        orders = [activated.as_asked(one, alike, fits) for one in orders]
+        same = _of_same_marks(alike, orders, fits)
+        taken = {one.ticket for one in same.values()}
         rest = [one for one in orders if one.ticket not in taken]
-        found |= _one_to_one(cluster - found.keys(), rest, fits)
+        found |= same | _one_to_one(cluster - same.keys(), rest, fits)
+    return found
+
+
+def _match_torn(
+    sends: list[Send], orders: list[Sighting], fits: dict[int, set[int]], partly: set[int]
+) -> dict[int, Sighting]:
+    """Match those of one cluster where a trade may be of commands that are not equal: orders that
+    still wait have their prices, and what is left counts if there is one way only.
+    """
+    found = _of_same_marks(sends, [one for one in orders if one.opened is None], fits)
+    if found:
+        taken = {one.ticket for one in found.values()}
+        others = [send for send in sends if send.command_id not in found]
+        rest = [one for one in orders if one.ticket not in taken]
+        return found | _match_alike(others, rest, partly)
+    by_ticket = {one.ticket: one for one in orders}
+    ids = {send.command_id for send in sends}
+    whose = activated.forced(ids, set(by_ticket), fits)
+    return {command_id: by_ticket[ticket] for command_id, ticket in whose.items()}
+
+
+def _of_same_marks(
+    sends: list[Send], orders: list[Sighting], fits: dict[int, set[int]]
+) -> dict[int, Sighting]:
+    """Match those of one cluster that are told apart by their prices and positions."""
+    found: dict[int, Sighting] = {}
+    marks = Marks(sends, orders, has_terms=all(one.terms is not None for one in orders))
+    of_sends = {send.command_id: marks.of_send(send) for send in sends}
+    of_orders = {one.ticket: marks.of_order(one) for one in orders}
+    for same in dict.fromkeys(of_sends.values()):
+        if _may_be_plain(same, of_sends.values(), of_orders.values()):
+            continue
+        ids = {command_id for command_id, mark in of_sends.items() if mark == same}
+        equal = [one for one in orders if of_orders[one.ticket] == same]
+        found |= _one_to_one(ids, equal, fits)
     return found
 
 
@@ -184,7 +215,10 @@ def _one_to_one(
 def _fits(sends: Iterable[Send], seen: Sequence[Sighting]) -> dict[int, set[int]]:
     """Return the tickets that may be each command's, by its id."""
     return {
-        send.command_id: {one.ticket for one in seen if _is_alike(send, one)} for send in sends
+        send.command_id: {
+            one.ticket for one in seen if _is_alike(send, one) and activated.is_at_price(send, one)
+        }
+        for send in sends
     }
 
 
@@ -273,52 +307,6 @@ def is_tagged_as(send: Send, one: Sighting) -> bool:
     )
 
 
-class Part(NamedTuple):
-    """What the comment of a trade on MetaTrader 4 says of which a part was closed."""
-
-    is_next: bool
-    """The other trade goes on where this one ends; otherwise this one comes from it."""
-    ticket: int
-    """Of the other trade."""
-
-
-def part_of(comment: str) -> Part | None:
-    """Read the comment of a trade on MetaTrader 4; ``None``: it is no part of what it once was."""
-    found = _PART.match(comment)
-    return None if found is None else Part(found[1] == "to", int(found[2]))
-
-
-def is_of_part(comment: str) -> bool:
-    """Whether a comment says that a trade on MetaTrader 4 is a part of what it once was."""
-    return part_of(comment) is not None
-
-
-def descendants(seen: Iterable[Sighting], known: Callable[[set[int]], set[int]]) -> set[int]:
-    """Return the orders that are known to be of commands, and the parts of them: on MetaTrader 4
-    what is left of a trade after a part was closed has another ticket and says from where.
-
-    Args:
-        seen: orders.
-        known: returns which of some tickets commands have made.
-
-    """
-    tickets, children = set[int](), dict[int, int]()
-    for one in seen:
-        tickets.add(one.ticket)
-        part = part_of(one.comment)
-        if part is not None:
-            parent, child = (
-                (one.ticket, part.ticket) if part.is_next else (part.ticket, one.ticket)
-            )
-            children[parent] = child
-    found = known(tickets | children.keys())
-    for ticket in list(found):
-        while ticket in children and children[ticket] not in found:
-            ticket = children[ticket]
-            found.add(ticket)
-    return found
-
-
 def _is_part(send: Send, one: Sighting) -> bool:
     is_smaller = one.volume < send.request.volume
     return is_smaller and is_of_part(one.comment) and _is_of_kind(send, one)
@@ -332,13 +320,15 @@ def _is_alike(send: Send, one: Sighting, around_ms: int = 0) -> bool:
 
 def _is_of_kind(send: Send, one: Sighting, around_ms: int = 0) -> bool:
     request = send.request
+    was_pending = activated.was_of_kind(send, one)
+    latest_ms = math.inf if was_pending else LATEST_MS + SKEW_MS + around_ms
     return (
         one.symbol == request.symbol
-        and one.type == request.type
+        and (one.type == request.type or was_pending)
         and one.magic == request.magic
         and _is_of_position(send, one)
         and any(
-            -SKEW_MS - around_ms <= late_ms <= LATEST_MS + SKEW_MS + around_ms
+            -SKEW_MS - around_ms <= late_ms <= latest_ms
             for late_ms in send.lateness_ms(one.time_ms, one.stamp_ms)
         )
     )

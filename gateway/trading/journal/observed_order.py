@@ -44,6 +44,9 @@ class Sighting:
     terms: Terms | None = None
     """As the order has them; ``None``: not known. On MetaTrader 4 a trade may have others than it
     was placed with, as those of a pending order may have been changed."""
+    opened: float | None = None
+    """The price at which a trade on MetaTrader 4 was opened, which may have been a pending order
+    until then: see :mod:`.activated`; ``None`` for any other order."""
 
 
 def terms_of(type_: int, price: float, stoplimit: float, sl: float, tp: float) -> Terms:

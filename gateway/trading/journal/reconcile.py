@@ -33,9 +33,10 @@ from ..guard import GuardedTerminal
 from . import conclusion, effects
 from .intents import ENDS, Account, Intent, Presumed, Send, Stage
 from .log import OrderLog
-from .matching import descendants, makes_order, match, share
+from .matching import makes_order, match, share
 from .observed_order import Sighting
 from .pacing import Pacing
+from .parts import descendants
 from .patience import Patience
 from .sightings import View, look
 from .watch import Watch

@@ -20,6 +20,7 @@ from ea_bridge.model import (
 from gateway.clock import GRID_S, MAX_RESIDUE_S
 
 from ..past import past_of
+from .activated import side_of
 from .intents import Send
 from .matching import AROUND_MS, SKEW_MS, makes_order, may_be
 from .observed_order import Sighting, terms_of
@@ -60,7 +61,8 @@ class View:
 
     def wanted(self, sends: Iterable[Send], now_ms: int) -> Wanted:
         """Return what tells which of it may be of these commands; ``now_ms``: UTC."""
-        return Wanted(sends, now_ms, self.offset_ms, AROUND_MS if self.is_far else 0)
+        around_ms = AROUND_MS if self.is_far else 0
+        return Wanted(sends, now_ms, self.offset_ms, around_ms, is_mt4=self.is_mt4)
 
     def may_be(self, send: Send, one: Sighting) -> bool:
         """Whether an order may be a command's."""
@@ -96,6 +98,7 @@ class View:
                 is_by_program=self._is_by_program(one.reason),
                 is_by_stop=self._is_by_stop(one.reason),
                 terms=terms_of(one.type, one.price_open, one.price_stoplimit, one.sl, one.tp),
+                opened=one.price_open if self.is_mt4 and side_of(one.type) is None else None,
             )
 
     def _closed_by(self, one: Order) -> int:
@@ -153,6 +156,7 @@ class View:
                 opens=None if self.is_mt4 else True,
                 is_by_program=self._is_by_program(one.reason),
                 terms=(0.0, 0.0, one.sl, one.tp) if self.is_mt4 else None,
+                opened=one.price_open if self.is_mt4 else None,
             )
 
     def _is_by_program(self, reason: int) -> bool:

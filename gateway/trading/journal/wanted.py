@@ -10,12 +10,14 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable
 
-from ea_bridge.model import Deal, Order
+from ea_bridge.model import Deal, Order, TradeRequest
 
 from ..client_ids import TAG_LENGTH
+from .activated import side_of
 from .intents import Send
-from .matching import LATEST_MS, SKEW_MS, is_of_part
+from .matching import LATEST_MS, SKEW_MS
 from .observed_order import Sighting
+from .parts import is_of_part
 
 _Kind = tuple[str, int, float, int]
 """Symbol, type, volume and magic."""
@@ -29,11 +31,19 @@ class Wanted:
         now_ms: UTC. What is alike in all but its time may be of one that comes from now on.
         offset_ms: of the broker's clock to UTC.
         around_ms: how far the one or the other may be wrong.
+        is_mt4: whether they are shown by a MetaTrader 4, where a pending order that was filled is
+            a trade from then on.
 
     """
 
     def __init__(
-        self, sends: Iterable[Send], now_ms: int, offset_ms: int, around_ms: int = 0
+        self,
+        sends: Iterable[Send],
+        now_ms: int,
+        offset_ms: int,
+        around_ms: int = 0,
+        *,
+        is_mt4: bool = False,
     ) -> None:
         self._offset_ms = offset_ms
         self._earlier_ms = SKEW_MS + around_ms
@@ -43,17 +53,24 @@ class Wanted:
         self._tags: set[str] = set()
         self._of_parts: set[tuple[str, int, int]] = set()
         self._times_ms: defaultdict[_Kind, list[int]] = defaultdict(list)
+        self._since_ms: dict[_Kind, int] = {}
+        """Of trades that may have been pending orders: when the first of these was asked for."""
         for send in sends:
             request, result = send.request, send.result
             if result is not None and result.order:
                 self._tickets.add(result.order)
             if len(request.comment) >= TAG_LENGTH:
                 self._tags.add(request.comment[:TAG_LENGTH])
-            kind = (request.symbol, request.type, request.volume, request.magic)
-            self._times_ms[kind].append(send.created_ms)
+            times_ms = [send.created_ms]
             if send.memo.broker_ms is not None:
-                self._times_ms[kind].append(send.memo.broker_ms - offset_ms)
+                times_ms.append(send.memo.broker_ms - offset_ms)
+            self._times_ms[_kind(request, request.type)] += times_ms
             self._of_parts.add((request.symbol, request.type, request.magic))
+            side = side_of(request.type) if is_mt4 else None
+            if side is not None:
+                filled = _kind(request, side)
+                self._since_ms[filled] = min(self._since_ms.get(filled, times_ms[0]), *times_ms)
+                self._of_parts.add((request.symbol, side, request.magic))
         for times in self._times_ms.values():
             times.sort()
 
@@ -82,9 +99,16 @@ class Wanted:
         symbol, type_, _, magic = kind
         if is_of_part(comment) and (symbol, type_, magic) in self._of_parts:
             return True
+        since_ms = self._since_ms.get(kind)
+        if since_ms is not None and time_ms >= since_ms - self._earlier_ms:
+            return True
         times_ms = self._times_ms.get(kind)
         if times_ms is None or time_ms >= self._recent_ms:
             return times_ms is not None
         # of the commands the first that is not too old for this order
         at = bisect_left(times_ms, time_ms - self._later_ms)
         return at < len(times_ms) and times_ms[at] <= time_ms + self._earlier_ms
+
+
+def _kind(request: TradeRequest, type_: int) -> _Kind:
+    return request.symbol, type_, request.volume, request.magic

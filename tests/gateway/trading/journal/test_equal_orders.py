@@ -17,8 +17,9 @@ from test_reconcile import HERE_MS, filled, outcome
 from ea_bridge.model import TradeAction
 from gateway.auth.caller import Scope
 from gateway.trading.journal import Asked, Memo, Send, Stage, patience
-from gateway.trading.journal.matching import descendants, match, share
+from gateway.trading.journal.matching import match, share
 from gateway.trading.journal.observed_order import terms_of
+from gateway.trading.journal.parts import descendants
 from gateway.trading.journal.telling import noted
 
 
