@@ -29,8 +29,8 @@ BEFORE = (
         (
             Change(
                 f"{JOURNAL}.matching",
-                "            found |= _shared_out(\n",
-                "            found |= _in_order(\n",
+                "            found |= _shared_out(alike, some, fits)\n",
+                "            found |= _in_order(alike, some, fits)\n",
             ),
         ),
         "cfbbd5e Give an order to no command of other prices; believe no list that is empty for "
