@@ -54,6 +54,7 @@ class TradedAccount:
         """Return the rules that did not hold, and what was seen."""
         yield from (("a sweep names what it has not done", one) for one in self.sweeps.wrong)
         yield from (("a trailing stop only tightens", one) for one in self.truth.loosened)
+        yield from (("what comes too late is not begun", one) for one in self.truth.late)
         yield from (("what is only checked is not sent", one) for one in self.asked.wrong)
 
     async def settle(self, door: Door) -> None:

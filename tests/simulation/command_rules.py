@@ -4,11 +4,17 @@ A command that trades is written only when its row would survive a power cut, on
 market only if it is none of paper trading. After a halt was acknowledged nothing is written that
 the halt stops, and after a token's revocation was acknowledged, or its end, nothing that it has
 asked for. What was written before is on its way, and nobody can stop it.
+
+Ids of commands grow from each life of the daemon to the next, for EAs keep what they have executed
+by their ids, and forget the lowest first. What is there, a position or an order, is changed by one
+command at a time, for each is worked out from what the one before has left.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
+from typing import NamedTuple
 
 import msgspec
 
@@ -25,6 +31,38 @@ COMMAND = b'{"t":"cmd"'
 """Beginning of a line with a command."""
 EVERYWHERE = ""
 """Stands for all terminals."""
+AT_ONCE_S = 1.0
+"""Commands that are written within so short a time of one another cannot have been given up by
+whoever waits for their answers, while their link lasts."""
+
+
+class Scene(NamedTuple):
+    """Where and when something is written, or carried out."""
+
+    life: int = 1
+    """Of the daemon."""
+    account: object = None
+    """That the terminal is logged in to."""
+    link: int = 1
+    """How often the terminal was let in."""
+    at_s: float = 0.0
+    """By the loop's clock."""
+
+
+SOMEWHERE = Scene()
+
+
+class _Turn(NamedTuple):
+    """A command that changes something, on its way."""
+
+    command_id: int
+    terminal: str
+    scene: Scene
+
+    def is_with(self, other: _Turn) -> bool:
+        """Whether its answer is still waited for when another one is written after it."""
+        apart_s = other.scene.at_s - self.scene.at_s
+        return self.scene.life == other.scene.life and 0 <= apart_s < AT_ONCE_S
 
 
 class _Line(msgspec.Struct):
@@ -40,6 +78,7 @@ class _Frame(_Line):
     action: int = 0
     order: int = 0
     position: int = 0
+    position_by: int = 0
     sl: float = 0.0
 
 
@@ -73,6 +112,13 @@ class CommandRules:
         """By terminal, or :data:`EVERYWHERE`: whether what reduces may go on."""
         self._revoked: set[str] = set()
         self._executed: set[int] = set()
+        self._life = 0
+        self._highest = self._floor = 0
+        """Id of a command: the highest so far, and that of all earlier lives."""
+        self._turns: defaultdict[tuple[object, int], list[_Turn]] = defaultdict(list)
+        """Commands that were written and not carried out yet, by account and ticket."""
+        self._tickets: dict[int, list[tuple[object, int]]] = {}
+        """What each of them changes."""
 
     # --- what callers were told ----------------------------------------------------------------
 
@@ -90,26 +136,28 @@ class CommandRules:
 
     # --- what is written -----------------------------------------------------------------------
 
-    def written(self, terminal: str, data: bytes) -> None:
+    def written(self, terminal: str, data: bytes, scene: Scene = SOMEWHERE) -> None:
         """Judge what the daemon hands to its socket: whole lines.
 
         Args:
             terminal: its name.
             data: the bytes.
+            scene: where and when.
 
         """
         if b'"op":"order_send"' in data or b'"op":"trail_set"' in data:
             for line in data.splitlines():
                 frame = _decode(line)
                 if frame.op == ORDER_SEND:
-                    self._judge_trade(terminal, frame)
+                    self._judge_trade(terminal, frame, scene.life)
+                    self._note_turn(terminal, frame, scene)
                 elif frame.op == TRAIL_SET and self._is_frozen(terminal):
                     self._broken("halted", f"command {frame.id} sets a trail of {terminal}")
 
-    def _judge_trade(self, terminal: str, frame: _Frame) -> None:
+    def _judge_trade(self, terminal: str, frame: _Frame, life: int) -> None:
         command_id = frame.id
         command = self._judge_row(terminal, command_id)
-        self._judge_once(terminal, command_id)
+        self._judge_once(terminal, command_id, life)
         if self._is_frozen(terminal) or (adds_risk(frame) and self._is_halted(terminal)):
             action = TradeAction(frame.action).name
             self._broken("halted", f"command {command_id} ({action}) is written to {terminal}")
@@ -118,10 +166,39 @@ class CommandRules:
         if command is not None and self._has_expired(command.actor):
             self._broken("expired", f"command {command_id} is written for {command.actor}")
 
-    def _judge_once(self, peer: str, command_id: int) -> None:
+    def _judge_once(self, peer: str, command_id: int, life: int) -> None:
         if command_id in self._truth.reached:
             self._broken("command id", f"command {command_id} is written to {peer} a second time")
         self._truth.reached.add(command_id)
+        if life != self._life:
+            self._life, self._floor = life, self._highest
+        if command_id <= self._floor:
+            said = f"command {command_id} to {peer} is not above {self._floor} of an earlier life"
+            self._broken("command id", said)
+        self._highest = max(self._highest, command_id)
+
+    def _note_turn(self, terminal: str, frame: _Frame, scene: Scene) -> None:
+        """Take that a command is on its way which changes what is there."""
+        made = _Turn(frame.id, terminal, scene)
+        tickets = {frame.order, frame.position, frame.position_by} - {0}
+        self._tickets[frame.id] = keys = [(scene.account, one) for one in tickets]
+        for key in keys:
+            self._turns[key] = [*(one for one in self._turns[key] if one.is_with(made)), made]
+
+    def _judge_turn(self, terminal: str, command_id: int, scene: Scene) -> None:
+        """See that nobody has changed what a command is about while that was on its way."""
+        for key in self._tickets.pop(command_id, ()):
+            turns = self._turns.pop(key, [])
+            own = next((one for one in turns if one.command_id == command_id), None)
+            later = [one for one in turns if one.command_id != command_id]
+            if later:
+                self._turns[key] = later
+            if own is None or (own.scene.life, own.scene.link) != (scene.life, scene.link):
+                continue  # its link is gone, and whoever has waited for it was told so
+            for one in later:
+                if own.is_with(one) and turns.index(own) < turns.index(one):
+                    said = f"{one.command_id} is written while {command_id} is on its way"
+                    self._broken("one at a time", f"command {said}, about {key[1]} of {terminal}")
 
     def _judge_row(self, terminal: str, command_id: int) -> Command | None:
         command = self._truth.find(command_id)
@@ -131,8 +208,9 @@ class CommandRules:
             self._broken("on paper", f"command {command_id} is written to {terminal}")
         return command
 
-    def executed(self, terminal: str, command_id: int) -> None:
+    def executed(self, terminal: str, command_id: int, scene: Scene = SOMEWHERE) -> None:
         """Judge a trade that a terminal is about to carry out."""
+        self._judge_turn(terminal, command_id, scene)
         self._judge_row(terminal, command_id)
         if command_id not in self._truth.reached:
             self._broken("command id", f"command {command_id} was never written to {terminal}")
@@ -140,13 +218,13 @@ class CommandRules:
             self._broken("command id", f"command {command_id} came to {terminal} twice")
         self._executed.add(command_id)
 
-    def written_to_manager(self, data: bytes) -> None:
-        """Judge what the daemon hands to the socket of a manager's peer: whole lines."""
+    def written_to_manager(self, data: bytes, life: int = 1) -> None:
+        """Judge what a life of the daemon hands to the socket of a manager's peer: whole lines."""
         for line in data.splitlines():
             frame = _decode_line(line)
             if frame.op in CHANGES:
                 self._judge_row("the manager", frame.id)
-                self._judge_once("the manager", frame.id)
+                self._judge_once("the manager", frame.id, life)
 
     def _is_halted(self, terminal: str) -> bool:
         return terminal in self._halts or EVERYWHERE in self._halts

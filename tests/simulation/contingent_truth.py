@@ -161,6 +161,8 @@ class LinkTruth:
             yield f"what is left is not cancelled: {known}"
         if link.state == "done":
             for order, fate in zip(link.orders, known, strict=True):
+                if not order.end:
+                    yield f"it is done, and order {order.ticket} has no end"
                 if order.end != fate.end and not _is_part(broker, order.ticket):
                     yield f"order {order.ticket} is told to be {order.end}, and is {fate.end}"
         # how long after the first is no matter: the daemon may have slept, or been away

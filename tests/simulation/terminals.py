@@ -126,6 +126,7 @@ class TradedTerminal:
             setattr(broker.switches, name, value)
         for planned in (broker.script.refusals, broker.script.delays_ms, broker.script.volumes):
             planned.clear()
+        broker.script.most_lots = None
 
 
 Begin = Callable[[Intent], bool]

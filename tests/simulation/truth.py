@@ -56,6 +56,9 @@ class Truth:
         """What a terminal did by itself: stops that follow the market, a lease that ran out."""
         self.loosened: list[str] = []
         """Stops that a terminal has moved away from the market by itself."""
+        self.late: list[str] = []
+        """Commands that a terminal has begun with after the time within which it had to."""
+        self._is_late = False
         self._command: int | None = None
         self._orders_before = self._count()
         self._made = 0
@@ -68,6 +71,7 @@ class Truth:
 
         def noted(command: Any, **options: Any) -> Any:
             self._command = command.id
+            self._is_late = 0 < command.ttl < options.get("waited_ms", 0.0)
             try:
                 return execute(command, **options)
             finally:
@@ -88,6 +92,8 @@ class Truth:
         if one.command is None:
             self.own.append(one)
             return
+        if self._is_late:
+            self.late.append(f"command {one.command}: {one.request}")
         self.commands[one.command].append(one)
         if one.request.action in TAGGED:
             self.tagged[one.request.comment[:TAG_LENGTH]].append(one)

@@ -25,6 +25,7 @@ SHORT_S, LONG_S = 0.05, 4.0
 """How long a switch stays off."""
 OFFERED = (0.0, 0.01, 0.01, 0.02)
 """Lots that the market has for one fill."""
+LEAST_LOTS = 0.01
 
 
 @fault("refused", weight=2)
@@ -38,6 +39,14 @@ def refuse(_: World, terminal: TradedTerminal, dice: Random) -> None:
 def offer_little(_: World, terminal: TradedTerminal, dice: Random) -> None:
     """The market has not enough for the next fills."""
     terminal.truth.broker.script.volumes.extend(dice.choices(OFFERED, k=dice.choice((1, 3))))
+
+
+@fault("thin_market")
+def thin_out(world: World, terminal: TradedTerminal, dice: Random) -> None:
+    """The market has the least there is for each fill, for a while."""
+    script = terminal.truth.broker.script
+    script.most_lots = LEAST_LOTS
+    world.loop.call_later(dice.uniform(SHORT_S, LONG_S), setattr, script, "most_lots", None)
 
 
 @fault("delayed_fill")

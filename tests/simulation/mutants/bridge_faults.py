@@ -54,12 +54,13 @@ STREAMS = (
     ),
     Mutant(
         "events-doubled-at-return",
-        "What an EA tells again after its link broke is handed on twice.",
+        "What an EA has told last is asked for again when its link comes back, and told twice.",
         (
             Change(
-                "ea_bridge.protocol.sequence",
-                "        if event.q <= self.last and not self._resumes_anywhere:\n",
-                "        if event.q < self.last and False:\n",
+                "ea_bridge.registry",
+                "        return min(known.last_q if live is None else live.last_q, hello.q)\n",
+                "        last = known.last_q if live is None else live.last_q\n"
+                "        return max(min(last, hello.q) - 1, 0)\n",
             ),
         ),
     ),

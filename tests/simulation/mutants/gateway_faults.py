@@ -192,14 +192,13 @@ FINDING_OUT = (
         ),
     ),
     Mutant(
-        "late-answer-dropped",
-        "An answer that comes after its caller was told that nobody knows is thrown away.",
+        "open-word-is-a-refusal",
+        "What a terminal's table has of an outcome that is open is found out to be a refusal.",
         (
             Change(
-                "ea_bridge.session.calls",
-                "            self._on_late(LateResult(call.id, call.command, call.params, result, "
-                "error))\n",
-                "            self.strays += 1\n",
+                "gateway.trading.journal.word",
+                "        elif is_final(result.retcode):\n",
+                "        elif is_final(result.retcode) or result.retcode == 10012:\n",
             ),
         ),
     ),
@@ -306,14 +305,18 @@ MANAGER = (
         ),
     ),
     Mutant(
-        "settled-booking-overwritten",
-        "The row of a booking that is settled takes whatever is told of it later.",
+        "booking-not-looked-for",
+        "A booking that the server's peer has forgotten is told not to be made, unseen.",
         (
             Change(
-                "gateway.manager.journal",
-                "            if not known.is_open or known.command_id != entry.command_id or "
-                "known.state == state:\n",
-                "            if known.state == state:\n",
+                "gateway.manager.finding",
+                "        if not is_last:\n            return None\n",
+                "",
+            ),
+            Change(
+                "gateway.manager.finding",
+                '                if trade.comment.endswith(f"#{entry.tag}"):\n',
+                "                if False:\n",
             ),
         ),
     ),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.ledger import Ledger
 
-from ..command_rules import COMMAND, EVERYWHERE, CommandRules
+from ..command_rules import COMMAND, EVERYWHERE, CommandRules, Scene
 from ..ledger_truth import LedgerTruth
 from ..ledger_watch import LedgerWatch
 from ..plugins import Watcher, watcher
@@ -57,19 +57,23 @@ class JournalWatcher(Watcher):
 
     def on_frame_to_terminal(self, terminal: TradedTerminal, data: bytes) -> None:
         """Judge what a terminal is sent."""
-        self.commands.written(terminal.name, data)
+        self.commands.written(terminal.name, data, self._scene(terminal))
 
     def on_bytes_to_bot(self, data: bytes) -> None:
         """Judge what a manager's peer is sent; see that what was found out is on the disk."""
         if data.startswith(COMMAND):
-            self.commands.written_to_manager(data)
+            self.commands.written_to_manager(data, self.world.daemons.present)
         else:
             check_found(data, self.truth, self.world.invariants)
 
     def on_command(self, terminal: TradedTerminal, command: Any) -> None:
         """Judge what a terminal is about to carry out."""
         if command.op == "order_send":
-            self.commands.executed(terminal.name, command.id)
+            self.commands.executed(terminal.name, command.id, self._scene(terminal))
+
+    def _scene(self, terminal: TradedTerminal) -> Scene:
+        world = self.world
+        return Scene(world.daemons.present, terminal.account, len(terminal.links), world.loop.now)
 
     def before_ask(self, terminal: TradedTerminal, message: Any, life: int) -> None:
         """See who is about to lift a halt."""

@@ -1,0 +1,100 @@
+"""Bots that do the same at once: equal orders, then changes of one of them all at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from random import Random
+
+from ..bots import Bot
+from ..intents import Intent, Json
+from ..plugins import trader
+from ..purse import Purse
+from ..run import Run
+from ..terminals import TradedTerminal
+from ..wishes import FAR_ABOVE, FAR_BELOW, MAGICS, POINT, Wish
+from ..world import World
+from .careless import new_bot
+
+CROWD = 3
+SYMBOL = "EURUSD"
+LOTS = 0.03
+PAUSE_S = 5.0
+"""Between two rushes, on average."""
+STOP_POINTS = (500, 900)
+"""So far from the market that no stop is met soon."""
+
+
+@trader("crowding", count=1)
+async def crowd(world: World, terminal: TradedTerminal, name: str, dice: Random) -> None:
+    """Rush together, again and again."""
+    doors = [] if terminal.partner is None else [terminal.door, terminal.partner.door]
+    purse = Purse()
+    bots = [new_bot(terminal, f"{name}-{n}", dice, doors, purse) for n in range(CROWD)]
+    run = world.run
+    while run.begun < run.goal:
+        made = await _place(bots, terminal, run, dice)
+        for intent in made:
+            await _change(bots, intent, terminal, run, dice)
+        await asyncio.sleep(dice.expovariate(1 / PAUSE_S))
+
+
+async def _place(
+    bots: Sequence[Bot], terminal: TradedTerminal, run: Run, dice: Random
+) -> list[Intent]:
+    """Send equal orders at once; return those that are done."""
+    order: Json = {"symbol": SYMBOL, "volume": LOTS, "magic": dice.choice(MAGICS)}
+    if dice.random() < 0.7:
+        order["side"] = dice.choice(("buy", "sell"))
+    else:
+        kind, price = dice.choice((("buy_limit", FAR_BELOW), ("sell_limit", FAR_ABOVE)))
+        order |= {"type": kind, "price": price}
+    begin = run.begin_at(terminal)
+    made = await asyncio.gather(
+        *(one.carry_out(Wish("place_order", order), begin) for one in bots)
+    )
+    return [one for one in made if one is not None and one.receipt is not None]
+
+
+async def _change(
+    bots: Sequence[Bot], intent: Intent, terminal: TradedTerminal, run: Run, dice: Random
+) -> None:
+    """Change what an order has made, several ways at once; leave nothing of it."""
+    receipt, begin = intent.receipt, run.begin_at(terminal)
+    assert receipt is not None
+    waits = "type" in intent.params
+    ticket = receipt.order if waits else receipt.position
+    if ticket is None:
+        return
+    draw = _change_of_order if waits else _change_of_position
+    side = 1 if intent.params.get("side", intent.params.get("type", ""))[:3] == "buy" else -1
+    price = intent.params["price"] if waits else receipt.price
+    if price is not None:
+        wishes = [draw(ticket, price, side, dice) for _ in bots]
+        pairs = zip(bots, wishes, strict=True)
+        await asyncio.gather(*(bot.carry_out(wish, begin) for bot, wish in pairs))
+    last = Wish("cancel_order" if waits else "close_position", {"ticket": ticket})
+    await bots[0].carry_out(last, begin)
+
+
+def _change_of_position(ticket: int, price: float, side: int, dice: Random) -> Wish:
+    draw = dice.random()
+    if draw < 0.25:
+        return Wish("close_position", {"ticket": ticket})
+    if draw < 0.45:
+        return Wish("close_position", {"ticket": ticket, "volume": 0.01})
+    away = -side if draw < 0.75 else side
+    name = "sl" if away == -side else "tp"
+    stop = round(price + away * dice.randint(*STOP_POINTS) * POINT, 5)
+    return Wish("modify_order", {"ticket": ticket, "target": "position", name: stop})
+
+
+def _change_of_order(ticket: int, price: float, side: int, dice: Random) -> Wish:
+    draw = dice.random()
+    if draw < 0.25:
+        return Wish("cancel_order", {"ticket": ticket})
+    if draw < 0.5:
+        return Wish("modify_order", {"ticket": ticket, "price": round(price + POINT, 5)})
+    away, name = (-side, "sl") if draw < 0.75 else (side, "tp")
+    stop = round(price + away * dice.randint(*STOP_POINTS) * POINT, 5)
+    return Wish("modify_order", {"ticket": ticket, name: stop})

@@ -1,0 +1,116 @@
+"""Failures that meet what they are aimed at: the next command of a kind, or lists that are read.
+
+What takes a command of a rare kind and a failure at the same time hardly ever comes about by
+chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from ea_bridge.commands import ORDER_SEND, ORDERS_GET, POSITIONS_GET, FilterParams
+from ea_bridge.model import TradeAction, TradeRequest, TradeRetcode
+
+from ..plugins import Watcher, fault, watcher
+from ..terminals import TradedTerminal
+
+if TYPE_CHECKING:
+    from ..world import World
+
+KINDS: dict[str, Callable[[TradeRequest], bool]] = {
+    "close": lambda one: one.action == TradeAction.DEAL and one.position > 0,
+    "close_by": lambda one: one.action == TradeAction.CLOSE_BY,
+    "stops": lambda one: one.action == TradeAction.SLTP,
+    "change": lambda one: one.action == TradeAction.MODIFY,
+    "cancel": lambda one: one.action == TradeAction.REMOVE,
+    "pending": lambda one: one.action == TradeAction.PENDING,
+}
+"""What is aimed at, and how it is known."""
+FAILURES = (
+    *("lose_result", "cut_after_ack", "crash_before", "crash_after", "open_before", "open_after"),
+    *("refused", "refused"),
+)
+REFUSALS = (TradeRetcode.FROZEN, TradeRetcode.REQUOTE, TradeRetcode.REJECT)
+SOME = (1, 1, 2, 5)
+"""So many commands in a row are met."""
+LISTS = frozenset({ORDERS_GET.op, POSITIONS_GET.op})
+HELD_LISTS = 4
+
+
+@watcher
+class AimedFailures(Watcher):
+    """Lets commands fail when a terminal is about to carry them out."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self._aims: dict[tuple[str, str], list[str]] = {}
+        """Failures of the next commands, by terminal and kind."""
+        self._lists: dict[str, int] = {}
+        """How many lists of a terminal are still to be read late."""
+        self._dice = world.dice("aims")
+
+    def aim(self, terminal: TradedTerminal, kind: str) -> None:
+        """Let the next commands of a kind fail, all in the same way."""
+        failures = [self._dice.choice(FAILURES)] * self._dice.choice(SOME)
+        self._aims[terminal.name, kind] = failures
+
+    def hold_lists(self, terminal: TradedTerminal) -> None:
+        """Let the daemon read the next lists late, together with what happens after them."""
+        self._lists[terminal.name] = HELD_LISTS
+
+    def on_command(self, terminal: TradedTerminal, command: Any) -> None:
+        """Let it fail if it is one of those."""
+        if command.op in LISTS and self._lists.get(terminal.name):
+            self._hold(terminal, command.params)
+        if command.op != ORDER_SEND.op or not self._aims:
+            return
+        for kind, is_meant in KINDS.items():
+            failures = self._aims.get((terminal.name, kind))
+            if failures and is_meant(command.params):
+                self._fail(terminal, failures.pop())
+
+    def _fail(self, terminal: TradedTerminal, failure: str) -> None:
+        if failure == "refused":
+            terminal.truth.broker.script.refusals.appendleft(self._dice.choice(REFUSALS))
+            return
+        faults = terminal.machine.faults
+        setattr(faults, failure, getattr(faults, failure) + 1)
+        if failure.startswith("crash"):
+            faults.lose_memory = int(self._dice.random() < 0.5)
+
+    def _hold(self, terminal: TradedTerminal, params: FilterParams) -> None:
+        if params.ticket or params.symbol:
+            return
+        self._lists[terminal.name] -= 1
+        until_s = self.world.loop.now + 10 ** self._dice.uniform(-2.5, -0.3)
+        for near in self.world.network.links(terminal.name):
+            if near.peer is not None:
+                near.peer.stalled_until_s = until_s
+
+    def on_peace(self) -> None:
+        """Aim at nothing any more."""
+        self._aims.clear()
+        self._lists.clear()
+
+
+def _aimed(world: World) -> AimedFailures:
+    return next(one for one in world.watchers if isinstance(one, AimedFailures))
+
+
+def _aim(kind: str, world: World, terminal: TradedTerminal, _: Random) -> None:
+    _aimed(world).aim(terminal, kind)
+
+
+for _kind in KINDS:
+    fault(f"next_{_kind}_fails")(partial(_aim, _kind))
+
+
+@fault("lists_read_late", weight=2)
+def _(world: World, terminal: TradedTerminal, dice: Random) -> None:
+    """The daemon reads lists together with what has happened since, mostly after a new link."""
+    _aimed(world).hold_lists(terminal)
+    if dice.random() < 0.7:
+        terminal.link.cut()
