@@ -21,7 +21,7 @@ from ea_bridge.model import (
 )
 from gateway import shapes
 from gateway.credentials.tier import Tier
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, TerminalDisconnected
 from gateway.translation import check_result, retcode_name, word, words
 
 from .contingent.records import FIRST_HELD
@@ -84,13 +84,25 @@ class Trade:
         )
 
 
-async def receipt_for(terminal: GuardedTerminal, trade: Trade, sent: Sent) -> shapes.OrderReceipt:
-    """Return the receipt of a trade that the broker took."""
+async def receipt_for(
+    terminal: GuardedTerminal, trade: Trade, sent: Sent, *, can_wait: bool = False
+) -> shapes.OrderReceipt:
+    """Return the receipt of a trade that the broker took.
+
+    Args:
+        can_wait: nobody waits for it, so it is to lack nothing because the terminal has just gone.
+
+    Raises:
+        TerminalDisconnected: it has gone before it told the deals, and ``can_wait``.
+
+    """
     result, request = sent.result, trade.request
     deals: list[Deal] = []
     fills = request.action in _FILLING_ACTIONS and result.retcode in _FILLED
     if fills and not (result.price and result.position):
-        deals = told_deals(request, trade.closes, await find_deals(terminal, result))
+        deals = told_deals(
+            request, trade.closes, await find_deals(terminal, result, can_wait=can_wait)
+        )
     outcome = _outcome(terminal, trade, result, deals)
     return {
         "sent": True,
@@ -172,10 +184,16 @@ def held_receipt(
     }
 
 
-async def find_deals(terminal: GuardedTerminal, result: TradeResult) -> list[Deal]:
-    """Return the deals of an order that was just filled, waiting a little for them.
+async def find_deals(
+    terminal: GuardedTerminal, result: TradeResult, *, can_wait: bool = False
+) -> list[Deal]:
+    """Return the deals of an order that was filled, waiting a little for them.
 
     Empty if they do not turn up, or where the terminal has no deals.
+
+    Raises:
+        TerminalDisconnected: it has gone, and ``can_wait`` until it is back.
+
     """
     if not terminal.can("deals") or not result.order:
         return []
@@ -184,7 +202,9 @@ async def find_deals(terminal: GuardedTerminal, result: TradeResult) -> list[Dea
         await asyncio.sleep(delay_s)
         try:
             deals = await terminal.request(commands.HISTORY_DEALS_GET, params)
-        except GatewayError:
+        except GatewayError as error:
+            if can_wait and isinstance(error, TerminalDisconnected):
+                raise
             return []  # the trade is done: its receipt must not fail over a detail
         if deals:
             return deals

@@ -35,11 +35,19 @@ _REASONS = {
 _NAMES = TypeAdapter(list[Name])
 
 
-async def of(terminal: GuardedTerminal, intent: Intent) -> tuple[Stage, bytes | None]:
-    """Return how an intent has ended, all of whose commands have, and its answer."""
+async def of(
+    terminal: GuardedTerminal, intent: Intent, *, can_wait: bool = False
+) -> tuple[Stage, bytes | None]:
+    """Return how an intent has ended, all of whose commands have, and its answer.
+
+    Raises:
+        TerminalDisconnected: the terminal has gone before it told all that a receipt says, and
+            ``can_wait`` until it is back.
+
+    """
     done = next((send for send in intent.sends if send.stage is Stage.DONE), None)
     if done is not None and done.result is not None:
-        return Stage.DONE, await _receipt(terminal, intent, done, done.result)
+        return Stage.DONE, await _receipt(terminal, intent, done, done.result, can_wait=can_wait)
     rejected = [send for send in intent.sends if send.stage is Stage.REJECTED]
     if rejected and rejected[-1] is intent.sends[-1]:
         error = await _rejection(terminal, rejected[-1])
@@ -51,7 +59,12 @@ async def of(terminal: GuardedTerminal, intent: Intent) -> tuple[Stage, bytes | 
 
 
 async def _receipt(
-    terminal: GuardedTerminal, intent: Intent, send: Send, result: TradeResult
+    terminal: GuardedTerminal,
+    intent: Intent,
+    send: Send,
+    result: TradeResult,
+    *,
+    can_wait: bool,
 ) -> bytes | None:
     if not intent.asked.method:
         return None  # nobody waits for the receipt of what the gateway did by itself
@@ -73,7 +86,7 @@ async def _receipt(
     queue_ms = (send.written_ms or send.created_ms) - intent.created_ms
     terminal_ms = (send.ended_ms or send.created_ms) - (send.written_ms or send.created_ms)
     sent = Sent(result, queue_ms=float(queue_ms), terminal_ms=float(terminal_ms))
-    receipt = await receipt_for(terminal, trade, sent)
+    receipt = await receipt_for(terminal, trade, sent, can_wait=can_wait)
     receipt["paper"] = intent.is_paper  # it may have been switched since
     return answers.of_result(receipt)
 

@@ -162,7 +162,7 @@ class Reconciler:
     async def _conclude(self, terminal: GuardedTerminal, intents: list[Intent]) -> None:
         for intent in intents:
             if intent.stage not in ENDS and not any(open_sends([intent])):
-                stage, answer = await conclusion.of(terminal, intent)
+                stage, answer = await conclusion.of(terminal, intent, can_wait=True)
                 if intent.stage in ENDS:
                     continue  # another terminal of the account was faster
                 await self._log.settle(intent, stage, answer)

@@ -96,7 +96,7 @@ class Watch:
     async def _compare(self, terminal: GuardedTerminal, intent: Intent, double: Intent) -> None:
         """Let what the terminal has said count."""
         assert intent.settlement is not None
-        stage, answer = await conclusion.of(terminal, double)
+        stage, answer = await conclusion.of(terminal, double, can_wait=True)
         said = intent.settlement
         if stage is Stage.NOT_SENT and said.outcome == "done":
             return  # a terminal that lost its table lacks what it has executed, too

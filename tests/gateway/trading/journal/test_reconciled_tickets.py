@@ -7,6 +7,7 @@ from journal_scene import LOST, NOTHING, Kept
 from msgspec.structs import replace
 from scripted_answers import DEAL, NOW_MS, OFFSET_MS, ORDER, POSITION
 
+from ea_bridge.errors import NotSent
 from ea_bridge.model import Deal, DealEntry, Order, Position
 from gateway import errors
 from gateway.trading.client_ids import tag
@@ -205,3 +206,30 @@ async def test_trades_on_metatrader_4_are_told_apart_by_their_stops(
     for id_, ticket in (("a", 902), ("b", 901)):
         known = await mt4.scene.ask("get_order", client_order_id=id_)
         assert (known["outcome"], known["result"]["order"]["order"]) == ("done", ticket)
+
+
+async def test_a_terminal_that_goes_while_a_receipt_is_made(kept: Kept) -> None:
+    """The end waits for its return, rather than to lack the deal and the price for good."""
+    kept.equip("ticks,book,deals,check")
+    await kept.lose("a")
+    order = past(901, LOTS, tag(12345678, "Broker-Demo", "a"))
+    deals = [replace(DEAL, ticket=55, order=901, position_id=901, volume=LOTS, price=1.25)]
+
+    def lag(_: object) -> list[Deal]:
+        if len(kept.scene.script.asked_for("history_deals_get")) > 1:
+            raise NotSent("the link broke")
+        return []
+
+    kept.scene.script.answers |= {
+        "history_orders_get": [order],
+        "history_deals_get": lag,
+        "positions_get": [],
+    }
+    await kept.look()
+    with pytest.raises(errors.OrderUnresolved):
+        await kept.buy("a")
+    kept.scene.script.answers["history_deals_get"] = deals
+    kept.link()
+    await kept.look()
+    order_told = (await kept.buy("a"))["order"]
+    assert (order_told["deal"], order_told["avg_price"]) == (55, 1.25)
