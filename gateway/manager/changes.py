@@ -29,6 +29,7 @@ FIND_S = 10.0
 """How long a caller waits for an outcome that is being found out."""
 STOP_S = 2.0
 """What is under way may end, when the gateway does."""
+NOT_DONE = "It was not done; send it again"
 
 P = TypeVar("P", bound=Struct)
 R = TypeVar("R")
@@ -172,6 +173,8 @@ class Changes:
         except CommandFailed as error:
             state = meaning(error.retcode, error.err)
             await self._settle(entry, state, retcode=error.retcode, err=error.err)
+            if state == "not_sent":
+                raise PeerOffline(NOT_DONE) from error  # it came too late, and was not begun
             if state != "unknown":
                 raise PeerRefused(op, error.retcode, error.err) from error
         except BridgeError as error:
@@ -199,7 +202,7 @@ class Changes:
         if entry.state == "refused":
             raise PeerRefused(entry.op, entry.retcode, entry.err)
         if entry.state == "not_sent":
-            raise PeerOffline("It was not done; send it again")
+            raise PeerOffline(NOT_DONE)
         raise ChangeUnknown(entry.key, is_lost=entry.state == "lost")
 
     async def _settle(self, entry: Entry, state: State, **facts: Any) -> None:

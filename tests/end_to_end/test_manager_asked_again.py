@@ -47,6 +47,21 @@ async def test_without_a_key_the_answer_names_one(
     assert balance(house) == before + 10
 
 
+async def test_what_comes_too_late_is_to_be_sent_again(
+    house: ManagerHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server has refused nothing: it was not asked. The same key books it once."""
+    before, executor = balance(house), house.server.executor
+    execute = executor.execute
+    monkeypatch.setattr(executor, "execute", lambda cmd, **_: execute(cmd, waited_ms=cmd.ttl + 1))
+    late = await deposit(house, "late")
+    assert (late.status, states(house, "late")) == (503, "not_sent")
+    assert "send it again" in late.detail
+    monkeypatch.undo()
+    assert (await deposit(house, "late")).status == 200
+    assert balance(house) == before + 10
+
+
 async def test_two_at_once_with_one_key_are_one(house: ManagerHouse) -> None:
     """Both get the one answer; so do fifty."""
     before = balance(house)
