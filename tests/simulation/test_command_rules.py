@@ -11,7 +11,7 @@ from ea_bridge.model.mt4 import TransactionParams
 from ea_bridge.protocol.codec import encode
 from ea_bridge.protocol.messages import Cmd
 
-from .command_rules import EVERYWHERE, CommandRules
+from .command_rules import EVERYWHERE, CommandRules, Scene
 from .invariants import Invariants
 from .ledger_truth import Command, LedgerTruth
 
@@ -126,3 +126,50 @@ def test_a_manager_s_change_needs_its_row_as_well(bench: Bench) -> None:
     assert write(TRADE_TRANSACTION.op, 7) == 0
     assert write(TRADE_TRANSACTION.op, 7) == 1
     assert write(TRADE_TRANSACTION.op, 8) == 2
+
+
+def test_ids_of_a_life_are_above_those_of_earlier_ones(bench: Bench) -> None:
+    """Within one life they may be written in any order; a manager's count as well."""
+    bench.truth.add({n: Command(n, "tid", False) for n in (5, 6, 8, 9)}, is_durable=True)
+
+    def write(command_id: int, life: int) -> int:
+        command = Cmd(id=command_id, op=ORDER_SEND.op, ttl=0, params=OPENS)
+        bench.rules.written("mt5", encode(command), Scene(life))
+        return len(bench.invariants.breaks)
+
+    assert [write(7, 1), write(5, 1), write(9, 2), write(8, 2)] == [0] * 4
+    assert write(6, 3) == 1
+
+
+def test_what_is_there_is_changed_by_one_command_at_a_time(bench: Bench) -> None:
+    """One that is written before the first was carried out knows nothing of what that does."""
+    bench.truth.add({n: Command(n, "tid", False) for n in range(20)}, is_durable=True)
+
+    def change(first: Scene, second: Scene, done: Scene, *requests: TradeRequest) -> str:
+        bench.invariants.breaks.clear()
+        ids = [max(bench.truth.reached, default=0) + n for n in (1, 2)]
+        for command_id, request, scene in zip(ids, requests, (first, second), strict=True):
+            command = Cmd(id=command_id, op=ORDER_SEND.op, ttl=0, params=request)
+            bench.rules.written("mt5", encode(command), scene)
+        for command_id in ids:
+            bench.rules.executed("mt5", command_id, done)
+        return bench.invariants.breaks[0].rule if bench.invariants.breaks else ""
+
+    here, soon, later = Scene(at_s=1.0), Scene(at_s=1.5), Scene(at_s=9.0)
+    assert change(here, soon, later, CLOSES, TIGHTENS) == "one at a time"
+    assert change(here, soon, later, CLOSES, OPENS) == ""
+    assert change(here, soon, later, OPENS, WAITS) == ""
+    assert change(here, soon, later, CANCELS, CANCELS) == "one at a time"
+    assert change(here, later, later, CLOSES, TIGHTENS) == "", "nobody waits for so long"
+    assert change(here, soon._replace(account=2), later, CLOSES, TIGHTENS) == "", "another account"
+    anew = later._replace(link=2)
+    assert change(here, soon, anew, CLOSES, TIGHTENS) == "", "the link was lost meanwhile"
+
+
+def test_one_change_after_the_other_is_right(bench: Bench) -> None:
+    """The first was carried out before the second is written."""
+    bench.truth.add({8: Command(2, "tid", False)}, is_durable=True)
+    for command_id in (7, 8):
+        assert bench.write(CLOSES, command_id) == ""
+        bench.rules.executed("mt5", command_id)
+    assert bench.invariants.breaks == []
