@@ -36,6 +36,8 @@ AGREEING = 3
 """Equal measurements in a row that make an offset."""
 MANY = 10
 """As many make it certain."""
+EARLIEST_S = 946_684_800
+"""The year 2000: an earlier stamp is none."""
 NEAR_S = 2 * 86_400
 """So far from the hour of its zone a broker may put its clock on or back: it has the weekend."""
 
@@ -66,6 +68,11 @@ class BrokerClock:
     """
 
     def __init__(self) -> None:
+        self._account: tuple[int, str] | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        """Know nothing."""
         self._rules = list(_RULES)
         self._moved: dict[tuple[ZoneRule, int], int] = {}
         """When the broker made a turn of a rule that it made earlier or later than that says."""
@@ -86,6 +93,24 @@ class BrokerClock:
         self._use(_RULES[0], turns_of(_RULES[0]))
 
     # --- learning --------------------------------------------------------------------------
+
+    def of_account(self, login: int, server: str) -> bool:
+        """Forget what another account's broker has shown; return whether times mean another now.
+
+        Accounts of one server have one clock, but a terminal shows the newest quote that it has
+        seen of the new one.
+        """
+        before, account = self._account, (login, server)
+        if not login or account == before:
+            return False  # logged in nowhere, it shows what it has shown before
+        self._account = account
+        if before is None:
+            return False
+        if before[1] == server:
+            self._last = self._quoted_ms = None
+            return False
+        self._begin()
+        return True
 
     def observe(self, tcur: int, tgmt: int) -> bool:
         """Learn from a heartbeat (seconds); return whether the offset or its rule changed.
@@ -113,7 +138,7 @@ class BrokerClock:
             boot_ms: milliseconds of a clock that nobody sets, sleep included.
 
         """
-        if tcur > 0 and (self._quoted_ms is None or self._quoted_ms[0] != tcur * 1000):
+        if tcur >= EARLIEST_S and (self._quoted_ms is None or self._quoted_ms[0] != tcur * 1000):
             self._quoted_ms = tcur * 1000, boot_ms
 
     def compare(self, tgmt: int, utc_ms: int) -> None:
@@ -271,7 +296,7 @@ class BrokerClock:
     def shown_ms(self, boot_ms: int) -> int | None:
         """Return what the broker's clock shows, by its quotes alone; ``None``: none was seen.
 
-        It does not matter how wrong our clock is, or whether it is set. It shows more where the
+        It does not matter how wrong our clock is, or whether it is set. It shows less where the
         first quote that we saw was old by then.
         """
         if self._quoted_ms is None:

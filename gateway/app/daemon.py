@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -14,12 +13,12 @@ from typing import TypeVar
 import orjson
 
 from ea_bridge.commands import Command
-from ea_bridge.host import boot_ms, wall_ms
+from ea_bridge.host import wall_ms
 from ea_bridge.loopback import bind_loopback
 from ea_bridge.model.struct import Struct
 from ea_bridge.registry import TerminalRegistry
 from ea_bridge.server import BridgeServer
-from ea_bridge.session import SessionCallbacks, TerminalSession
+from ea_bridge.session import SessionCallbacks
 from gateway import openrpc
 from gateway.accounts import AccountBook
 from gateway.audit import Audit
@@ -28,7 +27,6 @@ from gateway.auth.console_clock import Clocks
 from gateway.auth.gate import TerminalDoor
 from gateway.auth.home import Home
 from gateway.auth.home_console import MadeBy
-from gateway.clock import BrokerClock
 from gateway.config import Config
 from gateway.credentials.daemon_api import Way
 from gateway.credentials.device import device_words
@@ -50,6 +48,7 @@ from gateway.web.ws.frames import CloseCode
 
 from .accounts import Accounts
 from .auditing import TrailKeeper, auditing, note_terminal
+from .broker_clocks import BrokerClocks
 from .catalogue import build_catalogue
 from .contingency import Keepers, with_held
 from .gating import console_book, new_gate
@@ -102,7 +101,7 @@ class Gateway:
         self._config = config
         self._machine_clocks = clocks or Clocks()
         self._pace = pace
-        self._clocks = defaultdict[str, BrokerClock](BrokerClock)
+        self._clocks = BrokerClocks()
         self._desks: dict[str, TradingDesk] = {}
         self._ledger: Ledger | None = None
         self._audit = Audit()
@@ -157,7 +156,7 @@ class Gateway:
                     self._ledger,
                     self.registry,
                     self.accounts.of_terminal,
-                    self._clock,
+                    self._clocks.of,
                     self._audit,
                 )
                 self._safety = Safety(
@@ -273,9 +272,10 @@ class Gateway:
             clock=asyncio.get_running_loop(),
             now_ms=wall_ms,
             ask=self._ask,
-            clock_of=self._clock,
+            clock_of=self._clocks.of,
             max_channels=self._config.limits.max_channels,
         )
+        self.registry.subscribe(partial(self._clocks.linked, streams.clock_changed))
         self.registry.subscribe(streams.change)
         return streams
 
@@ -286,26 +286,21 @@ class Gateway:
             registry=self.registry,
             gate=self.gate,
             streams=streams,
-            clock=self._clock,
+            clock=self._clocks.of,
             guarded=self._guarded,
         )
 
     def _bridge(
         self, streams: Streams, uplink: Uplink | None, manager: Manager | None
     ) -> BridgeServer:
-        def on_clock(session: TerminalSession, tcur: int, tgmt: int) -> None:
-            clock = self._clock(session.terminal)
-            clock.see(tcur, boot_ms())
-            clock.compare(tgmt, wall_ms())
-            if clock.observe(tcur, tgmt):
-                streams.clock_changed(session.terminal)
-
         return BridgeServer(
             TerminalDoor(self.gate),
             self.registry,
             device_id=self._home.device.did,
             callbacks=SessionCallbacks(
-                on_event=self._paper.event, on_clock=on_clock, on_late_result=self._journals.late
+                on_event=self._paper.event,
+                on_clock=partial(self._clocks.beat, streams.clock_changed),
+                on_late_result=self._journals.late,
             ),
             port=self._config.bridge.port,
             introducer=None if uplink is None else uplink.introducer,
@@ -363,7 +358,7 @@ class Gateway:
             name,
             session=lambda: self._paper.session(name, paper=on_paper, forced=paper is not None),
             facts=lambda: self._paper.facts(name, paper=on_paper),
-            clock=self._clock(name),
+            clock=self._clocks.of(name),
             desk=self._paper.desk(name, self._desk(name), paper=on_paper),
             still_allowed=self._paper.looking(name, still_allowed),
             limits=lambda: self._limits.of(self.registry.facts(name), tid),
@@ -385,10 +380,6 @@ class Gateway:
                 checks=self._sharing.checks(),
             )
         return desk
-
-    def _clock(self, terminal: str) -> BrokerClock:
-        """The broker's clock of a terminal; there are as many as tokens were ever named."""
-        return self._clocks[terminal]
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

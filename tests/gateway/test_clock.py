@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.clock import AGREEING, MANY, BrokerClock
+from gateway.clock import AGREEING, EARLIEST_S, MANY, BrokerClock
 
 SUMMER = int(datetime(2026, 6, 10, 12, tzinfo=UTC).timestamp())
 WINTER = int(datetime(2026, 1, 14, 12, tzinfo=UTC).timestamp())
@@ -363,3 +363,34 @@ def test_what_the_broker_s_clock_shows_is_known_by_its_quotes() -> None:
     assert clock.shown_ms(9_500) == SUMMER * 1000 + 3_500
     clock.see(SUMMER - HOUR, 10_000)
     assert clock.shown_ms(10_000) == (SUMMER - HOUR) * 1000
+
+
+def test_a_stamp_of_no_time_is_no_quote() -> None:
+    """A terminal that has never seen one shows 0, or the beginning of time."""
+    clock = BrokerClock()
+    clock.see(1, 6_000)
+    clock.see(EARLIEST_S - 1, 6_000)
+    assert clock.shown_ms(7_000) is None
+    clock.see(EARLIEST_S, 6_000)
+    assert clock.shown_ms(7_000) == EARLIEST_S * 1000 + 1_000
+
+
+def test_another_account_s_broker_has_another_clock() -> None:
+    """What is known of the old one is forgotten; of another account of one server nothing but the
+    newest quote, which a terminal shows again after its login."""
+    clock = BrokerClock()
+    assert not clock.of_account(7, "Demo")
+    teach(clock, SUMMER, 8 * HOUR)
+    clock.see(SUMMER + 8 * HOUR, 1_000)
+    assert not clock.of_account(0, "")  # logged in nowhere, for a moment
+    assert not clock.of_account(7, "Demo")
+    assert clock.shown_ms(1_000) == (SUMMER + 8 * HOUR) * 1000
+    assert not clock.of_account(8, "Demo")
+    assert (clock.shown_ms(1_000), clock.offset_s) == (None, 8 * HOUR)
+    clock.see(SUMMER + 8 * HOUR, 1_000)
+    assert clock.of_account(8, "Live")
+    assert (clock.shown_ms(1_000), clock.is_measured) == (None, False)
+    assert clock.to_broker_ms(SUMMER * 1000) == BrokerClock().to_broker_ms(SUMMER * 1000)
+    teach(clock, SUMMER + 60, 2 * HOUR)
+    assert clock.estimate.offset_s == 2 * HOUR
+    assert clock.offset_at((SUMMER - 86_400) * 1000) != 8 * HOUR * 1000

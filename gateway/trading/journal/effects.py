@@ -18,7 +18,6 @@ from ea_bridge.model import (
 )
 
 from .intents import Send
-from .matching import SKEW_MS
 from .observed_order import Sighting
 from .parts import part_of
 from .sightings import View
@@ -160,10 +159,10 @@ def _mt4_exit(send: Send, view: View) -> TradeResult | None:
     if _was_stopped(past):
         return TradeResult(retcode=TradeRetcode.POSITION_CLOSED)
     stamp_ms = past.time_done_msc or past.time_done * 1000
-    late_ms = send.lateness_ms(stamp_ms - view.offset_ms, stamp_ms)[0]
-    is_so = past.volume_initial == request.volume and late_ms >= -SKEW_MS
-    if not is_so:
+    if past.volume_initial != request.volume:
         return None
+    if not view.is_of_time(send, stamp_ms):
+        return None  # somebody else has closed it, before or long after
     return TradeResult(
         retcode=TradeRetcode.DONE,
         order=request.position,

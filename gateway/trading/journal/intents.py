@@ -158,7 +158,8 @@ class Send:
         """
         ours_ms = time_ms - self.created_ms
         known_ms = self.memo.broker_ms
-        return [ours_ms] if known_ms is None else [stamp_ms - known_ms, ours_ms]
+        # a stamp of 0 is none, and two of them are not at the same time
+        return [stamp_ms - known_ms, ours_ms] if stamp_ms and known_ms else [ours_ms]
 
     @property
     def is_paper(self) -> bool:

@@ -19,7 +19,6 @@ more then, since what is equal is equal, but that each has an end does.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 
@@ -38,6 +37,8 @@ LATEST_MS = 180_000
 AROUND_MS = 3_600_000
 """How much more they may differ where a clock is wrong, or was put on or back for the summer: what
 is alike but for that is nobody's for sure, and yet is no sign that a command was not executed."""
+MAX_APART_MS = 366 * 86_400_000
+"""Clocks that are further apart are not both right, give or take."""
 TOGETHER_MS = 2_000
 """Times that are nearer to each other tell nothing: clocks differ by seconds."""
 _TAG = re.compile(r"g[A-Z2-7]{9}(?: |$)")
@@ -321,17 +322,35 @@ def _is_alike(send: Send, one: Sighting, around_ms: int = 0) -> bool:
 def _is_of_kind(send: Send, one: Sighting, around_ms: int = 0) -> bool:
     request = send.request
     was_pending = activated.was_of_kind(send, one)
-    latest_ms = math.inf if was_pending else LATEST_MS + SKEW_MS + around_ms
     return (
         one.symbol == request.symbol
         and (one.type == request.type or was_pending)
         and one.magic == request.magic
         and _is_of_position(send, one)
-        and any(
-            -SKEW_MS - around_ms <= late_ms <= latest_ms
-            for late_ms in send.lateness_ms(one.time_ms, one.stamp_ms)
-        )
+        and is_of_time(send, one.time_ms, one.stamp_ms, around_ms, may_be_late=was_pending)
     )
+
+
+def is_of_time(
+    send: Send, time_ms: int, stamp_ms: int, around_ms: int = 0, *, may_be_late: bool = False
+) -> bool:
+    """Whether something may have been done by a command, by any clock.
+
+    Args:
+        send: the command.
+        time_ms, stamp_ms: when it was done; see :meth:`.intents.Send.lateness_ms`.
+        around_ms: how much more clocks may be wrong.
+        may_be_late: the broker may have done it at any time after the command. Of two clocks that
+            are years apart the one counts then by which that was less long after it: by the other,
+            which is wrong, everything was.
+
+    """
+    late_ms = send.lateness_ms(time_ms, stamp_ms)
+    earliest_ms, latest_ms = -SKEW_MS - around_ms, LATEST_MS + SKEW_MS + around_ms
+    if any(earliest_ms <= late <= latest_ms for late in late_ms):
+        return True
+    longest_ms = min(late_ms) + MAX_APART_MS
+    return may_be_late and any(earliest_ms <= late <= longest_ms for late in late_ms)
 
 
 def _is_of_position(send: Send, one: Sighting) -> bool:

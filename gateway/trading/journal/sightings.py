@@ -22,7 +22,7 @@ from gateway.clock import GRID_S, MAX_RESIDUE_S
 from ..past import past_of
 from .activated import side_of
 from .intents import Send
-from .matching import AROUND_MS, SKEW_MS, makes_order, may_be
+from .matching import AROUND_MS, MAX_APART_MS, SKEW_MS, is_of_time, makes_order, may_be
 from .observed_order import Sighting, terms_of
 from .wanted import Wanted
 
@@ -34,7 +34,6 @@ AHEAD_S = 86_400
 BEHIND_S = 86_400
 """How far back before the commands, once: the clock by which they were noted may have been ahead,
 or the broker's was put on since."""
-
 _STOPS = frozenset({OrderReason.SL, OrderReason.TP, OrderReason.SO})
 
 
@@ -67,6 +66,11 @@ class View:
     def may_be(self, send: Send, one: Sighting) -> bool:
         """Whether an order may be a command's."""
         return may_be(send, one, AROUND_MS if self.is_far else 0)
+
+    def is_of_time(self, send: Send, stamp_ms: int) -> bool:
+        """Whether something may have been done by a command; ``stamp_ms``: the broker's."""
+        around_ms = AROUND_MS if self.is_far else 0
+        return is_of_time(send, stamp_ms - self.offset_ms, stamp_ms, around_ms)
 
     def sightings(self) -> list[Sighting]:
         """Return every order, once."""
@@ -201,9 +205,8 @@ async def look(
     )
     makers = [send for send in sends if makes_order(send, is_mt4=view.is_mt4)]
     if makers:
-        await _look_back(
-            terminal, view, [*sends, *rivals], _first_stamp_ms(makers, view) - SKEW_MS
-        )
+        first_ms = _first_stamp_ms(makers, view, terminal.now_ms())
+        await _look_back(terminal, view, [*sends, *rivals], first_ms - SKEW_MS)
     changed = {_changed(send) for send in sends if send not in makers} - {None}
     for ticket in changed - view.past.keys():
         by_ticket = commands.HistoryParams(ticket=ticket)
@@ -231,10 +234,25 @@ async def _look_back(
         view.deals += [one for one in deals if one.order in kept]
 
 
-def _first_stamp_ms(makers: Iterable[Send], view: View) -> int:
-    """Return the first stamp that an order of these may have, by any clock."""
-    ours_ms = min(send.created_ms for send in makers) + view.offset_ms
-    return min([ours_ms, *(send.memo.broker_ms or ours_ms for send in makers)])
+def _first_stamp_ms(makers: Iterable[Send], view: View, now_ms: int) -> int:
+    """Return the first stamp that an order of these may have, by any clock; ``now_ms``: UTC."""
+    latest_ms = now_ms + view.offset_ms + AHEAD_S * 1000
+    return min(_made_ms(send, view.offset_ms, latest_ms) for send in makers)
+
+
+def _made_ms(send: Send, offset_ms: int, latest_ms: int) -> int:
+    """Return what the broker's clock showed at a command, or less.
+
+    Of two readings the earlier counts, lest the order be missed; but not where one is years before
+    the other: then only one can be right, and all of the past would be read for the wrong one. The
+    later is that, unless it lies in the future.
+    """
+    readings = [send.created_ms + offset_ms]
+    if send.memo.broker_ms:
+        readings.append(send.memo.broker_ms)
+    first_ms, last_ms = min(readings), max(readings)
+    is_absurd = first_ms < last_ms - MAX_APART_MS and last_ms <= latest_ms
+    return last_ms if is_absurd else first_ms
 
 
 def _changed(send: Send) -> int | None:

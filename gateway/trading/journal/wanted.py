@@ -15,7 +15,7 @@ from ea_bridge.model import Deal, Order, TradeRequest
 from ..client_ids import TAG_LENGTH
 from .activated import side_of
 from .intents import Send
-from .matching import LATEST_MS, SKEW_MS
+from .matching import LATEST_MS, MAX_APART_MS, SKEW_MS
 from .observed_order import Sighting
 from .parts import is_of_part
 
@@ -62,14 +62,16 @@ class Wanted:
             if len(request.comment) >= TAG_LENGTH:
                 self._tags.add(request.comment[:TAG_LENGTH])
             times_ms = [send.created_ms]
-            if send.memo.broker_ms is not None:
+            if send.memo.broker_ms:
                 times_ms.append(send.memo.broker_ms - offset_ms)
             self._times_ms[_kind(request, request.type)] += times_ms
             self._of_parts.add((request.symbol, request.type, request.magic))
             side = side_of(request.type) if is_mt4 else None
             if side is not None:
                 filled = _kind(request, side)
-                self._since_ms[filled] = min(self._since_ms.get(filled, times_ms[0]), *times_ms)
+                self._times_ms[filled] += times_ms
+                first_ms = min(one for one in times_ms if one >= max(times_ms) - MAX_APART_MS)
+                self._since_ms[filled] = min(self._since_ms.get(filled, first_ms), first_ms)
                 self._of_parts.add((request.symbol, side, request.magic))
         for times in self._times_ms.values():
             times.sort()

@@ -98,6 +98,19 @@ async def test_a_lost_stop_that_was_filled_is_done(
     assert receipt["order"]["order"] == 900
 
 
+async def test_a_trade_of_long_before_is_none_of_a_command_without_a_true_stamp(
+    mt4: Kept,
+) -> None:
+    """By a clock that showed the year 1970 everything was later."""
+    await lose(mt4)
+    [intent] = mt4.log.unresolved(mt4.here())
+    intent.sends[0].memo = replace(intent.sends[0].memo, broker_ms=1_000)
+    old = trade(900, STOP - 0.0001, -86_400_000)
+    mt4.scene.script.answers["positions_get"] = [old]
+    await mt4.look()
+    assert await outcome(mt4) == "rejected"
+
+
 async def test_what_was_opened_on_the_wrong_side_of_its_price_is_doubtful(mt4: Kept) -> None:
     """Its price may have been changed by hand; nobody is told that it was not executed."""
     await lose(mt4)

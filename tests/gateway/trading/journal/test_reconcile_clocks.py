@@ -124,6 +124,88 @@ async def test_a_close_on_metatrader_4_while_the_clock_is_wrong(
     assert await outcome(kept) == "done"
 
 
+async def lose_a_close(kept: Kept) -> None:
+    """Close a trade of 0.1 lots on MetaTrader 4; the answer is lost, and the trade is gone."""
+    kept.scene.hello = kept.scene.script.hello = replace(kept.scene.hello, platform="mt4")
+    kept.equip("")
+    held = replace(POSITION, ticket=900, volume=0.1, type=0, magic=0)
+    kept.scene.script.answers |= {**NOTHING, "order_send": LOST, "positions_get": [held]}
+    with pytest.raises(errors.OrderUnresolved):
+        await kept.scene.ask("close_position", ticket=900, client_order_id="a")
+    kept.link()
+    kept.scene.script.answers["positions_get"] = []
+
+
+@pytest.mark.parametrize("off_s", [-86_400, 86_400])
+async def test_a_close_on_metatrader_4_while_the_broker_s_clock_is_taken_wrong(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch, off_s: int
+) -> None:
+    """The PC's is right: what was executed is not told to be refused."""
+    monkeypatch.setattr(patience, "GONE_S", 0.0)
+    kept.scene.clock.see(HERE_MS // 1000 + off_s, boot_ms())
+    await lose_a_close(kept)
+    show(kept, replace(past_order(HERE_MS, ""), state=0))
+    await kept.look()
+    assert await outcome(kept) == "done"
+
+
+async def test_a_trade_on_metatrader_4_that_was_closed_hours_later(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By hand, while the terminal was away: the command has not closed it."""
+    monkeypatch.setattr(patience, "GONE_S", 0.0)
+    kept.scene.clock.see(HERE_MS // 1000, boot_ms())
+    await lose_a_close(kept)
+    kept.scene.now_ms += 3 * HOUR_MS
+    answers = kept.scene.script.answers
+    clock = answers["clock_get"]
+    later = {name: getattr(clock, name) + 3 * 3600 for name in ("tgmt", "tcur", "tsrv")}
+    answers["clock_get"] = replace(clock, **later)
+    show(kept, replace(past_order(HERE_MS + 3 * HOUR_MS, ""), state=0))
+    await kept.look()
+    await kept.look()
+    assert await outcome(kept) == "rejected"
+
+
+YEAR_MS = 365 * 24 * HOUR_MS
+
+
+@pytest.mark.parametrize(
+    ("ours_ms", "stamp_ms"),
+    [(0, None), (0, 0), (0, 1_000), (0, -30 * YEAR_MS), (-17 * YEAR_MS, 0), (2 * YEAR_MS, 0)],
+    ids=["none", "zero", "the first second", "long ago", "PC long ago", "PC far ahead"],
+)
+async def test_a_clock_that_is_years_off_has_not_all_of_the_past_read(
+    kept: Kept, ours_ms: int, stamp_ms: int | None
+) -> None:
+    """Of two clocks that are more than a year apart only one can be right."""
+    kept.equip("ticks,book,deals,check")
+    await kept.lose("a")
+    [intent] = kept.log.unresolved(kept.here())
+    [send] = intent.sends
+    known_ms = stamp_ms if stamp_ms in (None, 0, 1_000) else HERE_MS + stamp_ms
+    if ours_ms:
+        known_ms = HERE_MS
+    send.memo = replace(send.memo, broker_ms=known_ms)
+    send.created_ms += ours_ms
+    await kept.look()
+    script = kept.scene.script
+    spans = [params for op, params in script.asked if op == "history_orders_get"]
+    assert {params.from_s for params in spans} == {(HERE_MS - SKEW_MS) // 1000}
+
+
+async def test_an_order_without_a_time_is_not_as_late_as_a_command_without_a_stamp(
+    searched: Kept,
+) -> None:
+    """A stamp of 0 is none: two of them are no sign that one is the other's."""
+    [intent] = searched.log.unresolved(searched.here())
+    [send] = intent.sends
+    send.memo = replace(send.memo, broker_ms=0)
+    searched.scene.script.answers["orders_get"] = [past_order(0, "rewritten")]
+    await searched.look()
+    assert await outcome(searched) == "rejected"
+
+
 async def test_what_was_done_by_hand_an_hour_ago_is_no_command_s(searched: Kept) -> None:
     """MetaTrader 5 tells; the symbol is not closed for it."""
     at_ms = HERE_MS - SKEW_MS - AROUND_MS
