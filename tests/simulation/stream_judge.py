@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .settled_ends import SettledEnds, ToldEnd
 from .stream_truth import NOUNS, TICKS, TOLD, Key, TerminalTruth, key_of_told_tick
 
 Json = Mapping[str, Any]
@@ -47,8 +48,8 @@ class StreamRecord:
     snapshots: int = 0
     compared: int = 0
     """How often a copy was compared with the broker's books."""
-    settled: dict[str, str] = field(default_factory=dict)
-    """Outcome by client_order_id, of orders that were unknown."""
+    settled: SettledEnds = field(default_factory=SettledEnds)
+    """Of orders that were unknown."""
     _topics: dict[str, tuple[str, str, int]] = field(default_factory=dict)
     """Terminal, channel and life of the daemon of each epoch."""
     _told: dict[tuple[str, int], int] = field(default_factory=dict)
@@ -82,13 +83,17 @@ class StreamRecord:
             for old in list(told)[:25_000]:
                 del told[old]
 
-    def note_settled(self, who: str, data: Json) -> None:
-        """Take the end of an order that was unknown; what was not sent may be sent again."""
-        id_, outcome = data["client_order_id"], data["outcome"]
-        known = self.settled.get(id_, "not_sent")
-        if known not in ("not_sent", outcome) and data["settlement"] is None:
-            self.accuse(who, f"{id_} was {known}, and now {outcome}")
-        self.settled[id_] = outcome
+    def note_settled(self, who: str, epoch: str, seq: int, data: Json) -> None:
+        """Take the end of an order that was unknown, as an event of a known epoch tells it."""
+        terminal, _, life = self._topics[epoch]
+        id_, outcome, is_by_hand = (
+            data["client_order_id"],
+            data["outcome"],
+            bool(data["settlement"]),
+        )
+        end = ToldEnd(terminal, life, epoch, seq, outcome, is_by_hand)
+        if (other := self.settled.add(id_, end)) is not None:
+            self.accuse(who, f"{id_} cannot have ended so twice: {other} and {end}")
         self.count("stream: settled")
 
 
@@ -214,7 +219,7 @@ class ChannelCopy:
             if data.get("event") != "kill_switch":  # that is no state of the terminal
                 self.data = data
         elif data["op"] == "settled":
-            self._record.note_settled(self._who, data)
+            self._record.note_settled(self._who, epoch, seq, data)
         else:
             self._change(data)
 

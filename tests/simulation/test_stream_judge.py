@@ -210,19 +210,3 @@ def test_two_who_are_told_different_things_are_noticed(scene: Scene):
     scene.record.check_epoch("test", EPOCH, "main", "orders", 1)
     scene.record.check_epoch("test", EPOCH, "main", "positions", 2)
     assert len(scene.record.wrong) == 3
-
-
-def test_two_ends_of_one_order_are_noticed(scene: Scene):
-    """What was not sent may be sent again; an end stays, unless a person says otherwise."""
-    for outcome, settlement in (
-        ("not_sent", None),
-        ("done", None),
-        ("done", None),
-        ("rejected", {"by": "a person"}),
-    ):
-        data = {"client_order_id": "a", "outcome": outcome, "settlement": settlement}
-        scene.record.note_settled("test", data)
-    assert scene.record.wrong == []
-
-    scene.record.note_settled("test", data | {"outcome": "done", "settlement": None})
-    assert len(scene.record.wrong) == 1

@@ -69,7 +69,7 @@ class Streams(Watcher):
                 await self._compare_settled(terminal)
 
     async def _compare_settled(self, terminal: TradedTerminal) -> None:
-        ends = {id_: end for id_, end in self.record.settled.items() if end != "not_sent"}
+        ends = self.record.settled.last()
         ids = [one.id for one in terminal.intents if one.id in ends]
         asked = [{"client_order_id": id_} for id_ in ids]
         answers = await terminal.door.ask_all("get_order", asked, ANSWERS_WITHIN_S) if ids else []
