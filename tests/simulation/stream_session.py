@@ -146,8 +146,12 @@ class StreamSession:
         self._revoked_s = self._loop.time()
 
     def check_revoked(self) -> None:
-        """See that nothing comes any more for a token that was ended."""
-        now_s = self._loop.time()
+        """See that nothing comes any more for a token that was ended.
+
+        Only what comes counts: where the way to the subscriber is broken he hears of no end
+        either. The gateway pings, so that somebody who is still served does hear something.
+        """
+        now_s, heard_s = self._loop.time(), self.wire.heard_s
         if not self._seat.expiries.has_expired(self._tid):
             self._expired_s = None  # or no more, by a clock that was set back
         elif self._expired_s is None:
@@ -157,11 +161,11 @@ class StreamSession:
             self._overdue_s = None
         if ended_s is None or self.wire.is_paused:
             return
-        if now_s - max(ended_s, self.wire.resumed_s) < REVOKED_WITHIN_S:
+        if heard_s - max(ended_s, self.wire.resumed_s) < REVOKED_WITHIN_S:
             return
         if self._overdue_s is None:
             self._overdue_s = now_s  # the time may have leapt, and the daemon is to be awake again
-        elif now_s - self._overdue_s > AWAKE_S and not self.wire.over.done():
+        elif heard_s - self._overdue_s > AWAKE_S and not self.wire.over.done():
             self.accuse(f"a token that was ended at {ended_s} is still served")
             self.wire.vanish()
 
