@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor
+
 from gateway.credentials import passwords
 from gateway.credentials.passwords import (
     CODE_COST,
@@ -33,8 +35,8 @@ __all__ = [
 class HashingPool(passwords.HashingPool):
     """The threads that hash; where too many wait it raises :class:`~.errors.Busy`."""
 
-    def __init__(self) -> None:
-        super().__init__(Busy)
+    def __init__(self, threads: Executor | None = None) -> None:
+        super().__init__(Busy, threads)
 
 
 def check_password(password: str, *about: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,6 +155,7 @@ async def open_console(
     *,
     keys: KeyStore | None = None,
     costs: Costs = Costs(),
+    threads: Executor | None = None,
 ) -> AsyncIterator[Console]:
     """Open the console of a home folder, or make it.
 
@@ -163,6 +165,7 @@ async def open_console(
         now_s: seconds since 1970.
         keys: where the key lies that seals the secrets; by default where the settings say.
         costs: of hashing.
+        threads: in which it is hashed, if not in its own.
 
     Raises:
         DatabaseError: the database cannot be reached.
@@ -176,7 +179,7 @@ async def open_console(
             db, lambda noted: keys or key_store(settings.secrets, home, noted, console=True)
         )
         pepper = await sealed_value(db, box, "pepper")
-        pool = HashingPool()
+        pool = HashingPool(threads)
         try:
             passwords = Passwords(pool, pepper, costs.passwords)
             codes = Passwords(pool, pepper, costs.codes)

@@ -11,7 +11,7 @@ import asyncio
 import hmac
 from base64 import b64encode
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -60,12 +60,15 @@ class HashingPool:
 
     Args:
         busy: raised where too many wait already.
+        threads: two by default; a simulation has others.
 
     """
 
-    def __init__(self, busy: type[Exception] = HashingBusy) -> None:
+    def __init__(
+        self, busy: type[Exception] = HashingBusy, threads: Executor | None = None
+    ) -> None:
         self._busy = busy
-        self._threads = ThreadPoolExecutor(MAX_HASHING, thread_name_prefix="argon2")
+        self._threads = threads or ThreadPoolExecutor(MAX_HASHING, thread_name_prefix="argon2")
         self._asked = 0
 
     async def run(self, work: Callable[[], T]) -> T:

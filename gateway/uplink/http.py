@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+from socket import AddressFamily
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -13,6 +14,7 @@ from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 from pydantic import BaseModel, ValidationError
 from yarl import URL
 
+from ea_bridge.host import new_socket
 from gateway.auth.console_clock import Clocks
 from gateway.auth.device import DeviceKey
 
@@ -119,7 +121,11 @@ class ConsoleHttp:
             raise Unreachable("the gateway is ending")
         if self._session is None:  # it belongs to the loop, which runs by now
             self._session = ClientSession(
-                connector=TCPConnector(ssl=self.tls, limit=8),
+                connector=TCPConnector(
+                    ssl=self.tls,
+                    limit=8,
+                    socket_factory=lambda address: new_socket(AddressFamily(address[0])),
+                ),
                 cookie_jar=DummyCookieJar(),
                 timeout=ClientTimeout(total=self._timeout_s, sock_connect=CONNECT_S),
                 trust_env=False,

@@ -2,8 +2,8 @@
 
 ``python -m tests.simulation --seed N --orders N [--kills-every N] [--json]`` makes one run; its
 last line is JSON. ``... campaign`` makes many and adds them up, ``... shrink`` cuts a wrong one
-down. The exit code is 1 if anything was wrong. With ``--mutant NAME`` the product has a deliberate
-fault: see :mod:`simulation.mutants`.
+down. ``... days --seed N --days N`` lets days pass. The exit code is 1 if anything was wrong. With
+``--mutant NAME`` the product has a deliberate fault: see :mod:`simulation.mutants`.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ if __name__ == "__main__":
         from .campaign import main
     elif sys.argv[1:2] == ["shrink"]:
         from .shrink import main
+    elif sys.argv[1:2] == ["days"]:
+        from .days.command import main
     else:
         from .command import main
     main()

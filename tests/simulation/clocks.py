@@ -162,6 +162,8 @@ class Calendar:
         terminals: their names; some have a PC of their own.
         is_wrong: whether they may be; else all agree.
         has_weekends: whether it may begin before a weekend, at which markets rest.
+        begins_s: when it begins, in seconds since 1970, with markets that rest at weekends; drawn
+            if absent.
 
     """
 
@@ -173,15 +175,18 @@ class Calendar:
         *,
         is_wrong: bool,
         has_weekends: bool,
+        begins_s: int | None = None,
     ) -> None:
         self._loop, self._dice, self._is_wrong = loop, dice, is_wrong
         self.sessions: Literal["always", "real"] = "always"
         """Of the market; it is closed at weekends where there is one."""
-        begins_s, self._weekend_over_s = ORDINARY_S, 0
-        if has_weekends and dice.random() < WEEKEND_SHARE:
+        self._weekend_over_s = 0
+        if begins_s is not None:
+            self.sessions = "real"
+        elif has_weekends and dice.random() < WEEKEND_SHARE:
             rests_s, self._weekend_over_s = dice.choice(WEEKENDS_S)
             self.sessions, begins_s = "real", rests_s - BEFORE_S
-        self.time = TrueTime(lambda: loop.now, begins_s)
+        self.time = TrueTime(lambda: loop.now, ORDINARY_S if begins_s is None else begins_s)
         self.pc = self._new_pc()
         """On which the daemon runs, and most terminals."""
         self._others = {
@@ -193,6 +198,11 @@ class Calendar:
     def pc_of(self, program: str) -> PcClocks:
         """Return the clocks of the PC on which a program runs: a terminal, or another one."""
         return self._others.get(program, self.pc)
+
+    def add_machine(self, program: str) -> PcClocks:
+        """Give a program a computer of its own; return its clocks."""
+        self._others[program] = self._new_pc()
+        return self._others[program]
 
     def sleep(self, seconds: float, *, timers_run: bool) -> None:
         """Let all PCs sleep, and wake now; the brokers go on meanwhile.

@@ -140,6 +140,10 @@ class SimulatedDisk:
         """Return the lengths of all files together."""
         return sum(file.size for file in self._files.values())
 
+    def sizes(self) -> dict[str, int]:
+        """Return how long each file is, by its path."""
+        return {os.fsdecode(name): file.size for name, file in self._files.items()}
+
     def free_bytes(self, _folder: Path) -> int:
         """Return how much room there is; where there is always enough, a lot."""
         self.failures += self.room is not None

@@ -131,6 +131,7 @@ class SimulatedDaemons:
         dice: of the delays of the ledger's writer.
         secrets: what nobody can guess.
         clocks: of its PC.
+        config: of the daemon.
         on_begin: told of each life that listens, and its ready line.
         on_end: told of each life that is dead, and of what.
         on_ledger: told of each ledger that a life has opened.
@@ -152,6 +153,7 @@ class SimulatedDaemons:
     on_ledger: Callable[[int, Ledger], None]
     on_point: Callable[[int, str], None]
     around_commit: tuple[Callable[[int, list[Any]], None], Callable[[int, list[Any]], None]]
+    config: Config = CONFIG
     present: int = 0
     """The number of the present life, from 1."""
     _open: dict[int, _Open] = field(default_factory=dict)
@@ -209,9 +211,9 @@ class SimulatedDaemons:
         opened, folder = self._open[number], self.folder / "home"
         reserve = Reserve(folder, free_bytes=self.disk.free_bytes)
         try:
-            opened.home = Home(folder, CONFIG.secrets.key_file)
+            opened.home = Home(folder, self.config.secrets.key_file)
         except DiskFull:
-            opened.home = Home(folder, CONFIG.secrets.key_file)
+            opened.home = Home(folder, self.config.secrets.key_file)
         opened.keeping = self.loop.create_task(runs._keep(reserve))
 
         def new_writer(*work: Callable[..., None]) -> LoopWriter:
@@ -221,7 +223,7 @@ class SimulatedDaemons:
             return LoopWriter(self.loop, self.dice, self.disk, *work)
 
         gateway = Gateway(
-            opened.home, CONFIG, on_point=self._reach, reserve=reserve, new_writer=new_writer
+            opened.home, self.config, on_point=self._reach, reserve=reserve, new_writer=new_writer
         )
         opened.gateway = gateway
         async with gateway.run() as said:
@@ -238,6 +240,10 @@ class SimulatedDaemons:
             self.disk.kill(number)
         if not self.death.done():
             self.death.set_result(cause)
+
+    def lose_power_at_end(self) -> None:
+        """Let the present life end with a power cut, whatever it was begun with."""
+        self._open[self.present].life = Life(loses_power=True)
 
     async def end(self) -> None:
         """Kill the daemon, if it has not done so itself."""

@@ -53,17 +53,26 @@ class DrawnPrices:
         scale: points a unit of price.
         first_minute: from when on it is quoted, in minutes since 1970.
         rests: it is not quoted at weekends.
+        ticks: how many a minute, from and to.
 
     """
 
     def __init__(
-        self, key: str, base: int, scale: int, first_minute: int, *, rests: bool = False
+        self,
+        key: str,
+        base: int,
+        scale: int,
+        first_minute: int,
+        *,
+        rests: bool = False,
+        ticks: tuple[int, int] = TICKS,
     ) -> None:
         self._key = key
         self._base = base
         self._scale = scale
         self._first = first_minute
         self._rests = rests
+        self._ticks = ticks
         self._spans: dict[int, Span | None] = {}
         self._sums: dict[int, tuple[int, Span | None]] = {}
         self._made = lru_cache(maxsize=_KEPT_MINUTES)(self._make)
@@ -109,7 +118,7 @@ class DrawnPrices:
         dice = self._dice(minute)
         begin, end = self._wave(minute), self._wave(minute + 1)
         level = self._level(minute)
-        count, spread = dice.randint(*TICKS), dice.randint(*SPREADS)
+        count, spread = dice.randint(*self._ticks), dice.randint(*SPREADS)
         spike = _spike(dice, count)
         stamps = sorted(dice.randrange(MINUTE_MS) for _ in range(count))
         ticks, before = [], 0
@@ -169,7 +178,14 @@ class DrawnMarket(Market):
         return [] if self._stands else super().advance(now_msc, limit)
 
 
-def drawn_market(seed: int, name: str, start_msc: int, *, rests: bool = False) -> DrawnMarket:
+def drawn_market(
+    seed: int,
+    name: str,
+    start_msc: int,
+    *,
+    rests: bool = False,
+    ticks: tuple[int, int] = TICKS,
+) -> DrawnMarket:
     """Return the market of a broker, beginning at a moment of its clock.
 
     Args:
@@ -177,6 +193,7 @@ def drawn_market(seed: int, name: str, start_msc: int, *, rests: bool = False) -
         name: of the broker; another one has other prices.
         start_msc: broker milliseconds.
         rests: closed at weekends.
+        ticks: of each symbol, how many a minute.
 
     """
     first = start_msc // MINUTE_MS
@@ -188,6 +205,7 @@ def drawn_market(seed: int, name: str, start_msc: int, *, rests: bool = False) -
             10 ** specs[symbol].digits,
             first,
             rests=rests,
+            ticks=ticks,
         )
         for symbol, price in PRICES.items()
     }
