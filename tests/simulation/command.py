@@ -7,11 +7,11 @@ import json
 import os
 import shlex
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from typing import Any
 from .world import Options, World, simulate
 
 MEMORY = Path("/dev/shm")  # noqa: S108  # only a folder of our own in it, by mkdtemp
+SHORTEN_S = 30
+"""So long a run that is wrong is tried in shorter forms."""
 SHOWN = 20
 """Of what was wrong; the rest is like it."""
 
@@ -87,15 +89,25 @@ def how_to_repeat(options: Options) -> str:
     return f"wrong: {repeating(options)}\nfor a shorter one: {shorter}"
 
 
+def print_shorter(options: Options) -> None:
+    """Look for a shorter run that is wrong as well, for a while, and print its command.
+
+    In other processes, since this one is good for no more runs.
+    """
+    words = ["-m", __package__ or "", "shrink", *command_of(options), "--within", str(SHORTEN_S)]
+    subprocess.run([sys.executable, *words], check=False)  # this program again
+
+
 def main() -> None:
     """Make one run, and end with the exit code."""
-    arguments = _parser().parse_args()
+    arguments = parser().parse_args()
     options = options_of(arguments)
     report = run_here(options)
     if not arguments.json:
         print("\n".join(report.said[:SHOWN]), end="\n" * bool(report.said))
         if not report.is_right:
-            print(how_to_repeat(options))
+            print(f"wrong: {repeating(options)}", flush=True)
+            print_shorter(options)
         print(report.summary)
     print(json.dumps(report.line))
     sys.stdout.flush()
@@ -115,11 +127,6 @@ def options_of(arguments: argparse.Namespace) -> Options:
         log=arguments.log,
         mutant=arguments.mutant or "",
     )
-
-
-def parse(words: Sequence[str]) -> Options:
-    """Return the options of a command such as ``command_of`` returns."""
-    return options_of(_parser().parse_args(words))
 
 
 def _report(world: World, cpu_s: float) -> Report:
@@ -160,17 +167,18 @@ def _line_of(world: World) -> dict[str, Any]:
     }
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--orders", type=int, default=500)
-    parser.add_argument("--kills-every", type=int, default=0, metavar="ORDERS")
-    parser.add_argument("--mutant", metavar="NAME", help="a deliberate fault of the product")
-    parser.add_argument("--json", action="store_true", help="say nothing but the last line")
-    parser.add_argument(
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the words of a command that makes one run."""
+    made = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    made.add_argument("--seed", type=int, default=1)
+    made.add_argument("--orders", type=int, default=500)
+    made.add_argument("--kills-every", type=int, default=0, metavar="ORDERS")
+    made.add_argument("--mutant", metavar="NAME", help="a deliberate fault of the product")
+    made.add_argument("--json", action="store_true", help="say nothing but the last line")
+    made.add_argument(
         "--faults",
         metavar="NAMES",
         help="let these happen, parted by commas, or none; not what the seed draws",
     )
-    parser.add_argument("--log", type=Path, metavar="FILE", help="write down what was traced")
-    return parser
+    made.add_argument("--log", type=Path, metavar="FILE", help="write down what was traced")
+    return made

@@ -2,13 +2,16 @@
 
 ``python -m tests.simulation shrink --seed N --orders N [--kills-every N]`` tries fewer orders, no
 deaths, and one kind of fault after the other left out, and prints the shortest command that still
-finds something of the same kind wrong.
+finds something of the same kind wrong. With ``--within SECONDS`` it prints the shortest one that
+was found until then: a run that is wrong does so by itself.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
+import time
 from collections.abc import Callable, Iterator
 
 from . import command, plugins, swarm
@@ -23,14 +26,16 @@ Finds = Callable[[Options], frozenset[str]]
 """Makes a run; returns the kinds of what was wrong."""
 
 
-def shrink(options: Options, finds: Finds) -> Options:
+def shrink(options: Options, finds: Finds, within_s: float = math.inf) -> Options:
     """Return options of a shorter run that still finds something wrong of the same kinds.
 
     Args:
         options: of a run that is wrong.
         finds: makes a run.
+        within_s: no other run is begun after so many seconds.
 
     """
+    until_s = time.monotonic() + within_s
     wanted = finds(options)
     if not wanted:
         return options
@@ -38,6 +43,8 @@ def shrink(options: Options, finds: Finds) -> Options:
     while not is_done:
         is_done = True
         for shorter in _shorter(options):
+            if time.monotonic() > until_s:
+                return options
             if finds(shorter) & wanted:
                 options, is_done = shorter, False
                 break
@@ -71,7 +78,10 @@ def kinds_of(report: Report | None) -> frozenset[str]:
 def main() -> None:
     """Shrink the run of the command line."""
     plugins.discover()
-    options = command.parse(sys.argv[2:])
+    parser = command.parser()
+    parser.add_argument("--within", type=float, default=math.inf, metavar="SECONDS")
+    arguments = parser.parse_args(sys.argv[2:])
+    options = command.options_of(arguments)
     tried = 0
 
     def finds(one: Options) -> frozenset[str]:
@@ -79,7 +89,7 @@ def main() -> None:
         tried += 1
         return kinds_of(report_of(one))
 
-    shortest = shrink(options, finds)
+    shortest = shrink(options, finds, arguments.within)
     report = report_of(shortest)
     print(*([] if report is None else report.said[: command.SHOWN]), sep="\n")
     print(f"after {tried} runs: {repeating(shortest)}")
