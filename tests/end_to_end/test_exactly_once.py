@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from exactly_once_rig import rig
 from simulation.run import POINTS, plan
+from simulation.verdict import Verdict
 
 from ea_bridge.emulator import conversation
 from ea_bridge.peer import link
@@ -23,6 +24,12 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(link, "FIRST_RETRY_S", 0.02)
     monkeypatch.setattr(link, "LAST_RETRY_S", 0.1)
     monkeypatch.setattr(conversation, "PULSE_S", 0.1)  # nobody here listens to prices
+
+
+def wrong_of(verdict: Verdict) -> str:
+    """Return what was wrong or is unknown to the last: whole lines, which pytest does not cut."""
+    kinds = ("doubled", "missing", "wrong", "broken", "unresolved", "lost")
+    return "\n".join(f"{kind}: {one}" for kind in kinds for one in getattr(verdict, kind))
 
 
 @pytest.mark.parametrize(
@@ -50,8 +57,7 @@ async def test_exactly_once(
         verdict = await one.live(plan(dice, orders, 110))
     print(verdict, one.figures)
     record_testsuite_property(f"exactly once, {orders} orders", f"{verdict}; {one.figures}")
-    wrong = (verdict.doubled, verdict.missing, verdict.wrong, verdict.unresolved)
-    assert verdict.is_right, wrong
+    assert verdict.is_right, wrong_of(verdict)
     assert set(POINTS) <= set(one.figures.points)
 
 
@@ -69,5 +75,4 @@ async def test_equal_orders_without_tags(
         verdict = await one.live(plan(dice, 400, 130))
     print(verdict, one.figures)
     record_testsuite_property("exactly once, without tags", f"{verdict}; {one.figures}")
-    wrong = (verdict.doubled, verdict.missing, verdict.wrong, verdict.unresolved, verdict.lost)
-    assert verdict.is_right, wrong
+    assert verdict.is_right, wrong_of(verdict)
