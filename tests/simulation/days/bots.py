@@ -217,7 +217,7 @@ class Bot:
             self._doors[token] = HttpDoor(
                 self._address,
                 token,
-                on_ask=lambda _: Asking(0, "", self._world.loop.now),
+                on_ask=lambda _: Asking(0, "", "", self._world.loop.now, 0),
                 on_answer=lambda *_: None,
             )
         return self._doors[token]
