@@ -29,7 +29,7 @@ from typing import Any
 from ea_bridge import host
 from gateway.ledger_writer import MAX_GROUP, NewGroupWriter, Signal, T, Work, Write, WritingThread
 from gateway.reserve import Reserve, full_text
-from gateway.store import LEDGER, DiskFull, Store, StoreError
+from gateway.store import LEDGER, CommitUnsure, DiskFull, Store, StoreError, overwrite
 
 DATABASE = LEDGER
 LINGER_S = 0.05
@@ -38,6 +38,8 @@ MAX_HERE_S = 0.003
 """A commit in the loop's thread that took longer was too long: everybody has waited for it."""
 SLOW_S, CROWD_S = 10.0, 0.02
 """For so long nothing is committed there after that, and after two wrote at the same time."""
+OVERWRITE_S = 1.0
+"""So long after a failed commit that a kill may bring back, something else is written."""
 WRITES_A_CHECKPOINT = 250
 """After so many the log's pages go back into the file, which is about SQLite's own measure."""
 
@@ -83,6 +85,8 @@ class Ledger:
         self._waiting: list[Write] = []
         self._urgent = 0
         self._flushing: asyncio.Handle | None = None
+        self._is_unsure = False
+        self._overwriting: asyncio.TimerHandle | None = None
         self._handed = 0
         self._not_here_until_s = 0.0
         self._written = 0
@@ -109,6 +113,7 @@ class Ledger:
 
         Raises:
             DiskFull: there is no room; or it adds risk, and the reserve was given up.
+            CommitUnsure: it is not there, and may be after a kill.
             StoreError: it could not be written, and is not there.
             Exception: what ``work`` raises; nothing of it is there.
 
@@ -216,10 +221,26 @@ class Ledger:
             write.settle()
 
     def _count(self, group: list[Write]) -> None:
+        self._see_doubt(group)
         self._written += len(group)
         if self._written >= WRITES_A_CHECKPOINT:
             self._written = 0
             self._groups.put(Signal.CHECKPOINT)
+
+    def _see_doubt(self, group: list[Write]) -> None:
+        """Have something else written soon after a commit that a kill may bring back."""
+        if any(isinstance(write.error, CommitUnsure) for write in group):
+            self._is_unsure = True
+        elif any(write.error is None for write in group):
+            self._is_unsure = False
+        if self._is_unsure and self._overwriting is None:
+            loop = asyncio.get_running_loop()
+            self._overwriting = loop.call_later(OVERWRITE_S, self._overwrite)
+
+    def _overwrite(self) -> None:
+        self._overwriting = None
+        if self._is_unsure and not self._is_closed:
+            self._put_off(Write(overwrite, None))
 
     # --- in the writing thread -----------------------------------------------------------------
 

@@ -56,6 +56,8 @@ _REMEDIES = {
     "READONLY": "see that you may write to the file and its folder",
 }
 """By SQLite's result code; any other is a mistake in our SQL and is not caught."""
+_SURELY_UNDONE = frozenset({"BUSY", "CONSTRAINT", "FULL"})
+"""Codes of a commit of which the log lacks the end, so that nothing brings it back."""
 _LACKING = re.compile(r"no such table: (\w+)$")
 """If it is one of ours somebody has taken it away: all were made when the database was opened."""
 _MADE = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+)")
@@ -67,6 +69,12 @@ class StoreError(Exception):
 
 class DiskFull(StoreError):
     """There is no room; the reserve of the home was given up, so that the next try may succeed."""
+
+
+class CommitUnsure(StoreError):
+    """The disk has failed in a commit. What was to be written is not there; a kill may bring it
+    back, for the log may have all of it, until something else is written in its place.
+    """
 
 
 class Store:
@@ -141,16 +149,45 @@ class Store:
         """Write: all of it or nothing; on the disk when the block is left.
 
         Waits up to :data:`BUSY_MS` for another process that writes.
+
+        Raises:
+            CommitUnsure: it is not there, and may be after a kill.
+            StoreError: it is not there.
+
         """
         with self.explained():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
-                self._connection.execute("COMMIT")
+                self._commit()
             except BaseException:
                 if self._connection.in_transaction:  # some errors have rolled back already
                     self._connection.execute("ROLLBACK")
                 raise
+
+    def _commit(self) -> None:
+        try:
+            self._connection.execute("COMMIT")
+        except sqlite3.DatabaseError as error:
+            if _code(error) in _SURELY_UNDONE or self._is_overwritten():
+                raise
+            self._explain(error, CommitUnsure)
+            raise
+
+    def _is_overwritten(self) -> bool:
+        """Write something else in the place of a commit that has failed; whether that is done."""
+        connection = self._connection
+        try:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            connection.execute("BEGIN IMMEDIATE")
+            overwrite(connection)
+            connection.execute("COMMIT")
+        except sqlite3.DatabaseError:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            return False
+        return True
 
     def be_patient(self, *, patient: bool) -> None:
         """Let writes wait for another process that writes, or fail at once."""
@@ -284,8 +321,8 @@ class Store:
             self._explain(error)
             raise
 
-    def _explain(self, error: sqlite3.DatabaseError) -> None:
-        """Raise what tells the remedy; return if there is none."""
+    def _explain(self, error: sqlite3.DatabaseError, kind: type[StoreError] = StoreError) -> None:
+        """Raise what tells the remedy, of a kind where it is not room; return if there is none."""
         code, folder = _code(error), self.path.parent
         if reserve.is_full(error, folder):
             reserve.give_up(folder)
@@ -295,7 +332,15 @@ class Store:
         if lacking is not None and lacking[1] in self._tables:
             remedy = "a table of it is gone; restore it from a backup, or move it away"
         if remedy is not None:
-            raise StoreError(f"{self.path}: {remedy} ({error})") from error
+            raise kind(f"{self.path}: {remedy} ({error})") from error
+
+
+def overwrite(connection: sqlite3.Connection) -> None:
+    """Write something that changes nothing: once it is committed, no kill brings back a commit
+    that has failed before it, for it stands in its place in the log.
+    """
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    connection.execute(f"PRAGMA user_version={version}")
 
 
 def _now_s() -> int:

@@ -25,7 +25,7 @@ from gateway.errors import (
     TerminalDisconnected,
     Timeout,
 )
-from gateway.store import StoreError
+from gateway.store import CommitUnsure, StoreError
 from gateway.trading.contingent import trails
 from gateway.trading.contingent.oco import MAX_ORDERS, OcoLinks
 from gateway.trading.contingent.records import OcoLink
@@ -167,12 +167,22 @@ def _oco_link(link: OcoLink) -> shapes.OcoLink:
 
 @contextmanager
 def _nothing_done() -> Iterator[None]:
-    """Around what makes or ends a link: its errors say that all is as it was."""
+    """Around what makes or ends a link: its errors say that all is as it was, or that a kill may
+    show otherwise.
+    """
     try:
         yield
     except GatewayError as error:
         error.data.setdefault("outcome", "not_sent")
         raise
+    except CommitUnsure as error:
+        logger.error("a link of orders may be written: %s", error)
+        raise InternalError(
+            "The disk of the gateway has failed over it: say it again, which is safe, until it is "
+            "answered; get_oco_links tells what there is",
+            outcome="unknown",
+            retryable=True,
+        ) from error
     except StoreError as error:
         logger.error("a link of orders is not written: %s", error)
         raise InternalError(

@@ -6,7 +6,12 @@ from pydantic import TypeAdapter
 
 from ea_bridge import errors
 from ea_bridge.model import OrderState, TradeResult
-from gateway.errors import GatewayError, OrderRejected, TerminalDisconnected
+from gateway.errors import (
+    GatewayError,
+    InternalError,
+    OrderRejected,
+    TerminalDisconnected,
+)
 
 from ..deadline import Deadline
 from ..grid import Name
@@ -53,7 +58,11 @@ async def of(
         error = await _rejection(terminal, rejected[-1])
         blame(error, intent.asked.client_order_id, "rejected")
         return Stage.REJECTED, answers.of_error(error)
-    never = TerminalDisconnected("The command did not reach the terminal", terminal=terminal.name)
+    never: GatewayError = TerminalDisconnected(
+        "The command did not reach the terminal", terminal=terminal.name
+    )
+    if not intent.sends:
+        never = InternalError("The disk of the gateway failed over it, so nothing was done")
     blame(never, intent.asked.client_order_id, "not_sent")
     return Stage.NOT_SENT, answers.of_error(never)
 

@@ -11,7 +11,7 @@ from ea_bridge.host import wall_ms
 from ea_bridge.model import TradeResult
 from gateway.errors import GatewayError, InternalError, OrderUnresolved, TerminalDisconnected
 from gateway.reserve import RETRY_MS
-from gateway.store import DiskFull, StoreError
+from gateway.store import CommitUnsure, DiskFull, StoreError
 
 from ..handling import blame
 from ..retcodes import CHECK_AFTER_MS
@@ -189,6 +189,9 @@ class KeptJournal(Journal):
             if stage is not Stage.NOT_SENT:
                 await asyncio.shield(self._log.end(intent, stage, None))
                 raise
+            if isinstance(failure, CommitUnsure):
+                self._log.doubt(intent)
+                raise _unsure(intent, failure) from None
             # what the gateway keeps itself, such as a held order, is as it was
             told = _not_written(asked.client_order_id, failure)
             blame(told, asked.client_order_id, "not_sent")
@@ -349,6 +352,18 @@ def unknown(intent: Intent) -> OrderUnresolved:
         state=intent.stage_now,
         check_after_ms=CHECK_AFTER_MS,
         duplicate=True,
+    )
+
+
+def _unsure(intent: Intent, failure: CommitUnsure) -> OrderUnresolved:
+    """Log that a kill may bring back what is not written; return what its caller is told."""
+    logger.error("order %s may be on the disk: %s", intent.asked.client_order_id, failure)
+    return OrderUnresolved(
+        "The disk of the gateway has failed over it: it is found out as soon as the disk works, "
+        "and get_order tells",
+        outcome="unknown",
+        client_order_id=intent.asked.client_order_id,
+        check_after_ms=CHECK_AFTER_MS,
     )
 
 

@@ -235,6 +235,16 @@ class OrderLog:
         finally:
             self._let_go(intent)
 
+    def doubt(self, intent: Intent) -> None:
+        """Note that a kill may bring back what an intent asked for, though it is not there now.
+
+        Nothing was sent for it. Its end is written by who finds out what is unknown: as soon as
+        that is on the disk no kill brings back what failed before it.
+        """
+        intent.stage, intent.updated_ms = Stage.UNKNOWN, self.now_ms()
+        self._let_go(intent)
+        self._leave_unresolved(intent)
+
     def _write_end_later(self, intent: Intent) -> None:
         try:
             writing = self._ledger.write_later(self._ending(intent))
@@ -323,7 +333,7 @@ class OrderLog:
         )
         self._settling.add(intent.key)
         try:
-            await self._ledger.write(self._with_note(rows.updating(found), telling.noted(found)))
+            intent.row = await self._ledger.write(self._ending(found))
         finally:
             self._settling.discard(intent.key)
         self._unwritten.forget(intent.key)

@@ -23,10 +23,10 @@ _settlement = msgspec.json.Decoder(Settlement)
 _NEW_ORDER = """
 INSERT INTO orders (login, server, client_order_id, terminal, actor, method, params, stage,
     reconciled, created_ms, updated_ms, answer)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (login, server, client_order_id) DO UPDATE
 SET terminal = excluded.terminal, actor = excluded.actor, method = excluded.method,
-    params = excluded.params, stage = excluded.stage, reconciled = 0,
+    params = excluded.params, stage = excluded.stage, reconciled = excluded.reconciled,
     created_ms = excluded.created_ms, updated_ms = excluded.updated_ms, answer = excluded.answer
 WHERE stage = 'not_sent'
 RETURNING id
@@ -90,6 +90,7 @@ def inserting(intent: Intent, send: Send | None) -> Work:
         asked.method,
         asked.params,
         Stage.JOURNALED if send is not None else intent.stage,
+        intent.reconciled,
         intent.created_ms,
         intent.updated_ms,
         _text(intent.answer),

@@ -74,15 +74,13 @@ BEFORE = (
                 f"{JOURNAL}.log",
                 "        self._settling.add(intent.key)\n"
                 "        try:\n"
-                "            await self._ledger.write(self._with_note(rows.updating(found), "
-                "telling.noted(found)))\n",
+                "            intent.row = await self._ledger.write(self._ending(found))\n",
                 "        self._settling.add(intent.key)\n"
                 "        intent.stage, intent.answer, intent.updated_ms = stage, answer, "
                 "found.updated_ms\n"
                 "        intent.sends, intent.reconciled = found.sends, True\n"
                 "        try:\n"
-                "            await self._ledger.write(self._with_note(rows.updating(found), "
-                "telling.noted(found)))\n",
+                "            intent.row = await self._ledger.write(self._ending(found))\n",
             ),
         ),
         "df96698 Tell of an order's end when it is on the disk, and not before; split long test "

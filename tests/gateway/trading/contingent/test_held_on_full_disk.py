@@ -14,7 +14,9 @@ from gateway.app import Gateway
 from gateway.auth.home import Home
 from gateway.config import Config
 from gateway.reserve import Reserve
-from gateway.store import DiskFull, Store, StoreError
+from gateway.store import CommitUnsure, DiskFull, Store, StoreError
+from gateway.trading.journal import KeptJournal
+from gateway.trading.journal.reconcile import Reconciler
 
 
 def fail_writes(stand: Stand, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
@@ -58,6 +60,46 @@ async def test_what_cannot_be_written_was_not_done(
     assert left["ticket"] == ticket
     await stand.scene.ask("cancel_order", ticket=ticket, client_order_id="c")
     assert await stand.scene.ask("get_orders") == []
+
+
+async def test_what_a_kill_may_bring_back_is_unknown_until_the_disk_works(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commit of a held order has failed, and the log may have it: nobody is told that nothing
+    was done, and who asks again is not served twice; then it is found out.
+    """
+    journal = stand.scene.desk.journal
+    assert isinstance(journal, KeptJournal)
+    reconciler = Reconciler(journal._log, "mt5-a", lambda: stand.scene.guarded)
+    fail_writes(stand, monkeypatch, CommitUnsure("broken"))
+    for is_repeated in (False, True):
+        with pytest.raises(errors.OrderUnresolved) as told:
+            await place(stand, client_order_id="a")
+        data = told.value.data
+        assert (data["outcome"], data["client_order_id"]) == ("unknown", "a")
+        assert data.get("duplicate", False) is is_repeated
+    await reconciler._round()
+    assert (await stand.scene.ask("get_order", client_order_id="a"))["outcome"] == "unknown"
+    monkeypatch.undo()
+    assert await stand.scene.ask("get_orders") == []
+    await reconciler._round()
+    known = await stand.scene.ask("get_order", client_order_id="a")
+    assert (known["outcome"], known["reconciled"]) == ("not_sent", True)
+    assert (await place(stand, client_order_id="a"))["duplicate"] is False
+
+
+async def test_a_change_that_a_kill_may_bring_back_is_unknown(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And so is a cancel: the order waits as it was, and may be gone after a kill."""
+    ticket = (await place(stand, client_order_id="a"))["order"]["order"]
+    fail_writes(stand, monkeypatch, CommitUnsure("broken"))
+    for method, more in (("modify_order", {"price": 1.0861}), ("cancel_order", {})):
+        with pytest.raises(errors.OrderUnresolved):
+            await stand.scene.ask(method, ticket=ticket, client_order_id=method, **more)
+    monkeypatch.undo()
+    [left] = await stand.scene.ask("get_orders")
+    assert left["ticket"] == ticket
 
 
 async def test_a_given_up_reserve_is_for_what_takes_risk_away(stand: Stand) -> None:

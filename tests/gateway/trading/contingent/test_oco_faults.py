@@ -7,7 +7,7 @@ from contingent_parts import Stand, quiet
 
 from ea_bridge.errors import CommandTimeout
 from gateway import errors
-from gateway.store import StoreError
+from gateway.store import CommitUnsure, StoreError
 
 
 async def broken(*_: object, **__: object) -> None:
@@ -29,6 +29,29 @@ async def test_a_link_that_cannot_be_written_is_none(
     stand.fill(first)
     await quiet(stand)
     assert list(stand.orders) == [second]
+
+
+async def test_a_link_that_a_kill_may_bring_back_is_unknown(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is told that nothing was done; to say it again is safe, and tells."""
+
+    async def unsure(*_: object, **__: object) -> None:
+        raise CommitUnsure("broken")
+
+    tickets = [stand.place(), stand.place()]
+    monkeypatch.setattr(stand.ledger, "write", unsure)
+    with pytest.raises(errors.InternalError) as told:
+        await stand.scene.ask("link_oco", tickets=tickets)
+    assert (told.value.data["outcome"], told.value.data["retryable"]) == ("unknown", True)
+    monkeypatch.undo()
+    link = await stand.scene.ask("link_oco", tickets=tickets)
+    monkeypatch.setattr(stand.ledger, "write", unsure)
+    with pytest.raises(errors.InternalError) as told:
+        await stand.scene.ask("unlink_oco", id=link["id"])
+    assert told.value.data["outcome"] == "unknown"
+    monkeypatch.undo()
+    assert (await stand.scene.ask("unlink_oco", id=link["id"]))["state"] == "unlinked"
 
 
 async def test_a_link_that_cannot_be_taken_back_holds(
