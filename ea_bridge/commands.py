@@ -162,7 +162,9 @@ class StoredResult(Struct, frozen=True, kw_only=True):
     ``absent``
         It never took the command, and will not: ids grow for good and the table reaches back
         further than that id. Whoever wrote the command must be sure that its bytes are not
-        still on their way: ask on a later link than the one it was written to.
+        still on their way: ask on a later link than the one it was written to. And an EA that
+        does not announce :data:`SURE_ABSENT` may say it of a command that it took before its last
+        start (``hello.boot``): of that one it is no answer.
     ``taken``
         It took the command and then ended, before it had noted the result: the broker may have
         executed it or not.
@@ -179,6 +181,12 @@ class StoredResult(Struct, frozen=True, kw_only=True):
     result: TradeResult | None = None
     err: Integer = 0
     retcode: Integer = 0
+
+
+SURE_ABSENT = "sure_absent"
+"""The capability (``hello.caps``) of an EA whose table of results says ``absent`` only of commands
+that it surely never took, however it was started since: of what a power cut may have taken out of
+the table it says ``forgotten``. EAs of earlier versions do not."""
 
 
 @dataclass(frozen=True)

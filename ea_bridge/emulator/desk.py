@@ -112,7 +112,7 @@ class Desk:
     @property
     def caps(self) -> tuple[str, ...]:
         """What this terminal can do beyond the least."""
-        every = ("results", "trail", "sessions", "lease")
+        every = ("results", commands.SURE_ABSENT, "trail", "sessions", "lease")
         beyond_mt4 = ("ticks", "book", "deals", "check", "login")
         return every if self.platform == "mt4" else (*beyond_mt4, *every)
 

@@ -64,7 +64,9 @@ class Hello(_Message, frozen=True):
     trade: Label = ""
     """``demo``, ``contest`` or ``real``."""
     caps: Annotated[str, Meta(max_length=512)] = ""
-    """Capabilities, comma-separated: ``ticks,book,deals,check,lease``."""
+    """Capabilities, comma-separated: ``ticks,book,deals,check,lease``. Each is what a command
+    needs (:attr:`ea_bridge.commands.Command.needs`), or :data:`ea_bridge.commands.SURE_ABSENT`.
+    """
     q: Counter = 0
     """Number of the last event that the EA made."""
     link: Annotated[str, Meta(pattern=r"^(ea|service)\Z")] = "ea"

@@ -48,7 +48,7 @@ REAL_ONLY = frozenset({"trail", "lease", "login"})
 
 def paper_hello(hello: Hello) -> Hello:
     """Return what a terminal said of itself, as it is on paper."""
-    caps = parse_caps(hello.caps) - REAL_ONLY | {"results"}
+    caps = parse_caps(hello.caps) - REAL_ONLY | {"results", commands.SURE_ABSENT}
     if hello.platform == "mt5":
         caps |= {"check", "deals"}
     return replace(hello, fp=PAPER_FP, caps=",".join(sorted(caps)))

@@ -72,11 +72,14 @@ async def send_trade(terminal: GuardedTerminal, what: Dispatch) -> Sent:
 
 
 def _new_send(terminal: GuardedTerminal, session: Session, what: Dispatch) -> Send:
-    shown_ms = terminal.clock.shown_ms(host.boot_ms())
+    memo = what.memo
+    if not terminal.is_paper:
+        shown_ms = terminal.clock.shown_ms(host.boot_ms())
+        memo = replace(memo, broker_ms=shown_ms, boot=session.hello.boot)
     return Send(
         command_id=session.new_command_id(),
         request=what.request,
-        memo=what.memo if terminal.is_paper else replace(what.memo, broker_ms=shown_ms),
+        memo=memo,
         fp=session.hello.fp,
         session=session.id,
         ttl_ms=min(what.deadline.remaining_ms(), MAX_TTL_MS),

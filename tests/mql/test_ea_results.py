@@ -8,7 +8,7 @@ from ea_orders import BOTH, BUY, buy, positions, stored
 from linked_ea import Compile, LinkedEa, plain_config
 from msgspec.structs import replace
 
-from ea_bridge.commands import LEASE_GET, ORDER_SEND, NoParams
+from ea_bridge.commands import LEASE_GET, ORDER_SEND, SURE_ABSENT, NoParams
 
 
 def table_of(folder: Path) -> Path:
@@ -58,6 +58,7 @@ async def test_what_was_never_taken_is_known_as_long_as_the_terminal_runs(
     async with LinkedEa(compile_ea(platform), plain_config(tmp_path)) as ea:
         session = await ea.live()
         await ea.ask(LEASE_GET, NoParams())
+        assert SURE_ABSENT in session.caps
         never, number = session.new_command_id(), session.new_command_id()
         await buy(ea, command_id=number)
         assert [one.state for one in await stored(ea, never, number)] == ["absent", "done"]

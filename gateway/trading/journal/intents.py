@@ -74,7 +74,8 @@ class Memo(Struct, frozen=True, kw_only=True):
     ``state`` is an :class:`~ea_bridge.model.OrderState`, ``tried`` are filling modes, ``moved``
     the numbers that were put onto the grid. ``closes`` is the identifier of the position that it
     is to close, which orders and deals have, while its ticket may change. ``broker_ms`` is
-    what the broker's clock showed when the command was made.
+    what the broker's clock showed when the command was made. ``boot`` is the start of the EA
+    that it was for (``hello.boot``).
     """
 
     position: int | None = None
@@ -85,6 +86,7 @@ class Memo(Struct, frozen=True, kw_only=True):
     tried: tuple[int, ...] = ()
     symbol_requested: str | None = None
     broker_ms: int | None = None
+    boot: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,11 @@ It begins when a terminal links, when a caller is told that nobody knows, and wh
 comes; and it looks again, less and less often, while something is unknown. The terminal's own
 table of results (``results_get``) is asked first, for it settles nearly everything. Where the
 table says that a command was never taken, that is believed of the same terminal alone (by its
-fingerprint), and of a later link than the one that the command was written to, or once its time
-to begin is over: until then its bytes may still be on their way. Whatever the table does not
-settle is looked for in the account: see :mod:`.matching` and :mod:`.effects`. What cannot be told
-stays unknown.
+fingerprint), on the same start of its EA unless that can tell after another one as well
+(:data:`ea_bridge.commands.SURE_ABSENT`), and of a later link than the one that the command was
+written to, or once its time to begin is over: until then its bytes may still be on their way.
+Whatever the table does not settle is looked for in the account: see :mod:`.matching` and
+:mod:`.effects`. What cannot be told stays unknown.
 
 What is in no list for five minutes (see :mod:`.patience`), on one link of a terminal that its
 broker talks to, and at last not in a day more of the past either, whatever the clocks say, is

@@ -80,11 +80,13 @@ class Word:
             self._end(send, Stage.NOT_SENT)
 
     def _is_never_taken(self, terminal: GuardedTerminal, send: Send) -> bool:
-        """Whether a command that the terminal's table lacks will never be executed."""
+        """Whether a command that the terminal's table lacks was not and will not be executed."""
         session = terminal.session
         if session is None or session.hello.fp != send.fp or send.is_answered:
             return False
-        return self._patience.is_over(session, send)
+        # an EA of an earlier version does not know that a power cut may have taken it away
+        is_sure = commands.SURE_ABSENT in session.caps or session.hello.boot == send.memo.boot
+        return is_sure and self._patience.is_over(session, send)
 
     def _take_answer(self, send: Send, result: TradeResult) -> None:
         """Take the terminal's word, if it can be true."""

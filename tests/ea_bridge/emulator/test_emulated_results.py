@@ -15,6 +15,7 @@ from ea_bridge.emulator.results import MAX_LINES, ResultsTable
 from ea_bridge.emulator.terminal import BROKER_COMMENT
 from ea_bridge.model import TradeRetcode
 from ea_bridge.protocol import messages as m
+from ea_bridge.protocol.handshake import parse_caps
 
 
 def res(id_: int) -> m.Res:
@@ -166,6 +167,8 @@ def test_a_terminal_that_loses_its_memory_calls_no_trade_of_before_absent(tmp_pa
     bench = Bench(results=tmp_path / "results")
     buy(bench, 77)
     bench.terminal.restart(lose_results=True)
+    hello = bench.terminal.hello("A1b2C3d4E5f6", "0" * 64)
+    assert commands.SURE_ABSENT in parse_caps(hello.caps)
     assert [one.state for one in known(bench, 77, 8999, 9001)] == ["forgotten"] * 2 + ["absent"]
 
 

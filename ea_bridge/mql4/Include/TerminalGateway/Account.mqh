@@ -29,7 +29,7 @@ public:
    string            Server(void) const { return(AccountInfoString(ACCOUNT_SERVER)); }
    bool              IsHedging(void) const { return(true); }
    //--- what this platform can do beyond the least
-   string            Capabilities(void) const { return("results,trail,sessions,lease"); }
+   string            Capabilities(void) const { return("results,sure_absent,trail,sessions,lease"); }
    void              Describe(SHello &hello) const
      {
       long trade_mode=AccountInfoInteger(ACCOUNT_TRADE_MODE);

@@ -47,7 +47,7 @@ public:
    //--- what this platform can do beyond the least
    string            Capabilities(void) const
      {
-      return("ticks,book,deals,check,results,trail,sessions,lease");
+      return("ticks,book,deals,check,results,sure_absent,trail,sessions,lease");
      }
    void              Describe(SHello &hello) const
      {

@@ -16,7 +16,8 @@
 //| A power cut may take the last notes with it. So a terminal that   |
 //| was started since says of no earlier command that it never took   |
 //| it: the table begins anew at the next question. Whether it was    |
-//| started since, a global variable tells that no disk keeps.        |
+//| started since, a global variable tells that no disk keeps. The    |
+//| capability sure_absent says so: daemons doubt it of other EAs.    |
 //+------------------------------------------------------------------+
 #ifndef TERMINAL_GATEWAY_RESULTS_MQH
 #define TERMINAL_GATEWAY_RESULTS_MQH

@@ -50,9 +50,9 @@ class Kept:
         self.equip("ticks,book,deals,check,results")
         self.open()
 
-    def equip(self, caps: str, fp: str = "f" * 64) -> None:
-        """Have another terminal dial in, or the same with other capabilities."""
-        hello = replace(self.scene.hello, caps=caps, fp=fp)
+    def equip(self, caps: str, fp: str = "f" * 64, boot: str = "b1") -> None:
+        """Have another terminal dial in, or the same with other capabilities, or started anew."""
+        hello = replace(self.scene.hello, caps=caps, fp=fp, boot=boot)
         self.scene.hello = self.scene.script.hello = hello
         self.scene.script.caps = frozenset(caps.split(","))
 

@@ -102,37 +102,6 @@ async def test_too_late_is_told_at_once_too(kept: Kept) -> None:
     assert error.data["outcome"] == "not_sent"
 
 
-async def test_never_taken_is_not_sent(lost: Kept) -> None:
-    """On a later link, by the same terminal."""
-    lost.results("absent")
-    await lost.look()
-    assert await outcome(lost) == "not_sent"
-
-
-async def test_another_terminal_cannot_know(lost: Kept) -> None:
-    """A table of another installation has never seen the command, and says so."""
-    lost.equip("ticks,book,deals,check,results", fp="e" * 64)
-    lost.results("absent")
-    await lost.look()
-    assert await outcome(lost) == "unknown"
-
-
-async def test_on_the_same_link_it_may_still_come(
-    kept: Kept, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Until its time to begin is over: then the terminal will not begin any more."""
-    monkeypatch.setattr(patience, "SURE_S", -3600.0)
-    kept.scene.script.answers |= {"order_send": LOST, "history_orders_get": []}
-    await kept.fail("a")
-    kept.results("absent")
-    monkeypatch.setattr(patience, "SURE_S", 3600.0)
-    await kept.look()
-    assert await outcome(kept) == "unknown"
-    monkeypatch.setattr(patience, "SURE_S", -3600.0)
-    await kept.look()
-    assert await outcome(kept) == "not_sent"
-
-
 @pytest.mark.parametrize("state", ["taken", "forgotten"])
 async def test_what_the_table_does_not_settle_stays_unknown(lost: Kept, state: str) -> None:
     """As long as the account does not show it either."""
