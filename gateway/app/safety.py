@@ -26,7 +26,6 @@ from gateway.errors import (
     Timeout,
 )
 from gateway.ledger import Ledger
-from gateway.store import StoreError
 from gateway.trading import flatten
 from gateway.trading.guard import GuardedTerminal
 from gateway.trading.journal import Account
@@ -94,11 +93,19 @@ class Safety:
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
-        """Do what has to be done by time, while the context lasts."""
+        """Do what has to be done by time, while the context lasts.
+
+        Raises:
+            StoreError: what was armed when the last gateway ended cannot be read. It would stay
+                undone, and nobody who relies on it would know.
+
+        """
+        armed = self._book.all()
         self.switch.on_turn(self._turned)
         unsubscribe = self._registry.subscribe(self._change)
         self._start(self.switch.watch())
-        self._resume()
+        for one in armed:
+            (self.dead_man if one.is_timer else self.disconnects).resume(one)
         try:
             yield
         finally:
@@ -113,16 +120,6 @@ class Safety:
         """The gateway is about to end, and all connections with it: that is no disconnect."""
         self.disconnects.close()
         self.dead_man.close()
-
-    def _resume(self) -> None:
-        """Go on with what was armed when the last gateway ended."""
-        try:
-            armed = self._book.all()
-        except StoreError as error:
-            logger.critical("what was armed cannot be read: %s", error)
-            return
-        for one in armed:
-            (self.dead_man if one.is_timer else self.disconnects).resume(one)
 
     # --- programs that fall silent -------------------------------------------------------------
 

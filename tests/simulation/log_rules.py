@@ -47,7 +47,6 @@ WHERE_THE_DISK_FAILS = frozenset(
         "tokens cannot be checked: %s",
         "what came late of command %d is not looked at: %s",
         "what is open of the MT4 server stays so",
-        "what was armed cannot be read: %s",
         "what was seen of tokens is not saved yet: %s",
     }
 )
