@@ -180,7 +180,8 @@ class Checks:
         if self._history is None or tally.is_recalled or not limits.counts_the_past:
             return
         now_ms = terminal.now_ms()
-        tally.pace.recall(self._history(terminal, now_ms - PAST_MS), terminal.clock.broker_now_ms)
+        past = self._history(terminal, now_ms - PAST_MS)
+        tally.pace.recall(past, terminal.clock.broker_now_ms, now_ms)
         tally.is_recalled = True
 
     def _take(self, case: Case, tally: Tally) -> Pass:

@@ -80,7 +80,8 @@ class Limits:
     @property
     def counts_the_past(self) -> bool:
         """Whether orders count that went before the daemon was started."""
-        return self.max_orders_per_day is not None or self.max_symbol_orders is not None
+        counts = (self.max_orders_per_minute, self.max_orders_per_day, self.max_symbol_orders)
+        return any(one is not None for one in counts)
 
 
 _NAMES = tuple(one.name for one in fields(Limits))

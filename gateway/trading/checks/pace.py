@@ -57,6 +57,7 @@ class Pace:
 
     def __init__(self, monotonic_s: Callable[[], float] = host.monotonic_s) -> None:
         self._monotonic_s = monotonic_s
+        self._begun_s = monotonic_s()
         self._level = 0.0
         self._level_s = monotonic_s()
         self._steps: deque[Step] = deque(maxlen=MAX_COUNTED)
@@ -94,12 +95,25 @@ class Pace:
         """Return how many went for a symbol since a moment, UTC milliseconds."""
         return sum(1 for one in self._symbols.get(symbol, ()) if one > since_ms)
 
-    def recall(self, orders: Iterable[SentOrder], to_broker_ms: Callable[[int], int]) -> None:
-        """Count what went before the daemon was started, instead of what was counted so far."""
+    def recall(
+        self, orders: Iterable[SentOrder], to_broker_ms: Callable[[int], int], now_ms: int
+    ) -> None:
+        """Count what went before the daemon was started; by days and symbols, instead of what was
+        counted so far.
+        """
         self._days.clear()
         self._symbols.clear()
+        before: list[Step] = []
         for utc_ms, symbol in sorted(orders):
-            self._count(symbol, utc_ms, to_broker_ms(utc_ms) // DAY_MS)
+            day = to_broker_ms(utc_ms) // DAY_MS
+            mark = Mark(symbol=symbol, likeness=None, utc_ms=utc_ms, day=day)
+            self._count(symbol, utc_ms, day)
+            age_s = (now_ms - utc_ms) / 1000
+            # after a clock was set back nobody knows how long ago; a minute later it is no matter
+            at_s = self._monotonic_s() - age_s if age_s >= 0 else self._begun_s
+            if abs(age_s) < MINUTE_S and at_s <= self._begun_s:
+                before.append(Step(at_s, mark))
+        self._steps = deque((*before, *self._steps), maxlen=MAX_COUNTED)
 
     def step(self, mark: Mark) -> Step:
         """Count a new order."""

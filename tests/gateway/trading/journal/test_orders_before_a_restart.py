@@ -1,0 +1,60 @@
+"""Orders that a daemon sent count for the limits of the next one."""
+
+from __future__ import annotations
+
+from journal_scene import Kept, fresh_tickets
+
+from gateway.trading.checks.admission import Checks
+from gateway.trading.checks.history import sent_orders
+from gateway.trading.checks.limits import Limits
+from gateway.trading.checks.tally import Tallies
+
+
+def begin_anew(kept: Kept) -> None:
+    """Have the checks of a daemon that was just started."""
+    journal = kept.scene.desk.journal
+    tallies = Tallies(lambda _: journal.unresolved)
+    kept.scene.desk.checks = Checks(tallies, sent_orders(kept.ledger.reader))
+
+
+async def test_a_minute_goes_on_over_a_restart(kept: Kept) -> None:
+    """Who has sent all that a minute allows waits for its end, whatever becomes of the daemon."""
+    kept.scene.script.answers["order_send"] = fresh_tickets()
+    kept.scene.limits = Limits(max_orders_per_minute=2)
+    begin_anew(kept)
+    await kept.buy("a")
+    kept.scene.now_ms += 30_000
+    await kept.buy("b")
+    kept.scene.now_ms += 29_000
+    begin_anew(kept)
+    error = await kept.fail("c")
+    assert (error.data["rule"], error.data["value"]) == ("max_orders_per_minute", 3)
+    kept.scene.now_ms += 1_001
+    begin_anew(kept)
+    await kept.buy("c")
+    assert (await kept.fail("d")).data["rule"] == "max_orders_per_minute"
+
+
+async def test_a_minute_outlasts_a_clock_that_was_set_back(kept: Kept) -> None:
+    """What went by a later time than it is now went within the last minute, for all we know."""
+    kept.scene.script.answers["order_send"] = fresh_tickets()
+    kept.scene.limits = Limits(max_orders_per_minute=1)
+    begin_anew(kept)
+    await kept.buy("a")
+    kept.scene.now_ms -= 5_000
+    begin_anew(kept)
+    assert (await kept.fail("b")).data["rule"] == "max_orders_per_minute"
+    kept.scene.now_ms -= 3_600_000
+    begin_anew(kept)
+    await kept.buy("b")
+
+
+async def test_orders_on_paper_are_none_of_the_market(kept: Kept) -> None:
+    """Nor the other way round, also where an earlier daemon has sent them."""
+    kept.scene.script.answers["order_send"] = fresh_tickets()
+    kept.scene.limits = Limits(max_orders_per_day=1)
+    begin_anew(kept)
+    await kept.buy("a")
+    assert len(sent_orders(kept.ledger.reader)(kept.scene.guarded, 0)) == 1
+    kept.scene.guarded.is_paper = True
+    assert sent_orders(kept.ledger.reader)(kept.scene.guarded, 0) == []
