@@ -33,6 +33,10 @@ class Expiries:
         """Take the end of a token, in seconds since 1970."""
         self._ends_s[tid] = end_s
 
+    def wall_s(self) -> float:
+        """Return the time by that clock, in seconds since 1970."""
+        return self._clock.wall_ns() / NS
+
     @property
     def steps(self) -> int:
         """How often that clock was set: a token is as good as the clock says."""

@@ -42,6 +42,9 @@ class Trader:
     name: str
     count: int
     suits: Callable[[TradedTerminal], bool]
+    """Asked of the terminals that bots of all kinds trade on."""
+    alone_at: str
+    """The name of a terminal that no other bots trade on; empty: it is for the others."""
     trade: Callable[[World, TradedTerminal, str, Random], Awaitable[Any]]
 
 
@@ -109,6 +112,9 @@ class Watcher:
 
 FAULTS: dict[str, Fault] = {}
 TRADERS: dict[str, Trader] = {}
+RIGHTS: dict[str, Callable[[Random], dict[str, Any]]] = {}
+"""What :meth:`~gateway.credentials.issuer.Issuer.create` is given beside the name, drawn for a
+lone terminal, by its name; for any other nothing."""
 WATCHERS: dict[str, Callable[[World], Watcher]] = {}
 
 
@@ -123,13 +129,26 @@ def fault(name: str, *, weight: int = 1) -> Callable[[Any], Any]:
 
 
 def trader(
-    name: str, *, count: int, suits: Callable[[TradedTerminal], bool] = lambda _: True
+    name: str,
+    *,
+    count: int,
+    suits: Callable[[TradedTerminal], bool] = lambda _: True,
+    alone_at: str = "",
 ) -> Callable[[Any], Any]:
     """Register ``async trade(world, terminal, name, dice)``, run ``count`` times at each terminal
-    that suits."""
+    that suits.
+
+    Args:
+        name: of the kind of bot.
+        count: of them at a terminal.
+        suits: which of the terminals that all trade on.
+        alone_at: the name of another terminal, which they have for themselves in some runs. Its
+            token is made as :data:`RIGHTS` has it.
+
+    """
 
     def register(trade: Any) -> Any:
-        _add(TRADERS, name, Trader(name, count, suits, trade))
+        _add(TRADERS, name, Trader(name, count, suits, alone_at, trade))
         return trade
 
     return register
@@ -153,3 +172,14 @@ def discover() -> None:
         for module in sorted(one.name for one in pkgutil.iter_modules(package.__path__)):
             if not module.startswith("test_"):
                 importlib.import_module(f".{folder}.{module}", __package__)
+
+
+def lone_terminals() -> list[str]:
+    """Return the names of the terminals that bots of one kind have for themselves."""
+    return sorted({one.alone_at for one in TRADERS.values() if one.alone_at})
+
+
+def traders_at(name: str) -> list[Trader]:
+    """Return the kinds of bots that may trade on a terminal."""
+    where = name if name in lone_terminals() else ""
+    return [one for one in TRADERS.values() if one.alone_at == where]

@@ -142,12 +142,17 @@ OTHERS: Mapping[str, str] = {
     "booking: answered again": "who asked again got the same answer, and nothing was done twice",
     "booking: not sent": "an operator gave up, and nothing was done",
     "booking: looked up": "nothing told any more whether a user was changed",
+    "limit: max_lot": "an order was refused for its lots",
+    "limit: allowed_symbols": "an order was refused for its symbol",
+    "limit: max_orders_per_minute": "an order was refused for those before it",
+    "limit: max_open_lots": "an order was refused for what is open and under way",
     "contingent: held order became a limit": "its price was reached",
     "contingent: link took its other order": "one of two has ended, and so has the other",
     "contingent: both orders filled": "before the second could be cancelled",
 }
 MAY_BE_MISSED: Mapping[str, str] = {
     "settled by hand, and contradicted": "the terminal's word counted more than a person's",
+    "limit: unsettled": "too many orders came and went to tell what is left",
     "tickets of equal orders exchanged": "nobody could tell whose tags were gone",
     "end lost with a disk that failed": "told, not written, and no command stands for it",
 }

@@ -17,6 +17,7 @@ from ea_bridge import host
 from ea_bridge.emulator.link import Link
 from ea_bridge.token import parse_token
 from gateway.auth.home import Home
+from gateway.credentials.record import Record
 
 from . import cast, hand_in, plugins, swarm
 from .bots import Address
@@ -75,6 +76,8 @@ class World:
         daemons: their lives.
         tokens: of the terminals, by name.
         spare_tokens: those that they were made for, until somebody ends them.
+        names: of all terminals.
+        records: of the terminals' tokens.
         terminals: those that are traded on, by name.
         run: its course: its ``verdict`` and its ``figures`` are added to by all.
         watchers: one of each kind.
@@ -100,6 +103,7 @@ class World:
         self.address: Address
         self.tokens: dict[str, str] = {}
         self.spare_tokens: dict[str, str] = {}
+        self.records: dict[str, Record] = {}
         self.terminals: dict[str, TradedTerminal] = {}
         self.daemons: SimulatedDaemons
         self.run: Run
@@ -112,6 +116,7 @@ class World:
         self.stop: Callable[[], object] = self.loop.stop
         """Ends the run before its time."""
         plugins.discover()
+        self.names = cast.names_of(options.seed, plugins.lone_terminals())
         named, seed, fails = options.faults, options.seed, options.kills_every > 0
         named = swarm.names_of(seed, plugins.FAULTS) if named is None else named
         self._faults: list[Fault] = [plugins.FAULTS[name] for name in sorted(named)]
@@ -119,7 +124,7 @@ class World:
         self.calendar = Calendar(
             self.loop,
             self.dice("clocks"),
-            cast.NAMES,
+            self.names,
             is_wrong=fails,
             has_weekends=fails and "weekend" in named,
         )
@@ -207,11 +212,14 @@ class World:
     def _make_home(self) -> dict[str, str]:
         with Home(self.folder / "home", CONFIG.secrets.key_file) as home:
             issuer, dice = home.issuer, self.dice("overlaps")
-            self.spare_tokens = {name: issuer.create(name)[0] for name in cast.NAMES}
+            for name in self.names:
+                rights = plugins.RIGHTS.get(name, lambda _: {})(self.dice(f"rights of {name}"))
+                self.spare_tokens[name] = issuer.create(name, **rights)[0]
             replaced = {
                 name: issuer.replace(name, overlap_s=draw_overlap_s(dice))[0]
-                for name in cast.NAMES
+                for name in self.names
             }
+            self.records = {record.label: record for record in issuer.list()}
             for record in issuer.list():
                 if record.exp is not None:
                     self.expiries.add(record.tid, record.exp)
@@ -250,8 +258,8 @@ class World:
     def _traders(self) -> Sequence[Coroutine[Any, Any, Any]]:
         return [
             trader.trade(self, terminal, name, self.dice(f"trader {name}"))  # type: ignore[misc]  # a coroutine
-            for trader in plugins.TRADERS.values()
             for terminal in self.terminals.values()
+            for trader in plugins.traders_at(terminal.name)
             if trader.suits(terminal)
             for name in (f"{terminal.name}-{trader.name}-{n}" for n in range(trader.count))
         ]

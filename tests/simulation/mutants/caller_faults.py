@@ -16,4 +16,37 @@ CALLER_FAULTS = (
             ),
         ),
     ),
+    Mutant(
+        "lot-limit-doubled",
+        "An order may have twice the lots that its token allows.",
+        (
+            Change(
+                "gateway.trading.checks.size_rules",
+                "most is not None and case.volume > most and",
+                "most is not None and case.volume > 2 * most and",
+            ),
+        ),
+    ),
+    Mutant(
+        "symbol-limit-off",
+        "A token that is for some symbols may trade all.",
+        (
+            Change(
+                "gateway.trading.checks.caller_rules",
+                "    if allowed is None or name in case.facts.allowed:\n",
+                "    if allowed is None or name:\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "minute-forgotten",
+        "The orders of the last minute do not count for a daemon that was started since.",
+        (
+            Change(
+                "gateway.trading.checks.pace",
+                "        self._steps = deque((*before, *self._steps), maxlen=MAX_COUNTED)\n",
+                "",
+            ),
+        ),
+    ),
 )

@@ -1,0 +1,67 @@
+"""Bots with a token that has limits, who ask for more than they may."""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random
+from typing import Any
+
+from gateway.credentials.record import TradeLimits
+
+from ..intents import Json
+from ..plugins import RIGHTS, trader
+from ..purse import Purse
+from ..terminals import TradedTerminal
+from ..wishes import FAR_ABOVE, FAR_BELOW, MAGICS, Wish
+from ..world import World
+from .careless import new_bot
+
+LIMITED = "limited"
+"""The name of their terminal."""
+SYMBOLS = ("EURUSD", "GBPUSD", "USDJPY")
+LOTS = (0.01, 0.01, 0.02, 0.02, 0.05, 0.06)
+THINKS_S = 0.5
+
+
+def draw_rights(dice: Random) -> dict[str, Any]:
+    """Return what a token of theirs may do at most."""
+    limits: dict[str, Any] = {
+        "max_lot": dice.choice(("0.02", "0.05")),
+        "max_open_lots": dice.choice(("0.1", "0.31")),
+        "max_orders_per_min": dice.choice((4, 12, 25)),
+        "allowed_symbols": dice.choice((SYMBOLS[:1], SYMBOLS[:2])),
+    }
+    for name in dice.sample(sorted(limits), dice.randint(1, 3)):
+        del limits[name]  # or the strictest would hide the others
+    return {"limits": TradeLimits(**limits)}
+
+
+RIGHTS[LIMITED] = draw_rights
+
+
+@trader("limited", count=3, alone_at=LIMITED)
+async def trade(world: World, terminal: TradedTerminal, name: str, dice: Random) -> None:
+    """Trade until there are orders enough, within the limits and beyond them."""
+    purse = Purse()
+    bot, begin = new_bot(terminal, name, dice, purse=purse), world.run.begin_at(terminal)
+    goes_on = True
+    while goes_on:
+        goes_on = await bot.carry_out(_draw(purse, dice), begin) is not None
+        await asyncio.sleep(dice.expovariate(1 / THINKS_S))
+
+
+def _draw(purse: Purse, dice: Random) -> Wish:
+    if purse.positions and (dice.random() < 0.3 or len(purse.positions) > 6):
+        return Wish("close_position", {"ticket": dice.choice(purse.positions).ticket})
+    if purse.orders and dice.random() < 0.25:
+        return Wish("cancel_order", {"ticket": dice.choice(purse.orders).ticket})
+    order: Json = {
+        "symbol": dice.choice(SYMBOLS),
+        "volume": dice.choice(LOTS),
+        "magic": dice.choice(MAGICS),
+    }
+    if dice.random() < 0.7:
+        return Wish("place_order", order | {"side": dice.choice(("buy", "sell"))})
+    kind = dice.choice(("buy_limit", "sell_limit"))
+    price = FAR_BELOW if kind == "buy_limit" else FAR_ABOVE
+    return Wish("place_order", order | {"type": kind, "price": price})
