@@ -32,6 +32,11 @@ MAX_RESIDUE_S = 120
 MAX_OFFSET_S = 14 * 3600
 MAX_GAP_S = 5
 """Heartbeats further apart than this don't show that a quote in between is fresh."""
+FRESH_MS = 60_000
+"""A quote that came between two heartbeats no further apart than this is no older."""
+SHOWN_MS = 3_600_000
+"""So long a fresh quote tells the broker's clock, whatever ours shows: after it markets may be
+closed, and the clock put on or back."""
 AGREEING = 3
 """Equal measurements in a row that make an offset."""
 MANY = 10
@@ -87,6 +92,10 @@ class BrokerClock:
         self._last: tuple[int, int] | None = None
         self._quoted_ms: tuple[int, int] | None = None
         """Stamp of the newest quote, and our time since boot when it was seen first."""
+        self._heard_ms = -ALWAYS_MS
+        """Our time since boot at the last heartbeat."""
+        self._is_fresh = False
+        """The newest quote came between two heartbeats, and was not there before."""
         self._now_s = 0
         self._ahead_ms = 0
         self._ahead_then_ms = 0
@@ -138,8 +147,11 @@ class BrokerClock:
             boot_ms: milliseconds of a clock that nobody sets, sleep included.
 
         """
-        if tcur >= EARLIEST_S and (self._quoted_ms is None or self._quoted_ms[0] != tcur * 1000):
+        before = self._quoted_ms
+        if tcur >= EARLIEST_S and (before is None or before[0] != tcur * 1000):
             self._quoted_ms = tcur * 1000, boot_ms
+            self._is_fresh = before is not None and boot_ms - self._heard_ms <= FRESH_MS
+        self._heard_ms = boot_ms
 
     def compare(self, tgmt: int, utc_ms: int) -> None:
         """Learn how far the terminal's idea of UTC (seconds) is from the daemon's.
@@ -292,6 +304,22 @@ class BrokerClock:
     def broker_now_ms(self, utc_ms: int) -> int:
         """Return what the broker's clock shows when the daemon's shows that."""
         return self.to_broker_ms(utc_ms + self._ahead_ms)
+
+    def present_ms(self, utc_ms: int, boot_ms: int) -> int:
+        """Return what the broker's clock shows now, whether ours is right or not.
+
+        Quotes tell it while they come; else it is taken from ours, which may have been set.
+
+        Args:
+            utc_ms: what our clock shows.
+            boot_ms: see :meth:`see`.
+
+        """
+        if self._quoted_ms is not None and self._is_fresh:
+            stamp_ms, seen_ms = self._quoted_ms
+            if boot_ms - seen_ms <= SHOWN_MS:
+                return stamp_ms + boot_ms - seen_ms
+        return self.broker_now_ms(utc_ms)
 
     def shown_ms(self, boot_ms: int) -> int | None:
         """Return what the broker's clock shows, by its quotes alone; ``None``: none was seen.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from ea_bridge import commands, errors
+from ea_bridge import commands, errors, host
 from ea_bridge.commands import Command
 from ea_bridge.host import wall_ms
 from ea_bridge.model import SymbolInfo
@@ -101,6 +101,14 @@ class AskedTerminal:
         self._still_allowed(tier)
 
     # --- what is known without asking it -----------------------------------------------------
+
+    @property
+    def broker_ms(self) -> int:
+        """What the broker's clock shows now; on paper what ours makes of it, as its deals do."""
+        utc_ms = self.now_ms()
+        if self.is_paper:
+            return self.clock.broker_now_ms(utc_ms)
+        return self.clock.present_ms(utc_ms, host.boot_ms())
 
     @property
     def facts(self) -> Facts | None:

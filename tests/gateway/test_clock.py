@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.clock import AGREEING, EARLIEST_S, MANY, BrokerClock
+from gateway.clock import AGREEING, MANY, BrokerClock
 
 SUMMER = int(datetime(2026, 6, 10, 12, tzinfo=UTC).timestamp())
 WINTER = int(datetime(2026, 1, 14, 12, tzinfo=UTC).timestamp())
@@ -350,29 +350,6 @@ def test_a_bar_that_opens_in_the_hour_left_out_is_in_its_span() -> None:
     assert clock.to_utc_ms(opened) == SPRING * 1000
     begin, end = clock.stamps(SPRING * 1000, SPRING * 1000)
     assert begin <= opened <= end
-
-
-def test_what_the_broker_s_clock_shows_is_known_by_its_quotes() -> None:
-    """It goes on by a clock that nobody sets, from the moment at which a quote was seen."""
-    clock = BrokerClock()
-    assert clock.shown_ms(5_000) is None
-    clock.see(0, 5_000)
-    assert clock.shown_ms(5_000) is None
-    clock.see(SUMMER, 6_000)
-    clock.see(SUMMER, 9_000)
-    assert clock.shown_ms(9_500) == SUMMER * 1000 + 3_500
-    clock.see(SUMMER - HOUR, 10_000)
-    assert clock.shown_ms(10_000) == (SUMMER - HOUR) * 1000
-
-
-def test_a_stamp_of_no_time_is_no_quote() -> None:
-    """A terminal that has never seen one shows 0, or the beginning of time."""
-    clock = BrokerClock()
-    clock.see(1, 6_000)
-    clock.see(EARLIEST_S - 1, 6_000)
-    assert clock.shown_ms(7_000) is None
-    clock.see(EARLIEST_S, 6_000)
-    assert clock.shown_ms(7_000) == EARLIEST_S * 1000 + 1_000
 
 
 def test_another_account_s_broker_has_another_clock() -> None:

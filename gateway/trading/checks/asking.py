@@ -72,7 +72,7 @@ async def _ask(terminal: GuardedTerminal, need: Need) -> Any:
 
 async def _brought_today(terminal: GuardedTerminal) -> float:
     """What the deals since the broker's midnight brought, with all costs."""
-    now_s = terminal.clock.broker_now_ms(terminal.now_ms()) // 1000
+    now_s = terminal.broker_ms // 1000
     day = (now_s // DAY_S * DAY_S, now_s + DAY_S)
     total = 0.0
     if terminal.is_mt4:

@@ -108,7 +108,7 @@ class Case:
     @property
     def broker_ms(self) -> int:
         """The broker's clock."""
-        return self.terminal.clock.broker_now_ms(self.terminal.now_ms())
+        return self.terminal.broker_ms
 
     @property
     def broker_day(self) -> int:

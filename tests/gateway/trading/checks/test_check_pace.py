@@ -10,6 +10,7 @@ from msgspec.structs import replace as with_
 from scripted_answers import EURUSD, ORDER, POSITION
 from scripted_terminal import Scene
 
+from ea_bridge import host
 from ea_bridge.errors import TerminalBusy
 from gateway.errors import GatewayError, LimitExceeded, RiskLimit
 from gateway.trading.checks.limits import Limits
@@ -97,6 +98,35 @@ async def test_orders_per_day(scene: Scene) -> None:
     await refused(scene, **BUY)
     scene.now_ms += 1
     await place(scene, **BUY)
+
+
+async def test_the_day_is_the_brokers_though_our_clock_was_set(scene: Scene) -> None:
+    """By the quotes that come: a clock that is put on by hours begins no day, nor hides one."""
+    scene.limits = Limits(max_orders_per_day=1)
+    boot_ms = host.boot_ms()
+    quote = BROKER_MS // 1000
+    scene.clock.see(quote - 1, boot_ms - 1000)
+    scene.clock.see(quote, boot_ms)
+    await place(scene, **BUY)
+    scene.now_ms += 86_400_000
+    await refused(scene, **BUY)
+    scene.clock.see(quote + 86_400, boot_ms)
+    scene.now_ms -= 86_400_000
+    await place(scene, **BUY)
+
+
+async def test_the_loss_is_of_the_brokers_day_though_our_clock_was_set(scene: Scene) -> None:
+    """The terminal is asked for the deals of the day that quotes show."""
+    scene.limits = Limits(max_daily_loss=lots("100"))
+    boot_ms = host.boot_ms()
+    quote = BROKER_MS // 1000
+    scene.clock.see(quote - 1, boot_ms - 1000)
+    scene.clock.see(quote, boot_ms)
+    scene.now_ms += 86_400_000
+    asked: list[int] = []
+    scene.script.answers["history_deals_get"] = lambda p: asked.append(p.from_s) or []
+    await place(scene, **BUY)
+    assert [one // 86_400 for one in asked] == [quote // 86_400]
 
 
 async def test_orders_of_a_symbol(scene: Scene) -> None:

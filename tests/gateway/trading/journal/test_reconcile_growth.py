@@ -103,15 +103,7 @@ async def test_the_loss_of_a_day_that_no_answer_holds_is_counted() -> None:
 
     class Terminal:
         is_mt4 = False
-
-        class clock:
-            @staticmethod
-            def broker_now_ms(utc_ms: int) -> int:
-                return utc_ms
-
-        @staticmethod
-        def now_ms() -> int:
-            return HERE_S * 1000
+        broker_ms = HERE_S * 1000
 
         @staticmethod
         async def request(_: object, params: HistoryParams) -> list[Any]:
