@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal
-from functools import cache
+from functools import cache, lru_cache
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
 
 
+@lru_cache(maxsize=8192, typed=True)
 def exact(value: float) -> Decimal:
-    """Return the decimal that the float was written as: 0.1 is a tenth."""
+    """Return the decimal that the float was written as: 0.1 is a tenth.
+
+    Kept, because the same volumes and prices are valued at every tick.
+    """
     return Decimal(repr(value))
 
 
