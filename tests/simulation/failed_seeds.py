@@ -87,4 +87,16 @@ FAILED_SEEDS = (
         "gateway, with a traceback.",
         "Log no failure where a terminal goes while linked orders are looked at",
     ),
+    FailedSeed(
+        "--seed 880003 --orders 2000 --kills-every 110",
+        "The judge took a booking for taken back whose operator had asked three times at once: "
+        "one copy had been refused before the others were carried out, and was read last.",
+        "Judge no booking by the order of answers asked for at one time",
+    ),
+    FailedSeed(
+        "--seed 880007 --orders 2000 --kills-every 110",
+        "A lost stop order on MetaTrader 4 was told to be rejected while its position was open: "
+        "it was filled, and looked for as what it had been.",
+        "Find lost pending orders of MetaTrader 4 among the trades they became",
+    ),
 )
