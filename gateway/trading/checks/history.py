@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 MAX_READ = 100_000
 """Of the newest commands; a limit counts far fewer."""
 _SENT = f"""
-    SELECT min(sent.created_ms), json_extract(sent.request, '$.symbol')
+    SELECT min(sent.created_ms), json_extract(sent.request, '$.symbol'),
+        min(json_extract(sent.memo, '$.broker_ms'))
     FROM (SELECT * FROM sends ORDER BY command_id DESC LIMIT {MAX_READ}) AS sent
     JOIN orders ON orders.id = sent.order_id
     WHERE orders.login = ? AND orders.server = ? AND (sent.fp = '{PAPER_FP}') = ?
@@ -43,6 +44,6 @@ def sent_orders(store: Store) -> Callable[[GuardedTerminal, int], list[SentOrder
             rows = store.all(_SENT, *account, terminal.is_paper, since_ms)
         except StoreError:
             raise InternalError("The journal cannot be read, so nothing is sent") from None
-        return [SentOrder(row[0], row[1]) for row in rows]
+        return [SentOrder(*row) for row in rows]
 
     return history

@@ -6,6 +6,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import NamedTuple
 
 from ea_bridge import host
@@ -44,7 +45,10 @@ class SentOrder(NamedTuple):
     """A new order of the past."""
 
     utc_ms: int
+    """By our clock, which may have been wrong then."""
     symbol: str
+    broker_ms: int | None = None
+    """What the broker's quotes showed then; ``None``: there were none."""
 
 
 class Pace:
@@ -104,8 +108,8 @@ class Pace:
         self._days.clear()
         self._symbols.clear()
         before: list[Step] = []
-        for utc_ms, symbol in sorted(orders):
-            day = to_broker_ms(utc_ms) // DAY_MS
+        for utc_ms, symbol, broker_ms in sorted(orders, key=itemgetter(0)):
+            day = (to_broker_ms(utc_ms) if broker_ms is None else broker_ms) // DAY_MS
             mark = Mark(symbol=symbol, likeness=None, utc_ms=utc_ms, day=day)
             self._count(symbol, utc_ms, day)
             age_s = (now_ms - utc_ms) / 1000

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 TICKS = (1, 3)
 """Of each symbol, in a minute: days have many."""
 SYMBOL = "EURUSD"
+WEEKEND_MARGIN_S = 300.0
+"""Around the beginning and the end of a weekend, where nobody minds."""
 MAX_POSITIONS = 20
 """That a bot holds; then it opens no more."""
 PAUSE_S = 240.0
@@ -172,7 +174,10 @@ class Bot:
             self._world.rights.judge(tid, need, asked_s, reason)
         if error.get("name") == "risk_limit":
             self._accuse(self.limits.judge_refusal(error, asked_s, before, self._books()))
-        self.closed_market += error.get("name") == "market_closed"
+        if error.get("name") == "market_closed":
+            self.closed_market += 1
+            if not self._world.days.is_closed(WEEKEND_MARGIN_S):
+                self._accuse("an order was refused as the market is closed, and it is open")
         if need > Tier.READ:
             self._see_executed(tid, need, params["client_order_id"], before)
 

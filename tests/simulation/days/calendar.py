@@ -60,9 +60,10 @@ class TradingDays:
         now_s = self._true_s()
         return self.broker_s(begun_s) - begun_s != self.broker_s(now_s) - now_s
 
-    def is_closed(self) -> bool:
-        """Whether the markets rest now."""
-        return self.weekend[0] <= self._true_s() < self.weekend[1]
+    def is_closed(self, around_s: float = 0.0) -> bool:
+        """Whether the markets rest now, or do so soon or did just before."""
+        begins_s, ends_s = self.weekend
+        return begins_s - around_s <= self._true_s() < ends_s + around_s
 
     def is_quiet(self) -> bool:
         """Whether hardly anybody trades now: it is night, or well within the weekend."""

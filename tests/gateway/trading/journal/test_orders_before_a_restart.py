@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from journal_scene import Kept, fresh_tickets
+from scripted_answers import BROKER_NOW_S
 
+from ea_bridge import host
 from gateway.trading.checks.admission import Checks
 from gateway.trading.checks.history import sent_orders
 from gateway.trading.checks.limits import Limits
@@ -47,6 +49,21 @@ async def test_a_minute_outlasts_a_clock_that_was_set_back(kept: Kept) -> None:
     kept.scene.now_ms -= 3_600_000
     begin_anew(kept)
     await kept.buy("b")
+
+
+async def test_a_day_outlasts_a_clock_that_was_set_right(kept: Kept) -> None:
+    """Orders are of the day that the broker's quotes showed, not of that of a wrong clock."""
+    kept.scene.script.answers["order_send"] = fresh_tickets()
+    kept.scene.limits = Limits(max_orders_per_day=1)
+    boot_ms, quote = host.boot_ms(), BROKER_NOW_S
+    kept.scene.clock.see(quote - 1, boot_ms - 1000)
+    kept.scene.clock.see(quote, boot_ms)
+    begin_anew(kept)
+    kept.scene.now_ms += 86_400_000
+    await kept.buy("a")
+    kept.scene.now_ms -= 86_400_000
+    begin_anew(kept)
+    assert (await kept.fail("b")).data["rule"] == "max_orders_per_day"
 
 
 async def test_orders_on_paper_are_none_of_the_market(kept: Kept) -> None:
