@@ -320,7 +320,8 @@ class Streams:
         if subscription.beginning is not None:  # what that has heard is still to come
             at = subscription.beginning.starts.setdefault(topic, at)
         recovered, reason = compare(at, asked.wanted.since)
-        if is_first and (recovered is False or (asked.wanted.snapshot and not recovered)):
+        # a snapshot takes no number: who has missed nothing may never have had one
+        if is_first and (asked.wanted.snapshot or recovered is False):
             snapshot = self._snapshot(terminal, subscription)
             beginning.events += [] if snapshot is None else [snapshot]
         return {

@@ -39,7 +39,7 @@ class ChannelRequest(_Given):
     terminal: str | None = None
     """May be left out, since a token is for one terminal."""
     snapshot: bool = True
-    """False: begin with the next change."""
+    """False: begin with the next change, unless ``since`` is not recovered."""
     since: Since | None = None
     """Go on after this event, if what came since is still there."""
 

@@ -173,7 +173,7 @@ class ChannelCopy:
             self._record.count(CAME_BACK[expected])
         if expected[0] is not True:
             self._break_off()
-            self._owed_snapshot = self.is_live and self.channel in STATEFUL
+        self._owed_snapshot = self.is_live and self.channel in STATEFUL
         self.epoch, self.seq = epoch, seq
 
     # --- events ----------------------------------------------------------------------------------

@@ -117,7 +117,8 @@ def test_going_on_where_it_was_left_is_right(scene: Scene):
     scene.subscribed(copy)
     scene.tell(copy, [snapshot(), *scene.events[:2]])
     scene.subscribed(copy, since=copy.since, seq=2, recovered=True)
-    scene.tell(copy, scene.events[2:])
+    opened = [event["data"]["position"] for event in scene.events[:2]]
+    scene.tell(copy, [snapshot(2, *opened), *scene.events[2:]])
     copy.finish()
 
     assert scene.record.wrong == []
@@ -195,6 +196,16 @@ def test_an_update_before_the_snapshot_is_noticed(scene: Scene):
     scene.tell(copy, scene.events)
 
     assert scene.record.wrong != []
+
+
+def test_an_update_before_the_snapshot_of_who_comes_back_is_noticed(scene: Scene):
+    """Though nothing was missed: the first snapshot may have been lost with the connection."""
+    copy = scene.copy()
+    scene.subscribed(copy)
+    scene.subscribed(copy, since=copy.since, recovered=True)
+    scene.tell(copy, scene.events)
+
+    assert "an update came before the snapshot" in scene.record.wrong[0]
 
 
 def test_two_who_are_told_different_things_are_noticed(scene: Scene):

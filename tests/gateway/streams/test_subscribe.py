@@ -248,6 +248,39 @@ async def test_since_is_answered_honestly(live: Stage, ear: Ear) -> None:
         assert (entry["recovered"], entry["reason"], kinds) == told
 
 
+async def test_who_comes_back_has_a_snapshot(live: Stage) -> None:
+    """Though nothing was missed: it takes no number, so that nobody can tell whether the first
+    one has reached a client whose connection was lost right after the answer."""
+    live.terminal.say(live.terminal.order("add", 1))
+    lost = live.ear(by_header=False)
+    (entry,) = (await live.subscribe(lost, "orders"))["subscribed"]
+    live.streams.detach(lost)
+
+    since = Since(epoch=entry["epoch"], seq=entry["seq"])
+    back = live.ear(by_header=False)
+    (entry,) = (await live.subscribe(back, ChannelRequest(channel="orders", since=since)))[
+        "subscribed"
+    ]
+    assert (entry["recovered"], [event["type"] for event in back.events]) == (True, ["snapshot"])
+
+
+async def test_who_subscribed_offline_has_a_snapshot_when_it_comes_back(stage: Stage) -> None:
+    """The terminal was linked in between: what is open is told, though nothing has changed."""
+    early = stage.ear(by_header=False)
+    (entry,) = (await stage.subscribe(early, "positions"))["subscribed"]
+    assert (entry["live"], early.events) == (False, [])
+    stage.streams.detach(early)
+    stage.terminal.connect()
+    await turns()
+
+    since = Since(epoch=entry["epoch"], seq=entry["seq"])
+    back = stage.ear(by_header=False)
+    request = ChannelRequest(channel="positions", since=since)
+    (entry,) = (await stage.subscribe(back, request))["subscribed"]
+    assert (entry["recovered"], entry["live"]) == (True, True)
+    assert [event["type"] for event in back.events] == ["snapshot"]
+
+
 async def test_another_terminal_is_not_found(live: Stage, ear: Ear) -> None:
     """A token is for one terminal: naming another fails."""
     with pytest.raises(SubscribeFailed) as caught:
