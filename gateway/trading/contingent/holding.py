@@ -44,6 +44,12 @@ class Holding:
         """Return the order of an id, waiting or over."""
         return None
 
+    def receipt(
+        self, terminal: GuardedTerminal, order: Order, client_order_id: str
+    ) -> shapes.OrderReceipt:
+        """Return what was told, or would have been, to who had an order kept here."""
+        raise self._missing(terminal)
+
     def past(self, ticket: int) -> Order | None:
         """Return an order that was kept here and is over."""
         return None

@@ -24,6 +24,7 @@ from gateway.credentials.tier import Tier
 from gateway.errors import DeadlineExceeded, OrderLimit, OrderNotFound
 from gateway.ledger import Ledger
 from gateway.trading.changing import Change, Keep, check_change
+from gateway.trading.deadline import Deadline
 from gateway.trading.grid import exact
 from gateway.trading.guard import GuardedTerminal
 from gateway.trading.handling import Handling
@@ -139,6 +140,13 @@ class Keeper(Holding):
             return None
         held = self._held.known(self._account, client_order_id)
         return None if held is None else held.order
+
+    def receipt(
+        self, terminal: GuardedTerminal, order: Order, client_order_id: str
+    ) -> shapes.OrderReceipt:
+        deadline = Deadline.of(terminal.now_ms, None, None)
+        handling = Handling(client_order_id=client_order_id, deadline=deadline)
+        return _receipt(terminal, order, handling, changed=True)
 
     def past(self, ticket: int) -> Order | None:
         return self._held.past(self._account, ticket)

@@ -15,7 +15,7 @@ from gateway.auth.home import Home
 from gateway.config import Config
 from gateway.reserve import Reserve
 from gateway.store import CommitUnsure, DiskFull, Store, StoreError
-from gateway.trading.journal import KeptJournal
+from gateway.trading.journal import KeptJournal, OrderLog
 from gateway.trading.journal.reconcile import Reconciler
 
 
@@ -86,6 +86,33 @@ async def test_what_a_kill_may_bring_back_is_unknown_until_the_disk_works(
     known = await stand.scene.ask("get_order", client_order_id="a")
     assert (known["outcome"], known["reconciled"]) == ("not_sent", True)
     assert (await place(stand, client_order_id="a"))["duplicate"] is False
+
+
+async def test_a_held_order_that_a_kill_has_brought_back_is_told(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its row is there and the end of its request is not: it was told that nothing was ever sent
+    under its id, and would trade.
+    """
+    kill = RuntimeError("killed")
+
+    async def end(*_: object) -> None:
+        raise kill
+
+    monkeypatch.setattr(OrderLog, "end", end)
+    with pytest.raises(RuntimeError, match="killed"):
+        await place(stand, client_order_id="a", sl=1.08)
+    monkeypatch.undo()
+    stand.stop()
+    stand.start()
+    told = await stand.scene.ask("get_order", client_order_id="a")
+    assert (told["outcome"], told["reconciled"], told["method"]) == ("done", True, "place_order")
+    [order] = told["now"]["orders"]
+    assert told["params"]["price"] == str(order["price_open"])
+    receipt = await place(stand, client_order_id="a", sl=1.08)
+    assert receipt["order"]["order"] == told["result"]["order"]["order"] == order["ticket"]
+    again = await stand.scene.ask("get_order", client_order_id="a")
+    assert again["params"].keys() | {"magic"} == told["params"].keys()
 
 
 async def test_a_change_that_a_kill_may_bring_back_is_unknown(
