@@ -50,4 +50,16 @@ FOUND = (
         ),
         "f72938c Look for the deals of a close-by whose receipt lacks its price",
     ),
+    Mutant(
+        "found-back-without-snapshot",
+        "Who comes back and has missed nothing is given no snapshot, though he may have had none.",
+        (
+            Change(
+                "gateway.streams.service",
+                "        if is_first and (asked.wanted.snapshot or recovered is False):\n",
+                "        if is_first and not recovered:\n",
+            ),
+        ),
+        "9795fb9 Give who comes back a snapshot though nothing was missed",
+    ),
 )
