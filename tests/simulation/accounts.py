@@ -58,13 +58,18 @@ class TradedAccount:
         yield from (("what is only checked is not sent", one) for one in self.asked.wrong)
 
     async def settle(self, door: Door) -> None:
-        """Wait until the fate of each order is known."""
+        """Wait until the fate of each order is known.
+
+        What was told not to be sent may be under way again: by a try whose bot has not waited for
+        the answer.
+        """
         begun_s = now_s()
-        waiting = {one.id: one for one in self.intents if one.end is None}
+        waiting = {one.id: one for one in self.intents if one.end in (None, "not_sent")}
         while waiting:
             known = await self.known(door, waiting)
             for id_ in [id_ for id_ in waiting if known[id_].outcome not in OPEN]:
-                waiting.pop(id_).resolved_at_s = now_s()
+                intent = waiting.pop(id_)
+                intent.resolved_at_s = intent.resolved_at_s or now_s()
             if now_s() > begun_s + PATIENCE_S:
                 break
             await asyncio.sleep(0.2)
