@@ -32,11 +32,12 @@ ENDS = frozenset({"done", "rejected", "not_sent"})
 OPEN = frozenset({"journaled", "sent", "acked", "unknown"})
 
 ORDER: Edges = {
-    NEW: frozenset({"journaled", "done", "rejected"}),
+    # not sent: its caller was told that nobody knows, since the disk had failed over what it keeps
+    NEW: frozenset({"journaled", "done", "rejected", "not_sent"}),
     "journaled": frozenset({"unknown", *ENDS}),
     "unknown": ENDS,
 }
-ORDER_ANEW: Edges = {"not_sent": frozenset({"journaled", "done", "rejected"})}
+ORDER_ANEW: Edges = {"not_sent": ORDER[NEW]}
 """Of a row that is taken for another request."""
 SEND: Edges = {
     NEW: frozenset({"journaled"}),
