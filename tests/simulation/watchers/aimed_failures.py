@@ -11,7 +11,7 @@ from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from ea_bridge.commands import ORDER_SEND, ORDERS_GET, POSITIONS_GET, FilterParams
+from ea_bridge.commands import ORDER_SEND, ORDERS_GET, POSITIONS_GET, WATCH, FilterParams
 from ea_bridge.model import TradeAction, TradeRequest, TradeRetcode
 
 from ..plugins import Watcher, fault, watcher
@@ -36,8 +36,11 @@ FAILURES = (
 REFUSALS = (TradeRetcode.FROZEN, TradeRetcode.REQUOTE, TradeRetcode.REJECT)
 SOME = (1, 1, 2, 5)
 """So many commands in a row are met."""
-LISTS = frozenset({ORDERS_GET.op, POSITIONS_GET.op})
-HELD_LISTS = 4
+HELD: dict[str, int] = {ORDERS_GET.op: 3, POSITIONS_GET.op: 3, WATCH.op: 1}
+"""What streams begin with: lists, and symbols to be told of; and how many answers are held."""
+THIN_S = 3.0
+"""So long there is little on offer, from the beginning of a sweep."""
+LEAST_LOTS = 0.01
 
 
 @watcher
@@ -48,8 +51,10 @@ class AimedFailures(Watcher):
         super().__init__(world)
         self._aims: dict[tuple[str, str], list[str]] = {}
         """Failures of the next commands, by terminal and kind."""
-        self._lists: dict[str, int] = {}
-        """How many lists of a terminal are still to be read late."""
+        self._late: dict[tuple[str, str], int] = {}
+        """How many answers of a terminal to commands of a kind are still to be read late."""
+        self._thin: set[str] = set()
+        """Terminals at which the next sweep finds little on offer."""
         self._dice = world.dice("aims")
 
     def aim(self, terminal: TradedTerminal, kind: str) -> None:
@@ -59,12 +64,25 @@ class AimedFailures(Watcher):
 
     def hold_lists(self, terminal: TradedTerminal) -> None:
         """Let the daemon read the next lists late, together with what happens after them."""
-        self._lists[terminal.name] = HELD_LISTS
+        self._late |= {(terminal.name, op): count for op, count in HELD.items()}
+
+    def thin_out(self, terminal: TradedTerminal) -> None:
+        """Let the market have little on offer while the next sweep closes positions."""
+        self._thin.add(terminal.name)
+
+    def before_ask(self, terminal: TradedTerminal, message: Any, life: int) -> None:
+        """Thin the market out if this is the sweep that was waited for."""
+        if terminal.name not in self._thin or message["method"] != "close_all_positions":
+            return
+        self._thin.discard(terminal.name)
+        script = terminal.truth.broker.script
+        script.most_lots = LEAST_LOTS
+        self.world.loop.call_later(THIN_S, setattr, script, "most_lots", None)
 
     def on_command(self, terminal: TradedTerminal, command: Any) -> None:
         """Let it fail if it is one of those."""
-        if command.op in LISTS and self._lists.get(terminal.name):
-            self._hold(terminal, command.params)
+        if self._late.get((terminal.name, command.op)):
+            self._hold(terminal, command.op, command.params)
         if command.op != ORDER_SEND.op or not self._aims:
             return
         for kind, is_meant in KINDS.items():
@@ -81,10 +99,10 @@ class AimedFailures(Watcher):
         if failure.startswith("crash"):
             faults.lose_memory = int(self._dice.random() < 0.5)
 
-    def _hold(self, terminal: TradedTerminal, params: FilterParams) -> None:
-        if params.ticket or params.symbol:
+    def _hold(self, terminal: TradedTerminal, op: str, params: Any) -> None:
+        if isinstance(params, FilterParams) and (params.ticket or params.symbol):
             return
-        self._lists[terminal.name] -= 1
+        self._late[terminal.name, op] -= 1
         until_s = self.world.loop.now + 10 ** self._dice.uniform(-2.5, -0.3)
         for near in self.world.network.links(terminal.name):
             if near.peer is not None:
@@ -93,7 +111,8 @@ class AimedFailures(Watcher):
     def on_peace(self) -> None:
         """Aim at nothing any more."""
         self._aims.clear()
-        self._lists.clear()
+        self._late.clear()
+        self._thin.clear()
 
 
 def _aimed(world: World) -> AimedFailures:
@@ -114,3 +133,9 @@ def _(world: World, terminal: TradedTerminal, dice: Random) -> None:
     _aimed(world).hold_lists(terminal)
     if dice.random() < 0.7:
         terminal.link.cut()
+
+
+@fault("thin_at_sweep")
+def _(world: World, terminal: TradedTerminal, _: Random) -> None:
+    """The market has the least there is for each fill while positions are swept."""
+    _aimed(world).thin_out(terminal)
