@@ -14,6 +14,8 @@ from ..world import World
 from .careless import new_bot
 
 SYMBOL = "EURUSD"
+MAGIC = 10
+"""Of these bots alone."""
 POINTS = (2, 15)
 """From the market to the price, and from there to that of the limit order."""
 WAITS_S = 4.0
@@ -28,7 +30,7 @@ async def lurk(world: World, terminal: TradedTerminal, name: str, dice: Random) 
     begin = run.begin_at(terminal)
     while run.begun < run.goal:
         quote = purse.quotes.get(SYMBOL)
-        order: Json = {"symbol": SYMBOL, "volume": 0.01, "magic": dice.choice((7, 8))}
+        order: Json = {"symbol": SYMBOL, "volume": 0.01, "magic": MAGIC}
         side = dice.choice(("buy", "sell"))
         if quote is None:  # a receipt tells it
             order["side"] = side

@@ -16,6 +16,7 @@ from ea_bridge.model import TradeAction, TradeRequest, TradeRetcode
 
 from ..plugins import Watcher, fault, watcher
 from ..terminals import TradedTerminal
+from ..traders import lurking
 
 if TYPE_CHECKING:
     from ..world import World
@@ -26,6 +27,7 @@ KINDS: dict[str, Callable[[TradeRequest], bool]] = {
     "stops": lambda one: one.action == TradeAction.SLTP,
     "change": lambda one: one.action == TradeAction.MODIFY,
     "cancel": lambda one: one.action == TradeAction.REMOVE,
+    "held": lambda one: one.action == TradeAction.PENDING and one.magic == lurking.MAGIC,
     "pending": lambda one: one.action == TradeAction.PENDING,
 }
 """What is aimed at, and how it is known."""
@@ -124,7 +126,7 @@ def _aim(kind: str, world: World, terminal: TradedTerminal, _: Random) -> None:
 
 
 for _kind in KINDS:
-    fault(f"next_{_kind}_fails")(partial(_aim, _kind))
+    fault(f"next_{_kind}_fails", weight=2)(partial(_aim, _kind))
 
 
 @fault("lists_read_late", weight=2)
