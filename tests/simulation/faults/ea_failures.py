@@ -59,6 +59,13 @@ def contradict(_: World, terminal: TradedTerminal, __: Random) -> None:
 
 @fault("broker_unclear")
 def tell_nothing(_: World, terminal: TradedTerminal, dice: Random) -> None:
-    """The broker has executed the order, and answers with a code that says nothing of that."""
-    retcode = dice.choice(UNCLEAR)
-    answer_next(terminal, lambda cmd, _: parts(cmd.id, TradeResult(retcode=retcode)))
+    """The broker has executed the order, and answers with a code that says nothing of that; it may
+    name the order."""
+    retcode, is_named = dice.choice(UNCLEAR), dice.random() < 0.5
+
+    def answer(cmd: Cmd, answers: list[Res]) -> list[Res]:
+        done = answers[0].ok and is_named
+        order = ORDER_SEND.decoder.decode(answers[0].d).order if done else 0
+        return parts(cmd.id, TradeResult(retcode=retcode, order=order))
+
+    answer_next(terminal, answer)

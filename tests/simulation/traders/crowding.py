@@ -12,12 +12,14 @@ from ..plugins import trader
 from ..purse import Purse
 from ..run import Run
 from ..terminals import TradedTerminal
-from ..wishes import FAR_ABOVE, FAR_BELOW, MAGICS, POINT, Wish
+from ..wishes import FAR_ABOVE, FAR_BELOW, POINT, Wish
 from ..world import World
 from .careless import new_bot
 
 CROWD = 3
 SYMBOL = "EURUSD"
+MAGIC = 11
+"""Of these bots alone."""
 LOTS = 0.03
 PAUSE_S = 5.0
 """Between two rushes, on average."""
@@ -34,6 +36,8 @@ async def crowd(world: World, terminal: TradedTerminal, name: str, dice: Random)
     run = world.run
     while run.begun < run.goal:
         made = await _place(bots, terminal, run, dice)
+        if terminal.truth.broker.terms.hedging and dice.random() < 0.5:
+            await _meet(bots, made, terminal, run)
         for intent in made:
             await _change(bots, intent, terminal, run, dice)
         await asyncio.sleep(dice.expovariate(1 / PAUSE_S))
@@ -43,17 +47,40 @@ async def _place(
     bots: Sequence[Bot], terminal: TradedTerminal, run: Run, dice: Random
 ) -> list[Intent]:
     """Send equal orders at once; return those that are done."""
-    order: Json = {"symbol": SYMBOL, "volume": LOTS, "magic": dice.choice(MAGICS)}
+    order: Json = {"symbol": SYMBOL, "volume": LOTS, "magic": MAGIC}
+    wishes = [Wish("place_order", order)] * CROWD
     if dice.random() < 0.7:
         order["side"] = dice.choice(("buy", "sell"))
     else:
         kind, price = dice.choice((("buy_limit", FAR_BELOW), ("sell_limit", FAR_ABOVE)))
         order |= {"type": kind, "price": price}
+        if dice.random() < 0.5:  # equal in all but their prices
+            prices = (round(price + n * POINT, 5) for n in range(CROWD))
+            wishes = [Wish("place_order", order | {"price": one}) for one in prices]
     begin = run.begin_at(terminal)
-    made = await asyncio.gather(
-        *(one.carry_out(Wish("place_order", order), begin) for one in bots)
-    )
+    placing = (bot.carry_out(wish, begin) for bot, wish in zip(bots, wishes, strict=True))
+    made = await asyncio.gather(*placing)
     return [one for one in made if one is not None and one.receipt is not None]
+
+
+async def _meet(
+    bots: Sequence[Bot], made: list[Intent], terminal: TradedTerminal, run: Run
+) -> None:
+    """Close one of some positions by an opposite one, by several calls at once."""
+    ours = [one for one in made if "side" in one.params]
+    if not ours:
+        return
+    intent, begin = made.pop(made.index(ours[0])), run.begin_at(terminal)
+    side = "sell" if intent.params["side"] == "buy" else "buy"
+    other = await bots[0].carry_out(Wish("place_order", intent.params | {"side": side}), begin)
+    receipts = [intent.receipt, None if other is None else other.receipt]
+    tickets = [one.position for one in receipts if one is not None and one.position is not None]
+    if len(tickets) == 2:
+        both = {"position": tickets[0], "position_by": tickets[1]}
+        calls = (bot.carry_out(Wish("close_by", both), begin) for bot in bots[:2])
+        await asyncio.gather(*calls)
+    for ticket in tickets:
+        await bots[0].carry_out(Wish("close_position", {"ticket": ticket}), begin)
 
 
 async def _change(

@@ -16,12 +16,20 @@ from ea_bridge.model import TradeAction, TradeRequest, TradeRetcode
 
 from ..plugins import Watcher, fault, watcher
 from ..terminals import TradedTerminal
-from ..traders import lurking
+from ..traders import crowding, lurking
 
 if TYPE_CHECKING:
     from ..world import World
 
+
+def _opens(one: TradeRequest) -> bool:
+    return one.action == TradeAction.PENDING or (
+        one.action == TradeAction.DEAL and not one.position
+    )
+
+
 KINDS: dict[str, Callable[[TradeRequest], bool]] = {
+    "crowd": lambda one: one.magic == crowding.MAGIC and _opens(one),
     "close": lambda one: one.action == TradeAction.DEAL and one.position > 0,
     "close_by": lambda one: one.action == TradeAction.CLOSE_BY,
     "stops": lambda one: one.action == TradeAction.SLTP,
@@ -33,11 +41,14 @@ KINDS: dict[str, Callable[[TradeRequest], bool]] = {
 """What is aimed at, and how it is known."""
 FAILURES = (
     *("lose_result", "cut_after_ack", "crash_before", "crash_after", "open_before", "open_after"),
-    *("refused", "refused"),
+    *("refused", "refused", "late", ""),
 )
 REFUSALS = (TradeRetcode.FROZEN, TradeRetcode.REQUOTE, TradeRetcode.REJECT)
-SOME = (1, 1, 2, 5)
+SOME = (1, 2, 3, 5)
 """So many commands in a row are met."""
+LATE_MS = (100, 400)
+LAGGING = 3
+"""So many looks at the history show no deal yet."""
 HELD: dict[str, int] = {ORDERS_GET.op: 3, POSITIONS_GET.op: 3, WATCH.op: 1}
 """What streams begin with: lists, and symbols to be told of; and how many answers are held."""
 THIN_S = 3.0
@@ -60,9 +71,12 @@ class AimedFailures(Watcher):
         self._dice = world.dice("aims")
 
     def aim(self, terminal: TradedTerminal, kind: str) -> None:
-        """Let the next commands of a kind fail, all in the same way."""
-        failures = [self._dice.choice(FAILURES)] * self._dice.choice(SOME)
-        self._aims[terminal.name, kind] = failures
+        """Let the next commands of a kind fail, all in the same way or each in its own."""
+        dice, count = self._dice, self._dice.choice(SOME)
+        alike, mixed = [dice.choice(FAILURES)] * count, dice.choices(FAILURES, k=count)
+        self._aims[terminal.name, kind] = alike if dice.random() < 0.4 else mixed
+        if dice.random() < 0.5:
+            terminal.machine.faults.rewrite_comment += count
 
     def hold_lists(self, terminal: TradedTerminal) -> None:
         """Let the daemon read the next lists late, together with what happens after them."""
@@ -93,10 +107,18 @@ class AimedFailures(Watcher):
                 self._fail(terminal, failures.pop())
 
     def _fail(self, terminal: TradedTerminal, failure: str) -> None:
+        faults = terminal.machine.faults
+        if not failure:
+            return
         if failure == "refused":
             terminal.truth.broker.script.refusals.appendleft(self._dice.choice(REFUSALS))
             return
-        faults = terminal.machine.faults
+        if failure == "late":
+            faults.delay_result_ms = self._dice.choice(LATE_MS)
+            self.world.loop.call_soon(setattr, faults, "delay_result_ms", 0)
+            return
+        if self._dice.random() < 0.2:
+            faults.deals_lag += LAGGING
         setattr(faults, failure, getattr(faults, failure) + 1)
         if failure.startswith("crash"):
             faults.lose_memory = int(self._dice.random() < 0.5)
