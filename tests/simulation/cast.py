@@ -17,6 +17,7 @@ from ea_bridge.emulator.machine import build_terminal
 from ea_bridge.emulator.terminal import EmulatedTerminal
 
 from .clocks import Calendar
+from .earlier_ea import is_earlier, make_earlier
 from .prices import drawn_market
 from .shared_account import another, sharing
 from .terminals import KINDS
@@ -66,7 +67,19 @@ def new_machine(
         calendar: the clocks of its broker and its PC.
 
     """
-    results = folder / name
+    machine = _built(name, seed, folder / name, others, calendar)
+    if is_earlier(seed, name):
+        make_earlier(machine)
+    return machine
+
+
+def _built(
+    name: str,
+    seed: int,
+    results: Path,
+    others: Mapping[str, EmulatedTerminal],
+    calendar: Calendar,
+) -> EmulatedTerminal:
     if name in PARTNERS:
         return another(others[PARTNERS[name]], results)
     machine = build_terminal(

@@ -253,6 +253,18 @@ STOPS = (
 )
 CONTINGENT = (
     Mutant(
+        "absent-of-earlier-ea",
+        "An EA that does not know what a power cut took from it is believed that it never took a "
+        "command.",
+        (
+            Change(
+                "gateway.trading.journal.word",
+                "        return is_sure and self._patience",
+                "        return self._patience",
+            ),
+        ),
+    ),
+    Mutant(
         "oco-partner-stays",
         "A partner of an order that was filled stays where its first cancel failed.",
         (
