@@ -49,4 +49,15 @@ CALLER_FAULTS = (
             ),
         ),
     ),
+    Mutant(
+        "timer-not-renewed",
+        "The dead man's switch runs out for a program that goes on talking.",
+        (
+            Change(
+                "gateway.trading.kill_switch.dead_man",
+                "                found[1].renew()\n",
+                "                pass\n",
+            ),
+        ),
+    ),
 )
