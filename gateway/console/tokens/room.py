@@ -15,7 +15,9 @@ MAX_KEPT = 1000
 """Tokens of one user in all; then revoked ones that were used nowhere are forgotten."""
 
 
-async def demand_room(session: AsyncSession, user: User, name: str, now_s: int) -> None:
+async def demand_room(
+    session: AsyncSession, user: User, name: str, now_s: int, *, tid: str = ""
+) -> None:
     """Refuse a token that cannot live beside the others.
 
     Args:
@@ -23,15 +25,17 @@ async def demand_room(session: AsyncSession, user: User, name: str, now_s: int) 
         user: whose.
         name: of the token that is to live.
         now_s: seconds since 1970.
+        tid: its id, if it was there before; those that it has replaced go on beside it.
 
     Raises:
-        Taken: a live token has the name.
+        Taken: another live token has the name.
         TooMany: there are :data:`MAX_LIVE` live ones, or :data:`MAX_KEPT` in all.
 
     """
     wanted = select(Token).where(Token.user_id == user.id, Token.status != "revoked")
     live = [row for row in await session.scalars(wanted) if is_live(row, user, now_s)]
-    if any(row.label == name for row in live):
+    rivals = [row for row in live if row.label == name and (not tid or row.replaced_by != tid)]
+    if rivals:
         raise Taken(f"A token named {name} exists already. Replace or revoke it, or rename this.")
     if len(live) >= MAX_LIVE:
         raise TooMany(f"{MAX_LIVE} tokens at a time are the most; revoke one first.")

@@ -266,7 +266,7 @@ class Tokens:
             user, row = await self._mine(session, user_id, tid)
             if row.status == "disabled":
                 if row.suspended_from != "superseded":
-                    await demand_room(session, user, row.label, self._now_s())
+                    await demand_room(session, user, row.label, self._now_s(), tid=tid)
                 row.status, row.suspended_from = row.suspended_from or "active", None
                 await self._tell(session, await self.changed(session, row))
                 self._activity.note(

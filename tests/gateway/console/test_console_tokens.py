@@ -140,37 +140,6 @@ async def test_revoking_counts_version_and_epoch_on_and_tells_the_devices(consol
     ]
 
 
-async def test_a_suspended_token_opens_nothing_until_it_is_resumed(console: Console):
-    """Its leases are worth nothing any more."""
-    ann, machine = await person(console), Machine()
-    _, token = await console.tokens.create(ann.id, "A")
-    await approve(console, token, machine)
-    given = (await offer(console, machine)).lease(token.tid)
-    await console.tokens.suspend(ann.id, token.tid)
-    suspended = await offer(console, machine)
-    await console.tokens.resume(ann.id, token.tid)
-    resumed = await offer(console, machine)
-
-    assert given is not None
-    assert suspended.record(token.tid).status == "disabled"
-    assert suspended.lease(token.tid) is None
-    assert resumed.record(token.tid).status == "active"
-    again = resumed.lease(token.tid)
-    assert again is not None
-    assert again.epoch > given.epoch
-
-
-async def test_a_resumed_token_needs_its_name(console: Console):
-    """Another one may have it by now."""
-    ann = await person(console)
-    _, first = await console.tokens.create(ann.id, "A")
-    await console.tokens.suspend(ann.id, first.tid)
-    await console.tokens.create(ann.id, "A")
-
-    with pytest.raises(Taken):
-        await console.tokens.resume(ann.id, first.tid)
-
-
 async def test_limits_reach_the_record(console: Console):
     """With a new version, and the same epoch: nothing is taken away."""
     ann, machine = await person(console), Machine()

@@ -21,7 +21,8 @@ from ea_bridge.server import link as server_link
 from ea_bridge.session import liveness
 from gateway.app import accounts, auditing, paper, runs
 from gateway.auth import gate
-from gateway.console import waking
+from gateway.console import service, waking
+from gateway.console.mail import queue
 from gateway.trading.journal import recollection
 from gateway.trading.kill_switch import switch
 from gateway.uplink import link as uplink_link
@@ -44,6 +45,8 @@ INTERVALS: tuple[tuple[Any, str, float, float], ...] = (
     (switch, "WATCH_S", 10.0, 60.0),
     (uplink_link, "WATCH_S", 5.0, 30.0),
     (waking, "POLL_S", 300.0, 300.0),
+    (queue, "POLL_S", 300.0, 900.0),
+    (service, "KEY_CHECK_S", 600.0, 900.0),
     (runs, "RETRY_MS", 60_000, 300_000),
 )
 """Module, name, how long it is while there is trade, and how long while there is none. A broker's
