@@ -58,7 +58,7 @@ def _held(terminal: GuardedTerminal, client_order_id: str) -> Intent | None:
     """
     account, holding = terminal.desk.journal.account, terminal.desk.contingent
     try:
-        order = holding.known(client_order_id)
+        order = holding.known(account, client_order_id)
     except StoreError:
         raise InternalError("Held orders cannot be read; the gateway's log says why") from None
     if order is None or account is None:
@@ -139,7 +139,8 @@ async def _now(terminal: GuardedTerminal, intent: Intent) -> shapes.OrderNow | N
     positions = {one.position for one in results if one.position}
     found: shapes.OrderNow = {"orders": [], "positions": [], "past_orders": []}
     try:
-        held = terminal.desk.contingent.known(intent.asked.client_order_id)
+        asked = intent.asked
+        held = terminal.desk.contingent.known(asked.account, asked.client_order_id)
     except StoreError:
         logger.warning("held orders cannot be read", exc_info=True)
         return None

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from gateway.trading.changing import Change
     from gateway.trading.guard import GuardedTerminal
     from gateway.trading.handling import Handling
+    from gateway.trading.journal import Account
     from gateway.trading.placing import Wish
 
     from .oco import OcoLinks
@@ -40,8 +41,14 @@ class Holding:
         not one whose limit order is on its way, since that counts itself."""
         return []
 
-    def known(self, client_order_id: str) -> Order | None:
-        """Return the order of an id, waiting or over."""
+    def known(self, account: Account | None, client_order_id: str) -> Order | None:
+        """Return the order of an account's id, waiting or over, whether a terminal is linked or
+        not.
+
+        Raises:
+            StoreError: it cannot be read.
+
+        """
         return None
 
     def receipt(

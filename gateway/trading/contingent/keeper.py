@@ -135,10 +135,8 @@ class Keeper(Holding):
         """Return what this terminal holds for an account, linked to it or not."""
         return self._held.counted(account)
 
-    def known(self, client_order_id: str) -> Order | None:
-        if self._account is None:
-            return None
-        held = self._held.known(self._account, client_order_id)
+    def known(self, account: Account | None, client_order_id: str) -> Order | None:
+        held = None if account is None else self._held.known(account, client_order_id)
         return None if held is None else held.order
 
     def receipt(
@@ -156,9 +154,6 @@ class Keeper(Holding):
     ) -> shapes.OrderReceipt:
         with handling.before_sending():
             account = account_of(terminal)
-            known = self._held.known(account, handling.client_order_id)
-            if known is not None:
-                return _receipt(terminal, known.order, handling, changed=True)
             trade = await prepared(terminal, wish, handling)
             going = await terminal.desk.checks.admit(terminal, trade)
         with going.watched(), handling.before_sending():

@@ -147,7 +147,7 @@ async def test_what_became_of_an_order_is_told_though_held_ones_cannot_be_read(
     """The disk has failed in between: what is there now is left out."""
     ticket = (await place(stand, client_order_id="a"))["order"]["order"]
 
-    def fail(_: str) -> None:
+    def fail(*_: object) -> None:
         raise StoreError("broken")
 
     monkeypatch.setattr(stand.keeper, "known", fail)

@@ -172,3 +172,21 @@ async def test_a_login_elsewhere_while_it_is_triggered(stand: Stand) -> None:
     stand.scene.connect(stand.keeper)
     await quiet(stand)
     assert (len(stand.sent), len(stand.orders)) == (1, 1)
+
+
+@pytest.mark.parametrize("obstacle", ["halted", "offline"])
+async def test_one_whose_end_a_kill_kept_from_the_journal_is_known(
+    stand: Stand, obstacle: str
+) -> None:
+    """Its caller asks again, and must not hear that it was not sent: it waits, and may trade."""
+    first = await place(stand, client_order_id="a")
+    await stand.ledger.write(lambda connection: connection.execute("DELETE FROM orders"))
+    stand.stop()
+    stand.start()
+    if obstacle == "halted":
+        await stand.scene.ask("set_trading_enabled", enabled=False)
+    else:
+        stand.scene.session = None
+    again = await place(stand, client_order_id="a")
+    assert again["order"]["order"] == first["order"]["order"]
+    assert len(stand.keeper._held) == 1
