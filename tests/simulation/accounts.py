@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Iterable, Iterator
 
 from ea_bridge.emulator.broker import Broker
+from gateway.trading.journal.pacing import MAX_DENSE_S
+from gateway.trading.journal.reconcile import PAUSES_S
 
 from .bots import Door, now_s
 from .extras import Asked
@@ -15,8 +17,9 @@ from .purse import Purse
 from .sweeps import SweepJudge
 from .truth import Truth
 
-PATIENCE_S = 60.0
-"""For what is still unknown when everything is at peace."""
+PATIENCE_S = 2 * (MAX_DENSE_S + PAUSES_S[-1])
+"""For what is still unknown when everything is at peace: a second look has to come, and for an
+order that is days old by then, as after a weekend, the reconciler makes the longest pauses."""
 OPEN = frozenset({"unknown", "pending"})
 ANSWERS_WITHIN_S = 60.0
 """A daemon at peace, on a machine that may be busy."""

@@ -24,16 +24,16 @@ FOUND_AFTER_S = 5.0
 class Daemon:
     """A daemon that finds out in a while what became of all orders."""
 
-    def __init__(self, loop: SimulatedLoop) -> None:
+    def __init__(self, loop: SimulatedLoop, after_s: float = FOUND_AFTER_S) -> None:
         self.address = Address()
-        self._loop, self._begun_s = loop, loop.time()
+        self._loop, self._found_at_s = loop, loop.time() + after_s
 
     async def ask(self, _method: str, _params: Json, _timeout_s: float) -> Json | None:
         """Nothing: orders are asked for together."""
 
     async def ask_all(self, _: str, params: Sequence[Json], _timeout_s: float) -> list[Json]:
         """Return what is known of each."""
-        is_found = self._loop.time() > self._begun_s + FOUND_AFTER_S
+        is_found = self._loop.time() > self._found_at_s
         outcome = "done" if is_found else "unknown"
         return [
             {"result": {"outcome": outcome, "reconciled": True, "sends": [], "error": None}}
@@ -61,6 +61,15 @@ def test_it_waits_for_what_may_be_under_way(replies: list[Reply]) -> None:
     loop.run_until_complete(account.settle(Daemon(loop)))
     assert intent.resolved_at_s is not None
     assert intent.resolved_at_s > begun_s + FOUND_AFTER_S
+
+
+def test_it_waits_for_a_second_look_at_what_is_days_old() -> None:
+    """Each may come a minute late, and the reconciler rests for a minute before it sees that."""
+    loop, account = new_loop(), TradedAccount(broker_of(build_terminal(seed=1)))
+    intent = Intent(id="a", method="place_order", params={}, tag="ga", replies=[Reply("unknown")])
+    account.begin(intent)
+    loop.run_until_complete(account.settle(Daemon(loop, 2 * (60.0 + 60.0) - 1)))
+    assert intent.resolved_at_s is not None
 
 
 def test_it_waits_for_nothing_that_has_ended() -> None:
