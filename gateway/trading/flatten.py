@@ -22,6 +22,7 @@ from gateway.errors import (
     InternalError,
     OrderNotFound,
     OrderRejected,
+    OrderUnresolved,
     PositionNotFound,
     PriceChanged,
     TerminalBusy,
@@ -167,6 +168,8 @@ class _Sweep:
     failed: list[Failure]
     _final: dict[int, Failure] = field(default_factory=dict)
     _last: dict[int, Failure] = field(default_factory=dict)
+    _in_part: list[int] = field(default_factory=list)
+    """Of which something may be left."""
 
     async def run(self) -> None:
         left = self._meant(await self.listed())
@@ -174,12 +177,14 @@ class _Sweep:
         for _ in range(ROUNDS):
             if not left:
                 break
-            self._last = {}
+            self._last, self._in_part = {}, []
             await asyncio.gather(*(self._try(ticket, gate) for ticket in left))
             try:
                 left = self._meant(await self.listed())
             except GatewayError:
-                left = list(self._last)  # what was done is done; nobody knows more
+                # what was done is done; nobody knows more
+                self._last |= {one: self._failure(one, _in_part()) for one in self._in_part}
+                left = list(self._last)
                 break
         still_there = OrderRejected("It is still there after several tries", outcome="rejected")
         self.failed += self._final.values()
@@ -194,6 +199,8 @@ class _Sweep:
             try:
                 if await self.end(ticket):
                     self.done.append(ticket)
+                else:
+                    self._in_part.append(ticket)
             except (OrderNotFound, PositionNotFound):
                 return  # filled, cancelled or closed meanwhile: the next look tells
             except _AGAIN as error:
@@ -206,6 +213,13 @@ class _Sweep:
 
     def _failure(self, ticket: int, error: GatewayError) -> Failure:
         return Failure(self.kind, ticket, error)
+
+
+def _in_part() -> GatewayError:
+    return OrderUnresolved(
+        "Not all of it was closed when the terminal was last heard: look at it again",
+        outcome="unknown",
+    )
 
 
 def _still_in(terminal: GuardedTerminal, account: Account | None) -> None:

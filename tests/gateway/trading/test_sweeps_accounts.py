@@ -9,6 +9,8 @@ from msgspec.structs import replace
 from scripted_answers import DONE, ORDER, POSITION
 from scripted_terminal import Scene
 
+from ea_bridge.errors import NotSent
+
 
 @pytest.mark.parametrize(
     ("method", "asked", "first", "other"),
@@ -39,3 +41,18 @@ async def test_a_login_elsewhere_ends_a_sweep(
     script.answers |= {asked: listed, "order_send": switch}
     await scene.ask(method)
     assert [one.order or one.position for one in script.sent] == [1]
+
+
+async def test_what_was_closed_in_part_is_named_though_the_terminal_goes(scene: Scene) -> None:
+    """Nobody can look at it again, so its caller hears that something may be left."""
+    part = replace(DONE, retcode=10010, volume=POSITION.volume / 2)
+    listings = iter([[POSITION], [POSITION]])
+
+    def listed(_: object) -> Any:
+        return next(listings, None) or NotSent("positions_get", "link lost")
+
+    scene.script.answers |= {"positions_get": listed, "order_send": part}
+    swept = await scene.ask("close_all_positions")
+    assert swept["closed"] == []
+    [failed] = swept["failed"]
+    assert (failed["ticket"], failed["outcome"]) == (POSITION.ticket, "unknown")
