@@ -28,6 +28,7 @@ from gateway.errors import (
     did_you_mean,
 )
 from gateway.trading.client_ids import new_client_order_id
+from gateway.trading.contingent import forgotten
 from gateway.trading.handling import blame
 from gateway.trading.journal import Asked, canonical
 
@@ -179,6 +180,7 @@ class Method:
             is_new=given is None,
             reduces=self.reduces,
         )
+        await forgotten.recall(terminal, asked)
         return await terminal.desk.journal.once(asked, lambda: self.handler(call, **arguments))
 
     def _admit(self, call: Call, params: Mapping[str, Any] | list[Any]) -> dict[str, Any]:

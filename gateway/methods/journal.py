@@ -6,19 +6,18 @@ import asyncio
 import logging
 from typing import Annotated
 
-import orjson
 from pydantic import Field
 
 from ea_bridge import commands
-from ea_bridge.model import Order, TradeRequest, TradeResult
+from ea_bridge.model import TradeRequest, TradeResult
 from gateway import shapes, translation
 from gateway.auth.caller import Scope
 from gateway.catalogue import Call, method
 from gateway.errors import GatewayError, InternalError, OrderNotFound
 from gateway.store import StoreError
-from gateway.trading.grid import exact
+from gateway.trading.contingent import forgotten
 from gateway.trading.guard import GuardedTerminal
-from gateway.trading.journal import Asked, Intent, Stage, answers
+from gateway.trading.journal import Intent, Stage
 from gateway.trading.journal.telling import record
 from gateway.trading.settling import Said, settle
 
@@ -41,56 +40,15 @@ async def get_order(call: Call, *, client_order_id: ClientOrderId) -> shapes.Ord
     terminal = call.terminal
     try:
         intent = terminal.desk.journal.find(client_order_id)
+        if intent is None or intent.stage is Stage.NOT_SENT:
+            intent = forgotten.request_of(terminal, client_order_id) or intent
     except StoreError:
         raise InternalError("The journal cannot be read; the gateway's log says why") from None
-    if intent is None or intent.stage is Stage.NOT_SENT:
-        intent = _held(terminal, client_order_id) or intent
     if intent is None:
         raise OrderNotFound(
             "No request with that client_order_id was sent", client_order_id=client_order_id
         )
     return record(intent, await _now(terminal, intent))
-
-
-def _held(terminal: GuardedTerminal, client_order_id: str) -> Intent | None:
-    """Return the request for an order that is held here though the journal lacks its end: the
-    gateway was killed between the two.
-    """
-    account, holding = terminal.desk.journal.account, terminal.desk.contingent
-    try:
-        order = holding.known(account, client_order_id)
-    except StoreError:
-        raise InternalError("Held orders cannot be read; the gateway's log says why") from None
-    if order is None or account is None:
-        return None
-    created_ms = terminal.clock.to_utc_ms(order.time_setup_msc)
-    return Intent(
-        asked=Asked(account, client_order_id, "place_order", _asked_for(order)),
-        terminal=terminal.name,
-        created_ms=created_ms,
-        updated_ms=created_ms,
-        stage=Stage.DONE,
-        reconciled=True,
-        answer=answers.of_result(holding.receipt(terminal, order, client_order_id)),
-    )
-
-
-def _asked_for(order: Order) -> str:
-    """Return the params of a held order, as the journal would have them."""
-    named = {
-        "symbol": order.symbol,
-        "type": translation.word(translation.words.ORDER_TYPE, order.type),
-        "magic": order.magic,
-    }
-    numbers = {
-        "volume": order.volume_initial,
-        "price": order.price_open,
-        "stoplimit": order.price_stoplimit,
-        "sl": order.sl,
-        "tp": order.tp,
-    }
-    said = {name: str(exact(number)) for name, number in numbers.items() if number}
-    return orjson.dumps({**named, **said}).decode()
 
 
 @method(
@@ -139,8 +97,7 @@ async def _now(terminal: GuardedTerminal, intent: Intent) -> shapes.OrderNow | N
     positions = {one.position for one in results if one.position}
     found: shapes.OrderNow = {"orders": [], "positions": [], "past_orders": []}
     try:
-        asked = intent.asked
-        held = terminal.desk.contingent.known(asked.account, asked.client_order_id)
+        held = terminal.desk.contingent.known(terminal, intent.asked.client_order_id)
     except StoreError:
         logger.warning("held orders cannot be read", exc_info=True)
         return None

@@ -79,13 +79,6 @@ class Wish:
 
 async def place(terminal: GuardedTerminal, wish: Wish, handling: Handling) -> shapes.OrderReceipt:
     """Check a wish, send it, and tell what became of it."""
-    if wish.stoplimit is not None and not handling.validate_only:
-        # a kill may have come between it and its end in the journal: neither a halt nor a
-        # terminal that is away may tell its caller that it was not sent, for it waits
-        account = terminal.desk.journal.account
-        known = terminal.desk.contingent.known(account, handling.client_order_id)
-        if known is not None:
-            return terminal.desk.contingent.receipt(terminal, known, handling.client_order_id)
     with handling.before_sending():
         terminal.desk.switch.check(Tier.FULL)  # before anything is asked, also while offline
         is_held = terminal.desk.contingent.emulates(terminal, wish)

@@ -117,7 +117,7 @@ def _compare(
         verdict.wrong.append(said)
     if known.outcome == "unknown":
         (verdict.lost if intent.terminal_died else verdict.unresolved).append(said)
-    if intent.method in SWEEPS or _is_held(intent):
+    if intent.method in SWEEPS or _is_held(intent, truth):
         if count or known.outcome not in ("done", "rejected", "not_sent", None):
             verdict.wrong.append(said)
         return
@@ -153,12 +153,21 @@ def _compare_receipt(
         verdict.wrong.append(f"{', '.join(wrong)}: {executed} of {said}")
 
 
-def _is_held(intent: Intent) -> bool:
-    """Whether it is about an order that the gateway keeps itself, so that nothing is sent."""
+def _is_held(intent: Intent, truth: Truth) -> bool:
+    """Whether it is about an order that the gateway keeps itself, so that nothing is sent.
+
+    Without a receipt that is so of a stop-limit order on MetaTrader 4, but where its caller was
+    told at last that it was not sent: then nothing may be kept.
+    """
     receipt = intent.receipt
     if receipt is not None and receipt.emulated:
         return True
-    return intent.params.get("ticket", 0) >= FIRST_HELD
+    if intent.params.get("ticket", 0) >= FIRST_HELD:
+        return True
+    is_stop_limit = str(intent.params.get("type", "")).endswith("stop_limit")
+    if not is_stop_limit or truth.broker.terms.platform != "mt4":
+        return False
+    return not intent.replies or intent.replies[-1].outcome != "not_sent"
 
 
 def _has_other_hand(intent: Intent, known: Known, truth: Truth) -> bool:

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from gateway.trading.changing import Change
     from gateway.trading.guard import GuardedTerminal
     from gateway.trading.handling import Handling
-    from gateway.trading.journal import Account
     from gateway.trading.placing import Wish
 
     from .oco import OcoLinks
@@ -41,9 +40,9 @@ class Holding:
         not one whose limit order is on its way, since that counts itself."""
         return []
 
-    def known(self, account: Account | None, client_order_id: str) -> Order | None:
-        """Return the order of an account's id, waiting or over, whether a terminal is linked or
-        not.
+    def known(self, terminal: GuardedTerminal, client_order_id: str) -> Order | None:
+        """Return the order of an id, waiting or over, of the account that a terminal is logged in
+        to, or was last.
 
         Raises:
             StoreError: it cannot be read.

@@ -135,8 +135,9 @@ class Keeper(Holding):
         """Return what this terminal holds for an account, linked to it or not."""
         return self._held.counted(account)
 
-    def known(self, account: Account | None, client_order_id: str) -> Order | None:
-        held = None if account is None else self._held.known(account, client_order_id)
+    def known(self, terminal: GuardedTerminal, client_order_id: str) -> Order | None:
+        side = terminal.side
+        held = None if side is None else self._held.known(side, client_order_id)
         return None if held is None else held.order
 
     def receipt(

@@ -10,12 +10,11 @@ from typing import Any
 from ea_bridge.host import wall_ms
 from ea_bridge.model import TradeResult
 from gateway.errors import GatewayError, InternalError, OrderUnresolved, TerminalDisconnected
-from gateway.reserve import RETRY_MS
-from gateway.store import CommitUnsure, DiskFull, StoreError
+from gateway.store import CommitUnsure, StoreError
 
 from ..handling import blame
 from ..retcodes import CHECK_AFTER_MS
-from . import answers, rows
+from . import answers, failures, rows
 from .intents import ENDS, Account, Asked, Intent, Send, Stage
 from .log import OrderLog
 from .recollection import Recollection
@@ -121,6 +120,11 @@ class Journal:
         """
         return None
 
+    async def recall(self, asked: Asked, result: Any) -> None:
+        """Note a call that was carried out, of which nothing is known here: the gateway was killed
+        before it was written.
+        """
+
     async def settle(
         self,
         intent: Intent,
@@ -191,9 +195,9 @@ class KeptJournal(Journal):
                 raise
             if isinstance(failure, CommitUnsure):
                 self._log.doubt(intent)
-                raise _unsure(intent, failure) from None
+                raise failures.unsure(intent, failure) from None
             # what the gateway keeps itself, such as a held order, is as it was
-            told = _not_written(asked.client_order_id, failure)
+            told = failures.not_written(asked.client_order_id, failure)
             blame(told, asked.client_order_id, "not_sent")
             await self._log.end(intent, stage, answers.of_error(told))
             raise told from None
@@ -270,7 +274,7 @@ class KeptJournal(Journal):
         try:
             await self._log.journal(intent, send)
         except (StoreError, rows.IdTaken) as error:
-            raise _not_written(client_order_id, error) from None
+            raise failures.not_written(client_order_id, error) from None
 
     def _intent(self, account: Account, client_order_id: str) -> Intent:
         """Return what the command is for; makes one for a trade of the gateway's own."""
@@ -328,6 +332,11 @@ class KeptJournal(Journal):
     def owner(self, intent: Intent, ticket: int) -> str | None:
         return self._log.owner(intent.asked.account, ticket, intent)
 
+    async def recall(self, asked: Asked, result: Any) -> None:
+        intent = self._log.begin(asked, self._terminal)
+        intent.reconciled = True
+        await self._log.end(intent, Stage.DONE, answers.of_result(result))
+
     async def settle(
         self,
         intent: Intent,
@@ -352,34 +361,6 @@ def unknown(intent: Intent) -> OrderUnresolved:
         state=intent.stage_now,
         check_after_ms=CHECK_AFTER_MS,
         duplicate=True,
-    )
-
-
-def _unsure(intent: Intent, failure: CommitUnsure) -> OrderUnresolved:
-    """Log that a kill may bring back what is not written; return what its caller is told."""
-    logger.error("order %s may be on the disk: %s", intent.asked.client_order_id, failure)
-    return OrderUnresolved(
-        "The disk of the gateway has failed over it: it is found out as soon as the disk works, "
-        "and get_order tells",
-        outcome="unknown",
-        client_order_id=intent.asked.client_order_id,
-        check_after_ms=CHECK_AFTER_MS,
-    )
-
-
-def _not_written(client_order_id: str, error: Exception) -> InternalError:
-    """Log that a command is not in the journal; return what its caller is told."""
-    logger.error("order %s is not in the journal, so it is not sent: %s", client_order_id, error)
-    if isinstance(error, DiskFull):
-        return InternalError(
-            "The disk of the gateway is full, so nothing was sent: make room on it. Closing and "
-            "cancelling go on as long as the gateway's reserve lasts",
-            reason="disk_full",
-            retryable=True,
-            retry_after_ms=RETRY_MS,
-        )
-    return InternalError(
-        "The journal cannot be written, so nothing was sent; the gateway's log says why"
     )
 
 

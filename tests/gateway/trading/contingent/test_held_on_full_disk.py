@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -94,10 +95,9 @@ async def test_a_held_order_that_a_kill_has_brought_back_is_told(
     """Its row is there and the end of its request is not: it was told that nothing was ever sent
     under its id, and would trade.
     """
-    kill = RuntimeError("killed")
 
     async def end(*_: object) -> None:
-        raise kill
+        raise RuntimeError("killed")
 
     monkeypatch.setattr(OrderLog, "end", end)
     with pytest.raises(RuntimeError, match="killed"):
@@ -109,10 +109,34 @@ async def test_a_held_order_that_a_kill_has_brought_back_is_told(
     assert (told["outcome"], told["reconciled"], told["method"]) == ("done", True, "place_order")
     [order] = told["now"]["orders"]
     assert told["params"]["price"] == str(order["price_open"])
-    receipt = await place(stand, client_order_id="a", sl=1.08)
-    assert receipt["order"]["order"] == told["result"]["order"]["order"] == order["ticket"]
-    again = await stand.scene.ask("get_order", client_order_id="a")
-    assert again["params"].keys() | {"magic"} == told["params"].keys()
+    assert told["result"]["order"]["order"] == order["ticket"]
+
+
+async def test_a_held_order_that_a_kill_has_brought_back_is_answered(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks for it again had been told that it was not sent where new orders are kept out
+    by now: the terminal is away, or trading is halted; and it would trade all the same.
+    """
+
+    async def end(*_: object) -> None:
+        raise RuntimeError("killed")
+
+    monkeypatch.setattr(OrderLog, "end", end)
+    with pytest.raises(RuntimeError, match="killed"):
+        await place(stand, client_order_id="a")
+    monkeypatch.undo()
+    stand.stop()
+    stand.start()
+    [held] = await stand.scene.ask("get_orders")
+    session, stand.scene.session = stand.scene.session, None
+    receipts = await asyncio.gather(*(place(stand, client_order_id="a") for _ in range(2)))
+    assert {one["order"]["order"] for one in receipts} == {held["ticket"]}
+    stand.scene.session = session
+    known = await stand.scene.ask("get_order", client_order_id="a")
+    assert (known["outcome"], known["params"]["type"]) == ("done", "buy_stop_limit")
+    with pytest.raises(errors.ClientOrderIdConflict):
+        await place(stand, client_order_id="a", volume=0.2)
 
 
 async def test_a_change_that_a_kill_may_bring_back_is_unknown(
