@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 
+from .product_faults import FAULTS, fault
 from .run import run_here
 from .world import Options
 
@@ -23,13 +24,16 @@ def main() -> None:
     parser.add_argument("--days", type=float, default=3.0, help="of simulated time")
     parser.add_argument("--pause", type=float, default=2700.0, help="s between two incidents")
     parser.add_argument("--tour", action="store_true", help="each incident once, and no more")
+    parser.add_argument("--fault", default="", choices=["", *FAULTS], help="of the product")
     parser.add_argument("--log", action="store_true", help="log to stderr")
     arguments = parser.parse_args()
     if arguments.log:
         logging.basicConfig(level=logging.INFO)
     else:
         logging.disable(logging.CRITICAL)
-    report = run_here(Options(arguments.seed, arguments.days, arguments.pause, arguments.tour))
+    options = Options(arguments.seed, arguments.days, arguments.pause, arguments.tour)
+    with fault(arguments.fault):
+        report = run_here(options)
     for said in report["faults"][:SHOWN]:
         print(said)
     print(json.dumps(report | {"faults": len(report["faults"])}))

@@ -11,12 +11,21 @@ from typing import Any
 
 import pytest
 
+from .product_faults import FAULTS
+
 ROOT = Path(__file__).parents[3]
 INCIDENTS = 14
 """Kinds of them."""
 LONG_SEEDS = (1, 2, 5)
 """Of an ordinary weekend, and of those of autumn and spring."""
 LONG_DAYS = 4.0
+TOUR = ("--seed", "1", "--days", "0.5", "--pause", "150", "--tour")
+FAULT_RUNS = {
+    "a lease lasts for ever": TOUR,
+    "an old key is forgotten": TOUR,
+    "a day begins at midnight of UTC": ("--seed", "3", "--days", "0.1", "--pause", "700"),
+}
+"""Runs in which the faults of the product show."""
 MUST_BE_REACHED = (
     "broker's clocks changed",
     "checkpoints",
@@ -39,15 +48,20 @@ MUST_BE_REACHED = (
 """By the runs of a long form together."""
 
 
-def run(*words: str) -> dict[str, Any]:
-    """Make a run that finds nothing wrong; return its last line."""
-    done = subprocess.run(
+def simulated(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run the command."""
+    return subprocess.run(
         [sys.executable, "-m", "tests.simulation", "days", *words],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def run(*words: str) -> dict[str, Any]:
+    """Make a run that finds nothing wrong; return its last line."""
+    done = simulated(*words)
     assert done.returncode == 0, done.stdout + done.stderr
     line: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return line
@@ -56,7 +70,7 @@ def run(*words: str) -> dict[str, Any]:
 @pytest.mark.timeout(120)
 def test_each_incident_of_some_hours_is_survived() -> None:
     """Each kind of incident once: leases lapse meanwhile, and the trail is archived and whole."""
-    line = run("--seed", "1", "--days", "0.5", "--pause", "150", "--tour")
+    line = run(*TOUR)
 
     reached = line["reached"]
     assert len(set(line["incidents"]) - {"console was away"}) == INCIDENTS
@@ -76,6 +90,17 @@ def test_the_same_seed_makes_the_same_days() -> None:
         del line["cpu_s"], line["growth"]
     assert first["trace"] == second["trace"]
     assert first == second
+
+
+@pytest.mark.long
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("name", FAULTS)
+def test_fault_of_the_product_is_found(name: str) -> None:
+    """By what the rule that it breaks says."""
+    done = simulated(*FAULT_RUNS[name], "--fault", name)
+
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert FAULTS[name][-1] in done.stdout
 
 
 @pytest.mark.long
