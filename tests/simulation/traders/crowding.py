@@ -21,7 +21,7 @@ SYMBOL = "EURUSD"
 MAGIC = 11
 """Of these bots alone."""
 LOTS = 0.03
-PAUSE_S = 5.0
+PAUSE_S = 1.5
 """Between two rushes, on average."""
 STOP_POINTS = (500, 900)
 """So far from the market that no stop is met soon."""

@@ -22,14 +22,7 @@ if TYPE_CHECKING:
     from ..world import World
 
 
-def _opens(one: TradeRequest) -> bool:
-    return one.action == TradeAction.PENDING or (
-        one.action == TradeAction.DEAL and not one.position
-    )
-
-
 KINDS: dict[str, Callable[[TradeRequest], bool]] = {
-    "crowd": lambda one: one.magic == crowding.MAGIC and _opens(one),
     "close": lambda one: one.action == TradeAction.DEAL and one.position > 0,
     "close_by": lambda one: one.action == TradeAction.CLOSE_BY,
     "stops": lambda one: one.action == TradeAction.SLTP,
@@ -44,9 +37,11 @@ FAILURES = (
     *("refused", "refused", "late", ""),
 )
 REFUSALS = (TradeRetcode.FROZEN, TradeRetcode.REQUOTE, TradeRetcode.REJECT)
-SOME = (1, 2, 3, 5)
+OF_ANSWERS = ("open_before", "open_before", "open_after", "late", "late", "", "")
+"""Those that leave the link as it is, so that others of a crowd go on."""
+SOME = (1, 3, 3, 6)
 """So many commands in a row are met."""
-LATE_MS = (100, 400)
+LATE_MS = (100, 400, 1500)
 LAGGING = 3
 """So many looks at the history show no deal yet."""
 HELD: dict[str, int] = {ORDERS_GET.op: 3, POSITIONS_GET.op: 3, WATCH.op: 1}
@@ -62,21 +57,29 @@ class AimedFailures(Watcher):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self._aims: dict[tuple[str, str], list[str]] = {}
-        """Failures of the next commands, by terminal and kind."""
+        self._aims: dict[tuple[str, str], list[tuple[str, bool]]] = {}
+        """Failures of the next commands, and whether the broker rewrites their comments, by
+        terminal and kind."""
         self._late: dict[tuple[str, str], int] = {}
         """How many answers of a terminal to commands of a kind are still to be read late."""
         self._thin: set[str] = set()
         """Terminals at which the next sweep finds little on offer."""
+        self._crowds: dict[str, bool] = {}
+        """Terminals at which crowds fail, and whether comments are rewritten there."""
         self._dice = world.dice("aims")
 
     def aim(self, terminal: TradedTerminal, kind: str) -> None:
         """Let the next commands of a kind fail, all in the same way or each in its own."""
         dice, count = self._dice, self._dice.choice(SOME)
-        alike, mixed = [dice.choice(FAILURES)] * count, dice.choices(FAILURES, k=count)
-        self._aims[terminal.name, kind] = alike if dice.random() < 0.4 else mixed
-        if dice.random() < 0.5:
-            terminal.machine.faults.rewrite_comment += count
+        some = dice.choice((FAILURES, OF_ANSWERS))
+        alike, mixed = [dice.choice(some)] * count, dice.choices(some, k=count)
+        failures = alike if dice.random() < 0.3 else mixed
+        rewrites = dice.random() < 0.5
+        self._aims[terminal.name, kind] = [(one, rewrites) for one in failures]
+
+    def fail_crowds(self, terminal: TradedTerminal) -> None:
+        """Let what crowds do fail from now on, each command in its own way."""
+        self._crowds[terminal.name] = self._dice.random() < 0.85
 
     def hold_lists(self, terminal: TradedTerminal) -> None:
         """Let the daemon read the next lists late, together with what happens after them."""
@@ -99,15 +102,18 @@ class AimedFailures(Watcher):
         """Let it fail if it is one of those."""
         if self._late.get((terminal.name, command.op)):
             self._hold(terminal, command.op, command.params)
-        if command.op != ORDER_SEND.op or not self._aims:
+        if command.op != ORDER_SEND.op:
             return
+        if command.params.magic == crowding.MAGIC and terminal.name in self._crowds:
+            self._fail(terminal, self._dice.choice(OF_ANSWERS), self._crowds[terminal.name])
         for kind, is_meant in KINDS.items():
             failures = self._aims.get((terminal.name, kind))
             if failures and is_meant(command.params):
-                self._fail(terminal, failures.pop())
+                self._fail(terminal, *failures.pop())
 
-    def _fail(self, terminal: TradedTerminal, failure: str) -> None:
+    def _fail(self, terminal: TradedTerminal, failure: str, rewrites: bool) -> None:
         faults = terminal.machine.faults
+        faults.rewrite_comment = max(faults.rewrite_comment, int(rewrites))
         if not failure:
             return
         if failure == "refused":
@@ -135,6 +141,7 @@ class AimedFailures(Watcher):
     def on_peace(self) -> None:
         """Aim at nothing any more."""
         self._aims.clear()
+        self._crowds.clear()
         self._late.clear()
         self._thin.clear()
 
@@ -149,6 +156,12 @@ def _aim(kind: str, world: World, terminal: TradedTerminal, _: Random) -> None:
 
 for _kind in KINDS:
     fault(f"next_{_kind}_fails", weight=2)(partial(_aim, _kind))
+
+
+@fault("crowds_fail")
+def _(world: World, terminal: TradedTerminal, _: Random) -> None:
+    """What is done at once at a terminal fails from now on, mostly with rewritten comments."""
+    _aimed(world).fail_crowds(terminal)
 
 
 @fault("lists_read_late", weight=2)
