@@ -37,6 +37,8 @@ from .sending import Sent
 
 DEAL_DELAYS_S = (0.0, 0.02, 0.05, 0.1, 0.2)
 """When to look for a deal: some terminals know it only a while after the fill."""
+LATER_DELAYS_S = (0.5, 1.0, 2.0)
+"""When to look as well for what is found out later: no caller waits, and what it says stays."""
 NOT_SENT = "not_sent"
 """State of an order that was only validated: MetaTrader has none for it."""
 MT4_RECEIPT_LACKS = ("deal", "filling")
@@ -198,7 +200,7 @@ async def find_deals(
     if not terminal.can("deals") or not result.order:
         return []
     params = commands.HistoryParams(ticket=result.order)
-    for delay_s in DEAL_DELAYS_S:
+    for delay_s in (*DEAL_DELAYS_S, *(LATER_DELAYS_S if can_wait else ())):
         await asyncio.sleep(delay_s)
         try:
             deals = await terminal.request(commands.HISTORY_DEALS_GET, params)

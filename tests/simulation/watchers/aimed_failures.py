@@ -124,7 +124,7 @@ class AimedFailures(Watcher):
             self.world.loop.call_soon(setattr, faults, "delay_result_ms", 0)
             return
         if self._dice.random() < 0.2:
-            faults.deals_lag += LAGGING
+            faults.deals_lag = max(faults.deals_lag, LAGGING)
         setattr(faults, failure, getattr(faults, failure) + 1)
         if failure.startswith("crash"):
             faults.lose_memory = int(self._dice.random() < 0.5)

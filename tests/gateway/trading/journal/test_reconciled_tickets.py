@@ -10,6 +10,7 @@ from scripted_answers import DEAL, NOW_MS, OFFSET_MS, ORDER, POSITION
 from ea_bridge.errors import NotSent
 from ea_bridge.model import Deal, DealEntry, Order, Position
 from gateway import errors
+from gateway.trading import receipts
 from gateway.trading.client_ids import tag
 
 HERE_MS = NOW_MS + OFFSET_MS
@@ -230,6 +231,24 @@ async def test_a_terminal_that_goes_while_a_receipt_is_made(kept: Kept) -> None:
         await kept.buy("a")
     kept.scene.script.answers["history_deals_get"] = deals
     kept.link()
+    await kept.look()
+    order_told = (await kept.buy("a"))["order"]
+    assert (order_told["deal"], order_told["avg_price"]) == (55, 1.25)
+
+
+async def test_deals_that_show_late(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is found out waits longer for them than a caller would: its receipt stays."""
+    monkeypatch.setattr(receipts, "DEAL_DELAYS_S", (0.0,))
+    monkeypatch.setattr(receipts, "LATER_DELAYS_S", (0.0, 0.0))
+    kept.equip("ticks,book,deals,check")
+    await kept.lose("a")
+    deals = [replace(DEAL, ticket=55, order=901, position_id=901, volume=LOTS, price=1.25)]
+    asked = kept.scene.script.asked_for
+    kept.scene.script.answers |= {
+        "history_orders_get": [past(901, LOTS, tag(12345678, "Broker-Demo", "a"))],
+        "history_deals_get": lambda _: deals if len(asked("history_deals_get")) > 2 else [],
+        "positions_get": [],
+    }
     await kept.look()
     order_told = (await kept.buy("a"))["order"]
     assert (order_told["deal"], order_told["avg_price"]) == (55, 1.25)
