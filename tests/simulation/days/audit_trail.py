@@ -50,7 +50,8 @@ class AuditTrail:
         self._world = world
         self._home = world.folder / "home"
         self.files: list[Path] = []
-        self.archived = self.verified = 0
+        self.verified = 0
+        """How often the whole trail was verified."""
         self.checkpoints = 0
         """How often the newest was another than at the look before."""
         self._checkpoint = 0
@@ -72,7 +73,7 @@ class AuditTrail:
             with Home(self._home, self._world.daemons.config.secrets) as home:
                 text = signed(home.device, part.end, wall_ms())
             mark(store, part, text, entry_of("audit_archived", actor="cli", file=file.name))
-            self.archived += take_out(store)
+            take_out(store)
             self.files.append(file)
 
     def look(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,6 +89,8 @@ class DaysWorld:
         self.consoles: SimulatedConsoles
         self.daemons: SimulatedDaemons
         self.user_id = ""
+        self.ready: dict[str, Any] = {}
+        """Where the daemon listens."""
         self.is_daemon_up = False
 
     def true_s(self) -> float:
@@ -144,7 +145,6 @@ class DaysWorld:
             on_point=lambda life, point: None,
             around_commit=(lambda life, group: None, lambda life, group: None),
         )
-        self.ready: dict[str, Any] = {}
         await self.begin_daemon()
         for number, name in enumerate(TERMINALS):
             bot = Bot(self, name, PLATFORMS[name], number)
@@ -169,10 +169,6 @@ class DaysWorld:
         await self.daemons.end()
         if power:
             self.calendar.pc.boot()
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait; the world goes on."""
-        await asyncio.sleep(seconds)
 
     def look_at_records(self) -> None:
         """See what the daemon makes of records that old keys have signed, if it runs."""
