@@ -11,7 +11,7 @@ from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.protocol.handshake import parse_caps
 from ea_bridge.protocol.messages import Hello
 
-SHARE = 0.3
+SHARE = 0.5
 """Of the terminals."""
 
 

@@ -15,7 +15,7 @@ TORN = 0.3
 MAX_TORN_BYTES = 20
 
 
-@fault("terminal_power_cut", weight=2)
+@fault("terminal_power_cut", weight=4)
 def cut_power(world: World, terminal: TradedTerminal, dice: Random) -> None:
     """Let the terminal die with what its system had not written to the disk: now, or before or
     after the broker has carried out the next trade."""
@@ -26,7 +26,7 @@ def cut_power(world: World, terminal: TradedTerminal, dice: Random) -> None:
 
     terminal.before_death = lose_end
     faults = terminal.machine.faults
-    when = dice.choice(("now", "crash_before", "crash_after"))
+    when = dice.choice(("now", "crash_before", "crash_after", "crash_after"))
     if when == "now":
         terminal.machine.restart(lose_results=False)
         terminal.link.cut()
