@@ -143,6 +143,7 @@ OTHERS: Mapping[str, str] = {
     "booking: not sent": "an operator gave up, and nothing was done",
     "booking: looked up": "nothing told any more whether a user was changed",
     "silence: all was ended": "the dead man's switch has done its work",
+    "paper: order on paper": "it was carried out, or refused, there alone",
     "limit: max_lot": "an order was refused for its lots",
     "limit: allowed_symbols": "an order was refused for its symbol",
     "limit: max_orders_per_minute": "an order was refused for those before it",

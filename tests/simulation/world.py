@@ -201,7 +201,7 @@ class World:
             address=self.address,
             terminals=list(self.terminals.values()),
             goal=self.options.orders,
-            fail=self._fail,
+            fail=self.fail,
             pacify=self._pacify,
         )
         self.watchers = [kind(self) for kind in plugins.WATCHERS.values()]
@@ -266,7 +266,8 @@ class World:
 
     # --- what fails ------------------------------------------------------------------------
 
-    def _fail(self, terminal: TradedTerminal) -> None:
+    def fail(self, terminal: TradedTerminal) -> None:
+        """Let something fail now and then; called with the terminal of each new order."""
         dice = self.dice("faults")
         if self._faults and self.options.kills_every and dice.random() < self._fault_share:
             (fault,) = dice.choices(self._faults, [one.weight for one in self._faults])

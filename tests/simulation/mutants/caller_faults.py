@@ -60,4 +60,15 @@ CALLER_FAULTS = (
             ),
         ),
     ),
+    Mutant(
+        "paper-switch-seen-late",
+        "Whether an account is on paper is not looked at again right before an order is sent.",
+        (
+            Change(
+                "gateway.app.paper",
+                "            self.is_on(terminal)\n            allowed(tier)\n",
+                "            allowed(tier)\n",
+            ),
+        ),
+    ),
 )

@@ -16,6 +16,7 @@ from ..stream_truth import TerminalTruth
 from ..subscribers import Place, Subscriber
 from ..terminals import TradedTerminal
 from ..world import World
+from .paper import ON_PAPER
 
 COUNT = 3
 REST_S = 2.0
@@ -35,6 +36,7 @@ class Streams(Watcher):
                 name, world.tokens, world.spare_tokens, world.expiries, TerminalTruth(one.machine)
             )
             for name, one in world.terminals.items()
+            if name != ON_PAPER  # there is no broker's book of what is told there
         ]
         self.subscribers = [
             Subscriber(name, seats, self._place, self.record, world.dice(name))
