@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from . import plugins
 from .mutants import FAULTS, MUTANTS, PAST, Late, Mutant, Stale, install
 from .mutants.hunt import Run, control, hunt, hunt_all, row
 from .mutants.mutation import ROOT, Change, mutated
@@ -92,6 +93,23 @@ def test_a_hunt_ends_with_the_first_run_that_fails():
     assert (catch.by, catch.orders, catch.seed) == ("doubled, a rule", 600, 6)
     assert catch.told == "doubled: a-1 twice"
     assert [words[-3] for words in asked] == ["5", "6"]
+
+
+def test_every_second_run_is_led_to_where_a_mutant_shows():
+    """By faults that there are; the others are drawn from the seed."""
+    plugins.discover()
+    leading = {fault for one in ALL_MUTANTS for fault in one.led_by}
+    asked = []
+
+    def run(words: Sequence[str]) -> Run:
+        asked.append(words)
+        return Run(0, {"orders": 300}, "")
+
+    hunt(MUTANTS["part-counts-as-whole"], orders=300, seeds=(5, 6, 7), run=run)
+
+    assert leading <= plugins.FAULTS.keys()
+    assert ["--faults" in words for words in asked] == [False, True, False]
+    assert asked[1][2:4] == ("--faults", "thin_at_sweep")
 
 
 def test_what_nobody_catches_has_survived():

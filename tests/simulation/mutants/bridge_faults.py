@@ -75,6 +75,7 @@ STREAMS = (
                 "",
             ),
         ),
+        led_by=("lists_read_late",),
     ),
     Mutant(
         "listens-too-late",
@@ -86,6 +87,7 @@ STREAMS = (
                 "            pass\n",
             ),
         ),
+        led_by=("lists_read_late",),
     ),
     Mutant(
         "outbox-unbounded",

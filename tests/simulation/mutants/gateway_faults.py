@@ -179,6 +179,7 @@ FINDING_OUT = (
                 "    return dict(zip(sorted(ids), sorted(orders, key=lambda one: one.ticket)))\n",
             ),
         ),
+        led_by=("crowds_fail",),
     ),
     Mutant(
         "open-answer-is-a-refusal",
@@ -274,6 +275,7 @@ CONTINGENT = (
                 "",
             ),
         ),
+        led_by=("next_cancel_fails",),
     ),
     Mutant(
         "held-unknown-is-refused",
@@ -285,6 +287,7 @@ CONTINGENT = (
                 '        if error.outcome == "never":\n',
             ),
         ),
+        led_by=("next_held_fails",),
     ),
     Mutant(
         "part-counts-as-whole",
@@ -296,6 +299,7 @@ CONTINGENT = (
                 "        return True\n",
             ),
         ),
+        led_by=("thin_at_sweep",),
     ),
 )
 MANAGER = (

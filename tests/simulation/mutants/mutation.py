@@ -58,6 +58,7 @@ class Mutant:
         changes: what that takes.
         commit: of the project's past that mended it, with its subject; empty where nobody ever
             made that mistake.
+        led_by: faults of the simulation that lead to where it shows; empty where any may.
         is_faithful: the code is as it was before that commit, as far as today's code lets it be.
 
     """
@@ -67,6 +68,7 @@ class Mutant:
     changes: tuple[Change, ...]
     commit: str = ""
     is_faithful: bool = True
+    led_by: tuple[str, ...] = ()
 
 
 def mutated(source: str, changes: Iterable[Change]) -> str:
