@@ -49,6 +49,7 @@ FOUND = (
             ),
         ),
         "f72938c Look for the deals of a close-by whose receipt lacks its price",
+        led_by=("deals_lag", "next_close_by_fails"),
     ),
     Mutant(
         "found-back-without-snapshot",

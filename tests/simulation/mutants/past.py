@@ -85,6 +85,7 @@ BEFORE = (
         ),
         "df96698 Tell of an order's end when it is on the disk, and not before; split long test "
         "files",
+        led_by=("crowds_fail", "disk_slow"),
     ),
     Mutant(
         "past-began-during-look",
