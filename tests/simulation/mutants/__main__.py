@@ -17,7 +17,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation.mutants")
     parser.add_argument("names", nargs="*", metavar="NAME", help="of mutants; all if absent")
     parser.add_argument("--orders", type=int, default=500, help="of one run")
-    parser.add_argument("--seeds", type=int, default=8, help="how many runs, at the most")
+    parser.add_argument("--seeds", type=int, default=40, help="how many runs, at the most")
     parser.add_argument("--first", type=int, default=1, help="seed")
     parser.add_argument("--list", action="store_true", help="tell what there is, and run nothing")
     options = parser.parse_args()

@@ -48,13 +48,13 @@ DISK = (
         ),
     ),
     Mutant(
-        "paper-told-before-row",
-        "A trade on paper is told to be done before it is on the disk.",
+        "paper-not-kept",
+        "What was traded on paper is in memory alone, and ends with the process.",
         (
             Change(
                 "gateway.paper.account",
-                "is_written = await asyncio.shield(self._commit(broker, (command_id, result)))",
-                "is_written = bool(self._commit(broker, (command_id, result)))",
+                "            await self._ledger.write(work)\n",
+                "            pass\n",
             ),
         ),
     ),
