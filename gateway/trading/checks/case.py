@@ -195,11 +195,23 @@ class Case:
         there = self._there(self.surely)
         doubtful = [_reserved(one) for one in self.doubtful]
         value = measure([*there, *doubtful, self.exposure])
-        if value <= most or value <= measure([*there, *doubtful]):
-            return min(value, most)
+        if value <= most:
+            return value
+        if value <= measure([*there, *doubtful]) and self._adds_nothing(measure, most):
+            return most
         if doubtful and measure([*there, self.exposure]) <= most:
             raise LookAgain
         return value
+
+    def _adds_nothing(
+        self, measure: Callable[[Iterable[Exposure]], Decimal], most: Decimal
+    ) -> bool:
+        """Whether it does so also where nothing comes of orders the other way that are under way:
+        on a netting account these may outweigh it, and then be refused.
+        """
+        ours = [one for one in (*self.surely, *self.doubtful) if one.buys == self.exposure.buys]
+        certain = self._there(ours)
+        return measure([*certain, self.exposure]) <= max(measure(certain), most)
 
     def _there(self, reservations: list[Reservation]) -> list[Exposure]:
         return [

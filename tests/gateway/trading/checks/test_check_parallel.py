@@ -13,7 +13,7 @@ from scripted_terminal import CATALOGUE, Scene
 
 from gateway.errors import LimitExceeded, RiskLimit
 from gateway.trading.checks.limits import Limits
-from gateway.trading.checks.reservations import SETTLE_S
+from gateway.trading.checks.reservations import SETTLE_S, Reservation
 
 RUSH = 100
 BUY = {"symbol": "EURUSD", "side": "buy", "volume": 0.1}
@@ -209,4 +209,16 @@ async def test_an_order_that_adds_nothing_is_not_held_to_a_limit(netting: Scene)
     limits = Limits(max_open_lots=Decimal("1.0"))
     assert not await account.rush(limits, 1, **{**BUY, "side": "sell"})
     (error,) = await account.rush(limits, 1, **BUY)
+    assert error.data["rule"] == "max_open_lots"
+
+
+async def test_an_order_under_way_the_other_way_makes_no_room(netting: Scene) -> None:
+    """It may come to nothing, and then a limit that is exceeded would be exceeded further."""
+    account = GrowingAccount(netting)
+    assert not await account.rush(Limits(), 1, **{**BUY, "volume": 2.0})
+    sale = Reservation(
+        client_order_id="a", symbol="EURUSD", volume=Decimal(5), buys=False, waits=False
+    )
+    netting.desk.checks.tally(netting.guarded).reservations.hold(sale)
+    (error,) = await account.rush(Limits(max_open_lots=Decimal("1.0")), 1, **BUY)
     assert error.data["rule"] == "max_open_lots"
