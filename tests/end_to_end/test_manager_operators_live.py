@@ -15,6 +15,7 @@ from product import until
 
 from ea_bridge.emulator.manager import LOGIN, SERVER, Population, build_manager
 from gateway.manager import Role, tokens
+from gateway.store import StoreError
 from gateway.web.manager_api import listing
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-manager")]
@@ -217,3 +218,19 @@ async def test_the_connection_is_kept_for_the_next_run(
         assert await house.get("test/status") == {"status": "ok", "connected": False}
         await house.manager.supervision.look()
         assert not server.connected
+
+
+async def test_a_database_that_cannot_be_read_is_told_as_the_api_describes(
+    house: ManagerHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose token it is cannot be looked up: that says nothing against the token."""
+
+    def fail(_: str) -> None:
+        raise StoreError("the disk reports errors")
+
+    monkeypatch.setattr(house.manager.tokens, "admit", fail)
+    answered = await house.ask("GET", "test/ping")
+    assert answered.status == 500
+    assert "database" in answered.body["detail"]
+    monkeypatch.undo()
+    await house.get("test/ping")

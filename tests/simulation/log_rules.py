@@ -21,6 +21,7 @@ WHERE_THE_DISK_FAILS = frozenset(
         "a link of orders is not written: %s",
         "a link of orders may be written: %s",
         "a write to the ledger failed",
+        "access tokens cannot be looked up: %s",
         "change %d is %s, and the journal cannot say so: %s",
         "no checkpoint of the audit trail: %s",
         "not in the audit trail: %s: %s",

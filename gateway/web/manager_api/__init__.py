@@ -46,6 +46,7 @@ __all__ = ["OPENAPI", "OPERATIONS", "PAGE_HEADERS", "REFERENCE", "ManagerApi", "
 
 MAX_BYTES = 262_144
 """Of a body: ten thousand logins, or the longest mail."""
+UNUSABLE = "The gateway's database or its key cannot be used; see its log"
 MAX_LONG_LISTS = 16
 """That an operator may be sent at a time: each holds two pieces until they are read."""
 OPERATIONS: tuple[Operation, ...] = (
@@ -116,14 +117,13 @@ class ManagerApi:
         path = request.raw_path.partition("?")[0]
         operation = next(one for one in find(OPERATIONS, path) if one.method == request.method)
         admission = None
-        if not operation.is_open:
-            admission = await self._let_in(token, slow_down)
-            known()
         headers: dict[str, str] = {}
-        if admission is not None and admission.successor is not None:
-            headers[SUCCESSOR] = admission.successor
         try:
-            if admission is not None:
+            if not operation.is_open:
+                admission = await self._let_in(token, slow_down)
+                known()
+                if admission.successor is not None:
+                    headers[SUCCESSOR] = admission.successor
                 self._services.rate.take(admission.operator.name)
                 self._check_role(operation, admission)
             result = await self._carry_out(operation, admission, request, headers)
@@ -190,7 +190,7 @@ class ManagerApi:
                     log.warning("a list was cut off: its token has ended")
                     raise ConnectionError("the rest of the list is not for this caller any more")
                 await response.write(piece)
-        except ManagerError as error:
+        except (ManagerError, StoreError) as error:
             log.warning("a list was cut off: %s", error)
             raise ConnectionError("the rest of the list did not come") from error
         await response.write_eof()
@@ -199,7 +199,11 @@ class ManagerApi:
     def _admit(self, token: str | None) -> Admission:
         if token is None:
             raise Unauthorized("Send the header Authorization: Bearer", reason="missing")
-        admission = self._services.tokens.admit(token)
+        try:
+            admission = self._services.tokens.admit(token)
+        except StoreError as error:
+            log.error("access tokens cannot be looked up: %s", error)
+            raise Problem(500, UNUSABLE) from error
         if admission is None:
             raise Unauthorized(
                 "The access token opens nothing, or nothing any more; log in", reason="unknown"
@@ -255,9 +259,7 @@ class ManagerApi:
             raise problem_of(error) from error
         except (StoreError, SecretsError) as error:
             log.error("%s: %s", operation.name, error)
-            raise Problem(
-                500, "The gateway's database or its key cannot be used; see its log"
-            ) from error
+            raise Problem(500, UNUSABLE) from error
         except Exception as error:  # nothing of it goes to the caller
             log.exception("%s failed", operation.name)
             raise Problem(500, "The gateway failed; its log says why") from error
