@@ -16,13 +16,13 @@ from .careless import new_bot
 SYMBOL = "EURUSD"
 MAGIC = 10
 """Of these bots alone."""
-POINTS = (2, 15)
+POINTS = (1, 8)
 """From the market to the price, and from there to that of the limit order."""
 WAITS_S = 4.0
 """Until what is left is cancelled, on average."""
 
 
-@trader("lurking", count=2, suits=lambda terminal: terminal.truth.broker.terms.platform == "mt4")
+@trader("lurking", count=3, suits=lambda terminal: terminal.truth.broker.terms.platform == "mt4")
 async def lurk(world: World, terminal: TradedTerminal, name: str, dice: Random) -> None:
     """Wait for a price; take back what is left, as long as it waits."""
     purse = Purse()

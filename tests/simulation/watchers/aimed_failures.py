@@ -22,13 +22,15 @@ if TYPE_CHECKING:
     from ..world import World
 
 
+HELD_KIND = "held"
+"""Limit orders that the gateway sends by itself: few of them, and nobody waits for an answer."""
 KINDS: dict[str, Callable[[TradeRequest], bool]] = {
     "close": lambda one: one.action == TradeAction.DEAL and one.position > 0,
     "close_by": lambda one: one.action == TradeAction.CLOSE_BY,
     "stops": lambda one: one.action == TradeAction.SLTP,
     "change": lambda one: one.action == TradeAction.MODIFY,
     "cancel": lambda one: one.action == TradeAction.REMOVE,
-    "held": lambda one: one.action == TradeAction.PENDING and one.magic == lurking.MAGIC,
+    HELD_KIND: lambda one: one.action == TradeAction.PENDING and one.magic == lurking.MAGIC,
     "pending": lambda one: one.action == TradeAction.PENDING,
 }
 """What is aimed at, and how it is known."""
@@ -39,6 +41,8 @@ FAILURES = (
 REFUSALS = (TradeRetcode.FROZEN, TradeRetcode.REQUOTE, TradeRetcode.REJECT)
 OF_ANSWERS = ("open_before", "open_before", "open_after", "late", "late", "", "")
 """Those that leave the link as it is, so that others of a crowd go on."""
+UNKNOWN = ("cut_after_ack", "crash_after", "open_after", "open_before")
+"""Those that leave open what became of a command."""
 SOME = (1, 3, 3, 6)
 """So many commands in a row are met."""
 LATE_MS = (100, 400, 1500)
@@ -71,7 +75,7 @@ class AimedFailures(Watcher):
     def aim(self, terminal: TradedTerminal, kind: str) -> None:
         """Let the next commands of a kind fail, all in the same way or each in its own."""
         dice, count = self._dice, self._dice.choice(SOME)
-        some = dice.choice((FAILURES, OF_ANSWERS))
+        some = UNKNOWN if kind == HELD_KIND else dice.choice((FAILURES, OF_ANSWERS))
         alike, mixed = [dice.choice(some)] * count, dice.choices(some, k=count)
         failures = alike if dice.random() < 0.3 else mixed
         rewrites = dice.random() < 0.5
