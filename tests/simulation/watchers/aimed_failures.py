@@ -48,7 +48,7 @@ SOME = (1, 3, 3, 6)
 LATE_MS = (100, 400, 1500)
 LAGGING = 3
 """So many looks at the history show no deal yet."""
-HELD: dict[str, int] = {ORDERS_GET.op: 3, POSITIONS_GET.op: 3, WATCH.op: 1}
+HELD: dict[str, int] = {ORDERS_GET.op: 3, POSITIONS_GET.op: 3, WATCH.op: 3}
 """What streams begin with: lists, and symbols to be told of; and how many answers are held."""
 THIN_S = 3.0
 """So long there is little on offer, from the beginning of a sweep."""
@@ -137,7 +137,9 @@ class AimedFailures(Watcher):
         if isinstance(params, FilterParams) and (params.ticket or params.symbol):
             return
         self._late[terminal.name, op] -= 1
-        until_s = self.world.loop.now + 10 ** self._dice.uniform(-2.5, -0.3)
+        # what a terminal tells by itself comes some time after it was asked to
+        seconds = (-0.7, 0.0) if op == WATCH.op else (-2.5, -0.3)
+        until_s = self.world.loop.now + 10 ** self._dice.uniform(*seconds)
         for near in self.world.network.links(terminal.name):
             if near.peer is not None:
                 near.peer.stalled_until_s = until_s
