@@ -11,7 +11,11 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any
 
+from gateway.trading import flatten
+
 ARMS = "cancel_all_after"
+SWEEP_S = flatten.ROUNDS * flatten.TTL_MS / 1000
+"""So long the gateway may go on with what it has begun to end."""
 
 
 class State(Enum):
@@ -43,6 +47,8 @@ class SilenceRules:
         """Times that it may have been set to, by the ids of calls without an answer."""
         self._safe_s = 0.0
         """When it runs out at the earliest."""
+        self._sweeping_until_s = 0.0
+        """Until then what a timer has ended that ran out right before it was set anew."""
 
     def asks(self, message: dict[str, Any]) -> None:
         """A program is about to ask something."""
@@ -57,6 +63,10 @@ class SilenceRules:
         if "result" not in answer:
             return
         if message["method"] == ARMS:
+            if self._state is State.DOUBTFUL or (
+                self._state is State.RUNS and now_s >= self._safe_s
+            ):
+                self._sweeping_until_s = now_s + SWEEP_S
             timeout_s = message["params"]["timeout_ms"] / 1000
             self._state = State.RUNS if timeout_s else State.OFF
             self._within_s = timeout_s or self._within_s
@@ -77,6 +87,8 @@ class SilenceRules:
 
     def ends(self, what: str, now_s: float) -> None:
         """The gateway is about to end an order or a position that nobody has asked it to end."""
+        if now_s < self._sweeping_until_s:
+            return
         if self._state in (State.NEVER, State.OFF) and not self._asked:
             self._accuse(f"{what} is ended, and no timer was set")
         elif self._state is State.RUNS and now_s < self._safe_s:
