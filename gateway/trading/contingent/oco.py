@@ -31,6 +31,8 @@ MAX_LINKS = 1000
 TTL_MS = 5000
 GONE_S = 3.0
 """How long an order is in no list before it is taken for ended."""
+UNTOLD_S = 30.0
+"""The same where the terminal does not tell what is in its history."""
 ENDS: dict[int, OrderEnd] = {
     OrderState.FILLED: "filled",
     OrderState.PARTIAL: "filled",
@@ -236,18 +238,21 @@ class OcoLinks:
                 end = await _end_of(terminal, ticket) if one is None else "filled"
                 if account_of(terminal) != account:
                     return  # logged in elsewhere while it told: it is looked again at the return
-                if end != "gone" or self._is_gone((account, ticket)):
+                missed_s = self._missed_s((account, ticket))
+                if end is None and missed_s >= UNTOLD_S:
+                    end = "gone"
+                if end is not None and (end != "gone" or missed_s >= GONE_S):
                     self._ended(row, ticket, end)
         for row, link in list(self._links.items()):
             if link.account == account and link.state == "cancelling":
                 self._errands.begin(("oco", row), partial(self._settle, row))
 
-    def _is_gone(self, order: tuple[Account, int]) -> bool:
-        """Whether an order is in no list for long enough to believe it: those of a terminal that
-        has just come back are empty for a moment.
+    def _missed_s(self, order: tuple[Account, int]) -> float:
+        """Return for how long an order is in no list: those of a terminal that has just come back
+        are empty for a moment.
         """
         now_s = host.monotonic_s()
-        return now_s - self._missed.setdefault(order, now_s) >= GONE_S
+        return now_s - self._missed.setdefault(order, now_s)
 
     def _ended(self, row: int, ticket: int, end: OrderEnd) -> None:
         link = self._links.get(row)
@@ -312,7 +317,7 @@ class OcoLinks:
         )
         try:
             await changing.cancel(terminal, ticket, handling)
-            end: OrderEnd = "canceled"
+            end: OrderEnd | None = "canceled"
         except OrderNotFound:
             end = await _end_of(terminal, ticket)
         except GatewayError as error:
@@ -321,6 +326,8 @@ class OcoLinks:
             return
         if end != "canceled" and account_of(terminal) != link.account:
             return  # what is not there is not there in another account
+        if end is None:
+            return  # it is looked again
         self._links[row] = replace(self._links[row], problem="")
         self._ended(row, ticket, end)
 
@@ -368,8 +375,11 @@ async def waiting(terminal: GuardedTerminal) -> list[Order]:
     return orders + terminal.desk.contingent.orders()
 
 
-async def _end_of(terminal: GuardedTerminal, ticket: int) -> OrderEnd:
-    """Return how an order ended that does not wait any more, as far as the history tells."""
+async def _end_of(terminal: GuardedTerminal, ticket: int) -> OrderEnd | None:
+    """Return how an order ended that does not wait any more, as far as the history tells.
+
+    ``None``: the terminal does not answer. ``gone``: it is nowhere.
+    """
     held = terminal.desk.contingent.past(ticket)
     if held is not None:
         return ENDS.get(held.state, "gone")
@@ -377,13 +387,13 @@ async def _end_of(terminal: GuardedTerminal, ticket: int) -> OrderEnd:
     try:
         past = await terminal.request(commands.HISTORY_ORDERS_GET, params)
     except GatewayError:
-        return "gone"
+        return None
     if not past:
         # MetaTrader 4 turns a filled order into a position under the same ticket
         by_ticket = commands.FilterParams(ticket=ticket)
         try:
             positions = await terminal.request(commands.POSITIONS_GET, by_ticket)
         except GatewayError:
-            return "gone"
+            return None
         return "filled" if positions else "gone"
     return ENDS.get(past[0].state, "gone")

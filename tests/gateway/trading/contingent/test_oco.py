@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from contingent_parts import Stand, quiet, until
 
-from ea_bridge.errors import OutcomeUnknown, TerminalBusy
+from ea_bridge.errors import NotSent, OutcomeUnknown, TerminalBusy
 from ea_bridge.model import OrderState, TradeAction
 from gateway import errors
 from gateway.credentials.tier import Tier
@@ -304,3 +304,22 @@ async def test_a_link_that_ends_is_always_in_one_of_the_lists(stand: Stand) -> N
         assert (await only(stand))["id"] == linked["id"]
         await asyncio.sleep(0)
     assert (await only(stand))["state"] == "unlinked"
+
+
+async def test_how_an_order_ended_is_asked_until_the_terminal_tells(stand: Stand) -> None:
+    """One whose partner was filled has been cancelled by somebody: it is not called gone."""
+    first, second = stand.place(), stand.place()
+    await link(stand, first, second)
+    answers = stand.scene.script.answers
+    history, failures = answers["history_orders_get"], [NotSent("history_orders_get", "lost")] * 2
+
+    def tell(params: Any) -> Any:
+        return failures.pop() if failures else history(params)
+
+    answers["history_orders_get"] = tell
+    stand.leave(second, OrderState.CANCELED)
+    stand.fill(first)
+    await until(lambda: not failures)
+    stand.keeper._errands.hurry()
+    await until(lambda: not stand.keeper.links._links)
+    assert ends(await only(stand)) == ["filled", "canceled"]
