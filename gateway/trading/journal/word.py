@@ -65,7 +65,9 @@ class Word:
             known = await terminal.request(commands.RESULTS_GET, params)
             self._patience.heard(by_id[one] for one in some)
             for stored in known:
-                if (send := by_id.get(stored.id)) is not None:
+                send = by_id.get(stored.id)
+                # another terminal of the account may have found its end while this one answered
+                if send is not None and send.stage not in ENDS:
                     self._take_stored(terminal, send, stored)
 
     def _take_stored(

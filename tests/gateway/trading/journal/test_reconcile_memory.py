@@ -6,7 +6,9 @@ from typing import Any
 
 from journal_scene import Kept
 
+from ea_bridge.model import TradeResult, TradeRetcode
 from gateway.trading.journal import Stage
+from gateway.trading.journal.intents import Presumed
 
 
 async def test_nothing_is_remembered_of_what_somebody_else_found_out(kept: Kept) -> None:
@@ -29,3 +31,22 @@ async def test_nothing_is_remembered_of_what_somebody_else_found_out(kept: Kept)
     assert reconciler._patience._heard_since_s == {}
     assert reconciler._patience._traceless_since_s == {}
     assert reconciler._pacing._looks == {}
+
+
+async def test_a_table_changes_no_end_that_was_found_meanwhile(kept: Kept) -> None:
+    """Its answer was unclear, and would make an unknown outcome of what is told to be rejected."""
+    await kept.lose("a")
+    [intent] = kept.log.unresolved(kept.here())
+    kept.results("done", TradeResult(retcode=TradeRetcode.ERROR))
+    answers = kept.scene.script.answers
+    table = answers["results_get"]
+
+    def answer_late(params: Any) -> Any:
+        kept.reconciler._word.presume(intent.sends[0], Presumed.TRACELESS)
+        return table(params)
+
+    answers["results_get"] = answer_late
+    await kept.look()
+    error = await kept.fail("a")
+    assert (intent.stage, error.name()) == (Stage.REJECTED, "order_rejected")
+    assert error.data["outcome"] == "rejected"
