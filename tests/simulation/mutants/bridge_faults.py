@@ -16,6 +16,7 @@ EA = (
                 "        self._keep(command_id, None)\n",
             ),
         ),
+        led_by=("crash_after", "cut_after_ack"),
     ),
     Mutant(
         "forgotten-is-absent",
@@ -51,6 +52,7 @@ STREAMS = (
                 "        return hello.q\n",
             ),
         ),
+        led_by=("cut", "link reset"),
     ),
     Mutant(
         "events-doubled-at-return",

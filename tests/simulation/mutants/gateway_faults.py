@@ -215,6 +215,7 @@ STOPS = (
                 "        terminal.require(what.tier)\n",
             ),
         ),
+        led_by=("halted_by_hand",),
     ),
     Mutant(
         "revocation-looked-up-early",
