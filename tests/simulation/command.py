@@ -19,8 +19,6 @@ from typing import Any
 from .world import Options, World, simulate
 
 MEMORY = Path("/dev/shm")  # noqa: S108  # only a folder of our own in it, by mkdtemp
-SHORTEN_S = 30
-"""So long a run that is wrong is tried in shorter forms."""
 SHOWN = 20
 """Of what was wrong; the rest is like it."""
 
@@ -89,12 +87,12 @@ def how_to_repeat(options: Options) -> str:
     return f"wrong: {repeating(options)}\nfor a shorter one: {shorter}"
 
 
-def print_shorter(options: Options) -> None:
-    """Look for a shorter run that is wrong as well, for a while, and print its command.
+def print_shorter(options: Options, within_s: float) -> None:
+    """Look for a shorter run that is wrong as well, for so long, and print its command.
 
     In other processes, since this one is good for no more runs.
     """
-    words = ["-m", __package__ or "", "shrink", *command_of(options), "--within", str(SHORTEN_S)]
+    words = ["-m", __package__ or "", "shrink", *command_of(options), "--within", str(within_s)]
     subprocess.run([sys.executable, *words], check=False)  # this program again
 
 
@@ -107,7 +105,7 @@ def main() -> None:
         print("\n".join(report.said[:SHOWN]), end="\n" * bool(report.said))
         if not report.is_right:
             print(f"wrong: {repeating(options)}", flush=True)
-            print_shorter(options)
+            print_shorter(options, arguments.shorten)
         print(report.summary)
     print(json.dumps(report.line))
     sys.stdout.flush()
@@ -179,6 +177,13 @@ def parser() -> argparse.ArgumentParser:
         "--faults",
         metavar="NAMES",
         help="let these happen, parted by commas, or none; not what the seed draws",
+    )
+    made.add_argument(
+        "--shorten",
+        type=float,
+        default=30.0,
+        metavar="SECONDS",
+        help="how long shorter forms of a run that is wrong are tried",
     )
     made.add_argument("--log", type=Path, metavar="FILE", help="write down what was traced")
     return made

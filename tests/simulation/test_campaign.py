@@ -46,7 +46,8 @@ def test_twenty_seeds_find_nothing_wrong(part: int, tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stdout + done.stderr
     progress = Progress.load(kept)
-    assert (progress.runs, progress.orders) == (runs, runs * ORDERS)
+    assert progress.runs == runs
+    assert progress.orders > 0.9 * runs * ORDERS  # those on paper are not among them
     assert progress.kills > runs
     assert progress.faults.total() > runs
 
@@ -84,7 +85,7 @@ def test_wrong_run_is_named_and_shrunk(tmp_path: Path) -> None:
 
     words = shlex.split(repeating)
     assert words[:3] == ["python", "-m", "tests.simulation"]
-    repeated = simulation(*words[3:])
+    repeated = simulation(*words[3:], "--shorten", "4")
     assert repeated.returncode == 1, repeated.stdout + repeated.stderr
     (found,) = (one for one in repeated.stdout.splitlines() if one.startswith("after "))
     shorter = shlex.split(found.partition(": ")[2])[3:]

@@ -42,9 +42,9 @@ BEFORE = (
         (
             Change(
                 OCO,
-                '                if end != "gone" or self._is_gone((account, ticket)):\n'
+                '                if end is not None and (end != "gone" or missed_s >= GONE_S):\n'
                 "                    self._ended(row, ticket, end)\n",
-                "                self._ended(row, ticket, end)\n",
+                '                self._ended(row, ticket, end or "gone")\n',
             ),
         ),
         "cfbbd5e Give an order to no command of other prices; believe no list that is empty for "
