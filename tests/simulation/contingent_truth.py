@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -75,7 +76,13 @@ class HeldTruth:
         return {ticket: one for ticket, one in self.rows.items() if one.account == account}
 
     def faults(self, account: tuple[int, str], truth: Truth) -> Iterator[str]:
-        """Yield what is wrong with those of an account."""
+        """Yield what is wrong with those of an account.
+
+        Of equal limit orders under way as one died nobody can tell which is whose: one may have
+        been given another one's end, and the other one its.
+        """
+        without: defaultdict[tuple[object, ...], list[str]] = defaultdict(list)
+        lacking: defaultdict[tuple[object, ...], list[str]] = defaultdict(list)
         for ticket, held in self.of(account).items():
             sent = [one for each in _attempts(held) for one in truth.tagged.get(each, ())]
             said = f"{ticket} {held} has sent {sent}"
@@ -83,11 +90,14 @@ class HeldTruth:
             if len(sent) > 1:
                 yield f"twice: {said}"
             elif is_placed != bool(sent) and held.stage != "sending":
-                yield f"told otherwise: {said}"
+                (without if is_placed else lacking)[_limit_of(held)].append(said)
             elif sent and not _is_its_limit(held, sent[0]):
                 yield f"another order: {said}"
             if held.stage != "ended" and _is_due(held, truth.broker):
                 yield f"its price is there, and it waits: {said}"
+        for kind in without.keys() | lacking.keys():
+            if len(without[kind]) != len(lacking[kind]):
+                yield from (f"told otherwise: {one}" for one in without[kind] + lacking[kind])
 
 
 def _attempts(held: HeldOrder) -> Iterator[str]:
@@ -97,11 +107,17 @@ def _attempts(held: HeldOrder) -> Iterator[str]:
         yield tag(*held.account, one.attempt_id)
 
 
+def _limit_of(held: HeldOrder) -> tuple[object, ...]:
+    """Return what tells its limit order apart where comments are lost."""
+    order = held.order
+    lots, price = order.volume_initial, order.price_stoplimit
+    return (order.symbol, LIMITS[order.type], price, lots, order.sl, order.tp, order.magic)
+
+
 def _is_its_limit(held: HeldOrder, sent: Executed) -> bool:
-    order, request = held.order, sent.request
-    wanted = (LIMITS[order.type], order.price_stoplimit, order.volume_initial, order.sl, order.tp)
-    made = (request.type, request.price, request.volume, request.sl, request.tp)
-    return wanted == made and held.placed in (0, sent.result.order)
+    asked = sent.request
+    of_limit = (asked.symbol, asked.type, asked.price, asked.volume, asked.sl, asked.tp)
+    return _limit_of(held)[:-1] == of_limit and held.placed in (0, sent.result.order)
 
 
 def _is_due(held: HeldOrder, broker: Broker) -> bool:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from msgspec.structs import replace
 
 from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.model import OrderState, TradeRequest, TradeResult
+from gateway.app.ledger import TABLES
+from gateway.ledger import Ledger
+from gateway.trading.client_ids import tag
+from gateway.trading.contingent.records import HeldOrder
+from gateway.trading.journal import Account
 
+from .contingent_truth import HeldTruth
 from .intents import Intent, Reply
 from .judge import Heard, Known, judge
 from .shared_account import broker_of
-from .truth import Truth
+from .truth import Executed, Truth
 from .verdict import Verdict
 
 UNKNOWN = Reply("unknown", "order_unresolved")
@@ -40,3 +50,32 @@ def test_who_was_told_that_it_was_not_sent_was_told_wrong() -> None:
 def test_others_are_sent(platform: str, type_: str) -> None:
     """And cannot be done without a command."""
     assert not judged(platform, UNKNOWN, type_=type_).is_right
+
+
+HERE = Account(1, "Demo")
+SHOWN = broker_of(build_terminal(seed=1, platform="mt4")).orders()[0]
+
+
+def kept(name: str, state: OrderState) -> HeldOrder:
+    """An order whose limit order was sent once, and that is over."""
+    order = replace(SHOWN, type=6, state=int(state), price_stoplimit=1.1, sl=0.0, tp=0.0)
+    held = HeldOrder(
+        account=HERE, tid="t", client_order_id=name, order=order, words="", created_ms=0
+    )
+    return replace(held, stage="ended", attempt=1)
+
+
+@pytest.mark.parametrize(("told", "count"), [("PLACED", 0), ("REJECTED", 1)])
+def test_equal_limit_orders_may_have_changed_places(tmp_path: Path, told: str, count: int) -> None:
+    """One of two was executed as the terminal died, and its comment is lost: one is told so."""
+    first, second = kept("a", OrderState[told]), kept("b", OrderState.REJECTED)
+    ledger = Ledger(tmp_path, TABLES)
+    held, truth = HeldTruth(ledger), Truth(broker_of(build_terminal(seed=1, platform="mt4")))
+    ledger.close()
+    held.rows |= {1: first, 2: second}
+    request = TradeRequest(
+        action=5, symbol=SHOWN.symbol, type=2, price=1.1, volume=SHOWN.volume_initial
+    )
+    done = Executed(request, TradeResult(retcode=10009, order=7), command=1, at_msc=0)
+    truth.tagged[tag(*HERE, second.attempt_id)] = [done]
+    assert len(list(held.faults(HERE, truth))) == count
