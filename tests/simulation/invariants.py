@@ -35,6 +35,7 @@ RULES: Mapping[str, str] = {
     "halted": "nothing that a halt stops is written after the halt was acknowledged",
     "revoked": "nothing is done for a token whose revocation was acknowledged",
     "expired": "a token is good until it expires, and for nothing after that",
+    "by hand": "what a person says of an unknown order stays, unless the terminal says otherwise",
     "paper": "what is on paper is kept there, and nothing of it comes to the market",
     "silence": "what a silent program leaves is ended in time, and of no other one",
     "limits": "no order goes beyond the limits of its token, and none within is refused",

@@ -143,6 +143,10 @@ OTHERS: Mapping[str, str] = {
     "booking: not sent": "an operator gave up, and nothing was done",
     "booking: looked up": "nothing told any more whether a user was changed",
     "silence: all was ended": "the dead man's switch has done its work",
+    "settled by hand, and contradicted": "the terminal's word counted more than a person's",
+    "by hand: told to streams": "a subscriber that was there has heard of it",
+    "by hand: word has stayed": "nothing has contradicted a person, to the end",
+    "by hand: refused": "an order was not unknown, or its ticket could not be",
     "paper: order on paper": "it was carried out, or refused, there alone",
     "limit: max_lot": "an order was refused for its lots",
     "limit: allowed_symbols": "an order was refused for its symbol",
@@ -153,7 +157,6 @@ OTHERS: Mapping[str, str] = {
     "contingent: both orders filled": "before the second could be cancelled",
 }
 MAY_BE_MISSED: Mapping[str, str] = {
-    "settled by hand, and contradicted": "the terminal's word counted more than a person's",
     "limit: unsettled": "too many orders came and went to tell what is left",
     "tickets of equal orders exchanged": "nobody could tell whose tags were gone",
     "end lost with a disk that failed": "told, not written, and no command stands for it",

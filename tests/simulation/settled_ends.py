@@ -7,7 +7,7 @@ which the daemon told them, whoever hears them and when.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 NOT_SENT = "not_sent"
@@ -72,6 +72,10 @@ class SettledEnds:
         contradicting = next((one for one in told if one.contradicts(end)), None)
         told.append(end)
         return contradicting
+
+    def of(self, client_order_id: str) -> Sequence[ToldEnd]:
+        """Return all that was told of an order."""
+        return self._told.get(client_order_id, [])
 
     def last(self) -> Mapping[str, str]:
         """Return the last outcome of each order, but of those that were not sent."""

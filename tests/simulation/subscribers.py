@@ -76,6 +76,13 @@ class Subscriber:
         self._is_at_rest = False
         self._sit()
 
+    def copy_of(self, channel: str) -> ChannelCopy | None:
+        """Return what it knows of a channel, while it listens to that and reads what comes."""
+        session = self.session
+        if session is None or session.wire.is_paused or session.wire.over.done():
+            return None
+        return None if channel in session.lacks else self._copies.get(channel)
+
     # --- its life --------------------------------------------------------------------------------
 
     async def run(self) -> None:

@@ -37,6 +37,9 @@ PASSING = OPEN | {"not_sent"}
 """Another call under the same id may end otherwise."""
 NOT_FOUND = "not found"
 ASKS = "get_order"
+SETTLES = "settle_order"
+RECORDS = frozenset({ASKS, SETTLES})
+"""Methods whose results are records of orders."""
 FOUND = b'"reconciled":true'
 """Stands in what is said of an order that was found out."""
 
@@ -79,6 +82,8 @@ class ToldRules:
         self._kinds: dict[tuple[Account, str], Kind] = {}
         self._alike: Counter[tuple[Account, Kind]] = Counter()
         """How many ids have requests that are equal otherwise."""
+        self._contradicted: dict[tuple[Account, str], Told] = {}
+        """What persons had said of orders of which the terminal has said otherwise since."""
 
     def answered(
         self,
@@ -116,16 +121,41 @@ class ToldRules:
         before = self._ends.get((account, id_))
         if before is not None and told.outcome in PASSING and asked_s < before.heard_s:
             return  # two answers have crossed: this one may have been made first
+        if self._is_outdated(account, id_, told, asked_s):
+            return
         told = told._replace(life=life, heard_s=heard_s)
-        if message["method"] != ASKS and (account, id_) not in self._kinds:
+        if message["method"] not in RECORDS and (account, id_) not in self._kinds:
             kind = _kind_of(message["method"], params)
             self._kinds[account, id_] = kind
             self._alike[account, kind] += 1
         self._take(account, id_, told)
 
-    def settle_by_hand(self, account: Account, client_order_id: str) -> None:
-        """A person has said how an order ended; what is found out later counts more."""
+    def contradict(
+        self, account: Account, client_order_id: str, outcome: str, ticket: int | None
+    ) -> None:
+        """The terminal has said otherwise of an order than a person who had settled it.
+
+        Args:
+            account: of the order.
+            client_order_id: of the order.
+            outcome: what the person has said; what is found out counts more.
+            ticket: that the person has named.
+
+        """
         self._ends.pop((account, client_order_id), None)
+        self._contradicted[account, client_order_id] = Told(outcome, ticket)
+
+    def _is_outdated(self, account: Account, id_: str, told: Told, asked_s: float) -> bool:
+        """Whether an answer tells what a person has said, and may have been made before it was
+        found out that it was otherwise.
+        """
+        said = self._contradicted.get((account, id_))
+        if said is None or told.outcome != said.outcome:
+            return False
+        if None not in (said.order, told.order) and said.order != told.order:
+            return False
+        now = self._ends.get((account, id_))
+        return now is None or asked_s < now.heard_s
 
     def _take(self, account: Account, id_: str, told: Told) -> None:
         before = self._ends.get((account, id_))
@@ -196,6 +226,8 @@ def check_found(data: bytes, truth: LedgerTruth, invariants: Invariants) -> None
             if command is None or truth.newest[command.order] != command_id:
                 continue  # it was not sent, and has been taken anew since it was read
             stage = truth.stages.get(command.order)
+            if record.get("settlement") and stage in FINAL:
+                continue  # a person's word, which may be contradicted while it is told
             if stage is not None and stage != record["state"]:
                 id_, end = record["client_order_id"], record["state"]
                 said = f"{id_} is told to be {end}, and its row is {stage}"
@@ -208,6 +240,8 @@ def told_of(method: str, answer: Json) -> Told | None:
     if error is not None:
         data = error.get("data") or {}
         outcome, name = data.get("outcome"), data.get("name", "")
+        if method == SETTLES:
+            return None  # it says why the order was not settled, and not how it ended
         if method == ASKS:
             return Told(NOT_FOUND, name=name) if name == "order_not_found" else None
         if outcome is None:
@@ -216,7 +250,7 @@ def told_of(method: str, answer: Json) -> Told | None:
     result = answer.get("result")
     if not isinstance(result, dict):
         return None
-    if method != ASKS:
+    if method not in RECORDS:
         return _done(result)
     if result["outcome"] == "done" and isinstance(result.get("result"), dict):
         return _done(result["result"])

@@ -71,4 +71,28 @@ CALLER_FAULTS = (
             ),
         ),
     ),
+    Mutant(
+        "known-end-settled",
+        "A person may settle an order whose end is known.",
+        (
+            Change(
+                "gateway.trading.settling",
+                "    left = [send for send in intent.sends if send.stage not in ENDS]\n"
+                "    if intent.stage in ENDS or not left:\n",
+                "    left = list(intent.sends)\n    if not left:\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "settled-by-hand-not-told",
+        "Streams do not tell that a person has settled an order.",
+        (
+            Change(
+                "gateway.trading.journal.log",
+                "        self.on_settled(intent)\n        return True\n",
+                "        if intent.settlement is None:\n            self.on_settled(intent)\n"
+                "        return True\n",
+            ),
+        ),
+    ),
 )

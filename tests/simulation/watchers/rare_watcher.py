@@ -95,7 +95,8 @@ class RareWatcher(Watcher):
         for presumed in presumed_in(entry):
             self._count(presumed)
         self._see_clock(entry)
-        if entry["event"] == "order" and entry.get("reconciled") and entry["state"] == "done":
+        is_found = entry["event"] == "order" and entry.get("reconciled")
+        if is_found and entry["state"] == "done" and not entry.get("settlement"):
             terminal = self.world.terminals.get(entry["terminal"])
             for send in entry["sends"]:
                 if terminal is not None and send["state"] == "done" and "presumed" not in send:
