@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
+from gateway.trading.contingent.errands import LAST_PAUSE_S
+
+from ..accounts import PATIENCE_S
+from ..bots import now_s
 from ..contingent_truth import HeldTruth, LinkTruth
 from ..plugins import Watcher, watcher
 
 if TYPE_CHECKING:
     from ..world import World
+
+
+LOOK_S = 1.0
 
 
 @watcher
@@ -17,6 +25,21 @@ class ContingentWatcher(Watcher):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
+
+    async def rest(self) -> None:
+        """Wait for what nobody knows yet of limit orders that were sent for held ones.
+
+        Their outcome has no caller who would wait for it, and may take as long as any other.
+        """
+        until_s = now_s() + PATIENCE_S  # what is wrong with them then is told at the end
+        while self._is_attempt_open() and now_s() < until_s:
+            await asyncio.sleep(LOOK_S)
+            if not self._is_attempt_open():
+                await asyncio.sleep(LAST_PAUSE_S)  # after which the held order asks again
+
+    def _is_attempt_open(self) -> bool:
+        unresolved = self.world.daemons.gateway._journals.log._unresolved
+        return any(id_.startswith("held-") for _, id_ in unresolved)
 
     def at_end(self) -> None:
         """Compare."""
