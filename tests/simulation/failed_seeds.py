@@ -31,6 +31,11 @@ class FailedSeed:
         words = self.command.split()
         return int(words[words.index("--orders") + 1])
 
+    @property
+    def name(self) -> str:
+        """What it is called among the tests: the seed, and how many orders."""
+        return f"{self.command.split()[1]}-{self.orders}"
+
 
 FAILED_SEEDS = (
     FailedSeed(
@@ -98,5 +103,52 @@ FAILED_SEEDS = (
         "A lost stop order on MetaTrader 4 was told to be rejected while its position was open: "
         "it was filled, and looked for as what it had been.",
         "Find lost pending orders of MetaTrader 4 among the trades they became",
+    ),
+    FailedSeed(
+        "--seed 880018 --orders 2000 --kills-every 110",
+        "Held and linked orders were first read when a terminal linked: on a disk that failed "
+        "then, nobody watched over them.",
+        "Read held and linked orders of all terminals at the start",
+    ),
+    FailedSeed(
+        "--seed 900004 --orders 2000 --kills-every 110",
+        "An order of a sweep was rejected on the disk while its second filling mode was "
+        "tried: a crash would have lost what that did.",
+        "Keep an order of the gateway's own open until its second filling mode",
+    ),
+    FailedSeed(
+        "--seed 900034 --orders 2000 --kills-every 110",
+        "An unknown order was written with the end of its command, and without its own.",
+        "Write no unknown order without the ends of its commands that were found",
+    ),
+    FailedSeed(
+        "--seed 902014 --orders 2000 --kills-every 110",
+        "A close that was found out before its deals showed lacked deal and price for good.",
+        "Look longer for the deals of an order that was found out later",
+    ),
+    FailedSeed(
+        "--seed 905005 --orders 2000 --kills-every 110",
+        "A held order whose request a kill kept from the journal was told not to be sent "
+        "while trading was halted, and would have traded. Then a sweep did not name what it "
+        "had closed in part as the terminal went.",
+        "Answer again for held orders whose requests a kill kept from the disk",
+    ),
+    FailedSeed(
+        "--seed 907002 --orders 2000 --kills-every 110",
+        "The manager API answered with an error of another API where an access token could "
+        "not be read.",
+        "Answer as the manager API describes where an access token cannot be read",
+    ),
+    FailedSeed(
+        "--seed 327 --orders 2000 --kills-every 110",
+        "A linked order that its broker had cancelled was called gone, since the terminal did "
+        "not tell at first.",
+        "Ask how a linked order ended until the terminal tells",
+    ),
+    FailedSeed(
+        "--seed 327 --orders 800 --kills-every 60",
+        "An order was told to be rejected, and then that nobody knows: the table of one "
+        "terminal answered after another one had found its end.",
+        "Change no end that another terminal has found while a table answered",
     ),
 )

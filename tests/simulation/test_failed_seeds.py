@@ -17,7 +17,7 @@ SHORT_ORDERS = 500
 
 def _case(seed: FailedSeed) -> object:
     marks = [pytest.mark.long] if seed.orders > SHORT_ORDERS else []
-    return pytest.param(seed.command, id=seed.command.split()[1], marks=marks)
+    return pytest.param(seed.command, id=seed.name, marks=marks)
 
 
 @pytest.mark.timeout(300)
