@@ -6,19 +6,6 @@ from .mutation import Change, Mutant
 
 EA = (
     Mutant(
-        "taken-not-noted",
-        "An EA executes a command without noting it before, so that a crash forgets it.",
-        (
-            Change(
-                "ea_bridge.peer.results",
-                "        self._append(_Note(id=command_id))\n"
-                "        self._keep(command_id, None)\n",
-                "        self._keep(command_id, None)\n",
-            ),
-        ),
-        led_by=("crash_after", "cut_after_ack"),
-    ),
-    Mutant(
         "forgotten-is-absent",
         "An EA that has lost its table says of what it forgot that it never came.",
         (
@@ -42,18 +29,6 @@ EA = (
     ),
 )
 STREAMS = (
-    Mutant(
-        "events-missed-at-return",
-        "What an EA told while its link was down is not asked for when it comes back.",
-        (
-            Change(
-                "ea_bridge.registry",
-                "        return min(known.last_q if live is None else live.last_q, hello.q)\n",
-                "        return hello.q\n",
-            ),
-        ),
-        led_by=("cut", "link reset"),
-    ),
     Mutant(
         "events-doubled-at-return",
         "What an EA has told last is asked for again when its link comes back, and told twice.",
