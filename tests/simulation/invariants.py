@@ -39,6 +39,7 @@ RULES: Mapping[str, str] = {
     "paper": "what is on paper is kept there, and nothing of it comes to the market",
     "silence": "what a silent program leaves is ended in time, and of no other one",
     "limits": "no order goes beyond the limits of its token, and none within is refused",
+    "races": "once one of linked orders has ended, the others are cancelled, or that fails aloud",
     "on paper": "no command of paper trading reaches a terminal",
     "books": "the daemon's positions and orders are the broker's",
     "audit chain": "the audit trail verifies",

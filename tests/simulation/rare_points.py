@@ -154,6 +154,7 @@ OTHERS: Mapping[str, str] = {
     "limit: max_open_lots": "an order was refused for what is open and under way",
     "contingent: held order became a limit": "its price was reached",
     "contingent: link took its other order": "one of two has ended, and so has the other",
+    "contingent: race over in time": "one of two had ended for a while, and then so had the other",
     "contingent: both orders filled": "before the second could be cancelled",
 }
 MAY_BE_MISSED: Mapping[str, str] = {

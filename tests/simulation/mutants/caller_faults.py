@@ -95,4 +95,16 @@ CALLER_FAULTS = (
             ),
         ),
     ),
+    Mutant(
+        "linked-order-left",
+        "What is left of linked orders when the first has ended is not cancelled.",
+        (
+            Change(
+                "gateway.trading.contingent.oco",
+                "        for ticket in sorted(link.waiting):\n"
+                "            await self._cancel(terminal, row, ticket)\n",
+                "",
+            ),
+        ),
+    ),
 )

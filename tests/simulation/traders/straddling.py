@@ -19,6 +19,8 @@ SYMBOL = "EURUSD"
 POINTS = (5, 40)
 WAITS_S = 4.0
 """For one of them to be filled, on average."""
+STAYS, STAYS_S = 0.3, 20.0
+"""Share of the times at which it waits for longer: the gateway has to cancel the other one."""
 
 
 @trader("straddling", count=1, suits=lambda terminal: terminal.partner is None)
@@ -32,6 +34,8 @@ async def wait(world: World, terminal: TradedTerminal, name: str, dice: Random) 
         if len(tickets) == 2:
             await terminal.books.asked.link(terminal.door, tickets)
         await asyncio.sleep(dice.expovariate(1 / WAITS_S))
+        if dice.random() < STAYS:
+            await asyncio.sleep(STAYS_S)
         for ticket in tickets:
             await bot.carry_out(Wish("cancel_order", {"ticket": ticket}), run.begin_at(terminal))
 
