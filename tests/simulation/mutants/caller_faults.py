@@ -84,6 +84,19 @@ CALLER_FAULTS = (
         ),
     ),
     Mutant(
+        "person-never-contradicted",
+        "What a person has said of an order is not compared with what the terminal says later.",
+        (
+            Change(
+                "gateway.trading.journal.watch",
+                "        settled = [one for one in self._log.watched(account) "
+                "if not one.is_paper]\n",
+                "        settled: list[Intent] = []\n",
+            ),
+        ),
+        led_by=("open_after",),
+    ),
+    Mutant(
         "settled-by-hand-not-told",
         "Streams do not tell that a person has settled an order.",
         (
