@@ -17,6 +17,8 @@ MAGICS = (7, 7, 8)
 comments."""
 LOTS = 0.02
 ODD_LOTS = (0.01, 0.03, 0.05)
+TOO_MANY_LOTS = 90.0
+"""For the money of these accounts."""
 POINT = 1e-5
 FAR_BELOW, FAR_ABOVE = 0.5, 5.0
 """Where no market ever comes."""
@@ -75,6 +77,8 @@ class Wisher:
     def _draw_new(self, dice: float) -> Wish:
         symbol = self._dice.choice(self._habits.symbols)
         lots = LOTS if self._dice.random() < 0.8 else self._dice.choice(ODD_LOTS)
+        if self._dice.random() < 0.005:
+            lots = TOO_MANY_LOTS
         common: Json = {"symbol": symbol, "volume": lots, "magic": self._dice.choice(MAGICS)}
         quote = self._purse.quotes.get(symbol)
         if dice < 0.82 or quote is None:

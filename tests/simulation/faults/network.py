@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from random import Random
 
 from ..network import Weather
@@ -13,6 +14,13 @@ from ..world import World
 BOTS, DAEMON = "bots", "daemon"
 LEAST_CAPACITY, MOST_CAPACITY = 16, 512
 """Bytes of an inbox that is nearly always full."""
+GARBAGE = (
+    b'{"t":"nobody knows"}\n',
+    b'{"t":"res"}\n',
+    b"\x00\n" * 64,
+    b'{"t":"auth","proof":"%s"}\n' % (b"0" * 64),
+)
+"""Some of it is put up with, and some ends the link."""
 
 
 def _links(world: World, node: str) -> list[SimulatedSocket]:
@@ -48,6 +56,14 @@ def _(world: World, terminal: TradedTerminal, dice: Random) -> None:
 def _(world: World, terminal: TradedTerminal, dice: Random) -> None:
     """Nothing goes through any more, and nobody is told: the heartbeats must find out."""
     _lose(world, _links(world, terminal.name))
+
+
+@fault("link garbled")
+def _(world: World, terminal: TradedTerminal, dice: Random) -> None:
+    """The daemon is sent a line that no EA sends, perhaps in the middle of one that it does."""
+    for near in _links(world, terminal.name):
+        with suppress(OSError):
+            near.send(dice.choice(GARBAGE))
 
 
 @fault("link stalled")
