@@ -30,14 +30,17 @@ LONE_SHARE = 0.5
 LOGINS = 1_000_000
 
 
-def names_of(seed: int, lone: Sequence[str]) -> tuple[str, ...]:
+def names_of(seed: int, lone: Sequence[str], chosen: str = "") -> tuple[str, ...]:
     """Return the names of the terminals of a run.
 
     Args:
         seed: of the run.
         lone: those of which it may have one.
+        chosen: that which it has; empty: it is drawn.
 
     """
+    if chosen:
+        return (*NAMES, chosen)
     dice = Random(f"{seed} cast")  # noqa: S311 (a run, not a secret)
     return (*NAMES, dice.choice(lone)) if lone and dice.random() < LONE_SHARE else NAMES
 

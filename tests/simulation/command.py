@@ -71,6 +71,8 @@ def command_of(options: Options) -> list[str]:
         words += ["--kills-every", str(options.kills_every)]
     if options.faults is not None:
         words += ["--faults", ",".join(sorted(options.faults)) or "none"]
+    if options.lone:
+        words += ["--lone", options.lone]
     if options.mutant:
         words += ["--mutant", options.mutant]
     return words
@@ -124,6 +126,7 @@ def options_of(arguments: argparse.Namespace) -> Options:
         named,
         log=arguments.log,
         mutant=arguments.mutant or "",
+        lone=arguments.lone,
     )
 
 
@@ -172,6 +175,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--orders", type=int, default=500)
     made.add_argument("--kills-every", type=int, default=0, metavar="ORDERS")
     made.add_argument("--mutant", metavar="NAME", help="a deliberate fault of the product")
+    made.add_argument(
+        "--lone", default="", metavar="NAME", help="have this terminal of bots of one kind"
+    )
     made.add_argument("--json", action="store_true", help="say nothing but the last line")
     made.add_argument(
         "--faults",

@@ -108,6 +108,7 @@ def test_every_second_run_is_led_to_where_a_mutant_shows():
     hunt(MUTANTS["part-counts-as-whole"], orders=300, seeds=(5, 6, 7), run=run)
 
     assert leading <= plugins.FAULTS.keys()
+    assert {one.lone for one in ALL_MUTANTS} <= {"", *plugins.lone_terminals()}
     assert ["--faults" in words for words in asked] == [False, True, False]
     assert asked[1][2:4] == ("--faults", "thin_at_sweep")
 

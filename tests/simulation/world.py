@@ -53,6 +53,7 @@ class Options:
         kills_every: about so many orders come to one death of the daemon; 0: none dies, and
             nothing else fails either.
         faults: the names of those that may happen; ``None``: those that the seed draws.
+        lone: the terminal of bots of one kind that it has; empty: it is drawn whether, and which.
         mutant: the deliberate fault of the product that is installed already, if there is one.
 
     """
@@ -63,6 +64,7 @@ class Options:
     faults: frozenset[str] | None = None
     log: Path | None = None
     mutant: str = ""
+    lone: str = ""
 
 
 class World:
@@ -116,7 +118,7 @@ class World:
         self.stop: Callable[[], object] = self.loop.stop
         """Ends the run before its time."""
         plugins.discover()
-        self.names = cast.names_of(options.seed, plugins.lone_terminals())
+        self.names = cast.names_of(options.seed, plugins.lone_terminals(), options.lone)
         named, seed, fails = options.faults, options.seed, options.kills_every > 0
         named = swarm.names_of(seed, plugins.FAULTS) if named is None else named
         self._faults: list[Fault] = [plugins.FAULTS[name] for name in sorted(named)]

@@ -26,6 +26,7 @@ CALLER_FAULTS = (
                 "most is not None and case.volume > 2 * most and",
             ),
         ),
+        lone="limited",
     ),
     Mutant(
         "symbol-limit-off",
@@ -37,6 +38,7 @@ CALLER_FAULTS = (
                 "    if allowed is None or name:\n",
             ),
         ),
+        lone="limited",
     ),
     Mutant(
         "minute-forgotten",
@@ -48,6 +50,7 @@ CALLER_FAULTS = (
                 "",
             ),
         ),
+        lone="limited",
     ),
     Mutant(
         "timer-not-renewed",
@@ -59,6 +62,7 @@ CALLER_FAULTS = (
                 "                pass\n",
             ),
         ),
+        lone="silent",
     ),
     Mutant(
         "paper-switch-seen-late",
@@ -70,6 +74,7 @@ CALLER_FAULTS = (
                 "            allowed(tier)\n",
             ),
         ),
+        lone="paper",
     ),
     Mutant(
         "known-end-settled",
@@ -82,6 +87,7 @@ CALLER_FAULTS = (
                 "    left = list(intent.sends)\n    if not left:\n",
             ),
         ),
+        lone="by-hand",
     ),
     Mutant(
         "person-never-contradicted",
@@ -95,6 +101,7 @@ CALLER_FAULTS = (
             ),
         ),
         led_by=("open_after",),
+        lone="by-hand",
     ),
     Mutant(
         "settled-by-hand-not-told",
@@ -107,6 +114,7 @@ CALLER_FAULTS = (
                 "        return True\n",
             ),
         ),
+        lone="by-hand",
     ),
     Mutant(
         "linked-order-left",

@@ -57,6 +57,7 @@ DISK = (
                 "            pass\n",
             ),
         ),
+        lone="paper",
     ),
 )
 JOURNAL = (

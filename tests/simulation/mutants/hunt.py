@@ -95,14 +95,14 @@ def hunt(mutant: Mutant, *, orders: int, seeds: Iterable[int], run: Simulate = s
     """Simulate a mutant, seed after seed, until it is caught.
 
     What happens in a run is drawn from its seed. Where certain faults lead to a mutant, they are
-    what happens in every second run, so that fewer do.
+    what happens in every second run, so that fewer do; a terminal whose bots lead there is in all.
     """
     total, seed, told = 0, 0, ""
     for n, seed in enumerate(seeds):
         leading = ("--faults", ",".join(mutant.led_by)) if mutant.led_by and n % 2 else ()
-        done = run(
-            ("--mutant", mutant.name, *leading, "--seed", str(seed), "--orders", str(orders))
-        )
+        where = ("--lone", mutant.lone) if mutant.lone else ()
+        words = ("--mutant", mutant.name, *leading, *where)
+        done = run((*words, "--seed", str(seed), "--orders", str(orders)))
         total += int(done.verdict.get("orders", orders))
         by, told = judged(done)
         if by:

@@ -59,6 +59,7 @@ class Mutant:
         commit: of the project's past that mended it, with its subject; empty where nobody ever
             made that mistake.
         led_by: faults of the simulation that lead to where it shows; empty where any may.
+        lone: the terminal of bots of one kind that lead to it; empty where any may.
         is_faithful: the code is as it was before that commit, as far as today's code lets it be.
 
     """
@@ -69,6 +70,7 @@ class Mutant:
     commit: str = ""
     is_faithful: bool = True
     led_by: tuple[str, ...] = ()
+    lone: str = ""
 
 
 def mutated(source: str, changes: Iterable[Change]) -> str:

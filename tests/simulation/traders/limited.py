@@ -19,7 +19,7 @@ from .careless import new_bot
 LIMITED = "limited"
 """The name of their terminal."""
 SYMBOLS = ("EURUSD", "GBPUSD", "USDJPY")
-LOTS = (0.01, 0.01, 0.02, 0.02, 0.05, 0.06)
+LOTS = (0.01, 0.01, 0.02, 0.02, 0.03, 0.05, 0.06)
 THINKS_S = 0.5
 
 
