@@ -89,12 +89,12 @@ def how_to_repeat(options: Options) -> str:
     return f"wrong: {repeating(options)}\nfor a shorter one: {shorter}"
 
 
-def print_shorter(options: Options, within_s: float) -> None:
-    """Look for a shorter run that is wrong as well, for so long, and print its command.
+def print_shorter(options: Options, tries: int) -> None:
+    """Look for a shorter run that is wrong as well, so often, and print its command.
 
     In other processes, since this one is good for no more runs.
     """
-    words = ["-m", __package__ or "", "shrink", *command_of(options), "--within", str(within_s)]
+    words = ["-m", __package__ or "", "shrink", *command_of(options), "--tries", str(tries)]
     subprocess.run([sys.executable, *words], check=False)  # this program again
 
 
@@ -186,10 +186,10 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument(
         "--shorten",
-        type=float,
-        default=30.0,
-        metavar="SECONDS",
-        help="how long shorter forms of a run that is wrong are tried",
+        type=int,
+        default=20,
+        metavar="N",
+        help="how many shorter forms of a run that is wrong are tried",
     )
     made.add_argument("--log", type=Path, metavar="FILE", help="write down what was traced")
     return made

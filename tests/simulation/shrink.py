@@ -2,16 +2,14 @@
 
 ``python -m tests.simulation shrink --seed N --orders N [--kills-every N]`` tries fewer orders, no
 deaths, and one kind of fault after the other left out, and prints the shortest command that still
-finds something of the same kind wrong. With ``--within SECONDS`` it prints the shortest one that
-was found until then: a run that is wrong does so by itself.
+finds something of the same kind wrong. With ``--tries N`` it prints the shortest one of as many: a
+run that is wrong does so by itself.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
 import sys
-import time
 from collections.abc import Callable, Iterator
 
 from . import command, plugins, swarm
@@ -26,16 +24,16 @@ Finds = Callable[[Options], frozenset[str]]
 """Makes a run; returns the kinds of what was wrong."""
 
 
-def shrink(options: Options, finds: Finds, within_s: float = math.inf) -> Options:
+def shrink(options: Options, finds: Finds, tries: int | None = None) -> Options:
     """Return options of a shorter run that still finds something wrong of the same kinds.
 
     Args:
         options: of a run that is wrong.
         finds: makes a run.
-        within_s: no other run is begun after so many seconds.
+        tries: how many runs are made at the most; ``None``: as many as it takes.
 
     """
-    until_s = time.monotonic() + within_s
+    made = 1
     wanted = finds(options)
     if not wanted:
         return options
@@ -43,8 +41,9 @@ def shrink(options: Options, finds: Finds, within_s: float = math.inf) -> Option
     while not is_done:
         is_done = True
         for shorter in _shorter(options):
-            if time.monotonic() > until_s:
+            if made == tries:
                 return options
+            made += 1
             if finds(shorter) & wanted:
                 options, is_done = shorter, False
                 break
@@ -79,7 +78,7 @@ def main() -> None:
     """Shrink the run of the command line."""
     plugins.discover()
     parser = command.parser()
-    parser.add_argument("--within", type=float, default=math.inf, metavar="SECONDS")
+    parser.add_argument("--tries", type=int, metavar="N")
     arguments = parser.parse_args(sys.argv[2:])
     options = command.options_of(arguments)
     tried = 0
@@ -89,7 +88,7 @@ def main() -> None:
         tried += 1
         return kinds_of(report_of(one))
 
-    shortest = shrink(options, finds, arguments.within)
+    shortest = shrink(options, finds, arguments.tries)
     report = report_of(shortest)
     print(*([] if report is None else report.said[: command.SHOWN]), sep="\n")
     print(f"after {tried} runs: {repeating(shortest)}")
