@@ -41,9 +41,13 @@ def is_served(answer: Any) -> bool:
 
 
 def is_refused_as_expired(answer: Any) -> bool:
-    """Whether an answer says that the token it was asked with has expired."""
+    """Whether an answer says that the token it was asked with has expired.
+
+    Who asks under one id at the same time as somebody with another token gets that one's answer.
+    """
     error = {} if isinstance(answer, list) else answer.get("error", {})
-    return (error.get("data") or {}).get("reason") == "expired"
+    data = error.get("data") or {}
+    return data.get("reason") == "expired" and not data.get("duplicate")
 
 
 class RpcDoor(ABC):

@@ -240,23 +240,42 @@ async def test_the_day_before_is_read_at_last_alone(
     assert near - far == 86_400
 
 
+async def look_until(kept: Kept, clock: list[float], until_s: float) -> None:
+    """Look once a minute, as the reconciler does at the longest."""
+    while clock[0] < until_s:
+        clock[0] = min(clock[0] + 60.0, until_s)
+        await kept.look()
+
+
 async def test_what_one_link_lacked_says_nothing_on_the_next(
     searched: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A terminal's lists are empty for a while after its login: five minutes of one link count."""
     monkeypatch.setattr(patience, "GONE_S", 300.0)
-    searched.reconciler._patience = patience.Patience(lambda: now_s)
-    now_s = 0.0
+    clock = [0.0]
+    searched.reconciler._patience = patience.Patience(lambda: clock[0])
     await searched.look()
     searched.link()
-    now_s = 1000.0
+    await look_until(searched, clock, 60.0)
+    await look_until(searched, clock, 359.0)
+    assert await outcome(searched) == "unknown"
+    await look_until(searched, clock, 360.0)
+    error = await searched.fail("a")
+    assert isinstance(error, errors.OrderRejected)
+
+
+async def test_the_sleep_of_the_computer_is_no_patience(
+    searched: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is on its way to the terminal sleeps as well, and may be carried out after it."""
+    monkeypatch.setattr(patience, "GONE_S", 300.0)
+    clock = [0.0]
+    searched.reconciler._patience = patience.Patience(lambda: clock[0])
+    await searched.look()
+    clock[0] = 30_000.0
     await searched.look()
     assert await outcome(searched) == "unknown"
-    now_s = 1299.0
-    await searched.look()
-    assert await outcome(searched) == "unknown"
-    now_s = 1300.0
-    await searched.look()
+    await look_until(searched, clock, 30_300.0)
     error = await searched.fail("a")
     assert isinstance(error, errors.OrderRejected)
 
