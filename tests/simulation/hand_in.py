@@ -18,9 +18,9 @@ from gateway.ledger import Ledger
 from gateway.manager import changes, finding
 from gateway.trading.journal import patience
 
-GONE_S = 0.5
-"""Instead of minutes, which no life here lasts: whoever gives a command up too soon is wrong all
-the sooner. The emulated broker shows an order at once."""
+GONE_S = 30.0
+"""Instead of minutes, which no life here lasts; but longer than any command is on its way: the
+network is parted for 20 s at the most, and a terminal may begin with what has come for 10 s."""
 CHANGE_S = 0.5
 """The same of an answer to a booking, which would be waited for as long as a run lasts."""
 SETTLE_S = 1.5

@@ -9,6 +9,8 @@ import pytest
 from journal_scene import Kept
 from scripted_terminal import Scene
 
+from gateway.trading import receipts
+
 
 @pytest.fixture
 def kept(tmp_path: Path, scene: Scene) -> Iterator[Kept]:
@@ -16,3 +18,9 @@ def kept(tmp_path: Path, scene: Scene) -> Iterator[Kept]:
     made = Kept(tmp_path / "home", scene)
     yield made
     made.ledger.close()
+
+
+@pytest.fixture(autouse=True)
+def _no_late_deals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let receipts of what is found out wait for no deals: what there are show at once."""
+    monkeypatch.setattr(receipts, "LATER_DELAYS_S", ())
