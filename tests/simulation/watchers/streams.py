@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -77,6 +78,15 @@ class Streams(Watcher):
         answers = await terminal.door.ask_all("get_order", asked, ANSWERS_WITHIN_S) if ids else []
         for id_, answer in zip(ids, answers, strict=True):
             state = known_of(answer).outcome
-            if state != ends[id_]:
+            if state != ends[id_] and not _is_contradicted(answer):
                 said = f"{id_} was told to be {ends[id_]}, and is {state}"
                 self.record.accuse(terminal.name, said)
+
+
+def _is_contradicted(answer: Mapping[str, Any]) -> bool:
+    """Whether a person's word about an order did not hold: it may be that nobody listened then.
+
+    That those hear of it who do listen is a rule of :mod:`..by_hand_rules`.
+    """
+    settlement = (answer.get("result") or {}).get("settlement") or {}
+    return settlement.get("time_contradicted") is not None
