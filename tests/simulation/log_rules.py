@@ -18,6 +18,7 @@ WHERE_THE_DISK_FAILS = frozenset(
     {
         "%s",
         "%s: %s",
+        "%s %d was not ended",
         "a link of orders is not written: %s",
         "a link of orders may be written: %s",
         "a write to the ledger failed",
