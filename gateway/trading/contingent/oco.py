@@ -117,7 +117,7 @@ class OcoLinks:
             self._adding -= 1
         if row is None:
             raise RuntimeError("a new link has the id of another")
-        if isinstance(row, OcoLink):  # of a call that crossed this one, or of another terminal
+        if isinstance(row, OcoLink):  # of a call that crossed this one
             _check_same(row, wanted)
             return row
         self._links[row] = link

@@ -195,10 +195,11 @@ class Book(Generic[B]):
         return await self._ledger.write(work, adds_risk=adds_risk)
 
     async def add_apart(self, name: str, body: B, is_rival: Callable[[B], bool]) -> int | B | None:
-        """Write a row, as :meth:`add` does, unless the account has a rival of it.
+        """Write a row, as :meth:`add` does, unless the terminal has a rival of it.
 
-        It is looked for among the rows that are not over, those by other terminals too, in the
-        transaction that writes: before it, calls may cross.
+        It is looked for among the rows that are not over, in the transaction that writes: before
+        it, calls may cross. Those of another terminal of the account do not count: it may be away,
+        and then nobody acts on them.
 
         Args:
             name, body: of the row.
@@ -227,8 +228,8 @@ class Book(Generic[B]):
     def _open_of(self, connection: sqlite3.Connection, account: Account) -> Iterator[B]:
         rows = connection.execute(
             "SELECT body FROM contingent INDEXED BY contingent_open "
-            "WHERE is_open AND kind = ? AND login = ? AND server = ? ORDER BY id",
-            (self._kind, *account),
+            "WHERE is_open AND kind = ? AND login = ? AND server = ? AND terminal = ? ORDER BY id",
+            (self._kind, *account, self._terminal),
         )
         return (self._decoder.decode(row[0]) for row in rows)
 
