@@ -228,10 +228,13 @@ class Ledger:
             self._groups.put(Signal.CHECKPOINT)
 
     def _see_doubt(self, group: list[Write]) -> None:
-        """Have something else written soon after a commit that a kill may bring back."""
+        """Have something else written soon after a commit that a kill may bring back.
+
+        Only that ends the doubt: another write may change nothing, and puts nothing into the log.
+        """
         if any(isinstance(write.error, CommitUnsure) for write in group):
             self._is_unsure = True
-        elif any(write.error is None for write in group):
+        elif any(write.work is overwrite and write.error is None for write in group):
             self._is_unsure = False
         if self._is_unsure and self._overwriting is None:
             loop = asyncio.get_running_loop()

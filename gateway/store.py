@@ -184,8 +184,9 @@ class Store:
             overwrite(connection)
             connection.execute("COMMIT")
         except sqlite3.DatabaseError:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            with suppress(sqlite3.DatabaseError):  # it is the commit's error that is told
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
             return False
         return True
 
@@ -322,11 +323,18 @@ class Store:
             raise
 
     def _explain(self, error: sqlite3.DatabaseError, kind: type[StoreError] = StoreError) -> None:
-        """Raise what tells the remedy, of a kind where it is not room; return if there is none."""
+        """Raise what tells the remedy; return if there is none.
+
+        Args:
+            error: of SQLite.
+            kind: what is raised. Want of room is :class:`DiskFull`, unless the kind says more.
+
+        """
         code, folder = _code(error), self.path.parent
         if reserve.is_full(error, folder):
             reserve.give_up(folder)
-            raise DiskFull(f"{reserve.full_text(self.path)} ({error})") from error
+            full = DiskFull if kind is StoreError else kind
+            raise full(f"{reserve.full_text(self.path)} ({error})") from error
         remedy = _REMEDIES.get(code)
         lacking = _LACKING.match(str(error))
         if lacking is not None and lacking[1] in self._tables:

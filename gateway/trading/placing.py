@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -129,6 +130,10 @@ async def carry_out(
             trade, sent = await _send(terminal, trade, fillings, going)
         except GatewayError as error:
             await journal.close(client_order_id, error)
+            raise
+        except BaseException as error:
+            # a fault of ours, or the daemon ends: what may have been sent is looked for
+            await asyncio.shield(journal.close(client_order_id, error))
             raise
         await journal.close(client_order_id, None)
         return await receipt_for(terminal, trade, sent)

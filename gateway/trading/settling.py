@@ -74,9 +74,14 @@ def _unknown(intent: Intent) -> Send:
     """Return the command of an intent whose end is not known."""
     if intent.is_under_way:
         raise _fault("client_order_id", "it is being carried out: wait for its answer")
-    left = [send for send in intent.sends if send.stage not in ENDS]
-    if intent.stage in ENDS or not left:
+    if intent.stage in ENDS:
         raise _fault("client_order_id", f"its state is {intent.stage}, and not unknown")
+    left = [send for send in intent.sends if send.stage not in ENDS]
+    if not left:  # what its receipt says is still to be asked, or it is still to be written
+        raise _fault(
+            "client_order_id",
+            "its end was found, and get_order tells it as soon as the terminal is linked",
+        )
     return left[-1]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway import reserve
 from gateway.ledger import Ledger
 from gateway.store import CommitUnsure, DiskFull, Store, StoreError, overwrite
 
@@ -76,6 +77,20 @@ def test_where_nobody_can_tell_that_is_told(disk_folder: Path) -> None:
             store.close()
 
 
+def test_it_is_told_also_where_there_is_no_room(
+    disk_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sync may fail for that, with all of the commit in the log: it is not a plain full disk."""
+    monkeypatch.setattr(reserve, "_has_no_room", lambda _: True)
+    with SimulatedDisk(disk_folder, Dice(1)("sqlite")) as disk:
+        store = Store(disk_folder, TABLES)
+        disk.fail(BrokenAtSync())
+        with pytest.raises(CommitUnsure, match="make room"):
+            insert(store, b"one")
+        assert rows_after_kill(disk, store) == 1
+        store.close()
+
+
 def test_a_full_disk_leaves_no_doubt(disk_folder: Path) -> None:
     """The end of the commit is not in the log."""
     with SimulatedDisk(disk_folder, Dice(1)("sqlite")) as disk:
@@ -105,4 +120,22 @@ async def test_a_ledger_makes_sure_by_itself(
             while ledger._is_unsure:  # noqa: ASYNC110 - nobody is told
                 await asyncio.sleep(0.001)
         assert rows_after_kill(disk, ledger.reader) == 1
+        ledger.close()
+
+
+async def test_a_write_that_changes_nothing_ends_no_doubt(
+    disk_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It puts nothing into the log, where the commit that has failed still is."""
+    monkeypatch.setattr("gateway.ledger.OVERWRITE_S", 3600.0)
+    with SimulatedDisk(disk_folder, Dice(1)("sqlite")) as disk:
+        ledger = Ledger(disk_folder, TABLES)
+        disk.fail(BrokenAtSync())
+        with pytest.raises(CommitUnsure):
+            await ledger.write(lambda db: db.execute("INSERT INTO rows (body) VALUES (x'02')"))
+        disk.work()
+        await ledger.write(lambda db: db.execute("DELETE FROM rows WHERE body = x'09'"))
+        assert ledger._is_unsure
+        await ledger.write(overwrite)
+        assert not ledger._is_unsure
         ledger.close()

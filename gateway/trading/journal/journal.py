@@ -89,7 +89,7 @@ class Journal:
         send.stage, send.result, send.ended_ms = stage, result, self.now_ms()
         send.err, send.retcode = err, retcode if result is None else result.retcode
 
-    async def close(self, client_order_id: str, error: GatewayError | None) -> None:
+    async def close(self, client_order_id: str, error: BaseException | None) -> None:
         """End the intent of a trade that no call stands behind, once nothing more is sent for it.
 
         Args:
@@ -308,12 +308,13 @@ class KeptJournal(Journal):
         super().ended(send, stage, result, err=err, retcode=retcode)
         self._log.on_point("result")
 
-    async def close(self, client_order_id: str, error: GatewayError | None) -> None:
+    async def close(self, client_order_id: str, error: BaseException | None) -> None:
         intent = self._own.pop(client_order_id, None)
-        if intent is not None:
-            stage = Stage.DONE if error is None else _stage_after(intent, error)
-            answer = None if error is None else answers.of_error(error)
-            await self._log.end(intent, stage, answer)
+        if intent is None:
+            return
+        told = error if isinstance(error, GatewayError) else None
+        stage = Stage.DONE if error is None else _stage_after(intent, told)
+        await self._log.end(intent, stage, None if told is None else answers.of_error(told))
 
     def unresolved(self, symbol: str) -> list[str]:
         account = self.account

@@ -81,10 +81,12 @@ CALLER_FAULTS = (
         "A person may settle an order whose end is known.",
         (
             Change(
+                "gateway.trading.settling", "    if intent.stage in ENDS:\n", "    if False:\n"
+            ),
+            Change(
                 "gateway.trading.settling",
-                "    left = [send for send in intent.sends if send.stage not in ENDS]\n"
-                "    if intent.stage in ENDS or not left:\n",
-                "    left = list(intent.sends)\n    if not left:\n",
+                "    left = [send for send in intent.sends if send.stage not in ENDS]\n",
+                "    left = list(intent.sends)\n",
             ),
         ),
         lone="by-hand",

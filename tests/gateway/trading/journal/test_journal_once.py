@@ -234,3 +234,18 @@ async def test_a_trade_of_the_gateways_own_is_open_until_its_second_filling(kept
     sends = [send["stage"] for send in kept.rows("sends") if send["order_id"] == own[0]]
     assert sends == ["rejected", "done"]
     assert kept.log._running == {}
+
+
+async def test_a_trade_of_the_gateways_own_that_fails_by_a_fault_is_looked_for(kept: Kept) -> None:
+    """It may have been sent: it is unknown, and nobody is left waiting for its end."""
+    await kept.buy("a")
+
+    def fail(_: object) -> None:
+        raise ValueError("a fault of ours")
+
+    kept.scene.script.answers["order_send"] = fail
+    swept = await kept.scene.ask("close_all_positions", client_order_id="all")
+    assert [one["outcome"] for one in swept["failed"]] == ["unknown"]
+    assert kept.log._running == {}
+    [own] = kept.log.unresolved(kept.here())
+    assert own.asked.client_order_id.startswith("gw-")
