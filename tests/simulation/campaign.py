@@ -22,7 +22,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from . import command
-from .command import Report, how_to_repeat, repeating
+from .command import Counts, Report, how_to_repeat, repeating
 from .sometimes import never
 from .world import Options
 
@@ -35,15 +35,14 @@ MUST_REACH_ALL = 1_000_000
 """After so many orders each point of :mod:`sometimes` must have been reached, and each fault."""
 
 
-@dataclass
-class Progress:
+@dataclass(kw_only=True)
+class Progress(Counts):
     """What all runs so far have shown.
 
     Attributes:
         next_seed: of the run after the last one.
         since_wrong: orders since the last wrong run.
         times: of how many unknown outcomes it took how long until they were known, by bucket.
-        reached: how often each point of :mod:`sometimes` was reached.
         wrong_commands: repeat the runs that were wrong.
 
     """
@@ -57,13 +56,7 @@ class Progress:
     wrong: int = 0
     unknown: int = 0
     kills: int = 0
-    cpu_s: float = 0.0
-    simulated_s: float = 0.0
     slowest_s: float = 0.0
-    why_unknown: Counter[str] = field(default_factory=Counter)
-    faults: Counter[str] = field(default_factory=Counter)
-    deaths: Counter[str] = field(default_factory=Counter)
-    reached: Counter[str] = field(default_factory=Counter)
     times: Counter[str] = field(default_factory=Counter)
     wrong_commands: list[str] = field(default_factory=list)
 
@@ -85,20 +78,15 @@ class Progress:
         fresh.write_text(json.dumps(vars(self), indent=1), "utf-8")
         fresh.replace(path)
 
-    def add(self, report: Report) -> None:
+    def take(self, report: Report) -> None:
         """Take the report of a run."""
+        self.add(report)
         line = report.line
         self.runs += 1
         self.orders += line["orders"]
         self.since_wrong += line["orders"]
         for name in ("doubled", "missing", "wrong", "unknown", "kills"):
             setattr(self, name, getattr(self, name) + line[name])
-        self.cpu_s += report.cpu_s
-        self.simulated_s += report.simulated_s
-        self.why_unknown.update(report.why_unknown)
-        self.faults.update(report.faults)
-        self.deaths.update(report.deaths)
-        self.reached.update(report.reached)
         for seconds in report.resolved_s:
             self.slowest_s = max(self.slowest_s, seconds)
             self.times[str(_bucket(seconds))] += 1
@@ -218,7 +206,7 @@ class Campaign:
 
     def _take(self, options: Options, report: Report | None) -> None:
         if report is not None:
-            self.progress.add(report)
+            self.progress.take(report)
         if report is None or not report.is_right:
             self.progress.fail(repeating(options))
             print(*([] if report is None else report.said), how_to_repeat(options), sep="\n")

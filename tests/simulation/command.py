@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -23,28 +23,48 @@ SHOWN = 20
 """Of what was wrong; the rest is like it."""
 
 
-@dataclass
-class Report:
-    """What a run has shown.
+@dataclass(kw_only=True)
+class Counts:
+    """What is added up over runs.
 
     Attributes:
-        line: the last line of its output.
-        said: what was wrong or unknown to the last, each in words.
+        cpu_s: time of the processor that it took, in seconds.
+        simulated_s: time that passed in it, in seconds.
         why_unknown: why something was unknown to the last, and how often.
-        resolved_s: how long each outcome that was unknown for a time stayed so.
+        faults: how often each happened.
+        deaths: of the daemon, by the point at which it died.
         reached: how often each point of :mod:`sometimes` was reached.
 
     """
 
-    line: dict[str, Any]
-    said: list[str]
-    summary: str
     cpu_s: float = 0.0
     simulated_s: float = 0.0
     why_unknown: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     deaths: Counter[str] = field(default_factory=Counter)
     reached: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: Counts) -> None:
+        """Add those of another run."""
+        for one in fields(Counts):
+            setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
+
+
+@dataclass(kw_only=True)
+class Report(Counts):
+    """What a run has shown.
+
+    Attributes:
+        line: the last line of its output.
+        said: what was wrong or unknown to the last, each in words.
+        summary: of the run, in words.
+        resolved_s: how long each outcome that was unknown for a time stayed so.
+
+    """
+
+    line: dict[str, Any]
+    said: list[str]
+    summary: str
     resolved_s: list[float] = field(default_factory=list)
 
     @property

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import contextvars
 import socket
 from random import Random
 from typing import Any, cast
 
+from ea_bridge import host
 from ea_bridge.host import Host
 
 from .clocks import PcClocks
 from .handles import LIFE
 from .loop import Killed, SimulatedLoop
-from .network import Network
+from .network import NODE, Network
+
+
+def move_in(node: str, computer: SimulatedHost) -> None:
+    """Have what goes on in this context live on a computer, as one of the network's nodes."""
+    NODE.set(node)
+    host._HOST.set(computer)
+
+
+def context_of(node: str, computer: SimulatedHost) -> contextvars.Context:
+    """Return the context of a program on a computer."""
+    context = contextvars.copy_context()
+    context.run(move_in, node, computer)
+    return context
 
 
 class SimulatedHost(Host):

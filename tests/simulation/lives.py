@@ -11,7 +11,6 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from ea_bridge import host
 from gateway.app import runs
 from gateway.app.daemon import Gateway
 from gateway.auth.home import Home
@@ -23,12 +22,12 @@ from gateway.store import DiskFull, StoreError
 
 from . import hand_in
 from .clocks import PcClocks
-from .computer import SimulatedHost
+from .computer import SimulatedHost, move_in
 from .disk import SimulatedDisk
 from .disk_faults import EndAt
 from .handles import LIFE
 from .loop import Killed, SimulatedLoop
-from .network import NODE, Network
+from .network import Network
 from .run import DISK, NO_START, Life
 
 CONFIG = Config.model_validate(
@@ -197,8 +196,7 @@ class SimulatedDaemons:
 
     def _move_in(self, number: int) -> None:
         LIFE.set(number)
-        NODE.set("daemon")
-        host._HOST.set(SimulatedHost(self.loop, self.network, self.clocks, self.secrets))
+        move_in("daemon", SimulatedHost(self.loop, self.network, self.clocks, self.secrets))
 
     async def _live(self, number: int, ready: asyncio.Future[Any]) -> None:
         try:

@@ -22,7 +22,7 @@ from gateway.credentials.record import Record
 from . import cast, hand_in, plugins, swarm
 from .bots import Address
 from .clocks import Calendar
-from .computer import SimulatedHost
+from .computer import SimulatedHost, context_of
 from .dice import Dice
 from .disk import SimulatedDisk
 from .doors import Asking, HttpDoor, is_refused_as_expired, is_served
@@ -31,7 +31,7 @@ from .handles import LIFE
 from .invariants import Break, Invariants
 from .lives import CONFIG, SimulatedDaemons
 from .loop import Killed, SimulatedLoop
-from .network import NODE, Network
+from .network import Network
 from .plugins import Fault, Watcher
 from .run import Run, plan, with_disk
 from .sockets import SimulatedSocket
@@ -165,13 +165,8 @@ class World:
 
     def context(self, node: str) -> contextvars.Context:
         """Return the context of a program on a computer of its own."""
-        context = contextvars.copy_context()
-        context.run(NODE.set, node)
-        simulated = SimulatedHost(
-            self.loop, self.network, self.calendar.pc_of(node), self.dice(f"secrets of {node}")
-        )
-        context.run(host._HOST.set, simulated)
-        return context
+        clocks, dice = self.calendar.pc_of(node), self.dice(f"secrets of {node}")
+        return context_of(node, SimulatedHost(self.loop, self.network, clocks, dice))
 
     # --- setting up ------------------------------------------------------------------------
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from random import Random
 from typing import TypeVar
 
-from ea_bridge import host
 from gateway.config import ConsoleServer, Secrets
 from gateway.console.key_exchange import exchange_console_key
 from gateway.console.passwords import Cost
@@ -20,11 +19,11 @@ from gateway.console.service import Console, Costs, open_console
 from gateway.console.settings import ConsoleSettings
 
 from ..clocks import PcClocks
-from ..computer import SimulatedHost
+from ..computer import SimulatedHost, move_in
 from ..disk import SimulatedDisk
 from ..handles import LIFE
 from ..loop import SimulatedLoop
-from ..network import NODE, Network
+from ..network import Network
 from .async_sqlite import LoopExecutor
 
 PORT = 7402
@@ -131,8 +130,8 @@ class SimulatedConsoles:
 
     def _move_in(self) -> None:
         LIFE.set(self.life)
-        NODE.set("console")
-        host._HOST.set(SimulatedHost(self._loop, self._network, self._clocks, self._dice))
+        computer = SimulatedHost(self._loop, self._network, self._clocks, self._dice)
+        move_in("console", computer)
 
     async def _live(self, ready: asyncio.Future[Console]) -> None:
         async with self._serving() as console:

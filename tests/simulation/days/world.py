@@ -12,13 +12,13 @@ from gateway.config import Config
 from gateway.credentials.keyset import root_text
 
 from ..clocks import Calendar
-from ..computer import SimulatedHost
+from ..computer import SimulatedHost, context_of
 from ..dice import Dice
 from ..disk import SimulatedDisk
 from ..handles import LIFE
 from ..lives import SimulatedDaemons
 from ..loop import Killed, SimulatedLoop
-from ..network import NODE, Network
+from ..network import Network
 from ..run import Life
 from ..trace import Trace
 from .bots import Bot
@@ -103,13 +103,8 @@ class DaysWorld:
 
     def context(self, node: str) -> contextvars.Context:
         """Return the context of a program on its computer."""
-        context = contextvars.copy_context()
-        context.run(NODE.set, node)
-        simulated = SimulatedHost(
-            self.loop, self.network, self.calendar.pc_of(node), self.dice(f"secrets of {node}")
-        )
-        context.run(host._HOST.set, simulated)
-        return context
+        clocks, dice = self.calendar.pc_of(node), self.dice(f"secrets of {node}")
+        return context_of(node, SimulatedHost(self.loop, self.network, clocks, dice))
 
     # --- beginning -----------------------------------------------------------------------------
 

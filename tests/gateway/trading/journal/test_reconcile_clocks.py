@@ -240,44 +240,48 @@ async def test_the_day_before_is_read_at_last_alone(
     assert near - far == 86_400
 
 
-async def look_until(kept: Kept, clock: list[float], until_s: float) -> None:
-    """Look once a minute, as the reconciler does at the longest."""
-    while clock[0] < until_s:
-        clock[0] = min(clock[0] + 60.0, until_s)
-        await kept.look()
+class Minutes:
+    """Looks of a reconciler whose patience has a clock of its own, from 0 s."""
+
+    def __init__(self, kept: Kept) -> None:
+        self._kept = kept
+        self.now_s = 0.0
+        kept.reconciler._patience = patience.Patience(lambda: self.now_s)
+
+    async def look_until(self, until_s: float) -> None:
+        """Look once a minute, as it does at the longest."""
+        while self.now_s < until_s:
+            self.now_s = min(self.now_s + 60.0, until_s)
+            await self._kept.look()
+
+
+@pytest.fixture(name="minutes")
+def make_minutes(searched: Kept, monkeypatch: pytest.MonkeyPatch) -> Minutes:
+    monkeypatch.setattr(patience, "GONE_S", 300.0)
+    return Minutes(searched)
 
 
 async def test_what_one_link_lacked_says_nothing_on_the_next(
-    searched: Kept, monkeypatch: pytest.MonkeyPatch
+    searched: Kept, minutes: Minutes
 ) -> None:
     """A terminal's lists are empty for a while after its login: five minutes of one link count."""
-    monkeypatch.setattr(patience, "GONE_S", 300.0)
-    clock = [0.0]
-    searched.reconciler._patience = patience.Patience(lambda: clock[0])
     await searched.look()
     searched.link()
-    await look_until(searched, clock, 60.0)
-    await look_until(searched, clock, 359.0)
+    await minutes.look_until(60.0)
+    await minutes.look_until(359.0)
     assert await outcome(searched) == "unknown"
-    await look_until(searched, clock, 360.0)
-    error = await searched.fail("a")
-    assert isinstance(error, errors.OrderRejected)
+    await minutes.look_until(360.0)
+    assert isinstance(await searched.fail("a"), errors.OrderRejected)
 
 
-async def test_the_sleep_of_the_computer_is_no_patience(
-    searched: Kept, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_sleep_of_the_computer_is_no_patience(searched: Kept, minutes: Minutes) -> None:
     """What is on its way to the terminal sleeps as well, and may be carried out after it."""
-    monkeypatch.setattr(patience, "GONE_S", 300.0)
-    clock = [0.0]
-    searched.reconciler._patience = patience.Patience(lambda: clock[0])
     await searched.look()
-    clock[0] = 30_000.0
+    minutes.now_s = 30_000.0
     await searched.look()
     assert await outcome(searched) == "unknown"
-    await look_until(searched, clock, 30_300.0)
-    error = await searched.fail("a")
-    assert isinstance(error, errors.OrderRejected)
+    await minutes.look_until(30_300.0)
+    assert isinstance(await searched.fail("a"), errors.OrderRejected)
 
 
 async def test_a_part_of_another_s_order_is_no_command_s(
