@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from collections import Counter
+from itertools import takewhile
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -17,6 +20,12 @@ SOURCES = sorted(
     for path in (ROOT / folder).rglob("*.py")
 )
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
+
+
+MAX_LINES = 700
+"""Lines of a file; most have 100 to 400."""
+MAX_KNOWN_CIRCLES = 14
+"""Breaches of the contract against circles that are known; lower it when one is mended."""
 
 
 def run(*words: str) -> None:
@@ -31,6 +40,31 @@ def test_imports_point_downwards():
     run("-c", "from importlinter.cli import lint_imports; raise SystemExit(lint_imports())")
 
 
+def test_known_circles_only_become_fewer():
+    """Each import that the contract against circles leaves out would close one."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
+    [circles] = [one for one in contracts["contracts"] if one["type"] == "acyclic_siblings"]
+    known = [tuple(one.split(" -> ")) for one in circles["ignore_imports"]]
+    graph = grimp.build_graph(*contracts["root_packages"])
+    for importer, imported in known:
+        graph.remove_import(importer=importer, imported=imported)
+    harmless = []
+    for importer, imported in known:
+        graph.add_import(importer=importer, imported=imported)
+        if not graph.nominate_cycle_breakers(_common_package(importer, imported)):
+            harmless.append(f"{importer} -> {imported}")
+        graph.remove_import(importer=importer, imported=imported)
+
+    assert harmless == []
+    assert len(known) <= MAX_KNOWN_CIRCLES
+
+
+def _common_package(*modules: str) -> str:
+    """Return the lowest package that modules lie in."""
+    levels = zip(*(module.split(".") for module in modules), strict=False)
+    return ".".join(names[0] for names in takewhile(lambda names: len(set(names)) == 1, levels))
+
+
 @pytest.mark.timeout(300)
 def test_types_are_complete():
     """``mypy --strict`` finds nothing."""
@@ -43,10 +77,10 @@ def test_ruff_finds_nothing():
     run("-m", "ruff", "format", "--no-cache", "--check", ".")
 
 
-def test_a_file_stays_under_400_lines():
-    """At 400 lines a file becomes a folder of the same name."""
+def test_a_file_can_be_read_in_one_go():
+    """A file is split at a concept, never at a line count; beyond this it holds two concepts."""
     lines = {path: len(path.read_text("utf-8").splitlines()) for path in SOURCES + TESTS}
-    assert {str(path.relative_to(ROOT)): n for path, n in lines.items() if n > 400} == {}
+    assert {str(path.relative_to(ROOT)): n for path, n in lines.items() if n > MAX_LINES} == {}
 
 
 def test_clocks_and_chance_are_asked_of_the_host():
