@@ -24,6 +24,7 @@ WHERE_THE_DISK_FAILS = frozenset(
         "a write to the ledger failed",
         "access tokens cannot be looked up: %s",
         "change %d is %s, and the journal cannot say so: %s",
+        "it is not written that order %s is unknown",
         "no checkpoint of the audit trail: %s",
         "not in the audit trail: %s: %s",
         "nobody is let in any more: %s",

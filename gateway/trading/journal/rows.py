@@ -11,7 +11,7 @@ import msgspec
 from ea_bridge.model import TradeRequest, TradeResult
 from gateway.store import Store
 
-from .intents import Account, Asked, Intent, Memo, Send, Stage
+from .intents import ENDS, Account, Asked, Intent, Memo, Send, Stage
 from .settlement import WATCHED_MS, Settlement
 
 _encoder = msgspec.json.Encoder()
@@ -137,6 +137,21 @@ def updating(intent: Intent) -> Work:
         return row
 
     return work
+
+
+def unless_ended(intent: Intent, work: Work) -> Work:
+    """Return what writes how an unknown intent stands, if its end is not there by then: who was
+    to write that may have been cancelled before he knew that it was written.
+    """
+    row = intent.row
+    if intent.stage is not Stage.UNKNOWN or row is None:
+        return work
+
+    def checked(connection: sqlite3.Connection) -> int:
+        found = connection.execute("SELECT stage FROM orders WHERE id = ?", (row,)).fetchone()
+        return row if found is not None and found[0] in ENDS else work(connection)
+
+    return checked
 
 
 def _sent(send: Send) -> tuple[object, ...]:

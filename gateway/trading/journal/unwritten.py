@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
 from gateway.ledger import Ledger
@@ -82,22 +84,39 @@ class UnwrittenEnds:
                 continue  # its end was found, and is written as one with those of its commands
             if key not in self._writing and not self._is_settling(key):
                 try:
-                    writing = self._ledger.write_later(self._work_for(intent))
+                    self._begin(intent, self._work_for(intent))
                 except StoreError:
                     return  # closed: the daemon ends, and its caller has an answer all the same
-                self._writing[key] = writing
-                writing.add_done_callback(partial(self._written, intent))
 
     async def finish(self) -> None:
-        """Write them a last time, and try it no more."""
+        """Write them a last time, and try it no more; the log tells which are not written.
+
+        An unknown order is written as its caller was told: see :func:`_as_told`. Nobody else will
+        write its end, unless that is on its way.
+        """
         self._has_finished = True
         if self._timer is not None:
             self._timer.cancel()
         self.write()
+        for key, intent in self._intents.items():
+            if key not in self._writing and not self._is_settling(key):
+                with suppress(StoreError):  # closed
+                    self._begin(intent, self._work_for(_as_told(intent)))
         if self._writing:
             await asyncio.wait(self._writing.values(), timeout=LAST_S)
-        for intent in self._intents.values():
-            logger.error("the end of order %s is not written", intent.asked.client_order_id)
+        for key, intent in self._intents.items():
+            id_ = intent.asked.client_order_id
+            if key in self._writing or self._is_settling(key):
+                logger.warning("the end of order %s is still being written", id_)
+            elif intent.stage is Stage.UNKNOWN:
+                logger.error("it is not written that order %s is unknown", id_)
+            else:
+                logger.error("the end of order %s is not written", id_)
+
+    def _begin(self, intent: Intent, work: rows.Work) -> None:
+        writing = self._ledger.write_later(rows.unless_ended(intent, work))
+        self._writing[intent.key] = writing
+        writing.add_done_callback(partial(self._written, intent))
 
     def _written(self, intent: Intent, writing: asyncio.Future[int]) -> None:
         self._writing.pop(intent.key, None)
@@ -128,3 +147,19 @@ class UnwrittenEnds:
 def _is_about_to_settle(intent: Intent) -> bool:
     """Whether all commands of an unknown order have ended, so that the reconciler ends it next."""
     return intent.stage is Stage.UNKNOWN and all(send.stage in ENDS for send in intent.sends)
+
+
+def _as_told(intent: Intent) -> Intent:
+    """Return an unknown order as its caller was told: the end of its last command was found, and
+    the order's own was not concluded from it.
+
+    What was done is written as done, for its ticket is nobody else's. Any other end would leave an
+    unknown order of which no command may have been executed: the next run finds it out again.
+    """
+    if not _is_about_to_settle(intent) or not intent.sends:
+        return intent
+    *before, last = intent.sends
+    if any(send.stage is Stage.DONE for send in intent.sends):
+        return intent
+    last = replace(last, stage=Stage.UNKNOWN, ended_ms=None)
+    return replace(intent, sends=[*before, last])

@@ -10,6 +10,7 @@ from journal_scene import LOST, NOTHING, Kept, fresh_tickets
 from scripted_answers import DONE
 
 from ea_bridge.errors import NotSent
+from ea_bridge.model import TradeResult
 from gateway.ledger import Ledger
 from gateway.store import StoreError
 from gateway.trading.journal import unwritten
@@ -150,3 +151,81 @@ async def test_an_end_is_written_when_the_gateway_ends(
     assert [row["stage"] for row in kept.rows()] == ["done"]
     kept.restart()
     assert await kept.buy("a") == {**receipt, "duplicate": True}
+
+
+async def found_while_the_disk_took_nothing(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch, state: str = "done", *results: Any
+) -> None:
+    """Lose an order, and find the end of its command, before it is written that it is unknown."""
+    kept.scene.script.answers |= {**NOTHING, "order_send": LOST}
+    break_at(kept, "acked", monkeypatch)
+    await kept.fail("a")
+    kept.link()
+    kept.results(state, *results)
+    await kept.look()
+    assert [row["stage"] for row in kept.rows()] == ["journaled"]
+
+
+@pytest.mark.parametrize(
+    ("state", "results", "command", "end"),
+    [
+        ("done", [DONE], "done", "done"),
+        ("done", [TradeResult(retcode=10019)], "unknown", "rejected"),
+        ("absent", [], "unknown", "not_sent"),
+    ],
+)
+async def test_an_unknown_order_is_written_as_such_when_the_gateway_ends(
+    kept: Kept,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    state: str,
+    results: list[TradeResult],
+    command: str,
+    end: str,
+) -> None:
+    """Its caller was told so, and nobody concludes its end before the next run."""
+    await found_while_the_disk_took_nothing(kept, monkeypatch, state, *results)
+    monkeypatch.undo()
+    caplog.clear()
+    await kept.log.finish()
+    assert [row["stage"] for row in kept.rows()] == ["unknown"]
+    assert [row["stage"] for row in kept.rows("sends")] == [command]
+    assert not caplog.messages
+    kept.restart()
+    await kept.look()
+    assert (await stages(kept))["a"] == end
+
+
+async def test_the_log_tells_what_is_not_written_when_the_gateway_ends(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It was tried, and what the next run has to find out is told as what it is."""
+    await found_while_the_disk_took_nothing(kept, monkeypatch, "done", DONE)
+    tries = []
+    failing = Ledger._commit
+
+    def count(ledger: Ledger, group: list[Any]) -> None:
+        tries.append(len(group))
+        failing(ledger, group)
+
+    monkeypatch.setattr(Ledger, "_commit", count)
+    caplog.clear()
+    await kept.log.finish()
+    assert tries
+    assert "it is not written that order a is unknown" in caplog.text
+    assert "the end of order" not in caplog.text
+
+
+async def test_an_end_that_is_on_its_way_is_not_written_over_when_the_gateway_ends(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who writes it is stopped before he hears that it is on the disk."""
+    await found_while_the_disk_took_nothing(kept, monkeypatch, "done", DONE)
+    monkeypatch.undo()
+    looking = asyncio.create_task(kept.look())
+    while not kept.log._settling:  # noqa: ASYNC110 - nobody tells when it is being written
+        await asyncio.sleep(0)
+    looking.cancel()
+    await asyncio.wait((looking,))
+    await kept.log.finish()
+    assert (await stages(kept))["a"] == "done"
