@@ -56,11 +56,14 @@ async def settle(terminal: GuardedTerminal, client_order_id: str, said: Said) ->
                 "No request with that client_order_id was sent", client_order_id=client_order_id
             )
         send = _unknown(intent)
+        before = send.stage
         result, settlement = await _believed(terminal, intent, send, said)
         found = replace(intent, sends=_ended(intent, send, result, terminal.now_ms()))
         stage, answer = await conclusion.of(terminal, found)
         _unknown(intent)  # it may have been found out while the terminal was asked
-        is_done = await journal.settle(intent, stage, answer, found.sends, settlement)
+        is_done = send.stage is before and await journal.settle(
+            intent, stage, answer, found.sends, settlement
+        )
     except StoreError:
         raise InternalError(
             "The journal cannot be written, so nothing is settled; the gateway's log says why"
@@ -76,13 +79,15 @@ def _unknown(intent: Intent) -> Send:
         raise _fault("client_order_id", "it is being carried out: wait for its answer")
     if intent.stage in ENDS:
         raise _fault("client_order_id", f"its state is {intent.stage}, and not unknown")
-    left = [send for send in intent.sends if send.stage not in ENDS]
-    if not left:  # what its receipt says is still to be asked, or it is still to be written
+    if not intent.sends:
         raise _fault(
             "client_order_id",
-            "its end was found, and get_order tells it as soon as the terminal is linked",
+            "nothing was sent for it, and get_order tells that as soon as the terminal is linked",
         )
-    return left[-1]
+    left = [send for send in intent.sends if send.stage not in ENDS]
+    # where all have ended, the rest of the receipt is to be asked, or the end to be written
+    done = [send for send in intent.sends if send.stage is Stage.DONE]
+    return (left or done or intent.sends)[-1]
 
 
 async def _believed(
@@ -97,9 +102,14 @@ async def _believed(
         time_ms=terminal.now_ms(),
     )
     ticket = said.ticket
+    if not said.executed and ticket is not None:
+        raise _fault("ticket", "what was not executed has none")
+    if send.stage is Stage.DONE or (send.stage in ENDS and send.presumed is None):
+        result = _as_told(terminal, send, said)
+        return result, structs.replace(
+            settlement, checked=True, note="the terminal tells the same"
+        )
     if not said.executed:
-        if ticket is not None:
-            raise _fault("ticket", "what was not executed has none")
         return None, settlement
     if not makes_order(send, is_mt4=terminal.is_mt4):
         note = "not checked: it changes what was there, and makes no order"
@@ -119,6 +129,25 @@ async def _believed(
         return result, structs.replace(settlement, note=note)
     result = _shown(view, send, ticket)
     return result, structs.replace(settlement, checked=True, note="the terminal shows the order")
+
+
+def _as_told(terminal: GuardedTerminal, send: Send, said: Said) -> TradeResult | None:
+    """Return what was found of a command in the terminal, if a person says the same: its word
+    counts more, so that nothing else can be settled.
+    """
+    is_done = send.stage is Stage.DONE
+    if said.executed is not is_done:
+        told = "executed" if is_done else "not executed"
+        raise _fault("executed", f"the terminal tells that it was {told}")
+    if not is_done:
+        return None
+    if not makes_order(send, is_mt4=terminal.is_mt4):
+        _of_change(send, said.ticket)
+    elif said.ticket is None:
+        raise _fault("ticket", "say which order of the terminal it is")
+    elif send.ticket not in (None, said.ticket):
+        raise _fault("ticket", f"the terminal tells that it is order {send.ticket}")
+    return send.result
 
 
 def _of_change(send: Send, ticket: int | None) -> TradeResult:
@@ -192,10 +221,13 @@ def _ended(intent: Intent, send: Send, result: TradeResult | None, now_ms: int) 
     """Return the commands as they are with that result; ``None``: there is none."""
     ended = []
     for one in intent.sends:
-        if one is send and result is not None:
-            one = replace(one, stage=Stage.DONE, result=result, ended_ms=now_ms)
+        if one is send and one.stage is Stage.DONE:
+            pass  # as the terminal tells it
+        elif one is send and result is not None:
+            one = replace(one, stage=Stage.DONE, result=result, ended_ms=now_ms, presumed=None)
             one.err, one.retcode = 0, result.retcode
-        elif one.stage not in ENDS:
+        elif one.stage not in ENDS or (one is send and one.stage is Stage.NOT_SENT):
+            # also what a terminal never took: a person's word does not free an id
             one = replace(one, stage=Stage.REJECTED, result=None, ended_ms=now_ms)
             one.err = one.retcode = 0
             one.presumed = Presumed.BY_HAND

@@ -19,7 +19,9 @@ from ea_bridge.model import TradeResult
 from ea_bridge.session import LateResult
 from gateway import errors
 from gateway.auth.caller import Scope
+from gateway.store import StoreError
 from gateway.trading.journal import Stage
+from gateway.trading.journal.intents import ENDS
 from gateway.trading.journal.pacing import Pacing
 from gateway.trading.journal.telling import noted, settled
 
@@ -164,7 +166,6 @@ async def test_a_crash_while_it_is_written_leaves_it_unknown(
     lost: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Or settled; never half."""
-    from gateway.store import StoreError
 
     async def full(work: object, **_: object) -> None:
         raise StoreError("the disk is full")
@@ -179,6 +180,82 @@ async def test_a_crash_while_it_is_written_leaves_it_unknown(
     assert await outcome(lost) == "unknown"
     await settle(lost, executed=False)
     assert [row["stage"] for row in lost.rows()] == ["rejected"]
+
+
+# --- its command has ended, and the terminal is gone ---------------------------------------------
+
+
+async def find_and_leave(kept: Kept, monkeypatch: pytest.MonkeyPatch, **table: Any) -> None:
+    """Lose an order; its command's end is found, and the terminal goes before all is told of it,
+    while the disk takes nothing.
+    """
+
+    async def full(work: object, **_: object) -> None:
+        raise StoreError("the disk is full")
+
+    await kept.lose("a")
+    await kept.ledger.write(lambda _: None)
+    kept.results(**table)
+    monkeypatch.setattr(kept.ledger, "write", full)
+    await kept.look()
+    monkeypatch.undo()
+    kept.scene.disconnect()
+    assert await outcome(kept) == "unknown"
+    assert all(send.stage in ENDS for send in kept.log.find(kept.here(), "a").sends)  # type: ignore[union-attr]
+
+
+async def test_a_fill_whose_terminal_went_before_its_deals_is_settled(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person need not wait until it is back, but says what the terminal has told."""
+    await find_and_leave(kept, monkeypatch, state="done", result=DONE)
+    assert kept.scene.desk.journal.unresolved("EURUSD") == ["a"]
+    told = "executed: the terminal tells that it was executed"
+    assert await refused(kept, executed=False) == told
+    wrong = f"ticket: the terminal tells that it is order {DONE.order}"
+    assert await refused(kept, executed=True, ticket=DONE.order + 1) == wrong
+    assert await refused(kept, executed=True) == "ticket: say which order of the terminal it is"
+    record = await settle(kept, executed=True, ticket=DONE.order)
+    assert (record["outcome"], record["settlement"]["checked"]) == ("done", True)
+    assert record["settlement"]["by"] == "token A1b2C3d4E5f6"
+    assert kept.scene.desk.journal.unresolved("EURUSD") == []
+    assert (await kept.buy("a"))["order"]["order"] == DONE.order
+    kept.restart()
+    assert await outcome(kept) == "done"
+    assert [row["ticket"] for row in kept.rows("sends")] == [DONE.order]
+
+
+@pytest.mark.parametrize("state", ["done", "absent"])
+async def test_a_refusal_that_is_not_written_is_settled(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    """Also where the terminal never took it; no word of a person frees an id."""
+    result = TradeResult(retcode=10019) if state == "done" else None
+    await find_and_leave(kept, monkeypatch, state=state, result=result)
+    told = "executed: the terminal tells that it was not executed"
+    assert await refused(kept, executed=True, ticket=900) == told
+    record = await settle(kept, executed=False)
+    assert (record["state"], record["outcome"]) == ("rejected", "rejected")
+    assert record["settlement"]["outcome"] == "rejected"
+    kept.restart()
+    assert await outcome(kept) == "rejected"
+
+
+async def test_a_word_that_crosses_with_what_is_found_is_not_taken(lost: Kept) -> None:
+    """The end of its command is found while the terminal is asked about the ticket."""
+    [send] = lost.log.find(lost.here(), "a").sends  # type: ignore[union-attr]
+
+    def find(_: object) -> list[Any]:
+        lost.reconciler._word.take_result(send, DONE)
+        return [filled(900, "")]
+
+    lost.scene.script.answers["history_orders_get"] = find
+    assert await refused(lost, executed=True, ticket=900) == (
+        "client_order_id: it is being found out right now: ask get_order"
+    )
+    assert await outcome(lost) == "unknown"
+    await lost.look()
+    assert (await lost.buy("a"))["order"]["order"] == DONE.order
 
 
 # --- the truth comes later ---------------------------------------------------------------------
