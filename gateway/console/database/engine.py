@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from gateway.private import UnsafePlace, check_folder, make_file
 from gateway.wal import begin_wal
 
+from .sqlite_connections import SqliteConnections
 from .upgrade import upgrade
 
 FILE = "console.db"
@@ -103,8 +104,11 @@ async def open_database(url: str) -> AsyncIterator[Database]:
         NewerDatabase: a newer version made it.
 
     """
-    engine = _engine(url)
-    try:
+    connections = SqliteConnections()
+    engine = _engine(url, connections)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(connections.end)
+        stack.push_async_callback(engine.dispose)
         try:
             await asyncio.to_thread(_prepare, engine.url)
             async with Database(engine).begin() as session:
@@ -112,8 +116,6 @@ async def open_database(url: str) -> AsyncIterator[Database]:
         except (OSError, sqlite3.Error, SQLAlchemyError) as error:
             raise DatabaseError(_complaint(url, error)) from error
         yield Database(engine)
-    finally:
-        await engine.dispose()
 
 
 def home_url(home: Path) -> str:
@@ -135,8 +137,8 @@ def home_url(home: Path) -> str:
 
 
 def _prepare(url: URL) -> None:
-    """Make a SQLite file and turn it to WAL, before aiosqlite opens it: a thread of that outlives
-    a failure, and several that open a new file at once do not wait for each other.
+    """Make a SQLite file and turn it to WAL, before aiosqlite opens it: several that open a new
+    file at once do not wait for each other.
 
     Raises:
         OSError, sqlite3.Error: it cannot be opened.
@@ -158,7 +160,7 @@ def _make_private(path: Path) -> None:
         os.close(os.open(path.resolve(), os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
-def _engine(url: str) -> AsyncEngine:
+def _engine(url: str, connections: SqliteConnections) -> AsyncEngine:
     try:
         parsed = make_url(url)
     except SQLAlchemyError:
@@ -169,6 +171,7 @@ def _engine(url: str) -> AsyncEngine:
         case "sqlite":
             engine = create_async_engine(
                 parsed.set(drivername="sqlite+aiosqlite"),
+                connect_args={"async_creator_fn": connections.connect},
                 pool_size=MAX_CONNECTIONS,
                 max_overflow=0,
                 pool_timeout=POOL_S,

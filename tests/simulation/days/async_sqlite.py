@@ -53,11 +53,17 @@ class LoopQueue:
 
 
 class _NoThread:
+    ident = 0
+
     def __init__(self, **_: Any) -> None:
         self.daemon = True
 
     def start(self) -> None:
         pass
+
+    def is_alive(self) -> bool:
+        """Nothing waits for the loop to end."""
+        return False
 
 
 class LoopExecutor(Executor):
