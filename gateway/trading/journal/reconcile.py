@@ -45,6 +45,9 @@ from .word import Word, open_sends
 
 PAUSES_S = (0.1, 0.2, 0.5, 1.0, 1.0, 2.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 """Between looks; the last one goes on for ever. Histories lag by seconds."""
+MAX_TOGETHER = 32
+"""Orders whose ends are concluded at a time, for a fill may wait seconds for its deals: half of
+what a terminal takes at once, so that callers have the rest."""
 _GONE = TradeResult(retcode=TradeRetcode.POSITION_CLOSED)
 
 logger = logging.getLogger(__name__)
@@ -161,12 +164,25 @@ class Reconciler:
             await self._conclude(terminal, intents)
 
     async def _conclude(self, terminal: GuardedTerminal, intents: list[Intent]) -> None:
-        for intent in intents:
-            if intent.stage not in ENDS and not any(open_sends([intent])):
+        """End those all of whose commands have ended; they wait side by side for their deals.
+
+        Raises:
+            GatewayError, StoreError: one of them has no end yet; all others have been tried.
+
+        """
+        room = asyncio.Semaphore(MAX_TOGETHER)
+
+        async def conclude(intent: Intent) -> None:
+            async with room:
                 stage, answer = await conclusion.of(terminal, intent, can_wait=True)
-                if intent.stage in ENDS:
-                    continue  # another terminal of the account was faster
-                await self._log.settle(intent, stage, answer)
+                if intent.stage not in ENDS:  # else another terminal of the account was faster
+                    await self._log.settle(intent, stage, answer)
+
+        over = [one for one in intents if one.stage not in ENDS and not any(open_sends([one]))]
+        failed = await asyncio.gather(*map(conclude, over), return_exceptions=True)
+        for failure in failed:
+            if failure is not None:
+                raise failure
 
     # --- what its account shows ----------------------------------------------------------------
 
