@@ -13,7 +13,10 @@ from gateway import translation
 from gateway.store import StoreError
 from gateway.trading.grid import exact
 from gateway.trading.guard import GuardedTerminal
-from gateway.trading.journal import Asked, Intent, Stage, answers
+from gateway.trading.journal import Account, Asked, Intent, Stage, answers
+from gateway.trading.journal.sameness import folded, is_same
+
+from .records import HeldOrder
 
 
 def request_of(terminal: GuardedTerminal, client_order_id: str) -> Intent | None:
@@ -24,35 +27,63 @@ def request_of(terminal: GuardedTerminal, client_order_id: str) -> Intent | None
 
     """
     account, holding = terminal.account, terminal.desk.contingent
-    order = holding.known(terminal, client_order_id)
-    if order is None or account is None:
-        return None
+    held = holding.kept(terminal, client_order_id)
+    return None if held is None or account is None else _intent(terminal, account, held)
+
+
+def _intent(terminal: GuardedTerminal, account: Account, held: HeldOrder) -> Intent:
+    order, client_order_id = held.order, held.client_order_id
     created_ms = terminal.clock.to_utc_ms(order.time_setup_msc)
+    params = held.asked or _asked_for(order)
     return Intent(
-        asked=Asked(account, client_order_id, "place_order", _asked_for(order)),
+        asked=Asked(account, client_order_id, "place_order", params),
         terminal=terminal.name,
         created_ms=created_ms,
         updated_ms=created_ms,
         stage=Stage.DONE,
         reconciled=True,
-        answer=answers.of_result(holding.receipt(terminal, order, client_order_id)),
+        answer=answers.of_result(
+            terminal.desk.contingent.receipt(terminal, order, client_order_id)
+        ),
     )
 
 
 async def recall(terminal: GuardedTerminal, asked: Asked) -> None:
-    """Have the journal know the request for an order that is kept here, if it does not."""
-    if asked.is_new or asked.method != "place_order" or "stop_limit" not in asked.params:
+    """Have the journal know the request for an order that is kept here, if it does not.
+
+    Raises:
+        ClientOrderIdConflict: the order was placed for another request than this.
+
+    """
+    if asked.is_new:
         return
     journal, holding = terminal.desk.journal, terminal.desk.contingent
     try:
         known = journal.find(asked.client_order_id)
         is_free = known is None or known.stage is Stage.NOT_SENT
-        order = holding.known(terminal, asked.client_order_id) if is_free else None
+        held = holding.kept(terminal, asked.client_order_id) if is_free else None
     except StoreError:
         return  # the journal cannot be read, and tells that itself
-    if order is not None:
-        receipt = holding.receipt(terminal, order, asked.client_order_id)
-        await journal.recall(asked, receipt)
+    if held is None:
+        return
+    intent = _intent(terminal, asked.account, held)
+    if not _is_for(held, intent, asked):
+        raise answers.conflict(
+            intent.asked.method, intent.asked.params, intent.stage, asked.client_order_id
+        )
+    await journal.recall(asked, holding.receipt(terminal, held.order, asked.client_order_id))
+
+
+def _is_for(held: HeldOrder, intent: Intent, asked: Asked) -> bool:
+    """Whether a call asks for what a held order was placed for.
+
+    Where that was not kept with the order only its kind and magic tell for sure: its prices may
+    have been changed since, its volume was put onto the grid, its symbol has the broker's name.
+    """
+    if held.asked or asked.method != intent.asked.method:
+        return is_same(intent, asked)
+    there, said = (folded(one.method, orjson.loads(one.params)) for one in (intent.asked, asked))
+    return (there["type"], there.get("magic", 0)) == (said["type"], said.get("magic", 0))
 
 
 def _asked_for(order: Order) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gateway.trading.placing import Wish
 
     from .oco import OcoLinks
+    from .records import HeldOrder
 
 
 class Holding:
@@ -43,6 +44,16 @@ class Holding:
     def known(self, terminal: GuardedTerminal, client_order_id: str) -> Order | None:
         """Return the order of an id, waiting or over, of the account that a terminal is logged in
         to, or was last.
+
+        Raises:
+            StoreError: it cannot be read.
+
+        """
+        held = self.kept(terminal, client_order_id)
+        return None if held is None else held.order
+
+    def kept(self, terminal: GuardedTerminal, client_order_id: str) -> HeldOrder | None:
+        """Return the same order with all that is kept of it.
 
         Raises:
             StoreError: it cannot be read.

@@ -135,10 +135,9 @@ class Keeper(Holding):
         """Return what this terminal holds for an account, linked to it or not."""
         return self._held.counted(account)
 
-    def known(self, terminal: GuardedTerminal, client_order_id: str) -> Order | None:
+    def kept(self, terminal: GuardedTerminal, client_order_id: str) -> HeldOrder | None:
         side = terminal.side
-        held = None if side is None else self._held.known(side, client_order_id)
-        return None if held is None else held.order
+        return None if side is None else self._held.known(side, client_order_id)
 
     def receipt(
         self, terminal: GuardedTerminal, order: Order, client_order_id: str
@@ -246,6 +245,7 @@ def _new(terminal: GuardedTerminal, account: Account, wish: Wish, trade: Prepare
         words=wish.comment,
         created_ms=now_ms,
         expiration_ms=wish.expiration_ms,
+        asked=terminal.desk.journal.asked_for(trade.handling.client_order_id),
     )
 
 

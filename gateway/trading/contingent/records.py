@@ -63,6 +63,9 @@ class HeldOrder(Struct, frozen=True, kw_only=True):
     """Ticket of the limit order that it became."""
     reason: str = ""
     """Why the last attempt failed, or why it ended: the name of an error."""
+    asked: str = ""
+    """The params of the call that placed it, as the journal keeps them; empty where an earlier
+    version has written the row."""
 
     @property
     def said(self) -> dict[str, Any]:

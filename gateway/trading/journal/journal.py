@@ -111,6 +111,10 @@ class Journal:
         """
         return None
 
+    def asked_for(self, client_order_id: str) -> str:
+        """Return the params of the call that is under way under an id; empty: there is none."""
+        return ""
+
     def owner(self, intent: Intent, ticket: int) -> str | None:
         """Return the id of another intent whose command has made an order; ``None``: none has.
 
@@ -329,6 +333,11 @@ class KeptJournal(Journal):
     def find(self, client_order_id: str) -> Intent | None:
         account = self.account
         return None if account is None else self._log.find(account, client_order_id)
+
+    def asked_for(self, client_order_id: str) -> str:
+        account = self.account
+        running = None if account is None else self._log.running_as(account, client_order_id)
+        return "" if running is None else running.asked.params
 
     def owner(self, intent: Intent, ticket: int) -> str | None:
         return self._log.owner(intent.asked.account, ticket, intent)

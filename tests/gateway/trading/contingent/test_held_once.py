@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from sqlite3 import Connection
 from typing import Any
 
 import pytest
-from contingent_parts import LIMIT, PRICE, SPREAD, Stand, place, quiet, reach, until
+from contingent_parts import BUY, LIMIT, PRICE, SPREAD, Stand, place, quiet, reach, until
 from msgspec.structs import replace
 
 from ea_bridge.errors import OutcomeUnknown
@@ -190,3 +191,58 @@ async def test_one_whose_end_a_kill_kept_from_the_journal_is_known(
     again = await place(stand, client_order_id="a")
     assert again["order"]["order"] == first["order"]["order"]
     assert len(stand.keeper._held) == 1
+
+
+@pytest.mark.parametrize("is_old", [False, True])
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("place_order", BUY | {"type": "sell_stop_limit", "price": 1.08, "stoplimit": 1.081}),
+        ("place_order", BUY | {"magic": 7}),
+        ("place_order", {"symbol": "EURUSD", "type": "buy", "volume": 0.1}),
+        ("close_all_positions", {}),
+    ],
+)
+async def test_another_request_is_none_that_a_kill_kept_from_the_journal(
+    stand: Stand, method: str, params: dict[str, Any], *, is_old: bool
+) -> None:
+    """It is refused as everywhere; who asks for the same has his order all the same."""
+    first = await place(stand, client_order_id="a")
+    await lose_the_journal(stand, is_old=is_old)
+    with pytest.raises(errors.ClientOrderIdConflict) as refused:
+        await stand.scene.ask(method, **params, client_order_id="a")
+    assert refused.value.data["outcome"] == "not_sent"
+    assert refused.value.data["original"]["method"] == "place_order"
+    again = await place(stand, client_order_id="a")
+    assert again["order"]["order"] == first["order"]["order"]
+    assert stand.sent == []
+
+
+@pytest.mark.parametrize("change", [{"volume": 0.2}, {"price": 1.088}, {"comment": "other"}])
+async def test_a_request_that_differs_a_little_is_another(
+    stand: Stand, change: dict[str, Any]
+) -> None:
+    """What was asked for is kept with the order, which may have been changed since."""
+    first = await place(stand, client_order_id="a")
+    ticket = first["order"]["order"]
+    await stand.scene.ask("modify_order", ticket=ticket, price=1.088, client_order_id="m")
+    await lose_the_journal(stand)
+    with pytest.raises(errors.ClientOrderIdConflict):
+        await place(stand, client_order_id="a", **change)
+    told = await stand.scene.ask("get_order", client_order_id="a")
+    assert told["params"]["price"] == "1.087"
+    assert (await place(stand, client_order_id="a"))["order"]["order"] == ticket
+
+
+async def lose_the_journal(stand: Stand, *, is_old: bool = False) -> None:
+    """Start again without the journal's rows; of an old order its request is not kept."""
+
+    def lose(connection: Connection) -> None:
+        connection.execute("DELETE FROM sends")
+        connection.execute("DELETE FROM orders")
+        if is_old:
+            connection.execute("UPDATE contingent SET body = json_remove(body, '$.asked')")
+
+    await stand.ledger.write(lose)
+    stand.stop()
+    stand.start()
