@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from itertools import count
@@ -12,6 +11,7 @@ from typing import Any
 import asyncpg
 import pytest
 from console_scene import CHEAP, Clock
+from copied_database import new_sqlite
 from postgresql_cluster import running_cluster, url
 from sqlalchemy import create_engine
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from gateway.config import ConsoleServer, Secrets
 from gateway.console.database import engine as engine_module
-from gateway.console.database import home_url, open_database
+from gateway.console.database import open_database
 from gateway.console.database.engine import FILE
 from gateway.console.database.model import Base
 from gateway.console.database.upgrade import upgrade
@@ -107,14 +107,6 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         upgrade(connection)
     engine.dispose()
     return file
-
-
-def new_sqlite(template: Path, home: Path) -> str:
-    """Return the URL of a copy of the template, in a home."""
-    home.mkdir(mode=0o700, exist_ok=True)
-    shutil.copyfile(template, home / template.name)
-    (home / template.name).chmod(0o600)
-    return home_url(home)
 
 
 @pytest.fixture(params=DATABASES)

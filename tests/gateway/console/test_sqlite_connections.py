@@ -11,7 +11,7 @@ from typing import Any
 
 import aiosqlite.core
 import pytest
-from conftest import new_sqlite
+from copied_database import new_sqlite
 
 from gateway.console.database import DatabaseError, open_database
 from gateway.console.database import engine as engine_module
