@@ -15,10 +15,10 @@ from demo_process import Demo
 from external_programs import needed
 
 from gateway.app import build_catalogue
-from gateway.auth.home import Home
 from gateway.client import GatewayError, SyncGatewayClient
 from gateway.config import Config
-from gateway.openrpc import METHODS_OF_THE_FRONT
+from gateway.home.home import Home
+from gateway.rpc.openrpc import METHODS_OF_THE_FRONT
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text("utf-8")

@@ -12,7 +12,7 @@ from typing import Any
 from ea_bridge import host
 from ea_bridge.protocol.messages import Hello
 from gateway.credentials.secrets import SecretBox
-from gateway.store import Store, StoreError, Version
+from gateway.storage.store import Store, StoreError, Version
 
 from .account import Changes, NewAccount, RegisteredAccount
 from .risk import RiskSettings

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.ledger import Ledger
+from gateway.storage.ledger import Ledger
 
 TABLE = """
 CREATE TABLE account_equity (

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
-from gateway.ledger import Ledger
+from gateway.storage.ledger import Ledger
 
 TABLE = """
 CREATE TABLE kill_switch_log (

@@ -8,7 +8,7 @@ from dataclasses import astuple, dataclass, fields
 from functools import partial
 from typing import Literal
 
-from gateway.ledger import Ledger
+from gateway.storage.ledger import Ledger
 
 TABLE = """
 -- positions and pending orders of registered accounts, as their terminals told of them; a netting

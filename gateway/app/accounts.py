@@ -12,6 +12,7 @@ from ea_bridge.host import wall_ms
 from ea_bridge.model import Account
 from ea_bridge.registry import TerminalRegistry
 from gateway.accounts import AccountBook, RegisteredAccount
+from gateway.accounts.api import Services
 from gateway.accounts.equity import EquityBook, Sample
 from gateway.accounts.peers import Peers
 from gateway.accounts.switch_log import SwitchLine, SwitchLog
@@ -21,12 +22,11 @@ from gateway.auth.caller import Caller
 from gateway.auth.gate import Gate
 from gateway.credentials.tier import Tier
 from gateway.errors import GatewayError
-from gateway.ledger import Ledger
-from gateway.store import StoreError
+from gateway.storage.ledger import Ledger
+from gateway.storage.store import StoreError
 from gateway.trading.guard import GuardedTerminal
 from gateway.trading.kill_switch.halts import EVERYWHERE, Halt
 from gateway.trading.kill_switch.switch import KillSwitch, Turned
-from gateway.web.accounts_api import Services
 
 LOOK_S = 5.0
 """Between two looks at the money of the accounts."""

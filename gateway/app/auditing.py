@@ -29,7 +29,7 @@ from gateway.audit import (
     last_of,
     note,
 )
-from gateway.auth.checkpoint import (
+from gateway.audit.checkpoint import (
     FILE,
     STARTED,
     BadCheckpoint,
@@ -42,10 +42,10 @@ from gateway.auth.checkpoint import (
     signatures,
     write_checkpoint,
 )
-from gateway.auth.home import Home
 from gateway.config import Config
-from gateway.ledger import Ledger
-from gateway.store import StoreError
+from gateway.home.home import Home
+from gateway.storage.ledger import Ledger
+from gateway.storage.store import StoreError
 
 from .ledger import open_ledger_store
 
@@ -225,7 +225,7 @@ class TrailKeeper:
         self._made, self._made_s = head, host.monotonic_s()
         self._envelope = json.loads(text)["checkpoint"]
 
-    # --- for the console: see gateway.uplink.witness ------------------------------------------
+    # --- for the console: see gateway.console_link.witness -----------------------------------
 
     def newest(self) -> tuple[int, str] | None:
         """Return the last row that was signed, and the envelope; ``None``: none was yet."""

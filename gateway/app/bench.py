@@ -9,8 +9,8 @@ from pathlib import Path
 
 from ea_bridge.model import TradeRequest, TradeResult, TradeRetcode
 from gateway.audit import Audit
-from gateway.auth.home import KEY_FILE, Home
 from gateway.config import Config
+from gateway.home.home import KEY_FILE, Home
 from gateway.options import Announce
 from gateway.trading.desk import TradingDesk
 from gateway.trading.journal import (

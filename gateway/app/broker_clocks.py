@@ -9,7 +9,7 @@ from collections.abc import Callable
 from ea_bridge.host import boot_ms, wall_ms
 from ea_bridge.registry import Change, ChangeKind
 from ea_bridge.session import TerminalSession
-from gateway.clock import BrokerClock
+from gateway.broker_time.clock import BrokerClock
 
 Told = Callable[[str], None]
 """Called with the name of a terminal whose clock means something else now."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import orjson
 
-from gateway import openrpc
-from gateway.catalogue import Catalogue
-from gateway.methods import (
+from gateway.rpc import openrpc
+from gateway.rpc.catalogue import Catalogue
+from gateway.rpc.methods import (
     account,
     calculations,
     contingent,

@@ -10,7 +10,7 @@ from gateway.console import server
 from gateway.console.database import DatabaseError
 from gateway.console.settings import ConsoleSettings
 from gateway.options import ConsoleOptions, ConsoleReady
-from gateway.store import StoreError
+from gateway.storage.store import StoreError
 
 
 async def run_console(options: ConsoleOptions, announce: Callable[[ConsoleReady], None]) -> None:

@@ -14,10 +14,10 @@ from ea_bridge.protocol.messages import Event, Trade
 from ea_bridge.registry import Change, ChangeKind, TerminalRegistry
 from gateway.audit import Audit
 from gateway.auth.gate import Gate
-from gateway.clock import BrokerClock
+from gateway.broker_time.clock import BrokerClock
 from gateway.credentials.tier import Tier
 from gateway.errors import AccessDenied, Forbidden
-from gateway.ledger import Ledger
+from gateway.storage.ledger import Ledger
 from gateway.streams.channels import Channel
 from gateway.streams.service import Streams
 from gateway.trading.contingent.held import Surroundings

@@ -19,32 +19,32 @@ from ea_bridge.model.struct import Struct
 from ea_bridge.registry import TerminalRegistry
 from ea_bridge.server import BridgeServer
 from ea_bridge.session import SessionCallbacks
-from gateway import openrpc
 from gateway.accounts import AccountBook
+from gateway.accounts.api import AccountsApi
 from gateway.audit import Audit
 from gateway.auth.caller import Caller
 from gateway.auth.console_clock import Clocks
 from gateway.auth.gate import TerminalDoor
-from gateway.auth.home import Home
-from gateway.auth.home_console import MadeBy
 from gateway.config import Config
+from gateway.console_link import Pace, Uplink
+from gateway.console_link.failures import ConsoleFailure
 from gateway.credentials.daemon_api import Way
 from gateway.credentials.device import device_words
 from gateway.credentials.tier import Tier
-from gateway.daemon import Daemon
-from gateway.ledger import Ledger
-from gateway.ledger_writer import NewGroupWriter, WritingThread
-from gateway.methods.service import welcome
+from gateway.home.home import Home
+from gateway.home.home_console import MadeBy
+from gateway.http.websocket_frames import CloseCode
 from gateway.options import Ready
-from gateway.reserve import Reserve
+from gateway.rpc import openrpc
+from gateway.rpc.methods.service import welcome
+from gateway.rpc.server import WebServer
+from gateway.runtime import Daemon
+from gateway.storage.ledger import Ledger
+from gateway.storage.ledger_writer import NewGroupWriter, WritingThread
+from gateway.storage.reserve import Reserve
 from gateway.streams.service import Streams
 from gateway.trading.desk import TradingDesk
 from gateway.trading.guard import GuardedTerminal
-from gateway.uplink import Pace, Uplink
-from gateway.uplink.failures import ConsoleFailure
-from gateway.web.accounts_api import AccountsApi
-from gateway.web.server import WebServer
-from gateway.web.ws.frames import CloseCode
 
 from .accounts import Accounts
 from .auditing import TrailKeeper, auditing, note_terminal

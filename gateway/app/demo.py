@@ -16,7 +16,6 @@ from ea_bridge.emulator.machine import build_terminal
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.token import parse_token
 from gateway import __version__
-from gateway.auth.home import Home
 from gateway.config import Config, ConsoleServer, Secrets
 from gateway.console.box import value_place
 from gateway.console.database import DatabaseError
@@ -28,8 +27,9 @@ from gateway.console.settings import ConsoleSettings
 from gateway.credentials.keyset import root_text
 from gateway.credentials.scope import Scope
 from gateway.credentials.secrets import Place
+from gateway.home.home import Home
 from gateway.options import AccountReady, Announce, DemoOptions
-from gateway.store import StoreError
+from gateway.storage.store import StoreError
 
 from .daemon import Gateway
 from .demo_manager import PEER, demo_manager

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from ea_bridge.emulator.manager import LOGIN, SERVER, ManagerLink, build_manager
 from ea_bridge.host import token_urlsafe
 from ea_bridge.model.mt4 import ConnectParams
-from gateway.manager import Role
+from gateway.mt4_manager import Role
 from gateway.options import AccountReady, ManagerReady
 
 from .emulator import linked

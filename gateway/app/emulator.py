@@ -20,7 +20,7 @@ from ea_bridge.peer.link import Link as PeerLink
 from ea_bridge.protocol.messages import Pending
 from ea_bridge.token import parse_token
 from gateway.options import Announce, EmulatorOptions, Ready
-from gateway.store import StoreError
+from gateway.storage.store import StoreError
 
 
 async def run_emulator(

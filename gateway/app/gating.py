@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from ea_bridge.registry import TerminalRegistry
 from gateway.auth.console_clock import Clocks
+from gateway.auth.console_trust import ConsoleBook
 from gateway.auth.gate import Gate
-from gateway.auth.home import ConsoleBook, Home
-from gateway.auth.home_console import MadeBy, claim
 from gateway.config import Config
+from gateway.home.home import Home
+from gateway.home.home_console import MadeBy, claim
 
 
 def console_book(

@@ -11,8 +11,8 @@ from functools import partial
 from ea_bridge.registry import Change, ChangeKind, TerminalRegistry
 from ea_bridge.session import LateResult, TerminalSession
 from gateway.audit import Audit
-from gateway.ledger import Ledger
-from gateway.shapes import OrderSettled
+from gateway.schemas import OrderSettled
+from gateway.storage.ledger import Ledger
 from gateway.trading.guard import GuardedTerminal
 from gateway.trading.journal import Account, Intent, KeptJournal, OrderLog
 from gateway.trading.journal.recollection import Recollection

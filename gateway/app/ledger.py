@@ -6,11 +6,11 @@ from pathlib import Path
 
 from gateway import accounts, audit, paper
 from gateway.auth import tombstones
-from gateway.ledger import DATABASE, Ledger
-from gateway.ledger_writer import NewGroupWriter, WritingThread
-from gateway.manager import journal as manager_journal
-from gateway.reserve import Reserve
-from gateway.store import Store
+from gateway.mt4_manager import journal as manager_journal
+from gateway.storage.ledger import DATABASE, Ledger
+from gateway.storage.ledger_writer import NewGroupWriter, WritingThread
+from gateway.storage.reserve import Reserve
+from gateway.storage.store import Store
 from gateway.trading import journal
 from gateway.trading.contingent import records
 from gateway.trading.kill_switch import armed, halts

@@ -11,24 +11,24 @@ from ea_bridge.host import wall_ms
 from ea_bridge.manager_registry import ManagerRegistry
 from ea_bridge.session import ManagerCallbacks, ManagerSession
 from gateway.audit import Audit
-from gateway.auth.home import Home
 from gateway.config import Config
 from gateway.credentials.passwords import HashingPool, Passwords
-from gateway.daemon import Daemon
-from gateway.ledger import Ledger
-from gateway.manager.changes import Changes
-from gateway.manager.connection import KeptConnection
-from gateway.manager.journal import Journal
-from gateway.manager.link import Link
-from gateway.manager.login import Login
-from gateway.manager.operators import OperatorBook
-from gateway.manager.own_secrets import own_secret
-from gateway.manager.rate import Rate
-from gateway.manager.supervision import Supervision
-from gateway.manager.tokens import TokenBook
-from gateway.manager.tries import Tries
+from gateway.home.home import Home
+from gateway.mt4_manager.api import ManagerApi, Services
+from gateway.mt4_manager.changes import Changes
+from gateway.mt4_manager.connection import KeptConnection
+from gateway.mt4_manager.journal import Journal
+from gateway.mt4_manager.link import Link
+from gateway.mt4_manager.login import Login
+from gateway.mt4_manager.operators import OperatorBook
+from gateway.mt4_manager.own_secrets import own_secret
+from gateway.mt4_manager.rate import Rate
+from gateway.mt4_manager.supervision import Supervision
+from gateway.mt4_manager.tokens import TokenBook
+from gateway.mt4_manager.tries import Tries
 from gateway.options import ManagerReady
-from gateway.web.manager_api import ManagerApi, Services
+from gateway.runtime import Daemon
+from gateway.storage.ledger import Ledger
 
 PEPPER, TOKENS, REQUESTS = "pepper", "tokens", "requests"
 """Names of the manager's own secrets."""

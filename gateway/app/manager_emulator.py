@@ -18,7 +18,7 @@ from ea_bridge.peer.claim import Claim, Claimed
 from ea_bridge.protocol.messages import Pending
 from ea_bridge.token import parse_token
 from gateway.options import Announce, ManagerEmulatorOptions, Mt4Ready, Ready
-from gateway.store import StoreError
+from gateway.storage.store import StoreError
 
 from .emulator import linked, settle
 

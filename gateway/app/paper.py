@@ -16,10 +16,10 @@ from ea_bridge.registry import Change, ChangeKind, Facts, TerminalRegistry
 from ea_bridge.session import TerminalSession
 from gateway.accounts import RegisteredAccount
 from gateway.audit import Audit
-from gateway.clock import BrokerClock
+from gateway.broker_time.clock import BrokerClock
 from gateway.credentials.tier import Tier
-from gateway.ledger import Ledger
 from gateway.paper import BookKey, PaperAccount, PaperSession, paper_hello
+from gateway.storage.ledger import Ledger
 from gateway.streams.channels import Channel
 from gateway.streams.service import Streams
 from gateway.trading.desk import TradingDesk

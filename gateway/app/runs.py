@@ -8,11 +8,11 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any
 
-from gateway.auth.home import Home
 from gateway.config import Config, find, load, zeros
+from gateway.home.home import Home
 from gateway.options import Announce, Ready, ServeOptions
-from gateway.reserve import RETRY_MS, Reserve
-from gateway.store import DiskFull
+from gateway.storage.reserve import RETRY_MS, Reserve
+from gateway.storage.store import DiskFull
 
 from .daemon import Gateway
 from .emulator import settle

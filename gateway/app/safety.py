@@ -12,7 +12,7 @@ from typing import Any
 from ea_bridge.host import wall_ms
 from ea_bridge.model import Lease
 from ea_bridge.registry import Change, ChangeKind, Facts, TerminalRegistry
-from gateway import shapes
+from gateway import schemas as shapes
 from gateway.audit import Audit
 from gateway.credentials.tier import Tier
 from gateway.errors import (
@@ -25,7 +25,7 @@ from gateway.errors import (
     TerminalDisconnected,
     Timeout,
 )
-from gateway.ledger import Ledger
+from gateway.storage.ledger import Ledger
 from gateway.trading import flatten
 from gateway.trading.guard import GuardedTerminal
 from gateway.trading.journal import Account

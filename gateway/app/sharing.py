@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import partial
 
 from ea_bridge.registry import TerminalRegistry
-from gateway.ledger import Ledger
-from gateway.trading.checks.admission import Checks
-from gateway.trading.checks.history import sent_orders
-from gateway.trading.checks.reservations import Unresolved
-from gateway.trading.checks.tally import Tallies
+from gateway.storage.ledger import Ledger
 from gateway.trading.journal import Account, KeptJournal, OrderLog
+from gateway.trading.risk.admission import Checks
+from gateway.trading.risk.history import sent_orders
+from gateway.trading.risk.reservations import Unresolved
+from gateway.trading.risk.tally import Tallies
 from gateway.trading.turns import Queues, Turns
 
 

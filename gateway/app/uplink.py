@@ -9,11 +9,12 @@ from ea_bridge.registry import TerminalRegistry
 from gateway import __version__
 from gateway.audit import Audit
 from gateway.auth.console_clock import Clocks
+from gateway.auth.console_trust import ConsoleBook
 from gateway.auth.gate import Gate
-from gateway.auth.home import ConsoleBook, Home
 from gateway.config import Config
-from gateway.daemon import ConsoleView
-from gateway.uplink import Counts, Pace, Trail, Uplink
+from gateway.console_link import Counts, Pace, Trail, Uplink
+from gateway.home.home import Home
+from gateway.runtime import ConsoleView
 
 from .auditing import note_denied
 

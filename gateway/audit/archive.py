@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ea_bridge import host
-from gateway.store import Store
+from gateway.storage.store import Store
 
 from .chain import GENESIS, chained
 from .table import Head, append, begin_of, extent_of, hash_of

@@ -8,14 +8,14 @@ from sqlite3 import Connection
 from typing import TYPE_CHECKING, Any
 
 from ea_bridge import host
-from gateway.store import StoreError
+from gateway.storage.store import StoreError
 
 from .entry import encode
 from .sampling import Sampler
 from .table import append
 
 if TYPE_CHECKING:
-    from gateway.ledger import Ledger
+    from gateway.storage.ledger import Ledger
 
 OFTEN = 10
 """Events of one kind that are each noted, in :data:`OFTEN_S`; of more their number is."""
@@ -59,7 +59,7 @@ class Audit:
         """Note an event in the transaction of work that the ledger does: both or neither.
 
         Args:
-            connection: of that work; see :meth:`gateway.ledger.Ledger.write`.
+            connection: of that work; see :meth:`gateway.storage.ledger.Ledger.write`.
             event: what happened.
             fields: as with :meth:`record`.
 
@@ -111,7 +111,7 @@ def note(connection: Connection, event: str, **fields: Any) -> None:
     """Note an event in a transaction of the ledger's file, for a command that writes once.
 
     Args:
-        connection: of :meth:`gateway.store.Store.transaction`.
+        connection: of :meth:`gateway.storage.store.Store.transaction`.
         event: what happened.
         fields: as with :meth:`Audit.record`.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from sqlite3 import Connection
 
-from gateway.store import Store
+from gateway.storage.store import Store
 
 from .chain import GENESIS, chained
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlite3 import Row
 from typing import Literal
 
-from gateway.store import Store
+from gateway.storage.store import Store
 
 from .chain import GENESIS, chained
 from .table import MARKS, TABLE, TRIGGERS, Head, begin_of, extent_of, hash_of

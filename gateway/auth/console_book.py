@@ -13,7 +13,7 @@ from gateway.credentials.issuer import Published, PublishedRecord
 from gateway.credentials.keyset import parse_root
 from gateway.credentials.sealed import SealedColumn
 from gateway.credentials.secrets import Place
-from gateway.store import Store
+from gateway.storage.store import Store
 
 TABLES = """
 -- the console that this home believes, one row

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from ea_bridge import host
 from gateway.credentials.keyset import SKEW_S
-from gateway.store import Store, StoreError
+from gateway.storage.store import Store, StoreError
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from gateway.credentials.envelope import seal
 from gateway.credentials.keyset import new_key, public_text
 from gateway.credentials.sealed import SealedColumn
 from gateway.credentials.secrets import SecretBox
-from gateway.store import Store
+from gateway.storage.store import Store
 
 TABLE = """
 -- the key of this machine, one row; the private part is sealed
@@ -20,7 +20,7 @@ CREATE TABLE device (
 ) STRICT;
 """
 AUDIT_SIGNED = """
--- a copy of audit.checkpoint, which must not vanish; see gateway.auth.checkpoint
+-- a copy of audit.checkpoint, which must not vanish; see gateway.audit.checkpoint
 CREATE TABLE audit_signed (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     signed TEXT NOT NULL
@@ -49,7 +49,7 @@ class DeviceKey:
     def sign_checkpoint(self, n: int, head: bytes, now_ms: int) -> str:
         """Return an envelope that says how far the audit trail of this home goes.
 
-        See :mod:`gateway.auth.checkpoint`.
+        See :mod:`gateway.audit.checkpoint`.
         """
         payload = {"did": self.did, "n": n, "hash": head.hex(), "time_ms": now_ms}
         return seal("ckpt", self.did[:16], payload, self._key)

@@ -26,7 +26,7 @@ from gateway.credentials.scope import Scope
 from gateway.credentials.secrets import SecretsError
 from gateway.credentials.tier import Tier
 from gateway.errors import Forbidden, Unauthorized
-from gateway.store import StoreError
+from gateway.storage.store import StoreError
 
 logger = logging.getLogger(__name__)
 

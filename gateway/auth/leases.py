@@ -18,7 +18,7 @@ from gateway.credentials.keyset import SKEW_S
 from gateway.credentials.lease import Lease, open_lease
 from gateway.credentials.record import Device, Record
 from gateway.credentials.tier import Tier
-from gateway.store import Store, StoreError, Version
+from gateway.storage.store import Store, StoreError, Version
 
 logger = logging.getLogger(__name__)
 

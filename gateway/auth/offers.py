@@ -20,7 +20,7 @@ from gateway.credentials.keyset import KeySet, open_keyset, parse_root
 from gateway.credentials.lease import open_lease
 from gateway.credentials.record import Record, open_record
 from gateway.credentials.secrets import SecretBox, SecretsError
-from gateway.store import Store
+from gateway.storage.store import Store
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from gateway.credentials.issuer import Published, PublishedRecord, published, se
 from gateway.credentials.keyset import KeySet, open_keyset
 from gateway.credentials.record import Record, open_record
 from gateway.credentials.secrets import Place, SecretBox, SecretsError
-from gateway.store import Store, Version
+from gateway.storage.store import Store, Version
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from sqlite3 import Connection
 from typing import Literal, NamedTuple
 
 from gateway.auth.tombstones import Tombstones
-from gateway.store import Store, StoreError
+from gateway.storage.store import Store, StoreError
 
 logger = logging.getLogger(__name__)
 

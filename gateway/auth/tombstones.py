@@ -14,8 +14,8 @@ from collections.abc import Collection, Iterable
 from contextlib import closing
 from pathlib import Path
 
-from gateway.private import UnsafePlace, make_file
-from gateway.store import LEDGER
+from gateway.storage.private import UnsafePlace, make_file
+from gateway.storage.store import LEDGER
 
 TABLE = """
 -- of tokens, as the table seen of gateway.db has it; may be made before all other tables

@@ -21,9 +21,9 @@ from gateway.cli.visible import visible
 if TYPE_CHECKING:
     from gateway.audit import Verdict
     from gateway.audit.archive import Part
+    from gateway.audit.checkpoint import Checkpoint
     from gateway.audit.verify import Signatures
-    from gateway.auth.checkpoint import Checkpoint
-    from gateway.store import Store
+    from gateway.storage.store import Store
 
 From = Annotated[
     int, typer.Option("--from", min=1, help="The first row; those before it are left out.")
@@ -158,7 +158,7 @@ def archive(
 def _trail(home: Path) -> Iterator[Store]:
     """Open the ledger of a home; what is wrong with it becomes a complaint."""
     from gateway.app.ledger import open_ledger_store
-    from gateway.ledger import DATABASE
+    from gateway.storage.ledger import DATABASE
 
     try:
         is_there = (home / DATABASE).exists()
@@ -180,7 +180,7 @@ def _checkpoint(
 ) -> tuple[Checkpoint | None, list[str]]:
     """Return the checkpoint, or the copy of one that is gone, and what is wrong."""
     from gateway.audit import check_end
-    from gateway.auth import checkpoint as checkpoints
+    from gateway.audit import checkpoint as checkpoints
 
     known: Checkpoint | None = None
     problems: list[str] = []
@@ -204,7 +204,7 @@ def _checkpoint(
 
 def _signatures(home: Path) -> Signatures | None:
     """Return what reads the signatures within the trail of a home."""
-    from gateway.auth.checkpoint import signatures
+    from gateway.audit.checkpoint import signatures
 
     did = _device(home)
     return None if did is None else signatures(did)
@@ -221,8 +221,8 @@ def _believing(home: Path) -> Iterator[tuple[Store, str] | None]:
     """Yield the database of a home's tokens, and the id of its device; ``None`` before there is
     one.
     """
-    from gateway.auth.home import MIGRATIONS
-    from gateway.store import DATABASE, Store
+    from gateway.home.home import MIGRATIONS
+    from gateway.storage.store import DATABASE, Store
 
     if not (home / DATABASE).exists():
         yield None
@@ -249,7 +249,7 @@ def begin_row(store: Store) -> int:
 
 def _mark_problem(home: Path, store: Store) -> str:
     """Return what is wrong with the mark with which the trail begins."""
-    from gateway.auth.checkpoint import check_begin
+    from gateway.audit.checkpoint import check_begin
 
     did = _device(home)
     if did is None:
@@ -286,10 +286,10 @@ def _written(store: Store, file: Path, last: int) -> Part:
 def _mark(home: Path, config: Path | None, store: Store, part: Part, file: Path) -> None:
     """Let the trail begin after what was written; if that fails the file goes."""
     from gateway.audit.archive import ArchiveError, is_marked, mark
+    from gateway.audit.checkpoint import signed
     from gateway.audit.recorder import entry_of
-    from gateway.auth.checkpoint import signed
-    from gateway.auth.home import Home
     from gateway.config import load_for
+    from gateway.home.home import Home
 
     try:
         settings = load_for(home, config)

@@ -18,12 +18,12 @@ def known_failures() -> tuple[type[Exception], ...]:
     from ea_bridge.emulator.link import LinkRefused
     from ea_bridge.emulator.market import TickFileError
     from ea_bridge.token import MalformedToken
-    from gateway.auth.home_console import WrongHome
     from gateway.config import ConfigError
     from gateway.credentials.issuer import IssuerError
     from gateway.credentials.limits import LimitsError
     from gateway.credentials.secrets import SecretsError
-    from gateway.store import StoreError
+    from gateway.home.home_console import WrongHome
+    from gateway.storage.store import StoreError
 
     return (
         BooksUnreadable,

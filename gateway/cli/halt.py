@@ -22,7 +22,7 @@ import typer
 from gateway.cli.complaint import Complaint
 from gateway.cli.home import home_in_use, home_option, is_home, known, running
 from gateway.cli.visible import visible
-from gateway.reserve import give_up, is_full
+from gateway.storage.reserve import give_up, is_full
 
 if TYPE_CHECKING:
     from gateway.trading.kill_switch.halts import Halt
@@ -178,7 +178,7 @@ def _once(home: Path, work: Callable[[sqlite3.Connection], T]) -> T:
 @contextmanager
 def _ledger(home: Path) -> Iterator[sqlite3.Connection]:
     """Open the ledger as it is; make it where no gateway has run yet."""
-    from gateway.store import LEDGER
+    from gateway.storage.store import LEDGER
 
     path = home / LEDGER
     if not is_home(home):
@@ -197,7 +197,7 @@ def _ledger(home: Path) -> Iterator[sqlite3.Connection]:
 
 def _make(home: Path) -> None:
     from gateway.app.ledger import open_ledger_store
-    from gateway.store import StoreError
+    from gateway.storage.store import StoreError
 
     try:
         open_ledger_store(home).close()

@@ -29,7 +29,7 @@ from urllib.parse import urlsplit
 
 from gateway.cli.complaint import Complaint
 from gateway.cli.run_lock import RunLock, is_locked
-from gateway.reserve import give_up, is_full
+from gateway.storage.reserve import give_up, is_full
 
 if TYPE_CHECKING:
     from gateway.options import Ready
@@ -138,7 +138,7 @@ def is_home(folder: Path) -> bool:
 
     One that we may not look into counts: who goes on with it is told why it cannot be used.
     """
-    from gateway.store import DATABASE  # most commands need no database
+    from gateway.storage.store import DATABASE  # most commands need no database
 
     try:
         return (folder / DATABASE).exists()

@@ -35,13 +35,13 @@ def prove(home: Path, config_file: Path | None) -> Proof:
 
     """
     from gateway.auth.device import open_device
-    from gateway.auth.home import MIGRATIONS
     from gateway.cli.complaint import known_failures
     from gateway.cli.doctor.key import examine
     from gateway.config import load_for
     from gateway.credentials.secret_keys import current_key
     from gateway.credentials.secrets import SecretsError
-    from gateway.store import Store
+    from gateway.home.home import MIGRATIONS
+    from gateway.storage.store import Store
 
     try:
         settings = load_for(home, config_file)

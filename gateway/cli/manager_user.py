@@ -21,7 +21,7 @@ from gateway.cli.noting import note_in
 from gateway.cli.token import ConfigFile, HomeOption, Json
 
 if TYPE_CHECKING:
-    from gateway.manager import Operator, OperatorBook
+    from gateway.mt4_manager import Operator, OperatorBook
 
 Name = Annotated[str, typer.Argument(help="Of the operator: letters, digits and . _ @ + -")]
 RoleName = Literal["read", "operator", "admin"]
@@ -50,7 +50,7 @@ def add(
     config: ConfigFile = None,
 ) -> None:
     """Make an operator. The password is asked for; there is no operator at first."""
-    from gateway.manager import Role
+    from gateway.mt4_manager import Role
 
     keep_memory_private()
     password = _password(from_stdin=password_stdin)
@@ -108,7 +108,7 @@ def set_role(
     config: ConfigFile = None,
 ) -> None:
     """Give an operator another role."""
-    from gateway.manager import Role
+    from gateway.mt4_manager import Role
 
     with _book(home, config) as book:
         book.set_role(name, Role(role))
@@ -128,9 +128,9 @@ def sign_out(name: Name, *, home: HomeOption = None, config: ConfigFile = None) 
 def _book(home: Path | None, config_file: Path | None) -> Iterator[OperatorBook]:
     """Open the operators of a home; what is wrong with it becomes a complaint."""
     from gateway.app.manager import operators
-    from gateway.auth.home import Home
     from gateway.config import load_for
-    from gateway.manager import OperatorError
+    from gateway.home.home import Home
+    from gateway.mt4_manager import OperatorError
 
     place = home or default_home()
     try:
@@ -161,7 +161,7 @@ def _password(*, from_stdin: bool) -> str:
 
 
 def _note(home: Path | None, event: str, name: str, **fields: Any) -> None:
-    from gateway.manager.operators import key_of
+    from gateway.mt4_manager.operators import key_of
 
     note_in(home or default_home(), event, object=key_of(name), **fields)
 

@@ -23,9 +23,9 @@ def note_in(home: Path, event: str, **fields: Any) -> None:
         fields: as with :meth:`gateway.audit.Audit.record`.
 
     """
-    from gateway.private import UnsafePlace
-    from gateway.reserve import give_up, is_full
-    from gateway.store import StoreError
+    from gateway.storage.private import UnsafePlace
+    from gateway.storage.reserve import give_up, is_full
+    from gateway.storage.store import StoreError
 
     failures = (OSError, sqlite3.Error, StoreError, UnsafePlace)
     try:
@@ -50,8 +50,8 @@ def _note(home: Path, event: str, fields: dict[str, Any]) -> None:
 
 def _open(home: Path) -> sqlite3.Connection:
     """Open the ledger as it is; make its tables where no gateway of this version has run yet."""
-    from gateway.private import check_file
-    from gateway.store import LEDGER
+    from gateway.storage.private import check_file
+    from gateway.storage.store import LEDGER
 
     path = home / LEDGER
     check_file(path)

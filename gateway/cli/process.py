@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from gateway.cli.complaint import Complaint, known_failures
 from gateway.cli.memory import keep_memory_private
-from gateway.reserve import full_text, is_full
+from gateway.storage.reserve import full_text, is_full
 
 STOP_WITHIN_S = 1.9
 """After SIGINT or SIGTERM; what has not ended by then is cut."""

@@ -1,6 +1,6 @@
 """The lock that a gateway holds in its home while it runs; it goes with the process.
 
-It is SQLite's own, as that of :mod:`gateway.auth.in_use`: it works alike on all systems.
+It is SQLite's own, as that of :mod:`gateway.home.home_lock`: it works alike on all systems.
 """
 
 from __future__ import annotations

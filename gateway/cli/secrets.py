@@ -19,9 +19,9 @@ from gateway.cli.noting import note_in
 from gateway.cli.token import ConfigFile, Json
 
 if TYPE_CHECKING:
-    from gateway.auth.home_key import HomeKey
     from gateway.config import Secrets
     from gateway.credentials.rotation import Exchanged
+    from gateway.home.home_key import HomeKey
 
 HomeOption = Annotated[Path | None, typer.Option(help="Of the gateway; as with serve.")]
 OfConsole = Annotated[
@@ -95,7 +95,7 @@ def move(
     if console:
         _exchange_consoles(home, config, to)
         return
-    from gateway.auth.home_key import NoSecrets
+    from gateway.home.home_key import NoSecrets
 
     try:
         with _opened(home, config, alone=True) as (opened, settings, place):
@@ -181,8 +181,8 @@ def _opened(
     home: Path | None, config_file: Path | None, *, alone: bool = False
 ) -> Iterator[tuple[HomeKey, Secrets, Path]]:
     """Open the key of a home; what is wrong with it becomes a complaint."""
-    from gateway.auth.home_key import HomeKey
     from gateway.config import load_for
+    from gateway.home.home_key import HomeKey
 
     keep_memory_private()
     place = home or default_home()
@@ -199,9 +199,9 @@ def _opened(
 
 
 def _make_home(home: Path | None, config_file: Path | None, to: str) -> None:
-    from gateway.auth.home import Home
     from gateway.config import load_for
     from gateway.credentials.key_store import store_named
+    from gateway.home.home import Home
 
     keep_memory_private()
     place = home or default_home()

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gateway.shapes import ConsoleInfo
+    from gateway.schemas import ConsoleInfo
 
 ALLOWED = {
     "full": "all that the token may do",

@@ -19,7 +19,7 @@ from gateway.cli.target import TOKEN, AuthToken, Home, Target, Url, find_target,
 from gateway.cli.visible import visible
 
 if TYPE_CHECKING:
-    from gateway.shapes import EaStatus, ServerInfo, TradingEnabled
+    from gateway.schemas import EaStatus, ServerInfo, TradingEnabled
 
 TERMINALS = "terminals.json"
 """That of :mod:`gateway.app.terminals`."""
@@ -101,7 +101,7 @@ def terminals_in(home: Path) -> list[dict[str, Any]]:
 
 def halts_in(home: Path) -> list[dict[str, Any]]:
     """Return the halts that lie in the ledger of a home."""
-    from gateway.store import LEDGER
+    from gateway.storage.store import LEDGER
     from gateway.trading.kill_switch.halts import find_all
 
     try:

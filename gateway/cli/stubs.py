@@ -18,9 +18,9 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal
 
-from gateway.catalogue import Method
 from gateway.cli.complaint import Complaint
-from gateway.shapes import words
+from gateway.rpc.catalogue import Method
+from gateway.schemas import enums
 
 CLIENT = Path(__file__).parent.parent / "client"
 OWN_NAMES = frozenset({"subscribe", "unsubscribe"})
@@ -31,10 +31,10 @@ _IN = " " * 8
 _HEADER = '"""{title} Written by ``mt-gateway stubs``: do not edit."""\n\n'
 _ALIASES = {
     typing.get_args(value): name
-    for name, value in vars(words).items()
+    for name, value in vars(enums).items()
     if typing.get_origin(value) is Literal
 }
-"""Names for long literals, where :mod:`gateway.shapes.words` has one."""
+"""Names for long literals, where :mod:`gateway.schemas.enums` has one."""
 _JSON_TYPES = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
 
 # what a file does not use is taken out again by ruff
@@ -46,7 +46,7 @@ from typing import Literal
 
 from gateway import shapes
 from gateway.client.asking import OMITTED, Asking, Number, Omitted, Time, order_id
-from gateway.shapes.words import {", ".join(_ALIASES.values())}
+from gateway.schemas.enums import {", ".join(_ALIASES.values())}
 
 
 """
@@ -89,7 +89,7 @@ def _group(name: str, methods: list[Method]) -> str:
     body = "".join(_method(one) for one in methods)
     return (
         f"{_HEADER.format(title=title)}{_IMPORTS}"
-        f'class {_class(name)}(Asking):\n    """See ``gateway.methods.{name}``."""\n\n{body}'
+        f'class {_class(name)}(Asking):\n    """See ``gateway.rpc.methods.{name}``."""\n\n{body}'
     )
 
 
@@ -214,7 +214,7 @@ def _result(annotation: Any) -> str:
     if annotation in (None, NoneType):
         return "None"
     name: str = annotation.__name__
-    return f"shapes.{name}" if annotation.__module__.startswith("gateway.shapes") else name
+    return f"shapes.{name}" if annotation.__module__.startswith("gateway.schemas") else name
 
 
 def _formatted(text: str) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gateway.cli.board import Board
     from gateway.client import Event
     from gateway.errors import GatewayError
-    from gateway.shapes import NotSubscribed
+    from gateway.schemas import NotSubscribed
 
 FRAMES_PER_S = 10
 

@@ -177,7 +177,7 @@ def revoke(
     which: Which, *, home: HomeOption = None, config: ConfigFile = None, as_json: Json = False
 ) -> None:
     """End a token for good. A running gateway cuts its connections at once."""
-    from gateway.store import DiskFull
+    from gateway.storage.store import DiskFull
 
     try:
         revoked = _revoked(which, home, config)
@@ -202,9 +202,9 @@ def _revoked(which: str, home: Path | None, config: Path | None) -> tuple[Record
 @contextmanager
 def _issuer(home: Path | None, config_file: Path | None) -> Iterator[Issuer]:
     """Open the issuer of a home; what is wrong with it becomes a complaint."""
-    from gateway.auth.home import Home
-    from gateway.auth.home_console import console_of
     from gateway.config import load_for
+    from gateway.home.home import Home
+    from gateway.home.home_console import console_of
 
     place = home or default_home()
     try:

@@ -36,7 +36,7 @@ def verify(
     if not re.fullmatch(r"[0-9]{8}", digits, re.ASCII):
         raise Complaint("give the 8 digits of the mail, such as 1234-5678", 2)
     url, device = _device(home or home_in_use(), config)
-    from gateway.uplink.failures import ConsoleFailure
+    from gateway.console_link.failures import ConsoleFailure
 
     try:
         asyncio.run(_confirm(url, device, digits, login))
@@ -46,9 +46,9 @@ def verify(
 
 
 def _device(home: Path, config_file: Path | None) -> tuple[str, DeviceKey]:
-    from gateway.auth.home import Home
-    from gateway.auth.home_console import console_of
     from gateway.config import load_for
+    from gateway.home.home import Home
+    from gateway.home.home_console import console_of
 
     try:
         settings = load_for(home, config_file)
@@ -76,7 +76,7 @@ def _console_of(home: Path) -> str:
 
 
 async def _confirm(url: str, device: DeviceKey, code: str, login: int | None) -> None:
-    from gateway.uplink.code import CodeDesk, Over
+    from gateway.console_link.code import CodeDesk, Over
 
     async with CodeDesk(url, device) as desk:
         request = _chosen(await desk.requests(), login)

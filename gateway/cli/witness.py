@@ -12,7 +12,7 @@ from gateway.cli.complaint import known_failures
 if TYPE_CHECKING:
     from gateway.auth.device import DeviceKey
     from gateway.credentials.daemon_api import TrailTold
-    from gateway.store import Store
+    from gateway.storage.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,11 @@ def testimony(home: Path, config_file: Path | None, trail: Store) -> Testimony |
         trail: the ledger's.
 
     """
-    from gateway.auth.home import Home
-    from gateway.auth.home_console import console_of
     from gateway.config import load_for
-    from gateway.uplink.failures import ConsoleFailure
-    from gateway.uplink.witness import contradiction
+    from gateway.console_link.failures import ConsoleFailure
+    from gateway.console_link.witness import contradiction
+    from gateway.home.home import Home
+    from gateway.home.home_console import console_of
 
     url = ""
     failures: tuple[type[Exception], ...] = (*known_failures(), ConsoleFailure)
@@ -80,9 +80,9 @@ def _noted(home: Path) -> str:
     """Return the console that a home has noted, without opening its secrets."""
     from contextlib import closing
 
-    from gateway.auth.home import MIGRATIONS
-    from gateway.auth.home_console import noted_console
-    from gateway.store import Store
+    from gateway.home.home import MIGRATIONS
+    from gateway.home.home_console import noted_console
+    from gateway.storage.store import Store
 
     with closing(Store(home, MIGRATIONS)) as store:
         console = noted_console(store)
@@ -91,8 +91,8 @@ def _noted(home: Path) -> str:
 
 async def _ask(url: str, device: DeviceKey) -> TrailTold:
     from gateway.auth.console_clock import Clocks
-    from gateway.uplink.http import ConsoleHttp
-    from gateway.uplink.witness import ask
+    from gateway.console_link.http import ConsoleHttp
+    from gateway.console_link.witness import ask
 
     async with ConsoleHttp(url, device, Clocks()) as http:
         return await ask(http)

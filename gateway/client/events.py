@@ -26,7 +26,7 @@ class Event:
     ts: int
     """When it was published, UTC milliseconds."""
     data: Any
-    """A shape of :mod:`gateway.shapes`, by channel."""
+    """A shape of :mod:`gateway.schemas`, by channel."""
     merged: int = 0
     """So many updates before this one were merged into it."""
 

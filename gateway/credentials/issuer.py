@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from ea_bridge import host
 from ea_bridge.token import MalformedToken, derive_keys, new_token, parse_token
 from gateway.errors import did_you_mean
-from gateway.store import Store
+from gateway.storage.store import Store
 
 from .envelope import EnvelopeError
 from .keyset import DAY_S

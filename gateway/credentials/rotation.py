@@ -9,7 +9,7 @@ In this order, so that at every moment one key that lies safely opens everything
    that was killed.
 
 Whoever is killed before the end of 2 has changed nothing; after it, everything. Nobody else may
-have the secrets open meanwhile: :mod:`gateway.auth.home_key` sees to that.
+have the secrets open meanwhile: :mod:`gateway.home.home_key` sees to that.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from sqlite3 import Connection
 
 from ea_bridge import host
-from gateway.store import Store, StoreError
+from gateway.storage.store import Store, StoreError
 
 from .sealed import SealedColumn
 from .secret_keys import current_key, note_key, noted_keys

@@ -1,7 +1,7 @@
 """The tables of the local issuer.
 
 A database is opened with all tables of the gateway, never with these alone:
-:class:`gateway.auth.home.Home` does it.
+:class:`gateway.home.home.Home` does it.
 """
 
 from __future__ import annotations

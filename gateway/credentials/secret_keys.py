@@ -13,7 +13,7 @@ from sqlite3 import Connection, Row
 from typing import Literal
 
 from ea_bridge import host
-from gateway.store import Store
+from gateway.storage.store import Store
 
 from .secrets import SALT_BYTES, KeyStore, KnownKey, SecretBox, known_box
 

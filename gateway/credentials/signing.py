@@ -8,7 +8,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from gateway.store import Store
+from gateway.storage.store import Store
 
 from .envelope import Kind, seal
 from .keyset import (

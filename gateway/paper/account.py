@@ -33,8 +33,8 @@ from ea_bridge.model import (
 )
 from ea_bridge.protocol.messages import AccountEvent, Pnl, Trade
 from ea_bridge.session import SessionState
-from gateway.ledger import Ledger
-from gateway.store import StoreError
+from gateway.storage.ledger import Ledger
+from gateway.storage.store import StoreError
 from gateway.trading.session import Session
 
 from .book import FIRST_TICKET, TICKETS_EACH, BookKey, Kept, PaperBook, result_of

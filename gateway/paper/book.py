@@ -11,7 +11,7 @@ import msgspec
 from ea_bridge.emulator.broker import Broker
 from ea_bridge.emulator.broker.rows import BookRows
 from ea_bridge.model import Account, TradeResult
-from gateway.ledger import Ledger
+from gateway.storage.ledger import Ledger
 
 TABLE = """
 CREATE TABLE paper_accounts (

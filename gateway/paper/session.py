@@ -15,7 +15,7 @@ from ea_bridge.model.struct import Struct
 from ea_bridge.protocol.handshake import parse_caps
 from ea_bridge.protocol.messages import Hello
 from ea_bridge.session import DEFAULT_TIMEOUT_S, SessionState
-from gateway.store import StoreError
+from gateway.storage.store import StoreError
 from gateway.trading.journal import PAPER_FP
 from gateway.trading.session import Session
 

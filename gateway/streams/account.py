@@ -10,8 +10,7 @@ from msgspec.structs import replace
 from ea_bridge.commands import ACCOUNT_GET, ORDERS_GET, POSITIONS_GET, FilterParams, NoParams
 from ea_bridge.model import Account, Order, Position
 from ea_bridge.protocol.messages import Pnl, Trade
-from gateway import translation
-from gateway.shapes import OrderSettled, PositionPnl
+from gateway.schemas import OrderSettled, PositionPnl, convert
 
 from .asking import Flight
 from .channels import Channel
@@ -68,14 +67,14 @@ class AccountStreams:
         clock = self._context.broker_clock
         if trade.order:
             self._orders.change(trade.op, trade.order)
-            self._tell(ORDERS, trade.op, "order", translation.order(trade.order, clock), ts)
+            self._tell(ORDERS, trade.op, "order", convert.order(trade.order, clock), ts)
         if trade.position:
             self._positions.change(trade.op, trade.position)
             self._floating.pop(trade.position.ticket, None)
-            event = translation.position(trade.position, clock)
+            event = convert.position(trade.position, clock)
             self._tell(POSITIONS, trade.op, "position", event, ts)
         if trade.deal:
-            self._tell(DEALS, trade.op, "deal", translation.deal(trade.deal, clock), ts)
+            self._tell(DEALS, trade.op, "deal", convert.deal(trade.deal, clock), ts)
 
     def take_settled(self, settled: OrderSettled, ts: int) -> None:
         """Publish how a request has ended whose outcome was unknown."""
@@ -116,9 +115,9 @@ class AccountStreams:
         clock = self._context.broker_clock
         match channel.topic:
             case "orders" if (orders := self._orders.items) is not None:
-                return _dump({"orders": [translation.order(o, clock) for o in orders.values()]})
+                return _dump({"orders": [convert.order(o, clock) for o in orders.values()]})
             case "positions" if (positions := self._present()) is not None:
-                return _dump({"positions": [translation.position(p, clock) for p in positions]})
+                return _dump({"positions": [convert.position(p, clock) for p in positions]})
             case "pnl" if (positions := self._present()) is not None:
                 rows = [_pnl(p.ticket, p.price_current, p.swap, p.profit) for p in positions]
                 return _dump({"positions": rows, "paper": self.paper})
@@ -207,7 +206,7 @@ class AccountStreams:
         return replace(position, price_current=price, swap=swap, profit=profit)
 
     def _account_data(self, account: Account) -> str:
-        return _dump(translation.account_info(account, self.platform))
+        return _dump(convert.account_info(account, self.platform))
 
     async def _fetch_orders(self) -> list[Order]:
         return await self._context.ask(ORDERS_GET, FilterParams())

@@ -14,9 +14,9 @@ import orjson
 
 from ea_bridge.commands import RATES_GET, RatesParams
 from ea_bridge.model import Bar, Timeframe
-from gateway import translation
 from gateway.errors import HistoryLoading
-from gateway.shapes.words import Timeframe as TimeframeWord
+from gateway.schemas import convert
+from gateway.schemas.enums import Timeframe as TimeframeWord
 
 from .asking import Flight
 from .context import Context, Reason
@@ -127,5 +127,5 @@ class BarStream:
 
     def _encode(self, bar: Bar, *, closed: bool) -> str:
         clock = self._context.broker_clock
-        event = translation.bar_event(self._symbol, self._word, bar, clock, closed=closed)
+        event = convert.bar_event(self._symbol, self._word, bar, clock, closed=closed)
         return orjson.dumps(event).decode()

@@ -12,7 +12,7 @@ import orjson
 
 from ea_bridge.commands import BOOK_GET, SymbolParams
 from ea_bridge.model import BookEntry, BookType
-from gateway import translation
+from gateway.schemas import convert
 
 from .channels import Channel
 from .context import Context, Reason
@@ -86,7 +86,7 @@ class BookStream:
     def _encode(self, time_msc: int, entries: Sequence[BookEntry], depth: int | None) -> str:
         best = entries if depth is None else _best(entries, depth)
         clock = self._context.broker_clock
-        return orjson.dumps(translation.book(self._symbol, best, time_msc, clock)).decode()
+        return orjson.dumps(convert.book(self._symbol, best, time_msc, clock)).decode()
 
 
 def _best(entries: Sequence[BookEntry], depth: int) -> list[BookEntry]:

@@ -8,7 +8,7 @@ from typing import Literal
 
 import orjson
 
-from gateway.clock import BrokerClock
+from gateway.broker_time.clock import BrokerClock
 
 from .asking import Asker
 from .channels import Channel

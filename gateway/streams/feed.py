@@ -29,7 +29,7 @@ from ea_bridge.protocol.messages import (
 from ea_bridge.registry import Change, ChangeKind, Facts
 from ea_bridge.session import SessionState
 from gateway.errors import GatewayError, TerminalDisconnected
-from gateway.shapes import KillSwitchEvent, OrderSettled, TerminalEvent
+from gateway.schemas import KillSwitchEvent, OrderSettled, TerminalEvent
 
 from .account import DEALS, AccountStreams
 from .channels import OF_SYMBOL, Channel

@@ -13,17 +13,17 @@ import orjson
 
 from ea_bridge.protocol.messages import Event as TerminalEvent
 from ea_bridge.registry import Change
-from gateway.clock import BrokerClock
+from gateway.broker_time.clock import BrokerClock
 from gateway.errors import Cancelled, ChannelLimit, GatewayError, SubscribeFailed
-from gateway.shapes import KillSwitchEvent, OrderSettled
-from gateway.shapes.subscriptions import (
+from gateway.schemas import KillSwitchEvent, OrderSettled
+from gateway.schemas.subscriptions import (
     NotSubscribed,
     Subscribed,
     SubscribeResult,
     Subscriptions,
     UnsubscribeResult,
 )
-from gateway.shapes.subscriptions import Subscription as SubscriptionEntry
+from gateway.schemas.subscriptions import Subscription as SubscriptionEntry
 
 from .asking import Ask, Asker
 from .audience import Audience

@@ -9,7 +9,7 @@ from __future__ import annotations
 import orjson
 
 from ea_bridge.commands import TICK_GET, SymbolParams
-from gateway import translation
+from gateway.schemas import convert
 
 from .channels import Channel
 from .context import Context, Reason
@@ -110,7 +110,7 @@ class TickStream:
             return
         tick = await self._context.ask(TICK_GET, SymbolParams(symbol=self._symbol))
         if self._data is None and tick.time_msc:
-            data = translation.tick(self._symbol, tick, self._context.broker_clock)
+            data = convert.tick(self._symbol, tick, self._context.broker_clock)
             self._data = orjson.dumps(data).decode()
 
     def republish(self) -> None:

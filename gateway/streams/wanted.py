@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.errors import GatewayError, TerminalNotFound
-from gateway.shapes.subscriptions import NotSubscribed
+from gateway.schemas.subscriptions import NotSubscribed
 
 from .channels import MAX_NAME, Channel, parse_channel, vendor_channel
 from .hub import Mark

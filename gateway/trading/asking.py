@@ -18,7 +18,7 @@ from ea_bridge.protocol.handshake import parse_caps
 from ea_bridge.protocol.messages import Hello
 from ea_bridge.registry import Facts
 from ea_bridge.session import DEFAULT_TIMEOUT_S, SessionState
-from gateway.clock import BrokerClock
+from gateway.broker_time.clock import BrokerClock
 from gateway.credentials.tier import Tier
 from gateway.errors import (
     GatewayError,
@@ -30,13 +30,13 @@ from gateway.errors import (
     TerminalDisconnected,
     Timeout,
 )
-from gateway.shapes.words import Platform
+from gateway.schemas.enums import Platform
 
-from .checks.limits import Limits
 from .desk import TradingDesk
 from .journal import Account
 from .refusals import failure, nearest_symbols
 from .retcodes import BUSY_RETRY_MS
+from .risk.limits import Limits
 from .session import Session
 
 SYMBOL_NOT_SELECTED = 4302

@@ -16,7 +16,7 @@ from ea_bridge.model import (
     TradeAction,
     TradeRequest,
 )
-from gateway import shapes
+from gateway import schemas as shapes
 from gateway.credentials.tier import Tier
 from gateway.errors import InvalidParams, OrderNotFound
 

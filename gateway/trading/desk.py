@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 
 from gateway.audit import Audit
 
-from .checks.admission import Checks
 from .contingent.holding import Holding
 from .filling import FillingMemory
 from .journal import Journal
 from .kill_switch.dead_man import DeadMan
 from .kill_switch.disconnects import Connection, Disconnects
 from .kill_switch.switch import KillSwitch, TerminalSwitch
+from .risk.admission import Checks
 from .symbols import SymbolNames
 from .turns import Turns
 

@@ -15,7 +15,7 @@ from typing import Literal
 
 from ea_bridge import commands
 from ea_bridge.model import Order, Position
-from gateway import shapes
+from gateway import schemas as shapes
 from gateway.errors import (
     DeadlineExceeded,
     GatewayError,

@@ -20,7 +20,7 @@ from ea_bridge.model import (
     TradeRequest,
     TradeRetcode,
 )
-from gateway import shapes
+from gateway import schemas as shapes
 from gateway.credentials.tier import Tier
 from gateway.errors import (
     AutotradingDisabled,
@@ -35,9 +35,8 @@ from gateway.errors import (
     TradeError,
     UnsupportedFilling,
 )
-from gateway.translation import refused_check
+from gateway.schemas.convert import refused_check
 
-from .checks.admission import Pass
 from .client_ids import tagged_comment
 from .filling import AT_MARKET, allowed_fillings
 from .grid import Grid
@@ -45,6 +44,7 @@ from .guard import GuardedTerminal
 from .handling import DEFAULT_DEVIATION, Handling
 from .receipts import Trade, checked_only, receipt_for
 from .refusals import BUYS
+from .risk.admission import Pass
 from .sending import Sent
 
 MT4_MAX_MAGIC = 2**31 - 1

@@ -19,10 +19,10 @@ from ea_bridge.model import (
     TradeResult,
     TradeRetcode,
 )
-from gateway import shapes
+from gateway import schemas as shapes
 from gateway.credentials.tier import Tier
 from gateway.errors import GatewayError, TerminalDisconnected
-from gateway.translation import check_result, retcode_name, word, words
+from gateway.schemas.convert import check_result, enums, retcode_name, word
 
 from .contingent.records import FIRST_HELD
 from .filling import AT_MARKET
@@ -174,7 +174,7 @@ def held_receipt(
         "order": {
             **outcome,
             "order": order.ticket if order.ticket > FIRST_HELD else None,
-            "state": NOT_SENT if validated else word(words.ORDER_STATE, order.state),
+            "state": NOT_SENT if validated else word(enums.ORDER_STATE, order.state),
             "comment": order.comment,
             "emulated": True,
         },
@@ -254,7 +254,7 @@ def _type(request: TradeRequest) -> str | None:
         return None
     if request.action == TradeAction.CLOSE_BY:
         return "close_by"
-    return word(words.ORDER_TYPE, request.type)
+    return word(enums.ORDER_TYPE, request.type)
 
 
 def _state(trade: Trade, result: TradeResult) -> str | None:
@@ -268,7 +268,7 @@ def _state(trade: Trade, result: TradeResult) -> str | None:
             TradeRetcode.DONE: OrderState.FILLED,
             TradeRetcode.DONE_PARTIAL: OrderState.PARTIAL,
         }.get(TradeRetcode(result.retcode), OrderState.PLACED)
-    return word(words.ORDER_STATE, state)
+    return word(enums.ORDER_STATE, state)
 
 
 def _position(deals: list[Deal]) -> int:
@@ -291,8 +291,8 @@ def _filling(terminal: GuardedTerminal, trade: Trade) -> shapes.Filling | None:
         return None
     tried = [*trade.tried, request.type_filling]
     return {
-        "chosen": word(words.ORDER_FILLING, request.type_filling),
-        "tried": [word(words.ORDER_FILLING, one) for one in tried],
+        "chosen": word(enums.ORDER_FILLING, request.type_filling),
+        "tried": [word(enums.ORDER_FILLING, one) for one in tried],
     }
 
 

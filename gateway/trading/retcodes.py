@@ -32,7 +32,7 @@ from gateway.errors import (
     TradeDisabled,
     UnsupportedFilling,
 )
-from gateway.translation import flags, retcode_name, word, words
+from gateway.schemas.convert import enums, flags, retcode_name, word
 
 from .filling import allowed_fillings
 from .grid import price_grid, volume_grid
@@ -101,26 +101,26 @@ def _prices(evidence: Evidence) -> dict[str, Any]:
 
 def _trade_mode(evidence: Evidence) -> dict[str, Any]:
     symbol = evidence.symbol
-    return {"mode": word(words.SYMBOL_TRADE_MODE, symbol.trade_mode) if symbol else "disabled"}
+    return {"mode": word(enums.SYMBOL_TRADE_MODE, symbol.trade_mode) if symbol else "disabled"}
 
 
 def _fillings(evidence: Evidence) -> dict[str, Any]:
     if evidence.symbol is None:
         return {"what": "filling"}
     fillings = allowed_fillings(evidence.symbol, evidence.request.type)
-    allowed = [word(words.ORDER_FILLING, filling) for filling in fillings]
+    allowed = [word(enums.ORDER_FILLING, filling) for filling in fillings]
     return {"what": "filling", "allowed": allowed}
 
 
 def _expirations(evidence: Evidence) -> dict[str, Any]:
     mask = evidence.symbol.expiration_mode if evidence.symbol else None
-    allowed = None if mask is None else flags(words.EXPIRATION_FLAG, mask)
+    allowed = None if mask is None else flags(enums.EXPIRATION_FLAG, mask)
     return {"what": "expiration", "allowed": allowed}
 
 
 def _kinds(evidence: Evidence) -> dict[str, Any]:
     mask = evidence.symbol.order_mode if evidence.symbol else None
-    allowed = None if mask is None else flags(words.ORDER_FLAG, mask)
+    allowed = None if mask is None else flags(enums.ORDER_FLAG, mask)
     return {"what": "type", "allowed": allowed}
 
 

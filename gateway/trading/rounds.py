@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from ea_bridge.model import Deal, DealEntry, DealType, Order, OrderState, OrderType
-from gateway import shapes
-from gateway.clock import BrokerClock
-from gateway.translation import word, words
+from gateway import schemas as shapes
+from gateway.broker_time.clock import BrokerClock
+from gateway.schemas.convert import enums, word
 
 from .grid import exact
 
@@ -94,7 +94,7 @@ def history_position(one: Round, clock: BrokerClock) -> shapes.HistoryPosition:
     return {
         "position_id": one.first.position_id,
         "symbol": one.first.symbol,
-        "type": word(words.POSITION_TYPE, one.first.type),
+        "type": word(enums.POSITION_TYPE, one.first.type),
         "volume": float(one.opened),
         "price_open": float(round(one.paid / one.opened, AVERAGE_DIGITS)),
         "price_close": float(round(one.got / one.closed, AVERAGE_DIGITS)),
@@ -108,7 +108,7 @@ def history_position(one: Round, clock: BrokerClock) -> shapes.HistoryPosition:
         "fee": _total(deal.fee for deal in money),
         "magic": one.first.magic,
         "comment": one.first.comment,
-        "reason": word(words.DEAL_REASON, last.reason),
+        "reason": word(enums.DEAL_REASON, last.reason),
         "deals": [deal.ticket for deal in one.deals],
         "paper": one.first.paper,
     }
@@ -121,7 +121,7 @@ def closed_trade(order: Order, clock: BrokerClock) -> shapes.HistoryPosition:
     return {
         "position_id": order.ticket,
         "symbol": order.symbol,
-        "type": word(words.POSITION_TYPE, order.type),
+        "type": word(enums.POSITION_TYPE, order.type),
         "volume": order.volume_initial,
         "price_open": order.price_open,
         "price_close": order.price_current,

@@ -1,8 +1,8 @@
 """When a symbol trades: the broker's weekly table, and the next opening.
 
-The table is in the broker's wall clock. Until that clock is measured (see :mod:`gateway.clock`)
-its offset is a guess, so that a market is called closed only where it is closed for hours around.
-Holidays are in no table: then the broker says 10018.
+The table is in the broker's wall clock. Until that clock is measured (see
+:mod:`gateway.broker_time.clock`) its offset is a guess, so that a market is called closed only
+where it is closed for hours around. Holidays are in no table: then the broker says 10018.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ea_bridge import commands, host
 from ea_bridge.model import TradeSession
-from gateway.clock import BrokerClock
+from gateway.broker_time.clock import BrokerClock
 from gateway.errors import GatewayError
 
 if TYPE_CHECKING:

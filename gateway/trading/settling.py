@@ -15,7 +15,7 @@ from msgspec import structs
 from ea_bridge import commands
 from ea_bridge.model import SUCCESSES, OrderType, TradeResult, TradeRetcode
 from gateway.errors import GatewayError, InternalError, InvalidParams, OrderNotFound
-from gateway.store import StoreError
+from gateway.storage.store import StoreError
 
 from .client_ids import is_tagged
 from .guard import GuardedTerminal

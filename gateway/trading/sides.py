@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ea_bridge.model import OrderType, SymbolInfo, TradeAction, TradeRequest
-from gateway.translation import word, words
+from gateway.schemas.convert import enums, word
 
 from .grid import exact
 
@@ -51,7 +51,7 @@ def misplaced(request: TradeRequest, info: SymbolInfo) -> Misplaced | None:
     least = exact(info.point) * info.trade_stops_level
     if gap > 0 and gap >= least:
         return None
-    kind, fits = word(words.ORDER_TYPE, request.type), word(words.ORDER_TYPE, way.fits)
+    kind, fits = word(enums.ORDER_TYPE, request.type), word(enums.ORDER_TYPE, way.fits)
     side = "below" if way.below else "above"
     apart = f" by {info.trade_stops_level} points at least" if least else ""
     other = f"; there a {_said(fits)} waits" if gap < 0 else ""

@@ -25,15 +25,15 @@ from ea_bridge.protocol.messages import Pending
 from ea_bridge.token import parse_token
 from gateway.app import Gateway
 from gateway.auth.console_clock import Clocks
-from gateway.auth.home import Home
 from gateway.config import Config, ConsoleServer, Secrets
 from gateway.console.daemon_api import door, routes
 from gateway.console.passwords import Cost
 from gateway.console.server import ConsoleServer as PageServer
 from gateway.console.service import Console, Costs, open_console
 from gateway.console.settings import ConsoleSettings
+from gateway.console_link import Pace, Uplink
 from gateway.credentials.keyset import root_text
-from gateway.uplink import Pace, Uplink
+from gateway.home.home import Home
 
 PASSWORD = "correct horse battery staple"
 CHEAP = Costs(passwords=Cost(8, 1, 1), codes=Cost(8, 1, 1))

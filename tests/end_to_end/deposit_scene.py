@@ -10,7 +10,7 @@ import pytest_asyncio
 from manager_house import ManagerHouse, open_house
 
 from ea_bridge.emulator.manager import Population, build_manager
-from gateway.manager import finding
+from gateway.mt4_manager import finding
 
 
 @pytest_asyncio.fixture(name="running", scope="module", loop_scope="module")

@@ -20,9 +20,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.auth.leases import Leases
 from gateway.console.waking import Waking
+from gateway.console_link.link import ConsoleLink
+from gateway.console_link.stream import ConsoleStream
 from gateway.credentials.event import Event
-from gateway.uplink.link import ConsoleLink
-from gateway.uplink.stream import ConsoleStream
 
 OWNER = "ann@example.com"
 armed = asyncio.Event()

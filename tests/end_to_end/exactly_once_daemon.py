@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from gateway.app import Gateway
-from gateway.auth.home import Home
 from gateway.config import Config
-from gateway.ledger import Ledger
+from gateway.home.home import Home
+from gateway.storage.ledger import Ledger
 from gateway.trading.journal import patience
 
 GONE_S = 0.5

@@ -16,7 +16,7 @@ from typing import Any
 from demo_process import clean_environment
 from simulation.run import Life
 
-from gateway.auth.home import Home
+from gateway.home.home import Home
 
 HERE = Path(__file__).parent
 CONFIG = {

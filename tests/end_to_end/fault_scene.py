@@ -21,7 +21,7 @@ from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.peer.pin import DevicePin
 from ea_bridge.token import parse_token
 from gateway.auth.console_clock import Clocks
-from gateway.uplink.status import TokenLease
+from gateway.console_link.status import TokenLease
 
 BUY = {"symbol": "EURUSD", "side": "buy", "volume": 0.1}
 

@@ -13,8 +13,8 @@ from commands import run
 
 from gateway.audit import SIGNED
 from gateway.audit.chain import GENESIS, chained
-from gateway.ledger import DATABASE as LEDGER
-from gateway.store import DATABASE
+from gateway.storage.ledger import DATABASE as LEDGER
+from gateway.storage.store import DATABASE
 
 FORGED = "nothing to see here"
 Change = Callable[[int, dict[str, Any]], dict[str, Any] | None]

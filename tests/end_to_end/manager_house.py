@@ -27,8 +27,8 @@ from ea_bridge.emulator.manager import (
 from ea_bridge.model.mt4 import ConnectParams
 from ea_bridge.peer.pin import DevicePin
 from gateway.app.manager import Manager
-from gateway.manager import Role
-from gateway.store import Store
+from gateway.mt4_manager import Role
+from gateway.storage.store import Store
 
 PEER = "mt4"
 PASSWORD = "the manager's at the server"

@@ -18,8 +18,8 @@ from exactly_once_daemon import Fuse
 
 from ea_bridge.session import ManagerSession
 from gateway.config import Config
-from gateway.manager import finding
-from gateway.manager.journal import Entry, Journal
+from gateway.mt4_manager import finding
+from gateway.mt4_manager.journal import Entry, Journal
 
 POINTS = ("begun", "sent", "told", "settled")
 SETTLE_S = 1.5

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ea_bridge.token import client_key, derive_keys
-from gateway.auth.home import SEALED, Home
+from gateway.home.home import SEALED, Home
 
 TOKEN_HEAD = 16
 """Characters of a token that are public: ``mgt_`` and its id."""

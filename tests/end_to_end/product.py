@@ -28,10 +28,10 @@ from ea_bridge.emulator.machine import build_terminal
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.protocol.messages import Pending
 from gateway.app import Gateway
-from gateway.auth.home import Home
 from gateway.config import Config
+from gateway.home.home import Home
 from gateway.options import Ready
-from gateway.reserve import Reserve
+from gateway.storage.reserve import Reserve
 
 TIMEOUT_S = 60.0
 """For what happens within milliseconds on a machine that is not busy."""

@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from gateway import shapes
+from gateway import schemas as shapes
 from gateway.app import build_catalogue
-from gateway.catalogue import result_adapter
+from gateway.rpc.catalogue import result_adapter
 
 CATALOGUE = build_catalogue()
 Json = dict[str, Any]

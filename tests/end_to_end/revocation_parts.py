@@ -20,10 +20,10 @@ from console_site import PASSWORD, linked, site
 
 from ea_bridge.server.link import Link
 from gateway.auth.leases import Leases
+from gateway.console_link import Pace
+from gateway.console_link.link import ConsoleLink
 from gateway.credentials.event import Event
-from gateway.uplink import Pace
-from gateway.uplink.link import ConsoleLink
-from gateway.web.ws.connection import WsConnection
+from gateway.rpc.websocket.connection import WsConnection
 
 ROOM = {"max_connections": 4096, "max_websockets": 2048, "max_unauthenticated": 512}
 ADMIN = "admin@example.com"

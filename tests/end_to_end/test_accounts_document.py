@@ -11,8 +11,8 @@ import pytest_asyncio
 from accounts_house import SEED_EXAMPLE, AccountsHouse, open_house
 from described import Attack
 
+from gateway.accounts.api import OPENAPI, OPERATIONS
 from gateway.auth.caller import Scope
-from gateway.web.accounts_api import OPENAPI, OPERATIONS
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-accounts")]
 

@@ -20,11 +20,11 @@ from gateway.app import auditing
 from gateway.app.ledger import open_ledger_store
 from gateway.audit import MISMATCH, SIGNED, Audit, head_of, verify
 from gateway.audit.archive import mark, take_out, write_file
+from gateway.audit.checkpoint import FILE, copied_checkpoint, read_checkpoint, signed
 from gateway.audit.recorder import entry_of
-from gateway.auth.checkpoint import FILE, copied_checkpoint, read_checkpoint, signed
-from gateway.auth.home import Home
 from gateway.credentials.scope import Scope
-from gateway.ledger import DATABASE
+from gateway.home.home import Home
+from gateway.storage.ledger import DATABASE
 
 CUT = """
 DROP TRIGGER audit_is_not_shortened;

@@ -1,6 +1,6 @@
 """Bad input from outside: each gets the documented answer, and afterwards the daemon goes on.
 
-A table of what must never work; the rules behind it are tested one by one in tests/gateway/web.
+A table of what must never work; the rules behind it are tested one by one in tests/gateway/rpc.
 """
 
 from __future__ import annotations

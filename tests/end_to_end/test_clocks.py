@@ -24,8 +24,8 @@ from ea_bridge.emulator.machine import build_terminal
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.token import parse_token
 from gateway.console import service
-from gateway.uplink.failures import ConsoleFailure
-from gateway.uplink.status import TokenLease
+from gateway.console_link.failures import ConsoleFailure
+from gateway.console_link.status import TokenLease
 
 DAY_S, YEAR_S = 86_400, 365 * 86_400
 LEASE_S, READ_S = 900, 4 * 3600

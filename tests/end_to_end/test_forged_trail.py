@@ -15,10 +15,10 @@ from product import daemon
 
 from gateway.app.ledger import open_ledger_store
 from gateway.audit import MISMATCH, SIGNED, Audit
-from gateway.auth.checkpoint import FILE
-from gateway.auth.home import Home
-from gateway.ledger import DATABASE as LEDGER
-from gateway.store import StoreError
+from gateway.audit.checkpoint import FILE
+from gateway.home.home import Home
+from gateway.storage.ledger import DATABASE as LEDGER
+from gateway.storage.store import StoreError
 
 
 async def live(home: Path, rows: int = 5) -> None:

@@ -14,8 +14,8 @@ from small_disk import fill, small_disk
 from ea_bridge.emulator.machine import build_terminal
 from gateway.app.runs import _keep
 from gateway.audit import verify
-from gateway.reserve import FILE, Reserve
-from gateway.store import DATABASE, DiskFull, Store
+from gateway.storage.reserve import FILE, Reserve
+from gateway.storage.store import DATABASE, DiskFull, Store
 
 MIB = 1 << 20
 BUY = {"symbol": "EURUSD", "side": "buy", "volume": 0.1}

@@ -68,7 +68,7 @@ async def test_a_history_says_whether_it_is_whole(
     faults.history_loading = 1
     waited = await client.call(method, **params(method))
     assert (waited["complete"], faults.history_loading) == (True, 0)
-    monkeypatch.setattr("gateway.methods.market.LOADING_S", 0.3)
+    monkeypatch.setattr("gateway.rpc.methods.market.LOADING_S", 0.3)
     faults.history_loading = FOR_GOOD
     part = await client.call(method, **params(method))
     assert (part["complete"], part["reason"]) == (False, "loading")

@@ -16,7 +16,7 @@ from manager_house import ManagerHouse, linked, open_house
 from product import until
 
 from ea_bridge.emulator.manager import Population, build_manager
-from gateway.manager import changes
+from gateway.mt4_manager import changes
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-manager")]
 

@@ -14,8 +14,8 @@ from described import Attack
 from manager_house import ManagerHouse, open_house
 from product import TIMEOUT_S
 
-from gateway.manager import Role
-from gateway.web.manager_api import MAX_BYTES, OPENAPI, OPERATIONS, REFERENCE
+from gateway.mt4_manager import Role
+from gateway.mt4_manager.api import MAX_BYTES, OPENAPI, OPERATIONS, REFERENCE
 
 LATER = {"login", "disconnect"}
 """A login costs time on purpose; without a connection all others say only that."""

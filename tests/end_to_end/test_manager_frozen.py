@@ -21,7 +21,7 @@ from warm_process import COMMAND
 from ea_bridge import host
 from ea_bridge.commands import TOO_LATE
 from ea_bridge.emulator.manager import Population, build_manager
-from gateway.manager import changes, finding
+from gateway.mt4_manager import changes, finding
 
 CHANGE_S = 2.0
 """For which a booking is worth making here; else twenty."""

@@ -11,9 +11,9 @@ import pytest_asyncio
 from answered import Answered
 from manager_house import ManagerHouse, open_house
 
-from gateway.manager import Role
-from gateway.web.manager_api import OPERATIONS
-from gateway.web.manager_api.operation import same_request
+from gateway.mt4_manager import Role
+from gateway.mt4_manager.api import OPERATIONS
+from gateway.mt4_manager.api.operation import same_request
 
 LOGIN = 100_001
 DEPOSIT = f"/api/accounts/{LOGIN}/deposit"

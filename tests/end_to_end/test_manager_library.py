@@ -21,7 +21,7 @@ from ea_bridge.manager.text import TextCodec
 from ea_bridge.peer.link import Link
 from ea_bridge.peer.manager import ManagerConversation
 from ea_bridge.peer.pin import DevicePin
-from gateway.manager import Role
+from gateway.mt4_manager import Role
 
 ANN = {"group": "demo", "name": "Ann Ö", "password": "Secret12", "leverage": 100, "id": "P-77"}
 

@@ -13,9 +13,9 @@ import pytest
 import pytest_asyncio
 from manager_house import ManagerHouse, open_house
 
-from gateway.manager import Role
-from gateway.web import manager_api
-from gateway.web.manager_api import listing
+from gateway.mt4_manager import Role
+from gateway.mt4_manager import api as manager_api
+from gateway.mt4_manager.api import listing
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-manager")]
 

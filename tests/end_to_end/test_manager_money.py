@@ -32,12 +32,12 @@ from ea_bridge.emulator.manager import (
 )
 from ea_bridge.model.mt4 import ConnectParams
 from gateway.app.manager import TOKENS
-from gateway.auth.home import Home
-from gateway.manager import Role, finding
-from gateway.manager.connection import KeptConnection
-from gateway.manager.operators import Operator
-from gateway.manager.own_secrets import own_secret
-from gateway.manager.tokens import TokenBook
+from gateway.home.home import Home
+from gateway.mt4_manager import Role, finding
+from gateway.mt4_manager.connection import KeptConnection
+from gateway.mt4_manager.operators import Operator
+from gateway.mt4_manager.own_secrets import own_secret
+from gateway.mt4_manager.tokens import TokenBook
 
 pytestmark = [pytest.mark.xdist_group("e2e-manager-money"), pytest.mark.timeout(300)]
 

@@ -14,9 +14,9 @@ from manager_house import OPERATOR_PASSWORD, PASSWORD, ManagerHouse, open_house
 from product import until
 
 from ea_bridge.emulator.manager import LOGIN, SERVER, Population, build_manager
-from gateway.manager import Role, tokens
-from gateway.store import StoreError
-from gateway.web.manager_api import listing
+from gateway.mt4_manager import Role, tokens
+from gateway.mt4_manager.api import listing
+from gateway.storage.store import StoreError
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-manager")]
 

@@ -14,8 +14,8 @@ from manager_house import ManagerHouse, open_house
 
 from ea_bridge.manager_commands import TRADE_RECORDS_REQUEST, USER_RECORDS_REQUEST
 from ea_bridge.model import mt4
-from gateway.manager import ManagerError, PeerSilent, RateExceeded, Role
-from gateway.manager.link import Link
+from gateway.mt4_manager import ManagerError, PeerSilent, RateExceeded, Role
+from gateway.mt4_manager.link import Link
 
 ANN = {"group": "demoforex", "name": "Ann Example", "password": "Secret12", "leverage": 100}
 ALL_TIME = {"from": 0, "to": 2**31 - 1}

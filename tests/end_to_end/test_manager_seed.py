@@ -17,7 +17,7 @@ from product import until
 
 from ea_bridge.emulator.manager import LOGIN, SERVER
 from gateway.credentials.tries import FREE_TRIES
-from gateway.manager import Role
+from gateway.mt4_manager import Role
 
 LISTED = "http://127.0.0.1:7402"
 """An origin whose pages may call ``/rpc``."""

@@ -18,9 +18,9 @@ from product import until
 from ea_bridge.manager_commands import StoredResult
 from ea_bridge.model.mt4 import ReturnCode
 from ea_bridge.peer.executor import Refused
-from gateway.manager import changes, finding
-from gateway.manager.change import new_tag
-from gateway.manager.journal import Entry
+from gateway.mt4_manager import changes, finding
+from gateway.mt4_manager.change import new_tag
+from gateway.mt4_manager.journal import Entry
 
 DONE = ("cut_unacked", "cut_after_ack", "cut_after_result", "lose_result", "crash_after")
 """Faults after which the server has done it."""

@@ -28,8 +28,8 @@ from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from ea_bridge.token import new_token
-from gateway.auth.home import KEY_FILE, Home
 from gateway.credentials.key_store.passphrase import NEW_PASSPHRASE_FILE, PASSPHRASE_FILE
+from gateway.home.home import KEY_FILE, Home
 
 KIT_PASSPHRASE_FILE = "MT_GATEWAY_KIT_PASSPHRASE_FILE"
 AT_DEBUG = "import logging, sys; logging.basicConfig(stream=sys.stderr, level=logging.DEBUG)"

@@ -1,7 +1,7 @@
 """The calls that the OpenRPC document shows, and what they are answered.
 
-``gateway/openrpc/examples.json`` holds what the methods really answer in the scene below; a test
-compares the two. After a change of a shape, write it anew::
+``gateway/rpc/openrpc/examples.json`` holds what the methods really answer in the scene below; a
+test compares the two. After a change of a shape, write it anew::
 
     PYTHONPATH=tests/gateway python tests/gateway/documented_calls.py
 """
@@ -25,8 +25,8 @@ from ea_bridge.model import History, TradeRequest, TradeResult, Trail
 from ea_bridge.registry import Change, ChangeKind
 from gateway.auth.caller import Scope
 from gateway.credentials.tier import Tier
-from gateway.daemon import ConsoleView
-from gateway.ledger import Ledger
+from gateway.runtime import ConsoleView
+from gateway.storage.ledger import Ledger
 from gateway.streams import Streams
 from gateway.trading.contingent import records
 from gateway.trading.journal import (
@@ -40,7 +40,7 @@ from gateway.trading.journal import (
     Stage,
 )
 
-EXAMPLES = Path(__file__).parents[2] / "gateway/openrpc/examples.json"
+EXAMPLES = Path(__file__).parents[2] / "gateway/rpc/openrpc/examples.json"
 
 CLOSING = replace(
     DEAL,

@@ -25,14 +25,12 @@ from ea_bridge.registry import Facts
 from ea_bridge.session import SessionState
 from gateway.auth.caller import IMPLIED, Caller, Scope
 from gateway.auth.tickets import Tickets
-from gateway.catalogue import Call, Catalogue, Transport, result_adapter
-from gateway.clock import BrokerClock
+from gateway.broker_time.clock import BrokerClock
 from gateway.config import Limits
 from gateway.credentials.tier import Tier
-from gateway.daemon import ConsoleView, Daemon
 from gateway.errors import Forbidden
-from gateway.ledger import Ledger
-from gateway.methods import (
+from gateway.rpc.catalogue import Call, Catalogue, Transport, result_adapter
+from gateway.rpc.methods import (
     account,
     calculations,
     contingent,
@@ -47,7 +45,8 @@ from gateway.methods import (
     symbols,
     terminal,
 )
-from gateway.trading.checks.limits import Limits as TradingLimits
+from gateway.runtime import ConsoleView, Daemon
+from gateway.storage.ledger import Ledger
 from gateway.trading.contingent.held import Surroundings
 from gateway.trading.contingent.keeper import Keeper
 from gateway.trading.contingent.records import OpenRows
@@ -55,6 +54,7 @@ from gateway.trading.desk import TradingDesk
 from gateway.trading.guard import GuardedTerminal
 from gateway.trading.journal import Account
 from gateway.trading.kill_switch.switch import KillSwitch
+from gateway.trading.risk.limits import Limits as TradingLimits
 
 CATALOGUE = Catalogue(
     account,

@@ -9,8 +9,8 @@ import pytest
 from scripted_terminal import CATALOGUE, Scene
 
 from gateway.auth.caller import Scope
-from gateway.catalogue import MAX_FAULTS, Method
 from gateway.errors import InvalidParams, MethodNotFound, TerminalNotFound, TradeError
+from gateway.rpc.catalogue import MAX_FAULTS, Method
 
 VENDORS = {
     "get_account_info",

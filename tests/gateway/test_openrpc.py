@@ -11,8 +11,8 @@ import pytest
 from documented_calls import EXAMPLES, answers
 from scripted_terminal import CATALOGUE
 
-from gateway.catalogue import result_adapter
-from gateway.openrpc import METHODS_OF_THE_FRONT, openrpc_document
+from gateway.rpc.catalogue import result_adapter
+from gateway.rpc.openrpc import METHODS_OF_THE_FRONT, openrpc_document
 
 DOCUMENT = openrpc_document(CATALOGUE)
 METHODS = {method["name"]: method for method in DOCUMENT["methods"]}

@@ -12,42 +12,43 @@ from pydantic import TypeAdapter
 from scripted_answers import ACCOUNT, DEAL, EURUSD, ORDER, POSITION
 
 from ea_bridge import model
-from gateway import shapes, translation
-from gateway.clock import BrokerClock
-from gateway.shapes import words as declared
-from gateway.translation import words
-from gateway.translation.words import OptionMode, OptionRight
+from gateway import schemas as shapes
+from gateway.broker_time.clock import BrokerClock
+from gateway.schemas import convert
+from gateway.schemas import enums as declared
+from gateway.schemas.convert import enums
+from gateway.schemas.convert.enums import OptionMode, OptionRight
 
 CLOCK = BrokerClock()
 
 PAIRS = [
-    (words.ACCOUNT_TRADE_MODE, declared.AccountTradeMode, model.AccountTradeMode),
-    (words.MARGIN_MODE, declared.MarginMode, model.MarginMode),
-    (words.STOPOUT_MODE, declared.StopoutMode, model.StopoutMode),
-    (words.ORDER_TYPE, declared.OrderType, model.OrderType),
-    (words.ORDER_STATE, declared.OrderState, model.OrderState),
-    (words.ORDER_FILLING, declared.OrderFilling, model.OrderFilling),
-    (words.ORDER_TIME, declared.OrderTime, model.OrderTime),
-    (words.ORDER_REASON, declared.OrderReason, model.OrderReason),
-    (words.POSITION_TYPE, declared.PositionType, model.PositionType),
-    (words.POSITION_REASON, declared.PositionReason, model.PositionReason),
-    (words.DEAL_TYPE, declared.DealType, model.DealType),
-    (words.DEAL_ENTRY, declared.DealEntry, model.DealEntry),
-    (words.DEAL_REASON, declared.DealReason, model.DealReason),
-    (words.SYMBOL_TRADE_MODE, declared.SymbolTradeMode, model.SymbolTradeMode),
-    (words.SYMBOL_EXECUTION, declared.SymbolExecution, model.SymbolExecution),
-    (words.SYMBOL_CALC_MODE, declared.SymbolCalcMode, model.SymbolCalcMode),
-    (words.SYMBOL_SWAP_MODE, declared.SymbolSwapMode, model.SymbolSwapMode),
-    (words.SYMBOL_GTC_MODE, declared.SymbolGtcMode, model.SymbolGtcMode),
-    (words.SYMBOL_CHART_MODE, declared.SymbolChartMode, model.SymbolChartMode),
-    (words.OPTION_MODE, declared.OptionMode, OptionMode),
-    (words.OPTION_RIGHT, declared.OptionRight, OptionRight),
-    (words.DAY_OF_WEEK, declared.DayOfWeek, model.DayOfWeek),
-    (words.BOOK_TYPE, declared.BookType, model.BookType),
-    (words.FILLING_FLAG, declared.OrderFilling, model.FillingFlag),
-    (words.EXPIRATION_FLAG, declared.ExpirationFlag, model.ExpirationFlag),
-    (words.ORDER_FLAG, declared.OrderFlag, model.OrderFlag),
-    (words.TIMEFRAME, declared.Timeframe, model.Timeframe),
+    (enums.ACCOUNT_TRADE_MODE, declared.AccountTradeMode, model.AccountTradeMode),
+    (enums.MARGIN_MODE, declared.MarginMode, model.MarginMode),
+    (enums.STOPOUT_MODE, declared.StopoutMode, model.StopoutMode),
+    (enums.ORDER_TYPE, declared.OrderType, model.OrderType),
+    (enums.ORDER_STATE, declared.OrderState, model.OrderState),
+    (enums.ORDER_FILLING, declared.OrderFilling, model.OrderFilling),
+    (enums.ORDER_TIME, declared.OrderTime, model.OrderTime),
+    (enums.ORDER_REASON, declared.OrderReason, model.OrderReason),
+    (enums.POSITION_TYPE, declared.PositionType, model.PositionType),
+    (enums.POSITION_REASON, declared.PositionReason, model.PositionReason),
+    (enums.DEAL_TYPE, declared.DealType, model.DealType),
+    (enums.DEAL_ENTRY, declared.DealEntry, model.DealEntry),
+    (enums.DEAL_REASON, declared.DealReason, model.DealReason),
+    (enums.SYMBOL_TRADE_MODE, declared.SymbolTradeMode, model.SymbolTradeMode),
+    (enums.SYMBOL_EXECUTION, declared.SymbolExecution, model.SymbolExecution),
+    (enums.SYMBOL_CALC_MODE, declared.SymbolCalcMode, model.SymbolCalcMode),
+    (enums.SYMBOL_SWAP_MODE, declared.SymbolSwapMode, model.SymbolSwapMode),
+    (enums.SYMBOL_GTC_MODE, declared.SymbolGtcMode, model.SymbolGtcMode),
+    (enums.SYMBOL_CHART_MODE, declared.SymbolChartMode, model.SymbolChartMode),
+    (enums.OPTION_MODE, declared.OptionMode, OptionMode),
+    (enums.OPTION_RIGHT, declared.OptionRight, OptionRight),
+    (enums.DAY_OF_WEEK, declared.DayOfWeek, model.DayOfWeek),
+    (enums.BOOK_TYPE, declared.BookType, model.BookType),
+    (enums.FILLING_FLAG, declared.OrderFilling, model.FillingFlag),
+    (enums.EXPIRATION_FLAG, declared.ExpirationFlag, model.ExpirationFlag),
+    (enums.ORDER_FLAG, declared.OrderFlag, model.OrderFlag),
+    (enums.TIMEFRAME, declared.Timeframe, model.Timeframe),
 ]
 
 
@@ -74,16 +75,16 @@ def test_every_number_has_its_declared_word(
     if enum is not model.FillingFlag:
         assert set(table.values()) == literals(alias)
     for number, word in table.items():
-        assert words.code(table, word) == number
+        assert enums.code(table, word) == number
 
 
 def test_unknown_numbers_are_told_not_hidden() -> None:
     """A newer terminal may know more; the schema allows for it."""
-    assert translation.word(words.ORDER_TYPE, 99) == "other_99"
-    assert translation.word(words.ORDER_TYPE, -1) == "other_-1"
-    assert translation.flags(words.FILLING_FLAG, 1 | 8) == ["fok", "other_8"]
-    assert translation.retcode_name(19999) == "other_19999"
-    strange = translation.position(replace(POSITION, type=9, reason=77), CLOCK)
+    assert convert.word(enums.ORDER_TYPE, 99) == "other_99"
+    assert convert.word(enums.ORDER_TYPE, -1) == "other_-1"
+    assert convert.flags(enums.FILLING_FLAG, 1 | 8) == ["fok", "other_8"]
+    assert convert.retcode_name(19999) == "other_19999"
+    strange = convert.position(replace(POSITION, type=9, reason=77), CLOCK)
     TypeAdapter(shapes.Position).validate_python(strange, strict=True)
     assert (strange["type"], strange["reason"]) == ("other_9", "other_77")
 
@@ -91,16 +92,16 @@ def test_unknown_numbers_are_told_not_hidden() -> None:
 MT4_MONEY = frozenset({"profit", "swap", "commission"})
 """Of MetaTrader 4's closed trades alone; clients get them as positions."""
 NOUNS = [
-    (ACCOUNT, shapes.AccountInfo, translation.account_info(ACCOUNT, "mt5"), frozenset()),
-    (EURUSD, shapes.SymbolInfo, translation.symbol_info(EURUSD, CLOCK, "mt5"), frozenset()),
-    (POSITION, shapes.Position, translation.position(POSITION, CLOCK), frozenset()),
+    (ACCOUNT, shapes.AccountInfo, convert.account_info(ACCOUNT, "mt5"), frozenset()),
+    (EURUSD, shapes.SymbolInfo, convert.symbol_info(EURUSD, CLOCK, "mt5"), frozenset()),
+    (POSITION, shapes.Position, convert.position(POSITION, CLOCK), frozenset()),
     (
         ORDER,
         shapes.Order,
-        translation.order(ORDER, CLOCK),
+        convert.order(ORDER, CLOCK),
         {"_msc", "profit", "swap", "commission"},
     ),
-    (DEAL, shapes.Deal, translation.deal(DEAL, CLOCK), frozenset()),
+    (DEAL, shapes.Deal, convert.deal(DEAL, CLOCK), frozenset()),
 ]
 
 
@@ -124,28 +125,28 @@ def test_nothing_of_a_noun_is_lost(
 
 def test_zeros_that_mean_none_are_null() -> None:
     """Prices, ids and times."""
-    told = translation.order(model.Order(ticket=1, type=0, symbol="X"), CLOCK)
+    told = convert.order(model.Order(ticket=1, type=0, symbol="X"), CLOCK)
     for name in ("sl", "tp", "price_open", "time_setup", "broker_time_done", "position_id"):
         assert told[name] is None  # type: ignore[literal-required]  # of the shape
-    held = translation.position(replace(POSITION, sl=0.0, tp=0.0), CLOCK)
+    held = convert.position(replace(POSITION, sl=0.0, tp=0.0), CLOCK)
     assert (held["sl"], held["tp"]) == (None, None)
-    tick = translation.tick("X", model.Tick(1_000, 0.0, 0.0), CLOCK)
+    tick = convert.tick("X", model.Tick(1_000, 0.0, 0.0), CLOCK)
     assert (tick["bid"], tick["ask"], tick["last"], tick["volume"]) == (None, None, None, None)
 
 
 def test_times_keep_their_milliseconds() -> None:
     """Where the terminal gives them; seconds otherwise."""
-    told = translation.position(replace(POSITION, time=5, time_msc=5_123), CLOCK)
+    told = convert.position(replace(POSITION, time=5, time_msc=5_123), CLOCK)
     assert told["broker_time"] == 5_123
-    told = translation.position(replace(POSITION, time=5, time_msc=0), CLOCK)
+    told = convert.position(replace(POSITION, time=5, time_msc=0), CLOCK)
     assert told["broker_time"] == 5_000
 
 
 def test_volume_of_a_tick_goes_with_its_deal() -> None:
     """The exact volume where there is one."""
     tick = model.Tick(1_000, 1.0, 2.0, 1.5, 3, 56, 3.5)
-    assert translation.tick("X", tick, CLOCK)["volume"] == 3.5
-    assert translation.tick("X", replace_tick(tick, 0.0), CLOCK)["volume"] == 3.0
+    assert convert.tick("X", tick, CLOCK)["volume"] == 3.5
+    assert convert.tick("X", replace_tick(tick, 0.0), CLOCK)["volume"] == 3.0
 
 
 def replace_tick(tick: model.Tick, volume_real: float) -> model.Tick:

@@ -21,11 +21,11 @@ from ea_bridge.emulator.manager import (
 from ea_bridge.model.mt4 import ConnectParams, ReturnCode
 from ea_bridge.peer.executor import Refused
 from gateway.app.manager import TOKENS
-from gateway.auth.home import Home
-from gateway.manager import Operator, Role
-from gateway.manager.connection import KeptConnection
-from gateway.manager.own_secrets import own_secret
-from gateway.manager.tokens import TokenBook
+from gateway.home.home import Home
+from gateway.mt4_manager import Operator, Role
+from gateway.mt4_manager.connection import KeptConnection
+from gateway.mt4_manager.own_secrets import own_secret
+from gateway.mt4_manager.tokens import TokenBook
 
 from .bookings import BookTruth
 from .loop import SimulatedLoop

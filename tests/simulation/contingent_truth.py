@@ -10,7 +10,7 @@ import msgspec
 
 from ea_bridge.emulator.broker import Broker
 from ea_bridge.model import Order, OrderState
-from gateway.ledger import Ledger
+from gateway.storage.ledger import Ledger
 from gateway.trading.client_ids import tag
 from gateway.trading.contingent.records import FIRST_HELD, HeldOrder, OcoLink
 from gateway.trading.contingent.stop_limit import LIMITS, is_reached, takes_limit

@@ -14,8 +14,8 @@ from ea_bridge.emulator import conversation
 from ea_bridge.emulator import link as emulated_link
 from ea_bridge.peer import link
 from gateway.app import runs
-from gateway.ledger import Ledger
-from gateway.manager import changes, finding
+from gateway.mt4_manager import changes, finding
+from gateway.storage.ledger import Ledger
 from gateway.trading.journal import patience
 
 GONE_S = 30.0

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from gateway.store import Store
+from gateway.storage.store import Store
 
 from .invariants import Invariants
 

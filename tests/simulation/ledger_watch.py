@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from gateway.ledger import Ledger
+from gateway.storage.ledger import Ledger
 from gateway.trading.journal.answers import error_of
 
 from .invariants import Invariants

@@ -13,12 +13,12 @@ from typing import Any
 
 from gateway.app import runs
 from gateway.app.daemon import Gateway
-from gateway.auth.home import Home
 from gateway.config import Config
-from gateway.ledger import Ledger
-from gateway.ledger_writer import MAX_GROUP, Signal, Write
-from gateway.reserve import Reserve
-from gateway.store import DiskFull, StoreError
+from gateway.home.home import Home
+from gateway.storage.ledger import Ledger
+from gateway.storage.ledger_writer import MAX_GROUP, Signal, Write
+from gateway.storage.reserve import Reserve
+from gateway.storage.store import DiskFull, StoreError
 
 from . import hand_in
 from .clocks import PcClocks

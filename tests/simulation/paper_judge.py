@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from ea_bridge.model import SUCCESSES
-from gateway.store import Store
+from gateway.storage.store import Store
 
 from .intents import Intent, Json
 from .truth import Truth

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from logging import LogRecord
 
-    from gateway.ledger import Ledger
+    from gateway.storage.ledger import Ledger
 
     from .terminals import TradedTerminal
     from .world import World

@@ -15,13 +15,13 @@ from ea_bridge.session.calls import MAX_IN_FLIGHT, MAX_LATE, MAX_RESULT_BYTES, M
 from ea_bridge.session.terminal import MAX_SYMBOLS
 from gateway.app.daemon import Gateway
 from gateway.audit.sampling import MAX_KINDS
-from gateway.ledger_writer import MAX_GROUP
+from gateway.storage.ledger_writer import MAX_GROUP
 from gateway.streams.hub import MAX_PENDING_EVENTS
-from gateway.trading.checks.tally import MAX_IDLE
 from gateway.trading.contingent.held import MAX_HELD
 from gateway.trading.contingent.oco import MAX_LINKS
 from gateway.trading.journal import word
 from gateway.trading.kill_switch.disconnects import MAX_PLACED
+from gateway.trading.risk.tally import MAX_IDLE
 
 from .invariants import Invariants
 

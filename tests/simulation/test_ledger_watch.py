@@ -13,8 +13,8 @@ import pytest
 from ea_bridge.model import TradeAction, TradeRequest, TradeResult, TradeRetcode
 from gateway.app.ledger import open_ledger
 from gateway.audit import Audit
-from gateway.ledger import Ledger
-from gateway.store import StoreError
+from gateway.storage.ledger import Ledger
+from gateway.storage.store import StoreError
 from gateway.trading.journal import Account, Asked, Intent, Memo, OrderLog, Send, Stage
 
 from .invariants import Invariants

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.reserve import FILE, Reserve
-from gateway.store import DiskFull, Store, StoreError
+from gateway.storage.reserve import FILE, Reserve
+from gateway.storage.store import DiskFull, Store, StoreError
 
 from .dice import Dice
 from .disk import SimulatedDisk

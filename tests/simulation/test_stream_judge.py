@@ -12,8 +12,8 @@ import pytest
 from ea_bridge.emulator.machine import build_terminal
 from ea_bridge.model import OrderType, TradeAction, TradeRequest
 from ea_bridge.protocol.messages import Trade
-from gateway import translation
-from gateway.clock import BrokerClock
+from gateway.broker_time.clock import BrokerClock
+from gateway.schemas import convert
 
 from .stream_judge import ChannelCopy, StreamRecord
 from .stream_truth import TerminalTruth
@@ -78,7 +78,7 @@ def a_terminal_that_has_traded() -> Scene:
     events: list[Event] = []
     for said in machine.take_trade_events():
         if isinstance(said, Trade) and said.position:
-            data = {"op": said.op, "position": translation.position(said.position, BrokerClock())}
+            data = {"op": said.op, "position": convert.position(said.position, BrokerClock())}
             seq = len(events) + 1
             events.append({"type": "update", "epoch": EPOCH, "seq": seq, "data": data})
     assert [event["data"]["op"] for event in events] == ["add", "add", "add", "remove"]

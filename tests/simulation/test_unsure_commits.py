@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway import reserve
-from gateway.ledger import Ledger
-from gateway.store import CommitUnsure, DiskFull, Store, StoreError, overwrite
+from gateway.storage import reserve
+from gateway.storage.ledger import Ledger
+from gateway.storage.store import CommitUnsure, DiskFull, Store, StoreError, overwrite
 
 from .dice import Dice
 from .disk import SimulatedDisk
@@ -106,7 +106,7 @@ async def test_a_ledger_makes_sure_by_itself(
     disk_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody else writes; it goes on trying until the disk works."""
-    monkeypatch.setattr("gateway.ledger.OVERWRITE_S", 0.01)
+    monkeypatch.setattr("gateway.storage.ledger.OVERWRITE_S", 0.01)
     with SimulatedDisk(disk_folder, Dice(1)("sqlite")) as disk:
         ledger = Ledger(disk_folder, TABLES)
         await ledger.write(lambda db: db.execute("INSERT INTO rows (body) VALUES (x'01')"))
@@ -127,7 +127,7 @@ async def test_a_write_that_changes_nothing_ends_no_doubt(
     disk_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It puts nothing into the log, where the commit that has failed still is."""
-    monkeypatch.setattr("gateway.ledger.OVERWRITE_S", 3600.0)
+    monkeypatch.setattr("gateway.storage.ledger.OVERWRITE_S", 3600.0)
     with SimulatedDisk(disk_folder, Dice(1)("sqlite")) as disk:
         ledger = Ledger(disk_folder, TABLES)
         disk.fail(BrokenAtSync())

@@ -15,9 +15,9 @@ from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.model import OrderType, TradeAction, TradeRequest
 from gateway import audit
 from gateway.app.daemon import Gateway
-from gateway.auth.home import Home
 from gateway.config import Config
-from gateway.store import Store
+from gateway.home.home import Home
+from gateway.storage.store import Store
 from gateway.trading.journal import Account
 
 from .book_rules import look_at_books

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from gateway.audit import Head, Verdict, verify
+from gateway.audit.checkpoint import FILE, BadCheckpoint, read_checkpoint, signatures
 from gateway.audit.table import begin_of
-from gateway.auth.checkpoint import FILE, BadCheckpoint, read_checkpoint, signatures
-from gateway.auth.home import Home
-from gateway.store import Store
+from gateway.home.home import Home
+from gateway.storage.store import Store
 
 from .invariants import Invariants
 

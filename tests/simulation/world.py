@@ -16,8 +16,8 @@ import orjson
 from ea_bridge import host
 from ea_bridge.emulator.link import Link
 from ea_bridge.token import parse_token
-from gateway.auth.home import Home
 from gateway.credentials.record import Record
+from gateway.home.home import Home
 
 from . import cast, hand_in, plugins, swarm
 from .bots import Address

@@ -8,13 +8,13 @@ from typing import TypeVar
 
 from gateway.auth.console_book import ConsoleSource
 from gateway.auth.device import DeviceKey, open_device
-from gateway.auth.home_console import HomeConsole, noted_console
 from gateway.credentials.envelope import EnvelopeError
 from gateway.credentials.keyset import open_keyset
 from gateway.credentials.lease import Lease, open_lease
 from gateway.credentials.record import Record, open_record
 from gateway.credentials.secrets import SecretBox, SecretsError
-from gateway.store import Store
+from gateway.home.home_console import HomeConsole, noted_console
+from gateway.storage.store import Store
 
 T = TypeVar("T")
 

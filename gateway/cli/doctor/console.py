@@ -12,17 +12,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.auth.console_clock import Clocks
 from gateway.auth.device import DeviceKey
-from gateway.auth.home_console import unnamed
 from gateway.cli import standing
 from gateway.cli.doctor.believed import Believed
 from gateway.cli.doctor.finding import Finding, ok, problem, skipped, warning
+from gateway.console_link.failures import ConsoleFailure, Refused, Unreachable
+from gateway.console_link.http import ConsoleHttp
 from gateway.credentials.daemon_api import Keys, OpenRequest, OpenRequests
 from gateway.credentials.device import device_words
 from gateway.credentials.envelope import EnvelopeError
 from gateway.credentials.keyset import open_keyset, parse_root
-from gateway.shapes import ConsoleInfo
-from gateway.uplink.failures import ConsoleFailure, Refused, Unreachable
-from gateway.uplink.http import ConsoleHttp
+from gateway.home.home_console import unnamed
+from gateway.schemas import ConsoleInfo
 
 MAX_SKEW_S = 10.0
 """Between the console's clock and ours; from 60 s on the console takes no first contact."""

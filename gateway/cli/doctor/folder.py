@@ -12,7 +12,6 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from gateway.auth.home import MIGRATIONS
 from gateway.cli.complaint import known_failures
 from gateway.cli.doctor import key
 from gateway.cli.doctor.believed import Believed, believed
@@ -22,8 +21,9 @@ from gateway.credentials.issuer import recorded
 from gateway.credentials.record import Record
 from gateway.credentials.secret_keys import current_key
 from gateway.credentials.secrets import SecretsError
-from gateway.reserve import was_given_up
-from gateway.store import DATABASE, Store
+from gateway.home.home import MIGRATIONS
+from gateway.storage.reserve import was_given_up
+from gateway.storage.store import DATABASE, Store
 
 MIN_FREE_BYTES = 100_000_000
 _STORED = ("database", "key")

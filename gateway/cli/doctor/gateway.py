@@ -18,7 +18,7 @@ from gateway.client import GatewayClient, NoAnswer
 from gateway.client.address import parse_address
 from gateway.credentials.record import Record
 from gateway.errors import GatewayError, Unauthorized
-from gateway.shapes import AccountInfo, EaStatus, ServerInfo, TerminalInfo
+from gateway.schemas import AccountInfo, EaStatus, ServerInfo, TerminalInfo
 
 ANSWER_S = 3.0
 """For one answer of the gateway."""

@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from gateway.ledger import DATABASE
+from gateway.storage.ledger import DATABASE
 
 MAX_ENTRIES = 5000
 """Of the trail, from its end, that are looked through."""

@@ -9,7 +9,7 @@ from gateway.cli.doctor.finding import Finding, all_skipped, ok, problem, skippe
 from gateway.cli.doctor.gateway import Heard
 from gateway.cli.doctor.refusal import Refusal
 from gateway.cli.install_ea.expert import is_older, shipped_version
-from gateway.shapes import AccountInfo, EaStatus, ServerInfo, TerminalInfo
+from gateway.schemas import AccountInfo, EaStatus, ServerInfo, TerminalInfo
 
 MAX_ROUND_TRIP_MS = 50.0
 SWITCHES = ("autotrading", "ea_trading", "account_trading", "expert_trading")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from gateway import shapes
+from gateway import schemas as shapes
 from gateway.client.asking import OMITTED, Asking, Omitted
 
 
 class AccountMethods(Asking):
-    """See ``gateway.methods.account``."""
+    """See ``gateway.rpc.methods.account``."""
 
     async def get_account_info(
         self, *, terminal: str | Omitted | None = OMITTED

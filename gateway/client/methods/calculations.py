@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from gateway import shapes
+from gateway import schemas as shapes
 from gateway.client.asking import OMITTED, Asking, Number, Omitted
-from gateway.shapes.words import Side
+from gateway.schemas.enums import Side
 
 
 class CalculationsMethods(Asking):
-    """See ``gateway.methods.calculations``."""
+    """See ``gateway.rpc.methods.calculations``."""
 
     async def order_calc_margin(
         self,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway import shapes
+from gateway import schemas as shapes
 from gateway.client.asking import OMITTED, Asking, Omitted
 
 
 class ContingentMethods(Asking):
-    """See ``gateway.methods.contingent``."""
+    """See ``gateway.rpc.methods.contingent``."""
 
     async def set_trailing_stop(
         self,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from gateway import shapes
+from gateway import schemas as shapes
 from gateway.client.asking import OMITTED, Asking, Omitted, Time
 
 
 class HistoryMethods(Asking):
-    """See ``gateway.methods.history``."""
+    """See ``gateway.rpc.methods.history``."""
 
     async def get_history_orders(
         self,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from gateway import shapes
+from gateway import schemas as shapes
 from gateway.client.asking import OMITTED, Asking, Omitted
 
 
 class JournalMethods(Asking):
-    """See ``gateway.methods.journal``."""
+    """See ``gateway.rpc.methods.journal``."""
 
     async def get_order(
         self, client_order_id: str, *, terminal: str | Omitted | None = OMITTED

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from gateway import shapes
+from gateway import schemas as shapes
 from gateway.client.asking import OMITTED, Asking, Omitted, Time
-from gateway.shapes.words import Timeframe
+from gateway.schemas.enums import Timeframe
 
 
 class MarketMethods(Asking):
-    """See ``gateway.methods.market``."""
+    """See ``gateway.rpc.methods.market``."""
 
     async def get_ohlc(
         self,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from gateway import shapes
+from gateway import schemas as shapes
 from gateway.client.asking import OMITTED, Asking, Number, Omitted, Time, order_id
-from gateway.shapes.words import Side
+from gateway.schemas.enums import Side
 
 
 class OrdersMethods(Asking):
-    """See ``gateway.methods.orders``."""
+    """See ``gateway.rpc.methods.orders``."""
 
     async def get_orders(
         self,

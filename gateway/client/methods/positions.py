@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from gateway import shapes
+from gateway import schemas as shapes
 from gateway.client.asking import OMITTED, Asking, Number, Omitted, order_id
 
 
 class PositionsMethods(Asking):
-    """See ``gateway.methods.positions``."""
+    """See ``gateway.rpc.methods.positions``."""
 
     async def get_positions(
         self,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from gateway import shapes
+from gateway import schemas as shapes
 from gateway.client.asking import OMITTED, Asking, Omitted, order_id
-from gateway.shapes.words import Side
+from gateway.schemas.enums import Side
 
 
 class SafetyMethods(Asking):
-    """See ``gateway.methods.safety``."""
+    """See ``gateway.rpc.methods.safety``."""
 
     async def get_trading_enabled(
         self, *, terminal: str | Omitted | None = OMITTED

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from gateway import shapes
+from gateway import schemas as shapes
 from gateway.client.asking import OMITTED, Asking, Omitted
 
 
 class ServiceMethods(Asking):
-    """See ``gateway.methods.service``."""
+    """See ``gateway.rpc.methods.service``."""
 
     async def ping(self, *, t: int | str | Omitted | None = OMITTED) -> shapes.Pong:
         """Answer at once; with the state of the terminal's link and its last round trip.

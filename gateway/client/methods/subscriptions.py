@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from gateway import shapes
+from gateway import schemas as shapes
 from gateway.client.asking import OMITTED, Asking, Omitted
 
 
 class SubscriptionsMethods(Asking):
-    """See ``gateway.methods.subscriptions``."""
+    """See ``gateway.rpc.methods.subscriptions``."""
 
     async def get_subscriptions(
         self, *, terminal: str | Omitted | None = OMITTED

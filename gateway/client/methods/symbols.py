@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from gateway import shapes
+from gateway import schemas as shapes
 from gateway.client.asking import OMITTED, Asking, Omitted
 
 
 class SymbolsMethods(Asking):
-    """See ``gateway.methods.symbols``."""
+    """See ``gateway.rpc.methods.symbols``."""
 
     async def get_symbols(
         self,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from gateway import shapes
+from gateway import schemas as shapes
 from gateway.client.asking import OMITTED, Asking, Omitted
 
 
 class TerminalMethods(Asking):
-    """See ``gateway.methods.terminal``."""
+    """See ``gateway.rpc.methods.terminal``."""
 
     async def get_terminal_info(
         self, *, terminal: str | Omitted | None = OMITTED

@@ -20,8 +20,8 @@ from sqlalchemy import URL, Connection, event, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
-from gateway.private import UnsafePlace, check_folder, make_file
-from gateway.wal import begin_wal
+from gateway.storage.private import UnsafePlace, check_folder, make_file
+from gateway.storage.wal import begin_wal
 
 from .sqlite_connections import SqliteConnections
 from .upgrade import upgrade

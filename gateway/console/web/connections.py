@@ -22,7 +22,7 @@ from aiohttp.streams import StreamReader
 
 from ea_bridge import host
 from ea_bridge.loopback import BACKLOG
-from gateway.http_head import head_fault
+from gateway.http.request_head import head_fault
 
 from .headers import OnHeaders
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import orjson
 
 from ea_bridge.model import Order
-from gateway import translation
-from gateway.store import StoreError
+from gateway.schemas import convert
+from gateway.storage.store import StoreError
 from gateway.trading.grid import exact
 from gateway.trading.guard import GuardedTerminal
 from gateway.trading.journal import Account, Asked, Intent, Stage, answers
@@ -90,7 +90,7 @@ def _asked_for(order: Order) -> str:
     """Return the params of a held order, as the journal would have them."""
     named = {
         "symbol": order.symbol,
-        "type": translation.word(translation.words.ORDER_TYPE, order.type),
+        "type": convert.word(convert.enums.ORDER_TYPE, order.type),
         "magic": order.magic,
     }
     numbers = {

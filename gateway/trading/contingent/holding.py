@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ea_bridge.model import Order
-from gateway import shapes
+from gateway import schemas as shapes
 from gateway.errors import GatewayError
 
 if TYPE_CHECKING:

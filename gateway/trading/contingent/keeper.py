@@ -19,10 +19,10 @@ from ea_bridge.model import (
     TradeRequest,
 )
 from ea_bridge.protocol.messages import Event, Lost, Ticks, Trade
-from gateway import shapes
+from gateway import schemas as shapes
 from gateway.credentials.tier import Tier
 from gateway.errors import DeadlineExceeded, OrderLimit, OrderNotFound
-from gateway.ledger import Ledger
+from gateway.storage.ledger import Ledger
 from gateway.trading.changing import Change, Keep, check_change
 from gateway.trading.deadline import Deadline
 from gateway.trading.grid import exact

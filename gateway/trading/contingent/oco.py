@@ -13,7 +13,7 @@ from ea_bridge import commands, host
 from ea_bridge.model import Order, OrderState
 from gateway.credentials.tier import Tier
 from gateway.errors import GatewayError, InvalidParams, OrderNotFound
-from gateway.store import StoreError
+from gateway.storage.store import StoreError
 from gateway.trading import changing
 from gateway.trading.client_ids import new_client_order_id
 from gateway.trading.deadline import Deadline

@@ -12,7 +12,7 @@ import msgspec
 from ea_bridge.model import Order
 from ea_bridge.model.struct import Struct
 from gateway.audit import Audit
-from gateway.ledger import Ledger
+from gateway.storage.ledger import Ledger
 from gateway.trading.journal import Account
 
 TABLE = """

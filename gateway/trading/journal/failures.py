@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 
 from gateway.errors import InternalError, OrderUnresolved
-from gateway.reserve import RETRY_MS
-from gateway.store import CommitUnsure, DiskFull
+from gateway.storage.reserve import RETRY_MS
+from gateway.storage.store import CommitUnsure, DiskFull
 
 from ..retcodes import CHECK_AFTER_MS
 from .intents import Intent

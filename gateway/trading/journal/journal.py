@@ -10,7 +10,7 @@ from typing import Any
 from ea_bridge.host import wall_ms
 from ea_bridge.model import TradeResult
 from gateway.errors import GatewayError, InternalError, OrderUnresolved, TerminalDisconnected
-from gateway.store import CommitUnsure, StoreError
+from gateway.storage.store import CommitUnsure, StoreError
 
 from ..handling import blame
 from ..retcodes import CHECK_AFTER_MS

@@ -12,8 +12,8 @@ from typing import Any
 
 from ea_bridge.host import wall_ms
 from gateway.audit import Audit
-from gateway.ledger import Ledger
-from gateway.store import StoreError
+from gateway.storage.ledger import Ledger
+from gateway.storage.store import StoreError
 
 from . import rows, telling
 from .intents import Account, Asked, Intent, Send, Stage

@@ -25,7 +25,7 @@ from gateway.errors import (
     TerminalError,
     Timeout,
 )
-from gateway.store import StoreError
+from gateway.storage.store import StoreError
 
 from ..client_ids import TAG_LENGTH, is_tagged, tag
 from ..past import past_of

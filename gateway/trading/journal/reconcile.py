@@ -28,7 +28,7 @@ from functools import partial
 from ea_bridge.model import TradeResult, TradeRetcode
 from ea_bridge.session import LateResult
 from gateway.errors import GatewayError, TerminalDisconnected
-from gateway.store import StoreError
+from gateway.storage.store import StoreError
 
 from ..guard import GuardedTerminal
 from . import conclusion, effects

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from ea_bridge.model import TradeRequest, TradeResult
-from gateway.store import Store
+from gateway.storage.store import Store
 
 from .intents import ENDS, Account, Asked, Intent, Memo, Send, Stage
 from .settlement import WATCHED_MS, Settlement

@@ -17,7 +17,7 @@ from ea_bridge.model import (
     Position,
     TradeAction,
 )
-from gateway.clock import GRID_S, MAX_RESIDUE_S
+from gateway.broker_time.clock import GRID_S, MAX_RESIDUE_S
 
 from ..past import past_of
 from .activated import side_of

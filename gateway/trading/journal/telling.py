@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 
 from ea_bridge.model import TradeAction
-from gateway import shapes
-from gateway.translation import retcode_name, word, words
+from gateway import schemas as shapes
+from gateway.schemas.convert import enums, retcode_name, word
 
 from .intents import Intent, Send, Stage
 from .settlement import Settlement
@@ -124,7 +124,7 @@ def _sent(send: Send) -> shapes.SentCommand:
         "command_id": send.command_id,
         "state": send.stage.value,
         "symbol": request.symbol,
-        "type": word(words.ORDER_TYPE, request.type) if has_type else None,
+        "type": word(enums.ORDER_TYPE, request.type) if has_type else None,
         "volume": request.volume or None,
         "comment": request.comment,
         "time_created": send.created_ms,

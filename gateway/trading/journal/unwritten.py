@@ -9,8 +9,8 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
-from gateway.ledger import Ledger
-from gateway.store import StoreError
+from gateway.storage.ledger import Ledger
+from gateway.storage.store import StoreError
 
 from . import rows
 from .intents import ENDS, Account, Intent, Stage

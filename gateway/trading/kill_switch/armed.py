@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from gateway.ledger import Ledger
+from gateway.storage.ledger import Ledger
 from gateway.trading.chosen import Action, Chosen
 from gateway.trading.journal.intents import Account
 

@@ -19,8 +19,8 @@ from typing import Literal
 from gateway.audit import Audit
 from gateway.credentials.tier import Tier
 from gateway.errors import KillSwitchActive
-from gateway.ledger import Ledger
-from gateway.store import StoreError, Version
+from gateway.storage.ledger import Ledger
+from gateway.storage.store import StoreError, Version
 
 from . import halts
 from .halts import EVERYWHERE, Halt, stricter

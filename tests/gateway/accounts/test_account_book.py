@@ -19,8 +19,8 @@ from gateway.accounts import (
     UnknownAccount,
 )
 from gateway.accounts.risk import RiskSettings
-from gateway.auth.home import Home
 from gateway.credentials.secrets import SecretsError
+from gateway.home.home import Home
 
 NEW = NewAccount(name="Demo", broker="MetaQuotes", login=77, server="MetaQuotes-Demo")
 

@@ -11,7 +11,7 @@ import pytest
 from gateway.accounts import LEDGER_TABLES
 from gateway.accounts.equity import HOUR_MS, MAX_HOURS, MAX_POINTS, EquityBook, Sample
 from gateway.accounts.trades import MAX_GROUP, Saved, Stats, Trade, TradeBook
-from gateway.ledger import Ledger
+from gateway.storage.ledger import Ledger
 
 OPEN = Trade(ticket=5, symbol="EURUSD", direction="BUY", volume=0.1, opened_ms=1_000)
 CLOSED = replace(OPEN, profit=-2.5, close_price=1.1, closed_ms=9_000)

@@ -9,10 +9,10 @@ import pytest_asyncio
 
 from ea_bridge.token import parse_token
 from gateway.app.demo import EMAIL, prepare
-from gateway.auth.home import Home
 from gateway.config import Secrets
 from gateway.console.service import Console, open_console
 from gateway.console.settings import ConsoleSettings
+from gateway.home.home import Home
 
 
 @pytest_asyncio.fixture

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from gateway.app import Gateway
-from gateway.auth.home import Home
 from gateway.config import Config
-from gateway.store import Store, StoreError
+from gateway.home.home import Home
+from gateway.storage.store import Store, StoreError
 
 CONFIG = Config.model_validate({"api": {"port": 0}, "bridge": {"port": 0}})
 

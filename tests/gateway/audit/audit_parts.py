@@ -10,8 +10,8 @@ from sqlite3 import Connection
 
 from gateway.audit import MARKS, TABLE, note
 from gateway.audit.chain import GENESIS, chained
-from gateway.ledger import DATABASE
-from gateway.store import Store
+from gateway.storage.ledger import DATABASE
+from gateway.storage.store import Store
 
 _MADE = {
     name: statement

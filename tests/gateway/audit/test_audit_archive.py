@@ -29,8 +29,8 @@ from gateway.audit.archive import (
 from gateway.audit.recorder import entry_of
 from gateway.audit.table import hash_of
 from gateway.audit.verify import rows
-from gateway.ledger import DATABASE
-from gateway.store import Store, StoreError
+from gateway.storage.ledger import DATABASE
+from gateway.storage.store import Store, StoreError
 
 verifying = sys.modules["gateway.audit.verify"]
 """The package has a function of that name."""

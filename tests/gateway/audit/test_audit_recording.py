@@ -16,7 +16,7 @@ from ea_bridge.token import new_token
 from gateway.audit import MARKS, TABLE, Audit, note, verify
 from gateway.audit.entry import MAX_ENTRY, MAX_TEXT, encode
 from gateway.audit.sampling import MAX_KINDS, Kind, Sampler
-from gateway.ledger import Ledger
+from gateway.storage.ledger import Ledger
 
 
 @pytest.fixture(name="ledger")

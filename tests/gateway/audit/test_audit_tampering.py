@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from gateway.audit import Head, head_of, verify
 from gateway.audit.verify import MAX_FAULTS
-from gateway.store import Store
+from gateway.storage.store import Store
 
 ROWS = 40
 SOME = settings(max_examples=25, deadline=None)

@@ -12,10 +12,10 @@ from ea_bridge.protocol.messages import Hello
 from ea_bridge.token import parse_token
 from gateway.auth.console_clock import Clocks
 from gateway.auth.gate import Gate
-from gateway.auth.home import Home
 from gateway.credentials.daemon_api import Synced
 from gateway.credentials.tier import Tier
 from gateway.errors import Unauthorized
+from gateway.home.home import Home
 
 START = 1_800_000_000
 LEASE = 900

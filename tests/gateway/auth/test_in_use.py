@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway.auth import in_use
-from gateway.auth.home import Home
-from gateway.auth.home_key import HomeKey
-from gateway.auth.in_use import LOCK_FILE, InUse
 from gateway.config import Secrets
-from gateway.store import StoreError
+from gateway.home import home_lock as in_use
+from gateway.home.home import Home
+from gateway.home.home_key import HomeKey
+from gateway.home.home_lock import LOCK_FILE, InUse
+from gateway.storage.store import StoreError
 
 FILE = Secrets(store="file")
 
@@ -45,7 +45,7 @@ def test_an_exchange_is_waited_for(folder: Path) -> None:
     """It takes a moment: a command that comes meanwhile works all the same."""
     alone = InUse(folder, alone=True)
     code = (
-        "import sys; from pathlib import Path; from gateway.auth.home import Home\n"
+        "import sys; from pathlib import Path; from gateway.home.home import Home\n"
         "print('comes', flush=True); Home(Path(sys.argv[1])).close(); print('worked')"
     )
     coming = subprocess.Popen(
@@ -60,7 +60,7 @@ def test_an_exchange_is_waited_for(folder: Path) -> None:
 def test_a_hold_goes_with_its_process(folder: Path) -> None:
     """Whoever is killed keeps nobody out."""
     code = (
-        "import os, sys; from pathlib import Path; from gateway.auth.in_use import InUse\n"
+        "import os, sys; from pathlib import Path; from gateway.home.home_lock import InUse\n"
         "hold = InUse(Path(sys.argv[1]), alone=True); os._exit(9)"
     )
     assert subprocess.run((sys.executable, "-c", code, str(folder)), check=False).returncode == 9

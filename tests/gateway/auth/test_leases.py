@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from ea_bridge.token import parse_token
 from gateway.auth.gate import Gate
-from gateway.auth.home import Home
 from gateway.credentials.record import Offline
 from gateway.credentials.tier import Tier
 from gateway.errors import Forbidden, Unauthorized
+from gateway.home.home import Home
 
 # --- tiers -----------------------------------------------------------------------------------
 
@@ -228,7 +228,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from gateway.auth.gate import Gate
-from gateway.auth.home import Home
+from gateway.home.home import Home
 home = Home(Path(sys.argv[1]))
 console = home.console()
 Gate(console.book, home.device.did, console.now_s, leases=console.leases)

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway.auth.home import Home
 from gateway.auth.records import LocalSource, RecordBook
 from gateway.credentials import issuer as issuer_module
 from gateway.credentials.envelope import EnvelopeError
@@ -19,7 +18,8 @@ from gateway.credentials.keyset import sign_keyset
 from gateway.credentials.record import Record
 from gateway.credentials.scope import Scope
 from gateway.credentials.secrets import Place
-from gateway.store import DATABASE, StoreError
+from gateway.home.home import Home
+from gateway.storage.store import DATABASE, StoreError
 
 NOW = 1_800_000_000
 

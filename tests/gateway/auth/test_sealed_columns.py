@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.auth.home import SEALED, Home
 from gateway.credentials.sealed import SealedColumn
+from gateway.home.home import SEALED, Home
 
 GATEWAY = Path(__file__).parents[3] / "gateway"
 SOURCES = [

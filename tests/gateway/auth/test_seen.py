@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.auth.seen import NEVER, TABLES, Seen, Sight
-from gateway.store import Store
+from gateway.storage.store import Store
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import pytest
 
 from gateway.auth.caller import IMPLIED, Caller, Scope
 from gateway.auth.gate import Gate
-from gateway.auth.home import Home
 from gateway.auth.tickets import LIFETIME_S, MAX_IN_ALL, MAX_OF_A_TOKEN, Tickets
 from gateway.errors import LimitExceeded, Overloaded, Unauthorized
+from gateway.home.home import Home
 
 PAGE = "http://127.0.0.1:7402"
 CALLER = Caller("A1b2C3d4E5f6", "demo", IMPLIED[Scope.READ], 1, "device")

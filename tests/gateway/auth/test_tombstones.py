@@ -13,12 +13,12 @@ import pytest
 
 from gateway.app.ledger import open_ledger_store
 from gateway.auth.gate import Gate
-from gateway.auth.home import Home
 from gateway.auth.tombstones import Tombstones
 from gateway.credentials.record import TradeLimits
 from gateway.errors import Unauthorized
-from gateway.ledger import DATABASE as LEDGER
-from gateway.store import DATABASE
+from gateway.home.home import Home
+from gateway.storage.ledger import DATABASE as LEDGER
+from gateway.storage.store import DATABASE
 
 
 def copy(home: Path, to: Path) -> None:

@@ -16,9 +16,9 @@ from shell import Done
 
 from gateway.app.ledger import open_ledger_store
 from gateway.audit import head_of, note
-from gateway.auth.checkpoint import FILE, write_checkpoint
-from gateway.auth.home import Home
-from gateway.ledger import DATABASE
+from gateway.audit.checkpoint import FILE, write_checkpoint
+from gateway.home.home import Home
+from gateway.storage.ledger import DATABASE
 
 Run = Callable[..., Done]
 

@@ -14,10 +14,10 @@ from shell import Done
 
 from gateway.app.ledger import open_ledger_store
 from gateway.audit import head_of, note
-from gateway.auth.checkpoint import copy_checkpoint, sign_within, write_checkpoint
-from gateway.auth.home import Home
-from gateway.ledger import DATABASE as LEDGER
-from gateway.store import DATABASE
+from gateway.audit.checkpoint import copy_checkpoint, sign_within, write_checkpoint
+from gateway.home.home import Home
+from gateway.storage.ledger import DATABASE as LEDGER
+from gateway.storage.store import DATABASE
 
 Run = Callable[..., Done]
 

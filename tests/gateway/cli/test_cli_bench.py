@@ -13,11 +13,11 @@ import pytest
 from shell import Done
 
 from gateway.app.bench import CONFIG, gateway_kind, journal_alone
-from gateway.auth.home import KEY_FILE, Home
 from gateway.cli.bench.figures import Path as Measured
 from gateway.cli.bench.figures import added_ms, percentile, ratio, table
 from gateway.cli.bench.scene import cpu_s
-from gateway.ledger import DATABASE
+from gateway.home.home import KEY_FILE, Home
+from gateway.storage.ledger import DATABASE
 from gateway.trading.journal import Journal, KeptJournal
 
 Run = Callable[..., Done]

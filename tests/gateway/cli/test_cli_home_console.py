@@ -14,9 +14,9 @@ from shell import Done
 from warm_process import COMMAND, WarmProcess
 
 from gateway.app import Gateway
-from gateway.auth.home import Home
-from gateway.auth.home_console import HomeConsole, WrongHome, noted_console
 from gateway.config import Config
+from gateway.home.home import Home
+from gateway.home.home_console import HomeConsole, WrongHome, noted_console
 
 Run = Callable[..., Done]
 URL = "http://127.0.0.1:1"

@@ -12,14 +12,14 @@ import pytest
 from demo_process import Demo, clean_environment
 
 from gateway.app.ledger import open_ledger_store
-from gateway.auth.home import Home
 from gateway.cli.commands import COMMANDS, Command, Group
+from gateway.home.home import Home
 
 HEAVY = {
     *("aiohttp", "alembic", "asyncpg", "jinja2", "jsonrpcserver", "keyring", "rich"),
     *("sqlalchemy", "uvloop", "websockets"),
-    *("gateway.app", "gateway.catalogue", "gateway.client.client", "gateway.console"),
-    *("gateway.methods", "gateway.streams", "gateway.web", "ea_bridge.emulator"),
+    *("gateway.app", "gateway.rpc.catalogue", "gateway.client.client", "gateway.console"),
+    *("gateway.rpc.methods", "gateway.streams", "gateway.rpc", "ea_bridge.emulator"),
 }
 """Servers, consoles and screens: each takes longer to load than a short command to run."""
 OF_A_HOME = {"asyncio", "cryptography", "gateway.config", "sqlite3"}

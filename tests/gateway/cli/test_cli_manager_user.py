@@ -12,10 +12,10 @@ import pytest
 from shell import Done
 
 from gateway.app import manager
-from gateway.auth.home import Home
 from gateway.cli import manager_user
 from gateway.credentials import passwords
 from gateway.credentials.passwords import Cost, Passwords
+from gateway.home.home import Home
 
 Run = Callable[..., Done]
 GOOD = "seven purple lanterns sing"

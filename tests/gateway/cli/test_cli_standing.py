@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from gateway.cli import standing
-from gateway.shapes import ConsoleInfo
+from gateway.schemas import ConsoleInfo
 
 NOW = 1_800_000_000_000
 """2027-01-15 08:00:00 UTC."""

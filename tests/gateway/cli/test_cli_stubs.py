@@ -10,10 +10,10 @@ from pydantic import Field
 
 from gateway.app import build_catalogue
 from gateway.auth.caller import Scope
-from gateway.catalogue import Call, Method, method
 from gateway.cli.stubs import CLIENT, stub_files, write_stubs
 from gateway.client.reads import READS
-from gateway.methods.params import ClientOrderId, Price, Time
+from gateway.rpc.catalogue import Call, Method, method
+from gateway.rpc.methods.params import ClientOrderId, Price, Time
 
 
 def test_the_committed_files_are_up_to_date() -> None:

@@ -13,8 +13,8 @@ from commands import create_token, running
 from shell import Done
 
 from gateway.app.terminals import FILE
-from gateway.auth.home import Home
 from gateway.cli.status import TERMINALS
+from gateway.home.home import Home
 
 Run = Callable[..., Done]
 CONFIG = "[api]\nport = 0\n[bridge]\nport = 0\n"

@@ -11,7 +11,7 @@ from demo_process import Demo, running_serve
 from shell import Done
 
 from ea_bridge.token import parse_token
-from gateway.auth.home import Home
+from gateway.home.home import Home
 
 Run = Callable[..., Done]
 

@@ -15,8 +15,6 @@ from pathlib import Path
 import pytest
 
 from ea_bridge.token import derive_keys
-from gateway.auth.home import KEY_FILE, SEALED, Home
-from gateway.auth.home_key import HomeKey, NoSecrets
 from gateway.config import Secrets
 from gateway.credentials.issuer import published, server_key_place
 from gateway.credentials.key_store.file import KeyFile
@@ -24,7 +22,9 @@ from gateway.credentials.key_store.passphrase import PASSPHRASE_FILE, Passphrase
 from gateway.credentials.key_store.systemd import CREDENTIAL
 from gateway.credentials.secret_keys import noted_keys
 from gateway.credentials.secrets import KnownKey, SecretsError, encode_key
-from gateway.store import DATABASE
+from gateway.home.home import KEY_FILE, SEALED, Home
+from gateway.home.home_key import HomeKey, NoSecrets
+from gateway.storage.store import DATABASE
 
 FILE = Secrets(store="file")
 TOKENS = ("a", "b", "c")
@@ -122,7 +122,7 @@ def test_tokens_go_on(folder: Path) -> None:
 _KILLED = """
 import os, sys
 from pathlib import Path
-from gateway.auth.home_key import HomeKey
+from gateway.home.home_key import HomeKey
 from gateway.config import Secrets
 from gateway.credentials import rotation
 from gateway.credentials.key_store.file import KeyFile
@@ -251,9 +251,9 @@ def test_a_backup_opens_with_the_key_of_its_time(folder: Path, tmp_path: Path) -
 _RACER = """
 import sys, time
 from pathlib import Path
-from gateway.auth.home_key import HomeKey
+from gateway.home.home_key import HomeKey
 from gateway.config import Secrets
-from gateway.store import StoreError
+from gateway.storage.store import StoreError
 folder = Path(sys.argv[1])
 sys.stdin.read(1)
 try:

@@ -166,11 +166,11 @@ async def test_a_terminal_that_is_still_loading_is_asked_again(
     half, whole = History(rows=[minute_bar(0)], missing="loading"), History(rows=[minute_bar(0)])
     answers = [half, half, whole]
     scene.script.answers["rates_get"] = lambda p: answers.pop(0)
-    monkeypatch.setattr("gateway.methods.market.FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr("gateway.rpc.methods.market.FIRST_PAUSE_S", 0.01)
     told = await scene.ask("get_ohlc", symbol="EURUSD", count=2)
     assert (told["complete"], told["reason"]) == (True, None)
     assert answers == []
-    monkeypatch.setattr("gateway.methods.market.LOADING_S", 0.1)
+    monkeypatch.setattr("gateway.rpc.methods.market.LOADING_S", 0.1)
     scene.script.answers |= {"rates_get": half, "ticks_get": History(rows=[], missing="loading")}
     told = await scene.ask("get_ohlc", symbol="EURUSD", count=2)
     assert (len(told["bars"]), told["complete"], told["reason"]) == (1, False, "loading")
@@ -183,7 +183,7 @@ async def test_what_is_not_loaded_yet_is_no_gap_to_leap_over(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The cursor of an empty page leads to where it begins, so that nothing is passed by."""
-    monkeypatch.setattr("gateway.methods.market.LOADING_S", 0.0)
+    monkeypatch.setattr("gateway.rpc.methods.market.LOADING_S", 0.0)
     scene.script.answers["rates_get"] = History(rows=[], missing="loading")
     params = {"symbol": "EURUSD", "from_": NOW_MS - HOUR_MS, "limit": 10}
     page = await scene.ask("get_history_prices", **params)

@@ -14,7 +14,7 @@ from scripted_answers import NOW_MS
 from scripted_terminal import CATALOGUE, Scene
 
 from gateway import errors
-from gateway.methods.params import MAX_MS, MIN_MS, read_decimal, read_time
+from gateway.rpc.methods.params import MAX_MS, MIN_MS, read_decimal, read_time
 
 ZONES = st.integers(-14 * 4, 14 * 4).map(
     lambda quarters: timezone(timedelta(minutes=15 * quarters))

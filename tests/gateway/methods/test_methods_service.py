@@ -14,8 +14,8 @@ from gateway import errors
 from gateway.auth.caller import Scope
 from gateway.credentials.device import device_words
 from gateway.credentials.tier import Tier
-from gateway.daemon import ConsoleView
-from gateway.trading.checks.limits import Limits
+from gateway.runtime import ConsoleView
+from gateway.trading.risk.limits import Limits
 
 
 class Connection:
@@ -91,7 +91,7 @@ async def test_hello_is_noted_with_the_callers_words_quoted(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
     """So that a name cannot forge a line of the log."""
-    caplog.set_level("INFO", logger="gateway.methods.service")
+    caplog.set_level("INFO", logger="gateway.rpc.methods.service")
     client = {"name": "bot\nERROR forged", "version": "2"}
     await scene.ask_with(scene.call(transport="ws"), "hello", {"client": client})
     assert "client 'bot\\nERROR forged' '2', session None" in caplog.text

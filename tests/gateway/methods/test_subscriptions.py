@@ -12,8 +12,7 @@ import orjson
 import pytest
 
 from gateway.auth.caller import Caller, Scope
-from gateway.catalogue import Call, Catalogue, result_adapter
-from gateway.clock import BrokerClock
+from gateway.broker_time.clock import BrokerClock
 from gateway.errors import (
     Forbidden,
     InvalidParams,
@@ -21,7 +20,8 @@ from gateway.errors import (
     SymbolNotFound,
     TerminalDisconnected,
 )
-from gateway.methods import subscriptions
+from gateway.rpc.catalogue import Call, Catalogue, result_adapter
+from gateway.rpc.methods import subscriptions
 from gateway.streams import Event, Outbox, Streams
 from gateway.trading.desk import TradingDesk
 

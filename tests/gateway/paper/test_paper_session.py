@@ -20,10 +20,10 @@ from ea_bridge.errors import BridgeError, CommandFailed, Unsupported
 from ea_bridge.model import TradeAction, TradeRequest
 from ea_bridge.protocol.messages import Trade
 from gateway.app.ledger import TABLES
-from gateway.ledger import Ledger
 from gateway.paper import BookKey, PaperAccount, PaperSession
 from gateway.paper.quotes import LiveQuotes
-from gateway.store import StoreError
+from gateway.storage.ledger import Ledger
+from gateway.storage.store import StoreError
 
 KEY = BookKey(1, 1_700_000_000, "broker-demo")
 BUY = TradeRequest(action=TradeAction.DEAL, symbol="EURUSD", volume=0.01, type=0, type_filling=0)

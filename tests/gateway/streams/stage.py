@@ -21,7 +21,7 @@ from ea_bridge.protocol import messages as m
 from ea_bridge.protocol.connection import DAEMON, TERMINAL, Connection
 from ea_bridge.registry import TerminalRegistry
 from ea_bridge.session import SessionCallbacks, TerminalSession
-from gateway.clock import BrokerClock
+from gateway.broker_time.clock import BrokerClock
 from gateway.errors import (
     GatewayError,
     InternalError,

@@ -12,7 +12,7 @@ from stage import T0, Ear, Stage, turns
 
 from ea_bridge import model
 from ea_bridge.protocol import messages as m
-from gateway import shapes
+from gateway import schemas as shapes
 from gateway.streams.feed import TerminalFeed
 
 

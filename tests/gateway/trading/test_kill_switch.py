@@ -15,10 +15,10 @@ from scripted_terminal import Scene
 from gateway.app.ledger import TABLES, open_ledger, open_ledger_store
 from gateway.auth.caller import Scope
 from gateway.credentials.tier import Tier
-from gateway.daemon import ConsoleView
 from gateway.errors import Forbidden, GatewayError, InternalError, KillSwitchActive
-from gateway.ledger import Ledger
-from gateway.store import StoreError
+from gateway.runtime import ConsoleView
+from gateway.storage.ledger import Ledger
+from gateway.storage.store import StoreError
 from gateway.trading.desk import TradingDesk
 from gateway.trading.kill_switch import halts
 from gateway.trading.kill_switch.halts import EVERYWHERE, Halt

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from gateway.app.ledger import TABLES
-from gateway.ledger import Ledger
-from gateway.store import Store
+from gateway.storage.ledger import Ledger
+from gateway.storage.store import Store
 from gateway.trading.journal import Account
 from gateway.trading.kill_switch import armed as module
 from gateway.trading.kill_switch.armed import SESSION, Armed, ArmedBook, Firing

@@ -10,9 +10,9 @@ from scripted_answers import ORDER, POSITION
 from scripted_terminal import CATALOGUE, Scene
 
 from gateway.auth.caller import Scope
-from gateway.catalogue import Method
 from gateway.credentials.tier import Tier
 from gateway.errors import Forbidden, GatewayError
+from gateway.rpc.catalogue import Method
 
 METHODS = list(CATALOGUE.values())
 REDUCING = {

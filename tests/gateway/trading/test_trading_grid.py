@@ -13,7 +13,7 @@ from scripted_answers import EURUSD
 
 from ea_bridge.model import OrderFilling, OrderType, SymbolExecution
 from gateway.errors import DeadlineExceeded, InvalidPrice, InvalidVolume
-from gateway.methods.params import read_decimal
+from gateway.rpc.methods.params import read_decimal
 from gateway.trading.client_ids import (
     PATTERN,
     new_client_order_id,

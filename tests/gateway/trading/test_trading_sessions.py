@@ -10,7 +10,7 @@ from scripted_terminal import Scene
 
 from ea_bridge.errors import CommandFailed
 from ea_bridge.model import DayOfWeek, TradeSession
-from gateway.clock import BrokerClock
+from gateway.broker_time.clock import BrokerClock
 from gateway.errors import MarketClosed, MethodNotSupported, RiskLimit
 from gateway.trading.sessions import Week, is_closed, opening
 

@@ -21,8 +21,7 @@ from gateway.audit.archive import (
     take_out,
     write_file,
 )
-from gateway.audit.recorder import entry_of
-from gateway.auth.checkpoint import (
+from gateway.audit.checkpoint import (
     FILE,
     BadCheckpoint,
     check_begin,
@@ -31,8 +30,9 @@ from gateway.auth.checkpoint import (
     signatures,
     signed,
 )
-from gateway.auth.home import Home
-from gateway.store import Store
+from gateway.audit.recorder import entry_of
+from gateway.home.home import Home
+from gateway.storage.store import Store
 
 if TYPE_CHECKING:
     from .world import DaysWorld

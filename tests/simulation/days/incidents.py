@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING
 
 from ea_bridge.token import parse_token
-from gateway.auth.home_key import HomeKey
+from gateway.home.home_key import HomeKey
 
 from ..network import Weather
 from .bots import Bot

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from random import Random
 
-from gateway.reserve import FILE
+from gateway.storage.reserve import FILE
 
 from ..disk import Operation
 from ..disk_faults import FailingOperations, Room

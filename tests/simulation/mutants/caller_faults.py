@@ -21,7 +21,7 @@ CALLER_FAULTS = (
         "An order may have twice the lots that its token allows.",
         (
             Change(
-                "gateway.trading.checks.size_rules",
+                "gateway.trading.risk.size_rules",
                 "most is not None and case.volume > most and",
                 "most is not None and case.volume > 2 * most and",
             ),
@@ -33,7 +33,7 @@ CALLER_FAULTS = (
         "A token that is for some symbols may trade all.",
         (
             Change(
-                "gateway.trading.checks.caller_rules",
+                "gateway.trading.risk.caller_rules",
                 "    if allowed is None or name in case.facts.allowed:\n",
                 "    if allowed is None or name:\n",
             ),
@@ -45,7 +45,7 @@ CALLER_FAULTS = (
         "The orders of the last minute do not count for a daemon that was started since.",
         (
             Change(
-                "gateway.trading.checks.pace",
+                "gateway.trading.risk.pace",
                 "        self._steps = deque((*before, *self._steps), maxlen=MAX_COUNTED)\n",
                 "",
             ),

@@ -8,14 +8,14 @@ DISK = (
     Mutant(
         "no-fsync",
         "A commit is not synced, so that a power cut takes rows that were told to be there.",
-        (Change("gateway.store", "PRAGMA synchronous=FULL", "PRAGMA synchronous=OFF"),),
+        (Change("gateway.storage.store", "PRAGMA synchronous=FULL", "PRAGMA synchronous=OFF"),),
     ),
     Mutant(
         "failed-group-told-done",
         "A group of writes whose commit failed is told to be on the disk.",
         (
             Change(
-                "gateway.ledger",
+                "gateway.storage.ledger",
                 "write.error = write.error or error\n",
                 "write.error = write.error\n",
             ),
@@ -310,12 +310,12 @@ MANAGER = (
         "A booking whose outcome is open is sent anew when its key is used again.",
         (
             Change(
-                "gateway.manager.journal",
+                "gateway.mt4_manager.journal",
                 '            if known.is_open or known.state in ("done", "lost"):\n',
                 '            if known.state in ("done", "lost"):\n',
             ),
             Change(
-                "gateway.manager.changes",
+                "gateway.mt4_manager.changes",
                 '        if known is not None and (known.is_open or known.state in ("done", '
                 '"lost")):\n',
                 '        if known is not None and known.state in ("done", "lost"):\n',
@@ -327,12 +327,12 @@ MANAGER = (
         "A booking that the server's peer has forgotten is told not to be made, unseen.",
         (
             Change(
-                "gateway.manager.finding",
+                "gateway.mt4_manager.finding",
                 "        if not is_last:\n            return None\n",
                 "",
             ),
             Change(
-                "gateway.manager.finding",
+                "gateway.mt4_manager.finding",
                 '                if trade.comment.endswith(f"#{entry.tag}"):\n',
                 "                if False:\n",
             ),

@@ -6,8 +6,8 @@ import asyncio
 from collections import deque
 from typing import Any
 
-from gateway.auth.home import Home
-from gateway.store import StoreError
+from gateway.home.home import Home
+from gateway.storage.store import StoreError
 
 from ..bookings import judge_bookings, rare_in
 from ..broker_side import BrokerSide, furnish, log_in

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gateway.ledger import Ledger
+from gateway.storage.ledger import Ledger
 
 from ..command_rules import COMMAND, EVERYWHERE, CommandRules, Scene
 from ..ledger_truth import LedgerTruth

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 from ea_bridge import host
 from ea_bridge.token import parse_token
 from gateway.audit import note
-from gateway.auth.home import Home
 from gateway.cli.complaint import Complaint
 from gateway.cli.halt import _write
 from gateway.credentials.issuer import IssuerError
-from gateway.store import StoreError
+from gateway.home.home import Home
+from gateway.storage.store import StoreError
 from gateway.trading.kill_switch import halts
 
 from ..command_rules import EVERYWHERE

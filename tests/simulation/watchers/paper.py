@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.accounts.account import Changes, NewAccount
 from gateway.accounts.book import AccountBook
-from gateway.auth.home import Home
-from gateway.store import StoreError
+from gateway.home.home import Home
+from gateway.storage.store import StoreError
 
 from ..accounts import ANSWERS_WITHIN_S, BATCH
 from ..intents import Intent, Json

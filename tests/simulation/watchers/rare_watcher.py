@@ -6,7 +6,7 @@ from functools import partial
 from logging import LogRecord
 from typing import TYPE_CHECKING, Any
 
-from gateway.ledger import Ledger
+from gateway.storage.ledger import Ledger
 from gateway.trading.client_ids import is_tagged
 
 from ..plugins import Watcher, watcher

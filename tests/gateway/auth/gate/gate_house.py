@@ -12,9 +12,9 @@ from pathlib import Path
 
 from gateway.auth.caller import Caller
 from gateway.auth.gate import Gate
-from gateway.auth.home import Home
 from gateway.errors import Unauthorized
-from gateway.store import DATABASE
+from gateway.home.home import Home
+from gateway.storage.store import DATABASE
 
 START = 1_800_000_000
 
@@ -46,7 +46,7 @@ class House:
             [
                 sys.executable,
                 "-c",
-                "import sys; from pathlib import Path; from gateway.auth.home import Home\n"
+                "import sys; from pathlib import Path; from gateway.home.home import Home\n"
                 "Home(Path(sys.argv[1])).issuer.revoke(sys.argv[2])",
                 str(self.folder),
                 which,

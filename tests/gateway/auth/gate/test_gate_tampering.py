@@ -13,7 +13,7 @@ from gateway.auth import gate as module
 from gateway.auth.gate import BLIND_S
 from gateway.credentials.issuer import published
 from gateway.credentials.keyset import DAY_S
-from gateway.store import DATABASE
+from gateway.storage.store import DATABASE
 
 
 async def test_an_old_record_does_not_undo_a_revocation(
@@ -92,7 +92,7 @@ async def test_a_store_that_cannot_be_read_is_borne_for_a_moment(
     house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What was known holds for five seconds, then nobody is let in; it heals by itself."""
-    from gateway.store import StoreError
+    from gateway.storage.store import StoreError
 
     token, caller = house.admit()
     fails = True

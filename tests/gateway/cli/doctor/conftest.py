@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from findings import Run
 
-from gateway.auth.home import Home
 from gateway.cli.doctor.finding import Finding
+from gateway.home.home import Home
 
 
 @pytest.fixture

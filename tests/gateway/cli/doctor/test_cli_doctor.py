@@ -14,12 +14,12 @@ from demo_process import Demo, running_serve
 from findings import Examine, Run, names, write_config
 
 from ea_bridge.token import new_token, parse_token
-from gateway.auth.home import Home
 from gateway.cli.doctor import gateway, terminal
 from gateway.cli.doctor.finding import Finding, ok
 from gateway.cli.doctor.gateway import Heard
 from gateway.cli.doctor.refusal import last_refusal
 from gateway.client import GatewayClient
+from gateway.home.home import Home
 
 # --- all is well, and nothing is there -----------------------------------------------------
 

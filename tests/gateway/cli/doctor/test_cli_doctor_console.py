@@ -18,12 +18,12 @@ from findings import Run
 from scripted_console import ScriptedConsole, Signer
 
 from ea_bridge.token import parse_token
-from gateway.auth.home import Home
 from gateway.cli.doctor.believed import Believed, believed
 from gateway.cli.doctor.console import Case, ask
 from gateway.credentials.daemon_api import Synced
 from gateway.credentials.device import device_words
-from gateway.store import DATABASE
+from gateway.home.home import Home
+from gateway.storage.store import DATABASE
 
 
 class Scripted(ScriptedConsole):

@@ -12,10 +12,10 @@ from scripted_console import Signer
 
 from gateway.cli.doctor.believed import Believed
 from gateway.cli.doctor.console import Asked, Case, examine
+from gateway.console_link.failures import Refused
+from gateway.console_link.http import explained
 from gateway.credentials.daemon_api import Keys
-from gateway.shapes import ConsoleInfo
-from gateway.uplink.failures import Refused
-from gateway.uplink.http import explained
+from gateway.schemas import ConsoleInfo
 
 TOLD = {
     "url": URL,

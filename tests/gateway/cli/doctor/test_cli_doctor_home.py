@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from findings import Examine, names, write_config
 
-from gateway.auth.home import MIGRATIONS, Home
 from gateway.cli.doctor import folder, machine
+from gateway.home.home import MIGRATIONS, Home
 
 # --- the machine ---------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from gateway.cli.doctor.gateway import Heard
 from gateway.cli.doctor.refusal import Refusal, last_refusal
 from gateway.cli.doctor.table import show
 from gateway.cli.install_ea.expert import shipped_version
-from gateway.shapes import AccountInfo, EaStatus, ServerInfo, TerminalInfo
+from gateway.schemas import AccountInfo, EaStatus, ServerInfo, TerminalInfo
 
 OFFSET = {"broker_utc_offset_s": 10_800, "confidence": "high"}
 SERVER = {"scopes": ["read", "trade"], "terminals": [{"clock": OFFSET}]}

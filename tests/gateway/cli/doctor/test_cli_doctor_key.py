@@ -11,8 +11,6 @@ import pytest
 from keyring.backend import KeyringBackend
 from keyring.errors import KeyringLocked
 
-from gateway.auth.home import Home
-from gateway.auth.home_key import HomeKey
 from gateway.cli.doctor import folder, key
 from gateway.cli.doctor.finding import Finding
 from gateway.config import Secrets
@@ -20,6 +18,8 @@ from gateway.credentials.key_store.keyring import Keyring
 from gateway.credentials.key_store.passphrase import PASSPHRASE_FILE, Passphrase
 from gateway.credentials.key_store.systemd import CREDENTIAL, SystemdCredential
 from gateway.credentials.secrets import KeyStore, encode_key
+from gateway.home.home import Home
+from gateway.home.home_key import HomeKey
 
 WORDS = "correct horse battery staple"
 NOTHING = Secrets()

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from key_home import Run
 
-from gateway.auth.home import Home
 from gateway.cli.doctor import key as doctor_key
 from gateway.cli.secrets import KIT_PASSPHRASE_FILE
 from gateway.credentials import recovery_kit
 from gateway.credentials.key_store import passphrase
 from gateway.credentials.key_store.passphrase import NEW_PASSPHRASE_FILE, PASSPHRASE_FILE
+from gateway.home.home import Home
 
 CHEAP_KIB = 64
 

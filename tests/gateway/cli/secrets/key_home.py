@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from shell import Done
 
-from gateway.auth.home import Home
 from gateway.config import Secrets
+from gateway.home.home import Home
 
 Run = Callable[..., Done]
 

@@ -12,12 +12,12 @@ import pytest
 from demo_process import Demo
 from key_home import Run, kek, passphrase_file
 
-from gateway.auth.home import KEY_FILE, Home
-from gateway.auth.in_use import InUse
 from gateway.console.service import open_console
 from gateway.credentials.key_store.file import KeyFile
 from gateway.credentials.key_store.passphrase import NEW_PASSPHRASE_FILE, PASSPHRASE_FILE
 from gateway.credentials.secrets import KnownKey, SecretsError, encode_key
+from gateway.home.home import KEY_FILE, Home
+from gateway.home.home_lock import InUse
 
 # --- status --------------------------------------------------------------------------------
 
@@ -87,7 +87,7 @@ def test_nothing_opens_while_the_key_is_exchanged(
     run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A token that was sealed with the old key would open nothing any more."""
-    monkeypatch.setattr("gateway.auth.in_use.WAIT_S", 0.05)
+    monkeypatch.setattr("gateway.home.home_lock.WAIT_S", 0.05)
     alone = InUse(folder, alone=True)
     try:
         complaint = run("token", "create", "--name", "B", "--home", str(folder)).complaint

@@ -10,11 +10,11 @@ import pytest
 from key_home import Run, kek, passphrase_file
 from pseudo_terminal import run_in_terminal, shown_until
 
-from gateway.auth.home import KEY_FILE
 from gateway.cli.secrets import KIT_PASSPHRASE_FILE
 from gateway.credentials import recovery_kit
 from gateway.credentials.key_store.passphrase import PASSPHRASE_FILE
 from gateway.credentials.secrets import encode_key
+from gateway.home.home import KEY_FILE
 
 REAL_KIT = recovery_kit.make_kit
 WORDS = "paper horse battery staple"

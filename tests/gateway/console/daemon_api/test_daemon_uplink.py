@@ -17,11 +17,11 @@ from ea_bridge.server import Admitted, Introduction, Waiting, WrongCode
 from ea_bridge.token import parse_token
 from gateway.auth.console_clock import Clocks
 from gateway.auth.gate import Gate
-from gateway.auth.home import Home
 from gateway.console.service import Console
+from gateway.console_link import Counts, Pace, Uplink
 from gateway.credentials.tier import Tier
 from gateway.errors import Unauthorized
-from gateway.uplink import Counts, Pace, Uplink
+from gateway.home.home import Home
 
 CNONCE, SNONCE = "ab" * 32, "cd" * 32
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from issuer_clock import Clock
 
-from gateway.auth.home import Home
+from gateway.home.home import Home
 
 
 @pytest.fixture

@@ -13,14 +13,14 @@ import pytest
 from issuer_clock import Clock
 
 from ea_bridge.token import derive_keys
-from gateway.auth.home import MIGRATIONS, Home
 from gateway.credentials.envelope import EnvelopeError, encode64, key_id
 from gateway.credentials.issuer import IssuerError, published
 from gateway.credentials.keyset import DAY_S, open_keyset
 from gateway.credentials.record import open_record
 from gateway.credentials.scope import Scope
 from gateway.credentials.secrets import SecretsError
-from gateway.store import DATABASE, Store
+from gateway.home.home import MIGRATIONS, Home
+from gateway.storage.store import DATABASE, Store
 
 # --- keys ----------------------------------------------------------------------------------
 

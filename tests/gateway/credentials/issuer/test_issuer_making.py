@@ -9,11 +9,11 @@ import pytest
 from issuer_clock import START, Clock
 
 from ea_bridge.token import derive_keys, parse_token
-from gateway.auth.home import Home
 from gateway.credentials import issuer as module
 from gateway.credentials.issuer import IssuerError, parse_duration, published, server_key_place
 from gateway.credentials.keyset import DAY_S
 from gateway.credentials.scope import Scope
+from gateway.home.home import Home
 
 # --- making --------------------------------------------------------------------------------
 
@@ -81,7 +81,7 @@ def test_one_live_token_has_a_name(home: Home, clock: Clock) -> None:
 def test_two_processes_cannot_give_one_name_away(home: Home) -> None:
     """The check and the write are one transaction."""
     code = (
-        "import sys; from pathlib import Path; from gateway.auth.home import Home\n"
+        "import sys; from pathlib import Path; from gateway.home.home import Home\n"
         "from gateway.credentials.issuer import IssuerError\n"
         "try: Home(Path(sys.argv[1])).issuer.create('demo')\n"
         "except IssuerError: sys.exit(7)"

@@ -9,12 +9,12 @@ from functools import partial
 import pytest
 from issuer_clock import Clock
 
-from gateway.auth.home import Home
 from gateway.credentials.issuer import IssuerError
 from gateway.credentials.keyset import DAY_S
 from gateway.credentials.limits import LimitsError
 from gateway.credentials.record import TradeLimits
 from gateway.credentials.scope import Scope
+from gateway.home.home import Home
 
 
 @pytest.mark.parametrize("by", ["name", "tid", "token"])
@@ -145,7 +145,7 @@ def test_a_revocation_survives_kill_9(home: Home) -> None:
         [
             sys.executable,
             "-c",
-            "import os, sys; from pathlib import Path; from gateway.auth.home import Home\n"
+            "import os, sys; from pathlib import Path; from gateway.home.home import Home\n"
             "Home(Path(sys.argv[1])).issuer.revoke('demo')\n"
             "os.kill(os.getpid(), 9)",
             str(home.folder),

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from gateway.auth.home import KEY_FILE, MIGRATIONS, Home
 from gateway.credentials.key_store.file import KeyFile
 from gateway.credentials.secrets import (
     KnownKey,
@@ -18,7 +17,8 @@ from gateway.credentials.secrets import (
     encode_key,
     known_box,
 )
-from gateway.store import Store
+from gateway.home.home import KEY_FILE, MIGRATIONS, Home
+from gateway.storage.store import Store
 
 SALT = bytes(16)
 

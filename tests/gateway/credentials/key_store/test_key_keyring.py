@@ -13,9 +13,9 @@ import pytest
 from keyring.backend import KeyringBackend
 from keyring.errors import KeyringLocked
 
-from gateway.auth.home import Home
 from gateway.credentials.key_store.keyring import WAIT_S, Keyring, allowed_backends
 from gateway.credentials.secrets import KnownKey, SecretsError
+from gateway.home.home import Home
 
 SALT = bytes(range(16))
 

@@ -15,7 +15,6 @@ import pytest
 from argon2.low_level import Type, hash_secret_raw
 from pseudo_terminal import run_in_terminal, shown_until
 
-from gateway.auth.home import Home
 from gateway.credentials.key_store.passphrase import (
     MAX_BYTES,
     PASSPHRASE_FILE,
@@ -23,6 +22,7 @@ from gateway.credentials.key_store.passphrase import (
     read_passphrase,
 )
 from gateway.credentials.secrets import SecretsError
+from gateway.home.home import Home
 
 WORDS = "correct horse battery staple"
 CHEAP_KIB = 64

@@ -13,7 +13,7 @@ import pytest
 _REAL = """
 import sys
 from pathlib import Path
-from gateway.auth.home import Home
+from gateway.home.home import Home
 from gateway.credentials.key_store.keyring import Keyring
 keys = []
 for folder in ("a", "a", "b"):
@@ -27,8 +27,8 @@ _EXCHANGED = """
 import sys
 from pathlib import Path
 import secretstorage
-from gateway.auth.home import Home
-from gateway.auth.home_key import HomeKey
+from gateway.home.home import Home
+from gateway.home.home_key import HomeKey
 from gateway.cli.doctor import key as doctor
 from gateway.config import Secrets
 from gateway.credentials.secrets import KnownKey, SecretsError

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.auth.home import Home
 from gateway.credentials.key_store.systemd import CREDENTIAL, SystemdCredential
 from gateway.credentials.secrets import SecretsError, encode_key
+from gateway.home.home import Home
 
 KEY = bytes(range(32))
 

@@ -17,7 +17,7 @@ from ea_bridge.model import OrderState, TradeAction, TradeRequest, TradeResult
 from ea_bridge.protocol.messages import Trade
 from gateway.app.ledger import TABLES
 from gateway.audit import Audit
-from gateway.ledger import Ledger
+from gateway.storage.ledger import Ledger
 from gateway.trading.contingent.keeper import Keeper
 from gateway.trading.journal import Account, KeptJournal, OrderLog
 

@@ -12,10 +12,10 @@ from scripted_terminal import Scene
 
 from gateway import errors
 from gateway.app import Gateway
-from gateway.auth.home import Home
 from gateway.config import Config
-from gateway.reserve import Reserve
-from gateway.store import CommitUnsure, DiskFull, Store, StoreError
+from gateway.home.home import Home
+from gateway.storage.reserve import Reserve
+from gateway.storage.store import CommitUnsure, DiskFull, Store, StoreError
 from gateway.trading.journal import KeptJournal, OrderLog
 from gateway.trading.journal.reconcile import Reconciler
 

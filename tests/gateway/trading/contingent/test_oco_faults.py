@@ -7,7 +7,7 @@ from contingent_parts import Stand, quiet
 
 from ea_bridge.errors import CommandTimeout
 from gateway import errors
-from gateway.store import CommitUnsure, StoreError
+from gateway.storage.store import CommitUnsure, StoreError
 
 
 async def broken(*_: object, **__: object) -> None:

@@ -16,7 +16,7 @@ from ea_bridge.commands import StoredResult
 from ea_bridge.errors import OutcomeUnknown
 from ea_bridge.model import TradeResult
 from gateway.errors import GatewayError
-from gateway.ledger import DATABASE, Ledger
+from gateway.storage.ledger import DATABASE, Ledger
 from gateway.trading.journal import SETTLEMENTS, TABLE, Account, Intent, KeptJournal, OrderLog
 from gateway.trading.journal.pacing import Pacing
 from gateway.trading.journal.reconcile import Reconciler

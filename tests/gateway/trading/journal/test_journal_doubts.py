@@ -13,14 +13,14 @@ from scripted_answers import DEAL, DONE, NOW_MS, OFFSET_MS, ORDER
 
 from ea_bridge.model import Order, TradeResult
 from gateway.errors import DeadlineExceeded, OrderRejected
-from gateway.store import StoreError
-from gateway.trading.checks.admission import Checks
-from gateway.trading.checks.history import sent_orders
-from gateway.trading.checks.limits import Limits
-from gateway.trading.checks.tally import Tallies
+from gateway.storage.store import StoreError
 from gateway.trading.client_ids import tag
 from gateway.trading.deadline import Deadline
 from gateway.trading.journal import patience, reconcile
+from gateway.trading.risk.admission import Checks
+from gateway.trading.risk.history import sent_orders
+from gateway.trading.risk.limits import Limits
+from gateway.trading.risk.tally import Tallies
 
 HERE_MS = NOW_MS + OFFSET_MS
 

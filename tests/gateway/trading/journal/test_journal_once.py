@@ -14,7 +14,7 @@ from scripted_terminal import CATALOGUE, Scene
 from ea_bridge.errors import NotSent
 from ea_bridge.model import TradeResult
 from gateway import errors
-from gateway.store import StoreError
+from gateway.storage.store import StoreError
 
 
 async def test_a_repeated_call_is_answered_and_not_sent_again(kept: Kept) -> None:

@@ -6,10 +6,10 @@ from journal_scene import Kept, fresh_tickets
 from scripted_answers import BROKER_NOW_S
 
 from ea_bridge import host
-from gateway.trading.checks.admission import Checks
-from gateway.trading.checks.history import sent_orders
-from gateway.trading.checks.limits import Limits
-from gateway.trading.checks.tally import Tallies
+from gateway.trading.risk.admission import Checks
+from gateway.trading.risk.history import sent_orders
+from gateway.trading.risk.limits import Limits
+from gateway.trading.risk.tally import Tallies
 
 
 def begin_anew(kept: Kept) -> None:

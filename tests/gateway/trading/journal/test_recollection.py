@@ -13,7 +13,7 @@ from test_reconcile import filled, mine
 
 from ea_bridge.errors import CommandFailed
 from gateway import errors
-from gateway.store import StoreError
+from gateway.storage.store import StoreError
 from gateway.trading.journal import KeptJournal, recollection
 from gateway.trading.journal.recollection import Recollection
 

@@ -19,7 +19,7 @@ from ea_bridge.model import TradeResult
 from ea_bridge.session import LateResult
 from gateway import errors
 from gateway.auth.caller import Scope
-from gateway.store import StoreError
+from gateway.storage.store import StoreError
 from gateway.trading.journal import Stage
 from gateway.trading.journal.intents import ENDS
 from gateway.trading.journal.pacing import Pacing

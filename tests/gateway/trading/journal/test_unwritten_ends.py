@@ -11,8 +11,8 @@ from scripted_answers import DONE
 
 from ea_bridge.errors import NotSent
 from ea_bridge.model import TradeResult
-from gateway.ledger import Ledger
-from gateway.store import StoreError
+from gateway.storage.ledger import Ledger
+from gateway.storage.store import StoreError
 from gateway.trading.journal import unwritten
 
 

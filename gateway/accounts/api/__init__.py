@@ -1,0 +1,132 @@
+"""``/api/v1``: registered accounts, their trades, risk settings and the kill switch, by REST.
+
+An operation is declared once, in the tables of the modules here; routing, checks of what is sent
+and the OpenAPI document are made from that. The guard and the gate stand before all of them as
+they stand before ``/rpc``; beyond that the token needs the scope ``admin``.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+
+from aiohttp import web
+
+from gateway.auth.caller import Caller, Scope
+from gateway.credentials.secrets import SecretsError
+from gateway.errors import AccessDenied, GatewayError, Unauthorized
+from gateway.http.body import read_body
+from gateway.http.guard import Door
+from gateway.http.responses import json_response
+from gateway.http.rest import PREFIX
+from gateway.http.rest.openapi import document
+from gateway.http.rest.operation import find
+from gateway.http.rest.problem import Problem
+from gateway.storage.store import StoreError
+
+from . import analytics, looking, registering, rules, syncing
+from .about import ABOUT, OPENAPI
+from .operation import Operation
+from .services import Services
+
+__all__ = ["OPENAPI", "AccountsApi", "Services"]
+
+MAX_BYTES = 65_536
+"""Of a body: none needs more, and to find all faults of a larger one holds the orders of others
+up."""
+OPERATIONS: tuple[Operation, ...] = (
+    *registering.OPERATIONS,
+    *looking.OPERATIONS,
+    *syncing.OPERATIONS,
+    *analytics.OPERATIONS,
+    *rules.OPERATIONS,
+)
+
+log = logging.getLogger(__name__)
+
+
+class AccountsApi:
+    """Answers the requests that the guard and the gate let through.
+
+    Args:
+        services: what is answered from.
+        max_bytes: of a body, at any door; here it is at most :data:`MAX_BYTES`.
+
+    """
+
+    def __init__(self, services: Services, max_bytes: int) -> None:
+        self._services = services
+        self._max_bytes = min(max_bytes, MAX_BYTES)
+
+    def document(self, url: str) -> bytes:
+        """Return the OpenAPI document of the gateway at a URL."""
+        return json.dumps(document(ABOUT, OPERATIONS, url)).encode()
+
+    def doors(self, path: str) -> Sequence[Door]:
+        """Return what a path takes; nothing if it is none of ours."""
+        if not path.startswith(PREFIX):
+            return ()
+        return tuple(one.door for one in find(OPERATIONS, path))
+
+    async def answer(
+        self, request: web.BaseRequest, caller: Caller, headers: Mapping[str, str]
+    ) -> web.Response:
+        """Answer one request.
+
+        Args:
+            headers: to send beside those of every answer.
+
+        Raises:
+            Refusal: the body is too large (413) or too slow (408).
+            Unauthorized: the caller's rights ended meanwhile.
+
+        """
+        target = request.raw_path
+        path = target.partition("?")[0]
+        operation = next(one for one in find(OPERATIONS, path) if one.method == request.method)
+        try:
+            if Scope.ADMIN not in caller.scopes:
+                raise self._lacks_scope(operation, caller)
+            body = await read_body(request, self._max_bytes)
+            content = await _carry_out(operation, self._services, caller, target, body)
+        except Problem as problem:
+            return problem.response(headers)
+        if operation.answer is None:
+            return web.Response(
+                status=operation.status, headers={"Cache-Control": "no-store", **headers}
+            )
+        return json_response(content, headers, operation.status)
+
+    def _lacks_scope(self, operation: Operation, caller: Caller) -> Problem:
+        self._services.audit.often(
+            "call_refused",
+            outcome="refused",
+            reason="forbidden",
+            actor=caller.tid,
+            terminal=caller.terminal,
+            object=operation.name,
+            scope=Scope.ADMIN.value,
+        )
+        return Problem(403, "This needs an auth_token with the scope admin")
+
+
+async def _carry_out(
+    operation: Operation, services: Services, caller: Caller, target: str, body: bytes
+) -> bytes:
+    try:
+        return await operation.carry_out(services, caller, target, body)
+    except (Problem, Unauthorized):
+        raise
+    except AccessDenied as error:
+        raise Problem(403, error.message) from error
+    except (StoreError, SecretsError) as error:
+        log.error("%s: %s", operation.name, error)
+        raise Problem(
+            500, "The gateway's database or its key cannot be used; see its log"
+        ) from error
+    except GatewayError as error:
+        raise Problem(502, error.message) from error
+    except Exception as error:  # nothing of it goes to the caller
+        log.exception("%s failed", operation.name)
+        raise Problem(500, "The gateway failed; its log says why") from error

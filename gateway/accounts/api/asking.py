@@ -1,0 +1,67 @@
+"""Asking the terminal of a registered account, and what its silence becomes."""
+
+from __future__ import annotations
+
+from typing import NoReturn, TypeVar
+
+from ea_bridge.commands import Command
+from ea_bridge.model.struct import Struct
+from gateway.accounts import RegisteredAccount
+from gateway.errors import (
+    AccessDenied,
+    GatewayError,
+    Overloaded,
+    TerminalBusy,
+    TerminalDisconnected,
+)
+from gateway.http.rest.problem import Problem
+from gateway.trading.guard import GuardedTerminal
+
+from .operation import Ask
+
+P = TypeVar("P", bound=Struct)
+R = TypeVar("R")
+OFFLINE = "No terminal that is logged in to account {login} is linked; start it, then try again"
+RETRY = {"Retry-After": "5"}
+
+
+def find_terminal(ask: Ask, account: RegisteredAccount) -> GuardedTerminal | None:
+    """Return the terminal that is logged in to an account, if it is linked."""
+    name = ask.services.peers.logged_in(account.owner, account.login, account.server)
+    return None if name is None else ask.services.terminal(ask.caller, name)
+
+
+def terminal_of(ask: Ask, account: RegisteredAccount) -> GuardedTerminal:
+    """Return the terminal that is logged in to an account.
+
+    Raises:
+        Problem: 503, none is linked.
+
+    """
+    terminal = find_terminal(ask, account)
+    if terminal is None:
+        raise Problem(503, OFFLINE.format(login=account.login), RETRY)
+    return terminal
+
+
+async def question(terminal: GuardedTerminal, command: Command[P, R], params: P) -> R:
+    """Ask a terminal.
+
+    Raises:
+        Problem: 503, it is busy or gone; 502, it did not answer as it should.
+        Unauthorized: the caller's rights have ended.
+
+    """
+    try:
+        return await terminal.request(command, params)
+    except AccessDenied:
+        raise
+    except GatewayError as error:
+        explain(error)
+
+
+def explain(error: GatewayError) -> NoReturn:
+    """Raise the :class:`Problem` that an error of a terminal becomes here."""
+    if isinstance(error, TerminalDisconnected | TerminalBusy | Overloaded):
+        raise Problem(503, error.message, RETRY) from error
+    raise Problem(502, error.message) from error

@@ -1,0 +1,227 @@
+"""Operations that look at an account: its money, symbols, past, and what was imported of it."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Annotated, Any
+
+from msgspec.structs import asdict
+from pydantic import Field
+
+from ea_bridge import commands, model
+from ea_bridge.commands import FilterParams, HistoryParams, NoParams, SymbolsParams
+from ea_bridge.model.login import LoginParams
+from gateway.accounts import RegisteredAccount, UnknownAccount
+from gateway.accounts.equity import HOUR_MS, MAX_HOURS
+from gateway.accounts.peers import LoginRefused, LoginUntried, PathRefused
+from gateway.accounts.trades import StoredTrade
+from gateway.broker_time.clock import BrokerClock
+from gateway.http.rest.problem import Problem
+from gateway.trading.guard import GuardedTerminal
+
+from .asking import OFFLINE, RETRY, find_terminal, question, terminal_of
+from .dates import Date, span_of
+from .models import AccountId, AccountInfo, AccountStats, Deal, EquityPoint, Symbol, TradeResponse
+from .mt4_deals import deals_of
+from .operation import Ask, Operation, Parameter, not_found
+from .registering import ONE, WRONG_PATH, account_of, log_in
+
+DAY_MS = 24 * HOUR_MS
+AHEAD_MS = DAY_MS
+"""The broker's clock may run ahead of ours, and an end in the future costs nothing."""
+MAX_DEALS = 20_000
+"""In one answer; more are a 502 that says to ask for fewer days."""
+Days = Annotated[int, Field(ge=1, le=3650)]
+DAYS = Parameter("days", Days, "How far back.", 90)
+
+
+async def _info(ask: Ask) -> dict[str, Any]:
+    account = account_of(ask)
+    terminal = find_terminal(ask, account)
+    if terminal is not None:
+        told = await question(terminal, commands.ACCOUNT_GET, NoParams())
+        return {name: getattr(told, name) for name in AccountInfo.model_fields}
+    return asdict(await _opened(ask, account)) | {"paper": False}
+
+
+async def _opened(ask: Ask, account: RegisteredAccount) -> Any:
+    """Log in to an account that no linked terminal is logged in to, with its own password."""
+    try:
+        password = ask.services.book.password(account)
+    except UnknownAccount:
+        raise not_found() from None
+    params = LoginParams(
+        login=account.login,
+        server=account.server,
+        password=password,
+        path=account.mt5_path or None,
+    )
+    try:
+        return await log_in(ask, params)
+    except LoginRefused:
+        raise Problem(502, "The trade server refuses the stored password; change it") from None
+    except PathRefused:
+        raise Problem(502, WRONG_PATH) from None
+    except LoginUntried:
+        raise Problem(503, OFFLINE.format(login=account.login), RETRY) from None
+
+
+async def _symbols(ask: Ask) -> list[str]:
+    terminal = terminal_of(ask, account_of(ask))
+    params = SymbolsParams(selected=not ask.query["all_symbols"])
+    listed = await question(terminal, commands.SYMBOLS_GET, params)
+    return sorted(one.name for one in listed)
+
+
+async def _history(ask: Ask) -> list[dict[str, Any]]:
+    terminal = terminal_of(ask, account_of(ask))
+    deals = await _deals(terminal, history_params(ask, terminal))
+    if len(deals) > MAX_DEALS:
+        raise Problem(502, f"There are more than {MAX_DEALS} deals; ask for fewer days")
+    return [_deal(one, terminal.clock) for one in deals]
+
+
+async def _deals(terminal: GuardedTerminal, params: HistoryParams) -> list[model.Deal]:
+    if terminal.can("deals"):
+        return await question(terminal, commands.HISTORY_DEALS_GET, params)
+    # in this order: what is closed in between must not be in neither
+    positions = await question(terminal, commands.POSITIONS_GET, FilterParams())
+    past = await question(terminal, commands.HISTORY_ORDERS_GET, params)
+    assert params.from_s is not None
+    assert params.to_s is not None
+    return deals_of(past, positions, params.from_s, params.to_s)
+
+
+def history_params(ask: Ask, terminal: GuardedTerminal) -> HistoryParams:
+    """Return the last days of a terminal's past, in its broker's time."""
+    now_ms = ask.services.now_ms()
+    first_ms, last_ms = terminal.clock.stamps(
+        now_ms - ask.query["days"] * DAY_MS, now_ms + AHEAD_MS
+    )
+    return HistoryParams(from_s=first_ms // 1000, to_s=last_ms // 1000)
+
+
+def _deal(one: model.Deal, clock: BrokerClock) -> dict[str, Any]:
+    at_ms = clock.to_utc_ms(one.time_msc or one.time * 1000)
+    return asdict(one) | {"time": at_ms // 1000, "time_msc": at_ms}
+
+
+async def _stats(ask: Ask) -> dict[str, Any]:
+    account = account_of(ask)
+    stats = ask.services.trades.stats(account.id, paper=account.paper_trade_enabled)
+    return {
+        "win_rate": round(stats.win_rate, 4),
+        "total_pnl": round(stats.total_pnl, 2),
+        "trade_count": stats.trade_count,
+        "winning_trades": stats.winning_trades,
+    }
+
+
+async def _equity(ask: Ask) -> list[dict[str, Any]]:
+    account, now_ms = account_of(ask), ask.services.now_ms()
+    samples = ask.services.equity.since(account.id, now_ms - ask.query["hours"] * HOUR_MS, now_ms)
+    return [{"ts": one.ts_ms, "equity": one.equity, "balance": one.balance} for one in samples]
+
+
+async def _trades(ask: Ask) -> list[dict[str, Any]]:
+    query = ask.query
+    try:
+        account = ask.services.book.get(ask.owner, query["account_id"])
+    except UnknownAccount:
+        raise not_found() from None
+    from_ms, to_ms = span_of(query["from_date"], query["to_date"])
+    found = ask.services.trades.find(
+        account.id,
+        symbol=query["symbol"],
+        from_ms=from_ms,
+        to_ms=to_ms,
+        is_open=query["is_open"],
+        include_paper=query["include_paper"],
+        limit=query["limit"],
+        offset=query["offset"],
+    )
+    return [_shown(one) for one in found]
+
+
+def _shown(stored: StoredTrade) -> dict[str, Any]:
+    trade = stored.trade
+    shown = {field.name: getattr(trade, field.name) for field in fields(trade)}
+    del shown["round"]
+    opened, closed = shown.pop("opened_ms"), shown.pop("closed_ms")
+    return shown | {
+        "id": stored.id,
+        "account_id": stored.account_id,
+        "opened_at": opened,
+        "closed_at": closed,
+    }
+
+
+OPERATIONS = (
+    Operation(
+        "get_account_info",
+        "GET",
+        ONE + "/info",
+        "The account's money now: from the terminal that is logged in to it, or by a login.",
+        _info,
+        AccountInfo,
+        errors=(502,),
+    ),
+    Operation(
+        "list_account_symbols",
+        "GET",
+        ONE + "/symbols",
+        "The names of the symbols in Market Watch, or of all.",
+        _symbols,
+        list[str],
+        query=(Parameter("all_symbols", bool, "Those outside Market Watch too.", False),),
+        errors=(502,),
+    ),
+    Operation(
+        "get_account_stats",
+        "GET",
+        ONE + "/stats",
+        "Of the closed trades that were imported.",
+        _stats,
+        AccountStats,
+    ),
+    Operation(
+        "get_account_history",
+        "GET",
+        ONE + "/history",
+        "The deals of the last days, as MetaTrader tells of them; times are UTC.",
+        _history,
+        list[Deal],
+        query=(DAYS,),
+        errors=(502,),
+    ),
+    Operation(
+        "get_equity_history",
+        "GET",
+        ONE + "/equity-history",
+        "The account's money in the last hours, sampled each minute while its terminal is linked.",
+        _equity,
+        list[EquityPoint],
+        query=(
+            Parameter("hours", Annotated[int, Field(ge=1, le=MAX_HOURS)], "How far back.", 24),
+        ),
+    ),
+    Operation(
+        "list_trades",
+        "GET",
+        "/api/v1/trades",
+        "The trades that were imported, the newest first.",
+        _trades,
+        list[TradeResponse],
+        query=(
+            Parameter("account_id", AccountId, "Of which account.", required=True),
+            Parameter("symbol", Symbol, "Of one symbol."),
+            Parameter("from_date", Date, "Opened then or later: a date, or a time in UTC."),
+            Parameter("to_date", Date, "Opened then or earlier; of a date its last moment."),
+            Parameter("is_open", bool, "Only open ones, or only those that are not."),
+            Parameter("include_paper", bool, "Paper trades too.", False),
+            Parameter("limit", Annotated[int, Field(ge=1, le=500)], "At most.", 100),
+            Parameter("offset", Annotated[int, Field(ge=0, le=2**53)], "How many to skip.", 0),
+        ),
+        errors=(404,),
+    ),
+)

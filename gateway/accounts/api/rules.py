@@ -1,0 +1,160 @@
+"""Operations on what holds for all accounts of an owner: risk settings and the kill switch."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+from gateway.accounts.risk import RiskSettings
+from gateway.credentials.tier import Tier
+from gateway.errors import Forbidden
+from gateway.http.rest.problem import Problem
+from gateway.storage.store import StoreError
+from gateway.trading.kill_switch.halts import EVERYWHERE, Halt
+
+from .models import (
+    KillSwitchActivate,
+    KillSwitchLine,
+    KillSwitchResponse,
+    RiskResponse,
+    RiskUpdate,
+)
+from .operation import Ask, Operation
+
+RISK = "/api/v1/settings/risk"
+KILL_SWITCH = "/api/v1/kill-switch"
+
+log = logging.getLogger(__name__)
+
+
+async def _risk(ask: Ask) -> RiskSettings:
+    return ask.services.book.risk(ask.owner)
+
+
+async def _set_risk(ask: Ask) -> RiskSettings:
+    wanted = ask.body(RiskUpdate).model_dump(exclude_none=True)
+    book = ask.services.book
+    changed = book.set_risk(ask.owner, replace(book.risk(ask.owner), **wanted))
+    ask.services.audit.record("risk_settings_changed", actor=ask.caller.tid, changed=wanted)
+    return changed
+
+
+async def _state(ask: Ask) -> dict[str, Any]:
+    halts = [
+        halt
+        for terminal in ask.services.terminals_of(ask.owner)
+        for halt in ask.services.switch.over(terminal)
+    ]
+    if not halts:
+        return {"is_active": False, "reason": None, "activated_at": None, "activated_by": None}
+    first = min(halts, key=lambda halt: halt.since_ms)
+    return {
+        "is_active": True,
+        "reason": first.reason or None,
+        "activated_at": first.since_ms,
+        "activated_by": first.armed_by,
+    }
+
+
+async def _activate(ask: Ask) -> dict[str, Any]:
+    reason = ask.body(KillSwitchActivate).reason
+    names = ask.services.terminals_of(ask.owner)
+    halts = [
+        Halt(
+            terminal=terminal,
+            armed_by=f"token {ask.caller.tid}",
+            since_ms=ask.services.now_ms(),
+            reason=reason,
+            by_admin=True,
+        )
+        for terminal in ([EVERYWHERE] if EVERYWHERE in names else names)
+    ]
+    try:
+        for halt in halts:
+            await ask.services.switch.halt(halt)
+    except StoreError as error:
+        log.error("the kill switch is not on the disk: %s", error)
+        words = "Trading is halted, but only until the gateway ends: its disk refuses it"
+        raise Problem(500, words) from error
+    return await _state(ask)
+
+
+async def _deactivate(ask: Ask) -> dict[str, Any]:
+    try:
+        for terminal in ask.services.terminals_of(ask.owner):
+            await ask.services.switch.resume(terminal, by_admin=True, by=f"token {ask.caller.tid}")
+    except Forbidden as error:
+        raise Problem(403, error.message) from error
+    return await _state(ask)
+
+
+async def _logs(ask: Ask) -> list[dict[str, Any]]:
+    lines = ask.services.switch_log.newest(ask.services.terminals_of(ask.owner))
+    return [
+        {
+            "id": line.id,
+            "action": f"{line.action}d",
+            "reason": line.reason or None,
+            "triggered_by": line.triggered_by,
+            "created_at": line.at_ms,
+        }
+        for line in lines
+    ]
+
+
+OPERATIONS = (
+    Operation("get_risk_settings", "GET", RISK, "The risk settings.", _risk, RiskResponse),
+    Operation(
+        "change_risk_settings",
+        "PATCH",
+        RISK,
+        "Change the risk settings; they count from the next order on.",
+        _set_risk,
+        RiskResponse,
+        given=RiskUpdate,
+    ),
+    Operation(
+        "set_risk_settings",
+        "PUT",
+        RISK,
+        "The same as PATCH.",
+        _set_risk,
+        RiskResponse,
+        given=RiskUpdate,
+    ),
+    Operation(
+        "get_kill_switch",
+        "GET",
+        KILL_SWITCH,
+        "Whether trading is halted, whoever halted it.",
+        _state,
+        KillSwitchResponse,
+    ),
+    Operation(
+        "activate_kill_switch",
+        "POST",
+        KILL_SWITCH + "/activate",
+        "Stop all new exposure at once; closing and cancelling stay possible.",
+        _activate,
+        KillSwitchResponse,
+        given=KillSwitchActivate,
+        tier=Tier.READ,
+    ),
+    Operation(
+        "deactivate_kill_switch",
+        "POST",
+        KILL_SWITCH + "/deactivate",
+        "Let trading go on.",
+        _deactivate,
+        KillSwitchResponse,
+    ),
+    Operation(
+        "list_kill_switch_log",
+        "GET",
+        KILL_SWITCH + "/logs",
+        "The last hundred turns of the kill switch, the newest first.",
+        _logs,
+        list[KillSwitchLine],
+    ),
+)

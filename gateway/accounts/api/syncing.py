@@ -1,0 +1,341 @@
+"""Operations that import what became of an account's trades; each may be done again and again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+
+from ea_bridge import commands
+from ea_bridge.commands import FilterParams, HistoryParams
+from ea_bridge.model import Deal, Order, OrderState, OrderType, Position
+from gateway import schemas as shapes
+from gateway.accounts import RegisteredAccount
+from gateway.accounts.trades import OrderKind, Saved, Trade
+from gateway.broker_time.clock import BrokerClock
+from gateway.credentials.tier import Tier
+from gateway.http.rest.problem import Problem
+from gateway.storage.store import StoreError
+from gateway.trading.guard import GuardedTerminal
+from gateway.trading.rounds import (
+    closed_trade,
+    closes,
+    history_position,
+    is_closed_trade,
+    rounds,
+)
+
+from .asking import question, terminal_of
+from .looking import DAYS, history_params
+from .models import FullSync, HistorySync, OrdersSync, SyncAll
+from .operation import Ask, Operation
+from .registering import ACCOUNTS, ONE, account_of
+
+GATHER = 16
+"""Questions to one terminal at a time."""
+_KINDS: dict[int, OrderKind] = {
+    OrderType.BUY_LIMIT: "limit",
+    OrderType.SELL_LIMIT: "limit",
+    OrderType.BUY_STOP: "stop",
+    OrderType.SELL_STOP: "stop",
+    OrderType.BUY_STOP_LIMIT: "stop",
+    OrderType.SELL_STOP_LIMIT: "stop",
+}
+_BUYS = frozenset(
+    {OrderType.BUY, OrderType.BUY_LIMIT, OrderType.BUY_STOP, OrderType.BUY_STOP_LIMIT}
+)
+_CANCELLED = frozenset({OrderState.CANCELED, OrderState.REJECTED})
+
+
+@dataclass(frozen=True)
+class Open:
+    """How what was open has gone on: the trades that have changed, and how many of each kind."""
+
+    changed: list[Trade]
+    checked: int = 0
+    closed: int = 0
+    cancelled: int = 0
+    expired: int = 0
+
+    @property
+    def unchanged(self) -> int:
+        """What is still open, or of which the terminal knows nothing yet."""
+        return self.checked - self.closed - self.cancelled - self.expired
+
+
+@dataclass(frozen=True)
+class Past:
+    """What a terminal tells of its past: trades that are over."""
+
+    trades: list[Trade]
+    fetched: int
+
+
+class Reader:
+    """Reads the trades of one account from its terminal."""
+
+    def __init__(self, account: RegisteredAccount, terminal: GuardedTerminal) -> None:
+        self.account = account
+        self._terminal = terminal
+
+    async def past(self, params: HistoryParams) -> Past:
+        """Return the trades that ended within a time."""
+        if not self._terminal.can("deals"):
+            orders = await question(self._terminal, commands.HISTORY_ORDERS_GET, params)
+            closed = [closed_trade(one, self._clock) for one in orders if is_closed_trade(one)]
+            return Past([self._closed(one) for one in closed], len(closed))
+        deals = await question(self._terminal, commands.HISTORY_DEALS_GET, params)
+        numbers = dict.fromkeys(one.position_id for one in deals if closes(one))
+        return Past(await self._over(list(numbers)), len(deals))
+
+    async def present(self) -> list[Trade]:
+        """Return the open positions and the pending orders."""
+        positions, orders = await asyncio.gather(
+            question(self._terminal, commands.POSITIONS_GET, FilterParams()),
+            question(self._terminal, commands.ORDERS_GET, FilterParams()),
+        )
+        return [*map(self._position, positions), *map(self._order, orders)]
+
+    async def follow(self, known: Sequence[Trade], present: Iterable[Trade]) -> Open:
+        """Find out how trades that were open or pending have gone on."""
+        here = {(one.ticket, one.order_status) for one in present}
+        filled = {one.ticket for one in present if one.order_status == "filled"}
+        gone = [one for one in known if (one.ticket, one.order_status) not in here]
+        over = await self._over([one.ticket for one in gone if one.ticket not in filled])
+        ended = {(one.ticket, one.round): one for one in over}
+        changed: list[Trade] = []
+        counts = {"closed": 0, "cancelled": 0, "expired": 0}
+        unsettled = []
+        for one in gone:
+            if one.ticket in filled:
+                continue  # a pending order that has become a position
+            end = ended.get((one.ticket, one.round))
+            if end is not None:
+                changed.append(replace(end, order_type=one.order_type))
+                counts["closed"] += 1
+            elif one.order_status == "pending":
+                unsettled.append(one)
+        for one in await self._ended_orders(unsettled):
+            changed.append(one)
+            counts[one.order_status] += 1
+        return Open(changed, checked=len(known), **counts)
+
+    async def _ended_orders(self, pending: Sequence[Trade]) -> list[Trade]:
+        """Return those of some orders that were cancelled or have expired."""
+        found = []
+        for start in range(0, len(pending), GATHER):
+            group = pending[start : start + GATHER]
+            answers = await asyncio.gather(*(self._past_order(one.ticket) for one in group))
+            for one, order in zip(group, answers, strict=True):
+                if order is None:
+                    continue
+                done = self._utc(order.time_done_msc or order.time_done * 1000)
+                if order.state == OrderState.EXPIRED:
+                    found.append(replace(one, order_status="expired", closed_ms=done))
+                elif order.state in _CANCELLED:
+                    found.append(replace(one, order_status="cancelled", closed_ms=done))
+        return found
+
+    async def _past_order(self, ticket: int) -> Order | None:
+        params = HistoryParams(ticket=ticket)
+        orders = await question(self._terminal, commands.HISTORY_ORDERS_GET, params)
+        return next((one for one in orders if one.ticket == ticket), None)
+
+    async def _over(self, numbers: Sequence[int]) -> list[Trade]:
+        """Return the ends of positions, of each of their ways; open ones have none."""
+        if not self._terminal.can("deals"):
+            orders = [await self._past_order(number) for number in numbers]
+            trades = [one for one in orders if one is not None and is_closed_trade(one)]
+            return [self._closed(closed_trade(one, self._clock)) for one in trades]
+        found = []
+        for start in range(0, len(numbers), GATHER):
+            group = numbers[start : start + GATHER]
+            answers = await asyncio.gather(
+                *(
+                    question(
+                        self._terminal,
+                        commands.HISTORY_DEALS_GET,
+                        HistoryParams(position=number),
+                    )
+                    for number in group
+                )
+            )
+            for deals in answers:
+                found += self._ways(deals)
+        return found
+
+    def _ways(self, deals: Sequence[Deal]) -> list[Trade]:
+        ordered = sorted(deals, key=lambda one: (one.time_msc or one.time * 1000, one.ticket))
+        return [
+            self._closed(history_position(one, self._clock), number)
+            for number, one in zip(count(), rounds(ordered), strict=False)
+            if one.is_over
+        ]
+
+    # --- shapes --------------------------------------------------------------------------------
+
+    @property
+    def _clock(self) -> BrokerClock:
+        return self._terminal.clock
+
+    def _utc(self, broker_ms: int) -> int | None:
+        return self._clock.to_utc_ms(broker_ms) if broker_ms else None
+
+    def _closed(self, one: shapes.HistoryPosition, number: int = 0) -> Trade:
+        money = (one["profit"], one["commission"], one["swap"], one["fee"])
+        return Trade(
+            ticket=one["position_id"],
+            round=number,
+            symbol=one["symbol"],
+            direction="BUY" if one["type"] == "buy" else "SELL",
+            volume=one["volume"],
+            entry_price=one["price_open"],
+            close_price=one["price_close"],
+            profit=round(sum(amount for amount in money if amount is not None), 8),
+            opened_ms=one["time"],
+            closed_ms=one["time_close"],
+            is_paper_trade=self._terminal.is_paper,
+        )
+
+    def _position(self, one: Position) -> Trade:
+        return Trade(
+            ticket=one.identifier or one.ticket,
+            symbol=one.symbol,
+            direction="BUY" if one.type == OrderType.BUY else "SELL",
+            volume=one.volume,
+            entry_price=one.price_open,
+            stop_loss=one.sl or None,
+            take_profit=one.tp or None,
+            opened_ms=self._utc(one.time_msc or one.time * 1000),
+            is_paper_trade=self._terminal.is_paper,
+        )
+
+    def _order(self, one: Order) -> Trade:
+        return Trade(
+            ticket=one.ticket,
+            symbol=one.symbol,
+            direction="BUY" if one.type in _BUYS else "SELL",
+            order_type=_KINDS.get(one.type, "market"),
+            order_status="pending",
+            volume=one.volume_current or one.volume_initial,
+            entry_price=one.price_open or None,
+            stop_loss=one.sl or None,
+            take_profit=one.tp or None,
+            opened_ms=self._utc(one.time_setup_msc or one.time_setup * 1000),
+            is_paper_trade=self._terminal.is_paper,
+        )
+
+
+async def _import(ask: Ask, account: RegisteredAccount) -> tuple[Saved, int]:
+    """Import the past of an account; return what was new, and how much was told."""
+    terminal = terminal_of(ask, account)
+    past = await Reader(account, terminal).past(history_params(ask, terminal))
+    return await ask.services.trades.save(account.id, past.trades), past.fetched
+
+
+async def _history_sync(ask: Ask) -> dict[str, int]:
+    saved, fetched = await _import(ask, account_of(ask))
+    return {"imported": saved.imported, "updated": saved.updated, "total_fetched": fetched}
+
+
+async def _orders_sync(ask: Ask) -> dict[str, int]:
+    account = account_of(ask)
+    reader = Reader(account, terminal_of(ask, account))
+    known = ask.services.trades.unfinished(account.id)
+    gone_on = await reader.follow(known, await reader.present())
+    await ask.services.trades.save(account.id, gone_on.changed)
+    return {
+        "total_checked": gone_on.checked,
+        "positions_closed": gone_on.closed,
+        "orders_cancelled": gone_on.cancelled + gone_on.expired,
+        "unchanged": gone_on.unchanged,
+    }
+
+
+async def _full_sync(ask: Ask) -> dict[str, int]:
+    account, trades = account_of(ask), ask.services.trades
+    terminal = terminal_of(ask, account)
+    reader = Reader(account, terminal)
+    known, present = trades.unfinished(account.id), await reader.present()
+    gone_on = await reader.follow(known, present)
+    await trades.save(account.id, gone_on.changed)
+    past = await reader.past(history_params(ask, terminal))
+    saved = await trades.save(account.id, [*past.trades, *present])
+    return {
+        "positions_closed": gone_on.closed,
+        "orders_expired": gone_on.expired,
+        "orders_cancelled": gone_on.cancelled,
+        "unchanged": gone_on.unchanged,
+        "newly_imported": saved.imported,
+        "updated": saved.updated,
+        "total_checked": gone_on.checked,
+    }
+
+
+async def _sync_all(ask: Ask) -> SyncAll:
+    imported = updated = fetched = synced = 0
+    errors: list[str] = []
+    for account in ask.services.book.of(ask.owner):
+        try:
+            saved, told = await _import(ask, account)
+        except Problem as problem:
+            errors.append(f"Account {account.id} ({account.name}): {problem.detail}")
+        except StoreError:
+            errors.append(f"Account {account.id} ({account.name}): could not be written")
+        else:
+            imported, updated = imported + saved.imported, updated + saved.updated
+            fetched, synced = fetched + told, synced + 1
+    return SyncAll(
+        imported=imported,
+        updated=updated,
+        total_fetched=fetched,
+        accounts_synced=synced,
+        errors=errors,
+    )
+
+
+OPERATIONS = (
+    Operation(
+        "sync_history",
+        "POST",
+        ONE + "/history/sync",
+        "Import the trades that were closed in the last days.",
+        _history_sync,
+        HistorySync,
+        query=(DAYS,),
+        errors=(502,),
+        tier=Tier.READ,
+    ),
+    Operation(
+        "sync_orders",
+        "POST",
+        ONE + "/sync-orders",
+        "See how imported positions and orders that were open have gone on.",
+        _orders_sync,
+        OrdersSync,
+        errors=(502,),
+        tier=Tier.READ,
+    ),
+    Operation(
+        "sync_account",
+        "POST",
+        ONE + "/sync",
+        "Do both, and import what is open now.",
+        _full_sync,
+        FullSync,
+        query=(DAYS,),
+        errors=(502,),
+        tier=Tier.READ,
+    ),
+    Operation(
+        "sync_all_accounts",
+        "POST",
+        ACCOUNTS + "/sync-all",
+        "Import the closed trades of all accounts; one that fails harms no other.",
+        _sync_all,
+        SyncAll,
+        query=(DAYS,),
+        tier=Tier.READ,
+    ),
+)

@@ -1,0 +1,1 @@
+"""Broker time: clocks of brokers, their time zones, and UTC."""

@@ -1,0 +1,374 @@
+"""The link: what keeps daemon and console of one mind.
+
+Theory of operation
+===================
+
+Three tasks. One keeps the stream open, over which the console says at once what has changed. One
+syncs: after each thing that was said, for each renewal of the leases, and every half minute while
+there is no stream. One watches for a sleep of the machine, during which nobody could say anything.
+
+What ends something is obeyed before anything else: the gate is closed in the same turn of the
+loop, the revocation is on the disk, then connections end, and only then the console is told so.
+Everything else is only a reason to sync: records and leases come by that way alone.
+
+Nothing that the console does or fails to do ends the link. Without it the leases run out, and
+the tiers with them (:mod:`gateway.auth.leases`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from ea_bridge import host
+from gateway.auth.console_clock import Clocks
+from gateway.auth.console_trust import ConsoleBook
+from gateway.auth.entry import Entry
+from gateway.auth.gate import Gate
+from gateway.credentials.daemon_api import (
+    HEARTBEAT_S,
+    MAX_EVENTS,
+    Acknowledged,
+    EventAck,
+    Heartbeat,
+    Pushed,
+    Report,
+    Sync,
+    Synced,
+    TerminalReport,
+)
+from gateway.credentials.device import NONCE_BYTES
+from gateway.credentials.envelope import EnvelopeError
+from gateway.credentials.event import ENDING, Event
+from gateway.credentials.tier import Tier
+from gateway.storage.store import StoreError
+
+from .failures import ConsoleFailure, Refused, Untrusted
+from .http import ConsoleHttp
+from .pace import Counts, Pace
+from .stream import ConsoleStream, open_stream
+
+logger = logging.getLogger(__name__)
+
+WATCH_S = 1.0
+RETOLD = 64
+"""Events that are told and acknowledged anew after a start: the last end may have come before."""
+SLEPT_S = 3.0
+"""So much more on the boot-time clock than on the timers' means that the machine slept."""
+
+
+def _nothing(_: frozenset[str]) -> Counts:
+    return Counts()
+
+
+class ConsoleLink:
+    """Keeps a home in step with its console; see the module's docstring.
+
+    Args:
+        http: entered.
+        console: what is believed.
+        gate: closes.
+        clocks: of this machine.
+        reports: the state of the terminals now.
+        count: asked with the ids of tokens right before their connections end.
+        on_synced: called after each sync.
+        pace: of retries and polls.
+
+    """
+
+    def __init__(
+        self,
+        http: ConsoleHttp,
+        console: ConsoleBook,
+        gate: Gate,
+        clocks: Clocks,
+        *,
+        reports: Callable[[], Sequence[TerminalReport]] = tuple,
+        count: Callable[[frozenset[str]], Counts] = _nothing,
+        on_synced: Callable[[], None] = lambda: None,
+        pace: Pace | None = None,
+    ) -> None:
+        self._http = http
+        self._console = console
+        self._gate = gate
+        self._clocks = clocks
+        self._reports = reports
+        self._count = count
+        self._on_synced = on_synced
+        self._pace = pace or Pace()
+        self._seq = console.offers.seq
+        self._since = max(0, self._seq - RETOLD)
+        self._heartbeat_s: float = HEARTBEAT_S
+        self._stream: ConsoleStream | None = None
+        self._acks: dict[int, EventAck] = {}
+        self._wake = asyncio.Event()
+        self._met = asyncio.Event()
+        """The console knows this device."""
+        self._syncing = asyncio.Lock()
+        self.last_sync_ms: int | None = None
+        self.problem = ""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the stream is open."""
+        return self._stream is not None
+
+    async def run(self) -> None:
+        """Keep in step until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_synced())
+            tasks.create_task(self._keep_stream())
+            tasks.create_task(self._notice_sleep())
+
+    async def met(self) -> None:
+        """Wait until the console knows this device."""
+        await self._met.wait()
+
+    def wake(self) -> None:
+        """Sync soon."""
+        self._wake.set()
+
+    async def report(self) -> None:
+        """Tell the console how the terminals are over the stream; without it a sync does."""
+        if self._stream is not None:
+            with suppress(ConsoleFailure):
+                await self._stream.say(Report(t="report", terminals=tuple(self._reports())))
+
+    # --- sync --------------------------------------------------------------------------------
+
+    async def sync(self) -> None:
+        """Fetch all that holds now, and take it over.
+
+        Raises:
+            ConsoleFailure: it cannot be had; what is known goes on until its time is over.
+
+        """
+        async with self._syncing:
+            asked_at = self._clocks.boot_s()
+            acks = dict(list(self._acks.items())[:MAX_EVENTS]) if self._is_saved() else {}
+            body = Sync(
+                since=self._since,
+                nonce=host.token_urlsafe(NONCE_BYTES),
+                after=self._console.offers.state,
+                terminals=tuple(self._reports()),
+                acks=tuple(acks.values()),
+            )
+            try:
+                synced = await self._http.post("/v1/daemon/sync", body, Synced)
+            except Refused as refused:
+                if refused.word == "unknown_device":
+                    self._met.clear()
+                raise
+            for seq in acks:
+                self._acks.pop(seq, None)
+            self._apply(synced, asked_at, body.nonce)
+            self._console.leases.is_unasked = False
+            self._met.set()
+        await self._acknowledge()
+        self._on_synced()
+
+    def _apply(self, synced: Synced, asked_at_s: float, nonce: str) -> None:
+        before = self._open_tids()
+        try:
+            self._console.offers.accept(synced, asked_at_s, nonce)
+        except EnvelopeError as error:
+            raise Untrusted(f"what the console offers is refused: {error}") from error
+        except StoreError as error:
+            raise ConsoleFailure(f"what the console offers cannot be kept: {error}") from error
+        self._http.learn_time(self._console.clock.now_s())
+        self._heartbeat_s = synced.heartbeat_s
+        self._gate.refresh()
+        ended = before - self._open_tids()
+        done = self._ended(ended)
+        since, self._since = self._since, self._console.offers.seq
+        self._seq = self._since
+        for envelope in synced.events:
+            with suppress(EnvelopeError):  # what holds stands in the state and the records
+                event = self._console.offers.event(envelope, synced.server_time)
+                if event.seq > since and event.seq not in self._acks:
+                    self._note_ack(event, done if self._concerns(event, ended) else Counts())
+
+    def _open_tids(self) -> frozenset[str]:
+        """Return the tokens that may do anything now."""
+        entries = self._console.book.entries()
+        tids = (entry.record.tid for entry in entries)
+        return frozenset(tid for tid in tids if self._gate.allowance(tid).tier > Tier.NONE)
+
+    def _ended(self, tids: frozenset[str]) -> Counts:
+        """End the connections of tokens that may do nothing any more."""
+        counts = self._count(tids) if tids else Counts()
+        self._gate.expire()
+        return counts
+
+    async def _keep_synced(self) -> None:
+        failed = 0
+        while True:
+            try:
+                await self.sync()
+            except ConsoleFailure as failure:
+                failed += 1
+                self._complain(failure)
+            except Exception:
+                failed += 1
+                logger.exception("a sync with the console failed")
+            else:
+                failed = 0
+                self.last_sync_ms = host.wall_ms()
+                self._recover()
+            self._console.leases.is_unasked = False  # where it is silent the leases say how long
+            await asyncio.sleep(self._pace.gap_s)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._delay_s(failed)):
+                    await self._wake.wait()
+            self._wake.clear()
+
+    def _delay_s(self, failed: int) -> float:
+        if failed:
+            longest = min(self._pace.max_retry_s, self._pace.retry_s * 2.0 ** min(failed - 1, 16))
+            return host.uniform(0, longest)
+        if self._acks and self._is_saved():
+            return 0
+        renew_s = self._pace.renew_s * host.uniform(0.9, 1.1)
+        return renew_s if self.is_connected else min(self._pace.poll_s, renew_s)
+
+    def _complain(self, failure: ConsoleFailure) -> None:
+        text = str(failure)
+        if isinstance(failure, Refused) and failure.word == "unknown_device":
+            text = "the console has not met this machine yet: start a terminal with its token"
+        elif self._seq > 0:
+            self._met.set()  # it did once: by the stream its return is noticed within seconds
+        if text != self.problem:
+            logger.warning("%s", text)
+        self.problem = text
+
+    def _recover(self) -> None:
+        if self.problem:
+            logger.info("in step with the console again")
+        self.problem = ""
+
+    # --- the stream --------------------------------------------------------------------------
+
+    async def _keep_stream(self) -> None:
+        failed = 0
+        while True:
+            await self._met.wait()
+            opened_s = self._clocks.monotonic_s()
+            try:
+                async with open_stream(self._http) as stream:
+                    await self._listen(stream)
+            except ConsoleFailure as failure:
+                logger.info("no stream from the console: %s", failure)
+            except Exception:
+                logger.exception("the stream from the console failed")
+            finally:
+                was_open, self._stream = self._stream is not None, None
+            if was_open:
+                self.wake()  # now only a poll shows what happens
+            lived_s = self._clocks.monotonic_s() - opened_s
+            failed = 0 if was_open and lived_s >= self._pace.steady_s else failed + 1
+            longest = min(self._pace.max_reopen_s, self._pace.reopen_s * 2.0 ** min(failed, 16))
+            await asyncio.sleep(host.uniform(0, longest))
+
+    async def _listen(self, stream: ConsoleStream) -> None:
+        self._stream = stream
+        self.wake()
+        while True:
+            message = await stream.next(2 * self._heartbeat_s + 1)
+            if isinstance(message, Heartbeat):
+                self._beat(message)
+            else:
+                await self._told(message)
+
+    def _beat(self, heartbeat: Heartbeat) -> None:
+        if heartbeat.seq > self._seq:
+            self._missed()
+
+    async def _told(self, pushed: Pushed) -> None:
+        try:
+            event = self._console.offers.event(pushed.e)
+        except EnvelopeError as error:
+            logger.warning("an event from the console is refused: %s", error)
+            self.wake()  # its key may be new
+            return
+        if event.seq <= self._seq:
+            return
+        is_next = event.seq == self._seq + 1
+        if event.type in ENDING:
+            self._stop(event, applied=is_next)
+        if is_next:
+            self._since = event.seq if self._since == self._seq else self._since
+            self._seq = event.seq
+        else:
+            self._missed()
+        self.wake()
+        await self._acknowledge()
+
+    def _missed(self) -> None:
+        """Something was said that we did not hear: it may be a revocation."""
+        if not self._console.leases.has_missed:
+            logger.warning("an event from the console was missed: trades wait for the next sync")
+        self._console.leases.has_missed = True
+        self.wake()
+
+    def _stop(self, event: Event, *, applied: bool) -> None:
+        before = self._open_tids()
+        self._console.leases.stop(event, applied=applied)
+        logger.warning("the console says %s (event %d)", event.type, event.seq)
+        ended = before - self._open_tids()
+        self._note_ack(event, self._ended(ended))
+
+    # --- acknowledgements --------------------------------------------------------------------
+
+    def _concerns(self, event: Event, tids: frozenset[str]) -> bool:
+        entries = [one for one in self._console.book.entries() if one.record.tid in tids]
+        return event.type in ENDING and any(_is_of(event, entry) for entry in entries)
+
+    def _note_ack(self, event: Event, counts: Counts) -> None:
+        self._acks[event.seq] = EventAck(
+            seq=event.seq,
+            at_ms=host.wall_ms(),
+            closed_ws=counts.ws,
+            closed_bridge=counts.bridge,
+            orders_in_flight=counts.orders,
+        )
+        while len(self._acks) > MAX_EVENTS:
+            self._acks.pop(next(iter(self._acks)))
+
+    async def _acknowledge(self) -> None:
+        """Say what was done; nothing before it is on the disk. The next sync says it again."""
+        if not self._acks or self._stream is None:
+            return
+        if not self._is_saved():
+            return
+        await asyncio.sleep(0)  # the connections are being ended in this turn
+        for ack in tuple(self._acks.values()):
+            if self._stream is not None:
+                with suppress(ConsoleFailure):
+                    await self._stream.say(Acknowledged(t="ack", **ack.model_dump()))
+
+    def _is_saved(self) -> bool:
+        """Whether all that was ended is on the disk; tries once more if it is not."""
+        return self._console.leases.save_stops() and self._console.book.seen.save()
+
+    # --- sleep -------------------------------------------------------------------------------
+
+    async def _notice_sleep(self) -> None:
+        ahead = self._clocks.boot_s() - self._clocks.monotonic_s()
+        while True:
+            await asyncio.sleep(WATCH_S)
+            self._console.clock.tick()
+            now = self._clocks.boot_s() - self._clocks.monotonic_s()
+            if now - ahead > SLEPT_S:
+                logger.warning("this machine slept for %d s", now - ahead)
+                self._gate.expire()
+                self.wake()
+            ahead = now
+
+
+def _is_of(event: Event, entry: Entry) -> bool:
+    record = entry.record
+    if event.tid is not None:
+        return event.tid == record.tid
+    return event.uid_hash in ("", record.uid_hash)

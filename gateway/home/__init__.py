@@ -1,0 +1,1 @@
+"""Home folder of a gateway: its databases, keys and lock."""

@@ -1,0 +1,113 @@
+"""The console of a home: once it had one, nothing but another home does without.
+
+A gateway that has a console takes its tokens from there, and those that the home made itself open
+nothing. Who forgets to name the file with ``[console]`` must not turn that around: tokens would
+link and trade that nobody can revoke. So the home notes its console, and every command asks
+:func:`console_of`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from gateway.auth.console_book import ConsoleSource
+from gateway.config import Console, home_file
+from gateway.storage.store import Store
+
+if TYPE_CHECKING:
+    from gateway.home.home import Home
+
+TABLE = """
+-- where the gateway of this home takes its tokens from since its first start with a console
+CREATE TABLE home_console (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    url TEXT NOT NULL,
+    made_by TEXT NOT NULL CHECK (made_by IN ('serve', 'demo'))
+) STRICT;
+"""
+
+MadeBy = Literal["serve", "demo"]
+"""The command whose gateway has the console; that of ``demo`` runs with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class HomeConsole:
+    """From where a home takes its tokens."""
+
+    url: str = ""
+    """Empty if an older version has met it, which noted its root key alone."""
+    made_by: MadeBy | None = None
+    """``None`` as well."""
+
+    @property
+    def at(self) -> str:
+        """Where it is, behind a noun; empty if nobody has noted it."""
+        return f" at {self.url}" if self.url else ""
+
+
+class WrongHome(Exception):
+    """A gateway cannot run in a home as it is configured; the message says what to do."""
+
+
+def claim(home: Home, settings: Console, made_by: MadeBy) -> HomeConsole | None:
+    """Return the console of a gateway that is about to run, and note it in its home.
+
+    Args:
+        home: in which it runs.
+        settings: as they are configured.
+        made_by: the command that runs it.
+
+    Returns:
+        ``None`` if the home makes its own tokens.
+
+    Raises:
+        WrongHome: the home has a console, and the configuration names none; or the home is
+            another command's.
+
+    """
+    noted, folder = noted_console(home.store), home.folder
+    if made_by == "demo" and (
+        (noted is not None and noted.made_by == "serve") or (noted is None and home.issuer.list())
+    ):
+        raise WrongHome(f"{folder} is the home of serve: give the demo another --home")
+    if made_by == "serve" and noted is not None and noted.made_by == "demo":
+        raise WrongHome(f"{folder} is the home of a demo: give another --home")
+    if noted is not None and not settings.url:
+        raise WrongHome(unnamed(noted, folder))
+    if not settings.url:
+        return None
+    found = HomeConsole(settings.url, made_by)
+    if found != noted:
+        with home.store.transaction() as db:
+            db.execute("REPLACE INTO home_console VALUES (1, ?, ?)", (found.url, made_by))
+    return found
+
+
+def unnamed(noted: HomeConsole, folder: Path) -> str:
+    """Return what is wrong where no configuration names the console of a home, and what to do."""
+    return (
+        f"the gateway in {folder} takes its tokens from a console{noted.at}, and no [console] url "
+        f"is set: name its file with --config, or keep it as {home_file(folder)} (a gateway "
+        "without a console needs another --home)"
+    )
+
+
+def noted_console(store: Store) -> HomeConsole | None:
+    """Return the console that a home has noted, whatever a configuration says."""
+    row = store.one("SELECT url, made_by FROM home_console")
+    if row is not None:
+        return HomeConsole(row["url"], row["made_by"])
+    return HomeConsole() if ConsoleSource(store).root_text else None
+
+
+def console_of(store: Store, settings: Console) -> HomeConsole | None:
+    """Return the console from which a home takes its tokens; ``None`` if it makes its own.
+
+    Args:
+        store: of the home.
+        settings: as they are configured; a url that stands there is the newest word.
+
+    """
+    return HomeConsole(settings.url) if settings.url else noted_console(store)

@@ -1,0 +1,1 @@
+"""HTTP kit of daemon and console: connections, guard, bodies, answers, REST."""

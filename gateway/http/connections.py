@@ -1,0 +1,375 @@
+"""The HTTP connections: how many, how long they may be silent, how they flow.
+
+aiohttp bounds none of that. A connection has five seconds to send its first whole request
+header; bodies and WebSocket logins have deadlines of their own in their doors, and an idle
+keep-alive connection ends after ``KEEP_ALIVE_S``. A connection is a stranger until a request on
+it shows a valid token. When there are too many strangers the oldest makes room: whoever floods
+the port pushes out its own connections and cannot keep a caller with a token from getting in.
+Callers come in bursts as well, so a stranger has half a second to show its token first. Where
+there are too many callers, the one that has been idle for longest makes room.
+
+An answer that nobody reads does not stay for ever either: its reader has to go on reading, and
+all that are unread have a common bound. WebSockets have stricter rules, in their sender.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import struct
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import StreamWriter, WebSocketReader
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.streams import StreamReader
+from multidict import CIMultiDict
+
+from ea_bridge import host
+from gateway.config import Limits
+from gateway.errors import InternalError, InvalidRequest, Overloaded
+from gateway.http.guard import Refusal
+from gateway.http.responses import raw_refusal, refusal_response
+from gateway.http.websocket_frames import FrameHeads
+
+log = logging.getLogger(__name__)
+
+FIRST_REQUEST_S = 5.0
+KEEP_ALIVE_S = 30.0
+GRACE_S = 0.5
+"""So long a stranger is not pushed out by another, unless all connections are taken: a program
+that makes a hundred calls at once has opened as many connections before one is read. A caller
+makes room for others only when it has been idle for so long: sooner, its next call may be on its
+way, and who is cut then cannot tell whether it was made."""
+LINGER_S = 1.0
+"""A refused body is read on for so long, that its sender gets to see the refusal."""
+SEND_BUFFER_BYTES = 65_536
+"""Of the socket. The default lets 4 MB of old prices wait in the kernel for a stalled reader."""
+AT_ONCE = struct.pack("HH" if sys.platform == "win32" else "ii", 1, 0)
+"""The option SO_LINGER: closing the socket throws away what is unsent, and resets."""
+UNREAD_S = 60.0
+"""Who takes nothing of an answer for so long is stuck. Windows tells of an answer when all of it
+has been taken, so it is long enough for the longest answer through a slow tunnel."""
+MAX_UNREAD_BYTES = 268_435_456
+"""Of all answers that wait for their readers; the oldest goes where there is more."""
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+class Connection(web.RequestHandler):
+    """One connection, as asyncio's transport sees it."""
+
+    def __init__(self, connections: Connections, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(
+            connections,
+            loop=loop,
+            access_log=None,  # type: ignore[arg-type]  # None is how it is switched off
+            auto_decompress=False,
+            keepalive_timeout=KEEP_ALIVE_S,
+            lingering_time=LINGER_S,
+        )
+        self._connections = connections
+        self._wire: asyncio.Transport | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+        self.on_flow: Callable[[], None] | None = None
+        """Called when writing has become possible or impossible; see ``writing_paused``."""
+        self.on_lost: Callable[[], None] | None = None
+        """Called when the connection is gone."""
+        self.on_flood: Callable[[], None] | None = None
+        """Called instead of taking more bytes in than ``max_unclaimed``."""
+        self.on_bad_frame: Callable[[], None] | None = None
+        """Called instead of taking in a frame of a WebSocket that no client may send."""
+        self.unclaimed = 0
+        """Bytes that came; whoever gets messages out of them counts it down."""
+        self.max_unclaimed = 0
+        self._body: StreamReader | None = None
+        """Of the request that is answered, or was last."""
+        self._half_closed = False
+        self._heads: FrameHeads | None = None
+        self.misframed = False
+        """A frame came that no client may send."""
+        self._stuck: asyncio.TimerHandle | None = None
+
+    @property
+    def unread(self) -> int:
+        """Bytes that wait here, for the kernel holds as many as it takes for the peer."""
+        return 0 if self._wire is None else self._wire.get_write_buffer_size()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See :class:`asyncio.BaseProtocol`."""
+        wire = cast(asyncio.Transport, transport)
+        self._wire = wire
+        if not self._connections.has_room():
+            error = Overloaded("There are too many connections", retry_after_ms=1000)
+            self.force_close()
+            wire.write(raw_refusal(Refusal(503, error, {"Retry-After": "1"})))
+            wire.close()
+            return
+        self._connections.opened(self)
+        sock = wire.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        wire.set_write_buffer_limits(high=0)  # paused while anything waits, however little
+        loop = asyncio.get_running_loop()
+        self._deadline = loop.call_later(FIRST_REQUEST_S, self.abort)
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """See :class:`asyncio.BaseProtocol`."""
+        self._connections.closed(self)
+        self._end_wait()
+        self._stop_watch()
+        super().connection_lost(exc)
+        if self.on_lost is not None:
+            self.on_lost()
+        self.on_flow = self.on_lost = self.on_flood = self.on_bad_frame = None
+
+    def data_received(self, data: bytes) -> None:
+        """See :class:`asyncio.Protocol`."""
+        self.unclaimed += len(data)
+        if self.on_flood is not None and self.unclaimed > self.max_unclaimed:
+            self.on_flood()
+        elif self._heads is None or self._are_good(data):
+            super().data_received(data)
+
+    def set_parser(
+        self, parser: WebSocketReader, data_received_cb: Callable[[], None] | None = None
+    ) -> None:
+        """See :class:`aiohttp.web.RequestHandler`: from here on frames come."""
+        self._heads = FrameHeads()
+        if not self._are_good(self._message_tail):
+            self._message_tail = b""
+        super().set_parser(parser, data_received_cb)
+
+    def _are_good(self, data: bytes) -> bool:
+        """Look at frames; nothing more is taken in behind a bad one."""
+        if self._heads is not None and not self.misframed:
+            self.misframed = not self._heads.are_good(data)
+            if self.misframed and self.on_bad_frame is not None:
+                self.on_bad_frame()
+        return not self.misframed
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]  # aiohttp never keeps it open
+        """See :class:`asyncio.Protocol`: ``True`` keeps the connection open for our answers.
+
+        A client may say that it has nothing more to ask, and listen (``nc -N`` does): what it
+        asked for is done in any case, and if it is an order, it wants to know what became of it.
+        """
+        waits = self._messages
+        body = waits[-1][1] if waits else self._body if self._waiter is None else None
+        if body is None or not body.is_eof() or self._upgraded:
+            return None
+        self._half_closed = True
+        if not waits:
+            self.close()  # once this one is answered
+        return True
+
+    def pause_writing(self) -> None:
+        """See :class:`asyncio.BaseProtocol`."""
+        super().pause_writing()
+        if self.on_flow is not None:
+            self.on_flow()
+        else:
+            self._watch()
+            self._connections.stalled(self)
+
+    def resume_writing(self) -> None:
+        """See :class:`asyncio.BaseProtocol`."""
+        super().resume_writing()
+        self._stop_watch()
+        self._connections.flows(self)
+        if self.on_flow is not None:
+            self.on_flow()
+
+    def request_came(self, body: StreamReader) -> None:
+        """Note a request that is answered now."""
+        self._end_wait()
+        self._body = body
+        if self._half_closed and not self._messages:
+            self.close()  # once this one is answered, which is the last
+
+    def _end_wait(self) -> None:
+        """End the wait for the first request."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _watch(self) -> None:
+        """See whether the peer reads."""
+        loop = asyncio.get_running_loop()
+        self._stuck = loop.call_later(UNREAD_S, self._cut_or_watch, self.unread)
+
+    def _cut_or_watch(self, unread_before: int) -> None:
+        if self.unread < unread_before:
+            self._watch()
+        else:
+            self.abort()
+
+    def _stop_watch(self) -> None:
+        if self._stuck is not None:
+            self._stuck.cancel()
+            self._stuck = None
+
+    def known(self) -> None:
+        """Note that the connection has shown a valid token."""
+        self._connections.known(self)
+
+    def abort(self) -> None:
+        """End the connection at once; what was not sent yet is lost."""
+        if self._wire is not None:
+            self._wire.abort()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what is no HTTP, or what a door failed at.
+
+        aiohttp would quote the request, and write a traceback into the log for each port scan.
+        """
+        if isinstance(exc, ConnectionError):
+            raise exc  # the client hung up before its body had come; aiohttp takes it from here
+        if status < 500:
+            log.debug("a request that is no HTTP: %s", type(exc).__name__)
+            error = InvalidRequest("This is no HTTP request", reason="http")
+            return refusal_response(Refusal(400, error))
+        trace_id = host.token_hex(4)
+        log.error("a door failed (trace_id %s)", trace_id, exc_info=exc)
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer has begun already")
+        return refusal_response(Refusal(500, InternalError(trace_id=trace_id)))
+
+
+class Connections(web.Server):
+    """Makes the connections and counts them."""
+
+    def __init__(self, handler: Handler, limits: Limits) -> None:
+        super().__init__(self._handle, request_factory=self._request)
+        self._handler = handler
+        self._limits = limits
+        self._open: set[Connection] = set()
+        self._strangers: dict[Connection, float] = {}
+        """Since when each is here, the oldest first."""
+        self._idle: dict[Connection, float] = {}
+        """Since when each caller's has no request to answer, the longest first."""
+        self._stalled: dict[Connection, None] = {}
+        """Those with an answer that is not read yet, the oldest first."""
+
+    def __call__(self) -> web.RequestHandler:
+        return Connection(self, asyncio.get_running_loop())
+
+    @property
+    def strangers(self) -> int:
+        """Open connections that have not shown a valid token."""
+        return len(self._strangers)
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def has_room(self) -> bool:
+        """Whether one more connection may be opened."""
+        return len(self._open) < self._limits.max_connections or self._spare() is not None
+
+    def opened(self, connection: Connection) -> None:
+        """Count a connection; others go where there are too many."""
+        now_s = asyncio.get_running_loop().time()
+        while (spare := self._in_the_way(now_s)) is not None:
+            self._push_out(spare)
+        self._open.add(connection)
+        self._strangers[connection] = now_s
+
+    def _in_the_way(self, now_s: float) -> Connection | None:
+        if len(self._open) >= self._limits.max_connections:
+            return self._spare()
+        if len(self._strangers) < self._limits.max_unauthenticated:
+            return None
+        oldest, since_s = next(iter(self._strangers.items()))
+        return oldest if now_s - since_s >= GRACE_S else None
+
+    def _spare(self) -> Connection | None:
+        """Return the connection that can go, if any: a stranger before a caller."""
+        if self._strangers:
+            return next(iter(self._strangers))
+        idle_since_s = asyncio.get_running_loop().time() - GRACE_S
+        for connection, since_s in self._idle.items():
+            if since_s > idle_since_s:
+                break
+            if connection not in self._stalled:
+                return connection
+        return None
+
+    def _push_out(self, connection: Connection) -> None:
+        self.closed(connection)
+        connection.abort()
+
+    def known(self, connection: Connection) -> None:
+        """Count the connection as a caller's."""
+        self._strangers.pop(connection, None)
+
+    def stalled(self, connection: Connection) -> None:
+        """Note that an answer waits for its reader; the oldest go where that is too much."""
+        self._stalled[connection] = None
+        unread = sum(each.unread for each in self._stalled)
+        while unread > MAX_UNREAD_BYTES and len(self._stalled) > 1:
+            oldest = next(iter(self._stalled))
+            unread -= oldest.unread
+            self._push_out(oldest)
+
+    def flows(self, connection: Connection) -> None:
+        """Note that nothing waits for its reader any more."""
+        self._stalled.pop(connection, None)
+
+    def closed(self, connection: Connection) -> None:
+        """Count the connection no more."""
+        self._open.discard(connection)
+        self._strangers.pop(connection, None)
+        self._idle.pop(connection, None)
+        self._stalled.pop(connection, None)
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        connection = connection_of(request)
+        self._idle.pop(connection, None)
+        try:
+            return await self._handler(request)
+        finally:
+            if connection in self._open and connection not in self._strangers:
+                self._idle[connection] = asyncio.get_running_loop().time()
+
+    def _request(
+        self,
+        message: RawRequestMessage,
+        payload: StreamReader,
+        protocol: web.RequestHandler,
+        writer: AbstractStreamWriter,
+        task: asyncio.Task[None],
+    ) -> web.BaseRequest:
+        loop = asyncio.get_running_loop()
+        plain = StreamWriter(protocol, loop, on_headers_sent=_without_server)
+        cast(Connection, protocol).request_came(payload)
+        return web.BaseRequest(message, payload, protocol, plain, task, loop)
+
+
+async def _without_server(headers: CIMultiDict[str]) -> None:
+    """Tell nobody which server and version this is."""
+    headers.popall("Server", None)
+
+
+def cut(transport: asyncio.Transport) -> None:
+    """Cut a connection. Of a peer that does not read, the kernel forgets what it still holds."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None and transport.get_write_buffer_size():
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+    transport.abort()
+
+
+def connection_of(request: web.BaseRequest) -> Connection:
+    """Return the connection that the request came in on."""
+    protocol: Any = request.protocol
+    assert isinstance(protocol, Connection)
+    return protocol

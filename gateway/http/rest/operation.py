@@ -1,0 +1,249 @@
+"""One operation of a REST door: declared once, served and documented from that."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Generic, Literal, TypeVar
+from urllib.parse import parse_qsl, unquote
+
+from pydantic import TypeAdapter, ValidationError
+
+from gateway.http.guard import Door
+
+from .models import Given
+from .problem import Problem
+
+A = TypeVar("A")
+B = TypeVar("B", bound=Given)
+O = TypeVar("O", bound="Operation[Any]")  # noqa: E741  # an operation
+Verb = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+_INTEGER = re.compile(r"-?[0-9]+")
+MAX_FIELDS = 100
+"""In a query, and of the faults that an answer lists."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What a request says, read and checked."""
+
+    path: Mapping[str, Any] = field(default_factory=dict)
+    query: Mapping[str, Any] = field(default_factory=dict)
+    given: Given | None = None
+
+    def body(self, model: type[B]) -> B:
+        """Return the body as what the operation has declared it to be."""
+        assert isinstance(self.given, model)
+        return self.given
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A value in the path, in the query or in a header."""
+
+    name: str
+    type: Any
+    words: str
+    default: Any = None
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class Operation(Generic[A]):
+    """What can be asked, by a handler of what the door makes of a request.
+
+    Its errors are declared by number; those that any call may meet are added where the document
+    is made.
+    """
+
+    name: str
+    method: Verb
+    path: str
+    words: str
+    handle: Callable[[A], Awaitable[Any]]
+    answer: Any
+    """Type of the answer; ``None`` for one without a body."""
+    given: type[Given] | None = None
+    query: tuple[Parameter, ...] = ()
+    status: int = 200
+    errors: tuple[int, ...] = ()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is for everybody, without a token."""
+        return False
+
+    @property
+    def is_form(self) -> bool:
+        """Whether its body is a form, as of a page, and not JSON."""
+        return False
+
+    @property
+    def for_pages(self) -> bool:
+        """Whether pages of a listed origin may call it."""
+        return True
+
+    @property
+    def headers(self) -> tuple[Parameter, ...]:
+        """The headers that mean something to it."""
+        return ()
+
+    @property
+    def door(self) -> Door:
+        """What the guard lets through to it."""
+        has_body = self.given is not None
+        return Door(
+            self.method,
+            "never" if self.is_open else "required",
+            json=has_body and not self.is_form,
+            form=has_body and self.is_form,
+            pages=self.for_pages,
+        )
+
+    @cached_property
+    def names(self) -> list[str]:
+        """What its path names."""
+        return re.findall(r"{(\w+)}", self.path)
+
+    def place(self, name: str) -> Parameter:
+        """Return what a name in its path stands for."""
+        raise KeyError(name)
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        # a list ends with a slash, and is found without
+        path = re.sub("/$", "/?", self.path)
+        return re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", path))
+
+    def match(self, path: str) -> Mapping[str, str] | None:
+        """Return what stands in a path for its names, or ``None`` if it is another's."""
+        found = self._pattern.fullmatch(path)
+        return None if found is None else found.groupdict()
+
+    def read(self, target: str, body: bytes) -> Sent:
+        """Read a request.
+
+        Args:
+            target: path and query, as they were sent.
+            body: as it was sent.
+
+        Raises:
+            Problem: 422, something is wrong with it.
+
+        """
+        path, _, query = target.partition("?")
+        return Sent(
+            path=self._read_path(self.match(path) or {}),
+            query=self._read_query(query),
+            given=self._read_body(body),
+        )
+
+    def _read_path(self, texts: Mapping[str, str]) -> dict[str, Any]:
+        return {name: _value("path", self.place(name), unquote(texts[name])) for name in texts}
+
+    def _read_body(self, body: bytes) -> Given | None:
+        if self.given is None:
+            if body.strip() not in (b"", b"{}", b"null"):
+                raise unexpected("body", "This takes no body")
+            return None
+        try:
+            if self.is_form:
+                return self.given.model_validate_strings(_form(body))
+            given = self.given.model_validate_json(body)
+        except ValidationError as error:
+            raise Problem(422, _faults("body", error)) from None
+        json.loads(body, object_pairs_hook=_once_each)  # as deep as the model is, and no deeper
+        return given
+
+    def _read_query(self, text: str) -> dict[str, Any]:
+        known = {parameter.name: parameter for parameter in self.query}
+        values = {name: parameter.default for name, parameter in known.items()}
+        seen: set[str] = set()
+        for name, value in _pairs("query", text):
+            if name not in known or name in seen:
+                raise unexpected("query", "There is a parameter that is not known here, or twice")
+            seen.add(name)
+            values[name] = _value("query", known[name], value)
+        for name, parameter in known.items():
+            if parameter.required and name not in seen:
+                fault = {"type": "missing", "loc": ["query", name], "msg": "Field required"}
+                raise Problem(422, [fault])
+        return values
+
+
+def find(operations: Iterable[O], path: str) -> Sequence[O]:
+    """Return the operations at a path: one for each HTTP method.
+
+    A fixed path comes before one with a name in the same place.
+    """
+    found = [one for one in operations if one.match(path) is not None]
+    fixed = [one for one in found if not one.names]
+    return fixed or found
+
+
+def read_header(parameter: Parameter, texts: Sequence[str]) -> Any:
+    """Return the value of a header, or its default where it was not sent.
+
+    Raises:
+        Problem: 422, it is not as described, or was sent twice.
+
+    """
+    if not texts:
+        return parameter.default
+    if len(texts) > 1:
+        raise unexpected("header", f"Send one header {parameter.name}")
+    return _value("header", parameter, texts[0])
+
+
+def unexpected(where: str, message: str) -> Problem:
+    """Return what is wrong with a request as a whole, or a part of it."""
+    return Problem(422, [{"type": "unexpected", "loc": [where], "msg": message}])
+
+
+def _value(where: str, parameter: Parameter, text: str) -> Any:
+    try:
+        value = TypeAdapter(parameter.type).validate_strings(text, strict=True)
+    except ValidationError as error:
+        raise Problem(422, _faults(where, error, parameter.name)) from None
+    if isinstance(value, int) and not isinstance(value, bool) and not _INTEGER.fullmatch(text):
+        fault = {"type": "int_parsing", "msg": "Write an integer with digits alone"}
+        raise Problem(422, [{**fault, "loc": [where, parameter.name]}])
+    return value
+
+
+def _once_each(members: list[tuple[str, Any]]) -> None:
+    """Refuse an object with a member twice: one reader takes the first, another one the last."""
+    if len({name for name, _ in members}) < len(members):
+        raise unexpected("body", "There is a member twice")
+
+
+def _pairs(where: str, text: str) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
+    except ValueError:
+        raise unexpected(where, f"This is no {where}") from None
+
+
+def _form(body: bytes) -> dict[str, str]:
+    try:
+        text = body.decode("ascii")
+    except UnicodeDecodeError:
+        raise unexpected("body", "This is no form") from None
+    values: dict[str, str] = {}
+    for name, value in _pairs("body", text):
+        if name in values:
+            raise unexpected("body", "There is a field twice")
+        values[name] = value
+    return values
+
+
+def _faults(where: str, error: ValidationError, *names: str) -> list[dict[str, Any]]:
+    """Say what is wrong without repeating what was sent: it may be a password."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return [
+        {"type": one["type"], "loc": [where, *names, *one["loc"]], "msg": one["msg"]}
+        for one in found[:MAX_FIELDS]
+    ]

@@ -1,1 +1,0 @@
-"""The methods, a module a group. Each is written once: see :mod:`gateway.catalogue`."""

@@ -1,0 +1,272 @@
+"""``/api``: users, money, trades, groups and symbols of an MT4 server, for a CRM.
+
+34 operations over the MT4 Manager API, declared once in the tables of the modules here; routing,
+checks of what is sent, the OpenAPI document and the reference page are made from that. Operators
+log in with a name and a password of their own; tokens of terminals open nothing here, nor an
+operator's token anything else. A bearer token is all that counts: there are no cookies, and no web
+page may call, of whatever origin.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache, partial
+
+from aiohttp import web
+
+from ea_bridge.model.struct import Struct
+from gateway.credentials.secrets import SecretsError
+from gateway.errors import Unauthorized
+from gateway.http.body import read_body
+from gateway.http.guard import Door, Refusal
+from gateway.http.responses import JSON_HEADERS, json_response
+from gateway.http.rest import PREFIX
+from gateway.http.rest.openapi import document
+from gateway.http.rest.operation import find, read_header
+from gateway.http.rest.problem import Problem
+from gateway.mt4_manager import LoginRefused, ManagerError, RateExceeded
+from gateway.mt4_manager.tokens import Admission
+from gateway.storage.store import StoreError
+
+from . import accounts, market, office, service, trades, users
+from .about import ABOUT, OPENAPI, REFERENCE, SUCCESSOR
+from .answers import encode
+from .listing import Listing, Pieces
+from .operation import KEY_HEADER, Ask, Operation, same_request
+from .reference import HEADERS as PAGE_HEADERS
+from .reference import reference
+from .refusals import problem_of
+from .services import Services
+
+__all__ = ["OPENAPI", "OPERATIONS", "PAGE_HEADERS", "REFERENCE", "ManagerApi", "Services"]
+
+MAX_BYTES = 262_144
+"""Of a body: ten thousand logins, or the longest mail."""
+UNUSABLE = "The gateway's database or its key cannot be used; see its log"
+MAX_LONG_LISTS = 16
+"""That an operator may be sent at a time: each holds two pieces until they are read."""
+OPERATIONS: tuple[Operation, ...] = (
+    *service.OPERATIONS,
+    *users.OPERATIONS,
+    *accounts.OPERATIONS,
+    *trades.OPERATIONS,
+    *market.OPERATIONS,
+    *trades.ADMIN_OPERATIONS,
+    *office.OPERATIONS,
+    *market.SERVER_OPERATIONS,
+)
+
+log = logging.getLogger(__name__)
+
+
+class ManagerApi:
+    """Answers the requests that the guard let through.
+
+    Args:
+        services: what is answered from.
+        max_bytes: of a body, at any door; here it is at most :data:`MAX_BYTES`.
+
+    """
+
+    def __init__(self, services: Services, max_bytes: int) -> None:
+        self._services = services
+        self._max_bytes = min(max_bytes, MAX_BYTES)
+        self._long_lists: Counter[str] = Counter()
+        """How many each operator is being sent."""
+
+    def documents(self, url: str) -> dict[str, Callable[[], bytes]]:
+        """Return how to make what everybody may read, by path: the OpenAPI document, and the
+        reference as a page, of the gateway at a URL.
+        """
+        described = cache(partial(document, ABOUT, OPERATIONS, url))
+        return {
+            OPENAPI: lambda: json.dumps(described()).encode(),
+            REFERENCE: lambda: reference(OPERATIONS, described()).encode(),
+        }
+
+    def doors(self, path: str) -> Sequence[Door]:
+        """Return what a path takes; nothing if it is none of ours."""
+        if not path.startswith(PREFIX):
+            return ()
+        return tuple(one.door for one in find(OPERATIONS, path))
+
+    async def answer(
+        self,
+        request: web.BaseRequest,
+        token: str | None,
+        known: Callable[[], None],
+        slow_down: Callable[[], Awaitable[None]],
+    ) -> web.StreamResponse:
+        """Answer one request.
+
+        Args:
+            token: its bearer, if it has one.
+            known: called once the token was found right.
+            slow_down: waits for the turn of a token or password that was wrong.
+
+        Raises:
+            Refusal: the body is too large (413) or too slow (408).
+            Unauthorized: the token is missing or opens nothing; ``reason`` tells which.
+            Overrun: so many fail that this one gets no answer.
+
+        """
+        path = request.raw_path.partition("?")[0]
+        operation = next(one for one in find(OPERATIONS, path) if one.method == request.method)
+        admission = None
+        headers: dict[str, str] = {}
+        try:
+            if not operation.is_open:
+                admission = await self._let_in(token, slow_down)
+                known()
+                if admission.successor is not None:
+                    headers[SUCCESSOR] = admission.successor
+                self._services.rate.take(admission.operator.name)
+                self._check_role(operation, admission)
+            result = await self._carry_out(operation, admission, request, headers)
+            if isinstance(result, Pieces) and not result.is_whole:
+                assert admission is not None  # no list is open to everybody
+                with self._long_list_of(admission):
+                    return await self._send(request, result, headers, operation, admission)
+        except LoginRefused as error:
+            await slow_down()
+            return problem_of(error).response(headers)
+        except RateExceeded as error:
+            return problem_of(error).response(headers)
+        except Problem as problem:
+            return problem.response(headers)
+        if isinstance(result, Pieces):
+            return json_response(result.body, headers)
+        body = result if isinstance(result, bytes) else encode(result)
+        return json_response(body, headers, operation.status)
+
+    async def _let_in(
+        self, token: str | None, slow_down: Callable[[], Awaitable[None]]
+    ) -> Admission:
+        """Return whose token it is; a wrong one waits for its turn before it is refused."""
+        try:
+            return self._admit(token)
+        except Unauthorized as error:
+            if token is not None:
+                self._note_wrong_token(error)
+                await slow_down()
+            raise
+
+    @contextmanager
+    def _long_list_of(self, admission: Admission) -> Iterator[None]:
+        """Count a list that comes in pieces, while the context lasts.
+
+        Raises:
+            RateExceeded: its operator has as many as he may have.
+
+        """
+        name = admission.operator.name
+        if self._long_lists[name] >= MAX_LONG_LISTS:
+            raise RateExceeded(1.0, "Too many long lists at a time; read those to their end first")
+        self._long_lists[name] += 1
+        try:
+            yield
+        finally:
+            self._long_lists[name] -= 1
+            self._long_lists += Counter()  # which drops those at zero
+
+    async def _send(
+        self,
+        request: web.BaseRequest,
+        pieces: Pieces[Struct],
+        headers: Mapping[str, str],
+        operation: Operation,
+        admission: Admission,
+    ) -> web.StreamResponse:
+        """Send a list piece by piece, or cut off where the peer is lost or the token ends."""
+        response = web.StreamResponse(headers={**JSON_HEADERS, **headers})
+        await response.prepare(request)
+        try:
+            async for piece in pieces:
+                if not self._services.tokens.recheck(admission, operation.needs):
+                    log.warning("a list was cut off: its token has ended")
+                    raise ConnectionError("the rest of the list is not for this caller any more")
+                await response.write(piece)
+        except (ManagerError, StoreError) as error:
+            log.warning("a list was cut off: %s", error)
+            raise ConnectionError("the rest of the list did not come") from error
+        await response.write_eof()
+        return response
+
+    def _admit(self, token: str | None) -> Admission:
+        if token is None:
+            raise Unauthorized("Send the header Authorization: Bearer", reason="missing")
+        try:
+            admission = self._services.tokens.admit(token)
+        except StoreError as error:
+            log.error("access tokens cannot be looked up: %s", error)
+            raise Problem(500, UNUSABLE) from error
+        if admission is None:
+            raise Unauthorized(
+                "The access token opens nothing, or nothing any more; log in", reason="unknown"
+            )
+        return admission
+
+    def _note_wrong_token(self, error: Unauthorized) -> None:
+        self._services.audit.often(
+            "access_refused",
+            outcome="refused",
+            reason=error.data.get("reason"),
+            object="manager_token",
+        )
+
+    def _check_role(self, operation: Operation, admission: Admission) -> None:
+        operator = admission.operator
+        if not operator.role.includes(operation.needs):
+            self._services.audit.often(
+                "manager_refused",
+                outcome="refused",
+                reason="role",
+                actor=f"manager:{operator.name}",
+                object=operation.name,
+            )
+            raise Problem(403, f"This takes the role {operation.needs}; you have {operator.role}")
+
+    async def _carry_out(
+        self,
+        operation: Operation,
+        admission: Admission | None,
+        request: web.BaseRequest,
+        headers: dict[str, str],
+    ) -> Struct | bytes | Pieces[Struct]:
+        try:
+            body = await read_body(request, self._max_bytes)
+            sent = operation.read(request.raw_path, body)
+            ask = Ask(
+                path=sent.path,
+                query=sent.query,
+                given=sent.given,
+                services=self._services,
+                operation=operation,
+                admission=admission,
+                key=_key(operation, request),
+                request=same_request(operation, sent),
+                told=headers,
+            )
+            result = await operation.handle(ask)
+            return await result.begin() if isinstance(result, Listing) else result
+        except (Problem, Refusal, Unauthorized, LoginRefused):
+            raise
+        except ManagerError as error:
+            raise problem_of(error) from error
+        except (StoreError, SecretsError) as error:
+            log.error("%s: %s", operation.name, error)
+            raise Problem(500, UNUSABLE) from error
+        except Exception as error:  # nothing of it goes to the caller
+            log.exception("%s failed", operation.name)
+            raise Problem(500, "The gateway failed; its log says why") from error
+
+
+def _key(operation: Operation, request: web.BaseRequest) -> str | None:
+    if not operation.is_change:
+        return None
+    key: str | None = read_header(KEY_HEADER, request.headers.getall(KEY_HEADER.name, ()))
+    return key

@@ -1,0 +1,183 @@
+"""One operation of the manager API, and the call that its handler gets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final, TypeVar
+
+from pydantic import Field
+
+from ea_bridge.commands import Command
+from ea_bridge.model.struct import Struct
+from gateway.errors import Unauthorized
+from gateway.http.rest import operation
+from gateway.http.rest.operation import Parameter, Sent
+from gateway.mt4_manager import ManagerError, Role
+from gateway.mt4_manager.change import Change
+from gateway.mt4_manager.tokens import Admission
+
+from .about import REPLAYED
+from .models import GroupName, Login, Order, SymbolName
+from .services import Services
+
+__all__ = ["KEY", "Ask", "Operation", "Parameter"]
+
+KEY: Final = "Idempotency-Key"
+Key = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$")]
+KEY_HEADER = Parameter(
+    KEY,
+    Key,
+    "Your own, for this request and for good: who sends it again, for want of an answer, gets the "
+    "first answer (a user as he is by then), and nothing is done twice. Other operators' keys are "
+    "others.",
+)
+LOGIN = Parameter("login", Login, "Of the account.", required=True)
+ORDER = Parameter("order", Order, "Number of the trade.", required=True)
+GROUP = Parameter("name", GroupName, "Of the group.", required=True)
+SYMBOL = Parameter("name", SymbolName, "Of the symbol.", required=True)
+
+P = TypeVar("P", bound=Struct)
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask(Sent):
+    """A call: who asks, and what with."""
+
+    services: Services
+    operation: Operation
+    admission: Admission | None
+    """``None`` for what is open to everybody."""
+    key: str | None = None
+    request: bytes = b""
+    """What is asked, however it was written: see :func:`same_request`."""
+    told: dict[str, str] = field(default_factory=dict)
+    """Headers that the answer shall have."""
+
+    @property
+    def operator(self) -> str:
+        """Who asks."""
+        assert self.admission is not None  # what is open to everybody asks for nobody
+        return self.admission.operator.name
+
+    async def question(self, command: Command[P, R], params: P) -> R:
+        """Ask the peer.
+
+        Raises:
+            ManagerError: why there is no answer.
+
+        """
+        return await self.services.link.ask(command, params)
+
+    async def explanation(self, command: Command[P, R], params: P) -> R | None:
+        """Ask the peer for what explains a refusal; ``None`` where there is no answer: then what
+        the change was refused with is told as it is.
+        """
+        try:
+            return await self.question(command, params)
+        except ManagerError:
+            return None
+
+    async def change(
+        self,
+        command: Command[P, R],
+        params: Callable[[str], P],
+        facts: Mapping[str, Any],
+        *,
+        role: Role | None = None,
+    ) -> R:
+        """Change something, once; return what the server answers, or answered the first time.
+
+        Args:
+            command: of the Manager API.
+            params: makes them for the tag of the change.
+            facts: what it is about, for journal and trail: no secrets.
+            role: what it takes, where that is more than the operation itself.
+
+        Raises:
+            ManagerError: it was not done, or may have been.
+            Unauthorized: the operator's rights have ended.
+
+        """
+        need = role or self.operation.needs
+        made = await self.services.changes.make(
+            Change(
+                operator=self.operator,
+                operation=self.operation.name,
+                command=command,
+                params=params,
+                facts=facts,
+                request=self.request,
+                key=self.key,
+                recheck=lambda: self.recheck(need),
+            )
+        )
+        if made.replayed:
+            self.told[REPLAYED] = "true"
+        return made.result
+
+    def recheck(self, role: Role) -> None:
+        """See that the operator may still do what takes a role.
+
+        Raises:
+            Unauthorized: his token has ended, or he has another role by now.
+
+        """
+        assert self.admission is not None  # see operator
+        if not self.services.tokens.recheck(self.admission, role):
+            raise Unauthorized("The access token has ended meanwhile; log in", reason="expired")
+
+
+def same_request(operation: Operation, sent: Sent) -> bytes:
+    """Return what two requests have in common that ask for the same: ``1`` is ``1.0``, and a
+    member that has its default is one that is absent. So those that a later version adds do not
+    make another request of one that was made before.
+    """
+    body = None if sent.given is None else sent.given.model_dump(exclude_defaults=True)
+    asked = (operation.name, dict(sent.path), dict(sent.query), body)
+    return json.dumps(asked, sort_keys=True).encode()
+
+
+@dataclass(frozen=True)
+class Operation(operation.Operation[Ask]):
+    """What can be asked."""
+
+    role: Role | None = Role.READ
+    """What it takes; ``None``: it is open to everybody."""
+    takes_form: bool = False
+    is_change: bool = False
+    """It changes something at the server, and takes an Idempotency-Key."""
+
+    @property
+    def needs(self) -> Role:
+        """The role of what is not open to everybody."""
+        assert self.role is not None
+        return self.role
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is for everybody, without a token."""
+        return self.role is None
+
+    @property
+    def is_form(self) -> bool:
+        """Whether its body is a form."""
+        return self.takes_form
+
+    @property
+    def for_pages(self) -> bool:
+        """No page calls it, of whatever origin."""
+        return False
+
+    @property
+    def headers(self) -> tuple[Parameter, ...]:
+        """The headers that mean something to it."""
+        return (KEY_HEADER,) if self.is_change else ()
+
+    def place(self, name: str) -> Parameter:
+        """Return what a name in its path stands for."""
+        if name == "name":
+            return GROUP if self.path.startswith("/api/groups/") else SYMBOL
+        return {"login": LOGIN, "order": ORDER}[name]

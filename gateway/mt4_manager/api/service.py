@@ -1,0 +1,159 @@
+"""Endpoints 1 to 8: health, login, and the connection to the MT4 server."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from ea_bridge.commands import NoParams
+from ea_bridge.host import wall_ms
+from ea_bridge.manager_commands import IS_CONNECTED, PING, SERVER_TIME
+from ea_bridge.model.mt4 import ConnectParams, ReturnCode
+from gateway.http.rest.problem import Problem
+from gateway.mt4_manager import PeerOffline, PeerRefused, Role
+
+from . import answers
+from .models import Connect, LoginForm
+from .operation import Ask, Operation
+
+TEST = "/api/test"
+QUARTER_S = 900
+MAX_OFFSET_S = 14 * 3600
+WRONG_LOGIN = frozenset({ReturnCode.BAD_ACCOUNT_INFO, ReturnCode.ACCOUNT_DISABLED})
+
+
+async def _health(_: Ask) -> answers.Health:
+    return answers.Health()
+
+
+async def _log_in(ask: Ask) -> answers.Token:
+    form = ask.body(LoginForm)
+    token = await ask.services.login.log_in(form.username, form.password)
+    return answers.Token(access_token=token)
+
+
+async def _service_health(ask: Ask) -> answers.ServiceHealth:
+    return answers.ServiceHealth(connected=await ask.services.supervision.is_connected())
+
+
+async def _connect(ask: Ask) -> answers.Message:
+    given = ask.body(Connect)
+    params = ConnectParams(server=given.server, login=given.login, password=given.password)
+    ask.recheck(Role.ADMIN)
+    try:
+        await ask.services.supervision.connect(params, ask.operator)
+    except PeerRefused as error:
+        if error.retcode in WRONG_LOGIN:
+            raise Problem(400, "The MT4 server refused login or password") from error
+        if error.retcode == ReturnCode.NO_CONNECT:
+            said = f"No MT4 server answers at {given.server}: check its address and port"
+            raise Problem(503, said, {"Retry-After": "5"}) from error
+        raise
+    return answers.Message(message="Connected and logged in successfully")
+
+
+async def _disconnect(ask: Ask) -> answers.Message:
+    ask.recheck(Role.ADMIN)
+    await ask.services.supervision.disconnect(ask.operator)
+    return answers.Message(message="Disconnected")
+
+
+async def _status(ask: Ask) -> answers.Connected:
+    try:
+        found = await ask.question(IS_CONNECTED, NoParams())
+    except PeerOffline:
+        return answers.Connected(connected=False)
+    return answers.Connected(connected=found.connected)
+
+
+async def _ping(ask: Ask) -> answers.Ping:
+    await ask.question(PING, NoParams())
+    return answers.Ping(ping=True)
+
+
+async def _server_time(ask: Ask) -> answers.Clock:
+    broker_s = (await ask.question(SERVER_TIME, NoParams())).time
+    # the Manager API tells no time zone; zones are quarters of an hour, and clocks closer to right
+    offset_s = round((broker_s - wall_ms() / 1000) / QUARTER_S) * QUARTER_S
+    if abs(offset_s) > MAX_OFFSET_S:
+        offset_s = 0  # no zone is that far from UTC: the clock itself is wrong
+    utc_s = broker_s - offset_s
+    return answers.Clock(
+        server_time=utc_s,
+        server_time_str=f"{_text(utc_s)} UTC",
+        broker_time=broker_s,
+        broker_time_str=_text(broker_s),
+        utc_offset_s=offset_s,
+    )
+
+
+def _text(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+OPERATIONS = (
+    Operation(
+        "health",
+        "GET",
+        "/api/health",
+        "Whether the API answers.",
+        _health,
+        answers.Health,
+        role=None,
+    ),
+    Operation(
+        "login",
+        "POST",
+        "/api/auth/login",
+        "Log in by name and password; the token is for the header Authorization: Bearer.",
+        _log_in,
+        answers.Token,
+        given=LoginForm,
+        role=None,
+        takes_form=True,
+    ),
+    Operation(
+        "service_health",
+        "GET",
+        TEST + "/service-health",
+        "Whether a manager is logged in at the MT4 server, as it was within the last second.",
+        _service_health,
+        answers.ServiceHealth,
+        role=None,
+    ),
+    Operation(
+        "connect",
+        "POST",
+        TEST + "/connect",
+        "Connect to an MT4 server and log in as a manager; the gateway keeps it up from now on.",
+        _connect,
+        answers.Message,
+        given=Connect,
+        role=Role.ADMIN,
+    ),
+    Operation(
+        "disconnect",
+        "POST",
+        TEST + "/disconnect",
+        "Disconnect. All MT4 operations will fail until reconnected.",
+        _disconnect,
+        answers.Message,
+        role=Role.ADMIN,
+    ),
+    Operation(
+        "status",
+        "GET",
+        TEST + "/status",
+        "Whether a manager is logged in at the MT4 server.",
+        _status,
+        answers.Connected,
+    ),
+    Operation("ping", "GET", TEST + "/ping", "Ping the MT4 server.", _ping, answers.Ping),
+    Operation(
+        "server_time",
+        "GET",
+        TEST + "/server-time",
+        "The MT4 server's clock, in UTC and in its own zone.",
+        _server_time,
+        answers.Clock,
+    ),
+)

@@ -1,0 +1,193 @@
+"""Endpoints 19 to 21 and 28 to 31: trades, as all may see and as administrators change them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ea_bridge.manager_commands import (
+    ADM_TRADE_RECORD_MODIFY,
+    ADM_TRADES_DELETE,
+    ADM_TRADES_REQUEST,
+    TRADE_RECORDS_REQUEST,
+    TRADES_GET_BY_LOGIN,
+    TRADES_REQUEST,
+    TRADES_USER_HISTORY,
+)
+from ea_bridge.model.mt4 import (
+    AdminDeleteParams,
+    AdminModifyParams,
+    AdminTradesParams,
+    HistoryParams,
+    LoginTradesParams,
+    OpenTradesFilter,
+    OrdersParams,
+    ReturnCode,
+    TradeChange,
+)
+from gateway.http.rest.problem import Problem
+from gateway.mt4_manager import PeerRefused, Role
+
+from . import answers
+from .listing import PAGING, WHOLE, listed
+from .models import GroupTrades, HistorySpan, SymbolName, TradesDelete, TradesNamed, TradeUpdate
+from .operation import Ask, Operation, Parameter
+from .users import MASK
+
+OPEN = "/api/trades/open"
+ADMIN = "/api/admin/trades"
+SYMBOL = Parameter("symbol", SymbolName, "Of which symbol.")
+
+
+async def _open(ask: Ask) -> Any:
+    fits = OpenTradesFilter(group=ask.query["group"], symbol=ask.query["symbol"])
+    return listed(ask, "trades", TRADES_REQUEST, fits)
+
+
+async def _open_of(ask: Ask) -> Any:
+    fits = LoginTradesParams(login=ask.path["login"])
+    return listed(ask, "trades", TRADES_GET_BY_LOGIN, fits)
+
+
+async def _history(ask: Ask) -> Any:
+    span = ask.body(HistorySpan)
+    fits = HistoryParams(login=ask.path["login"], from_s=span.from_s, to_s=span.to_s)
+    return listed(ask, "trades", TRADES_USER_HISTORY, fits)
+
+
+async def _lookup(ask: Ask) -> answers.TradesFound:
+    orders = list(dict.fromkeys(ask.body(TradesNamed).orders))
+    found = await ask.question(TRADE_RECORDS_REQUEST, OrdersParams(orders=orders))
+    return answers.TradesFound(total=len(found), trades=found)
+
+
+async def _by_group(ask: Ask) -> Any:
+    given = ask.body(GroupTrades)
+    fits = AdminTradesParams(group=given.group, open_only=int(given.open_only))
+    return listed(ask, "trades", ADM_TRADES_REQUEST, fits)
+
+
+async def _modify(ask: Ask) -> bytes:
+    order, given = ask.path["order"], ask.body(TradeUpdate)
+    changed = given.model_dump(exclude_none=True, exclude={"fix_balance"})
+    try:
+        trade = await ask.change(
+            ADM_TRADE_RECORD_MODIFY,
+            lambda _: AdminModifyParams(
+                order=order, change=TradeChange(**changed), fix_balance=int(given.fix_balance)
+            ),
+            {"order": order, "fix_balance": given.fix_balance, **changed},
+        )
+    except PeerRefused as refused:
+        await _check_there(ask, [order], refused)
+        raise
+    return answers.flat(trade)
+
+
+async def _check_there(ask: Ask, orders: list[int], refused: PeerRefused) -> None:
+    """Say which trades there are not, where that is why the server refused.
+
+    Raises:
+        Problem: 404.
+
+    """
+    if refused.retcode != ReturnCode.INVALID_DATA:
+        return
+    found = await ask.explanation(TRADE_RECORDS_REQUEST, OrdersParams(orders=orders))
+    if found is None:
+        return
+    missing = sorted(set(orders) - {trade.order for trade in found})
+    if missing:
+        named = ", ".join(map(str, missing[:20]))
+        raise Problem(404, f"There is no such trade: {named}") from refused
+
+
+async def _delete(ask: Ask) -> answers.Total:
+    given = ask.body(TradesDelete)
+    orders = list(dict.fromkeys(given.orders))
+    try:
+        done = await ask.change(
+            ADM_TRADES_DELETE,
+            lambda _: AdminDeleteParams(orders=orders, fix_balance=int(given.fix_balance)),
+            {"orders": orders, "fix_balance": given.fix_balance},
+        )
+    except PeerRefused as refused:
+        await _check_there(ask, orders, refused)
+        raise
+    return answers.Total(total=done.total)
+
+
+OPERATIONS = (
+    Operation(
+        "list_open_trades",
+        "GET",
+        OPEN,
+        "All open trades, pending orders among them.",
+        _open,
+        answers.Trades,
+        query=(MASK, SYMBOL, *WHOLE),
+    ),
+    Operation(
+        "list_open_trades_of",
+        "GET",
+        OPEN + "/{login}",
+        "Open trades of one account.",
+        _open_of,
+        answers.Trades,
+        query=PAGING,
+    ),
+    Operation(
+        "list_closed_trades_of",
+        "POST",
+        "/api/trades/history/{login}",
+        "What one account has closed within a time; bookings of balance and credit among it.",
+        _history,
+        answers.Trades,
+        given=HistorySpan,
+        query=PAGING,
+    ),
+)
+ADMIN_OPERATIONS = (
+    Operation(
+        "lookup_trades",
+        "POST",
+        ADMIN + "/lookup",
+        "Trades by their numbers; those that there are not are left out.",
+        _lookup,
+        answers.TradesFound,
+        given=TradesNamed,
+    ),
+    Operation(
+        "list_trades_by_group",
+        "POST",
+        ADMIN + "/by-group",
+        "Trades of groups, open ones or all.",
+        _by_group,
+        answers.Trades,
+        given=GroupTrades,
+        query=PAGING,
+    ),
+    Operation(
+        "modify_trade",
+        "PUT",
+        ADMIN + "/{order}/modify",
+        "Change what is named of a trade's record, and by default the balance with it.",
+        _modify,
+        answers.Trade,
+        given=TradeUpdate,
+        errors=(404, 409),
+        role=Role.ADMIN,
+        is_change=True,
+    ),
+    Operation(
+        "delete_trades",
+        "POST",
+        ADMIN + "/delete",
+        "Remove trades from the server's database: all of them or none.",
+        _delete,
+        answers.Total,
+        given=TradesDelete,
+        errors=(404, 409),
+        role=Role.ADMIN,
+        is_change=True,
+    ),
+)

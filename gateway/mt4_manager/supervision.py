@@ -1,0 +1,175 @@
+"""Supervision: the peer is kept connected to the server that an operator has named.
+
+``connect`` is kept, and repeated by itself when the peer links anew, or has lost the server; a
+``disconnect`` stays until the next ``connect``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from ea_bridge.commands import NoParams
+from ea_bridge.manager_commands import CONNECT, DISCONNECT, IS_CONNECTED
+from ea_bridge.model.mt4 import ConnectParams, ReturnCode
+from gateway.audit import Audit
+from gateway.credentials.secrets import SecretsError
+from gateway.storage.store import StoreError
+
+from .connection import KeptConnection
+from .errors import ManagerError, PeerRefused
+from .link import Link
+
+LOOK_S = 5.0
+FRESH_S = 1.0
+LAST_S = 60.0
+"""Between two tries to connect: a server counts wrong logins."""
+CONNECT_S = 30.0
+FINAL = frozenset({ReturnCode.BAD_ACCOUNT_INFO, ReturnCode.ACCOUNT_DISABLED})
+"""Refusals that time does not heal: they are tried again at the slowest pace."""
+
+logger = logging.getLogger(__name__)
+
+
+class Supervision:
+    """Keeps the peer connected.
+
+    Args:
+        link: to the peer.
+        kept: what an operator has told.
+        audit: where connects and disconnects are noted.
+
+    """
+
+    def __init__(self, link: Link, kept: KeptConnection, audit: Audit) -> None:
+        self._link = link
+        self._kept = kept
+        self._audit = audit
+        self._kicked = asyncio.Event()
+        self._asked_s = -math.inf
+        self._was_connected = False
+        self._asking = False
+        self._turn = asyncio.Lock()
+        """One connect or disconnect at a time: the last that was told counts."""
+
+    async def is_connected(self) -> bool:
+        """Whether the peer is linked and logged in at the server. It is asked once a second at
+        most, and not again before it has answered, however many want to know: anybody may.
+        """
+        if not self._link.is_linked:
+            return False
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._asked_s >= FRESH_S and not self._asking:
+            self._asked_s, self._asking = now_s, True
+            try:
+                self._was_connected = (await self._link.ask(IS_CONNECTED, NoParams())).connected
+            except ManagerError:
+                self._was_connected = False
+            finally:
+                self._asking = False
+        return self._was_connected
+
+    def kick(self) -> None:
+        """Look at once: a peer has linked, or has lost the server."""
+        self._kicked.set()
+
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """Supervise while the context lasts."""
+        task = asyncio.create_task(self._watch())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait((task,))
+
+    async def connect(self, params: ConnectParams, operator: str) -> None:
+        """Connect to a server, and stay connected to it from now on.
+
+        Raises:
+            PeerOffline, PeerSilent, PeerRefused: it could not be; what was told before holds.
+            StoreError, SecretsError: it is connected, but not for longer than the link.
+
+        """
+        facts: dict[str, Any] = {"server": params.server, "login": params.login}
+        async with self._turn:
+            try:
+                await self._link.ask(CONNECT, params, timeout_s=CONNECT_S)
+            except ManagerError as error:
+                self._note(
+                    "manager_connect", operator, outcome="refused", reason=str(error), **facts
+                )
+                self.kick()  # the peer has left the server that it was connected to before
+                raise
+            finally:
+                self._asked_s = -math.inf
+            self._kept.keep(params)
+            self._note("manager_connect", operator, outcome="done", **facts)
+
+    async def disconnect(self, operator: str) -> None:
+        """Disconnect, and stay so. Where no peer is linked, it is told when it links.
+
+        Raises:
+            PeerSilent, PeerRefused: it may be connected still, but nobody connects it again.
+
+        """
+        async with self._turn:
+            self._kept.forget()
+            self._asked_s = -math.inf
+            self._note("manager_disconnect", operator)
+            if self._link.is_linked:
+                await self._link.ask(DISCONNECT, NoParams())
+
+    def _note(self, event: str, operator: str, **facts: object) -> None:
+        self._audit.record(event, actor=f"manager:{operator}", **facts)
+
+    # --- by itself -----------------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        delay_s = LOOK_S
+        while True:
+            self._kicked.clear()
+            try:
+                settled = await self.look()
+            except (StoreError, SecretsError) as error:
+                logger.error("the connection to the MT4 server is not kept up: %s", error)
+                settled = False
+            except Exception:  # the next look may go better
+                logger.exception("the connection to the MT4 server is not kept up")
+                settled = False
+            delay_s = LOOK_S if settled else min(LAST_S, delay_s * 2)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(delay_s):
+                    await self._kicked.wait()
+
+    async def look(self) -> bool:
+        """See that the peer is as it shall be; return whether it is, or is not there."""
+        if not self._link.is_linked:
+            return True
+        async with self._turn:
+            wanted = self._kept.wanted()
+            try:
+                now = await self._link.ask(IS_CONNECTED, NoParams())
+                if now.connected and wanted is None and self._kept.is_forgotten():
+                    await self._link.ask(DISCONNECT, NoParams())
+                elif wanted is not None and not _is_there(wanted, now.connected, now.server):
+                    await self._link.ask(CONNECT, wanted, timeout_s=CONNECT_S)
+                    logger.info("connected to the MT4 server again")
+            except PeerRefused as error:
+                level = logging.ERROR if error.retcode in FINAL else logging.WARNING
+                logger.log(level, "the MT4 server is not connected: %s", error)
+                return False
+            except ManagerError as error:
+                if not self._link.is_linked:
+                    return True  # the peer has gone meanwhile; when it comes back, we look
+                logger.warning("the MT4 server is not connected: %s", error)
+                return False
+        return True
+
+
+def _is_there(wanted: ConnectParams, connected: bool, server: str) -> bool:
+    return connected and server in ("", wanted.server)

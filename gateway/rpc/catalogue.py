@@ -1,0 +1,330 @@
+"""Everything a caller can ask of the gateway.
+
+A method is written once, as a typed coroutine in :mod:`gateway.rpc.methods`: its name is its
+address, its schema is its signature, its documentation its docstring, its errors its ``raises``.
+The JSON-RPC front, OpenRPC, the client's typed methods and the command line all derive from the
+:class:`Catalogue`. A handler cannot forget authorization: :meth:`Method.answer` does it first.
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
+
+from gateway.auth.caller import Caller, Scope
+from gateway.credentials.tier import Tier
+from gateway.errors import (
+    Forbidden,
+    GatewayError,
+    InvalidParams,
+    MethodNotFound,
+    TerminalNotFound,
+    did_you_mean,
+)
+from gateway.trading.client_ids import new_client_order_id
+from gateway.trading.contingent import forgotten
+from gateway.trading.handling import blame
+from gateway.trading.journal import Asked, canonical
+
+if TYPE_CHECKING:
+    from gateway.auth.tickets import Tickets
+    from gateway.runtime import Daemon
+    from gateway.streams import Listener, Streams
+    from gateway.trading.guard import GuardedTerminal
+
+Handler = Callable[..., Awaitable[Any]]
+Transport = Literal["http", "ws"]
+
+BOTH: tuple[Transport, ...] = ("http", "ws")
+MAX_FIELD_NAME = 64
+"""Characters of a name that an error repeats."""
+MAX_FAULTS = 100
+"""Faults of params that an error lists; a caller with more has sent something else altogether."""
+
+TerminalName = Annotated[
+    str | None,
+    Field(description="Name of the terminal; may be left out, since a token is for one terminal."),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call in progress: who asks, and what the handler may use to answer."""
+
+    caller: Caller
+    transport: Transport
+    terminal: GuardedTerminal
+    """The caller's terminal; the only way to the market. It may be offline."""
+    streams: Streams
+    listener: Listener | None
+    """The WebSocket connection that the call came in on."""
+    daemon: Daemon
+    """What the gateway knows of itself: version, limits, clock."""
+    tickets: Tickets
+    """What lets a web page open a WebSocket."""
+    origin: str | None = None
+    """Of the web page that the call came from; ``None`` for a program."""
+    after_answer: list[Callable[[], None]] = field(default_factory=list)
+    """Run by the door right after the answer is queued, with no ``await`` between: the first
+    event of a subscription follows the answer that announces it."""
+
+
+class Params(BaseModel):
+    """Base of the models made from the handlers' signatures."""
+
+    model_config = ConfigDict(
+        extra="forbid", allow_inf_nan=False, hide_input_in_errors=True, strict=True, frozen=True
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Method:
+    """A handler and everything that can be said about it."""
+
+    handler: Handler
+    scope: Scope | None
+    """What the caller must hold; ``None`` for what anybody with a valid token may ask."""
+    raises: tuple[type[GatewayError], ...]
+    """The errors to expect beyond those of every method."""
+    params: type[Params]
+    result: Any
+    mutates: bool
+    """It can change the account: never run as a notification, never out of order in a batch."""
+    reduces: bool
+    """It mutates, and can be used so that nothing is at risk that was not before: its handler is
+    called while the console is silent, and sees to the rest."""
+    transports: tuple[Transport, ...]
+    of_terminal: bool
+    """It is about one terminal, and takes ``terminal`` beside its own params."""
+    keyed: bool = True
+    """A ``client_order_id`` among its params is that of its own call, not of another one."""
+
+    @property
+    def name(self) -> str:
+        return self.handler.__name__
+
+    @property
+    def tier(self) -> Tier:
+        """What its callers must be allowed at least."""
+        if self.mutates:
+            return Tier.REDUCE if self.reduces else Tier.FULL
+        return Tier.READ
+
+    @property
+    def group(self) -> str:
+        """The module of :mod:`gateway.rpc.methods` that it stands in."""
+        return self.handler.__module__.rpartition(".")[2]
+
+    @property
+    def summary(self) -> str:
+        """The first sentence of the documentation."""
+        return (inspect.getdoc(self.handler) or "").partition("\n")[0]
+
+    @property
+    def description(self) -> str:
+        """The rest of the documentation."""
+        return (inspect.getdoc(self.handler) or "").partition("\n")[2].strip()
+
+    async def answer(self, call: Call, params: Mapping[str, Any] | list[Any]) -> Any:
+        """Authorize, validate, handle: the whole life of a call, in this order.
+
+        Args:
+            params: by name; a list gives them in the order of the signature.
+
+        Raises:
+            Forbidden: the caller's token lacks the scope, or may do less for now.
+            Unauthorized: it may do nothing any more.
+            InvalidParams: ``data.errors`` lists each field and what is wrong with it.
+            TerminalNotFound: ``terminal`` names another terminal than the token's.
+            ClientOrderIdConflict: the id was used for something else.
+
+        """
+        try:
+            arguments = self._admit(call, params)
+        except GatewayError as error:
+            if self.mutates:
+                error.data["outcome"] = "not_sent"
+            raise
+        call.terminal.desk.heard(call.terminal.name, call.caller.tid, call.listener)
+        if self.is_journaled and not arguments.get("validate_only"):
+            return await self._once(call, arguments)
+        return await self.handler(call, **arguments)
+
+    @property
+    def is_journaled(self) -> bool:
+        """Its calls are kept by their ``client_order_id``, and each is carried out once."""
+        return self.mutates and self.keyed and "client_order_id" in self.params.model_fields
+
+    async def _once(self, call: Call, arguments: dict[str, Any]) -> Any:
+        """Carry a call out unless its id was used before; see :mod:`gateway.trading.journal`."""
+        terminal = call.terminal
+        given = arguments["client_order_id"]
+        client_order_id = given or new_client_order_id(call.daemon.now_ms())
+        arguments["client_order_id"] = client_order_id
+        account = terminal.account
+        if account is None:
+            raise blame(terminal.offline(), client_order_id, "not_sent")
+        said = canonical(self.params, arguments)
+        asked = Asked(
+            account,
+            client_order_id,
+            self.name,
+            said,
+            call.caller.tid,
+            is_new=given is None,
+            reduces=self.reduces,
+        )
+        await forgotten.recall(terminal, asked)
+        return await terminal.desk.journal.once(asked, lambda: self.handler(call, **arguments))
+
+    def _admit(self, call: Call, params: Mapping[str, Any] | list[Any]) -> dict[str, Any]:
+        if self.scope is not None and self.scope not in call.caller.scopes:
+            raise Forbidden(
+                f"{self.name} needs a token with the scope {self.scope}", scope=self.scope.value
+            )
+        if self.scope is not None:
+            call.terminal.require(self.tier)
+        given = self._by_name(params) if isinstance(params, list) else params
+        try:
+            arguments = dict(self.params.model_validate(given))
+        except ValidationError as exc:
+            raise InvalidParams(errors=_field_errors(exc, given, self.param_names)) from None
+        if self.of_terminal:
+            wanted = arguments.pop("terminal")
+            if wanted not in (None, call.caller.terminal):
+                raise TerminalNotFound(
+                    terminal=wanted[:MAX_FIELD_NAME], terminals=[call.caller.terminal]
+                )
+        return arguments
+
+    @property
+    def param_names(self) -> list[str]:
+        """What a caller may give, in the order of the signature."""
+        return [field.alias or name for name, field in self.params.model_fields.items()]
+
+    def _by_name(self, params: list[Any]) -> dict[str, Any]:
+        names = [name for name in self.param_names if name != "terminal"]
+        if len(params) > len(names):
+            raise InvalidParams(
+                f"{self.name} takes at most {len(names)} params",
+                errors=[{"field": str(len(names)), "reason": "unexpected"}],
+            )
+        return dict(zip(names, params, strict=False))
+
+
+def method(
+    *,
+    scope: Scope | None,
+    raises: tuple[type[GatewayError], ...] = (),
+    mutates: bool = False,
+    reduces: bool = False,
+    transports: tuple[Transport, ...] = BOTH,
+    of_terminal: bool = True,
+    keyed: bool = True,
+) -> Callable[[Handler], Method]:
+    """Turn a typed coroutine into a :class:`Method`; see its attributes for the arguments.
+
+    The coroutine takes the :class:`Call`, then its params by keyword; types, defaults and
+    ``Field(description=...)`` of their annotations make the schema.
+    """
+
+    def decorate(handler: Handler) -> Method:
+        hints = typing.get_type_hints(handler, include_extras=True)
+        fields: dict[str, Any] = {
+            p.name: (hints[p.name], ... if p.default is p.empty else p.default)
+            for p in inspect.signature(handler).parameters.values()
+            if p.kind is p.KEYWORD_ONLY
+        }
+        if of_terminal:
+            fields["terminal"] = (TerminalName, None)
+        title = "".join(word.title() for word in handler.__name__.split("_")) + "Params"
+        params = create_model(title, __base__=Params, **fields)
+        return Method(
+            handler=handler,
+            scope=scope,
+            raises=raises,
+            params=params,
+            result=hints["return"],
+            mutates=mutates,
+            reduces=reduces,
+            transports=transports,
+            of_terminal=of_terminal,
+            keyed=keyed,
+        )
+
+    return decorate
+
+
+class Catalogue(Mapping[str, Method]):
+    """The methods of some modules, in the order in which they are written."""
+
+    def __init__(self, *modules: ModuleType) -> None:
+        self._methods = {
+            m.name: m for module in modules for m in vars(module).values() if isinstance(m, Method)
+        }
+
+    def __getitem__(self, name: str) -> Method:
+        try:
+            return self._methods[name]
+        except KeyError:
+            raise MethodNotFound(method=name, **did_you_mean(name, self._methods)) from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._methods
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._methods)
+
+    def __len__(self) -> int:
+        return len(self._methods)
+
+
+def result_adapter(method: Method) -> TypeAdapter[Any]:
+    """Return what checks a result against the documented shape; for tests and documents."""
+    return TypeAdapter(method.result)
+
+
+def _field_errors(
+    exc: ValidationError, given: Mapping[str, Any], known: list[str]
+) -> list[dict[str, Any]]:
+    if exc.error_count() > MAX_FAULTS:
+        return [{"field": "", "reason": f"{exc.error_count()} faults, too many to list"}]
+    found = exc.errors(include_url=False, include_context=False, include_input=False)
+    named = (
+        (
+            _path(error["loc"], given, error["type"]),
+            f"no such param; there are {', '.join(known) or 'none'}"
+            if error["type"] == "extra_forbidden" and len(error["loc"]) == 1
+            else error["msg"],
+        )
+        for error in found
+    )
+    return [{"field": field, "reason": reason} for field, reason in dict.fromkeys(named)]
+
+
+def _path(loc: tuple[int | str, ...], given: Any, kind: str) -> str:
+    """Return where a fault lies in what was given.
+
+    pydantic also names the arms of a union that it tried, in words of Python, and even by the
+    addresses of functions: whatever is no key or index of the params is left out.
+    """
+    path = []
+    for part in loc:
+        if _holds(given, part):
+            given = given[part]
+        elif not (isinstance(given, dict) and part == loc[-1] and kind == "missing"):
+            continue
+        path.append(str(part)[:MAX_FIELD_NAME])
+    return ".".join(path)
+
+
+def _holds(given: Any, part: int | str) -> bool:
+    if isinstance(given, dict):
+        return part in given
+    return isinstance(given, list) and isinstance(part, int) and part < len(given)

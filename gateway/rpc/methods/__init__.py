@@ -1,0 +1,1 @@
+"""The methods, a module a group. Each is written once: see :mod:`gateway.rpc.catalogue`."""

@@ -1,0 +1,400 @@
+"""One WebSocket connection: messages in, answers and events out, from login to close.
+
+Requests are answered concurrently, yet without a task for each: the task that reads a request
+also answers it, and only when the answer has to wait for something does another task go on
+reading. While answers are being waited for, further requests get tasks of their own, so that a
+burst reaches the terminal in one loop turn. With ``max_in_flight`` of them, or while the peer
+does not read its answers, the connection is not read: TCP tells the peer to wait.
+
+A connection ends through :meth:`WsConnection.end` alone, whoever is the reason: it sends the
+close frame, stops sending, and gives the peer a moment to answer before the socket is cut.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from aiohttp import WSMsgType, web
+
+from gateway.auth.caller import Caller
+from gateway.errors import ParseError, Unauthorized
+from gateway.http.connections import Connection, cut
+from gateway.http.failure_throttle import Overrun
+from gateway.http.websocket_frames import PING, CloseCode, close_frame, code_to_echo, pong_frame
+from gateway.rpc.context import Backend
+from gateway.rpc.in_flight import InFlight
+from gateway.rpc.websocket.admission import Lobby
+from gateway.rpc.websocket.login import (
+    MAX_HELLO_BYTES,
+    MAX_UNCLAIMED_HELLO_BYTES,
+    NotHello,
+    hello_of,
+)
+from gateway.rpc.websocket.sender import Sender
+from gateway.streams import Event
+from gateway.streams.frames import notification, text_frame
+from gateway.streams.outbox import Outbox
+
+log = logging.getLogger(__name__)
+
+HELLO_S = 5.0
+"""The first message must have logged in by then."""
+PING_EVERY_S = 15.0
+PONG_WITHIN_S = 7.5
+CLOSE_S = 1.0
+"""From our close frame to the end of the socket, where the peer does not close first."""
+CUT_S = 0.25
+"""The same for a token that was revoked."""
+MAX_UNPARSABLE = 10
+MAX_PINGS = 200
+"""And pongs, of the peer, between two pings of ours."""
+MAX_SPREAD = 8
+"""So many times their own bytes messages may take on the wire: a fragment of one byte takes
+seven. Without a bound, a message of empty fragments could go on for ever."""
+QUEUED_BYTES = 1_048_576
+"""More of whole messages than aiohttp lets wait for us before it stops reading."""
+CONTROL_HEAD_BYTES = 6
+
+
+class WsConnection:
+    """A client on ``/ws``; also the listener that the streams deliver to.
+
+    Args:
+        caller: who it is, or ``None`` when the first message has to tell.
+        by_header: it logged in with an ``Authorization`` header, so it also gets the events of
+            the subscriptions that its token made over ``/rpc``.
+        tasks: where running calls are kept; it outlives the connection.
+
+    """
+
+    def __init__(
+        self,
+        socket: web.WebSocketResponse,
+        connection: Connection,
+        transport: asyncio.Transport,
+        *,
+        backend: Backend,
+        lobby: Lobby,
+        outbox: Outbox,
+        caller: Caller | None,
+        by_header: bool,
+        tasks: set[asyncio.Task[None]],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.tid = "" if caller is None else caller.tid
+        self.by_header = by_header
+        self.outbox = outbox
+        self.last_sent = self._loop.time()
+        self.heartbeat_s = PING_EVERY_S
+        self.on_gone: list[Callable[[], None]] = []
+        self._caller = caller
+        self._socket = socket
+        self._connection = connection
+        self._transport = transport
+        self._backend = backend
+        self._lobby = lobby
+        self._sender = Sender(connection, transport, outbox, self._too_slow)
+        self._max_in_flight = backend.daemon.limits.max_in_flight
+        self._in_flight = InFlight()
+        self._all_tasks = tasks
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._over: asyncio.Future[None] = self._loop.create_future()
+        self._reader: asyncio.Task[None] | None = None
+        self._answering = False
+        self._hand_over_due = False
+        self._room: asyncio.Future[None] | None = None
+        self._unparsable = 0
+        self._pings = 0
+        self._heard = True
+        self._holding = False
+        self._attached = False
+        self._ended = False
+        self._cut: asyncio.TimerHandle | None = None
+        self._clock: asyncio.TimerHandle | None = None
+        connection.on_lost = self._lost
+        connection.on_flood = self._flooded
+        connection.on_bad_frame = self._misframed
+        connection.unclaimed = 0  # it may have carried requests before
+        connection.max_unclaimed = MAX_UNCLAIMED_HELLO_BYTES
+
+    def deliver(self, events: Sequence[Event], joined: bytes) -> None:
+        """Send events: see :class:`gateway.streams.hub.Listener`."""
+        self.last_sent = self._loop.time()
+        self._sender.events(events, joined)
+
+    def notify(self, text: bytes) -> None:
+        """Send a notification of the gateway itself."""
+        self.last_sent = self._loop.time()
+        self._sender.answer(text_frame(text))
+
+    def end(self, code: int, reason: str) -> None:
+        """Close the connection; may be called at any time, by anybody, more than once."""
+        if self._ended:
+            return
+        self._ended = True
+        self._stop_clock()
+        self._detach()
+        self._sender.finish(close_frame(code, reason))
+        self._cut_in(CUT_S if code == CloseCode.TOKEN_REVOKED else CLOSE_S)
+        self._wake()
+        log.info("closed /ws of token %s: %d %s", self.tid or "-", code, reason)
+
+    async def run(self) -> None:
+        """Serve the connection until it is over."""
+        try:
+            if self._caller is None:
+                self._clock = self._loop.call_later(
+                    HELLO_S, self.end, CloseCode.AUTH_TIMEOUT, "auth_timeout"
+                )
+            else:
+                self._enter(is_first=True)
+            if self._connection.misframed:
+                self._misframed()  # it came right behind the handshake
+            self._go_on_reading()
+            await self._over
+        finally:
+            self._leave()
+
+    def _go_on_reading(self) -> None:
+        self._reader = self._loop.create_task(self._read())
+        self._all_tasks.add(self._reader)
+        self._reader.add_done_callback(self._done)
+
+    async def _read(self) -> None:
+        """Read messages until the connection is over, or another task has taken that on."""
+        this_task = asyncio.current_task()
+        receive = self._socket.receive
+        while self._reader is this_task:
+            if not self._ended and (
+                len(self._tasks) >= self._max_in_flight or self._sender.congested
+            ):
+                await self._have_room()
+            message = await receive()
+            kind = message.type
+            if kind is WSMsgType.TEXT:
+                self._connection.unclaimed = 0
+                self._heard = True
+                if not self._ended:
+                    await self._take(message.data)
+            elif kind is WSMsgType.PING or kind is WSMsgType.PONG:
+                self._control(kind, message.data)
+            elif kind is WSMsgType.BINARY:
+                self.end(CloseCode.BINARY, "text messages only")
+            else:  # the peer closed, broke the protocol or is gone
+                self.end(code_to_echo(message.data), "")
+                return
+
+    async def _take(self, text: bytes) -> None:
+        caller = self._caller
+        if caller is None:
+            await self._log_in(text)
+            return
+        if not self._is_allowed(caller):
+            return
+        if self._tasks:
+            self._start(self._answer(text, caller))
+            return
+        self._answering = True
+        if not self._hand_over_due:
+            self._hand_over_due = True
+            self._loop.call_soon(self._hand_over)
+        reader = self._reader
+        try:
+            await self._answer(text, caller)
+        finally:
+            if self._reader is reader:
+                self._answering = False
+
+    def _is_allowed(self, caller: Caller) -> bool:
+        try:
+            self._backend.gate.recheck(caller)
+        except Unauthorized as error:
+            self.end(CloseCode.TOKEN_REVOKED, str(error.data["reason"]))
+            return False
+        return True
+
+    def _hand_over(self) -> None:
+        """At the end of the loop turn: is the reading task held up by an answer?"""
+        self._hand_over_due = False
+        if self._answering and self._reader is not None:
+            self._answering = False
+            self._tasks.add(self._reader)
+            self._go_on_reading()
+
+    async def _log_in(self, text: bytes) -> None:
+        if len(text) > MAX_HELLO_BYTES:
+            self.end(CloseCode.PROTOCOL_ERROR, "hello is too large")
+            return
+        try:
+            hello = hello_of(text)
+        except NotHello as exc:
+            self._sender.answer(text_frame(exc.answer))
+            self.end(CloseCode.PROTOCOL_ERROR, "say hello first")
+            return
+        try:
+            caller = await self._lobby.admit(hello.token)
+        except Unauthorized as exc:
+            self._sender.answer(text_frame(hello.refusal(exc)))
+            self.end(CloseCode.AUTH_FAILED, "auth_failed")
+            return
+        except Overrun:
+            self._transport.abort()
+            return
+        if self._ended:
+            return
+        self._stop_clock()
+        self._caller = caller
+        self.tid = caller.tid
+        self._enter(is_first=False)
+        if not self._ended:
+            await self._answer(hello.without_token(), caller)
+        if not self._ended:
+            self._welcome(caller)
+
+    def _welcome(self, caller: Caller) -> None:
+        """Tell whoever has signed in where it is; see :class:`gateway.schemas.Welcome`."""
+        if (tell := self._backend.welcome) is not None:
+            self.notify(notification("welcome", tell(self._backend.call(caller, "ws", self))))
+
+    def _enter(self, *, is_first: bool) -> None:
+        """Become a caller's connection; the welcome is first, or follows the answer to hello."""
+        self._connection.known()
+        longest = self._backend.daemon.limits.max_message_bytes
+        self._connection.max_unclaimed = MAX_SPREAD * (longest + QUEUED_BYTES)
+        if self._caller is None or not self._is_allowed(self._caller):
+            return  # it was revoked since: who ends a token's connections did not see this one
+        if not self._lobby.enter(self):
+            self.end(CloseCode.CONNECTION_LIMIT, "connection_limit")
+            return
+        if is_first:
+            self._welcome(self._caller)
+        self._backend.streams.attach(self)
+        self._attached = True
+        self._clock = self._loop.call_later(PING_EVERY_S, self._send_ping)
+
+    async def _answer(self, text: bytes, caller: Caller) -> None:
+        call = self._backend.call(caller, "ws", self)
+        body, error = await self._backend.front.answer(text, call, self._in_flight)
+        if body is not None:
+            self.last_sent = self._loop.time()
+            self._sender.answer(text_frame(body))
+        if self._ended:
+            return
+        for act in call.after_answer:
+            act()
+        if error is not None and error["code"] == ParseError.code:
+            self._count_unparsable(text)
+
+    def _count_unparsable(self, text: bytes) -> None:
+        try:
+            text.decode()
+        except UnicodeDecodeError:
+            self.end(CloseCode.BAD_TEXT, "text messages are UTF-8")
+            return
+        self._unparsable += 1
+        if self._unparsable > MAX_UNPARSABLE:
+            self.end(CloseCode.PROTOCOL_ERROR, "too many messages that are no JSON")
+
+    def _start(self, answering: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(answering)
+        self._tasks.add(task)
+        self._all_tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._all_tasks.discard(task)
+        self._wake()
+        if not task.cancelled() and (exc := task.exception()) is not None:
+            log.error("a task of /ws failed", exc_info=exc)
+            self.end(CloseCode.INTERNAL_ERROR, "internal_error")
+        if task is self._reader and not self._over.done():
+            self._over.set_result(None)
+
+    async def _have_room(self) -> None:
+        """Wait until a request may be read again."""
+        self._holding = True
+        while not self._ended and len(self._tasks) >= self._max_in_flight:
+            self._room = self._loop.create_future()
+            await self._room
+        await self._sender.writable()
+        self._holding = False
+        self._heard = True
+
+    def _wake(self) -> None:
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
+
+    def _control(self, kind: WSMsgType, payload: bytes) -> None:
+        # they may come between fragments, so they claim no bytes but their own
+        self._connection.unclaimed -= CONTROL_HEAD_BYTES + len(payload)
+        self._heard = True
+        self._pings += 1
+        if self._pings > MAX_PINGS:
+            self.end(CloseCode.RATE_LIMITED, "rate_limited")
+        elif kind is WSMsgType.PING:
+            self._sender.control(pong_frame(payload))
+
+    def _flooded(self) -> None:
+        """End: bytes come and come, and are no message."""
+        if self._caller is None:
+            self.end(CloseCode.PROTOCOL_ERROR, "hello is too large")
+        else:
+            self.end(CloseCode.TOO_BIG, "too many fragments")
+        self._transport.pause_reading()
+
+    def _misframed(self) -> None:
+        """End: a frame is not masked, or spells its length at length."""
+        self.end(CloseCode.BAD_FRAME, "frames are masked and spell their length in short")
+        self._transport.pause_reading()
+
+    def _send_ping(self) -> None:
+        self._pings = 0
+        self._heard = not self._sender.control(PING)
+        self._clock = self._loop.call_later(PONG_WITHIN_S, self._check_pong)
+
+    def _check_pong(self) -> None:
+        if not self._heard and not self._holding:  # we may be the one who does not read
+            self.end(CloseCode.HEARTBEAT_TIMEOUT, "heartbeat_timeout")
+            return
+        self._clock = self._loop.call_later(PING_EVERY_S - PONG_WITHIN_S, self._send_ping)
+
+    def _too_slow(self) -> None:
+        self.end(CloseCode.SLOW_CONSUMER, "slow_consumer")
+
+    def _stop_clock(self) -> None:
+        if self._clock is not None:
+            self._clock.cancel()
+            self._clock = None
+
+    def _cut_in(self, seconds: float) -> None:
+        if self._cut is None:
+            self._cut = self._loop.call_later(seconds, cut, self._transport)
+
+    def _detach(self) -> None:
+        if self._attached:
+            self._attached = False
+            self._backend.streams.detach(self)
+            for act in self.on_gone:
+                act()
+
+    def _leave(self) -> None:
+        """Close the socket; trades that were begun go on to their end."""
+        self.end(CloseCode.INTERNAL_ERROR, "internal_error")
+        if self._reader is not None:
+            self._tasks.add(self._reader)
+        self._in_flight.cancel_reads(self._tasks)
+        self._transport.close()
+
+    def _lost(self) -> None:
+        """The socket is gone."""
+        self._ended = True
+        self._stop_clock()
+        self._detach()
+        self._sender.release()
+        self._wake()
+        if self._cut is not None:
+            self._cut.cancel()

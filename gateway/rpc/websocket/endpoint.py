@@ -1,0 +1,182 @@
+"""The door of ``/ws``: the handshake, and all connections by token."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
+
+from aiohttp import web
+
+from gateway.auth.caller import Caller
+from gateway.errors import Unauthorized
+from gateway.http.connections import connection_of
+from gateway.http.guard import unauthorized
+from gateway.http.websocket_frames import CloseCode
+from gateway.rpc.context import Backend
+from gateway.rpc.websocket.connection import CLOSE_S, WsConnection
+from gateway.rpc.websocket.handshake import check_handshake, check_ready
+from gateway.rpc.websocket.login import SUBPROTOCOL, Offer, offer_of
+from gateway.streams.frames import notification
+from gateway.streams.outbox import Outbox
+
+
+class WsDoor:
+    """Lets WebSocket clients in, and out again when their token is revoked.
+
+    Args:
+        admit: the way to the gate; wrong tokens are answered at the pace of failures.
+        redeem: the way of a ticket, with the origin of the page that shows it; the same pace.
+
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        admit: Callable[[str], Awaitable[Caller]],
+        redeem: Callable[[str, str | None], Awaitable[Caller]],
+    ) -> None:
+        self._backend = backend
+        self._limits = backend.daemon.limits
+        self._connections: set[WsConnection] = set()
+        self._by_token: dict[str, set[WsConnection]] = {}
+        self._serving: set[asyncio.Task[object]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.admit = admit
+        self._redeem = redeem
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    async def answer(
+        self, request: web.BaseRequest, caller: Caller | None
+    ) -> web.WebSocketResponse:
+        """Serve a connection from the handshake to its end.
+
+        Args:
+            caller: who sent an ``Authorization`` header; without one a program's token comes as a
+                subprotocol or in the first message, and a page shows a ticket.
+
+        Raises:
+            Refusal: this is no WebSocket handshake, or its subprotocols are not ours.
+            Unauthorized: the token or ticket in the subprotocols is not let in.
+
+        """
+        by_header = caller is not None
+        check_handshake(request)
+        offer = offer_of(request.headers.getall("Sec-WebSocket-Protocol", []))
+        if caller is None:
+            caller = await self._log_in(offer, request.headers.get("Origin"))
+        elif offer != Offer():
+            raise unauthorized(Unauthorized("Send one token or ticket, once", reason="malformed"))
+        socket = web.WebSocketResponse(
+            timeout=CLOSE_S,
+            autoclose=False,
+            autoping=False,
+            compress=False,
+            max_msg_size=self._limits.max_message_bytes + 1,  # the first that is too many
+            protocols=(SUBPROTOCOL,),
+            decode_text=False,
+        )
+        check_ready(socket, request)
+        await socket.prepare(request)
+        await self._serve(request, socket, caller, by_header=by_header)
+        return socket
+
+    def enter(self, connection: WsConnection) -> bool:
+        """Count a connection that has logged in; return whether its token may have one more."""
+        ours = self._by_token.setdefault(connection.tid, set())
+        if len(ours) >= self._limits.max_websockets:
+            return False
+        ours.add(connection)
+        return True
+
+    def count(self, tids: Collection[str]) -> int:
+        """Return how many connections tokens have."""
+        return sum(len(self._by_token.get(tid, ())) for tid in tids)
+
+    def end_token(self, tid: str, reason: str) -> None:
+        """Close all connections of a token that is no longer valid, and say why."""
+        for connection in tuple(self._by_token.get(tid, ())):
+            connection.end(CloseCode.TOKEN_REVOKED, reason)
+
+    def shut(self, reason: str, restart_in_ms: int | None) -> None:
+        """Tell all clients that the gateway goes down, and close their connections."""
+        params = {"reason": reason, "restart_in_ms": restart_in_ms}
+        farewell = notification("server_shutdown", params)
+        for connection in tuple(self._connections):
+            connection.notify(farewell)
+            connection.end(CloseCode.GOING_AWAY, "going_away")
+
+    async def finish(self, within_s: float) -> None:
+        """Wait for the connections to close, then for the calls that outlive them.
+
+        Each may take ``within_s``; a call that takes longer is cancelled.
+        """
+        if self._serving:
+            await asyncio.wait(self._serving, timeout=within_s)
+        if not self._tasks:
+            return
+        _, late = await asyncio.wait(self._tasks, timeout=within_s)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=within_s)
+
+    async def _log_in(self, offer: Offer, origin: str | None) -> Caller | None:
+        """Return who logs in by a subprotocol; ``None`` when the first message is to tell."""
+        if offer.ticket is not None:
+            return await self._redeem(offer.ticket, origin)
+        if origin is not None:
+            # a page is let in before the 101 or not at all, and shows its token to /rpc alone
+            raise unauthorized(
+                Unauthorized(
+                    "A web page opens this path with a ticket: call get_ws_ticket",
+                    reason="missing",
+                )
+            )
+        return None if offer.token is None else await self.admit(offer.token)
+
+    async def _serve(
+        self,
+        request: web.BaseRequest,
+        socket: web.WebSocketResponse,
+        caller: Caller | None,
+        *,
+        by_header: bool,
+    ) -> None:
+        transport = request.transport
+        if transport is None:
+            return
+        connection = WsConnection(
+            socket,
+            connection_of(request),
+            transport,
+            backend=self._backend,
+            lobby=self,
+            outbox=self._new_outbox(),
+            caller=caller,
+            by_header=by_header,
+            tasks=self._tasks,
+        )
+        self._connections.add(connection)
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+        try:
+            await connection.run()
+        finally:
+            self._connections.discard(connection)
+            self._leave(connection)
+
+    def _new_outbox(self) -> Outbox:
+        limits = self._limits
+        # an answer of any legal size may wait, beside the events
+        return Outbox(limits.queue_bytes + limits.max_response_bytes, limits.queue_messages)
+
+    def _leave(self, connection: WsConnection) -> None:
+        ours = self._by_token.get(connection.tid)
+        if ours is not None:
+            ours.discard(connection)
+            if not ours:
+                del self._by_token[connection.tid]

@@ -1,0 +1,1 @@
+"""Storage on disk: SQLite, the ledger of orders, the reserve."""

@@ -1,0 +1,44 @@
+"""A result that comes late, while the journal cannot be read."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+
+from ea_bridge.commands import NoParams
+from ea_bridge.manager_commands import TRADE_TRANSACTION
+from ea_bridge.model.mt4 import Transacted
+from ea_bridge.session import LateResult, ManagerSession
+from gateway.mt4_manager.changes import Changes
+from gateway.mt4_manager.journal import Journal
+from gateway.mt4_manager.link import Link
+from gateway.storage.store import StoreError
+
+LATE = LateResult(5, TRADE_TRANSACTION, NoParams(), Transacted(order=7), None)
+
+
+class UnreadableJournal:
+    """Journal on a disk that reports errors."""
+
+    def of_command(self, command_id: int) -> Any:
+        """Fail."""
+        raise StoreError(f"the disk reports errors: {command_id}")
+
+
+async def test_a_late_result_over_a_broken_disk_is_looked_for_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """No exception is left to nobody; the peer is asked again what became of the command."""
+    journal = cast(Journal, UnreadableJournal())
+    changes = Changes(Link(lambda: None), journal, key=b"k" * 32, run="run", now_ms=lambda: 0)
+    left: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: left.append(context))
+
+    changes.late(cast(ManagerSession, None), LATE)
+    await asyncio.wait(changes._late)
+
+    assert left == []
+    assert changes.finder._kicked.is_set()
+    assert "command 5 is not looked at" in caplog.text

@@ -1,0 +1,224 @@
+"""Many orders at once against one limit: never past it, and all of it can be used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+import pytest
+from market_of_one import WORTH, GrowingAccount
+from msgspec.structs import replace
+from scripted_answers import ACCOUNT
+from scripted_terminal import CATALOGUE, Scene
+
+from gateway.errors import LimitExceeded, RiskLimit
+from gateway.trading.risk.limits import Limits
+from gateway.trading.risk.reservations import SETTLE_S, Reservation
+
+RUSH = 100
+BUY = {"symbol": "EURUSD", "side": "buy", "volume": 0.1}
+LIMIT = {"symbol": "EURUSD", "type": "buy_limit", "volume": 0.1, "price": 1.08}
+
+
+@dataclass(frozen=True)
+class Cap:
+    """A limit that seven of the orders fill."""
+
+    rule: str
+    limits: Limits
+    order: dict[str, object]
+
+
+FITTING = 7
+CAPS = [
+    Cap("max_open_lots", Limits(max_open_lots=Decimal("0.75")), BUY),
+    Cap("max_open_lots", Limits(max_open_lots=Decimal("0.7")), LIMIT),
+    Cap("max_positions", Limits(max_positions=7), BUY),
+    Cap("max_pending_orders", Limits(max_pending_orders=7), LIMIT),
+    Cap("max_notional", Limits(max_notional=Decimal(str(0.75 * WORTH))), BUY),
+]
+
+
+def names(cap: Cap) -> str:
+    return f"{cap.rule}-{cap.order.get('type', 'market')}"
+
+
+@pytest.mark.parametrize("cap", CAPS, ids=names)
+async def test_a_hundred_at_once_fill_a_limit(cap: Cap, scene: Scene) -> None:
+    """A terminal that answers in order: exactly as many pass as fit; the others hear numbers."""
+    account = GrowingAccount(scene)
+    refused = await account.rush(cap.limits, RUSH, **cap.order)
+    assert len(account.positions) + len(account.orders) == FITTING
+    assert len(refused) == RUSH - FITTING
+    for error in refused:
+        assert isinstance(error, RiskLimit)
+        assert error.data["rule"] == cap.rule
+        assert error.data["value"] > error.data["limit"]
+        assert error.data["outcome"] == "not_sent"
+    lists = len(scene.script.asked_for("positions_get"))
+    assert lists < RUSH, "those who come at once share the answers"
+
+
+SEEDS = [
+    *range(3),
+    *(pytest.param(seed, marks=pytest.mark.long) for seed in range(3, 60)),
+]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("cap", CAPS, ids=names)
+async def test_none_passes_a_limit_whatever_comes_late(cap: Cap, seed: int, scene: Scene) -> None:
+    """Facts and results out of order, some orders refused by the broker: the limit holds at every
+    moment. Once all is quiet, what is left of it can be used up, and no more.
+    """
+    account = GrowingAccount(scene, seed=seed, most_steps=2 + 5 * (seed % 7), refuses=20)
+    await account.rush(cap.limits, 30, **cap.order)
+    assert len(account.positions) + len(account.orders) <= FITTING
+    account._refuses = 0
+    for _ in range(FITTING):
+        await account.rush(cap.limits, 1, **cap.order)
+    assert len(account.positions) + len(account.orders) == FITTING
+
+
+async def test_a_list_may_lag_behind_a_result(scene: Scene) -> None:
+    """Some terminals list a position a moment after they have confirmed it."""
+    account = GrowingAccount(scene)
+    limits = Limits(max_open_lots=Decimal("0.2"))
+    scene.script.answers["positions_get"] = []
+    assert not await account.rush(limits, 2, **BUY)
+    (error,) = await account.rush(limits, 1, **BUY)
+    assert error.data["value"] == pytest.approx(0.3)
+    clock = scene.desk.checks.tally(scene.guarded).reservations
+    now_s = clock._monotonic_s()
+    clock._monotonic_s = lambda: now_s + SETTLE_S
+    assert not await account.rush(limits, 1, **BUY), "after that the list is the truth"
+
+
+async def test_a_position_that_is_closed_at_once_leaves_room(scene: Scene) -> None:
+    """Whether the lists have ever shown it or not."""
+    account = GrowingAccount(scene)
+    limits = Limits(max_positions=1)
+    for looks in range(4):
+        assert not await account.rush(limits, 1, **BUY)
+        for _ in range(looks):
+            assert await account.rush(limits, 1, **BUY)
+        (held,) = account.positions
+        if looks < 2:
+            close = CATALOGUE["close_position"]
+            await close.answer(scene.call(), {"ticket": held.ticket})
+        account.positions.clear()  # the others by their stop loss
+
+
+async def test_what_failed_leaves_room(scene: Scene) -> None:
+    """What the broker refused takes nothing of a limit; what is unknown does."""
+    account = GrowingAccount(scene, refuses=100)
+    limits = Limits(max_open_lots=Decimal("0.1"))
+    for _ in range(3):
+        (error,) = await account.rush(limits, 1, **BUY)
+        assert error.data["outcome"] == "rejected"
+    account._refuses = 0
+    assert not await account.rush(limits, 1, **BUY)
+    (error,) = await account.rush(limits, 1, **BUY)
+    assert error.data["rule"] == "max_open_lots"
+
+
+@pytest.mark.parametrize(
+    ("rule", "limits", "error"),
+    [
+        ("max_orders_per_minute", Limits(max_orders_per_minute=7), RiskLimit),
+        ("max_orders_per_day", Limits(max_orders_per_day=7), RiskLimit),
+        ("max_identical_orders", Limits(max_identical_orders=7), RiskLimit),
+        (
+            "max_symbol_orders",
+            Limits(max_symbol_orders=7, symbol_window_s=60.0),
+            RiskLimit,
+        ),
+        (
+            "orders_per_second",
+            Limits(orders_per_second=Decimal("0.001"), order_burst=7),
+            LimitExceeded,
+        ),
+    ],
+    ids=lambda one: one if isinstance(one, str) else "",
+)
+async def test_a_hundred_at_once_against_a_pace(
+    rule: str, limits: Limits, error: type[Exception], scene: Scene
+) -> None:
+    """Counts hold as well when all come at once."""
+    account = GrowingAccount(scene, seed=3, most_steps=9)
+    refused = await account.rush(limits, RUSH, **BUY)
+    assert len(account.positions) == FITTING
+    assert {(type(one), one.data["rule"]) for one in refused} == {(error, rule)}
+
+
+async def test_margin_on_its_way_counts(scene: Scene) -> None:
+    """Two orders that the free margin suffices for, one by one, and not together."""
+    account = GrowingAccount(scene)
+    scene.script.answers["account_get"] = replace(ACCOUNT, margin_free=7 * 108.55)
+    refused = await account.rush(Limits(check_margin=True), 8, **BUY)
+    assert len(account.positions) == FITTING
+    assert [one.data["rule"] for one in refused] == ["free_margin"]
+
+
+# --- netting ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def netting() -> Scene:
+    """An account whose symbols have one position each."""
+    return Scene(mode="netting")
+
+
+@pytest.mark.parametrize(
+    ("held", "side", "volume", "passes"),
+    [
+        (0.5, "buy", 0.5, True),
+        (0.5, "buy", 0.51, False),
+        (0.5, "sell", 1.5, True),
+        (0.5, "sell", 1.51, False),
+        (-0.5, "buy", 1.5, True),
+        (-0.5, "sell", 0.51, False),
+    ],
+)
+async def test_a_netting_position_counts_with_its_sign(
+    netting: Scene, held: float, side: str, volume: float, passes: bool
+) -> None:
+    """What turns a position around may be as large as both ends allow."""
+    account = GrowingAccount(netting)
+    start = {"symbol": "EURUSD", "side": "buy" if held > 0 else "sell", "volume": abs(held)}
+    assert not await account.rush(Limits(), 1, **start)
+    limits = Limits(max_open_lots=Decimal("1.0"))
+    order = {"symbol": "EURUSD", "side": side, "volume": volume}
+    refused = await account.rush(limits, 1, **order)
+    assert not refused if passes else refused[0].data["rule"] == "max_open_lots"
+
+
+async def test_a_netting_symbol_has_one_position(netting: Scene) -> None:
+    """More of a symbol that is open is no further position."""
+    account = GrowingAccount(netting)
+    limits = Limits(max_positions=1)
+    assert not await account.rush(limits, 3, **BUY)
+    (error,) = await account.rush(limits, 1, **{**BUY, "symbol": "GBPUSD"})
+    assert (error.data["rule"], error.data["value"]) == ("max_positions", 2)
+
+
+async def test_an_order_that_adds_nothing_is_not_held_to_a_limit(netting: Scene) -> None:
+    """A limit that was set too late does not keep anybody from reducing."""
+    account = GrowingAccount(netting)
+    assert not await account.rush(Limits(), 1, **{**BUY, "volume": 2.0})
+    limits = Limits(max_open_lots=Decimal("1.0"))
+    assert not await account.rush(limits, 1, **{**BUY, "side": "sell"})
+    (error,) = await account.rush(limits, 1, **BUY)
+    assert error.data["rule"] == "max_open_lots"
+
+
+async def test_an_order_under_way_the_other_way_makes_no_room(netting: Scene) -> None:
+    """It may come to nothing, and then a limit that is exceeded would be exceeded further."""
+    account = GrowingAccount(netting)
+    assert not await account.rush(Limits(), 1, **{**BUY, "volume": 2.0})
+    sale = Reservation(
+        client_order_id="a", symbol="EURUSD", volume=Decimal(5), buys=False, waits=False
+    )
+    netting.desk.checks.tally(netting.guarded).reservations.hold(sale)
+    (error,) = await account.rush(Limits(max_open_lots=Decimal("1.0")), 1, **BUY)
+    assert error.data["rule"] == "max_open_lots"

@@ -1,0 +1,99 @@
+"""One tally an account, whichever terminals are logged in to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, cast
+
+import pytest
+
+from gateway.trading.journal import Account
+from gateway.trading.risk import tally as module
+from gateway.trading.risk.reservations import SETTLE_S, Reservation, Reservations
+from gateway.trading.risk.tally import Tallies, Tally
+
+
+@dataclass
+class Terminal:
+    """What a tally asks of a terminal."""
+
+    account: Account | None
+    is_paper: bool = False
+
+    @property
+    def side(self) -> Account | None:
+        return self.account.on_paper if self.account and self.is_paper else self.account
+
+
+def tally(tallies: Tallies, login: int, *, is_paper: bool = False) -> Tally:
+    return tallies.of(cast(Any, Terminal(Account(login, "Demo"), is_paper)))
+
+
+def one(name: str = "a") -> Reservation:
+    return Reservation(
+        client_order_id=name, symbol="EURUSD", volume=Decimal("0.1"), buys=True, waits=False
+    )
+
+
+def test_an_account_has_one_tally() -> None:
+    """On paper another one; and a terminal that was never linked has none of theirs."""
+    tallies = Tallies()
+    assert tally(tallies, 1) is tally(tallies, 1)
+    assert tally(tallies, 1) is not tally(tallies, 2)
+    assert tally(tallies, 1, is_paper=True) is not tally(tallies, 1)
+    nowhere = tallies.of(cast(Any, Terminal(None)))
+    assert nowhere not in (tally(tallies, 1), tally(tallies, 2))
+
+
+def test_the_journal_is_asked_about_its_account() -> None:
+    """Also for what is on paper: the journal keeps both under one account."""
+    tallies = Tallies(
+        lambda account: lambda symbol: [f"{account.login} {account.server} {symbol}"]
+    )
+    for is_paper in (False, True):
+        reservations = tally(tallies, 7, is_paper=is_paper).reservations
+        assert reservations.unresolved("EURUSD") == ["7 Demo EURUSD"]
+
+
+def test_what_is_idle_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever logs in to account after account fills no memory, and frees no account of what is
+    on its way.
+    """
+    monkeypatch.setattr(module, "MAX_IDLE", 3)
+    tallies = Tallies()
+    busy, over = tally(tallies, 1), tally(tallies, 2)
+    busy.reservations.hold(one())
+    gone = one()
+    over.reservations.hold(gone)
+    over.reservations.end(gone, "gone")
+    for login in range(3, 20):
+        tally(tallies, login)
+    assert len(tallies._tallies) <= 3 + 1
+    assert tally(tallies, 1) is busy
+    assert tally(tallies, 2) is not over
+
+
+def test_each_terminals_lists_are_their_own() -> None:
+    """What one of them has shown may be news to another, for a second at most."""
+    now_s = 0.0
+    reservations = Reservations(monotonic_s=lambda: now_s)
+    done = one()
+    reservations.hold(done)
+    reservations.end(done, "done", 5)
+    asked = reservations.moment
+    assert reservations.beside(asked, frozenset({5}), "a") == ([], [])
+    assert reservations.beside(asked, frozenset(), "b") == ([done], [])
+    assert reservations.beside(asked, frozenset(), "a") == ([], [])
+    now_s = SETTLE_S
+    assert reservations.beside(asked, frozenset(), "b") == ([], [])
+
+
+def test_what_is_closed_needs_no_list() -> None:
+    """Through whichever terminal."""
+    reservations = Reservations(monotonic_s=lambda: 0.0)
+    done = one()
+    reservations.hold(done)
+    reservations.end(done, "done", 5, 6)
+    reservations.closed(6)
+    assert reservations.beside(reservations.moment, frozenset(), "b") == ([], [])
