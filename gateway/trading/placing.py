@@ -165,7 +165,7 @@ async def _send_as_it_is(terminal: GuardedTerminal, trade: Trade, going: Pass) -
         deadline=handling.deadline,
         client_order_id=handling.client_order_id,
         tier=trade.tier,
-        memo=trade.memo,
+        memo=with_(trade.memo, day=going.day),  # so that the next daemon counts it for the same
     )
     going.done(sent.result)
     key = _filling_key(terminal, trade.request)

@@ -75,7 +75,8 @@ class Memo(Struct, frozen=True, kw_only=True):
     the numbers that were put onto the grid. ``closes`` is the identifier of the position that it
     is to close, which orders and deals have, while its ticket may change. ``broker_ms`` is
     what the broker's clock showed when the command was made. ``boot`` is the start of the EA
-    that it was for (``hello.boot``).
+    that it was for (``hello.boot``). ``day`` is the broker's day for which limits
+    count a new order, in days since 1970.
     """
 
     position: int | None = None
@@ -87,6 +88,7 @@ class Memo(Struct, frozen=True, kw_only=True):
     symbol_requested: str | None = None
     broker_ms: int | None = None
     boot: str | None = None
+    day: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,11 @@ class Pass:
         self._reservation = reservation
         self._step = step
 
+    @property
+    def day(self) -> int | None:
+        """The broker's day for which it is counted; ``None``: it is not."""
+        return None if self._step is None else self._step.mark.day
+
     def done(self, result: TradeResult) -> None:
         """The broker took it."""
         for ticket in (self._trade.request.position, self._trade.request.position_by):

@@ -19,7 +19,7 @@ MAX_READ = 100_000
 """Of the newest commands; a limit counts far fewer."""
 _SENT = f"""
     SELECT min(sent.created_ms), json_extract(sent.request, '$.symbol'),
-        min(json_extract(sent.memo, '$.broker_ms'))
+        min(json_extract(sent.memo, '$.broker_ms')), min(json_extract(sent.memo, '$.day'))
     FROM (SELECT * FROM sends ORDER BY command_id DESC LIMIT {MAX_READ}) AS sent
     JOIN orders ON orders.id = sent.order_id
     WHERE orders.login = ? AND orders.server = ? AND (sent.fp = '{PAPER_FP}') = ?

@@ -49,6 +49,15 @@ class SentOrder(NamedTuple):
     symbol: str
     broker_ms: int | None = None
     """What the broker's quotes showed then; ``None``: there were none."""
+    day: int | None = None
+    """That it was counted for, as of :class:`Mark`; ``None``: an earlier version has sent it."""
+
+    def day_of(self, to_broker_ms: Callable[[int], int]) -> int:
+        """Return the day that it counts for; quotes may have been days old when it was sent."""
+        if self.day is not None:
+            return self.day
+        broker_ms = to_broker_ms(self.utc_ms) if self.broker_ms is None else self.broker_ms
+        return broker_ms // DAY_MS
 
 
 class Pace:
@@ -108,8 +117,8 @@ class Pace:
         self._days.clear()
         self._symbols.clear()
         before: list[Step] = []
-        for utc_ms, symbol, broker_ms in sorted(orders, key=itemgetter(0)):
-            day = (to_broker_ms(utc_ms) if broker_ms is None else broker_ms) // DAY_MS
+        for order in sorted(orders, key=itemgetter(0)):
+            utc_ms, symbol, day = order.utc_ms, order.symbol, order.day_of(to_broker_ms)
             mark = Mark(symbol=symbol, likeness=None, utc_ms=utc_ms, day=day)
             self._count(symbol, utc_ms, day)
             age_s = (now_ms - utc_ms) / 1000

@@ -66,6 +66,33 @@ async def test_a_day_outlasts_a_clock_that_was_set_right(kept: Kept) -> None:
     assert (await kept.fail("b")).data["rule"] == "max_orders_per_day"
 
 
+async def test_orders_before_the_first_tick_of_a_week_stay_of_their_day(kept: Kept) -> None:
+    """The last quote is of a day long past; limits count by our clock then, and go on to."""
+    kept.scene.script.answers["order_send"] = fresh_tickets()
+    kept.scene.limits = Limits(max_orders_per_day=1)
+    kept.scene.clock.see(BROKER_NOW_S - 2 * 86_400, host.boot_ms())
+    begin_anew(kept)
+    await kept.buy("a")
+    assert (await kept.fail("b")).data["rule"] == "max_orders_per_day"
+    begin_anew(kept)
+    assert (await kept.fail("b")).data["rule"] == "max_orders_per_day"
+    to_midnight_ms = 86_400_000 - BROKER_NOW_S * 1000 % 86_400_000
+    kept.scene.now_ms += to_midnight_ms
+    await kept.buy("b")
+
+
+async def test_orders_that_an_earlier_version_has_sent_count_by_its_quotes(kept: Kept) -> None:
+    """Their rows do not name the day."""
+    kept.scene.script.answers["order_send"] = fresh_tickets()
+    kept.scene.limits = Limits(max_orders_per_day=1)
+    begin_anew(kept)
+    await kept.buy("a")
+    forget = "UPDATE sends SET memo = json_remove(memo, '$.day')"
+    await kept.ledger.write(lambda connection: connection.execute(forget))
+    begin_anew(kept)
+    assert (await kept.fail("b")).data["rule"] == "max_orders_per_day"
+
+
 async def test_orders_on_paper_are_none_of_the_market(kept: Kept) -> None:
     """Nor the other way round, also where an earlier daemon has sent them."""
     kept.scene.script.answers["order_send"] = fresh_tickets()
