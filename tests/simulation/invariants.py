@@ -38,6 +38,7 @@ RULES: Mapping[str, str] = {
     "by hand": "what a person says of an unknown order stays, unless the terminal says otherwise",
     "paper": "what is on paper is kept there, and nothing of it comes to the market",
     "silence": "what a silent program leaves is ended in time, and of no other one",
+    "disconnects": "what a lost program leaves is cancelled in time, and of no other one",
     "limits": "no order goes beyond the limits of its token, and none within is refused",
     "races": "once one of linked orders has ended, the others are cancelled, or that fails aloud",
     "on paper": "no command of paper trading reaches a terminal",

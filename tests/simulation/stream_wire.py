@@ -105,6 +105,13 @@ class StreamWire(asyncio.Protocol):
             sock = self._transport.get_extra_info("socket")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
 
+    @property
+    def address(self) -> tuple[str, int]:
+        """Return that of this end; fails before there is a connection."""
+        assert self._transport is not None
+        address: tuple[str, int] = self._transport.get_extra_info("sockname")
+        return address
+
     def pause(self) -> None:
         """Read no more for a while."""
         if self._transport is not None and not self.is_paused:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -41,6 +41,8 @@ from .trace import Trace
 
 LAST_FILLS_S = 4.0
 """In which brokers fill at last what they have delayed."""
+D = TypeVar("D", bound=HttpDoor)
+
 FAREWELL_S = 0.5
 """In which the daemon hears of the end of all links."""
 
@@ -238,9 +240,9 @@ class World:
         machine.execute = watched  # type: ignore[method-assign]  # to see each command
         return terminal
 
-    def door(self, name: str, token: str) -> HttpDoor:
+    def door(self, name: str, token: str, kind: type[D] = HttpDoor) -> D:  # type: ignore[assignment]  # what D is then
         """Return a way to the daemon for a bot of a terminal, with one of its tokens."""
-        return HttpDoor(
+        return kind(
             self.address,
             token,
             on_ask=partial(self._asked, name, parse_token(token)),

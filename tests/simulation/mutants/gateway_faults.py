@@ -254,6 +254,56 @@ STOPS = (
         ),
     ),
 )
+DISCONNECTS = (
+    Mutant(
+        "lost-connection-not-noticed",
+        "The end of a connection is that of none which has asked for anything.",
+        (
+            Change(
+                "gateway.trading.kill_switch.disconnects",
+                "        session.connection = None\n        self._burn(",
+                "        return\n        self._burn(",
+            ),
+        ),
+        lone="leaving",
+    ),
+    Mutant(
+        "fires-though-back",
+        "The grace of a lost connection runs on though its program has come back.",
+        (
+            Change(
+                "gateway.trading.kill_switch.disconnects",
+                "            before.fuse.put_out()\n            before.fuse = None\n",
+                "            pass\n",
+            ),
+        ),
+        lone="leaving",
+    ),
+    Mutant(
+        "orders-of-others-too",
+        "A lost connection takes the orders of others with its own.",
+        (
+            Change(
+                "gateway.trading.kill_switch.disconnects",
+                "            chosen = Chosen(tags=session.tags, tickets=own)\n",
+                "            chosen = Chosen(tagged=True)\n",
+            ),
+        ),
+        lone="leaving",
+    ),
+    Mutant(
+        "armed-not-kept",
+        "What is to be done when a connection is lost ends with the process.",
+        (
+            Change(
+                "gateway.trading.kill_switch.armed",
+                "            await self._ledger.write(work)\n",
+                "            pass\n",
+            ),
+        ),
+        lone="leaving",
+    ),
+)
 CONTINGENT = (
     Mutant(
         "absent-of-earlier-ea",
@@ -339,4 +389,4 @@ MANAGER = (
         ),
     ),
 )
-GATEWAY_FAULTS = (*DISK, *JOURNAL, *FINDING_OUT, *STOPS, *CONTINGENT, *MANAGER)
+GATEWAY_FAULTS = (*DISK, *JOURNAL, *FINDING_OUT, *STOPS, *DISCONNECTS, *CONTINGENT, *MANAGER)
