@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway import schemas as shapes
+from gateway import shapes
 from gateway.client.asking import OMITTED, Asking, Omitted
 
 

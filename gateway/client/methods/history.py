@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from gateway import schemas as shapes
+from gateway import shapes
 from gateway.client.asking import OMITTED, Asking, Omitted, Time
 
 
