@@ -44,7 +44,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from gateway import shapes
+from gateway import schemas
 from gateway.client.asking import OMITTED, Asking, Number, Omitted, Time, order_id
 from gateway.schemas.enums import {", ".join(_ALIASES.values())}
 
@@ -204,7 +204,7 @@ def _with_null(name: str, options: list[Schema]) -> str:
 
 
 def _result(annotation: Any) -> str:
-    """Return the annotation of a result, as it is written in a file that imports ``shapes``."""
+    """Return the annotation of a result, as it is written in a file that imports ``schemas``."""
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin in (typing.Union, UnionType):
         return " | ".join(_result(one) for one in arguments)
@@ -214,7 +214,7 @@ def _result(annotation: Any) -> str:
     if annotation in (None, NoneType):
         return "None"
     name: str = annotation.__name__
-    return f"shapes.{name}" if annotation.__module__.startswith("gateway.schemas") else name
+    return f"schemas.{name}" if annotation.__module__.startswith("gateway.schemas") else name
 
 
 def _formatted(text: str) -> str:

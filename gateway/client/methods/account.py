@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway import shapes
+from gateway import schemas
 from gateway.client.asking import OMITTED, Asking, Omitted
 
 
@@ -11,22 +11,22 @@ class AccountMethods(Asking):
 
     async def get_account_info(
         self, *, terminal: str | Omitted | None = OMITTED
-    ) -> shapes.AccountInfo:
+    ) -> schemas.AccountInfo:
         """Return everything the terminal knows of the account.
 
         Money is in the account's `currency`. `margin_level` is in percent and null without
         positions. MetaTrader 4 does not know the margin mode, FIFO rule and some sums: they are
         null and listed in `unavailable`.
         """
-        result: shapes.AccountInfo = await self._ask("get_account_info", terminal=terminal)
+        result: schemas.AccountInfo = await self._ask("get_account_info", terminal=terminal)
         return result
 
     async def get_account_balance(
         self, *, terminal: str | Omitted | None = OMITTED
-    ) -> shapes.AccountBalance:
+    ) -> schemas.AccountBalance:
         """Return the account's money: balance, equity, margin, floating profit.
 
         All of it is from one moment, and also in `get_account_info`.
         """
-        result: shapes.AccountBalance = await self._ask("get_account_balance", terminal=terminal)
+        result: schemas.AccountBalance = await self._ask("get_account_balance", terminal=terminal)
         return result

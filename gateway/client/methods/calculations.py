@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway import shapes
+from gateway import schemas
 from gateway.client.asking import OMITTED, Asking, Number, Omitted
 from gateway.schemas.enums import Side
 
@@ -19,12 +19,12 @@ class CalculationsMethods(Asking):
         type: Side | int | Omitted | None = OMITTED,
         price: Number | Omitted | None = OMITTED,
         terminal: str | Omitted | None = OMITTED,
-    ) -> shapes.Margin:
+    ) -> schemas.Margin:
         """Return the margin that a position would need by itself, in the account's currency.
 
         Positions that are there already, and what they would save, are not counted.
         """
-        result: shapes.Margin = await self._ask(
+        result: schemas.Margin = await self._ask(
             "order_calc_margin",
             symbol=symbol,
             volume=volume,
@@ -45,12 +45,12 @@ class CalculationsMethods(Asking):
         side: Side | int | Omitted | None = OMITTED,
         type: Side | int | Omitted | None = OMITTED,
         terminal: str | Omitted | None = OMITTED,
-    ) -> shapes.Profit:
+    ) -> schemas.Profit:
         """Return what a position would bring between two prices, in the account's currency.
 
         Without commission and swap; converted at today's rates.
         """
-        result: shapes.Profit = await self._ask(
+        result: schemas.Profit = await self._ask(
             "order_calc_profit",
             symbol=symbol,
             volume=volume,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway import shapes
+from gateway import schemas
 from gateway.client.asking import OMITTED, Asking, Omitted
 
 
@@ -21,7 +21,7 @@ class ContingentMethods(Asking):
         break_even: int | Omitted = OMITTED,
         break_even_offset: int | Omitted = OMITTED,
         terminal: str | Omitted | None = OMITTED,
-    ) -> shapes.TrailingStop:
+    ) -> schemas.TrailingStop:
         """Let the stop loss of a position follow the market, go to break-even, or both.
 
         The EA does it on every tick, also while the gateway is down, and its stop only ever comes
@@ -29,7 +29,7 @@ class ContingentMethods(Asking):
         replaced. Saying it again is safe, whatever became of the first time. While the console is
         silent, a stop can be set, but not loosened.
         """
-        result: shapes.TrailingStop = await self._ask(
+        result: schemas.TrailingStop = await self._ask(
             "set_trailing_stop",
             ticket=ticket,
             distance=distance,
@@ -43,12 +43,12 @@ class ContingentMethods(Asking):
 
     async def remove_trailing_stop(
         self, *, ticket: int, terminal: str | Omitted | None = OMITTED
-    ) -> shapes.TrailingStopRemoved:
+    ) -> schemas.TrailingStopRemoved:
         """Let the stop loss of a position stay where it is.
 
         It is no error if it did not follow.
         """
-        result: shapes.TrailingStopRemoved = await self._ask(
+        result: schemas.TrailingStopRemoved = await self._ask(
             "remove_trailing_stop", ticket=ticket, terminal=terminal
         )
         return result
@@ -59,19 +59,19 @@ class ContingentMethods(Asking):
         symbol: str | Omitted | None = OMITTED,
         ticket: int | Omitted | None = OMITTED,
         terminal: str | Omitted | None = OMITTED,
-    ) -> list[shapes.TrailingStop]:
+    ) -> list[schemas.TrailingStop]:
         """Return the stops that follow the market, all, of a symbol, or of a position.
 
         A new stop loss is told on the channel `positions`, as any other.
         """
-        result: list[shapes.TrailingStop] = await self._ask(
+        result: list[schemas.TrailingStop] = await self._ask(
             "get_trailing_stops", symbol=symbol, ticket=ticket, terminal=terminal
         )
         return result
 
     async def link_oco(
         self, *, tickets: Sequence[int], terminal: str | Omitted | None = OMITTED
-    ) -> shapes.OcoLink:
+    ) -> schemas.OcoLink:
         """Let the first of some pending orders that ends cancel the others.
 
         A fill counts, also of a part. The gateway does it: while it runs and the terminal is
@@ -79,27 +79,27 @@ class ContingentMethods(Asking):
         filled. Linking the same orders again returns the link there is. If one of them does not
         wait any more, nothing is linked: 2009 names it.
         """
-        result: shapes.OcoLink = await self._ask("link_oco", tickets=tickets, terminal=terminal)
+        result: schemas.OcoLink = await self._ask("link_oco", tickets=tickets, terminal=terminal)
         return result
 
     async def unlink_oco(
         self, *, id: str, terminal: str | Omitted | None = OMITTED
-    ) -> shapes.OcoLink:
+    ) -> schemas.OcoLink:
         """Let linked orders live apart again; all of them stay.
 
         A link whose orders are being cancelled, or are gone, stays as it is: look at `state`.
         """
-        result: shapes.OcoLink = await self._ask("unlink_oco", id=id, terminal=terminal)
+        result: schemas.OcoLink = await self._ask("unlink_oco", id=id, terminal=terminal)
         return result
 
     async def get_oco_links(
         self, *, past: int | Omitted = OMITTED, terminal: str | Omitted | None = OMITTED
-    ) -> list[shapes.OcoLink]:
+    ) -> list[schemas.OcoLink]:
         """Return which orders cancel one another, oldest first, then those that are over.
 
         The gateway answers by itself, so this works while the terminal is offline.
         """
-        result: list[shapes.OcoLink] = await self._ask(
+        result: list[schemas.OcoLink] = await self._ask(
             "get_oco_links", past=past, terminal=terminal
         )
         return result

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from gateway import shapes
+from gateway import schemas
 from gateway.client.asking import OMITTED, Asking, Omitted, Time
 
 
@@ -23,7 +23,7 @@ class HistoryMethods(Asking):
         limit: int | Omitted = OMITTED,
         cursor: str | Omitted | None = OMITTED,
         terminal: str | Omitted | None = OMITTED,
-    ) -> shapes.History:
+    ) -> schemas.History:
         """Return past orders, deals, closed positions, or orders with deals, oldest first.
 
         Orders count by the time they ended, deals by their own, positions by the time they were
@@ -38,7 +38,7 @@ class HistoryMethods(Asking):
         MetaTrader 4 has no deals: `deals` and `orders_deals` are not supported there, its closed
         trades are `positions`, and `unavailable` lists what they lack.
         """
-        result: shapes.History = await self._ask(
+        result: schemas.History = await self._ask(
             "get_history_orders",
             kind=kind,
             from_=from_,

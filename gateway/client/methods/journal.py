@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway import shapes
+from gateway import schemas
 from gateway.client.asking import OMITTED, Asking, Omitted
 
 
@@ -11,14 +11,14 @@ class JournalMethods(Asking):
 
     async def get_order(
         self, client_order_id: str, *, terminal: str | Omitted | None = OMITTED
-    ) -> shapes.OrderRecord:
+    ) -> schemas.OrderRecord:
         """Tell what became of a request by its `client_order_id`; this is authoritative.
 
         It works while the terminal is offline, and for good: the journal forgets nothing. After an
         `order_unresolved` (2102) ask here before anything else. 2009 `order_not_found`: nothing
         was ever sent under that id for the account that the terminal is logged in to.
         """
-        result: shapes.OrderRecord = await self._ask(
+        result: schemas.OrderRecord = await self._ask(
             "get_order", client_order_id=client_order_id, terminal=terminal
         )
         return result
@@ -30,7 +30,7 @@ class JournalMethods(Asking):
         executed: bool,
         ticket: int | Omitted | None = OMITTED,
         terminal: str | Omitted | None = OMITTED,
-    ) -> shapes.OrderRecord:
+    ) -> schemas.OrderRecord:
         """Settle by hand what became of a request whose outcome is unknown.
 
         For a person who has looked at the terminal, or asked the broker: the gateway finds nearly
@@ -44,7 +44,7 @@ class JournalMethods(Asking):
         counts: `orders` tells it once more, with `settlement.time_contradicted`. All of it stands
         in the audit trail.
         """
-        result: shapes.OrderRecord = await self._ask(
+        result: schemas.OrderRecord = await self._ask(
             "settle_order",
             client_order_id=client_order_id,
             executed=executed,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from gateway import shapes
+from gateway import schemas
 from gateway.client.asking import OMITTED, Asking, Omitted, Time
 from gateway.schemas.enums import Timeframe
 
@@ -20,14 +20,14 @@ class MarketMethods(Asking):
         count: int | Omitted = OMITTED,
         start: int | Omitted = OMITTED,
         terminal: str | Omitted | None = OMITTED,
-    ) -> shapes.Bars:
+    ) -> schemas.Bars:
         """Return the last bars of a symbol, oldest first.
 
         With `start` 0 the last one is the forming bar. `time` is when a bar opened. There may be
         fewer than `count`: with `complete` true the broker has no more, with false the terminal
         does not have them all, and `reason` says why. For a span of time see `get_history_prices`.
         """
-        result: shapes.Bars = await self._ask(
+        result: schemas.Bars = await self._ask(
             "get_ohlc",
             symbol=symbol,
             timeframe=timeframe,
@@ -47,7 +47,7 @@ class MarketMethods(Asking):
         limit: int | Omitted = OMITTED,
         cursor: str | Omitted | None = OMITTED,
         terminal: str | Omitted | None = OMITTED,
-    ) -> shapes.Bars:
+    ) -> schemas.Bars:
         """Return the bars of a symbol that opened in a span of time, oldest first, page by page.
 
         Both ends are included. While `next_cursor` is not null there may be more: ask again with
@@ -56,7 +56,7 @@ class MarketMethods(Asking):
         terminal is `loading`, ask for the same page again. Past dates are converted with the
         broker's offset of that date.
         """
-        result: shapes.Bars = await self._ask(
+        result: schemas.Bars = await self._ask(
             "get_history_prices",
             symbol=symbol,
             from_=from_,
@@ -78,7 +78,7 @@ class MarketMethods(Asking):
         limit: int | Omitted = OMITTED,
         cursor: str | Omitted | None = OMITTED,
         terminal: str | Omitted | None = OMITTED,
-    ) -> shapes.HistoryTicks:
+    ) -> schemas.HistoryTicks:
         """Return past ticks of a symbol, oldest first, page by page.
 
         Both ends are included. Ticks may share a millisecond; none is lost or told twice between
@@ -87,7 +87,7 @@ class MarketMethods(Asking):
         seconds to load ticks, and does nothing else meanwhile: 3002 `history_loading` says that it
         is at it. MetaTrader 4 keeps no ticks: there the method is not supported.
         """
-        result: shapes.HistoryTicks = await self._ask(
+        result: schemas.HistoryTicks = await self._ask(
             "get_history_ticks",
             symbol=symbol,
             from_=from_,
@@ -101,11 +101,11 @@ class MarketMethods(Asking):
 
     async def get_market_book(
         self, symbol: str, *, terminal: str | Omitted | None = OMITTED
-    ) -> shapes.Book:
+    ) -> schemas.Book:
         """Return the order book of a symbol as it is now: highest price first, sells above buys.
 
         For its changes subscribe to `book:<symbol>`. MetaTrader 4 has no order books; with brokers
         that publish none for the symbol the answer is 3004 `no_market_depth`.
         """
-        result: shapes.Book = await self._ask("get_market_book", symbol=symbol, terminal=terminal)
+        result: schemas.Book = await self._ask("get_market_book", symbol=symbol, terminal=terminal)
         return result

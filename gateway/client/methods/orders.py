@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from gateway import shapes
+from gateway import schemas
 from gateway.client.asking import OMITTED, Asking, Number, Omitted, Time, order_id
 from gateway.schemas.enums import Side
 
@@ -18,22 +18,22 @@ class OrdersMethods(Asking):
         symbol: str | Omitted | None = OMITTED,
         ticket: int | Omitted | None = OMITTED,
         terminal: str | Omitted | None = OMITTED,
-    ) -> list[shapes.Order]:
+    ) -> list[schemas.Order]:
         """Return the pending orders, all or those of a symbol, oldest first.
 
         Those that the gateway keeps itself, since the platform has no such orders, are among them
         with `emulated` true. For changes subscribe to `orders`.
         """
-        result: list[shapes.Order] = await self._ask(
+        result: list[schemas.Order] = await self._ask(
             "get_orders", symbol=symbol, ticket=ticket, terminal=terminal
         )
         return result
 
     async def get_order_info(
         self, ticket: int, *, terminal: str | Omitted | None = OMITTED
-    ) -> shapes.Order:
+    ) -> schemas.Order:
         """Return one order by its ticket, pending or past; `state` tells which."""
-        result: shapes.Order = await self._ask("get_order_info", ticket=ticket, terminal=terminal)
+        result: schemas.Order = await self._ask("get_order_info", ticket=ticket, terminal=terminal)
         return result
 
     async def place_order(
@@ -78,7 +78,7 @@ class OrdersMethods(Asking):
         normalize: bool | Omitted = OMITTED,
         validate_only: bool | Omitted = OMITTED,
         terminal: str | Omitted | None = OMITTED,
-    ) -> shapes.OrderReceipt:
+    ) -> schemas.OrderReceipt:
         """Send a new order: at market, or one that waits.
 
         Prices and volume must lie on the symbol's grid; they are refused with the grid in the
@@ -98,7 +98,7 @@ class OrdersMethods(Asking):
         outside of what repeats the call. An id is free again only after `not_sent`; with other
         params it is refused (2101).
         """
-        result: shapes.OrderReceipt = await self._ask(
+        result: schemas.OrderReceipt = await self._ask(
             "place_order",
             symbol=symbol,
             volume=volume,
@@ -144,14 +144,14 @@ class OrdersMethods(Asking):
         normalize: bool | Omitted = OMITTED,
         validate_only: bool | Omitted = OMITTED,
         terminal: str | Omitted | None = OMITTED,
-    ) -> shapes.OrderReceipt:
+    ) -> schemas.OrderReceipt:
         """Change a pending order, or the stop loss and take profit of a position.
 
         What is absent stays as it is. If everything is as asked for already, `changed` is false. A
         position has `sl` and `tp` alone. While the console is silent, a position's stop loss can
         still be added or moved closer to the market, with its take profit as it is.
         """
-        result: shapes.OrderReceipt = await self._ask(
+        result: schemas.OrderReceipt = await self._ask(
             "modify_order",
             ticket=ticket,
             target=target,
@@ -179,13 +179,13 @@ class OrdersMethods(Asking):
         deadline_ms: int | Omitted | None = OMITTED,
         validate_only: bool | Omitted = OMITTED,
         terminal: str | Omitted | None = OMITTED,
-    ) -> shapes.OrderReceipt:
+    ) -> schemas.OrderReceipt:
         """Remove a pending order.
 
         One that was filled meanwhile is not there any more: 2009 `order_not_found`; its position
         stays.
         """
-        result: shapes.OrderReceipt = await self._ask(
+        result: schemas.OrderReceipt = await self._ask(
             "cancel_order",
             ticket=ticket,
             client_order_id=order_id(client_order_id),
@@ -234,7 +234,7 @@ class OrdersMethods(Asking):
         expiration: Time | Omitted | None = OMITTED,
         normalize: bool | Omitted = OMITTED,
         terminal: str | Omitted | None = OMITTED,
-    ) -> shapes.CheckResult:
+    ) -> schemas.CheckResult:
         """Tell whether an order would pass, and the account after it (MetaTrader's `OrderCheck`).
 
         Takes what `place_order` takes, makes its every check and sends nothing. An order that
@@ -242,7 +242,7 @@ class OrdersMethods(Asking):
         retcode and the `error` of `place_order`; what lies off the symbol's grid is an error, as
         there. MetaTrader 4 has no such check.
         """
-        result: shapes.CheckResult = await self._ask(
+        result: schemas.CheckResult = await self._ask(
             "order_check",
             symbol=symbol,
             volume=volume,

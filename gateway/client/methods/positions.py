@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from gateway import shapes
+from gateway import schemas
 from gateway.client.asking import OMITTED, Asking, Number, Omitted, order_id
 
 
@@ -17,12 +17,12 @@ class PositionsMethods(Asking):
         symbol: str | Omitted | None = OMITTED,
         ticket: int | Omitted | None = OMITTED,
         terminal: str | Omitted | None = OMITTED,
-    ) -> list[shapes.Position]:
+    ) -> list[schemas.Position]:
         """Return the open positions, all or those of a symbol, oldest first.
 
         For changes subscribe to `positions`, for floating profit to `pnl`.
         """
-        result: list[shapes.Position] = await self._ask(
+        result: list[schemas.Position] = await self._ask(
             "get_positions", symbol=symbol, ticket=ticket, terminal=terminal
         )
         return result
@@ -42,13 +42,13 @@ class PositionsMethods(Asking):
         normalize: bool | Omitted = OMITTED,
         validate_only: bool | Omitted = OMITTED,
         terminal: str | Omitted | None = OMITTED,
-    ) -> shapes.OrderReceipt:
+    ) -> schemas.OrderReceipt:
         """Close a position at market, all of it or a part.
 
         On MetaTrader 4 what is left after a part gets a new ticket: `order.position` of the
         answer. For `data.outcome` of errors see `place_order`.
         """
-        result: shapes.OrderReceipt = await self._ask(
+        result: schemas.OrderReceipt = await self._ask(
             "close_position",
             ticket=ticket,
             volume=volume,
@@ -76,12 +76,12 @@ class PositionsMethods(Asking):
         deadline_ms: int | Omitted | None = OMITTED,
         validate_only: bool | Omitted = OMITTED,
         terminal: str | Omitted | None = OMITTED,
-    ) -> shapes.OrderReceipt:
+    ) -> schemas.OrderReceipt:
         """Close two opposite positions of a symbol against each other, which saves one spread.
 
         What is left of the larger one stays open. Netting accounts have no opposite positions.
         """
-        result: shapes.OrderReceipt = await self._ask(
+        result: schemas.OrderReceipt = await self._ask(
             "close_by",
             position=position,
             position_by=position_by,

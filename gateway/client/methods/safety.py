@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from gateway import shapes
+from gateway import schemas
 from gateway.client.asking import OMITTED, Asking, Omitted, order_id
 from gateway.schemas.enums import Side
 
@@ -14,12 +14,12 @@ class SafetyMethods(Asking):
 
     async def get_trading_enabled(
         self, *, terminal: str | Omitted | None = OMITTED
-    ) -> shapes.TradingEnabled:
+    ) -> schemas.TradingEnabled:
         """Return whether new orders are let through, and which halts stand in the way.
 
         The gateway answers by itself, so this works while the terminal is offline.
         """
-        result: shapes.TradingEnabled = await self._ask("get_trading_enabled", terminal=terminal)
+        result: schemas.TradingEnabled = await self._ask("get_trading_enabled", terminal=terminal)
         return result
 
     async def set_trading_enabled(
@@ -30,7 +30,7 @@ class SafetyMethods(Asking):
         reductions: bool | Omitted = OMITTED,
         reason: str | Omitted = OMITTED,
         terminal: str | Omitted | None = OMITTED,
-    ) -> shapes.TradingEnabled:
+    ) -> schemas.TradingEnabled:
         """Halt trading at once, or lift the halt.
 
         A halt holds from this call on: an order whose bytes are not written yet is refused with
@@ -45,7 +45,7 @@ class SafetyMethods(Asking):
         A halt that was made with a token of the scope `admin`, or by `mt-gateway halt`, is lifted
         in the same ways alone. The answer says which halts are left.
         """
-        result: shapes.TradingEnabled = await self._ask(
+        result: schemas.TradingEnabled = await self._ask(
             "set_trading_enabled",
             enabled=enabled,
             everywhere=everywhere,
@@ -63,7 +63,7 @@ class SafetyMethods(Asking):
         side: Side | int | Omitted | None = OMITTED,
         client_order_id: str | Omitted | None = OMITTED,
         terminal: str | Omitted | None = OMITTED,
-    ) -> shapes.Swept:
+    ) -> schemas.Swept:
         """Cancel all pending orders, or those of a symbol, a magic or a side.
 
         Those that were made by hand or by other programs as well. An order that is filled
@@ -72,7 +72,7 @@ class SafetyMethods(Asking):
 
         It goes on while trading is halted, and while the console is silent.
         """
-        result: shapes.Swept = await self._ask(
+        result: schemas.Swept = await self._ask(
             "cancel_all_orders",
             symbol=symbol,
             magic=magic,
@@ -91,7 +91,7 @@ class SafetyMethods(Asking):
         deviation: int | Omitted = OMITTED,
         client_order_id: str | Omitted | None = OMITTED,
         terminal: str | Omitted | None = OMITTED,
-    ) -> shapes.Swept:
+    ) -> schemas.Swept:
         """Close all positions at market, or those of a symbol, a magic or a side.
 
         Those that were opened by hand or by other programs as well. Pending orders stay: cancel
@@ -100,7 +100,7 @@ class SafetyMethods(Asking):
 
         It goes on while trading is halted, and while the console is silent.
         """
-        result: shapes.Swept = await self._ask(
+        result: schemas.Swept = await self._ask(
             "close_all_positions",
             symbol=symbol,
             magic=magic,
@@ -117,7 +117,7 @@ class SafetyMethods(Asking):
         timeout_ms: int,
         action: Literal["cancel_orders", "cancel_and_close"] | Omitted = OMITTED,
         terminal: str | Omitted | None = OMITTED,
-    ) -> shapes.Countdown:
+    ) -> schemas.Countdown:
         """Start a timer that gets you out unless your programs go on talking: a dead man's switch.
 
         Every call where it was set starts it anew, be it this one, `ping` or any other: on the
@@ -135,7 +135,7 @@ class SafetyMethods(Asking):
         gateway die or hang, the EA does the same by itself after 5 s without a heartbeat, where it
         can (`lease` among its capabilities).
         """
-        result: shapes.Countdown = await self._ask(
+        result: schemas.Countdown = await self._ask(
             "cancel_all_after", timeout_ms=timeout_ms, action=action, terminal=terminal
         )
         return result

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from gateway import shapes
+from gateway import schemas
 from gateway.client.asking import OMITTED, Asking, Omitted
 
 
 class ServiceMethods(Asking):
     """See ``gateway.rpc.methods.service``."""
 
-    async def ping(self, *, t: int | str | Omitted | None = OMITTED) -> shapes.Pong:
+    async def ping(self, *, t: int | str | Omitted | None = OMITTED) -> schemas.Pong:
         """Answer at once; with the state of the terminal's link and its last round trip.
 
         The gateway answers by itself. On `/ws` this also tells it that the program is alive, which
         the pongs of a WebSocket library do not.
         """
-        result: shapes.Pong = await self._ask("ping", t=t)
+        result: schemas.Pong = await self._ask("ping", t=t)
         return result
 
-    async def get_server_info(self) -> shapes.ServerInfo:
+    async def get_server_info(self) -> schemas.ServerInfo:
         """Return what the gateway is, its limits, how it tells the broker's time, and its console.
 
         The gateway answers by itself, so this works while the terminal is offline. `console` tells
         what the token may do while the console is silent, and until when.
         """
-        result: shapes.ServerInfo = await self._ask("get_server_info")
+        result: schemas.ServerInfo = await self._ask("get_server_info")
         return result
 
-    async def get_ws_ticket(self) -> shapes.WsTicket:
+    async def get_ws_ticket(self) -> schemas.WsTicket:
         """Return a ticket that opens `/ws` once: for web pages, which can send no header there.
 
         It is good for 5 seconds, for the origin that asked and for the rights that the token has
@@ -36,5 +36,5 @@ class ServiceMethods(Asking):
         `malformed`, `unknown` (also when it was used, or asked for by another origin) or
         `expired`.
         """
-        result: shapes.WsTicket = await self._ask("get_ws_ticket")
+        result: schemas.WsTicket = await self._ask("get_ws_ticket")
         return result

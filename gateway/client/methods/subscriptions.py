@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway import shapes
+from gateway import schemas
 from gateway.client.asking import OMITTED, Asking, Omitted
 
 
@@ -11,7 +11,7 @@ class SubscriptionsMethods(Asking):
 
     async def get_subscriptions(
         self, *, terminal: str | Omitted | None = OMITTED
-    ) -> shapes.Subscriptions:
+    ) -> schemas.Subscriptions:
         """List what this connection hears; over ``/rpc``, what the token has subscribed to."""
-        result: shapes.Subscriptions = await self._ask("get_subscriptions", terminal=terminal)
+        result: schemas.Subscriptions = await self._ask("get_subscriptions", terminal=terminal)
         return result

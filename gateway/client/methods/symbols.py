@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway import shapes
+from gateway import schemas
 from gateway.client.asking import OMITTED, Asking, Omitted
 
 
@@ -24,26 +24,26 @@ class SymbolsMethods(Asking):
 
     async def get_symbol_info(
         self, symbol: str, *, terminal: str | Omitted | None = OMITTED
-    ) -> shapes.SymbolInfo:
+    ) -> schemas.SymbolInfo:
         """Return everything the terminal knows of a symbol: contract, limits, sessions, prices.
 
         A symbol outside Market Watch is put into it first, since it has no prices otherwise. An
         unknown one is refused with the nearest names in `did_you_mean`.
         """
-        result: shapes.SymbolInfo = await self._ask(
+        result: schemas.SymbolInfo = await self._ask(
             "get_symbol_info", symbol=symbol, terminal=terminal
         )
         return result
 
     async def get_sessions(
         self, symbol: str, *, terminal: str | Omitted | None = OMITTED
-    ) -> shapes.SymbolSessions:
+    ) -> schemas.SymbolSessions:
         """Return when a symbol trades: the broker's weekly table, the next opening and closing.
 
         An order for a closed market is refused before it travels: 2006 `market_closed`, with the
         same `opens_at`. Holidays are in no table; then the broker refuses it.
         """
-        result: shapes.SymbolSessions = await self._ask(
+        result: schemas.SymbolSessions = await self._ask(
             "get_sessions", symbol=symbol, terminal=terminal
         )
         return result
@@ -54,13 +54,13 @@ class SymbolsMethods(Asking):
         *,
         enable: bool | Omitted = OMITTED,
         terminal: str | Omitted | None = OMITTED,
-    ) -> shapes.SymbolSelected:
+    ) -> schemas.SymbolSelected:
         """Put a symbol into Market Watch, or take it out.
 
         Other methods select what they need by themselves. The terminal keeps a symbol that has a
         chart, an order or a position: then `select` stays true.
         """
-        result: shapes.SymbolSelected = await self._ask(
+        result: schemas.SymbolSelected = await self._ask(
             "symbol_select", symbol=symbol, enable=enable, terminal=terminal
         )
         return result
