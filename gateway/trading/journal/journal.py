@@ -359,8 +359,12 @@ class KeptJournal(Journal):
 
 
 def _is_free(known: Intent | None) -> bool:
-    """Whether an id may be used: for the first time, or because nothing was sent."""
-    return known is None or known.stage is Stage.NOT_SENT
+    """Whether an id may be used: for the first time, or because nothing was sent.
+
+    That nothing was sent must be on the disk before: until then the row is that of an order under
+    way, and whoever read it would have its end written once more, over that of the next request.
+    """
+    return known is None or (known.stage is Stage.NOT_SENT and not known.is_under_way)
 
 
 def unknown(intent: Intent) -> OrderUnresolved:

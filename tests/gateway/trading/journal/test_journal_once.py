@@ -109,6 +109,34 @@ async def test_rights_that_end_while_it_is_written_down_free_the_id(kept: Kept) 
     assert kept.scene.script.sent == []
 
 
+async def test_an_id_is_free_once_that_is_written(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until then the same call waits: its id is taken for nothing new, and nobody is in doubt."""
+    kept.scene.script.answers["order_send"] = NotSent("gone")
+    write, begun, may_go_on = kept.ledger.write, asyncio.Event(), asyncio.Event()
+
+    async def slow(work: Any, **more: bool) -> Any:
+        if kept.rows():  # the row is there: this is its end
+            begun.set()
+            await may_go_on.wait()
+        return await write(work, **more)
+
+    monkeypatch.setattr(kept.ledger, "write", slow)
+    calls = [asyncio.create_task(kept.fail("a"))]
+    await begun.wait()
+    for move in (kept.scene.disconnect, kept.link):
+        move()
+        calls.append(asyncio.create_task(kept.fail("a")))
+        for _ in range(5):
+            await asyncio.sleep(0)
+    may_go_on.set()
+    assert [one.data["outcome"] for one in await asyncio.gather(*calls)] == ["not_sent"] * 3
+    assert kept.log.doubtful(kept.here()) == []
+    kept.scene.script.answers["order_send"] = DONE
+    assert (await kept.buy("a", volume=0.2))["duplicate"] is False
+
+
 async def test_the_unknown_is_said_again_and_never_sent_again(kept: Kept) -> None:
     """Also after a restart. The id stays taken."""
     kept.scene.script.answers["order_send"] = LOST
