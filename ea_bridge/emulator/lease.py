@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from ea_bridge import host
 from ea_bridge.model import (
+    LEASE_COMMENT,
     SUCCESSES,
     FillingFlag,
     Lease,
@@ -154,7 +155,7 @@ class LeaseGuard:
             deviation=DEVIATION,
             type=OrderType.SELL if is_long else OrderType.BUY,
             type_filling=_filling(info),
-            comment="lease",
+            comment=LEASE_COMMENT,
         )
 
 

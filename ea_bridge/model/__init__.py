@@ -36,13 +36,14 @@ from .enums import (
     Timeframe,
     TradeAction,
 )
-from .lease import Lease, LeaseTerms
+from .lease import LEASE_COMMENT, Lease, LeaseTerms
 from .market import Bar, BookEntry, History, Missing, SymbolInfo, SymbolName, Tick, TradeSession
 from .retcodes import SUCCESSES, TradeRetcode
 from .trade import CheckResult, Deal, Order, Position, TradeRequest, TradeResult
 from .trail import Trail, TrailTerms
 
 __all__ = [
+    "LEASE_COMMENT",
     "MT4_TIMEFRAMES",
     "SUCCESSES",
     "Account",

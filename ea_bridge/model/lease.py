@@ -11,6 +11,8 @@ from .struct import Integer, Milliseconds, Struct
 MIN_LEASE_MS = 2_000
 """Two heartbeats of the daemon's."""
 MAX_LEASE_MS = 600_000
+LEASE_COMMENT = "lease"
+"""Of the orders by which the EA closes positions: no command has made them."""
 
 LeaseMs = Annotated[int, Meta(ge=0, le=MAX_LEASE_MS)]
 LeaseAction = Literal["cancel_orders", "cancel_and_close"]

@@ -2,9 +2,10 @@
 
 The tag in the comment decides where it is still there. Brokers rewrite comments; then what counts
 is that everything else is equal: symbol, kind, volume, magic, position, and a time not far from
-that of the command, and that MetaTrader 5 does not say that it was a person or a stop. Equal
-commands and equal orders are matched one to one, those of equal prices first. Where there are
-fewer orders than commands, or more, nobody can tell which is whose, and they are left alone.
+that of the command, and that MetaTrader 5 does not say that it was a person or a stop, nor the
+comment that the EA made it by itself, since the daemon was silent. Equal commands and equal orders
+are matched one to one, those of equal prices first. Where there are fewer orders than commands, or
+more, nobody can tell which is whose, and they are left alone.
 
 On a netting account any order goes into the symbol's one position, and says later which that was.
 An order that went into another position than a command was to close, or that added to it, is none
@@ -22,7 +23,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 
-from ea_bridge.model import TradeAction
+from ea_bridge.model import LEASE_COMMENT, TradeAction
 
 from ..client_ids import TAG_LENGTH
 from . import activated
@@ -125,7 +126,12 @@ def _shared_out(
 
 def _assignable(seen: Iterable[Sighting]) -> list[Sighting]:
     """Return the orders that may be those of commands though they do not say so."""
-    return [one for one in seen if one.is_by_program and not _TAG.match(one.comment)]
+    return [one for one in seen if one.is_by_program and not _names_maker(one.comment)]
+
+
+def _names_maker(comment: str) -> bool:
+    """Whether a comment says who made an order: a command, or the EA without one."""
+    return comment == LEASE_COMMENT or _TAG.match(comment) is not None
 
 
 def _named_by(send: Send) -> int:
@@ -291,7 +297,7 @@ def may_be(send: Send, one: Sighting, around_ms: int = 0) -> bool:
         around_ms: how far clocks may be wrong, if that is thought of, such as :data:`AROUND_MS`.
 
     """
-    if _TAG.match(one.comment):
+    if _names_maker(one.comment):
         return is_tagged_as(send, one)
     if one.is_by_stop:
         return False  # no program can place one; it would keep what is alike unknown for ever

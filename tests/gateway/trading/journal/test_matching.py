@@ -8,10 +8,10 @@ import pytest
 from msgspec.structs import replace
 from scripted_answers import DEAL, ORDER
 
-from ea_bridge.model import DealEntry, TradeAction, TradeRequest
+from ea_bridge.model import LEASE_COMMENT, DealEntry, TradeAction, TradeRequest
 from gateway.trading.client_ids import tag
 from gateway.trading.journal import Memo, Send
-from gateway.trading.journal.matching import LATEST_MS, SKEW_MS, match, may_be
+from gateway.trading.journal.matching import LATEST_MS, SKEW_MS, match, may_be, share
 from gateway.trading.journal.observed_order import Sighting
 from gateway.trading.journal.sightings import View
 
@@ -89,6 +89,14 @@ def test_what_differs_is_another_order(other: dict[str, object]) -> None:
 def test_an_order_with_another_tag_is_another_one() -> None:
     """It says itself that it is not this one."""
     assert matched([send(1)], [order(10, tag(1, "S", "other"))]) == {}
+
+
+def test_what_the_ea_closes_by_itself_is_of_no_command() -> None:
+    """Its comment says so; if the broker has rewritten that, nothing does."""
+    assert matched([send(1)], [order(10, LEASE_COMMENT)]) == {}
+    assert share([send(1)], [order(10, LEASE_COMMENT)]) == {}
+    assert not may_be(send(1), order(10, LEASE_COMMENT))
+    assert may_be(send(1), order(10, "by broker"))
 
 
 def test_the_tag_of_another_symbol_is_none() -> None:
