@@ -44,10 +44,9 @@ from gateway.audit.checkpoint import (
 )
 from gateway.config import Config
 from gateway.home.home import Home
+from gateway.home.ledger import open_ledger_store
 from gateway.storage.ledger import Ledger
 from gateway.storage.store import StoreError
-
-from .ledger import open_ledger_store
 
 LOOK_S = 5.0
 """Between two looks at how far the trail goes."""

@@ -21,10 +21,12 @@ from ea_bridge.server import BridgeServer
 from ea_bridge.session import SessionCallbacks
 from gateway.accounts import AccountBook
 from gateway.accounts.api import AccountsApi
+from gateway.accounts.caller_limits import LimitsBook
 from gateway.audit import Audit
 from gateway.auth.caller import Caller
 from gateway.auth.console_clock import Clocks
 from gateway.auth.gate import TerminalDoor
+from gateway.broker_time.broker_clocks import BrokerClocks
 from gateway.config import Config
 from gateway.console_link import Pace, Uplink
 from gateway.console_link.failures import ConsoleFailure
@@ -33,6 +35,7 @@ from gateway.credentials.device import device_words
 from gateway.credentials.tier import Tier
 from gateway.home.home import Home
 from gateway.home.home_console import MadeBy
+from gateway.home.ledger import open_ledger
 from gateway.http.websocket_frames import CloseCode
 from gateway.options import Ready
 from gateway.rpc import openrpc
@@ -48,13 +51,10 @@ from gateway.trading.guard import GuardedTerminal
 
 from .accounts import Accounts
 from .auditing import TrailKeeper, auditing, note_terminal
-from .broker_clocks import BrokerClocks
 from .catalogue import build_catalogue
 from .contingency import Keepers, with_held
 from .gating import console_book, new_gate
 from .journals import Journals
-from .ledger import open_ledger
-from .limits import LimitsBook
 from .manager import Manager, manager_ready, new_manager
 from .paper import PaperTrading
 from .safety import Safety

@@ -10,13 +10,13 @@ from typing import Any
 
 from gateway.config import Config, find, load, zeros
 from gateway.home.home import Home
+from gateway.home.terminals_file import telling_of_terminals
 from gateway.options import Announce, Ready, ServeOptions
 from gateway.storage.reserve import RETRY_MS, Reserve
 from gateway.storage.store import DiskFull
 
 from .daemon import Gateway
 from .emulator import settle
-from .terminals import telling_of_terminals
 
 logger = logging.getLogger(__name__)
 

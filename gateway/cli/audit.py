@@ -157,7 +157,7 @@ def archive(
 @contextmanager
 def _trail(home: Path) -> Iterator[Store]:
     """Open the ledger of a home; what is wrong with it becomes a complaint."""
-    from gateway.app.ledger import open_ledger_store
+    from gateway.home.ledger import open_ledger_store
     from gateway.storage.ledger import DATABASE
 
     try:

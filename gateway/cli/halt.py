@@ -196,7 +196,7 @@ def _ledger(home: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _make(home: Path) -> None:
-    from gateway.app.ledger import open_ledger_store
+    from gateway.home.ledger import open_ledger_store
     from gateway.storage.store import StoreError
 
     try:

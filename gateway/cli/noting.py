@@ -57,7 +57,7 @@ def _open(home: Path) -> sqlite3.Connection:
     check_file(path)
     if not (path.exists() and _has_trail(path)):
         # all tables of the ledger come together, and take a moment to import
-        from gateway.app.ledger import open_ledger_store
+        from gateway.home.ledger import open_ledger_store
 
         open_ledger_store(home).close()
     connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)

@@ -23,7 +23,7 @@ STOP_WITHIN_S = 1.9
 CUT_SHORT = 1
 """Exit code of a process that had to be cut."""
 
-TOLD = "gateway.app.terminals"
+TOLD = "gateway.home.terminals_file"
 """Its log is of interest to everybody: which terminal has linked, and which has left."""
 
 log = logging.getLogger(__name__)

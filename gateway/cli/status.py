@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gateway.schemas import EaStatus, ServerInfo, TradingEnabled
 
 TERMINALS = "terminals.json"
-"""That of :mod:`gateway.app.terminals`."""
+"""That of :mod:`gateway.home.terminals_file`."""
 
 
 def status(

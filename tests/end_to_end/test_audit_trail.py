@@ -17,13 +17,13 @@ from ea_bridge.emulator.link import Link, LinkRefused
 from ea_bridge.emulator.machine import build_terminal
 from ea_bridge.token import new_token, parse_token
 from gateway.app import auditing
-from gateway.app.ledger import open_ledger_store
 from gateway.audit import MISMATCH, SIGNED, Audit, head_of, verify
 from gateway.audit.archive import mark, take_out, write_file
 from gateway.audit.checkpoint import FILE, copied_checkpoint, read_checkpoint, signed
 from gateway.audit.recorder import entry_of
 from gateway.credentials.scope import Scope
 from gateway.home.home import Home
+from gateway.home.ledger import open_ledger_store
 from gateway.storage.ledger import DATABASE
 
 CUT = """

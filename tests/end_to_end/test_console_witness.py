@@ -16,7 +16,6 @@ from product import until
 from sqlalchemy import update
 
 from gateway.app import auditing
-from gateway.app.ledger import open_ledger_store
 from gateway.audit import MISMATCH, Audit, head_of, note
 from gateway.audit.checkpoint import FILE, copy_checkpoint, write_checkpoint
 from gateway.console.database.model import DeviceTrail
@@ -24,6 +23,7 @@ from gateway.credentials.daemon_api import TrailTold, Witness
 from gateway.credentials.keyset import public_key
 from gateway.credentials.trail import open_head
 from gateway.home.home import Home
+from gateway.home.ledger import open_ledger_store
 
 PACE = replace(QUICK, witness_s=0.05)
 

@@ -13,10 +13,10 @@ from commands import run
 from forging import Change, forge, forget_copy, lie, lie_unsigned, verdict
 from product import daemon
 
-from gateway.app.ledger import open_ledger_store
 from gateway.audit import MISMATCH, SIGNED, Audit
 from gateway.audit.checkpoint import FILE
 from gateway.home.home import Home
+from gateway.home.ledger import open_ledger_store
 from gateway.storage.ledger import DATABASE as LEDGER
 from gateway.storage.store import StoreError
 

@@ -9,7 +9,7 @@ from product import daemon, open_ws, until
 from safety_scene import fired, listen, patient_terminals, wait  # noqa: F401 (a fixture)
 
 from ea_bridge.emulator.machine import build_terminal
-from gateway.app.ledger import open_ledger_store
+from gateway.home.ledger import open_ledger_store
 from gateway.trading.kill_switch import disconnects, lease_keeper
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-safety")]

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from ea_bridge.emulator.machine import build_terminal
 from ea_bridge.model import OrderState, TradeRequest, TradeResult
-from gateway.app.ledger import TABLES
+from gateway.home.ledger import TABLES
 from gateway.storage.ledger import Ledger
 from gateway.trading.client_ids import tag
 from gateway.trading.contingent.records import HeldOrder

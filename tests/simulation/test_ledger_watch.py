@@ -11,8 +11,8 @@ import orjson
 import pytest
 
 from ea_bridge.model import TradeAction, TradeRequest, TradeResult, TradeRetcode
-from gateway.app.ledger import open_ledger
 from gateway.audit import Audit
+from gateway.home.ledger import open_ledger
 from gateway.storage.ledger import Ledger
 from gateway.storage.store import StoreError
 from gateway.trading.journal import Account, Asked, Intent, Memo, OrderLog, Send, Stage

@@ -80,7 +80,7 @@ def daemon(
     """Run the daemon of a bench."""
 
     def start() -> Coroutine[Any, Any, None]:
-        from gateway.app.bench import run_bench_daemon
+        from gateway.cli.bench.bench_daemon import run_bench_daemon
 
         return run_bench_daemon(
             home, lambda ready: say_ready(ready, "", as_json=True), journal=not without_journal
@@ -90,7 +90,7 @@ def daemon(
 
 
 def _measured(folder: Path, rounds: int, alone: int, crowded: int, at_once: int) -> dict[str, Any]:
-    from gateway.app.bench import journal_alone
+    from gateway.cli.bench.bench_daemon import journal_alone
 
     from .figures import Path as Measured
     from .figures import added_ms, ratio

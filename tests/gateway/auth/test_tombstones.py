@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app.ledger import open_ledger_store
 from gateway.auth.gate import Gate
 from gateway.auth.tombstones import Tombstones
 from gateway.credentials.record import TradeLimits
 from gateway.errors import Unauthorized
 from gateway.home.home import Home
+from gateway.home.ledger import open_ledger_store
 from gateway.storage.ledger import DATABASE as LEDGER
 from gateway.storage.store import DATABASE
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from shell import Done
 
-from gateway.app.ledger import open_ledger_store
 from gateway.audit import head_of, note
 from gateway.audit.checkpoint import FILE, write_checkpoint
 from gateway.home.home import Home
+from gateway.home.ledger import open_ledger_store
 from gateway.storage.ledger import DATABASE
 
 Run = Callable[..., Done]

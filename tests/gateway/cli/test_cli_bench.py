@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from shell import Done
 
-from gateway.app.bench import CONFIG, gateway_kind, journal_alone
+from gateway.cli.bench.bench_daemon import CONFIG, gateway_kind, journal_alone
 from gateway.cli.bench.figures import Path as Measured
 from gateway.cli.bench.figures import added_ms, percentile, ratio, table
 from gateway.cli.bench.scene import cpu_s

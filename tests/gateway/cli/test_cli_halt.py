@@ -14,12 +14,12 @@ from typing import Literal
 import pytest
 from shell import Done
 
-from gateway.app.ledger import open_ledger, open_ledger_store
 from gateway.cli.home import RUN_FILE, home_in_use, run_file, running
 from gateway.cli.target import find_target
 from gateway.credentials.tier import Tier
 from gateway.errors import KillSwitchActive
 from gateway.home.home import Home
+from gateway.home.ledger import open_ledger, open_ledger_store
 from gateway.options import Ready
 from gateway.storage.ledger import DATABASE, Ledger
 from gateway.trading.kill_switch.switch import KillSwitch, TerminalSwitch

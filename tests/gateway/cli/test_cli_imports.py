@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from demo_process import Demo, clean_environment
 
-from gateway.app.ledger import open_ledger_store
 from gateway.cli.commands import COMMANDS, Command, Group
 from gateway.home.home import Home
+from gateway.home.ledger import open_ledger_store
 
 HEAVY = {
     *("aiohttp", "alembic", "asyncpg", "jinja2", "jsonrpcserver", "keyring", "rich"),

@@ -46,7 +46,7 @@ def do(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 def trail(home: Path) -> list[tuple[str, str]]:
     """Return events and objects of the audit trail."""
-    from gateway.app.ledger import open_ledger_store
+    from gateway.home.ledger import open_ledger_store
 
     store = open_ledger_store(home)
     rows = [json.loads(row["entry"]) for row in store.all("SELECT entry FROM audit ORDER BY n")]

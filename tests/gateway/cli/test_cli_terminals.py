@@ -12,9 +12,9 @@ from pathlib import Path
 from commands import create_token, running
 from shell import Done
 
-from gateway.app.terminals import FILE
 from gateway.cli.status import TERMINALS
 from gateway.home.home import Home
+from gateway.home.terminals_file import FILE
 
 Run = Callable[..., Done]
 CONFIG = "[api]\nport = 0\n[bridge]\nport = 0\n"

@@ -10,8 +10,8 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.app.ledger import open_ledger
 from gateway.audit import Audit
+from gateway.home.ledger import open_ledger
 from gateway.mt4_manager import KeyReused
 from gateway.mt4_manager.change import MAX_COMMENT, meaning, new_tag, tagged
 from gateway.mt4_manager.journal import Entry, Journal

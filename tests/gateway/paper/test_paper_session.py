@@ -19,7 +19,7 @@ from ea_bridge.commands import COMMANDS
 from ea_bridge.errors import BridgeError, CommandFailed, Unsupported
 from ea_bridge.model import TradeAction, TradeRequest
 from ea_bridge.protocol.messages import Trade
-from gateway.app.ledger import TABLES
+from gateway.home.ledger import TABLES
 from gateway.paper import BookKey, PaperAccount, PaperSession
 from gateway.paper.quotes import LiveQuotes
 from gateway.storage.ledger import Ledger

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app.ledger import open_ledger_store
 from gateway.cli.complaint import Complaint
 from gateway.cli.doctor.folder import config
 from gateway.cli.halt import halt
@@ -18,6 +17,7 @@ from gateway.config import ConfigError, load_for
 from gateway.console.database.engine import FILE, DatabaseError, home_url, open_database
 from gateway.home.home import Home
 from gateway.home.home_lock import LOCK_FILE
+from gateway.home.ledger import open_ledger_store
 from gateway.storage.ledger import DATABASE as LEDGER
 from gateway.storage.private import UnsafePlace, check_file
 from gateway.storage.store import DATABASE, Store, StoreError

@@ -12,10 +12,10 @@ import pytest
 from scripted_answers import ORDER, POSITION
 from scripted_terminal import Scene
 
-from gateway.app.ledger import TABLES, open_ledger, open_ledger_store
 from gateway.auth.caller import Scope
 from gateway.credentials.tier import Tier
 from gateway.errors import Forbidden, GatewayError, InternalError, KillSwitchActive
+from gateway.home.ledger import TABLES, open_ledger, open_ledger_store
 from gateway.runtime import ConsoleView
 from gateway.storage.ledger import Ledger
 from gateway.storage.store import StoreError

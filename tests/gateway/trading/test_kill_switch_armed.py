@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app.ledger import TABLES
+from gateway.home.ledger import TABLES
 from gateway.storage.ledger import Ledger
 from gateway.storage.store import Store
 from gateway.trading.journal import Account

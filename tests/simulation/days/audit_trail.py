@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ea_bridge.host import wall_ms
-from gateway.app.ledger import open_ledger_store
 from gateway.audit import begin_of, check_end, head_of, verify
 from gateway.audit import rows as rows_of
 from gateway.audit.archive import (
@@ -32,6 +31,7 @@ from gateway.audit.checkpoint import (
 )
 from gateway.audit.recorder import entry_of
 from gateway.home.home import Home
+from gateway.home.ledger import open_ledger_store
 from gateway.storage.store import Store
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from scripted_terminal import Scene
 from ea_bridge import model
 from ea_bridge.model import OrderState, TradeAction, TradeRequest, TradeResult
 from ea_bridge.protocol.messages import Trade
-from gateway.app.ledger import TABLES
 from gateway.audit import Audit
+from gateway.home.ledger import TABLES
 from gateway.storage.ledger import Ledger
 from gateway.trading.contingent.keeper import Keeper
 from gateway.trading.journal import Account, KeptJournal, OrderLog

@@ -1,4 +1,4 @@
-"""Under whose limits a caller trades: the daemon's, the token's and the account's."""
+"""Limits of a caller: the strictest of the daemon's, the token's and the account's."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_KNOWN = 1024
 
 
 class _Known(NamedTuple):
-    """What was put together, and of what: both are made anew when they change."""
+    """Limits that were put together, and what of: both are made anew when they change."""
 
     record: TradeLimits | None
     account: RegisteredAccount | None
@@ -75,7 +75,7 @@ class LimitsBook:
 
 
 def of_account(account: RegisteredAccount) -> Limits:
-    """Return what an account was registered with, and its owner's risk settings."""
+    """Return the limits of an account, from its registration and its owner's risk settings."""
     given = account.limits
     drawdown = given.max_drawdown_pct
     return Limits(

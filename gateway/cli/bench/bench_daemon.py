@@ -1,4 +1,4 @@
-"""What ``mt-gateway bench`` runs: a daemon with its journal or without, and the journal alone."""
+"""Daemon of ``mt-gateway bench``, with its journal or without, and the journal alone."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from ea_bridge.model import TradeRequest, TradeResult, TradeRetcode
+from gateway.app.daemon import Gateway
+from gateway.app.emulator import settle
 from gateway.audit import Audit
 from gateway.config import Config
 from gateway.home.home import KEY_FILE, Home
+from gateway.home.ledger import open_ledger
 from gateway.options import Announce
 from gateway.trading.desk import TradingDesk
 from gateway.trading.journal import (
@@ -23,10 +26,6 @@ from gateway.trading.journal import (
     Send,
     Stage,
 )
-
-from .daemon import Gateway
-from .emulator import settle
-from .ledger import open_ledger
 
 TERMINAL = "bench"
 CONFIG = Config.model_validate(
