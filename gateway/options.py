@@ -86,7 +86,7 @@ class EmulatorOptions:
     sessions: Literal["always", "real"] = "always"
     """``real``: the market is closed at weekends, but for crypto."""
     faults: tuple[str, ...] = ()
-    """What goes wrong, as ``name=count``: see :mod:`ea_bridge.emulator.faults`."""
+    """What goes wrong, as ``name=count``: see :mod:`ea_bridge.simulation.faults`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +104,7 @@ class ManagerEmulatorOptions:
     """The manager's at the server; a new one if absent."""
     seed: int = 0
     faults: tuple[str, ...] = ()
-    """What goes wrong, as ``name=count``: see :mod:`ea_bridge.emulator.faults`."""
+    """What goes wrong, as ``name=count``: see :mod:`ea_bridge.simulation.faults`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,12 +12,12 @@ from ea_bridge.commands import COMMANDS
 from ea_bridge.model import MT4_TIMEFRAMES, Timeframe
 from ea_bridge.model.login import CheckedLogin, LoginParams
 from ea_bridge.model.struct import Struct
+from ea_bridge.simulation.broker import COMMENTS, Broker, closes_nothing, past_orders
+from ea_bridge.simulation.market import Market
 
-from .broker import COMMENTS, Broker, closes_nothing, past_orders
 from .conditions import OWN_PASSWORD
 from .lease import LeaseGuard
 from .logins import LoginRefused, Logins
-from .market import Market
 from .trails import Trails
 
 MAX_ROWS = 100_000

@@ -14,9 +14,9 @@ from ea_bridge.model.login import NO_CONNECTION
 from ea_bridge.peer.once import ids_of, once
 from ea_bridge.peer.parts import parts
 from ea_bridge.protocol.messages import Cmd, Res
+from ea_bridge.simulation.faults import Faults
 
 from .desk import INVALID_PARAMETER, NOT_SUPPORTED, Desk, Failed
-from .faults import Faults
 from .results import ResultsTable
 
 HISTORY = frozenset({commands.RATES_GET.op, commands.TICKS_GET.op})

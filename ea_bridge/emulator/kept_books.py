@@ -6,8 +6,8 @@ import logging
 import sqlite3
 from pathlib import Path
 
-from .broker import Broker
-from .broker.rows import BookRows
+from ea_bridge.simulation.broker import Broker
+from ea_bridge.simulation.broker.rows import BookRows
 
 BUSY_S = 0.2
 """For one who looks at the file: nothing else of the terminal goes on meanwhile."""

@@ -18,15 +18,15 @@ from ea_bridge.model import (
     TradeRetcode,
 )
 from ea_bridge.peer.pin import DevicePin
+from ea_bridge.simulation.broker import Broker, load_demo, terms_of
+from ea_bridge.simulation.clock import BrokerZone, MarketClock
+from ea_bridge.simulation.faults import Faults
+from ea_bridge.simulation.market import Market, Sessions, open_market
+from ea_bridge.simulation.specs import default_account
 
-from .broker import Broker, load_demo, terms_of
-from .clock import BrokerZone, MarketClock
 from .conditions import Conditions, Kept
-from .faults import Faults
 from .kept_books import KeptBooks
-from .market import Market, Sessions, open_market
 from .results import ResultsTable
-from .specs import default_account
 from .terminal import EmulatedTerminal
 
 COMMISSION_PER_LOT = 3.5

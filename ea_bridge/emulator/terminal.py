@@ -36,14 +36,14 @@ from ea_bridge.protocol.messages import (
     Ticks,
     Trade,
 )
+from ea_bridge.simulation.broker import Broker
+from ea_bridge.simulation.faults import Faults
+from ea_bridge.simulation.market import BarBuilder, Market
 
-from .broker import Broker
 from .conditions import OWN_PASSWORD
 from .desk import INVALID_PARAMETER, NO_BOOK, NOT_SUPPORTED, Desk, Failed
 from .executor import Executor
-from .faults import Faults
 from .introduction import introduction
-from .market import BarBuilder, Market
 from .pump import TickRow, Watch, Watches
 from .results import ResultsTable
 

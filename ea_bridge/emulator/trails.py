@@ -22,9 +22,8 @@ from ea_bridge.model import (
     Trail,
     TrailTerms,
 )
-
-from .broker import Broker
-from .broker.money import exact
+from ea_bridge.simulation.broker import Broker
+from ea_bridge.simulation.broker.money import exact
 
 RETRY_MS = 1000
 """After a refusal: a broker that is asked on every tick soon refuses everything."""

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from ea_bridge.emulator.conditions import Kept
-from ea_bridge.emulator.faults import Faults
 from ea_bridge.emulator.link import Link
 from ea_bridge.emulator.machine import build_terminal
-from ea_bridge.emulator.market import parse_ticks_option
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.peer.claim import Claim, Claimed
 from ea_bridge.peer.link import Link as PeerLink
 from ea_bridge.protocol.messages import Pending
+from ea_bridge.simulation.faults import Faults
+from ea_bridge.simulation.market import parse_ticks_option
 from ea_bridge.token import parse_token
 from gateway.options import Announce, EmulatorOptions, Ready
 from gateway.storage.store import StoreError

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from ea_bridge import host
-from ea_bridge.emulator.faults import Faults
 from ea_bridge.emulator.manager import (
     EmulatedManager,
     ManagerLink,
@@ -16,6 +15,7 @@ from ea_bridge.emulator.manager import (
 )
 from ea_bridge.peer.claim import Claim, Claimed
 from ea_bridge.protocol.messages import Pending
+from ea_bridge.simulation.faults import Faults
 from ea_bridge.token import parse_token
 from gateway.options import Announce, ManagerEmulatorOptions, Mt4Ready, Ready
 from gateway.storage.store import StoreError

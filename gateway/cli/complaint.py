@@ -13,10 +13,10 @@ class Complaint(Exception):
 
 def known_failures() -> tuple[type[Exception], ...]:
     """Return the exceptions whose message is written for the person who runs the gateway."""
-    from ea_bridge.emulator.faults import UnknownFault
     from ea_bridge.emulator.kept_books import BooksUnreadable
     from ea_bridge.emulator.link import LinkRefused
-    from ea_bridge.emulator.market import TickFileError
+    from ea_bridge.simulation.faults import UnknownFault
+    from ea_bridge.simulation.market import TickFileError
     from ea_bridge.token import MalformedToken
     from gateway.config import ConfigError
     from gateway.credentials.issuer import IssuerError

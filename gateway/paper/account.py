@@ -12,14 +12,6 @@ import msgspec
 from msgspec.structs import replace
 
 from ea_bridge import commands
-from ea_bridge.emulator.broker import (
-    COMMENTS,
-    Broker,
-    TradeEvent,
-    closes_nothing,
-    past_orders,
-    terms_of,
-)
 from ea_bridge.errors import BridgeError, CommandFailed
 from ea_bridge.model import (
     Account,
@@ -33,6 +25,14 @@ from ea_bridge.model import (
 )
 from ea_bridge.protocol.messages import AccountEvent, Pnl, Trade
 from ea_bridge.session import SessionState
+from ea_bridge.simulation.broker import (
+    COMMENTS,
+    Broker,
+    TradeEvent,
+    closes_nothing,
+    past_orders,
+    terms_of,
+)
 from gateway.storage.ledger import Ledger
 from gateway.storage.store import StoreError
 from gateway.trading.session import Session

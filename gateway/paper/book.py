@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ea_bridge.emulator.broker import Broker
-from ea_bridge.emulator.broker.rows import BookRows
 from ea_bridge.model import Account, TradeResult
+from ea_bridge.simulation.broker import Broker
+from ea_bridge.simulation.broker.rows import BookRows
 from gateway.storage.ledger import Ledger
 
 TABLE = """

@@ -15,7 +15,6 @@ import aiohttp
 from answered import Answered
 from product import Product, daemon, until
 
-from ea_bridge.emulator.faults import Faults
 from ea_bridge.emulator.manager import (
     LOGIN,
     SERVER,
@@ -26,6 +25,7 @@ from ea_bridge.emulator.manager import (
 )
 from ea_bridge.model.mt4 import ConnectParams
 from ea_bridge.peer.pin import DevicePin
+from ea_bridge.simulation.faults import Faults
 from gateway.app.manager import Manager
 from gateway.mt4_manager import Role
 from gateway.storage.store import Store

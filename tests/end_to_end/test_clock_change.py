@@ -12,9 +12,9 @@ import pytest
 import pytest_asyncio
 from product import HttpClient, Json, Product, WsClient, daemon, sawtooth, until
 
-from ea_bridge.emulator.clock import BrokerZone
 from ea_bridge.emulator.machine import build_terminal
 from ea_bridge.emulator.terminal import EmulatedTerminal
+from ea_bridge.simulation.clock import BrokerZone
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-clock")]
 

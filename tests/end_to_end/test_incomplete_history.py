@@ -13,10 +13,10 @@ import pytest_asyncio
 from product import Product, Refused, product
 
 from ea_bridge.commands import ORDER_SEND
-from ea_bridge.emulator.faults import Faults
 from ea_bridge.errors import OutcomeUnknown
 from ea_bridge.model import TradeAction, TradeRequest
 from ea_bridge.session import TerminalSession
+from ea_bridge.simulation.faults import Faults
 from gateway.trading.asking import AskedTerminal
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-history")]

@@ -17,9 +17,9 @@ import pytest_asyncio
 from product import TIMEOUT_S, Client, Product, Refused, product, until
 from published_shapes import CATALOGUE
 
-from ea_bridge.emulator.faults import Faults
 from ea_bridge.emulator.machine import build_terminal
 from ea_bridge.session import TerminalSession
+from ea_bridge.simulation.faults import Faults
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-faults")]
 

@@ -20,7 +20,6 @@ from manager_money import Address, Before, Booking, Verdict, book, judge, plan
 from product import daemon, until
 from simulation.run import Life
 
-from ea_bridge.emulator.faults import Faults
 from ea_bridge.emulator.manager import (
     LOGIN,
     SERVER,
@@ -31,6 +30,7 @@ from ea_bridge.emulator.manager import (
     build_manager,
 )
 from ea_bridge.model.mt4 import ConnectParams
+from ea_bridge.simulation.faults import Faults
 from gateway.app.manager import TOKENS
 from gateway.home.home import Home
 from gateway.mt4_manager import Role, finding

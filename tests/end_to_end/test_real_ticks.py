@@ -23,7 +23,7 @@ WEEK_MS = 7 * 86_400_000
 
 def recorded() -> list[Row]:
     """The packaged file: time, bid, ask, flags."""
-    packed = files("ea_bridge.emulator") / "data" / "ticks" / "EURUSD.csv.gz"
+    packed = files("ea_bridge.simulation") / "data" / "ticks" / "EURUSD.csv.gz"
     header, *lines = gzip.decompress(packed.read_bytes()).decode("ascii").splitlines()
     assert header == "time_msc,bid,ask,flags"
     rows = (line.split(",") for line in lines)

@@ -16,8 +16,8 @@ import pytest
 import pytest_asyncio
 from product import Client, Json, Product, Refused, product
 
-from ea_bridge.emulator.broker import Broker
 from ea_bridge.model import TradeRetcode
+from ea_bridge.simulation.broker import Broker
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-refusals")]
 

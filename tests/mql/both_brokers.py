@@ -13,9 +13,9 @@ from mql_compiler import Build, compiled
 from msgspec.structs import replace
 from simulated_terminal import SimulatedTerminal
 
-from ea_bridge.emulator.broker import Broker, terms_of
-from ea_bridge.emulator.specs import default_account, load_specs
 from ea_bridge.model import MarginMode, SymbolInfo, Tick, TradeRequest
+from ea_bridge.simulation.broker import Broker, terms_of
+from ea_bridge.simulation.specs import default_account, load_specs
 
 Json = dict[str, Any]
 FIRST = 5_000_001

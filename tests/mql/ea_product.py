@@ -20,9 +20,9 @@ from product import TIMEOUT_S, Product, Running, daemon
 from simulated_terminal import Json, SimulatedTerminal, terminal_config
 from wire import TradeFaults, Wire
 
-from ea_bridge.emulator.faults import Faults
 from ea_bridge.emulator.machine import build_terminal
 from ea_bridge.emulator.terminal import EmulatedTerminal
+from ea_bridge.simulation.faults import Faults
 
 TickFiles = Sequence[tuple[str, Path]]
 """Of symbols."""
@@ -74,7 +74,7 @@ class Switches:
 
 @dataclass
 class Script:
-    """What an :class:`~ea_bridge.emulator.broker.Script` has of it."""
+    """What an :class:`~ea_bridge.simulation.broker.Script` has of it."""
 
     refusals: Refusals
 

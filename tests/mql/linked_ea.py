@@ -14,7 +14,6 @@ from simulated_terminal import SimulatedTerminal
 from wire import Wire
 
 from ea_bridge.commands import Command
-from ea_bridge.emulator.specs import default_account, load_specs
 from ea_bridge.model.struct import Struct
 from ea_bridge.protocol.messages import Event, Hello
 from ea_bridge.registry import Change, ChangeKind, TerminalRegistry
@@ -27,6 +26,7 @@ from ea_bridge.session import (
     TerminalSession,
 )
 from ea_bridge.session.timers import LoopTimers, Timer, Timers
+from ea_bridge.simulation.specs import default_account, load_specs
 from ea_bridge.token import derive_keys, new_token, parse_token
 
 TIMEOUT_S = 60.0

@@ -25,7 +25,7 @@ from test_link_faults import (  # noqa: F401 (fixtures and tests)
     test_strangers_on_the_bridge_disturb_nobody,
 )
 
-from ea_bridge.emulator.faults import Faults
+from ea_bridge.simulation.faults import Faults
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("ea-faults")]
 

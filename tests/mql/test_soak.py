@@ -20,10 +20,10 @@ from ea_bridge.commands import (
     TicksParams,
     WatchParams,
 )
-from ea_bridge.emulator.specs import load_specs
 from ea_bridge.errors import BridgeError
 from ea_bridge.model import TradeAction, TradeRequest
 from ea_bridge.session import TerminalSession
+from ea_bridge.simulation.specs import load_specs
 
 SPEED = 120
 """Of the clocks of the EA and of the daemon's link: a day in twelve minutes."""

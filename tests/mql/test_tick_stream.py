@@ -13,9 +13,9 @@ import pytest
 from linked_ea import Compile, LinkedEa, plain_config
 
 from ea_bridge.commands import WATCH, WatchParams
-from ea_bridge.emulator.specs import load_specs
 from ea_bridge.protocol.messages import Event, Ticks
 from ea_bridge.session import TerminalSession
+from ea_bridge.simulation.specs import load_specs
 
 SYMBOLS = 20
 RATE = 20_000

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Self
 
-from ea_bridge.emulator.faults import Faults
+from ea_bridge.simulation.faults import Faults
 
 CHUNK_BYTES = 65_536
 CUT, LOST = -1.0, -2.0

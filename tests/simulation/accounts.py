@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator
 
-from ea_bridge.emulator.broker import Broker
+from ea_bridge.simulation.broker import Broker
 from gateway.trading.journal.pacing import MAX_DENSE_S
 from gateway.trading.journal.reconcile import PAUSES_S
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ea_bridge.emulator.broker import Broker
 from ea_bridge.emulator.terminal import EmulatedTerminal
+from ea_bridge.simulation.broker import Broker
 
 from .bots import Door
 from .invariants import Invariants

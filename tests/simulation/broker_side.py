@@ -8,7 +8,6 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from ea_bridge.emulator.faults import Faults
 from ea_bridge.emulator.manager import (
     LOGIN,
     SERVER,
@@ -20,6 +19,7 @@ from ea_bridge.emulator.manager import (
 )
 from ea_bridge.model.mt4 import ConnectParams, ReturnCode
 from ea_bridge.peer.executor import Refused
+from ea_bridge.simulation.faults import Faults
 from gateway.app.manager import TOKENS
 from gateway.home.home import Home
 from gateway.mt4_manager import Operator, Role

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Literal
 
-from ea_bridge.emulator.clock import MarketClock
+from ea_bridge.simulation.clock import MarketClock
 
 from .loop import SimulatedLoop
 
@@ -126,8 +126,8 @@ class PcClocks:
 
 
 class BrokerTime(MarketClock):
-    """Clock of a broker's server, in UTC; :class:`ea_bridge.emulator.clock.BrokerZone` makes of it
-    what MetaTrader shows.
+    """Clock of a broker's server, in UTC; :class:`ea_bridge.simulation.clock.BrokerZone` makes
+    of it what MetaTrader shows.
 
     Args:
         time: as it is.

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from ea_bridge.emulator.broker import Broker
 from ea_bridge.model import Order, OrderState
+from ea_bridge.simulation.broker import Broker
 from gateway.storage.ledger import Ledger
 from gateway.trading.client_ids import tag
 from gateway.trading.contingent.records import FIRST_HELD, HeldOrder, OcoLink

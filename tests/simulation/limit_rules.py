@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ea_bridge.emulator.broker import Broker
 from ea_bridge.model import OrderType, PositionType, TradeAction, TradeRequest
+from ea_bridge.simulation.broker import Broker
 from gateway.credentials.record import TradeLimits
 from gateway.trading.client_ids import TAG_LENGTH
 

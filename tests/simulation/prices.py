@@ -12,12 +12,12 @@ from random import Random
 
 from msgspec.structs import replace
 
-from ea_bridge.emulator.market import Market
-from ea_bridge.emulator.market.hours import Hours, Session
-from ea_bridge.emulator.market.market import MAX_TICKS_A_STEP
-from ea_bridge.emulator.market.span import Span, join, span_of
-from ea_bridge.emulator.specs import load_specs
 from ea_bridge.model import DayOfWeek, SymbolInfo, Tick, TickFlag
+from ea_bridge.simulation.market import Market
+from ea_bridge.simulation.market.hours import Hours, Session
+from ea_bridge.simulation.market.market import MAX_TICKS_A_STEP
+from ea_bridge.simulation.market.span import Span, join, span_of
+from ea_bridge.simulation.specs import load_specs
 
 MINUTE_MS = 60_000
 PRICES = {"EURUSD": 1.1, "GBPUSD": 1.3}

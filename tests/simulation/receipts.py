@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ea_bridge.emulator.broker import Broker
 from ea_bridge.model import Deal, DealEntry, OrderType, TradeAction, TradeRetcode
+from ea_bridge.simulation.broker import Broker
 
 from .intents import Intent, Reply
 from .truth import Executed

@@ -6,11 +6,11 @@ from collections import deque
 from pathlib import Path
 from typing import Any, cast
 
-from ea_bridge.emulator.broker import Broker, TradeEvent
-from ea_bridge.emulator.market import Market
 from ea_bridge.emulator.results import ResultsTable
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.model import Tick
+from ea_bridge.simulation.broker import Broker, TradeEvent
+from ea_bridge.simulation.market import Market
 
 
 class SharedAccount:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ea_bridge.emulator.broker import Broker
 from ea_bridge.model import DealEntry, Order, OrderType, Position
+from ea_bridge.simulation.broker import Broker
 
 from .intents import Intent, Json, Reply
 

@@ -6,11 +6,11 @@ import random
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ea_bridge.emulator.broker.terms import Switches
-from ea_bridge.emulator.faults import Faults
 from ea_bridge.emulator.link import Link
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.protocol.messages import Message
+from ea_bridge.simulation.broker.terms import Switches
+from ea_bridge.simulation.faults import Faults
 
 from .accounts import TradedAccount
 from .bots import Door, now_s

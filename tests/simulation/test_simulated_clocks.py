@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ea_bridge.emulator.clock import BrokerZone
+from ea_bridge.simulation.clock import BrokerZone
 
 from .clocks import NS, WEEKENDS_S, BrokerTime, Calendar, PcClocks, TrueTime
 from .dice import Dice

@@ -6,7 +6,6 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
-from ea_bridge.emulator.broker import Broker
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.model import (
     SUCCESSES,
@@ -16,6 +15,7 @@ from ea_bridge.model import (
     TradeRequest,
     TradeResult,
 )
+from ea_bridge.simulation.broker import Broker
 from gateway.trading.client_ids import TAG_LENGTH
 
 TAGGED = frozenset({TradeAction.DEAL, TradeAction.PENDING, TradeAction.CLOSE_BY})

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ea_bridge import host
-from ea_bridge.emulator.broker.prices import Prices
-from ea_bridge.emulator.clock import BrokerZone
-from ea_bridge.emulator.faults import Faults
-from ea_bridge.emulator.market import open_market
 from ea_bridge.manager_commands import MAX_RESULTS
 from ea_bridge.peer.pin import DevicePin
 from ea_bridge.peer.results import ResultsTable
+from ea_bridge.simulation.broker.prices import Prices
+from ea_bridge.simulation.clock import BrokerZone
+from ea_bridge.simulation.faults import Faults
+from ea_bridge.simulation.market import open_market
 
 from .books import Books
 from .groups import default_groups

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ea_bridge.emulator.broker.prices import Prices, Quotes
-from ea_bridge.emulator.market import Market
-from ea_bridge.emulator.specs import load_specs
 from ea_bridge.model import SymbolInfo, Tick
+from ea_bridge.simulation.broker.prices import Prices, Quotes
+from ea_bridge.simulation.market import Market
+from ea_bridge.simulation.specs import load_specs
 
 
 class FixedQuotes:

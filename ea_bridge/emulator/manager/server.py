@@ -12,8 +12,6 @@ from typing import Any
 
 from ea_bridge import host
 from ea_bridge.commands import SymbolParams
-from ea_bridge.emulator.broker.prices import Prices
-from ea_bridge.emulator.faults import Faults
 from ea_bridge.manager_commands import MANAGER_COMMANDS, Done
 from ea_bridge.model.mt4 import (
     ALL_RIGHTS,
@@ -36,6 +34,8 @@ from ea_bridge.peer.executor import Executor, Unknown
 from ea_bridge.peer.masks import Masks
 from ea_bridge.peer.pin import DevicePin
 from ea_bridge.peer.results import ResultsTable
+from ea_bridge.simulation.broker.prices import Prices
+from ea_bridge.simulation.faults import Faults
 
 from .books import Books
 from .pages import cut

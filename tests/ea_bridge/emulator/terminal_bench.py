@@ -8,15 +8,15 @@ from typing import Any
 import msgspec
 
 from ea_bridge import commands
-from ea_bridge.emulator.broker import Broker, load_demo, terms_of
-from ea_bridge.emulator.clock import BrokerZone
-from ea_bridge.emulator.faults import Faults
-from ea_bridge.emulator.market import open_market
 from ea_bridge.emulator.results import ResultsTable
-from ea_bridge.emulator.specs import default_account
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.model import History, OrderFilling, OrderType, TradeAction, TradeRequest
 from ea_bridge.protocol import messages as m
+from ea_bridge.simulation.broker import Broker, load_demo, terms_of
+from ea_bridge.simulation.clock import BrokerZone
+from ea_bridge.simulation.faults import Faults
+from ea_bridge.simulation.market import open_market
+from ea_bridge.simulation.specs import default_account
 
 WEDNESDAY = 1_795_003_200_000
 """Wednesday, the 18th of November 2026, midnight on the broker's clock."""

@@ -8,10 +8,7 @@ import pytest
 from msgspec.structs import replace
 from terminal_bench import EURUSD, WEDNESDAY
 
-from ea_bridge.emulator.broker import Broker
 from ea_bridge.emulator.desk import Desk
-from ea_bridge.emulator.market import open_market
-from ea_bridge.emulator.specs import default_account
 from ea_bridge.model import (
     MarginMode,
     OrderFilling,
@@ -21,6 +18,9 @@ from ea_bridge.model import (
     TradeResult,
     TradeRetcode,
 )
+from ea_bridge.simulation.broker import Broker
+from ea_bridge.simulation.market import open_market
+from ea_bridge.simulation.specs import default_account
 
 NOON = WEDNESDAY + 12 * 3_600_000
 

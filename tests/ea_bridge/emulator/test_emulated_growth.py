@@ -10,14 +10,14 @@ from terminal_bench import EURUSD, WEDNESDAY, Bench
 from test_emulated_link import Emulated, emulated
 
 from ea_bridge import commands
-from ea_bridge.emulator.broker import Broker, terms_of
-from ea_bridge.emulator.broker.archive import Archive
-from ea_bridge.emulator.specs import default_account
 from ea_bridge.errors import ResultTooLarge
 from ea_bridge.model import Deal, Order, OrderState
 from ea_bridge.protocol import codec
 from ea_bridge.protocol import messages as m
 from ea_bridge.protocol.framing import MAX_LINE_TO_DAEMON
+from ea_bridge.simulation.broker import Broker, terms_of
+from ea_bridge.simulation.broker.archive import Archive
+from ea_bridge.simulation.specs import default_account
 
 __all__ = ["emulated"]
 

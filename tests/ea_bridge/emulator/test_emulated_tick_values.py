@@ -6,8 +6,8 @@ import pytest
 from terminal_bench import Bench
 
 from ea_bridge import commands
-from ea_bridge.emulator.specs import load_specs
 from ea_bridge.model import OrderType, SymbolInfo
+from ea_bridge.simulation.specs import load_specs
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ def in_threes(folder: Path) -> Path:
 def by_the_second(folder: Path) -> Path:
     """The first thousand of the packaged real ticks with stamps of whole seconds, as feeds have
     that know no milliseconds."""
-    packed = files("ea_bridge.emulator") / "data" / "ticks" / "EURUSD.csv.gz"
+    packed = files("ea_bridge.simulation") / "data" / "ticks" / "EURUSD.csv.gz"
     header, *lines = gzip.decompress(packed.read_bytes()).decode("ascii").splitlines()
     stamped = (line.split(",", 1) for line in lines[:1000])
     return written(folder, header, [f"{int(t) // 1000}000,{rest}" for t, rest in stamped])

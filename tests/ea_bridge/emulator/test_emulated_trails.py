@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from terminal_bench import EURUSD, Bench
 
 from ea_bridge import commands
-from ea_bridge.emulator.market import open_market
 from ea_bridge.emulator.trails import RETRY_MS, Trails, better_stop
 from ea_bridge.model import (
     OrderFilling,
@@ -23,6 +22,7 @@ from ea_bridge.model import (
     Trail,
     TrailTerms,
 )
+from ea_bridge.simulation.market import open_market
 
 POINT = 0.00001
 

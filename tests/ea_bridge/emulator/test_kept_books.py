@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from ea_bridge.emulator.broker import Broker
 from ea_bridge.emulator.conditions import Conditions, Kept
 from ea_bridge.emulator.kept_books import BooksUnreadable
 from ea_bridge.emulator.machine import build_terminal
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.model import OrderFilling, OrderType, TradeAction, TradeRequest
+from ea_bridge.simulation.broker import Broker
 
 WEDNESDAY_MS = 1_794_996_000_000
 """In UTC; 2026-11-18."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from ea_bridge.emulator.clock import BrokerZone
+from ea_bridge.simulation.clock import BrokerZone
 
 from ..clocks import HOUR_S, WEEKENDS_S
 

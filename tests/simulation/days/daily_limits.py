@@ -15,7 +15,7 @@ from ea_bridge.model import DealType
 from .calendar import DAY_S, TradingDays
 
 if TYPE_CHECKING:
-    from ea_bridge.emulator.broker import Broker
+    from ea_bridge.simulation.broker import Broker
 
 MAX_ORDERS = 20
 """New orders of a day that are allowed."""

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from ea_bridge.commands import Command, NoParams
-from ea_bridge.emulator.faults import Faults
 from ea_bridge.emulator.manager import (
     LOGIN,
     SERVER,
@@ -23,6 +22,7 @@ from ea_bridge.manager_commands import CONNECT, TRADE_TRANSACTION, USER_RECORD_N
 from ea_bridge.model import mt4
 from ea_bridge.model.struct import Struct
 from ea_bridge.protocol import messages as m
+from ea_bridge.simulation.faults import Faults
 
 PASSWORD = "Manager-224"
 NOW_S = 1_795_000_000

@@ -14,10 +14,10 @@ from manager_bench import ManagerBench
 from msgspec.structs import replace
 
 from ea_bridge import manager_commands as c
-from ea_bridge.emulator.broker import formulas
-from ea_bridge.emulator.broker.money import exact, rounded
 from ea_bridge.model import mt4
 from ea_bridge.model.mt4 import LevelType, MarginCalculation, TradeCommand
+from ea_bridge.simulation.broker import formulas
+from ea_bridge.simulation.broker.money import exact, rounded
 
 TICKS = {"tick_value": 5.0, "tick_size": 0.5}
 BUY, SELL = TradeCommand.BUY, TradeCommand.SELL

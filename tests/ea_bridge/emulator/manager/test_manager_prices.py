@@ -6,10 +6,10 @@ from manager_bench import NOW_S, PASSWORD
 
 from ea_bridge.commands import SymbolParams
 from ea_bridge.emulator.manager import Population, build_manager
-from ea_bridge.emulator.market import open_market
 from ea_bridge.manager_commands import SYMBOL_INFO_GET
 from ea_bridge.model.mt4 import SymbolPrice
 from ea_bridge.protocol.messages import Cmd
+from ea_bridge.simulation.market import open_market
 
 
 def test_they_are_the_markets_and_move_with_the_clock():

@@ -6,10 +6,10 @@ from itertools import pairwise
 
 from market_parts import DAY, HOUR, MINUTE, WEDNESDAY, advance_to
 
-from ea_bridge.emulator.market import Market, open_market
-from ea_bridge.emulator.market.endless import endless_tape
-from ea_bridge.emulator.market.tape import Row, packaged_tape
 from ea_bridge.model import Tick, Timeframe
+from ea_bridge.simulation.market import Market, open_market
+from ea_bridge.simulation.market.endless import endless_tape
+from ea_bridge.simulation.market.tape import Row, packaged_tape
 
 TICKS = 10_000
 MONDAY = WEDNESDAY - 2 * DAY - 12 * HOUR

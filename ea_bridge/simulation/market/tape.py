@@ -172,7 +172,7 @@ def tile_of(tape: Tape, weeks: int, slots: list[tuple[int, int]]) -> MinuteTile:
 @lru_cache(maxsize=8)
 def packaged_tape(name: str, digits: int) -> Tape:
     """Return packaged ticks; they are held in memory, once for all markets."""
-    packed = files("ea_bridge.emulator") / "data" / "ticks" / f"{name}.csv.gz"
+    packed = files("ea_bridge.simulation") / "data" / "ticks" / f"{name}.csv.gz"
     data = gzip.decompress(packed.read_bytes())
     return Tape(f"{name}.csv", lambda: io.BytesIO(data), digits)
 

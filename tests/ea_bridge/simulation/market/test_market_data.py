@@ -8,11 +8,11 @@ from importlib.resources import files
 
 import pytest
 
-from ea_bridge.emulator.data.make import main
-from ea_bridge.emulator.market.packing import Row, pack, unpack
-from ea_bridge.emulator.market.tiles import packaged_bars
+from ea_bridge.simulation.data.make import main
+from ea_bridge.simulation.market.packing import Row, pack, unpack
+from ea_bridge.simulation.market.tiles import packaged_bars
 
-DATA = files("ea_bridge.emulator") / "data"
+DATA = files("ea_bridge.simulation") / "data"
 MAX_BYTES = 1_000_000
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from ea_bridge.emulator.broker import Broker, Terms, terms_of
 from ea_bridge.model import (
     Account,
     OrderFilling,
@@ -16,6 +15,7 @@ from ea_bridge.model import (
     TradeRequest,
     TradeResult,
 )
+from ea_bridge.simulation.broker import Broker, Terms, terms_of
 
 NOW = 1_764_237_600_000
 """Thursday 2025-11-27 10:00, broker time."""

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ea_bridge.emulator.specs import TradingHours
 from ea_bridge.model import DayOfWeek
+from ea_bridge.simulation.specs import TradingHours
 
 DAY = 1440
 WEEK = 7 * DAY

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from market_parts import DAY, HOUR, MINUTE, WEDNESDAY, advance_to
 
-from ea_bridge.emulator.market import BarBuilder, Market, open_market
 from ea_bridge.model import Bar, Tick, Timeframe
+from ea_bridge.simulation.market import BarBuilder, Market, open_market
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Make the packaged market data from the files that it comes from.
 
-``python -m ea_bridge.emulator.data.make SOURCE`` reads ``SOURCE/ticks`` and ``SOURCE/bars`` (see
+``python -m ea_bridge.simulation.data.make SOURCE`` reads ``SOURCE/ticks`` and ``SOURCE/bars`` (see
 ``ATTRIBUTION.md`` for where those files come from) and writes ``ticks`` and ``bars`` here. The
 rows that result have the digests that the tests know; the bytes depend on zlib's version.
 """
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from ea_bridge.emulator.market.packing import Row, pack
+from ea_bridge.simulation.market.packing import Row, pack
 
 _WEEK_S = 604_800
 _GOLD_BEHIND_BROKER_S = 3 * 3600

@@ -7,8 +7,8 @@ from importlib.resources import files
 
 import pytest
 
-from ea_bridge.emulator.specs import default_account, load_listings, load_specs, unlisted
 from ea_bridge.model import AccountTradeMode, FillingFlag, MarginMode, SymbolInfo
+from ea_bridge.simulation.specs import default_account, load_listings, load_specs, unlisted
 
 CAPTURED = {"EURUSD", "XAUUSD", "BTCUSD"}
 EXPECTED = [
@@ -52,7 +52,7 @@ def test_names_may_hold_dots_signs_spaces_and_colons() -> None:
 
 
 def test_every_file_says_whether_it_is_a_capture() -> None:
-    for entry in (files("ea_bridge.emulator") / "data" / "specs").iterdir():
+    for entry in (files("ea_bridge.simulation") / "data" / "specs").iterdir():
         text = json.loads(entry.read_bytes())
         assert text["note"].startswith(
             "Captured" if text["info"]["name"] in CAPTURED else ("Modelled on", "EURUSD under")

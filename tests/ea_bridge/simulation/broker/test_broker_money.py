@@ -6,7 +6,6 @@ import pytest
 from broker_bench import ACCOUNT, DAY, NOW, Bench, Market, pair, pending
 from msgspec.structs import replace
 
-from ea_bridge.emulator.broker import Broker, load_demo
 from ea_bridge.model import (
     Account,
     DealReason,
@@ -18,6 +17,7 @@ from ea_bridge.model import (
     TradeRequest,
     TradeRetcode,
 )
+from ea_bridge.simulation.broker import Broker, load_demo
 
 T, C = OrderType, SymbolCalcMode
 

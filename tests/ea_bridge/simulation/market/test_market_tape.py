@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from market_parts import DAY, MINUTE
 
-from ea_bridge.emulator.market.tape import (
+from ea_bridge.simulation.market.tape import (
     HEADER,
     MAX_TAPE_DAYS,
     Row,

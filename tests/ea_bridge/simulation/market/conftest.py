@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from market_parts import NOW
 
-from ea_bridge.emulator.market import Market, open_market
+from ea_bridge.simulation.market import Market, open_market
 
 
 @pytest.fixture(scope="session")

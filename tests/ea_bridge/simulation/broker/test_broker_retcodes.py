@@ -19,7 +19,6 @@ from broker_bench import (
 )
 from msgspec.structs import replace
 
-from ea_bridge.emulator.broker import COMMENTS
 from ea_bridge.model import (
     OrderFilling,
     OrderTime,
@@ -31,6 +30,7 @@ from ea_bridge.model import (
     TradeResult,
     TradeRetcode,
 )
+from ea_bridge.simulation.broker import COMMENTS
 
 R, T, M = TradeRetcode, OrderType, SymbolTradeMode
 Case = Callable[[Bench], TradeResult]

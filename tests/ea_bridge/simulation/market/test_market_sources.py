@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from market_parts import DAY, HOUR, MINUTE, SATURDAY, WEDNESDAY
 
-from ea_bridge.emulator.market.hours import MONDAY, WEEK, hours_of
-from ea_bridge.emulator.market.packing import Row
-from ea_bridge.emulator.market.quirks import CoarseStamps, ZeroQuote
-from ea_bridge.emulator.market.sources import (
+from ea_bridge.simulation.market.hours import MONDAY, WEEK, hours_of
+from ea_bridge.simulation.market.packing import Row
+from ea_bridge.simulation.market.quirks import CoarseStamps, ZeroQuote
+from ea_bridge.simulation.market.sources import (
     ModelledSource,
     PlayedOnce,
     RepeatedTape,
@@ -21,11 +21,11 @@ from ea_bridge.emulator.market.sources import (
     TickSource,
     WithoutMinutes,
 )
-from ea_bridge.emulator.market.span import span_of
-from ea_bridge.emulator.market.tape import HEADER, packaged_tape, tape_from
-from ea_bridge.emulator.market.tile import MAX_TICKS_A_MINUTE, MinuteTile
-from ea_bridge.emulator.market.tiles import Tiles, packaged_bars
-from ea_bridge.emulator.specs import load_listings, load_specs
+from ea_bridge.simulation.market.span import span_of
+from ea_bridge.simulation.market.tape import HEADER, packaged_tape, tape_from
+from ea_bridge.simulation.market.tile import MAX_TICKS_A_MINUTE, MinuteTile
+from ea_bridge.simulation.market.tiles import Tiles, packaged_bars
+from ea_bridge.simulation.specs import load_listings, load_specs
 
 NOW = WEDNESDAY // MINUTE
 THIS_MONDAY = NOW - (NOW - MONDAY) % WEEK

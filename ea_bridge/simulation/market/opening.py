@@ -9,20 +9,13 @@ from typing import Any, Literal
 
 from msgspec.structs import replace
 
-from ea_bridge.emulator.clock import left_out
-from ea_bridge.emulator.specs import Listing, load_listings, unlisted
+from ea_bridge.simulation.clock import left_out
+from ea_bridge.simulation.specs import Listing, load_listings, unlisted
 
 from .endless import endless_tape
 from .hours import MONDAY, WEEK, hours_of
 from .market import Market
-from .sources import (
-    ModelledSource,
-    PlayedOnce,
-    RepeatedTape,
-    Spliced,
-    TickSource,
-    WithoutMinutes,
-)
+from .sources import ModelledSource, PlayedOnce, RepeatedTape, Spliced, TickSource, WithoutMinutes
 from .tape import Tape, TickFileError, digits_in, packaged_tape, tape_from
 from .tiles import Tiles
 

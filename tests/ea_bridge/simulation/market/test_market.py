@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from market_parts import DAY, HOUR, MINUTE, SATURDAY, WEDNESDAY, advance_to, play
 
-from ea_bridge.emulator.market import (
+from ea_bridge.model import BookType, Timeframe
+from ea_bridge.simulation.market import (
     MAX_TICKS_A_STEP,
     CoarseStamps,
     Market,
@@ -21,12 +22,11 @@ from ea_bridge.emulator.market import (
     UnknownSymbol,
     open_market,
 )
-from ea_bridge.emulator.market.hours import hours_of
-from ea_bridge.emulator.market.sources import ModelledSource
-from ea_bridge.emulator.market.tape import HEADER, packaged_tape
-from ea_bridge.emulator.market.tile import MAX_TICKS_A_MINUTE, MinuteBar, MinuteTile
-from ea_bridge.emulator.specs import load_specs
-from ea_bridge.model import BookType, Timeframe
+from ea_bridge.simulation.market.hours import hours_of
+from ea_bridge.simulation.market.sources import ModelledSource
+from ea_bridge.simulation.market.tape import HEADER, packaged_tape
+from ea_bridge.simulation.market.tile import MAX_TICKS_A_MINUTE, MinuteBar, MinuteTile
+from ea_bridge.simulation.specs import load_specs
 
 WEEK = 7 * DAY
 FLAT_BYTES = 500_000
@@ -42,7 +42,7 @@ def market_at(
 
 
 def test_a_market_satisfies_the_broker(still: Market) -> None:
-    from ea_bridge.emulator.broker import Quotes
+    from ea_bridge.simulation.broker import Quotes
 
     quotes: Quotes = still
     assert quotes.symbol("EURUSD") is still.symbols()["EURUSD"]

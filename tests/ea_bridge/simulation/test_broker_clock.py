@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ea_bridge.emulator import machine
-from ea_bridge.emulator.clock import BrokerZone, MarketClock, left_out
+from ea_bridge.simulation.clock import BrokerZone, MarketClock, left_out
 
 HOUR = 3_600_000
 

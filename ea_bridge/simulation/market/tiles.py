@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from importlib.resources import files
 from itertools import accumulate, pairwise
 
-from ea_bridge.emulator.specs import Cross, Listing, RealBars, Same, Walk
+from ea_bridge.simulation.specs import Cross, Listing, RealBars, Same, Walk
 
 from .hours import DAY, MONDAY, hours_of
 from .packing import Packed, Row, unpack
@@ -69,7 +69,7 @@ class Tiles:
 
 def packaged_bars(file: str) -> Packed:
     """Return the real bars of a packaged file."""
-    data = files("ea_bridge.emulator") / "data" / "bars" / f"{file}.gz"
+    data = files("ea_bridge.simulation") / "data" / "bars" / f"{file}.gz"
     return unpack(data.read_bytes())
 
 
