@@ -23,6 +23,7 @@ from gateway.accounts import AccountBook
 from gateway.accounts.api import AccountsApi
 from gateway.accounts.caller_limits import LimitsBook
 from gateway.audit import Audit
+from gateway.audit.service import AuditService, note_terminal
 from gateway.auth.caller import Caller
 from gateway.auth.console_clock import Clocks
 from gateway.auth.gate import TerminalDoor
@@ -50,7 +51,6 @@ from gateway.trading.desk import TradingDesk
 from gateway.trading.guard import GuardedTerminal
 
 from .accounts import Accounts
-from .auditing import TrailKeeper, auditing, note_terminal
 from .catalogue import build_catalogue
 from .contingency import Keepers, with_held
 from .gating import console_book, new_gate
@@ -105,7 +105,7 @@ class Gateway:
         self._desks: dict[str, TradingDesk] = {}
         self._ledger: Ledger | None = None
         self._audit = Audit()
-        self._trail: TrailKeeper
+        self._trail: AuditService
         self._safety: Safety
         self._on_point = on_point
         self._journals: Journals
@@ -148,8 +148,14 @@ class Gateway:
         """
         opened = open_ledger(self._home.folder, self._reserve, self._new_writer)
         with contextlib.closing(opened) as self._ledger:
-            async with auditing(self._ledger, self._home, self._config) as self._trail:
-                self._audit = self._trail.audit
+            self._trail = AuditService(
+                self._ledger,
+                folder=self._home.folder,
+                store=self._home.store,
+                device=self._home.device,
+            )
+            self._audit = self._trail.audit
+            async with self._trail.running(self._config):
                 self._desks.clear()
                 alone = partial(self._guarded, still_allowed=_nobody)
                 self._paper = PaperTrading(

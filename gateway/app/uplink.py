@@ -8,6 +8,7 @@ from ea_bridge.manager_registry import ManagerRegistry
 from ea_bridge.registry import TerminalRegistry
 from gateway import __version__
 from gateway.audit import Audit
+from gateway.audit.service import note_denied
 from gateway.auth.console_clock import Clocks
 from gateway.auth.console_trust import ConsoleBook
 from gateway.auth.gate import Gate
@@ -15,8 +16,6 @@ from gateway.config import Config
 from gateway.console_link import Counts, Pace, Trail, Uplink
 from gateway.home.home import Home
 from gateway.runtime import ConsoleView
-
-from .auditing import note_denied
 
 
 def new_uplink(

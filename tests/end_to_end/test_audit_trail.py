@@ -16,8 +16,8 @@ from product import Refused, daemon, product, until
 from ea_bridge.emulator.link import Link, LinkRefused
 from ea_bridge.emulator.machine import build_terminal
 from ea_bridge.token import new_token, parse_token
-from gateway.app import auditing
 from gateway.audit import MISMATCH, SIGNED, Audit, head_of, verify
+from gateway.audit import service as audit_service
 from gateway.audit.archive import mark, take_out, write_file
 from gateway.audit.checkpoint import FILE, copied_checkpoint, read_checkpoint, signed
 from gateway.audit.recorder import entry_of
@@ -129,8 +129,8 @@ async def test_a_checkpoint_is_made_while_the_gateway_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After so many entries, or so long; a crash costs no more than that."""
-    monkeypatch.setattr(auditing, "LOOK_S", 0.01)
-    monkeypatch.setattr(auditing, "CHECKPOINT_ENTRIES", 20)
+    monkeypatch.setattr(audit_service, "LOOK_S", 0.01)
+    monkeypatch.setattr(audit_service, "CHECKPOINT_ENTRIES", 20)
 
     async with daemon(tmp_path) as running:
         did = running.home.device.did

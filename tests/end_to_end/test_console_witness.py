@@ -15,8 +15,8 @@ from forging import forge, forget_copy, lie_unsigned, verdict
 from product import until
 from sqlalchemy import update
 
-from gateway.app import auditing
 from gateway.audit import MISMATCH, Audit, head_of, note
+from gateway.audit import service as audit_service
 from gateway.audit.checkpoint import FILE, copy_checkpoint, write_checkpoint
 from gateway.console.database.model import DeviceTrail
 from gateway.credentials.daemon_api import TrailTold, Witness
@@ -30,8 +30,8 @@ PACE = replace(QUICK, witness_s=0.05)
 
 @pytest.fixture(autouse=True)
 def sign_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auditing, "LOOK_S", 0.05)
-    monkeypatch.setattr(auditing, "CHECKPOINT_S", 0.05)
+    monkeypatch.setattr(audit_service, "LOOK_S", 0.05)
+    monkeypatch.setattr(audit_service, "CHECKPOINT_S", 0.05)
 
 
 async def told(one: Site, home: Path) -> tuple[int, TrailTold]:

@@ -69,7 +69,7 @@ FOREVER = frozenset(
         "KillSwitch.watch",
         "PaperTrading._watch",
         "Supervision._watch",
-        "TrailKeeper.watch",
+        "AuditService.watch",
     }
 )
 """Tasks that run for as long as a daemon does."""

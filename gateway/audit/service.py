@@ -1,4 +1,4 @@
-"""The audit trail while the gateway runs: its first and last entry, and its checkpoints."""
+"""Audit trail of a running gateway: its first and last entry, and its checkpoints."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from ea_bridge import host
 from ea_bridge.host import wall_ms
@@ -27,7 +26,6 @@ from gateway.audit import (
     hash_of,
     head_of,
     last_of,
-    note,
 )
 from gateway.audit.checkpoint import (
     FILE,
@@ -42,11 +40,10 @@ from gateway.audit.checkpoint import (
     signatures,
     write_checkpoint,
 )
+from gateway.auth.device import DeviceKey
 from gateway.config import Config
-from gateway.home.home import Home
-from gateway.home.ledger import open_ledger_store
 from gateway.storage.ledger import Ledger
-from gateway.storage.store import StoreError
+from gateway.storage.store import Store, StoreError
 
 LOOK_S = 5.0
 """Between two looks at how far the trail goes."""
@@ -67,64 +64,62 @@ TERMINAL_EVENTS = {
 logger = logging.getLogger(__name__)
 
 
-@asynccontextmanager
-async def auditing(ledger: Ledger, home: Home, config: Config) -> AsyncIterator[TrailKeeper]:
-    """Yield what keeps the trail, from the daemon's start to its stop; both are in it.
+class AuditService:
+    """Keeper of one trail, which signs checkpoints of it and has the console witness them.
 
     Args:
         ledger: open, for longer than this.
-        home: its device signs the checkpoints, which lie there.
-        config: what of it is no default is noted.
-
-    """
-    audit = Audit(ledger)
-    keeper = TrailKeeper(ledger, home, audit)
-    await keeper.begin()
-    audit.record(
-        STARTED,
-        actor="daemon",
-        version=__version__,
-        device=home.device.did,
-        settings=settings_of(config),
-    )
-    watching = asyncio.create_task(keeper.watch())
-    try:
-        yield keeper
-    finally:
-        watching.cancel()
-        with suppress(asyncio.CancelledError):
-            await watching
-        audit.count_left_out(at_end=True)
-        audit.record("daemon_stopped", actor="daemon")
-        try:
-            await audit.written()
-            await keeper.sign_within()
-            keeper.make()
-        except StoreError as error:
-            logger.error("the end of this run is not in the audit trail: %s", error)
-
-
-class TrailKeeper:
-    """Makes the checkpoints of one trail, and has the console witness them.
-
-    Args:
-        ledger: open.
-        home: whose device signs.
-        audit: what records.
+        folder: the home, in which the checkpoint lies.
+        store: the home's database, which holds a copy of it.
+        device: signs.
 
     """
 
-    def __init__(self, ledger: Ledger, home: Home, audit: Audit) -> None:
+    def __init__(self, ledger: Ledger, *, folder: Path, store: Store, device: DeviceKey) -> None:
+        self.audit = Audit(ledger)
+        """Records."""
         self._ledger = ledger
-        self._home = home
-        self._device = home.device
-        self.audit = audit
+        self._folder = folder
+        self._store = store
+        self._device = device
         self._may_sign = False
         self._made = Head(0, b"")
         self._envelope = ""
         self._made_s = self._signed_s = -SIGN_S
         self._signed_n = 0
         """The last row of the trail that is a signature, as far as this run knows."""
+
+    @asynccontextmanager
+    async def running(self, config: Config) -> AsyncIterator[None]:
+        """Note the daemon's start and stop, and make checkpoints between them.
+
+        Args:
+            config: its settings that are no defaults are noted.
+
+        """
+        await self.begin()
+        self.audit.record(
+            STARTED,
+            actor="daemon",
+            version=__version__,
+            device=self._device.did,
+            settings=settings_of(config),
+        )
+        watching = asyncio.create_task(self.watch())
+        try:
+            yield
+        finally:
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
+            self.audit.count_left_out(at_end=True)
+            self.audit.record("daemon_stopped", actor="daemon")
+            try:
+                await self.audit.written()
+                await self.sign_within()
+                self.make()
+            except StoreError as error:
+                logger.error("the end of this run is not in the audit trail: %s", error)
 
     async def begin(self) -> None:
         """See that the trail is the one that was signed last, or note that it is not.
@@ -155,11 +150,11 @@ class TrailKeeper:
         reader, did = self._ledger.reader, self._device.did
         faults = []
         try:
-            found = read_checkpoint(self._home.folder / FILE, did)
-            copy = copied_checkpoint(self._home.store, did)
+            found = read_checkpoint(self._folder / FILE, did)
+            copy = copied_checkpoint(self._store, did)
             faults += check_end(reader, None if found is None else found.head)
             if copy is not None:
-                faults += [one for one in check_end(reader, copy.head) if one not in faults]
+                faults += [fault for fault in check_end(reader, copy.head) if fault not in faults]
             if found is None and (problem := missing(reader, copy)):
                 faults.append(Fault(0, "missing", problem))
             if problem := check_begin(reader, did):
@@ -175,7 +170,7 @@ class TrailKeeper:
         """Put the checkpoint that does not fit aside, for people to look at."""
         kept = f"{FILE}.{wall_ms()}"
         try:
-            (self._home.folder / FILE).replace(self._home.folder / kept)
+            (self._folder / FILE).replace(self._folder / kept)
         except OSError:
             return None
         return kept
@@ -216,8 +211,8 @@ class TrailKeeper:
             return
         head = head_of(self._ledger.reader)
         try:
-            text = write_checkpoint(self._home.folder, self._device, head, wall_ms())
-            copy_checkpoint(self._home.store, text)
+            text = write_checkpoint(self._folder, self._device, head, wall_ms())
+            copy_checkpoint(self._store, text)
         except (OSError, StoreError) as error:
             logger.error("no checkpoint of the audit trail: %s", error)
             return
@@ -278,18 +273,3 @@ def note_terminal(audit: Audit, change: Change) -> None:
 def note_denied(audit: Audit, tid: str, code: str) -> None:
     """Note that a terminal was not let in; nobody has checked that it holds that token."""
     audit.often("terminal_refused", outcome="refused", reason=code, object=tid or None)
-
-
-def note_command(folder: Path, event: str, **fields: Any) -> None:
-    """Note what a command has done to a home, whether its gateway runs or not.
-
-    Raises:
-        StoreError: it could not be written; the message says what to do.
-
-    """
-    store = open_ledger_store(folder)
-    try:
-        with store.transaction() as connection:
-            note(connection, event, actor="cli", **fields)
-    finally:
-        store.close()
