@@ -163,6 +163,8 @@ def _mt4_exit(send: Send, view: View) -> TradeResult | None:
         return None
     if not view.is_of_time(send, stamp_ms):
         return None  # somebody else has closed it, before or long after
+    if not _is_way_of_closing(request, past, view):
+        return None
     return TradeResult(
         retcode=TradeRetcode.DONE,
         order=request.position,
@@ -170,6 +172,19 @@ def _mt4_exit(send: Send, view: View) -> TradeResult | None:
         volume=request.volume,
         price=past.price_current,
     )
+
+
+def _is_way_of_closing(request: TradeRequest, past: Order, view: View) -> bool:
+    """Whether a trade on MetaTrader 4 may have been closed as a request asks for: by the market or
+    by another trade. Two that are closed by each other end together, and the other one says so.
+    """
+    if request.action == TradeAction.CLOSE_BY:
+        other = view.past.get(request.position_by)
+        if other is None:  # the history may be late with it, but what is open has not been closed
+            return request.position_by not in view.positions
+        return other.time_done_msc == past.time_done_msc
+    closed_by = f"close hedge by #{request.position}"
+    return not any(other.comment == closed_by for other in view.past.values())
 
 
 def _was_stopped(past: Order) -> bool:

@@ -207,7 +207,7 @@ async def look(
     if makers:
         first_ms = _first_stamp_ms(makers, view, terminal.now_ms())
         await _look_back(terminal, view, [*sends, *rivals], first_ms - SKEW_MS)
-    changed = {_changed(send) for send in sends if send not in makers} - {None}
+    changed = {ticket for send in sends if send not in makers for ticket in _changed(send)}
     for ticket in changed - view.past.keys():
         by_ticket = commands.HistoryParams(ticket=ticket)
         for one in await terminal.request(commands.HISTORY_ORDERS_GET, by_ticket):
@@ -255,13 +255,16 @@ def _made_ms(send: Send, offset_ms: int, latest_ms: int) -> int:
     return last_ms if is_absurd else first_ms
 
 
-def _changed(send: Send) -> int | None:
-    """Return the order or, on MetaTrader 4, the trade that a command changes or ends; ``None``
+def _changed(send: Send) -> set[int]:
+    """Return the order or, on MetaTrader 4, the trades that a command changes or ends; nothing
     where it changes what is a position: that is open, or does not tell.
     """
     request = send.request
-    is_of_order = request.action in (TradeAction.MODIFY, TradeAction.REMOVE)
-    return request.order if is_of_order else send.exited
+    if request.action in (TradeAction.MODIFY, TradeAction.REMOVE):
+        return {request.order}
+    if send.exited is None:
+        return set()
+    return {send.exited, request.position_by} - {0}
 
 
 def _offset_s(clock: Clock, utc_s: int) -> int:

@@ -12,6 +12,7 @@ from ea_bridge.model import Deal, DealEntry, Order, Position
 from gateway import errors
 from gateway.trading import receipts
 from gateway.trading.client_ids import tag
+from gateway.trading.journal import patience
 
 HERE_MS = NOW_MS + OFFSET_MS
 LOTS = 0.1
@@ -90,6 +91,39 @@ async def test_what_is_left_of_two_trades_on_metatrader_4(mt4: Kept, left: int, 
     await mt4.look()
     again = await mt4.scene.ask("close_by", **both)
     assert again["order"]["position"] == rest
+
+
+@pytest.mark.parametrize("hedged", [False, True], ids=["by the market", "by the other"])
+async def test_how_a_trade_on_metatrader_4_was_closed(
+    mt4: Kept, hedged: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two closes without an answer that one has done it which asked for it in that way."""
+    long, short = position(900, LOTS), replace(position(901, LOTS), type=1)
+    mt4.scene.script.answers["positions_get"] = lambda params: [
+        one for one in (long, short) if params.ticket in (None, one.ticket)
+    ]
+    by_other = {"position": 900, "position_by": 901, "client_order_id": "a"}
+    by_market = {"ticket": 900, "client_order_id": "b"}
+    with pytest.raises(errors.OrderUnresolved):
+        await mt4.scene.ask("close_by", **by_other)
+    with pytest.raises(errors.OrderUnresolved):
+        await mt4.scene.ask("close_position", **by_market)
+    mt4.link()
+    closed = {900: past(900, LOTS, "")}
+    if hedged:
+        closed[901] = past(901, 0.0, "close hedge by #900")
+    mt4.scene.script.answers |= {
+        "positions_get": [] if hedged else [short],
+        "history_orders_get": lambda params: [
+            one for one in closed.values() if params.ticket in (None, one.ticket)
+        ],
+    }
+    monkeypatch.setattr(patience, "GONE_S", 0.0)
+    await mt4.look()
+    await mt4.look()
+    records = {key: await mt4.scene.ask("get_order", client_order_id=key) for key in ("a", "b")}
+    ends = {key: record["outcome"] for key, record in records.items()}
+    assert ends == {"a": "done" if hedged else "rejected", "b": "rejected" if hedged else "done"}
 
 
 async def test_a_position_that_has_turned_on_a_netting_account(kept: Kept) -> None:
