@@ -49,12 +49,12 @@ from gateway.storage.reserve import Reserve
 from gateway.streams.service import Streams
 from gateway.trading.desk import TradingDesk
 from gateway.trading.guard import GuardedTerminal
+from gateway.trading.reconcile.service import Journals
 
 from .accounts import Accounts
 from .catalogue import build_catalogue
 from .contingency import Keepers, with_held
 from .gating import console_book, new_gate
-from .journals import Journals
 from .manager import Manager, manager_ready, new_manager
 from .paper import PaperTrading
 from .safety import Safety

@@ -30,7 +30,6 @@ from .grid import Name, exact
 from .guard import GuardedTerminal
 from .handling import Handling
 from .journal import Memo
-from .journal.effects import told_deals
 from .refusals import BUYS
 from .retcodes import Evidence
 from .sending import Sent
@@ -118,6 +117,20 @@ async def receipt_for(
         "timing_ms": {"queue": sent.queue_ms, "terminal": sent.terminal_ms},
         "unavailable": list(MT4_RECEIPT_LACKS) if terminal.is_mt4 else [],
     }
+
+
+def told_deals(request: TradeRequest, closes: int | None, deals: list[Deal]) -> list[Deal]:
+    """Return which deals of its order tell what a request has done: of two positions that were
+    closed by each other, each of which has one, those of the position that it names.
+
+    Args:
+        closes: the identifier of that position, which may have another ticket.
+
+    """
+    if request.action != TradeAction.CLOSE_BY:
+        return deals
+    closed = closes or request.position
+    return [deal for deal in deals if deal.position_id == closed] or deals[:1]
 
 
 async def checked_only(terminal: GuardedTerminal, trade: Trade) -> shapes.OrderReceipt:

@@ -24,7 +24,7 @@ from gateway.app import Gateway
 from gateway.config import Config
 from gateway.home.home import Home
 from gateway.storage.ledger import Ledger
-from gateway.trading.journal import patience
+from gateway.trading.reconcile import patience
 
 GONE_S = 0.5
 """Instead of minutes, which no life here lasts: whoever gives a command up too soon is wrong all

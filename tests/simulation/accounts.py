@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Iterable, Iterator
 
 from ea_bridge.simulation.broker import Broker
-from gateway.trading.journal.pacing import MAX_DENSE_S
-from gateway.trading.journal.reconcile import PAUSES_S
+from gateway.trading.reconcile.reconciler import PAUSES_S
+from gateway.trading.reconcile.retry_schedule import MAX_DENSE_S
 
 from .bots import Door, now_s
 from .extras import Asked

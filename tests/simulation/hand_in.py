@@ -16,7 +16,7 @@ from ea_bridge.peer import link
 from gateway.app import runs
 from gateway.mt4_manager import changes, finding
 from gateway.storage.ledger import Ledger
-from gateway.trading.journal import patience
+from gateway.trading.reconcile import patience
 
 GONE_S = 30.0
 """Instead of minutes, which no life here lasts; but longer than any command is on its way: the

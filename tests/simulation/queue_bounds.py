@@ -19,8 +19,8 @@ from gateway.storage.ledger_writer import MAX_GROUP
 from gateway.streams.hub import MAX_PENDING_EVENTS
 from gateway.trading.contingent.held import MAX_HELD
 from gateway.trading.contingent.oco import MAX_LINKS
-from gateway.trading.journal import word
 from gateway.trading.kill_switch.disconnects import MAX_PLACED
+from gateway.trading.reconcile import reported_results as word
 from gateway.trading.risk.tally import MAX_IDLE
 
 from .invariants import Invariants

@@ -20,7 +20,7 @@ from gateway.trading.contingent import forgotten
 from gateway.trading.guard import GuardedTerminal
 from gateway.trading.journal import Intent, Stage
 from gateway.trading.journal.telling import record
-from gateway.trading.settling import Said, settle
+from gateway.trading.reconcile.manual_settlement import Said, settle
 
 from .params import ClientOrderId, Ticket
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 from ea_bridge.host import wall_ms
 from ea_bridge.model import TradeResult
@@ -17,7 +17,6 @@ from ..retcodes import CHECK_AFTER_MS
 from . import answers, failures, rows
 from .intents import ENDS, Account, Asked, Intent, Send, Stage
 from .log import OrderLog
-from .recollection import Recollection
 from .sameness import is_same
 from .settlement import Settlement
 
@@ -146,6 +145,30 @@ class Journal:
         return False
 
 
+class UsedIds(Protocol):
+    """Ids whose orders a terminal shows, though the ledger may have forgotten them."""
+
+    def is_paper(self, terminal: str) -> bool:
+        """Whether a terminal trades on paper now: then nothing goes to the market."""
+
+    def knows(self, account: Account) -> bool:
+        """Whether an account's terminal was looked through."""
+
+    def ticket_of(self, account: Account, client_order_id: str) -> int | None:
+        """Return an order that was made under an id before this run; ``None``: there is none."""
+
+    async def wait(self, terminal: str, account: Account, *, reduces: bool) -> None:
+        """Wait until it is looked through.
+
+        Args:
+            reduces: it is for what only takes risk away, which is not held up for long.
+
+        Raises:
+            GatewayError: it cannot be, for now.
+
+        """
+
+
 class KeptJournal(Journal):
     """The journal of one terminal, in the ledger.
 
@@ -153,7 +176,7 @@ class KeptJournal(Journal):
         log: of all terminals.
         terminal: name of this one.
         account: that it is logged in to now; ``None`` where that was never known.
-        recollection: what terminals remember that the ledger has forgotten.
+        used_ids: what terminals remember that the ledger has forgotten.
 
     """
 
@@ -162,10 +185,10 @@ class KeptJournal(Journal):
         log: OrderLog,
         terminal: str,
         account: Callable[[], Account | None],
-        recollection: Recollection | None = None,
+        used_ids: UsedIds | None = None,
     ) -> None:
         self._log = log
-        self._recollection = recollection
+        self._used_ids = used_ids
         self._terminal = terminal
         self._account = account
         self._own: dict[str, Intent] = {}
@@ -231,20 +254,20 @@ class KeptJournal(Journal):
             GatewayError: it cannot be known for now, so nothing is sent.
 
         """
-        recollection = self._recollection
-        if recollection is None or recollection.knows(asked.account):
+        used_ids = self._used_ids
+        if used_ids is None or used_ids.knows(asked.account):
             return False
-        if recollection.is_paper(self._terminal):
+        if used_ids.is_paper(self._terminal):
             return False
         try:
-            await recollection.wait(self._terminal, asked.account, reduces=asked.reduces)
+            await used_ids.wait(self._terminal, asked.account, reduces=asked.reduces)
         except GatewayError as error:
             raise blame(error, asked.client_order_id, "not_sent") from None
         return True
 
     def _check_forgotten(self, asked: Asked) -> None:
         """Refuse an id whose order the terminal shows, though the ledger does not know it."""
-        found = self._recollection
+        found = self._used_ids
         if found is None or found.is_paper(self._terminal):
             return
         ticket = found.ticket_of(asked.account, asked.client_order_id)

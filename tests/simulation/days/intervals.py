@@ -25,8 +25,8 @@ from gateway.auth import gate
 from gateway.console import service, waking
 from gateway.console.mail import queue
 from gateway.console_link import link as uplink_link
-from gateway.trading.journal import recollection
 from gateway.trading.kill_switch import switch
+from gateway.trading.reconcile import used_ids as recollection
 
 SILENT_S, DEAD_S = 60.0, 90.0
 """From when on a link is stale, and dead: more than any heartbeat below."""

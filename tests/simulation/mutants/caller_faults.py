@@ -81,10 +81,12 @@ CALLER_FAULTS = (
         "A person may settle an order whose end is known.",
         (
             Change(
-                "gateway.trading.settling", "    if intent.stage in ENDS:\n", "    if False:\n"
+                "gateway.trading.reconcile.manual_settlement",
+                "    if intent.stage in ENDS:\n",
+                "    if False:\n",
             ),
             Change(
-                "gateway.trading.settling",
+                "gateway.trading.reconcile.manual_settlement",
                 "    left = [send for send in intent.sends if send.stage not in ENDS]\n",
                 "    left = list(intent.sends)\n",
             ),
@@ -96,7 +98,7 @@ CALLER_FAULTS = (
         "What a person has said of an order is not compared with what the terminal says later.",
         (
             Change(
-                "gateway.trading.journal.watch",
+                "gateway.trading.reconcile.settlement_check",
                 "        settled = [one for one in self._log.watched(account) "
                 "if not one.is_paper]\n",
                 "        settled: list[Intent] = []\n",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .mutation import Change, Mutant
 
 JOURNAL = "gateway.trading.journal"
+RECONCILE = "gateway.trading.reconcile"
 
 FOUND = (
     Mutant(
@@ -12,12 +13,12 @@ FOUND = (
         "On a netting account an order may be a close's whatever position it went into.",
         (
             Change(
-                f"{JOURNAL}.matching",
+                f"{RECONCILE}.matching",
                 "        return one.entered == closes and not one.opens\n",
                 "        return True\n",
             ),
             Change(
-                f"{JOURNAL}.observed_order",
+                f"{RECONCILE}.observed_order",
                 "        if any(one.entered for one in orders):\n",
                 "        if False:\n",
             ),
@@ -30,7 +31,7 @@ FOUND = (
         "though another close of it is under way.",
         (
             Change(
-                f"{JOURNAL}.reconcile",
+                f"{RECONCILE}.reconciler",
                 "                if self._open_exits(account, exited) - ids:\n"
                 "                    continue",
                 "                if False:\n                    continue",

@@ -81,8 +81,8 @@ JOURNAL = (
         (
             Change(
                 "gateway.trading.journal.journal",
-                "return known is None or known.stage is Stage.NOT_SENT",
-                "return known is None or known.stage in (Stage.NOT_SENT, Stage.UNKNOWN)",
+                "return known is None or (known.stage is Stage.NOT_SENT and not",
+                "return known is None or (known.stage in (Stage.NOT_SENT, Stage.UNKNOWN) and not",
             ),
         ),
     ),
@@ -171,7 +171,7 @@ FINDING_OUT = (
         "Orders that may be of several commands are given to the oldest of them at once.",
         (
             Change(
-                "gateway.trading.journal.matching",
+                "gateway.trading.reconcile.matching",
                 "    if len(tickets) != len(ids) or not all(tickets <= fits[command_id] for "
                 "command_id in ids):\n        return {}\n"
                 "    return dict(zip(sorted(ids), sorted(orders, key=lambda one: one.ticket), "
@@ -198,7 +198,7 @@ FINDING_OUT = (
         "What a terminal's table has of an outcome that is open is found out to be a refusal.",
         (
             Change(
-                "gateway.trading.journal.word",
+                "gateway.trading.reconcile.reported_results",
                 "        elif is_final(result.retcode):\n",
                 "        elif is_final(result.retcode) or result.retcode == 10012:\n",
             ),
@@ -311,7 +311,7 @@ CONTINGENT = (
         "command.",
         (
             Change(
-                "gateway.trading.journal.word",
+                "gateway.trading.reconcile.reported_results",
                 "        return is_sure and self._patience",
                 "        return self._patience",
             ),

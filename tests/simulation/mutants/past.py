@@ -5,7 +5,8 @@ from __future__ import annotations
 from .mutation import Change, Mutant
 
 JOURNAL = "gateway.trading.journal"
-RECONCILE = f"{JOURNAL}.reconcile"
+RECONCILE = "gateway.trading.reconcile"
+RECONCILER = f"{RECONCILE}.reconciler"
 OCO = "gateway.trading.contingent.oco"
 
 BEFORE = (
@@ -14,7 +15,7 @@ BEFORE = (
         "An order is given to a command that a person has settled during the look.",
         (
             Change(
-                RECONCILE,
+                RECONCILER,
                 "        is_open = set(map(id, open_sends(intents)))\n"
                 "        due, later = ([one for one in some if id(one) in is_open] for some in "
                 "(due, later))\n",
@@ -28,7 +29,7 @@ BEFORE = (
         "An order is given to a command of other prices, where another one of its own is.",
         (
             Change(
-                f"{JOURNAL}.matching",
+                f"{RECONCILE}.matching",
                 "            found |= _shared_out(alike, some, fits)\n",
                 "            found |= _in_order(alike, some, fits)\n",
             ),
@@ -92,14 +93,14 @@ BEFORE = (
         "A command that was begun during the look is not thought of when its order is seen.",
         (
             Change(
-                RECONCILE,
+                RECONCILER,
                 "        view = await look(terminal, due, "
                 "[*later, *self._others(account, sends)], is_far=is_far)\n",
                 "        others = self._others(account, sends)\n"
                 "        view = await look(terminal, due, [*later, *others], is_far=is_far)\n",
             ),
             Change(
-                RECONCILE,
+                RECONCILER,
                 "        others = self._others(account, sends)\n        seen = ",
                 "        seen = ",
             ),
@@ -111,7 +112,7 @@ BEFORE = (
         "The part of a trade on MetaTrader 4 that goes on under another ticket is nobody's.",
         (
             Change(
-                RECONCILE,
+                RECONCILER,
                 "        claimed = descendants(seen, partial(self._log.claimed, account))\n",
                 "        claimed = self._log.claimed(account, {one.ticket for one in seen})\n",
             ),
@@ -147,7 +148,7 @@ BEFORE = (
         "The order that an open answer names is not kept, so it is found by its looks alone.",
         (
             Change(
-                f"{JOURNAL}.word",
+                f"{RECONCILE}.reported_results",
                 "        elif send.result is None:\n"
                 "            send.result, send.retcode = result, result.retcode"
                 "  # it may name the order\n",
@@ -161,7 +162,7 @@ BEFORE = (
         "A ticket of MetaTrader 4 that one command has closed counts as closed by another too.",
         (
             Change(
-                RECONCILE,
+                RECONCILER,
                 "            if Stage.DONE in self._log.exits(account, send.exited).values():\n"
                 "                self._word.take_result(send, _GONE)\n"
                 "                return\n"
@@ -189,7 +190,7 @@ BEFORE = (
         "The tags of forgotten orders are looked for while the terminal knows of none.",
         (
             Change(
-                f"{JOURNAL}.recollection",
+                f"{RECONCILE}.used_ids",
                 "        if await _has_broker(terminal) is False:\n",
                 "        session = terminal.session\n"
                 "        if session is None:\n"
@@ -204,7 +205,7 @@ BEFORE = (
         "What is unknown on paper keeps what is unknown at the market from its end.",
         (
             Change(
-                RECONCILE,
+                RECONCILER,
                 "        linked = (\n"
                 "            self._guarded().session\n"
                 "        )  # on paper as well: two scenes would begin each other anew\n"

@@ -16,7 +16,8 @@ from gateway.errors import DeadlineExceeded, OrderRejected
 from gateway.storage.store import StoreError
 from gateway.trading.client_ids import tag
 from gateway.trading.deadline import Deadline
-from gateway.trading.journal import patience, reconcile
+from gateway.trading.reconcile import patience
+from gateway.trading.reconcile import reconciler as reconcile
 from gateway.trading.risk.admission import Checks
 from gateway.trading.risk.history import sent_orders
 from gateway.trading.risk.limits import Limits

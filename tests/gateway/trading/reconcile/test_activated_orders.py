@@ -12,9 +12,10 @@ from test_matching import AT_MS, matched, order, send
 from test_reconcile import outcome
 
 from ea_bridge.model import Order, OrderType, Position, TradeAction
-from gateway.trading.journal import Send, patience
-from gateway.trading.journal.matching import LATEST_MS, SKEW_MS, may_be, share
-from gateway.trading.journal.observed_order import Sighting
+from gateway.trading.journal import Send
+from gateway.trading.reconcile import patience
+from gateway.trading.reconcile.matching import LATEST_MS, SKEW_MS, may_be, share
+from gateway.trading.reconcile.observed_order import Sighting
 
 HERE_MS = NOW_MS + OFFSET_MS
 STOP = 1.08

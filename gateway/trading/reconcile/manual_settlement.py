@@ -3,7 +3,7 @@
 The gateway finds nearly everything out by itself. What it cannot tell keeps its symbol closed to
 new orders, and a person who looks at the terminal or calls the broker can tell. A person's word is
 compared with what the terminal shows, noted in the audit trail, and counts until the terminal says
-otherwise: see :mod:`.journal.watch`.
+otherwise: see :mod:`.settlement_check`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ from ea_bridge.model import SUCCESSES, OrderType, TradeResult, TradeRetcode
 from gateway.errors import GatewayError, InternalError, InvalidParams, OrderNotFound
 from gateway.storage.store import StoreError
 
-from .client_ids import is_tagged
-from .guard import GuardedTerminal
-from .journal import Intent, Send, Settlement, Stage, conclusion, effects
-from .journal.intents import ENDS, Presumed
-from .journal.matching import is_tagged_as, makes_order
-from .journal.observed_order import Sighting
-from .journal.sightings import View
+from ..client_ids import is_tagged
+from ..guard import GuardedTerminal
+from ..journal import Intent, Send, Settlement, Stage
+from ..journal.intents import ENDS, Presumed
+from . import effects
+from .matching import is_tagged_as, makes_order
+from .observed_order import Sighting
+from .outcome import conclude
+from .snapshot import View
 
 SAME_LOTS = 1e-8
 """Volumes that differ by less are equal."""
@@ -59,7 +61,7 @@ async def settle(terminal: GuardedTerminal, client_order_id: str, said: Said) ->
         before = send.stage
         result, settlement = await _believed(terminal, intent, send, said)
         found = replace(intent, sends=_ended(intent, send, result, terminal.now_ms()))
-        stage, answer = await conclusion.of(terminal, found)
+        stage, answer = await conclude(terminal, found)
         _unknown(intent)  # it may have been found out while the terminal was asked
         is_done = send.stage is before and await journal.settle(
             intent, stage, answer, found.sends, settlement

@@ -15,7 +15,8 @@ from ea_bridge.model import Order, Position, TradeAction, TradeRequest, TradeRes
 from ea_bridge.session import LateResult
 from gateway import errors
 from gateway.trading.client_ids import tag
-from gateway.trading.journal import Stage, patience
+from gateway.trading.journal import Stage
+from gateway.trading.reconcile import patience
 
 HERE_MS = NOW_MS + OFFSET_MS
 

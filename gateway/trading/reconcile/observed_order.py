@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ea_bridge.model import OrderType
 
-from .intents import Send
+from ..journal.intents import Send
 
 Terms = tuple[float, float, float, float]
 """Price, stop limit, stop loss and take profit."""

@@ -13,8 +13,8 @@ from collections.abc import Callable, Collection, Hashable, Iterable
 
 from ea_bridge import host
 
+from ..journal.intents import Send
 from ..session import Session
-from .intents import Send
 
 GONE_S = 300.0
 """After so long a command that left no trace is taken for not executed."""

@@ -31,17 +31,18 @@ from gateway.errors import GatewayError, TerminalDisconnected
 from gateway.storage.store import StoreError
 
 from ..guard import GuardedTerminal
-from . import conclusion, effects
-from .intents import ENDS, Account, Intent, Presumed, Send, Stage
-from .log import OrderLog
+from ..journal.intents import ENDS, Account, Intent, Presumed, Send, Stage
+from ..journal.log import OrderLog
+from . import effects
 from .matching import makes_order, match, share
 from .observed_order import Sighting
-from .pacing import Pacing
-from .parts import descendants
+from .outcome import conclude
+from .partial_closes import descendants
 from .patience import Patience
-from .sightings import View, look
-from .watch import Watch
-from .word import Word, open_sends
+from .reported_results import Word, open_sends
+from .retry_schedule import Pacing
+from .settlement_check import Watch
+from .snapshot import View, look
 
 PAUSES_S = (0.1, 0.2, 0.5, 1.0, 1.0, 2.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 """Between looks; the last one goes on for ever. Histories lag by seconds."""
@@ -172,14 +173,14 @@ class Reconciler:
         """
         room = asyncio.Semaphore(MAX_TOGETHER)
 
-        async def conclude(intent: Intent) -> None:
+        async def end(intent: Intent) -> None:
             async with room:
-                stage, answer = await conclusion.of(terminal, intent, can_wait=True)
+                stage, answer = await conclude(terminal, intent, can_wait=True)
                 if intent.stage not in ENDS:  # else another terminal of the account was faster
                     await self._log.settle(intent, stage, answer)
 
         over = [one for one in intents if one.stage not in ENDS and not any(open_sends([one]))]
-        failed = await asyncio.gather(*map(conclude, over), return_exceptions=True)
+        failed = await asyncio.gather(*map(end, over), return_exceptions=True)
         for failure in failed:
             if failure is not None:
                 raise failure

@@ -14,7 +14,6 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from ea_bridge import commands
 from gateway.errors import (
@@ -27,13 +26,11 @@ from gateway.errors import (
 )
 from gateway.storage.store import StoreError
 
+from ..asking import AskedTerminal
 from ..client_ids import TAG_LENGTH, is_tagged, tag
+from ..journal.intents import Account
+from ..journal.log import OrderLog
 from ..past import past_of
-from .intents import Account
-from .log import OrderLog
-
-if TYPE_CHECKING:
-    from ..asking import AskedTerminal
 
 AROUND_S = 86_400
 """How far the broker's clock, its time zone and ours may differ, before and after."""
@@ -72,7 +69,7 @@ class Recollection:
         is_paper: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._log = log
-        self.is_paper = is_paper
+        self._is_paper = is_paper
         self._guarded = guarded
         now_s = log.now_ms() // 1000
         self._first_s = max(log.last_sent_ms // 1000, now_s - MAX_BACK_S) - AROUND_S
@@ -80,6 +77,10 @@ class Recollection:
         self._tickets: dict[Account, dict[str, int]] = {}
         self._looking: dict[Account, asyncio.Task[None]] = {}
         self._failures: Counter[Account] = Counter()
+
+    def is_paper(self, terminal: str) -> bool:
+        """Whether a terminal trades on paper now."""
+        return self._is_paper(terminal)
 
     def knows(self, account: Account) -> bool:
         """Whether an account's terminal was looked through."""

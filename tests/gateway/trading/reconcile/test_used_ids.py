@@ -14,8 +14,9 @@ from test_reconcile import filled, mine
 from ea_bridge.errors import CommandFailed
 from gateway import errors
 from gateway.storage.store import StoreError
-from gateway.trading.journal import KeptJournal, recollection
-from gateway.trading.journal.recollection import Recollection
+from gateway.trading.journal import KeptJournal
+from gateway.trading.reconcile import used_ids as recollection
+from gateway.trading.reconcile.used_ids import Recollection
 
 
 @pytest.fixture(name="restored")

@@ -20,9 +20,10 @@ from ea_bridge.model import (
 )
 from ea_bridge.session import LateResult
 from gateway.errors import GatewayError
-from gateway.trading.journal import Memo, Send, patience
-from gateway.trading.journal.matching import match, share
-from gateway.trading.journal.observed_order import Sighting
+from gateway.trading.journal import Memo, Send
+from gateway.trading.reconcile import patience
+from gateway.trading.reconcile.matching import match, share
+from gateway.trading.reconcile.observed_order import Sighting
 
 HERE_MS = NOW_MS + OFFSET_MS
 AT_MS = 1_780_000_000_000

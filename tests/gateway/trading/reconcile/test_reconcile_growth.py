@@ -19,9 +19,9 @@ from ea_bridge.errors import ResultTooLarge
 from ea_bridge.model import Deal, Order, TradeResult, TradeRetcode
 from gateway import errors
 from gateway.trading.client_ids import tag
-from gateway.trading.journal.matching import LATEST_MS, SKEW_MS, match, may_be
-from gateway.trading.journal.pacing import DENSE_S, MAX_DENSE_S, MAX_PAUSE_S, Pacing
-from gateway.trading.journal.wanted import Wanted
+from gateway.trading.reconcile.matching import LATEST_MS, SKEW_MS, match, may_be
+from gateway.trading.reconcile.retry_schedule import DENSE_S, MAX_DENSE_S, MAX_PAUSE_S, Pacing
+from gateway.trading.reconcile.wanted import Wanted
 from gateway.trading.risk.asking import _brought_today
 from gateway.trading.sending import was_refused
 

@@ -26,10 +26,10 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from ea_bridge.model import LEASE_COMMENT, TradeAction
 
 from ..client_ids import TAG_LENGTH
+from ..journal.intents import Send
 from . import activated
-from .intents import Send
 from .observed_order import Mark, Marks, Sighting
-from .parts import is_of_part
+from .partial_closes import is_of_part
 
 SKEW_MS = 120_000
 """How far the broker's clock and ours may differ."""

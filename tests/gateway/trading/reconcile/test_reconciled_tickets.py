@@ -12,7 +12,7 @@ from ea_bridge.model import Deal, DealEntry, Order, Position
 from gateway import errors
 from gateway.trading import receipts
 from gateway.trading.client_ids import tag
-from gateway.trading.journal import patience
+from gateway.trading.reconcile import patience
 
 HERE_MS = NOW_MS + OFFSET_MS
 LOTS = 0.1

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from ea_bridge import commands
 from ea_bridge.model import (
@@ -19,15 +18,13 @@ from ea_bridge.model import (
 )
 from gateway.broker_time.clock import GRID_S, MAX_RESIDUE_S
 
+from ..asking import AskedTerminal
+from ..journal.intents import Send
 from ..past import past_of
 from .activated import side_of
-from .intents import Send
 from .matching import AROUND_MS, MAX_APART_MS, SKEW_MS, is_of_time, makes_order, may_be
 from .observed_order import Sighting, terms_of
 from .wanted import Wanted
-
-if TYPE_CHECKING:
-    from ..asking import AskedTerminal
 
 AHEAD_S = 86_400
 """How far past now history is asked for: the broker's clock may be ahead of what we think."""

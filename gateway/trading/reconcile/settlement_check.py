@@ -1,8 +1,8 @@
 """Whether what people have said of orders is so.
 
-A person can settle what nobody knew (see :mod:`gateway.trading.settling`). The truth may come
-later all the same: the terminal is back with its table of results, an answer arrives, or the order
-shows with its tag. So for a day what was settled by hand is looked at as if it were unknown; what
+A person can settle what nobody knew (see :mod:`.manual_settlement`). The truth may come later all
+the same: the terminal is back with its table of results, an answer arrives, or the order shows
+with its tag. So for a day what was settled by hand is looked at as if it were unknown; what
 the terminal says counts, and whoever listens is told that it was otherwise.
 """
 
@@ -14,14 +14,15 @@ from dataclasses import replace
 from msgspec import structs
 
 from ..guard import GuardedTerminal
-from . import conclusion, effects
-from .intents import ENDS, Account, Intent, Send, Stage
-from .log import OrderLog
+from ..journal.intents import ENDS, Account, Intent, Send, Stage
+from ..journal.log import OrderLog
+from . import effects
 from .matching import is_tagged_as, makes_order
-from .pacing import Pacing
-from .sightings import View
-from .sightings import look as look_at
-from .word import Word, open_sends
+from .outcome import conclude
+from .reported_results import Word, open_sends
+from .retry_schedule import Pacing
+from .snapshot import View
+from .snapshot import look as look_at
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +97,7 @@ class Watch:
     async def _compare(self, terminal: GuardedTerminal, intent: Intent, double: Intent) -> None:
         """Let what the terminal has said count."""
         assert intent.settlement is not None
-        stage, answer = await conclusion.of(terminal, double, can_wait=True)
+        stage, answer = await conclude(terminal, double, can_wait=True)
         said = intent.settlement
         if stage is Stage.NOT_SENT and said.outcome == "done":
             return  # a terminal that lost its table lacks what it has executed, too

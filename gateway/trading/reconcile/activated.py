@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from ea_bridge.model import OrderType
 
-from .intents import Send
+from ..journal.intents import Send
 from .observed_order import Sighting
 
 _SIDES: dict[int, int] = {

@@ -18,8 +18,8 @@ from ea_bridge.model import TradeResult
 from gateway.errors import GatewayError
 from gateway.storage.ledger import DATABASE, Ledger
 from gateway.trading.journal import SETTLEMENTS, TABLE, Account, Intent, KeptJournal, OrderLog
-from gateway.trading.journal.pacing import Pacing
-from gateway.trading.journal.reconcile import Reconciler
+from gateway.trading.reconcile.reconciler import Reconciler
+from gateway.trading.reconcile.retry_schedule import Pacing
 
 LOST = OutcomeUnknown("order_send", 7, acked=True, reason="link lost")
 NOTHING: dict[str, Any] = {

@@ -15,7 +15,8 @@ from ea_bridge.commands import TOO_LARGE
 from ea_bridge.errors import CommandFailed
 from ea_bridge.model import TradeResult
 from gateway import errors
-from gateway.trading.journal import PAPER_FP, patience
+from gateway.trading.journal import PAPER_FP
+from gateway.trading.reconcile import patience
 
 TABLELESS = "ticks,book,deals,check"
 

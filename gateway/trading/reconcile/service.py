@@ -15,9 +15,9 @@ from gateway.schemas import OrderSettled
 from gateway.storage.ledger import Ledger
 from gateway.trading.guard import GuardedTerminal
 from gateway.trading.journal import Account, Intent, KeptJournal, OrderLog
-from gateway.trading.journal.recollection import Recollection
-from gateway.trading.journal.reconcile import Reconciler
 from gateway.trading.journal.telling import settled
+from gateway.trading.reconcile.reconciler import Reconciler
+from gateway.trading.reconcile.used_ids import Recollection
 
 Publish = Callable[[str, OrderSettled], None]
 

@@ -15,8 +15,8 @@ from ea_bridge.commands import HistoryParams
 from ea_bridge.host import boot_ms
 from ea_bridge.model import Order
 from gateway import errors
-from gateway.trading.journal import patience
-from gateway.trading.journal.matching import AROUND_MS, SKEW_MS
+from gateway.trading.reconcile import patience
+from gateway.trading.reconcile.matching import AROUND_MS, SKEW_MS
 
 HOUR_MS = 3_600_000
 

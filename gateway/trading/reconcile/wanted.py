@@ -13,11 +13,11 @@ from collections.abc import Iterable
 from ea_bridge.model import Deal, Order, TradeRequest
 
 from ..client_ids import TAG_LENGTH
+from ..journal.intents import Send
 from .activated import side_of
-from .intents import Send
 from .matching import LATEST_MS, MAX_APART_MS, SKEW_MS
 from .observed_order import Sighting
-from .parts import is_of_part
+from .partial_closes import is_of_part
 
 _Kind = tuple[str, int, float, int]
 """Symbol, type, volume and magic."""

@@ -17,10 +17,11 @@ from ea_bridge.model import (
     TradeRetcode,
 )
 
-from .intents import Send
+from ..journal.intents import Send
+from ..receipts import told_deals
 from .observed_order import Sighting
-from .parts import part_of
-from .sightings import View
+from .partial_closes import part_of
+from .snapshot import View
 
 _UNFILLED = frozenset({OrderState.CANCELED, OrderState.REJECTED, OrderState.EXPIRED})
 _OPEN = frozenset({OrderState.STARTED, OrderState.PLACED, OrderState.REQUEST_ADD})
@@ -52,20 +53,6 @@ def _mt4_trade(request: TradeRequest, one: Sighting, view: View) -> TradeResult:
         volume=request.volume,
         price=0.0 if trade is None else trade.price_open,
     )
-
-
-def told_deals(request: TradeRequest, closes: int | None, deals: list[Deal]) -> list[Deal]:
-    """Return which deals of its order tell what a request has done: of two positions that were
-    closed by each other, each of which has one, those of the position that it names.
-
-    Args:
-        closes: the identifier of that position, which may have another ticket.
-
-    """
-    if request.action != TradeAction.CLOSE_BY:
-        return deals
-    closed = closes or request.position
-    return [deal for deal in deals if deal.position_id == closed] or deals[:1]
 
 
 def _deal(order: Order | None, one: Sighting, deals: Sequence[Deal], view: View) -> TradeResult:

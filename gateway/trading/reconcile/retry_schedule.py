@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Hashable, Iterable
 
 from ea_bridge import host
 
-from .intents import Send
+from ..journal.intents import Send
 
 DENSE_S = 600.0
 """For so long the pauses stay under a minute: histories lag by seconds, seldom by minutes."""

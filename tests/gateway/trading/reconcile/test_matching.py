@@ -11,9 +11,9 @@ from scripted_answers import DEAL, ORDER
 from ea_bridge.model import LEASE_COMMENT, DealEntry, TradeAction, TradeRequest
 from gateway.trading.client_ids import tag
 from gateway.trading.journal import Memo, Send
-from gateway.trading.journal.matching import LATEST_MS, SKEW_MS, match, may_be, share
-from gateway.trading.journal.observed_order import Sighting
-from gateway.trading.journal.sightings import View
+from gateway.trading.reconcile.matching import LATEST_MS, SKEW_MS, match, may_be, share
+from gateway.trading.reconcile.observed_order import Sighting
+from gateway.trading.reconcile.snapshot import View
 
 AT_MS = 1_780_000_000_000
 

@@ -17,11 +17,11 @@ from ..deadline import Deadline
 from ..grid import Name
 from ..guard import GuardedTerminal
 from ..handling import Handling, blame
+from ..journal import answers
+from ..journal.intents import Intent, Presumed, Send, Stage
 from ..receipts import Trade, receipt_for
 from ..retcodes import Evidence
 from ..sending import Sent
-from . import answers
-from .intents import Intent, Presumed, Send, Stage
 
 _REASONS = {
     Presumed.TRACELESS: (
@@ -40,7 +40,7 @@ _REASONS = {
 _NAMES = TypeAdapter(list[Name])
 
 
-async def of(
+async def conclude(
     terminal: GuardedTerminal, intent: Intent, *, can_wait: bool = False
 ) -> tuple[Stage, bytes | None]:
     """Return how an intent has ended, all of whose commands have, and its answer.

@@ -6,7 +6,7 @@ import pytest
 from journal_scene import LOST, Kept
 from test_reconcile import filled, lose_an_order, mine, outcome
 
-from gateway.trading.journal import patience
+from gateway.trading.reconcile import patience
 
 __all__ = ["lose_an_order"]
 

@@ -16,11 +16,12 @@ from test_reconcile import HERE_MS, filled, outcome
 
 from ea_bridge.model import TradeAction
 from gateway.auth.caller import Scope
-from gateway.trading.journal import Asked, Memo, Send, Stage, patience
-from gateway.trading.journal.matching import match, share
-from gateway.trading.journal.observed_order import terms_of
-from gateway.trading.journal.parts import descendants
+from gateway.trading.journal import Asked, Memo, Send, Stage
 from gateway.trading.journal.telling import noted
+from gateway.trading.reconcile import patience
+from gateway.trading.reconcile.matching import match, share
+from gateway.trading.reconcile.observed_order import terms_of
+from gateway.trading.reconcile.partial_closes import descendants
 
 
 @pytest.fixture(name="watch")
