@@ -12,8 +12,8 @@ from pathlib import Path
 
 from external_programs import needed_cxx
 
-from ea_bridge.manager.layouts import UserRecord
-from ea_bridge.model.mt4 import ConnectParams
+from ea_bridge.mt4_manager.model import ConnectParams
+from ea_bridge.mt4_manager.peer.layouts import UserRecord
 
 SOURCES = Path(__file__).parent / "manager_library_sources"
 CREDENTIALS = ConnectParams(server="203.0.113.10:443", login=224, password="let-me-in")

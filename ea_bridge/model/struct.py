@@ -7,7 +7,7 @@ add up, turn into milliseconds and write down again as JSON, and on names that i
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Generic, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -29,3 +29,17 @@ Text = Annotated[str, Meta(max_length=4096)]
 
 class Struct(msgspec.Struct, frozen=True, kw_only=True):
     """Base of every noun: immutable; unknown fields of a newer peer are ignored."""
+
+
+T = TypeVar("T")
+
+
+class Page(Struct, Generic[T], frozen=True, kw_only=True):
+    """Part of a long list: rows ``offset .. offset+limit-1`` of what a question asked for.
+
+    ``total`` counts all that fit the question, whatever part of them is in ``rows``. A page that
+    is too long for one line comes in parts, each of them a page with the same ``total``.
+    """
+
+    total: Annotated[int, Meta(ge=0)]
+    rows: list[T]

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ea_bridge.model import History
-from ea_bridge.model.mt4 import Page
+from ea_bridge.model.struct import Page
 from ea_bridge.protocol.messages import Res
 
 MAX_PART_BYTES = 256 * 1024

@@ -72,7 +72,7 @@ class Hello(_Message, frozen=True):
     link: Annotated[str, Meta(pattern=r"^(ea|service)\Z")] = "ea"
     role: Annotated[str, Meta(pattern=r"^(terminal|manager)\Z")] = "terminal"
     """What can be asked: a terminal (:mod:`ea_bridge.commands`), or a manager peer, beside
-    MetaTrader 4's Manager API (:mod:`ea_bridge.manager_commands`). A token is for one of them."""
+    MetaTrader 4's Manager API (:mod:`~.mt4_manager.commands`). A token is for one of them."""
     fp: Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?\Z")] = ""
     """Fingerprint of the terminal: SHA-256 over its platform, data path, company, login, server
     and a random id that the EA has saved. A label for the person who approves it, not a proof."""

@@ -12,8 +12,9 @@ from typing import Protocol, cast
 import msgspec
 
 from ea_bridge import host
-from ea_bridge.manager_commands import MAX_LINE_TO_MANAGER
-from ea_bridge.manager_registry import ManagerRegistry
+from ea_bridge.mt4_manager.commands import MAX_LINE_TO_MANAGER
+from ea_bridge.mt4_manager.registry import ManagerRegistry
+from ea_bridge.mt4_manager.session import ManagerCallbacks, ManagerSession
 from ea_bridge.protocol.connection import CLOSED, DAEMON, READY, TRANSITIONS, Connection
 from ea_bridge.protocol.errors import RemoteProtocolError, WrongProof
 from ea_bridge.protocol.handshake import NONCE_BYTES, PROTO, check_auth, make_challenge, negotiate
@@ -23,8 +24,6 @@ from ea_bridge.session import (
     DEAD_S,
     HEARTBEAT_S,
     WINDOW,
-    ManagerCallbacks,
-    ManagerSession,
     PeerSession,
     SessionCallbacks,
     TerminalSession,

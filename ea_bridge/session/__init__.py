@@ -1,4 +1,4 @@
-"""One live terminal, or manager peer: requests with deadlines, heartbeats, events.
+"""One live terminal: requests with deadlines, heartbeats, events.
 
 Theory of operation
 ===================
@@ -16,7 +16,6 @@ kernel, only a ``res`` tells its outcome. A deadline, a lost link, an unreadable
 
 from .calls import MAX_IN_FLIGHT, MAX_LATE, MAX_RESULT_BYTES, MAX_UNSENT, LateResult
 from .liveness import DEAD_S, HEARTBEAT_S, MAX_BUSY_S, STALE_S, Liveness, SessionState
-from .manager import ManagerCallbacks, ManagerSession
 from .peer import DEFAULT_TIMEOUT_S, WINDOW, PeerSession
 from .surroundings import SessionCallbacks, Wire
 from .terminal import TerminalSession
@@ -36,8 +35,6 @@ __all__ = [
     "LateResult",
     "Liveness",
     "LoopTimers",
-    "ManagerCallbacks",
-    "ManagerSession",
     "PeerSession",
     "SessionCallbacks",
     "SessionState",

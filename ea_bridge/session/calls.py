@@ -20,8 +20,7 @@ from ea_bridge.errors import (
     TerminalBusy,
 )
 from ea_bridge.model import History
-from ea_bridge.model.mt4 import Page
-from ea_bridge.model.struct import Struct
+from ea_bridge.model.struct import Page, Struct
 from ea_bridge.protocol.framing import MAX_LINE_TO_DAEMON
 from ea_bridge.protocol.messages import Res
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from ea_bridge.emulator.manager import LOGIN, SERVER, ManagerLink, build_manager
 from ea_bridge.host import token_urlsafe
-from ea_bridge.model.mt4 import ConnectParams
+from ea_bridge.mt4_manager.emulator import LOGIN, SERVER, ManagerLink, build_manager
+from ea_bridge.mt4_manager.model import ConnectParams
 from gateway.mt4_manager import Role
 from gateway.options import AccountReady, ManagerReady
 

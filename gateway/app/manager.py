@@ -8,8 +8,8 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 from ea_bridge import host
 from ea_bridge.host import wall_ms
-from ea_bridge.manager_registry import ManagerRegistry
-from ea_bridge.session import ManagerCallbacks, ManagerSession
+from ea_bridge.mt4_manager.registry import ManagerRegistry
+from ea_bridge.mt4_manager.session import ManagerCallbacks, ManagerSession
 from gateway.audit import Audit
 from gateway.config import Config
 from gateway.credentials.passwords import HashingPool, Passwords

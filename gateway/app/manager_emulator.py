@@ -7,12 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from ea_bridge import host
-from ea_bridge.emulator.manager import (
-    EmulatedManager,
-    ManagerLink,
-    Population,
-    build_manager,
-)
+from ea_bridge.mt4_manager.emulator import EmulatedManager, ManagerLink, Population, build_manager
 from ea_bridge.peer.claim import Claim, Claimed
 from ea_bridge.protocol.messages import Pending
 from ea_bridge.simulation.faults import Faults

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from ea_bridge.manager_registry import ManagerRegistry
+from ea_bridge.mt4_manager.registry import ManagerRegistry
 from ea_bridge.registry import TerminalRegistry
 from gateway import __version__
 from gateway.audit import Audit

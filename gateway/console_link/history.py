@@ -18,10 +18,11 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from ea_bridge import host
-from ea_bridge.manager_registry import ManagerRegistry
+from ea_bridge.mt4_manager.registry import ManagerRegistry
+from ea_bridge.mt4_manager.session import ManagerSession
 from ea_bridge.protocol.messages import Hello
 from ea_bridge.registry import Change, ChangeKind, TerminalRegistry
-from ea_bridge.session import ManagerSession, SessionState
+from ea_bridge.session import SessionState
 from gateway.credentials.daemon_api import (
     MAX_LINES,
     History,

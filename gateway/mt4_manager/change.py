@@ -9,8 +9,8 @@ from typing import Any, Generic, TypeVar
 
 from ea_bridge import host
 from ea_bridge.commands import TOO_LARGE, TOO_LATE, Command
-from ea_bridge.model.mt4 import ReturnCode
 from ea_bridge.model.struct import Struct
+from ea_bridge.mt4_manager.model import ReturnCode
 
 from .journal import State
 
@@ -22,7 +22,7 @@ UNKNOWN = frozenset(
     {ReturnCode.TRADE_TIMEOUT, ReturnCode.TRADE_ACCEPTED, ReturnCode.TRADE_PROCESS}
 )
 """Refusals that leave open whether it was done; with any other it was not, as peers promise
-(:class:`ea_bridge.peer.executor.Refused`)."""
+(:class:`ea_bridge.mt4_manager.executor.Refused`)."""
 
 P = TypeVar("P", bound=Struct)
 R = TypeVar("R")

@@ -14,7 +14,8 @@ import msgspec
 
 from ea_bridge.errors import BridgeError, CommandFailed, OutcomeUnknown
 from ea_bridge.model.struct import Struct
-from ea_bridge.session import LateResult, ManagerSession
+from ea_bridge.mt4_manager.session import ManagerSession
+from ea_bridge.session import LateResult
 from gateway.storage.store import StoreError
 
 from .change import Change, meaning, new_tag

@@ -4,7 +4,7 @@ so that the gateway connects again by itself after a restart as well.
 
 from __future__ import annotations
 
-from ea_bridge.model.mt4 import ConnectParams
+from ea_bridge.mt4_manager.model import ConnectParams
 from gateway.credentials.secrets import SecretBox
 from gateway.storage.store import Store
 

@@ -14,7 +14,7 @@
 
 from __future__ import annotations
 
-from ea_bridge.model.mt4 import ReturnCode
+from ea_bridge.mt4_manager.model import ReturnCode
 
 
 class ManagerError(Exception):

@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager, suppress
 import msgspec
 
 from ea_bridge.commands import NoParams
-from ea_bridge.manager_commands import (
+from ea_bridge.mt4_manager.commands import (
     MAX_RESULT_IDS,
     RESULTS_GET,
     SERVER_TIME,
@@ -25,8 +25,8 @@ from ea_bridge.manager_commands import (
     ResultsParams,
     StoredResult,
 )
-from ea_bridge.model.mt4 import HistoryParams, ReturnCode, TradeRecord, Transacted
-from ea_bridge.session import ManagerSession
+from ea_bridge.mt4_manager.model import HistoryParams, ReturnCode, TradeRecord, Transacted
+from ea_bridge.mt4_manager.session import ManagerSession
 from gateway.storage.store import StoreError
 
 from .change import meaning

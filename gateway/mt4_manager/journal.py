@@ -28,8 +28,8 @@ from typing import Any, Literal
 import msgspec
 import orjson
 
-from ea_bridge.manager_commands import USER_RECORD_NEW, USER_RECORD_UPDATE
 from ea_bridge.model.struct import Struct
+from ea_bridge.mt4_manager.commands import USER_RECORD_NEW, USER_RECORD_UPDATE
 from gateway.audit import Audit
 from gateway.storage.ledger import Ledger
 

@@ -17,7 +17,7 @@ from ea_bridge.errors import (
     Unsupported,
 )
 from ea_bridge.model.struct import Struct
-from ea_bridge.session import ManagerSession
+from ea_bridge.mt4_manager.session import ManagerSession
 
 from .errors import PeerOffline, PeerRefused, PeerSilent
 

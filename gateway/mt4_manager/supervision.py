@@ -14,8 +14,8 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from ea_bridge.commands import NoParams
-from ea_bridge.manager_commands import CONNECT, DISCONNECT, IS_CONNECTED
-from ea_bridge.model.mt4 import ConnectParams, ReturnCode
+from ea_bridge.mt4_manager.commands import CONNECT, DISCONNECT, IS_CONNECTED
+from ea_bridge.mt4_manager.model import ConnectParams, ReturnCode
 from gateway.audit import Audit
 from gateway.credentials.secrets import SecretsError
 from gateway.storage.store import StoreError

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from manager_house import ManagerHouse, open_house
 
-from ea_bridge.emulator.manager import Population, build_manager
+from ea_bridge.mt4_manager.emulator import Population, build_manager
 from gateway.mt4_manager import finding
 
 

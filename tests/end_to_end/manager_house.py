@@ -15,7 +15,7 @@ import aiohttp
 from answered import Answered
 from product import Product, daemon, until
 
-from ea_bridge.emulator.manager import (
+from ea_bridge.mt4_manager.emulator import (
     LOGIN,
     SERVER,
     EmulatedManager,
@@ -23,7 +23,7 @@ from ea_bridge.emulator.manager import (
     Population,
     build_manager,
 )
-from ea_bridge.model.mt4 import ConnectParams
+from ea_bridge.mt4_manager.model import ConnectParams
 from ea_bridge.peer.pin import DevicePin
 from ea_bridge.simulation.faults import Faults
 from gateway.app.manager import Manager

@@ -15,9 +15,9 @@ from typing import Any
 
 import aiohttp
 
-from ea_bridge.emulator.manager import EmulatedManager
-from ea_bridge.emulator.manager.money import cents, result
-from ea_bridge.model.mt4 import TradeCommand
+from ea_bridge.mt4_manager.emulator import EmulatedManager
+from ea_bridge.mt4_manager.emulator.money import cents, result
+from ea_bridge.mt4_manager.model import TradeCommand
 
 AGAIN_S = 0.1
 ANSWER_S = 60.0

@@ -16,7 +16,7 @@ from typing import Any
 import exactly_once_daemon
 from exactly_once_daemon import Fuse
 
-from ea_bridge.session import ManagerSession
+from ea_bridge.mt4_manager.session import ManagerSession
 from gateway.config import Config
 from gateway.mt4_manager import finding
 from gateway.mt4_manager.journal import Entry, Journal

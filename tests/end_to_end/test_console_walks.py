@@ -18,7 +18,7 @@ from product import TIMEOUT_S, until
 from programs import program
 
 from ea_bridge.emulator.machine import build_terminal
-from ea_bridge.emulator.manager import ManagerLink, Population, build_manager
+from ea_bridge.mt4_manager.emulator import ManagerLink, Population, build_manager
 from ea_bridge.protocol.messages import Pending
 from ea_bridge.token import new_token, parse_token
 from gateway.errors import Unauthorized

@@ -14,8 +14,8 @@ from product import TIMEOUT_S, Refused, until
 from ea_bridge.emulator.link import Link
 from ea_bridge.emulator.link import LinkRefused as TerminalRefused
 from ea_bridge.emulator.machine import build_terminal
-from ea_bridge.emulator.manager import ManagerLink
 from ea_bridge.emulator.terminal import EmulatedTerminal
+from ea_bridge.mt4_manager.emulator import ManagerLink
 from ea_bridge.peer.link import LinkRefused
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-manager")]

@@ -15,7 +15,7 @@ from deposit_scene import (  # noqa: F401 (fixtures)
 from manager_house import ManagerHouse, linked, open_house
 from product import until
 
-from ea_bridge.emulator.manager import Population, build_manager
+from ea_bridge.mt4_manager.emulator import Population, build_manager
 from gateway.mt4_manager import changes
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-manager")]

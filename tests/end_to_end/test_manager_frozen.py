@@ -20,7 +20,7 @@ from warm_process import COMMAND
 
 from ea_bridge import host
 from ea_bridge.commands import TOO_LATE
-from ea_bridge.emulator.manager import Population, build_manager
+from ea_bridge.mt4_manager.emulator import Population, build_manager
 from gateway.mt4_manager import changes, finding
 
 CHANGE_S = 2.0

@@ -16,10 +16,10 @@ from manager_library import CREDENTIALS, Fake, compile_library
 from msgspec.structs import asdict
 from product import Product, daemon, until
 
-from ea_bridge.manager.peer import ManagerPeer
-from ea_bridge.manager.text import TextCodec
+from ea_bridge.mt4_manager.conversation import ManagerConversation
+from ea_bridge.mt4_manager.peer.peer import ManagerPeer
+from ea_bridge.mt4_manager.peer.text import TextCodec
 from ea_bridge.peer.link import Link
-from ea_bridge.peer.manager import ManagerConversation
 from ea_bridge.peer.pin import DevicePin
 from gateway.mt4_manager import Role
 

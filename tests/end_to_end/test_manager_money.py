@@ -20,7 +20,7 @@ from manager_money import Address, Before, Booking, Verdict, book, judge, plan
 from product import daemon, until
 from simulation.run import Life
 
-from ea_bridge.emulator.manager import (
+from ea_bridge.mt4_manager.emulator import (
     LOGIN,
     SERVER,
     EmulatedManager,
@@ -29,7 +29,7 @@ from ea_bridge.emulator.manager import (
     Population,
     build_manager,
 )
-from ea_bridge.model.mt4 import ConnectParams
+from ea_bridge.mt4_manager.model import ConnectParams
 from ea_bridge.simulation.faults import Faults
 from gateway.app.manager import TOKENS
 from gateway.home.home import Home

@@ -13,7 +13,7 @@ import pytest_asyncio
 from manager_house import OPERATOR_PASSWORD, PASSWORD, ManagerHouse, open_house
 from product import until
 
-from ea_bridge.emulator.manager import LOGIN, SERVER, Population, build_manager
+from ea_bridge.mt4_manager.emulator import LOGIN, SERVER, Population, build_manager
 from gateway.mt4_manager import Role, tokens
 from gateway.mt4_manager.api import listing
 from gateway.storage.store import StoreError

@@ -12,8 +12,8 @@ import pytest
 import pytest_asyncio
 from manager_house import ManagerHouse, open_house
 
-from ea_bridge.manager_commands import TRADE_RECORDS_REQUEST, USER_RECORDS_REQUEST
-from ea_bridge.model import mt4
+from ea_bridge.mt4_manager import model as mt4
+from ea_bridge.mt4_manager.commands import TRADE_RECORDS_REQUEST, USER_RECORDS_REQUEST
 from gateway.mt4_manager import ManagerError, PeerSilent, RateExceeded, Role
 from gateway.mt4_manager.link import Link
 

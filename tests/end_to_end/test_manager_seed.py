@@ -15,7 +15,7 @@ from answered import Answered
 from manager_house import OPERATOR_PASSWORD, PASSWORD, ManagerHouse, open_house
 from product import until
 
-from ea_bridge.emulator.manager import LOGIN, SERVER
+from ea_bridge.mt4_manager.emulator import LOGIN, SERVER
 from gateway.credentials.tries import FREE_TRIES
 from gateway.mt4_manager import Role
 

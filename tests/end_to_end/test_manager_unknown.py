@@ -15,9 +15,9 @@ from deposit_scene import (  # noqa: F401 (fixtures)
 from manager_house import ManagerHouse
 from product import until
 
-from ea_bridge.manager_commands import StoredResult
-from ea_bridge.model.mt4 import ReturnCode
-from ea_bridge.peer.executor import Refused
+from ea_bridge.mt4_manager.commands import StoredResult
+from ea_bridge.mt4_manager.executor import Refused
+from ea_bridge.mt4_manager.model import ReturnCode
 from gateway.mt4_manager import changes, finding
 from gateway.mt4_manager.change import new_tag
 from gateway.mt4_manager.journal import Entry

@@ -1,5 +1,5 @@
 // The Manager API's records as C++ lays them out, from the public lists of their fields. Another
-// statement of the same facts as ea_bridge/manager/layouts.py: the tests compare the two.
+// statement of the same facts as ea_bridge/mt4_manager/peer/layouts.py: the tests compare the two.
 // LP64 aligns a double at 8 as Microsoft's compilers do; __ptr32 is uint32_t.
 #pragma once
 #include <cstdint>

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from ea_bridge.emulator.manager import EmulatedManager
-from ea_bridge.emulator.manager.money import cents, result
+from ea_bridge.mt4_manager.emulator import EmulatedManager
+from ea_bridge.mt4_manager.emulator.money import cents, result
 
 from .rest_wire import RestAnswer
 from .verdict import Verdict

@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from ea_bridge.emulator.manager import (
+from ea_bridge.mt4_manager.emulator import (
     LOGIN,
     SERVER,
     EmulatedManager,
@@ -17,8 +17,8 @@ from ea_bridge.emulator.manager import (
     Population,
     build_manager,
 )
-from ea_bridge.model.mt4 import ConnectParams, ReturnCode
-from ea_bridge.peer.executor import Refused
+from ea_bridge.mt4_manager.executor import Refused
+from ea_bridge.mt4_manager.model import ConnectParams, ReturnCode
 from ea_bridge.simulation.faults import Faults
 from gateway.app.manager import TOKENS
 from gateway.home.home import Home

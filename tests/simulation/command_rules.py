@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from ea_bridge.manager_commands import MANAGER_COMMANDS
 from ea_bridge.model import TradeAction
+from ea_bridge.mt4_manager.commands import MANAGER_COMMANDS
 
 from .invariants import Invariants
 from .ledger_truth import Command, LedgerTruth

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from ea_bridge.emulator.manager import EmulatedManager, FixedQuotes, Population, build_manager
-from ea_bridge.model.mt4 import ConnectParams, TradeCommand, TransactionParams
+from ea_bridge.mt4_manager.emulator import EmulatedManager, FixedQuotes, Population, build_manager
+from ea_bridge.mt4_manager.model import ConnectParams, TradeCommand, TransactionParams
 
 from .bookings import Booking, BookTruth, judge_bookings
 from .rest_wire import RestAnswer

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ea_bridge.commands import ORDER_SEND
-from ea_bridge.manager_commands import TRADE_TRANSACTION
 from ea_bridge.model import TradeAction, TradeRequest
-from ea_bridge.model.mt4 import TransactionParams
+from ea_bridge.mt4_manager.commands import TRADE_TRANSACTION
+from ea_bridge.mt4_manager.model import TransactionParams
 from ea_bridge.protocol.codec import encode
 from ea_bridge.protocol.messages import Cmd
 

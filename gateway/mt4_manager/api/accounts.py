@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from ea_bridge.manager_commands import MARGIN_LEVEL_REQUEST, MARGINS_GET, TRADE_TRANSACTION
-from ea_bridge.model.mt4 import LoginParams, MarginsFilter, TradeCommand, TransactionParams
+from ea_bridge.mt4_manager.commands import MARGIN_LEVEL_REQUEST, MARGINS_GET, TRADE_TRANSACTION
+from ea_bridge.mt4_manager.model import LoginParams, MarginsFilter, TradeCommand, TransactionParams
 from gateway.http.rest.problem import Problem
 from gateway.mt4_manager import Role
 from gateway.mt4_manager.change import tagged

@@ -1,7 +1,7 @@
 """Answers of the manager API: flat objects with ``"status": "ok"``, and lists.
 
 A user is under ``user``, since his record has a ``status`` of its own. Records are those of
-:mod:`ea_bridge.model.mt4`, whose docstrings tell their units.
+:mod:`ea_bridge.mt4_manager.model`, whose docstrings tell their units.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Literal
 
 import msgspec
 
-from ea_bridge.model import mt4
 from ea_bridge.model.struct import Struct
+from ea_bridge.mt4_manager import model as mt4
 
 Ok = Literal["ok"]
 _encode = msgspec.json.Encoder().encode

@@ -16,8 +16,8 @@ from msgspec.structs import replace
 from pydantic import Field
 
 from ea_bridge.commands import Command
-from ea_bridge.model.mt4 import Page
 from ea_bridge.model.struct import Struct
+from ea_bridge.mt4_manager.model import Page
 from gateway.http.rest.operation import Parameter
 
 from .answers import rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ea_bridge.commands import NoParams, SymbolParams
-from ea_bridge.manager_commands import (
+from ea_bridge.mt4_manager.commands import (
     GROUPS_REQUEST,
     MANAGER_COMMON,
     ONLINE_REQUEST,
@@ -13,7 +13,7 @@ from ea_bridge.manager_commands import (
     SYMBOL_INFO_GET,
     SYMBOLS_GET_ALL,
 )
-from ea_bridge.model.mt4 import GroupFilter, ReturnCode, SymbolsFilter
+from ea_bridge.mt4_manager.model import GroupFilter, ReturnCode, SymbolsFilter
 from gateway.http.rest.problem import Problem
 from gateway.mt4_manager import PeerRefused, Role
 

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self, TypeVar
 from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from ea_bridge.model.mt4 import MAX_LOGINS, MAX_MAIL_BODY, MAX_PASSWORD, MIN_PASSWORD
+from ea_bridge.mt4_manager.model import MAX_LOGINS, MAX_MAIL_BODY, MAX_PASSWORD, MIN_PASSWORD
 from gateway.http.rest.models import Given
 from gateway.mt4_manager.change import MAX_COMMENT
 

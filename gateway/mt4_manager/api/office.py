@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ea_bridge.manager_commands import (
+from ea_bridge.mt4_manager.commands import (
     MAIL_SEND,
     TRADES_GET_BY_LOGIN,
     USER_RECORDS_REQUEST,
     USERS_GROUP_OP,
 )
-from ea_bridge.model.mt4 import (
+from ea_bridge.mt4_manager.model import (
     GroupCommand,
     GroupOpParams,
     LoginsParams,

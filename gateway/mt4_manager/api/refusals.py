@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
-from ea_bridge.model.mt4 import ReturnCode
+from ea_bridge.mt4_manager.model import ReturnCode
 from gateway.http.rest.problem import Problem
 from gateway.mt4_manager import (
     ChangeUnknown,

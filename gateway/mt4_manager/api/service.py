@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from ea_bridge.commands import NoParams
 from ea_bridge.host import wall_ms
-from ea_bridge.manager_commands import IS_CONNECTED, PING, SERVER_TIME
-from ea_bridge.model.mt4 import ConnectParams, ReturnCode
+from ea_bridge.mt4_manager.commands import IS_CONNECTED, PING, SERVER_TIME
+from ea_bridge.mt4_manager.model import ConnectParams, ReturnCode
 from gateway.http.rest.problem import Problem
 from gateway.mt4_manager import PeerOffline, PeerRefused, Role
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ea_bridge.manager_commands import (
+from ea_bridge.mt4_manager.commands import (
     ADM_TRADE_RECORD_MODIFY,
     ADM_TRADES_DELETE,
     ADM_TRADES_REQUEST,
@@ -13,7 +13,7 @@ from ea_bridge.manager_commands import (
     TRADES_REQUEST,
     TRADES_USER_HISTORY,
 )
-from ea_bridge.model.mt4 import (
+from ea_bridge.mt4_manager.model import (
     AdminDeleteParams,
     AdminModifyParams,
     AdminTradesParams,

@@ -7,14 +7,14 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from ea_bridge.manager_commands import (
+from ea_bridge.mt4_manager.commands import (
     USER_PASSWORD_SET,
     USER_RECORD_NEW,
     USER_RECORD_UPDATE,
     USER_RECORDS_REQUEST,
     USERS_REQUEST,
 )
-from ea_bridge.model.mt4 import (
+from ea_bridge.mt4_manager.model import (
     LoginsParams,
     NewUser,
     PasswordParams,
@@ -22,7 +22,7 @@ from ea_bridge.model.mt4 import (
     UserRecord,
     UsersFilter,
 )
-from ea_bridge.model.mt4 import UserUpdate as UserUpdateParams
+from ea_bridge.mt4_manager.model import UserUpdate as UserUpdateParams
 from gateway.http.rest.problem import Problem
 from gateway.mt4_manager import Role
 

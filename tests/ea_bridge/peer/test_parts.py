@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ea_bridge.model.mt4 import Page, Transacted
+from ea_bridge.mt4_manager.model import Page, Transacted
 from ea_bridge.peer.parts import MAX_PART_BYTES, parts
 from ea_bridge.protocol.messages import Res
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from msgspec import inspect
 
 from ea_bridge.commands import COMMANDS, FilterParams, SymbolParams
-from ea_bridge.manager_commands import MANAGER_COMMANDS
 from ea_bridge.model import TradeRequest
-from ea_bridge.model.mt4 import NewUser
+from ea_bridge.mt4_manager.commands import MANAGER_COMMANDS
+from ea_bridge.mt4_manager.model import NewUser
 from ea_bridge.protocol import messages as m
 from ea_bridge.protocol.codec import Decoder, count_unknown, encode, escape
 from ea_bridge.protocol.errors import LocalProtocolError, UnreadableLine

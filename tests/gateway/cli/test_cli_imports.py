@@ -20,6 +20,7 @@ HEAVY = {
     *("sqlalchemy", "uvloop", "websockets"),
     *("gateway.app", "gateway.rpc.catalogue", "gateway.client.client", "gateway.console"),
     *("gateway.rpc.methods", "gateway.streams", "gateway.rpc", "ea_bridge.emulator"),
+    *("ea_bridge.simulation", "ea_bridge.mt4_manager.emulator"),
 }
 """Servers, consoles and screens: each takes longer to load than a short command to run."""
 OF_A_HOME = {"asyncio", "cryptography", "gateway.config", "sqlite3"}

@@ -8,9 +8,10 @@ from typing import Any, cast
 import pytest
 
 from ea_bridge.commands import NoParams
-from ea_bridge.manager_commands import TRADE_TRANSACTION
-from ea_bridge.model.mt4 import Transacted
-from ea_bridge.session import LateResult, ManagerSession
+from ea_bridge.mt4_manager.commands import TRADE_TRANSACTION
+from ea_bridge.mt4_manager.model import Transacted
+from ea_bridge.mt4_manager.session import ManagerSession
+from ea_bridge.session import LateResult
 from gateway.mt4_manager.changes import Changes
 from gateway.mt4_manager.journal import Journal
 from gateway.mt4_manager.link import Link

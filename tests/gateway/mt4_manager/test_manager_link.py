@@ -17,9 +17,9 @@ from ea_bridge.errors import (
     TerminalBusy,
     Unsupported,
 )
-from ea_bridge.manager_commands import PING, Done
-from ea_bridge.model.mt4 import ManagerConnection
-from ea_bridge.session import ManagerSession
+from ea_bridge.mt4_manager.commands import PING, Done
+from ea_bridge.mt4_manager.model import ManagerConnection
+from ea_bridge.mt4_manager.session import ManagerSession
 from gateway.audit import Audit
 from gateway.mt4_manager import PeerOffline, PeerRefused, PeerSilent
 from gateway.mt4_manager import link as links

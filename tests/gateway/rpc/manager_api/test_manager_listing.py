@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ea_bridge.model.mt4 import MarginLevel, Page
+from ea_bridge.mt4_manager.model import MarginLevel, Page
 from gateway.mt4_manager import PeerOffline
 from gateway.mt4_manager.api import listing
 from gateway.mt4_manager.api.listing import Listing

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ea_bridge.model.mt4 import ReturnCode
+from ea_bridge.mt4_manager.model import ReturnCode
 from gateway.mt4_manager import (
     ChangeUnknown,
     KeyReused,

@@ -1,0 +1,116 @@
+"""The link of a manager peer, be the trade server beside it real or emulated."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from ea_bridge import host
+from ea_bridge.mt4_manager.commands import MANAGER_COMMANDS, MAX_LINE_TO_MANAGER
+from ea_bridge.peer.conversation import Conversation
+from ea_bridge.peer.pin import DevicePin
+from ea_bridge.protocol.connection import TERMINAL, Connection
+from ea_bridge.protocol.handshake import SPAN
+from ea_bridge.protocol.messages import Auth, Challenge, Cmd, Hb, Hello, Pending, Welcome
+
+from .delay import Delay
+
+MAX_WELCOME_MS = 5000
+"""From our proof to the daemon's welcome, which it says at once."""
+
+_log = logging.getLogger(__name__)
+
+
+class ManagerSide(Protocol):
+    """What stands at our end of the link."""
+
+    @property
+    def boot(self) -> str:
+        """Random, new with each start."""
+
+    @property
+    def name(self) -> str:
+        """Of the program, with its version."""
+
+    @property
+    def fingerprint(self) -> str:
+        """See ``Hello.fp``."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether it is logged in at the trade server."""
+
+    def obey(self, cmd: Cmd, conversation: ManagerConversation, waited_ms: float) -> None:
+        """Carry a command out, now or later, and say its answer to the conversation.
+
+        Args:
+            waited_ms: how long it has been on its way.
+
+        """
+
+
+class ManagerConversation(Conversation):
+    """One TCP connection of a manager peer.
+
+    Args:
+        side: what is asked.
+        token: its secret.
+        pin: which daemon it belongs to.
+        on_ready: called when the daemon has let us in.
+        on_pending: called when this machine waits for approval, and after each wrong code.
+
+    """
+
+    def __init__(
+        self,
+        side: ManagerSide,
+        token: str,
+        pin: DevicePin,
+        on_ready: Callable[[], None],
+        on_pending: Callable[[Pending], None],
+    ) -> None:
+        connection = Connection(TERMINAL, commands=MANAGER_COMMANDS, max_line=MAX_LINE_TO_MANAGER)
+        super().__init__(connection, token, pin, on_ready, on_pending)
+        self._side = side
+        self._delay = Delay()
+        self._proved_ms = 0
+
+    def _introduce(self, tid: str, cnonce: str) -> Hello:
+        # of the trade server nothing is said: whoever answers here has not proved himself yet
+        return Hello(
+            proto=SPAN,
+            tid=tid,
+            cnonce=cnonce,
+            boot=self._side.boot,
+            platform="mt4",
+            role="manager",
+            login=0,
+            server="",
+            ea=self._side.name,
+            caps="results",
+            fp=self._side.fingerprint,
+        )
+
+    def _answer_challenge(self, hello: Hello, challenge: Challenge) -> Auth:
+        self._proved_ms = host.boot_ms()
+        return super()._answer_challenge(hello, challenge)
+
+    def _started(self, welcome: Welcome) -> None:
+        now_ms = host.boot_ms()
+        self._delay.of(welcome.sent, now_ms)
+        if now_ms - self._proved_ms > MAX_WELCOME_MS:
+            # what is delayed is known by what is not, and the welcome itself was
+            _log.warning("the welcome came too late: the link begins anew")
+            self.abort()
+
+    def _heard(self, hb: Hb) -> None:
+        self._delay.of(hb.sent, host.boot_ms())
+
+    def _obey(self, cmd: Cmd) -> None:
+        if self.is_cut:
+            return
+        self._side.obey(cmd, self, self._delay.of(cmd.sent, host.boot_ms()))
+
+    def _pulse(self, n: int) -> Hb | None:
+        return Hb(n=n, broker=self._side.connected)

@@ -1,0 +1,279 @@
+"""The database of the emulated server: users, trades, money.
+
+Every change goes through here. The rule of the books: an account's balance is what its closed
+trades and balance operations add up to, and its credit its credit operations; an administrator's
+change of a record breaks it, as on a real server, until ``fix_balance`` mends it.
+
+What changed since the last :meth:`Books.take_changes` is noted, for whoever writes it to disk.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
+
+from ea_bridge.mt4_manager.model import (
+    GroupRecord,
+    SymbolRecord,
+    TradeCommand,
+    TradeReason,
+    TradeRecord,
+    TradeState,
+    UserRecord,
+)
+
+from .account import Account
+from .margins import Margins
+from .money import amount, cents, result
+from .quotes import Snapshot
+from .refusal import invalid, no_account
+
+FIRST_ORDER = 1_000_001
+FIRST_LOGIN = 100_001
+
+
+@dataclass
+class Changes:
+    """Logins and trades that were written or removed."""
+
+    users: set[int] = field(default_factory=set)
+    trades: set[int] = field(default_factory=set)
+
+    def __bool__(self) -> bool:
+        return bool(self.users or self.trades)
+
+
+class Books:
+    """Users and trades.
+
+    Args:
+        symbols: by name.
+        groups: by name.
+
+    """
+
+    def __init__(
+        self, symbols: Mapping[str, SymbolRecord], groups: Mapping[str, GroupRecord]
+    ) -> None:
+        self.symbols = symbols
+        self.groups = groups
+        self.accounts: dict[int, Account] = {}
+        self.open: dict[int, TradeRecord] = {}
+        """Positions and pending orders, by number."""
+        self.closed: dict[int, TradeRecord] = {}
+        """Closed trades, balance and credit operations, by number."""
+        self.margins = Margins(symbols, groups, self.open)
+        self.last_order = FIRST_ORDER - 1
+        self.last_login = FIRST_LOGIN - 1
+        self._logins: list[int] = []
+        self._changes = Changes()
+
+    # --- looking ---------------------------------------------------------------------------
+
+    def account(self, login: int) -> Account:
+        """Return an account.
+
+        Raises:
+            Refused: ``BAD_ACCOUNT_INFO``: there is none.
+
+        """
+        account = self.accounts.get(login)
+        if account is None:
+            raise no_account(login)
+        return account
+
+    def group(self, name: str) -> GroupRecord:
+        """Return a group.
+
+        Raises:
+            Refused: ``INVALID_DATA``: there is none.
+
+        """
+        group = self.groups.get(name)
+        if group is None:
+            raise invalid(f"there is no group {name!r}")
+        return group
+
+    def trade(self, number: int) -> TradeRecord | None:
+        """Return a trade, open or closed, as it was booked."""
+        return self.open.get(number) or self.closed.get(number)
+
+    def by_login(self) -> Iterator[Account]:
+        """Return all accounts, by login."""
+        accounts = self.accounts
+        return (accounts[login] for login in self._logins)
+
+    def logins(self, which: slice) -> list[int]:
+        """Return some of all logins, in their order."""
+        return self._logins[which]
+
+    def drift(self, account: Account) -> tuple[int, int]:
+        """Return how many cents balance and credit are above what the history adds up to."""
+        balance, credit = self._adds_up(account)
+        return account.balance - balance, account.credit - credit
+
+    def take_changes(self) -> Changes:
+        """Return what changed, and begin anew."""
+        changes, self._changes = self._changes, Changes()
+        return changes
+
+    # --- users -----------------------------------------------------------------------------
+
+    def add_user(self, user: UserRecord) -> Account:
+        """Enter a new user without money; ``login`` 0 is allotted."""
+        login = user.login
+        if login == 0:
+            login = self.last_login + 1
+            while login in self.accounts:
+                login += 1
+            self.last_login = login
+        account = Account(replace(user, login=login, balance=0.0, credit=0.0), 0, 0)
+        self._enter(account)
+        self._changes.users.add(login)
+        return account
+
+    def change_user(self, account: Account, user: UserRecord) -> None:
+        """Take over another record of a user; his money stays."""
+        account.change(user)
+        self._changes.users.add(user.login)
+
+    def remove_user(self, account: Account) -> None:
+        """Remove a user and his history."""
+        login = account.user.login
+        for number in account.closed:
+            del self.closed[number]
+        self._changes.trades.update(account.closed)
+        del self.accounts[login]
+        del self._logins[bisect.bisect_left(self._logins, login)]
+        self._changes.users.add(login)
+
+    def _enter(self, account: Account) -> None:
+        login = account.user.login
+        self.accounts[login] = account
+        if not self._logins or login > self._logins[-1]:
+            self._logins.append(login)
+        else:
+            bisect.insort(self._logins, login)
+
+    # --- money and trades ------------------------------------------------------------------
+
+    def operate(
+        self,
+        account: Account,
+        cmd: TradeCommand,
+        by: int,
+        comment: str,
+        now_s: int,
+        expiration: int = 0,
+    ) -> TradeRecord:
+        """Book a balance or credit operation of so many cents."""
+        trade = TradeRecord(
+            order=self._next_order(),
+            login=account.user.login,
+            cmd=int(cmd),
+            open_time=now_s,
+            close_time=now_s,
+            state=int(TradeState.CLOSED_NORMAL),
+            expiration=expiration,
+            reason=int(TradeReason.API),
+            profit=amount(by),
+            comment=comment,
+            timestamp=now_s,
+        )
+        self._book_closed(account, trade)
+        account.book(trade.cmd, by)
+        self._changes.users.add(trade.login)
+        return trade
+
+    def open_trade(self, account: Account, trade: TradeRecord) -> TradeRecord:
+        """Enter a position or a pending order; its number is allotted, and it is not checked."""
+        trade = replace(trade, order=self._next_order(), login=account.user.login)
+        self.open[trade.order] = trade
+        account.open.append(trade.order)
+        account.touch()
+        self._changes.trades.add(trade.order)
+        return trade
+
+    def close_trade(
+        self, account: Account, number: int, snapshot: Snapshot, now_s: int
+    ) -> TradeRecord:
+        """Close a position at the market's price and book its result; delete a pending order."""
+        trade = self.margins.shown(self.open[number], account, snapshot)
+        is_pending = TradeCommand(trade.cmd).is_pending
+        state = TradeState.DELETED if is_pending else TradeState.CLOSED_NORMAL
+        trade = replace(trade, close_time=now_s, state=int(state), timestamp=now_s)
+        del self.open[number]
+        account.open.remove(number)
+        self._book_closed(account, trade)
+        account.book(trade.cmd, 0 if is_pending else result(trade))
+        self._changes.users.add(trade.login)
+        return trade
+
+    def _book_closed(self, account: Account, trade: TradeRecord) -> None:
+        self.closed[trade.order] = trade
+        account.closed.append(trade.order)
+        self._changes.trades.add(trade.order)
+
+    def _next_order(self) -> int:
+        self.last_order += 1
+        return self.last_order
+
+    # --- an administrator's ----------------------------------------------------------------
+
+    def modify_trade(self, trade: TradeRecord) -> None:
+        """Write another record of a trade; no balance moves."""
+        table = self.open if trade.order in self.open else self.closed
+        table[trade.order] = trade
+        self.accounts[trade.login].touch()
+        self._changes.trades.add(trade.order)
+
+    def delete_trade(self, number: int) -> int:
+        """Remove a trade; no balance moves. Return whose it was."""
+        trade = self.open.pop(number, None)
+        account = None
+        if trade is not None:
+            account = self.accounts[trade.login]
+            account.open.remove(number)
+        else:
+            trade = self.closed.pop(number)
+            account = self.accounts[trade.login]
+            account.closed.remove(number)
+        account.touch()
+        self._changes.trades.add(number)
+        return trade.login
+
+    def fix_balance(self, account: Account) -> None:
+        """``AdmBalanceFix``: set balance and credit to what the history adds up to."""
+        account.set_money(*self._adds_up(account))
+        self._changes.users.add(account.user.login)
+
+    def _adds_up(self, account: Account) -> tuple[int, int]:
+        balance = credit = 0
+        for number in account.closed:
+            trade = self.closed[number]
+            if trade.cmd == TradeCommand.CREDIT:
+                credit += result(trade)
+            elif trade.state != TradeState.DELETED:
+                balance += result(trade)
+        return balance, credit
+
+    # --- from the disk ---------------------------------------------------------------------
+
+    def restore(self, user: UserRecord) -> None:
+        """Enter a user as he was."""
+        self._enter(Account(user, cents(user.balance), cents(user.credit)))
+        self.last_login = max(self.last_login, user.login)
+
+    def restore_trade(self, trade: TradeRecord) -> None:
+        """Enter a trade as it was; its user is there."""
+        account = self.accounts[trade.login]
+        if trade.close_time:
+            self.closed[trade.order] = trade
+            account.closed.append(trade.order)
+        else:
+            self.open[trade.order] = trade
+            account.open.append(trade.order)
+        self.last_order = max(self.last_order, trade.order)

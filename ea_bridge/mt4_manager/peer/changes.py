@@ -1,0 +1,204 @@
+"""The commands that change something, by the library's methods.
+
+A change that can be made twice without harm is refused with whatever code its method gives. One
+that cannot (money, a new user, a mail) is refused with that code only if it says that nothing was
+made. A connection that breaks in the middle may have carried it: then the code is
+``TRADE_TIMEOUT``, whatever the method gave, and the daemon looks for what became of it.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Sequence
+from ctypes import byref
+from typing import Any
+
+from ea_bridge import host
+from ea_bridge.mt4_manager import model as mt4
+from ea_bridge.mt4_manager.commands import Done
+from ea_bridge.mt4_manager.executor import Refused
+from ea_bridge.mt4_manager.model import ReturnCode
+
+from . import layouts
+from .connection import SUCCESSES, Connection, demand, describe
+from .lowmemory import LowBuffer
+from .questions import Questions, ints, no_such_login
+from .records import Records
+
+DOUBTFUL = frozenset(
+    {
+        ReturnCode.ERROR,
+        ReturnCode.TECH_PROBLEM,
+        ReturnCode.NO_CONNECT,
+        ReturnCode.MALFUNCTION,
+        ReturnCode.TRADE_TIMEOUT,
+        ReturnCode.TRADE_ACCEPTED,
+        ReturnCode.TRADE_PROCESS,
+    }
+)
+"""Codes after which a change may have been made."""
+MAIL_BYTES = 4 * mt4.MAX_MAIL_BODY + 1
+PASSWORD_LENGTH = 12
+
+
+class Changes:
+    """Makes them.
+
+    Args:
+        connection: to the trade server.
+        records: converts what goes.
+        questions: tell how things are before and after.
+
+    """
+
+    def __init__(self, connection: Connection, records: Records, questions: Questions) -> None:
+        self._connection = connection
+        self._records = records
+        self._questions = questions
+        self._mail: LowBuffer | None = None
+
+    # --- money -----------------------------------------------------------------------------
+
+    def transact(self, params: mt4.TransactionParams) -> mt4.Transacted:
+        """``TradeTransaction``."""
+        info = layouts.TradeTransInfo()
+        self._records.write(info, params)
+        self._once("TradeTransaction", byref(info))
+        return mt4.Transacted(order=max(0, info.order))
+
+    # --- users -----------------------------------------------------------------------------
+
+    def add_user(self, params: mt4.NewUser) -> mt4.UserRecord:
+        """``UserRecordNew``; the library writes the login into the record."""
+        user = layouts.UserRecord()
+        user.enable = user.enable_change_password = user.send_reports = 1
+        user.user_color = mt4.NO_COLOR
+        self._records.write(user, params)
+        if params.password_investor is None:
+            self._records.set(user, "password_investor", _new_password())
+        self._once("UserRecordNew", byref(user))
+        return self._user_now(user)
+
+    def update_user(self, params: mt4.UserUpdate) -> mt4.UserRecord:
+        """``UserRecordUpdate`` with the record as it is now but for what changes. The server
+        leaves its passwords empty in what it tells, and keeps those that come back empty.
+        """
+        found = self._questions.raw_users([params.login])
+        if not found:
+            raise no_such_login(params.login)
+        self._records.write(found[0], params.change)
+        self._demand("UserRecordUpdate", byref(found[0]))
+        return self._user_now(found[0])
+
+    def _user_now(self, written: layouts.UserRecord) -> mt4.UserRecord:
+        """Return what the server made of it; what was written, where it does not tell: that the
+        change was made is certain by now.
+        """
+        try:
+            now = self._questions.user_records([written.login])
+        except Refused:
+            now = []
+        return now[0] if now else self._records.read(written, mt4.UserRecord)
+
+    def set_password(self, params: mt4.PasswordParams) -> Done:
+        """``UserPasswordSet``."""
+        password = self._records.codec.write(params.password, 16, "password")
+        flags = (params.change_investor, params.clean_pubkey)
+        self._demand("UserPasswordSet", params.login, password, *flags)
+        return Done()
+
+    def group_op(self, params: mt4.GroupOpParams) -> Done:
+        """``UsersGroupOp``."""
+        info = layouts.GroupCommandInfo(len=len(params.logins))
+        self._records.write(info, params, but=("logins",))
+        self._demand("UsersGroupOp", byref(info), ints(params.logins))
+        return Done(total=len(params.logins))
+
+    # --- trades ----------------------------------------------------------------------------
+
+    def modify_trade(self, params: mt4.AdminModifyParams) -> mt4.TradeRecord:
+        """``AdmTradeRecordModify`` with the record as it is now but for what changes."""
+        found = self._trades([params.order])
+        self._records.write(found[0], params.change)
+        self._demand("AdmTradeRecordModify", byref(found[0]))
+        self._fix_balance(params.fix_balance, found)
+        try:
+            now = self._questions.trade_records([params.order])
+        except Refused:
+            now = []  # it was changed all the same
+        return now[0] if now else self._records.read(found[0], mt4.TradeRecord)
+
+    def delete_trades(self, params: mt4.AdminDeleteParams) -> Done:
+        """``AdmTradesDelete``."""
+        orders = list(dict.fromkeys(params.orders))
+        found = self._trades(orders)
+        self._demand("AdmTradesDelete", ints(orders), len(orders))
+        self._fix_balance(params.fix_balance, found)
+        return Done(total=len(orders))
+
+    def _trades(self, orders: Sequence[int]) -> list[layouts.TradeRecord]:
+        found = self._questions.raw_trades(orders)
+        missing = set(orders) - {trade.order for trade in found}
+        if missing:
+            said = f"there is no order {min(missing)}"
+            raise Refused(said, retcode=int(ReturnCode.INVALID_DATA))
+        return found
+
+    def _fix_balance(self, wanted: int, trades: Sequence[layouts.TradeRecord]) -> None:
+        """``AdmBalanceFix``: what was changed in the records moves the balances only now."""
+        if not wanted:
+            return
+        logins = sorted({trade.login for trade in trades})
+        try:
+            self._demand("AdmBalanceFix", ints(logins), len(logins))
+        except Refused as no:
+            raise in_doubt(f"the trades were changed, but their balances were not: {no}") from no
+
+    # --- mail ------------------------------------------------------------------------------
+
+    def send_mail(self, mail: mt4.Mail) -> Done:
+        """``MailSend``."""
+        box = layouts.MailBox(to=len(mail.logins))
+        self._records.set(box, "subject", mail.subject)
+        if mail.sender:
+            self._records.set(box, "from", mail.sender)
+        body = self._records.codec.write(mail.body, MAIL_BYTES, "body")
+        if self._mail is None:
+            try:
+                self._mail = LowBuffer(MAIL_BYTES)
+            except MemoryError as error:
+                raise Refused(str(error), retcode=int(ReturnCode.TECH_PROBLEM)) from None
+        self._mail.write(body + b"\0")
+        box.body, box.bodylen = self._mail.address, len(body)
+        self._once("MailSend", byref(box), ints(mail.logins))
+        return Done(total=len(mail.logins))
+
+    # --- calls -----------------------------------------------------------------------------
+
+    def _demand(self, method: str, *arguments: Any) -> None:
+        demand(self._connection.direct(), method, *arguments)
+
+    def _once(self, method: str, *arguments: Any) -> None:
+        """Call a method that must not be called again for the same.
+
+        Raises:
+            Refused: it did nothing, or (``TRADE_TIMEOUT``) that cannot be said.
+
+        """
+        direct = self._connection.direct()
+        code = direct.call(method, *arguments)
+        if code in DOUBTFUL:
+            raise in_doubt(f"{method}: {describe(direct, code)}")
+        if code not in SUCCESSES:
+            raise Refused(f"{method}: {describe(direct, code)}", retcode=code)
+
+
+def in_doubt(said: str) -> Refused:
+    """Return the refusal of a change that may have been made all the same."""
+    return Refused(said, retcode=int(ReturnCode.TRADE_TIMEOUT))
+
+
+def _new_password() -> str:
+    """Return a password that nobody learns, of the kinds of characters that servers demand."""
+    kinds = (string.ascii_lowercase, string.ascii_uppercase, string.digits)
+    return "".join(host.choice(kinds[at % len(kinds)]) for at in range(PASSWORD_LENGTH))

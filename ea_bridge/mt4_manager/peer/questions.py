@@ -1,0 +1,275 @@
+"""The commands that read, by the library's methods.
+
+How lists come is in :mod:`.lists`. A history, from which the daemon learns what became of a
+payment, is believed to be empty only when it was empty twice.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from ctypes import byref, c_int32
+from typing import Any, TypeVar
+
+from ea_bridge.commands import SymbolParams
+from ea_bridge.model.struct import Struct
+from ea_bridge.mt4_manager import model as mt4
+from ea_bridge.mt4_manager.commands import Done
+from ea_bridge.mt4_manager.executor import Refused
+from ea_bridge.mt4_manager.masks import Masks
+from ea_bridge.mt4_manager.model import Page, ReturnCode
+
+from . import layouts
+from .configuration import ConCommon, ConGroup
+from .connection import NO_CONNECT, Connection, demand
+from .lists import Lists, window
+from .records import Records
+
+R = TypeVar("R", bound=ctypes.Structure)
+S = TypeVar("S", bound=Struct)
+
+
+class Questions:
+    """Answers them.
+
+    Args:
+        connection: to the trade server.
+        lists: from it.
+        records: converts what comes.
+
+    """
+
+    def __init__(self, connection: Connection, lists: Lists, records: Records) -> None:
+        self._connection = connection
+        self._lists = lists
+        self._records = records
+
+    # --- the server ------------------------------------------------------------------------
+
+    def ping(self) -> Done:
+        """``Ping``."""
+        self.demand("Ping")
+        return Done()
+
+    def server_time(self) -> mt4.ServerTime:
+        """``ServerTime``."""
+        return mt4.ServerTime(time=max(0, self._connection.direct().call("ServerTime")))
+
+    def server_config(self) -> mt4.ServerConfig:
+        """``ManagerCommon``."""
+        common = ConCommon()
+        self.demand("ManagerCommon", byref(common))
+        return self._records.read(common, mt4.ServerConfig)
+
+    # --- users -----------------------------------------------------------------------------
+
+    def users(self, wanted: mt4.UsersFilter) -> Page[mt4.UserRecord]:
+        """``UsersRequest``, and of those the ones that are wanted."""
+        fits = self._user_test(wanted)
+
+        def fetch() -> list[layouts.UserRecord]:
+            return [
+                one for one in self._lists.ask("UsersRequest", layouts.UserRecord) if fits(one)
+            ]
+
+        return self._page(wanted, fetch, mt4.UserRecord)
+
+    def user_records(self, logins: Sequence[int]) -> list[mt4.UserRecord]:
+        """``UserRecordsRequest``."""
+        return [self._records.read(one, mt4.UserRecord) for one in self.raw_users(logins)]
+
+    def raw_users(self, logins: Sequence[int]) -> list[layouts.UserRecord]:
+        """Return the whole records, to be changed and written back."""
+        return self._lists.ask(
+            "UserRecordsRequest", layouts.UserRecord, ints(logins), count=len(logins)
+        )
+
+    def online(self, wanted: mt4.GroupFilter) -> Page[mt4.OnlineRecord]:
+        """``OnlineRequest``."""
+        fits = self._group_test(wanted.group)
+
+        def fetch() -> list[layouts.OnlineRecord]:
+            every = self._lists.ask("OnlineRequest", layouts.OnlineRecord)
+            return [one for one in every if fits(one)]
+
+        return self._page(wanted, fetch, mt4.OnlineRecord)
+
+    def _user_test(self, wanted: mt4.UsersFilter) -> Callable[[layouts.UserRecord], bool]:
+        in_groups = self._group_test(wanted.group)
+        needle = (wanted.search or "").casefold()
+        read = self._records.codec.read
+
+        def test(user: layouts.UserRecord) -> bool:
+            if wanted.enable is not None and bool(user.enable) is not bool(wanted.enable):
+                return False
+            if user.regdate < (wanted.regdate_from or 0):
+                return False
+            if user.lastdate < (wanted.lastdate_from or 0):
+                return False
+            texts = (user.name, user.email, user.phone, user.comment)
+            if needle and not any(needle in read(text).casefold() for text in texts):
+                return False
+            return in_groups(user)
+
+        return test
+
+    def _group_test(self, text: str | None) -> Callable[[Any], bool]:
+        masks = Masks(text)
+        read = self._records.codec.read
+        return lambda record: masks.fit(read(record.group))
+
+    # --- margins ---------------------------------------------------------------------------
+
+    def margin(self, login: int) -> mt4.MarginLevel:
+        """``MarginLevelRequest``."""
+        level = layouts.MarginLevel()
+        self.demand("MarginLevelRequest", login, byref(level))
+        return self._records.read(level, mt4.MarginLevel)
+
+    def margins(self, wanted: mt4.MarginsFilter) -> Page[mt4.MarginLevel]:
+        """``MarginsGet``, by login."""
+        pump = self._connection.pump()
+        if pump is None:
+            raise Refused("pumping has not begun yet; ask again", retcode=NO_CONNECT)
+        fits = self._group_test(wanted.group)
+
+        def fetch() -> list[layouts.MarginLevel]:
+            levels = [
+                level
+                for level in pump.list("MarginsGet", layouts.MarginLevel)
+                if fits(level) and wanted.level_type in (None, level.level_type)
+            ]
+            levels.sort(key=lambda level: int(level.login))
+            return levels
+
+        return self._page(wanted, fetch, mt4.MarginLevel)
+
+    # --- trades ----------------------------------------------------------------------------
+
+    def open_trades(self, wanted: mt4.OpenTradesFilter) -> Page[mt4.TradeRecord]:
+        """``TradesRequest``. A trade does not know its group, so users are asked for then too."""
+        return self._page(wanted, lambda: self._open_trades(wanted), mt4.TradeRecord)
+
+    def _open_trades(self, wanted: mt4.OpenTradesFilter) -> list[layouts.TradeRecord]:
+        logins = None
+        if wanted.group is not None:
+            fits = self._group_test(wanted.group)
+            users = self._lists.ask("UsersRequest", layouts.UserRecord)
+            logins = {user.login for user in users if fits(user)}
+        return [
+            trade
+            for trade in self._lists.ask("TradesRequest", layouts.TradeRecord)
+            if wanted.login in (None, trade.login)
+            and (logins is None or trade.login in logins)
+            and wanted.symbol in (None, self._records.codec.read(trade.symbol))
+        ]
+
+    def trades_of(self, wanted: mt4.LoginTradesParams) -> Page[mt4.TradeRecord]:
+        """``TradesGetByLogin``; before pumping has begun, those of ``TradesRequest``."""
+        users = self.raw_users([wanted.login])
+        if not users:
+            raise no_such_login(wanted.login)
+        group, pump = bytes(users[0].group), self._connection.pump()
+
+        def fetch() -> list[layouts.TradeRecord]:
+            if pump is not None:
+                return pump.list("TradesGetByLogin", layouts.TradeRecord, wanted.login, group)
+            every = self._lists.ask("TradesRequest", layouts.TradeRecord)
+            return [trade for trade in every if trade.login == wanted.login]
+
+        return self._page(wanted, fetch, mt4.TradeRecord)
+
+    def history(self, wanted: mt4.HistoryParams) -> Page[mt4.TradeRecord]:
+        """``TradesUserHistory``."""
+        span = (wanted.login, wanted.from_s, wanted.to_s)
+
+        def fetch() -> list[layouts.TradeRecord]:
+            found = self._lists.ask("TradesUserHistory", layouts.TradeRecord, *span)
+            if found:
+                return found
+            return self._lists.ask("TradesUserHistory", layouts.TradeRecord, *span)
+
+        return self._page(wanted, fetch, mt4.TradeRecord)
+
+    def trade_records(self, orders: Sequence[int]) -> list[mt4.TradeRecord]:
+        """``TradeRecordsRequest``."""
+        return [self._records.read(one, mt4.TradeRecord) for one in self.raw_trades(orders)]
+
+    def raw_trades(self, orders: Sequence[int]) -> list[layouts.TradeRecord]:
+        """Return the whole records, to be changed and written back."""
+        return self._lists.ask(
+            "TradeRecordsRequest", layouts.TradeRecord, ints(orders), count=len(orders)
+        )
+
+    def admin_trades(self, wanted: mt4.AdminTradesParams) -> Page[mt4.TradeRecord]:
+        """``AdmTradesRequest``."""
+        asked = (self._records.codec.write(wanted.group, 1024, "group"), wanted.open_only)
+
+        def fetch() -> list[layouts.TradeRecord]:
+            return self._lists.ask("AdmTradesRequest", layouts.TradeRecord, *asked)
+
+        return self._page(wanted, fetch, mt4.TradeRecord)
+
+    # --- groups and symbols ----------------------------------------------------------------
+
+    def groups(self, wanted: mt4.GroupFilter) -> Page[mt4.GroupRecord]:
+        """``GroupsRequest``."""
+        fits = self._group_test(wanted.group)
+        raw = [one for one in self._lists.ask("GroupsRequest", ConGroup) if fits(one)]
+        rows = [self._records.read_group(one) for one in window(wanted, raw)]
+        return Page(total=len(raw), rows=rows)
+
+    def symbols(self, wanted: mt4.SymbolsFilter) -> Page[mt4.SymbolRecord]:
+        """``SymbolsRefresh`` and ``SymbolsGetAll``."""
+        self.demand("SymbolsRefresh")
+        masks, read = Masks(wanted.symbol), self._records.codec.read
+        every = self._lists.ask("SymbolsGetAll", layouts.ConSymbol)
+        raw = [one for one in every if masks.fit(read(one.symbol))]
+        rows = [self._records.read_symbol(one) for one in window(wanted, raw)]
+        return Page(total=len(raw), rows=rows)
+
+    def symbol(self, params: SymbolParams) -> mt4.SymbolRecord:
+        """``SymbolGet``."""
+        symbol = layouts.ConSymbol()
+        self.demand("SymbolGet", self._name(params), byref(symbol))
+        return self._records.read_symbol(symbol)
+
+    def price(self, params: SymbolParams) -> mt4.SymbolPrice:
+        """``SymbolAdd`` and ``SymbolInfoGet``, of the interface that is kept up to date."""
+        interface = self._connection.pump() or self._connection.direct()
+        name, info = self._name(params), layouts.SymbolInfo()
+        demand(interface, "SymbolAdd", name)
+        demand(interface, "SymbolInfoGet", name, byref(info))
+        if not info.bid and not info.ask:
+            said = "there has been no price yet; ask again"
+            raise Refused(said, retcode=int(ReturnCode.TRADE_OFFQUOTES))
+        return self._records.read(info, mt4.SymbolPrice)
+
+    def _name(self, params: SymbolParams) -> bytes:
+        return self._records.codec.write(params.symbol, 12, "symbol")
+
+    # --- calls -----------------------------------------------------------------------------
+
+    def demand(self, method: str, *arguments: Any) -> None:
+        """Call a method that changes nothing and gives a return code.
+
+        Raises:
+            Refused: the code is no success.
+
+        """
+        demand(self._connection.direct(), method, *arguments)
+
+    def _page(self, wanted: Any, fetch: Callable[[], list[R]], kind: type[S]) -> Page[S]:
+        every = self._lists.for_page(wanted, fetch)
+        rows = [self._records.read(one, kind) for one in window(wanted, every)]
+        return Page(total=len(every), rows=rows)
+
+
+def ints(numbers: Sequence[int]) -> ctypes.Array[c_int32]:
+    """Return an array of C's ``int``."""
+    return (c_int32 * len(numbers))(*numbers)
+
+
+def no_such_login(login: int) -> Refused:
+    """Return the refusal of a command about a user who is not there."""
+    return Refused(f"there is no login {login}", retcode=int(ReturnCode.BAD_ACCOUNT_INFO))

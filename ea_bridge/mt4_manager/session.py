@@ -1,0 +1,88 @@
+"""The session of a manager peer: what stands between the gateway and a MetaTrader 4 server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from ea_bridge import host
+from ea_bridge.mt4_manager.commands import MAX_ANSWER_BYTES, MAX_LINE_TO_MANAGER
+from ea_bridge.protocol.connection import Connection
+from ea_bridge.protocol.messages import Hb, Hello
+from ea_bridge.session.calls import Bounds, LateResult
+from ea_bridge.session.peer import PeerSession
+from ea_bridge.session.surroundings import Wire
+from ea_bridge.session.timers import Timers
+
+MAX_MANAGER_IN_FLIGHT = 256
+"""As many as one ``results_get`` can ask about."""
+MANAGER_BOUNDS = Bounds(
+    in_flight=MAX_MANAGER_IN_FLIGHT,
+    answer_bytes=MAX_ANSWER_BYTES,
+    unsent=4 * MAX_LINE_TO_MANAGER,
+)
+
+
+def _ignore(*_: object) -> None:
+    pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManagerCallbacks:
+    """Who hears of what happens. All are called in the event loop and must not block."""
+
+    on_change: Callable[[ManagerSession], None] = _ignore
+    """``state`` or ``broker`` is another than before."""
+    on_late_result: Callable[[ManagerSession, LateResult], None] = _ignore
+
+
+class ManagerSession(PeerSession):
+    """One live manager peer; asked with :mod:`ea_bridge.mt4_manager.commands` only.
+
+    ``broker``: it is logged in at the MetaTrader 4 server, as its last heartbeat told.
+
+    Args:
+        callbacks: who hears of what happens; the others as of a :class:`.PeerSession`.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        terminal: str,
+        generation: int,
+        id: str,
+        hello: Hello,
+        connection: Connection,
+        wire: Wire,
+        timers: Timers,
+        command_ids: Iterator[int],
+        callbacks: ManagerCallbacks,
+    ) -> None:
+        super().__init__(
+            terminal=terminal,
+            generation=generation,
+            id=id,
+            hello=hello,
+            connection=connection,
+            wire=wire,
+            timers=timers,
+            command_ids=command_ids,
+            bounds=MANAGER_BOUNDS,
+        )
+        self._callbacks = callbacks
+
+    def _take_heartbeat(self, hb: Hb) -> None:
+        super()._take_heartbeat(hb)
+        if hb.broker is not self.broker:
+            self.broker = hb.broker
+            self._tell_change()
+
+    def _stamp(self) -> int:
+        return host.boot_ms()
+
+    def _tell_change(self) -> None:
+        self._tell(self._callbacks.on_change)
+
+    def _tell_late_result(self, late: LateResult) -> None:
+        self._tell(self._callbacks.on_late_result, late)

@@ -1,0 +1,52 @@
+"""The library of the tests, and what is connected to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from manager_library import CREDENTIALS, Clock, Fake, compile_library
+
+from ea_bridge.mt4_manager.peer.connection import Connection
+from ea_bridge.mt4_manager.peer.desk import Desk
+from ea_bridge.mt4_manager.peer.library import Library
+from ea_bridge.mt4_manager.peer.text import TextCodec
+
+
+@pytest.fixture(scope="session")
+def library_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compile_library(tmp_path_factory.mktemp("mtmanapi"))
+
+
+@pytest.fixture
+def fake(library_path: Path) -> Iterator[Fake]:
+    """The library with a server that has just been started."""
+    fake = Fake(library_path)
+    fake.do("clear")
+    yield fake
+    fake.check()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def connection(fake: Fake, clock: Clock) -> Iterator[Connection]:
+    """Not connected yet; released at the end."""
+    codec = TextCodec()
+    connection = Connection(
+        Library(fake.path), encode=lambda text: codec.write(text, 64, "it"), clock=clock
+    )
+    yield connection
+    connection.disconnect()
+    assert fake.do("live") == 0, "an interface was not released"
+
+
+@pytest.fixture
+def desk(connection: Connection, clock: Clock) -> Desk:
+    """Connected."""
+    connection.connect(CREDENTIALS)
+    return Desk(connection, TextCodec(), clock)
