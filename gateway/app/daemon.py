@@ -47,18 +47,18 @@ from gateway.storage.ledger import Ledger
 from gateway.storage.ledger_writer import NewGroupWriter, WritingThread
 from gateway.storage.reserve import Reserve
 from gateway.streams.service import Streams
+from gateway.trading.account_state import AccountState
+from gateway.trading.contingent.service import ContingentService, with_held
 from gateway.trading.desk import TradingDesk
 from gateway.trading.guard import GuardedTerminal
-from gateway.trading.reconcile.service import Journals
+from gateway.trading.kill_switch.service import KillSwitchService
+from gateway.trading.reconcile.service import ReconcileService
 
 from .accounts import Accounts
 from .catalogue import build_catalogue
-from .contingency import Keepers, with_held
 from .gating import console_book, new_gate
 from .manager import Manager, manager_ready, new_manager
 from .paper import PaperTrading
-from .safety import Safety
-from .sharing import Sharing
 from .uplink import console_view, denial_noted, new_uplink
 
 PASSING = frozenset({"lease_expired", "device_pending"})
@@ -106,10 +106,10 @@ class Gateway:
         self._ledger: Ledger | None = None
         self._audit = Audit()
         self._trail: AuditService
-        self._safety: Safety
+        self._safety: KillSwitchService
         self._on_point = on_point
-        self._journals: Journals
-        self._keepers: Keepers
+        self._journals: ReconcileService
+        self._keepers: ContingentService
         self._paper: PaperTrading
         self.registry = TerminalRegistry(wall_ms)
         self._console = console_book(home, config, self._machine_clocks, made_by)
@@ -165,10 +165,10 @@ class Gateway:
                     self._clocks.of,
                     self._audit,
                 )
-                self._safety = Safety(
+                self._safety = KillSwitchService(
                     self._ledger, self._audit, self.registry, alone, self._paper.is_on
                 )
-                self._journals = Journals(
+                self._journals = ReconcileService(
                     self._ledger,
                     self.registry,
                     partial(alone, paper=False),
@@ -177,7 +177,7 @@ class Gateway:
                     partial(alone, paper=True),
                     self._paper.is_on,
                 )
-                self._sharing = Sharing(self._journals.log, self._ledger, self.registry)
+                self._sharing = AccountState(self._journals.log, self._ledger, self.registry)
                 async with self._safety.watching(), self._listening() as ready:
                     yield ready
 
@@ -285,8 +285,8 @@ class Gateway:
         self.registry.subscribe(streams.change)
         return streams
 
-    def _new_keepers(self, streams: Streams) -> Keepers:
-        return Keepers(
+    def _new_keepers(self, streams: Streams) -> ContingentService:
+        return ContingentService(
             self.ledger,
             self._audit,
             registry=self.registry,

@@ -22,11 +22,10 @@ from gateway.paper import BookKey, PaperAccount, PaperSession, paper_hello
 from gateway.storage.ledger import Ledger
 from gateway.streams.channels import Channel
 from gateway.streams.service import Streams
+from gateway.trading.contingent.service import ContingentService
 from gateway.trading.desk import TradingDesk
 from gateway.trading.filling import FillingMemory
 from gateway.trading.session import Session
-
-from .contingency import Keepers
 
 LOOK_S = 0.25
 """Between two looks whether somebody has switched: for events; each call looks for itself."""
@@ -65,12 +64,12 @@ class PaperTrading:
         self._sessions: dict[str, PaperSession] = {}
         self._desks: dict[str, TradingDesk] = {}
         self._streams: Streams
-        self._keepers: Keepers
+        self._keepers: ContingentService
         self._switched: Callable[[str], None] = lambda _: None
 
     @asynccontextmanager
     async def watching(
-        self, streams: Streams, keepers: Keepers, switched: Callable[[str], None]
+        self, streams: Streams, keepers: ContingentService, switched: Callable[[str], None]
     ) -> AsyncIterator[None]:
         """Follow the switches while the context lasts.
 

@@ -24,7 +24,7 @@ Publish = Callable[[str, OrderSettled], None]
 logger = logging.getLogger(__name__)
 
 
-class Journals:
+class ReconcileService:
     """The log of all orders, each terminal's view of it, and who finds out what is unknown; open
     while the gateway runs.
 

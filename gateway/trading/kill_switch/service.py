@@ -53,7 +53,7 @@ _NOT_OVER = (
 logger = logging.getLogger(__name__)
 
 
-class Safety:
+class KillSwitchService:
     """The kill switch and all that pulls it, while the gateway runs.
 
     Args:

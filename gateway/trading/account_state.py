@@ -14,7 +14,7 @@ from gateway.trading.risk.tally import Tallies
 from gateway.trading.turns import Queues, Turns
 
 
-class Sharing:
+class AccountState:
     """The tallies and turns of all accounts, while the gateway runs.
 
     Args:

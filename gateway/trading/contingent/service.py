@@ -53,7 +53,7 @@ class _Named:
         raise KeyError(sym)
 
 
-class Keepers:
+class ContingentService:
     """One keeper a terminal, while the gateway listens.
 
     Args:
