@@ -29,8 +29,8 @@ from gateway.errors import (
 )
 from gateway.trading.client_ids import new_client_order_id
 from gateway.trading.contingent import forgotten
-from gateway.trading.handling import blame
 from gateway.trading.journal import Asked, canonical
+from gateway.trading.requests import blame
 
 if TYPE_CHECKING:
     from gateway.auth.tickets import Tickets

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
 
 from ea_bridge import commands
 from ea_bridge.model import (
@@ -19,46 +17,19 @@ from ea_bridge.model import (
 from gateway import schemas as shapes
 from gateway.credentials.tier import Tier
 from gateway.errors import InvalidParams, OrderNotFound
+from gateway.trading.requests import Keep, OrderModification, PreparedOrder, Target
 
 from .grid import Grid, Name
 from .guard import GuardedTerminal
-from .handling import Handling
 from .placing import broker_seconds, carry_out, check_platform, lifetime_faults
-from .receipts import Trade
-
-Keep = Literal["keep"]
-Target = Literal["order", "position"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """What shall be different: ``None`` removes, ``"keep"`` leaves it as it is."""
-
-    price: Decimal | None = None
-    """``None`` leaves it, since an order cannot be without."""
-    stoplimit: Decimal | None = None
-    sl: Decimal | Keep | None = "keep"
-    tp: Decimal | Keep | None = "keep"
-    lifetime: OrderTime | None = None
-    expiration_ms: int | None = None
-
-    @property
-    def of_order_alone(self) -> list[str]:
-        """What only a pending order has."""
-        given = {
-            "price": self.price,
-            "stoplimit": self.stoplimit,
-            "type_time": self.lifetime,
-            "expiration": self.expiration_ms,
-        }
-        return [name for name, value in given.items() if value is not None]
+from .requests import ExecutionOptions
 
 
 async def modify(
     terminal: GuardedTerminal,
     ticket: int,
-    change: Change,
-    handling: Handling,
+    change: OrderModification,
+    options: ExecutionOptions,
     target: Target | None,
 ) -> shapes.OrderReceipt:
     """Change the pending order with that ticket, or else the stops of that position.
@@ -69,16 +40,16 @@ async def modify(
 
     """
     if target != "position" and terminal.desk.contingent.holds(ticket):
-        return await terminal.desk.contingent.modify(terminal, ticket, change, handling)
-    with handling.before_sending():
+        return await terminal.desk.contingent.modify(terminal, ticket, change, options)
+    with options.before_sending():
         check_change(change)
-    async with terminal.desk.turns.of(handling, ticket):
-        with handling.before_sending():
-            trade = await _trade(terminal, ticket, change, handling, target)
+    async with terminal.desk.turns.of(options, ticket):
+        with options.before_sending():
+            trade = await _trade(terminal, ticket, change, options, target)
         return await carry_out(terminal, trade, [])
 
 
-def check_change(change: Change) -> None:
+def check_change(change: OrderModification) -> None:
     """Refuse what changes nothing or makes no sense, before anything is asked.
 
     Raises:
@@ -95,15 +66,15 @@ def check_change(change: Change) -> None:
 async def _trade(
     terminal: GuardedTerminal,
     ticket: int,
-    change: Change,
-    handling: Handling,
+    change: OrderModification,
+    options: ExecutionOptions,
     target: Target | None,
-) -> Trade:
+) -> PreparedOrder:
     by_ticket = commands.FilterParams(ticket=ticket)
     if target != "position":
         orders = await terminal.request(commands.ORDERS_GET, by_ticket)
         if orders:
-            return await _order_change(terminal, orders[0], change, handling)
+            return await _order_change(terminal, orders[0], change, options)
     positions = []
     if target != "order":
         positions = await terminal.request(commands.POSITIONS_GET, by_ticket)
@@ -117,15 +88,15 @@ async def _trade(
         raise InvalidParams(
             errors=[{"field": name, "reason": reason} for name in change.of_order_alone]
         )
-    return await _stops_change(terminal, positions[0], change, handling)
+    return await _stops_change(terminal, positions[0], change, options)
 
 
 async def _order_change(
-    terminal: GuardedTerminal, order: Order, change: Change, handling: Handling
-) -> Trade:
+    terminal: GuardedTerminal, order: Order, change: OrderModification, options: ExecutionOptions
+) -> PreparedOrder:
     check_platform(terminal, order.type, change.lifetime)
     info = await terminal.symbol(order.symbol)
-    grid = Grid(info, handling.normalize)
+    grid = Grid(info, options.normalize)
     lifetime, expiration = order.type_time, order.time_expiration
     if change.lifetime is not None or change.expiration_ms is not None:
         lifetime = int(_lifetime(order, change))
@@ -146,22 +117,25 @@ async def _order_change(
         expiration=expiration,
         comment=order.comment,
     )
-    return Trade(
+    return PreparedOrder(
         request=request,
-        handling=handling,
+        options=options,
         state=OrderState.PLACED,
         price=request.price,
         symbol=info,
-        held=order,
+        changes=order,
         moved=grid.moved,
     )
 
 
 async def _stops_change(
-    terminal: GuardedTerminal, position: Position, change: Change, handling: Handling
-) -> Trade:
+    terminal: GuardedTerminal,
+    position: Position,
+    change: OrderModification,
+    options: ExecutionOptions,
+) -> PreparedOrder:
     info = await terminal.symbol(position.symbol)
-    grid = Grid(info, handling.normalize)
+    grid = Grid(info, options.normalize)
     request = TradeRequest(
         action=TradeAction.SLTP,
         position=position.ticket,
@@ -172,12 +146,12 @@ async def _stops_change(
         type=position.type,
         comment=position.comment,
     )
-    return Trade(
+    return PreparedOrder(
         request=request,
-        handling=handling,
+        options=options,
         position=position.ticket,
         symbol=info,
-        held=position,
+        changes=position,
         moved=grid.moved,
         tier=Tier.REDUCE if _tightens(position, request) else Tier.FULL,
     )
@@ -193,7 +167,7 @@ def _tightens(position: Position, request: TradeRequest) -> bool:
     return request.sl > position.sl if is_buy else request.sl < position.sl
 
 
-def _lifetime(order: Order, change: Change) -> int:
+def _lifetime(order: Order, change: OrderModification) -> int:
     if change.lifetime is not None:
         return change.lifetime
     ends = order.type_time in (OrderTime.SPECIFIED, OrderTime.SPECIFIED_DAY)
@@ -211,7 +185,7 @@ def _stop(grid: Grid, name: Name, given: Decimal | Keep | None, present: float) 
 
 
 async def cancel(
-    terminal: GuardedTerminal, ticket: int, handling: Handling
+    terminal: GuardedTerminal, ticket: int, options: ExecutionOptions
 ) -> shapes.OrderReceipt:
     """Remove a pending order.
 
@@ -220,14 +194,16 @@ async def cancel(
 
     """
     if terminal.desk.contingent.holds(ticket):
-        return await terminal.desk.contingent.cancel(terminal, ticket, handling)
-    async with terminal.desk.turns.of(handling, ticket):
-        with handling.before_sending():
-            trade = await _removal(terminal, ticket, handling)
+        return await terminal.desk.contingent.cancel(terminal, ticket, options)
+    async with terminal.desk.turns.of(options, ticket):
+        with options.before_sending():
+            trade = await _removal(terminal, ticket, options)
         return await carry_out(terminal, trade, [])
 
 
-async def _removal(terminal: GuardedTerminal, ticket: int, handling: Handling) -> Trade:
+async def _removal(
+    terminal: GuardedTerminal, ticket: int, options: ExecutionOptions
+) -> PreparedOrder:
     orders = await terminal.request(commands.ORDERS_GET, commands.FilterParams(ticket=ticket))
     if not orders:
         raise OrderNotFound(ticket=ticket)
@@ -240,9 +216,9 @@ async def _removal(terminal: GuardedTerminal, ticket: int, handling: Handling) -
         type=order.type,
         comment=order.comment,
     )
-    return Trade(
+    return PreparedOrder(
         request=request,
-        handling=handling,
+        options=options,
         state=OrderState.CANCELED,
         price=order.price_open,
         tier=Tier.REDUCE,

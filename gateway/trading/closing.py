@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from dataclasses import replace
 
 from ea_bridge import commands
 from ea_bridge.model import (
-    OrderFilling,
     OrderState,
     OrderType,
     Position,
@@ -18,27 +16,17 @@ from ea_bridge.model import (
 from gateway import schemas as shapes
 from gateway.credentials.tier import Tier
 from gateway.errors import InvalidParams, PositionNotFound
+from gateway.trading.requests import CloseRequest, OrderRequest, PreparedOrder
 
 from .grid import exact
 from .guard import GuardedTerminal
-from .handling import DEFAULT_DEVIATION, Handling
-from .placing import Wish, carry_out, comment_of, prepare
-from .receipts import Trade
+from .placing import carry_out, comment_of, prepare
+from .requests import ExecutionOptions
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exit:
-    """How a position shall be closed."""
-
-    ticket: int
-    volume: Decimal | None = None
-    """``None``: all of it."""
-    deviation: int = DEFAULT_DEVIATION
-    filling: OrderFilling | None = None
-    comment: str = ""
-
-
-async def close(terminal: GuardedTerminal, exit_: Exit, handling: Handling) -> shapes.OrderReceipt:
+async def close(
+    terminal: GuardedTerminal, exit_: CloseRequest, options: ExecutionOptions
+) -> shapes.OrderReceipt:
     """Close a position, or part of it, at market.
 
     The deal names the position, so that it cannot open another: see
@@ -49,17 +37,17 @@ async def close(terminal: GuardedTerminal, exit_: Exit, handling: Handling) -> s
         InvalidVolume: more than is open, or off the grid.
 
     """
-    async with terminal.desk.turns.of(handling, exit_.ticket):
-        with handling.before_sending():
+    async with terminal.desk.turns.of(options, exit_.ticket):
+        with options.before_sending():
             position = await _position(terminal, exit_.ticket)
-            trade, fillings = await prepare(terminal, _exit_wish(position, exit_), handling)
+            trade, fillings = await prepare(terminal, _exit_wish(position, exit_), options)
         trade = replace(trade, tier=Tier.REDUCE, closes=_identifier(position))
         return await carry_out(terminal, trade, fillings)
 
 
-def _exit_wish(position: Position, exit_: Exit) -> Wish:
+def _exit_wish(position: Position, exit_: CloseRequest) -> OrderRequest:
     everything = exact(position.volume)
-    return Wish(
+    return OrderRequest(
         symbol=position.symbol,
         type=OrderType.SELL if position.type == PositionType.BUY else OrderType.BUY,
         volume=everything if exit_.volume is None else exit_.volume,
@@ -73,7 +61,7 @@ def _exit_wish(position: Position, exit_: Exit) -> Wish:
 
 
 async def close_by(
-    terminal: GuardedTerminal, ticket: int, by: int, handling: Handling, comment: str
+    terminal: GuardedTerminal, ticket: int, by: int, options: ExecutionOptions, comment: str
 ) -> shapes.OrderReceipt:
     """Close a position by an opposite one of the same symbol; the rest of the larger one stays.
 
@@ -83,15 +71,15 @@ async def close_by(
         MethodNotSupported: a netting account has no opposite positions.
 
     """
-    async with terminal.desk.turns.of(handling, ticket, by):
-        with handling.before_sending():
-            trade = await _against(terminal, ticket, by, handling, comment)
+    async with terminal.desk.turns.of(options, ticket, by):
+        with options.before_sending():
+            trade = await _against(terminal, ticket, by, options, comment)
         return await carry_out(terminal, trade, [])
 
 
 async def _against(
-    terminal: GuardedTerminal, ticket: int, by: int, handling: Handling, comment: str
-) -> Trade:
+    terminal: GuardedTerminal, ticket: int, by: int, options: ExecutionOptions, comment: str
+) -> PreparedOrder:
     hello = terminal.hello
     if hello is not None and hello.mode in ("netting", "exchange"):
         raise terminal.not_supported("hedging")
@@ -106,11 +94,11 @@ async def _against(
         type=int(OrderType.CLOSE_BY),
         position=ticket,
         position_by=by,
-        comment=comment_of(terminal, handling, comment),
+        comment=comment_of(terminal, options, comment),
     )
-    return Trade(
+    return PreparedOrder(
         request=request,
-        handling=handling,
+        options=options,
         position=ticket,
         closes=_identifier(position),
         state=OrderState.FILLED,

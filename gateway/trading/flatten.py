@@ -27,14 +27,13 @@ from gateway.errors import (
     PriceChanged,
     TerminalBusy,
 )
+from gateway.trading.requests import CloseRequest
 
 from . import changing, closing
-from .chosen import Action, Chosen
 from .client_ids import new_client_order_id
-from .deadline import Deadline
 from .guard import GuardedTerminal
-from .handling import DEFAULT_DEVIATION, Handling
 from .journal import Account
+from .requests import DEFAULT_DEVIATION, Action, Deadline, ExecutionOptions, OrderFilter
 
 AT_ONCE = 16
 """Requests of one sweep that are under way together; others need the terminal as well."""
@@ -92,7 +91,7 @@ def told(swept: Swept) -> shapes.Swept:
     }
 
 
-async def cancel_orders(terminal: GuardedTerminal, chosen: Chosen, swept: Swept) -> None:
+async def cancel_orders(terminal: GuardedTerminal, chosen: OrderFilter, swept: Swept) -> None:
     """Cancel the pending orders that are meant; note in ``swept`` what became of each.
 
     Raises:
@@ -108,7 +107,7 @@ async def cancel_orders(terminal: GuardedTerminal, chosen: Chosen, swept: Swept)
         return orders + terminal.desk.contingent.orders(chosen.symbol)
 
     async def cancel(ticket: int) -> bool:
-        await changing.cancel(terminal, ticket, _handling(terminal))
+        await changing.cancel(terminal, ticket, _options(terminal))
         return True
 
     swept.paper = terminal.is_paper
@@ -117,7 +116,10 @@ async def cancel_orders(terminal: GuardedTerminal, chosen: Chosen, swept: Swept)
 
 
 async def close_positions(
-    terminal: GuardedTerminal, chosen: Chosen, swept: Swept, deviation: int = DEFAULT_DEVIATION
+    terminal: GuardedTerminal,
+    chosen: OrderFilter,
+    swept: Swept,
+    deviation: int = DEFAULT_DEVIATION,
 ) -> None:
     """Close the positions that are meant; note in ``swept`` what became of each.
 
@@ -134,8 +136,8 @@ async def close_positions(
         return positions
 
     async def close(ticket: int) -> bool:
-        way_out = closing.Exit(ticket=ticket, deviation=deviation)
-        receipt = await closing.close(terminal, way_out, _handling(terminal))
+        way_out = CloseRequest(ticket=ticket, deviation=deviation)
+        receipt = await closing.close(terminal, way_out, _options(terminal))
         return receipt["order"]["state"] == "filled"
 
     swept.paper = terminal.is_paper
@@ -143,7 +145,9 @@ async def close_positions(
     await sweep.run()
 
 
-async def flatten(terminal: GuardedTerminal, action: Action, chosen: Chosen, swept: Swept) -> None:
+async def flatten(
+    terminal: GuardedTerminal, action: Action, chosen: OrderFilter, swept: Swept
+) -> None:
     """Cancel orders, then close positions where the action says so.
 
     Raises:
@@ -160,7 +164,7 @@ class _Sweep:
     """One kind of thing, until nothing is left to try."""
 
     kind: Kind
-    chosen: Chosen
+    chosen: OrderFilter
     listed: Callable[[], Awaitable[list[Order] | list[Position]]]
     end: Callable[[int], Awaitable[bool]]
     """Send what ends one; return whether nothing of it is left."""
@@ -192,7 +196,7 @@ class _Sweep:
 
     def _meant(self, found: list[Order] | list[Position]) -> list[int]:
         settled = {*self.done, *self._final}
-        return [o.ticket for o in found if o.ticket not in settled and self.chosen.takes(o)]
+        return [o.ticket for o in found if o.ticket not in settled and self.chosen.matches(o)]
 
     async def _try(self, ticket: int, gate: asyncio.Semaphore) -> None:
         async with gate:
@@ -228,12 +232,12 @@ def _still_in(terminal: GuardedTerminal, account: Account | None) -> None:
         raise terminal.offline()
 
 
-def _filter(chosen: Chosen) -> commands.FilterParams:
+def _filter(chosen: OrderFilter) -> commands.FilterParams:
     return commands.FilterParams(symbol=chosen.symbol)
 
 
-def _handling(terminal: GuardedTerminal) -> Handling:
-    return Handling(
+def _options(terminal: GuardedTerminal) -> ExecutionOptions:
+    return ExecutionOptions(
         client_order_id=new_client_order_id(terminal.now_ms()),
         deadline=Deadline.of(terminal.now_ms, TTL_MS, None),
     )

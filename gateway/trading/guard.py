@@ -19,15 +19,15 @@ from ea_bridge.model import TradeRequest, TradeRetcode
 from ea_bridge.model.struct import Struct
 from gateway.credentials.tier import Tier
 from gateway.errors import AutotradingDisabled, BrokerDisconnected, GatewayError
+from gateway.trading.requests import ReceiptContext
 
 from .asking import AskedTerminal
-from .deadline import Deadline
-from .journal import Memo
 from .refusals import explain
+from .requests import Deadline
 from .retcodes import Evidence, refusal
 from .sending import Dispatch, Sent, send_trade
 
-NOTHING = Memo()
+NO_CONTEXT = ReceiptContext()
 """Of a trade whose receipt nobody wants."""
 
 
@@ -41,7 +41,7 @@ class GuardedTerminal(AskedTerminal):
         deadline: Deadline,
         client_order_id: str,
         tier: Tier = Tier.FULL,
-        memo: Memo = NOTHING,
+        context: ReceiptContext = NO_CONTEXT,
     ) -> Sent:
         """Send one trade request, once, and note in the journal what becomes of it.
 
@@ -50,7 +50,7 @@ class GuardedTerminal(AskedTerminal):
             deadline: until when.
             client_order_id: the caller's.
             tier: that it takes: ``REDUCE`` if nothing can be at risk by it that was not before.
-            memo: what its receipt says beside.
+            context: what its receipt says beside.
 
         Raises:
             GatewayError: with ``data.outcome``: ``not_sent`` (nothing happened), ``rejected`` (the
@@ -62,7 +62,7 @@ class GuardedTerminal(AskedTerminal):
             deadline=deadline,
             client_order_id=client_order_id,
             tier=tier,
-            memo=memo,
+            context=context,
         )
         return await send_trade(self, what)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -36,14 +36,15 @@ from gateway.errors import (
     UnsupportedFilling,
 )
 from gateway.schemas.convert import refused_check
+from gateway.trading.requests import OrderRequest, PreparedOrder
 
 from .client_ids import tagged_comment
 from .filling import AT_MARKET, allowed_fillings
 from .grid import Grid
 from .guard import GuardedTerminal
-from .handling import DEFAULT_DEVIATION, Handling
-from .receipts import Trade, checked_only, receipt_for
+from .receipts import checked_only, receipt_for
 from .refusals import BUYS
+from .requests import ExecutionOptions
 from .risk.admission import Pass
 from .sending import Sent
 
@@ -52,46 +53,24 @@ _DAYS = frozenset({OrderTime.DAY, OrderTime.SPECIFIED_DAY})
 _STOP_LIMITS = frozenset({OrderType.BUY_STOP_LIMIT, OrderType.SELL_STOP_LIMIT})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """A new order as a caller wants it. Prices and volume as given, not yet on the grid."""
-
-    symbol: str
-    type: OrderType
-    volume: Decimal
-    price: Decimal | None = None
-    stoplimit: Decimal | None = None
-    sl: Decimal | None = None
-    tp: Decimal | None = None
-    magic: int = 0
-    comment: str = ""
-    deviation: int = DEFAULT_DEVIATION
-    filling: OrderFilling | None = None
-    """``None``: what the symbol allows."""
-    lifetime: OrderTime | None = None
-    """``None``: until cancelled, or until ``expiration``."""
-    expiration_ms: int | None = None
-    """UTC milliseconds."""
-    position: int | None = None
-    """The position to close."""
-    closable: Decimal | None = None
-    """How much of it is open."""
-
-
-async def place(terminal: GuardedTerminal, wish: Wish, handling: Handling) -> shapes.OrderReceipt:
+async def place(
+    terminal: GuardedTerminal, wish: OrderRequest, options: ExecutionOptions
+) -> shapes.OrderReceipt:
     """Check a wish, send it, and tell what became of it."""
-    with handling.before_sending():
+    with options.before_sending():
         terminal.desk.switch.check(Tier.FULL)  # before anything is asked, also while offline
         is_held = terminal.desk.contingent.emulates(terminal, wish)
     if is_held:
-        return await terminal.desk.contingent.place(terminal, wish, handling)
-    with handling.before_sending():
-        trade, fillings = await prepare(terminal, wish, handling)
+        return await terminal.desk.contingent.place(terminal, wish, options)
+    with options.before_sending():
+        trade, fillings = await prepare(terminal, wish, options)
     return await carry_out(terminal, trade, fillings)
 
 
-async def check(terminal: GuardedTerminal, wish: Wish, handling: Handling) -> shapes.CheckResult:
-    """Tell whether :func:`place` would be let through; the handling must be ``validate_only``.
+async def check(
+    terminal: GuardedTerminal, wish: OrderRequest, options: ExecutionOptions
+) -> shapes.CheckResult:
+    """Tell whether :func:`place` would be let through; the options must be ``validate_only``.
 
     Raises:
         GatewayError: what is no refusal of the order: params that make no sense, prices and
@@ -99,7 +78,7 @@ async def check(terminal: GuardedTerminal, wish: Wish, handling: Handling) -> sh
 
     """
     try:
-        receipt = await place(terminal, wish, handling)
+        receipt = await place(terminal, wish, options)
     except (InvalidPrice, InvalidVolume):
         raise
     except (TradeError, AutotradingDisabled, BrokerDisconnected, Forbidden, LimitExceeded) as no:
@@ -111,7 +90,7 @@ async def check(terminal: GuardedTerminal, wish: Wish, handling: Handling) -> sh
 
 
 async def carry_out(
-    terminal: GuardedTerminal, trade: Trade, fillings: list[OrderFilling]
+    terminal: GuardedTerminal, trade: PreparedOrder, fillings: list[OrderFilling]
 ) -> shapes.OrderReceipt:
     """Send a trade, or only check it, as its caller wants.
 
@@ -120,11 +99,11 @@ async def carry_out(
     That refusal is final, so nothing can happen twice; after any other answer nothing is sent
     again.
     """
-    with trade.handling.before_sending():
+    with trade.options.before_sending():
         going = await terminal.desk.checks.admit(terminal, trade)
-        if trade.handling.validate_only:
+        if trade.options.validate_only:
             return await checked_only(terminal, trade)
-    journal, client_order_id = terminal.desk.journal, trade.handling.client_order_id
+    journal, client_order_id = terminal.desk.journal, trade.options.client_order_id
     with going.watched():
         try:
             trade, sent = await _send(terminal, trade, fillings, going)
@@ -140,8 +119,8 @@ async def carry_out(
 
 
 async def _send(
-    terminal: GuardedTerminal, trade: Trade, fillings: list[OrderFilling], going: Pass
-) -> tuple[Trade, Sent]:
+    terminal: GuardedTerminal, trade: PreparedOrder, fillings: list[OrderFilling], going: Pass
+) -> tuple[PreparedOrder, Sent]:
     """Send a trade, with its second filling mode if need be; return it as it was taken."""
     try:
         return trade, await _send_as_it_is(terminal, trade, going)
@@ -158,14 +137,16 @@ async def _send(
     return again, await _send_as_it_is(terminal, again, going)
 
 
-async def _send_as_it_is(terminal: GuardedTerminal, trade: Trade, going: Pass) -> Sent:
-    handling = trade.handling
+async def _send_as_it_is(terminal: GuardedTerminal, trade: PreparedOrder, going: Pass) -> Sent:
+    options = trade.options
     sent = await terminal.trade(
         trade.request,
-        deadline=handling.deadline,
-        client_order_id=handling.client_order_id,
+        deadline=options.deadline,
+        client_order_id=options.client_order_id,
         tier=trade.tier,
-        memo=with_(trade.memo, day=going.day),  # so that the next daemon counts it for the same
+        context=with_(
+            trade.context, day=going.day
+        ),  # so that the next daemon counts it for the same
     )
     going.done(sent.result)
     key = _filling_key(terminal, trade.request)
@@ -174,8 +155,8 @@ async def _send_as_it_is(terminal: GuardedTerminal, trade: Trade, going: Pass) -
 
 
 async def prepare(
-    terminal: GuardedTerminal, wish: Wish, handling: Handling
-) -> tuple[Trade, list[OrderFilling]]:
+    terminal: GuardedTerminal, wish: OrderRequest, options: ExecutionOptions
+) -> tuple[PreparedOrder, list[OrderFilling]]:
     """Return the trade, and the filling modes to try if the caller named none.
 
     Raises:
@@ -190,8 +171,8 @@ async def prepare(
         info = await terminal.symbol(wish.symbol)
     else:
         info = await terminal.desk.symbols.find(terminal, wish.symbol)
-    grid = Grid(info, handling.normalize)
-    request = _request(terminal, wish, handling, grid)
+    grid = Grid(info, options.normalize)
+    request = _request(terminal, wish, options, grid)
     fillings = []
     if wish.filling is None:
         allowed = allowed_fillings(info, wish.type)
@@ -199,9 +180,9 @@ async def prepare(
     if fillings:
         request = with_(request, type_filling=int(fillings[0]))
     waits = request.action == TradeAction.PENDING
-    trade = Trade(
+    trade = PreparedOrder(
         request=request,
-        handling=handling,
+        options=options,
         position=wish.position,
         state=OrderState.PLACED if waits else None,
         price=None if wish.price is None else request.price,
@@ -238,7 +219,7 @@ def check_platform(
         raise InvalidParams(errors=[{"field": "magic", "reason": reason}])
 
 
-def check_wish(wish: Wish) -> None:
+def check_wish(wish: OrderRequest) -> None:
     """Refuse what is incomplete, before anything is asked.
 
     Raises:
@@ -270,7 +251,7 @@ def lifetime_faults(lifetime: OrderTime | None, expiration_ms: int | None) -> li
 
 
 def _request(
-    terminal: GuardedTerminal, wish: Wish, handling: Handling, grid: Grid
+    terminal: GuardedTerminal, wish: OrderRequest, options: ExecutionOptions, grid: Grid
 ) -> TradeRequest:
     at_market = wish.type in AT_MARKET
     lifetime = wish.lifetime
@@ -291,7 +272,7 @@ def _request(
         type_filling=int(wish.filling or OrderFilling.FOK),
         type_time=int(lifetime),
         expiration=broker_seconds(terminal, wish.expiration_ms),
-        comment=comment_of(terminal, handling, wish.comment),
+        comment=comment_of(terminal, options, wish.comment),
         position=wish.position or 0,
     )
 
@@ -312,8 +293,8 @@ def broker_seconds(terminal: GuardedTerminal, utc_ms: int | None) -> int:
     return 0 if utc_ms is None else terminal.clock.to_broker_ms(utc_ms) // 1000
 
 
-def comment_of(terminal: GuardedTerminal, handling: Handling, comment: str) -> str:
+def comment_of(terminal: GuardedTerminal, options: ExecutionOptions, comment: str) -> str:
     """Return the comment that goes to the broker: the tag of the id, then the caller's."""
     hello = terminal.hello
     login, server = (0, "") if hello is None else (hello.login, hello.server)
-    return tagged_comment(login, server, handling.client_order_id, comment)
+    return tagged_comment(login, server, options.client_order_id, comment)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 
 from ea_bridge import commands
@@ -12,24 +10,19 @@ from ea_bridge.model import (
     Deal,
     Order,
     OrderState,
-    Position,
-    SymbolInfo,
     TradeAction,
     TradeRequest,
     TradeResult,
     TradeRetcode,
 )
 from gateway import schemas as shapes
-from gateway.credentials.tier import Tier
 from gateway.errors import GatewayError, TerminalDisconnected
 from gateway.schemas.convert import check_result, enums, retcode_name, word
+from gateway.trading.requests import FIRST_HELD, PreparedOrder
 
-from .contingent.records import FIRST_HELD
 from .filling import AT_MARKET
-from .grid import Name, exact
+from .grid import exact
 from .guard import GuardedTerminal
-from .handling import Handling
-from .journal import Memo
 from .refusals import BUYS
 from .retcodes import Evidence
 from .sending import Sent
@@ -45,48 +38,8 @@ _FILLED = frozenset({TradeRetcode.DONE, TradeRetcode.DONE_PARTIAL})
 _FILLING_ACTIONS = frozenset({TradeAction.DEAL, TradeAction.CLOSE_BY})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trade:
-    """A request that is ready to be sent, and what the receipt has to say of it."""
-
-    request: TradeRequest
-    handling: Handling
-    position: int | None = None
-    """The position that it is about, if that is known before."""
-    closes: int | None = None
-    """The identifier of the position that it is to close."""
-    state: OrderState | None = None
-    """Of the order, when the request has been carried out; ``None``: there is no order, or the
-    answer tells."""
-    price: float | None = None
-    """What the caller asked for."""
-    tier: Tier = Tier.FULL
-    """What its caller must be allowed."""
-    symbol: SymbolInfo | None = None
-    """As the terminal said it a moment ago."""
-    symbol_requested: str | None = None
-    """As the caller named it."""
-    held: Position | Order | None = None
-    """What a change is of."""
-    tried: Sequence[int] = ()
-    moved: list[Name] = field(default_factory=list)
-
-    @property
-    def memo(self) -> Memo:
-        """What the journal keeps of it beside the request."""
-        return Memo(
-            position=self.position,
-            closes=self.closes,
-            state=None if self.state is None else int(self.state),
-            price=self.price,
-            moved=tuple(self.moved),
-            tried=tuple(int(filling) for filling in self.tried),
-            symbol_requested=self.symbol_requested,
-        )
-
-
 async def receipt_for(
-    terminal: GuardedTerminal, trade: Trade, sent: Sent, *, can_wait: bool = False
+    terminal: GuardedTerminal, trade: PreparedOrder, sent: Sent, *, can_wait: bool = False
 ) -> shapes.OrderReceipt:
     """Return the receipt of a trade that the broker took.
 
@@ -133,7 +86,7 @@ def told_deals(request: TradeRequest, closes: int | None, deals: list[Deal]) -> 
     return [deal for deal in deals if deal.position_id == closed] or deals[:1]
 
 
-async def checked_only(terminal: GuardedTerminal, trade: Trade) -> shapes.OrderReceipt:
+async def checked_only(terminal: GuardedTerminal, trade: PreparedOrder) -> shapes.OrderReceipt:
     """Return the receipt of a trade that was only validated.
 
     Terminals without ``OrderCheck`` (MetaTrader 4) have no ``check``: then the gateway's own
@@ -156,7 +109,7 @@ async def checked_only(terminal: GuardedTerminal, trade: Trade) -> shapes.OrderR
         "filling": _filling(terminal, trade),
         "normalized": trade.moved,
         "check": check,
-        "timing_ms": {"queue": trade.handling.deadline.passed_ms(), "terminal": 0.0},
+        "timing_ms": {"queue": trade.options.deadline.passed_ms(), "terminal": 0.0},
         "unavailable": lacks,
     }
 
@@ -172,13 +125,13 @@ async def _order_check(terminal: GuardedTerminal, request: TradeRequest) -> shap
 
 
 def held_receipt(
-    terminal: GuardedTerminal, trade: Trade, order: Order, *, changed: bool
+    terminal: GuardedTerminal, trade: PreparedOrder, order: Order, *, changed: bool
 ) -> shapes.OrderReceipt:
     """Return the receipt of an order that the daemon keeps itself: the broker knows nothing of
     it, so there is no retcode.
     """
     outcome = _outcome(terminal, trade, TradeResult(retcode=0), [])
-    validated = trade.handling.validate_only
+    validated = trade.options.validate_only
     return {
         "sent": False,
         "duplicate": False,
@@ -194,7 +147,7 @@ def held_receipt(
         "filling": None,
         "normalized": trade.moved,
         "check": None,
-        "timing_ms": {"queue": trade.handling.deadline.passed_ms(), "terminal": 0.0},
+        "timing_ms": {"queue": trade.options.deadline.passed_ms(), "terminal": 0.0},
         "unavailable": [*MT4_RECEIPT_LACKS, "check"],
     }
 
@@ -227,7 +180,7 @@ async def find_deals(
 
 
 def _outcome(
-    terminal: GuardedTerminal, trade: Trade, result: TradeResult, deals: list[Deal]
+    terminal: GuardedTerminal, trade: PreparedOrder, result: TradeResult, deals: list[Deal]
 ) -> shapes.OrderOutcome:
     request = trade.request
     trades = request.action in (TradeAction.DEAL, TradeAction.PENDING)
@@ -237,7 +190,7 @@ def _outcome(
         "order": result.order or request.order or None,
         "deal": result.deal or (deals[0].ticket if deals else None),
         "position": result.position or _position(deals) or trade.position,
-        "client_order_id": trade.handling.client_order_id,
+        "client_order_id": trade.options.client_order_id,
         "emulated": False,
         "symbol": request.symbol,
         "symbol_requested": trade.symbol_requested,
@@ -270,7 +223,7 @@ def _type(request: TradeRequest) -> str | None:
     return word(enums.ORDER_TYPE, request.type)
 
 
-def _state(trade: Trade, result: TradeResult) -> str | None:
+def _state(trade: PreparedOrder, result: TradeResult) -> str | None:
     if trade.request.action == TradeAction.SLTP:
         return None
     if not result.retcode:
@@ -297,7 +250,7 @@ def _average(deals: list[Deal]) -> float | None:
     return float(round(paid / volume, 8))
 
 
-def _filling(terminal: GuardedTerminal, trade: Trade) -> shapes.Filling | None:
+def _filling(terminal: GuardedTerminal, trade: PreparedOrder) -> shapes.Filling | None:
     request = trade.request
     placed = request.action == TradeAction.PENDING or request.type in AT_MARKET
     if terminal.is_mt4 or not placed or request.action not in _WITH_FILLING:

@@ -17,12 +17,12 @@ from ea_bridge import commands, errors, host
 from ea_bridge.model import SUCCESSES, TradeRequest, TradeResult
 from gateway.credentials.tier import Tier
 from gateway.errors import GatewayError, OrderUnresolved
+from gateway.trading.requests import ReceiptContext
 
-from .deadline import Deadline
-from .handling import blame
-from .journal import Account, Memo, Send, Stage
+from .journal import Account, Send, Stage
 from .plausible import is_plausible
 from .refusals import NOT_EXECUTED
+from .requests import Deadline, blame
 from .retcodes import CHECK_AFTER_MS, Evidence, is_final
 from .session import Session
 
@@ -52,7 +52,7 @@ class Dispatch:
     deadline: Deadline
     client_order_id: str
     tier: Tier
-    memo: Memo
+    context: ReceiptContext
 
 
 async def send_trade(terminal: GuardedTerminal, what: Dispatch) -> Sent:
@@ -72,7 +72,7 @@ async def send_trade(terminal: GuardedTerminal, what: Dispatch) -> Sent:
 
 
 def _new_send(terminal: GuardedTerminal, session: Session, what: Dispatch) -> Send:
-    memo = what.memo
+    memo = what.context
     if not terminal.is_paper:
         shown_ms = terminal.clock.shown_ms(host.boot_ms())
         memo = replace(memo, broker_ms=shown_ms, boot=session.hello.boot)

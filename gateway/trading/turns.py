@@ -14,8 +14,7 @@ from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
-from .deadline import Deadline
-from .handling import Handling
+from .requests import Deadline, ExecutionOptions
 
 
 @dataclass
@@ -50,7 +49,7 @@ class Turns:
         return len(self._queues)
 
     @asynccontextmanager
-    async def of(self, handling: Handling, *tickets: int) -> AsyncIterator[None]:
+    async def of(self, options: ExecutionOptions, *tickets: int) -> AsyncIterator[None]:
         """Wait until nobody else changes these positions or orders; keep others waiting.
 
         Raises:
@@ -58,10 +57,10 @@ class Turns:
 
         """
         async with AsyncExitStack() as stack:
-            with handling.before_sending():
+            with options.before_sending():
                 # in the order of their numbers, so that no two callers wait for each other
                 for ticket in sorted(set(tickets)):
-                    await stack.enter_async_context(self._one(ticket, handling.deadline))
+                    await stack.enter_async_context(self._one(ticket, options.deadline))
             yield
 
     @asynccontextmanager

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ea_bridge.model import TradeAction
-from gateway.trading.contingent.records import FIRST_HELD
+from gateway.trading.requests import FIRST_HELD
 
 from .intents import CONFLICT, ENDS, SWEEPS, Intent
 from .receipts import faults, is_void

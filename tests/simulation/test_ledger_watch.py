@@ -15,7 +15,8 @@ from gateway.audit import Audit
 from gateway.home.ledger import open_ledger
 from gateway.storage.ledger import Ledger
 from gateway.storage.store import StoreError
-from gateway.trading.journal import Account, Asked, Intent, Memo, OrderLog, Send, Stage
+from gateway.trading.journal import Account, Asked, Intent, OrderLog, Send, Stage
+from gateway.trading.requests import ReceiptContext
 
 from .invariants import Invariants
 from .ledger_truth import LedgerTruth
@@ -54,7 +55,7 @@ class Scene:
         if intent is None:
             intent = self.log.begin(Asked(ACCOUNT, id_, "place_order", "{}", "tid"), "mt5")
         request = TradeRequest(action=TradeAction.DEAL, symbol="EURUSD", volume=0.1)
-        send = Send(command_id=command_id, request=request, memo=Memo(), created_ms=1000)
+        send = Send(command_id=command_id, request=request, memo=ReceiptContext(), created_ms=1000)
         await self.log.journal(intent, send)
         return intent, send
 

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.trading.contingent.records import FIRST_HELD
+from gateway.trading.requests import FIRST_HELD
 
 from .invariants import Invariants
 from .ledger_truth import Command, LedgerTruth

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from gateway.trading.contingent.records import FIRST_HELD
+from gateway.trading.requests import FIRST_HELD
 
 from .invariants import Invariants
 from .ledger_truth import LedgerTruth

@@ -21,11 +21,11 @@ from gateway.trading.journal import (
     Asked,
     Journal,
     KeptJournal,
-    Memo,
     OrderLog,
     Send,
     Stage,
 )
+from gateway.trading.requests import ReceiptContext
 
 TERMINAL = "bench"
 CONFIG = Config.model_validate(
@@ -103,7 +103,7 @@ async def journal_alone(folder: Path, orders: int, at_once: int) -> float:
 async def _one_order(journal: KeptJournal, number: int) -> None:
     asked = Asked(_ACCOUNT, f"bench-{number}", "place_order", "{}")
     request = TradeRequest(action=1, symbol="EURUSD", volume=0.01, type=number % 2)
-    send = Send(command_id=number, request=request, memo=Memo())
+    send = Send(command_id=number, request=request, memo=ReceiptContext())
 
     async def run() -> dict[str, object]:
         await journal.begin(_ACCOUNT, asked.client_order_id, send)

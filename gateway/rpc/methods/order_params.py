@@ -9,14 +9,12 @@ from gateway import schemas as shapes
 from gateway.errors import InvalidParams
 from gateway.rpc.catalogue import Call
 from gateway.trading.client_ids import new_client_order_id, tag
-from gateway.trading.deadline import Deadline
-from gateway.trading.handling import DEFAULT_DEVIATION, Handling
-from gateway.trading.placing import Wish
+from gateway.trading.requests import DEFAULT_DEVIATION, Deadline, ExecutionOptions, OrderRequest
 
 KINDS = frozenset({"market", "limit", "stop", "stop_limit"})
 
 
-def handling(
+def options_of(
     call: Call,
     client_order_id: str | None,
     ttl_ms: int | None,
@@ -24,10 +22,10 @@ def handling(
     *,
     normalize: bool = False,
     validate_only: bool = False,
-) -> Handling:
+) -> ExecutionOptions:
     """Return how a trade shall be handled; makes the id that the caller did not."""
     now_ms = call.daemon.now_ms
-    return Handling(
+    return ExecutionOptions(
         client_order_id=client_order_id or new_client_order_id(now_ms()),
         deadline=Deadline.of(now_ms, ttl_ms, deadline_ms),
         tid=call.caller.tid,
@@ -36,7 +34,7 @@ def handling(
     )
 
 
-def note_placing(call: Call, how: Handling) -> None:
+def note_placing(call: Call, how: ExecutionOptions) -> None:
     """Note whose order this is, before it is sent: its connection may be lost meanwhile."""
     terminal, told = call.terminal, call.terminal.hello
     if call.listener is not None and told is not None and not how.validate_only:
@@ -69,9 +67,9 @@ def new_order(
     filling: str | None,
     lifetime: str | None,
     expiration: int | None,
-) -> Wish:
+) -> OrderRequest:
     """Return the order that the params describe; prices of 0 mean none."""
-    return Wish(
+    return OrderRequest(
         symbol=symbol,
         type=order_type_of(type_, side),
         volume=volume,

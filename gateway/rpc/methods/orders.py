@@ -41,9 +41,9 @@ from gateway.errors import (
 from gateway.rpc.catalogue import Call, method
 from gateway.schemas import convert
 from gateway.trading import changing, placing
-from gateway.trading.changing import Change
+from gateway.trading.requests import OrderModification
 
-from .order_params import handling, lifetime_of, new_order, note_placed, note_placing
+from .order_params import lifetime_of, new_order, note_placed, note_placing, options_of
 from .params import (
     ClientOrderId,
     Comment,
@@ -211,7 +211,7 @@ async def place_order(
     repeats the call. An id is free again only after `not_sent`; with other params it is refused
     (2101).
     """
-    how = handling(
+    how = options_of(
         call,
         client_order_id,
         ttl_ms,
@@ -293,7 +293,7 @@ async def modify_order(
     A position has `sl` and `tp` alone. While the console is silent, a position's stop loss can
     still be added or moved closer to the market, with its take profit as it is.
     """
-    change = Change(
+    change = OrderModification(
         price=price or None,
         stoplimit=stoplimit or None,
         sl=sl,
@@ -301,7 +301,7 @@ async def modify_order(
         lifetime=lifetime_of(type_time),
         expiration_ms=expiration,
     )
-    how = handling(
+    how = options_of(
         call,
         client_order_id,
         ttl_ms,
@@ -329,7 +329,7 @@ async def cancel_order(
     One that was filled meanwhile is not there any more: 2009 `order_not_found`; its position
     stays.
     """
-    how = handling(call, client_order_id, ttl_ms, deadline_ms, validate_only=validate_only)
+    how = options_of(call, client_order_id, ttl_ms, deadline_ms, validate_only=validate_only)
     return await changing.cancel(call.terminal, ticket, how)
 
 
@@ -390,5 +390,5 @@ async def order_check(
         lifetime=type_time,
         expiration=expiration,
     )
-    how = handling(call, None, None, None, normalize=normalize, validate_only=True)
+    how = options_of(call, None, None, None, normalize=normalize, validate_only=True)
     return await placing.check(call.terminal, wish, how)

@@ -23,8 +23,9 @@ from gateway.errors import (
 from gateway.rpc.catalogue import Call, method
 from gateway.schemas import convert
 from gateway.trading import closing
+from gateway.trading.requests import CloseRequest
 
-from .order_params import deviation_of, filling_of, handling
+from .order_params import deviation_of, filling_of, options_of
 from .orders import EVERY_TRADE
 from .params import (
     ClientOrderId,
@@ -94,7 +95,7 @@ async def close_position(
     On MetaTrader 4 what is left after a part gets a new ticket: `order.position` of the answer.
     For `data.outcome` of errors see `place_order`.
     """
-    how = handling(
+    how = options_of(
         call,
         client_order_id,
         ttl_ms,
@@ -103,7 +104,7 @@ async def close_position(
         validate_only=validate_only,
     )
     with how.before_sending():
-        wanted = closing.Exit(
+        wanted = CloseRequest(
             ticket=ticket,
             volume=volume,
             deviation=deviation_of(deviation, max_deviation_points),
@@ -133,5 +134,5 @@ async def close_by(
 
     What is left of the larger one stays open. Netting accounts have no opposite positions.
     """
-    how = handling(call, client_order_id, ttl_ms, deadline_ms, validate_only=validate_only)
+    how = options_of(call, client_order_id, ttl_ms, deadline_ms, validate_only=validate_only)
     return await closing.close_by(call.terminal, position, position_by, how, comment)

@@ -26,13 +26,12 @@ from gateway.rpc.catalogue import Call, method
 from gateway.storage.store import StoreError
 from gateway.streams import Listener
 from gateway.trading import flatten
-from gateway.trading.chosen import Action, Chosen
-from gateway.trading.handling import DEFAULT_DEVIATION
 from gateway.trading.kill_switch.armed import SESSION, Armed
 from gateway.trading.kill_switch.dead_man import timer_name
 from gateway.trading.kill_switch.halts import EVERYWHERE, MAX_REASON, Halt
+from gateway.trading.requests import DEFAULT_DEVIATION, Action, OrderFilter
 
-from .order_params import handling
+from .order_params import options_of
 from .orders import EVERY_TRADE
 from .params import ClientOrderId, Magic, Points, Side, Symbol
 
@@ -159,7 +158,7 @@ async def cancel_all_orders(
     It goes on while trading is halted, and while the console is silent.
     """
     swept = flatten.Swept()
-    with handling(call, client_order_id, None, None).before_sending():
+    with options_of(call, client_order_id, None, None).before_sending():
         chosen = await _chosen(call, symbol, magic, side)
         await flatten.cancel_orders(call.terminal, chosen, swept)
     return flatten.told(swept)
@@ -191,7 +190,7 @@ async def close_all_positions(
     It goes on while trading is halted, and while the console is silent.
     """
     swept = flatten.Swept()
-    with handling(call, client_order_id, None, None).before_sending():
+    with options_of(call, client_order_id, None, None).before_sending():
         chosen = await _chosen(call, symbol, magic, side)
         await flatten.close_positions(call.terminal, chosen, swept, deviation)
     return flatten.told(swept)
@@ -360,11 +359,11 @@ def _written() -> Iterator[None]:
 
 async def _chosen(
     call: Call, symbol: str | None, magic: int | None, side: Literal["buy", "sell"] | None
-) -> Chosen:
+) -> OrderFilter:
     if symbol is not None:
         # where it is not known which symbol is meant, nothing would be found, and all seem well
         symbol = await call.terminal.desk.symbols.surely(call.terminal, symbol)
-    return Chosen(symbol=symbol, magic=magic, side=side)
+    return OrderFilter(symbol=symbol, magic=magic, side=side)
 
 
 def _state(call: Call) -> shapes.TradingEnabled:

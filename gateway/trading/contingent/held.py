@@ -14,15 +14,14 @@ from ea_bridge import commands
 from ea_bridge.model import Order, OrderState
 from gateway.audit import Audit
 from gateway.errors import DeadlineExceeded, GatewayError, InvalidPrice
-from gateway.trading.deadline import Deadline
 from gateway.trading.guard import GuardedTerminal
-from gateway.trading.handling import Handling
 from gateway.trading.journal import Account
+from gateway.trading.requests import FIRST_HELD, Deadline, ExecutionOptions
 from gateway.trading.turns import Turns
 
 from .errands import Errands
 from .oco import ActAs, account_of
-from .records import FIRST_HELD, Book, HeldOrder
+from .records import Book, HeldOrder
 from .sending import send_limit
 from .stop_limit import is_reached, takes_limit
 
@@ -202,9 +201,9 @@ class HeldOrders:
         terminal = self._around.act_as(held.tid)
         if terminal.session is None or account_of(terminal) != held.account:
             return True  # :meth:`resume` comes back to it
-        handling = self._handling(held)
+        options = self._options(held)
         try:
-            async with self._around.turns.of(handling, ticket):
+            async with self._around.turns.of(options, ticket):
                 return await self._act(terminal, self._held.get(ticket))
         except GatewayError as error:
             _log.info("held order %d is looked at again: %s", ticket, error.name())
@@ -228,7 +227,7 @@ class HeldOrders:
             # logged in elsewhere by now; the attempt stays as it is, for it may have been sent
             return True
         try:
-            placed = await send_limit(terminal, held, self._handling(held))
+            placed = await send_limit(terminal, held, self._options(held))
         except GatewayError as error:
             return await self._failed(held, error)
         await self.end(replace(held, placed=placed), OrderState.PLACED)
@@ -288,7 +287,7 @@ class HeldOrders:
         held = self._held.get(ticket)
         if held is None:
             return True
-        async with self._around.turns.of(self._handling(held), ticket):
+        async with self._around.turns.of(self._options(held), ticket):
             held = self._held.get(ticket)
             if held is None or held.stage == "sending":
                 return held is None
@@ -303,8 +302,8 @@ class HeldOrders:
         self._held[ticket] = held
         return held
 
-    def _handling(self, held: HeldOrder) -> Handling:
-        return Handling(
+    def _options(self, held: HeldOrder) -> ExecutionOptions:
+        return ExecutionOptions(
             client_order_id=held.attempt_id,
             deadline=Deadline.of(self._around.now_ms, TTL_MS, None),
         )

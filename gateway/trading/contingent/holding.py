@@ -9,10 +9,8 @@ from gateway import schemas as shapes
 from gateway.errors import GatewayError
 
 if TYPE_CHECKING:
-    from gateway.trading.changing import Change
     from gateway.trading.guard import GuardedTerminal
-    from gateway.trading.handling import Handling
-    from gateway.trading.placing import Wish
+    from gateway.trading.requests import ExecutionOptions, OrderModification, OrderRequest
 
     from .oco import OcoLinks
     from .records import HeldOrder
@@ -24,7 +22,7 @@ class Holding:
     links: OcoLinks | None = None
     """Which orders cancel one another; ``None`` where nobody keeps them."""
 
-    def emulates(self, terminal: GuardedTerminal, wish: Wish) -> bool:
+    def emulates(self, terminal: GuardedTerminal, wish: OrderRequest) -> bool:
         """Whether an order is one that the daemon keeps, since the terminal cannot."""
         return False
 
@@ -72,19 +70,23 @@ class Holding:
         return None
 
     async def place(
-        self, terminal: GuardedTerminal, wish: Wish, handling: Handling
+        self, terminal: GuardedTerminal, wish: OrderRequest, options: ExecutionOptions
     ) -> shapes.OrderReceipt:
         """Keep an order, as :func:`.placing.place` sends one."""
         raise self._missing(terminal)
 
     async def modify(
-        self, terminal: GuardedTerminal, ticket: int, change: Change, handling: Handling
+        self,
+        terminal: GuardedTerminal,
+        ticket: int,
+        change: OrderModification,
+        options: ExecutionOptions,
     ) -> shapes.OrderReceipt:
         """Change an order that is kept here."""
         raise self._missing(terminal)
 
     async def cancel(
-        self, terminal: GuardedTerminal, ticket: int, handling: Handling
+        self, terminal: GuardedTerminal, ticket: int, options: ExecutionOptions
     ) -> shapes.OrderReceipt:
         """Drop an order that is kept here."""
         raise self._missing(terminal)

@@ -23,22 +23,27 @@ from gateway import schemas as shapes
 from gateway.credentials.tier import Tier
 from gateway.errors import DeadlineExceeded, OrderLimit, OrderNotFound
 from gateway.storage.ledger import Ledger
-from gateway.trading.changing import Change, Keep, check_change
-from gateway.trading.deadline import Deadline
+from gateway.trading.changing import check_change
 from gateway.trading.grid import exact
 from gateway.trading.guard import GuardedTerminal
-from gateway.trading.handling import Handling
 from gateway.trading.journal import Account
-from gateway.trading.placing import Wish
-from gateway.trading.receipts import Trade as Prepared
 from gateway.trading.receipts import held_receipt
+from gateway.trading.requests import (
+    FIRST_HELD,
+    Deadline,
+    ExecutionOptions,
+    Keep,
+    OrderModification,
+    OrderRequest,
+    PreparedOrder,
+)
 from gateway.trading.session import Session
 
 from .errands import Errands
 from .held import MAX_HELD, HeldOrders, Surroundings
 from .holding import Holding
 from .oco import OcoLinks, account_of
-from .records import FIRST_HELD, Book, HeldOrder, OcoLink, OpenRows
+from .records import Book, HeldOrder, OcoLink, OpenRows
 from .stop_limit import STOPS, prepared
 
 
@@ -117,7 +122,7 @@ class Keeper(Holding):
 
     # --- held orders -------------------------------------------------------------------------
 
-    def emulates(self, terminal: GuardedTerminal, wish: Wish) -> bool:
+    def emulates(self, terminal: GuardedTerminal, wish: OrderRequest) -> bool:
         return wish.type in STOPS and terminal.is_mt4
 
     def holds(self, ticket: int) -> bool:
@@ -143,64 +148,68 @@ class Keeper(Holding):
         self, terminal: GuardedTerminal, order: Order, client_order_id: str
     ) -> shapes.OrderReceipt:
         deadline = Deadline.of(terminal.now_ms, None, None)
-        handling = Handling(client_order_id=client_order_id, deadline=deadline)
-        return _receipt(terminal, order, handling, changed=True)
+        options = ExecutionOptions(client_order_id=client_order_id, deadline=deadline)
+        return _receipt(terminal, order, options, changed=True)
 
     def past(self, ticket: int) -> Order | None:
         return self._held.past(self._account, ticket)
 
     async def place(
-        self, terminal: GuardedTerminal, wish: Wish, handling: Handling
+        self, terminal: GuardedTerminal, wish: OrderRequest, options: ExecutionOptions
     ) -> shapes.OrderReceipt:
-        with handling.before_sending():
+        with options.before_sending():
             account = account_of(terminal)
-            trade = await prepared(terminal, wish, handling)
+            trade = await prepared(terminal, wish, options)
             going = await terminal.desk.checks.admit(terminal, trade)
-        with going.watched(), handling.before_sending():
+        with going.watched(), options.before_sending():
             terminal.check_tradable(Tier.FULL)
             if len(self._held) >= MAX_HELD:
                 raise OrderLimit(f"The gateway holds {MAX_HELD} orders already", limit=MAX_HELD)
             new = _new(terminal, account, wish, trade)
-            if handling.validate_only:
+            if options.validate_only:
                 return held_receipt(terminal, trade, new.order, changed=False)
-            handling.deadline.remaining_ms()
+            options.deadline.remaining_ms()
             held = await self._held.add(new)
         going.shown()
         return held_receipt(terminal, trade, held.order, changed=True)
 
     async def modify(
-        self, terminal: GuardedTerminal, ticket: int, change: Change, handling: Handling
+        self,
+        terminal: GuardedTerminal,
+        ticket: int,
+        change: OrderModification,
+        options: ExecutionOptions,
     ) -> shapes.OrderReceipt:
-        with handling.before_sending():
+        with options.before_sending():
             check_change(change)
-        async with self._around.turns.of(handling, ticket):
-            with handling.before_sending():
+        async with self._around.turns.of(options, ticket):
+            with options.before_sending():
                 held = self._waiting(terminal, ticket)
                 wish = _changed(held, change)
-                trade = await prepared(terminal, wish, handling, held.order)
+                trade = await prepared(terminal, wish, options, held.order)
                 await terminal.desk.checks.admit(terminal, trade)
                 terminal.check_tradable(Tier.FULL)
                 order = _priced(held.order, trade)
                 order = replace(order, time_expiration=trade.request.expiration)
             is_other = (order, wish.expiration_ms) != (held.order, held.expiration_ms)
-            if is_other and not handling.validate_only:
+            if is_other and not options.validate_only:
                 await self._held.change(
                     replace(held, order=order, expiration_ms=wish.expiration_ms)
                 )
-        changed = is_other and not handling.validate_only
+        changed = is_other and not options.validate_only
         return held_receipt(terminal, trade, order, changed=changed)
 
     async def cancel(
-        self, terminal: GuardedTerminal, ticket: int, handling: Handling
+        self, terminal: GuardedTerminal, ticket: int, options: ExecutionOptions
     ) -> shapes.OrderReceipt:
-        async with self._around.turns.of(handling, ticket):
-            with handling.before_sending():
+        async with self._around.turns.of(options, ticket):
+            with options.before_sending():
                 held = self._waiting(terminal, ticket)
                 terminal.check_last(Tier.REDUCE)
-            if not handling.validate_only:
+            if not options.validate_only:
                 await self._held.end(held, OrderState.CANCELED)
         order = replace(held.order, state=int(OrderState.CANCELED))
-        return _receipt(terminal, order, handling, changed=not handling.validate_only)
+        return _receipt(terminal, order, options, changed=not options.validate_only)
 
     def _waiting(self, terminal: GuardedTerminal, ticket: int) -> HeldOrder:
         held = self._held.find(ticket)
@@ -215,7 +224,9 @@ class Keeper(Holding):
         return held
 
 
-def _new(terminal: GuardedTerminal, account: Account, wish: Wish, trade: Prepared) -> HeldOrder:
+def _new(
+    terminal: GuardedTerminal, account: Account, wish: OrderRequest, trade: PreparedOrder
+) -> HeldOrder:
     request, now_ms = trade.request, terminal.now_ms()
     broker_ms = terminal.clock.to_broker_ms(now_ms)
     order = Order(
@@ -239,17 +250,17 @@ def _new(terminal: GuardedTerminal, account: Account, wish: Wish, trade: Prepare
     )
     return HeldOrder(
         account=account,
-        tid=trade.handling.tid,
-        client_order_id=trade.handling.client_order_id,
+        tid=trade.options.tid,
+        client_order_id=trade.options.client_order_id,
         order=_priced(order, trade),
         words=wish.comment,
         created_ms=now_ms,
         expiration_ms=wish.expiration_ms,
-        asked=terminal.desk.journal.asked_for(trade.handling.client_order_id),
+        asked=terminal.desk.journal.asked_for(trade.options.client_order_id),
     )
 
 
-def _priced(order: Order, trade: Prepared) -> Order:
+def _priced(order: Order, trade: PreparedOrder) -> Order:
     request = trade.request
     return replace(
         order,
@@ -261,7 +272,7 @@ def _priced(order: Order, trade: Prepared) -> Order:
     )
 
 
-def _changed(held: HeldOrder, change: Change) -> Wish:
+def _changed(held: HeldOrder, change: OrderModification) -> OrderRequest:
     """Return the order that a held one is to be."""
     order = held.order
 
@@ -273,7 +284,7 @@ def _changed(held: HeldOrder, change: Change) -> Wish:
     expiration_ms = held.expiration_ms if change.expiration_ms is None else change.expiration_ms
     if change.lifetime == OrderTime.GTC:
         expiration_ms = None
-    return Wish(
+    return OrderRequest(
         symbol=order.symbol,
         type=OrderType(order.type),
         volume=exact(order.volume_initial),
@@ -289,7 +300,7 @@ def _changed(held: HeldOrder, change: Change) -> Wish:
 
 
 def _receipt(
-    terminal: GuardedTerminal, order: Order, handling: Handling, *, changed: bool
+    terminal: GuardedTerminal, order: Order, options: ExecutionOptions, *, changed: bool
 ) -> shapes.OrderReceipt:
     """Return the receipt of what is known of an order already."""
     request = TradeRequest(
@@ -304,5 +315,5 @@ def _receipt(
         type=order.type,
         comment=order.comment,
     )
-    trade = Prepared(request=request, handling=handling, price=order.price_open)
+    trade = PreparedOrder(request=request, options=options, price=order.price_open)
     return held_receipt(terminal, trade, order, changed=changed)

@@ -16,10 +16,9 @@ from gateway.errors import GatewayError, InvalidParams, OrderNotFound
 from gateway.storage.store import StoreError
 from gateway.trading import changing
 from gateway.trading.client_ids import new_client_order_id
-from gateway.trading.deadline import Deadline
 from gateway.trading.guard import GuardedTerminal
-from gateway.trading.handling import Handling
 from gateway.trading.journal import Account
+from gateway.trading.requests import Deadline, ExecutionOptions
 
 from .errands import Errands
 from .records import Book, LinkedOrder, OcoLink, OrderEnd
@@ -311,12 +310,12 @@ class OcoLinks:
         await self._put(row, link, is_open=True)  # the attempt's id is used once, whatever comes
         if account_of(terminal) != link.account:
             return  # logged in elsewhere by now
-        handling = Handling(
+        options = ExecutionOptions(
             client_order_id=f"{link.id}.{link.attempt}",
             deadline=Deadline.of(self._now_ms, TTL_MS, None),
         )
         try:
-            await changing.cancel(terminal, ticket, handling)
+            await changing.cancel(terminal, ticket, options)
             end: OrderEnd | None = "canceled"
         except OrderNotFound:
             end = await _end_of(terminal, ticket)

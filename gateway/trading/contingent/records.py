@@ -32,8 +32,6 @@ CREATE INDEX contingent_open ON contingent (terminal, kind) WHERE is_open;
 """``kind`` is ``held`` or ``oco``; ``name`` a held order's client order id, or a link's own id;
 ``body`` the struct of that kind as JSON. Ids are never used again."""
 
-FIRST_HELD = 2**52
-"""Tickets of held orders lie from here on: above any of MetaTrader 4, and exact in JavaScript."""
 
 HeldStage = Literal["waiting", "sending", "triggered", "ended"]
 """``sending``: its price was reached, and the limit order of this attempt may have been sent;

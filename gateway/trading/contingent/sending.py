@@ -8,14 +8,14 @@ from ea_bridge.model import OrderType
 from gateway.trading import placing
 from gateway.trading.grid import exact
 from gateway.trading.guard import GuardedTerminal
-from gateway.trading.handling import Handling
 from gateway.trading.journal import Asked
+from gateway.trading.requests import ExecutionOptions, OrderRequest
 
 from .records import HeldOrder
 from .stop_limit import LIMITS
 
 
-async def send_limit(terminal: GuardedTerminal, held: HeldOrder, handling: Handling) -> int:
+async def send_limit(terminal: GuardedTerminal, held: HeldOrder, options: ExecutionOptions) -> int:
     """Place the limit order of the present attempt, once; return its ticket.
 
     The journal answers for an attempt that was begun before, also by an earlier run of the
@@ -27,7 +27,7 @@ async def send_limit(terminal: GuardedTerminal, held: HeldOrder, handling: Handl
 
     """
     order = held.order
-    wish = placing.Wish(
+    wish = OrderRequest(
         symbol=order.symbol,
         type=LIMITS[OrderType(order.type)],
         volume=exact(order.volume_initial),
@@ -47,11 +47,11 @@ async def send_limit(terminal: GuardedTerminal, held: HeldOrder, handling: Handl
     }
     asked = Asked(
         terminal.account or held.account,
-        handling.client_order_id,
+        options.client_order_id,
         "place_order",
         orjson.dumps(params).decode(),
     )
     journal = terminal.desk.journal
-    receipt = await journal.once(asked, lambda: placing.place(terminal, wish, handling))
+    receipt = await journal.once(asked, lambda: placing.place(terminal, wish, options))
     ticket: int | None = receipt["order"]["order"]
     return ticket or 0

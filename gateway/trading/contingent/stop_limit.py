@@ -17,9 +17,8 @@ from ea_bridge.model import Order, OrderType, SymbolInfo, TradeAction
 from gateway.errors import InvalidPrice
 from gateway.trading.grid import Grid, exact, price_grid
 from gateway.trading.guard import GuardedTerminal
-from gateway.trading.handling import Handling
-from gateway.trading.placing import Wish, check_wish, prepare
-from gateway.trading.receipts import Trade
+from gateway.trading.placing import check_wish, prepare
+from gateway.trading.requests import ExecutionOptions, OrderRequest, PreparedOrder
 from gateway.trading.sides import misplaced
 
 STOPS = {
@@ -33,8 +32,11 @@ LIMITS = {
 
 
 async def prepared(
-    terminal: GuardedTerminal, wish: Wish, handling: Handling, held: Order | None = None
-) -> Trade:
+    terminal: GuardedTerminal,
+    wish: OrderRequest,
+    options: ExecutionOptions,
+    held: Order | None = None,
+) -> PreparedOrder:
     """Return the trade that a stop-limit order would be, or the change of one that is held.
 
     Raises:
@@ -44,9 +46,9 @@ async def prepared(
     """
     check_wish(wish)
     as_stop = replace(wish, type=STOPS[wish.type], stoplimit=None)
-    trade, _ = await prepare(terminal, as_stop, handling)
+    trade, _ = await prepare(terminal, as_stop, options)
     info = trade.symbol or await terminal.symbol(trade.request.symbol)
-    grid = Grid(info, handling.normalize)
+    grid = Grid(info, options.normalize)
     limit = grid.price("stoplimit", wish.stoplimit or Decimal())
     request = with_(trade.request, type=int(wish.type), stoplimit=float(limit))
     wrong = misplaced(request, info)
@@ -55,7 +57,7 @@ async def prepared(
     _check_limit(info, exact(request.price), limit, buying=wish.type == OrderType.BUY_STOP_LIMIT)
     if held is not None:
         request = with_(request, action=int(TradeAction.MODIFY), order=held.ticket)
-    return replace(trade, request=request, held=held, moved=[*trade.moved, *grid.moved])
+    return replace(trade, request=request, changes=held, moved=[*trade.moved, *grid.moved])
 
 
 def _check_limit(info: SymbolInfo, price: Decimal, limit: Decimal, *, buying: bool) -> None:

@@ -22,7 +22,7 @@ work of :mod:`.reconcile`.
 """
 
 from .answers import canonical
-from .intents import PAPER_FP, Account, Asked, Intent, Memo, Send, Stage
+from .intents import PAPER_FP, Account, Asked, Intent, Send, Stage
 from .journal import Journal, KeptJournal
 from .log import OrderLog
 from .settlement import TABLE as SETTLEMENTS
@@ -38,7 +38,6 @@ __all__ = [
     "Intent",
     "Journal",
     "KeptJournal",
-    "Memo",
     "OrderLog",
     "Send",
     "Settlement",

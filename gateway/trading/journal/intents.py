@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ea_bridge.model import TradeAction, TradeRequest, TradeResult
-from ea_bridge.model.struct import Struct
+from gateway.trading.requests import ReceiptContext
 
 from .settlement import Settlement
 
@@ -68,29 +68,6 @@ _EXITS = frozenset({TradeAction.DEAL, TradeAction.CLOSE_BY})
 _EXPOSING = frozenset({TradeAction.DEAL, TradeAction.PENDING, TradeAction.CLOSE_BY})
 
 
-class Memo(Struct, frozen=True, kw_only=True):
-    """What a receipt says beside what the request and its result say.
-
-    ``state`` is an :class:`~ea_bridge.model.OrderState`, ``tried`` are filling modes, ``moved``
-    the numbers that were put onto the grid. ``closes`` is the identifier of the position that it
-    is to close, which orders and deals have, while its ticket may change. ``broker_ms`` is
-    what the broker's clock showed when the command was made. ``boot`` is the start of the EA
-    that it was for (``hello.boot``). ``day`` is the broker's day for which limits
-    count a new order, in days since 1970.
-    """
-
-    position: int | None = None
-    closes: int | None = None
-    state: int | None = None
-    price: float | None = None
-    moved: tuple[str, ...] = ()
-    tried: tuple[int, ...] = ()
-    symbol_requested: str | None = None
-    broker_ms: int | None = None
-    boot: str | None = None
-    day: int | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Asked:
     """One call of a method that can change the account."""
@@ -114,7 +91,7 @@ class Send:
 
     command_id: int
     request: TradeRequest
-    memo: Memo
+    memo: ReceiptContext
     fp: str = ""
     """Fingerprint of the terminal that it was sent to."""
     session: str = ""

@@ -12,7 +12,7 @@ from ea_bridge.model import TradeResult
 from gateway.errors import GatewayError, InternalError, OrderUnresolved, TerminalDisconnected
 from gateway.storage.store import CommitUnsure, StoreError
 
-from ..handling import blame
+from ..requests import blame
 from ..retcodes import CHECK_AFTER_MS
 from . import answers, failures, rows
 from .intents import ENDS, Account, Asked, Intent, Send, Stage

@@ -10,13 +10,14 @@ import msgspec
 
 from ea_bridge.model import TradeRequest, TradeResult
 from gateway.storage.store import Store
+from gateway.trading.requests import ReceiptContext
 
-from .intents import ENDS, Account, Asked, Intent, Memo, Send, Stage
+from .intents import ENDS, Account, Asked, Intent, Send, Stage
 from .settlement import WATCHED_MS, Settlement
 
 _encoder = msgspec.json.Encoder()
 _request = msgspec.json.Decoder(TradeRequest)
-_memo = msgspec.json.Decoder(Memo)
+_memo = msgspec.json.Decoder(ReceiptContext)
 _result = msgspec.json.Decoder(TradeResult)
 _settlement = msgspec.json.Decoder(Settlement)
 

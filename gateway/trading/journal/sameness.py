@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from ..handling import DEFAULT_DEVIATION
+from ..requests import DEFAULT_DEVIATION
 from .intents import Asked, Intent
 
 _PRICES = ("price", "stoplimit", "sl", "tp")

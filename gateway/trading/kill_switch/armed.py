@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gateway.storage.ledger import Ledger
-from gateway.trading.chosen import Action, Chosen
 from gateway.trading.journal.intents import Account
+from gateway.trading.requests import Action, OrderFilter
 
 TIMER, SESSION = "timer", "session"
 """How the name begins of what waits for a call, and of what waits for a lost connection; the name
@@ -82,7 +82,7 @@ class Firing:
     """A program has fallen silent, and what was armed is carried out."""
 
     armed: Armed
-    chosen: Chosen
+    chosen: OrderFilter
     """What it is about."""
     cause: Literal["timer", "disconnect"]
     over: Callable[[Firing], None]

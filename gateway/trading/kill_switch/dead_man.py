@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from functools import partial
 
-from gateway.trading.chosen import Chosen
+from gateway.trading.requests import OrderFilter
 
 from .armed import TIMER, Armed, ArmedBook, Firing, Key
 from .fuse import Fuse
@@ -105,7 +105,7 @@ class DeadMan:
 
     def _ring(self, armed: Armed) -> None:
         del self._burning[armed.key]
-        firing = self._firing[armed.key] = Firing(armed, Chosen(), "timer", self._over)
+        firing = self._firing[armed.key] = Firing(armed, OrderFilter(), "timer", self._over)
         self._fire(firing)
 
     def _over(self, firing: Firing) -> None:

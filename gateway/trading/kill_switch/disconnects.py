@@ -20,8 +20,8 @@ from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
 
 from ea_bridge import host
-from gateway.trading.chosen import Chosen
 from gateway.trading.journal.intents import Account
+from gateway.trading.requests import OrderFilter
 
 from .armed import SESSION, Armed, ArmedBook, Firing, Key
 from .fuse import Fuse
@@ -206,7 +206,7 @@ class Disconnects:
         """
         session = _Session(armed.session, True, armed.terminal, armed.tid, True, armed=armed)
         self._armed[session.key] = session
-        self._burn(session, armed, RESTART_GRACE_S, Chosen(tagged=armed.own))
+        self._burn(session, armed, RESTART_GRACE_S, OrderFilter(tagged=armed.own))
         self._changed(armed.terminal)
 
     def close(self) -> None:
@@ -234,19 +234,21 @@ class Disconnects:
         session.connection = None
         self._burn(session, session.armed, 0.0, None)
 
-    def _burn(self, session: _Session, armed: Armed, more_s: float, chosen: Chosen | None) -> None:
+    def _burn(
+        self, session: _Session, armed: Armed, more_s: float, chosen: OrderFilter | None
+    ) -> None:
         within_s = armed.within_ms / 1000 + more_s
         session.fuse = Fuse(within_s, partial(self._ring, session, armed, chosen))
 
-    def _ring(self, session: _Session, armed: Armed, chosen: Chosen | None) -> None:
+    def _ring(self, session: _Session, armed: Armed, chosen: OrderFilter | None) -> None:
         del self._armed[session.key]
         if chosen is None and armed.own:
             # another account may use the same numbers
             accounts = [one.account for one in session.tickets]
             account = armed.account or next(iter(accounts), None)
             own = {one.number for one in session.tickets if one.account == account}
-            chosen = Chosen(tags=session.tags, tickets=own)
-        firing = Firing(armed, chosen or Chosen(), "disconnect", self._over)
+            chosen = OrderFilter(tags=session.tags, tickets=own)
+        firing = Firing(armed, chosen or OrderFilter(), "disconnect", self._over)
         self._firing[armed.key] = firing
         self._fire(firing)
 

@@ -13,13 +13,12 @@ from gateway.errors import (
     TerminalDisconnected,
 )
 
-from ..deadline import Deadline
 from ..grid import Name
 from ..guard import GuardedTerminal
-from ..handling import Handling, blame
 from ..journal import answers
 from ..journal.intents import Intent, Presumed, Send, Stage
-from ..receipts import Trade, receipt_for
+from ..receipts import receipt_for
+from ..requests import Deadline, ExecutionOptions, PreparedOrder, blame
 from ..retcodes import Evidence
 from ..sending import Sent
 
@@ -78,9 +77,9 @@ async def _receipt(
     if not intent.asked.method:
         return None  # nobody waits for the receipt of what the gateway did by itself
     memo = send.memo
-    trade = Trade(
+    trade = PreparedOrder(
         request=send.request,
-        handling=Handling(
+        options=ExecutionOptions(
             client_order_id=intent.asked.client_order_id,
             deadline=Deadline.of(terminal.now_ms, None, None),
         ),

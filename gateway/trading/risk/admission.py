@@ -22,7 +22,7 @@ from .tally import Tallies, Tally
 
 if TYPE_CHECKING:
     from gateway.trading.guard import GuardedTerminal
-    from gateway.trading.receipts import Trade
+    from gateway.trading.requests import PreparedOrder
 
 MAX_LOOKS = 20
 """How often facts are asked for again while other orders come and go."""
@@ -38,7 +38,7 @@ class Pass:
     def __init__(
         self,
         tally: Tally,
-        trade: Trade,
+        trade: PreparedOrder,
         reservation: Reservation | None = None,
         step: Step | None = None,
     ) -> None:
@@ -109,7 +109,7 @@ class Checks:
         """Return what counts of the terminal's account."""
         return self._tallies.of(terminal)
 
-    async def admit(self, terminal: GuardedTerminal, trade: Trade) -> Pass:
+    async def admit(self, terminal: GuardedTerminal, trade: PreparedOrder) -> Pass:
         """Check a trade, and take its part of the limits, unless it is to be validated alone.
 
         Nothing is awaited between the last look at the limits and that.
@@ -147,7 +147,7 @@ class Checks:
     async def _case(
         self,
         terminal: GuardedTerminal,
-        trade: Trade,
+        trade: PreparedOrder,
         plan: Plan,
         tally: Tally,
         flights: Flights,
@@ -190,8 +190,8 @@ class Checks:
         tally.is_recalled = True
 
     def _take(self, case: Case, tally: Tally) -> Pass:
-        handling, limits = case.trade.handling, case.limits
-        if handling.validate_only:
+        options, limits = case.trade.options, case.limits
+        if options.validate_only:
             return Pass(tally, case.trade)
         if limits.orders_per_second is not None:
             tally.pace.pour(float(limits.orders_per_second), limits.order_burst or 1)
@@ -199,7 +199,7 @@ class Checks:
             return Pass(tally, case.trade)
         added = case.exposure
         reservation = Reservation(
-            client_order_id=handling.client_order_id,
+            client_order_id=options.client_order_id,
             symbol=added.symbol,
             volume=added.volume,
             buys=added.buys,

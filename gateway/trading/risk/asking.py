@@ -18,7 +18,7 @@ from .facts import SHARED, Facts, Flights, Need, again, attempt
 
 if TYPE_CHECKING:
     from gateway.trading.guard import GuardedTerminal
-    from gateway.trading.receipts import Trade
+    from gateway.trading.requests import PreparedOrder
 
 DAY_S = 86_400
 _MOVED = frozenset({DealType.BALANCE, DealType.CREDIT, DealType.CORRECTION, DealType.BONUS})
@@ -27,7 +27,7 @@ _MOVED = frozenset({DealType.BALANCE, DealType.CREDIT, DealType.CORRECTION, Deal
 
 async def learn(
     terminal: GuardedTerminal,
-    trade: Trade,
+    trade: PreparedOrder,
     needs: frozenset[Need],
     *,
     flights: Flights,
@@ -92,12 +92,12 @@ def _brought(deal: Deal) -> float:
     return deal.profit + deal.commission + deal.swap + deal.fee
 
 
-async def _tick(terminal: GuardedTerminal, trade: Trade) -> int:
+async def _tick(terminal: GuardedTerminal, trade: PreparedOrder) -> int:
     params = commands.SymbolParams(symbol=trade.request.symbol)
     return (await terminal.request(commands.TICK_GET, params)).time_msc
 
 
-async def _margin(terminal: GuardedTerminal, trade: Trade) -> float:
+async def _margin(terminal: GuardedTerminal, trade: PreparedOrder) -> float:
     params = commands.MarginParams(
         type=traded.direction(trade),
         symbol=trade.request.symbol,
@@ -107,7 +107,7 @@ async def _margin(terminal: GuardedTerminal, trade: Trade) -> float:
     return (await terminal.request(commands.ORDER_CALC_MARGIN, params)).value
 
 
-async def _risk(terminal: GuardedTerminal, trade: Trade) -> float:
+async def _risk(terminal: GuardedTerminal, trade: PreparedOrder) -> float:
     params = commands.ProfitParams(
         type=traded.direction(trade),
         symbol=trade.request.symbol,
@@ -118,7 +118,7 @@ async def _risk(terminal: GuardedTerminal, trade: Trade) -> float:
     return (await terminal.request(commands.ORDER_CALC_PROFIT, params)).value
 
 
-async def _allowed(terminal: GuardedTerminal, trade: Trade) -> frozenset[str]:
+async def _allowed(terminal: GuardedTerminal, trade: PreparedOrder) -> frozenset[str]:
     allowed = terminal.limits().allowed_symbols or frozenset()
     if trade.request.symbol in allowed:
         return allowed
@@ -129,7 +129,10 @@ _OWN: dict[Need, Any] = {"tick": _tick, "margin": _margin, "risk": _risk, "allow
 
 
 async def _worth(
-    terminal: GuardedTerminal, trade: Trade, known: Mapping[Need, Any], symbols: Iterable[str]
+    terminal: GuardedTerminal,
+    trade: PreparedOrder,
+    known: Mapping[Need, Any],
+    symbols: Iterable[str],
 ) -> dict[str, float]:
     """What a lot of each symbol is worth now, in the account's currency."""
     prices: dict[str, float] = {}

@@ -16,7 +16,7 @@ PLAY_MONEY = frozenset({"demo", "contest"})
 
 def age(case: Case) -> None:
     """The request is still worth sending."""
-    case.trade.handling.deadline.remaining_ms()
+    case.trade.options.deadline.remaining_ms()
 
 
 def auto_trade_enabled(case: Case) -> None:

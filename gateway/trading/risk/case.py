@@ -30,7 +30,7 @@ from .reservations import Reservation
 
 if TYPE_CHECKING:
     from gateway.trading.guard import GuardedTerminal
-    from gateway.trading.receipts import Trade
+    from gateway.trading.requests import PreparedOrder
 
 
 class Kind(enum.Enum):
@@ -44,7 +44,7 @@ class Kind(enum.Enum):
     """Nothing is at risk after it that was not before: it must hardly ever be refused."""
 
     @classmethod
-    def of(cls, trade: Trade) -> Kind:
+    def of(cls, trade: PreparedOrder) -> Kind:
         """Return what a trade is."""
         action = trade.request.action
         if trade.tier is not Tier.FULL or action == TradeAction.CLOSE_BY:
@@ -81,7 +81,7 @@ class Case:
     """
 
     terminal: GuardedTerminal
-    trade: Trade
+    trade: PreparedOrder
     limits: Limits
     facts: Facts
     pace: Pace
@@ -133,7 +133,7 @@ class Case:
     @property
     def is_repriced(self) -> bool:
         """A pending order gets another price; its stops alone are no other order."""
-        held, request = self.trade.held, self.request
+        held, request = self.trade.changes, self.request
         return isinstance(held, Order) and (
             (held.price_open, held.price_stoplimit) != (request.price, request.stoplimit)
         )

@@ -161,7 +161,7 @@ def _stops_base(case: Case) -> float:
 
 
 def _held(case: Case, name: str) -> Decimal:
-    held = case.trade.held
+    held = case.trade.changes
     if isinstance(held, Position | Order) and case.request.action == TradeAction.SLTP:
         return exact(getattr(held, name))
     return Decimal()

@@ -40,7 +40,7 @@ def risk_pct(case: Case) -> None:
 def _check_no_stop_loss(case: Case, share: Decimal) -> None:
     if case.limits.no_stop_loss or case.request.action not in WITH_STOPS:
         return
-    held = case.trade.held
+    held = case.trade.changes
     if held is not None and not held.sl:
         return  # nothing is taken off
     raise RiskLimit(

@@ -18,7 +18,7 @@ from .facts import Need
 from .limits import Limits
 
 if TYPE_CHECKING:
-    from gateway.trading.receipts import Trade
+    from gateway.trading.requests import PreparedOrder
 
 OPENING = frozenset({Kind.OPEN})
 RISKING = frozenset({Kind.OPEN, Kind.CHANGE})
@@ -196,7 +196,7 @@ class Plan:
     rules: tuple[Rule, ...]
     _needs: frozenset[Need]
 
-    def needs(self, trade: Trade) -> frozenset[Need]:
+    def needs(self, trade: PreparedOrder) -> frozenset[Need]:
         """Return the facts that they look at."""
         if trade.request.sl or "risk" not in self._needs:
             return self._needs

@@ -10,7 +10,7 @@ from gateway.trading.grid import exact
 from gateway.trading.refusals import BUYS
 
 if TYPE_CHECKING:
-    from gateway.trading.receipts import Trade
+    from gateway.trading.requests import PreparedOrder
 
 STOP_LIMITS = frozenset({OrderType.BUY_STOP_LIMIT, OrderType.SELL_STOP_LIMIT})
 WITH_STOPS = frozenset(
@@ -19,15 +19,15 @@ WITH_STOPS = frozenset(
 """Requests that have a stop loss and a take profit."""
 
 
-def buys(trade: Trade) -> bool:
+def buys(trade: PreparedOrder) -> bool:
     """Return the direction of an order; of a change, that of what is changed."""
-    held = trade.held
+    held = trade.changes
     if isinstance(held, Position):
         return held.type == PositionType.BUY
     return trade.request.type in BUYS
 
 
-def market(trade: Trade) -> float:
+def market(trade: PreparedOrder) -> float:
     """Return what the order would be filled at now; 0 without a quote."""
     info = trade.symbol
     if info is None:
@@ -35,11 +35,11 @@ def market(trade: Trade) -> float:
     return info.ask if buys(trade) else info.bid
 
 
-def entry(trade: Trade) -> float:
+def entry(trade: PreparedOrder) -> float:
     """Return where the position begins: at the market, at an order's own price, or at the limit
     of one that a stop triggers.
     """
-    held = trade.held
+    held = trade.changes
     if isinstance(held, Position):
         return held.price_open
     if trade.request.type in STOP_LIMITS:
@@ -47,12 +47,12 @@ def entry(trade: Trade) -> float:
     return trade.request.price or market(trade)
 
 
-def volume(trade: Trade) -> Decimal:
+def volume(trade: PreparedOrder) -> Decimal:
     """Return the lots of an order, or of the position whose stops are changed."""
-    held = trade.held
+    held = trade.changes
     return exact(held.volume if isinstance(held, Position) else trade.request.volume)
 
 
-def direction(trade: Trade) -> OrderType:
+def direction(trade: PreparedOrder) -> OrderType:
     """Return the kind of market order that it comes down to."""
     return OrderType.BUY if buys(trade) else OrderType.SELL

@@ -20,9 +20,9 @@ from gateway.trading.client_ids import (
     tag,
     tagged_comment,
 )
-from gateway.trading.deadline import DEFAULT_TTL_MS, Deadline
 from gateway.trading.filling import allowed_fillings
 from gateway.trading.grid import Grid, exact, nearest, tick_size
+from gateway.trading.requests import DEFAULT_TTL_MS, Deadline
 
 STEPS = st.sampled_from(["0.01", "0.1", "1", "0.001", "0.25", "0.00001", "0.5"])
 

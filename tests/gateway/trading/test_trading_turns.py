@@ -8,16 +8,15 @@ from functools import partial
 import pytest
 
 from gateway.errors import DeadlineExceeded
-from gateway.trading.deadline import Deadline
-from gateway.trading.handling import Handling
+from gateway.trading.requests import Deadline, ExecutionOptions
 from gateway.trading.turns import Queues, Turns
 
 
-def handling(ttl_ms: int = 60_000) -> Handling:
+def options(ttl_ms: int = 60_000) -> ExecutionOptions:
     """Of a trade that is worth sending for so long."""
     clock = asyncio.get_running_loop()
     deadline = Deadline.of(lambda: round(clock.time() * 1000), ttl_ms, None)
-    return Handling(client_order_id="turn-1", deadline=deadline)
+    return ExecutionOptions(client_order_id="turn-1", deadline=deadline)
 
 
 async def test_the_second_waits_for_the_first() -> None:
@@ -25,7 +24,7 @@ async def test_the_second_waits_for_the_first() -> None:
     turns, log, may_leave = Turns(), list[str](), asyncio.Event()
 
     async def change(name: str, *tickets: int) -> None:
-        async with turns.of(handling(), *tickets):
+        async with turns.of(options(), *tickets):
             log.append(f"{name} in")
             if name == "first":
                 await may_leave.wait()
@@ -47,15 +46,15 @@ async def test_terminals_of_one_account_wait_for_each_other() -> None:
     queues: Queues = {}
     accounts = {"a": 1, "b": 1, "c": 2}
     a, b, c = (Turns(queues, partial(accounts.__getitem__, name)) for name in accounts)
-    async with a.of(handling(), 7):
-        async with c.of(handling(), 7):
+    async with a.of(options(), 7):
+        async with c.of(options(), 7):
             assert len(queues) == 2
         with pytest.raises(DeadlineExceeded):
-            async with b.of(handling(ttl_ms=1), 7):
+            async with b.of(options(ttl_ms=1), 7):
                 pytest.fail("it is somebody else's turn")
         accounts["a"] = 2  # what was begun is ended where it was begun
         accounts["b"] = 2
-        async with b.of(handling(), 7):
+        async with b.of(options(), 7):
             pass
     assert queues == {}
 
@@ -66,7 +65,7 @@ async def test_two_tickets_in_any_order() -> None:
 
     async def change(*tickets: int) -> None:
         for _ in range(20):
-            async with turns.of(handling(), *tickets):
+            async with turns.of(options(), *tickets):
                 await asyncio.sleep(0)
 
     async with asyncio.timeout(10):
@@ -77,9 +76,9 @@ async def test_two_tickets_in_any_order() -> None:
 async def test_a_turn_that_comes_too_late() -> None:
     """Then nothing was sent, and the place in the queue is given up."""
     turns = Turns()
-    async with turns.of(handling(), 7):
+    async with turns.of(options(), 7):
         with pytest.raises(DeadlineExceeded) as caught:
-            async with turns.of(handling(ttl_ms=1), 7):
+            async with turns.of(options(ttl_ms=1), 7):
                 pytest.fail("it is somebody else's turn")
         assert caught.value.data["outcome"] == "not_sent"
         assert caught.value.data["client_order_id"] == "turn-1"
@@ -91,9 +90,9 @@ async def test_who_fails_or_leaves_keeps_nobody_waiting() -> None:
     """An error or a cancelled caller ends a turn as success does."""
     turns = Turns()
     with pytest.raises(RuntimeError):
-        async with turns.of(handling(), 7):
+        async with turns.of(options(), 7):
             raise RuntimeError
-    async with turns.of(handling(), 7):
+    async with turns.of(options(), 7):
         waiting = asyncio.create_task(_pass_through(turns))
         await asyncio.sleep(0)
         waiting.cancel()
@@ -103,5 +102,5 @@ async def test_who_fails_or_leaves_keeps_nobody_waiting() -> None:
 
 
 async def _pass_through(turns: Turns) -> None:
-    async with turns.of(handling(), 7):
+    async with turns.of(options(), 7):
         pass

@@ -285,8 +285,8 @@ DISCONNECTS = (
         (
             Change(
                 "gateway.trading.kill_switch.disconnects",
-                "            chosen = Chosen(tags=session.tags, tickets=own)\n",
-                "            chosen = Chosen(tagged=True)\n",
+                "            chosen = OrderFilter(tags=session.tags, tickets=own)\n",
+                "            chosen = OrderFilter(tagged=True)\n",
             ),
         ),
         lone="leaving",

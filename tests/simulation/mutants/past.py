@@ -250,11 +250,11 @@ BEFORE = (
         (
             Change(
                 "gateway.trading.changing",
-                "    async with terminal.desk.turns.of(handling, ticket):\n"
-                "        with handling.before_sending():\n"
+                "    async with terminal.desk.turns.of(options, ticket):\n"
+                "        with options.before_sending():\n"
                 "            trade = await _trade(",
                 "    if True:\n"
-                "        with handling.before_sending():\n"
+                "        with options.before_sending():\n"
                 "            trade = await _trade(",
             ),
         ),

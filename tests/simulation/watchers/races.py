@@ -9,7 +9,7 @@ from logging import LogRecord
 from typing import TYPE_CHECKING, Any
 
 from ea_bridge.session import SessionState
-from gateway.trading.contingent.records import FIRST_HELD
+from gateway.trading.requests import FIRST_HELD
 
 from ..contingent_truth import fate_of
 from ..plugins import Watcher, watcher

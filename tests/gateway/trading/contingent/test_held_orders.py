@@ -15,8 +15,8 @@ from scripted_answers import EURUSD, NOW_MS
 from ea_bridge.model import OrderType
 from gateway import errors
 from gateway.credentials.tier import Tier
-from gateway.trading.contingent.records import FIRST_HELD
 from gateway.trading.journal import Account, Journal
+from gateway.trading.requests import FIRST_HELD
 
 
 async def test_it_is_kept_and_listed_as_emulated(stand: Stand) -> None:

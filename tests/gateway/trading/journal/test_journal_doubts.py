@@ -15,9 +15,9 @@ from ea_bridge.model import Order, TradeResult
 from gateway.errors import DeadlineExceeded, OrderRejected
 from gateway.storage.store import StoreError
 from gateway.trading.client_ids import tag
-from gateway.trading.deadline import Deadline
 from gateway.trading.reconcile import patience
 from gateway.trading.reconcile import reconciler as reconcile
+from gateway.trading.requests import Deadline
 from gateway.trading.risk.admission import Checks
 from gateway.trading.risk.history import sent_orders
 from gateway.trading.risk.limits import Limits

@@ -16,12 +16,13 @@ from test_reconcile import HERE_MS, filled, outcome
 
 from ea_bridge.model import TradeAction
 from gateway.auth.caller import Scope
-from gateway.trading.journal import Asked, Memo, Send, Stage
+from gateway.trading.journal import Asked, Send, Stage
 from gateway.trading.journal.telling import noted
 from gateway.trading.reconcile import patience
 from gateway.trading.reconcile.matching import match, share
 from gateway.trading.reconcile.observed_order import terms_of
 from gateway.trading.reconcile.partial_closes import descendants
+from gateway.trading.requests import ReceiptContext
 
 
 @pytest.fixture(name="watch")
@@ -139,7 +140,9 @@ async def test_what_a_look_shows_may_be_of_what_began_during_it(kept: Kept, watc
 
     def begin(_: object) -> list[Any]:
         intent = kept.log.running_as(kept.here(), "b") or kept.log.begin(asked, "mt5-a")
-        new = Send(command_id=999, request=lost.sends[0].request, memo=Memo(), stage=Stage.SENT)
+        new = Send(
+            command_id=999, request=lost.sends[0].request, memo=ReceiptContext(), stage=Stage.SENT
+        )
         new.created_ms = kept.scene.now_ms
         intent.sends[:] = [new]
         return [filled(900, "rewritten")]

@@ -10,10 +10,11 @@ from scripted_answers import DEAL, ORDER
 
 from ea_bridge.model import LEASE_COMMENT, DealEntry, TradeAction, TradeRequest
 from gateway.trading.client_ids import tag
-from gateway.trading.journal import Memo, Send
+from gateway.trading.journal import Send
 from gateway.trading.reconcile.matching import LATEST_MS, SKEW_MS, match, may_be, share
 from gateway.trading.reconcile.observed_order import Sighting
 from gateway.trading.reconcile.snapshot import View
+from gateway.trading.requests import ReceiptContext
 
 AT_MS = 1_780_000_000_000
 
@@ -29,7 +30,7 @@ def send(command_id: int, *, at_ms: int = AT_MS, **more: object) -> Send:
     return Send(
         command_id=command_id,
         request=replace(request, **more),
-        memo=Memo(),
+        memo=ReceiptContext(),
         created_ms=at_ms,
     )
 

@@ -20,10 +20,11 @@ from ea_bridge.model import (
 )
 from ea_bridge.session import LateResult
 from gateway.errors import GatewayError
-from gateway.trading.journal import Memo, Send
+from gateway.trading.journal import Send
 from gateway.trading.reconcile import patience
 from gateway.trading.reconcile.matching import match, share
 from gateway.trading.reconcile.observed_order import Sighting
+from gateway.trading.requests import ReceiptContext
 
 HERE_MS = NOW_MS + OFFSET_MS
 AT_MS = 1_780_000_000_000
@@ -165,7 +166,7 @@ def send(command_id: int, closes: int | None = None) -> Send:
     request = TradeRequest(
         action=TradeAction.DEAL, symbol="EURUSD", volume=0.1, type=1, position=closes or 0
     )
-    memo = Memo(position=closes, closes=closes)
+    memo = ReceiptContext(position=closes, closes=closes)
     return Send(command_id=command_id, request=request, memo=memo, created_ms=AT_MS + command_id)
 
 

@@ -1,0 +1,291 @@
+"""Requests of callers, as plain values: orders, changes, closes, and how to carry them out.
+
+Everything else in :mod:`gateway.trading` stands on this module, so it asks no terminal and keeps
+nothing. A request passes through it in this order:
+
+==========================  =================================================================
+:class:`OrderRequest`,      what a caller wants; prices and volumes as given
+:class:`OrderModification`,
+:class:`CloseRequest`
+:class:`ExecutionOptions`   its id and deadline, and how it is to be carried out
+:class:`PreparedOrder`      the terminal's request for it, ready to be checked and sent
+:class:`ReceiptContext`     the part of a prepared order that the journal keeps for the receipt
+==========================  =================================================================
+
+:class:`OrderFilter` selects orders and positions for requests about more than one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Literal
+
+from ea_bridge import host
+from ea_bridge.model import (
+    Order,
+    OrderFilling,
+    OrderState,
+    OrderTime,
+    OrderType,
+    Position,
+    SymbolInfo,
+    TradeRequest,
+)
+from ea_bridge.model.struct import Struct
+from gateway.credentials.tier import Tier
+from gateway.errors import DeadlineExceeded, GatewayError, Outcome
+
+from .client_ids import is_tagged
+from .grid import Name
+from .refusals import BUYS
+
+DEFAULT_TTL_MS = 5000
+"""Of a trade whose caller names neither ``ttl_ms`` nor ``deadline_ms``."""
+SLACK_MS = 1000
+"""How far the wall clock, which is set now and then, may lag behind one that only runs on."""
+DEFAULT_DEVIATION = 20
+"""Points that a price may have moved where the caller does not say how many."""
+FIRST_HELD = 2**52
+"""Tickets of held orders lie from here on: above any of MetaTrader 4, and exact in JavaScript."""
+
+Keep = Literal["keep"]
+Target = Literal["order", "position"]
+Action = Literal["cancel_orders", "cancel_and_close"]
+"""A sweep of the orders that a filter selects, or of these orders and then the positions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A moment, UTC milliseconds; it also remembers when the call arrived.
+
+    A terminal that was frozen must not carry out stale orders when it wakes up.
+    """
+
+    at_ms: int
+    now_ms: Callable[[], int]
+    within_ms: int
+    """How far off it was when the call arrived: a clock that is put back does not prolong it."""
+    arrived_s: float = field(default_factory=host.perf_s)
+
+    @classmethod
+    def of(cls, now_ms: Callable[[], int], ttl_ms: int | None, at_ms: int | None) -> Deadline:
+        """Return the earlier of now plus ``ttl_ms`` and ``at_ms``; by default 5 s from now."""
+        if ttl_ms is None and at_ms is None:
+            ttl_ms = DEFAULT_TTL_MS
+        arrived_ms = now_ms()
+        ends = [] if ttl_ms is None else [arrived_ms + ttl_ms]
+        if at_ms is not None:
+            ends.append(at_ms)
+        return cls(min(ends), now_ms, min(ends) - arrived_ms)
+
+    def passed_ms(self) -> float:
+        """Return how long ago the call arrived."""
+        return round((host.perf_s() - self.arrived_s) * 1000, 3)
+
+    def remaining_ms(self) -> int:
+        """Return what is left, at least 1.
+
+        Raises:
+            DeadlineExceeded: nothing is.
+
+        """
+        # the wall clock tells the deadline; the running one catches a wall clock that was put back
+        left = min(self.at_ms - self.now_ms(), self.within_ms)
+        if left <= 0 or self.passed_ms() >= self.within_ms + SLACK_MS:
+            raise self.exceeded()
+        return left
+
+    def exceeded(self) -> DeadlineExceeded:
+        """Return the error that says how late it is."""
+        return DeadlineExceeded(outcome="not_sent", late_ms=max(0, self.now_ms() - self.at_ms))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionOptions:
+    """The id, the deadline and the wishes that go with every trade."""
+
+    client_order_id: str
+    deadline: Deadline
+    validate_only: bool = False
+    """Check, and send nothing."""
+    tid: str = ""
+    """The token in whose name it is; of an order that is sent later, by the gateway itself."""
+    normalize: bool = False
+    """Move numbers onto the symbol's grid instead of refusing them."""
+
+    @contextmanager
+    def before_sending(self) -> Iterator[None]:
+        """Mark the errors of everything that comes before a request is sent: nothing was sent,
+        and for which id.
+        """
+        try:
+            yield
+        except GatewayError as error:
+            blame(error, self.client_order_id, "not_sent")
+            raise
+
+
+def blame(error: GatewayError, client_order_id: str, outcome: Outcome) -> GatewayError:
+    """Complete the data of a trade's error."""
+    error.data.setdefault("outcome", outcome)
+    error.data.setdefault("client_order_id", client_order_id)
+    return error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRequest:
+    """A new order as a caller wants it. Prices and volume as given, not yet on the grid."""
+
+    symbol: str
+    type: OrderType
+    volume: Decimal
+    price: Decimal | None = None
+    stoplimit: Decimal | None = None
+    sl: Decimal | None = None
+    tp: Decimal | None = None
+    magic: int = 0
+    comment: str = ""
+    deviation: int = DEFAULT_DEVIATION
+    filling: OrderFilling | None = None
+    """``None``: what the symbol allows."""
+    lifetime: OrderTime | None = None
+    """``None``: until cancelled, or until ``expiration``."""
+    expiration_ms: int | None = None
+    """UTC milliseconds."""
+    position: int | None = None
+    """The position to close."""
+    closable: Decimal | None = None
+    """How much of it is open."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderModification:
+    """New values of an order or a position: ``None`` removes, ``"keep"`` leaves it as it is."""
+
+    price: Decimal | None = None
+    """``None`` leaves it, since an order cannot be without."""
+    stoplimit: Decimal | None = None
+    sl: Decimal | Keep | None = "keep"
+    tp: Decimal | Keep | None = "keep"
+    lifetime: OrderTime | None = None
+    expiration_ms: int | None = None
+
+    @property
+    def of_order_alone(self) -> list[str]:
+        """The given values that only a pending order has."""
+        given = {
+            "price": self.price,
+            "stoplimit": self.stoplimit,
+            "type_time": self.lifetime,
+            "expiration": self.expiration_ms,
+        }
+        return [name for name, value in given.items() if value is not None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseRequest:
+    """A position to close at market, all of it or a part."""
+
+    ticket: int
+    volume: Decimal | None = None
+    """``None``: all of it."""
+    deviation: int = DEFAULT_DEVIATION
+    filling: OrderFilling | None = None
+    comment: str = ""
+
+
+class ReceiptContext(Struct, frozen=True, kw_only=True):
+    """Facts for a receipt beside those of the request and its result; the journal keeps them.
+
+    ``state`` is an :class:`~ea_bridge.model.OrderState`, ``tried`` are filling modes, ``moved``
+    the numbers that were put onto the grid. ``closes`` is the identifier of the position that it
+    is to close, which orders and deals have, while its ticket may change. ``broker_ms`` is
+    the broker's clock at the moment when the command was made. ``boot`` is the start of the EA
+    that it was for (``hello.boot``). ``day`` is the broker's day for which limits
+    count a new order, in days since 1970.
+    """
+
+    position: int | None = None
+    closes: int | None = None
+    state: int | None = None
+    price: float | None = None
+    moved: tuple[str, ...] = ()
+    tried: tuple[int, ...] = ()
+    symbol_requested: str | None = None
+    broker_ms: int | None = None
+    boot: str | None = None
+    day: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedOrder:
+    """A request that is ready to be sent, with everything that its receipt has to say of it."""
+
+    request: TradeRequest
+    options: ExecutionOptions
+    position: int | None = None
+    """The position that it is about, if that is known before."""
+    closes: int | None = None
+    """The identifier of the position that it is to close."""
+    state: OrderState | None = None
+    """Of the order, when the request has been carried out; ``None``: there is no order, or the
+    answer tells."""
+    price: float | None = None
+    """Asked for by the caller."""
+    tier: Tier = Tier.FULL
+    """Needed of its caller."""
+    symbol: SymbolInfo | None = None
+    """As the terminal said it a moment ago."""
+    symbol_requested: str | None = None
+    """As the caller named it."""
+    changes: Position | Order | None = None
+    """The order or position that it changes, as it is before."""
+    tried: Sequence[int] = ()
+    moved: list[Name] = field(default_factory=list)
+
+    @property
+    def context(self) -> ReceiptContext:
+        """The part that the journal keeps beside the request."""
+        return ReceiptContext(
+            position=self.position,
+            closes=self.closes,
+            state=None if self.state is None else int(self.state),
+            price=self.price,
+            moved=tuple(self.moved),
+            tried=tuple(int(filling) for filling in self.tried),
+            symbol_requested=self.symbol_requested,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFilter:
+    """A selection of orders and positions; by default all, by whomever they were made."""
+
+    symbol: str | None = None
+    magic: int | None = None
+    side: Literal["buy", "sell"] | None = None
+    tags: Collection[str] | None = None
+    """Of the comments of those that are meant; see :func:`.client_ids.tag`."""
+    tickets: Collection[int] = ()
+    """Beside those with one of the tags."""
+    tagged: bool = False
+    """Only those that came through a gateway, as far as their comment tells."""
+
+    def matches(self, item: Order | Position) -> bool:
+        """Whether an order or a position is selected."""
+        side = "buy" if item.type in BUYS else "sell"
+        return (
+            self.symbol in (None, item.symbol)
+            and self.magic in (None, item.magic)
+            and self.side in (None, side)
+            and (self.tags is None or self._is_known(item))
+            and (not self.tagged or is_tagged(item.comment))
+        )
+
+    def _is_known(self, item: Order | Position) -> bool:
+        own = {item.ticket, item.identifier} if isinstance(item, Position) else {item.ticket}
+        tag = item.comment.partition(" ")[0]
+        return not own.isdisjoint(self.tickets) or (bool(tag) and tag in (self.tags or ()))
