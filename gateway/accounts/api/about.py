@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.http.rest.openapi import About
+from gateway.http.rest.openapi import About, bearer
 
 OPENAPI: Final = "/api/v1/openapi.json"
 ABOUT: Final = About(
@@ -13,7 +13,7 @@ ABOUT: Final = About(
         "Registered accounts: what they may do is enforced for every order of a terminal that is "
         "logged in to them. Send `Authorization: Bearer` with an auth_token of the scope `admin`."
     ),
-    security="auth_token",
+    schemes=bearer("auth_token"),
     words={
         400: "The trade server refused login or password, or the request cannot be read",
         401: "The token is missing, or does not open this gateway",

@@ -7,10 +7,10 @@ import json
 from aiohttp import web
 
 from gateway.console.service import Console
+from gateway.http.rest.openapi import document
 
 from . import account, history, things
-from .openapi import DOCUMENT, openapi
-from .operation import Operation
+from .operation import ABOUT, DOCUMENT, Operation
 
 OPERATIONS: tuple[Operation, ...] = (
     *account.OPERATIONS,
@@ -22,9 +22,9 @@ OPERATIONS: tuple[Operation, ...] = (
 def api_routes(console: Console) -> list[web.RouteDef]:
     """Return the routes of the API and of its document."""
 
-    async def document(request: web.Request) -> web.StreamResponse:
-        text = json.dumps(openapi(OPERATIONS, console.url()))
+    async def serve_document(request: web.Request) -> web.StreamResponse:
+        text = json.dumps(document(ABOUT, OPERATIONS, console.url()))
         return web.Response(text=text, content_type="application/json")
 
     routes = [operation.route(console) for operation in OPERATIONS]
-    return [*routes, web.get(DOCUMENT, document, allow_head=False)]
+    return [*routes, web.get(DOCUMENT, serve_document, allow_head=False)]

@@ -9,9 +9,9 @@ from pydantic import Field
 from gateway.console.activity import MAX_PAGE
 from gateway.console.errors import Invalid
 from gateway.console.invitations import Invitations
+from gateway.http.rest.models import Answer
 
 from .models import (
-    Answer,
     Credentials,
     Done,
     Invitation,
@@ -19,33 +19,32 @@ from .models import (
     LogLine,
     Me,
     NewPassword,
-    RowId,
     Session,
     Sessions,
     StepUp,
     User,
     Users,
 )
-from .operation import Ask, Operation, Parameter
+from .operation import ConsoleCall, Operation, Parameter
 
 
-async def _me(ask: Ask) -> Answer:
+async def _me(call: ConsoleCall) -> Answer:
     return Me(
-        user=User.model_validate(ask.me.user),
-        sid=ask.me.sid,
-        csrf=ask.visitor.csrf,
-        step_up_until=ask.me.step_up_until,
+        user=User.model_validate(call.me.user),
+        sid=call.me.sid,
+        csrf=call.visitor.csrf,
+        step_up_until=call.me.step_up_until,
     )
 
 
-async def _begin(ask: Ask, secret: str) -> Answer:
-    ask.visitor.begin(secret, await ask.console.sessions.get(secret))
-    return await _me(ask)
+async def _begin(call: ConsoleCall, secret: str) -> Answer:
+    call.visitor.begin(secret, await call.console.sessions.get(secret))
+    return await _me(call)
 
 
-async def _sign_in(ask: Ask) -> Answer:
-    given, visitor = ask.body(Credentials), ask.visitor
-    user = await ask.console.users.authenticate(
+async def _sign_in(call: ConsoleCall) -> Answer:
+    given, visitor = call.body(Credentials), call.visitor
+    user = await call.console.users.authenticate(
         given.email,
         given.password,
         visitor.address,
@@ -53,75 +52,77 @@ async def _sign_in(ask: Ask) -> Answer:
         browser=visitor.browser,
     )
     if visitor.session is not None:
-        await ask.console.sessions.end(visitor.secret)
-    secret = await ask.console.sessions.create(
+        await call.console.sessions.end(visitor.secret)
+    secret = await call.console.sessions.create(
         user, visitor.address, visitor.agent, https=visitor.https
     )
-    answer = await _begin(ask, secret)
-    visitor.remember(ask.console.browsers.mark(user.id, visitor.browser))
+    answer = await _begin(call, secret)
+    visitor.remember(call.console.browsers.mark(user.id, visitor.browser))
     return answer
 
 
-async def _sign_out(ask: Ask) -> Answer:
-    await ask.console.sessions.end(ask.visitor.secret)
-    ask.visitor.end()
+async def _sign_out(call: ConsoleCall) -> Answer:
+    await call.console.sessions.end(call.visitor.secret)
+    call.visitor.end()
     return Done()
 
 
-async def _step_up(ask: Ask) -> Answer:
-    given, visitor = ask.body(StepUp), ask.visitor
-    await ask.console.users.authenticate(
-        ask.me.user.email, given.password, visitor.address, event="password.given"
+async def _step_up(call: ConsoleCall) -> Answer:
+    given, visitor = call.body(StepUp), call.visitor
+    await call.console.users.authenticate(
+        call.me.user.email, given.password, visitor.address, event="password.given"
     )
-    return await _begin(ask, await ask.console.sessions.step_up(visitor.secret))
+    return await _begin(call, await call.console.sessions.step_up(visitor.secret))
 
 
-async def _change_password(ask: Ask) -> Answer:
-    given, visitor = ask.body(NewPassword), ask.visitor
-    await ask.console.users.change_password(
-        ask.user_id, given.current, given.new, visitor.address, keep_sid=ask.me.sid
+async def _change_password(call: ConsoleCall) -> Answer:
+    given, visitor = call.body(NewPassword), call.visitor
+    await call.console.users.change_password(
+        call.user_id, given.current, given.new, visitor.address, keep_sid=call.me.sid
     )
-    return await _begin(ask, await ask.console.sessions.rotate(visitor.secret))
+    return await _begin(call, await call.console.sessions.rotate(visitor.secret))
 
 
-async def _sessions(ask: Ask) -> Answer:
-    sessions = await ask.console.sessions.list(ask.user_id)
-    return Sessions(sessions=[Session.of(each, ask.me.sid) for each in sessions])
+async def _sessions(call: ConsoleCall) -> Answer:
+    sessions = await call.console.sessions.list(call.user_id)
+    return Sessions(sessions=[Session.of(each, call.me.sid) for each in sessions])
 
 
-async def _end_session(ask: Ask) -> Answer:
-    await ask.console.sessions.end_one(ask.user_id, ask.path["sid"])
+async def _end_session(call: ConsoleCall) -> Answer:
+    await call.console.sessions.end_one(call.user_id, call.path["sid"])
     return Done()
 
 
-async def _activity(ask: Ask) -> Answer:
-    limit = ask.query["limit"]
-    lines = await ask.console.activity.list(ask.user_id, limit=limit, before=ask.query["before"])
+async def _activity(call: ConsoleCall) -> Answer:
+    limit = call.query["limit"]
+    lines = await call.console.activity.list(
+        call.user_id, limit=limit, before=call.query["before"]
+    )
     before = lines[-1].id if len(lines) == limit else None
     return Log(activity=[LogLine.model_validate(line) for line in lines], before=before)
 
 
-async def _users(ask: Ask) -> Answer:
-    users = await ask.console.users.list()
+async def _users(call: ConsoleCall) -> Answer:
+    users = await call.console.users.list()
     return Users(users=[User.model_validate(user) for user in users])
 
 
-async def _invite(ask: Ask) -> Answer:
-    given, console = ask.body(Invitation), ask.console
+async def _invite(call: ConsoleCall) -> Answer:
+    given, console = call.body(Invitation), call.console
     invitations = Invitations(console.db, console.users, console.links, console.mail, console.url)
-    user = await invitations.invite(given.email, given.name, by=ask.me.user, admin=given.admin)
+    user = await invitations.invite(given.email, given.name, by=call.me.user, admin=given.admin)
     return User.model_validate(user)
 
 
-async def _disable(ask: Ask) -> Answer:
-    if ask.path["id"] == ask.user_id:
+async def _disable(call: ConsoleCall) -> Answer:
+    if call.path["id"] == call.user_id:
         raise Invalid("You cannot disable your own account.")
-    await ask.console.users.disable(ask.path["id"])
+    await call.console.users.disable(call.path["id"])
     return Done()
 
 
-async def _enable(ask: Ask) -> Answer:
-    await ask.console.users.enable(ask.path["id"])
+async def _enable(call: ConsoleCall) -> Answer:
+    await call.console.users.enable(call.path["id"])
     return Done()
 
 
@@ -129,7 +130,6 @@ _LIMIT = Parameter("limit", Annotated[int, Field(ge=1, le=MAX_PAGE)], "Lines at 
 _BEFORE = Parameter(
     "before", Annotated[int, Field(ge=1, le=2**53)], "Only lines older than this id."
 )
-_ONE_USER = {"id": RowId}
 
 OPERATIONS = (
     Operation(
@@ -178,7 +178,6 @@ OPERATIONS = (
         "Sign a browser out.",
         _end_session,
         Done,
-        path_types={"sid": RowId},
     ),
     Operation(
         "list_activity",
@@ -218,7 +217,6 @@ OPERATIONS = (
         "Stop an account: sessions, tokens and machines.",
         _disable,
         Done,
-        path_types=_ONE_USER,
         who="admin",
         step_up=True,
     ),
@@ -229,7 +227,6 @@ OPERATIONS = (
         "Undo that.",
         _enable,
         Done,
-        path_types=_ONE_USER,
         who="admin",
         step_up=True,
     ),

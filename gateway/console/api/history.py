@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from gateway.console.logins import MAX_PAGE
+from gateway.http.rest.models import Answer
 
-from .models import Answer, RowId, Tid
-from .operation import Ask, Operation, Parameter
+from .models import RowId, Tid
+from .operation import ConsoleCall, Operation, Parameter
 
 
 class Run(Answer):
@@ -70,10 +71,10 @@ class Logins(Answer):
     before: int | None
 
 
-async def _runs(ask: Ask) -> Answer:
-    limit = ask.query["limit"]
-    found = await ask.console.runs.list(
-        ask.user_id, limit=limit, before=ask.query["before"], tid=ask.query["tid"]
+async def _runs(call: ConsoleCall) -> Answer:
+    limit = call.query["limit"]
+    found = await call.console.runs.list(
+        call.user_id, limit=limit, before=call.query["before"], tid=call.query["tid"]
     )
     lines = [
         Run.model_validate({name: getattr(one, name) for name in Run.model_fields})
@@ -82,14 +83,14 @@ async def _runs(ask: Ask) -> Answer:
     return Runs(runs=lines, before=lines[-1].id if len(lines) == limit else None)
 
 
-async def _logins(ask: Ask) -> Answer:
-    limit = ask.query["limit"]
-    found = await ask.console.logins.list(
-        ask.user_id,
+async def _logins(call: ConsoleCall) -> Answer:
+    limit = call.query["limit"]
+    found = await call.console.logins.list(
+        call.user_id,
         limit=limit,
-        before=ask.query["before"],
-        tid=ask.query["tid"],
-        outcome=ask.query["outcome"],
+        before=call.query["before"],
+        tid=call.query["tid"],
+        outcome=call.query["outcome"],
     )
     lines = [Login.model_validate(one) for one in found]
     return Logins(logins=lines, before=lines[-1].id if len(lines) == limit else None)

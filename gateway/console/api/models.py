@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from gateway.console.sessions import SessionInfo
 from gateway.console.tokens import MAX_LIFETIME_S, MAX_OVERLAP_S, MIN_LIFETIME_S
 from gateway.credentials.record import MAX_SECONDS, Count, Lots, Platform
 from gateway.credentials.scope import Scope
+from gateway.http.rest.models import Answer, Given
 
 Tid = Annotated[str, Field(pattern=r"^[0-9A-Za-z]{12}$")]
 Did = Annotated[str, Field(pattern=r"^[a-z2-7]{52}$")]
@@ -24,27 +25,6 @@ Email = Annotated[str, Field(min_length=3, max_length=254)]
 PersonName = Annotated[str, Field(min_length=1, max_length=100)]
 Symbol = Annotated[str, Field(pattern=r"^[ -+\--~]{1,32}$")]
 TokenStatus = Literal["active", "superseded", "disabled", "revoked", "expired"]
-
-
-class Given(BaseModel):
-    """Base of bodies."""
-
-    model_config = ConfigDict(
-        strict=True,
-        frozen=True,
-        extra="forbid",
-        hide_input_in_errors=True,
-        allow_inf_nan=False,
-        use_attribute_docstrings=True,
-    )
-
-
-class Answer(BaseModel):
-    """Base of answers."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", from_attributes=True, use_attribute_docstrings=True
-    )
 
 
 class Error(Answer):
@@ -196,9 +176,9 @@ class NewToken(Given):
 
     name: Name
     platform: Platform | None = None
-    scopes: Annotated[
-        list[Annotated[Scope, Field(strict=False)]], Field(min_length=1, max_length=3)
-    ] = [Scope.TRADE]
+    scopes: list[Annotated[Scope, Field(strict=False)]] = Field(
+        [Scope.TRADE], min_length=1, max_length=3
+    )
     lifetime_s: Annotated[int, Field(ge=MIN_LIFETIME_S, le=MAX_LIFETIME_S)] | None = 7_776_000
     """Null for a token that never ends by itself."""
     limits: LimitsGiven = LimitsGiven()

@@ -1,35 +1,84 @@
-"""One operation of the API: declared once, served and documented from that."""
+"""One operation of the console's API, the call that its handler gets, and the API's document.
+
+Operations stand on :mod:`gateway.http.rest`, as those of the daemon do. Errors are the console's
+own: ``{"error": word, "message": what to do}``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
 
 from aiohttp import web
-from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from gateway.console.service import Console
 from gateway.console.sessions import SessionInfo
+from gateway.console.web import cookies, forgery
 from gateway.console.web.body import JSON, expect, read_body
 from gateway.console.web.problem import Problem
 from gateway.console.web.visitor import VISITOR, Visitor, session_of
+from gateway.http.rest import operation, problem
+from gateway.http.rest.models import Given
+from gateway.http.rest.openapi import About
+from gateway.http.rest.operation import Parameter, Sent
 
-from .models import Answer, Given
+from .models import Did, Error, Rid, RowId, Tid
 
-B = TypeVar("B", bound=Given)
+__all__ = ["ABOUT", "DOCUMENT", "ConsoleCall", "Operation", "Parameter"]
+
 Who = Literal["anyone", "user", "admin"]
 
+DOCUMENT: Final = "/api/v1/openapi.json"
+ABOUT: Final = About(
+    title="mt-gateway console",
+    version="1",
+    description=(
+        "What the console's pages do, for programs. Sign in with `POST /api/v1/session`; send the "
+        "cookie with every call, and with every change the header `Mgs-Csrf` (member `csrf` of "
+        "the answer) and the header `Origin` with the console's own origin."
+    ),
+    schemes={
+        "session": {"type": "apiKey", "in": "cookie", "name": cookies.SESSION},
+        "csrf": {"type": "apiKey", "in": "header", "name": forgery.HEADER},
+    },
+    words={
+        400: "The request is not as described here",
+        401: "Not signed in, or email and password do not fit",
+        403: "Not allowed, not from our own origin, or the password has to be given again",
+        404: "There is none, or it is somebody else's",
+        405: "Not with this method",
+        408: "The body came too slowly",
+        409: "Another one has the name",
+        410: "It is over",
+        413: "The body is too large",
+        415: "The body is not JSON",
+        421: "The Host header is not ours",
+        429: "Too many tries",
+        500: "The console failed; its log has the reference",
+        503: "Try again in a moment",
+    },
+    anytime=frozenset({400, 405, 413, 415, 421, 429, 500, 503}),
+    error=Error,
+    invalid=Error,
+)
+STEP_UP: Final = (
+    "Needs the password within the last five minutes, without https for each call anew; else 403 "
+    "`step_up_needed`."
+)
+PLACES: Final = {
+    name: Parameter(name, type_, "Its id.", required=True)
+    for name, type_ in {"tid": Tid, "did": Did, "rid": Rid, "sid": RowId, "id": RowId}.items()
+}
+"""Names that paths have."""
 
-@dataclass(frozen=True)
-class Ask:
-    """A call: who asks, and what with."""
+
+@dataclass(frozen=True, kw_only=True)
+class ConsoleCall(Sent):
+    """One call: the visitor who asks, and what the request says."""
 
     console: Console
     visitor: Visitor
-    path: Mapping[str, str]
-    query: Mapping[str, Any] = field(default_factory=dict)
-    given: Given | None = None
 
     @property
     def me(self) -> SessionInfo:
@@ -39,64 +88,59 @@ class Ask:
 
     @property
     def user_id(self) -> str:
-        """Whose things these are."""
+        """Id of the person who is signed in."""
         return self.me.user.id
 
-    def body(self, model: type[B]) -> B:
-        """Return the body as what the operation has declared it to be."""
-        assert isinstance(self.given, model)
-        return self.given
-
 
 @dataclass(frozen=True)
-class Parameter:
-    """A value in the path or in the query."""
+class Operation(operation.Operation[ConsoleCall]):
+    """One operation; each of its errors answers :class:`.models.Error`."""
 
-    name: str
-    type: Any
-    words: str
-    default: Any = None
-
-
-@dataclass(frozen=True)
-class Operation:
-    """What can be asked.
-
-    Its errors are declared by number; each answers :class:`.models.Error`. Those that any call may
-    meet are added where the document is made.
-    """
-
-    name: str
-    method: Literal["GET", "POST", "PUT", "DELETE"]
-    path: str
-    words: str
-    handle: Callable[[Ask], Awaitable[BaseModel]]
-    answer: type[Answer]
-    given: type[Given] | None = None
-    path_types: Mapping[str, Any] = field(default_factory=dict)
-    query: tuple[Parameter, ...] = ()
-    status: int = 200
-    errors: tuple[int, ...] = ()
     who: Who = "user"
     step_up: bool = False
     """The password must have been given within five minutes; without https, for this call."""
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it is for everybody, without a session."""
+        return self.who == "anyone"
+
+    @property
+    def description(self) -> str:
+        """Rule about the password, where there is one."""
+        return STEP_UP if self.step_up else ""
+
+    @property
+    def security(self) -> list[Mapping[str, list[str]]]:
+        """A change needs the csrf token beside the session."""
+        if self.is_open:
+            return []
+        return [{"session": []}] if self.method == "GET" else [{"session": [], "csrf": []}]
+
+    @property
+    def error_statuses(self) -> frozenset[int]:
+        """Statuses of its errors, beside those that any call may meet."""
+        found = super().error_statuses
+        if not self.is_open:
+            found |= {401, 403}
+        if self.method != "GET":  # a form or a page of another site may have sent it
+            found |= {403, 408}
+        return found
+
+    def place(self, name: str) -> Parameter:
+        """Return what a name in its path stands for."""
+        return PLACES[name]
+
     def route(self, console: Console) -> web.RouteDef:
         """Return the route that serves it."""
-        adapters = {name: TypeAdapter(type_) for name, type_ in self.path_types.items()}
 
         async def answer(request: web.Request) -> web.StreamResponse:
             await self._admit(request, console)
-            ask = Ask(
-                console=console,
-                visitor=request[VISITOR],
-                path=_path(request, adapters),
-                query=self._query(request),
-                given=await self._body(request),
-            )
+            call = await self._call(request, console)
             if self.step_up:
-                await console.sessions.use_step_up(ask.visitor.secret, ask.me)
-            result = await self.handle(ask)
+                # used up only now: a request that says nothing sensible must not cost it
+                await console.sessions.use_step_up(call.visitor.secret, call.me)
+            result = await self.handle(call)
             return web.Response(
                 text=result.model_dump_json(), status=self.status, content_type=JSON
             )
@@ -106,7 +150,7 @@ class Operation:
         return web.route(self.method, self.path, answer)
 
     async def _admit(self, request: web.Request, console: Console) -> None:
-        if self.who == "anyone":
+        if self.is_open:
             return
         me = session_of(request)
         if me.user.must_change_password and not self.path.startswith("/api/v1/me"):
@@ -116,44 +160,34 @@ class Operation:
         if self.step_up:
             console.sessions.demand_step_up(me)
 
+    async def _call(self, request: web.Request, console: Console) -> ConsoleCall:
+        try:
+            return ConsoleCall(
+                console=console,
+                visitor=request[VISITOR],
+                path=self.read_path(request.match_info),
+                query=self.read_query(request.rel_url.raw_query_string),
+                given=await self._body(request),
+            )
+        except problem.Problem as error:
+            raise _invalid(error) from None
+
     async def _body(self, request: web.Request) -> Given | None:
         if self.given is None:
             if await read_body(request):
                 raise Problem(400, "unexpected_body", "This takes no body.")
             return None
         expect(request, JSON)
-        body = await read_body(request)
-        try:
-            return self.given.model_validate_json(body)
-        except ValidationError as error:
-            raise Problem(400, "invalid", _first(error)) from None
-
-    def _query(self, request: web.Request) -> dict[str, Any]:
-        known = {parameter.name: parameter for parameter in self.query}
-        unknown = request.query.keys() - known.keys()
-        if unknown or len(request.query) != len(set(request.query)):
-            raise Problem(400, "invalid", "There is a parameter that is not known here, or twice.")
-        values = {name: parameter.default for name, parameter in known.items()}
-        for name, text in request.query.items():
-            try:
-                values[name] = TypeAdapter(known[name].type).validate_strings(text, strict=True)
-            except ValidationError as error:
-                raise Problem(400, "invalid", f"{name}: {_first(error)}") from None
-        return values
+        return self.read_body(await read_body(request))
 
 
-def _path(request: web.Request, adapters: Mapping[str, TypeAdapter[Any]]) -> dict[str, str]:
-    values = {}
-    for name, adapter in adapters.items():
-        try:
-            values[name] = adapter.validate_python(request.match_info[name])
-        except ValidationError:
-            raise Problem(404, "not_found", "There is nothing of that name.") from None
-    return values
-
-
-def _first(error: ValidationError) -> str:
-    """Say what is wrong without repeating what was sent: it may be a password."""
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return f"{where}: {first['msg']}." if where else f"{first['msg']}."
+def _invalid(error: problem.Problem) -> Problem:
+    """Return the console's answer to a request that cannot be read; it tells the first fault."""
+    assert not isinstance(error.detail, str)  # a 422 lists its faults
+    fault = error.detail[0]
+    part, *names = fault["loc"]
+    if part == "path":
+        return Problem(404, "not_found", "There is nothing of that name.")
+    where = ".".join(str(name) for name in names)
+    message = f"{where}: {fault['msg']}." if where else f"{fault['msg']}."
+    return Problem(400, "invalid", message)

@@ -9,28 +9,25 @@ from gateway.console.devices import DeviceInfo
 from gateway.console.errors import Unknown
 from gateway.console.tokens import AS_BEFORE, TokenInfo
 from gateway.credentials.record import TradeLimits
+from gateway.http.rest.models import Answer
 
 from .models import (
-    Answer,
     Approval,
     Approvals,
     Device,
     Devices,
-    Did,
     LimitsChange,
     LimitsGiven,
     MadeToken,
     NewToken,
     Replacement,
-    Rid,
     Terminal,
     Terminals,
-    Tid,
     Token,
     Tokens,
     UserCode,
 )
-from .operation import Ask, Operation
+from .operation import ConsoleCall, Operation
 
 
 def _token(info: TokenInfo) -> Token:
@@ -46,15 +43,15 @@ def _limits(given: LimitsGiven) -> TradeLimits:
     return TradeLimits.model_validate(given.model_dump())
 
 
-async def _tokens(ask: Ask) -> Answer:
-    return Tokens(tokens=[_token(each) for each in await ask.console.tokens.list(ask.user_id)])
+async def _tokens(call: ConsoleCall) -> Answer:
+    return Tokens(tokens=[_token(each) for each in await call.console.tokens.list(call.user_id)])
 
 
-async def _create(ask: Ask) -> Answer:
-    given = ask.body(NewToken)
+async def _create(call: ConsoleCall) -> Answer:
+    given = call.body(NewToken)
     return _made(
-        await ask.console.tokens.create(
-            ask.user_id,
+        await call.console.tokens.create(
+            call.user_id,
             given.name,
             platform=given.platform,
             scopes=given.scopes,
@@ -65,64 +62,64 @@ async def _create(ask: Ask) -> Answer:
     )
 
 
-async def _get(ask: Ask) -> Answer:
-    return _token(await ask.console.tokens.get(ask.user_id, ask.path["tid"]))
+async def _get(call: ConsoleCall) -> Answer:
+    return _token(await call.console.tokens.get(call.user_id, call.path["tid"]))
 
 
-async def _set_limits(ask: Ask) -> Answer:
-    given = ask.body(LimitsChange)
+async def _set_limits(call: ConsoleCall) -> Answer:
+    given = call.body(LimitsChange)
     return _token(
-        await ask.console.tokens.update_limits(
-            ask.user_id,
-            ask.path["tid"],
+        await call.console.tokens.update_limits(
+            call.user_id,
+            call.path["tid"],
             _limits(given.limits),
             strict_terminal=given.strict_terminal,
         )
     )
 
 
-async def _replace(ask: Ask) -> Answer:
-    given = ask.body(Replacement)
+async def _replace(call: ConsoleCall) -> Answer:
+    given = call.body(Replacement)
     lifetime_s = AS_BEFORE if given.lifetime_s == "as_before" else given.lifetime_s
     return _made(
-        await ask.console.tokens.replace(
-            ask.user_id, ask.path["tid"], overlap_s=given.overlap_s, lifetime_s=lifetime_s
+        await call.console.tokens.replace(
+            call.user_id, call.path["tid"], overlap_s=given.overlap_s, lifetime_s=lifetime_s
         )
     )
 
 
-async def _revoke(ask: Ask) -> Answer:
-    return _token(await ask.console.tokens.revoke(ask.user_id, ask.path["tid"]))
+async def _revoke(call: ConsoleCall) -> Answer:
+    return _token(await call.console.tokens.revoke(call.user_id, call.path["tid"]))
 
 
-async def _suspend(ask: Ask) -> Answer:
-    return _token(await ask.console.tokens.suspend(ask.user_id, ask.path["tid"]))
+async def _suspend(call: ConsoleCall) -> Answer:
+    return _token(await call.console.tokens.suspend(call.user_id, call.path["tid"]))
 
 
-async def _resume(ask: Ask) -> Answer:
-    return _token(await ask.console.tokens.resume(ask.user_id, ask.path["tid"]))
+async def _resume(call: ConsoleCall) -> Answer:
+    return _token(await call.console.tokens.resume(call.user_id, call.path["tid"]))
 
 
-async def _terminals(ask: Ask) -> Answer:
-    lines = await ask.console.terminals.list(ask.user_id)
+async def _terminals(call: ConsoleCall) -> Answer:
+    lines = await call.console.terminals.list(call.user_id)
     return Terminals(terminals=[Terminal.model_validate(line) for line in lines])
 
 
-async def _token_terminals(ask: Ask) -> Answer:
-    token = await ask.console.tokens.get(ask.user_id, ask.path["tid"])
-    lines = await ask.console.terminals.lines_of(token)
+async def _token_terminals(call: ConsoleCall) -> Answer:
+    token = await call.console.tokens.get(call.user_id, call.path["tid"])
+    lines = await call.console.terminals.lines_of(token)
     return Terminals(terminals=[Terminal.model_validate(line) for line in lines])
 
 
-async def _devices(ask: Ask) -> Answer:
-    devices = await ask.console.devices.list(ask.user_id)
-    copied = await ask.console.copies.suspended(ask.user_id)
+async def _devices(call: ConsoleCall) -> Answer:
+    devices = await call.console.devices.list(call.user_id)
+    copied = await call.console.copies.suspended(call.user_id)
     shown = [each for each in devices if each.status in ("approved", "revoked")]
     return Devices(devices=[_device(each, copied.get(each.did, ())) for each in shown])
 
 
-async def _revoke_device(ask: Ask) -> Answer:
-    return _device(await ask.console.devices.revoke(ask.user_id, ask.path["did"]))
+async def _revoke_device(call: ConsoleCall) -> Answer:
+    return _device(await call.console.devices.revoke(call.user_id, call.path["did"]))
 
 
 def _device(info: DeviceInfo, copied_to: Sequence[str] = ()) -> Device:
@@ -130,14 +127,14 @@ def _device(info: DeviceInfo, copied_to: Sequence[str] = ()) -> Device:
     return Device(**facts | {"tids": list(info.tids), "copied_to": list(copied_to)})
 
 
-async def _resume_device(ask: Ask) -> Answer:
-    await ask.console.copies.resume(ask.user_id, ask.path["did"])
-    return await _devices(ask)
+async def _resume_device(call: ConsoleCall) -> Answer:
+    await call.console.copies.resume(call.user_id, call.path["did"])
+    return await _devices(call)
 
 
-async def _forget_device(ask: Ask) -> Answer:
-    await ask.console.devices.forget(ask.user_id, ask.path["did"])
-    return await _devices(ask)
+async def _forget_device(call: ConsoleCall) -> Answer:
+    await call.console.devices.forget(call.user_id, call.path["did"])
+    return await _devices(call)
 
 
 def _approval(view: RequestView) -> Approval:
@@ -147,35 +144,34 @@ def _approval(view: RequestView) -> Approval:
     )
 
 
-async def _approvals(ask: Ask) -> Answer:
-    views = await ask.console.approvals.open_requests(ask.user_id)
+async def _approvals(call: ConsoleCall) -> Answer:
+    views = await call.console.approvals.open_requests(call.user_id)
     return Approvals(approvals=[_approval(view) for view in views])
 
 
-async def _one_approval(ask: Ask) -> Answer:
-    view = await ask.console.approvals.by_rid(ask.user_id, ask.path["rid"])
+async def _one_approval(call: ConsoleCall) -> Answer:
+    view = await call.console.approvals.by_rid(call.user_id, call.path["rid"])
     if view is None:
         raise Unknown("There is no such question to you.")
     return _approval(view)
 
 
-async def _approve(ask: Ask) -> Answer:
-    code = ask.body(UserCode).user_code
-    await _one_approval(ask)
-    return _approval(await ask.console.approvals.approve(ask.user_id, ask.path["rid"], code))
+async def _approve(call: ConsoleCall) -> Answer:
+    code = call.body(UserCode).user_code
+    await _one_approval(call)
+    return _approval(await call.console.approvals.approve(call.user_id, call.path["rid"], code))
 
 
-async def _not_mine(ask: Ask) -> Answer:
-    await _one_approval(ask)
-    return _approval(await ask.console.approvals.not_mine(ask.user_id, ask.path["rid"]))
+async def _not_mine(call: ConsoleCall) -> Answer:
+    await _one_approval(call)
+    return _approval(await call.console.approvals.not_mine(call.user_id, call.path["rid"]))
 
 
-async def _refuse(ask: Ask) -> Answer:
-    await _one_approval(ask)
-    return _approval(await ask.console.approvals.refuse(ask.user_id, ask.path["rid"]))
+async def _refuse(call: ConsoleCall) -> Answer:
+    await _one_approval(call)
+    return _approval(await call.console.approvals.refuse(call.user_id, call.path["rid"]))
 
 
-_TID, _DID, _RID = {"tid": Tid}, {"did": Did}, {"rid": Rid}
 _ONE_TOKEN, _ONE_DEVICE = "/api/v1/tokens/{tid}", "/api/v1/devices/{did}"
 _ONE_APPROVAL = "/api/v1/approvals/{rid}"
 
@@ -195,7 +191,7 @@ OPERATIONS = (
         errors=(409,),
         step_up=True,
     ),
-    Operation("get_token", "GET", _ONE_TOKEN, "One token.", _get, Token, path_types=_TID),
+    Operation("get_token", "GET", _ONE_TOKEN, "One token.", _get, Token),
     Operation(
         "get_token_terminals",
         "GET",
@@ -203,7 +199,6 @@ OPERATIONS = (
         "What a token's terminals are doing; after its end, whether they have stopped.",
         _token_terminals,
         Terminals,
-        path_types=_TID,
     ),
     Operation(
         "set_token_limits",
@@ -213,7 +208,6 @@ OPERATIONS = (
         _set_limits,
         Token,
         given=LimitsChange,
-        path_types=_TID,
         step_up=True,
     ),
     Operation(
@@ -224,7 +218,6 @@ OPERATIONS = (
         _replace,
         MadeToken,
         given=Replacement,
-        path_types=_TID,
         status=201,
         step_up=True,
     ),
@@ -235,7 +228,6 @@ OPERATIONS = (
         "End a token at once and for good.",
         _revoke,
         Token,
-        path_types=_TID,
     ),
     Operation(
         "suspend_token",
@@ -244,7 +236,6 @@ OPERATIONS = (
         "Let a token open nothing until it is resumed.",
         _suspend,
         Token,
-        path_types=_TID,
     ),
     Operation(
         "resume_token",
@@ -253,7 +244,6 @@ OPERATIONS = (
         "Undo that.",
         _resume,
         Token,
-        path_types=_TID,
         errors=(409,),
         step_up=True,
     ),
@@ -273,7 +263,6 @@ OPERATIONS = (
         "Stop a machine at once.",
         _revoke_device,
         Device,
-        path_types=_DID,
     ),
     Operation(
         "resume_device",
@@ -282,7 +271,6 @@ OPERATIONS = (
         "Say that both places from which a machine answers are one's own.",
         _resume_device,
         Devices,
-        path_types=_DID,
         step_up=True,
     ),
     Operation(
@@ -292,7 +280,6 @@ OPERATIONS = (
         "Let a revoked machine ask for approval again.",
         _forget_device,
         Devices,
-        path_types=_DID,
         step_up=True,
     ),
     Operation(
@@ -310,7 +297,6 @@ OPERATIONS = (
         "One question, in whatever state.",
         _one_approval,
         Approval,
-        path_types=_RID,
     ),
     Operation(
         "approve",
@@ -320,7 +306,6 @@ OPERATIONS = (
         _approve,
         Approval,
         given=UserCode,
-        path_types=_RID,
         errors=(410,),
         step_up=True,
     ),
@@ -332,7 +317,6 @@ OPERATIONS = (
         "nothing, and a new password has to be chosen.",
         _not_mine,
         Approval,
-        path_types=_RID,
         errors=(410,),
     ),
     Operation(
@@ -342,7 +326,6 @@ OPERATIONS = (
         "Say no to the machine. The token goes on elsewhere.",
         _refuse,
         Approval,
-        path_types=_RID,
         errors=(410,),
     ),
 )

@@ -23,7 +23,9 @@ class Given(BaseModel):
 class Answer(BaseModel):
     """Base of answers."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", from_attributes=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", from_attributes=True, use_attribute_docstrings=True
+    )
 
 
 class Detail(Answer):

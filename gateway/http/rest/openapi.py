@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from gateway import __version__
 
-from .models import Detail, Faults
+from .models import Answer, Detail, Faults
 from .operation import Operation, Parameter
 
 JSON: Final = "application/json"
@@ -30,14 +30,23 @@ class About:
 
     title: str
     description: str
-    security: str
-    """Name of the bearer token."""
+    schemes: Mapping[str, Mapping[str, str]]
+    """Security schemes by their names. All are needed, unless an operation says otherwise."""
     words: Mapping[int, str]
     """What each status means here; others than the operations' own may be left out."""
     anytime: frozenset[int]
     """Those that any call may meet."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Of any answer of an operation that wants a token: what they tell."""
+    error: type[Answer] = Detail
+    invalid: type[Answer] = Faults
+    """Body of a 422; all other errors have the body ``error``."""
+    version: str = __version__
+
+
+def bearer(name: str) -> Mapping[str, Mapping[str, str]]:
+    """Return the security scheme of a bearer token."""
+    return {name: {"type": "http", "scheme": "bearer"}}
 
 
 def document(about: About, operations: Iterable[Operation[Any]], url: str) -> dict[str, Any]:
@@ -50,24 +59,26 @@ def document(about: About, operations: Iterable[Operation[Any]], url: str) -> di
 
     """
     operations = list(operations)
-    return {
+    made = {
         "openapi": "3.1.0",
         "info": {
             "title": about.title,
-            "version": __version__,
+            "version": about.version,
             "description": about.description,
         },
         "servers": [{"url": url}],
-        "security": [{about.security: []}],
         "paths": _paths(about, operations),
         "components": {
-            "schemas": _schemas(operations),
-            "securitySchemes": {about.security: {"type": "http", "scheme": "bearer"}},
+            "schemas": _schemas(about, operations),
+            "securitySchemes": dict(about.schemes),
         },
     }
+    if any(operation.security is None for operation in operations):
+        made["security"] = [{name: [] for name in about.schemes}]
+    return made
 
 
-def _schemas(operations: Iterable[Operation[Any]]) -> dict[str, Any]:
+def _schemas(about: About, operations: Iterable[Operation[Any]]) -> dict[str, Any]:
     wanted: list[tuple[str, Any, TypeAdapter[Any]]] = []
     structs: list[type] = []
     for each in operations:
@@ -77,7 +88,8 @@ def _schemas(operations: Iterable[Operation[Any]]) -> dict[str, Any]:
             structs.append(each.answer)
         elif each.answer is not None:
             wanted.append((each.name, "serialization", TypeAdapter(each.answer)))
-    wanted += [(model.__name__, "serialization", TypeAdapter(model)) for model in (Detail, Faults)]
+    errors = dict.fromkeys((about.error, about.invalid))
+    wanted += [(model.__name__, "serialization", TypeAdapter(model)) for model in errors]
     _, schema = TypeAdapter.json_schemas(wanted, ref_template=_REF)
     found: dict[str, Any] = schema["$defs"]
     _, components = msgspec.json.schema_components(structs, ref_template=_STRUCT_REF)
@@ -108,8 +120,10 @@ def _operation(about: About, each: Operation[Any]) -> dict[str, Any]:
         media = FORM if each.is_form else JSON
         content = _content(each.given, "validation", media)
         made["requestBody"] = {"required": True, "content": content}
-    if each.is_open:
-        made["security"] = []
+    if each.description:
+        made["description"] = each.description
+    if each.security is not None:
+        made["security"] = each.security
     return made
 
 
@@ -136,22 +150,12 @@ def _responses(about: About, each: Operation[Any]) -> dict[str, Any]:
             for name, words in about.headers.items()
         }
     found = {str(each.status): done}
-    for status in sorted(_statuses(about, each)):
-        model = Faults if status == 422 else Detail
+    for status in sorted(about.anytime | each.error_statuses):
+        model = about.invalid if status == 422 else about.error
         found[str(status)] = {
             "description": about.words[status],
             "content": _content(model, "serialization", JSON),
         }
-    return found
-
-
-def _statuses(about: About, each: Operation[Any]) -> set[int]:
-    """Which errors an operation has: its own, and those that follow from what it is."""
-    found = set(about.anytime) | set(each.errors)
-    if each.names:
-        found |= {404}
-    if each.given is not None:
-        found |= {408, 415}
     return found
 
 

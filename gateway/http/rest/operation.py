@@ -87,6 +87,26 @@ class Operation(Generic[A]):
         return True
 
     @property
+    def description(self) -> str:
+        """More than the summary says; often empty."""
+        return ""
+
+    @property
+    def security(self) -> Sequence[Mapping[str, list[str]]] | None:
+        """Security schemes that differ from those of the whole document."""
+        return [] if self.is_open else None
+
+    @property
+    def error_statuses(self) -> frozenset[int]:
+        """Statuses of its errors: declared ones, and those that follow from path and body."""
+        found = set(self.errors)
+        if self.names:
+            found |= {404}
+        if self.given is not None:
+            found |= {408, 415}
+        return frozenset(found)
+
+    @property
     def headers(self) -> tuple[Parameter, ...]:
         """The headers that mean something to it."""
         return ()
@@ -135,16 +155,29 @@ class Operation(Generic[A]):
 
         """
         path, _, query = target.partition("?")
+        texts = self.match(path) or {}
         return Sent(
-            path=self._read_path(self.match(path) or {}),
-            query=self._read_query(query),
-            given=self._read_body(body),
+            path=self.read_path({name: unquote(text) for name, text in texts.items()}),
+            query=self.read_query(query),
+            given=self.read_body(body),
         )
 
-    def _read_path(self, texts: Mapping[str, str]) -> dict[str, Any]:
-        return {name: _value("path", self.place(name), unquote(texts[name])) for name in texts}
+    def read_path(self, texts: Mapping[str, str]) -> dict[str, Any]:
+        """Read the values of the names in a path, which are decoded already.
 
-    def _read_body(self, body: bytes) -> Given | None:
+        Raises:
+            Problem: 422, one is not as described.
+
+        """
+        return {name: _value("path", self.place(name), text) for name, text in texts.items()}
+
+    def read_body(self, body: bytes) -> Given | None:
+        """Read a body.
+
+        Raises:
+            Problem: 422, it is not as described, or there should be none.
+
+        """
         if self.given is None:
             if body.strip() not in (b"", b"{}", b"null"):
                 raise unexpected("body", "This takes no body")
@@ -158,7 +191,13 @@ class Operation(Generic[A]):
         json.loads(body, object_pairs_hook=_once_each)  # as deep as the model is, and no deeper
         return given
 
-    def _read_query(self, text: str) -> dict[str, Any]:
+    def read_query(self, text: str) -> dict[str, Any]:
+        """Read a query string.
+
+        Raises:
+            Problem: 422, something in it is not as described, unknown or there twice.
+
+        """
         known = {parameter.name: parameter for parameter in self.query}
         values = {name: parameter.default for name, parameter in known.items()}
         seen: set[str] = set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.http.rest.openapi import About
+from gateway.http.rest.openapi import About, bearer
 
 OPENAPI: Final = "/api/openapi.json"
 REFERENCE: Final = "/api/reference"
@@ -20,7 +20,7 @@ ABOUT: Final = About(
         "money, sends mail; `admin` connects, changes and deletes trades, deletes users and sees "
         "the server's configuration."
     ),
-    security="access_token",
+    schemes=bearer("access_token"),
     words={
         400: "The request cannot be read; of connect: the server refused login or password",
         401: "Name and password do not fit, or the access token is missing, wrong or has expired",
