@@ -19,6 +19,7 @@ from ea_bridge.model import (
 
 from ..journal.intents import Send
 from ..receipts import told_deals
+from .matching import TOGETHER_MS
 from .observed_order import Sighting
 from .partial_closes import part_of
 from .snapshot import View
@@ -172,6 +173,17 @@ def _is_way_of_closing(request: TradeRequest, past: Order, view: View) -> bool:
         return other.time_done_msc == past.time_done_msc
     closed_by = f"close hedge by #{request.position}"
     return not any(other.comment == closed_by for other in view.past.values())
+
+
+def distance_of_exit(send: Send, view: View) -> tuple[bool, int]:
+    """Return how far the end of a trade on MetaTrader 4 is from a command that was to close it: of
+    several that fit the nearest before it has rather done so than those that were made long ago.
+    """
+    past = view.past.get(send.exited or 0)
+    if past is None:
+        return False, 0
+    late_ms = view.lateness_ms(send, past.time_done_msc or past.time_done * 1000)
+    return late_ms < -TOGETHER_MS, abs(late_ms) // TOGETHER_MS
 
 
 def _was_stopped(past: Order) -> bool:

@@ -262,6 +262,7 @@ class Reconciler:
         """The same for those that change what is there."""
         closed = set[int]()
         ending = [send for send in changes if self._patience.ends(send)]
+        ending.sort(key=lambda send: effects.distance_of_exit(send, view))
         ids = {send.command_id for send in ending}
         for send in ending:
             exited = send.exited
@@ -272,7 +273,7 @@ class Reconciler:
             elif exited in view.past and exited not in closed:
                 if self._open_exits(account, exited) - ids:
                     continue  # the answer to that one may still come, and it may have closed it
-                # MetaTrader 4 has closed it once: by the oldest that fits, or by no command
+                # MetaTrader 4 has closed it once: by the nearest that fits, or by no command
                 result = effects.result_of_change(send, view)
                 if result is not None:
                     closed.add(exited)

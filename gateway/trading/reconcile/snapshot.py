@@ -69,6 +69,12 @@ class View:
         around_ms = AROUND_MS if self.is_far else 0
         return is_of_time(send, stamp_ms - self.offset_ms, stamp_ms, around_ms)
 
+    def lateness_ms(self, send: Send, stamp_ms: int) -> int:
+        """Return how much later than a command something was, by the broker's clock if that is
+        known, else by ours; ``stamp_ms``: the broker's.
+        """
+        return send.lateness_ms(stamp_ms - self.offset_ms, stamp_ms)[0]
+
     def sightings(self) -> list[Sighting]:
         """Return every order, once."""
         found: dict[int, Sighting] = {}

@@ -126,6 +126,28 @@ async def test_how_a_trade_on_metatrader_4_was_closed(
     assert ends == {"a": "done" if hedged else "rejected", "b": "rejected" if hedged else "done"}
 
 
+@pytest.mark.parametrize("end_ms", [500, 9000])
+async def test_which_close_of_a_trade_on_metatrader_4_was_the_last_before_its_end(
+    mt4: Kept, end_ms: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two closes without an answer the trade's end is nearer to one, and not before it."""
+    mt4.scene.script.answers["positions_get"] = [position(900, LOTS)]
+    for one in ("a", "b"):
+        with pytest.raises(errors.OrderUnresolved):
+            await mt4.scene.ask("close_position", ticket=900, client_order_id=one)
+        mt4.scene.now_ms += 8000
+    mt4.link()
+    ended_ms = HERE_MS + end_ms
+    closed = replace(past(900, LOTS, ""), time_done=ended_ms // 1000, time_done_msc=ended_ms)
+    mt4.scene.script.answers |= {"positions_get": [], "history_orders_get": [closed]}
+    monkeypatch.setattr(patience, "GONE_S", 0.0)
+    await mt4.look()
+    await mt4.look()
+    records = [await mt4.scene.ask("get_order", client_order_id=key) for key in ("a", "b")]
+    ends = [record["outcome"] for record in records]
+    assert ends == (["done", "rejected"] if end_ms < 8000 else ["rejected", "done"])
+
+
 async def test_a_position_that_has_turned_on_a_netting_account(kept: Kept) -> None:
     """Its ticket is the order's that turned it; deals name its identifier, which stays."""
     kept.equip("ticks,book,deals,check")
