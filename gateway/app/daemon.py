@@ -22,6 +22,7 @@ from ea_bridge.session import SessionCallbacks
 from gateway.accounts import AccountBook
 from gateway.accounts.api import AccountsApi
 from gateway.accounts.caller_limits import LimitsBook
+from gateway.accounts.service import AccountsService
 from gateway.audit import Audit
 from gateway.audit.service import AuditService, note_terminal
 from gateway.auth.caller import Caller
@@ -38,7 +39,8 @@ from gateway.home.home import Home
 from gateway.home.home_console import MadeBy
 from gateway.home.ledger import open_ledger
 from gateway.http.websocket_frames import CloseCode
-from gateway.options import Ready
+from gateway.mt4_manager.service import ManagerService
+from gateway.options import ManagerReady, Ready
 from gateway.rpc import openrpc
 from gateway.rpc.methods.service import welcome
 from gateway.rpc.server import WebServer
@@ -54,10 +56,8 @@ from gateway.trading.guard import GuardedTerminal
 from gateway.trading.kill_switch.service import KillSwitchService
 from gateway.trading.reconcile.service import ReconcileService
 
-from .accounts import Accounts
 from .catalogue import build_catalogue
 from .gating import console_book, new_gate
-from .manager import Manager, manager_ready, new_manager
 from .paper import PaperTrading
 from .uplink import console_view, denial_noted, new_uplink
 
@@ -116,10 +116,10 @@ class Gateway:
         self.gate = new_gate(home, self._console, self.registry)
         self.accounts = AccountBook(home.store, home.box, owner_of=self.gate.owner)
         """The registered accounts, and what they may do."""
-        self.followed: Accounts
+        self.followed: AccountsService
         """What is done for them while the gateway runs."""
         self._limits = LimitsBook(config.trading, self.gate.limits, self.accounts.of_terminal)
-        self.manager: Manager | None = None
+        self.manager: ManagerService | None = None
         """The manager API while the gateway runs; ``None`` where it is not configured."""
         self.uplink: Uplink | None = None
         """The link to the console while the gateway runs; ``None`` where it needs none."""
@@ -188,7 +188,7 @@ class Gateway:
         self._safety.announce = streams.announce
         self._keepers = self._new_keepers(streams)
         accounts = self.followed = self._registered_accounts()
-        manager = self.manager = new_manager(self._home, self.ledger, self._audit, config)
+        manager = self.manager = self._new_manager()
         sockets = bind_loopback(config.api.port)
         port = sockets[0].getsockname()[1]
         daemon = Daemon(
@@ -242,9 +242,9 @@ class Gateway:
                 stack.push_async_callback(_ended, linking)
                 await asyncio.sleep(0)  # let it open its session before a terminal may need it
             if manager is not None:
-                await stack.enter_async_context(manager.working())
+                await stack.enter_async_context(manager.running())
             await stack.enter_async_context(bridge)
-            await stack.enter_async_context(accounts.watching())
+            await stack.enter_async_context(accounts.running())
             stack.push_async_callback(web.stop)
             await web.start()
             stack.callback(self._safety.rest)  # before the web server lets all connections go
@@ -258,11 +258,25 @@ class Gateway:
                 home=str(self._home.folder),
                 console=config.console.url or None,
                 device=device_words(self._home.device.did) if config.console.url else None,
-                manager=None if manager is None else manager_ready(daemon),
+                manager=None
+                if manager is None
+                else ManagerReady(url=daemon.rpc_url.removesuffix("/rpc") + "/api"),
             )
 
-    def _registered_accounts(self) -> Accounts:
-        return Accounts(
+    def _new_manager(self) -> ManagerService | None:
+        if not self._config.manager.peer:
+            return None
+        return ManagerService(
+            self.ledger,
+            self._audit,
+            self._config.manager,
+            store=self._home.store,
+            box=self._home.box,
+            max_body=self._config.limits.max_message_bytes,
+        )
+
+    def _registered_accounts(self) -> AccountsService:
+        return AccountsService(
             self.accounts,
             self.ledger,
             registry=self.registry,
@@ -297,7 +311,7 @@ class Gateway:
         )
 
     def _bridge(
-        self, streams: Streams, uplink: Uplink | None, manager: Manager | None
+        self, streams: Streams, uplink: Uplink | None, manager: ManagerService | None
     ) -> BridgeServer:
         return BridgeServer(
             TerminalDoor(self.gate),

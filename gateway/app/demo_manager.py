@@ -9,10 +9,10 @@ from ea_bridge.host import token_urlsafe
 from ea_bridge.mt4_manager.emulator import LOGIN, SERVER, ManagerLink, build_manager
 from ea_bridge.mt4_manager.model import ConnectParams
 from gateway.mt4_manager import Role
+from gateway.mt4_manager.service import ManagerService
 from gateway.options import AccountReady, ManagerReady
 
 from .emulator import linked
-from .manager import Manager
 
 PEER = "mt4-server"
 """Name of its token."""
@@ -21,7 +21,7 @@ OPERATOR = "demo"
 
 @asynccontextmanager
 async def demo_manager(
-    manager: Manager, url: str, bridge: str, token: str, at_api: str, seed: int
+    manager: ManagerService, url: str, bridge: str, token: str, at_api: str, seed: int
 ) -> AsyncIterator[ManagerReady]:
     """Run an emulated MT4 server while the context lasts; entered once it is connected.
 

@@ -127,15 +127,15 @@ def sign_out(name: Name, *, home: HomeOption = None, config: ConfigFile = None) 
 @contextmanager
 def _book(home: Path | None, config_file: Path | None) -> Iterator[OperatorBook]:
     """Open the operators of a home; what is wrong with it becomes a complaint."""
-    from gateway.app.manager import operators
     from gateway.config import load_for
     from gateway.home.home import Home
     from gateway.mt4_manager import OperatorError
+    from gateway.mt4_manager.service import operators
 
     place = home or default_home()
     try:
         settings = load_for(place, config_file)
-        with Home(place, settings.secrets) as opened, operators(opened) as book:
+        with Home(place, settings.secrets) as opened, operators(opened.store, opened.box) as book:
             yield book
     except OSError as error:
         raise Complaint(f"{error.filename or place}: {error.strerror}") from error

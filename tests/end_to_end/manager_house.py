@@ -26,8 +26,8 @@ from ea_bridge.mt4_manager.emulator import (
 from ea_bridge.mt4_manager.model import ConnectParams
 from ea_bridge.peer.pin import DevicePin
 from ea_bridge.simulation.faults import Faults
-from gateway.app.manager import Manager
 from gateway.mt4_manager import Role
+from gateway.mt4_manager.service import ManagerService
 from gateway.storage.store import Store
 
 PEER = "mt4"
@@ -54,7 +54,7 @@ class ManagerHouse:
         return (self.product.ready.rpc or "").removesuffix("/rpc")
 
     @property
-    def manager(self) -> Manager:
+    def manager(self) -> ManagerService:
         """Of the gateway."""
         found = self.product.gateway.manager
         assert found is not None
@@ -110,7 +110,7 @@ def _server() -> EmulatedManager:
     return build_manager(password=PASSWORD, population=Population(users=60, online=0.2))
 
 
-def operators(manager: Manager, store: Store, hashed: str) -> dict[Role, str]:
+def operators(manager: ManagerService, store: Store, hashed: str) -> dict[Role, str]:
     """Make an operator of each role, all with one password; return access tokens of theirs."""
     with store.transaction() as connection:
         for role in Role:
@@ -121,7 +121,7 @@ def operators(manager: Manager, store: Store, hashed: str) -> dict[Role, str]:
     return bearers_of(manager)
 
 
-def bearers_of(manager: Manager) -> dict[Role, str]:
+def bearers_of(manager: ManagerService) -> dict[Role, str]:
     """Return a new access token of each of those operators."""
     found = {}
     for role in Role:

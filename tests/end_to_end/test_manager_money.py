@@ -31,12 +31,12 @@ from ea_bridge.mt4_manager.emulator import (
 )
 from ea_bridge.mt4_manager.model import ConnectParams
 from ea_bridge.simulation.faults import Faults
-from gateway.app.manager import TOKENS
 from gateway.home.home import Home
 from gateway.mt4_manager import Role, finding
 from gateway.mt4_manager.connection import KeptConnection
 from gateway.mt4_manager.operators import Operator
 from gateway.mt4_manager.own_secrets import own_secret
+from gateway.mt4_manager.service import TOKENS
 from gateway.mt4_manager.tokens import TokenBook
 
 pytestmark = [pytest.mark.xdist_group("e2e-manager-money"), pytest.mark.timeout(300)]

@@ -63,7 +63,7 @@ WHERE_A_PEER_DIES = frozenset(
 """Texts of errors that the peer of the MT4 server explains, which dies over a command."""
 FOREVER = frozenset(
     {
-        "Accounts._watch",
+        "AccountsService._watch",
         "Finder._work",
         "Gate.watch",
         "KillSwitch.watch",

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from shell import Done
 
-from gateway.app import manager
 from gateway.cli import manager_user
 from gateway.credentials import passwords
 from gateway.credentials.passwords import Cost, Passwords
 from gateway.home.home import Home
+from gateway.mt4_manager import service as manager_service
 
 Run = Callable[..., Done]
 GOOD = "seven purple lanterns sing"
@@ -29,7 +29,7 @@ def _made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def cheap(pool: passwords.HashingPool, pepper: bytes) -> Passwords:
         return Passwords(pool, pepper, Cost(8, 1, 1))
 
-    monkeypatch.setattr(manager, "Passwords", cheap)
+    monkeypatch.setattr(manager_service, "Passwords", cheap)
     monkeypatch.setattr(manager_user, "keep_memory_private", lambda: None)
 
 

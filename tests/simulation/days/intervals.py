@@ -19,7 +19,8 @@ from ea_bridge.emulator import link as emulated_link
 from ea_bridge.peer import conversation as peer_conversation
 from ea_bridge.server import link as server_link
 from ea_bridge.session import liveness
-from gateway.app import accounts, paper, runs
+from gateway.accounts import service as accounts_service
+from gateway.app import paper, runs
 from gateway.audit import service as audit_service
 from gateway.auth import gate
 from gateway.console import service, waking
@@ -41,7 +42,7 @@ INTERVALS: tuple[tuple[Any, str, float, float], ...] = (
     (emulated_link, "PULSE_S", 4.0, 60.0),
     (gate, "POLL_S", 4.0, 30.0),
     (paper, "LOOK_S", 10.0, 60.0),
-    (accounts, "LOOK_S", 10.0, 60.0),
+    (accounts_service, "LOOK_S", 10.0, 60.0),
     (audit_service, "LOOK_S", 10.0, 30.0),
     (switch, "WATCH_S", 10.0, 60.0),
     (uplink_link, "WATCH_S", 5.0, 30.0),

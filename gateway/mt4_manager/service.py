@@ -1,4 +1,4 @@
-"""The manager API, wired to the daemon's other parts; where no peer is named there is none."""
+"""Service of an MT4 server's manager: its peer, its operators, its journal and its API."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ea_bridge.host import wall_ms
 from ea_bridge.mt4_manager.registry import ManagerRegistry
 from ea_bridge.mt4_manager.session import ManagerCallbacks, ManagerSession
 from gateway.audit import Audit
-from gateway.config import Config
+from gateway.config import Manager as ManagerSettings
 from gateway.credentials.passwords import HashingPool, Passwords
-from gateway.home.home import Home
+from gateway.credentials.secrets import SecretBox
 from gateway.mt4_manager.api import ManagerApi, Services
 from gateway.mt4_manager.changes import Changes
 from gateway.mt4_manager.connection import KeptConnection
@@ -26,30 +26,39 @@ from gateway.mt4_manager.rate import Rate
 from gateway.mt4_manager.supervision import Supervision
 from gateway.mt4_manager.tokens import TokenBook
 from gateway.mt4_manager.tries import Tries
-from gateway.options import ManagerReady
-from gateway.runtime import Daemon
 from gateway.storage.ledger import Ledger
+from gateway.storage.store import Store
 
 PEPPER, TOKENS, REQUESTS = "pepper", "tokens", "requests"
 """Names of the manager's own secrets."""
 
 
-class Manager:
-    """What is done for the manager of an MT4 server while the gateway runs.
+class ManagerService:
+    """Service of the manager of an MT4 server while the gateway runs.
 
     Args:
-        home: opened.
         ledger: open for as long.
         audit: where it is noted.
-        config: names the peer.
+        settings: name the peer.
+        store: the home's database.
+        box: of its secrets.
+        max_body: bytes of a request to the API.
 
     Raises:
         StoreError, SecretsError: the home's database or its key cannot be used.
 
     """
 
-    def __init__(self, home: Home, ledger: Ledger, audit: Audit, config: Config) -> None:
-        settings, store, box = config.manager, home.store, home.box
+    def __init__(
+        self,
+        ledger: Ledger,
+        audit: Audit,
+        settings: ManagerSettings,
+        *,
+        store: Store,
+        box: SecretBox,
+        max_body: int,
+    ) -> None:
         self.registry = ManagerRegistry({settings.peer})
         self.link = Link(lambda: self.registry.get(settings.peer))
         self._audit = audit
@@ -78,7 +87,7 @@ class Manager:
             audit=audit,
             max_amount=settings.max_amount,
         )
-        self.api = ManagerApi(services, config.limits.max_message_bytes)
+        self.api = ManagerApi(services, max_body)
         self._linked: set[str] = set()
 
     @property
@@ -87,7 +96,7 @@ class Manager:
         return self.journal.last_command_id
 
     @asynccontextmanager
-    async def working(self) -> AsyncIterator[None]:
+    async def running(self) -> AsyncIterator[None]:
         """Supervise the link, and find out what is unknown, while the context lasts."""
         async with AsyncExitStack() as stack:
             stack.push_async_callback(asyncio.to_thread, self._pool.close)
@@ -110,21 +119,11 @@ class Manager:
 
 
 @contextmanager
-def operators(home: Home) -> Iterator[OperatorBook]:
+def operators(store: Store, box: SecretBox) -> Iterator[OperatorBook]:
     """Yield the operators of a home, for a command that changes them."""
     pool = HashingPool()
     try:
-        pepper = own_secret(home.store, home.box, PEPPER)
-        yield OperatorBook(home.store, Passwords(pool, pepper))
+        pepper = own_secret(store, box, PEPPER)
+        yield OperatorBook(store, Passwords(pool, pepper))
     finally:
         pool.close()
-
-
-def manager_ready(daemon: Daemon) -> ManagerReady:
-    """Return where the API is."""
-    return ManagerReady(url=daemon.rpc_url.removesuffix("/rpc") + "/api")
-
-
-def new_manager(home: Home, ledger: Ledger, audit: Audit, config: Config) -> Manager | None:
-    """Return what serves the manager API, where a peer is named."""
-    return Manager(home, ledger, audit, config) if config.manager.peer else None

@@ -1,4 +1,4 @@
-"""The registered accounts, wired to the daemon's other parts."""
+"""Service of the registered accounts: follows their money and stops what loses too much."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ GuardedBy = Callable[[str, Callable[[Tier], None]], GuardedTerminal]
 logger = logging.getLogger(__name__)
 
 
-class Accounts:
-    """What is done for registered accounts while the gateway runs.
+class AccountsService:
+    """Service of the registered accounts while the gateway runs.
 
     Args:
         book: the accounts.
@@ -82,7 +82,7 @@ class Accounts:
         switch.on_turn(self._note_turn)
 
     @asynccontextmanager
-    async def watching(self) -> AsyncIterator[None]:
+    async def running(self) -> AsyncIterator[None]:
         """Follow the money of the accounts while the context lasts."""
         task = asyncio.create_task(self._watch())
         try:
@@ -125,9 +125,11 @@ class Accounts:
     async def look(self) -> None:
         """Ask all accounts for their money, once."""
         accounts = self.services.book.everybody()
-        found = await asyncio.gather(*(self._money(one) for one in accounts))
+        found = await asyncio.gather(*map(self._money, accounts))
         known = [
-            (one, money) for one, money in zip(accounts, found, strict=True) if money is not None
+            (account, money)
+            for account, money in zip(accounts, found, strict=True)
+            if money is not None
         ]
         self._sample(known, wall_ms())
         for account, money in known:
@@ -140,7 +142,7 @@ class Accounts:
             if now_ms - self._sampled_ms.get(account.id, 0) >= SAMPLE_MS
         ]
         if due:
-            self._sampled_ms.update((one.account_id, now_ms) for one in due)
+            self._sampled_ms.update((sample.account_id, now_ms) for sample in due)
             self.services.equity.note(due)
 
     async def _money(self, account: RegisteredAccount) -> Account | None:
