@@ -29,7 +29,7 @@ from gateway.errors import (
 )
 from gateway.trading.client_ids import new_client_order_id
 from gateway.trading.contingent import forgotten
-from gateway.trading.journal import Asked, canonical
+from gateway.trading.journal import CallKey, canonical
 from gateway.trading.requests import blame
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ class Method:
         if account is None:
             raise blame(terminal.offline(), client_order_id, "not_sent")
         said = canonical(self.params, arguments)
-        asked = Asked(
+        asked = CallKey(
             account,
             client_order_id,
             self.name,

@@ -6,7 +6,7 @@ from functools import partial
 
 from ea_bridge.registry import TerminalRegistry
 from gateway.storage.ledger import Ledger
-from gateway.trading.journal import Account, KeptJournal, OrderLog
+from gateway.trading.journal import Account, OrderLog, SqliteJournal
 from gateway.trading.risk.admission import Checks
 from gateway.trading.risk.history import sent_orders
 from gateway.trading.risk.reservations import Unresolved
@@ -44,4 +44,4 @@ class AccountState:
         return None if facts is None else Account(facts.hello.login, facts.hello.server)
 
     def _unresolved(self, account: Account) -> Unresolved:
-        return KeptJournal(self._log, "", lambda: account).unresolved
+        return SqliteJournal(self._log, "", lambda: account).unresolved

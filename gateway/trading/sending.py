@@ -19,7 +19,7 @@ from gateway.credentials.tier import Tier
 from gateway.errors import GatewayError, OrderUnresolved
 from gateway.trading.requests import ReceiptContext
 
-from .journal import Account, Send, Stage
+from .journal import Account, CommandRecord, Stage
 from .plausible import is_plausible
 from .refusals import NOT_EXECUTED
 from .requests import Deadline, blame
@@ -71,12 +71,12 @@ async def send_trade(terminal: GuardedTerminal, what: Dispatch) -> Sent:
     return await _exchange(terminal, session, what, send)
 
 
-def _new_send(terminal: GuardedTerminal, session: Session, what: Dispatch) -> Send:
+def _new_send(terminal: GuardedTerminal, session: Session, what: Dispatch) -> CommandRecord:
     memo = what.context
     if not terminal.is_paper:
         shown_ms = terminal.clock.shown_ms(host.boot_ms())
         memo = replace(memo, broker_ms=shown_ms, boot=session.hello.boot)
-    return Send(
+    return CommandRecord(
         command_id=session.new_command_id(),
         request=what.request,
         memo=memo,
@@ -88,7 +88,7 @@ def _new_send(terminal: GuardedTerminal, session: Session, what: Dispatch) -> Se
 
 
 async def _exchange(
-    terminal: GuardedTerminal, session: Session, what: Dispatch, send: Send
+    terminal: GuardedTerminal, session: Session, what: Dispatch, send: CommandRecord
 ) -> Sent:
     """Write the command, and note in the journal what becomes of it."""
     journal, deadline = terminal.desk.journal, what.deadline
@@ -142,7 +142,7 @@ async def _exchange(
 
 
 async def _refused(
-    terminal: GuardedTerminal, what: Dispatch, send: Send, failed: errors.CommandFailed
+    terminal: GuardedTerminal, what: Dispatch, send: CommandRecord, failed: errors.CommandFailed
 ) -> GatewayError:
     """Return what the caller is told of the EA's "no"."""
     journal = terminal.desk.journal
@@ -158,7 +158,7 @@ async def _refused(
 
 
 async def _denied(
-    terminal: GuardedTerminal, what: Dispatch, send: Send, result: TradeResult
+    terminal: GuardedTerminal, what: Dispatch, send: CommandRecord, result: TradeResult
 ) -> GatewayError:
     """Return what the caller is told of the broker's "no"."""
     stage = Stage.REJECTED if is_final(result.retcode) else Stage.UNKNOWN

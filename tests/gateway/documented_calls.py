@@ -31,11 +31,11 @@ from gateway.streams import Streams
 from gateway.trading.contingent import records
 from gateway.trading.journal import (
     Account,
-    Asked,
+    CallKey,
+    CommandRecord,
     Intent,
     Journal,
     ReceiptContext,
-    Send,
     Settlement,
     Stage,
 )
@@ -189,7 +189,7 @@ class OneOrder(Journal):
         """Return an order that was found after a lost answer."""
         account = Account(12345678, "Broker-Demo")
         said = '{"side":"buy","symbol":"EURUSD","volume":"0.1"}'
-        send = Send(
+        send = CommandRecord(
             command_id=1_780_000_000_000_731,
             request=TradeRequest(
                 action=1, symbol="EURUSD", volume=0.1, type=0, comment="gNPXQZ4LKA"
@@ -205,7 +205,7 @@ class OneOrder(Journal):
         if is_unknown := client_order_id == UNKNOWN:
             send.stage, send.result, send.retcode = Stage.UNKNOWN, None, 0
         return Intent(
-            asked=Asked(account, client_order_id, "place_order", said),
+            asked=CallKey(account, client_order_id, "place_order", said),
             terminal="mt5-a",
             created_ms=NOW_MS - 4_000,
             updated_ms=NOW_MS - 1_000,
@@ -219,7 +219,7 @@ class OneOrder(Journal):
         intent: Intent,
         stage: Stage,
         answer: bytes | None,
-        sends: list[Send],
+        sends: list[CommandRecord],
         settlement: Settlement,
     ) -> bool:
         """Take what a person says."""

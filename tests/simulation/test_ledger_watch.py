@@ -15,7 +15,7 @@ from gateway.audit import Audit
 from gateway.home.ledger import open_ledger
 from gateway.storage.ledger import Ledger
 from gateway.storage.store import StoreError
-from gateway.trading.journal import Account, Asked, Intent, OrderLog, Send, Stage
+from gateway.trading.journal import Account, CallKey, CommandRecord, Intent, OrderLog, Stage
 from gateway.trading.requests import ReceiptContext
 
 from .invariants import Invariants
@@ -49,17 +49,19 @@ class Scene:
         )
         self.log = OrderLog(self.ledger, lambda: 1000, audit=Audit(self.ledger))
 
-    async def send(self, id_: str, command_id: int) -> tuple[Intent, Send]:
+    async def send(self, id_: str, command_id: int) -> tuple[Intent, CommandRecord]:
         """Journal a command under an id."""
         intent = self.log.running_as(ACCOUNT, id_)
         if intent is None:
-            intent = self.log.begin(Asked(ACCOUNT, id_, "place_order", "{}", "tid"), "mt5")
+            intent = self.log.begin(CallKey(ACCOUNT, id_, "place_order", "{}", "tid"), "mt5")
         request = TradeRequest(action=TradeAction.DEAL, symbol="EURUSD", volume=0.1)
-        send = Send(command_id=command_id, request=request, memo=ReceiptContext(), created_ms=1000)
+        send = CommandRecord(
+            command_id=command_id, request=request, memo=ReceiptContext(), created_ms=1000
+        )
         await self.log.journal(intent, send)
         return intent, send
 
-    async def end(self, intent: Intent, send: Send, stage: Stage, order: int = 0) -> None:
+    async def end(self, intent: Intent, send: CommandRecord, stage: Stage, order: int = 0) -> None:
         """Let a command, and what it is for, have an end."""
         send.stage = stage
         if order:
@@ -100,7 +102,7 @@ async def test_the_journal_keeps_to_the_rules(scene: Scene) -> None:
     await scene.end(intent, send, Stage.UNKNOWN)
     send.stage, send.result = Stage.DONE, TradeResult(retcode=TradeRetcode.DONE, order=14)
     assert await scene.log.settle(intent, Stage.DONE, b"{}")
-    alone = scene.log.begin(Asked(ACCOUNT, "e", "cancel_all_orders", "{}"), "mt5")
+    alone = scene.log.begin(CallKey(ACCOUNT, "e", "cancel_all_orders", "{}"), "mt5")
     await scene.log.end(alone, Stage.DONE, b"{}")
 
     assert scene.invariants.breaks == []

@@ -18,11 +18,11 @@ from gateway.options import Announce
 from gateway.trading.desk import TradingDesk
 from gateway.trading.journal import (
     Account,
-    Asked,
+    CallKey,
+    CommandRecord,
     Journal,
-    KeptJournal,
     OrderLog,
-    Send,
+    SqliteJournal,
     Stage,
 )
 from gateway.trading.requests import ReceiptContext
@@ -86,7 +86,7 @@ async def journal_alone(folder: Path, orders: int, at_once: int) -> float:
     """
     ledger = open_ledger(folder)
     try:
-        journal = KeptJournal(OrderLog(ledger, audit=Audit(ledger)), TERMINAL, lambda: _ACCOUNT)
+        journal = SqliteJournal(OrderLog(ledger, audit=Audit(ledger)), TERMINAL, lambda: _ACCOUNT)
         numbers = iter(range(1, orders + 1))
 
         async def work() -> None:
@@ -100,10 +100,10 @@ async def journal_alone(folder: Path, orders: int, at_once: int) -> float:
         ledger.close()
 
 
-async def _one_order(journal: KeptJournal, number: int) -> None:
-    asked = Asked(_ACCOUNT, f"bench-{number}", "place_order", "{}")
+async def _one_order(journal: SqliteJournal, number: int) -> None:
+    asked = CallKey(_ACCOUNT, f"bench-{number}", "place_order", "{}")
     request = TradeRequest(action=1, symbol="EURUSD", volume=0.01, type=number % 2)
-    send = Send(command_id=number, request=request, memo=ReceiptContext())
+    send = CommandRecord(command_id=number, request=request, memo=ReceiptContext())
 
     async def run() -> dict[str, object]:
         await journal.begin(_ACCOUNT, asked.client_order_id, send)

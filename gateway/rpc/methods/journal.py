@@ -19,7 +19,7 @@ from gateway.storage.store import StoreError
 from gateway.trading.contingent import forgotten
 from gateway.trading.guard import GuardedTerminal
 from gateway.trading.journal import Intent, Stage
-from gateway.trading.journal.telling import record
+from gateway.trading.journal.views import record
 from gateway.trading.reconcile.manual_settlement import Said, settle
 
 from .params import ClientOrderId, Ticket

@@ -13,7 +13,7 @@ from gateway.schemas import convert
 from gateway.storage.store import StoreError
 from gateway.trading.grid import exact
 from gateway.trading.guard import GuardedTerminal
-from gateway.trading.journal import Account, Asked, Intent, Stage, answers
+from gateway.trading.journal import Account, CallKey, Intent, Stage, answers
 from gateway.trading.journal.sameness import folded, is_same
 
 from .records import HeldOrder
@@ -36,7 +36,7 @@ def _intent(terminal: GuardedTerminal, account: Account, held: HeldOrder) -> Int
     created_ms = terminal.clock.to_utc_ms(order.time_setup_msc)
     params = held.asked or _asked_for(order)
     return Intent(
-        asked=Asked(account, client_order_id, "place_order", params),
+        asked=CallKey(account, client_order_id, "place_order", params),
         terminal=terminal.name,
         created_ms=created_ms,
         updated_ms=created_ms,
@@ -48,7 +48,7 @@ def _intent(terminal: GuardedTerminal, account: Account, held: HeldOrder) -> Int
     )
 
 
-async def recall(terminal: GuardedTerminal, asked: Asked) -> None:
+async def recall(terminal: GuardedTerminal, asked: CallKey) -> None:
     """Have the journal know the request for an order that is kept here, if it does not.
 
     Raises:
@@ -74,7 +74,7 @@ async def recall(terminal: GuardedTerminal, asked: Asked) -> None:
     await journal.recall(asked, holding.receipt(terminal, held.order, asked.client_order_id))
 
 
-def _is_for(held: HeldOrder, intent: Intent, asked: Asked) -> bool:
+def _is_for(held: HeldOrder, intent: Intent, asked: CallKey) -> bool:
     """Whether a call asks for what a held order was placed for.
 
     Where that was not kept with the order only its kind and magic tell for sure: its prices may

@@ -8,7 +8,7 @@ from ea_bridge.model import OrderType
 from gateway.trading import placing
 from gateway.trading.grid import exact
 from gateway.trading.guard import GuardedTerminal
-from gateway.trading.journal import Asked
+from gateway.trading.journal import CallKey
 from gateway.trading.requests import ExecutionOptions, OrderRequest
 
 from .records import HeldOrder
@@ -45,7 +45,7 @@ async def send_limit(terminal: GuardedTerminal, held: HeldOrder, options: Execut
         "price": format(exact(order.price_stoplimit), "f"),
         "for": held.client_order_id,
     }
-    asked = Asked(
+    asked = CallKey(
         terminal.account or held.account,
         options.client_order_id,
         "place_order",

@@ -3,11 +3,12 @@
 Theory of operation
 ===================
 
-An :class:`Intent` is what a caller asked for under one ``client_order_id``; a :class:`Send` is one
-command to the terminal for it, and there may be a second (another filling mode). Both are on the
-disk before the command's bytes are written, in one commit, and the end of the intent follows with
-the next one. So a crash at any moment leaves either nothing, and then nothing was sent, or a row
-whose command id, tag, magic and parameters lead to the truth in the terminal::
+An :class:`Intent` is what a caller asked for under one ``client_order_id``; a
+:class:`CommandRecord` is one command to the terminal for it, and there may be a second (another
+filling mode). Both are on the disk before the command's bytes are written, in one commit, and the
+end of the intent follows with the next one. So a crash at any moment leaves either nothing, and
+then nothing was sent, or a row whose command id, tag, magic and parameters lead to the truth in
+the terminal::
 
     received -> journaled -> sent -> acked -> done | rejected | not_sent
                                           `-> unknown -> (reconciled) done | rejected | not_sent
@@ -15,15 +16,15 @@ whose command id, tag, magic and parameters lead to the truth in the terminal::
 ``sent`` and ``acked`` are only told while the daemon runs: after a crash whatever is journaled may
 have been sent, and is unknown until it was reconciled.
 
-:class:`Journal` is what a desk has; as it is, it keeps nothing. :class:`KeptJournal` is one
+:class:`Journal` is what a desk has; as it is, it keeps nothing. :class:`SqliteJournal` is one
 terminal's view of the :class:`OrderLog`, which is one for all, since an id belongs to an account
 and two terminals may be logged in to the same. Finding out what became of the unknown ones is the
 work of :mod:`.reconcile`.
 """
 
 from .answers import canonical
-from .intents import PAPER_FP, Account, Asked, Intent, Send, Stage
-from .journal import Journal, KeptJournal
+from .intents import PAPER_FP, Account, CallKey, CommandRecord, Intent, Stage
+from .journal import Journal, SqliteJournal
 from .log import OrderLog
 from .settlement import TABLE as SETTLEMENTS
 from .settlement import Settlement
@@ -34,13 +35,13 @@ __all__ = [
     "SETTLEMENTS",
     "TABLE",
     "Account",
-    "Asked",
+    "CallKey",
+    "CommandRecord",
     "Intent",
     "Journal",
-    "KeptJournal",
     "OrderLog",
-    "Send",
     "Settlement",
+    "SqliteJournal",
     "Stage",
     "canonical",
 ]

@@ -69,7 +69,7 @@ _EXPOSING = frozenset({TradeAction.DEAL, TradeAction.PENDING, TradeAction.CLOSE_
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CallKey:
     """One call of a method that can change the account."""
 
     account: Account
@@ -86,7 +86,7 @@ class Asked:
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
-class Send:
+class CommandRecord:
     """One command to a terminal. Times are UTC milliseconds, ``None`` for not yet or not known."""
 
     command_id: int
@@ -163,14 +163,14 @@ class Send:
 class Intent:
     """What a caller asked for under one id."""
 
-    asked: Asked
+    asked: CallKey
     terminal: str
     created_ms: int
     updated_ms: int
     stage: Stage = Stage.RECEIVED
     reconciled: bool = False
     """Its end was found in the terminal, later."""
-    sends: list[Send] = field(default_factory=list)
+    sends: list[CommandRecord] = field(default_factory=list)
     answer: bytes | None = None
     """See :mod:`.answers`; ``None`` while there is none."""
     settlement: Settlement | None = None

@@ -15,7 +15,7 @@ from gateway.storage.store import CommitUnsure, StoreError
 from ..requests import blame
 from ..retcodes import CHECK_AFTER_MS
 from . import answers, failures, rows
-from .intents import ENDS, Account, Asked, Intent, Send, Stage
+from .intents import ENDS, Account, CallKey, CommandRecord, Intent, Stage
 from .log import OrderLog
 from .sameness import is_same
 from .settlement import Settlement
@@ -37,7 +37,7 @@ class Journal:
         """The account that the terminal was logged in to last, if that is remembered."""
         return None
 
-    async def once(self, asked: Asked, run: Run) -> Any:
+    async def once(self, asked: CallKey, run: Run) -> Any:
         """Run a call that can change the account, unless its id was used before.
 
         Args:
@@ -54,7 +54,7 @@ class Journal:
         """
         return await run()
 
-    async def begin(self, account: Account, client_order_id: str, send: Send) -> None:
+    async def begin(self, account: Account, client_order_id: str, send: CommandRecord) -> None:
         """Note a command that is about to be sent; once this returns it may be.
 
         Args:
@@ -66,18 +66,18 @@ class Journal:
         """
         send.created_ms = self.now_ms()
 
-    def written(self, send: Send) -> None:
+    def written(self, send: CommandRecord) -> None:
         """The bytes of a command were written."""
         send.stage, send.written_ms = Stage.SENT, self.now_ms()
 
-    def acked(self, send: Send) -> None:
+    def acked(self, send: CommandRecord) -> None:
         """The terminal has taken a command."""
         if send.stage is Stage.SENT:
             send.stage, send.acked_ms = Stage.ACKED, self.now_ms()
 
     def ended(
         self,
-        send: Send,
+        send: CommandRecord,
         stage: Stage,
         result: TradeResult | None = None,
         *,
@@ -123,7 +123,7 @@ class Journal:
         """
         return None
 
-    async def recall(self, asked: Asked, result: Any) -> None:
+    async def recall(self, asked: CallKey, result: Any) -> None:
         """Note a call that was carried out, of which nothing is known here: the gateway was killed
         before it was written.
         """
@@ -133,7 +133,7 @@ class Journal:
         intent: Intent,
         stage: Stage,
         answer: bytes | None,
-        sends: list[Send],
+        sends: list[CommandRecord],
         settlement: Settlement,
     ) -> bool:
         """Note the end that an intent has by the word of a person; return whether that was done.
@@ -169,7 +169,7 @@ class UsedIds(Protocol):
         """
 
 
-class KeptJournal(Journal):
+class SqliteJournal(Journal):
     """The journal of one terminal, in the ledger.
 
     Args:
@@ -201,7 +201,7 @@ class KeptJournal(Journal):
     def account(self) -> Account | None:
         return self._account() or self._log.account_of(self._terminal)
 
-    async def once(self, asked: Asked, run: Run) -> Any:
+    async def once(self, asked: CallKey, run: Run) -> Any:
         known = None if asked.is_new else self._known(asked)
         if _is_free(known) and not asked.is_new and await self._has_waited(asked):
             known = self._known(asked)  # the same call may have come meanwhile
@@ -236,7 +236,7 @@ class KeptJournal(Journal):
         self._log.on_point("answered")
         return result
 
-    def _known(self, asked: Asked) -> Intent | None:
+    def _known(self, asked: CallKey) -> Intent | None:
         try:
             return self._log.find(asked.account, asked.client_order_id)
         except StoreError:
@@ -247,7 +247,7 @@ class KeptJournal(Journal):
                 client_order_id=asked.client_order_id,
             ) from None
 
-    async def _has_waited(self, asked: Asked) -> bool:
+    async def _has_waited(self, asked: CallKey) -> bool:
         """See that it is known which orders the ledger may have forgotten; whether that took time.
 
         Raises:
@@ -265,7 +265,7 @@ class KeptJournal(Journal):
             raise blame(error, asked.client_order_id, "not_sent") from None
         return True
 
-    def _check_forgotten(self, asked: Asked) -> None:
+    def _check_forgotten(self, asked: CallKey) -> None:
         """Refuse an id whose order the terminal shows, though the ledger does not know it."""
         found = self._used_ids
         if found is None or found.is_paper(self._terminal):
@@ -283,7 +283,7 @@ class KeptJournal(Journal):
                 duplicate=True,
             )
 
-    async def _again(self, known: Intent, asked: Asked) -> Any:
+    async def _again(self, known: Intent, asked: CallKey) -> Any:
         """Answer what was answered, or will be."""
         if not is_same(known, asked):
             raise answers.conflict(
@@ -295,7 +295,7 @@ class KeptJournal(Journal):
             raise unknown(known)
         return answers.again(known.answer)
 
-    async def begin(self, account: Account, client_order_id: str, send: Send) -> None:
+    async def begin(self, account: Account, client_order_id: str, send: CommandRecord) -> None:
         await super().begin(account, client_order_id, send)
         intent = send.intent = self._intent(account, client_order_id)
         try:
@@ -311,21 +311,21 @@ class KeptJournal(Journal):
         is_of_another = self._log.is_of_another(account, self._terminal, client_order_id)
         if self._account() != account or is_of_another:
             raise TerminalDisconnected("The terminal has just changed its account")
-        asked = Asked(account, client_order_id, "", "{}")
+        asked = CallKey(account, client_order_id, "", "{}")
         own = self._own[client_order_id] = self._log.begin(asked, self._terminal, is_own=True)
         return own
 
-    def written(self, send: Send) -> None:
+    def written(self, send: CommandRecord) -> None:
         super().written(send)
         self._log.on_point("written")
 
-    def acked(self, send: Send) -> None:
+    def acked(self, send: CommandRecord) -> None:
         super().acked(send)
         self._log.on_point("acked")
 
     def ended(
         self,
-        send: Send,
+        send: CommandRecord,
         stage: Stage,
         result: TradeResult | None = None,
         *,
@@ -365,7 +365,7 @@ class KeptJournal(Journal):
     def owner(self, intent: Intent, ticket: int) -> str | None:
         return self._log.owner(intent.asked.account, ticket, intent)
 
-    async def recall(self, asked: Asked, result: Any) -> None:
+    async def recall(self, asked: CallKey, result: Any) -> None:
         intent = self._log.begin(asked, self._terminal)
         intent.reconciled = True
         await self._log.end(intent, Stage.DONE, answers.of_result(result))
@@ -375,7 +375,7 @@ class KeptJournal(Journal):
         intent: Intent,
         stage: Stage,
         answer: bytes | None,
-        sends: list[Send],
+        sends: list[CommandRecord],
         settlement: Settlement,
     ) -> bool:
         return await self._log.settle(intent, stage, answer, sends=sends, settlement=settlement)

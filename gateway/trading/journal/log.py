@@ -15,8 +15,8 @@ from gateway.audit import Audit
 from gateway.storage.ledger import Ledger
 from gateway.storage.store import StoreError
 
-from . import rows, telling
-from .intents import Account, Asked, Intent, Send, Stage
+from . import rows, views
+from .intents import Account, CallKey, CommandRecord, Intent, Stage
 from .settlement import WATCHED_MS, Settlement
 from .unwritten import UnwrittenEnds
 
@@ -174,7 +174,7 @@ class OrderLog:
 
     # --- the life of an intent -------------------------------------------------------------------
 
-    def begin(self, asked: Asked, terminal: str, *, is_own: bool = False) -> Intent:
+    def begin(self, asked: CallKey, terminal: str, *, is_own: bool = False) -> Intent:
         """Take an intent that is about to be worked on. Nothing is written yet."""
         now_ms = self.now_ms()
         intent = Intent(
@@ -188,7 +188,7 @@ class OrderLog:
         self._running[intent.key] = intent
         return intent
 
-    async def journal(self, intent: Intent, send: Send) -> None:
+    async def journal(self, intent: Intent, send: CommandRecord) -> None:
         """Write a command that is about to be sent; return when it is on the disk.
 
         Raises:
@@ -197,7 +197,7 @@ class OrderLog:
         """
         if intent.key in self._unwritten:
             self._unwritten.write()  # in the same group, and before: its id was free again
-        noted = telling.noted(intent, send)
+        noted = views.noted(intent, send)
         work = self._with_note(rows.inserting(intent, send), noted)
         intent.row = await self._ledger.write(work, is_small=True, adds_risk=send.adds_risk)
         intent.stage = Stage.JOURNALED
@@ -257,7 +257,7 @@ class OrderLog:
         """Return what writes how an intent stands, whether it is there or not."""
         is_new = intent.row is None
         work = rows.inserting(intent, None) if is_new else rows.updating(intent)
-        return self._with_note(work, telling.noted(intent))
+        return self._with_note(work, views.noted(intent))
 
     def _with_note(self, work: rows.Work, noted: dict[str, Any]) -> rows.Work:
         """Have a change of an intent noted in the audit trail, in its own transaction."""
@@ -302,7 +302,7 @@ class OrderLog:
         stage: Stage,
         answer: bytes | None,
         *,
-        sends: list[Send] | None = None,
+        sends: list[CommandRecord] | None = None,
         settlement: Settlement | None = None,
     ) -> bool:
         """Note the end of an intent that was found later; return whether that was done.

@@ -12,7 +12,7 @@ from ea_bridge.model import TradeRequest, TradeResult
 from gateway.storage.store import Store
 from gateway.trading.requests import ReceiptContext
 
-from .intents import ENDS, Account, Asked, Intent, Send, Stage
+from .intents import ENDS, Account, CallKey, CommandRecord, Intent, Stage
 from .settlement import WATCHED_MS, Settlement
 
 _encoder = msgspec.json.Encoder()
@@ -72,7 +72,7 @@ class IdTaken(Exception):
 # returns is run in the ledger's.
 
 
-def inserting(intent: Intent, send: Send | None) -> Work:
+def inserting(intent: Intent, send: CommandRecord | None) -> Work:
     """Return what writes a command that is about to be sent, or none, and its intent if that is
     not there yet. How its earlier commands have ended is written as well.
 
@@ -155,7 +155,7 @@ def unless_ended(intent: Intent, work: Work) -> Work:
     return checked
 
 
-def _sent(send: Send) -> tuple[object, ...]:
+def _sent(send: CommandRecord) -> tuple[object, ...]:
     return (
         send.command_id,
         send.fp,
@@ -166,7 +166,7 @@ def _sent(send: Send) -> tuple[object, ...]:
     )
 
 
-def _ended(send: Send) -> tuple[object, ...]:
+def _ended(send: CommandRecord) -> tuple[object, ...]:
     return (
         send.stage,
         send.written_ms,
@@ -276,7 +276,7 @@ def accounts(store: Store) -> dict[str, Account]:
 def _intent(store: Store, row: sqlite3.Row) -> Intent:
     sends = store.all("SELECT * FROM sends WHERE order_id = ? ORDER BY command_id", row["id"])
     said = store.one("SELECT said FROM settlements WHERE order_id = ?", row["id"])
-    asked = Asked(
+    asked = CallKey(
         Account(row["login"], row["server"]),
         row["client_order_id"],
         row["method"],
@@ -297,8 +297,8 @@ def _intent(store: Store, row: sqlite3.Row) -> Intent:
     )
 
 
-def _send(row: sqlite3.Row) -> Send:
-    return Send(
+def _send(row: sqlite3.Row) -> CommandRecord:
+    return CommandRecord(
         command_id=row["command_id"],
         request=_request.decode(row["request"]),
         memo=_memo.decode(row["memo"]),

@@ -14,14 +14,14 @@ from typing import Any
 import orjson
 
 from ..requests import DEFAULT_DEVIATION
-from .intents import Asked, Intent
+from .intents import CallKey, Intent
 
 _PRICES = ("price", "stoplimit", "sl", "tp")
 _KINDS = frozenset({"market", "limit", "stop", "stop_limit"})
 _STOPS = frozenset({"sl", "tp"})
 
 
-def is_same(known: Intent, asked: Asked) -> bool:
+def is_same(known: Intent, asked: CallKey) -> bool:
     """Whether a call asks for what was asked for under its id before."""
     if known.asked.method != asked.method:
         return False

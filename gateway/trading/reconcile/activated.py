@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from ea_bridge.model import OrderType
 
-from ..journal.intents import Send
+from ..journal.intents import CommandRecord
 from .observed_order import Sighting
 
 _SIDES: dict[int, int] = {
@@ -38,12 +38,12 @@ def side_of(type_: int) -> int | None:
     return _SIDES.get(type_)
 
 
-def was_of_kind(send: Send, one: Sighting) -> bool:
+def was_of_kind(send: CommandRecord, one: Sighting) -> bool:
     """Whether a trade may have been a pending order of the kind that a command was to place."""
     return one.opened is not None and side_of(send.request.type) == one.type
 
 
-def is_at_price(send: Send, one: Sighting) -> bool:
+def is_at_price(send: CommandRecord, one: Sighting) -> bool:
     """Whether a trade can have been opened by the order of a command, as far as its price tells;
     that may have been changed meanwhile.
     """
@@ -55,12 +55,12 @@ def is_at_price(send: Send, one: Sighting) -> bool:
     return (one.opened > price) is (send.request.type in _FILLED_ABOVE)
 
 
-def is_torn(sends: Sequence[Send], orders: Sequence[Sighting], fits: Fits) -> bool:
+def is_torn(sends: Sequence[CommandRecord], orders: Sequence[Sighting], fits: Fits) -> bool:
     """Whether one of these orders may be of several commands that are not equal."""
     return any(len({_asked(send) for send in _claimants(one, sends, fits)}) > 1 for one in orders)
 
 
-def as_asked(one: Sighting, sends: Sequence[Send], fits: Fits) -> Sighting:
+def as_asked(one: Sighting, sends: Sequence[CommandRecord], fits: Fits) -> Sighting:
     """Return an order with the prices that it was placed with, as far as all commands that it may
     be of have the same.
     """
@@ -89,14 +89,14 @@ def forced(ids: set[int], tickets: set[int], fits: Fits) -> dict[int, int]:
     return found
 
 
-def _claimants(one: Sighting, sends: Sequence[Send], fits: Fits) -> list[Send]:
+def _claimants(one: Sighting, sends: Sequence[CommandRecord], fits: Fits) -> list[CommandRecord]:
     """Return the commands that a trade may be of."""
     if one.opened is None:
         return []
     return [send for send in sends if one.ticket in fits[send.command_id]]
 
 
-def _asked(send: Send) -> tuple[int, float]:
+def _asked(send: CommandRecord) -> tuple[int, float]:
     """Return the kind of an order, and its price where it has one of its own."""
     request = send.request
     return request.type, 0.0 if side_of(request.type) is None else request.price

@@ -17,7 +17,7 @@ from ea_bridge.model import (
     TradeRetcode,
 )
 
-from ..journal.intents import Send
+from ..journal.intents import CommandRecord
 from ..receipts import told_deals
 from .matching import TOGETHER_MS
 from .observed_order import Sighting
@@ -28,7 +28,7 @@ _UNFILLED = frozenset({OrderState.CANCELED, OrderState.REJECTED, OrderState.EXPI
 _OPEN = frozenset({OrderState.STARTED, OrderState.PLACED, OrderState.REQUEST_ADD})
 
 
-def result_of_order(send: Send, one: Sighting, view: View) -> TradeResult:
+def result_of_order(send: CommandRecord, one: Sighting, view: View) -> TradeResult:
     """Return what the broker must have answered to a command that made this order."""
     order = view.orders.get(one.ticket) or view.past.get(one.ticket)
     if send.request.action == TradeAction.PENDING:
@@ -87,7 +87,7 @@ def _position(deals: Sequence[Deal], view: View) -> int:
     return next(open_now, identifier)
 
 
-def result_of_change(send: Send, view: View) -> TradeResult | None:
+def result_of_change(send: CommandRecord, view: View) -> TradeResult | None:
     """Return what the broker must have answered to a command that changed what was there.
 
     ``None`` where what is there now does not tell.
@@ -138,7 +138,7 @@ def _same(there: Sequence[float], asked: Sequence[float]) -> bool:
     return all(math.isclose(*pair, rel_tol=1e-9) for pair in zip(there, asked, strict=True))
 
 
-def _mt4_exit(send: Send, view: View) -> TradeResult | None:
+def _mt4_exit(send: CommandRecord, view: View) -> TradeResult | None:
     """A trade that is closed stands in the history under its ticket, with the volume closed."""
     request = send.request
     past = view.past.get(request.position)
@@ -175,7 +175,7 @@ def _is_way_of_closing(request: TradeRequest, past: Order, view: View) -> bool:
     return not any(other.comment == closed_by for other in view.past.values())
 
 
-def distance_of_exit(send: Send, view: View) -> tuple[bool, int]:
+def distance_of_exit(send: CommandRecord, view: View) -> tuple[bool, int]:
     """Return how far the end of a trade on MetaTrader 4 is from a command that was to close it: of
     several that fit the nearest before it has rather done so than those that were made long ago.
     """

@@ -19,7 +19,7 @@ from gateway.storage.store import StoreError
 
 from ..client_ids import is_tagged
 from ..guard import GuardedTerminal
-from ..journal import Intent, Send, Settlement, Stage
+from ..journal import CommandRecord, Intent, Settlement, Stage
 from ..journal.intents import ENDS, Presumed
 from . import effects
 from .matching import is_tagged_as, makes_order
@@ -75,7 +75,7 @@ async def settle(terminal: GuardedTerminal, client_order_id: str, said: Said) ->
     return intent
 
 
-def _unknown(intent: Intent) -> Send:
+def _unknown(intent: Intent) -> CommandRecord:
     """Return the command of an intent whose end is not known."""
     if intent.is_under_way:
         raise _fault("client_order_id", "it is being carried out: wait for its answer")
@@ -93,7 +93,7 @@ def _unknown(intent: Intent) -> Send:
 
 
 async def _believed(
-    terminal: GuardedTerminal, intent: Intent, send: Send, said: Said
+    terminal: GuardedTerminal, intent: Intent, send: CommandRecord, said: Said
 ) -> tuple[TradeResult | None, Settlement]:
     """Return what the broker must have answered if it is as a person says, and what is noted."""
     settlement = Settlement(
@@ -133,7 +133,7 @@ async def _believed(
     return result, structs.replace(settlement, checked=True, note="the terminal shows the order")
 
 
-def _as_told(terminal: GuardedTerminal, send: Send, said: Said) -> TradeResult | None:
+def _as_told(terminal: GuardedTerminal, send: CommandRecord, said: Said) -> TradeResult | None:
     """Return what was found of a command in the terminal, if a person says the same: its word
     counts more, so that nothing else can be settled.
     """
@@ -152,7 +152,7 @@ def _as_told(terminal: GuardedTerminal, send: Send, said: Said) -> TradeResult |
     return send.result
 
 
-def _of_change(send: Send, ticket: int | None) -> TradeResult:
+def _of_change(send: CommandRecord, ticket: int | None) -> TradeResult:
     request = send.request
     known = request.order or request.position
     if ticket not in (None, known):
@@ -189,7 +189,7 @@ async def _view(terminal: GuardedTerminal, intent: Intent, ticket: int) -> View:
     )
 
 
-def _shown(view: View, send: Send, ticket: int) -> TradeResult:
+def _shown(view: View, send: CommandRecord, ticket: int) -> TradeResult:
     """Return what the broker must have answered to a command that made an order."""
     one = next((one for one in view.sightings() if one.ticket == ticket), None)
     if one is None:
@@ -203,7 +203,7 @@ def _shown(view: View, send: Send, ticket: int) -> TradeResult:
     return result
 
 
-def _differs(view: View, send: Send, one: Sighting) -> str:
+def _differs(view: View, send: CommandRecord, one: Sighting) -> str:
     """Return in what an order is none of a command's; empty: it may be its."""
     request = send.request
     if is_tagged(one.comment) and not is_tagged_as(send, one):
@@ -219,7 +219,9 @@ def _differs(view: View, send: Send, one: Sighting) -> str:
     return ""
 
 
-def _ended(intent: Intent, send: Send, result: TradeResult | None, now_ms: int) -> list[Send]:
+def _ended(
+    intent: Intent, send: CommandRecord, result: TradeResult | None, now_ms: int
+) -> list[CommandRecord]:
     """Return the commands as they are with that result; ``None``: there is none."""
     ended = []
     for one in intent.sends:

@@ -26,7 +26,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from ea_bridge.model import LEASE_COMMENT, TradeAction
 
 from ..client_ids import TAG_LENGTH
-from ..journal.intents import Send
+from ..journal.intents import CommandRecord
 from . import activated
 from .observed_order import Mark, Marks, Sighting
 from .partial_closes import is_of_part
@@ -46,7 +46,9 @@ _TAG = re.compile(r"g[A-Z2-7]{9}(?: |$)")
 
 
 def match(
-    sends: Sequence[Send], seen: Iterable[Sighting], partly: Collection[Send] = ()
+    sends: Sequence[CommandRecord],
+    seen: Iterable[Sighting],
+    partly: Collection[CommandRecord] = (),
 ) -> dict[int, Sighting]:
     """Return the orders of commands, as far as that can be told, by command id.
 
@@ -75,9 +77,9 @@ def match(
 
 
 def share(
-    sends: Sequence[Send],
+    sends: Sequence[CommandRecord],
     seen: Iterable[Sighting],
-    is_ready: Callable[[Collection[Send]], bool] = lambda _: True,
+    is_ready: Callable[[Collection[CommandRecord]], bool] = lambda _: True,
 ) -> dict[int, Sighting]:
     """Return whom orders are given to that are fewer than the commands that they may be of.
 
@@ -109,7 +111,7 @@ def share(
 
 
 def _shared_out(
-    sends: Sequence[Send], orders: Sequence[Sighting], fits: dict[int, set[int]]
+    sends: Sequence[CommandRecord], orders: Sequence[Sighting], fits: dict[int, set[int]]
 ) -> dict[int, Sighting]:
     """Share out among those of one cluster: an order whose prices and position are a command's is
     none of others; but prices may have been changed since.
@@ -134,13 +136,15 @@ def _names_maker(comment: str) -> bool:
     return comment == LEASE_COMMENT or _TAG.match(comment) is not None
 
 
-def _named_by(send: Send) -> int:
+def _named_by(send: CommandRecord) -> int:
     """Return the order that the server named when it left open what became of it; 0: none."""
     result = send.result
     return result.order if result is not None and send.ticket == result.order else 0
 
 
-def _match_alike(sends: list[Send], seen: list[Sighting], partly: set[int]) -> dict[int, Sighting]:
+def _match_alike(
+    sends: list[CommandRecord], seen: list[Sighting], partly: set[int]
+) -> dict[int, Sighting]:
     """Match what is equal: within each cluster of those that could be each other's."""
     fits = _fits(sends, seen)
     for send in sends:
@@ -166,7 +170,7 @@ def _match_alike(sends: list[Send], seen: list[Sighting], partly: set[int]) -> d
 
 
 def _match_torn(
-    sends: list[Send], orders: list[Sighting], fits: dict[int, set[int]], partly: set[int]
+    sends: list[CommandRecord], orders: list[Sighting], fits: dict[int, set[int]], partly: set[int]
 ) -> dict[int, Sighting]:
     """Match those of one cluster where a trade may be of commands that are not equal: orders that
     still wait have their prices, and what is left counts if there is one way only.
@@ -184,7 +188,7 @@ def _match_torn(
 
 
 def _of_same_marks(
-    sends: list[Send], orders: list[Sighting], fits: dict[int, set[int]]
+    sends: list[CommandRecord], orders: list[Sighting], fits: dict[int, set[int]]
 ) -> dict[int, Sighting]:
     """Match those of one cluster that are told apart by their prices and positions."""
     found: dict[int, Sighting] = {}
@@ -219,7 +223,7 @@ def _one_to_one(
     return dict(zip(sorted(ids), sorted(orders, key=lambda one: one.ticket), strict=True))
 
 
-def _fits(sends: Iterable[Send], seen: Sequence[Sighting]) -> dict[int, set[int]]:
+def _fits(sends: Iterable[CommandRecord], seen: Sequence[Sighting]) -> dict[int, set[int]]:
     """Return the tickets that may be each command's, by its id."""
     return {
         send.command_id: {
@@ -229,7 +233,7 @@ def _fits(sends: Iterable[Send], seen: Sequence[Sighting]) -> dict[int, set[int]
     }
 
 
-def _number(send: Send) -> int:
+def _number(send: CommandRecord) -> int:
     return send.command_id  # not by time: our clock may have been put back in between
 
 
@@ -238,7 +242,7 @@ def _seen_order(one: Sighting) -> tuple[int, int]:
 
 
 def _in_order(
-    sends: Sequence[Send], orders: Sequence[Sighting], fits: dict[int, set[int]]
+    sends: Sequence[CommandRecord], orders: Sequence[Sighting], fits: dict[int, set[int]]
 ) -> dict[int, Sighting]:
     """Give as many orders as possible to commands, both in the order of their times, so that they
     lie as near to each other as possible.
@@ -268,7 +272,7 @@ def _in_order(
     return found
 
 
-def _apart(send: Send, one: Sighting) -> int:
+def _apart(send: CommandRecord, one: Sighting) -> int:
     return abs(send.lateness_ms(one.time_ms, one.stamp_ms)[0]) // TOGETHER_MS
 
 
@@ -288,7 +292,7 @@ def _clusters(fits: dict[int, set[int]]) -> list[set[int]]:
     return [ids for ids, _ in clusters]
 
 
-def may_be(send: Send, one: Sighting, around_ms: int = 0) -> bool:
+def may_be(send: CommandRecord, one: Sighting, around_ms: int = 0) -> bool:
     """Whether an order may be a command's, however many others it may be of.
 
     Args:
@@ -304,7 +308,7 @@ def may_be(send: Send, one: Sighting, around_ms: int = 0) -> bool:
     return _is_alike(send, one, around_ms if one.is_by_program else 0) or _is_part(send, one)
 
 
-def is_tagged_as(send: Send, one: Sighting) -> bool:
+def is_tagged_as(send: CommandRecord, one: Sighting) -> bool:
     """Whether an order carries a command's tag."""
     tag = send.request.comment[:TAG_LENGTH]
     return (
@@ -314,18 +318,18 @@ def is_tagged_as(send: Send, one: Sighting) -> bool:
     )
 
 
-def _is_part(send: Send, one: Sighting) -> bool:
+def _is_part(send: CommandRecord, one: Sighting) -> bool:
     is_smaller = one.volume < send.request.volume
     return is_smaller and is_of_part(one.comment) and _is_of_kind(send, one)
 
 
-def _is_alike(send: Send, one: Sighting, around_ms: int = 0) -> bool:
+def _is_alike(send: CommandRecord, one: Sighting, around_ms: int = 0) -> bool:
     if one.volume != send.request.volume or is_of_part(one.comment):
         return False  # a part as large as the whole order is of a larger trade
     return _is_of_kind(send, one, around_ms)
 
 
-def _is_of_kind(send: Send, one: Sighting, around_ms: int = 0) -> bool:
+def _is_of_kind(send: CommandRecord, one: Sighting, around_ms: int = 0) -> bool:
     request = send.request
     was_pending = activated.was_of_kind(send, one)
     return (
@@ -338,13 +342,18 @@ def _is_of_kind(send: Send, one: Sighting, around_ms: int = 0) -> bool:
 
 
 def is_of_time(
-    send: Send, time_ms: int, stamp_ms: int, around_ms: int = 0, *, may_be_late: bool = False
+    send: CommandRecord,
+    time_ms: int,
+    stamp_ms: int,
+    around_ms: int = 0,
+    *,
+    may_be_late: bool = False,
 ) -> bool:
     """Whether something may have been done by a command, by any clock.
 
     Args:
         send: the command.
-        time_ms, stamp_ms: when it was done; see :meth:`.intents.Send.lateness_ms`.
+        time_ms, stamp_ms: when it was done; see :meth:`.intents.CommandRecord.lateness_ms`.
         around_ms: how much more clocks may be wrong.
         may_be_late: the broker may have done it at any time after the command. Of two clocks that
             are years apart the one counts then by which that was less long after it: by the other,
@@ -359,7 +368,7 @@ def is_of_time(
     return may_be_late and any(earliest_ms <= late <= longest_ms for late in late_ms)
 
 
-def _is_of_position(send: Send, one: Sighting) -> bool:
+def _is_of_position(send: CommandRecord, one: Sighting) -> bool:
     """Whether an order did with a position what a command was to do with it."""
     closes = send.memo.closes
     if one.entered:
@@ -371,7 +380,7 @@ def _is_of_position(send: Send, one: Sighting) -> bool:
     return not one.position
 
 
-def makes_order(send: Send, *, is_mt4: bool) -> bool:
+def makes_order(send: CommandRecord, *, is_mt4: bool) -> bool:
     """Whether a command makes an order that has not been there before."""
     action = send.request.action
     if action == TradeAction.PENDING:

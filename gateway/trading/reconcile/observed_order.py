@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ea_bridge.model import OrderType
 
-from ..journal.intents import Send
+from ..journal.intents import CommandRecord
 
 Terms = tuple[float, float, float, float]
 """Price, stop limit, stop loss and take profit."""
@@ -65,14 +65,14 @@ class Marks:
     """
 
     def __init__(
-        self, sends: Iterable[Send], orders: Iterable[Sighting], *, has_terms: bool
+        self, sends: Iterable[CommandRecord], orders: Iterable[Sighting], *, has_terms: bool
     ) -> None:
         self._has_terms = has_terms
         self._closed: set[int] | None = None
         if any(one.entered for one in orders):
             self._closed = {send.memo.closes for send in sends if send.memo.closes}
 
-    def of_send(self, send: Send) -> Mark:
+    def of_send(self, send: CommandRecord) -> Mark:
         """Return what an order of a command has."""
         one, closes = send.request, send.memo.closes or 0
         terms = terms_of(one.type, one.price, one.stoplimit, one.sl, one.tp)

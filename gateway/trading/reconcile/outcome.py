@@ -16,7 +16,7 @@ from gateway.errors import (
 from ..grid import Name
 from ..guard import GuardedTerminal
 from ..journal import answers
-from ..journal.intents import Intent, Presumed, Send, Stage
+from ..journal.intents import CommandRecord, Intent, Presumed, Stage
 from ..receipts import receipt_for
 from ..requests import Deadline, ExecutionOptions, PreparedOrder, blame
 from ..retcodes import Evidence
@@ -69,7 +69,7 @@ async def conclude(
 async def _receipt(
     terminal: GuardedTerminal,
     intent: Intent,
-    send: Send,
+    send: CommandRecord,
     result: TradeResult,
     *,
     can_wait: bool,
@@ -99,7 +99,7 @@ async def _receipt(
     return answers.of_result(receipt)
 
 
-async def _rejection(terminal: GuardedTerminal, send: Send) -> GatewayError:
+async def _rejection(terminal: GuardedTerminal, send: CommandRecord) -> GatewayError:
     if send.result is not None:
         evidence = Evidence(request=send.request, result=send.result)
         return await terminal.refused(send.result.retcode, evidence)

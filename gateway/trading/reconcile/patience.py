@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Hashable, Iterable
 
 from ea_bridge import host
 
-from ..journal.intents import Send
+from ..journal.intents import CommandRecord
 from ..session import Session
 
 GONE_S = 300.0
@@ -54,7 +54,7 @@ class Patience:
             self._scene = scene
             self._traceless_since_s.clear()
 
-    def heard(self, sends: Iterable[Send]) -> None:
+    def heard(self, sends: Iterable[CommandRecord]) -> None:
         """Note that the terminal has answered what it was asked after these were written to it:
         what it reads comes in order, so all of them had arrived.
         """
@@ -62,7 +62,7 @@ class Patience:
         for send in sends:
             self._heard_since_s.setdefault(send.command_id, now_s)
 
-    def is_over(self, session: Session, send: Send) -> bool:
+    def is_over(self, session: Session, send: CommandRecord) -> bool:
         """Whether the terminal will not begin with a command any more."""
         if session.id != send.session or send.is_answered:
             return True
@@ -70,23 +70,23 @@ class Patience:
         heard_s = self._heard_since_s.get(send.command_id, now_s)
         return now_s - heard_s > send.ttl_ms / 1000 + SURE_S
 
-    def note_traceless(self, session: Session | None, send: Send) -> None:
+    def note_traceless(self, session: Session | None, send: CommandRecord) -> None:
         """Note that nothing shows a command; its time begins if it can."""
         if session is None or session.broker is not True or not self.is_over(session, send):
             self._traceless_since_s.pop(send.command_id, None)
         else:
             self._traceless_since_s.setdefault(send.command_id, self._now_s())
 
-    def may_end(self, send: Send) -> bool:
+    def may_end(self, send: CommandRecord) -> bool:
         """Whether it may come to an end at the next look, which therefore has to be thorough."""
         now_s = self._now_s()
         return now_s - self._traceless_since_s.get(send.command_id, now_s) >= GONE_S
 
-    def ends(self, send: Send) -> bool:
+    def ends(self, send: CommandRecord) -> bool:
         """Whether it has gone without a trace for long enough."""
         return send.command_id in self._traceless_since_s and self.may_end(send)
 
-    def ends_together(self, sends: Collection[Send]) -> bool:
+    def ends_together(self, sends: Collection[CommandRecord]) -> bool:
         """Whether all of these have; or one has for so long that it waits for none that is newer,
         lest those that come go on for ever.
         """

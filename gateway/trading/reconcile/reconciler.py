@@ -31,7 +31,7 @@ from gateway.errors import GatewayError, TerminalDisconnected
 from gateway.storage.store import StoreError
 
 from ..guard import GuardedTerminal
-from ..journal.intents import ENDS, Account, Intent, Presumed, Send, Stage
+from ..journal.intents import ENDS, Account, CommandRecord, Intent, Presumed, Stage
 from ..journal.log import OrderLog
 from . import effects
 from .matching import makes_order, match, share
@@ -229,7 +229,11 @@ class Reconciler:
         return True
 
     def _give_up_orders(
-        self, view: View, makers: list[Send], seen: list[Sighting], others: list[Send]
+        self,
+        view: View,
+        makers: list[CommandRecord],
+        seen: list[Sighting],
+        others: list[CommandRecord],
     ) -> None:
         """End those that have left no trace for long.
 
@@ -240,7 +244,7 @@ class Reconciler:
 
         """
 
-        def is_ready(some: Collection[Send]) -> bool:
+        def is_ready(some: Collection[CommandRecord]) -> bool:
             waits = any(one in others for one in some)
             return not waits and self._patience.ends_together(some)
 
@@ -258,7 +262,7 @@ class Reconciler:
                     send, Presumed.ASSIGNED if is_one_of_many else Presumed.TRACELESS
                 )
 
-    def _give_up_changes(self, view: View, account: Account, changes: list[Send]) -> None:
+    def _give_up_changes(self, view: View, account: Account, changes: list[CommandRecord]) -> None:
         """The same for those that change what is there."""
         closed = set[int]()
         ending = [send for send in changes if self._patience.ends(send)]
@@ -280,7 +284,7 @@ class Reconciler:
                     send.presumed = Presumed.ASSIGNED
                 self._word.take_result(send, result or _GONE)
 
-    def _search_change(self, view: View, account: Account, send: Send) -> None:
+    def _search_change(self, view: View, account: Account, send: CommandRecord) -> None:
         """Look whether what was there is now as the command wanted it."""
         if send.exited is not None and send.exited not in view.positions:
             # MetaTrader 4 closes a ticket once: what another one has done, this one has not
@@ -298,7 +302,7 @@ class Reconciler:
         exits = self._log.exits(account, position)
         return {command_id for command_id, stage in exits.items() if stage not in ENDS}
 
-    def _others(self, account: Account, sends: list[Send]) -> list[Send]:
+    def _others(self, account: Account, sends: list[CommandRecord]) -> list[CommandRecord]:
         """Return the commands that may have made an order and are none of these, on paper or not
         as these: their callers still wait, or have just been told that nobody knows.
         """
@@ -318,9 +322,9 @@ class Reconciler:
         self,
         view: View,
         account: Account,
-        sends: list[Send],
-        rivals: list[Send],
-        later: list[Send],
+        sends: list[CommandRecord],
+        rivals: list[CommandRecord],
+        later: list[CommandRecord],
     ) -> list[Sighting]:
         """Match orders with commands; return those that belong to no command.
 

@@ -11,7 +11,7 @@ from ea_bridge.model import SUCCESSES, TradeResult
 from ea_bridge.session import LateResult
 
 from ..guard import GuardedTerminal
-from ..journal.intents import ENDS, Intent, Presumed, Send, Stage
+from ..journal.intents import ENDS, CommandRecord, Intent, Presumed, Stage
 from ..plausible import is_plausible
 from ..retcodes import is_final
 from ..sending import was_refused
@@ -71,7 +71,7 @@ class Word:
                     self._take_stored(terminal, send, stored)
 
     def _take_stored(
-        self, terminal: GuardedTerminal, send: Send, stored: commands.StoredResult
+        self, terminal: GuardedTerminal, send: CommandRecord, stored: commands.StoredResult
     ) -> None:
         if stored.state == "done":
             if stored.result is not None:
@@ -81,7 +81,7 @@ class Word:
         elif stored.state == "absent" and self._is_never_taken(terminal, send):
             self._end(send, Stage.NOT_SENT)
 
-    def _is_never_taken(self, terminal: GuardedTerminal, send: Send) -> bool:
+    def _is_never_taken(self, terminal: GuardedTerminal, send: CommandRecord) -> bool:
         """Whether a command that the terminal's table lacks was not and will not be executed."""
         session = terminal.session
         if session is None or session.hello.fp != send.fp or send.is_answered:
@@ -90,14 +90,14 @@ class Word:
         is_sure = commands.SURE_ABSENT in session.caps or session.hello.boot == send.memo.boot
         return is_sure and self._patience.is_over(session, send)
 
-    def _take_answer(self, send: Send, result: TradeResult) -> None:
+    def _take_answer(self, send: CommandRecord, result: TradeResult) -> None:
         """Take the terminal's word, if it can be true."""
         if result.retcode not in SUCCESSES or is_plausible(send.request, result):
             self.take_result(send, result)
         else:
             send.retcode = result.retcode
 
-    def take_result(self, send: Send, result: TradeResult) -> None:
+    def take_result(self, send: CommandRecord, result: TradeResult) -> None:
         """Take what was answered, or must have been, for the end of a command if it is one."""
         if result.retcode in SUCCESSES:
             self._end(send, Stage.DONE, result)
@@ -106,7 +106,7 @@ class Word:
         elif send.result is None:
             send.result, send.retcode = result, result.retcode  # it may name the order
 
-    def _take_refusal(self, send: Send, err: int, retcode: int) -> None:
+    def _take_refusal(self, send: CommandRecord, err: int, retcode: int) -> None:
         if err == commands.TOO_LATE:
             self._end(send, Stage.NOT_SENT)
         elif was_refused(err, retcode):
@@ -115,19 +115,19 @@ class Word:
         elif not send.is_answered:
             send.err, send.retcode = err, retcode
 
-    def _end(self, send: Send, stage: Stage, result: TradeResult | None = None) -> None:
+    def _end(self, send: CommandRecord, stage: Stage, result: TradeResult | None = None) -> None:
         send.stage, send.result, send.ended_ms = stage, result, self._now_ms()
         if result is not None:
             send.err, send.retcode = 0, result.retcode
 
-    def presume(self, send: Send, why: Presumed) -> None:
+    def presume(self, send: CommandRecord, why: Presumed) -> None:
         """Take a command for not executed."""
         send.err = send.retcode = 0  # what left it open is no reason
         send.presumed = why
         self._end(send, Stage.REJECTED)
 
 
-def open_sends(intents: Iterable[Intent]) -> Iterator[Send]:
+def open_sends(intents: Iterable[Intent]) -> Iterator[CommandRecord]:
     """Return the commands whose end is not known."""
     return (send for intent in intents for send in intent.sends if send.stage not in ENDS)
 

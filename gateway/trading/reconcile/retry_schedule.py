@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Hashable, Iterable
 
 from ea_bridge import host
 
-from ..journal.intents import Send
+from ..journal.intents import CommandRecord
 
 DENSE_S = 600.0
 """For so long the pauses stay under a minute: histories lag by seconds, seldom by minutes."""
@@ -40,7 +40,7 @@ class Pacing:
         self._scene: Hashable = None
         self._looks: dict[int, tuple[float, float, float]] = {}
 
-    def due(self, sends: Iterable[Send], scene: Hashable) -> list[Send]:
+    def due(self, sends: Iterable[CommandRecord], scene: Hashable) -> list[CommandRecord]:
         """Return the commands to look for now.
 
         Args:
@@ -54,7 +54,7 @@ class Pacing:
         now_s = self._monotonic_s()
         return [send for send in sends if now_s >= self._due_s(send)]
 
-    def looked(self, sends: Iterable[Send]) -> None:
+    def looked(self, sends: Iterable[CommandRecord]) -> None:
         """Note that it was looked for these."""
         now_s = self._monotonic_s()
         for send in sends:
@@ -62,7 +62,7 @@ class Pacing:
             first_s, _, age_s = self._looks.get(send.command_id, (now_s, now_s, age_s))
             self._looks[send.command_id] = (first_s, now_s, age_s)
 
-    def forget(self, send: Send) -> None:
+    def forget(self, send: CommandRecord) -> None:
         """It has ended."""
         self._looks.pop(send.command_id, None)
 
@@ -71,7 +71,7 @@ class Pacing:
         for one in self._looks.keys() - command_ids:
             del self._looks[one]
 
-    def _due_s(self, send: Send) -> float:
+    def _due_s(self, send: CommandRecord) -> float:
         if send.command_id not in self._looks:
             return 0.0
         first_s, last_s, age_s = self._looks[send.command_id]

@@ -14,8 +14,8 @@ from gateway.audit import Audit
 from gateway.schemas import OrderSettled
 from gateway.storage.ledger import Ledger
 from gateway.trading.guard import GuardedTerminal
-from gateway.trading.journal import Account, Intent, KeptJournal, OrderLog
-from gateway.trading.journal.telling import settled
+from gateway.trading.journal import Account, Intent, OrderLog, SqliteJournal
+from gateway.trading.journal.views import settled
 from gateway.trading.reconcile.reconciler import Reconciler
 from gateway.trading.reconcile.used_ids import Recollection
 
@@ -62,10 +62,10 @@ class ReconcileService:
             self.log.on_point = on_point
         self._recollection = Recollection(self.log, guarded, is_paper)
 
-    def of(self, terminal: str) -> KeptJournal:
+    def of(self, terminal: str) -> SqliteJournal:
         """Return the journal of a terminal."""
         account = partial(self._account, terminal)
-        return KeptJournal(self.log, terminal, account, self._recollection)
+        return SqliteJournal(self.log, terminal, account, self._recollection)
 
     @asynccontextmanager
     async def reconciling(self, publish: Publish) -> AsyncIterator[None]:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from msgspec import structs
 
 from ..guard import GuardedTerminal
-from ..journal.intents import ENDS, Account, Intent, Send, Stage
+from ..journal.intents import ENDS, Account, CommandRecord, Intent, Stage
 from ..journal.log import OrderLog
 from . import effects
 from .matching import is_tagged_as, makes_order
@@ -77,7 +77,7 @@ class Watch:
                     self._pacing.forget(send)
 
     async def _search(
-        self, terminal: GuardedTerminal, account: Account, sends: list[Send]
+        self, terminal: GuardedTerminal, account: Account, sends: list[CommandRecord]
     ) -> None:
         """Look for orders that carry the commands' tags: only they say for sure whose they are."""
         sends = [one for one in sends if one.stage not in ENDS]
@@ -89,7 +89,7 @@ class Watch:
         for send in sends:
             self._find(view, send)
 
-    def _find(self, view: View, send: Send) -> None:
+    def _find(self, view: View, send: CommandRecord) -> None:
         own = [one for one in view.sightings() if is_tagged_as(send, one)]
         if len(own) == 1:
             self._word.take_result(send, effects.result_of_order(send, own[0], view))
@@ -130,5 +130,5 @@ def _reopened(intent: Intent) -> Intent:
     return replace(intent, stage=Stage.UNKNOWN, sends=sends)
 
 
-def _is_maker(terminal: GuardedTerminal, send: Send) -> bool:
+def _is_maker(terminal: GuardedTerminal, send: CommandRecord) -> bool:
     return makes_order(send, is_mt4=terminal.is_mt4)

@@ -19,7 +19,7 @@ from ea_bridge.model import (
 from gateway.broker_time.clock import GRID_S, MAX_RESIDUE_S
 
 from ..asking import AskedTerminal
-from ..journal.intents import Send
+from ..journal.intents import CommandRecord
 from ..past import past_of
 from .activated import side_of
 from .matching import AROUND_MS, MAX_APART_MS, SKEW_MS, is_of_time, makes_order, may_be
@@ -55,21 +55,21 @@ class View:
         """Return the deals of an order."""
         return [deal for deal in self.deals if deal.order == ticket]
 
-    def wanted(self, sends: Iterable[Send], now_ms: int) -> Wanted:
+    def wanted(self, sends: Iterable[CommandRecord], now_ms: int) -> Wanted:
         """Return what tells which of it may be of these commands; ``now_ms``: UTC."""
         around_ms = AROUND_MS if self.is_far else 0
         return Wanted(sends, now_ms, self.offset_ms, around_ms, is_mt4=self.is_mt4)
 
-    def may_be(self, send: Send, one: Sighting) -> bool:
+    def may_be(self, send: CommandRecord, one: Sighting) -> bool:
         """Whether an order may be a command's."""
         return may_be(send, one, AROUND_MS if self.is_far else 0)
 
-    def is_of_time(self, send: Send, stamp_ms: int) -> bool:
+    def is_of_time(self, send: CommandRecord, stamp_ms: int) -> bool:
         """Whether something may have been done by a command; ``stamp_ms``: the broker's."""
         around_ms = AROUND_MS if self.is_far else 0
         return is_of_time(send, stamp_ms - self.offset_ms, stamp_ms, around_ms)
 
-    def lateness_ms(self, send: Send, stamp_ms: int) -> int:
+    def lateness_ms(self, send: CommandRecord, stamp_ms: int) -> int:
         """Return how much later than a command something was, by the broker's clock if that is
         known, else by ours; ``stamp_ms``: the broker's.
         """
@@ -176,7 +176,11 @@ class View:
 
 
 async def look(
-    terminal: AskedTerminal, sends: Sequence[Send], rivals: Iterable[Send], *, is_far: bool
+    terminal: AskedTerminal,
+    sends: Sequence[CommandRecord],
+    rivals: Iterable[CommandRecord],
+    *,
+    is_far: bool,
 ) -> View:
     """Ask a terminal for everything that is open, and for what of its past may be of commands.
 
@@ -219,7 +223,7 @@ async def look(
 
 
 async def _look_back(
-    terminal: AskedTerminal, view: View, sends: Sequence[Send], since_ms: int
+    terminal: AskedTerminal, view: View, sends: Sequence[CommandRecord], since_ms: int
 ) -> None:
     """Add what of the past may be of commands that have made an order."""
     now_ms, offset_s = terminal.now_ms(), view.offset_ms // 1000
@@ -237,13 +241,13 @@ async def _look_back(
         view.deals += [one for one in deals if one.order in kept]
 
 
-def _first_stamp_ms(makers: Iterable[Send], view: View, now_ms: int) -> int:
+def _first_stamp_ms(makers: Iterable[CommandRecord], view: View, now_ms: int) -> int:
     """Return the first stamp that an order of these may have, by any clock; ``now_ms``: UTC."""
     latest_ms = now_ms + view.offset_ms + AHEAD_S * 1000
     return min(_made_ms(send, view.offset_ms, latest_ms) for send in makers)
 
 
-def _made_ms(send: Send, offset_ms: int, latest_ms: int) -> int:
+def _made_ms(send: CommandRecord, offset_ms: int, latest_ms: int) -> int:
     """Return what the broker's clock showed at a command, or less.
 
     Of two readings the earlier counts, lest the order be missed; but not where one is years before
@@ -258,7 +262,7 @@ def _made_ms(send: Send, offset_ms: int, latest_ms: int) -> int:
     return last_ms if is_absurd else first_ms
 
 
-def _changed(send: Send) -> set[int]:
+def _changed(send: CommandRecord) -> set[int]:
     """Return the order or, on MetaTrader 4, the trades that a command changes or ends; nothing
     where it changes what is a position: that is open, or does not tell.
     """

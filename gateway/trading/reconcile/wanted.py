@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from ea_bridge.model import Deal, Order, TradeRequest
 
 from ..client_ids import TAG_LENGTH
-from ..journal.intents import Send
+from ..journal.intents import CommandRecord
 from .activated import side_of
 from .matching import LATEST_MS, MAX_APART_MS, SKEW_MS
 from .observed_order import Sighting
@@ -38,7 +38,7 @@ class Wanted:
 
     def __init__(
         self,
-        sends: Iterable[Send],
+        sends: Iterable[CommandRecord],
         now_ms: int,
         offset_ms: int,
         around_ms: int = 0,

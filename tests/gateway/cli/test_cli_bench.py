@@ -18,7 +18,7 @@ from gateway.cli.bench.figures import added_ms, percentile, ratio, table
 from gateway.cli.bench.scene import cpu_s
 from gateway.home.home import KEY_FILE, Home
 from gateway.storage.ledger import DATABASE
-from gateway.trading.journal import Journal, KeptJournal
+from gateway.trading.journal import Journal, SqliteJournal
 
 Run = Callable[..., Done]
 
@@ -60,7 +60,7 @@ def test_the_table_tells_all_figures():
         assert figure in told
 
 
-@pytest.mark.parametrize(("journal", "kind"), [(True, KeptJournal), (False, Journal)])
+@pytest.mark.parametrize(("journal", "kind"), [(True, SqliteJournal), (False, Journal)])
 async def test_one_path_has_a_journal_and_the_other_has_none(
     tmp_path: Path, journal: bool, kind: type[Journal]
 ):

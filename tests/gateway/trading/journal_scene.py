@@ -17,7 +17,7 @@ from ea_bridge.errors import OutcomeUnknown
 from ea_bridge.model import TradeResult
 from gateway.errors import GatewayError
 from gateway.storage.ledger import DATABASE, Ledger
-from gateway.trading.journal import SETTLEMENTS, TABLE, Account, Intent, KeptJournal, OrderLog
+from gateway.trading.journal import SETTLEMENTS, TABLE, Account, Intent, OrderLog, SqliteJournal
 from gateway.trading.reconcile.reconciler import Reconciler
 from gateway.trading.reconcile.retry_schedule import Pacing
 
@@ -63,7 +63,7 @@ class Kept:
         self.log.on_point = self._pass
         self.log.on_settled = self.settled.append
         self.log.on_unresolved = lambda _: None
-        self.scene.desk.journal = KeptJournal(self.log, "mt5-a", self._account)
+        self.scene.desk.journal = SqliteJournal(self.log, "mt5-a", self._account)
         self.reconciler = Reconciler(self.log, "mt5-a", lambda: self.scene.guarded)
         eternity = itertools.count(0.0, 1e6)  # passes between any two looks
         self.reconciler._pacing = Pacing(self.log.now_ms, eternity.__next__)

@@ -19,7 +19,7 @@ from gateway.audit import Audit
 from gateway.home.ledger import TABLES
 from gateway.storage.ledger import Ledger
 from gateway.trading.contingent.keeper import Keeper
-from gateway.trading.journal import Account, KeptJournal, OrderLog
+from gateway.trading.journal import Account, OrderLog, SqliteJournal
 
 TIMEOUT_S = 20.0
 FIRST_TICKET = 5000
@@ -53,7 +53,7 @@ class Stand:
         """Begin as a daemon does: with what is in the ledger."""
         log = OrderLog(self.ledger, lambda: self.scene.now_ms)
         self.scene.desk.audit = Audit(self.ledger)
-        self.scene.desk.journal = KeptJournal(log, "mt5-a", lambda: self.account)
+        self.scene.desk.journal = SqliteJournal(log, "mt5-a", lambda: self.account)
         self.keeper = self.scene.keep(self.ledger)
         return self.keeper
 

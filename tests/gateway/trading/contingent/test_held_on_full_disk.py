@@ -16,7 +16,7 @@ from gateway.config import Config
 from gateway.home.home import Home
 from gateway.storage.reserve import Reserve
 from gateway.storage.store import CommitUnsure, DiskFull, Store, StoreError
-from gateway.trading.journal import KeptJournal, OrderLog
+from gateway.trading.journal import OrderLog, SqliteJournal
 from gateway.trading.reconcile.reconciler import Reconciler
 
 
@@ -70,7 +70,7 @@ async def test_what_a_kill_may_bring_back_is_unknown_until_the_disk_works(
     was done, and who asks again is not served twice; then it is found out.
     """
     journal = stand.scene.desk.journal
-    assert isinstance(journal, KeptJournal)
+    assert isinstance(journal, SqliteJournal)
     reconciler = Reconciler(journal._log, "mt5-a", lambda: stand.scene.guarded)
     fail_writes(stand, monkeypatch, CommitUnsure("broken"))
     for is_repeated in (False, True):

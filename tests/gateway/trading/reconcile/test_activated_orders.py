@@ -12,7 +12,7 @@ from test_matching import AT_MS, matched, order, send
 from test_reconcile import outcome
 
 from ea_bridge.model import Order, OrderType, Position, TradeAction
-from gateway.trading.journal import Send
+from gateway.trading.journal import CommandRecord
 from gateway.trading.reconcile import patience
 from gateway.trading.reconcile.matching import LATEST_MS, SKEW_MS, may_be, share
 from gateway.trading.reconcile.observed_order import Sighting
@@ -136,12 +136,12 @@ async def test_on_metatrader_5_a_trade_is_no_pending_order(
 # --- whose a trade is ----------------------------------------------------------------------------
 
 
-def stop(command_id: int, price: float = STOP) -> Send:
+def stop(command_id: int, price: float = STOP) -> CommandRecord:
     """A stop order to sell."""
     return send(command_id, action=TradeAction.PENDING, type=int(OrderType.SELL_STOP), price=price)
 
 
-def sale(command_id: int) -> Send:
+def sale(command_id: int) -> CommandRecord:
     """An order to sell at market."""
     return send(command_id, type=1)
 

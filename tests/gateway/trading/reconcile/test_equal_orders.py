@@ -16,8 +16,8 @@ from test_reconcile import HERE_MS, filled, outcome
 
 from ea_bridge.model import TradeAction
 from gateway.auth.caller import Scope
-from gateway.trading.journal import Asked, Send, Stage
-from gateway.trading.journal.telling import noted
+from gateway.trading.journal import CallKey, CommandRecord, Stage
+from gateway.trading.journal.views import noted
 from gateway.trading.reconcile import patience
 from gateway.trading.reconcile.matching import match, share
 from gateway.trading.reconcile.observed_order import terms_of
@@ -136,11 +136,11 @@ async def test_what_a_look_shows_may_be_of_what_began_during_it(kept: Kept, watc
     way, and its comment is rewritten: it is not given to the one that is unknown."""
     await lose(kept, "a")
     [lost] = kept.log.unresolved(kept.here())
-    asked = Asked(kept.here(), "b", "place_order", "{}")
+    asked = CallKey(kept.here(), "b", "place_order", "{}")
 
     def begin(_: object) -> list[Any]:
         intent = kept.log.running_as(kept.here(), "b") or kept.log.begin(asked, "mt5-a")
-        new = Send(
+        new = CommandRecord(
             command_id=999, request=lost.sends[0].request, memo=ReceiptContext(), stage=Stage.SENT
         )
         new.created_ms = kept.scene.now_ms

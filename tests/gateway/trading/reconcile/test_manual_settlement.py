@@ -22,7 +22,7 @@ from gateway.auth.caller import Scope
 from gateway.storage.store import StoreError
 from gateway.trading.journal import Stage
 from gateway.trading.journal.intents import ENDS
-from gateway.trading.journal.telling import noted, settled
+from gateway.trading.journal.views import noted, settled
 from gateway.trading.reconcile.retry_schedule import Pacing
 
 

@@ -10,7 +10,7 @@ from scripted_answers import DEAL, ORDER
 
 from ea_bridge.model import LEASE_COMMENT, DealEntry, TradeAction, TradeRequest
 from gateway.trading.client_ids import tag
-from gateway.trading.journal import Send
+from gateway.trading.journal import CommandRecord
 from gateway.trading.reconcile.matching import LATEST_MS, SKEW_MS, match, may_be, share
 from gateway.trading.reconcile.observed_order import Sighting
 from gateway.trading.reconcile.snapshot import View
@@ -19,7 +19,7 @@ from gateway.trading.requests import ReceiptContext
 AT_MS = 1_780_000_000_000
 
 
-def send(command_id: int, *, at_ms: int = AT_MS, **more: object) -> Send:
+def send(command_id: int, *, at_ms: int = AT_MS, **more: object) -> CommandRecord:
     request = TradeRequest(
         action=TradeAction.DEAL,
         symbol="EURUSD",
@@ -27,7 +27,7 @@ def send(command_id: int, *, at_ms: int = AT_MS, **more: object) -> Send:
         magic=7,
         comment=f"{tag(1, 'S', str(command_id))} mine",
     )
-    return Send(
+    return CommandRecord(
         command_id=command_id,
         request=replace(request, **more),
         memo=ReceiptContext(),
@@ -47,7 +47,7 @@ def order(ticket: int, comment: str = "", **more: object) -> Sighting:
     return Sighting(ticket=ticket, comment=comment, **fields)  # type: ignore[arg-type]
 
 
-def matched(sends: list[Send], seen: list[Sighting]) -> dict[int, int]:
+def matched(sends: list[CommandRecord], seen: list[Sighting]) -> dict[int, int]:
     return {command_id: one.ticket for command_id, one in match(sends, seen).items()}
 
 

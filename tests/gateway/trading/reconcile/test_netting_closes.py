@@ -20,7 +20,7 @@ from ea_bridge.model import (
 )
 from ea_bridge.session import LateResult
 from gateway.errors import GatewayError
-from gateway.trading.journal import Send
+from gateway.trading.journal import CommandRecord
 from gateway.trading.reconcile import patience
 from gateway.trading.reconcile.matching import match, share
 from gateway.trading.reconcile.observed_order import Sighting
@@ -161,13 +161,15 @@ async def test_a_sale_that_added_to_a_position_that_turned_round_is_no_close(
 # --- who gets what -----------------------------------------------------------------------------
 
 
-def send(command_id: int, closes: int | None = None) -> Send:
+def send(command_id: int, closes: int | None = None) -> CommandRecord:
     """Return a sale of 0.1, which closes a position or opens one."""
     request = TradeRequest(
         action=TradeAction.DEAL, symbol="EURUSD", volume=0.1, type=1, position=closes or 0
     )
     memo = ReceiptContext(position=closes, closes=closes)
-    return Send(command_id=command_id, request=request, memo=memo, created_ms=AT_MS + command_id)
+    return CommandRecord(
+        command_id=command_id, request=request, memo=memo, created_ms=AT_MS + command_id
+    )
 
 
 def order(ticket: int, entered: int, *, opens: bool | None = None) -> Sighting:
@@ -186,7 +188,7 @@ def order(ticket: int, entered: int, *, opens: bool | None = None) -> Sighting:
     )
 
 
-def given(sends: list[Send], seen: list[Sighting]) -> list[dict[int, int]]:
+def given(sends: list[CommandRecord], seen: list[Sighting]) -> list[dict[int, int]]:
     """Return whom orders are given to at once, and whom at last."""
     return [
         {command_id: one.ticket for command_id, one in some(sends, seen).items()}

@@ -11,7 +11,7 @@ from ea_bridge.model import TradeAction
 from gateway import schemas as shapes
 from gateway.schemas.convert import enums, retcode_name, word
 
-from .intents import Intent, Send, Stage
+from .intents import CommandRecord, Intent, Stage
 from .settlement import Settlement
 
 _OUTCOMES: Mapping[Stage, Any] = {
@@ -64,7 +64,7 @@ def _settlement(said: Settlement | None) -> shapes.OrderSettlement | None:
     }
 
 
-def noted(intent: Intent, sending: Send | None = None) -> dict[str, Any]:
+def noted(intent: Intent, sending: CommandRecord | None = None) -> dict[str, Any]:
     """Return what the audit trail says of an intent as it stands.
 
     Args:
@@ -103,7 +103,7 @@ def noted(intent: Intent, sending: Send | None = None) -> dict[str, Any]:
     }
 
 
-def _passed(send: Send) -> dict[str, Any]:
+def _passed(send: CommandRecord) -> dict[str, Any]:
     """Return the states that a command went through, and when."""
     passed = {
         "sent_ms": send.written_ms,
@@ -117,7 +117,7 @@ def _passed(send: Send) -> dict[str, Any]:
     return {"command_id": send.command_id, "state": send.stage.value, **known}
 
 
-def _sent(send: Send) -> shapes.SentCommand:
+def _sent(send: CommandRecord) -> shapes.SentCommand:
     request, result = send.request, send.result
     has_type = request.action not in (TradeAction.SLTP, TradeAction.CLOSE_BY)
     return {
