@@ -74,6 +74,10 @@ class Session:
     told: set[int] = field(default_factory=set)
     """Tickets that it was told there."""
     doubts: list[_Doubt] = field(default_factory=list)
+    fired_s: float | None = None
+    """When its rule was begun to be carried out; the ledger of a later life may have it again."""
+    fired: set[int] = field(default_factory=set)
+    """Tickets of the orders that were there and meant at that moment."""
 
     def rings_s(self) -> float:
         """Return when its rule can be carried out, at the earliest."""
@@ -193,7 +197,14 @@ class DisconnectRules:
             session.gone_s, session.is_resumed = now_s + RESTART_GRACE_S, True
             session.sweeping_until_s = 0.0
             session.tags, session.told, session.doubts = set(), set(), []
+            session.fired_s = None
             self._sessions[name] = session
+
+    def fires(self, name: str, orders: Iterable[Order], now_s: float) -> None:
+        """The gateway begins to carry out a session's rule, and has looked at nothing yet."""
+        session = self._sessions.get(name)
+        if session is not None and session.fired_s is None:
+            session.fired_s, session.fired = now_s, self.meant(session, orders)
 
     def ends(self, ticket: int, now_s: float) -> None:
         """The gateway is about to cancel an order that nobody has asked it to cancel."""
@@ -229,6 +240,20 @@ class DisconnectRules:
         if not rule.own:
             return {one.ticket for one in orders}
         return {one.ticket for one in orders if self._is_own(session, one)}
+
+    def owed(
+        self, session: Session, orders: Iterable[Order], now_s: float
+    ) -> tuple[set[int], float]:
+        """Return those of the pending orders that must be cancelled for a program that leaves
+        now, and since when it can have been told that they are not.
+
+        A connection that was lost before, with a life of the daemon for example, may be followed
+        by orders over ``/rpc``. Those that came after the rule was carried out are not owed.
+        """
+        meant = self.meant(session, orders)
+        if session.fired_s is None:
+            return meant, now_s
+        return meant & session.fired, session.fired_s
 
     def _is_own(self, session: Session, order: Order) -> bool:
         """Whether the gateway must know that it is one of the session's: it was told the ticket

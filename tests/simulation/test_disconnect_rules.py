@@ -132,6 +132,26 @@ def test_the_gateway_has_to_know_what_must_be_cancelled():
     assert judged.meant(order(MINE, "of the broker")) == {MINE}
 
 
+def test_what_came_after_the_rule_was_carried_out_is_not_owed():
+    """Over ``/rpc``, where the connection was lost before; what was there then is owed."""
+    judged = Judged(ALL)
+    assert judged.rules.owed(judged.session, [order(MINE)], 0.9) == ({MINE}, 0.9)
+    judged.rules.fires("a", [order(MINE)], 1.0)
+    judged.rules.fires("a", [order(MINE), order(OTHERS)], 1.1)
+    left = [order(MINE), order(OTHERS)]
+    assert judged.rules.owed(judged.session, left, 3.0) == ({MINE}, 1.0)
+    assert judged.rules.owed(judged.session, left[1:], 3.0) == (set(), 1.0)
+
+
+def test_a_rule_that_the_next_life_has_is_carried_out_again():
+    """With all that is there when it is."""
+    judged = Judged(ALL)
+    judged.rules.fires("a", [order(MINE)], 1.0)
+    judged.rules.dies(1.1)
+    judged.rules.begins(2.0, {"a"})
+    assert judged.rules.owed(judged.session, [order(OTHERS)], 3.0) == ({OTHERS}, 3.0)
+
+
 def test_a_daemon_that_begins_waits_for_more_and_means_all_that_came_through_it():
     """It does not know whose an order was; those of people are not tagged."""
     judged = Judged()

@@ -195,12 +195,12 @@ class Program:
         """Lose the connection, and see that all is cancelled."""
         world, watcher, session = self._world, self._watcher, self._session
         broker = self._terminal.truth.broker
-        meant, left_s = self._rules.meant(session, broker.orders()), world.loop.now
+        meant, since_s = self._rules.owed(session, broker.orders(), world.loop.now)
         bound_s = self._rule.within_s + self._lose()
         bound_s += ROUGH_BOUND_S if world.options.kills_every else BOUND_S
         quiet_s, stage = 0.0, watcher.stage()
         while True:
-            told = {one for one, at_s in watcher.left.items() if at_s >= left_s}
+            told = {one for one, at_s in watcher.left.items() if at_s >= since_s}
             left = meant & self._rules.meant(session, broker.orders()) - told
             if not left:
                 break

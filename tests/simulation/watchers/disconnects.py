@@ -16,12 +16,16 @@ from ..disconnect_rules import DisconnectRules
 from ..plugins import Watcher, watcher
 
 if TYPE_CHECKING:
+    from logging import LogRecord
+
     from ..terminals import TradedTerminal
     from ..world import World
 
 LEAVING = "leaving"
 """The name of the terminal."""
 _ARMED = "SELECT name FROM armed WHERE terminal = ?"
+_FIRES = "has fallen silent"
+"""In what the gateway logs when it begins to carry out a rule."""
 _SESSION = "session "
 """How the name of a rule begins that waits for a lost connection; its session's follows."""
 
@@ -70,6 +74,15 @@ class DisconnectWatcher(Watcher):
     def after_life_ends(self, life: int, cause: str) -> None:
         """Take that all connections are lost."""
         self.rules.dies(self.world.loop.now)
+
+    def on_record(self, record: LogRecord) -> None:
+        """Take what is there when a rule is begun to be carried out."""
+        if _FIRES not in str(record.msg) or LEAVING not in self.world.terminals:
+            return
+        orders = self.world.terminals[LEAVING].truth.broker.orders()
+        for firing in self.world.daemons.gateway._safety.disconnects._firing.values():
+            if firing.armed.terminal == LEAVING:
+                self.rules.fires(firing.armed.session, orders, self.world.loop.now)
 
     def on_frame_to_terminal(self, terminal: TradedTerminal, data: bytes) -> None:
         """Judge what is cancelled."""
