@@ -20,15 +20,14 @@ from ea_bridge.model import (
 from ..journal.intents import CommandRecord
 from ..receipts import told_deals
 from .matching import TOGETHER_MS
-from .observed_order import Sighting
-from .partial_closes import part_of
-from .snapshot import View
+from .observed_order import ObservedOrder, part_of
+from .snapshot import AccountSnapshot
 
 _UNFILLED = frozenset({OrderState.CANCELED, OrderState.REJECTED, OrderState.EXPIRED})
 _OPEN = frozenset({OrderState.STARTED, OrderState.PLACED, OrderState.REQUEST_ADD})
 
 
-def result_of_order(send: CommandRecord, one: Sighting, view: View) -> TradeResult:
+def result_of_order(send: CommandRecord, one: ObservedOrder, view: AccountSnapshot) -> TradeResult:
     """Return what the broker must have answered to a command that made this order."""
     order = view.orders.get(one.ticket) or view.past.get(one.ticket)
     if send.request.action == TradeAction.PENDING:
@@ -39,13 +38,13 @@ def result_of_order(send: CommandRecord, one: Sighting, view: View) -> TradeResu
     return _deal(order, one, deals, view)
 
 
-def _pending(order: Order | None, one: Sighting) -> TradeResult:
+def _pending(order: Order | None, one: ObservedOrder) -> TradeResult:
     if order is not None and order.state == OrderState.REJECTED:
         return TradeResult(retcode=TradeRetcode.REJECT, order=one.ticket)
     return TradeResult(retcode=TradeRetcode.DONE, order=one.ticket, volume=one.volume)
 
 
-def _mt4_trade(request: TradeRequest, one: Sighting, view: View) -> TradeResult:
+def _mt4_trade(request: TradeRequest, one: ObservedOrder, view: AccountSnapshot) -> TradeResult:
     trade: Position | Order | None = view.positions.get(one.ticket) or view.past.get(one.ticket)
     return TradeResult(
         retcode=TradeRetcode.DONE,
@@ -56,7 +55,9 @@ def _mt4_trade(request: TradeRequest, one: Sighting, view: View) -> TradeResult:
     )
 
 
-def _deal(order: Order | None, one: Sighting, deals: Sequence[Deal], view: View) -> TradeResult:
+def _deal(
+    order: Order | None, one: ObservedOrder, deals: Sequence[Deal], view: AccountSnapshot
+) -> TradeResult:
     if order is not None and not deals:
         if order.state in _UNFILLED and order.volume_current == order.volume_initial:
             return TradeResult(retcode=TradeRetcode.REJECT, order=one.ticket)
@@ -78,7 +79,7 @@ def _deal(order: Order | None, one: Sighting, deals: Sequence[Deal], view: View)
     )
 
 
-def _position(deals: Sequence[Deal], view: View) -> int:
+def _position(deals: Sequence[Deal], view: AccountSnapshot) -> int:
     """Return the position that deals opened or changed, by the ticket that it has now: deals name
     its identifier, and one that has turned round on a netting account has another ticket since.
     """
@@ -87,7 +88,7 @@ def _position(deals: Sequence[Deal], view: View) -> int:
     return next(open_now, identifier)
 
 
-def result_of_change(send: CommandRecord, view: View) -> TradeResult | None:
+def result_of_change(send: CommandRecord, view: AccountSnapshot) -> TradeResult | None:
     """Return what the broker must have answered to a command that changed what was there.
 
     ``None`` where what is there now does not tell.
@@ -109,7 +110,7 @@ def result_of_change(send: CommandRecord, view: View) -> TradeResult | None:
     return None
 
 
-def _removal(request: TradeRequest, view: View) -> TradeResult | None:
+def _removal(request: TradeRequest, view: AccountSnapshot) -> TradeResult | None:
     past = view.past.get(request.order)
     if past is None:
         return None
@@ -118,7 +119,7 @@ def _removal(request: TradeRequest, view: View) -> TradeResult | None:
     return TradeResult(retcode=retcode, order=request.order)
 
 
-def _modification(request: TradeRequest, view: View) -> TradeResult | None:
+def _modification(request: TradeRequest, view: AccountSnapshot) -> TradeResult | None:
     order = view.orders.get(request.order) or view.past.get(request.order)
     if order is None:
         return None
@@ -138,7 +139,7 @@ def _same(there: Sequence[float], asked: Sequence[float]) -> bool:
     return all(math.isclose(*pair, rel_tol=1e-9) for pair in zip(there, asked, strict=True))
 
 
-def _mt4_exit(send: CommandRecord, view: View) -> TradeResult | None:
+def _mt4_exit(send: CommandRecord, view: AccountSnapshot) -> TradeResult | None:
     """A trade that is closed stands in the history under its ticket, with the volume closed."""
     request = send.request
     past = view.past.get(request.position)
@@ -162,7 +163,7 @@ def _mt4_exit(send: CommandRecord, view: View) -> TradeResult | None:
     )
 
 
-def _is_way_of_closing(request: TradeRequest, past: Order, view: View) -> bool:
+def _is_way_of_closing(request: TradeRequest, past: Order, view: AccountSnapshot) -> bool:
     """Whether a trade on MetaTrader 4 may have been closed as a request asks for: by the market or
     by another trade. Two that are closed by each other end together, and the other one says so.
     """
@@ -175,7 +176,7 @@ def _is_way_of_closing(request: TradeRequest, past: Order, view: View) -> bool:
     return not any(other.comment == closed_by for other in view.past.values())
 
 
-def distance_of_exit(send: CommandRecord, view: View) -> tuple[bool, int]:
+def distance_of_exit(send: CommandRecord, view: AccountSnapshot) -> tuple[bool, int]:
     """Return how far the end of a trade on MetaTrader 4 is from a command that was to close it: of
     several that fit the nearest before it has rather done so than those that were made long ago.
     """
@@ -199,7 +200,7 @@ def _was_stopped(past: Order) -> bool:
     return past.comment.startswith("so:")
 
 
-def _rest(request: TradeRequest, past: Order, view: View) -> int:
+def _rest(request: TradeRequest, past: Order, view: AccountSnapshot) -> int:
     """Return what is left of a trade on MetaTrader 4 of which a part was closed: it goes on under
     another ticket, and comments tell which; 0 where nothing is left.
     """

@@ -23,9 +23,9 @@ from ..journal import CommandRecord, Intent, Settlement, Stage
 from ..journal.intents import ENDS, Presumed
 from . import effects
 from .matching import is_tagged_as, makes_order
-from .observed_order import Sighting
+from .observed_order import ObservedOrder
 from .outcome import conclude
-from .snapshot import View
+from .snapshot import AccountSnapshot
 
 SAME_LOTS = 1e-8
 """Volumes that differ by less are equal."""
@@ -160,7 +160,7 @@ def _of_change(send: CommandRecord, ticket: int | None) -> TradeResult:
     return TradeResult(retcode=TradeRetcode.DONE, order=known, volume=request.volume)
 
 
-async def _view(terminal: GuardedTerminal, intent: Intent, ticket: int) -> View:
+async def _view(terminal: GuardedTerminal, intent: Intent, ticket: int) -> AccountSnapshot:
     """Return what the terminal shows of an order.
 
     Raises:
@@ -178,7 +178,7 @@ async def _view(terminal: GuardedTerminal, intent: Intent, ticket: int) -> View:
     deals = await terminal.request(commands.HISTORY_DEALS_GET, of_past) if has_deals else []
     if terminal.account != intent.asked.account:
         raise terminal.offline()  # it was logged in elsewhere while it told
-    return View(
+    return AccountSnapshot(
         is_mt4=terminal.is_mt4,
         is_netting=hello is not None and hello.mode in ("netting", "exchange"),
         offset_ms=0,
@@ -189,7 +189,7 @@ async def _view(terminal: GuardedTerminal, intent: Intent, ticket: int) -> View:
     )
 
 
-def _shown(view: View, send: CommandRecord, ticket: int) -> TradeResult:
+def _shown(view: AccountSnapshot, send: CommandRecord, ticket: int) -> TradeResult:
     """Return what the broker must have answered to a command that made an order."""
     one = next((one for one in view.sightings() if one.ticket == ticket), None)
     if one is None:
@@ -203,7 +203,7 @@ def _shown(view: View, send: CommandRecord, ticket: int) -> TradeResult:
     return result
 
 
-def _differs(view: View, send: CommandRecord, one: Sighting) -> str:
+def _differs(view: AccountSnapshot, send: CommandRecord, one: ObservedOrder) -> str:
     """Return in what an order is none of a command's; empty: it may be its."""
     request = send.request
     if is_tagged(one.comment) and not is_tagged_as(send, one):

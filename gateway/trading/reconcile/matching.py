@@ -14,22 +14,30 @@ since the one to close may have gone at that very moment, but it is rather one t
 One that went into the position that a command was to close may also be of a plain order, whose
 answer may still come: unless all of both were executed, nobody can tell which of them it is.
 
+A pending order on MetaTrader 4 becomes a trade when the market comes to its price. The trade keeps
+the ticket of the order and little else: it is a purchase or a sale, opened at the market's price,
+at the moment at which it was filled. So a pending order whose answer was lost may show as such a
+trade, however much later. Its price tells then: a limit is filled at its price or better, a stop
+at its price or worse. One trade may so be of requests that are not equal: of an order at market,
+of a limit, of stops at several prices. It is never shared out among these: each would be told what
+another one did.
+
 Fewer orders than commands are shared out at last (:func:`share`): to tell who has one matters no
 more then, since what is equal is equal, but that each has an end does.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from ea_bridge.model import LEASE_COMMENT, TradeAction
+from ea_bridge.model import LEASE_COMMENT, OrderType, TradeAction
 
 from ..client_ids import TAG_LENGTH
 from ..journal.intents import CommandRecord
-from . import activated
-from .observed_order import Mark, Marks, Sighting
-from .partial_closes import is_of_part
+from .observed_order import Mark, Marks, ObservedOrder, is_of_part
 
 SKEW_MS = 120_000
 """How far the broker's clock and ours may differ."""
@@ -43,13 +51,24 @@ MAX_APART_MS = 366 * 86_400_000
 TOGETHER_MS = 2_000
 """Times that are nearer to each other tell nothing: clocks differ by seconds."""
 _TAG = re.compile(r"g[A-Z2-7]{9}(?: |$)")
+_SIDES: dict[int, int] = {
+    OrderType.BUY_LIMIT: OrderType.BUY,
+    OrderType.BUY_STOP: OrderType.BUY,
+    OrderType.SELL_LIMIT: OrderType.SELL,
+    OrderType.SELL_STOP: OrderType.SELL,
+}
+"""What becomes of the pending orders that MetaTrader 4 has."""
+_FILLED_ABOVE = frozenset({OrderType.BUY_STOP, OrderType.SELL_LIMIT})
+"""The kinds whose fill is at their price or above; that of others is at it or below."""
+Fits = Mapping[int, set[int]]
+"""Tickets of the orders that may be each command's, by its id."""
 
 
 def match(
     sends: Sequence[CommandRecord],
-    seen: Iterable[Sighting],
+    seen: Iterable[ObservedOrder],
     partly: Collection[CommandRecord] = (),
-) -> dict[int, Sighting]:
+) -> dict[int, ObservedOrder]:
     """Return the orders of commands, as far as that can be told, by command id.
 
     Args:
@@ -60,7 +79,7 @@ def match(
 
     """
     free = {one.ticket: one for one in seen}
-    found: dict[int, Sighting] = {}
+    found: dict[int, ObservedOrder] = {}
     for send in sends:
         told = free.get(_named_by(send))
         if told is not None and told.symbol == send.request.symbol:
@@ -78,9 +97,9 @@ def match(
 
 def share(
     sends: Sequence[CommandRecord],
-    seen: Iterable[Sighting],
+    seen: Iterable[ObservedOrder],
     is_ready: Callable[[Collection[CommandRecord]], bool] = lambda _: True,
-) -> dict[int, Sighting]:
+) -> dict[int, ObservedOrder]:
     """Return whom orders are given to that are fewer than the commands that they may be of.
 
     Those of a command's own prices come first. Those of about the same time go to the oldest; the
@@ -97,26 +116,26 @@ def share(
     orders = _assignable(seen)
     fits = _fits(sends, orders)
     by_id = {send.command_id: send for send in sends}
-    found: dict[int, Sighting] = {}
+    found: dict[int, ObservedOrder] = {}
     for cluster in _clusters(fits):
         tickets = set().union(*(fits[command_id] for command_id in cluster))
         alike = sorted((by_id[one] for one in cluster), key=_number)
         some = sorted((one for one in orders if one.ticket in tickets), key=_seen_order)
-        if activated.is_torn(alike, some, fits):
+        if _is_torn(alike, some, fits):
             continue
         if len(tickets) <= len(cluster) and is_ready(alike):
-            some = [activated.as_asked(one, alike, fits) for one in some]
+            some = [_as_asked(one, alike, fits) for one in some]
             found |= _shared_out(alike, some, fits)
     return found
 
 
 def _shared_out(
-    sends: Sequence[CommandRecord], orders: Sequence[Sighting], fits: dict[int, set[int]]
-) -> dict[int, Sighting]:
+    sends: Sequence[CommandRecord], orders: Sequence[ObservedOrder], fits: dict[int, set[int]]
+) -> dict[int, ObservedOrder]:
     """Share out among those of one cluster: an order whose prices and position are a command's is
     none of others; but prices may have been changed since.
     """
-    found: dict[int, Sighting] = {}
+    found: dict[int, ObservedOrder] = {}
     marks = Marks(sends, orders, has_terms=True)
     for same in dict.fromkeys(map(marks.of_send, sends)):
         equal = [send for send in sends if marks.of_send(send) == same]
@@ -126,7 +145,7 @@ def _shared_out(
     return found | _in_order(left, [one for one in orders if one.ticket not in given], fits)
 
 
-def _assignable(seen: Iterable[Sighting]) -> list[Sighting]:
+def _assignable(seen: Iterable[ObservedOrder]) -> list[ObservedOrder]:
     """Return the orders that may be those of commands though they do not say so."""
     return [one for one in seen if one.is_by_program and not _names_maker(one.comment)]
 
@@ -143,25 +162,25 @@ def _named_by(send: CommandRecord) -> int:
 
 
 def _match_alike(
-    sends: list[CommandRecord], seen: list[Sighting], partly: set[int]
-) -> dict[int, Sighting]:
+    sends: list[CommandRecord], seen: list[ObservedOrder], partly: set[int]
+) -> dict[int, ObservedOrder]:
     """Match what is equal: within each cluster of those that could be each other's."""
     fits = _fits(sends, seen)
     for send in sends:
         if send.memo.closes is not None:  # it may have opened one, but that is not for sure
             fits[send.command_id] -= {one.ticket for one in seen if one.entered == one.ticket}
     by_id = {send.command_id: send for send in sends}
-    found: dict[int, Sighting] = {}
+    found: dict[int, ObservedOrder] = {}
     for cluster in _clusters(fits):
         if cluster & partly:
             continue
         tickets = set().union(*(fits[command_id] for command_id in cluster))
         orders = [one for one in seen if one.ticket in tickets]
         alike = [by_id[command_id] for command_id in cluster]
-        if activated.is_torn(alike, orders, fits):
+        if _is_torn(alike, orders, fits):
             found |= _match_torn(alike, orders, fits, partly)
             continue
-        orders = [activated.as_asked(one, alike, fits) for one in orders]
+        orders = [_as_asked(one, alike, fits) for one in orders]
         same = _of_same_marks(alike, orders, fits)
         taken = {one.ticket for one in same.values()}
         rest = [one for one in orders if one.ticket not in taken]
@@ -170,8 +189,11 @@ def _match_alike(
 
 
 def _match_torn(
-    sends: list[CommandRecord], orders: list[Sighting], fits: dict[int, set[int]], partly: set[int]
-) -> dict[int, Sighting]:
+    sends: list[CommandRecord],
+    orders: list[ObservedOrder],
+    fits: dict[int, set[int]],
+    partly: set[int],
+) -> dict[int, ObservedOrder]:
     """Match those of one cluster where a trade may be of commands that are not equal: orders that
     still wait have their prices, and what is left counts if there is one way only.
     """
@@ -183,15 +205,15 @@ def _match_torn(
         return found | _match_alike(others, rest, partly)
     by_ticket = {one.ticket: one for one in orders}
     ids = {send.command_id for send in sends}
-    whose = activated.forced(ids, set(by_ticket), fits)
+    whose = _forced(ids, set(by_ticket), fits)
     return {command_id: by_ticket[ticket] for command_id, ticket in whose.items()}
 
 
 def _of_same_marks(
-    sends: list[CommandRecord], orders: list[Sighting], fits: dict[int, set[int]]
-) -> dict[int, Sighting]:
+    sends: list[CommandRecord], orders: list[ObservedOrder], fits: dict[int, set[int]]
+) -> dict[int, ObservedOrder]:
     """Match those of one cluster that are told apart by their prices and positions."""
-    found: dict[int, Sighting] = {}
+    found: dict[int, ObservedOrder] = {}
     marks = Marks(sends, orders, has_terms=all(one.terms is not None for one in orders))
     of_sends = {send.command_id: marks.of_send(send) for send in sends}
     of_orders = {one.ticket: marks.of_order(one) for one in orders}
@@ -214,8 +236,8 @@ def _may_be_plain(same: Mark, of_sends: Collection[Mark], of_orders: Collection[
 
 
 def _one_to_one(
-    ids: set[int], orders: list[Sighting], fits: dict[int, set[int]]
-) -> dict[int, Sighting]:
+    ids: set[int], orders: list[ObservedOrder], fits: dict[int, set[int]]
+) -> dict[int, ObservedOrder]:
     """Return whose the orders are, if they are as many as the commands and fit each of them."""
     tickets = {one.ticket for one in orders}
     if len(tickets) != len(ids) or not all(tickets <= fits[command_id] for command_id in ids):
@@ -223,11 +245,11 @@ def _one_to_one(
     return dict(zip(sorted(ids), sorted(orders, key=lambda one: one.ticket), strict=True))
 
 
-def _fits(sends: Iterable[CommandRecord], seen: Sequence[Sighting]) -> dict[int, set[int]]:
+def _fits(sends: Iterable[CommandRecord], seen: Sequence[ObservedOrder]) -> dict[int, set[int]]:
     """Return the tickets that may be each command's, by its id."""
     return {
         send.command_id: {
-            one.ticket for one in seen if _is_alike(send, one) and activated.is_at_price(send, one)
+            one.ticket for one in seen if _is_alike(send, one) and _is_at_price(send, one)
         }
         for send in sends
     }
@@ -237,13 +259,13 @@ def _number(send: CommandRecord) -> int:
     return send.command_id  # not by time: our clock may have been put back in between
 
 
-def _seen_order(one: Sighting) -> tuple[int, int]:
+def _seen_order(one: ObservedOrder) -> tuple[int, int]:
     return one.time_ms, one.ticket
 
 
 def _in_order(
-    sends: Sequence[CommandRecord], orders: Sequence[Sighting], fits: dict[int, set[int]]
-) -> dict[int, Sighting]:
+    sends: Sequence[CommandRecord], orders: Sequence[ObservedOrder], fits: dict[int, set[int]]
+) -> dict[int, ObservedOrder]:
     """Give as many orders as possible to commands, both in the order of their times, so that they
     lie as near to each other as possible.
     """
@@ -259,7 +281,7 @@ def _in_order(
                 left, far = min((left, far), (before[0], before[1] + _apart(send, one)))
             row.append((left, far))
         best.append(row)
-    found: dict[int, Sighting] = {}
+    found: dict[int, ObservedOrder] = {}
     i, j = len(sends), len(orders)
     while i and j:
         if best[i][j] == best[i - 1][j]:
@@ -272,7 +294,7 @@ def _in_order(
     return found
 
 
-def _apart(send: CommandRecord, one: Sighting) -> int:
+def _apart(send: CommandRecord, one: ObservedOrder) -> int:
     return abs(send.lateness_ms(one.time_ms, one.stamp_ms)[0]) // TOGETHER_MS
 
 
@@ -292,7 +314,7 @@ def _clusters(fits: dict[int, set[int]]) -> list[set[int]]:
     return [ids for ids, _ in clusters]
 
 
-def may_be(send: CommandRecord, one: Sighting, around_ms: int = 0) -> bool:
+def may_be(send: CommandRecord, one: ObservedOrder, around_ms: int = 0) -> bool:
     """Whether an order may be a command's, however many others it may be of.
 
     Args:
@@ -308,7 +330,7 @@ def may_be(send: CommandRecord, one: Sighting, around_ms: int = 0) -> bool:
     return _is_alike(send, one, around_ms if one.is_by_program else 0) or _is_part(send, one)
 
 
-def is_tagged_as(send: CommandRecord, one: Sighting) -> bool:
+def is_tagged_as(send: CommandRecord, one: ObservedOrder) -> bool:
     """Whether an order carries a command's tag."""
     tag = send.request.comment[:TAG_LENGTH]
     return (
@@ -318,20 +340,20 @@ def is_tagged_as(send: CommandRecord, one: Sighting) -> bool:
     )
 
 
-def _is_part(send: CommandRecord, one: Sighting) -> bool:
+def _is_part(send: CommandRecord, one: ObservedOrder) -> bool:
     is_smaller = one.volume < send.request.volume
     return is_smaller and is_of_part(one.comment) and _is_of_kind(send, one)
 
 
-def _is_alike(send: CommandRecord, one: Sighting, around_ms: int = 0) -> bool:
+def _is_alike(send: CommandRecord, one: ObservedOrder, around_ms: int = 0) -> bool:
     if one.volume != send.request.volume or is_of_part(one.comment):
         return False  # a part as large as the whole order is of a larger trade
     return _is_of_kind(send, one, around_ms)
 
 
-def _is_of_kind(send: CommandRecord, one: Sighting, around_ms: int = 0) -> bool:
+def _is_of_kind(send: CommandRecord, one: ObservedOrder, around_ms: int = 0) -> bool:
     request = send.request
-    was_pending = activated.was_of_kind(send, one)
+    was_pending = _was_of_kind(send, one)
     return (
         one.symbol == request.symbol
         and (one.type == request.type or was_pending)
@@ -368,7 +390,7 @@ def is_of_time(
     return may_be_late and any(earliest_ms <= late <= longest_ms for late in late_ms)
 
 
-def _is_of_position(send: CommandRecord, one: Sighting) -> bool:
+def _is_of_position(send: CommandRecord, one: ObservedOrder) -> bool:
     """Whether an order did with a position what a command was to do with it."""
     closes = send.memo.closes
     if one.entered:
@@ -388,3 +410,77 @@ def makes_order(send: CommandRecord, *, is_mt4: bool) -> bool:
     if action == TradeAction.DEAL:
         return not (is_mt4 and send.request.position)  # there it ends the one that is there
     return action == TradeAction.CLOSE_BY and not is_mt4
+
+
+# --- filled pending orders of MetaTrader 4 -------------------------------------------------------
+
+
+def side_of(type_: int) -> int | None:
+    """Return what a pending order of a kind becomes; ``None``: it is none."""
+    return _SIDES.get(type_)
+
+
+def _was_of_kind(send: CommandRecord, one: ObservedOrder) -> bool:
+    """Whether a trade may have been a pending order of the kind that a command was to place."""
+    return one.opened is not None and side_of(send.request.type) == one.type
+
+
+def _is_at_price(send: CommandRecord, one: ObservedOrder) -> bool:
+    """Whether a trade can have been opened by the order of a command, as far as its price tells;
+    that may have been changed meanwhile.
+    """
+    if one.opened is None or not _was_of_kind(send, one):
+        return True
+    price = send.request.price
+    if math.isclose(one.opened, price, rel_tol=1e-9):
+        return True
+    return (one.opened > price) is (send.request.type in _FILLED_ABOVE)
+
+
+def _is_torn(sends: Sequence[CommandRecord], orders: Sequence[ObservedOrder], fits: Fits) -> bool:
+    """Whether one of these orders may be of several commands that are not equal."""
+    return any(len({_asked(send) for send in _claimants(one, sends, fits)}) > 1 for one in orders)
+
+
+def _as_asked(one: ObservedOrder, sends: Sequence[CommandRecord], fits: Fits) -> ObservedOrder:
+    """Return an order with the prices that it was placed with, as far as all commands that it may
+    be of have the same.
+    """
+    for send in _claimants(one, sends, fits):
+        if one.terms is not None and _was_of_kind(send, one):
+            terms = (send.request.price, send.request.stoplimit, *one.terms[2:])
+            return replace(one, terms=terms)
+    return one
+
+
+def _forced(ids: set[int], tickets: set[int], fits: Fits) -> dict[int, int]:
+    """Return whose orders are, by command id, if they can be shared out in one way only, so that
+    each command has one and each order is somebody's.
+    """
+    if len(ids) != len(tickets):
+        return {}
+    found: dict[int, int] = {}
+    left = {command_id: fits[command_id] & tickets for command_id in ids}
+    while left:
+        command_id = next((one for one, some in left.items() if len(some) == 1), None)
+        if command_id is None:
+            return {}
+        (found[command_id],) = left.pop(command_id)
+        for some in left.values():
+            some.discard(found[command_id])
+    return found
+
+
+def _claimants(
+    one: ObservedOrder, sends: Sequence[CommandRecord], fits: Fits
+) -> list[CommandRecord]:
+    """Return the commands that a trade may be of."""
+    if one.opened is None:
+        return []
+    return [send for send in sends if one.ticket in fits[send.command_id]]
+
+
+def _asked(send: CommandRecord) -> tuple[int, float]:
+    """Return the kind of an order, and its price where it has one of its own."""
+    request = send.request
+    return request.type, 0.0 if side_of(request.type) is None else request.price

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ea_bridge.model import OrderType
 
@@ -13,10 +15,13 @@ Terms = tuple[float, float, float, float]
 """Price, stop limit, stop loss and take profit."""
 Mark = tuple[Terms | None, int | None]
 """Prices, and the position that is closed: 0 for none, ``None`` where nobody knows."""
+_PART = re.compile(r"(from|to) #([0-9]{1,19})")
+"""What MetaTrader 4 makes of the comments of a trade of which a part was closed, and of the rest,
+which goes on under another ticket: their volumes are not the command's any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sighting:
+class ObservedOrder:
     """An order as the terminal shows it, wherever: open, past, or by its deal or position."""
 
     ticket: int
@@ -46,7 +51,7 @@ class Sighting:
     was placed with, as those of a pending order may have been changed."""
     opened: float | None = None
     """The price at which a trade on MetaTrader 4 was opened, which may have been a pending order
-    until then: see :mod:`.activated`; ``None`` for any other order."""
+    until then: see :mod:`.matching`; ``None`` for any other order."""
 
 
 def terms_of(type_: int, price: float, stoplimit: float, sl: float, tp: float) -> Terms:
@@ -65,7 +70,7 @@ class Marks:
     """
 
     def __init__(
-        self, sends: Iterable[CommandRecord], orders: Iterable[Sighting], *, has_terms: bool
+        self, sends: Iterable[CommandRecord], orders: Iterable[ObservedOrder], *, has_terms: bool
     ) -> None:
         self._has_terms = has_terms
         self._closed: set[int] | None = None
@@ -78,9 +83,58 @@ class Marks:
         terms = terms_of(one.type, one.price, one.stoplimit, one.sl, one.tp)
         return terms if self._has_terms else None, 0 if self._closed is None else closes
 
-    def of_order(self, one: Sighting) -> Mark:
+    def of_order(self, one: ObservedOrder) -> Mark:
         """Return what an order has; the position 0 where no command was to close it."""
         terms = one.terms if self._has_terms else None
         if self._closed is None or one.entered not in (0, *self._closed):
             return terms, 0
         return terms, one.entered or None
+
+
+# --- trades on MetaTrader 4 of which a part was closed -------------------------------------------
+
+
+class Part(NamedTuple):
+    """What the comment of a trade on MetaTrader 4 says of which a part was closed."""
+
+    is_next: bool
+    """The other trade goes on where this one ends; otherwise this one comes from it."""
+    ticket: int
+    """Of the other trade."""
+
+
+def part_of(comment: str) -> Part | None:
+    """Read the comment of a trade on MetaTrader 4; ``None``: it is no part of what it once was."""
+    found = _PART.match(comment)
+    return None if found is None else Part(found[1] == "to", int(found[2]))
+
+
+def is_of_part(comment: str) -> bool:
+    """Whether a comment says that a trade on MetaTrader 4 is a part of what it once was."""
+    return part_of(comment) is not None
+
+
+def descendants(seen: Iterable[ObservedOrder], known: Callable[[set[int]], set[int]]) -> set[int]:
+    """Return the orders that are known to be of commands, and the parts of them: on MetaTrader 4
+    what is left of a trade after a part was closed has another ticket and says from where.
+
+    Args:
+        seen: orders.
+        known: returns which of some tickets commands have made.
+
+    """
+    tickets, children = set[int](), dict[int, int]()
+    for one in seen:
+        tickets.add(one.ticket)
+        part = part_of(one.comment)
+        if part is not None:
+            parent, child = (
+                (one.ticket, part.ticket) if part.is_next else (part.ticket, one.ticket)
+            )
+            children[parent] = child
+    found = known(tickets | children.keys())
+    for ticket in list(found):
+        while ticket in children and children[ticket] not in found:
+            ticket = children[ticket]
+            found.add(ticket)
+    return found

@@ -35,14 +35,13 @@ from ..journal.intents import ENDS, Account, CommandRecord, Intent, Presumed, St
 from ..journal.log import OrderLog
 from . import effects
 from .matching import makes_order, match, share
-from .observed_order import Sighting
+from .observed_order import ObservedOrder, descendants
 from .outcome import conclude
-from .partial_closes import descendants
 from .patience import Patience
-from .reported_results import Word, open_sends
-from .retry_schedule import Pacing
-from .settlement_check import Watch
-from .snapshot import View, look
+from .reported_results import ReportedResults, open_sends
+from .retry_schedule import RetrySchedule
+from .settlement_check import SettlementCheck
+from .snapshot import AccountSnapshot, look
 
 PAUSES_S = (0.1, 0.2, 0.5, 1.0, 1.0, 2.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 """Between looks; the last one goes on for ever. Histories lag by seconds."""
@@ -77,10 +76,10 @@ class Reconciler:
         self._name = name
         self._guarded = guarded
         self._on_paper = on_paper or guarded
-        self._pacing = Pacing(log.now_ms)
+        self._pacing = RetrySchedule(log.now_ms)
         self._patience = Patience()
-        self._word = Word(name, log.now_ms, self._patience)
-        self._watch = Watch(log, self._word)
+        self._word = ReportedResults(name, log.now_ms, self._patience)
+        self._watch = SettlementCheck(log, self._word)
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -230,9 +229,9 @@ class Reconciler:
 
     def _give_up_orders(
         self,
-        view: View,
+        view: AccountSnapshot,
         makers: list[CommandRecord],
-        seen: list[Sighting],
+        seen: list[ObservedOrder],
         others: list[CommandRecord],
     ) -> None:
         """End those that have left no trace for long.
@@ -262,7 +261,9 @@ class Reconciler:
                     send, Presumed.ASSIGNED if is_one_of_many else Presumed.TRACELESS
                 )
 
-    def _give_up_changes(self, view: View, account: Account, changes: list[CommandRecord]) -> None:
+    def _give_up_changes(
+        self, view: AccountSnapshot, account: Account, changes: list[CommandRecord]
+    ) -> None:
         """The same for those that change what is there."""
         closed = set[int]()
         ending = [send for send in changes if self._patience.ends(send)]
@@ -284,7 +285,7 @@ class Reconciler:
                     send.presumed = Presumed.ASSIGNED
                 self._word.take_result(send, result or _GONE)
 
-    def _search_change(self, view: View, account: Account, send: CommandRecord) -> None:
+    def _search_change(self, view: AccountSnapshot, account: Account, send: CommandRecord) -> None:
         """Look whether what was there is now as the command wanted it."""
         if send.exited is not None and send.exited not in view.positions:
             # MetaTrader 4 closes a ticket once: what another one has done, this one has not
@@ -320,12 +321,12 @@ class Reconciler:
 
     def _search_orders(
         self,
-        view: View,
+        view: AccountSnapshot,
         account: Account,
         sends: list[CommandRecord],
         rivals: list[CommandRecord],
         later: list[CommandRecord],
-    ) -> list[Sighting]:
+    ) -> list[ObservedOrder]:
         """Match orders with commands; return those that belong to no command.
 
         Args:

@@ -21,7 +21,7 @@ MAX_LATE = 256
 """Late answers that are kept until their caller has been told."""
 
 
-class Word:
+class ReportedResults:
     """What one terminal says, taken for the ends of commands.
 
     Args:

@@ -23,7 +23,7 @@ SPARSE = 0.1
 """Share of the time since the first look, in the long run."""
 
 
-class Pacing:
+class RetrySchedule:
     """Who is due.
 
     Args:

@@ -17,7 +17,7 @@ from gateway.trading.guard import GuardedTerminal
 from gateway.trading.journal import Account, Intent, OrderLog, SqliteJournal
 from gateway.trading.journal.views import settled
 from gateway.trading.reconcile.reconciler import Reconciler
-from gateway.trading.reconcile.used_ids import Recollection
+from gateway.trading.reconcile.used_ids import UsedIdScan
 
 Publish = Callable[[str, OrderSettled], None]
 
@@ -60,7 +60,7 @@ class ReconcileService:
         self.log.on_settled = self._tell
         if on_point is not None:
             self.log.on_point = on_point
-        self._recollection = Recollection(self.log, guarded, is_paper)
+        self._recollection = UsedIdScan(self.log, guarded, is_paper)
 
     def of(self, terminal: str) -> SqliteJournal:
         """Return the journal of a terminal."""

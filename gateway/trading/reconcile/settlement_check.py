@@ -19,15 +19,15 @@ from ..journal.log import OrderLog
 from . import effects
 from .matching import is_tagged_as, makes_order
 from .outcome import conclude
-from .reported_results import Word, open_sends
-from .retry_schedule import Pacing
-from .snapshot import View
+from .reported_results import ReportedResults, open_sends
+from .retry_schedule import RetrySchedule
+from .snapshot import AccountSnapshot
 from .snapshot import look as look_at
 
 logger = logging.getLogger(__name__)
 
 
-class Watch:
+class SettlementCheck:
     """Of the orders at one terminal that were settled by hand.
 
     Args:
@@ -36,10 +36,10 @@ class Watch:
 
     """
 
-    def __init__(self, log: OrderLog, word: Word) -> None:
+    def __init__(self, log: OrderLog, word: ReportedResults) -> None:
         self._log = log
         self._word = word
-        self._pacing = Pacing(log.now_ms)
+        self._pacing = RetrySchedule(log.now_ms)
 
     def has_work(self, account: Account) -> bool:
         """Whether there are any of an account."""
@@ -89,7 +89,7 @@ class Watch:
         for send in sends:
             self._find(view, send)
 
-    def _find(self, view: View, send: CommandRecord) -> None:
+    def _find(self, view: AccountSnapshot, send: CommandRecord) -> None:
         own = [one for one in view.sightings() if is_tagged_as(send, one)]
         if len(own) == 1:
             self._word.take_result(send, effects.result_of_order(send, own[0], view))

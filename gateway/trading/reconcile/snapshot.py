@@ -1,7 +1,12 @@
-"""What a terminal shows of its account that may be of some commands."""
+"""Snapshot of what a terminal shows of its account, as far as it may be of some commands.
+
+A busy account has tens of thousands of orders, and few commands are unknown: what cannot concern
+them is left out as it comes (:class:`CandidateFilter`), by the same rules as in :mod:`.matching`.
+"""
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,16 +20,122 @@ from ea_bridge.model import (
     OrderReason,
     Position,
     TradeAction,
+    TradeRequest,
 )
 from gateway.broker_time.clock import GRID_S, MAX_RESIDUE_S
 
 from ..asking import AskedTerminal
+from ..client_ids import TAG_LENGTH
 from ..journal.intents import CommandRecord
 from ..past import past_of
-from .activated import side_of
-from .matching import AROUND_MS, MAX_APART_MS, SKEW_MS, is_of_time, makes_order, may_be
-from .observed_order import Sighting, terms_of
-from .wanted import Wanted
+from .matching import (
+    AROUND_MS,
+    LATEST_MS,
+    MAX_APART_MS,
+    SKEW_MS,
+    is_of_time,
+    makes_order,
+    may_be,
+    side_of,
+)
+from .observed_order import ObservedOrder, is_of_part, terms_of
+
+_Kind = tuple[str, int, float, int]
+"""Symbol, type, volume and magic."""
+
+
+class CandidateFilter:
+    """What may be of some commands.
+
+    Args:
+        sends: the commands.
+        now_ms: UTC. What is alike in all but its time may be of one that comes from now on.
+        offset_ms: of the broker's clock to UTC.
+        around_ms: how far the one or the other may be wrong.
+        is_mt4: whether they are shown by a MetaTrader 4, where a pending order that was filled is
+            a trade from then on.
+
+    """
+
+    def __init__(
+        self,
+        sends: Iterable[CommandRecord],
+        now_ms: int,
+        offset_ms: int,
+        around_ms: int = 0,
+        *,
+        is_mt4: bool = False,
+    ) -> None:
+        self._offset_ms = offset_ms
+        self._earlier_ms = SKEW_MS + around_ms
+        self._later_ms = LATEST_MS + SKEW_MS + around_ms
+        self._recent_ms = now_ms - SKEW_MS
+        self._tickets: set[int] = set()
+        self._tags: set[str] = set()
+        self._of_parts: set[tuple[str, int, int]] = set()
+        self._times_ms: defaultdict[_Kind, list[int]] = defaultdict(list)
+        self._since_ms: dict[_Kind, int] = {}
+        """Of trades that may have been pending orders: when the first of these was asked for."""
+        for send in sends:
+            request, result = send.request, send.result
+            if result is not None and result.order:
+                self._tickets.add(result.order)
+            if len(request.comment) >= TAG_LENGTH:
+                self._tags.add(request.comment[:TAG_LENGTH])
+            times_ms = [send.created_ms]
+            if send.memo.broker_ms:
+                times_ms.append(send.memo.broker_ms - offset_ms)
+            self._times_ms[_kind(request, request.type)] += times_ms
+            self._of_parts.add((request.symbol, request.type, request.magic))
+            side = side_of(request.type) if is_mt4 else None
+            if side is not None:
+                filled = _kind(request, side)
+                self._times_ms[filled] += times_ms
+                first_ms = min(one for one in times_ms if one >= max(times_ms) - MAX_APART_MS)
+                self._since_ms[filled] = min(self._since_ms.get(filled, first_ms), first_ms)
+                self._of_parts.add((request.symbol, side, request.magic))
+        for times in self._times_ms.values():
+            times.sort()
+
+    def sighting(self, one: ObservedOrder) -> bool:
+        """Whether an order may be of one of the commands."""
+        kind = (one.symbol, one.type, one.volume, one.magic)
+        return self._has(one.ticket, one.comment, kind, one.time_ms)
+
+    def order(self, one: Order) -> bool:
+        """The same of an order as the terminal shows it."""
+        kind = (one.symbol, one.type, one.volume_initial, one.magic)
+        time_ms = (one.time_setup_msc or one.time_setup * 1000) - self._offset_ms
+        return self._has(one.ticket, one.comment, kind, time_ms)
+
+    def deal(self, one: Deal, orders: Iterable[int]) -> bool:
+        """The same of a deal, or that it is of one of these orders."""
+        if one.order in orders:
+            return True
+        kind = (one.symbol, one.type, one.volume, one.magic)
+        time_ms = (one.time_msc or one.time * 1000) - self._offset_ms
+        return self._has(one.order, one.comment, kind, time_ms)
+
+    def _has(self, ticket: int, comment: str, kind: _Kind, time_ms: int) -> bool:
+        if ticket in self._tickets or comment[:TAG_LENGTH] in self._tags:
+            return True
+        symbol, type_, _, magic = kind
+        if is_of_part(comment) and (symbol, type_, magic) in self._of_parts:
+            return True
+        since_ms = self._since_ms.get(kind)
+        if since_ms is not None and time_ms >= since_ms - self._earlier_ms:
+            return True
+        times_ms = self._times_ms.get(kind)
+        if times_ms is None or time_ms >= self._recent_ms:
+            return times_ms is not None
+        # of the commands the first that is not too old for this order
+        at = bisect_left(times_ms, time_ms - self._later_ms)
+        return at < len(times_ms) and times_ms[at] <= time_ms + self._earlier_ms
+
+
+def _kind(request: TradeRequest, type_: int) -> _Kind:
+    return request.symbol, type_, request.volume, request.magic
+
 
 AHEAD_S = 86_400
 """How far past now history is asked for: the broker's clock may be ahead of what we think."""
@@ -35,7 +146,7 @@ _STOPS = frozenset({OrderReason.SL, OrderReason.TP, OrderReason.SO})
 
 
 @dataclass(slots=True, kw_only=True)
-class View:
+class AccountSnapshot:
     """Orders, positions and deals of one moment."""
 
     is_mt4: bool
@@ -55,12 +166,12 @@ class View:
         """Return the deals of an order."""
         return [deal for deal in self.deals if deal.order == ticket]
 
-    def wanted(self, sends: Iterable[CommandRecord], now_ms: int) -> Wanted:
+    def wanted(self, sends: Iterable[CommandRecord], now_ms: int) -> CandidateFilter:
         """Return what tells which of it may be of these commands; ``now_ms``: UTC."""
         around_ms = AROUND_MS if self.is_far else 0
-        return Wanted(sends, now_ms, self.offset_ms, around_ms, is_mt4=self.is_mt4)
+        return CandidateFilter(sends, now_ms, self.offset_ms, around_ms, is_mt4=self.is_mt4)
 
-    def may_be(self, send: CommandRecord, one: Sighting) -> bool:
+    def may_be(self, send: CommandRecord, one: ObservedOrder) -> bool:
         """Whether an order may be a command's."""
         return may_be(send, one, AROUND_MS if self.is_far else 0)
 
@@ -75,9 +186,9 @@ class View:
         """
         return send.lateness_ms(stamp_ms - self.offset_ms, stamp_ms)[0]
 
-    def sightings(self) -> list[Sighting]:
+    def sightings(self) -> list[ObservedOrder]:
         """Return every order, once."""
-        found: dict[int, Sighting] = {}
+        found: dict[int, ObservedOrder] = {}
         entries: defaultdict[int, set[int]] = defaultdict(set)
         for deal in self.deals:
             entries[deal.order].add(deal.entry)
@@ -86,10 +197,10 @@ class View:
             found.setdefault(one.ticket, one)
         return list(found.values())
 
-    def _of_orders(self, entries: Mapping[int, set[int]]) -> Iterator[Sighting]:
+    def _of_orders(self, entries: Mapping[int, set[int]]) -> Iterator[ObservedOrder]:
         for one in (*self.orders.values(), *self.past.values()):
             at_ms = one.time_setup_msc or one.time_setup * 1000
-            yield Sighting(
+            yield ObservedOrder(
                 ticket=one.ticket,
                 symbol=one.symbol,
                 type=one.type,
@@ -123,7 +234,7 @@ class View:
         """Return the position of a netting account that an order or a deal went into."""
         return identifier if self.is_netting else 0
 
-    def _of_deals(self, entries: Mapping[int, set[int]]) -> Iterator[Sighting]:
+    def _of_deals(self, entries: Mapping[int, set[int]]) -> Iterator[ObservedOrder]:
         """Those whose order the history does not show yet; all deals of one together."""
         filled: defaultdict[int, float] = defaultdict(float)
         for one in self.deals:
@@ -131,7 +242,7 @@ class View:
         for one in self.deals:
             is_entry = one.entry == DealEntry.IN
             if one.order:
-                yield Sighting(
+                yield ObservedOrder(
                     ticket=one.order,
                     symbol=one.symbol,
                     type=one.type,
@@ -147,10 +258,10 @@ class View:
                     is_by_stop=self._is_by_stop(one.reason),
                 )
 
-    def _of_positions(self) -> Iterator[Sighting]:
+    def _of_positions(self) -> Iterator[ObservedOrder]:
         """Those whose order and deal the history does not show yet; all, on MetaTrader 4."""
         for one in self.positions.values():
-            yield Sighting(
+            yield ObservedOrder(
                 ticket=one.ticket if self.is_mt4 else one.identifier or one.ticket,
                 symbol=one.symbol,
                 type=one.type,
@@ -181,7 +292,7 @@ async def look(
     rivals: Iterable[CommandRecord],
     *,
     is_far: bool,
-) -> View:
+) -> AccountSnapshot:
     """Ask a terminal for everything that is open, and for what of its past may be of commands.
 
     The past is asked for by time only where a command may have made an order that nobody can
@@ -202,7 +313,7 @@ async def look(
     orders = await terminal.request(commands.ORDERS_GET, commands.FilterParams())
     positions = await terminal.request(commands.POSITIONS_GET, commands.FilterParams())
     hello = terminal.hello
-    view = View(
+    view = AccountSnapshot(
         is_mt4=terminal.is_mt4,
         is_netting=hello is not None and hello.mode in ("netting", "exchange"),
         offset_ms=offset_s * 1000,
@@ -223,7 +334,7 @@ async def look(
 
 
 async def _look_back(
-    terminal: AskedTerminal, view: View, sends: Sequence[CommandRecord], since_ms: int
+    terminal: AskedTerminal, view: AccountSnapshot, sends: Sequence[CommandRecord], since_ms: int
 ) -> None:
     """Add what of the past may be of commands that have made an order."""
     now_ms, offset_s = terminal.now_ms(), view.offset_ms // 1000
@@ -241,7 +352,7 @@ async def _look_back(
         view.deals += [one for one in deals if one.order in kept]
 
 
-def _first_stamp_ms(makers: Iterable[CommandRecord], view: View, now_ms: int) -> int:
+def _first_stamp_ms(makers: Iterable[CommandRecord], view: AccountSnapshot, now_ms: int) -> int:
     """Return the first stamp that an order of these may have, by any clock; ``now_ms``: UTC."""
     latest_ms = now_ms + view.offset_ms + AHEAD_S * 1000
     return min(_made_ms(send, view.offset_ms, latest_ms) for send in makers)

@@ -52,7 +52,7 @@ _AGAIN = (BrokerDisconnected, HistoryLoading, TerminalError, Timeout)
 logger = logging.getLogger(__name__)
 
 
-class Recollection:
+class UsedIdScan:
     """What terminals remember, by account; for the loop's thread.
 
     Args:

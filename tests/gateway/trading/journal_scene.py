@@ -19,7 +19,7 @@ from gateway.errors import GatewayError
 from gateway.storage.ledger import DATABASE, Ledger
 from gateway.trading.journal import SETTLEMENTS, TABLE, Account, Intent, OrderLog, SqliteJournal
 from gateway.trading.reconcile.reconciler import Reconciler
-from gateway.trading.reconcile.retry_schedule import Pacing
+from gateway.trading.reconcile.retry_schedule import RetrySchedule
 
 LOST = OutcomeUnknown("order_send", 7, acked=True, reason="link lost")
 NOTHING: dict[str, Any] = {
@@ -66,7 +66,7 @@ class Kept:
         self.scene.desk.journal = SqliteJournal(self.log, "mt5-a", self._account)
         self.reconciler = Reconciler(self.log, "mt5-a", lambda: self.scene.guarded)
         eternity = itertools.count(0.0, 1e6)  # passes between any two looks
-        self.reconciler._pacing = Pacing(self.log.now_ms, eternity.__next__)
+        self.reconciler._pacing = RetrySchedule(self.log.now_ms, eternity.__next__)
 
     def restart(self, folder: Path | None = None) -> None:
         """End, and begin anew, with the files of another folder if there is one."""

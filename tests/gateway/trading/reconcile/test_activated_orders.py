@@ -15,7 +15,7 @@ from ea_bridge.model import Order, OrderType, Position, TradeAction
 from gateway.trading.journal import CommandRecord
 from gateway.trading.reconcile import patience
 from gateway.trading.reconcile.matching import LATEST_MS, SKEW_MS, may_be, share
-from gateway.trading.reconcile.observed_order import Sighting
+from gateway.trading.reconcile.observed_order import ObservedOrder
 
 HERE_MS = NOW_MS + OFFSET_MS
 STOP = 1.08
@@ -146,11 +146,11 @@ def sale(command_id: int) -> CommandRecord:
     return send(command_id, type=1)
 
 
-def sold(ticket: int, opened: float) -> Sighting:
+def sold(ticket: int, opened: float) -> ObservedOrder:
     return order(ticket, "online order", type=1, opened=opened, terms=(0.0, 0.0, 0.0, 0.0))
 
 
-def waiting(ticket: int, price: float) -> Sighting:
+def waiting(ticket: int, price: float) -> ObservedOrder:
     return order(ticket, "online order", type=5, terms=(price, 0.0, 0.0, 0.0))
 
 

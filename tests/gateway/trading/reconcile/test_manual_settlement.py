@@ -23,7 +23,7 @@ from gateway.storage.store import StoreError
 from gateway.trading.journal import Stage
 from gateway.trading.journal.intents import ENDS
 from gateway.trading.journal.views import noted, settled
-from gateway.trading.reconcile.retry_schedule import Pacing
+from gateway.trading.reconcile.retry_schedule import RetrySchedule
 
 
 @pytest.fixture(name="lost")
@@ -32,7 +32,7 @@ async def lose_an_order(kept: Kept) -> Kept:
     kept.equip(TABLELESS)
     await kept.lose("a")
     eternity = itertools.count(0.0, 1e6)
-    kept.reconciler._watch._pacing = Pacing(kept.log.now_ms, eternity.__next__)
+    kept.reconciler._watch._pacing = RetrySchedule(kept.log.now_ms, eternity.__next__)
     return kept
 
 
@@ -280,7 +280,7 @@ async def test_an_order_that_shows_after_it_was_settled_as_not_executed(
     if restarts:
         lost.restart()
         eternity = itertools.count(0.0, 1e6)
-        lost.reconciler._watch._pacing = Pacing(lost.log.now_ms, eternity.__next__)
+        lost.reconciler._watch._pacing = RetrySchedule(lost.log.now_ms, eternity.__next__)
     await lost.look()
     assert await outcome(lost) == "rejected"
     lost.scene.script.answers["history_orders_get"] = [filled(900, mine())]

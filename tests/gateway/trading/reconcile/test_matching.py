@@ -12,8 +12,8 @@ from ea_bridge.model import LEASE_COMMENT, DealEntry, TradeAction, TradeRequest
 from gateway.trading.client_ids import tag
 from gateway.trading.journal import CommandRecord
 from gateway.trading.reconcile.matching import LATEST_MS, SKEW_MS, match, may_be, share
-from gateway.trading.reconcile.observed_order import Sighting
-from gateway.trading.reconcile.snapshot import View
+from gateway.trading.reconcile.observed_order import ObservedOrder
+from gateway.trading.reconcile.snapshot import AccountSnapshot
 from gateway.trading.requests import ReceiptContext
 
 AT_MS = 1_780_000_000_000
@@ -35,7 +35,7 @@ def send(command_id: int, *, at_ms: int = AT_MS, **more: object) -> CommandRecor
     )
 
 
-def order(ticket: int, comment: str = "", **more: object) -> Sighting:
+def order(ticket: int, comment: str = "", **more: object) -> ObservedOrder:
     fields = {
         "symbol": "EURUSD",
         "type": 0,
@@ -44,10 +44,10 @@ def order(ticket: int, comment: str = "", **more: object) -> Sighting:
         "time_ms": AT_MS + 50,
         **more,
     }
-    return Sighting(ticket=ticket, comment=comment, **fields)  # type: ignore[arg-type]
+    return ObservedOrder(ticket=ticket, comment=comment, **fields)  # type: ignore[arg-type]
 
 
-def matched(sends: list[CommandRecord], seen: list[Sighting]) -> dict[int, int]:
+def matched(sends: list[CommandRecord], seen: list[ObservedOrder]) -> dict[int, int]:
     return {command_id: one.ticket for command_id, one in match(sends, seen).items()}
 
 
@@ -156,7 +156,9 @@ def test_what_an_order_shows_of_the_position_that_it_opened() -> None:
         (at_work, [deal], True),
         (at_work, [replace(deal, entry=DealEntry.OUT), deal], False),
     ):
-        view = View(is_mt4=False, is_netting=False, offset_ms=0, past={10: made}, deals=deals)
+        view = AccountSnapshot(
+            is_mt4=False, is_netting=False, offset_ms=0, past={10: made}, deals=deals
+        )
         assert [one.opens for one in view.sightings()] == [opens]
 
 

@@ -23,7 +23,7 @@ from gateway.errors import GatewayError
 from gateway.trading.journal import CommandRecord
 from gateway.trading.reconcile import patience
 from gateway.trading.reconcile.matching import match, share
-from gateway.trading.reconcile.observed_order import Sighting
+from gateway.trading.reconcile.observed_order import ObservedOrder
 from gateway.trading.requests import ReceiptContext
 
 HERE_MS = NOW_MS + OFFSET_MS
@@ -172,9 +172,9 @@ def send(command_id: int, closes: int | None = None) -> CommandRecord:
     )
 
 
-def order(ticket: int, entered: int, *, opens: bool | None = None) -> Sighting:
+def order(ticket: int, entered: int, *, opens: bool | None = None) -> ObservedOrder:
     """Return such a sale as the terminal shows it, which went into a position."""
-    return Sighting(
+    return ObservedOrder(
         ticket=ticket,
         symbol="EURUSD",
         type=1,
@@ -188,7 +188,7 @@ def order(ticket: int, entered: int, *, opens: bool | None = None) -> Sighting:
     )
 
 
-def given(sends: list[CommandRecord], seen: list[Sighting]) -> list[dict[int, int]]:
+def given(sends: list[CommandRecord], seen: list[ObservedOrder]) -> list[dict[int, int]]:
     """Return whom orders are given to at once, and whom at last."""
     return [
         {command_id: one.ticket for command_id, one in some(sends, seen).items()}

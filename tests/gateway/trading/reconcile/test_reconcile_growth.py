@@ -20,8 +20,13 @@ from ea_bridge.model import Deal, Order, TradeResult, TradeRetcode
 from gateway import errors
 from gateway.trading.client_ids import tag
 from gateway.trading.reconcile.matching import LATEST_MS, SKEW_MS, match, may_be
-from gateway.trading.reconcile.retry_schedule import DENSE_S, MAX_DENSE_S, MAX_PAUSE_S, Pacing
-from gateway.trading.reconcile.wanted import Wanted
+from gateway.trading.reconcile.retry_schedule import (
+    DENSE_S,
+    MAX_DENSE_S,
+    MAX_PAUSE_S,
+    RetrySchedule,
+)
+from gateway.trading.reconcile.snapshot import CandidateFilter
 from gateway.trading.risk.asking import _brought_today
 from gateway.trading.sending import was_refused
 
@@ -126,7 +131,7 @@ def test_nothing_is_left_out_that_may_be_of_a_command() -> None:
         for n in range(6)
     ]
     now_ms = AT_MS + 10**8
-    wanted = Wanted(sends, now_ms, offset_ms=OFFSET_MS)
+    wanted = CandidateFilter(sends, now_ms, offset_ms=OFFSET_MS)
     kept = left = 0
     for ticket in range(4000):
         comment = dice.choice(("", "by broker", tag(1, "S", str(dice.randrange(12)))))
@@ -162,7 +167,7 @@ def test_nothing_is_left_out_that_may_be_of_a_command() -> None:
 )
 def test_the_bounds_of_time_are_those_of_matching(late_ms: int, expected: bool) -> None:
     """Both ends count; what is recent is kept whatever its time."""
-    wanted = Wanted([send(1)], AT_MS + 10**8, offset_ms=0)
+    wanted = CandidateFilter([send(1)], AT_MS + 10**8, offset_ms=0)
     assert wanted.sighting(order(9, time_ms=AT_MS + late_ms)) is expected
     assert not wanted.sighting(order(9, time_ms=AT_MS + LATEST_MS + SKEW_MS + 1))
     assert wanted.sighting(order(9, time_ms=AT_MS + 10**8))
@@ -172,7 +177,7 @@ def test_a_ticket_that_the_broker_named_is_kept() -> None:
     """And the deals of orders that are."""
     named = send(1)
     named.result = TradeResult(retcode=TradeRetcode.TIMEOUT, order=77)
-    wanted = Wanted([named], AT_MS + 10**8, offset_ms=0)
+    wanted = CandidateFilter([named], AT_MS + 10**8, offset_ms=0)
     assert wanted.sighting(order(77, symbol="other"))
     assert wanted.deal(Deal(ticket=1, order=5, type=0), {5})
     assert not wanted.deal(Deal(ticket=1, order=6, type=0), {5})
@@ -197,7 +202,7 @@ class Times:
     def __init__(self, age_s: float = 0.0) -> None:
         self.now_s = 1000.0
         self.send = send(1, at_ms=AT_MS)
-        self.pacing = Pacing(lambda: AT_MS + round(age_s * 1000), lambda: self.now_s)
+        self.pacing = RetrySchedule(lambda: AT_MS + round(age_s * 1000), lambda: self.now_s)
 
     def looks(self, until_s: float, step_s: float, scene: object = "s-1") -> list[float]:
         """When it was looked, since now."""
@@ -236,7 +241,7 @@ def test_a_new_link_is_looked_at_at_once() -> None:
 
 async def test_an_unknown_order_is_paced_in_its_terminal(searched: Kept) -> None:
     """Between two looks that are due the past is not asked for; on a new link it is."""
-    searched.reconciler._pacing = Pacing(lambda: searched.scene.now_ms + 10**7, lambda: 5.0)
+    searched.reconciler._pacing = RetrySchedule(lambda: searched.scene.now_ms + 10**7, lambda: 5.0)
     asked = searched.scene.script.asked_for
     await searched.look()
     await searched.look()
@@ -248,7 +253,7 @@ async def test_an_unknown_order_is_paced_in_its_terminal(searched: Kept) -> None
 
 async def test_what_may_be_of_one_who_waits_is_given_to_nobody(searched: Kept) -> None:
     """Two unknown commands and two orders are alike, but only one of the two is looked for now."""
-    searched.reconciler._pacing = Pacing(lambda: searched.scene.now_ms + 10**7, lambda: 5.0)
+    searched.reconciler._pacing = RetrySchedule(lambda: searched.scene.now_ms + 10**7, lambda: 5.0)
     await searched.look()
     await searched.fail("b")
     alike = [filled(900, "rewritten"), filled(901, "rewritten")]

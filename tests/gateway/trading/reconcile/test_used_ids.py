@@ -16,13 +16,13 @@ from gateway import errors
 from gateway.storage.store import StoreError
 from gateway.trading.journal import SqliteJournal
 from gateway.trading.reconcile import used_ids as recollection
-from gateway.trading.reconcile.used_ids import Recollection
+from gateway.trading.reconcile.used_ids import UsedIdScan
 
 
 @pytest.fixture(name="restored")
 def restore(kept: Kept) -> Kept:
     """A journal that is empty, before a terminal that may remember."""
-    found = Recollection(kept.log, lambda _: kept.scene.guarded)
+    found = UsedIdScan(kept.log, lambda _: kept.scene.guarded)
     kept.scene.desk.journal = SqliteJournal(kept.log, "mt5-a", kept.here, found)
     kept.scene.script.answers |= {**NOTHING, "order_send": DONE}
     return kept
@@ -124,7 +124,7 @@ async def test_nothing_holds_up_what_takes_risk_away(
     """A position is closed though nobody can see the past; a new order waits for that."""
     monkeypatch.setattr(recollection, "REDUCING_S", 0.05)
     scene = restored.scene
-    found = Recollection(
+    found = UsedIdScan(
         restored.log,
         lambda _: scene.guarded if fails else Slow(restored),  # type: ignore[arg-type, return-value]  # quacks like one
     )
