@@ -38,6 +38,7 @@ from gateway.credentials.tier import Tier
 from gateway.home.home import Home
 from gateway.home.home_console import MadeBy
 from gateway.home.ledger import open_ledger
+from gateway.http.mount import LazyDocument
 from gateway.http.websocket_frames import CloseCode
 from gateway.mt4_manager.service import ManagerService
 from gateway.options import ManagerReady, Ready
@@ -208,12 +209,14 @@ class Gateway:
             streams=streams,
             daemon=daemon,
             terminal_for=self._terminal_for,
-            openrpc=openrpc.LateDocument(lambda: orjson.dumps(document())),
+            openrpc=LazyDocument(lambda: orjson.dumps(document())),
             hosts=config.api.allowed_hosts,
             origins=config.api.allowed_origins,
             audit=self._audit,
-            accounts=AccountsApi(accounts.services, config.limits.max_message_bytes),
-            manager=None if manager is None else manager.api,
+            apis=(
+                AccountsApi(accounts.services, config.limits.max_message_bytes),
+                *(() if manager is None else (manager.api,)),
+            ),
             note_login=self._note_login,
             welcome=welcome,
         )

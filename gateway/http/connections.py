@@ -1,12 +1,12 @@
-"""The HTTP connections: how many, how long they may be silent, how they flow.
+"""HTTP connections: how many, how long they may be silent, how they flow.
 
 aiohttp bounds none of that. A connection has five seconds to send its first whole request
-header; bodies and WebSocket logins have deadlines of their own in their doors, and an idle
-keep-alive connection ends after ``KEEP_ALIVE_S``. A connection is a stranger until a request on
-it shows a valid token. When there are too many strangers the oldest makes room: whoever floods
-the port pushes out its own connections and cannot keep a caller with a token from getting in.
-Callers come in bursts as well, so a stranger has half a second to show its token first. Where
-there are too many callers, the one that has been idle for longest makes room.
+header; bodies and WebSocket logins have deadlines of their own, and an idle keep-alive connection
+ends after ``KEEP_ALIVE_S``. A connection is unauthenticated until a request on it shows a valid
+token. When there are too many of these the oldest makes room: whoever floods the port pushes out
+its own connections and cannot keep a caller with a token from getting in. Callers come in bursts
+as well, so each has half a second to show its token first. Where there are too many callers, the
+one that has been idle for longest makes room.
 
 An answer that nobody reads does not stay for ever either: its reader has to go on reading, and
 all that are unread have a common bound. WebSockets have stricter rules, in their sender.
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 FIRST_REQUEST_S = 5.0
 KEEP_ALIVE_S = 30.0
 GRACE_S = 0.5
-"""So long a stranger is not pushed out by another, unless all connections are taken: a program
+"""So long one without a token is not pushed out by another, unless all are taken: a program
 that makes a hundred calls at once has opened as many connections before one is read. A caller
 makes room for others only when it has been idle for so long: sooner, its next call may be on its
 way, and who is cut then cannot tell whether it was made."""
@@ -229,7 +229,7 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer what is no HTTP, or what a door failed at.
+        """Answer what is no HTTP, or what a handler failed at.
 
         aiohttp would quote the request, and write a traceback into the log for each port scan.
         """
@@ -240,7 +240,7 @@ class Connection(web.RequestHandler):
             error = InvalidRequest("This is no HTTP request", reason="http")
             return refusal_response(Refusal(400, error))
         trace_id = host.token_hex(4)
-        log.error("a door failed (trace_id %s)", trace_id, exc_info=exc)
+        log.error("a request failed (trace_id %s)", trace_id, exc_info=exc)
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun already")
         return refusal_response(Refusal(500, InternalError(trace_id=trace_id)))
@@ -254,7 +254,7 @@ class Connections(web.Server):
         self._handler = handler
         self._limits = limits
         self._open: set[Connection] = set()
-        self._strangers: dict[Connection, float] = {}
+        self._unauthenticated: dict[Connection, float] = {}
         """Since when each is here, the oldest first."""
         self._idle: dict[Connection, float] = {}
         """Since when each caller's has no request to answer, the longest first."""
@@ -265,9 +265,9 @@ class Connections(web.Server):
         return Connection(self, asyncio.get_running_loop())
 
     @property
-    def strangers(self) -> int:
+    def unauthenticated(self) -> int:
         """Open connections that have not shown a valid token."""
-        return len(self._strangers)
+        return len(self._unauthenticated)
 
     def __len__(self) -> int:
         return len(self._open)
@@ -282,20 +282,20 @@ class Connections(web.Server):
         while (spare := self._in_the_way(now_s)) is not None:
             self._push_out(spare)
         self._open.add(connection)
-        self._strangers[connection] = now_s
+        self._unauthenticated[connection] = now_s
 
     def _in_the_way(self, now_s: float) -> Connection | None:
         if len(self._open) >= self._limits.max_connections:
             return self._spare()
-        if len(self._strangers) < self._limits.max_unauthenticated:
+        if len(self._unauthenticated) < self._limits.max_unauthenticated:
             return None
-        oldest, since_s = next(iter(self._strangers.items()))
+        oldest, since_s = next(iter(self._unauthenticated.items()))
         return oldest if now_s - since_s >= GRACE_S else None
 
     def _spare(self) -> Connection | None:
-        """Return the connection that can go, if any: a stranger before a caller."""
-        if self._strangers:
-            return next(iter(self._strangers))
+        """Return the connection that can go, if any: one without a token before a caller's."""
+        if self._unauthenticated:
+            return next(iter(self._unauthenticated))
         idle_since_s = asyncio.get_running_loop().time() - GRACE_S
         for connection, since_s in self._idle.items():
             if since_s > idle_since_s:
@@ -310,7 +310,7 @@ class Connections(web.Server):
 
     def known(self, connection: Connection) -> None:
         """Count the connection as a caller's."""
-        self._strangers.pop(connection, None)
+        self._unauthenticated.pop(connection, None)
 
     def stalled(self, connection: Connection) -> None:
         """Note that an answer waits for its reader; the oldest go where that is too much."""
@@ -328,7 +328,7 @@ class Connections(web.Server):
     def closed(self, connection: Connection) -> None:
         """Count the connection no more."""
         self._open.discard(connection)
-        self._strangers.pop(connection, None)
+        self._unauthenticated.pop(connection, None)
         self._idle.pop(connection, None)
         self._stalled.pop(connection, None)
 
@@ -338,7 +338,7 @@ class Connections(web.Server):
         try:
             return await self._handler(request)
         finally:
-            if connection in self._open and connection not in self._strangers:
+            if connection in self._open and connection not in self._unauthenticated:
                 self._idle[connection] = asyncio.get_running_loop().time()
 
     def _request(

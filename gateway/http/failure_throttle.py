@@ -13,11 +13,11 @@ MAX_WAIT_S = 5.0
 """Who would wait longer gets no answer at all."""
 
 
-class Overrun(Exception):
+class ThrottleExceeded(Exception):
     """So many tokens fail that this failure gets no answer."""
 
 
-class Pace:
+class FailureThrottle:
     """Spaces out failures, and only failures.
 
     Nobody is locked out: on loopback every caller has one address, so a lock would be a weapon
@@ -32,13 +32,13 @@ class Pace:
         """Wait until one more failure may be answered.
 
         Raises:
-            Overrun: that would take longer than ``MAX_WAIT_S``.
+            ThrottleExceeded: that would take longer than ``MAX_WAIT_S``.
 
         """
         now = asyncio.get_running_loop().time()
         free_at = max(self._free_at, now - BURST * self._interval_s) + self._interval_s
         if free_at - now > MAX_WAIT_S:
-            raise Overrun
+            raise ThrottleExceeded
         self._free_at = free_at
         if free_at > now:
             await asyncio.sleep(free_at - now)

@@ -1,4 +1,4 @@
-"""The guard in front of every door: what a request must be before anybody looks into it.
+"""The guard in front of every route: what a request must be before anybody looks into it.
 
 The order is fixed, and each step ends the request with a short JSON-RPC error, id null, and
 ``Connection: close``:
@@ -9,7 +9,7 @@ The order is fixed, and each step ends the request with a short JSON-RPC error, 
 3. the peer is on this machine: 403
 4. no ``Origin``, or one that the configuration lists: 403; ``null`` never is
 5. without ``Origin`` nothing else that only a browser sends: 403
-6. there is such a door, and it takes this HTTP method, media type and encoding: 404, 405, 415
+6. there is such a route, and it takes this HTTP method, media type and encoding: 404, 405, 415
 7. no token or ticket in the URL: 401. URLs land in logs, histories and process lists
 8. at most one ``Authorization``, a Bearer: 401; then the gate looks at the token
 
@@ -70,7 +70,7 @@ class Refusal(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class Route:
     """What one path takes."""
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -95,7 +95,7 @@ class Guard:
     """Checks requests; holds no connection and does no I/O.
 
     Args:
-        doors: what each path takes; a function returns one door for each HTTP method.
+        routes: what each path takes; a function returns one route for each HTTP method.
         port: the port that we really listen on; a ``Host`` must name it.
         hosts: names beside 127.0.0.1, localhost and [::1], without port.
         origins: web origins that may call, like ``http://127.0.0.1:7402``.
@@ -104,13 +104,13 @@ class Guard:
 
     def __init__(
         self,
-        doors: Mapping[str, Door] | Callable[[str], Sequence[Door]],
+        routes: Mapping[str, Route] | Callable[[str], Sequence[Route]],
         *,
         port: int,
         hosts: Collection[str] = (),
         origins: Collection[str] = (),
     ) -> None:
-        self._doors = doors if callable(doors) else _at(doors)
+        self._routes = routes if callable(routes) else _at(routes)
         names = ("127.0.0.1", "localhost", "[::1]", *(host.lower() for host in hosts))
         self._hosts = frozenset(f"{name}:{port}" for name in names) | (
             frozenset(names) if port == 80 else frozenset()
@@ -118,7 +118,7 @@ class Guard:
         self._origins = frozenset(origins)
 
     def path(self, request: web.BaseRequest) -> str:
-        """Return the path of a request that may go on to its door (steps 1 to 7).
+        """Return the path of a request that may go on to its route (steps 1 to 7).
 
         Raises:
             Refusal: it may not.
@@ -137,14 +137,14 @@ class Guard:
         if not _is_local(request.remote):
             raise _refused(403, Forbidden("Only this machine may call", reason="peer"))
         path, _, query = target.partition("?")
-        doors = self._doors(path)
-        public = bool(doors) and doors[0].token == "never"  # noqa: S105  # no password
+        routes = self._routes(path)
+        public = bool(routes) and routes[0].token == "never"  # noqa: S105  # no password
         self._check_browser(request, public=public)
-        if "Origin" in headers and doors and not any(door.pages for door in doors):
+        if "Origin" in headers and routes and not any(route.pages for route in routes):
             raise _refused(403, Forbidden("Web pages may not call", reason="origin"))
-        if not doors:
+        if not routes:
             raise _refused(404, InvalidRequest("There is no such path", reason="path"))
-        self._check_form(request, doors)
+        self._check_form(request, routes)
         if query and _TOKEN_NAMES & {name.lower() for name, _ in parse_qsl(query, True)}:
             log.warning("refused %s with a token in the URL: treat that token as leaked", path)
             raise _unauthorized("A token or ticket never goes into the URL", reason="malformed")
@@ -179,7 +179,7 @@ class Guard:
     def preflight(self, request: web.BaseRequest) -> dict[str, str]:
         """Return the headers that answer a preflight of a listed origin."""
         path = request.raw_path.partition("?")[0]
-        methods = [door.method for door in self._doors(path)]
+        methods = [route.method for route in self._routes(path)]
         return self.cors(request) | {
             "Access-Control-Allow-Methods": ", ".join(methods),
             "Access-Control-Allow-Headers": "Authorization, Content-Type",
@@ -199,30 +199,30 @@ class Guard:
             if name in headers:
                 raise _refused(403, Forbidden("Web pages may not call", reason="browser"))
 
-    def _check_form(self, request: web.BaseRequest, doors: Sequence[Door]) -> None:
-        for door in doors:
-            if door.method == request.method:
-                if door.rpc:
+    def _check_form(self, request: web.BaseRequest, routes: Sequence[Route]) -> None:
+        for route in routes:
+            if route.method == request.method:
+                if route.rpc:
                     # a page can make a browser leave the type out, and then it need not ask first;
                     # but it cannot make it leave out where the page is from
                     untyped = "Origin" not in request.headers
                     _check_media(request, RPC_TYPES, JSON, untyped=untyped)
-                elif door.json:
+                elif route.json:
                     _check_media(request, JSON_TYPES, JSON)
-                elif door.form:
+                elif route.form:
                     _check_media(request, FORM_TYPES, FORM)
                 return
         asks = self.cors(request) and self.is_preflight(request)
-        if asks and any(door.is_for_pages for door in doors):
+        if asks and any(route.is_for_pages for route in routes):
             return
-        methods = ", ".join(door.method for door in doors)
+        methods = ", ".join(route.method for route in routes)
         error = InvalidRequest(f"Use {methods}", reason="http_method")
         raise _refused(405, error, Allow=methods)
 
 
-def _at(doors: Mapping[str, Door]) -> Callable[[str], Sequence[Door]]:
-    """Return the lookup of a table with one door for each path."""
-    by_path = {path: (door,) for path, door in doors.items()}
+def _at(routes: Mapping[str, Route]) -> Callable[[str], Sequence[Route]]:
+    """Return the lookup of a table with one route for each path."""
+    by_path = {path: (route,) for path, route in routes.items()}
     return lambda path: by_path.get(path, ())
 
 

@@ -1,29 +1,14 @@
-"""What the doors note in the audit trail: who was not let in, and what was not done for whom."""
+"""Notes in the audit trail of requests that were not let in and calls that were refused."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from ea_bridge.token import MalformedToken, parse_token
 from gateway.audit import Audit
 from gateway.auth.caller import Caller
-from gateway.credentials.daemon_api import Way
 from gateway.errors import AccessDenied, GatewayError
 from gateway.rpc.catalogue import Method
 
-TOLD = ("rule", "limit", "value", "armed_by", "scope", "tier", "client_order_id")
-"""What is kept of the data of an error: nothing that a caller wrote as he liked."""
-
-NoteLogin = Callable[[str, Way, str, str], None]
-"""Hears of a use of a token: its id, the way, why it was refused, the program."""
-
-
-def tid_of(token: str) -> str:
-    """Return the id of a token; empty for what is none."""
-    try:
-        return parse_token(token)
-    except MalformedToken:
-        return ""
+NOTED = ("rule", "limit", "value", "armed_by", "scope", "tier", "client_order_id")
+"""Members of an error's data that the trail keeps: none holds free text of a caller."""
 
 
 def note_request(audit: Audit, error: GatewayError) -> None:
@@ -44,5 +29,5 @@ def note_call(audit: Audit, method: Method, caller: Caller, error: GatewayError)
             actor=caller.tid,
             terminal=caller.terminal,
             object=method.name,
-            **{name: error.data[name] for name in TOLD if name in error.data},
+            **{name: error.data[name] for name in NOTED if name in error.data},
         )

@@ -19,7 +19,7 @@ R = TypeVar("R")
 
 
 @dataclass(slots=True)
-class Room:
+class ResponseBudget:
     """What the answers to a batch may still take together: first come, first served."""
 
     bytes: int

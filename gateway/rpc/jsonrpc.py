@@ -47,13 +47,13 @@ from gateway.errors import (
     Unauthorized,
     did_you_mean,
 )
+from gateway.http.mount import LazyDocument
 from gateway.http.responses import error_response
 from gateway.rpc.audit_notes import note_call
-from gateway.rpc.batch import Room, at_once, in_order
+from gateway.rpc.batch import ResponseBudget, at_once, in_order
 from gateway.rpc.catalogue import Call, Method
 from gateway.rpc.envelope import check, check_members, echo
 from gateway.rpc.in_flight import Id, InFlight
-from gateway.rpc.openrpc import LateDocument
 from gateway.storage.store import StoreError
 
 log = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ class Context(NamedTuple):
 
 class _Entry(NamedTuple):
     method: Callable[[Context, Params], Awaitable[Result]]
-    """In jsonrpcserver's shape; see :func:`_fenced`."""
+    """In jsonrpcserver's shape; see :func:`with_error_boundary`."""
     mutates: bool
     transports: tuple[str, ...]
 
@@ -111,18 +111,20 @@ class JsonRpc:
         catalogue: Mapping[str, Method],
         limits: Limits,
         *,
-        document: LateDocument,
+        document: LazyDocument,
         audit: Audit | None = None,
     ) -> None:
         audit = audit or Audit()
         self._limits = limits
         self._document = document
         self._methods = {
-            name: _fenced(name, _from_catalogue(method, audit), method.mutates, method.transports)
+            name: with_error_boundary(
+                name, _from_catalogue(method, audit), method.mutates, method.transports
+            )
             for name, method in catalogue.items()
         }
-        self._methods["rpc.discover"] = _fenced("rpc.discover", self._discover)
-        self._methods["cancel_request"] = _fenced(
+        self._methods["rpc.discover"] = with_error_boundary("rpc.discover", self._discover)
+        self._methods["cancel_request"] = with_error_boundary(
             "cancel_request", _cancel_request, transports=("ws",)
         )
         self.dropped_notifications = 0
@@ -165,7 +167,7 @@ class JsonRpc:
                     f"A batch may hold {limit} calls", reason="batch_too_large", limit=limit
                 )
             )
-        room = Room(self._limits.max_response_bytes)
+        room = ResponseBudget(self._limits.max_response_bytes)
 
         async def answer(item: Any) -> bytes | None:
             response = await self._one(item, call, in_flight)
@@ -294,7 +296,7 @@ def _none_but(names: tuple[str, ...], params: Params) -> dict[str, Any]:
     return given
 
 
-def _fenced(
+def with_error_boundary(
     name: str,
     answer: Callable[[Context, Params], Awaitable[Any]],
     mutates: bool = False,

@@ -1,40 +1,45 @@
-"""The web server: sockets, guard, doors, and their start and end."""
+"""Web server: ``POST /rpc``, ``GET /ws``, REST APIs and documents, behind one guard.
+
+A request passes the guard, then authentication, and only then is its body read. The status of an
+answer of ``/rpc`` speaks of the transport alone: an error of a method is a 200 with the error
+object. Notifications get 204.
+"""
 
 from __future__ import annotations
 
 import logging
 import socket
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiohttp import web
 
 from ea_bridge.loopback import BACKLOG
-from gateway.accounts.api import OPENAPI, AccountsApi
 from gateway.audit import Audit
 from gateway.auth.caller import Caller
-from gateway.auth.tickets import Tickets
-from gateway.credentials.daemon_api import Way
 from gateway.errors import ShuttingDown, Unauthorized
+from gateway.http.body import read_body
 from gateway.http.connections import Connections, connection_of
-from gateway.http.failure_throttle import FAILURES_PER_S, Overrun, Pace
-from gateway.http.guard import Door, Guard, Refusal, unauthorized
+from gateway.http.failure_throttle import FAILURES_PER_S, FailureThrottle, ThrottleExceeded
+from gateway.http.guard import Guard, Refusal, Route, unauthorized
+from gateway.http.mount import LazyDocument, MountedApi
 from gateway.http.responses import json_response, refusal_response
 from gateway.http.rest import PREFIX
 from gateway.http.rest.problem import detail_response
-from gateway.mt4_manager.api import PAGE_HEADERS, REFERENCE, ManagerApi
-from gateway.rpc.audit_notes import NoteLogin, note_request, tid_of
+from gateway.rpc.audit_notes import note_request
+from gateway.rpc.authentication import (
+    Authenticator,
+    Gatekeeper,
+    NoteLogin,
+    RequestCredentials,
+)
 from gateway.rpc.catalogue import Call, Method
-from gateway.rpc.context import Backend, Gatekeeper
-from gateway.rpc.handler import RpcDoor
-from gateway.rpc.jsonrpc import JsonRpc
-from gateway.rpc.openrpc import LateDocument
-from gateway.rpc.websocket.endpoint import WsDoor
+from gateway.rpc.context import RpcContext
+from gateway.rpc.jsonrpc import HTTP_STATUS, JsonRpc
+from gateway.rpc.websocket.endpoint import WebSocketEndpoint
 from gateway.runtime import Daemon
-
-if TYPE_CHECKING:
-    from gateway.streams import Streams
-    from gateway.trading.guard import GuardedTerminal
+from gateway.streams import Streams
+from gateway.trading.guard import GuardedTerminal
 
 log = logging.getLogger(__name__)
 
@@ -44,11 +49,10 @@ OPENRPC = "/openrpc.json"
 HEALTH = "/healthz"
 RPC_PATHS = ("/rpc", "/v1/rpc")
 WS_PATHS = ("/ws", "/v1/ws")
-DOCUMENT_HEADERS = {"Cross-Origin-Resource-Policy": "same-origin"}
 
 
 class WebServer:
-    """``/rpc``, ``/ws`` and the documents on the given sockets.
+    """Server of ``/rpc``, ``/ws``, mounted APIs and documents on the given sockets.
 
     Args:
         sockets: bound, not listening; all on one port. See
@@ -56,16 +60,15 @@ class WebServer:
         catalogue: the methods.
         gate: who may call. The server listens to its changes.
         terminal_for: the guarded terminal of a caller's token.
-        welcome: what ``/ws`` connections are told when they have signed in.
+        welcome: makes what ``/ws`` connections are told when they have signed in.
         openrpc: the document that ``rpc.discover`` and ``/openrpc.json`` give out.
         hosts: names that a ``Host`` header may carry beside the loopback ones.
         origins: web origins whose pages may call.
         failures_per_s: answers to wrong tokens, of all callers together.
-        audit: where it is noted who was let in, and who was not.
-        accounts: the accounts API; without it there is none.
-        manager: the manager API; without it there is none.
-        note_login: hears of each use of a token: its id, the way (``http`` or ``ws``), why it was
-            refused or nothing, and what the program says of itself; must not wait.
+        audit: trail of who was let in, and who was not.
+        apis: REST APIs that are mounted; the first that has a path answers it.
+        note_login: called for each use of a token: its id, the way (``http`` or ``ws``), why it
+            was refused or nothing, and what the program says of itself; must not wait.
 
     """
 
@@ -78,52 +81,49 @@ class WebServer:
         streams: Streams,
         daemon: Daemon,
         terminal_for: Callable[[Caller], GuardedTerminal],
-        openrpc: LateDocument,
+        openrpc: LazyDocument,
         hosts: Collection[str] = (),
         origins: Collection[str] = (),
         failures_per_s: float = FAILURES_PER_S,
         audit: Audit | None = None,
-        accounts: AccountsApi | None = None,
-        manager: ManagerApi | None = None,
+        apis: Sequence[MountedApi[Caller]] = (),
         welcome: Callable[[Call], Mapping[str, Any]] | None = None,
         note_login: NoteLogin = lambda *_: None,
     ) -> None:
         self._sockets = list(sockets)
         self.port: int = self._sockets[0].getsockname()[1]
         """The port of all our sockets."""
-        self._documents = {HEALTH: LateDocument(lambda: b'{"status":"ok"}'), OPENRPC: openrpc}
-        self._gate = gate
         self._audit = audit or Audit()
-        self._note_login = note_login
-        self._pace = Pace(failures_per_s)
-        self._tickets = Tickets(gate.recheck)
+        self._authenticator = Authenticator(
+            gate, self._audit, FailureThrottle(failures_per_s), note_login
+        )
         self.front = JsonRpc(catalogue, daemon.limits, document=openrpc, audit=self._audit)
-        backend = Backend(
+        context = RpcContext(
             front=self.front,
             gate=gate,
-            tickets=self._tickets,
+            tickets=self._authenticator.tickets,
             streams=streams,
             daemon=daemon,
             terminal_for=terminal_for,
             welcome=welcome,
         )
-        self._rpc = RpcDoor(backend)
-        self._ws = WsDoor(backend, self._admit_ws, self._redeem)
-        self._accounts = accounts
-        self._manager = manager
-        url = daemon.rpc_url.removesuffix("/rpc")
-        if accounts is not None:
-            self._documents[OPENAPI] = LateDocument(lambda: accounts.document(url))
-        if manager is not None:
-            made = manager.documents(url)
-            self._documents |= {path: LateDocument(make) for path, make in made.items()}
-        self._fixed_doors = self._doors()
-        self._guard = Guard(self._doors_at, port=self.port, hosts=hosts, origins=origins)
+        self._rpc = RpcHandler(context)
+        self._ws = WebSocketEndpoint(context, self._authenticator)
+        self._apis = tuple(apis)
+        self._documents = {HEALTH: LazyDocument(lambda: b'{"status":"ok"}'), OPENRPC: openrpc}
+        for api in self._apis:
+            self._documents |= api.documents(daemon.rpc_url.removesuffix("/rpc"))
+        self._fixed_routes = {
+            **{path: Route("GET", "never") for path in self._documents},
+            **{path: Route("POST", "required", rpc=True) for path in RPC_PATHS},
+            **{path: Route("GET", "optional") for path in WS_PATHS},
+        }
+        self._guard = Guard(self._routes_at, port=self.port, hosts=hosts, origins=origins)
         self._limits = daemon.limits
         self._runner: web.ServerRunner | None = None
         self._connections: Connections | None = None
         self._stopping = False
-        self._forget_tokens = gate.on_change(self._token_changed)
+        self._stop_listening_to_gate = gate.on_change(self._ws.end_token)
 
     @property
     def open_connections(self) -> int:
@@ -159,7 +159,7 @@ class WebServer:
         if self._stopping:
             return
         self._stopping = True
-        self._forget_tokens()
+        self._stop_listening_to_gate()
         self._ws.shut(reason, restart_in_ms)
         await self._ws.finish(STOP_S)
         if self._runner is not None:
@@ -168,19 +168,13 @@ class WebServer:
         for sock in self._sockets:
             sock.close()
 
-    def _doors(self) -> dict[str, Door]:
-        doors = {path: Door("GET", "never") for path in self._documents}
-        doors |= {path: Door("POST", "required", rpc=True) for path in RPC_PATHS}
-        doors |= {path: Door("GET", "optional") for path in WS_PATHS}
-        return doors
-
-    def _doors_at(self, path: str) -> Sequence[Door]:
-        door = self._fixed_doors.get(path)
-        if door is not None:
-            return (door,)
-        for api in (self._accounts, self._manager):
-            if api is not None and (doors := api.doors(path)):
-                return doors
+    def _routes_at(self, path: str) -> Sequence[Route]:
+        route = self._fixed_routes.get(path)
+        if route is not None:
+            return (route,)
+        for api in self._apis:
+            if routes := api.routes(path):
+                return routes
         return ()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -193,7 +187,7 @@ class WebServer:
             return refuse(refusal, headers)
         except Unauthorized as error:
             return refuse(unauthorized(error), headers)
-        except Overrun:
+        except ThrottleExceeded:
             connection_of(request).abort()
             return web.Response()  # nobody gets to see it
 
@@ -204,81 +198,59 @@ class WebServer:
         if self._stopping:
             raise Refusal(503, ShuttingDown())
         if path in self._documents:
-            document = await self._documents[path].read()
-            about = PAGE_HEADERS if path == REFERENCE else {}
-            return json_response(document, {**DOCUMENT_HEADERS, **about, **headers})
+            return await self._documents[path].response(headers)
         if request.method == "OPTIONS":
             return web.Response(status=204, headers=self._guard.preflight(request))
-        token = self._guard.token(request)
-        if self._manager is not None and self._manager.doors(path):
-            known = connection_of(request).known
-            return await self._manager.answer(request, token, known, self._pace.turn)
-        caller = None
-        if token is not None:
-            way: Way = "ws" if path in WS_PATHS else "http"
-            caller = await self._admit(token, way, request.headers.get("User-Agent", ""))
+        credentials = RequestCredentials(self._authenticator, request, self._guard.token(request))
+        for api in self._apis:
+            if api.routes(path):
+                return await api.answer(request, credentials, headers)
         if path in WS_PATHS:
-            return await self._ws.answer(request, caller)
-        if caller is None:
-            missing = Unauthorized("Send the header Authorization: Bearer", reason="missing")
-            note_request(self._audit, missing)
-            raise missing
-        connection_of(request).known()
-        if self._accounts is not None and path.startswith(PREFIX):
-            return await self._accounts.answer(request, caller, headers)
-        return await self._rpc.answer(request, caller, headers)
+            return await self._ws.answer(request, credentials.token)
+        return await self._rpc.answer(request, await credentials.caller(), headers)
 
-    async def _admit_ws(self, token: str) -> Caller:
-        """Let a token in that comes as a subprotocol or with the first message."""
-        return await self._admit(token, "ws", "")
 
-    async def _admit(self, token: str, way: Way, agent: str) -> Caller:
-        """Let a token in at once; a wrong one is answered at the pace of failures.
+class RpcHandler:
+    """Handler of ``POST /rpc``: one JSON-RPC message in the body, its answer in the response's."""
 
-        Raises:
-            Unauthorized: the gate does not let it in.
-            Overrun: so many fail that this one gets no answer.
+    def __init__(self, context: RpcContext) -> None:
+        self._context = context
+        self._max_bytes = context.daemon.limits.max_message_bytes
 
-        """
-        try:
-            caller = self._gate.admit(token)
-            self._audit.once_an_hour("access_granted", actor=caller.tid, terminal=caller.terminal)
-            self._note_login(caller.tid, way, "", agent)
-            return caller
-        except Unauthorized as error:
-            if tid := tid_of(token):
-                self._note_login(tid, way, str(error.data["reason"]), agent)
-            await self._slow_down("token", error)
-            raise
+    async def answer(
+        self, request: web.BaseRequest, caller: Caller, headers: Mapping[str, str]
+    ) -> web.Response:
+        """Answer one request.
 
-    async def _redeem(self, ticket: str, origin: str | None) -> Caller:
-        """Let a ticket in, once; a wrong one is answered like a wrong token.
+        Args:
+            headers: to send beside those of every answer.
 
         Raises:
-            Unauthorized: it opens nothing, or nothing any more.
-            Overrun: so many fail that this one gets no answer.
+            Refusal: the body is too large (413) or too slow (408).
 
         """
-        try:
-            caller = self._tickets.take(ticket, origin)
-            self._note_login(caller.tid, "ws", "", origin or "")
-            return caller
-        except Unauthorized as error:
-            await self._slow_down("ticket", error)
-            raise
+        raw = await read_body(request, self._max_bytes)
+        call = self._context.call(caller, "http", origin=request.headers.get("Origin"))
+        body, error = await self._context.front.answer(raw, call)
+        for act in call.after_answer:
+            act()
+        if body is None:
+            return web.Response(status=204, headers={"Cache-Control": "no-store", **headers})
+        if error is None:
+            return json_response(body, headers)
+        status = HTTP_STATUS.get(error["code"], 200)
+        return json_response(body, {**headers, **_retry_after(status, error)}, status)
 
-    async def _slow_down(self, what: str, error: Unauthorized) -> None:
-        reason = error.data.get("reason")
-        self._audit.often("access_refused", outcome="refused", reason=reason, object=what)
-        await self._pace.turn()
-        log.warning("refused a %s: %s", what, error.data.get("reason"))
 
-    def _token_changed(self, tid: str, reason: str) -> None:
-        self._ws.end_token(tid, reason)
+def _retry_after(status: int, error: Mapping[str, Any]) -> dict[str, str]:
+    if status not in (429, 503):
+        return {}
+    wait_ms = error["data"].get("retry_after_ms", 1000)
+    return {"Retry-After": str(max(1, -(-int(wait_ms) // 1000)))}
 
 
 def _refuser(
     request: web.BaseRequest,
 ) -> Callable[[Refusal, Mapping[str, str]], web.Response]:
-    """Return what says no in the words of the door that was meant."""
+    """Return the maker of refusals in the form of the API that was meant."""
     return detail_response if request.raw_path.startswith(PREFIX) else refusal_response

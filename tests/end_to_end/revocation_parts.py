@@ -23,7 +23,7 @@ from gateway.auth.leases import Leases
 from gateway.console_link import Pace
 from gateway.console_link.link import ConsoleLink
 from gateway.credentials.event import Event
-from gateway.rpc.websocket.connection import WsConnection
+from gateway.rpc.websocket.connection import WebSocketConnection
 
 ROOM = {"max_connections": 4096, "max_websockets": 2048, "max_unauthenticated": 512}
 ADMIN = "admin@example.com"
@@ -53,7 +53,7 @@ class Notes:
         told, stop, lost, write = (
             ConsoleLink._told,
             Leases.stop,
-            WsConnection._lost,
+            WebSocketConnection._lost,
             Link.write,
         )
 
@@ -66,7 +66,7 @@ class Notes:
             self.gate_s, self.gate_ms = time.monotonic(), time.time_ns() // 1_000_000
             return saved
 
-        def on_lost(connection: WsConnection) -> None:
+        def on_lost(connection: WebSocketConnection) -> None:
             lost(connection)
             self.dead_s[connection.tid] = time.monotonic()
             self.dead[connection.tid] += 1
@@ -79,7 +79,7 @@ class Notes:
 
         ConsoleLink._told = on_told  # type: ignore[method-assign]  # to listen at the source
         Leases.stop = on_stop  # type: ignore[method-assign]  # the same
-        WsConnection._lost = on_lost  # type: ignore[method-assign]  # the same
+        WebSocketConnection._lost = on_lost  # type: ignore[method-assign]  # the same
         Link.write = on_write  # type: ignore[method-assign]  # the same
 
     def of(self, tid: str) -> Json:

@@ -17,7 +17,8 @@ from gateway.auth.caller import Caller, Scope
 from gateway.credentials.secrets import SecretsError
 from gateway.errors import AccessDenied, GatewayError, Unauthorized
 from gateway.http.body import read_body
-from gateway.http.guard import Door
+from gateway.http.guard import Route
+from gateway.http.mount import Credentials, LazyDocument
 from gateway.http.responses import json_response
 from gateway.http.rest import PREFIX
 from gateway.http.rest.openapi import document
@@ -30,7 +31,7 @@ from .about import ABOUT, OPENAPI
 from .operation import Operation
 from .services import Services
 
-__all__ = ["OPENAPI", "AccountsApi", "Services"]
+__all__ = ["AccountsApi", "Services"]
 
 MAX_BYTES = 65_536
 """Of a body: none needs more, and to find all faults of a larger one holds the orders of others
@@ -51,7 +52,7 @@ class AccountsApi:
 
     Args:
         services: what is answered from.
-        max_bytes: of a body, at any door; here it is at most :data:`MAX_BYTES`.
+        max_bytes: of a body, of any request; here it is at most :data:`MAX_BYTES`.
 
     """
 
@@ -59,18 +60,23 @@ class AccountsApi:
         self._services = services
         self._max_bytes = min(max_bytes, MAX_BYTES)
 
-    def document(self, url: str) -> bytes:
-        """Return the OpenAPI document of the gateway at a URL."""
-        return json.dumps(document(ABOUT, OPERATIONS, url)).encode()
+    def documents(self, url: str) -> Mapping[str, LazyDocument]:
+        """Return the OpenAPI document of the gateway at a URL, by its path."""
+        return {
+            OPENAPI: LazyDocument(lambda: json.dumps(document(ABOUT, OPERATIONS, url)).encode())
+        }
 
-    def doors(self, path: str) -> Sequence[Door]:
+    def routes(self, path: str) -> Sequence[Route]:
         """Return what a path takes; nothing if it is none of ours."""
         if not path.startswith(PREFIX):
             return ()
-        return tuple(one.door for one in find(OPERATIONS, path))
+        return tuple(operation.route for operation in find(OPERATIONS, path))
 
     async def answer(
-        self, request: web.BaseRequest, caller: Caller, headers: Mapping[str, str]
+        self,
+        request: web.BaseRequest,
+        credentials: Credentials[Caller],
+        headers: Mapping[str, str],
     ) -> web.Response:
         """Answer one request.
 
@@ -79,9 +85,11 @@ class AccountsApi:
 
         Raises:
             Refusal: the body is too large (413) or too slow (408).
-            Unauthorized: the caller's rights ended meanwhile.
+            Unauthorized: there is no token, it opens nothing, or its rights ended meanwhile.
+            ThrottleExceeded: so many fail that this one gets no answer.
 
         """
+        caller = await credentials.caller()
         target = request.raw_path
         path = target.partition("?")[0]
         operation = next(one for one in find(OPERATIONS, path) if one.method == request.method)

@@ -26,5 +26,5 @@ def api_routes(console: Console) -> list[web.RouteDef]:
         text = json.dumps(document(ABOUT, OPERATIONS, console.url()))
         return web.Response(text=text, content_type="application/json")
 
-    routes = [operation.route(console) for operation in OPERATIONS]
+    routes = [operation.served_by(console) for operation in OPERATIONS]
     return [*routes, web.get(DOCUMENT, serve_document, allow_head=False)]

@@ -131,7 +131,7 @@ class Operation(operation.Operation[ConsoleCall]):
         """Return what a name in its path stands for."""
         return PLACES[name]
 
-    def route(self, console: Console) -> web.RouteDef:
+    def served_by(self, console: Console) -> web.RouteDef:
         """Return the route that serves it."""
 
         async def answer(request: web.Request) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""One operation of a REST door: declared once, served and documented from that."""
+"""One operation of a REST API: declared once, served and documented from that."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, unquote
 
 from pydantic import TypeAdapter, ValidationError
 
-from gateway.http.guard import Door
+from gateway.http.guard import Route
 
 from .models import Given
 from .problem import Problem
@@ -53,7 +53,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Operation(Generic[A]):
-    """What can be asked, by a handler of what the door makes of a request.
+    """What can be asked, by a handler of what the API makes of a request.
 
     Its errors are declared by number; those that any call may meet are added where the document
     is made.
@@ -112,10 +112,10 @@ class Operation(Generic[A]):
         return ()
 
     @property
-    def door(self) -> Door:
+    def route(self) -> Route:
         """What the guard lets through to it."""
         has_body = self.given is not None
-        return Door(
+        return Route(
             self.method,
             "never" if self.is_open else "required",
             json=has_body and not self.is_form,

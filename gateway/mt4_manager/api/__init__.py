@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
 
@@ -22,7 +22,8 @@ from ea_bridge.model.struct import Struct
 from gateway.credentials.secrets import SecretsError
 from gateway.errors import Unauthorized
 from gateway.http.body import read_body
-from gateway.http.guard import Door, Refusal
+from gateway.http.guard import Refusal, Route
+from gateway.http.mount import Credentials, LazyDocument
 from gateway.http.responses import JSON_HEADERS, json_response
 from gateway.http.rest import PREFIX
 from gateway.http.rest.openapi import document
@@ -42,7 +43,7 @@ from .reference import reference
 from .refusals import problem_of
 from .services import Services
 
-__all__ = ["OPENAPI", "OPERATIONS", "PAGE_HEADERS", "REFERENCE", "ManagerApi", "Services"]
+__all__ = ["OPERATIONS", "ManagerApi", "Services"]
 
 MAX_BYTES = 262_144
 """Of a body: ten thousand logins, or the longest mail."""
@@ -68,7 +69,7 @@ class ManagerApi:
 
     Args:
         services: what is answered from.
-        max_bytes: of a body, at any door; here it is at most :data:`MAX_BYTES`.
+        max_bytes: of a body, of any request; here it is at most :data:`MAX_BYTES`.
 
     """
 
@@ -78,40 +79,39 @@ class ManagerApi:
         self._long_lists: Counter[str] = Counter()
         """How many each operator is being sent."""
 
-    def documents(self, url: str) -> dict[str, Callable[[], bytes]]:
-        """Return how to make what everybody may read, by path: the OpenAPI document, and the
-        reference as a page, of the gateway at a URL.
+    def documents(self, url: str) -> Mapping[str, LazyDocument]:
+        """Return what everybody may read, by path: the OpenAPI document, and the reference as a
+        page, of the gateway at a URL.
         """
         described = cache(partial(document, ABOUT, OPERATIONS, url))
         return {
-            OPENAPI: lambda: json.dumps(described()).encode(),
-            REFERENCE: lambda: reference(OPERATIONS, described()).encode(),
+            OPENAPI: LazyDocument(lambda: json.dumps(described()).encode()),
+            REFERENCE: LazyDocument(
+                lambda: reference(OPERATIONS, described()).encode(), PAGE_HEADERS
+            ),
         }
 
-    def doors(self, path: str) -> Sequence[Door]:
+    def routes(self, path: str) -> Sequence[Route]:
         """Return what a path takes; nothing if it is none of ours."""
         if not path.startswith(PREFIX):
             return ()
-        return tuple(one.door for one in find(OPERATIONS, path))
+        return tuple(operation.route for operation in find(OPERATIONS, path))
 
     async def answer(
         self,
         request: web.BaseRequest,
-        token: str | None,
-        known: Callable[[], None],
-        slow_down: Callable[[], Awaitable[None]],
+        credentials: Credentials[object],
+        cors: Mapping[str, str],
     ) -> web.StreamResponse:
         """Answer one request.
 
         Args:
-            token: its bearer, if it has one.
-            known: called once the token was found right.
-            slow_down: waits for the turn of a token or password that was wrong.
+            cors: headers for a page of a listed origin; none, since no page may call.
 
         Raises:
             Refusal: the body is too large (413) or too slow (408).
             Unauthorized: the token is missing or opens nothing; ``reason`` tells which.
-            Overrun: so many fail that this one gets no answer.
+            ThrottleExceeded: so many fail that this one gets no answer.
 
         """
         path = request.raw_path.partition("?")[0]
@@ -120,8 +120,8 @@ class ManagerApi:
         headers: dict[str, str] = {}
         try:
             if not operation.is_open:
-                admission = await self._let_in(token, slow_down)
-                known()
+                admission = await self._let_in(credentials)
+                credentials.accept()
                 if admission.successor is not None:
                     headers[SUCCESSOR] = admission.successor
                 self._services.rate.take(admission.operator.name)
@@ -132,7 +132,7 @@ class ManagerApi:
                 with self._long_list_of(admission):
                     return await self._send(request, result, headers, operation, admission)
         except LoginRefused as error:
-            await slow_down()
+            await credentials.slow_down()
             return problem_of(error).response(headers)
         except RateExceeded as error:
             return problem_of(error).response(headers)
@@ -143,16 +143,14 @@ class ManagerApi:
         body = result if isinstance(result, bytes) else encode(result)
         return json_response(body, headers, operation.status)
 
-    async def _let_in(
-        self, token: str | None, slow_down: Callable[[], Awaitable[None]]
-    ) -> Admission:
+    async def _let_in(self, credentials: Credentials[object]) -> Admission:
         """Return whose token it is; a wrong one waits for its turn before it is refused."""
         try:
-            return self._admit(token)
+            return self._admit(credentials.token)
         except Unauthorized as error:
-            if token is not None:
+            if credentials.token is not None:
                 self._note_wrong_token(error)
-                await slow_down()
+                await credentials.slow_down()
             raise
 
     @contextmanager

@@ -5,6 +5,5 @@ examples from ``examples.json``, which a test keeps equal to what the methods an
 """
 
 from .document import METHODS_OF_THE_FRONT, openrpc_document
-from .late import LateDocument
 
-__all__ = ["METHODS_OF_THE_FRONT", "LateDocument", "openrpc_document"]
+__all__ = ["METHODS_OF_THE_FRONT", "openrpc_document"]

@@ -6,8 +6,8 @@ reading. While answers are being waited for, further requests get tasks of their
 burst reaches the terminal in one loop turn. With ``max_in_flight`` of them, or while the peer
 does not read its answers, the connection is not read: TCP tells the peer to wait.
 
-A connection ends through :meth:`WsConnection.end` alone, whoever is the reason: it sends the
-close frame, stops sending, and gives the peer a moment to answer before the socket is cut.
+A connection ends through :meth:`WebSocketConnection.end` alone, whoever is the reason: it sends
+the close frame, stops sending, and gives the peer a moment to answer before the socket is cut.
 """
 
 from __future__ import annotations
@@ -15,18 +15,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import WSMsgType, web
 
 from gateway.auth.caller import Caller
 from gateway.errors import ParseError, Unauthorized
 from gateway.http.connections import Connection, cut
-from gateway.http.failure_throttle import Overrun
+from gateway.http.failure_throttle import ThrottleExceeded
 from gateway.http.websocket_frames import PING, CloseCode, close_frame, code_to_echo, pong_frame
-from gateway.rpc.context import Backend
+from gateway.rpc.context import RpcContext
 from gateway.rpc.in_flight import InFlight
-from gateway.rpc.websocket.admission import Lobby
 from gateway.rpc.websocket.login import (
     MAX_HELLO_BYTES,
     MAX_UNCLAIMED_HELLO_BYTES,
@@ -59,7 +58,23 @@ QUEUED_BYTES = 1_048_576
 CONTROL_HEAD_BYTES = 6
 
 
-class WsConnection:
+class ConnectionAdmission(Protocol):
+    """Endpoint as its connections see it."""
+
+    async def admit(self, token: str) -> Caller:
+        """Return the caller that holds a token.
+
+        Raises:
+            Unauthorized: it opens nothing.
+            ThrottleExceeded: so many fail that this one gets no answer.
+
+        """
+
+    def enter(self, connection: WebSocketConnection) -> bool:
+        """Count a connection that has logged in; return whether its token may have one more."""
+
+
+class WebSocketConnection:
     """A client on ``/ws``; also the listener that the streams deliver to.
 
     Args:
@@ -76,8 +91,8 @@ class WsConnection:
         connection: Connection,
         transport: asyncio.Transport,
         *,
-        backend: Backend,
-        lobby: Lobby,
+        context: RpcContext,
+        admission: ConnectionAdmission,
         outbox: Outbox,
         caller: Caller | None,
         by_header: bool,
@@ -94,10 +109,10 @@ class WsConnection:
         self._socket = socket
         self._connection = connection
         self._transport = transport
-        self._backend = backend
-        self._lobby = lobby
+        self._context = context
+        self._admission = admission
         self._sender = Sender(connection, transport, outbox, self._too_slow)
-        self._max_in_flight = backend.daemon.limits.max_in_flight
+        self._max_in_flight = context.daemon.limits.max_in_flight
         self._in_flight = InFlight()
         self._all_tasks = tasks
         self._tasks: set[asyncio.Task[None]] = set()
@@ -210,7 +225,7 @@ class WsConnection:
 
     def _is_allowed(self, caller: Caller) -> bool:
         try:
-            self._backend.gate.recheck(caller)
+            self._context.gate.recheck(caller)
         except Unauthorized as error:
             self.end(CloseCode.TOKEN_REVOKED, str(error.data["reason"]))
             return False
@@ -235,12 +250,12 @@ class WsConnection:
             self.end(CloseCode.PROTOCOL_ERROR, "say hello first")
             return
         try:
-            caller = await self._lobby.admit(hello.token)
+            caller = await self._admission.admit(hello.token)
         except Unauthorized as exc:
             self._sender.answer(text_frame(hello.refusal(exc)))
             self.end(CloseCode.AUTH_FAILED, "auth_failed")
             return
-        except Overrun:
+        except ThrottleExceeded:
             self._transport.abort()
             return
         if self._ended:
@@ -256,28 +271,28 @@ class WsConnection:
 
     def _welcome(self, caller: Caller) -> None:
         """Tell whoever has signed in where it is; see :class:`gateway.schemas.Welcome`."""
-        if (tell := self._backend.welcome) is not None:
-            self.notify(notification("welcome", tell(self._backend.call(caller, "ws", self))))
+        if (tell := self._context.welcome) is not None:
+            self.notify(notification("welcome", tell(self._context.call(caller, "ws", self))))
 
     def _enter(self, *, is_first: bool) -> None:
         """Become a caller's connection; the welcome is first, or follows the answer to hello."""
         self._connection.known()
-        longest = self._backend.daemon.limits.max_message_bytes
+        longest = self._context.daemon.limits.max_message_bytes
         self._connection.max_unclaimed = MAX_SPREAD * (longest + QUEUED_BYTES)
         if self._caller is None or not self._is_allowed(self._caller):
             return  # it was revoked since: who ends a token's connections did not see this one
-        if not self._lobby.enter(self):
+        if not self._admission.enter(self):
             self.end(CloseCode.CONNECTION_LIMIT, "connection_limit")
             return
         if is_first:
             self._welcome(self._caller)
-        self._backend.streams.attach(self)
+        self._context.streams.attach(self)
         self._attached = True
         self._clock = self._loop.call_later(PING_EVERY_S, self._send_ping)
 
     async def _answer(self, text: bytes, caller: Caller) -> None:
-        call = self._backend.call(caller, "ws", self)
-        body, error = await self._backend.front.answer(text, call, self._in_flight)
+        call = self._context.call(caller, "ws", self)
+        body, error = await self._context.front.answer(text, call, self._in_flight)
         if body is not None:
             self.last_sent = self._loop.time()
             self._sender.answer(text_frame(body))
@@ -377,7 +392,7 @@ class WsConnection:
     def _detach(self) -> None:
         if self._attached:
             self._attached = False
-            self._backend.streams.detach(self)
+            self._context.streams.detach(self)
             for act in self.on_gone:
                 act()
 

@@ -1,9 +1,9 @@
-"""The door of ``/ws``: the handshake, and all connections by token."""
+"""Endpoint of ``/ws``: the handshake, and all connections by token."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Collection
 
 from aiohttp import web
 
@@ -12,48 +12,35 @@ from gateway.errors import Unauthorized
 from gateway.http.connections import connection_of
 from gateway.http.guard import unauthorized
 from gateway.http.websocket_frames import CloseCode
-from gateway.rpc.context import Backend
-from gateway.rpc.websocket.connection import CLOSE_S, WsConnection
+from gateway.rpc.authentication import Authenticator
+from gateway.rpc.context import RpcContext
+from gateway.rpc.websocket.connection import CLOSE_S, WebSocketConnection
 from gateway.rpc.websocket.handshake import check_handshake, check_ready
 from gateway.rpc.websocket.login import SUBPROTOCOL, Offer, offer_of
 from gateway.streams.frames import notification
 from gateway.streams.outbox import Outbox
 
 
-class WsDoor:
-    """Lets WebSocket clients in, and out again when their token is revoked.
+class WebSocketEndpoint:
+    """Endpoint that lets WebSocket clients in, and out again when their token is revoked."""
 
-    Args:
-        admit: the way to the gate; wrong tokens are answered at the pace of failures.
-        redeem: the way of a ticket, with the origin of the page that shows it; the same pace.
-
-    """
-
-    def __init__(
-        self,
-        backend: Backend,
-        admit: Callable[[str], Awaitable[Caller]],
-        redeem: Callable[[str, str | None], Awaitable[Caller]],
-    ) -> None:
-        self._backend = backend
-        self._limits = backend.daemon.limits
-        self._connections: set[WsConnection] = set()
-        self._by_token: dict[str, set[WsConnection]] = {}
+    def __init__(self, context: RpcContext, authenticator: Authenticator) -> None:
+        self._context = context
+        self._limits = context.daemon.limits
+        self._connections: set[WebSocketConnection] = set()
+        self._by_token: dict[str, set[WebSocketConnection]] = {}
         self._serving: set[asyncio.Task[object]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self.admit = admit
-        self._redeem = redeem
+        self._authenticator = authenticator
 
     def __len__(self) -> int:
         return len(self._connections)
 
-    async def answer(
-        self, request: web.BaseRequest, caller: Caller | None
-    ) -> web.WebSocketResponse:
+    async def answer(self, request: web.BaseRequest, token: str | None) -> web.WebSocketResponse:
         """Serve a connection from the handshake to its end.
 
         Args:
-            caller: who sent an ``Authorization`` header; without one a program's token comes as a
+            token: of the header ``Authorization``; without one a program's token comes as a
                 subprotocol or in the first message, and a page shows a ticket.
 
         Raises:
@@ -61,7 +48,10 @@ class WsDoor:
             Unauthorized: the token or ticket in the subprotocols is not let in.
 
         """
-        by_header = caller is not None
+        caller = None
+        if token is not None:
+            agent = request.headers.get("User-Agent", "")
+            caller = await self._authenticator.admit(token, "ws", agent)
         check_handshake(request)
         offer = offer_of(request.headers.getall("Sec-WebSocket-Protocol", []))
         if caller is None:
@@ -79,10 +69,14 @@ class WsDoor:
         )
         check_ready(socket, request)
         await socket.prepare(request)
-        await self._serve(request, socket, caller, by_header=by_header)
+        await self._serve(request, socket, caller, by_header=token is not None)
         return socket
 
-    def enter(self, connection: WsConnection) -> bool:
+    async def admit(self, token: str) -> Caller:
+        """Return the caller whose token comes as a subprotocol or with the first message."""
+        return await self._authenticator.admit(token, "ws")
+
+    def enter(self, connection: WebSocketConnection) -> bool:
         """Count a connection that has logged in; return whether its token may have one more."""
         ours = self._by_token.setdefault(connection.tid, set())
         if len(ours) >= self._limits.max_websockets:
@@ -125,7 +119,7 @@ class WsDoor:
     async def _log_in(self, offer: Offer, origin: str | None) -> Caller | None:
         """Return who logs in by a subprotocol; ``None`` when the first message is to tell."""
         if offer.ticket is not None:
-            return await self._redeem(offer.ticket, origin)
+            return await self._authenticator.redeem(offer.ticket, origin)
         if origin is not None:
             # a page is let in before the 101 or not at all, and shows its token to /rpc alone
             raise unauthorized(
@@ -147,12 +141,12 @@ class WsDoor:
         transport = request.transport
         if transport is None:
             return
-        connection = WsConnection(
+        connection = WebSocketConnection(
             socket,
             connection_of(request),
             transport,
-            backend=self._backend,
-            lobby=self,
+            context=self._context,
+            admission=self,
             outbox=self._new_outbox(),
             caller=caller,
             by_header=by_header,
@@ -174,7 +168,7 @@ class WsDoor:
         # an answer of any legal size may wait, beside the events
         return Outbox(limits.queue_bytes + limits.max_response_bytes, limits.queue_messages)
 
-    def _leave(self, connection: WsConnection) -> None:
+    def _leave(self, connection: WebSocketConnection) -> None:
         ours = self._by_token.get(connection.tid)
         if ours is not None:
             ours.discard(connection)

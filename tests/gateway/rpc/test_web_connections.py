@@ -338,7 +338,7 @@ async def test_a_door_that_fails_tells_nothing(
     async def fail(*_: object) -> None:
         raise RuntimeError("secret=hunter2")
 
-    monkeypatch.setattr("gateway.rpc.handler.RpcDoor.answer", fail)
+    monkeypatch.setattr("gateway.rpc.server.RpcHandler.answer", fail)
     status, headers, body = await house.post({"jsonrpc": "2.0", "id": 1, "method": "update"})
     error = orjson.loads(body)["error"]
     assert (status, error["code"], headers["connection"]) == (500, -32603, "close")

@@ -187,7 +187,7 @@ async def test_a_failure_after_asking_is_answered(
     def fail(*_: object) -> None:
         raise RuntimeError("a defect")
 
-    monkeypatch.setattr("gateway.rpc.context.Backend.call", fail)
+    monkeypatch.setattr("gateway.rpc.context.RpcContext.call", fail)
     reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
     head = house.head("/rpc", "POST", "Content-Length: 2", "Expect: 100-continue")
     writer.write(head.encode() + b"\r\n")

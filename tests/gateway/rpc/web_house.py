@@ -17,7 +17,7 @@ from ea_bridge.token import MalformedToken, new_token, parse_token
 from gateway.auth.caller import IMPLIED, Caller, Scope
 from gateway.config import Limits
 from gateway.errors import Unauthorized
-from gateway.rpc.openrpc import LateDocument
+from gateway.http.mount import LazyDocument
 from gateway.rpc.server import WebServer
 from gateway.runtime import Daemon
 from gateway.streams import Event, Listener
@@ -206,7 +206,7 @@ async def open_house(
         streams=streams,  # type: ignore[arg-type]
         daemon=daemon,
         terminal_for=lambda caller: Unasked(),  # type: ignore[arg-type,return-value]
-        openrpc=LateDocument(lambda: b'{"openrpc":"1.3.2"}'),
+        openrpc=LazyDocument(lambda: b'{"openrpc":"1.3.2"}'),
         origins=origins,
         failures_per_s=failures_per_s,
     )

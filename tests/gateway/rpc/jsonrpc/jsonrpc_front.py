@@ -12,10 +12,10 @@ from web_house import Gate, Unasked
 from gateway.auth.caller import Scope
 from gateway.auth.tickets import Tickets
 from gateway.config import Limits
+from gateway.http.mount import LazyDocument
 from gateway.rpc.catalogue import Call
 from gateway.rpc.in_flight import InFlight
 from gateway.rpc.jsonrpc import Answer, JsonRpc
-from gateway.rpc.openrpc import LateDocument
 from gateway.runtime import Daemon
 
 Ask = Callable[[bytes], Awaitable[Any]]
@@ -27,7 +27,7 @@ class Front:
     def __init__(self, limits: Limits | None = None, scope: Scope = Scope.ADMIN) -> None:
         self.doings = Doings()
         self.limits = limits or Limits()
-        document = LateDocument(lambda: b'{"openrpc":"x"}')
+        document = LazyDocument(lambda: b'{"openrpc":"x"}')
         self.rpc = JsonRpc(small_catalogue(self.doings), self.limits, document=document)
         self.in_flight = InFlight()
         gate = Gate()

@@ -1,0 +1,173 @@
+"""Authentication of HTTP requests and WebSockets: tokens and tickets, at the pace of failures.
+
+A right token is let in at once. A wrong one waits for its turn, is noted in the audit trail and
+in the log, and then refused; see :mod:`gateway.http.failure_throttle`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from aiohttp import web
+
+from ea_bridge.token import MalformedToken, parse_token
+from gateway.audit import Audit
+from gateway.auth.caller import Caller
+from gateway.auth.tickets import Tickets
+from gateway.credentials.daemon_api import Way
+from gateway.errors import Unauthorized
+from gateway.http.connections import connection_of
+from gateway.http.failure_throttle import FailureThrottle
+from gateway.rpc.audit_notes import note_request
+
+log = logging.getLogger(__name__)
+
+NoteLogin = Callable[[str, Way, str, str], None]
+"""Callback for each use of a token: its id, the way, why it was refused, the program."""
+
+
+class Gatekeeper(Protocol):
+    """Part of the gate that the web server needs."""
+
+    def admit(self, token: str) -> Caller:
+        """Return the caller that holds the token.
+
+        Raises:
+            Unauthorized: the token opens nothing.
+
+        """
+
+    def recheck(self, caller: Caller) -> None:
+        """Make sure that a caller still has its rights; costs next to nothing.
+
+        Raises:
+            Unauthorized: they were revoked, ran out or changed.
+
+        """
+
+    def on_change(self, callback: Callable[[str, str], None]) -> Callable[[], None]:
+        """Have ``callback(tid, reason)`` called when a token loses its rights.
+
+        Returns:
+            What ends that.
+
+        """
+
+
+class Authenticator:
+    """Checks tokens and tickets; slows down failures alone.
+
+    Args:
+        gate: knows the tokens.
+        audit: trail of who was let in, and who was not.
+        throttle: pace of failures, of all callers together.
+        note_login: see :data:`NoteLogin`; must not wait.
+
+    """
+
+    def __init__(
+        self, gate: Gatekeeper, audit: Audit, throttle: FailureThrottle, note_login: NoteLogin
+    ) -> None:
+        self._gate = gate
+        self._audit = audit
+        self._throttle = throttle
+        self._note_login = note_login
+        self.tickets = Tickets(gate.recheck)
+        """Tickets of web pages, which may show no token."""
+
+    async def admit(self, token: str, way: Way, agent: str = "") -> Caller:
+        """Return the caller that holds a token.
+
+        Args:
+            agent: what the program says of itself.
+
+        Raises:
+            Unauthorized: the gate does not let it in.
+            ThrottleExceeded: so many fail that this one gets no answer.
+
+        """
+        try:
+            caller = self._gate.admit(token)
+            self._audit.once_an_hour("access_granted", actor=caller.tid, terminal=caller.terminal)
+            self._note_login(caller.tid, way, "", agent)
+            return caller
+        except Unauthorized as error:
+            if tid := _tid_of(token):
+                self._note_login(tid, way, str(error.data["reason"]), agent)
+            await self._refuse("token", error)
+            raise
+
+    async def redeem(self, ticket: str, origin: str | None) -> Caller:
+        """Return the caller whose ticket it is; a ticket opens once.
+
+        Raises:
+            Unauthorized: it opens nothing, or nothing any more.
+            ThrottleExceeded: so many fail that this one gets no answer.
+
+        """
+        try:
+            caller = self.tickets.take(ticket, origin)
+            self._note_login(caller.tid, "ws", "", origin or "")
+            return caller
+        except Unauthorized as error:
+            await self._refuse("ticket", error)
+            raise
+
+    async def slow_down(self) -> None:
+        """Wait for the turn of one more failure.
+
+        Raises:
+            ThrottleExceeded: so many fail that this one gets no answer.
+
+        """
+        await self._throttle.turn()
+
+    def missing(self) -> Unauthorized:
+        """Return the error of a request without a token, noted in the trail."""
+        error = Unauthorized("Send the header Authorization: Bearer", reason="missing")
+        note_request(self._audit, error)
+        return error
+
+    async def _refuse(self, what: str, error: Unauthorized) -> None:
+        reason = error.data.get("reason")
+        self._audit.often("access_refused", outcome="refused", reason=reason, object=what)
+        await self._throttle.turn()
+        log.warning("refused a %s: %s", what, error.data.get("reason"))
+
+
+class RequestCredentials:
+    """Bearer token of one request: see :class:`gateway.http.mount.Credentials`."""
+
+    def __init__(
+        self, authenticator: Authenticator, request: web.BaseRequest, token: str | None
+    ) -> None:
+        self.token = token
+        self._authenticator = authenticator
+        self._request = request
+
+    async def caller(self) -> Caller:
+        """Return the caller that holds the token of a terminal."""
+        if self.token is None:
+            raise self._authenticator.missing()
+        agent = self._request.headers.get("User-Agent", "")
+        caller = await self._authenticator.admit(self.token, "http", agent)
+        self.accept()
+        return caller
+
+    def accept(self) -> None:
+        """Note that the connection has shown a valid token."""
+        connection_of(self._request).known()
+
+    async def slow_down(self) -> None:
+        """Wait for the turn of a failure."""
+        await self._authenticator.slow_down()
+
+
+def _tid_of(token: str) -> str:
+    """Return the id of a token; empty for what is none."""
+    try:
+        return parse_token(token)
+    except MalformedToken:
+        return ""
