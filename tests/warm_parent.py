@@ -28,7 +28,7 @@ def prepare() -> None:
     import gateway.app.emulator
     import gateway.cli.commands
     import gateway.cli.process
-    from ea_bridge.emulator.machine import build_terminal
+    from ea_bridge.emulator.factory import build_terminal
 
     for name in gateway.cli.commands.COMMANDS:
         gateway.cli.commands.command([name])

@@ -1,23 +1,65 @@
-"""What an emulated terminal does with a command: answers it, and never executes a trade twice."""
+"""Executor of an emulated terminal: it answers commands, and executes no trade twice."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from ea_bridge import commands
-from ea_bridge.commands import COMMANDS, MAX_RESULTS, TOO_LATE
+from ea_bridge.commands import COMMANDS, MAX_RESULTS, TOO_LATE, StoredResult
+from ea_bridge.endpoint.chunking import split_result
+from ea_bridge.endpoint.idempotency import LINES_PER_RESULT, ResultStore, execute_once, parse_ids
 from ea_bridge.model import History, TradeResult, TradeRetcode
 from ea_bridge.model.login import NO_CONNECTION
-from ea_bridge.peer.once import ids_of, once
-from ea_bridge.peer.parts import parts
 from ea_bridge.protocol.messages import Cmd, Res
 from ea_bridge.simulation.faults import Faults
 
-from .desk import INVALID_PARAMETER, NOT_SUPPORTED, Desk, Failed
-from .results import ResultsTable
+from .command_handler import INVALID_PARAMETER, NOT_SUPPORTED, CommandHandler, Failed
+
+MAX_LINES = LINES_PER_RESULT * MAX_RESULTS
+"""Of the file, before it is written anew with what still counts."""
+
+_result_decoder = msgspec.json.Decoder(TradeResult)
+
+
+class TradeResultStore(ResultStore):
+    """Store of the last commands that trade which a terminal has taken, by their ids.
+
+    Args:
+        path: keeps them between runs; in memory only if absent.
+
+    Raises:
+        OSError: the file is there and cannot be read.
+
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        super().__init__(path, room=MAX_RESULTS)
+
+    def look_up(self, ids: Iterable[int]) -> list[StoredResult]:
+        """Say what is known of each command."""
+        return [self._known(one) for one in ids]
+
+    def _known(self, command_id: int) -> StoredResult:
+        state = self.state(command_id)
+        res = self.answer(command_id) if state == "done" else None
+        if res is None:
+            return StoredResult(id=command_id, state=state)
+        return StoredResult(
+            id=command_id, state=state, result=_result(res), err=res.err, retcode=res.retcode
+        )
+
+
+def _result(res: Res) -> TradeResult | None:
+    """Return what ``OrderSend`` answered; ``None`` of a refusal, and of another command."""
+    try:
+        return _result_decoder.decode(res.d) if res.ok else None
+    except msgspec.MsgspecError:
+        return None
+
 
 HISTORY = frozenset({commands.RATES_GET.op, commands.TICKS_GET.op})
 """What the terminal may have to load first: it is not begun for nobody."""
@@ -27,8 +69,8 @@ class Crashed(Exception):
     """The terminal dies in the middle of a command; nobody is answered."""
 
 
-class Executor:
-    """Carries commands out.
+class TerminalExecutor:
+    """Executor of commands: answers each, a trade that comes again with its stored answer.
 
     Args:
         desk: answers them.
@@ -41,8 +83,8 @@ class Executor:
 
     def __init__(
         self,
-        desk: Desk,
-        results: ResultsTable,
+        desk: CommandHandler,
+        results: TradeResultStore,
         faults: Faults,
         watch: Callable[[commands.WatchParams], commands.Watched],
         keep: Callable[[], None],
@@ -69,25 +111,25 @@ class Executor:
                 said = f"the command was to begin within {cmd.ttl} ms"
                 return [Res(id=cmd.id, ok=False, err=TOO_LATE, msg=said)]
             return self._answer(cmd)
-        return once(cmd, self._results, waited_ms, self._trade)
+        return execute_once(cmd, self._results, waited_ms, self._trade)
 
     def _trade(self, cmd: Cmd) -> list[Res]:
         if self._faults.take("crash_before"):
             raise Crashed
         may_stay_open = cmd.op == commands.ORDER_SEND.op
         if may_stay_open and self._faults.take("open_before"):
-            return parts(cmd.id, TradeResult(retcode=TradeRetcode.TIMEOUT))
+            return split_result(cmd.id, TradeResult(retcode=TradeRetcode.TIMEOUT))
         answer = self._answer(cmd)
         self._keep()
         if self._faults.take("crash_after"):
             raise Crashed
         if may_stay_open and self._faults.take("open_after"):
-            return parts(cmd.id, TradeResult(retcode=TradeRetcode.TIMEOUT))
+            return split_result(cmd.id, TradeResult(retcode=TradeRetcode.TIMEOUT))
         return answer
 
     def _answer(self, cmd: Cmd) -> list[Res]:
         try:
-            return parts(cmd.id, self._result(cmd))
+            return split_result(cmd.id, self._result(cmd))
         except Failed as failed:
             return [Res(id=cmd.id, ok=False, err=failed.err, msg=str(failed))]
 
@@ -100,7 +142,7 @@ class Executor:
             case commands.WatchParams():
                 return self._watch(cmd.params)
             case commands.ResultsParams():
-                ids = ids_of(cmd.params.ids, MAX_RESULTS)
+                ids = parse_ids(cmd.params.ids, MAX_RESULTS)
                 if ids is None:
                     said = f"1 to {MAX_RESULTS} ids, with commas between them"
                     raise Failed(INVALID_PARAMETER, said)

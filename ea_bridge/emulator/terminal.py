@@ -1,12 +1,13 @@
-"""The emulated terminal without its wire: what the EA does between two calls of the socket.
+"""Emulated terminal without its wire: the EA's work between two calls of the socket.
 
-It answers commands (:mod:`.desk`), pulls ticks of watched symbols from a cursor (:mod:`.pump`),
-and tells of trades in counted events that it can tell again. No I/O: :mod:`.link` gives it a
-wire, and the clock is an argument.
+It answers commands (:mod:`.command_handler`), pulls ticks of watched symbols from a cursor
+(:mod:`.subscriptions`), and tells of trades in counted events that it can tell again. No I/O:
+:mod:`.link` gives it a wire, and the clock is an argument.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -14,13 +15,16 @@ from pathlib import Path
 import msgspec
 
 from ea_bridge import commands, host
+from ea_bridge.endpoint.device_pin import DevicePin
 from ea_bridge.model import (
     MT4_TIMEFRAMES,
     Account,
+    AccountTradeMode,
+    MarginMode,
     Tick,
     Timeframe,
 )
-from ea_bridge.peer.pin import DevicePin
+from ea_bridge.protocol.handshake import SPAN
 from ea_bridge.protocol.messages import (
     AccountEvent,
     BarEvent,
@@ -40,12 +44,50 @@ from ea_bridge.simulation.broker import Broker
 from ea_bridge.simulation.faults import Faults
 from ea_bridge.simulation.market import BarBuilder, Market
 
+from .command_handler import INVALID_PARAMETER, NO_BOOK, NOT_SUPPORTED, CommandHandler, Failed
 from .conditions import OWN_PASSWORD
-from .desk import INVALID_PARAMETER, NO_BOOK, NOT_SUPPORTED, Desk, Failed
-from .executor import Executor
-from .introduction import introduction
-from .pump import TickRow, Watch, Watches
-from .results import ResultsTable
+from .executor import TerminalExecutor, TradeResultStore
+from .subscriptions import SymbolSubscription, SymbolSubscriptions, TickRow
+
+EA_VERSION = "1.0.0"
+TRADE_MODES = {
+    AccountTradeMode.DEMO: "demo",
+    AccountTradeMode.CONTEST: "contest",
+    AccountTradeMode.REAL: "real",
+}
+"""The kinds of accounts, as the EA words them."""
+
+
+def introduction(
+    desk: CommandHandler, account: Account, *, tid: str, cnonce: str, boot: str, q: int
+) -> Hello:
+    """Return the first message of a link."""
+    hedges = account.margin_mode == MarginMode.RETAIL_HEDGING
+    return Hello(
+        proto=SPAN,
+        tid=tid,
+        cnonce=cnonce,
+        boot=boot,
+        platform=desk.platform,
+        login=account.login,
+        server=account.server,
+        ea=EA_VERSION,
+        build=desk.terminal().build,
+        company=account.company,
+        currency=account.currency,
+        mode="hedging" if hedges else "netting",
+        trade=TRADE_MODES.get(AccountTradeMode(account.trade_mode or 0), ""),
+        caps=",".join(desk.caps),
+        q=q,
+        fp=_fingerprint(desk.platform, account),
+    )
+
+
+def _fingerprint(platform: str, account: Account) -> str:
+    """Return ``hello.fp``; it has no data folder, so that each run of an emulator is the same."""
+    said = "\n".join(("emulator", platform, account.company, str(account.login), account.server))
+    return hashlib.sha256(said.encode()).hexdigest()
+
 
 ROWS_PER_FRAME = 128
 """Ticks in one frame."""
@@ -90,29 +132,29 @@ class EmulatedTerminal:
         utc_s: Callable[[], int],
         faults: Faults | None = None,
         pin: DevicePin | None = None,
-        results: ResultsTable | None = None,
+        results: TradeResultStore | None = None,
         keep: Callable[[], None] = lambda: None,
         password: str = OWN_PASSWORD,
         trails_file: Path | None = None,
     ) -> None:
         self.faults = faults or Faults()
         self.pin = pin or DevicePin()
-        self.desk = Desk(
+        self.desk = CommandHandler(
             market, broker, platform, now_msc, utc_s, password=password, trails_file=trails_file
         )
         self.platform = platform
         self._market, self._broker = market, broker
         self._now_msc, self._utc_s = now_msc, utc_s
-        self._results = results or ResultsTable()
+        self._results = results or TradeResultStore()
         self._keep = keep
-        self._executor = Executor(self.desk, self._results, self.faults, self._watch, keep)
+        self._executor = TerminalExecutor(self.desk, self._results, self.faults, self._watch, keep)
         if broker.script.rewrite_comment is None:
             broker.script.rewrite_comment = self._broker_comment
         self._begin()
 
     def _begin(self) -> None:
         self._boot = host.token_hex(4)
-        self._watches = Watches()
+        self._watches = SymbolSubscriptions()
         self._q = 0
         self._untold: list[tuple[str, Tick]] = []
         self._builders: dict[tuple[str, Timeframe], BarBuilder] = {}
@@ -188,7 +230,7 @@ class EmulatedTerminal:
     # --- commands --------------------------------------------------------------------------
 
     def execute(self, cmd: Cmd, *, waited_ms: float = 0.0) -> list[Res]:
-        """Do what is asked, a trade only once; see :meth:`.Executor.execute`."""
+        """Do what is asked, a trade only once; see :meth:`.TerminalExecutor.execute`."""
         self._catch_up()
         return self._executor.execute(cmd, waited_ms=waited_ms)
 
@@ -306,7 +348,7 @@ class EmulatedTerminal:
             for start in range(0, len(rows), ROWS_PER_FRAME)
         ]
 
-    def _missed(self, watch: Watch) -> list[TickRow]:
+    def _missed(self, watch: SymbolSubscription) -> list[TickRow]:
         """Return ticks from a cursor on, as many as go out in one pulse."""
         wanted = watch.n_same_msc + MISSED_TICKS
         history = self._market.ticks(
@@ -331,7 +373,7 @@ class EmulatedTerminal:
                 messages.append(Book(sym=watch.sym, time_msc=self._market.now_msc, d=book))
         return messages
 
-    def _closed_bars(self, watch: Watch, tick: Tick) -> list[Message]:
+    def _closed_bars(self, watch: SymbolSubscription, tick: Tick) -> list[Message]:
         closed = (
             (timeframe, self._builders[watch.symbol, timeframe].add(tick))
             for timeframe in watch.timeframes
@@ -342,7 +384,7 @@ class EmulatedTerminal:
             if bar is not None
         ]
 
-    def _forming_bars(self, watch: Watch) -> list[Message]:
+    def _forming_bars(self, watch: SymbolSubscription) -> list[Message]:
         builders = (self._builders[watch.symbol, timeframe] for timeframe in watch.timeframes)
         return [
             BarEvent(sym=watch.sym, timeframe=int(builder.timeframe), d=builder.forming)

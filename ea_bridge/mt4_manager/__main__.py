@@ -11,10 +11,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from ea_bridge.endpoint.device_pin import DevicePin
+from ea_bridge.endpoint.file_lock import FolderLock, FolderLocked
+from ea_bridge.endpoint.link import LinkRefused, PeerLink
 from ea_bridge.mt4_manager.conversation import ManagerConversation
-from ea_bridge.peer.claim import Claim, Claimed
-from ea_bridge.peer.link import Link, LinkRefused
-from ea_bridge.peer.pin import DevicePin
 from ea_bridge.protocol.messages import Pending
 from ea_bridge.token import MalformedToken, parse_token
 
@@ -37,7 +37,7 @@ def main(words: list[str] | None = None) -> int:
     args = _parser().parse_args(words)
     try:
         asyncio.run(_run(args))
-    except (Misuse, Claimed, LibraryError, LinkRefused, OSError) as error:
+    except (Misuse, FolderLocked, LibraryError, LinkRefused, OSError) as error:
         _log.error("%s", error)
         return 1
     except KeyboardInterrupt:
@@ -73,7 +73,7 @@ async def _run(args: argparse.Namespace) -> None:
     token = _token(args.token_file)
     codec = _codec(args.encoding)
     args.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    claim = Claim(args.home)
+    claim = FolderLock(args.home)
     try:
         peer = ManagerPeer(args.library, args.home, codec, pumps=not args.no_pumping)
         pin = DevicePin(args.home / "device")
@@ -85,13 +85,13 @@ async def _run(args: argparse.Namespace) -> None:
 
             return ManagerConversation(peer, token, pin, ready, _waits)
 
-        link = Link(converse, host, args.port)
+        link = PeerLink(converse, host, args.port)
         await _until_stopped(peer, link)
     finally:
         claim.release()
 
 
-async def _until_stopped(peer: ManagerPeer, link: Link[ManagerConversation]) -> None:
+async def _until_stopped(peer: ManagerPeer, link: PeerLink[ManagerConversation]) -> None:
     linking = asyncio.create_task(link.run())
     looking_after = asyncio.create_task(peer.supervise())
     if sys.platform != "win32":  # there Ctrl+C is all there is, and comes as KeyboardInterrupt

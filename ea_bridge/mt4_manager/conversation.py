@@ -1,4 +1,4 @@
-"""The link of a manager peer, be the trade server beside it real or emulated."""
+"""Conversation of a manager peer, be the trade server beside it real or emulated."""
 
 from __future__ import annotations
 
@@ -7,14 +7,49 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ea_bridge import host
+from ea_bridge.endpoint.conversation import PeerConversation
+from ea_bridge.endpoint.device_pin import DevicePin
 from ea_bridge.mt4_manager.commands import MANAGER_COMMANDS, MAX_LINE_TO_MANAGER
-from ea_bridge.peer.conversation import Conversation
-from ea_bridge.peer.pin import DevicePin
 from ea_bridge.protocol.connection import TERMINAL, Connection
 from ea_bridge.protocol.handshake import SPAN
 from ea_bridge.protocol.messages import Auth, Challenge, Cmd, Hb, Hello, Pending, Welcome
 
-from .delay import Delay
+WINDOW_MS = 300_000
+
+
+class Delay:
+    """Time that a message was on its way, without a clock that both ends share.
+
+    The daemon stamps what it says by its own steady clock (:func:`ea_bridge.host.boot_ms`). The
+    difference between ours and the stamp is that of the two clocks, and the time on the way. The
+    least difference of the last minutes is that of the fastest message; whatever is over it is
+    delay. That counts a peer that was frozen with commands unread, a tunnel that stood still, a
+    computer that slept; clocks that are set, or run apart by a few seconds a day, do not matter.
+    """
+
+    def __init__(self) -> None:
+        self._least: int | None = None
+        self._before: int | None = None
+        """Of the window before this one: a new one begins with what is known."""
+        self._begun_ms = 0
+
+    def of(self, stamp_ms: int, now_ms: int) -> int:
+        """Return how many milliseconds later than the fastest a message came.
+
+        Args:
+            stamp_ms: its stamp; 0 where it has none, which tells nothing.
+            now_ms: when it was read.
+
+        """
+        if not stamp_ms:
+            return 0
+        difference = now_ms - stamp_ms
+        if self._least is None or now_ms - self._begun_ms >= WINDOW_MS:
+            self._before, self._least, self._begun_ms = self._least, difference, now_ms
+        self._least = min(self._least, difference)
+        known = self._least if self._before is None else min(self._least, self._before)
+        return difference - known
+
 
 MAX_WELCOME_MS = 5000
 """From our proof to the daemon's welcome, which it says at once."""
@@ -50,7 +85,7 @@ class ManagerSide(Protocol):
         """
 
 
-class ManagerConversation(Conversation):
+class ManagerConversation(PeerConversation):
     """One TCP connection of a manager peer.
 
     Args:

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 import msgspec
 
+from ea_bridge.endpoint.chunking import split_result
+from ea_bridge.endpoint.idempotency import ResultStore, execute_once, parse_ids
 from ea_bridge.model.struct import Struct
 from ea_bridge.mt4_manager.commands import (
     MANAGER_COMMANDS,
@@ -16,9 +18,6 @@ from ea_bridge.mt4_manager.commands import (
     StoredResult,
 )
 from ea_bridge.mt4_manager.model import ReturnCode
-from ea_bridge.peer.once import ids_of, once
-from ea_bridge.peer.parts import parts
-from ea_bridge.peer.results import ResultsTable
 from ea_bridge.protocol.messages import Cmd, Res
 
 INVALID_PARAMETER = 4003
@@ -62,7 +61,7 @@ class ManagerDesk(Protocol):
         """
 
 
-class Executor:
+class ManagerExecutor:
     """Carries a manager's commands out, one at a time.
 
     Args:
@@ -71,7 +70,7 @@ class Executor:
 
     """
 
-    def __init__(self, desk: ManagerDesk, results: ResultsTable) -> None:
+    def __init__(self, desk: ManagerDesk, results: ResultStore) -> None:
         self._desk = desk
         self._results = results
 
@@ -87,11 +86,11 @@ class Executor:
         if not is_change(cmd):
             self._results.asked(cmd.id)
             return self._answer(cmd)
-        return once(cmd, self._results, waited_ms, self._answer)
+        return execute_once(cmd, self._results, waited_ms, self._answer)
 
     def _answer(self, cmd: Cmd) -> list[Res]:
         try:
-            return parts(cmd.id, self._result(cmd))
+            return split_result(cmd.id, self._result(cmd))
         except Refused as no:
             return [Res(id=cmd.id, ok=False, err=no.err, retcode=no.retcode, msg=str(no))]
         except Unknown as error:
@@ -110,7 +109,7 @@ class Executor:
         if isinstance(cmd.params, msgspec.UnsetType):
             raise Refused(f"the params of {cmd.op} are malformed", err=INVALID_PARAMETER)
         if cmd.op == RESULTS_GET.op and isinstance(cmd.params, ResultsParams):
-            ids = ids_of(cmd.params.ids, MAX_RESULT_IDS)
+            ids = parse_ids(cmd.params.ids, MAX_RESULT_IDS)
             if ids is None:
                 said = f"1 to {MAX_RESULT_IDS} ids, with commas between them"
                 raise Refused(said, err=INVALID_PARAMETER)
@@ -128,6 +127,6 @@ class Executor:
 
 
 def is_change(cmd: Cmd) -> bool:
-    """Whether a command is acknowledged before it is executed, and executed once."""
+    """Whether a command is acknowledged before it is executed, and executed execute_once."""
     command = MANAGER_COMMANDS.get(cmd.op)
     return command is not None and command.trades

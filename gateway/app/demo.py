@@ -10,9 +10,9 @@ import asyncio
 from dataclasses import dataclass, field, replace
 
 from ea_bridge import host
+from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.emulator.kept_books import BooksUnreadable
-from ea_bridge.emulator.link import Link
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.link import EmulatedLink
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.token import parse_token
 from gateway import __version__
@@ -100,7 +100,7 @@ async def _run(
     async with gateway.run() as ready:
         await gateway.sync()
         host, _, port = ready.bridge.rpartition(":")
-        terminal = Link(machine, host, int(port), account.token, seed=options.seed)
+        terminal = EmulatedLink(machine, host, int(port), account.token, seed=options.seed)
         assert gateway.manager is not None  # the configuration names its peer
         mt4 = demo_manager(
             gateway.manager,

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from ea_bridge.emulator.conditions import Kept
-from ea_bridge.emulator.link import Link
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
+from ea_bridge.emulator.link import EmulatedLink
 from ea_bridge.emulator.terminal import EmulatedTerminal
-from ea_bridge.peer.claim import Claim, Claimed
-from ea_bridge.peer.link import Link as PeerLink
+from ea_bridge.endpoint.file_lock import FolderLock, FolderLocked
+from ea_bridge.endpoint.link import PeerLink
 from ea_bridge.protocol.messages import Pending
 from ea_bridge.simulation.faults import Faults
 from ea_bridge.simulation.market import parse_ticks_option
@@ -45,7 +45,7 @@ async def run_emulator(
     """
     tid = parse_token(options.auth_token)
     with terminal_in(options) as machine:
-        link = Link(
+        link = EmulatedLink(
             machine,
             options.bridge_host,
             options.bridge_port,
@@ -67,8 +67,8 @@ def terminal_in(options: EmulatorOptions) -> Iterator[EmulatedTerminal]:
         if options.folder is not None:
             kept = kept_in(options.folder, options.platform, options.seed)
             try:
-                stack.callback(Claim(options.folder).release)
-            except Claimed as error:
+                stack.callback(FolderLock(options.folder).release)
+            except FolderLocked as error:
                 raise StoreError(str(error)) from error
         yield build_terminal(
             platform=options.platform,
@@ -101,7 +101,7 @@ def kept_in(folder: Path, platform: str, seed: int) -> Kept:
 
 
 @asynccontextmanager
-async def linked(link: Link | PeerLink[Any]) -> AsyncIterator[asyncio.Task[None]]:
+async def linked(link: EmulatedLink | PeerLink[Any]) -> AsyncIterator[asyncio.Task[None]]:
     """Keep a terminal, or a manager's peer, linked while the context lasts; entered once it is.
 
     Yields:

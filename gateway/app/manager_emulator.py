@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from ea_bridge import host
+from ea_bridge.endpoint.file_lock import FolderLock, FolderLocked
 from ea_bridge.mt4_manager.emulator import EmulatedManager, ManagerLink, Population, build_manager
-from ea_bridge.peer.claim import Claim, Claimed
 from ea_bridge.protocol.messages import Pending
 from ea_bridge.simulation.faults import Faults
 from ea_bridge.token import parse_token
@@ -66,8 +66,8 @@ def _server(options: ManagerEmulatorOptions, password: str) -> Iterator[Emulated
         if (folder := options.folder) is not None:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             try:
-                stack.callback(Claim(folder).release)
-            except Claimed as error:
+                stack.callback(FolderLock(folder).release)
+            except FolderLocked as error:
                 raise StoreError(str(error)) from error
         try:
             server = build_manager(

@@ -15,10 +15,10 @@ from answered import Answered
 from product import Product, daemon, until
 
 from ea_bridge.emulator.conditions import OWN_PASSWORD
+from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.emulator.logins import EXAMPLE_LOGINS, Logins
-from ea_bridge.emulator.machine import build_terminal
 from ea_bridge.emulator.terminal import EmulatedTerminal
-from ea_bridge.peer.pin import DevicePin
+from ea_bridge.endpoint.device_pin import DevicePin
 from ea_bridge.simulation.faults import Faults
 from gateway.accounts.risk import RiskSettings
 from gateway.auth.caller import Scope

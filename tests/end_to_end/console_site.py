@@ -19,7 +19,7 @@ from unittest.mock import patch
 import aiohttp
 from product import TIMEOUT_S, Product, Running
 
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.protocol.messages import Pending
 from ea_bridge.token import parse_token

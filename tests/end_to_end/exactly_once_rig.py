@@ -31,8 +31,8 @@ from simulation.terminals import (
 from simulation.verdict import Verdict
 from simulation.wishes import Habits
 
-from ea_bridge.emulator.link import Link
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
+from ea_bridge.emulator.link import EmulatedLink
 
 SYMBOL = "EURUSD"
 BOTS = 4
@@ -112,7 +112,9 @@ async def rig(
     address = Address()
     async with lives(folder) as daemon, aiohttp.ClientSession() as http:
         terminals = [
-            TradedTerminal(name, machine, Link(machine, "127.0.0.1", 1, token, seed=seed), door)
+            TradedTerminal(
+                name, machine, EmulatedLink(machine, "127.0.0.1", 1, token, seed=seed), door
+            )
             for n, (name, token) in enumerate(tokens.items())
             for door in [AiohttpDoor(http, address, token)]
             for machine in [

@@ -22,8 +22,8 @@ from demo_process import clean_environment
 from product import HttpClient, Json, WsClient, open_http, open_ws, until
 from warm_process import COMMAND, start_warm
 
-from ea_bridge.emulator.link import Link
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
+from ea_bridge.emulator.link import EmulatedLink
 from ea_bridge.emulator.terminal import EmulatedTerminal
 
 CONFIG = '[secrets]\nstore = "file"\n'
@@ -148,7 +148,7 @@ async def rig(folder: Path, orders_per_s: float) -> AsyncIterator[Rig]:
     with running(folder / "serve.log", *arguments) as gateway:
         ready = gateway.ready
         host, _, port = ready["bridge"].rpartition(":")
-        link = Link(machine, host, int(port), token)
+        link = EmulatedLink(machine, host, int(port), token)
         tasks = [asyncio.create_task(link.run())]
         await asyncio.wait_for(link.ready.wait(), 20)
         programs = [await open_ws(ready["ws"], token) for _ in range(PROGRAMS)]

@@ -15,6 +15,7 @@ import aiohttp
 from answered import Answered
 from product import Product, daemon, until
 
+from ea_bridge.endpoint.device_pin import DevicePin
 from ea_bridge.mt4_manager.emulator import (
     LOGIN,
     SERVER,
@@ -24,7 +25,6 @@ from ea_bridge.mt4_manager.emulator import (
     build_manager,
 )
 from ea_bridge.mt4_manager.model import ConnectParams
-from ea_bridge.peer.pin import DevicePin
 from ea_bridge.simulation.faults import Faults
 from gateway.mt4_manager import Role
 from gateway.mt4_manager.service import ManagerService

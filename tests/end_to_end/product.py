@@ -23,8 +23,8 @@ import aiohttp
 import websockets
 from published_shapes import Json, check_event, check_result
 
-from ea_bridge.emulator.link import Link
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
+from ea_bridge.emulator.link import EmulatedLink
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.protocol.messages import Pending
 from gateway.app import Gateway
@@ -205,7 +205,7 @@ class Running:
     name: str
     token: str
     machine: EmulatedTerminal
-    link: Link
+    link: EmulatedLink
 
 
 @dataclass
@@ -232,10 +232,10 @@ class Product:
         token: str = "",
         on_pending: Callable[[Pending], None] | None = None,
     ) -> Running:
-        """Link a terminal, and wait until the daemon calls it ready."""
+        """EmulatedLink a terminal, and wait until the daemon calls it ready."""
         token = token or self.home.issuer.create(name)[0]
         host, _, port = self.ready.bridge.rpartition(":")
-        link = Link(machine, host, int(port), token, seed=1, on_pending=on_pending)
+        link = EmulatedLink(machine, host, int(port), token, seed=1, on_pending=on_pending)
         running = asyncio.create_task(link.run())
         self._links.push_async_callback(_stop, link, running)
         await asyncio.wait_for(link.ready.wait(), TIMEOUT_S)
@@ -376,7 +376,7 @@ def sawtooth(folder: Path, low: float = 1.1, high: float = 1.103) -> list[tuple[
     return [("EURUSD", file)]
 
 
-async def _stop(link: Link, running: asyncio.Task[None]) -> None:
+async def _stop(link: EmulatedLink, running: asyncio.Task[None]) -> None:
     link.stop()
     running.cancel()
     # it may have ended before, with a refusal that the test knows of

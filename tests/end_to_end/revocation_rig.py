@@ -26,8 +26,8 @@ from revocation_parts import ADMIN, OWNER
 from warm_process import Running, start_warm
 
 from ea_bridge.commands import ORDER_SEND
-from ea_bridge.emulator.link import Link, LinkRefused
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
+from ea_bridge.emulator.link import EmulatedLink, LinkRefused
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.protocol.messages import Cmd, Pending, Res
 from ea_bridge.token import parse_token
@@ -90,7 +90,7 @@ class Seat:
 
     ledger: Ledger
     token: str
-    link: Link
+    link: EmulatedLink
     running: asyncio.Task[None]
 
     @property
@@ -212,7 +212,7 @@ class Rig:
         token = await self.owner.make_token(name)
         asked: asyncio.Queue[Pending] = asyncio.Queue()
         host, _, port = self._bridge.rpartition(":")
-        link = Link(ledger.machine, host, int(port), token, on_pending=asked.put_nowait)
+        link = EmulatedLink(ledger.machine, host, int(port), token, on_pending=asked.put_nowait)
         running = asyncio.create_task(link.run())
         ready = asyncio.create_task(link.ready.wait())
         asking = asyncio.create_task(asked.get())

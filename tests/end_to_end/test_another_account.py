@@ -6,7 +6,7 @@ from pathlib import Path
 
 from product import daemon, until
 
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.host import boot_ms
 
 

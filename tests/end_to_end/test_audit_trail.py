@@ -13,8 +13,8 @@ import aiohttp
 import pytest
 from product import Refused, daemon, product, until
 
-from ea_bridge.emulator.link import Link, LinkRefused
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
+from ea_bridge.emulator.link import EmulatedLink, LinkRefused
 from ea_bridge.token import new_token, parse_token
 from gateway.audit import MISMATCH, SIGNED, Audit, head_of, verify
 from gateway.audit import service as audit_service
@@ -210,7 +210,7 @@ async def test_a_terminal_that_is_not_let_in(tmp_path: Path) -> None:
     async with daemon(tmp_path) as running:
         host, _, port = running.ready.bridge.rpartition(":")
         stranger = new_token()
-        link = Link(build_terminal(), host, int(port), stranger, seed=1)
+        link = EmulatedLink(build_terminal(), host, int(port), stranger, seed=1)
         with pytest.raises(LinkRefused):
             await link.run()
     (refused,) = [one for one in trail(tmp_path) if one["event"] == "terminal_refused"]

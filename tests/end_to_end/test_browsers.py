@@ -23,7 +23,7 @@ from chromium import chromium
 from playwright.async_api import Browser, Page
 from product import TIMEOUT_S, Product, daemon
 
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.loopback import bind_loopback
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("chromium")]

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from product import HttpClient, Json, Product, WsClient, daemon, sawtooth, until
 
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.simulation.clock import BrokerZone
 

@@ -20,7 +20,7 @@ from fault_proxy import FaultProxy, fault_proxy
 from fault_scene import World, reason
 from product import TIMEOUT_S, until
 
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.token import parse_token
 from gateway.console import service

@@ -18,7 +18,7 @@ from fault_proxy import FaultProxy, Flow, fault_proxy
 from fault_scene import BUY, Scene, reason, refused, scene
 from product import TIMEOUT_S, until
 
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
 
 Record = Callable[[str, object], None]
 pytestmark = [

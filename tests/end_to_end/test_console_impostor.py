@@ -17,7 +17,7 @@ from fault_proxy import Middleman, middleman
 from fault_scene import BUY, Scene, reason, refused, scene
 from product import until
 
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
 
 Json = dict[str, Any]
 pytestmark = [

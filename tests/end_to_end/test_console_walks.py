@@ -17,7 +17,7 @@ from console_town import asked
 from product import TIMEOUT_S, until
 from programs import program
 
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.mt4_manager.emulator import ManagerLink, Population, build_manager
 from ea_bridge.protocol.messages import Pending
 from ea_bridge.token import new_token, parse_token

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from product import Json, Product, Refused, WsClient, daemon, product, sawtooth
 
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-trading")]
 

@@ -15,7 +15,7 @@ from console_site import Linked, Person, Site, linked, site
 from fault_scene import BUY, no_traces, reason
 from product import TIMEOUT_S, until
 
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.emulator.terminal import EmulatedTerminal
 
 pytestmark = pytest.mark.xdist_group("e2e-copied-home")

@@ -14,7 +14,7 @@ from commands import run
 from product import TIMEOUT_S, Product, daemon, product, until
 from typer.testing import CliRunner
 
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.session import SessionState
 from gateway.cli.commands import build
 from gateway.cli.doctor import gateway

@@ -12,8 +12,8 @@ from exactly_once_rig import rig
 from simulation.run import POINTS, plan
 from simulation.verdict import Verdict
 
-from ea_bridge.emulator import conversation
-from ea_bridge.peer import link
+from ea_bridge.emulator import link as conversation
+from ea_bridge.endpoint import link
 
 Record = Callable[[str, object], None]
 pytestmark = pytest.mark.xdist_group("e2e-exactly-once")

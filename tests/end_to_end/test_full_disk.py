@@ -11,7 +11,7 @@ from commands import create_token, run, running
 from product import Refused, daemon, until
 from small_disk import fill, small_disk
 
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
 from gateway.app.runs import _keep
 from gateway.audit import verify
 from gateway.storage.reserve import FILE, Reserve

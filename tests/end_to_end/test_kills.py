@@ -21,8 +21,8 @@ from product import TIMEOUT_S, until
 from revocation_rig import Part
 from warm_process import start_warm
 
-from ea_bridge.emulator.link import Link
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
+from ea_bridge.emulator.link import EmulatedLink
 from ea_bridge.protocol.messages import Pending
 
 HERE = Path(__file__).parent
@@ -62,7 +62,7 @@ async def plug_in(bridge: str, ann: Person, token: str) -> None:
     """Have a terminal let in once, with the approval that it takes."""
     asked: asyncio.Queue[Pending] = asyncio.Queue()
     host, _, port = bridge.rpartition(":")
-    link = Link(build_terminal(), host, int(port), token, on_pending=asked.put_nowait)
+    link = EmulatedLink(build_terminal(), host, int(port), token, on_pending=asked.put_nowait)
     running = asyncio.create_task(link.run())
     try:
         async with asyncio.timeout(TIMEOUT_S):

@@ -17,7 +17,7 @@ import pytest_asyncio
 from product import TIMEOUT_S, Client, Product, Refused, product, until
 from published_shapes import CATALOGUE
 
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.session import TerminalSession
 from ea_bridge.simulation.faults import Faults
 

@@ -11,12 +11,12 @@ from commands import run
 from manager_house import PEER, ManagerHouse, open_house
 from product import TIMEOUT_S, Refused, until
 
-from ea_bridge.emulator.link import Link
+from ea_bridge.emulator.factory import build_terminal
+from ea_bridge.emulator.link import EmulatedLink
 from ea_bridge.emulator.link import LinkRefused as TerminalRefused
-from ea_bridge.emulator.machine import build_terminal
 from ea_bridge.emulator.terminal import EmulatedTerminal
+from ea_bridge.endpoint.link import LinkRefused
 from ea_bridge.mt4_manager.emulator import ManagerLink
-from ea_bridge.peer.link import LinkRefused
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-manager")]
 
@@ -59,7 +59,7 @@ async def test_a_peer_comes_in_by_its_own_role_only(
 ) -> None:
     """A terminal with the peer's token, a peer with a terminal's: both stay outside."""
     token = house.product.home.issuer.create("other")[0]
-    ea = Link(terminal, *address(house), house.token)
+    ea = EmulatedLink(terminal, *address(house), house.token)
     peer = ManagerLink(house.server, *address(house), token)
     with pytest.raises(TerminalRefused) as terminals:
         await asyncio.wait_for(ea.run(), TIMEOUT_S)

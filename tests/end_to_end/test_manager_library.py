@@ -16,11 +16,11 @@ from manager_library import CREDENTIALS, Fake, compile_library
 from msgspec.structs import asdict
 from product import Product, daemon, until
 
+from ea_bridge.endpoint.device_pin import DevicePin
+from ea_bridge.endpoint.link import PeerLink
 from ea_bridge.mt4_manager.conversation import ManagerConversation
 from ea_bridge.mt4_manager.peer.peer import ManagerPeer
 from ea_bridge.mt4_manager.peer.text import TextCodec
-from ea_bridge.peer.link import Link
-from ea_bridge.peer.pin import DevicePin
 from gateway.mt4_manager import Role
 
 ANN = {"group": "demo", "name": "Ann Ö", "password": "Secret12", "leverage": 100, "id": "P-77"}
@@ -36,7 +36,7 @@ async def linked(product: Product, fake: Fake, folder: Path, token: str) -> Asyn
     """Keep the peer linked while the context lasts."""
     peer, pin = ManagerPeer(fake.path, folder, TextCodec()), DevicePin()
     host, _, port = product.ready.bridge.rpartition(":")
-    link = Link(
+    link = PeerLink(
         lambda ready: ManagerConversation(peer, token, pin, ready, lambda _: None),
         host,
         int(port),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from product import Client, Product, Refused, daemon, product, until
 
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
 
 BUY: dict[str, Any] = {"symbol": "EURUSD", "side": "buy", "volume": 0.01}
 

@@ -16,8 +16,8 @@ import pytest
 from exactly_once_lives import lives, make_home
 from simulation.run import Life
 
-from ea_bridge.emulator.link import Link
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
+from ea_bridge.emulator.link import EmulatedLink
 from gateway.trading.client_ids import tag
 
 Record = Callable[[str, object], None]
@@ -79,7 +79,7 @@ async def test_an_order_is_on_the_disk_before_it_is_sent(
     async with lives(tmp_path, *strace, "-o", str(trace)) as daemon:
         ready = await daemon.begin(Life())
         assert ready is not None
-        link = Link(machine, "127.0.0.1", int(ready["bridge"].rpartition(":")[2]), token)
+        link = EmulatedLink(machine, "127.0.0.1", int(ready["bridge"].rpartition(":")[2]), token)
         linking = asyncio.create_task(link.run())
         await link.ready.wait()
         headers = {"Authorization": f"Bearer {token}"}

@@ -8,7 +8,7 @@ import pytest
 from paper_scene import books, buy, found_out, is_ours, moved, on_paper, stand_at, switch, tickets
 from product import Product, Refused, WsClient, sawtooth
 
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from gateway.accounts.account import RegisteredAccount
 

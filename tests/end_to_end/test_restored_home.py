@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from product import HttpClient, Product, Refused, daemon, until
 
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.protocol.messages import Cmd, Res
 from gateway.trading.journal import Account

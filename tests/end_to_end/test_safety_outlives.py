@@ -8,7 +8,7 @@ import pytest
 from product import daemon, open_ws, until
 from safety_scene import fired, listen, patient_terminals, wait  # noqa: F401 (a fixture)
 
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
 from gateway.home.ledger import open_ledger_store
 from gateway.trading.kill_switch import disconnects, lease_keeper
 

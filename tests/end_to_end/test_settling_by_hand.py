@@ -12,7 +12,7 @@ import pytest
 from commands import run
 from product import Client, Product, Refused, daemon
 
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.model import TradeRequest, TradeRetcode
 from gateway.auth.caller import Scope

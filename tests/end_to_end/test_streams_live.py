@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from product import Json, Product, Refused, WsClient, product, sawtooth, until
 
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-streams")]
 

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 from product import Json, WsClient, product, until
 
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.model.lease import MAX_LEASE_MS
 from gateway.trading.kill_switch import lease_keeper
 

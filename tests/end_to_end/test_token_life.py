@@ -14,7 +14,7 @@ import websockets
 from commands import create_token, run, running
 from product import Product, Refused, WsClient, open_http, open_ws, product, until
 
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.token import new_token
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-tokens")]

@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 from product import Client, Json, Product, WsClient, answered, product, sawtooth
 
-from ea_bridge.emulator.machine import COMMISSION_PER_LOT
+from ea_bridge.emulator.factory import COMMISSION_PER_LOT
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-trading")]
 

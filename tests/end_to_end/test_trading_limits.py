@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from product import Client, Product, Refused, daemon
 
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.model import Position
 from gateway.config import Trading

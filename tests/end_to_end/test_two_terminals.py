@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from product import Client, Product, Refused, daemon
 
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.emulator.terminal import EmulatedTerminal
 
 pytestmark = pytest.mark.xdist_group("e2e-limits")

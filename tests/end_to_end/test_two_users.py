@@ -11,7 +11,7 @@ import pytest_asyncio
 from console_site import Linked, Person, linked, site
 from product import Running, until
 
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.session import TerminalSession
 from ea_bridge.token import parse_token
 

@@ -14,7 +14,7 @@ import pytest
 import websockets
 from product import Product, daemon, sawtooth
 
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
 from gateway.client import GatewayClient
 
 START_MS = 1_764_000_000_000

@@ -20,7 +20,7 @@ from product import TIMEOUT_S, Product, Running, daemon
 from simulated_terminal import Json, SimulatedTerminal, terminal_config
 from wire import TradeFaults, Wire
 
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.simulation.faults import Faults
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from ea_bridge.emulator.machine import COMMISSION_PER_LOT
+from ea_bridge.emulator.factory import COMMISSION_PER_LOT
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.model import Tick, Timeframe
 

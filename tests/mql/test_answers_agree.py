@@ -15,7 +15,7 @@ from ea_product import link_ea
 from linked_ea import Compile
 from product import Client, Json, Product, daemon
 
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("ea-answers")]
 

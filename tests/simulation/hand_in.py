@@ -10,9 +10,9 @@ from typing import Any
 from aiohttp import web_response
 
 from ea_bridge import host
-from ea_bridge.emulator import conversation
+from ea_bridge.emulator import link as conversation
 from ea_bridge.emulator import link as emulated_link
-from ea_bridge.peer import link
+from ea_bridge.endpoint import link
 from gateway.app import runs
 from gateway.mt4_manager import changes, finding
 from gateway.storage.ledger import Ledger

@@ -6,7 +6,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any, cast
 
-from ea_bridge.emulator.results import ResultsTable
+from ea_bridge.emulator.executor import TradeResultStore
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.model import Tick
 from ea_bridge.simulation.broker import Broker, TradeEvent
@@ -116,5 +116,5 @@ def _terminal(
         machine.platform,
         now_msc=machine._now_msc,
         utc_s=machine._utc_s,
-        results=ResultsTable(results),
+        results=TradeResultStore(results),
     )

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ea_bridge.emulator.link import Link
+from ea_bridge.emulator.link import EmulatedLink
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.protocol.messages import Message
 from ea_bridge.simulation.broker.terms import Switches
@@ -42,7 +42,7 @@ class TradedTerminal:
         self,
         name: str,
         machine: EmulatedTerminal,
-        link: Link,
+        link: EmulatedLink,
         door: Door,
         partner: TradedTerminal | None = None,
     ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.model import TradeRequest, TradeResult
 
 from .intents import Intent, Json, Reply

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.model import OrderState, TradeRequest, TradeResult
 from gateway.home.ledger import TABLES
 from gateway.storage.ledger import Ledger

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.model import TradeRequest
 from gateway.credentials.record import TradeLimits
 

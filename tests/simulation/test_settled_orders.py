@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
 
 from .accounts import TradedAccount
 from .bots import Address

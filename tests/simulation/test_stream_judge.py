@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.model import OrderType, TradeAction, TradeRequest
 from ea_bridge.protocol.messages import Trade
 from gateway.broker_time.clock import BrokerClock

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.model import OrderType, TradeAction, TradeRequest
 from gateway import audit

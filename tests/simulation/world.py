@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import orjson
 
 from ea_bridge import host
-from ea_bridge.emulator.link import Link
+from ea_bridge.emulator.link import EmulatedLink
 from ea_bridge.token import parse_token
 from gateway.credentials.record import Record
 from gateway.home.home import Home
@@ -228,7 +228,7 @@ class World:
         seed, others = self.options.seed, self.terminals
         machines = {one.name: one.machine for one in others.values()}
         machine = cast.new_machine(name, seed, self.folder, machines, self.calendar)
-        link = Link(machine, "127.0.0.1", 1, token, seed=seed)
+        link = EmulatedLink(machine, "127.0.0.1", 1, token, seed=seed)
         partner = others[cast.PARTNERS[name]] if name in cast.PARTNERS else None
         terminal = TradedTerminal(name, machine, link, self.door(name, token), partner)
         execute = machine.execute

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from console_site import Linked, Pace, Person, linked, site
 from product import TIMEOUT_S, Product, daemon
 
-from ea_bridge.emulator.machine import build_terminal
+from ea_bridge.emulator.factory import build_terminal
 from gateway.errors import GatewayError
 
 from .tracer import Tracer, Walk, common, outside

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ea_bridge import host
+from ea_bridge.endpoint.device_pin import DevicePin
+from ea_bridge.endpoint.idempotency import ResultStore
 from ea_bridge.mt4_manager.commands import MAX_RESULTS
-from ea_bridge.peer.pin import DevicePin
-from ea_bridge.peer.results import ResultsTable
 from ea_bridge.simulation.broker.prices import Prices
 from ea_bridge.simulation.clock import BrokerZone
 from ea_bridge.simulation.faults import Faults
@@ -77,7 +77,7 @@ def build_manager(
         server=server,
         login=login,
         password=password,
-        results=ResultsTable(results_file, room=MAX_RESULTS),
+        results=ResultStore(results_file, room=MAX_RESULTS),
         pin=DevicePin(device_file),
         faults=faults or Faults(),
         store=store,

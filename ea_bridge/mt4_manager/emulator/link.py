@@ -6,9 +6,9 @@ import logging
 from collections.abc import Callable
 
 from ea_bridge import host
+from ea_bridge.endpoint.link import PeerLink
 from ea_bridge.mt4_manager.conversation import ManagerConversation
 from ea_bridge.mt4_manager.executor import is_change
-from ea_bridge.peer.link import Link
 from ea_bridge.protocol.messages import Ack, Cmd, Hb, Pending
 
 from .server import EmulatedManager
@@ -89,7 +89,7 @@ class _Side:
                 conversation.close()
 
 
-class ManagerLink(Link[EmulatedConversation]):
+class ManagerLink(PeerLink[EmulatedConversation]):
     """Keeps an emulated manager connected to a daemon until told to stop.
 
     Args:

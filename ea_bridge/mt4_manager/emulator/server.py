@@ -12,9 +12,11 @@ from typing import Any
 
 from ea_bridge import host
 from ea_bridge.commands import SymbolParams
+from ea_bridge.endpoint.device_pin import DevicePin
+from ea_bridge.endpoint.idempotency import ResultStore
 from ea_bridge.model.struct import Struct
 from ea_bridge.mt4_manager.commands import MANAGER_COMMANDS, Done
-from ea_bridge.mt4_manager.executor import Executor, Unknown
+from ea_bridge.mt4_manager.executor import ManagerExecutor, Unknown
 from ea_bridge.mt4_manager.masks import Masks
 from ea_bridge.mt4_manager.model import (
     ALL_RIGHTS,
@@ -32,8 +34,6 @@ from ea_bridge.mt4_manager.model import (
     SymbolRecord,
     SymbolsFilter,
 )
-from ea_bridge.peer.pin import DevicePin
-from ea_bridge.peer.results import ResultsTable
 from ea_bridge.simulation.broker.prices import Prices
 from ea_bridge.simulation.faults import Faults
 
@@ -107,7 +107,7 @@ class EmulatedManager:
         server: str,
         login: int,
         password: str,
-        results: ResultsTable,
+        results: ResultStore,
         pin: DevicePin,
         faults: Faults,
         store: Store | None = None,
@@ -129,7 +129,7 @@ class EmulatedManager:
         self.faults = faults
         self.pin = pin
         self.results = results
-        self.executor = Executor(self, results)
+        self.executor = ManagerExecutor(self, results)
         self.trades = TradesDesk(books, now_s, self.look)
         self._password = password
         self._now_s = now_s

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from ea_bridge import host
+from ea_bridge.endpoint.idempotency import ResultStore
 from ea_bridge.mt4_manager.commands import MAX_RESULTS
 from ea_bridge.mt4_manager.conversation import ManagerConversation
-from ea_bridge.mt4_manager.executor import Executor, is_change
-from ea_bridge.peer.results import ResultsTable
+from ea_bridge.mt4_manager.executor import ManagerExecutor, is_change
 from ea_bridge.protocol.messages import Ack, Cmd, Res
 
 from .connection import Connection
@@ -61,9 +61,9 @@ class ManagerPeer:
             encode=lambda text: codec.write(text, LONGEST, "connect"),
             pumps=pumps,
         )
-        table = ResultsTable(home / "results.jsonl", room=MAX_RESULTS, durable=True)
+        table = ResultStore(home / "results.jsonl", room=MAX_RESULTS, durable=True)
         self._desk = Desk(self._connection, codec)
-        self._executor = Executor(self._desk, table)
+        self._executor = ManagerExecutor(self._desk, table)
 
     @property
     def connected(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ea_bridge import commands
-from ea_bridge.emulator.results import ResultsTable
+from ea_bridge.emulator.executor import TradeResultStore
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.model import History, OrderFilling, OrderType, TradeAction, TradeRequest
 from ea_bridge.protocol import messages as m
@@ -55,7 +55,7 @@ class Bench:
             now_msc=lambda: self.now_msc,
             utc_s=lambda: BrokerZone().to_utc_ms(self.now_msc) // 1000,
             faults=self.faults,
-            results=ResultsTable(results),
+            results=TradeResultStore(results),
         )
         self._ids = 0
 

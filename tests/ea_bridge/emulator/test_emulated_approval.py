@@ -12,8 +12,8 @@ from bridge_parts import TOKEN
 from console_parts import CODE, URL, ConsoleBridge, ScriptedConsole, console_bridge
 from terminal_bench import Bench
 
-from ea_bridge.emulator.link import Link, LinkRefused, WrongDevice
-from ea_bridge.peer.pin import DevicePin
+from ea_bridge.emulator.link import EmulatedLink, LinkRefused, WrongDevice
+from ea_bridge.endpoint.device_pin import DevicePin
 from ea_bridge.protocol import messages as m
 from ea_bridge.token import parse_token
 
@@ -28,7 +28,7 @@ class Emulated:
         self.bench = bench or Bench()
         self.told: list[m.Pending] = []
         self._something = asyncio.Event()
-        self.link = Link(
+        self.link = EmulatedLink(
             self.bench.terminal, "127.0.0.1", bridge.server.port, TOKEN, on_pending=self._hear
         )
         self.running = asyncio.create_task(self.link.run())

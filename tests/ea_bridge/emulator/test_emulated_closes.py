@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 from terminal_bench import EURUSD, WEDNESDAY
 
-from ea_bridge.emulator.desk import Desk
+from ea_bridge.emulator.command_handler import CommandHandler
 from ea_bridge.model import (
     MarginMode,
     OrderFilling,
@@ -26,16 +26,16 @@ NOON = WEDNESDAY + 12 * 3_600_000
 
 
 @pytest.fixture
-def desk() -> Desk:
+def desk() -> CommandHandler:
     """A netting account with money and nothing open."""
     market = open_market(start_msc=NOON)
     account = replace(default_account(), margin_mode=int(MarginMode.RETAIL_NETTING))
     broker = Broker(market, account)
     broker.deposit(10_000.0, NOON)
-    return Desk(market, broker, "mt5", lambda: NOON, lambda: NOON // 1000)
+    return CommandHandler(market, broker, "mt5", lambda: NOON, lambda: NOON // 1000)
 
 
-def deal(desk: Desk, kind: OrderType, volume: float, **more: Any) -> TradeResult:
+def deal(desk: CommandHandler, kind: OrderType, volume: float, **more: Any) -> TradeResult:
     """Send a market order."""
     request = TradeRequest(
         action=TradeAction.DEAL,
@@ -48,7 +48,7 @@ def deal(desk: Desk, kind: OrderType, volume: float, **more: Any) -> TradeResult
     return desk.send(request)
 
 
-def test_what_is_gone_cannot_be_closed(desk: Desk) -> None:
+def test_what_is_gone_cannot_be_closed(desk: CommandHandler) -> None:
     """10036, and the account stays flat; without naming a position the deal opens one."""
     ticket = deal(desk, OrderType.BUY, 0.2).position
     assert deal(desk, OrderType.SELL, 0.2, position=ticket).retcode == TradeRetcode.DONE
@@ -58,7 +58,7 @@ def test_what_is_gone_cannot_be_closed(desk: Desk) -> None:
     assert deal(desk, OrderType.SELL, 0.2).retcode == TradeRetcode.DONE
 
 
-def test_no_more_than_there_is(desk: Desk) -> None:
+def test_no_more_than_there_is(desk: CommandHandler) -> None:
     """10038 instead of a reversal; 10013 for a deal in the position's own direction."""
     ticket = deal(desk, OrderType.BUY, 0.2).position
     reversing = deal(desk, OrderType.SELL, 0.3, position=ticket)
@@ -68,7 +68,7 @@ def test_no_more_than_there_is(desk: Desk) -> None:
     assert position.volume == 0.2
 
 
-def test_deals_on_their_way_count(desk: Desk) -> None:
+def test_deals_on_their_way_count(desk: CommandHandler) -> None:
     """A broker that fills later must not get the same close twice."""
     ticket = deal(desk, OrderType.BUY, 0.2).position
     desk.broker.script.delays_ms.append(500)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.emulator.lease import LeaseGuard
-from ea_bridge.emulator.machine import build_terminal
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.model import (
     LeaseTerms,

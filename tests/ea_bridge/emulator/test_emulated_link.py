@@ -11,7 +11,7 @@ from bridge_parts import TOKEN, Bridge, MemoryDoorkeeper
 from terminal_bench import EURUSD, Bench
 
 from ea_bridge import commands
-from ea_bridge.emulator.link import Link, LinkRefused
+from ea_bridge.emulator.link import EmulatedLink, LinkRefused
 from ea_bridge.errors import BridgeError, CommandFailed, CommandTimeout, NotSent, OutcomeUnknown
 from ea_bridge.model import TradeRetcode
 from ea_bridge.protocol import messages as m
@@ -26,7 +26,7 @@ class Emulated:
 
     def __init__(self, bridge: Bridge, token: str) -> None:
         self.bench = Bench()
-        self.link = Link(self.bench.terminal, "127.0.0.1", bridge.server.port, token)
+        self.link = EmulatedLink(self.bench.terminal, "127.0.0.1", bridge.server.port, token)
         self._bridge = bridge
         self._running = asyncio.create_task(self.link.run())
 

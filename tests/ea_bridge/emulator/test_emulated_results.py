@@ -10,8 +10,7 @@ from terminal_bench import Bench
 
 from ea_bridge import commands
 from ea_bridge.commands import MAX_RESULTS, ORDER_SEND, RESULTS_GET, TOO_LATE, StoredResult
-from ea_bridge.emulator.executor import Crashed
-from ea_bridge.emulator.results import MAX_LINES, ResultsTable
+from ea_bridge.emulator.executor import MAX_LINES, Crashed, TradeResultStore
 from ea_bridge.emulator.terminal import BROKER_COMMENT
 from ea_bridge.model import TradeRetcode
 from ea_bridge.protocol import messages as m
@@ -22,7 +21,7 @@ def res(id_: int) -> m.Res:
     return m.Res(id=id_, ok=True, d=msgspec.Raw(b'{"retcode":10009,"order":%d}' % id_))
 
 
-def states(table: ResultsTable, *ids: int) -> list[str]:
+def states(table: TradeResultStore, *ids: int) -> list[str]:
     return [one.state for one in table.look_up(ids)]
 
 
@@ -50,7 +49,7 @@ def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path | None:
 
 def test_a_table_tells_what_it_knows(path: Path | None):
     """Taken, then done with the result; absent only where it has begun before that id."""
-    table = ResultsTable(path)
+    table = TradeResultStore(path)
     assert states(table, 99, 101) == ["forgotten"] * 2
     table.asked(100)
     table.take(103)
@@ -64,14 +63,14 @@ def test_a_table_tells_what_it_knows(path: Path | None):
 
 def test_a_table_without_a_question_calls_nothing_absent():
     """Its first trade may be older than others that an earlier run has executed."""
-    table = ResultsTable()
+    table = TradeResultStore()
     table.take(100)
     assert states(table, 99, 100, 101) == ["forgotten", "taken", "forgotten"]
 
 
 def test_only_the_last_ones_are_kept(path: Path | None):
     """What had to make room is forgotten, never absent."""
-    table = ResultsTable(path)
+    table = TradeResultStore(path)
     table.asked(1)
     for id_ in range(2, 2 + MAX_RESULTS + 3):
         table.take(id_)
@@ -85,7 +84,7 @@ def test_a_file_keeps_the_table(tmp_path: Path):
     """A terminal that starts again knows what it has taken, however often that was; of others
     it cannot say that it never took them: a power cut may have lost the end of the file.
     """
-    table = ResultsTable(tmp_path / "results")
+    table = TradeResultStore(tmp_path / "results")
     table.asked(1)
     count = MAX_LINES + 10
     for id_ in range(2, 2 + count):
@@ -98,7 +97,7 @@ def test_a_file_keeps_the_table(tmp_path: Path):
         for one in table.look_up(ids)
     ]
     assert any(one.state == "done" for one in expected)
-    again = ResultsTable(tmp_path / "results")
+    again = TradeResultStore(tmp_path / "results")
     assert again.look_up(ids) == expected
     again.asked(count + 20)
     assert again.look_up(ids) == expected
@@ -111,28 +110,28 @@ def test_a_note_that_was_cut_off_was_never_made(tmp_path: Path):
     """The trade of a half-written line was not executed; the lines before it count, and those
     that come after."""
     path = tmp_path / "results"
-    table = ResultsTable(path)
+    table = TradeResultStore(path)
     table.asked(1)
     table.take(2)
     whole = path.read_bytes()
     table.take(3)
     cut = path.read_bytes()[: len(whole) + 4]
     path.write_bytes(cut)
-    table = ResultsTable(path)
+    table = TradeResultStore(path)
     assert states(table, 2, 3) == ["taken", "forgotten"]
     table.take(4)
-    assert states(ResultsTable(path), 2, 3, 4) == ["taken", "forgotten", "taken"]
+    assert states(TradeResultStore(path), 2, 3, 4) == ["taken", "forgotten", "taken"]
 
 
 @pytest.mark.parametrize("damage", [b"\xff\xfe\n", b'{"id":"x"}\n', b"[]\n", b"\n"])
 def test_a_damaged_file_counts_as_lost(tmp_path: Path, damage: bytes):
     """It may lack anything, so nothing is called absent by it."""
     path = tmp_path / "results"
-    table = ResultsTable(path)
+    table = TradeResultStore(path)
     table.asked(1)
     table.take(2)
     path.write_bytes(damage + path.read_bytes())
-    assert states(ResultsTable(path), 1, 2, 3) == ["forgotten"] * 3
+    assert states(TradeResultStore(path), 1, 2, 3) == ["forgotten"] * 3
 
 
 # --- trades ----------------------------------------------------------------------------------
@@ -242,13 +241,13 @@ def test_a_broker_may_rewrite_comments():
 def test_a_full_table_without_a_horizon_gets_none(tmp_path: Path) -> None:
     """What a power cut took may be younger than what is forgotten for want of room."""
     path = tmp_path / "results"
-    table = ResultsTable(path)
+    table = TradeResultStore(path)
     table.asked(1)
     for command_id in range(2, MAX_RESULTS + 2):
         table.take(command_id)
     *kept, _ = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(kept))
-    again = ResultsTable(path)
+    again = TradeResultStore(path)
     again.take(MAX_RESULTS + 50)
     again.take(MAX_RESULTS + 51)
     assert states(again, MAX_RESULTS + 1) == ["forgotten"]

@@ -6,9 +6,9 @@ import pytest
 from terminal_bench import EURUSD, Bench, rows, trades
 
 from ea_bridge import commands
-from ea_bridge.emulator.desk import in_group
+from ea_bridge.emulator.command_handler import in_group
+from ea_bridge.endpoint.chunking import MAX_PART_BYTES
 from ea_bridge.model import Bar, Timeframe, TradeRetcode
-from ea_bridge.peer.parts import MAX_PART_BYTES
 from ea_bridge.protocol import messages as m
 from ea_bridge.simulation.faults import Faults, UnknownFault
 

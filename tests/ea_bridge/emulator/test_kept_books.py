@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from ea_bridge.emulator.conditions import Conditions, Kept
+from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.emulator.kept_books import BooksUnreadable
-from ea_bridge.emulator.machine import build_terminal
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.model import OrderFilling, OrderType, TradeAction, TradeRequest
 from ea_bridge.simulation.broker import Broker

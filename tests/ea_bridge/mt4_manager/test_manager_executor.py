@@ -10,11 +10,11 @@ import msgspec
 import pytest
 
 from ea_bridge.commands import FILE_WRITE_ERROR, TOO_LATE, NoParams
+from ea_bridge.endpoint.idempotency import ResultStore
 from ea_bridge.model.struct import Struct
 from ea_bridge.mt4_manager import commands
-from ea_bridge.mt4_manager.executor import Executor, Refused, Unknown
+from ea_bridge.mt4_manager.executor import ManagerExecutor, Refused, Unknown
 from ea_bridge.mt4_manager.model import Transacted, TransactionParams
-from ea_bridge.peer.results import ResultsTable
 from ea_bridge.protocol.messages import Cmd, Res
 
 BOOKING = TransactionParams(cmd=6, orderby=1, price=1.0)
@@ -37,7 +37,7 @@ class Till:
 class Bench:
     def __init__(self, path: Path | None = None, room: int = 4) -> None:
         self.till = Till()
-        self.executor = Executor(self.till, ResultsTable(path, room=room))
+        self.executor = ManagerExecutor(self.till, ResultStore(path, room=room))
 
     def book(self, command_id: int, **others: Any) -> list[Res]:
         cmd = Cmd(id=command_id, op="trade_transaction", params=BOOKING, ttl=100)
@@ -123,7 +123,7 @@ def test_a_booking_that_cannot_be_noted_is_not_made(tmp_path: Path):
 def test_a_peer_that_died_over_a_booking_does_not_make_it_again(tmp_path: Path):
     """The file says that it was taken."""
     path = tmp_path / "results"
-    ResultsTable(path, room=4).take(7)
+    ResultStore(path, room=4).take(7)
 
     bench = Bench(path)
 
@@ -175,7 +175,7 @@ def test_a_booking_is_on_the_disk_before_it_is_made(
     path = tmp_path / "results"
     monkeypatch.setattr("os.fsync", lambda _: synced.append(path.read_bytes()))
 
-    table = ResultsTable(path, room=4, durable=True)
+    table = ResultStore(path, room=4, durable=True)
     table.take(7)
 
     # the file, and its place in the folder once
@@ -187,11 +187,11 @@ def test_a_booking_is_on_the_disk_before_it_is_made(
 
 def test_a_table_that_was_synced_tells_what_was_never_taken(tmp_path: Path):
     """Also to the next run of the peer."""
-    table = ResultsTable(tmp_path / "results", room=4, durable=True)
+    table = ResultStore(tmp_path / "results", room=4, durable=True)
     table.asked(5)
     table.take(7)
 
-    again = ResultsTable(tmp_path / "results", room=4, durable=True)
+    again = ResultStore(tmp_path / "results", room=4, durable=True)
 
     assert [again.state(one) for one in (4, 5, 6, 7, 8)] == [
         *("forgotten", "absent", "absent", "taken", "absent")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ea_bridge.emulator import machine
+from ea_bridge.emulator import factory as machine
 from ea_bridge.simulation.clock import BrokerZone, MarketClock, left_out
 
 HOUR = 3_600_000

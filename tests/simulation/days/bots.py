@@ -7,9 +7,9 @@ import itertools
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ea_bridge.emulator.link import Link
-from ea_bridge.emulator.machine import build_terminal
-from ea_bridge.peer.link import LinkRefused
+from ea_bridge.emulator.factory import build_terminal
+from ea_bridge.emulator.link import EmulatedLink
+from ea_bridge.endpoint.link import LinkRefused
 from ea_bridge.protocol.messages import Pending
 from ea_bridge.token import parse_token
 from gateway.console.approvals import RequestGone, WrongCode
@@ -61,7 +61,7 @@ class Bot:
         self.token = ""
         self.before: list[str] = []
         self._address = Address(world.ready["rpc"])
-        self._link: Link | None = None
+        self._link: EmulatedLink | None = None
         self._linking: asyncio.Task[None] | None = None
         self._doors: dict[str, HttpDoor] = {}
         self._ids, self._names = itertools.count(), itertools.count()
@@ -116,12 +116,14 @@ class Bot:
         if self._linking is not None:
             self._linking.cancel()
         port = self._world.ready["bridge"].rpartition(":")[2]
-        link = Link(self.machine, "127.0.0.1", int(port), text, on_pending=self._on_pending)
+        link = EmulatedLink(
+            self.machine, "127.0.0.1", int(port), text, on_pending=self._on_pending
+        )
         self._link = link
         loop, context = self._world.loop, self._world.context(self.name)
         self._linking = loop.create_task(self._keep_linked(link, tid), context=context)
 
-    async def _keep_linked(self, link: Link, tid: str) -> None:
+    async def _keep_linked(self, link: EmulatedLink, tid: str) -> None:
         while True:
             try:
                 await link.run()

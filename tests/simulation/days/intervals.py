@@ -14,9 +14,9 @@ from typing import Any
 from unittest.mock import patch
 
 from ea_bridge import host
-from ea_bridge.emulator import conversation as emulated_conversation
+from ea_bridge.emulator import link as emulated_conversation
 from ea_bridge.emulator import link as emulated_link
-from ea_bridge.peer import conversation as peer_conversation
+from ea_bridge.endpoint import conversation as peer_conversation
 from ea_bridge.server import link as server_link
 from ea_bridge.session import liveness
 from gateway.accounts import service as accounts_service

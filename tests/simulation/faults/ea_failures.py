@@ -10,8 +10,8 @@ from collections.abc import Callable
 from random import Random
 
 from ea_bridge.commands import ORDER_SEND
+from ea_bridge.endpoint.chunking import split_result
 from ea_bridge.model import TradeResult, TradeRetcode
-from ea_bridge.peer.parts import parts
 from ea_bridge.protocol.messages import Cmd, Res
 
 from ..plugins import fault
@@ -66,6 +66,6 @@ def tell_nothing(_: World, terminal: TradedTerminal, dice: Random) -> None:
     def answer(cmd: Cmd, answers: list[Res]) -> list[Res]:
         done = answers[0].ok and is_named
         order = ORDER_SEND.decoder.decode(answers[0].d).order if done else 0
-        return parts(cmd.id, TradeResult(retcode=retcode, order=order))
+        return split_result(cmd.id, TradeResult(retcode=retcode, order=order))
 
     answer_next(terminal, answer)

@@ -15,6 +15,9 @@ from bridge_parts import DEVICE, TOKEN, MemoryDoorkeeper
 from manager_library import CREDENTIALS, Fake
 
 from ea_bridge.commands import NoParams
+from ea_bridge.endpoint.device_pin import DevicePin
+from ea_bridge.endpoint.file_lock import FolderLock
+from ea_bridge.endpoint.link import PeerLink
 from ea_bridge.errors import CommandFailed
 from ea_bridge.mt4_manager import commands
 from ea_bridge.mt4_manager import model as mt4
@@ -24,9 +27,6 @@ from ea_bridge.mt4_manager.peer.peer import ManagerPeer
 from ea_bridge.mt4_manager.peer.text import TextCodec
 from ea_bridge.mt4_manager.registry import ManagerRegistry
 from ea_bridge.mt4_manager.session import ManagerSession
-from ea_bridge.peer.claim import Claim
-from ea_bridge.peer.link import Link
-from ea_bridge.peer.pin import DevicePin
 from ea_bridge.registry import TerminalRegistry
 from ea_bridge.server import BridgeServer
 
@@ -75,11 +75,11 @@ async def daemon(
 @asynccontextmanager
 async def running(
     fake: Fake, daemon: Daemon, home: Path
-) -> AsyncIterator[Link[ManagerConversation]]:
+) -> AsyncIterator[PeerLink[ManagerConversation]]:
     """A peer that dials the daemon, looked after as the program does it."""
     peer = ManagerPeer(fake.path, home, TextCodec())
     pin = DevicePin()
-    link = Link(
+    link = PeerLink(
         lambda ready: ManagerConversation(peer, TOKEN, pin, ready, lambda _: None),
         "127.0.0.1",
         daemon.port,
@@ -383,11 +383,11 @@ def test_two_peers_cannot_share_a_home(
     """Neither would know what the other has executed."""
     token = tmp_path / "token"
     token.write_text(TOKEN)
-    claim = Claim(tmp_path)
+    claim = FolderLock(tmp_path)
 
     words = ["--library", str(fake.path), "--port", "1", "--home", str(tmp_path)]
     assert main([*words, "--token-file", str(token)]) == 1
 
     assert "another peer runs with" in caplog.text
     claim.release()
-    Claim(tmp_path).release()
+    FolderLock(tmp_path).release()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from terminal_folders import PLATFORMS
 
-from ea_bridge.emulator.introduction import EA_VERSION
+from ea_bridge.emulator.terminal import EA_VERSION
 from gateway.cli.install_ea import expert as expert_module
 from gateway.cli.install_ea.expert import Platform, is_older, shipped, shipped_version
 

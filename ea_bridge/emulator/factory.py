@@ -10,6 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from ea_bridge import host
+from ea_bridge.endpoint.device_pin import DevicePin
 from ea_bridge.model import (
     Account,
     AccountTradeMode,
@@ -17,7 +18,6 @@ from ea_bridge.model import (
     SymbolExecution,
     TradeRetcode,
 )
-from ea_bridge.peer.pin import DevicePin
 from ea_bridge.simulation.broker import Broker, load_demo, terms_of
 from ea_bridge.simulation.clock import BrokerZone, MarketClock
 from ea_bridge.simulation.faults import Faults
@@ -25,8 +25,8 @@ from ea_bridge.simulation.market import Market, Sessions, open_market
 from ea_bridge.simulation.specs import default_account
 
 from .conditions import Conditions, Kept
+from .executor import TradeResultStore
 from .kept_books import KeptBooks
-from .results import ResultsTable
 from .terminal import EmulatedTerminal
 
 COMMISSION_PER_LOT = 3.5
@@ -153,7 +153,7 @@ def build_terminal(
         utc_s=utc_s,
         faults=faults,
         pin=DevicePin(device_file if kept is None else kept.device),
-        results=ResultsTable(results_file if kept is None else kept.results),
+        results=TradeResultStore(results_file if kept is None else kept.results),
         keep=keep,
         password=conditions.password,
         trails_file=None if kept is None else kept.trails,

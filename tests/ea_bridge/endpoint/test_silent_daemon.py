@@ -10,9 +10,9 @@ from simulation.loop import SimulatedLoop
 from simulation.network import Network
 from simulation.trace import Trace
 
-from ea_bridge.emulator.link import Link
-from ea_bridge.emulator.machine import build_terminal
-from ea_bridge.peer.conversation import GREETING_S
+from ea_bridge.emulator.factory import build_terminal
+from ea_bridge.emulator.link import EmulatedLink
+from ea_bridge.endpoint.conversation import GREETING_S
 from ea_bridge.token import new_token
 
 
@@ -30,7 +30,7 @@ def test_a_daemon_that_never_answers_is_dialled_again() -> None:
     async def dial() -> None:
         listening = await loop.create_server(Mute, "127.0.0.1", 0)
         port = listening.sockets[0].getsockname()[1]
-        link = Link(build_terminal(), "127.0.0.1", port, new_token())
+        link = EmulatedLink(build_terminal(), "127.0.0.1", port, new_token())
         linking = loop.create_task(link.run())
         await asyncio.sleep(100)
         linking.cancel()

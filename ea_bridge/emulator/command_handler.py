@@ -9,7 +9,10 @@ from typing import Any
 
 from ea_bridge import commands, model
 from ea_bridge.commands import COMMANDS
-from ea_bridge.model import MT4_TIMEFRAMES, Timeframe
+from ea_bridge.model import (
+    MT4_TIMEFRAMES,
+    Timeframe,
+)
 from ea_bridge.model.login import CheckedLogin, LoginParams
 from ea_bridge.model.struct import Struct
 from ea_bridge.simulation.broker import COMMENTS, Broker, closes_nothing, past_orders
@@ -39,7 +42,7 @@ class Failed(Exception):
         self.err = err
 
 
-class Desk:
+class CommandHandler:
     """Answers commands as MetaTrader's functions would.
 
     Args:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ea_bridge.endpoint.chunking import MAX_PART_BYTES, split_result
 from ea_bridge.mt4_manager.model import Page, Transacted
-from ea_bridge.peer.parts import MAX_PART_BYTES, parts
 from ea_bridge.protocol.messages import Res
 
 SIZES = st.lists(st.sampled_from([1, 1000, MAX_PART_BYTES // 3, MAX_PART_BYTES + 1]), max_size=12)
@@ -26,7 +26,7 @@ def test_the_parts_are_the_answer(sizes: list[int]):
     """In order, counted, the last marked; none longer than it must be."""
     rows = ["x" * size for size in sizes]
 
-    listed, paged = parts(7, rows), parts(7, Page(total=99, rows=rows))
+    listed, paged = split_result(7, rows), split_result(7, Page(total=99, rows=rows))
 
     assert [row for res in listed for row in decode(res, list[str])] == rows
     pages = [decode(res, Page[str]) for res in paged]
@@ -42,7 +42,7 @@ def test_the_parts_are_the_answer(sizes: list[int]):
 @pytest.mark.parametrize("result", [Transacted(order=5), [], Page(total=0, rows=[])])
 def test_a_short_answer_is_one_line(result: Any):
     """Also one without rows."""
-    [res] = parts(7, result)
+    [res] = split_result(7, result)
 
     assert (res.id, res.ok, res.part, res.last) == (7, True, 0, True)
     assert bytes(res.d) == msgspec.json.encode(result)

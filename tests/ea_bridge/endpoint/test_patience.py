@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ea_bridge.peer.patience import (
+from ea_bridge.endpoint.link import (
     FORGET_S,
     REFUSED_LAST_S,
     REPLACED_FIRST_S,
     REPLACED_LAST_S,
-    Patience,
+    ReconnectDelays,
 )
 
 
@@ -23,7 +23,7 @@ class Clock:
 
 def test_a_refused_peer_asks_ever_more_rarely():
     """But within a minute of what a person does about it; let in, it begins anew."""
-    patience = Patience(Clock())
+    patience = ReconnectDelays(Clock())
     assert [patience.refused(5.0) for _ in range(6)] == [5, 10, 20, 40, REFUSED_LAST_S, 60]
     patience.linked()
     assert patience.refused(None) == 5
@@ -31,7 +31,7 @@ def test_a_refused_peer_asks_ever_more_rarely():
 
 def test_a_daemon_may_ask_for_more_or_less_time():
     """For less once: it does not know how often it has been asked."""
-    patience = Patience(Clock())
+    patience = ReconnectDelays(Clock())
     assert patience.refused(0.1) == 0.1
     assert patience.refused(0.1) == 10
     assert patience.refused(3600) == 3600
@@ -40,7 +40,7 @@ def test_a_daemon_may_ask_for_more_or_less_time():
 def test_two_peers_with_one_token_throw_each_other_out_ever_more_rarely():
     """Also when each has been linked for as long as the other has waited."""
     clock = Clock()
-    patience = Patience(clock)
+    patience = ReconnectDelays(clock)
     waits = []
     for _ in range(8):
         waits.append(patience.replaced())

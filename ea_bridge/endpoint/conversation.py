@@ -40,7 +40,7 @@ from ea_bridge.protocol.messages import (
 )
 from ea_bridge.token import parse_token
 
-from .pin import DevicePin
+from .device_pin import DevicePin
 
 HEARTBEAT_S = 1.0
 MAX_UNSENT = 1_048_576
@@ -64,7 +64,7 @@ class WrongDevice(LinkRefused):
     """Another daemon than the one that let the peer in first answers, and knows the token."""
 
 
-class Conversation(asyncio.Protocol):
+class PeerConversation(asyncio.Protocol):
     """One TCP connection to the daemon, from the first byte to the last.
 
     Args:

@@ -1,4 +1,4 @@
-"""Cuts a long answer into parts that fit into lines."""
+"""Long answers, cut into parts that fit into lines."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ not wait for long behind it. Counted in bytes, since an order is five times as l
 _encoder = msgspec.json.Encoder()
 
 
-def parts(command_id: int, result: Any) -> list[Res]:
-    """Return the answer; a long list, page or history in parts, each of them one of its kind."""
+def split_result(command_id: int, result: Any) -> list[Res]:
+    """Return an answer's messages: a long list, page or history in parts of the same kind."""
     whole = _encoder.encode(result)
     if len(whole) > MAX_PART_BYTES:
         if isinstance(result, Page):

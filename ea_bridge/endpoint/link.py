@@ -1,4 +1,4 @@
-"""Keeps a peer connected: dials the daemon, and dials again after every disconnect."""
+"""Link of a peer: it dials the daemon, and dials again after every disconnect."""
 
 from __future__ import annotations
 
@@ -11,20 +11,66 @@ from typing import Generic, TypeVar
 
 from ea_bridge.host import monotonic_s
 
-from .conversation import Conversation, LinkRefused, WrongDevice
-from .patience import Patience
+from .conversation import LinkRefused, PeerConversation, WrongDevice
 
-__all__ = ["Link", "LinkRefused", "WrongDevice"]
+REFUSED_FIRST_S, REFUSED_LAST_S = 5.0, 60.0
+REPLACED_FIRST_S, REPLACED_LAST_S = 300.0, 3600.0
+"""The newest link wins: were we to come back at once, two peers with the same token would throw
+each other out for ever."""
+FORGET_S = 3 * REPLACED_LAST_S
+"""Two that still throw each other out do so more often: each waits for an hour at the most."""
+
+
+class ReconnectDelays:
+    """Waits before the next dial, which grow; as ``Patience.mqh`` of the EA.
+
+    What is in the way needs a person, who may take days: so the peer asks ever more rarely, but
+    often enough that the link is back soon after.
+
+    Args:
+        clock: seconds since some moment.
+
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._refused_s = 0.0
+        self._replaced_s = REPLACED_FIRST_S
+        self._replaced_at: float | None = None
+
+    def linked(self) -> None:
+        """Note that the daemon had let us in."""
+        self._refused_s = 0.0
+
+    def refused(self, asked_s: float | None) -> float:
+        """Return how long to wait after a refusal; the daemon may have asked for a time."""
+        wait_s = max(asked_s or REFUSED_FIRST_S, self._refused_s)
+        self._refused_s = min(max(self._refused_s, REFUSED_FIRST_S) * 2, REFUSED_LAST_S)
+        return wait_s
+
+    def replaced(self) -> float:
+        """Return how long to wait after another peer came with our token; one that came long
+        ago is forgotten.
+        """
+        now = self._clock()
+        if self._replaced_at is None or now - self._replaced_at > FORGET_S:
+            self._replaced_s = REPLACED_FIRST_S
+        self._replaced_at = now
+        wait_s, self._replaced_s = self._replaced_s, min(self._replaced_s * 2, REPLACED_LAST_S)
+        return wait_s
+
+
+__all__ = ["LinkRefused", "PeerLink", "WrongDevice"]
 
 FIRST_RETRY_S = 0.25
 LAST_RETRY_S = 15.0
 
-C = TypeVar("C", bound=Conversation)
+C = TypeVar("C", bound=PeerConversation)
 _log = logging.getLogger(__name__)
 
 
-class Link(Generic[C]):
-    """Keeps a peer connected to a daemon until told to stop.
+class PeerLink(Generic[C]):
+    """Link that keeps a peer connected to a daemon until told to stop.
 
     Args:
         converse: makes a conversation; is given what to call when the daemon has let us in.
@@ -47,7 +93,7 @@ class Link(Generic[C]):
         self._conversation: C | None = None
         self._refusal: LinkRefused | None = None
         self._replaced = False
-        self._patience = Patience(monotonic_s)
+        self._patience = ReconnectDelays(monotonic_s)
         self._stopping = False
 
     async def run(self) -> None:

@@ -1,4 +1,4 @@
-"""One folder, one peer."""
+"""Lock of a folder: one process has it, until it ends."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ else:
     import fcntl
 
 
-class Claimed(Exception):
+class FolderLocked(Exception):
     """Another process has the folder."""
 
 
-class Claim:
-    """Holds a folder until this process ends, however it ends.
+class FolderLock:
+    """Lock that holds a folder until this process ends, however it ends.
 
     Two peers with one table of results would each not know what the other has executed, and say
     of it that it never was.
@@ -25,7 +25,7 @@ class Claim:
         folder: there already.
 
     Raises:
-        Claimed: another process has it.
+        FolderLocked: another process has it.
         OSError: nothing can be written there.
 
     """
@@ -40,7 +40,7 @@ class Claim:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             self._file.close()
-            raise Claimed(f"another peer runs with {folder}") from error
+            raise FolderLocked(f"another peer runs with {folder}") from error
 
     def release(self) -> None:
         """Let the next one have it."""

@@ -1,6 +1,6 @@
-"""What a terminal pushes of the market: ticks from a cursor, books, bars.
+"""Subscriptions to a terminal's market: ticks from a cursor, books, bars.
 
-Like the EA's tick pump it pulls from the terminal's tick history, so that a stream goes on
+Like the EA's tick pump they pull from the terminal's tick history, so that a stream goes on
 exactly where the daemon left off, whatever happened to the link in between.
 """
 
@@ -15,8 +15,8 @@ TickRow = tuple[int, int, str, str, float, int, int]
 
 
 @dataclass
-class Watch:
-    """What is pushed of one symbol, and how far."""
+class SymbolSubscription:
+    """Ticks, book and bars of one symbol that are pushed, and the cursor of the ticks."""
 
     sym: int
     symbol: str
@@ -50,7 +50,7 @@ class Watch:
                 yield self._sent(tick)
 
     def fresh(self, tick: Tick) -> Iterator[TickRow]:
-        """Turn a tick that has just happened into a row, unless it came before the watch.
+        """Turn a tick that has just happened into a row, unless it came before the subscription.
 
         Ticks of one millisecond are all fresh: the cursor tells them from those of a history,
         not from each other.
@@ -81,24 +81,24 @@ class Watch:
 
 
 @dataclass
-class Watches:
-    """The symbols that the daemon listens to, by the index that ticks carry."""
+class SymbolSubscriptions:
+    """Symbols that the daemon listens to, with the index that ticks carry."""
 
-    by_symbol: dict[str, Watch] = field(default_factory=dict)
+    by_symbol: dict[str, SymbolSubscription] = field(default_factory=dict)
 
-    def of(self, symbol: str, digits: int) -> Watch:
-        """The watch of a symbol; its index stays the same for the terminal's life."""
+    def of(self, symbol: str, digits: int) -> SymbolSubscription:
+        """Return the subscription of a symbol; its index never changes."""
         watch = self.by_symbol.get(symbol)
         if watch is None:
-            watch = Watch(len(self.by_symbol), symbol, digits)
+            watch = SymbolSubscription(len(self.by_symbol), symbol, digits)
             self.by_symbol[symbol] = watch
         return watch
 
     def silence(self) -> None:
-        """Push nothing until asked again: a new link starts without watches."""
+        """Push nothing until asked again: a new link starts without subscriptions."""
         for watch in self.by_symbol.values():
             watch.ticks = watch.book = False
             watch.timeframes = ()
 
-    def active(self) -> list[Watch]:
+    def active(self) -> list[SymbolSubscription]:
         return [watch for watch in self.by_symbol.values() if watch.active]

@@ -1,4 +1,4 @@
-"""What a peer remembers of the commands that change something, so that none is executed twice.
+"""Store of the commands that change something, so that a peer executes none of them twice.
 
 A command is noted as taken before it is executed, and as done with its answer after. The last ones
 are kept, in memory and, where there is a path, in a file, so that they outlive the peer. The file
@@ -23,19 +23,22 @@ from __future__ import annotations
 import logging
 import os
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Literal
 
 import msgspec
 
-from ea_bridge.protocol.messages import Counter, Res
+from ea_bridge.commands import FILE_WRITE_ERROR, TOO_LATE
+from ea_bridge.protocol.messages import Cmd, Counter, Res
+
+_log = logging.getLogger(__name__)
+
 
 LINES_PER_RESULT = 8
 """Of the file, before it is written anew with what still counts."""
 
 State = Literal["absent", "taken", "done", "forgotten"]
-
-_log = logging.getLogger(__name__)
 
 
 class _Note(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -50,7 +53,7 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(_Note)
 
 
-class ResultsTable:
+class ResultStore:
     """The last commands that change something which a peer has taken, by their ids.
 
     Args:
@@ -214,3 +217,45 @@ class ResultsTable:
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
+
+
+def execute_once(
+    cmd: Cmd, results: ResultStore, waited_ms: float, carry_out: Callable[[Cmd], list[Res]]
+) -> list[Res]:
+    """Carry a command out, unless it was taken before: then the stored answer counts, and nothing
+    is returned where there is none.
+
+    It is noted as taken before it begins; where that cannot be, it is refused. What comes later
+    than its ``ttl`` is refused too.
+
+    Args:
+        waited_ms: how long ago the command came.
+        carry_out: does it and answers; nothing where it does not know how it ended. What it
+            raises leaves the command taken.
+
+    """
+    if cmd.id in results:
+        stored = results.answer(cmd.id)
+        return [] if stored is None else [stored]
+    try:
+        results.take(cmd.id)
+    except OSError as error:
+        _log.warning("command %d cannot be noted: %s", cmd.id, error)
+        return [Res(id=cmd.id, ok=False, err=FILE_WRITE_ERROR, msg="it cannot be noted")]
+    answer = _late(cmd) if 0 < cmd.ttl < waited_ms else carry_out(cmd)
+    if len(answer) == 1:
+        results.finish(answer[0])
+    return answer
+
+
+def parse_ids(text: str, most: int) -> list[int] | None:
+    """Read ids with commas between them; ``None`` if it is something else, or over ``most``."""
+    ids = text.split(",")
+    if len(ids) > most or not all(one.isascii() and one.isdigit() for one in ids):
+        return None
+    return [int(one) for one in ids]
+
+
+def _late(cmd: Cmd) -> list[Res]:
+    said = f"the command was to begin within {cmd.ttl} ms"
+    return [Res(id=cmd.id, ok=False, err=TOO_LATE, msg=said)]
