@@ -4,6 +4,7 @@ has to cross."""
 from __future__ import annotations
 
 import asyncio
+import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -76,6 +77,16 @@ def test_a_walk_is_seen_from_end_to_end(walks: dict[str, Walk], name: str) -> No
     assert {file.partition("/")[0] for file in walk.files} == {"gateway", "ea_bridge"}
     assert len(walk.rooms) > 3
     assert set(walk.figures()) == {figure for of, figure in BOUNDS if of == name}
+
+
+@pytest.mark.parametrize("name", WALKS)
+def test_the_architecture_page_names_files_of_the_walk(walks: dict[str, Walk], name: str) -> None:
+    """Each station that it tells is crossed."""
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    section = page.partition(f"### {name}\n")[2].partition("\n#")[0]
+    stations = re.findall(r"`([\w/]+\.py)`", section)
+    assert len(stations) > 4
+    assert [file for file in stations if file not in walks[name].ever] == []
 
 
 def test_the_tracer_counts_what_a_request_causes(tmp_path: Path) -> None:

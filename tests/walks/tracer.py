@@ -70,6 +70,8 @@ class Walk:
     registry_lookups: int = 0
     version_lookups: int = 0
     """Questions to SQLite whether anything has changed."""
+    ever: set[str] = field(default_factory=set)
+    """Files of any repetition."""
 
     @property
     def rooms(self) -> list[str]:
@@ -111,6 +113,7 @@ def common(walks: list[Walk]) -> Walk:
         climbs,
         min(walk.registry_lookups for walk in walks),
         min(walk.version_lookups for walk in walks),
+        {file for walk in walks for file in walk.files},
     )
 
 
