@@ -104,17 +104,19 @@ async def carry_out(
         if trade.options.validate_only:
             return await checked_only(terminal, trade)
     journal, client_order_id = terminal.desk.journal, trade.options.client_order_id
+    # nothing is awaited until the journal begins with it, so it begins in this account or not
+    account = terminal.account
     with going.watched():
         try:
             trade, sent = await _send(terminal, trade, fillings, going)
         except GatewayError as error:
-            await journal.close(client_order_id, error)
+            await journal.close(account, client_order_id, error)
             raise
         except BaseException as error:
             # a fault of ours, or the daemon ends: what may have been sent is looked for
-            await asyncio.shield(journal.close(client_order_id, error))
+            await asyncio.shield(journal.close(account, client_order_id, error))
             raise
-        await journal.close(client_order_id, None)
+        await journal.close(account, client_order_id, None)
         return await receipt_for(terminal, trade, sent)
 
 

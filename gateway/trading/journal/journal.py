@@ -88,10 +88,13 @@ class Journal:
         send.stage, send.result, send.ended_ms = stage, result, self.now_ms()
         send.err, send.retcode = err, retcode if result is None else result.retcode
 
-    async def close(self, client_order_id: str, error: BaseException | None) -> None:
+    async def close(
+        self, account: Account | None, client_order_id: str, error: BaseException | None
+    ) -> None:
         """End the intent of a trade that no call stands behind, once nothing more is sent for it.
 
         Args:
+            account: the one of the trade when it began; the terminal may be in another by now.
             client_order_id: of the trade.
             error: that it has ended with; ``None``: the broker took it.
 
@@ -191,8 +194,8 @@ class SqliteJournal(Journal):
         self._used_ids = used_ids
         self._terminal = terminal
         self._account = account
-        self._own: dict[str, Intent] = {}
-        """Under way for the gateway itself, by client order id."""
+        self._own: dict[tuple[Account, str], Intent] = {}
+        """Under way for the gateway itself, by account and client order id."""
 
     def now_ms(self) -> int:
         return self._log.now_ms()
@@ -312,7 +315,8 @@ class SqliteJournal(Journal):
         if self._account() != account or is_of_another:
             raise TerminalDisconnected("The terminal has just changed its account")
         asked = CallKey(account, client_order_id, "", "{}")
-        own = self._own[client_order_id] = self._log.begin(asked, self._terminal, is_own=True)
+        own = self._log.begin(asked, self._terminal, is_own=True)
+        self._own[own.key] = own
         return own
 
     def written(self, send: CommandRecord) -> None:
@@ -335,8 +339,11 @@ class SqliteJournal(Journal):
         super().ended(send, stage, result, err=err, retcode=retcode)
         self._log.on_point("result")
 
-    async def close(self, client_order_id: str, error: BaseException | None) -> None:
-        intent = self._own.pop(client_order_id, None)
+    async def close(
+        self, account: Account | None, client_order_id: str, error: BaseException | None
+    ) -> None:
+        # by id alone a trade that was refused in one account ended that of another
+        intent = None if account is None else self._own.pop((account, client_order_id), None)
         if intent is None:
             return
         told = error if isinstance(error, GatewayError) else None

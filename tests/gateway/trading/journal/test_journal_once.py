@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 from journal_scene import BUY, LOST, Kept, fresh_tickets
 from msgspec.structs import replace
-from scripted_answers import DONE, EURUSD
+from scripted_answers import DONE, EURUSD, POSITION
 from scripted_terminal import CATALOGUE, Scene
 
 from ea_bridge.errors import NotSent
 from ea_bridge.model import TradeResult
 from gateway import errors
 from gateway.storage.store import StoreError
+from gateway.trading.closing import close
+from gateway.trading.requests import CloseRequest, Deadline, ExecutionOptions
 
 
 async def test_a_repeated_call_is_answered_and_not_sent_again(kept: Kept) -> None:
@@ -277,3 +279,41 @@ async def test_a_trade_of_the_gateways_own_that_fails_by_a_fault_is_looked_for(k
     assert kept.log._running == {}
     [own] = kept.log.unresolved(kept.here())
     assert own.asked.client_order_id.startswith("gw-")
+
+
+async def test_a_trade_refused_in_another_account_ends_none_of_its_id(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gateway's own trade of the first account goes on, and its end is its own."""
+    other = replace(POSITION, ticket=POSITION.ticket + 1, identifier=POSITION.ticket + 1)
+    kept.scene.script.answers["positions_get"] = lambda params: [
+        position for position in (POSITION, other) if position.ticket == params.ticket
+    ]
+    write, begun, may_go_on = kept.ledger.write, asyncio.Event(), asyncio.Event()
+
+    async def slow(work: Any, **more: Any) -> Any:
+        begun.set()
+        await may_go_on.wait()
+        return await write(work, **more)
+
+    def own(ticket: int) -> Any:
+        deadline = Deadline.of(kept.log.now_ms, None, None)
+        options = ExecutionOptions(client_order_id="gw-1", deadline=deadline)
+        return close(kept.scene.guarded, CloseRequest(ticket=ticket), options)
+
+    monkeypatch.setattr(kept.ledger, "write", slow)
+    first_account, trade = kept.here(), asyncio.create_task(own(POSITION.ticket))
+    await begun.wait()
+    hello = kept.scene.hello
+    kept.scene.hello = kept.scene.script.hello = replace(hello, login=87654321)
+    with pytest.raises(errors.TerminalDisconnected):
+        await own(other.ticket)
+    intent = kept.log.running_as(first_account, "gw-1")
+    assert intent is not None
+    assert intent.is_under_way
+    kept.scene.hello = kept.scene.script.hello = hello
+    may_go_on.set()
+    await trade
+    await kept.ledger.write(lambda _: None)
+    assert [(row["login"], row["stage"]) for row in kept.rows()] == [(hello.login, "done")]
+    assert kept.log._running == {}
