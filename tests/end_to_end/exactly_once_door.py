@@ -6,10 +6,10 @@ from typing import Any
 
 import aiohttp
 from simulation.bots import Address
-from simulation.doors import RpcDoor
+from simulation.doors import RpcClient
 
 
-class AiohttpDoor(RpcDoor):
+class AiohttpDoor(RpcClient):
     """Way to a real daemon, over a session of aiohttp."""
 
     def __init__(self, http: aiohttp.ClientSession, address: Address, token: str) -> None:

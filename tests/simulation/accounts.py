@@ -9,11 +9,11 @@ from ea_bridge.simulation.broker import Broker
 from gateway.trading.reconcile.reconciler import PAUSES_S
 from gateway.trading.reconcile.retry_schedule import MAX_DENSE_S
 
-from .bots import Door, now_s
-from .extras import Asked
+from .believed_holdings import BelievedHoldings
+from .bots import TerminalClient, now_s
+from .extra_requests import Asked
 from .intents import Intent, Json
 from .judge import Heard, Known
-from .purse import Purse
 from .sweeps import SweepJudge
 from .truth import Truth
 
@@ -34,7 +34,7 @@ class TradedAccount:
         self.sweeps = SweepJudge(broker)
         self.asked = Asked()
         """What bots asked for beside orders."""
-        self.common = Purse()
+        self.common = BelievedHoldings()
         """For which bots race with one another."""
         self.intents: list[Intent] = []
         self.links: list[float] = []
@@ -60,7 +60,7 @@ class TradedAccount:
         yield from (("what comes too late is not begun", one) for one in self.truth.late)
         yield from (("what is only checked is not sent", one) for one in self.asked.wrong)
 
-    async def settle(self, door: Door) -> None:
+    async def settle(self, client: TerminalClient) -> None:
         """Wait until the fate of each order is known.
 
         What was told not to be sent may be under way again: by a try whose bot has not waited for
@@ -69,7 +69,7 @@ class TradedAccount:
         begun_s = now_s()
         waiting = {one.id: one for one in self.intents if one.end in (None, "not_sent")}
         while waiting:
-            known = await self.known(door, waiting)
+            known = await self.known(client, waiting)
             for id_ in [id_ for id_ in waiting if known[id_].outcome not in OPEN]:
                 intent = waiting.pop(id_)
                 intent.resolved_at_s = intent.resolved_at_s or now_s()
@@ -77,17 +77,17 @@ class TradedAccount:
                 break
             await asyncio.sleep(0.2)
 
-    async def heard(self, door: Door) -> Heard:
+    async def heard(self, client: TerminalClient) -> Heard:
         """Return what the daemon says of every order."""
-        return Heard(await self.known(door, [one.id for one in self.intents]), self.links)
+        return Heard(await self.known(client, [one.id for one in self.intents]), self.links)
 
-    async def known(self, door: Door, ids: Iterable[str]) -> dict[str, Known]:
+    async def known(self, client: TerminalClient, ids: Iterable[str]) -> dict[str, Known]:
         """Ask what became of some orders."""
         params = [{"client_order_id": id_} for id_ in ids]
         found: dict[str, Known] = {}
         for start in range(0, len(params), BATCH):
             batch = params[start : start + BATCH]
-            answers = await door.ask_all("get_order", batch, ANSWERS_WITHIN_S)
+            answers = await client.ask_all("get_order", batch, ANSWERS_WITHIN_S)
             for one, answer in zip(batch, answers, strict=True):
                 found[one["client_order_id"]] = known_of(answer)
         return found

@@ -12,7 +12,7 @@ from typing import Any
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.simulation.broker import Broker
 
-from .bots import Door
+from .bots import TerminalClient
 from .invariants import Invariants
 
 Facts = tuple[Any, ...]
@@ -54,7 +54,7 @@ def _read(told: Iterable[Mapping[str, Any]], volume: str) -> Book:
 
 async def look_at_books(
     name: str,
-    door: Door,
+    client: TerminalClient,
     machine: EmulatedTerminal,
     invariants: Invariants,
     is_paper: Callable[[], bool] = lambda: False,
@@ -63,7 +63,7 @@ async def look_at_books(
 
     Args:
         name: of the terminal.
-        door: where the daemon is asked.
+        client: where the daemon is asked.
         machine: the terminal.
         invariants: told of a difference.
         is_paper: whether the terminal trades on paper now, so that the daemon tells of that.
@@ -77,7 +77,7 @@ async def look_at_books(
     for method, volume, index in kinds:
         before, changes = of_broker(broker)[index], _changes(machine)
         was_paper = is_paper()
-        answer = await door.ask(method, {}, ANSWERS_WITHIN_S)
+        answer = await client.ask(method, {}, ANSWERS_WITHIN_S)
         if answer is None or "error" in answer or was_paper or is_paper():
             is_compared = False
             continue

@@ -1,8 +1,8 @@
 """Bots that trade as careless programs do: they give up waiting, ask again, and ask twice at once.
 
-Each has a purse, its own or one for which it races with others. What it does it does under an id
-of its own, made once, and it asks until it has an end: a receipt, a refusal, or that nothing was
-sent. It notes every answer; :mod:`.judge` compares them with what the broker did.
+Each has holdings, its own or some for which it races with others. What it does it does under an
+id of its own, made once, and it asks until it has an end: a receipt, a refusal, or that nothing
+was sent. It notes every answer; :mod:`.judge` compares them with what the broker did.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Protocol
 
 from gateway.trading.client_ids import tag
 
-from .extras import Asked, Extras
+from .believed_holdings import BelievedHoldings
+from .bot_requests import BotRequest, Habits, RequestGenerator
+from .extra_requests import Asked, ExtraRequests
 from .intents import ENDS, PASSING, SWEEPS, Intent, Json, Reply, outcome_of, reply_of
-from .purse import Purse
 from .sweeps import SweepJudge
-from .wishes import Habits, Wish, Wisher
 
 POLL_S = 0.2
 MAX_TRIES = 200
@@ -40,7 +40,7 @@ class Address:
     """Set while it is thought to answer."""
 
 
-class Door(Protocol):
+class TerminalClient(Protocol):
     """The way to a daemon that comes and goes, for the holder of a token."""
 
     address: Address
@@ -62,59 +62,63 @@ class Bot:
     """One of them.
 
     Args:
-        doors: where it asks: each time at one of them, all of which lead to one account.
+        clients: where it asks: each time at one of them, all of which lead to one account.
         account: login and server, which the tags of its orders are made from.
         asked: takes what it asks for beside orders.
         sweeps: looks at each of its sweeps while it happens.
         habits: what the account can do, and how it trades there.
-        purse: its own, or one that it shares.
+        holdings: its own, or one that it shares.
 
     """
 
     def __init__(
         self,
         name: str,
-        doors: Sequence[Door],
+        clients: Sequence[TerminalClient],
         account: tuple[int, str],
         dice: Random,
         *,
         asked: Asked,
         sweeps: SweepJudge,
         habits: Habits,
-        purse: Purse | None = None,
+        holdings: BelievedHoldings | None = None,
     ) -> None:
-        self._name, self._doors, self._account, self._dice = name, doors, account, dice
+        self._name, self._clients, self._account, self._dice = name, clients, account, dice
         self._habits = habits
         self._ids = iter(range(1_000_000))
-        self._purse = purse or Purse()
-        self._wisher = Wisher(self._purse, dice, habits)
-        self._extras = Extras(self._purse, dice, habits, asked)
+        self._holdings = holdings or BelievedHoldings()
+        self._generator = RequestGenerator(self._holdings, dice, habits)
+        self._extras = ExtraRequests(self._holdings, dice, habits, asked)
         self._sweeps = sweeps
         self._left: list[Intent] = []
 
     async def run(self, begin: Callable[[Intent], bool]) -> None:
         """Trade until ``begin``, which is called with each new intent, says that it is enough."""
-        while await self.carry_out(self._wisher.wish(), begin) is not None:
-            await self._extras.turn(self._door())
+        while await self.carry_out(self._generator.draw(), begin) is not None:
+            await self._extras.turn(self._client())
             if self._habits.thinks_s:
                 await asyncio.sleep(self._dice.expovariate(1 / self._habits.thinks_s))
 
-    async def carry_out(self, wish: Wish, begin: Callable[[Intent], bool]) -> Intent | None:
-        """Do what is wished for, as far as it can be; ``None``: it is enough."""
-        intent = self._intent(wish)
+    async def carry_out(
+        self, wanted: BotRequest, begin: Callable[[Intent], bool]
+    ) -> Intent | None:
+        """Carry a request out, as far as it can be; ``None``: the run has enough."""
+        intent = self._intent(wanted)
         if not begin(intent):
             return None
         intent.begun_at_s = now_s()
         await self._carry(intent)
         await self._look_again()
         if intent.end is not None:
-            self._purse.note(intent)
+            self._holdings.note(intent)
             await self._forget(intent)
         return intent
 
-    def _intent(self, wish: Wish) -> Intent:
+    def _intent(self, wanted: BotRequest) -> Intent:
         id_ = f"{self._name}-{next(self._ids)}"
-        return Intent(id=id_, method=wish.method, params=wish.params, tag=tag(*self._account, id_))
+        return Intent(
+            id=id_, method=wanted.method, params=wanted.params, tag=tag(*self._account, id_)
+        )
 
     async def _forget(self, intent: Intent) -> None:
         """Ask again now and then, as who has forgotten that it has its answer."""
@@ -123,14 +127,14 @@ class Bot:
             await self._try(intent)
         elif dice < FORGETS + TWISTS and intent.end in ("done", "rejected"):
             twisted = intent.params | {"client_order_id": intent.id, **_another(intent)}
-            response = await self._door().ask(intent.method, twisted, 15.0)
+            response = await self._client().ask(intent.method, twisted, 15.0)
             if response is not None:
                 intent.conflicts.append(reply_of(response))
 
     # --- how it asks -----------------------------------------------------------------------
 
-    def _door(self) -> Door:
-        return self._doors[0] if len(self._doors) == 1 else self._dice.choice(self._doors)
+    def _client(self) -> TerminalClient:
+        return self._clients[0] if len(self._clients) == 1 else self._dice.choice(self._clients)
 
     async def _carry(self, intent: Intent) -> None:
         """Ask until there is an end, or the patience is."""
@@ -154,7 +158,7 @@ class Bot:
     async def _try(self, intent: Intent) -> None:
         """Ask once, or several times at once; wait for long, or not long enough."""
         if self._dice.random() < 0.95:
-            await self._doors[0].address.up.wait()
+            await self._clients[0].address.up.wait()
         dice = self._dice.random()
         timeout_s = self._dice.uniform(0.001, 0.1) if dice < 0.05 else 15.0
         copies = self._dice.choice((2, 3)) if dice > 0.93 else 1
@@ -164,7 +168,7 @@ class Bot:
 
     async def _ask(self, intent: Intent, params: Json, timeout_s: float) -> None:
         sweep = self._sweeps.begin(intent) if intent.method in SWEEPS else None
-        response = await self._door().ask(intent.method, params, timeout_s)
+        response = await self._client().ask(intent.method, params, timeout_s)
         if response is None:
             intent.silences += 1
             return
@@ -185,7 +189,7 @@ class Bot:
         until_s = now_s() + PATIENCE_S
         while now_s() < until_s:
             await asyncio.sleep(POLL_S)
-            await self._doors[0].address.up.wait()
+            await self._clients[0].address.up.wait()
             if self._dice.random() < IMPATIENCE:
                 await self._try(intent)  # the same id again, though nobody knows what became of it
                 if intent.end is not None:
@@ -202,10 +206,10 @@ class Bot:
                 self._left.append(intent)
                 return
             await self._carry(intent)
-            self._purse.note(intent)
+            self._holdings.note(intent)
 
     async def _is_known(self, intent: Intent) -> bool:
-        response = await self._door().ask("get_order", {"client_order_id": intent.id}, 5.0)
+        response = await self._client().ask("get_order", {"client_order_id": intent.id}, 5.0)
         if response is None or outcome_of(response) not in ENDS:
             return False
         intent.resolved_at_s = now_s()

@@ -20,7 +20,7 @@ from gateway.storage.ledger_writer import MAX_GROUP, Signal, Write
 from gateway.storage.reserve import Reserve
 from gateway.storage.store import DiskFull, StoreError
 
-from . import hand_in
+from . import product_patches as hand_in
 from .clocks import PcClocks
 from .computer import SimulatedHost, move_in
 from .disk import SimulatedDisk

@@ -134,7 +134,7 @@ class Run:
         await self._settle()
 
     async def _settle(self) -> None:
-        await asyncio.gather(*(one.books.settle(one.door) for one in self._firsts()))
+        await asyncio.gather(*(one.books.settle(one.client) for one in self._firsts()))
 
     def _firsts(self) -> list[TradedTerminal]:
         """Return one terminal of each account."""
@@ -144,7 +144,7 @@ class Run:
         """Compare what everybody was told with what the brokers did; end the last life."""
         for terminal in self._firsts():
             books = terminal.books
-            judge(books.intents, await books.heard(terminal.door), books.truth, self.verdict)
+            judge(books.intents, await books.heard(terminal.client), books.truth, self.verdict)
             books.truth.check()
             self.figures.links += len(books.links)
             for rule, broken in books.broken():

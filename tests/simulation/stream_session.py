@@ -30,7 +30,7 @@ PASSING = frozenset({"timeout", "terminal_busy", "overloaded", "terminal_disconn
 
 
 @dataclass
-class Seat:
+class ListenedTerminal:
     """A terminal to listen to.
 
     Attributes:
@@ -53,7 +53,7 @@ class StreamSession:
 
     Args:
         who: the subscriber, for what is wrong.
-        seat: whom it listens to.
+        listened: whom it listens to.
         token: that it shows.
         port, life: of the daemon.
         copies: what the subscriber knows already, by channel.
@@ -64,7 +64,7 @@ class StreamSession:
     def __init__(
         self,
         who: str,
-        seat: Seat,
+        listened: ListenedTerminal,
         token: str,
         port: int,
         life: int,
@@ -76,8 +76,8 @@ class StreamSession:
         self.events_left = 0
         """Until somebody has listened for long enough."""
         self.enough: asyncio.Future[None] | None = None
-        self._who = f"{who} at {seat.name}"
-        self._seat, self._life = seat, life
+        self._who = f"{who} at {listened.name}"
+        self._seat, self._life = listened, life
         self._copies, self._record = copies, record
         self._heard: set[str] = set()
         """Channels that are subscribed to here, or never will be."""
@@ -88,7 +88,7 @@ class StreamSession:
         """Calls without an answer: who waits, and what was asked."""
         self._loop = asyncio.get_running_loop()
         self._tid = parse_token(token)
-        self._steps = seat.expiries.steps
+        self._steps = listened.expiries.steps
         self._revoked_s: float | None = None
         self._expired_s: float | None = None
         """Since when its token has expired, as was seen first."""

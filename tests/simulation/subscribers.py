@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from random import Random
 
 from .stream_judge import ChannelCopy, StreamRecord
-from .stream_session import ANSWER_S, CHANNELS, Seat, StreamSession
+from .stream_session import ANSWER_S, CHANNELS, ListenedTerminal, StreamSession
 from .stream_wire import Refused
 
 PATIENCE = (5, 20, 60, 150)
@@ -51,7 +51,7 @@ class Subscriber:
 
     Args:
         name: for what is wrong.
-        seats: the terminals it may listen to.
+        listened: the terminals it may listen to.
         place: of the daemon.
         record: of the run.
         dice: of all that it does.
@@ -61,17 +61,17 @@ class Subscriber:
     def __init__(
         self,
         name: str,
-        seats: Sequence[Seat],
+        listened: Sequence[ListenedTerminal],
         place: Place,
         record: StreamRecord,
         dice: Random,
     ) -> None:
         self.name = name
-        self.seat = seats[0]
+        self.listened = listened[0]
         self.session: StreamSession | None = None
         """The connection, while there is one."""
         self.connections = 0
-        self._seats, self._place, self._record, self._dice = seats, place, record, dice
+        self._listened, self._place, self._record, self._dice = listened, place, record, dice
         self._copies: dict[str, ChannelCopy] = {}
         self._is_at_rest = False
         self._sit()
@@ -117,7 +117,7 @@ class Subscriber:
             return
         for copy in self._copies.values():
             copy.finish()
-        truth, account = self.seat.truth, self._copies["account"].data
+        truth, account = self.listened.truth, self._copies["account"].data
         if account.get("balance") != truth.balance:
             self._accuse(f"the last balance was {account}, and is {truth.balance}")
         told = self._copies["terminal"].data
@@ -125,22 +125,22 @@ class Subscriber:
             self._accuse(f"the terminal is ready, and was said to be {told}")
 
     def _accuse(self, said: str) -> None:
-        self._record.accuse(f"{self.name} at {self.seat.name}", said)
+        self._record.accuse(f"{self.name} at {self.listened.name}", said)
 
     def _sit(self) -> None:
         """Take another terminal, with no memory of what was told before."""
-        self.seat = self._dice.choice(self._seats)
+        self.listened = self._dice.choice(self._listened)
         self._copies = {}
 
     # --- a connection ----------------------------------------------------------------------------
 
     async def _connect(self) -> StreamSession | None:
-        seat, place = self.seat, self._place
-        token = seat.tokens[seat.name]
+        listened, place = self.listened, self._place
+        token = listened.tokens[listened.name]
         if self._dice.random() < SPARE_SHARE:
-            token = seat.spare_tokens.get(seat.name, token)
+            token = listened.spare_tokens.get(listened.name, token)
         session = StreamSession(
-            self.name, seat, token, place.port, place.life, self._copies, self._record
+            self.name, listened, token, place.port, place.life, self._copies, self._record
         )
         wire = session.wire
         try:
@@ -192,7 +192,7 @@ class Subscriber:
 
     async def _be_slow(self, session: StreamSession) -> None:
         """Read nothing for a while, on a computer that takes in little or much."""
-        wire, loop, truth = session.wire, asyncio.get_running_loop(), self.seat.truth
+        wire, loop, truth = session.wire, asyncio.get_running_loop(), self.listened.truth
         is_narrow = self._dice.random() < 0.5
         if is_narrow:
             wire.narrow(NARROW_BYTES)

@@ -13,7 +13,7 @@ from ea_bridge.simulation.broker.terms import Switches
 from ea_bridge.simulation.faults import Faults
 
 from .accounts import TradedAccount
-from .bots import Door, now_s
+from .bots import TerminalClient, now_s
 from .intents import Intent
 from .shared_account import broker_of
 from .truth import Truth
@@ -43,11 +43,11 @@ class TradedTerminal:
         name: str,
         machine: EmulatedTerminal,
         link: EmulatedLink,
-        door: Door,
+        client: TerminalClient,
         partner: TradedTerminal | None = None,
     ) -> None:
         self.name, self.partner = name, partner
-        self.machine, self.link, self.door = machine, link, door
+        self.machine, self.link, self.client = machine, link, client
         account = machine.desk.account()
         self.account = (account.login, account.server)
         """Login and server, which the tags of its orders are made from."""
@@ -83,7 +83,7 @@ class TradedTerminal:
 
     async def states(self, ids: Iterable[str]) -> dict[str, str | None]:
         """Return what became of some orders, as the daemon says it by this terminal."""
-        known = await self.books.known(self.door, ids)
+        known = await self.books.known(self.client, ids)
         return {id_: one.outcome for id_, one in known.items()}
 
     def be_rough(self) -> None:

@@ -12,7 +12,7 @@ from ea_bridge.token import new_token
 
 from .expiries import Expiries
 from .stream_judge import StreamRecord
-from .stream_session import AWAKE_S, REVOKED_WITHIN_S, Seat, StreamSession
+from .stream_session import AWAKE_S, REVOKED_WITHIN_S, ListenedTerminal, StreamSession
 from .stream_truth import TerminalTruth
 
 PING = b"\x89\x00"
@@ -28,8 +28,8 @@ class Scene:
         clock = SimpleNamespace(steps=0, wall_ns=lambda: 0)
         expiries = Expiries(clock)  # type: ignore[arg-type]  # it asks for no more than the time
         truth = cast(TerminalTruth, None)  # nobody subscribes to anything
-        seat = Seat("main", {"main": token}, {}, expiries, truth)
-        self.session = StreamSession("test", seat, token, 1, 1, {}, self.record)
+        listened = ListenedTerminal("main", {"main": token}, {}, expiries, truth)
+        self.session = StreamSession("test", listened, token, 1, 1, {}, self.record)
         self.session.wire.data_received(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
 
     def listen(self, seconds: float, *, pings: bool) -> None:

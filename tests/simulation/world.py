@@ -19,13 +19,14 @@ from ea_bridge.token import parse_token
 from gateway.credentials.record import Record
 from gateway.home.home import Home
 
-from . import cast, hand_in, plugins, swarm
+from . import plugins, swarm
+from . import product_patches as hand_in
+from . import terminal_setup as cast
 from .bots import Address
 from .clocks import Calendar
 from .computer import SimulatedHost, context_of
 from .dice import Dice
 from .disk import SimulatedDisk
-from .doors import Asking, HttpDoor, is_refused_as_expired, is_served
 from .expiries import Expiries, draw_overlap_s
 from .handles import LIFE
 from .invariants import Break, Invariants
@@ -33,6 +34,7 @@ from .lives import CONFIG, SimulatedDaemons
 from .loop import Killed, SimulatedLoop
 from .network import Network
 from .plugins import Fault, Watcher
+from .rpc_client import Asking, HttpRpcClient, is_refused_as_expired, is_served
 from .run import Run, plan, with_disk
 from .sockets import SimulatedSocket
 from .sometimes import Sometimes
@@ -41,7 +43,7 @@ from .trace import Trace
 
 LAST_FILLS_S = 4.0
 """In which brokers fill at last what they have delayed."""
-D = TypeVar("D", bound=HttpDoor)
+D = TypeVar("D", bound=HttpRpcClient)
 
 FAREWELL_S = 0.5
 """In which the daemon hears of the end of all links."""
@@ -136,7 +138,7 @@ class World:
 
     async def simulate(self) -> Run:
         """Let it all happen, and judge."""
-        hand_in.hurry()
+        hand_in.shorten_waits()
         hand_in.date_answers()
         self._settle_in()
         linking = [
@@ -230,7 +232,7 @@ class World:
         machine = cast.new_machine(name, seed, self.folder, machines, self.calendar)
         link = EmulatedLink(machine, "127.0.0.1", 1, token, seed=seed)
         partner = others[cast.PARTNERS[name]] if name in cast.PARTNERS else None
-        terminal = TradedTerminal(name, machine, link, self.door(name, token), partner)
+        terminal = TradedTerminal(name, machine, link, self.client(name, token), partner)
         execute = machine.execute
 
         def watched(command: Any, **options: Any) -> Any:
@@ -240,7 +242,7 @@ class World:
         machine.execute = watched  # type: ignore[method-assign]  # to see each command
         return terminal
 
-    def door(self, name: str, token: str, kind: type[D] = HttpDoor) -> D:  # type: ignore[assignment]  # what D is then
+    def client(self, name: str, token: str, kind: type[D] = HttpRpcClient) -> D:  # type: ignore[assignment]  # what D is then
         """Return a way to the daemon for a bot of a terminal, with one of its tokens."""
         return kind(
             self.address,

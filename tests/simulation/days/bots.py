@@ -18,8 +18,8 @@ from gateway.credentials.tier import Tier
 from gateway.trading.client_ids import tag
 
 from ..bots import Address
-from ..doors import Asking, HttpDoor
 from ..prices import drawn_market
+from ..rpc_client import Asking, HttpRpcClient
 from ..truth import Truth
 from .consoles import ConsoleAway
 from .daily_limits import Books, DailyLimits, books_at
@@ -63,7 +63,7 @@ class Bot:
         self._address = Address(world.ready["rpc"])
         self._link: EmulatedLink | None = None
         self._linking: asyncio.Task[None] | None = None
-        self._doors: dict[str, HttpDoor] = {}
+        self._clients: dict[str, HttpRpcClient] = {}
         self._ids, self._names = itertools.count(), itertools.count()
         self.executed: set[str] = set()
         """Ids of what the broker has carried out."""
@@ -168,7 +168,7 @@ class Bot:
         tid, asked_s, before = parse_token(token), self._world.true_s(), self._books()
         if need is Tier.FULL:
             self.limits.asked(asked_s)
-        answer = await self._door(token).ask(method, params, 20.0)
+        answer = await self._client(token).ask(method, params, 20.0)
         self.calls += 1
         error = {} if answer is None else answer.get("error", {}).get("data", {})
         if answer is not None and ("result" in answer or error.get("name") in RIGHTS):
@@ -219,15 +219,15 @@ class Bot:
         if said:
             self._world.accuse(f"{self.name}: {said}")
 
-    def _door(self, token: str) -> HttpDoor:
-        if token not in self._doors:
-            self._doors[token] = HttpDoor(
+    def _client(self, token: str) -> HttpRpcClient:
+        if token not in self._clients:
+            self._clients[token] = HttpRpcClient(
                 self._address,
                 token,
                 on_ask=lambda _: Asking(0, "", "", self._world.loop.now, 0),
                 on_answer=lambda *_: None,
             )
-        return self._doors[token]
+        return self._clients[token]
 
 
 async def _approve(user_id: str, rid: str, user_code: str, console: Console) -> None:

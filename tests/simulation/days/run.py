@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .. import hand_in
+from .. import product_patches as hand_in
 from .async_sqlite import on_the_loop
 from .audit_trail import AuditTrail
 from .calendar import DAY_S

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 from random import Random
 
+from ..believed_holdings import BelievedHoldings
+from ..bot_requests import FAR_ABOVE, FAR_BELOW, BotRequest
 from ..intents import Intent, Json
 from ..plugins import RIGHTS, trader
-from ..purse import Purse
 from ..terminals import TradedTerminal
 from ..told_rules import SETTLES
 from ..watchers.by_hand import BY_HAND, HandWatcher, hand_watcher
-from ..wishes import FAR_ABOVE, FAR_BELOW, Wish
 from ..world import World
 from .careless import new_bot
 
@@ -40,27 +40,27 @@ RIGHTS[BY_HAND] = lambda _: {"scopes": ("admin",)}
 @trader("unsure", count=2, alone_at=BY_HAND)
 async def trade(world: World, terminal: TradedTerminal, name: str, dice: Random) -> None:
     """Trade until there are orders enough."""
-    purse, watcher = Purse(), hand_watcher(world)
-    bot, begin = new_bot(terminal, name, dice, purse=purse), world.run.begin_at(terminal)
+    holdings, watcher = BelievedHoldings(), hand_watcher(world)
+    bot, begin = new_bot(terminal, name, dice, holdings=holdings), world.run.begin_at(terminal)
     goes_on = True
     while goes_on:
         if watcher.fails and dice.random() < FAILS:
             terminal.misbehave(dice.choice(FAILURES), dice)
-        goes_on = await bot.carry_out(_draw(purse, watcher, dice), begin) is not None
+        goes_on = await bot.carry_out(_draw(holdings, watcher, dice), begin) is not None
         await asyncio.sleep(dice.expovariate(1 / THINKS_S))
 
 
-def _draw(purse: Purse, watcher: HandWatcher, dice: Random) -> Wish:
-    if purse.positions and (dice.random() < 0.2 or len(purse.positions) > 4):
-        return Wish("close_position", {"ticket": dice.choice(purse.positions).ticket})
-    if purse.orders and (dice.random() < 0.2 or len(purse.orders) > 4):
-        return Wish("cancel_order", {"ticket": dice.choice(purse.orders).ticket})
+def _draw(holdings: BelievedHoldings, watcher: HandWatcher, dice: Random) -> BotRequest:
+    if holdings.positions and (dice.random() < 0.2 or len(holdings.positions) > 4):
+        return BotRequest("close_position", {"ticket": dice.choice(holdings.positions).ticket})
+    if holdings.orders and (dice.random() < 0.2 or len(holdings.orders) > 4):
+        return BotRequest("cancel_order", {"ticket": dice.choice(holdings.orders).ticket})
     side = dice.choice(("buy", "sell"))
     order: Json = {"symbol": "EURUSD", "volume": 0.01, "magic": next(watcher.magics)}
     if dice.random() < 0.6:
-        return Wish("place_order", order | {"side": side})
+        return BotRequest("place_order", order | {"side": side})
     price = FAR_BELOW if side == "buy" else FAR_ABOVE
-    return Wish("place_order", order | {"type": f"{side}_limit", "price": price})
+    return BotRequest("place_order", order | {"type": f"{side}_limit", "price": price})
 
 
 @trader("settling", count=1, alone_at=BY_HAND)
@@ -75,7 +75,7 @@ async def settle(world: World, terminal: TradedTerminal, _: str, dice: Random) -
         if intents:
             intent = dice.choice(intents)
             params = _say(intent, watcher, dice) | {"client_order_id": intent.id}
-            answer = await terminal.door.ask(SETTLES, params, WAIT_S)
+            answer = await terminal.client.ask(SETTLES, params, WAIT_S)
             _judge(world, watcher, intent, answer)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
-from ..bots import Bot, Door
+from ..believed_holdings import BelievedHoldings
+from ..bot_requests import Habits
+from ..bots import Bot, TerminalClient
 from ..plugins import trader
-from ..purse import Purse
 from ..terminals import TradedTerminal
-from ..wishes import Habits
 from ..world import World
 
 THINKS_S = 1.5
@@ -20,21 +20,21 @@ def new_bot(
     terminal: TradedTerminal,
     name: str,
     dice: Random,
-    doors: Sequence[Door] = (),
-    purse: Purse | None = None,
+    clients: Sequence[TerminalClient] = (),
+    holdings: BelievedHoldings | None = None,
 ) -> Bot:
     """Return a bot of a terminal."""
     terms = terminal.truth.broker.terms
     habits = Habits(is_mt4=terms.platform == "mt4", hedges=terms.hedging, thinks_s=THINKS_S)
     return Bot(
         name,
-        doors or [terminal.door],
+        clients or [terminal.client],
         terminal.account,
         dice,
         asked=terminal.books.asked,
         sweeps=terminal.books.sweeps,
         habits=habits,
-        purse=purse,
+        holdings=holdings,
     )
 
 
@@ -48,6 +48,6 @@ async def trade(world: World, terminal: TradedTerminal, name: str, dice: Random)
 async def race(world: World, terminal: TradedTerminal, name: str, dice: Random) -> None:
     """Race with the others for what all of them have, by both terminals of the account."""
     assert terminal.partner is not None
-    doors = [terminal.door, terminal.partner.door]
-    bot = new_bot(terminal, name, dice, doors, terminal.books.common)
+    clients = [terminal.client, terminal.partner.client]
+    bot = new_bot(terminal, name, dice, clients, terminal.books.common)
     await bot.run(world.run.begin_at(terminal))

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Sequence
 from random import Random
 
+from ..believed_holdings import BelievedHoldings
+from ..bot_requests import FAR_ABOVE, FAR_BELOW, POINT, BotRequest
 from ..bots import Bot
 from ..intents import Intent, Json
 from ..plugins import trader
-from ..purse import Purse
 from ..run import Run
 from ..terminals import TradedTerminal
-from ..wishes import FAR_ABOVE, FAR_BELOW, POINT, Wish
 from ..world import World
 from .careless import new_bot
 
@@ -30,9 +30,9 @@ STOP_POINTS = (500, 900)
 @trader("crowding", count=1)
 async def crowd(world: World, terminal: TradedTerminal, name: str, dice: Random) -> None:
     """Rush together, again and again."""
-    doors = [] if terminal.partner is None else [terminal.door, terminal.partner.door]
-    purse = Purse()
-    bots = [new_bot(terminal, f"{name}-{n}", dice, doors, purse) for n in range(CROWD)]
+    clients = [] if terminal.partner is None else [terminal.client, terminal.partner.client]
+    holdings = BelievedHoldings()
+    bots = [new_bot(terminal, f"{name}-{n}", dice, clients, holdings) for n in range(CROWD)]
     run = world.run
     while run.begun < run.goal:
         made = await _place(bots, terminal, run, dice)
@@ -48,7 +48,7 @@ async def _place(
 ) -> list[Intent]:
     """Send equal orders at once; return those that are done."""
     order: Json = {"symbol": SYMBOL, "volume": LOTS, "magic": MAGIC}
-    wishes = [Wish("place_order", order)] * CROWD
+    wanted = [BotRequest("place_order", order)] * CROWD
     if dice.random() < 0.7:
         order["side"] = dice.choice(("buy", "sell"))
     else:
@@ -56,9 +56,9 @@ async def _place(
         order |= {"type": kind, "price": price}
         if dice.random() < 0.5:  # equal in all but their prices
             prices = (round(price + n * POINT, 5) for n in range(CROWD))
-            wishes = [Wish("place_order", order | {"price": one}) for one in prices]
+            wanted = [BotRequest("place_order", order | {"price": one}) for one in prices]
     begin = run.begin_at(terminal)
-    placing = (bot.carry_out(wish, begin) for bot, wish in zip(bots, wishes, strict=True))
+    placing = (bot.carry_out(wanted, begin) for bot, wanted in zip(bots, wanted, strict=True))
     made = await asyncio.gather(*placing)
     return [one for one in made if one is not None and one.receipt is not None]
 
@@ -72,15 +72,17 @@ async def _meet(
         return
     intent, begin = made.pop(made.index(ours[0])), run.begin_at(terminal)
     side = "sell" if intent.params["side"] == "buy" else "buy"
-    other = await bots[0].carry_out(Wish("place_order", intent.params | {"side": side}), begin)
+    other = await bots[0].carry_out(
+        BotRequest("place_order", intent.params | {"side": side}), begin
+    )
     receipts = [intent.receipt, None if other is None else other.receipt]
     tickets = [one.position for one in receipts if one is not None and one.position is not None]
     if len(tickets) == 2:
         both = {"position": tickets[0], "position_by": tickets[1]}
-        calls = (bot.carry_out(Wish("close_by", both), begin) for bot in bots[:2])
+        calls = (bot.carry_out(BotRequest("close_by", both), begin) for bot in bots[:2])
         await asyncio.gather(*calls)
     for ticket in tickets:
-        await bots[0].carry_out(Wish("close_position", {"ticket": ticket}), begin)
+        await bots[0].carry_out(BotRequest("close_position", {"ticket": ticket}), begin)
 
 
 async def _change(
@@ -97,31 +99,31 @@ async def _change(
     side = 1 if intent.params.get("side", intent.params.get("type", ""))[:3] == "buy" else -1
     price = intent.params["price"] if waits else receipt.price
     if price is not None:
-        wishes = [draw(ticket, price, side, dice) for _ in bots]
-        pairs = zip(bots, wishes, strict=True)
-        await asyncio.gather(*(bot.carry_out(wish, begin) for bot, wish in pairs))
-    last = Wish("cancel_order" if waits else "close_position", {"ticket": ticket})
+        wanted = [draw(ticket, price, side, dice) for _ in bots]
+        pairs = zip(bots, wanted, strict=True)
+        await asyncio.gather(*(bot.carry_out(wanted, begin) for bot, wanted in pairs))
+    last = BotRequest("cancel_order" if waits else "close_position", {"ticket": ticket})
     await bots[0].carry_out(last, begin)
 
 
-def _change_of_position(ticket: int, price: float, side: int, dice: Random) -> Wish:
+def _change_of_position(ticket: int, price: float, side: int, dice: Random) -> BotRequest:
     draw = dice.random()
     if draw < 0.25:
-        return Wish("close_position", {"ticket": ticket})
+        return BotRequest("close_position", {"ticket": ticket})
     if draw < 0.45:
-        return Wish("close_position", {"ticket": ticket, "volume": 0.01})
+        return BotRequest("close_position", {"ticket": ticket, "volume": 0.01})
     away = -side if draw < 0.75 else side
     name = "sl" if away == -side else "tp"
     stop = round(price + away * dice.randint(*STOP_POINTS) * POINT, 5)
-    return Wish("modify_order", {"ticket": ticket, "target": "position", name: stop})
+    return BotRequest("modify_order", {"ticket": ticket, "target": "position", name: stop})
 
 
-def _change_of_order(ticket: int, price: float, side: int, dice: Random) -> Wish:
+def _change_of_order(ticket: int, price: float, side: int, dice: Random) -> BotRequest:
     draw = dice.random()
     if draw < 0.25:
-        return Wish("cancel_order", {"ticket": ticket})
+        return BotRequest("cancel_order", {"ticket": ticket})
     if draw < 0.5:
-        return Wish("modify_order", {"ticket": ticket, "price": round(price + POINT, 5)})
+        return BotRequest("modify_order", {"ticket": ticket, "price": round(price + POINT, 5)})
     away, name = (-side, "sl") if draw < 0.75 else (side, "tp")
     stop = round(price + away * dice.randint(*STOP_POINTS) * POINT, 5)
-    return Wish("modify_order", {"ticket": ticket, name: stop})
+    return BotRequest("modify_order", {"ticket": ticket, name: stop})

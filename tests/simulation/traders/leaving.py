@@ -9,14 +9,14 @@ from random import Random
 from gateway.trading.client_ids import tag
 from gateway.trading.kill_switch.disconnects import REPLACED
 
+from ..bot_requests import FAR_ABOVE, FAR_BELOW, BotRequest
 from ..disconnect_rules import Rule, Session
 from ..intents import Json
 from ..network import NODE
 from ..plugins import trader
-from ..stream_door import Line, StreamDoor
+from ..stream_client import Line, StreamClient
 from ..terminals import TradedTerminal
 from ..watchers.disconnects import LEAVING, DisconnectWatcher
-from ..wishes import FAR_ABOVE, FAR_BELOW, Wish
 from ..world import World
 from .careless import new_bot
 
@@ -57,7 +57,7 @@ async def leave(world: World, terminal: TradedTerminal, name: str, dice: Random)
         program.vanish()
 
 
-class _Door(StreamDoor):
+class _NotingClient(StreamClient):
     """Way of a program that notes what is asked and answered there."""
 
     program: Program
@@ -76,9 +76,9 @@ class Program:
         self._world, self._terminal, self._dice = world, terminal, dice
         self._watcher = next(one for one in world.watchers if isinstance(one, DisconnectWatcher))
         self._rules = self._watcher.rules
-        self._door = world.door(terminal.name, world.tokens[terminal.name], _Door)
-        self._door.program = self
-        self._bot = new_bot(terminal, name, dice, [self._door])
+        self._client = world.client(terminal.name, world.tokens[terminal.name], _NotingClient)
+        self._client.program = self
+        self._bot = new_bot(terminal, name, dice, [self._client])
         self._other_bot = new_bot(terminal, f"{name}-rpc", dice)
         self._names = (f"{name}-{number}" for number in itertools.count())
         self._session = Session(next(self._names))
@@ -117,7 +117,7 @@ class Program:
         own = self._dice.random() < OWN_SHARE
         self._rule = rule = Rule(own=own, within_s=self._dice.choice(GRACES_S))
         self._rules.arms(session, rule, self._world.loop.now)
-        done = await self._door.ask_on(line, "set_cancel_on_disconnect", rule.params)
+        done = await self._client.ask_on(line, "set_cancel_on_disconnect", rule.params)
         if done is None or "result" not in done:
             return False
         self._rules.armed(session)
@@ -132,7 +132,7 @@ class Program:
             price = FAR_BELOW if kind == "buy_limit" else FAR_ABOVE
             order = {"symbol": SYMBOL, "volume": 0.01, "type": kind, "price": price}
             bot = self._other_bot if self._dice.random() < BY_RPC_SHARE else self._bot
-            await bot.carry_out(Wish("place_order", order), begin)
+            await bot.carry_out(BotRequest("place_order", order), begin)
 
     async def act(self) -> bool:
         """Leave, or do not; return whether the same session goes on."""
@@ -162,7 +162,7 @@ class Program:
 
     def vanish(self) -> None:
         """Break the connection, if there is one."""
-        line, self._line, self._door.line = self._line, None, None
+        line, self._line, self._client.line = self._line, None, None
         if line is not None:
             line.wire.vanish()
 
@@ -219,9 +219,9 @@ class Program:
     async def _disarm(self, line: Line, method: str, params: Json) -> None:
         """Ask that the orders stay, and leave; wait for as long as they would have stayed."""
         self._rules.disarms(self._session)
-        self._line = self._door.line = None
+        self._line = self._client.line = None
         asked_s = self._world.loop.now
-        done = await self._door.ask_on(line, method, params)
+        done = await self._client.ask_on(line, method, params)
         if done is not None and "result" in done:
             self._rules.disarmed(self._session, asked_s)
         line.wire.vanish()
@@ -260,11 +260,11 @@ class Program:
 
     async def _connect(self) -> Line | None:
         """Return a new connection on which the session's name was said."""
-        line = self._door.new_line()
+        line = self._client.new_line()
         if line is None or not await line.open():
             return None
         self._rules.comes_back(self._session, self._world.loop.now)
-        done = await self._door.ask_on(line, "hello", {"session_id": self._session.name})
+        done = await self._client.ask_on(line, "hello", {"session_id": self._session.name})
         if done is None or "result" not in done:
             line.wire.vanish()
             return None
@@ -274,7 +274,7 @@ class Program:
         """Ask for the rule on a connection, and hold that if it is in force."""
         world = self._world
         asked_s = world.loop.now
-        told = await self._door.ask_on(line, "get_cancel_on_disconnect", {})
+        told = await self._client.ask_on(line, "get_cancel_on_disconnect", {})
         if told is None or "result" not in told:
             line.wire.vanish()
             return await self._return()
@@ -285,5 +285,5 @@ class Program:
         return True
 
     def _hold(self, line: Line) -> None:
-        self._line = self._door.line = line
+        self._line = self._client.line = line
         self._life = self._world.daemons.present

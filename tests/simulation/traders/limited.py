@@ -8,11 +8,11 @@ from typing import Any
 
 from gateway.credentials.record import TradeLimits
 
+from ..believed_holdings import BelievedHoldings
+from ..bot_requests import FAR_ABOVE, FAR_BELOW, MAGICS, BotRequest
 from ..intents import Json
 from ..plugins import RIGHTS, trader
-from ..purse import Purse
 from ..terminals import TradedTerminal
-from ..wishes import FAR_ABOVE, FAR_BELOW, MAGICS, Wish
 from ..world import World
 from .careless import new_bot
 
@@ -42,26 +42,26 @@ RIGHTS[LIMITED] = draw_rights
 @trader("limited", count=3, alone_at=LIMITED)
 async def trade(world: World, terminal: TradedTerminal, name: str, dice: Random) -> None:
     """Trade until there are orders enough, within the limits and beyond them."""
-    purse = Purse()
-    bot, begin = new_bot(terminal, name, dice, purse=purse), world.run.begin_at(terminal)
+    holdings = BelievedHoldings()
+    bot, begin = new_bot(terminal, name, dice, holdings=holdings), world.run.begin_at(terminal)
     goes_on = True
     while goes_on:
-        goes_on = await bot.carry_out(_draw(purse, dice), begin) is not None
+        goes_on = await bot.carry_out(_draw(holdings, dice), begin) is not None
         await asyncio.sleep(dice.expovariate(1 / THINKS_S))
 
 
-def _draw(purse: Purse, dice: Random) -> Wish:
-    if purse.positions and (dice.random() < 0.3 or len(purse.positions) > 6):
-        return Wish("close_position", {"ticket": dice.choice(purse.positions).ticket})
-    if purse.orders and dice.random() < 0.25:
-        return Wish("cancel_order", {"ticket": dice.choice(purse.orders).ticket})
+def _draw(holdings: BelievedHoldings, dice: Random) -> BotRequest:
+    if holdings.positions and (dice.random() < 0.3 or len(holdings.positions) > 6):
+        return BotRequest("close_position", {"ticket": dice.choice(holdings.positions).ticket})
+    if holdings.orders and dice.random() < 0.25:
+        return BotRequest("cancel_order", {"ticket": dice.choice(holdings.orders).ticket})
     order: Json = {
         "symbol": dice.choice(SYMBOLS),
         "volume": dice.choice(LOTS),
         "magic": dice.choice(MAGICS),
     }
     if dice.random() < 0.7:
-        return Wish("place_order", order | {"side": dice.choice(("buy", "sell"))})
+        return BotRequest("place_order", order | {"side": dice.choice(("buy", "sell"))})
     kind = dice.choice(("buy_limit", "sell_limit"))
     price = FAR_BELOW if kind == "buy_limit" else FAR_ABOVE
-    return Wish("place_order", order | {"type": kind, "price": price})
+    return BotRequest("place_order", order | {"type": kind, "price": price})

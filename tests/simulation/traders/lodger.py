@@ -12,7 +12,7 @@ from ..world import World
 from .careless import new_bot
 
 
-class LodgersDoor:
+class ReplacedTokenClient:
     """The way to the daemon with an old token, and with the present one as soon as that is over.
 
     Args:
@@ -22,8 +22,8 @@ class LodgersDoor:
 
     def __init__(self, world: World, name: str) -> None:
         self.address = world.address
-        self._old = world.door(name, world.spare_tokens[name])
-        self._new = world.terminals[name].door
+        self._old = world.client(name, world.spare_tokens[name])
+        self._new = world.terminals[name].client
         self._world, self._name = world, name
         self._is_over = False
 
@@ -34,7 +34,7 @@ class LodgersDoor:
         answer = await self._old.ask(method, params, timeout_s)
         data: Json = {} if answer is None else answer.get("error", {}).get("data", {})
         self._is_over = data.get("reason") == "expired"  # the machine slept for days
-        is_refused = bool(data) and data.get("outcome") is None  # at the door, whatever it asks
+        is_refused = bool(data) and data.get("outcome") is None  # at the client, whatever it asks
         return None if self._is_over or is_refused else answer
 
     async def ask_all(self, method: str, params: Sequence[Json], timeout_s: float) -> list[Json]:
@@ -45,5 +45,5 @@ class LodgersDoor:
 @trader("lodging", count=1)
 async def lodge(world: World, terminal: TradedTerminal, name: str, dice: Random) -> None:
     """Trade with the old token, then with that which took its place."""
-    bot = new_bot(terminal, name, dice, [LodgersDoor(world, terminal.name)])
+    bot = new_bot(terminal, name, dice, [ReplacedTokenClient(world, terminal.name)])
     await bot.run(world.run.begin_at(terminal))

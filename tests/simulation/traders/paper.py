@@ -6,12 +6,12 @@ import asyncio
 from functools import partial
 from random import Random
 
+from ..believed_holdings import BelievedHoldings
+from ..bot_requests import FAR_ABOVE, FAR_BELOW, MAGICS, BotRequest
 from ..intents import Intent, Json
 from ..plugins import trader
-from ..purse import Purse
 from ..terminals import TradedTerminal
 from ..watchers.paper import ON_PAPER, PaperWatcher, paper_watcher
-from ..wishes import FAR_ABOVE, FAR_BELOW, MAGICS, Wish
 from ..world import World
 from .careless import new_bot
 
@@ -25,11 +25,11 @@ SYMBOLS = ("EURUSD", "GBPUSD")
 @trader("practising", count=2, alone_at=ON_PAPER)
 async def trade(world: World, terminal: TradedTerminal, name: str, dice: Random) -> None:
     """Trade until there are orders enough, wherever the account trades."""
-    purse = Purse()
-    bot = new_bot(terminal, name, dice, purse=purse)
+    holdings = BelievedHoldings()
+    bot = new_bot(terminal, name, dice, holdings=holdings)
     begin, goes_on = partial(_begin, world, paper_watcher(world)), True
     while goes_on:
-        goes_on = await bot.carry_out(_draw(purse, dice), begin) is not None
+        goes_on = await bot.carry_out(_draw(holdings, dice), begin) is not None
         await asyncio.sleep(dice.expovariate(1 / THINKS_S))
 
 
@@ -57,11 +57,11 @@ def _begin(world: World, watcher: PaperWatcher, intent: Intent) -> bool:
     return True
 
 
-def _draw(purse: Purse, dice: Random) -> Wish:
-    if purse.positions and (dice.random() < 0.3 or len(purse.positions) > 4):
-        return Wish("close_position", {"ticket": dice.choice(purse.positions).ticket})
-    if purse.orders and (dice.random() < 0.3 or len(purse.orders) > 4):
-        return Wish("cancel_order", {"ticket": dice.choice(purse.orders).ticket})
+def _draw(holdings: BelievedHoldings, dice: Random) -> BotRequest:
+    if holdings.positions and (dice.random() < 0.3 or len(holdings.positions) > 4):
+        return BotRequest("close_position", {"ticket": dice.choice(holdings.positions).ticket})
+    if holdings.orders and (dice.random() < 0.3 or len(holdings.orders) > 4):
+        return BotRequest("cancel_order", {"ticket": dice.choice(holdings.orders).ticket})
     side = dice.choice(("buy", "sell"))
     order: Json = {
         "symbol": dice.choice(SYMBOLS),
@@ -70,6 +70,6 @@ def _draw(purse: Purse, dice: Random) -> Wish:
         "sl": FAR_BELOW if side == "buy" else FAR_ABOVE,
     }
     if dice.random() < 0.6:
-        return Wish("place_order", order | {"side": side})
+        return BotRequest("place_order", order | {"side": side})
     price = FAR_BELOW + 0.1 if side == "buy" else FAR_ABOVE - 0.1
-    return Wish("place_order", order | {"type": f"{side}_limit", "price": price})
+    return BotRequest("place_order", order | {"type": f"{side}_limit", "price": price})

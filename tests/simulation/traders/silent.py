@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from random import Random
 
+from ..bot_requests import FAR_ABOVE, FAR_BELOW, BotRequest
 from ..bots import Bot
 from ..intents import Intent
 from ..plugins import trader
 from ..silence_rules import ARMS
 from ..terminals import TradedTerminal
 from ..watchers.silence import SILENT, SilenceWatcher
-from ..wishes import FAR_ABOVE, FAR_BELOW, Wish
 from ..world import World
 from .careless import new_bot
 
@@ -40,7 +40,7 @@ async def fall_silent(world: World, terminal: TradedTerminal, name: str, dice: R
             await _trade(bot, world, terminal, dice)
         for _ in range(dice.randint(0, 5)):
             await asyncio.sleep(dice.uniform(0.0, timeout_ms / 1500))
-            await terminal.door.ask("get_trading_enabled", {}, WAIT_S)
+            await terminal.client.ask("get_trading_enabled", {}, WAIT_S)
         if dice.random() < 0.2 and await _arm(terminal, 0, action):
             await asyncio.sleep(timeout_ms / 800)
         elif await _arm(terminal, timeout_ms, action):
@@ -50,7 +50,7 @@ async def fall_silent(world: World, terminal: TradedTerminal, name: str, dice: R
 async def _arm(terminal: TradedTerminal, timeout_ms: int, action: str) -> bool:
     """Set the timer, or put it off; return whether that is sure."""
     params = {"timeout_ms": timeout_ms, "action": action}
-    answer = await terminal.door.ask(ARMS, params, WAIT_S)
+    answer = await terminal.client.ask(ARMS, params, WAIT_S)
     return answer is not None and "result" in answer
 
 
@@ -58,11 +58,11 @@ async def _trade(bot: Bot, world: World, terminal: TradedTerminal, dice: Random)
     order = {"symbol": SYMBOL, "volume": 0.01}
     kind = dice.choice(("buy_limit", "sell_limit", "buy", "sell"))
     if kind in ("buy", "sell"):
-        wish = Wish("place_order", order | {"side": kind})
+        wanted = BotRequest("place_order", order | {"side": kind})
     else:
         price = FAR_BELOW if kind == "buy_limit" else FAR_ABOVE
-        wish = Wish("place_order", order | {"type": kind, "price": price})
-    return await bot.carry_out(wish, world.run.begin_at(terminal))
+        wanted = BotRequest("place_order", order | {"type": kind, "price": price})
+    return await bot.carry_out(wanted, world.run.begin_at(terminal))
 
 
 async def _see_end(

@@ -24,7 +24,7 @@ async def stop(world: World, terminal: TradedTerminal, _: str, dice: Random) -> 
         await asyncio.sleep(dice.expovariate(1 / PAUSE_S))
         if run.begun < run.goal and address.up.is_set() and world.options.kills_every:
             halt = {"enabled": False, "reductions": dice.random() < 0.8}
-            await terminal.door.ask("set_trading_enabled", halt, WAIT_S)
+            await terminal.client.ask("set_trading_enabled", halt, WAIT_S)
             await asyncio.sleep(dice.uniform(*HALTED_S))
             await _lift(terminal)
 
@@ -32,7 +32,7 @@ async def stop(world: World, terminal: TradedTerminal, _: str, dice: Random) -> 
 async def _lift(terminal: TradedTerminal) -> None:
     """Ask until it was lifted: the daemon may be away, and somebody at the machine may insist."""
     while True:
-        answer = await terminal.door.ask("set_trading_enabled", {"enabled": True}, WAIT_S)
+        answer = await terminal.client.ask("set_trading_enabled", {"enabled": True}, WAIT_S)
         if answer is not None and "result" in answer:
             return
         await asyncio.sleep(AGAIN_S)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from random import Random
 
+from ..bot_requests import FAR_BELOW, POINT, BotRequest
 from ..intents import Json
 from ..plugins import trader
 from ..terminals import TradedTerminal
-from ..wishes import FAR_BELOW, POINT, Wish
 from ..world import World
 from .careless import new_bot
 
@@ -36,7 +36,7 @@ async def sweep(world: World, terminal: TradedTerminal, name: str, dice: Random)
             else:
                 price = round(FAR_BELOW + dice.randrange(8) * POINT, 5)
                 order |= {"type": "buy_limit", "price": price}
-            await bot.carry_out(Wish("place_order", order), begin)
+            await bot.carry_out(BotRequest("place_order", order), begin)
         method = "close_all_positions" if at_market else "cancel_all_orders"
-        await bot.carry_out(Wish(method, {"magic": MAGIC}), begin)
+        await bot.carry_out(BotRequest(method, {"magic": MAGIC}), begin)
         await asyncio.sleep(dice.expovariate(1 / PAUSE_S))

@@ -50,7 +50,7 @@ class BookWatcher(Watcher):
     async def _look(self, terminal: TradedTerminal) -> bool:
         is_compared = await look_at_books(
             terminal.name,
-            terminal.door,
+            terminal.client,
             terminal.machine,
             self.world.invariants,
             partial(self._is_paper, terminal.name),

@@ -107,11 +107,11 @@ class HandWatcher(Watcher):
         await asyncio.gather(*self._telling)
 
     async def _ask(self) -> None:
-        door, ids = self.world.terminals[BY_HAND].door, [one.id for one in self._settled()]
+        client, ids = self.world.terminals[BY_HAND].client, [one.id for one in self._settled()]
         for start in range(0, len(ids), BATCH):
             batch = ids[start : start + BATCH]
             params = [{"client_order_id": one} for one in batch]
-            answers = await door.ask_all("get_order", params, ANSWERS_WITHIN_S)
+            answers = await client.ask_all("get_order", params, ANSWERS_WITHIN_S)
             for id_, answer in zip(batch, answers, strict=True):
                 self._records[id_] = answer["result"]
 
@@ -172,7 +172,7 @@ def hand_watcher(world: World) -> HandWatcher:
 
 def _epoch(one: Subscriber) -> str:
     """Return the epoch of the orders that a subscriber hears of; empty: it hears of none."""
-    copy = one.copy_of("orders") if one.seat.name == BY_HAND else None
+    copy = one.copy_of("orders") if one.listened.name == BY_HAND else None
     return "" if copy is None else copy.epoch
 
 

@@ -102,11 +102,11 @@ class PaperWatcher(Watcher):
             await asyncio.sleep(LOOK_S)
 
     async def _ask(self, ids: list[str]) -> None:
-        door = self.world.terminals[ON_PAPER].door
+        client = self.world.terminals[ON_PAPER].client
         for start in range(0, len(ids), BATCH):
             batch = ids[start : start + BATCH]
             params = [{"client_order_id": one} for one in batch]
-            answers = await door.ask_all("get_order", params, ANSWERS_WITHIN_S)
+            answers = await client.ask_all("get_order", params, ANSWERS_WITHIN_S)
             for id_, answer in zip(batch, answers, strict=True):
                 self._records[id_] = answer.get("result")
 

@@ -12,7 +12,7 @@ from ea_bridge.token import parse_token
 from ..accounts import ANSWERS_WITHIN_S, known_of
 from ..plugins import Watcher, watcher
 from ..stream_judge import StreamRecord
-from ..stream_session import Seat
+from ..stream_session import ListenedTerminal
 from ..stream_truth import TerminalTruth
 from ..subscribers import Place, Subscriber
 from ..terminals import TradedTerminal
@@ -32,15 +32,15 @@ class Streams(Watcher):
         super().__init__(world)
         self.record = StreamRecord(partial(world.invariants.broken, "streams"), world.sometimes)
         self._place = Place()
-        seats = [
-            Seat(
+        listened = [
+            ListenedTerminal(
                 name, world.tokens, world.spare_tokens, world.expiries, TerminalTruth(one.machine)
             )
             for name, one in world.terminals.items()
             if name != ON_PAPER  # there is no broker's book of what is told there
         ]
         self.subscribers = [
-            Subscriber(name, seats, self._place, self.record, world.dice(name))
+            Subscriber(name, listened, self._place, self.record, world.dice(name))
             for name in (f"subscriber {number}" for number in range(COUNT))
         ]
         context = world.context("subscribers")
@@ -75,7 +75,9 @@ class Streams(Watcher):
         ends = self.record.settled.last()
         ids = [one.id for one in terminal.intents if one.id in ends]
         asked = [{"client_order_id": id_} for id_ in ids]
-        answers = await terminal.door.ask_all("get_order", asked, ANSWERS_WITHIN_S) if ids else []
+        answers = (
+            await terminal.client.ask_all("get_order", asked, ANSWERS_WITHIN_S) if ids else []
+        )
         for id_, answer in zip(ids, answers, strict=True):
             state = known_of(answer).outcome
             if state != ends[id_] and not _is_contradicted(answer):

@@ -1,4 +1,4 @@
-"""What bots ask for beside orders: stops that follow the market, linked orders, checks."""
+"""Requests of bots beside orders: stops that follow the market, linked orders, checks."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
 
+from .believed_holdings import BelievedHoldings
+from .bot_requests import MAGICS, Habits
 from .intents import Json
-from .purse import Purse
-from .wishes import MAGICS, Habits
 
 if TYPE_CHECKING:
-    from .bots import Door
+    from .bots import TerminalClient
 
 SHARE = 0.02
 """Of the turns of a bot."""
@@ -27,9 +27,9 @@ class Asked:
     trails: int = 0
     wrong: list[str] = field(default_factory=list)
 
-    async def link(self, door: Door, tickets: list[int]) -> str | None:
+    async def link(self, client: TerminalClient, tickets: list[int]) -> str | None:
         """Link orders; return the id of the link."""
-        response = await door.ask("link_oco", {"tickets": tickets}, WAIT_S)
+        response = await client.ask("link_oco", {"tickets": tickets}, WAIT_S)
         if response is None or "result" not in response:
             return None
         id_: str = response["result"]["id"]
@@ -37,53 +37,55 @@ class Asked:
         return id_
 
 
-class Extras:
+class ExtraRequests:
     """Asks for something now and then.
 
     Args:
-        purse: what there is.
+        holdings: what there is.
         dice: of the bot.
         habits: what the account can do.
         asked: notes it.
 
     """
 
-    def __init__(self, purse: Purse, dice: Random, habits: Habits, asked: Asked) -> None:
-        self._purse, self._dice, self._habits, self._asked = purse, dice, habits, asked
+    def __init__(
+        self, holdings: BelievedHoldings, dice: Random, habits: Habits, asked: Asked
+    ) -> None:
+        self._holdings, self._dice, self._habits, self._asked = holdings, dice, habits, asked
 
-    async def turn(self, door: Door) -> None:
+    async def turn(self, client: TerminalClient) -> None:
         """Ask for something, or mostly for nothing."""
-        if self._dice.random() >= SHARE or not door.address.up.is_set():
+        if self._dice.random() >= SHARE or not client.address.up.is_set():
             return
         dice = self._dice.random()
-        if dice < 0.45 and self._purse.positions:
-            await self._trail(door)
-        elif dice < 0.8 and len(self._purse.orders) > 1:
-            await self._link(door)
+        if dice < 0.45 and self._holdings.positions:
+            await self._trail(client)
+        elif dice < 0.8 and len(self._holdings.orders) > 1:
+            await self._link(client)
         else:
-            await self._check(door)
+            await self._check(client)
 
-    async def _trail(self, door: Door) -> None:
+    async def _trail(self, client: TerminalClient) -> None:
         dice = self._dice
-        params: Json = {"ticket": dice.choice(self._purse.positions).ticket}
+        params: Json = {"ticket": dice.choice(self._holdings.positions).ticket}
         if dice.random() < 0.15:
-            await door.ask("remove_trailing_stop", params, WAIT_S)
+            await client.ask("remove_trailing_stop", params, WAIT_S)
             return
         params["distance"] = dice.randint(20, 120)
         if dice.random() < 0.4:
             params["step"] = dice.randint(1, 20)
         if dice.random() < 0.4:
             params |= {"break_even": dice.randint(20, 60), "break_even_offset": dice.randint(0, 9)}
-        response = await door.ask("set_trailing_stop", params, WAIT_S)
+        response = await client.ask("set_trailing_stop", params, WAIT_S)
         self._asked.trails += response is not None and "result" in response
 
-    async def _link(self, door: Door) -> None:
-        tickets = [one.ticket for one in self._dice.sample(self._purse.orders, 2)]
-        link = await self._asked.link(door, tickets)
+    async def _link(self, client: TerminalClient) -> None:
+        tickets = [one.ticket for one in self._dice.sample(self._holdings.orders, 2)]
+        link = await self._asked.link(client, tickets)
         if link is not None and self._dice.random() < 0.1:
-            await door.ask("unlink_oco", {"id": link}, WAIT_S)
+            await client.ask("unlink_oco", {"id": link}, WAIT_S)
 
-    async def _check(self, door: Door) -> None:
+    async def _check(self, client: TerminalClient) -> None:
         """Have an order checked, in one of two ways: nothing may come of it."""
         dice = self._dice
         params: Json = {
@@ -93,8 +95,8 @@ class Extras:
             "magic": dice.choice(MAGICS),
         }
         if self._habits.is_mt4 or dice.random() < 0.5:
-            response = await door.ask("place_order", params | {"validate_only": True}, WAIT_S)
+            response = await client.ask("place_order", params | {"validate_only": True}, WAIT_S)
             if response is not None and response.get("result", {}).get("sent"):
                 self._asked.wrong.append(f"sent, though only to be validated: {response}")
         else:
-            await door.ask("order_check", params, WAIT_S)
+            await client.ask("order_check", params, WAIT_S)

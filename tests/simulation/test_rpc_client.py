@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .doors import is_served
+from .rpc_client import is_served
 
 
 def test_an_error_serves_nobody() -> None:

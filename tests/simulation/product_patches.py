@@ -1,4 +1,4 @@
-"""What the product has no parameter for yet: patches of its modules, all of them here."""
+"""Patches of the product, for what it has no parameter yet: all of them here."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SETTLE_S = 1.5
 """The same of a booking. The emulated server shows one within half a second."""
 
 
-def hurry() -> None:
+def shorten_waits() -> None:
     """Let terminals come back at once, and say little."""
     patience.GONE_S = GONE_S
     changes.CHANGE_S, finding.SETTLE_S = CHANGE_S, SETTLE_S

@@ -1,4 +1,4 @@
-"""What a bot wants next: drawn, from all that trades, by what it believes to have."""
+"""Requests of a bot: drawn, from all that trades, by what it believes to have."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from random import Random
 
 from ea_bridge.host import wall_ms
 
+from .believed_holdings import BelievedHoldings, Held
 from .intents import Json
-from .purse import Held, Purse
 
 SYMBOLS = ("EURUSD", "EURUSD", "EURUSD", "GBPUSD")
 MAGICS = (7, 7, 8)
@@ -29,7 +29,7 @@ SHORT_MS, LONG_MS = 2_000, 60_000
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class BotRequest:
     """A call: its method, its params without an id."""
 
     method: str
@@ -48,46 +48,46 @@ class Habits:
     """Between two intents, on average."""
 
 
-class Wisher:
-    """Draws wishes.
+class RequestGenerator:
+    """Draws requests.
 
     Args:
-        purse: what there is.
+        holdings: what there is.
         dice: of the bot.
         habits: what the account can do.
 
     """
 
-    def __init__(self, purse: Purse, dice: Random, habits: Habits) -> None:
-        self._purse, self._dice, self._habits = purse, dice, habits
+    def __init__(self, holdings: BelievedHoldings, dice: Random, habits: Habits) -> None:
+        self._holdings, self._dice, self._habits = holdings, dice, habits
 
-    def wish(self) -> Wish:
-        """Return what is wanted next."""
-        purse, dice = self._purse, self._dice.random()
+    def draw(self) -> BotRequest:
+        """Return the next request."""
+        holdings, dice = self._holdings, self._dice.random()
         if dice < 0.005:
             return self._sweep()
-        if purse.positions and (dice < 0.34 or len(purse.positions) > MOST):
-            return self._of_position(self._dice.choice(purse.positions))
-        if purse.orders and (dice < 0.6 or len(purse.orders) > MOST):
-            return self._of_order(self._dice.choice(purse.orders))
+        if holdings.positions and (dice < 0.34 or len(holdings.positions) > MOST):
+            return self._of_position(self._dice.choice(holdings.positions))
+        if holdings.orders and (dice < 0.6 or len(holdings.orders) > MOST):
+            return self._of_order(self._dice.choice(holdings.orders))
         return self._draw_new(dice)
 
     # --- new orders --------------------------------------------------------------------------
 
-    def _draw_new(self, dice: float) -> Wish:
+    def _draw_new(self, dice: float) -> BotRequest:
         symbol = self._dice.choice(self._habits.symbols)
         lots = LOTS if self._dice.random() < 0.8 else self._dice.choice(ODD_LOTS)
         if self._dice.random() < 0.005:
             lots = TOO_MANY_LOTS
         common: Json = {"symbol": symbol, "volume": lots, "magic": self._dice.choice(MAGICS)}
-        quote = self._purse.quotes.get(symbol)
+        quote = self._holdings.quotes.get(symbol)
         if dice < 0.82 or quote is None:
-            return Wish("place_order", common | self._at_market(quote))
+            return BotRequest("place_order", common | self._at_market(quote))
         kinds: tuple[Callable[[tuple[float, float]], Json], ...]
         kinds = (self._far, self._far, self._near, self._near, self._stop_limit)
         if self._habits.is_mt4:  # where the gateway keeps them itself
             kinds = (*kinds, self._stop_limit)
-        return Wish("place_order", common | self._dice.choice(kinds)(quote))
+        return BotRequest("place_order", common | self._dice.choice(kinds)(quote))
 
     def _at_market(self, quote: tuple[float, float] | None) -> Json:
         dice = self._dice
@@ -141,39 +141,41 @@ class Wisher:
 
     # --- what is there -----------------------------------------------------------------------
 
-    def _of_position(self, position: Held) -> Wish:
+    def _of_position(self, position: Held) -> BotRequest:
         dice = self._dice.random()
-        quote = self._purse.quotes.get(position.symbol)
+        quote = self._holdings.quotes.get(position.symbol)
         if dice < 0.2 and quote is not None:
             price = quote[position.side == "sell"]
             stops = self._stops(position.side, price)
             if self._dice.random() < 0.15:
                 stops["sl"] = None
-            return Wish("modify_order", {"ticket": position.ticket, "target": "position"} | stops)
+            return BotRequest(
+                "modify_order", {"ticket": position.ticket, "target": "position"} | stops
+            )
         opposite = self._opposite(position) if self._habits.hedges and dice < 0.3 else None
         if opposite is not None:
             params = {"position": position.ticket, "position_by": opposite.ticket}
-            return Wish("close_by", params)
+            return BotRequest("close_by", params)
         params = {"ticket": position.ticket}
         if position.lots > 0.01 and dice < 0.8:
             params["volume"] = 0.01
-        return Wish("close_position", params)
+        return BotRequest("close_position", params)
 
     def _opposite(self, position: Held) -> Held | None:
         others = (
             one
-            for one in self._purse.positions
+            for one in self._holdings.positions
             if one.symbol == position.symbol and one.side != position.side
         )
         return next(others, None)
 
-    def _of_order(self, order: Held) -> Wish:
+    def _of_order(self, order: Held) -> BotRequest:
         if self._dice.random() < 0.45 or order.kind.endswith("stop_limit"):
-            return Wish("cancel_order", {"ticket": order.ticket})
-        return Wish("modify_order", {"ticket": order.ticket, "price": self._moved(order)})
+            return BotRequest("cancel_order", {"ticket": order.ticket})
+        return BotRequest("modify_order", {"ticket": order.ticket, "price": self._moved(order)})
 
     def _moved(self, order: Held) -> float:
-        quote = self._purse.quotes.get(order.symbol)
+        quote = self._holdings.quotes.get(order.symbol)
         below = order.kind in ("buy_limit", "sell_stop")
         towards = -1 if below else 1
         if quote is None or self._dice.random() < 0.5:
@@ -181,7 +183,7 @@ class Wisher:
             return _at(base, self._dice.randrange(1000))
         return _at(quote[order.side == "buy"], towards * self._dice.randint(5, 90))
 
-    def _sweep(self) -> Wish:
+    def _sweep(self) -> BotRequest:
         dice = self._dice
         chosen: Json = {}
         if dice.random() < 0.6:
@@ -190,10 +192,10 @@ class Wisher:
             chosen["magic"] = dice.choice(MAGICS)
         if dice.random() < 0.3:
             chosen["side"] = dice.choice(("buy", "sell"))
-        return Wish(dice.choice(("cancel_all_orders", "close_all_positions")), chosen)
+        return BotRequest(dice.choice(("cancel_all_orders", "close_all_positions")), chosen)
 
 
-def straddle(quote: tuple[float, float], points: int, symbol: str) -> list[Wish]:
+def straddle(quote: tuple[float, float], points: int, symbol: str) -> list[BotRequest]:
     """Return two orders, one on each side of the market, of which the first that is filled is to
     cancel the other.
     """
@@ -201,7 +203,7 @@ def straddle(quote: tuple[float, float], points: int, symbol: str) -> list[Wish]
     bid, ask = quote
     kinds = {"buy_stop": _at(ask, points), "sell_stop": _at(bid, -points)}
     return [
-        Wish("place_order", common | {"type": kind, "price": price})
+        BotRequest("place_order", common | {"type": kind, "price": price})
         for kind, price in kinds.items()
     ]
 

@@ -50,7 +50,7 @@ def is_refused_as_expired(answer: Any) -> bool:
     return data.get("reason") == "expired" and not data.get("duplicate")
 
 
-class RpcDoor(ABC):
+class RpcClient(ABC):
     """Way to a daemon that comes and goes, by JSON-RPC: what all of them share."""
 
     def __init__(self, address: Address) -> None:
@@ -78,7 +78,7 @@ class RpcDoor(ABC):
         """Return the answer to a message; ``None`` if none came in time, or it was cut off."""
 
 
-class HttpDoor(RpcDoor):
+class HttpRpcClient(RpcClient):
     """Way to a simulated daemon; keeps connections as long as they last.
 
     Args:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from .doors import HttpDoor
 from .intents import Json
+from .rpc_client import HttpRpcClient
 from .stream_wire import Refused, StreamWire
 
 OPEN_S = 5.0
@@ -63,7 +63,7 @@ class Line:
             waiting.set_result(message)
 
 
-class StreamDoor(HttpDoor):
+class StreamClient(HttpRpcClient):
     """Way to a simulated daemon by one connection to ``/ws`` after the other."""
 
     line: Line | None = None

@@ -1,4 +1,4 @@
-"""What bots believe that they have: from what they were told, and nobody told them all."""
+"""Holdings as bots believe them: from what they were told, and nobody told them all."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Held:
 
 
 @dataclass
-class Purse:
+class BelievedHoldings:
     """The positions and orders of a bot, or of several that race one another for them."""
 
     positions: list[Held] = field(default_factory=list)
