@@ -166,27 +166,34 @@ class Gateway:
                     self._clocks.of,
                     self._audit,
                 )
+                streams = self._new_streams()
                 self._safety = KillSwitchService(
-                    self._ledger, self._audit, self.registry, alone, self._paper.is_on
+                    self._ledger,
+                    self._audit,
+                    self.registry,
+                    alone,
+                    streams.announce,
+                    self._paper.is_on,
                 )
                 self._journals = ReconcileService(
                     self._ledger,
                     self.registry,
                     partial(alone, paper=False),
                     self._audit,
+                    streams.settled,
                     self._on_point,
                     partial(alone, paper=True),
                     self._paper.is_on,
                 )
                 self._sharing = AccountState(self._journals.log, self._ledger, self.registry)
-                async with self._safety.watching(), self._listening() as ready:
+                async with self._safety.running(), self._listening(streams) as ready:
                     yield ready
 
     @asynccontextmanager
-    async def _listening(self) -> AsyncIterator[Ready]:
+    async def _listening(self, streams: Streams) -> AsyncIterator[Ready]:
         config, catalogue = self._config, build_catalogue()
-        streams = self._streams()
-        self._safety.announce = streams.announce
+        self.registry.subscribe(partial(self._clocks.linked, streams.clock_changed))
+        self.registry.subscribe(streams.change)
         self._keepers = self._new_keepers(streams)
         accounts = self.followed = self._registered_accounts()
         manager = self.manager = self._new_manager()
@@ -235,8 +242,8 @@ class Gateway:
         bridge = self._bridge(streams, uplink, manager)
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(streams.close)
-            stack.callback(self._keepers.stop)
-            await stack.enter_async_context(self._journals.reconciling(streams.settled))
+            stack.enter_context(self._keepers.running())
+            await stack.enter_async_context(self._journals.running())
             watching_paper = self._paper.watching(streams, self._keepers, self._safety.leases.look)
             await stack.enter_async_context(watching_paper)
             stack.callback(self.registry.subscribe(partial(note_terminal, self._audit)))
@@ -289,8 +296,8 @@ class Gateway:
             guarded=self._guarded,
         )
 
-    def _streams(self) -> Streams:
-        streams = Streams(
+    def _new_streams(self) -> Streams:
+        return Streams(
             boot=self._audit.boot,
             clock=asyncio.get_running_loop(),
             now_ms=wall_ms,
@@ -298,9 +305,6 @@ class Gateway:
             clock_of=self._clocks.of,
             max_channels=self._config.limits.max_channels,
         )
-        self.registry.subscribe(partial(self._clocks.linked, streams.clock_changed))
-        self.registry.subscribe(streams.change)
-        return streams
 
     def _new_keepers(self, streams: Streams) -> ContingentService:
         return ContingentService(

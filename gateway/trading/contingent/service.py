@@ -1,8 +1,9 @@
-"""The orders that the daemon keeps itself, and the links between orders, of all terminals."""
+"""Service that keeps held orders, and the links between orders, for all terminals."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -90,7 +91,6 @@ class ContingentService:
         self._clock = clock
         self._guarded = guarded
         self._keepers: dict[str, Keeper] = {}
-        registry.subscribe(self.change)
 
     def of(self, terminal: str, turns: Turns) -> Keeper:
         """Return a new desk's keeper; it goes on where the last run of the daemon left off."""
@@ -110,15 +110,20 @@ class ContingentService:
     def _counted(self, account: Account | None) -> list[Order]:
         return [one for keeper in self._keepers.values() for one in keeper.counted_for(account)]
 
-    def stop(self) -> None:
-        """Stop all that is under way."""
-        for keeper in self._keepers.values():
-            keeper.close()
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Follow the terminals' links while the context lasts; then stop all that is under way."""
+        unsubscribe = self._registry.subscribe(self._change)
+        try:
+            yield
+        finally:
+            unsubscribe()
+            for keeper in self._keepers.values():
+                keeper.close()
 
     # --- what the bridge tells ---------------------------------------------------------------
 
-    def change(self, change: Change) -> None:
-        """Take a change of a terminal's link."""
+    def _change(self, change: Change) -> None:
         if change.kind is not ChangeKind.CONNECTED:
             return
         self.resume(change.facts.terminal, change.facts.hello.tid)

@@ -25,10 +25,6 @@ OnIntent = Callable[[Intent], None]
 logger = logging.getLogger(__name__)
 
 
-def _no_point(_: str) -> None:
-    pass
-
-
 class OrderLog:
     """The orders in the ledger; one for all terminals. For the thread of one loop.
 
@@ -39,6 +35,8 @@ class OrderLog:
             ``journaled``, ``written``, ``acked``, ``result``, ``answered``, ``recorded``; and
             ``settled`` after a reconciliation.
         audit: hears of each change of an intent that is written, in the same transaction.
+        on_unresolved: told of each intent whose end is not known; must not block.
+        on_settled: told of each intent whose end was found later.
 
     """
 
@@ -46,15 +44,15 @@ class OrderLog:
         self,
         ledger: Ledger,
         now_ms: Callable[[], int] = wall_ms,
-        on_point: Callable[[str], None] = _no_point,
+        on_point: Callable[[str], None] | None = None,
         audit: Audit | None = None,
+        on_unresolved: OnIntent = lambda _: None,
+        on_settled: OnIntent = lambda _: None,
     ) -> None:
         self.now_ms = now_ms
-        self.on_point = on_point
-        self.on_unresolved: OnIntent = lambda _: None
-        """Told of each intent whose end is not known; called in the loop, must not block."""
-        self.on_settled: OnIntent = lambda _: None
-        """Told of each intent whose end was found later."""
+        self.on_point = on_point or (lambda _: None)
+        self.on_unresolved = on_unresolved
+        self.on_settled = on_settled
         self._ledger = ledger
         self._audit = audit or Audit()
         self._running: dict[tuple[Account, str], Intent] = {}

@@ -1,4 +1,9 @@
-"""What stops trading, wired to the daemon's other parts."""
+"""Service that stops trading: the kill switch and all that pulls it, while the gateway runs.
+
+A program falls silent (:mod:`.dead_man`, :mod:`.disconnects`), and what it has armed is carried
+out: its orders are cancelled, its positions closed. That is tried until the terminal is there and
+everything is settled, for the account that it was armed for and no other.
+"""
 
 from __future__ import annotations
 
@@ -53,6 +58,10 @@ _NOT_OVER = (
 logger = logging.getLogger(__name__)
 
 
+Announce = Callable[[str, shapes.KillSwitchEvent], None]
+"""Tells those who listen to a terminal, or (:data:`EVERYWHERE`) to any."""
+
+
 class KillSwitchService:
     """The kill switch and all that pulls it, while the gateway runs.
 
@@ -62,6 +71,7 @@ class KillSwitchService:
         registry: which terminals there are.
         guarded: return a terminal as the gateway itself may use it; ``still_allowed`` may refuse,
             up to the moment at which bytes are written.
+        announce: tells of each change and of each sweep.
         on_paper: whether a terminal trades on paper, so that its EA has no say in it.
 
     """
@@ -72,6 +82,7 @@ class KillSwitchService:
         audit: Audit,
         registry: TerminalRegistry,
         guarded: Callable[..., GuardedTerminal],
+        announce: Announce,
         on_paper: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self.switch = KillSwitch(ledger, audit)
@@ -79,8 +90,7 @@ class KillSwitchService:
         self.dead_man = DeadMan(self._book, self._fire, self._changed)
         self.disconnects = Disconnects(self._book, self._fire, self._changed)
         self.leases = LeaseKeeper(registry.get, self._policy, self._lease_ran_out)
-        self.announce: Callable[[str, shapes.KillSwitchEvent], None] = lambda *_: None
-        """Tells who listens to a terminal, or (:data:`EVERYWHERE`) to any."""
+        self._announce = announce
         self._audit = audit
         self._registry = registry
         self._guarded = guarded
@@ -92,7 +102,7 @@ class KillSwitchService:
         that one."""
 
     @asynccontextmanager
-    async def watching(self) -> AsyncIterator[None]:
+    async def running(self) -> AsyncIterator[None]:
         """Do what has to be done by time, while the context lasts.
 
         Raises:
@@ -275,7 +285,7 @@ class KillSwitchService:
             "paper": swept["paper"],
             "time": wall_ms(),
         }
-        self.announce(terminal, event)
+        self._announce(terminal, event)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -1,4 +1,4 @@
-"""The journals of all terminals."""
+"""Service that finds out unknown orders at all terminals, while the gateway runs."""
 
 from __future__ import annotations
 
@@ -25,8 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 class ReconcileService:
-    """The log of all orders, each terminal's view of it, and who finds out what is unknown; open
-    while the gateway runs.
+    """The log of all orders, each terminal's view of it, and its reconciler.
 
     Args:
         ledger: open.
@@ -34,6 +33,7 @@ class ReconcileService:
         guarded: makes the way to a terminal that no caller stands behind: to the market, also
             while paper trading is on.
         audit: hears of every order.
+        publish: tells those who listen to a terminal of an order whose end was found.
         on_point: see :class:`~gateway.trading.journal.OrderLog`.
         on_paper: makes the way to its paper broker.
         is_paper: whether a terminal trades on paper now.
@@ -46,6 +46,7 @@ class ReconcileService:
         registry: TerminalRegistry,
         guarded: Callable[[str], GuardedTerminal],
         audit: Audit,
+        publish: Publish,
         on_point: Callable[[str], None] | None = None,
         on_paper: Callable[[str], GuardedTerminal] | None = None,
         is_paper: Callable[[str], bool] = lambda _: False,
@@ -54,12 +55,15 @@ class ReconcileService:
         self._guarded = guarded
         self._on_paper = on_paper or guarded
         self._reconcilers: dict[str, Reconciler] = {}
-        self._publish: Publish = _nobody_listens
-        self.log = OrderLog(ledger, audit=audit)
-        self.log.on_unresolved = self._find_out
-        self.log.on_settled = self._tell
-        if on_point is not None:
-            self.log.on_point = on_point
+        self._publish = publish
+        self._is_running = False
+        self.log = OrderLog(
+            ledger,
+            on_point=on_point,
+            audit=audit,
+            on_unresolved=self._find_out,
+            on_settled=self._tell,
+        )
         self._recollection = UsedIdScan(self.log, guarded, is_paper)
 
     def of(self, terminal: str) -> SqliteJournal:
@@ -68,15 +72,15 @@ class ReconcileService:
         return SqliteJournal(self.log, terminal, account, self._recollection)
 
     @asynccontextmanager
-    async def reconciling(self, publish: Publish) -> AsyncIterator[None]:
+    async def running(self) -> AsyncIterator[None]:
         """Find out what is unknown while the context lasts, and publish what was found."""
-        self._publish = publish
+        self._is_running = True
         unsubscribe = self._registry.subscribe(self._change)
         try:
             yield
         finally:
             unsubscribe()
-            self._publish = _nobody_listens
+            self._is_running = False  # the gateway is going down
             await asyncio.gather(*(one.stop() for one in self._reconcilers.values()))
             await self._recollection.stop()
             await self.log.finish()
@@ -104,7 +108,8 @@ class ReconcileService:
         self._reconciler(intent.terminal).kick()
 
     def _tell(self, intent: Intent) -> None:
-        self._publish(intent.terminal, settled(intent))
+        if self._is_running:
+            self._publish(intent.terminal, settled(intent))
 
     def _reconciler(self, terminal: str) -> Reconciler:
         found = self._reconcilers.get(terminal)
@@ -121,7 +126,3 @@ class ReconcileService:
     def _account(self, terminal: str) -> Account | None:
         facts = self._registry.facts(terminal)
         return None if facts is None else Account(facts.hello.login, facts.hello.server)
-
-
-def _nobody_listens(terminal: str, event: OrderSettled) -> None:
-    """The gateway is going down."""
