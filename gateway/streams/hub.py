@@ -63,6 +63,10 @@ class Listener(Sink, Protocol):
     on_gone: list[Callable[[], None]]
     """Called when the connection is over, each once."""
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether it is over; calls that it began may go on."""
+
     def notify(self, text: bytes) -> None:
         """Send a notification of the gateway itself."""
 

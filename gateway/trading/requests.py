@@ -288,4 +288,6 @@ class OrderFilter:
     def _is_known(self, item: Order | Position) -> bool:
         own = {item.ticket, item.identifier} if isinstance(item, Position) else {item.ticket}
         tag = item.comment.partition(" ")[0]
-        return not own.isdisjoint(self.tickets) or (bool(tag) and tag in (self.tags or ()))
+        return any(number in self.tickets for number in own) or (
+            bool(tag) and tag in (self.tags or ())
+        )

@@ -232,6 +232,7 @@ class Connection:
     """The WebSocket of the calls that need one."""
 
     tid = "A1b2C3d4E5f6"
+    is_gone = False
 
     def __init__(self) -> None:
         self.on_gone: list[Callable[[], None]] = []

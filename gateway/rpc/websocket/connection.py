@@ -135,6 +135,11 @@ class WebSocketConnection:
         connection.unclaimed = 0  # it may have carried requests before
         connection.max_unclaimed = MAX_UNCLAIMED_HELLO_BYTES
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether it is over; calls that it began may go on."""
+        return self._ended
+
     def deliver(self, events: Sequence[Event], joined: bytes) -> None:
         """Send events: see :class:`gateway.streams.hub.Listener`."""
         self.last_sent = self._loop.time()

@@ -7,17 +7,19 @@ asking for it no more leave the orders alone.
 
 Which orders are a connection's: those that were placed on it. Their ids are noted before they are
 sent, so that one whose answer was lost is known by its tag, and their tickets when they are told,
-since brokers rewrite comments.
+since brokers rewrite comments. Calls outlive their connection: what they place, and what they are
+told, counts until the last sweep has looked.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
+from weakref import WeakKeyDictionary
 
 from ea_bridge import host
 from gateway.trading.journal.intents import Account
@@ -51,6 +53,10 @@ class Connection(Protocol):
     on_gone: list[Callable[[], None]]
     """Called once, when it is over."""
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether it is over, though its calls may go on."""
+
     def end(self, code: int, reason: str) -> None:
         """Close it."""
 
@@ -81,6 +87,29 @@ class _Session:
         return (self.terminal, self.tid, f"{SESSION} {self.name}")
 
 
+@dataclass(frozen=True, eq=False)
+class _Numbers(Collection[int]):
+    """Numbers of the tickets on one account, with those that are noted later."""
+
+    tickets: Collection[Ticket]
+    account: Account | None
+    """``None``: the one of the first ticket."""
+
+    def __contains__(self, number: object) -> bool:
+        return isinstance(number, int) and Ticket(self._account(), number) in self.tickets
+
+    def __iter__(self) -> Iterator[int]:
+        account = self._account()
+        return (ticket.number for ticket in self.tickets if ticket.account == account)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def _account(self) -> Account | None:
+        # another account may use the same numbers
+        return self.account or next((ticket.account for ticket in self.tickets), None)
+
+
 class Disconnects:
     """The sessions of all connections.
 
@@ -101,6 +130,8 @@ class Disconnects:
         self._fire = fire
         self._changed = changed
         self._of: dict[Connection, _Session] = {}
+        self._lost: WeakKeyDictionary[Connection, _Session] = WeakKeyDictionary()
+        """The sessions of connections that are gone, for as long as calls hold these."""
         self._armed: dict[Key, _Session] = {}
         self._firing: dict[Key, Firing] = {}
         self._is_closed = False
@@ -125,6 +156,8 @@ class Disconnects:
 
     def hello(self, connection: Connection, terminal: str, name: str) -> None:
         """A program has said the name of its run: it may be back."""
+        if connection.is_gone:
+            return  # it was lost while this call waited: nothing would ever fire for it
         session = self._meet(connection, terminal)
         key = (terminal, connection.tid, f"{SESSION} {name}")
         before = self._armed.get(key)
@@ -142,9 +175,13 @@ class Disconnects:
         old, before.connection = before.connection, connection
         before.tags.update(session.tags)
         before.tickets.update(session.tickets)
+        # calls of connections that are gone may still note what they have placed
+        session.tags, session.tickets = before.tags, before.tickets
+        session.connection = None
         self._of[connection] = before
         if old is not None:
             self._of.pop(old, None)
+            self._lost[old] = before
             old.end(REPLACED, "replaced")
 
     async def set(self, connection: Connection, terminal: str, armed: Armed) -> None:
@@ -157,6 +194,11 @@ class Disconnects:
         session = self._meet(connection, terminal)
         session.armed = armed
         self._armed[session.key] = session
+        if session.connection is None and not self._is_closed:
+            # the connection was lost while this call waited: the grace begins now
+            if session.fuse is not None:
+                session.fuse.put_out()
+            self._burn(session, armed, 0.0, None)
         self._changed(terminal)
         await self._book.keep(armed)
 
@@ -193,7 +235,7 @@ class Disconnects:
 
     def placed(self, connection: Connection, account: Account | None, ticket: int) -> None:
         """An order, or the position that it opened, has that ticket on an account."""
-        session = self._of.get(connection)
+        session = self._session(connection)
         if session is not None:
             _note(session.tickets, Ticket(account, ticket))
 
@@ -218,21 +260,30 @@ class Disconnects:
 
     # --- inside -----------------------------------------------------------------------------
 
+    def _session(self, connection: Connection) -> _Session | None:
+        return self._of.get(connection) or self._lost.get(connection)
+
     def _meet(self, connection: Connection, terminal: str) -> _Session:
-        session = self._of.get(connection)
+        session = self._session(connection)
         if session is None:
             name = f"unnamed-{host.token_hex(8)}"
-            session = _Session(name, False, terminal, connection.tid, connection=connection)
+            session = _Session(name, False, terminal, connection.tid)
+            if connection.is_gone:
+                self._lost[connection] = session  # nobody tells of its end any more
+                return session
+            session.connection = connection
             self._of[connection] = session
             connection.on_gone.append(partial(self._gone, connection))
         return session
 
     def _gone(self, connection: Connection) -> None:
         session = self._of.pop(connection, None)
-        if session is None or session.armed is None or self._is_closed:
+        if session is None:
             return
         session.connection = None
-        self._burn(session, session.armed, 0.0, None)
+        self._lost[connection] = session
+        if session.armed is not None and not self._is_closed:
+            self._burn(session, session.armed, 0.0, None)
 
     def _burn(
         self, session: _Session, armed: Armed, more_s: float, chosen: OrderFilter | None
@@ -243,10 +294,8 @@ class Disconnects:
     def _ring(self, session: _Session, armed: Armed, chosen: OrderFilter | None) -> None:
         del self._armed[session.key]
         if chosen is None and armed.own:
-            # another account may use the same numbers
-            accounts = [one.account for one in session.tickets]
-            account = armed.account or next(iter(accounts), None)
-            own = {one.number for one in session.tickets if one.account == account}
+            # both as they are at each look: receipts may still come
+            own = _Numbers(session.tickets.keys(), armed.account)
             chosen = OrderFilter(tags=session.tags, tickets=own)
         firing = Firing(armed, chosen or OrderFilter(), "disconnect", self._over)
         self._firing[armed.key] = firing

@@ -21,6 +21,8 @@ from gateway.trading.risk.limits import Limits
 class Connection:
     """What `hello` may do to a connection."""
 
+    is_gone = False
+
     def __init__(self) -> None:
         self.heartbeat_s = 15.0
         self.ended: list[tuple[int, str]] = []

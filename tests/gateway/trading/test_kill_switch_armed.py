@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from connection_double import Line
 
 from gateway.home.ledger import TABLES
 from gateway.storage.ledger import Ledger
@@ -18,17 +17,6 @@ from gateway.trading.kill_switch.armed import SESSION, Armed, ArmedBook, Firing
 from gateway.trading.kill_switch.disconnects import Disconnects
 
 HERE, THERE = Account(77, "Demo"), Account(77, "Live")
-
-
-@dataclass(eq=False)
-class Line:
-    """A connection that can be lost."""
-
-    tid: str = "A1b2C3d4E5f6"
-    on_gone: list[Callable[[], None]] = field(default_factory=list)
-
-    def end(self, code: int, reason: str) -> None:
-        raise AssertionError(f"{code} {reason}")
 
 
 def rule(name: str, account: Account | None) -> Armed:
@@ -52,7 +40,7 @@ async def test_a_ticket_is_one_accounts() -> None:
     disconnects.placed(line, THERE, 2)
     await disconnects.set(line, "main", rule(name, HERE))
     disconnects.placed(line, HERE, 3)
-    line.on_gone[0]()
+    line.lose()
     firing = await asyncio.wait_for(rung.get(), 60)
     assert set(firing.chosen.tickets) == {1, 3}
 
@@ -66,7 +54,7 @@ async def test_before_the_login_the_tickets_are_those_of_the_first_account() -> 
     await disconnects.set(line, "main", armed)
     disconnects.placed(line, HERE, 1)
     disconnects.placed(line, THERE, 2)
-    line.on_gone[0]()
+    line.lose()
     firing = await asyncio.wait_for(rung.get(), 60)
     assert set(firing.chosen.tickets) == {1}
 

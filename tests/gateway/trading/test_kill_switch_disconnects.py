@@ -1,0 +1,137 @@
+"""Whose orders are cancelled on disconnect, where calls outlive their connection."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+
+from connection_double import Line
+
+from gateway.trading.journal import Account
+from gateway.trading.kill_switch.armed import SESSION, Armed, Firing
+from gateway.trading.kill_switch.disconnects import REPLACED, Disconnects
+
+HERE, THERE = Account(77, "Demo"), Account(77, "Live")
+TERMINAL, TID = "main", "A1b2C3d4E5f6"
+NAME = "grid-7"
+"""Session of the program."""
+
+
+class Program:
+    """A program whose own orders are cancelled when it is lost, and what fires for it."""
+
+    def __init__(self) -> None:
+        self.rung: asyncio.Queue[Firing] = asyncio.Queue()
+        self.disconnects = Disconnects(fire=self.rung.put_nowait)
+
+    async def connect(self) -> Line:
+        """Return a new connection of it, on which it has asked for the rule."""
+        line = Line()
+        self.disconnects.hello(line, TERMINAL, NAME)
+        await self.arm(line)
+        return line
+
+    async def arm(self, line: Line) -> None:
+        """Ask for the rule."""
+        name = f"{SESSION} {self.disconnects.session(line, TERMINAL)}"
+        armed = Armed(
+            terminal=TERMINAL,
+            tid=TID,
+            name=name,
+            action="cancel_orders",
+            own=True,
+            within_ms=0,
+            account=HERE,
+        )
+        await self.disconnects.set(line, TERMINAL, armed)
+
+    async def fired(self) -> Firing:
+        """Return the next firing, or the one that there is."""
+        return await asyncio.wait_for(self.rung.get(), 60)
+
+
+async def test_a_ticket_that_is_told_within_the_grace_is_meant() -> None:
+    """The order was on its way when the connection was lost; a broker may rewrite its comment."""
+    program = Program()
+    line = await program.connect()
+    program.disconnects.placing(line, TERMINAL, "gAAAAAAAAA")
+    line.lose()
+    program.disconnects.placed(line, HERE, 1)
+    assert set((await program.fired()).chosen.tickets) == {1}
+
+
+async def test_a_ticket_that_is_told_while_it_is_carried_out_is_meant() -> None:
+    """A sweep looks more than once; on another account the number is another order's."""
+    program = Program()
+    line = await program.connect()
+    line.lose()
+    chosen = (await program.fired()).chosen
+    program.disconnects.placed(line, HERE, 1)
+    program.disconnects.placed(line, THERE, 2)
+    assert (1 in chosen.tickets, 2 in chosen.tickets) == (True, False)
+    assert (len(chosen.tickets), list(chosen.tickets)) == (1, [1])
+
+
+async def test_a_ticket_that_the_replaced_connection_is_told_is_the_new_ones() -> None:
+    """It takes over the orders, also those whose receipts are to come."""
+    program = Program()
+    old = await program.connect()
+    program.disconnects.placing(old, TERMINAL, "gAAAAAAAAA")
+    new = Line()
+    program.disconnects.placing(new, TERMINAL, "gBBBBBBBBB")
+    program.disconnects.hello(new, TERMINAL, NAME)
+    assert old.closed == (REPLACED, "replaced")
+    program.disconnects.placed(old, HERE, 1)
+    program.disconnects.placed(new, HERE, 2)
+    new.lose()
+    chosen = (await program.fired()).chosen
+    assert set(chosen.tickets) == {1, 2}
+    assert set(chosen.tags or ()) == {"gAAAAAAAAA", "gBBBBBBBBB"}
+
+
+async def test_an_order_that_is_sent_within_the_grace_is_meant() -> None:
+    """Its call had waited; the connection counts as gone all the same."""
+    program = Program()
+    line = await program.connect()
+    line.lose()
+    program.disconnects.placing(line, TERMINAL, "gAAAAAAAAA")
+    assert set((await program.fired()).chosen.tags or ()) == {"gAAAAAAAAA"}
+    assert not program.disconnects.live(TERMINAL, TID)
+
+
+async def test_nothing_is_kept_for_a_connection_that_is_gone() -> None:
+    """Once its last call is over, whether it had asked for anything or not."""
+    program = Program()
+    line = Line()
+    line.lose()
+    program.disconnects.placing(line, TERMINAL, "gAAAAAAAAA")
+    program.disconnects.placed(line, HERE, 1)
+    assert not program.disconnects.live(TERMINAL, TID)
+    del line
+    met = Line()
+    program.disconnects.placing(met, TERMINAL, "gBBBBBBBBB")
+    met.lose()
+    del met
+    gc.collect()  # a connection and what it calls when it is gone hold each other
+    assert (len(program.disconnects._of), len(program.disconnects._lost)) == (0, 0)
+
+
+async def test_what_is_asked_on_a_connection_that_was_lost_meanwhile_fires() -> None:
+    """A rule that nothing can fire would stay for good, and a lease of the terminal with it."""
+    program = Program()
+    line = Line()
+    line.lose()
+    await program.arm(line)
+    assert (await program.fired()).armed.terminal == TERMINAL
+
+
+async def test_who_is_lost_again_while_it_says_hello_does_not_come_back() -> None:
+    """What its run had armed fires."""
+    program = Program()
+    line = await program.connect()
+    program.disconnects.placed(line, HERE, 1)
+    line.lose()
+    new = Line()
+    new.lose()
+    program.disconnects.hello(new, TERMINAL, NAME)
+    assert set((await program.fired()).chosen.tickets) == {1}
