@@ -14,9 +14,9 @@ from msgspec.structs import replace
 
 from ea_bridge.model import DayOfWeek, SymbolInfo, Tick, TickFlag
 from ea_bridge.simulation.market import Market
+from ea_bridge.simulation.market.bars import Span, join, span_of
 from ea_bridge.simulation.market.hours import Hours, Session
 from ea_bridge.simulation.market.market import MAX_TICKS_A_STEP
-from ea_bridge.simulation.market.span import Span, join, span_of
 from ea_bridge.simulation.specs import load_specs
 
 MINUTE_MS = 60_000

@@ -1,26 +1,24 @@
-"""The broker of the emulated terminal: orders, fills, positions, margin, history.
+"""Simulated broker: orders, fills, positions, margin, history.
 
 :class:`Broker` is the trade server with one account; it takes prices from whatever follows
 :class:`Quotes`. Layers, each on those below::
 
-    ea_rules  rows               what an EA does around it; the books as somebody keeps them
-    server                       the interface
+    rows                         the books as somebody keeps them
+    broker                       the interface
     matching  rollover           what ticks and midnights do
     execution                    carrying out requests
     checks                       refusing them, in MetaTrader's order
-    netting  hedging  mt4        fills become positions and deals
-    exposure  valuation          what they are worth, what they need
-    formulas  legs  prices       arithmetic of one symbol, conversion
+    positions                    fills become positions and deals
+    valuation                    what they are worth, what they need
+    formulas  prices             arithmetic of one symbol, conversion
     ledger  terms  money         the books, the rules, exact decimals
 """
 
 from .answers import COMMENTS
+from .broker import Broker, closes_nothing, past_orders
 from .demo import load_demo
-from .ea_rules import closes_nothing, past_orders
-from .ledger import MAX_EVENTS, Holding, TradeEvent
-from .past import ClosedTrade
+from .ledger import MAX_EVENTS, ClosedTrade, Holding, TradeEvent
 from .prices import Quotes
-from .server import Broker
 from .terms import Platform, Script, Switches, Terms, terms_of
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Which requests the trade server refuses, and in which order it looks.
+"""Checks of a request, in the order in which the trade server makes them.
 
 A check returns the retcode of its refusal or ``None``. :data:`CHECKS` lists them by action: what
 the terminal can tell by itself comes first (switches, order type, volume, filling, expiration),
@@ -9,40 +9,451 @@ answer that MetaTrader gives.
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 
-from ea_bridge.model import TradeAction, TradeRetcode
+from ea_bridge.model import (
+    ExpirationFlag,
+    FillingFlag,
+    Order,
+    OrderFilling,
+    OrderFlag,
+    OrderTime,
+    PositionType,
+    SymbolExecution,
+    SymbolInfo,
+    SymbolTradeMode,
+    TradeAction,
+    TradeRequest,
+    TradeRetcode,
+)
 
-from .inquiry import Bench, Inquiry
-from .kind_checks import (
-    expiration_valid,
-    filling_valid,
-    order_type_allowed,
-    symbol_open_for_change,
-    symbol_tradable,
-    volume_valid,
-)
-from .limit_checks import (
-    close_order_free,
-    close_volume_valid,
-    fifo_kept,
-    hedging_allowed,
-    money_suffices,
-    orders_below_limit,
-    pending_margin_suffices,
-    positions_below_limit,
-    volume_below_limit,
-)
-from .price_checks import (
-    deal_price_valid,
-    order_not_frozen,
-    order_really_changes,
-    pending_price_valid,
-    position_not_frozen,
-    quoted,
-    session_runs,
-    stops_really_change,
-    stops_valid,
-)
+from .inquiry import LIMITS, MARKET, PENDINGS, STOP_LIMITS, STOPS, Bench, Inquiry
+from .money import ZERO, exact, on_grid, rounded
+from .valuation import BUYS, affordable, opened_volume
+
+_DAY_MS = 86_400_000
+MT4_SHORTEST_LIFE_MS = 600_000
+"""Of a pending order with an expiration."""
+
+
+# --- what is asked for: order type, trade mode, volume, filling, expiration ------------------
+
+
+def order_type_allowed(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+    """10035: the type does not fit the action, the symbol forbids it, or MetaTrader 4 lacks it."""
+    request = inquiry.request
+    if request.action == TradeAction.CLOSE_BY:
+        flag = OrderFlag.CLOSE_BY
+    else:
+        expected = MARKET if request.action == TradeAction.DEAL else PENDINGS
+        if request.type not in expected:
+            return TradeRetcode.INVALID_ORDER
+        flag = _flag(request.type)
+    if flag == OrderFlag.STOP_LIMIT and bench.valuation.terms.platform == "mt4":
+        return TradeRetcode.INVALID_ORDER
+    allowed = inquiry.symbol.order_mode
+    if allowed is not None and not allowed & flag:
+        return TradeRetcode.INVALID_ORDER
+    return None
+
+
+def _flag(order_type: int) -> OrderFlag:
+    if order_type in LIMITS:
+        return OrderFlag.LIMIT
+    if order_type in STOPS:
+        return OrderFlag.STOP
+    return OrderFlag.STOP_LIMIT if order_type in STOP_LIMITS else OrderFlag.MARKET
+
+
+def symbol_open_for_change(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+    """10017: trading in the symbol is disabled altogether."""
+    disabled = inquiry.symbol.trade_mode == SymbolTradeMode.DISABLED
+    return TradeRetcode.TRADE_DISABLED if disabled else None
+
+
+def symbol_tradable(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+    """10017, 10042, 10043, 10044: the symbol's trade mode. Closing is always allowed but in the
+    first; without a quote nothing can be closed, and the next checks say so.
+    """
+    mode = inquiry.symbol.trade_mode
+    if mode == SymbolTradeMode.DISABLED:
+        return TradeRetcode.TRADE_DISABLED
+    if mode == SymbolTradeMode.FULL or _only_closes(bench, inquiry):
+        return None
+    if mode == SymbolTradeMode.CLOSEONLY:
+        return TradeRetcode.CLOSE_ONLY
+    if mode == SymbolTradeMode.LONGONLY and not inquiry.buying:
+        return TradeRetcode.LONG_ONLY
+    if mode == SymbolTradeMode.SHORTONLY and inquiry.buying:
+        return TradeRetcode.SHORT_ONLY
+    return None
+
+
+def _only_closes(bench: Bench, inquiry: Inquiry) -> bool:
+    if inquiry.request.action != TradeAction.DEAL or inquiry.tick is None:
+        return False
+    return opened_volume(bench.valuation, inquiry.trade) == 0
+
+
+def volume_valid(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+    """10014: below the minimum, above the maximum, or off the step."""
+    volume, symbol = inquiry.request.volume, inquiry.symbol
+    good = (
+        volume > 0
+        and symbol.volume_min <= volume
+        and (symbol.volume_max == 0 or volume <= symbol.volume_max)
+        and (symbol.volume_step == 0 or on_grid(volume, symbol.volume_step))
+    )
+    return None if good else TradeRetcode.INVALID_VOLUME
+
+
+def filling_valid(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+    """10030: the filling mode, an enum, is not in the symbol's bit mask.
+
+    RETURN has no bit: always allowed for pending orders, and for market orders in every
+    execution mode but MARKET. REQUEST and INSTANT execution ignore the mode. BOC is for limit
+    and stop-limit orders. MetaTrader 4 has no choice.
+    """
+    symbol, request = inquiry.symbol, inquiry.request
+    if symbol.filling_mode is None or bench.valuation.terms.platform == "mt4":
+        return None
+    return None if _filling_allowed(symbol, request) else TradeRetcode.INVALID_FILL
+
+
+def _filling_allowed(symbol: SymbolInfo, request: TradeRequest) -> bool:
+    mask, filling = symbol.filling_mode or 0, request.type_filling
+    at_market = request.action == TradeAction.DEAL
+    if filling == OrderFilling.BOC:
+        waits = request.type in LIMITS | STOP_LIMITS
+        return waits and bool(mask & FillingFlag.BOC)
+    if filling == OrderFilling.RETURN:
+        return not at_market or symbol.trade_exemode != SymbolExecution.MARKET
+    if filling not in (OrderFilling.FOK, OrderFilling.IOC):
+        return False
+    if symbol.trade_exemode in (SymbolExecution.REQUEST, SymbolExecution.INSTANT):
+        return True
+    flag = FillingFlag.FOK if filling == OrderFilling.FOK else FillingFlag.IOC
+    return bool(mask & flag)
+
+
+_TIME_FLAGS = {
+    OrderTime.GTC: ExpirationFlag.GTC,
+    OrderTime.DAY: ExpirationFlag.DAY,
+    OrderTime.SPECIFIED: ExpirationFlag.SPECIFIED,
+    OrderTime.SPECIFIED_DAY: ExpirationFlag.SPECIFIED_DAY,
+}
+
+
+def expiration_valid(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+    """10022: the lifetime is unknown, not allowed for the symbol, or over already. 10013: shorter
+    than MetaTrader 4 takes it, which says "invalid trade parameters".
+    """
+    request, allowed = inquiry.request, inquiry.symbol.expiration_mode
+    flag = _TIME_FLAGS.get(OrderTime(request.type_time)) if _known_time(request) else None
+    if flag is None or (allowed is not None and not allowed & flag):
+        return TradeRetcode.INVALID_EXPIRATION
+    if request.type_time in (OrderTime.GTC, OrderTime.DAY):
+        return None
+    end_msc = request.expiration * 1000
+    if request.type_time == OrderTime.SPECIFIED_DAY:
+        end_msc = (end_msc // _DAY_MS + 1) * _DAY_MS
+    if end_msc <= inquiry.now_msc:
+        return TradeRetcode.INVALID_EXPIRATION
+    is_kept = inquiry.order is not None and inquiry.order.time_expiration == request.expiration
+    if bench.valuation.terms.platform == "mt4" and not is_kept:
+        too_short = end_msc < inquiry.now_msc + MT4_SHORTEST_LIFE_MS
+        return TradeRetcode.INVALID if too_short else None
+    return None
+
+
+def _known_time(request: TradeRequest) -> bool:
+    return request.type_time in set(OrderTime)
+
+
+# --- prices: quotes, the grid, the right side of the market, stops, freezing -----------------
+
+
+def quoted(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+    """10021: nobody quotes the symbol."""
+    return TradeRetcode.PRICE_OFF if inquiry.tick is None else None
+
+
+def session_runs(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+    """10018: outside the symbol's trade session."""
+    is_open = bench.valuation.prices.is_open(inquiry.symbol.name, inquiry.now_msc)
+    return None if is_open else TradeRetcode.MARKET_CLOSED
+
+
+def deal_price_valid(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+    """10015, 10004: INSTANT and REQUEST execution want a price, within ``deviation`` points of
+    the market. In the other modes the server takes its own price and the request's is ignored.
+    """
+    symbol, request = inquiry.symbol, inquiry.request
+    if symbol.trade_exemode not in (SymbolExecution.INSTANT, SymbolExecution.REQUEST):
+        return None
+    if request.price == 0 or not _on_grid(symbol, request.price):
+        return TradeRetcode.INVALID_PRICE
+    away = abs(exact(request.price) - exact(inquiry.market_price))
+    near = round(away / exact(symbol.point)) <= request.deviation
+    return None if near else TradeRetcode.REQUOTE
+
+
+def pending_price_valid(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+    """10015: off the grid, on the wrong side of the market, or nearer than the stops level.
+
+    A buy limit waits below the ask and a buy stop above it; a sell limit above the bid and a
+    sell stop below it. A buy stop-limit places its limit below its own price, a sell above.
+    """
+    symbol, request = inquiry.symbol, inquiry.request
+    kind = request.type if inquiry.order is None else inquiry.order.type
+    if request.price <= 0 or not _on_grid(symbol, request.price):
+        return TradeRetcode.INVALID_PRICE
+    buying = kind in BUYS
+    tick = inquiry.known_tick
+    market = _price(symbol, tick.ask if buying else tick.bid)
+    below = buying == (kind in LIMITS)
+    gap = market - exact(request.price) if below else exact(request.price) - market
+    if not _far_enough(symbol, gap):
+        return TradeRetcode.INVALID_PRICE
+    if kind in STOP_LIMITS and not _stoplimit_valid(inquiry, buying):
+        return TradeRetcode.INVALID_PRICE
+    return None
+
+
+def _far_enough(symbol: SymbolInfo, gap: Decimal) -> bool:
+    return gap > 0 and gap >= exact(symbol.point) * symbol.trade_stops_level
+
+
+def _stoplimit_valid(inquiry: Inquiry, buying: bool) -> bool:
+    request, symbol = inquiry.request, inquiry.symbol
+    if request.stoplimit <= 0 or not _on_grid(symbol, request.stoplimit):
+        return False
+    gap = exact(request.price) - exact(request.stoplimit)
+    gap = gap if buying else -gap
+    return _far_enough(symbol, gap)
+
+
+def stops_valid(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+    """10016: SL or TP off the grid, on the wrong side, too near, or not allowed by the symbol.
+
+    They are measured from the price that would close the position now (bid for a long one), or
+    from the pending order's own price.
+    """
+    symbol, request = inquiry.symbol, inquiry.request
+    long, base = _closing_base(inquiry)
+    for price, flag in ((request.sl, OrderFlag.SL), (request.tp, OrderFlag.TP)):
+        if price == 0:
+            continue
+        gap = base - exact(price) if (flag == OrderFlag.SL) == long else exact(price) - base
+        allowed = symbol.order_mode is None or bool(symbol.order_mode & flag)
+        if not allowed or not _on_grid(symbol, price) or not _far_enough(symbol, gap):
+            return TradeRetcode.INVALID_STOPS
+    return None
+
+
+def _closing_base(inquiry: Inquiry) -> tuple[bool, Decimal]:
+    """Return whether the position is (or would be) long, and what stops are measured from."""
+    request, tick = inquiry.request, inquiry.known_tick
+    if request.action in (TradeAction.PENDING, TradeAction.MODIFY):
+        kind = request.type if inquiry.order is None else inquiry.order.type
+        own = request.stoplimit if kind in STOP_LIMITS else request.price
+        return kind in BUYS, exact(own)
+    if request.action == TradeAction.SLTP and inquiry.target is not None:
+        long = inquiry.target.position.type == PositionType.BUY
+    else:
+        long = inquiry.buying
+    return long, _price(inquiry.symbol, tick.bid if long else tick.ask)
+
+
+def position_not_frozen(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+    """10029: the market is within the freeze level of the position's SL or TP."""
+    target, symbol = inquiry.target, inquiry.symbol
+    if target is None or symbol.trade_freeze_level == 0:
+        return None
+    position, tick = target.position, inquiry.known_tick
+    now = _price(symbol, tick.bid if position.type == PositionType.BUY else tick.ask)
+    return _frozen(symbol, now, (position.sl, position.tp))
+
+
+def order_not_frozen(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+    """10029: the market is within the freeze level of the pending order's price."""
+    order, symbol = inquiry.order, inquiry.symbol
+    if order is None or inquiry.tick is None or symbol.trade_freeze_level == 0:
+        return None
+    now = _price(symbol, inquiry.tick.ask if order.type in BUYS else inquiry.tick.bid)
+    return _frozen(symbol, now, (order.price_open,))
+
+
+def _frozen(symbol: SymbolInfo, now: Decimal, prices: tuple[float, ...]) -> TradeRetcode | None:
+    level = exact(symbol.point) * symbol.trade_freeze_level
+    near = any(price and abs(exact(price) - now) <= level for price in prices)
+    return TradeRetcode.FROZEN if near else None
+
+
+def stops_really_change(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+    """10025: the position has these stops already."""
+    if inquiry.target is None:
+        return None
+    position, request = inquiry.target.position, inquiry.request
+    same = (position.sl, position.tp) == _normal(inquiry, request.sl, request.tp)
+    return TradeRetcode.NO_CHANGES if same else None
+
+
+def order_really_changes(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+    """10025: the order has all that already."""
+    order, request = inquiry.order, inquiry.request
+    if order is None:
+        return None
+    ends = request.type_time in (OrderTime.SPECIFIED, OrderTime.SPECIFIED_DAY)
+    wanted: tuple[float, ...] = (
+        *_normal(inquiry, request.price, request.sl, request.tp),
+        request.type_time,
+        request.expiration if ends else 0,
+    )
+    has: tuple[float, ...] = (
+        order.price_open,
+        order.sl,
+        order.tp,
+        order.type_time,
+        order.time_expiration,
+    )
+    if order.type in STOP_LIMITS:
+        wanted = (*wanted, *_normal(inquiry, request.stoplimit))
+        has = (*has, order.price_stoplimit)
+    return TradeRetcode.NO_CHANGES if wanted == has else None
+
+
+def _normal(inquiry: Inquiry, *prices: float) -> tuple[float, ...]:
+    return tuple(float(_price(inquiry.symbol, price)) for price in prices)
+
+
+def _price(symbol: SymbolInfo, price: float) -> Decimal:
+    return rounded(exact(price), symbol.digits)
+
+
+def _on_grid(symbol: SymbolInfo, price: float) -> bool:
+    return on_grid(price, symbol.trade_tick_size or symbol.point)
+
+
+# --- the account: what it holds, what it may hold, what it can pay ---------------------------
+
+
+def close_volume_valid(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+    """10038: more than the position holds."""
+    target = inquiry.target
+    if target is None or exact(inquiry.request.volume) <= target.volume:
+        return None
+    return TradeRetcode.INVALID_CLOSE_VOLUME
+
+
+def close_order_free(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+    """10039: orders already on their way close too much of the position for one more."""
+    for holding in (inquiry.target, inquiry.opposite):
+        if holding is None:
+            continue
+        waiting = _closing_volume(bench, holding.position.ticket)
+        asked = exact(inquiry.request.volume) if inquiry.opposite is None else ZERO
+        if waiting > 0 and waiting + (asked or holding.volume) > holding.volume:
+            return TradeRetcode.CLOSE_ORDER_EXIST
+    return None
+
+
+def _closing_volume(bench: Bench, ticket: int) -> Decimal:
+    orders = bench.valuation.ledger.orders.values()
+    return sum(
+        (
+            exact(one.volume_current)
+            for one in orders
+            if one.type in MARKET and one.position_id == ticket != one.ticket
+        ),
+        ZERO,
+    )
+
+
+def fifo_kept(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+    """10045: an older position of the symbol has to be closed first."""
+    target = inquiry.target
+    if target is None or not bench.valuation.terms.fifo_close:
+        return None
+    oldest = bench.valuation.ledger.held(inquiry.symbol.name)[0]
+    same = oldest.position.ticket == target.position.ticket
+    return None if same else TradeRetcode.FIFO_CLOSE
+
+
+def hedging_allowed(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+    """10046: the account must not hold both directions of a symbol."""
+    terms = bench.valuation.terms
+    if not (terms.hedging and terms.hedging_prohibited) or inquiry.target is not None:
+        return None
+    opposite = PositionType.SELL if inquiry.buying else PositionType.BUY
+    held = bench.valuation.ledger.held(inquiry.symbol.name)
+    against = any(one.position.type == opposite for one in held)
+    return TradeRetcode.HEDGE_PROHIBITED if against else None
+
+
+def orders_below_limit(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+    """10033: ``ACCOUNT_LIMIT_ORDERS`` pending orders are there already."""
+    limit = bench.valuation.terms.limit_orders
+    if limit == 0:
+        return None
+    pending = sum(one.type in PENDINGS for one in bench.valuation.ledger.orders.values())
+    return TradeRetcode.LIMIT_ORDERS if pending >= limit else None
+
+
+def positions_below_limit(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+    """10040: one position more would be too many."""
+    valuation = bench.valuation
+    limit = valuation.terms.limit_positions
+    if limit == 0 or len(valuation.ledger.holdings) < limit:
+        return None
+    new = valuation.terms.hedging or not valuation.ledger.held(inquiry.symbol.name)
+    makes_one = new and opened_volume(valuation, inquiry.trade) > 0
+    return TradeRetcode.LIMIT_POSITIONS if makes_one else None
+
+
+def volume_below_limit(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+    """10034: ``SYMBOL_VOLUME_LIMIT`` bounds positions and orders of one direction together."""
+    limit = inquiry.symbol.volume_limit
+    opened = opened_volume(bench.valuation, inquiry.trade)
+    if not limit or opened == 0:
+        return None
+    taken = _volume_in_direction(bench, inquiry)
+    return TradeRetcode.LIMIT_VOLUME if taken + opened > exact(limit) else None
+
+
+def _volume_in_direction(bench: Bench, inquiry: Inquiry) -> Decimal:
+    legs = bench.valuation.legs(inquiry.symbol.name)
+    held = legs.long.volume if inquiry.buying else legs.short.volume
+
+    def counts(order: Order) -> bool:
+        return order.symbol == inquiry.symbol.name and (order.type in BUYS) == inquiry.buying
+
+    orders = filter(counts, bench.valuation.ledger.orders.values())
+    return held + sum((exact(one.volume_current) for one in orders), ZERO)
+
+
+def money_suffices(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+    """10019: free margin would fall below zero. 10021: no rate into the account's currency."""
+    trade, valuation = inquiry.trade, bench.valuation
+    if valuation.margin_rate(trade.symbol, buying=trade.buying) is None:
+        return TradeRetcode.PRICE_OFF
+    if valuation.profit_rate(trade.symbol, long=trade.buying) is None:
+        return TradeRetcode.PRICE_OFF
+    return None if affordable(valuation, trade) else TradeRetcode.NO_MONEY
+
+
+def pending_margin_suffices(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+    """10019 for a pending order: the share of the margin that orders reserve, often nothing."""
+    share = bench.valuation.terms.pending_margin_rate
+    if share == 0:
+        return None
+    trade, valuation = inquiry.trade, bench.valuation
+    alone = valuation.margin(trade.symbol, trade.volume, trade.price, buying=trade.buying)
+    if alone is None:
+        return TradeRetcode.PRICE_OFF
+    needed = valuation.used_margin() + alone * share
+    return None if needed <= valuation.equity() else TradeRetcode.NO_MONEY
+
 
 Check = Callable[[Bench, Inquiry], TradeRetcode | None]
 

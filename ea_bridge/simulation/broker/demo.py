@@ -20,11 +20,11 @@ from ea_bridge.model import (
     SymbolInfo,
 )
 
+from .broker import Broker
 from .formulas import profit
 from .money import exact, rounded
 from .prices import Prices, Quotes
 from .rollover import DAY_MS, weekday
-from .server import Broker
 
 _WEEKS = 6
 _TRADES = 24

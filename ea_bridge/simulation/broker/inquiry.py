@@ -18,11 +18,10 @@ from ea_bridge.model import (
 )
 
 from .answers import Refused
-from .exposure import Trade
 from .ledger import Holding
 from .money import exact
 from .terms import Switches
-from .valuation import BUYS, Valuation
+from .valuation import BUYS, Trade, Valuation
 
 MARKET = {OrderType.BUY, OrderType.SELL}
 LIMITS = {OrderType.BUY_LIMIT, OrderType.SELL_LIMIT}

@@ -1,4 +1,4 @@
-"""The account's books: open orders and positions, past orders, deals, the balance, tickets.
+"""Books of the account: open orders and positions, past orders, deals, the balance, tickets.
 
 Every change leaves a :class:`TradeEvent`. Nothing here knows a price.
 """
@@ -6,18 +6,85 @@ Every change leaves a :class:`TradeEvent`. Nothing here knows a price.
 from __future__ import annotations
 
 import dataclasses
-from collections import deque
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right, insort
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, ValuesView
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from itertools import count
+from typing import Generic, Literal, TypeVar
 
 import msgspec
 
 from ea_bridge.model import Deal, DealType, Order, OrderState, Position
 
-from .archive import Archive
 from .money import ZERO, exact
+
+R = TypeVar("R")
+
+
+class Archive(Mapping[int, R], Generic[R]):
+    """Past records by their tickets, in the order in which they came; found by time or number.
+
+    A terminal is asked for the deals of one order after each of its fills. Were all deals looked
+    through for them, an account that has traded for long would get slower with every trade.
+
+    Args:
+        time_s: when a record is of.
+        numbers: by which it can be found as well, each under a name.
+
+    """
+
+    def __init__(self, time_s: Callable[[R], int], **numbers: Callable[[R], int]) -> None:
+        self._time_s = time_s
+        self._number_of = numbers
+        self._records: dict[int, R] = {}
+        self._places: dict[int, tuple[int, int]] = {}
+        self._came = count()
+        self._in_time: list[tuple[int, int, int]] = []
+        self._by_number: dict[str, defaultdict[int, dict[int, None]]] = {
+            name: defaultdict(dict) for name in numbers
+        }
+
+    def __getitem__(self, ticket: int) -> R:
+        return self._records[ticket]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._records)
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def values(self) -> ValuesView[R]:
+        """All of them; as a dict's they can be gone through from the newest as well."""
+        return self._records.values()
+
+    def put(self, ticket: int, record: R) -> None:
+        """Take a record, or another one in the place of one that is there."""
+        if ticket in self._records:
+            self._forget(ticket)
+        self._records[ticket] = record
+        place = self._places[ticket] = (self._time_s(record), next(self._came))
+        insort(self._in_time, (*place, ticket))
+        for name, number_of in self._number_of.items():
+            self._by_number[name][number_of(record)][ticket] = None
+
+    def _forget(self, ticket: int) -> None:
+        record = self._records[ticket]
+        del self._in_time[bisect_left(self._in_time, (*self._places[ticket], ticket))]
+        for name, number_of in self._number_of.items():
+            self._by_number[name][number_of(record)].pop(ticket)
+
+    def within(self, from_s: int | None, to_s: int | None) -> list[R]:
+        """Return the records of a span of time, both ends included, oldest first."""
+        first = 0 if from_s is None else bisect_left(self._in_time, (from_s,))
+        last = None if to_s is None else bisect_right(self._in_time, (to_s + 1,))
+        return [self._records[ticket] for _, _, ticket in self._in_time[first:last]]
+
+    def with_number(self, name: str, number: int) -> list[R]:
+        """Return the records that have a number, in the order in which they came."""
+        return [self._records[ticket] for ticket in self._by_number[name].get(number, ())]
+
 
 MAX_EVENTS = 10_000
 """Most events kept for one :meth:`Ledger.take_events`; the oldest are lost first, and counted."""
@@ -208,3 +275,75 @@ class Ledger:
         if len(self._events) == MAX_EVENTS:
             self.events_lost += 1
         self._events.append(event)
+
+
+@dataclass(frozen=True)
+class ClosedTrade:
+    """A line of MetaTrader 4's account history: the order and its money."""
+
+    order: Order
+    profit: float
+    swap: float
+    commission: float
+
+
+def select_orders(
+    ledger: Ledger,
+    from_s: int | None,
+    to_s: int | None,
+    ticket: int | None,
+    position: int | None,
+) -> list[Order]:
+    """Return past orders by the time they ended, both ends included; of a number by the number."""
+    past = ledger.past_orders
+    if ticket is not None:
+        found = [past[ticket]] if ticket in past else []
+    elif position is not None:
+        found = past.with_number("position", position)
+        if position:
+            found += past.with_number("position_by", position)
+    else:
+        found = past.within(from_s, to_s)
+    fitting = {
+        one.ticket: one
+        for one in found
+        if _within(one.time_done, from_s, to_s)
+        and position in (None, one.position_id, one.position_by_id or None)
+    }
+    return sorted(fitting.values(), key=lambda one: (one.time_done_msc, one.ticket))
+
+
+def select_deals(
+    ledger: Ledger,
+    from_s: int | None,
+    to_s: int | None,
+    order: int | None,
+    position: int | None,
+) -> list[Deal]:
+    """Return deals by their time, both ends included; of a number by the number."""
+    kept = ledger.deals
+    if order is not None:
+        found = kept.with_number("order", order)
+    elif position is not None:
+        found = kept.with_number("position", position)
+    else:
+        found = kept.within(from_s, to_s)
+    return [
+        one
+        for one in found
+        if _within(one.time, from_s, to_s) and position in (None, one.position_id)
+    ]
+
+
+def find_closed_trade(ledger: Ledger, order: Order) -> ClosedTrade | None:
+    """Return what a past order of MetaTrader 4 brought; ``None`` if it was no trade."""
+    found = ledger.deals.with_number("position", order.ticket)
+    return (
+        ClosedTrade(order, found[-1].profit, found[-1].swap, found[-1].commission)
+        if found
+        else None
+    )
+
+
+def _within(time_s: int, from_s: int | None, to_s: int | None) -> bool:
+    return (from_s is None or from_s <= time_s) and (to_s is None or time_s <= to_s)

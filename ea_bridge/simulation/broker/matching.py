@@ -17,11 +17,10 @@ from ea_bridge.model import (
 
 from .answers import Refused
 from .execution import Execution, is_market
-from .exposure import Trade, affordable
 from .inquiry import LIMITS, STOP_LIMITS
 from .ledger import Holding
 from .money import exact, rounded
-from .valuation import BUYS, Valuation
+from .valuation import BUYS, Trade, Valuation, affordable
 
 _LIMIT_OF = {
     OrderType.BUY_STOP_LIMIT: OrderType.BUY_LIMIT,

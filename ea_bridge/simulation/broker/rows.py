@@ -14,8 +14,8 @@ import msgspec
 
 from ea_bridge.model import Deal, Order
 
+from .broker import Broker
 from .ledger import Holding
-from .server import Broker
 
 KINDS: Mapping[str, Any] = {"order": Order, "past": Order, "holding": Holding, "deal": Deal}
 """What a row can be of."""

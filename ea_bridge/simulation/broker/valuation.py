@@ -1,16 +1,16 @@
-"""What the account is worth: floating profit, margin, and what one trade more would need."""
+"""Valuation of the account: floating profit, margin, and the money that one trade more needs."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal
 
 from msgspec.structs import replace
 
 from ea_bridge.model import Account, OrderType, Position, PositionType, SymbolInfo
 
-from .formulas import margin, profit, tick_value
+from .formulas import Legs, margin, profit, tick_value
 from .ledger import Holding, Ledger
-from .legs import Legs
 from .money import ONE, ZERO, exact, rounded
 from .prices import Prices
 from .terms import Switches, Terms
@@ -220,3 +220,63 @@ class Valuation:
         rate = self.margin_rate(symbol, buying=buying, price=price) or ONE
         volume = exact(order.volume_current)
         return margin(symbol, volume, price, self.terms.leverage) * rate
+
+
+@dataclass(frozen=True)
+class Trade:
+    """A fill that might happen."""
+
+    symbol: SymbolInfo
+    buying: bool
+    volume: Decimal
+    price: Decimal
+    target: Holding | None = None
+    """The position that it closes, on hedging accounts."""
+
+
+def met_position(valuation: Valuation, trade: Trade) -> Holding | None:
+    """Return the position that the trade closes, reduces or reverses."""
+    if valuation.terms.hedging:
+        return trade.target
+    for holding in valuation.ledger.held(trade.symbol.name):
+        if (holding.position.type == PositionType.BUY) != trade.buying:
+            return holding
+    return None
+
+
+def opened_volume(valuation: Valuation, trade: Trade) -> Decimal:
+    """Return how much of the volume is new exposure instead of closing some."""
+    met = met_position(valuation, trade)
+    return trade.volume if met is None else max(ZERO, trade.volume - met.volume)
+
+
+def margin_after(valuation: Valuation, trade: Trade) -> Decimal | None:
+    """Return the account's margin after the trade, ``None`` if a currency has no quote."""
+    rate = valuation.margin_rate(trade.symbol, buying=trade.buying, price=trade.price)
+    if rate is None:
+        return None
+    met, name = met_position(valuation, trade), trade.symbol.name
+    legs = Legs()
+    for one in valuation.ledger.held(name):
+        left = one.volume
+        if met is not None and one.position.ticket == met.position.ticket:
+            left = max(ZERO, left - trade.volume)
+        long = one.position.type == PositionType.BUY
+        legs = legs.plus(long, left, one.price, one.margin_rate)
+    opened = opened_volume(valuation, trade)
+    legs = legs.plus(trade.buying, opened, trade.price, rate)
+    return valuation.margin_with(trade.symbol, legs)
+
+
+def affordable(valuation: Valuation, trade: Trade) -> bool:
+    """Whether free margin suffices.
+
+    Pure closing always passes, even of one side of a hedge, which leaves the other uncovered and
+    the account with more margin to find; so does what needs no more margin than before.
+    """
+    if opened_volume(valuation, trade) == 0:
+        return True
+    needed = margin_after(valuation, trade)
+    if needed is None:
+        return False
+    return needed <= valuation.used_margin() or needed <= valuation.equity()

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from ea_bridge.simulation.market.packing import Row, pack
+from ea_bridge.simulation.market.minute_bars import Row, pack
 
 _WEEK_S = 604_800
 _GOLD_BEHIND_BROKER_S = 3 * 3600

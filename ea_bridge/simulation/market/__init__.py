@@ -1,4 +1,4 @@
-"""The market of the emulated broker: real prices, moved to the present.
+"""Market of the simulated broker: real prices, moved to the present.
 
 Theory of operation. A symbol's ticks are a pure function of time and seed (:mod:`.sources`): any
 minute can be asked for and always answers the same. :class:`Market` shows what has happened by the
@@ -7,30 +7,26 @@ and history agrees with what was delivered. Layers, each on those below::
 
     opening              packaged data, user's files and hours become a market
     market               all symbols; the present moves
-    history  builder     one symbol's ticks and bars by now; a bar followed tick by tick
-    quote  book          what follows from the newest tick
-    quirks  sources      ticks of any minute: made from bars, replayed, played once, spliced
-    endless              recorded ticks without a jump where they begin anew
-    tiles  tape          bars of four weeks: real, cut, drawn, computed; recorded ticks in a file
-    modelling  packing   ticks from a bar; how real bars are packaged
-    tile  span  periods  packed minutes; arithmetic of bars; alignment of timeframes
+    history              one symbol's ticks and bars by now
+    sources              ticks of any minute: made from bars, replayed, played once, spliced
+    minute_bars  tape    bars of four weeks: real, cut, drawn, computed; recorded ticks in a file
+    minute_tile          packed minutes
+    bars                 arithmetic of bars, alignment of timeframes, a bar followed tick by tick
     hours                when symbols trade
 
-Data: EURUSD's live ticks are real (10,000, repeated forth and mirrored), as are the bars of
-EURUSD and GBPUSD (one minute) and XAUUSD (five minutes, cut into minutes). EURGBP and the other
-crosses are computed
-from two symbols; everything else is a random walk around a real or plausible price. Four weeks of
-bars repeat for ever: where they begin anew, over a weekend, prices jump. See
+Data: EURUSD's live ticks are real (10,000, repeated forth and mirrored), as are the bars of EURUSD
+and GBPUSD (one minute) and XAUUSD (five minutes, cut into minutes). EURGBP and the other crosses
+are computed from two symbols; everything else is a random walk around a real or plausible price.
+Four weeks of bars repeat for ever: where they begin anew, over a weekend, prices jump. See
 ``data/ATTRIBUTION.md``.
 """
 
-from .builder import BarBuilder
+from .bars import BarBuilder
 from .history import FIRST_MINUTE, MAX_BARS, MAX_TICKS
 from .hours import Hours, Session
 from .market import MAX_TICKS_A_STEP, Market, UnknownSymbol
 from .opening import Sessions, open_market
-from .quirks import CoarseStamps, ZeroQuote
-from .sources import TickSource
+from .sources import CoarseStamps, TickSource, ZeroQuote
 from .tape import TickFileError, parse_ticks_option
 
 __all__ = [

@@ -9,10 +9,9 @@ from itertools import islice
 
 from ea_bridge.model import Bar, CopyTicks, SymbolInfo, Tick, TickFlag, Timeframe
 
+from .bars import Span, bar_end, bar_start, join, span_of
 from .hours import DAY
-from .periods import bar_end, bar_start
 from .sources import TickSource
-from .span import Span, join, span_of
 
 FIRST_MINUTE = 26_297_280
 """2020-01-01 00:00: history begins here."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 
-from ea_bridge.model import Bar, BookEntry, SymbolInfo, Tick, Timeframe
+import msgspec
 
-from .book import book_of
-from .builder import BarBuilder
+from ea_bridge.model import Bar, BookEntry, BookType, SymbolInfo, Tick, Timeframe
+
+from .bars import BarBuilder, Span, bar_end, bar_start
 from .history import History
 from .hours import DAY, Hours, Session
-from .periods import bar_end, bar_start
-from .quote import quoted
 from .sources import PlayedOnce, TickSource
 
 MAX_TICKS_A_STEP = 2048
@@ -284,3 +284,70 @@ class Market:
 
 def _time_msc(told: tuple[str, Tick]) -> int:
     return told[1].time_msc
+
+
+def quoted(spec: SymbolInfo, tick: Tick, day: Span | None, closed_points: int) -> SymbolInfo:
+    """Return a specification with its quote.
+
+    ``session_open`` is the day's first bid and ``session_close`` the last one before the day
+    (``closed_points``, 0 if unknown); ``price_change`` is the change from it in percent.
+    """
+    scale = 10**spec.digits
+    closed = closed_points / scale
+    info = msgspec.structs.replace(
+        spec,
+        time=tick.time_msc // 1000,
+        bid=tick.bid,
+        ask=tick.ask,
+        last=tick.last,
+        spread=round((tick.ask - tick.bid) * scale),
+        session_close=closed,
+        price_change=round((tick.bid - closed) / closed * 100, 4) if closed else 0.0,
+    )
+    if day is None:
+        return msgspec.structs.replace(
+            info, bidhigh=tick.bid, bidlow=tick.bid, askhigh=tick.ask, asklow=tick.ask,
+            session_open=0.0,
+        )  # fmt: skip
+    return msgspec.structs.replace(
+        info,
+        bidhigh=day.high / scale,
+        bidlow=day.low / scale,
+        askhigh=day.ask_high / scale,
+        asklow=day.ask_low / scale,
+        session_open=day.open / scale,
+    )
+
+
+_LOTS_A_LEVEL = 20
+
+
+def book_of(spec: SymbolInfo, tick: Tick, seed: int) -> list[BookEntry]:
+    """Return ``ticks_bookdepth`` levels of each side: asks from the best up, bids from it down.
+
+    Nobody's orders stand behind it: levels are one to three points apart, volumes are whole
+    multiples of the volume step up to 20 lots, more on levels further away.
+    """
+    depth = spec.ticks_bookdepth or 0
+    if not depth or tick.bid <= 0:
+        return []
+    noise = hashlib.shake_128(f"{seed}/{spec.name}/{tick.time_msc}".encode()).digest(4 * depth)
+    asks = _side(spec, BookType.SELL, tick.ask, 1, noise[: 2 * depth])
+    bids = _side(spec, BookType.BUY, tick.bid, -1, noise[2 * depth :])
+    return asks + bids
+
+
+def _side(
+    spec: SymbolInfo, kind: BookType, best: float, direction: int, noise: bytes
+) -> list[BookEntry]:
+    scale = 10**spec.digits
+    points = round(best * scale)
+    entries = []
+    depth = len(noise) // 2
+    for level, (gap, lots) in enumerate(zip(noise[::2], noise[1::2], strict=True)):
+        if level:
+            points += direction * (1 + gap % 3)
+        share = (1 + lots) / 256 * (1 + level) / depth
+        steps = max(1, round(_LOTS_A_LEVEL * share / spec.volume_step))
+        entries.append(BookEntry(int(kind), points / scale, round(steps * spec.volume_step, 8)))
+    return entries

@@ -1,4 +1,4 @@
-"""Where a symbol's ticks come from: pure functions of time.
+"""Sources of a symbol's ticks: pure functions of time.
 
 A source knows all of time: any minute can be asked for, in any order, and answers the same. So
 nothing need be kept, and history agrees with what was delivered live. Minutes count from 1970 in
@@ -7,19 +7,24 @@ broker time.
 
 from __future__ import annotations
 
+import hashlib
+import struct
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from functools import cached_property, lru_cache
+from itertools import accumulate, pairwise
 from typing import Protocol
+
+import msgspec
 
 from ea_bridge.model import Tick, TickFlag
 
+from .bars import Span, join
 from .hours import DAY, MONDAY, WEEK, Hours
-from .modelling import ticks_of
-from .span import Span, join
+from .minute_tile import MinuteBar, MinuteTile, turning_points
 from .tape import Row, Tape, tile_of
-from .tile import MinuteTile
 
+_MINUTE_MS = 60_000
 _BOTH = int(TickFlag.BID | TickFlag.ASK)
 
 
@@ -270,3 +275,120 @@ def _moved(tape: Tape, recorded: int, minute: int) -> list[Tick]:
 
 def _tick(row: Row, shift_msc: int, scale: int) -> Tick:
     return Tick(row.time_msc + shift_msc, row.bid / scale, row.ask / scale, flags=row.flags)
+
+
+_NOISE = 1 << 16
+_NOISE_SHARE = 6
+"""Noise around the straight way is at most a sixth of the bar's range to either side."""
+
+
+# --- ticks made from bars --------------------------------------------------------------------
+
+
+def ticks_of(bar: MinuteBar, minute: int, scale: int, key: str) -> list[Tick]:
+    """Return the ticks of a minute, oldest first, as the strategy tester's "every tick" makes
+    them.
+
+    The bids start at the open, visit the extremes and end at the close; there are as many as the
+    bar's tick volume; the spread is the bar's. So bars built from the ticks are the bars again.
+    Stamps are spread evenly at random: some ticks of a busy minute share one millisecond.
+
+    Args:
+        bar: the minute, in points.
+        minute: when it is, since 1970.
+        scale: points a unit of price.
+        key: makes the noise; the same key makes the same ticks.
+
+    """
+    noise = _noise(f"{key}/{minute}", 2 * bar.volume)
+    start = minute * _MINUTE_MS
+    stamps = sorted(start + n * _MINUTE_MS // _NOISE for n in noise[: bar.volume])
+    ticks, before = [], 0
+    for stamp, bid in zip(stamps, _bids(bar, noise[bar.volume :]), strict=True):
+        flags = _BOTH if bid != before else 0  # a constant spread: both change or none
+        ticks.append(Tick(stamp, bid / scale, (bid + bar.spread) / scale, flags=flags))
+        before = bid
+    return ticks
+
+
+def _bids(bar: MinuteBar, noise: tuple[int, ...]) -> list[int]:
+    turns = turning_points(bar)
+    if len(turns) == 1:
+        return turns
+    legs = list(pairwise(turns))
+    reach = bar.high - bar.low
+    bids: list[int] = []
+    for (begin, end), free in zip(legs, _shares(legs, bar.volume - len(turns)), strict=True):
+        bids.append(begin)
+        for step in range(1, free + 1):
+            straight = begin + (end - begin) * step // (free + 1)
+            wobble = (noise[len(bids)] - _NOISE // 2) * reach // (_NOISE // 2 * _NOISE_SHARE)
+            bids.append(min(max(straight + wobble, bar.low), bar.high))
+    return [*bids, bar.close]
+
+
+def _shares(legs: list[tuple[int, int]], free: int) -> list[int]:
+    """Divide ticks among the legs by their lengths."""
+    reached = list(accumulate((abs(end - begin) + 1 for begin, end in legs), initial=0))
+    marks = [free * length // reached[-1] for length in reached]
+    return [later - earlier for earlier, later in pairwise(marks)]
+
+
+def _noise(key: str, count: int) -> tuple[int, ...]:
+    """Return numbers of 16 bits: the same on every machine and Python, unlike ``random``'s."""
+    digest = hashlib.shake_128(key.encode()).digest(2 * count)
+    return struct.unpack(f"<{count}H", digest)
+
+
+# --- quirks of some brokers, for tests of what must survive them -----------------------------
+
+
+class CoarseStamps:
+    """Source whose stamps fall back to whole steps of ``grain_ms``, so that many ticks share one.
+
+    Raises:
+        ValueError: a minute is no whole number of steps.
+
+    """
+
+    def __init__(self, source: TickSource, grain_ms: int) -> None:
+        if not 0 < grain_ms <= _MINUTE_MS or _MINUTE_MS % grain_ms:
+            raise ValueError(f"{grain_ms} ms don't divide a minute")
+        self._source = source
+        self._grain_ms = grain_ms
+
+    def ticks(self, minute: int) -> Sequence[Tick]:
+        """See :class:`.sources.TickSource`."""
+        grain = self._grain_ms
+        return [
+            msgspec.structs.replace(tick, time_msc=tick.time_msc - tick.time_msc % grain)
+            for tick in self._source.ticks(minute)
+        ]
+
+    def span(self, minute: int, minutes: int) -> Span | None:
+        """See :class:`.sources.TickSource`."""
+        return self._source.span(minute, minutes)
+
+
+class ZeroQuote:
+    """Source with one more tick at ``at_msc`` with bid and ask of 0, before others of that stamp.
+
+    Some brokers send such a one first after a subscription. It is part of no bar.
+    """
+
+    def __init__(self, source: TickSource, at_msc: int) -> None:
+        self._source = source
+        self._tick = Tick(at_msc, 0.0, 0.0)
+
+    def ticks(self, minute: int) -> Sequence[Tick]:
+        """See :class:`.sources.TickSource`."""
+        ticks = self._source.ticks(minute)
+        at_msc = self._tick.time_msc
+        if at_msc // _MINUTE_MS != minute:
+            return ticks
+        earlier = [tick for tick in ticks if tick.time_msc < at_msc]
+        return [*earlier, self._tick, *ticks[len(earlier) :]]
+
+    def span(self, minute: int, minutes: int) -> Span | None:
+        """See :class:`.sources.TickSource`."""
+        return self._source.span(minute, minutes)

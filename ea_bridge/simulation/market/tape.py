@@ -18,9 +18,9 @@ from typing import BinaryIO, NamedTuple
 
 from ea_bridge.model import TickFlag
 
+from .bars import Span
 from .hours import DAY
-from .span import Span
-from .tile import MinuteTile
+from .minute_tile import MinuteTile
 
 HEADER = b"time_msc,bid,ask,flags"
 HEADER_WITHOUT_FLAGS = HEADER.removesuffix(b",flags")

@@ -23,9 +23,9 @@ from ea_bridge.simulation.market import (
     open_market,
 )
 from ea_bridge.simulation.market.hours import hours_of
+from ea_bridge.simulation.market.minute_tile import MAX_TICKS_A_MINUTE, MinuteBar, MinuteTile
 from ea_bridge.simulation.market.sources import ModelledSource
 from ea_bridge.simulation.market.tape import HEADER, packaged_tape
-from ea_bridge.simulation.market.tile import MAX_TICKS_A_MINUTE, MinuteBar, MinuteTile
 from ea_bridge.simulation.specs import load_specs
 
 WEEK = 7 * DAY

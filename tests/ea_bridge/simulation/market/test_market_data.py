@@ -9,8 +9,7 @@ from importlib.resources import files
 import pytest
 
 from ea_bridge.simulation.data.make import main
-from ea_bridge.simulation.market.packing import Row, pack, unpack
-from ea_bridge.simulation.market.tiles import packaged_bars
+from ea_bridge.simulation.market.minute_bars import Row, pack, packaged_bars, unpack
 
 DATA = files("ea_bridge.simulation") / "data"
 MAX_BYTES = 1_000_000

@@ -8,7 +8,7 @@ from market_parts import DAY, HOUR, MINUTE, WEDNESDAY, advance_to
 
 from ea_bridge.model import Tick, Timeframe
 from ea_bridge.simulation.market import Market, open_market
-from ea_bridge.simulation.market.endless import endless_tape
+from ea_bridge.simulation.market.opening import endless_tape
 from ea_bridge.simulation.market.tape import Row, packaged_tape
 
 TICKS = 10_000

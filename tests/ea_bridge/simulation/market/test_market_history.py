@@ -11,7 +11,7 @@ from market_parts import DAY, HOUR, MINUTE, NOW, SATURDAY, WEDNESDAY
 
 from ea_bridge.model import Bar, CopyTicks, TickFlag, Timeframe
 from ea_bridge.simulation.market import FIRST_MINUTE, MAX_BARS, MAX_TICKS, Market, open_market
-from ea_bridge.simulation.market.periods import bar_start
+from ea_bridge.simulation.market.bars import bar_start
 
 NOW_S = NOW // 1000
 SHORT = (Timeframe.M1, Timeframe.H1, Timeframe.D1)

@@ -6,11 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from market_parts import MINUTE, minute_bars
 
-from ea_bridge.simulation.market.modelling import ticks_of
-from ea_bridge.simulation.market.packing import Row
-from ea_bridge.simulation.market.span import join, span_of
-from ea_bridge.simulation.market.tile import MinuteBar, MinuteTile, turning_points
-from ea_bridge.simulation.market.tiles import cut, packaged_bars
+from ea_bridge.simulation.market.bars import join, span_of
+from ea_bridge.simulation.market.minute_bars import Row, cut, packaged_bars
+from ea_bridge.simulation.market.minute_tile import MinuteBar, MinuteTile, turning_points
+from ea_bridge.simulation.market.sources import ticks_of
 
 SCALE = 100_000
 

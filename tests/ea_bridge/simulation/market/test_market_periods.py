@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ea_bridge.model import Timeframe
-from ea_bridge.simulation.market.periods import bar_end, bar_start
+from ea_bridge.simulation.market.bars import bar_end, bar_start
 
 
 def minute(*when: int) -> int:

@@ -10,21 +10,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from market_parts import DAY, HOUR, MINUTE, SATURDAY, WEDNESDAY
 
+from ea_bridge.simulation.market.bars import span_of
 from ea_bridge.simulation.market.hours import MONDAY, WEEK, hours_of
-from ea_bridge.simulation.market.packing import Row
-from ea_bridge.simulation.market.quirks import CoarseStamps, ZeroQuote
+from ea_bridge.simulation.market.minute_bars import Row, Tiles, packaged_bars
+from ea_bridge.simulation.market.minute_tile import MAX_TICKS_A_MINUTE, MinuteTile
 from ea_bridge.simulation.market.sources import (
+    CoarseStamps,
     ModelledSource,
     PlayedOnce,
     RepeatedTape,
     Spliced,
     TickSource,
     WithoutMinutes,
+    ZeroQuote,
 )
-from ea_bridge.simulation.market.span import span_of
 from ea_bridge.simulation.market.tape import HEADER, packaged_tape, tape_from
-from ea_bridge.simulation.market.tile import MAX_TICKS_A_MINUTE, MinuteTile
-from ea_bridge.simulation.market.tiles import Tiles, packaged_bars
 from ea_bridge.simulation.specs import load_listings, load_specs
 
 NOW = WEDNESDAY // MINUTE

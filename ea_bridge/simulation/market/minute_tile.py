@@ -5,8 +5,8 @@ from __future__ import annotations
 from array import array
 from typing import NamedTuple
 
+from .bars import Span
 from .hours import DAY, WEEK
-from .span import Span
 
 MAX_TICKS_A_MINUTE = 600
 """Bars with more ticks are cut to so many: a replay need not be a flood."""

@@ -1,4 +1,4 @@
-"""The broker: a trade server with one account. See :class:`Broker`."""
+"""Broker: a trade server with one account, and the EA's rules around it."""
 
 from __future__ import annotations
 
@@ -28,24 +28,18 @@ from ea_bridge.model import (
     TradeRetcode,
 )
 
-from . import past
 from .answers import COMMENTS, Refused, answer
 from .checks import refusal, terminal_refusal
 from .execution import Execution
-from .exposure import margin_after
-from .hedging import Hedging
 from .inquiry import Bench, Inquiry, look_up
-from .ledger import Ledger, TradeEvent
+from .ledger import ClosedTrade, Ledger, TradeEvent, find_closed_trade, select_deals, select_orders
 from .matching import Matching
 from .money import exact, rounded
-from .mt4 import Mt4
-from .netting import Netting
-from .past import ClosedTrade
-from .positions import Accounting
+from .positions import Accounting, Hedging, Mt4, Netting
 from .prices import Prices, Quotes
 from .rollover import Rollover
 from .terms import Script, Switches, Terms, terms_of
-from .valuation import Valuation
+from .valuation import Valuation, margin_after
 
 _SECOND_MS = 1000
 
@@ -284,7 +278,7 @@ class Broker:
 
         On MetaTrader 4: deleted orders and closed trades.
         """
-        return past.orders(self._ledger, from_s, to_s, ticket, position)
+        return select_orders(self._ledger, from_s, to_s, ticket, position)
 
     def history_deals(
         self,
@@ -298,7 +292,7 @@ class Broker:
         """
         if self.terms.platform == "mt4":
             return []
-        return past.deals(self._ledger, from_s, to_s, ticket, position)
+        return select_deals(self._ledger, from_s, to_s, ticket, position)
 
     def closed_trades(self) -> list[ClosedTrade]:
         """Return MetaTrader 4's closed trades with their profit, swap and commission."""
@@ -309,7 +303,7 @@ class Broker:
         """Return what a past order of MetaTrader 4 brought; ``None`` if it was no trade."""
         if self.terms.platform != "mt4":
             return None
-        return past.closed_trade(self._ledger, order)
+        return find_closed_trade(self._ledger, order)
 
     def take_events(self) -> list[TradeEvent]:
         """Return what changed since last asked, in MetaTrader 5's order: order, deal, position,
@@ -382,3 +376,40 @@ class Broker:
     def balance(self) -> Decimal:
         """The balance, exactly."""
         return self._ledger.balance
+
+
+def closes_nothing(broker: Broker, request: TradeRequest) -> TradeRetcode | None:
+    """Return why a deal that names a position would not close it on a netting account.
+
+    See :class:`~ea_bridge.model.TradeRequest`. Deals on their way count as done.
+    """
+    if broker.terms.hedging or request.action != TradeAction.DEAL or not request.position:
+        return None
+    found = broker.positions(request.symbol, request.position)
+    if not found:
+        return TradeRetcode.POSITION_CLOSED
+    if request.type == found[0].type:
+        return TradeRetcode.INVALID
+    waiting = [one for one in broker.orders(request.symbol) if one.type == request.type]
+    volume = sum(exact(one.volume_current) for one in waiting) + exact(request.volume)
+    too_much = volume > exact(found[0].volume)
+    return TradeRetcode.INVALID_CLOSE_VOLUME if too_much else None
+
+
+def past_orders(
+    broker: Broker,
+    from_s: int | None = None,
+    to_s: int | None = None,
+    ticket: int | None = None,
+    position: int | None = None,
+) -> list[Order]:
+    """Return past orders; on MetaTrader 4 closed trades too, with the money that they brought."""
+    orders = broker.history_orders(from_s, to_s, ticket, position)
+    if broker.terms.platform == "mt5":
+        return orders
+    return [
+        replace(one, profit=trade.profit, swap=trade.swap, commission=trade.commission)
+        if (trade := broker.closed_trade(one)) is not None
+        else one
+        for one in orders
+    ]
