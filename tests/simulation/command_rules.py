@@ -21,6 +21,7 @@ import msgspec
 from ea_bridge.model import TradeAction
 from ea_bridge.mt4_manager.commands import MANAGER_COMMANDS
 
+from .halt_rules import Halts
 from .invariants import Invariants
 from .ledger_truth import Command, LedgerTruth
 
@@ -29,8 +30,6 @@ CHANGES = frozenset(op for op, command in MANAGER_COMMANDS.items() if command.tr
 """Ops by which a manager's operators change something."""
 COMMAND = b'{"t":"cmd"'
 """Beginning of a line with a command."""
-EVERYWHERE = ""
-"""Stands for all terminals."""
 AT_ONCE_S = 1.0
 """Commands that are written within so short a time of one another cannot have been given up by
 whoever waits for their answers, while their link lasts."""
@@ -108,8 +107,7 @@ class CommandRules:
         self._invariants = invariants
         self._sometimes = sometimes
         self._has_expired = has_expired
-        self._halts: dict[str, bool] = {}
-        """By terminal, or :data:`EVERYWHERE`: whether what reduces may go on."""
+        self.halts = Halts()
         self._revoked: set[str] = set()
         self._executed: set[int] = set()
         self._life = 0
@@ -122,13 +120,21 @@ class CommandRules:
 
     # --- what callers were told ----------------------------------------------------------------
 
-    def halted(self, terminal: str, *, reductions: bool) -> None:
-        """A halt was acknowledged to who asked for it."""
-        self._halts[terminal] = reductions and self._halts.get(terminal, True)
+    def halted(
+        self, terminal: str, asked_s: float, *, reductions: bool, is_enabled: bool = False
+    ) -> None:
+        """Judge that a halt was acknowledged.
 
-    def resumed(self, terminal: str) -> None:
-        """Somebody is about to lift a halt, and may have done so at any moment from now on."""
-        self._halts.pop(terminal, None)
+        Args:
+            terminal: its name, or that of all.
+            asked_s: when somebody asked for it.
+            reductions: whether what reduces may go on.
+            is_enabled: the answer says that the terminal may trade.
+
+        """
+        if is_enabled and not self.halts.may_be_lifted(terminal, asked_s):
+            self._broken("halted", f"a halt of {terminal} was acknowledged, and is not there")
+        self.halts.hold(terminal, asked_s, reductions=reductions)
 
     def revoked(self, tid: str) -> None:
         """A token's revocation was acknowledged to who asked for it."""
@@ -151,14 +157,15 @@ class CommandRules:
                 if frame.op == ORDER_SEND:
                     self._judge_trade(terminal, frame, scene.life)
                     self._note_turn(terminal, frame, scene)
-                elif frame.op == TRAIL_SET and self._is_frozen(terminal):
+                elif frame.op == TRAIL_SET and self.halts.is_frozen(terminal):
                     self._broken("halted", f"command {frame.id} sets a trail of {terminal}")
 
     def _judge_trade(self, terminal: str, frame: _Frame, life: int) -> None:
         command_id = frame.id
         command = self._judge_row(terminal, command_id)
         self._judge_once(terminal, command_id, life)
-        if self._is_frozen(terminal) or (adds_risk(frame) and self._is_halted(terminal)):
+        is_stopped = adds_risk(frame) and self.halts.is_halted(terminal)
+        if is_stopped or self.halts.is_frozen(terminal):
             action = TradeAction(frame.action).name
             self._broken("halted", f"command {command_id} ({action}) is written to {terminal}")
         if command is not None and command.actor in self._revoked:
@@ -225,13 +232,6 @@ class CommandRules:
             if frame.op in CHANGES:
                 self._judge_row("the manager", frame.id)
                 self._judge_once("the manager", frame.id, life)
-
-    def _is_halted(self, terminal: str) -> bool:
-        return terminal in self._halts or EVERYWHERE in self._halts
-
-    def _is_frozen(self, terminal: str) -> bool:
-        halts = self._halts
-        return not (halts.get(terminal, True) and halts.get(EVERYWHERE, True))
 
     def _broken(self, rule: str, text: str) -> None:
         self._invariants.broken(rule, text)

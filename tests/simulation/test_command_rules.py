@@ -11,7 +11,8 @@ from ea_bridge.mt4_manager.model import TransactionParams
 from ea_bridge.protocol.codec import encode
 from ea_bridge.protocol.messages import Cmd
 
-from .command_rules import EVERYWHERE, CommandRules, Scene
+from .command_rules import CommandRules, Scene
+from .halt_rules import EVERYWHERE
 from .invariants import Invariants
 from .ledger_truth import Command, LedgerTruth
 
@@ -90,20 +91,50 @@ def test_a_halt_stops_what_adds_risk(
     bench: Bench, where: str, request_: TradeRequest, is_stopped: bool
 ) -> None:
     """What reduces goes on, unless the halt freezes all; another terminal's does not count."""
-    bench.rules.halted("mt4", reductions=False)
-    bench.rules.halted(where, reductions=True)
+    bench.rules.halted("mt4", 0.0, reductions=False)
+    bench.rules.halted(where, 0.0, reductions=True)
     assert bench.write(request_) == ("halted" if is_stopped else "")
     bench.invariants.breaks.clear()
     bench.truth.reached.clear()
-    bench.rules.halted(where, reductions=False)
+    bench.rules.halted(where, 0.0, reductions=False)
     assert bench.write(request_) == "halted"
 
 
 def test_a_halt_that_may_be_lifted_stops_nothing(bench: Bench) -> None:
     """From the moment at which somebody asks for it."""
-    bench.rules.halted("mt5", reductions=True)
-    bench.rules.resumed("mt5")
+    bench.rules.halted("mt5", 0.0, reductions=True)
+    bench.rules.halts.begin_lift("mt5")
     assert bench.write(OPENS) == ""
+
+
+@pytest.mark.parametrize("asked_s", [1.0, 3.0])
+def test_a_halt_that_was_asked_for_while_one_was_lifted_is_not_sure(
+    bench: Bench, asked_s: float
+) -> None:
+    """Whichever the daemon did last counts; what was lifted before counts no more."""
+    halts = bench.rules.halts
+    halts.begin_lift("mt5", 7)
+    bench.rules.halted("mt5", 0.0, reductions=False, is_enabled=True)
+    assert not halts.is_halted("mt5")
+    halts.end_lift("mt5", 2.0, 7)
+    bench.rules.halted("mt5", asked_s, reductions=False)
+    assert halts.is_halted("mt5") is (asked_s > 2.0)
+    assert bench.write(CLOSES) == ("halted" if asked_s > 2.0 else "")
+
+
+def test_calls_that_lift_a_halt_end_with_their_daemon(bench: Bench) -> None:
+    """Nobody carries out what a dead one was asked for; a person needs none."""
+    bench.rules.halts.begin_lift("mt5", 7)
+    bench.rules.halts.begin_lift("mt4")
+    bench.rules.halts.begin_life()
+    assert not bench.rules.halts.may_be_lifted("mt5", 1.0)
+    assert bench.rules.halts.may_be_lifted("mt4", 1.0)
+
+
+def test_a_halt_that_is_acknowledged_is_there(bench: Bench) -> None:
+    """An answer that the terminal may trade needs somebody who has lifted it."""
+    bench.rules.halted("mt5", 0.0, reductions=True, is_enabled=True)
+    assert [one.rule for one in bench.invariants.breaks] == ["halted"]
 
 
 def test_nothing_is_written_for_a_revoked_token(bench: Bench) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.storage.ledger import Ledger
 
-from ..command_rules import COMMAND, EVERYWHERE, CommandRules, Scene
+from ..command_rules import COMMAND, CommandRules, Scene
+from ..halt_rules import EVERYWHERE
 from ..ledger_truth import LedgerTruth
 from ..ledger_watch import LedgerWatch
 from ..plugins import Watcher, watcher
@@ -49,6 +50,7 @@ class JournalWatcher(Watcher):
 
     def after_life_begins(self, life: int, ready: Any) -> None:
         """See that all is there that earlier lives have committed."""
+        self.commands.halts.begin_life()
         self.truth.check_kept(self.world.daemons.gateway.ledger.reader, self.world.invariants)
 
     def at_end(self) -> None:
@@ -77,23 +79,34 @@ class JournalWatcher(Watcher):
 
     def before_ask(self, terminal: TradedTerminal, message: Any, life: int) -> None:
         """See who is about to lift a halt."""
-        for one in message if isinstance(message, list) else [message]:
-            if one["method"] == SWITCH and one["params"]["enabled"]:
-                self.commands.resumed(_halted(terminal, one))
+        for one in _lifts(message):
+            self.commands.halts.begin_lift(_halted(terminal, one), one["id"])
 
     def on_answer(self, terminal: TradedTerminal, message: Any, answer: Any, life: int) -> None:
         """Compare an answer with earlier ones."""
         world = self.world
         self.told.answered(terminal.account, message, answer, life, world.asked_s, world.loop.now)
+        for one in _lifts(message):
+            self.commands.halts.end_lift(_halted(terminal, one), world.loop.now, one["id"])
         if isinstance(message, dict) and message["method"] == SWITCH and "result" in answer:
             params = message["params"]
             if not params["enabled"]:
-                reductions = params.get("reductions", True)
-                self.commands.halted(_halted(terminal, message), reductions=reductions)
+                self.commands.halted(
+                    _halted(terminal, message),
+                    world.asked_s,
+                    reductions=params.get("reductions", True),
+                    is_enabled=answer["result"]["trading_enabled"],
+                )
 
     def on_revoked(self, tid: str) -> None:
         """From now on nothing is done for that token."""
         self.commands.revoked(tid)
+
+
+def _lifts(message: Any) -> list[Any]:
+    """Return the calls of a message that lift a halt."""
+    calls = message if isinstance(message, list) else [message]
+    return [one for one in calls if one["method"] == SWITCH and one["params"]["enabled"]]
 
 
 def _halted(terminal: TradedTerminal, message: Any) -> str:

@@ -23,7 +23,7 @@ from gateway.home.home import Home
 from gateway.storage.store import StoreError
 from gateway.trading.kill_switch import halts
 
-from ..command_rules import EVERYWHERE
+from ..halt_rules import EVERYWHERE
 from ..lives import CONFIG
 from ..plugins import Watcher, fault, watcher
 from .journal_watcher import JournalWatcher
@@ -86,7 +86,7 @@ class MachinePerson(Watcher):
         except Complaint:
             return True  # and the person was told that it has failed
         self._halted.add(terminal)
-        self._journal.commands.halted(terminal, reductions=halt.reductions)
+        self._journal.commands.halted(terminal, self.world.loop.now, reductions=halt.reductions)
         self._lift_in(self._dice.uniform(*HALTED_S), terminal)
         return True
 
@@ -99,13 +99,15 @@ class MachinePerson(Watcher):
             if lifted is not None:
                 note(connection, "kill_switch", **halts.noted("resume", lifted))
 
-        self._journal.commands.resumed(terminal)
+        rules = self._journal.commands.halts
+        rules.begin_lift(terminal)
         try:
             _write(self._home, work)
         except Complaint:
             self._lift_in(RETRY_S, terminal)
         else:
             self._halted.discard(terminal)
+            rules.end_lift(terminal, self.world.loop.now)
 
     # --- tokens ----------------------------------------------------------------------------
 
