@@ -24,9 +24,9 @@ from gateway.credentials.tier import Tier
 from gateway.errors import GatewayError
 from gateway.storage.ledger import Ledger
 from gateway.storage.store import StoreError
-from gateway.trading.guard import GuardedTerminal
 from gateway.trading.kill_switch.halts import EVERYWHERE, Halt
 from gateway.trading.kill_switch.switch import KillSwitch, Turned
+from gateway.trading.terminal import GuardedTerminal
 
 LOOK_S = 5.0
 """Between two looks at the money of the accounts."""

@@ -52,10 +52,10 @@ from gateway.storage.reserve import Reserve
 from gateway.streams.service import Streams
 from gateway.trading.account_state import AccountState
 from gateway.trading.contingent.service import ContingentService, with_held
-from gateway.trading.desk import TradingDesk
-from gateway.trading.guard import GuardedTerminal
 from gateway.trading.kill_switch.service import KillSwitchService
 from gateway.trading.reconcile.service import ReconcileService
+from gateway.trading.state import TradingState
+from gateway.trading.terminal import GuardedTerminal
 
 from .catalogue import build_catalogue
 from .gating import console_book, new_gate
@@ -103,7 +103,7 @@ class Gateway:
         self._machine_clocks = clocks or Clocks()
         self._pace = pace
         self._clocks = BrokerClocks()
-        self._desks: dict[str, TradingDesk] = {}
+        self._states: dict[str, TradingState] = {}
         self._ledger: Ledger | None = None
         self._audit = Audit()
         self._trail: AuditService
@@ -157,7 +157,7 @@ class Gateway:
             )
             self._audit = self._trail.audit
             async with self._trail.running(self._config):
-                self._desks.clear()
+                self._states.clear()
                 alone = partial(self._guarded, still_allowed=_nobody)
                 self._paper = PaperTrading(
                     self._ledger,
@@ -173,6 +173,7 @@ class Gateway:
                     self.registry,
                     alone,
                     streams.announce,
+                    self._state_of,
                     self._paper.is_on,
                 )
                 self._journals = ReconcileService(
@@ -216,6 +217,8 @@ class Gateway:
             streams=streams,
             daemon=daemon,
             terminal_for=self._terminal_for,
+            state_of=self._state_of,
+            safeguards=self._safety.safeguards,
             openrpc=LazyDocument(lambda: orjson.dumps(document())),
             hosts=config.api.allowed_hosts,
             origins=config.api.allowed_origins,
@@ -315,6 +318,7 @@ class Gateway:
             streams=streams,
             clock=self._clocks.of,
             guarded=self._guarded,
+            state_of=self._state_of,
         )
 
     def _bridge(
@@ -368,7 +372,7 @@ class Gateway:
     async def _ask(self, terminal: str, command: Command[P, R], params: P, /) -> R:
         """Ask for the streams, which only read: no caller stands behind them."""
         guarded = self._guarded(terminal, _nobody)
-        return with_held(guarded, command, await guarded.request(command, params))
+        return with_held(self._state_of(guarded), command, await guarded.request(command, params))
 
     def _guarded(
         self,
@@ -381,32 +385,35 @@ class Gateway:
         or (``paper``) to one of them however it stands.
         """
         on_paper = self._paper.is_on(name) if paper is None else paper
+        state = self._state(name)
         return GuardedTerminal(
             name,
             session=lambda: self._paper.session(name, paper=on_paper, forced=paper is not None),
             facts=lambda: self._paper.facts(name, paper=on_paper),
             clock=self._clocks.of(name),
-            desk=self._paper.desk(name, self._desk(name), paper=on_paper),
+            journal=state.journal,
+            switch=self._safety.switch.of(name),
             still_allowed=self._paper.looking(name, still_allowed),
             limits=lambda: self._limits.of(self.registry.facts(name), tid),
             paper=on_paper,
         )
 
-    def _desk(self, terminal: str) -> TradingDesk:
-        desk = self._desks.get(terminal)
-        if desk is None:
+    def _state_of(self, terminal: GuardedTerminal) -> TradingState:
+        """Return what all callers of a terminal share: another state on paper."""
+        state = self._state(terminal.name)
+        return self._paper.state(terminal.name, state) if terminal.is_paper else state
+
+    def _state(self, terminal: str) -> TradingState:
+        state = self._states.get(terminal)
+        if state is None:
             turns = self._sharing.turns(terminal)
-            desk = self._desks[terminal] = TradingDesk(
+            state = self._states[terminal] = TradingState(
                 turns=turns,
                 contingent=self._keepers.of(terminal, turns),
-                switch=self._safety.switch.of(terminal),
-                dead_man=self._safety.dead_man,
-                disconnects=self._safety.disconnects,
-                audit=self._audit,
                 journal=self._journals.of(terminal),
                 checks=self._sharing.checks(),
             )
-        return desk
+        return state
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

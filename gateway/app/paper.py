@@ -23,9 +23,9 @@ from gateway.storage.ledger import Ledger
 from gateway.streams.channels import Channel
 from gateway.streams.service import Streams
 from gateway.trading.contingent.service import ContingentService
-from gateway.trading.desk import TradingDesk
 from gateway.trading.filling import FillingMemory
 from gateway.trading.session import Session
+from gateway.trading.state import TradingState
 
 LOOK_S = 0.25
 """Between two looks whether somebody has switched: for events; each call looks for itself."""
@@ -62,7 +62,7 @@ class PaperTrading:
         """The terminals that trade on paper, as far as has been told."""
         self._accounts: dict[BookKey, PaperAccount] = {}
         self._sessions: dict[str, PaperSession] = {}
-        self._desks: dict[str, TradingDesk] = {}
+        self._states: dict[str, TradingState] = {}
         self._streams: Streams
         self._keepers: ContingentService
         self._switched: Callable[[str], None] = lambda _: None
@@ -174,16 +174,14 @@ class PaperTrading:
             return None
         return self._paper_session(real) if paper else real
 
-    def desk(self, terminal: str, desk: TradingDesk, *, paper: bool) -> TradingDesk:
-        """Return a terminal's desk; that of paper has checks of its own, so that no order is held
-        to what was asked about the other side, or is reserved there.
+    def state(self, terminal: str, real: TradingState) -> TradingState:
+        """Return a terminal's state for paper, made of that for the market: it has checks of its
+        own, so that no order is held to what was asked about the other side, or is reserved there.
         """
-        if not paper:
-            return desk
-        found = self._desks.get(terminal)
+        found = self._states.get(terminal)
         if found is None:
-            fresh = replace(desk, checks=desk.checks.anew(), fillings=FillingMemory())
-            found = self._desks[terminal] = fresh
+            fresh = replace(real, checks=real.checks.anew(), fillings=FillingMemory())
+            found = self._states[terminal] = fresh
         return found
 
     def facts(self, terminal: str, *, paper: bool) -> Facts | None:

@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from gateway.auth.tickets import Tickets
     from gateway.runtime import Daemon
     from gateway.streams import Listener, Streams
-    from gateway.trading.guard import GuardedTerminal
+    from gateway.trading.kill_switch.safeguards import Safeguards
+    from gateway.trading.state import TradingState
+    from gateway.trading.terminal import GuardedTerminal
 
 Handler = Callable[..., Awaitable[Any]]
 Transport = Literal["http", "ws"]
@@ -61,6 +63,10 @@ class Call:
     transport: Transport
     terminal: GuardedTerminal
     """The caller's terminal; the only way to the market. It may be offline."""
+    state: TradingState
+    """Shared by all callers of that terminal."""
+    safeguards: Safeguards
+    """The kill switch, and the timers for lost programs."""
     streams: Streams
     listener: Listener | None
     """The WebSocket connection that the call came in on."""
@@ -151,7 +157,7 @@ class Method:
             if self.mutates:
                 error.data["outcome"] = "not_sent"
             raise
-        call.terminal.desk.heard(call.terminal.name, call.caller.tid, call.listener)
+        call.safeguards.heard(call.terminal.name, call.caller.tid, call.listener)
         if self.is_journaled and not arguments.get("validate_only"):
             return await self._once(call, arguments)
         return await self.handler(call, **arguments)
@@ -180,8 +186,8 @@ class Method:
             is_new=given is None,
             reduces=self.reduces,
         )
-        await forgotten.recall(terminal, asked)
-        return await terminal.desk.journal.once(asked, lambda: self.handler(call, **arguments))
+        await forgotten.recall(terminal, call.state, asked)
+        return await terminal.journal.once(asked, lambda: self.handler(call, **arguments))
 
     def _admit(self, call: Call, params: Mapping[str, Any] | list[Any]) -> dict[str, Any]:
         if self.scope is not None and self.scope not in call.caller.scopes:

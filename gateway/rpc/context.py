@@ -13,7 +13,9 @@ from gateway.rpc.catalogue import Call, Transport
 from gateway.rpc.jsonrpc import JsonRpc
 from gateway.runtime import Daemon
 from gateway.streams import Listener, Streams
-from gateway.trading.guard import GuardedTerminal
+from gateway.trading.kill_switch.safeguards import Safeguards
+from gateway.trading.state import StateOf
+from gateway.trading.terminal import GuardedTerminal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,9 @@ class RpcContext:
     daemon: Daemon
     terminal_for: Callable[[Caller], GuardedTerminal]
     """The guarded terminal of a caller's token; it may be offline."""
+    state_of: StateOf
+    """The shared state of such a terminal."""
+    safeguards: Safeguards
     welcome: Callable[[Call], Mapping[str, Any]] | None = None
     """Makes what a ``/ws`` connection is told when it has signed in; without one, nothing."""
 
@@ -38,10 +43,13 @@ class RpcContext:
         origin: str | None = None,
     ) -> Call:
         """Return the call that the answers to one message are made with."""
+        terminal = self.terminal_for(caller)
         return Call(
             caller=caller,
             transport=transport,
-            terminal=self.terminal_for(caller),
+            terminal=terminal,
+            state=self.state_of(terminal),
+            safeguards=self.safeguards,
             streams=self.streams,
             listener=listener,
             daemon=self.daemon,

@@ -39,7 +39,9 @@ from gateway.rpc.jsonrpc import HTTP_STATUS, JsonRpc
 from gateway.rpc.websocket.endpoint import WebSocketEndpoint
 from gateway.runtime import Daemon
 from gateway.streams import Streams
-from gateway.trading.guard import GuardedTerminal
+from gateway.trading.kill_switch.safeguards import Safeguards
+from gateway.trading.state import StateOf
+from gateway.trading.terminal import GuardedTerminal
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +62,8 @@ class WebServer:
         catalogue: the methods.
         gate: who may call. The server listens to its changes.
         terminal_for: the guarded terminal of a caller's token.
+        state_of: the shared state of such a terminal.
+        safeguards: the kill switch, and the timers for lost programs.
         welcome: makes what ``/ws`` connections are told when they have signed in.
         openrpc: the document that ``rpc.discover`` and ``/openrpc.json`` give out.
         hosts: names that a ``Host`` header may carry beside the loopback ones.
@@ -81,6 +85,8 @@ class WebServer:
         streams: Streams,
         daemon: Daemon,
         terminal_for: Callable[[Caller], GuardedTerminal],
+        state_of: StateOf,
+        safeguards: Safeguards,
         openrpc: LazyDocument,
         hosts: Collection[str] = (),
         origins: Collection[str] = (),
@@ -105,6 +111,8 @@ class WebServer:
             streams=streams,
             daemon=daemon,
             terminal_for=terminal_for,
+            state_of=state_of,
+            safeguards=safeguards,
             welcome=welcome,
         )
         self._rpc = RpcHandler(context)

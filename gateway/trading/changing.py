@@ -20,13 +20,15 @@ from gateway.errors import InvalidParams, OrderNotFound
 from gateway.trading.requests import Keep, OrderModification, PreparedOrder, Target
 
 from .grid import Grid, Name
-from .guard import GuardedTerminal
 from .placing import broker_seconds, carry_out, check_platform, lifetime_faults
 from .requests import ExecutionOptions
+from .state import TradingState
+from .terminal import GuardedTerminal
 
 
 async def modify(
     terminal: GuardedTerminal,
+    state: TradingState,
     ticket: int,
     change: OrderModification,
     options: ExecutionOptions,
@@ -39,14 +41,14 @@ async def modify(
         InvalidParams: nothing to change, or something that a position does not have.
 
     """
-    if target != "position" and terminal.desk.contingent.holds(ticket):
-        return await terminal.desk.contingent.modify(terminal, ticket, change, options)
+    if target != "position" and state.contingent.holds(ticket):
+        return await state.contingent.modify(terminal, state, ticket, change, options)
     with options.before_sending():
         check_change(change)
-    async with terminal.desk.turns.of(options, ticket):
+    async with state.turns.of(options, ticket):
         with options.before_sending():
             trade = await _trade(terminal, ticket, change, options, target)
-        return await carry_out(terminal, trade, [])
+        return await carry_out(terminal, state, trade, [])
 
 
 def check_change(change: OrderModification) -> None:
@@ -185,7 +187,7 @@ def _stop(grid: Grid, name: Name, given: Decimal | Keep | None, present: float) 
 
 
 async def cancel(
-    terminal: GuardedTerminal, ticket: int, options: ExecutionOptions
+    terminal: GuardedTerminal, state: TradingState, ticket: int, options: ExecutionOptions
 ) -> shapes.OrderReceipt:
     """Remove a pending order.
 
@@ -193,12 +195,12 @@ async def cancel(
         OrderNotFound: there is no such pending order (any more).
 
     """
-    if terminal.desk.contingent.holds(ticket):
-        return await terminal.desk.contingent.cancel(terminal, ticket, options)
-    async with terminal.desk.turns.of(options, ticket):
+    if state.contingent.holds(ticket):
+        return await state.contingent.cancel(terminal, ticket, options)
+    async with state.turns.of(options, ticket):
         with options.before_sending():
             trade = await _removal(terminal, ticket, options)
-        return await carry_out(terminal, trade, [])
+        return await carry_out(terminal, state, trade, [])
 
 
 async def _removal(

@@ -19,13 +19,14 @@ from gateway.errors import InvalidParams, PositionNotFound
 from gateway.trading.requests import CloseRequest, OrderRequest, PreparedOrder
 
 from .grid import exact
-from .guard import GuardedTerminal
 from .placing import carry_out, comment_of, prepare
 from .requests import ExecutionOptions
+from .state import TradingState
+from .terminal import GuardedTerminal
 
 
 async def close(
-    terminal: GuardedTerminal, exit_: CloseRequest, options: ExecutionOptions
+    terminal: GuardedTerminal, state: TradingState, exit_: CloseRequest, options: ExecutionOptions
 ) -> shapes.OrderReceipt:
     """Close a position, or part of it, at market.
 
@@ -37,12 +38,12 @@ async def close(
         InvalidVolume: more than is open, or off the grid.
 
     """
-    async with terminal.desk.turns.of(options, exit_.ticket):
+    async with state.turns.of(options, exit_.ticket):
         with options.before_sending():
             position = await _position(terminal, exit_.ticket)
-            trade, fillings = await prepare(terminal, _exit_wish(position, exit_), options)
+            trade, fillings = await prepare(terminal, state, _exit_wish(position, exit_), options)
         trade = replace(trade, tier=Tier.REDUCE, closes=_identifier(position))
-        return await carry_out(terminal, trade, fillings)
+        return await carry_out(terminal, state, trade, fillings)
 
 
 def _exit_wish(position: Position, exit_: CloseRequest) -> OrderRequest:
@@ -61,7 +62,12 @@ def _exit_wish(position: Position, exit_: CloseRequest) -> OrderRequest:
 
 
 async def close_by(
-    terminal: GuardedTerminal, ticket: int, by: int, options: ExecutionOptions, comment: str
+    terminal: GuardedTerminal,
+    state: TradingState,
+    ticket: int,
+    by: int,
+    options: ExecutionOptions,
+    comment: str,
 ) -> shapes.OrderReceipt:
     """Close a position by an opposite one of the same symbol; the rest of the larger one stays.
 
@@ -71,10 +77,10 @@ async def close_by(
         MethodNotSupported: a netting account has no opposite positions.
 
     """
-    async with terminal.desk.turns.of(options, ticket, by):
+    async with state.turns.of(options, ticket, by):
         with options.before_sending():
             trade = await _against(terminal, ticket, by, options, comment)
-        return await carry_out(terminal, trade, [])
+        return await carry_out(terminal, state, trade, [])
 
 
 async def _against(

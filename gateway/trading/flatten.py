@@ -31,9 +31,10 @@ from gateway.trading.requests import CloseRequest
 
 from . import changing, closing
 from .client_ids import new_client_order_id
-from .guard import GuardedTerminal
 from .journal import Account
 from .requests import DEFAULT_DEVIATION, Action, Deadline, ExecutionOptions, OrderFilter
+from .state import TradingState
+from .terminal import GuardedTerminal
 
 AT_ONCE = 16
 """Requests of one sweep that are under way together; others need the terminal as well."""
@@ -91,7 +92,9 @@ def told(swept: Swept) -> shapes.Swept:
     }
 
 
-async def cancel_orders(terminal: GuardedTerminal, chosen: OrderFilter, swept: Swept) -> None:
+async def cancel_orders(
+    terminal: GuardedTerminal, state: TradingState, chosen: OrderFilter, swept: Swept
+) -> None:
     """Cancel the pending orders that are meant; note in ``swept`` what became of each.
 
     Raises:
@@ -104,10 +107,10 @@ async def cancel_orders(terminal: GuardedTerminal, chosen: OrderFilter, swept: S
     async def listed() -> list[Order]:
         orders = await terminal.request(commands.ORDERS_GET, _filter(chosen))
         _still_in(terminal, account)
-        return orders + terminal.desk.contingent.orders(chosen.symbol)
+        return orders + state.contingent.orders(chosen.symbol)
 
     async def cancel(ticket: int) -> bool:
-        await changing.cancel(terminal, ticket, _options(terminal))
+        await changing.cancel(terminal, state, ticket, _options(terminal))
         return True
 
     swept.paper = terminal.is_paper
@@ -117,6 +120,7 @@ async def cancel_orders(terminal: GuardedTerminal, chosen: OrderFilter, swept: S
 
 async def close_positions(
     terminal: GuardedTerminal,
+    state: TradingState,
     chosen: OrderFilter,
     swept: Swept,
     deviation: int = DEFAULT_DEVIATION,
@@ -137,7 +141,7 @@ async def close_positions(
 
     async def close(ticket: int) -> bool:
         way_out = CloseRequest(ticket=ticket, deviation=deviation)
-        receipt = await closing.close(terminal, way_out, _options(terminal))
+        receipt = await closing.close(terminal, state, way_out, _options(terminal))
         return receipt["order"]["state"] == "filled"
 
     swept.paper = terminal.is_paper
@@ -146,7 +150,11 @@ async def close_positions(
 
 
 async def flatten(
-    terminal: GuardedTerminal, action: Action, chosen: OrderFilter, swept: Swept
+    terminal: GuardedTerminal,
+    state: TradingState,
+    action: Action,
+    chosen: OrderFilter,
+    swept: Swept,
 ) -> None:
     """Cancel orders, then close positions where the action says so.
 
@@ -154,9 +162,9 @@ async def flatten(
         GatewayError: the terminal did not say what there is.
 
     """
-    await cancel_orders(terminal, chosen, swept)
+    await cancel_orders(terminal, state, chosen, swept)
     if action == "cancel_and_close":
-        await close_positions(terminal, chosen, swept)
+        await close_positions(terminal, state, chosen, swept)
 
 
 @dataclass

@@ -8,19 +8,18 @@ what ends meanwhile is in it.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from ea_bridge.commands import Command, HistoryParams
 from gateway.errors import RangeTooLarge
 
-if TYPE_CHECKING:
-    from .asking import AskedTerminal
+from .terminal import GuardedTerminal
 
 R = TypeVar("R")
 
 
 async def past_of(
-    terminal: AskedTerminal,
+    terminal: GuardedTerminal,
     command: Command[HistoryParams, list[R]],
     from_s: int,
     to_s: int,

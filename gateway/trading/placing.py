@@ -41,12 +41,12 @@ from gateway.trading.requests import OrderRequest, PreparedOrder
 from .client_ids import tagged_comment
 from .filling import AT_MARKET, allowed_fillings
 from .grid import Grid
-from .guard import GuardedTerminal
 from .receipts import checked_only, receipt_for
 from .refusals import BUYS
 from .requests import ExecutionOptions
 from .risk.admission import Pass
-from .sending import Sent
+from .state import TradingState
+from .terminal import ExecutionResult, GuardedTerminal
 
 MT4_MAX_MAGIC = 2**31 - 1
 _DAYS = frozenset({OrderTime.DAY, OrderTime.SPECIFIED_DAY})
@@ -54,21 +54,21 @@ _STOP_LIMITS = frozenset({OrderType.BUY_STOP_LIMIT, OrderType.SELL_STOP_LIMIT})
 
 
 async def place(
-    terminal: GuardedTerminal, wish: OrderRequest, options: ExecutionOptions
+    terminal: GuardedTerminal, state: TradingState, wish: OrderRequest, options: ExecutionOptions
 ) -> shapes.OrderReceipt:
     """Check a wish, send it, and tell what became of it."""
     with options.before_sending():
-        terminal.desk.switch.check(Tier.FULL)  # before anything is asked, also while offline
-        is_held = terminal.desk.contingent.emulates(terminal, wish)
+        terminal.switch.check(Tier.FULL)  # before anything is asked, also while offline
+        is_held = state.contingent.emulates(terminal, wish)
     if is_held:
-        return await terminal.desk.contingent.place(terminal, wish, options)
+        return await state.contingent.place(terminal, state, wish, options)
     with options.before_sending():
-        trade, fillings = await prepare(terminal, wish, options)
-    return await carry_out(terminal, trade, fillings)
+        trade, fillings = await prepare(terminal, state, wish, options)
+    return await carry_out(terminal, state, trade, fillings)
 
 
 async def check(
-    terminal: GuardedTerminal, wish: OrderRequest, options: ExecutionOptions
+    terminal: GuardedTerminal, state: TradingState, wish: OrderRequest, options: ExecutionOptions
 ) -> shapes.CheckResult:
     """Tell whether :func:`place` would be let through; the options must be ``validate_only``.
 
@@ -78,7 +78,7 @@ async def check(
 
     """
     try:
-        receipt = await place(terminal, wish, options)
+        receipt = await place(terminal, state, wish, options)
     except (InvalidPrice, InvalidVolume):
         raise
     except (TradeError, AutotradingDisabled, BrokerDisconnected, Forbidden, LimitExceeded) as no:
@@ -90,7 +90,10 @@ async def check(
 
 
 async def carry_out(
-    terminal: GuardedTerminal, trade: PreparedOrder, fillings: list[OrderFilling]
+    terminal: GuardedTerminal,
+    state: TradingState,
+    trade: PreparedOrder,
+    fillings: list[OrderFilling],
 ) -> shapes.OrderReceipt:
     """Send a trade, or only check it, as its caller wants.
 
@@ -100,15 +103,15 @@ async def carry_out(
     again.
     """
     with trade.options.before_sending():
-        going = await terminal.desk.checks.admit(terminal, trade)
+        going = await state.admit(terminal, trade)
         if trade.options.validate_only:
             return await checked_only(terminal, trade)
-    journal, client_order_id = terminal.desk.journal, trade.options.client_order_id
+    journal, client_order_id = terminal.journal, trade.options.client_order_id
     # nothing is awaited until the journal begins with it, so it begins in this account or not
     account = terminal.account
     with going.watched():
         try:
-            trade, sent = await _send(terminal, trade, fillings, going)
+            trade, sent = await _send(terminal, state, trade, fillings, going)
         except GatewayError as error:
             await journal.close(account, client_order_id, error)
             raise
@@ -121,43 +124,40 @@ async def carry_out(
 
 
 async def _send(
-    terminal: GuardedTerminal, trade: PreparedOrder, fillings: list[OrderFilling], going: Pass
-) -> tuple[PreparedOrder, Sent]:
+    terminal: GuardedTerminal,
+    state: TradingState,
+    trade: PreparedOrder,
+    fillings: list[OrderFilling],
+    going: Pass,
+) -> tuple[PreparedOrder, ExecutionResult]:
     """Send a trade, with its second filling mode if need be; return it as it was taken."""
     try:
-        return trade, await _send_as_it_is(terminal, trade, going)
+        return trade, await _send_as_it_is(terminal, state, trade, going)
     except UnsupportedFilling as refused:
         if refused.data.get("retcode") != TradeRetcode.INVALID_FILL or len(fillings) < 2:
             raise
     except MarketClosed as closed:
-        sessions = terminal.desk.checks.sessions
+        sessions = state.checks.sessions
         closed.data["opens_at"] = await sessions.opens_at(terminal, trade.request.symbol)
         raise
     first, second = fillings[:2]
     request = with_(trade.request, type_filling=int(second))
     again = replace(trade, request=request, tried=(int(first),))
-    return again, await _send_as_it_is(terminal, again, going)
+    return again, await _send_as_it_is(terminal, state, again, going)
 
 
-async def _send_as_it_is(terminal: GuardedTerminal, trade: PreparedOrder, going: Pass) -> Sent:
-    options = trade.options
-    sent = await terminal.trade(
-        trade.request,
-        deadline=options.deadline,
-        client_order_id=options.client_order_id,
-        tier=trade.tier,
-        context=with_(
-            trade.context, day=going.day
-        ),  # so that the next daemon counts it for the same
-    )
+async def _send_as_it_is(
+    terminal: GuardedTerminal, state: TradingState, trade: PreparedOrder, going: Pass
+) -> ExecutionResult:
+    sent = await terminal.execute(trade, day=going.day)
     going.done(sent.result)
     key = _filling_key(terminal, trade.request)
-    terminal.desk.fillings.accepted(key, trade.request.type_filling)
+    state.fillings.accepted(key, trade.request.type_filling)
     return sent
 
 
 async def prepare(
-    terminal: GuardedTerminal, wish: OrderRequest, options: ExecutionOptions
+    terminal: GuardedTerminal, state: TradingState, wish: OrderRequest, options: ExecutionOptions
 ) -> tuple[PreparedOrder, list[OrderFilling]]:
     """Return the trade, and the filling modes to try if the caller named none.
 
@@ -172,13 +172,13 @@ async def prepare(
     if wish.position:  # it names the broker's own symbol: another one would close nothing
         info = await terminal.symbol(wish.symbol)
     else:
-        info = await terminal.desk.symbols.find(terminal, wish.symbol)
+        info = await state.symbols.find(terminal, wish.symbol)
     grid = Grid(info, options.normalize)
     request = _request(terminal, wish, options, grid)
     fillings = []
     if wish.filling is None:
         allowed = allowed_fillings(info, wish.type)
-        fillings = terminal.desk.fillings.first(_filling_key(terminal, request), allowed)
+        fillings = state.fillings.first(_filling_key(terminal, request), allowed)
     if fillings:
         request = with_(request, type_filling=int(fillings[0]))
     waits = request.action == TradeAction.PENDING

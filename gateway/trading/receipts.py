@@ -22,10 +22,9 @@ from gateway.trading.requests import FIRST_HELD, PreparedOrder
 
 from .filling import AT_MARKET
 from .grid import exact
-from .guard import GuardedTerminal
 from .refusals import BUYS
 from .retcodes import Evidence
-from .sending import Sent
+from .terminal import ExecutionResult, GuardedTerminal
 
 DEAL_DELAYS_S = (0.0, 0.02, 0.05, 0.1, 0.2)
 """When to look for a deal: some terminals know it only a while after the fill."""
@@ -39,7 +38,11 @@ _FILLING_ACTIONS = frozenset({TradeAction.DEAL, TradeAction.CLOSE_BY})
 
 
 async def receipt_for(
-    terminal: GuardedTerminal, trade: PreparedOrder, sent: Sent, *, can_wait: bool = False
+    terminal: GuardedTerminal,
+    trade: PreparedOrder,
+    sent: ExecutionResult,
+    *,
+    can_wait: bool = False,
 ) -> shapes.OrderReceipt:
     """Return the receipt of a trade that the broker took.
 

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from ea_bridge import commands, host
 from ea_bridge.model import TradeSession
 from gateway.broker_time.clock import BrokerClock
 from gateway.errors import GatewayError
 
-if TYPE_CHECKING:
-    from .guard import GuardedTerminal
+from .terminal import GuardedTerminal
 
 DAY_MS = 86_400_000
 WEEK_MS = 7 * DAY_MS

@@ -12,14 +12,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from ea_bridge import commands, host
 from ea_bridge.model import SymbolInfo
 from gateway.errors import AmbiguousSymbol, GatewayError, SymbolNotFound
 
-if TYPE_CHECKING:
-    from .guard import GuardedTerminal
+from .terminal import GuardedTerminal
 
 MAX_LEARNED = 1024
 """Names that are remembered; brokers list up to tens of thousands, bots use a few."""

@@ -17,7 +17,7 @@ from ea_bridge.errors import OutcomeUnknown
 from ea_bridge.model import TradeAction, TradeRequest
 from ea_bridge.session import TerminalSession
 from ea_bridge.simulation.faults import Faults
-from gateway.trading.asking import AskedTerminal
+from gateway.trading.terminal import GuardedTerminal
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-history")]
 
@@ -106,12 +106,12 @@ async def test_who_waits_for_ticks_in_vain_learns_that_they_are_loaded(
     running: Product, faults: Faults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """3002 says that asking again will help, and when."""
-    assert AskedTerminal.request.__kwdefaults__ is not None
+    assert GuardedTerminal.request.__kwdefaults__ is not None
     session = running.gateway.registry.get("main")
     client = await running.http()
     faults.slow_ticks_ms = 1000
     with monkeypatch.context() as patch:
-        patch.setitem(AskedTerminal.request.__kwdefaults__, "timeout_s", 0.3)
+        patch.setitem(GuardedTerminal.request.__kwdefaults__, "timeout_s", 0.3)
         with pytest.raises(Refused) as refused:
             await client.call("get_history_ticks", symbol="EURUSD")
     assert (refused.value.code, refused.value.name) == (3002, "history_loading")

@@ -244,7 +244,7 @@ class Connection:
 def documented_scene() -> Scene:
     """The scene in which the calls are made."""
     scene = Scene()
-    scene.desk.journal = OneOrder()
+    scene.guarded.journal = OneOrder()
     scene.console = ConsoleView(
         url="https://console.example.com",
         connected=True,

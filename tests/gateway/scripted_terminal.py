@@ -23,6 +23,7 @@ from ea_bridge.model.struct import Struct
 from ea_bridge.protocol.messages import Hello
 from ea_bridge.registry import Facts
 from ea_bridge.session import SessionState
+from gateway.audit import Audit
 from gateway.auth.caller import IMPLIED, Caller, Scope
 from gateway.auth.tickets import Tickets
 from gateway.broker_time.clock import BrokerClock
@@ -50,11 +51,11 @@ from gateway.storage.ledger import Ledger
 from gateway.trading.contingent.held import Surroundings
 from gateway.trading.contingent.keeper import Keeper
 from gateway.trading.contingent.records import OpenRows
-from gateway.trading.desk import TradingDesk
-from gateway.trading.guard import GuardedTerminal
 from gateway.trading.journal import Account
-from gateway.trading.kill_switch.switch import KillSwitch
-from gateway.trading.risk.limits import Limits as TradingLimits
+from gateway.trading.kill_switch.safeguards import Safeguards
+from gateway.trading.limits import Limits as TradingLimits
+from gateway.trading.state import TradingState
+from gateway.trading.terminal import GuardedTerminal
 
 CATALOGUE = Catalogue(
     account,
@@ -191,7 +192,9 @@ class Scene:
         """What a keeper tells of the orders that it holds."""
         self.watched: set[str] = set()
         """Symbols whose ticks a keeper wants."""
-        self.desk = TradingDesk(switch=KillSwitch().of("mt5-a"))
+        self.state = TradingState()
+        self.safeguards = Safeguards()
+        self.audit = Audit()
         for second in range(4):
             at_s = NOW_MS // 1000 - 4 + second
             self.clock.observe(at_s + OFFSET_MS // 1000, at_s)
@@ -207,7 +210,8 @@ class Scene:
             session=lambda: self.session,  # type: ignore[arg-type, return-value]  # quacks like one
             facts=self.facts,
             clock=self.clock,
-            desk=self.desk,
+            journal=self.state.journal,
+            switch=self.safeguards.switch.of("mt5-a"),
             still_allowed=self._still_allowed,
             limits=lambda: self.limits,
             now_ms=lambda: self.now_ms,
@@ -236,15 +240,16 @@ class Scene:
         """Give the desk a keeper: of held orders, and of links between orders."""
         around = Surroundings(
             act_as=lambda tid: self.guarded,
+            state_of=lambda terminal: self.state,
             watch=self._watch,
             tell=lambda account, op, order: self.told.append((op, order)),
             now_ms=lambda: self.now_ms,
             to_broker_ms=self.clock.to_broker_ms,
-            turns=self.desk.turns,
-            audit=self.desk.audit,
+            turns=self.state.turns,
+            audit=self.audit,
         )
         keeper = Keeper(ledger, "mt5-a", around, OpenRows(ledger))
-        self.desk.contingent = keeper
+        self.state.contingent = keeper
         self.connect(keeper)
         return keeper
 
@@ -268,6 +273,8 @@ class Scene:
             caller=Caller("A1b2C3d4E5f6", "mt5-a", IMPLIED[scope], 1, "device"),
             transport=transport,
             terminal=self.guarded,
+            state=self.state,
+            safeguards=self.safeguards,
             streams=self.streams,
             listener=listener,
             daemon=Daemon(

@@ -26,7 +26,7 @@ from ea_bridge.commands import (
 )
 from ea_bridge.errors import CommandFailed
 from ea_bridge.model import LeaseTerms, OrderType, TradeAction, TradeRetcode, TrailTerms
-from gateway.trading.sending import was_refused
+from gateway.trading.terminal import was_refused
 
 
 @pytest.mark.parametrize(

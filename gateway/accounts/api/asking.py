@@ -15,7 +15,7 @@ from gateway.errors import (
     TerminalDisconnected,
 )
 from gateway.http.rest.problem import Problem
-from gateway.trading.guard import GuardedTerminal
+from gateway.trading.terminal import GuardedTerminal
 
 from .operation import Ask
 

@@ -17,7 +17,7 @@ from gateway.accounts.peers import LoginRefused, LoginUntried, PathRefused
 from gateway.accounts.trades import StoredTrade
 from gateway.broker_time.clock import BrokerClock
 from gateway.http.rest.problem import Problem
-from gateway.trading.guard import GuardedTerminal
+from gateway.trading.terminal import GuardedTerminal
 
 from .asking import OFFLINE, RETRY, find_terminal, question, terminal_of
 from .dates import Date, span_of

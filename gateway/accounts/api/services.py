@@ -17,8 +17,8 @@ from gateway.auth.caller import Caller
 from gateway.credentials.tier import Tier
 
 if TYPE_CHECKING:
-    from gateway.trading.guard import GuardedTerminal
     from gateway.trading.kill_switch.switch import KillSwitch
+    from gateway.trading.terminal import GuardedTerminal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

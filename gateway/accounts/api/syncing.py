@@ -17,7 +17,6 @@ from gateway.broker_time.clock import BrokerClock
 from gateway.credentials.tier import Tier
 from gateway.http.rest.problem import Problem
 from gateway.storage.store import StoreError
-from gateway.trading.guard import GuardedTerminal
 from gateway.trading.rounds import (
     closed_trade,
     closes,
@@ -25,6 +24,7 @@ from gateway.trading.rounds import (
     is_closed_trade,
     rounds,
 )
+from gateway.trading.terminal import GuardedTerminal
 
 from .asking import question, terminal_of
 from .looking import DAYS, history_params

@@ -15,7 +15,6 @@ from gateway.config import Config
 from gateway.home.home import KEY_FILE, Home
 from gateway.home.ledger import open_ledger
 from gateway.options import Announce
-from gateway.trading.desk import TradingDesk
 from gateway.trading.journal import (
     Account,
     CallKey,
@@ -26,6 +25,7 @@ from gateway.trading.journal import (
     Stage,
 )
 from gateway.trading.requests import ReceiptContext
+from gateway.trading.state import TradingState
 
 TERMINAL = "bench"
 CONFIG = Config.model_validate(
@@ -47,10 +47,10 @@ class _Unjournaled(Gateway):
     Only for the bench, to tell what the journal costs: orders of this one can be lost and doubled.
     """
 
-    def _desk(self, terminal: str) -> TradingDesk:
-        desk = super()._desk(terminal)
-        desk.journal = Journal()
-        return desk
+    def _state(self, terminal: str) -> TradingState:
+        state = super()._state(terminal)
+        state.journal = Journal()
+        return state
 
 
 def gateway_kind(*, journal: bool) -> type[Gateway]:

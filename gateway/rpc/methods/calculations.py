@@ -43,7 +43,7 @@ async def order_calc_margin(
     Positions that are there already, and what they would save, are not counted.
     """
     terminal, order_type = call.terminal, side_of(side, type)
-    info = await terminal.desk.symbols.find(terminal, symbol)
+    info = await call.state.symbols.find(terminal, symbol)
     at = float(price) if price else (info.bid if order_type else info.ask)
     if not at:
         raise InvalidPrice("The symbol has no price now: give one", symbol=symbol)
@@ -70,7 +70,7 @@ async def order_calc_profit(
     Without commission and swap; converted at today's rates.
     """
     terminal, order_type = call.terminal, side_of(side, type)
-    info = await terminal.desk.symbols.find(terminal, symbol)
+    info = await call.state.symbols.find(terminal, symbol)
     params = commands.ProfitParams(
         type=order_type,
         symbol=info.name,

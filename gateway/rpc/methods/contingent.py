@@ -28,6 +28,7 @@ from gateway.rpc.catalogue import Call, method
 from gateway.schemas import convert
 from gateway.storage.store import CommitUnsure, StoreError
 from gateway.trading.contingent import trails
+from gateway.trading.contingent.keeper import Keeper
 from gateway.trading.contingent.oco import MAX_ORDERS, OcoLinks
 from gateway.trading.contingent.records import OcoLink
 
@@ -129,7 +130,7 @@ async def get_trailing_stops(
 
     A new stop loss is told on the channel `positions`, as any other.
     """
-    symbol = await call.terminal.desk.symbols.optional(call.terminal, symbol)
+    symbol = await call.state.symbols.optional(call.terminal, symbol)
     return [_trailing_stop(one) for one in await trails.running(call.terminal, symbol, ticket)]
 
 
@@ -147,10 +148,10 @@ _LinkId = Annotated[str, Field(max_length=64, pattern=r"^oco-[0-9A-Z]+$", descri
 
 
 def _links(call: Call) -> OcoLinks:
-    links = call.terminal.desk.contingent.links
-    if links is None:
+    orders = call.state.contingent
+    if not isinstance(orders, Keeper):
         raise MethodNotSupported(terminal=call.terminal.name, capability="oco")
-    return links
+    return orders.links
 
 
 def _oco_link(link: OcoLink) -> shapes.OcoLink:
@@ -236,7 +237,7 @@ async def get_oco_links(
 
     The gateway answers by itself, so this works while the terminal is offline.
     """
-    links = call.terminal.desk.contingent.links
-    if links is None:
+    orders = call.state.contingent
+    if not isinstance(orders, Keeper):
         return []
-    return [_oco_link(one) for one in links.list(call.terminal.side, past=past)]
+    return [_oco_link(one) for one in orders.links.list(call.terminal.side, past=past)]

@@ -26,7 +26,6 @@ from gateway.errors import (
 )
 from gateway.rpc.catalogue import Call, method
 from gateway.schemas import convert
-from gateway.trading.guard import GuardedTerminal
 from gateway.trading.receipts import DEAL_DELAYS_S
 from gateway.trading.rounds import (
     closed_trade,
@@ -35,6 +34,7 @@ from gateway.trading.rounds import (
     is_closed_trade,
     rounds,
 )
+from gateway.trading.terminal import GuardedTerminal
 
 from .paging import Cursor, read_cursor
 from .params import Cursor as CursorText
@@ -125,7 +125,7 @@ async def get_history_orders(
     terminal = call.terminal
     if kind in ("deals", "orders_deals") and not terminal.can("deals"):
         raise terminal.not_supported("deals")
-    symbol = await terminal.desk.symbols.optional(terminal, symbol)
+    symbol = await call.state.symbols.optional(terminal, symbol)
     chosen, span = _chosen(call, from_, to, ticket, position)
     start = Cursor(0)
     if cursor is not None:

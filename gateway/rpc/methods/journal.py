@@ -17,10 +17,10 @@ from gateway.rpc.catalogue import Call, method
 from gateway.schemas import convert
 from gateway.storage.store import StoreError
 from gateway.trading.contingent import forgotten
-from gateway.trading.guard import GuardedTerminal
 from gateway.trading.journal import Intent, Stage
 from gateway.trading.journal.views import record
 from gateway.trading.reconcile.manual_settlement import Said, settle
+from gateway.trading.terminal import GuardedTerminal
 
 from .params import ClientOrderId, Ticket
 
@@ -40,16 +40,16 @@ async def get_order(call: Call, *, client_order_id: ClientOrderId) -> shapes.Ord
     """
     terminal = call.terminal
     try:
-        intent = terminal.desk.journal.find(client_order_id)
+        intent = terminal.journal.find(client_order_id)
         if intent is None or intent.stage is Stage.NOT_SENT:
-            intent = forgotten.request_of(terminal, client_order_id) or intent
+            intent = forgotten.request_of(terminal, call.state, client_order_id) or intent
     except StoreError:
         raise InternalError("The journal cannot be read; the gateway's log says why") from None
     if intent is None:
         raise OrderNotFound(
             "No request with that client_order_id was sent", client_order_id=client_order_id
         )
-    return record(intent, await _now(terminal, intent))
+    return record(intent, await _now(call, intent))
 
 
 @method(
@@ -86,24 +86,25 @@ async def settle_order(
     """
     said = Said(executed, ticket, f"token {call.caller.tid}")
     intent = await settle(call.terminal, client_order_id, said)
-    return record(intent, await _now(call.terminal, intent))
+    return record(intent, await _now(call, intent))
 
 
-async def _now(terminal: GuardedTerminal, intent: Intent) -> shapes.OrderNow | None:
+async def _now(call: Call, intent: Intent) -> shapes.OrderNow | None:
     """Return what is there now of an order's; ``None`` where that cannot be told: what became of
     the order can, all the same.
     """
+    terminal = call.terminal
     orders = {ticket for send in intent.sends if (ticket := _order(send.request, send.result))}
     results = [send.result for send in intent.sends if send.result is not None]
     positions = {one.position for one in results if one.position}
     found: shapes.OrderNow = {"orders": [], "positions": [], "past_orders": []}
     try:
-        held = terminal.desk.contingent.known(terminal, intent.asked.client_order_id)
+        held = call.state.contingent.known(terminal, intent.asked.client_order_id)
     except StoreError:
         logger.warning("held orders cannot be read", exc_info=True)
         return None
     if held is not None:
-        waits = terminal.desk.contingent.holds(held.ticket)
+        waits = call.state.contingent.holds(held.ticket)
         found["orders" if waits else "past_orders"] = [convert.order(held, terminal.clock)]
         return found
     if not (orders or positions) or intent.is_paper != terminal.is_paper:

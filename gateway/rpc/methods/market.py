@@ -29,7 +29,7 @@ from gateway.errors import (
 from gateway.rpc.catalogue import Call, method
 from gateway.schemas import convert
 from gateway.schemas.convert import enums
-from gateway.trading.guard import GuardedTerminal
+from gateway.trading.terminal import GuardedTerminal
 
 from .paging import Cursor, read_cursor
 from .params import Cursor as CursorText
@@ -81,7 +81,7 @@ async def get_ohlc(
     not have them all, and `reason` says why. For a span of time see `get_history_prices`.
     """
     period = _period(call.terminal, timeframe)
-    symbol = await call.terminal.desk.symbols.name(call.terminal, symbol)
+    symbol = await call.state.symbols.name(call.terminal, symbol)
     params = commands.RatesParams(symbol=symbol, timeframe=int(period), start=start, count=count)
     bars = await _history(call.terminal, commands.RATES_GET, params)
     return _bars(call.terminal, symbol, period, bars, None)
@@ -111,7 +111,7 @@ async def get_history_prices(
     until = call.daemon.now_ms() if to is None else to
     first_ms, last_ms = terminal.clock.stamps(from_, until)
     first_s, last_s = -(-first_ms // 1000), last_ms // 1000
-    symbol = await terminal.desk.symbols.name(terminal, symbol)
+    symbol = await call.state.symbols.name(terminal, symbol)
     if cursor is not None:
         first_s = read_cursor(cursor, first_s * 1000, last_s * 1000).at_ms // 1000
     bars, more_from_s = await _bars_between(terminal, symbol, period, (first_s, last_s), limit)
@@ -150,7 +150,7 @@ async def get_history_ticks(
     if from_ is None and (to is not None or cursor is not None):
         raise InvalidParams(errors=[{"field": "from", "reason": "needed with to and cursor"}])
     kind = convert.code(enums.COPY_TICKS, flags)
-    symbol = await terminal.desk.symbols.name(terminal, symbol)
+    symbol = await call.state.symbols.name(terminal, symbol)
     if from_ is None:
         params = commands.TicksParams(symbol=symbol, count=limit, flags=kind)
         newest = await _history(terminal, commands.TICKS_GET, params)
@@ -195,7 +195,7 @@ async def get_market_book(call: Call, *, symbol: Symbol) -> shapes.Book:
     that publish none for the symbol the answer is 3004 `no_market_depth`.
     """
     terminal = call.terminal
-    info = await terminal.desk.symbols.find(terminal, symbol)
+    info = await call.state.symbols.find(terminal, symbol)
     symbol = info.name
     entries = await terminal.request(commands.BOOK_GET, commands.SymbolParams(symbol=symbol))
     if not entries and not info.ticks_bookdepth:

@@ -39,7 +39,7 @@ def note_placing(call: Call, how: ExecutionOptions) -> None:
     terminal, told = call.terminal, call.terminal.hello
     if call.listener is not None and told is not None and not how.validate_only:
         mark = tag(told.login, told.server, how.client_order_id)
-        terminal.desk.disconnects.placing(call.listener, terminal.name, mark)
+        call.safeguards.disconnects.placing(call.listener, terminal.name, mark)
 
 
 def note_placed(call: Call, receipt: shapes.OrderReceipt) -> None:
@@ -48,7 +48,7 @@ def note_placed(call: Call, receipt: shapes.OrderReceipt) -> None:
     if call.listener is not None:
         for ticket in (receipt["order"]["order"], receipt["order"]["position"]):
             if ticket is not None:
-                terminal.desk.disconnects.placed(call.listener, terminal.account, ticket)
+                call.safeguards.disconnects.placed(call.listener, terminal.account, ticket)
 
 
 def new_order(

@@ -140,10 +140,10 @@ async def get_orders(
     Those that the gateway keeps itself, since the platform has no such orders, are among them
     with `emulated` true. For changes subscribe to `orders`.
     """
-    symbol = await call.terminal.desk.symbols.optional(call.terminal, symbol)
+    symbol = await call.state.symbols.optional(call.terminal, symbol)
     params = commands.FilterParams(symbol=symbol, ticket=ticket)
     orders = await call.terminal.request(commands.ORDERS_GET, params)
-    held = call.terminal.desk.contingent.orders(symbol, ticket)
+    held = call.state.contingent.orders(symbol, ticket)
     if held:
         orders = sorted(orders + held, key=lambda one: (one.time_setup, one.ticket))
     return [convert.order(order, call.terminal.clock) for order in orders]
@@ -154,7 +154,7 @@ async def get_order_info(call: Call, *, ticket: Ticket) -> shapes.Order:
     """Return one order by its ticket, pending or past; `state` tells which."""
     terminal = call.terminal
     by_ticket = commands.FilterParams(ticket=ticket)
-    held = terminal.desk.contingent
+    held = call.state.contingent
     known = [*held.orders(ticket=ticket), held.past(ticket)]
     if known[0] is not None:
         return convert.order(known[0], terminal.clock)
@@ -237,7 +237,7 @@ async def place_order(
             expiration=expiration,
         )
     note_placing(call, how)
-    receipt = await placing.place(call.terminal, wish, how)
+    receipt = await placing.place(call.terminal, call.state, wish, how)
     note_placed(call, receipt)
     return receipt
 
@@ -309,7 +309,7 @@ async def modify_order(
         normalize=normalize,
         validate_only=validate_only,
     )
-    return await changing.modify(call.terminal, ticket, change, how, target)
+    return await changing.modify(call.terminal, call.state, ticket, change, how, target)
 
 
 @method(
@@ -330,7 +330,7 @@ async def cancel_order(
     stays.
     """
     how = options_of(call, client_order_id, ttl_ms, deadline_ms, validate_only=validate_only)
-    return await changing.cancel(call.terminal, ticket, how)
+    return await changing.cancel(call.terminal, call.state, ticket, how)
 
 
 @method(
@@ -391,4 +391,4 @@ async def order_check(
         expiration=expiration,
     )
     how = options_of(call, None, None, None, normalize=normalize, validate_only=True)
-    return await placing.check(call.terminal, wish, how)
+    return await placing.check(call.terminal, call.state, wish, how)

@@ -50,7 +50,7 @@ async def get_positions(
 
     For changes subscribe to `positions`, for floating profit to `pnl`.
     """
-    symbol = await call.terminal.desk.symbols.optional(call.terminal, symbol)
+    symbol = await call.state.symbols.optional(call.terminal, symbol)
     params = commands.FilterParams(symbol=symbol, ticket=ticket)
     positions = await call.terminal.request(commands.POSITIONS_GET, params)
     return [convert.position(one, call.terminal.clock) for one in positions]
@@ -111,7 +111,7 @@ async def close_position(
             filling=filling_of(type_filling),
             comment=comment,
         )
-    return await closing.close(call.terminal, wanted, how)
+    return await closing.close(call.terminal, call.state, wanted, how)
 
 
 @method(
@@ -135,4 +135,4 @@ async def close_by(
     What is left of the larger one stays open. Netting accounts have no opposite positions.
     """
     how = options_of(call, client_order_id, ttl_ms, deadline_ms, validate_only=validate_only)
-    return await closing.close_by(call.terminal, position, position_by, how, comment)
+    return await closing.close_by(call.terminal, call.state, position, position_by, how, comment)

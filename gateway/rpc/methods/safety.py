@@ -114,7 +114,7 @@ async def set_trading_enabled(
             "for all, /api/v1/kill-switch for all of yours"
         )
     terminal = EVERYWHERE if everywhere else call.terminal.name
-    switch = call.terminal.desk.switch.switch
+    switch = call.safeguards.switch
     try:
         if enabled:
             await switch.resume(terminal, by_admin=by_admin, by=f"token {call.caller.tid}")
@@ -160,7 +160,7 @@ async def cancel_all_orders(
     swept = flatten.Swept()
     with options_of(call, client_order_id, None, None).before_sending():
         chosen = await _chosen(call, symbol, magic, side)
-        await flatten.cancel_orders(call.terminal, chosen, swept)
+        await flatten.cancel_orders(call.terminal, call.state, chosen, swept)
     return flatten.told(swept)
 
 
@@ -192,7 +192,7 @@ async def close_all_positions(
     swept = flatten.Swept()
     with options_of(call, client_order_id, None, None).before_sending():
         chosen = await _chosen(call, symbol, magic, side)
-        await flatten.close_positions(call.terminal, chosen, swept, deviation)
+        await flatten.close_positions(call.terminal, call.state, chosen, swept, deviation)
     return flatten.told(swept)
 
 
@@ -226,10 +226,10 @@ async def cancel_all_after(
     if 0 < timeout_ms < MIN_TIMEOUT_MS:
         reason = f"give at least {MIN_TIMEOUT_MS}, or 0 to switch the timer off"
         raise InvalidParams(errors=[{"field": "timeout_ms", "reason": reason}])
-    terminal, tid, desk = call.terminal.name, call.caller.tid, call.terminal.desk
-    session = desk.disconnects.session(call.listener, terminal) if call.listener else ""
+    terminal, tid, safeguards = call.terminal.name, call.caller.tid, call.safeguards
+    session = safeguards.disconnects.session(call.listener, terminal) if call.listener else ""
     if not timeout_ms:
-        desk.dead_man.off(terminal, tid, session)
+        safeguards.dead_man.off(terminal, tid, session)
         return {"fires_at": None, "timeout_ms": 0, "action": action}
     armed = Armed(
         terminal=terminal,
@@ -241,7 +241,7 @@ async def cancel_all_after(
         account=call.terminal.account,
     )
     with _written():
-        await desk.dead_man.set(armed, desk.disconnects.live(terminal, tid))
+        await safeguards.dead_man.set(armed, safeguards.disconnects.live(terminal, tid))
     fires_at = call.daemon.now_ms() + timeout_ms
     return {"fires_at": fires_at, "timeout_ms": timeout_ms, "action": action}
 
@@ -286,7 +286,7 @@ async def set_cancel_on_disconnect(
     after 5 s without a heartbeat, where it can (`lease` among its capabilities).
     """
     connection, name = _connection(call), call.terminal.name
-    disconnects = call.terminal.desk.disconnects
+    disconnects = call.safeguards.disconnects
     if enabled:
         armed = Armed(
             terminal=name,
@@ -321,7 +321,7 @@ async def logout(call: Call) -> shapes.Farewell:
     is the token's, runs on.
     """
     connection = _connection(call)
-    call.terminal.desk.disconnects.off(connection)
+    call.safeguards.disconnects.off(connection)
     call.after_answer.append(lambda: connection.end(NORMAL_CLOSURE, "logout"))
     return {"closing": True}
 
@@ -332,7 +332,7 @@ def _connection(call: Call) -> Listener:
 
 
 def _rule(call: Call) -> shapes.DisconnectRule:
-    connection, disconnects = _connection(call), call.terminal.desk.disconnects
+    connection, disconnects = _connection(call), call.safeguards.disconnects
     armed = disconnects.of(connection)
     if armed is not None and armed.account not in (None, call.terminal.account):
         armed = None  # it is about the account that the terminal was logged in to
@@ -362,12 +362,12 @@ async def _chosen(
 ) -> OrderFilter:
     if symbol is not None:
         # where it is not known which symbol is meant, nothing would be found, and all seem well
-        symbol = await call.terminal.desk.symbols.surely(call.terminal, symbol)
+        symbol = await call.state.symbols.surely(call.terminal, symbol)
     return OrderFilter(symbol=symbol, magic=magic, side=side)
 
 
 def _state(call: Call) -> shapes.TradingEnabled:
-    found = call.terminal.desk.switch.switch.over(call.terminal.name)
+    found = call.safeguards.switch.over(call.terminal.name)
     return {
         "trading_enabled": not found,
         "halts": [

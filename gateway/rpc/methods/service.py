@@ -134,9 +134,9 @@ async def hello(
     beat_ms = DEFAULT_HEARTBEAT_MS if listener is None else round(listener.heartbeat_s * 1000)
     _note(call, client, session_id)
     if listener is not None and session_id:
-        desk, name = call.terminal.desk, call.terminal.name
-        desk.disconnects.hello(listener, name, session_id)
-        desk.heard(name, call.caller.tid, listener)
+        safeguards, name = call.safeguards, call.terminal.name
+        safeguards.disconnects.hello(listener, name, session_id)
+        safeguards.heard(name, call.caller.tid, listener)
     return {
         "api": API_VERSION,
         "server": _server(call),

@@ -109,7 +109,7 @@ async def _by_broker_name(call: Call, items: list[Item]) -> list[Item]:
 
     async def name(symbol: str) -> str:
         if symbol not in known:
-            (known[symbol],) = await call.terminal.desk.symbols.names(call.terminal, [symbol])
+            (known[symbol],) = await call.state.symbols.names(call.terminal, [symbol])
         return known[symbol]
 
     async def channel(text: str) -> str:

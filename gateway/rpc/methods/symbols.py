@@ -51,7 +51,7 @@ async def get_symbol_info(call: Call, *, symbol: Symbol) -> shapes.SymbolInfo:
     """
     terminal = call.terminal
     return convert.symbol_info(
-        await terminal.desk.symbols.find(terminal, symbol), terminal.clock, terminal.platform
+        await call.state.symbols.find(terminal, symbol), terminal.clock, terminal.platform
     )
 
 
@@ -66,8 +66,8 @@ async def get_sessions(call: Call, *, symbol: Symbol) -> shapes.SymbolSessions:
     `opens_at`. Holidays are in no table; then the broker refuses it.
     """
     terminal = call.terminal
-    symbol = await terminal.desk.symbols.name(terminal, symbol)
-    week, table = await terminal.desk.checks.sessions.table(terminal, symbol)
+    symbol = await call.state.symbols.name(terminal, symbol)
+    week, table = await call.state.checks.sessions.table(terminal, symbol)
     now_ms = terminal.now_ms()
     broker_ms = terminal.clock.broker_now_ms(now_ms)
     closes = week.next_close(broker_ms)
@@ -94,6 +94,6 @@ async def symbol_select(
     chart, an order or a position: then `select` stays true.
     """
     terminal = call.terminal
-    symbol = await terminal.desk.symbols.name(terminal, symbol)
+    symbol = await call.state.symbols.name(terminal, symbol)
     done = await terminal.select(symbol, enable=enable)
     return {"symbol": done.symbol, "select": done.select}

@@ -17,5 +17,5 @@ and the number of the attempt, which is on the disk before it is used: so a rest
 journal what became of that id, and cannot send it twice. Nothing is sent without the right to:
 a held order is its token's, and a token that may not trade any more triggers nothing.
 
-:class:`~.keeper.Keeper` is one terminal's part of all this; the desk has it.
+:class:`~.keeper.Keeper` is one terminal's part of all this; the terminal's state has it.
 """

@@ -12,26 +12,34 @@ from ea_bridge.model import Order
 from gateway.schemas import convert
 from gateway.storage.store import StoreError
 from gateway.trading.grid import exact
-from gateway.trading.guard import GuardedTerminal
 from gateway.trading.journal import Account, CallKey, Intent, Stage, answers
 from gateway.trading.journal.sameness import folded, is_same
+from gateway.trading.state import TradingState
+from gateway.trading.terminal import GuardedTerminal
 
+from .keeper import Keeper
 from .records import HeldOrder
 
 
-def request_of(terminal: GuardedTerminal, client_order_id: str) -> Intent | None:
+def request_of(
+    terminal: GuardedTerminal, state: TradingState, client_order_id: str
+) -> Intent | None:
     """Return the request for an order that is kept here, as the journal would have it.
 
     Raises:
         StoreError: held orders cannot be read.
 
     """
-    account, holding = terminal.account, terminal.desk.contingent
+    account, holding = terminal.account, state.contingent
+    if not isinstance(holding, Keeper):
+        return None
     held = holding.kept(terminal, client_order_id)
-    return None if held is None or account is None else _intent(terminal, account, held)
+    return None if held is None or account is None else _intent(terminal, holding, account, held)
 
 
-def _intent(terminal: GuardedTerminal, account: Account, held: HeldOrder) -> Intent:
+def _intent(
+    terminal: GuardedTerminal, holding: Keeper, account: Account, held: HeldOrder
+) -> Intent:
     order, client_order_id = held.order, held.client_order_id
     created_ms = terminal.clock.to_utc_ms(order.time_setup_msc)
     params = held.asked or _asked_for(order)
@@ -42,22 +50,20 @@ def _intent(terminal: GuardedTerminal, account: Account, held: HeldOrder) -> Int
         updated_ms=created_ms,
         stage=Stage.DONE,
         reconciled=True,
-        answer=answers.of_result(
-            terminal.desk.contingent.receipt(terminal, order, client_order_id)
-        ),
+        answer=answers.of_result(holding.receipt(terminal, order, client_order_id)),
     )
 
 
-async def recall(terminal: GuardedTerminal, asked: CallKey) -> None:
+async def recall(terminal: GuardedTerminal, state: TradingState, asked: CallKey) -> None:
     """Have the journal know the request for an order that is kept here, if it does not.
 
     Raises:
         ClientOrderIdConflict: the order was placed for another request than this.
 
     """
-    if asked.is_new:
+    journal, holding = terminal.journal, state.contingent
+    if asked.is_new or not isinstance(holding, Keeper):
         return
-    journal, holding = terminal.desk.journal, terminal.desk.contingent
     try:
         known = journal.find(asked.client_order_id)
         is_free = known is None or known.stage is Stage.NOT_SENT
@@ -66,7 +72,7 @@ async def recall(terminal: GuardedTerminal, asked: CallKey) -> None:
         return  # the journal cannot be read, and tells that itself
     if held is None:
         return
-    intent = _intent(terminal, asked.account, held)
+    intent = _intent(terminal, holding, asked.account, held)
     if not _is_for(held, intent, asked):
         raise answers.conflict(
             intent.asked.method, intent.asked.params, intent.stage, asked.client_order_id

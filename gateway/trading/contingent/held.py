@@ -14,9 +14,10 @@ from ea_bridge import commands
 from ea_bridge.model import Order, OrderState
 from gateway.audit import Audit
 from gateway.errors import DeadlineExceeded, GatewayError, InvalidPrice
-from gateway.trading.guard import GuardedTerminal
 from gateway.trading.journal import Account
 from gateway.trading.requests import FIRST_HELD, Deadline, ExecutionOptions
+from gateway.trading.state import StateOf
+from gateway.trading.terminal import GuardedTerminal
 from gateway.trading.turns import Turns
 
 from .errands import Errands
@@ -38,6 +39,7 @@ class Surroundings:
     """What held orders use of the daemon."""
 
     act_as: ActAs
+    state_of: StateOf
     watch: Callable[[str], Callable[[], None]]
     """Have the terminal push a symbol's ticks; returns what ends that."""
     tell: Callable[[Account, str, Order], None]
@@ -47,7 +49,7 @@ class Surroundings:
     to_broker_ms: Callable[[int], int]
     """Turn UTC milliseconds into the broker's."""
     turns: Turns
-    """Of the terminal's desk."""
+    """Of the terminal's state."""
     counted: Callable[[Account | None], list[Order]] | None = None
     """What all terminals together hold for an account, as :meth:`HeldOrders.counted` tells of one
     of them; ``None``: there is only one."""
@@ -227,7 +229,9 @@ class HeldOrders:
             # logged in elsewhere by now; the attempt stays as it is, for it may have been sent
             return True
         try:
-            placed = await send_limit(terminal, held, self._options(held))
+            placed = await send_limit(
+                terminal, self._around.state_of(terminal), held, self._options(held)
+            )
         except GatewayError as error:
             return await self._failed(held, error)
         await self.end(replace(held, placed=placed), OrderState.PLACED)

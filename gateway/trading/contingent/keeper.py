@@ -25,7 +25,6 @@ from gateway.errors import DeadlineExceeded, OrderLimit, OrderNotFound
 from gateway.storage.ledger import Ledger
 from gateway.trading.changing import check_change
 from gateway.trading.grid import exact
-from gateway.trading.guard import GuardedTerminal
 from gateway.trading.journal import Account
 from gateway.trading.receipts import held_receipt
 from gateway.trading.requests import (
@@ -38,17 +37,18 @@ from gateway.trading.requests import (
     PreparedOrder,
 )
 from gateway.trading.session import Session
+from gateway.trading.state import NullContingentOrders, TradingState
+from gateway.trading.terminal import GuardedTerminal
 
 from .errands import Errands
 from .held import MAX_HELD, HeldOrders, Surroundings
-from .holding import Holding
 from .oco import OcoLinks, account_of
 from .records import Book, HeldOrder, OcoLink, OpenRows
 from .stop_limit import STOPS, prepared
 
 
-class Keeper(Holding):
-    """What a desk holds beside the terminal's own orders, in the ledger.
+class Keeper(NullContingentOrders):
+    """Held orders and links of one terminal, in the ledger.
 
     Args:
         ledger: open.
@@ -69,7 +69,9 @@ class Keeper(Holding):
         self.links: OcoLinks = OcoLinks(
             Book(ledger, terminal, "oco", OcoLink, around.audit, at_start),
             self._errands,
+            self,
             around.act_as,
+            around.state_of,
             around.now_ms,
         )
         self._account: Account | None = None
@@ -140,6 +142,10 @@ class Keeper(Holding):
         """Return what this terminal holds for an account, linked to it or not."""
         return self._held.counted(account)
 
+    def known(self, terminal: GuardedTerminal, client_order_id: str) -> Order | None:
+        held = self.kept(terminal, client_order_id)
+        return None if held is None else held.order
+
     def kept(self, terminal: GuardedTerminal, client_order_id: str) -> HeldOrder | None:
         side = terminal.side
         return None if side is None else self._held.known(side, client_order_id)
@@ -155,12 +161,16 @@ class Keeper(Holding):
         return self._held.past(self._account, ticket)
 
     async def place(
-        self, terminal: GuardedTerminal, wish: OrderRequest, options: ExecutionOptions
+        self,
+        terminal: GuardedTerminal,
+        state: TradingState,
+        wish: OrderRequest,
+        options: ExecutionOptions,
     ) -> shapes.OrderReceipt:
         with options.before_sending():
             account = account_of(terminal)
-            trade = await prepared(terminal, wish, options)
-            going = await terminal.desk.checks.admit(terminal, trade)
+            trade = await prepared(terminal, state, wish, options)
+            going = await state.admit(terminal, trade)
         with going.watched(), options.before_sending():
             terminal.check_tradable(Tier.FULL)
             if len(self._held) >= MAX_HELD:
@@ -176,6 +186,7 @@ class Keeper(Holding):
     async def modify(
         self,
         terminal: GuardedTerminal,
+        state: TradingState,
         ticket: int,
         change: OrderModification,
         options: ExecutionOptions,
@@ -186,8 +197,8 @@ class Keeper(Holding):
             with options.before_sending():
                 held = self._waiting(terminal, ticket)
                 wish = _changed(held, change)
-                trade = await prepared(terminal, wish, options, held.order)
-                await terminal.desk.checks.admit(terminal, trade)
+                trade = await prepared(terminal, state, wish, options, held.order)
+                await state.admit(terminal, trade)
                 terminal.check_tradable(Tier.FULL)
                 order = _priced(held.order, trade)
                 order = replace(order, time_expiration=trade.request.expiration)
@@ -256,7 +267,7 @@ def _new(
         words=wish.comment,
         created_ms=now_ms,
         expiration_ms=wish.expiration_ms,
-        asked=terminal.desk.journal.asked_for(trade.options.client_order_id),
+        asked=terminal.journal.asked_for(trade.options.client_order_id),
     )
 
 

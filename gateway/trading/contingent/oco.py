@@ -16,9 +16,10 @@ from gateway.errors import GatewayError, InvalidParams, OrderNotFound
 from gateway.storage.store import StoreError
 from gateway.trading import changing
 from gateway.trading.client_ids import new_client_order_id
-from gateway.trading.guard import GuardedTerminal
 from gateway.trading.journal import Account
 from gateway.trading.requests import Deadline, ExecutionOptions
+from gateway.trading.state import NullContingentOrders, StateOf
+from gateway.trading.terminal import GuardedTerminal
 
 from .errands import Errands
 from .records import Book, LinkedOrder, OcoLink, OrderEnd
@@ -52,17 +53,27 @@ class OcoLinks:
     Args:
         book: their rows.
         errands: runs what is to be done by and by.
+        kept: the orders that are held here.
         act_as: see :data:`ActAs`.
+        state_of: returns the shared state of a terminal.
         now_ms: UTC milliseconds.
 
     """
 
     def __init__(
-        self, book: Book[OcoLink], errands: Errands, act_as: ActAs, now_ms: Callable[[], int]
+        self,
+        book: Book[OcoLink],
+        errands: Errands,
+        kept: NullContingentOrders,
+        act_as: ActAs,
+        state_of: StateOf,
+        now_ms: Callable[[], int],
     ) -> None:
         self._book = book
         self._errands = errands
+        self._kept = kept
         self._act_as = act_as
+        self._state_of = state_of
         self._now_ms = now_ms
         self._links = book.open()
         self._adding = 0
@@ -182,7 +193,7 @@ class OcoLinks:
         return None
 
     async def _check_waiting(self, terminal: GuardedTerminal, wanted: frozenset[int]) -> None:
-        missing = wanted - {one.ticket for one in await waiting(terminal)}
+        missing = wanted - {one.ticket for one in await _waiting(terminal, self._kept)}
         if missing:
             raise OrderNotFound(ticket=min(missing), tickets=sorted(missing))
 
@@ -227,14 +238,14 @@ class OcoLinks:
         expected = {ticket for of, ticket in self._row_of if of == account}
         if not expected:
             return
-        there = {one.ticket: one for one in await waiting(terminal)}
+        there = {one.ticket: one for one in await _waiting(terminal, self._kept)}
         for ticket in there:
             self._missed.pop((account, ticket), None)
         for ticket in sorted(expected):
             row = self._row_of.get((account, ticket))
             one = there.get(ticket)
             if row is not None and (one is None or one.state == OrderState.PARTIAL):
-                end = await _end_of(terminal, ticket) if one is None else "filled"
+                end = await _end_of(terminal, self._kept, ticket) if one is None else "filled"
                 if account_of(terminal) != account:
                     return  # logged in elsewhere while it told: it is looked again at the return
                 missed_s = self._missed_s((account, ticket))
@@ -315,10 +326,10 @@ class OcoLinks:
             deadline=Deadline.of(self._now_ms, TTL_MS, None),
         )
         try:
-            await changing.cancel(terminal, ticket, options)
+            await changing.cancel(terminal, self._state_of(terminal), ticket, options)
             end: OrderEnd | None = "canceled"
         except OrderNotFound:
-            end = await _end_of(terminal, ticket)
+            end = await _end_of(terminal, self._kept, ticket)
         except GatewayError as error:
             _log.warning("%s: order %d is not cancelled: %s", link.id, ticket, error.name())
             self._links[row] = replace(self._links[row], problem=error.name())
@@ -368,18 +379,20 @@ def account_of(terminal: GuardedTerminal) -> Account:
     return account
 
 
-async def waiting(terminal: GuardedTerminal) -> list[Order]:
+async def _waiting(terminal: GuardedTerminal, kept: NullContingentOrders) -> list[Order]:
     """Return all pending orders: the terminal's, and those that are held here."""
     orders = await terminal.request(commands.ORDERS_GET, commands.FilterParams())
-    return orders + terminal.desk.contingent.orders()
+    return orders + kept.orders()
 
 
-async def _end_of(terminal: GuardedTerminal, ticket: int) -> OrderEnd | None:
+async def _end_of(
+    terminal: GuardedTerminal, kept: NullContingentOrders, ticket: int
+) -> OrderEnd | None:
     """Return how an order ended that does not wait any more, as far as the history tells.
 
     ``None``: the terminal does not answer. ``gone``: it is nowhere.
     """
-    held = terminal.desk.contingent.past(ticket)
+    held = kept.past(ticket)
     if held is not None:
         return ENDS.get(held.state, "gone")
     params = commands.HistoryParams(ticket=ticket)

@@ -7,15 +7,18 @@ import orjson
 from ea_bridge.model import OrderType
 from gateway.trading import placing
 from gateway.trading.grid import exact
-from gateway.trading.guard import GuardedTerminal
 from gateway.trading.journal import CallKey
 from gateway.trading.requests import ExecutionOptions, OrderRequest
+from gateway.trading.state import TradingState
+from gateway.trading.terminal import GuardedTerminal
 
 from .records import HeldOrder
 from .stop_limit import LIMITS
 
 
-async def send_limit(terminal: GuardedTerminal, held: HeldOrder, options: ExecutionOptions) -> int:
+async def send_limit(
+    terminal: GuardedTerminal, state: TradingState, held: HeldOrder, options: ExecutionOptions
+) -> int:
     """Place the limit order of the present attempt, once; return its ticket.
 
     The journal answers for an attempt that was begun before, also by an earlier run of the
@@ -51,7 +54,7 @@ async def send_limit(terminal: GuardedTerminal, held: HeldOrder, options: Execut
         "place_order",
         orjson.dumps(params).decode(),
     )
-    journal = terminal.desk.journal
-    receipt = await journal.once(asked, lambda: placing.place(terminal, wish, options))
+    journal = terminal.journal
+    receipt = await journal.once(asked, lambda: placing.place(terminal, state, wish, options))
     ticket: int | None = receipt["order"]["order"]
     return ticket or 0

@@ -25,9 +25,10 @@ from gateway.trading.contingent.held import Surroundings
 from gateway.trading.contingent.keeper import Keeper
 from gateway.trading.contingent.oco import account_of
 from gateway.trading.contingent.records import OpenRows
-from gateway.trading.guard import GuardedTerminal
 from gateway.trading.journal import Account
 from gateway.trading.session import Session
+from gateway.trading.state import StateOf, TradingState
+from gateway.trading.terminal import GuardedTerminal
 from gateway.trading.turns import Turns
 
 P = TypeVar("P", bound=Struct)
@@ -65,6 +66,7 @@ class ContingentService:
         streams: tell who listens, and have terminals push ticks.
         clock: returns a terminal's broker clock.
         guarded: makes terminals.
+        state_of: returns their shared state.
 
     Raises:
         StoreError: what the last run of the daemon has left cannot be read.
@@ -81,6 +83,7 @@ class ContingentService:
         streams: Streams,
         clock: Callable[[str], BrokerClock],
         guarded: Guarded,
+        state_of: StateOf,
     ) -> None:
         self._ledger = ledger
         self._at_start = OpenRows(ledger)
@@ -90,12 +93,14 @@ class ContingentService:
         self._streams = streams
         self._clock = clock
         self._guarded = guarded
+        self._state_of = state_of
         self._keepers: dict[str, Keeper] = {}
 
     def of(self, terminal: str, turns: Turns) -> Keeper:
-        """Return a new desk's keeper; it goes on where the last run of the daemon left off."""
+        """Return a new keeper; it goes on where the last run of the daemon left off."""
         around = Surroundings(
             act_as=lambda tid: self._as(terminal, tid),
+            state_of=self._state_of,
             watch=lambda symbol: self._streams.hold(terminal, Channel("tick", symbol=symbol)),
             tell=lambda account, op, order: self._tell(terminal, op, order),
             now_ms=wall_ms,
@@ -130,7 +135,7 @@ class ContingentService:
 
     def resume(self, name: str, tid: str) -> None:
         """A terminal is linked, or paper trading was switched: keep what belongs to that."""
-        # its desk, and so its keeper, may not be there yet
+        # its state, and so its keeper, may not be there yet
         terminal = self._guarded(name, _nobody)
         self._keepers[name].connected(account_of(terminal), tid)
 
@@ -176,10 +181,10 @@ class ContingentService:
         self._streams.event(_Named(terminal), Trade(op=op, q=0, time_msc=at_msc, order=order))
 
 
-def with_held(terminal: GuardedTerminal, command: Command[P, R], answer: R) -> R:
+def with_held(state: TradingState, command: Command[P, R], answer: R) -> R:
     """Return an answer of the terminal, with what it does not know of itself."""
     if command.op == ORDERS_GET.op and isinstance(answer, list):
-        answer.extend(terminal.desk.contingent.orders())
+        answer.extend(state.contingent.orders())
     return answer
 
 

@@ -16,10 +16,11 @@ from msgspec.structs import replace as with_
 from ea_bridge.model import Order, OrderType, SymbolInfo, TradeAction
 from gateway.errors import InvalidPrice
 from gateway.trading.grid import Grid, exact, price_grid
-from gateway.trading.guard import GuardedTerminal
 from gateway.trading.placing import check_wish, prepare
 from gateway.trading.requests import ExecutionOptions, OrderRequest, PreparedOrder
 from gateway.trading.sides import misplaced
+from gateway.trading.state import TradingState
+from gateway.trading.terminal import GuardedTerminal
 
 STOPS = {
     OrderType.BUY_STOP_LIMIT: OrderType.BUY_STOP,
@@ -33,6 +34,7 @@ LIMITS = {
 
 async def prepared(
     terminal: GuardedTerminal,
+    state: TradingState,
     wish: OrderRequest,
     options: ExecutionOptions,
     held: Order | None = None,
@@ -46,7 +48,7 @@ async def prepared(
     """
     check_wish(wish)
     as_stop = replace(wish, type=STOPS[wish.type], stoplimit=None)
-    trade, _ = await prepare(terminal, as_stop, options)
+    trade, _ = await prepare(terminal, state, as_stop, options)
     info = trade.symbol or await terminal.symbol(trade.request.symbol)
     grid = Grid(info, options.normalize)
     limit = grid.price("stoplimit", wish.stoplimit or Decimal())

@@ -17,7 +17,7 @@ from gateway.errors import (
     TerminalDisconnected,
     Timeout,
 )
-from gateway.trading.guard import GuardedTerminal
+from gateway.trading.terminal import GuardedTerminal
 
 CAPABILITY = "trail"
 

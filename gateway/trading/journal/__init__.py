@@ -16,7 +16,7 @@ the terminal::
 ``sent`` and ``acked`` are only told while the daemon runs: after a crash whatever is journaled may
 have been sent, and is unknown until it was reconciled.
 
-:class:`Journal` is what a desk has; as it is, it keeps nothing. :class:`SqliteJournal` is one
+:class:`Journal` keeps nothing as it is. :class:`SqliteJournal` is one
 terminal's view of the :class:`OrderLog`, which is one for all, since an id belongs to an account
 and two terminals may be logged in to the same. Finding out what became of the unknown ones is the
 work of :mod:`.reconcile`.

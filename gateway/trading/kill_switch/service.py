@@ -32,14 +32,16 @@ from gateway.errors import (
 )
 from gateway.storage.ledger import Ledger
 from gateway.trading import flatten
-from gateway.trading.guard import GuardedTerminal
 from gateway.trading.journal import Account
 from gateway.trading.kill_switch.armed import Armed, ArmedBook, Firing, Policy, together
 from gateway.trading.kill_switch.dead_man import DeadMan
 from gateway.trading.kill_switch.disconnects import Disconnects
 from gateway.trading.kill_switch.halts import EVERYWHERE
 from gateway.trading.kill_switch.lease_keeper import LeaseKeeper
+from gateway.trading.kill_switch.safeguards import Safeguards
 from gateway.trading.kill_switch.switch import KillSwitch, Turned
+from gateway.trading.state import StateOf
+from gateway.trading.terminal import GuardedTerminal
 
 RETRY_S = 0.5
 MAX_SWEEPS = 20
@@ -72,6 +74,7 @@ class KillSwitchService:
         guarded: return a terminal as the gateway itself may use it; ``still_allowed`` may refuse,
             up to the moment at which bytes are written.
         announce: tells of each change and of each sweep.
+        state_of: returns the shared state of a terminal.
         on_paper: whether a terminal trades on paper, so that its EA has no say in it.
 
     """
@@ -83,17 +86,23 @@ class KillSwitchService:
         registry: TerminalRegistry,
         guarded: Callable[..., GuardedTerminal],
         announce: Announce,
+        state_of: StateOf,
         on_paper: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self.switch = KillSwitch(ledger, audit)
         self._book = ArmedBook(ledger)
         self.dead_man = DeadMan(self._book, self._fire, self._changed)
         self.disconnects = Disconnects(self._book, self._fire, self._changed)
+        self.safeguards = Safeguards(
+            switch=self.switch, dead_man=self.dead_man, disconnects=self.disconnects
+        )
+        """The part of it that calls use."""
         self.leases = LeaseKeeper(registry.get, self._policy, self._lease_ran_out)
         self._announce = announce
         self._audit = audit
         self._registry = registry
         self._guarded = guarded
+        self._state_of = state_of
         self._on_paper = on_paper
         self._tasks: set[asyncio.Task[None]] = set()
         self._arrivals: dict[str, asyncio.Event] = {}
@@ -169,7 +178,8 @@ class KillSwitchService:
         """
         swept.failed.clear()
         try:
-            await flatten.flatten(terminal, firing.armed.action, firing.chosen, swept)
+            state = self._state_of(terminal)
+            await flatten.flatten(terminal, state, firing.armed.action, firing.chosen, swept)
         except GatewayError as error:
             logger.warning("terminal %s was not swept: %s", terminal.name, error.name())
             return False

@@ -208,7 +208,7 @@ class KillSwitch:
 
 @dataclass(frozen=True, slots=True)
 class TerminalSwitch:
-    """The kill switch, as the desk of one terminal has it."""
+    """The kill switch of one terminal."""
 
     switch: KillSwitch
     terminal: str

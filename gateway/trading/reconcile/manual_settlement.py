@@ -18,9 +18,9 @@ from gateway.errors import GatewayError, InternalError, InvalidParams, OrderNotF
 from gateway.storage.store import StoreError
 
 from ..client_ids import is_tagged
-from ..guard import GuardedTerminal
 from ..journal import CommandRecord, Intent, Settlement, Stage
 from ..journal.intents import ENDS, Presumed
+from ..terminal import GuardedTerminal
 from . import effects
 from .matching import is_tagged_as, makes_order
 from .observed_order import ObservedOrder
@@ -50,7 +50,7 @@ async def settle(terminal: GuardedTerminal, client_order_id: str, said: Said) ->
         InternalError: the journal cannot be read or written.
 
     """
-    journal = terminal.desk.journal
+    journal = terminal.journal
     try:
         intent = journal.find(client_order_id)
         if intent is None:
@@ -118,7 +118,7 @@ async def _believed(
         return _of_change(send, ticket), structs.replace(settlement, note=note)
     if ticket is None:
         raise _fault("ticket", "say which order of the terminal it is")
-    owner = terminal.desk.journal.owner(intent, ticket)
+    owner = terminal.journal.owner(intent, ticket)
     if owner is not None:
         raise _fault("ticket", f"it is the order of {owner}")
     try:

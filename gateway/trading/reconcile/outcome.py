@@ -14,13 +14,12 @@ from gateway.errors import (
 )
 
 from ..grid import Name
-from ..guard import GuardedTerminal
 from ..journal import answers
 from ..journal.intents import CommandRecord, Intent, Presumed, Stage
 from ..receipts import receipt_for
 from ..requests import Deadline, ExecutionOptions, PreparedOrder, blame
 from ..retcodes import Evidence
-from ..sending import Sent
+from ..terminal import ExecutionResult, GuardedTerminal
 
 _REASONS = {
     Presumed.TRACELESS: (
@@ -93,7 +92,7 @@ async def _receipt(
     )
     queue_ms = (send.written_ms or send.created_ms) - intent.created_ms
     terminal_ms = (send.ended_ms or send.created_ms) - (send.written_ms or send.created_ms)
-    sent = Sent(result, queue_ms=float(queue_ms), terminal_ms=float(terminal_ms))
+    sent = ExecutionResult(result, queue_ms=float(queue_ms), terminal_ms=float(terminal_ms))
     receipt = await receipt_for(terminal, trade, sent, can_wait=can_wait)
     receipt["paper"] = intent.is_paper  # it may have been switched since
     return answers.of_result(receipt)

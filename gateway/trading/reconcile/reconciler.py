@@ -30,9 +30,9 @@ from ea_bridge.session import LateResult
 from gateway.errors import GatewayError, TerminalDisconnected
 from gateway.storage.store import StoreError
 
-from ..guard import GuardedTerminal
 from ..journal.intents import ENDS, Account, CommandRecord, Intent, Presumed, Stage
 from ..journal.log import OrderLog
+from ..terminal import GuardedTerminal
 from . import effects
 from .matching import makes_order, match, share
 from .observed_order import ObservedOrder, descendants

@@ -10,11 +10,10 @@ from ea_bridge import commands, errors
 from ea_bridge.model import SUCCESSES, TradeResult
 from ea_bridge.session import LateResult
 
-from ..guard import GuardedTerminal
 from ..journal.intents import ENDS, CommandRecord, Intent, Presumed, Stage
 from ..plausible import is_plausible
 from ..retcodes import is_final
-from ..sending import was_refused
+from ..terminal import GuardedTerminal, was_refused
 from .patience import Patience
 
 MAX_LATE = 256

@@ -13,11 +13,11 @@ from ea_bridge.session import LateResult, TerminalSession
 from gateway.audit import Audit
 from gateway.schemas import OrderSettled
 from gateway.storage.ledger import Ledger
-from gateway.trading.guard import GuardedTerminal
 from gateway.trading.journal import Account, Intent, OrderLog, SqliteJournal
 from gateway.trading.journal.views import settled
 from gateway.trading.reconcile.reconciler import Reconciler
 from gateway.trading.reconcile.used_ids import UsedIdScan
+from gateway.trading.terminal import GuardedTerminal
 
 Publish = Callable[[str, OrderSettled], None]
 

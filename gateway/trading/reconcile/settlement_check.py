@@ -13,9 +13,9 @@ from dataclasses import replace
 
 from msgspec import structs
 
-from ..guard import GuardedTerminal
 from ..journal.intents import ENDS, Account, CommandRecord, Intent, Stage
 from ..journal.log import OrderLog
+from ..terminal import GuardedTerminal
 from . import effects
 from .matching import is_tagged_as, makes_order
 from .outcome import conclude

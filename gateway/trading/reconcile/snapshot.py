@@ -24,10 +24,10 @@ from ea_bridge.model import (
 )
 from gateway.broker_time.clock import GRID_S, MAX_RESIDUE_S
 
-from ..asking import AskedTerminal
 from ..client_ids import TAG_LENGTH
 from ..journal.intents import CommandRecord
 from ..past import past_of
+from ..terminal import GuardedTerminal
 from .matching import (
     AROUND_MS,
     LATEST_MS,
@@ -287,7 +287,7 @@ class AccountSnapshot:
 
 
 async def look(
-    terminal: AskedTerminal,
+    terminal: GuardedTerminal,
     sends: Sequence[CommandRecord],
     rivals: Iterable[CommandRecord],
     *,
@@ -334,7 +334,7 @@ async def look(
 
 
 async def _look_back(
-    terminal: AskedTerminal, view: AccountSnapshot, sends: Sequence[CommandRecord], since_ms: int
+    terminal: GuardedTerminal, view: AccountSnapshot, sends: Sequence[CommandRecord], since_ms: int
 ) -> None:
     """Add what of the past may be of commands that have made an order."""
     now_ms, offset_s = terminal.now_ms(), view.offset_ms // 1000

@@ -26,11 +26,11 @@ from gateway.errors import (
 )
 from gateway.storage.store import StoreError
 
-from ..asking import AskedTerminal
 from ..client_ids import TAG_LENGTH, is_tagged, tag
 from ..journal.intents import Account
 from ..journal.log import OrderLog
 from ..past import past_of
+from ..terminal import GuardedTerminal
 
 AROUND_S = 86_400
 """How far the broker's clock, its time zone and ours may differ, before and after."""
@@ -65,7 +65,7 @@ class UsedIdScan:
     def __init__(
         self,
         log: OrderLog,
-        guarded: Callable[[str], AskedTerminal],
+        guarded: Callable[[str], GuardedTerminal],
         is_paper: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._log = log
@@ -158,7 +158,7 @@ class UsedIdScan:
                 len(forgotten),
             )
 
-    async def _look_for_tags(self, terminal: AskedTerminal, found: dict[str, int]) -> None:
+    async def _look_for_tags(self, terminal: GuardedTerminal, found: dict[str, int]) -> None:
         if await _has_broker(terminal) is False:
             raise BrokerDisconnected(terminal=terminal.name)  # its lists may be empty
         for order in await terminal.request(commands.ORDERS_GET, commands.FilterParams()):
@@ -171,7 +171,7 @@ class UsedIdScan:
                 _add(found, order.comment, order.ticket)
 
 
-async def _has_broker(terminal: AskedTerminal) -> bool | None:
+async def _has_broker(terminal: GuardedTerminal) -> bool | None:
     """Return whether the broker talks to a terminal, which says so with its first heartbeat;
     ``None``: it does not say.
     """

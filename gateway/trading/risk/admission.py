@@ -5,24 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 from ea_bridge.model import TradeResult
 from gateway.errors import GatewayError, RiskLimit
+from gateway.trading.requests import PreparedOrder
 from gateway.trading.sessions import SessionTables
+from gateway.trading.symbols import SymbolNames
+from gateway.trading.terminal import GuardedTerminal
 
-from .asking import learn
+from ..limits import Limits
+from .asking import FactSources, HeldOrderList, learn
 from .case import Case, Kind, LookAgain, tickets
 from .facts import Facts, Flights
-from .limits import Limits
 from .pace import PAST_MS, SentOrder, Step
 from .reservations import End, Reservation
 from .rules import Plan, Plans
 from .tally import Tallies, Tally
-
-if TYPE_CHECKING:
-    from gateway.trading.guard import GuardedTerminal
-    from gateway.trading.requests import PreparedOrder
 
 MAX_LOOKS = 20
 """How often facts are asked for again while other orders come and go."""
@@ -109,7 +107,13 @@ class Checks:
         """Return what counts of the terminal's account."""
         return self._tallies.of(terminal)
 
-    async def admit(self, terminal: GuardedTerminal, trade: PreparedOrder) -> Pass:
+    async def admit(
+        self,
+        terminal: GuardedTerminal,
+        trade: PreparedOrder,
+        symbols: SymbolNames,
+        held: HeldOrderList,
+    ) -> Pass:
         """Check a trade, and take its part of the limits, unless it is to be validated alone.
 
         Nothing is awaited between the last look at the limits and that.
@@ -120,11 +124,12 @@ class Checks:
 
         """
         plan = self._plans.plan(Kind.of(trade), terminal.limits())
+        sources = FactSources(terminal, symbols, held)
         for _ in range(MAX_LOOKS):
             tally = self.tally(terminal)
             flights = self._flights(tally)
             with tally.reservations.looking(flights.earliest()):
-                case = await self._case(terminal, trade, plan, tally, flights)
+                case = await self._case(sources, trade, plan, tally, flights)
                 if self.tally(terminal) is not tally:
                     continue  # what was learnt is another account's
                 try:
@@ -146,13 +151,14 @@ class Checks:
 
     async def _case(
         self,
-        terminal: GuardedTerminal,
+        sources: FactSources,
         trade: PreparedOrder,
         plan: Plan,
         tally: Tally,
         flights: Flights,
     ) -> Case:
         """Learn what is needed; once it is there nothing may be awaited."""
+        terminal = sources.terminal
         limits, needs, symbol = plan.limits, plan.needs(trade), trade.request.symbol
         self._recall(terminal, limits, tally)
         is_new = Kind.of(trade) is Kind.OPEN
@@ -160,7 +166,7 @@ class Checks:
         facts = NOTHING
         if needs:
             symbols = tally.reservations.symbols() if "worth" in needs else ()
-            facts = await learn(terminal, trade, needs, flights=flights, symbols=symbols)
+            facts = await learn(sources, trade, needs, flights=flights, symbols=symbols)
         surely, doubtful = _beside(tally, terminal, facts)
         return Case(
             terminal=terminal,

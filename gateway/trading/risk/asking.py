@@ -4,29 +4,45 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ea_bridge import commands
-from ea_bridge.model import Deal, DealType, OrderType
+from ea_bridge.model import Deal, DealType, Order, OrderType
 from gateway.errors import GatewayError, RiskLimit
 from gateway.trading.past import past_of
+from gateway.trading.requests import PreparedOrder
 from gateway.trading.rounds import is_closed_trade
+from gateway.trading.symbols import SymbolNames
+from gateway.trading.terminal import GuardedTerminal
 
 from . import traded
 from .facts import SHARED, Facts, Flights, Need, again, attempt
-
-if TYPE_CHECKING:
-    from gateway.trading.guard import GuardedTerminal
-    from gateway.trading.requests import PreparedOrder
 
 DAY_S = 86_400
 _MOVED = frozenset({DealType.BALANCE, DealType.CREDIT, DealType.CORRECTION, DealType.BONUS})
 """Deals that are money put in or taken out, and neither profit nor loss."""
 
 
+class HeldOrderList(Protocol):
+    """The orders that the gateway keeps itself, as far as limits count them."""
+
+    def counted(self) -> list[Order]:
+        """Return those of the account, whichever terminal holds them."""
+
+
+@dataclass(frozen=True, slots=True)
+class FactSources:
+    """A terminal, and what the gateway knows beside it."""
+
+    terminal: GuardedTerminal
+    symbols: SymbolNames
+    held: HeldOrderList
+
+
 async def learn(
-    terminal: GuardedTerminal,
+    sources: FactSources,
     trade: PreparedOrder,
     needs: frozenset[Need],
     *,
@@ -36,7 +52,7 @@ async def learn(
     """Ask for the facts that the checks of a trade need, all at once.
 
     Args:
-        terminal: which of them.
+        sources: of the facts.
         trade: to be judged.
         needs: the facts.
         flights: the shared questions.
@@ -46,18 +62,19 @@ async def learn(
     shared = [need for need in SHARED if need in needs]
     own = [need for need in _OWN if need in needs]
     answers, numbers = await asyncio.gather(
-        asyncio.gather(*(flights.ask(need, partial(_ask, terminal, need)) for need in shared)),
-        asyncio.gather(*(attempt(_OWN[need](terminal, trade)) for need in own)),
+        asyncio.gather(*(flights.ask(need, partial(_ask, sources, need)) for need in shared)),
+        asyncio.gather(*(attempt(_OWN[need](sources, trade)) for need in own)),
     )
     values: dict[Need, Any] = dict(zip(own, numbers, strict=True))
     values |= {need: value for need, (_, value) in zip(shared, answers, strict=True)}
     if "worth" in needs:
-        values["worth"] = await attempt(_worth(terminal, trade, values, symbols))
+        values["worth"] = await attempt(_worth(sources.terminal, trade, values, symbols))
     return Facts(min((asked for asked, _ in answers), default=0), values)
 
 
-async def _ask(terminal: GuardedTerminal, need: Need) -> Any:
+async def _ask(sources: FactSources, need: Need) -> Any:
     """Ask for a fact of the account."""
+    terminal = sources.terminal
     match need:
         case "account":
             return await terminal.request(commands.ACCOUNT_GET, commands.NoParams())
@@ -65,7 +82,7 @@ async def _ask(terminal: GuardedTerminal, need: Need) -> Any:
             return await terminal.request(commands.POSITIONS_GET, commands.FilterParams())
         case "orders":
             orders = await terminal.request(commands.ORDERS_GET, commands.FilterParams())
-            return orders + terminal.desk.contingent.counted()
+            return orders + sources.held.counted()
         case _:
             return await _brought_today(terminal)
 
@@ -92,22 +109,22 @@ def _brought(deal: Deal) -> float:
     return deal.profit + deal.commission + deal.swap + deal.fee
 
 
-async def _tick(terminal: GuardedTerminal, trade: PreparedOrder) -> int:
+async def _tick(sources: FactSources, trade: PreparedOrder) -> int:
     params = commands.SymbolParams(symbol=trade.request.symbol)
-    return (await terminal.request(commands.TICK_GET, params)).time_msc
+    return (await sources.terminal.request(commands.TICK_GET, params)).time_msc
 
 
-async def _margin(terminal: GuardedTerminal, trade: PreparedOrder) -> float:
+async def _margin(sources: FactSources, trade: PreparedOrder) -> float:
     params = commands.MarginParams(
         type=traded.direction(trade),
         symbol=trade.request.symbol,
         volume=trade.request.volume,
         price=traded.entry(trade),
     )
-    return (await terminal.request(commands.ORDER_CALC_MARGIN, params)).value
+    return (await sources.terminal.request(commands.ORDER_CALC_MARGIN, params)).value
 
 
-async def _risk(terminal: GuardedTerminal, trade: PreparedOrder) -> float:
+async def _risk(sources: FactSources, trade: PreparedOrder) -> float:
     params = commands.ProfitParams(
         type=traded.direction(trade),
         symbol=trade.request.symbol,
@@ -115,14 +132,15 @@ async def _risk(terminal: GuardedTerminal, trade: PreparedOrder) -> float:
         price_open=traded.entry(trade),
         price_close=trade.request.sl,
     )
-    return (await terminal.request(commands.ORDER_CALC_PROFIT, params)).value
+    return (await sources.terminal.request(commands.ORDER_CALC_PROFIT, params)).value
 
 
-async def _allowed(terminal: GuardedTerminal, trade: PreparedOrder) -> frozenset[str]:
+async def _allowed(sources: FactSources, trade: PreparedOrder) -> frozenset[str]:
+    terminal = sources.terminal
     allowed = terminal.limits().allowed_symbols or frozenset()
     if trade.request.symbol in allowed:
         return allowed
-    return await terminal.desk.symbols.names(terminal, allowed)
+    return await sources.symbols.names(terminal, allowed)
 
 
 _OWN: dict[Need, Any] = {"tick": _tick, "margin": _margin, "risk": _risk, "allowed": _allowed}

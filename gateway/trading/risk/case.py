@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 from ea_bridge.model import (
     Order,
@@ -20,17 +19,15 @@ from ea_bridge.model import (
 from gateway.credentials.tier import Tier
 from gateway.trading.grid import exact
 from gateway.trading.refusals import BUYS
+from gateway.trading.requests import PreparedOrder
 from gateway.trading.sessions import Week
+from gateway.trading.terminal import GuardedTerminal
 
+from ..limits import Limits
 from . import traded
 from .facts import Facts
-from .limits import Limits
 from .pace import DAY_MS, Mark, Pace
 from .reservations import Reservation
-
-if TYPE_CHECKING:
-    from gateway.trading.guard import GuardedTerminal
-    from gateway.trading.requests import PreparedOrder
 
 
 class Kind(enum.Enum):

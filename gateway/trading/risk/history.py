@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from ea_bridge.model import TradeAction
 from gateway.errors import InternalError
 from gateway.storage.store import Store, StoreError
 from gateway.trading.journal.intents import PAPER_FP
+from gateway.trading.terminal import GuardedTerminal
 
 from .pace import SentOrder
-
-if TYPE_CHECKING:
-    from gateway.trading.guard import GuardedTerminal
 
 MAX_READ = 100_000
 """Of the newest commands; a limit counts far fewer."""
@@ -37,7 +34,7 @@ def sent_orders(store: Store) -> Callable[[GuardedTerminal, int], list[SentOrder
     """
 
     def history(terminal: GuardedTerminal, since_ms: int) -> list[SentOrder]:
-        account = terminal.desk.journal.account
+        account = terminal.journal.account
         if account is None:
             return []
         try:

@@ -1,24 +1,21 @@
 """Every check, in the order in which they are made.
 
 The kill switch, the caller's rights and the id of the order come before all of these: see
-:class:`~gateway.trading.guard.GuardedTerminal` and :meth:`gateway.rpc.catalogue.Method.answer`.
+:class:`~gateway.trading.terminal.GuardedTerminal` and :meth:`gateway.rpc.catalogue.Method.answer`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from gateway.errors import GatewayError
+from gateway.trading.requests import PreparedOrder
 
+from ..limits import Limits
 from . import caller_rules, market_rules, money_rules, size_rules
 from .case import Case, Kind
 from .facts import Need
-from .limits import Limits
-
-if TYPE_CHECKING:
-    from gateway.trading.requests import PreparedOrder
 
 OPENING = frozenset({Kind.OPEN})
 RISKING = frozenset({Kind.OPEN, Kind.CHANGE})

@@ -7,14 +7,12 @@ orders carry: its limits are about all of them together. On paper it is another 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+
+from gateway.trading.journal import Account
+from gateway.trading.terminal import GuardedTerminal
 
 from .pace import Pace
 from .reservations import Reservations, Unresolved
-
-if TYPE_CHECKING:
-    from gateway.trading.guard import GuardedTerminal
-    from gateway.trading.journal import Account
 
 MAX_IDLE = 256
 """Tallies kept of accounts that have nothing on its way; beyond that the one that was used the

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 from ea_bridge.model import OrderType, Position, PositionType, TradeAction
 from gateway.trading.grid import exact
 from gateway.trading.refusals import BUYS
-
-if TYPE_CHECKING:
-    from gateway.trading.requests import PreparedOrder
+from gateway.trading.requests import PreparedOrder
 
 STOP_LIMITS = frozenset({OrderType.BUY_STOP_LIMIT, OrderType.SELL_STOP_LIMIT})
 WITH_STOPS = frozenset(

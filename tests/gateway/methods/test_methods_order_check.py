@@ -12,7 +12,7 @@ from scripted_terminal import Scene
 
 from ea_bridge.model import CheckResult
 from gateway import errors
-from gateway.trading.risk.limits import Limits
+from gateway.trading.limits import Limits
 
 BUY = {"symbol": "EURUSD", "side": "buy", "volume": 0.1}
 

@@ -15,7 +15,7 @@ from gateway.auth.caller import Scope
 from gateway.credentials.device import device_words
 from gateway.credentials.tier import Tier
 from gateway.runtime import ConsoleView
-from gateway.trading.risk.limits import Limits
+from gateway.trading.limits import Limits
 
 
 class Connection:

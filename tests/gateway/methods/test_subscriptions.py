@@ -23,7 +23,8 @@ from gateway.errors import (
 from gateway.rpc.catalogue import Call, Catalogue, result_adapter
 from gateway.rpc.methods import subscriptions
 from gateway.streams import Event, Outbox, Streams
-from gateway.trading.desk import TradingDesk
+from gateway.trading.kill_switch.safeguards import Safeguards
+from gateway.trading.state import TradingState
 
 CATALOGUE = Catalogue(subscriptions)
 CALLER = Caller(
@@ -74,7 +75,6 @@ class Desk:
             require=lambda tier: None,
             name="mt5-a",
             hello=None,
-            desk=TradingDesk(),
             symbol=self._symbol,
         )
         self.ear = Ear()
@@ -85,6 +85,8 @@ class Desk:
         call = SimpleNamespace(
             caller=CALLER,
             terminal=self.terminal,
+            state=TradingState(),
+            safeguards=Safeguards(),
             streams=self.streams,
             listener=None if over_rpc else self.ear,
             after_answer=after,
@@ -212,7 +214,9 @@ async def test_the_first_event_waits_for_the_answer(desk: Desk) -> None:
     after: list[Callable[[], None]] = []
     call = SimpleNamespace(
         caller=CALLER,
-        terminal=SimpleNamespace(require=lambda tier: None, name="mt5-a", desk=TradingDesk()),
+        terminal=SimpleNamespace(require=lambda tier: None, name="mt5-a"),
+        state=TradingState(),
+        safeguards=Safeguards(),
         streams=desk.streams,
         listener=desk.ear,
         after_answer=after,

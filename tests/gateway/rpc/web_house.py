@@ -21,16 +21,14 @@ from gateway.http.mount import LazyDocument
 from gateway.rpc.server import WebServer
 from gateway.runtime import Daemon
 from gateway.streams import Event, Listener
-from gateway.trading.desk import TradingDesk
+from gateway.trading.kill_switch.safeguards import Safeguards
+from gateway.trading.state import TradingState
 
 
 class Unasked:
     """The terminal of methods that ask it nothing."""
 
     name = "demo"
-
-    def __init__(self) -> None:
-        self.desk = TradingDesk()
 
     def require(self, tier: object) -> None:
         """Whoever is let in may do everything."""
@@ -206,6 +204,8 @@ async def open_house(
         streams=streams,  # type: ignore[arg-type]
         daemon=daemon,
         terminal_for=lambda caller: Unasked(),  # type: ignore[arg-type,return-value]
+        state_of=lambda terminal: TradingState(),
+        safeguards=Safeguards(),
         openrpc=LazyDocument(lambda: b'{"openrpc":"1.3.2"}'),
         origins=origins,
         failures_per_s=failures_per_s,

@@ -63,7 +63,7 @@ class Kept:
         self.log.on_point = self._pass
         self.log.on_settled = self.settled.append
         self.log.on_unresolved = lambda _: None
-        self.scene.desk.journal = SqliteJournal(self.log, "mt5-a", self._account)
+        self.scene.guarded.journal = SqliteJournal(self.log, "mt5-a", self._account)
         self.reconciler = Reconciler(self.log, "mt5-a", lambda: self.scene.guarded)
         eternity = itertools.count(0.0, 1e6)  # passes between any two looks
         self.reconciler._pacing = RetrySchedule(self.log.now_ms, eternity.__next__)

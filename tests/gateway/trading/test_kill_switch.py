@@ -19,7 +19,6 @@ from gateway.home.ledger import TABLES, open_ledger, open_ledger_store
 from gateway.runtime import ConsoleView
 from gateway.storage.ledger import Ledger
 from gateway.storage.store import StoreError
-from gateway.trading.desk import TradingDesk
 from gateway.trading.kill_switch import halts
 from gateway.trading.kill_switch.halts import EVERYWHERE, Halt
 from gateway.trading.kill_switch.switch import KillSwitch, Turned
@@ -43,7 +42,8 @@ def open_the_ledger(tmp_path: Path) -> Iterator[Ledger]:
 def make_switch(ledger: Ledger, scene: Scene) -> KillSwitch:
     """The switch of the scene's terminal."""
     switch = KillSwitch(ledger)
-    scene.guarded.desk = TradingDesk(switch=switch.of("mt5-a"))
+    scene.safeguards.switch = switch
+    scene.guarded.switch = switch.of("mt5-a")
     return switch
 
 

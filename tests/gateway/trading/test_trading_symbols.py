@@ -101,7 +101,7 @@ async def test_a_name_that_the_broker_has_given_up(scene: Scene) -> None:
     receipt = await scene.ask("place_order", symbol="EURUSD", **BUY)
     assert receipt["order"]["symbol"] == "EURUSD.m"
     broker(scene, "EURUSD", "EURUSD.m")
-    names = scene.desk.symbols
+    names = scene.state.symbols
     now_s = names.monotonic_s()
     names.monotonic_s = lambda: now_s + 1000
     receipt = await scene.ask("place_order", symbol="EURUSD", **BUY)

@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 from gateway.auth.leases import EVERYTHING, Leases
 from gateway.auth.records import RecordBook
-from gateway.trading.asking import AskedTerminal
+from gateway.trading.terminal import GuardedTerminal
 
 _keys = RecordBook.keys
 
@@ -24,7 +24,7 @@ FAULTS: dict[str, tuple[Any, str, Any, str]] = {
     "a lease lasts for ever": (Leases, "_by_age", lambda *_: EVERYTHING, "its lease ended"),
     "an old key is forgotten": (RecordBook, "keys", _newest_key, "does not verify"),
     "a day begins at midnight of UTC": (
-        AskedTerminal,
+        GuardedTerminal,
         "broker_ms",
         property(lambda terminal: terminal.now_ms()),
         "refused for a loss",

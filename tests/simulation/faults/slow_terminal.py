@@ -13,7 +13,7 @@ from ea_bridge.model import SUCCESSES
 from ea_bridge.protocol.messages import Cmd, Res
 from gateway.trading.journal.intents import ENDS
 from gateway.trading.retcodes import is_final
-from gateway.trading.sending import was_refused
+from gateway.trading.terminal import was_refused
 
 from ..plugins import fault
 from ..terminals import TradedTerminal

@@ -66,12 +66,11 @@ JOURNAL = (
         "A trade whose answer was lost is told as not sent, and its id is free again.",
         (
             Change(
-                "gateway.trading.sending",
-                "        journal.ended(send, Stage.UNKNOWN)\n"
-                "        raise _unresolved(what.client_order_id, acked=lost.acked) from lost\n",
-                "        journal.ended(send, Stage.NOT_SENT)\n"
-                '        raise blame(terminal.offline(), what.client_order_id, "not_sent") '
-                "from lost\n",
+                "gateway.trading.terminal",
+                "            journal.ended(send, Stage.UNKNOWN)\n"
+                "            raise _unresolved(client_order_id, acked=lost.acked) from lost\n",
+                "            journal.ended(send, Stage.NOT_SENT)\n"
+                '            raise blame(self.offline(), client_order_id, "not_sent") from lost\n',
             ),
         ),
     ),
@@ -211,9 +210,9 @@ STOPS = (
         "The kill switch is looked at before the row is written, and not before the bytes.",
         (
             Change(
-                "gateway.trading.sending",
-                "        terminal.check_last(what.tier)\n",
-                "        terminal.require(what.tier)\n",
+                "gateway.trading.terminal",
+                "            self.check_last(order.tier)\n",
+                "            self.require(order.tier)\n",
             ),
         ),
         led_by=("halted_by_hand",),
@@ -223,9 +222,9 @@ STOPS = (
         "The caller's rights are looked at before the row is written, and not before the bytes.",
         (
             Change(
-                "gateway.trading.sending",
-                "        terminal.check_last(what.tier)\n",
-                "        terminal.desk.switch.check(what.tier)\n",
+                "gateway.trading.terminal",
+                "            self.check_last(order.tier)\n",
+                "            self.switch.check(order.tier)\n",
             ),
         ),
     ),

@@ -124,7 +124,7 @@ BEFORE = (
         "An EA that failed for reasons of its own, after it had sent the order, has refused it.",
         (
             Change(
-                "gateway.trading.sending",
+                "gateway.trading.terminal",
                 "        return is_final(retcode)\n    return err in NOT_EXECUTED\n",
                 "        return is_final(retcode)\n    return True\n",
             ),
@@ -250,7 +250,7 @@ BEFORE = (
         (
             Change(
                 "gateway.trading.changing",
-                "    async with terminal.desk.turns.of(options, ticket):\n"
+                "    async with state.turns.of(options, ticket):\n"
                 "        with options.before_sending():\n"
                 "            trade = await _trade(",
                 "    if True:\n"

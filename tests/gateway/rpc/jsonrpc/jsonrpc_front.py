@@ -17,6 +17,8 @@ from gateway.rpc.catalogue import Call
 from gateway.rpc.in_flight import InFlight
 from gateway.rpc.jsonrpc import Answer, JsonRpc
 from gateway.runtime import Daemon
+from gateway.trading.kill_switch.safeguards import Safeguards
+from gateway.trading.state import TradingState
 
 Ask = Callable[[bytes], Awaitable[Any]]
 
@@ -39,6 +41,8 @@ class Front:
             caller=self.caller,
             transport=transport,  # type: ignore[arg-type]
             terminal=Unasked(),  # type: ignore[arg-type]
+            state=TradingState(),
+            safeguards=Safeguards(),
             streams=None,  # type: ignore[arg-type]
             listener=None,
             daemon=daemon,

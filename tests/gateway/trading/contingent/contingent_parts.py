@@ -52,8 +52,8 @@ class Stand:
     def start(self) -> Keeper:
         """Begin as a daemon does: with what is in the ledger."""
         log = OrderLog(self.ledger, lambda: self.scene.now_ms)
-        self.scene.desk.audit = Audit(self.ledger)
-        self.scene.desk.journal = SqliteJournal(log, "mt5-a", lambda: self.account)
+        self.scene.audit = Audit(self.ledger)
+        self.scene.guarded.journal = SqliteJournal(log, "mt5-a", lambda: self.account)
         self.keeper = self.scene.keep(self.ledger)
         return self.keeper
 

@@ -69,7 +69,7 @@ async def test_what_a_kill_may_bring_back_is_unknown_until_the_disk_works(
     """The commit of a held order has failed, and the log may have it: nobody is told that nothing
     was done, and who asks again is not served twice; then it is found out.
     """
-    journal = stand.scene.desk.journal
+    journal = stand.scene.guarded.journal
     assert isinstance(journal, SqliteJournal)
     reconciler = Reconciler(journal._log, "mt5-a", lambda: stand.scene.guarded)
     fail_writes(stand, monkeypatch, CommitUnsure("broken"))
@@ -204,7 +204,7 @@ async def test_a_broken_disk_leaves_no_terminal_without_its_held_orders(
         gateway = Gateway(home, config)
         async with gateway.run():
             is_broken = True
-            keeper = gateway._desk("mt5-a").contingent
+            keeper = gateway._state("mt5-a").contingent
             assert keeper.past(ticket) is None
             assert [one.ticket for one in keeper.counted_for(stand.account)] == [ticket]
         with pytest.raises(StoreError, match="the disk reports errors"):

@@ -110,7 +110,7 @@ async def test_the_same_id_is_the_same_order(stand: Stand) -> None:
     first = await place(stand, client_order_id="a-1")
     again = await place(stand, client_order_id="a-1")
     assert (again["duplicate"], again["order"]["order"]) == (True, first["order"]["order"])
-    stand.scene.desk.journal = Journal()
+    stand.scene.guarded.journal = Journal()
     lost = await place(stand, client_order_id="a-1")
     assert lost["order"]["order"] == first["order"]["order"]
     assert len(await stand.scene.ask("get_orders")) == 1

@@ -14,6 +14,7 @@ from gateway.trading.contingent import oco
 from gateway.trading.contingent.errands import Errands
 from gateway.trading.contingent.oco import OcoLinks
 from gateway.trading.contingent.records import Book, OcoLink, OpenRows
+from gateway.trading.state import NullContingentOrders
 
 
 async def link(stand: Stand, *tickets: int) -> Any:
@@ -80,7 +81,14 @@ async def test_a_link_by_another_terminal_of_the_account(stand: Stand) -> None:
     first, second = (stand.place() for _ in range(2))
     book = book_of(stand, "mt5-b")
     errands = Errands()
-    others = OcoLinks(book, errands, lambda _: stand.scene.guarded, lambda: stand.scene.now_ms)
+    others = OcoLinks(
+        book,
+        errands,
+        NullContingentOrders(),
+        lambda _: stand.scene.guarded,
+        lambda _: stand.scene.state,
+        lambda: stand.scene.now_ms,
+    )
     theirs = await others.link(stand.scene.guarded, "t", [first, second])
     errands.stop()
     ours = await link(stand, first, second)

@@ -23,14 +23,14 @@ async def test_a_crash_leaves_what_leads_to_the_truth(
     kept.link()
     assert (await kept.scene.ask("get_order", client_order_id="a"))["outcome"] == "unknown"
     assert isinstance(await kept.fail("a"), errors.OrderUnresolved)
-    assert kept.scene.desk.journal.unresolved("EURUSD") == ["a"]
-    assert kept.scene.desk.journal.unresolved("GBPUSD") == []
+    assert kept.scene.guarded.journal.unresolved("EURUSD") == ["a"]
+    assert kept.scene.guarded.journal.unresolved("GBPUSD") == []
     kept.results("done", DONE)
     await kept.look()
     again = await kept.buy("a")
     assert again["order"]["order"] == told["order"]["order"]
     assert (again["duplicate"], len(kept.scene.script.sent)) == (True, 1)
-    assert kept.scene.desk.journal.unresolved("EURUSD") == []
+    assert kept.scene.guarded.journal.unresolved("EURUSD") == []
 
 
 async def test_a_crash_before_the_bytes_frees_the_id(kept: Kept, tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ async def test_get_order_tells_every_stage(kept: Kept) -> None:
 
     def ask(point: str) -> None:
         if point in ("journaled", "written", "acked"):
-            intent = kept.scene.desk.journal.find("a")
+            intent = kept.scene.guarded.journal.find("a")
             assert intent is not None
             stages.append((point, intent.stage_now))
 

@@ -15,12 +15,12 @@ from ea_bridge.model import Order, TradeResult
 from gateway.errors import DeadlineExceeded, OrderRejected
 from gateway.storage.store import StoreError
 from gateway.trading.client_ids import tag
+from gateway.trading.limits import Limits
 from gateway.trading.reconcile import patience
 from gateway.trading.reconcile import reconciler as reconcile
 from gateway.trading.requests import Deadline
 from gateway.trading.risk.admission import Checks
 from gateway.trading.risk.history import sent_orders
-from gateway.trading.risk.limits import Limits
 from gateway.trading.risk.tally import Tallies
 
 HERE_MS = NOW_MS + OFFSET_MS
@@ -111,7 +111,7 @@ async def test_an_end_is_told_when_it_is_on_the_disk(
 
     async def watched(work: Any, **how: Any) -> Any:
         told.append(await outcome(kept))
-        told.extend(kept.scene.desk.journal.unresolved("EURUSD"))
+        told.extend(kept.scene.guarded.journal.unresolved("EURUSD"))
         told.append((await kept.fail("a")).name())
         return await write(work, **how)
 
@@ -119,7 +119,7 @@ async def test_an_end_is_told_when_it_is_on_the_disk(
     await kept.look()
     assert told == ["unknown", "a", "order_unresolved"]
     assert await outcome(kept) == "not_sent"
-    assert kept.scene.desk.journal.unresolved("EURUSD") == []
+    assert kept.scene.guarded.journal.unresolved("EURUSD") == []
 
 
 async def test_an_end_that_could_not_be_written_is_written_later(
@@ -135,10 +135,10 @@ async def test_an_end_that_could_not_be_written_is_written_later(
     await kept.ledger.write(lambda _: None)
     monkeypatch.setattr(kept.ledger, "write", full)
     await kept.look()
-    assert kept.scene.desk.journal.unresolved("EURUSD") == ["a"]
+    assert kept.scene.guarded.journal.unresolved("EURUSD") == ["a"]
     monkeypatch.undo()
     await kept.look()
-    assert kept.scene.desk.journal.unresolved("EURUSD") == []
+    assert kept.scene.guarded.journal.unresolved("EURUSD") == []
     assert [row["stage"] for row in kept.rows()] == ["done"]
     assert len(kept.settled) == 1
 
@@ -245,9 +245,9 @@ async def test_each_account_has_its_own_orders_of_the_day(kept: Kept) -> None:
         kept.scene.hello = kept.scene.script.hello = replace(kept.scene.hello, login=login)
 
     def begin() -> None:
-        journal = kept.scene.desk.journal
+        journal = kept.scene.guarded.journal
         tallies = Tallies(lambda _: journal.unresolved)
-        kept.scene.desk.checks = Checks(tallies, sent_orders(kept.ledger.reader))
+        kept.scene.state.checks = Checks(tallies, sent_orders(kept.ledger.reader))
 
     kept.scene.script.answers["order_send"] = fresh_tickets()
     kept.scene.limits = Limits(max_orders_per_day=2)

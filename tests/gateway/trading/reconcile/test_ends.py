@@ -76,10 +76,10 @@ async def test_the_broker_s_time_out_opens_the_symbol_on_the_same_link(
     assert (await kept.fail("a")).data["outcome"] == "unknown"
     await look_until(kept, watch, 270.0)
     assert await outcome(kept) == "unknown"
-    assert kept.scene.desk.journal.unresolved("EURUSD") == ["a"]
+    assert kept.scene.guarded.journal.unresolved("EURUSD") == ["a"]
     await look_until(kept, watch, 300.0)
     assert await outcome(kept) == "rejected"
-    assert kept.scene.desk.journal.unresolved("EURUSD") == []
+    assert kept.scene.guarded.journal.unresolved("EURUSD") == []
     again = await kept.fail("a")
     assert isinstance(again, errors.OrderRejected)
     assert again.data["outcome"] == "rejected"

@@ -56,7 +56,7 @@ async def test_of_two_equal_orders_one_was_executed(kept: Kept, watch: Watch) ->
     assert await outcomes(kept, "a", "b") == ["done", "rejected"]
     assert (await kept.buy("a"))["order"]["order"] == 900
     assert "the oldest were" in (await kept.fail("b")).message
-    assert kept.scene.desk.journal.unresolved("EURUSD") == []
+    assert kept.scene.guarded.journal.unresolved("EURUSD") == []
     presumed = [noted(one)["sends"][0]["presumed"] for one in kept.settled]
     assert presumed == ["assigned", "assigned"]
 

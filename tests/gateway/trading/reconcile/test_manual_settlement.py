@@ -55,7 +55,7 @@ async def test_an_order_that_was_not_executed(lost: Kept) -> None:
     record = await settle(lost, executed=False)
     assert (record["state"], record["outcome"]) == ("rejected", "rejected")
     assert record["settlement"]["by"] == "token A1b2C3d4E5f6"
-    assert lost.scene.desk.journal.unresolved("EURUSD") == []
+    assert lost.scene.guarded.journal.unresolved("EURUSD") == []
     again = await lost.fail("a")
     assert isinstance(again, errors.OrderRejected)
     assert "A person has settled it" in again.message
@@ -209,7 +209,7 @@ async def test_a_fill_whose_terminal_went_before_its_deals_is_settled(
 ) -> None:
     """A person need not wait until it is back, but says what the terminal has told."""
     await find_and_leave(kept, monkeypatch, state="done", result=DONE)
-    assert kept.scene.desk.journal.unresolved("EURUSD") == ["a"]
+    assert kept.scene.guarded.journal.unresolved("EURUSD") == ["a"]
     told = "executed: the terminal tells that it was executed"
     assert await refused(kept, executed=False) == told
     wrong = f"ticket: the terminal tells that it is order {DONE.order}"
@@ -218,7 +218,7 @@ async def test_a_fill_whose_terminal_went_before_its_deals_is_settled(
     record = await settle(kept, executed=True, ticket=DONE.order)
     assert (record["outcome"], record["settlement"]["checked"]) == ("done", True)
     assert record["settlement"]["by"] == "token A1b2C3d4E5f6"
-    assert kept.scene.desk.journal.unresolved("EURUSD") == []
+    assert kept.scene.guarded.journal.unresolved("EURUSD") == []
     assert (await kept.buy("a"))["order"]["order"] == DONE.order
     kept.restart()
     assert await outcome(kept) == "done"

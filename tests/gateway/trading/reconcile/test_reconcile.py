@@ -110,7 +110,7 @@ async def test_what_the_table_does_not_settle_stays_unknown(lost: Kept, state: s
     await lost.look()
     await lost.look()
     assert await outcome(lost) == "unknown"
-    assert lost.scene.desk.journal.unresolved("EURUSD") == ["a"]
+    assert lost.scene.guarded.journal.unresolved("EURUSD") == ["a"]
 
 
 async def test_an_open_answer_of_the_server_stays_unknown(lost: Kept) -> None:
@@ -282,7 +282,7 @@ async def test_a_lost_removal(kept: Kept, state: int | None, expected: str) -> N
         }
     await kept.look()
     assert await outcome(kept) == expected
-    assert kept.scene.desk.journal.unresolved("EURUSD") == []
+    assert kept.scene.guarded.journal.unresolved("EURUSD") == []
 
 
 async def test_a_lost_exit_on_metatrader_4(kept: Kept) -> None:

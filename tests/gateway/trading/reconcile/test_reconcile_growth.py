@@ -28,7 +28,7 @@ from gateway.trading.reconcile.retry_schedule import (
 )
 from gateway.trading.reconcile.snapshot import CandidateFilter
 from gateway.trading.risk.asking import _brought_today
-from gateway.trading.sending import was_refused
+from gateway.trading.terminal import was_refused
 
 HERE_S = (NOW_MS + OFFSET_MS) // 1000
 

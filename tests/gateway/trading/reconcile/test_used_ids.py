@@ -23,7 +23,7 @@ from gateway.trading.reconcile.used_ids import UsedIdScan
 def restore(kept: Kept) -> Kept:
     """A journal that is empty, before a terminal that may remember."""
     found = UsedIdScan(kept.log, lambda _: kept.scene.guarded)
-    kept.scene.desk.journal = SqliteJournal(kept.log, "mt5-a", kept.here, found)
+    kept.scene.guarded.journal = SqliteJournal(kept.log, "mt5-a", kept.here, found)
     kept.scene.script.answers |= {**NOTHING, "order_send": DONE}
     return kept
 
@@ -128,7 +128,7 @@ async def test_nothing_holds_up_what_takes_risk_away(
         restored.log,
         lambda _: scene.guarded if fails else Slow(restored),  # type: ignore[arg-type, return-value]  # quacks like one
     )
-    scene.desk.journal = SqliteJournal(restored.log, "mt5-a", restored.here, found)
+    scene.guarded.journal = SqliteJournal(restored.log, "mt5-a", restored.here, found)
     scene.script.answers |= {
         "positions_get": [POSITION],
         "history_orders_get": CommandFailed("history_orders_get", 4401),

@@ -21,7 +21,7 @@ from ea_bridge.errors import CommandFailed
 from ea_bridge.model import TradeAction, TradeRequest, TradeResult
 from ea_bridge.model.struct import Struct
 from gateway.errors import GatewayError
-from gateway.trading.risk.limits import Limits
+from gateway.trading.limits import Limits
 
 PLACE = CATALOGUE["place_order"]
 WORTH = 100_000.0

@@ -20,7 +20,7 @@ from gateway.errors import (
     MarketClosed,
     RiskLimit,
 )
-from gateway.trading.risk.limits import Limits, strictest
+from gateway.trading.limits import Limits, strictest
 
 
 async def test_the_account_that_may_not_trade(scene: Scene) -> None:

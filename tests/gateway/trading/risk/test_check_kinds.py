@@ -14,7 +14,7 @@ from scripted_terminal import CATALOGUE, Scene
 
 from ea_bridge import commands
 from gateway.errors import GatewayError, InvalidStops, RiskLimit
-from gateway.trading.risk.limits import Limits
+from gateway.trading.limits import Limits
 
 NOTHING = Limits(
     auto_trade=False,

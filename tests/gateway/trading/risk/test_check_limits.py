@@ -15,7 +15,7 @@ from gateway.accounts.risk import RiskSettings
 from gateway.config import Trading
 from gateway.config.limit import is_limit
 from gateway.credentials.record import TradeLimits
-from gateway.trading.risk.limits import Limits, of_config, of_record, strictest
+from gateway.trading.limits import Limits, of_config, of_record, strictest
 
 
 def test_nothing_limits_nothing() -> None:

@@ -13,7 +13,7 @@ from scripted_terminal import Scene
 from ea_bridge import host
 from ea_bridge.errors import TerminalBusy
 from gateway.errors import GatewayError, LimitExceeded, RiskLimit
-from gateway.trading.risk.limits import Limits
+from gateway.trading.limits import Limits
 
 
 class Hands:
@@ -30,7 +30,7 @@ class Hands:
 def hands(scene: Scene) -> Hands:
     """The clock by which the scene counts orders."""
     hands = Hands()
-    pace = scene.desk.checks.tally(scene.guarded).pace
+    pace = scene.state.checks.tally(scene.guarded).pace
     pace._monotonic_s = hands
     pace._level_s = hands.s
     return hands

@@ -13,7 +13,7 @@ from scripted_terminal import Scene
 
 from ea_bridge import commands, model
 from gateway.errors import GatewayError, InsufficientMargin, InvalidStops, RiskLimit, TradeDisabled
-from gateway.trading.risk.limits import Limits
+from gateway.trading.limits import Limits
 from gateway.trading.risk.rules import names
 
 

@@ -6,17 +6,17 @@ from journal_scene import Kept, fresh_tickets
 from scripted_answers import BROKER_NOW_S
 
 from ea_bridge import host
+from gateway.trading.limits import Limits
 from gateway.trading.risk.admission import Checks
 from gateway.trading.risk.history import sent_orders
-from gateway.trading.risk.limits import Limits
 from gateway.trading.risk.tally import Tallies
 
 
 def begin_anew(kept: Kept) -> None:
     """Have the checks of a daemon that was just started."""
-    journal = kept.scene.desk.journal
+    journal = kept.scene.guarded.journal
     tallies = Tallies(lambda _: journal.unresolved)
-    kept.scene.desk.checks = Checks(tallies, sent_orders(kept.ledger.reader))
+    kept.scene.state.checks = Checks(tallies, sent_orders(kept.ledger.reader))
 
 
 async def test_a_minute_goes_on_over_a_restart(kept: Kept) -> None:

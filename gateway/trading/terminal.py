@@ -1,0 +1,584 @@
+"""The one door to a terminal: questions and trades of one caller.
+
+Nothing else calls ``TerminalSession.request`` for a trade. Every error of the bridge and every
+refusal of the broker leaves here as a :class:`~gateway.errors.GatewayError`, with
+``data.outcome`` where it was a trade.
+
+Theory of operation of a trade
+==============================
+
+An order is never lost and never doubled, because these steps keep their order:
+
+1. Rights, kill switch and link are looked at (:meth:`GuardedTerminal.check_tradable`).
+2. The command's id, request and tag are written to the journal, on the disk.
+3. Everything that may stop it is looked at again, synchronously, right before its bytes are
+   written (:meth:`GuardedTerminal.check_last`): a token revoked in between stops it, and so does
+   the kill switch.
+4. The bytes are written. From here on a missing answer means *unknown*, never *failed*, and the
+   command is never sent again.
+
+=============  =============================================================================
+Outcome        Meaning
+=============  =============================================================================
+``not_sent``   no bytes of it were written, or the EA says that it came too late: nothing
+               happened
+``rejected``   the broker, or the EA before it, surely said no
+``unknown``    it may have been executed: :class:`~gateway.errors.OrderUnresolved`; the
+               reconciler finds out
+=============  =============================================================================
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NoReturn, Protocol, TypeVar
+
+from msgspec.structs import replace
+
+from ea_bridge import commands, errors, host
+from ea_bridge.commands import Command
+from ea_bridge.host import wall_ms
+from ea_bridge.model import SUCCESSES, SymbolInfo, TradeRequest, TradeResult, TradeRetcode
+from ea_bridge.model.struct import Struct
+from ea_bridge.protocol.handshake import parse_caps
+from ea_bridge.protocol.messages import Hello
+from ea_bridge.registry import Facts
+from ea_bridge.session import DEFAULT_TIMEOUT_S, SessionState
+from gateway.broker_time.clock import BrokerClock
+from gateway.credentials.tier import Tier
+from gateway.errors import (
+    AutotradingDisabled,
+    BrokerDisconnected,
+    GatewayError,
+    HistoryLoading,
+    MethodNotSupported,
+    OrderUnresolved,
+    RangeTooLarge,
+    SymbolNotFound,
+    TerminalBusy,
+    TerminalDisconnected,
+    Timeout,
+)
+from gateway.schemas.enums import Platform
+
+from .journal import Account, CommandRecord, Journal, Stage
+from .limits import Limits
+from .plausible import is_plausible
+from .refusals import NOT_EXECUTED, explain, failure, nearest_symbols
+from .requests import PreparedOrder, blame
+from .retcodes import BUSY_RETRY_MS, CHECK_AFTER_MS, Evidence, is_final, refusal
+from .session import Session
+
+SYMBOL_NOT_SELECTED = 4302
+UNKNOWN_SYMBOL = 4301
+HISTORY = frozenset({commands.RATES_GET.op, commands.TICKS_GET.op})
+LOADING_RETRY_MS = 5000
+"""After an answer that did not come in time: the terminal had said that it is loading."""
+MAX_TTL_MS = 10_000
+"""A terminal that has not begun by then must not: its caller has been told that nobody knows."""
+
+P = TypeVar("P", bound=Struct)
+R = TypeVar("R")
+
+logger = logging.getLogger(__name__)
+
+
+class TradeSwitch(Protocol):
+    """The kill switch of one terminal."""
+
+    def check(self, tier: Tier) -> None:
+        """Refuse what trading is halted for.
+
+        Raises:
+            KillSwitchActive: trading is halted.
+
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionResult:
+    """A trade that the broker took, and where its milliseconds went."""
+
+    result: TradeResult
+    queue_ms: float
+    terminal_ms: float
+
+
+class GuardedTerminal:
+    """One terminal, as one caller may use it: questions and trades. Cheap: make one a call.
+
+    Args:
+        name: the terminal's, as its token says.
+        session: look up the live session; ``None`` while the terminal is offline.
+        facts: what the registry knows of the terminal; ``None`` if it was never here.
+        clock: the broker's.
+        journal: each command is noted there before it is sent.
+        switch: may halt trading.
+        still_allowed: raise what the caller shall see if its rights have ended, or do not reach
+            as far as the tier that is asked for; called before a trade is prepared and right
+            before its bytes are written.
+        limits: what the caller may do to the market now; by default there are no limits.
+        paper: whether its trades are carried out on paper. That is settled when this is made:
+            what was prepared for one broker never goes to the other.
+        now_ms: UTC milliseconds.
+
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        session: Callable[[], Session | None],
+        facts: Callable[[], Facts | None],
+        clock: BrokerClock,
+        journal: Journal,
+        switch: TradeSwitch,
+        still_allowed: Callable[[Tier], None],
+        limits: Callable[[], Limits] = Limits,
+        paper: bool = False,
+        now_ms: Callable[[], int] = wall_ms,
+    ) -> None:
+        self.name = name
+        self.clock = clock
+        self.journal = journal
+        self.switch = switch
+        self._session = session
+        self._facts = facts
+        self._still_allowed = still_allowed
+        self.limits = limits
+        self.is_paper = paper
+        self.now_ms = now_ms
+
+    def require(self, tier: Tier) -> None:
+        """See that the caller may go as far as that now.
+
+        Raises:
+            AccessDenied: it may not; ``data`` says why, and since when.
+
+        """
+        self._still_allowed(tier)
+
+    # --- what is known without asking it -----------------------------------------------------
+
+    @property
+    def broker_ms(self) -> int:
+        """The broker's clock now; on paper what ours makes of it, as its deals do."""
+        utc_ms = self.now_ms()
+        if self.is_paper:
+            return self.clock.broker_now_ms(utc_ms)
+        return self.clock.present_ms(utc_ms, host.boot_ms())
+
+    @property
+    def facts(self) -> Facts | None:
+        """The registry's facts, also while it is offline; ``None`` if it was never here."""
+        return self._facts()
+
+    @property
+    def session(self) -> Session | None:
+        """The live link, for its round trip and capabilities; never for requests."""
+        return self._session()
+
+    @property
+    def hello(self) -> Hello | None:
+        """The terminal's own description of when it came in last."""
+        facts = self._facts()
+        return None if facts is None else facts.hello
+
+    @property
+    def account(self) -> Account | None:
+        """The account that it is logged in to, or was last; ``None`` if nobody knows."""
+        hello = self.hello
+        return self.journal.account if hello is None else Account(hello.login, hello.server)
+
+    @property
+    def side(self) -> Account | None:
+        """The account of whatever the daemon keeps for its orders: on paper it is another one, so
+        that a switch lets it rest as the login to another account does.
+        """
+        account = self.account
+        return account.on_paper if account is not None and self.is_paper else account
+
+    @property
+    def platform(self) -> Platform:
+        """``mt4`` or ``mt5``.
+
+        Raises:
+            TerminalDisconnected: it was never here, so that nobody knows.
+
+        """
+        return "mt4" if self._known().hello.platform == "mt4" else "mt5"
+
+    @property
+    def is_mt4(self) -> bool:
+        """Whether it is known to be a MetaTrader 4; never raises."""
+        hello = self.hello
+        return hello is not None and hello.platform == "mt4"
+
+    def can(self, capability: str) -> bool:
+        """Whether it said that it has a capability (``hello.caps``)."""
+        hello = self.hello
+        return hello is not None and capability in parse_caps(hello.caps)
+
+    @property
+    def state(self) -> SessionState:
+        """Ready, stale or disconnected."""
+        session = self._session()
+        return SessionState.DISCONNECTED if session is None else session.state
+
+    @property
+    def round_trip_ms(self) -> float | None:
+        """Of the last heartbeat; ``None`` while it is offline."""
+        session = self._session()
+        seconds = None if session is None else session.round_trip_s
+        return None if seconds is None else round(seconds * 1000, 3)
+
+    def offline(self) -> TerminalDisconnected:
+        """Return the error that says so."""
+        facts = self._facts()
+        since = None if facts is None else facts.since_ms
+        return TerminalDisconnected(terminal=self.name, since=since)
+
+    def not_supported(self, capability: str) -> MethodNotSupported:
+        """Return the error of a terminal that lacks a capability."""
+        return MethodNotSupported(
+            f"This terminal cannot do that: it lacks {capability}",
+            terminal=self.name,
+            platform=self.platform,
+            capability=capability,
+        )
+
+    def _known(self) -> Facts:
+        facts = self._facts()
+        if facts is None:
+            raise self.offline()
+        return facts
+
+    # --- questions ---------------------------------------------------------------------------
+
+    async def request(
+        self,
+        command: Command[P, R],
+        params: P,
+        *,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+    ) -> R:
+        """Ask a question; a symbol outside Market Watch is put into it first.
+
+        Raises:
+            TerminalDisconnected, TerminalBusy, Timeout: asking again is safe.
+            MethodNotSupported: the terminal lacks the capability.
+            RangeTooLarge: the answer would be over the limit.
+            SymbolNotFound: ``data.did_you_mean`` names what comes close.
+            GatewayError: what else the terminal refused; see :func:`.refusals.failure`.
+
+        """
+        if command.trades:
+            raise TypeError("trades go through execute()")
+        try:
+            return await self._ask(command, params, timeout_s)
+        except errors.CommandFailed as failed:
+            symbol = getattr(params, "symbol", None)
+            if failed.err == SYMBOL_NOT_SELECTED and symbol and command.op != "symbol_select":
+                await self.select(symbol)
+                return await self._ask_finally(command, params, timeout_s)
+            raise await self._failure(failed, params) from failed
+
+    async def symbol(self, name: str) -> SymbolInfo:
+        """Return what the terminal knows of a symbol, selected in Market Watch.
+
+        Raises:
+            SymbolNotFound: the broker has no such symbol.
+
+        """
+        info = await self.request(commands.SYMBOL_GET, commands.SymbolParams(symbol=name))
+        if info.select:
+            return info
+        await self.select(name)
+        return await self.request(commands.SYMBOL_GET, commands.SymbolParams(symbol=name))
+
+    async def instruct(self, command: Command[P, R], params: P, tier: Tier) -> R:
+        """Tell the terminal what to do by itself from now on.
+
+        The caller's rights and the kill switch are looked at right before the bytes are written,
+        as with a trade. Saying it again is safe.
+
+        Raises:
+            GatewayError: as of :meth:`request`; and :class:`Unauthorized`, :class:`Forbidden` or
+                :class:`KillSwitchActive`.
+
+        """
+
+        def before_write() -> None:
+            self.check_last(tier)
+            if self._session() is None:
+                raise self.offline()  # paper trading was switched on a moment ago
+
+        try:
+            return await self._ask(command, params, DEFAULT_TIMEOUT_S, before_write)
+        except errors.CommandFailed as failed:
+            raise await self._failure(failed, params) from failed
+
+    async def select(self, symbol: str, *, enable: bool = True) -> commands.Selected:
+        """Put a symbol into Market Watch, or take it out."""
+        params = commands.SelectParams(symbol=symbol, enable=enable)
+        return await self._ask_finally(commands.SYMBOL_SELECT, params, DEFAULT_TIMEOUT_S)
+
+    async def _ask_finally(self, command: Command[P, R], params: P, timeout_s: float) -> R:
+        try:
+            return await self._ask(command, params, timeout_s)
+        except errors.CommandFailed as failed:
+            raise await self._failure(failed, params) from failed
+
+    async def _ask(
+        self,
+        command: Command[P, R],
+        params: P,
+        timeout_s: float,
+        before_write: Callable[[], None] | None = None,
+    ) -> R:
+        session = self._session()
+        if session is None:
+            raise self.offline()
+        try:
+            return await session.request(
+                command, params, timeout_s=timeout_s, before_write=before_write
+            )
+        except errors.CommandFailed:
+            raise
+        except errors.CommandTimeout as late:
+            if late.busy and command.op in HISTORY:
+                raise HistoryLoading(terminal=self.name, retry_after_ms=LOADING_RETRY_MS) from late
+            raise self._translated(late) from late
+        except errors.BridgeError as error:
+            raise self._translated(error) from error
+
+    async def _failure(self, failed: errors.CommandFailed, params: Struct) -> GatewayError:
+        symbol = getattr(params, "symbol", None)
+        if failed.err in (UNKNOWN_SYMBOL, SYMBOL_NOT_SELECTED) and symbol:
+            return await self._unknown_symbol(symbol)
+        if failed.err == commands.TOO_LATE:
+            return Timeout(terminal=self.name)
+        return failure(failed, params, terminal=self.name, platform=self.platform)
+
+    async def _unknown_symbol(self, symbol: str) -> SymbolNotFound:
+        try:
+            listed = await self._ask(commands.SYMBOLS_GET, commands.SymbolsParams(), 2.0)
+        except (GatewayError, errors.BridgeError):
+            listed = []
+        near = nearest_symbols(symbol, [entry.name for entry in listed])
+        return SymbolNotFound(symbol=symbol, **near)
+
+    def _translated(self, error: errors.BridgeError) -> GatewayError:
+        match error:
+            case errors.TerminalBusy():
+                return TerminalBusy(terminal=self.name, retry_after_ms=BUSY_RETRY_MS)
+            case errors.Unsupported():
+                return self.not_supported(error.capability)
+            case errors.CommandTimeout():
+                return Timeout(terminal=self.name, timeout_ms=round(error.timeout_s * 1000))
+            case errors.ResultTooLarge():
+                return RangeTooLarge(limit_bytes=error.limit)
+            case _:
+                return self.offline()
+
+    # --- what may stop a trade ---------------------------------------------------------------
+
+    def check_last(self, tier: Tier) -> None:
+        """Look once more at what may stop a trade: right before its bytes are written.
+
+        Raises:
+            Unauthorized, Forbidden: the caller's rights have ended, or end before that.
+            KillSwitchActive: trading is halted.
+
+        """
+        self._still_allowed(tier)
+        self.switch.check(tier)
+
+    def check_tradable(self, tier: Tier = Tier.FULL) -> None:
+        """Refuse at once what the terminal has told us that it cannot carry out.
+
+        Raises:
+            Unauthorized, Forbidden: the caller's rights have ended, or end before that.
+            KillSwitchActive: trading is halted.
+            TerminalDisconnected, BrokerDisconnected, AutotradingDisabled: not sent.
+
+        """
+        self.check_last(tier)
+        session = self._session()
+        if session is None:
+            raise self.offline()
+        if session.broker is False:
+            raise BrokerDisconnected(terminal=self.name)
+        if session.autotrading is False:
+            code = TradeRetcode.CLIENT_DISABLES_AT
+            unsent = refusal(code, Evidence(request=TradeRequest(action=0)))
+            raise AutotradingDisabled(**{**unsent.data, "outcome": "not_sent"})
+
+    # --- trades ------------------------------------------------------------------------------
+
+    async def execute(self, order: PreparedOrder, *, day: int | None = None) -> ExecutionResult:
+        """CommandRecord one trade request, once, and note in the journal what becomes of it.
+
+        Args:
+            order: its request, with the tier that it takes.
+            day: the broker's day for which limits count it, so that the next daemon counts it for
+                the same.
+
+        Raises:
+            GatewayError: with ``data.outcome``: ``not_sent`` (nothing happened), ``rejected`` (the
+                broker said no) or, as :class:`OrderUnresolved`, ``unknown``.
+
+        """
+        client_order_id = order.options.client_order_id
+        try:
+            self.check_tradable(order.tier)
+            session = self._session()
+            if session is None:
+                raise self.offline()
+            send = self._command(session, order, day)
+            account = Account(session.hello.login, session.hello.server)
+            await self.journal.begin(account, client_order_id, send)
+        except GatewayError as error:
+            raise blame(error, client_order_id, "not_sent") from None
+        return await self._exchange(session, order, send)
+
+    def _command(self, session: Session, order: PreparedOrder, day: int | None) -> CommandRecord:
+        context = replace(order.context, day=day)
+        if not self.is_paper:
+            shown_ms = self.clock.shown_ms(host.boot_ms())
+            context = replace(context, broker_ms=shown_ms, boot=session.hello.boot)
+        return CommandRecord(
+            command_id=session.new_command_id(),
+            request=order.request,
+            memo=context,
+            fp=session.hello.fp,
+            session=session.id,
+            ttl_ms=min(order.options.deadline.remaining_ms(), MAX_TTL_MS),
+            adds_risk=order.tier > Tier.REDUCE,
+        )
+
+    async def _exchange(
+        self, session: Session, order: PreparedOrder, send: CommandRecord
+    ) -> ExecutionResult:
+        """Write the command, and note in the journal what becomes of it."""
+        journal, deadline = self.journal, order.options.deadline
+        client_order_id = order.options.client_order_id
+        written_s = deadline.arrived_s
+
+        def before_write() -> None:
+            # the journal's commit took a while: whatever was looked at before may be stale.
+            # No await stands between this and the bytes.
+            nonlocal written_s
+            self.check_last(order.tier)
+            if self._session() is not session:
+                raise self.offline()  # another link, or paper trading was switched meanwhile
+            deadline.remaining_ms()
+            written_s = host.perf_s()
+
+        try:
+            result = await session.request(
+                commands.ORDER_SEND,
+                order.request,
+                ttl_ms=min(deadline.remaining_ms(), MAX_TTL_MS),
+                before_write=before_write,
+                command_id=send.command_id,
+                on_written=lambda: journal.written(send),
+                on_ack=lambda: journal.acked(send),
+            )
+        except errors.OutcomeUnknown as lost:
+            journal.ended(send, Stage.UNKNOWN)
+            raise _unresolved(client_order_id, acked=lost.acked) from lost
+        except errors.CommandFailed as failed:
+            raise await self._refused_by_ea(order, send, failed) from failed
+        except errors.BridgeError as error:
+            journal.ended(send, Stage.NOT_SENT)
+            raise blame(self._translated(error), client_order_id, "not_sent") from error
+        except GatewayError as error:
+            journal.ended(send, Stage.NOT_SENT)
+            raise blame(error, client_order_id, "not_sent") from None
+        except BaseException:
+            # cancelled, or a fault of ours: the bytes may be out
+            journal.ended(send, Stage.UNKNOWN)
+            raise
+        if result.retcode not in SUCCESSES:
+            raise await self._refused_by_broker(order, send, result)
+        if not is_plausible(order.request, result):
+            self._doubt(order, send, result)
+        journal.ended(send, Stage.DONE, result)
+        done_s = host.perf_s()
+        return ExecutionResult(
+            result,
+            queue_ms=round((written_s - deadline.arrived_s) * 1000, 3),
+            terminal_ms=round((done_s - written_s) * 1000, 3),
+        )
+
+    def _doubt(self, order: PreparedOrder, send: CommandRecord, result: TradeResult) -> NoReturn:
+        """Take a success that cannot be true for one whose outcome is unknown."""
+        logger.error("terminal %s: this cannot be: %r of %r", self.name, result, order.request)
+        self.journal.ended(send, Stage.UNKNOWN, retcode=result.retcode)
+        raise _unresolved(order.options.client_order_id, acked=True)
+
+    async def _refused_by_ea(
+        self, order: PreparedOrder, send: CommandRecord, failed: errors.CommandFailed
+    ) -> GatewayError:
+        """Return what the caller is told of the EA's "no"."""
+        client_order_id = order.options.client_order_id
+        if failed.err == commands.TOO_LATE:
+            self.journal.ended(send, Stage.NOT_SENT, err=failed.err)
+            return blame(order.options.deadline.exceeded(), client_order_id, "not_sent")
+        if not was_refused(failed.err, failed.retcode):
+            self.journal.ended(send, Stage.UNKNOWN, err=failed.err, retcode=failed.retcode)
+            return _unresolved(client_order_id, acked=True)
+        self.journal.ended(send, Stage.REJECTED, err=failed.err, retcode=failed.retcode)
+        return blame(await self.trade_failure(failed, order.request), client_order_id, "rejected")
+
+    async def _refused_by_broker(
+        self, order: PreparedOrder, send: CommandRecord, result: TradeResult
+    ) -> GatewayError:
+        """Return what the caller is told of the broker's "no"."""
+        stage = Stage.REJECTED if is_final(result.retcode) else Stage.UNKNOWN
+        self.journal.ended(send, stage, result)
+        evidence = Evidence(request=order.request, result=result)
+        error = await self.refused(result.retcode, evidence)
+        return blame(error, order.options.client_order_id, "rejected")
+
+    async def trade_failure(
+        self, failed: errors.CommandFailed, request: TradeRequest
+    ) -> GatewayError:
+        """Return what a caller sees of the EA's refusal of a trade."""
+        if failed.retcode:
+            return await self.refused(failed.retcode, Evidence(request=request))
+        return await self._failure(failed, request)
+
+    async def refused(self, retcode: int, evidence: Evidence) -> GatewayError:
+        """Return what a caller sees of the broker's refusal of a trade."""
+        return refusal(retcode, await explain(self._evidence, retcode, evidence))
+
+    async def _evidence(self, command: Command[Any, Any], params: Struct) -> Any:
+        """Ask for evidence: briefly, and nothing if it does not come."""
+        try:
+            return await self._ask(command, params, 1.0)
+        except (GatewayError, errors.BridgeError):
+            return None
+
+
+def was_refused(err: int, retcode: int) -> bool:
+    """Whether the EA's "no" settles it that the trade did not happen.
+
+    It does not where the retcode is none of a refusal, or is that of a success, or where the EA
+    failed without one and may have sent the order before.
+    """
+    if retcode:
+        return is_final(retcode)
+    return err in NOT_EXECUTED
+
+
+def _unresolved(client_order_id: str, *, acked: bool) -> OrderUnresolved:
+    return OrderUnresolved(
+        outcome="unknown",
+        client_order_id=client_order_id,
+        acked=acked,
+        check_after_ms=CHECK_AFTER_MS,
+    )
