@@ -1,4 +1,4 @@
-"""Streams: who hears of what happens in a terminal, in which order, and what is kept for it.
+"""Streams of what happens in terminals: subscriptions, their order, and what is kept for them.
 
 Theory of operation
 ===================
@@ -8,7 +8,8 @@ Theory of operation
     session events -> TerminalFeed -> TickStream, BookStream, BarStream, AccountStreams
                                            | Topic: seq, epoch, bytes made once
                                           Hub -> groups -> Listener.deliver(events, joined)
-    subscribe -> Streams -> Owners (who) . Audience (hears what) . Watch (what must be pushed)
+    subscribe -> Streams -> SubscriptionRegistry (who) . DeliveryPlan (hears what)
+                         -> PushSubscription (what the terminal must push)
 
 An event is encoded when it is published and never again; connections that listen to the same
 topics share one joined buffer, written at the end of the loop turn. No publisher waits for a

@@ -1,4 +1,4 @@
-"""The streams of the account: orders, positions, deals, floating result, money."""
+"""Streams of the account: orders, positions, deals, floating result, money."""
 
 from __future__ import annotations
 
@@ -12,11 +12,9 @@ from ea_bridge.model import Account, Order, Position
 from ea_bridge.protocol.messages import Pnl, Trade
 from gateway.schemas import OrderSettled, PositionPnl, convert
 
-from .asking import Flight
 from .channels import Channel
-from .context import Context, Reason
+from .context import Reason, SingleFlight, StreamContext, Throttled
 from .hub import Topic
-from .pace import Paced
 from .replica import Replica
 
 ORDERS, POSITIONS, DEALS = Channel("orders"), Channel("positions"), Channel("deals")
@@ -24,15 +22,15 @@ PNL, ACCOUNT = Channel("pnl"), Channel("account")
 
 
 class AccountStreams:
-    """Publishes what the terminal tells of its account and keeps what snapshots are made of."""
+    """Streams of a terminal's account, and the state that their snapshots are made of."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: StreamContext) -> None:
         self.platform = ""
         self.paper = False
         """Whether what is told is of paper trading."""
         self._context = context
         self._topics = {c.name: context.topic(c) for c in (ORDERS, POSITIONS, DEALS, PNL, ACCOUNT)}
-        self._paced: dict[str, Paced] = {}
+        self._throttled: dict[str, Throttled] = {}
         self._users: dict[str, int] = {}
         self._owed: set[str] = set()
         """Channels whose listeners are owed a snapshot, since what they know may be old."""
@@ -40,25 +38,25 @@ class AccountStreams:
         self._positions: Replica[Position] = Replica(self._fetch_positions)
         self._floating: dict[int, tuple[int, float, float, float]] = {}
         self._account: Account | None = None
-        self._learn_account = Flight(self._fetch_account)
+        self._learn_account = SingleFlight(self._fetch_account)
 
     def retain(self, channel: Channel) -> Topic:
         """Count one subscription more; return its topic."""
         self._users[channel.name] = self._users.get(channel.name, 0) + 1
         if channel.interval_ms is None:
             return self._topics[channel.name]
-        if channel.name not in self._paced:
+        if channel.name not in self._throttled:
             topic = self._context.topic(channel)
-            self._paced[channel.name] = self._context.paced(topic, channel.interval_ms)
-        return self._paced[channel.name].topic
+            self._throttled[channel.name] = self._context.throttled(topic, channel.interval_ms)
+        return self._throttled[channel.name].topic
 
     def release(self, channel: Channel) -> None:
         """Count one subscription less."""
         self._users[channel.name] -= 1
         if not self._users[channel.name]:
             del self._users[channel.name]
-            if channel.name in self._paced:
-                self._paced.pop(channel.name).stop()
+            if channel.name in self._throttled:
+                self._throttled.pop(channel.name).stop()
 
     # --- what the terminal says --------------------------------------------------------------
 
@@ -67,14 +65,14 @@ class AccountStreams:
         clock = self._context.broker_clock
         if trade.order:
             self._orders.change(trade.op, trade.order)
-            self._tell(ORDERS, trade.op, "order", convert.order(trade.order, clock), ts)
+            self._publish(ORDERS, trade.op, "order", convert.order(trade.order, clock), ts)
         if trade.position:
             self._positions.change(trade.op, trade.position)
             self._floating.pop(trade.position.ticket, None)
             event = convert.position(trade.position, clock)
-            self._tell(POSITIONS, trade.op, "position", event, ts)
+            self._publish(POSITIONS, trade.op, "position", event, ts)
         if trade.deal:
-            self._tell(DEALS, trade.op, "deal", convert.deal(trade.deal, clock), ts)
+            self._publish(DEALS, trade.op, "deal", convert.deal(trade.deal, clock), ts)
 
     def take_settled(self, settled: OrderSettled, ts: int) -> None:
         """Publish how a request has ended whose outcome was unknown."""
@@ -90,8 +88,8 @@ class AccountStreams:
         self._floating = {row[0]: row for row in pnl.d}
         data = _dump({"positions": [_pnl(*row) for row in pnl.d], "paper": self.paper})
         self._context.hub.publish(self._topics[PNL.name], data, ts)
-        for paced in self._paced.values():
-            paced.offer(data, ts)
+        for throttled in self._throttled.values():
+            throttled.offer(data, ts)
 
     # --- what subscribers begin with -----------------------------------------------------------
 
@@ -126,7 +124,7 @@ class AccountStreams:
         return None
 
     def knows(self, channel: Channel) -> bool:
-        """What ``channel`` tells continues from something known."""
+        """Whether events of ``channel`` continue from something known."""
         match channel.topic:
             case "orders":
                 return self._orders.items is not None
@@ -140,24 +138,27 @@ class AccountStreams:
 
     def new_link(self, broken: Reason | None) -> None:
         """The terminal is back: what we know may be old, and broken off for some ``reason``."""
-        self._forget()
+        self._discard()
         if broken is not None:
             self._break(broken, None)
 
     def interrupt(self, reason: Reason, missed: int | None = None) -> None:
         """Events are lost: copies are out of date, streams begin anew."""
-        self._forget()
+        self._discard()
         self._break(reason, missed)
 
-    def _forget(self) -> None:
-        self._orders.forget()
-        self._positions.forget()
+    def _discard(self) -> None:
+        self._orders.discard()
+        self._positions.discard()
         self._floating.clear()
         self._account = None
         self._owed = set(self._users)
 
     def _break(self, reason: Reason, missed: int | None) -> None:
-        for topic in (*self._topics.values(), *(paced.topic for paced in self._paced.values())):
+        for topic in (
+            *self._topics.values(),
+            *(throttled.topic for throttled in self._throttled.values()),
+        ):
             self._context.interrupt(topic, reason, missed)
 
     async def recover(self) -> None:
@@ -175,19 +176,19 @@ class AccountStreams:
 
     def stop(self) -> None:
         """Cancel what is under way."""
-        for flight in (self._orders.refresh, self._positions.refresh, self._learn_account):
-            flight.cancel()
-        for paced in self._paced.values():
-            paced.stop()
+        for query in (self._orders.refresh, self._positions.refresh, self._learn_account):
+            query.cancel()
+        for throttled in self._throttled.values():
+            throttled.stop()
 
     def _republish(self, channel: Channel) -> None:
         name = channel.name
-        topic = self._paced[name].topic if name in self._paced else self._topics.get(name)
+        topic = self._throttled[name].topic if name in self._throttled else self._topics.get(name)
         data = self.snapshot(channel)
         if topic is not None and data is not None:
             self._context.hub.republish(topic, data, self._context.now_ms())
 
-    def _tell(self, channel: Channel, op: str, noun: str, event: object, ts: int) -> None:
+    def _publish(self, channel: Channel, op: str, noun: str, event: object, ts: int) -> None:
         topic = self._topics[channel.name]
         self._context.hub.publish(topic, _dump({"op": op, noun: event}), ts)
 

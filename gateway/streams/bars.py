@@ -1,4 +1,4 @@
-"""The bars of one symbol and timeframe: each closed bar once, the forming one as it changes.
+"""Bars of one symbol and timeframe: each closed bar once, the forming one as it changes.
 
 What the terminal pushes is joined to what its history says: at the beginning to know the forming
 bar, after a disconnect to tell the bars that closed meanwhile.
@@ -18,8 +18,7 @@ from gateway.errors import HistoryLoading
 from gateway.schemas import convert
 from gateway.schemas.enums import Timeframe as TimeframeWord
 
-from .asking import Flight
-from .context import Context, Reason
+from .context import Reason, SingleFlight, StreamContext
 from .hub import Topic
 
 MAX_MISSED_BARS = 1000
@@ -33,7 +32,9 @@ END_OF_TIME_S = 32_535_215_999
 class BarStream:
     """Channel ``bar.<timeframe>`` of one symbol."""
 
-    def __init__(self, context: Context, symbol: str, timeframe: Timeframe, topic: Topic) -> None:
+    def __init__(
+        self, context: StreamContext, symbol: str, timeframe: Timeframe, topic: Topic
+    ) -> None:
         self.topic = topic
         self._context = context
         self._symbol = symbol
@@ -45,7 +46,7 @@ class BarStream:
         self._joined = False
         """What the terminal pushes continues what was told."""
         self._held: deque[tuple[Bar, bool]] = deque(maxlen=MAX_HELD_BARS)
-        self.join = Flight(self._join)
+        self.join = SingleFlight(self._join)
         """Asks for history up to now and tells the bars that closed since the last one told.
 
         Raises:
@@ -82,7 +83,7 @@ class BarStream:
         if bars:
             if self._last_closed is None:
                 self._last_closed = bars[-1].time - 1
-            self._tell(bars, ts)
+            self._publish_history(bars, ts)
         self._joined = True
         while self._held:
             self._publish(*self._held.popleft(), ts)
@@ -98,7 +99,7 @@ class BarStream:
         self._held.clear()
 
     def interrupt(self, reason: Reason, missed: int | None = None) -> None:
-        """What comes does not continue what was."""
+        """Begin anew: what comes does not continue what was."""
         self._forming = self._last_closed = None
         self._context.interrupt(self.topic, reason, missed, tell=True)
 
@@ -109,7 +110,7 @@ class BarStream:
         begin = self._last_closed + 1
         return RatesParams(symbol=self._symbol, timeframe=code, from_s=begin, to_s=END_OF_TIME_S)
 
-    def _tell(self, bars: Sequence[Bar], ts: int) -> None:
+    def _publish_history(self, bars: Sequence[Bar], ts: int) -> None:
         """All but the last bar of a history are closed."""
         for bar in bars[:-1]:
             self._publish(bar, closed=True, ts=ts)

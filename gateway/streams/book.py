@@ -1,4 +1,4 @@
-"""The order book of one symbol: channels ``book`` and ``book.<levels>``.
+"""Order book of one symbol: channels ``book`` and ``book.<levels>``.
 
 Every event is a whole book, as MetaTrader gives it; there is nothing to merge and so nothing to
 get wrong.
@@ -15,16 +15,16 @@ from ea_bridge.model import BookEntry, BookType
 from gateway.schemas import convert
 
 from .channels import Channel
-from .context import Context, Reason
+from .context import Reason, StreamContext
 from .hub import Topic
 
 _SELLS = (BookType.SELL, BookType.SELL_MARKET)
 
 
 class BookStream:
-    """Publishes books as they arrive, and remembers the last."""
+    """Stream of books as they arrive, which keeps the last."""
 
-    def __init__(self, context: Context, symbol: str) -> None:
+    def __init__(self, context: StreamContext, symbol: str) -> None:
         self._context = context
         self._symbol = symbol
         self._topics: dict[Topic, int | None] = {}

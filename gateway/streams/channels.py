@@ -1,4 +1,4 @@
-"""The names of channels: ``topic *("." option) [":" symbol]``.
+"""Names of channels: ``topic *("." option) [":" symbol]``.
 
 Split at the *first* colon only: what follows is the broker's symbol, verbatim, and may hold dots,
 spaces, signs and more colons. Options stand left of it, so that one text is one channel: the key

@@ -1,4 +1,4 @@
-"""One terminal, as the source of all its streams.
+"""Feed of one terminal: the source of all its streams.
 
 The session's events come in here and go to the streams that they belong to. When the terminal
 comes back after a disconnect, everything that somebody listens to is asked for again: ticks from
@@ -33,7 +33,7 @@ from gateway.schemas import KillSwitchEvent, OrderSettled, TerminalEvent
 
 from .account import DEALS, AccountStreams
 from .channels import OF_SYMBOL, Channel
-from .context import Context, Reason
+from .context import Reason, StreamContext
 from .hub import Topic
 from .quotes import Quotes, lacking, part_of
 
@@ -63,11 +63,11 @@ class TerminalFeed:
     """All streams of one terminal.
 
     Args:
-        on_end: told of a channel that the terminal turns out not to have.
+        on_end: called with a channel that the terminal turns out not to have.
 
     """
 
-    def __init__(self, context: Context, on_end: _OnEnd) -> None:
+    def __init__(self, context: StreamContext, on_end: _OnEnd) -> None:
         self._context = context
         self._on_end = on_end
         self._facts: Facts | None = None
@@ -78,7 +78,7 @@ class TerminalFeed:
 
     @property
     def connected(self) -> bool:
-        """The terminal has a link."""
+        """Whether the terminal has a link."""
         return self._facts is not None and self._facts.state is not SessionState.DISCONNECTED
 
     # --- for subscriptions -------------------------------------------------------------------
@@ -116,11 +116,11 @@ class TerminalFeed:
             return
         quotes = self._quotes[channel.symbol]
         quotes.release(channel)
-        watch = quotes.watch
-        if self.connected and (watch.settle.running or watch.wanted != watch.pushed):
-            watch.settle.begin().add_done_callback(lambda _: self._tidy(quotes))
+        push = quotes.push
+        if self.connected and (push.settle.running or push.wanted != push.pushed):
+            push.settle.begin().add_done_callback(lambda _: self._discard_idle(quotes))
         else:
-            self._tidy(quotes)
+            self._discard_idle(quotes)
 
     async def ready(self, channel: Channel) -> None:
         """Wait until ``channel`` is live, or return at once while the terminal is offline, and
@@ -143,7 +143,7 @@ class TerminalFeed:
             return
 
     def live(self, channel: Channel) -> bool:
-        """Events of ``channel`` arrive as they happen."""
+        """Whether events of ``channel`` arrive as they happen."""
         if channel.name in self._own:
             return True
         if not self.connected:
@@ -195,16 +195,16 @@ class TerminalFeed:
         match change.kind:
             case ChangeKind.CONNECTED:
                 self._connected(before, change.facts)
-                self._tell("link")
+                self._publish_state("link")
             case ChangeKind.DISCONNECTED:
                 self._context.ask.new_link()
                 self._stop_recovery()
-                self._tell("link")
+                self._publish_state("link")
             case ChangeKind.STALE | ChangeKind.READY:
-                self._tell("link")
+                self._publish_state("link")
             case ChangeKind.FLAGS:
                 broker = before is not None and before.broker != change.facts.broker
-                self._tell("broker" if broker else "autotrading")
+                self._publish_state("broker" if broker else "autotrading")
             case ChangeKind.ACCOUNT_CHANGED:
                 # The CONNECTED that follows compares the accounts by itself.
                 self._facts = before
@@ -216,7 +216,7 @@ class TerminalFeed:
         self._account.paper = is_on
         self._context.ask.new_link()
         self._account.interrupt("paper_switched")
-        self._tell("paper")
+        self._publish_state("paper")
         if self.connected:
             self._recover_soon()
 
@@ -231,7 +231,7 @@ class TerminalFeed:
 
     def clock_changed(self) -> None:
         """The broker's offset to UTC, or what is known of it, has changed."""
-        self._tell("clock")
+        self._publish_state("clock")
 
     def heartbeat_topic(self) -> Topic:
         """The topic of ``heartbeat``."""
@@ -294,7 +294,7 @@ class TerminalFeed:
     async def _recover_quotes(self, quotes: Quotes) -> None:
         await quotes.recover()
         for channel in quotes.channels():
-            if (error := quotes.watch.refused.get(part_of(channel))) is not None:
+            if (error := quotes.push.refused.get(part_of(channel))) is not None:
                 self._on_end(channel, error)
 
     def _end_lacking(self, quotes: Quotes) -> None:
@@ -302,12 +302,12 @@ class TerminalFeed:
             if (error := self.lacks(channel)) is not None:
                 self._on_end(channel, error)
 
-    def _tidy(self, quotes: Quotes) -> None:
-        if quotes.watch.idle and self._quotes.get(quotes.symbol) is quotes:
+    def _discard_idle(self, quotes: Quotes) -> None:
+        if quotes.push.idle and self._quotes.get(quotes.symbol) is quotes:
             quotes.stop()
             del self._quotes[quotes.symbol]
 
-    def _tell(self, happened: _Happened) -> None:
+    def _publish_state(self, happened: _Happened) -> None:
         topic = self._own[TERMINAL.name]
         self._context.hub.publish(topic, self._describe(happened), self._context.now_ms())
 
@@ -331,7 +331,7 @@ class TerminalFeed:
 
 
 async def _persist(work: Callable[[], Awaitable[None]]) -> None:
-    """Do it until it is done; whoever stops wanting it cancels."""
+    """Repeat ``work`` until it succeeds; whoever stops wanting it cancels."""
     pause = FIRST_RETRY_S
     while True:
         try:

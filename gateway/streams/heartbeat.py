@@ -11,9 +11,8 @@ from collections.abc import Callable
 
 import orjson
 
-from .event import Event
-from .frames import notification
-from .hub import Clockwork, Hub, Listener, Timer, Topic
+from .event import Event, notification
+from .hub import Hub, Listener, Scheduler, Timer, Topic
 
 LEAST_PAUSE_S = 0.25
 """Between two rounds of looking for silence."""
@@ -22,9 +21,9 @@ SOONER = 0.1
 
 
 class Heartbeats:
-    """Sends heartbeats to listeners that have heard nothing for long."""
+    """Timer that sends heartbeats to listeners that have heard nothing for long."""
 
-    def __init__(self, hub: Hub, clock: Clockwork, now_ms: Callable[[], int]) -> None:
+    def __init__(self, hub: Hub, clock: Scheduler, now_ms: Callable[[], int]) -> None:
         self._hub = hub
         self._clock = clock
         self._now_ms = now_ms
@@ -55,15 +54,15 @@ class Heartbeats:
             self._timer.cancel()
         due = min(listener.last_sent + listener.heartbeat_s for listener in self._topics)
         pause = max(due - self._clock.time(), LEAST_PAUSE_S)
-        self._timer = self._clock.call_later(pause, self._look)
+        self._timer = self._clock.call_later(pause, self._send_due)
 
-    def _look(self) -> None:
+    def _send_due(self) -> None:
         self._timer = None
         now, now_ms = self._clock.time(), self._now_ms()
         silent = [
-            (one, topic)
-            for one, topic in self._topics.items()
-            if now - one.last_sent >= one.heartbeat_s * (1 - SOONER)
+            (listener, topic)
+            for listener, topic in self._topics.items()
+            if now - listener.last_sent >= listener.heartbeat_s * (1 - SOONER)
         ]
         notice = notification("heartbeat", {"time": now_ms})
         data = orjson.dumps({"time": now_ms}).decode()

@@ -1,4 +1,4 @@
-"""Who hears of what: topics, the listeners of each, and one joined write a loop turn.
+"""Hub: topics, the listeners of each, and one joined write a loop turn.
 
 An event is encoded once, when it is published; every listener gets the same bytes. Listeners
 with equal sets of topics form a *group*, which shares one joined buffer: publishing appends the
@@ -14,8 +14,7 @@ from typing import NamedTuple, Protocol
 
 import orjson
 
-from .event import Event
-from .frames import text_frame
+from .event import Event, text_frame
 from .outbox import Outbox
 
 _log = logging.getLogger(__name__)
@@ -27,7 +26,7 @@ MISSED = 4004
 
 
 class Sink(Protocol):
-    """What a hub delivers to."""
+    """Receiver of events from a hub."""
 
     def deliver(self, events: Sequence[Event], joined: bytes) -> None:
         """Take events that follow all earlier ones; must neither block nor raise.
@@ -71,8 +70,8 @@ class Listener(Sink, Protocol):
         """Send a notification of the gateway itself."""
 
 
-class Clockwork(Protocol):
-    """The part of an event loop that the streams use; every asyncio loop is one."""
+class Scheduler(Protocol):
+    """Part of an event loop that the streams use; every asyncio loop is one."""
 
     def time(self) -> float:
         """Seconds, never going back."""
@@ -88,11 +87,11 @@ class Timer(Protocol):
     """A call to come."""
 
     def cancel(self) -> None:
-        """Don't."""
+        """Do not call."""
 
 
-class Mark(NamedTuple):
-    """A mark in a channel: right behind the event of this number."""
+class StreamPosition(NamedTuple):
+    """Position in a channel: right behind the event of this number."""
 
     epoch: str
     seq: int
@@ -127,9 +126,9 @@ class Topic:
         self.begin(epoch)
 
     @property
-    def mark(self) -> Mark:
-        """Where it is now."""
-        return Mark(self.epoch, self.seq)
+    def position(self) -> StreamPosition:
+        """Position right behind the last event."""
+        return StreamPosition(self.epoch, self.seq)
 
     def begin(self, epoch: str) -> None:
         """Start a new epoch: what comes does not continue what was."""
@@ -148,14 +147,14 @@ class Topic:
 
 
 class Hub:
-    """Delivers what is published to who listens.
+    """Hub that delivers what is published to the listeners of its topic.
 
     Args:
         clock: the running event loop.
 
     """
 
-    def __init__(self, clock: Clockwork) -> None:
+    def __init__(self, clock: Scheduler) -> None:
         self._clock = clock
         self._groups: dict[frozenset[Topic], _Group] = {}
         self._of: dict[Sink, _Group] = {}
@@ -204,7 +203,7 @@ class Hub:
             self._deliver(sink, events, b"".join([event.frame for event in events]))
 
     def hears(self, sink: Sink) -> frozenset[Topic]:
-        """The topics that ``sink`` hears."""
+        """Return the topics that ``sink`` hears."""
         group = self._of.get(sink)
         return group.topics if group is not None else frozenset()
 
@@ -217,6 +216,7 @@ class Hub:
             events, group.pending = group.pending, []
             joined = b"".join([event.frame for event in events])
             for sink in group.sinks:
+                # an earlier sink of this flush may have ended this one, or changed its topics
                 if self._of.get(sink) is group:
                     self._deliver(sink, events, joined)
 

@@ -1,4 +1,4 @@
-"""What waits for one slow connection: bounded, and fair to prices that are still fresh.
+"""Outbox of one slow connection: bounded, and fair to prices that are still fresh.
 
 Three queues, emptied in this order:
 
@@ -33,7 +33,7 @@ STALLED_S = 10.0
 
 
 class Outbox:
-    """The queue of one connection.
+    """Queue of what one connection has not taken yet.
 
     Args:
         max_bytes: of answers and lossless events together.
@@ -60,20 +60,20 @@ class Outbox:
         self._waiting_since: float | None = None
 
     def __bool__(self) -> bool:
-        """Something waits."""
+        """Whether something waits."""
         return bool(self._answers or self._lossless or self._latest)
 
     @property
     def messages(self) -> int:
-        """How many messages wait, all queues together."""
+        """Number of messages that wait, all queues together."""
         return len(self._answers) + len(self._lossless) + len(self._latest)
 
     def queued(self, key: str) -> int:
-        """How many events of one topic wait."""
+        """Return how many events of one topic wait."""
         return self._queued[key] + (key in self._latest)
 
     def conflated(self, key: str) -> int:
-        """How many events of one topic were merged into newer ones, ever."""
+        """Return how many events of one topic were ever merged into newer ones."""
         return self._conflated[key]
 
     def put_answer(self, frame: bytes, now: float) -> bool:
@@ -117,7 +117,7 @@ class Outbox:
         self._within(now)
         return b"".join(frames)
 
-    def forget(self, keys: Collection[str]) -> None:
+    def discard(self, keys: Collection[str]) -> None:
         """Drop what waits of these topics: their subscription is over."""
         for key in keys:
             self._latest.pop(key, None)
@@ -130,7 +130,7 @@ class Outbox:
             self._queued.pop(key, None)
 
     def overdue(self, now: float) -> bool:
-        """It has been far behind for too long, or nothing was taken for too long."""
+        """Whether it has been far behind for too long, or nothing was taken for too long."""
         long = self._long_since is not None and now - self._long_since > BACKLOG_S
         stuck = self._waiting_since is not None and now - self._waiting_since > STALLED_S
         return long or stuck

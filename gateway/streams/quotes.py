@@ -1,4 +1,4 @@
-"""Everything that is streamed of one symbol, and what the terminal must push for it."""
+"""Streams of one symbol: ticks, book and bars, and the push that they need."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from gateway.errors import GatewayError, MethodNotSupported
 from .bars import BarStream
 from .book import BookStream
 from .channels import Channel
-from .context import Context, Reason
+from .context import Reason, StreamContext
 from .hub import Topic
+from .push_subscription import BOOK, TICKS, Part, PushSubscription
 from .ticks import TickStream
-from .watch import BOOK, TICKS, Part, Watch
 
 
 @dataclass
@@ -24,21 +24,21 @@ class _Used:
 
 
 class Quotes:
-    """The streams of one symbol."""
+    """Ticks, book and bars of one symbol, with the count of their subscriptions."""
 
-    def __init__(self, context: Context, symbol: str) -> None:
+    def __init__(self, context: StreamContext, symbol: str) -> None:
         self.symbol = symbol
         self.ticks = TickStream(context, symbol)
         self.book = BookStream(context, symbol)
         self.bars: dict[int, BarStream] = {}
-        self.watch = Watch(symbol, context.ask, self._cursor, self._asked, self._pushed)
+        self.push = PushSubscription(symbol, context.ask, self._cursor, self._asked, self._pushed)
         self._context = context
         self._used: dict[str, _Used] = {}
         self._owed: set[Part] = set()
-        """Whose listeners are owed a snapshot, since what they know may be old."""
+        """Parts whose listeners are owed a snapshot, since what they know may be old."""
 
     def channels(self) -> list[Channel]:
-        """What is subscribed to."""
+        """Return the channels that are subscribed to."""
         return [used.channel for used in self._used.values()]
 
     def retain(self, channel: Channel) -> Topic:
@@ -48,14 +48,14 @@ class Quotes:
             used = self._used[channel.name] = _Used(self._context.topic(channel), channel)
             self._add(channel, used.topic)
         used.users += 1
-        self.watch.want(part_of(channel))
+        self.push.want(part_of(channel))
         return used.topic
 
     def release(self, channel: Channel) -> None:
         """Count one subscription less."""
         used = self._used[channel.name]
         used.users -= 1
-        self.watch.release(part_of(channel))
+        self.push.release(part_of(channel))
         if not used.users:
             del self._used[channel.name]
             self._remove(channel, used.topic)
@@ -67,8 +67,8 @@ class Quotes:
             GatewayError: the terminal cannot push it, or did not say that it does.
 
         """
-        await self.watch.settle()
-        if (refused := self.watch.refused.get(part_of(channel))) is not None:
+        await self.push.settle()
+        if (refused := self.push.refused.get(part_of(channel))) is not None:
             raise refused
         match channel.topic:
             case "tick":
@@ -82,8 +82,8 @@ class Quotes:
                     await bars.join()
 
     def live(self, channel: Channel) -> bool:
-        """The terminal pushes it."""
-        return part_of(channel) in self.watch.pushed
+        """Whether the terminal pushes ``channel``."""
+        return part_of(channel) in self.push.pushed
 
     def snapshot(self, channel: Channel) -> str | None:
         """The state that updates will change, ``None`` where there is none."""
@@ -104,7 +104,7 @@ class Quotes:
             broken: why nothing can go on where it stopped.
 
         """
-        self.watch.new_link()
+        self.push.new_link()
         resumable = cursors and self.ticks.last_msc
         told = self.ticks.begun or self.ticks.last_msc  # the first come before the answer
         if told and (broken or not resumable):
@@ -127,8 +127,8 @@ class Quotes:
             GatewayError: the terminal could not be asked.
 
         """
-        await self.watch.settle()
-        for part in self._owed & self.watch.pushed:
+        await self.push.settle()
+        for part in self._owed & self.push.pushed:
             if part == TICKS:
                 await self.ticks.prime()
                 self.ticks.republish()
@@ -142,7 +142,7 @@ class Quotes:
 
     def stop(self) -> None:
         """Cancel what is under way."""
-        self.watch.settle.cancel()
+        self.push.settle.cancel()
         self.ticks.stop()
         for bars in self.bars.values():
             bars.join.cancel()
@@ -156,7 +156,7 @@ class Quotes:
 
     def _pushed(self, pushed: frozenset[Part]) -> None:
         # What is released while the terminal is being told is not taken up again.
-        self.ticks.accept(TICKS in pushed & self.watch.wanted)
+        self.ticks.accept(TICKS in pushed & self.push.wanted)
 
     def _add(self, channel: Channel, topic: Topic) -> None:
         match channel.topic:

@@ -1,4 +1,4 @@
-"""A copy of a list that a terminal holds: its orders, its positions."""
+"""Replica of a list that a terminal holds: its orders, its positions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Generic, Protocol, TypeVar
 
 from gateway.errors import Overloaded
 
-from .asking import Flight
+from .context import SingleFlight
 
 MAX_ITEMS = 10_000
 """Open orders or positions of one account."""
@@ -16,7 +16,7 @@ MAX_CHANGES = 10_000
 
 
 class Ticketed(Protocol):
-    """Something with a ticket."""
+    """Anything with a ticket."""
 
     @property
     def ticket(self) -> int:
@@ -27,7 +27,7 @@ T = TypeVar("T", bound=Ticketed)
 
 
 class Replica(Generic[T]):
-    """What the terminal last said, plus every change since.
+    """Copy of a list: what the terminal last said, plus every change since.
 
     While the list is being asked for changes go on arriving, before and after the moment that
     the answer shows. All of them are applied on top of it once more: a change names the whole
@@ -43,7 +43,7 @@ class Replica(Generic[T]):
         self._items: dict[int, T] | None = None
         self._changes: list[tuple[int, T | None]] | None = None
         self._outdated = False
-        self.refresh = Flight(self._refresh)
+        self.refresh = SingleFlight(self._refresh)
         """Asks for the list anew.
 
         Raises:
@@ -66,8 +66,8 @@ class Replica(Generic[T]):
         if self._items is None:
             await self.refresh()
 
-    def forget(self) -> None:
-        """The list is not known any more; an answer that is on its way may be too old."""
+    def discard(self) -> None:
+        """Discard the list; an answer that is on its way may be too old as well."""
         self._items = None
         self._outdated = True
 
@@ -82,6 +82,7 @@ class Replica(Generic[T]):
                 self._items = None
 
     async def _refresh(self) -> None:
+        # discard() may come while the answer is on its way: what it brings is old then, ask again
         self._outdated = True
         while self._outdated:
             self._outdated = False

@@ -25,20 +25,25 @@ from gateway.schemas.subscriptions import (
 )
 from gateway.schemas.subscriptions import Subscription as SubscriptionEntry
 
-from .asking import Ask, Asker
-from .audience import Audience
 from .channels import Channel
-from .context import Context
+from .context import Ask, StreamContext, TerminalQuery
 from .event import Event
 from .feed import Symbols, TerminalFeed
 from .heartbeat import Heartbeats
-from .hub import Clockwork, Hub, Listener
-from .owners import Beginning, Owner, Owners, Subscriber, Subscription
-from .wanted import Item, Wanted, compare, read_items, refusal
+from .hub import Hub, Listener, Scheduler
+from .requests import Item, RequestedChannel, compare, read_items, refusal
+from .subscriptions import (
+    DeliveryPlan,
+    Owner,
+    PendingSubscription,
+    Subscriber,
+    Subscription,
+    SubscriptionRegistry,
+)
 
 
 class Source(Symbols, Protocol):
-    """The session that an event comes from."""
+    """Session that an event comes from."""
 
     @property
     def terminal(self) -> str:
@@ -46,8 +51,10 @@ class Source(Symbols, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    wanted: Wanted
+class _Reservation:
+    """Subscription that a call has reserved, or found."""
+
+    request: RequestedChannel
     subscription: Subscription
     already: bool
 
@@ -69,7 +76,7 @@ class Streams:
         self,
         *,
         boot: str,
-        clock: Clockwork,
+        clock: Scheduler,
         now_ms: Callable[[], int],
         ask: Ask,
         clock_of: Callable[[str], BrokerClock],
@@ -83,33 +90,35 @@ class Streams:
         self._max_channels = max_channels
         self._epochs = itertools.count(1)
         self._hub = Hub(clock)
-        self._owners = Owners()
-        self._audience = Audience(self._hub, self._owners, Heartbeats(self._hub, clock, now_ms))
+        self._registry = SubscriptionRegistry()
+        self._deliveries = DeliveryPlan(
+            self._hub, self._registry, Heartbeats(self._hub, clock, now_ms)
+        )
         self._feeds: dict[str, TerminalFeed] = {}
-        self.retime = self._audience.tune
-        """A connection wants its heartbeats at another pace."""
+        self.retime = self._deliveries.update
+        """Called when a connection wants its heartbeats at another pace."""
 
     # --- connections ---------------------------------------------------------------------------
 
     def attach(self, listener: Listener) -> None:
         """A connection has logged in; it hears what its token subscribed to over ``/rpc``."""
-        self._owners.add(listener)
-        heard = [pair for pair in self._owners.heard(listener).values() if pair[1].active]
-        self._audience.tune(listener)
-        snapshots = [self._snapshot(owner.terminal, one) for owner, one in heard]
+        self._registry.add(listener)
+        heard = [pair for pair in self._registry.heard(listener).values() if pair[1].active]
+        self._deliveries.update(listener)
+        snapshots = [self._snapshot(owner.terminal, subscription) for owner, subscription in heard]
         self._hub.send(listener, [event for event in snapshots if event is not None])
 
     def detach(self, listener: Listener) -> None:
         """A connection is over, with all that it subscribed to. May be called again."""
-        owner = self._owners.remove(listener)
-        self._audience.leave(listener)
+        owner = self._registry.remove(listener)
+        self._deliveries.leave(listener)
         if owner is not None:
             self._drop_all(owner)
 
     def end_token(self, tid: str, code: int, reason: str) -> None:
         """A token is revoked or has expired: close its connections, forget what it owned."""
-        owner = self._owners.remove_token(tid)
-        for listener in self._owners.listeners(tid):
+        owner = self._registry.remove_token(tid)
+        for listener in self._registry.listeners(tid):
             listener.end(code, reason)
             self.detach(listener)
         if owner is not None:
@@ -117,7 +126,7 @@ class Streams:
 
     def close(self) -> None:
         """Stop all timers and tasks; nothing is published after this."""
-        self._audience.close()
+        self._deliveries.close()
         for feed in self._feeds.values():
             feed.stop()
 
@@ -140,21 +149,30 @@ class Streams:
             Cancelled: the connection is closed.
 
         """
-        wanted, failed = read_items(items, caller.terminal)
+        requests, failed = read_items(items, caller.terminal)
         owner = self._owner(caller, listener)
-        asked = [one for each in wanted if (one := self._reserve(owner, each, failed))]
-        beginning = await self._begin(owner, [one for one in asked if not one.subscription.active])
+        reserved = [
+            reservation
+            for request in requests
+            if (reservation := self._reserve(owner, request, failed)) is not None
+        ]
+        pending = await self._begin(
+            owner, [entry for entry in reserved if not entry.subscription.active]
+        )
         # From here to the return nothing waits: numbers, snapshots and membership agree.
-        asked = [one for one in asked if self._is_made(owner, one.subscription, failed)]
-        if failed and not asked:
-            self._hub.listen(beginning, ())
+        reserved = [
+            entry for entry in reserved if self._is_made(owner, entry.subscription, failed)
+        ]
+        if failed and not reserved:
+            self._hub.listen(pending, ())
             raise SubscribeFailed(failed=failed)
-        subscribed = [self._admit(owner.terminal, one, beginning) for one in asked]
-        made = [one.subscription for one in asked]
-        self._hub.listen(beginning, {one.topic for one in made if one.beginning is beginning})
-        beginnings = dict.fromkeys(one.beginning for one in made if one.beginning is not None)
+        subscribed = [self._admit(owner.terminal, entry, pending) for entry in reserved]
+        made = [entry.subscription for entry in reserved]
+        self._hub.listen(pending, {entry.topic for entry in made if entry.pending is pending})
+        # another call may have begun one of these: its events are handed on with ours as well
+        beginnings = dict.fromkeys(entry.pending for entry in made if entry.pending is not None)
         result: SubscribeResult = {"subscribed": subscribed, "failed": failed}
-        return result, partial(self._audience.begin, owner, tuple(beginnings))
+        return result, partial(self._deliveries.begin, owner, tuple(beginnings))
 
     def unsubscribe(
         self, caller: Subscriber, listener: Listener | None, items: Sequence[Item] | None
@@ -173,20 +191,20 @@ class Streams:
             for name in ended:
                 self._end(owner, listener, name)
         else:
-            wanted, failed = read_items(items, caller.terminal)
-            for name in dict.fromkeys(one.channel.name for one in wanted):
+            requests, failed = read_items(items, caller.terminal)
+            for name in dict.fromkeys(request.channel.name for request in requests):
                 (ended if self._end(owner, listener, name) else missing).append(name)
-        for hearer in self._owners.hearers(owner):
-            self._audience.tune(hearer)
+        for hearer in self._registry.hearers(owner):
+            self._deliveries.update(hearer)
         return {"unsubscribed": ended, "not_subscribed": missing, "failed": failed}
 
     def subscriptions(self, caller: Subscriber, listener: Listener | None) -> Subscriptions:
         """Return what a connection hears, or over ``/rpc`` what the token subscribed to."""
         if listener is not None:
-            heard = self._owners.heard(listener).values()
+            heard = self._registry.heard(listener).values()
             return {"subscriptions": [self._entry(o, s, [listener]) for o, s in heard]}
         owner = self._owner(caller, None)
-        hearers = self._owners.hearers(owner)
+        hearers = self._registry.hearers(owner)
         entries = [self._entry(owner, s, hearers) for s in owner.subscriptions.values()]
         return {"subscriptions": entries}
 
@@ -230,31 +248,33 @@ class Streams:
     def _feed(self, terminal: str) -> TerminalFeed:
         feed = self._feeds.get(terminal)
         if feed is None:
-            context = Context(
+            context = StreamContext(
                 terminal=terminal,
                 hub=self._hub,
                 clock=self._clock,
                 now_ms=self._now_ms,
                 broker_clock=self._clock_of(terminal),
-                ask=Asker(terminal, self._ask),
+                ask=TerminalQuery(terminal, self._ask),
                 new_epoch=lambda: f"{self._boot}.{next(self._epochs)}",
             )
             feed = self._feeds[terminal] = TerminalFeed(context, partial(self._over, terminal))
         return feed
 
     def _owner(self, caller: Subscriber, listener: Listener | None) -> Owner:
-        if listener is not None and not self._owners.open(listener):
+        if listener is not None and not self._registry.open(listener):
             raise Cancelled("The connection is closed")
-        return self._owners.owner(listener, caller.tid, caller.terminal)
+        return self._registry.owner(listener, caller.tid, caller.terminal)
 
-    def _reserve(self, owner: Owner, wanted: Wanted, failed: list[NotSubscribed]) -> _Asked | None:
-        name = wanted.channel.name
+    def _reserve(
+        self, owner: Owner, request: RequestedChannel, failed: list[NotSubscribed]
+    ) -> _Reservation | None:
+        name = request.channel.name
         owner.muted.discard(name)
         existing = owner.subscriptions.get(name)
         if existing is not None:
-            return _Asked(wanted, existing, already=True)
+            return _Reservation(request, existing, already=True)
         feed = self._feed(owner.terminal)
-        error = feed.lacks(wanted.channel)
+        error = feed.lacks(request.channel)
         if len(owner.subscriptions) >= self._max_channels:
             error = ChannelLimit(
                 f"At most {self._max_channels} channels", limit=self._max_channels
@@ -262,41 +282,45 @@ class Streams:
         if error is not None:
             failed.append(refusal(name, error))
             return None
-        topic = feed.retain(wanted.channel)
-        made = owner.subscriptions[name] = Subscription(wanted.channel, topic)
-        return _Asked(wanted, made, already=False)
+        topic = feed.retain(request.channel)
+        made = owner.subscriptions[name] = Subscription(request.channel, topic)
+        return _Reservation(request, made, already=False)
 
-    async def _begin(self, owner: Owner, asked: Sequence[_Asked]) -> Beginning:
+    async def _begin(self, owner: Owner, reserved: Sequence[_Reservation]) -> PendingSubscription:
         """Wait until all are live; hear every tick meanwhile: the first comes with an answer."""
-        beginning = Beginning()
-        topics = (one.subscription.topic for one in asked if one.wanted.channel.is_every_tick)
-        beginning.starts = {topic: topic.mark for topic in topics}
-        self._hub.listen(beginning, beginning.starts)
+        pending = PendingSubscription()
+        topics = (
+            entry.subscription.topic for entry in reserved if entry.request.channel.is_every_tick
+        )
+        pending.starts = {topic: topic.position for topic in topics}
+        self._hub.listen(pending, pending.starts)
         try:
-            await self._ready(owner, asked)
+            await self._ready(owner, reserved)
         except BaseException:
-            self._hub.listen(beginning, ())
+            self._hub.listen(pending, ())
             raise
-        if not beginning.overrun:
-            return beginning
-        self._hub.listen(beginning, ())
-        return Beginning()  # it was too long until all others were live: only from now on
+        if not pending.overrun:
+            return pending
+        self._hub.listen(pending, ())
+        # it took too long until all others were live: this one hears only from now on
+        return PendingSubscription()
 
-    async def _ready(self, owner: Owner, asked: Sequence[_Asked]) -> None:
+    async def _ready(self, owner: Owner, reserved: Sequence[_Reservation]) -> None:
         """Wait until all are live; drop those that cannot be, and note why."""
         ready = self._feed(owner.terminal).ready
-        channels = [one.wanted.channel for one in asked]
+        channels = [entry.request.channel for entry in reserved]
         try:
             errors = await asyncio.gather(*map(ready, channels), return_exceptions=True)
         except asyncio.CancelledError:
-            for one in asked:
-                if not one.already and one.subscription.beginning is None:
-                    self._drop(owner, one.subscription)
+            for entry in reserved:
+                # what another call found here meanwhile is its subscription as well: it stays
+                if not entry.already and entry.subscription.pending is None:
+                    self._drop(owner, entry.subscription)
             raise
-        for one, error in zip(asked, errors, strict=True):
+        for entry, error in zip(reserved, errors, strict=True):
             if error is not None:
-                one.subscription.error = error if isinstance(error, GatewayError) else None
-                self._drop(owner, one.subscription)
+                entry.subscription.error = error if isinstance(error, GatewayError) else None
+                self._drop(owner, entry.subscription)
         for error in errors:
             if error is not None and not isinstance(error, GatewayError):
                 raise error
@@ -311,19 +335,21 @@ class Streams:
         failed.append(refusal(subscription.channel.name, error))
         return False
 
-    def _admit(self, terminal: str, asked: _Asked, beginning: Beginning) -> Subscribed:
-        subscription, topic = asked.subscription, asked.subscription.topic
-        at = topic.mark
-        is_first = not subscription.active and subscription.beginning is None
+    def _admit(
+        self, terminal: str, entry: _Reservation, pending: PendingSubscription
+    ) -> Subscribed:
+        subscription, topic = entry.subscription, entry.subscription.topic
+        at = topic.position
+        is_first = not subscription.active and subscription.pending is None
         if is_first:
-            subscription.beginning = beginning
-        if subscription.beginning is not None:  # what that has heard is still to come
-            at = subscription.beginning.starts.setdefault(topic, at)
-        recovered, reason = compare(at, asked.wanted.since)
+            subscription.pending = pending
+        if subscription.pending is not None:  # what that has heard is still to come
+            at = subscription.pending.starts.setdefault(topic, at)
+        recovered, reason = compare(at, entry.request.since)
         # a snapshot takes no number: who has missed nothing may never have had one
-        if is_first and (asked.wanted.snapshot or recovered is False):
+        if is_first and (entry.request.snapshot or recovered is False):
             snapshot = self._snapshot(terminal, subscription)
-            beginning.events += [] if snapshot is None else [snapshot]
+            pending.events += [] if snapshot is None else [snapshot]
         return {
             "channel": subscription.channel.name,
             "terminal": terminal,
@@ -333,7 +359,7 @@ class Streams:
             "recovered": recovered,
             "reason": reason,
             "replayed": 0,
-            "already": asked.already,
+            "already": entry.already,
             "live": self._feed(terminal).live(subscription.channel),
         }
 
@@ -342,14 +368,14 @@ class Streams:
         return None if data is None else subscription.topic.snapshot(data, self._now_ms())
 
     def _names(self, owner: Owner, listener: Listener | None) -> list[str]:
-        return list(owner.subscriptions if listener is None else self._owners.heard(listener))
+        return list(owner.subscriptions if listener is None else self._registry.heard(listener))
 
     def _end(self, owner: Owner, listener: Listener | None, name: str) -> bool:
         """End one channel for an owner; return whether there was anything to end."""
         subscription = owner.subscriptions.get(name)
         if subscription is not None:
             self._drop(owner, subscription)
-        if listener is not None and name in self._owners.heard(listener):
+        if listener is not None and name in self._registry.heard(listener):
             owner.muted.add(name)
             return True
         return subscription is not None
@@ -361,26 +387,26 @@ class Streams:
         del owner.subscriptions[channel.name]
         self._feed(owner.terminal).release(channel)
         if owner.kind == "token":
-            self._owners.unmute(owner.tid, channel.name)
+            self._registry.unmute(owner.tid, channel.name)
 
     def _drop_all(self, owner: Owner) -> None:
-        for one in list(owner.subscriptions.values()):
-            if one.beginning is not None:
-                self._audience.call_off(one.beginning)
-            self._drop(owner, one)
+        for subscription in list(owner.subscriptions.values()):
+            if subscription.pending is not None:
+                self._deliveries.cancel(subscription.pending)
+            self._drop(owner, subscription)
 
     def _over(self, terminal: str, channel: Channel, error: GatewayError) -> None:
         """The terminal turns out not to have a channel: say so and end its subscriptions."""
         data = orjson.dumps({"code": error.code, "name": error.name()}).decode()
-        owners = [o for o in self._owners.all() if o.terminal == terminal]
+        owners = [o for o in self._registry.all() if o.terminal == terminal]
         held = [(o, s) for o in owners if (s := o.subscriptions.get(channel.name)) is not None]
-        for topic in {one.topic for _, one in held}:
+        for topic in {subscription.topic for _, subscription in held}:
             self._hub.publish(topic, data, self._now_ms(), kind="end", latest=False)
-        for owner, one in held:
-            one.error = error
-            self._drop(owner, one)
-            for listener in self._owners.hearers(owner):
-                self._audience.tune(listener)
+        for owner, subscription in held:
+            subscription.error = error
+            self._drop(owner, subscription)
+            for listener in self._registry.hearers(owner):
+                self._deliveries.update(listener)
 
     def _entry(
         self, owner: Owner, subscription: Subscription, hearers: Iterable[Listener]

@@ -1,4 +1,4 @@
-"""The ticks of one symbol, from the EA's row to the bytes of an event, and no further than that.
+"""Ticks of one symbol, from the EA's row to the bytes of an event.
 
 Nothing is parsed or validated here: the bridge has checked that prices are plain JSON numbers,
 and so they are spliced into the event as the terminal wrote them.
@@ -12,9 +12,8 @@ from ea_bridge.commands import TICK_GET, SymbolParams
 from gateway.schemas import convert
 
 from .channels import Channel
-from .context import Context, Reason
+from .context import Reason, StreamContext, Throttled
 from .hub import Topic
-from .pace import Paced
 
 Row = tuple[int, int, str, str, float, int, int]
 """As in :class:`ea_bridge.protocol.messages.Ticks`."""
@@ -27,7 +26,7 @@ class TickStream:
     makes the stream exactly-once: after a disconnect the terminal goes on behind it.
     """
 
-    def __init__(self, context: Context, symbol: str) -> None:
+    def __init__(self, context: StreamContext, symbol: str) -> None:
         self.last_msc = 0
         self.n_same_msc = 0
         self.accepting = False
@@ -39,7 +38,7 @@ class TickStream:
         self._symbol = symbol
         self._head = f'{{"symbol":{orjson.dumps(symbol).decode()},"bid":'
         self._direct: tuple[Topic, ...] = ()
-        self._paced: tuple[Paced, ...] = ()
+        self._throttled: tuple[Throttled, ...] = ()
         self._data: str | None = None
 
     @property
@@ -52,17 +51,17 @@ class TickStream:
         if channel.interval_ms is None:
             self._direct += (topic,)
         else:
-            self._paced += (self._context.paced(topic, channel.interval_ms),)
+            self._throttled += (self._context.throttled(topic, channel.interval_ms),)
 
     def remove(self, topic: Topic) -> None:
         """Publish to one topic less; without any the stream is over."""
         self._direct = tuple(t for t in self._direct if t is not topic)
-        for paced in self._paced:
-            if paced.topic is topic:
-                paced.stop()
-        self._paced = tuple(p for p in self._paced if p.topic is not topic)
-        if not self._direct and not self._paced:
-            self._forget()
+        for throttled in self._throttled:
+            if throttled.topic is topic:
+                throttled.stop()
+        self._throttled = tuple(p for p in self._throttled if p.topic is not topic)
+        if not self._direct and not self._throttled:
+            self._discard()
 
     def expect(self) -> None:
         """The terminal is being asked for ticks: the first may come along with its answer."""
@@ -96,8 +95,8 @@ class TickStream:
         publish = self._context.hub.publish
         for topic in self._direct:
             publish(topic, data, ts)
-        for paced in self._paced:
-            paced.offer(data, ts)
+        for throttled in self._throttled:
+            throttled.offer(data, ts)
 
     async def prime(self) -> None:
         """Learn the last tick, unless one has come by itself.
@@ -118,22 +117,22 @@ class TickStream:
         if self._data is None:
             return
         ts = self._context.now_ms()
-        for topic in (*self._direct, *(paced.topic for paced in self._paced)):
+        for topic in (*self._direct, *(throttled.topic for throttled in self._throttled)):
             if topic.latest:
                 self._context.hub.republish(topic, self._data, ts)
 
     def interrupt(self, reason: Reason) -> None:
         """What comes does not continue what was."""
-        self._forget()
-        for topic in (*self._direct, *(paced.topic for paced in self._paced)):
+        self._discard()
+        for topic in (*self._direct, *(throttled.topic for throttled in self._throttled)):
             self._context.interrupt(topic, reason)
 
     def stop(self) -> None:
         """Cancel the timers."""
-        for paced in self._paced:
-            paced.stop()
+        for throttled in self._throttled:
+            throttled.stop()
 
-    def _forget(self) -> None:
+    def _discard(self) -> None:
         self.accepting = self.begun = False
         self.last_msc = self.n_same_msc = 0
         self._data = None

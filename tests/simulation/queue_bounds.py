@@ -83,7 +83,7 @@ def of_streams(gateway: Gateway) -> Iterator[Count]:
     streams = gateway._keepers._streams
     yield "hub: pending", streams._hub._pending, MAX_PENDING_EVENTS
     limits = gateway._config.limits
-    for listeners in streams._owners._listeners.values():
+    for listeners in streams._registry._listeners.values():
         yield "websockets of a token", len(listeners), limits.max_websockets
         for listener in listeners:
             outbox = listener.outbox

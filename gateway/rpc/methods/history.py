@@ -36,9 +36,7 @@ from gateway.trading.rounds import (
 )
 from gateway.trading.terminal import GuardedTerminal
 
-from .paging import Cursor, read_cursor
-from .params import Cursor as CursorText
-from .params import Symbol, Ticket, Time
+from .params import Cursor, CursorText, Symbol, Ticket, Time, read_cursor
 
 MAX_ITEMS = 5000
 """Orders, deals or positions in one answer."""

@@ -31,9 +31,7 @@ from gateway.schemas import convert
 from gateway.schemas.convert import enums
 from gateway.trading.terminal import GuardedTerminal
 
-from .paging import Cursor, read_cursor
-from .params import Cursor as CursorText
-from .params import Symbol, TickKind, Time, Timeframe
+from .params import Cursor, CursorText, Symbol, TickKind, Time, Timeframe, read_cursor
 
 MAX_BARS = 10_000
 """Bars in one answer."""

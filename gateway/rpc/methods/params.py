@@ -1,9 +1,13 @@
-"""The types that params have: what is accepted, and what it is read as.
+"""Types of params, with what each accepts and is read as; cursors of long answers.
 
 Clients of MetaTrader are used to its integers and upper-case names, so words are read in any case,
 with or without MetaTrader's prefix, and as MetaTrader's number. Numbers may be JSON numbers or
 strings and are read as decimals. Times are UTC milliseconds or ISO 8601 with an offset; anything
 that could be seconds is refused, since a wrong guess would be off by fifty years.
+
+A cursor is a moment on the broker's clock, in milliseconds, and how many items of that moment have
+been told already: items that come in later, or an offset that is learnt meanwhile, neither shift
+nor repeat a page.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Literal
@@ -18,9 +23,43 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from gateway.errors import InvalidParams
 from gateway.schemas import enums as shapes
 from gateway.schemas.convert import enums
 from gateway.trading.client_ids import PATTERN
+
+_CURSOR = re.compile(r"c(-?[0-9]{1,14})\.([0-9]{1,9})", re.ASCII)
+MAX_SKIP = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Beginning of a page. ``str()`` gives the text that clients hand back."""
+
+    at_ms: int
+    skip: int = 0
+
+    def __str__(self) -> str:
+        return f"c{self.at_ms}.{self.skip}"
+
+
+def read_cursor(text: str, first_ms: int, last_ms: int) -> Cursor:
+    """Read a cursor.
+
+    Raises:
+        InvalidParams: it is none of ours, or of another span of time.
+
+    """
+    match = _CURSOR.fullmatch(text)
+    if match is None:
+        raise InvalidParams(errors=[{"field": "cursor", "reason": "not a cursor of ours"}])
+    cursor = Cursor(int(match[1]), int(match[2]))
+    if not first_ms <= cursor.at_ms <= last_ms or cursor.skip > MAX_SKIP:
+        raise InvalidParams(
+            errors=[{"field": "cursor", "reason": "it belongs to other params: from, to"}]
+        )
+    return cursor
+
 
 MAX_NUMBER = Decimal(10) ** 12
 MAX_DIGITS = 32
@@ -324,6 +363,6 @@ Normalize = Annotated[
         "prices to the nearest tick) instead of refusing them; the answer says which."
     ),
 ]
-Cursor = Annotated[
+CursorText = Annotated[
     str, Field(max_length=64, description="`next_cursor` of the page before this one.")
 ]

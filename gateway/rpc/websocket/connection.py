@@ -34,7 +34,7 @@ from gateway.rpc.websocket.login import (
 )
 from gateway.rpc.websocket.sender import Sender
 from gateway.streams import Event
-from gateway.streams.frames import notification, text_frame
+from gateway.streams.event import notification, text_frame
 from gateway.streams.outbox import Outbox
 
 log = logging.getLogger(__name__)

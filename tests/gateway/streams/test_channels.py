@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ea_bridge.model import Timeframe
 from gateway.errors import InvalidParams
 from gateway.streams.channels import Channel, parse_channel, vendor_channel
-from gateway.streams.wanted import ChannelRequest, Item, VendorRequest, read_items
+from gateway.streams.requests import ChannelRequest, Item, VendorRequest, read_items
 
 symbols = st.text(
     st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1, max_size=31

@@ -109,7 +109,7 @@ async def test_what_an_unanswered_end_leaves_on_the_way_is_not_told() -> None:
     terminal.hold = True
     await until(lambda: terminal.held)
     feed = stage.streams._feeds[NAME]
-    await until(lambda: not feed._quotes["EURUSD"].watch.settle.running)
+    await until(lambda: not feed._quotes["EURUSD"].push.settle.running)
     stage.timeout_s = 10.0
     asking = asyncio.ensure_future(stage.subscribe(ear, CHANNEL))
     await until(lambda: len(terminal.held) == 2)

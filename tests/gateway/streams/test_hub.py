@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from gateway.streams import Event
-from gateway.streams.frames import frame_payload, text_frame
+from gateway.streams.event import frame_payload, text_frame
 from gateway.streams.hub import MAX_PENDING_EVENTS, Hub, Topic
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.streams import Event
-from gateway.streams.frames import text_frame
+from gateway.streams.event import text_frame
 from gateway.streams.outbox import (
     BACKLOG_MESSAGES,
     BACKLOG_S,
@@ -185,7 +185,7 @@ def test_a_forgotten_topic_leaves_nothing_behind() -> None:
     box.put_events([event(k, n, latest=False) for n, k in enumerate("abab")], 0.0)
     box.put_events([event("c", 9, latest=True)], 0.0)
     assert (box.queued("a"), box.queued("c")) == (2, 1)
-    box.forget({"a", "c"})
+    box.discard({"a", "c"})
     assert (box.queued("a"), box.queued("b"), box.queued("c")) == (0, 2, 0)
     assert box.put_events([event("d", n, latest=False) for n in range(2)], 0.0)
     assert drain(box) == ["b000001", "b000003", "d000000", "d000001"]

@@ -93,7 +93,7 @@ async def test_an_answer_from_before_a_loss_is_asked_for_again() -> None:
 
     async def fetch() -> list[Item]:
         if len(answers) == 2:
-            copy.forget()
+            copy.discard()
         return answers.pop(0)
 
     copy = Replica(fetch)

@@ -59,7 +59,7 @@ STREAMS = (
         "What happens while the answer to subscribe is on its way is told to nobody.",
         (
             Change(
-                "gateway.streams.owners",
+                "gateway.streams.subscriptions",
                 "            self.events += events\n",
                 "            pass\n",
             ),

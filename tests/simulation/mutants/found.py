@@ -58,7 +58,7 @@ FOUND = (
         (
             Change(
                 "gateway.streams.service",
-                "        if is_first and (asked.wanted.snapshot or recovered is False):\n",
+                "        if is_first and (entry.request.snapshot or recovered is False):\n",
                 "        if is_first and not recovered:\n",
             ),
         ),

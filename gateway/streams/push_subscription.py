@@ -1,4 +1,4 @@
-"""What a terminal should push of one symbol, and what it does push.
+"""Push subscription: what a terminal should push of one symbol, and what it does push.
 
 Every subscription counts. When the sum changes, one ``watch`` command says what is wanted now;
 while one is on its way further changes wait and go out together with the next.
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from ea_bridge.commands import WATCH, WatchParams
 from gateway.errors import GatewayError, NoMarketDepth, SymbolNotFound
 
-from .asking import Asker, Flight
+from .context import SingleFlight, TerminalQuery
 
 Part = str | int
 """``"ticks"``, ``"book"``, or the code of a timeframe."""
@@ -22,36 +22,36 @@ BOOK = "book"
 NOTHING: frozenset[Part] = frozenset()
 
 
-class Watch:
-    """Keeps a terminal pushing what is wanted of one symbol.
+class PushSubscription:
+    """Subscription at a terminal to what is wanted of one symbol.
 
     Args:
         cursor: ``last_msc`` and ``n_same_msc`` of the ticks had so far.
-        on_asked: told of what the terminal is about to be asked for, where it is known what it
+        on_asked: called with what the terminal is about to be asked for, where it is known what it
             pushes; else what is on its way may have a hole behind it.
-        on_pushed: told of what is being pushed, each time the terminal is brought up to date.
+        on_pushed: called with what is being pushed, each time the terminal is up to date.
 
     """
 
     def __init__(
         self,
         symbol: str,
-        ask: Asker,
+        query: TerminalQuery,
         cursor: Callable[[], tuple[int, int]],
         on_asked: Callable[[frozenset[Part]], None],
         on_pushed: Callable[[frozenset[Part]], None],
     ) -> None:
         self.symbol = symbol
         self.refused: dict[Part, GatewayError] = {}
-        """What this link's terminal said it cannot push."""
-        self.settle = Flight(self._settle)
+        """Parts that this link's terminal said it cannot push."""
+        self.settle = SingleFlight(self._settle)
         """Brings the terminal to push what is wanted.
 
         Raises:
             GatewayError: the terminal could not be told.
 
         """
-        self._ask = ask
+        self._query = query
         self._cursor = cursor
         self._on_asked = on_asked
         self._on_pushed = on_pushed
@@ -65,17 +65,17 @@ class Watch:
 
     @property
     def wanted(self) -> frozenset[Part]:
-        """What at least one subscription needs and the terminal has not refused."""
+        """Parts that at least one subscription needs and the terminal has not refused."""
         return frozenset(self._wanted) - self.refused.keys()
 
     @property
     def pushed(self) -> frozenset[Part]:
-        """What the terminal is known to push."""
+        """Parts that the terminal is known to push."""
         return self._pushed or NOTHING
 
     @property
     def idle(self) -> bool:
-        """Nothing is wanted."""
+        """Whether nothing is wanted."""
         return not self._wanted
 
     def want(self, part: Part) -> None:
@@ -90,22 +90,22 @@ class Watch:
             self.refused.pop(part, None)
 
     def new_link(self) -> None:
-        """The terminal starts without watches on every link."""
+        """Note a new link: the terminal starts without watches on every one."""
         self._links += 1
         self._note(NOTHING)
         self.refused.clear()
 
     async def _settle(self) -> None:
         while (target := self.wanted) != self._pushed:
-            await self._tell(target)
+            await self._send_watch(target)
         self._on_pushed(self.pushed)
 
-    async def _tell(self, target: frozenset[Part]) -> None:
+    async def _send_watch(self, target: frozenset[Part]) -> None:
         link = self._links
         if self._pushed is not None:
             self._on_asked(target)
         try:
-            await self._ask(WATCH, self._params(target))
+            await self._query(WATCH, self._params(target))
         except SymbolNotFound as error:
             self.refused |= dict.fromkeys(target, error)
             self._note(NOTHING)

@@ -1,4 +1,4 @@
-"""What a caller may write to name channels, and how it is read."""
+"""Requests for channels: the forms that a caller may write, and how they are read."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from gateway.errors import GatewayError, TerminalNotFound
 from gateway.schemas.subscriptions import NotSubscribed
 
 from .channels import MAX_NAME, Channel, parse_channel, vendor_channel
-from .hub import Mark
+from .hub import StreamPosition
 
 MAX_SYMBOLS = 256
 """In one vendor form."""
 
 
-class _Given(BaseModel):
+class _RequestModel(BaseModel):
     model_config = ConfigDict(
         extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True
     )
 
 
-class Since(_Given):
-    """Where a client's copy of a channel stands: members of the last event it has."""
+class Since(_RequestModel):
+    """Position of a client's copy of a channel: members of the last event it has."""
 
     epoch: Annotated[str, Field(max_length=64)]
     seq: Annotated[int, Field(ge=0, lt=2**53)]
 
 
-class ChannelRequest(_Given):
+class ChannelRequest(_RequestModel):
     """A channel with its particulars."""
 
     channel: str
@@ -44,7 +44,7 @@ class ChannelRequest(_Given):
     """Go on after this event, if what came since is still there."""
 
 
-class VendorRequest(_Given):
+class VendorRequest(_RequestModel):
     """The vendor's form."""
 
     type: str
@@ -69,33 +69,35 @@ Item = str | ChannelRequest | VendorRequest
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """A channel that was asked for and understood."""
+class RequestedChannel:
+    """Channel that was asked for and understood."""
 
     channel: Channel
     snapshot: bool = True
     since: Since | None = None
 
 
-def read_items(items: Sequence[Item], terminal: str) -> tuple[list[Wanted], list[NotSubscribed]]:
+def read_items(
+    items: Sequence[Item], terminal: str
+) -> tuple[list[RequestedChannel], list[NotSubscribed]]:
     """Read what was asked for; an item that makes no sense does not spoil the others.
 
     Args:
         terminal: the one that the caller's token is for.
 
     """
-    wanted: list[Wanted] = []
+    requested: list[RequestedChannel] = []
     failed: list[NotSubscribed] = []
-    for given, read in _each(items, terminal):
+    for given, read in _readers(items, terminal):
         try:
-            wanted.append(read())
+            requested.append(read())
         except GatewayError as error:
             failed.append(refusal(given, error))
-    return wanted, failed
+    return requested, failed
 
 
 def refusal(given: str, error: GatewayError) -> NotSubscribed:
-    """Return how a caller is told that a channel failed."""
+    """Return the entry that tells a caller that a channel failed."""
     return {
         "channel": given,
         "code": error.code,
@@ -105,7 +107,9 @@ def refusal(given: str, error: GatewayError) -> NotSubscribed:
     }
 
 
-def _each(items: Sequence[Item], terminal: str) -> Iterator[tuple[str, Callable[[], Wanted]]]:
+def _readers(
+    items: Sequence[Item], terminal: str
+) -> Iterator[tuple[str, Callable[[], RequestedChannel]]]:
     for item in items:
         if isinstance(item, str):
             yield item[:MAX_NAME], partial(_read_name, item)
@@ -116,22 +120,22 @@ def _each(items: Sequence[Item], terminal: str) -> Iterator[tuple[str, Callable[
                 yield item.describe(symbol), partial(_read_vendor, item, symbol)
 
 
-def _read_name(name: str) -> Wanted:
-    return Wanted(parse_channel(name))
+def _read_name(name: str) -> RequestedChannel:
+    return RequestedChannel(parse_channel(name))
 
 
-def _read_request(item: ChannelRequest, terminal: str) -> Wanted:
+def _read_request(item: ChannelRequest, terminal: str) -> RequestedChannel:
     if item.terminal not in (None, terminal):
         raise TerminalNotFound(terminal=item.terminal, terminals=[terminal])
-    return Wanted(parse_channel(item.channel), item.snapshot, item.since)
+    return RequestedChannel(parse_channel(item.channel), item.snapshot, item.since)
 
 
-def _read_vendor(item: VendorRequest, symbol: str | None) -> Wanted:
-    return Wanted(vendor_channel(item.type, symbol, item.timeframe))
+def _read_vendor(item: VendorRequest, symbol: str | None) -> RequestedChannel:
+    return RequestedChannel(vendor_channel(item.type, symbol, item.timeframe))
 
 
 def compare(
-    at: Mark, since: Since | None
+    at: StreamPosition, since: Since | None
 ) -> tuple[bool | None, Literal["epoch_changed", "evicted", "ahead"] | None]:
     """Tell whether a client that has heard up to ``since`` misses nothing if it hears what comes
     after ``at``.

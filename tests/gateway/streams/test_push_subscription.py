@@ -9,7 +9,7 @@ import pytest
 from stage import Ear, Stage, turns, until
 
 from gateway.errors import SubscribeFailed
-from gateway.streams.asking import MAX_ASKING
+from gateway.streams.context import MAX_QUERIES
 
 
 def parts(stage: Stage, symbol: str) -> tuple[bool, bool, str]:
@@ -180,7 +180,7 @@ async def test_many_symbols_leave_room_for_callers(live: Stage, ear: Ear) -> Non
     terminal.hold = True
     call = asyncio.ensure_future(live.subscribe(ear, *(f"tick:S{n}" for n in range(40))))
     await turns()
-    assert len(terminal.held) == MAX_ASKING
+    assert len(terminal.held) == MAX_QUERIES
     terminal.hold = False
     terminal.release()
     result = await call

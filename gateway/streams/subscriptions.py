@@ -1,8 +1,8 @@
-"""Who subscribed to what: connections and tokens, and how a subscription begins."""
+"""Subscriptions of connections and tokens, from their beginning to their end."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -10,14 +10,16 @@ from gateway.errors import GatewayError
 
 from .channels import Channel
 from .event import Event
-from .hub import Listener, Mark, Topic
+from .feed import HEARTBEAT
+from .heartbeat import Heartbeats
+from .hub import MISSED, Hub, Listener, StreamPosition, Topic
 
 MAX_HELD_EVENTS = 4096
 """Between making a subscription and queueing the answer that announces it."""
 
 
 class Subscriber(Protocol):
-    """Who subscribes: a caller of the gateway."""
+    """Caller of the gateway that subscribes."""
 
     @property
     def tid(self) -> str:
@@ -29,12 +31,15 @@ class Subscriber(Protocol):
 
 
 @dataclass(eq=False)
-class Beginning:
-    """What subscriptions of one call get first: snapshots, then what came while the answer was
-    on its way. It listens in their place until the answer is queued."""
+class PendingSubscription:
+    """Beginning of the subscriptions of one call, until its answer is queued.
+
+    It listens in their place, and holds what they get first: snapshots, then what came while the
+    answer was on its way.
+    """
 
     events: list[Event] = field(default_factory=list)
-    starts: dict[Topic, Mark] = field(default_factory=dict)
+    starts: dict[Topic, StreamPosition] = field(default_factory=dict)
     """Since when it has heard each: the first event that it has is the next."""
     overrun: bool = False
     """More came than may be held: who subscribed has to connect again."""
@@ -60,11 +65,11 @@ class Subscription:
 
     channel: Channel
     topic: Topic
-    beginning: Beginning | None = None
+    pending: PendingSubscription | None = None
     active: bool = False
-    """Its events are delivered; before, its :class:`Beginning` keeps them."""
+    """Its events are delivered; before, its :class:`PendingSubscription` holds them."""
     error: GatewayError | None = None
-    """Why it could not be made."""
+    """Error for which it could not be made."""
 
 
 @dataclass(eq=False)
@@ -79,16 +84,18 @@ class Owner:
     """Of a connection: the token's channels that it does not want to hear."""
 
     def active(self) -> list[Subscription]:
-        """The subscriptions whose events are delivered."""
-        return [one for one in self.subscriptions.values() if one.active]
+        """Return the subscriptions whose events are delivered."""
+        return [
+            subscription for subscription in self.subscriptions.values() if subscription.active
+        ]
 
     def holds(self, subscription: Subscription) -> bool:
-        """It was neither ended nor replaced."""
+        """Whether a subscription was neither ended nor replaced."""
         return self.subscriptions.get(subscription.channel.name) is subscription
 
 
-class Owners:
-    """All listeners and owners. A token's connections are found by its ``tid``."""
+class SubscriptionRegistry:
+    """Registry of all listeners and owners; a token's connections are found by its ``tid``."""
 
     def __init__(self) -> None:
         self._of_listener: dict[Listener, Owner] = {}
@@ -96,11 +103,11 @@ class Owners:
         self._listeners: dict[str, dict[Listener, None]] = {}
 
     def add(self, listener: Listener) -> None:
-        """A connection has opened."""
+        """Add a connection that has opened."""
         self._listeners.setdefault(listener.tid, {})[listener] = None
 
     def remove(self, listener: Listener) -> Owner | None:
-        """A connection has ended; return what it owned."""
+        """Remove a connection that has ended; return what it owned."""
         listeners = self._listeners.get(listener.tid, {})
         listeners.pop(listener, None)
         if not listeners:
@@ -108,7 +115,7 @@ class Owners:
         return self._of_listener.pop(listener, None)
 
     def remove_token(self, tid: str) -> Owner | None:
-        """A token has ended; return what it owned."""
+        """Remove a token that has ended; return what it owned."""
         return self._of_token.pop(tid, None)
 
     def open(self, listener: Listener) -> bool:
@@ -116,11 +123,11 @@ class Owners:
         return listener in self._listeners.get(listener.tid, {})
 
     def listeners(self, tid: str) -> list[Listener]:
-        """All open connections of a token."""
+        """Return all open connections of a token."""
         return list(self._listeners.get(tid, {}))
 
     def all(self) -> list[Owner]:
-        """Everybody who owns something."""
+        """Return all owners."""
         return [*self._of_listener.values(), *self._of_token.values()]
 
     def owner(self, listener: Listener | None, tid: str, terminal: str) -> Owner:
@@ -131,9 +138,10 @@ class Owners:
 
     def hearers(self, owner: Owner) -> list[Listener]:
         """Return the connections that hear what ``owner`` subscribed to."""
+        listeners = self.listeners(owner.tid)
         if owner.kind == "token":
-            return [one for one in self.listeners(owner.tid) if one.by_header]
-        return [one for one in self.listeners(owner.tid) if self._of_listener.get(one) is owner]
+            return [listener for listener in listeners if listener.by_header]
+        return [listener for listener in listeners if self._of_listener.get(listener) is owner]
 
     def owners(self, listener: Listener) -> list[Owner]:
         """Return whose subscriptions a connection hears: its own, its token's."""
@@ -158,3 +166,60 @@ class Owners:
         for listener in self.listeners(tid):
             if (own := self._of_listener.get(listener)) is not None:
                 own.muted.discard(name)
+
+
+class DeliveryPlan:
+    """Plan of deliveries: keeps the hub's listeners equal to the subscriptions."""
+
+    def __init__(self, hub: Hub, registry: SubscriptionRegistry, heartbeats: Heartbeats) -> None:
+        self._hub = hub
+        self._registry = registry
+        self._heartbeats = heartbeats
+
+    def begin(self, owner: Owner, beginnings: Iterable[PendingSubscription]) -> None:
+        """Hand on what was held back, now that the answer is queued; deliver from now on."""
+        for pending in beginnings:
+            if not pending.over:
+                self.cancel(pending)
+                self._hand_on(owner, pending)
+
+    def cancel(self, pending: PendingSubscription) -> None:
+        """Hold back no more events."""
+        pending.over = True
+        self._hub.listen(pending, ())
+
+    def update(self, listener: Listener) -> None:
+        """Let a connection hear what it should; drop what waits of what it should not."""
+        heard = {
+            subscription.topic
+            for _, subscription in self._registry.heard(listener).values()
+            if subscription.active
+        }
+        before = self._hub.hears(listener)
+        self._hub.listen(listener, heard)
+        if gone := {topic.key for topic in before - heard}:
+            listener.outbox.discard(gone)
+        beat = next((topic for topic in heard if topic.channel == HEARTBEAT.name), None)
+        self._heartbeats.watch(listener, beat)
+
+    def leave(self, listener: Listener) -> None:
+        """Let a connection hear nothing any more."""
+        self._hub.listen(listener, ())
+        self._heartbeats.stop(listener)
+
+    def close(self) -> None:
+        """Cancel the timers."""
+        self._heartbeats.close()
+
+    def _hand_on(self, owner: Owner, pending: PendingSubscription) -> None:
+        for subscription in owner.subscriptions.values():
+            if subscription.pending is pending:
+                subscription.pending, subscription.active = None, True
+        for listener in self._registry.hearers(owner):
+            before = self._hub.hears(listener)
+            self.update(listener)
+            new = {topic.key for topic in self._hub.hears(listener) - before}
+            if new and pending.overrun:
+                listener.end(MISSED, "insufficient_state")
+            else:
+                self._hub.send(listener, [e for e in pending.events if e.key in new])

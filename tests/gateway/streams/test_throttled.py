@@ -9,9 +9,9 @@ import pytest
 from stage import Ear
 
 from gateway.streams import Event
+from gateway.streams.context import Throttled
 from gateway.streams.heartbeat import Heartbeats
 from gateway.streams.hub import Hub, Topic
-from gateway.streams.pace import Paced
 
 
 class Timer:
@@ -86,7 +86,7 @@ def test_at_most_one_event_an_interval_and_the_newest_wins(clock: Driven, hub: H
     """The first comes at once; of what comes too soon only the newest, at the interval's end."""
     topic, mic = Topic("a", "tick.100ms:E", "e", latest=True), Mic()
     hub.listen(mic, [topic])
-    paced = Paced(topic, 100, hub, clock, lambda: 1)
+    paced = Throttled(topic, 100, hub, clock, lambda: 1)
     for n in range(1, 6):
         paced.offer(str(n), 1)
     clock.drive(0.05)
@@ -108,7 +108,7 @@ def test_a_stopped_pace_leaves_no_timer(clock: Driven, hub: Hub) -> None:
     """Nothing is published after the last unsubscription."""
     topic, mic = Topic("a", "tick.100ms:E", "e", latest=True), Mic()
     hub.listen(mic, [topic])
-    paced = Paced(topic, 100, hub, clock, lambda: 1)
+    paced = Throttled(topic, 100, hub, clock, lambda: 1)
     paced.offer("1", 1)
     paced.offer("2", 1)
     paced.stop()
