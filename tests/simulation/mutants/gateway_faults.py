@@ -260,8 +260,8 @@ DISCONNECTS = (
         (
             Change(
                 "gateway.trading.kill_switch.disconnects",
-                "        session.connection = None\n        self._burn(",
-                "        return\n        self._burn(",
+                "        self._lost[connection] = session\n        if session.armed",
+                "        return\n        if session.armed",
             ),
         ),
         lone="leaving",
