@@ -17,13 +17,13 @@ from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.token import parse_token
 from gateway import __version__
 from gateway.config import Config, ConsoleServer, Secrets
-from gateway.console.box import value_place
 from gateway.console.database import DatabaseError
 from gateway.console.database.model import SealedValue
-from gateway.console.people import locked_user
+from gateway.console.secret_box import value_place
 from gateway.console.server import ConsoleServer as PageServer
 from gateway.console.service import Console, open_console
 from gateway.console.settings import ConsoleSettings
+from gateway.console.user_info import locked_user
 from gateway.credentials.keyset import root_text
 from gateway.credentials.scope import Scope
 from gateway.credentials.secrets import Place

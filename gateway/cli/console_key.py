@@ -43,9 +43,9 @@ def exchange(home: Path, config_file: Path | None, to: str | None = None) -> Exc
 
 
 async def _exchange(home: Path, settings: ConsoleSettings, to: str | None) -> Exchanged | None:
-    from gateway.console.box import current_key, open_box
     from gateway.console.database import open_database
     from gateway.console.key_exchange import exchange_console_key
+    from gateway.console.secret_box import current_key, open_box
     from gateway.console.service import database_url
     from gateway.credentials.key_store import store_named
 

@@ -11,13 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.credentials.device import device_label, device_words
 
 from .activity import Activity, printable
-from .database import Database
+from .database import Database, insert_missing
 from .database.model import Device, Token, TokenDevice, UserDevice
-from .database.upsert import insert_missing
 from .errors import Unknown
 from .events import Events, News
-from .people import locked_user
 from .tokens import Tokens
+from .user_info import locked_user
 
 ONLINE_S = 60
 """A device that was heard of within so long is online."""
@@ -188,7 +187,7 @@ class Devices:
 
         Args:
             session: of a transaction that has locked the token's user
-                (:func:`~gateway.console.people.locked_user`).
+                (:func:`~gateway.console.user_info.locked_user`).
             token: its row.
             did: a device that :meth:`seen` has noted.
             terminal_fp: of the terminal that has proved the token.

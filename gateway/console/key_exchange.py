@@ -27,10 +27,10 @@ from gateway.credentials.secrets import (
     SecretsError,
 )
 
-from .box import current_key, open_box
 from .database import Database, open_database
 from .database.model import SEALED, Base, SecretKey
 from .in_use import holding
+from .secret_box import current_key, open_box
 from .service import database_url
 from .settings import ConsoleSettings
 

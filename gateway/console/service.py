@@ -19,34 +19,31 @@ from gateway.credentials.secrets import KeyStore, SecretBox
 from .activity import Activity
 from .approvals import Approvals
 from .approvals.codes import Codes
-from .approvals.parts import Parts
-from .box import open_box, sealed_value
-from .browsers import Browsers
+from .approvals.services import Parts
+from .browsers import Browsers, SignIns
 from .copies import Copies
 from .database import Database, home_url, open_database
 from .database.model import Contact, Device, RequestNonce
 from .devices import Devices
-from .events import Events, News
+from .events import Events, News, Waking
 from .in_use import holding
-from .leases import Leases
+from .invitations import Resets
 from .links import SETUP, SETUP_S, Links
 from .logins import Logins
 from .mail import MailQueue, carrier_for
-from .offers import Offers
+from .offers import Leases, Offers
 from .passwords import CODE_COST, PASSWORD_COST, Cost, HashingPool, Passwords
 from .records import Records
-from .resets import Resets
-from .runs import Runs
+from .secret_box import open_box, sealed_value
 from .sessions import Sessions
 from .settings import ConsoleSettings, sender
-from .sign_ins import SignIns
 from .signing import Signing
+from .terminal_reports import Runs
 from .terminals import Terminals
 from .throttle import Throttle
 from .tokens import Tokens
 from .trails import Trails
 from .users import Users
-from .waking import Waking
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from .database.model import Session as Row
 from .database.model import User
 from .errors import LoginRefused, StepUpNeeded, Unknown
 from .ids import new_id, new_secret, secret_hash
-from .people import UserInfo, locked_user, user_info
+from .user_info import UserInfo, locked_user, user_info
 
 IDLE_S = 1800
 ABSOLUTE_S = 43_200

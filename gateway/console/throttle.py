@@ -18,9 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.credentials.tries import MAX_DELAY_S, MAX_FAILURES, delay_s
 
-from .database import Database
+from .database import Database, insert_missing
 from .database.model import Throttle as Row
-from .database.upsert import insert_missing
 from .errors import LoginRefused
 
 PER_MINUTE = 20

@@ -10,16 +10,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.credentials.event import EventType
 
 from .activity import Activity
-from .browsers import OF_BROWSER, Browsers
-from .database import Database
+from .browsers import OF_BROWSER, Browsers, SignIns
+from .database import Database, insert_missing
 from .database.model import Token, User, UserDevice
-from .database.upsert import insert_missing
 from .errors import Busy, Gone, Invalid, LoginRefused, PasswordRefused, Taken, Unknown
 from .events import Events, News
 from .ids import new_id
 from .links import INVITATION, RESET, SETUP, Links
 from .passwords import Passwords, check_password
-from .people import (
+from .sessions import end_sessions
+from .throttle import Throttle
+from .user_info import (
     UserInfo,
     checked_email,
     checked_name,
@@ -30,9 +31,6 @@ from .people import (
     user_by_email,
     user_info,
 )
-from .sessions import end_sessions
-from .sign_ins import SignIns
-from .throttle import Throttle
 
 LOGIN = "login"
 AGAIN = "password.given"

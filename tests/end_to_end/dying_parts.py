@@ -19,7 +19,7 @@ from console_site import PASSWORD, linked, site
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.auth.leases import Leases
-from gateway.console.waking import Waking
+from gateway.console.events import Waking
 from gateway.console_link.link import ConsoleLink
 from gateway.console_link.stream import ConsoleStream
 from gateway.credentials.event import Event

@@ -23,9 +23,7 @@ For daemons: ``contact``, ``prove``, ``verdict`` and ``confirm``; see :mod:`.con
 from __future__ import annotations
 
 from .codes import Codes
-from .parts import Parts
-from .service import Approvals
-from .views import (
+from .facts import (
     PAGE_DEVICES,
     PAGE_NOT_ME,
     PAGE_REQUEST,
@@ -34,6 +32,8 @@ from .views import (
     RequestView,
     WrongCode,
 )
+from .service import Approvals
+from .services import Parts
 
 __all__ = [
     "PAGE_DEVICES",

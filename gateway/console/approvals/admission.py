@@ -21,16 +21,26 @@ from gateway.console.database.model import (
     User,
 )
 from gateway.console.ids import new_id
+from gateway.console.ip_location import place_of
 from gateway.console.mail import letters
-from gateway.console.people import locked_user
-from gateway.console.place import place_of
+from gateway.console.user_info import locked_user
 from gateway.credentials.daemon_api import DeniedCode, TerminalFacts, Verdict
 
 from .codes import LIFE_S, TRIES, Hashes, NewCodes, new_codes
-from .facts import contact_facts, is_open, letter_facts, other_devices, requests, views
-from .parts import Parts
-from .refusal import token_refusal
-from .views import PAGE_DEVICES, PAGE_NOT_ME, PAGE_REQUEST, PAGE_REVIEW
+from .facts import (
+    PAGE_DEVICES,
+    PAGE_NOT_ME,
+    PAGE_REQUEST,
+    PAGE_REVIEW,
+    contact_facts,
+    is_open,
+    letter_facts,
+    other_devices,
+    requests,
+    token_refusal,
+    views,
+)
+from .services import Parts
 
 MAX_MAILS_PER_TOKEN = 3
 TOKEN_WINDOW_S = 3600

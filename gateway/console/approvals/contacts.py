@@ -30,7 +30,7 @@ from gateway.credentials.daemon_api import ContactAnswer, Verdict
 from gateway.credentials.secrets import Place
 
 from .admission import Admission
-from .parts import Parts
+from .services import Parts
 
 CONTACT_S = 60
 """Between the two halves; the EA itself waits 15 s."""

@@ -17,14 +17,26 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.console.database.model import ApprovalRequest, Token, TokenDevice, User
 from gateway.console.ids import new_secret
 from gateway.console.mail import letters
-from gateway.console.people import locked_user
+from gateway.console.user_info import locked_user
 from gateway.credentials.daemon_api import TerminalFacts
 
 from .codes import link_hash
-from .facts import has_link, hint, is_open, letter_facts, other_devices, requests, views
-from .parts import Parts
-from .refusal import token_refusal
-from .views import PAGE_DEVICES, PAGE_NOT_ME, RequestGone, RequestView, WrongCode
+from .facts import (
+    PAGE_DEVICES,
+    PAGE_NOT_ME,
+    RequestGone,
+    RequestView,
+    WrongCode,
+    has_link,
+    hint,
+    is_open,
+    letter_facts,
+    other_devices,
+    requests,
+    token_refusal,
+    views,
+)
+from .services import Parts
 
 NOT_ME_S = 86_400
 """For so long after a request "This was not me" works, whatever became of the request."""

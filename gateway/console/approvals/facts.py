@@ -1,8 +1,10 @@
-"""What a request is about, read from the tables: for pages, and for letters."""
+"""Approval requests, read from the tables for pages and mails."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,14 +16,101 @@ from gateway.console.database.model import (
     Device,
     Token,
     TokenDevice,
+    User,
     UserDevice,
 )
+from gateway.console.errors import ConsoleError, Gone
 from gateway.console.mail.letters import DeviceFacts
-from gateway.credentials.daemon_api import TerminalFacts
+from gateway.credentials.daemon_api import DeniedCode, TerminalFacts
 from gateway.credentials.device import device_words
 
 from .codes import link_hash
-from .views import RequestView, Status
+
+
+def token_refusal(user: User, token: Token, now_s: int) -> DeniedCode | None:
+    """Return what is wrong with a token; told only to who has proved to hold it."""
+    if user.status != "active" or token.status == "disabled":
+        return "account_disabled"
+    if token.status == "revoked":
+        return "revoked"
+    if token.exp is not None and now_s >= token.exp:
+        return "expired"
+    return None
+
+
+PAGE_REVIEW = "/approve/{secret}"
+PAGE_NOT_ME = "/not-me/{secret}"
+PAGE_REQUEST = "/requests/{rid}"
+PAGE_DEVICES = "/devices"
+
+Status = Literal["pending", "approved", "refused", "expired", "dead"]
+"""``dead``: five wrong codes, or a newer request took its place."""
+
+
+class WrongCode(ConsoleError):
+    """The code is not the one of this request; the request stays undecided.
+
+    Args:
+        tries_left: with 0 the request is dead.
+
+    """
+
+    status = 403
+    word = "wrong_code"
+
+    def __init__(self, tries_left: int) -> None:
+        left = {0: "No try is left: start over at the terminal.", 1: "One try is left."}
+        super().__init__(
+            f"That is not the code. {left.get(tries_left, f'{tries_left} tries are left.')}"
+        )
+        self.tries_left = tries_left
+
+
+class RequestGone(Gone):
+    """There is no such open request: it ran out, was decided, or is another user's."""
+
+    def __init__(self) -> None:
+        super().__init__("This request is over. Start a new one at the terminal.")
+
+
+@dataclass(frozen=True)
+class RequestView:
+    """All that a person should look at before saying yes. Texts are a program's: escape them.
+
+    Times are seconds since 1970.
+    """
+
+    rid: str
+    user_id: str
+    status: Status
+    created_at: int
+    expires_at: int
+    tries_left: int
+    tid: str
+    token_name: str
+    """Name of the terminal that the token is for."""
+    token_hint: str
+    """First and last four characters of the token's public id."""
+    did: str
+    device_name: str
+    device_os: str
+    device_version: str
+    """Of the daemon."""
+    device_words: str
+    """To be compared with those that the daemon shows."""
+    is_new_device: bool
+    """``False``: the machine is known; it is this token or terminal that is new on it."""
+    place: str
+    """Such as ``this computer`` or ``address 203.0.113.7``."""
+    platform: str
+    login: int
+    server: str
+    company: str
+    other_devices: tuple[str, ...] = ()
+    """Names of machines on which the token lives already: a reason to be careful."""
+    terminal_changed: bool = False
+    """The token is known on this machine, but from another terminal."""
+
 
 _DECIDED: dict[str, Status] = {"approved": "approved", "refused": "refused", "dead": "dead"}
 

@@ -17,9 +17,8 @@ from gateway.credentials.daemon_api import (
 from .admission import Admission, pending
 from .contacts import Contacts
 from .decisions import Decisions
-from .facts import has_link, is_open, requests, views
-from .parts import Parts
-from .views import RequestGone, RequestView
+from .facts import RequestGone, RequestView, has_link, is_open, requests, views
+from .services import Parts
 
 
 class Approvals:

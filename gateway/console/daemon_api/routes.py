@@ -23,9 +23,8 @@ from gateway.credentials.daemon_api import (
 )
 from gateway.credentials.keyset import root_text
 
-from .door import Door, parse, read
+from .door import Door, Refused, answering, parse, read
 from .pace import Pace
-from .refusal import Refused, answering
 from .streams import Streams
 
 BURST_OF_CONTACTS = 60

@@ -37,9 +37,8 @@ from gateway.credentials.daemon_api import (
     Report,
 )
 
-from .door import Caller
+from .door import Caller, Refused
 from .pace import Pace
-from .refusal import Refused
 
 SEND_S = 5.0
 SILENT = 2.5

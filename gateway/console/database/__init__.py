@@ -1,6 +1,6 @@
 """The console's database: tables, migrations, transactions."""
 
-from .engine import Database, DatabaseError, after_commit, home_url, open_database
+from .engine import Database, DatabaseError, after_commit, home_url, insert_missing, open_database
 from .upgrade import NewerDatabase
 
 __all__ = [
@@ -9,5 +9,6 @@ __all__ = [
     "NewerDatabase",
     "after_commit",
     "home_url",
+    "insert_missing",
     "open_database",
 ]

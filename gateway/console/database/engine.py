@@ -17,14 +17,25 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, event, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from gateway.storage.private import UnsafePlace, check_folder, make_file
 from gateway.storage.wal import begin_wal
 
+from .model import Base
 from .sqlite_connections import SqliteConnections
 from .upgrade import upgrade
+
+
+async def insert_missing(session: AsyncSession, table: type[Base], **values: Any) -> None:
+    """Insert a row unless one with its primary key exists; two at once both succeed."""
+    if session.get_bind().dialect.name == "sqlite":
+        await session.execute(sqlite.insert(table).values(**values).on_conflict_do_nothing())
+    else:
+        await session.execute(postgresql.insert(table).values(**values).on_conflict_do_nothing())
+
 
 FILE = "console.db"
 BUSY_MS = 5_000

@@ -6,9 +6,15 @@ longer to import than most starts of the console take, so that it is imported fo
 
 from __future__ import annotations
 
+import logging
+from typing import TYPE_CHECKING
+
 from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, select, text
 
 from .model import Base
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 HEAD = "0004"
 """The last migration; a test sees that it is."""
@@ -41,8 +47,6 @@ def upgrade(connection: Connection) -> None:
     if not tables & {_VERSION.name, *Base.metadata.tables}:
         _create(connection)
     elif _VERSION.name not in tables or _versions(connection) != {HEAD}:
-        from .migrate import migrate
-
         migrate(connection)
 
 
@@ -54,3 +58,43 @@ def _create(connection: Connection) -> None:
 
 def _versions(connection: Connection) -> set[str]:
     return set(connection.scalars(select(_VERSION.c.version_num)))
+
+
+def migrate(connection: Connection) -> None:
+    """Run the migrations that are missing, within the connection's transaction.
+
+    Raises:
+        NewerDatabase: it has migrations that this version does not know.
+
+    """
+    from alembic import command
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # says at each start what it is
+    config = _config()
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    there = MigrationContext.configure(connection).get_current_heads()
+    if not set(there) <= known:
+        raise NewerDatabase(
+            "the console's database was made by a newer version; install that one, or use another "
+            "database"
+        )
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def newest() -> str | None:
+    """Return the name of the last migration."""
+    from alembic.script import ScriptDirectory
+
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def _config() -> Config:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", "gateway.console.database:migrations")
+    config.set_main_option("path_separator", "os")
+    return config

@@ -6,9 +6,18 @@
 from __future__ import annotations
 
 from . import letters
-from .address import BadAddress, check_address
-from .carriers import Carrier, MailError, Outbox, Server, TryLater, Undeliverable, carrier_for
-from .letter import Button, Letter
+from .carriers import (
+    BadAddress,
+    Carrier,
+    MailError,
+    Outbox,
+    Server,
+    TryLater,
+    Undeliverable,
+    carrier_for,
+    check_address,
+)
+from .letters import Button, Letter
 from .queue import MailQueue
 
 __all__ = [

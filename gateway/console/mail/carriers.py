@@ -1,9 +1,14 @@
-"""Who carries a mail away: a folder, or a mail server to which we speak encrypted alone."""
+"""Transports of mails: a folder, or a mail server that is spoken to encrypted alone.
+
+Few kinds of addresses are written to. Mail libraries differ in what they make of odd addresses;
+some drop what follows a line end, some send it as a command. So nothing odd reaches them.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import re
 import ssl
 from collections.abc import Callable
 from email.message import EmailMessage
@@ -16,7 +21,34 @@ from ea_bridge import host
 from gateway.config import Smtp
 from gateway.console.settings import sender
 
-from .address import BadAddress, check_address
+MAX_ADDRESS = 254
+"""RFC 5321, 4.5.3.1.3 without the angle brackets."""
+MAX_LOCAL = 64
+
+_LOCAL = re.compile(
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*", re.ASCII
+)
+_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*", re.ASCII)
+
+
+class BadAddress(ValueError):
+    """The text is no mail address that we would write to."""
+
+
+def check_address(text: str) -> str:
+    """Return the address as it is to be kept: the part after the ``@`` in lower case.
+
+    Raises:
+        BadAddress: it is not ASCII, has not one ``@``, is too long, quoted or otherwise odd.
+
+    """
+    local, at, domain = text.rpartition("@")
+    fits = len(text) <= MAX_ADDRESS and len(local) <= MAX_LOCAL
+    if not (at and fits and _LOCAL.fullmatch(local) and _DOMAIN.fullmatch(domain)):
+        raise BadAddress("give one mail address in plain letters, such as name@example.com")
+    return f"{local}@{domain.lower()}"
+
 
 TRY_S = 10
 """For one try from the first byte to the last."""

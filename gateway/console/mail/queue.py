@@ -22,13 +22,12 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ea_bridge import host
-from gateway.console.database import Database, after_commit
+from gateway.console.database import Database, after_commit, insert_missing
 from gateway.console.database.model import Mail
-from gateway.console.database.upsert import insert_missing
 from gateway.credentials.secrets import Place, SecretBox
 
 from .carriers import Carrier, MailError, Outbox, Undeliverable
-from .letter import Letter
+from .letters import Letter
 
 RETRY_S = (60, 300, 900)
 """After the first, second and third try; there is no fifth."""

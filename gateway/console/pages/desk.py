@@ -10,8 +10,8 @@ from aiohttp import web
 
 from gateway.console.errors import LoginRefused, StepUpNeeded
 from gateway.console.invitations import Invitations
-from gateway.console.people import UserInfo
 from gateway.console.sessions import SessionInfo
+from gateway.console.user_info import UserInfo
 from gateway.console.web.origin import OwnNames
 from gateway.console.web.problem import Problem
 from gateway.console.web.visitor import (

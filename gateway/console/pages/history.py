@@ -9,11 +9,11 @@ from typing import Final
 from aiohttp import web
 
 from gateway.console.logins import LoginInfo
-from gateway.console.runs import RunInfo
 from gateway.console.sessions import SessionInfo
+from gateway.console.terminal_reports import RunInfo
 
 from .desk import Desk
-from .history_words import login_view, run_view
+from .words import login_view, run_view
 
 LINES: Final = 50
 _TID = re.compile(r"[0-9A-Za-z]{12}", re.ASCII)

@@ -8,9 +8,9 @@ from typing import Any
 from aiohttp import web
 
 from gateway.console.approvals import RequestView
-from gateway.console.people import UserInfo
 from gateway.console.sessions import SessionInfo
 from gateway.console.terminals import TerminalInfo, unused_key
+from gateway.console.user_info import UserInfo
 from gateway.console.web.problem import Problem
 from gateway.console.web.visitor import session_of
 

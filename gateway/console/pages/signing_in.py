@@ -9,8 +9,8 @@ from aiohttp import web
 
 from gateway.console.errors import ConsoleError, Gone, LoginRefused
 from gateway.console.links import INVITATION, RESET, RESET_S, SETUP
-from gateway.console.people import UserInfo
 from gateway.console.sessions import SessionInfo
+from gateway.console.user_info import UserInfo
 from gateway.console.web.visitor import VISITOR, Visitor, safe_path
 
 from .desk import PASSWORD_FIELD, Desk, go, said

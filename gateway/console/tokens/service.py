@@ -1,4 +1,4 @@
-"""Tokens: made, listed, replaced, suspended, revoked.
+"""Tokens: made, listed, replaced, suspended, revoked; and how many of them a user may have.
 
 Each change is one transaction: the token's new version, and an event for every device concerned.
 It is on disk before anybody hears of it.
@@ -9,26 +9,26 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ea_bridge import host
 from ea_bridge.token import derive_keys, new_token, parse_token
 from gateway.console.activity import Activity
 from gateway.console.database import Database
-from gateway.console.database.model import Token, TokenDevice, User
-from gateway.console.errors import Invalid, Unknown
+from gateway.console.database.model import ApprovalRequest, Login, Run, Token, TokenDevice, User
+from gateway.console.errors import Invalid, Taken, TooMany, Unknown
 from gateway.console.events import Events, News
-from gateway.console.people import locked_user
 from gateway.console.records import is_live
+from gateway.console.user_info import locked_user
 from gateway.credentials.event import EventType
 from gateway.credentials.keyset import DAY_S
 from gateway.credentials.record import Offline, TradeLimits
 from gateway.credentials.scope import Scope
 from gateway.credentials.secrets import Place, SecretBox
 
-from .info import TokenInfo, token_info
 from .rights import (
     checked_limits,
     checked_name,
@@ -38,8 +38,107 @@ from .rights import (
     expiry,
     lifetime_of,
 )
-from .room import demand_room
 from .succession import before, inherit, same_name
+
+MAX_LIVE = 200
+"""Live tokens of one user."""
+MAX_KEPT = 1000
+"""Tokens of one user in all; then revoked ones that were used nowhere are forgotten."""
+
+
+async def demand_room(
+    session: AsyncSession, user: User, name: str, now_s: int, *, tid: str = ""
+) -> None:
+    """Refuse a token that cannot live beside the others.
+
+    Args:
+        session: of a transaction that has locked the user.
+        user: whose.
+        name: of the token that is to live.
+        now_s: seconds since 1970.
+        tid: its id, if it was there before; those that it has replaced go on beside it.
+
+    Raises:
+        Taken: another live token has the name.
+        TooMany: there are :data:`MAX_LIVE` live ones, or :data:`MAX_KEPT` in all.
+
+    """
+    wanted = select(Token).where(Token.user_id == user.id, Token.status != "revoked")
+    live = [row for row in await session.scalars(wanted) if is_live(row, user, now_s)]
+    rivals = [row for row in live if row.label == name and (not tid or row.replaced_by != tid)]
+    if rivals:
+        raise Taken(f"A token named {name} exists already. Replace or revoke it, or rename this.")
+    if len(live) >= MAX_LIVE:
+        raise TooMany(f"{MAX_LIVE} tokens at a time are the most; revoke one first.")
+    if await _count(session, user.id) >= MAX_KEPT:
+        await _forget(session, user.id)
+        if await _count(session, user.id) >= MAX_KEPT:
+            raise TooMany(f"{MAX_KEPT} tokens were made; that is the most.")
+
+
+async def _count(session: AsyncSession, user_id: str) -> int:
+    count = select(func.count()).select_from(Token).where(Token.user_id == user_id)
+    return await session.scalar(count) or 0
+
+
+async def _forget(session: AsyncSession, user_id: str) -> None:
+    used = (
+        select(table.tid).where(table.tid == Token.tid).exists()
+        for table in (TokenDevice, ApprovalRequest, Run, Login)
+    )
+    await session.execute(
+        delete(Token)
+        .where(Token.user_id == user_id, Token.status == "revoked", *(~one for one in used))
+        .execution_options(synchronize_session=False)
+    )
+
+
+@dataclass(frozen=True)
+class TokenInfo:
+    """A token, as its owner may see it."""
+
+    tid: str
+    user_id: str
+    name: str
+    platform: str | None
+    status: str
+    """``active``, ``superseded``, ``disabled`` (suspended), ``revoked``, or ``expired``."""
+    is_live: bool
+    rec_ver: int
+    created_at: int
+    exp: int | None
+    ended_at: int | None
+    scopes: tuple[Scope, ...]
+    limits: TradeLimits
+    offline: Offline
+    strict_terminal: bool
+    replaced_by: str | None
+    linked_at: int | None
+    """When a terminal was first linked with it."""
+
+
+def token_info(row: Token, user: User, now_s: int) -> TokenInfo:
+    """Return what may be told of a row."""
+    over = row.exp is not None and now_s >= row.exp and row.status in ("active", "superseded")
+    return TokenInfo(
+        tid=row.tid,
+        user_id=row.user_id,
+        name=row.label,
+        platform=row.platform,
+        status="expired" if over else row.status,
+        is_live=is_live(row, user, now_s),
+        rec_ver=row.rec_ver,
+        created_at=row.created_at,
+        exp=row.exp,
+        ended_at=row.ended_at,
+        scopes=tuple(Scope(name) for name in json.loads(row.scopes)),
+        limits=TradeLimits.model_validate_json(row.limits),
+        offline=Offline.model_validate_json(row.offline),
+        strict_terminal=row.strict_terminal,
+        replaced_by=row.replaced_by,
+        linked_at=row.linked_at,
+    )
+
 
 MAX_OVERLAP_S = DAY_S
 """How long a replaced token may go on beside the new one."""

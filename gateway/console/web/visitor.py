@@ -9,8 +9,8 @@ from typing import Final
 
 from aiohttp import web
 
-from gateway.console.people import UserInfo
 from gateway.console.sessions import SessionInfo, csrf_token
+from gateway.console.user_info import UserInfo
 
 from . import cookies
 from .problem import Problem

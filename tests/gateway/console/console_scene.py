@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.console.passwords import Cost
-from gateway.console.people import UserInfo, locked_user
 from gateway.console.service import Console, Costs
 from gateway.console.tokens import TokenInfo
+from gateway.console.user_info import UserInfo, locked_user
 from gateway.credentials.daemon_api import TokenOffer
 from gateway.credentials.device import device_id
 from gateway.credentials.event import Event, open_event

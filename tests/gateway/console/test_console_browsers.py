@@ -8,9 +8,9 @@ from sqlalchemy import event
 
 from gateway.console.errors import LoginRefused
 from gateway.console.links import RESET
-from gateway.console.people import UserInfo
 from gateway.console.service import Console
 from gateway.console.throttle import PER_MINUTE
+from gateway.console.user_info import UserInfo
 from gateway.credentials.tries import FREE_TRIES, MAX_FAILURES
 
 ELSEWHERE, NEW = "198.51.100.7", "203.0.113.9"

@@ -34,9 +34,8 @@ from gateway.console.database import (
     after_commit,
     open_database,
 )
-from gateway.console.database.migrate import newest
 from gateway.console.database.model import SEALED, Base, SealedValue, Token
-from gateway.console.database.upgrade import HEAD
+from gateway.console.database.upgrade import HEAD, newest
 from gateway.console.links import RESET
 from gateway.console.service import Console, open_console
 from gateway.console.settings import ConsoleSettings

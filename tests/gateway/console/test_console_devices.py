@@ -7,8 +7,8 @@ from console_scene import Clock, Machine, approve, events, offer, person
 
 from gateway.console.errors import Unknown
 from gateway.console.ids import uid_hash
-from gateway.console.people import locked_user
 from gateway.console.service import Console
+from gateway.console.user_info import locked_user
 from gateway.credentials.device import device_words
 
 

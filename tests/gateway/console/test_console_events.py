@@ -198,7 +198,7 @@ async def test_a_lost_connection_is_made_anew(
     monkeypatch: pytest.MonkeyPatch,
 ):
     """Whatever ended it; what was told meanwhile is not missed. SQLite has none to lose."""
-    monkeypatch.setattr("gateway.console.waking.CHECK_S", 0.05)
+    monkeypatch.setattr("gateway.console.events.CHECK_S", 0.05)
     machine = Machine()
     await machine.seen_by(console)
     async with open_console(tmp_path / "home", console_settings, clock, costs=CHEAP) as other:

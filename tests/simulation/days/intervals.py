@@ -23,7 +23,8 @@ from gateway.accounts import service as accounts_service
 from gateway.app import paper, runs
 from gateway.audit import service as audit_service
 from gateway.auth import gate
-from gateway.console import service, waking
+from gateway.console import events as waking
+from gateway.console import service
 from gateway.console.mail import queue
 from gateway.console_link import link as uplink_link
 from gateway.trading.kill_switch import switch

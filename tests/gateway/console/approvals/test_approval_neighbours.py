@@ -8,9 +8,9 @@ from approval_scene import Terminal, posts
 from console_scene import Clock, Machine, approve, offer, person
 
 from gateway.console.approvals.codes import LIFE_S
-from gateway.console.people import UserInfo
 from gateway.console.service import Console
 from gateway.console.tokens import TokenInfo
+from gateway.console.user_info import UserInfo
 from gateway.credentials.daemon_api import Verdict
 
 Waiting = tuple[Terminal, TokenInfo, Verdict]

@@ -16,11 +16,11 @@ from console_scene import CHEAP, Clock, Machine, approve, person
 from daemon_scene import Daemon
 from sqlalchemy import text
 
-from gateway.console.chain import LATE_S
+from gateway.console.copies import LATE_S
 from gateway.console.daemon_api import daemon_routes
-from gateway.console.people import UserInfo
 from gateway.console.service import Console, open_console
 from gateway.console.settings import ConsoleSettings
+from gateway.console.user_info import UserInfo
 from gateway.credentials.daemon_api import Synced
 
 

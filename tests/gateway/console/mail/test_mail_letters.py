@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.console.mail import BadAddress, check_address, letters
-from gateway.console.mail.letter import MAX_SAID, Letter, said
-from gateway.console.mail.letters import DeviceFacts
+from gateway.console.mail.letters import MAX_SAID, DeviceFacts, Letter, said
 
 FACTS = DeviceFacts(
     name="desk",

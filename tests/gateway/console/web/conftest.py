@@ -16,10 +16,10 @@ from web_scene import Surfer, surfer
 from gateway.config import ConsoleServer as ServerSettings
 from gateway.config import Secrets
 from gateway.console.database import home_url
-from gateway.console.people import UserInfo
 from gateway.console.server import ConsoleServer
 from gateway.console.service import Console
 from gateway.console.settings import ConsoleSettings
+from gateway.console.user_info import UserInfo
 
 
 @pytest.fixture

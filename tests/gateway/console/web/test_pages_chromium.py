@@ -14,9 +14,9 @@ from playwright.async_api import Browser, ConsoleMessage, Page, Request, expect
 from web_scene import knock, mailed_path
 
 from ea_bridge.token import parse_token
-from gateway.console.people import UserInfo
 from gateway.console.server import ConsoleServer
 from gateway.console.service import Console
+from gateway.console.user_info import UserInfo
 from gateway.console.web.cookies import BROWSER, SESSION
 from gateway.credentials.daemon_api import LoginReport, TerminalFacts, TerminalReport
 

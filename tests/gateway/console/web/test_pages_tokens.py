@@ -9,9 +9,9 @@ from console_scene import Clock, Machine, approve
 from web_scene import Surfer
 
 from ea_bridge.token import parse_token
-from gateway.console.people import UserInfo
 from gateway.console.service import Console
 from gateway.console.tokens import TokenInfo
+from gateway.console.user_info import UserInfo
 from gateway.credentials.daemon_api import EventAck, TerminalFacts, TerminalReport
 from gateway.credentials.scope import Scope
 

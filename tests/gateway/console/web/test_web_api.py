@@ -13,10 +13,10 @@ from schemathesis.checks import not_a_server_error
 from web_scene import Surfer, as_over_https, knock
 
 from ea_bridge.token import parse_token
-from gateway.console.people import UserInfo
 from gateway.console.server import ConsoleServer
 from gateway.console.service import Console
 from gateway.console.sessions import STEP_UP_S
+from gateway.console.user_info import UserInfo
 
 
 def _json(page: Any) -> Any:
