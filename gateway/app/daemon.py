@@ -30,8 +30,8 @@ from gateway.auth.console_clock import Clocks
 from gateway.auth.gate import TerminalDoor
 from gateway.broker_time.broker_clocks import BrokerClocks
 from gateway.config import Config
-from gateway.console_link import Pace, Uplink
-from gateway.console_link.failures import ConsoleFailure
+from gateway.console_link import LinkTimings, Uplink
+from gateway.console_link.errors import ConsoleFailure
 from gateway.credentials.daemon_api import Way
 from gateway.credentials.device import device_words
 from gateway.credentials.tier import Tier
@@ -92,7 +92,7 @@ class Gateway:
         *,
         made_by: MadeBy = "serve",
         clocks: Clocks | None = None,
-        pace: Pace | None = None,
+        pace: LinkTimings | None = None,
         on_point: Callable[[str], None] | None = None,
         reserve: Reserve | None = None,
         new_writer: NewGroupWriter = WritingThread,

@@ -13,7 +13,7 @@ from gateway.auth.console_clock import Clocks
 from gateway.auth.console_trust import ConsoleBook
 from gateway.auth.gate import Gate
 from gateway.config import Config
-from gateway.console_link import Counts, Pace, Trail, Uplink
+from gateway.console_link import LinkTimings, StoppedCounts, Trail, Uplink
 from gateway.home.home import Home
 from gateway.runtime import ConsoleView
 
@@ -28,16 +28,16 @@ def new_uplink(
     managers: ManagerRegistry | None,
     websockets_of: Callable[[Collection[str]], int],
     clocks: Clocks,
-    pace: Pace | None,
+    pace: LinkTimings | None,
     trail: Trail,
 ) -> Uplink | None:
     """Return the link to the console, where there is one."""
     if console is None:
         return None
 
-    def count(tids: frozenset[str]) -> Counts:
+    def count(tids: frozenset[str]) -> StoppedCounts:
         sessions = [one for one in registry.sessions() if one.hello.tid in tids]
-        return Counts(
+        return StoppedCounts(
             ws=websockets_of(tids),
             bridge=len(sessions),
             orders=sum(one.trades_in_flight for one in sessions),

@@ -36,7 +36,7 @@ def verify(
     if not re.fullmatch(r"[0-9]{8}", digits, re.ASCII):
         raise Complaint("give the 8 digits of the mail, such as 1234-5678", 2)
     url, device = _device(home or home_in_use(), config)
-    from gateway.console_link.failures import ConsoleFailure
+    from gateway.console_link.errors import ConsoleFailure
 
     try:
         asyncio.run(_confirm(url, device, digits, login))
@@ -76,13 +76,13 @@ def _console_of(home: Path) -> str:
 
 
 async def _confirm(url: str, device: DeviceKey, code: str, login: int | None) -> None:
-    from gateway.console_link.code import CodeDesk, Over
+    from gateway.console_link.approval_client import ApprovalClient, RequestExpired
 
-    async with CodeDesk(url, device) as desk:
+    async with ApprovalClient(url, device) as desk:
         request = _chosen(await desk.requests(), login)
         try:
             wrong = await desk.confirm(request.rid, code)
-        except Over as over:
+        except RequestExpired as over:
             raise Complaint(f"the request is over; {AGAIN}") from over
     if wrong is not None:
         left = f"{wrong.tries_left} tries are left" if wrong.tries_left else AGAIN

@@ -53,7 +53,7 @@ def testimony(home: Path, config_file: Path | None, trail: Store) -> Testimony |
 
     """
     from gateway.config import load_for
-    from gateway.console_link.failures import ConsoleFailure
+    from gateway.console_link.errors import ConsoleFailure
     from gateway.console_link.witness import contradiction
     from gateway.home.home import Home
     from gateway.home.home_console import console_of

@@ -21,7 +21,7 @@ from ea_bridge import host
 
 from .database.model import Activity, User
 from .ip_location import place_of
-from .mail import MailQueue, letters
+from .mail import MailQueue, templates
 
 KNOWN_S = 90 * 86_400
 """An address from which somebody signed in so lately is known."""
@@ -61,7 +61,7 @@ class SignIns:
         if is_first or await self.is_known(session, user.id, ip):
             return
         sessions = self._url() + PAGE_SESSIONS
-        letter = letters.new_sign_in(place_of(ip), agent, at_s=now_s, sessions=sessions)
+        letter = templates.new_sign_in(place_of(ip), agent, at_s=now_s, sessions=sessions)
         day = datetime.fromtimestamp(now_s, UTC).date()
         await self._mail.put(
             session,
@@ -87,7 +87,7 @@ class SignIns:
 
         """
         at_s = user.password_changed_at
-        letter = letters.password_changed(at_s=at_s, forgot=self._url() + PAGE_FORGOT)
+        letter = templates.password_changed(at_s=at_s, forgot=self._url() + PAGE_FORGOT)
         dedupe = f"{letter.kind}:{user.id}:{at_s}"
         await self._mail.put(session, letter, address=user.email, dedupe=dedupe, user_id=user.id)
 

@@ -14,7 +14,7 @@ from .activity import Activity, printable
 from .database import Database, insert_missing
 from .database.model import Device, Token, TokenDevice, UserDevice
 from .errors import Unknown
-from .events import Events, News
+from .events import Events, PendingEvent
 from .tokens import Tokens
 from .user_info import locked_user
 
@@ -168,7 +168,7 @@ class Devices:
                 raise Unknown("There is no such revoked device.")
             mine.status = "forgotten"
             mine.dev_ver += 1
-            news: list[News] = []
+            news: list[PendingEvent] = []
             for link, token in await self._links(session, mine):
                 link.status, link.dev_ver = "pending", link.dev_ver + 1
                 news += await self._tokens.changed(session, token)
@@ -227,7 +227,7 @@ class Devices:
         link.terminal_fp, link.last_seen_at, link.dev_ver = terminal_fp, now_s, link.dev_ver + 1
         others = [one for one in await self._tokens.changed(session, token) if one.did != did]
         rec_ver, epoch = token.rec_ver, token.epoch
-        here = News(did, "device.approved", token.user_id, token.tid, rec_ver, epoch)
+        here = PendingEvent(did, "device.approved", token.user_id, token.tid, rec_ver, epoch)
         await self._events.append(session, (*others, here))
         self._activity.note(
             session, "device.approved", user_id=token.user_id, tid=token.tid, did=did, detail=by
@@ -236,7 +236,7 @@ class Devices:
     async def _revoke(self, session: AsyncSession, mine: UserDevice) -> None:
         mine.status, mine.revoked_at = "revoked", self._now_s()
         mine.dev_ver += 1
-        news = [News(mine.did, "device.revoked", mine.user_id)]
+        news = [PendingEvent(mine.did, "device.revoked", mine.user_id)]
         for link, token in await self._links(session, mine):
             if link.status != "revoked":
                 link.status, link.dev_ver = "revoked", link.dev_ver + 1

@@ -36,7 +36,7 @@ CHECK_S = 5.0
 """How often it is checked that PostgreSQL still could."""
 
 
-class Waking:
+class EventNotifier:
     """Callbacks by device.
 
     Args:
@@ -135,7 +135,7 @@ KEEP_S = 30 * 86_400
 
 
 @dataclass(frozen=True)
-class News:
+class PendingEvent:
     """What is to be told to one device."""
 
     did: str
@@ -178,14 +178,14 @@ class Events:
     """
 
     def __init__(
-        self, db: Database, signing: Signing, waking: Waking, now_s: Callable[[], int]
+        self, db: Database, signing: Signing, waking: EventNotifier, now_s: Callable[[], int]
     ) -> None:
         self._db = db
         self._signing = signing
         self._waking = waking
         self._now_s = now_s
 
-    async def append(self, session: AsyncSession, news: Sequence[News]) -> None:
+    async def append(self, session: AsyncSession, news: Sequence[PendingEvent]) -> None:
         """Write events within the caller's transaction, which alone may write events meanwhile.
 
         Args:
@@ -331,7 +331,7 @@ class Events:
             raise Unknown("There is no such device.")
         return seq
 
-    async def _ends_by(self, session: AsyncSession, news: News) -> int:
+    async def _ends_by(self, session: AsyncSession, news: PendingEvent) -> int:
         leases = select(func.max(TokenDevice.lease_exp)).where(TokenDevice.did == news.did)
         if news.tid is not None:
             leases = leases.where(TokenDevice.tid == news.tid)

@@ -20,15 +20,15 @@ from gateway.options import ConsoleReady
 
 from .api import api_routes
 from .daemon_api import daemon_routes
-from .mail.carriers import OUTBOX
-from .pages import Desk, StaticFiles, Templates, page_routes
+from .mail.transports import OUTBOX
+from .pages import PageContext, StaticFiles, Templates, page_routes
 from .service import Console, Costs, open_console
 from .settings import ConsoleSettings
 from .web.body import MAX_BODY_BYTES
 from .web.connections import STOP_S, Connections
 from .web.headers import sealer
 from .web.origin import OwnNames
-from .web.watch import Watch
+from .web.security import SecurityMiddleware
 
 log = logging.getLogger(__name__)
 
@@ -69,8 +69,8 @@ class ConsoleServer:
 
     def _app(self) -> web.Application:
         static = StaticFiles()
-        desk = Desk(self._console, Templates(static), self._names)
-        watch = Watch(self._names, self._console.sessions, desk.show, desk.pass_on)
+        desk = PageContext(self._console, Templates(static), self._names)
+        watch = SecurityMiddleware(self._names, self._console.sessions, desk.show, desk.pass_on)
         app = web.Application(middlewares=[watch.middleware], client_max_size=MAX_BODY_BYTES)
         app.add_routes(static.routes())
         app.add_routes(page_routes(desk))

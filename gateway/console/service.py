@@ -19,26 +19,26 @@ from gateway.credentials.secrets import KeyStore, SecretBox
 from .activity import Activity
 from .approvals import Approvals
 from .approvals.codes import Codes
-from .approvals.services import Parts
+from .approvals.services import ApprovalServices
 from .browsers import Browsers, SignIns
-from .copies import Copies
+from .clone_detector import CloneDetector
 from .database import Database, home_url, open_database
 from .database.model import Contact, Device, RequestNonce
 from .devices import Devices
-from .events import Events, News, Waking
+from .events import EventNotifier, Events, PendingEvent
 from .in_use import holding
-from .invitations import Resets
+from .leases import Leases, Offers
 from .links import SETUP, SETUP_S, Links
 from .logins import Logins
-from .mail import MailQueue, carrier_for
-from .offers import Leases, Offers
+from .mail import MailQueue, transport_for
+from .mailed_links import Resets
 from .passwords import CODE_COST, PASSWORD_COST, Cost, HashingPool, Passwords
 from .records import Records
 from .secret_box import open_box, sealed_value
 from .sessions import Sessions
 from .settings import ConsoleSettings, sender
 from .signing import Signing
-from .terminal_reports import Runs
+from .terminal_reports import TerminalReports
 from .terminals import Terminals
 from .throttle import Throttle
 from .tokens import Tokens
@@ -88,14 +88,14 @@ class Console:
     users: Users
     browsers: Browsers
     signing: Signing
-    waking: Waking
+    notifier: EventNotifier
     events: Events
     tokens: Tokens
     records: Records
     leases: Leases
     offers: Offers
     devices: Devices
-    runs: Runs
+    reports: TerminalReports
     logins: Logins
     terminals: Terminals
     trails: Trails
@@ -103,7 +103,7 @@ class Console:
     mail: MailQueue
     """Whoever serves runs it: ``console.mail.run()``."""
     approvals: Approvals
-    copies: Copies
+    clones: CloneDetector
     resets: Resets
 
     async def setup_link(self) -> str | None:
@@ -127,7 +127,7 @@ class Console:
         """
         async with self.db.begin() as session:
             dids = await session.scalars(select(Device.did))
-            await self.events.append(session, [News(did, "keys.rotated") for did in dids])
+            await self.events.append(session, [PendingEvent(did, "keys.rotated") for did in dids])
             return await self.signing.rotate_in(session, remove_old=remove_old)
 
     async def tidy(self) -> None:
@@ -137,7 +137,7 @@ class Console:
         async with self.db.begin() as session:
             for part in (self.throttle, self.links, self.sessions, self.activity, self.events):
                 await part.tidy(session)
-            await self.runs.tidy(session)
+            await self.reports.tidy(session)
             await self.logins.tidy(session)
             now_s = self.now_s()
             await session.execute(delete(RequestNonce).where(RequestNonce.exp < now_s))
@@ -183,7 +183,7 @@ async def open_console(
             key = await sealed_value(db, box, "browsers")
             console = _wired(home, settings, now_s, db, box, passwords, codes, key)
             await console.signing.prepare()
-            async with console.waking.listening(), console.resets.working(), _tidying(console):
+            async with console.notifier.listening(), console.resets.working(), _tidying(console):
                 yield console
         finally:
             await asyncio.to_thread(pool.close)
@@ -235,18 +235,20 @@ def _wired(
 ) -> Console:
     activity, throttle = Activity(db, now_s), Throttle(db, now_s)
     links, sessions = Links(db, now_s), Sessions(db, now_s)
-    signing, waking = Signing(db, box, now_s), Waking(db)
-    events = Events(db, signing, waking, now_s)
+    signing, notifier = Signing(db, box, now_s), EventNotifier(db)
+    events = Events(db, signing, notifier, now_s)
     tokens = Tokens(db, box, events, activity, now_s)
     records = Records(db, signing, now_s)
     leases = Leases(records, signing, now_s)
-    devices, runs = Devices(db, tokens, events, activity, now_s), Runs(db, now_s)
+    devices, reports = Devices(db, tokens, events, activity, now_s), TerminalReports(db, now_s)
     server, smtp = settings.console_server, settings.smtp
     url = OwnUrl(server.public_url or f"http://127.0.0.1:{server.port}")
-    mail = MailQueue(db, box, carrier_for(smtp, home), now_s, sender=sender(smtp))
+    mail = MailQueue(db, box, transport_for(smtp, home), now_s, sender=sender(smtp))
     sign_ins = SignIns(mail, url, now_s)
     browsers = Browsers(browser_key, sign_ins)
-    parts = Parts(db, box, now_s, Codes(codes), tokens, devices, activity, mail, url)
+    approval_services = ApprovalServices(
+        db, box, now_s, Codes(codes), tokens, devices, activity, mail, url
+    )
     return Console(
         home=home,
         settings=settings,
@@ -260,20 +262,20 @@ def _wired(
         users=Users(db, passwords, throttle, links, events, activity, sign_ins, browsers, now_s),
         browsers=browsers,
         signing=signing,
-        waking=waking,
+        notifier=notifier,
         events=events,
         tokens=tokens,
         records=records,
         leases=leases,
         offers=Offers(db, box, records, leases, signing),
         devices=devices,
-        runs=runs,
+        reports=reports,
         logins=Logins(db, now_s),
         terminals=Terminals(db, tokens, events, now_s),
         trails=Trails(db, now_s),
         url=url,
         mail=mail,
-        approvals=Approvals(parts),
-        copies=Copies(db, signing, activity, mail, url, now_s),
+        approvals=Approvals(approval_services),
+        clones=CloneDetector(db, signing, activity, mail, url, now_s),
         resets=Resets(db, links, mail, activity, url, now_s),
     )

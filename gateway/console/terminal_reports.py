@@ -63,7 +63,7 @@ class RunInfo:
     """Of the EA and its terminal."""
 
 
-class Runs:
+class TerminalReports:
     """Keeps what daemons report.
 
     Args:

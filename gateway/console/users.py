@@ -14,7 +14,7 @@ from .browsers import OF_BROWSER, Browsers, SignIns
 from .database import Database, insert_missing
 from .database.model import Token, User, UserDevice
 from .errors import Busy, Gone, Invalid, LoginRefused, PasswordRefused, Taken, Unknown
-from .events import Events, News
+from .events import Events, PendingEvent
 from .ids import new_id
 from .links import INVITATION, RESET, SETUP, Links
 from .passwords import Passwords, check_password
@@ -392,4 +392,4 @@ class Users:
         await session.flush()
         dids = await session.scalars(select(UserDevice.did).where(UserDevice.user_id == user_id))
         type_: EventType = "user.disabled" if takes_away else "user.enabled"
-        await self._events.append(session, [News(did, type_, user_id) for did in dids])
+        await self._events.append(session, [PendingEvent(did, type_, user_id) for did in dids])

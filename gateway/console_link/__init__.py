@@ -24,17 +24,16 @@ from gateway.auth.gate import Gate
 from .enrollment import ConsoleIntroducer, Machine
 from .history import HistoryLink, LoginLog
 from .http import ConsoleHttp
-from .link import ConsoleLink
-from .pace import Counts, Pace
+from .link import ConsoleLink, LinkTimings, StoppedCounts
 from .status import LinkStatus, PendingApproval, TokenLease, reports
 from .witness import NoTrail, Trail, WitnessLink
 
 __all__ = [
     "ConsoleIntroducer",
-    "Counts",
     "LinkStatus",
-    "Pace",
+    "LinkTimings",
     "PendingApproval",
+    "StoppedCounts",
     "TokenLease",
     "Trail",
     "Uplink",
@@ -72,13 +71,13 @@ class Uplink:
         registry: TerminalRegistry,
         managers: ManagerRegistry | None = None,
         version: str,
-        count: Callable[[frozenset[str]], Counts] = lambda _: Counts(),
+        count: Callable[[frozenset[str]], StoppedCounts] = lambda _: StoppedCounts(),
         tls: ssl.SSLContext | None = None,
         clocks: Clocks | None = None,
-        pace: Pace | None = None,
+        pace: LinkTimings | None = None,
         trail: Trail | None = None,
     ) -> None:
-        clocks, pace = clocks or Clocks(), pace or Pace()
+        clocks, pace = clocks or Clocks(), pace or LinkTimings()
         self._console = console
         self._device = device
         self._gate = gate

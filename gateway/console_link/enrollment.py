@@ -14,8 +14,8 @@ from ea_bridge.server import Admitted, Introduction, Refused, Relay, Waiting, Wr
 from gateway.auth.gate import Gate
 from gateway.credentials.daemon_api import Confirm, Contact, ContactAnswer, ContactProof, Verdict
 
-from . import failures
-from .failures import ConsoleFailure
+from . import errors as failures
+from .errors import ConsoleFailure
 from .http import ConsoleHttp
 from .status import PendingApproval, facts_of
 
@@ -163,7 +163,7 @@ class ConsoleIntroducer:
         try:
             path = f"/v1/daemon/requests/{rid}/confirm"
             verdict = await self._http.post(path, Confirm(ecode=code), Verdict)
-        except failures.Refused as refused:
+        except failures.ConsoleRefused as refused:
             return _wrong(refused)
         except ConsoleFailure as failure:
             return _no_way(failure)
@@ -191,7 +191,7 @@ class ConsoleIntroducer:
     async def _ask(self, rid: str) -> Verdict | None:
         try:
             return await self._http.get(f"/v1/daemon/requests/{rid}", Verdict)
-        except failures.Refused as refused:
+        except failures.ConsoleRefused as refused:
             if refused.status in (404, 410):
                 return Verdict(status="denied", code="refused")
             logger.warning("%s", refused)
@@ -240,12 +240,12 @@ def _keep(kept: OrderedDict[str, T], name: str, value: T) -> None:
 
 def _no_way(failure: ConsoleFailure) -> Refused:
     logger.warning("%s", failure)
-    if isinstance(failure, failures.Refused) and failure.word == "device_revoked":
+    if isinstance(failure, failures.ConsoleRefused) and failure.word == "device_revoked":
         return Refused(code="device_revoked", reason=REASONS["device_revoked"])
     return Refused(code="busy", reason=BUSY)
 
 
-def _wrong(refused: failures.Refused) -> WrongCode | Refused:
+def _wrong(refused: failures.ConsoleRefused) -> WrongCode | Refused:
     if refused.word == "wrong_code":
         left = refused.body.get("tries_left")
         return WrongCode(tries_left=left if isinstance(left, int) and left > 0 else 0)

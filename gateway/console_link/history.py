@@ -32,7 +32,7 @@ from gateway.credentials.daemon_api import (
     Way,
 )
 
-from .failures import ConsoleFailure
+from .errors import ConsoleFailure
 from .http import ConsoleHttp
 from .status import facts_of
 

@@ -18,7 +18,7 @@ from ea_bridge.host import new_socket
 from gateway.auth.console_clock import Clocks
 from gateway.auth.device import DeviceKey
 
-from .failures import ConsoleFailure, Nonsense, Refused, Unreachable, Untrusted
+from .errors import ConsoleFailure, ConsoleRefused, InvalidResponse, Unreachable, Untrusted
 
 TIMEOUT_S = 10.0
 """For one request, answer included."""
@@ -97,7 +97,7 @@ class ConsoleHttp:
     async def _request(self, method: str, path: str, body: bytes, answer: type[A]) -> A:
         try:
             return await self._once(method, path, body, answer)
-        except Refused as refused:
+        except ConsoleRefused as refused:
             server_s = refused.body.get("server_time")
             if refused.word != "clock_skewed" or not isinstance(server_s, int):
                 raise
@@ -111,7 +111,7 @@ class ConsoleHttp:
         try:
             return answer.model_validate_json(content)
         except ValidationError:
-            raise Nonsense(
+            raise InvalidResponse(
                 f"{self.url}{path} gives an answer that no console gives: see that url in the "
                 "section [console] is the console's, and that it is of this version"
             ) from None
@@ -150,7 +150,7 @@ class ConsoleHttp:
                 while not response.content.at_eof() and len(content) <= MAX_ANSWER_BYTES:
                     content += await response.content.read(MAX_ANSWER_BYTES + 1 - len(content))
                 if len(content) > MAX_ANSWER_BYTES:
-                    raise Nonsense(f"{self.url}{path} gives an answer without end")
+                    raise InvalidResponse(f"{self.url}{path} gives an answer without end")
                 return response.status, content
         except (aiohttp.ClientError, TimeoutError, OSError, ssl.SSLError) as error:
             raise explained(self.url, error) from error
@@ -178,4 +178,4 @@ def _refused(status: int, content: bytes) -> ConsoleFailure:
     body = body if isinstance(body, dict) else {}
     word, message = str(body.get("error", "")), str(body.get("message", ""))
     text = "".join(c if c.isprintable() else "?" for c in message[:MAX_WORDS])
-    return Refused(status, word[:32], text or "no reason given", body)
+    return ConsoleRefused(status, word[:32], text or "no reason given", body)

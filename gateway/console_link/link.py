@@ -21,6 +21,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from ea_bridge import host
 from gateway.auth.console_clock import Clocks
@@ -42,13 +43,46 @@ from gateway.credentials.daemon_api import (
 from gateway.credentials.device import NONCE_BYTES
 from gateway.credentials.envelope import EnvelopeError
 from gateway.credentials.event import ENDING, Event
+from gateway.credentials.lease import RENEW_S
 from gateway.credentials.tier import Tier
 from gateway.storage.store import StoreError
 
-from .failures import ConsoleFailure, Refused, Untrusted
-from .http import ConsoleHttp
-from .pace import Counts, Pace
+from .errors import ConsoleFailure, ConsoleRefused, Untrusted
+from .http import TIMEOUT_S, ConsoleHttp
 from .stream import ConsoleStream, open_stream
+
+
+@dataclass(frozen=True)
+class LinkTimings:
+    """When what is done again, and what is waited for; in seconds."""
+
+    renew_s: float = RENEW_S
+    """Give or take a tenth."""
+    poll_s: float = 30.0
+    """While there is no stream."""
+    retry_s: float = 5.0
+    max_retry_s: float = 60.0
+    gap_s: float = 0.25
+    """At least, between two syncs."""
+    reopen_s: float = 0.5
+    max_reopen_s: float = 8.0
+    answer_s: float = TIMEOUT_S
+    history_s: float = 5.0
+    """At least, between two reports of what has been."""
+    witness_s: float = 60.0
+    """Between two times that the console is told how far the audit trail goes."""
+    steady_s: float = 30.0
+    """A stream that lived so long was a good one: the next is opened at once."""
+
+
+@dataclass(frozen=True)
+class StoppedCounts:
+    """What was open or under way of some tokens when they were stopped."""
+
+    ws: int = 0
+    bridge: int = 0
+    orders: int = 0
+
 
 logger = logging.getLogger(__name__)
 
@@ -59,8 +93,8 @@ SLEPT_S = 3.0
 """So much more on the boot-time clock than on the timers' means that the machine slept."""
 
 
-def _nothing(_: frozenset[str]) -> Counts:
-    return Counts()
+def _nothing(_: frozenset[str]) -> StoppedCounts:
+    return StoppedCounts()
 
 
 class ConsoleLink:
@@ -86,9 +120,9 @@ class ConsoleLink:
         clocks: Clocks,
         *,
         reports: Callable[[], Sequence[TerminalReport]] = tuple,
-        count: Callable[[frozenset[str]], Counts] = _nothing,
+        count: Callable[[frozenset[str]], StoppedCounts] = _nothing,
         on_synced: Callable[[], None] = lambda: None,
-        pace: Pace | None = None,
+        pace: LinkTimings | None = None,
     ) -> None:
         self._http = http
         self._console = console
@@ -97,7 +131,7 @@ class ConsoleLink:
         self._reports = reports
         self._count = count
         self._on_synced = on_synced
-        self._pace = pace or Pace()
+        self._pace = pace or LinkTimings()
         self._seq = console.offers.seq
         self._since = max(0, self._seq - RETOLD)
         self._heartbeat_s: float = HEARTBEAT_S
@@ -157,7 +191,7 @@ class ConsoleLink:
             )
             try:
                 synced = await self._http.post("/v1/daemon/sync", body, Synced)
-            except Refused as refused:
+            except ConsoleRefused as refused:
                 if refused.word == "unknown_device":
                     self._met.clear()
                 raise
@@ -188,7 +222,9 @@ class ConsoleLink:
             with suppress(EnvelopeError):  # what holds stands in the state and the records
                 event = self._console.offers.event(envelope, synced.server_time)
                 if event.seq > since and event.seq not in self._acks:
-                    self._note_ack(event, done if self._concerns(event, ended) else Counts())
+                    self._note_ack(
+                        event, done if self._concerns(event, ended) else StoppedCounts()
+                    )
 
     def _open_tids(self) -> frozenset[str]:
         """Return the tokens that may do anything now."""
@@ -196,9 +232,9 @@ class ConsoleLink:
         tids = (entry.record.tid for entry in entries)
         return frozenset(tid for tid in tids if self._gate.allowance(tid).tier > Tier.NONE)
 
-    def _ended(self, tids: frozenset[str]) -> Counts:
+    def _ended(self, tids: frozenset[str]) -> StoppedCounts:
         """End the connections of tokens that may do nothing any more."""
-        counts = self._count(tids) if tids else Counts()
+        counts = self._count(tids) if tids else StoppedCounts()
         self._gate.expire()
         return counts
 
@@ -235,7 +271,7 @@ class ConsoleLink:
 
     def _complain(self, failure: ConsoleFailure) -> None:
         text = str(failure)
-        if isinstance(failure, Refused) and failure.word == "unknown_device":
+        if isinstance(failure, ConsoleRefused) and failure.word == "unknown_device":
             text = "the console has not met this machine yet: start a terminal with its token"
         elif self._seq > 0:
             self._met.set()  # it did once: by the stream its return is noticed within seconds
@@ -325,7 +361,7 @@ class ConsoleLink:
         entries = [one for one in self._console.book.entries() if one.record.tid in tids]
         return event.type in ENDING and any(_is_of(event, entry) for entry in entries)
 
-    def _note_ack(self, event: Event, counts: Counts) -> None:
+    def _note_ack(self, event: Event, counts: StoppedCounts) -> None:
         self._acks[event.seq] = EventAck(
             seq=event.seq,
             at_ms=host.wall_ms(),

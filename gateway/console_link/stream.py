@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMes
 
 from gateway.credentials.daemon_api import MAX_BODY_BYTES, Heartbeat, Pushed
 
-from .failures import ConsoleFailure, Nonsense, Refused, Unreachable
+from .errors import ConsoleFailure, ConsoleRefused, InvalidResponse, Unreachable
 from .http import ConsoleHttp, explained
 
 PATH = "/v1/daemon/stream"
@@ -45,7 +45,7 @@ class ConsoleStream:
 
         Raises:
             Unreachable: the stream has ended, or nothing came in time.
-            Nonsense: it is none.
+            InvalidResponse: it is none.
 
         """
         try:
@@ -58,7 +58,7 @@ class ConsoleStream:
         try:
             return _SAID.validate_json(text)
         except ValidationError:
-            raise Nonsense("the console said on the stream what no console says") from None
+            raise InvalidResponse("the console said on the stream what no console says") from None
 
     async def say(self, message: BaseModel) -> None:
         """Send a message.
@@ -108,7 +108,9 @@ async def open_stream(http: ConsoleHttp) -> AsyncIterator[ConsoleStream]:
 def _failure(url: str, error: Exception) -> ConsoleFailure:
     if isinstance(error, InvalidStatus):
         status = error.response.status_code
-        return Refused(status, "", "the stream is not opened", {})
+        return ConsoleRefused(status, "", "the stream is not opened", {})
     if isinstance(error, InvalidHandshake):
-        return Nonsense(f"{url} does not open a stream: see that it is the console's address")
+        return InvalidResponse(
+            f"{url} does not open a stream: see that it is the console's address"
+        )
     return explained(url, error)

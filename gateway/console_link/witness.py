@@ -18,7 +18,7 @@ from gateway.credentials.envelope import EnvelopeError
 from gateway.credentials.keyset import public_key
 from gateway.credentials.trail import SignedHead, open_head
 
-from .failures import ConsoleFailure, Refused
+from .errors import ConsoleFailure, ConsoleRefused
 from .http import ConsoleHttp
 
 logger = logging.getLogger(__name__)
@@ -133,7 +133,7 @@ class WitnessLink:
             try:
                 problem = await self._round()
             except ConsoleFailure as failure:
-                if isinstance(failure, Refused) and failure.word in ("", "not_found"):
+                if isinstance(failure, ConsoleRefused) and failure.word in ("", "not_found"):
                     return  # a console of before does not know of this
                 logger.info("the console was not told of the audit trail: %s", failure)
             except Exception:  # what a console says, or a database, must not end the task

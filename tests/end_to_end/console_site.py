@@ -26,19 +26,20 @@ from ea_bridge.token import parse_token
 from gateway.app import Gateway
 from gateway.auth.console_clock import Clocks
 from gateway.config import Config, ConsoleServer, Secrets
-from gateway.console.daemon_api import door, routes
+from gateway.console.daemon_api import authentication as door
+from gateway.console.daemon_api import routes
 from gateway.console.passwords import Cost
 from gateway.console.server import ConsoleServer as PageServer
 from gateway.console.service import Console, Costs, open_console
 from gateway.console.settings import ConsoleSettings
-from gateway.console_link import Pace, Uplink
+from gateway.console_link import LinkTimings, Uplink
 from gateway.credentials.keyset import root_text
 from gateway.home.home import Home
 
 PASSWORD = "correct horse battery staple"
 CHEAP = Costs(passwords=Cost(8, 1, 1), codes=Cost(8, 1, 1))
 """Guessing is nobody's aim here."""
-QUICK = Pace(
+QUICK = LinkTimings(
     poll_s=0.3,
     retry_s=0.1,
     max_retry_s=0.5,
@@ -238,7 +239,7 @@ async def linked(
     limits: Mapping[str, int] | None = None,
     offline_mode: str = "tiered",
     clocks: Clocks | None = None,
-    pace: Pace = QUICK,
+    pace: LinkTimings = QUICK,
     manager: str = "",
 ) -> AsyncIterator[Linked]:
     """Run a daemon in a folder that takes its tokens from a console."""

@@ -19,7 +19,7 @@ from console_site import PASSWORD, linked, site
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.auth.leases import Leases
-from gateway.console.events import Waking
+from gateway.console.events import EventNotifier
 from gateway.console_link.link import ConsoleLink
 from gateway.console_link.stream import ConsoleStream
 from gateway.credentials.event import Event
@@ -81,21 +81,21 @@ def _after_the_commit() -> None:
 
     A look at the database wakes too, for events of before: at any time, and so before the commit.
     """
-    announce, wake = Waking.announce, Waking.wake
+    announce, wake = EventNotifier.announce, EventNotifier.wake
     announced: list[Iterable[str]] = []
 
-    async def before(waking: Waking, session: AsyncSession, dids: Sequence[str]) -> None:
+    async def before(waking: EventNotifier, session: AsyncSession, dids: Sequence[str]) -> None:
         if armed.is_set():
             announced.append(dids)
         await announce(waking, session, dids)
 
-    def after(waking: Waking, dids: Iterable[str]) -> None:
+    def after(waking: EventNotifier, dids: Iterable[str]) -> None:
         if any(dids is one for one in announced):
             die()
         wake(waking, dids)
 
-    Waking.announce = before  # type: ignore[method-assign]  # the moment
-    Waking.wake = after  # type: ignore[method-assign]
+    EventNotifier.announce = before  # type: ignore[method-assign]  # the moment
+    EventNotifier.wake = after  # type: ignore[method-assign]
 
 
 MOMENTS = {

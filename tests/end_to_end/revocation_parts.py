@@ -20,7 +20,7 @@ from console_site import PASSWORD, linked, site
 
 from ea_bridge.server.link import Link
 from gateway.auth.leases import Leases
-from gateway.console_link import Pace
+from gateway.console_link import LinkTimings
 from gateway.console_link.link import ConsoleLink
 from gateway.credentials.event import Event
 from gateway.rpc.websocket.connection import WebSocketConnection
@@ -116,7 +116,7 @@ async def daemon(folder: str, url: str, root: str) -> None:
     """Run a daemon until the input ends; a line with a token's id asks for the notes."""
     notes = Notes()
     notes.listen()
-    async with linked(Path(folder), url, root=root, limits=ROOM, pace=Pace()) as one:
+    async with linked(Path(folder), url, root=root, limits=ROOM, pace=LinkTimings()) as one:
         _say({"ws": one.ready.ws, "rpc": one.ready.rpc, "bridge": one.ready.bridge})
         while tid := (await _line()).strip():
             _say(notes.of(tid))

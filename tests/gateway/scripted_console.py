@@ -15,7 +15,7 @@ from aiohttp import WSMsgType, web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ea_bridge.token import Keys, derive_keys, new_token, parse_token
-from gateway.console.copies import Chain, Kept, Step
+from gateway.console.clone_detector import Chain, Kept, Step
 from gateway.credentials.daemon_api import Sync
 from gateway.credentials.device import check_request
 from gateway.credentials.envelope import Kind, decode64, encode64, seal

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from console_site import Linked, Pace, Person, linked, site
+from console_site import Linked, LinkTimings, Person, linked, site
 from product import TIMEOUT_S, Product, daemon
 
 from ea_bridge.emulator.factory import build_terminal
@@ -63,7 +63,7 @@ async def _of_console(folder: Path) -> AsyncIterator[tuple[Linked, Person]]:
     """Run a console and its daemon, at the pace of real ones, and sign somebody in."""
     async with (
         site(folder / "console", heartbeat_s=10) as place,
-        linked(folder / "home", place.url, root=place.root, pace=Pace()) as running,
+        linked(folder / "home", place.url, root=place.root, pace=LinkTimings()) as running,
     ):
         outside()
         yield running, await place.person()

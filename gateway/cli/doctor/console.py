@@ -15,7 +15,7 @@ from gateway.auth.device import DeviceKey
 from gateway.cli import standing
 from gateway.cli.doctor.believed import Believed
 from gateway.cli.doctor.finding import Finding, ok, problem, skipped, warning
-from gateway.console_link.failures import ConsoleFailure, Refused, Unreachable
+from gateway.console_link.errors import ConsoleFailure, ConsoleRefused, Unreachable
 from gateway.console_link.http import ConsoleHttp
 from gateway.credentials.daemon_api import Keys, OpenRequest, OpenRequests
 from gateway.credentials.device import device_words
@@ -181,7 +181,7 @@ def device(case: Case) -> Finding:
         return skipped(name, "this machine has no key yet: serve makes it")
     words = device_words(did)
     refusal = None if case.asked is None else case.asked.refusal
-    if isinstance(refusal, Refused) and refusal.word == "unknown_device":
+    if isinstance(refusal, ConsoleRefused) and refusal.word == "unknown_device":
         return problem(name, f"{words}: the console has not met this machine yet", _START)
     status = _status(case, did)
     if status == "revoked":

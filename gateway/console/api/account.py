@@ -8,7 +8,7 @@ from pydantic import Field
 
 from gateway.console.activity import MAX_PAGE
 from gateway.console.errors import Invalid
-from gateway.console.invitations import Invitations
+from gateway.console.mailed_links import Invitations
 from gateway.http.rest.models import Answer
 
 from .models import (

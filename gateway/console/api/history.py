@@ -73,7 +73,7 @@ class Logins(Answer):
 
 async def _runs(call: ConsoleCall) -> Answer:
     limit = call.query["limit"]
-    found = await call.console.runs.list(
+    found = await call.console.reports.list(
         call.user_id, limit=limit, before=call.query["before"], tid=call.query["tid"]
     )
     lines = [

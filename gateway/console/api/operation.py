@@ -14,7 +14,7 @@ from aiohttp import web
 
 from gateway.console.service import Console
 from gateway.console.sessions import SessionInfo
-from gateway.console.web import cookies, forgery
+from gateway.console.web import cookies, csrf
 from gateway.console.web.body import JSON, expect, read_body
 from gateway.console.web.problem import Problem
 from gateway.console.web.visitor import VISITOR, Visitor, session_of
@@ -40,7 +40,7 @@ ABOUT: Final = About(
     ),
     schemes={
         "session": {"type": "apiKey", "in": "cookie", "name": cookies.SESSION},
-        "csrf": {"type": "apiKey", "in": "header", "name": forgery.HEADER},
+        "csrf": {"type": "apiKey", "in": "header", "name": csrf.HEADER},
     },
     words={
         400: "The request is not as described here",

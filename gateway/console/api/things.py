@@ -113,7 +113,7 @@ async def _token_terminals(call: ConsoleCall) -> Answer:
 
 async def _devices(call: ConsoleCall) -> Answer:
     devices = await call.console.devices.list(call.user_id)
-    copied = await call.console.copies.suspended(call.user_id)
+    copied = await call.console.clones.suspended(call.user_id)
     shown = [each for each in devices if each.status in ("approved", "revoked")]
     return Devices(devices=[_device(each, copied.get(each.did, ())) for each in shown])
 
@@ -128,7 +128,7 @@ def _device(info: DeviceInfo, copied_to: Sequence[str] = ()) -> Device:
 
 
 async def _resume_device(call: ConsoleCall) -> Answer:
-    await call.console.copies.resume(call.user_id, call.path["did"])
+    await call.console.clones.resume(call.user_id, call.path["did"])
     return await _devices(call)
 
 

@@ -23,7 +23,7 @@ For daemons: ``contact``, ``prove``, ``verdict`` and ``confirm``; see :mod:`.con
 from __future__ import annotations
 
 from .codes import Codes
-from .facts import (
+from .requests import (
     PAGE_DEVICES,
     PAGE_NOT_ME,
     PAGE_REQUEST,
@@ -33,16 +33,16 @@ from .facts import (
     WrongCode,
 )
 from .service import Approvals
-from .services import Parts
+from .services import ApprovalServices
 
 __all__ = [
     "PAGE_DEVICES",
     "PAGE_NOT_ME",
     "PAGE_REQUEST",
     "PAGE_REVIEW",
+    "ApprovalServices",
     "Approvals",
     "Codes",
-    "Parts",
     "RequestGone",
     "RequestView",
     "WrongCode",

@@ -22,12 +22,12 @@ from gateway.console.database.model import (
 )
 from gateway.console.ids import new_id
 from gateway.console.ip_location import place_of
-from gateway.console.mail import letters
+from gateway.console.mail import templates
 from gateway.console.user_info import locked_user
 from gateway.credentials.daemon_api import DeniedCode, TerminalFacts, Verdict
 
 from .codes import LIFE_S, TRIES, Hashes, NewCodes, new_codes
-from .facts import (
+from .requests import (
     PAGE_DEVICES,
     PAGE_NOT_ME,
     PAGE_REQUEST,
@@ -40,7 +40,7 @@ from .facts import (
     token_refusal,
     views,
 )
-from .services import Parts
+from .services import ApprovalServices
 
 MAX_MAILS_PER_TOKEN = 3
 TOKEN_WINDOW_S = 3600
@@ -58,7 +58,7 @@ class _Ask:
 class Admission:
     """Decides about contacts whose terminal holds the token."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: ApprovalServices) -> None:
         self._parts = parts
 
     async def admit(self, contact: Contact, user_id: str) -> Verdict:
@@ -126,7 +126,7 @@ class Admission:
             session, token, contact.did, terminal_fp=terminal.fp, by="known"
         )
         facts = contact_facts(contact, token, place_of(contact.ip))
-        letter = letters.terminal_moved(facts, at_s=now_s, devices=parts.url() + PAGE_DEVICES)
+        letter = templates.terminal_moved(facts, at_s=now_s, devices=parts.url() + PAGE_DEVICES)
         await parts.mail.put(
             session,
             letter,
@@ -181,7 +181,7 @@ class Admission:
         await session.flush()
         [view] = await views(session, requests().where(ApprovalRequest.rid == rid), now_s)
         url = parts.url()
-        letter = letters.new_device(
+        letter = templates.new_device(
             letter_facts(view),
             at_s=now_s,
             minutes=LIFE_S // 60,

@@ -30,7 +30,7 @@ from gateway.credentials.daemon_api import ContactAnswer, Verdict
 from gateway.credentials.secrets import Place
 
 from .admission import Admission
-from .services import Parts
+from .services import ApprovalServices
 
 CONTACT_S = 60
 """Between the two halves; the EA itself waits 15 s."""
@@ -46,7 +46,7 @@ class _Known:
 class Contacts:
     """Answers terminals that a daemon relays."""
 
-    def __init__(self, parts: Parts, admission: Admission) -> None:
+    def __init__(self, parts: ApprovalServices, admission: Admission) -> None:
         self._parts = parts
         self._admission = admission
         self._tidied_at = 0

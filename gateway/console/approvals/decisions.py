@@ -16,12 +16,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.console.database.model import ApprovalRequest, Token, TokenDevice, User
 from gateway.console.ids import new_secret
-from gateway.console.mail import letters
+from gateway.console.mail import templates
 from gateway.console.user_info import locked_user
 from gateway.credentials.daemon_api import TerminalFacts
 
 from .codes import link_hash
-from .facts import (
+from .requests import (
     PAGE_DEVICES,
     PAGE_NOT_ME,
     RequestGone,
@@ -36,7 +36,7 @@ from .facts import (
     token_refusal,
     views,
 )
-from .services import Parts
+from .services import ApprovalServices
 
 NOT_ME_S = 86_400
 """For so long after a request "This was not me" works, whatever became of the request."""
@@ -48,7 +48,7 @@ Way = Literal["link", "code"]
 class Decisions:
     """Takes what people decide."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: ApprovalServices) -> None:
         self._parts = parts
 
     async def approve(self, user_id: str, rid: str, user_code: str) -> RequestView:
@@ -233,7 +233,7 @@ class Decisions:
         terminal = TerminalFacts.model_validate_json(row.terminal)
         await parts.devices.approve(session, token, row.did, terminal_fp=terminal.fp, by="known")
         facts = letter_facts(await self._view(session, row.rid))
-        letter = letters.terminal_moved(facts, at_s=now_s, devices=parts.url() + PAGE_DEVICES)
+        letter = templates.terminal_moved(facts, at_s=now_s, devices=parts.url() + PAGE_DEVICES)
         await parts.mail.put(
             session,
             letter,
@@ -276,7 +276,7 @@ class Decisions:
         self, session: AsyncSession, user: User, view: RequestView, revoke: str
     ) -> None:
         parts, url = self._parts, self._parts.url()
-        letter = letters.device_approved(
+        letter = templates.device_approved(
             letter_facts(view),
             at_s=parts.now_s(),
             devices=url + PAGE_DEVICES,
@@ -311,7 +311,7 @@ class Decisions:
         parts = self._parts
         token = await session.get_one(Token, row.tid, with_for_update=True)
         await parts.tokens.suspend_in(session, token)
-        letter = letters.token_suspended(
+        letter = templates.token_suspended(
             token.label, hint(row.tid), reset=parts.url() + PAGE_RESET
         )
         await parts.mail.put(

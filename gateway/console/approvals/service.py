@@ -17,14 +17,14 @@ from gateway.credentials.daemon_api import (
 from .admission import Admission, pending
 from .contacts import Contacts
 from .decisions import Decisions
-from .facts import RequestGone, RequestView, has_link, is_open, requests, views
-from .services import Parts
+from .requests import RequestGone, RequestView, has_link, is_open, requests, views
+from .services import ApprovalServices
 
 
 class Approvals:
     """First contacts and what becomes of them."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: ApprovalServices) -> None:
         self._parts = parts
         self._decisions = Decisions(parts)
         self._contacts = Contacts(parts, Admission(parts))

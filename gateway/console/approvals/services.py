@@ -16,7 +16,7 @@ from .codes import Codes
 
 
 @dataclass(frozen=True)
-class Parts:
+class ApprovalServices:
     """The services of the console that approvals need."""
 
     db: Database

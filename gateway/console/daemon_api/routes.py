@@ -22,9 +22,9 @@ from gateway.credentials.daemon_api import (
     Witness,
 )
 from gateway.credentials.keyset import root_text
+from gateway.http.rate_limit import RateLimiter
 
-from .door import Door, Refused, answering, parse, read
-from .pace import Pace
+from .authentication import CallRefused, DeviceAuthenticator, answering, parse, read
 from .streams import Streams
 
 BURST_OF_CONTACTS = 60
@@ -69,8 +69,8 @@ def daemon_routes(
 class _Routes:
     def __init__(self, console: Console, address: Callable[[web.BaseRequest], str]) -> None:
         self._console = console
-        self._door = Door(console, address)
-        self._contacts = Pace(BURST_OF_CONTACTS, CONTACTS_PER_S)
+        self._door = DeviceAuthenticator(console, address)
+        self._contacts = RateLimiter(BURST_OF_CONTACTS, CONTACTS_PER_S)
         self._streams = Streams(console)
 
     async def keys(self, request: web.Request) -> web.Response:
@@ -82,7 +82,7 @@ class _Routes:
         ip = self._door.pace(request)
         if not self._contacts.allows(ip):
             message = "Too many first contacts: wait a few seconds."
-            raise Refused(429, "too_many", message, wait_s=5)
+            raise CallRefused(429, "too_many", message, wait_s=5)
         body = await read(request)
         contact = parse(Contact, body)
         caller = await self._door.introduced(request, contact.pub, body)
@@ -94,7 +94,9 @@ class _Routes:
         pub = await self._console.approvals.contact_key(eid)
         if pub is None:
             self._door.pace(request)
-            raise Refused(410, "gone", "This contact took too long: let the terminal dial anew.")
+            raise CallRefused(
+                410, "gone", "This contact took too long: let the terminal dial anew."
+            )
         caller = await self._door.introduced(request, pub, body)
         verdict = await self._console.approvals.prove(caller.did, eid, proof.client_proof)
         return _json(verdict)
@@ -118,11 +120,11 @@ class _Routes:
         console, did = self._console, caller.did
         asked = parse(Sync, caller.body)
         await console.devices.heard(did, caller.ip)
-        await console.runs.report(did, asked.terminals)
+        await console.reports.report(did, asked.terminals)
         await console.events.acknowledge(did, asked.acks)
-        is_late = not await console.copies.follow(did, asked.after, asked.nonce, caller.ip)
+        is_late = not await console.clones.follow(did, asked.after, asked.nonce, caller.ip)
         offer = await console.offers.make(did, asked.nonce)
-        held, bare = await console.copies.held(did), {"lease": None, "server_key": None}
+        held, bare = await console.clones.held(did), {"lease": None, "server_key": None}
         return _json(
             Synced(
                 server_time=console.now_s(),
@@ -142,7 +144,7 @@ class _Routes:
         caller = await self._door.known(request)
         told = parse(History, caller.body)
         await self._console.devices.heard(caller.did, caller.ip)
-        await self._console.runs.history(caller.did, told.boot, told.runs)
+        await self._console.reports.history(caller.did, told.boot, told.runs)
         await self._console.logins.note(caller.did, told.logins)
         return _json(Noted())
 
@@ -156,17 +158,17 @@ class _Routes:
         try:
             return _json(await self._console.trails.witness(caller.did, told))
         except BadTrail:
-            raise Refused(
+            raise CallRefused(
                 400, "bad_trail", "The trail's head is not signed by this device."
             ) from None
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         caller = await self._door.known(request)
         if request.headers.get("Upgrade", "").lower() != "websocket":
-            raise Refused(400, "no_upgrade", "Ask for a WebSocket here.")
+            raise CallRefused(400, "no_upgrade", "Ask for a WebSocket here.")
         since = request.query.get("since")
         if since is not None and not _SEQ.fullmatch(since):
-            raise Refused(400, "bad_since", "Give the number of the last event that you have.")
+            raise CallRefused(400, "bad_since", "Give the number of the last event that you have.")
         return await self._streams.serve(request, caller, None if since is None else int(since))
 
     async def _root(self) -> str:
@@ -176,7 +178,7 @@ class _Routes:
 def _id(request: web.Request, name: str) -> str:
     text = request.match_info[name]
     if not _ID.fullmatch(text):
-        raise Refused(404, "not_found", "There is no such request.")
+        raise CallRefused(404, "not_found", "There is no such request.")
     return text
 
 

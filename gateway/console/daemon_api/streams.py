@@ -36,9 +36,9 @@ from gateway.credentials.daemon_api import (
     Pushed,
     Report,
 )
+from gateway.http.rate_limit import RateLimiter
 
-from .door import Caller, Refused
-from .pace import Pace
+from .authentication import AuthenticatedDevice, CallRefused
 
 SEND_S = 5.0
 SILENT = 2.5
@@ -74,17 +74,19 @@ class Streams:
         self._checks: set[asyncio.Task[None]] = set()
 
     async def serve(
-        self, request: web.Request, caller: Caller, since: int | None
+        self, request: web.Request, caller: AuthenticatedDevice, since: int | None
     ) -> web.WebSocketResponse:
         """Serve a stream until it ends.
 
         Raises:
-            Refused: there are too many.
+            CallRefused: there are too many.
 
         """
         others = self._live.get(caller.did, [])
         if len(others) >= MAX_OF_DEVICE or self._count >= MAX_STREAMS:
-            raise Refused(503, "too_many_streams", "Close a stream before you open another one.")
+            raise CallRefused(
+                503, "too_many_streams", "Close a stream before you open another one."
+            )
         stream = Stream(self._console, caller)
         for other in others:
             self._check(other, stream)
@@ -110,7 +112,7 @@ class Streams:
             signs = await asyncio.gather(old.is_alive(), new.is_alive())
             if all(signs):
                 log.warning("device %.8s answers from two places", old.caller.did)
-                await self._console.copies.alarm(old.caller.did, old.caller.ip, new.caller.ip)
+                await self._console.clones.alarm(old.caller.did, old.caller.ip, new.caller.ip)
             elif not signs[0]:
                 old.cut()
         except SQLAlchemyError:
@@ -120,7 +122,7 @@ class Streams:
 class Stream:
     """One stream; see the module's docstring."""
 
-    def __init__(self, console: Console, caller: Caller) -> None:
+    def __init__(self, console: Console, caller: AuthenticatedDevice) -> None:
         self.caller = caller
         self._console = console
         self._beat_s = console.settings.heartbeat_s
@@ -131,7 +133,7 @@ class Stream:
         self._pongs: deque[bytes] = deque(maxlen=MAX_PONGS)
         self._asked: dict[bytes, asyncio.Future[None]] = {}
         self._request: web.Request | None = None
-        self._pace = Pace(BURST, PER_S)
+        self._pace = RateLimiter(BURST, PER_S)
         self._opened = asyncio.Event()
 
     async def serve(self, request: web.Request, since: int | None) -> web.WebSocketResponse:
@@ -278,7 +280,7 @@ class Stream:
             await self._console.events.acknowledge(did, [said])
         else:
             await self._console.devices.heard(did, self.caller.ip)
-            await self._console.runs.report(did, said.terminals)
+            await self._console.reports.report(did, said.terminals)
         return True
 
     async def _close(self, code: int, reason: bytes) -> None:

@@ -340,7 +340,7 @@ class DeviceChain(Base):
 
     did: Mapped[str] = mapped_column(ForeignKey("devices.did"), primary_key=True)
     chain: Mapped[str]
-    """JSON of a :class:`gateway.console.copies.Chain`."""
+    """JSON of a :class:`gateway.console.clone_detector.Chain`."""
 
 
 class Mail(Base):

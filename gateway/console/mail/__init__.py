@@ -1,37 +1,37 @@
-"""Mail: what is written, how it waits, and who carries it.
+"""Mail: texts, the queue in which they wait, and transports that take them away.
 
-:mod:`.letters` writes, :class:`MailQueue` keeps and retries, a :class:`Carrier` takes away.
+:mod:`.templates` writes, :class:`MailQueue` keeps and retries, a :class:`MailTransport` sends.
 """
 
 from __future__ import annotations
 
-from . import letters
-from .carriers import (
+from . import templates
+from .queue import MailQueue
+from .templates import Button, Letter
+from .transports import (
     BadAddress,
-    Carrier,
+    FolderTransport,
     MailError,
-    Outbox,
-    Server,
+    MailTransport,
+    SmtpTransport,
     TryLater,
     Undeliverable,
-    carrier_for,
     check_address,
+    transport_for,
 )
-from .letters import Button, Letter
-from .queue import MailQueue
 
 __all__ = [
     "BadAddress",
     "Button",
-    "Carrier",
+    "FolderTransport",
     "Letter",
     "MailError",
     "MailQueue",
-    "Outbox",
-    "Server",
+    "MailTransport",
+    "SmtpTransport",
     "TryLater",
     "Undeliverable",
-    "carrier_for",
     "check_address",
-    "letters",
+    "templates",
+    "transport_for",
 ]

@@ -26,8 +26,8 @@ from gateway.console.database import Database, after_commit, insert_missing
 from gateway.console.database.model import Mail
 from gateway.credentials.secrets import Place, SecretBox
 
-from .carriers import Carrier, MailError, Outbox, Undeliverable
-from .letters import Letter
+from .templates import Letter
+from .transports import FolderTransport, MailError, MailTransport, Undeliverable
 
 RETRY_S = (60, 300, 900)
 """After the first, second and third try; there is no fifth."""
@@ -52,7 +52,7 @@ class MailQueue:
         self,
         db: Database,
         box: SecretBox,
-        carrier: Carrier,
+        carrier: MailTransport,
         now_s: Callable[[], int],
         *,
         sender: tuple[str, str],
@@ -63,7 +63,7 @@ class MailQueue:
         self._carrier = carrier
         self._now_s = now_s
         self._sender = sender
-        self.is_outbox = isinstance(carrier, Outbox)
+        self.is_outbox = isinstance(carrier, FolderTransport)
         self._news = asyncio.Event()
 
     async def put(

@@ -6,19 +6,19 @@ from aiohttp import web
 
 from .account import AccountPages
 from .approvals import ApprovalPages
-from .desk import Desk
+from .context import PageContext
 from .devices import DevicePages
 from .history import HistoryPages
 from .overview import Overview
 from .render import StaticFiles, Templates
-from .signing_in import SigningIn
+from .sign_in import SigningIn
 from .tokens import TokenPages
 from .users import UserPages
 
-__all__ = ["Desk", "StaticFiles", "Templates", "page_routes"]
+__all__ = ["PageContext", "StaticFiles", "Templates", "page_routes"]
 
 
-def page_routes(desk: Desk) -> list[web.RouteDef]:
+def page_routes(desk: PageContext) -> list[web.RouteDef]:
     """Return the routes of all pages."""
     pages = (
         *(SigningIn, Overview, TokenPages, DevicePages, ApprovalPages),

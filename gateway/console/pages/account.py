@@ -11,7 +11,7 @@ from gateway.console.errors import LoginRefused, WeakPassword
 from gateway.console.sessions import SessionInfo
 from gateway.console.web.visitor import VISITOR
 
-from .desk import Desk, go, said
+from .context import PageContext, go, said
 from .views import entry_view, session_view
 
 LOG_LINES: Final = 50
@@ -25,7 +25,7 @@ _MUST: Final = "Please choose a new password now: somebody else may know the old
 class AccountPages:
     """The pages of one's own account."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: PageContext) -> None:
         self._desk = desk
         self._console = desk.console
 

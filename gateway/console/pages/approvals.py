@@ -12,7 +12,7 @@ from gateway.console.sessions import SessionInfo
 from gateway.console.web.problem import not_found
 from gateway.console.web.visitor import VISITOR
 
-from .desk import Desk, go
+from .context import PageContext, go
 from .views import version_of
 
 _DECIDED: Final = {
@@ -49,7 +49,7 @@ _FOREIGN: Final = (
 class ApprovalPages:
     """The pages of approvals. To open a link changes nothing; only a form does."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: PageContext) -> None:
         self._desk = desk
         self._approvals = desk.approvals
 

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from gateway.console.sessions import SessionInfo
 
-from .desk import Desk, go, said
+from .context import PageContext, go, said
 from .views import View, device_view, version_of
 
 _SAID: Final = {
@@ -22,7 +22,7 @@ _SAID: Final = {
 class DevicePages:
     """The pages of machines."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: PageContext) -> None:
         self._desk = desk
         self._devices = desk.console.devices
 
@@ -45,7 +45,7 @@ class DevicePages:
         values = {
             "devices": await self._views(me),
             "version": version_of(terminals, requests),
-            "copied": await self._desk.console.copies.suspended(me.user.id),
+            "copied": await self._desk.console.clones.suspended(me.user.id),
             "said": said(request, _SAID),
         }
         return await self._desk.page(request, "devices", values, here="/devices")
@@ -68,7 +68,7 @@ class DevicePages:
 
     async def resume(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
         """Believe that a machine which answers from two places is the user's in both."""
-        await self._desk.console.copies.resume(me.user.id, request.match_info["did"])
+        await self._desk.console.clones.resume(me.user.id, request.match_info["did"])
         return go("/devices", done="resumed")
 
     async def _views(self, me: SessionInfo) -> list[View]:

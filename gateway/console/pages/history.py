@@ -12,8 +12,8 @@ from gateway.console.logins import LoginInfo
 from gateway.console.sessions import SessionInfo
 from gateway.console.terminal_reports import RunInfo
 
-from .desk import Desk
-from .words import login_view, run_view
+from .context import PageContext
+from .labels import login_view, run_view
 
 LINES: Final = 50
 _TID = re.compile(r"[0-9A-Za-z]{12}", re.ASCII)
@@ -24,7 +24,7 @@ _NUMBER = re.compile(r"[0-9]{1,15}", re.ASCII)
 class HistoryPages:
     """The pages of what has been. Somebody else's is not there."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: PageContext) -> None:
         self._desk = desk
         self._console = desk.console
 
@@ -39,7 +39,7 @@ class HistoryPages:
     async def runs(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
         """Show the sessions of terminals."""
         tid, before = _asked(request, "tid", _TID), _asked(request, "before", _ID)
-        found = await self._console.runs.list(me.user.id, limit=LINES, before=before, tid=tid)
+        found = await self._console.reports.list(me.user.id, limit=LINES, before=before, tid=tid)
         values = {
             "runs": [run_view(one) for one in found],
             "token": await self._name(me, tid),

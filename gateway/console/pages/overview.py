@@ -14,16 +14,16 @@ from gateway.console.user_info import UserInfo
 from gateway.console.web.problem import Problem
 from gateway.console.web.visitor import session_of
 
-from .desk import Desk
+from .context import PageContext
+from .labels import Chip, Moment, Sentence
 from .render import iso
 from .views import View, device_view, summary, terminal_view, version_of
-from .words import Chip, Moment, Sentence
 
 
 class Overview:
     """Terminals and what they are doing."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: PageContext) -> None:
         self._desk = desk
 
     def routes(self) -> list[web.RouteDef]:

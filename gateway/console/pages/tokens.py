@@ -21,9 +21,9 @@ from gateway.credentials.keyset import DAY_S, root_text
 from gateway.credentials.limits import LimitsError, read_count, read_number, read_symbols
 from gateway.credentials.record import NAME, TradeLimits
 
-from .desk import Desk, go, said
+from .context import PageContext, go, said
+from .labels import LIFETIMES, OVERLAPS, OWN, SAME, SCOPES, UNITS, login_view, run_view
 from .views import entry_view, succession, summary, terminal_view, token_view, version_of
-from .words import LIFETIMES, OVERLAPS, OWN, SAME, SCOPES, UNITS, login_view, run_view
 
 LIMITS: Final[Mapping[str, Callable[[str], object]]] = {
     "max_lot": read_number,
@@ -147,7 +147,7 @@ MARKED: Final = "Please look at the marked fields."
 class TokenPages:
     """The pages of tokens. A token of somebody else is not there."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: PageContext) -> None:
         self._desk = desk
         self._tokens = desk.console.tokens
 
@@ -233,7 +233,7 @@ class TokenPages:
         return await self._desk.page(request, "token", values, here="/tokens")
 
     async def _runs(self, token: TokenInfo) -> Sequence[RunInfo]:
-        runs = self._desk.console.runs
+        runs = self._desk.console.reports
         return await runs.list(token.user_id, limit=HISTORY_LINES, tid=token.tid)
 
     async def _logins(self, token: TokenInfo) -> Sequence[LoginInfo]:

@@ -12,7 +12,7 @@ from gateway.console.sessions import SessionInfo
 from gateway.console.web.problem import Problem
 from gateway.console.web.visitor import VISITOR
 
-from .desk import Desk, go, said
+from .context import PageContext, go, said
 
 _SAID: Final = {
     "invited": "The invitation is on its way.",
@@ -24,7 +24,7 @@ _SAID: Final = {
 class UserPages:
     """The pages of users. Not even an administrator sees another's terminals."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: PageContext) -> None:
         self._desk = desk
         self._users = desk.console.users
 

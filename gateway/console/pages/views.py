@@ -13,7 +13,7 @@ from gateway.console.sessions import SessionInfo
 from gateway.console.terminals import TerminalInfo
 from gateway.console.tokens import TokenInfo
 
-from .words import (
+from .labels import (
     PLATFORMS,
     Chip,
     Moment,

@@ -20,7 +20,7 @@ from gateway.console.activity import Activity
 from gateway.console.database import Database
 from gateway.console.database.model import ApprovalRequest, Login, Run, Token, TokenDevice, User
 from gateway.console.errors import Invalid, Taken, TooMany, Unknown
-from gateway.console.events import Events, News
+from gateway.console.events import Events, PendingEvent
 from gateway.console.records import is_live
 from gateway.console.user_info import locked_user
 from gateway.credentials.event import EventType
@@ -406,7 +406,7 @@ class Tokens:
                 row.offline = checked_offline(offline).model_dump_json()
             if strict_terminal is not None:
                 row.strict_terminal = strict_terminal
-            news: tuple[News, ...] = ()
+            news: tuple[PendingEvent, ...] = ()
             for one in (row, *await before(session, row)):
                 one.limits = text
                 news += await self.changed(session, one)
@@ -425,7 +425,7 @@ class Tokens:
         type_: EventType = "token.updated",
         *,
         takes_away: bool = False,
-    ) -> tuple[News, ...]:
+    ) -> tuple[PendingEvent, ...]:
         """Count a token's version on, and return what its devices are to be told.
 
         All that one transaction tells goes to :meth:`.events.Events.append` at once.
@@ -442,7 +442,7 @@ class Tokens:
         await session.flush()
         dids = await session.scalars(select(TokenDevice.did).where(TokenDevice.tid == row.tid))
         return tuple(
-            News(did, type_, row.user_id, row.tid, row.rec_ver, row.epoch) for did in dids
+            PendingEvent(did, type_, row.user_id, row.tid, row.rec_ver, row.epoch) for did in dids
         )
 
     async def _mine(self, session: AsyncSession, user_id: str, tid: str) -> tuple[User, Token]:
@@ -453,16 +453,16 @@ class Tokens:
             raise Unknown(_UNKNOWN)
         return user, row
 
-    async def _tell(self, session: AsyncSession, news: tuple[News, ...]) -> None:
+    async def _tell(self, session: AsyncSession, news: tuple[PendingEvent, ...]) -> None:
         await self._events.append(session, news)
 
-    async def _end(self, session: AsyncSession, row: Token) -> tuple[News, ...]:
+    async def _end(self, session: AsyncSession, row: Token) -> tuple[PendingEvent, ...]:
         row.status, row.ended_at, row.suspended_from = "revoked", self._now_s(), None
         return await self.changed(session, row, "token.revoked", takes_away=True)
 
     async def _supersede(
         self, session: AsyncSession, row: Token, overlap_s: int
-    ) -> tuple[News, ...]:
+    ) -> tuple[PendingEvent, ...]:
         if overlap_s == 0:
             return await self._end(session, row)
         end = self._now_s() + overlap_s

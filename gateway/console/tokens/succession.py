@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.console.database.model import Token, TokenDevice
-from gateway.console.events import News
+from gateway.console.events import PendingEvent
 
 REPLACED = "replaced"
 """By whom a machine was approved for a token that took over another's machines."""
@@ -29,7 +29,7 @@ async def before(session: AsyncSession, row: Token) -> Sequence[Token]:
 
 async def inherit(
     session: AsyncSession, fresh: Token, olds: Sequence[Token], now_s: int
-) -> tuple[News, ...]:
+) -> tuple[PendingEvent, ...]:
     """Approve for a new token the machines on which those that it replaces are approved.
 
     The owner has just said so: a machine that he has approved stays approved. So programs there
@@ -70,6 +70,6 @@ async def inherit(
         )
     await session.flush()
     return tuple(
-        News(did, "token.updated", fresh.user_id, fresh.tid, fresh.rec_ver, fresh.epoch)
+        PendingEvent(did, "token.updated", fresh.user_id, fresh.tid, fresh.rec_ver, fresh.epoch)
         for did in newest
     )

@@ -1,4 +1,4 @@
-"""The rule by which a copied home shows; see :mod:`gateway.console.copies`."""
+"""The rule by which a copied home shows; see :mod:`gateway.console.clone_detector`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,15 @@ from itertools import count
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.console.copies import LATE_S, MAX_BRANCHES, MAX_GIVEN, MAX_LEFT, Chain, Kept, Step
+from gateway.console.clone_detector import (
+    LATE_S,
+    MAX_BRANCHES,
+    MAX_GIVEN,
+    MAX_LEFT,
+    Chain,
+    Kept,
+    Step,
+)
 
 NOW = 1_800_000_000
 NOTHING = Kept("", 0)

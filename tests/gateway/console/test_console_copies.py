@@ -16,14 +16,14 @@ async def test_nobody_decides_for_another(console: Console):
     _, his = await console.tokens.create(thief.id, "B")
     await approve(console, hers, machine)
     await approve(console, his, machine)
-    await console.copies.alarm(machine.did, "203.0.113.7", "198.51.100.9")
-    assert await console.copies.held(machine.did) == {hers.tid, his.tid}
+    await console.clones.alarm(machine.did, "203.0.113.7", "198.51.100.9")
+    assert await console.clones.held(machine.did) == {hers.tid, his.tid}
 
-    await console.copies.resume(thief.id, machine.did)
+    await console.clones.resume(thief.id, machine.did)
 
-    assert await console.copies.held(machine.did) == {hers.tid}
-    assert await console.copies.suspended(thief.id) == {}
-    assert list(await console.copies.suspended(ann.id)) == [machine.did]
+    assert await console.clones.held(machine.did) == {hers.tid}
+    assert await console.clones.suspended(thief.id) == {}
+    assert list(await console.clones.suspended(ann.id)) == [machine.did]
 
 
 async def test_a_second_alarm_warns_only_those_who_have_decided(console: Console):
@@ -34,7 +34,7 @@ async def test_a_second_alarm_warns_only_those_who_have_decided(console: Console
         _, token = await console.tokens.create(user.id, "A")
         await approve(console, token, machine)
     for _ in range(2):
-        await console.copies.alarm(machine.did, "203.0.113.7", "198.51.100.9")
+        await console.clones.alarm(machine.did, "203.0.113.7", "198.51.100.9")
     assert len(await posts(console, "device-copied")) == 2
-    await console.copies.resume(bob.id, machine.did)
-    assert list(await console.copies.suspended(ann.id)) == [machine.did]
+    await console.clones.resume(bob.id, machine.did)
+    assert list(await console.clones.suspended(ann.id)) == [machine.did]

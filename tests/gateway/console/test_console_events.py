@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from sqlalchemy import text
 
 from gateway.console.database import Database
-from gateway.console.events import News
+from gateway.console.events import PendingEvent
 from gateway.console.service import Console, open_console
 from gateway.console.settings import ConsoleSettings
 from gateway.credentials.daemon_api import EventAck
@@ -26,7 +26,7 @@ async def test_what_is_not_committed_was_never_told(console: Console):
 
     async def fail() -> None:
         async with console.db.begin() as session:
-            await console.events.append(session, [News(machine.did, "keys.rotated")])
+            await console.events.append(session, [PendingEvent(machine.did, "keys.rotated")])
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -61,7 +61,7 @@ async def test_events_are_given_in_order_and_in_pieces(console: Console):
     machine = Machine()
     await machine.seen_by(console)
     async with console.db.begin() as session:
-        await console.events.append(session, [News(machine.did, "keys.rotated")] * 5)
+        await console.events.append(session, [PendingEvent(machine.did, "keys.rotated")] * 5)
 
     assert [one.seq for one in await events(console, machine, 2)] == [3, 4, 5]
     assert len(await console.events.since(machine.did, 0, limit=2)) == 2
@@ -163,12 +163,12 @@ async def test_old_events_are_forgotten_once_they_are_obeyed(console: Console, c
     machine = Machine()
     await machine.seen_by(console)
     async with console.db.begin() as session:
-        await console.events.append(session, [News(machine.did, "keys.rotated")] * 3)
+        await console.events.append(session, [PendingEvent(machine.did, "keys.rotated")] * 3)
     await console.events.acknowledge(machine.did, [EventAck(seq=2, at_ms=1)])
     clock.forward(31 * 86_400)
     async with console.db.begin() as session:
         await console.events.tidy(session)
-        await console.events.append(session, [News(machine.did, "keys.rotated")])
+        await console.events.append(session, [PendingEvent(machine.did, "keys.rotated")])
 
     assert [one.seq for one in await events(console, machine)] == [3, 4]
 
@@ -181,7 +181,9 @@ async def test_events_at_once_leave_no_gap(console: Console):
 
     async def tell(db: Database, dids: tuple[str, str]) -> None:
         async with db.begin() as session:
-            await console.events.append(session, [News(did, "keys.rotated") for did in dids])
+            await console.events.append(
+                session, [PendingEvent(did, "keys.rotated") for did in dids]
+            )
 
     pairs = [(one.did, two.did), (two.did, one.did)] * 20
     await asyncio.gather(*(tell(console.db, pair) for pair in pairs))

@@ -69,8 +69,8 @@ async def test_sessions_are_told_for_good(console: Console, machine: Machine, cl
         run(token, "b.s-3", now - 300),
     ]
     for _ in range(2):
-        await console.runs.history(machine.did, "b", told)
-    found = await console.runs.list(token.user_id)
+        await console.reports.history(machine.did, "b", told)
+    found = await console.reports.list(token.user_id)
     assert [(one.started_at, one.ended_at) for one in found] == [
         (now - 300, None),
         (now - 500, now - 400),
@@ -89,15 +89,18 @@ async def test_a_terminal_is_live_since_its_session_began(
     first = TerminalReport(
         tid=token.tid, state="online", since=before, terminal=FACTS, run="b.s-1"
     )
-    await console.runs.report(machine.did, [first])
+    await console.reports.report(machine.did, [first])
     clock.forward(1000)
     again = first.model_copy(update={"run": "c.s-1", "since": clock.now - 5})
-    await console.runs.report(machine.did, [again])
+    await console.reports.report(machine.did, [again])
     await console.devices.heard(machine.did, IP)
     (line,) = await console.terminals.lines_of(token)
     assert (line.state, line.since) == ("online", clock.now - 5)
-    await console.runs.history(machine.did, "c", [run(token, "c.s-1", clock.now - 5)])
-    assert [one.state for one in await console.runs.list(token.user_id)] == ["online", "offline"]
+    await console.reports.history(machine.did, "c", [run(token, "c.s-1", clock.now - 5)])
+    assert [one.state for one in await console.reports.list(token.user_id)] == [
+        "online",
+        "offline",
+    ]
 
 
 async def test_what_a_daemon_left_open_is_over_when_it_starts_anew(
@@ -106,10 +109,10 @@ async def test_what_a_daemon_left_open_is_over_when_it_starts_anew(
     """Even before a terminal links."""
     token = await token_on(console, machine)
     began = clock.now
-    await console.runs.history(machine.did, "b", [run(token, "b.s-1", began)])
+    await console.reports.history(machine.did, "b", [run(token, "b.s-1", began)])
     clock.forward(500)
-    await console.runs.history(machine.did, "c", [])
-    (one,) = await console.runs.list(token.user_id)
+    await console.reports.history(machine.did, "c", [])
+    (one,) = await console.reports.list(token.user_id)
     assert (one.ended_at, one.reason) == (began, runs.DAEMON_GONE)
 
 
@@ -118,10 +121,10 @@ async def test_a_late_state_does_not_revive_a_session(
 ):
     """The history may be faster than the stream."""
     token, now = await token_on(console, machine), clock.now
-    await console.runs.history(machine.did, "b", [run(token, "b.s-1", now - 9, now)])
+    await console.reports.history(machine.did, "b", [run(token, "b.s-1", now - 9, now)])
     late = TerminalReport(tid=token.tid, state="online", since=now, terminal=FACTS, run="b.s-1")
-    await console.runs.report(machine.did, [late])
-    assert await console.runs.active(token.user_id) == []
+    await console.reports.report(machine.did, [late])
+    assert await console.reports.active(token.user_id) == []
 
 
 async def test_uses_are_counted_once(console: Console, machine: Machine, clock: Clock):
@@ -156,11 +159,11 @@ async def test_a_machine_tells_of_its_own_users_alone(
     await stranger.seen_by(console)
     await console.logins.note(machine.did, told)
     await console.logins.note(stranger.did, told)
-    await console.runs.history(stranger.did, "b", [run(hers, "b.s-1", now)])
+    await console.reports.history(stranger.did, "b", [run(hers, "b.s-1", now)])
     assert {one.tid for one in await console.logins.list(hers.user_id)} == {hers.tid, new.tid}
     assert {one.did for one in await console.logins.list(hers.user_id)} == {machine.did}
     assert await console.logins.list(bob.id) == []
-    assert await console.runs.list(hers.user_id) == []
+    assert await console.reports.list(hers.user_id) == []
 
 
 async def test_the_history_is_bounded(
@@ -174,11 +177,11 @@ async def test_the_history_is_bounded(
     lines += [use(token, f"c.{n}", now, reason="unknown") for n in range(9)]
     await console.logins.note(machine.did, lines)
     sessions = [run(token, f"b.s-{n}", now - 100 + n, now - 99 + n) for n in range(5)]
-    await console.runs.history(machine.did, "b", sessions)
+    await console.reports.history(machine.did, "b", sessions)
     await console.tidy()
     kept = await console.logins.list(token.user_id)
     assert [one.outcome for one in kept] == ["refused"] * 3 + ["ok"] * 2
-    assert [one.started_at for one in await console.runs.list(token.user_id)] == [
+    assert [one.started_at for one in await console.reports.list(token.user_id)] == [
         now - 96,
         now - 97,
     ]
@@ -188,42 +191,42 @@ async def test_the_history_is_bounded(
     clock.forward(60 * DAY_S)
     await console.tidy()
     assert await console.logins.list(token.user_id) == []
-    assert await console.runs.list(token.user_id) == []
+    assert await console.reports.list(token.user_id) == []
 
 
 async def test_sessions_are_read_in_pages(console: Console, machine: Machine, clock: Clock):
     """Without a gap, though several began in one second; another's line opens no page."""
     token, now = await token_on(console, machine), clock.now
     sessions = [run(token, f"b.s-{n}", now - 9, now - 8) for n in range(7)]
-    await console.runs.history(machine.did, "b", sessions)
+    await console.reports.history(machine.did, "b", sessions)
     pages = []
     before = None
     for _ in range(4):
-        page = await console.runs.list(token.user_id, limit=3, before=before, tid=token.tid)
+        page = await console.reports.list(token.user_id, limit=3, before=before, tid=token.tid)
         pages += [one.id for one in page]
         before = page[-1].id if page else before
     assert len(pages) == len(set(pages)) == 7
     bob = await person(console, "bob")
-    assert await console.runs.list(bob.id, before=pages[0]) == []
+    assert await console.reports.list(bob.id, before=pages[0]) == []
 
 
 async def test_a_revoked_machine_adds_nothing(console: Console, machine: Machine, clock: Clock):
     """Whoever has it could fill the history until all else is forgotten. It may still say how the
     sessions ended that it has told of before; one that was forgotten waits to be asked about."""
     token, now = await token_on(console, machine), clock.now
-    await console.runs.history(machine.did, "b", [run(token, "b.s-1", now - 9)])
+    await console.reports.history(machine.did, "b", [run(token, "b.s-1", now - 9)])
     await console.logins.note(machine.did, [use(token, "b.1", now)])
     await console.devices.revoke(token.user_id, machine.did)
     for _ in range(2):
-        await console.runs.history(
+        await console.reports.history(
             machine.did, "b", [run(token, "b.s-1", now - 9, now), run(token, "b.s-2", now)]
         )
         live = TerminalReport(tid=token.tid, state="online", since=now, terminal=FACTS)
-        await console.runs.report(machine.did, [live])
+        await console.reports.report(machine.did, [live])
         await console.logins.note(
             machine.did, [use(token, "b.2", now), use(token, "b.1", now + 1)]
         )
-        (only,) = await console.runs.list(token.user_id)
+        (only,) = await console.reports.list(token.user_id)
         assert (only.started_at, only.ended_at) == (now - 9, now)
         (line,) = await console.logins.list(token.user_id)
         assert (line.count, line.last_at) == (1, now)
@@ -241,11 +244,11 @@ async def test_a_machine_that_is_not_approved_may_wait(
     for fingerprint in (FINGERPRINT, "cd" * 32):
         facts = FACTS.model_copy(update={"fp": fingerprint})
         waits = TerminalReport(tid=token.tid, state="pending", since=clock.now, terminal=facts)
-        await console.runs.report(machine.did, [waits])
-    assert [one.state for one in await console.runs.list(token.user_id)] == ["pending"]
+        await console.reports.report(machine.did, [waits])
+    assert [one.state for one in await console.reports.list(token.user_id)] == ["pending"]
     gone = TerminalReport(tid=token.tid, state="offline", since=clock.now)
-    await console.runs.report(machine.did, [gone])
-    assert await console.runs.list(token.user_id) == []
+    await console.reports.report(machine.did, [gone])
+    assert await console.reports.list(token.user_id) == []
 
 
 @pytest.mark.parametrize(
@@ -259,16 +262,16 @@ async def test_a_late_report_of_waiting_hides_no_session(
     its token.
     """
     token, now = await token_on(console, machine), clock.now
-    await console.runs.history(machine.did, "b", [run(token, "b.s-1", now)])
+    await console.reports.history(machine.did, "b", [run(token, "b.s-1", now)])
     late = TerminalReport(tid=token.tid, state="pending", since=now - 5, terminal=waiting)
-    await console.runs.report(machine.did, [late])
-    [listed] = await console.runs.list(token.user_id)
+    await console.reports.report(machine.did, [late])
+    [listed] = await console.reports.list(token.user_id)
     assert (listed.state, listed.ended_at, listed.login) == ("online", None, FACTS.login)
 
     clock.forward(60)
     gone = TerminalReport(
         tid=token.tid, state="offline", since=clock.now, run="b.s-1", reason="revoked"
     )
-    await console.runs.report(machine.did, [gone])
-    [listed] = await console.runs.list(token.user_id)
+    await console.reports.report(machine.did, [gone])
+    [listed] = await console.reports.list(token.user_id)
     assert (listed.state, listed.ended_at, listed.reason) == ("offline", now + 60, "revoked")

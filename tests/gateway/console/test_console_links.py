@@ -11,8 +11,8 @@ from sqlalchemy import func, select
 
 from gateway.console.database.model import Mail, OneTimeLink
 from gateway.console.errors import Gone
-from gateway.console.invitations import PAUSE_S
 from gateway.console.links import RESET, SETUP
+from gateway.console.mailed_links import PAUSE_S
 from gateway.console.service import Console
 
 

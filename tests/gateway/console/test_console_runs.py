@@ -40,30 +40,30 @@ async def test_a_terminal_that_works_is_an_active_run(
 ):
     """Said again it is the same; said offline it has ended; then another begins."""
     token = await token_on(console, machine)
-    await console.runs.report(machine.did, [report(token, "online", clock.now)])
+    await console.reports.report(machine.did, [report(token, "online", clock.now)])
     clock.forward(60)
     await console.devices.heard(machine.did, "")
-    await console.runs.report(machine.did, [report(token, "online", clock.now, None)])
-    (run,) = await console.runs.active(token.user_id)
-    await console.runs.report(machine.did, [report(token, "offline", clock.now)])
-    ended = await console.runs.active(token.user_id)
-    await console.runs.report(machine.did, [report(token, "online", clock.now)])
+    await console.reports.report(machine.did, [report(token, "online", clock.now, None)])
+    (run,) = await console.reports.active(token.user_id)
+    await console.reports.report(machine.did, [report(token, "offline", clock.now)])
+    ended = await console.reports.active(token.user_id)
+    await console.reports.report(machine.did, [report(token, "online", clock.now)])
 
     assert (run.state, run.login, run.server) == ("online", 5012345, "Demo-Server")
     assert (run.started_at, run.reported_at) == (clock.now - 60, clock.now)
     assert ended == []
-    assert [one.ended_at for one in await console.runs.list(token.user_id)] == [None, clock.now]
+    assert [one.ended_at for one in await console.reports.list(token.user_id)] == [None, clock.now]
 
 
 async def test_another_terminal_is_another_run(console: Console, machine: Machine, clock: Clock):
     """With the same token, on the same machine."""
     token = await token_on(console, machine)
     other = FACTS.model_copy(update={"fp": "cd" * 32, "login": 7})
-    await console.runs.report(machine.did, [report(token, "online", clock.now)])
-    await console.runs.report(machine.did, [report(token, "online", clock.now, other)])
+    await console.reports.report(machine.did, [report(token, "online", clock.now)])
+    await console.reports.report(machine.did, [report(token, "online", clock.now, other)])
 
-    assert [one.login for one in await console.runs.active(token.user_id)] == [7]
-    assert len(await console.runs.list(token.user_id)) == 2
+    assert [one.login for one in await console.reports.active(token.user_id)] == [7]
+    assert len(await console.reports.list(token.user_id)) == 2
 
 
 async def test_a_silent_daemon_is_not_known_to_work(
@@ -71,10 +71,10 @@ async def test_a_silent_daemon_is_not_known_to_work(
 ):
     """Its last word is old."""
     token = await token_on(console, machine)
-    await console.runs.report(machine.did, [report(token, "online", clock.now)])
+    await console.reports.report(machine.did, [report(token, "online", clock.now)])
     clock.forward(91)
 
-    assert [one.state for one in await console.runs.active(token.user_id)] == ["unknown"]
+    assert [one.state for one in await console.reports.active(token.user_id)] == ["unknown"]
 
 
 async def test_a_machine_reports_its_own_tokens_alone(
@@ -85,11 +85,11 @@ async def test_a_machine_reports_its_own_tokens_alone(
     stranger = Machine("stranger")
     await stranger.seen_by(console)
     unknown = TerminalReport(tid="0" * 12, state="online", since=1, terminal=FACTS)
-    await console.runs.report(stranger.did, [report(token, "online", clock.now), unknown])
-    assert await console.runs.active(token.user_id) == []
-    await console.runs.report(machine.did, [report(token, "online", clock.now + 9999), unknown])
+    await console.reports.report(stranger.did, [report(token, "online", clock.now), unknown])
+    assert await console.reports.active(token.user_id) == []
+    await console.reports.report(machine.did, [report(token, "online", clock.now + 9999), unknown])
 
-    (run,) = await console.runs.active(token.user_id)
+    (run,) = await console.reports.active(token.user_id)
     assert run.since == clock.now
 
 
@@ -97,22 +97,22 @@ async def test_nobody_sees_the_runs_of_another(console: Console, machine: Machin
     """Even on a machine that both use."""
     hers = await token_on(console, machine)
     his = await token_on(console, machine, "bob")
-    await console.runs.report(machine.did, [report(hers, "online", clock.now)])
+    await console.reports.report(machine.did, [report(hers, "online", clock.now)])
 
-    assert await console.runs.active(his.user_id) == []
-    assert await console.runs.list(his.user_id) == []
+    assert await console.reports.active(his.user_id) == []
+    assert await console.reports.list(his.user_id) == []
 
 
 async def test_old_runs_are_forgotten(console: Console, machine: Machine, clock: Clock):
     """Three months after their end; active ones stay."""
     token = await token_on(console, machine)
-    await console.runs.report(machine.did, [report(token, "online", clock.now)])
-    await console.runs.report(machine.did, [report(token, "offline", clock.now)])
-    await console.runs.report(machine.did, [report(token, "pending", clock.now)])
+    await console.reports.report(machine.did, [report(token, "online", clock.now)])
+    await console.reports.report(machine.did, [report(token, "offline", clock.now)])
+    await console.reports.report(machine.did, [report(token, "pending", clock.now)])
     clock.forward(91 * 86_400)
     await console.tidy()
 
-    assert [one.ended_at for one in await console.runs.list(token.user_id)] == [None]
+    assert [one.ended_at for one in await console.reports.list(token.user_id)] == [None]
 
 
 async def test_the_log_is_read_in_pages(console: Console, clock: Clock):

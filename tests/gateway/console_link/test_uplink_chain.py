@@ -8,7 +8,7 @@ import pytest
 from scripted_console import ScriptedConsole, Signer
 from uplink_house import House, until
 
-from gateway.console_link.failures import Untrusted
+from gateway.console_link.errors import Untrusted
 from gateway.home.home import Home
 
 

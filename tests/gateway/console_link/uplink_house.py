@@ -12,11 +12,11 @@ from scripted_console import ScriptedConsole
 
 from ea_bridge.registry import TerminalRegistry
 from gateway.auth.gate import Gate
-from gateway.console_link import Counts, Pace, Uplink
+from gateway.console_link import LinkTimings, StoppedCounts, Uplink
 from gateway.errors import Unauthorized
 from gateway.home.home import Home
 
-FAST = Pace(
+FAST = LinkTimings(
     renew_s=60,
     poll_s=0.3,
     retry_s=0.1,
@@ -48,7 +48,7 @@ class House:
     def uplink(
         self,
         url: str | None = None,
-        pace: Pace = FAST,
+        pace: LinkTimings = FAST,
         tls: ssl.SSLContext | None = None,
     ) -> Uplink:
         return Uplink(
@@ -63,13 +63,13 @@ class House:
             tls=tls,
         )
 
-    def _count(self, tids: frozenset[str]) -> Counts:
+    def _count(self, tids: frozenset[str]) -> StoppedCounts:
         self.counted.append(tids)
-        return Counts(ws=3, bridge=1, orders=2)
+        return StoppedCounts(ws=3, bridge=1, orders=2)
 
     @asynccontextmanager
     async def running(
-        self, url: str | None = None, pace: Pace = FAST, tls: ssl.SSLContext | None = None
+        self, url: str | None = None, pace: LinkTimings = FAST, tls: ssl.SSLContext | None = None
     ) -> AsyncIterator[Uplink]:
         uplink = self.uplink(url, pace, tls)
         task = asyncio.create_task(uplink.run())

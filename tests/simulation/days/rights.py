@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from gateway.auth.offers import Offers
-from gateway.console.offers import Leases
+from gateway.console.leases import Leases
 from gateway.credentials.tier import Tier
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from scripted_console import Signer
 
 from gateway.cli.doctor.believed import Believed
 from gateway.cli.doctor.console import Asked, Case, examine
-from gateway.console_link.failures import Refused
+from gateway.console_link.errors import ConsoleRefused
 from gateway.console_link.http import explained
 from gateway.credentials.daemon_api import Keys
 from gateway.schemas import ConsoleInfo
@@ -134,7 +134,7 @@ def test_a_token_that_never_came_here() -> None:
 
 def test_a_device_that_the_console_refuses_otherwise() -> None:
     """Its own words are shown."""
-    refused = Refused(401, "bad_signature", "not signed by this device's key", {})
+    refused = ConsoleRefused(401, "bad_signature", "not signed by this device's key", {})
     asked = replace(keys_of(Signer()), waiting=None, refusal=refused)
     found = judged(Case(url=URL, asked=asked, believed=Believed(did="a" * 52)))["device"]
     assert (found.verdict, "bad_signature" in found.found) == ("warning", True)

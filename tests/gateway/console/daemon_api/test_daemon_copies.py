@@ -16,7 +16,7 @@ from console_scene import CHEAP, Clock, Machine, approve, person
 from daemon_scene import Daemon
 from sqlalchemy import text
 
-from gateway.console.copies import LATE_S
+from gateway.console.clone_detector import LATE_S
 from gateway.console.daemon_api import daemon_routes
 from gateway.console.service import Console, open_console
 from gateway.console.settings import ConsoleSettings
@@ -78,9 +78,9 @@ async def test_a_copy_that_only_polls_is_noticed(
         assert await home.leases() == 0
         assert await copy.leases() == 0
     assert await _alarms(console) == 1
-    assert list(await console.copies.suspended(ann.id)) == [daemon.machine.did]
+    assert list(await console.clones.suspended(ann.id)) == [daemon.machine.did]
 
-    await console.copies.resume(ann.id, daemon.machine.did)
+    await console.clones.resume(ann.id, daemon.machine.did)
     for one in (home, copy) * 3:
         clock.forward(30)
         assert await one.leases() == 1
@@ -94,7 +94,7 @@ async def test_a_third_home_is_news(console: Console, daemon: Daemon, clock: Clo
     second, third = home.copy("second"), home.copy("third")
     for one in (home, home, second, second):
         await one.sync()
-    await console.copies.resume(ann.id, daemon.machine.did)
+    await console.clones.resume(ann.id, daemon.machine.did)
     clock.forward(LATE_S + 1)
     assert await third.leases() == 0
     assert await _alarms(console) == 2

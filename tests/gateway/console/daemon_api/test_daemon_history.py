@@ -56,7 +56,7 @@ async def test_history_is_taken_signed_and_once(console: Console, daemon: Daemon
     for _ in range(2):
         answer = await daemon.call("POST", PATH, told)
         assert (answer.status, answer.body) == (200, {"noted": True})
-    assert len(await console.logins.list(ann.id)) == len(await console.runs.list(ann.id)) == 2
+    assert len(await console.logins.list(ann.id)) == len(await console.reports.list(ann.id)) == 2
 
 
 async def test_a_full_report_fits_and_a_fuller_one_is_refused(

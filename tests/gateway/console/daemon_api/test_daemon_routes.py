@@ -8,8 +8,8 @@ from console_scene import Clock, Machine, person
 from daemon_scene import Daemon
 
 from ea_bridge.token import derive_keys
-from gateway.console.daemon_api import door
-from gateway.console.daemon_api.door import BURST_OF_ADDRESS
+from gateway.console.daemon_api import authentication as door
+from gateway.console.daemon_api.authentication import BURST_OF_ADDRESS
 from gateway.console.service import Console
 from gateway.credentials.daemon_api import (
     Confirm,
@@ -121,7 +121,7 @@ async def test_reports_and_acknowledgements(console: Console, daemon: Daemon):
     )
     stranger = report.model_copy(update={"tid": "A" * 12})
     await daemon.sync(terminals=(report, stranger))
-    [run] = await console.runs.active(ann.id)
+    [run] = await console.reports.active(ann.id)
     assert (run.state, run.tid, run.login) == ("online", token.tid, 5001234)
 
     await console.tokens.revoke(ann.id, token.tid)

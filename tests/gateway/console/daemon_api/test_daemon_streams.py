@@ -116,8 +116,8 @@ async def test_a_report_is_noted(console: Console, daemon: Daemon):
     report = {"tid": token.tid, "state": "online", "since": daemon.clock(), "terminal": facts}
     async with daemon.stream() as socket:
         await socket.send_json({"t": "report", "terminals": [report]})
-        await _until(lambda: console.runs.active(ann.id))
-    runs = await console.runs.active(ann.id)
+        await _until(lambda: console.reports.active(ann.id))
+    runs = await console.reports.active(ann.id)
     assert (runs[0].state, runs[0].tid) == ("online", token.tid)
 
 
@@ -184,19 +184,19 @@ async def test_a_copied_key_is_noticed(console: Console, daemon: Daemon, clock: 
             await _read(socket, "hb")
         # a client answers pings while it reads
         readers = [asyncio.create_task(_read(socket)) for socket in sockets]
-        await _until(lambda: console.copies.held(daemon.machine.did))
+        await _until(lambda: console.clones.held(daemon.machine.did))
         [offer] = (await thief.sync()).tokens
         assert (offer.lease, offer.server_key) == (None, None)
         [warning] = await posts(console, "device-copied")
         assert warning.address == ann.email
-        assert await console.copies.suspended(ann.id) == {
+        assert await console.clones.suspended(ann.id) == {
             daemon.machine.did: ("this computer", "this computer")
         }
 
-        await console.copies.resume(ann.id, daemon.machine.did)
+        await console.clones.resume(ann.id, daemon.machine.did)
         assert (await daemon.sync()).tokens[0].lease is not None
         with pytest.raises(Unknown):
-            await console.copies.resume(ann.id, daemon.machine.did)
+            await console.clones.resume(ann.id, daemon.machine.did)
 
         await console.tokens.revoke(ann.id, token.tid)
         told = [json.dumps(one) for one in await asyncio.gather(*readers)]
@@ -216,7 +216,7 @@ async def test_a_daemon_that_connects_anew_is_no_copy(
     async with daemon.stream() as socket:
         reader = asyncio.create_task(_read(socket))
         await _until(lambda: _is_cut(old))
-        assert not await console.copies.held(daemon.machine.did)
+        assert not await console.clones.held(daemon.machine.did)
         await console.tokens.revoke(ann.id, token.tid)
         assert (await reader)["t"] == "evt"
     await dead.__aexit__(None, None, None)

@@ -18,7 +18,7 @@ from ea_bridge.token import parse_token
 from gateway.auth.console_clock import Clocks
 from gateway.auth.gate import Gate
 from gateway.console.service import Console
-from gateway.console_link import Counts, Pace, Uplink
+from gateway.console_link import LinkTimings, StoppedCounts, Uplink
 from gateway.credentials.tier import Tier
 from gateway.errors import Unauthorized
 from gateway.home.home import Home
@@ -51,9 +51,11 @@ async def test_from_first_contact_to_the_end(
             gate=gate,
             registry=TerminalRegistry(lambda: 0),
             version="0.1.0",
-            count=lambda tids: Counts(ws=len(tids)),
+            count=lambda tids: StoppedCounts(ws=len(tids)),
             clocks=clocks,
-            pace=Pace(retry_s=0.1, max_retry_s=0.2, gap_s=0.01, reopen_s=0.05, max_reopen_s=0.1),
+            pace=LinkTimings(
+                retry_s=0.1, max_retry_s=0.2, gap_s=0.01, reopen_s=0.05, max_reopen_s=0.1
+            ),
         )
         running = asyncio.create_task(uplink.run())
         try:

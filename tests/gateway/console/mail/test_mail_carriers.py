@@ -14,7 +14,8 @@ import pytest
 from mail_servers import PASSWORD, USERNAME, Mailbox, certificate, mail_server, scripted
 
 from gateway.config import ConfigError, Smtp
-from gateway.console.mail import Outbox, Server, TryLater, Undeliverable, carriers
+from gateway.console.mail import FolderTransport, SmtpTransport, TryLater, Undeliverable
+from gateway.console.mail import transports as carriers
 from gateway.console.settings import ConsoleSettings, sender
 
 ANN = "ann@example.com"
@@ -45,7 +46,7 @@ async def test_mail_goes_encrypted_and_with_our_name(tmp_path: Path, tls: str):
     made, box = certificate(tmp_path), Mailbox()
     async with mail_server(box, made, implicit=tls == "tls") as port:
         settings = _smtp(port, tls=tls, **_with_login(tmp_path))
-        await Server(settings, tmp_path, made.trust).carry(_message(), ANN)
+        await SmtpTransport(settings, tmp_path, made.trust).carry(_message(), ANN)
     assert (box.recipients, box.tls) == ([[ANN]], [True])
     assert box.logins == [(USERNAME, PASSWORD)]
     assert box.mails[0]["Subject"] == "A subject"
@@ -55,7 +56,7 @@ async def test_in_clear_to_this_machine_alone(tmp_path: Path):
     """``tls = "none"`` names a loopback host, or the console does not start."""
     box = Mailbox()
     async with mail_server(box) as port:
-        await Server(_smtp(port, tls="none"), tmp_path).carry(_message(), ANN)
+        await SmtpTransport(_smtp(port, tls="none"), tmp_path).carry(_message(), ANN)
     assert box.recipients == [[ANN]]
     for host in ("mail.example.com", "10.0.0.1", "127.0.0.1.example.com", ""):
         with pytest.raises(ConfigError):
@@ -78,7 +79,7 @@ async def test_a_server_without_starttls_gets_nothing(tmp_path: Path):
     async with scripted(talk) as port:
         settings = _smtp(port, **_with_login(tmp_path))
         with pytest.raises(TryLater, match="STARTTLS"):
-            await Server(settings, tmp_path).carry(_message(), ANN)
+            await SmtpTransport(settings, tmp_path).carry(_message(), ANN)
     assert set(heard) <= {b"EHLO", b"STARTTLS", b"QUIT"}
 
 
@@ -103,7 +104,7 @@ async def test_words_injected_after_starttls_are_not_heard(
     async with scripted(talk) as port:
         settings = _smtp(port, **_with_login(tmp_path))
         with pytest.raises(TryLater):
-            await Server(settings, tmp_path).carry(_message(), ANN)
+            await SmtpTransport(settings, tmp_path).carry(_message(), ANN)
     assert b"AUTH" not in heard
     assert b"MAIL" not in heard
 
@@ -125,7 +126,7 @@ async def test_a_bad_certificate_ends_the_talk(tmp_path: Path, fault: str, tls: 
     async with mail_server(box, made, implicit=tls == "tls") as port:
         settings = _smtp(port, tls=tls, **_with_login(tmp_path))
         with pytest.raises(TryLater, match="certificate"):
-            await Server(settings, tmp_path, trusted.trust).carry(_message(), ANN)
+            await SmtpTransport(settings, tmp_path, trusted.trust).carry(_message(), ANN)
     assert (box.logins, box.mails) == ([], [])
 
 
@@ -142,7 +143,7 @@ async def test_what_the_server_refuses(tmp_path: Path, code: int, step: str):
     async with mail_server(box, made) as port:
         expected = Undeliverable if code >= 500 else TryLater
         with pytest.raises(expected) as caught:
-            await Server(_smtp(port), tmp_path, made.trust).carry(_message(), ANN)
+            await SmtpTransport(_smtp(port), tmp_path, made.trust).carry(_message(), ANN)
     assert "script" not in str(caught.value)
     assert box.mails == []
 
@@ -154,7 +155,7 @@ async def test_a_wrong_password_may_be_set_right(tmp_path: Path):
     async with mail_server(box, made) as port:
         settings = _smtp(port, username=USERNAME, password_file="password")
         with pytest.raises(TryLater) as caught:
-            await Server(settings, tmp_path, made.trust).carry(_message(), ANN)
+            await SmtpTransport(settings, tmp_path, made.trust).carry(_message(), ANN)
     assert "another" not in str(caught.value)
     assert box.mails == []
 
@@ -171,7 +172,7 @@ async def test_a_server_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     async with scripted(talk) as port:
         with pytest.raises(TryLater, match="in time"):
-            await Server(_smtp(port), tmp_path).carry(_message(), ANN)
+            await SmtpTransport(_smtp(port), tmp_path).carry(_message(), ANN)
         end.set()
 
 
@@ -191,7 +192,7 @@ async def test_a_server_that_is_slow_at_every_step(
 
     async with scripted(talk) as port:
         with pytest.raises(TryLater, match="in time"):
-            await Server(_smtp(port, tls="none"), tmp_path).carry(_message(), ANN)
+            await SmtpTransport(_smtp(port, tls="none"), tmp_path).carry(_message(), ANN)
     assert heard[0] == b"EHLO"
     assert b"DATA" not in heard
 
@@ -200,7 +201,7 @@ async def test_a_server_that_drops_the_mail_half_way(tmp_path: Path):
     """Nobody knows whether it took it: later again, with the same Message-ID."""
     made, box = certificate(tmp_path), Mailbox(drops=True)
     async with mail_server(box, made) as port:
-        carrier = Server(_smtp(port), tmp_path, made.trust)
+        carrier = SmtpTransport(_smtp(port), tmp_path, made.trust)
         with pytest.raises(TryLater):
             await carrier.carry(_message(), ANN)
         box.drops = False
@@ -213,7 +214,7 @@ async def test_nobody_listens(tmp_path: Path):
     async with mail_server(Mailbox()) as port:
         pass
     with pytest.raises(TryLater):
-        await Server(_smtp(port), tmp_path).carry(_message(), ANN)
+        await SmtpTransport(_smtp(port), tmp_path).carry(_message(), ANN)
 
 
 @pytest.mark.parametrize(
@@ -236,11 +237,14 @@ async def test_odd_addresses_reach_no_server(tmp_path: Path, address: str):
     """Nor any folder: they are refused before anything is opened."""
     box = Mailbox()
     async with mail_server(box) as port:
-        for carrier in (Server(_smtp(port, tls="none"), tmp_path), Outbox(tmp_path)):
+        for carrier in (
+            SmtpTransport(_smtp(port, tls="none"), tmp_path),
+            FolderTransport(tmp_path),
+        ):
             with pytest.raises(Undeliverable):
                 await carrier.carry(_message(), address)
     assert box.recipients == []
-    assert not Outbox(tmp_path).folder.exists()
+    assert not FolderTransport(tmp_path).folder.exists()
 
 
 # --- the outbox --------------------------------------------------------------------------------
@@ -248,7 +252,7 @@ async def test_odd_addresses_reach_no_server(tmp_path: Path, address: str):
 
 async def test_the_outbox(tmp_path: Path):
     """One file a mail, for its owner alone; a mail that is carried twice is one file."""
-    outbox = Outbox(tmp_path)
+    outbox = FolderTransport(tmp_path)
     await outbox.carry(_message(), ANN)
     await outbox.carry(_message(), ANN)
     [path] = outbox.folder.iterdir()
@@ -263,7 +267,7 @@ async def test_an_outbox_that_cannot_be_written(tmp_path: Path):
     """Later; nothing half written stays."""
     (tmp_path / "outbox").write_text("a file")
     with pytest.raises(TryLater):
-        await Outbox(tmp_path).carry(_message(), ANN)
+        await FolderTransport(tmp_path).carry(_message(), ANN)
 
 
 # --- settings ----------------------------------------------------------------------------------

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.console.mail import BadAddress, check_address, letters
-from gateway.console.mail.letters import MAX_SAID, DeviceFacts, Letter, said
+from gateway.console.mail import BadAddress, check_address, templates
+from gateway.console.mail.templates import MAX_SAID, DeviceFacts, Letter, said
 
 FACTS = DeviceFacts(
     name="desk",
@@ -29,7 +29,7 @@ AT = 1_800_000_000
 
 
 def _new_device(facts: DeviceFacts = FACTS) -> Letter:
-    return letters.new_device(
+    return templates.new_device(
         facts,
         at_s=AT,
         minutes=10,
@@ -40,7 +40,7 @@ def _new_device(facts: DeviceFacts = FACTS) -> Letter:
 
 
 def _invitation(name: str = "Ann") -> Letter:
-    return letters.invitation(
+    return templates.invitation(
         "http://127.0.0.1:7402/invitation/x",
         by=(name, "ann@example.com"),
         address="bob@example.com",
@@ -55,14 +55,14 @@ def _all(facts: DeviceFacts = FACTS) -> list[Letter]:
     url = "http://127.0.0.1:7402/devices"
     return [
         _new_device(facts),
-        letters.device_approved(facts, at_s=AT, devices=url, not_me=url),
-        letters.terminal_moved(facts, at_s=AT, devices=url),
-        letters.token_suspended(facts.token_name, facts.token_hint, reset=url),
-        letters.device_copied(facts.name, facts.words, places=("here", "there"), devices=url),
-        letters.password_reset(url, minutes=30),
+        templates.device_approved(facts, at_s=AT, devices=url, not_me=url),
+        templates.terminal_moved(facts, at_s=AT, devices=url),
+        templates.token_suspended(facts.token_name, facts.token_hint, reset=url),
+        templates.device_copied(facts.name, facts.words, places=("here", "there"), devices=url),
+        templates.password_reset(url, minutes=30),
         _invitation(),
-        letters.password_changed(at_s=AT, forgot=url),
-        letters.new_sign_in(facts.place, facts.os, at_s=AT, sessions=url),
+        templates.password_changed(at_s=AT, forgot=url),
+        templates.new_sign_in(facts.place, facts.os, at_s=AT, sessions=url),
     ]
 
 

@@ -17,11 +17,11 @@ from sqlalchemy import text
 from gateway.config import Smtp
 from gateway.console.mail import (
     Button,
-    Carrier,
     Letter,
     MailError,
     MailQueue,
-    Server,
+    MailTransport,
+    SmtpTransport,
     TryLater,
     Undeliverable,
 )
@@ -53,7 +53,7 @@ class Scripted:
         self.taken.append(message)
 
 
-def _queue(console: Console, carrier: Carrier) -> MailQueue:
+def _queue(console: Console, carrier: MailTransport) -> MailQueue:
     sender = ("mt-gateway", "console@example.com")
     return MailQueue(console.db, console.box, carrier, console.now_s, sender=sender)
 
@@ -258,7 +258,7 @@ async def test_through_a_real_server_once(console: Console, tmp_path: Path, cloc
     made, box = certificate(tmp_path), Mailbox(data=["451 later"])
     async with mail_server(box, made) as port:
         settings = Smtp(mode="smtp", host="127.0.0.1", port=port)
-        queue = _queue(console, Server(settings, tmp_path, made.trust))
+        queue = _queue(console, SmtpTransport(settings, tmp_path, made.trust))
         await _put(queue, console)
         await queue.carry_due()
         assert box.mails == []

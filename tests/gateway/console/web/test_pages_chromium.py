@@ -127,7 +127,7 @@ async def test_a_token_is_made_and_followed_by_keyboard_alone(
     await page.goto(server.url)
     facts = TerminalFacts(platform="mt5", login=77, server="Demo", fp="ab" * 32)
     report = TerminalReport(tid=token.tid, state="online", since=console.now_s(), terminal=facts)
-    await console.runs.report(DESK.did, [report])
+    await console.reports.report(DESK.did, [report])
     await expect(page.locator(".rows .chip")).to_have_text("Live")
     await console.tokens.revoke(ann_user.id, token.tid)
     await expect(page.locator(".rows .chip")).to_have_text("Stopped")
@@ -233,7 +233,7 @@ async def test_all_pages_can_be_read_by_everybody(
     await approve(console, token, DESK)
     facts = TerminalFacts(platform="mt5", login=2**62, server="S" * 60, fp="ab" * 32)
     report = TerminalReport(tid=token.tid, state="online", since=console.now_s(), terminal=facts)
-    await console.runs.report(DESK.did, [report])
+    await console.reports.report(DESK.did, [report])
     login = LoginReport(
         line="b.1", tid=token.tid, way="http", reason="unknown", agent="x" * 64, first=1, last=2
     )

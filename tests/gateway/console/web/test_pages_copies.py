@@ -17,7 +17,7 @@ async def _copied(console: Console) -> None:
     assert verdict.rid is not None
     assert verdict.user_code is not None
     await console.approvals.approve(user.id, verdict.rid, verdict.user_code)
-    await console.copies.alarm(DESK.did, "203.0.113.7", "198.51.100.9")
+    await console.clones.alarm(DESK.did, "203.0.113.7", "198.51.100.9")
 
 
 async def test_the_owner_is_warned_and_decides(ann: Surfer, console: Console) -> None:
@@ -30,7 +30,7 @@ async def test_the_owner_is_warned_and_decides(ann: Surfer, console: Console) ->
 
     page = await ann.post(f"/devices/{DESK.did}/resume")
     assert page.location == "/devices?done=resumed"
-    assert not await console.copies.held(DESK.did)
+    assert not await console.clones.held(DESK.did)
     assert "two places" not in (await ann.get("/devices")).words
 
 
@@ -41,4 +41,4 @@ async def test_nobody_else_decides(ann: Surfer, stranger: Surfer, console: Conso
     assert page.status == 404
     page = await stranger.post(f"/devices/{DESK.did}/resume")
     assert page.status in (303, 403)
-    assert await console.copies.held(DESK.did)
+    assert await console.clones.held(DESK.did)

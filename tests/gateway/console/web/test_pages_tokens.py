@@ -151,7 +151,7 @@ async def test_the_pages_tell_who_uses_a_token_in_anothers_place(
     assert "the EA has not used this one yet" in (await ann.get(f"/tokens/{new.tid}")).words
     facts = TerminalFacts(platform="mt5", login=77, server="Demo", fp="ab" * 32)
     report = TerminalReport(tid=new.tid, state="online", since=clock.now, terminal=facts)
-    await console.runs.report(DESK.did, [report])
+    await console.reports.report(DESK.did, [report])
     for one, words in ((old, "Replaced by"), (new, "Replaces")):
         page = (await ann.get(f"/tokens/{one.tid}")).words
         assert words in page
@@ -234,7 +234,7 @@ async def test_terminals_are_shown_as_their_daemon_reports_them(
     await approve(console, token, DESK)
     facts = TerminalFacts(platform="mt5", login=77, server="Demo", fp="ab" * 32)
     report = TerminalReport(tid=token.tid, state="online", since=clock.now, terminal=facts)
-    await console.runs.report(DESK.did, [report])
+    await console.reports.report(DESK.did, [report])
     words = (await ann.get("/")).words
     assert "77 at Demo" in words
     assert "Live" in words
@@ -242,7 +242,7 @@ async def test_terminals_are_shown_as_their_daemon_reports_them(
     assert "No contact" in (await ann.get("/")).words
     await console.devices.heard(DESK.did, "127.0.0.1")
     offline = report.model_copy(update={"state": "offline"})
-    await console.runs.report(DESK.did, [offline])
+    await console.reports.report(DESK.did, [offline])
     assert "Offline" in (await ann.get("/")).words
 
 

@@ -19,7 +19,7 @@ from ea_bridge.protocol.handshake import auth_message, client_proof
 from ea_bridge.token import parse_token
 from gateway.console.database.model import Session
 from gateway.console.ids import secret_hash
-from gateway.console.pages.desk import PASSWORD_FIELD
+from gateway.console.pages.context import PASSWORD_FIELD
 from gateway.console.server import ConsoleServer
 from gateway.console.service import Console
 from gateway.console.web.cookies import SESSION

@@ -21,7 +21,7 @@ from .database import Database
 from .database.model import User
 from .ids import new_secret
 from .links import INVITATION, RESET, RESET_S, Links
-from .mail import MailQueue, letters
+from .mail import MailQueue, templates
 from .user_info import UserInfo, email_key
 from .users import Users
 
@@ -100,7 +100,9 @@ class Resets:
             user = (await session.scalars(wanted)).one_or_none()
             if user is None or user.status != "active":
                 return
-            letter = letters.password_reset(f"{self._url()}{PAGE}{secret}", minutes=RESET_S // 60)
+            letter = templates.password_reset(
+                f"{self._url()}{PAGE}{secret}", minutes=RESET_S // 60
+            )
             is_first = await self._mail.put(
                 session,
                 letter,
@@ -160,7 +162,7 @@ class Invitations:
         user = await self._users.create(email, name, unknown, admin=admin, chosen=False)
         secret = await self._links.make(INVITATION, user.id, INVITATION_S)
         url = self._url()
-        letter = letters.invitation(
+        letter = templates.invitation(
             url + PAGE_INVITATION.format(secret=secret),
             by=(by.name, by.email),
             address=user.email,

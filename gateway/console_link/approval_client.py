@@ -1,46 +1,38 @@
-"""The code of the mail, typed on this machine instead of approving on the console's page.
+"""Client that approves a request with the code of the mail, typed on this machine.
 
-Done by a process of its own, with the device's key of the home; the daemon notices by itself.
+It runs in a process of its own, with the device's key of the home; the daemon notices by itself.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from ea_bridge.server import WrongCode
 from gateway.auth.console_clock import Clocks
 from gateway.auth.device import DeviceKey
 from gateway.credentials.daemon_api import Confirm, OpenRequest, OpenRequests, Verdict
 
-from .failures import Refused
+from .errors import ConsoleRefused
 from .http import ConsoleHttp
 
 
-@dataclass(frozen=True)
-class Wrong:
-    """It was not the code of the request."""
-
-    tries_left: int
-
-
-class Over(Exception):
+class RequestExpired(Exception):
     """The request was decided, or nobody typed the right code in time."""
 
 
-class CodeDesk:
+class ApprovalClient:
     """Confirms requests of one device; an async context manager.
 
     Args:
         url: of the console.
         device: whose requests.
 
-    Its methods raise :class:`.failures.ConsoleFailure` where the console cannot be asked.
+    Its methods raise :class:`.errors.ConsoleFailure` where the console cannot be asked.
 
     """
 
     def __init__(self, url: str, device: DeviceKey) -> None:
         self._http = ConsoleHttp(url, device, Clocks())
 
-    async def __aenter__(self) -> CodeDesk:
+    async def __aenter__(self) -> ApprovalClient:
         await self._http.__aenter__()
         return self
 
@@ -51,26 +43,26 @@ class CodeDesk:
         """Return what waits for a person, the newest first."""
         try:
             return (await self._http.get("/v1/daemon/requests", OpenRequests)).requests
-        except Refused as refused:
+        except ConsoleRefused as refused:
             if refused.word == "unknown_device":
                 return ()
             raise
 
-    async def confirm(self, rid: str, code: str) -> Wrong | None:
+    async def confirm(self, rid: str, code: str) -> WrongCode | None:
         """Approve a request with the 8 digits of its mail.
 
         Raises:
-            Over: it cannot be approved any more.
+            RequestExpired: it cannot be approved any more.
 
         """
         path = f"/v1/daemon/requests/{rid}/confirm"
         try:
             await self._http.post(path, Confirm(ecode=code), Verdict)
-        except Refused as refused:
+        except ConsoleRefused as refused:
             if refused.word == "wrong_code":
                 left = refused.body.get("tries_left")
-                return Wrong(left if isinstance(left, int) and left > 0 else 0)
+                return WrongCode(tries_left=left if isinstance(left, int) and left > 0 else 0)
             if refused.status in (404, 410):
-                raise Over from refused
+                raise RequestExpired from refused
             raise
         return None

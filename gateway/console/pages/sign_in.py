@@ -13,7 +13,7 @@ from gateway.console.sessions import SessionInfo
 from gateway.console.user_info import UserInfo
 from gateway.console.web.visitor import VISITOR, Visitor, safe_path
 
-from .desk import PASSWORD_FIELD, Desk, go, said
+from .context import PASSWORD_FIELD, PageContext, go, said
 
 _SAID: Final = {
     "out": "You are signed out.",
@@ -26,7 +26,7 @@ _DIFFERENT: Final = "The two are not the same."
 class SigningIn:
     """The pages for people without a session."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: PageContext) -> None:
         self._desk = desk
         self._console = desk.console
 

@@ -20,7 +20,7 @@ from gateway.console.database.model import (
     UserDevice,
 )
 from gateway.console.errors import ConsoleError, Gone
-from gateway.console.mail.letters import DeviceFacts
+from gateway.console.mail.templates import DeviceFacts
 from gateway.credentials.daemon_api import DeniedCode, TerminalFacts
 from gateway.credentials.device import device_words
 

@@ -3,7 +3,7 @@
 It shows in two streams that both answer (:mod:`.daemon_api`), and in questions that do not follow
 from each other. Until a person decides, the device gets no leases: its rights end within a
 quarter of an hour, while revocations still reach both places. Revoking the device is one
-decision, :meth:`Copies.resume` ("both are mine") the other.
+decision, :meth:`CloneDetector.resume` ("both are mine") the other.
 
 Theory of operation
 ===================
@@ -46,7 +46,7 @@ from .database import Database, insert_missing
 from .database.model import CopiedDevice, Device, DeviceChain, Token, User, UserDevice
 from .errors import Unknown
 from .ip_location import place_of
-from .mail import MailQueue, letters
+from .mail import MailQueue, templates
 from .signing import Signing
 from .user_info import locked_user
 
@@ -132,7 +132,7 @@ class Chain(BaseModel):
         return "forked"
 
 
-class Copies:
+class CloneDetector:
     """Knows which devices were copied.
 
     Args:
@@ -280,7 +280,7 @@ class Copies:
             place=places[0],
             other_place=places[1],
         )
-        letter = letters.device_copied(
+        letter = templates.device_copied(
             device.hostname,
             device_words(device.did),
             places=places,

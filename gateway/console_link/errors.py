@@ -3,8 +3,8 @@
 * ConsoleFailure
     * Unreachable: no connection, or no answer in time.
     * Untrusted: the certificate, or what was signed, is not what this gateway believes.
-    * Nonsense: an answer that no console gives.
-    * Refused: the console said no, with a word for programs.
+    * InvalidResponse: an answer that no console gives.
+    * ConsoleRefused: the console said no, with a word for programs.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ class Untrusted(ConsoleFailure):
     """Somebody answers who is not the console that this gateway believes."""
 
 
-class Nonsense(ConsoleFailure):
+class InvalidResponse(ConsoleFailure):
     """The answer is none of a console of this version."""
 
 
-class Refused(ConsoleFailure):
+class ConsoleRefused(ConsoleFailure):
     """The console's answer is an error.
 
     Args:

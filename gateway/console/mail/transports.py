@@ -67,7 +67,7 @@ class Undeliverable(MailError):
     """It will never be taken."""
 
 
-class Carrier(Protocol):
+class MailTransport(Protocol):
     """Takes mails."""
 
     async def carry(self, message: EmailMessage, address: str) -> None:
@@ -80,7 +80,7 @@ class Carrier(Protocol):
         """
 
 
-class Outbox:
+class FolderTransport:
     """Writes mails into a folder, for people without a mail server."""
 
     def __init__(self, home: Path) -> None:
@@ -111,7 +111,7 @@ class Outbox:
             raise
 
 
-class Server:
+class SmtpTransport:
     """Hands mails to a mail server.
 
     Args:
@@ -166,9 +166,9 @@ class Server:
         return None if self._settings.tls == "none" else await asyncio.to_thread(self._trust)
 
 
-def carrier_for(settings: Smtp, home: Path) -> Carrier:
+def transport_for(settings: Smtp, home: Path) -> MailTransport:
     """Return the carrier of the settings."""
-    return Outbox(home) if settings.mode == "outbox" else Server(settings, home)
+    return FolderTransport(home) if settings.mode == "outbox" else SmtpTransport(settings, home)
 
 
 def _checked(address: str) -> None:

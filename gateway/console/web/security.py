@@ -2,7 +2,7 @@
 
 In this order: the target is a path and ``Host`` is one of our names; there is such a page and it
 takes the method; the browser's cookie is looked up; what changes something passes the three
-layers of :mod:`.forgery`; the body is read. ``/v1/...`` is for daemons: they have no cookies and
+layers of :mod:`.csrf`; the body is read. ``/v1/...`` is for daemons: they have no cookies and
 sign their requests, so of these steps theirs are the names, the route and the body.
 """
 
@@ -18,7 +18,7 @@ from aiohttp.typedefs import Middleware
 from ea_bridge import host
 from gateway.console.errors import ConsoleError, LoginRefused, TooMany
 
-from . import cookies, forgery
+from . import cookies, csrf
 from .body import MAX_BODY_BYTES, form_of, read_body
 from .origin import OwnNames
 from .problem import Problem
@@ -34,7 +34,7 @@ QUIET_PATHS: Final = frozenset({"/live"})
 """What a page asks by itself: that is no use of the session, which would else never be idle."""
 
 
-class Watch:
+class SecurityMiddleware:
     """The middleware of the console.
 
     Args:
@@ -86,7 +86,7 @@ class Watch:
             await self._meet(request, origin)
         if missing is not None:
             raise missing
-        if request.method not in forgery.SAFE_METHODS and VISITOR in request:
+        if request.method not in csrf.SAFE_METHODS and VISITOR in request:
             await self._check(request, request[VISITOR])
         if _is_from_elsewhere(request):
             return await self._pass_on(request)
@@ -115,8 +115,8 @@ class Watch:
         visitor.keeps_cookies = bool(secret or visitor.secret)
 
     async def _check(self, request: web.Request, visitor: Visitor) -> None:
-        forgery.check_site(request)
-        forgery.check_origin(request, visitor.origin)
+        csrf.check_site(request)
+        csrf.check_origin(request, visitor.origin)
         await read_body(request)
         if not is_api(request):
             visitor.form = await form_of(request)
@@ -124,9 +124,9 @@ class Watch:
                 raise _no_cookies()
             if not visitor.secret:
                 raise SignInNeeded  # the session that the form was shown in has ended
-            forgery.check_token(visitor.form.get(forgery.FIELD, ""), visitor.secret)
+            csrf.check_token(visitor.form.get(csrf.FIELD, ""), visitor.secret)
         elif visitor.session is not None:
-            forgery.check_token(request.headers.get(forgery.HEADER, ""), visitor.secret)
+            csrf.check_token(request.headers.get(csrf.HEADER, ""), visitor.secret)
 
     async def _answer(self, request: web.Request, error: Exception) -> web.StreamResponse:
         problem, ref = problem_of(error), ""

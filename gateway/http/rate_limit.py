@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ea_bridge import host
 
-MAX_ASKERS = 10_000
+MAX_CALLERS = 10_000
 """Remembered at a time; the one unheard for longest is forgotten."""
 
 
@@ -18,8 +18,8 @@ class _Bucket:
     at: float
 
 
-class Pace:
-    """Counts calls by asker.
+class RateLimiter:
+    """Counts calls by caller.
 
     Args:
         burst: calls at once.
@@ -36,12 +36,12 @@ class Pace:
         self._clock = clock
         self._buckets: OrderedDict[Hashable, _Bucket] = OrderedDict()
 
-    def allows(self, asker: Hashable) -> bool:
+    def allows(self, caller: Hashable) -> bool:
         """Count a call and tell whether it is within the bounds."""
         now = self._clock()
-        bucket = self._buckets.setdefault(asker, _Bucket(self._burst, now))
-        self._buckets.move_to_end(asker)
-        if len(self._buckets) > MAX_ASKERS:
+        bucket = self._buckets.setdefault(caller, _Bucket(self._burst, now))
+        self._buckets.move_to_end(caller)
+        if len(self._buckets) > MAX_CALLERS:
             self._buckets.popitem(last=False)
         bucket.left = min(self._burst, bucket.left + (now - bucket.at) * self._per_s)
         bucket.at = now

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from gateway.console.errors import LoginRefused, StepUpNeeded
-from gateway.console.invitations import Invitations
+from gateway.console.mailed_links import Invitations
 from gateway.console.sessions import SessionInfo
 from gateway.console.user_info import UserInfo
 from gateway.console.web.origin import OwnNames
@@ -47,7 +47,7 @@ _NAV: Final = (
 _ADMIN_NAV: Final = (*_NAV, ("/users", "Users"))
 
 
-class Desk:
+class PageContext:
     """Makes pages for visitors.
 
     Args:

@@ -35,15 +35,14 @@ from gateway.credentials.device import (
 )
 from gateway.credentials.envelope import EnvelopeError
 from gateway.credentials.keyset import public_key
-
-from .pace import Pace
+from gateway.http.rate_limit import RateLimiter
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 log = logging.getLogger(__name__)
 
 
-class Refused(Exception):
+class CallRefused(Exception):
     """The call ends here.
 
     Args:
@@ -70,7 +69,7 @@ def answering(handler: Handler) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         try:
             return await handler(request)
-        except Refused as error:
+        except CallRefused as error:
             return _answer(error.status, error.body, error.wait_s)
         except Problem as error:
             return _answer(error.status, {"error": error.error, "message": error.message})
@@ -110,7 +109,7 @@ B = TypeVar("B", bound=Body)
 
 
 @dataclass(frozen=True)
-class Caller:
+class AuthenticatedDevice:
     """A device that has signed a call."""
 
     did: str
@@ -118,7 +117,7 @@ class Caller:
     body: bytes
 
 
-class Door:
+class DeviceAuthenticator:
     """Lets signed calls in.
 
     Args:
@@ -130,15 +129,15 @@ class Door:
     def __init__(self, console: Console, address: Callable[[web.BaseRequest], str]) -> None:
         self._console = console
         self._address = address
-        self._addresses = Pace(BURST_OF_ADDRESS, PER_S_OF_ADDRESS)
+        self._addresses = RateLimiter(BURST_OF_ADDRESS, PER_S_OF_ADDRESS)
         self._tidied_at = 0
-        self._devices = Pace(BURST_OF_DEVICE, PER_S_OF_DEVICE)
+        self._devices = RateLimiter(BURST_OF_DEVICE, PER_S_OF_DEVICE)
 
     def pace(self, request: web.Request) -> str:
         """Count a call that nobody has signed, by its address, and return that.
 
         Raises:
-            Refused: there are too many.
+            CallRefused: there are too many.
 
         """
         ip = self._address(request)
@@ -146,34 +145,34 @@ class Door:
             raise _too_many()
         return ip
 
-    async def known(self, request: web.Request) -> Caller:
+    async def known(self, request: web.Request) -> AuthenticatedDevice:
         """Return the device that asks; one that the console has met.
 
         Raises:
-            Refused: it is not known, or has not signed this, now and for the first time.
+            CallRefused: it is not known, or has not signed this, now and for the first time.
 
         """
         did = request.headers.get(HEADER_DEVICE, "")
         key = await self._console.devices.public_key(did) if DEVICE_ID.fullmatch(did) else None
         if key is None:
             self.pace(request)
-            raise Refused(
+            raise CallRefused(
                 404,
                 "unknown_device",
                 "This console has never met this device: plug in a terminal with a token first.",
             )
         return await self._checked(request, key, await _body(request))
 
-    async def introduced(self, request: web.Request, pub: str, body: bytes) -> Caller:
+    async def introduced(self, request: web.Request, pub: str, body: bytes) -> AuthenticatedDevice:
         """Return the device that asks; it brings its key along.
 
         Raises:
-            Refused: it has not signed this, now and for the first time.
+            CallRefused: it has not signed this, now and for the first time.
 
         """
         return await self._checked(request, pub, body)
 
-    async def _checked(self, request: web.Request, pub: str, body: bytes) -> Caller:
+    async def _checked(self, request: web.Request, pub: str, body: bytes) -> AuthenticatedDevice:
         now_s = self._console.now_s()
         try:
             key = public_key(pub)
@@ -182,7 +181,7 @@ class Door:
             )
         except ClockSkewed:
             self.pace(request)  # whoever recorded it once could send it for ever
-            raise Refused(
+            raise CallRefused(
                 401,
                 "clock_skewed",
                 "The clocks of this machine and of the console differ by more than a minute: "
@@ -191,13 +190,13 @@ class Door:
             ) from None
         except (BadRequestSignature, EnvelopeError):
             self.pace(request)
-            raise Refused(
+            raise CallRefused(
                 401, "bad_signature", "The request is not signed by this device's key."
             ) from None
         if not self._devices.allows(proof.did):
             raise _too_many()
         await self._once(proof, now_s)
-        return Caller(proof.did, self._address(request), body)
+        return AuthenticatedDevice(proof.did, self._address(request), body)
 
     async def _once(self, proof: RequestProof, now_s: int) -> None:
         nonce = RequestNonce(did=proof.did, nonce=proof.nonce, exp=now_s + NONCE_S)
@@ -208,7 +207,7 @@ class Door:
                     self._tidied_at = now_s
                     await session.execute(delete(RequestNonce).where(RequestNonce.exp <= now_s))
         except IntegrityError:
-            raise Refused(
+            raise CallRefused(
                 401, "replayed", "This request came in before: sign each with a fresh nonce."
             ) from None
 
@@ -217,14 +216,14 @@ def parse(model: type[B], body: bytes) -> B:
     """Read a body.
 
     Raises:
-        Refused: it is not what the model says.
+        CallRefused: it is not what the model says.
 
     """
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors(include_url=False)[0]["loc"])
-        raise Refused(
+        raise CallRefused(
             400,
             "bad_body",
             f"The body does not fit the API{f' at {where[:80]}' if where else ''}.",
@@ -235,7 +234,7 @@ async def read(request: web.Request) -> bytes:
     """Return the body.
 
     Raises:
-        Refused: it takes too long.
+        CallRefused: it takes too long.
 
     """
     return await _body(request)
@@ -246,9 +245,9 @@ async def _body(request: web.Request) -> bytes:
         async with asyncio.timeout(BODY_S):
             return await read_body(request)
     except TimeoutError:
-        raise Refused(408, "too_slow", "The request did not arrive in time.") from None
+        raise CallRefused(408, "too_slow", "The request did not arrive in time.") from None
 
 
-def _too_many() -> Refused:
+def _too_many() -> CallRefused:
     message = "Too many requests: wait a moment before the next one."
-    return Refused(429, "too_many", message, wait_s=1)
+    return CallRefused(429, "too_many", message, wait_s=1)
