@@ -9,12 +9,14 @@ from aiohttp import web
 from gateway.console.service import Console
 from gateway.http.rest.openapi import document
 
-from . import account, history, things
+from . import account, devices, history, tokens, users
 from .operation import ABOUT, DOCUMENT, Operation
 
 OPERATIONS: tuple[Operation, ...] = (
     *account.OPERATIONS,
-    *things.OPERATIONS,
+    *users.OPERATIONS,
+    *tokens.OPERATIONS,
+    *devices.OPERATIONS,
     *history.OPERATIONS,
 )
 

@@ -1,4 +1,4 @@
-"""Operations on oneself: sign in and out, password, sessions, the log; and for administrators."""
+"""Operations on one's own account: sign in and out, password, sessions, the log."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ from typing import Annotated
 from pydantic import Field
 
 from gateway.console.activity import MAX_PAGE
-from gateway.console.errors import Invalid
-from gateway.console.mailed_links import Invitations
 from gateway.http.rest.models import Answer
 
 from .models import (
     Credentials,
     Done,
-    Invitation,
     Log,
     LogLine,
     Me,
@@ -23,7 +20,6 @@ from .models import (
     Sessions,
     StepUp,
     User,
-    Users,
 )
 from .operation import ConsoleCall, Operation, Parameter
 
@@ -102,30 +98,6 @@ async def _activity(call: ConsoleCall) -> Answer:
     return Log(activity=[LogLine.model_validate(line) for line in lines], before=before)
 
 
-async def _users(call: ConsoleCall) -> Answer:
-    users = await call.console.users.list()
-    return Users(users=[User.model_validate(user) for user in users])
-
-
-async def _invite(call: ConsoleCall) -> Answer:
-    given, console = call.body(Invitation), call.console
-    invitations = Invitations(console.db, console.users, console.links, console.mail, console.url)
-    user = await invitations.invite(given.email, given.name, by=call.me.user, admin=given.admin)
-    return User.model_validate(user)
-
-
-async def _disable(call: ConsoleCall) -> Answer:
-    if call.path["id"] == call.user_id:
-        raise Invalid("You cannot disable your own account.")
-    await call.console.users.disable(call.path["id"])
-    return Done()
-
-
-async def _enable(call: ConsoleCall) -> Answer:
-    await call.console.users.enable(call.path["id"])
-    return Done()
-
-
 _LIMIT = Parameter("limit", Annotated[int, Field(ge=1, le=MAX_PAGE)], "Lines at most.", 50)
 _BEFORE = Parameter(
     "before", Annotated[int, Field(ge=1, le=2**53)], "Only lines older than this id."
@@ -187,47 +159,5 @@ OPERATIONS = (
         _activity,
         Log,
         query=(_LIMIT, _BEFORE),
-    ),
-    Operation(
-        "list_users",
-        "GET",
-        "/api/v1/users",
-        "Everybody with an account.",
-        _users,
-        Users,
-        who="admin",
-    ),
-    Operation(
-        "invite_user",
-        "POST",
-        "/api/v1/users",
-        "Make an account; its owner gets a mail with a link to choose a password.",
-        _invite,
-        User,
-        given=Invitation,
-        status=201,
-        errors=(409,),
-        who="admin",
-        step_up=True,
-    ),
-    Operation(
-        "disable_user",
-        "POST",
-        "/api/v1/users/{id}/disable",
-        "Stop an account: sessions, tokens and machines.",
-        _disable,
-        Done,
-        who="admin",
-        step_up=True,
-    ),
-    Operation(
-        "enable_user",
-        "POST",
-        "/api/v1/users/{id}/enable",
-        "Undo that.",
-        _enable,
-        Done,
-        who="admin",
-        step_up=True,
     ),
 )

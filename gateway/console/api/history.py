@@ -1,4 +1,4 @@
-"""Operations on what has been: sessions of terminals, and who came with a token."""
+"""Operations on history: sessions of terminals, and uses of tokens."""
 
 from __future__ import annotations
 
