@@ -25,7 +25,7 @@ from .pages import PageContext, StaticFiles, Templates, page_routes
 from .service import Console, Costs, open_console
 from .settings import ConsoleSettings
 from .web.body import MAX_BODY_BYTES
-from .web.connections import STOP_S, Connections
+from .web.connections import STOP_S, PageConnections, serving
 from .web.headers import sealer
 from .web.origin import OwnNames
 from .web.security import SecurityMiddleware
@@ -64,7 +64,7 @@ class ConsoleServer:
         console.url.url = self.url
         self.app = self._app()
         """For those who look at its routes."""
-        self._connections = Connections(self.app, sealer(https=self._names.https))
+        self._connections: PageConnections | None = None
         self._stack = AsyncExitStack()
 
     def _app(self) -> web.Application:
@@ -81,15 +81,16 @@ class ConsoleServer:
     @property
     def open_connections(self) -> int:
         """Connections that are open now."""
-        return len(self._connections)
+        return 0 if self._connections is None else len(self._connections)
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._settle)
             carrying = asyncio.create_task(self._console.mail.run())
             stack.push_async_callback(_cancel, carrying)
-            stack.push_async_callback(self._connections.stop)
-            await self._connections.start(self._sockets)
+            self._connections = await stack.enter_async_context(
+                serving(self.app, self._sockets, sealer(https=self._names.https))
+            )
             self._stack = stack.pop_all()
         log.info("the console listens on port %d", self.port)
         if self._names.https and not self._console.settings.console_server.trusted_proxy:

@@ -15,38 +15,31 @@ all that are unread have a common bound. WebSockets have stricter rules, in thei
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 import struct
 import sys
-from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
-from aiohttp.http import StreamWriter, WebSocketReader
+from aiohttp.http import WebSocketReader
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 from multidict import CIMultiDict
 
-from ea_bridge import host
 from gateway.config import Limits
 from gateway.errors import InternalError, InvalidRequest, Overloaded
 from gateway.http.guard import Refusal
 from gateway.http.responses import raw_refusal, refusal_response
+from gateway.http.server import Handler, HttpConnection, HttpServer
 from gateway.http.websocket_frames import FrameHeads
 
-log = logging.getLogger(__name__)
-
-FIRST_REQUEST_S = 5.0
-KEEP_ALIVE_S = 30.0
 GRACE_S = 0.5
 """So long one without a token is not pushed out by another, unless all are taken: a program
 that makes a hundred calls at once has opened as many connections before one is read. A caller
 makes room for others only when it has been idle for so long: sooner, its next call may be on its
 way, and who is cut then cannot tell whether it was made."""
-LINGER_S = 1.0
-"""A refused body is read on for so long, that its sender gets to see the refusal."""
 SEND_BUFFER_BYTES = 65_536
 """Of the socket. The default lets 4 MB of old prices wait in the kernel for a stalled reader."""
 AT_ONCE = struct.pack("HH" if sys.platform == "win32" else "ii", 1, 0)
@@ -57,24 +50,13 @@ has been taken, so it is long enough for the longest answer through a slow tunne
 MAX_UNREAD_BYTES = 268_435_456
 """Of all answers that wait for their readers; the oldest goes where there is more."""
 
-Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
-
-class Connection(web.RequestHandler):
+class Connection(HttpConnection):
     """One connection, as asyncio's transport sees it."""
 
-    def __init__(self, connections: Connections, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(
-            connections,
-            loop=loop,
-            access_log=None,  # type: ignore[arg-type]  # None is how it is switched off
-            auto_decompress=False,
-            keepalive_timeout=KEEP_ALIVE_S,
-            lingering_time=LINGER_S,
-        )
+    def __init__(self, connections: Connections) -> None:
+        super().__init__(connections)
         self._connections = connections
-        self._wire: asyncio.Transport | None = None
-        self._deadline: asyncio.TimerHandle | None = None
         self.on_flow: Callable[[], None] | None = None
         """Called when writing has become possible or impossible; see ``writing_paused``."""
         self.on_lost: Callable[[], None] | None = None
@@ -99,28 +81,25 @@ class Connection(web.RequestHandler):
         """Bytes that wait here, for the kernel holds as many as it takes for the peer."""
         return 0 if self._wire is None else self._wire.get_write_buffer_size()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """See :class:`asyncio.BaseProtocol`."""
-        wire = cast(asyncio.Transport, transport)
-        self._wire = wire
+    def admitted(self, wire: asyncio.Transport) -> bool:
+        """Count the new connection; ``False`` if there is no room for it."""
         if not self._connections.has_room():
-            error = Overloaded("There are too many connections", retry_after_ms=1000)
-            self.force_close()
-            wire.write(raw_refusal(Refusal(503, error, {"Retry-After": "1"})))
-            wire.close()
-            return
+            return False
         self._connections.opened(self)
         sock = wire.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         wire.set_write_buffer_limits(high=0)  # paused while anything waits, however little
-        loop = asyncio.get_running_loop()
-        self._deadline = loop.call_later(FIRST_REQUEST_S, self.abort)
-        super().connection_made(transport)
+        return True
+
+    def turn_away(self, wire: asyncio.Transport) -> None:
+        """Say that there are too many connections, and close this one."""
+        error = Overloaded("There are too many connections", retry_after_ms=1000)
+        wire.write(raw_refusal(Refusal(503, error, {"Retry-After": "1"})))
+        wire.close()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """See :class:`asyncio.BaseProtocol`."""
         self._connections.closed(self)
-        self._end_wait()
         self._stop_watch()
         super().connection_lost(exc)
         if self.on_lost is not None:
@@ -186,16 +165,10 @@ class Connection(web.RequestHandler):
 
     def request_came(self, body: StreamReader) -> None:
         """Note a request that is answered now."""
-        self._end_wait()
+        super().request_came(body)
         self._body = body
         if self._half_closed and not self._messages:
             self.close()  # once this one is answered, which is the last
-
-    def _end_wait(self) -> None:
-        """End the wait for the first request."""
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
 
     def _watch(self) -> None:
         """See whether the peer reads."""
@@ -217,40 +190,22 @@ class Connection(web.RequestHandler):
         """Note that the connection has shown a valid token."""
         self._connections.known(self)
 
-    def abort(self) -> None:
-        """End the connection at once; what was not sent yet is lost."""
-        if self._wire is not None:
-            self._wire.abort()
+    def bad_request(self) -> web.Response:
+        """Return the answer to what is no HTTP; it ends the connection."""
+        return refusal_response(
+            Refusal(400, InvalidRequest("This is no HTTP request", reason="http"))
+        )
 
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """Answer what is no HTTP, or what a handler failed at.
-
-        aiohttp would quote the request, and write a traceback into the log for each port scan.
-        """
-        if isinstance(exc, ConnectionError):
-            raise exc  # the client hung up before its body had come; aiohttp takes it from here
-        if status < 500:
-            log.debug("a request that is no HTTP: %s", type(exc).__name__)
-            error = InvalidRequest("This is no HTTP request", reason="http")
-            return refusal_response(Refusal(400, error))
-        trace_id = host.token_hex(4)
-        log.error("a request failed (trace_id %s)", trace_id, exc_info=exc)
-        if request.writer.output_size > 0:
-            raise ConnectionError("the answer has begun already")
+    def failure(self, trace_id: str) -> web.Response:
+        """Return the answer where a handler failed; it ends the connection."""
         return refusal_response(Refusal(500, InternalError(trace_id=trace_id)))
 
 
-class Connections(web.Server):
+class Connections(HttpServer):
     """Makes the connections and counts them."""
 
     def __init__(self, handler: Handler, limits: Limits) -> None:
-        super().__init__(self._handle, request_factory=self._request)
+        super().__init__(self._handle, _request, _without_server)
         self._handler = handler
         self._limits = limits
         self._open: set[Connection] = set()
@@ -262,7 +217,7 @@ class Connections(web.Server):
         """Those with an answer that is not read yet, the oldest first."""
 
     def __call__(self) -> web.RequestHandler:
-        return Connection(self, asyncio.get_running_loop())
+        return Connection(self)
 
     @property
     def unauthenticated(self) -> int:
@@ -341,18 +296,16 @@ class Connections(web.Server):
             if connection in self._open and connection not in self._unauthenticated:
                 self._idle[connection] = asyncio.get_running_loop().time()
 
-    def _request(
-        self,
-        message: RawRequestMessage,
-        payload: StreamReader,
-        protocol: web.RequestHandler,
-        writer: AbstractStreamWriter,
-        task: asyncio.Task[None],
-    ) -> web.BaseRequest:
-        loop = asyncio.get_running_loop()
-        plain = StreamWriter(protocol, loop, on_headers_sent=_without_server)
-        cast(Connection, protocol).request_came(payload)
-        return web.BaseRequest(message, payload, protocol, plain, task, loop)
+
+def _request(
+    message: RawRequestMessage,
+    payload: StreamReader,
+    protocol: web.RequestHandler,
+    writer: AbstractStreamWriter,
+    task: asyncio.Task[None],
+) -> web.BaseRequest:
+    loop = asyncio.get_running_loop()
+    return web.BaseRequest(message, payload, protocol, writer, task, loop)
 
 
 async def _without_server(headers: CIMultiDict[str]) -> None:

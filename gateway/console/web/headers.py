@@ -6,10 +6,11 @@ errors of the router and answers to what is no HTTP alike.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Final
 
 from multidict import CIMultiDict
+
+from gateway.http.server import OnHeaders
 
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -50,8 +51,6 @@ FORM_REFERRER: Final = "same-origin"
 """For pages. Under ``no-referrer`` browsers send ``Origin: null`` with a form, even to its own
 origin, and the second layer against forged requests could not tell ours from others. Other
 origins get no referrer under either policy."""
-
-OnHeaders = Callable[[CIMultiDict[str]], Awaitable[None]]
 
 
 def sealer(*, https: bool) -> OnHeaders:

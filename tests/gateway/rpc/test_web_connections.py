@@ -24,7 +24,7 @@ async def test_a_connection_without_a_whole_request_is_cut(
     sent: bytes, drop: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Slowloris: whatever trickles in, the first header must be whole in time."""
-    monkeypatch.setattr("gateway.http.connections.FIRST_REQUEST_S", 0.1)
+    monkeypatch.setattr("gateway.http.server.FIRST_REQUEST_S", 0.1)
     async with open_house() as house:
         reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
         writer.write(sent)
@@ -43,7 +43,7 @@ async def test_a_connection_without_a_whole_request_is_cut(
 
 async def test_a_request_in_time_ends_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     """A slow call and a second request on the connection are not cut."""
-    monkeypatch.setattr("gateway.http.connections.FIRST_REQUEST_S", 0.1)
+    monkeypatch.setattr("gateway.http.server.FIRST_REQUEST_S", 0.1)
     async with open_house() as house:
         reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
         for _ in range(2):
@@ -55,7 +55,7 @@ async def test_a_request_in_time_ends_the_deadline(monkeypatch: pytest.MonkeyPat
 
 async def test_idle_connections_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep-alive has an end, also for half a second request."""
-    monkeypatch.setattr("gateway.http.connections.KEEP_ALIVE_S", 0.1)
+    monkeypatch.setattr("gateway.http.server.KEEP_ALIVE_S", 0.1)
     async with open_house() as house:
         for rest in (b"", b"GET /heal"):
             reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
@@ -75,7 +75,7 @@ async def connect(house: House) -> tuple[asyncio.StreamReader, asyncio.StreamWri
 
 async def test_a_flood_of_strangers_pushes_out_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest stranger makes room, so a caller with a token always gets in."""
-    monkeypatch.setattr("gateway.http.connections.FIRST_REQUEST_S", 1000)
+    monkeypatch.setattr("gateway.http.server.FIRST_REQUEST_S", 1000)
     monkeypatch.setattr("gateway.http.connections.GRACE_S", 0)
     async with open_house(limits=Limits(max_unauthenticated=4)) as house:
         strangers = [await connect(house) for _ in range(4)]

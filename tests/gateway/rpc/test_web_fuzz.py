@@ -56,7 +56,7 @@ async def fuzz_http(cases: int, monkeypatch: pytest.MonkeyPatch) -> None:
         head = house.head("/rpc", "POST", f"Content-Length: {len(BODY)}")
         good = head.encode() + b"\r\n" + BODY
         with monkeypatch.context() as patched:  # those who wait for nothing are sent away soon
-            patched.setattr("gateway.http.connections.FIRST_REQUEST_S", 0.05)
+            patched.setattr("gateway.http.server.FIRST_REQUEST_S", 0.05)
             for _ in range(cases):
                 answer = await answer_to(house, mutated(good, rng))
                 assert answer[:5] in (b"HTTP/", b"")

@@ -212,7 +212,7 @@ async def test_who_says_nothing_is_not_waited_for(
     server: ConsoleServer, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
     """Five seconds for the first whole request."""
-    monkeypatch.setattr(connections, "FIRST_REQUEST_S", 0.05)
+    monkeypatch.setattr("gateway.http.server.FIRST_REQUEST_S", 0.05)
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(sent)
     assert await _rest(reader) == b""
