@@ -1,4 +1,4 @@
-"""Request bodies: read after the guard and the gate, within bounds of size and time."""
+"""Request bodies, read within bounds of size and time."""
 
 from __future__ import annotations
 
@@ -13,13 +13,25 @@ BODY_S = 5.0
 """The whole body must have come by then."""
 
 
-async def read_body(request: web.BaseRequest, max_bytes: int) -> bytes:
-    """Return the body of a request.
+async def read_body(
+    request: web.BaseRequest,
+    max_bytes: int,
+    *,
+    within_s: float | None = None,
+    is_invited: bool = False,
+) -> bytes:
+    """Return the body of a request; it can be read once.
+
+    Args:
+        max_bytes: a longer one is refused.
+        within_s: from now; :data:`BODY_S` by default.
+        is_invited: a client that waits to be asked for its body has been asked.
 
     Raises:
         Refusal: it is too large (413) or too slow (408).
 
     """
+    within_s = BODY_S if within_s is None else within_s
     length = request.content_length
     if length is not None and length > max_bytes:
         raise _too_large(length, max_bytes)
@@ -27,12 +39,13 @@ async def read_body(request: web.BaseRequest, max_bytes: int) -> bytes:
     if content.is_eof():
         body = content.read_nowait()
     else:
-        await _invite(request)
+        if not is_invited:
+            await _invite(request)
         try:
-            async with asyncio.timeout(BODY_S):
+            async with asyncio.timeout(within_s):
                 body = await _read(request, max_bytes)
         except TimeoutError:
-            error = Timeout("The body did not come in time", timeout_ms=int(BODY_S * 1000))
+            error = Timeout("The body did not come in time", timeout_ms=int(within_s * 1000))
             raise Refusal(408, error) from None
     if len(body) > max_bytes:
         raise _too_large(len(body), max_bytes)

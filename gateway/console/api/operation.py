@@ -15,9 +15,10 @@ from aiohttp import web
 from gateway.console.service import Console
 from gateway.console.sessions import SessionInfo
 from gateway.console.web import cookies, csrf
-from gateway.console.web.body import JSON, expect, read_body
+from gateway.console.web.body import expect, read_body
 from gateway.console.web.problem import Problem
 from gateway.console.web.visitor import VISITOR, Visitor, session_of
+from gateway.http.guard import JSON
 from gateway.http.rest import operation, problem
 from gateway.http.rest.models import Given
 from gateway.http.rest.openapi import About

@@ -7,7 +7,6 @@ with ``{"error": word, "message": what to do}``.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -98,7 +97,6 @@ def _answer(status: int, body: dict[str, str | int], wait_s: int = 0) -> web.Res
     return web.json_response(body, status=status, headers=headers)
 
 
-BODY_S = 5
 NONCE_S = 300
 BURST_OF_ADDRESS = 300
 PER_S_OF_ADDRESS = 50
@@ -161,7 +159,7 @@ class DeviceAuthenticator:
                 "unknown_device",
                 "This console has never met this device: plug in a terminal with a token first.",
             )
-        return await self._checked(request, key, await _body(request))
+        return await self._checked(request, key, await read_body(request))
 
     async def introduced(self, request: web.Request, pub: str, body: bytes) -> AuthenticatedDevice:
         """Return the device that asks; it brings its key along.
@@ -228,24 +226,6 @@ def parse(model: type[B], body: bytes) -> B:
             "bad_body",
             f"The body does not fit the API{f' at {where[:80]}' if where else ''}.",
         ) from None
-
-
-async def read(request: web.Request) -> bytes:
-    """Return the body.
-
-    Raises:
-        CallRefused: it takes too long.
-
-    """
-    return await _body(request)
-
-
-async def _body(request: web.Request) -> bytes:
-    try:
-        async with asyncio.timeout(BODY_S):
-            return await read_body(request)
-    except TimeoutError:
-        raise CallRefused(408, "too_slow", "The request did not arrive in time.") from None
 
 
 def _too_many() -> CallRefused:

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from gateway.console.service import Console
 from gateway.console.trails import BadTrail
+from gateway.console.web.body import read_body
 from gateway.credentials.daemon_api import (
     Confirm,
     Contact,
@@ -24,7 +25,7 @@ from gateway.credentials.daemon_api import (
 from gateway.credentials.keyset import root_text
 from gateway.http.rate_limit import RateLimiter
 
-from .authentication import CallRefused, DeviceAuthenticator, answering, parse, read
+from .authentication import CallRefused, DeviceAuthenticator, answering, parse
 from .streams import Streams
 
 BURST_OF_CONTACTS = 60
@@ -83,13 +84,13 @@ class _Routes:
         if not self._contacts.allows(ip):
             message = "Too many first contacts: wait a few seconds."
             raise CallRefused(429, "too_many", message, wait_s=5)
-        body = await read(request)
+        body = await read_body(request)
         contact = parse(Contact, body)
         caller = await self._door.introduced(request, contact.pub, body)
         return _json(await self._console.approvals.contact(caller.did, contact, ip))
 
     async def prove(self, request: web.Request) -> web.Response:
-        eid, body = _id(request, "eid"), await read(request)
+        eid, body = _id(request, "eid"), await read_body(request)
         proof = parse(ContactProof, body)
         pub = await self._console.approvals.contact_key(eid)
         if pub is None:

@@ -1,21 +1,24 @@
-"""Bodies: read whole, within bounds of size and time, before anybody looks at them."""
+"""Bodies of the console: read whole before anybody looks at them."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from gateway.http.body import read_body as read_bounded
+from gateway.http.guard import FORM, Refusal
+
 from .problem import Problem
 
 MAX_BODY_BYTES: Final = 65_536
 BODY_S: Final = 10.0
 MAX_FIELDS: Final = 100
-FORM: Final = "application/x-www-form-urlencoded"
-JSON: Final = "application/json"
+
+
+_BODY: Final = web.RequestKey("body", bytes)
 
 
 async def read_body(request: web.Request) -> bytes:
@@ -25,23 +28,23 @@ async def read_body(request: web.Request) -> bytes:
         Problem: it is too large, too slow, or encoded.
 
     """
+    if _BODY not in request:
+        request[_BODY] = await _read(request)
+    return request[_BODY]
+
+
+async def _read(request: web.Request) -> bytes:
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise Problem(415, "encoded", "Send the body without Content-Encoding.")
-    if (request.content_length or 0) > MAX_BODY_BYTES:
-        raise _too_large()
     try:
-        async with asyncio.timeout(BODY_S):
-            return await request.read()
-    except web.HTTPRequestEntityTooLarge:
-        raise _too_large() from None
+        # aiohttp's router has answered Expect: 100-continue by now
+        return await read_bounded(request, MAX_BODY_BYTES, within_s=BODY_S, is_invited=True)
+    except Refusal as refusal:
+        if refusal.status == 413:
+            raise _too_large() from None
+        raise _closing(408, "too_slow", "The request did not arrive in time.") from None
     except web.RequestPayloadError:
-        raise Problem(
-            400, "bad_body", "The body could not be read.", headers={"Connection": "close"}
-        ) from None
-    except TimeoutError:
-        raise Problem(
-            408, "too_slow", "The request did not arrive in time.", headers={"Connection": "close"}
-        ) from None
+        raise _closing(400, "bad_body", "The body could not be read.") from None
 
 
 def expect(request: web.Request, media_type: str) -> None:
@@ -77,9 +80,9 @@ async def form_of(request: web.Request) -> Mapping[str, str]:
 
 
 def _too_large() -> Problem:
-    return Problem(
-        413,
-        "too_large",
-        f"The request is larger than {MAX_BODY_BYTES} bytes.",
-        headers={"Connection": "close"},
-    )
+    return _closing(413, "too_large", f"The request is larger than {MAX_BODY_BYTES} bytes.")
+
+
+def _closing(status: int, error: str, message: str) -> Problem:
+    """Return a problem that ends the connection: the rest of the body is still on its way."""
+    return Problem(status, error, message, headers={"Connection": "close"})

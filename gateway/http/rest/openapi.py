@@ -14,12 +14,11 @@ import msgspec
 from pydantic import TypeAdapter
 
 from gateway import __version__
+from gateway.http.guard import FORM, JSON
 
 from .models import Answer, Detail, Faults
 from .operation import Operation, Parameter
 
-JSON: Final = "application/json"
-FORM: Final = "application/x-www-form-urlencoded"
 _REF: Final = "#/components/schemas/{model}"
 _STRUCT_REF: Final = "#/components/schemas/{name}"
 
