@@ -1,16 +1,17 @@
-"""How many requests an operator may make."""
+"""Rate of the requests that an operator may make."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
+
+from gateway.http.rate_limit import RateLimiter
 
 from .errors import RateExceeded
 
 NEVER_S = 3600.0
-"""What who may ask nothing at all is told to wait: only a new configuration lets him."""
+"""Told to who may ask nothing at all: only a new configuration lets him."""
 MAX_NAMES = 1024
-"""Operators whose pace is remembered."""
+"""Operators whose rate is remembered."""
 
 
 class Rate:
@@ -25,9 +26,7 @@ class Rate:
 
     def __init__(self, per_second: float | None, burst: int, now_s: Callable[[], float]) -> None:
         self._per_second = per_second
-        self._burst = burst
-        self._now_s = now_s
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._limiter = RateLimiter(burst, per_second or 0.0, now_s, MAX_NAMES)
 
     def take(self, operator: str) -> None:
         """Count a request.
@@ -40,12 +39,5 @@ class Rate:
             return
         if not self._per_second:
             raise RateExceeded(NEVER_S)
-        now_s = self._now_s()
-        left, at_s = self._left.get(operator, (float(self._burst), now_s))
-        left = min(float(self._burst), left + (now_s - at_s) * self._per_second)
-        if left < 1.0:
-            raise RateExceeded((1.0 - left) / self._per_second)
-        self._left[operator] = (left - 1.0, now_s)
-        self._left.move_to_end(operator)
-        if len(self._left) > MAX_NAMES:
-            self._left.popitem(last=False)
+        if wait_s := self._limiter.wait_s(operator):
+            raise RateExceeded(wait_s)

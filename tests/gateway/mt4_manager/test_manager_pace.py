@@ -90,4 +90,4 @@ def test_no_pace_is_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     rate = Rate(1.0, 1, Time().now)
     for name in "abcd":
         rate.take(name)
-    assert len(rate._left) == 2
+    assert len(rate._limiter._buckets) == 2
