@@ -25,7 +25,7 @@ from gateway.errors import GatewayError
 from gateway.storage.ledger import Ledger
 from gateway.storage.store import StoreError
 from gateway.trading.kill_switch.halts import EVERYWHERE, Halt
-from gateway.trading.kill_switch.switch import KillSwitch, Turned
+from gateway.trading.kill_switch.switch import KillSwitch, SwitchChanged
 from gateway.trading.terminal import GuardedTerminal
 
 LOOK_S = 5.0
@@ -98,7 +98,7 @@ class AccountsService:
         names = self._gate.terminals(owner)
         return names if owner else [EVERYWHERE, *names]
 
-    def _note_turn(self, turned: Turned) -> None:
+    def _note_turn(self, turned: SwitchChanged) -> None:
         halt = turned.halt
         is_halt = turned.kind == "halt"
         line = SwitchLine(

@@ -28,7 +28,7 @@ from gateway.errors import (
     did_you_mean,
 )
 from gateway.trading.client_ids import new_client_order_id
-from gateway.trading.contingent import forgotten
+from gateway.trading.contingent import recall as forgotten
 from gateway.trading.journal import CallKey, canonical
 from gateway.trading.requests import blame
 

@@ -48,8 +48,7 @@ from gateway.rpc.methods import (
 )
 from gateway.runtime import ConsoleView, Daemon
 from gateway.storage.ledger import Ledger
-from gateway.trading.contingent.held import Surroundings
-from gateway.trading.contingent.keeper import Keeper
+from gateway.trading.contingent.orders import ContingentOrders
 from gateway.trading.contingent.records import OpenRows
 from gateway.trading.journal import Account
 from gateway.trading.kill_switch.safeguards import Safeguards
@@ -236,9 +235,12 @@ class Scene:
         if tier > self.tier:
             raise Forbidden(reason="lease_expired", tier=self.tier.name.lower())
 
-    def keep(self, ledger: Ledger) -> Keeper:
+    def keep(self, ledger: Ledger) -> ContingentOrders:
         """Give the desk a keeper: of held orders, and of links between orders."""
-        around = Surroundings(
+        keeper = ContingentOrders(
+            ledger,
+            "mt5-a",
+            OpenRows(ledger),
             act_as=lambda tid: self.guarded,
             state_of=lambda terminal: self.state,
             watch=self._watch,
@@ -248,12 +250,11 @@ class Scene:
             turns=self.state.turns,
             audit=self.audit,
         )
-        keeper = Keeper(ledger, "mt5-a", around, OpenRows(ledger))
         self.state.contingent = keeper
         self.connect(keeper)
         return keeper
 
-    def connect(self, keeper: Keeper) -> None:
+    def connect(self, keeper: ContingentOrders) -> None:
         """Tell a keeper that the terminal is linked."""
         keeper.connected(Account(self.hello.login, self.hello.server), self.hello.tid)
 

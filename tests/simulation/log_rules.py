@@ -37,7 +37,7 @@ WHERE_THE_DISK_FAILS = frozenset(
         "the end of order %s is not written",
         "%s: what was revoked cannot be read there: %s",
         "%s: what was revoked is not written there yet: %s",
-        "an errand failed; it is tried again",
+        "a task failed; it is tried again",
         "the disk is full: make room where %s lies; until then nothing new is opened, closing and "
         "cancelling go on",
         "the end of this run is not in the audit trail: %s",

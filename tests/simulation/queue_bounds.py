@@ -17,7 +17,7 @@ from gateway.app.daemon import Gateway
 from gateway.audit.sampling import MAX_KINDS
 from gateway.storage.ledger_writer import MAX_GROUP
 from gateway.streams.hub import MAX_PENDING_EVENTS
-from gateway.trading.contingent.held import MAX_HELD
+from gateway.trading.contingent.emulated import MAX_HELD
 from gateway.trading.contingent.oco import MAX_LINKS
 from gateway.trading.kill_switch.disconnects import MAX_PLACED
 from gateway.trading.reconcile import reported_results as word
@@ -70,9 +70,9 @@ def of_trading(gateway: Gateway) -> Iterator[Count]:
     yield "tallies", len(gateway._sharing._tallies._tallies), MAX_IDLE + MAX_TERMINALS
     for reconciler in gateway._journals._reconcilers.values():
         yield "reconciler: late answers", len(reconciler._word._late), word.MAX_LATE
-    for keeper in gateway._keepers._keepers.values():
-        yield "held orders", len(keeper._held), MAX_HELD
-        yield "links", len(keeper.links), MAX_LINKS
+    for orders in gateway._keepers._orders.values():
+        yield "held orders", len(orders._held), MAX_HELD
+        yield "links", len(orders.links), MAX_LINKS
     for session in gateway._safety.disconnects._armed.values():
         yield "connection: orders", len(session.tickets), MAX_PLACED
         yield "connection: ids", len(session.tags), MAX_PLACED

@@ -28,8 +28,8 @@ from gateway.rpc.catalogue import Call, method
 from gateway.schemas import convert
 from gateway.storage.store import CommitUnsure, StoreError
 from gateway.trading.contingent import trails
-from gateway.trading.contingent.keeper import Keeper
 from gateway.trading.contingent.oco import MAX_ORDERS, OcoLinks
+from gateway.trading.contingent.orders import ContingentOrders
 from gateway.trading.contingent.records import OcoLink
 
 from .params import Points, Symbol, Ticket
@@ -149,7 +149,7 @@ _LinkId = Annotated[str, Field(max_length=64, pattern=r"^oco-[0-9A-Z]+$", descri
 
 def _links(call: Call) -> OcoLinks:
     orders = call.state.contingent
-    if not isinstance(orders, Keeper):
+    if not isinstance(orders, ContingentOrders):
         raise MethodNotSupported(terminal=call.terminal.name, capability="oco")
     return orders.links
 
@@ -238,6 +238,6 @@ async def get_oco_links(
     The gateway answers by itself, so this works while the terminal is offline.
     """
     orders = call.state.contingent
-    if not isinstance(orders, Keeper):
+    if not isinstance(orders, ContingentOrders):
         return []
     return [_oco_link(one) for one in orders.links.list(call.terminal.side, past=past)]

@@ -16,7 +16,7 @@ from gateway.errors import GatewayError, InternalError, OrderNotFound
 from gateway.rpc.catalogue import Call, method
 from gateway.schemas import convert
 from gateway.storage.store import StoreError
-from gateway.trading.contingent import forgotten
+from gateway.trading.contingent import recall as forgotten
 from gateway.trading.journal import Intent, Stage
 from gateway.trading.journal.views import record
 from gateway.trading.reconcile.manual_settlement import Said, settle

@@ -6,7 +6,7 @@ Theory of operation
 *Trailing stops and break-even* run in the terminal, on every tick, with or without the daemon:
 :mod:`.trails` only says what the EA shall do.
 
-*One cancels the other* (:mod:`.oco`) and *held orders* (:mod:`.held`: stop-limit orders of
+*One cancels the other* (:mod:`.oco`) and *held orders* (:mod:`.emulated`: stop-limit orders of
 MetaTrader 4, which has none) run in the daemon, and every answer says so. They work while it runs
 and the terminal is linked; what happened in between is looked up when the terminal is back, but
 the price of a moment that nobody saw triggers nothing.
@@ -17,5 +17,5 @@ and the number of the attempt, which is on the disk before it is used: so a rest
 journal what became of that id, and cannot send it twice. Nothing is sent without the right to:
 a held order is its token's, and a token that may not trade any more triggers nothing.
 
-:class:`~.keeper.Keeper` is one terminal's part of all this; the terminal's state has it.
+:class:`~.orders.ContingentOrders` has them all for one terminal, and :mod:`.service` for all.
 """

@@ -21,8 +21,8 @@ from gateway.trading.requests import Deadline, ExecutionOptions
 from gateway.trading.state import NullContingentOrders, StateOf
 from gateway.trading.terminal import GuardedTerminal
 
-from .errands import Errands
 from .records import Book, LinkedOrder, OcoLink, OrderEnd
+from .retrying_tasks import RetryingTasks
 
 MAX_ORDERS = 20
 """In one link."""
@@ -52,7 +52,7 @@ class OcoLinks:
 
     Args:
         book: their rows.
-        errands: runs what is to be done by and by.
+        tasks: runs what is to be done by and by.
         kept: the orders that are held here.
         act_as: see :data:`ActAs`.
         state_of: returns the shared state of a terminal.
@@ -63,14 +63,14 @@ class OcoLinks:
     def __init__(
         self,
         book: Book[OcoLink],
-        errands: Errands,
+        tasks: RetryingTasks,
         kept: NullContingentOrders,
         act_as: ActAs,
         state_of: StateOf,
         now_ms: Callable[[], int],
     ) -> None:
         self._book = book
-        self._errands = errands
+        self._tasks = tasks
         self._kept = kept
         self._act_as = act_as
         self._state_of = state_of
@@ -164,7 +164,7 @@ class OcoLinks:
         """A link that was to end has not: see what became of its orders meanwhile."""
         self._links[row] = link
         self._row_of |= {(link.account, ticket): row for ticket in link.waiting}
-        self._errands.begin(("oco back", row), partial(self._look_once, link.tid))
+        self._tasks.begin(("oco back", row), partial(self._look_once, link.tid))
 
     async def _look_once(self, tid: str) -> bool:
         terminal = self._act_as(tid)
@@ -213,7 +213,7 @@ class OcoLinks:
         """Look every few seconds while anything is linked: the event that tells of a fill may be
         lost, and the other order would be filled as well.
         """
-        self._errands.begin("oco watch", partial(self._watch, tid))
+        self._tasks.begin("oco watch", partial(self._watch, tid))
 
     async def _watch(self, tid: str) -> bool:
         terminal = self._act_as(tid)
@@ -255,7 +255,7 @@ class OcoLinks:
                     self._ended(row, ticket, end)
         for row, link in list(self._links.items()):
             if link.account == account and link.state == "cancelling":
-                self._errands.begin(("oco", row), partial(self._settle, row))
+                self._tasks.begin(("oco", row), partial(self._settle, row))
 
     def _missed_s(self, order: tuple[Account, int]) -> float:
         """Return for how long an order is in no list: those of a terminal that has just come back
@@ -275,7 +275,7 @@ class OcoLinks:
             for one in link.orders
         )
         self._links[row] = replace(link, orders=orders, state="cancelling")
-        self._errands.begin(("oco", row), partial(self._settle, row))
+        self._tasks.begin(("oco", row), partial(self._settle, row))
 
     def _rename(self, row: int, ticket: int, became: int) -> None:
         link = self._links[row]
@@ -285,7 +285,7 @@ class OcoLinks:
         self._row_of.pop((link.account, ticket), None)
         self._row_of[link.account, became] = row
         self._links[row] = replace(link, orders=orders)
-        self._errands.begin(("oco rename", row), partial(self._keep, row))
+        self._tasks.begin(("oco rename", row), partial(self._keep, row))
 
     async def _keep(self, row: int) -> bool:
         link = self._links.get(row)

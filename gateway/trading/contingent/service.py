@@ -21,9 +21,8 @@ from gateway.errors import AccessDenied, Forbidden
 from gateway.storage.ledger import Ledger
 from gateway.streams.channels import Channel
 from gateway.streams.service import Streams
-from gateway.trading.contingent.held import Surroundings
-from gateway.trading.contingent.keeper import Keeper
 from gateway.trading.contingent.oco import account_of
+from gateway.trading.contingent.orders import ContingentOrders
 from gateway.trading.contingent.records import OpenRows
 from gateway.trading.journal import Account
 from gateway.trading.session import Session
@@ -56,7 +55,7 @@ class _Named:
 
 
 class ContingentService:
-    """One keeper a terminal, while the gateway listens.
+    """The contingent orders of all terminals, while the gateway listens.
 
     Args:
         ledger: open.
@@ -94,11 +93,14 @@ class ContingentService:
         self._clock = clock
         self._guarded = guarded
         self._state_of = state_of
-        self._keepers: dict[str, Keeper] = {}
+        self._orders: dict[str, ContingentOrders] = {}
 
-    def of(self, terminal: str, turns: Turns) -> Keeper:
-        """Return a new keeper; it goes on where the last run of the daemon left off."""
-        around = Surroundings(
+    def of(self, terminal: str, turns: Turns) -> ContingentOrders:
+        """Return the orders of a terminal, as the last run of the daemon left them."""
+        orders = self._orders[terminal] = ContingentOrders(
+            self._ledger,
+            terminal,
+            self._at_start,
             act_as=lambda tid: self._as(terminal, tid),
             state_of=self._state_of,
             watch=lambda symbol: self._streams.hold(terminal, Channel("tick", symbol=symbol)),
@@ -109,11 +111,10 @@ class ContingentService:
             counted=self._counted,
             audit=self._audit,
         )
-        keeper = self._keepers[terminal] = Keeper(self._ledger, terminal, around, self._at_start)
-        return keeper
+        return orders
 
     def _counted(self, account: Account | None) -> list[Order]:
-        return [one for keeper in self._keepers.values() for one in keeper.counted_for(account)]
+        return [order for orders in self._orders.values() for order in orders.counted_for(account)]
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -123,8 +124,8 @@ class ContingentService:
             yield
         finally:
             unsubscribe()
-            for keeper in self._keepers.values():
-                keeper.close()
+            for orders in self._orders.values():
+                orders.close()
 
     # --- what the bridge tells ---------------------------------------------------------------
 
@@ -137,14 +138,14 @@ class ContingentService:
         """A terminal is linked, or paper trading was switched: keep what belongs to that."""
         # its state, and so its keeper, may not be there yet
         terminal = self._guarded(name, _nobody)
-        self._keepers[name].connected(account_of(terminal), tid)
+        self._orders[name].connected(account_of(terminal), tid)
 
     def event(self, session: Session, event: Event) -> None:
         """Take an event of a terminal's session: first who listens is told."""
         self._streams.event(session, event)
-        keeper = self._keepers.get(session.terminal)
-        if keeper is not None:
-            keeper.event(session, event)
+        orders = self._orders.get(session.terminal)
+        if orders is not None:
+            orders.event(session, event)
 
     # --- in whose name -----------------------------------------------------------------------
 

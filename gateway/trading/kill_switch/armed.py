@@ -1,4 +1,4 @@
-"""What shall be done when a program falls silent, as it lies in the ledger.
+"""Orders of what to do when a program falls silent, as the ledger keeps them, and their timer.
 
 It outlives the daemon, so that a restart is not taken for a program's end, nor its end forgotten.
 It is about the account that the terminal was logged in to: at another one nothing is done for it.
@@ -6,6 +6,7 @@ It is about the account that the terminal was logged in to: at another one nothi
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -165,3 +166,37 @@ class ArmedBook:
 
         if self._ledger is not None:
             self._ledger.write_soon(work)
+
+
+class LazyTimer:
+    """Timer that acts once, and costs next to nothing to start anew.
+
+    Every call of a program starts it anew. So only its due time moves; the loop's own timer stays
+    where it is, and looks at the due time when it fires.
+
+    Args:
+        within_s: how long it runs; it runs from the start.
+        act: called in the event loop when the time is over.
+
+    """
+
+    def __init__(self, within_s: float, act: Callable[[], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._within_s = within_s
+        self._act = act
+        self._due_s = self._loop.time() + within_s
+        self._timer = self._loop.call_at(self._due_s, self._fire)
+
+    def arm(self) -> None:
+        """Run for the whole time again."""
+        self._due_s = self._loop.time() + self._within_s
+
+    def cancel(self) -> None:
+        """Do nothing any more; harmless when it has fired."""
+        self._timer.cancel()
+
+    def _fire(self) -> None:
+        if self._loop.time() < self._due_s:
+            self._timer = self._loop.call_at(self._due_s, self._fire)
+        else:
+            self._act()

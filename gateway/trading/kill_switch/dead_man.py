@@ -13,8 +13,7 @@ from functools import partial
 
 from gateway.trading.requests import OrderFilter
 
-from .armed import TIMER, Armed, ArmedBook, Firing, Key
-from .fuse import Fuse
+from .armed import TIMER, Armed, ArmedBook, Firing, Key, LazyTimer
 
 
 def timer_name(session: str) -> str:
@@ -41,18 +40,18 @@ class DeadMan:
         self._book = book or ArmedBook()
         self._fire = fire
         self._changed = changed
-        self._burning: dict[Key, tuple[Armed, Fuse]] = {}
+        self._timers: dict[Key, tuple[Armed, LazyTimer]] = {}
         self._firing: dict[Key, Firing] = {}
 
     def armed(self, terminal: str) -> list[Armed]:
         """Return what is armed for a terminal, or has fired and is not done."""
-        all_ = [one for one, _ in self._burning.values()]
+        all_ = [one for one, _ in self._timers.values()]
         all_ += [one.armed for one in self._firing.values()]
         return [one for one in all_ if one.terminal == terminal]
 
     def resume(self, armed: Armed) -> None:
         """Go on with a timer of the daemon before, from its beginning."""
-        self._light(armed)
+        self._start(armed)
 
     async def set(self, armed: Armed, live: Collection[str] = ()) -> None:
         """Start a timer, instead of the one that there is.
@@ -65,46 +64,46 @@ class DeadMan:
             StoreError: it could not be written; it runs until the gateway ends.
 
         """
-        for terminal, tid, name in tuple(self._burning):
+        for terminal, tid, name in tuple(self._timers):
             session = name.partition(" ")[2]
             if (terminal, tid) == armed.key[:2] and session and session not in live:
                 self.off(terminal, tid, session)
-        self._light(armed)
+        self._start(armed)
         await self._book.keep(armed)
 
     def off(self, terminal: str, tid: str, session: str) -> None:
         """Stop a timer; nothing if there is none."""
         key = (terminal, tid, timer_name(session))
-        found = self._burning.pop(key, None)
+        found = self._timers.pop(key, None)
         if found is not None:
-            found[1].put_out()
+            found[1].cancel()
         if found is not None or self._call_off(key):
             self._book.drop(key)
             self._changed(terminal)
 
     def heard(self, terminal: str, tid: str, session: str) -> None:
         """A program with the token has called something."""
-        if self._burning:
-            found = self._burning.get((terminal, tid, timer_name(session)))
+        if self._timers:
+            found = self._timers.get((terminal, tid, timer_name(session)))
             if found is not None:
-                found[1].renew()
+                found[1].arm()
 
     def close(self) -> None:
         """Stop all timers; what is armed stays in the ledger."""
-        for _, fuse in self._burning.values():
-            fuse.put_out()
-        self._burning.clear()
+        for _, timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
 
-    def _light(self, armed: Armed) -> None:
+    def _start(self, armed: Armed) -> None:
         self._call_off(armed.key)
-        if (found := self._burning.get(armed.key)) is not None:
-            found[1].put_out()
-        fuse = Fuse(armed.within_ms / 1000, partial(self._ring, armed))
-        self._burning[armed.key] = (armed, fuse)
+        if (found := self._timers.get(armed.key)) is not None:
+            found[1].cancel()
+        timer = LazyTimer(armed.within_ms / 1000, partial(self._expire, armed))
+        self._timers[armed.key] = (armed, timer)
         self._changed(armed.terminal)
 
-    def _ring(self, armed: Armed) -> None:
-        del self._burning[armed.key]
+    def _expire(self, armed: Armed) -> None:
+        del self._timers[armed.key]
         firing = self._firing[armed.key] = Firing(armed, OrderFilter(), "timer", self._over)
         self._fire(firing)
 

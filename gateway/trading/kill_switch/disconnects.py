@@ -25,8 +25,7 @@ from ea_bridge import host
 from gateway.trading.journal.intents import Account
 from gateway.trading.requests import OrderFilter
 
-from .armed import SESSION, Armed, ArmedBook, Firing, Key
-from .fuse import Fuse
+from .armed import SESSION, Armed, ArmedBook, Firing, Key, LazyTimer
 
 MAX_PLACED = 10_000
 """Orders of one connection that are remembered: the newest."""
@@ -80,7 +79,7 @@ class _Session:
     tickets: OrderedDict[Ticket, None] = field(default_factory=OrderedDict)
     connection: Connection | None = None
     armed: Armed | None = None
-    fuse: Fuse | None = None
+    timer: LazyTimer | None = None
 
     @property
     def key(self) -> Key:
@@ -169,9 +168,9 @@ class Disconnects:
                 session.name, session.is_named = name, True
             return
         self.off(connection)
-        if before.fuse is not None:
-            before.fuse.put_out()
-            before.fuse = None
+        if before.timer is not None:
+            before.timer.cancel()
+            before.timer = None
         old, before.connection = before.connection, connection
         before.tags.update(session.tags)
         before.tickets.update(session.tickets)
@@ -196,9 +195,9 @@ class Disconnects:
         self._armed[session.key] = session
         if session.connection is None and not self._is_closed:
             # the connection was lost while this call waited: the grace begins now
-            if session.fuse is not None:
-                session.fuse.put_out()
-            self._burn(session, armed, 0.0, None)
+            if session.timer is not None:
+                session.timer.cancel()
+            self._start_timer(session, armed, 0.0, None)
         self._changed(terminal)
         await self._book.keep(armed)
 
@@ -248,15 +247,15 @@ class Disconnects:
         """
         session = _Session(armed.session, True, armed.terminal, armed.tid, True, armed=armed)
         self._armed[session.key] = session
-        self._burn(session, armed, RESTART_GRACE_S, OrderFilter(tagged=armed.own))
+        self._start_timer(session, armed, RESTART_GRACE_S, OrderFilter(tagged=armed.own))
         self._changed(armed.terminal)
 
     def close(self) -> None:
         """The gateway ends: that is nobody's disconnect. What is armed stays in the ledger."""
         self._is_closed = True
         for session in self._armed.values():
-            if session.fuse is not None:
-                session.fuse.put_out()
+            if session.timer is not None:
+                session.timer.cancel()
 
     # --- inside -----------------------------------------------------------------------------
 
@@ -283,15 +282,15 @@ class Disconnects:
         session.connection = None
         self._lost[connection] = session
         if session.armed is not None and not self._is_closed:
-            self._burn(session, session.armed, 0.0, None)
+            self._start_timer(session, session.armed, 0.0, None)
 
-    def _burn(
+    def _start_timer(
         self, session: _Session, armed: Armed, more_s: float, chosen: OrderFilter | None
     ) -> None:
         within_s = armed.within_ms / 1000 + more_s
-        session.fuse = Fuse(within_s, partial(self._ring, session, armed, chosen))
+        session.timer = LazyTimer(within_s, partial(self._expire, session, armed, chosen))
 
-    def _ring(self, session: _Session, armed: Armed, chosen: OrderFilter | None) -> None:
+    def _expire(self, session: _Session, armed: Armed, chosen: OrderFilter | None) -> None:
         del self._armed[session.key]
         if chosen is None and armed.own:
             # both as they are at each look: receipts may still come

@@ -39,7 +39,7 @@ from gateway.trading.kill_switch.disconnects import Disconnects
 from gateway.trading.kill_switch.halts import EVERYWHERE
 from gateway.trading.kill_switch.lease_keeper import LeaseKeeper
 from gateway.trading.kill_switch.safeguards import Safeguards
-from gateway.trading.kill_switch.switch import KillSwitch, Turned
+from gateway.trading.kill_switch.switch import KillSwitch, SwitchChanged
 from gateway.trading.state import StateOf
 from gateway.trading.terminal import GuardedTerminal
 
@@ -263,7 +263,7 @@ class KillSwitchService:
 
     # --- telling -------------------------------------------------------------------------------
 
-    def _turned(self, turned: Turned) -> None:
+    def _turned(self, turned: SwitchChanged) -> None:
         self._tell(turned.halt.terminal, turned.kind, flatten.told(flatten.Swept()))
 
     def _note(

@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Turned:
+class SwitchChanged:
     """A halt was made, made stricter, or lifted."""
 
     kind: Literal["halt", "resume"]
@@ -61,8 +61,8 @@ class KillSwitch:
         self._latched: dict[str, Halt] = {}
         """Those that are not on the disk (yet): they hold from the moment they are asked for."""
         self._is_blind = False
-        self._callbacks: list[Callable[[Turned], None]] = []
-        self._untold: list[Turned] = []
+        self._callbacks: list[Callable[[SwitchChanged], None]] = []
+        self._untold: list[SwitchChanged] = []
         self._lifting: dict[str, str] = {}
         """Who lifts a terminal's halt by this process; any other is lifted on the command line."""
         if ledger is not None:
@@ -84,7 +84,7 @@ class KillSwitch:
                 found.append(one)
         return found
 
-    def on_turn(self, callback: Callable[[Turned], None]) -> None:
+    def on_turn(self, callback: Callable[[SwitchChanged], None]) -> None:
         """Call ``callback`` with each change, in the event loop, whoever made it."""
         self._callbacks.append(callback)
 
@@ -191,7 +191,7 @@ class KillSwitch:
 
     def _note(self, kind: Literal["halt", "resume"], halt: Halt, by: str = "") -> None:
         """Tell all who listen, on the next turn of the loop: an order's check may stand above."""
-        self._untold.append(Turned(kind, halt, by or halt.armed_by))
+        self._untold.append(SwitchChanged(kind, halt, by or halt.armed_by))
         if len(self._untold) == 1:
             asyncio.get_running_loop().call_soon(self._tell)
 

@@ -21,7 +21,7 @@ from gateway.storage.ledger import Ledger
 from gateway.storage.store import StoreError
 from gateway.trading.kill_switch import halts
 from gateway.trading.kill_switch.halts import EVERYWHERE, Halt
-from gateway.trading.kill_switch.switch import KillSwitch, Turned
+from gateway.trading.kill_switch.switch import KillSwitch, SwitchChanged
 
 BUY = {"symbol": "EURUSD", "side": "buy", "volume": 0.1}
 REDUCTIONS: list[tuple[str, dict[str, Any]]] = [
@@ -220,18 +220,18 @@ async def test_who_halts_again_can_say_why(switch: KillSwitch) -> None:
 
 async def test_every_turn_is_told_once(switch: KillSwitch, tmp_path: Path) -> None:
     """Whoever made it, and whether or not anybody trades meanwhile."""
-    told: asyncio.Queue[Turned] = asyncio.Queue()
+    told: asyncio.Queue[SwitchChanged] = asyncio.Queue()
     switch.on_turn(told.put_nowait)
     watching = asyncio.create_task(switch.watch())
     try:
         await switch.halt(halt())
-        assert await told.get() == Turned("halt", halt(), by=halt().armed_by)
+        assert await told.get() == SwitchChanged("halt", halt(), by=halt().armed_by)
         store = open_ledger_store(tmp_path)
         with store.transaction() as connection:
             halts.lift(connection, "mt5-a", by_admin=True)
         store.close()
         async with asyncio.timeout(20):
-            assert await told.get() == Turned("resume", halt(), by="cli")
+            assert await told.get() == SwitchChanged("resume", halt(), by="cli")
         assert told.empty()
     finally:
         watching.cancel()
@@ -241,7 +241,7 @@ async def test_who_could_not_lift_a_halt_has_not_lifted_it(
     switch: KillSwitch, ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its try is not noted as what the command line does later."""
-    told: asyncio.Queue[Turned] = asyncio.Queue()
+    told: asyncio.Queue[SwitchChanged] = asyncio.Queue()
     switch.on_turn(told.put_nowait)
     await switch.halt(halt(armed_by="token a"))
     assert (await told.get()).kind == "halt"

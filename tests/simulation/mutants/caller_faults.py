@@ -58,7 +58,7 @@ CALLER_FAULTS = (
         (
             Change(
                 "gateway.trading.kill_switch.dead_man",
-                "                found[1].renew()\n",
+                "                found[1].arm()\n",
                 "                pass\n",
             ),
         ),

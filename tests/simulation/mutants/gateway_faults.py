@@ -272,7 +272,7 @@ DISCONNECTS = (
         (
             Change(
                 "gateway.trading.kill_switch.disconnects",
-                "            before.fuse.put_out()\n            before.fuse = None\n",
+                "            before.timer.cancel()\n            before.timer = None\n",
                 "            pass\n",
             ),
         ),
@@ -333,7 +333,7 @@ CONTINGENT = (
         "A held order is told as refused where nobody knows whether its limit order was placed.",
         (
             Change(
-                "gateway.trading.contingent.held",
+                "gateway.trading.contingent.emulated",
                 '        if error.outcome == "unknown":\n',
                 '        if error.outcome == "never":\n',
             ),

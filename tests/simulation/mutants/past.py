@@ -220,7 +220,7 @@ BEFORE = (
         "A held order is sent to the account that the terminal was logged in to meanwhile.",
         (
             Change(
-                "gateway.trading.contingent.held",
+                "gateway.trading.contingent.emulated",
                 "        if account_of(terminal) != held.account:\n"
                 "            # logged in elsewhere by now; the attempt stays as it is, for it may "
                 "have been sent\n"
@@ -235,7 +235,7 @@ BEFORE = (
         "What changes while a link or a held order is looked at is not looked at again.",
         (
             Change(
-                "gateway.trading.contingent.errands",
+                "gateway.trading.contingent.retrying_tasks",
                 "                    if about not in self._again:\n"
                 "                        return\n"
                 "                    continue\n",

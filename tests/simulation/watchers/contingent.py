@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from gateway.trading.contingent.errands import LAST_PAUSE_S
+from gateway.trading.contingent.retrying_tasks import LAST_PAUSE_S
 
 from ..accounts import PATIENCE_S
 from ..bots import now_s

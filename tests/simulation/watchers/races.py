@@ -25,8 +25,8 @@ LAST_FAULT_S = 30.0
 TOLD = "%s: order %d is not cancelled: %s"
 FAULTED = frozenset(
     {
-        "an errand failed; it is tried again",
-        "an errand is put off: %s",
+        "a task failed; it is tried again",
+        "a task is put off: %s",
         "%s: linked orders are not looked at: %s",
     }
 )

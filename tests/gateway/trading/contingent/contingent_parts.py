@@ -18,7 +18,7 @@ from ea_bridge.protocol.messages import Trade
 from gateway.audit import Audit
 from gateway.home.ledger import TABLES
 from gateway.storage.ledger import Ledger
-from gateway.trading.contingent.keeper import Keeper
+from gateway.trading.contingent.orders import ContingentOrders
 from gateway.trading.journal import Account, OrderLog, SqliteJournal
 
 TIMEOUT_S = 20.0
@@ -49,7 +49,7 @@ class Stand:
         }
         self.keeper = self.start()
 
-    def start(self) -> Keeper:
+    def start(self) -> ContingentOrders:
         """Begin as a daemon does: with what is in the ledger."""
         log = OrderLog(self.ledger, lambda: self.scene.now_ms)
         self.scene.audit = Audit(self.ledger)
@@ -127,7 +127,7 @@ async def until(happened: Callable[[], Any]) -> None:
 
 async def quiet(stand: Stand) -> None:
     """Wait until nothing is under way any more but the watch over linked orders."""
-    await until(lambda: not stand.keeper._errands._tasks.keys() - {"oco watch"})
+    await until(lambda: not stand.keeper._tasks._tasks.keys() - {"oco watch"})
 
 
 # --- the stop-limit order of most tests --------------------------------------------------------

@@ -64,14 +64,14 @@ async def test_an_unknown_outcome_is_never_sent_again(stand: Stand) -> None:
     await until(lambda: stand.sent)
     for _ in range(3):
         reach(stand, 5)
-        stand.keeper._errands.hurry()
+        stand.keeper._tasks.hurry()
         await stand.ledger.write(lambda _: None)
     with pytest.raises(errors.DeadlineExceeded):
         await stand.scene.ask("cancel_order", ticket=ticket, ttl_ms=50)
     stand.stop()
     stand.start()
     reach(stand, 5)
-    stand.keeper._errands.hurry()
+    stand.keeper._tasks.hurry()
     await stand.ledger.write(lambda _: None)
     assert len(stand.sent) == 1
     [listed] = await stand.scene.ask("get_orders")

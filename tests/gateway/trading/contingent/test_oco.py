@@ -130,7 +130,7 @@ async def test_a_fill_whose_event_never_came(stand: Stand) -> None:
     await quiet(stand)
     stand.leave(first, OrderState.FILLED)
     await until(lambda: not stand.orders)
-    await until(lambda: not stand.keeper._errands._tasks)
+    await until(lambda: not stand.keeper._tasks._tasks)
     assert ends(await only(stand)) == ["filled", "canceled"]
 
 
@@ -320,6 +320,6 @@ async def test_how_an_order_ended_is_asked_until_the_terminal_tells(stand: Stand
     stand.leave(second, OrderState.CANCELED)
     stand.fill(first)
     await until(lambda: not failures)
-    stand.keeper._errands.hurry()
+    stand.keeper._tasks.hurry()
     await until(lambda: not stand.keeper.links._links)
     assert ends(await only(stand)) == ["filled", "canceled"]

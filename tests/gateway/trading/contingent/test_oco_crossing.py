@@ -11,9 +11,9 @@ from contingent_parts import Stand, quiet, until
 from gateway import errors
 from gateway.audit import Audit
 from gateway.trading.contingent import oco
-from gateway.trading.contingent.errands import Errands
 from gateway.trading.contingent.oco import OcoLinks
 from gateway.trading.contingent.records import Book, OcoLink, OpenRows
+from gateway.trading.contingent.retrying_tasks import RetryingTasks
 from gateway.trading.state import NullContingentOrders
 
 
@@ -80,17 +80,17 @@ async def test_a_link_by_another_terminal_of_the_account(stand: Stand) -> None:
     """It may be away, and then nobody would act on that: each keeps its own."""
     first, second = (stand.place() for _ in range(2))
     book = book_of(stand, "mt5-b")
-    errands = Errands()
+    tasks = RetryingTasks()
     others = OcoLinks(
         book,
-        errands,
+        tasks,
         NullContingentOrders(),
         lambda _: stand.scene.guarded,
         lambda _: stand.scene.state,
         lambda: stand.scene.now_ms,
     )
     theirs = await others.link(stand.scene.guarded, "t", [first, second])
-    errands.stop()
+    tasks.stop()
     ours = await link(stand, first, second)
     assert (ours["state"], ours["id"] != theirs.id) == ("active", True)
     assert on_disk(stand) == [{first, second}]

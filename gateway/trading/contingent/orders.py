@@ -1,8 +1,8 @@
-"""One terminal's held orders and links, kept while the daemon runs."""
+"""Held orders and links between orders of one terminal, kept while the daemon runs."""
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
 
@@ -20,6 +20,7 @@ from ea_bridge.model import (
 )
 from ea_bridge.protocol.messages import Event, Lost, Ticks, Trade
 from gateway import schemas as shapes
+from gateway.audit import Audit
 from gateway.credentials.tier import Tier
 from gateway.errors import DeadlineExceeded, OrderLimit, OrderNotFound
 from gateway.storage.ledger import Ledger
@@ -37,49 +38,78 @@ from gateway.trading.requests import (
     PreparedOrder,
 )
 from gateway.trading.session import Session
-from gateway.trading.state import NullContingentOrders, TradingState
+from gateway.trading.state import NullContingentOrders, StateOf, TradingState
 from gateway.trading.terminal import GuardedTerminal
+from gateway.trading.turns import Turns
 
-from .errands import Errands
-from .held import MAX_HELD, HeldOrders, Surroundings
-from .oco import OcoLinks, account_of
+from .emulated import MAX_HELD, STOPS, EmulatedOrders, Tell, Watch, prepared
+from .oco import ActAs, OcoLinks, account_of
 from .records import Book, HeldOrder, OcoLink, OpenRows
-from .stop_limit import STOPS, prepared
+from .retrying_tasks import RetryingTasks
 
 
-class Keeper(NullContingentOrders):
+class ContingentOrders(NullContingentOrders):
     """Held orders and links of one terminal, in the ledger.
 
     Args:
         ledger: open.
         terminal: name of the terminal.
-        around: see :class:`~.held.Surroundings`.
         at_start: rows of the daemon's start, among which are its own.
+        act_as, state_of, watch, tell, now_ms, to_broker_ms, turns: see
+            :class:`~.emulated.EmulatedOrders`.
+        counted: returns what all terminals together hold for an account, as :meth:`counted_for`
+            tells of one of them; ``None``: there is only one.
+        audit: each row is noted there, in its own transaction.
 
     """
 
     def __init__(
-        self, ledger: Ledger, terminal: str, around: Surroundings, at_start: OpenRows
+        self,
+        ledger: Ledger,
+        terminal: str,
+        at_start: OpenRows,
+        *,
+        act_as: ActAs,
+        state_of: StateOf,
+        watch: Watch,
+        tell: Tell,
+        now_ms: Callable[[], int],
+        to_broker_ms: Callable[[int], int],
+        turns: Turns,
+        counted: Callable[[Account | None], list[Order]] | None = None,
+        audit: Audit | None = None,
     ) -> None:
-        self._errands = Errands()
-        self._around = around
-        own = dataclasses.replace(around, tell=self._tell)
-        held = Book(ledger, terminal, "held", HeldOrder, around.audit, at_start)
-        self._held = HeldOrders(held, self._errands, own)
+        audit = audit or Audit()
+        self._tasks = RetryingTasks()
+        self._act_as = act_as
+        self._tell = tell
+        self._turns = turns
+        self._counted = counted or self.counted_for
+        self._held = EmulatedOrders(
+            Book(ledger, terminal, "held", HeldOrder, audit, at_start),
+            self._tasks,
+            act_as=act_as,
+            state_of=state_of,
+            watch=watch,
+            tell=self._changed,
+            now_ms=now_ms,
+            to_broker_ms=to_broker_ms,
+            turns=turns,
+        )
         self.links: OcoLinks = OcoLinks(
-            Book(ledger, terminal, "oco", OcoLink, around.audit, at_start),
-            self._errands,
+            Book(ledger, terminal, "oco", OcoLink, audit, at_start),
+            self._tasks,
             self,
-            around.act_as,
-            around.state_of,
-            around.now_ms,
+            act_as,
+            state_of,
+            now_ms,
         )
         self._account: Account | None = None
         """That the terminal is, or was last, logged in to."""
 
     def close(self) -> None:
         """Stop all that is under way; what was begun is in the ledger."""
-        self._errands.stop()
+        self._tasks.stop()
         self._held.stop()
 
     # --- what the terminal tells -------------------------------------------------------------
@@ -88,10 +118,10 @@ class Keeper(NullContingentOrders):
         """The terminal is linked: look up what happened meanwhile."""
         self._account = account
         self._held.start()
-        self._errands.hurry()
+        self._tasks.hurry()
         self._held.resume(account)
         if len(self.links):
-            self._errands.begin("look", partial(self._look, tid))
+            self._tasks.begin("look", partial(self._look, tid))
             self.links.watch(tid)
 
     def event(self, session: Session, event: Event) -> None:
@@ -106,10 +136,10 @@ class Keeper(NullContingentOrders):
             case Trade() if event.order and len(self.links):
                 self.links.on_order(account, event.op, event.order)
             case Lost() if len(self.links):
-                self._errands.begin("look", partial(self._look, session.hello.tid))
+                self._tasks.begin("look", partial(self._look, session.hello.tid))
 
     async def _look(self, tid: str) -> bool:
-        terminal = self._around.act_as(tid)
+        terminal = self._act_as(tid)
         session = terminal.session
         if session is not None and session.broker is not True:
             return False  # its lists may be empty only because it knows nothing yet
@@ -117,10 +147,10 @@ class Keeper(NullContingentOrders):
             await self.links.look(terminal)
         return True
 
-    def _tell(self, account: Account, op: str, order: Order) -> None:
+    def _changed(self, account: Account, op: str, order: Order) -> None:
         self.links.on_order(account, op, order)
         if account == self._account:
-            self._around.tell(account, op, order)
+            self._tell(account, op, order)
 
     # --- held orders -------------------------------------------------------------------------
 
@@ -135,8 +165,7 @@ class Keeper(NullContingentOrders):
         return self._held.orders(self._account, symbol, ticket)
 
     def counted(self) -> list[Order]:
-        counted = self._around.counted or self.counted_for
-        return counted(self._account)
+        return self._counted(self._account)
 
     def counted_for(self, account: Account | None) -> list[Order]:
         """Return what this terminal holds for an account, linked to it or not."""
@@ -193,7 +222,7 @@ class Keeper(NullContingentOrders):
     ) -> shapes.OrderReceipt:
         with options.before_sending():
             check_change(change)
-        async with self._around.turns.of(options, ticket):
+        async with self._turns.of(options, ticket):
             with options.before_sending():
                 held = self._waiting(terminal, ticket)
                 wish = _changed(held, change)
@@ -213,7 +242,7 @@ class Keeper(NullContingentOrders):
     async def cancel(
         self, terminal: GuardedTerminal, ticket: int, options: ExecutionOptions
     ) -> shapes.OrderReceipt:
-        async with self._around.turns.of(options, ticket):
+        async with self._turns.of(options, ticket):
             with options.before_sending():
                 held = self._waiting(terminal, ticket)
                 terminal.check_last(Tier.REDUCE)

@@ -1,4 +1,4 @@
-"""What the daemon does by itself, at most once at a time for each thing, until it succeeds."""
+"""Tasks of the daemon's own, at most one at a time about each thing, tried until they succeed."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ Attempt = Callable[[], Awaitable[bool]]
 """Does what there is to do; whether it is done with."""
 
 
-class Errands:
-    """Errands under way, by what they are about. There are as many as open rows, at the most."""
+class RetryingTasks:
+    """Tasks under way, by what they are about. There are as many as open rows, at the most."""
 
     def __init__(self) -> None:
         self._tasks: dict[Hashable, asyncio.Task[None]] = {}
@@ -60,9 +60,9 @@ class Errands:
                         return
                     continue
             except GatewayError as error:  # the terminal is away, or slow: that is no failure
-                _log.info("an errand is put off: %s", error.name())
+                _log.info("a task is put off: %s", error.name())
             except Exception:
-                _log.exception("an errand failed; it is tried again")
+                _log.exception("a task failed; it is tried again")
             try:
                 async with asyncio.timeout(pause_s):
                     await hurry.wait()

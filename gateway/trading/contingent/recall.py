@@ -17,7 +17,7 @@ from gateway.trading.journal.sameness import folded, is_same
 from gateway.trading.state import TradingState
 from gateway.trading.terminal import GuardedTerminal
 
-from .keeper import Keeper
+from .orders import ContingentOrders
 from .records import HeldOrder
 
 
@@ -31,14 +31,14 @@ def request_of(
 
     """
     account, holding = terminal.account, state.contingent
-    if not isinstance(holding, Keeper):
+    if not isinstance(holding, ContingentOrders):
         return None
     held = holding.kept(terminal, client_order_id)
     return None if held is None or account is None else _intent(terminal, holding, account, held)
 
 
 def _intent(
-    terminal: GuardedTerminal, holding: Keeper, account: Account, held: HeldOrder
+    terminal: GuardedTerminal, holding: ContingentOrders, account: Account, held: HeldOrder
 ) -> Intent:
     order, client_order_id = held.order, held.client_order_id
     created_ms = terminal.clock.to_utc_ms(order.time_setup_msc)
@@ -62,7 +62,7 @@ async def recall(terminal: GuardedTerminal, state: TradingState, asked: CallKey)
 
     """
     journal, holding = terminal.journal, state.contingent
-    if asked.is_new or not isinstance(holding, Keeper):
+    if asked.is_new or not isinstance(holding, ContingentOrders):
         return
     try:
         known = journal.find(asked.client_order_id)

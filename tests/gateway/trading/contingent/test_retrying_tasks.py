@@ -1,4 +1,4 @@
-"""Errands of the daemon: tried until they succeed, whatever keeps them from it."""
+"""Tasks of the daemon: tried until they succeed, whatever keeps them from it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import logging
 import pytest
 
 from gateway.errors import TerminalDisconnected
-from gateway.trading.contingent.errands import Errands
+from gateway.trading.contingent.retrying_tasks import RetryingTasks
 
 
 @pytest.mark.parametrize(
@@ -18,12 +18,12 @@ from gateway.trading.contingent.errands import Errands
         (RuntimeError("a mistake"), logging.ERROR),
     ],
 )
-async def test_an_errand_is_tried_again(
+async def test_a_task_is_tried_again(
     caplog: pytest.LogCaptureFixture, problem: Exception, level: int
 ) -> None:
     """A terminal that goes in the middle is no failure of ours: no traceback is logged for it."""
     caplog.set_level(logging.INFO)
-    errands, tries = Errands(), 0
+    tasks, tries = RetryingTasks(), 0
     failed, done = asyncio.Event(), asyncio.Event()
 
     async def attempt() -> bool:
@@ -35,9 +35,9 @@ async def test_an_errand_is_tried_again(
         done.set()
         return True
 
-    errands.begin("look", attempt)
+    tasks.begin("look", attempt)
     await failed.wait()
-    errands.hurry()
+    tasks.hurry()
     async with asyncio.timeout(5):
         await done.wait()
 

@@ -1,76 +1,105 @@
-"""Orders that the daemon keeps until their price is reached."""
+"""Orders that the daemon keeps until the market comes to their price: stop-limit orders of
+MetaTrader 4, which has none.
+
+When the market is there (the ask for a buy, the bid for a sell) a limit order takes the place of
+the held one. A broker takes that only on the right side of the market: a gap may have passed the
+limit already, and then the limit order follows once the market is back on the other side. It is
+never filled worse than at its limit; a broker's own might have been filled where this one waits.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import partial
 
+import orjson
 from msgspec.structs import replace
 
 from ea_bridge import commands
-from ea_bridge.model import Order, OrderState
-from gateway.audit import Audit
+from ea_bridge.model import Order, OrderState, OrderType, SymbolInfo, TradeAction
 from gateway.errors import DeadlineExceeded, GatewayError, InvalidPrice
-from gateway.trading.journal import Account
-from gateway.trading.requests import FIRST_HELD, Deadline, ExecutionOptions
-from gateway.trading.state import StateOf
+from gateway.trading import placing
+from gateway.trading.grid import Grid, exact, price_grid
+from gateway.trading.journal import Account, CallKey
+from gateway.trading.placing import check_wish, prepare
+from gateway.trading.requests import (
+    FIRST_HELD,
+    Deadline,
+    ExecutionOptions,
+    OrderRequest,
+    PreparedOrder,
+)
+from gateway.trading.sides import misplaced
+from gateway.trading.state import StateOf, TradingState
 from gateway.trading.terminal import GuardedTerminal
 from gateway.trading.turns import Turns
 
-from .errands import Errands
 from .oco import ActAs, account_of
 from .records import Book, HeldOrder
-from .sending import send_limit
-from .stop_limit import is_reached, takes_limit
+from .retrying_tasks import RetryingTasks
 
+STOPS = {
+    OrderType.BUY_STOP_LIMIT: OrderType.BUY_STOP,
+    OrderType.SELL_STOP_LIMIT: OrderType.SELL_STOP,
+}
+LIMITS = {
+    OrderType.BUY_STOP_LIMIT: OrderType.BUY_LIMIT,
+    OrderType.SELL_STOP_LIMIT: OrderType.SELL_LIMIT,
+}
 TTL_MS = 5000
 MAX_HELD = 1000
 """Of one terminal."""
 MAX_TIMER_S = 86_400.0
+Watch = Callable[[str], Callable[[], None]]
+"""Has the terminal push a symbol's ticks; returns what ends that."""
+Tell = Callable[[Account, str, Order], None]
+"""Tells who listens that an order was added, changed or removed."""
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What held orders use of the daemon."""
-
-    act_as: ActAs
-    state_of: StateOf
-    watch: Callable[[str], Callable[[], None]]
-    """Have the terminal push a symbol's ticks; returns what ends that."""
-    tell: Callable[[Account, str, Order], None]
-    """Tell who listens that an order was added, changed or removed."""
-    now_ms: Callable[[], int]
-    """UTC milliseconds."""
-    to_broker_ms: Callable[[int], int]
-    """Turn UTC milliseconds into the broker's."""
-    turns: Turns
-    """Of the terminal's state."""
-    counted: Callable[[Account | None], list[Order]] | None = None
-    """What all terminals together hold for an account, as :meth:`HeldOrders.counted` tells of one
-    of them; ``None``: there is only one."""
-    audit: Audit = field(default_factory=Audit)
-    """Each row is noted there, in its own transaction."""
-
-
-class HeldOrders:
+class EmulatedOrders:
     """The held orders of one terminal.
 
     Args:
         book: their rows.
-        errands: runs what is to be done by and by.
-        around: see :class:`Surroundings`.
+        tasks: runs what is to be done by and by.
+        act_as: makes the terminal as a token may use it.
+        state_of: returns the shared state of a terminal.
+        watch: has the terminal push a symbol's ticks; returns what ends that.
+        tell: tells who listens that an order was added, changed or removed.
+        now_ms: UTC milliseconds.
+        to_broker_ms: turns UTC milliseconds into the broker's.
+        turns: of the terminal.
 
     """
 
-    def __init__(self, book: Book[HeldOrder], errands: Errands, around: Surroundings) -> None:
+    def __init__(
+        self,
+        book: Book[HeldOrder],
+        tasks: RetryingTasks,
+        *,
+        act_as: ActAs,
+        state_of: StateOf,
+        watch: Watch,
+        tell: Tell,
+        now_ms: Callable[[], int],
+        to_broker_ms: Callable[[int], int],
+        turns: Turns,
+    ) -> None:
         self._book = book
-        self._errands = errands
-        self._around = around
+        self._tasks = tasks
+        self._act_as = act_as
+        self._state_of = state_of
+        self._watch = watch
+        self._tell = tell
+        self._now_ms = now_ms
+        self._to_broker_ms = to_broker_ms
+        self._turns = turns
         self._held = {
             FIRST_HELD + row: with_ticket(held, FIRST_HELD + row)
             for row, held in book.open().items()
@@ -148,19 +177,19 @@ class HeldOrders:
             return known
         held = with_ticket(held, FIRST_HELD + row)
         self._held[held.order.ticket] = held
-        self._around.tell(held.account, "add", held.order)
+        self._tell(held.account, "add", held.order)
         self._attend(held)
         return held
 
     async def change(self, held: HeldOrder) -> None:
         """Keep another version of an order that waits."""
         await self._save(held)
-        self._around.tell(held.account, "change", held.order)
+        self._tell(held.account, "change", held.order)
         self._set_timer(held)
 
     async def end(self, held: HeldOrder, state: OrderState, reason: str = "") -> None:
         """An order is over: it was triggered (``placed``), or ended before."""
-        now_ms = self._around.to_broker_ms(self._around.now_ms())
+        now_ms = self._to_broker_ms(self._now_ms())
         order = replace(
             held.order,
             state=int(state),
@@ -173,7 +202,7 @@ class HeldOrders:
         await self._book.save(order.ticket - FIRST_HELD, ended, is_open=False)
         self._held.pop(order.ticket, None)
         self._forget(order)
-        self._around.tell(held.account, "remove", order)
+        self._tell(held.account, "remove", order)
 
     # --- the market --------------------------------------------------------------------------
 
@@ -193,19 +222,19 @@ class HeldOrders:
                 self._begin(held.order.ticket)
 
     def _begin(self, ticket: int) -> None:
-        self._errands.begin(("held", ticket), partial(self._attempt, ticket))
+        self._tasks.begin(("held", ticket), partial(self._attempt, ticket))
 
     async def _attempt(self, ticket: int) -> bool:
         """Do what the market asks of an order; whether that is all for now."""
         held = self._held.get(ticket)
         if held is None:
             return True
-        terminal = self._around.act_as(held.tid)
+        terminal = self._act_as(held.tid)
         if terminal.session is None or account_of(terminal) != held.account:
             return True  # :meth:`resume` comes back to it
         options = self._options(held)
         try:
-            async with self._around.turns.of(options, ticket):
+            async with self._turns.of(options, ticket):
                 return await self._act(terminal, self._held.get(ticket))
         except GatewayError as error:
             _log.info("held order %d is looked at again: %s", ticket, error.name())
@@ -230,7 +259,7 @@ class HeldOrders:
             return True
         try:
             placed = await send_limit(
-                terminal, self._around.state_of(terminal), held, self._options(held)
+                terminal, self._state_of(terminal), held, self._options(held)
             )
         except GatewayError as error:
             return await self._failed(held, error)
@@ -256,7 +285,7 @@ class HeldOrders:
     def _attend(self, held: HeldOrder) -> None:
         symbol = held.order.symbol
         if symbol not in self._watched:
-            self._watched[symbol] = self._around.watch(symbol)
+            self._watched[symbol] = self._watch(symbol)
         self._set_timer(held)
         self._begin(held.order.ticket)
 
@@ -274,7 +303,7 @@ class HeldOrders:
         if timer is not None:
             timer.cancel()
         if held.expiration_ms is not None:
-            left_s = max(0.0, (held.expiration_ms - self._around.now_ms()) / 1000)
+            left_s = max(0.0, (held.expiration_ms - self._now_ms()) / 1000)
             loop = asyncio.get_running_loop()
             self._timers[ticket] = loop.call_later(min(left_s, MAX_TIMER_S), self._tick, ticket)
 
@@ -282,8 +311,8 @@ class HeldOrders:
         held = self._held.get(ticket)
         if held is None or held.expiration_ms is None:
             return
-        if held.expiration_ms <= self._around.now_ms():
-            self._errands.begin(("expire", ticket), partial(self._expire, ticket))
+        if held.expiration_ms <= self._now_ms():
+            self._tasks.begin(("expire", ticket), partial(self._expire, ticket))
         else:
             self._set_timer(held)
 
@@ -291,7 +320,7 @@ class HeldOrders:
         held = self._held.get(ticket)
         if held is None:
             return True
-        async with self._around.turns.of(self._options(held), ticket):
+        async with self._turns.of(self._options(held), ticket):
             held = self._held.get(ticket)
             if held is None or held.stage == "sending":
                 return held is None
@@ -309,7 +338,7 @@ class HeldOrders:
     def _options(self, held: HeldOrder) -> ExecutionOptions:
         return ExecutionOptions(
             client_order_id=held.attempt_id,
-            deadline=Deadline.of(self._around.now_ms, TTL_MS, None),
+            deadline=Deadline.of(self._now_ms, TTL_MS, None),
         )
 
     def _shown(self, order: Order) -> Order:
@@ -327,3 +356,116 @@ def is_due(held: HeldOrder, bid: float, ask: float) -> bool:
 def with_ticket(held: HeldOrder, ticket: int) -> HeldOrder:
     """Return an order with the ticket that its row gives it."""
     return replace(held, order=replace(held.order, ticket=ticket))
+
+
+# --- stop-limit orders ---------------------------------------------------------------------------
+
+
+async def prepared(
+    terminal: GuardedTerminal,
+    state: TradingState,
+    wish: OrderRequest,
+    options: ExecutionOptions,
+    held: Order | None = None,
+) -> PreparedOrder:
+    """Return the trade that a stop-limit order would be, or the change of one that is held.
+
+    Raises:
+        InvalidParams, InvalidVolume, InvalidPrice: as of any order; and where the limit or the
+            market lies on the wrong side of the price.
+
+    """
+    check_wish(wish)
+    as_stop = dataclasses.replace(wish, type=STOPS[wish.type], stoplimit=None)
+    trade, _ = await prepare(terminal, state, as_stop, options)
+    info = trade.symbol or await terminal.symbol(trade.request.symbol)
+    grid = Grid(info, options.normalize)
+    limit = grid.price("stoplimit", wish.stoplimit or Decimal())
+    request = replace(trade.request, type=int(wish.type), stoplimit=float(limit))
+    wrong = misplaced(request, info)
+    if wrong is not None:
+        raise InvalidPrice(wrong.message, **price_grid(info) | wrong.data)
+    _check_limit(info, exact(request.price), limit, buying=wish.type == OrderType.BUY_STOP_LIMIT)
+    if held is not None:
+        request = replace(request, action=int(TradeAction.MODIFY), order=held.ticket)
+    return dataclasses.replace(
+        trade, request=request, changes=held, moved=[*trade.moved, *grid.moved]
+    )
+
+
+def _check_limit(info: SymbolInfo, price: Decimal, limit: Decimal, *, buying: bool) -> None:
+    """Refuse a limit that lies on the wrong side of the price that triggers it."""
+    room = exact(info.point) * info.trade_stops_level
+    gap = price - limit if buying else limit - price
+    if gap <= 0 or gap < room:
+        side = "below" if buying else "above"
+        apart = f", by {info.trade_stops_level} points at least" if room else ""
+        raise InvalidPrice(
+            f"stoplimit must lie {side} the order's price {price}{apart}; {limit} does not",
+            **price_grid(info),
+            field="stoplimit",
+            value=float(limit),
+            bid=info.bid,
+            ask=info.ask,
+            rule=f"{side}_price",
+            limit=float(price - room if buying else price + room),
+            stops_level_points=info.trade_stops_level,
+        )
+
+
+def is_reached(order: Order, bid: float, ask: float) -> bool:
+    """Whether the market is at the price that triggers it."""
+    if order.type == OrderType.BUY_STOP_LIMIT:
+        return ask >= order.price_open
+    return bid <= order.price_open
+
+
+def takes_limit(order: Order, bid: float, ask: float) -> bool:
+    """Whether the market is on the side from which a broker takes the limit order."""
+    if order.type == OrderType.BUY_STOP_LIMIT:
+        return ask > order.price_stoplimit
+    return bid < order.price_stoplimit
+
+
+async def send_limit(
+    terminal: GuardedTerminal, state: TradingState, held: HeldOrder, options: ExecutionOptions
+) -> int:
+    """Place the limit order of the present attempt, once; return its ticket.
+
+    The journal answers for an attempt that was begun before, also by an earlier run of the
+    daemon.
+
+    Raises:
+        GatewayError: as of :func:`.placing.place`; with the outcome ``unknown`` for as long as
+            the journal does not know it.
+
+    """
+    order = held.order
+    wish = OrderRequest(
+        symbol=order.symbol,
+        type=LIMITS[OrderType(order.type)],
+        volume=exact(order.volume_initial),
+        price=exact(order.price_stoplimit),
+        sl=exact(order.sl) if order.sl else None,
+        tp=exact(order.tp) if order.tp else None,
+        magic=order.magic,
+        comment=held.words,
+        expiration_ms=held.expiration_ms,
+    )
+    params = {
+        "symbol": wish.symbol,
+        "type": wish.type.name.lower(),
+        "volume": format(wish.volume, "f"),
+        "price": format(exact(order.price_stoplimit), "f"),
+        "for": held.client_order_id,
+    }
+    asked = CallKey(
+        terminal.account or held.account,
+        options.client_order_id,
+        "place_order",
+        orjson.dumps(params).decode(),
+    )
+    journal = terminal.journal
+    receipt = await journal.once(asked, lambda: placing.place(terminal, state, wish, options))
+    ticket: int | None = receipt["order"]["order"]
+    return ticket or 0
