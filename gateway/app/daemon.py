@@ -107,10 +107,10 @@ class Gateway:
         self._ledger: Ledger | None = None
         self._audit = Audit()
         self._trail: AuditService
-        self._safety: KillSwitchService
+        self._kill_switch: KillSwitchService
         self._on_point = on_point
-        self._journals: ReconcileService
-        self._keepers: ContingentService
+        self._reconcile: ReconcileService
+        self._contingent: ContingentService
         self._paper: PaperTrading
         self.registry = TerminalRegistry(wall_ms)
         self._console = console_book(home, config, self._machine_clocks, made_by)
@@ -167,7 +167,7 @@ class Gateway:
                     self._audit,
                 )
                 streams = self._new_streams()
-                self._safety = KillSwitchService(
+                self._kill_switch = KillSwitchService(
                     self._ledger,
                     self._audit,
                     self.registry,
@@ -176,7 +176,7 @@ class Gateway:
                     self._state_of,
                     self._paper.is_on,
                 )
-                self._journals = ReconcileService(
+                self._reconcile = ReconcileService(
                     self._ledger,
                     self.registry,
                     partial(alone, paper=False),
@@ -186,8 +186,10 @@ class Gateway:
                     partial(alone, paper=True),
                     self._paper.is_on,
                 )
-                self._sharing = AccountState(self._journals.log, self._ledger, self.registry)
-                async with self._safety.running(), self._listening(streams) as ready:
+                self._account_state = AccountState(
+                    self._reconcile.log, self._ledger, self.registry
+                )
+                async with self._kill_switch.running(), self._listening(streams) as ready:
                     yield ready
 
     @asynccontextmanager
@@ -195,7 +197,7 @@ class Gateway:
         config, catalogue = self._config, build_catalogue()
         self.registry.subscribe(partial(self._clocks.linked, streams.clock_changed))
         self.registry.subscribe(streams.change)
-        self._keepers = self._new_keepers(streams)
+        self._contingent = self._new_keepers(streams)
         accounts = self.followed = self._registered_accounts()
         manager = self.manager = self._new_manager()
         sockets = bind_loopback(config.api.port)
@@ -218,7 +220,7 @@ class Gateway:
             daemon=daemon,
             terminal_for=self._terminal_for,
             state_of=self._state_of,
-            safeguards=self._safety.safeguards,
+            safeguards=self._kill_switch.safeguards,
             openrpc=LazyDocument(lambda: orjson.dumps(document())),
             hosts=config.api.allowed_hosts,
             origins=config.api.allowed_origins,
@@ -245,9 +247,11 @@ class Gateway:
         bridge = self._bridge(streams, uplink, manager)
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(streams.close)
-            stack.enter_context(self._keepers.running())
-            await stack.enter_async_context(self._journals.running())
-            watching_paper = self._paper.watching(streams, self._keepers, self._safety.leases.look)
+            stack.enter_context(self._contingent.running())
+            await stack.enter_async_context(self._reconcile.running())
+            watching_paper = self._paper.watching(
+                streams, self._contingent, self._kill_switch.leases.look
+            )
             await stack.enter_async_context(watching_paper)
             stack.callback(self.registry.subscribe(partial(note_terminal, self._audit)))
             if uplink is not None:
@@ -260,7 +264,7 @@ class Gateway:
             await stack.enter_async_context(accounts.running())
             stack.push_async_callback(web.stop)
             await web.start()
-            stack.callback(self._safety.rest)  # before the web server lets all connections go
+            stack.callback(self._kill_switch.rest)  # before the web server lets all connections go
             self._end_tokens(bridge, streams)
             watching = asyncio.create_task(self.gate.watch(self._home.issuer.renew))
             stack.callback(watching.cancel)
@@ -294,7 +298,7 @@ class Gateway:
             self.ledger,
             registry=self.registry,
             gate=self.gate,
-            switch=self._safety.switch,
+            switch=self._kill_switch.switch,
             audit=self._audit,
             guarded=self._guarded,
         )
@@ -331,13 +335,13 @@ class Gateway:
             callbacks=SessionCallbacks(
                 on_event=self._paper.event,
                 on_clock=partial(self._clocks.beat, streams.clock_changed),
-                on_late_result=self._journals.late,
+                on_late_result=self._reconcile.late,
             ),
             port=self._config.bridge.port,
             introducer=None if uplink is None else uplink.introducer,
             first_command_id=1
             + max(
-                self._journals.log.last_command_id,
+                self._reconcile.log.last_command_id,
                 0 if manager is None else manager.last_command_id,
             ),
             managers=None if manager is None else manager.registry,
@@ -392,7 +396,7 @@ class Gateway:
             facts=lambda: self._paper.facts(name, paper=on_paper),
             clock=self._clocks.of(name),
             journal=state.journal,
-            switch=self._safety.switch.of(name),
+            switch=self._kill_switch.switch.of(name),
             still_allowed=self._paper.looking(name, still_allowed),
             limits=lambda: self._limits.of(self.registry.facts(name), tid),
             paper=on_paper,
@@ -406,12 +410,12 @@ class Gateway:
     def _state(self, terminal: str) -> TradingState:
         state = self._states.get(terminal)
         if state is None:
-            turns = self._sharing.turns(terminal)
+            turns = self._account_state.turns(terminal)
             state = self._states[terminal] = TradingState(
                 turns=turns,
-                contingent=self._keepers.of(terminal, turns),
-                journal=self._journals.of(terminal),
-                checks=self._sharing.checks(),
+                contingent=self._contingent.of(terminal, turns),
+                journal=self._reconcile.of(terminal),
+                checks=self._account_state.checks(),
             )
         return state
 

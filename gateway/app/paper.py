@@ -64,7 +64,7 @@ class PaperTrading:
         self._sessions: dict[str, PaperSession] = {}
         self._states: dict[str, TradingState] = {}
         self._streams: Streams
-        self._keepers: ContingentService
+        self._contingent: ContingentService
         self._switched: Callable[[str], None] = lambda _: None
 
     @asynccontextmanager
@@ -79,7 +79,7 @@ class PaperTrading:
             switched: told of a terminal whose trades go elsewhere from now on.
 
         """
-        self._streams, self._keepers, self._switched = streams, keepers, switched
+        self._streams, self._contingent, self._switched = streams, keepers, switched
         unsubscribe = self._registry.subscribe(self._change)
         task = asyncio.create_task(self._watch())
         try:
@@ -125,7 +125,7 @@ class PaperTrading:
         self._streams.set_paper(terminal, key is not None)
         if session is not None:
             self._wake(session)
-            self._keepers.resume(terminal, session.hello.tid)
+            self._contingent.resume(terminal, session.hello.tid)
         self._switched(terminal)
 
     def _change(self, change: Change) -> None:
@@ -223,7 +223,7 @@ class PaperTrading:
         key = self._on.get(session.terminal)
         if isinstance(event, (Trade, AccountEvent, Pnl)) and self.is_on(session.terminal):
             return
-        self._keepers.event(session, event)
+        self._contingent.event(session, event)
         if key is not None and isinstance(event, Ticks):
             account = self._accounts[key]
             for sym, time_msc, bid, ask, last, volume, flags in event.d:
@@ -235,7 +235,7 @@ class PaperTrading:
             session = self._registry.get(terminal)
             paper = None if session is None else self._paper_session(session)
             if on == key and paper is not None and paper.account is self._accounts[key]:
-                self._keepers.event(paper, event)
+                self._contingent.event(paper, event)
 
 
 def _key(account: RegisteredAccount) -> BookKey:
