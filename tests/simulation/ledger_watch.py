@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from gateway.storage.ledger import Ledger
-from gateway.trading.journal.answers import error_of
+from gateway.trading.journal.answers import decode_error
 
 from .invariants import Invariants
 from .journal_rules import (
@@ -332,7 +332,7 @@ class LedgerWatch:
         for _, before, after, *_rest, answer in self._orders:
             self._count_move("order", before, after)
             if before == "journaled" and after == "not_sent" and answer is not None:
-                name = error_of(orjson.loads(answer)["error"]).name()
+                name = decode_error(orjson.loads(answer)["error"]).name()
                 if name in AFTER_ROW:
                     self._sometimes(AFTER_ROW[name])
         for _, _, before, after, *_rest in self._sends:

@@ -13,7 +13,7 @@ from gateway.schemas import convert
 from gateway.storage.store import StoreError
 from gateway.trading.grid import exact
 from gateway.trading.journal import Account, CallKey, Intent, Stage, answers
-from gateway.trading.journal.sameness import folded, is_same
+from gateway.trading.journal.answers import is_same, normalized
 from gateway.trading.state import TradingState
 from gateway.trading.terminal import GuardedTerminal
 
@@ -50,7 +50,7 @@ def _intent(
         updated_ms=created_ms,
         stage=Stage.DONE,
         reconciled=True,
-        answer=answers.of_result(holding.receipt(terminal, order, client_order_id)),
+        answer=answers.encode_result(holding.receipt(terminal, order, client_order_id)),
     )
 
 
@@ -88,7 +88,9 @@ def _is_for(held: HeldOrder, intent: Intent, asked: CallKey) -> bool:
     """
     if held.asked or asked.method != intent.asked.method:
         return is_same(intent, asked)
-    there, said = (folded(one.method, orjson.loads(one.params)) for one in (intent.asked, asked))
+    there, said = (
+        normalized(one.method, orjson.loads(one.params)) for one in (intent.asked, asked)
+    )
     return (there["type"], there.get("magic", 0)) == (said["type"], said.get("magic", 0))
 
 

@@ -1,4 +1,4 @@
-"""The journal: what was asked of the market, and what became of it, kept for good.
+"""Journal of all that was asked of the market and what became of it, kept for good.
 
 Theory of operation
 ===================
@@ -16,19 +16,17 @@ the terminal::
 ``sent`` and ``acked`` are only told while the daemon runs: after a crash whatever is journaled may
 have been sent, and is unknown until it was reconciled.
 
-:class:`Journal` keeps nothing as it is. :class:`SqliteJournal` is one
-terminal's view of the :class:`OrderLog`, which is one for all, since an id belongs to an account
-and two terminals may be logged in to the same. Finding out what became of the unknown ones is the
-work of :mod:`.reconcile`.
+:class:`Journal` keeps nothing as it is. :class:`SqliteJournal` is one terminal's view of the
+:class:`OrderLog`, which is one for all, since an id belongs to an account and two terminals may be
+logged in to the same. Finding out what became of the unknown ones is the work of
+:mod:`gateway.trading.reconcile`, which stands above: the journal knows no terminal.
 """
 
 from .answers import canonical
-from .intents import PAPER_FP, Account, CallKey, CommandRecord, Intent, Stage
+from .intents import PAPER_FP, Account, CallKey, CommandRecord, Intent, Settlement, Stage
 from .journal import Journal, SqliteJournal
 from .log import OrderLog
-from .settlement import TABLE as SETTLEMENTS
-from .settlement import Settlement
-from .tables import TABLE
+from .rows import SETTLEMENTS, TABLE
 
 __all__ = [
     "PAPER_FP",

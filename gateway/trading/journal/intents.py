@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import enum
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from ea_bridge.model import TradeAction, TradeRequest, TradeResult
+from ea_bridge.model.struct import Struct
 from gateway.trading.requests import ReceiptContext
-
-from .settlement import Settlement
 
 _ON_PAPER = "paper/"
 
@@ -64,6 +63,9 @@ ENDS = frozenset({Stage.DONE, Stage.REJECTED, Stage.NOT_SENT})
 PAPER_FP = "paper"
 """What stands for the fingerprint of the terminal where a command went to a paper broker; a
 terminal's own has 64 characters, or none."""
+WATCHED_MS = 86_400_000
+"""For so long the terminal is looked at whether it says something else."""
+Outcome = Literal["done", "rejected"]
 _EXITS = frozenset({TradeAction.DEAL, TradeAction.CLOSE_BY})
 _EXPOSING = frozenset({TradeAction.DEAL, TradeAction.PENDING, TradeAction.CLOSE_BY})
 
@@ -157,6 +159,30 @@ class CommandRecord:
     def is_exposing(self) -> bool:
         """Whether positions or orders may have come or gone with it."""
         return self.request.action in _EXPOSING
+
+
+class Settlement(Struct, frozen=True, kw_only=True):
+    """One order that was settled by hand."""
+
+    by: str
+    """``token`` and its public id."""
+    outcome: Outcome
+    ticket: int | None = None
+    """Of the order that is said to be this one."""
+    checked: bool = False
+    """The terminal has shown that order."""
+    note: str = ""
+    """What was looked at, for people."""
+    time_ms: int
+    confirmed: bool = False
+    """The terminal has said the same since."""
+    contradicted_ms: int | None = None
+    """When it was found out that it was otherwise: the order has the end that was found."""
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether the truth may still come."""
+        return not self.confirmed and self.contradicted_ms is None
 
 
 @dataclass(eq=False, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""One terminal's journal, as those who trade see it."""
+"""Journal of one terminal: a call is carried out once under its id, and its commands are noted."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any, Protocol
 from ea_bridge.host import wall_ms
 from ea_bridge.model import TradeResult
 from gateway.errors import GatewayError, InternalError, OrderUnresolved, TerminalDisconnected
-from gateway.storage.store import CommitUnsure, StoreError
+from gateway.storage.reserve import RETRY_MS
+from gateway.storage.store import CommitUnsure, DiskFull, StoreError
 
 from ..requests import blame
 from ..retcodes import CHECK_AFTER_MS
-from . import answers, failures, rows
-from .intents import ENDS, Account, CallKey, CommandRecord, Intent, Stage
+from . import answers, rows
+from .answers import is_same
+from .intents import ENDS, Account, CallKey, CommandRecord, Intent, Settlement, Stage
 from .log import OrderLog
-from .sameness import is_same
-from .settlement import Settlement
 
 Run = Callable[[], Awaitable[Any]]
 
@@ -216,7 +216,7 @@ class SqliteJournal(Journal):
         try:
             result = await run()
         except GatewayError as error:
-            await self._log.end(intent, _stage_after(intent, error), answers.of_error(error))
+            await self._log.end(intent, _stage_after(intent, error), answers.encode_error(error))
             raise
         except StoreError as failure:
             stage = _stage_after(intent, None)
@@ -225,17 +225,17 @@ class SqliteJournal(Journal):
                 raise
             if isinstance(failure, CommitUnsure):
                 self._log.doubt(intent)
-                raise failures.unsure(intent, failure) from None
+                raise _unsure(intent, failure) from None
             # what the gateway keeps itself, such as a held order, is as it was
-            told = failures.not_written(asked.client_order_id, failure)
+            told = _not_written(asked.client_order_id, failure)
             blame(told, asked.client_order_id, "not_sent")
-            await self._log.end(intent, stage, answers.of_error(told))
+            await self._log.end(intent, stage, answers.encode_error(told))
             raise told from None
         except BaseException:
             # a fault of ours, or the daemon ends: whoever waits is told what is known
             await asyncio.shield(self._log.end(intent, _stage_after(intent, None), None))
             raise
-        await self._log.end(intent, Stage.DONE, answers.of_result(result))
+        await self._log.end(intent, Stage.DONE, answers.encode_result(result))
         self._log.on_point("answered")
         return result
 
@@ -296,7 +296,7 @@ class SqliteJournal(Journal):
             await asyncio.shield(known.over)
         if known.answer is None:
             raise unknown(known)
-        return answers.again(known.answer)
+        return answers.replay(known.answer)
 
     async def begin(self, account: Account, client_order_id: str, send: CommandRecord) -> None:
         await super().begin(account, client_order_id, send)
@@ -304,7 +304,7 @@ class SqliteJournal(Journal):
         try:
             await self._log.journal(intent, send)
         except (StoreError, rows.IdTaken) as error:
-            raise failures.not_written(client_order_id, error) from None
+            raise _not_written(client_order_id, error) from None
 
     def _intent(self, account: Account, client_order_id: str) -> Intent:
         """Return what the command is for; makes one for a trade of the gateway's own."""
@@ -348,7 +348,7 @@ class SqliteJournal(Journal):
             return
         told = error if isinstance(error, GatewayError) else None
         stage = Stage.DONE if error is None else _stage_after(intent, told)
-        await self._log.end(intent, stage, None if told is None else answers.of_error(told))
+        await self._log.end(intent, stage, None if told is None else answers.encode_error(told))
 
     def unresolved(self, symbol: str) -> list[str]:
         account = self.account
@@ -375,7 +375,7 @@ class SqliteJournal(Journal):
     async def recall(self, asked: CallKey, result: Any) -> None:
         intent = self._log.begin(asked, self._terminal)
         intent.reconciled = True
-        await self._log.end(intent, Stage.DONE, answers.of_result(result))
+        await self._log.end(intent, Stage.DONE, answers.encode_result(result))
 
     async def settle(
         self,
@@ -421,3 +421,31 @@ def _stage_after(intent: Intent, error: GatewayError | None) -> Stage:
     if error is not None and error.outcome == "rejected":
         return Stage.REJECTED
     return Stage.NOT_SENT
+
+
+def _unsure(intent: Intent, failure: CommitUnsure) -> OrderUnresolved:
+    """Log that a kill may bring back what is not written; return what its caller is told."""
+    logger.error("order %s may be on the disk: %s", intent.asked.client_order_id, failure)
+    return OrderUnresolved(
+        "The disk of the gateway has failed over it: it is found out as soon as the disk works, "
+        "and get_order tells",
+        outcome="unknown",
+        client_order_id=intent.asked.client_order_id,
+        check_after_ms=CHECK_AFTER_MS,
+    )
+
+
+def _not_written(client_order_id: str, error: Exception) -> InternalError:
+    """Log that a command is not in the journal; return what its caller is told."""
+    logger.error("order %s is not in the journal, so it is not sent: %s", client_order_id, error)
+    if isinstance(error, DiskFull):
+        return InternalError(
+            "The disk of the gateway is full, so nothing was sent: make room on it. Closing and "
+            "cancelling go on as long as the gateway's reserve lasts",
+            reason="disk_full",
+            retryable=True,
+            retry_after_ms=RETRY_MS,
+        )
+    return InternalError(
+        "The journal cannot be written, so nothing was sent; the gateway's log says why"
+    )

@@ -16,8 +16,7 @@ from gateway.storage.ledger import Ledger
 from gateway.storage.store import StoreError
 
 from . import rows, views
-from .intents import Account, CallKey, CommandRecord, Intent, Stage
-from .settlement import WATCHED_MS, Settlement
+from .intents import WATCHED_MS, Account, CallKey, CommandRecord, Intent, Settlement, Stage
 from .unwritten import UnwrittenEnds
 
 OnIntent = Callable[[Intent], None]

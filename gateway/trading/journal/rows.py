@@ -12,8 +12,67 @@ from ea_bridge.model import TradeRequest, TradeResult
 from gateway.storage.store import Store
 from gateway.trading.requests import ReceiptContext
 
-from .intents import ENDS, Account, CallKey, CommandRecord, Intent, Stage
-from .settlement import WATCHED_MS, Settlement
+from .intents import ENDS, WATCHED_MS, Account, CallKey, CommandRecord, Intent, Settlement, Stage
+
+TABLE = """
+CREATE TABLE orders (
+    id INTEGER PRIMARY KEY,
+    login INTEGER NOT NULL,
+    server TEXT NOT NULL,
+    client_order_id TEXT NOT NULL,
+    terminal TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    method TEXT NOT NULL,
+    params TEXT NOT NULL,
+    stage TEXT NOT NULL,
+    reconciled INTEGER NOT NULL,
+    created_ms INTEGER NOT NULL,
+    updated_ms INTEGER NOT NULL,
+    answer TEXT,
+    UNIQUE (login, server, client_order_id)
+) STRICT;
+CREATE INDEX orders_open ON orders (id) WHERE stage IN ('journaled', 'unknown');
+CREATE TABLE sends (
+    command_id INTEGER PRIMARY KEY,
+    order_id INTEGER NOT NULL REFERENCES orders (id),
+    fp TEXT NOT NULL,
+    request TEXT NOT NULL,
+    memo TEXT NOT NULL,
+    stage TEXT NOT NULL,
+    created_ms INTEGER NOT NULL,
+    written_ms INTEGER,
+    acked_ms INTEGER,
+    ended_ms INTEGER,
+    result TEXT,
+    err INTEGER NOT NULL,
+    retcode INTEGER NOT NULL,
+    ticket INTEGER,
+    position INTEGER
+) STRICT;
+CREATE INDEX sends_of ON sends (order_id);
+CREATE INDEX sends_ticket ON sends (ticket) WHERE ticket IS NOT NULL;
+CREATE INDEX sends_position ON sends (position) WHERE position IS NOT NULL;
+CREATE TABLE terminal_accounts (
+    terminal TEXT PRIMARY KEY,
+    login INTEGER NOT NULL,
+    server TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+"""``params``, ``answer``, ``request``, ``memo`` and ``result`` are JSON; ``actor`` is
+the id of a token, ``ticket`` that of the order that was made, ``position`` what was to be closed.
+``terminal_accounts`` tells whose orders a terminal's are before it has dialled in again."""
+SETTLEMENTS = """
+CREATE TABLE settlements (
+    order_id INTEGER PRIMARY KEY REFERENCES orders (id),
+    said TEXT NOT NULL,
+    watched_until_ms INTEGER
+) STRICT;
+CREATE INDEX settlements_watched ON settlements (watched_until_ms)
+    WHERE watched_until_ms IS NOT NULL;
+"""
+"""``said`` is JSON; ``watched_until_ms`` is null where what was said has turned out to be true, or
+not."""
+
 
 _encoder = msgspec.json.Encoder()
 _request = msgspec.json.Decoder(TradeRequest)

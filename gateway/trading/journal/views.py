@@ -11,8 +11,7 @@ from ea_bridge.model import TradeAction
 from gateway import schemas as shapes
 from gateway.schemas.convert import enums, retcode_name, word
 
-from .intents import CommandRecord, Intent, Stage
-from .settlement import Settlement
+from .intents import CommandRecord, Intent, Settlement, Stage
 
 _OUTCOMES: Mapping[Stage, Any] = {
     Stage.DONE: "done",

@@ -55,14 +55,14 @@ async def conclude(
     if rejected and rejected[-1] is intent.sends[-1]:
         error = await _rejection(terminal, rejected[-1])
         blame(error, intent.asked.client_order_id, "rejected")
-        return Stage.REJECTED, answers.of_error(error)
+        return Stage.REJECTED, answers.encode_error(error)
     never: GatewayError = TerminalDisconnected(
         "The command did not reach the terminal", terminal=terminal.name
     )
     if not intent.sends:
         never = InternalError("The disk of the gateway failed over it, so nothing was done")
     blame(never, intent.asked.client_order_id, "not_sent")
-    return Stage.NOT_SENT, answers.of_error(never)
+    return Stage.NOT_SENT, answers.encode_error(never)
 
 
 async def _receipt(
@@ -95,7 +95,7 @@ async def _receipt(
     sent = ExecutionResult(result, queue_ms=float(queue_ms), terminal_ms=float(terminal_ms))
     receipt = await receipt_for(terminal, trade, sent, can_wait=can_wait)
     receipt["paper"] = intent.is_paper  # it may have been switched since
-    return answers.of_result(receipt)
+    return answers.encode_result(receipt)
 
 
 async def _rejection(terminal: GuardedTerminal, send: CommandRecord) -> GatewayError:

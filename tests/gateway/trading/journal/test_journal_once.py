@@ -299,7 +299,7 @@ async def test_a_trade_refused_in_another_account_ends_none_of_its_id(
     def own(ticket: int) -> Any:
         deadline = Deadline.of(kept.log.now_ms, None, None)
         options = ExecutionOptions(client_order_id="gw-1", deadline=deadline)
-        return close(kept.scene.guarded, CloseRequest(ticket=ticket), options)
+        return close(kept.scene.guarded, kept.scene.state, CloseRequest(ticket=ticket), options)
 
     monkeypatch.setattr(kept.ledger, "write", slow)
     first_account, trade = kept.here(), asyncio.create_task(own(POSITION.ticket))

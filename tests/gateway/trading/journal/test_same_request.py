@@ -8,7 +8,7 @@ import pytest
 from journal_scene import Kept
 
 from gateway import errors
-from gateway.trading.journal.sameness import folded
+from gateway.trading.journal.answers import normalized
 
 MARKET: dict[str, Any] = {"symbol": "EURUSD", "side": "buy", "volume": 0.1}
 LIMIT: dict[str, Any] = {"symbol": "EURUSD", "type": "buy_limit", "volume": 0.1, "price": 1.08}
@@ -87,8 +87,8 @@ async def test_another_request_is_another(kept: Kept, other: dict[str, Any]) -> 
 
 def test_a_stop_that_is_taken_off_is_not_one_that_stays() -> None:
     """``modify_order`` tells the two apart: 0 and null end it, absence keeps it."""
-    assert folded("modify_order", {"ticket": 1, "sl": "0"}) == {"ticket": 1, "sl": None}
-    assert folded("modify_order", {"ticket": 1, "sl": None}) == {"ticket": 1, "sl": None}
-    assert folded("modify_order", {"ticket": 1}) == {"ticket": 1}
-    assert folded("modify_order", {"ticket": 1, "price": "0"}) == {"ticket": 1}
-    assert folded("modify_order", {"ticket": 1, "type_time": "gtc"}) != {"ticket": 1}
+    assert normalized("modify_order", {"ticket": 1, "sl": "0"}) == {"ticket": 1, "sl": None}
+    assert normalized("modify_order", {"ticket": 1, "sl": None}) == {"ticket": 1, "sl": None}
+    assert normalized("modify_order", {"ticket": 1}) == {"ticket": 1}
+    assert normalized("modify_order", {"ticket": 1, "price": "0"}) == {"ticket": 1}
+    assert normalized("modify_order", {"ticket": 1, "type_time": "gtc"}) != {"ticket": 1}
