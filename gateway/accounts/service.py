@@ -20,6 +20,7 @@ from gateway.accounts.trades import TradeBook
 from gateway.audit import Audit
 from gateway.auth.caller import Caller
 from gateway.auth.gate import Gate
+from gateway.background import background
 from gateway.credentials.tier import Tier
 from gateway.errors import GatewayError
 from gateway.storage.ledger import Ledger
@@ -84,12 +85,8 @@ class AccountsService:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Follow the money of the accounts while the context lasts."""
-        task = asyncio.create_task(self._watch())
-        try:
+        async with background(self._watch()):
             yield
-        finally:
-            task.cancel()
-            await asyncio.wait((task,))
 
     def _terminal(self, caller: Caller, name: str) -> GuardedTerminal:
         return self._guarded(name, lambda tier: self._gate.recheck(caller, tier))

@@ -20,6 +20,7 @@ from gateway.auth.console_clock import Clocks
 from gateway.auth.console_trust import ConsoleBook
 from gateway.auth.device import DeviceKey
 from gateway.auth.gate import Gate
+from gateway.runtime import ConsoleView
 
 from .enrollment import ConsoleIntroducer, Machine
 from .history import HistoryLink, LoginLog
@@ -158,6 +159,24 @@ class Uplink:
             clock_ahead_s=clock.now_s() - self._clocks.wall_s() if clock.is_known else None,
             tokens=tuple(self._tokens()),
             pending=self.introducer.pending,
+        )
+
+    def view(self, tid: str) -> ConsoleView:
+        """Return how the console is, for the holder of a token."""
+        link, allowance, leases = self.status(), self._gate.allowance(tid), self._console.leases
+        entry, lease_ends_s = self._console.book.get(tid), leases.ends_s(tid)
+        tier_ends_s = None if entry is None else leases.tier_ends_s(entry, allowance.tier)
+        return ConsoleView(
+            url=link.url,
+            connected=link.connected,
+            last_sync_ms=link.last_sync_ms,
+            problem=link.problem,
+            clock_suspect=link.clock_suspect,
+            tier=allowance.tier,
+            reason=allowance.reason,
+            tier_ends_ms=None if tier_ends_s is None else tier_ends_s * 1000,
+            lease_ends_ms=None if lease_ends_s is None else lease_ends_s * 1000,
+            device=link.device,
         )
 
     def _tokens(self) -> list[TokenLease]:

@@ -78,7 +78,7 @@ class AccountsHouse:
             gateway.accounts.delete(account.owner, account.id)
         gateway.accounts.set_risk("", RiskSettings())
         for name in (EVERYWHERE, "main"):
-            await gateway.followed.services.switch.resume(name, by_admin=True)
+            await gateway.account_service.services.switch.resume(name, by_admin=True)
         if gateway.registry.get("main") is None:
             await self.product.link("main", self.machine, token=self.admin)
 

@@ -39,7 +39,7 @@ def switch(one: Product, account: RegisteredAccount, *, paper: bool) -> None:
 
 def stand_at(one: Product, at: Callable[[str], None]) -> None:
     """Have something happen at the points of an order's way; see :class:`OrderLog`."""
-    one.gateway._reconcile.log.on_point = at
+    one.gateway.trading.reconcile.log.on_point = at
 
 
 def books(machine: EmulatedTerminal) -> tuple[Any, ...]:

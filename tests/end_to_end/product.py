@@ -254,7 +254,7 @@ class Product:
 
     async def settled(self, name: str, symbol: str) -> None:
         """Wait until nothing unknown keeps new orders of a symbol back any more."""
-        journal = self.gateway._state(name).journal
+        journal = self.gateway.trading.state(name).journal
         await until(lambda: not journal.unresolved(symbol))
 
     async def http(self, token: str = "") -> HttpClient:

@@ -128,7 +128,7 @@ async def test_the_kill_switch_stops_orders_until_it_is_lifted(house: AccountsHo
 async def test_a_drawdown_halts_the_accounts_terminal_once(house: AccountsHouse) -> None:
     """Until a person lifts it; it comes again only after the account has recovered."""
     await house.register(house.own | {"allowed_symbols": []})
-    followed, client = house.product.gateway.followed, await house.product.http()
+    followed, client = house.product.gateway.account_service, await house.product.http()
     tickets = [
         (await client.call("place_order", symbol="EURUSD", side=side, volume=0.1))["order"][
             "position"
@@ -163,14 +163,14 @@ async def test_equity_history_tells_the_samples_of_the_last_hours(house: Account
     """Each look at the money that is due leaves one; a far past is thinned out."""
     account = await house.register()
     gateway = house.product.gateway
-    await gateway.followed.look()
+    await gateway.account_service.look()
     await gateway.ledger.write(lambda _: None)
     path = f"accounts/{account['id']}/equity-history"
     [point] = (await house.ask("GET", path)).body
     assert point["ts"].endswith("Z")
     assert point["balance"] == house.machine.desk.account().balance
-    now_ms = gateway.followed.services.now_ms()
-    gateway.followed.services.equity.note(
+    now_ms = gateway.account_service.services.now_ms()
+    gateway.account_service.services.equity.note(
         [Sample(account["id"], now_ms - hours * 3_600_000 - 1, 2.0, 1.0) for hours in (30, 800)]
     )
     await gateway.ledger.write(lambda _: None)

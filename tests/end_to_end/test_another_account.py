@@ -14,7 +14,7 @@ async def test_the_clock_of_the_broker_before_is_forgotten(tmp_path: Path) -> No
     """What it showed is wrong for the other one: in this case by years."""
     async with daemon(tmp_path) as running:
         first = await running.link("main", build_terminal(seed=1))
-        clock = running.gateway._clocks.of("main")
+        clock = running.gateway.trading.clocks.of("main")
         await until(lambda: clock.shown_ms(boot_ms()) is not None)
         await running.unplug()
         clock.see(1_000_000_000, boot_ms())

@@ -47,7 +47,7 @@ class Change:
     async def seen(self, utc_ms: int) -> None:
         """Set the clock; wait until the gateway has seen it."""
         self.hands.utc_ms = utc_ms
-        clock = self.running.gateway._clocks.of("main")
+        clock = self.running.gateway.trading.clocks.of("main")
         await until(lambda: clock._now_s == utc_ms // SECOND)
 
 

@@ -37,7 +37,7 @@ async def house(running: ManagerHouse) -> ManagerHouse:
 async def trail(house: ManagerHouse) -> list[dict[str, Any]]:
     """Return the audit trail."""
     gateway = house.product.gateway
-    await gateway._audit.written()
+    await gateway.audit.written()
     rows = gateway.ledger.reader.all("SELECT entry FROM audit ORDER BY n")
     return [json.loads(row["entry"]) for row in rows]
 

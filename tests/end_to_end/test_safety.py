@@ -162,13 +162,13 @@ async def test_a_program_that_says_nothing_is_taken_for_dead(
     told = await fired(listener, "timer")
     assert (told["cancelled"], told["closed"], told["failed"]) == ([order], [], [])
     assert await tickets(client, "get_positions") == {position}
-    assert running.gateway._kill_switch.dead_man.armed("main") == []
+    assert running.gateway.trading.kill_switch.dead_man.armed("main") == []
 
 
 async def test_whoever_talks_is_alive(running: Product, client: Client) -> None:
     """Any call where the timer was set starts it anew; calls elsewhere do not."""
     on_ws, other = await running.ws(), await running.ws()
-    dead_man = running.gateway._kill_switch.dead_man
+    dead_man = running.gateway.trading.kill_switch.dead_man
     for program, others in ((on_ws, (client, other)), (client, (on_ws, other))):
         await program.call("cancel_all_after", timeout_ms=60_000, action="cancel_and_close")
         [(armed, fuse)] = dead_man._burning.values()
@@ -189,7 +189,7 @@ async def test_whoever_talks_is_alive(running: Product, client: Client) -> None:
 
 async def test_a_lost_connection_does_not_stop_its_timer(running: Product) -> None:
     """Its program does, by the name of its run; or by setting one on a new connection."""
-    dead_man = running.gateway._kill_switch.dead_man
+    dead_man = running.gateway.trading.kill_switch.dead_man
     first = await running.ws()
     await first.call("hello", session_id="run-1")
     await first.call("cancel_all_after", timeout_ms=60_000)
@@ -246,7 +246,7 @@ async def test_who_comes_back_in_time_goes_on(running: Product, client: Client) 
     assert rule["session_id"] == "run-7"
     order = await wait(first)
     await first.close()
-    safety = running.gateway._kill_switch
+    safety = running.gateway.trading.kill_switch
     second = await running.ws()
     await until(lambda: any(one.fuse for one in safety.disconnects._armed.values()))
     await second.call("hello", session_id="run-7")
@@ -283,7 +283,7 @@ async def test_who_leaves_in_order_leaves_its_orders(
     else:
         await program.call("set_cancel_on_disconnect", enabled=False)
         await program.close()
-    assert running.gateway._kill_switch.disconnects.armed("main") == []
+    assert running.gateway.trading.kill_switch.disconnects.armed("main") == []
     assert await tickets(client, "get_orders") == {order}
 
 

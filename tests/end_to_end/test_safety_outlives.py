@@ -60,9 +60,9 @@ async def test_what_is_armed_outlives_the_gateway(
         ledger.execute("UPDATE armed SET within_ms = 100 WHERE name = 'session run-9'")
     store.close()
     async with daemon(tmp_path) as running:
-        [armed] = running.gateway._kill_switch.disconnects.armed("main")
+        [armed] = running.gateway.trading.kill_switch.disconnects.armed("main")
         assert (armed.name, armed.own) == ("session run-9", True)
-        assert running.gateway._kill_switch.dead_man.armed("main")[0].within_ms == 60_000
+        assert running.gateway.trading.kill_switch.dead_man.armed("main")[0].within_ms == 60_000
         listener = await open_ws(running.ready.ws or "", token)
         await listener.call("subscribe", channels=["terminal"])
         await running.link("main", machine, token=token)

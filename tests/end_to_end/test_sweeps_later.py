@@ -51,7 +51,7 @@ async def test_a_broker_that_is_away_is_waited_for(tmp_path: Path) -> None:
         switches.connected = False
         await until(lambda: session.broker is False)
         await program.close()
-        firing = running.gateway._kill_switch.disconnects._firing
+        firing = running.gateway.trading.kill_switch.disconnects._firing
         await until(lambda: bool(firing))
         switches.connected = True
         assert (await fired(listener))["cancelled"] == [order]
@@ -69,7 +69,7 @@ async def test_another_account_is_left_alone(tmp_path: Path) -> None:
         await running.unplug()
         await until(lambda: running.gateway.registry.get("main") is None)
         await program.close()
-        firing = running.gateway._kill_switch.disconnects._firing
+        firing = running.gateway.trading.kill_switch.disconnects._firing
         await until(lambda: bool(firing))
         other = build_terminal(seed=7)
         await running.link("main", other, token=token)
@@ -88,7 +88,7 @@ async def test_what_is_armed_is_about_one_account(tmp_path: Path) -> None:
     """
     async with product(tmp_path) as running:
         token, machine = running.main.token, running.main.machine
-        disconnects = running.gateway._kill_switch.disconnects
+        disconnects = running.gateway.trading.kill_switch.disconnects
         listener, program = await running.ws(), await running.ws()
         await listener.call("subscribe", channels=["terminal"])
         await program.call("cancel_all_orders")
@@ -104,7 +104,7 @@ async def test_what_is_armed_is_about_one_account(tmp_path: Path) -> None:
         assert (await program.call("get_cancel_on_disconnect"))["enabled"] is False
         session = running.gateway.registry.get("main")
         assert session is not None
-        leases = running.gateway._kill_switch.leases
+        leases = running.gateway.trading.kill_switch.leases
         await until(lambda: leases._told.get("main") == (session, None))
         assert (session.lease_ms, other.desk.lease.get().lease_ms) == (0, 0)
         kept = await wait(await running.ws(token))
@@ -138,7 +138,7 @@ async def test_what_is_armed_anew_is_about_the_other_account(tmp_path: Path) -> 
         await running.unplug()
         await running.link("main", machine, token=token)
         assert kept in {one.ticket for one in machine.desk.broker.orders()}
-        assert running.gateway._kill_switch.disconnects.armed("main") == []
+        assert running.gateway.trading.kill_switch.disconnects.armed("main") == []
 
 
 async def test_what_is_armed_before_the_login_is_about_the_account_after_it(

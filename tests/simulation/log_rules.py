@@ -67,7 +67,7 @@ FOREVER = frozenset(
         "Finder._work",
         "Gate.watch",
         "KillSwitch.watch",
-        "PaperTrading._watch",
+        "PaperService._watch",
         "Supervision._watch",
         "AuditService.watch",
     }

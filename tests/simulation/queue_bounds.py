@@ -37,7 +37,7 @@ def of_ledger(gateway: Gateway) -> Iterator[Count]:
     ledger = gateway.ledger
     yield "ledger: waiting", len(ledger._waiting), LEDGER_WAITING
     yield "ledger: handed over", ledger._handed, LEDGER_WAITING
-    for sampler in (gateway._audit._often, gateway._audit._hourly):
+    for sampler in (gateway.audit._often, gateway.audit._hourly):
         yield "audit: kinds", len(sampler._windows), MAX_KINDS
 
 
@@ -63,24 +63,24 @@ def of_trading(gateway: Gateway) -> Iterator[Count]:
     """Count what is kept for those who trade."""
     limits = gateway._config.limits
     callers = limits.max_connections * limits.max_in_flight
-    log = gateway._reconcile.log
+    log = gateway.trading.reconcile.log
     yield "journal: under way", len(log._running), callers
     yield "journal: being settled", len(log._settling), len(log._unresolved) + len(log._watched)
-    yield "turns", len(gateway._account_state._queues), callers
-    yield "tallies", len(gateway._account_state._tallies._tallies), MAX_IDLE + MAX_TERMINALS
-    for reconciler in gateway._reconcile._reconcilers.values():
+    yield "turns", len(gateway.trading.account_state._queues), callers
+    yield "tallies", len(gateway.trading.account_state._tallies._tallies), MAX_IDLE + MAX_TERMINALS
+    for reconciler in gateway.trading.reconcile._reconcilers.values():
         yield "reconciler: late answers", len(reconciler._word._late), word.MAX_LATE
-    for orders in gateway._contingent._orders.values():
+    for orders in gateway.trading.contingent._orders.values():
         yield "held orders", len(orders._held), MAX_HELD
         yield "links", len(orders.links), MAX_LINKS
-    for session in gateway._kill_switch.disconnects._armed.values():
+    for session in gateway.trading.kill_switch.disconnects._armed.values():
         yield "connection: orders", len(session.tickets), MAX_PLACED
         yield "connection: ids", len(session.tags), MAX_PLACED
 
 
 def of_streams(gateway: Gateway) -> Iterator[Count]:
     """Count what waits for those who listen."""
-    streams = gateway._contingent._streams
+    streams = gateway.trading.streams
     yield "hub: pending", streams._hub._pending, MAX_PENDING_EVENTS
     limits = gateway._config.limits
     for listeners in streams._registry._listeners.values():
@@ -111,11 +111,11 @@ def check_bounds(gateway: Gateway, invariants: Invariants) -> None:
 
 def at_rest(gateway: Gateway) -> Iterator[Count]:
     """Count what must be gone when nobody asks for anything, and nothing is unknown."""
-    journals, sharing = gateway._reconcile, gateway._account_state
+    journals, sharing = gateway.trading.reconcile, gateway.trading.account_state
     yield "orders under way", len(journals.log._running), 0
     yield "orders being settled", len(journals.log._settling), 0
     yield "turns", len(sharing._queues), 0
-    yield "halts not written", len(gateway._kill_switch.switch._latched), 0
+    yield "halts not written", len(gateway.trading.kill_switch.switch._latched), 0
     for session in gateway.registry.sessions():
         yield "trades in flight", session.trades_in_flight, 0
     if journals.log._unresolved:

@@ -181,12 +181,12 @@ async def test_queues_of_a_daemon_are_within_their_bounds(tmp_path: Path, invari
             check_bounds(gateway, invariants)
             check_at_rest(gateway, invariants)
             assert rules_of(invariants) == []
-            gateway._contingent._streams._hub._pending = 5000
+            gateway.trading.streams._hub._pending = 5000
             check_bounds(gateway, invariants)
-            gateway._contingent._streams._hub._pending = 0
-            gateway._reconcile.log._settling.add((Account(1, "Demo"), "a"))
+            gateway.trading.streams._hub._pending = 0
+            gateway.trading.reconcile.log._settling.add((Account(1, "Demo"), "a"))
             check_at_rest(gateway, invariants)
-            gateway._reconcile.log._settling.clear()
+            gateway.trading.reconcile.log._settling.clear()
     assert [one.text for one in invariants.breaks] == [
         "hub: pending: 5000, of at most 4096",
         "orders being settled: 1",

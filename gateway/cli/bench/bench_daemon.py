@@ -10,6 +10,7 @@ from pathlib import Path
 from ea_bridge.model import TradeRequest, TradeResult, TradeRetcode
 from gateway.app.daemon import Gateway
 from gateway.app.emulator import settle
+from gateway.app.trading import Trading
 from gateway.audit import Audit
 from gateway.config import Config
 from gateway.home.home import KEY_FILE, Home
@@ -41,16 +42,20 @@ _RECEIPT = [f"field_{number:02}" for number in range(30)]
 """As long as a real one."""
 
 
+class _UnjournaledTrading(Trading):
+    def state(self, terminal: str) -> TradingState:
+        state = super().state(terminal)
+        state.journal = Journal()
+        return state
+
+
 class _Unjournaled(Gateway):
     """The same gateway, but nothing of an order is written down before it is sent, or after.
 
     Only for the bench, to tell what the journal costs: orders of this one can be lost and doubled.
     """
 
-    def _state(self, terminal: str) -> TradingState:
-        state = super()._state(terminal)
-        state.journal = Journal()
-        return state
+    trading_type = _UnjournaledTrading
 
 
 def gateway_kind(*, journal: bool) -> type[Gateway]:

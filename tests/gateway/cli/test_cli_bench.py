@@ -67,7 +67,7 @@ async def test_one_path_has_a_journal_and_the_other_has_none(
     with Home(tmp_path, KEY_FILE) as home:
         gateway = gateway_kind(journal=journal)(home, CONFIG)
         async with gateway.run():
-            assert type(gateway._state("bench").journal) is kind
+            assert type(gateway.trading.state("bench").journal) is kind
 
 
 def test_what_a_process_has_computed_is_told_where_the_system_knows():

@@ -20,13 +20,14 @@ from ea_bridge.endpoint import conversation as peer_conversation
 from ea_bridge.server import link as server_link
 from ea_bridge.session import liveness
 from gateway.accounts import service as accounts_service
-from gateway.app import paper, runs
+from gateway.app import runs
 from gateway.audit import service as audit_service
 from gateway.auth import gate
 from gateway.console import events as waking
 from gateway.console import service
 from gateway.console.mail import queue
 from gateway.console_link import link as uplink_link
+from gateway.paper import service as paper_service
 from gateway.trading.kill_switch import switch
 from gateway.trading.reconcile import used_ids as recollection
 
@@ -42,7 +43,7 @@ INTERVALS: tuple[tuple[Any, str, float, float], ...] = (
     (emulated_conversation, "PULSE_S", 4.0, 60.0),
     (emulated_link, "PULSE_S", 4.0, 60.0),
     (gate, "POLL_S", 4.0, 30.0),
-    (paper, "LOOK_S", 10.0, 60.0),
+    (paper_service, "LOOK_S", 10.0, 60.0),
     (accounts_service, "LOOK_S", 10.0, 60.0),
     (audit_service, "LOOK_S", 10.0, 30.0),
     (switch, "WATCH_S", 10.0, 60.0),

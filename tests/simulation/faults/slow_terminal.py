@@ -67,7 +67,7 @@ def _look(world: World, terminal: TradedTerminal, command_id: int, scene: tuple[
     """See that the answer was taken, if the link has lasted until it came."""
     if scene != (world.daemons.present, len(terminal.links)) or world.daemons.death.done():
         return
-    log = world.daemons.gateway._reconcile.log
+    log = world.daemons.gateway.trading.reconcile.log
     for intent in log._unresolved.values():
         for send in intent.sends:
             if send.command_id == command_id and send.stage not in ENDS:

@@ -69,7 +69,7 @@ CALLER_FAULTS = (
         "Whether an account is on paper is not looked at again right before an order is sent.",
         (
             Change(
-                "gateway.app.paper",
+                "gateway.paper.service",
                 "            self.is_on(terminal)\n            allowed(tier)\n",
                 "            allowed(tier)\n",
             ),

@@ -61,4 +61,5 @@ class BookWatcher(Watcher):
 
     def _is_paper(self, name: str) -> bool:
         """Whether the terminal trades on paper; true where no daemon runs that could say so."""
-        return not self.world.daemons.is_serving or self.world.daemons.gateway._paper.is_on(name)
+        daemons = self.world.daemons
+        return not daemons.is_serving or daemons.gateway.trading.paper.is_on(name)

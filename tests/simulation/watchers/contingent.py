@@ -38,7 +38,7 @@ class ContingentWatcher(Watcher):
                 await asyncio.sleep(LAST_PAUSE_S)  # after which the held order asks again
 
     def _is_attempt_open(self) -> bool:
-        unresolved = self.world.daemons.gateway._reconcile.log._unresolved
+        unresolved = self.world.daemons.gateway.trading.reconcile.log._unresolved
         return any(id_.startswith("held-") for _, id_ in unresolved)
 
     def at_end(self) -> None:

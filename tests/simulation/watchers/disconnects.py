@@ -61,7 +61,7 @@ class DisconnectWatcher(Watcher):
         return "" if maker is None else maker.request.comment[:TAG_LENGTH]
 
     def _is_kept(self, name: str) -> bool:
-        kept = self.world.daemons.gateway._kill_switch.disconnects.armed(LEAVING)
+        kept = self.world.daemons.gateway.trading.kill_switch.disconnects.armed(LEAVING)
         return any(one.session == name for one in kept)
 
     def on_ledger(self, life: int, ledger: Ledger) -> None:
@@ -80,7 +80,7 @@ class DisconnectWatcher(Watcher):
         if _FIRES not in str(record.msg) or LEAVING not in self.world.terminals:
             return
         orders = self.world.terminals[LEAVING].truth.broker.orders()
-        for firing in self.world.daemons.gateway._kill_switch.disconnects._firing.values():
+        for firing in self.world.daemons.gateway.trading.kill_switch.disconnects._firing.values():
             if firing.armed.terminal == LEAVING:
                 self.rules.fires(firing.armed.session, orders, self.world.loop.now)
 

@@ -122,7 +122,7 @@ class RareWatcher(Watcher):
             went_ms, passed_ms = wall_ms - self._clock[1], steady_ms - self._clock[2]
             if went_ms < passed_ms - LEAP_MS:
                 self._count("wall clock went back")
-                if self.world.daemons.gateway._reconcile.log._running:
+                if self.world.daemons.gateway.trading.reconcile.log._running:
                     self._count("wall clock went back under an order")
             elif went_ms > passed_ms + LEAP_MS:
                 self._count("wall clock leapt")

@@ -204,7 +204,7 @@ async def test_a_broken_disk_leaves_no_terminal_without_its_held_orders(
         gateway = Gateway(home, config)
         async with gateway.run():
             is_broken = True
-            keeper = gateway._state("mt5-a").contingent
+            keeper = gateway.trading.state("mt5-a").contingent
             assert keeper.past(ticket) is None
             assert [one.ticket for one in keeper.counted_for(stand.account)] == [ticket]
         with pytest.raises(StoreError, match="the disk reports errors"):

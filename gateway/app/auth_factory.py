@@ -1,4 +1,4 @@
-"""Who decides about callers."""
+"""Construction of the gate, by the console's word or by the home's own records."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def console_book(
 
 
 def new_gate(home: Home, console: ConsoleBook | None, registry: TerminalRegistry) -> Gate:
-    """Return who decides about callers: by the console's word, or by the home's own records."""
+    """Return the gate that decides about callers, by what the console says where there is one."""
     if console is None:
         return Gate(home.book(), home.device.did)
 
     def is_waiting(tid: str) -> bool:
-        return any(one.hello.tid == tid for one in registry.pending())
+        return any(session.hello.tid == tid for session in registry.pending())
 
     return Gate(
         console.book,

@@ -1,4 +1,4 @@
-"""Which terminals trade on paper, and what they hear and say while they do."""
+"""Service of paper trading: the switch of each terminal, and its events while it is on paper."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ea_bridge.registry import Change, ChangeKind, Facts, TerminalRegistry
 from ea_bridge.session import TerminalSession
 from gateway.accounts import RegisteredAccount
 from gateway.audit import Audit
+from gateway.background import background
 from gateway.broker_time.clock import BrokerClock
 from gateway.credentials.tier import Tier
 from gateway.paper import BookKey, PaperAccount, PaperSession, paper_hello
@@ -33,8 +34,8 @@ LOOK_S = 0.25
 logger = logging.getLogger(__name__)
 
 
-class PaperTrading:
-    """The paper accounts of all terminals, while the gateway runs.
+class PaperService:
+    """Paper accounts of all terminals while the gateway runs.
 
     Args:
         ledger: open.
@@ -42,6 +43,9 @@ class PaperTrading:
         registered: the account that a terminal is logged in to, if its owner registered it.
         clock: returns a terminal's broker clock.
         audit: hears of each switch.
+        streams: tell who listens, and have terminals push ticks.
+        contingent: keeps orders, at the market or on paper.
+        switched: told of a terminal whose trades go elsewhere from now on.
 
     """
 
@@ -52,43 +56,35 @@ class PaperTrading:
         registered: Callable[[Hello], RegisteredAccount | None],
         clock: Callable[[str], BrokerClock],
         audit: Audit,
+        *,
+        streams: Streams,
+        contingent: ContingentService,
+        switched: Callable[[str], None],
     ) -> None:
         self._ledger = ledger
         self._registry = registry
         self._registered = registered
         self._clock = clock
         self._audit = audit
+        self._streams = streams
+        self._contingent = contingent
+        self._switched = switched
         self._on: dict[str, BookKey] = {}
         """The terminals that trade on paper, as far as has been told."""
         self._accounts: dict[BookKey, PaperAccount] = {}
         self._sessions: dict[str, PaperSession] = {}
         self._states: dict[str, TradingState] = {}
-        self._streams: Streams
-        self._contingent: ContingentService
-        self._switched: Callable[[str], None] = lambda _: None
 
     @asynccontextmanager
-    async def watching(
-        self, streams: Streams, keepers: ContingentService, switched: Callable[[str], None]
-    ) -> AsyncIterator[None]:
-        """Follow the switches while the context lasts.
-
-        Args:
-            streams: tell who listens, and have terminals push ticks.
-            keepers: keep orders, at the market or on paper.
-            switched: told of a terminal whose trades go elsewhere from now on.
-
-        """
-        self._streams, self._contingent, self._switched = streams, keepers, switched
+    async def running(self) -> AsyncIterator[None]:
+        """Follow the switches while the context lasts."""
         unsubscribe = self._registry.subscribe(self._change)
-        task = asyncio.create_task(self._watch())
         try:
-            yield
+            async with background(self._watch()):
+                yield
         finally:
             unsubscribe()
-            task.cancel()
-            await asyncio.wait((task,))
-            await asyncio.gather(*(one.close() for one in self._accounts.values()))
+            await asyncio.gather(*(account.close() for account in self._accounts.values()))
 
     async def _watch(self) -> None:
         while True:

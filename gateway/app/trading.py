@@ -1,0 +1,214 @@
+"""Parts that trade, of all terminals, and the guarded terminals made of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import TypeVar
+
+from ea_bridge.commands import Command
+from ea_bridge.host import wall_ms
+from ea_bridge.model.struct import Struct
+from ea_bridge.registry import TerminalRegistry
+from ea_bridge.session import SessionCallbacks
+from gateway.accounts import AccountBook
+from gateway.accounts.caller_limits import LimitsBook
+from gateway.audit import Audit
+from gateway.auth.caller import Caller
+from gateway.auth.gate import Gate
+from gateway.broker_time.broker_clocks import BrokerClocks
+from gateway.config import Config
+from gateway.credentials.tier import Tier
+from gateway.paper.service import PaperService
+from gateway.storage.ledger import Ledger
+from gateway.streams.service import Streams
+from gateway.trading.account_state import AccountState
+from gateway.trading.contingent.service import ContingentService, with_held
+from gateway.trading.kill_switch.service import KillSwitchService
+from gateway.trading.reconcile.service import ReconcileService
+from gateway.trading.state import TradingState
+from gateway.trading.terminal import GuardedTerminal
+
+P = TypeVar("P", bound=Struct)
+R = TypeVar("R")
+
+
+class Trading:
+    """Parts that trade, of all terminals, and the guarded terminals made of them.
+
+    The parts know each other in a circle while they run: a switch to paper moves held orders, held
+    orders trade through guarded terminals, and a guarded terminal looks at the switch. So each is
+    given methods of this object, and none of them calls one before all are made.
+
+    Must be made in a running loop.
+
+    Args:
+        ledger: open for as long.
+        audit: hears of every order.
+        registry: of the live sessions.
+        gate: decides what a token may do.
+        accounts: that are registered.
+        config: what may be traded at most, and how much a caller may hear.
+        on_point: called where a crash would leave something else behind; for tests that crash.
+
+    Raises:
+        StoreError: what the last run has left in the ledger cannot be read.
+
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        audit: Audit,
+        *,
+        registry: TerminalRegistry,
+        gate: Gate,
+        accounts: AccountBook,
+        config: Config,
+        on_point: Callable[[str], None] | None = None,
+    ) -> None:
+        self._registry, self._gate = registry, gate
+        self._limits = LimitsBook(config.trading, gate.limits, accounts.of_terminal)
+        self._states: dict[str, TradingState] = {}
+        self.clocks = BrokerClocks()
+        self.streams = Streams(
+            boot=audit.boot,
+            clock=asyncio.get_running_loop(),
+            now_ms=wall_ms,
+            ask=self._ask,
+            clock_of=self.clocks.of,
+            max_channels=config.limits.max_channels,
+        )
+        unattended = partial(self.terminal, still_allowed=_nobody)
+        self.kill_switch = KillSwitchService(
+            ledger,
+            audit,
+            registry,
+            unattended,
+            self.streams.announce,
+            self.state_of,
+            self._is_on_paper,
+        )
+        self.reconcile = ReconcileService(
+            ledger,
+            registry,
+            partial(unattended, paper=False),
+            audit,
+            self.streams.settled,
+            on_point,
+            partial(unattended, paper=True),
+            self._is_on_paper,
+        )
+        self.account_state = AccountState(self.reconcile.log, ledger, registry)
+        self.contingent = ContingentService(
+            ledger,
+            audit,
+            registry=registry,
+            gate=gate,
+            streams=self.streams,
+            clock=self.clocks.of,
+            guarded=self.terminal,
+            state_of=self.state_of,
+        )
+        self.paper = PaperService(
+            ledger,
+            registry,
+            accounts.of_terminal,
+            self.clocks.of,
+            audit,
+            streams=self.streams,
+            contingent=self.contingent,
+            switched=self.kill_switch.leases.look,
+        )
+
+    @property
+    def callbacks(self) -> SessionCallbacks:
+        """Callbacks for the sessions of terminals."""
+        return SessionCallbacks(
+            on_event=self.paper.event,
+            on_clock=partial(self.clocks.beat, self.streams.clock_changed),
+            on_late_result=self.reconcile.late,
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Do what has to be done by time, and follow the terminals, while the context lasts.
+
+        Raises:
+            StoreError: what was armed when the last gateway ended cannot be read.
+
+        """
+        subscribe = self._registry.subscribe
+        async with AsyncExitStack() as stack:
+            # the order in which they hear of a terminal: its clock is known before a stream or a
+            # held order reads the time
+            await stack.enter_async_context(self.kill_switch.running())
+            clock_changed = self.streams.clock_changed
+            stack.callback(subscribe(partial(self.clocks.linked, clock_changed)))
+            stack.callback(subscribe(self.streams.change))
+            stack.callback(self.streams.close)
+            stack.enter_context(self.contingent.running())
+            await stack.enter_async_context(self.reconcile.running())
+            await stack.enter_async_context(self.paper.running())
+            yield
+
+    def terminal_for(self, caller: Caller) -> GuardedTerminal:
+        """Return the terminal of a caller's token."""
+        recheck = partial(self._gate.recheck, caller)
+        return self.terminal(caller.terminal, recheck, caller.tid)
+
+    def terminal(
+        self,
+        name: str,
+        still_allowed: Callable[[Tier], None],
+        tid: str | None = None,
+        paper: bool | None = None,
+    ) -> GuardedTerminal:
+        """Make the way to a terminal: to its market or its paper broker as the switch stands now,
+        or (``paper``) to one of them however it stands.
+        """
+        on_paper = self.paper.is_on(name) if paper is None else paper
+        state = self.state(name)
+        return GuardedTerminal(
+            name,
+            session=lambda: self.paper.session(name, paper=on_paper, forced=paper is not None),
+            facts=lambda: self.paper.facts(name, paper=on_paper),
+            clock=self.clocks.of(name),
+            journal=state.journal,
+            switch=self.kill_switch.switch.of(name),
+            still_allowed=self.paper.looking(name, still_allowed),
+            limits=lambda: self._limits.of(self._registry.facts(name), tid),
+            paper=on_paper,
+        )
+
+    def state_of(self, terminal: GuardedTerminal) -> TradingState:
+        """Return what all callers of a terminal share: another state on paper."""
+        state = self.state(terminal.name)
+        return self.paper.state(terminal.name, state) if terminal.is_paper else state
+
+    def state(self, terminal: str) -> TradingState:
+        """Return what all callers of a terminal share at the market; made when first asked for."""
+        state = self._states.get(terminal)
+        if state is None:
+            turns = self.account_state.turns(terminal)
+            state = self._states[terminal] = TradingState(
+                turns=turns,
+                contingent=self.contingent.of(terminal, turns),
+                journal=self.reconcile.of(terminal),
+                checks=self.account_state.checks(),
+            )
+        return state
+
+    async def _ask(self, terminal: str, command: Command[P, R], params: P, /) -> R:
+        """Ask for the streams, which only read: no caller stands behind them."""
+        guarded = self.terminal(terminal, _nobody)
+        return with_held(self.state_of(guarded), command, await guarded.request(command, params))
+
+    def _is_on_paper(self, terminal: str) -> bool:
+        return self.paper.is_on(terminal)
+
+
+def _nobody(_: Tier) -> None:
+    """No caller whose rights could end."""
