@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .daemon import Gateway
     from .emulator import run_emulator
     from .manager_emulator import run_manager_emulator
-    from .runs import run_serve
+    from .serve import run_serve
 else:
     __getattr__ = names_of(
         __name__,
@@ -21,7 +21,7 @@ else:
         catalogue="build_catalogue openrpc_document",
         emulator="run_emulator",
         manager_emulator="run_manager_emulator",
-        runs="run_serve",
+        serve="run_serve",
     )
 
 __all__ = [

@@ -33,7 +33,7 @@ from gateway.storage.store import StoreError
 
 from .daemon import Gateway
 from .demo_manager import PEER, demo_manager
-from .emulator import faults_of, kept_in, linked, settle
+from .emulator import faults_of, freeze_gc, kept_in, linked
 
 TERMINAL = "demo"
 CONSOLE_HOME = "console"
@@ -111,7 +111,7 @@ async def _run(
             options.seed,
         )
         async with linked(terminal), mt4 as manager:
-            settle()
+            freeze_gc()
             announce(
                 replace(
                     ready,

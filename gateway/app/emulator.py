@@ -54,7 +54,7 @@ async def run_emulator(
             on_pending=on_pending,
         )
         async with linked(link) as running:
-            settle()
+            freeze_gc()
             announce(Ready(bridge=f"{options.bridge_host}:{options.bridge_port}", terminal=tid))
             await running
 
@@ -122,7 +122,7 @@ async def linked(link: EmulatedLink | PeerLink[Any]) -> AsyncIterator[asyncio.Ta
         await asyncio.wait((running, ready))
 
 
-def settle() -> None:
-    """What stands now stays: the garbage collector need not look at it again."""
+def freeze_gc() -> None:
+    """Let the garbage collector never look again at what stands now."""
     gc.collect()
     gc.freeze()

@@ -15,7 +15,7 @@ from ea_bridge.token import parse_token
 from gateway.options import Announce, ManagerEmulatorOptions, Mt4Ready, Ready
 from gateway.storage.store import StoreError
 
-from .emulator import linked, settle
+from .emulator import freeze_gc, linked
 
 BOOKS, RESULTS, DEVICE = "books.sqlite", "results", "device"
 """Files of its folder."""
@@ -52,7 +52,7 @@ async def run_manager_emulator(
             on_pending=on_pending,
         )
         async with linked(link) as running:
-            settle()
+            freeze_gc()
             mt4 = Mt4Ready(server=server.server, login=server.login, password=password)
             announce(Ready(bridge=bridge, terminal=tid, mt4=mt4))
             await running

@@ -9,7 +9,9 @@ see it.
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import logging
 import os
 import shutil
 from collections.abc import Callable
@@ -23,9 +25,13 @@ BYTES = 8 * 1024 * 1024
 """A write-ahead log grows by 6 MB before it begins anew."""
 PROBE_BYTES = 65_536
 RETRY_MS = 5_000
-"""How often it is tried to make it anew, and when a refused order may come again."""
+"""When an order that was refused on a full disk may come again."""
+LOOK_S = RETRY_MS / 1000
+"""Between two tries to make it anew."""
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _MAY_BE_FULL = ("SQLITE_IOERR", "SQLITE_CANTOPEN")
+
+logger = logging.getLogger(__name__)
 
 
 class Reserve:
@@ -90,6 +96,24 @@ class Reserve:
             with suppress(OSError):
                 fresh.unlink()
             raise
+
+
+async def keep_up(reserve: Reserve) -> None:
+    """Make the reserve anew whenever the disk has room for it, until cancelled."""
+    was_whole = True
+    while True:
+        # a thread of its own: eight megabytes reach a slow disk in seconds
+        is_whole = await asyncio.to_thread(reserve.keep)
+        if was_whole and not is_whole:
+            logger.critical(
+                "the disk is full: make room where %s lies; until then nothing new is opened, "
+                "closing and cancelling go on",
+                reserve.folder,
+            )
+        elif is_whole and not was_whole:
+            logger.warning("the disk has room again: orders are sent as before")
+        was_whole = is_whole
+        await asyncio.sleep(LOOK_S)
 
 
 def give_up(folder: Path) -> bool:

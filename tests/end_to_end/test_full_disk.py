@@ -12,9 +12,8 @@ from product import Refused, daemon, until
 from small_disk import fill, small_disk
 
 from ea_bridge.emulator.factory import build_terminal
-from gateway.app.runs import _keep
 from gateway.audit import verify
-from gateway.storage.reserve import FILE, Reserve
+from gateway.storage.reserve import FILE, Reserve, keep_up
 from gateway.storage.store import DATABASE, DiskFull, Store
 
 MIB = 1 << 20
@@ -84,10 +83,10 @@ async def test_the_reserve_is_made_anew_by_itself(
     disk: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The log says when it is given up and when it is back."""
-    monkeypatch.setattr("gateway.app.runs.RETRY_MS", 5)
+    monkeypatch.setattr("gateway.storage.reserve.LOOK_S", 0.005)
     reserve = Reserve(disk)
     ballast = fill(disk)
-    keeping = asyncio.create_task(_keep(reserve))
+    keeping = asyncio.create_task(keep_up(reserve))
     await until(lambda: "the disk is full" in caplog.text)
     assert not reserve.is_whole
     ballast.unlink()

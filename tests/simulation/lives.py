@@ -11,13 +11,12 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from gateway.app import runs
 from gateway.app.daemon import Gateway
 from gateway.config import Config
 from gateway.home.home import Home
 from gateway.storage.ledger import Ledger
 from gateway.storage.ledger_writer import MAX_GROUP, Signal, Write
-from gateway.storage.reserve import Reserve
+from gateway.storage.reserve import Reserve, keep_up
 from gateway.storage.store import DiskFull, StoreError
 
 from . import product_patches as hand_in
@@ -205,14 +204,14 @@ class SimulatedDaemons:
             self._kill(number, NO_START)  # as the command ends, with what it says
 
     async def _serve(self, number: int, ready: asyncio.Future[Any]) -> None:
-        """Do what :func:`gateway.app.runs.run_serve` does."""
+        """Do what :func:`gateway.app.serve.run_serve` does."""
         opened, folder = self._open[number], self.folder / "home"
         reserve = Reserve(folder, free_bytes=self.disk.free_bytes)
         try:
             opened.home = Home(folder, self.config.secrets.key_file)
         except DiskFull:
             opened.home = Home(folder, self.config.secrets.key_file)
-        opened.keeping = self.loop.create_task(runs._keep(reserve))
+        opened.keeping = self.loop.create_task(keep_up(reserve))
 
         def new_writer(*work: Callable[..., None]) -> LoopWriter:
             ledger: Ledger = work[0].__self__  # type: ignore[attr-defined]  # its method

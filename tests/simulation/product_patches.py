@@ -13,8 +13,8 @@ from ea_bridge import host
 from ea_bridge.emulator import link as conversation
 from ea_bridge.emulator import link as emulated_link
 from ea_bridge.endpoint import link
-from gateway.app import runs
 from gateway.mt4_manager import changes, finding
+from gateway.storage import reserve
 from gateway.storage.ledger import Ledger
 from gateway.trading.reconcile import patience
 
@@ -33,7 +33,7 @@ def shorten_waits() -> None:
     changes.CHANGE_S, finding.SETTLE_S = CHANGE_S, SETTLE_S
     link.FIRST_RETRY_S, link.LAST_RETRY_S = 0.02, 0.1
     conversation.PULSE_S = emulated_link.PULSE_S = 0.25  # prices and leases are in no hurry
-    runs.RETRY_MS = 300  # a disk here is full for a second at most
+    reserve.LOOK_S = 0.3  # a disk here is full for a second at most
 
 
 def date_answers() -> None:

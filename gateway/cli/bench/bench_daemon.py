@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ea_bridge.model import TradeRequest, TradeResult, TradeRetcode
 from gateway.app.daemon import Gateway
-from gateway.app.emulator import settle
+from gateway.app.emulator import freeze_gc
 from gateway.app.trading import Trading
 from gateway.audit import Audit
 from gateway.config import Config
@@ -73,7 +73,7 @@ async def run_bench_daemon(folder: Path, announce: Announce, *, journal: bool) -
     with Home(folder, KEY_FILE) as home:
         token, _ = home.issuer.create(TERMINAL)
         async with gateway_kind(journal=journal)(home, CONFIG).run() as ready:
-            settle()
+            freeze_gc()
             announce(replace(ready, auth_token=token, terminal=TERMINAL))
             await asyncio.Future()
 

@@ -20,7 +20,6 @@ from ea_bridge.endpoint import conversation as peer_conversation
 from ea_bridge.server import link as server_link
 from ea_bridge.session import liveness
 from gateway.accounts import service as accounts_service
-from gateway.app import runs
 from gateway.audit import service as audit_service
 from gateway.auth import gate
 from gateway.console import events as waking
@@ -28,6 +27,7 @@ from gateway.console import service
 from gateway.console.mail import queue
 from gateway.console_link import link as uplink_link
 from gateway.paper import service as paper_service
+from gateway.storage import reserve
 from gateway.trading.kill_switch import switch
 from gateway.trading.reconcile import used_ids as recollection
 
@@ -51,7 +51,7 @@ INTERVALS: tuple[tuple[Any, str, float, float], ...] = (
     (waking, "POLL_S", 300.0, 300.0),
     (queue, "POLL_S", 300.0, 900.0),
     (service, "KEY_CHECK_S", 600.0, 900.0),
-    (runs, "RETRY_MS", 60_000, 300_000),
+    (reserve, "LOOK_S", 60.0, 300.0),
 )
 """Module, name, how long it is while there is trade, and how long while there is none. A broker's
 offset is measured while heartbeats are at most five seconds apart."""

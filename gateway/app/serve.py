@@ -1,4 +1,4 @@
-"""The daemon, as its command runs it."""
+"""Daemon of the command ``serve``."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any
 
+from gateway.background import background
 from gateway.config import Config, find, load, zeros
 from gateway.home.home import Home
 from gateway.home.terminals_file import telling_of_terminals
 from gateway.options import Announce, Ready, ServeOptions
-from gateway.storage.reserve import RETRY_MS, Reserve
+from gateway.storage.reserve import Reserve, keep_up
 from gateway.storage.store import DiskFull
 
 from .daemon import Gateway
-from .emulator import settle
+from .emulator import freeze_gc
 
 logger = logging.getLogger(__name__)
 
@@ -52,30 +53,10 @@ def run_serve(options: ServeOptions, announce: Announce) -> Coroutine[Any, Any, 
 
 async def _serve(opened: Home, config: Config, reserve: Reserve, announce: Announce) -> None:
     with opened as home:
-        keeping = asyncio.create_task(_keep(reserve))
-        try:
+        async with background(keep_up(reserve)):
             gateway = Gateway(home, config, reserve=reserve)
             with telling_of_terminals(gateway.registry, home.folder):
                 async with gateway.run() as ready:
-                    settle()
+                    freeze_gc()
                     announce(ready)
                     await asyncio.Future()
-        finally:
-            keeping.cancel()
-
-
-async def _keep(reserve: Reserve) -> None:
-    """Make the reserve anew whenever the disk has room for it, until cancelled."""
-    was_whole = True
-    while True:
-        is_whole = await asyncio.to_thread(reserve.keep)
-        if was_whole and not is_whole:
-            logger.critical(
-                "the disk is full: make room where %s lies; until then nothing new is opened, "
-                "closing and cancelling go on",
-                reserve.folder,
-            )
-        elif is_whole and not was_whole:
-            logger.warning("the disk has room again: orders are sent as before")
-        was_whole = is_whole
-        await asyncio.sleep(RETRY_MS / 1000)
