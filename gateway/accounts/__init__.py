@@ -14,13 +14,13 @@ from gateway.lazy import names_of
 if TYPE_CHECKING:
     from .account import AccountLimits, AccountType, Changes, NewAccount, RegisteredAccount
     from .book import AccountBook, AlreadyRegistered, UnknownAccount
-    from .ledger_tables import LEDGER_TABLES
+    from .schema import LEDGER_TABLES
 else:
     __getattr__ = names_of(
         __name__,
         account="AccountLimits AccountType Changes NewAccount RegisteredAccount",
         book="AccountBook AlreadyRegistered UnknownAccount",
-        ledger_tables="LEDGER_TABLES",
+        schema="LEDGER_TABLES",
     )
 
 __all__ = [

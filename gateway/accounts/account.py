@@ -1,19 +1,34 @@
-"""What is known of a registered account."""
+"""Registered accounts, their limits, and the risk settings of an owner."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Literal
 
-from .risk import RiskSettings
-
 AccountType = Literal["USD", "USC"]
 CENT = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RiskSettings:
+    """Rules for all accounts of an owner, each with its switch; all are off at first."""
+
+    drawdown_check_enabled: bool = False
+    max_drawdown_pct: float = 10.0
+    """``(balance - equity) / balance`` in percent at which trading stops."""
+    position_limit_enabled: bool = False
+    max_open_positions: int = 5
+    """Of one account."""
+    rate_limit_enabled: bool = False
+    rate_limit_max_trades: int = 3
+    """Of one symbol, within the window."""
+    rate_limit_window_hours: float = 4.0
+    hedging_allowed: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountLimits:
-    """What the registration of an account and its owner's risk settings allow."""
+    """Limits of an account, by its registration and its owner's risk settings."""
 
     max_lot: float
     """Lots of one order."""
@@ -56,7 +71,7 @@ class NewAccount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """What is to be changed of an account; what is ``None`` stays."""
+    """Changes to an account; what is ``None`` stays."""
 
     name: str | None = None
     broker: str | None = None

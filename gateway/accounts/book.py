@@ -14,8 +14,7 @@ from ea_bridge.protocol.messages import Hello
 from gateway.credentials.secrets import SecretBox
 from gateway.storage.store import Store, StoreError, Version
 
-from .account import Changes, NewAccount, RegisteredAccount
-from .risk import RiskSettings
+from .account import Changes, NewAccount, RegisteredAccount, RiskSettings
 from .schema import PASSWORDS
 
 logger = logging.getLogger(__name__)

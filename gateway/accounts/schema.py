@@ -1,8 +1,10 @@
-"""The tables of the accounts, in the home's database."""
+"""Tables of the accounts, in the home's database and in the ledger."""
 
 from __future__ import annotations
 
 from gateway.credentials.sealed import SealedColumn
+
+from . import equity, switch_log, trades
 
 TABLES = """
 -- accounts registered with their password, which is sealed; that of a deleted one is gone
@@ -42,5 +44,7 @@ DROP INDEX one_active_account;
 CREATE UNIQUE INDEX one_active_account_an_owner ON accounts (owner, login, server_key)
 WHERE is_active = 1;
 """
+
+LEDGER_TABLES = trades.TABLE + equity.TABLE + switch_log.TABLE
 
 PASSWORDS = SealedColumn("accounts", "ref", "password")

@@ -20,7 +20,7 @@ from ea_bridge.emulator.logins import EXAMPLE_LOGINS, Logins
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.endpoint.device_pin import DevicePin
 from ea_bridge.simulation.faults import Faults
-from gateway.accounts.risk import RiskSettings
+from gateway.accounts.account import RiskSettings
 from gateway.auth.caller import Scope
 from gateway.trading.kill_switch.halts import EVERYWHERE
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from aiohttp import web
 
@@ -21,25 +22,49 @@ from gateway.http.guard import Route
 from gateway.http.mount import Credentials, LazyDocument
 from gateway.http.responses import json_response
 from gateway.http.rest import PREFIX
-from gateway.http.rest.openapi import document
+from gateway.http.rest.openapi import About, bearer, document
 from gateway.http.rest.operation import find
 from gateway.http.rest.problem import Problem
 from gateway.storage.store import StoreError
 
-from . import analytics, looking, registering, rules, syncing
-from .about import ABOUT, OPENAPI
-from .operation import Operation
-from .services import Services
+from . import analytics, import_, reads, registration, rules
+from .operation import Operation, Services
 
 __all__ = ["AccountsApi", "Services"]
 
+OPENAPI: Final = "/api/v1/openapi.json"
+ABOUT: Final = About(
+    title="mt-gateway accounts",
+    description=(
+        "Registered accounts: what they may do is enforced for every order of a terminal that is "
+        "logged in to them. Send `Authorization: Bearer` with an auth_token of the scope `admin`."
+    ),
+    schemes=bearer("auth_token"),
+    words={
+        400: "The trade server refused login or password, or the request cannot be read",
+        401: "The token is missing, or does not open this gateway",
+        403: "The token lacks the scope admin, or a web page may not call",
+        404: "There is none, or it was deleted",
+        405: "Not with this method",
+        408: "The body came too slowly",
+        409: "The account is registered",
+        413: "The body is too large",
+        415: "The body is not JSON",
+        421: "The Host header is not ours",
+        422: "The request is not as described here",
+        500: "The gateway failed; its log says why",
+        502: "The terminal or the trade server did not answer as it should",
+        503: "Nobody who could answer is linked, or not yet; try again later",
+    },
+    anytime=frozenset({400, 401, 403, 405, 413, 421, 422, 500, 503}),
+)
 MAX_BYTES = 65_536
 """Of a body: none needs more, and to find all faults of a larger one holds the orders of others
 up."""
 OPERATIONS: tuple[Operation, ...] = (
-    *registering.OPERATIONS,
-    *looking.OPERATIONS,
-    *syncing.OPERATIONS,
+    *registration.OPERATIONS,
+    *reads.OPERATIONS,
+    *import_.OPERATIONS,
     *analytics.OPERATIONS,
     *rules.OPERATIONS,
 )

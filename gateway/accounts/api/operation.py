@@ -1,30 +1,61 @@
-"""One operation of the accounts API, and the call that its handler gets."""
+"""Operation of the accounts API, and the call that its handler gets."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from ea_bridge.host import wall_ms
+from gateway.accounts import AccountBook
+from gateway.accounts.equity import EquityBook
+from gateway.accounts.peers import Peers
+from gateway.accounts.switch_log import SwitchLog
+from gateway.accounts.trades import TradeBook
+from gateway.audit import Audit
 from gateway.auth.caller import Caller
 from gateway.credentials.tier import Tier
 from gateway.http.rest import operation
 from gateway.http.rest.operation import Parameter, Sent
 from gateway.http.rest.problem import Problem
+from gateway.trading.kill_switch.switch import KillSwitch
+from gateway.trading.terminal import GuardedTerminal
 
 from .models import AccountId
-from .services import Services
 
 __all__ = ["Ask", "Operation", "Parameter", "not_found"]
 
 ACCOUNT = Parameter("account_id", AccountId, "Its id.", required=True)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Parts of the gateway that the accounts API answers from."""
+
+    book: AccountBook
+    peers: Peers
+    trades: TradeBook
+    equity: EquityBook
+    switch: KillSwitch
+    switch_log: SwitchLog
+    audit: Audit
+    terminal: Callable[[Caller, str], GuardedTerminal]
+    """A terminal by its name, as a caller may use it."""
+    owner_of: Callable[[str], str]
+    """Whose a token is, by its id; empty where the home makes its own."""
+    terminals_of: Callable[[str], Collection[str]]
+    """Names of an owner's terminals, with that for all (empty) where there are no owners."""
+    recheck: Callable[[Caller, Tier], None]
+    """Raises ``AccessDenied`` where a caller's rights have ended, or do not reach that far now."""
+    now_ms: Callable[[], int] = wall_ms
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ask(Sent):
-    """A call: who asks, and what with."""
+    """Call of an operation: the caller and the request."""
 
     services: Services
     caller: Caller
@@ -39,7 +70,7 @@ class Ask(Sent):
 
 @dataclass(frozen=True)
 class Operation(operation.Operation[Ask]):
-    """What can be asked."""
+    """Operation of the accounts API."""
 
     tier: Tier | None = None
     """What a token must be allowed while its console is silent: all, or to read where it only

@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 from typing import Any
 
-from gateway.accounts.risk import RiskSettings
+from gateway.accounts.account import RiskSettings
 from gateway.credentials.tier import Tier
 from gateway.errors import Forbidden
 from gateway.http.rest.problem import Problem

@@ -10,8 +10,8 @@ from scripted_terminal import Scene
 
 from ea_bridge.protocol.messages import Hello
 from gateway.accounts import RegisteredAccount
+from gateway.accounts.account import RiskSettings
 from gateway.accounts.caller_limits import LimitsBook, of_account
-from gateway.accounts.risk import RiskSettings
 from gateway.config import Trading
 from gateway.config.limit import is_limit
 from gateway.credentials.record import TradeLimits

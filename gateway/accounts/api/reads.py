@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from msgspec.structs import asdict
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from ea_bridge import commands, model
 from ea_bridge.commands import FilterParams, HistoryParams, NoParams, SymbolsParams
@@ -19,12 +22,46 @@ from gateway.broker_time.clock import BrokerClock
 from gateway.http.rest.problem import Problem
 from gateway.trading.terminal import GuardedTerminal
 
-from .asking import OFFLINE, RETRY, find_terminal, question, terminal_of
-from .dates import Date, span_of
 from .models import AccountId, AccountInfo, AccountStats, Deal, EquityPoint, Symbol, TradeResponse
 from .mt4_deals import deals_of
 from .operation import Ask, Operation, Parameter, not_found
-from .registering import ONE, WRONG_PATH, account_of, log_in
+from .queries import OFFLINE, RETRY, find_terminal, question, terminal_of
+from .registration import ONE, WRONG_PATH, account_of, log_in
+
+_PATTERN = r"^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2})?Z?)?$"
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def _checked(text: str) -> str:
+    try:
+        _moment(text)
+    except ValueError:
+        raise PydanticCustomError(
+            "date", "give a date that there is, such as 2026-05-01"
+        ) from None
+    return text
+
+
+Date = Annotated[str, Field(pattern=_PATTERN), AfterValidator(_checked)]
+
+
+def span_of(first: str | None, last: str | None) -> tuple[int | None, int | None]:
+    """Return the time between two dates in UTC milliseconds, both included."""
+    from_ms = None if first is None else _ms(_moment(first))
+    if last is None:
+        return from_ms, None
+    end = _moment(last)
+    is_day = re.fullmatch(r"\d{4}-\d{2}-\d{2}", last) is not None
+    step = timedelta(days=1) if is_day else timedelta(seconds=1)
+    return from_ms, _ms(end) + int(step.total_seconds() * 1000) - 1
+
+
+def _ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
 
 DAY_MS = 24 * HOUR_MS
 AHEAD_MS = DAY_MS

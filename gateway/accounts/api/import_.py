@@ -26,11 +26,11 @@ from gateway.trading.rounds import (
 )
 from gateway.trading.terminal import GuardedTerminal
 
-from .asking import question, terminal_of
-from .looking import DAYS, history_params
 from .models import FullSync, HistorySync, OrdersSync, SyncAll
 from .operation import Ask, Operation
-from .registering import ACCOUNTS, ONE, account_of
+from .queries import question, terminal_of
+from .reads import DAYS, history_params
+from .registration import ACCOUNTS, ONE, account_of
 
 GATHER = 16
 """Questions to one terminal at a time."""
