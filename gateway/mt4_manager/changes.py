@@ -20,7 +20,7 @@ from gateway.storage.store import StoreError
 
 from .change import Change, meaning, new_tag
 from .errors import ChangeUnknown, KeyReused, PeerOffline, PeerRefused
-from .finding import Finder
+from .finder import Finder
 from .journal import Entry, Journal, State
 from .link import Link, explained
 
@@ -78,9 +78,9 @@ class Changes:
         self.finder = Finder(link, journal, run, self._sending.__contains__, now_ms)
 
     @asynccontextmanager
-    async def working(self) -> AsyncIterator[None]:
+    async def running(self) -> AsyncIterator[None]:
         """Find out what is unknown while the context lasts; at its end what is under way ends."""
-        async with self.finder.working():
+        async with self.finder.running():
             try:
                 yield
             finally:
@@ -230,7 +230,7 @@ class Changes:
             logger.error(
                 "what came late of command %d is not looked at: %s", late.command_id, error
             )
-            self.finder.kick()
+            self.finder.wake()
             return
         if entry is None or entry.op != late.command.op:
             return
@@ -239,4 +239,4 @@ class Changes:
         elif isinstance(late.error, CommandFailed):
             retcode, err = late.error.retcode, late.error.err
             await self._settle(entry, meaning(retcode, err), retcode=retcode, err=err)
-        self.finder.kick()
+        self.finder.wake()

@@ -16,21 +16,21 @@ from gateway.credentials.passwords import HashingPool, Passwords
 from gateway.credentials.secrets import SecretBox
 from gateway.mt4_manager.api import ManagerApi, Services
 from gateway.mt4_manager.changes import Changes
-from gateway.mt4_manager.connection import KeptConnection
 from gateway.mt4_manager.journal import Journal
 from gateway.mt4_manager.link import Link
-from gateway.mt4_manager.login import Login
+from gateway.mt4_manager.login import FailedLogins, OperatorLogin
 from gateway.mt4_manager.operators import OperatorBook
-from gateway.mt4_manager.own_secrets import own_secret
 from gateway.mt4_manager.rate import Rate
-from gateway.mt4_manager.supervision import Supervision
+from gateway.mt4_manager.supervision import KeptConnection, Supervision
 from gateway.mt4_manager.tokens import TokenBook
-from gateway.mt4_manager.tries import Tries
 from gateway.storage.ledger import Ledger
 from gateway.storage.store import Store
 
+from .schema import OWN_SECRETS
+
 PEPPER, TOKENS, REQUESTS = "pepper", "tokens", "requests"
 """Names of the manager's own secrets."""
+SECRET_BYTES = 32
 
 
 class ManagerService:
@@ -81,7 +81,7 @@ class ManagerService:
             link=self.link,
             supervision=self.supervision,
             changes=self.changes,
-            login=Login(self.operators, tokens, Tries(host.monotonic_s), audit),
+            login=OperatorLogin(self.operators, tokens, FailedLogins(host.monotonic_s), audit),
             tokens=tokens,
             rate=Rate(settings.requests_per_second, settings.request_burst, host.monotonic_s),
             audit=audit,
@@ -100,8 +100,8 @@ class ManagerService:
         """Supervise the link, and find out what is unknown, while the context lasts."""
         async with AsyncExitStack() as stack:
             stack.push_async_callback(asyncio.to_thread, self._pool.close)
-            await stack.enter_async_context(self.changes.working())
-            await stack.enter_async_context(self.supervision.watching())
+            await stack.enter_async_context(self.changes.running())
+            await stack.enter_async_context(self.supervision.running())
             stack.callback(self.registry.subscribe(self._changed))
             yield
 
@@ -114,8 +114,8 @@ class ManagerService:
         elif not is_live and session.id in self._linked:
             self._linked.discard(session.id)
             self._audit.record("manager_lost", terminal=session.terminal)
-        self.supervision.kick()
-        self.changes.finder.kick()
+        self.supervision.wake()
+        self.changes.finder.wake()
 
 
 @contextmanager
@@ -127,3 +127,24 @@ def operators(store: Store, box: SecretBox) -> Iterator[OperatorBook]:
         yield OperatorBook(store, Passwords(pool, pepper))
     finally:
         pool.close()
+
+
+def own_secret(store: Store, box: SecretBox, name: str) -> bytes:
+    """Return a random secret of the manager's own, which is sealed in the home's database; it is
+    made when it is first asked for.
+
+    Raises:
+        StoreError: the database cannot be used.
+        SecretsError: it does not open.
+
+    """
+    place = OWN_SECRETS.place(name)
+    query = "SELECT sealed FROM manager_secrets WHERE name = ?"
+    row = store.one(query, name)
+    if row is None:
+        made = box.seal(host.random_bytes(SECRET_BYTES), place)
+        with store.transaction() as connection:
+            connection.execute("INSERT OR IGNORE INTO manager_secrets VALUES (?, ?)", (name, made))
+        row = store.one(query, name)
+    assert row is not None  # made a moment ago, here or by another process
+    return box.open(row["sealed"], place)

@@ -1,7 +1,8 @@
 """Supervision: the peer is kept connected to the server that an operator has named.
 
 ``connect`` is kept, and repeated by itself when the peer links anew, or has lost the server; a
-``disconnect`` stays until the next ``connect``.
+``disconnect`` stays until the next ``connect``. Both are kept in the home's database, the password
+sealed, so that the gateway connects again by itself after a restart as well.
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ from ea_bridge.commands import NoParams
 from ea_bridge.mt4_manager.commands import CONNECT, DISCONNECT, IS_CONNECTED
 from ea_bridge.mt4_manager.model import ConnectParams, ReturnCode
 from gateway.audit import Audit
-from gateway.credentials.secrets import SecretsError
-from gateway.storage.store import StoreError
+from gateway.background import background
+from gateway.credentials.secrets import SecretBox, SecretsError
+from gateway.storage.store import Store, StoreError
 
-from .connection import KeptConnection
 from .errors import ManagerError, PeerRefused
 from .link import Link
+from .schema import CONNECTION_PASSWORD
 
+ROW = "server"
 LOOK_S = 5.0
 FRESH_S = 1.0
 LAST_S = 60.0
@@ -33,6 +36,55 @@ FINAL = frozenset({ReturnCode.BAD_ACCOUNT_INFO, ReturnCode.ACCOUNT_DISABLED})
 """Refusals that time does not heal: they are tried again at the slowest pace."""
 
 logger = logging.getLogger(__name__)
+
+
+class KeptConnection:
+    """Server that an operator has named, as a row in the home's database.
+
+    Args:
+        store: with the tables of :mod:`~.schema`.
+        box: seals the password.
+
+    """
+
+    def __init__(self, store: Store, box: SecretBox) -> None:
+        self._store = store
+        self._box = box
+
+    def wanted(self) -> ConnectParams | None:
+        """Return what to connect to; ``None`` after a disconnect, and before the first connect.
+
+        Raises:
+            StoreError: the database cannot be used.
+            SecretsError: the password does not open.
+
+        """
+        row = self._store.one("SELECT * FROM manager_connection WHERE name = ? AND wanted", ROW)
+        if row is None or row["password"] is None:
+            return None
+        password = self._box.open(row["password"], CONNECTION_PASSWORD.place(ROW)).decode()
+        return ConnectParams(server=row["server"], login=row["login"], password=password)
+
+    def is_forgotten(self) -> bool:
+        """Whether the last that was told was a disconnect."""
+        row = self._store.one("SELECT wanted FROM manager_connection WHERE name = ?", ROW)
+        return row is not None and not row["wanted"]
+
+    def keep(self, params: ConnectParams) -> None:
+        """Keep what was told, in place of what was told before."""
+        sealed = self._box.seal(params.password.encode(), CONNECTION_PASSWORD.place(ROW))
+        with self._store.transaction() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO manager_connection VALUES (?, ?, ?, ?, 1)",
+                (ROW, params.server, params.login, sealed),
+            )
+
+    def forget(self) -> None:
+        """Stay disconnected from now on; the password is gone as well."""
+        with self._store.transaction() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO manager_connection VALUES (?, '', 0, NULL, 0)", (ROW,)
+            )
 
 
 class Supervision:
@@ -49,7 +101,7 @@ class Supervision:
         self._link = link
         self._kept = kept
         self._audit = audit
-        self._kicked = asyncio.Event()
+        self._woken = asyncio.Event()
         self._asked_s = -math.inf
         self._was_connected = False
         self._asking = False
@@ -73,19 +125,15 @@ class Supervision:
                 self._asking = False
         return self._was_connected
 
-    def kick(self) -> None:
+    def wake(self) -> None:
         """Look at once: a peer has linked, or has lost the server."""
-        self._kicked.set()
+        self._woken.set()
 
     @asynccontextmanager
-    async def watching(self) -> AsyncIterator[None]:
+    async def running(self) -> AsyncIterator[None]:
         """Supervise while the context lasts."""
-        task = asyncio.create_task(self._watch())
-        try:
+        async with background(self._watch()):
             yield
-        finally:
-            task.cancel()
-            await asyncio.wait((task,))
 
     async def connect(self, params: ConnectParams, operator: str) -> None:
         """Connect to a server, and stay connected to it from now on.
@@ -103,7 +151,7 @@ class Supervision:
                 self._note(
                     "manager_connect", operator, outcome="refused", reason=str(error), **facts
                 )
-                self.kick()  # the peer has left the server that it was connected to before
+                self.wake()  # the peer has left the server that it was connected to before
                 raise
             finally:
                 self._asked_s = -math.inf
@@ -132,7 +180,7 @@ class Supervision:
     async def _watch(self) -> None:
         delay_s = LOOK_S
         while True:
-            self._kicked.clear()
+            self._woken.clear()
             try:
                 settled = await self.look()
             except (StoreError, SecretsError) as error:
@@ -144,7 +192,7 @@ class Supervision:
             delay_s = LOOK_S if settled else min(LAST_S, delay_s * 2)
             with suppress(TimeoutError):
                 async with asyncio.timeout(delay_s):
-                    await self._kicked.wait()
+                    await self._woken.wait()
 
     async def look(self) -> bool:
         """See that the peer is as it shall be; return whether it is, or is not there."""

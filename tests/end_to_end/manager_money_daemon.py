@@ -18,7 +18,7 @@ from exactly_once_daemon import Fuse
 
 from ea_bridge.mt4_manager.session import ManagerSession
 from gateway.config import Config
-from gateway.mt4_manager import finding
+from gateway.mt4_manager import finder
 from gateway.mt4_manager.journal import Entry, Journal
 
 POINTS = ("begun", "sent", "told", "settled")
@@ -55,7 +55,7 @@ def _lay(fuse: Fuse) -> None:
     Journal.begin = begin_and_reach  # type: ignore[method-assign]  # the points
     Journal.settle = settle_and_reach  # type: ignore[method-assign]  # the points
     ManagerSession.request = request_and_reach  # type: ignore[method-assign]  # the points
-    finding.SETTLE_S = SETTLE_S
+    finder.SETTLE_S = SETTLE_S
 
 
 if __name__ == "__main__":

@@ -32,11 +32,10 @@ from ea_bridge.mt4_manager.emulator import (
 from ea_bridge.mt4_manager.model import ConnectParams
 from ea_bridge.simulation.faults import Faults
 from gateway.home.home import Home
-from gateway.mt4_manager import Role, finding
-from gateway.mt4_manager.connection import KeptConnection
+from gateway.mt4_manager import Role, finder
 from gateway.mt4_manager.operators import Operator
-from gateway.mt4_manager.own_secrets import own_secret
-from gateway.mt4_manager.service import TOKENS
+from gateway.mt4_manager.service import TOKENS, own_secret
+from gateway.mt4_manager.supervision import KeptConnection
 from gateway.mt4_manager.tokens import TokenBook
 
 pytestmark = [pytest.mark.xdist_group("e2e-manager-money"), pytest.mark.timeout(300)]
@@ -140,7 +139,7 @@ async def test_a_thousand_calls_at_once_over_a_link_that_breaks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At each point between sending and answering; every cent is where it was told to be."""
-    monkeypatch.setattr(finding, "SETTLE_S", manager_money_daemon.SETTLE_S)
+    monkeypatch.setattr(finder, "SETTLE_S", manager_money_daemon.SETTLE_S)
     server = new_server(tmp_path)
     before = Before.of(server)
     room = {"max_connections": ROOM, "max_unauthenticated": ROOM}

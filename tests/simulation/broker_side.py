@@ -22,9 +22,8 @@ from ea_bridge.mt4_manager.model import ConnectParams, ReturnCode
 from ea_bridge.simulation.faults import Faults
 from gateway.home.home import Home
 from gateway.mt4_manager import Operator, Role
-from gateway.mt4_manager.connection import KeptConnection
-from gateway.mt4_manager.own_secrets import own_secret
-from gateway.mt4_manager.service import TOKENS
+from gateway.mt4_manager.service import TOKENS, own_secret
+from gateway.mt4_manager.supervision import KeptConnection
 from gateway.mt4_manager.tokens import TokenBook
 
 from .bookings import BookTruth

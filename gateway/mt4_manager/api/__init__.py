@@ -33,15 +33,14 @@ from gateway.mt4_manager import LoginRefused, ManagerError, RateExceeded
 from gateway.mt4_manager.tokens import Admission
 from gateway.storage.store import StoreError
 
-from . import accounts, market, office, service, trades, users
+from . import accounts, admin, market, service, trades, users
 from .about import ABOUT, OPENAPI, REFERENCE, SUCCESSOR
 from .answers import encode
 from .listing import Listing, Pieces
-from .operation import KEY_HEADER, Ask, Operation, same_request
+from .operation import KEY_HEADER, Ask, Operation, Services, same_request
+from .problems import problem_of
 from .reference import HEADERS as PAGE_HEADERS
 from .reference import reference
-from .refusals import problem_of
-from .services import Services
 
 __all__ = ["OPERATIONS", "ManagerApi", "Services"]
 
@@ -57,7 +56,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *trades.OPERATIONS,
     *market.OPERATIONS,
     *trades.ADMIN_OPERATIONS,
-    *office.OPERATIONS,
+    *admin.OPERATIONS,
     *market.SERVER_OPERATIONS,
 )
 

@@ -1,4 +1,4 @@
-"""One operation of the manager API, and the call that its handler gets."""
+"""Operation of the manager API, and the call that its handler gets."""
 
 from __future__ import annotations
 
@@ -11,16 +11,21 @@ from pydantic import Field
 
 from ea_bridge.commands import Command
 from ea_bridge.model.struct import Struct
+from gateway.audit import Audit
 from gateway.errors import Unauthorized
 from gateway.http.rest import operation
 from gateway.http.rest.operation import Parameter, Sent
 from gateway.mt4_manager import ManagerError, Role
 from gateway.mt4_manager.change import Change
-from gateway.mt4_manager.tokens import Admission
+from gateway.mt4_manager.changes import Changes
+from gateway.mt4_manager.link import Link
+from gateway.mt4_manager.login import OperatorLogin
+from gateway.mt4_manager.rate import Rate
+from gateway.mt4_manager.supervision import Supervision
+from gateway.mt4_manager.tokens import Admission, TokenBook
 
 from .about import REPLAYED
 from .models import GroupName, Login, Order, SymbolName
-from .services import Services
 
 __all__ = ["KEY", "Ask", "Operation", "Parameter"]
 
@@ -40,6 +45,21 @@ SYMBOL = Parameter("name", SymbolName, "Of the symbol.", required=True)
 
 P = TypeVar("P", bound=Struct)
 R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Parts of the gateway that the manager API answers from."""
+
+    link: Link
+    supervision: Supervision
+    changes: Changes
+    login: OperatorLogin
+    tokens: TokenBook
+    rate: Rate
+    audit: Audit
+    max_amount: float | None = None
+    """Of one deposit, withdrawal or credit; ``None`` is no limit."""
 
 
 @dataclass(frozen=True, kw_only=True)

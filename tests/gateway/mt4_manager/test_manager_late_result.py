@@ -41,5 +41,5 @@ async def test_a_late_result_over_a_broken_disk_is_looked_for_again(
     await asyncio.wait(changes._late)
 
     assert left == []
-    assert changes.finder._kicked.is_set()
+    assert changes.finder._woken.is_set()
     assert "command 5 is not looked at" in caplog.text

@@ -24,9 +24,8 @@ from gateway.audit import Audit
 from gateway.mt4_manager import PeerOffline, PeerRefused, PeerSilent
 from gateway.mt4_manager import link as links
 from gateway.mt4_manager import supervision as supervisions
-from gateway.mt4_manager.connection import KeptConnection
 from gateway.mt4_manager.link import Link
-from gateway.mt4_manager.supervision import Supervision
+from gateway.mt4_manager.supervision import KeptConnection, Supervision
 
 
 class Session:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from gateway.mt4_manager import RateExceeded
+from gateway.mt4_manager import login as counts
 from gateway.mt4_manager import rate as rates
-from gateway.mt4_manager import tries as counts
+from gateway.mt4_manager.login import FailedLogins
 from gateway.mt4_manager.rate import Rate
-from gateway.mt4_manager.tries import Tries
 
 
 class Time:
@@ -20,7 +20,7 @@ class Time:
         return self.s
 
 
-def wait_s(tries: Tries, name: str) -> float:
+def wait_s(tries: FailedLogins, name: str) -> float:
     """Fail as often as it goes; return how long to wait then."""
     while not (told := tries.failed(name)):
         pass
@@ -30,7 +30,7 @@ def wait_s(tries: Tries, name: str) -> float:
 def test_wrong_passwords_are_told_to_wait() -> None:
     """Four at once, then 1, 2, 4 s and so on between two; who comes too early waits no longer."""
     time = Time()
-    tries = Tries(time.now)
+    tries = FailedLogins(time.now)
     for _ in range(4):
         assert not tries.failed("ann")
     for wait in (1, 2, 4, 8):
@@ -44,7 +44,7 @@ def test_wrong_passwords_are_told_to_wait() -> None:
 
 def test_a_right_password_begins_anew() -> None:
     """Whatever went before."""
-    tries = Tries(Time().now)
+    tries = FailedLogins(Time().now)
     assert wait_s(tries, "ann") == 1
     tries.succeeded("ann")
     assert not tries.failed("ann")
@@ -53,7 +53,7 @@ def test_a_right_password_begins_anew() -> None:
 def test_names_are_not_remembered_without_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever tries many names makes us forget the one that was tried longest ago."""
     monkeypatch.setattr(counts, "MAX_NAMES", 3)
-    tries = Tries(Time().now)
+    tries = FailedLogins(Time().now)
     for name in ("ann", "b", "c", "d"):
         wait_s(tries, name)
     assert len(tries._failed) == 3

@@ -376,12 +376,12 @@ MANAGER = (
         "A booking that the server's peer has forgotten is told not to be made, unseen.",
         (
             Change(
-                "gateway.mt4_manager.finding",
+                "gateway.mt4_manager.finder",
                 "        if not is_last:\n            return None\n",
                 "",
             ),
             Change(
-                "gateway.mt4_manager.finding",
+                "gateway.mt4_manager.finder",
                 '                if trade.comment.endswith(f"#{entry.tag}"):\n',
                 "                if False:\n",
             ),

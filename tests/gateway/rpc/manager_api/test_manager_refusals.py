@@ -18,10 +18,9 @@ from gateway.mt4_manager import (
     PeerSilent,
     RateExceeded,
 )
-from gateway.mt4_manager.api import OPERATIONS
+from gateway.mt4_manager.api import OPERATIONS, problem_of
 from gateway.mt4_manager.api.about import ABOUT
 from gateway.mt4_manager.api.reference import EXAMPLES
-from gateway.mt4_manager.api.refusals import problem_of
 
 STATUS = {
     2: 502,

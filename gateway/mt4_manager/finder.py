@@ -27,6 +27,7 @@ from ea_bridge.mt4_manager.commands import (
 )
 from ea_bridge.mt4_manager.model import HistoryParams, ReturnCode, TradeRecord, Transacted
 from ea_bridge.mt4_manager.session import ManagerSession
+from gateway.background import background
 from gateway.storage.store import StoreError
 
 from .change import meaning
@@ -76,7 +77,7 @@ class Finder:
         self._run = run
         self._is_busy = is_busy
         self._now_ms = now_ms
-        self._kicked = asyncio.Event()
+        self._woken = asyncio.Event()
         self._missed_s: dict[int, float] = {}
         """When the booking of a command was first not found, by the loop's clock."""
         self._waiting: dict[int, list[asyncio.Future[Entry]]] = {}
@@ -87,25 +88,21 @@ class Finder:
         """
         return f"{self._run}/{session.id}/{session.hello.fp}"
 
-    def kick(self) -> None:
+    def wake(self) -> None:
         """Look at once: a peer has linked, or something is open."""
-        self._kicked.set()
+        self._woken.set()
 
     @asynccontextmanager
-    async def working(self) -> AsyncIterator[None]:
+    async def running(self) -> AsyncIterator[None]:
         """Find out while the context lasts."""
-        task = asyncio.create_task(self._work())
-        try:
+        async with background(self._work()):
             yield
-        finally:
-            task.cancel()
-            await asyncio.wait((task,))
 
     async def wait(self, entry: Entry, seconds: float) -> Entry:
         """Wait until it is known what became of a row, or some seconds; return it as it stands."""
         future: asyncio.Future[Entry] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(entry.id, []).append(future)
-        self.kick()
+        self.wake()
         try:
             async with asyncio.timeout(seconds):
                 return await future
@@ -131,7 +128,7 @@ class Finder:
     async def _work(self) -> None:
         delay_s = FIRST_S
         while True:
-            self._kicked.clear()
+            self._woken.clear()
             open_ = 0
             try:
                 open_ = await self.look()
@@ -145,7 +142,7 @@ class Finder:
             delay_s = min(LAST_S, delay_s * 2) if open_ else FIRST_S
             with suppress(TimeoutError):
                 async with asyncio.timeout(delay_s if open_ else None):
-                    await self._kicked.wait()
+                    await self._woken.wait()
                 delay_s = FIRST_S
 
     async def look(self) -> int:
@@ -160,7 +157,7 @@ class Finder:
         self._missed_s = {id_: at_s for id_, at_s in self._missed_s.items() if id_ in ids}
         session = self._link.live
         if not entries or session is None:
-            return 0  # whoever links kicks
+            return 0  # whoever links wakes it
         left = 0
         for start in range(0, len(entries), MAX_RESULT_IDS):
             group = entries[start : start + MAX_RESULT_IDS]

@@ -1,4 +1,4 @@
-"""What an error of the manager is by HTTP.
+"""HTTP problems that errors of the manager become.
 
 A return code of the Manager API becomes the status that tells a program what to do: 4xx where
 the request has to change, 429 and 503 where it may come again later.
