@@ -17,8 +17,7 @@ from typing import NamedTuple
 from ea_bridge import host
 from gateway.storage.store import Store
 
-from .chain import GENESIS, chained
-from .table import Head, append, begin_of, extent_of, hash_of
+from .table import GENESIS, Head, append, begin_of, chained, extent_of, hash_of
 from .verify import rows
 
 AT_ONCE = 1000

@@ -1,4 +1,4 @@
-"""What one row of the audit trail says, as the JSON that is hashed.
+"""Entry of one row of the audit trail, as the JSON that is hashed.
 
 Every entry has ``ts`` (UTC milliseconds), ``mono_us`` (a clock that no person sets, to tell how
 much later one thing was than another), ``boot`` (which run of which program) and ``event``. Beside

@@ -1,32 +1,36 @@
-"""Who writes the audit trail: a call that costs microseconds and waits for nothing."""
+"""Recorder of the audit trail: a call costs microseconds and waits for nothing."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from sqlite3 import Connection
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ea_bridge import host
+from gateway.storage.ledger import Ledger
 from gateway.storage.store import StoreError
 
 from .entry import encode
-from .sampling import Sampler
 from .table import append
-
-if TYPE_CHECKING:
-    from gateway.storage.ledger import Ledger
 
 OFTEN = 10
 """Events of one kind that are each noted, in :data:`OFTEN_S`; of more their number is."""
 OFTEN_S = 60.0
 HOUR_S = 3600.0
+MAX_KINDS = 4096
+"""Counted at a time; of more kinds nothing is left out."""
+
+Kind = tuple[str, str | None, str | None, str | None]
+"""Event, outcome, reason and actor."""
 
 logger = logging.getLogger(__name__)
 
 
 class Audit:
-    """Writes what is done into the ledger.
+    """Recorder of what is done, into the ledger.
 
     Args:
         ledger: where to; ``None`` keeps nothing, for parts that run without one.
@@ -105,6 +109,72 @@ class Audit:
         left_out = sampler.take(kind)
         if left_out is not None:
             self.record(event, more_before=left_out or None, **fields)
+
+
+@dataclass(slots=True)
+class _Window:
+    ends_s: float
+    taken: int = 0
+    left_out: int = 0
+
+
+class Sampler:
+    """Lets the first few of each kind pass, and counts those that follow within a time.
+
+    Args:
+        limit: how many pass in each time.
+        window_s: the time.
+        monotonic_s: seconds that only grow.
+
+    """
+
+    def __init__(
+        self,
+        limit: int,
+        window_s: float,
+        monotonic_s: Callable[[], float] = host.monotonic_s,
+    ) -> None:
+        self._limit = limit
+        self._window_s = window_s
+        self._monotonic_s = monotonic_s
+        self._windows: dict[Kind, _Window] = {}
+
+    def take(self, kind: Kind) -> int | None:
+        """Return whether one more of a kind is to be noted.
+
+        Returns:
+            How many of it were left out in the time before, if it is; ``None`` if it is not.
+
+        """
+        now_s = self._monotonic_s()
+        window, left_out = self._windows.get(kind), 0
+        if window is None and len(self._windows) >= MAX_KINDS:
+            return 0
+        if window is None or now_s >= window.ends_s:
+            left_out = 0 if window is None else window.left_out
+            window = self._windows[kind] = _Window(now_s + self._window_s)
+        if window.taken < self._limit:
+            window.taken += 1
+            return left_out
+        window.left_out += 1
+        return None
+
+    def over(self, *, all_of_them: bool = False) -> list[tuple[Kind, int]]:
+        """Forget the times that are over.
+
+        Args:
+            all_of_them: also those that are not: nothing comes any more.
+
+        Returns:
+            The kinds of which some were left out, and how many.
+
+        """
+        now_s = self._monotonic_s()
+        over = [
+            kind for kind, window in self._windows.items() if all_of_them or now_s >= window.ends_s
+        ]
+        counts = [(kind, self._windows.pop(kind).left_out) for kind in over]
+        return [(kind, left_out) for kind, left_out in counts if left_out]
 
 
 def note(connection: Connection, event: str, **fields: Any) -> None:

@@ -1,13 +1,35 @@
-"""The audit trail's table: rows are added, never changed, and go once they are archived."""
+"""Table of the audit trail: rows are added, never changed, and go once they are archived.
+
+Each row holds on to the row before it by its hash.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from sqlite3 import Connection
 
 from gateway.storage.store import Store
 
-from .chain import GENESIS, chained
+LABEL = b"mgaud1"
+"""The version of the rule: another rule gets another label."""
+HASH_BYTES = 32
+GENESIS = bytes(HASH_BYTES)
+"""What the first row holds on to."""
+
+
+def chained(previous: bytes, n: int, entry: bytes) -> bytes:
+    """Return the hash of a row.
+
+    Args:
+        previous: hash of the row before it, or :data:`GENESIS`.
+        n: its number; the first is 1.
+        entry: its bytes as they are stored.
+
+    """
+    digest = hashlib.sha256(entry).digest()
+    return hashlib.sha256(LABEL + previous + n.to_bytes(8, "big") + digest).digest()
+
 
 TABLE = """
 -- what was done; AUTOINCREMENT has SQLite remember how many rows there ever were

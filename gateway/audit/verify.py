@@ -9,8 +9,7 @@ from typing import Literal
 
 from gateway.storage.store import Store
 
-from .chain import GENESIS, chained
-from .table import MARKS, TABLE, TRIGGERS, Head, begin_of, extent_of, hash_of
+from .table import GENESIS, MARKS, TABLE, TRIGGERS, Head, begin_of, chained, extent_of, hash_of
 
 MAX_FAULTS = 100
 """Faults that are told; one who has more has another trail altogether."""

@@ -12,7 +12,7 @@ from typing import Any
 from commands import run
 
 from gateway.audit import SIGNED
-from gateway.audit.chain import GENESIS, chained
+from gateway.audit.table import GENESIS, chained
 from gateway.storage.ledger import DATABASE as LEDGER
 from gateway.storage.store import DATABASE
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlite3 import Connection
 
 from gateway.audit import MARKS, TABLE, note
-from gateway.audit.chain import GENESIS, chained
+from gateway.audit.table import GENESIS, chained
 from gateway.storage.ledger import DATABASE
 from gateway.storage.store import Store
 
