@@ -29,9 +29,9 @@ from gateway.errors import (
 )
 from gateway.trading.requests import CloseRequest
 
-from . import changing, closing
 from .client_ids import new_client_order_id
 from .journal import Account
+from .orders import cancel, close
 from .requests import DEFAULT_DEVIATION, Action, Deadline, ExecutionOptions, OrderFilter
 from .state import TradingState
 from .terminal import GuardedTerminal
@@ -109,12 +109,12 @@ async def cancel_orders(
         _still_in(terminal, account)
         return orders + state.contingent.orders(chosen.symbol)
 
-    async def cancel(ticket: int) -> bool:
-        await changing.cancel(terminal, state, ticket, _options(terminal))
+    async def cancel_order(ticket: int) -> bool:
+        await cancel(terminal, state, ticket, _options(terminal))
         return True
 
     swept.paper = terminal.is_paper
-    sweep = _Sweep("order", chosen, listed, cancel, swept.cancelled, swept.failed)
+    sweep = _Sweep("order", chosen, listed, cancel_order, swept.cancelled, swept.failed)
     await sweep.run()
 
 
@@ -139,13 +139,13 @@ async def close_positions(
         _still_in(terminal, account)
         return positions
 
-    async def close(ticket: int) -> bool:
+    async def close_position(ticket: int) -> bool:
         way_out = CloseRequest(ticket=ticket, deviation=deviation)
-        receipt = await closing.close(terminal, state, way_out, _options(terminal))
+        receipt = await close(terminal, state, way_out, _options(terminal))
         return receipt["order"]["state"] == "filled"
 
     swept.paper = terminal.is_paper
-    sweep = _Sweep("position", chosen, listed, close, swept.closed, swept.failed)
+    sweep = _Sweep("position", chosen, listed, close_position, swept.closed, swept.failed)
     await sweep.run()
 
 

@@ -6,7 +6,8 @@ nothing. A request passes through it in this order:
 ==========================  =================================================================
 :class:`OrderRequest`,      what a caller wants; prices and volumes as given
 :class:`OrderModification`,
-:class:`CloseRequest`
+:class:`CloseRequest`,
+:class:`CloseByRequest`
 :class:`ExecutionOptions`   its id and deadline, and how it is to be carried out
 :class:`PreparedOrder`      the terminal's request for it, ready to be checked and sent
 :class:`ReceiptContext`     the part of a prepared order that the journal keeps for the receipt
@@ -165,6 +166,9 @@ class OrderRequest:
 class OrderModification:
     """New values of an order or a position: ``None`` removes, ``"keep"`` leaves it as it is."""
 
+    ticket: int
+    target: Target | None = None
+    """``None``: the pending order with that ticket, or else the position."""
     price: Decimal | None = None
     """``None`` leaves it, since an order cannot be without."""
     stoplimit: Decimal | None = None
@@ -194,6 +198,15 @@ class CloseRequest:
     """``None``: all of it."""
     deviation: int = DEFAULT_DEVIATION
     filling: OrderFilling | None = None
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseByRequest:
+    """A position to close by an opposite one of the same symbol."""
+
+    ticket: int
+    by: int
     comment: str = ""
 
 
@@ -243,7 +256,10 @@ class PreparedOrder:
     """As the caller named it."""
     changes: Position | Order | None = None
     """The order or position that it changes, as it is before."""
+    fillings: Sequence[OrderFilling] = ()
+    """Modes to try in turn, where the caller named none."""
     tried: Sequence[int] = ()
+    """Modes that the broker has refused."""
     moved: list[Name] = field(default_factory=list)
 
     @property

@@ -62,14 +62,13 @@ class NullContingentOrders:
         order: OrderRequest,
         options: ExecutionOptions,
     ) -> shapes.OrderReceipt:
-        """Keep an order, as :func:`.placing.place` sends one."""
+        """Keep an order, as :func:`.orders.place` sends one."""
         raise self._missing(terminal)
 
     async def modify(
         self,
         terminal: GuardedTerminal,
         state: TradingState,
-        ticket: int,
         change: OrderModification,
         options: ExecutionOptions,
     ) -> shapes.OrderReceipt:

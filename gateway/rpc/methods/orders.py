@@ -40,7 +40,7 @@ from gateway.errors import (
 )
 from gateway.rpc.catalogue import Call, method
 from gateway.schemas import convert
-from gateway.trading import changing, placing
+from gateway.trading.orders import cancel, check, modify, place
 from gateway.trading.requests import OrderModification
 
 from .order_params import lifetime_of, new_order, note_placed, note_placing, options_of
@@ -237,7 +237,7 @@ async def place_order(
             expiration=expiration,
         )
     note_placing(call, how)
-    receipt = await placing.place(call.terminal, call.state, wish, how)
+    receipt = await place(call.terminal, call.state, wish, how)
     note_placed(call, receipt)
     return receipt
 
@@ -294,6 +294,8 @@ async def modify_order(
     still be added or moved closer to the market, with its take profit as it is.
     """
     change = OrderModification(
+        ticket=ticket,
+        target=target,
         price=price or None,
         stoplimit=stoplimit or None,
         sl=sl,
@@ -309,7 +311,7 @@ async def modify_order(
         normalize=normalize,
         validate_only=validate_only,
     )
-    return await changing.modify(call.terminal, call.state, ticket, change, how, target)
+    return await modify(call.terminal, call.state, change, how)
 
 
 @method(
@@ -330,7 +332,7 @@ async def cancel_order(
     stays.
     """
     how = options_of(call, client_order_id, ttl_ms, deadline_ms, validate_only=validate_only)
-    return await changing.cancel(call.terminal, call.state, ticket, how)
+    return await cancel(call.terminal, call.state, ticket, how)
 
 
 @method(
@@ -391,4 +393,4 @@ async def order_check(
         expiration=expiration,
     )
     how = options_of(call, None, None, None, normalize=normalize, validate_only=True)
-    return await placing.check(call.terminal, call.state, wish, how)
+    return await check(call.terminal, call.state, wish, how)

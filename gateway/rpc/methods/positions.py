@@ -22,8 +22,8 @@ from gateway.errors import (
 )
 from gateway.rpc.catalogue import Call, method
 from gateway.schemas import convert
-from gateway.trading import closing
-from gateway.trading.requests import CloseRequest
+from gateway.trading import orders
+from gateway.trading.requests import CloseByRequest, CloseRequest
 
 from .order_params import deviation_of, filling_of, options_of
 from .orders import EVERY_TRADE
@@ -111,7 +111,7 @@ async def close_position(
             filling=filling_of(type_filling),
             comment=comment,
         )
-    return await closing.close(call.terminal, call.state, wanted, how)
+    return await orders.close(call.terminal, call.state, wanted, how)
 
 
 @method(
@@ -135,4 +135,5 @@ async def close_by(
     What is left of the larger one stays open. Netting accounts have no opposite positions.
     """
     how = options_of(call, client_order_id, ttl_ms, deadline_ms, validate_only=validate_only)
-    return await closing.close_by(call.terminal, call.state, position, position_by, how, comment)
+    pair = CloseByRequest(ticket=position, by=position_by, comment=comment)
+    return await orders.close_by(call.terminal, call.state, pair, how)

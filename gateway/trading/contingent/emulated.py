@@ -22,10 +22,10 @@ from msgspec.structs import replace
 from ea_bridge import commands
 from ea_bridge.model import Order, OrderState, OrderType, SymbolInfo, TradeAction
 from gateway.errors import DeadlineExceeded, GatewayError, InvalidPrice
-from gateway.trading import placing
 from gateway.trading.grid import Grid, exact, price_grid
 from gateway.trading.journal import Account, CallKey
-from gateway.trading.placing import check_wish, prepare
+from gateway.trading.orders import place
+from gateway.trading.orders.placement import check_complete, prepare
 from gateway.trading.requests import (
     FIRST_HELD,
     Deadline,
@@ -375,9 +375,9 @@ async def prepared(
             market lies on the wrong side of the price.
 
     """
-    check_wish(wish)
+    check_complete(wish)
     as_stop = dataclasses.replace(wish, type=STOPS[wish.type], stoplimit=None)
-    trade, _ = await prepare(terminal, state, as_stop, options)
+    trade = await prepare(terminal, state, as_stop, options)
     info = trade.symbol or await terminal.symbol(trade.request.symbol)
     grid = Grid(info, options.normalize)
     limit = grid.price("stoplimit", wish.stoplimit or Decimal())
@@ -436,7 +436,7 @@ async def send_limit(
     daemon.
 
     Raises:
-        GatewayError: as of :func:`.placing.place`; with the outcome ``unknown`` for as long as
+        GatewayError: as of :func:`.orders.place`; with the outcome ``unknown`` for as long as
             the journal does not know it.
 
     """
@@ -466,6 +466,6 @@ async def send_limit(
         orjson.dumps(params).decode(),
     )
     journal = terminal.journal
-    receipt = await journal.once(asked, lambda: placing.place(terminal, state, wish, options))
+    receipt = await journal.once(asked, lambda: place(terminal, state, wish, options))
     ticket: int | None = receipt["order"]["order"]
     return ticket or 0

@@ -14,9 +14,9 @@ from ea_bridge.model import Order, OrderState
 from gateway.credentials.tier import Tier
 from gateway.errors import GatewayError, InvalidParams, OrderNotFound
 from gateway.storage.store import StoreError
-from gateway.trading import changing
 from gateway.trading.client_ids import new_client_order_id
 from gateway.trading.journal import Account
+from gateway.trading.orders import cancel
 from gateway.trading.requests import Deadline, ExecutionOptions
 from gateway.trading.state import NullContingentOrders, StateOf
 from gateway.trading.terminal import GuardedTerminal
@@ -326,7 +326,7 @@ class OcoLinks:
             deadline=Deadline.of(self._now_ms, TTL_MS, None),
         )
         try:
-            await changing.cancel(terminal, self._state_of(terminal), ticket, options)
+            await cancel(terminal, self._state_of(terminal), ticket, options)
             end: OrderEnd | None = "canceled"
         except OrderNotFound:
             end = await _end_of(terminal, self._kept, ticket)

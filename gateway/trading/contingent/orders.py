@@ -24,9 +24,9 @@ from gateway.audit import Audit
 from gateway.credentials.tier import Tier
 from gateway.errors import DeadlineExceeded, OrderLimit, OrderNotFound
 from gateway.storage.ledger import Ledger
-from gateway.trading.changing import check_change
 from gateway.trading.grid import exact
 from gateway.trading.journal import Account
+from gateway.trading.orders.modification import check_change
 from gateway.trading.receipts import held_receipt
 from gateway.trading.requests import (
     FIRST_HELD,
@@ -216,15 +216,14 @@ class ContingentOrders(NullContingentOrders):
         self,
         terminal: GuardedTerminal,
         state: TradingState,
-        ticket: int,
         change: OrderModification,
         options: ExecutionOptions,
     ) -> shapes.OrderReceipt:
         with options.before_sending():
             check_change(change)
-        async with self._turns.of(options, ticket):
+        async with self._turns.of(options, change.ticket):
             with options.before_sending():
-                held = self._waiting(terminal, ticket)
+                held = self._waiting(terminal, change.ticket)
                 wish = _changed(held, change)
                 trade = await prepared(terminal, state, wish, options, held.order)
                 await state.admit(terminal, trade)

@@ -249,13 +249,13 @@ BEFORE = (
         "A change of a position is worked out from what it was before another one.",
         (
             Change(
-                "gateway.trading.changing",
-                "    async with state.turns.of(options, ticket):\n"
+                "gateway.trading.orders.modification",
+                "    async with state.turns.of(options, change.ticket):\n"
                 "        with options.before_sending():\n"
-                "            trade = await _trade(",
+                "            prepared = await _prepare_change(",
                 "    if True:\n"
                 "        with options.before_sending():\n"
-                "            trade = await _trade(",
+                "            prepared = await _prepare_change(",
             ),
         ),
         "3768ec9 Change one thing at a time, so that no close opens a position and no stop is "

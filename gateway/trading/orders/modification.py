@@ -1,4 +1,4 @@
-"""Changes of what is there: pending orders, and the stops of positions."""
+"""Changes of what is there: of pending orders, of the stops of positions; cancels."""
 
 from __future__ import annotations
 
@@ -17,38 +17,37 @@ from ea_bridge.model import (
 from gateway import schemas as shapes
 from gateway.credentials.tier import Tier
 from gateway.errors import InvalidParams, OrderNotFound
-from gateway.trading.requests import Keep, OrderModification, PreparedOrder, Target
+from gateway.trading.requests import Keep, OrderModification, PreparedOrder
 
-from .grid import Grid, Name
-from .placing import broker_seconds, carry_out, check_platform, lifetime_faults
-from .requests import ExecutionOptions
-from .state import TradingState
-from .terminal import GuardedTerminal
+from ..grid import Grid, Name
+from ..requests import ExecutionOptions
+from ..state import TradingState
+from ..terminal import GuardedTerminal
+from .execution import carry_out
+from .placement import broker_seconds, check_platform, lifetime_faults
 
 
 async def modify(
     terminal: GuardedTerminal,
     state: TradingState,
-    ticket: int,
     change: OrderModification,
     options: ExecutionOptions,
-    target: Target | None,
 ) -> shapes.OrderReceipt:
-    """Change the pending order with that ticket, or else the stops of that position.
+    """Change a pending order, or else the stops of the position with that ticket.
 
     Raises:
         OrderNotFound: there is neither.
         InvalidParams: nothing to change, or something that a position does not have.
 
     """
-    if target != "position" and state.contingent.holds(ticket):
-        return await state.contingent.modify(terminal, state, ticket, change, options)
+    if change.target != "position" and state.contingent.holds(change.ticket):
+        return await state.contingent.modify(terminal, state, change, options)
     with options.before_sending():
         check_change(change)
-    async with state.turns.of(options, ticket):
+    async with state.turns.of(options, change.ticket):
         with options.before_sending():
-            trade = await _trade(terminal, ticket, change, options, target)
-        return await carry_out(terminal, state, trade, [])
+            prepared = await _prepare_change(terminal, change, options)
+        return await carry_out(terminal, state, prepared)
 
 
 def check_change(change: OrderModification) -> None:
@@ -65,35 +64,33 @@ def check_change(change: OrderModification) -> None:
         raise InvalidParams(errors=faults)
 
 
-async def _trade(
+async def _prepare_change(
     terminal: GuardedTerminal,
-    ticket: int,
     change: OrderModification,
     options: ExecutionOptions,
-    target: Target | None,
 ) -> PreparedOrder:
-    by_ticket = commands.FilterParams(ticket=ticket)
-    if target != "position":
+    by_ticket = commands.FilterParams(ticket=change.ticket)
+    if change.target != "position":
         orders = await terminal.request(commands.ORDERS_GET, by_ticket)
         if orders:
-            return await _order_change(terminal, orders[0], change, options)
+            return await _prepare_order_change(terminal, orders[0], change, options)
     positions = []
-    if target != "order":
+    if change.target != "order":
         positions = await terminal.request(commands.POSITIONS_GET, by_ticket)
     if not positions:
         raise OrderNotFound(
             "There is no such pending order and no such position",
-            ticket=ticket,
+            ticket=change.ticket,
         )
     if change.of_order_alone:
         reason = "a position has a stop loss and a take profit alone"
         raise InvalidParams(
             errors=[{"field": name, "reason": reason} for name in change.of_order_alone]
         )
-    return await _stops_change(terminal, positions[0], change, options)
+    return await _prepare_stops_change(terminal, positions[0], change, options)
 
 
-async def _order_change(
+async def _prepare_order_change(
     terminal: GuardedTerminal, order: Order, change: OrderModification, options: ExecutionOptions
 ) -> PreparedOrder:
     check_platform(terminal, order.type, change.lifetime)
@@ -130,7 +127,7 @@ async def _order_change(
     )
 
 
-async def _stops_change(
+async def _prepare_stops_change(
     terminal: GuardedTerminal,
     position: Position,
     change: OrderModification,
@@ -199,11 +196,11 @@ async def cancel(
         return await state.contingent.cancel(terminal, ticket, options)
     async with state.turns.of(options, ticket):
         with options.before_sending():
-            trade = await _removal(terminal, ticket, options)
-        return await carry_out(terminal, state, trade, [])
+            prepared = await _prepare_removal(terminal, ticket, options)
+        return await carry_out(terminal, state, prepared)
 
 
-async def _removal(
+async def _prepare_removal(
     terminal: GuardedTerminal, ticket: int, options: ExecutionOptions
 ) -> PreparedOrder:
     orders = await terminal.request(commands.ORDERS_GET, commands.FilterParams(ticket=ticket))

@@ -16,17 +16,21 @@ from ea_bridge.model import (
 from gateway import schemas as shapes
 from gateway.credentials.tier import Tier
 from gateway.errors import InvalidParams, PositionNotFound
-from gateway.trading.requests import CloseRequest, OrderRequest, PreparedOrder
+from gateway.trading.requests import CloseByRequest, CloseRequest, OrderRequest, PreparedOrder
 
-from .grid import exact
-from .placing import carry_out, comment_of, prepare
-from .requests import ExecutionOptions
-from .state import TradingState
-from .terminal import GuardedTerminal
+from ..grid import exact
+from ..requests import ExecutionOptions
+from ..state import TradingState
+from ..terminal import GuardedTerminal
+from .execution import carry_out
+from .placement import comment_of, prepare
 
 
 async def close(
-    terminal: GuardedTerminal, state: TradingState, exit_: CloseRequest, options: ExecutionOptions
+    terminal: GuardedTerminal,
+    state: TradingState,
+    request: CloseRequest,
+    options: ExecutionOptions,
 ) -> shapes.OrderReceipt:
     """Close a position, or part of it, at market.
 
@@ -38,24 +42,24 @@ async def close(
         InvalidVolume: more than is open, or off the grid.
 
     """
-    async with state.turns.of(options, exit_.ticket):
+    async with state.turns.of(options, request.ticket):
         with options.before_sending():
-            position = await _position(terminal, exit_.ticket)
-            trade, fillings = await prepare(terminal, state, _exit_wish(position, exit_), options)
-        trade = replace(trade, tier=Tier.REDUCE, closes=_identifier(position))
-        return await carry_out(terminal, state, trade, fillings)
+            position = await _position(terminal, request.ticket)
+            prepared = await prepare(terminal, state, _opposite_order(position, request), options)
+        prepared = replace(prepared, tier=Tier.REDUCE, closes=_identifier(position))
+        return await carry_out(terminal, state, prepared)
 
 
-def _exit_wish(position: Position, exit_: CloseRequest) -> OrderRequest:
+def _opposite_order(position: Position, request: CloseRequest) -> OrderRequest:
     everything = exact(position.volume)
     return OrderRequest(
         symbol=position.symbol,
         type=OrderType.SELL if position.type == PositionType.BUY else OrderType.BUY,
-        volume=everything if exit_.volume is None else exit_.volume,
+        volume=everything if request.volume is None else request.volume,
         magic=position.magic,
-        comment=exit_.comment,
-        deviation=exit_.deviation,
-        filling=exit_.filling,
+        comment=request.comment,
+        deviation=request.deviation,
+        filling=request.filling,
         position=position.ticket,
         closable=everything,
     )
@@ -64,10 +68,8 @@ def _exit_wish(position: Position, exit_: CloseRequest) -> OrderRequest:
 async def close_by(
     terminal: GuardedTerminal,
     state: TradingState,
-    ticket: int,
-    by: int,
+    request: CloseByRequest,
     options: ExecutionOptions,
-    comment: str,
 ) -> shapes.OrderReceipt:
     """Close a position by an opposite one of the same symbol; the rest of the larger one stays.
 
@@ -77,20 +79,20 @@ async def close_by(
         MethodNotSupported: a netting account has no opposite positions.
 
     """
-    async with state.turns.of(options, ticket, by):
+    async with state.turns.of(options, request.ticket, request.by):
         with options.before_sending():
-            trade = await _against(terminal, ticket, by, options, comment)
-        return await carry_out(terminal, state, trade, [])
+            prepared = await _prepare_close_by(terminal, request, options)
+        return await carry_out(terminal, state, prepared)
 
 
-async def _against(
-    terminal: GuardedTerminal, ticket: int, by: int, options: ExecutionOptions, comment: str
+async def _prepare_close_by(
+    terminal: GuardedTerminal, close: CloseByRequest, options: ExecutionOptions
 ) -> PreparedOrder:
     hello = terminal.hello
     if hello is not None and hello.mode in ("netting", "exchange"):
         raise terminal.not_supported("hedging")
-    position = await _position(terminal, ticket)
-    opposite = await _position(terminal, by)
+    position = await _position(terminal, close.ticket)
+    opposite = await _position(terminal, close.by)
     _check_opposite(position, opposite)
     request = TradeRequest(
         action=TradeAction.CLOSE_BY,
@@ -98,14 +100,14 @@ async def _against(
         symbol=position.symbol,
         volume=min(position.volume, opposite.volume),
         type=int(OrderType.CLOSE_BY),
-        position=ticket,
-        position_by=by,
-        comment=comment_of(terminal, options, comment),
+        position=close.ticket,
+        position_by=close.by,
+        comment=comment_of(terminal, options, close.comment),
     )
     return PreparedOrder(
         request=request,
         options=options,
-        position=ticket,
+        position=close.ticket,
         closes=_identifier(position),
         state=OrderState.FILLED,
     )
