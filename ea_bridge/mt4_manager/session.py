@@ -1,4 +1,4 @@
-"""The session of a manager peer: what stands between the gateway and a MetaTrader 4 server."""
+"""Session of a manager peer, between the gateway and a MetaTrader 4 server."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from ea_bridge.mt4_manager.commands import MAX_ANSWER_BYTES, MAX_LINE_TO_MANAGER
 from ea_bridge.protocol.connection import Connection
 from ea_bridge.protocol.messages import Hb, Hello
 from ea_bridge.session.calls import Bounds, LateResult
-from ea_bridge.session.peer import PeerSession
-from ea_bridge.session.surroundings import Wire
-from ea_bridge.session.timers import Timers
+from ea_bridge.session.liveness import Timers
+from ea_bridge.session.peer import PeerSession, Wire
 
 MAX_MANAGER_IN_FLIGHT = 256
 """As many as one ``results_get`` can ask about."""
@@ -29,7 +28,7 @@ def _ignore(*_: object) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class ManagerCallbacks:
-    """Who hears of what happens. All are called in the event loop and must not block."""
+    """Listeners of a manager's session. All are called in the event loop and must not block."""
 
     on_change: Callable[[ManagerSession], None] = _ignore
     """``state`` or ``broker`` is another than before."""
@@ -37,7 +36,7 @@ class ManagerCallbacks:
 
 
 class ManagerSession(PeerSession):
-    """One live manager peer; asked with :mod:`ea_bridge.mt4_manager.commands` only.
+    """Session of one live manager peer; asked with :mod:`ea_bridge.mt4_manager.commands` only.
 
     ``broker``: it is logged in at the MetaTrader 4 server, as its last heartbeat told.
 

@@ -1,9 +1,15 @@
-"""One TCP conversation with a terminal: the handshake, then a session."""
+"""Link: one TCP conversation with a terminal, the handshake and then a session.
+
+A line may carry 20,000 ticks, and one read many lines. Taken in one turn they would become as many
+events before any client had a chance to read, and clients that read at once would lose their
+connections as if they did not. So a :class:`MessagePacer` spreads them over several turns.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from socket import socket
@@ -18,7 +24,16 @@ from ea_bridge.mt4_manager.session import ManagerCallbacks, ManagerSession
 from ea_bridge.protocol.connection import CLOSED, DAEMON, READY, TRANSITIONS, Connection
 from ea_bridge.protocol.errors import RemoteProtocolError, WrongProof
 from ea_bridge.protocol.handshake import NONCE_BYTES, PROTO, check_auth, make_challenge, negotiate
-from ea_bridge.protocol.messages import Auth, Bye, Challenge, Denied, Hello, Message, Welcome
+from ea_bridge.protocol.messages import (
+    Auth,
+    Bye,
+    Challenge,
+    Denied,
+    Hello,
+    Message,
+    Ticks,
+    Welcome,
+)
 from ea_bridge.registry import TerminalRegistry
 from ea_bridge.session import (
     DEAD_S,
@@ -33,9 +48,8 @@ from ea_bridge.session import (
 from ea_bridge.token import Keys
 
 from . import sockets
-from .contact import Contacts, FirstContact
-from .doorkeeper import Admitted, Doorkeeper, Refused, Relay
-from .pieces import Pieces
+from .authorizer import Admitted, Authorizer, Refused, Relay
+from .enrollment import Enrollment, Enrollments
 
 HELLO_S = 3.0
 """From accepting a connection to its ``hello``."""
@@ -51,11 +65,11 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class House:
-    """What every link of one server has in common."""
+class LinkContext:
+    """Services and settings that all links of one server share."""
 
-    doorkeeper: Doorkeeper
-    contacts: Contacts | None
+    authorizer: Authorizer
+    enrollments: Enrollments | None
     """The way to the console, if there is one."""
     registry: TerminalRegistry
     device_id: str
@@ -76,30 +90,30 @@ class House:
         return self.managers is not None and self.managers.takes(terminal)
 
 
-class Porter(Protocol):
-    """Counts the links that are open; the listener does."""
+class ConnectionLimiter(Protocol):
+    """Limit of open links; the listener keeps it."""
 
     def enter(self, link: Link) -> bool:
         """Note a new connection; false if there is no room for it."""
 
     def keep(self, link: Link) -> None:
-        """It need not make room for others: it has proved who it is, or is being introduced."""
+        """Never close it to make room: it has proved who it is, or is being enrolled."""
 
     def leave(self, link: Link) -> None:
-        """It is gone."""
+        """Note that it is gone."""
 
 
 class Link(asyncio.Protocol):
-    """One connection; the :class:`~ea_bridge.session.Wire` of its session."""
+    """One connection of a peer; the :class:`~ea_bridge.session.Wire` of its session."""
 
-    def __init__(self, house: House, porter: Porter) -> None:
+    def __init__(self, context: LinkContext, limiter: ConnectionLimiter) -> None:
         self.tid = ""
         """The token that the peer has named; proved once there is a session."""
         self.terminal = ""
         """Whose token that is; the token's own id where nobody knows."""
         self.session: PeerSession | None = None
-        self._house = house
-        self._porter = porter
+        self._context = context
+        self._limiter = limiter
         self._connection = Connection(DAEMON)
         self._transport: asyncio.Transport
         self._socket: socket
@@ -108,33 +122,32 @@ class Link(asyncio.Protocol):
         self._hello: Hello | None = None
         self._challenge: Challenge | None = None
         self._snonce = ""
-        self._contact: FirstContact | None = None
-        self._keys = house.dummy_keys
+        self._enrollment: Enrollment | None = None
+        self._keys = context.dummy_keys
         self._is_denied = False
-        self._pieces = Pieces(house.timers, self._hand_on, self._hold)
+        self._pacer = MessagePacer(context.timers, self._hand_on, self._hold)
 
     # --- asyncio.Protocol ----------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A terminal has dialled, or a stranger."""
+        """Begin: a terminal has dialled, or a stranger."""
         # uvloop's transports are no subclass
         self._transport = transport = cast("asyncio.Transport", transport)
         self._socket = transport.get_extra_info("socket")
         sockets.tune(self._socket)
-        sockets.quicken(self._socket)
-        if self._porter.enter(self):
+        sockets.set_quickack(self._socket)
+        if self._limiter.enter(self):
             self._set_deadline(HELLO_S, "no hello in time")
         else:
             self.deny("busy", "too many connections")
 
     def data_received(self, data: bytes) -> None:
-        """Bytes have come."""
-        sockets.quicken(self._socket)
+        """Take in bytes."""
+        sockets.set_quickack(self._socket)
         try:
             self._hear(data)
-        except (
-            Exception
-        ) as error:  # the loop would write a traceback, as often as a stranger likes
+        except Exception as error:
+            # the loop would write a traceback, as often as a stranger likes
             self._break_down(error)
 
     def _hear(self, data: bytes) -> None:
@@ -156,13 +169,13 @@ class Link(asyncio.Protocol):
         self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is gone, whoever ended it."""
-        self._porter.leave(self)
-        self._pieces.flush()
+        """End: the connection is gone, whoever ended it."""
+        self._limiter.leave(self)
+        self._pacer.flush()
         if self.session is not None:
             self.session.end("the link was lost")
-        if self._contact is not None:
-            self._contact.end()
+        if self._enrollment is not None:
+            self._enrollment.end()
         for timer in (self._deadline, self._cut_off):
             if timer is not None:
                 timer.cancel()
@@ -179,21 +192,21 @@ class Link(asyncio.Protocol):
 
     def close(self) -> None:
         """Send what is unsent, then close; cut it off after :data:`CLOSE_S`."""
-        if self._contact is not None:
-            self._contact.end()
+        if self._enrollment is not None:
+            self._enrollment.end()
         if self._cut_off is None:
             self._transport.close()
-            self._cut_off = self._house.timers.call_later(CLOSE_S, self._transport.abort)
+            self._cut_off = self._context.timers.call_later(CLOSE_S, self._transport.abort)
 
     def cut_off(self) -> None:
         """End the connection at once."""
         self._transport.abort()
 
-    # --- Visitor -------------------------------------------------------------------------
+    # --- PendingPeer ---------------------------------------------------------------------
 
     def challenge(self, proof: str) -> None:
         """Send the challenge with the console's proof."""
-        said = {"proto": PROTO, "snonce": self._snonce, "device": self._house.device_id}
+        said = {"proto": PROTO, "snonce": self._snonce, "device": self._context.device_id}
         self._challenge = msgspec.convert({**said, "proof": proof}, Challenge)
         self.say(self._challenge)
 
@@ -203,8 +216,8 @@ class Link(asyncio.Protocol):
             self.write(self._connection.send(message))
 
     def admit(self, admitted: Admitted, auth: Auth) -> None:
-        """Go on as with any token that is known here: its keys check what the EA has said."""
-        self._contact = None
+        """Go on as with any token that is known here: its keys check the EA's proof."""
+        self._enrollment = None
         self._keys = admitted.keys
         if self._connection.state is not CLOSED:
             self._authenticate(auth)
@@ -225,8 +238,8 @@ class Link(asyncio.Protocol):
 
         An EA that does not read gets nothing any more: what waits for it may be orders.
         """
-        self._pieces.flush()
-        if self.unsent():
+        self._pacer.flush()
+        if self.unsent():  # it does not read, so the bye would not leave either
             if self.session is not None:
                 self.session.end(code)
             self.cut_off()
@@ -239,7 +252,7 @@ class Link(asyncio.Protocol):
 
     def _take(self, messages: list[Message]) -> None:
         if self.session is not None:
-            self._pieces.feed(messages)
+            self._pacer.feed(messages)
             return
         for message in messages:
             if isinstance(message, Bye):
@@ -249,8 +262,8 @@ class Link(asyncio.Protocol):
                 continue  # a bye follows in the same data: no answer is wanted any more
             elif isinstance(message, Hello):
                 self._greet(message)
-            elif self._contact is not None:
-                self._contact.handle(message)
+            elif self._enrollment is not None:
+                self._enrollment.handle(message)
             elif isinstance(message, Auth):
                 self._authenticate(message)
 
@@ -275,36 +288,36 @@ class Link(asyncio.Protocol):
         if hello.link != "ea":
             self.deny("proto", "this daemon takes one link a terminal, from its EA")
             return
-        verdict = self._house.doorkeeper.admit(hello)
+        verdict = self._context.authorizer.admit(hello)
         self.terminal = verdict.terminal or hello.tid
         if isinstance(verdict, Relay):
-            if self._house.contacts is not None:
-                self._introduce(hello, self._house.contacts)
+            if self._context.enrollments is not None:
+                self._introduce(hello, self._context.enrollments)
                 return
             verdict = Refused(code="unknown", reason=UNKNOWN)
         if isinstance(verdict, Refused):
             self._note_denial(verdict.code)  # an EA whose token is unknown hangs up by itself
-        self._keys = verdict.keys or self._house.dummy_keys
+        self._keys = verdict.keys or self._context.dummy_keys
         nonce = host.token_hex(NONCE_BYTES)
-        self._challenge = make_challenge(self._keys, hello, nonce, self._house.device_id)
+        self._challenge = make_challenge(self._keys, hello, nonce, self._context.device_id)
         self.write(self._connection.send(self._challenge))
         self._set_deadline(AUTH_S, "no auth in time")
 
     def _note_denial(self, code: str) -> None:
-        """Tell who listens, once, that this terminal is not let in."""
+        """Report once that this terminal is not let in."""
         if not self._is_denied:
             self._is_denied = True
-            self._house.on_denied(self.tid, code)
+            self._context.on_denied(self.tid, code)
 
-    def _introduce(self, hello: Hello, contacts: Contacts) -> None:
+    def _introduce(self, hello: Hello, enrollments: Enrollments) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
         self._snonce = host.token_hex(NONCE_BYTES)
-        self._contact = contacts.begin(self, hello, self._snonce)
-        if self._contact is None:
+        self._enrollment = enrollments.begin(self, hello, self._snonce)
+        if self._enrollment is None:
             self.deny("busy", "too many terminals are being introduced to the console")
         else:
-            self._porter.keep(self)
+            self._limiter.keep(self)
 
     def _authenticate(self, auth: Auth) -> None:
         assert self._hello is not None  # auth follows hello and
@@ -314,45 +327,45 @@ class Link(asyncio.Protocol):
         except WrongProof:
             self.deny("unknown", UNKNOWN)
             return
-        verdict = self._house.doorkeeper.admit(self._hello)
+        verdict = self._context.authorizer.admit(self._hello)
         if isinstance(verdict, Refused):
             self.deny(verdict.code, verdict.reason, verdict.retry_ms)
         elif isinstance(verdict, Relay):
             self.deny("busy", "the token's record is not here yet")
         elif verdict.keys != self._keys:
             self.deny("unknown", UNKNOWN)
-        elif (self._hello.role == "manager") != self._house.is_manager(verdict.terminal):
+        elif (self._hello.role == "manager") != self._context.is_manager(verdict.terminal):
             self.deny("proto", OTHER_ROLE)
         else:
             self._welcome(self._hello, verdict)
 
     def _welcome(self, hello: Hello, admitted: Admitted) -> None:
-        house = self._house
+        context = self._context
         if self._deadline is not None:
             self._deadline.cancel()
         welcome = Welcome(
-            session=f"s-{next(house.session_ids)}",
+            session=f"s-{next(context.session_ids)}",
             hb_ms=round(HEARTBEAT_S * 1000),
             dead_ms=round(DEAD_S * 1000),
-            ack=house.registry.resume_point(admitted.terminal, hello),
+            ack=context.registry.resume_point(admitted.terminal, hello),
             window=WINDOW,
-            time=house.now_ms(),
-            sent=host.boot_ms() if house.is_manager(admitted.terminal) else 0,
+            time=context.now_ms(),
+            sent=host.boot_ms() if context.is_manager(admitted.terminal) else 0,
         )
         self.write(self._connection.send(welcome))
         self.terminal = admitted.terminal
         self.session = self._begin(welcome.session, hello, admitted)
-        self._porter.keep(self)
+        self._limiter.keep(self)
         if isinstance(self.session, TerminalSession):
-            house.registry.join(self.session)
-        elif isinstance(self.session, ManagerSession) and house.managers is not None:
-            house.managers.join(self.session)
+            context.registry.join(self.session)
+        elif isinstance(self.session, ManagerSession) and context.managers is not None:
+            context.managers.join(self.session)
         self.session.start()
         logger.info("terminal %s is live: session %s", self.terminal, self.session.id)
 
     def _begin(self, id_: str, hello: Hello, admitted: Admitted) -> PeerSession:
-        house = self._house
-        if house.is_manager(admitted.terminal):
+        context = self._context
+        if context.is_manager(admitted.terminal):
             self._connection.max_line_to_peer = MAX_LINE_TO_MANAGER
             return ManagerSession(
                 terminal=admitted.terminal,
@@ -361,9 +374,9 @@ class Link(asyncio.Protocol):
                 hello=hello,
                 connection=self._connection,
                 wire=self,
-                timers=house.timers,
-                command_ids=house.command_ids,
-                callbacks=house.manager_callbacks,
+                timers=context.timers,
+                command_ids=context.command_ids,
+                callbacks=context.manager_callbacks,
             )
         return TerminalSession(
             terminal=admitted.terminal,
@@ -372,14 +385,14 @@ class Link(asyncio.Protocol):
             hello=hello,
             connection=self._connection,
             wire=self,
-            timers=house.timers,
-            command_ids=house.command_ids,
-            callbacks=house.callbacks,
+            timers=context.timers,
+            command_ids=context.command_ids,
+            callbacks=context.callbacks,
         )
 
     def _fail(self, reason: str) -> None:
-        """The peer broke the protocol: nothing more is said to it."""
-        self._pieces.flush()
+        """Cut off a peer that broke the protocol: nothing more is said to it."""
+        self._pacer.flush()
         level = logging.WARNING if self.session is not None else logging.INFO
         logger.log(
             level, "a link of terminal %r broke the protocol: %.256s", self.terminal, reason
@@ -391,9 +404,83 @@ class Link(asyncio.Protocol):
     def _set_deadline(self, seconds: float, reason: str) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
-        self._deadline = self._house.timers.call_later(seconds, self._expire, reason)
+        self._deadline = self._context.timers.call_later(seconds, self._expire, reason)
 
     def _expire(self, reason: str) -> None:
         if self._connection.state is not READY:
             logger.info("a link was closed: %s", reason)
             self._transport.abort()
+
+
+MAX_TICKS = 256
+"""In one turn: their events are about what the kernel takes for one client in a turn."""
+
+
+class MessagePacer:
+    """Pacer that hands messages on in their order, with no more ticks in a turn than
+    :data:`MAX_TICKS`.
+
+    Args:
+        take: who gets them.
+        hold: called when more has to wait, with true, and with false when nothing waits any more:
+            what is not read meanwhile waits in the terminal.
+
+    """
+
+    def __init__(
+        self,
+        timers: Timers,
+        take: Callable[[list[Message]], None],
+        hold: Callable[[bool], None],
+    ) -> None:
+        self._timers = timers
+        self._take = take
+        self._hold = hold
+        self._waiting: deque[list[Message]] = deque()
+        self._timer: Timer | None = None
+
+    def feed(self, messages: list[Message]) -> None:
+        """Hand on what may be handed on now; the rest follows by itself."""
+        pieces = _cut(messages)
+        if not self._waiting and len(pieces) < 2:
+            self._take(messages)
+            return
+        self._waiting.extend(pieces)
+        if self._timer is None:
+            self._hold(True)
+            self._go_on()
+
+    def flush(self) -> None:
+        """Hand all on now: the conversation is over, and what was said still counts."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while self._waiting:
+            self._take(self._waiting.popleft())
+
+    def _go_on(self) -> None:
+        self._timer = None
+        self._take(self._waiting.popleft())
+        if self._waiting:
+            self._timer = self._timers.call_later(0.0, self._go_on)
+        else:
+            self._hold(False)
+
+
+def _cut(messages: list[Message]) -> list[list[Message]]:
+    """Return the messages in pieces; a long line of ticks becomes several messages."""
+    pieces: list[list[Message]] = [[]]
+    room = MAX_TICKS
+    for message in messages:
+        if not isinstance(message, Ticks):
+            pieces[-1].append(message)
+            continue
+        at, count = 0, len(message.d)
+        while count - at > room:
+            if room:
+                pieces[-1].append(msgspec.structs.replace(message, d=message.d[at : at + room]))
+            at, room = at + room, MAX_TICKS
+            pieces.append([])
+        pieces[-1].append(msgspec.structs.replace(message, d=message.d[at:]) if at else message)
+        room -= count - at
+    return pieces

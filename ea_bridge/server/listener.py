@@ -1,4 +1,4 @@
-"""Listen on loopback, and keep count of who is connected."""
+"""Listener on loopback, which keeps count of the links."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from ea_bridge.session import LoopTimers, SessionCallbacks, TerminalSession, Tim
 from ea_bridge.token import Keys
 
 from . import sockets
-from .contact import Contacts
-from .doorkeeper import Doorkeeper, Introducer
-from .link import House, Link
+from .authorizer import Authorizer, Enroller
+from .enrollment import Enrollments
+from .link import Link, LinkContext
 
 MAX_CONNECTIONS = 256
 MAX_UNAUTHENTICATED = 64
@@ -37,10 +37,10 @@ def _ignore(_tid: str, _code: str) -> None:
 
 
 class BridgeServer:
-    """The listener that terminals dial; an async context manager.
+    """Listener that terminals dial; an async context manager.
 
     Args:
-        doorkeeper: whom to admit.
+        authorizer: whom to admit.
         registry: learns of every session and of every change of its state.
         device_id: of this daemon, part of both proofs.
         callbacks: what the gateway wants to hear of every session; its ``on_change`` comes after
@@ -48,7 +48,7 @@ class BridgeServer:
         port: 0 takes a free one.
         now_ms: UTC milliseconds.
         timers: by default the running event loop.
-        introducer: the way to the console, for those about whom the doorkeeper says ``Relay``.
+        enroller: the way to the console, for those about whom the authorizer says ``Relay``.
         first_command_id: no smaller id is given to a command: one that is larger than every id
             ever used guards against a clock that went back.
         managers: learns of manager peers, and knows which tokens are theirs; without it there
@@ -61,7 +61,7 @@ class BridgeServer:
 
     def __init__(
         self,
-        doorkeeper: Doorkeeper,
+        authorizer: Authorizer,
         registry: TerminalRegistry,
         *,
         device_id: str,
@@ -69,7 +69,7 @@ class BridgeServer:
         port: int = DEFAULT_PORT,
         now_ms: Callable[[], int] = host.wall_ms,
         timers: Timers | None = None,
-        introducer: Introducer | None = None,
+        enroller: Enroller | None = None,
         first_command_id: int = 0,
         on_denied: Callable[[str, str], None] = _ignore,
         managers: ManagerRegistry | None = None,
@@ -77,7 +77,7 @@ class BridgeServer:
     ) -> None:
         self.port = port
         """The port; once started, the one that was taken."""
-        self._doorkeeper = doorkeeper
+        self._authorizer = authorizer
         self._registry = registry
         self._device_id = device_id
         self._callbacks = _after_registry(registry, callbacks or SessionCallbacks())
@@ -87,10 +87,10 @@ class BridgeServer:
         )
         self._now_ms = now_ms
         self._timers = timers
-        self._introducer = introducer
+        self._enroller = enroller
         self._first_command_id = first_command_id
         self._on_denied = on_denied
-        self._contacts: Contacts | None = None
+        self._enrollments: Enrollments | None = None
         self._servers: list[asyncio.Server] = []
         self._links: set[Link] = set()
         self._unauthenticated: dict[Link, None] = {}
@@ -107,11 +107,11 @@ class BridgeServer:
         """
         loop = asyncio.get_running_loop()
         timers = self._timers or LoopTimers(loop)
-        if self._introducer is not None:
-            self._contacts = Contacts(self._introducer, self._registry, timers, self._now_ms)
-        house = House(
-            doorkeeper=self._doorkeeper,
-            contacts=self._contacts,
+        if self._enroller is not None:
+            self._enrollments = Enrollments(self._enroller, self._registry, timers, self._now_ms)
+        context = LinkContext(
+            authorizer=self._authorizer,
+            enrollments=self._enrollments,
             registry=self._registry,
             device_id=self._device_id,
             callbacks=self._callbacks,
@@ -129,7 +129,7 @@ class BridgeServer:
         self.port = listeners[0].getsockname()[1]
         for listener in listeners:
             server = await loop.create_server(
-                lambda: Link(house, self), sock=listener, backlog=BACKLOG
+                lambda: Link(context, self), sock=listener, backlog=BACKLOG
             )
             self._servers.append(server)
         logger.info("listening for terminals on port %d", self.port)
@@ -142,8 +142,8 @@ class BridgeServer:
         for link in tuple(self._links):
             link.say_bye("shutdown")
         await self._empty.wait()
-        if self._contacts is not None:
-            await self._contacts.stop()
+        if self._enrollments is not None:
+            await self._enrollments.stop()
         for server in self._servers:
             await server.wait_closed()
         self._servers.clear()
@@ -173,7 +173,7 @@ class BridgeServer:
         return self._close(code, lambda link: link.terminal == terminal)
 
     def close_token(self, tid: str, code: str) -> int:
-        """Do the same with whoever has named this token: one whose terminal nobody knows yet."""
+        """Say ``bye`` to whoever has named this token, though nobody knows its terminal yet."""
         return self._close(code, lambda link: link.tid == tid)
 
     def _close(self, code: str, is_meant: Callable[[Link], bool]) -> int:
@@ -182,7 +182,7 @@ class BridgeServer:
             link.say_bye(code)
         return len(meant)
 
-    # --- Porter --------------------------------------------------------------------------
+    # --- ConnectionLimiter ---------------------------------------------------------------
 
     def enter(self, link: Link) -> bool:
         """Note a new connection; false if there is no room for it."""
@@ -200,11 +200,11 @@ class BridgeServer:
         return not (crowded or self._stopping)
 
     def keep(self, link: Link) -> None:
-        """It need not make room for others: it has proved who it is, or is being introduced."""
+        """Never close it to make room: it has proved who it is, or is being enrolled."""
         self._unauthenticated.pop(link, None)
 
     def leave(self, link: Link) -> None:
-        """It is gone."""
+        """Note that it is gone."""
         self._links.discard(link)
         self._unauthenticated.pop(link, None)
         if not self._links:

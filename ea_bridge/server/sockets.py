@@ -1,4 +1,4 @@
-"""What the operating systems want to hear about their sockets.
+"""Socket options of each operating system.
 
 An EA can't switch off Nagle's algorithm, so it waits for our ACK before it sends its next short
 line; with delayed ACKs that is 40 ms. So we acknowledge at once, each system in its own way.
@@ -45,16 +45,16 @@ def tune(connection: socket.socket) -> None:
 
 if sys.platform == "linux":
 
-    def quicken(connection: socket.socket) -> None:
-        """Acknowledge at once what comes next; the kernel forgets it, so after every receive."""
+    def set_quickack(connection: socket.socket) -> None:
+        """Acknowledge the next segment at once; the kernel forgets it, so after every receive."""
         # the peer may have closed in the meantime, which the transport will find out by itself
         with contextlib.suppress(OSError):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
 else:
 
-    def quicken(connection: socket.socket) -> None:
-        """Nothing: where it can be had at all, :func:`tune` has set it for good."""
+    def set_quickack(connection: socket.socket) -> None:
+        """Do nothing: where it can be had at all, :func:`tune` has set it for good."""
 
 
 if sys.platform == "win32":
@@ -64,7 +64,7 @@ if sys.platform == "win32":
     SIO_TCP_SET_ACK_FREQUENCY = 0x98000017
 
     def _acknowledge_each_segment(connection: socket.socket) -> None:
-        """``WSAIoctl`` itself, as Python's ``ioctl`` knows three codes only."""
+        """Call ``WSAIoctl`` itself, as Python's ``ioctl`` knows three codes only."""
         frequency, returned = ctypes.c_int(1), ctypes.c_ulong(0)
         failed = ctypes.windll.ws2_32.WSAIoctl(
             ctypes.c_size_t(connection.fileno()),

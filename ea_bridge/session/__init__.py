@@ -15,11 +15,19 @@ kernel, only a ``res`` tells its outcome. A deadline, a lost link, an unreadable
 """
 
 from .calls import MAX_IN_FLIGHT, MAX_LATE, MAX_RESULT_BYTES, MAX_UNSENT, LateResult
-from .liveness import DEAD_S, HEARTBEAT_S, MAX_BUSY_S, STALE_S, Liveness, SessionState
-from .peer import DEFAULT_TIMEOUT_S, WINDOW, PeerSession
-from .surroundings import SessionCallbacks, Wire
-from .terminal import TerminalSession
-from .timers import LoopTimers, Timer, Timers
+from .liveness import (
+    DEAD_S,
+    HEARTBEAT_S,
+    MAX_BUSY_S,
+    STALE_S,
+    Liveness,
+    LoopTimers,
+    SessionState,
+    Timer,
+    Timers,
+)
+from .peer import DEFAULT_TIMEOUT_S, WINDOW, PeerSession, Wire
+from .terminal import SessionCallbacks, TerminalSession
 
 __all__ = [
     "DEAD_S",

@@ -1,4 +1,4 @@
-"""The commands in flight, by id, and what their answers become."""
+"""Calls: commands in flight, by id, and the outcome of each."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """How much may be on the way to a kind of peer, and from it."""
+    """Limits of the commands and bytes under way to a kind of peer, and from it."""
 
     in_flight: int
     """Commands that wait for their answers."""
@@ -60,7 +60,7 @@ TERMINAL_BOUNDS = Bounds(
 
 @dataclass(frozen=True, slots=True)
 class LateResult:
-    """What became of a trade after its caller was told that the outcome is unknown, or left.
+    """Outcome of a trade whose caller has left, or was told that it is unknown.
 
     Either ``result`` or ``error`` is ``None``. An error of :class:`CommandFailed` means that the
     terminal refused it.
@@ -75,7 +75,7 @@ class LateResult:
 
 @dataclass(eq=False, slots=True)
 class Call:
-    """One command that was asked, until its answer is whole."""
+    """Command that was asked, until its answer is whole."""
 
     id: int
     command: Command[Any, Any]
@@ -91,14 +91,14 @@ class Call:
     """What all parts of a page say that the whole list counts."""
 
     def lost(self, reason: str) -> BridgeError:
-        """Return what its caller is told when no answer can come any more."""
+        """Return the error for its caller when no answer can come any more."""
         if self.command.trades:
             return OutcomeUnknown(self.command.op, self.id, acked=self.acked, reason=reason)
         return NotSent(reason)
 
 
 class Calls:
-    """The calls of one session.
+    """Calls of one session.
 
     Args:
         ids: unique for good, since EAs remember the ids they have executed.
@@ -127,12 +127,12 @@ class Calls:
         self._unfinished = 0
 
     def __len__(self) -> int:
-        """How many callers wait."""
+        """Count the callers that wait."""
         return len(self._in_flight)
 
     @property
     def trades(self) -> int:
-        """How many of them wait for a trade, with those who have left while it was under way."""
+        """Number of trades under way, those among them whose callers have left."""
         calls = (*self._in_flight.values(), *self._late.values())
         return sum(call.command.trades for call in calls)
 
@@ -163,7 +163,7 @@ class Calls:
             self._unfinished -= call.size
 
     def abandon(self, call: Call) -> None:
-        """The caller has left without an answer. That to a trade is still worth having."""
+        """Let the caller go without an answer. That to a trade is still worth having."""
         if not call.command.trades:
             self.discard(call)
         elif call.id in self._in_flight:
@@ -180,7 +180,7 @@ class Calls:
             self._late.popitem(last=False)
 
     def ack(self, command_id: int) -> None:
-        """The terminal has taken a command."""
+        """Note that the terminal has taken a command."""
         call = self._find(command_id)
         if call is None:
             self.strays += 1
@@ -190,7 +190,7 @@ class Calls:
                 call.on_ack()
 
     def answer(self, res: Res) -> bool:
-        """The terminal has answered, in whole or in part; return whether it was asked."""
+        """Take an answer, whole or a part of one; return whether it was asked for."""
         call = self._find(res.id)
         if call is None:
             self.strays += 1
@@ -206,7 +206,7 @@ class Calls:
         return True
 
     def fail_all(self, reason: str) -> None:
-        """The link is gone."""
+        """Settle all calls: the link is gone."""
         calls = list(self._in_flight.values())
         self._in_flight.clear()
         self._late.clear()
@@ -278,7 +278,10 @@ class Calls:
 
 
 def _unreadable(call: Call, reason: str) -> BridgeError:
-    """An answer that can't be read says nothing of what a trade did."""
+    """Return the error for an answer that cannot be read.
+
+    It says nothing of what a trade did, so that outcome is unknown.
+    """
     if call.command.trades:
         return OutcomeUnknown(call.command.op, call.id, acked=True, reason=reason)
     return CommandFailed(call.command.op, INTERNAL_ERROR, msg=reason)

@@ -1,11 +1,49 @@
-"""Heartbeats, and what silence means."""
+"""Liveness of a peer: heartbeats, limits of silence, and the timers that sessions use."""
 
 from __future__ import annotations
 
+import asyncio
 import enum
 from collections.abc import Callable
+from typing import Protocol
 
-from .timers import Timer, Timers
+from ea_bridge import host
+
+
+class Timer(Protocol):
+    """Call that is due later."""
+
+    def cancel(self) -> None:
+        """Make it not happen; harmless when it has."""
+
+
+class Timers(Protocol):
+    """Monotonic clock with calls that are due on it; every asyncio event loop is one."""
+
+    def time(self) -> float:
+        """Return the seconds since some moment."""
+
+    def call_later(self, delay: float, callback: Callable[..., object], /, *args: object) -> Timer:
+        """Call ``callback(*args)`` in ``delay`` seconds."""
+
+
+class LoopTimers:
+    """Timers of an event loop, with a fine clock.
+
+    uvloop's own counts whole milliseconds, and a round trip to a terminal is shorter.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    def time(self) -> float:
+        """Return the seconds since some moment."""
+        return host.monotonic_s()
+
+    def call_later(self, delay: float, callback: Callable[..., object], /, *args: object) -> Timer:
+        """Call ``callback(*args)`` in ``delay`` seconds."""
+        return self._loop.call_later(delay, callback, *args)
+
 
 HEARTBEAT_S = 1.0
 STALE_S = 3.0
@@ -17,7 +55,7 @@ MAX_ECHOES = 16
 
 
 class SessionState(enum.StrEnum):
-    """What can be expected of a terminal."""
+    """States of a session."""
 
     READY = "ready"
     STALE = "stale"
@@ -26,7 +64,7 @@ class SessionState(enum.StrEnum):
 
 
 class Liveness:
-    """Sends a heartbeat each second and watches for silence.
+    """Watch over one peer: it sends a heartbeat each second and looks for silence.
 
     Args:
         timers: the clock.
@@ -61,7 +99,7 @@ class Liveness:
 
     @property
     def silence_s(self) -> float:
-        """How long ago the terminal said something."""
+        """Time since the terminal said something."""
         return self._timers.time() - self._heard_at
 
     def start(self) -> None:
@@ -80,7 +118,7 @@ class Liveness:
 
     @property
     def is_busy(self) -> bool:
-        """The silence was announced."""
+        """Whether the silence was announced."""
         return self._dead_s > DEAD_S
 
     def busy(self, limit_s: float) -> None:

@@ -1,11 +1,11 @@
-"""What every session is, whoever the peer: requests with deadlines, heartbeats, an end."""
+"""Session with a peer of any kind: requests with deadlines, heartbeats, an end."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from ea_bridge.commands import Command
 from ea_bridge.errors import CommandTimeout, NotSent, TerminalBusy, Unsupported
@@ -15,9 +15,7 @@ from ea_bridge.protocol.handshake import parse_caps
 from ea_bridge.protocol.messages import Ack, Busy, Bye, Cmd, Hb, Hello, Message, Res
 
 from .calls import TERMINAL_BOUNDS, Bounds, Call, Calls, LateResult
-from .liveness import Liveness, SessionState
-from .surroundings import Wire
-from .timers import Timers
+from .liveness import Liveness, SessionState, Timers
 
 DEFAULT_TIMEOUT_S = 10.0
 WINDOW = 512
@@ -28,8 +26,21 @@ R = TypeVar("R")
 logger = logging.getLogger(__name__)
 
 
+class Wire(Protocol):
+    """Link below a session."""
+
+    def write(self, data: bytes) -> None:
+        """Hand bytes to the kernel, now."""
+
+    def unsent(self) -> int:
+        """Return how many bytes the kernel has not taken yet."""
+
+    def close(self) -> None:
+        """Send what is unsent, then close; cut it off where that takes too long."""
+
+
 class PeerSession:
-    """One live peer; a subclass says what it tells and who hears of it.
+    """Session of one live peer; a subclass adds the events of its kind and their listeners.
 
     Args:
         terminal: its id, as the token says.
@@ -81,12 +92,12 @@ class PeerSession:
 
     @property
     def round_trip_s(self) -> float | None:
-        """How long the last heartbeat took there and back; ``None`` before the first."""
+        """Time of the last heartbeat, there and back; ``None`` before the first."""
         return self._liveness.round_trip_s
 
     @property
     def silence_s(self) -> float:
-        """How long ago the terminal said something."""
+        """Time since the terminal said something."""
         return self._liveness.silence_s
 
     @property
@@ -96,12 +107,12 @@ class PeerSession:
 
     @property
     def in_flight(self) -> int:
-        """How many commands wait for their answer."""
+        """Number of commands that wait for their answer."""
         return len(self._calls)
 
     @property
     def trades_in_flight(self) -> int:
-        """How many trades were written to the terminal and are not answered."""
+        """Number of trades that were written to the terminal and are not answered."""
         return self._calls.trades
 
     @property
@@ -156,9 +167,10 @@ class PeerSession:
             data = self.connection.send(
                 Cmd(id=call.id, op=command.op, ttl=ttl, sent=self._stamp(), params=params),
             )
+            # the last look and the write stand in one turn of the loop: what it saw still holds
             if before_write is not None:
                 before_write()
-                self._check_writable()
+                self._check_writable()  # it may have closed this session
             self._wire.write(data)
         except BaseException:
             self._calls.discard(call)
@@ -197,7 +209,7 @@ class PeerSession:
             self._liveness.start()
 
     def handle(self, messages: list[Message]) -> None:
-        """Take what the terminal said; the server calls it."""
+        """Take messages of the terminal; the server calls it."""
         if self.end_reason or not messages:
             return
         self._liveness.heard()
@@ -219,7 +231,7 @@ class PeerSession:
         self.end(code)
 
     def end(self, reason: str) -> None:
-        """The link is lost or shall be: settle what is in flight and tell who wants to know."""
+        """End the session: settle what is in flight, and notify the listeners."""
         if self.end_reason:
             return
         self.end_reason = reason
@@ -252,14 +264,14 @@ class PeerSession:
         return 0
 
     def _take_result(self, call: Call, result: Any) -> str | None:
-        """Look at a whole result before its caller does; return what is wrong with it."""
+        """Check a whole result before its caller gets it; return the fault, ``None`` if none."""
         return None
 
     def _tell_change(self) -> None:
-        """The state or a flag is another than before."""
+        """Report that the state or a flag is another than before."""
 
     def _tell_late_result(self, late: LateResult) -> None:
-        """A trade's outcome is known after all."""
+        """Report that a trade's outcome is known after all."""
 
     # --- telling -------------------------------------------------------------------------
 
@@ -273,7 +285,7 @@ class PeerSession:
         self.end("silent for too long")
 
     def _tell(self, callback: Callable[..., None], *args: object) -> None:
-        """A listener's fault is not the peer's: it is logged and the link lives on."""
+        """Call a listener. Its fault is not the peer's: it is logged and the link lives on."""
         try:
             callback(self, *args)
         except Exception:

@@ -1,8 +1,9 @@
-"""The session of a terminal: what the gateway holds of it."""
+"""Session of a terminal, as the gateway holds it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from ea_bridge.commands import Watched, WatchParams
@@ -24,16 +25,39 @@ from ea_bridge.protocol.messages import (
 )
 
 from .calls import Call, LateResult
-from .peer import PeerSession
-from .surroundings import SessionCallbacks, SessionCounters, Wire
-from .timers import Timers
+from .liveness import Timers
+from .peer import PeerSession, Wire
 
 MAX_SYMBOLS = 4096
 """Symbols that one terminal may have been asked to push."""
 
 
+def _ignore(*_: object) -> None:
+    pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionCallbacks:
+    """Listeners of a terminal's session. All are called in the event loop and must not block."""
+
+    on_event: Callable[[TerminalSession, Event], None] = _ignore
+    on_change: Callable[[TerminalSession], None] = _ignore
+    """``state``, ``broker``, ``autotrading`` or ``trade_allowed`` is another than before."""
+    on_clock: Callable[[TerminalSession, int, int], None] = _ignore
+    """``tcur`` and ``tgmt`` in seconds, as in :class:`~ea_bridge.model.Clock`, each second."""
+    on_late_result: Callable[[TerminalSession, LateResult], None] = _ignore
+
+
+@dataclass
+class SessionCounters:
+    """Counts of dropped events."""
+
+    unknown_symbol: int = 0
+    """Ticks, books and bars of a symbol that was never watched."""
+
+
 class TerminalSession(PeerSession):
-    """One live terminal.
+    """Session of one live terminal.
 
     Args:
         callbacks: who hears of what it tells; the others as of a :class:`.PeerSession`.

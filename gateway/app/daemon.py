@@ -210,7 +210,7 @@ class Gateway:
             device_id=self._home.device.did,
             callbacks=self.trading.callbacks,
             port=self._config.bridge.port,
-            introducer=None if self.uplink is None else self.uplink.introducer,
+            enroller=None if self.uplink is None else self.uplink.enroller,
             first_command_id=last_command_id + 1,
             managers=None if manager is None else manager.registry,
             manager_callbacks=None if manager is None else manager.callbacks,

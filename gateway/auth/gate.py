@@ -198,7 +198,7 @@ class Gate:
     # --- terminals -------------------------------------------------------------------------
 
     def admit_terminal(self, hello: Hello) -> Admitted | Refused | Relay:
-        """Judge a terminal that dials in, before and after its proof; see ``Doorkeeper``."""
+        """Judge a terminal that dials in, before and after its proof; see ``Authorizer``."""
         self.refresh()
         entry = self._book.get(hello.tid)
         if entry is None and self._leases is not None:
@@ -376,7 +376,7 @@ class TerminalDoor:
         self._gate = gate
 
     def admit(self, hello: Hello) -> Admitted | Refused | Relay:
-        """Judge a terminal; see :class:`~ea_bridge.server.Doorkeeper`."""
+        """Judge a terminal; see :class:`~ea_bridge.server.Authorizer`."""
         return self._gate.admit_terminal(hello)
 
 

@@ -22,7 +22,7 @@ from gateway.auth.device import DeviceKey
 from gateway.auth.gate import Gate
 from gateway.runtime import ConsoleView
 
-from .enrollment import ConsoleIntroducer, Machine
+from .enrollment import ConsoleEnroller, Machine
 from .history import HistoryLink, LoginLog
 from .http import ConsoleHttp
 from .link import ConsoleLink, LinkTimings, StoppedCounts
@@ -30,7 +30,7 @@ from .status import LinkStatus, PendingApproval, TokenLease, reports
 from .witness import NoTrail, Trail, WitnessLink
 
 __all__ = [
-    "ConsoleIntroducer",
+    "ConsoleEnroller",
     "LinkStatus",
     "LinkTimings",
     "PendingApproval",
@@ -93,7 +93,7 @@ class Uplink:
             hostname=socket.gethostname(),
             version=version,
         )
-        self.introducer = ConsoleIntroducer(
+        self.enroller = ConsoleEnroller(
             self._http, machine, gate, self.sync, host.wall_ms, lambda: self._link.wake()
         )
         """For :class:`ea_bridge.server.BridgeServer`."""
@@ -104,7 +104,7 @@ class Uplink:
             clocks,
             reports=lambda: reports(registry, console.book, self._history.runs.latest),
             count=count,
-            on_synced=self.introducer.look,
+            on_synced=self.enroller.look,
             pace=pace,
         )
         self._history = HistoryLink(
@@ -158,7 +158,7 @@ class Uplink:
             clock_suspect=clock.is_suspect,
             clock_ahead_s=clock.now_s() - self._clocks.wall_s() if clock.is_known else None,
             tokens=tuple(self._tokens()),
-            pending=self.introducer.pending,
+            pending=self.enroller.pending,
         )
 
     def view(self, tid: str) -> ConsoleView:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ea_bridge.protocol.messages import Auth, Hello
-from ea_bridge.server import Admitted, Introduction, Refused, Relay, Waiting, WrongCode
+from ea_bridge.server import Admitted, ConsoleChallenge, Refused, Relay, Waiting, WrongCode
 from gateway.auth.gate import Gate
 from gateway.credentials.daemon_api import Confirm, Contact, ContactAnswer, ContactProof, Verdict
 
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 POLL_S = 3.0
 """Between two questions whether a request was decided; an event comes sooner."""
 MAX_OPEN = 64
-"""Contacts and requests remembered; more than the bridge has at a time."""
+"""Enrollments and requests remembered; more than the bridge has at a time."""
 BUSY = "the console cannot be reached now"
 
 T = TypeVar("T")
@@ -41,8 +41,8 @@ class Machine:
     version: str
 
 
-class ConsoleIntroducer:
-    """The way of first contacts; see :class:`ea_bridge.server.Introducer`.
+class ConsoleEnroller:
+    """The way of first contacts; see :class:`ea_bridge.server.Enroller`.
 
     Args:
         http: asks.
@@ -85,9 +85,9 @@ class ConsoleIntroducer:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    # --- Introducer --------------------------------------------------------------------------
+    # --- Enroller --------------------------------------------------------------------------
 
-    async def introduce(self, hello: Hello, snonce: str) -> Introduction | Refused:
+    async def fetch_challenge(self, hello: Hello, snonce: str) -> ConsoleChallenge | Refused:
         """Ask for the proof with which to challenge the terminal."""
         machine = self._machine
         body = Contact(
@@ -105,15 +105,15 @@ class ConsoleIntroducer:
         except ConsoleFailure as failure:
             return _no_way(failure)
         _keep(self._contacts, answer.eid, hello)
-        return Introduction(id=answer.eid, proof=answer.proof)
+        return ConsoleChallenge(id=answer.eid, proof=answer.proof)
 
-    async def prove(self, introduction: Introduction, auth: Auth) -> Admitted | Waiting | Refused:
+    async def prove(self, challenge: ConsoleChallenge, auth: Auth) -> Admitted | Waiting | Refused:
         """Have the terminal's proof checked."""
-        hello = self._contacts.pop(introduction.id, None)
+        hello = self._contacts.pop(challenge.id, None)
         if hello is None:
             return Refused(code="busy", reason="too many first contacts at a time")
         body = ContactProof(client_proof=auth.proof.lower())
-        path = f"/v1/daemon/contact/{introduction.id}"
+        path = f"/v1/daemon/contact/{challenge.id}"
         try:
             verdict = await self._http.post(path, body, Verdict)
         except ConsoleFailure as failure:

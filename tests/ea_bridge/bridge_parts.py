@@ -157,7 +157,7 @@ class Heard:
         self._something.set()
 
 
-class MemoryDoorkeeper:
+class MemoryAuthorizer:
     """Knows some tokens; those that were refused are told why after their proof."""
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ from bridge_parts import (
     FakeTimers,
     Heard,
     LiveSession,
-    MemoryDoorkeeper,
+    MemoryAuthorizer,
     Pair,
 )
 
@@ -46,8 +46,8 @@ def heard() -> Heard:
 
 
 @pytest.fixture
-def doorkeeper() -> MemoryDoorkeeper:
-    keeper = MemoryDoorkeeper()
+def authorizer() -> MemoryAuthorizer:
+    keeper = MemoryAuthorizer()
     keeper.verdicts[parse_token(TOKEN)] = Admitted(keys=KEYS, terminal="demo")
     return keeper
 
@@ -61,10 +61,10 @@ def registry(heard: Heard) -> TerminalRegistry:
 
 @pytest.fixture
 async def bridge(
-    doorkeeper: MemoryDoorkeeper, registry: TerminalRegistry, heard: Heard
+    authorizer: MemoryAuthorizer, registry: TerminalRegistry, heard: Heard
 ) -> AsyncIterator[Bridge]:
     server = BridgeServer(
-        doorkeeper, registry, device_id=DEVICE, callbacks=heard.callbacks(), port=0
+        authorizer, registry, device_id=DEVICE, callbacks=heard.callbacks(), port=0
     )
     async with server:
         bridge = Bridge(server, registry, heard)

@@ -21,7 +21,7 @@ from ea_bridge.registry import TerminalRegistry
 from ea_bridge.server import (
     Admitted,
     BridgeServer,
-    Introduction,
+    ConsoleChallenge,
     Refused,
     Relay,
     Waiting,
@@ -35,7 +35,7 @@ URL = "https://console.example/approve"
 
 
 class ScriptedConsole:
-    """A doorkeeper that knows no token until it is approved, and the way to the console in one."""
+    """A authorizer that knows no token until it is approved, and the way to the console in one."""
 
     def __init__(self, *tokens: str, approved: bool = False, device: str = DEVICE) -> None:
         self.keys = {parse_token(token): derive_keys(token) for token in tokens}
@@ -45,7 +45,7 @@ class ScriptedConsole:
         self.approved = approved
         """The machine is approved already: a right proof is all that it takes."""
         self.terminal = ""
-        """What the doorkeeper knows of a terminal that it relays."""
+        """What the authorizer knows of a terminal that it relays."""
         self.asked: list[str] = []
         """What the console was asked, in order."""
         self.cancelled = 0
@@ -55,7 +55,7 @@ class ScriptedConsole:
         self.user_code = "BCDF-GHJK"
         self.expires_s = 600
         self.refusal: Refused | None = None
-        """What ``introduce`` says instead."""
+        """What ``fetch_challenge`` says instead."""
         self.hold = asyncio.Event()
         """While it is clear, the console does not answer."""
         self.hold.set()
@@ -90,15 +90,15 @@ class ScriptedConsole:
                 self._changed.clear()
                 await self._changed.wait()
 
-    # --- Doorkeeper ------------------------------------------------------------------------
+    # --- Authorizer ------------------------------------------------------------------------
 
     def admit(self, hello: m.Hello) -> Admitted | Refused | Relay:
         return self.book.get(hello.tid) or Relay(terminal=self.terminal)
 
-    # --- Introducer ------------------------------------------------------------------------
+    # --- Enroller ------------------------------------------------------------------------
 
-    async def introduce(self, hello: m.Hello, snonce: str) -> Introduction | Refused:
-        await self._answer("introduce")
+    async def fetch_challenge(self, hello: m.Hello, snonce: str) -> ConsoleChallenge | Refused:
+        await self._answer("fetch_challenge")
         if self.refusal is not None:
             return self.refusal
         said = auth_message(
@@ -107,13 +107,13 @@ class ScriptedConsole:
         keys = self.keys.get(hello.tid) or derive_keys(new_token())
         id_ = secrets.token_hex(8)
         self._proofs[id_] = (hello, said)
-        return Introduction(id=id_, proof=server_proof(keys.server_key, said).hex())
+        return ConsoleChallenge(id=id_, proof=server_proof(keys.server_key, said).hex())
 
     async def prove(
-        self, introduction: Introduction, auth: m.Auth
+        self, challenge: ConsoleChallenge, auth: m.Auth
     ) -> Admitted | Waiting | Refused:
         await self._answer("prove")
-        hello, said = self._proofs.pop(introduction.id)
+        hello, said = self._proofs.pop(challenge.id)
         keys = self.keys.get(hello.tid)
         if keys is None or not is_client_proof(keys.stored_key, said, bytes.fromhex(auth.proof)):
             return Refused(code="unknown", reason="no such token, or its proof is wrong")
@@ -208,7 +208,7 @@ async def console_bridge(
         port=0,
         now_ms=lambda: 1_764_000_000_000,
         timers=timers,
-        introducer=console,
+        enroller=console,
     )
     async with server:
         bridge = ConsoleBridge(server, registry, heard, console)

@@ -17,7 +17,7 @@ from ea_bridge.commands import Command
 from ea_bridge.model.struct import Struct
 from ea_bridge.protocol.messages import Event, Hello
 from ea_bridge.registry import Change, ChangeKind, TerminalRegistry
-from ea_bridge.server import Admitted, BridgeServer, Introducer, Refused, Relay
+from ea_bridge.server import Admitted, BridgeServer, Enroller, Refused, Relay
 from ea_bridge.session import (
     DEFAULT_TIMEOUT_S,
     LateResult,
@@ -25,7 +25,7 @@ from ea_bridge.session import (
     SessionState,
     TerminalSession,
 )
-from ea_bridge.session.timers import LoopTimers, Timer, Timers
+from ea_bridge.session.liveness import LoopTimers, Timer, Timers
 from ea_bridge.simulation.specs import default_account, load_specs
 from ea_bridge.token import derive_keys, new_token, parse_token
 
@@ -68,7 +68,7 @@ class Doorman:
     verdict: Admitted | Refused | Relay
 
     def admit(self, hello: Hello) -> Admitted | Refused | Relay:
-        """See :class:`ea_bridge.server.Doorkeeper`."""
+        """See :class:`ea_bridge.server.Authorizer`."""
         if hello.tid != parse_token(self.token):
             return Refused(code="unknown", reason="no such token")
         return self.verdict
@@ -125,7 +125,7 @@ class LinkedEa:
         self._live = asyncio.Event()
         self._bridges = contextlib.AsyncExitStack()
         self._first_id = 0
-        self.introducer: Introducer | None = None
+        self.enroller: Enroller | None = None
         """The way to a console, for the next bridge."""
         self._device = DEVICE
         self.registry = TerminalRegistry(now_ms=lambda: NOW_MSC)
@@ -194,7 +194,7 @@ class LinkedEa:
                 on_event=self._on_event, on_late_result=self._on_late_result
             ),
             port=0,
-            introducer=self.introducer,
+            enroller=self.enroller,
             first_command_id=self._first_id,
             timers=self._timers(asyncio.get_running_loop()),
         )

@@ -10,7 +10,7 @@ from linked_ea import DEVICE, Compile, LinkedEa, plain_config
 
 from ea_bridge.protocol.handshake import auth_message, server_proof
 from ea_bridge.protocol.messages import Auth, Hello
-from ea_bridge.server import Admitted, Introduction, Refused, Relay, Waiting, WrongCode
+from ea_bridge.server import Admitted, ConsoleChallenge, Refused, Relay, Waiting, WrongCode
 from ea_bridge.token import derive_keys
 
 BOTH = pytest.mark.parametrize("platform", ["mt5", "mt4"])
@@ -27,13 +27,13 @@ class Console:
         self._ea = ea
         self._admitted = ea.doorman.verdict
 
-    async def introduce(self, hello: Hello, snonce: str) -> Introduction | Refused:
+    async def fetch_challenge(self, hello: Hello, snonce: str) -> ConsoleChallenge | Refused:
         """Prove that the token is known."""
         about = auth_message(hello.tid, bytes.fromhex(hello.cnonce), bytes.fromhex(snonce), DEVICE)
         proof = server_proof(derive_keys(self._ea.token).server_key, about)
-        return Introduction(id="1", proof=proof.hex())
+        return ConsoleChallenge(id="1", proof=proof.hex())
 
-    async def prove(self, introduction: Introduction, auth: Auth) -> Admitted | Waiting | Refused:
+    async def prove(self, challenge: ConsoleChallenge, auth: Auth) -> Admitted | Waiting | Refused:
         """The machine is new."""
         return Waiting(id="1", user_code=USER_CODE, url=URL, expires_s=600)
 
@@ -56,7 +56,7 @@ class Console:
 async def unapproved(ea: LinkedEa) -> Console:
     """End the link; the daemon asks the console from now on."""
     await ea.live()
-    console = ea.introducer = Console(ea)
+    console = ea.enroller = Console(ea)
     ea.doorman.verdict = Relay()
     await ea.restart_daemon()
     return console

@@ -94,7 +94,7 @@ async def test_it_links_by_itself_after_the_approval(emulated, far, console):
     console.approve()
     await emulated.until_ready()
     await far.heard.until(lambda: far.registry.get("demo") is not None)
-    assert console.asked.count("introduce") == 1
+    assert console.asked.count("fetch_challenge") == 1
 
 
 async def test_a_code_that_is_typed_in_is_passed_on(emulated, far):
@@ -138,7 +138,7 @@ async def test_it_keeps_the_link_alive_while_it_waits(emulated, far):
     """It answers the daemon's heartbeats, with nothing of the account in them."""
     [link] = far.server._links
     heard: list[m.Message] = []
-    handle = link._contact.handle
+    handle = link._enrollment.handle
     told = asyncio.Event()
 
     def listen(message: m.Message) -> None:
@@ -146,7 +146,7 @@ async def test_it_keeps_the_link_alive_while_it_waits(emulated, far):
         handle(message)
         told.set()
 
-    link._contact.handle = listen
+    link._enrollment.handle = listen
     async with asyncio.timeout(WITHIN_S):
         while not [each for each in heard if isinstance(each, m.Hb) and each.n]:
             told.clear()
@@ -199,7 +199,7 @@ async def test_a_squatter_gets_nothing_from_a_terminal_that_knows_its_daemon(
     assert isinstance(refused, WrongDevice)
     assert "device squatter" in str(refused)
     assert "start this program anew" in str(refused)
-    assert squatter.console.asked == ["introduce"]
+    assert squatter.console.asked == ["fetch_challenge"]
     assert squatter.registry.sessions() == []
 
 
@@ -211,7 +211,7 @@ async def test_it_stops_though_it_was_linked_in_this_run(far, console, squatter)
     emulated.link.port = squatter.server.port
     emulated.link.cut()
     assert isinstance(await emulated.refused(), WrongDevice)
-    assert squatter.console.asked == ["introduce"]
+    assert squatter.console.asked == ["fetch_challenge"]
 
 
 async def test_its_own_daemon_is_known_again(far, console):

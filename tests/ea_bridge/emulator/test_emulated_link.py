@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
-from bridge_parts import TOKEN, Bridge, MemoryDoorkeeper
+from bridge_parts import TOKEN, Bridge, MemoryAuthorizer
 from terminal_bench import EURUSD, Bench
 
 from ea_bridge import commands
@@ -245,7 +245,7 @@ async def test_a_question_on_a_cut_link_was_not_sent(emulated: Emulated):
 
 
 async def test_two_terminals_with_one_token_replace_each_other(
-    emulated: Emulated, bridge: Bridge, doorkeeper: MemoryDoorkeeper
+    emulated: Emulated, bridge: Bridge, authorizer: MemoryAuthorizer
 ):
     """The newest link wins, and the older one is told."""
     first = await emulated.session()

@@ -11,9 +11,10 @@ from bridge_parts import TOKEN, FakeTimers, TestEa, make_hello
 from console_parts import CODE, URL, ConsoleBridge, ScriptedConsole, console_bridge
 
 from ea_bridge.protocol import messages as m
-from ea_bridge.server import MAX_TRIES, Refused, contact, listener
-from ea_bridge.server.contact import (
-    CONTACT_RETRY_MS,
+from ea_bridge.server import MAX_TRIES, Refused, listener
+from ea_bridge.server import enrollment as contact
+from ea_bridge.server.enrollment import (
+    ENROLLMENT_RETRY_MS,
     GRACE_S,
     RAN_OUT_RETRY_MS,
     REFUSED_RETRY_MS,
@@ -22,7 +23,7 @@ from ea_bridge.token import derive_keys, new_token, parse_token
 
 TID = parse_token(TOKEN)
 NOW_MS = 1_764_000_000_000
-WAITED_FOR = ("introduce", "prove", "outcome")
+WAITED_FOR = ("fetch_challenge", "prove", "outcome")
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ async def test_a_token_that_is_revoked_meanwhile_is_told_so(far, console):
     ea = await far.waiting()
     console.refuse("revoked")
     refusal = await ea.hear(m.Denied)
-    assert (refusal.code, refusal.retry_ms) == ("revoked", CONTACT_RETRY_MS)
+    assert (refusal.code, refusal.retry_ms) == ("revoked", ENROLLMENT_RETRY_MS)
 
 
 @pytest.mark.parametrize("code", ["device_pending", "refused", None], ids=str)
@@ -169,7 +170,7 @@ async def test_a_flood_of_codes_is_cut_short(far, console):
     flood = [m.Verify(code=f"{number:08}") for number in range(100)]
     ea.say(*flood, m.Verify(code=CODE))
     refusal = await ea.hear(m.Denied)
-    assert (refusal.code, refusal.retry_ms) == ("busy", CONTACT_RETRY_MS)
+    assert (refusal.code, refusal.retry_ms) == ("busy", ENROLLMENT_RETRY_MS)
     assert await ea.closed_by_daemon()
     assert len(console.codes) <= 1
     assert console.book == {}
@@ -349,7 +350,7 @@ async def test_an_outcome_that_fails_ends_the_waiting(far, console, caplog):
     console.failing.add("outcome")
     ea = await far.waiting()
     assert await ea.hear(m.Denied) == m.Denied(
-        code="busy", reason="the console cannot be asked", retry_ms=CONTACT_RETRY_MS
+        code="busy", reason="the console cannot be asked", retry_ms=ENROLLMENT_RETRY_MS
     )
     assert "no route to the console" in caplog.text
 
@@ -359,4 +360,4 @@ async def test_a_refusal_may_ask_for_more_patience(far, console):
     ea = await far.waiting()
     console.refuse("busy", retry_ms=3_600_000)
     assert (await ea.hear(m.Denied)).retry_ms == 3_600_000
-    assert Refused(code="busy", reason="").retry_ms < CONTACT_RETRY_MS
+    assert Refused(code="busy", reason="").retry_ms < ENROLLMENT_RETRY_MS

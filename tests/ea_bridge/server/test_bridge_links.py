@@ -12,7 +12,7 @@ from ea_bridge.errors import NotSent, OutcomeUnknown
 from ea_bridge.model import TradeRequest
 from ea_bridge.protocol import messages as m
 from ea_bridge.server import BridgeServer
-from ea_bridge.server.pieces import MAX_TICKS
+from ea_bridge.server.link import MAX_TICKS
 from ea_bridge.token import parse_token
 
 EURUSD = commands.SymbolParams(symbol="EURUSD")
@@ -50,10 +50,10 @@ async def test_a_trade_whose_link_dies_after_its_ack_is_unknown(bridge):
     assert caught.value.acked
 
 
-async def test_many_terminals_share_the_port(bridge, doorkeeper):
+async def test_many_terminals_share_the_port(bridge, authorizer):
     """Each with its own token and its own session."""
     joined = {
-        name: await bridge.join(doorkeeper.issue(name)) for name in ("demo-1", "demo-2", "demo-3")
+        name: await bridge.join(authorizer.issue(name)) for name in ("demo-1", "demo-2", "demo-3")
     }
     assert {session.terminal for session in bridge.registry.sessions()} == joined.keys()
     for name, (ea, _) in joined.items():
@@ -130,13 +130,13 @@ async def test_stopping_says_bye_to_everyone(bridge):
     assert session.end_reason == "shutdown"
 
 
-async def test_no_id_of_a_command_comes_again(doorkeeper, registry):
+async def test_no_id_of_a_command_comes_again(authorizer, registry):
     """Not even after a restart, or where the clock went back: an EA answers an id that it knows
     with the old result."""
     ids = []
     for now_ms, first in ((1_764_000_000_000, 0), (1_764_000_000_001, 5), (1, 1_764_000_000_002)):
         server = BridgeServer(
-            doorkeeper,
+            authorizer,
             registry,
             device_id=DEVICE,
             port=0,

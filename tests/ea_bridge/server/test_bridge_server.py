@@ -48,13 +48,13 @@ async def test_both_loopback_addresses_answer_on_one_port(bridge, host):
     assert await ea.greet()
 
 
-async def test_a_port_that_is_half_taken_is_not_used(doorkeeper, registry):
+async def test_a_port_that_is_half_taken_is_not_used(authorizer, registry):
     """Whoever holds [::1] on our port would get those who dial localhost."""
     with socket.socket(socket.AF_INET6) as squatter:
         squatter.bind(("::1", 0))
         squatter.listen()
         port = squatter.getsockname()[1]
-        server = BridgeServer(doorkeeper, registry, device_id=DEVICE, port=port)
+        server = BridgeServer(authorizer, registry, device_id=DEVICE, port=port)
         with pytest.raises(OSError, match="in use"):
             await server.start()
 
@@ -99,9 +99,9 @@ async def test_a_replayed_handshake_is_denied(bridge):
     assert (await denied(bridge, hello, auth)).code == "unknown"
 
 
-async def test_the_holder_of_a_revoked_token_is_told_so(bridge, doorkeeper):
+async def test_the_holder_of_a_revoked_token_is_told_so(bridge, authorizer):
     """After both proofs; without the right one it looks like any unknown token."""
-    doorkeeper.verdicts[parse_token(TOKEN)] = Refused(
+    authorizer.verdicts[parse_token(TOKEN)] = Refused(
         code="revoked", reason="revoked at noon", retry_ms=60_000, keys=KEYS
     )
     told = await denied(bridge, make_hello())
@@ -109,18 +109,18 @@ async def test_the_holder_of_a_revoked_token_is_told_so(bridge, doorkeeper):
     assert (await denied(bridge, make_hello(), WRONG)).code == "unknown"
 
 
-async def test_a_token_that_is_revoked_during_the_handshake_does_not_get_in(bridge, doorkeeper):
-    """The doorkeeper is asked again once the proof was right."""
+async def test_a_token_that_is_revoked_during_the_handshake_does_not_get_in(bridge, authorizer):
+    """The authorizer is asked again once the proof was right."""
     for verdict, code in (
         (Refused(code="revoked", reason="just now", keys=KEYS), "revoked"),
         (Admitted(keys=type(KEYS)(b"1" * 32, b"2" * 32), terminal="demo"), "unknown"),
     ):
-        doorkeeper.verdicts[parse_token(TOKEN)] = Admitted(keys=KEYS, terminal="demo")
+        authorizer.verdicts[parse_token(TOKEN)] = Admitted(keys=KEYS, terminal="demo")
         ea = await bridge.dial()
         hello = make_hello()
         ea.say(hello)
         challenge = await ea.hear(m.Challenge)
-        doorkeeper.verdicts[parse_token(TOKEN)] = verdict
+        authorizer.verdicts[parse_token(TOKEN)] = verdict
         ea.say(answer_challenge(TOKEN, hello, challenge))
         assert (await ea.hear(m.Denied)).code == code
 

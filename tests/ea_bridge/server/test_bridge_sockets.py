@@ -35,13 +35,13 @@ def test_connections_are_tuned_for_short_lines(closing):
     """Nothing is held back, and little can pile up unread in the kernel."""
     ours, theirs = socket.socketpair() if sys.platform == "win32" else _tcp_pair(closing)
     sockets.tune(ours)
-    sockets.quicken(ours)
+    sockets.set_quickack(ours)
     assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
     # Linux doubles the size to count its own bookkeeping
     assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) <= 2 * sockets.SEND_BUFFER
     theirs.close()
     ours.close()
-    sockets.quicken(ours)
+    sockets.set_quickack(ours)
 
 
 def _tcp_pair(closing) -> tuple[socket.socket, socket.socket]:

@@ -13,7 +13,7 @@ from scripted_console import ScriptedConsole
 from uplink_house import FAST, House, until
 
 from ea_bridge.protocol.messages import Auth, Hello
-from ea_bridge.server import Admitted, Introduction, Refused, Waiting, WrongCode
+from ea_bridge.server import Admitted, ConsoleChallenge, Refused, Waiting, WrongCode
 from ea_bridge.token import parse_token
 from gateway.auth.terminal_fp import terminal_fp
 from gateway.credentials.device import device_id
@@ -54,7 +54,7 @@ def hello(token: str) -> Hello:
 
 @pytest.fixture
 def met(console: ScriptedConsole) -> list[dict[str, Any]]:
-    """Contacts that the console was asked for, which it answers."""
+    """Enrollments that the console was asked for, which it answers."""
     bodies: list[dict[str, Any]] = []
 
     async def contact(request: web.Request) -> web.Response:
@@ -73,8 +73,8 @@ async def test_a_terminal_is_introduced_by_what_it_says(
     """Signed by the key that comes along, which is the device's."""
     token = console.create()
     async with house.running() as uplink:
-        introduction = await uplink.introducer.introduce(hello(token), "D0" * 32)
-    assert introduction == Introduction(id=EID, proof="0f" * 32)
+        challenge = await uplink.enroller.fetch_challenge(hello(token), "D0" * 32)
+    assert challenge == ConsoleChallenge(id=EID, proof="0f" * 32)
     (body,) = met
     assert device_id(public_key(body["pub"])) == house.home.device.did
     assert (body["cnonce"], body["snonce"]) == ("c0" * 32, "d0" * 32)
@@ -88,28 +88,28 @@ async def test_a_person_approves(
     """Then the record is fetched before anybody is told, and the terminal is known."""
     async with house.running() as uplink:
         token = console.create(devices=())
-        introduction = await uplink.introducer.introduce(hello(token), "0" * 64)
-        waiting = await uplink.introducer.prove(introduction, AUTH)
+        challenge = await uplink.enroller.fetch_challenge(hello(token), "0" * 64)
+        waiting = await uplink.enroller.prove(challenge, AUTH)
         assert isinstance(waiting, Waiting)
         (pending,) = uplink.status().pending
         assert (pending.user_code, pending.tid) == ("BCDF-GHJK", parse_token(token))
-        outcome = asyncio.create_task(uplink.introducer.outcome(waiting))
+        outcome = asyncio.create_task(uplink.enroller.outcome(waiting))
         await asyncio.sleep(0.05)
         assert not outcome.done()
         console.tokens.clear()
         token = console.create()
         outcome.cancel()
-        waiting = await again(uplink.introducer, token)
+        waiting = await again(uplink.enroller, token)
         console.extra["GET", REQUEST] = answers({"status": "approved"})
-        verdict = await asyncio.wait_for(uplink.introducer.outcome(waiting), 5)
+        verdict = await asyncio.wait_for(uplink.enroller.outcome(waiting), 5)
         assert isinstance(verdict, Admitted)
         assert uplink.status().pending == ()
     assert house.reason(token) == ""
 
 
-async def again(introducer: Any, token: str) -> Waiting:
-    introduction = await introducer.introduce(hello(token), "0" * 64)
-    waiting = await introducer.prove(introduction, AUTH)
+async def again(enroller: Any, token: str) -> Waiting:
+    challenge = await enroller.fetch_challenge(hello(token), "0" * 64)
+    waiting = await enroller.prove(challenge, AUTH)
     assert isinstance(waiting, Waiting)
     return waiting
 
@@ -125,8 +125,8 @@ async def test_an_event_makes_it_look_at_once(
     token = console.create()
     async with house.running() as uplink:
         await until(lambda: uplink.status().connected)
-        waiting = await again(uplink.introducer, token)
-        outcome = asyncio.create_task(uplink.introducer.outcome(waiting))
+        waiting = await again(uplink.enroller, token)
+        outcome = asyncio.create_task(uplink.enroller.outcome(waiting))
         await asyncio.sleep(0.05)
         console.extra["GET", REQUEST] = answers({"status": "approved"})
         await console.push(console.event("device.approved", parse_token(token)))
@@ -144,7 +144,7 @@ async def test_a_first_contact_opens_the_stream(
         await until(lambda: "has not met this machine" in uplink.status().problem)
         assert not uplink.status().connected
         console.fault = None
-        await again(uplink.introducer, token)
+        await again(uplink.enroller, token)
         await until(lambda: uplink.status().connected)
 
 
@@ -155,8 +155,8 @@ async def test_what_the_console_denies_is_told(
     """In the words that an EA knows."""
     console.extra["POST", PROOF] = answers({"status": "denied", "code": code})
     async with house.running() as uplink:
-        introduction = await uplink.introducer.introduce(hello(console.create()), "0" * 64)
-        verdict = await uplink.introducer.prove(introduction, AUTH)
+        challenge = await uplink.enroller.fetch_challenge(hello(console.create()), "0" * 64)
+        verdict = await uplink.enroller.prove(challenge, AUTH)
     assert isinstance(verdict, Refused)
     assert verdict.code == code
     assert verdict.reason
@@ -174,8 +174,8 @@ async def test_a_refusal_is_told_from_silence(
     console.extra["POST", PROOF] = answers({**PENDING, "expires_s": expires_s})
     console.extra["GET", REQUEST] = answers({"status": "denied", "code": "refused"})
     async with house.running() as uplink:
-        waiting = await again(uplink.introducer, console.create())
-        verdict = await uplink.introducer.outcome(waiting)
+        waiting = await again(uplink.enroller, console.create())
+        verdict = await uplink.enroller.outcome(waiting)
     assert isinstance(verdict, Refused)
     assert verdict.code == code
 
@@ -186,22 +186,22 @@ async def test_the_code_of_the_mail(
     """Wrong with the tries that are left; right lets in; also without naming the request."""
     token = console.create()
     async with house.running() as uplink:
-        nobody = await uplink.introducer.confirm("12345678")
+        nobody = await uplink.enroller.confirm("12345678")
         assert isinstance(nobody, Refused)
-        waiting = await again(uplink.introducer, token)
+        waiting = await again(uplink.enroller, token)
         wrong = {"error": "wrong_code", "message": "no", "tries_left": 4}
         console.extra["POST", CONFIRM] = answers(wrong, 403)
-        assert await uplink.introducer.verify(waiting, "00000000") == WrongCode(tries_left=4)
+        assert await uplink.enroller.verify(waiting, "00000000") == WrongCode(tries_left=4)
         console.extra["POST", CONFIRM] = answers({"error": "gone", "message": "no"}, 410)
-        gone = await uplink.introducer.verify(waiting, "00000000")
+        gone = await uplink.enroller.verify(waiting, "00000000")
         assert isinstance(gone, Refused)
         assert gone.code == "device_pending"
         console.extra["POST", CONFIRM] = answers({"error": "too_many", "message": "no"}, 429)
-        busy = await uplink.introducer.verify(waiting, "00000000")
+        busy = await uplink.enroller.verify(waiting, "00000000")
         assert isinstance(busy, Refused)
         assert busy.code == "busy"
         console.extra["POST", CONFIRM] = answers({"status": "approved"})
-        assert isinstance(await uplink.introducer.confirm("12345678"), Admitted)
+        assert isinstance(await uplink.enroller.confirm("12345678"), Admitted)
 
 
 async def test_without_a_console_a_terminal_is_told_to_come_again(
@@ -210,7 +210,7 @@ async def test_without_a_console_a_terminal_is_told_to_come_again(
     """Nothing of the token is told."""
     console.fault = answers({"error": "unavailable", "message": "x"}, 503)
     async with house.running() as uplink:
-        verdict = await uplink.introducer.introduce(hello(console.create()), "0" * 64)
+        verdict = await uplink.enroller.fetch_challenge(hello(console.create()), "0" * 64)
     assert isinstance(verdict, Refused)
     assert verdict.code == "busy"
 
@@ -223,7 +223,7 @@ async def test_an_approval_without_a_record_lets_nobody_in(
     console.tokens.clear()
     console.extra["POST", PROOF] = answers({"status": "approved"})
     async with house.running() as uplink:
-        introduction = await uplink.introducer.introduce(hello(token), "0" * 64)
-        verdict = await uplink.introducer.prove(introduction, AUTH)
+        challenge = await uplink.enroller.fetch_challenge(hello(token), "0" * 64)
+        verdict = await uplink.enroller.prove(challenge, AUTH)
     assert isinstance(verdict, Refused)
     assert verdict.code == "busy"

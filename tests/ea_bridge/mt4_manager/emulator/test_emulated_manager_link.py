@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
-from bridge_parts import DEVICE, MemoryDoorkeeper, TestEa, make_hello
+from bridge_parts import DEVICE, MemoryAuthorizer, TestEa, make_hello
 from manager_bench import PASSWORD, ManagerBench
 
 from ea_bridge import commands
@@ -32,9 +32,9 @@ class Stage:
     """A daemon's bridge with a place for a manager, and an emulated one that dials it."""
 
     def __init__(self) -> None:
-        self.doorkeeper = MemoryDoorkeeper()
-        self.token = self.doorkeeper.issue("mt4")
-        self.terminals_token = self.doorkeeper.issue("demo")
+        self.authorizer = MemoryAuthorizer()
+        self.token = self.authorizer.issue("mt4")
+        self.terminals_token = self.authorizer.issue("demo")
         self.managers = ManagerRegistry({"mt4"})
         self.terminals = TerminalRegistry(now_ms=lambda: 0)
         self.late: asyncio.Queue[int] = asyncio.Queue()
@@ -42,7 +42,7 @@ class Stage:
         self._seen: set[ManagerSession] = set()
         self.managers.subscribe(self._note)
         self.server = BridgeServer(
-            self.doorkeeper,
+            self.authorizer,
             self.terminals,
             device_id=DEVICE,
             port=0,
@@ -134,7 +134,7 @@ async def test_a_managers_token_makes_no_terminal(stage: Stage, is_right: bool, 
 
 async def test_a_daemon_without_managers_lets_none_in(stage: Stage):
     """Each token is a terminal's then."""
-    other = BridgeServer(stage.doorkeeper, stage.terminals, device_id=DEVICE, port=0)
+    other = BridgeServer(stage.authorizer, stage.terminals, device_id=DEVICE, port=0)
     async with other:
         link = ManagerLink(stage.bench.manager, "127.0.0.1", other.port, stage.token)
         async with asyncio.timeout(WITHIN_S):

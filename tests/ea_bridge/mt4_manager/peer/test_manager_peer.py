@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from bridge_parts import DEVICE, TOKEN, MemoryDoorkeeper
+from bridge_parts import DEVICE, TOKEN, MemoryAuthorizer
 from manager_library import CREDENTIALS, Fake
 
 from ea_bridge.commands import NoParams
@@ -37,12 +37,12 @@ ANN = mt4.NewUser(group="demo", name="Ann", leverage=100, password="Secret12")
 class Daemon:
     """A bridge that lets the manager's token in."""
 
-    def __init__(self, doorkeeper: MemoryDoorkeeper, registry: TerminalRegistry) -> None:
+    def __init__(self, authorizer: MemoryAuthorizer, registry: TerminalRegistry) -> None:
         self.managers = ManagerRegistry({"demo"})
         self._changed = asyncio.Event()
         self.managers.subscribe(lambda _: self._changed.set())
         self.server = BridgeServer(
-            doorkeeper, registry, device_id=DEVICE, port=0, managers=self.managers
+            authorizer, registry, device_id=DEVICE, port=0, managers=self.managers
         )
 
     @property
@@ -65,9 +65,9 @@ class Daemon:
 
 @pytest.fixture
 async def daemon(
-    doorkeeper: MemoryDoorkeeper, registry: TerminalRegistry
+    authorizer: MemoryAuthorizer, registry: TerminalRegistry
 ) -> AsyncIterator[Daemon]:
-    daemon = Daemon(doorkeeper, registry)
+    daemon = Daemon(authorizer, registry)
     async with daemon.server:
         yield daemon
 

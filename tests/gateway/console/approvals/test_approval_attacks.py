@@ -250,7 +250,7 @@ async def test_many_tokens_at_once_keep_the_limits(console: Console):
 
 
 async def test_one_terminal_at_once_has_one_open_request(console: Console):
-    """Contacts of one token and machine that race leave one request that can be approved."""
+    """Enrollments of one token and machine that race leave one request that can be approved."""
     ann, _, terminal, _ = await _asked(console)
     await asyncio.gather(terminal.dial(console), terminal.dial(console))
     async with console.db.session() as session:

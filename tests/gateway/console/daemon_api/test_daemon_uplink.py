@@ -13,7 +13,7 @@ from console_scene import Clock, person
 from ea_bridge.protocol.handshake import auth_message, client_proof
 from ea_bridge.protocol.messages import Auth, Hello
 from ea_bridge.registry import TerminalRegistry
-from ea_bridge.server import Admitted, Introduction, Waiting, WrongCode
+from ea_bridge.server import Admitted, ConsoleChallenge, Waiting, WrongCode
 from ea_bridge.token import parse_token
 from gateway.auth.console_clock import Clocks
 from gateway.auth.gate import Gate
@@ -97,16 +97,16 @@ async def _approve(uplink: Uplink, console: Console, token: str, did: str) -> No
         server="Demo-Server",
         company="A Broker",
     )
-    introduction = await uplink.introducer.introduce(hello, SNONCE)
-    assert isinstance(introduction, Introduction)
+    challenge = await uplink.enroller.fetch_challenge(hello, SNONCE)
+    assert isinstance(challenge, ConsoleChallenge)
     message = auth_message(hello.tid, bytes.fromhex(CNONCE), bytes.fromhex(SNONCE), did)
     auth = Auth(proof=client_proof(token, message).hex())
-    waiting = await uplink.introducer.prove(introduction, auth)
+    waiting = await uplink.enroller.prove(challenge, auth)
     assert isinstance(waiting, Waiting)
-    outcome = asyncio.create_task(uplink.introducer.outcome(waiting))
-    assert isinstance(await uplink.introducer.verify(waiting, "00000000"), WrongCode)
+    outcome = asyncio.create_task(uplink.enroller.outcome(waiting))
+    assert isinstance(await uplink.enroller.verify(waiting, "00000000"), WrongCode)
     code = (await last_post(console)).code
-    assert isinstance(await uplink.introducer.verify(waiting, code), Admitted)
+    assert isinstance(await uplink.enroller.verify(waiting, code), Admitted)
     assert isinstance(await asyncio.wait_for(outcome, 10), Admitted)
 
 

@@ -1,14 +1,14 @@
-"""First contact: a terminal that this daemon does not know, introduced to the console.
+"""Enrollment of a terminal that this daemon does not know, through the console.
 
 Theory of operation
 ===================
 
 The one place of the server that awaits. Each such terminal has one task, which carries its
-handshake to the console (see :mod:`.doorkeeper`) and, while a person decides, its codes; the task
+handshake to the console (see :mod:`.authorizer`) and, while a person decides, its codes; the task
 ends when its link does, and the server's end waits for it.
 
 Anybody on this machine can dial with a token that nobody knows, so what costs the console
-something is bounded: :data:`MAX_CONTACTS` at a time, of which one that led to nothing keeps its
+something is bounded: :data:`MAX_ENROLLMENTS` at a time, of which one that led to nothing keeps its
 place for :data:`REST_S`. Who waits for approval has proved to the console that he holds the token;
 of these there is one a token, the newest, and :data:`MAX_WAITING` in all.
 """
@@ -27,24 +27,24 @@ from ea_bridge.protocol.messages import Auth, Hb, Hello, Message, Pending, Verif
 from ea_bridge.registry import PendingTerminal, TerminalRegistry
 from ea_bridge.session import Liveness, Timer, Timers
 
-from .doorkeeper import Admitted, Introducer, Refused, Waiting, WrongCode
+from .authorizer import Admitted, Enroller, Refused, Waiting, WrongCode
 
-CONTACT_S = 15.0
+ENROLLMENT_S = 15.0
 """From ``hello`` to the console's verdict, the terminal's ``auth`` included."""
-MAX_CONTACTS = 8
+MAX_ENROLLMENTS = 8
 """Handshakes that are being relayed; who comes then is told ``busy``."""
 REST_S = 2.0
-"""How long a contact that led to nothing still counts: strangers make the console four requests a
-second at most."""
+"""Time for which an enrollment that led to nothing still counts: strangers make the console four
+requests a second at most."""
 MAX_WAITING = 32
 """Terminals that wait for approval."""
 MAX_TRIES = 5
 """Codes that one link may send."""
 GRACE_S = 5.0
-"""How far the console's clock may seem to be from ours, when a request runs out."""
+"""Difference of the console's clock from ours that is allowed when a request runs out."""
 
 BUSY_RETRY_MS = 5_000
-CONTACT_RETRY_MS = 60_000
+ENROLLMENT_RETRY_MS = 60_000
 """Least time to the next hello once the console has judged a proof."""
 RAN_OUT_RETRY_MS = 300_000
 """After a request that nobody answered; doubled with each further one. The console sends 3 mails
@@ -59,8 +59,8 @@ Verdict = Admitted | Refused
 logger = logging.getLogger(__name__)
 
 
-class Visitor(Protocol):
-    """The link of a first contact. After the link's end none of these does anything."""
+class PendingPeer(Protocol):
+    """Link of a peer that waits to be let in. After its end none of these does anything."""
 
     def challenge(self, proof: str) -> None:
         """Send the challenge with the console's proof."""
@@ -81,11 +81,11 @@ class Visitor(Protocol):
         """End the connection at once."""
 
 
-class Contacts:
-    """The first contacts of one server.
+class Enrollments:
+    """Enrollments of one server.
 
     Args:
-        introducer: the way to the console.
+        enroller: the way to the console.
         registry: is told who waits for approval.
         timers: the clock.
         now_ms: UTC milliseconds.
@@ -94,60 +94,60 @@ class Contacts:
 
     def __init__(
         self,
-        introducer: Introducer,
+        enroller: Enroller,
         registry: TerminalRegistry,
         timers: Timers,
         now_ms: Callable[[], int],
     ) -> None:
-        self.introducer = introducer
+        self.enroller = enroller
         self.timers = timers
         self.now_ms = now_ms
         self._registry = registry
-        self._relayed: set[FirstContact] = set()
+        self._relayed: set[Enrollment] = set()
         self._resting = 0
-        self._waiting: dict[str, FirstContact] = {}
+        self._waiting: dict[str, Enrollment] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._unanswered: OrderedDict[str, int] = OrderedDict()
 
-    def begin(self, visitor: Visitor, hello: Hello, snonce: str) -> FirstContact | None:
-        """Introduce a terminal to the console; ``None`` if there is no room."""
+    def begin(self, peer: PendingPeer, hello: Hello, snonce: str) -> Enrollment | None:
+        """Begin the enrollment of a terminal; ``None`` if there is no room."""
         is_full = len(self._waiting) >= MAX_WAITING and hello.tid not in self._waiting
-        if is_full or len(self._relayed) + self._resting >= MAX_CONTACTS:
+        if is_full or len(self._relayed) + self._resting >= MAX_ENROLLMENTS:
             return None
-        contact = FirstContact(self, visitor, hello, snonce)
-        self._relayed.add(contact)
-        self._tasks.add(contact.task)
-        contact.task.add_done_callback(self._tasks.discard)
-        return contact
+        enrollment = Enrollment(self, peer, hello, snonce)
+        self._relayed.add(enrollment)
+        self._tasks.add(enrollment.task)
+        enrollment.task.add_done_callback(self._tasks.discard)
+        return enrollment
 
-    def proved(self, contact: FirstContact) -> None:
-        """The console knows its token: it is no stranger."""
-        self._relayed.discard(contact)
+    def proved(self, enrollment: Enrollment) -> None:
+        """Note that the console knows its token: it is no stranger."""
+        self._relayed.discard(enrollment)
 
-    def waits(self, contact: FirstContact, pending: PendingTerminal) -> None:
-        """A person is asked; an older link with the same token goes."""
+    def waits(self, enrollment: Enrollment, pending: PendingTerminal) -> None:
+        """Note that a person is asked; an older link with the same token goes."""
         older = self._waiting.pop(pending.hello.tid, None)
-        self._waiting[pending.hello.tid] = contact
+        self._waiting[pending.hello.tid] = enrollment
         self._registry.await_approval(pending)
         if older is not None:
             older.replace()
 
-    def ended(self, contact: FirstContact) -> None:
-        """Its link is gone, or it leads to nothing more."""
-        if self._waiting.get(contact.hello.tid) is contact:
-            del self._waiting[contact.hello.tid]
-            self._registry.end_approval(contact.hello.tid)
-        if contact in self._relayed:
-            self._relayed.remove(contact)
+    def ended(self, enrollment: Enrollment) -> None:
+        """Note that its link is gone, or that it leads to nothing more."""
+        if self._waiting.get(enrollment.hello.tid) is enrollment:
+            del self._waiting[enrollment.hello.tid]
+            self._registry.end_approval(enrollment.hello.tid)
+        if enrollment in self._relayed:
+            self._relayed.remove(enrollment)
             self._resting += 1
             self.timers.call_later(REST_S, self._rested)
 
     def approved(self, tid: str) -> None:
-        """Somebody has answered."""
+        """Note that somebody has answered."""
         self._unanswered.pop(tid, None)
 
     def ran_out(self, tid: str) -> int:
-        """Nobody has; return in how many milliseconds the terminal may ask again."""
+        """Note that nobody has; return in how many milliseconds the terminal may ask again."""
         times = self._unanswered.pop(tid, 0)
         self._unanswered[tid] = times + 1
         if len(self._unanswered) > MAX_REMEMBERED:
@@ -165,26 +165,28 @@ class Contacts:
         self._resting -= 1
 
 
-class FirstContact:
+class Enrollment:
     """One terminal on its way to the console and back."""
 
-    def __init__(self, contacts: Contacts, visitor: Visitor, hello: Hello, snonce: str) -> None:
+    def __init__(
+        self, enrollments: Enrollments, peer: PendingPeer, hello: Hello, snonce: str
+    ) -> None:
         self.hello = hello
-        self._contacts = contacts
-        self._introducer = contacts.introducer
-        self._visitor = visitor
+        self._enrollments = enrollments
+        self._enroller = enrollments.enroller
+        self._peer = peer
         self._snonce = snonce
-        self._timers = contacts.timers
+        self._timers = enrollments.timers
         self._auth: asyncio.Future[Auth] = asyncio.get_running_loop().create_future()
         self._codes: asyncio.Queue[str] = asyncio.Queue(MAX_TRIES)
         self._tries = 0
         self._liveness: Liveness | None = None
         self._expires_at = 0.0
-        self._deadline: Timer = self._timers.call_later(CONTACT_S, self._late)
+        self._deadline: Timer = self._timers.call_later(ENROLLMENT_S, self._late)
         self.task = asyncio.create_task(self._run())
 
     def handle(self, message: Message) -> None:
-        """Take what the terminal says after its hello."""
+        """Handle a message of the terminal after its hello."""
         if self._liveness is not None:
             self._liveness.heard()
         if isinstance(message, Auth) and not self._auth.done():
@@ -193,8 +195,8 @@ class FirstContact:
             self._try(message.code)
 
     def replace(self) -> None:
-        """A newer link waits with the same token."""
-        self._visitor.say_bye("replaced")
+        """Say goodbye: a newer link waits with the same token."""
+        self._peer.say_bye("replaced")
 
     def end(self) -> None:
         """Stop: the link is closed or about to be."""
@@ -203,7 +205,7 @@ class FirstContact:
             self._liveness.stop()
         if asyncio.current_task() is not self.task:
             self.task.cancel()
-        self._contacts.ended(self)
+        self._enrollments.ended(self)
 
     # --- the way to the console ----------------------------------------------------------
 
@@ -211,57 +213,57 @@ class FirstContact:
         try:
             await self._lead()
         except Exception:
-            logger.exception("a first contact failed")
-            self._visitor.deny("busy", "the console cannot be asked", CONTACT_RETRY_MS)
+            logger.exception("an enrollment failed")
+            self._peer.deny("busy", "the console cannot be asked", ENROLLMENT_RETRY_MS)
 
     async def _lead(self) -> None:
-        introduction = await self._introducer.introduce(self.hello, self._snonce)
-        if isinstance(introduction, Refused):
-            self._visitor.deny(introduction.code, introduction.reason, introduction.retry_ms)
+        challenge = await self._enroller.fetch_challenge(self.hello, self._snonce)
+        if isinstance(challenge, Refused):
+            self._peer.deny(challenge.code, challenge.reason, challenge.retry_ms)
             return
-        self._visitor.challenge(introduction.proof)
+        self._peer.challenge(challenge.proof)
         auth = await self._auth
-        verdict = await self._introducer.prove(introduction, auth)
+        verdict = await self._enroller.prove(challenge, auth)
         if isinstance(verdict, Refused):
             self._refuse(verdict)
             return
         self._deadline.cancel()
-        self._contacts.proved(self)
+        self._enrollments.proved(self)
         if isinstance(verdict, Admitted):
-            self._visitor.admit(verdict, auth)
+            self._peer.admit(verdict, auth)
         else:
             self._decide(await self._approval(verdict))
 
     def _decide(self, verdict: Verdict) -> None:
         if isinstance(verdict, Admitted):
             logger.info("terminal %s is approved on this machine", verdict.terminal)
-            self._contacts.approved(self.hello.tid)
-            self._visitor.say_bye("approved")
+            self._enrollments.approved(self.hello.tid)
+            self._peer.say_bye("approved")
         elif verdict.code == "refused" and self._remaining_s() <= GRACE_S:
             self._run_out()  # for a console that does not tell the two apart
         else:
             self._refuse(verdict)
 
     def _refuse(self, refused: Refused) -> None:
-        least_ms = CONTACT_RETRY_MS
+        least_ms = ENROLLMENT_RETRY_MS
         if refused.code == "device_pending":
-            least_ms = self._contacts.ran_out(self.hello.tid)
+            least_ms = self._enrollments.ran_out(self.hello.tid)
         elif refused.code == "refused":
             least_ms = REFUSED_RETRY_MS
-        self._visitor.deny(refused.code, refused.reason, max(refused.retry_ms, least_ms))
+        self._peer.deny(refused.code, refused.reason, max(refused.retry_ms, least_ms))
 
     def _late(self) -> None:
-        logger.info("a first contact took too long")
-        self._visitor.deny("busy", "the console did not answer in time", CONTACT_RETRY_MS)
+        logger.info("an enrollment took too long")
+        self._peer.deny("busy", "the console did not answer in time", ENROLLMENT_RETRY_MS)
 
     # --- waiting for a person --------------------------------------------------------------
 
     async def _approval(self, waiting: Waiting) -> Verdict:
         self._expires_at = self._timers.time() + waiting.expires_s
         self._deadline = self._timers.call_later(waiting.expires_s + GRACE_S, self._run_out)
-        self._visitor.say(self._pending(waiting))
-        since_ms = self._contacts.now_ms()
-        self._contacts.waits(
+        self._peer.say(self._pending(waiting))
+        since_ms = self._enrollments.now_ms()
+        self._enrollments.waits(
             self,
             PendingTerminal(
                 hello=self.hello,
@@ -271,18 +273,21 @@ class FirstContact:
                 expires_ms=since_ms + waiting.expires_s * 1000,
             ),
         )
-        self._liveness = Liveness(self._timers, self._beat, _nothing, self._visitor.cut_off)
+        self._liveness = Liveness(self._timers, self._beat, _nothing, self._peer.cut_off)
         self._liveness.start()
         async with asyncio.TaskGroup() as group:
             ways = (
-                group.create_task(self._introducer.outcome(waiting)),
+                group.create_task(self._enroller.outcome(waiting)),
                 group.create_task(self._check_codes(waiting)),
             )
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
             for way in ways:
                 way.cancel()
         verdicts = [way.result() for way in ways if not way.cancelled()]
-        return next((each for each in verdicts if isinstance(each, Admitted)), verdicts[0])
+        # both may end in one turn of the loop: a yes counts, whichever way it came
+        return next(
+            (verdict for verdict in verdicts if isinstance(verdict, Admitted)), verdicts[0]
+        )
 
     async def _check_codes(self, waiting: Waiting) -> Verdict:
         while True:
@@ -290,15 +295,15 @@ class FirstContact:
             if isinstance(verdict, WrongCode):
                 logger.info("a wrong code for token %s", self.hello.tid)
                 left = min(verdict.tries_left, MAX_TRIES - self._tries)
-                self._visitor.say(self._pending(waiting, "wrong_code", left))
+                self._peer.say(self._pending(waiting, "wrong_code", left))
             elif isinstance(verdict, Refused) and verdict.code == "busy":
-                self._visitor.say(self._pending(waiting, "busy"))
+                self._peer.say(self._pending(waiting, "busy"))
             else:
                 return verdict
 
     async def _check(self, waiting: Waiting, code: str) -> Admitted | WrongCode | Refused:
         try:
-            return await self._introducer.verify(waiting, code)
+            return await self._enroller.verify(waiting, code)
         except Exception:
             logger.exception("a code cannot be checked")
             return Refused(code="busy", reason="the console cannot be asked")
@@ -306,7 +311,7 @@ class FirstContact:
     def _try(self, code: str) -> None:
         self._tries += 1
         if self._tries > MAX_TRIES:
-            self._visitor.deny("busy", "too many codes", CONTACT_RETRY_MS)
+            self._peer.deny("busy", "too many codes", ENROLLMENT_RETRY_MS)
         else:
             self._codes.put_nowait(code)
 
@@ -327,8 +332,8 @@ class FirstContact:
         self._refuse(Refused(code="device_pending", reason="nobody approved this machine in time"))
 
     def _beat(self, n: int) -> None:
-        self._visitor.say(Hb(n=n))
+        self._peer.say(Hb(n=n))
 
 
 def _nothing() -> None:
-    """Silence that is not yet too long changes nothing for who waits."""
+    """Do nothing: silence that is not yet too long changes nothing for a peer that waits."""

@@ -1,23 +1,23 @@
-"""Who is let in: what the bridge asks the gateway.
+"""Admission of terminals: the questions that the bridge asks the gateway.
 
 Theory of operation
 ===================
 
-A :class:`Doorkeeper` judges each terminal by its ``hello``. One that has a console behind it may
-answer :class:`Relay`: this daemon cannot judge, the console can. Then an :class:`Introducer`
+An :class:`Authorizer` judges each terminal by its ``hello``. One that has a console behind it may
+answer :class:`Relay`: this daemon cannot judge, the console can. Then an :class:`Enroller`
 carries the handshake there, step by step, while the terminal waits::
 
-    terminal          link                      introducer             console
+    terminal          link                           enroller          console
     hello      ->     admit -> Relay
-                      introduce(hello, snonce)  ->                      makes the daemon's proof
-    challenge  <-     Introduction
-    auth       ->     prove(introduction, auth) ->                      checks the EA's proof
-    welcome    <-     Admitted                                          this device is approved
-    pending    <-     Waiting                                           a person has got a mail
-    verify     ->     verify(waiting, code)     ->                      the code of that mail
+                      fetch_challenge(hello, snonce) ->                makes the daemon's proof
+    challenge  <-     ConsoleChallenge
+    auth       ->     prove(challenge, auth)         ->                checks the EA's proof
+    welcome    <-     Admitted                                         this device is approved
+    pending    <-     Waiting                                          a person has got a mail
+    verify     ->     verify(waiting, code)          ->                the code of that mail
     pending    <-     WrongCode
-                      outcome(waiting)          ->                      the person decides
-    bye        <-     Admitted: "approved"      the terminal dials again, and is known now
+                      outcome(waiting)               ->                the person decides
+    bye        <-     Admitted: "approved"           the terminal dials again, and is known now
     denied     <-     Refused
 
 Neither the token nor a key that is made of it comes to this daemon before the approval; the
@@ -35,7 +35,7 @@ from ea_bridge.token import Keys
 
 @dataclass(frozen=True, kw_only=True)
 class Admitted:
-    """Let it in, if it can prove that it holds the token of these keys."""
+    """Verdict to let a terminal in, if it can prove that it holds the token of these keys."""
 
     keys: Keys
     terminal: str
@@ -46,7 +46,7 @@ class Admitted:
 
 @dataclass(frozen=True, kw_only=True)
 class Refused:
-    """Don't. ``code`` is one of :data:`~ea_bridge.protocol.messages.DENIALS`.
+    """Verdict to keep it out; ``code`` is one of :data:`~ea_bridge.protocol.messages.DENIALS`.
 
     With ``keys`` the reason is told to whoever proves that he holds the token (and he is proved
     to that it is the daemon who says so). Without them, as for an unknown token, the handshake
@@ -63,9 +63,9 @@ class Refused:
 
 @dataclass(frozen=True, kw_only=True)
 class Relay:
-    """Ask the console: the token is unknown here, or its use on this machine needs approval.
+    """Verdict to ask the console: the token is unknown, or its use here needs approval.
 
-    Answered by a doorkeeper whose server was given an :class:`Introducer`; without one it is
+    Answered by a authorizer whose server was given an :class:`Enroller`; without one it is
     treated as an unknown token.
     """
 
@@ -73,8 +73,8 @@ class Relay:
     """Its id, where it is known already; for ``close_terminal``."""
 
 
-class Doorkeeper(Protocol):
-    """Implemented by the gateway."""
+class Authorizer(Protocol):
+    """Judge of terminals, implemented by the gateway."""
 
     def admit(self, hello: Hello) -> Admitted | Refused | Relay:
         """Judge a terminal by what it says of itself.
@@ -84,15 +84,15 @@ class Doorkeeper(Protocol):
         """
 
 
-# --- first contact -----------------------------------------------------------------------
+# --- enrollment --------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
-class Introduction:
-    """The console's part of the challenge."""
+class ConsoleChallenge:
+    """Console's part of the challenge."""
 
     id: str
-    """Opaque; by it the console knows the contact again."""
+    """Opaque; by it the console knows the enrollment again."""
     proof: str
     """``challenge.proof``: ``HMAC(ServerKey, "srv|" + AM)`` as 64 hexadecimal digits; for a token
     that does not exist a dummy, so that an unknown one and a known one look the same."""
@@ -100,7 +100,7 @@ class Introduction:
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
-    """The terminal has proved its token to the console, and a person is asked to approve."""
+    """Verdict to wait: the token is proved, and a person is asked to approve the machine."""
 
     id: str
     """Opaque; by it the console knows the request again."""
@@ -113,30 +113,31 @@ class Waiting:
 
 @dataclass(frozen=True, kw_only=True)
 class WrongCode:
-    """That was not the code of the mail."""
+    """Verdict that this was not the code of the mail."""
 
     tries_left: int
 
 
-class Introducer(Protocol):
-    """The way to the console, implemented by the gateway.
+class Enroller(Protocol):
+    """Way to the console, implemented by the gateway.
 
     Every method may take as long as it takes: the bridge cuts it off with a ``CancelledError``,
-    :data:`~.contact.CONTACT_S` after ``hello`` or when the terminal goes. One that raises is
+    :data:`~.enrollment.ENROLLMENT_S` after ``hello`` or when the terminal goes. One that raises is
     logged, and the terminal is told ``busy``.
 
-    ``Refused`` ends the contact, with ``code`` and ``reason`` told to the terminal. A ``retry_ms``
-    that would make terminals a burden to the console or to a person's mailbox is raised.
+    ``Refused`` ends the enrollment, with ``code`` and ``reason`` told to the terminal. A
+    ``retry_ms`` that would make terminals a burden to the console or to a person's mailbox is
+    raised.
     """
 
-    async def introduce(self, hello: Hello, snonce: str) -> Introduction | Refused:
+    async def fetch_challenge(self, hello: Hello, snonce: str) -> ConsoleChallenge | Refused:
         """Ask for the proof with which to challenge the terminal.
 
         What is refused here is told to somebody who has proved nothing: it must say nothing of
         the token, thus be ``busy`` (no way to the console) or ``device_revoked``.
         """
 
-    async def prove(self, introduction: Introduction, auth: Auth) -> Admitted | Waiting | Refused:
+    async def prove(self, challenge: ConsoleChallenge, auth: Auth) -> Admitted | Waiting | Refused:
         """Have the terminal's proof checked.
 
         ``Admitted`` means that the device was approved before and that the daemon has the token's

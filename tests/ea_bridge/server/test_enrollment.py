@@ -15,14 +15,14 @@ from ea_bridge.protocol.errors import WrongProof
 from ea_bridge.protocol.handshake import answer_challenge
 from ea_bridge.registry import TerminalRegistry
 from ea_bridge.server import (
-    MAX_CONTACTS,
+    MAX_ENROLLMENTS,
     Admitted,
     BridgeServer,
     Refused,
     Relay,
     listener,
 )
-from ea_bridge.server.contact import BUSY_RETRY_MS, CONTACT_RETRY_MS, REST_S
+from ea_bridge.server.enrollment import BUSY_RETRY_MS, ENROLLMENT_RETRY_MS, REST_S
 from ea_bridge.token import derive_keys, new_token, parse_token
 
 WRONG = m.Auth(proof="00" * 32)
@@ -55,7 +55,7 @@ async def denied(far: ConsoleBridge, hello: m.Hello, auth: m.Auth = WRONG) -> m.
 async def test_a_token_of_an_approved_machine_is_welcomed_at_once(far, console):
     """The console proves itself to the EA and checks its proof; the daemon had no key of it."""
     ea, session = await far.join()
-    assert console.asked == ["introduce", "prove"]
+    assert console.asked == ["fetch_challenge", "prove"]
     assert (session.terminal, session.state) == ("demo", "ready")
     assert far.heard.kinds() == ["connected"]
     ea.say(m.State(broker=True, q=1))
@@ -66,7 +66,7 @@ async def test_a_token_that_is_known_here_is_not_introduced(far, console):
     """The console is asked once."""
     await far.join()
     await far.join()
-    assert console.asked == ["introduce", "prove"]
+    assert console.asked == ["fetch_challenge", "prove"]
 
 
 async def test_the_proof_fits_this_daemon_alone(console, timers):
@@ -86,7 +86,7 @@ async def test_a_wrong_proof_and_an_unknown_token_get_the_same_answers(far):
     wrong = await denied(far, make_hello())
     unknown = await denied(far, make_hello(tid="0" * 12))
     assert wrong == unknown
-    assert (wrong.code, wrong.retry_ms) == ("unknown", CONTACT_RETRY_MS)
+    assert (wrong.code, wrong.retry_ms) == ("unknown", ENROLLMENT_RETRY_MS)
     assert far.registry.sessions() == []
 
 
@@ -99,52 +99,52 @@ async def test_an_ea_with_an_unknown_token_finds_out_first(far, console):
         answer_challenge(TOKEN, hello, await ea.hear(m.Challenge))
     ea.say(m.Bye(code="proof"))
     assert await ea.closed_by_daemon()
-    assert console.asked == ["introduce"]
+    assert console.asked == ["fetch_challenge"]
 
 
-@pytest.mark.parametrize("step", ["introduce", "prove"])
+@pytest.mark.parametrize("step", ["fetch_challenge", "prove"])
 async def test_a_console_that_takes_14_s_is_waited_for(far, console, timers, step):
     """A handshake through it may take 15 s."""
     console.hold.clear()
     ea = await far.dial()
     hello = make_hello()
     ea.say(hello)
-    await console.until_asked("introduce")
+    await console.until_asked("fetch_challenge")
     if step == "prove":
         console.hold.set()
         challenge = await ea.hear(m.Challenge)
         console.hold.clear()
         ea.say(answer_challenge(TOKEN, hello, challenge))
-        await console.until_asked("introduce", "prove")
+        await console.until_asked("fetch_challenge", "prove")
     timers.advance(14)
     console.hold.set()
-    if step == "introduce":
+    if step == "fetch_challenge":
         ea.say(answer_challenge(TOKEN, hello, await ea.hear(m.Challenge)))
     assert await ea.hear(m.Welcome)
     timers.advance(2)
     assert far.registry.get("demo") is not None
 
 
-@pytest.mark.parametrize("step", ["introduce", "prove"])
+@pytest.mark.parametrize("step", ["fetch_challenge", "prove"])
 async def test_a_console_that_takes_16_s_is_not(far, console, timers, step):
     """The terminal is told to try later, and nobody goes on asking for it."""
     console.hold.clear()
     ea = await far.dial()
     hello = make_hello()
     ea.say(hello)
-    await console.until_asked("introduce")
+    await console.until_asked("fetch_challenge")
     if step == "prove":
         console.hold.set()
         challenge = await ea.hear(m.Challenge)
         console.hold.clear()
         timers.advance(10)
         ea.say(answer_challenge(TOKEN, hello, challenge))
-        await console.until_asked("introduce", "prove")
+        await console.until_asked("fetch_challenge", "prove")
         timers.advance(6)
     else:
         timers.advance(16)
     refusal = await ea.hear(m.Denied)
-    assert (refusal.code, refusal.retry_ms) == ("busy", CONTACT_RETRY_MS)
+    assert (refusal.code, refusal.retry_ms) == ("busy", ENROLLMENT_RETRY_MS)
     assert await ea.closed_by_daemon()
     await console.until_cancelled()
 
@@ -163,7 +163,7 @@ async def test_a_link_that_is_lost_asks_no_more(far, console):
     console.hold.clear()
     ea = await far.dial()
     ea.say(make_hello())
-    await console.until_asked("introduce")
+    await console.until_asked("fetch_challenge")
     await ea.hang_up()
     await console.until_cancelled()
 
@@ -187,30 +187,30 @@ async def test_strangers_make_the_console_little_work(far, console):
     for number in range(100):
         stranger = strangers[number] if number < len(strangers) else await far.dial()
         stranger.say(make_hello(tid=f"{number:012}"))
-        if number < MAX_CONTACTS:
-            await console.until_asked(*["introduce"] * (number + 1))
+        if number < MAX_ENROLLMENTS:
+            await console.until_asked(*["fetch_challenge"] * (number + 1))
         else:
             refusal = await stranger.hear(m.Denied)
             assert (refusal.code, refusal.retry_ms) == ("busy", BUSY_RETRY_MS)
     assert (await far.join())[1].terminal == "known"
-    assert console.asked == ["introduce"] * MAX_CONTACTS
+    assert console.asked == ["fetch_challenge"] * MAX_ENROLLMENTS
 
 
 async def test_strangers_are_introduced_only_so_often(far, console, timers):
     """One that led to nothing keeps its place for a while."""
-    for number in range(MAX_CONTACTS):
+    for number in range(MAX_ENROLLMENTS):
         await denied(far, make_hello(tid=f"{number:012}"))
     ea = await far.dial()
     ea.say(make_hello())
     assert (await ea.hear(m.Denied)).code == "busy"
-    assert len(console.asked) == 2 * MAX_CONTACTS
+    assert len(console.asked) == 2 * MAX_ENROLLMENTS
     timers.advance(REST_S)
     assert await far.join()
 
 
 async def test_terminals_that_are_let_in_leave_their_place_at_once(far, console):
     """Whoever starts ten terminals on a new machine is no stranger."""
-    for _ in range(MAX_CONTACTS + 2):
+    for _ in range(MAX_ENROLLMENTS + 2):
         token = new_token()
         console.keys[parse_token(token)] = derive_keys(token)
         await far.join(token)
@@ -225,7 +225,7 @@ async def test_a_flood_of_connections_does_not_push_out_who_is_introduced(
     ea = await far.dial()
     hello = make_hello()
     ea.say(hello)
-    await console.until_asked("introduce")
+    await console.until_asked("fetch_challenge")
     strangers = [await far.dial() for _ in range(3)]
     assert await strangers[0].closed_by_daemon()
     console.hold.set()
@@ -233,7 +233,7 @@ async def test_a_flood_of_connections_does_not_push_out_who_is_introduced(
     assert await ea.hear(m.Welcome)
 
 
-@pytest.mark.parametrize("step", ["introduce", "prove"])
+@pytest.mark.parametrize("step", ["fetch_challenge", "prove"])
 async def test_a_way_to_the_console_that_fails_is_logged(far, console, caplog, step):
     """The terminal may try later; the bridge goes on."""
     console.failing.add(step)
@@ -249,7 +249,7 @@ async def test_a_way_to_the_console_that_fails_is_logged(far, console, caplog, s
 
 
 async def test_what_is_said_before_any_proof_is_told_as_it_is(far, console):
-    """No way to the console: the terminal tries again when the doorkeeper says so."""
+    """No way to the console: the terminal tries again when the authorizer says so."""
     console.refusal = Refused(code="busy", reason="the console is offline", retry_ms=15_000)
     ea = await far.dial()
     ea.say(make_hello())
@@ -268,7 +268,7 @@ async def test_a_record_that_does_not_fit_the_proof_lets_nobody_in(far, console,
 
 
 async def test_a_record_that_is_not_in_the_book_lets_nobody_in(far, console, monkeypatch):
-    """The doorkeeper has the last word, as always."""
+    """The authorizer has the last word, as always."""
     monkeypatch.setattr(
         console, "_learn", lambda tid, terminal: Admitted(keys=KEYS, terminal=terminal)
     )
@@ -282,7 +282,7 @@ async def test_revoking_ends_a_contact_too(far, console):
     console.hold.clear()
     ea = await far.dial()
     ea.say(make_hello())
-    await console.until_asked("introduce")
+    await console.until_asked("fetch_challenge")
     assert far.server.close_token("0" * 12, "revoked") == 0
     assert far.server.close_token(TID, "revoked") == 1
     assert await ea.hear(m.Bye) == m.Bye(code="revoked")
@@ -294,7 +294,7 @@ async def test_stopping_ends_contacts_too(far, console):
     console.hold.clear()
     ea = await far.dial()
     ea.say(make_hello())
-    await console.until_asked("introduce")
+    await console.until_asked("fetch_challenge")
     before = asyncio.all_tasks()
     await far.server.stop()
     assert console.cancelled == 1
@@ -303,7 +303,7 @@ async def test_stopping_ends_contacts_too(far, console):
 
 
 class Forgetful:
-    """A doorkeeper that would relay, had anybody told it how."""
+    """A authorizer that would relay, had anybody told it how."""
 
     def admit(self, hello: m.Hello) -> Relay:
         return Relay()
@@ -326,7 +326,7 @@ async def test_an_ea_that_breaks_the_protocol_meanwhile_is_cut_off(far, console)
     console.hold.clear()
     ea = await far.dial()
     ea.say(make_hello())
-    await console.until_asked("introduce")
+    await console.until_asked("fetch_challenge")
     ea.write(b'{"t":"hb"}\n')
     assert await ea.closed_by_daemon()
     await console.until_cancelled()
