@@ -332,6 +332,14 @@ class BrokerClock:
         stamp_ms, seen_ms = self._quoted_ms
         return stamp_ms + boot_ms - seen_ms
 
+    def least_ms(self, boot_ms: int) -> int | None:
+        """Return what the broker's clock shows at the least, by a quote of the last minute, so
+        that it cannot have been put back since; ``None``: there was none.
+        """
+        shown_ms = self.shown_ms(boot_ms)
+        is_recent = self._quoted_ms is not None and boot_ms - self._quoted_ms[1] <= FRESH_MS
+        return shown_ms if is_recent else None
+
     def to_utc_ms(self, broker_ms: int) -> int:
         """Turn broker milliseconds into UTC milliseconds.
 

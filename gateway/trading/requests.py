@@ -216,7 +216,8 @@ class ReceiptContext(Struct, frozen=True, kw_only=True):
     ``state`` is an :class:`~ea_bridge.model.OrderState`, ``tried`` are filling modes, ``moved``
     the numbers that were put onto the grid. ``closes`` is the identifier of the position that it
     is to close, which orders and deals have, while its ticket may change. ``broker_ms`` is
-    the broker's clock at the moment when the command was made. ``boot`` is the start of the EA
+    the broker's clock at the moment when the command was made, and ``least_ms`` what it showed at
+    the least, by a quote of the minute before. ``boot`` is the start of the EA
     that it was for (``hello.boot``). ``day`` is the broker's day for which limits
     count a new order, in days since 1970.
     """
@@ -229,6 +230,7 @@ class ReceiptContext(Struct, frozen=True, kw_only=True):
     tried: tuple[int, ...] = ()
     symbol_requested: str | None = None
     broker_ms: int | None = None
+    least_ms: int | None = None
     boot: str | None = None
     day: int | None = None
 

@@ -447,8 +447,13 @@ class GuardedTerminal:
     def _command(self, session: Session, order: PreparedOrder, day: int | None) -> CommandRecord:
         context = replace(order.context, day=day)
         if not self.is_paper:
-            shown_ms = self.clock.shown_ms(host.boot_ms())
-            context = replace(context, broker_ms=shown_ms, boot=session.hello.boot)
+            boot_ms = host.boot_ms()
+            context = replace(
+                context,
+                broker_ms=self.clock.shown_ms(boot_ms),
+                least_ms=self.clock.least_ms(boot_ms),
+                boot=session.hello.boot,
+            )
         return CommandRecord(
             command_id=session.new_command_id(),
             request=order.request,

@@ -48,6 +48,8 @@ AROUND_MS = 3_600_000
 is alike but for that is nobody's for sure, and yet is no sign that a command was not executed."""
 MAX_APART_MS = 366 * 86_400_000
 """Clocks that are further apart are not both right, give or take."""
+QUOTES_AHEAD_MS = 10_000
+"""How far a quote's stamp may be ahead of those of orders that the server makes after it."""
 TOGETHER_MS = 2_000
 """Times that are nearer to each other tell nothing: clocks differ by seconds."""
 _TAG = re.compile(r"g[A-Z2-7]{9}(?: |$)")
@@ -382,6 +384,9 @@ def is_of_time(
             which is wrong, everything was.
 
     """
+    least_ms = send.memo.least_ms
+    if least_ms and not around_ms and 0 < stamp_ms < least_ms - QUOTES_AHEAD_MS:
+        return False  # quotes of a later time had been there before the command was made
     late_ms = send.lateness_ms(time_ms, stamp_ms)
     earliest_ms, latest_ms = -SKEW_MS - around_ms, LATEST_MS + SKEW_MS + around_ms
     if any(earliest_ms <= late <= latest_ms for late in late_ms):

@@ -29,6 +29,16 @@ def test_what_the_broker_s_clock_shows_is_known_by_its_quotes() -> None:
     assert clock.shown_ms(10_000) == (SUMMER - HOUR) * 1000
 
 
+def test_what_the_broker_s_clock_shows_at_the_least_is_known_for_a_minute() -> None:
+    """Without quotes the clock may be put back."""
+    clock = BrokerClock()
+    assert clock.least_ms(5_000) is None
+    clock.see(SUMMER, 6_000)
+    clock.see(SUMMER, 60_000)
+    assert clock.least_ms(66_000) == (SUMMER + 60) * 1000
+    assert clock.least_ms(66_001) is None
+
+
 def test_the_present_is_told_by_quotes_that_come_and_not_by_a_clock_that_is_set() -> None:
     """A quote that was there before may be old, and one that is an hour old is: ours counts."""
     clock, stamp_s = BrokerClock(), SUMMER + 3 * HOUR

@@ -11,7 +11,15 @@ from scripted_answers import DEAL, ORDER
 from ea_bridge.model import LEASE_COMMENT, DealEntry, TradeAction, TradeRequest
 from gateway.trading.client_ids import tag
 from gateway.trading.journal import CommandRecord
-from gateway.trading.reconcile.matching import LATEST_MS, SKEW_MS, match, may_be, share
+from gateway.trading.reconcile.matching import (
+    AROUND_MS,
+    LATEST_MS,
+    QUOTES_AHEAD_MS,
+    SKEW_MS,
+    match,
+    may_be,
+    share,
+)
 from gateway.trading.reconcile.observed_order import ObservedOrder
 from gateway.trading.reconcile.snapshot import AccountSnapshot
 from gateway.trading.requests import ReceiptContext
@@ -85,6 +93,17 @@ def test_a_rewritten_comment() -> None:
 def test_what_differs_is_another_order(other: dict[str, object]) -> None:
     """In any one thing."""
     assert matched([send(1)], [order(10, **other)]) == {}
+
+
+def test_an_order_from_before_the_newest_quote_is_another_one() -> None:
+    """By the broker's own clock, whatever ours shows; yet it is no sign that nothing was done."""
+    one = send(1)
+    one.memo = replace(one.memo, broker_ms=AT_MS, least_ms=AT_MS)
+    for early_ms, is_own in ((QUOTES_AHEAD_MS, True), (QUOTES_AHEAD_MS + 1, False)):
+        seen = order(10, stamp_ms=AT_MS - early_ms)
+        assert matched([one], [seen]) == ({1: 10} if is_own else {})
+        assert share([one], [seen]).keys() == ({1} if is_own else set())
+        assert may_be(one, seen, AROUND_MS)
 
 
 def test_an_order_with_another_tag_is_another_one() -> None:
