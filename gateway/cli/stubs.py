@@ -45,7 +45,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from gateway import schemas
-from gateway.client.asking import OMITTED, Asking, Number, Omitted, Time, order_id
+from gateway.client.methods_base import OMITTED, MethodsBase, Number, Omitted, Time, order_id
 from gateway.schemas.enums import {", ".join(_ALIASES.values())}
 
 
@@ -89,7 +89,8 @@ def _group(name: str, methods: list[Method]) -> str:
     body = "".join(_method(one) for one in methods)
     return (
         f"{_HEADER.format(title=title)}{_IMPORTS}"
-        f'class {_class(name)}(Asking):\n    """See ``gateway.rpc.methods.{name}``."""\n\n{body}'
+        f"class {_class(name)}(MethodsBase):\n"
+        f'    """See ``gateway.rpc.methods.{name}``."""\n\n{body}'
     )
 
 
@@ -115,7 +116,7 @@ def _method(method: Method) -> str:
     return (
         f"    async def {method.name}({', '.join(signature)}) -> {result}:\n"
         f"        {_docstring(method)}\n"
-        f"        result: {result} = await self._ask({arguments})\n"
+        f"        result: {result} = await self._call({arguments})\n"
         "        return result\n\n"
     )
 
@@ -162,8 +163,8 @@ def _sync(methods: list[Method]) -> str:
         _HEADER.format(title="The typed methods, without ``async``.")
         + "from __future__ import annotations\n\n"
         + "from gateway.client.methods import Methods\n"
-        + "from gateway.client.synced import Synced, synced\n\n"
-        + f'class SyncMethods(Synced):\n    """All of them."""\n\n{lines}'
+        + "from gateway.client.loop_thread import LoopThread, synced\n\n"
+        + f'class SyncMethods(LoopThread):\n    """All of them."""\n\n{lines}'
     )
 
 

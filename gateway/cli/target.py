@@ -112,7 +112,7 @@ def talk(conversation: Coroutine[Any, Any, R]) -> R:
     with closing(conversation):  # Ctrl+C may come before it has begun
         import asyncio
 
-        from gateway.client.failures import NoAnswer
+        from gateway.client.errors import NoAnswer
 
         try:
             return asyncio.run(conversation)

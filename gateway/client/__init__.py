@@ -1,4 +1,4 @@
-"""The SDK: typed methods, streams that heal themselves.
+"""Client library: typed methods, streams that heal themselves.
 
 ::
 
@@ -20,8 +20,7 @@ from gateway.lazy import names_of
 
 if TYPE_CHECKING:
     from gateway.client.client import GatewayClient
-    from gateway.client.events import Event
-    from gateway.client.failures import (
+    from gateway.client.errors import (
         CallTimedOut,
         ConnectionLost,
         NoAnswer,
@@ -29,7 +28,8 @@ if TYPE_CHECKING:
         StreamEnded,
         Unreachable,
     )
-    from gateway.client.order_id import new_client_order_id
+    from gateway.client.events import Event
+    from gateway.client.methods_base import new_client_order_id
     from gateway.client.subscription import Subscription
     from gateway.client.sync import SyncGatewayClient
 else:
@@ -37,8 +37,8 @@ else:
         __name__,
         client="GatewayClient",
         events="Event",
-        failures="CallTimedOut ConnectionLost NoAnswer NotTheGateway StreamEnded Unreachable",
-        order_id="new_client_order_id",
+        errors="CallTimedOut ConnectionLost NoAnswer NotTheGateway StreamEnded Unreachable",
+        methods_base="new_client_order_id",
         subscription="Subscription",
         sync="SyncGatewayClient",
     )

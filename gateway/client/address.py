@@ -1,4 +1,4 @@
-"""Where the gateway is."""
+"""Address of the gateway."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 _SECURE = {"http": False, "ws": False, "https": True, "wss": True}
-_DOORS = ("/v1/rpc", "/v1/ws", "/rpc", "/ws")
+_PATHS = ("/v1/rpc", "/v1/ws", "/rpc", "/ws")
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """The two doors of one gateway."""
+    """URLs of one gateway: its base, ``/rpc`` and ``/ws``."""
 
     base: str
     rpc: str
@@ -19,7 +19,7 @@ class Address:
 
 
 def parse_address(url: str) -> Address:
-    """Read ``http://127.0.0.1:7400``; the URL of either door (``.../rpc``, ``.../ws``) will do.
+    """Read ``http://127.0.0.1:7400``; ``.../rpc`` and ``.../ws`` will do as well.
 
     Raises:
         ValueError: it is none. A URL that carries anything secret is refused too: URLs end up in
@@ -32,9 +32,9 @@ def parse_address(url: str) -> Address:
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("the gateway's URL carries no user, password, query or fragment")
     path = parts.path.rstrip("/")
-    for door in _DOORS:
-        if path.endswith(door):
-            path = path.removesuffix(door)
+    for ending in _PATHS:
+        if path.endswith(ending):
+            path = path.removesuffix(ending)
             break
     rest, s = f"://{parts.netloc}{path}", "s" if _SECURE[parts.scheme] else ""
     base = f"http{s}{rest}"

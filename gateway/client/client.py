@@ -1,4 +1,4 @@
-"""The client: calls and subscriptions of one token."""
+"""Client for calls and subscriptions of one token."""
 
 from __future__ import annotations
 
@@ -11,21 +11,19 @@ from weakref import WeakSet
 from websockets.asyncio.client import ClientConnection
 
 from gateway.client.address import parse_address
-from gateway.client.connections import Connections
-from gateway.client.failures import ConnectionLost, NoAnswer
-from gateway.client.http import HttpLine
+from gateway.client.errors import ConnectionLost, NoAnswer
+from gateway.client.http import HttpTransport
 from gateway.client.methods import Methods
 from gateway.client.reads import READS
-from gateway.client.subscription import Subscription
-from gateway.client.websocket import open_websocket
-from gateway.client.ws_calls import WsLine
+from gateway.client.subscription import Connections, Subscription
+from gateway.client.websocket import WsTransport, open_websocket
 
 TIMEOUT_S = 30.0
 """For one call. The gateway's own deadlines are shorter, so that it answers first."""
 
 
 class GatewayClient(Methods):
-    """Calls the gateway and listens to it.
+    """Client that calls the gateway and listens to it.
 
     Args:
         url: ``http://127.0.0.1:7400``.
@@ -50,8 +48,8 @@ class GatewayClient(Methods):
     ) -> None:
         self._address = parse_address(url)
         self._timeout_s = timeout_s
-        line = HttpLine if transport == "http" else WsLine
-        self._line: HttpLine | WsLine = line(self._address, auth_token)
+        new_transport = HttpTransport if transport == "http" else WsTransport
+        self._transport: HttpTransport | WsTransport = new_transport(self._address, auth_token)
         self._auth_token = auth_token
         self._subscriptions: WeakSet[Subscription] = WeakSet()
         self._connections = Connections(self._connect)
@@ -75,7 +73,7 @@ class GatewayClient(Methods):
         for subscription in list(self._subscriptions):
             await subscription.aclose()
         await self._connections.aclose()
-        await self._line.close()
+        await self._transport.close()
 
     async def call(self, method: str, /, **params: Any) -> Any:
         """Call a method by its name and return its result.
@@ -91,7 +89,9 @@ class GatewayClient(Methods):
         """
         if method not in READS:
             return await self._call_once(method, params)
-        ask = partial(self._line.request, method, params, lost=None, timeout_s=self._timeout_s)
+        ask = partial(
+            self._transport.request, method, params, lost=None, timeout_s=self._timeout_s
+        )
         try:
             return await ask()
         except ConnectionLost:
@@ -102,7 +102,7 @@ class GatewayClient(Methods):
 
     async def _call_once(self, method: str, params: dict[str, Any]) -> Any:
         try:
-            return await self._line.request(
+            return await self._transport.request(
                 method, params, lost="unknown", timeout_s=self._timeout_s
             )
         except NoAnswer as failure:

@@ -1,4 +1,4 @@
-"""Events, and how far a client has come on each channel: no I/O here."""
+"""Events, and a client's position on each channel: no I/O here."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ EventType = Literal["snapshot", "update", "gap", "end", "reconnected"]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something happened on a channel."""
+    """Event on a channel."""
 
     channel: str
     terminal: str
@@ -32,8 +32,8 @@ class Event:
 
 
 @dataclass(slots=True)
-class _Place:
-    """The last event of a channel."""
+class _Position:
+    """Position of the last event of a channel."""
 
     terminal: str
     lossless: bool
@@ -42,39 +42,39 @@ class _Place:
 
 
 class Progress:
-    """Keeps ``(epoch, seq)`` of each channel and notices what is missing."""
+    """Positions of all channels, ``(epoch, seq)``, that notice what is missing."""
 
     def __init__(self) -> None:
-        self._places: dict[str, _Place] = {}
+        self._places: dict[str, _Position] = {}
 
     @property
     def positions(self) -> dict[str, tuple[str, int]]:
         """``(epoch, seq)`` of the last event, by channel."""
         return {name: (place.epoch, place.seq) for name, place in self._places.items()}
 
-    def subscribed(self, told: Mapping[str, Any], *, again: bool) -> Iterator[Event]:
+    def subscribed(self, entry: Mapping[str, Any], *, again: bool) -> Iterator[Event]:
         """Take one entry of ``subscribed`` of the answer to ``subscribe``.
 
         Args:
             again: it goes on from an earlier connection.
 
         """
-        name, recovered = told["channel"], told["recovered"]
+        name, recovered = entry["channel"], entry["recovered"]
         if again:
-            facts = {key: told[key] for key in ("recovered", "reason", "replayed")}
-            place = told["epoch"], told["seq"]
-            yield Event(name, told["terminal"], *place, "reconnected", _now_ms(), facts)
+            facts = {key: entry[key] for key in ("recovered", "reason", "replayed")}
+            place = entry["epoch"], entry["seq"]
+            yield Event(name, entry["terminal"], *place, "reconnected", _now_ms(), facts)
         if not recovered or name not in self._places:
-            self._places[name] = _Place(
-                told["terminal"], told["delivery"] == "lossless", told["epoch"], told["seq"]
+            self._places[name] = _Position(
+                entry["terminal"], entry["delivery"] == "lossless", entry["epoch"], entry["seq"]
             )
 
-    def failed(self, told: Mapping[str, Any]) -> Iterator[Event]:
+    def failed(self, entry: Mapping[str, Any]) -> Iterator[Event]:
         """Take one entry of ``failed``, of a channel that was there before."""
-        place = self._places.pop(told["channel"], None)
+        place = self._places.pop(entry["channel"], None)
         if place is not None:
             at = place.epoch, place.seq
-            yield Event(told["channel"], place.terminal, *at, "end", _now_ms(), dict(told))
+            yield Event(entry["channel"], place.terminal, *at, "end", _now_ms(), dict(entry))
 
     def event(self, params: Mapping[str, Any]) -> Iterator[Event]:
         """Take the params of an ``event``; a ``gap`` comes first where something is missing.

@@ -1,4 +1,4 @@
-"""Calls over ``POST /rpc``."""
+"""Transport of calls by ``POST /rpc``."""
 
 from __future__ import annotations
 
@@ -7,11 +7,7 @@ from typing import Any
 import aiohttp
 
 from gateway.client.address import Address
-from gateway.client.failures import (
-    CallTimedOut,
-    ConnectionLost,
-    Unreachable,
-)
+from gateway.client.errors import CallTimedOut, ConnectionLost, Unreachable
 from gateway.client.message import encode_request, result_in
 from gateway.errors import Outcome
 
@@ -21,8 +17,8 @@ IDLE_S = 15.0
 close while a request is on its way."""
 
 
-class HttpLine:
-    """One JSON-RPC request a POST, over connections that are kept open."""
+class HttpTransport:
+    """Transport of one JSON-RPC request a POST, over connections that are kept open."""
 
     def __init__(self, address: Address, auth_token: str) -> None:
         self._address = address

@@ -1,4 +1,4 @@
-"""A request and its answer, as bytes."""
+"""Requests and their answers, as bytes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from gateway.client.failures import NotTheGateway, error_from
+from gateway.client.errors import NotTheGateway, error_from
 
 
 def encode_request(number: int | str, method: str, params: Mapping[str, Any]) -> bytes:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from gateway.client.address import parse_address
-from gateway.client.failures import (
+from gateway.client.errors import (
     CallTimedOut,
     ConnectionLost,
     NoAnswer,
@@ -133,7 +133,7 @@ def _broken(error: Exception, lost: Outcome | None) -> ConnectionLost:
 
 
 class _Bytes:
-    """What was received, as the standard library wants a socket to be."""
+    """Received bytes in the shape of a socket, as the standard library wants it."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data

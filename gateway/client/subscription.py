@@ -1,7 +1,7 @@
 """Events of some channels, as an iterator that survives the loss of its connection.
 
 Each subscription has a connection of its own and reads from it only as fast as its events are
-taken; nothing runs in the background. Who falls behind is dealt with by the gateway, which tells:
+taken; nothing runs in the background. A client that falls behind is dealt with by the gateway:
 see :data:`gateway.client.websocket.MAX_UNREAD`.
 """
 
@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from gateway.client.connections import Connections
+from gateway.client.errors import ConnectionLost, NoAnswer, error_from
 from gateway.client.events import Event, Progress
-from gateway.client.failures import ConnectionLost, NoAnswer, error_from
 from gateway.client.message import encode_request
-from gateway.client.retry import retry_delay_s
 from gateway.client.websocket import NORMAL, messages_in, why_closed
 from gateway.errors import GatewayError, SubscribeFailed
 
@@ -29,11 +28,55 @@ log = logging.getLogger(__name__)
 
 ANSWER_S = 10.0
 """For the answer to ``subscribe``."""
+FIRST_RETRY_S = 0.1
+LAST_RETRY_S = 10.0
+MAX_ANNOUNCED_S = 60.0
+"""A gateway that says when it will be back is believed up to here."""
 _REQUEST_ID = "subscribe"
 
 
+class Connections:
+    """WebSocket connections of a client's subscriptions, each open until it is closed.
+
+    A subscription that is left by ``break`` is dropped by Python without a word; its connection
+    has tasks of its own, and would outlive it.
+    """
+
+    def __init__(self, connect: Callable[[], Awaitable[ClientConnection]]) -> None:
+        self._connect = connect
+        self._open: set[ClientConnection] = set()
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> ClientConnection:
+        """Open a connection."""
+        socket = await self._connect()
+        self._open.add(socket)
+        return socket
+
+    async def close(self, socket: ClientConnection) -> None:
+        """Close a connection."""
+        try:
+            await socket.close()
+        finally:
+            self._open.discard(socket)
+
+    def abandon(self, socket: ClientConnection) -> None:
+        """Close a connection that nobody reads from any more; from any thread."""
+        if not socket.loop.is_closed():
+            socket.loop.call_soon_threadsafe(self._close_soon, socket)
+
+    def _close_soon(self, socket: ClientConnection) -> None:
+        task = asyncio.get_running_loop().create_task(self.close(socket))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    async def aclose(self) -> None:
+        """Close all of them."""
+        await asyncio.gather(*map(self.close, list(self._open)), *self._closing)
+
+
 class Subscription(AsyncIterator[Event]):
-    """What :meth:`gateway.client.GatewayClient.subscribe` returns; iterate over it.
+    """Iterator over the events of some channels, made by :meth:`GatewayClient.subscribe`.
 
     The connection is opened by the first step. When it is lost later on, it is opened again after
     a growing wait, for as long as it takes; then each channel goes on after its last event, and
@@ -175,22 +218,40 @@ class Subscription(AsyncIterator[Event]):
             raise error_from(answer["error"])
         subscribed, failed = answer["result"]["subscribed"], answer["result"]["failed"]
         if failed and not self._begun:
-            names = ", ".join(one["channel"] for one in failed)
+            names = ", ".join(entry["channel"] for entry in failed)
             raise SubscribeFailed(
                 f"These channels could not be subscribed: {names}", failed=failed
             )
-        for one in failed:
-            self._ready.extend(self._progress.failed(one))
-        for one in subscribed:
-            again = self._begun or one["channel"] in self._since
-            self._ready.extend(self._progress.subscribed(one, again=again))
+        for entry in failed:
+            self._ready.extend(self._progress.failed(entry))
+        for entry in subscribed:
+            again = self._begun or entry["channel"] in self._since
+            self._ready.extend(self._progress.subscribed(entry, again=again))
         # from now on by their canonical names, which events carry
-        self._channels = [one["channel"] for one in subscribed]
+        self._channels = [entry["channel"] for entry in subscribed]
 
     def _handle(self, message: Mapping[str, Any]) -> None:
-        """Take what we know; the rest is for newer clients."""
+        """Take a message of a kind that we know; the rest is for newer clients."""
         method = message.get("method")
         if method == "event":
             self._ready.extend(self._progress.event(message["params"]))
         elif method == "server_shutdown":
             self._restart_in_ms = message["params"].get("restart_in_ms")
+
+
+def retry_delay_s(
+    failures: int,
+    restart_in_ms: int | None = None,
+    rng: Callable[[], float] = random.random,
+) -> float:
+    """Return the wait after so many failures in a row: it doubles, and half of it is chance.
+
+    Many clients that lost one gateway at one moment so come back at different ones.
+
+    Args:
+        restart_in_ms: when the gateway said that it will be back, if it did.
+
+    """
+    ceiling = min(LAST_RETRY_S, FIRST_RETRY_S * 2.0 ** min(failures, 16))
+    announced = 0.0 if restart_in_ms is None else min(restart_in_ms / 1000, MAX_ANNOUNCED_S)
+    return announced + ceiling * (0.5 + rng() / 2)

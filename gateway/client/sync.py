@@ -1,4 +1,4 @@
-"""The client for programs without ``async``."""
+"""Client for programs without ``async``."""
 
 from __future__ import annotations
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from gateway.client.loop_thread import LoopThread, synced
 from gateway.client.methods import Methods
-from gateway.client.synced import Synced, synced
 
 
-class SyncMethods(Synced):
+class SyncMethods(LoopThread):
     """All of them."""
 
     get_account_info = synced(Methods.get_account_info)

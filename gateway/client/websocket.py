@@ -1,7 +1,8 @@
-"""Connections to ``/ws``, and what became of them."""
+"""Connections to ``/ws``, and the transport of calls over one of them."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Iterator
@@ -12,15 +13,20 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
 from gateway.client.address import Address
-from gateway.client.failures import (
+from gateway.client.errors import (
+    CallTimedOut,
     ConnectionLost,
+    NoAnswer,
     NotTheGateway,
     StreamEnded,
     Unreachable,
     error_from,
 )
-from gateway.errors import GatewayError, Unauthorized
+from gateway.client.message import encode_request
+from gateway.errors import GatewayError, Outcome, Unauthorized
 
+MAX_IN_FLIGHT = 64
+"""Calls that wait for their answers; the gateway reads no more from one connection."""
 CONNECT_S = 5.0
 CLOSE_S = 1.0
 PING_S = 10.0
@@ -31,18 +37,25 @@ MAX_UNREAD = 1024
 notices, and deals with us as with any slow client: it merges events of ``latest`` channels, and
 closes with 4000 when too much piles up on lossless ones. Nothing is dropped in silence here."""
 
+NORMAL = 1000
+TOO_BIG = 1009
+AUTH_FAILED = 4501
+TOKEN_REVOKED = 4506
+FOR_GOOD = frozenset({NORMAL, 1002, 1003, 1007, TOO_BIG})
+"""The gateway ended it, or one of us is at fault: the same again would end the same."""
+
 _WORD = re.compile(r"[a-z_]{1,32}", re.ASCII)
 
 
 class _Quiet(logging.LoggerAdapter[logging.Logger]):
-    """Keeps websockets from logging handshakes, whose headers carry the token."""
+    """Logger that keeps websockets from logging handshakes, whose headers carry the token."""
 
     def isEnabledFor(self, level: int) -> bool:
         return level > logging.DEBUG and super().isEnabledFor(level)
 
 
 class _Connect(connect):
-    """Follows no redirect: it would carry the token to where it does not belong."""
+    """Connector that follows no redirect: it would carry the token elsewhere."""
 
     def process_redirect(self, exc: Exception) -> Exception | str:
         return exc
@@ -98,7 +111,7 @@ def messages_in(frame: bytes) -> Iterator[dict[str, Any]]:
 
 
 def why_closed(closed: ConnectionClosed) -> GatewayError | ConnectionLost | StreamEnded:
-    """Return what a closed connection means for who read from it.
+    """Return what a closed connection means for its reader.
 
     ``ConnectionLost`` where the gateway is glad to see us again; 4000 to 4499 and everything that
     the network does is of that kind.
@@ -118,12 +131,105 @@ def why_closed(closed: ConnectionClosed) -> GatewayError | ConnectionLost | Stre
     return ConnectionLost(f"The gateway closed the connection: {frame.code} {frame.reason}")
 
 
-NORMAL = 1000
-TOO_BIG = 1009
-AUTH_FAILED = 4501
-TOKEN_REVOKED = 4506
-FOR_GOOD = frozenset({NORMAL, 1002, 1003, 1007, TOO_BIG})
-"""The gateway ended it, or one of us is at fault: the same again would end the same."""
+class WsTransport:
+    """Transport of calls over one connection: many at a time, answers in any order.
+
+    It connects with the first call, and again with the first one after a loss.
+    """
+
+    def __init__(self, address: Address, auth_token: str) -> None:
+        self._address = address
+        self._auth_token = auth_token
+        self._socket: ClientConnection | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._connecting = asyncio.Lock()
+        self._room = asyncio.Semaphore(MAX_IN_FLIGHT)
+        self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._last_id = 0
+
+    async def close(self) -> None:
+        """Close the connection; calls under way end with :class:`ConnectionLost`."""
+        if self._socket is not None:
+            await self._socket.close()
+        if self._reader is not None:
+            await asyncio.wait([self._reader])
+
+    async def request(
+        self, method: str, params: dict[str, Any], *, lost: Outcome | None, timeout_s: float
+    ) -> Any:
+        """Send one request and return its result.
+
+        Args:
+            lost: the outcome to report if the request left us and no answer came.
+
+        Raises:
+            GatewayError: the answer is an error.
+            NoAnswer: none came.
+
+        """
+        self._last_id += 1
+        number = self._last_id
+        message = encode_request(number, method, params)
+        sent = False
+        try:
+            async with asyncio.timeout(timeout_s), self._room:
+                socket = await self._connected(lost)
+                sent = True
+                answer = await self._exchange(socket, number, message, lost)
+        except TimeoutError:
+            outcome = lost if sent else (lost and "not_sent")
+            raise CallTimedOut(f"No answer within {timeout_s:g} s", outcome) from None
+        if "error" in answer:
+            raise error_from(answer["error"])
+        return answer["result"]
+
+    async def _connected(self, lost: Outcome | None) -> ClientConnection:
+        async with self._connecting:
+            if self._socket is None:
+                try:
+                    self._socket = await open_websocket(self._address, self._auth_token)
+                except NoAnswer as failure:
+                    failure.outcome = lost and "not_sent"
+                    raise
+                self._reader = asyncio.create_task(self._read(self._socket))
+            return self._socket
+
+    async def _exchange(
+        self,
+        socket: ClientConnection,
+        number: int,
+        message: bytes,
+        lost: Outcome | None,
+    ) -> dict[str, Any]:
+        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = answer
+        try:
+            await socket.send(message, text=True)
+            return await answer
+        except (ConnectionClosed, ConnectionLost):
+            raise ConnectionLost("The connection broke before the answer came", lost) from None
+        finally:
+            del self._waiting[number]
+
+    async def _read(self, socket: ClientConnection) -> None:
+        """Hand answers to their calls; events of the token's subscriptions go by."""
+        why: GatewayError | NoAnswer = ConnectionLost("The connection was closed")
+        try:
+            while True:
+                for message in messages_in(await socket.recv(decode=False)):
+                    answer = self._waiting.get(message.get("id", 0))
+                    if answer is not None and not answer.done():
+                        answer.set_result(message)
+        except ConnectionClosed as closed:
+            why = why_closed(closed)
+        except NoAnswer as failure:
+            why = failure
+        finally:
+            self._socket = None
+            await socket.close()
+            for answer in self._waiting.values():
+                if not answer.done():
+                    answer.set_exception(ConnectionLost(str(why)))
 
 
 def _refusal(address: Address, refused: InvalidStatus) -> GatewayError | NotTheGateway:

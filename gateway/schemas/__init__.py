@@ -21,7 +21,6 @@ from .events import (
     PositionsSnapshot,
     TerminalEvent,
 )
-from .history import History, Kind
 from .market import (
     Bar,
     BarEvent,
@@ -71,7 +70,7 @@ from .subscriptions import (
     Subscriptions,
     UnsubscribeResult,
 )
-from .trade import Deal, HistoryPosition, Order, Position
+from .trade import Deal, History, HistoryPosition, Kind, Order, Position
 
 __all__ = [
     "AccountBalance",

@@ -8,6 +8,8 @@ set (``sl``, ``tp``) are null. Tickets of paper trading lie between 225179981368
 
 from __future__ import annotations
 
+from typing import Literal
+
 from typing_extensions import TypedDict
 
 from .enums import (
@@ -23,6 +25,8 @@ from .enums import (
     PositionType,
     shape,
 )
+
+Kind = Literal["orders", "positions", "deals", "orders_deals"]
 
 
 @shape
@@ -159,3 +163,20 @@ class HistoryPosition(TypedDict):
     """Tickets of its deals, oldest first; empty on MetaTrader 4."""
     paper: bool
     """True: of paper trading; no market has seen it."""
+
+
+@shape
+class History(TypedDict):
+    """A page of the account's past. Lists that were not asked for are empty."""
+
+    kind: Kind
+    orders: list[Order]
+    """By the time they ended, oldest first."""
+    deals: list[Deal]
+    """By their time, oldest first."""
+    positions: list[HistoryPosition]
+    """By the time they were closed, oldest first."""
+    next_cursor: str | None
+    """Give it as ``cursor`` for the next page; null on the last."""
+    unavailable: list[str]
+    """What this platform does not keep: on MetaTrader 4 the fees and reasons of positions."""

@@ -9,9 +9,17 @@ from pathlib import Path
 import pytest
 
 from gateway import config
-from gateway.config import Config, ConfigError, Section, load, parse, zeros
-from gateway.config.example import descriptions, example
-from gateway.config.limit import is_limit
+from gateway.config import (
+    Config,
+    ConfigError,
+    Section,
+    descriptions,
+    example,
+    is_limit,
+    load,
+    parse,
+    zeros,
+)
 from gateway.credentials.key_store import chosen_store
 
 PROJECT = Path(__file__).parents[2]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from gateway import schemas
-from gateway.client.asking import OMITTED, Asking, Omitted
+from gateway.client.methods_base import OMITTED, MethodsBase, Omitted
 
 
-class AccountMethods(Asking):
+class AccountMethods(MethodsBase):
     """See ``gateway.rpc.methods.account``."""
 
     async def get_account_info(
@@ -18,7 +18,7 @@ class AccountMethods(Asking):
         positions. MetaTrader 4 does not know the margin mode, FIFO rule and some sums: they are
         null and listed in `unavailable`.
         """
-        result: schemas.AccountInfo = await self._ask("get_account_info", terminal=terminal)
+        result: schemas.AccountInfo = await self._call("get_account_info", terminal=terminal)
         return result
 
     async def get_account_balance(
@@ -28,5 +28,5 @@ class AccountMethods(Asking):
 
         All of it is from one moment, and also in `get_account_info`.
         """
-        result: schemas.AccountBalance = await self._ask("get_account_balance", terminal=terminal)
+        result: schemas.AccountBalance = await self._call("get_account_balance", terminal=terminal)
         return result

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from gateway import schemas
-from gateway.client.asking import OMITTED, Asking, Number, Omitted
+from gateway.client.methods_base import OMITTED, MethodsBase, Number, Omitted
 from gateway.schemas.enums import Side
 
 
-class CalculationsMethods(Asking):
+class CalculationsMethods(MethodsBase):
     """See ``gateway.rpc.methods.calculations``."""
 
     async def order_calc_margin(
@@ -24,7 +24,7 @@ class CalculationsMethods(Asking):
 
         Positions that are there already, and what they would save, are not counted.
         """
-        result: schemas.Margin = await self._ask(
+        result: schemas.Margin = await self._call(
             "order_calc_margin",
             symbol=symbol,
             volume=volume,
@@ -50,7 +50,7 @@ class CalculationsMethods(Asking):
 
         Without commission and swap; converted at today's rates.
         """
-        result: schemas.Profit = await self._ask(
+        result: schemas.Profit = await self._call(
             "order_calc_profit",
             symbol=symbol,
             volume=volume,

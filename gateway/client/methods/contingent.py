@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway import schemas
-from gateway.client.asking import OMITTED, Asking, Omitted
+from gateway.client.methods_base import OMITTED, MethodsBase, Omitted
 
 
-class ContingentMethods(Asking):
+class ContingentMethods(MethodsBase):
     """See ``gateway.rpc.methods.contingent``."""
 
     async def set_trailing_stop(
@@ -29,7 +29,7 @@ class ContingentMethods(Asking):
         replaced. Saying it again is safe, whatever became of the first time. While the console is
         silent, a stop can be set, but not loosened.
         """
-        result: schemas.TrailingStop = await self._ask(
+        result: schemas.TrailingStop = await self._call(
             "set_trailing_stop",
             ticket=ticket,
             distance=distance,
@@ -48,7 +48,7 @@ class ContingentMethods(Asking):
 
         It is no error if it did not follow.
         """
-        result: schemas.TrailingStopRemoved = await self._ask(
+        result: schemas.TrailingStopRemoved = await self._call(
             "remove_trailing_stop", ticket=ticket, terminal=terminal
         )
         return result
@@ -64,7 +64,7 @@ class ContingentMethods(Asking):
 
         A new stop loss is told on the channel `positions`, as any other.
         """
-        result: list[schemas.TrailingStop] = await self._ask(
+        result: list[schemas.TrailingStop] = await self._call(
             "get_trailing_stops", symbol=symbol, ticket=ticket, terminal=terminal
         )
         return result
@@ -79,7 +79,7 @@ class ContingentMethods(Asking):
         filled. Linking the same orders again returns the link there is. If one of them does not
         wait any more, nothing is linked: 2009 names it.
         """
-        result: schemas.OcoLink = await self._ask("link_oco", tickets=tickets, terminal=terminal)
+        result: schemas.OcoLink = await self._call("link_oco", tickets=tickets, terminal=terminal)
         return result
 
     async def unlink_oco(
@@ -89,7 +89,7 @@ class ContingentMethods(Asking):
 
         A link whose orders are being cancelled, or are gone, stays as it is: look at `state`.
         """
-        result: schemas.OcoLink = await self._ask("unlink_oco", id=id, terminal=terminal)
+        result: schemas.OcoLink = await self._call("unlink_oco", id=id, terminal=terminal)
         return result
 
     async def get_oco_links(
@@ -99,7 +99,7 @@ class ContingentMethods(Asking):
 
         The gateway answers by itself, so this works while the terminal is offline.
         """
-        result: list[schemas.OcoLink] = await self._ask(
+        result: list[schemas.OcoLink] = await self._call(
             "get_oco_links", past=past, terminal=terminal
         )
         return result

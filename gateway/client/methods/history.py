@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 from gateway import schemas
-from gateway.client.asking import OMITTED, Asking, Omitted, Time
+from gateway.client.methods_base import OMITTED, MethodsBase, Omitted, Time
 
 
-class HistoryMethods(Asking):
+class HistoryMethods(MethodsBase):
     """See ``gateway.rpc.methods.history``."""
 
     async def get_history_orders(
@@ -38,7 +38,7 @@ class HistoryMethods(Asking):
         MetaTrader 4 has no deals: `deals` and `orders_deals` are not supported there, its closed
         trades are `positions`, and `unavailable` lists what they lack.
         """
-        result: schemas.History = await self._ask(
+        result: schemas.History = await self._call(
             "get_history_orders",
             kind=kind,
             from_=from_,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from gateway import schemas
-from gateway.client.asking import OMITTED, Asking, Omitted
+from gateway.client.methods_base import OMITTED, MethodsBase, Omitted
 
 
-class JournalMethods(Asking):
+class JournalMethods(MethodsBase):
     """See ``gateway.rpc.methods.journal``."""
 
     async def get_order(
@@ -18,7 +18,7 @@ class JournalMethods(Asking):
         `order_unresolved` (2102) ask here before anything else. 2009 `order_not_found`: nothing
         was ever sent under that id for the account that the terminal is logged in to.
         """
-        result: schemas.OrderRecord = await self._ask(
+        result: schemas.OrderRecord = await self._call(
             "get_order", client_order_id=client_order_id, terminal=terminal
         )
         return result
@@ -44,7 +44,7 @@ class JournalMethods(Asking):
         counts: `orders` tells it once more, with `settlement.time_contradicted`. All of it stands
         in the audit trail.
         """
-        result: schemas.OrderRecord = await self._ask(
+        result: schemas.OrderRecord = await self._call(
             "settle_order",
             client_order_id=client_order_id,
             executed=executed,

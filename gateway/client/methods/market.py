@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 from gateway import schemas
-from gateway.client.asking import OMITTED, Asking, Omitted, Time
+from gateway.client.methods_base import OMITTED, MethodsBase, Omitted, Time
 from gateway.schemas.enums import Timeframe
 
 
-class MarketMethods(Asking):
+class MarketMethods(MethodsBase):
     """See ``gateway.rpc.methods.market``."""
 
     async def get_ohlc(
@@ -27,7 +27,7 @@ class MarketMethods(Asking):
         fewer than `count`: with `complete` true the broker has no more, with false the terminal
         does not have them all, and `reason` says why. For a span of time see `get_history_prices`.
         """
-        result: schemas.Bars = await self._ask(
+        result: schemas.Bars = await self._call(
             "get_ohlc",
             symbol=symbol,
             timeframe=timeframe,
@@ -56,7 +56,7 @@ class MarketMethods(Asking):
         terminal is `loading`, ask for the same page again. Past dates are converted with the
         broker's offset of that date.
         """
-        result: schemas.Bars = await self._ask(
+        result: schemas.Bars = await self._call(
             "get_history_prices",
             symbol=symbol,
             from_=from_,
@@ -87,7 +87,7 @@ class MarketMethods(Asking):
         seconds to load ticks, and does nothing else meanwhile: 3002 `history_loading` says that it
         is at it. MetaTrader 4 keeps no ticks: there the method is not supported.
         """
-        result: schemas.HistoryTicks = await self._ask(
+        result: schemas.HistoryTicks = await self._call(
             "get_history_ticks",
             symbol=symbol,
             from_=from_,
@@ -107,5 +107,7 @@ class MarketMethods(Asking):
         For its changes subscribe to `book:<symbol>`. MetaTrader 4 has no order books; with brokers
         that publish none for the symbol the answer is 3004 `no_market_depth`.
         """
-        result: schemas.Book = await self._ask("get_market_book", symbol=symbol, terminal=terminal)
+        result: schemas.Book = await self._call(
+            "get_market_book", symbol=symbol, terminal=terminal
+        )
         return result

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 from gateway import schemas
-from gateway.client.asking import OMITTED, Asking, Number, Omitted, Time, order_id
+from gateway.client.methods_base import OMITTED, MethodsBase, Number, Omitted, Time, order_id
 from gateway.schemas.enums import Side
 
 
-class OrdersMethods(Asking):
+class OrdersMethods(MethodsBase):
     """See ``gateway.rpc.methods.orders``."""
 
     async def get_orders(
@@ -24,7 +24,7 @@ class OrdersMethods(Asking):
         Those that the gateway keeps itself, since the platform has no such orders, are among them
         with `emulated` true. For changes subscribe to `orders`.
         """
-        result: list[schemas.Order] = await self._ask(
+        result: list[schemas.Order] = await self._call(
             "get_orders", symbol=symbol, ticket=ticket, terminal=terminal
         )
         return result
@@ -33,7 +33,9 @@ class OrdersMethods(Asking):
         self, ticket: int, *, terminal: str | Omitted | None = OMITTED
     ) -> schemas.Order:
         """Return one order by its ticket, pending or past; `state` tells which."""
-        result: schemas.Order = await self._ask("get_order_info", ticket=ticket, terminal=terminal)
+        result: schemas.Order = await self._call(
+            "get_order_info", ticket=ticket, terminal=terminal
+        )
         return result
 
     async def place_order(
@@ -98,7 +100,7 @@ class OrdersMethods(Asking):
         outside of what repeats the call. An id is free again only after `not_sent`; with other
         params it is refused (2101).
         """
-        result: schemas.OrderReceipt = await self._ask(
+        result: schemas.OrderReceipt = await self._call(
             "place_order",
             symbol=symbol,
             volume=volume,
@@ -151,7 +153,7 @@ class OrdersMethods(Asking):
         position has `sl` and `tp` alone. While the console is silent, a position's stop loss can
         still be added or moved closer to the market, with its take profit as it is.
         """
-        result: schemas.OrderReceipt = await self._ask(
+        result: schemas.OrderReceipt = await self._call(
             "modify_order",
             ticket=ticket,
             target=target,
@@ -185,7 +187,7 @@ class OrdersMethods(Asking):
         One that was filled meanwhile is not there any more: 2009 `order_not_found`; its position
         stays.
         """
-        result: schemas.OrderReceipt = await self._ask(
+        result: schemas.OrderReceipt = await self._call(
             "cancel_order",
             ticket=ticket,
             client_order_id=order_id(client_order_id),
@@ -242,7 +244,7 @@ class OrdersMethods(Asking):
         retcode and the `error` of `place_order`; what lies off the symbol's grid is an error, as
         there. MetaTrader 4 has no such check.
         """
-        result: schemas.CheckResult = await self._ask(
+        result: schemas.CheckResult = await self._call(
             "order_check",
             symbol=symbol,
             volume=volume,

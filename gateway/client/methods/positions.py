@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 from gateway import schemas
-from gateway.client.asking import OMITTED, Asking, Number, Omitted, order_id
+from gateway.client.methods_base import OMITTED, MethodsBase, Number, Omitted, order_id
 
 
-class PositionsMethods(Asking):
+class PositionsMethods(MethodsBase):
     """See ``gateway.rpc.methods.positions``."""
 
     async def get_positions(
@@ -22,7 +22,7 @@ class PositionsMethods(Asking):
 
         For changes subscribe to `positions`, for floating profit to `pnl`.
         """
-        result: list[schemas.Position] = await self._ask(
+        result: list[schemas.Position] = await self._call(
             "get_positions", symbol=symbol, ticket=ticket, terminal=terminal
         )
         return result
@@ -48,7 +48,7 @@ class PositionsMethods(Asking):
         On MetaTrader 4 what is left after a part gets a new ticket: `order.position` of the
         answer. For `data.outcome` of errors see `place_order`.
         """
-        result: schemas.OrderReceipt = await self._ask(
+        result: schemas.OrderReceipt = await self._call(
             "close_position",
             ticket=ticket,
             volume=volume,
@@ -81,7 +81,7 @@ class PositionsMethods(Asking):
 
         What is left of the larger one stays open. Netting accounts have no opposite positions.
         """
-        result: schemas.OrderReceipt = await self._ask(
+        result: schemas.OrderReceipt = await self._call(
             "close_by",
             position=position,
             position_by=position_by,

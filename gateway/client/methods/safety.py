@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 from gateway import schemas
-from gateway.client.asking import OMITTED, Asking, Omitted, order_id
+from gateway.client.methods_base import OMITTED, MethodsBase, Omitted, order_id
 from gateway.schemas.enums import Side
 
 
-class SafetyMethods(Asking):
+class SafetyMethods(MethodsBase):
     """See ``gateway.rpc.methods.safety``."""
 
     async def get_trading_enabled(
@@ -19,7 +19,7 @@ class SafetyMethods(Asking):
 
         The gateway answers by itself, so this works while the terminal is offline.
         """
-        result: schemas.TradingEnabled = await self._ask("get_trading_enabled", terminal=terminal)
+        result: schemas.TradingEnabled = await self._call("get_trading_enabled", terminal=terminal)
         return result
 
     async def set_trading_enabled(
@@ -45,7 +45,7 @@ class SafetyMethods(Asking):
         A halt that was made with a token of the scope `admin`, or by `mt-gateway halt`, is lifted
         in the same ways alone. The answer says which halts are left.
         """
-        result: schemas.TradingEnabled = await self._ask(
+        result: schemas.TradingEnabled = await self._call(
             "set_trading_enabled",
             enabled=enabled,
             everywhere=everywhere,
@@ -72,7 +72,7 @@ class SafetyMethods(Asking):
 
         It goes on while trading is halted, and while the console is silent.
         """
-        result: schemas.Swept = await self._ask(
+        result: schemas.Swept = await self._call(
             "cancel_all_orders",
             symbol=symbol,
             magic=magic,
@@ -100,7 +100,7 @@ class SafetyMethods(Asking):
 
         It goes on while trading is halted, and while the console is silent.
         """
-        result: schemas.Swept = await self._ask(
+        result: schemas.Swept = await self._call(
             "close_all_positions",
             symbol=symbol,
             magic=magic,
@@ -135,7 +135,7 @@ class SafetyMethods(Asking):
         gateway die or hang, the EA does the same by itself after 5 s without a heartbeat, where it
         can (`lease` among its capabilities).
         """
-        result: schemas.Countdown = await self._ask(
+        result: schemas.Countdown = await self._call(
             "cancel_all_after", timeout_ms=timeout_ms, action=action, terminal=terminal
         )
         return result

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from gateway import schemas
-from gateway.client.asking import OMITTED, Asking, Omitted
+from gateway.client.methods_base import OMITTED, MethodsBase, Omitted
 
 
-class ServiceMethods(Asking):
+class ServiceMethods(MethodsBase):
     """See ``gateway.rpc.methods.service``."""
 
     async def ping(self, *, t: int | str | Omitted | None = OMITTED) -> schemas.Pong:
@@ -15,7 +15,7 @@ class ServiceMethods(Asking):
         The gateway answers by itself. On `/ws` this also tells it that the program is alive, which
         the pongs of a WebSocket library do not.
         """
-        result: schemas.Pong = await self._ask("ping", t=t)
+        result: schemas.Pong = await self._call("ping", t=t)
         return result
 
     async def get_server_info(self) -> schemas.ServerInfo:
@@ -24,7 +24,7 @@ class ServiceMethods(Asking):
         The gateway answers by itself, so this works while the terminal is offline. `console` tells
         what the token may do while the console is silent, and until when.
         """
-        result: schemas.ServerInfo = await self._ask("get_server_info")
+        result: schemas.ServerInfo = await self._call("get_server_info")
         return result
 
     async def get_ws_ticket(self) -> schemas.WsTicket:
@@ -36,5 +36,5 @@ class ServiceMethods(Asking):
         `malformed`, `unknown` (also when it was used, or asked for by another origin) or
         `expired`.
         """
-        result: schemas.WsTicket = await self._ask("get_ws_ticket")
+        result: schemas.WsTicket = await self._call("get_ws_ticket")
         return result

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from gateway import schemas
-from gateway.client.asking import OMITTED, Asking, Omitted
+from gateway.client.methods_base import OMITTED, MethodsBase, Omitted
 
 
-class SubscriptionsMethods(Asking):
+class SubscriptionsMethods(MethodsBase):
     """See ``gateway.rpc.methods.subscriptions``."""
 
     async def get_subscriptions(
         self, *, terminal: str | Omitted | None = OMITTED
     ) -> schemas.Subscriptions:
         """List what this connection hears; over ``/rpc``, what the token has subscribed to."""
-        result: schemas.Subscriptions = await self._ask("get_subscriptions", terminal=terminal)
+        result: schemas.Subscriptions = await self._call("get_subscriptions", terminal=terminal)
         return result

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from gateway import schemas
-from gateway.client.asking import OMITTED, Asking, Omitted
+from gateway.client.methods_base import OMITTED, MethodsBase, Omitted
 
 
-class SymbolsMethods(Asking):
+class SymbolsMethods(MethodsBase):
     """See ``gateway.rpc.methods.symbols``."""
 
     async def get_symbols(
@@ -17,7 +17,7 @@ class SymbolsMethods(Asking):
         terminal: str | Omitted | None = OMITTED,
     ) -> list[str]:
         """Return the names of the broker's symbols, in the broker's order."""
-        result: list[str] = await self._ask(
+        result: list[str] = await self._call(
             "get_symbols", group=group, selected=selected, terminal=terminal
         )
         return result
@@ -30,7 +30,7 @@ class SymbolsMethods(Asking):
         A symbol outside Market Watch is put into it first, since it has no prices otherwise. An
         unknown one is refused with the nearest names in `did_you_mean`.
         """
-        result: schemas.SymbolInfo = await self._ask(
+        result: schemas.SymbolInfo = await self._call(
             "get_symbol_info", symbol=symbol, terminal=terminal
         )
         return result
@@ -43,7 +43,7 @@ class SymbolsMethods(Asking):
         An order for a closed market is refused before it travels: 2006 `market_closed`, with the
         same `opens_at`. Holidays are in no table; then the broker refuses it.
         """
-        result: schemas.SymbolSessions = await self._ask(
+        result: schemas.SymbolSessions = await self._call(
             "get_sessions", symbol=symbol, terminal=terminal
         )
         return result
@@ -60,7 +60,7 @@ class SymbolsMethods(Asking):
         Other methods select what they need by themselves. The terminal keeps a symbol that has a
         chart, an order or a position: then `select` stays true.
         """
-        result: schemas.SymbolSelected = await self._ask(
+        result: schemas.SymbolSelected = await self._call(
             "symbol_select", symbol=symbol, enable=enable, terminal=terminal
         )
         return result

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from gateway import schemas
-from gateway.client.asking import OMITTED, Asking, Omitted
+from gateway.client.methods_base import OMITTED, MethodsBase, Omitted
 
 
-class TerminalMethods(Asking):
+class TerminalMethods(MethodsBase):
     """See ``gateway.rpc.methods.terminal``."""
 
     async def get_terminal_info(
@@ -17,7 +17,7 @@ class TerminalMethods(Asking):
         `trade_allowed` is the AutoTrading button; whether the account may trade is in
         `get_account_info`.
         """
-        result: schemas.TerminalInfo = await self._ask("get_terminal_info", terminal=terminal)
+        result: schemas.TerminalInfo = await self._call("get_terminal_info", terminal=terminal)
         return result
 
     async def get_server_time(
@@ -29,7 +29,7 @@ class TerminalMethods(Asking):
         from fresh quotes; `offset` says how sure it is. `last_quote_time` stands still without
         quotes.
         """
-        result: schemas.ServerTime = await self._ask("get_server_time", terminal=terminal)
+        result: schemas.ServerTime = await self._call("get_server_time", terminal=terminal)
         return result
 
     async def get_ea_status(self, *, terminal: str | Omitted | None = OMITTED) -> schemas.EaStatus:
@@ -38,5 +38,5 @@ class TerminalMethods(Asking):
         The gateway answers by itself, so this works while the terminal is offline: then `state` is
         `disconnected` and the rest is what was known last. Before the first contact it is null.
         """
-        result: schemas.EaStatus = await self._ask("get_ea_status", terminal=terminal)
+        result: schemas.EaStatus = await self._call("get_ea_status", terminal=terminal)
         return result

@@ -10,7 +10,7 @@ from pathlib import Path
 from commands import running
 from shell import Done
 
-from gateway.config.example import example
+from gateway.config import example
 
 Run = Callable[..., Done]
 

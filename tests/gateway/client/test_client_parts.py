@@ -8,8 +8,8 @@ import pytest
 
 from gateway.client import new_client_order_id
 from gateway.client.address import parse_address
-from gateway.client.failures import error_from
-from gateway.client.retry import LAST_RETRY_S, MAX_ANNOUNCED_S, retry_delay_s
+from gateway.client.errors import error_from
+from gateway.client.subscription import LAST_RETRY_S, MAX_ANNOUNCED_S, retry_delay_s
 from gateway.errors import GatewayError
 
 

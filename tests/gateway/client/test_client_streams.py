@@ -8,14 +8,8 @@ import pytest
 from aiohttp import web
 from scripted_gateway import TOKEN, Failure, ScriptedGateway, scripted_gateway
 
-from gateway.client import (
-    Event,
-    GatewayClient,
-    StreamEnded,
-    Subscription,
-    Unreachable,
-    retry,
-)
+from gateway.client import Event, GatewayClient, StreamEnded, Subscription, Unreachable
+from gateway.client import subscription as retry
 from gateway.errors import ShuttingDown, SubscribeFailed, Unauthorized
 
 

@@ -20,7 +20,7 @@ from scripted_console import ScriptedConsole, Signer
 from ea_bridge.token import parse_token
 from gateway.cli.doctor.believed import Believed, believed
 from gateway.cli.doctor.console import Case, ask
-from gateway.credentials.daemon_api import Synced
+from gateway.credentials.daemon_api import LoopThread
 from gateway.credentials.device import device_words
 from gateway.home.home import Home
 from gateway.storage.store import DATABASE
@@ -167,7 +167,7 @@ async def test_the_clocks(console: Scripted, ahead_s: int, verdict: str, says: s
 
 def sync(home: Home, signer: Signer) -> None:
     console = home.console()
-    console.offers.accept(Synced.model_validate(signer.synced()), 0, "")
+    console.offers.accept(LoopThread.model_validate(signer.synced()), 0, "")
 
 
 def test_what_a_home_has_from_its_console_is_read_and_not_written(home: Home) -> None:

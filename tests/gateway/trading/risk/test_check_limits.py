@@ -12,8 +12,7 @@ from ea_bridge.protocol.messages import Hello
 from gateway.accounts import RegisteredAccount
 from gateway.accounts.account import RiskSettings
 from gateway.accounts.caller_limits import LimitsBook, of_account
-from gateway.config import Trading
-from gateway.config.limit import is_limit
+from gateway.config import Trading, is_limit
 from gateway.credentials.record import TradeLimits
 from gateway.trading.limits import Limits, of_config, of_record, strictest
 

@@ -2,29 +2,60 @@
 
 The file is optional: every setting has a default, and the defaults are those of a trader's own
 machine. Names are checked, so that a typing error is seen instead of ignored. The docstring below
-a field is its documentation, here and in ``config.example.toml``, which :mod:`.example` makes.
+a field is its documentation, here and in ``config.example.toml``, which :func:`example` makes.
+A limit may be lifted: 0 allows nothing, and none is ``None``.
 """
 
 from __future__ import annotations
 
+import ast
+import inspect
 import os
 import re
 import stat
+import textwrap
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from gateway.errors import did_you_mean
 
-from .limit import NONE, is_limit
-from .literal import toml
-from .manager import Manager as Manager
-from .section import Section as Section
-from .trading import Trading as Trading
+
+class Section(BaseModel):
+    """Base of the sections: unknown names are refused, so that a typing error is seen."""
+
+    says_defaults: ClassVar[bool] = True
+    """Whether the example may say the defaults: not where what a file says counts more than what
+    a home has noted, though it is the same as the default."""
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        hide_input_in_errors=True,
+        allow_inf_nan=False,
+    )
+
+
+NONE = "none"
+"""Lifts a limit, where a file says it in words; TOML has no null."""
+
+
+def _lifted(value: Any) -> Any:
+    return None if value == NONE else value
+
+
+Amount = Annotated[float | None, BeforeValidator(_lifted)]
+Count = Annotated[int | None, BeforeValidator(_lifted)]
+
+
+def is_limit(field: FieldInfo) -> bool:
+    """Whether a setting is a bound that may be lifted."""
+    return type(None) in get_args(field.annotation)
 
 
 class ConfigError(Exception):
@@ -198,6 +229,81 @@ class Smtp(Section):
     """Whom mails come from."""
 
 
+Symbols = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(strict=False)]
+
+
+class Trading(Section):
+    """What may be sent to the market. A limit of 0 allows nothing; "none" lifts it.
+
+    So does leaving it out, but for the pace. An empty list of symbols allows all. A token and a
+    registered account can carry limits of their own: of all the strictest counts. Positions can be
+    closed and orders cancelled whatever these limits say. Sums of money are in the account's
+    currency.
+    """
+
+    allow_live: bool = True
+    """False: nothing but demo accounts may be traded."""
+    allowed_symbols: Symbols = ()
+    """The symbols that may be traded, as the broker or a caller names them."""
+    max_lot: Amount = Field(default=None, ge=0)
+    """Lots of one order."""
+    max_open_lots: Amount = Field(default=None, ge=0)
+    """Lots of all positions and pending orders together."""
+    max_notional: Amount = Field(default=None, ge=0)
+    """What all positions and pending orders together are worth."""
+    max_positions: Count = Field(default=None, ge=0, le=1_000_000)
+    """Positions, and the pending orders that may become some."""
+    max_pending_orders: Count = Field(default=None, ge=0, le=1_000_000)
+    """Pending orders."""
+    price_collar_bps: Count = Field(default=None, ge=0, le=10_000)
+    """How far an order's prices may lie from the last tick, in hundredths of a percent."""
+    max_tick_age_ms: Count = Field(default=None, ge=0)
+    """How old the last tick of the symbol may be."""
+    require_stop_loss: bool = False
+    """True: no order and no position without a stop loss."""
+    risk_pct: Amount = Field(default=None, ge=0, le=1)
+    """What an order may lose at its stop loss, as a share of the equity: 0.01 is one percent."""
+    allow_no_stop_loss: bool = False
+    """True: where ``risk_pct`` is set, orders without a stop loss are sent all the same, and a
+    stop loss may be taken off; nothing bounds what they lose."""
+    check_margin: bool = False
+    """True: an order for which the free margin does not suffice is not sent. The broker refuses it
+    in any case, and knows better where positions are hedged."""
+    orders_per_second: Amount = Field(default=20.0, ge=0, le=10_000)
+    """How many orders a second an account is sent, in the long run."""
+    order_burst: int = Field(default=40, ge=1, le=10_000)
+    """How many at once, after a pause."""
+    max_orders_per_minute: Count = Field(default=None, ge=0, le=10_000)
+    """New orders in any 60 seconds."""
+    max_orders_per_day: Count = Field(default=None, ge=0, le=1_000_000)
+    """New orders in a day of the broker's clock."""
+    max_identical_orders: Count = Field(default=None, ge=0, le=10_000)
+    """New orders that are alike, in any 10 seconds."""
+    max_daily_loss: Amount = Field(default=None, ge=0)
+    """What the day's deals and the open positions together have lost when new orders stop."""
+    max_drawdown_pct: Amount = Field(default=None, ge=0, le=100)
+    """How many percent the equity lies below the balance when new orders stop."""
+    block_unresolved: bool = True
+    """While the fate of an order is not known, no new one is sent for the same symbol."""
+
+
+class Manager(Section):
+    """The REST API for the manager of an MT4 server, for a CRM: /api/...
+
+    Operators log in with a name and a password of their own: mt-gateway manager-user add.
+    """
+
+    peer: str = ""
+    """Name of the token with which the peer of the MT4 server links; empty: there is no such API.
+    That token opens no terminal."""
+    max_amount: Amount = Field(default=None, ge=0)
+    """Of one deposit, withdrawal or credit, in the account's currency; 0 allows nothing."""
+    requests_per_second: Amount = Field(default=50.0, ge=0, le=100_000)
+    """Of one operator, in the long run; "none" for as many as come."""
+    request_burst: int = Field(default=200, ge=1, le=100_000)
+    """How many at once, after a pause."""
+
+
 class Config(Section):
     """The whole file."""
 
@@ -337,3 +443,72 @@ def fields(section: FieldInfo) -> dict[str, FieldInfo]:
     assert isinstance(model, type)  # Config holds nothing but sections
     assert issubclass(model, Section)
     return model.model_fields
+
+
+# --- config.example.toml ---------------------------------------------------------------------
+
+
+def toml(value: Any) -> str:
+    """Return a value in TOML."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(toml(item) for item in value)}]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None:
+        return f'"{NONE}"'
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def example() -> str:
+    """Return a commented ``config.toml`` in which every setting has its default.
+
+    A copy of it, as it is, changes nothing.
+    """
+    lines = ["# Settings of mt-gateway. Everything may be left out; shown are the defaults."]
+    for name, field in Config.model_fields.items():
+        section = field.annotation
+        assert isinstance(section, type)  # Config holds nothing but sections
+        assert issubclass(section, Section)
+        lines += ["", *_comment((section.__doc__ or "").replace("``", "")), f"[{name}]"]
+        documentation = descriptions(section)
+        for key, setting in fields(field).items():
+            line = f"{key} = {toml(setting.default)}"
+            lines += _comment(f"{documentation[key]} {_span(setting)}")
+            lines += [line if section.says_defaults else f"# {line}"]
+    return "\n".join(lines) + "\n"
+
+
+def descriptions(section: type[Section]) -> dict[str, str]:
+    """Return the docstrings below the settings of a section.
+
+    pydantic would read them whenever the models are made: the tenth part of a short command.
+    """
+    (whole,) = ast.parse(textwrap.dedent(inspect.getsource(section))).body
+    assert isinstance(whole, ast.ClassDef)
+    found: dict[str, str] = {}
+    for node, after in zip(whole.body, whole.body[1:], strict=False):
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            text = _docstring(after)
+            if text is not None:
+                found[node.target.id] = text
+    return found
+
+
+def _docstring(node: ast.stmt) -> str | None:
+    if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Constant):
+        return None
+    return inspect.cleandoc(node.value.value) if isinstance(node.value.value, str) else None
+
+
+def _span(setting: FieldInfo) -> str:
+    bounds = {type(bound).__name__: bound for bound in setting.metadata}
+    least = getattr(bounds.get("Ge"), "ge", None)
+    most = getattr(bounds.get("Le"), "le", None)
+    if least is None:
+        return ""
+    return f"At least {least}." if most is None else f"From {least} to {most}."
+
+
+def _comment(text: str) -> Iterator[str]:
+    for line in text.strip().splitlines():
+        yield f"# {line.strip()}".rstrip()

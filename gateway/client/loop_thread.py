@@ -1,4 +1,4 @@
-"""Runs the async client in a thread of its own, for programs without ``async``."""
+"""Thread in which the async client runs, for programs without ``async``."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Synced:
-    """Owns the client, its event loop, and the thread in which both live.
+class LoopThread:
+    """Owner of the client, its event loop, and the thread in which both live.
 
     Args:
         make_client: called in that thread, inside the loop.
@@ -69,11 +69,11 @@ def _end(loop: asyncio.AbstractEventLoop, thread: threading.Thread, client: Gate
 
 def synced(
     method: Callable[Concatenate[Methods, P], Coroutine[Any, Any, R]],
-) -> Callable[Concatenate[Synced, P], R]:
-    """Return the method of :class:`Synced` that runs a method of the async client."""
+) -> Callable[Concatenate[LoopThread, P], R]:
+    """Return the method of :class:`LoopThread` that runs a method of the async client."""
 
     @functools.wraps(method)
-    def run(self: Synced, /, *args: P.args, **kwargs: P.kwargs) -> R:
+    def run(self: LoopThread, /, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.run(method(self._client, *args, **kwargs))
 
     return run

@@ -1,4 +1,4 @@
-"""How a call ends without a result.
+"""Errors of calls that end without a result.
 
 * :class:`gateway.errors.GatewayError`: the gateway answered with an error; one class a code
 * NoAnswer
@@ -33,7 +33,7 @@ class NoAnswer(Exception):
     """Of the trade: what to look for before it is sent again."""
 
     retryable: ClassVar[bool] = True
-    """Asking again may help; for a trade ``outcome`` has the last word."""
+    """MethodsBase again may help; for a trade ``outcome`` has the last word."""
 
     def __init__(self, message: str, outcome: Outcome | None = None) -> None:
         super().__init__(message)
