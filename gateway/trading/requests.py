@@ -289,8 +289,9 @@ class OrderFilter:
     """Of the comments of those that are meant; see :func:`.client_ids.tag`."""
     tickets: Collection[int] = ()
     """Beside those with one of the tags."""
-    tagged: bool = False
-    """Only those that came through a gateway, as far as their comment tells."""
+    other_tags: Collection[str] | None = None
+    """Not ``None``: beside those all that came through a gateway, as far as their comment tells,
+    but those with one of these tags."""
 
     def matches(self, item: Order | Position) -> bool:
         """Whether an order or a position is selected."""
@@ -300,12 +301,12 @@ class OrderFilter:
             and self.magic in (None, item.magic)
             and self.side in (None, side)
             and (self.tags is None or self._is_known(item))
-            and (not self.tagged or is_tagged(item.comment))
         )
 
     def _is_known(self, item: Order | Position) -> bool:
         own = {item.ticket, item.identifier} if isinstance(item, Position) else {item.ticket}
         tag = item.comment.partition(" ")[0]
-        return any(number in self.tickets for number in own) or (
-            bool(tag) and tag in (self.tags or ())
-        )
+        if any(number in self.tickets for number in own) or (tag and tag in (self.tags or ())):
+            return True
+        others = self.other_tags
+        return others is not None and is_tagged(item.comment) and tag not in others

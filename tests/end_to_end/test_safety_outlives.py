@@ -68,3 +68,29 @@ async def test_what_is_armed_outlives_the_gateway(
         await running.link("main", machine, token=token)
         assert (await fired(listener, "disconnect"))["cancelled"] == [order]
         await listener.close()
+
+
+async def test_who_is_back_after_a_restart_still_has_its_orders(tmp_path: Path) -> None:
+    """Lost again, it takes them with it; those that others have placed since then stay."""
+    machine = build_terminal()
+    async with daemon(tmp_path) as running:
+        await running.link("main", machine)
+        token = running.main.token
+        client = await running.ws()
+        await client.call("cancel_all_orders")
+        await client.call("hello", session_id="run-9")
+        await client.call("set_cancel_on_disconnect", enabled=True, grace_ms=0)
+        before = await wait(client)
+    async with daemon(tmp_path) as running:
+        listener = await open_ws(running.ready.ws or "", token)
+        await listener.call("subscribe", channels=["terminal"])
+        client = await open_ws(running.ready.ws or "", token)
+        await client.call("hello", session_id="run-9")
+        assert (await client.call("get_cancel_on_disconnect"))["enabled"]
+        await running.link("main", machine, token=token)
+        others = [await wait(listener), await wait(await running.http(token))]
+        own = await wait(client)
+        await client.close()
+        assert sorted((await fired(listener, "disconnect"))["cancelled"]) == [before, own]
+        assert [one.ticket for one in machine.desk.broker.orders()] == others
+        await listener.close()

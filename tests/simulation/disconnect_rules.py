@@ -6,8 +6,10 @@ its length after the last call that was answered. What is cancelled after that m
 wrong all the same where the program learns later, from an answer over the same connection or a
 new one, that its rule was still in force: then nothing can have been cancelled for it until then.
 
-After a start of the daemon a rule waits for more, and means all that came through the gateway.
-What is armed then is what the ledger has, in which nothing may lack that was acknowledged.
+After a start of the daemon a rule waits for more. It means all orders of before that came through
+the gateway, since nobody knows whose they were, and of later ones those of its own program; also
+once that is back. What is armed then is what the ledger has, in which nothing may lack that was
+acknowledged.
 """
 
 from __future__ import annotations
@@ -65,6 +67,8 @@ class Session:
     """The rule is in force, unless it was carried out."""
     is_resumed: bool = False
     """The daemon began anew since its program was heard."""
+    is_earlier: bool = False
+    """The daemon began anew since it has asked for its rule."""
     gone_s: float = 0.0
     """When the gateway can have taken it for lost, at the earliest."""
     sweeping_until_s: float = 0.0
@@ -108,6 +112,8 @@ class DisconnectRules:
         self._askers: defaultdict[str, set[tuple[Session | None, int]]] = defaultdict(set)
         """Who has asked for an order, by its tag, in which life."""
         self._life = 0
+        self._before: set[int] = set()
+        """Tickets of the orders that were there when this life began."""
         self._died_s = 0.0
 
     # --- what programs do ------------------------------------------------------------------------
@@ -179,11 +185,13 @@ class DisconnectRules:
         """A life of the daemon ends, and all connections with it."""
         self._died_s = now_s
 
-    def begins(self, now_s: float, names: Collection[str]) -> None:
+    def begins(self, now_s: float, names: Collection[str], tickets: Iterable[int] = ()) -> None:
         """A life of the daemon begins, in whose ledger the rules of these sessions are: also of
-        one that asks for it no more, where it was lost that it was dropped.
+        one that asks for it no more, where it was lost that it was dropped. The tickets are those
+        of the orders that are there.
         """
         self._life += 1
+        self._before = set(tickets)
         before, self._sessions = self._sessions, {}
         for session in before.values():
             is_due = session.is_sure and self._died_s < session.rings_s()
@@ -194,7 +202,8 @@ class DisconnectRules:
             session.rule = self._asked.get(name)
             if session.rule is None:
                 self._accuse(f"there is a rule of {name}, for which nobody has asked")
-            session.gone_s, session.is_resumed = now_s + RESTART_GRACE_S, True
+            session.gone_s = now_s + RESTART_GRACE_S
+            session.is_resumed = session.is_earlier = True
             session.sweeping_until_s = 0.0
             session.tags, session.told, session.doubts = set(), set(), []
             session.fired_s = None
@@ -227,8 +236,14 @@ class DisconnectRules:
             return False
         if not (self._is_kept(session.name) or now_s < session.sweeping_until_s):
             return False
-        means_all = session.is_resumed or not session.rule.own
-        return means_all or self._tag_of(ticket) in session.tags
+        tag = self._tag_of(ticket)
+        if not session.rule.own or tag in session.tags:
+            return True
+        return session.is_earlier and self._may_be_of_before(ticket, tag)
+
+    def _may_be_of_before(self, ticket: int, tag: str) -> bool:
+        """Whether an order may have been asked for before this life of the daemon."""
+        return ticket in self._before or any(life < self._life for _, life in self._askers[tag])
 
     # --- what must be ----------------------------------------------------------------------------
 
@@ -257,10 +272,11 @@ class DisconnectRules:
 
     def _is_own(self, session: Session, order: Order) -> bool:
         """Whether the gateway must know that it is one of the session's: it was told the ticket
-        itself, or has got the order nowhere else and the broker has left its comment alone.
+        itself, or has got the order nowhere else and the broker has left its comment alone; or it
+        came through the gateway before this life, as the comment says.
         """
-        if session.is_resumed:
-            return is_tagged(order.comment)
+        if session.is_earlier and order.ticket in self._before and is_tagged(order.comment):
+            return True
         if order.ticket in session.told:
             return True
         tag = order.comment[:TAG_LENGTH]

@@ -14,7 +14,7 @@ from .disconnect_rules import SWEEP_S, DisconnectRules, Rule, Session
 OWN, ALL = Rule(own=True, within_s=1.0), Rule(own=False, within_s=1.0)
 MINE, OTHERS = 1, 2
 """Tickets of two orders: that of the program, and that of somebody else."""
-TAGS = {MINE: "gAAAAAAAAA", OTHERS: "gBBBBBBBBB"}
+TAGS = {MINE: "gAAAAAAAAA", OTHERS: "gBBBBBBBBB", 3: "gCCCCCCCCC"}
 
 
 def order(ticket: int, comment: str | None = None) -> Order:
@@ -148,18 +148,39 @@ def test_a_rule_that_the_next_life_has_is_carried_out_again():
     judged = Judged(ALL)
     judged.rules.fires("a", [order(MINE)], 1.0)
     judged.rules.dies(1.1)
-    judged.rules.begins(2.0, {"a"})
+    judged.rules.begins(2.0, {"a"}, [OTHERS])
     assert judged.rules.owed(judged.session, [order(OTHERS)], 3.0) == ({OTHERS}, 3.0)
 
 
-def test_a_daemon_that_begins_waits_for_more_and_means_all_that_came_through_it():
-    """It does not know whose an order was; those of people are not tagged."""
+LATER = 3
+"""Ticket of an order that came after the daemon had begun anew."""
+
+
+@pytest.mark.parametrize("comes_back", [False, True])
+def test_a_daemon_that_begins_waits_for_more_and_means_all_orders_of_before(comes_back: bool):
+    """It does not know whose they were, also once the program is back; whose later ones are it
+    does. Those of people are not tagged.
+    """
     judged = Judged()
     judged.rules.dies(0.5)
-    judged.rules.begins(1.0, {"a"})
-    assert judged.meant(order(MINE), order(OTHERS), order(3, "of a person")) == {MINE, OTHERS}
+    judged.rules.begins(1.0, {"a"}, [MINE, OTHERS, 4])
+    judged.rules.asks_for_order(None, TAGS[LATER])
+    orders = [order(MINE), order(OTHERS), order(LATER), order(4, "of a person")]
+    assert judged.meant(*orders) == {MINE, OTHERS}
     assert judged.cancel(OTHERS, 1.9 + RESTART_GRACE_S) == 1
-    assert judged.cancel(OTHERS, 2.0 + RESTART_GRACE_S) == 1
+    if comes_back:
+        assert judged.come_back(3.0 + RESTART_GRACE_S) == 1
+        assert judged.meant(*orders) == {MINE, OTHERS}
+    assert judged.cancel(OTHERS, 5.0 + RESTART_GRACE_S) == 1
+    assert judged.cancel(LATER, 5.0 + RESTART_GRACE_S) == 2
+
+
+def test_an_order_on_its_way_when_the_daemon_began_anew_may_be_of_before():
+    """Where it was asked for before; it need not be cancelled, since it was not there yet."""
+    judged = Judged()
+    judged.rules.begins(1.0, {"a"})
+    assert judged.meant(order(OTHERS)) == set()
+    assert judged.cancel(OTHERS, 5.0 + RESTART_GRACE_S) == 0
 
 
 def test_no_rule_is_lost_with_a_life_of_the_daemon():

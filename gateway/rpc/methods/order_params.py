@@ -35,9 +35,12 @@ def options_of(
 
 
 def note_placing(call: Call, how: ExecutionOptions) -> None:
-    """Note whose order this is, before it is sent: its connection may be lost meanwhile."""
+    """Note whose order this is, before it is sent: its connection may be lost meanwhile.
+
+    A call that repeats an earlier one is answered by the journal, and does not come here.
+    """
     terminal, told = call.terminal, call.terminal.hello
-    if call.listener is not None and told is not None and not how.validate_only:
+    if told is not None and not how.validate_only:
         mark = tag(told.login, told.server, how.client_order_id)
         call.safeguards.disconnects.placing(call.listener, terminal.name, mark)
 

@@ -281,9 +281,11 @@ async def set_cancel_on_disconnect(
     another one nothing is done, and `terminal` says so. Ask for it again there.
 
     It outlives the gateway: one that is started again waits for the grace and 5 s more. As it
-    cannot know then which orders were whose, a rule of the scope `connection` means all orders
-    that came through the gateway. Should the gateway die or hang, the EA does the same by itself
-    after 5 s without a heartbeat, where it can (`lease` among its capabilities).
+    cannot know which orders of before were whose, a rule of the scope `connection` that it has
+    found means all of those that came through the gateway, also when its program is back and is
+    lost again; of later orders it means its own alone. Should the gateway die or hang, the EA
+    cancels by itself after 5 s without a heartbeat, where it can (`lease` among its
+    capabilities): what came through the gateway, or all.
     """
     connection, name = _connection(call), call.terminal.name
     disconnects = call.safeguards.disconnects

@@ -49,8 +49,8 @@ class Armed:
     """:data:`TIMER`, or ``timer`` or ``session`` and the name of a session."""
     action: Action
     own: bool
-    """Only what came through that connection; or, where nobody can tell any more which that was,
-    through the gateway."""
+    """Only what came through that connection; or, where nobody can tell any more which that was
+    since it was before the daemon's start, through the gateway."""
     within_ms: int
     """How long the silence may last."""
     account: Account | None = None

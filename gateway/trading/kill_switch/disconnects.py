@@ -75,6 +75,8 @@ class _Session:
     tid: str
     is_known: bool = False
     """Something is armed under its name, which must not change any more."""
+    is_earlier: bool = False
+    """It began before the daemon did, so that some of its orders are not known for its own."""
     tags: OrderedDict[str, None] = field(default_factory=OrderedDict)
     tickets: OrderedDict[Ticket, None] = field(default_factory=OrderedDict)
     connection: Connection | None = None
@@ -133,6 +135,9 @@ class Disconnects:
         """The sessions of connections that are gone, for as long as calls hold these."""
         self._armed: dict[Key, _Session] = {}
         self._firing: dict[Key, Firing] = {}
+        self._since: dict[str, OrderedDict[str, None]] = {}
+        """Tags of the orders that are new since the daemon began, of each terminal that has had a
+        session of before: those that this one has not placed are not its own."""
         self._is_closed = False
 
     def armed(self, terminal: str) -> list[Armed]:
@@ -176,6 +181,7 @@ class Disconnects:
         before.tickets.update(session.tickets)
         # calls of connections that are gone may still note what they have placed
         session.tags, session.tickets = before.tags, before.tickets
+        before.is_earlier |= session.is_earlier
         session.connection = None
         self._of[connection] = before
         if old is not None:
@@ -197,7 +203,7 @@ class Disconnects:
             # the connection was lost while this call waited: the grace begins now
             if session.timer is not None:
                 session.timer.cancel()
-            self._start_timer(session, armed, 0.0, None)
+            self._start_timer(session, armed)
         self._changed(terminal)
         await self._book.keep(armed)
 
@@ -228,9 +234,19 @@ class Disconnects:
         there = self._of.values()
         return {one.name for one in there if (one.terminal, one.tid) == (terminal, tid)}
 
-    def placing(self, connection: Connection, terminal: str, tag: str) -> None:
-        """An order with that tag is about to be sent."""
-        _note(self._meet(connection, terminal).tags, tag)
+    def placing(self, connection: Connection | None, terminal: str, tag: str) -> None:
+        """An order with that tag, which was never sent before, is about to be.
+
+        Args:
+            connection: on which it was asked for; ``None``: over ``/rpc``.
+            terminal: where.
+            tag: of its comment.
+
+        """
+        if (since := self._since.get(terminal)) is not None:
+            _note(since, tag)
+        if connection is not None:
+            _note(self._meet(connection, terminal).tags, tag)
 
     def placed(self, connection: Connection, account: Account | None, ticket: int) -> None:
         """An order, or the position that it opened, has that ticket on an account."""
@@ -243,11 +259,12 @@ class Disconnects:
     def resume(self, armed: Armed) -> None:
         """Go on with what was armed when the last daemon ended: all connections are gone.
 
-        Whose order is whose is not known any more.
+        Whose of the orders of before is whose is not known any more.
         """
-        session = _Session(armed.session, True, armed.terminal, armed.tid, True, armed=armed)
+        session = _Session(armed.session, True, armed.terminal, armed.tid, True, True, armed=armed)
         self._armed[session.key] = session
-        self._start_timer(session, armed, RESTART_GRACE_S, OrderFilter(tagged=armed.own))
+        self._since.setdefault(armed.terminal, OrderedDict())
+        self._start_timer(session, armed, RESTART_GRACE_S)
         self._changed(armed.terminal)
 
     def close(self) -> None:
@@ -282,21 +299,21 @@ class Disconnects:
         session.connection = None
         self._lost[connection] = session
         if session.armed is not None and not self._is_closed:
-            self._start_timer(session, session.armed, 0.0, None)
+            self._start_timer(session, session.armed)
 
-    def _start_timer(
-        self, session: _Session, armed: Armed, more_s: float, chosen: OrderFilter | None
-    ) -> None:
+    def _start_timer(self, session: _Session, armed: Armed, more_s: float = 0.0) -> None:
         within_s = armed.within_ms / 1000 + more_s
-        session.timer = LazyTimer(within_s, partial(self._expire, session, armed, chosen))
+        session.timer = LazyTimer(within_s, partial(self._expire, session, armed))
 
-    def _expire(self, session: _Session, armed: Armed, chosen: OrderFilter | None) -> None:
+    def _expire(self, session: _Session, armed: Armed) -> None:
         del self._armed[session.key]
-        if chosen is None and armed.own:
-            # both as they are at each look: receipts may still come
+        chosen = OrderFilter()
+        if armed.own:
+            # all as they are at each look: receipts may still come
             own = _Numbers(session.tickets.keys(), armed.account)
-            chosen = OrderFilter(tags=session.tags, tickets=own)
-        firing = Firing(armed, chosen or OrderFilter(), "disconnect", self._over)
+            others = self._since.get(session.terminal) if session.is_earlier else None
+            chosen = OrderFilter(tags=session.tags, tickets=own, other_tags=others)
+        firing = Firing(armed, chosen, "disconnect", self._over)
         self._firing[armed.key] = firing
         self._fire(firing)
 

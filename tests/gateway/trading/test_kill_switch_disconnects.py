@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from dataclasses import replace
+from typing import Any
 
+import pytest
 from connection_double import Line
 
+from ea_bridge.model import Order
 from gateway.trading.journal import Account
+from gateway.trading.kill_switch import disconnects as module
 from gateway.trading.kill_switch.armed import SESSION, Armed, Firing
 from gateway.trading.kill_switch.disconnects import REPLACED, Disconnects
 
@@ -33,17 +38,20 @@ class Program:
 
     async def arm(self, line: Line) -> None:
         """Ask for the rule."""
-        name = f"{SESSION} {self.disconnects.session(line, TERMINAL)}"
-        armed = Armed(
+        rule = self.rule(self.disconnects.session(line, TERMINAL))
+        await self.disconnects.set(line, TERMINAL, rule)
+
+    def rule(self, session: str) -> Armed:
+        """Return the rule of a session."""
+        return Armed(
             terminal=TERMINAL,
             tid=TID,
-            name=name,
+            name=f"{SESSION} {session}",
             action="cancel_orders",
             own=True,
             within_ms=0,
             account=HERE,
         )
-        await self.disconnects.set(line, TERMINAL, armed)
 
     async def fired(self) -> Firing:
         """Return the next firing, or the one that there is."""
@@ -135,3 +143,41 @@ async def test_who_is_lost_again_while_it_says_hello_does_not_come_back() -> Non
     new.lose()
     program.disconnects.hello(new, TERMINAL, NAME)
     assert set((await program.fired()).chosen.tickets) == {1}
+
+
+def order(ticket: int, comment: str) -> Order:
+    """Return a pending order."""
+    blank: dict[str, Any] = dict.fromkeys(Order.__struct_fields__, 0)
+    return Order(**blank | {"ticket": ticket, "comment": comment})
+
+
+@pytest.mark.parametrize("comes_back", [False, True])
+async def test_orders_of_before_the_start_are_its_own_also_once_it_is_back(
+    monkeypatch: pytest.MonkeyPatch, comes_back: bool
+) -> None:
+    """Nobody knows whose they were; of later orders those of others are known for others'."""
+    monkeypatch.setattr(module, "RESTART_GRACE_S", 0.0)
+    program = Program()
+    disconnects = program.disconnects
+    disconnects.resume(program.rule(NAME))
+    if comes_back:
+        line = Line()
+        disconnects.placing(line, TERMINAL, "gMINE55555")
+        disconnects.hello(line, TERMINAL, NAME)
+        line.lose()
+    chosen = (await program.fired()).chosen
+    disconnects.placing(None, TERMINAL, "gOTHERS555")
+    assert chosen.matches(order(1, "gBEFORE555 of the program"))
+    assert chosen.matches(order(2, "gMINE55555")) or not comes_back
+    assert not chosen.matches(order(3, "gOTHERS555"))
+    assert not chosen.matches(order(4, "of a person"))
+
+
+async def test_a_rule_for_all_orders_means_all_after_a_start_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By whomever they were made, and whenever."""
+    monkeypatch.setattr(module, "RESTART_GRACE_S", 0.0)
+    program = Program()
+    program.disconnects.resume(replace(program.rule(NAME), own=False))
+    assert (await program.fired()).chosen.matches(order(4, "of a person"))

@@ -284,8 +284,8 @@ DISCONNECTS = (
         (
             Change(
                 "gateway.trading.kill_switch.disconnects",
-                "            chosen = OrderFilter(tags=session.tags, tickets=own)\n",
-                "            chosen = OrderFilter(tagged=True)\n",
+                "OrderFilter(tags=session.tags, tickets=own, other_tags=others)",
+                "OrderFilter(tags=(), other_tags=())",
             ),
         ),
         lone="leaving",

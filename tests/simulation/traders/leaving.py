@@ -76,10 +76,13 @@ class Program:
         self._world, self._terminal, self._dice = world, terminal, dice
         self._watcher = next(one for one in world.watchers if isinstance(one, DisconnectWatcher))
         self._rules = self._watcher.rules
-        self._client = world.client(terminal.name, world.tokens[terminal.name], _NotingClient)
-        self._client.program = self
+        self._client, by_rpc = (
+            world.client(terminal.name, world.tokens[terminal.name], _NotingClient)
+            for _ in range(2)
+        )
+        self._client.program = by_rpc.program = self
         self._bot = new_bot(terminal, name, dice, [self._client])
-        self._other_bot = new_bot(terminal, f"{name}-rpc", dice)
+        self._other_bot = new_bot(terminal, f"{name}-rpc", dice, [by_rpc])
         self._names = (f"{name}-{number}" for number in itertools.count())
         self._session = Session(next(self._names))
         self._rule = Rule(own=True, within_s=0.0)

@@ -69,7 +69,8 @@ class DisconnectWatcher(Watcher):
         if LEAVING in self.world.terminals:
             names = {row[0] for row in ledger.reader.all(_ARMED, LEAVING)}
             found = {one.removeprefix(_SESSION) for one in names}
-            self.rules.begins(self.world.loop.now, found)
+            orders = self.world.terminals[LEAVING].truth.broker.orders()
+            self.rules.begins(self.world.loop.now, found, [order.ticket for order in orders])
 
     def after_life_ends(self, life: int, cause: str) -> None:
         """Take that all connections are lost."""
