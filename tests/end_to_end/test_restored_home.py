@@ -23,7 +23,7 @@ async def tickets(client: HttpClient) -> list[int]:
 async def looked_through(house: Product) -> None:
     hello = house.gateway.registry.facts("main").hello  # type: ignore[union-attr]
     account = Account(hello.login, hello.server)
-    await until(lambda: house.gateway.trading.reconcile._recollection.knows(account))
+    await until(lambda: house.gateway.trading.reconcile._used_ids.knows(account))
 
 
 async def run_with_backup(home: Path, backup: Path, machine: EmulatedTerminal) -> str:

@@ -20,7 +20,7 @@ from gateway.streams.hub import MAX_PENDING_EVENTS
 from gateway.trading.contingent.emulated import MAX_HELD
 from gateway.trading.contingent.oco import MAX_LINKS
 from gateway.trading.kill_switch.disconnects import MAX_PLACED
-from gateway.trading.reconcile import reported_results as word
+from gateway.trading.reconcile import reported_results
 from gateway.trading.risk.tally import MAX_IDLE
 
 from .invariants import Invariants
@@ -69,7 +69,11 @@ def of_trading(gateway: Gateway) -> Iterator[Count]:
     yield "turns", len(gateway.trading.account_state._queues), callers
     yield "tallies", len(gateway.trading.account_state._tallies._tallies), MAX_IDLE + MAX_TERMINALS
     for reconciler in gateway.trading.reconcile._reconcilers.values():
-        yield "reconciler: late answers", len(reconciler._word._late), word.MAX_LATE
+        yield (
+            "reconciler: late answers",
+            len(reconciler._reported._late),
+            reported_results.MAX_LATE,
+        )
     for orders in gateway.trading.contingent._orders.values():
         yield "held orders", len(orders._held), MAX_HELD
         yield "links", len(orders.links), MAX_LINKS
@@ -125,7 +129,7 @@ def at_rest(gateway: Gateway) -> Iterator[Count]:
             continue  # another terminal of the account was faster: it sees that at its next look
         yield "commands that are waited for", len(reconciler._patience._traceless_since_s), 0
         yield "commands that were heard of", len(reconciler._patience._heard_since_s), 0
-        yield "commands that are looked for", len(reconciler._pacing._looks), 0
+        yield "commands that are looked for", len(reconciler._schedule._looks), 0
 
 
 def check_at_rest(gateway: Gateway, invariants: Invariants) -> None:

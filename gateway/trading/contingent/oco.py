@@ -115,14 +115,16 @@ class OcoLinks:
             account=account,
             tid=tid,
             created_ms=self._now_ms(),
-            orders=tuple(LinkedOrder(ticket=one) for one in sorted(wanted)),
+            orders=tuple(LinkedOrder(ticket=ticket) for ticket in sorted(wanted)),
         )
         present = self._linked(account, wanted)
         if present is not None:  # the same call came twice, and this one was slower
             return present
         self._adding += 1
         try:
-            row = await self._book.add_apart(link.id, link, lambda one: bool(one.waiting & wanted))
+            row = await self._book.add_apart(
+                link.id, link, lambda other: bool(other.waiting & wanted)
+            )
         finally:
             self._adding -= 1
         if row is None:
@@ -131,7 +133,7 @@ class OcoLinks:
             _check_same(row, wanted)
             return row
         self._links[row] = link
-        self._row_of |= {(account, one): row for one in wanted}
+        self._row_of |= {(account, ticket): row for ticket in wanted}
         self.watch(tid)
         # one that ended while the row was written was not ours yet
         with suppress(GatewayError):  # it is linked all the same, and the watch looks again
@@ -174,16 +176,18 @@ class OcoLinks:
 
     def list(self, account: Account | None, *, past: int = 0) -> list[OcoLink]:
         """Return the links that are not over, oldest first, then the newest that are."""
-        links = [one for one in self._links.values() if one.account == account]
+        links = [link for link in self._links.values() if link.account == account]
         ended = {
-            one.id: one for one in self._book.newest(past) if one.state in ("done", "unlinked")
+            link.id: link for link in self._book.newest(past) if link.state in ("done", "unlinked")
         }
         if past:
-            ended = {one.id: one for one in self._ending.values()} | ended
-        return links + [one for one in ended.values() if one.account == account][:past]
+            ended = {link.id: link for link in self._ending.values()} | ended
+        return links + [link for link in ended.values() if link.account == account][:past]
 
     def _linked(self, account: Account, wanted: frozenset[int]) -> OcoLink | None:
-        rows = {row for one in wanted if (row := self._row_of.get((account, one))) is not None}
+        rows = {
+            row for ticket in wanted if (row := self._row_of.get((account, ticket))) is not None
+        }
         for row in rows:
             _check_same(self._links[row], wanted)
             return self._links[row]
@@ -193,7 +197,7 @@ class OcoLinks:
         return None
 
     async def _check_waiting(self, terminal: GuardedTerminal, wanted: frozenset[int]) -> None:
-        missing = wanted - {one.ticket for one in await _waiting(terminal, self._kept)}
+        missing = wanted - {order.ticket for order in await _waiting(terminal, self._kept)}
         if missing:
             raise OrderNotFound(ticket=min(missing), tickets=sorted(missing))
 
@@ -238,14 +242,14 @@ class OcoLinks:
         expected = {ticket for of, ticket in self._row_of if of == account}
         if not expected:
             return
-        there = {one.ticket: one for one in await _waiting(terminal, self._kept)}
+        there = {order.ticket: order for order in await _waiting(terminal, self._kept)}
         for ticket in there:
             self._missed.pop((account, ticket), None)
         for ticket in sorted(expected):
             row = self._row_of.get((account, ticket))
-            one = there.get(ticket)
-            if row is not None and (one is None or one.state == OrderState.PARTIAL):
-                end = await _end_of(terminal, self._kept, ticket) if one is None else "filled"
+            order = there.get(ticket)
+            if row is not None and (order is None or order.state == OrderState.PARTIAL):
+                end = await _end_of(terminal, self._kept, ticket) if order is None else "filled"
                 if account_of(terminal) != account:
                     return  # logged in elsewhere while it told: it is looked again at the return
                 missed_s = self._missed_s((account, ticket))
@@ -271,8 +275,8 @@ class OcoLinks:
         self._missed.pop((link.account, ticket), None)
         self._row_of.pop((link.account, ticket), None)
         orders = tuple(
-            replace(one, end=end) if one.ticket == ticket and not one.end else one
-            for one in link.orders
+            replace(order, end=end) if order.ticket == ticket and not order.end else order
+            for order in link.orders
         )
         self._links[row] = replace(link, orders=orders, state="cancelling")
         self._tasks.begin(("oco", row), partial(self._settle, row))
@@ -280,7 +284,8 @@ class OcoLinks:
     def _rename(self, row: int, ticket: int, became: int) -> None:
         link = self._links[row]
         orders = tuple(
-            replace(one, ticket=became) if one.ticket == ticket else one for one in link.orders
+            replace(order, ticket=became) if order.ticket == ticket else order
+            for order in link.orders
         )
         self._row_of.pop((link.account, ticket), None)
         self._row_of[link.account, became] = row
@@ -347,8 +352,8 @@ class OcoLinks:
         else:
             self._links.pop(row, None)
             self._ending[row] = link
-            for one in link.orders:
-                self._row_of.pop((link.account, one.ticket), None)
+            for order in link.orders:
+                self._row_of.pop((link.account, order.ticket), None)
         try:
             await self._book.save(row, link, is_open=is_open)
         finally:
@@ -357,7 +362,7 @@ class OcoLinks:
 
 def _check_same(link: OcoLink, wanted: frozenset[int]) -> None:
     """Refuse to link orders of which some are linked with others."""
-    linked = [one.ticket for one in link.orders]
+    linked = [order.ticket for order in link.orders]
     if set(linked) != wanted:
         reason = f"{min(wanted.intersection(linked))} is linked already, in {link.id}"
         raise InvalidParams(errors=[{"field": "tickets", "reason": reason}], linked=linked)

@@ -89,7 +89,7 @@ def _is_for(held: HeldOrder, intent: Intent, asked: CallKey) -> bool:
     if held.asked or asked.method != intent.asked.method:
         return is_same(intent, asked)
     there, said = (
-        normalized(one.method, orjson.loads(one.params)) for one in (intent.asked, asked)
+        normalized(call.method, orjson.loads(call.params)) for call in (intent.asked, asked)
     )
     return (there["type"], there.get("magic", 0)) == (said["type"], said.get("magic", 0))
 

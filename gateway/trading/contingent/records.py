@@ -119,7 +119,7 @@ class OcoLink(Struct, frozen=True, kw_only=True):
     @property
     def waiting(self) -> set[int]:
         """The tickets of those of its orders that have not ended."""
-        return {one.ticket for one in self.orders if not one.end}
+        return {order.ticket for order in self.orders if not order.end}
 
     @property
     def said(self) -> dict[str, Any]:
@@ -130,7 +130,7 @@ class OcoLink(Struct, frozen=True, kw_only=True):
             "outcome": self.state,
             "reason": self.problem or None,
             "attempt": self.attempt,
-            "orders": [[one.ticket, one.end] for one in self.orders],
+            "orders": [[order.ticket, order.end] for order in self.orders],
         }
 
 

@@ -71,7 +71,7 @@ def normalized(method: str, params: Mapping[str, Any]) -> dict[str, Any]:
             else:
                 del said[name]
     names = [said.pop(name, None) for name in ("deviation", "max_deviation_points")]
-    deviation = next((one for one in names if one is not None), DEFAULT_DEVIATION)
+    deviation = next((value for value in names if value is not None), DEFAULT_DEVIATION)
     if deviation != DEFAULT_DEVIATION:
         said["deviation"] = deviation
     if isinstance(said.get("symbol"), str):

@@ -357,7 +357,7 @@ class SqliteJournal(Journal):
         return [
             intent.asked.client_order_id
             for intent in self._log.doubtful(account)
-            if any(one.request.symbol == symbol and one.is_exposing for one in intent.sends)
+            if any(send.request.symbol == symbol and send.is_exposing for send in intent.sends)
         ]
 
     def find(self, client_order_id: str) -> Intent | None:

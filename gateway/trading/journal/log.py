@@ -59,7 +59,7 @@ class OrderLog:
         self._unresolved = {intent.key: intent for intent in found}
         self._settling: set[tuple[Account, str]] = set()
         self._unwritten = UnwrittenEnds(ledger, self._ending, self._settling.__contains__)
-        self._watched = {one.key: one for one in rows.watched(ledger.reader, now_ms())}
+        self._watched = {intent.key: intent for intent in rows.watched(ledger.reader, now_ms())}
         self._accounts = rows.accounts(ledger.reader)
         self.last_command_id = rows.last_command_id(ledger.reader)
         """The largest that a command had before this run of the daemon; 0: there was none."""
@@ -98,7 +98,7 @@ class OrderLog:
 
     def running(self, account: Account) -> list[Intent]:
         """Return what is under way in an account."""
-        return [one for one in self._in_memory(account) if one.is_under_way]
+        return [intent for intent in self._in_memory(account) if intent.is_under_way]
 
     def running_as(self, account: Account, client_order_id: str) -> Intent | None:
         """Return what is under way under an id."""
@@ -109,28 +109,28 @@ class OrderLog:
         than this, which the terminal is logged in to by now.
         """
         return any(
-            one.is_under_way
-            and one.terminal == terminal
-            and one.asked.client_order_id == client_order_id
-            and one.asked.account != account
-            for one in self._running.values()
+            intent.is_under_way
+            and intent.terminal == terminal
+            and intent.asked.client_order_id == client_order_id
+            and intent.asked.account != account
+            for intent in self._running.values()
         )
 
     def doubtful(self, account: Account) -> list[Intent]:
         """Return those whose callers were told, or would be, that nobody knows."""
-        return [one for one in self._unresolved.values() if one.asked.account == account]
+        return [intent for intent in self._unresolved.values() if intent.asked.account == account]
 
     def unresolved(self, account: Account) -> list[Intent]:
         """Return those of them whose callers have gone, oldest first."""
-        return [one for one in self.doubtful(account) if not one.is_under_way]
+        return [intent for intent in self.doubtful(account) if not intent.is_under_way]
 
     def watched(self, account: Account) -> list[Intent]:
         """Return those that were settled by hand not long ago."""
         since_ms = self.now_ms() - WATCHED_MS
-        for key, one in list(self._watched.items()):
-            if one.settlement is None or one.settlement.time_ms < since_ms:
+        for key, intent in list(self._watched.items()):
+            if intent.settlement is None or intent.settlement.time_ms < since_ms:
                 del self._watched[key]
-        return [one for one in self._watched.values() if one.asked.account == account]
+        return [intent for intent in self._watched.values() if intent.asked.account == account]
 
     def owner(self, account: Account, ticket: int, but: Intent) -> str | None:
         """Return the id of another intent than this whose command has made an order.
@@ -167,7 +167,7 @@ class OrderLog:
 
     def _in_memory(self, account: Account) -> list[Intent]:
         known = (*self._running.values(), *self._unwritten.all())
-        return [one for one in known if one.asked.account == account]
+        return [intent for intent in known if intent.asked.account == account]
 
     # --- the life of an intent -------------------------------------------------------------------
 

@@ -156,7 +156,7 @@ def inserting(intent: Intent, send: CommandRecord | None) -> Work:
         _text(intent.answer),
     )
     command = None if send is None else _sent(send)
-    before = [_ended(one) for one in intent.sends]
+    before = [_ended(send) for send in intent.sends]
 
     def work(connection: sqlite3.Connection) -> int:
         order_id = row
@@ -349,7 +349,7 @@ def _intent(store: Store, row: sqlite3.Row) -> Intent:
         updated_ms=row["updated_ms"],
         stage=Stage(row["stage"]),
         reconciled=bool(row["reconciled"]),
-        sends=[_send(one) for one in sends],
+        sends=[_send(send) for send in sends],
         answer=None if row["answer"] is None else row["answer"].encode(),
         row=row["id"],
         settlement=None if said is None else _settlement.decode(said["said"]),

@@ -105,9 +105,9 @@ def together(armed: Iterable[Armed]) -> Policy | None:
     all_ = list(armed)
     if not all_:
         return None
-    closes = any(one.action == "cancel_and_close" for one in all_)
+    closes = any(entry.action == "cancel_and_close" for entry in all_)
     return Policy(
-        "cancel_and_close" if closes else "cancel_orders", own=all(one.own for one in all_)
+        "cancel_and_close" if closes else "cancel_orders", own=all(entry.own for entry in all_)
     )
 
 

@@ -45,9 +45,9 @@ class DeadMan:
 
     def armed(self, terminal: str) -> list[Armed]:
         """Return what is armed for a terminal, or has fired and is not done."""
-        all_ = [one for one, _ in self._timers.values()]
-        all_ += [one.armed for one in self._firing.values()]
-        return [one for one in all_ if one.terminal == terminal]
+        all_ = [armed for armed, _ in self._timers.values()]
+        all_ += [firing.armed for firing in self._firing.values()]
+        return [armed for armed in all_ if armed.terminal == terminal]
 
     def resume(self, armed: Armed) -> None:
         """Go on with a timer of the daemon before, from its beginning."""

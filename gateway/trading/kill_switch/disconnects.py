@@ -142,9 +142,9 @@ class Disconnects:
 
     def armed(self, terminal: str) -> list[Armed]:
         """Return what is armed for a terminal, or has fired and is not done."""
-        all_ = [one.armed for one in self._armed.values() if one.armed is not None]
-        all_ += [one.armed for one in self._firing.values()]
-        return [one for one in all_ if one.terminal == terminal]
+        all_ = [session.armed for session in self._armed.values() if session.armed is not None]
+        all_ += [firing.armed for firing in self._firing.values()]
+        return [armed for armed in all_ if armed.terminal == terminal]
 
     def of(self, connection: Connection) -> Armed | None:
         """Return what a connection has asked for."""
@@ -232,7 +232,9 @@ class Disconnects:
     def live(self, terminal: str, tid: str) -> Collection[str]:
         """Return the sessions of a token that have a connection."""
         there = self._of.values()
-        return {one.name for one in there if (one.terminal, one.tid) == (terminal, tid)}
+        return {
+            session.name for session in there if (session.terminal, session.tid) == (terminal, tid)
+        }
 
     def placing(self, connection: Connection | None, terminal: str, tag: str) -> None:
         """An order with that tag, which was never sent before, is about to be.
@@ -333,8 +335,8 @@ class Disconnects:
             self._changed(key[0])
 
 
-def _note(noted: OrderedDict[N, None], one: N) -> None:
+def _note(noted: OrderedDict[N, None], item: N) -> None:
     """Remember one more; forget the oldest where there are too many."""
-    noted[one] = None
+    noted[item] = None
     if len(noted) > MAX_PLACED:
         noted.popitem(last=False)

@@ -79,12 +79,19 @@ def find_all(connection: sqlite3.Connection) -> list[Halt]:
 def arm(connection: sqlite3.Connection, halt: Halt) -> Halt:
     """Write a halt, within a transaction; return it as it holds now."""
     present = find(connection, halt.terminal)
-    one = halt if present is None else stricter(present, halt)
+    merged = halt if present is None else stricter(present, halt)
     connection.execute(
         "REPLACE INTO halts VALUES (?, ?, ?, ?, ?, ?)",
-        (one.terminal, one.armed_by, one.since_ms, one.reason, one.reductions, one.by_admin),
+        (
+            merged.terminal,
+            merged.armed_by,
+            merged.since_ms,
+            merged.reason,
+            merged.reductions,
+            merged.by_admin,
+        ),
     )
-    return one
+    return merged
 
 
 def lift(connection: sqlite3.Connection, terminal: str, *, by_admin: bool) -> Halt | None:

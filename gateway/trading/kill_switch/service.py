@@ -123,8 +123,8 @@ class KillSwitchService:
         self.switch.on_turn(self._turned)
         unsubscribe = self._registry.subscribe(self._change)
         self._start(self.switch.watch())
-        for one in armed:
-            (self.dead_man if one.is_timer else self.disconnects).resume(one)
+        for entry in armed:
+            (self.dead_man if entry.is_timer else self.disconnects).resume(entry)
         try:
             yield
         finally:
@@ -183,7 +183,7 @@ class KillSwitchService:
         except GatewayError as error:
             logger.warning("terminal %s was not swept: %s", terminal.name, error.name())
             return False
-        unsettled = any(isinstance(one.error, _NOT_OVER) for one in swept.failed)
+        unsettled = any(isinstance(failure.error, _NOT_OVER) for failure in swept.failed)
         return not unsettled and self._is_meant(firing.armed)
 
     def _stay(self, armed: Armed, tier: Tier) -> None:
@@ -276,7 +276,7 @@ class KillSwitchService:
             reason=cause,
             cancelled=swept["cancelled"],
             closed=swept["closed"],
-            failed=[one["ticket"] for one in swept["failed"]],
+            failed=[failure["ticket"] for failure in swept["failed"]],
         )
         self._tell(terminal, cause, swept)
 

@@ -79,9 +79,9 @@ class KillSwitch:
         found: list[Halt] = []
         for name in (terminal, EVERYWHERE):
             kept, latched = self._kept.get(name), self._latched.get(name)
-            one = stricter(kept, latched) if kept and latched else kept or latched
-            if one is not None:
-                found.append(one)
+            halt = stricter(kept, latched) if kept and latched else kept or latched
+            if halt is not None:
+                found.append(halt)
         return found
 
     def on_turn(self, callback: Callable[[SwitchChanged], None]) -> None:

@@ -27,54 +27,58 @@ _UNFILLED = frozenset({OrderState.CANCELED, OrderState.REJECTED, OrderState.EXPI
 _OPEN = frozenset({OrderState.STARTED, OrderState.PLACED, OrderState.REQUEST_ADD})
 
 
-def result_of_order(send: CommandRecord, one: ObservedOrder, view: AccountSnapshot) -> TradeResult:
+def result_of_order(
+    send: CommandRecord, observed: ObservedOrder, view: AccountSnapshot
+) -> TradeResult:
     """Return what the broker must have answered to a command that made this order."""
-    order = view.orders.get(one.ticket) or view.past.get(one.ticket)
+    order = view.orders.get(observed.ticket) or view.past.get(observed.ticket)
     if send.request.action == TradeAction.PENDING:
-        return _pending(order, one)
+        return _pending(order, observed)
     if view.is_mt4:
-        return _mt4_trade(send.request, one, view)
-    deals = told_deals(send.request, send.memo.closes, view.deals_of(one.ticket))
-    return _deal(order, one, deals, view)
+        return _mt4_trade(send.request, observed, view)
+    deals = told_deals(send.request, send.memo.closes, view.deals_of(observed.ticket))
+    return _deal(order, observed, deals, view)
 
 
-def _pending(order: Order | None, one: ObservedOrder) -> TradeResult:
+def _pending(order: Order | None, observed: ObservedOrder) -> TradeResult:
     if order is not None and order.state == OrderState.REJECTED:
-        return TradeResult(retcode=TradeRetcode.REJECT, order=one.ticket)
-    return TradeResult(retcode=TradeRetcode.DONE, order=one.ticket, volume=one.volume)
+        return TradeResult(retcode=TradeRetcode.REJECT, order=observed.ticket)
+    return TradeResult(retcode=TradeRetcode.DONE, order=observed.ticket, volume=observed.volume)
 
 
-def _mt4_trade(request: TradeRequest, one: ObservedOrder, view: AccountSnapshot) -> TradeResult:
-    trade: Position | Order | None = view.positions.get(one.ticket) or view.past.get(one.ticket)
+def _mt4_trade(request: TradeRequest, order: ObservedOrder, view: AccountSnapshot) -> TradeResult:
+    trade: Position | Order | None = view.positions.get(order.ticket) or view.past.get(
+        order.ticket
+    )
     return TradeResult(
         retcode=TradeRetcode.DONE,
-        order=one.ticket,
-        position=one.ticket,
+        order=order.ticket,
+        position=order.ticket,
         volume=request.volume,
         price=0.0 if trade is None else trade.price_open,
     )
 
 
 def _deal(
-    order: Order | None, one: ObservedOrder, deals: Sequence[Deal], view: AccountSnapshot
+    order: Order | None, observed: ObservedOrder, deals: Sequence[Deal], view: AccountSnapshot
 ) -> TradeResult:
     if order is not None and not deals:
         if order.state in _UNFILLED and order.volume_current == order.volume_initial:
-            return TradeResult(retcode=TradeRetcode.REJECT, order=one.ticket)
+            return TradeResult(retcode=TradeRetcode.REJECT, order=observed.ticket)
         if order.state in _OPEN:
-            return TradeResult(retcode=TradeRetcode.PLACED, order=one.ticket)
+            return TradeResult(retcode=TradeRetcode.PLACED, order=observed.ticket)
     # summed in hundred-millionths: lots are decimal fractions
     filled = sum(round(deal.volume * 10**8) for deal in deals) / 10**8
     if not deals and order is not None:
         filled = round(order.volume_initial - order.volume_current, 8)
     paid = sum(deal.volume * deal.price for deal in deals)
-    is_whole = not filled or filled >= one.volume
+    is_whole = not filled or filled >= observed.volume
     return TradeResult(
         retcode=TradeRetcode.DONE if is_whole else TradeRetcode.DONE_PARTIAL,
-        order=one.ticket,
+        order=observed.ticket,
         deal=deals[0].ticket if deals else 0,
         position=_position(deals, view),
-        volume=filled or one.volume,
+        volume=filled or observed.volume,
         price=round(paid / filled, 8) if deals and filled else 0.0,
     )
 
@@ -84,7 +88,11 @@ def _position(deals: Sequence[Deal], view: AccountSnapshot) -> int:
     its identifier, and one that has turned round on a netting account has another ticket since.
     """
     identifier = next((deal.position_id for deal in deals if deal.position_id), 0)
-    open_now = (one.ticket for one in view.positions.values() if one.identifier == identifier)
+    open_now = (
+        position.ticket
+        for position in view.positions.values()
+        if position.identifier == identifier
+    )
     return next(open_now, identifier)
 
 
@@ -208,8 +216,8 @@ def _rest(request: TradeRequest, past: Order, view: AccountSnapshot) -> int:
     if part is not None and part.is_next:
         return part.ticket
     of = {request.position, request.position_by} - {0}
-    for one in view.positions.values():
-        part = part_of(one.comment)
+    for position in view.positions.values():
+        part = part_of(position.comment)
         if part is not None and not part.is_next and part.ticket in of:
-            return one.ticket
+            return position.ticket
     return 0

@@ -182,40 +182,40 @@ async def _view(terminal: GuardedTerminal, intent: Intent, ticket: int) -> Accou
         is_mt4=terminal.is_mt4,
         is_netting=hello is not None and hello.mode in ("netting", "exchange"),
         offset_ms=0,
-        orders={one.ticket: one for one in orders},
-        positions={one.ticket: one for one in positions},
-        past={one.ticket: one for one in past},
+        orders={order.ticket: order for order in orders},
+        positions={position.ticket: position for position in positions},
+        past={order.ticket: order for order in past},
         deals=deals,
     )
 
 
 def _shown(view: AccountSnapshot, send: CommandRecord, ticket: int) -> TradeResult:
     """Return what the broker must have answered to a command that made an order."""
-    one = next((one for one in view.sightings() if one.ticket == ticket), None)
-    if one is None:
+    order = next((order for order in view.sightings() if order.ticket == ticket), None)
+    if order is None:
         hint = '; on MetaTrader 4 set the tab Account History to "All History"'
         raise _fault("ticket", f"the terminal shows no such order{hint if view.is_mt4 else ''}")
-    if wrong := _differs(view, send, one):
+    if wrong := _differs(view, send, order):
         raise _fault("ticket", f"it is another order: {wrong}")
-    result = effects.result_of_order(send, one, view)
+    result = effects.result_of_order(send, order, view)
     if result.retcode not in SUCCESSES:
         raise _fault("ticket", "that order was not filled")
     return result
 
 
-def _differs(view: AccountSnapshot, send: CommandRecord, one: ObservedOrder) -> str:
+def _differs(view: AccountSnapshot, send: CommandRecord, order: ObservedOrder) -> str:
     """Return in what an order is none of a command's; empty: it may be its."""
     request = send.request
-    if is_tagged(one.comment) and not is_tagged_as(send, one):
-        return f"it carries the tag of another one ({one.comment})"
-    if one.symbol != request.symbol:
-        return f"its symbol is {one.symbol}"
+    if is_tagged(order.comment) and not is_tagged_as(send, order):
+        return f"it carries the tag of another one ({order.comment})"
+    if order.symbol != request.symbol:
+        return f"its symbol is {order.symbol}"
     # MetaTrader 4 makes a purchase of a pending one that was filled, under the same ticket
-    is_filled = view.is_mt4 and one.type in (OrderType.BUY, OrderType.SELL)
-    if one.type != (request.type % 2 if is_filled else request.type):
+    is_filled = view.is_mt4 and order.type in (OrderType.BUY, OrderType.SELL)
+    if order.type != (request.type % 2 if is_filled else request.type):
         return "its type is another one"
-    if one.volume > request.volume + SAME_LOTS:
-        return f"its volume is {one.volume}"
+    if order.volume > request.volume + SAME_LOTS:
+        return f"its volume is {order.volume}"
     return ""
 
 
@@ -224,18 +224,20 @@ def _ended(
 ) -> list[CommandRecord]:
     """Return the commands as they are with that result; ``None``: there is none."""
     ended = []
-    for one in intent.sends:
-        if one is send and one.stage is Stage.DONE:
+    for command in intent.sends:
+        if command is send and command.stage is Stage.DONE:
             pass  # as the terminal tells it
-        elif one is send and result is not None:
-            one = replace(one, stage=Stage.DONE, result=result, ended_ms=now_ms, presumed=None)
-            one.err, one.retcode = 0, result.retcode
-        elif one.stage not in ENDS or (one is send and one.stage is Stage.NOT_SENT):
+        elif command is send and result is not None:
+            command = replace(
+                command, stage=Stage.DONE, result=result, ended_ms=now_ms, presumed=None
+            )
+            command.err, command.retcode = 0, result.retcode
+        elif command.stage not in ENDS or (command is send and command.stage is Stage.NOT_SENT):
             # also what a terminal never took: a person's word does not free an id
-            one = replace(one, stage=Stage.REJECTED, result=None, ended_ms=now_ms)
-            one.err = one.retcode = 0
-            one.presumed = Presumed.BY_HAND
-        ended.append(one)
+            command = replace(command, stage=Stage.REJECTED, result=None, ended_ms=now_ms)
+            command.err = command.retcode = 0
+            command.presumed = Presumed.BY_HAND
+        ended.append(command)
     return ended
 
 

@@ -80,20 +80,20 @@ def match(
             that is theirs was looked at.
 
     """
-    free = {one.ticket: one for one in seen}
+    free = {order.ticket: order for order in seen}
     found: dict[int, ObservedOrder] = {}
     for send in sends:
         told = free.get(_named_by(send))
         if told is not None and told.symbol == send.request.symbol:
             found[send.command_id] = free.pop(told.ticket)
-    for send in (one for one in sends if one.command_id not in found):
-        own = [one for one in free.values() if is_tagged_as(send, one)]
-        own = [one for one in own if one.filling in (None, send.request.type_filling)] or own
+    for send in (send for send in sends if send.command_id not in found):
+        own = [order for order in free.values() if is_tagged_as(send, order)]
+        own = [order for order in own if order.filling in (None, send.request.type_filling)] or own
         if len(own) == 1:
             found[send.command_id] = free.pop(own[0].ticket)
     rest = [send for send in sends if send.command_id not in found]
     return found | _match_alike(
-        rest, _assignable(free.values()), {one.command_id for one in partly}
+        rest, _assignable(free.values()), {send.command_id for send in partly}
     )
 
 
@@ -121,12 +121,12 @@ def share(
     found: dict[int, ObservedOrder] = {}
     for cluster in _clusters(fits):
         tickets = set().union(*(fits[command_id] for command_id in cluster))
-        alike = sorted((by_id[one] for one in cluster), key=_number)
-        some = sorted((one for one in orders if one.ticket in tickets), key=_seen_order)
+        alike = sorted((by_id[command_id] for command_id in cluster), key=_number)
+        some = sorted((order for order in orders if order.ticket in tickets), key=_seen_order)
         if _is_torn(alike, some, fits):
             continue
         if len(tickets) <= len(cluster) and is_ready(alike):
-            some = [_as_asked(one, alike, fits) for one in some]
+            some = [_as_asked(order, alike, fits) for order in some]
             found |= _shared_out(alike, some, fits)
     return found
 
@@ -141,15 +141,17 @@ def _shared_out(
     marks = Marks(sends, orders, has_terms=True)
     for same in dict.fromkeys(map(marks.of_send, sends)):
         equal = [send for send in sends if marks.of_send(send) == same]
-        found |= _in_order(equal, [one for one in orders if marks.of_order(one) == same], fits)
-    given = {one.ticket for one in found.values()}
+        found |= _in_order(
+            equal, [order for order in orders if marks.of_order(order) == same], fits
+        )
+    given = {order.ticket for order in found.values()}
     left = [send for send in sends if send.command_id not in found]
-    return found | _in_order(left, [one for one in orders if one.ticket not in given], fits)
+    return found | _in_order(left, [order for order in orders if order.ticket not in given], fits)
 
 
 def _assignable(seen: Iterable[ObservedOrder]) -> list[ObservedOrder]:
     """Return the orders that may be those of commands though they do not say so."""
-    return [one for one in seen if one.is_by_program and not _names_maker(one.comment)]
+    return [order for order in seen if order.is_by_program and not _names_maker(order.comment)]
 
 
 def _names_maker(comment: str) -> bool:
@@ -170,22 +172,24 @@ def _match_alike(
     fits = _fits(sends, seen)
     for send in sends:
         if send.memo.closes is not None:  # it may have opened one, but that is not for sure
-            fits[send.command_id] -= {one.ticket for one in seen if one.entered == one.ticket}
+            fits[send.command_id] -= {
+                order.ticket for order in seen if order.entered == order.ticket
+            }
     by_id = {send.command_id: send for send in sends}
     found: dict[int, ObservedOrder] = {}
     for cluster in _clusters(fits):
         if cluster & partly:
             continue
         tickets = set().union(*(fits[command_id] for command_id in cluster))
-        orders = [one for one in seen if one.ticket in tickets]
+        orders = [order for order in seen if order.ticket in tickets]
         alike = [by_id[command_id] for command_id in cluster]
         if _is_torn(alike, orders, fits):
             found |= _match_torn(alike, orders, fits, partly)
             continue
-        orders = [_as_asked(one, alike, fits) for one in orders]
+        orders = [_as_asked(order, alike, fits) for order in orders]
         same = _of_same_marks(alike, orders, fits)
-        taken = {one.ticket for one in same.values()}
-        rest = [one for one in orders if one.ticket not in taken]
+        taken = {order.ticket for order in same.values()}
+        rest = [order for order in orders if order.ticket not in taken]
         found |= same | _one_to_one(cluster - same.keys(), rest, fits)
     return found
 
@@ -199,13 +203,13 @@ def _match_torn(
     """Match those of one cluster where a trade may be of commands that are not equal: orders that
     still wait have their prices, and what is left counts if there is one way only.
     """
-    found = _of_same_marks(sends, [one for one in orders if one.opened is None], fits)
+    found = _of_same_marks(sends, [order for order in orders if order.opened is None], fits)
     if found:
-        taken = {one.ticket for one in found.values()}
+        taken = {order.ticket for order in found.values()}
         others = [send for send in sends if send.command_id not in found]
-        rest = [one for one in orders if one.ticket not in taken]
+        rest = [order for order in orders if order.ticket not in taken]
         return found | _match_alike(others, rest, partly)
-    by_ticket = {one.ticket: one for one in orders}
+    by_ticket = {order.ticket: order for order in orders}
     ids = {send.command_id for send in sends}
     whose = _forced(ids, set(by_ticket), fits)
     return {command_id: by_ticket[ticket] for command_id, ticket in whose.items()}
@@ -216,14 +220,14 @@ def _of_same_marks(
 ) -> dict[int, ObservedOrder]:
     """Match those of one cluster that are told apart by their prices and positions."""
     found: dict[int, ObservedOrder] = {}
-    marks = Marks(sends, orders, has_terms=all(one.terms is not None for one in orders))
+    marks = Marks(sends, orders, has_terms=all(order.terms is not None for order in orders))
     of_sends = {send.command_id: marks.of_send(send) for send in sends}
-    of_orders = {one.ticket: marks.of_order(one) for one in orders}
+    of_orders = {order.ticket: marks.of_order(order) for order in orders}
     for same in dict.fromkeys(of_sends.values()):
         if _may_be_plain(same, of_sends.values(), of_orders.values()):
             continue
         ids = {command_id for command_id, mark in of_sends.items() if mark == same}
-        equal = [one for one in orders if of_orders[one.ticket] == same]
+        equal = [order for order in orders if of_orders[order.ticket] == same]
         found |= _one_to_one(ids, equal, fits)
     return found
 
@@ -241,17 +245,17 @@ def _one_to_one(
     ids: set[int], orders: list[ObservedOrder], fits: dict[int, set[int]]
 ) -> dict[int, ObservedOrder]:
     """Return whose the orders are, if they are as many as the commands and fit each of them."""
-    tickets = {one.ticket for one in orders}
+    tickets = {order.ticket for order in orders}
     if len(tickets) != len(ids) or not all(tickets <= fits[command_id] for command_id in ids):
         return {}
-    return dict(zip(sorted(ids), sorted(orders, key=lambda one: one.ticket), strict=True))
+    return dict(zip(sorted(ids), sorted(orders, key=lambda order: order.ticket), strict=True))
 
 
 def _fits(sends: Iterable[CommandRecord], seen: Sequence[ObservedOrder]) -> dict[int, set[int]]:
     """Return the tickets that may be each command's, by its id."""
     return {
         send.command_id: {
-            one.ticket for one in seen if _is_alike(send, one) and _is_at_price(send, one)
+            order.ticket for order in seen if _is_alike(send, order) and _is_at_price(send, order)
         }
         for send in sends
     }
@@ -261,8 +265,8 @@ def _number(send: CommandRecord) -> int:
     return send.command_id  # not by time: our clock may have been put back in between
 
 
-def _seen_order(one: ObservedOrder) -> tuple[int, int]:
-    return one.time_ms, one.ticket
+def _seen_order(order: ObservedOrder) -> tuple[int, int]:
+    return order.time_ms, order.ticket
 
 
 def _in_order(
@@ -276,11 +280,11 @@ def _in_order(
     best = [[(j, 0) for j in range(len(orders) + 1)]]
     for send in sends:
         row = [best[-1][0]]
-        for j, one in enumerate(orders):
+        for j, order in enumerate(orders):
             left, far = min(best[-1][j + 1], (row[j][0] + 1, row[j][1]))
-            if one.ticket in fits[send.command_id]:
+            if order.ticket in fits[send.command_id]:
                 before = best[-1][j]
-                left, far = min((left, far), (before[0], before[1] + _apart(send, one)))
+                left, far = min((left, far), (before[0], before[1] + _apart(send, order)))
             row.append((left, far))
         best.append(row)
     found: dict[int, ObservedOrder] = {}
@@ -296,8 +300,8 @@ def _in_order(
     return found
 
 
-def _apart(send: CommandRecord, one: ObservedOrder) -> int:
-    return abs(send.lateness_ms(one.time_ms, one.stamp_ms)[0]) // TOGETHER_MS
+def _apart(send: CommandRecord, order: ObservedOrder) -> int:
+    return abs(send.lateness_ms(order.time_ms, order.stamp_ms)[0]) // TOGETHER_MS
 
 
 def _clusters(fits: dict[int, set[int]]) -> list[set[int]]:
@@ -316,52 +320,52 @@ def _clusters(fits: dict[int, set[int]]) -> list[set[int]]:
     return [ids for ids, _ in clusters]
 
 
-def may_be(send: CommandRecord, one: ObservedOrder, around_ms: int = 0) -> bool:
+def may_be(send: CommandRecord, order: ObservedOrder, around_ms: int = 0) -> bool:
     """Whether an order may be a command's, however many others it may be of.
 
     Args:
         send: the command.
-        one: the order.
+        order: the order.
         around_ms: how far clocks may be wrong, if that is thought of, such as :data:`AROUND_MS`.
 
     """
-    if _names_maker(one.comment):
-        return is_tagged_as(send, one)
-    if one.is_by_stop:
+    if _names_maker(order.comment):
+        return is_tagged_as(send, order)
+    if order.is_by_stop:
         return False  # no program can place one; it would keep what is alike unknown for ever
-    return _is_alike(send, one, around_ms if one.is_by_program else 0) or _is_part(send, one)
+    return _is_alike(send, order, around_ms if order.is_by_program else 0) or _is_part(send, order)
 
 
-def is_tagged_as(send: CommandRecord, one: ObservedOrder) -> bool:
+def is_tagged_as(send: CommandRecord, order: ObservedOrder) -> bool:
     """Whether an order carries a command's tag."""
     tag = send.request.comment[:TAG_LENGTH]
     return (
         _TAG.match(tag) is not None
-        and one.comment[:TAG_LENGTH] == tag
-        and one.symbol == send.request.symbol
+        and order.comment[:TAG_LENGTH] == tag
+        and order.symbol == send.request.symbol
     )
 
 
-def _is_part(send: CommandRecord, one: ObservedOrder) -> bool:
-    is_smaller = one.volume < send.request.volume
-    return is_smaller and is_of_part(one.comment) and _is_of_kind(send, one)
+def _is_part(send: CommandRecord, order: ObservedOrder) -> bool:
+    is_smaller = order.volume < send.request.volume
+    return is_smaller and is_of_part(order.comment) and _is_of_kind(send, order)
 
 
-def _is_alike(send: CommandRecord, one: ObservedOrder, around_ms: int = 0) -> bool:
-    if one.volume != send.request.volume or is_of_part(one.comment):
+def _is_alike(send: CommandRecord, order: ObservedOrder, around_ms: int = 0) -> bool:
+    if order.volume != send.request.volume or is_of_part(order.comment):
         return False  # a part as large as the whole order is of a larger trade
-    return _is_of_kind(send, one, around_ms)
+    return _is_of_kind(send, order, around_ms)
 
 
-def _is_of_kind(send: CommandRecord, one: ObservedOrder, around_ms: int = 0) -> bool:
+def _is_of_kind(send: CommandRecord, order: ObservedOrder, around_ms: int = 0) -> bool:
     request = send.request
-    was_pending = _was_of_kind(send, one)
+    was_pending = _was_of_kind(send, order)
     return (
-        one.symbol == request.symbol
-        and (one.type == request.type or was_pending)
-        and one.magic == request.magic
-        and _is_of_position(send, one)
-        and is_of_time(send, one.time_ms, one.stamp_ms, around_ms, may_be_late=was_pending)
+        order.symbol == request.symbol
+        and (order.type == request.type or was_pending)
+        and order.magic == request.magic
+        and _is_of_position(send, order)
+        and is_of_time(send, order.time_ms, order.stamp_ms, around_ms, may_be_late=was_pending)
     )
 
 
@@ -395,16 +399,16 @@ def is_of_time(
     return may_be_late and any(earliest_ms <= late <= longest_ms for late in late_ms)
 
 
-def _is_of_position(send: CommandRecord, one: ObservedOrder) -> bool:
+def _is_of_position(send: CommandRecord, order: ObservedOrder) -> bool:
     """Whether an order did with a position what a command was to do with it."""
     closes = send.memo.closes
-    if one.entered:
-        if closes is None or one.entered == one.ticket:
-            return closes != one.entered  # else it is the one that has opened what is closed
-        return one.entered == closes and not one.opens
+    if order.entered:
+        if closes is None or order.entered == order.ticket:
+            return closes != order.entered  # else it is the one that has opened what is closed
+        return order.entered == closes and not order.opens
     if send.request.position:
-        return not one.opens and one.position in (0, send.request.position, closes)
-    return not one.position
+        return not order.opens and order.position in (0, send.request.position, closes)
+    return not order.position
 
 
 def makes_order(send: CommandRecord, *, is_mt4: bool) -> bool:
@@ -425,37 +429,39 @@ def side_of(type_: int) -> int | None:
     return _SIDES.get(type_)
 
 
-def _was_of_kind(send: CommandRecord, one: ObservedOrder) -> bool:
+def _was_of_kind(send: CommandRecord, order: ObservedOrder) -> bool:
     """Whether a trade may have been a pending order of the kind that a command was to place."""
-    return one.opened is not None and side_of(send.request.type) == one.type
+    return order.opened is not None and side_of(send.request.type) == order.type
 
 
-def _is_at_price(send: CommandRecord, one: ObservedOrder) -> bool:
+def _is_at_price(send: CommandRecord, order: ObservedOrder) -> bool:
     """Whether a trade can have been opened by the order of a command, as far as its price tells;
     that may have been changed meanwhile.
     """
-    if one.opened is None or not _was_of_kind(send, one):
+    if order.opened is None or not _was_of_kind(send, order):
         return True
     price = send.request.price
-    if math.isclose(one.opened, price, rel_tol=1e-9):
+    if math.isclose(order.opened, price, rel_tol=1e-9):
         return True
-    return (one.opened > price) is (send.request.type in _FILLED_ABOVE)
+    return (order.opened > price) is (send.request.type in _FILLED_ABOVE)
 
 
 def _is_torn(sends: Sequence[CommandRecord], orders: Sequence[ObservedOrder], fits: Fits) -> bool:
     """Whether one of these orders may be of several commands that are not equal."""
-    return any(len({_asked(send) for send in _claimants(one, sends, fits)}) > 1 for one in orders)
+    return any(
+        len({_asked(send) for send in _claimants(order, sends, fits)}) > 1 for order in orders
+    )
 
 
-def _as_asked(one: ObservedOrder, sends: Sequence[CommandRecord], fits: Fits) -> ObservedOrder:
+def _as_asked(order: ObservedOrder, sends: Sequence[CommandRecord], fits: Fits) -> ObservedOrder:
     """Return an order with the prices that it was placed with, as far as all commands that it may
     be of have the same.
     """
-    for send in _claimants(one, sends, fits):
-        if one.terms is not None and _was_of_kind(send, one):
-            terms = (send.request.price, send.request.stoplimit, *one.terms[2:])
-            return replace(one, terms=terms)
-    return one
+    for send in _claimants(order, sends, fits):
+        if order.terms is not None and _was_of_kind(send, order):
+            terms = (send.request.price, send.request.stoplimit, *order.terms[2:])
+            return replace(order, terms=terms)
+    return order
 
 
 def _forced(ids: set[int], tickets: set[int], fits: Fits) -> dict[int, int]:
@@ -467,7 +473,9 @@ def _forced(ids: set[int], tickets: set[int], fits: Fits) -> dict[int, int]:
     found: dict[int, int] = {}
     left = {command_id: fits[command_id] & tickets for command_id in ids}
     while left:
-        command_id = next((one for one, some in left.items() if len(some) == 1), None)
+        command_id = next(
+            (command_id for command_id, some in left.items() if len(some) == 1), None
+        )
         if command_id is None:
             return {}
         (found[command_id],) = left.pop(command_id)
@@ -477,12 +485,12 @@ def _forced(ids: set[int], tickets: set[int], fits: Fits) -> dict[int, int]:
 
 
 def _claimants(
-    one: ObservedOrder, sends: Sequence[CommandRecord], fits: Fits
+    order: ObservedOrder, sends: Sequence[CommandRecord], fits: Fits
 ) -> list[CommandRecord]:
     """Return the commands that a trade may be of."""
-    if one.opened is None:
+    if order.opened is None:
         return []
-    return [send for send in sends if one.ticket in fits[send.command_id]]
+    return [send for send in sends if order.ticket in fits[send.command_id]]
 
 
 def _asked(send: CommandRecord) -> tuple[int, float]:

@@ -74,7 +74,7 @@ class Marks:
     ) -> None:
         self._has_terms = has_terms
         self._closed: set[int] | None = None
-        if any(one.entered for one in orders):
+        if any(order.entered for order in orders):
             self._closed = {send.memo.closes for send in sends if send.memo.closes}
 
     def of_send(self, send: CommandRecord) -> Mark:
@@ -83,12 +83,12 @@ class Marks:
         terms = terms_of(one.type, one.price, one.stoplimit, one.sl, one.tp)
         return terms if self._has_terms else None, 0 if self._closed is None else closes
 
-    def of_order(self, one: ObservedOrder) -> Mark:
+    def of_order(self, order: ObservedOrder) -> Mark:
         """Return what an order has; the position 0 where no command was to close it."""
-        terms = one.terms if self._has_terms else None
-        if self._closed is None or one.entered not in (0, *self._closed):
+        terms = order.terms if self._has_terms else None
+        if self._closed is None or order.entered not in (0, *self._closed):
             return terms, 0
-        return terms, one.entered or None
+        return terms, order.entered or None
 
 
 # --- trades on MetaTrader 4 of which a part was closed -------------------------------------------
@@ -124,12 +124,12 @@ def descendants(seen: Iterable[ObservedOrder], known: Callable[[set[int]], set[i
 
     """
     tickets, children = set[int](), dict[int, int]()
-    for one in seen:
-        tickets.add(one.ticket)
-        part = part_of(one.comment)
+    for order in seen:
+        tickets.add(order.ticket)
+        part = part_of(order.comment)
         if part is not None:
             parent, child = (
-                (one.ticket, part.ticket) if part.is_next else (part.ticket, one.ticket)
+                (order.ticket, part.ticket) if part.is_next else (part.ticket, order.ticket)
             )
             children[parent] = child
     found = known(tickets | children.keys())

@@ -91,11 +91,11 @@ class Patience:
         lest those that come go on for ever.
         """
         now_s = self._now_s()
-        ages_s = [now_s - self._traceless_since_s.get(one.command_id, now_s) for one in sends]
+        ages_s = [now_s - self._traceless_since_s.get(send.command_id, now_s) for send in sends]
         return all(map(self.ends, sends)) or max(ages_s) >= 2 * GONE_S > 0
 
     def keep(self, command_ids: Collection[int]) -> None:
         """Forget all others: they have ended."""
         for known in (self._heard_since_s, self._traceless_since_s):
-            for one in known.keys() - command_ids:
-                del known[one]
+            for command_id in known.keys() - command_ids:
+                del known[command_id]

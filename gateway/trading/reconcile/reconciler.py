@@ -76,14 +76,14 @@ class Reconciler:
         self._name = name
         self._guarded = guarded
         self._on_paper = on_paper or guarded
-        self._pacing = RetrySchedule(log.now_ms)
+        self._schedule = RetrySchedule(log.now_ms)
         self._patience = Patience()
-        self._word = ReportedResults(name, log.now_ms, self._patience)
-        self._watch = SettlementCheck(log, self._word)
+        self._reported = ReportedResults(name, log.now_ms, self._patience)
+        self._settlements = SettlementCheck(log, self._reported)
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    def kick(self) -> None:
+    def wake(self) -> None:
         """Look now, and then again until nothing is unknown."""
         self._news.set()
         if self._task is None or self._task.done():
@@ -91,8 +91,8 @@ class Reconciler:
 
     def late(self, late: LateResult) -> None:
         """Take the answer to a trade whose caller was told that nobody knows."""
-        self._word.late(late)
-        self.kick()
+        self._reported.late(late)
+        self.wake()
 
     async def stop(self) -> None:
         """Look no more."""
@@ -124,16 +124,16 @@ class Reconciler:
             return True  # the next link begins anew
         intents = self._log.unresolved(account)
         self._forget_ended(account)
-        if not intents and not self._watch.has_work(account):
+        if not intents and not self._settlements.has_work(account):
             return True
-        real = [one for one in intents if not one.is_paper]
-        papers = [one for one in intents if one.is_paper]
+        real = [intent for intent in intents if not intent.is_paper]
+        papers = [intent for intent in intents if intent.is_paper]
         try:
             if real:
                 await self._settle(terminal, account, real)
             if papers:
                 await self._settle(self._on_paper(), account, papers)
-            await self._watch.look(terminal, account)
+            await self._settlements.look(terminal, account)
         except TerminalDisconnected:
             return terminal.session is None
         except GatewayError as error:
@@ -150,15 +150,15 @@ class Reconciler:
         terminal of the account, a person, or an answer that came during the look.
         """
         is_open = {send.command_id for send in open_sends(self._log.unresolved(account))}
-        self._pacing.keep(is_open)
+        self._schedule.keep(is_open)
         self._patience.keep(is_open)
-        self._watch.forget_ended(account)
+        self._settlements.forget_ended(account)
 
     async def _settle(
         self, terminal: GuardedTerminal, account: Account, intents: list[Intent]
     ) -> None:
-        self._word.take_late(intents)
-        await self._word.ask_table(terminal, intents)
+        self._reported.take_late(intents)
+        await self._reported.ask_table(terminal, intents)
         await self._conclude(terminal, intents)
         if await self._search(terminal, account, intents):
             await self._conclude(terminal, intents)
@@ -178,7 +178,11 @@ class Reconciler:
                 if intent.stage not in ENDS:  # else another terminal of the account was faster
                     await self._log.settle(intent, stage, answer)
 
-        over = [one for one in intents if one.stage not in ENDS and not any(open_sends([one]))]
+        over = [
+            intent
+            for intent in intents
+            if intent.stage not in ENDS and not any(open_sends([intent]))
+        ]
         failed = await asyncio.gather(*map(end, over), return_exceptions=True)
         for failure in failed:
             if failure is not None:
@@ -196,7 +200,7 @@ class Reconciler:
         )  # on paper as well: two scenes would begin each other anew
         scene = () if linked is None else (linked.id, linked.broker)
         self._patience.enter(scene)
-        due = self._pacing.due(sends, scene)
+        due = self._schedule.due(sends, scene)
         if not due:
             return False
         is_far = any(map(self._patience.may_end, due))
@@ -207,11 +211,11 @@ class Reconciler:
         view = await look(terminal, due, [*later, *self._others(account, sends)], is_far=is_far)
         if terminal.account != account:
             raise terminal.offline()  # it was logged in elsewhere while it told
-        self._pacing.looked(due)
+        self._schedule.looked(due)
         self._patience.heard(due)
         # what a person has settled during the look gets no order: it may be another one's
         is_open = set(map(id, open_sends(intents)))
-        due, later = ([one for one in some if id(one) in is_open] for some in (due, later))
+        due, later = ([send for send in some if id(send) in is_open] for some in (due, later))
         # what was begun during the look may show in it, and has no answer yet
         others = self._others(account, sends)
         seen = self._search_orders(view, account, due, [*later, *others], later)
@@ -222,9 +226,9 @@ class Reconciler:
         for send in left:
             self._patience.note_traceless(session, send)
         if view.is_far:
-            makers = [one for one in (*left, *others) if makes_order(one, is_mt4=view.is_mt4)]
+            makers = [send for send in (*left, *others) if makes_order(send, is_mt4=view.is_mt4)]
             self._give_up_orders(view, makers, seen, others)
-            self._give_up_changes(view, account, [one for one in left if one not in makers])
+            self._give_up_changes(view, account, [send for send in left if send not in makers])
         return True
 
     def _give_up_orders(
@@ -244,20 +248,20 @@ class Reconciler:
         """
 
         def is_ready(some: Collection[CommandRecord]) -> bool:
-            waits = any(one in others for one in some)
+            waits = any(send in others for send in some)
             return not waits and self._patience.ends_together(some)
 
         shared = share(makers, seen, is_ready)
-        given = {one.ticket for one in shared.values()}
-        doubtful = [one for one in seen if one.ticket not in given]
+        given = {order.ticket for order in shared.values()}
+        doubtful = [order for order in seen if order.ticket not in given]
         for send in filter(self._patience.ends, makers):
-            one = shared.get(send.command_id)
-            if one is not None:
+            order = shared.get(send.command_id)
+            if order is not None:
                 send.presumed = Presumed.ASSIGNED
-                self._word.take_result(send, effects.result_of_order(send, one, view))
-            elif not any(view.may_be(send, one) for one in doubtful):
-                is_one_of_many = any(view.may_be(send, one) for one in shared.values())
-                self._word.presume(
+                self._reported.take_result(send, effects.result_of_order(send, order, view))
+            elif not any(view.may_be(send, order) for order in doubtful):
+                is_one_of_many = any(view.may_be(send, order) for order in shared.values())
+                self._reported.presume(
                     send, Presumed.ASSIGNED if is_one_of_many else Presumed.TRACELESS
                 )
 
@@ -272,9 +276,9 @@ class Reconciler:
         for send in ending:
             exited = send.exited
             if exited is None:
-                self._word.presume(send, Presumed.SUPERSEDED)
+                self._reported.presume(send, Presumed.SUPERSEDED)
             elif exited in view.positions:
-                self._word.presume(send, Presumed.TRACELESS)
+                self._reported.presume(send, Presumed.TRACELESS)
             elif exited in view.past and exited not in closed:
                 if self._open_exits(account, exited) - ids:
                     continue  # the answer to that one may still come, and it may have closed it
@@ -283,20 +287,20 @@ class Reconciler:
                 if result is not None:
                     closed.add(exited)
                     send.presumed = Presumed.ASSIGNED
-                self._word.take_result(send, result or _GONE)
+                self._reported.take_result(send, result or _GONE)
 
     def _search_change(self, view: AccountSnapshot, account: Account, send: CommandRecord) -> None:
         """Look whether what was there is now as the command wanted it."""
         if send.exited is not None and send.exited not in view.positions:
             # MetaTrader 4 closes a ticket once: what another one has done, this one has not
             if Stage.DONE in self._log.exits(account, send.exited).values():
-                self._word.take_result(send, _GONE)
+                self._reported.take_result(send, _GONE)
                 return
             if self._open_exits(account, send.exited) - {send.command_id}:
                 return
         result = effects.result_of_change(send, view)
         if result is not None:
-            self._word.take_result(send, result)
+            self._reported.take_result(send, result)
 
     def _open_exits(self, account: Account, position: int) -> set[int]:
         """Return the commands that were to close a position and have no end yet."""
@@ -337,14 +341,14 @@ class Reconciler:
         wanted = [send for send in sends if makes_order(send, is_mt4=view.is_mt4)]
         rivals = [send for send in rivals if makes_order(send, is_mt4=view.is_mt4)]
         mine = view.wanted([*sends, *rivals], self._log.now_ms())
-        seen = [one for one in view.sightings() if mine.sighting(one)]
+        seen = [order for order in view.sightings() if mine.sighting(order)]
         claimed = descendants(seen, partial(self._log.claimed, account))
         claimed -= {send.ticket for send in (*wanted, *later) if send.ticket is not None}
-        free = [one for one in seen if one.ticket not in claimed]
+        free = [order for order in seen if order.ticket not in claimed]
         found = match([*wanted, *rivals], free, partly=later)
         for send in wanted:
-            one = found.get(send.command_id)
-            if one is not None:
-                self._word.take_result(send, effects.result_of_order(send, one, view))
-        given = {one.ticket for one in found.values()}
-        return [one for one in free if one.ticket not in given]
+            order = found.get(send.command_id)
+            if order is not None:
+                self._reported.take_result(send, effects.result_of_order(send, order, view))
+        given = {order.ticket for order in found.values()}
+        return [order for order in free if order.ticket not in given]

@@ -62,7 +62,7 @@ class ReportedResults:
         for some in _chunks(sorted(by_id), commands.MAX_RESULTS):
             params = commands.ResultsParams(ids=",".join(map(str, some)))
             known = await terminal.request(commands.RESULTS_GET, params)
-            self._patience.heard(by_id[one] for one in some)
+            self._patience.heard(by_id[command_id] for command_id in some)
             for stored in known:
                 send = by_id.get(stored.id)
                 # another terminal of the account may have found its end while this one answered

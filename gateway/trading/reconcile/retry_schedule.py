@@ -68,8 +68,8 @@ class RetrySchedule:
 
     def keep(self, command_ids: Collection[int]) -> None:
         """Forget all others: they have ended."""
-        for one in self._looks.keys() - command_ids:
-            del self._looks[one]
+        for command_id in self._looks.keys() - command_ids:
+            del self._looks[command_id]
 
     def _due_s(self, send: CommandRecord) -> float:
         if send.command_id not in self._looks:

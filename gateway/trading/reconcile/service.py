@@ -64,12 +64,12 @@ class ReconcileService:
             on_unresolved=self._find_out,
             on_settled=self._tell,
         )
-        self._recollection = UsedIdScan(self.log, guarded, is_paper)
+        self._used_ids = UsedIdScan(self.log, guarded, is_paper)
 
     def of(self, terminal: str) -> SqliteJournal:
         """Return the journal of a terminal."""
         account = partial(self._account, terminal)
-        return SqliteJournal(self.log, terminal, account, self._recollection)
+        return SqliteJournal(self.log, terminal, account, self._used_ids)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -81,8 +81,8 @@ class ReconcileService:
         finally:
             unsubscribe()
             self._is_running = False  # the gateway is going down
-            await asyncio.gather(*(one.stop() for one in self._reconcilers.values()))
-            await self._recollection.stop()
+            await asyncio.gather(*(reconciler.stop() for reconciler in self._reconcilers.values()))
+            await self._used_ids.stop()
             await self.log.finish()
 
     def late(self, session: TerminalSession, late: LateResult) -> None:
@@ -101,11 +101,11 @@ class ReconcileService:
             hello, terminal = change.facts.hello, change.facts.terminal
             account = Account(hello.login, hello.server)
             self.log.note_account(terminal, account)
-            self._recollection.begin(terminal, account)
-            self._reconciler(terminal).kick()
+            self._used_ids.begin(terminal, account)
+            self._reconciler(terminal).wake()
 
     def _find_out(self, intent: Intent) -> None:
-        self._reconciler(intent.terminal).kick()
+        self._reconciler(intent.terminal).wake()
 
     def _tell(self, intent: Intent) -> None:
         if self._is_running:

@@ -32,23 +32,23 @@ class SettlementCheck:
 
     Args:
         log: of all orders.
-        word: what the terminal says by itself.
+        reported: what the terminal says by itself.
 
     """
 
-    def __init__(self, log: OrderLog, word: ReportedResults) -> None:
+    def __init__(self, log: OrderLog, reported: ReportedResults) -> None:
         self._log = log
-        self._word = word
-        self._pacing = RetrySchedule(log.now_ms)
+        self._reported = reported
+        self._schedule = RetrySchedule(log.now_ms)
 
     def has_work(self, account: Account) -> bool:
         """Whether there are any of an account."""
-        return any(not one.is_paper for one in self._log.watched(account))
+        return any(not intent.is_paper for intent in self._log.watched(account))
 
     def forget_ended(self, account: Account) -> None:
         """Forget the commands of those that are watched no more."""
         watched = self._log.watched(account)
-        self._pacing.keep({send.command_id for one in watched for send in one.sends})
+        self._schedule.keep({send.command_id for intent in watched for send in intent.sends})
 
     async def look(self, terminal: GuardedTerminal, account: Account) -> None:
         """Look once, at those whose time has come.
@@ -58,29 +58,31 @@ class SettlementCheck:
             StoreError: what was found is not written; try again.
 
         """
-        settled = [one for one in self._log.watched(account) if not one.is_paper]
-        doubles = {one.key: _reopened(one) for one in settled}
+        settled = [intent for intent in self._log.watched(account) if not intent.is_paper]
+        doubles = {intent.key: _reopened(intent) for intent in settled}
         found = list(doubles.values())
-        self._word.take_late(found)
+        self._reported.take_late(found)
         session = terminal.session
         scene = () if session is None else (session.id, session.broker)
-        due = self._pacing.due(list(open_sends(found)), scene)
+        due = self._schedule.due(list(open_sends(found)), scene)
         if due:
-            await self._word.ask_table(terminal, found)
-            await self._search(terminal, account, [one for one in due if _is_maker(terminal, one)])
-            self._pacing.looked(due)
+            await self._reported.ask_table(terminal, found)
+            await self._search(
+                terminal, account, [send for send in due if _is_maker(terminal, send)]
+            )
+            self._schedule.looked(due)
         for intent in settled:
             double = doubles[intent.key]
             if not any(open_sends([double])):
                 await self._compare(terminal, intent, double)
                 for send in double.sends:
-                    self._pacing.forget(send)
+                    self._schedule.forget(send)
 
     async def _search(
         self, terminal: GuardedTerminal, account: Account, sends: list[CommandRecord]
     ) -> None:
         """Look for orders that carry the commands' tags: only they say for sure whose they are."""
-        sends = [one for one in sends if one.stage not in ENDS]
+        sends = [send for send in sends if send.stage not in ENDS]
         if not sends:
             return
         view = await look_at(terminal, sends, [], is_far=False)
@@ -90,9 +92,9 @@ class SettlementCheck:
             self._find(view, send)
 
     def _find(self, view: AccountSnapshot, send: CommandRecord) -> None:
-        own = [one for one in view.sightings() if is_tagged_as(send, one)]
+        own = [order for order in view.sightings() if is_tagged_as(send, order)]
         if len(own) == 1:
-            self._word.take_result(send, effects.result_of_order(send, own[0], view))
+            self._reported.take_result(send, effects.result_of_order(send, own[0], view))
 
     async def _compare(self, terminal: GuardedTerminal, intent: Intent, double: Intent) -> None:
         """Let what the terminal has said count."""
@@ -101,7 +103,7 @@ class SettlementCheck:
         said = intent.settlement
         if stage is Stage.NOT_SENT and said.outcome == "done":
             return  # a terminal that lost its table lacks what it has executed, too
-        tickets = [{one.ticket for one in each.sends} - {None} for each in (intent, double)]
+        tickets = [{send.ticket for send in other.sends} - {None} for other in (intent, double)]
         is_same = (stage is Stage.DONE) == (said.outcome == "done") and (
             stage is not Stage.DONE or said.ticket is None or tickets[0] == tickets[1]
         )
@@ -122,10 +124,10 @@ class SettlementCheck:
 def _reopened(intent: Intent) -> Intent:
     """Return an intent as it was before a person settled it."""
     sends = [
-        replace(one, stage=Stage.UNKNOWN, result=None, err=0, retcode=0, presumed=None)
-        if one.stage is Stage.DONE or (one.stage is Stage.REJECTED and not one.is_answered)
-        else one
-        for one in intent.sends
+        replace(send, stage=Stage.UNKNOWN, result=None, err=0, retcode=0, presumed=None)
+        if send.stage is Stage.DONE or (send.stage is Stage.REJECTED and not send.is_answered)
+        else send
+        for send in intent.sends
     ]
     return replace(intent, stage=Stage.UNKNOWN, sends=sends)
 

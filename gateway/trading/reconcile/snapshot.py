@@ -91,30 +91,32 @@ class CandidateFilter:
             if side is not None:
                 filled = _kind(request, side)
                 self._times_ms[filled] += times_ms
-                first_ms = min(one for one in times_ms if one >= max(times_ms) - MAX_APART_MS)
+                first_ms = min(
+                    time_ms for time_ms in times_ms if time_ms >= max(times_ms) - MAX_APART_MS
+                )
                 self._since_ms[filled] = min(self._since_ms.get(filled, first_ms), first_ms)
                 self._of_parts.add((request.symbol, side, request.magic))
         for times in self._times_ms.values():
             times.sort()
 
-    def sighting(self, one: ObservedOrder) -> bool:
+    def sighting(self, order: ObservedOrder) -> bool:
         """Whether an order may be of one of the commands."""
-        kind = (one.symbol, one.type, one.volume, one.magic)
-        return self._has(one.ticket, one.comment, kind, one.time_ms)
+        kind = (order.symbol, order.type, order.volume, order.magic)
+        return self._has(order.ticket, order.comment, kind, order.time_ms)
 
-    def order(self, one: Order) -> bool:
+    def order(self, order: Order) -> bool:
         """The same of an order as the terminal shows it."""
-        kind = (one.symbol, one.type, one.volume_initial, one.magic)
-        time_ms = (one.time_setup_msc or one.time_setup * 1000) - self._offset_ms
-        return self._has(one.ticket, one.comment, kind, time_ms)
+        kind = (order.symbol, order.type, order.volume_initial, order.magic)
+        time_ms = (order.time_setup_msc or order.time_setup * 1000) - self._offset_ms
+        return self._has(order.ticket, order.comment, kind, time_ms)
 
-    def deal(self, one: Deal, orders: Iterable[int]) -> bool:
+    def deal(self, deal: Deal, orders: Iterable[int]) -> bool:
         """The same of a deal, or that it is of one of these orders."""
-        if one.order in orders:
+        if deal.order in orders:
             return True
-        kind = (one.symbol, one.type, one.volume, one.magic)
-        time_ms = (one.time_msc or one.time * 1000) - self._offset_ms
-        return self._has(one.order, one.comment, kind, time_ms)
+        kind = (deal.symbol, deal.type, deal.volume, deal.magic)
+        time_ms = (deal.time_msc or deal.time * 1000) - self._offset_ms
+        return self._has(deal.order, deal.comment, kind, time_ms)
 
     def _has(self, ticket: int, comment: str, kind: _Kind, time_ms: int) -> bool:
         if ticket in self._tickets or comment[:TAG_LENGTH] in self._tags:
@@ -171,9 +173,9 @@ class AccountSnapshot:
         around_ms = AROUND_MS if self.is_far else 0
         return CandidateFilter(sends, now_ms, self.offset_ms, around_ms, is_mt4=self.is_mt4)
 
-    def may_be(self, send: CommandRecord, one: ObservedOrder) -> bool:
+    def may_be(self, send: CommandRecord, order: ObservedOrder) -> bool:
         """Whether an order may be a command's."""
-        return may_be(send, one, AROUND_MS if self.is_far else 0)
+        return may_be(send, order, AROUND_MS if self.is_far else 0)
 
     def is_of_time(self, send: CommandRecord, stamp_ms: int) -> bool:
         """Whether something may have been done by a command; ``stamp_ms``: the broker's."""
@@ -193,42 +195,44 @@ class AccountSnapshot:
         for deal in self.deals:
             entries[deal.order].add(deal.entry)
         sources = (self._of_orders(entries), self._of_deals(entries), self._of_positions())
-        for one in (one for source in sources for one in source):
-            found.setdefault(one.ticket, one)
+        for observed in (order for source in sources for order in source):
+            found.setdefault(observed.ticket, observed)
         return list(found.values())
 
     def _of_orders(self, entries: Mapping[int, set[int]]) -> Iterator[ObservedOrder]:
-        for one in (*self.orders.values(), *self.past.values()):
-            at_ms = one.time_setup_msc or one.time_setup * 1000
+        for order in (*self.orders.values(), *self.past.values()):
+            at_ms = order.time_setup_msc or order.time_setup * 1000
             yield ObservedOrder(
-                ticket=one.ticket,
-                symbol=one.symbol,
-                type=one.type,
-                volume=one.volume_initial,
-                magic=one.magic,
-                comment=one.comment,
+                ticket=order.ticket,
+                symbol=order.symbol,
+                type=order.type,
+                volume=order.volume_initial,
+                magic=order.magic,
+                comment=order.comment,
                 time_ms=at_ms - self.offset_ms,
                 stamp_ms=at_ms,
-                position=self._closed_by(one),
-                entered=self._entered(one.position_id),
-                opens=self._opens(one, entries.get(one.ticket, set())),
-                filling=None if self.is_mt4 else one.type_filling,
-                is_by_program=self._is_by_program(one.reason),
-                is_by_stop=self._is_by_stop(one.reason),
-                terms=terms_of(one.type, one.price_open, one.price_stoplimit, one.sl, one.tp),
-                opened=one.price_open if self.is_mt4 and side_of(one.type) is None else None,
+                position=self._closed_by(order),
+                entered=self._entered(order.position_id),
+                opens=self._opens(order, entries.get(order.ticket, set())),
+                filling=None if self.is_mt4 else order.type_filling,
+                is_by_program=self._is_by_program(order.reason),
+                is_by_stop=self._is_by_stop(order.reason),
+                terms=terms_of(
+                    order.type, order.price_open, order.price_stoplimit, order.sl, order.tp
+                ),
+                opened=order.price_open if self.is_mt4 and side_of(order.type) is None else None,
             )
 
-    def _closed_by(self, one: Order) -> int:
+    def _closed_by(self, order: Order) -> int:
         """Return the position that an order closes; 0 for one that opens its own."""
-        is_opening = one.position_id == one.ticket
-        return 0 if self.is_mt4 or self.is_netting or is_opening else one.position_id
+        is_opening = order.position_id == order.ticket
+        return 0 if self.is_mt4 or self.is_netting or is_opening else order.position_id
 
-    def _opens(self, one: Order, entries: set[int]) -> bool | None:
+    def _opens(self, order: Order, entries: set[int]) -> bool | None:
         """Whether an order opened a position or added to one; ``None``: not known yet."""
         if entries:
             return entries == {DealEntry.IN}
-        return True if one.position_id == one.ticket and not self.is_mt4 else None
+        return True if order.position_id == order.ticket and not self.is_mt4 else None
 
     def _entered(self, identifier: int) -> int:
         """Return the position of a netting account that an order or a deal went into."""
@@ -237,44 +241,44 @@ class AccountSnapshot:
     def _of_deals(self, entries: Mapping[int, set[int]]) -> Iterator[ObservedOrder]:
         """Those whose order the history does not show yet; all deals of one together."""
         filled: defaultdict[int, float] = defaultdict(float)
-        for one in self.deals:
-            filled[one.order] += one.volume
-        for one in self.deals:
-            is_entry = one.entry == DealEntry.IN
-            if one.order:
+        for deal in self.deals:
+            filled[deal.order] += deal.volume
+        for deal in self.deals:
+            is_entry = deal.entry == DealEntry.IN
+            if deal.order:
                 yield ObservedOrder(
-                    ticket=one.order,
-                    symbol=one.symbol,
-                    type=one.type,
-                    volume=round(filled[one.order], 8),
-                    magic=one.magic,
-                    comment=one.comment,
-                    time_ms=(one.time_msc or one.time * 1000) - self.offset_ms,
-                    stamp_ms=one.time_msc or one.time * 1000,
-                    position=0 if self.is_netting or is_entry else one.position_id,
-                    entered=self._entered(one.position_id),
-                    opens=entries[one.order] == {DealEntry.IN},
-                    is_by_program=self._is_by_program(one.reason),
-                    is_by_stop=self._is_by_stop(one.reason),
+                    ticket=deal.order,
+                    symbol=deal.symbol,
+                    type=deal.type,
+                    volume=round(filled[deal.order], 8),
+                    magic=deal.magic,
+                    comment=deal.comment,
+                    time_ms=(deal.time_msc or deal.time * 1000) - self.offset_ms,
+                    stamp_ms=deal.time_msc or deal.time * 1000,
+                    position=0 if self.is_netting or is_entry else deal.position_id,
+                    entered=self._entered(deal.position_id),
+                    opens=entries[deal.order] == {DealEntry.IN},
+                    is_by_program=self._is_by_program(deal.reason),
+                    is_by_stop=self._is_by_stop(deal.reason),
                 )
 
     def _of_positions(self) -> Iterator[ObservedOrder]:
         """Those whose order and deal the history does not show yet; all, on MetaTrader 4."""
-        for one in self.positions.values():
+        for position in self.positions.values():
             yield ObservedOrder(
-                ticket=one.ticket if self.is_mt4 else one.identifier or one.ticket,
-                symbol=one.symbol,
-                type=one.type,
-                volume=one.volume,
-                magic=one.magic,
-                comment=one.comment,
-                time_ms=(one.time_msc or one.time * 1000) - self.offset_ms,
-                stamp_ms=one.time_msc or one.time * 1000,
-                entered=self._entered(one.identifier),
+                ticket=position.ticket if self.is_mt4 else position.identifier or position.ticket,
+                symbol=position.symbol,
+                type=position.type,
+                volume=position.volume,
+                magic=position.magic,
+                comment=position.comment,
+                time_ms=(position.time_msc or position.time * 1000) - self.offset_ms,
+                stamp_ms=position.time_msc or position.time * 1000,
+                entered=self._entered(position.identifier),
                 opens=None if self.is_mt4 else True,
-                is_by_program=self._is_by_program(one.reason),
-                terms=(0.0, 0.0, one.sl, one.tp) if self.is_mt4 else None,
-                opened=one.price_open if self.is_mt4 else None,
+                is_by_program=self._is_by_program(position.reason),
+                terms=(0.0, 0.0, position.sl, position.tp) if self.is_mt4 else None,
+                opened=position.price_open if self.is_mt4 else None,
             )
 
     def _is_by_program(self, reason: int) -> bool:
@@ -318,8 +322,8 @@ async def look(
         is_netting=hello is not None and hello.mode in ("netting", "exchange"),
         offset_ms=offset_s * 1000,
         is_far=is_far,
-        orders={one.ticket: one for one in orders},
-        positions={one.ticket: one for one in positions},
+        orders={order.ticket: order for order in orders},
+        positions={position.ticket: position for position in positions},
     )
     makers = [send for send in sends if makes_order(send, is_mt4=view.is_mt4)]
     if makers:
@@ -328,8 +332,8 @@ async def look(
     changed = {ticket for send in sends if send not in makers for ticket in _changed(send)}
     for ticket in changed - view.past.keys():
         by_ticket = commands.HistoryParams(ticket=ticket)
-        for one in await terminal.request(commands.HISTORY_ORDERS_GET, by_ticket):
-            view.past[one.ticket] = one
+        for order in await terminal.request(commands.HISTORY_ORDERS_GET, by_ticket):
+            view.past[order.ticket] = order
     return view
 
 
@@ -342,14 +346,14 @@ async def _look_back(
     first_s = since_ms // 1000 - (BEHIND_S if view.is_far else 0)
     span = (max(0, first_s), now_ms // 1000 + offset_s + AHEAD_S)
     async for past in past_of(terminal, commands.HISTORY_ORDERS_GET, *span):
-        view.past.update((one.ticket, one) for one in past if wanted.order(one))
+        view.past.update((order.ticket, order) for order in past if wanted.order(order))
     if not terminal.can("deals"):
         return
     tickets = view.past.keys() | view.orders.keys()
     async for deals in past_of(terminal, commands.HISTORY_DEALS_GET, *span):
         # all deals of an order, if one is: by one alone a part looked like the whole
-        kept = {one.order for one in deals if wanted.deal(one, tickets)}
-        view.deals += [one for one in deals if one.order in kept]
+        kept = {deal.order for deal in deals if wanted.deal(deal, tickets)}
+        view.deals += [deal for deal in deals if deal.order in kept]
 
 
 def _first_stamp_ms(makers: Iterable[CommandRecord], view: AccountSnapshot, now_ms: int) -> int:

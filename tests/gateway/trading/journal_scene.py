@@ -66,7 +66,7 @@ class Kept:
         self.scene.guarded.journal = SqliteJournal(self.log, "mt5-a", self._account)
         self.reconciler = Reconciler(self.log, "mt5-a", lambda: self.scene.guarded)
         eternity = itertools.count(0.0, 1e6)  # passes between any two looks
-        self.reconciler._pacing = RetrySchedule(self.log.now_ms, eternity.__next__)
+        self.reconciler._schedule = RetrySchedule(self.log.now_ms, eternity.__next__)
 
     def restart(self, folder: Path | None = None) -> None:
         """End, and begin anew, with the files of another folder if there is one."""

@@ -29,14 +29,14 @@ from gateway.console_link import link as uplink_link
 from gateway.paper import service as paper_service
 from gateway.storage import reserve
 from gateway.trading.kill_switch import switch
-from gateway.trading.reconcile import used_ids as recollection
+from gateway.trading.reconcile import used_ids
 
 SILENT_S, DEAD_S = 60.0, 90.0
 """From when on a link is stale, and dead: more than any heartbeat below."""
 INTERVALS: tuple[tuple[Any, str, float, float], ...] = (
     (liveness, "HEARTBEAT_S", 4.0, 20.0),
     (peer_conversation, "HEARTBEAT_S", 4.0, 20.0),
-    (recollection, "HEARTBEAT_S", 8.0, 40.0),
+    (used_ids, "HEARTBEAT_S", 8.0, 40.0),
     (liveness, "STALE_S", SILENT_S, SILENT_S),
     (liveness, "DEAD_S", DEAD_S, DEAD_S),
     (server_link, "DEAD_S", DEAD_S, DEAD_S),

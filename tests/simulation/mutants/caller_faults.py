@@ -99,8 +99,8 @@ CALLER_FAULTS = (
         (
             Change(
                 "gateway.trading.reconcile.settlement_check",
-                "        settled = [one for one in self._log.watched(account) "
-                "if not one.is_paper]\n",
+                "        settled = [intent for intent in self._log.watched(account) "
+                "if not intent.is_paper]\n",
                 "        settled: list[Intent] = []\n",
             ),
         ),

@@ -14,12 +14,12 @@ FOUND = (
         (
             Change(
                 f"{RECONCILE}.matching",
-                "        return one.entered == closes and not one.opens\n",
+                "        return order.entered == closes and not order.opens\n",
                 "        return True\n",
             ),
             Change(
                 f"{RECONCILE}.observed_order",
-                "        if any(one.entered for one in orders):\n",
+                "        if any(order.entered for order in orders):\n",
                 "        if False:\n",
             ),
         ),

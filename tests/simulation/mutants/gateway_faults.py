@@ -173,7 +173,7 @@ FINDING_OUT = (
                 "gateway.trading.reconcile.matching",
                 "    if len(tickets) != len(ids) or not all(tickets <= fits[command_id] for "
                 "command_id in ids):\n        return {}\n"
-                "    return dict(zip(sorted(ids), sorted(orders, key=lambda one: one.ticket), "
+                "    return dict(zip(sorted(ids), sorted(orders, key=lambda order: order.ticket), "
                 "strict=True))\n",
                 "    ids = {one for one in ids if tickets & fits[one]}\n"
                 "    return dict(zip(sorted(ids), sorted(orders, key=lambda one: one.ticket)))\n",

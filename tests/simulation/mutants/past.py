@@ -17,7 +17,7 @@ BEFORE = (
             Change(
                 RECONCILER,
                 "        is_open = set(map(id, open_sends(intents)))\n"
-                "        due, later = ([one for one in some if id(one) in is_open] for some in "
+                "        due, later = ([send for send in some if id(send) in is_open] for some in "
                 "(due, later))\n",
                 "",
             ),
@@ -164,7 +164,7 @@ BEFORE = (
             Change(
                 RECONCILER,
                 "            if Stage.DONE in self._log.exits(account, send.exited).values():\n"
-                "                self._word.take_result(send, _GONE)\n"
+                "                self._reported.take_result(send, _GONE)\n"
                 "                return\n"
                 "            if self._open_exits(account, send.exited) - {send.command_id}:\n"
                 "                return\n",

@@ -16,8 +16,7 @@ from gateway.errors import DeadlineExceeded, OrderRejected
 from gateway.storage.store import StoreError
 from gateway.trading.client_ids import tag
 from gateway.trading.limits import Limits
-from gateway.trading.reconcile import patience
-from gateway.trading.reconcile import reconciler as reconcile
+from gateway.trading.reconcile import patience, reconciler
 from gateway.trading.requests import Deadline
 from gateway.trading.risk.admission import Checks
 from gateway.trading.risk.history import sent_orders
@@ -180,7 +179,7 @@ async def test_two_terminals_of_an_account_find_out_once(kept: Kept) -> None:
     kept.equip("ticks,book,deals,check")
     await kept.lose("a")
     kept.scene.script.answers["history_orders_get"] = [filled(900)]
-    other = reconcile.Reconciler(kept.log, "mt5-b", lambda: kept.scene.guarded)
+    other = reconciler.Reconciler(kept.log, "mt5-b", lambda: kept.scene.guarded)
     await asyncio.gather(kept.look(), other._round())
     assert len(kept.settled) == 1
 
@@ -193,8 +192,8 @@ async def test_what_one_terminal_has_found_is_no_other_order_s(
     kept.equip("ticks,book,deals,check")
     for client_order_id in ("a", "b"):
         await kept.lose(client_order_id)
-    other = reconcile.Reconciler(kept.log, "mt5-b", lambda: kept.scene.guarded)
-    other._pacing = kept.reconciler._pacing
+    other = reconciler.Reconciler(kept.log, "mt5-b", lambda: kept.scene.guarded)
+    other._schedule = kept.reconciler._schedule
     kept.scene.script.answers["history_orders_get"] = [
         filled(900, comment=tag(12345678, "Broker-Demo", "a"))
     ]

@@ -32,7 +32,7 @@ async def lose_an_order(kept: Kept) -> Kept:
     kept.equip(TABLELESS)
     await kept.lose("a")
     eternity = itertools.count(0.0, 1e6)
-    kept.reconciler._watch._pacing = RetrySchedule(kept.log.now_ms, eternity.__next__)
+    kept.reconciler._settlements._schedule = RetrySchedule(kept.log.now_ms, eternity.__next__)
     return kept
 
 
@@ -246,7 +246,7 @@ async def test_a_word_that_crosses_with_what_is_found_is_not_taken(lost: Kept) -
     [send] = lost.log.find(lost.here(), "a").sends  # type: ignore[union-attr]
 
     def find(_: object) -> list[Any]:
-        lost.reconciler._word.take_result(send, DONE)
+        lost.reconciler._reported.take_result(send, DONE)
         return [filled(900, "")]
 
     lost.scene.script.answers["history_orders_get"] = find
@@ -280,7 +280,7 @@ async def test_an_order_that_shows_after_it_was_settled_as_not_executed(
     if restarts:
         lost.restart()
         eternity = itertools.count(0.0, 1e6)
-        lost.reconciler._watch._pacing = RetrySchedule(lost.log.now_ms, eternity.__next__)
+        lost.reconciler._settlements._schedule = RetrySchedule(lost.log.now_ms, eternity.__next__)
     await lost.look()
     assert await outcome(lost) == "rejected"
     lost.scene.script.answers["history_orders_get"] = [filled(900, mine())]
@@ -326,7 +326,9 @@ async def test_a_late_answer_contradicts(kept: Kept) -> None:
     await settle(kept, executed=False)
     [request] = kept.scene.script.sent
     command_id = kept.log.find(kept.here(), "a").sends[0].command_id  # type: ignore[union-attr]
-    kept.reconciler._word.late(LateResult(command_id, commands.ORDER_SEND, request, DONE, None))
+    kept.reconciler._reported.late(
+        LateResult(command_id, commands.ORDER_SEND, request, DONE, None)
+    )
     await kept.look()
     assert await contradicted(kept) == ("rejected", "done")
 
@@ -350,7 +352,7 @@ async def test_the_watch_ends_after_a_day(lost: Kept) -> None:
     """Nothing was ever heard of it, and nothing of it is left in memory."""
     await settle(lost, executed=False)
     await lost.look()
-    pacing = lost.reconciler._watch._pacing
+    pacing = lost.reconciler._settlements._schedule
     assert len(pacing._looks) == 1
     lost.scene.now_ms += 86_400_001
     asked = len(lost.scene.script.asked)

@@ -127,7 +127,7 @@ async def test_a_plain_sale_is_not_told_as_the_close_of_the_position_that_it_wen
     assert await outcomes(kept, "close", "sale") == ["unknown", "unknown"]
     [sale, _] = [row["command_id"] for row in kept.rows("sends")]
     done = TradeResult(retcode=10009, order=20, deal=120, volume=0.1, price=1.1)
-    kept.reconciler._word.late(
+    kept.reconciler._reported.late(
         LateResult(sale, commands.ORDER_SEND, commands.NoParams(), result=done, error=None)
     )
     await kept.look()

@@ -141,7 +141,7 @@ async def test_a_late_answer_counts(
     lost.results("forgotten")
     request = TradeRequest(action=1)
     late = LateResult(700, commands.ORDER_SEND, request, result, error)
-    lost.reconciler._word._late[700] = late
+    lost.reconciler._reported._late[700] = late
     await lost.look()
     assert await outcome(lost) == expected
 
@@ -303,7 +303,7 @@ async def test_a_lost_exit_on_metatrader_4(kept: Kept) -> None:
     kept.scene.script.answers |= {"positions_get": [], "history_orders_get": [closed]}
     await kept.look()
     assert (await outcome(kept), await outcome(kept, "b")) == ("unknown", "unknown")
-    kept.reconciler._word._late[700] = LateResult(
+    kept.reconciler._reported._late[700] = LateResult(
         700, commands.ORDER_SEND, kept.scene.script.sent[0], replace(DONE, position=900), None
     )
     await kept.look()
@@ -345,7 +345,7 @@ async def test_it_looks_until_nothing_is_unknown(lost: Kept) -> None:
         return [commands.StoredResult(id=700, state="taken")]
 
     lost.scene.script.answers["results_get"] = table
-    lost.reconciler.kick()
+    lost.reconciler.wake()
     assert lost.reconciler._task is not None
     await lost.reconciler._task
     assert await outcome(lost) == "done"
@@ -355,7 +355,7 @@ async def test_it_rests_while_the_terminal_is_gone(lost: Kept) -> None:
     """The next link begins anew."""
     lost.scene.script.answers["results_get"] = NotSent("gone")
     lost.scene.disconnect()
-    lost.reconciler.kick()
+    lost.reconciler.wake()
     assert lost.reconciler._task is not None
     await lost.reconciler._task
     assert await outcome(lost) == "unknown"

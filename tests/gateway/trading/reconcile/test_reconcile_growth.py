@@ -241,7 +241,9 @@ def test_a_new_link_is_looked_at_at_once() -> None:
 
 async def test_an_unknown_order_is_paced_in_its_terminal(searched: Kept) -> None:
     """Between two looks that are due the past is not asked for; on a new link it is."""
-    searched.reconciler._pacing = RetrySchedule(lambda: searched.scene.now_ms + 10**7, lambda: 5.0)
+    searched.reconciler._schedule = RetrySchedule(
+        lambda: searched.scene.now_ms + 10**7, lambda: 5.0
+    )
     asked = searched.scene.script.asked_for
     await searched.look()
     await searched.look()
@@ -253,7 +255,9 @@ async def test_an_unknown_order_is_paced_in_its_terminal(searched: Kept) -> None
 
 async def test_what_may_be_of_one_who_waits_is_given_to_nobody(searched: Kept) -> None:
     """Two unknown commands and two orders are alike, but only one of the two is looked for now."""
-    searched.reconciler._pacing = RetrySchedule(lambda: searched.scene.now_ms + 10**7, lambda: 5.0)
+    searched.reconciler._schedule = RetrySchedule(
+        lambda: searched.scene.now_ms + 10**7, lambda: 5.0
+    )
     await searched.look()
     await searched.fail("b")
     alike = [filled(900, "rewritten"), filled(901, "rewritten")]

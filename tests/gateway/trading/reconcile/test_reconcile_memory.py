@@ -30,7 +30,7 @@ async def test_nothing_is_remembered_of_what_somebody_else_found_out(kept: Kept)
     assert kept.log.unresolved(kept.here()) == []
     assert reconciler._patience._heard_since_s == {}
     assert reconciler._patience._traceless_since_s == {}
-    assert reconciler._pacing._looks == {}
+    assert reconciler._schedule._looks == {}
 
 
 async def test_a_table_changes_no_end_that_was_found_meanwhile(kept: Kept) -> None:
@@ -42,7 +42,7 @@ async def test_a_table_changes_no_end_that_was_found_meanwhile(kept: Kept) -> No
     table = answers["results_get"]
 
     def answer_late(params: Any) -> Any:
-        kept.reconciler._word.presume(intent.sends[0], Presumed.TRACELESS)
+        kept.reconciler._reported.presume(intent.sends[0], Presumed.TRACELESS)
         return table(params)
 
     answers["results_get"] = answer_late

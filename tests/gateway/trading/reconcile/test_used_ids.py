@@ -15,7 +15,7 @@ from ea_bridge.errors import CommandFailed
 from gateway import errors
 from gateway.storage.store import StoreError
 from gateway.trading.journal import SqliteJournal
-from gateway.trading.reconcile import used_ids as recollection
+from gateway.trading.reconcile import used_ids
 from gateway.trading.reconcile.used_ids import UsedIdScan
 
 
@@ -73,7 +73,7 @@ async def test_a_journal_that_cannot_be_read_a_moment_holds_no_order_up(
 async def test_a_terminal_that_always_fails_gets_its_orders(restored: Kept) -> None:
     """After a few tries."""
     restored.scene.script.answers["history_orders_get"] = CommandFailed("history_orders_get", 4024)
-    for _ in range(recollection.TRIES - 1):
+    for _ in range(used_ids.TRIES - 1):
         await restored.fail("a")
     assert (await restored.buy("a"))["order"]["order"] == DONE.order
 
@@ -98,7 +98,7 @@ async def test_a_terminal_that_never_says_so_is_asked_all_the_same(
     restored: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a while."""
-    monkeypatch.setattr(recollection, "HEARTBEAT_S", 0.01)
+    monkeypatch.setattr(used_ids, "HEARTBEAT_S", 0.01)
     restored.scene.script.broker = None
     assert (await restored.buy("a"))["order"]["order"] == DONE.order
 
@@ -122,7 +122,7 @@ async def test_nothing_holds_up_what_takes_risk_away(
     restored: Kept, monkeypatch: pytest.MonkeyPatch, fails: bool
 ) -> None:
     """A position is closed though nobody can see the past; a new order waits for that."""
-    monkeypatch.setattr(recollection, "REDUCING_S", 0.05)
+    monkeypatch.setattr(used_ids, "REDUCING_S", 0.05)
     scene = restored.scene
     found = UsedIdScan(
         restored.log,
