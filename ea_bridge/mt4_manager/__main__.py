@@ -19,8 +19,8 @@ from ea_bridge.protocol.messages import Pending
 from ea_bridge.token import MalformedToken, parse_token
 
 from .peer.library import LibraryError
-from .peer.peer import ManagerPeer
-from .peer.text import DEFAULT_ENCODING, TextCodec
+from .peer.manager_peer import ManagerPeer
+from .peer.text_codec import DEFAULT_ENCODING, TextCodec
 
 _log = logging.getLogger("ea_bridge.mt4_manager")
 

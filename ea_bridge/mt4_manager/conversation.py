@@ -57,8 +57,8 @@ MAX_WELCOME_MS = 5000
 _log = logging.getLogger(__name__)
 
 
-class ManagerSide(Protocol):
-    """What stands at our end of the link."""
+class ManagerBackend(Protocol):
+    """Backend of a link: the program at our end of it."""
 
     @property
     def boot(self) -> str:
@@ -89,7 +89,7 @@ class ManagerConversation(PeerConversation):
     """One TCP connection of a manager peer.
 
     Args:
-        side: what is asked.
+        backend: what is asked.
         token: its secret.
         pin: which daemon it belongs to.
         on_ready: called when the daemon has let us in.
@@ -99,7 +99,7 @@ class ManagerConversation(PeerConversation):
 
     def __init__(
         self,
-        side: ManagerSide,
+        backend: ManagerBackend,
         token: str,
         pin: DevicePin,
         on_ready: Callable[[], None],
@@ -107,7 +107,7 @@ class ManagerConversation(PeerConversation):
     ) -> None:
         connection = Connection(TERMINAL, commands=MANAGER_COMMANDS, max_line=MAX_LINE_TO_MANAGER)
         super().__init__(connection, token, pin, on_ready, on_pending)
-        self._side = side
+        self._backend = backend
         self._delay = Delay()
         self._proved_ms = 0
 
@@ -117,14 +117,14 @@ class ManagerConversation(PeerConversation):
             proto=SPAN,
             tid=tid,
             cnonce=cnonce,
-            boot=self._side.boot,
+            boot=self._backend.boot,
             platform="mt4",
             role="manager",
             login=0,
             server="",
-            ea=self._side.name,
+            ea=self._backend.name,
             caps="results",
-            fp=self._side.fingerprint,
+            fp=self._backend.fingerprint,
         )
 
     def _answer_challenge(self, hello: Hello, challenge: Challenge) -> Auth:
@@ -145,7 +145,7 @@ class ManagerConversation(PeerConversation):
     def _obey(self, cmd: Cmd) -> None:
         if self.is_cut:
             return
-        self._side.obey(cmd, self, self._delay.of(cmd.sent, host.boot_ms()))
+        self._backend.obey(cmd, self, self._delay.of(cmd.sent, host.boot_ms()))
 
     def _pulse(self, n: int) -> Hb | None:
-        return Hb(n=n, broker=self._side.connected)
+        return Hb(n=n, broker=self._backend.connected)

@@ -1,4 +1,4 @@
-"""What a manager peer does with a command: answers it, and never changes anything twice."""
+"""Executor of a manager peer: it answers commands, and makes no change twice."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class Unknown(Exception):
     """A command was begun, and the peer died over it: nobody is answered."""
 
 
-class ManagerDesk(Protocol):
-    """Carries single commands out."""
+class ManagerCommandHandler(Protocol):
+    """Handler of single commands: the library's peer, or the emulator."""
 
     def answer(self, op: str, params: Struct) -> Any:
         """Return the result of a command, as :data:`MANAGER_COMMANDS` declares it.
@@ -62,16 +62,16 @@ class ManagerDesk(Protocol):
 
 
 class ManagerExecutor:
-    """Carries a manager's commands out, one at a time.
+    """Executor of a manager's commands, one at a time.
 
     Args:
-        desk: knows how.
+        handler: knows how.
         results: remembers those that change something.
 
     """
 
-    def __init__(self, desk: ManagerDesk, results: ResultStore) -> None:
-        self._desk = desk
+    def __init__(self, handler: ManagerCommandHandler, results: ResultStore) -> None:
+        self._handler = handler
         self._results = results
 
     def execute(self, cmd: Cmd, *, waited_ms: float = 0.0) -> list[Res]:
@@ -114,7 +114,7 @@ class ManagerExecutor:
                 said = f"1 to {MAX_RESULT_IDS} ids, with commas between them"
                 raise Refused(said, err=INVALID_PARAMETER)
             return [self._known(one) for one in ids]
-        return self._desk.answer(cmd.op, cmd.params)
+        return self._handler.answer(cmd.op, cmd.params)
 
     def _known(self, command_id: int) -> StoredResult:
         state = self._results.state(command_id)
@@ -127,6 +127,6 @@ class ManagerExecutor:
 
 
 def is_change(cmd: Cmd) -> bool:
-    """Whether a command is acknowledged before it is executed, and executed execute_once."""
+    """Whether a command is acknowledged before it is executed, and executed once."""
     command = MANAGER_COMMANDS.get(cmd.op)
     return command is not None and command.trades

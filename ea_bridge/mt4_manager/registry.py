@@ -1,5 +1,6 @@
-"""Which manager peers are live: kept apart from terminals, so that neither can be taken for the
-other.
+"""Registry of live manager peers.
+
+They are kept apart from terminals, so that neither can be taken for the other.
 
 As with terminals the newest link of a token wins.
 """

@@ -1,4 +1,4 @@
-"""The database of the emulated server: users, trades, money.
+"""Books of the emulated server: users, trades, money.
 
 Every change goes through here. The rule of the books: an account's balance is what its closed
 trades and balance operations add up to, and its credit its credit operations; an administrator's
@@ -25,18 +25,17 @@ from ea_bridge.mt4_manager.model import (
     UserRecord,
 )
 
-from .account import Account
+from .account import UserAccount, amount, cents, result
 from .margins import Margins
-from .money import amount, cents, result
 from .quotes import Snapshot
-from .refusal import invalid, no_account
+from .rules import invalid, no_account
 
 FIRST_ORDER = 1_000_001
 FIRST_LOGIN = 100_001
 
 
 @dataclass
-class Changes:
+class BookChanges:
     """Logins and trades that were written or removed."""
 
     users: set[int] = field(default_factory=set)
@@ -47,7 +46,7 @@ class Changes:
 
 
 class Books:
-    """Users and trades.
+    """Books of users and trades.
 
     Args:
         symbols: by name.
@@ -60,7 +59,7 @@ class Books:
     ) -> None:
         self.symbols = symbols
         self.groups = groups
-        self.accounts: dict[int, Account] = {}
+        self.accounts: dict[int, UserAccount] = {}
         self.open: dict[int, TradeRecord] = {}
         """Positions and pending orders, by number."""
         self.closed: dict[int, TradeRecord] = {}
@@ -69,11 +68,11 @@ class Books:
         self.last_order = FIRST_ORDER - 1
         self.last_login = FIRST_LOGIN - 1
         self._logins: list[int] = []
-        self._changes = Changes()
+        self._changes = BookChanges()
 
     # --- looking ---------------------------------------------------------------------------
 
-    def account(self, login: int) -> Account:
+    def account(self, login: int) -> UserAccount:
         """Return an account.
 
         Raises:
@@ -101,7 +100,7 @@ class Books:
         """Return a trade, open or closed, as it was booked."""
         return self.open.get(number) or self.closed.get(number)
 
-    def by_login(self) -> Iterator[Account]:
+    def by_login(self) -> Iterator[UserAccount]:
         """Return all accounts, by login."""
         accounts = self.accounts
         return (accounts[login] for login in self._logins)
@@ -110,19 +109,19 @@ class Books:
         """Return some of all logins, in their order."""
         return self._logins[which]
 
-    def drift(self, account: Account) -> tuple[int, int]:
+    def drift(self, account: UserAccount) -> tuple[int, int]:
         """Return how many cents balance and credit are above what the history adds up to."""
         balance, credit = self._adds_up(account)
         return account.balance - balance, account.credit - credit
 
-    def take_changes(self) -> Changes:
+    def take_changes(self) -> BookChanges:
         """Return what changed, and begin anew."""
-        changes, self._changes = self._changes, Changes()
+        changes, self._changes = self._changes, BookChanges()
         return changes
 
     # --- users -----------------------------------------------------------------------------
 
-    def add_user(self, user: UserRecord) -> Account:
+    def add_user(self, user: UserRecord) -> UserAccount:
         """Enter a new user without money; ``login`` 0 is allotted."""
         login = user.login
         if login == 0:
@@ -130,17 +129,17 @@ class Books:
             while login in self.accounts:
                 login += 1
             self.last_login = login
-        account = Account(replace(user, login=login, balance=0.0, credit=0.0), 0, 0)
+        account = UserAccount(replace(user, login=login, balance=0.0, credit=0.0), 0, 0)
         self._enter(account)
         self._changes.users.add(login)
         return account
 
-    def change_user(self, account: Account, user: UserRecord) -> None:
+    def change_user(self, account: UserAccount, user: UserRecord) -> None:
         """Take over another record of a user; his money stays."""
         account.change(user)
         self._changes.users.add(user.login)
 
-    def remove_user(self, account: Account) -> None:
+    def remove_user(self, account: UserAccount) -> None:
         """Remove a user and his history."""
         login = account.user.login
         for number in account.closed:
@@ -150,7 +149,7 @@ class Books:
         del self._logins[bisect.bisect_left(self._logins, login)]
         self._changes.users.add(login)
 
-    def _enter(self, account: Account) -> None:
+    def _enter(self, account: UserAccount) -> None:
         login = account.user.login
         self.accounts[login] = account
         if not self._logins or login > self._logins[-1]:
@@ -162,7 +161,7 @@ class Books:
 
     def operate(
         self,
-        account: Account,
+        account: UserAccount,
         cmd: TradeCommand,
         by: int,
         comment: str,
@@ -188,7 +187,7 @@ class Books:
         self._changes.users.add(trade.login)
         return trade
 
-    def open_trade(self, account: Account, trade: TradeRecord) -> TradeRecord:
+    def open_trade(self, account: UserAccount, trade: TradeRecord) -> TradeRecord:
         """Enter a position or a pending order; its number is allotted, and it is not checked."""
         trade = replace(trade, order=self._next_order(), login=account.user.login)
         self.open[trade.order] = trade
@@ -198,7 +197,7 @@ class Books:
         return trade
 
     def close_trade(
-        self, account: Account, number: int, snapshot: Snapshot, now_s: int
+        self, account: UserAccount, number: int, snapshot: Snapshot, now_s: int
     ) -> TradeRecord:
         """Close a position at the market's price and book its result; delete a pending order."""
         trade = self.margins.shown(self.open[number], account, snapshot)
@@ -212,7 +211,7 @@ class Books:
         self._changes.users.add(trade.login)
         return trade
 
-    def _book_closed(self, account: Account, trade: TradeRecord) -> None:
+    def _book_closed(self, account: UserAccount, trade: TradeRecord) -> None:
         self.closed[trade.order] = trade
         account.closed.append(trade.order)
         self._changes.trades.add(trade.order)
@@ -245,12 +244,12 @@ class Books:
         self._changes.trades.add(number)
         return trade.login
 
-    def fix_balance(self, account: Account) -> None:
+    def fix_balance(self, account: UserAccount) -> None:
         """``AdmBalanceFix``: set balance and credit to what the history adds up to."""
         account.set_money(*self._adds_up(account))
         self._changes.users.add(account.user.login)
 
-    def _adds_up(self, account: Account) -> tuple[int, int]:
+    def _adds_up(self, account: UserAccount) -> tuple[int, int]:
         balance = credit = 0
         for number in account.closed:
             trade = self.closed[number]
@@ -264,7 +263,7 @@ class Books:
 
     def restore(self, user: UserRecord) -> None:
         """Enter a user as he was."""
-        self._enter(Account(user, cents(user.balance), cents(user.credit)))
+        self._enter(UserAccount(user, cents(user.balance), cents(user.credit)))
         self.last_login = max(self.last_login, user.login)
 
     def restore_trade(self, trade: TradeRecord) -> None:

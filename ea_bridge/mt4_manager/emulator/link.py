@@ -1,4 +1,4 @@
-"""The emulated manager's wire: dials the daemon, answers commands, misbehaves when told to."""
+"""Link of an emulated manager: it dials the daemon, answers commands, misbehaves when told to."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class EmulatedConversation(ManagerConversation):
         on_ready: Callable[[], None],
         on_pending: Callable[[Pending], None],
     ) -> None:
-        super().__init__(_Side(manager), token, manager.pin, on_ready, on_pending)
+        super().__init__(_EmulatedBackend(manager), token, manager.pin, on_ready, on_pending)
         self._faults = manager.faults
 
     def _pulse(self, n: int) -> Hb | None:
@@ -37,8 +37,8 @@ class EmulatedConversation(ManagerConversation):
         self._after(f"{act.__name__} {cmd.id}", delay_s, act, *args)
 
 
-class _Side:
-    """The emulated manager at our end of the link."""
+class _EmulatedBackend:
+    """Backend that carries commands out at the emulated manager."""
 
     def __init__(self, manager: EmulatedManager) -> None:
         self._manager = manager
@@ -90,7 +90,7 @@ class _Side:
 
 
 class ManagerLink(PeerLink[EmulatedConversation]):
-    """Keeps an emulated manager connected to a daemon until told to stop.
+    """Link that keeps an emulated manager connected to a daemon until told to stop.
 
     Args:
         manager: who is asked.

@@ -37,8 +37,7 @@ from ea_bridge.mt4_manager.model import (
     TradeRecord,
 )
 
-from .account import Account
-from .money import amount, cents
+from .account import UserAccount, amount, cents
 from .quotes import Snapshot
 
 _BUY, _SELL = int(TradeCommand.BUY), int(TradeCommand.SELL)
@@ -63,7 +62,7 @@ class Side:
 
 
 class Margins:
-    """Works out what trades and accounts are worth.
+    """Calculator of the worth of trades and accounts.
 
     Args:
         symbols: by name.
@@ -85,7 +84,7 @@ class Margins:
 
     # --- trades ----------------------------------------------------------------------------
 
-    def profit(self, trade: TradeRecord, account: Account, snapshot: Snapshot) -> int:
+    def profit(self, trade: TradeRecord, account: UserAccount, snapshot: Snapshot) -> int:
         """Return in cents what closing a position now earns; 0 without a price."""
         bid, ask = snapshot.quote(trade.symbol)
         if not bid > 0 or not ask > 0:
@@ -96,7 +95,7 @@ class Margins:
         move = bid - trade.open_price if long else trade.open_price - ask
         return cents(move * trade.volume * self._units[trade.symbol] * rate)
 
-    def shown(self, trade: TradeRecord, account: Account, snapshot: Snapshot) -> TradeRecord:
+    def shown(self, trade: TradeRecord, account: UserAccount, snapshot: Snapshot) -> TradeRecord:
         """Return an open trade with the market's price, and a position's floating profit."""
         bid, ask = snapshot.quote(trade.symbol)
         price = bid if trade.cmd in _SOLD_LATER else ask
@@ -107,7 +106,7 @@ class Margins:
 
     # --- accounts --------------------------------------------------------------------------
 
-    def level(self, account: Account, snapshot: Snapshot) -> MarginLevel:
+    def level(self, account: UserAccount, snapshot: Snapshot) -> MarginLevel:
         """Return how an account stands."""
         group = self._groups[account.user.group]
         floating, profits, losses = 0, 0, 0
@@ -141,7 +140,7 @@ class Margins:
             level_type=_level_type(group, used, free, percent),
         )
 
-    def encoded(self, accounts: Iterable[Account], snapshot: Snapshot) -> list[msgspec.Raw]:
+    def encoded(self, accounts: Iterable[UserAccount], snapshot: Snapshot) -> list[msgspec.Raw]:
         """Return the levels of many accounts as JSON; of those without trades as it was."""
         rows: list[msgspec.Raw] = []
         for account in accounts:
@@ -153,7 +152,7 @@ class Margins:
             rows.append(row)
         return rows
 
-    def _used(self, account: Account, group: GroupRecord) -> tuple[int, int]:
+    def _used(self, account: UserAccount, group: GroupRecord) -> tuple[int, int]:
         """Return an account's margin in cents and its volume, and keep them."""
         sides: dict[str, tuple[Side, Side]] = {}
         volume = 0

@@ -1,4 +1,4 @@
-"""The prices that the emulated server knows."""
+"""Sources of the emulated server's prices."""
 
 from __future__ import annotations
 

@@ -1,17 +1,20 @@
-"""What the emulated server accepts: sizes of texts, passwords, numbers."""
+"""Rules of the emulated server: what a record may hold, refusals, pages of lists."""
 
 from __future__ import annotations
 
 import math
 from functools import cache
+from typing import TypeVar
 
 import msgspec
 from msgspec.inspect import Field, Metadata, StrType, StructType, Type, UnionType
 
 from ea_bridge.model.struct import Struct
+from ea_bridge.mt4_manager.executor import Refused
 from ea_bridge.mt4_manager.model import (
     MAX_PASSWORD,
     MIN_PASSWORD,
+    Page,
     ReturnCode,
     TradeChange,
     TradeCommand,
@@ -19,8 +22,23 @@ from ea_bridge.mt4_manager.model import (
     UserChange,
 )
 
-from .money import is_amount
-from .refusal import invalid, refuse
+from .account import is_amount
+
+
+def refuse(code: ReturnCode, said: str) -> Refused:
+    """Return a refusal with a code of the Manager API."""
+    return Refused(said, retcode=int(code))
+
+
+def invalid(said: str) -> Refused:
+    """``RET_INVALID_DATA``."""
+    return refuse(ReturnCode.INVALID_DATA, said)
+
+
+def no_account(login: int) -> Refused:
+    """``RET_BAD_ACCOUNT_INFO``."""
+    return refuse(ReturnCode.BAD_ACCOUNT_INFO, f"there is no login {login}")
+
 
 _FIRST_PRINTABLE = " "
 _OF_A_BODY = "\r\n\t"
@@ -164,3 +182,16 @@ def _size(field: Field) -> int | None:
         if isinstance(bare, StrType):
             return bare.max_length
     return None
+
+
+T = TypeVar("T")
+
+
+def bounds(total: int, offset: int, limit: int | None) -> slice:
+    """Return which of so many rows are asked for."""
+    return slice(offset, total if limit is None else offset + limit)
+
+
+def cut(rows: list[T], offset: int, limit: int | None) -> Page[T]:
+    """Return the rows from ``offset`` on, at most ``limit``."""
+    return Page(total=len(rows), rows=rows[bounds(len(rows), offset, limit)])

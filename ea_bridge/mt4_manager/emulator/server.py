@@ -1,4 +1,4 @@
-"""The emulated MetaTrader 4 server, with the manager's peer in front of it."""
+"""Emulated MetaTrader 4 server, with the manager's peer in front of it."""
 
 from __future__ import annotations
 
@@ -38,14 +38,12 @@ from ea_bridge.simulation.broker.prices import Prices
 from ea_bridge.simulation.faults import Faults
 
 from .books import Books
-from .pages import cut
 from .quotes import FixedQuotes, MarketQuotes, Snapshot
-from .refusal import invalid, no_account, refuse
-from .rules import check_texts
-from .store import Store
+from .rules import check_texts, cut, invalid, no_account, refuse
+from .store import BookStore
 from .symbols import price_of
-from .trades_desk import TradesDesk
-from .users_desk import UsersDesk
+from .trade_commands import TradeCommands
+from .user_commands import UserCommands
 
 MAX_MAILS = 10_000
 """Mails that are kept; older ones are forgotten."""
@@ -79,7 +77,7 @@ _Answer = Callable[[Any], Any]
 
 
 class EmulatedManager:
-    """An MT4 server made of Python, and the peer that a daemon asks about it.
+    """MT4 server made of Python, and the peer that a daemon asks about it.
 
     It begins disconnected, as a peer does beside the real API: ``connect`` logs the manager in.
 
@@ -102,7 +100,7 @@ class EmulatedManager:
         books: Books,
         quotes: FixedQuotes | MarketQuotes,
         *,
-        users: UsersDesk,
+        users: UserCommands,
         now_s: Callable[[], int],
         server: str,
         login: int,
@@ -110,7 +108,7 @@ class EmulatedManager:
         results: ResultStore,
         pin: DevicePin,
         faults: Faults,
-        store: Store | None = None,
+        store: BookStore | None = None,
     ) -> None:
         self.books = books
         self.quotes = quotes
@@ -130,7 +128,7 @@ class EmulatedManager:
         self.pin = pin
         self.results = results
         self.executor = ManagerExecutor(self, results)
-        self.trades = TradesDesk(books, now_s, self.look)
+        self.trades = TradeCommands(books, now_s, self.look)
         self._password = password
         self._now_s = now_s
         self._prices = Prices(quotes)

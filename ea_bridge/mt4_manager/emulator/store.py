@@ -1,4 +1,4 @@
-"""The emulated server's database on disk: SQLite, written within each command that changes it.
+"""Database of the emulated server on disk: SQLite, written within each command that changes it.
 
 A command's changes are one transaction, committed before it is answered: a server that is killed
 finds on its next start either all of a command or nothing of it. Whether it was carried out is
@@ -14,7 +14,7 @@ import msgspec
 
 from ea_bridge.mt4_manager.model import TradeRecord, UserRecord
 
-from .books import Books, Changes
+from .books import BookChanges, Books
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS users (login INTEGER PRIMARY KEY, record BLOB NOT NULL);
@@ -26,8 +26,8 @@ _users = msgspec.json.Decoder(UserRecord)
 _trades = msgspec.json.Decoder(TradeRecord)
 
 
-class Store:
-    """Books in a file.
+class BookStore:
+    """Store of the books in a file.
 
     Args:
         path: of the file; made if it is not there.
@@ -57,7 +57,7 @@ class Store:
         books.last_login, books.last_order = last
         return True
 
-    def save(self, books: Books, changes: Changes) -> None:
+    def save(self, books: Books, changes: BookChanges) -> None:
         """Write what changed, all of it or nothing.
 
         Raises:
@@ -76,7 +76,7 @@ class Store:
         """Let go of the file."""
         self._database.close()
 
-    def _save_users(self, books: Books, changes: Changes) -> None:
+    def _save_users(self, books: Books, changes: BookChanges) -> None:
         there = [login for login in changes.users if login in books.accounts]
         gone = [(login,) for login in changes.users if login not in books.accounts]
         self._database.executemany("DELETE FROM users WHERE login = ?", gone)
@@ -85,7 +85,7 @@ class Store:
             ((login, _encoder.encode(books.accounts[login].user)) for login in there),
         )
 
-    def _save_trades(self, books: Books, changes: Changes) -> None:
+    def _save_trades(self, books: Books, changes: BookChanges) -> None:
         found = ((number, books.trade(number)) for number in changes.trades)
         there: list[tuple[int, bytes]] = []
         gone: list[tuple[int]] = []

@@ -1,4 +1,4 @@
-"""The symbols of the emulated server, made from the emulator's specifications."""
+"""Symbols of the emulated server, made from the emulator's specifications."""
 
 from __future__ import annotations
 

@@ -27,7 +27,6 @@ from .enums import (
     TransactionType,
 )
 from .group import GroupFilter, GroupMargin, GroupOpParams, GroupRecord, GroupSecurity, UsersFilter
-from .margin import MarginLevel, MarginsFilter
 from .server import MAX_MAIL_BODY, ConnectParams, Mail, ManagerConnection, ServerConfig, ServerTime
 from .symbol import DaySessions, SymbolPrice, SymbolRecord, SymbolsFilter
 from .trade import (
@@ -51,6 +50,8 @@ from .user import (
     NO_COLOR,
     LoginParams,
     LoginsParams,
+    MarginLevel,
+    MarginsFilter,
     NewUser,
     OnlineRecord,
     PasswordParams,

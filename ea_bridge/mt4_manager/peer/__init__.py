@@ -1,13 +1,13 @@
-"""The real manager peer: MetaQuotes' ``mtmanapi.dll`` on the one side, the daemon on the other.
+"""Manager peer beside MetaQuotes' ``mtmanapi.dll``, linked to the daemon.
 
 ``python -m ea_bridge.mt4_manager`` runs on the Windows machine that has the library, with the
 daemon beside it or at the other end of an SSH tunnel. The library comes from MetaQuotes; it is no
 part of this program.
 
 Layers, from the library up: :mod:`.layouts` and :mod:`.configuration` (records in memory),
-:mod:`.vtable` (places of methods), :mod:`.library` (loads and calls), :mod:`.connection` (to the
-trade server), :mod:`.records` (to our structs), :mod:`.questions` and :mod:`.changes` (commands),
-:mod:`.peer` (the link).
+:mod:`.library` (loads it and calls its methods), :mod:`.connection` (to the trade server),
+:mod:`.records` (to our structs), :mod:`.queries` and :mod:`.changes` (commands),
+:mod:`.dispatcher` (command to method), :mod:`.manager_peer` (the link).
 
 Layouts, slots, calls and everything above were tried with a library of our own that has the same
 class. Not tried, for want of Windows and of a trade server:

@@ -1,14 +1,17 @@
-"""The commands that change something, by the library's methods.
+"""Commands that change something, by the library's methods.
 
 A change that can be made twice without harm is refused with whatever code its method gives. One
 that cannot (money, a new user, a mail) is refused with that code only if it says that nothing was
 made. A connection that breaks in the middle may have carried it: then the code is
-``TRADE_TIMEOUT``, whatever the method gave, and the daemon looks for what became of it.
+``TRADE_TIMEOUT``, whatever the method gave, and the daemon looks for the change itself.
 """
 
 from __future__ import annotations
 
+import ctypes
+import mmap
 import string
+import sys
 from collections.abc import Sequence
 from ctypes import byref
 from typing import Any
@@ -21,9 +24,8 @@ from ea_bridge.mt4_manager.model import ReturnCode
 
 from . import layouts
 from .connection import SUCCESSES, Connection, demand, describe
-from .lowmemory import LowBuffer
-from .questions import Questions, ints, no_such_login
-from .records import Records
+from .queries import Queries, ints, no_such_login
+from .records import RecordConverter
 
 DOUBTFUL = frozenset(
     {
@@ -41,20 +43,20 @@ MAIL_BYTES = 4 * mt4.MAX_MAIL_BODY + 1
 PASSWORD_LENGTH = 12
 
 
-class Changes:
-    """Makes them.
+class ChangeCommands:
+    """Commands that change users, trades and money, or send mail.
 
     Args:
         connection: to the trade server.
         records: converts what goes.
-        questions: tell how things are before and after.
+        queries: read the records before and after.
 
     """
 
-    def __init__(self, connection: Connection, records: Records, questions: Questions) -> None:
+    def __init__(self, connection: Connection, records: RecordConverter, queries: Queries) -> None:
         self._connection = connection
         self._records = records
-        self._questions = questions
+        self._queries = queries
         self._mail: LowBuffer | None = None
 
     # --- money -----------------------------------------------------------------------------
@@ -83,7 +85,7 @@ class Changes:
         """``UserRecordUpdate`` with the record as it is now but for what changes. The server
         leaves its passwords empty in what it tells, and keeps those that come back empty.
         """
-        found = self._questions.raw_users([params.login])
+        found = self._queries.raw_users([params.login])
         if not found:
             raise no_such_login(params.login)
         self._records.write(found[0], params.change)
@@ -95,7 +97,7 @@ class Changes:
         change was made is certain by now.
         """
         try:
-            now = self._questions.user_records([written.login])
+            now = self._queries.user_records([written.login])
         except Refused:
             now = []
         return now[0] if now else self._records.read(written, mt4.UserRecord)
@@ -123,7 +125,7 @@ class Changes:
         self._demand("AdmTradeRecordModify", byref(found[0]))
         self._fix_balance(params.fix_balance, found)
         try:
-            now = self._questions.trade_records([params.order])
+            now = self._queries.trade_records([params.order])
         except Refused:
             now = []  # it was changed all the same
         return now[0] if now else self._records.read(found[0], mt4.TradeRecord)
@@ -137,7 +139,7 @@ class Changes:
         return Done(total=len(orders))
 
     def _trades(self, orders: Sequence[int]) -> list[layouts.TradeRecord]:
-        found = self._questions.raw_trades(orders)
+        found = self._queries.raw_trades(orders)
         missing = set(orders) - {trade.order for trade in found}
         if missing:
             said = f"there is no order {min(missing)}"
@@ -202,3 +204,67 @@ def _new_password() -> str:
     """Return a password that nobody learns, of the kinds of characters that servers demand."""
     kinds = (string.ascii_lowercase, string.ascii_uppercase, string.digits)
     return "".join(host.choice(kinds[at % len(kinds)]) for at in range(PASSWORD_LENGTH))
+
+
+LIMIT = 2**31
+_STEP = 2**24
+_MAP_32BIT = 0x40
+"""Linux on x86-64; ``mmap`` names it from Python 3.13 on."""
+
+
+class LowBuffer:
+    """Block of memory for the body of a mail, whose address fits the 4 bytes of a ``__ptr32``.
+
+    In a process of 32 bits all memory is like that. In one of 64 bits the system has to be asked
+    for it: the library reads the 4 bytes as a signed number, so the address lies below 2 GiB.
+    It is kept as long as the object lives.
+
+    Args:
+        size: in bytes.
+
+    Raises:
+        MemoryError: there is none.
+
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.address = self._allocate()
+        if not 0 < self.address <= LIMIT - size:
+            raise MemoryError("there is no memory below 2 GiB")
+
+    def write(self, data: bytes) -> None:
+        """Put bytes at the beginning.
+
+        Raises:
+            ValueError: there is no room for them.
+
+        """
+        if len(data) > self.size:
+            raise ValueError(f"{len(data)} bytes do not fit {self.size}")
+        ctypes.memmove(self.address, data, len(data))
+
+    if sys.platform == "win32":
+
+        def _allocate(self) -> int:
+            kernel = ctypes.WinDLL("kernel32")
+            kernel.VirtualAlloc.restype = ctypes.c_void_p
+            kernel.VirtualAlloc.argtypes = (
+                ctypes.c_void_p,
+                ctypes.c_size_t,
+                ctypes.c_uint32,
+                ctypes.c_uint32,
+            )
+            reserve_and_commit, read_write = 0x3000, 0x04
+            for start in range(_STEP, LIMIT - _STEP, _STEP):
+                found = kernel.VirtualAlloc(start, self.size, reserve_and_commit, read_write)
+                if found:
+                    return int(found)
+            return 0
+
+    else:
+
+        def _allocate(self) -> int:
+            flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_32BIT
+            self._map = mmap.mmap(-1, self.size, flags=flags)
+            return ctypes.addressof(ctypes.c_char.from_buffer(self._map))

@@ -29,8 +29,7 @@ from ea_bridge.mt4_manager.executor import Refused
 from ea_bridge.mt4_manager.model import ConnectParams, ManagerConnection, ReturnCode
 
 from .configuration import ConCommon
-from .library import Interface, Library
-from .vtable import NOTIFY
+from .library import NOTIFY, Interface, Library
 
 FIRST_RETRY_S, LAST_RETRY_S = 1.0, 30.0
 PUMP_START_PUMPING, PUMP_STOP_PUMPING = 0, 14

@@ -1,4 +1,4 @@
-"""Between the library's records and ours.
+"""Conversion between the library's records and ours.
 
 Reading goes by name: every member of our struct that the record has too is taken over, so that
 what is not a member of ours, secrets above all, cannot leave. What our members forbid does not
@@ -20,7 +20,7 @@ from ea_bridge.mt4_manager import model as mt4
 
 from . import layouts
 from .configuration import ConGroup
-from .text import TextCodec, Unwritable
+from .text_codec import TextCodec, Unwritable
 
 S = TypeVar("S", bound=Struct)
 Reader = Callable[[Any], Any]
@@ -28,8 +28,8 @@ Reader = Callable[[Any], Any]
 _UINT_MAX = 2**32 - 1
 
 
-class Records:
-    """Converts, with texts in one encoding.
+class RecordConverter:
+    """Converter of records, with texts in one encoding.
 
     Args:
         codec: of the texts.
@@ -129,7 +129,7 @@ def _finite(value: float) -> float:
 
 
 def _unsigned(value: int) -> int:
-    """An address that the record has in a signed ``int``."""
+    """Return an address that the record has in a signed ``int``."""
     return value & _UINT_MAX
 
 

@@ -9,9 +9,9 @@ import pytest
 from manager_library import CREDENTIALS, Clock, Fake, compile_library
 
 from ea_bridge.mt4_manager.peer.connection import Connection
-from ea_bridge.mt4_manager.peer.desk import Desk
+from ea_bridge.mt4_manager.peer.dispatcher import CommandDispatcher
 from ea_bridge.mt4_manager.peer.library import Library
-from ea_bridge.mt4_manager.peer.text import TextCodec
+from ea_bridge.mt4_manager.peer.text_codec import TextCodec
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +46,7 @@ def connection(fake: Fake, clock: Clock) -> Iterator[Connection]:
 
 
 @pytest.fixture
-def desk(connection: Connection, clock: Clock) -> Desk:
+def dispatcher(connection: Connection, clock: Clock) -> CommandDispatcher:
     """Connected."""
     connection.connect(CREDENTIALS)
-    return Desk(connection, TextCodec(), clock)
+    return CommandDispatcher(connection, TextCodec(), clock)

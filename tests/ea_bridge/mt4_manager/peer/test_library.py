@@ -9,8 +9,7 @@ import pytest
 from manager_library import Fake
 
 from ea_bridge.mt4_manager.peer.layouts import UserRecord
-from ea_bridge.mt4_manager.peer.library import Interface, Library, LibraryError
-from ea_bridge.mt4_manager.peer.vtable import METHODS, SLOTS
+from ea_bridge.mt4_manager.peer.library import METHODS, SLOTS, Interface, Library, LibraryError
 
 
 def test_slots_are_of_the_class():

@@ -1,4 +1,4 @@
-"""Records in memory: what ctypes makes of them is what a C++ compiler makes of them."""
+"""RecordConverter in memory: what ctypes makes of them is what a C++ compiler makes of them."""
 
 from __future__ import annotations
 

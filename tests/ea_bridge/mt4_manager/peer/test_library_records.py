@@ -17,8 +17,8 @@ from ea_bridge.model.struct import Struct
 from ea_bridge.mt4_manager import model as mt4
 from ea_bridge.mt4_manager.peer import layouts
 from ea_bridge.mt4_manager.peer.configuration import ConCommon, ConGroup
-from ea_bridge.mt4_manager.peer.records import Records
-from ea_bridge.mt4_manager.peer.text import TextCodec, Unwritable
+from ea_bridge.mt4_manager.peer.records import RecordConverter
+from ea_bridge.mt4_manager.peer.text_codec import TextCodec, Unwritable
 
 PAIRS: list[tuple[type[ctypes.Structure], type[Struct]]] = [
     (layouts.UserRecord, mt4.UserRecord),
@@ -40,8 +40,8 @@ LETTERS = bytes(byte for byte in range(1, 256)).decode("latin-1")
 CP1252 = [letter for letter in LETTERS.encode("latin-1").decode("cp1252", "ignore")]
 
 
-def records(encoding: str = "cp1252") -> Records:
-    return Records(TextCodec(encoding))
+def records(encoding: str = "cp1252") -> RecordConverter:
+    return RecordConverter(TextCodec(encoding))
 
 
 def draw(kind: type[Struct], record: type[ctypes.Structure], dice: random.Random) -> Struct:

@@ -1,4 +1,4 @@
-"""The emulated server's answers about users: records, passwords, group operations, online."""
+"""Commands of the emulated server about users: records, passwords, group operations, online."""
 
 from __future__ import annotations
 
@@ -28,18 +28,24 @@ from ea_bridge.mt4_manager.model import (
     UserUpdate,
 )
 
-from .account import Account
+from .account import UserAccount
 from .books import Books
-from .pages import bounds, cut
-from .refusal import invalid
-from .rules import check_leverage, check_password, check_switches, check_texts
+from .rules import (
+    bounds,
+    check_leverage,
+    check_password,
+    check_switches,
+    check_texts,
+    cut,
+    invalid,
+)
 
 _SECRETS = ("password", "password_investor", "password_phone")
 _ON = {"enable": 1, "enable_change_password": 1, "send_reports": 1, "user_color": NO_COLOR}
 
 
-class Passwords:
-    """Which passwords were set: digests in memory, under a key of this run."""
+class UserPasswords:
+    """Passwords that were set: digests in memory, under a key of this run."""
 
     def __init__(self) -> None:
         self._key = host.random_bytes(32)
@@ -50,7 +56,7 @@ class Passwords:
         self._digests[login, investor] = self._digest(password)
 
     def forget(self, login: int) -> None:
-        """The user is gone."""
+        """Drop the passwords of a user who is gone."""
         for investor in (False, True):
             self._digests.pop((login, investor), None)
 
@@ -63,8 +69,8 @@ class Passwords:
         return hashlib.blake2b(password.encode(), key=self._key).digest()
 
 
-class UsersDesk:
-    """Answers what is asked of users.
+class UserCommands:
+    """Commands about users.
 
     Args:
         books: the users.
@@ -74,7 +80,7 @@ class UsersDesk:
     """
 
     def __init__(self, books: Books, now_s: Callable[[], int], online: list[OnlineRecord]) -> None:
-        self.passwords = Passwords()
+        self.passwords = UserPasswords()
         self.online = online
         self._books = books
         self._now_s = now_s
@@ -192,7 +198,7 @@ class UsersDesk:
                 raise invalid(f"there is no group command {params.command}")
         return Done(total=len(accounts))
 
-    def _delete(self, accounts: list[Account]) -> None:
+    def _delete(self, accounts: list[UserAccount]) -> None:
         for account in accounts:
             if account.open or account.balance or account.credit:
                 raise invalid(f"{account.user.login} has trades or money")
@@ -200,7 +206,7 @@ class UsersDesk:
             self._books.remove_user(account)
             self.passwords.forget(account.user.login)
 
-    def _write(self, account: Account, change: UserChange) -> None:
+    def _write(self, account: UserAccount, change: UserChange) -> None:
         given = {
             name: value
             for name, value in msgspec.structs.asdict(change).items()
@@ -208,8 +214,8 @@ class UsersDesk:
         }
         self._books.change_user(account, replace(account.user, **given, timestamp=self._now_s()))
 
-    def _check_move(self, account: Account, name: str) -> None:
-        """An account with trades or money cannot come to be kept in another currency."""
+    def _check_move(self, account: UserAccount, name: str) -> None:
+        """Refuse to move an account with trades or money to another currency."""
         group = self._books.group(name)
         before = self._books.groups[account.user.group].currency
         if group.currency != before and (account.open or account.balance or account.credit):

@@ -1,4 +1,4 @@
-"""Texts in the Manager API's arrays of bytes.
+"""Codec of texts in the Manager API's arrays of bytes.
 
 The header says ``char`` and nothing about what the bytes mean; old servers write the code page of
 their Windows. So the encoding is chosen when the peer is started, one for both ways, and the
@@ -20,7 +20,7 @@ class Unwritable(ValueError):
 
 
 class TextCodec:
-    """Bytes to texts and back.
+    """Codec of bytes to texts and back.
 
     Args:
         encoding: as Python names it, one byte a character or UTF-8.

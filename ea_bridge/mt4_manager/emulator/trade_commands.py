@@ -1,4 +1,4 @@
-"""The emulated server's answers about trades and money."""
+"""Commands of the emulated server about trades and money."""
 
 from __future__ import annotations
 
@@ -29,17 +29,14 @@ from ea_bridge.mt4_manager.model import (
     TransactionType,
 )
 
-from .account import Account
+from .account import UserAccount, amount, cents, is_amount
 from .books import Books
-from .money import amount, cents, is_amount
-from .pages import bounds, cut
 from .quotes import Snapshot
-from .refusal import invalid, refuse
-from .rules import check_texts, check_times, check_trade
+from .rules import bounds, check_texts, check_times, check_trade, cut, invalid, refuse
 
 
-class TradesDesk:
-    """Answers what is asked of trades and money.
+class TradeCommands:
+    """Commands about trades and money.
 
     Args:
         books: the trades.
@@ -80,8 +77,8 @@ class TradesDesk:
         )
         return Transacted(order=trade.order)
 
-    def _check_balance(self, account: Account, by: int) -> None:
-        """What margin and credit hold up cannot be withdrawn, nor what was never paid in."""
+    def _check_balance(self, account: UserAccount, by: int) -> None:
+        """Refuse to withdraw what margin and credit hold up, or what was never paid in."""
         if by > 0:
             return
         level = self._books.margins.level(account, self._look())
@@ -90,7 +87,7 @@ class TradesDesk:
             said = f"{amount(max(available, 0)):.2f} can be withdrawn"
             raise refuse(ReturnCode.TRADE_NO_MONEY, said)
 
-    def _check_credit(self, account: Account, by: int, expiration: int) -> None:
+    def _check_credit(self, account: UserAccount, by: int, expiration: int) -> None:
         if by > 0 and expiration <= self._now_s():
             raise invalid("credit that is given needs an expiration after the server's time")
         if by < 0 and -by > account.credit:  # a rewritten row may have left it below zero
@@ -109,7 +106,7 @@ class TradesDesk:
         if params.group is None and params.level_type is None:
             total = len(books.accounts)
             logins = books.logins(bounds(total, params.offset, params.limit))
-            accounts: Iterable[Account] = (books.accounts[login] for login in logins)
+            accounts: Iterable[UserAccount] = (books.accounts[login] for login in logins)
             return Page(total=total, rows=books.margins.encoded(accounts, snapshot))
         masks = Masks(params.group)
         meant = [one for one in books.by_login() if masks.fit(one.user.group)]

@@ -1,4 +1,4 @@
-"""Lists from the library, whole and for pages.
+"""ListReader from the library, whole and for pages.
 
 A method that gives a list gives nothing at all both where the list is empty and where the server
 did not answer. So an empty one is believed only if the server answers a ping right after.
@@ -31,7 +31,7 @@ R = TypeVar("R", bound=ctypes.Structure)
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    """A list that pages are cut from."""
+    """List that pages are cut from."""
 
     interface: Interface
     question: Struct
@@ -39,8 +39,8 @@ class _Snapshot:
     until_s: float
 
 
-class Lists:
-    """Gets them.
+class ListReader:
+    """Reader of lists, which keeps the last one for the pages that are cut from it.
 
     Args:
         connection: to the trade server.
@@ -96,7 +96,7 @@ class Lists:
             self._snapshot = _Snapshot(interface, question, found, now_s + SNAPSHOT_S)
         return found
 
-    def forget(self) -> None:
+    def discard_expired(self) -> None:
         """Let go of a list that nobody asks more of; call it now and then."""
         if self._snapshot is not None and self._clock() >= self._snapshot.until_s:
             self._snapshot = None

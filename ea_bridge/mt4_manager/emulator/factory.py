@@ -1,4 +1,4 @@
-"""Put an emulated MetaTrader 4 server together."""
+"""Assembly of an emulated MetaTrader 4 server."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ from ea_bridge.simulation.faults import Faults
 from ea_bridge.simulation.market import open_market
 
 from .books import Books
-from .groups import default_groups
-from .population import Population, populate, who_is_online
+from .population import Population, default_groups, populate, who_is_online
 from .quotes import FixedQuotes, MarketQuotes, Snapshot
 from .server import EmulatedManager
-from .store import Store
+from .store import BookStore
 from .symbols import symbol_records
-from .users_desk import UsersDesk
+from .user_commands import UserCommands
 
 SERVER = "127.0.0.1:443"
 LOGIN = 224
@@ -64,7 +63,7 @@ def build_manager(
     clock = now_s or (lambda: zone.to_broker_ms(host.wall_ms()) // 1000)
     market = quotes or _market(clock, seed)
     books = Books(symbol_records(market.specs), default_groups())
-    store = Store(books_file) if books_file is not None else None
+    store = BookStore(books_file) if books_file is not None else None
     people = population or Population()
     if store is None or not store.load(books):
         populate(books, Snapshot(Prices(market)), people, now_s=clock(), seed=seed)
@@ -72,7 +71,7 @@ def build_manager(
     manager = EmulatedManager(
         books,
         market,
-        users=UsersDesk(books, clock, online),
+        users=UserCommands(books, clock, online),
         now_s=clock,
         server=server,
         login=login,

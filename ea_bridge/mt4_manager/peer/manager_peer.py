@@ -1,4 +1,4 @@
-"""The peer itself: the daemon's link in the event loop, the library in a thread of its own."""
+"""Peer beside the library: the daemon's link in the event loop, the library in its own thread."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from ea_bridge.mt4_manager.executor import ManagerExecutor, is_change
 from ea_bridge.protocol.messages import Ack, Cmd, Res
 
 from .connection import Connection
-from .desk import Desk
+from .dispatcher import CommandDispatcher
 from .library import Library
-from .text import TextCodec
+from .text_codec import TextCodec
 
 NAME = "mtmanapi peer 1"
 SUPERVISION_S = 1.0
@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 
 class ManagerPeer:
-    """Stands beside ``mtmanapi.dll``.
+    """Peer beside ``mtmanapi.dll``.
 
     Everything that touches the library, the table of results too, happens in one thread, one
     command after the other: neither is safe for threads.
@@ -62,8 +62,8 @@ class ManagerPeer:
             pumps=pumps,
         )
         table = ResultStore(home / "results.jsonl", room=MAX_RESULTS, durable=True)
-        self._desk = Desk(self._connection, codec)
-        self._executor = ManagerExecutor(self._desk, table)
+        self._dispatcher = CommandDispatcher(self._connection, codec)
+        self._executor = ManagerExecutor(self._dispatcher, table)
 
     @property
     def connected(self) -> bool:
@@ -96,7 +96,7 @@ class ManagerPeer:
 
     def _look(self) -> None:
         self._connection.supervise()
-        self._desk.tidy()
+        self._dispatcher.cleanup()
 
     async def close(self) -> None:
         """Finish what was taken, and log out."""

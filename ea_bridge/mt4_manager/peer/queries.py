@@ -1,6 +1,6 @@
-"""The commands that read, by the library's methods.
+"""Commands that read, by the library's methods.
 
-How lists come is in :mod:`.lists`. A history, from which the daemon learns what became of a
+Lists are fetched by :mod:`.list_reader`. A history, from which the daemon learns what became of a
 payment, is believed to be empty only when it was empty twice.
 """
 
@@ -22,15 +22,15 @@ from ea_bridge.mt4_manager.model import Page, ReturnCode
 from . import layouts
 from .configuration import ConCommon, ConGroup
 from .connection import NO_CONNECT, Connection, demand
-from .lists import Lists, window
-from .records import Records
+from .list_reader import ListReader, window
+from .records import RecordConverter
 
 R = TypeVar("R", bound=ctypes.Structure)
 S = TypeVar("S", bound=Struct)
 
 
-class Questions:
-    """Answers them.
+class Queries:
+    """Commands that read the server's records.
 
     Args:
         connection: to the trade server.
@@ -39,7 +39,9 @@ class Questions:
 
     """
 
-    def __init__(self, connection: Connection, lists: Lists, records: Records) -> None:
+    def __init__(
+        self, connection: Connection, lists: ListReader, records: RecordConverter
+    ) -> None:
         self._connection = connection
         self._lists = lists
         self._records = records
