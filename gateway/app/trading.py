@@ -197,7 +197,7 @@ class Trading:
                 turns=turns,
                 contingent=self.contingent.of(terminal, turns),
                 journal=self.reconcile.of(terminal),
-                checks=self.account_state.checks(),
+                risk=self.account_state.risk_checker(),
             )
         return state
 

@@ -176,7 +176,7 @@ class PaperService:
         """
         found = self._states.get(terminal)
         if found is None:
-            fresh = replace(real, checks=real.checks.anew(), fillings=FillingMemory())
+            fresh = replace(real, risk=real.risk.anew(), fillings=FillingMemory())
             found = self._states[terminal] = fresh
         return found
 

@@ -7,15 +7,14 @@ from functools import partial
 from ea_bridge.registry import TerminalRegistry
 from gateway.storage.ledger import Ledger
 from gateway.trading.journal import Account, OrderLog, SqliteJournal
-from gateway.trading.risk.admission import Checks
-from gateway.trading.risk.history import sent_orders
-from gateway.trading.risk.reservations import Unresolved
-from gateway.trading.risk.tally import Tallies
+from gateway.trading.risk.checker import RiskChecker
+from gateway.trading.risk.rate import sent_orders
+from gateway.trading.risk.reservations import CounterBook, Unresolved
 from gateway.trading.turns import Queues, Turns
 
 
 class AccountState:
-    """The tallies and turns of all accounts, while the gateway runs.
+    """Counters and turns of all accounts, while the gateway runs.
 
     Args:
         log: of all orders.
@@ -28,12 +27,12 @@ class AccountState:
         self._log = log
         self._ledger = ledger
         self._registry = registry
-        self._tallies = Tallies(self._unresolved)
+        self._counter_book = CounterBook(self._unresolved)
         self._queues: Queues = {}
 
-    def checks(self) -> Checks:
-        """Return the checks of one more terminal, which know what the journal knows."""
-        return Checks(self._tallies, sent_orders(self._ledger.reader))
+    def risk_checker(self) -> RiskChecker:
+        """Return the checker of one more terminal, which knows what the journal knows."""
+        return RiskChecker(self._counter_book, sent_orders(self._ledger.reader))
 
     def turns(self, terminal: str) -> Turns:
         """Return the turns of a terminal."""

@@ -15,7 +15,7 @@ from gateway.errors import GatewayError
 from .filling import FillingMemory
 from .journal import Journal
 from .requests import ExecutionOptions, OrderModification, OrderRequest, PreparedOrder
-from .risk.admission import Checks, Pass
+from .risk.checker import OrderAdmission, RiskChecker
 from .symbols import SymbolNames
 from .terminal import GuardedTerminal
 from .turns import Turns
@@ -91,7 +91,7 @@ class TradingState:
 
     turns: Turns = field(default_factory=Turns)
     """Who may change what is open there."""
-    checks: Checks = field(default_factory=Checks)
+    risk: RiskChecker = field(default_factory=RiskChecker)
     """What an order must pass, and what it takes of the limits."""
     symbols: SymbolNames = field(default_factory=SymbolNames)
     """Callers' names of the broker's symbols."""
@@ -102,9 +102,9 @@ class TradingState:
     contingent: NullContingentOrders = field(default_factory=NullContingentOrders)
     """Orders that the daemon keeps itself, and which cancel one another."""
 
-    async def admit(self, terminal: GuardedTerminal, order: PreparedOrder) -> Pass:
-        """Check an order, and take its part of the limits; see :meth:`.Checks.admit`."""
-        return await self.checks.admit(terminal, order, self.symbols, self.contingent)
+    async def admit(self, terminal: GuardedTerminal, order: PreparedOrder) -> OrderAdmission:
+        """Check an order, and take its part of the limits; see :meth:`.RiskChecker.admit`."""
+        return await self.risk.admit(terminal, order, self.symbols, self.contingent)
 
 
 StateOf = Callable[[GuardedTerminal], TradingState]

@@ -21,7 +21,7 @@ from gateway.trading.contingent.emulated import MAX_HELD
 from gateway.trading.contingent.oco import MAX_LINKS
 from gateway.trading.kill_switch.disconnects import MAX_PLACED
 from gateway.trading.reconcile import reported_results
-from gateway.trading.risk.tally import MAX_IDLE
+from gateway.trading.risk.reservations import MAX_IDLE
 
 from .invariants import Invariants
 
@@ -67,7 +67,11 @@ def of_trading(gateway: Gateway) -> Iterator[Count]:
     yield "journal: under way", len(log._running), callers
     yield "journal: being settled", len(log._settling), len(log._unresolved) + len(log._watched)
     yield "turns", len(gateway.trading.account_state._queues), callers
-    yield "tallies", len(gateway.trading.account_state._tallies._tallies), MAX_IDLE + MAX_TERMINALS
+    yield (
+        "tallies",
+        len(gateway.trading.account_state._counter_book._counters),
+        MAX_IDLE + MAX_TERMINALS,
+    )
     for reconciler in gateway.trading.reconcile._reconcilers.values():
         yield (
             "reconciler: late answers",

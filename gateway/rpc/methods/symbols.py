@@ -67,7 +67,7 @@ async def get_sessions(call: Call, *, symbol: Symbol) -> shapes.SymbolSessions:
     """
     terminal = call.terminal
     symbol = await call.state.symbols.name(terminal, symbol)
-    week, table = await call.state.checks.sessions.table(terminal, symbol)
+    week, table = await call.state.risk.sessions.table(terminal, symbol)
     now_ms = terminal.now_ms()
     broker_ms = terminal.clock.broker_now_ms(now_ms)
     closes = week.next_close(broker_ms)

@@ -14,7 +14,7 @@ from gateway.errors import GatewayError, MarketClosed, UnsupportedFilling
 
 from ..receipts import checked_only, receipt_for
 from ..requests import PreparedOrder
-from ..risk.admission import Pass
+from ..risk.checker import OrderAdmission
 from ..state import TradingState
 from ..terminal import ExecutionResult, GuardedTerminal
 
@@ -51,7 +51,7 @@ async def carry_out(
 
 
 async def _send(
-    terminal: GuardedTerminal, state: TradingState, order: PreparedOrder, admission: Pass
+    terminal: GuardedTerminal, state: TradingState, order: PreparedOrder, admission: OrderAdmission
 ) -> tuple[PreparedOrder, ExecutionResult]:
     """Send an order, with its second filling mode if need be; return it as it was taken."""
     try:
@@ -60,7 +60,7 @@ async def _send(
         if refused.data.get("retcode") != TradeRetcode.INVALID_FILL or len(order.fillings) < 2:
             raise
     except MarketClosed as closed:
-        sessions = state.checks.sessions
+        sessions = state.risk.sessions
         closed.data["opens_at"] = await sessions.opens_at(terminal, order.request.symbol)
         raise
     first, second = order.fillings[:2]
@@ -70,7 +70,7 @@ async def _send(
 
 
 async def _send_once(
-    terminal: GuardedTerminal, state: TradingState, order: PreparedOrder, admission: Pass
+    terminal: GuardedTerminal, state: TradingState, order: PreparedOrder, admission: OrderAdmission
 ) -> ExecutionResult:
     sent = await terminal.execute(order, day=admission.day)
     admission.done(sent.result)

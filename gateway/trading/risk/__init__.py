@@ -1,15 +1,17 @@
-"""The checks before an order: what it must pass before it is journaled and sent.
+"""Rules of risk: what an order must pass before it is journaled and sent.
 
-``limits``
-    What a caller may do; the strictest of what config, token and account say.
 ``rules``
-    Every check by its name, in order; the judges stand in the modules ``*_rules``.
-``case``
-    What a judge sees: the trade, the limits, the facts.
-``facts``, ``asking``
-    What the terminal says of the account. A fact that cannot be had refuses the order.
-``reservations``, ``pace``
-    What orders on their way take of the limits, and how fast they come.
-``admission``
-    Puts it together: ask, judge, reserve.
+    The table of all rules, by name and in order.
+``rule_checks``
+    The check of each rule: a function that raises the error of a broken limit.
+``context``
+    The input of a check: the order, the limits, the facts.
+``facts``
+    The terminal's word on the account. A fact that cannot be had refuses the order.
+``reservations``, ``rate``
+    Orders on their way take their part of the limits, and come at some rate.
+``checker``
+    Puts it together: ask, check, reserve.
+
+The limits themselves are :class:`gateway.trading.limits.Limits`.
 """

@@ -1,7 +1,7 @@
-"""What orders on their way take of a limit, before the terminal can show it.
+"""Reservations of orders on their way: their part of a limit, before the terminal can show it.
 
-An order is judged by what the terminal says and by the reservations of those before it. Between
-the moment at which a fact is asked for and the moment at which it is judged nothing may slip
+An order is checked by what the terminal says and by the reservations of those before it. Between
+the moment at which a fact is asked for and the moment at which it is checked nothing may slip
 through, so a reservation counts
 
 * while its order is on its way;
@@ -12,7 +12,7 @@ through, so a reservation counts
   after its result, and other terminals of the account a moment later;
 * when its outcome is unknown, until the journal has found it out.
 
-Judging and reserving happen without an ``await`` between them.
+Checking and reserving happen without an ``await`` between them.
 """
 
 from __future__ import annotations
@@ -24,6 +24,10 @@ from decimal import Decimal
 from typing import Literal
 
 from ea_bridge import host
+from gateway.trading.journal import Account
+from gateway.trading.terminal import GuardedTerminal
+
+from .rate import OrderRate
 
 SETTLE_S = 1.0
 """How long a list may take to show what was carried out."""
@@ -132,7 +136,7 @@ class Reservations:
 
     @contextmanager
     def looking(self, moment: int) -> Iterator[None]:
-        """While facts that are from no earlier moment are asked for and judged."""
+        """While facts that are from no earlier moment are asked for and checked."""
         self._looking[moment] = self._looking.get(moment, 0) + 1
         try:
             yield
@@ -180,7 +184,7 @@ class Reservations:
         return one.is_closed or self._monotonic_s() - one.ended_s >= SETTLE_S
 
     def _tidy(self) -> None:
-        """Forget what no judgement can depend on any more."""
+        """Discard what no check can depend on any more."""
         oldest = min(self._looking, default=self.moment)
         self._held = [one for one in self._held if self._may_count(one, oldest)]
         self._tidy_at = max(TIDY_AT, 2 * len(self._held))
@@ -189,3 +193,62 @@ class Reservations:
         if one.end in (None, "unknown") or one.ended > oldest:
             return True
         return one.end == "done" and not self._has_settled(one)
+
+
+MAX_IDLE = 256
+"""Counters kept of accounts that have nothing on its way; beyond that the one that was used the
+longest ago is made anew, of the journal, when it is asked for again."""
+
+
+class AccountCounters:
+    """Counters of one account: its rate and its reservations.
+
+    Args:
+        unresolved: as of :class:`~.reservations.Reservations`.
+
+    """
+
+    def __init__(self, unresolved: Unresolved | None = None) -> None:
+        self.rate = OrderRate()
+        self.reservations = Reservations(unresolved)
+        self.is_recalled = False
+        """The orders of before the daemon was started are counted."""
+
+
+class CounterBook:
+    """Counters of all accounts, on paper apart from those at the market.
+
+    An account has one, however many terminals are logged in to it and whoever's tokens their
+    orders carry: its limits are about all of them together.
+
+    Args:
+        unresolved: makes of an account what :class:`~.reservations.Reservations` asks; ``None``
+            where there is no journal.
+
+    """
+
+    def __init__(self, unresolved: Callable[[Account], Unresolved] | None = None) -> None:
+        self._unresolved = unresolved
+        self._counters: dict[Account | None, AccountCounters] = {}
+
+    def of(self, terminal: GuardedTerminal) -> AccountCounters:
+        """Return the counters of the account that a terminal is logged in to, or was last."""
+        account, side = terminal.account, terminal.side
+        counters = self._counters.pop(side, None)
+        if counters is None:
+            self._make_room()
+            counters = AccountCounters(self._asking(account))
+        self._counters[side] = counters  # the one that was used last comes last
+        return counters
+
+    def _asking(self, account: Account | None) -> Unresolved | None:
+        if account is None or self._unresolved is None:
+            return None
+        return self._unresolved(account)
+
+    def _make_room(self) -> None:
+        if len(self._counters) < MAX_IDLE:
+            return
+        idle = [key for key, one in self._counters.items() if one.reservations.are_over()]
+        for key in idle[: len(idle) - MAX_IDLE + 1]:
+            del self._counters[key]

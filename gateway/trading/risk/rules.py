@@ -1,4 +1,4 @@
-"""Every check, in the order in which they are made.
+"""Table of the rules of risk, in the order in which they are checked.
 
 The kill switch, the caller's rights and the id of the order come before all of these: see
 :class:`~gateway.trading.terminal.GuardedTerminal` and :meth:`gateway.rpc.catalogue.Method.answer`.
@@ -13,8 +13,8 @@ from gateway.errors import GatewayError
 from gateway.trading.requests import PreparedOrder
 
 from ..limits import Limits
-from . import caller_rules, market_rules, money_rules, size_rules
-from .case import Case, Kind
+from . import rule_checks
+from .context import Kind, RiskContext
 from .facts import Need
 
 OPENING = frozenset({Kind.OPEN})
@@ -29,15 +29,15 @@ def _always(_: Limits) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One check.
+    """One rule.
 
-    ``judge`` raises the error that a caller shall see, or :class:`~.case.LookAgain`.
+    ``check`` raises the error that a caller shall see, or :class:`~.context.StaleFacts`.
     """
 
     name: str
     kinds: frozenset[Kind]
-    """The trades that it is for."""
-    judge: Callable[[Case], None]
+    """The orders that it is for."""
+    check: Callable[[RiskContext], None]
     if_: Callable[[Limits], bool] = _always
     """Whether it can refuse anything under these limits."""
     needs: tuple[Need, ...] = ()
@@ -45,141 +45,141 @@ class Rule:
 
 
 RULES = (
-    Rule("age", ALL, caller_rules.age),
+    Rule("age", ALL, rule_checks.age),
     Rule(
         "auto_trade_enabled",
         RISKING,
-        caller_rules.auto_trade_enabled,
+        rule_checks.auto_trade_enabled,
         lambda limits: not limits.auto_trade,
     ),
     Rule(
         "allowed_symbols",
         RISKING,
-        caller_rules.allowed_symbols,
+        rule_checks.allowed_symbols,
         lambda limits: limits.allowed_symbols is not None,
         ("allowed",),
     ),
-    Rule("tradable", ALL, market_rules.tradable),
-    Rule("market_open", OPENING, market_rules.market_open),
-    Rule("max_lot", RISKING, size_rules.max_lot, lambda limits: limits.max_lot is not None),
+    Rule("tradable", ALL, rule_checks.tradable),
+    Rule("market_open", OPENING, rule_checks.market_open),
+    Rule("max_lot", RISKING, rule_checks.max_lot, lambda limits: limits.max_lot is not None),
     Rule(
         "max_open_lots",
         OPENING,
-        size_rules.max_open_lots,
+        rule_checks.max_open_lots,
         lambda limits: limits.max_open_lots is not None,
         ("positions", "orders"),
     ),
     Rule(
         "max_notional",
         OPENING,
-        size_rules.max_notional,
+        rule_checks.max_notional,
         lambda limits: limits.max_notional is not None,
         ("positions", "orders", "worth"),
     ),
     Rule(
         "price_collar",
         RISKING,
-        market_rules.price_collar,
+        rule_checks.price_collar,
         lambda limits: limits.collar_bps is not None,
     ),
     Rule(
         "tick_age",
         OPENING,
-        market_rules.tick_age,
+        rule_checks.tick_age,
         lambda limits: limits.max_tick_age_ms is not None,
         ("tick",),
     ),
     Rule(
         "stop_loss",
         RISKING,
-        market_rules.stop_loss_set,
+        rule_checks.stop_loss_set,
         lambda limits: limits.require_stop_loss,
     ),
-    Rule("stops", ALL, market_rules.stops),
+    Rule("stops", ALL, rule_checks.stops),
     Rule(
         "risk_pct",
         RISKING,
-        money_rules.risk_pct,
+        rule_checks.risk_pct,
         lambda limits: limits.risk_pct is not None,
         ("account", "risk"),
     ),
     Rule(
         "free_margin",
         OPENING,
-        money_rules.free_margin,
+        rule_checks.free_margin,
         lambda limits: limits.check_margin,
         ("account", "margin", "positions", "orders"),
     ),
     Rule(
         "orders_per_second",
         RISKING,
-        caller_rules.orders_per_second,
+        rule_checks.orders_per_second,
         lambda limits: limits.orders_per_second is not None,
     ),
     Rule(
         "max_orders_per_minute",
         OPENING,
-        caller_rules.orders_per_minute,
+        rule_checks.orders_per_minute,
         lambda limits: limits.max_orders_per_minute is not None,
     ),
     Rule(
         "max_orders_per_day",
         OPENING,
-        caller_rules.orders_per_day,
+        rule_checks.orders_per_day,
         lambda limits: limits.max_orders_per_day is not None,
     ),
     Rule(
         "max_symbol_orders",
         OPENING,
-        caller_rules.symbol_orders,
+        rule_checks.symbol_orders,
         lambda limits: limits.max_symbol_orders is not None,
     ),
     Rule(
         "max_identical_orders",
         OPENING,
-        caller_rules.identical_orders,
+        rule_checks.identical_orders,
         lambda limits: limits.max_identical_orders is not None,
     ),
     Rule(
         "max_positions",
         OPENING,
-        size_rules.max_positions,
+        rule_checks.max_positions,
         lambda limits: limits.max_positions is not None,
         ("positions", "orders"),
     ),
     Rule(
         "max_pending_orders",
         OPENING,
-        size_rules.max_pending_orders,
+        rule_checks.max_pending_orders,
         lambda limits: limits.max_pending_orders is not None,
         ("positions", "orders"),
     ),
     Rule(
         "hedging",
         OPENING,
-        size_rules.hedging,
+        rule_checks.hedging,
         lambda limits: not limits.hedging,
         ("positions", "orders"),
     ),
     Rule(
         "max_daily_loss",
         OPENING,
-        money_rules.max_daily_loss,
+        rule_checks.max_daily_loss,
         lambda limits: limits.max_daily_loss is not None,
         ("account", "brought"),
     ),
     Rule(
         "max_drawdown_pct",
         OPENING,
-        money_rules.max_drawdown,
+        rule_checks.max_drawdown,
         lambda limits: limits.max_drawdown_pct is not None,
         ("account",),
     ),
-    Rule("live_account", RISKING, caller_rules.live_account, lambda limits: not limits.live),
+    Rule("live_account", RISKING, rule_checks.live_account, lambda limits: not limits.live),
     Rule(
         "unresolved",
         OPENING,
-        caller_rules.unresolved,
+        rule_checks.unresolved,
         lambda limits: limits.block_unresolved,
     ),
 )
@@ -187,36 +187,36 @@ RULES = (
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The checks of one kind of trade under some limits."""
+    """The rules for one kind of order under some limits."""
 
     limits: Limits
     rules: tuple[Rule, ...]
     _needs: frozenset[Need]
 
-    def needs(self, trade: PreparedOrder) -> frozenset[Need]:
+    def needs(self, order: PreparedOrder) -> frozenset[Need]:
         """Return the facts that they look at."""
-        if trade.request.sl or "risk" not in self._needs:
+        if order.request.sl or "risk" not in self._needs:
             return self._needs
         return self._needs - {"risk"}
 
-    def judge(self, case: Case) -> None:
+    def check(self, context: RiskContext) -> None:
         """Make every check.
 
         Raises:
             GatewayError: that of the first check that fails; ``data.rule`` names it.
-            LookAgain: the facts do not settle it.
+            StaleFacts: the facts do not settle it.
 
         """
         for rule in self.rules:
             try:
-                rule.judge(case)
+                rule.check(context)
             except GatewayError as error:
                 error.data.setdefault("rule", rule.name)
                 raise
 
 
 class Plans:
-    """The plans that were made; limits are asked for with each order and hardly ever change."""
+    """Cache of plans: limits are asked for with each order and hardly ever change."""
 
     def __init__(self) -> None:
         self._plans: dict[tuple[Kind, int], Plan] = {}

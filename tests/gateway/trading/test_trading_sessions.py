@@ -124,7 +124,7 @@ async def test_a_terminal_that_cannot_tell(mt4: Scene) -> None:
 
 async def test_a_table_is_asked_for_again_in_time(scene: Scene) -> None:
     """It is believed for a quarter of an hour."""
-    tables = scene.state.checks.sessions
+    tables = scene.state.risk.sessions
     now_s = tables.monotonic_s()
     order: dict[str, Any] = {"symbol": "EURUSD", "side": "buy", "volume": 0.1}
     for passed_s, asked in ((0, 1), (899, 1), (901, 2)):

@@ -21,9 +21,9 @@ CALLER_FAULTS = (
         "An order may have twice the lots that its token allows.",
         (
             Change(
-                "gateway.trading.risk.size_rules",
-                "most is not None and case.volume > most and",
-                "most is not None and case.volume > 2 * most and",
+                "gateway.trading.risk.rule_checks",
+                "        and context.volume > most\n",
+                "        and context.volume > 2 * most\n",
             ),
         ),
         lone="limited",
@@ -33,8 +33,8 @@ CALLER_FAULTS = (
         "A token that is for some symbols may trade all.",
         (
             Change(
-                "gateway.trading.risk.caller_rules",
-                "    if allowed is None or name in case.facts.allowed:\n",
+                "gateway.trading.risk.rule_checks",
+                "    if allowed is None or name in context.facts.allowed:\n",
                 "    if allowed is None or name:\n",
             ),
         ),
@@ -45,8 +45,8 @@ CALLER_FAULTS = (
         "The orders of the last minute do not count for a daemon that was started since.",
         (
             Change(
-                "gateway.trading.risk.pace",
-                "        self._steps = deque((*before, *self._steps), maxlen=MAX_COUNTED)\n",
+                "gateway.trading.risk.rate",
+                "        self._entries = deque((*before, *self._entries), maxlen=MAX_COUNTED)\n",
                 "",
             ),
         ),

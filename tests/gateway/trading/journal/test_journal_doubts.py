@@ -18,9 +18,9 @@ from gateway.trading.client_ids import tag
 from gateway.trading.limits import Limits
 from gateway.trading.reconcile import patience, reconciler
 from gateway.trading.requests import Deadline
-from gateway.trading.risk.admission import Checks
-from gateway.trading.risk.history import sent_orders
-from gateway.trading.risk.tally import Tallies
+from gateway.trading.risk.checker import RiskChecker
+from gateway.trading.risk.rate import sent_orders
+from gateway.trading.risk.reservations import CounterBook
 
 HERE_MS = NOW_MS + OFFSET_MS
 
@@ -245,8 +245,8 @@ async def test_each_account_has_its_own_orders_of_the_day(kept: Kept) -> None:
 
     def begin() -> None:
         journal = kept.scene.guarded.journal
-        tallies = Tallies(lambda _: journal.unresolved)
-        kept.scene.state.checks = Checks(tallies, sent_orders(kept.ledger.reader))
+        counter_book = CounterBook(lambda _: journal.unresolved)
+        kept.scene.state.risk = RiskChecker(counter_book, sent_orders(kept.ledger.reader))
 
     kept.scene.script.answers["order_send"] = fresh_tickets()
     kept.scene.limits = Limits(max_orders_per_day=2)

@@ -27,7 +27,7 @@ from gateway.trading.reconcile.retry_schedule import (
     RetrySchedule,
 )
 from gateway.trading.reconcile.snapshot import CandidateFilter
-from gateway.trading.risk.asking import _brought_today
+from gateway.trading.risk.facts import _brought_today
 from gateway.trading.terminal import was_refused
 
 HERE_S = (NOW_MS + OFFSET_MS) // 1000

@@ -1,4 +1,4 @@
-"""Checks of what is around an order: account, hours, age, doubts, and facts not to be had."""
+"""RiskChecker of what is around an order: account, hours, age, doubts, and facts not to be had."""
 
 from __future__ import annotations
 

@@ -30,9 +30,9 @@ class Hands:
 def hands(scene: Scene) -> Hands:
     """The clock by which the scene counts orders."""
     hands = Hands()
-    pace = scene.state.checks.tally(scene.guarded).pace
-    pace._monotonic_s = hands
-    pace._level_s = hands.s
+    rate = scene.state.risk.counters(scene.guarded).rate
+    rate._monotonic_s = hands
+    rate._level_s = hands.s
     return hands
 
 

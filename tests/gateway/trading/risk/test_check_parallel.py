@@ -88,7 +88,7 @@ async def test_a_list_may_lag_behind_a_result(scene: Scene) -> None:
     assert not await account.rush(limits, 2, **BUY)
     (error,) = await account.rush(limits, 1, **BUY)
     assert error.data["value"] == pytest.approx(0.3)
-    clock = scene.state.checks.tally(scene.guarded).reservations
+    clock = scene.state.risk.counters(scene.guarded).reservations
     now_s = clock._monotonic_s()
     clock._monotonic_s = lambda: now_s + SETTLE_S
     assert not await account.rush(limits, 1, **BUY), "after that the list is the truth"
@@ -219,6 +219,6 @@ async def test_an_order_under_way_the_other_way_makes_no_room(netting: Scene) ->
     sale = Reservation(
         client_order_id="a", symbol="EURUSD", volume=Decimal(5), buys=False, waits=False
     )
-    netting.state.checks.tally(netting.guarded).reservations.hold(sale)
+    netting.state.risk.counters(netting.guarded).reservations.hold(sale)
     (error,) = await account.rush(Limits(max_open_lots=Decimal("1.0")), 1, **BUY)
     assert error.data["rule"] == "max_open_lots"

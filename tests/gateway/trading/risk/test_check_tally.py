@@ -1,4 +1,4 @@
-"""One tally an account, whichever terminals are logged in to it."""
+"""One counters an account, whichever terminals are logged in to it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,19 @@ from typing import Any, cast
 import pytest
 
 from gateway.trading.journal import Account
-from gateway.trading.risk import tally as module
-from gateway.trading.risk.reservations import SETTLE_S, Reservation, Reservations
-from gateway.trading.risk.tally import Tallies, Tally
+from gateway.trading.risk import reservations as module
+from gateway.trading.risk.reservations import (
+    SETTLE_S,
+    AccountCounters,
+    CounterBook,
+    Reservation,
+    Reservations,
+)
 
 
 @dataclass
 class Terminal:
-    """What a tally asks of a terminal."""
+    """What a counters asks of a terminal."""
 
     account: Account | None
     is_paper: bool = False
@@ -26,8 +31,8 @@ class Terminal:
         return self.account.on_paper if self.account and self.is_paper else self.account
 
 
-def tally(tallies: Tallies, login: int, *, is_paper: bool = False) -> Tally:
-    return tallies.of(cast(Any, Terminal(Account(login, "Demo"), is_paper)))
+def counters(counter_book: CounterBook, login: int, *, is_paper: bool = False) -> AccountCounters:
+    return counter_book.of(cast(Any, Terminal(Account(login, "Demo"), is_paper)))
 
 
 def one(name: str = "a") -> Reservation:
@@ -38,21 +43,21 @@ def one(name: str = "a") -> Reservation:
 
 def test_an_account_has_one_tally() -> None:
     """On paper another one; and a terminal that was never linked has none of theirs."""
-    tallies = Tallies()
-    assert tally(tallies, 1) is tally(tallies, 1)
-    assert tally(tallies, 1) is not tally(tallies, 2)
-    assert tally(tallies, 1, is_paper=True) is not tally(tallies, 1)
-    nowhere = tallies.of(cast(Any, Terminal(None)))
-    assert nowhere not in (tally(tallies, 1), tally(tallies, 2))
+    counter_book = CounterBook()
+    assert counters(counter_book, 1) is counters(counter_book, 1)
+    assert counters(counter_book, 1) is not counters(counter_book, 2)
+    assert counters(counter_book, 1, is_paper=True) is not counters(counter_book, 1)
+    nowhere = counter_book.of(cast(Any, Terminal(None)))
+    assert nowhere not in (counters(counter_book, 1), counters(counter_book, 2))
 
 
 def test_the_journal_is_asked_about_its_account() -> None:
     """Also for what is on paper: the journal keeps both under one account."""
-    tallies = Tallies(
+    counter_book = CounterBook(
         lambda account: lambda symbol: [f"{account.login} {account.server} {symbol}"]
     )
     for is_paper in (False, True):
-        reservations = tally(tallies, 7, is_paper=is_paper).reservations
+        reservations = counters(counter_book, 7, is_paper=is_paper).reservations
         assert reservations.unresolved("EURUSD") == ["7 Demo EURUSD"]
 
 
@@ -61,17 +66,17 @@ def test_what_is_idle_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> Non
     on its way.
     """
     monkeypatch.setattr(module, "MAX_IDLE", 3)
-    tallies = Tallies()
-    busy, over = tally(tallies, 1), tally(tallies, 2)
+    counter_book = CounterBook()
+    busy, over = counters(counter_book, 1), counters(counter_book, 2)
     busy.reservations.hold(one())
     gone = one()
     over.reservations.hold(gone)
     over.reservations.end(gone, "gone")
     for login in range(3, 20):
-        tally(tallies, login)
-    assert len(tallies._tallies) <= 3 + 1
-    assert tally(tallies, 1) is busy
-    assert tally(tallies, 2) is not over
+        counters(counter_book, login)
+    assert len(counter_book._counters) <= 3 + 1
+    assert counters(counter_book, 1) is busy
+    assert counters(counter_book, 2) is not over
 
 
 def test_each_terminals_lists_are_their_own() -> None:

@@ -7,16 +7,16 @@ from scripted_answers import BROKER_NOW_S
 
 from ea_bridge import host
 from gateway.trading.limits import Limits
-from gateway.trading.risk.admission import Checks
-from gateway.trading.risk.history import sent_orders
-from gateway.trading.risk.tally import Tallies
+from gateway.trading.risk.checker import RiskChecker
+from gateway.trading.risk.rate import sent_orders
+from gateway.trading.risk.reservations import CounterBook
 
 
 def begin_anew(kept: Kept) -> None:
     """Have the checks of a daemon that was just started."""
     journal = kept.scene.guarded.journal
-    tallies = Tallies(lambda _: journal.unresolved)
-    kept.scene.state.checks = Checks(tallies, sent_orders(kept.ledger.reader))
+    counter_book = CounterBook(lambda _: journal.unresolved)
+    kept.scene.state.risk = RiskChecker(counter_book, sent_orders(kept.ledger.reader))
 
 
 async def test_a_minute_goes_on_over_a_restart(kept: Kept) -> None:

@@ -1,4 +1,4 @@
-"""What is judged: one trade, and everything that is known of it."""
+"""Context of a check: one order, and everything that is known of it."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from gateway.trading.sessions import Week
 from gateway.trading.terminal import GuardedTerminal
 
 from ..limits import Limits
-from . import traded
+from . import order_math
 from .facts import Facts
-from .pace import DAY_MS, Mark, Pace
+from .rate import DAY_MS, OrderRate, OrderStamp
 from .reservations import Reservation
 
 
 class Kind(enum.Enum):
-    """What a trade does to the account."""
+    """Effect of an order on the account."""
 
     OPEN = "open"
     """It can bring more exposure: a new order."""
@@ -41,17 +41,17 @@ class Kind(enum.Enum):
     """Nothing is at risk after it that was not before: it must hardly ever be refused."""
 
     @classmethod
-    def of(cls, trade: PreparedOrder) -> Kind:
-        """Return what a trade is."""
-        action = trade.request.action
-        if trade.tier is not Tier.FULL or action == TradeAction.CLOSE_BY:
+    def of(cls, order: PreparedOrder) -> Kind:
+        """Return the kind of an order."""
+        action = order.request.action
+        if order.tier is not Tier.FULL or action == TradeAction.CLOSE_BY:
             return cls.REDUCE
         is_new = action in (TradeAction.DEAL, TradeAction.PENDING)
         return cls.OPEN if is_new else cls.CHANGE
 
 
-class LookAgain(Exception):
-    """The facts do not settle it: an order has ended since they were asked for."""
+class StaleFacts(Exception):
+    """Error of facts that do not settle it: an order has ended since they were asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,8 @@ class Exposure:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
-    """One trade before its judges.
+class RiskContext:
+    """One order, with everything that the checks look at.
 
     Args:
         surely: reservations that count.
@@ -78,10 +78,10 @@ class Case:
     """
 
     terminal: GuardedTerminal
-    trade: PreparedOrder
+    order: PreparedOrder
     limits: Limits
     facts: Facts
-    pace: Pace
+    rate: OrderRate
     week: Week | None = None
     surely: list[Reservation] = field(default_factory=list)
     doubtful: list[Reservation] = field(default_factory=list)
@@ -89,18 +89,18 @@ class Case:
 
     @property
     def request(self) -> TradeRequest:
-        """What is to be sent."""
-        return self.trade.request
+        """The terminal's request for it."""
+        return self.order.request
 
     @property
     def kind(self) -> Kind:
-        """What it does to the account."""
-        return Kind.of(self.trade)
+        """Its effect on the account."""
+        return Kind.of(self.order)
 
     @property
     def symbol(self) -> SymbolInfo | None:
-        """As the terminal said it when the trade was prepared; ``None`` for what needs none."""
-        return self.trade.symbol
+        """As the terminal told it when the order was prepared; ``None`` for what needs none."""
+        return self.order.symbol
 
     @property
     def broker_ms(self) -> int:
@@ -115,29 +115,29 @@ class Case:
     @property
     def buys(self) -> bool:
         """The direction of the order, or of what is changed."""
-        return traded.buys(self.trade)
+        return order_math.buys(self.order)
 
     @property
     def market(self) -> float:
-        """What the order would be filled at now; 0 without a quote."""
-        return traded.market(self.trade)
+        """The price at which it would be filled now; 0 without a quote."""
+        return order_math.market(self.order)
 
     @property
     def volume(self) -> Decimal:
         """Lots."""
-        return traded.volume(self.trade)
+        return order_math.volume(self.order)
 
     @property
     def is_repriced(self) -> bool:
         """A pending order gets another price; its stops alone are no other order."""
-        held, request = self.trade.changes, self.request
+        held, request = self.order.changes, self.request
         return isinstance(held, Order) and (
             (held.price_open, held.price_stoplimit) != (request.price, request.stoplimit)
         )
 
     @property
     def exposure(self) -> Exposure:
-        """What the order adds."""
+        """The exposure that it adds."""
         waits = self.request.action == TradeAction.PENDING
         return Exposure(self.request.symbol, self.volume, self.buys, waits)
 
@@ -149,12 +149,12 @@ class Case:
 
     @property
     def margin(self) -> Decimal:
-        """What the order takes of the free margin, by itself."""
+        """The part of the free margin that it takes by itself."""
         return exact(self.facts.number("margin"))
 
     @property
-    def likeness(self) -> Hashable:
-        """What orders have in common that are alike."""
+    def fingerprint(self) -> Hashable:
+        """Equal for orders that are alike."""
         request = self.request
         price = request.price if request.action == TradeAction.PENDING else 0.0
         return (
@@ -169,16 +169,16 @@ class Case:
         )
 
     @property
-    def mark(self) -> Mark:
-        """What is counted of it."""
-        return Mark(
+    def stamp(self) -> OrderStamp:
+        """The part of it that is counted."""
+        return OrderStamp(
             symbol=self.request.symbol,
-            likeness=self.likeness,
+            fingerprint=self.fingerprint,
             utc_ms=self.terminal.now_ms(),
             day=self.broker_day,
         )
 
-    # --- what there is beside it ---------------------------------------------------------------
+    # --- positions and orders beside it --------------------------------------------------------
 
     def measured(self, measure: Callable[[Iterable[Exposure]], Decimal], most: Decimal) -> Decimal:
         """Return how much there would be with the order, if that is too much; else at most that.
@@ -186,7 +186,7 @@ class Case:
         What there is without it is not held against an order that adds nothing.
 
         Raises:
-            LookAgain: it is too much only if some orders that have ended are counted twice.
+            StaleFacts: it is too much only if some orders that have ended are counted twice.
 
         """
         there = self._there(self.surely)
@@ -197,7 +197,7 @@ class Case:
         if value <= measure([*there, *doubtful]) and self._adds_nothing(measure, most):
             return most
         if doubtful and measure([*there, self.exposure]) <= most:
-            raise LookAgain
+            raise StaleFacts
         return value
 
     def _adds_nothing(
@@ -221,7 +221,7 @@ class Case:
         """Return how many positions and orders of the symbol go the other way.
 
         Raises:
-            LookAgain: those that do have ended, and the facts may show it.
+            StaleFacts: those that do have ended, and the facts may show it.
 
         """
 
@@ -234,7 +234,7 @@ class Case:
         surely = against(self._there(self.surely))
         doubtful = against(_reserved(one) for one in self.doubtful)
         if doubtful and not surely:
-            raise LookAgain
+            raise StaleFacts
         return surely
 
     def lots(self, exposures: Iterable[Exposure]) -> Decimal:

@@ -1,4 +1,7 @@
-"""The checks of one terminal, which count together with those of its account's others."""
+"""Checker of one terminal's orders: asks for the facts, checks the rules, reserves.
+
+Orders of all terminals of an account count together.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +17,11 @@ from gateway.trading.symbols import SymbolNames
 from gateway.trading.terminal import GuardedTerminal
 
 from ..limits import Limits
-from .asking import FactSources, HeldOrderList, learn
-from .case import Case, Kind, LookAgain, tickets
-from .facts import Facts, Flights
-from .pace import PAST_MS, SentOrder, Step
-from .reservations import End, Reservation
+from .context import Kind, RiskContext, StaleFacts, tickets
+from .facts import Facts, FactSources, Flights, HeldOrderList, learn
+from .rate import PAST_MS, RateEntry, SentOrder
+from .reservations import AccountCounters, CounterBook, End, Reservation
 from .rules import Plan, Plans
-from .tally import Tallies, Tally
 
 MAX_LOOKS = 20
 """How often facts are asked for again while other orders come and go."""
@@ -30,31 +31,31 @@ History = Callable[["GuardedTerminal", int], Iterable[SentOrder]]
 """Returns the new orders that a terminal was sent since a moment, UTC milliseconds."""
 
 
-class Pass:
-    """A trade that may be sent. Tell it what became of it, so that others know what is left."""
+class OrderAdmission:
+    """Permission to send one order. Tell it what became of the order: others wait for its part."""
 
     def __init__(
         self,
-        tally: Tally,
-        trade: PreparedOrder,
+        counters: AccountCounters,
+        order: PreparedOrder,
         reservation: Reservation | None = None,
-        step: Step | None = None,
+        entry: RateEntry | None = None,
     ) -> None:
-        self._tally = tally
-        self._trade = trade
+        self._counters = counters
+        self._order = order
         self._reservation = reservation
-        self._step = step
+        self._entry = entry
 
     @property
     def day(self) -> int | None:
         """The broker's day for which it is counted; ``None``: it is not."""
-        return None if self._step is None else self._step.mark.day
+        return None if self._entry is None else self._entry.stamp.day
 
     def done(self, result: TradeResult) -> None:
         """The broker took it."""
-        for ticket in (self._trade.request.position, self._trade.request.position_by):
+        for ticket in (self._order.request.position, self._order.request.position_by):
             if ticket:
-                self._tally.reservations.closed(ticket)
+                self._counters.reservations.closed(ticket)
         self._end("done", result.order, result.position)
 
     def shown(self) -> None:
@@ -65,13 +66,13 @@ class Pass:
         """It ended otherwise; if it was interrupted nobody knows how."""
         outcome = error.outcome if isinstance(error, GatewayError) else "unknown"
         self._end("gone" if outcome in ("not_sent", "rejected") else "unknown")
-        if outcome == "not_sent" and self._step is not None:
-            self._tally.pace.take_back(self._step)
-            self._step = None
+        if outcome == "not_sent" and self._entry is not None:
+            self._counters.rate.take_back(self._entry)
+            self._entry = None
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """While the trade is on its way: whatever ends it is told."""
+        """While the order is on its way: whatever ends it is told."""
         try:
             yield
         except BaseException as error:
@@ -80,41 +81,43 @@ class Pass:
 
     def _end(self, how: End, *numbers: int) -> None:
         if self._reservation is not None:
-            self._tally.reservations.end(self._reservation, how, *numbers)
+            self._counters.reservations.end(self._reservation, how, *numbers)
 
 
-class Checks:
-    """Says yes or no to the trades of one terminal, and counts those that it said yes to.
+class RiskChecker:
+    """Checker of the orders of one terminal; counts those that it admits.
 
     Args:
-        tallies: of all accounts, shared by all terminals.
+        counter_book: of all accounts, shared by all terminals.
         history: tells the orders that were sent before the daemon was started.
 
     """
 
-    def __init__(self, tallies: Tallies | None = None, history: History | None = None) -> None:
+    def __init__(
+        self, counter_book: CounterBook | None = None, history: History | None = None
+    ) -> None:
         self.sessions = SessionTables()
-        self._tallies = tallies or Tallies()
+        self._counter_book = counter_book or CounterBook()
         self._plans = Plans()
         self._history = history
-        self._asked: tuple[Tally, Flights] | None = None
+        self._asked: tuple[AccountCounters, Flights] | None = None
 
-    def anew(self) -> Checks:
+    def anew(self) -> RiskChecker:
         """Return the checks of the same terminal that join no question which these have asked."""
-        return Checks(self._tallies, self._history)
+        return RiskChecker(self._counter_book, self._history)
 
-    def tally(self, terminal: GuardedTerminal) -> Tally:
+    def counters(self, terminal: GuardedTerminal) -> AccountCounters:
         """Return what counts of the terminal's account."""
-        return self._tallies.of(terminal)
+        return self._counter_book.of(terminal)
 
     async def admit(
         self,
         terminal: GuardedTerminal,
-        trade: PreparedOrder,
+        order: PreparedOrder,
         symbols: SymbolNames,
         held: HeldOrderList,
-    ) -> Pass:
-        """Check a trade, and take its part of the limits, unless it is to be validated alone.
+    ) -> OrderAdmission:
+        """Check an order, and take its part of the limits, unless it is to be validated alone.
 
         Nothing is awaited between the last look at the limits and that.
 
@@ -123,20 +126,20 @@ class Checks:
                 ``data.value`` say by how much.
 
         """
-        plan = self._plans.plan(Kind.of(trade), terminal.limits())
+        plan = self._plans.plan(Kind.of(order), terminal.limits())
         sources = FactSources(terminal, symbols, held)
         for _ in range(MAX_LOOKS):
-            tally = self.tally(terminal)
-            flights = self._flights(tally)
-            with tally.reservations.looking(flights.earliest()):
-                case = await self._case(sources, trade, plan, tally, flights)
-                if self.tally(terminal) is not tally:
+            counters = self.counters(terminal)
+            flights = self._flights(counters)
+            with counters.reservations.looking(flights.earliest()):
+                context = await self._context(sources, order, plan, counters, flights)
+                if self.counters(terminal) is not counters:
                     continue  # what was learnt is another account's
                 try:
-                    plan.judge(case)
-                except LookAgain:
+                    plan.check(context)
+                except StaleFacts:
                     continue
-                return self._take(case, tally)
+                return self._take(context, counters)
         raise RiskLimit(
             "Too many orders come and go to tell what is left of the limits: try again",
             rule="unsettled",
@@ -144,43 +147,45 @@ class Checks:
             value=MAX_LOOKS,
         )
 
-    def _flights(self, tally: Tally) -> Flights:
-        if self._asked is None or self._asked[0] is not tally:
-            self._asked = (tally, Flights(lambda: tally.reservations.moment))
+    def _flights(self, counters: AccountCounters) -> Flights:
+        if self._asked is None or self._asked[0] is not counters:
+            self._asked = (counters, Flights(lambda: counters.reservations.moment))
         return self._asked[1]
 
-    async def _case(
+    async def _context(
         self,
         sources: FactSources,
-        trade: PreparedOrder,
+        order: PreparedOrder,
         plan: Plan,
-        tally: Tally,
+        counters: AccountCounters,
         flights: Flights,
-    ) -> Case:
+    ) -> RiskContext:
         """Learn what is needed; once it is there nothing may be awaited."""
         terminal = sources.terminal
-        limits, needs, symbol = plan.limits, plan.needs(trade), trade.request.symbol
-        self._recall(terminal, limits, tally)
-        is_new = Kind.of(trade) is Kind.OPEN
+        limits, needs, symbol = plan.limits, plan.needs(order), order.request.symbol
+        self._recall(terminal, limits, counters)
+        is_new = Kind.of(order) is Kind.OPEN
         week = await self.sessions.week(terminal, symbol) if is_new else None
         facts = NOTHING
         if needs:
-            symbols = tally.reservations.symbols() if "worth" in needs else ()
-            facts = await learn(sources, trade, needs, flights=flights, symbols=symbols)
-        surely, doubtful = _beside(tally, terminal, facts)
-        return Case(
+            symbols = counters.reservations.symbols() if "worth" in needs else ()
+            facts = await learn(sources, order, needs, flights=flights, symbols=symbols)
+        surely, doubtful = _beside(counters, terminal, facts)
+        return RiskContext(
             terminal=terminal,
-            trade=trade,
+            order=order,
             limits=limits,
             facts=facts,
-            pace=tally.pace,
+            rate=counters.rate,
             week=week,
             surely=surely,
             doubtful=doubtful,
-            unresolved=tally.reservations.unresolved(symbol),
+            unresolved=counters.reservations.unresolved(symbol),
         )
 
-    def _recall(self, terminal: GuardedTerminal, limits: Limits, tally: Tally) -> None:
+    def _recall(
+        self, terminal: GuardedTerminal, limits: Limits, counters: AccountCounters
+    ) -> None:
         """Count what the account was sent before the daemon was started, once a limit asks for
         that.
 
@@ -188,36 +193,38 @@ class Checks:
             InternalError: the journal cannot be read, so nobody knows how many there were.
 
         """
-        if self._history is None or tally.is_recalled or not limits.counts_the_past:
+        if self._history is None or counters.is_recalled or not limits.counts_the_past:
             return
         now_ms = terminal.now_ms()
         past = self._history(terminal, now_ms - PAST_MS)
-        tally.pace.recall(past, terminal.clock.broker_now_ms, now_ms)
-        tally.is_recalled = True
+        counters.rate.recall(past, terminal.clock.broker_now_ms, now_ms)
+        counters.is_recalled = True
 
-    def _take(self, case: Case, tally: Tally) -> Pass:
-        options, limits = case.trade.options, case.limits
+    def _take(self, context: RiskContext, counters: AccountCounters) -> OrderAdmission:
+        options, limits = context.order.options, context.limits
         if options.validate_only:
-            return Pass(tally, case.trade)
+            return OrderAdmission(counters, context.order)
         if limits.orders_per_second is not None:
-            tally.pace.pour(float(limits.orders_per_second), limits.order_burst or 1)
-        if case.kind is not Kind.OPEN:
-            return Pass(tally, case.trade)
-        added = case.exposure
+            counters.rate.consume(float(limits.orders_per_second), limits.order_burst or 1)
+        if context.kind is not Kind.OPEN:
+            return OrderAdmission(counters, context.order)
+        added = context.exposure
         reservation = Reservation(
             client_order_id=options.client_order_id,
             symbol=added.symbol,
             volume=added.volume,
             buys=added.buys,
             waits=added.waits,
-            margin=case.margin if limits.check_margin else Decimal(),
+            margin=context.margin if limits.check_margin else Decimal(),
         )
-        tally.reservations.hold(reservation)
-        return Pass(tally, case.trade, reservation, tally.pace.step(case.mark))
+        counters.reservations.hold(reservation)
+        return OrderAdmission(
+            counters, context.order, reservation, counters.rate.count(context.stamp)
+        )
 
 
 def _beside(
-    tally: Tally, terminal: GuardedTerminal, facts: Facts
+    counters: AccountCounters, terminal: GuardedTerminal, facts: Facts
 ) -> tuple[list[Reservation], list[Reservation]]:
     if not facts.has("positions"):
         return [], []
@@ -225,4 +232,4 @@ def _beside(
         listed = tickets(facts.positions, facts.orders)
     except GatewayError:
         return [], []  # the check that needs the lists will raise it
-    return tally.reservations.beside(facts.asked, listed, terminal.name)
+    return counters.reservations.beside(facts.asked, listed, terminal.name)

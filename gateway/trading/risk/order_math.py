@@ -1,4 +1,4 @@
-"""What a trade is about: a direction, a volume, a price, whether it is new or a change."""
+"""Direction, volume and prices of a prepared order, new or a change."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ WITH_STOPS = frozenset(
 """Requests that have a stop loss and a take profit."""
 
 
-def buys(trade: PreparedOrder) -> bool:
+def buys(order: PreparedOrder) -> bool:
     """Return the direction of an order; of a change, that of what is changed."""
-    held = trade.changes
+    held = order.changes
     if isinstance(held, Position):
         return held.type == PositionType.BUY
-    return trade.request.type in BUYS
+    return order.request.type in BUYS
 
 
-def market(trade: PreparedOrder) -> float:
+def market(order: PreparedOrder) -> float:
     """Return what the order would be filled at now; 0 without a quote."""
-    info = trade.symbol
+    info = order.symbol
     if info is None:
         return 0.0
-    return info.ask if buys(trade) else info.bid
+    return info.ask if buys(order) else info.bid
 
 
-def entry(trade: PreparedOrder) -> float:
+def entry(order: PreparedOrder) -> float:
     """Return where the position begins: at the market, at an order's own price, or at the limit
     of one that a stop triggers.
     """
-    held = trade.changes
+    held = order.changes
     if isinstance(held, Position):
         return held.price_open
-    if trade.request.type in STOP_LIMITS:
-        return trade.request.stoplimit
-    return trade.request.price or market(trade)
+    if order.request.type in STOP_LIMITS:
+        return order.request.stoplimit
+    return order.request.price or market(order)
 
 
-def volume(trade: PreparedOrder) -> Decimal:
+def volume(order: PreparedOrder) -> Decimal:
     """Return the lots of an order, or of the position whose stops are changed."""
-    held = trade.changes
-    return exact(held.volume if isinstance(held, Position) else trade.request.volume)
+    held = order.changes
+    return exact(held.volume if isinstance(held, Position) else order.request.volume)
 
 
-def direction(trade: PreparedOrder) -> OrderType:
+def direction(order: PreparedOrder) -> OrderType:
     """Return the kind of market order that it comes down to."""
-    return OrderType.BUY if buys(trade) else OrderType.SELL
+    return OrderType.BUY if buys(order) else OrderType.SELL
