@@ -1,4 +1,4 @@
-"""What terminals share that are logged in to one account, whoever's tokens they have."""
+"""State that all terminals of one account share, whoever's tokens they have."""
 
 from __future__ import annotations
 

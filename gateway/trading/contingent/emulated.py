@@ -208,6 +208,7 @@ class EmulatedOrders:
 
     def on_tick(self, account: Account, symbol: str, bid: float, ask: float) -> None:
         """Look at the orders of a symbol; what is due is sent in its turn."""
+        # a price of 0 is none yet
         if symbol not in self._watched or not (bid > 0 and ask > 0):
             return
         self._quotes[symbol] = (bid, ask)
@@ -235,6 +236,7 @@ class EmulatedOrders:
         options = self._options(held)
         try:
             async with self._turns.of(options, ticket):
+                # looked up again: it may have been changed or cancelled in the turn before
                 return await self._act(terminal, self._held.get(ticket))
         except GatewayError as error:
             _log.info("held order %d is looked at again: %s", ticket, error.name())
@@ -248,6 +250,8 @@ class EmulatedOrders:
             tick = await terminal.request(commands.TICK_GET, symbol)
             if not is_due(held, tick.bid, tick.ask):
                 return True
+            # the id of an attempt is on the disk before it is used: a restart asks the journal
+            # for that id, and cannot send it twice
             attempt = held.attempt + 1
             held = await self._save(replace(held, stage="sending", attempt=attempt))
         return await self._send(terminal, held)

@@ -89,7 +89,7 @@ class OcoLinks:
         }
 
     def __len__(self) -> int:
-        """How many are not over."""
+        """Number of those that are not over."""
         return len(self._links)
 
     # --- what callers ask --------------------------------------------------------------------
@@ -120,6 +120,7 @@ class OcoLinks:
         present = self._linked(account, wanted)
         if present is not None:  # the same call came twice, and this one was slower
             return present
+        # counted before the write: calls that cross must not pass the limit together
         self._adding += 1
         try:
             row = await self._book.add_apart(
@@ -132,6 +133,7 @@ class OcoLinks:
         if isinstance(row, OcoLink):  # of a call that crossed this one
             _check_same(row, wanted)
             return row
+        # no await between the row and the maps: an event in between would find no link
         self._links[row] = link
         self._row_of |= {(account, ticket): row for ticket in wanted}
         self.watch(tid)
@@ -224,6 +226,7 @@ class OcoLinks:
         session = terminal.session
         if not self._links or session is None:
             return True  # the next link, of orders or of the terminal, begins anew
+        # without its broker a terminal shows empty lists, and every order would seem gone
         if session.broker is True:
             try:
                 await self.look(terminal)
@@ -246,6 +249,7 @@ class OcoLinks:
         for ticket in there:
             self._missed.pop((account, ticket), None)
         for ticket in sorted(expected):
+            # asked anew for each ticket: while the terminal told of one, another link may end
             row = self._row_of.get((account, ticket))
             order = there.get(ticket)
             if row is not None and (order is None or order.state == OrderState.PARTIAL):
@@ -272,6 +276,7 @@ class OcoLinks:
         link = self._links.get(row)
         if link is None:
             return
+        # from here on the order is nobody's: what is told of it twice ends the link once
         self._missed.pop((link.account, ticket), None)
         self._row_of.pop((link.account, ticket), None)
         orders = tuple(

@@ -67,7 +67,7 @@ class HeldOrder(Struct, frozen=True, kw_only=True):
 
     @property
     def said(self) -> dict[str, Any]:
-        """What the audit trail tells of it."""
+        """Words of the audit trail on it."""
         order = self.order
         return {
             "actor": self.tid,
@@ -123,7 +123,7 @@ class OcoLink(Struct, frozen=True, kw_only=True):
 
     @property
     def said(self) -> dict[str, Any]:
-        """What the audit trail tells of it."""
+        """Words of the audit trail on it."""
         return {
             "actor": self.tid,
             "object": self.id,

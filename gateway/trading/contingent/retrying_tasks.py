@@ -52,6 +52,7 @@ class RetryingTasks:
     async def _until_done(self, about: Hashable, attempt: Attempt) -> None:
         pause_s = FIRST_PAUSE_S
         while True:
+            # taken before the attempt: a terminal that comes back during it must not be missed
             hurry = self._hurry
             self._again.discard(about)
             try:

@@ -1,4 +1,4 @@
-"""What is asked of the market, and the commands that are sent for it."""
+"""Intents: requests to the market under one id each, and the commands that are sent for them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _ON_PAPER = "paper/"
 
 
 class Account(NamedTuple):
-    """Whose orders they are: an id is unique within it, for good."""
+    """Account of a broker. An id is unique within it, for good."""
 
     login: int
     server: str
 
     @property
     def on_paper(self) -> Account:
-        """What stands for it where orders on paper must be told from those of the market."""
+        """The same account on paper, for what must tell its orders from those of the market."""
         return Account(self.login, f"{_ON_PAPER}{self.server}")
 
     @property
@@ -32,7 +32,7 @@ class Account(NamedTuple):
 
 
 class Stage(enum.StrEnum):
-    """How far an intent or a send has come."""
+    """Stage of an intent, or of a command."""
 
     RECEIVED = "received"
     """Nothing is on the disk, and nothing was sent."""
@@ -46,7 +46,7 @@ class Stage(enum.StrEnum):
 
 
 class Presumed(enum.StrEnum):
-    """Why an end is believed that nothing shows for sure."""
+    """Reason to believe in an end that nothing shows for sure."""
 
     TRACELESS = "traceless"
     """Nothing showed it for long: taken for not executed."""
@@ -187,7 +187,7 @@ class Settlement(Struct, frozen=True, kw_only=True):
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class Intent:
-    """What a caller asked for under one id."""
+    """Request of a caller under one id, with its commands and its answer."""
 
     asked: CallKey
     terminal: str
@@ -210,7 +210,7 @@ class Intent:
 
     @property
     def key(self) -> tuple[Account, str]:
-        """What nothing else has."""
+        """Account and id: no other intent has both."""
         return (self.asked.account, self.asked.client_order_id)
 
     @property

@@ -212,6 +212,7 @@ class SqliteJournal(Journal):
             return await self._again(known, asked)
         if not asked.is_new:
             self._check_forgotten(asked)
+        # no await since the id was looked up: a second call of it finds this one under way
         intent = self._log.begin(asked, self._terminal)
         try:
             result = await run()
@@ -292,6 +293,7 @@ class SqliteJournal(Journal):
             raise answers.conflict(
                 known.asked.method, known.asked.params, known.stage_now, asked.client_order_id
             )
+        # shielded: a caller that leaves must not end the wait of the others
         if known.over is not None:
             await asyncio.shield(known.over)
         if known.answer is None:
@@ -311,6 +313,7 @@ class SqliteJournal(Journal):
         intent = self._log.running_as(account, client_order_id)
         if intent is not None:
             return intent
+        # the call was for the account of a moment ago: its id would stand for something else here
         is_of_another = self._log.is_of_another(account, self._terminal, client_order_id)
         if self._account() != account or is_of_another:
             raise TerminalDisconnected("The terminal has just changed its account")

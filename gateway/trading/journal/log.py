@@ -88,6 +88,7 @@ class OrderLog:
 
         """
         key = (account, client_order_id)
+        # memory first: what it holds is newer than the disk until the end is written
         known = self._running.get(key) or self._unresolved.get(key) or self._unwritten.get(key)
         if known is not None:
             return known
@@ -211,11 +212,14 @@ class OrderLog:
         """
         intent.stage, intent.answer, intent.updated_ms = stage, answer, self.now_ms()
         if intent.row is None and stage is Stage.NOT_SENT:
+            # nothing is on the disk: a crash leaves the id free as well
             self._let_go(intent)
             return
+        # at once: new orders of its symbol wait from now on
         if stage is Stage.UNKNOWN:
             self._unresolved[intent.key] = intent
         if intent.row is not None and stage is not Stage.NOT_SENT:
+            # what is on the disk leads to the same end after a crash, so nobody waits for this
             self._write_end_later(intent)
             self._answered(intent)
             if stage is Stage.UNKNOWN:
@@ -319,6 +323,7 @@ class OrderLog:
         """
         if intent.key in self._settling:
             return False  # by another terminal of the account, or by a person
+        # a copy: until it is written, other orders of the symbol wait for an unknown one
         found = replace(
             intent,
             stage=stage,
@@ -333,6 +338,7 @@ class OrderLog:
             intent.row = await self._ledger.write(self._ending(found))
         finally:
             self._settling.discard(intent.key)
+        # the end that was found is on the disk: none that failed before may follow it
         self._unwritten.forget(intent.key)
         intent.stage, intent.answer, intent.updated_ms = stage, answer, found.updated_ms
         intent.sends, intent.settlement, intent.reconciled = found.sends, found.settlement, True

@@ -64,7 +64,7 @@ class Armed:
 
     @property
     def key(self) -> Key:
-        """What no other has."""
+        """Terminal, token and name: no other has all three."""
         return (self.terminal, self.tid, self.name)
 
     @property
@@ -94,7 +94,7 @@ class Firing:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What is to be done with a terminal, all in all."""
+    """Action at a terminal that does what all that is armed there asks for."""
 
     action: Action
     own: bool
@@ -112,7 +112,7 @@ def together(armed: Iterable[Armed]) -> Policy | None:
 
 
 class ArmedBook:
-    """What is armed, kept in the ledger.
+    """Book of all that is armed, kept in the ledger.
 
     Args:
         ledger: ``None``: it ends with the process.
@@ -196,6 +196,7 @@ class LazyTimer:
         self._timer.cancel()
 
     def _fire(self) -> None:
+        # it was armed again since: wait for the rest
         if self._loop.time() < self._due_s:
             self._timer = self._loop.call_at(self._due_s, self._fire)
         else:

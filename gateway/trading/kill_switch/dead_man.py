@@ -83,6 +83,7 @@ class DeadMan:
 
     def heard(self, terminal: str, tid: str, session: str) -> None:
         """A program with the token has called something."""
+        # every call of every program comes by here, and mostly no timer runs
         if self._timers:
             found = self._timers.get((terminal, tid, timer_name(session)))
             if found is not None:
@@ -109,6 +110,7 @@ class DeadMan:
 
     def _over(self, firing: Firing) -> None:
         key = firing.armed.key
+        # set anew meanwhile it is another one, and stays armed
         if self._firing.get(key) is firing:
             del self._firing[key]
             self._book.drop(key)

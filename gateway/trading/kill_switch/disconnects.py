@@ -45,7 +45,7 @@ class Ticket(NamedTuple):
 
 
 class Connection(Protocol):
-    """What can be lost."""
+    """Connection of a program, which can be lost."""
 
     tid: str
     """Public id of its token."""

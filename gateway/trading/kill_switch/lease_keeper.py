@@ -55,9 +55,10 @@ class LeaseKeeper:
         return policy is not None and self._told.get(terminal) == (session, policy)
 
     def look(self, terminal: str) -> None:
-        """What is armed for a terminal has changed, or it has a new link."""
+        """Tell the EA what is armed: that has changed, or the terminal has a new link."""
         if self._policy(terminal) is None and (session := self._session(terminal)) is not None:
             session.lease_ms = 0  # even where the EA cannot be told: it ends by itself then
+        # one task a terminal: two that tell at once could leave the older policy at the EA
         if terminal not in self._telling:
             task = asyncio.create_task(self._tell(terminal))
             self._telling[terminal] = task

@@ -176,6 +176,7 @@ class KillSwitchService:
         What may have been done, by a terminal that was lost meanwhile, and what may be done yet,
         is looked at again: each request names what it ends, and cannot do it twice.
         """
+        # failures of the try before are not told: what is still there is tried again
         swept.failed.clear()
         try:
             state = self._state_of(terminal)
@@ -210,6 +211,7 @@ class KillSwitchService:
         terminal = armed.terminal
         while not self._is_there(armed):
             await self._arrivals.setdefault(terminal, asyncio.Event()).wait()
+            # the next wait takes a fresh event; whoever wakes looks for itself again
             self._arrivals.pop(terminal, None)
 
     # --- leases --------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Whether a trade may be sent now.
+"""Switch that stops trading: it is asked right before the bytes of each trade are written.
 
 The answer is looked up right before the bytes of each order are written, synchronously: SQLite
 tells in microseconds whether anybody has committed since, in this process or another, and only
@@ -151,6 +151,7 @@ class KillSwitch:
         if self._ledger is None:
             return
         try:
+            # the version before the rows: who commits in between is met by the next look
             version = self._ledger.reader.data_version()
             if version == self._version and not self._is_blind:
                 return
@@ -227,6 +228,7 @@ class TerminalSwitch:
         for halt in self.switch.over(self.terminal):
             if tier > Tier.REDUCE or not halt.reductions:
                 raise _active(halt)
+        # nobody knows whether there is a halt: fail closed, but let risk be taken away
         if self.switch.is_blind and tier > Tier.REDUCE:
             raise KillSwitchActive(
                 "The gateway cannot read its ledger, and sends nothing new: see its log",

@@ -1,4 +1,4 @@
-"""What became of a command, judged by what the terminal shows."""
+"""Results of commands, judged by what the terminal shows."""
 
 from __future__ import annotations
 
@@ -72,6 +72,7 @@ def _deal(
     if not deals and order is not None:
         filled = round(order.volume_initial - order.volume_current, 8)
     paid = sum(deal.volume * deal.price for deal in deals)
+    # less than the order's volume is a partial fill
     is_whole = not filled or filled >= observed.volume
     return TradeResult(
         retcode=TradeRetcode.DONE if is_whole else TradeRetcode.DONE_PARTIAL,
@@ -153,6 +154,7 @@ def _mt4_exit(send: CommandRecord, view: AccountSnapshot) -> TradeResult | None:
     past = view.past.get(request.position)
     if past is None or request.position in view.positions:
         return None
+    # MetaTrader 4 closes a ticket once: by its stop or by the command, never by both
     if _was_stopped(past):
         return TradeResult(retcode=TradeRetcode.POSITION_CLOSED)
     stamp_ms = past.time_done_msc or past.time_done * 1000

@@ -33,7 +33,7 @@ SAME_LOTS = 1e-8
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a person says."""
+    """Word of a person on the end of an order."""
 
     executed: bool
     ticket: int | None

@@ -1,4 +1,4 @@
-"""Which order in the terminal belongs to which command, when nobody has told.
+"""Match of orders in the terminal with commands of which nobody has told the order.
 
 The tag in the comment decides where it is still there. Brokers rewrite comments; then what counts
 is that everything else is equal: symbol, kind, volume, magic, position, and a time not far from

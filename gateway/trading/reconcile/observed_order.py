@@ -61,7 +61,7 @@ def terms_of(type_: int, price: float, stoplimit: float, sl: float, tp: float) -
 
 
 class Marks:
-    """What tells apart what could be each other's: prices, and positions of a netting account.
+    """Marks that tell apart what is alike otherwise: prices, and positions of a netting account.
 
     Args:
         sends, orders: those that could be each other's.
@@ -95,7 +95,7 @@ class Marks:
 
 
 class Part(NamedTuple):
-    """What the comment of a trade on MetaTrader 4 says of which a part was closed."""
+    """Link between two trades on MetaTrader 4 of which one is a part of the other."""
 
     is_next: bool
     """The other trade goes on where this one ends; otherwise this one comes from it."""

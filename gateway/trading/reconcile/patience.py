@@ -1,4 +1,4 @@
-"""How long a command may go without a trace before it is taken for not executed.
+"""Time that a command may go without a trace before it is taken for not executed.
 
 Its five minutes begin when nothing of it can be on its way any more: on a later link than the one
 that it was written to; as soon as the terminal has answered it, whatever that was; and otherwise
@@ -44,6 +44,7 @@ class Patience:
         """Return the seconds that have passed while the computer was awake."""
         now_s = self._monotonic_s()
         if self._last_s is not None:
+            # asleep, the computer's sockets sleep as well: that time says nothing of a command
             self._awake_s += min(now_s - self._last_s, LONGEST_LOOK_S)
         self._last_s = now_s
         return self._awake_s
@@ -52,6 +53,7 @@ class Patience:
         """Take the link and the state of the broker; where one of them is new all begins anew."""
         if scene != self._scene:
             self._scene = scene
+            # after a login lists are empty for a while; what one link lacked proves nothing
             self._traceless_since_s.clear()
 
     def heard(self, sends: Iterable[CommandRecord]) -> None:
@@ -92,6 +94,7 @@ class Patience:
         """
         now_s = self._now_s()
         ages_s = [now_s - self._traceless_since_s.get(send.command_id, now_s) for send in sends]
+        # a stream of new commands would put the end off for ever, but for the second bound
         return all(map(self.ends, sends)) or max(ages_s) >= 2 * GONE_S > 0
 
     def keep(self, command_ids: Collection[int]) -> None:

@@ -195,10 +195,10 @@ class Reconciler:
     ) -> bool:
         """Look for those whose time has come; return whether there were any."""
         session, sends = terminal.session, list(open_sends(intents))
-        linked = (
-            self._guarded().session
-        )  # on paper as well: two scenes would begin each other anew
+        # the market's link on paper as well: two scenes would begin each other anew
+        linked = self._guarded().session
         scene = () if linked is None else (linked.id, linked.broker)
+        # a new link, or a broker that is back, may show what was not there before
         self._patience.enter(scene)
         due = self._schedule.due(sends, scene)
         if not due:

@@ -1,4 +1,4 @@
-"""What a terminal says by itself of the commands that it was sent: late answers, and its table."""
+"""Results that a terminal reports of the commands sent to it: late answers, and its table."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_LATE = 256
 
 
 class ReportedResults:
-    """What one terminal says, taken for the ends of commands.
+    """Results that one terminal reports, taken for the ends of commands.
 
     Args:
         name: the terminal's.
@@ -62,6 +62,7 @@ class ReportedResults:
         for some in _chunks(sorted(by_id), commands.MAX_RESULTS):
             params = commands.ResultsParams(ids=",".join(map(str, some)))
             known = await terminal.request(commands.RESULTS_GET, params)
+            # the table itself is an answer to something that was written after these
             self._patience.heard(by_id[command_id] for command_id in some)
             for stored in known:
                 send = by_id.get(stored.id)

@@ -1,4 +1,4 @@
-"""When a command of which nothing is known is looked for in the account again.
+"""Schedule of looks into the account for commands of which nothing is known.
 
 To look for it is to read the account's past since it was sent, and that grows for as long as the
 account trades. So it is looked for often at first, and then ever less: all looks together cost no
@@ -24,7 +24,7 @@ SPARSE = 0.1
 
 
 class RetrySchedule:
-    """Who is due.
+    """Due times of commands that are looked for.
 
     Args:
         now_ms: UTC, as in the times of commands.
@@ -75,6 +75,8 @@ class RetrySchedule:
         if send.command_id not in self._looks:
             return 0.0
         first_s, last_s, age_s = self._looks[send.command_id]
+        # each pause is a share of the time that has passed: all looks together cost no more than
+        # a few of the last one, however much past there is to read
         passed_s = last_s - first_s
         if passed_s >= DENSE_S:
             return last_s + min(SPARSE * passed_s, MAX_PAUSE_S)

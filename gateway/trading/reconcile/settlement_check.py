@@ -1,4 +1,4 @@
-"""Whether what people have said of orders is so.
+"""Check of what people have said of orders against what the terminal says later.
 
 A person can settle what nobody knew (see :mod:`.manual_settlement`). The truth may come later all
 the same: the terminal is back with its table of results, an answer arrives, or the order shows

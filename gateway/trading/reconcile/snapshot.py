@@ -45,7 +45,7 @@ _Kind = tuple[str, int, float, int]
 
 
 class CandidateFilter:
-    """What may be of some commands.
+    """Filter of all that a terminal shows: it lets through what may be of some commands.
 
     Args:
         sends: the commands.

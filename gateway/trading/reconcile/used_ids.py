@@ -53,7 +53,7 @@ logger = logging.getLogger(__name__)
 
 
 class UsedIdScan:
-    """What terminals remember, by account; for the loop's thread.
+    """Used ids that terminals remember, by account; for the loop's thread.
 
     Args:
         log: of all orders, as it was when the gateway started.
@@ -72,6 +72,7 @@ class UsedIdScan:
         self._is_paper = is_paper
         self._guarded = guarded
         now_s = log.now_ms() // 1000
+        # the last row bounds the search: what was forgotten was sent after it
         self._first_s = max(log.last_sent_ms // 1000, now_s - MAX_BACK_S) - AROUND_S
         self._last_s = now_s + AROUND_S
         self._tickets: dict[Account, dict[str, int]] = {}
@@ -95,6 +96,7 @@ class UsedIdScan:
         """Look an account's terminal through, unless that was done, or is under way."""
         if account.login and not self.knows(account) and account not in self._looking:
             task = asyncio.get_running_loop().create_task(self._look(terminal, account))
+            # one look for all callers of the account, who wait for the same task
             self._looking[account] = task
             task.add_done_callback(lambda _: self._looking.pop(account, None))
             task.add_done_callback(_note_failure)

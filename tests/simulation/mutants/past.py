@@ -206,9 +206,7 @@ BEFORE = (
         (
             Change(
                 RECONCILER,
-                "        linked = (\n"
-                "            self._guarded().session\n"
-                "        )  # on paper as well: two scenes would begin each other anew\n"
+                "        linked = self._guarded().session\n"
                 "        scene = () if linked is None else (linked.id, linked.broker)\n",
                 "        scene = () if session is None else (session.id, session.broker)\n",
             ),
