@@ -1,4 +1,4 @@
-"""Everything a terminal can be asked: one :class:`Command` a line.
+"""Commands that a terminal can be asked: one :class:`Command` a line.
 
 The gateway's methods, the emulator and the EA's ``Commands.mqh`` all derive from here. On the
 wire a command is a flat object (``{"t":"cmd","id":7,"op":"tick_get","symbol":"EURUSD"}``),
@@ -35,7 +35,7 @@ class SymbolParams(Struct, frozen=True, kw_only=True):
 
 
 class SymbolsParams(Struct, frozen=True, kw_only=True):
-    """Which symbols to list; ``group`` as in the MetaTrader5 package: ``"*USD*,!EURUSD"``."""
+    """Filter of symbols; ``group`` as in the MetaTrader5 package: ``"*USD*,!EURUSD"``."""
 
     group: str | None = None
     selected: bool = False
@@ -112,7 +112,7 @@ class ProfitParams(Struct, frozen=True, kw_only=True):
 
 
 class WatchParams(Struct, frozen=True, kw_only=True):
-    """What to push of one symbol from now on; replaces what was pushed of it before.
+    """Events to push of one symbol from now on, in place of those pushed before.
 
     ``last_msc`` and ``n_same_msc`` are the tick cursor: the stamp of the last tick the daemon has,
     and how many ticks with that stamp it has. 0 and 0: go on where this link's ticks of the symbol
@@ -150,14 +150,13 @@ class Amount(Struct, frozen=True, kw_only=True):
 
 
 class ResultsParams(Struct, frozen=True, kw_only=True):
-    """Which commands to look up: at most :data:`MAX_RESULTS` ids, ``"731,732"``."""
+    """Commands to look up: at most :data:`MAX_RESULTS` ids, ``"731,732"``."""
 
     ids: str
 
 
 class StoredResult(Struct, frozen=True, kw_only=True):
-    """What an EA knows of one command that trades, from its table of the last
-    :data:`MAX_RESULTS` that it has taken.
+    """Entry of an EA's table of commands that trade: the last :data:`MAX_RESULTS` it has taken.
 
     ``absent``
         It never took the command, and will not: ids grow for good and the table reaches back
@@ -191,7 +190,7 @@ the table it says ``forgotten``. EAs of earlier versions do not."""
 
 @dataclass(frozen=True)
 class Command(Generic[P, R]):
-    """A name, what goes with it, and what comes back.
+    """Command: its name, its params and its result.
 
     A result that is a list may arrive in several parts, which the session joins.
     """
@@ -206,12 +205,12 @@ class Command(Generic[P, R]):
 
     @cached_property
     def params_decoder(self) -> msgspec.json.Decoder[P]:
-        """What reads the params out of the line that asks for it."""
+        """Decoder of its params, in the line that asks for it."""
         return msgspec.json.Decoder(self.params)
 
     @cached_property
     def decoder(self) -> msgspec.json.Decoder[R]:
-        """What reads its answer, or one part of it."""
+        """Decoder of its answer, or of one part of it."""
         return msgspec.json.Decoder(self.result)
 
 

@@ -1,4 +1,4 @@
-"""What can become of a request to a terminal.
+"""Errors of a request to a terminal.
 
 * BridgeError
     * NotSent: the terminal never had it, or it was only a question: asking again is safe

@@ -19,7 +19,7 @@ from contextvars import ContextVar
 
 
 class Host:
-    """The computer that the program runs on; a simulation overrides every method."""
+    """Computer that the program runs on; a simulation overrides every method."""
 
     def wall_ns(self) -> int:
         """Return the nanoseconds since 1970 by the wall clock, which anybody may set."""

@@ -1,4 +1,4 @@
-"""Which terminals are live, and what is known of those that are gone.
+"""Registry of live terminals, and of the last facts of those that are gone.
 
 The newest link of a terminal wins: after a network hiccup or a restart of the EA the old link may
 look alive for seconds, and it must not keep the terminal out.
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class ChangeKind(enum.StrEnum):
-    """What happened to a terminal."""
+    """Kinds of changes of a terminal."""
 
     CONNECTED = "connected"
     """A session began; ``previous.state`` tells whether it replaced a live one."""
@@ -39,7 +39,7 @@ class ChangeKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What is known of one terminal, live or gone."""
+    """Facts of one terminal, live or gone."""
 
     terminal: str
     state: SessionState
@@ -57,7 +57,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing that happened to a terminal."""
+    """Change of a terminal."""
 
     kind: ChangeKind
     facts: Facts
@@ -187,7 +187,7 @@ class TerminalRegistry:
         self._pending[pending.hello.tid] = pending
 
     def end_approval(self, tid: str) -> None:
-        """The terminal with that token waits no more."""
+        """Remove the terminal with that token from those that wait."""
         self._pending.pop(tid, None)
 
     def _observe(self, session: TerminalSession, state: SessionState, reason: str) -> Facts:

@@ -1,4 +1,4 @@
-"""The shared secret of one terminal: its format, its checksum, the keys derived from it.
+"""Shared secret of one terminal: its format, its checksum, the keys derived from it.
 
 ``mgt_`` + 12 base62 characters of public id (``tid``) + 32 of secret (190 bits) + 6 of CRC-32:
 54 characters, which fit an EA input. The checksum tells a mistyped token without a lookup.
@@ -32,7 +32,7 @@ class MalformedToken(ValueError):
 
 @dataclass(frozen=True)
 class Keys:
-    """What may be stored of a token: enough to check a holder, not enough to be one."""
+    """Keys that may be stored of a token: enough to check a holder, not enough to be one."""
 
     stored_key: bytes = field(repr=False)
     server_key: bytes = field(repr=False)

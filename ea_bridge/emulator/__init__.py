@@ -1,1 +1,1 @@
-"""A terminal made of Python: the same wire, a market of real prices, a broker that keeps books."""
+"""Terminal made of Python: the same wire, a market of real prices, a broker that keeps books."""

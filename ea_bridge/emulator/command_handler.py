@@ -1,4 +1,4 @@
-"""The desk of the emulated terminal: one answer a command, from its market and its broker."""
+"""Handler of an emulated terminal's commands: answers from its market and its broker."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Failed(Exception):
 
 
 class CommandHandler:
-    """Answers commands as MetaTrader's functions would.
+    """Handler that answers commands as MetaTrader's functions would.
 
     Args:
         market: prices.
@@ -114,7 +114,7 @@ class CommandHandler:
 
     @property
     def caps(self) -> tuple[str, ...]:
-        """What this terminal can do beyond the least."""
+        """Capabilities of this terminal beyond the least."""
         every = ("results", commands.SURE_ABSENT, "trail", "sessions", "lease")
         beyond_mt4 = ("ticks", "book", "deals", "check", "login")
         return every if self.platform == "mt4" else (*beyond_mt4, *every)

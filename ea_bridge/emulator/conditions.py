@@ -1,4 +1,4 @@
-"""What account an emulated terminal has, and how its broker treats it."""
+"""Conditions of an emulated terminal: its account, its broker's terms, its files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OWN_PASSWORD = "emulator"  # noqa: S105 - of an account that does not exist
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """The account and the broker's terms; what is ``None`` is as the specifications have it."""
+    """Account and the broker's terms; what is ``None`` is as the specifications have it."""
 
     netting: bool = False
     """One position a symbol, instead of hedging."""
@@ -37,7 +37,7 @@ class Conditions:
 
 @dataclass(frozen=True, kw_only=True)
 class Kept:
-    """Where a terminal keeps between runs what it would know of itself."""
+    """Files in which a terminal keeps its state between runs."""
 
     folder: Path
     name: str
@@ -45,12 +45,12 @@ class Kept:
 
     @property
     def device(self) -> Path:
-        """Which daemon it belongs to."""
+        """Daemon that it belongs to."""
         return self._file("device.txt")
 
     @property
     def results(self) -> Path:
-        """What became of its last trades."""
+        """Results of its last trades."""
         return self._file("results.txt")
 
     @property

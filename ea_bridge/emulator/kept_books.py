@@ -1,4 +1,4 @@
-"""The books of an emulated account in a file, so that a terminal goes on where it was."""
+"""Books of an emulated account in a file, so that a terminal goes on where it was."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class BooksUnreadable(Exception):
 
 
 class KeptBooks:
-    """The books of one account, written before anybody is told what changed.
+    """Books of one account on disk, written before anybody is told of a change.
 
     A process that is killed loses nothing of what it has answered. A machine that loses its power
     may lose the last moment: nothing here is worth a wait for the disk.

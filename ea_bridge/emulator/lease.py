@@ -1,4 +1,4 @@
-"""The lease, as the EA enforces it: whether a daemon is linked or not."""
+"""Lease, as the EA enforces it with a daemon linked or without."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 
 class LeaseGuard:
-    """Carries a policy out by itself, once nobody has renewed the lease for long enough.
+    """Guard that carries a policy out by itself, once nobody has renewed the lease in time.
 
     Args:
         orders: the pending orders.
@@ -88,12 +88,12 @@ class LeaseGuard:
         return told
 
     def renew(self, lease_ms: int) -> None:
-        """A heartbeat of the daemon has come; 0 renews nothing."""
+        """Renew the lease: a heartbeat of the daemon has come; 0 renews nothing."""
         if lease_ms:
             self._due_s = self._monotonic_s() + lease_ms / 1000
 
     def forget(self) -> None:
-        """The EA starts anew: the daemon sets its lease again."""
+        """Start anew, as the EA does: the daemon sets its lease again."""
         self._lease = Lease(lease_ms=0)
         self._sent.clear()
 

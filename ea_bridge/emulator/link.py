@@ -243,4 +243,4 @@ class EmulatedLink(PeerLink[TerminalConversation]):
 
 
 def _ignore(_: Pending) -> None:
-    """Nobody but the log is told."""
+    """Do nothing: nobody but the log is told."""

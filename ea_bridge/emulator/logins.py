@@ -1,4 +1,4 @@
-"""The accounts that an emulated terminal can log in to: what ``login_check`` is answered from.
+"""Accounts that an emulated terminal can log in to, for ``login_check``.
 
 MetaTrader's EAs cannot log in to another account; programs that use the official package can.
 The emulator plays such a program, and the trade servers that it reaches.

@@ -203,11 +203,11 @@ class EmulatedTerminal:
         return [*lost, *self._unacknowledged]
 
     def link_lost(self) -> None:
-        """The wire is gone; trades are counted on and kept."""
+        """Note that the wire is gone; trades are counted on and kept."""
         self._linked = False
 
     def acknowledged(self, q: int) -> None:
-        """The daemon has the events up to ``q``."""
+        """Note that the daemon has the events up to ``q``."""
         while self._unacknowledged and self._unacknowledged[0].q <= q:
             self._unacknowledged.popleft()
 
@@ -330,7 +330,7 @@ class EmulatedTerminal:
         return ticks
 
     def _catch_up(self) -> None:
-        """A command must find the market as it is now, not as it was at the last pulse."""
+        """Move the market to now: a command must not find it as it was at the last pulse."""
         if not self._market.flat_out:
             self._untold += self._advance()
 

@@ -1,4 +1,4 @@
-"""The peer's end of a link, shared by emulated terminals and by manager peers.
+"""Peer's end of a link, shared by emulated terminals and by manager peers.
 
 ==================  =========================================================================
 :mod:`.link`        dials the daemon, and dials again after every disconnect

@@ -1,6 +1,6 @@
-"""One TCP connection of a peer: it proves itself, waits for approval, obeys, keeps alive.
+"""Conversation of a peer with the daemon: proof, approval, commands, heartbeats.
 
-What a peer tells and how it carries commands out is for the subclass.
+A subclass says what a peer tells, and carries commands out.
 """
 
 from __future__ import annotations
@@ -119,13 +119,13 @@ class PeerConversation(asyncio.Protocol):
         """Return the heartbeat that answers ``n``; ``None``: say nothing."""
 
     def _started(self, welcome: Welcome) -> None:
-        """The daemon listens to us."""
+        """Begin to tell: the daemon listens to us."""
 
     def _heard(self, hb: Hb) -> None:
-        """The daemon is alive."""
+        """Note a heartbeat: the daemon is alive."""
 
     def _lost(self) -> None:
-        """The link is gone."""
+        """Clean up: the link is gone."""
 
     def _answer_challenge(self, hello: Hello, challenge: Challenge) -> Auth:
         """Prove ourselves, to one who has proved himself.

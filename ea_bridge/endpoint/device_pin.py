@@ -1,4 +1,4 @@
-"""Which daemon a terminal belongs to: the one that let it in first."""
+"""Pin of the daemon that a terminal belongs to: the one that let it in first."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _log = logging.getLogger(__name__)
 
 
 class DevicePin:
-    """The id of that daemon's device.
+    """Id of that daemon's device.
 
     Another one may know the token too, and prove it: a program on the daemon's port that has
     introduced itself to the console as a new device. Whoever expects a mail may even approve it.

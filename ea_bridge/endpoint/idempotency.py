@@ -54,7 +54,7 @@ _decoder = msgspec.json.Decoder(_Note)
 
 
 class ResultStore:
-    """The last commands that change something which a peer has taken, by their ids.
+    """Store of the last commands that a peer has taken and that change something, by their ids.
 
     Args:
         path: keeps them between runs; in memory only if absent.

@@ -1,4 +1,4 @@
-"""The account and the terminal that it is logged in with."""
+"""Account, and the terminal that it is logged in with."""
 
 from __future__ import annotations
 

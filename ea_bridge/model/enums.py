@@ -11,7 +11,7 @@ from enum import IntEnum, IntFlag
 
 
 class AccountTradeMode(IntEnum):
-    """What money an account holds."""
+    """Kind of money that an account holds."""
 
     DEMO = 0
     CONTEST = 1
@@ -19,7 +19,7 @@ class AccountTradeMode(IntEnum):
 
 
 class MarginMode(IntEnum):
-    """How positions of one symbol add up."""
+    """Accounting of the positions of one symbol."""
 
     RETAIL_NETTING = 0
     EXCHANGE = 1
@@ -27,14 +27,14 @@ class MarginMode(IntEnum):
 
 
 class StopoutMode(IntEnum):
-    """What the margin call and stop-out levels are measured in."""
+    """Unit of the margin call and stop-out levels."""
 
     PERCENT = 0
     MONEY = 1
 
 
 class OrderType(IntEnum):
-    """What an order does, and at which price it waits."""
+    """Type of an order: its direction, and the price at which it waits."""
 
     BUY = 0
     SELL = 1
@@ -48,7 +48,7 @@ class OrderType(IntEnum):
 
 
 class OrderState(IntEnum):
-    """Where an order is in its life."""
+    """State of an order."""
 
     STARTED = 0
     PLACED = 1
@@ -63,7 +63,7 @@ class OrderState(IntEnum):
 
 
 class OrderFilling(IntEnum):
-    """What happens to the part of an order that finds no volume."""
+    """Treatment of the part of an order that finds no volume."""
 
     FOK = 0
     IOC = 1
@@ -72,7 +72,7 @@ class OrderFilling(IntEnum):
 
 
 class OrderTime(IntEnum):
-    """How long a pending order lives."""
+    """Lifetime of a pending order."""
 
     GTC = 0
     DAY = 1
@@ -81,7 +81,7 @@ class OrderTime(IntEnum):
 
 
 class OrderReason(IntEnum):
-    """Who placed an order."""
+    """Origin of an order."""
 
     CLIENT = 0
     MOBILE = 1
@@ -100,7 +100,7 @@ class PositionType(IntEnum):
 
 
 class PositionReason(IntEnum):
-    """Who opened a position."""
+    """Origin of a position."""
 
     CLIENT = 0
     MOBILE = 1
@@ -109,7 +109,7 @@ class PositionReason(IntEnum):
 
 
 class DealType(IntEnum):
-    """What a deal did to the account."""
+    """Effect of a deal on the account."""
 
     BUY = 0
     SELL = 1
@@ -141,7 +141,7 @@ class DealEntry(IntEnum):
 
 
 class DealReason(IntEnum):
-    """Who or what caused a deal."""
+    """Cause of a deal."""
 
     CLIENT = 0
     MOBILE = 1
@@ -167,7 +167,7 @@ class TradeAction(IntEnum):
 
 
 class SymbolTradeMode(IntEnum):
-    """Which trades a symbol allows."""
+    """Trades that a symbol allows."""
 
     DISABLED = 0
     LONGONLY = 1
@@ -177,7 +177,7 @@ class SymbolTradeMode(IntEnum):
 
 
 class SymbolExecution(IntEnum):
-    """How the broker fills orders on a symbol."""
+    """Execution of orders on a symbol."""
 
     REQUEST = 0
     INSTANT = 1
@@ -219,7 +219,7 @@ class SymbolSwapMode(IntEnum):
 
 
 class SymbolGtcMode(IntEnum):
-    """When the broker removes pending orders and stops."""
+    """Time at which the broker removes pending orders and stops."""
 
     GTC = 0
     DAILY = 1
@@ -227,7 +227,7 @@ class SymbolGtcMode(IntEnum):
 
 
 class SymbolChartMode(IntEnum):
-    """Which price builds the bars."""
+    """Price that builds the bars."""
 
     BID = 0
     LAST = 1
@@ -307,7 +307,7 @@ MT4_TIMEFRAMES = frozenset(
 
 
 class TickFlag(IntFlag):
-    """What changed in a tick."""
+    """Changes in a tick."""
 
     BID = 2
     ASK = 4
@@ -318,7 +318,7 @@ class TickFlag(IntFlag):
 
 
 class CopyTicks(IntEnum):
-    """Which ticks a history request wants."""
+    """Ticks that a history request wants."""
 
     ALL = -1
     INFO = 1

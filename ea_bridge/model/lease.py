@@ -1,4 +1,4 @@
-"""What an EA does by itself when the daemon falls silent."""
+"""Lease of the daemon: acts of an EA by itself when the daemon falls silent."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LeaseAction = Literal["cancel_orders", "cancel_and_close"]
 
 
 class LeaseTerms(Struct, frozen=True, kw_only=True):
-    """What shall be done once nothing has renewed the lease for ``lease_ms``; 0: nothing.
+    """Acts to be done once nothing has renewed the lease for ``lease_ms``; 0: none.
 
     Each ``hb`` of the daemon with a ``lease_ms`` above 0 renews it for so long, from the moment
     at which it is read; nothing else does. A lost link does not end it: that is what it is for.
@@ -35,7 +35,7 @@ class LeaseTerms(Struct, frozen=True, kw_only=True):
 
 
 class Lease(Struct, frozen=True, kw_only=True):
-    """The lease as it is, and what it has done since that was last told.
+    """Lease as it is, and its acts since they were last told.
 
     Once it has run out it is off until it is set again.
     """

@@ -1,4 +1,4 @@
-"""A login to an account: tried by a terminal's side that can log in, such as the agent's."""
+"""Login to an account, tried by a terminal's side that can log in, such as the agent's."""
 
 from __future__ import annotations
 

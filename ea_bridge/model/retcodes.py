@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class TradeRetcode(IntEnum):
-    """What the trade server says to a trade request.
+    """Answers of the trade server to a trade request.
 
     10046 is not in the MetaTrader5 package; it is in MetaQuotes' own table.
     """

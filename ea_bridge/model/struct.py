@@ -1,4 +1,4 @@
-"""The base of the nouns, and how large their members can be.
+"""Base of the nouns, and the bounds of their members.
 
 The bounds are the platform's own, or wide of them. A terminal that says something else is broken
 or lying, and its line is unreadable: everything behind the bridge counts on numbers that it can

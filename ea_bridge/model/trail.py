@@ -15,7 +15,7 @@ Points = Annotated[int, Meta(ge=0, le=100_000_000)]
 
 
 class TrailTerms(Struct, frozen=True, kw_only=True):
-    """How the stop loss of a position shall follow; without distance and break-even: not at all.
+    """Terms by which the stop loss of a position follows; without distance and break-even: none.
 
     The *profit* of a position is how far its closing price (bid of a long one, ask of a short
     one) has moved in its favour since it was opened.
@@ -36,7 +36,7 @@ class TrailTerms(Struct, frozen=True, kw_only=True):
 
 
 class Trail(Struct, frozen=True, kw_only=True):
-    """What the EA does for one position, and how it fares.
+    """Trail of one position at the EA, and its state.
 
     It ends with the position. After a refusal it tries again at a later tick.
     """

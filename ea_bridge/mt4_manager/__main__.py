@@ -108,7 +108,7 @@ async def _until_stopped(peer: ManagerPeer, link: PeerLink[ManagerConversation])
 
 
 def _waits(_: Pending) -> None:
-    """The log has told it."""
+    """Do nothing: the log has told it."""
 
 
 def _loopback(host: str) -> str:

@@ -1,4 +1,4 @@
-"""Everything a manager peer can be asked: one :class:`~ea_bridge.commands.Command` a line.
+"""Commands of a manager peer: one :class:`~ea_bridge.commands.Command` a line.
 
 A manager peer stands beside MetaTrader 4's Manager API, or is an emulator of it. It speaks the
 wire of the terminals, but has a role and commands of its own: neither can be asked what the
@@ -48,13 +48,13 @@ MAX_LINE_TO_MANAGER = 1024 * 1024
 
 
 class ResultsParams(Struct, frozen=True, kw_only=True):
-    """Which commands to look up: at most :data:`MAX_RESULT_IDS` ids, ``"731,732"``."""
+    """Commands to look up: at most :data:`MAX_RESULT_IDS` ids, ``"731,732"``."""
 
     ids: str
 
 
 class StoredResult(Struct, frozen=True, kw_only=True):
-    """What a manager peer knows of one command that changes something.
+    """Entry of a manager peer's table for one command that changes something.
 
     ``state`` as in :class:`ea_bridge.commands.StoredResult`. Where it is ``done``, ``d`` is the
     answer as it was on the wire (:meth:`result`), or ``null`` and ``err`` and ``retcode`` are

@@ -1,4 +1,4 @@
-"""The state machine of one conversation between a terminal and the daemon.
+"""State machine of one conversation between a terminal and the daemon.
 
 Theory of operation
 ===================
@@ -68,7 +68,7 @@ class Role(enum.Enum):
 
 
 class State(enum.Enum):
-    """How far the conversation has come."""
+    """States of the conversation."""
 
     IDLE = enum.auto()
     GREETED = enum.auto()
@@ -115,7 +115,7 @@ TRANSITIONS: dict[tuple[Role, State, type[Message]], State] = {
 
 @dataclass
 class Counters:
-    """What was put up with."""
+    """Counts of what was put up with."""
 
     unknown: int = 0
     """Messages and members of hello that we don't know: a newer peer's."""

@@ -1,4 +1,4 @@
-"""The mutual proof that both sides know the token, which itself never crosses the wire.
+"""Mutual proof that both sides know the token, which itself never crosses the wire.
 
 Theory of operation
 ===================

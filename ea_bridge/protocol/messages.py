@@ -142,7 +142,7 @@ class Denied(_Message, frozen=True):
 
 
 class Remedy(enum.Enum):
-    """What an EA does when it is denied."""
+    """Reaction of an EA that is denied."""
 
     WAIT = "wait"
     """Show it in the log and dial again after ``retry_ms``: that may be all that is needed."""

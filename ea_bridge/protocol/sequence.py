@@ -6,7 +6,7 @@ from .messages import Event, Lost
 
 
 class EventSequence:
-    """Which events of one EA's run have been taken.
+    """Counter of the events of one EA's run that have been taken.
 
     Args:
         last: the last one taken before, as said in ``welcome.ack``.

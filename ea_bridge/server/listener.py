@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 
 def _ignore(_tid: str, _code: str) -> None:
-    """Nobody listens."""
+    """Do nothing: nobody listens."""
 
 
 class BridgeServer:

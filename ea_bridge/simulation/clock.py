@@ -1,4 +1,4 @@
-"""Time as the emulated broker has it: its zone, and a clock that may run fast."""
+"""Time of the simulated broker: its zone, and a clock that may run fast."""
 
 from __future__ import annotations
 

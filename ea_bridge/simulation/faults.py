@@ -1,4 +1,4 @@
-"""How an emulated terminal misbehaves when it is told to.
+"""Faults of an emulated terminal, made when it is told to.
 
 Each counter says how often the fault is still to happen; it counts down by itself, so that a
 test (or ``mt-gateway emulator --fault cut_after_ack=1``) gets exactly what it asked for.
@@ -16,7 +16,7 @@ class UnknownFault(ValueError):
 
 @dataclass(kw_only=True)
 class Faults:
-    """What goes wrong, and how often. All off by default."""
+    """Faults, and how often each is still to happen. All off by default."""
 
     cut_before_ack: int = 0
     """Trades on whose arrival the link breaks; they are not executed."""

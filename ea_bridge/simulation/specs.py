@@ -1,4 +1,4 @@
-"""The symbols of the emulated broker, and the account it opens.
+"""Symbols of the simulated broker, and the account it opens.
 
 EURUSD, XAUUSD and BTCUSD are captures of a real broker's specifications; the others are modelled
 on EURUSD or BTCUSD, and each file in ``data/specs`` says so in its ``note``. Two have names for

@@ -119,4 +119,4 @@ class ManagerLink(PeerLink[EmulatedConversation]):
 
 
 def _ignore(_: Pending) -> None:
-    """Nobody but the log is told."""
+    """Do nothing: nobody but the log is told."""

@@ -151,7 +151,7 @@ class EmulatedManager:
         self.results.reload()
 
     def lose_connection(self) -> None:
-        """The peer's connection to the server breaks; ``connect`` brings it back."""
+        """Break the peer's connection to the server; ``connect`` brings it back."""
         self.connected = False
 
     def close(self) -> None:

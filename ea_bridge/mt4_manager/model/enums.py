@@ -159,7 +159,7 @@ class GroupRight(IntFlag):
 
 
 class ManagerRight(IntFlag):
-    """What a manager may do (``ConManager``; the bits are ours, the API has a member each)."""
+    """Rights of a manager (``ConManager``; the bits are ours, the API has a member each)."""
 
     MANAGER = 1
     """See and change users."""

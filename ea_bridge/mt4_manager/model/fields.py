@@ -1,4 +1,4 @@
-"""How large the members of the Manager API's records can be.
+"""Bounds of the members of the Manager API's records.
 
 Texts are fixed arrays of bytes there: one of 32 holds 31. What is longer is refused, never cut.
 Times are seconds of the **server's** clock; 0 where there is none. Money is in the currency of

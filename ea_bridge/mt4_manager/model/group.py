@@ -96,7 +96,7 @@ class GroupRecord(Struct, frozen=True, kw_only=True):
 
 
 class GroupFilter(Struct, frozen=True, kw_only=True):
-    """Which groups, or whose users: masks with commas between them, as everywhere in the API:
+    """Filter of groups, or of their users: masks with commas, as everywhere in the API:
     ``"demo*,!demo-old"``. ``None``: all.
     """
 
@@ -106,7 +106,7 @@ class GroupFilter(Struct, frozen=True, kw_only=True):
 
 
 class UsersFilter(Struct, frozen=True, kw_only=True):
-    """Which users: of groups, as :class:`GroupFilter` has it; enabled ones or not (1, 0); with
+    """Filter of users: of groups, as :class:`GroupFilter` has it; enabled ones or not (1, 0); with
     a text in their name, email address, telephone number or comment, in whatever case; registered
     or last seen since a time of the server's clock.
     """

@@ -1,4 +1,4 @@
-"""The trade server itself: its configuration, its clock, the manager's connection to it."""
+"""Trade server: its configuration, its clock, the manager's connection to it."""
 
 from __future__ import annotations
 

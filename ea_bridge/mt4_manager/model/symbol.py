@@ -107,7 +107,7 @@ class SymbolPrice(Struct, frozen=True, kw_only=True):
 
 
 class SymbolsFilter(Struct, frozen=True, kw_only=True):
-    """Which symbols: masks with commas between them, ``"*USD*,!EURUSD"``; ``None``: all."""
+    """Filter of symbols: masks with commas between them, ``"*USD*,!EURUSD"``; ``None``: all."""
 
     symbol: str | None = None
     offset: Annotated[int, Meta(ge=0)] = 0

@@ -64,7 +64,7 @@ class TradeRecord(Struct, frozen=True, kw_only=True):
 
 
 class TradeChange(Struct, frozen=True, kw_only=True):
-    """What an administrator changes of a trade; ``None`` stays as it is.
+    """Change of a trade by an administrator; ``None`` stays as it is.
 
     The peer reads the whole record, changes these members and writes it back. Whose trade it is,
     its number and whether it is closed do not change.
@@ -105,7 +105,7 @@ class TransactionParams(Struct, frozen=True, kw_only=True):
 
 
 class Transacted(Struct, frozen=True, kw_only=True):
-    """What a balance or credit operation has made: the trade that books it; 0 where the server
+    """Result of a balance or credit operation: the trade that books it; 0 where the server
     did not tell its number.
     """
 
@@ -113,7 +113,7 @@ class Transacted(Struct, frozen=True, kw_only=True):
 
 
 class OpenTradesFilter(Struct, frozen=True, kw_only=True):
-    """Which open trades: pending orders are among them.
+    """Filter of open trades, pending orders among them.
 
     ``group`` as :class:`~.group.GroupFilter` has it.
     """

@@ -71,7 +71,7 @@ class UserRecord(Struct, frozen=True, kw_only=True):
 
 
 class UserChange(Struct, frozen=True, kw_only=True):
-    """What shall change of a user; ``None`` stays as it is.
+    """Change of a user; ``None`` stays as it is.
 
     The peer reads the whole record, changes these members and writes it back, so that what two
     callers change of one user at once does not undo each other. Balance and credit are changed by
@@ -187,7 +187,7 @@ class MarginLevel(Struct, frozen=True, kw_only=True):
 
 
 class MarginsFilter(Struct, frozen=True, kw_only=True):
-    """Which accounts: of groups, as :class:`~.group.GroupFilter` has it, or at a level."""
+    """Filter of accounts: of groups, as :class:`~.group.GroupFilter` has it, or at a level."""
 
     group: str | None = None
     level_type: Int | None = None

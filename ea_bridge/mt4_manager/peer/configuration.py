@@ -17,7 +17,7 @@ MAX_SEC_MARGINS = 128
 
 
 class ConGroupSec(ctypes.Structure):
-    """How a group trades the symbols of one security group."""
+    """Terms of a group for the symbols of one security group."""
 
     _fields_ = (
         ("show", c_int32),
@@ -45,7 +45,7 @@ class ConGroupSec(ctypes.Structure):
 
 
 class ConGroupMargin(ctypes.Structure):
-    """What is special of one symbol in a group."""
+    """Terms of one symbol in a group that differ from the others."""
 
     _fields_ = (
         ("symbol", c_char * 12),

@@ -1,4 +1,4 @@
-"""The peer's connection to the trade server: made, kept, made again, given up.
+"""Connection of the peer to the trade server: made, kept, made again, given up.
 
 Theory of operation
 ===================
@@ -48,7 +48,7 @@ _log = logging.getLogger(__name__)
 
 
 class Pumping(Enum):
-    """How far an interface is that was switched to pumping."""
+    """States of an interface that is switched to pumping."""
 
     OFF = "off"
     STARTING = "starting"
@@ -57,7 +57,7 @@ class Pumping(Enum):
 
 
 class Connection:
-    """The connection of one manager to one server. Use it in one thread alone.
+    """Connection of one manager to one server. Use it in one thread alone.
 
     Args:
         library: makes interfaces.

@@ -118,7 +118,7 @@ class TradeRecord(ctypes.Structure):
 
 
 class TradeTransInfo(ctypes.Structure):
-    """What ``TradeTransaction`` is to do; it writes ``order`` back."""
+    """Order to ``TradeTransaction``, which writes ``order`` back."""
 
     _pack_ = 1
     _layout_ = "ms"
@@ -141,7 +141,7 @@ class TradeTransInfo(ctypes.Structure):
 
 
 class MarginLevel(ctypes.Structure):
-    """What an account's open orders bind; ``balance`` has the credit in it."""
+    """Margin that an account's open orders bind; ``balance`` has the credit in it."""
 
     _fields_ = (
         ("login", c_int32),
@@ -160,7 +160,7 @@ class MarginLevel(ctypes.Structure):
 
 
 class OnlineRecord(ctypes.Structure):
-    """One who is connected."""
+    """Connection of a user."""
 
     _fields_ = (
         ("counter", c_int32),
@@ -172,7 +172,7 @@ class OnlineRecord(ctypes.Structure):
 
 
 class GroupCommandInfo(ctypes.Structure):
-    """What ``UsersGroupOp`` is to do with ``len`` accounts."""
+    """Operation of ``UsersGroupOp`` on ``len`` accounts."""
 
     _pack_ = 1
     _layout_ = "ms"
@@ -254,7 +254,7 @@ class ConSessions(ctypes.Structure):
 
 
 class ConSymbol(ctypes.Structure):
-    """What a symbol is and how it is traded."""
+    """Symbol and its terms of trade."""
 
     _fields_ = (
         ("symbol", c_char * 12),

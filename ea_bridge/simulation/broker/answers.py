@@ -1,4 +1,4 @@
-"""The trade server's answers in the words of MetaTrader 5."""
+"""Answers of the trade server in the words of MetaTrader 5."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ class Broker:
             raise Refused(self.script.refusals.popleft())
 
     def _no(self, retcode: TradeRetcode, tick: Tick | None) -> TradeResult:
-        """A refusal shows the market only where the price was the reason."""
+        """Return a refusal; it shows the market only where the price was the reason."""
         priced = {TradeRetcode.REQUOTE, TradeRetcode.PRICE_CHANGED}
         return answer(retcode, tick if retcode in priced else None)
 
@@ -322,7 +322,7 @@ class Broker:
 
     @property
     def events_lost(self) -> int:
-        """How many events nobody took before there were too many."""
+        """Number of events that were dropped, since nobody took them in time."""
         return self._ledger.events_lost
 
     # --- money and seeding -----------------------------------------------------------------

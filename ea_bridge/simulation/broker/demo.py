@@ -1,4 +1,4 @@
-"""A past for a demonstration account: a deposit, closed trades, waiting orders."""
+"""Past of a demonstration account: a deposit, closed trades, waiting orders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Carrying out what has passed the checks: fills, pending orders, stops, close-by."""
+"""Execution of requests that passed the checks: fills, pending orders, stops, close-by."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MAX_COMMENT = 31
 
 
 class Execution:
-    """The dealing desk. Each public method carries out one kind of request."""
+    """Execution of requests; each public method carries out one kind."""
 
     def __init__(self, accounting: Accounting, script: Script) -> None:
         self._accounting = accounting

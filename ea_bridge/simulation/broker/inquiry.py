@@ -1,4 +1,4 @@
-"""A request with everything that it names looked up: what the checks judge."""
+"""Request with everything that it names looked up, for the checks."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Inquiry:
 
 @dataclass(frozen=True)
 class Bench:
-    """What the checks look at besides the request."""
+    """Books, terms and prices that the checks compare the request with."""
 
     valuation: Valuation
     switches: Switches

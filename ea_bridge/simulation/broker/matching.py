@@ -1,4 +1,4 @@
-"""What a tick does: it activates pending orders, hits stops, and may stop the account out."""
+"""Matching of a tick: it activates pending orders, hits stops, and may stop the account out."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ class Matching:
             self._ledger.finish_order(order, OrderState.REJECTED, now_msc)
 
     def _affordable(self, order: Order, symbol: SymbolInfo) -> bool:
-        """A pending order is checked again when it is activated."""
+        """Check a pending order again, as it is activated."""
         buying = order.type in BUYS
         price = self._valuation.prices.price(symbol, buying)
         if price is None:

@@ -35,7 +35,7 @@ from .valuation import BUYS, Valuation
 
 @dataclass(frozen=True)
 class Fill:
-    """What an execution left: tickets, 0 for none."""
+    """Tickets that an execution left, 0 for none."""
 
     deal: int
     position: int

@@ -1,4 +1,4 @@
-"""What the broker knows of the market: specifications, quotes, and currency conversion."""
+"""Prices as the broker knows them: specifications, quotes, currency conversion."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VEHICLE = "USD"
 
 
 class Quotes(Protocol):
-    """The market as the broker sees it. The broker never stores a quote of its own."""
+    """Market as the broker sees it. The broker never stores a quote of its own."""
 
     def symbol(self, name: str) -> SymbolInfo | None:
         """Return the static specification, ``None`` for an unknown symbol."""

@@ -1,4 +1,4 @@
-"""What broker midnight does: swaps, expirations, orders of the day.
+"""Rollover at broker midnight: swaps, expirations, orders of the day.
 
 A swap is worked out for each position in one sum for all the nights since the last rollover and
 rounded to the cent: the recorded EURUSD history (tests/data/history) agrees to the cent, also

@@ -1,4 +1,4 @@
-"""A broker's books as rows, for one who keeps them between runs.
+"""Rows of a broker's books, for storage between runs.
 
 What is open is compared with what was written last; what is past is only ever added to, so that
 its newest are what there is to write.
@@ -23,7 +23,7 @@ _decoders = {kind: msgspec.json.Decoder(type_) for kind, type_ in KINDS.items()}
 
 
 class Changes(NamedTuple):
-    """What there is to write."""
+    """Rows that are to be written."""
 
     gone: list[tuple[str, int]]
     """Kind and ticket of rows to delete."""

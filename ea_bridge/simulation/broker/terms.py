@@ -1,4 +1,4 @@
-"""The broker's terms for one account, the switches of trading, and scripted misbehaviour."""
+"""Terms of one account, the switches of trading, and scripted misbehaviour."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_SCRIPTED = 10_000
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """What an account may do and what it costs. Limits of 0 mean none."""
+    """Terms of an account: limits and costs. A limit of 0 means none."""
 
     platform: Platform = "mt5"
     margin_mode: MarginMode = MarginMode.RETAIL_HEDGING
@@ -50,7 +50,7 @@ class Terms:
 
 @dataclass
 class Switches:
-    """What must be on for a request to be heard; each has its own retcode."""
+    """Switches that must be on for a request to be heard; each has its own retcode."""
 
     connected: bool = True
     """Terminal to broker (10031)."""
@@ -72,7 +72,7 @@ def _volumes() -> deque[float]:
 
 @dataclass
 class Script:
-    """How the server misbehaves, request by request, after the request has passed its checks.
+    """Script of misbehaviour, request by request, after a request has passed its checks.
 
     ``broker.script.refusals.extend([TradeRetcode.REQUOTE] * 3)`` requotes the next three.
     """

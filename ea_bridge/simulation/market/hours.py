@@ -1,4 +1,4 @@
-"""When symbols trade: the broker's tables, in its wall clock.
+"""Trading hours of symbols: the broker's tables, in its wall clock.
 
 =========  ========================================  =========================
 hours      Monday to Thursday                        Friday

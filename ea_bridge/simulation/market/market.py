@@ -1,4 +1,4 @@
-"""The market: quotes that move when they are told the time. See :class:`Market`."""
+"""Market: quotes that move when they are told the time."""
 
 from __future__ import annotations
 

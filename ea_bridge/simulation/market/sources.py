@@ -131,7 +131,7 @@ class RepeatedTape:
         return _tiled_span(self._tile, minute, minutes)
 
     def _recorded(self, slot: int) -> int | None:
-        """Which minute of the tape a slot shows."""
+        """Return the minute of the tape that a slot shows."""
         if not self._hours.is_open_minute(MONDAY + slot):
             return None
         tape = self._tape
