@@ -18,12 +18,11 @@ def main() -> None:
 
 def _run() -> None:
     from gateway.cli.commands import command
-    from gateway.cli.complaint import Complaint
-    from gateway.cli.visible import visible
+    from gateway.cli.output import CliError, visible
 
     try:
         command(sys.argv[1:])()
-    except Complaint as complaint:
+    except CliError as complaint:
         # it may quote a console, a broker or a file
         told = "\n".join(visible(line) for line in str(complaint).splitlines())
         sys.stderr.write(f"mt-gateway: {told}\n")

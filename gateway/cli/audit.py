@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from gateway.cli.complaint import Complaint, known_failures
 from gateway.cli.home import home_in_use
+from gateway.cli.output import CliError, known_failures, visible
 from gateway.cli.token import ConfigFile, HomeOption, Json
-from gateway.cli.visible import visible
 
 if TYPE_CHECKING:
     from gateway.audit import Verdict
     from gateway.audit.archive import Part
     from gateway.audit.checkpoint import Checkpoint
     from gateway.audit.verify import Signatures
+    from gateway.auth.device import DeviceKey
+    from gateway.credentials.daemon_api import TrailTold
     from gateway.storage.store import Store
+
 
 From = Annotated[
     int, typer.Option("--from", min=1, help="The first row; those before it are left out.")
@@ -60,8 +63,7 @@ def verify(
     Exit code 1: one was. A gateway may run meanwhile. A console is asked what it was told of it.
     """
     from gateway.audit import verify as look
-    from gateway.cli.machine_key import Proof, prove
-    from gateway.cli.witness import testimony
+    from gateway.cli.audit import Proof, prove, testimony
 
     place = home or home_in_use()
     with _trail(place) as store:
@@ -163,16 +165,16 @@ def _trail(home: Path) -> Iterator[Store]:
     try:
         is_there = (home / DATABASE).exists()
     except OSError as error:
-        raise Complaint(
+        raise CliError(
             f"{home}: {error.strerror}; run this as the gateway's user, with its --home"
         ) from error
     if not is_there:
-        raise Complaint(f"there is no {DATABASE} in {home}: no gateway has run there yet")
+        raise CliError(f"there is no {DATABASE} in {home}: no gateway has run there yet")
     try:
         with closing(open_ledger_store(home)) as store:
             yield store
     except known_failures() as error:
-        raise Complaint(str(error)) from error
+        raise CliError(str(error)) from error
 
 
 def _checkpoint(
@@ -266,7 +268,7 @@ def _archive_problems(store: Store, files: Sequence[Path]) -> list[str]:
     except ArchiveError as error:
         return [str(error)]
     except OSError as error:
-        raise Complaint(f"{error.filename}: {error.strerror}") from error
+        raise CliError(f"{error.filename}: {error.strerror}") from error
     return []
 
 
@@ -277,10 +279,10 @@ def _written(store: Store, file: Path, last: int) -> Part:
         make_folder(file.parent)
         return write_file(store, file, last)
     except ArchiveError as error:
-        raise Complaint(f"nothing was archived: {error}") from error
+        raise CliError(f"nothing was archived: {error}") from error
     except OSError as error:
         where = error.filename or file
-        raise Complaint(f"nothing was archived: {where}: {error.strerror}") from error
+        raise CliError(f"nothing was archived: {where}: {error.strerror}") from error
 
 
 def _mark(home: Path, config: Path | None, store: Store, part: Part, file: Path) -> None:
@@ -303,9 +305,9 @@ def _mark(home: Path, config: Path | None, store: Store, part: Part, file: Path)
         if not is_marked(store, part):  # else it was interrupted when all was done
             file.unlink(missing_ok=True)
         if isinstance(error, ArchiveError):
-            raise Complaint(f"nothing was archived: {error}") from error
+            raise CliError(f"nothing was archived: {error}") from error
         if isinstance(error, known_failures()):
-            raise Complaint(str(error)) from error
+            raise CliError(str(error)) from error
         raise
 
 
@@ -353,3 +355,147 @@ def _text(facts: dict[str, Any]) -> str:
         lines.append(f"the console at {said['url']} was told {told}")
     lines.append(f"head {facts['hash']}")
     return "\n".join(visible(line) for line in lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Testimony:
+    """What the console says."""
+
+    url: str
+    row: int | None = None
+    """The newest that it has been told of; ``None``: of none, or it was not asked."""
+    problem: str = ""
+    """What does not go together with the trail."""
+    not_asked: str = ""
+    """Why nobody can tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    store: Store
+
+    def archived(self) -> int:
+        from gateway.audit import begin_of
+
+        return begin_of(self.store).n
+
+    def hash_at(self, n: int) -> bytes | None:
+        from gateway.audit import hash_of
+
+        return hash_of(self.store, n)
+
+
+def testimony(home: Path, config_file: Path | None, trail: Store) -> Testimony | None:
+    """Ask the console of a home; ``None`` where there is none.
+
+    Args:
+        home: with a database.
+        config_file: as with ``serve``.
+        trail: the ledger's.
+
+    """
+    from gateway.config import load_for
+    from gateway.console_link.errors import ConsoleFailure
+    from gateway.console_link.witness import contradiction
+    from gateway.home.home import Home
+    from gateway.home.home_console import console_of
+
+    url = ""
+    failures: tuple[type[Exception], ...] = (*known_failures(), ConsoleFailure)
+    try:
+        settings = load_for(home, config_file)
+        url = settings.console.url or _noted(home)
+        if not url:
+            return None
+        with Home(home, settings.secrets) as opened:
+            console = console_of(opened.store, settings.console)
+            device = opened.device
+        url = url if console is None else console.url or url
+        told = asyncio.run(_ask(url, device))
+    except failures as error:
+        return Testimony(url, not_asked=str(error))
+    problem = contradiction(told, device, _Rows(trail))
+    return Testimony(url, row=_row(told, device), problem=problem)
+
+
+def _noted(home: Path) -> str:
+    """Return the console that a home has noted, without opening its secrets."""
+    from contextlib import closing
+
+    from gateway.home.home import MIGRATIONS
+    from gateway.home.home_console import noted_console
+    from gateway.storage.store import Store
+
+    with closing(Store(home, MIGRATIONS)) as store:
+        console = noted_console(store)
+    return "" if console is None else console.url
+
+
+async def _ask(url: str, device: DeviceKey) -> TrailTold:
+    from gateway.auth.console_clock import Clocks
+    from gateway.console_link.http import ConsoleHttp
+    from gateway.console_link.witness import ask
+
+    async with ConsoleHttp(url, device, Clocks()) as http:
+        return await ask(http)
+
+
+def _row(told: TrailTold, device: DeviceKey) -> int | None:
+    from gateway.credentials.envelope import EnvelopeError
+    from gateway.credentials.keyset import public_key
+    from gateway.credentials.trail import open_head
+
+    try:
+        return open_head(told.newest, public_key(device.public)).n if told.newest else None
+    except EnvelopeError:
+        return None
+
+
+class Proof(NamedTuple):
+    """What was found."""
+
+    problem: str = ""
+    """Why the signatures prove nothing."""
+    not_tried: str = ""
+    """Why nobody can tell: the key is not to be had here."""
+
+
+EXCHANGED = (
+    "the machine's key in gateway.db was altered or exchanged: its signatures prove nothing"
+)
+
+
+def prove(home: Path, config_file: Path | None) -> Proof:
+    """Open the key of a home's device as it lies there; nobody is asked for anything.
+
+    Args:
+        home: with a device.
+        config_file: as with ``serve``.
+
+    """
+    from gateway.auth.device import open_device
+    from gateway.cli.doctor.key import examine
+    from gateway.cli.output import known_failures
+    from gateway.config import load_for
+    from gateway.credentials.secret_keys import current_key
+    from gateway.credentials.secrets import SecretsError
+    from gateway.home.home import MIGRATIONS
+    from gateway.storage.store import Store
+
+    try:
+        settings = load_for(home, config_file)
+        with closing(Store(home, MIGRATIONS)) as store:
+            known = current_key(store)
+            if known is None:
+                return Proof(problem=EXCHANGED)  # a device is never made without
+            finding, box = examine(known, settings.secrets, home)
+            if box is None:
+                return Proof(not_tried=finding.found)
+            try:
+                device = open_device(store, box)
+            except (SecretsError, ValueError):
+                return Proof(problem=EXCHANGED)
+            row = store.one("SELECT did FROM device")
+    except known_failures() as error:
+        return Proof(not_tried=str(error))
+    return Proof() if row is not None and row["did"] == device.did else Proof(problem=EXCHANGED)

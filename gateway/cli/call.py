@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.cli.complaint import Complaint
-from gateway.cli.target import AuthToken, Home, Url, find_target, talk
+from gateway.cli.output import CliError
+from gateway.cli.target import AuthToken, Home, Url, find_target, run_async
 
 
 def call(
@@ -34,7 +34,7 @@ def call(
     from gateway.errors import GatewayError
 
     try:
-        result = talk(call_once(target.url, target.token, method, given))
+        result = run_async(call_once(target.url, target.token, method, given))
     except GatewayError as error:
         sys.stderr.write(json.dumps(error.as_dict(), indent=2, ensure_ascii=False) + "\n")
         raise typer.Exit(1) from None
@@ -45,16 +45,16 @@ def parse_params(given: list[str]) -> dict[str, Any]:
     """Read ``key=value`` pairs; what is no JSON is a text: ``symbol=EURUSD``.
 
     Raises:
-        Complaint: one has no ``=``, or a key comes twice.
+        CliError: one has no ``=``, or a key comes twice.
 
     """
     params: dict[str, Any] = {}
     for pair in given:
         key, sign, text = pair.partition("=")
         if not sign or not key:
-            raise Complaint(f"{pair}: give params as KEY=VALUE, as in symbol=EURUSD", 2)
+            raise CliError(f"{pair}: give params as KEY=VALUE, as in symbol=EURUSD", 2)
         if key in params:
-            raise Complaint(f"{key} is given twice", 2)
+            raise CliError(f"{key} is given twice", 2)
         params[key] = _value(text)
     return params
 

@@ -89,7 +89,7 @@ COMMANDS: dict[str, Command | Group] = {
         "Copy the Expert Advisor into MetaTrader, and tell what to click then.",
     ),
     "openrpc": Command(
-        "documents:openrpc",
+        "stubs:openrpc",
         "Print the OpenRPC document, which /openrpc.json and rpc.discover give out too.",
     ),
     "token": Group(
@@ -132,7 +132,7 @@ COMMANDS: dict[str, Command | Group] = {
         {"orders": "bench.orders:orders", "daemon": "bench.orders:daemon"},
         hidden=frozenset({"daemon"}),
     ),
-    "stubs": Command("documents:stubs", "Write the client's typed methods anew.", hidden=True),
+    "stubs": Command("stubs:stubs", "Write the client's typed methods anew.", hidden=True),
 }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from gateway.cli.visible import visible
+from gateway.cli.output import visible
 
 if TYPE_CHECKING:
     from gateway.client import Event

@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
-from gateway.cli.complaint import Complaint
 from gateway.cli.home import home_in_use, home_option, is_home, known, running
-from gateway.cli.visible import visible
+from gateway.cli.output import CliError, visible
 from gateway.storage.reserve import give_up, is_full
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ def halt(
     from gateway.trading.kill_switch import halts
 
     if len(reason) > halts.MAX_REASON or not reason.isprintable():
-        raise Complaint(f"--reason: give at most {halts.MAX_REASON} printable characters", 2)
+        raise CliError(f"--reason: give at most {halts.MAX_REASON} printable characters", 2)
 
     def work(connection: sqlite3.Connection) -> Halt:
         _check_name(connection, terminal)
@@ -88,7 +87,7 @@ def halt(
         f"{_name(in_force)}: halted{_said(in_force)}; {still}. Undo: {undo}\n{_where(place)}\n"
     )
     if running(place) is None:
-        raise Complaint(_nothing_stopped(place))
+        raise CliError(_nothing_stopped(place))
 
 
 def resume(
@@ -104,7 +103,7 @@ def resume(
     from gateway.trading.kill_switch import halts
 
     if everything and terminal is not None:
-        raise Complaint("give a terminal or --all, not both", 2)
+        raise CliError("give a terminal or --all, not both", 2)
 
     def work(connection: sqlite3.Connection) -> tuple[list[Halt], list[Halt]]:
         _check_name(connection, terminal)
@@ -147,7 +146,7 @@ def _write(home: Path, work: Callable[[sqlite3.Connection], T]) -> T:
     """Do some work in one transaction of the ledger; return once it is on the disk.
 
     Raises:
-        Complaint: the ledger cannot be written; the message says what stops trading all the same.
+        CliError: the ledger cannot be written; the message says what stops trading all the same.
 
     """
     import gateway.audit  # noqa: F401  # now: the daemon waits while the ledger is locked
@@ -156,7 +155,7 @@ def _write(home: Path, work: Callable[[sqlite3.Connection], T]) -> T:
         return _once(home, work)
     except (OSError, sqlite3.Error) as error:
         # where the disk is full the home has kept some room for this
-        complaint = Complaint(
+        complaint = CliError(
             f"{home}: the ledger cannot be written ({error}). To stop trading now, turn off "
             "AutoTrading (Algo Trading) in MetaTrader, or stop the gateway"
         )
@@ -182,9 +181,9 @@ def _ledger(home: Path) -> Iterator[sqlite3.Connection]:
 
     path = home / LEDGER
     if not is_home(home):
-        raise Complaint(f"{home} is no home of a gateway: give its --home")
+        raise CliError(f"{home} is no home of a gateway: give its --home")
     if path.is_symlink():  # but another user's home is halted, too: by root, in a hurry
-        raise Complaint(f"{path} is a symbolic link, which is not followed; give its --home")
+        raise CliError(f"{path} is a symbolic link, which is not followed; give its --home")
     if not path.exists():
         _make(home)
     with closing(sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)) as connection:
@@ -202,7 +201,7 @@ def _make(home: Path) -> None:
     try:
         open_ledger_store(home).close()
     except StoreError as error:
-        raise Complaint(str(error)) from error
+        raise CliError(str(error)) from error
 
 
 def _check_name(connection: sqlite3.Connection, terminal: str | None) -> None:
@@ -212,7 +211,7 @@ def _check_name(connection: sqlite3.Connection, terminal: str | None) -> None:
     rows = connection.execute("SELECT terminal FROM terminal_accounts ORDER BY terminal")
     known = [row["terminal"] for row in rows]
     if known and terminal not in known:
-        raise Complaint(f"there is no terminal {terminal}; there are: {', '.join(known)}", 2)
+        raise CliError(f"there is no terminal {terminal}; there are: {', '.join(known)}", 2)
 
 
 def _has(connection: sqlite3.Connection, table: str) -> bool:

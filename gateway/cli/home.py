@@ -1,4 +1,4 @@
-"""Where a gateway keeps its things, and which one a command means.
+"""Homes of gateways: their folders and files, and the choice of the one that a command means.
 
 One rule for all commands: what was named, by ``--url`` or ``--home``; or ``MT_GATEWAY_URL``; or
 the gateway of the default home, and of the demo where none was ever set up in that. What happens
@@ -27,16 +27,19 @@ from shlex import quote
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-from gateway.cli.complaint import Complaint
-from gateway.cli.run_lock import RunLock, is_locked
+from gateway.cli.output import CliError
 from gateway.storage.reserve import give_up, is_full
 
 if TYPE_CHECKING:
     from gateway.options import Ready
+from contextlib import closing
 
 URL = "MT_GATEWAY_URL"
 RUN_FILE = "run.json"
 TOKEN_FILE = "token"  # noqa: S105 (a file's name)
+LOCK_FILE = "run.lock"
+LOOKED_AT_S = 1.0
+"""For commands that look whether the lock is held: they hold a share of it for a moment."""
 CONNECT_S = 0.5
 """To see whether a gateway is there."""
 
@@ -86,7 +89,7 @@ def home_in_use() -> Path:
     """Return the home that is meant where none is named.
 
     Raises:
-        Complaint: ``MT_GATEWAY_URL`` names a gateway that runs in no home that is known here.
+        CliError: ``MT_GATEWAY_URL`` names a gateway that runs in no home that is known here.
 
     """
     if url := os.environ.get(URL):
@@ -99,13 +102,13 @@ def home_at(url: str, named_by: str) -> Path:
     """Return the home of the gateway that has a URL.
 
     Raises:
-        Complaint: it is none of the two that are known without ``--home``.
+        CliError: it is none of the two that are known without ``--home``.
 
     """
     for home, found in known():
         if is_same(url, found.url):
             return home
-    raise Complaint(
+    raise CliError(
         f"{named_by} names {url}, and no gateway of a home that is known here runs there: give "
         "its --home; of one elsewhere new orders are stopped by: mt-gateway call "
         "set_trading_enabled enabled=false"
@@ -184,11 +187,11 @@ def run_file(home: Path) -> Iterator[RunFile]:
     """Yield what writes the home's ``run.json``; it is removed at the end.
 
     Raises:
-        Complaint: another gateway runs there.
+        CliError: another gateway runs there.
 
     """
     if other := running(home):
-        raise Complaint(
+        raise CliError(
             f"a gateway runs in {home} already (process {other.pid}): "
             "stop it, or give this one another --home"
         )
@@ -225,7 +228,7 @@ class RunFile:
         try:
             self._lock = RunLock(self._home)
         except sqlite3.Error as error:
-            raise Complaint(
+            raise CliError(
                 f"{self._home}: another gateway runs there, or it cannot be locked: {error}"
             ) from error
         self._put(self._run, json.dumps(facts))
@@ -300,3 +303,46 @@ def _writable(home: Path) -> bool:
     except OSError:
         return False
     return os.access(home, os.W_OK | os.X_OK)
+
+
+class RunLock:
+    """Lock that a gateway holds in its home while it runs; it goes with the process.
+
+    It is SQLite's own, as that of :mod:`gateway.home.home_lock`: it works alike on all systems.
+
+    Args:
+        home: the folder; must be there.
+
+    Raises:
+        sqlite3.Error: another process holds it, or it cannot be locked.
+
+    """
+
+    def __init__(self, home: Path) -> None:
+        path = home / LOCK_FILE
+        with suppress(FileExistsError):  # never opened otherwise: closing would drop the lock
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        self._lock = sqlite3.connect(path, timeout=LOOKED_AT_S, isolation_level=None)
+        try:
+            self._lock.execute("BEGIN EXCLUSIVE")
+        except BaseException:
+            self._lock.close()
+            raise
+
+    def let_go(self) -> None:
+        """End the hold; the file stays, since another may be about to lock it."""
+        self._lock.close()
+
+
+def is_locked(home: Path) -> bool:
+    """Whether a gateway runs in a home. Where nobody can tell it counts as running."""
+    path = home / LOCK_FILE
+    if not path.exists():
+        return False
+    try:
+        with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as probe:
+            probe.execute("BEGIN")
+            probe.execute("SELECT 1 FROM sqlite_schema").fetchall()
+    except sqlite3.Error:
+        return True
+    return False

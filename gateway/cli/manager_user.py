@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
-from gateway.cli.complaint import Complaint, known_failures
+from gateway.cli.audit_notes import note_in
 from gateway.cli.home import default_home
 from gateway.cli.memory import keep_memory_private
-from gateway.cli.noting import note_in
+from gateway.cli.output import CliError, known_failures
 from gateway.cli.token import ConfigFile, HomeOption, Json
 
 if TYPE_CHECKING:
@@ -138,11 +138,11 @@ def _book(home: Path | None, config_file: Path | None) -> Iterator[OperatorBook]
         with Home(place, settings.secrets) as opened, operators(opened.store, opened.box) as book:
             yield book
     except OSError as error:
-        raise Complaint(f"{error.filename or place}: {error.strerror}") from error
+        raise CliError(f"{error.filename or place}: {error.strerror}") from error
     except OperatorError as error:
-        raise Complaint(str(error)) from error
+        raise CliError(str(error)) from error
     except known_failures() as error:
-        raise Complaint(str(error)) from error
+        raise CliError(str(error)) from error
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
@@ -153,10 +153,10 @@ def _password(*, from_stdin: bool) -> str:
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
     if not sys.stdin.isatty():
-        raise Complaint("no terminal to ask for the password; give --password-stdin", 2)
+        raise CliError("no terminal to ask for the password; give --password-stdin", 2)
     first = getpass("Password: ")
     if getpass("Again: ") != first:
-        raise Complaint("these are two passwords; nothing was changed")
+        raise CliError("these are two passwords; nothing was changed")
     return first
 
 

@@ -1,4 +1,4 @@
-"""The memory of this process holds tokens and keys: it must not end up on a disk."""
+"""Protection of this process's memory, which holds tokens and keys, from disks and debuggers."""
 
 from __future__ import annotations
 

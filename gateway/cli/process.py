@@ -14,8 +14,8 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, NoReturn
 
-from gateway.cli.complaint import Complaint, known_failures
 from gateway.cli.memory import keep_memory_private
+from gateway.cli.output import CliError, known_failures
 from gateway.storage.reserve import full_text, is_full
 
 STOP_WITHIN_S = 1.9
@@ -40,7 +40,7 @@ def run_until_stopped(
         ports: what names another port, for who finds one taken.
 
     Raises:
-        Complaint: a port is taken, a file cannot be read or makes no sense.
+        CliError: a port is taken, a file cannot be read or makes no sense.
 
     """
     for number in _STOP_SIGNALS:
@@ -53,7 +53,7 @@ def run_until_stopped(
     except OSError as error:
         raise _complaint(error, ports) from error
     except known_failures() as error:
-        raise Complaint(str(error)) from error
+        raise CliError(str(error)) from error
 
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -77,16 +77,16 @@ async def _cancelled_by_signals(main: Coroutine[Any, Any, None]) -> None:
         task.result()
 
 
-def _complaint(error: OSError, ports: str) -> Complaint:
+def _complaint(error: OSError, ports: str) -> CliError:
     if error.errno == errno.EADDRINUSE:
         port = error.filename or "the port"
         other = f"give another with {ports}" if ports else "give another"
         who = _holder(port)
-        return Complaint(f"{port} is taken by {who}: stop it, or {other} (0: a free one)")
+        return CliError(f"{port} is taken by {who}: stop it, or {other} (0: a free one)")
     if error.filename and is_full(error, (path := Path(str(error.filename))).parent):
-        return Complaint(full_text(path))
+        return CliError(full_text(path))
     place = f"{error.filename}: " if error.filename else ""
-    return Complaint(f"{place}{error.strerror or error}")
+    return CliError(f"{place}{error.strerror or error}")
 
 
 def _holder(port: str) -> str:

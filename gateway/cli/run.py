@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ea_bridge.emulator.conditions import OWN_PASSWORD, Conditions
-from gateway.cli import emulated
-from gateway.cli.complaint import Complaint
+from gateway.cli import emulator_options as emulated
 from gateway.cli.home import default_demo_home, default_home, demo_home, is_home, run_file
+from gateway.cli.output import CliError
 from gateway.cli.process import run_until_stopped
 from gateway.options import (
     API_PORT,
@@ -221,7 +221,7 @@ def parse_speed(text: str) -> float:
     """Read ``--speed``: a positive number, or ``max``.
 
     Raises:
-        Complaint: it is neither.
+        CliError: it is neither.
 
     """
     try:
@@ -229,7 +229,7 @@ def parse_speed(text: str) -> float:
     except ValueError:
         speed = math.nan
     if not speed > 0:
-        raise Complaint(f"--speed {text}: give a number above 0, or max", 2)
+        raise CliError(f"--speed {text}: give a number above 0, or max", 2)
     return speed
 
 
@@ -237,16 +237,16 @@ def parse_address(text: str) -> tuple[str, int]:
     """Read ``HOST:PORT`` of this machine; an IPv6 address stands in brackets.
 
     Raises:
-        Complaint: it is none, or another machine's: no daemon listens beyond loopback, and a
+        CliError: it is none, or another machine's: no daemon listens beyond loopback, and a
             stranger should not even hear the id of a token.
 
     """
     host, _, port = text.rpartition(":")
     if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
-        raise Complaint(f"--bridge {text}: give HOST:PORT, as in 127.0.0.1:{BRIDGE_PORT}", 2)
+        raise CliError(f"--bridge {text}: give HOST:PORT, as in 127.0.0.1:{BRIDGE_PORT}", 2)
     host = host.removeprefix("[").removesuffix("]")
     if not _is_loopback(host):
-        raise Complaint(f"--bridge {text}: give an address of this machine, as 127.0.0.1", 2)
+        raise CliError(f"--bridge {text}: give an address of this machine, as 127.0.0.1", 2)
     return host, int(port)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 import time
@@ -12,16 +13,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from gateway.cli.complaint import Complaint, known_failures
+from gateway.cli.audit_notes import note_in
 from gateway.cli.home import default_console_home, default_home, own_folder, running
 from gateway.cli.memory import keep_memory_private
-from gateway.cli.noting import note_in
+from gateway.cli.output import CliError, known_failures
 from gateway.cli.token import ConfigFile, Json
 
 if TYPE_CHECKING:
     from gateway.config import Secrets
+    from gateway.console.settings import ConsoleSettings
     from gateway.credentials.rotation import Exchanged
     from gateway.home.home_key import HomeKey
+
 
 HomeOption = Annotated[Path | None, typer.Option(help="Of the gateway; as with serve.")]
 OfConsole = Annotated[
@@ -71,7 +74,7 @@ def rotate(
     with _opened(home, config, alone=True) as (opened, _, place):
         keys, had_kit = opened.keys, opened.noted.kit_at is not None
         if keys.name == "systemd":
-            raise Complaint(
+            raise CliError(
                 "systemd's key is made by you: mt-gateway secrets move --to file, make a new "
                 "credential as the README shows, then mt-gateway secrets move --to systemd"
             )
@@ -100,7 +103,7 @@ def move(
     try:
         with _opened(home, config, alone=True) as (opened, settings, place):
             if opened.noted.known.store == to:
-                raise Complaint(
+                raise CliError(
                     f"the key lies in the store {to} already; a new one is made there by: "
                     "mt-gateway secrets rotate"
                 )
@@ -109,7 +112,7 @@ def move(
             _note(place, "key_moved", done, opened)
             _tell(done, opened.keys_of(to).place, had_kit=had_kit)
             _tell_setting(settings, to)
-    except Complaint as complaint:
+    except CliError as complaint:
         if not isinstance(complaint.__cause__, NoSecrets):
             raise
         _make_home(home, config, to)
@@ -188,7 +191,7 @@ def _opened(
     place = home or default_home()
     other = running(place) if alone else None
     if other is not None:
-        raise Complaint(
+        raise CliError(
             f"a gateway runs in {place} (process {other.pid}): stop it first, since it holds the "
             "key that is to be exchanged"
         )
@@ -214,7 +217,6 @@ def _make_home(home: Path | None, config_file: Path | None, to: str) -> None:
 
 
 def _exchange_consoles(home: Path | None, config_file: Path | None, to: str | None = None) -> None:
-    from gateway.cli.console_key import exchange
     from gateway.config import load_for
 
     keep_memory_private()
@@ -235,9 +237,9 @@ def _explained(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Complaint(f"{error.filename or place}: {error.strerror}") from error
+        raise CliError(f"{error.filename or place}: {error.strerror}") from error
     except known_failures() as error:
-        raise Complaint(str(error)) from error
+        raise CliError(str(error)) from error
 
 
 # --- the kit -------------------------------------------------------------------------------
@@ -248,7 +250,7 @@ def _kit_lines(file: Path) -> list[str]:
     try:
         lines = [line.strip() for line in file.read_text("utf-8").splitlines() if line.strip()]
     except UnicodeDecodeError:
-        raise Complaint(f"{file} is no recovery kit: it is not text") from None
+        raise CliError(f"{file} is no recovery kit: it is not text") from None
     numbered = [line for line in lines if line[:1].isdigit() and line[1:2] == "."]
     return numbered or lines
 
@@ -258,7 +260,7 @@ def _typed() -> list[str]:
     from gateway.credentials.recovery_kit import LINES, KitMistyped, read_line
 
     if not sys.stdin.isatty():
-        raise Complaint("there is no terminal to type the kit in; name a file with its lines")
+        raise CliError("there is no terminal to type the kit in; name a file with its lines")
     lines: list[str] = []
     while len(lines) < LINES:
         number = len(lines) + 1
@@ -267,7 +269,7 @@ def _typed() -> list[str]:
         except KitMistyped as error:
             sys.stderr.write(f"{error}\n")
         except EOFError:
-            raise Complaint("no kit was given") from None
+            raise CliError("no kit was given") from None
     return lines
 
 
@@ -309,3 +311,50 @@ def _table(facts: dict[str, Any]) -> str:
         "not deleted": ", ".join(f"{o['key']} in {o['store']}" for o in facts["not_deleted"]),
     }
     return "\n".join(f"{name:<12} {text}" for name, text in rows.items() if text)
+
+
+def exchange(home: Path, config_file: Path | None, to: str | None = None) -> Exchanged | None:
+    """Seal everything of a console with a new key.
+
+    Args:
+        home: of the console.
+        config_file: with its database, if that is not in the home.
+        to: the name of another store for the new key.
+
+    Returns:
+        What was done; ``None`` if the console had no key yet, and its first one lies there now.
+
+    Raises:
+        CliError: the database cannot be opened, or a console works on it.
+        ConfigError, SecretsError: the message says what to do.
+
+    """
+    from gateway.config import load_for
+    from gateway.console.database import DatabaseError
+    from gateway.console.settings import ConsoleSettings
+
+    settings = ConsoleSettings.of(load_for(home, config_file))
+    if to is None and not home.is_dir():
+        raise CliError(f"there is no console in {home} yet")
+    try:
+        return asyncio.run(_exchange(home, settings, to))
+    except DatabaseError as error:
+        raise CliError(str(error)) from error
+
+
+async def _exchange(home: Path, settings: ConsoleSettings, to: str | None) -> Exchanged | None:
+    from gateway.console.database import open_database
+    from gateway.console.key_exchange import exchange_console_key
+    from gateway.console.secret_box import current_key, open_box
+    from gateway.console.service import database_url
+    from gateway.credentials.key_store import store_named
+
+    async with open_database(database_url(home, settings)) as db:
+        async with db.session() as session:
+            known = await current_key(session)
+        if known is None and to is not None:
+            await open_box(db, lambda _: store_named(to, settings.secrets, home, console=True))
+            return None
+    if known is not None and known.store == to:
+        raise CliError(f"the key lies in the store {to} already; a new one: secrets rotate")
+    return await exchange_console_key(home, settings, to=to)

@@ -7,9 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.cli.complaint import Complaint
-from gateway.cli.target import AuthToken, Home, Url, find_target, talk
-from gateway.cli.visible import visible
+from gateway.cli.output import CliError, visible
+from gateway.cli.target import AuthToken, Home, Url, find_target, run_async
 
 
 def settle(
@@ -33,7 +32,7 @@ def settle(
     Look at the terminal's trade and history first, or ask the broker: bots believe it.
     """
     if (executed is None) is not not_executed:
-        raise Complaint("give either --executed TICKET or --not-executed", 2)
+        raise CliError("give either --executed TICKET or --not-executed", 2)
     target = find_target(url, auth_token, home)
     params: dict[str, Any] = {"client_order_id": client_order_id, "executed": not not_executed}
     if executed is not None:
@@ -43,16 +42,16 @@ def settle(
     from gateway.errors import Forbidden, GatewayError, InvalidParams
 
     try:
-        record = talk(call_once(target.url, target.token, "settle_order", params))
+        record = run_async(call_once(target.url, target.token, "settle_order", params))
     except Forbidden as error:
-        raise Complaint(
+        raise CliError(
             f"{error.message}: set MT_GATEWAY_TOKEN to one (mt-gateway token create --name NAME "
             "--scope admin makes one, or the console if there is one)"
         ) from error
     except InvalidParams as error:
         reasons = "; ".join(str(fault["reason"]) for fault in error.data.get("errors", []))
-        raise Complaint(f"{client_order_id} is not settled: {reasons or error.message}") from error
+        raise CliError(f"{client_order_id} is not settled: {reasons or error.message}") from error
     except GatewayError as error:
-        raise Complaint(f"{client_order_id} is not settled: {error.message}") from error
+        raise CliError(f"{client_order_id} is not settled: {error.message}") from error
     note = visible(record["settlement"]["note"])
     sys.stdout.write(f"{client_order_id}: {record['outcome']}; {note}\n")

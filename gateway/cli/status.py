@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.complaint import Complaint
 from gateway.cli.home import home_option
-from gateway.cli.target import TOKEN, AuthToken, Home, Target, Url, find_target, talk
-from gateway.cli.visible import visible
+from gateway.cli.output import CliError, visible
+from gateway.cli.target import TOKEN, AuthToken, Home, Target, Url, find_target, run_async
 
 if TYPE_CHECKING:
     from gateway.schemas import EaStatus, ServerInfo, TradingEnabled
@@ -52,9 +51,9 @@ def status(
         )
 
     try:
-        server, ea, trading = talk(ask())
+        server, ea, trading = run_async(ask())
     except GatewayError as error:
-        raise Complaint(error.message) from error
+        raise CliError(error.message) from error
     facts, console = _facts(target, server, ea, trading), server["console"]
     whole = {"server": server, "ea": ea, "trading": trading}
     sys.stdout.write((json.dumps(whole, indent=2) if as_json else _table(facts)) + "\n")
@@ -66,7 +65,7 @@ def status(
 
 def _of_home(target: Target, home: Path, *, as_json: bool) -> None:
     """Tell the owner of a home which terminals are there, without a token of any of them."""
-    from gateway.cli.standing import clock_time
+    from gateway.cli.console_status import clock_time
 
     terminals, halts = terminals_in(home), halts_in(home)
     if as_json:
@@ -111,7 +110,7 @@ def halts_in(home: Path) -> list[dict[str, Any]]:
             ledger.row_factory = sqlite3.Row
             return [asdict(one) for one in find_all(ledger)]
     except sqlite3.Error as error:
-        raise Complaint(f"{home / LEDGER}: {error}") from error
+        raise CliError(f"{home / LEDGER}: {error}") from error
 
 
 def _halted(halt: dict[str, Any], home: Path) -> str:
@@ -150,7 +149,7 @@ def _halts(terminal: str, trading: TradingEnabled, home: Path | None) -> str:
 
 
 def _console(server: ServerInfo) -> dict[str, str]:
-    from gateway.cli import standing
+    from gateway.cli import console_status as standing
 
     console, now_ms = server["console"], server["time"]
     if console is None:

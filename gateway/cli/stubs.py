@@ -1,6 +1,6 @@
-"""Writes the client's typed methods from the catalogue.
+"""``openrpc``: the schema of all methods; ``stubs``: the client's typed methods made from it.
 
-``mt-gateway stubs`` is for who works on the gateway: run it when a method changes. A test compares
+``mt-gateway stubs`` is for work on the gateway: run it when a method changes. A test compares
 its output with the files that are committed.
 """
 
@@ -16,11 +16,39 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from gateway.cli.complaint import Complaint
+import typer
+
+from gateway.cli.output import CliError
 from gateway.rpc.catalogue import Method
 from gateway.schemas import enums
+
+
+def openrpc(
+    *,
+    out: Annotated[Path | None, typer.Option(help="A file instead of the screen.")] = None,
+) -> None:
+    """Print the OpenRPC document, which /openrpc.json and rpc.discover give out too."""
+    from gateway.app import openrpc_document
+
+    document = openrpc_document()
+    if out is None:
+        sys.stdout.buffer.write(document + b"\n")
+    else:
+        try:
+            out.write_bytes(document + b"\n")
+        except OSError as error:
+            raise CliError(f"{out}: {error.strerror or error}") from error
+
+
+def stubs() -> None:
+    """Write the client's typed methods anew."""
+    from gateway.app import build_catalogue
+
+    for path in write_stubs(build_catalogue()):
+        typer.echo(path)
+
 
 CLIENT = Path(__file__).parent.parent / "client"
 OWN_NAMES = frozenset({"subscribe", "unsubscribe"})
@@ -58,7 +86,7 @@ def write_stubs(catalogue: Mapping[str, Method], folder: Path = CLIENT) -> list[
     """Write the files, and remove those of groups that are gone; return what was written.
 
     Raises:
-        Complaint: ruff, which formats them, is not installed.
+        CliError: ruff, which formats them, is not installed.
 
     """
     files = dict(stub_files(catalogue))
@@ -221,7 +249,7 @@ def _result(annotation: Any) -> str:
 def _formatted(text: str) -> str:
     ruff = shutil.which("ruff") or shutil.which("ruff", path=str(Path(sys.executable).parent))
     if ruff is None:
-        raise Complaint("ruff formats the stubs: pip install ruff")
+        raise CliError("ruff formats the stubs: pip install ruff")
     for step in (["check", "--select=I,F401", "--fix", "--quiet"], ["format"]):
         done = subprocess.run(  # noqa: S603 (our own arguments)
             [ruff, *step, "--stdin-filename", str(CLIENT / "stub.py"), "-"],

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.complaint import Complaint
 from gateway.cli.event_rows import line
-from gateway.cli.target import AuthToken, Home, Target, Url, find_target, talk
+from gateway.cli.output import CliError
+from gateway.cli.target import AuthToken, Home, Target, Url, find_target, run_async
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -47,7 +47,7 @@ def tail(
     from gateway.errors import GatewayError
 
     try:
-        talk(
+        run_async(
             _show_tables(target, channels, count)
             if live
             else _lines(target, channels, count, as_json)
@@ -58,7 +58,7 @@ def tail(
         sys.stderr.close()
         raise typer.Exit from None
     except GatewayError as error:
-        raise Complaint(_explained(error)) from error
+        raise CliError(_explained(error)) from error
 
 
 async def _events(target: Target, channels: list[str], count: int | None) -> AsyncIterator[Event]:

@@ -1,4 +1,4 @@
-"""Which gateway a command talks to: from options, the environment, or a home of this machine."""
+"""Target of a command: the gateway named by options, the environment, or a home."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from gateway.cli.complaint import Complaint
 from gateway.cli.home import URL, home_in_use, is_same, known, running
+from gateway.cli.output import CliError
 
 TOKEN = "MT_GATEWAY_TOKEN"  # noqa: S105 (a variable's name)
 
@@ -52,16 +52,16 @@ class Target:
         """The token.
 
         Raises:
-            Complaint: none was found.
+            CliError: none was found.
 
         """
         if self.auth_token is None:
-            raise Complaint(
+            raise CliError(
                 f"no token: set {TOKEN}, or give --auth-token (mt-gateway token create --name "
                 "NAME makes one, or the console if there is one)"
             )
         if not (self.auth_token.isascii() and self.auth_token.isprintable()):
-            raise Complaint("the token holds what no token does: copy it again", 2)
+            raise CliError("the token holds what no token does: copy it again", 2)
         return self.auth_token
 
 
@@ -69,7 +69,7 @@ def find_target(url: str | None, auth_token: str | None, home: Path | None) -> T
     """Return the gateway that is meant; see :mod:`gateway.cli.home`.
 
     Raises:
-        Complaint: it does not run, the URL is none, or URL and home are two gateways'.
+        CliError: it does not run, the URL is none, or URL and home are two gateways'.
 
     """
     named = url or (os.environ.get(URL) if home is None else None)
@@ -81,9 +81,9 @@ def find_target(url: str | None, auth_token: str | None, home: Path | None) -> T
     place = home or home_in_use()
     found = running(place)
     if found is None:
-        raise Complaint(_none_runs(place))
+        raise CliError(_none_runs(place))
     if named is not None and not is_same(named, found.url):
-        raise Complaint(f"--url {named} is not the gateway in {place}, which is {found}", 2)
+        raise CliError(f"--url {named} is not the gateway in {place}, which is {found}", 2)
     return Target(named or found.url, auth_token or found.auth_token, place)
 
 
@@ -99,14 +99,14 @@ def _check(url: str) -> None:
     try:
         parse_address(url)
     except ValueError as error:
-        raise Complaint(str(error), 2) from error
+        raise CliError(str(error), 2) from error
 
 
-def talk(conversation: Coroutine[Any, Any, R]) -> R:
+def run_async(conversation: Coroutine[Any, Any, R]) -> R:
     """Run a conversation with the gateway to its end.
 
     Raises:
-        Complaint: there was no answer. Errors that the gateway answered with pass through.
+        CliError: there was no answer. Errors that the gateway answered with pass through.
 
     """
     with closing(conversation):  # Ctrl+C may come before it has begun
@@ -117,8 +117,8 @@ def talk(conversation: Coroutine[Any, Any, R]) -> R:
         try:
             return asyncio.run(conversation)
         except ValueError as error:  # what was typed cannot be sent
-            raise Complaint(str(error), 2) from error
+            raise CliError(str(error), 2) from error
         except NoAnswer as failure:
             hint = " It may have been executed: look before you repeat it."
             told = f"{failure}{hint if failure.outcome == 'unknown' else ''}"
-            raise Complaint(told) from failure
+            raise CliError(told) from failure

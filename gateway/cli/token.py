@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from gateway.cli import limits
-from gateway.cli.complaint import Complaint, known_failures
+from gateway.cli import limit_options as limits
+from gateway.cli.audit_notes import note_in
 from gateway.cli.home import default_home
-from gateway.cli.noting import note_in
+from gateway.cli.output import CliError, known_failures
 from gateway.credentials.scope import Scope
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def set_limits(
         max_lot, max_open_lots, max_orders_per_minute, max_daily_loss, collar_bps, allowed_symbols
     ).read()
     if not given:
-        raise Complaint("no limit is given; mt-gateway token limits --help lists them")
+        raise CliError("no limit is given; mt-gateway token limits --help lists them")
     with _issuer(home, config) as issuer:
         changed = issuer.change_limits(which, given)
     for one in changed:
@@ -181,7 +181,7 @@ def revoke(
 
     try:
         revoked = _revoked(which, home, config)
-    except Complaint as complaint:
+    except CliError as complaint:
         if not isinstance(complaint.__cause__, DiskFull):
             raise
         revoked = _revoked(which, home, config)  # the home had kept some room, and gave it up
@@ -212,15 +212,15 @@ def _issuer(home: Path | None, config_file: Path | None) -> Iterator[Issuer]:
         with Home(place, settings.secrets) as opened:
             if (console := console_of(opened.store, settings.console)) is not None:
                 where = f": {console.url}" if console.url else ""
-                raise Complaint(
+                raise CliError(
                     f"this gateway takes its tokens from its console{where}; they are made and "
                     "revoked on its pages"
                 )
             yield opened.issuer
     except OSError as error:
-        raise Complaint(f"{error.filename or place}: {error.strerror}") from error
+        raise CliError(f"{error.filename or place}: {error.strerror}") from error
     except known_failures() as error:
-        raise Complaint(str(error)) from error
+        raise CliError(str(error)) from error
 
 
 def _note(home: Path | None, event: str, record: Record, **fields: Any) -> None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.complaint import Complaint, known_failures
 from gateway.cli.home import home_in_use, is_home, running
+from gateway.cli.output import CliError, known_failures
 from gateway.cli.token import ConfigFile
 
 if TYPE_CHECKING:
@@ -34,14 +34,14 @@ def verify(
     """Approve this machine for the terminal that waits, with the code of the mail."""
     digits = re.sub(r"[ -]", "", code)
     if not re.fullmatch(r"[0-9]{8}", digits, re.ASCII):
-        raise Complaint("give the 8 digits of the mail, such as 1234-5678", 2)
+        raise CliError("give the 8 digits of the mail, such as 1234-5678", 2)
     url, device = _device(home or home_in_use(), config)
     from gateway.console_link.errors import ConsoleFailure
 
     try:
         asyncio.run(_confirm(url, device, digits, login))
     except ConsoleFailure as failure:
-        raise Complaint(str(failure)) from failure
+        raise CliError(str(failure)) from failure
     sys.stdout.write("approved: the terminal links within seconds\n")
 
 
@@ -59,9 +59,9 @@ def _device(home: Path, config_file: Path | None) -> tuple[str, DeviceKey]:
             noted = "" if console is None else console.url
             return noted or _console_of(home), opened.device
     except OSError as error:
-        raise Complaint(f"{error.filename or home}: {error.strerror}") from error
+        raise CliError(f"{error.filename or home}: {error.strerror}") from error
     except known_failures() as error:
-        raise Complaint(str(error)) from error
+        raise CliError(str(error)) from error
 
 
 def _console_of(home: Path) -> str:
@@ -69,9 +69,9 @@ def _console_of(home: Path) -> str:
     works as it stands."""
     gateway = running(home)
     if gateway is None:
-        raise Complaint(f"no gateway runs in {home}: start it, or give its --home or --config", 2)
+        raise CliError(f"no gateway runs in {home}: start it, or give its --home or --config", 2)
     if gateway.console is None:
-        raise Complaint(f"the gateway in {home} makes its own tokens: nothing waits there", 2)
+        raise CliError(f"the gateway in {home} makes its own tokens: nothing waits there", 2)
     return gateway.console
 
 
@@ -83,18 +83,18 @@ async def _confirm(url: str, device: DeviceKey, code: str, login: int | None) ->
         try:
             wrong = await desk.confirm(request.rid, code)
         except RequestExpired as over:
-            raise Complaint(f"the request is over; {AGAIN}") from over
+            raise CliError(f"the request is over; {AGAIN}") from over
     if wrong is not None:
         left = f"{wrong.tries_left} tries are left" if wrong.tries_left else AGAIN
-        raise Complaint(f"that is not the code of the mail; {left}")
+        raise CliError(f"that is not the code of the mail; {left}")
 
 
 def _chosen(waiting: tuple[OpenRequest, ...], login: int | None) -> OpenRequest:
     """Return the request that is meant; a code tried on another would be a try lost."""
     if not waiting:
-        raise Complaint("no terminal of this machine waits for approval; start it first")
+        raise CliError("no terminal of this machine waits for approval; start it first")
     meant = [one for one in waiting if login in (None, one.terminal.login)]
     if len(meant) == 1:
         return meant[0]
     logins = ", ".join(str(one.terminal.login) for one in waiting)
-    raise Complaint(f"terminals of these accounts wait: {logins}; say which with --login", 2)
+    raise CliError(f"terminals of these accounts wait: {logins}; say which with --login", 2)

@@ -9,7 +9,6 @@ see it.
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import logging
 import os
@@ -100,6 +99,8 @@ class Reserve:
 
 async def keep_up(reserve: Reserve) -> None:
     """Make the reserve anew whenever the disk has room for it, until cancelled."""
+    import asyncio  # here: a command that halts must not wait for its import
+
     was_whole = True
     while True:
         # a thread of its own: eight megabytes reach a slow disk in seconds

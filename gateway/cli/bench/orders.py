@@ -1,25 +1,227 @@
-"""``bench orders``: what the journal costs an order, beside the same path without it."""
+"""``bench orders``: cost of the journal for an order, beside the same path without it.
+
+A daemon and an emulated terminal run in processes of their own; a bot here sends them orders.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import os
+import statistics
+import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Coroutine
-from contextlib import ExitStack
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
-from gateway.cli.complaint import Complaint
 from gateway.cli.home import default_home
+from gateway.cli.output import CliError
 from gateway.cli.process import loop_factory, run_until_stopped
 from gateway.cli.run import say_ready
 from gateway.cli.token import Json
+from gateway.client import GatewayClient
+
+SYMBOL = "EURUSD"
+VOLUME = 0.01
+
+
+class Bot:
+    """Bot that buys and sells in turn, on a netting account, so that nothing piles up.
+
+    Args:
+        url: of the gateway.
+        token: opens the terminal.
+
+    """
+
+    def __init__(self, url: str, token: str) -> None:
+        self._client = GatewayClient(url, token, transport="ws")
+        self._is_buying = False
+
+    async def alone(self, orders: int) -> list[float]:
+        """Send one order after the other; return their milliseconds."""
+        return [await self._order() for _ in range(orders)]
+
+    async def crowded(self, orders: int, at_once: int) -> tuple[list[float], float]:
+        """Keep so many orders under way; return their milliseconds, and orders a second."""
+        taken: list[float] = []
+        left = iter(range(orders))
+        begun_s = time.perf_counter()
+        await asyncio.gather(*(self._work(left, taken) for _ in range(at_once)))
+        return taken, orders / (time.perf_counter() - begun_s)
+
+    async def leave(self) -> None:
+        """Close the connection."""
+        await self._client.aclose()
+
+    async def _work(self, left: Iterator[int], taken: list[float]) -> None:
+        for _ in left:
+            taken.append(await self._order())  # noqa: PERF401  # the workers share the list
+
+    async def _order(self) -> float:
+        self._is_buying = not self._is_buying
+        side: Literal["buy", "sell"] = "buy" if self._is_buying else "sell"
+        begun_s = time.perf_counter()
+        await self._client.place_order(symbol=SYMBOL, side=side, volume=VOLUME)
+        return (time.perf_counter() - begun_s) * 1000
+
+
+READY_WITHIN_S = 60.0
+ENDS_WITHIN_S = 5.0
+
+
+@contextmanager
+def scene(folder: Path, *, journal: bool) -> Iterator[dict[str, Any]]:
+    """Run both while the context lasts.
+
+    Args:
+        folder: the daemon's home.
+        journal: whether its orders are journaled.
+
+    Yields:
+        What the daemon says of itself: ``rpc``, ``auth_token`` and so on; and its ``pid``.
+
+    Raises:
+        CliError: one of them does not start.
+
+    """
+    bare = () if journal else ("--without-journal",)
+    with _running(("bench", "daemon", "--home", str(folder), *bare)) as daemon:
+        # its market flows at a tenth of the pace: what is measured are orders, not ticks
+        terminal = ("emulator", "--bridge", daemon["bridge"], "--netting", "--speed", "0.1")
+        with _running((*terminal, "--json"), MT_GATEWAY_TOKEN=daemon["auth_token"]):
+            yield daemon
+
+
+def cpu_s(pid: int) -> float | None:
+    """Return how long a process has computed so far; ``None`` where the system does not tell."""
+    try:
+        told = Path(f"/proc/{pid}/stat").read_text("ascii")
+    except OSError:
+        return None
+    user, system = told.rpartition(")")[2].split()[11:13]  # its name may hold spaces
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def _running(arguments: tuple[str, ...], **environment: str) -> Iterator[dict[str, Any]]:
+    """Run a command until it is ready, and no longer than the context."""
+    process = subprocess.Popen(  # noqa: S603  # this program itself
+        (sys.executable, "-m", "gateway", *arguments),
+        stdout=subprocess.PIPE,
+        env={**os.environ, **environment},
+        text=True,
+    )
+    gives_up = threading.Timer(READY_WITHIN_S, process.kill)
+    gives_up.start()
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        gives_up.cancel()
+        if not line:
+            raise CliError(f"mt-gateway {arguments[0]} did not start; its complaint stands above")
+        yield {**json.loads(line), "pid": process.pid}
+    finally:
+        gives_up.cancel()
+        process.terminate()
+        try:
+            process.communicate(timeout=ENDS_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+
+
+@dataclass
+class MeasuredPath:
+    """Measurements of one path, round by round. Times are in milliseconds."""
+
+    alone_ms: list[list[float]] = field(default_factory=list)
+    """Of orders with nothing else under way: one list a round."""
+    crowded_ms: list[float] = field(default_factory=list)
+    """Of orders with many under way."""
+    per_s: list[float] = field(default_factory=list)
+    """Orders a second with many under way: one a round."""
+    cpu_ms: float | None = None
+    """What the daemon computes for an order, on the mean; ``None`` where nobody can tell."""
+
+    @property
+    def p50_ms(self) -> float:
+        """The median of all orders alone."""
+        return percentile(self._all_alone, 50)
+
+    def facts(self) -> dict[str, Any]:
+        """Return the figures of this path."""
+        alone = self._all_alone
+        return {
+            "alone_ms": {f"p{of}": round(percentile(alone, of), 3) for of in (50, 90, 99)},
+            "crowded_ms": {
+                f"p{of}": round(percentile(self.crowded_ms, of), 3) for of in (50, 90, 99)
+            },
+            "orders_per_s": round(statistics.median(self.per_s), 1),
+            "cpu_ms": None if self.cpu_ms is None else round(self.cpu_ms, 3),
+        }
+
+    @property
+    def _all_alone(self) -> list[float]:
+        return [one for taken in self.alone_ms for one in taken]
+
+
+def percentile(taken: Sequence[float], of: float) -> float:
+    """Return the value that so many percent of the others do not exceed (nearest rank)."""
+    ordered = sorted(taken)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * of / 100))]
+
+
+def added_ms(journaled: MeasuredPath, bare: MeasuredPath) -> float:
+    """Return what the journal adds to the median order alone: the median over the rounds."""
+    pairs = zip(journaled.alone_ms, bare.alone_ms, strict=True)
+    return statistics.median(percentile(a, 50) - percentile(b, 50) for a, b in pairs)
+
+
+def ratio(journaled: MeasuredPath, bare: MeasuredPath) -> float:
+    """Return orders a second with the journal, to those without: the median over the rounds."""
+    pairs = zip(journaled.per_s, bare.per_s, strict=True)
+    return statistics.median(a / b for a, b in pairs)
+
+
+def table(facts: dict[str, Any]) -> str:
+    """Return the figures for people."""
+    at_once = facts["at_once"]
+    head = f"{'':22}{'one under way':^26}{f'{at_once} under way':^34}".rstrip()
+    names = f"{'':22}{'p50 ms':>8}{'p90 ms':>9}{'p99 ms':>9}{'orders/s':>12}{'p50 ms':>10}"
+    lines = [
+        f"mt-gateway bench orders: market orders by /ws, {facts['rounds']} rounds, daemon and "
+        "emulated terminal in processes of their own",
+        f"ledger in {facts['folder']}: a write and fdatasync take {facts['sync_ms']} ms there",
+        "",
+        head,
+        f"{names}{'p99 ms':>10}{'CPU ms':>10}",
+        _row("with the journal", facts["journal"]),
+        _row("without it", facts["bare"]),
+        "",
+        f"the journal adds {facts['journal_adds_ms']} ms to the median order; with {at_once} "
+        f"under way {facts['ratio']} of the orders a second are left",
+        f"the journal alone, {at_once} under way: {facts['journal_alone_per_s']} orders/s",
+    ]
+    return "\n".join(lines)
+
+
+def _row(name: str, facts: dict[str, Any]) -> str:
+    alone, crowded = facts["alone_ms"], facts["crowded_ms"]
+    cpu = "-" if facts["cpu_ms"] is None else f"{facts['cpu_ms']:.2f}"
+    return (
+        f"{name:22}{alone['p50']:8.2f}{alone['p90']:9.2f}{alone['p99']:9.2f}"
+        f"{facts['orders_per_s']:12.0f}{crowded['p50']:10.1f}{crowded['p99']:10.1f}{cpu:>10}"
+    )
+
 
 WARM_UP = 100
 """Orders of each path before anything is measured."""
@@ -67,7 +269,6 @@ def orders(
     if as_json:
         sys.stdout.write(json.dumps(facts, indent=2) + "\n")
         return
-    from .figures import table
 
     sys.stdout.write(table(facts) + "\n")
 
@@ -92,11 +293,7 @@ def daemon(
 def _measured(folder: Path, rounds: int, alone: int, crowded: int, at_once: int) -> dict[str, Any]:
     from gateway.cli.bench.bench_daemon import journal_alone
 
-    from .figures import Path as Measured
-    from .figures import added_ms, ratio
-    from .scene import scene
-
-    journaled, bare = Measured(), Measured()
+    journaled, bare = MeasuredPath(), MeasuredPath()
     with ExitStack() as stack, asyncio.Runner(loop_factory=loop_factory()) as runner:
         bots = []
         for name, path in (("journal", journaled), ("bare", bare)):
@@ -117,8 +314,6 @@ def _measured(folder: Path, rounds: int, alone: int, crowded: int, at_once: int)
 async def _rounds(
     scenes: list[tuple[dict[str, Any], Any]], rounds: int, alone: int, crowded: int, at_once: int
 ) -> None:
-    from .load import Bot
-    from .scene import cpu_s
 
     bots = [
         (Bot(ready["rpc"].removesuffix("/rpc"), ready["auth_token"]), path)
@@ -148,7 +343,7 @@ def _beside_home() -> Path:
     try:
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise Complaint(f"{place}: {error.strerror}; name a folder with --dir") from error
+        raise CliError(f"{place}: {error.strerror}; name a folder with --dir") from error
     return place
 
 

@@ -16,13 +16,13 @@ from urllib.parse import urlsplit
 
 import typer
 
-from gateway.cli.complaint import Complaint
 from gateway.cli.home import URL, Running, default_home, home_in_use, is_same, known, running
+from gateway.cli.output import CliError
 from gateway.cli.target import AuthToken, Home, Url
 
 if TYPE_CHECKING:
-    from gateway.cli.doctor.believed import Believed
     from gateway.cli.doctor.console import Asked, Case
+    from gateway.cli.doctor.console_trust import ConsoleTrust
     from gateway.cli.doctor.finding import Finding
     from gateway.cli.doctor.gateway import Heard
     from gateway.cli.doctor.refusal import Refusal
@@ -82,7 +82,7 @@ def _subject(url: str | None, auth_token: str | None, home: Path | None) -> Subj
     try:
         base = None if named is None else parse_address(named).base
     except ValueError as error:
-        raise Complaint(str(error), 2) from error
+        raise CliError(str(error), 2) from error
     if base is None:
         place = home or home_in_use()
     else:
@@ -110,12 +110,12 @@ def _findings(subject: Subject, config_file: Path | None) -> Iterator[Finding]:
         will_start=subject.url is None,
     )
     yield from stored.findings
-    heard, asked = asyncio.run(_asked(subject, settings, stored.believed))
+    heard, asked = asyncio.run(_asked(subject, settings, stored.trust))
     yield from _ports(subject, settings, heard)
     yield heard.health
     yield gateway.version(heard)
     yield gateway.clock(heard)
-    case = _case(subject, config_file, settings, stored.believed, heard, asked)
+    case = _case(subject, config_file, settings, stored.trust, heard, asked)
     if settings is None and case.told is None:
         yield skipped("console", "see config")
     else:
@@ -126,15 +126,15 @@ def _findings(subject: Subject, config_file: Path | None) -> Iterator[Finding]:
 
 
 async def _asked(
-    subject: Subject, settings: Config | None, believed: Believed
+    subject: Subject, settings: Config | None, trust: ConsoleTrust
 ) -> tuple[Heard, Asked | None]:
     """Ask gateway and console, at the same time where it is known which console it is."""
     from gateway.cli.doctor.console import ask
 
-    began_s, url = time.monotonic(), _console_url(subject, settings, believed)
+    began_s, url = time.monotonic(), _console_url(subject, settings, trust)
     async with asyncio.TaskGroup() as tasks:
         listening = tasks.create_task(_heard(subject))
-        asking = tasks.create_task(ask(url, believed.device, CONSOLE_S)) if url else None
+        asking = tasks.create_task(ask(url, trust.device, CONSOLE_S)) if url else None
     heard = listening.result()
     if _is_of_another_home(subject, heard):
         return heard, None
@@ -144,14 +144,14 @@ async def _asked(
     if told is None:
         return heard, None
     left_s = max(CONSOLE_S - (time.monotonic() - began_s), LEAST_S)
-    return heard, await ask(told["url"], believed.device, left_s)
+    return heard, await ask(told["url"], trust.device, left_s)
 
 
-def _console_url(subject: Subject, settings: Config | None, believed: Believed) -> str:
+def _console_url(subject: Subject, settings: Config | None, trust: ConsoleTrust) -> str:
     """Return the console's url as configured, or as the home has noted it."""
     if settings is None or settings.console.url:
         return "" if settings is None else settings.console.url
-    noted = believed.console
+    noted = trust.console
     if noted is None or (noted.made_by == "demo" and subject.runs is None):
         return ""
     return noted.url
@@ -172,7 +172,7 @@ def _case(
     subject: Subject,
     config_file: Path | None,
     settings: Config | None,
-    believed: Believed,
+    trust: ConsoleTrust,
     heard: Heard,
     asked: Asked | None,
 ) -> Case:
@@ -190,9 +190,9 @@ def _case(
         options += ["--home", str(subject.home)]
     unnamed = settings is not None and not settings.console.url and subject.runs is None
     return Case(
-        url=url or _console_url(subject, settings, believed),
-        pinned=("" if section is None else section.root) or believed.root,
-        believed=believed,
+        url=url or _console_url(subject, settings, trust),
+        pinned=("" if section is None else section.root) or trust.root,
+        trust=trust,
         unnamed=unnamed,
         folder=subject.home,
         asked=asked,

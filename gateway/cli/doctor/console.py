@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.auth.console_clock import Clocks
 from gateway.auth.device import DeviceKey
-from gateway.cli import standing
-from gateway.cli.doctor.believed import Believed
+from gateway.cli import console_status as standing
+from gateway.cli.doctor.console_trust import ConsoleTrust
 from gateway.cli.doctor.finding import Finding, ok, problem, skipped, warning
 from gateway.console_link.errors import ConsoleFailure, ConsoleRefused, Unreachable
 from gateway.console_link.http import ConsoleHttp
@@ -56,7 +56,7 @@ class Case:
     """Of the console; empty if nobody says."""
     pinned: str = ""
     """Its root key as it is believed, ``mgr1_...``; empty before the first contact."""
-    believed: Believed = field(default_factory=Believed)
+    trust: ConsoleTrust = field(default_factory=ConsoleTrust)
     unnamed: bool = False
     """No configuration names it, and no gateway runs in the home."""
     folder: Path = Path()
@@ -130,7 +130,7 @@ def examine(case: Case) -> Iterator[Finding]:
 
 def console(case: Case) -> Finding:
     """It answers, it is the one that is believed, and the gateway is in step with it."""
-    name, asked, told, noted = "console", case.asked, case.told, case.believed.console
+    name, asked, told, noted = "console", case.asked, case.told, case.trust.console
     if case.unnamed and noted is not None:
         if noted.made_by == "demo":
             return skipped(name, "the demo's own, which runs with it")
@@ -176,7 +176,10 @@ def clock(case: Case) -> Finding:
 
 def device(case: Case) -> Finding:
     """The console knows this machine, and lets the token be used on it."""
-    name, did = "device", case.told["device"] if case.told is not None else case.believed.did
+    name, did = (
+        "device",
+        case.told["device"] if case.told is not None else case.trust.did,
+    )
     if not did:
         return skipped(name, "this machine has no key yet: serve makes it")
     words = device_words(did)
@@ -234,7 +237,7 @@ def lease(case: Case) -> Finding:
         return ok(name, found) if told["tier"] == "full" else warning(name, found, "see console")
     if case.reason == "lease_expired":
         return problem(name, "the console has not vouched for the token too long", "see console")
-    held = None if case.tid is None else case.believed.leases.get(case.tid)
+    held = None if case.tid is None else case.trust.leases.get(case.tid)
     if case.reason is not None or held is None:
         return skipped(name, "see token and device")
     now_s = int(time.time())
@@ -250,7 +253,7 @@ def _status(case: Case, did: str) -> str | None:
         return "approved"
     if case.reason in ("device_pending", "device_revoked"):
         return case.reason.removeprefix("device_")
-    record = None if case.tid is None else case.believed.records.get(case.tid)
+    record = None if case.tid is None else case.trust.records.get(case.tid)
     if record is None:
         return None
     return next((one.status for one in record.devices if one.did == did), "pending")

@@ -1,4 +1,4 @@
-"""What a check tells: one line of what was found and, if not all is well, one of what to do."""
+"""Findings of checks: one line of what was found and, where not all is well, one of what to do."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Verdict = Literal["ok", "warning", "problem", "skipped"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The result of one check; holds no secret."""
+    """Result of one check; holds no secret."""
 
     name: str
     """Of the check: stable, for programs."""

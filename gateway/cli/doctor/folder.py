@@ -12,10 +12,10 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from gateway.cli.complaint import known_failures
 from gateway.cli.doctor import key
-from gateway.cli.doctor.believed import Believed, believed
+from gateway.cli.doctor.console_trust import ConsoleTrust, read_console_trust
 from gateway.cli.doctor.finding import Finding, all_skipped, ok, problem, skipped, split, warning
+from gateway.cli.output import known_failures
 from gateway.config import Config, ConfigError, Secrets, find, home_file, load, zeros
 from gateway.credentials.issuer import recorded
 from gateway.credentials.record import Record
@@ -36,7 +36,7 @@ class Folder:
     findings: tuple[Finding, ...]
     records: tuple[Record, ...] | None = None
     """Of its tokens; ``None`` if they could not be read."""
-    believed: Believed = field(default_factory=Believed)
+    trust: ConsoleTrust = field(default_factory=ConsoleTrust)
     """What it has from its console."""
 
 
@@ -154,15 +154,15 @@ def _key(
 ) -> Folder:
     known, now_s = current_key(store), int(time.time())
     if settings is None or known is None:
-        return Folder((no_key(),), believed=believed(store, None, now_s))
+        return Folder((no_key(),), trust=read_console_trust(store, None, now_s))
     found, box = key.examine(known, settings, home)
-    theirs = believed(store, box, now_s)
+    theirs = read_console_trust(store, box, now_s)
     if box is None:
-        return Folder((found,), believed=theirs)
+        return Folder((found,), trust=theirs)
     try:
         return Folder((found,), (*recorded(store, box), *theirs.records.values()), theirs)
     except SecretsError as error:
-        return Folder((problem("key", *split(str(error))),), believed=theirs)
+        return Folder((problem("key", *split(str(error))),), trust=theirs)
 
 
 def _schema(file: Path) -> int | None:

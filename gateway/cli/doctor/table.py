@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway.cli.doctor.finding import Finding, Verdict
-from gateway.cli.visible import visible
+from gateway.cli.output import visible
 
 _STYLES: dict[Verdict, str] = {
     "ok": "green",

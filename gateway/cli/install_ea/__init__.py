@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.complaint import Complaint
+from gateway.cli.output import CliError
 
 if TYPE_CHECKING:
     from gateway.cli.install_ea.data_folder import DataFolder
@@ -47,9 +47,9 @@ def install_ea(
         _install(known[0], dry_run=dry_run, as_json=as_json)
     elif known:
         _tell_all(known, as_json=as_json)
-        raise Complaint("several terminals; choose one: mt-gateway install-ea --terminal DIR", 2)
+        raise CliError("several terminals; choose one: mt-gateway install-ea --terminal DIR", 2)
     else:
-        raise Complaint(
+        raise CliError(
             "no MetaTrader was found; start it once, and name the folder that its File > Open "
             "Data Folder shows: mt-gateway install-ea --terminal DIR"
         )
@@ -83,7 +83,7 @@ def _tell_all(known: list[DataFolder], *, as_json: bool) -> None:
     for folder in known:
         try:
             found.append((folder, look(folder, shipped(folder.platform))))
-        except Complaint as complaint:
+        except CliError as complaint:
             found.append((folder, str(complaint)))
     if as_json:
         _print_json({"terminals": [_terminal(*one) for one in found]})

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from gateway.cli.complaint import Complaint
 from gateway.cli.install_ea.data_folder import DataFolder
 from gateway.cli.install_ea.expert import INCLUDES, VERSION_FILE, Expert, is_older, version_in
+from gateway.cli.output import CliError
 
 RECORD = INCLUDES / "installed.txt"
 MAX_SOURCE_BYTES = 1 << 20
@@ -83,7 +83,7 @@ def look(folder: DataFolder, expert: Expert) -> Installation:
     """Compare what is in a data folder with the EA that we bring.
 
     Raises:
-        Complaint: a link is in the way, or a file cannot be read.
+        CliError: a link is in the way, or a file cannot be read.
 
     """
     with _complaining():
@@ -101,13 +101,13 @@ def copy(installation: Installation) -> list[Path]:
         The copies that were made of what somebody had edited.
 
     Raises:
-        Complaint: what is there is newer, a link is in the way, or a file cannot be written. The
+        CliError: what is there is newer, a link is in the way, or a file cannot be written. The
             files that were replaced by then stay: to try again completes it.
 
     """
     folder, expert, kept = installation.folder, installation.expert, []
     if installation.state == "newer":
-        raise Complaint(_newer(installation))
+        raise CliError(_newer(installation))
     with _complaining():
         for change in installation.changes:
             if change.kind == "same":
@@ -172,7 +172,7 @@ def _read(folder: DataFolder, below: PurePosixPath) -> bytes | None:
     with path.open("rb") as reading:
         text = reading.read(MAX_SOURCE_BYTES + 1)
     if len(text) > MAX_SOURCE_BYTES:
-        raise Complaint(f"{path} is too large to be of the EA: move it away, and try again")
+        raise CliError(f"{path} is too large to be of the EA: move it away, and try again")
     return text
 
 
@@ -196,7 +196,7 @@ def _keep(folder: DataFolder, below: PurePosixPath) -> Path:
         with suppress(FileExistsError):
             _create(kept, text)
             return kept
-    raise Complaint(f"there are {MAX_BACKUPS} copies of {path}: move some away, and try again")
+    raise CliError(f"there are {MAX_BACKUPS} copies of {path}: move some away, and try again")
 
 
 def _create(path: Path, text: bytes) -> None:
@@ -224,7 +224,7 @@ def _complaining() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Complaint(
+        raise CliError(
             f"{error.filename}: {error.strerror}; see that the folder is yours and that no "
             "program has the file open, and try again"
         ) from error
@@ -240,7 +240,7 @@ def _is_plain(path: Path, is_kind: Callable[[int], bool]) -> bool:
     """Whether a file, or folder, is there.
 
     Raises:
-        Complaint: something else is there in its place, a link above all.
+        CliError: something else is there in its place, a link above all.
 
     """
     try:
@@ -248,10 +248,10 @@ def _is_plain(path: Path, is_kind: Callable[[int], bool]) -> bool:
     except FileNotFoundError:
         return False
     if stat.S_ISLNK(found.st_mode) or getattr(found, "st_reparse_tag", 0) in _LINKS:
-        raise Complaint(
+        raise CliError(
             f"{path} is a link to elsewhere, which is not followed: put a plain file or folder in "
             "its place, or copy the EA by hand"
         )
     if not is_kind(found.st_mode):
-        raise Complaint(f"{path} is in the way: move it away, and try again")
+        raise CliError(f"{path} is in the way: move it away, and try again")
     return True

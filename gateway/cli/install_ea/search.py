@@ -7,9 +7,9 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from gateway.cli.complaint import Complaint
 from gateway.cli.install_ea.data_folder import PROGRAMS, DataFolder, open_folder
 from gateway.cli.install_ea.wine import DRIVE_C, children, is_prefix, prefixes
+from gateway.cli.output import CliError
 
 TERMINALS = Path("MetaQuotes", "Terminal")
 """Below a user's folder for programs' data."""
@@ -35,13 +35,13 @@ def found_terminals(
         is_windows: look where Windows has them, not where Wine has.
 
     Raises:
-        Complaint: ``wine_prefix`` is none.
+        CliError: ``wine_prefix`` is none.
 
     """
     environ = os.environ if environ is None else environ
     if wine_prefix is not None:
         if not is_prefix(wine_prefix):
-            raise Complaint(f"{wine_prefix} is no prefix of Wine: it has no folder {DRIVE_C}", 2)
+            raise CliError(f"{wine_prefix} is no prefix of Wine: it has no folder {DRIVE_C}", 2)
         return list(_each_once(_in_prefix(wine_prefix)))
     if is_windows:
         return list(_each_once(_on_windows(environ)))
@@ -57,7 +57,7 @@ def chosen(directory: Path, known: Sequence[DataFolder]) -> DataFolder:
         known: what was found on this machine.
 
     Raises:
-        Complaint: it is none of these, or of several terminals.
+        CliError: it is none of these, or of several terminals.
 
     """
     directory = directory.absolute()
@@ -71,12 +71,12 @@ def chosen(directory: Path, known: Sequence[DataFolder]) -> DataFolder:
     theirs = [one for one in known if one.program and _is_same(one.program, directory)]
     if len(theirs) > 1:
         places = ", ".join(str(one.path) for one in theirs)
-        raise Complaint(
+        raise CliError(
             f"{directory} is the program of several data folders; name one: {places}", 2
         )
     found = theirs[0] if theirs else open_folder(directory)
     if found is None:
-        raise Complaint(
+        raise CliError(
             f"{directory} is no data folder of MetaTrader: it has neither MQL5 nor MQL4; start "
             "the terminal once, and look where File > Open Data Folder leads",
             2,

@@ -11,7 +11,7 @@ from demo_process import Demo
 from shell import Done
 
 from gateway.cli.call import parse_params
-from gateway.cli.complaint import Complaint
+from gateway.cli.output import CliError
 
 Run = Callable[..., Done]
 
@@ -47,7 +47,7 @@ def test_values_are_json_or_text(pair: str, value: object) -> None:
 @pytest.mark.parametrize("pairs", [["a"], ["=1"], ["a=1", "a=2"]])
 def test_other_params_are_refused(pairs: list[str]) -> None:
     """A typing error is not sent."""
-    with pytest.raises(Complaint):
+    with pytest.raises(CliError):
         parse_params(pairs)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gateway import cli
-from gateway.cli.target import talk
+from gateway.cli.target import run_async
 
 
 class Unfinished(ModuleType):
@@ -44,5 +44,5 @@ def test_an_interrupt_before_the_conversation_begins(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(asyncio, "run", interrupted)
     conversation = converse()
     with pytest.raises(KeyboardInterrupt):
-        talk(conversation)
+        run_async(conversation)
     assert inspect.getcoroutinestate(conversation) == inspect.CORO_CLOSED

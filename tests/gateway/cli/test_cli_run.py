@@ -19,7 +19,7 @@ from external_programs import needed
 from shell import Done
 from warm_process import COMMAND, WarmProcess
 
-from gateway.cli.complaint import Complaint
+from gateway.cli.output import CliError
 from gateway.cli.run import parse_address, parse_speed
 
 Run = Callable[..., Done]
@@ -274,7 +274,7 @@ def test_speeds(text: str, speed: float) -> None:
 @pytest.mark.parametrize("text", ["0", "-1", "nan", "fast", ""])
 def test_other_speeds_are_refused(text: str) -> None:
     """A market that stands still would look broken."""
-    with pytest.raises(Complaint, match="--speed"):
+    with pytest.raises(CliError, match="--speed"):
         parse_speed(text)
 
 
@@ -296,5 +296,5 @@ def test_addresses(text: str, address: tuple[str, int]) -> None:
 )
 def test_other_addresses_are_refused(text: str) -> None:
     """With an example of a right one."""
-    with pytest.raises(Complaint, match=r"127\.0\.0\.1"):
+    with pytest.raises(CliError, match=r"127\.0\.0\.1"):
         parse_address(text)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.run_lock import LOCK_FILE, RunLock, is_locked
+from gateway.cli.home import LOCK_FILE, RunLock, is_locked
 
 
 def test_who_looks_at_that_moment_does_not_keep_a_gateway_from_starting(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.cli import standing
+from gateway.cli import console_status as standing
 from gateway.schemas import ConsoleInfo
 
 NOW = 1_800_000_000_000

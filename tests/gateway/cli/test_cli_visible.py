@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from shell import Done
 
+from gateway.cli.output import visible
 from gateway.cli.status import _table
-from gateway.cli.visible import visible
 
 
 def test_control_characters_are_spelled_out() -> None:

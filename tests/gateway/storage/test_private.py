@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.complaint import Complaint
 from gateway.cli.doctor.folder import config
 from gateway.cli.halt import halt
+from gateway.cli.output import CliError
 from gateway.config import ConfigError, load_for
 from gateway.console.database.engine import FILE, DatabaseError, home_url, open_database
 from gateway.home.home import Home
@@ -98,7 +98,7 @@ def test_halt_follows_no_link(tmp_path: Path) -> None:
     open_ledger_store(tmp_path / "other").close()
     before = (tmp_path / "other" / LEDGER).read_bytes()
     (tmp_path / "home" / LEDGER).symlink_to(tmp_path / "other" / LEDGER)
-    with pytest.raises(Complaint, match="symbolic link"):
+    with pytest.raises(CliError, match="symbolic link"):
         halt(home=tmp_path / "home")
     assert (tmp_path / "other" / LEDGER).read_bytes() == before
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from ea_bridge import host
 from ea_bridge.token import parse_token
 from gateway.audit import note
-from gateway.cli.complaint import Complaint
 from gateway.cli.halt import _write
+from gateway.cli.output import CliError
 from gateway.credentials.issuer import IssuerError
 from gateway.home.home import Home
 from gateway.storage.store import StoreError
@@ -83,7 +83,7 @@ class MachinePerson(Watcher):
 
         try:
             _write(self._home, work)
-        except Complaint:
+        except CliError:
             return True  # and the person was told that it has failed
         self._halted.add(terminal)
         self._journal.commands.halted(terminal, self.world.loop.now, reductions=halt.reductions)
@@ -103,7 +103,7 @@ class MachinePerson(Watcher):
         rules.begin_lift(terminal)
         try:
             _write(self._home, work)
-        except Complaint:
+        except CliError:
             self._lift_in(RETRY_S, terminal)
         else:
             self._halted.discard(terminal)

@@ -18,9 +18,9 @@ from findings import Run
 from scripted_console import ScriptedConsole, Signer
 
 from ea_bridge.token import parse_token
-from gateway.cli.doctor.believed import Believed, believed
 from gateway.cli.doctor.console import Case, ask
-from gateway.credentials.daemon_api import LoopThread
+from gateway.cli.doctor.console_trust import ConsoleTrust, read_console_trust
+from gateway.credentials.daemon_api import Synced
 from gateway.credentials.device import device_words
 from gateway.home.home import Home
 from gateway.storage.store import DATABASE
@@ -93,7 +93,7 @@ async def test_a_machine_that_the_console_has_not_met(console: Scripted, home: H
     """The way in is told: a first contact."""
     with home:
         asked = await ask(console.url, home.device, 4)
-        found = judged(Case(url=URL, asked=asked, believed=Believed(did=home.device.did)))
+        found = judged(Case(url=URL, asked=asked, trust=ConsoleTrust(did=home.device.did)))
     assert found["device"].verdict == "problem"
     assert device_words(home.device.did) in found["device"].found
     assert "start the terminal" in (found["device"].remedy or "")
@@ -137,7 +137,7 @@ async def test_keys_are_told_though_what_waits_is_not(console: Scripted, home: H
     console.fault = half
     with home:
         asked = await ask(console.url, home.device, 0.5)
-        case = Case(url=console.url, asked=asked, believed=Believed(did=home.device.did))
+        case = Case(url=console.url, asked=asked, trust=ConsoleTrust(did=home.device.did))
     found = judged(case)
     assert found["console"].verdict == "ok"
     assert (found["device"].verdict, "does not answer" in found["device"].found) == (
@@ -167,7 +167,7 @@ async def test_the_clocks(console: Scripted, ahead_s: int, verdict: str, says: s
 
 def sync(home: Home, signer: Signer) -> None:
     console = home.console()
-    console.offers.accept(LoopThread.model_validate(signer.synced()), 0, "")
+    console.offers.accept(Synced.model_validate(signer.synced()), 0, "")
 
 
 def test_what_a_home_has_from_its_console_is_read_and_not_written(home: Home) -> None:
@@ -178,7 +178,7 @@ def test_what_a_home_has_from_its_console_is_read_and_not_written(home: Home) ->
         token = signer.create("eurusd")
         sync(home, signer)
         version = home.store.data_version()
-        found = believed(home.store, home.box, int(time.time()))
+        found = read_console_trust(home.store, home.box, int(time.time()))
         assert home.store.data_version() == version
     tid = parse_token(token)
     assert found.root == signer.root_text
@@ -191,8 +191,8 @@ def test_what_a_home_has_from_its_console_is_read_and_not_written(home: Home) ->
 def test_a_home_without_a_console(home: Home) -> None:
     """It has a key of its machine, and nothing else; without the box not even that opens."""
     with home:
-        assert believed(home.store, home.box, 0).records == {}
-        closed = believed(home.store, None, 0)
+        assert read_console_trust(home.store, home.box, 0).records == {}
+        closed = read_console_trust(home.store, None, 0)
     assert (closed.root, closed.device) == ("", None)
     assert closed.did
 
@@ -206,11 +206,11 @@ def test_what_does_not_verify_is_not_believed(home: Home) -> None:
         sync(home, signer)
         with home.store.transaction() as db:
             db.execute("UPDATE console_tokens SET record = 'mge1.x', lease = 'mge1.x'")
-        found = believed(home.store, home.box, int(time.time()))
+        found = read_console_trust(home.store, home.box, int(time.time()))
         assert (found.records, found.leases) == ({}, {})
         with home.store.transaction() as db:
             db.execute("UPDATE console SET key_set = 'mge1.x'")
-        assert believed(home.store, home.box, int(time.time())).root == signer.root_text
+        assert read_console_trust(home.store, home.box, int(time.time())).root == signer.root_text
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_the_machine_by_the_record(home: Home, status: str, verdict: str, says: 
         sync(home, signer)
         case = Case(
             url=URL,
-            believed=believed(home.store, home.box, int(time.time())),
+            trust=read_console_trust(home.store, home.box, int(time.time())),
             tid=parse_token(token),
         )
     found = judged(case)

@@ -10,8 +10,8 @@ import pytest
 from console_case import URL, WAITING, judged
 from scripted_console import Signer
 
-from gateway.cli.doctor.believed import Believed
 from gateway.cli.doctor.console import Asked, Case, examine
+from gateway.cli.doctor.console_trust import ConsoleTrust
 from gateway.console_link.errors import ConsoleRefused
 from gateway.console_link.http import explained
 from gateway.credentials.daemon_api import Keys
@@ -116,25 +116,25 @@ def test_what_the_gateway_says_counts(changes: dict[str, Any], warnings: set[str
 )
 def test_why_the_gateway_refuses_the_token(reason: str, name: str, remedy: str) -> None:
     """Each with what to do."""
-    known = Believed(did="a" * 52)
-    case = Case(url=URL, asked=keys_of(Signer()), believed=known, reason=reason, tid="t")
+    known = ConsoleTrust(did="a" * 52)
+    case = Case(url=URL, asked=keys_of(Signer()), trust=known, reason=reason, tid="t")
     found = judged(case)[name]
     assert (found.verdict, remedy in (found.remedy or "")) == ("problem", True)
 
 
 def test_a_token_that_never_came_here() -> None:
     """The machine is known, by another token; of no token nothing is claimed."""
-    known = Believed(did="a" * 52)
-    case = Case(url=URL, asked=keys_of(Signer()), believed=known)
+    known = ConsoleTrust(did="a" * 52)
+    case = Case(url=URL, asked=keys_of(Signer()), trust=known)
     assert judged(case)["device"].verdict == "ok"
     assert judged(replace(case, tid="A1b2C3d4E5f6"))["device"].verdict == "problem"
     assert judged(replace(case, asked=None, pinned="mgr1_x"))["device"].verdict == "skipped"
-    assert judged(replace(case, believed=Believed()))["device"].verdict == "skipped"
+    assert judged(replace(case, trust=ConsoleTrust()))["device"].verdict == "skipped"
 
 
 def test_a_device_that_the_console_refuses_otherwise() -> None:
     """Its own words are shown."""
     refused = ConsoleRefused(401, "bad_signature", "not signed by this device's key", {})
     asked = replace(keys_of(Signer()), waiting=None, refusal=refused)
-    found = judged(Case(url=URL, asked=asked, believed=Believed(did="a" * 52)))["device"]
+    found = judged(Case(url=URL, asked=asked, trust=ConsoleTrust(did="a" * 52)))["device"]
     assert (found.verdict, "bad_signature" in found.found) == ("warning", True)

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from terminal_folders import MAIN, contents, posix_only, with_version
 
-from gateway.cli.complaint import Complaint
 from gateway.cli.install_ea import installation
 from gateway.cli.install_ea.data_folder import DataFolder
 from gateway.cli.install_ea.expert import VERSION_FILE, Expert, shipped
 from gateway.cli.install_ea.installation import RECORD, copy, look
+from gateway.cli.output import CliError
 
 
 def test_a_first_copy_and_a_second(folder: DataFolder, expert: Expert) -> None:
@@ -74,7 +74,7 @@ def test_a_newer_one_stays(folder: DataFolder, expert: Expert) -> None:
     before = contents(folder.mql)
     found = look(folder, expert)
     assert found.state == "newer"
-    with pytest.raises(Complaint, match=r"1\.10\.0, newer than 1\.2\.0.*upgrade mt-gateway"):
+    with pytest.raises(CliError, match=r"1\.10\.0, newer than 1\.2\.0.*upgrade mt-gateway"):
         copy(found)
     assert contents(folder.mql) == before
 
@@ -92,7 +92,7 @@ def test_an_interrupted_copy_is_completed(
         real(descriptor)
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(Complaint, match="No space left on device"):
+    with pytest.raises(CliError, match="No space left on device"):
         copy(look(folder, expert))
     assert contents(folder.mql) == {str(Path(VERSION_FILE)): expert.files[VERSION_FILE]}
     monkeypatch.undo()
@@ -133,7 +133,7 @@ def test_links_are_not_followed(
         path.rmdir()
     path.parent.mkdir(parents=True, exist_ok=True)
     path.symlink_to(elsewhere)
-    with pytest.raises(Complaint, match="is a link to elsewhere"):
+    with pytest.raises(CliError, match="is a link to elsewhere"):
         copy(look(folder, expert))
     assert (elsewhere.read_bytes() == b"precious") if path.suffix else not any(elsewhere.iterdir())
 
@@ -146,7 +146,7 @@ def test_a_link_that_comes_after_the_look(
     found = look(folder, expert)
     (tmp_path / "elsewhere").mkdir()
     (folder.mql / "Include").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(Complaint, match="is a link"):
+    with pytest.raises(CliError, match="is a link"):
         copy(found)
     assert not any((tmp_path / "elsewhere").iterdir())
 
@@ -156,13 +156,13 @@ def test_what_is_no_file(folder: DataFolder, expert: Expert) -> None:
     """A pipe, a folder or something huge in the place of a file is not read."""
     main = folder.source(MAIN)
     os.mkfifo(main)
-    with pytest.raises(Complaint, match="in the way"):
+    with pytest.raises(CliError, match="in the way"):
         look(folder, expert)
     main.unlink()
     main.mkdir()
-    with pytest.raises(Complaint, match="in the way"):
+    with pytest.raises(CliError, match="in the way"):
         look(folder, expert)
     main.rmdir()
     main.write_bytes(b" " * (installation.MAX_SOURCE_BYTES + 1))
-    with pytest.raises(Complaint, match="too large"):
+    with pytest.raises(CliError, match="too large"):
         look(folder, expert)

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from terminal_folders import HASH, OTHER_HASH, Run, put_data, put_prefix, put_program
 
-from gateway.cli.complaint import Complaint
 from gateway.cli.install_ea.data_folder import open_folder
 from gateway.cli.install_ea.expert import Platform
 from gateway.cli.install_ea.search import chosen, found_terminals
+from gateway.cli.output import CliError
 
 
 @pytest.mark.parametrize("coding", ["utf-16", "utf-16-le", "utf-8", "utf-8-sig"])
@@ -121,6 +121,6 @@ def test_what_may_not_be_named(house: Path) -> None:
         (house / "none", "neither MQL5 nor MQL4"),
         (house / ".wine/drive_c/Program Files/MetaTrader 5", "several data folders"),
     ):
-        with pytest.raises(Complaint, match=says) as refused:
+        with pytest.raises(CliError, match=says) as refused:
             chosen(place, known)
         assert refused.value.exit_code == 2

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from gateway.cli.complaint import Complaint
+from gateway.cli.output import CliError
 
 if TYPE_CHECKING:
     from gateway.credentials.record import TradeLimits
@@ -62,7 +62,7 @@ class Given(NamedTuple):
         """Return what was typed as members of a record's limits; ``None`` for what is lifted.
 
         Raises:
-            Complaint: names the option that cannot be read, and what to write.
+            CliError: names the option that cannot be read, and what to write.
 
         """
         return {
@@ -90,7 +90,7 @@ def _read(name: str, text: str) -> Any:
     try:
         return readers.get(name, limits.read_number)(text)
     except limits.LimitsError as error:
-        raise Complaint(f"--{_word(name)} {text!r}: {error}, or none for no limit") from None
+        raise CliError(f"--{_word(name)} {text!r}: {error}, or none for no limit") from None
 
 
 def _word(name: str) -> str:

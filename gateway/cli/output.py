@@ -1,10 +1,22 @@
-"""What a command tells the person who typed it when it cannot do its work."""
+"""Output of commands to a person: errors, and texts of others."""
 
 from __future__ import annotations
 
 
-class Complaint(Exception):
-    """One line: what is wrong and what to do about it."""
+def visible(text: str) -> str:
+    """Return a text with its control characters spelled out.
+
+    A broker's comment or the reason of a halt must not move the cursor of a screen.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
+
+
+class CliError(Exception):
+    """Error of a command, in one line: what is wrong and what to do about it."""
 
     def __init__(self, line: str, exit_code: int = 1) -> None:
         super().__init__(line)

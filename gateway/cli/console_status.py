@@ -1,4 +1,4 @@
-"""How a gateway stands with its console, in words: for ``status`` and ``doctor``."""
+"""Status of a gateway's link to its console, in words: for ``status`` and ``doctor``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REASONS = {
     "missed_event": "the console's newest word is being fetched",
     "console_unasked": "the console is being asked for the first time since the start",
 }
-"""Why it is less than all."""
+"""Reasons that it is less than all for."""
 
 
 def link(console: ConsoleInfo, now_ms: int) -> str:

@@ -1,4 +1,4 @@
-"""What a home has from its console: read and verified here, without writing anything."""
+"""Trust of a home in its console: keys, records and leases, verified without writing."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Believed:
-    """What a home has from its console."""
+class ConsoleTrust:
+    """Keys, records and leases that a home has from its console."""
 
     root: str = ""
     """Of the console that it believes, ``mgr1_...``; empty before the first contact."""
@@ -36,7 +36,7 @@ class Believed:
     """Both by the token's id, those alone that verify."""
 
 
-def believed(store: Store, box: SecretBox | None, now_s: int) -> Believed:
+def read_console_trust(store: Store, box: SecretBox | None, now_s: int) -> ConsoleTrust:
     """Read what a home has from its console.
 
     Args:
@@ -49,20 +49,20 @@ def believed(store: Store, box: SecretBox | None, now_s: int) -> Believed:
     source, console = ConsoleSource(store), noted_console(store)
     root, published = source.root(), source.published()
     if root is None:
-        return Believed(did=did, device=device, console=console)
+        return ConsoleTrust(did=did, device=device, console=console)
     try:
         keys = open_keyset(published.key_set, root)
     except EnvelopeError:
-        return Believed(source.root_text, did, device, console)
+        return ConsoleTrust(source.root_text, did, device, console)
     rows = store.all("SELECT tid, lease FROM console_tokens WHERE lease IS NOT NULL")
     record_keys, lease_keys = keys.keys_for("rec", now_s), keys.keys_for("lease", now_s)
-    return Believed(
+    return ConsoleTrust(
         source.root_text,
         did,
         device,
         console,
         _verified(
-            {one.tid: one.envelope for one in published.records},
+            {record.tid: record.envelope for record in published.records},
             lambda envelope: open_record(envelope, record_keys),
         ),
         _verified(

@@ -1,4 +1,4 @@
-"""What a command has done to a home, noted in its audit trail."""
+"""Notes of commands in the audit trail of a home."""
 
 from __future__ import annotations
 

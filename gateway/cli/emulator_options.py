@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from gateway.cli.complaint import Complaint
+from gateway.cli.output import CliError
 
 StopsLevel = Annotated[
     int | None,
@@ -52,11 +52,11 @@ def checked_lots(lots: float | None) -> float | None:
     """Return what ``--partial-fill`` gave.
 
     Raises:
-        Complaint: it is nothing that can be filled.
+        CliError: it is nothing that can be filled.
 
     """
     if lots is not None and not 0 < lots < 1e6:
-        raise Complaint(f"--partial-fill {lots}: give lots above 0, as 0.05", 2)
+        raise CliError(f"--partial-fill {lots}: give lots above 0, as 0.05", 2)
     return lots
 
 
@@ -64,7 +64,7 @@ def checked_origins(origins: list[str] | None) -> tuple[str, ...]:
     """Return what ``--allow-origin`` gave.
 
     Raises:
-        Complaint: one is no origin.
+        CliError: one is no origin.
 
     """
     from pydantic import TypeAdapter, ValidationError
@@ -75,6 +75,6 @@ def checked_origins(origins: list[str] | None) -> tuple[str, ...]:
         return TypeAdapter(Origins).validate_python(origins or ())
     except ValidationError:
         given = " ".join(origins or ())
-        raise Complaint(
+        raise CliError(
             f"--allow-origin {given}: give scheme, host and port, as http://127.0.0.1:8000", 2
         ) from None
