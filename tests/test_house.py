@@ -24,7 +24,7 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 MAX_LINES = 700
 """Lines of a file; most have 100 to 400."""
-MAX_KNOWN_CIRCLES = 1
+MAX_KNOWN_CIRCLES = 0
 """Breaches of the contract against circles that are known; lower it when one is mended."""
 
 

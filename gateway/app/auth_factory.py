@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from ea_bridge.registry import TerminalRegistry
 from gateway.auth.console_clock import Clocks
-from gateway.auth.console_trust import ConsoleBook
+from gateway.auth.console_snapshot import ConsoleBook
 from gateway.auth.gate import Gate
 from gateway.config import Config
 from gateway.home.home import Home
-from gateway.home.home_console import MadeBy, claim
+from gateway.home.home_console import MadeBy
 
 
 def console_book(
@@ -21,7 +21,7 @@ def console_book(
 
     """
     settings = config.console
-    if claim(home, settings, made_by) is None:
+    if home.claim_console(settings, made_by) is None:
         return None
     strict = settings.offline_mode == "strict"
     return home.console(settings.root, strict=strict, clocks=clocks)

@@ -22,7 +22,7 @@ from gateway.accounts.api import AccountsApi
 from gateway.accounts.service import AccountsService
 from gateway.audit.service import AuditService, note_denied, note_terminal
 from gateway.auth.console_clock import Clocks
-from gateway.auth.console_trust import ConsoleBook
+from gateway.auth.console_snapshot import ConsoleBook
 from gateway.auth.gate import TerminalDoor
 from gateway.background import background
 from gateway.config import Config

@@ -7,14 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from sqlite3 import Connection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ea_bridge import host
-from gateway.storage.ledger import Ledger
 from gateway.storage.store import StoreError
 
 from .entry import encode
 from .table import append
+
+if TYPE_CHECKING:
+    from gateway.storage.ledger import Ledger  # with asyncio, which a command that halts needs not
 
 OFTEN = 10
 """Events of one kind that are each noted, in :data:`OFTEN_S`; of more their number is."""

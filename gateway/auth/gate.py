@@ -17,10 +17,10 @@ from ea_bridge.protocol.messages import Hello
 from ea_bridge.server import Admitted, Refused, Relay
 from ea_bridge.token import MalformedToken, derive_keys, parse_token
 from gateway.auth.caller import IMPLIED, Caller
-from gateway.auth.entry import Entry
 from gateway.auth.leases import EVERYTHING, Allowance, Leases
 from gateway.auth.records import RecordBook
 from gateway.auth.terminal_fp import terminal_fp
+from gateway.auth.token_entry import TokenEntry
 from gateway.credentials.record import TradeLimits
 from gateway.credentials.scope import Scope
 from gateway.credentials.secrets import SecretsError
@@ -320,11 +320,11 @@ class Gate:
                 logger.critical("nobody is let in any more: %s", error)
             self._is_displaced = True
 
-    def _refusal(self, entry: Entry) -> str | None:
+    def _refusal(self, entry: TokenEntry) -> str | None:
         allowance = self._allowance(entry)
         return allowance.reason if allowance.tier is Tier.NONE else None
 
-    def _allowance(self, entry: Entry) -> Allowance:
+    def _allowance(self, entry: TokenEntry) -> Allowance:
         if self._is_displaced or (
             self._blind_since is not None and self._monotonic_s() - self._blind_since > BLIND_S
         ):
@@ -334,7 +334,7 @@ class Gate:
             return Allowance(Tier.NONE, refusal)
         return EVERYTHING if self._leases is None else self._leases.allowance(entry)
 
-    def _needs_approval(self, entry: Entry, refusal: str | None, hello: Hello) -> bool:
+    def _needs_approval(self, entry: TokenEntry, refusal: str | None, hello: Hello) -> bool:
         """Whether a person has to look at this terminal before it is let in."""
         if self._leases is None:
             return False
@@ -351,7 +351,7 @@ class Gate:
     def _unauthorized(self, reason: str) -> Unauthorized:
         return Unauthorized(self._messages[reason], reason=reason)
 
-    def _tell(self, entry: Entry, reason: str) -> None:
+    def _tell(self, entry: TokenEntry, reason: str) -> None:
         """Tell all listeners, on the next turn of the loop: a check may stand above us."""
         record = entry.record
         self._ended.add(record.tid)

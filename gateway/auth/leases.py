@@ -10,8 +10,8 @@ import logging
 from dataclasses import dataclass
 
 from gateway.auth.console_clock import ConsoleClock
-from gateway.auth.entry import Entry
 from gateway.auth.records import RecordBook
+from gateway.auth.token_entry import TokenEntry
 from gateway.credentials.envelope import EnvelopeError
 from gateway.credentials.event import Event, EventType
 from gateway.credentials.keyset import SKEW_S
@@ -99,7 +99,7 @@ class Leases:
 
     # --- what is asked at every call ---------------------------------------------------------
 
-    def allowance(self, entry: Entry) -> Allowance:
+    def allowance(self, entry: TokenEntry) -> Allowance:
         """Return what a token may do now whose record allows it; takes a microsecond."""
         record = entry.record
         for stop in self._stops:
@@ -124,7 +124,7 @@ class Leases:
         lease = self._leases.get(tid)
         return None if lease is None else lease.exp
 
-    def tier_ends_s(self, entry: Entry, tier: Tier) -> int | None:
+    def tier_ends_s(self, entry: TokenEntry, tier: Tier) -> int | None:
         """Return when a tier ends if the console stays silent; ``None`` for one without an end."""
         lease = self._leases.get(entry.record.tid)
         if lease is None or tier is Tier.NONE:

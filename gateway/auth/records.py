@@ -11,10 +11,9 @@ from typing import Protocol
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from ea_bridge.token import Keys
-from gateway.auth.entry import Entry
-from gateway.auth.naming import named
-from gateway.auth.seen import Seen
+from gateway.auth.token_entry import TokenEntry, assign_terminal_names
 from gateway.auth.tombstones import Tombstones
+from gateway.auth.version_watermarks import VersionWatermarks
 from gateway.credentials.envelope import EnvelopeError, Kind, key_id
 from gateway.credentials.issuer import Published, PublishedRecord, published, server_key_place
 from gateway.credentials.keyset import KeySet, open_keyset
@@ -79,7 +78,7 @@ class RecordBook:
         self._store = store
         self._box = box
         self._source = source
-        self.seen = Seen(store, twin)
+        self.seen = VersionWatermarks(store, twin)
         """The newest versions seen; shared by all who believe the same console."""
         self._version: Version | None = None
         self._key_set = ""
@@ -88,13 +87,13 @@ class RecordBook:
         """From what the entries were made: what is the same need not be verified again."""
         self._told: set[str] = set()
         """Tokens of whose end we were told; the record that says so is still to come."""
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, TokenEntry] = {}
 
-    def get(self, tid: str) -> Entry | None:
+    def get(self, tid: str) -> TokenEntry | None:
         """Return what is known of a token."""
         return self._entries.get(tid)
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[TokenEntry]:
         """Return every token that is known."""
         return list(self._entries.values())
 
@@ -131,7 +130,7 @@ class RecordBook:
             self._entries[tid] = _withdrawn(known)
         return self.seen.save()
 
-    def refresh(self, now_s: int) -> list[Entry]:
+    def refresh(self, now_s: int) -> list[TokenEntry]:
         """Read again if anybody wrote; costs a few microseconds where nobody did.
 
         Returns:
@@ -166,7 +165,7 @@ class RecordBook:
 
     # --- reading ---------------------------------------------------------------------------
 
-    def _read(self, now_s: int) -> dict[str, Entry]:
+    def _read(self, now_s: int) -> dict[str, TokenEntry]:
         root, offer = self._source.root(), self._source.published()
         if root is None or not (offer.key_set or offer.records):
             return {tid: _withdrawn(one) for tid, one in self._entries.items()}
@@ -184,7 +183,9 @@ class RecordBook:
         found = {row.tid: self._entry(row, keyset, keys) for row in offer.records}
         self._sources = {tid: row for tid, row in self._sources.items() if tid in found}
         gone = {tid: _withdrawn(one) for tid, one in self._entries.items() if tid not in found}
-        return named((*gone.values(), *(one for one in found.values() if one is not None)))
+        return assign_terminal_names(
+            (*gone.values(), *(one for one in found.values() if one is not None))
+        )
 
     def _verified_keyset(self, envelope: str, root: Ed25519PublicKey) -> KeySet:
         keyset = open_keyset(envelope, root)
@@ -195,7 +196,7 @@ class RecordBook:
 
     def _entry(
         self, row: PublishedRecord, keyset: KeySet, keys: Mapping[str, Ed25519PublicKey]
-    ) -> Entry | None:
+    ) -> TokenEntry | None:
         """Return the entry of a row; the known one if nothing is new, ``None`` for a worthless."""
         known = self._entries.get(row.tid)
         if known is not None and self._sources.get(row.tid) == row:
@@ -206,7 +207,7 @@ class RecordBook:
             logger.error("the record of token %.12s is refused: %s", row.tid, error)
             self._sources.pop(row.tid, None)
             return None if known is None else _withdrawn(known)
-        entry = Entry(
+        entry = TokenEntry(
             record,
             Keys(bytes.fromhex(record.stored_key), server_key),
             generation=1,
@@ -247,13 +248,13 @@ class RecordBook:
         return False
 
 
-def _withdrawn(entry: Entry) -> Entry:
+def _withdrawn(entry: TokenEntry) -> TokenEntry:
     if entry.withdrawn:
         return entry
     return replace(entry, withdrawn=True, generation=entry.generation + 1)
 
 
-def _rights(entry: Entry) -> tuple[object, ...]:
+def _rights(entry: TokenEntry) -> tuple[object, ...]:
     """What open connections depend on; the end of a token is watched by the clock instead."""
     record = entry.record
     is_over = entry.withdrawn or record.status in ("revoked", "disabled")

@@ -17,7 +17,7 @@ from ea_bridge import host
 from ea_bridge.mt4_manager.registry import ManagerRegistry
 from ea_bridge.registry import TerminalRegistry
 from gateway.auth.console_clock import Clocks
-from gateway.auth.console_trust import ConsoleBook
+from gateway.auth.console_snapshot import ConsoleBook
 from gateway.auth.device import DeviceKey
 from gateway.auth.gate import Gate
 from gateway.runtime import ConsoleView

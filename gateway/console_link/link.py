@@ -25,9 +25,9 @@ from dataclasses import dataclass
 
 from ea_bridge import host
 from gateway.auth.console_clock import Clocks
-from gateway.auth.console_trust import ConsoleBook
-from gateway.auth.entry import Entry
+from gateway.auth.console_snapshot import ConsoleBook
 from gateway.auth.gate import Gate
+from gateway.auth.token_entry import TokenEntry
 from gateway.credentials.daemon_api import (
     HEARTBEAT_S,
     MAX_EVENTS,
@@ -403,7 +403,7 @@ class ConsoleLink:
             ahead = now
 
 
-def _is_of(event: Event, entry: Entry) -> bool:
+def _is_of(event: Event, entry: TokenEntry) -> bool:
     record = entry.record
     if event.tid is not None:
         return event.tid == record.tid

@@ -1,4 +1,4 @@
-"""What lies in a home folder, opened: the database, the key to its secrets, the local issuer."""
+"""Home folder, opened: its database, the key to its secrets, the local issuer."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Self
 
 from ea_bridge import host
 from gateway.accounts import schema as accounts
-from gateway.auth import console_book, console_clock, device, seen
-from gateway.auth.console_trust import ConsoleBook
+from gateway.auth import console_book, console_clock, device, version_watermarks
 from gateway.auth.device import open_device
-from gateway.auth.seen import Seen
 from gateway.auth.tombstones import Tombstones
-from gateway.config import Secrets
+from gateway.auth.version_watermarks import VersionWatermarks
+from gateway.config import Console, Secrets
 from gateway.credentials import schema
 from gateway.credentials.issuer import Issuer
 from gateway.credentials.key_store import key_store
@@ -23,17 +22,26 @@ from gateway.credentials.record import Record
 from gateway.credentials.secret_keys import current_key, open_secrets
 from gateway.credentials.secrets import KeyStore
 from gateway.home import home_console
-from gateway.home.home_lock import InUse
+from gateway.home.home_console import (
+    HomeConsole,
+    MadeBy,
+    WrongHome,
+    note_console,
+    noted_console,
+    unnamed,
+)
+from gateway.home.home_lock import HomeLock
 from gateway.mt4_manager import schema as manager
 from gateway.storage.store import Store
 
 if TYPE_CHECKING:
     from gateway.auth.console_clock import Clocks
+    from gateway.auth.console_snapshot import ConsoleBook
     from gateway.auth.records import RecordBook
 
 MIGRATIONS = (
     schema.TABLES,
-    seen.TABLES,
+    version_watermarks.TABLES,
     schema.KEY_STORES,
     schema.KEY_STATES,
     device.TABLE + console_book.TABLES + console_clock.TABLE,
@@ -82,9 +90,9 @@ class Home:
     ) -> None:
         self.folder = folder
         self.store = Store(folder, MIGRATIONS)
-        self._hold: InUse | None = None
+        self._hold: HomeLock | None = None
         try:
-            self._hold = InUse(folder)
+            self._hold = HomeLock(folder)
             self.box = open_secrets(self.store, self._key_store(keys))
             self.issuer = Issuer(self.store, self.box, now_s)
             self._obey_tombstones()
@@ -98,15 +106,17 @@ class Home:
         from now on stands in both.
         """
         self._tombstones = Tombstones(self.folder)
-        seen = Seen(self.store, self._tombstones)
-        if seen.restored:
-            self.issuer.obey(seen.restored)
-        seen.save()
+        watermarks = VersionWatermarks(self.store, self._tombstones)
+        if watermarks.restored:
+            self.issuer.obey(watermarks.restored)
+        watermarks.save()
 
         def changed(records: Sequence[Record]) -> None:
-            for one in records:
-                seen.note("rec", one.tid, one.rec_ver, one.status == "revoked")
-            seen.save()  # if it fails the log says so, and who opens the home next tries again
+            for record in records:
+                is_revoked = record.status == "revoked"
+                watermarks.note("rec", record.tid, record.rec_ver, is_revoked)
+            # if it fails the log says so, and who opens the home next tries again
+            watermarks.save()
 
         self.issuer.on_change = changed
 
@@ -131,16 +141,47 @@ class Home:
         # a command that makes a token needs none of these
         from gateway.auth.console_book import ConsoleSource
         from gateway.auth.console_clock import Clocks, ConsoleClock
+        from gateway.auth.console_snapshot import ConsoleBook, ConsoleSnapshot
         from gateway.auth.leases import Leases
-        from gateway.auth.offers import Offers
         from gateway.auth.records import RecordBook
 
         clock = ConsoleClock(self.store, clocks or Clocks())
         source, did = ConsoleSource(self.store, root), self.device.did
         book = RecordBook(self.store, self.box, source, self._tombstones)
         leases = Leases(self.store, did, book, clock, strict=strict)
-        offers = Offers(self.store, self.box, source, book, leases, clock, did)
+        offers = ConsoleSnapshot(self.store, self.box, source, book, leases, clock, did)
         return ConsoleBook(book, leases, clock, offers)
+
+    def claim_console(self, settings: Console, made_by: MadeBy) -> HomeConsole | None:
+        """Return the console of a gateway that is about to run here, and note it.
+
+        Args:
+            settings: as they are configured.
+            made_by: the command that runs the gateway.
+
+        Returns:
+            ``None`` if the home makes its own tokens.
+
+        Raises:
+            WrongHome: the home has a console, and the configuration names none; or the home is
+                another command's.
+
+        """
+        noted, folder = noted_console(self.store), self.folder
+        if made_by == "demo" and (
+            noted.made_by == "serve" if noted is not None else bool(self.issuer.list())
+        ):
+            raise WrongHome(f"{folder} is the home of serve: give the demo another --home")
+        if made_by == "serve" and noted is not None and noted.made_by == "demo":
+            raise WrongHome(f"{folder} is the home of a demo: give another --home")
+        if noted is not None and not settings.url:
+            raise WrongHome(unnamed(noted, folder))
+        if not settings.url:
+            return None
+        found = HomeConsole(settings.url, made_by)
+        if found != noted:
+            note_console(self.store, settings.url, made_by)
+        return found
 
     def _key_store(self, keys: KeyStore | Secrets | str | Path) -> KeyStore:
         if isinstance(keys, str | Path):

@@ -10,14 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from gateway.auth.console_book import ConsoleSource
 from gateway.config import Console, home_file
 from gateway.storage.store import Store
-
-if TYPE_CHECKING:
-    from gateway.home.home import Home
 
 TABLE = """
 -- where the gateway of this home takes its tokens from since its first start with a console
@@ -34,7 +31,7 @@ MadeBy = Literal["serve", "demo"]
 
 @dataclass(frozen=True, slots=True)
 class HomeConsole:
-    """From where a home takes its tokens."""
+    """Console that a home takes its tokens from."""
 
     url: str = ""
     """Empty if an older version has met it, which noted its root key alone."""
@@ -51,40 +48,6 @@ class WrongHome(Exception):
     """A gateway cannot run in a home as it is configured; the message says what to do."""
 
 
-def claim(home: Home, settings: Console, made_by: MadeBy) -> HomeConsole | None:
-    """Return the console of a gateway that is about to run, and note it in its home.
-
-    Args:
-        home: in which it runs.
-        settings: as they are configured.
-        made_by: the command that runs it.
-
-    Returns:
-        ``None`` if the home makes its own tokens.
-
-    Raises:
-        WrongHome: the home has a console, and the configuration names none; or the home is
-            another command's.
-
-    """
-    noted, folder = noted_console(home.store), home.folder
-    if made_by == "demo" and (
-        (noted is not None and noted.made_by == "serve") or (noted is None and home.issuer.list())
-    ):
-        raise WrongHome(f"{folder} is the home of serve: give the demo another --home")
-    if made_by == "serve" and noted is not None and noted.made_by == "demo":
-        raise WrongHome(f"{folder} is the home of a demo: give another --home")
-    if noted is not None and not settings.url:
-        raise WrongHome(unnamed(noted, folder))
-    if not settings.url:
-        return None
-    found = HomeConsole(settings.url, made_by)
-    if found != noted:
-        with home.store.transaction() as db:
-            db.execute("REPLACE INTO home_console VALUES (1, ?, ?)", (found.url, made_by))
-    return found
-
-
 def unnamed(noted: HomeConsole, folder: Path) -> str:
     """Return what is wrong where no configuration names the console of a home, and what to do."""
     return (
@@ -92,6 +55,12 @@ def unnamed(noted: HomeConsole, folder: Path) -> str:
         f"is set: name its file with --config, or keep it as {home_file(folder)} (a gateway "
         "without a console needs another --home)"
     )
+
+
+def note_console(store: Store, url: str, made_by: MadeBy) -> None:
+    """Note the console of a home, in place of the one that was noted before."""
+    with store.transaction() as db:
+        db.execute("REPLACE INTO home_console VALUES (1, ?, ?)", (url, made_by))
 
 
 def noted_console(store: Store) -> HomeConsole | None:

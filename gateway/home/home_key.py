@@ -14,7 +14,7 @@ from gateway.credentials.rotation import Exchanged, count_sealed, exchange_key
 from gateway.credentials.secret_keys import NotedKey, current_key, noted_keys
 from gateway.credentials.secrets import KeyStore, SecretBox, SecretsError, known_box
 from gateway.home.home import MIGRATIONS, SEALED
-from gateway.home.home_lock import InUse
+from gateway.home.home_lock import HomeLock
 from gateway.storage.store import DATABASE, Store
 
 
@@ -45,7 +45,7 @@ class HomeKey:
         if not _has_database(folder):
             raise NoSecrets(folder)
         self._alone = alone
-        self._hold = InUse(folder, alone=alone)
+        self._hold = HomeLock(folder, alone=alone)
         try:
             self.store = Store(folder, MIGRATIONS)
         except BaseException:

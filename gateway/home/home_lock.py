@@ -19,7 +19,7 @@ WAIT_S = 5.0
 """For an exchange to end; it takes less than a second."""
 
 
-class InUse:
+class HomeLock:
     """A hold on a home, until it is let go.
 
     Args:

@@ -19,6 +19,7 @@ from ea_bridge.mt4_manager.commands import StoredResult
 from ea_bridge.mt4_manager.executor import Refused
 from ea_bridge.mt4_manager.model import ReturnCode
 from gateway.mt4_manager import changes
+from gateway.mt4_manager import finder as finder_module
 from gateway.mt4_manager.change import new_tag
 from gateway.mt4_manager.journal import Entry
 
@@ -139,7 +140,7 @@ async def test_the_clock_of_the_wall_gives_nothing_up(
     it then makes is found, and is not made again.
     """
     finder, before = house.manager.changes.finder, balance(house)
-    monkeypatch.setattr(finder, "SETTLE_S", 60.0)
+    monkeypatch.setattr(finder_module, "SETTLE_S", 60.0)
     assert (await deposit(house, "wall")).status == 504
     real_ms = finder._now_ms
     monkeypatch.setattr(finder, "_now_ms", lambda: real_ms() + 3_600_000)
@@ -159,12 +160,12 @@ async def test_the_last_look_is_through_all_there_is(
     """Our clock was years ahead when the booking was sent: it is not where it would be."""
     finder, before = house.manager.changes.finder, balance(house)
     made_ms = 4_000_000_000_000
-    monkeypatch.setattr(finder, "SETTLE_S", 60.0)
+    monkeypatch.setattr(finder_module, "SETTLE_S", 60.0)
     monkeypatch.setattr(house.manager.changes, "_now_ms", lambda: made_ms)
     assert (await deposit(house, "years")).status == 504
     house.server.trades.transact(silent[0])
     assert await finder.look() == 1
-    monkeypatch.setattr(finder, "SETTLE_S", 0.0)
+    monkeypatch.setattr(finder_module, "SETTLE_S", 0.0)
     assert await finder.look() == 0
     assert (await deposit(house, "years")).status == 200
     assert balance(house) == before + 10
@@ -175,7 +176,7 @@ async def test_an_account_that_is_gone_keeps_no_other_back(
 ) -> None:
     """Of its booking nothing can be found out: a person has to look. The next one is found."""
     finder = house.manager.changes.finder
-    monkeypatch.setattr(finder, "SETTLE_S", 60.0)
+    monkeypatch.setattr(finder_module, "SETTLE_S", 60.0)
     who = {"group": "demoforex", "name": "Ann Example", "password": "Secret12", "leverage": 100}
     made = await house.ask("POST", "users/", who)
     login, key = made.body["user"]["login"], {"Idempotency-Key": "gone"}
@@ -189,7 +190,7 @@ async def test_an_account_that_is_gone_keeps_no_other_back(
     assert gone.status == 200
     assert await finder.look() == 1
     assert (states(house, "gone"), states(house, "stays")) == ("unknown", "done")
-    monkeypatch.setattr(finder, "SETTLE_S", 0.0)
+    monkeypatch.setattr(finder_module, "SETTLE_S", 0.0)
     assert await finder.look() == 0
     assert states(house, "gone") == "lost"
 
@@ -278,7 +279,7 @@ async def test_an_answer_of_whoever_came_meanwhile_is_not_taken(
     finder, session = house.manager.changes.finder, house.manager.registry.get("mt4")
     assert session is not None
     ask = finder._results
-    monkeypatch.setattr(finder, "SETTLE_S", 60.0)
+    monkeypatch.setattr(finder_module, "SETTLE_S", 60.0)
     assert (await deposit(house, "meanwhile")).status == 504
     entry = house.manager.journal.find("admin", "meanwhile")
     assert entry is not None
@@ -291,7 +292,7 @@ async def test_an_answer_of_whoever_came_meanwhile_is_not_taken(
         return {one.command_id: StoredResult(id=one.command_id, state="absent") for one in entries}
 
     monkeypatch.setattr(finder, "_results", others)
-    monkeypatch.setattr(finder, "_is_peer_of", lambda *_: True)
+    monkeypatch.setattr(finder_module, "_is_peer_of", lambda *_: True)
     monkeypatch.setattr(finder, "link_of", lambda _: "another")
     assert await finder.look() == 1
     assert states(house, "meanwhile") == "unknown"

@@ -171,14 +171,14 @@ async def test_whoever_talks_is_alive(running: Product, client: Client) -> None:
     dead_man = running.gateway.trading.kill_switch.dead_man
     for program, others in ((on_ws, (client, other)), (client, (on_ws, other))):
         await program.call("cancel_all_after", timeout_ms=60_000, action="cancel_and_close")
-        [(armed, fuse)] = dead_man._burning.values()
+        [(armed, timer)] = dead_man._timers.values()
         assert (armed.action, armed.own, armed.within_ms) == ("cancel_and_close", False, 60_000)
-        begun_s = fuse._due_s
+        begun_s = timer._due_s
         for one in others:
             await one.call("ping")
-        assert fuse._due_s == begun_s
+        assert timer._due_s == begun_s
         await program.call("ping")
-        assert fuse._due_s > begun_s
+        assert timer._due_s > begun_s
         off = await program.call("cancel_all_after", timeout_ms=0)
         assert off == {"fires_at": None, "timeout_ms": 0, "action": "cancel_orders"}
         assert dead_man.armed("main") == []
@@ -194,11 +194,11 @@ async def test_a_lost_connection_does_not_stop_its_timer(running: Product) -> No
     await first.call("hello", session_id="run-1")
     await first.call("cancel_all_after", timeout_ms=60_000)
     await first.close()
-    [(_, fuse)] = dead_man._burning.values()
-    begun_s = fuse._due_s
+    [(_, timer)] = dead_man._timers.values()
+    begun_s = timer._due_s
     again = await running.ws()
     await again.call("hello", session_id="run-1")
-    assert fuse._due_s > begun_s
+    assert timer._due_s > begun_s
     await again.close()
     nameless = await running.ws()
     await nameless.call("cancel_all_after", timeout_ms=30_000)
@@ -248,7 +248,7 @@ async def test_who_comes_back_in_time_goes_on(running: Product, client: Client) 
     await first.close()
     safety = running.gateway.trading.kill_switch
     second = await running.ws()
-    await until(lambda: any(one.fuse for one in safety.disconnects._armed.values()))
+    await until(lambda: any(one.timer for one in safety.disconnects._armed.values()))
     await second.call("hello", session_id="run-7")
     assert await second.call("get_cancel_on_disconnect") == rule
     assert await tickets(client, "get_orders") == {order}

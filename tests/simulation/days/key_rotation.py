@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from gateway.auth.offers import Offers
+from gateway.auth.console_snapshot import ConsoleSnapshot
 from gateway.credentials.daemon_api import Synced
 from gateway.credentials.envelope import EnvelopeError, key_id
 from gateway.credentials.record import open_record
@@ -33,7 +33,7 @@ class SignedRecords:
 
     def __init__(self, world: DaysWorld) -> None:
         self._world = world
-        self._offers: Offers | None = None
+        self._offers: ConsoleSnapshot | None = None
         """Where the daemon of now takes things over."""
         self._kept: dict[tuple[str, str], str] = {}
         self._old: dict[str, float] = {}
@@ -41,7 +41,7 @@ class SignedRecords:
         self._removed: dict[str, float] = {}
         self.verified = self.refused = 0
 
-    def took_over(self, offers: Offers, synced: Synced) -> None:
+    def took_over(self, offers: ConsoleSnapshot, synced: Synced) -> None:
         """Keep what a daemon has just taken over."""
         self._offers = offers
         for offer in synced.tokens:

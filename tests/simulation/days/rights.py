@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from gateway.auth.offers import Offers
+from gateway.auth.console_snapshot import ConsoleSnapshot
 from gateway.console.leases import Leases
 from gateway.credentials.tier import Tier
 
@@ -177,7 +177,7 @@ class Rights:
     @contextmanager
     def watching(self) -> Iterator[None]:
         """See each lease that the console makes, and each word of it that the daemon takes."""
-        make_for, accept = Leases.make_for, Offers.accept
+        make_for, accept = Leases.make_for, ConsoleSnapshot.accept
 
         def made(leases: Leases, standing: Any, signer: Any) -> str | None:
             lease = make_for(leases, standing, signer)
@@ -185,10 +185,13 @@ class Rights:
                 self.granted(standing.token.tid, standing.link.lease_exp - leases._now_s())
             return lease
 
-        def accepted(offers: Offers, *what: Any) -> None:
+        def accepted(offers: ConsoleSnapshot, *what: Any) -> None:
             accept(offers, *what)
             self.synced()
             self._world.signed_records.took_over(offers, what[0])
 
-        with patch.object(Leases, "make_for", made), patch.object(Offers, "accept", accepted):
+        with (
+            patch.object(Leases, "make_for", made),
+            patch.object(ConsoleSnapshot, "accept", accepted),
+        ):
             yield

@@ -10,7 +10,7 @@ CALLER_FAULTS = (
         "A token that was replaced goes on after its end.",
         (
             Change(
-                "gateway.auth.entry",
+                "gateway.auth.token_entry",
                 "        state = self.record.state(now_s)\n",
                 "        state = self.record.state(now_s - 86_400)\n",
             ),

@@ -17,7 +17,7 @@ from gateway.credentials.key_store.file import KeyFile
 from gateway.credentials.key_store.passphrase import NEW_PASSPHRASE_FILE, PASSPHRASE_FILE
 from gateway.credentials.secrets import KnownKey, SecretsError, encode_key
 from gateway.home.home import KEY_FILE, Home
-from gateway.home.home_lock import InUse
+from gateway.home.home_lock import HomeLock
 
 # --- status --------------------------------------------------------------------------------
 
@@ -88,7 +88,7 @@ def test_nothing_opens_while_the_key_is_exchanged(
 ) -> None:
     """A token that was sealed with the old key would open nothing any more."""
     monkeypatch.setattr("gateway.home.home_lock.WAIT_S", 0.05)
-    alone = InUse(folder, alone=True)
+    alone = HomeLock(folder, alone=True)
     try:
         complaint = run("token", "create", "--name", "B", "--home", str(folder)).complaint
         assert "is being exchanged; try again" in complaint

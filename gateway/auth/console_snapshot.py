@@ -1,4 +1,4 @@
-"""Taking over what the console offers: verified whole, or not at all."""
+"""Snapshot of what the console says, taken over: verified whole, or not at all."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class _Row:
     """When the lease was signed; 0 without one."""
 
 
-class Offers:
-    """The console's word, as it is taken over.
+class ConsoleSnapshot:
+    """Snapshot of what the console says, as it is taken over.
 
     Args:
         store: with the tables of :mod:`.console_book`.
@@ -269,3 +269,17 @@ class Offers:
             db.execute(f"DELETE FROM {table}")  # noqa: S608  # names from the line above
         self._book.seen.forget(db, "keys", "state", "epoch")
         db.execute("INSERT INTO console (only, root) VALUES (1, ?)", (root,))
+
+
+@dataclass(frozen=True)
+class ConsoleBook:
+    """Records, leases and clock of the console that a daemon believes."""
+
+    book: RecordBook
+    leases: Leases
+    clock: ConsoleClock
+    offers: ConsoleSnapshot
+
+    def now_s(self) -> int:
+        """The console's time, by which everything is judged."""
+        return int(self.clock.now_s())

@@ -12,7 +12,7 @@ from gateway.config import Secrets
 from gateway.home import home_lock as in_use
 from gateway.home.home import Home
 from gateway.home.home_key import HomeKey
-from gateway.home.home_lock import LOCK_FILE, InUse
+from gateway.home.home_lock import LOCK_FILE, HomeLock
 from gateway.storage.store import StoreError
 
 FILE = Secrets(store="file")
@@ -43,7 +43,7 @@ def test_who_exchanges_the_key_is_alone(folder: Path, monkeypatch: pytest.Monkey
 
 def test_an_exchange_is_waited_for(folder: Path) -> None:
     """It takes a moment: a command that comes meanwhile works all the same."""
-    alone = InUse(folder, alone=True)
+    alone = HomeLock(folder, alone=True)
     code = (
         "import sys; from pathlib import Path; from gateway.home.home import Home\n"
         "print('comes', flush=True); Home(Path(sys.argv[1])).close(); print('worked')"
@@ -60,8 +60,8 @@ def test_an_exchange_is_waited_for(folder: Path) -> None:
 def test_a_hold_goes_with_its_process(folder: Path) -> None:
     """Whoever is killed keeps nobody out."""
     code = (
-        "import os, sys; from pathlib import Path; from gateway.home.home_lock import InUse\n"
-        "hold = InUse(Path(sys.argv[1]), alone=True); os._exit(9)"
+        "import os, sys; from pathlib import Path; from gateway.home.home_lock import HomeLock\n"
+        "hold = HomeLock(Path(sys.argv[1]), alone=True); os._exit(9)"
     )
     assert subprocess.run((sys.executable, "-c", code, str(folder)), check=False).returncode == 9
     Home(folder).close()

@@ -5,15 +5,14 @@ from __future__ import annotations
 import secrets
 
 from ea_bridge.token import Keys
-from gateway.auth.entry import Entry
-from gateway.auth.naming import named
+from gateway.auth.token_entry import TokenEntry, assign_terminal_names
 from gateway.credentials.record import NAME, Record
 from gateway.credentials.scope import Scope
 
 ANN, BOB = "a" * 16, "b" * 16
 
 
-def entry(user: str, label: str, created_at: int = 0, terminal: str = "") -> Entry:
+def entry(user: str, label: str, created_at: int = 0, terminal: str = "") -> TokenEntry:
     record = Record(
         v=1,
         iss="console",
@@ -30,11 +29,11 @@ def entry(user: str, label: str, created_at: int = 0, terminal: str = "") -> Ent
         stored_key="00" * 32,
         server_key_sha256="00" * 32,
     )
-    return Entry(record, Keys(b"", b""), 1, 2**40, terminal=terminal)
+    return TokenEntry(record, Keys(b"", b""), 1, 2**40, terminal=terminal)
 
 
-def names(*entries: Entry) -> list[str]:
-    found = named(entries)
+def names(*entries: TokenEntry) -> list[str]:
+    found = assign_terminal_names(entries)
     return [found[one.record.tid].terminal for one in entries]
 
 

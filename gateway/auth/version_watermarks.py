@@ -1,4 +1,4 @@
-"""The newest version of each thing that this daemon has seen: an older one does not count.
+"""Newest versions that this daemon has seen, by thing: an older one does not count.
 
 It is the daemon's own memory, apart from the issuer's tables: an issuer that was restored from a
 backup, or a record that was put back by hand, does not undo a revocation. What concerns tokens
@@ -31,20 +31,20 @@ SeenKind = Literal["keys", "rec", "state", "epoch"]
 """Key sets by issuer, records and epochs of leases by token, states by device."""
 
 
-class Sight(NamedTuple):
-    """What was seen of one thing."""
+class Watermark(NamedTuple):
+    """Newest version that was seen of one thing."""
 
     version: int
     revoked: bool
 
 
-NEVER = Sight(0, False)
+NEVER = Watermark(0, False)
 TWICE: frozenset[SeenKind] = frozenset({"rec", "epoch"})
 """What stands in the ledger as well. Key sets and states do not: whoever gives them out gives out
 newer ones, and a local issuer that was restored must be able to go on with its own."""
 
 
-class Seen:
+class VersionWatermarks:
     """Highest versions and tombstones, in memory, in the store, and a part of them in the ledger.
 
     Args:
@@ -57,7 +57,7 @@ class Seen:
         self._store = store
         self._twin = twin
         rows = store.all("SELECT kind, id, ver, revoked FROM seen")
-        self._sights = {(r["kind"], r["id"]): Sight(r["ver"], bool(r["revoked"])) for r in rows}
+        self._marks = {(r["kind"], r["id"]): Watermark(r["ver"], bool(r["revoked"])) for r in rows}
         self._unsaved: set[tuple[SeenKind, str]] = set()
         self._untwinned: set[tuple[SeenKind, str]] = set()
         self._to_forget: set[SeenKind] = set()
@@ -67,15 +67,15 @@ class Seen:
         """Take over what the ledger knows better, and have it told what it does not know."""
         if self._twin is None:
             return
-        own = {key for key in self._sights if key[0] in TWICE}
-        theirs: dict[tuple[SeenKind, str], Sight] = {}
+        own = {key for key in self._marks if key[0] in TWICE}
+        theirs: dict[tuple[SeenKind, str], Watermark] = {}
         for kind, thing, version, revoked in self._twin.read():
             for known in TWICE:
                 if kind == known:
-                    theirs[known, thing] = Sight(version, revoked)
+                    theirs[known, thing] = Watermark(version, revoked)
                     self.note(known, thing, version, revoked)
         self._untwinned = {
-            key for key in own | theirs.keys() if self._sights[key] != theirs.get(key)
+            key for key in own | theirs.keys() if self._marks[key] != theirs.get(key)
         }
 
     @property
@@ -84,21 +84,21 @@ class Seen:
         it is an older one.
         """
         return {
-            thing: self._sights[kind, thing].version
+            thing: self._marks[kind, thing].version
             for kind, thing in self._unsaved
-            if kind == "rec" and self._sights[kind, thing].revoked
+            if kind == "rec" and self._marks[kind, thing].revoked
         }
 
-    def of(self, kind: SeenKind, thing: str) -> Sight:
+    def of(self, kind: SeenKind, thing: str) -> Watermark:
         """Return what was seen of a thing."""
-        return self._sights.get((kind, thing), NEVER)
+        return self._marks.get((kind, thing), NEVER)
 
     def note(self, kind: SeenKind, thing: str, version: int, revoked: bool) -> None:
         """Remember a version; a lower one changes nothing, and a revocation is for good."""
         known = self.of(kind, thing)
-        sight = Sight(max(known.version, version), known.revoked or revoked)
-        if sight != known:
-            self._sights[kind, thing] = sight
+        mark = Watermark(max(known.version, version), known.revoked or revoked)
+        if mark != known:
+            self._marks[kind, thing] = mark
             self._unsaved.add((kind, thing))
             if kind in TWICE and self._twin is not None:
                 self._untwinned.add((kind, thing))
@@ -122,7 +122,7 @@ class Seen:
     def _save_own(self) -> bool:
         if not self._unsaved:
             return True
-        rows = [(*key, *self._sights[key]) for key in self._unsaved]
+        rows = [(*key, *self._marks[key]) for key in self._unsaved]
         try:
             with self._store.transaction() as db:
                 db.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?)", rows)
@@ -135,7 +135,7 @@ class Seen:
     def _save_twin(self) -> bool:
         if self._twin is None or not (self._untwinned or self._to_forget):
             return True
-        rows = [(*key, *self._sights[key]) for key in self._untwinned]
+        rows = [(*key, *self._marks[key]) for key in self._untwinned]
         if not self._twin.write(rows, self._to_forget):
             return False
         self._untwinned.clear()
@@ -144,8 +144,8 @@ class Seen:
 
     def forget(self, db: Connection, *kinds: SeenKind) -> None:
         """Drop what was seen of some kinds, within a transaction: another console counts anew."""
-        for key in [key for key in self._sights if key[0] in kinds]:
-            del self._sights[key]
+        for key in [key for key in self._marks if key[0] in kinds]:
+            del self._marks[key]
             self._unsaved.discard(key)
             self._untwinned.discard(key)
         if self._twin is not None:
