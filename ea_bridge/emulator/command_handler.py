@@ -20,8 +20,8 @@ from ea_bridge.simulation.market import Market
 
 from .conditions import OWN_PASSWORD
 from .lease import LeaseGuard
-from .logins import LoginRefused, Logins
-from .trails import Trails
+from .logins import KnownLogins, LoginFailed
+from .trails import RunningTrails
 
 MAX_ROWS = 100_000
 """Bars or ticks in one answer: the terminal's ``maxbars``."""
@@ -70,7 +70,7 @@ class CommandHandler:
         self.market = market
         self.broker = broker
         self.platform = platform
-        self.trails = Trails(broker, trails_file)
+        self.trails = RunningTrails(broker, trails_file)
         self.lease = LeaseGuard(
             orders=broker.orders,
             positions=broker.positions,
@@ -81,7 +81,7 @@ class CommandHandler:
         )
         self._now_msc = now_msc
         self._utc_s = utc_s
-        self.logins = Logins(broker.account, password=password)
+        self.logins = KnownLogins(broker.account, password=password)
         """The accounts that it can log in to."""
         self._answers: dict[str, Callable[[Any], Any]] = {
             commands.ACCOUNT_GET.op: lambda _: self.account(),
@@ -157,7 +157,7 @@ class CommandHandler:
         """``mt5.initialize``, as a program beside the terminal does it."""
         try:
             return self.logins.check(params)
-        except LoginRefused as refused:
+        except LoginFailed as refused:
             raise Failed(refused.err, str(refused)) from None
 
     def terminal(self) -> model.Terminal:

@@ -36,7 +36,7 @@ class Conditions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kept:
+class TerminalFiles:
     """Files in which a terminal keeps its state between runs."""
 
     folder: Path

@@ -15,7 +15,7 @@ from ea_bridge.endpoint.idempotency import LINES_PER_RESULT, ResultStore, execut
 from ea_bridge.model import History, TradeResult, TradeRetcode
 from ea_bridge.model.login import NO_CONNECTION
 from ea_bridge.protocol.messages import Cmd, Res
-from ea_bridge.simulation.faults import Faults
+from ea_bridge.simulation.faults import EmulatedFaults
 
 from .command_handler import INVALID_PARAMETER, NOT_SUPPORTED, CommandHandler, Failed
 
@@ -85,7 +85,7 @@ class TerminalExecutor:
         self,
         desk: CommandHandler,
         results: TradeResultStore,
-        faults: Faults,
+        faults: EmulatedFaults,
         watch: Callable[[commands.WatchParams], commands.Watched],
         keep: Callable[[], None],
     ) -> None:

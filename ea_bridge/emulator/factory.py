@@ -20,11 +20,11 @@ from ea_bridge.model import (
 )
 from ea_bridge.simulation.broker import Broker, load_demo, terms_of
 from ea_bridge.simulation.clock import BrokerZone, MarketClock
-from ea_bridge.simulation.faults import Faults
+from ea_bridge.simulation.faults import EmulatedFaults
 from ea_bridge.simulation.market import Market, Sessions, open_market
 from ea_bridge.simulation.specs import default_account
 
-from .conditions import Conditions, Kept
+from .conditions import Conditions, TerminalFiles
 from .executor import TradeResultStore
 from .kept_books import KeptBooks
 from .terminal import EmulatedTerminal
@@ -47,11 +47,11 @@ def build_terminal(
     start_ms: int | None = None,
     clock: MarketClock | None = None,
     pc_s: Callable[[], float] | None = None,
-    faults: Faults | None = None,
+    faults: EmulatedFaults | None = None,
     device_file: Path | None = None,
     results_file: Path | None = None,
     conditions: Conditions | None = None,
-    kept: Kept | None = None,
+    kept: TerminalFiles | None = None,
     new_market: Callable[[int], Market] | None = None,
 ) -> EmulatedTerminal:
     """Return a terminal whose market begins now, or when it is told to.

@@ -40,7 +40,7 @@ EXAMPLE_LOGINS = (
 """What every emulated terminal knows, so that the examples of the documentation work."""
 
 
-class LoginRefused(Exception):
+class LoginFailed(Exception):
     """The account was not opened; carries the number of :mod:`ea_bridge.model.login`."""
 
     def __init__(self, err: int, message: str) -> None:
@@ -48,7 +48,7 @@ class LoginRefused(Exception):
         self.err = err
 
 
-class Logins:
+class KnownLogins:
     """Checks logins as trade servers do.
 
     Args:
@@ -76,25 +76,25 @@ class Logins:
         """Return the account; servers are found without regard to case.
 
         Raises:
-            LoginRefused: login and password do not fit, there is no such server, or the program
+            LoginFailed: login and password do not fit, there is no such server, or the program
                 that ``params`` name may not be started.
 
         """
         if params.path and params.path not in self.programs:
-            raise LoginRefused(BAD_PATH, "that program may not be started")
+            raise LoginFailed(BAD_PATH, "that program may not be started")
         own = self._own()
         server = params.server.casefold()
         if server == own.server.casefold() and params.login == own.login:
             if params.password != self._password:
-                raise LoginRefused(AUTH_FAILED, "authorization failed")
+                raise LoginFailed(AUTH_FAILED, "authorization failed")
             return _opened(own)
         there = [one for one in self.known if one.server.casefold() == server]
         if not there and server != own.server.casefold():
-            raise LoginRefused(NO_CONNECTION, "no such trade server")
+            raise LoginFailed(NO_CONNECTION, "no such trade server")
         for one in there:
             if (one.login, one.password) == (params.login, params.password):
                 return _known(one)
-        raise LoginRefused(AUTH_FAILED, "authorization failed")
+        raise LoginFailed(AUTH_FAILED, "authorization failed")
 
 
 def _opened(account: model.Account) -> CheckedLogin:

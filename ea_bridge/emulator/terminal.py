@@ -41,7 +41,7 @@ from ea_bridge.protocol.messages import (
     Trade,
 )
 from ea_bridge.simulation.broker import Broker
-from ea_bridge.simulation.faults import Faults
+from ea_bridge.simulation.faults import EmulatedFaults
 from ea_bridge.simulation.market import BarBuilder, Market
 
 from .command_handler import INVALID_PARAMETER, NO_BOOK, NOT_SUPPORTED, CommandHandler, Failed
@@ -130,14 +130,14 @@ class EmulatedTerminal:
         *,
         now_msc: Callable[[], int],
         utc_s: Callable[[], int],
-        faults: Faults | None = None,
+        faults: EmulatedFaults | None = None,
         pin: DevicePin | None = None,
         results: TradeResultStore | None = None,
         keep: Callable[[], None] = lambda: None,
         password: str = OWN_PASSWORD,
         trails_file: Path | None = None,
     ) -> None:
-        self.faults = faults or Faults()
+        self.faults = faults or EmulatedFaults()
         self.pin = pin or DevicePin()
         self.desk = CommandHandler(
             market, broker, platform, now_msc, utc_s, password=password, trails_file=trails_file

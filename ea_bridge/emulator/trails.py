@@ -42,7 +42,7 @@ class _Running(msgspec.Struct, kw_only=True):
 _decoder = msgspec.json.Decoder(list[_Running])
 
 
-class Trails:
+class RunningTrails:
     """The trails of one terminal, by the ticket of their position.
 
     Args:

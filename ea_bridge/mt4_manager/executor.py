@@ -27,7 +27,7 @@ INTERNAL_ERROR = 4024
 _log = logging.getLogger(__name__)
 
 
-class Refused(Exception):
+class CommandRefused(Exception):
     """A command was not carried out, for certain unless the code is ``TRADE_TIMEOUT``,
     ``TRADE_ACCEPTED`` or ``TRADE_PROCESS``. The message is for the wire.
 
@@ -44,7 +44,7 @@ class Refused(Exception):
         self.err = err
 
 
-class Unknown(Exception):
+class ResultUnknown(Exception):
     """A command was begun, and the peer died over it: nobody is answered."""
 
 
@@ -55,8 +55,8 @@ class ManagerCommandHandler(Protocol):
         """Return the result of a command, as :data:`MANAGER_COMMANDS` declares it.
 
         Raises:
-            Refused: it was not carried out; with ``TRADE_TIMEOUT`` it may have been.
-            Unknown: the peer died over it.
+            CommandRefused: it was not carried out; with ``TRADE_TIMEOUT`` it may have been.
+            ResultUnknown: the peer died over it.
 
         """
 
@@ -91,9 +91,9 @@ class ManagerExecutor:
     def _answer(self, cmd: Cmd) -> list[Res]:
         try:
             return split_result(cmd.id, self._result(cmd))
-        except Refused as no:
+        except CommandRefused as no:
             return [Res(id=cmd.id, ok=False, err=no.err, retcode=no.retcode, msg=str(no))]
-        except Unknown as error:
+        except ResultUnknown as error:
             _log.error("what became of command %d (%s) is not known: %s", cmd.id, cmd.op, error)
         except Exception:
             _log.exception("command %d (%s) failed", cmd.id, cmd.op)
@@ -105,14 +105,14 @@ class ManagerExecutor:
 
     def _result(self, cmd: Cmd) -> Any:
         if cmd.op not in MANAGER_COMMANDS:
-            raise Refused("unknown command", err=NOT_SUPPORTED)
+            raise CommandRefused("unknown command", err=NOT_SUPPORTED)
         if isinstance(cmd.params, msgspec.UnsetType):
-            raise Refused(f"the params of {cmd.op} are malformed", err=INVALID_PARAMETER)
+            raise CommandRefused(f"the params of {cmd.op} are malformed", err=INVALID_PARAMETER)
         if cmd.op == RESULTS_GET.op and isinstance(cmd.params, ResultsParams):
             ids = parse_ids(cmd.params.ids, MAX_RESULT_IDS)
             if ids is None:
                 said = f"1 to {MAX_RESULT_IDS} ids, with commas between them"
-                raise Refused(said, err=INVALID_PARAMETER)
+                raise CommandRefused(said, err=INVALID_PARAMETER)
             return [self._known(one) for one in ids]
         return self._handler.answer(cmd.op, cmd.params)
 

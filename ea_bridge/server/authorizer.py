@@ -18,7 +18,7 @@ carries the handshake there, step by step, while the terminal waits::
     pending    <-     WrongCode
                       outcome(waiting)               ->                the person decides
     bye        <-     Admitted: "approved"           the terminal dials again, and is known now
-    denied     <-     Refused
+    denied     <-     NotAdmitted
 
 Neither the token nor a key that is made of it comes to this daemon before the approval; the
 console's proof contains this daemon's device id and fits no other.
@@ -45,7 +45,7 @@ class Admitted:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Refused:
+class NotAdmitted:
     """Verdict to keep it out; ``code`` is one of :data:`~ea_bridge.protocol.messages.DENIALS`.
 
     With ``keys`` the reason is told to whoever proves that he holds the token (and he is proved
@@ -76,7 +76,7 @@ class Relay:
 class Authorizer(Protocol):
     """Judge of terminals, implemented by the gateway."""
 
-    def admit(self, hello: Hello) -> Admitted | Refused | Relay:
+    def admit(self, hello: Hello) -> Admitted | NotAdmitted | Relay:
         """Judge a terminal by what it says of itself.
 
         Asked twice a handshake, at ``hello`` and again once the proof was right, since a token may
@@ -125,19 +125,21 @@ class Enroller(Protocol):
     :data:`~.enrollment.ENROLLMENT_S` after ``hello`` or when the terminal goes. One that raises is
     logged, and the terminal is told ``busy``.
 
-    ``Refused`` ends the enrollment, with ``code`` and ``reason`` told to the terminal. A
+    ``NotAdmitted`` ends the enrollment, with ``code`` and ``reason`` told to the terminal. A
     ``retry_ms`` that would make terminals a burden to the console or to a person's mailbox is
     raised.
     """
 
-    async def fetch_challenge(self, hello: Hello, snonce: str) -> ConsoleChallenge | Refused:
+    async def fetch_challenge(self, hello: Hello, snonce: str) -> ConsoleChallenge | NotAdmitted:
         """Ask for the proof with which to challenge the terminal.
 
         What is refused here is told to somebody who has proved nothing: it must say nothing of
         the token, thus be ``busy`` (no way to the console) or ``device_revoked``.
         """
 
-    async def prove(self, challenge: ConsoleChallenge, auth: Auth) -> Admitted | Waiting | Refused:
+    async def prove(
+        self, challenge: ConsoleChallenge, auth: Auth
+    ) -> Admitted | Waiting | NotAdmitted:
         """Have the terminal's proof checked.
 
         ``Admitted`` means that the device was approved before and that the daemon has the token's
@@ -145,18 +147,18 @@ class Enroller(Protocol):
         ``admit`` as in any other handshake.
         """
 
-    async def outcome(self, waiting: Waiting) -> Admitted | Refused:
+    async def outcome(self, waiting: Waiting) -> Admitted | NotAdmitted:
         """Wait until the request is decided, through any trouble on the way to the console.
 
         ``Admitted`` must come when the daemon has the record: the terminal then dials again, and
-        ``admit`` has to know it. ``Refused`` has the code ``refused`` where a person said no,
+        ``admit`` has to know it. ``NotAdmitted`` has the code ``refused`` where a person said no,
         ``device_pending`` where the request ran out, or what is wrong with the token.
         """
 
-    async def verify(self, waiting: Waiting, code: str) -> Admitted | WrongCode | Refused:
+    async def verify(self, waiting: Waiting, code: str) -> Admitted | WrongCode | NotAdmitted:
         """Have the code of the mail checked, 8 digits that were typed at the terminal.
 
         Called while ``outcome`` is awaited, one code at a time. What it returns counts as if
-        ``outcome`` had returned it; ``Refused`` where no further try is allowed. With the code
+        ``outcome`` had returned it; ``NotAdmitted`` where no further try is allowed. With the code
         ``busy``, or an exception, nothing is decided: the person may try again.
         """

@@ -27,7 +27,7 @@ from ea_bridge.protocol.messages import Auth, Hb, Hello, Message, Pending, Verif
 from ea_bridge.registry import PendingTerminal, TerminalRegistry
 from ea_bridge.session import Liveness, Timer, Timers
 
-from .authorizer import Admitted, Enroller, Refused, Waiting, WrongCode
+from .authorizer import Admitted, Enroller, NotAdmitted, Waiting, WrongCode
 
 ENROLLMENT_S = 15.0
 """From ``hello`` to the console's verdict, the terminal's ``auth`` included."""
@@ -55,7 +55,7 @@ REFUSED_RETRY_MS = 6 * 3_600_000
 MAX_REMEMBERED = 256
 """Tokens whose unanswered requests are counted."""
 
-Verdict = Admitted | Refused
+Verdict = Admitted | NotAdmitted
 logger = logging.getLogger(__name__)
 
 
@@ -218,13 +218,13 @@ class Enrollment:
 
     async def _lead(self) -> None:
         challenge = await self._enroller.fetch_challenge(self.hello, self._snonce)
-        if isinstance(challenge, Refused):
+        if isinstance(challenge, NotAdmitted):
             self._peer.deny(challenge.code, challenge.reason, challenge.retry_ms)
             return
         self._peer.challenge(challenge.proof)
         auth = await self._auth
         verdict = await self._enroller.prove(challenge, auth)
-        if isinstance(verdict, Refused):
+        if isinstance(verdict, NotAdmitted):
             self._refuse(verdict)
             return
         self._deadline.cancel()
@@ -244,7 +244,7 @@ class Enrollment:
         else:
             self._refuse(verdict)
 
-    def _refuse(self, refused: Refused) -> None:
+    def _refuse(self, refused: NotAdmitted) -> None:
         least_ms = ENROLLMENT_RETRY_MS
         if refused.code == "device_pending":
             least_ms = self._enrollments.ran_out(self.hello.tid)
@@ -296,17 +296,17 @@ class Enrollment:
                 logger.info("a wrong code for token %s", self.hello.tid)
                 left = min(verdict.tries_left, MAX_TRIES - self._tries)
                 self._peer.say(self._pending(waiting, "wrong_code", left))
-            elif isinstance(verdict, Refused) and verdict.code == "busy":
+            elif isinstance(verdict, NotAdmitted) and verdict.code == "busy":
                 self._peer.say(self._pending(waiting, "busy"))
             else:
                 return verdict
 
-    async def _check(self, waiting: Waiting, code: str) -> Admitted | WrongCode | Refused:
+    async def _check(self, waiting: Waiting, code: str) -> Admitted | WrongCode | NotAdmitted:
         try:
             return await self._enroller.verify(waiting, code)
         except Exception:
             logger.exception("a code cannot be checked")
-            return Refused(code="busy", reason="the console cannot be asked")
+            return NotAdmitted(code="busy", reason="the console cannot be asked")
 
     def _try(self, code: str) -> None:
         self._tries += 1
@@ -329,7 +329,9 @@ class Enrollment:
         return self._expires_at - self._timers.time()
 
     def _run_out(self) -> None:
-        self._refuse(Refused(code="device_pending", reason="nobody approved this machine in time"))
+        self._refuse(
+            NotAdmitted(code="device_pending", reason="nobody approved this machine in time")
+        )
 
     def _beat(self, n: int) -> None:
         self._peer.say(Hb(n=n))

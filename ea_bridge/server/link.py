@@ -48,7 +48,7 @@ from ea_bridge.session import (
 from ea_bridge.token import Keys
 
 from . import sockets
-from .authorizer import Admitted, Authorizer, Refused, Relay
+from .authorizer import Admitted, Authorizer, NotAdmitted, Relay
 from .enrollment import Enrollment, Enrollments
 
 HELLO_S = 3.0
@@ -294,8 +294,8 @@ class Link(asyncio.Protocol):
             if self._context.enrollments is not None:
                 self._introduce(hello, self._context.enrollments)
                 return
-            verdict = Refused(code="unknown", reason=UNKNOWN)
-        if isinstance(verdict, Refused):
+            verdict = NotAdmitted(code="unknown", reason=UNKNOWN)
+        if isinstance(verdict, NotAdmitted):
             self._note_denial(verdict.code)  # an EA whose token is unknown hangs up by itself
         self._keys = verdict.keys or self._context.dummy_keys
         nonce = host.token_hex(NONCE_BYTES)
@@ -328,7 +328,7 @@ class Link(asyncio.Protocol):
             self.deny("unknown", UNKNOWN)
             return
         verdict = self._context.authorizer.admit(self._hello)
-        if isinstance(verdict, Refused):
+        if isinstance(verdict, NotAdmitted):
             self.deny(verdict.code, verdict.reason, verdict.retry_ms)
         elif isinstance(verdict, Relay):
             self.deny("busy", "the token's record is not here yet")

@@ -15,7 +15,7 @@ class UnknownFault(ValueError):
 
 
 @dataclass(kw_only=True)
-class Faults:
+class EmulatedFaults:
     """Faults, and how often each is still to happen. All off by default."""
 
     cut_before_ack: int = 0
@@ -68,7 +68,7 @@ class Faults:
     """Handshakes with a proof made from another token."""
 
     @classmethod
-    def parse(cls, words: Iterable[str]) -> Faults:
+    def parse(cls, words: Iterable[str]) -> EmulatedFaults:
         """Build from ``name=count`` words.
 
         Raises:

@@ -49,7 +49,7 @@ class Same(msgspec.Struct, frozen=True, tag="same"):
     symbol: str
 
 
-class Listing(msgspec.Struct, frozen=True):
+class SymbolListing(msgspec.Struct, frozen=True):
     """A symbol as the emulator has it: its specification, when it trades, where prices come from.
 
     ``tape`` names the packaged ticks (``data/ticks/{tape}.csv.gz``) that are replayed.
@@ -61,7 +61,7 @@ class Listing(msgspec.Struct, frozen=True):
     tape: str = ""
 
 
-def load_listings() -> dict[str, Listing]:
+def load_listings() -> dict[str, SymbolListing]:
     """Return every packaged symbol by its name."""
     folder = files(__package__) / "data" / "specs"
     entries = sorted(folder.iterdir(), key=lambda entry: entry.name)
@@ -75,7 +75,7 @@ def load_specs() -> dict[str, SymbolInfo]:
     return {name: listing.info for name, listing in load_listings().items()}
 
 
-def unlisted(name: str, digits: int) -> Listing:
+def unlisted(name: str, digits: int) -> SymbolListing:
     """Return a listing for a symbol that is not packaged, modelled on EURUSD.
 
     It has no bars of its own: prices are a walk that nobody sees while ticks are replayed.
@@ -92,7 +92,7 @@ def unlisted(name: str, digits: int) -> Listing:
         trade_tick_size=point,
         ticks_bookdepth=0,
     )
-    return Listing(info, "fx", Walk(0.005, 40))
+    return SymbolListing(info, "fx", Walk(0.005, 40))
 
 
 def default_account() -> Account:
@@ -101,6 +101,6 @@ def default_account() -> Account:
     return msgspec.json.decode(data, type=Account)
 
 
-def _listing(text: Mapping[str, Any], texts: Mapping[str, Any]) -> Listing:
+def _listing(text: Mapping[str, Any], texts: Mapping[str, Any]) -> SymbolListing:
     base = texts[f"{text['like']}.json"]["info"] if "like" in text else {}
-    return msgspec.convert({**text, "info": {**base, **text["info"]}}, Listing)
+    return msgspec.convert({**text, "info": {**base, **text["info"]}}, SymbolListing)

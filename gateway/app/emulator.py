@@ -9,14 +9,14 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from ea_bridge.emulator.conditions import Kept
+from ea_bridge.emulator.conditions import TerminalFiles
 from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.emulator.link import EmulatedLink
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.endpoint.file_lock import FolderLock, FolderLocked
 from ea_bridge.endpoint.link import PeerLink
 from ea_bridge.protocol.messages import Pending
-from ea_bridge.simulation.faults import Faults
+from ea_bridge.simulation.faults import EmulatedFaults
 from ea_bridge.simulation.market import parse_ticks_option
 from ea_bridge.token import parse_token
 from gateway.options import Announce, EmulatorOptions, Ready
@@ -82,22 +82,22 @@ def terminal_in(options: EmulatorOptions) -> Iterator[EmulatedTerminal]:
         )
 
 
-def faults_of(latency_ms: int, words: Iterable[str] = ()) -> Faults:
+def faults_of(latency_ms: int, words: Iterable[str] = ()) -> EmulatedFaults:
     """Return what goes wrong; an order that takes long has to wait for its turn.
 
     Raises:
         UnknownFault: there is no fault of a name.
 
     """
-    faults = Faults.parse(words)
+    faults = EmulatedFaults.parse(words)
     faults.stall_ms = faults.stall_ms or latency_ms
     return faults
 
 
-def kept_in(folder: Path, platform: str, seed: int) -> Kept:
+def kept_in(folder: Path, platform: str, seed: int) -> TerminalFiles:
     """Return where a terminal keeps what is of it alone; makes the folder."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return Kept(folder=folder, name=f"{platform}-{seed}")
+    return TerminalFiles(folder=folder, name=f"{platform}-{seed}")
 
 
 @asynccontextmanager

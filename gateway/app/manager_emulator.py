@@ -10,7 +10,7 @@ from ea_bridge import host
 from ea_bridge.endpoint.file_lock import FolderLock, FolderLocked
 from ea_bridge.mt4_manager.emulator import EmulatedManager, ManagerLink, Population, build_manager
 from ea_bridge.protocol.messages import Pending
-from ea_bridge.simulation.faults import Faults
+from ea_bridge.simulation.faults import EmulatedFaults
 from ea_bridge.token import parse_token
 from gateway.options import Announce, ManagerEmulatorOptions, Mt4Ready, Ready
 from gateway.storage.store import StoreError
@@ -61,7 +61,7 @@ async def run_manager_emulator(
 @contextmanager
 def _server(options: ManagerEmulatorOptions, password: str) -> Iterator[EmulatedManager]:
     """Build the server; its files are nobody else's while the context lasts."""
-    faults = Faults.parse(options.faults)
+    faults = EmulatedFaults.parse(options.faults)
     with ExitStack() as stack:
         if (folder := options.folder) is not None:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

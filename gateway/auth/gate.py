@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from ea_bridge import host
 from ea_bridge.protocol.messages import Hello
-from ea_bridge.server import Admitted, Refused, Relay
+from ea_bridge.server import Admitted, NotAdmitted, Relay
 from ea_bridge.token import MalformedToken, derive_keys, parse_token
 from gateway.auth.caller import IMPLIED, Caller
 from gateway.auth.leases import EVERYTHING, Allowance, Leases
@@ -197,14 +197,14 @@ class Gate:
 
     # --- terminals -------------------------------------------------------------------------
 
-    def admit_terminal(self, hello: Hello) -> Admitted | Refused | Relay:
+    def admit_terminal(self, hello: Hello) -> Admitted | NotAdmitted | Relay:
         """Judge a terminal that dials in, before and after its proof; see ``Authorizer``."""
         self.refresh()
         entry = self._book.get(hello.tid)
         if entry is None and self._leases is not None:
             return Relay()
         if entry is None:
-            return Refused(code="unknown", reason="no such token, or its proof is wrong")
+            return NotAdmitted(code="unknown", reason="no such token, or its proof is wrong")
         record = entry.record
         refusal = self._refusal(entry)
         if self._needs_approval(entry, refusal, hello):
@@ -212,14 +212,14 @@ class Gate:
         if refusal is not None:
             # an EA knows nothing of leases: to it it means that it should try again
             code = "busy" if refusal == "lease_expired" else refusal
-            return Refused(
+            return NotAdmitted(
                 code=code,
                 reason=self._messages[refusal],
                 keys=entry.keys,
                 terminal=entry.terminal,
             )
         if record.platform not in (None, hello.platform):
-            return Refused(
+            return NotAdmitted(
                 code="unknown",
                 reason=f"the token is for {record.platform}, not for {hello.platform}",
                 keys=entry.keys,
@@ -375,7 +375,7 @@ class TerminalDoor:
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
 
-    def admit(self, hello: Hello) -> Admitted | Refused | Relay:
+    def admit(self, hello: Hello) -> Admitted | NotAdmitted | Relay:
         """Judge a terminal; see :class:`~ea_bridge.server.Authorizer`."""
         return self._gate.admit_terminal(hello)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ea_bridge.protocol.messages import Auth, Hello
-from ea_bridge.server import Admitted, ConsoleChallenge, Refused, Relay, Waiting, WrongCode
+from ea_bridge.server import Admitted, ConsoleChallenge, NotAdmitted, Relay, Waiting, WrongCode
 from gateway.auth.gate import Gate
 from gateway.credentials.daemon_api import Confirm, Contact, ContactAnswer, ContactProof, Verdict
 
@@ -87,7 +87,7 @@ class ConsoleEnroller:
 
     # --- Enroller --------------------------------------------------------------------------
 
-    async def fetch_challenge(self, hello: Hello, snonce: str) -> ConsoleChallenge | Refused:
+    async def fetch_challenge(self, hello: Hello, snonce: str) -> ConsoleChallenge | NotAdmitted:
         """Ask for the proof with which to challenge the terminal."""
         machine = self._machine
         body = Contact(
@@ -107,11 +107,13 @@ class ConsoleEnroller:
         _keep(self._contacts, answer.eid, hello)
         return ConsoleChallenge(id=answer.eid, proof=answer.proof)
 
-    async def prove(self, challenge: ConsoleChallenge, auth: Auth) -> Admitted | Waiting | Refused:
+    async def prove(
+        self, challenge: ConsoleChallenge, auth: Auth
+    ) -> Admitted | Waiting | NotAdmitted:
         """Have the terminal's proof checked."""
         hello = self._contacts.pop(challenge.id, None)
         if hello is None:
-            return Refused(code="busy", reason="too many first contacts at a time")
+            return NotAdmitted(code="busy", reason="too many first contacts at a time")
         body = ContactProof(client_proof=auth.proof.lower())
         path = f"/v1/daemon/contact/{challenge.id}"
         try:
@@ -123,7 +125,7 @@ class ConsoleEnroller:
             return self._wait(hello, verdict)
         return await self._decided(hello, verdict)
 
-    async def outcome(self, waiting: Waiting) -> Admitted | Refused:
+    async def outcome(self, waiting: Waiting) -> Admitted | NotAdmitted:
         """Wait until the request is decided."""
         hello, request = self._requests[waiting.id]
         try:
@@ -140,11 +142,11 @@ class ConsoleEnroller:
         finally:
             self._requests.pop(waiting.id, None)
 
-    async def verify(self, waiting: Waiting, code: str) -> Admitted | WrongCode | Refused:
+    async def verify(self, waiting: Waiting, code: str) -> Admitted | WrongCode | NotAdmitted:
         """Have the code of the mail checked."""
         return await self.confirm(code, waiting.id)
 
-    async def confirm(self, code: str, rid: str = "") -> Admitted | WrongCode | Refused:
+    async def confirm(self, code: str, rid: str = "") -> Admitted | WrongCode | NotAdmitted:
         """The same for a code that was typed into this machine.
 
         Args:
@@ -157,7 +159,7 @@ class ConsoleEnroller:
             if len(waiting) != 1:
                 reason = "several requests wait: approve on the page of the console"
                 none = "no terminal of this machine waits for approval"
-                return Refused(code="unknown", reason=reason if waiting else none)
+                return NotAdmitted(code="unknown", reason=reason if waiting else none)
             rid = waiting[0].rid
         hello, request = self._requests[rid]
         try:
@@ -171,10 +173,10 @@ class ConsoleEnroller:
 
     # --- verdicts ----------------------------------------------------------------------------
 
-    def _wait(self, hello: Hello, verdict: Verdict) -> Waiting | Refused:
+    def _wait(self, hello: Hello, verdict: Verdict) -> Waiting | NotAdmitted:
         rid, code, url = verdict.rid, verdict.user_code, verdict.url
         if rid is None or code is None or url is None or verdict.expires_s is None:
-            return Refused(code="busy", reason="the console does not say how to approve")
+            return NotAdmitted(code="busy", reason="the console does not say how to approve")
         request = PendingApproval(
             rid=rid,
             tid=hello.tid,
@@ -201,15 +203,17 @@ class ConsoleEnroller:
 
     async def _decided(
         self, hello: Hello, verdict: Verdict, request: PendingApproval | None = None
-    ) -> Admitted | Refused:
+    ) -> Admitted | NotAdmitted:
         if verdict.status == "approved":
             return await self._fetched(hello)
         code = verdict.code or "busy"
         if code == "refused" and request is not None and self._now_ms() >= request.expires_ms:
-            return Refused(code="device_pending", reason="nobody approved this machine in time")
-        return Refused(code=code, reason=REASONS[code])
+            return NotAdmitted(
+                code="device_pending", reason="nobody approved this machine in time"
+            )
+        return NotAdmitted(code=code, reason=REASONS[code])
 
-    async def _fetched(self, hello: Hello) -> Admitted | Refused:
+    async def _fetched(self, hello: Hello) -> Admitted | NotAdmitted:
         """Fetch what was approved, so that the gate knows it."""
         try:
             await self._sync()
@@ -217,7 +221,7 @@ class ConsoleEnroller:
             return _no_way(failure)
         verdict = self._gate.admit_terminal(hello)
         if isinstance(verdict, Relay):
-            return Refused(code="busy", reason="the approval has not arrived yet")
+            return NotAdmitted(code="busy", reason="the approval has not arrived yet")
         return verdict
 
 
@@ -238,17 +242,17 @@ def _keep(kept: OrderedDict[str, T], name: str, value: T) -> None:
         kept.popitem(last=False)
 
 
-def _no_way(failure: ConsoleFailure) -> Refused:
+def _no_way(failure: ConsoleFailure) -> NotAdmitted:
     logger.warning("%s", failure)
     if isinstance(failure, failures.ConsoleRefused) and failure.word == "device_revoked":
-        return Refused(code="device_revoked", reason=REASONS["device_revoked"])
-    return Refused(code="busy", reason=BUSY)
+        return NotAdmitted(code="device_revoked", reason=REASONS["device_revoked"])
+    return NotAdmitted(code="busy", reason=BUSY)
 
 
-def _wrong(refused: failures.ConsoleRefused) -> WrongCode | Refused:
+def _wrong(refused: failures.ConsoleRefused) -> WrongCode | NotAdmitted:
     if refused.word == "wrong_code":
         left = refused.body.get("tries_left")
         return WrongCode(tries_left=left if isinstance(left, int) and left > 0 else 0)
     if refused.status in (404, 410):
-        return Refused(code="device_pending", reason="the request is over: dial again")
+        return NotAdmitted(code="device_pending", reason="the request is over: dial again")
     return _no_way(refused)

@@ -17,7 +17,7 @@ from ea_bridge.protocol import messages as m
 from ea_bridge.protocol.connection import DAEMON, TERMINAL, Connection, Role
 from ea_bridge.protocol.handshake import NONCE_BYTES, SPAN, answer_challenge, make_challenge
 from ea_bridge.registry import Change, TerminalRegistry
-from ea_bridge.server import Admitted, BridgeServer, Refused
+from ea_bridge.server import Admitted, BridgeServer, NotAdmitted
 from ea_bridge.session import LateResult, SessionCallbacks, TerminalSession
 from ea_bridge.session.peer import PeerSession
 from ea_bridge.token import derive_keys, new_token, parse_token
@@ -161,15 +161,15 @@ class MemoryAuthorizer:
     """Knows some tokens; those that were refused are told why after their proof."""
 
     def __init__(self) -> None:
-        self.verdicts: dict[str, Admitted | Refused] = {}
+        self.verdicts: dict[str, Admitted | NotAdmitted] = {}
 
     def issue(self, terminal: str) -> str:
         token = new_token()
         self.verdicts[parse_token(token)] = Admitted(keys=derive_keys(token), terminal=terminal)
         return token
 
-    def admit(self, hello: m.Hello) -> Admitted | Refused:
-        return self.verdicts.get(hello.tid) or Refused(code="unknown", reason="no such token")
+    def admit(self, hello: m.Hello) -> Admitted | NotAdmitted:
+        return self.verdicts.get(hello.tid) or NotAdmitted(code="unknown", reason="no such token")
 
 
 class TestEa:

@@ -22,7 +22,7 @@ from ea_bridge.server import (
     Admitted,
     BridgeServer,
     ConsoleChallenge,
-    Refused,
+    NotAdmitted,
     Relay,
     Waiting,
     WrongCode,
@@ -39,7 +39,7 @@ class ScriptedConsole:
 
     def __init__(self, *tokens: str, approved: bool = False, device: str = DEVICE) -> None:
         self.keys = {parse_token(token): derive_keys(token) for token in tokens}
-        self.book: dict[str, Admitted | Refused] = {}
+        self.book: dict[str, Admitted | NotAdmitted] = {}
         """What the daemon knows."""
         self.device = device
         self.approved = approved
@@ -54,13 +54,13 @@ class ScriptedConsole:
         """Steps that raise."""
         self.user_code = "BCDF-GHJK"
         self.expires_s = 600
-        self.refusal: Refused | None = None
+        self.refusal: NotAdmitted | None = None
         """What ``fetch_challenge`` says instead."""
         self.hold = asyncio.Event()
         """While it is clear, the console does not answer."""
         self.hold.set()
         self._proofs: dict[str, tuple[m.Hello, bytes]] = {}
-        self._requests: dict[str, tuple[m.Hello, asyncio.Future[Admitted | Refused]]] = {}
+        self._requests: dict[str, tuple[m.Hello, asyncio.Future[Admitted | NotAdmitted]]] = {}
         self._changed = asyncio.Event()
 
     # --- the person ------------------------------------------------------------------------
@@ -75,7 +75,7 @@ class ScriptedConsole:
     def refuse(self, code: str = "refused", retry_ms: int = 5000) -> None:
         for _, decided in self._requests.values():
             if not decided.done():
-                decided.set_result(Refused(code=code, reason="no", retry_ms=retry_ms))
+                decided.set_result(NotAdmitted(code=code, reason="no", retry_ms=retry_ms))
 
     async def until_asked(self, *steps: str) -> None:
         """Wait until it was asked exactly that since the beginning."""
@@ -92,12 +92,12 @@ class ScriptedConsole:
 
     # --- Authorizer ------------------------------------------------------------------------
 
-    def admit(self, hello: m.Hello) -> Admitted | Refused | Relay:
+    def admit(self, hello: m.Hello) -> Admitted | NotAdmitted | Relay:
         return self.book.get(hello.tid) or Relay(terminal=self.terminal)
 
     # --- Enroller ------------------------------------------------------------------------
 
-    async def fetch_challenge(self, hello: m.Hello, snonce: str) -> ConsoleChallenge | Refused:
+    async def fetch_challenge(self, hello: m.Hello, snonce: str) -> ConsoleChallenge | NotAdmitted:
         await self._answer("fetch_challenge")
         if self.refusal is not None:
             return self.refusal
@@ -111,19 +111,19 @@ class ScriptedConsole:
 
     async def prove(
         self, challenge: ConsoleChallenge, auth: m.Auth
-    ) -> Admitted | Waiting | Refused:
+    ) -> Admitted | Waiting | NotAdmitted:
         await self._answer("prove")
         hello, said = self._proofs.pop(challenge.id)
         keys = self.keys.get(hello.tid)
         if keys is None or not is_client_proof(keys.stored_key, said, bytes.fromhex(auth.proof)):
-            return Refused(code="unknown", reason="no such token, or its proof is wrong")
+            return NotAdmitted(code="unknown", reason="no such token, or its proof is wrong")
         if self.approved:
             return self._learn(hello.tid, "demo")
         id_ = secrets.token_hex(8)
         self._requests[id_] = (hello, asyncio.get_running_loop().create_future())
         return Waiting(id=id_, user_code=self.user_code, url=URL, expires_s=self.expires_s)
 
-    async def outcome(self, waiting: Waiting) -> Admitted | Refused:
+    async def outcome(self, waiting: Waiting) -> Admitted | NotAdmitted:
         try:
             await self._answer("outcome")
             return await asyncio.shield(self._requests[waiting.id][1])
@@ -131,14 +131,14 @@ class ScriptedConsole:
             self._note_cancelled()
             raise
 
-    async def verify(self, waiting: Waiting, code: str) -> Admitted | WrongCode | Refused:
+    async def verify(self, waiting: Waiting, code: str) -> Admitted | WrongCode | NotAdmitted:
         self.codes.append(code)
         await self._answer("verify")
         hello, decided = self._requests[waiting.id]
         if code == CODE:
             return self._learn(hello.tid, "demo")
         if len(self.codes) >= 5:
-            return Refused(code="refused", reason="too many wrong codes")
+            return NotAdmitted(code="refused", reason="too many wrong codes")
         assert not decided.done()
         return WrongCode(tries_left=5 - len(self.codes))
 

@@ -16,10 +16,10 @@ from product import Product, daemon, until
 
 from ea_bridge.emulator.conditions import OWN_PASSWORD
 from ea_bridge.emulator.factory import build_terminal
-from ea_bridge.emulator.logins import EXAMPLE_LOGINS, Logins
+from ea_bridge.emulator.logins import EXAMPLE_LOGINS, KnownLogins
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.endpoint.device_pin import DevicePin
-from ea_bridge.simulation.faults import Faults
+from ea_bridge.simulation.faults import EmulatedFaults
 from gateway.accounts.account import RiskSettings
 from gateway.auth.caller import Scope
 from gateway.trading.kill_switch.halts import EVERYWHERE
@@ -56,7 +56,7 @@ class AccountsHouse:
         return (self.product.ready.rpc or "").removesuffix("/rpc")
 
     @property
-    def logins(self) -> Logins:
+    def logins(self) -> KnownLogins:
         """What the terminal can log in to."""
         return self.machine.desk.logins
 
@@ -129,7 +129,7 @@ def shared_terminal() -> EmulatedTerminal:
 
 def forget_faults(machine: EmulatedTerminal) -> None:
     """Let a terminal behave, and know the logins that it knew at first."""
-    for fault in fields(Faults):
+    for fault in fields(EmulatedFaults):
         setattr(machine.faults, fault.name, fault.default)
     machine.desk.logins.known[:] = EXAMPLE_LOGINS
 

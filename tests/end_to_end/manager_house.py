@@ -25,7 +25,7 @@ from ea_bridge.mt4_manager.emulator import (
     build_manager,
 )
 from ea_bridge.mt4_manager.model import ConnectParams
-from ea_bridge.simulation.faults import Faults
+from ea_bridge.simulation.faults import EmulatedFaults
 from gateway.mt4_manager import Role
 from gateway.mt4_manager.service import ManagerService
 from gateway.storage.store import Store
@@ -95,7 +95,7 @@ class ManagerHouse:
 
     async def begin_anew(self) -> None:
         """Forget faults, and be connected."""
-        for fault in fields(Faults):
+        for fault in fields(EmulatedFaults):
             setattr(self.server.faults, fault.name, fault.default)
         await until(lambda: self.manager.registry.get(PEER) is not None)
         # the server may be connected still, by the gateway of tests before: this one has been told

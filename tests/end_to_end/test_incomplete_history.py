@@ -16,7 +16,7 @@ from ea_bridge.commands import ORDER_SEND
 from ea_bridge.errors import OutcomeUnknown
 from ea_bridge.model import TradeAction, TradeRequest
 from ea_bridge.session import TerminalSession
-from ea_bridge.simulation.faults import Faults
+from ea_bridge.simulation.faults import EmulatedFaults
 from gateway.trading.terminal import GuardedTerminal
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-history")]
@@ -41,11 +41,11 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pro
 
 
 @pytest.fixture
-def faults(running: Product) -> Iterator[Faults]:
+def faults(running: Product) -> Iterator[EmulatedFaults]:
     """The terminal's faults; what was not used up ends with the test."""
     faults = running.main.machine.faults
     yield faults
-    for field in fields(Faults):
+    for field in fields(EmulatedFaults):
         setattr(faults, field.name, 0)
 
 
@@ -59,7 +59,7 @@ def params(method: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("method", ASKED)
 async def test_a_history_says_whether_it_is_whole(
-    running: Product, faults: Faults, monkeypatch: pytest.MonkeyPatch, method: str
+    running: Product, faults: EmulatedFaults, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     """One that is being loaded is waited for; what never comes is no secret."""
     client = await running.http()
@@ -77,7 +77,7 @@ async def test_a_history_says_whether_it_is_whole(
 
 
 async def test_a_terminal_that_loads_ticks_is_silent_and_stays_linked(
-    running: Product, faults: Faults, monkeypatch: pytest.MonkeyPatch
+    running: Product, faults: EmulatedFaults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Others are answered when it is back, an order that came meanwhile is not carried out after
     its time, and the link is the same.
@@ -103,7 +103,7 @@ async def test_a_terminal_that_loads_ticks_is_silent_and_stays_linked(
 
 
 async def test_who_waits_for_ticks_in_vain_learns_that_they_are_loaded(
-    running: Product, faults: Faults, monkeypatch: pytest.MonkeyPatch
+    running: Product, faults: EmulatedFaults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """3002 says that asking again will help, and when."""
     assert GuardedTerminal.request.__kwdefaults__ is not None

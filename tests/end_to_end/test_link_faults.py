@@ -19,7 +19,7 @@ from published_shapes import CATALOGUE
 
 from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.session import TerminalSession
-from ea_bridge.simulation.faults import Faults
+from ea_bridge.simulation.faults import EmulatedFaults
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-faults")]
 
@@ -49,11 +49,11 @@ async def clean(running: Product) -> AsyncIterator[None]:
 
 
 @pytest.fixture
-def faults(running: Product) -> Iterator[Faults]:
+def faults(running: Product) -> Iterator[EmulatedFaults]:
     """The terminal's faults; what was not used up ends with the test."""
     faults = running.main.machine.faults
     yield faults
-    for field in fields(Faults):
+    for field in fields(EmulatedFaults):
         setattr(faults, field.name, 0)
 
 
@@ -82,7 +82,9 @@ async def tag_of(client: Client) -> list[str]:
 
 
 @BOTH_DOORS
-async def test_a_link_cut_before_the_ack(running: Product, faults: Faults, door: str) -> None:
+async def test_a_link_cut_before_the_ack(
+    running: Product, faults: EmulatedFaults, door: str
+) -> None:
     """The command left and no ack came: 2102, not acked. This time nothing had happened."""
     client, before = await running.client(door), running.gateway.registry.get("main")
     faults.cut_before_ack = 1
@@ -96,7 +98,9 @@ async def test_a_link_cut_before_the_ack(running: Product, faults: Faults, door:
 
 
 @BOTH_DOORS
-async def test_a_link_cut_after_the_ack(running: Product, faults: Faults, door: str) -> None:
+async def test_a_link_cut_after_the_ack(
+    running: Product, faults: EmulatedFaults, door: str
+) -> None:
     """The command was taken and the link broke: 2102, acked. The position turns up, and whoever
     listens is told of it after the reconnect."""
     client, before = await running.client(door), running.gateway.registry.get("main")
@@ -114,7 +118,7 @@ async def test_a_link_cut_after_the_ack(running: Product, faults: Faults, door: 
 
 @BOTH_DOORS
 @pytest.mark.usefixtures("impatient")
-async def test_a_result_is_lost(running: Product, faults: Faults, door: str) -> None:
+async def test_a_result_is_lost(running: Product, faults: EmulatedFaults, door: str) -> None:
     """No answer in time: 2102, although the order was filled; the link lives on."""
     client, session = await running.client(door), running.gateway.registry.get("main")
     listener = await running.ws()
@@ -130,7 +134,7 @@ async def test_a_result_is_lost(running: Product, faults: Faults, door: str) -> 
 @pytest.mark.long
 @BOTH_DOORS
 async def test_a_result_is_lost_for_ten_seconds(
-    running: Product, faults: Faults, door: str
+    running: Product, faults: EmulatedFaults, door: str
 ) -> None:
     """The same with the real time-out."""
     client = await running.client(door)
@@ -142,7 +146,7 @@ async def test_a_result_is_lost_for_ten_seconds(
     assert len(await client.call("get_positions")) == 1
 
 
-async def test_a_late_result_is_still_a_result(running: Product, faults: Faults) -> None:
+async def test_a_late_result_is_still_a_result(running: Product, faults: EmulatedFaults) -> None:
     """An answer that takes long but comes in time is the answer; others are served meanwhile."""
     client, other = await running.http(), await running.ws()
     faults.delay_result_ms = 1500
@@ -156,7 +160,7 @@ async def test_a_late_result_is_still_a_result(running: Product, faults: Faults)
 
 @pytest.mark.usefixtures("impatient")
 async def test_a_result_that_comes_too_late_is_noted(
-    running: Product, faults: Faults, caplog: pytest.LogCaptureFixture
+    running: Product, faults: EmulatedFaults, caplog: pytest.LogCaptureFixture
 ) -> None:
     """After a 2102 the answer may come after all: the log says how it ended."""
     client = await running.http()
@@ -166,7 +170,7 @@ async def test_a_result_that_comes_too_late_is_noted(
     await until(lambda: "has ended after all: done" in caplog.text)
 
 
-async def test_nothing_is_sent_twice(running: Product, faults: Faults) -> None:
+async def test_nothing_is_sent_twice(running: Product, faults: EmulatedFaults) -> None:
     """Neither an unknown outcome nor a reconnect makes the gateway send an order again."""
     client = await running.http()
     for fault in ("cut_before_ack", "cut_after_ack"):
@@ -254,7 +258,7 @@ async def test_the_newest_link_wins(running: Product) -> None:
 async def test_a_wrong_proof_opens_nothing(running: Product) -> None:
     """An EA that has the token's id and not its secret is refused; its terminal stays offline."""
     token, _ = running.home.issuer.create("liar")
-    machine = build_terminal(faults=Faults(wrong_proof=ALWAYS))
+    machine = build_terminal(faults=EmulatedFaults(wrong_proof=ALWAYS))
     linking = asyncio.create_task(running.link("liar", machine, token=token))
     await until(lambda: machine.faults.wrong_proof < ALWAYS)
     error = await refused(await running.http(token), "get_account_info")
@@ -286,7 +290,7 @@ async def test_strangers_on_the_bridge_disturb_nobody(running: Product) -> None:
         writer.close()
 
 
-async def test_garbage_from_a_linked_terminal(running: Product, faults: Faults) -> None:
+async def test_garbage_from_a_linked_terminal(running: Product, faults: EmulatedFaults) -> None:
     """A line that is no JSON, from a terminal that is linked, is put up with."""
     client, session = await running.http(), running.gateway.registry.get("main")
     faults.garbage = 1
@@ -295,7 +299,7 @@ async def test_garbage_from_a_linked_terminal(running: Product, faults: Faults) 
     assert running.gateway.registry.get("main") is session
 
 
-async def test_a_first_tick_without_prices(running: Product, faults: Faults) -> None:
+async def test_a_first_tick_without_prices(running: Product, faults: EmulatedFaults) -> None:
     """Some brokers' first tick has prices of 0: subscribers get null, never a price of 0."""
     listener = await running.ws()
     faults.zero_first_tick = 1
@@ -306,7 +310,7 @@ async def test_a_first_tick_without_prices(running: Product, faults: Faults) -> 
     assert second["data"]["ask"] >= second["data"]["bid"] > 1
 
 
-async def test_deals_that_lag_behind(running: Product, faults: Faults) -> None:
+async def test_deals_that_lag_behind(running: Product, faults: EmulatedFaults) -> None:
     """A history that does not know the deal yet is asked again: the caller gets the deal."""
     client = await running.http()
     receipt = await client.call("place_order", **BUY)

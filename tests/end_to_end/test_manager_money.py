@@ -30,7 +30,7 @@ from ea_bridge.mt4_manager.emulator import (
     build_manager,
 )
 from ea_bridge.mt4_manager.model import ConnectParams
-from ea_bridge.simulation.faults import Faults
+from ea_bridge.simulation.faults import EmulatedFaults
 from gateway.home.home import Home
 from gateway.mt4_manager import Role, finder
 from gateway.mt4_manager.operators import Operator
@@ -197,7 +197,7 @@ async def test_a_peer_that_dies_books_nothing_twice(tmp_path: Path) -> None:
             bookings = plan(run.server, 30, draw(13), label)
             verdict = await run.play(bookings, [])
             assert verdict.wrong == []
-            assert faults == Faults()
+            assert faults == EmulatedFaults()
             assert verdict.done > 8, verdict
 
 

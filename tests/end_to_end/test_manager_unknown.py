@@ -16,7 +16,7 @@ from manager_house import ManagerHouse
 from product import until
 
 from ea_bridge.mt4_manager.commands import StoredResult
-from ea_bridge.mt4_manager.executor import Refused
+from ea_bridge.mt4_manager.executor import CommandRefused
 from ea_bridge.mt4_manager.model import ReturnCode
 from gateway.mt4_manager import changes
 from gateway.mt4_manager import finder as finder_module
@@ -110,7 +110,7 @@ async def test_a_timeout_of_the_server_leaves_it_open(
         def timing_out(params: Any, was_done: bool = was_done) -> Any:
             if was_done:
                 real(params)
-            raise Refused("no answer in time", retcode=ReturnCode.TRADE_TIMEOUT)
+            raise CommandRefused("no answer in time", retcode=ReturnCode.TRADE_TIMEOUT)
 
         before = balance(house)
         monkeypatch.setitem(house.server._answers, "trade_transaction", timing_out)
@@ -126,7 +126,7 @@ def silent(house: ManagerHouse, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     def timing_out(params: Any) -> Any:
         taken.append(params)
-        raise Refused("no answer in time", retcode=ReturnCode.TRADE_TIMEOUT)
+        raise CommandRefused("no answer in time", retcode=ReturnCode.TRADE_TIMEOUT)
 
     monkeypatch.setitem(house.server._answers, "trade_transaction", timing_out)
     monkeypatch.setattr(changes, "FIND_S", 0.1)

@@ -22,7 +22,7 @@ from wire import TradeFaults, Wire
 
 from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.emulator.terminal import EmulatedTerminal
-from ea_bridge.simulation.faults import Faults
+from ea_bridge.simulation.faults import EmulatedFaults
 
 TickFiles = Sequence[tuple[str, Path]]
 """Of symbols."""
@@ -114,7 +114,7 @@ async def link_ea(
     quirks: Mapping[str, float] | None = None,
     config: Mapping[str, Any] | None = None,
     inputs: Mapping[str, Any] | None = None,
-    faults: Faults | None = None,
+    faults: EmulatedFaults | None = None,
 ) -> EaRunning:
     """Start a simulated terminal with an EA, and wait until the daemon calls it ready."""
     token = token or product.home.issuer.create(name)[0]
@@ -141,7 +141,7 @@ async def ea_product(
     program: Path,
     *,
     quirks: Mapping[str, float] | None = None,
-    faults: Faults | None = None,
+    faults: EmulatedFaults | None = None,
     **terminal: Any,
 ) -> AsyncIterator[Product]:
     """Run a daemon and one terminal with an EA, ``main``.

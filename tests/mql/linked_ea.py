@@ -17,7 +17,7 @@ from ea_bridge.commands import Command
 from ea_bridge.model.struct import Struct
 from ea_bridge.protocol.messages import Event, Hello
 from ea_bridge.registry import Change, ChangeKind, TerminalRegistry
-from ea_bridge.server import Admitted, BridgeServer, Enroller, Refused, Relay
+from ea_bridge.server import Admitted, BridgeServer, Enroller, NotAdmitted, Relay
 from ea_bridge.session import (
     DEFAULT_TIMEOUT_S,
     LateResult,
@@ -65,12 +65,12 @@ class Doorman:
     """Lets the holder of one token in, until told otherwise."""
 
     token: str
-    verdict: Admitted | Refused | Relay
+    verdict: Admitted | NotAdmitted | Relay
 
-    def admit(self, hello: Hello) -> Admitted | Refused | Relay:
+    def admit(self, hello: Hello) -> Admitted | NotAdmitted | Relay:
         """See :class:`ea_bridge.server.Authorizer`."""
         if hello.tid != parse_token(self.token):
-            return Refused(code="unknown", reason="no such token")
+            return NotAdmitted(code="unknown", reason="no such token")
         return self.verdict
 
 

@@ -10,7 +10,7 @@ from linked_ea import DEVICE, Compile, LinkedEa, plain_config
 
 from ea_bridge.protocol.handshake import auth_message, server_proof
 from ea_bridge.protocol.messages import Auth, Hello
-from ea_bridge.server import Admitted, ConsoleChallenge, Refused, Relay, Waiting, WrongCode
+from ea_bridge.server import Admitted, ConsoleChallenge, NotAdmitted, Relay, Waiting, WrongCode
 from ea_bridge.token import derive_keys
 
 BOTH = pytest.mark.parametrize("platform", ["mt5", "mt4"])
@@ -27,22 +27,24 @@ class Console:
         self._ea = ea
         self._admitted = ea.doorman.verdict
 
-    async def fetch_challenge(self, hello: Hello, snonce: str) -> ConsoleChallenge | Refused:
+    async def fetch_challenge(self, hello: Hello, snonce: str) -> ConsoleChallenge | NotAdmitted:
         """Prove that the token is known."""
         about = auth_message(hello.tid, bytes.fromhex(hello.cnonce), bytes.fromhex(snonce), DEVICE)
         proof = server_proof(derive_keys(self._ea.token).server_key, about)
         return ConsoleChallenge(id="1", proof=proof.hex())
 
-    async def prove(self, challenge: ConsoleChallenge, auth: Auth) -> Admitted | Waiting | Refused:
+    async def prove(
+        self, challenge: ConsoleChallenge, auth: Auth
+    ) -> Admitted | Waiting | NotAdmitted:
         """The machine is new."""
         return Waiting(id="1", user_code=USER_CODE, url=URL, expires_s=600)
 
-    async def outcome(self, waiting: Waiting) -> Admitted | Refused:
+    async def outcome(self, waiting: Waiting) -> Admitted | NotAdmitted:
         """Wait for the person."""
         await self.approved.wait()
         return self._let_in()
 
-    async def verify(self, waiting: Waiting, code: str) -> Admitted | WrongCode | Refused:
+    async def verify(self, waiting: Waiting, code: str) -> Admitted | WrongCode | NotAdmitted:
         """Check a code that was typed at the terminal."""
         self.codes.append(code)
         return self._let_in() if code == CODE else WrongCode(tries_left=4)

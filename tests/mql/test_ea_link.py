@@ -32,7 +32,7 @@ from ea_bridge.errors import CommandFailed, OutcomeUnknown, Unsupported
 from ea_bridge.model import LeaseTerms, TradeAction, TradeRequest
 from ea_bridge.protocol import codec
 from ea_bridge.protocol.messages import Bye, Denied, Event, Lost, State, Trade
-from ea_bridge.server import Refused
+from ea_bridge.server import NotAdmitted
 from ea_bridge.session import TerminalSession
 from ea_bridge.token import derive_keys, new_token
 
@@ -124,7 +124,7 @@ async def test_a_denial_is_shown_with_what_to_do(tmp_path: Path, compile_ea: Com
     """And the EA comes back by itself once the reason is gone."""
     async with LinkedEa(compile_ea("mt5"), plain_config(tmp_path)) as ea:
         session, admitted = await ea.live(), ea.doorman.verdict
-        ea.doorman.verdict = Refused(
+        ea.doorman.verdict = NotAdmitted(
             code="revoked", reason="withdrawn", retry_ms=100, keys=derive_keys(ea.token)
         )
         session.close("revoked")

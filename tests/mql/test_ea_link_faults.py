@@ -25,11 +25,11 @@ from test_link_faults import (  # noqa: F401 (fixtures and tests)
     test_strangers_on_the_bridge_disturb_nobody,
 )
 
-from ea_bridge.simulation.faults import Faults
+from ea_bridge.simulation.faults import EmulatedFaults
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("ea-faults")]
 
-ON_THE_WIRE = Faults()
+ON_THE_WIRE = EmulatedFaults()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -43,8 +43,8 @@ async def running(
 
 
 @pytest.fixture
-def faults() -> Iterator[Faults]:
+def faults() -> Iterator[EmulatedFaults]:
     """What goes wrong; nothing any more at the end."""
     yield ON_THE_WIRE
-    for field in fields(Faults):
+    for field in fields(EmulatedFaults):
         setattr(ON_THE_WIRE, field.name, 0)

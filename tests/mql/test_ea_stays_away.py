@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from linked_ea import Compile, FastTimers, LinkedEa, plain_config
 
-from ea_bridge.server import Refused
+from ea_bridge.server import NotAdmitted
 from ea_bridge.token import derive_keys
 
 BOTH = pytest.mark.parametrize("platform", ["mt5", "mt4"])
@@ -36,7 +36,7 @@ async def test_a_token_that_is_not_taken_is_told_on_the_chart(
     """With what to do, in one alert; on the chart as long as it is so; and without hammering."""
     config = {**plain_config(tmp_path), "speed": SPEED}
     ea = LinkedEa(compile_ea(platform), config)
-    ea.doorman.verdict = Refused(
+    ea.doorman.verdict = NotAdmitted(
         code="expired", reason="its time is over", retry_ms=5000, keys=derive_keys(ea.token)
     )
     async with ea:

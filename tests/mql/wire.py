@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Self
 
-from ea_bridge.simulation.faults import Faults
+from ea_bridge.simulation.faults import EmulatedFaults
 
 CHUNK_BYTES = 65_536
 CUT, LOST = -1.0, -2.0
@@ -115,14 +115,15 @@ class Wire:
 
 
 class TradeFaults:
-    """Harms trades on the wire as the emulated terminal's :class:`Faults` do; counted down alike.
+    """Harms trades on the wire as the emulated terminal's :class:`EmulatedFaults` do; counted down
+    alike.
 
     Args:
         faults: what is still to happen.
 
     """
 
-    def __init__(self, faults: Faults) -> None:
+    def __init__(self, faults: EmulatedFaults) -> None:
         self._faults = faults
         self._ids: set[int] = set()
 

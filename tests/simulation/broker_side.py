@@ -17,9 +17,9 @@ from ea_bridge.mt4_manager.emulator import (
     Population,
     build_manager,
 )
-from ea_bridge.mt4_manager.executor import Refused
+from ea_bridge.mt4_manager.executor import CommandRefused
 from ea_bridge.mt4_manager.model import ConnectParams, ReturnCode
-from ea_bridge.simulation.faults import Faults
+from ea_bridge.simulation.faults import EmulatedFaults
 from gateway.home.home import Home
 from gateway.mt4_manager import Operator, Role
 from gateway.mt4_manager.service import TOKENS, own_secret
@@ -81,7 +81,7 @@ class BrokerSide:
     def behave(self) -> None:
         """Fail no more."""
         self._timeouts.clear()
-        for fault in fields(Faults):
+        for fault in fields(EmulatedFaults):
             setattr(self.server.faults, fault.name, fault.default)
 
     # --- what can fail ---------------------------------------------------------------------------
@@ -143,10 +143,10 @@ class BrokerSide:
                 self._transact(params)
             case "later":
                 self._loop.call_later(LATE_S, partial(self._book_late, params))
-        raise Refused("no answer in time", retcode=ReturnCode.TRADE_TIMEOUT)
+        raise CommandRefused("no answer in time", retcode=ReturnCode.TRADE_TIMEOUT)
 
     def _book_late(self, params: Any) -> None:
         try:
             self._transact(params)
-        except Refused:
+        except CommandRefused:
             return  # there is not enough money

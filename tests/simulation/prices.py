@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from ea_bridge.model import DayOfWeek, SymbolInfo, Tick, TickFlag
 from ea_bridge.simulation.market import Market
-from ea_bridge.simulation.market.bars import Span, join, span_of
-from ea_bridge.simulation.market.hours import Hours, Session
+from ea_bridge.simulation.market.bars import PriceSpan, join, span_of
+from ea_bridge.simulation.market.hours import Hours, SessionSpan
 from ea_bridge.simulation.market.market import MAX_TICKS_A_STEP
 from ea_bridge.simulation.specs import load_specs
 
@@ -73,8 +73,8 @@ class DrawnPrices:
         self._first = first_minute
         self._rests = rests
         self._ticks = ticks
-        self._spans: dict[int, Span | None] = {}
-        self._sums: dict[int, tuple[int, Span | None]] = {}
+        self._spans: dict[int, PriceSpan | None] = {}
+        self._sums: dict[int, tuple[int, PriceSpan | None]] = {}
         self._made = lru_cache(maxsize=_KEPT_MINUTES)(self._make)
 
     def ticks(self, minute: int) -> Sequence[Tick]:
@@ -85,7 +85,7 @@ class DrawnPrices:
             return ()
         return self._made(minute)
 
-    def span(self, minute: int, minutes: int) -> Span | None:
+    def span(self, minute: int, minutes: int) -> PriceSpan | None:
         """Return what the ticks of some minutes amount to."""
         end = minute + minutes
         quiet = self._quiet(min(end, self._first) - minute) if minute < self._first else None
@@ -100,15 +100,15 @@ class DrawnPrices:
         self._sums[begin] = (end, total)
         return join((quiet, total))
 
-    def _span(self, minute: int) -> Span | None:
+    def _span(self, minute: int) -> PriceSpan | None:
         if minute not in self._spans:
             ticks = self.ticks(minute)
             self._spans[minute] = span_of(ticks, self._scale) if ticks else None
         return self._spans[minute]
 
-    def _quiet(self, minutes: int) -> Span:
+    def _quiet(self, minutes: int) -> PriceSpan:
         bid, ask = self._base, self._base + SPREADS[0]
-        return Span(bid, bid, bid, bid, minutes, SPREADS[0], ask, ask)
+        return PriceSpan(bid, bid, bid, bid, minutes, SPREADS[0], ask, ask)
 
     def _still(self, minute: int) -> Tick:
         bid, ask = self._base / self._scale, (self._base + SPREADS[0]) / self._scale
@@ -224,14 +224,14 @@ def _hours(
     seed: int, name: str, symbol: str, first_minute: int, days: Sequence[DayOfWeek]
 ) -> Hours:
     if symbol != WITH_BREAKS:
-        return Hours([Session(day, 0, 86_400) for day in days])
+        return Hours([SessionSpan(day, 0, 86_400) for day in days])
     dice = Random(f"{seed} breaks {name}")  # noqa: S311 (a market, not a secret)
     shut = (first_minute + dice.randint(1, MAX_FIRST_BREAK_MINUTES)) % 60
     is_open = [(minute - shut) % 60 >= BREAK_MINUTES for minute in range(60)]
     spans = [_span_of_hour(is_open, begin) for begin in range(60) if _begins(is_open, begin)]
     return Hours(
         [
-            Session(day, hour * 3600 + begin * 60, hour * 3600 + end * 60)
+            SessionSpan(day, hour * 3600 + begin * 60, hour * 3600 + end * 60)
             for day in days
             for hour in range(24)
             for begin, end in spans

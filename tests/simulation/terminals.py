@@ -10,7 +10,7 @@ from ea_bridge.emulator.link import EmulatedLink
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.protocol.messages import Message
 from ea_bridge.simulation.broker.terms import Switches
-from ea_bridge.simulation.faults import Faults
+from ea_bridge.simulation.faults import EmulatedFaults
 
 from .accounts import TradedAccount
 from .bots import TerminalClient, now_s
@@ -119,7 +119,7 @@ class TradedTerminal:
 
     def behave(self) -> None:
         """Fail no more."""
-        for name, value in vars(Faults()).items():
+        for name, value in vars(EmulatedFaults()).items():
             setattr(self.machine.faults, name, value)
         broker = self.truth.broker
         for name, value in vars(Switches()).items():

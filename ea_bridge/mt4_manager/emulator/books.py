@@ -26,7 +26,7 @@ from ea_bridge.mt4_manager.model import (
 )
 
 from .account import UserAccount, amount, cents, result
-from .margins import Margins
+from .margins import MarginCalculator
 from .quotes import Snapshot
 from .rules import invalid, no_account
 
@@ -64,7 +64,7 @@ class Books:
         """Positions and pending orders, by number."""
         self.closed: dict[int, TradeRecord] = {}
         """Closed trades, balance and credit operations, by number."""
-        self.margins = Margins(symbols, groups, self.open)
+        self.margins = MarginCalculator(symbols, groups, self.open)
         self.last_order = FIRST_ORDER - 1
         self.last_login = FIRST_LOGIN - 1
         self._logins: list[int] = []

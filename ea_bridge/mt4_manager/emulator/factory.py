@@ -11,7 +11,7 @@ from ea_bridge.endpoint.idempotency import ResultStore
 from ea_bridge.mt4_manager.commands import MAX_RESULTS
 from ea_bridge.simulation.broker.prices import Prices
 from ea_bridge.simulation.clock import BrokerZone
-from ea_bridge.simulation.faults import Faults
+from ea_bridge.simulation.faults import EmulatedFaults
 from ea_bridge.simulation.market import open_market
 
 from .books import Books
@@ -35,7 +35,7 @@ def build_manager(
     quotes: FixedQuotes | MarketQuotes | None = None,
     seed: int = 0,
     now_s: Callable[[], int] | None = None,
-    faults: Faults | None = None,
+    faults: EmulatedFaults | None = None,
     books_file: Path | None = None,
     results_file: Path | None = None,
     device_file: Path | None = None,
@@ -78,7 +78,7 @@ def build_manager(
         password=password,
         results=ResultStore(results_file, room=MAX_RESULTS),
         pin=DevicePin(device_file),
-        faults=faults or Faults(),
+        faults=faults or EmulatedFaults(),
         store=store,
     )
     manager.save()

@@ -13,9 +13,9 @@ each divided by the symbol's ``margin_divider``, or the group's own for that sym
 with the trade's ``margin_rate``. Of opposite positions in one symbol the uncovered volume needs
 margin at the larger side's average, the covered one with ``margin_hedged`` for C (0: none).
 
-Margins do not move with the market, since ``margin_rate`` is that of the opening; levels do. A
-question about all accounts looks each price up once and does floats: a profit is one product, and
-rounded to the cent before anything is added up.
+Margins do not move with the market, since ``margin_rate`` is that of the opening; levels
+do. A question about all accounts looks each price up once and does floats: a profit is one
+product, and rounded to the cent before anything is added up.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Side:
         self.rates += lots * trade.margin_rate
 
 
-class Margins:
+class MarginCalculator:
     """Calculator of the worth of trades and accounts.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ea_bridge.model import SymbolInfo, Tick
-from ea_bridge.simulation.broker.prices import Prices, Quotes
+from ea_bridge.simulation.broker.prices import Prices, QuoteSource
 from ea_bridge.simulation.market import Market
 from ea_bridge.simulation.specs import load_specs
 
@@ -130,4 +130,4 @@ class Snapshot:
         return 1.0 if rate is None else float(rate)
 
 
-__all__ = ["FixedQuotes", "MarketQuotes", "Quotes", "Snapshot"]
+__all__ = ["FixedQuotes", "MarketQuotes", "QuoteSource", "Snapshot"]

@@ -10,7 +10,7 @@ import msgspec
 from msgspec.inspect import Field, Metadata, StrType, StructType, Type, UnionType
 
 from ea_bridge.model.struct import Struct
-from ea_bridge.mt4_manager.executor import Refused
+from ea_bridge.mt4_manager.executor import CommandRefused
 from ea_bridge.mt4_manager.model import (
     MAX_PASSWORD,
     MIN_PASSWORD,
@@ -25,17 +25,17 @@ from ea_bridge.mt4_manager.model import (
 from .account import is_amount
 
 
-def refuse(code: ReturnCode, said: str) -> Refused:
+def refuse(code: ReturnCode, said: str) -> CommandRefused:
     """Return a refusal with a code of the Manager API."""
-    return Refused(said, retcode=int(code))
+    return CommandRefused(said, retcode=int(code))
 
 
-def invalid(said: str) -> Refused:
+def invalid(said: str) -> CommandRefused:
     """``RET_INVALID_DATA``."""
     return refuse(ReturnCode.INVALID_DATA, said)
 
 
-def no_account(login: int) -> Refused:
+def no_account(login: int) -> CommandRefused:
     """``RET_BAD_ACCOUNT_INFO``."""
     return refuse(ReturnCode.BAD_ACCOUNT_INFO, f"there is no login {login}")
 
@@ -52,7 +52,7 @@ def check_texts(params: Struct) -> None:
     mail's body has lines).
 
     Raises:
-        Refused: ``INVALID_DATA``.
+        CommandRefused: ``INVALID_DATA``.
 
     """
     for name, size in _sizes(type(params)):
@@ -70,7 +70,7 @@ def check_switches(change: UserChange) -> None:
     """Refuse switches that are neither on nor off.
 
     Raises:
-        Refused: ``INVALID_DATA``.
+        CommandRefused: ``INVALID_DATA``.
 
     """
     for name in ("enable", "enable_change_password", "enable_read_only", "send_reports"):
@@ -86,7 +86,7 @@ def check_password(password: str) -> None:
     """Refuse a password that the server would: see :data:`~.model.user.Password`.
 
     Raises:
-        Refused: ``INVALID_DATA``.
+        CommandRefused: ``INVALID_DATA``.
 
     """
     kinds = (str.islower, str.isupper, str.isdigit)
@@ -103,7 +103,7 @@ def check_leverage(leverage: int) -> None:
     """Refuse a leverage that there is not.
 
     Raises:
-        Refused: ``INVALID_DATA``.
+        CommandRefused: ``INVALID_DATA``.
 
     """
     if not 1 <= leverage <= 5000:
@@ -114,7 +114,7 @@ def check_trade(before: TradeRecord, change: TradeChange, after: TradeRecord) ->
     """Refuse a record that an administrator cannot have meant.
 
     Raises:
-        Refused: with the API's code.
+        CommandRefused: with the API's code.
 
     """
     if TradeCommand(before.cmd).is_money:
@@ -143,7 +143,7 @@ def check_times(before: TradeRecord, after: TradeRecord) -> None:
     """Refuse a change from open to closed or back, and an end before the beginning.
 
     Raises:
-        Refused: ``INVALID_DATA``.
+        CommandRefused: ``INVALID_DATA``.
 
     """
     if bool(before.close_time) != bool(after.close_time):

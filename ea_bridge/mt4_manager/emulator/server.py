@@ -16,7 +16,7 @@ from ea_bridge.endpoint.device_pin import DevicePin
 from ea_bridge.endpoint.idempotency import ResultStore
 from ea_bridge.model.struct import Struct
 from ea_bridge.mt4_manager.commands import MANAGER_COMMANDS, Done
-from ea_bridge.mt4_manager.executor import ManagerExecutor, Unknown
+from ea_bridge.mt4_manager.executor import ManagerExecutor, ResultUnknown
 from ea_bridge.mt4_manager.masks import Masks
 from ea_bridge.mt4_manager.model import (
     ALL_RIGHTS,
@@ -35,7 +35,7 @@ from ea_bridge.mt4_manager.model import (
     SymbolsFilter,
 )
 from ea_bridge.simulation.broker.prices import Prices
-from ea_bridge.simulation.faults import Faults
+from ea_bridge.simulation.faults import EmulatedFaults
 
 from .books import Books
 from .quotes import FixedQuotes, MarketQuotes, Snapshot
@@ -107,7 +107,7 @@ class EmulatedManager:
         password: str,
         results: ResultStore,
         pin: DevicePin,
-        faults: Faults,
+        faults: EmulatedFaults,
         store: BookStore | None = None,
     ) -> None:
         self.books = books
@@ -166,13 +166,13 @@ class EmulatedManager:
 
         Raises:
             Refused: with the API's return code.
-            Unknown: it died over it, by a fault.
+            ResultUnknown: it died over it, by a fault.
 
         """
         is_change = MANAGER_COMMANDS[op].trades
         if is_change and self.faults.take("crash_before"):
             self.crashed = True
-            raise Unknown("the peer died before it began")
+            raise ResultUnknown("the peer died before it began")
         if op not in ("connect", "disconnect", "is_connected"):
             self._check_connected()
         if NEEDED.get(op, ManagerRight(0)) not in self.rights:
@@ -182,14 +182,14 @@ class EmulatedManager:
             self.save()
             if self.faults.take("crash_after"):
                 self.crashed = True
-                raise Unknown("the peer died before it noted the result")
+                raise ResultUnknown("the peer died before it noted the result")
         return result
 
     def save(self) -> None:
         """Write what changed to the file, if there is one.
 
         Raises:
-            Unknown: the file could not be written.
+            ResultUnknown: the file could not be written.
 
         """
         changes = self.books.take_changes()
@@ -198,7 +198,7 @@ class EmulatedManager:
         try:
             self._store.save(self.books, changes)
         except sqlite3.Error as error:
-            raise Unknown(f"the database cannot be written: {error}") from error
+            raise ResultUnknown(f"the database cannot be written: {error}") from error
 
     def _all_answers(self) -> dict[str, _Answer]:
         users, trades = self.users, self.trades

@@ -19,11 +19,11 @@ from typing import Any
 from ea_bridge import host
 from ea_bridge.mt4_manager import model as mt4
 from ea_bridge.mt4_manager.commands import Done
-from ea_bridge.mt4_manager.executor import Refused
+from ea_bridge.mt4_manager.executor import CommandRefused
 from ea_bridge.mt4_manager.model import ReturnCode
 
 from . import layouts
-from .connection import SUCCESSES, Connection, demand, describe
+from .connection import SUCCESSES, ServerConnection, demand, describe
 from .queries import Queries, ints, no_such_login
 from .records import RecordConverter
 
@@ -53,7 +53,9 @@ class ChangeCommands:
 
     """
 
-    def __init__(self, connection: Connection, records: RecordConverter, queries: Queries) -> None:
+    def __init__(
+        self, connection: ServerConnection, records: RecordConverter, queries: Queries
+    ) -> None:
         self._connection = connection
         self._records = records
         self._queries = queries
@@ -98,7 +100,7 @@ class ChangeCommands:
         """
         try:
             now = self._queries.user_records([written.login])
-        except Refused:
+        except CommandRefused:
             now = []
         return now[0] if now else self._records.read(written, mt4.UserRecord)
 
@@ -126,7 +128,7 @@ class ChangeCommands:
         self._fix_balance(params.fix_balance, found)
         try:
             now = self._queries.trade_records([params.order])
-        except Refused:
+        except CommandRefused:
             now = []  # it was changed all the same
         return now[0] if now else self._records.read(found[0], mt4.TradeRecord)
 
@@ -143,7 +145,7 @@ class ChangeCommands:
         missing = set(orders) - {trade.order for trade in found}
         if missing:
             said = f"there is no order {min(missing)}"
-            raise Refused(said, retcode=int(ReturnCode.INVALID_DATA))
+            raise CommandRefused(said, retcode=int(ReturnCode.INVALID_DATA))
         return found
 
     def _fix_balance(self, wanted: int, trades: Sequence[layouts.TradeRecord]) -> None:
@@ -153,7 +155,7 @@ class ChangeCommands:
         logins = sorted({trade.login for trade in trades})
         try:
             self._demand("AdmBalanceFix", ints(logins), len(logins))
-        except Refused as no:
+        except CommandRefused as no:
             raise in_doubt(f"the trades were changed, but their balances were not: {no}") from no
 
     # --- mail ------------------------------------------------------------------------------
@@ -169,7 +171,7 @@ class ChangeCommands:
             try:
                 self._mail = LowBuffer(MAIL_BYTES)
             except MemoryError as error:
-                raise Refused(str(error), retcode=int(ReturnCode.TECH_PROBLEM)) from None
+                raise CommandRefused(str(error), retcode=int(ReturnCode.TECH_PROBLEM)) from None
         self._mail.write(body + b"\0")
         box.body, box.bodylen = self._mail.address, len(body)
         self._once("MailSend", byref(box), ints(mail.logins))
@@ -184,7 +186,7 @@ class ChangeCommands:
         """Call a method that must not be called again for the same.
 
         Raises:
-            Refused: it did nothing, or (``TRADE_TIMEOUT``) that cannot be said.
+            CommandRefused: it did nothing, or (``TRADE_TIMEOUT``) that cannot be said.
 
         """
         direct = self._connection.direct()
@@ -192,12 +194,12 @@ class ChangeCommands:
         if code in DOUBTFUL:
             raise in_doubt(f"{method}: {describe(direct, code)}")
         if code not in SUCCESSES:
-            raise Refused(f"{method}: {describe(direct, code)}", retcode=code)
+            raise CommandRefused(f"{method}: {describe(direct, code)}", retcode=code)
 
 
-def in_doubt(said: str) -> Refused:
+def in_doubt(said: str) -> CommandRefused:
     """Return the refusal of a change that may have been made all the same."""
-    return Refused(said, retcode=int(ReturnCode.TRADE_TIMEOUT))
+    return CommandRefused(said, retcode=int(ReturnCode.TRADE_TIMEOUT))
 
 
 def _new_password() -> str:

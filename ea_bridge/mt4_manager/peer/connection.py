@@ -25,7 +25,7 @@ from enum import Enum
 from typing import Any
 
 from ea_bridge import host
-from ea_bridge.mt4_manager.executor import Refused
+from ea_bridge.mt4_manager.executor import CommandRefused
 from ea_bridge.mt4_manager.model import ConnectParams, ManagerConnection, ReturnCode
 
 from .configuration import ConCommon
@@ -56,7 +56,7 @@ class Pumping(Enum):
     STOPPED = "stopped"
 
 
-class Connection:
+class ServerConnection:
     """Connection of one manager to one server. Use it in one thread alone.
 
     Args:
@@ -96,7 +96,8 @@ class Connection:
         """Connect and log in; where there is a connection, it is given up first.
 
         Raises:
-            Refused: with the code that ``Connect`` or ``Login`` gave. Then nothing is tried by
+            CommandRefused: with the code that ``Connect`` or ``Login`` gave. Then nothing is tried
+            by
                 itself, whatever was connected before.
 
         """
@@ -127,12 +128,12 @@ class Connection:
         """Return the interface that asks the server.
 
         Raises:
-            Refused: there is no connection; nothing was sent.
+            CommandRefused: there is no connection; nothing was sent.
 
         """
         self._look()
         if self._direct is None or not self.connected:
-            raise Refused("there is no connection to the trade server", retcode=NO_CONNECT)
+            raise CommandRefused("there is no connection to the trade server", retcode=NO_CONNECT)
         return self._direct
 
     def pump(self) -> Interface | None:
@@ -153,7 +154,7 @@ class Connection:
                 _log.info("connected to the trade server again")
             elif self._pumps and self._pumping in (Pumping.OFF, Pumping.STOPPED):
                 self._start_pumping(wanted)
-        except Refused as no:
+        except CommandRefused as no:
             if no.retcode in FINAL:
                 _log.error("the trade server does not let us in any more: %s", no)
                 self.disconnect()
@@ -183,7 +184,7 @@ class Connection:
         if self._pumps:
             try:
                 self._start_pumping(params)
-            except Refused as no:  # the rest works without
+            except CommandRefused as no:  # the rest works without
                 _log.warning("pumping has not begun: %s", no)
 
     def _log_in(self, interface: Interface, params: ConnectParams) -> None:
@@ -206,7 +207,7 @@ class Connection:
             and 0 < common.server_build < 10_000
         ):
             interface.call("Disconnect")
-            raise Refused(
+            raise CommandRefused(
                 "the library's records are not laid out as they were in the builds that we know: "
                 "nothing is asked of it",
                 retcode=int(ReturnCode.OLD_VERSION),
@@ -259,12 +260,12 @@ def demand(interface: Interface, method: str, *arguments: Any) -> None:
     """Call a method that gives a return code.
 
     Raises:
-        Refused: it is no success.
+        CommandRefused: it is no success.
 
     """
     code = interface.call(method, *arguments)
     if code not in SUCCESSES:
-        raise Refused(f"{method}: {describe(interface, code)}", retcode=code)
+        raise CommandRefused(f"{method}: {describe(interface, code)}", retcode=code)
 
 
 def describe(interface: Interface, code: int) -> str:

@@ -9,11 +9,11 @@ from ea_bridge import host
 from ea_bridge.commands import Command
 from ea_bridge.model.struct import Struct
 from ea_bridge.mt4_manager import commands
-from ea_bridge.mt4_manager.executor import Refused
+from ea_bridge.mt4_manager.executor import CommandRefused
 from ea_bridge.mt4_manager.model import ReturnCode
 
 from .changes import ChangeCommands
-from .connection import Connection
+from .connection import ServerConnection
 from .library import LibraryError
 from .list_reader import ListReader
 from .queries import Queries
@@ -36,7 +36,7 @@ class CommandDispatcher:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: ServerConnection,
         codec: TextCodec,
         clock: Callable[[], float] = host.monotonic_s,
     ) -> None:
@@ -50,15 +50,15 @@ class CommandDispatcher:
         """Return the result of a command.
 
         Raises:
-            Refused: it was not carried out; with ``TRADE_TIMEOUT`` it may have been.
+            CommandRefused: it was not carried out; with ``TRADE_TIMEOUT`` it may have been.
 
         """
         try:
             return self._answers[op](params)
         except Unwritable as error:
-            raise Refused(str(error), retcode=int(ReturnCode.INVALID_DATA)) from None
+            raise CommandRefused(str(error), retcode=int(ReturnCode.INVALID_DATA)) from None
         except LibraryError as error:
-            raise Refused(str(error), retcode=int(ReturnCode.TECH_PROBLEM)) from None
+            raise CommandRefused(str(error), retcode=int(ReturnCode.TECH_PROBLEM)) from None
 
     def cleanup(self) -> None:
         """Drop the list that nobody asks more pages of; call it about once a second."""
@@ -66,7 +66,7 @@ class CommandDispatcher:
 
 
 def _answers(
-    connection: Connection, queries: Queries, changes: ChangeCommands
+    connection: ServerConnection, queries: Queries, changes: ChangeCommands
 ) -> Mapping[str, Answer]:
     table: dict[Command[Any, Any], Answer] = {}
 

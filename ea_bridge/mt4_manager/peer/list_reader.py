@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from ea_bridge import host
 from ea_bridge.model.struct import Struct
 
-from .connection import Connection, demand
+from .connection import ServerConnection, demand
 from .library import Interface
 
 SNAPSHOT_S = 30.0
@@ -49,7 +49,7 @@ class ListReader:
     """
 
     def __init__(
-        self, connection: Connection, clock: Callable[[], float] = host.monotonic_s
+        self, connection: ServerConnection, clock: Callable[[], float] = host.monotonic_s
     ) -> None:
         self._connection = connection
         self._clock = clock

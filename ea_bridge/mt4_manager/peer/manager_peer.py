@@ -18,7 +18,7 @@ from ea_bridge.mt4_manager.conversation import ManagerConversation
 from ea_bridge.mt4_manager.executor import ManagerExecutor, is_change
 from ea_bridge.protocol.messages import Ack, Cmd, Res
 
-from .connection import Connection
+from .connection import ServerConnection
 from .dispatcher import CommandDispatcher
 from .library import Library
 from .text_codec import TextCodec
@@ -56,7 +56,7 @@ class ManagerPeer:
         label = f"mt4-manager|{socket.gethostname()}|{home.resolve()}"
         self.fingerprint = hashlib.sha256(label.encode()).hexdigest()
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mtmanapi")
-        self._connection = Connection(
+        self._connection = ServerConnection(
             Library(library),
             encode=lambda text: codec.write(text, LONGEST, "connect"),
             pumps=pumps,

@@ -15,13 +15,13 @@ from ea_bridge.commands import SymbolParams
 from ea_bridge.model.struct import Struct
 from ea_bridge.mt4_manager import model as mt4
 from ea_bridge.mt4_manager.commands import Done
-from ea_bridge.mt4_manager.executor import Refused
+from ea_bridge.mt4_manager.executor import CommandRefused
 from ea_bridge.mt4_manager.masks import Masks
 from ea_bridge.mt4_manager.model import Page, ReturnCode
 
 from . import layouts
 from .configuration import ConCommon, ConGroup
-from .connection import NO_CONNECT, Connection, demand
+from .connection import NO_CONNECT, ServerConnection, demand
 from .list_reader import ListReader, window
 from .records import RecordConverter
 
@@ -40,7 +40,7 @@ class Queries:
     """
 
     def __init__(
-        self, connection: Connection, lists: ListReader, records: RecordConverter
+        self, connection: ServerConnection, lists: ListReader, records: RecordConverter
     ) -> None:
         self._connection = connection
         self._lists = lists
@@ -132,7 +132,7 @@ class Queries:
         """``MarginsGet``, by login."""
         pump = self._connection.pump()
         if pump is None:
-            raise Refused("pumping has not begun yet; ask again", retcode=NO_CONNECT)
+            raise CommandRefused("pumping has not begun yet; ask again", retcode=NO_CONNECT)
         fits = self._group_test(wanted.group)
 
         def fetch() -> list[layouts.MarginLevel]:
@@ -244,7 +244,7 @@ class Queries:
         demand(interface, "SymbolInfoGet", name, byref(info))
         if not info.bid and not info.ask:
             said = "there has been no price yet; ask again"
-            raise Refused(said, retcode=int(ReturnCode.TRADE_OFFQUOTES))
+            raise CommandRefused(said, retcode=int(ReturnCode.TRADE_OFFQUOTES))
         return self._records.read(info, mt4.SymbolPrice)
 
     def _name(self, params: SymbolParams) -> bytes:
@@ -256,7 +256,7 @@ class Queries:
         """Call a method that changes nothing and gives a return code.
 
         Raises:
-            Refused: the code is no success.
+            CommandRefused: the code is no success.
 
         """
         demand(self._connection.direct(), method, *arguments)
@@ -272,6 +272,6 @@ def ints(numbers: Sequence[int]) -> ctypes.Array[c_int32]:
     return (c_int32 * len(numbers))(*numbers)
 
 
-def no_such_login(login: int) -> Refused:
+def no_such_login(login: int) -> CommandRefused:
     """Return the refusal of a command about a user who is not there."""
-    return Refused(f"there is no login {login}", retcode=int(ReturnCode.BAD_ACCOUNT_INFO))
+    return CommandRefused(f"there is no login {login}", retcode=int(ReturnCode.BAD_ACCOUNT_INFO))

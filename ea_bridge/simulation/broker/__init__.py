@@ -1,7 +1,7 @@
 """Simulated broker: orders, fills, positions, margin, history.
 
 :class:`Broker` is the trade server with one account; it takes prices from whatever follows
-:class:`Quotes`. Layers, each on those below::
+:class:`QuoteSource`. Layers, each on those below::
 
     rows                         the books as somebody keeps them
     broker                       the interface
@@ -18,7 +18,7 @@ from .answers import COMMENTS
 from .broker import Broker, closes_nothing, past_orders
 from .demo import load_demo
 from .ledger import MAX_EVENTS, ClosedTrade, Holding, TradeEvent
-from .prices import Quotes
+from .prices import QuoteSource
 from .terms import Platform, Script, Switches, Terms, terms_of
 
 __all__ = [
@@ -28,7 +28,7 @@ __all__ = [
     "ClosedTrade",
     "Holding",
     "Platform",
-    "Quotes",
+    "QuoteSource",
     "Script",
     "Switches",
     "Terms",

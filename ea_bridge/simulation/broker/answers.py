@@ -50,7 +50,7 @@ COMMENTS = {
 """What the terminal shows beside the number, one for every retcode."""
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """The server says no. The only way in which a request fails."""
 
     def __init__(self, retcode: TradeRetcode) -> None:

@@ -28,15 +28,22 @@ from ea_bridge.model import (
     TradeRetcode,
 )
 
-from .answers import COMMENTS, Refused, answer
+from .answers import COMMENTS, RequestRefused, answer
 from .checks import refusal, terminal_refusal
 from .execution import Execution
-from .inquiry import Bench, Inquiry, look_up
-from .ledger import ClosedTrade, Ledger, TradeEvent, find_closed_trade, select_deals, select_orders
+from .inquiry import CheckContext, Inquiry, look_up
+from .ledger import (
+    BrokerLedger,
+    ClosedTrade,
+    TradeEvent,
+    find_closed_trade,
+    select_deals,
+    select_orders,
+)
 from .matching import Matching
 from .money import exact, rounded
 from .positions import Accounting, Hedging, Mt4, Netting
-from .prices import Prices, Quotes
+from .prices import Prices, QuoteSource
 from .rollover import Rollover
 from .terms import Script, Switches, Terms, terms_of
 from .valuation import Valuation, margin_after
@@ -58,7 +65,7 @@ class Broker:
 
     def __init__(
         self,
-        quotes: Quotes,
+        quotes: QuoteSource,
         account: Account,
         terms: Terms | None = None,
         *,
@@ -71,14 +78,14 @@ class Broker:
         self._template = account
         first = random.Random(seed)  # noqa: S311 - tickets are no secrets
         drawn = first.randrange(10**8, 2 * 10**8), first.randrange(10**8, 2 * 10**8)
-        self._ledger = Ledger(first_ticket or drawn[0], first_ticket or drawn[1])
+        self._ledger = BrokerLedger(first_ticket or drawn[0], first_ticket or drawn[1])
         self._prices = Prices(quotes)
         self._valuation = Valuation(self._prices, self._ledger, self.terms)
         accounting = self._accounting()
         self._execution = Execution(accounting, self.script)
         self._matching = Matching(self._valuation, self._execution)
         self._rollover = Rollover(self._valuation)
-        self._bench = Bench(self._valuation, self.switches)
+        self._bench = CheckContext(self._valuation, self.switches)
         self._requests = 0
         self._recent: deque[int] = deque(maxlen=max(1, self.terms.requests_per_second))
         self._carry_out = {
@@ -107,7 +114,7 @@ class Broker:
             tick = inquiry.tick
             self._server_mood(now_msc)
             result = self._carry_out[TradeAction(request.action)](inquiry)
-        except Refused as refused:
+        except RequestRefused as refused:
             result = self._no(refused.retcode, tick)
         return replace(result, request_id=self._requests)
 
@@ -119,7 +126,7 @@ class Broker:
         """
         try:
             inquiry = self._judged(request, now_msc)
-        except Refused as refused:
+        except RequestRefused as refused:
             if refused.retcode != TradeRetcode.NO_MONEY:
                 return CheckResult(retcode=refused.retcode, comment=COMMENTS[refused.retcode])
             inquiry = look_up(request, self._valuation, now_msc)
@@ -129,11 +136,11 @@ class Broker:
     def _judged(self, request: TradeRequest, now_msc: int) -> Inquiry:
         refused = terminal_refusal(self._bench)
         if refused is not None:
-            raise Refused(refused)
+            raise RequestRefused(refused)
         inquiry = look_up(request, self._valuation, now_msc)
         refused = refusal(self._bench, inquiry)
         if refused is not None:
-            raise Refused(refused)
+            raise RequestRefused(refused)
         return inquiry
 
     def _server_mood(self, now_msc: int) -> None:
@@ -141,10 +148,10 @@ class Broker:
         if self.terms.requests_per_second:
             full = len(self._recent) == self._recent.maxlen
             if full and now_msc - self._recent[0] < _SECOND_MS:
-                raise Refused(TradeRetcode.TOO_MANY_REQUESTS)
+                raise RequestRefused(TradeRetcode.TOO_MANY_REQUESTS)
             self._recent.append(now_msc)
         if self.script.refusals:
-            raise Refused(self.script.refusals.popleft())
+            raise RequestRefused(self.script.refusals.popleft())
 
     def _no(self, retcode: TradeRetcode, tick: Tick | None) -> TradeResult:
         """Return a refusal; it shows the market only where the price was the reason."""
@@ -368,7 +375,7 @@ class Broker:
         self._ledger.load(orders, deals)
 
     @property
-    def books(self) -> Ledger:
+    def books(self) -> BrokerLedger:
         """The books themselves, for one who keeps them between runs."""
         return self._ledger
 

@@ -27,7 +27,7 @@ from ea_bridge.model import (
     TradeRetcode,
 )
 
-from .inquiry import LIMITS, MARKET, PENDINGS, STOP_LIMITS, STOPS, Bench, Inquiry
+from .inquiry import LIMITS, MARKET, PENDINGS, STOP_LIMITS, STOPS, CheckContext, Inquiry
 from .money import ZERO, exact, on_grid, rounded
 from .valuation import BUYS, affordable, opened_volume
 
@@ -39,7 +39,7 @@ MT4_SHORTEST_LIFE_MS = 600_000
 # --- what is asked for: order type, trade mode, volume, filling, expiration ------------------
 
 
-def order_type_allowed(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+def order_type_allowed(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10035: the type does not fit the action, the symbol forbids it, or MetaTrader 4 lacks it."""
     request = inquiry.request
     if request.action == TradeAction.CLOSE_BY:
@@ -65,13 +65,13 @@ def _flag(order_type: int) -> OrderFlag:
     return OrderFlag.STOP_LIMIT if order_type in STOP_LIMITS else OrderFlag.MARKET
 
 
-def symbol_open_for_change(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+def symbol_open_for_change(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10017: trading in the symbol is disabled altogether."""
     disabled = inquiry.symbol.trade_mode == SymbolTradeMode.DISABLED
     return TradeRetcode.TRADE_DISABLED if disabled else None
 
 
-def symbol_tradable(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+def symbol_tradable(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10017, 10042, 10043, 10044: the symbol's trade mode. Closing is always allowed but in the
     first; without a quote nothing can be closed, and the next checks say so.
     """
@@ -89,13 +89,13 @@ def symbol_tradable(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
     return None
 
 
-def _only_closes(bench: Bench, inquiry: Inquiry) -> bool:
+def _only_closes(bench: CheckContext, inquiry: Inquiry) -> bool:
     if inquiry.request.action != TradeAction.DEAL or inquiry.tick is None:
         return False
     return opened_volume(bench.valuation, inquiry.trade) == 0
 
 
-def volume_valid(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+def volume_valid(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10014: below the minimum, above the maximum, or off the step."""
     volume, symbol = inquiry.request.volume, inquiry.symbol
     good = (
@@ -107,7 +107,7 @@ def volume_valid(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
     return None if good else TradeRetcode.INVALID_VOLUME
 
 
-def filling_valid(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+def filling_valid(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10030: the filling mode, an enum, is not in the symbol's bit mask.
 
     RETURN has no bit: always allowed for pending orders, and for market orders in every
@@ -144,7 +144,7 @@ _TIME_FLAGS = {
 }
 
 
-def expiration_valid(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+def expiration_valid(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10022: the lifetime is unknown, not allowed for the symbol, or over already. 10013: shorter
     than MetaTrader 4 takes it, which says "invalid trade parameters".
     """
@@ -173,18 +173,18 @@ def _known_time(request: TradeRequest) -> bool:
 # --- prices: quotes, the grid, the right side of the market, stops, freezing -----------------
 
 
-def quoted(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+def quoted(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10021: nobody quotes the symbol."""
     return TradeRetcode.PRICE_OFF if inquiry.tick is None else None
 
 
-def session_runs(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+def session_runs(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10018: outside the symbol's trade session."""
     is_open = bench.valuation.prices.is_open(inquiry.symbol.name, inquiry.now_msc)
     return None if is_open else TradeRetcode.MARKET_CLOSED
 
 
-def deal_price_valid(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+def deal_price_valid(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10015, 10004: INSTANT and REQUEST execution want a price, within ``deviation`` points of
     the market. In the other modes the server takes its own price and the request's is ignored.
     """
@@ -198,7 +198,7 @@ def deal_price_valid(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
     return None if near else TradeRetcode.REQUOTE
 
 
-def pending_price_valid(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+def pending_price_valid(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10015: off the grid, on the wrong side of the market, or nearer than the stops level.
 
     A buy limit waits below the ask and a buy stop above it; a sell limit above the bid and a
@@ -233,7 +233,7 @@ def _stoplimit_valid(inquiry: Inquiry, buying: bool) -> bool:
     return _far_enough(symbol, gap)
 
 
-def stops_valid(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+def stops_valid(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10016: SL or TP off the grid, on the wrong side, too near, or not allowed by the symbol.
 
     They are measured from the price that would close the position now (bid for a long one), or
@@ -265,7 +265,7 @@ def _closing_base(inquiry: Inquiry) -> tuple[bool, Decimal]:
     return long, _price(inquiry.symbol, tick.bid if long else tick.ask)
 
 
-def position_not_frozen(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+def position_not_frozen(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10029: the market is within the freeze level of the position's SL or TP."""
     target, symbol = inquiry.target, inquiry.symbol
     if target is None or symbol.trade_freeze_level == 0:
@@ -275,7 +275,7 @@ def position_not_frozen(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
     return _frozen(symbol, now, (position.sl, position.tp))
 
 
-def order_not_frozen(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+def order_not_frozen(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10029: the market is within the freeze level of the pending order's price."""
     order, symbol = inquiry.order, inquiry.symbol
     if order is None or inquiry.tick is None or symbol.trade_freeze_level == 0:
@@ -290,7 +290,7 @@ def _frozen(symbol: SymbolInfo, now: Decimal, prices: tuple[float, ...]) -> Trad
     return TradeRetcode.FROZEN if near else None
 
 
-def stops_really_change(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+def stops_really_change(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10025: the position has these stops already."""
     if inquiry.target is None:
         return None
@@ -299,7 +299,7 @@ def stops_really_change(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
     return TradeRetcode.NO_CHANGES if same else None
 
 
-def order_really_changes(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+def order_really_changes(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10025: the order has all that already."""
     order, request = inquiry.order, inquiry.request
     if order is None:
@@ -338,7 +338,7 @@ def _on_grid(symbol: SymbolInfo, price: float) -> bool:
 # --- the account: what it holds, what it may hold, what it can pay ---------------------------
 
 
-def close_volume_valid(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+def close_volume_valid(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10038: more than the position holds."""
     target = inquiry.target
     if target is None or exact(inquiry.request.volume) <= target.volume:
@@ -346,7 +346,7 @@ def close_volume_valid(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
     return TradeRetcode.INVALID_CLOSE_VOLUME
 
 
-def close_order_free(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+def close_order_free(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10039: orders already on their way close too much of the position for one more."""
     for holding in (inquiry.target, inquiry.opposite):
         if holding is None:
@@ -358,7 +358,7 @@ def close_order_free(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
     return None
 
 
-def _closing_volume(bench: Bench, ticket: int) -> Decimal:
+def _closing_volume(bench: CheckContext, ticket: int) -> Decimal:
     orders = bench.valuation.ledger.orders.values()
     return sum(
         (
@@ -370,7 +370,7 @@ def _closing_volume(bench: Bench, ticket: int) -> Decimal:
     )
 
 
-def fifo_kept(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+def fifo_kept(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10045: an older position of the symbol has to be closed first."""
     target = inquiry.target
     if target is None or not bench.valuation.terms.fifo_close:
@@ -380,7 +380,7 @@ def fifo_kept(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
     return None if same else TradeRetcode.FIFO_CLOSE
 
 
-def hedging_allowed(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+def hedging_allowed(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10046: the account must not hold both directions of a symbol."""
     terms = bench.valuation.terms
     if not (terms.hedging and terms.hedging_prohibited) or inquiry.target is not None:
@@ -391,7 +391,7 @@ def hedging_allowed(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
     return TradeRetcode.HEDGE_PROHIBITED if against else None
 
 
-def orders_below_limit(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+def orders_below_limit(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10033: ``ACCOUNT_LIMIT_ORDERS`` pending orders are there already."""
     limit = bench.valuation.terms.limit_orders
     if limit == 0:
@@ -400,7 +400,7 @@ def orders_below_limit(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
     return TradeRetcode.LIMIT_ORDERS if pending >= limit else None
 
 
-def positions_below_limit(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+def positions_below_limit(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10040: one position more would be too many."""
     valuation = bench.valuation
     limit = valuation.terms.limit_positions
@@ -411,7 +411,7 @@ def positions_below_limit(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None
     return TradeRetcode.LIMIT_POSITIONS if makes_one else None
 
 
-def volume_below_limit(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+def volume_below_limit(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10034: ``SYMBOL_VOLUME_LIMIT`` bounds positions and orders of one direction together."""
     limit = inquiry.symbol.volume_limit
     opened = opened_volume(bench.valuation, inquiry.trade)
@@ -421,7 +421,7 @@ def volume_below_limit(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
     return TradeRetcode.LIMIT_VOLUME if taken + opened > exact(limit) else None
 
 
-def _volume_in_direction(bench: Bench, inquiry: Inquiry) -> Decimal:
+def _volume_in_direction(bench: CheckContext, inquiry: Inquiry) -> Decimal:
     legs = bench.valuation.legs(inquiry.symbol.name)
     held = legs.long.volume if inquiry.buying else legs.short.volume
 
@@ -432,7 +432,7 @@ def _volume_in_direction(bench: Bench, inquiry: Inquiry) -> Decimal:
     return held + sum((exact(one.volume_current) for one in orders), ZERO)
 
 
-def money_suffices(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+def money_suffices(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10019: free margin would fall below zero. 10021: no rate into the account's currency."""
     trade, valuation = inquiry.trade, bench.valuation
     if valuation.margin_rate(trade.symbol, buying=trade.buying) is None:
@@ -442,7 +442,7 @@ def money_suffices(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
     return None if affordable(valuation, trade) else TradeRetcode.NO_MONEY
 
 
-def pending_margin_suffices(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+def pending_margin_suffices(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10019 for a pending order: the share of the margin that orders reserve, often nothing."""
     share = bench.valuation.terms.pending_margin_rate
     if share == 0:
@@ -455,10 +455,10 @@ def pending_margin_suffices(bench: Bench, inquiry: Inquiry) -> TradeRetcode | No
     return None if needed <= valuation.equity() else TradeRetcode.NO_MONEY
 
 
-Check = Callable[[Bench, Inquiry], TradeRetcode | None]
+Check = Callable[[CheckContext, Inquiry], TradeRetcode | None]
 
 
-def terminal_refusal(bench: Bench) -> TradeRetcode | None:
+def terminal_refusal(bench: CheckContext) -> TradeRetcode | None:
     """Return what the terminal answers before it looks at the request."""
     if not bench.switches.autotrading:
         return TradeRetcode.CLIENT_DISABLES_AT
@@ -467,7 +467,7 @@ def terminal_refusal(bench: Bench) -> TradeRetcode | None:
     return None
 
 
-def program_trading_allowed(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+def program_trading_allowed(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10026: the broker lets no programs trade. 10017: nobody may trade this account."""
     if not bench.switches.server_autotrading:
         return TradeRetcode.SERVER_DISABLES_AT
@@ -546,7 +546,7 @@ CHECKS: dict[int, tuple[Check, ...]] = {
 }
 
 
-def refusal(bench: Bench, inquiry: Inquiry) -> TradeRetcode | None:
+def refusal(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """Return the first refusal that a request earns, ``None`` if it passes."""
     for check in CHECKS[inquiry.request.action]:
         retcode = check(bench, inquiry)

@@ -23,7 +23,7 @@ from ea_bridge.model import (
 from .broker import Broker
 from .formulas import profit
 from .money import exact, rounded
-from .prices import Prices, Quotes
+from .prices import Prices, QuoteSource
 from .rollover import DAY_MS, weekday
 
 _WEEKS = 6
@@ -64,7 +64,7 @@ class _Trade:
 
 def load_demo(
     broker: Broker,
-    quotes: Quotes,
+    quotes: QuoteSource,
     now_msc: int,
     *,
     seed: int = 0,
@@ -94,7 +94,7 @@ def load_demo(
     broker.load(orders, [_deposit(deposit, start), *deals])
 
 
-def _priced(quotes: Quotes, name: str) -> tuple[SymbolInfo, Decimal] | None:
+def _priced(quotes: QuoteSource, name: str) -> tuple[SymbolInfo, Decimal] | None:
     symbol = quotes.symbol(name)
     price = None if symbol is None else Prices(quotes).price(symbol, buying=True)
     return None if symbol is None or price is None else (symbol, price)

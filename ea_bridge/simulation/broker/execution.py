@@ -22,7 +22,7 @@ from ea_bridge.model import (
     TradeRetcode,
 )
 
-from .answers import Refused, answer
+from .answers import RequestRefused, answer
 from .inquiry import MARKET, STOP_LIMITS, Inquiry
 from .ledger import Holding
 from .money import ONE, ZERO, exact, rounded
@@ -53,7 +53,7 @@ class Execution:
         """Fill a market order, wholly or (IOC, RETURN) in part.
 
         Raises:
-            Refused: nobody offers the volume (10006).
+            RequestRefused: nobody offers the volume (10006).
 
         """
         order = self._market_order(inquiry)
@@ -146,14 +146,14 @@ class Execution:
         """Fill an order at the market as far as volume is offered; return how far.
 
         Raises:
-            Refused: none is offered, or too little for FOK (10006).
+            RequestRefused: none is offered, or too little for FOK (10006).
 
         """
         wanted = exact(order.volume_current)
         filled = self._offered(order, wanted)
         everything = order.type_filling == OrderFilling.FOK or not self._accounting.keeps_orders
         if filled == 0 or (everything and filled < wanted):
-            raise Refused(TradeRetcode.REJECT)
+            raise RequestRefused(TradeRetcode.REJECT)
         price = self._price(order)
         if order.ticket not in self._ledger.orders and self._accounting.keeps_orders:
             self._ledger.add_order(order, now_msc)
@@ -282,7 +282,7 @@ class Execution:
         symbol = self._valuation.prices.known(order.symbol)
         price = self._valuation.prices.price(symbol, order.type in BUYS)
         if price is None:
-            raise Refused(TradeRetcode.PRICE_OFF)
+            raise RequestRefused(TradeRetcode.PRICE_OFF)
         return price
 
     def _stoplimit(self, inquiry: Inquiry, kind: int) -> float:

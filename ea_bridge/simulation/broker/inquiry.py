@@ -17,11 +17,11 @@ from ea_bridge.model import (
     TradeRetcode,
 )
 
-from .answers import Refused
+from .answers import RequestRefused
 from .ledger import Holding
 from .money import exact
 from .terms import Switches
-from .valuation import BUYS, Trade, Valuation
+from .valuation import BUYS, PossibleFill, Valuation
 
 MARKET = {OrderType.BUY, OrderType.SELL}
 LIMITS = {OrderType.BUY_LIMIT, OrderType.SELL_LIMIT}
@@ -61,25 +61,25 @@ class Inquiry:
         """The quote.
 
         Raises:
-            Refused: there is none.
+            RequestRefused: there is none.
 
         """
         if self.tick is None:
-            raise Refused(TradeRetcode.PRICE_OFF)
+            raise RequestRefused(TradeRetcode.PRICE_OFF)
         return self.tick
 
     @property
-    def trade(self) -> Trade:
+    def trade(self) -> PossibleFill:
         """The fill that the order would have: at the market, or at its own price."""
         pending = self.request.action == TradeAction.PENDING
         price = self.request.price if pending else self.market_price
-        return Trade(
+        return PossibleFill(
             self.symbol, self.buying, exact(self.request.volume), exact(price), self.target
         )
 
 
 @dataclass(frozen=True)
-class Bench:
+class CheckContext:
     """Books, terms and prices that the checks compare the request with."""
 
     valuation: Valuation
@@ -90,14 +90,14 @@ def look_up(request: TradeRequest, valuation: Valuation, now_msc: int) -> Inquir
     """Find what a request names.
 
     Raises:
-        Refused: malformed (10013), or its position (10036) or order (10035) is not there.
+        RequestRefused: malformed (10013), or its position (10036) or order (10035) is not there.
 
     """
     if not _numbers_make_sense(request):
-        raise Refused(TradeRetcode.INVALID)
+        raise RequestRefused(TradeRetcode.INVALID)
     finder = _FINDERS.get(request.action)
     if finder is None:
-        raise Refused(TradeRetcode.INVALID)
+        raise RequestRefused(TradeRetcode.INVALID)
     return finder(request, valuation, now_msc)
 
 
@@ -120,7 +120,7 @@ def _inquiry(
 ) -> Inquiry:
     symbol = valuation.prices.symbol(name)
     if symbol is None:
-        raise Refused(TradeRetcode.INVALID)
+        raise RequestRefused(TradeRetcode.INVALID)
     tick = valuation.prices.tick(name)
     return Inquiry(request, now_msc, symbol, tick, target, opposite, order)
 
@@ -128,7 +128,7 @@ def _inquiry(
 def _position(valuation: Valuation, ticket: int) -> Holding:
     holding = valuation.ledger.holdings.get(ticket)
     if holding is None:
-        raise Refused(TradeRetcode.POSITION_CLOSED)
+        raise RequestRefused(TradeRetcode.POSITION_CLOSED)
     return holding
 
 
@@ -137,9 +137,9 @@ def _find_deal(request: TradeRequest, valuation: Valuation, now_msc: int) -> Inq
     if request.position and valuation.terms.hedging:
         target = _position(valuation, request.position)
         if target.position.symbol != request.symbol:
-            raise Refused(TradeRetcode.INVALID)
+            raise RequestRefused(TradeRetcode.INVALID)
         if request.type in MARKET and request.type == target.position.type:
-            raise Refused(TradeRetcode.INVALID)
+            raise RequestRefused(TradeRetcode.INVALID)
     return _inquiry(request, valuation, now_msc, request.symbol, target=target)
 
 
@@ -153,32 +153,32 @@ def _find_stops(request: TradeRequest, valuation: Valuation, now_msc: int) -> In
         target = _position(valuation, request.position)
     else:
         if valuation.terms.hedging:
-            raise Refused(TradeRetcode.INVALID)
+            raise RequestRefused(TradeRetcode.INVALID)
         held = valuation.ledger.held(request.symbol)
         if not held:
-            raise Refused(TradeRetcode.POSITION_CLOSED)
+            raise RequestRefused(TradeRetcode.POSITION_CLOSED)
         target = held[0]
     if request.symbol not in ("", target.position.symbol):
-        raise Refused(TradeRetcode.INVALID)
+        raise RequestRefused(TradeRetcode.INVALID)
     return _inquiry(request, valuation, now_msc, target.position.symbol, target=target)
 
 
 def _find_order(request: TradeRequest, valuation: Valuation, now_msc: int) -> Inquiry:
     order = valuation.ledger.orders.get(request.order)
     if order is None or order.type not in PENDINGS:
-        raise Refused(TradeRetcode.INVALID_ORDER)
+        raise RequestRefused(TradeRetcode.INVALID_ORDER)
     return _inquiry(request, valuation, now_msc, order.symbol, order=order)
 
 
 def _find_close_by(request: TradeRequest, valuation: Valuation, now_msc: int) -> Inquiry:
     if not (valuation.terms.hedging and request.position and request.position_by):
-        raise Refused(TradeRetcode.INVALID)
+        raise RequestRefused(TradeRetcode.INVALID)
     first = _position(valuation, request.position)
     second = _position(valuation, request.position_by)
     same_symbol = first.position.symbol == second.position.symbol
     types = {first.position.type, second.position.type}
     if not same_symbol or types != {PositionType.BUY, PositionType.SELL}:
-        raise Refused(TradeRetcode.INVALID)
+        raise RequestRefused(TradeRetcode.INVALID)
     name = first.position.symbol
     return _inquiry(request, valuation, now_msc, name, target=first, opposite=second)
 

@@ -87,7 +87,8 @@ class Archive(Mapping[int, R], Generic[R]):
 
 
 MAX_EVENTS = 10_000
-"""Most events kept for one :meth:`Ledger.take_events`; the oldest are lost first, and counted."""
+"""Most events kept for one :meth:`BrokerLedger.take_events`; the oldest are lost first, and
+counted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +128,7 @@ class Holding:
         return exact(self.position.price_open)
 
 
-class Ledger:
+class BrokerLedger:
     """The books of one account."""
 
     def __init__(self, first_order: int, first_deal: int) -> None:
@@ -288,7 +289,7 @@ class ClosedTrade:
 
 
 def select_orders(
-    ledger: Ledger,
+    ledger: BrokerLedger,
     from_s: int | None,
     to_s: int | None,
     ticket: int | None,
@@ -314,7 +315,7 @@ def select_orders(
 
 
 def select_deals(
-    ledger: Ledger,
+    ledger: BrokerLedger,
     from_s: int | None,
     to_s: int | None,
     order: int | None,
@@ -335,7 +336,7 @@ def select_deals(
     ]
 
 
-def find_closed_trade(ledger: Ledger, order: Order) -> ClosedTrade | None:
+def find_closed_trade(ledger: BrokerLedger, order: Order) -> ClosedTrade | None:
     """Return what a past order of MetaTrader 4 brought; ``None`` if it was no trade."""
     found = ledger.deals.with_number("position", order.ticket)
     return (

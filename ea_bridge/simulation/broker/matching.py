@@ -15,12 +15,12 @@ from ea_bridge.model import (
     Tick,
 )
 
-from .answers import Refused
+from .answers import RequestRefused
 from .execution import Execution, is_market
 from .inquiry import LIMITS, STOP_LIMITS
 from .ledger import Holding
 from .money import exact, rounded
-from .valuation import BUYS, Trade, Valuation, affordable
+from .valuation import BUYS, PossibleFill, Valuation, affordable
 
 _LIMIT_OF = {
     OrderType.BUY_STOP_LIMIT: OrderType.BUY_LIMIT,
@@ -139,7 +139,7 @@ class Matching:
         price = self._valuation.prices.price(symbol, buying)
         if price is None:
             return False
-        trade = Trade(symbol, buying, exact(order.volume_current), price)
+        trade = PossibleFill(symbol, buying, exact(order.volume_current), price)
         return affordable(self._valuation, trade)
 
     def _fill_or_cancel(self, order: Order, now_msc: int) -> None:
@@ -152,7 +152,7 @@ class Matching:
             return
         try:
             self._execution.fill(order, now_msc)
-        except Refused:
+        except RequestRefused:
             if is_market(order) and order.state != OrderState.PARTIAL:
                 self._ledger.finish_order(order, OrderState.REJECTED, now_msc)
 

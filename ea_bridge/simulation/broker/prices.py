@@ -15,7 +15,7 @@ VEHICLE = "USD"
 """The currency that two others are converted through when they have no pair of their own."""
 
 
-class Quotes(Protocol):
+class QuoteSource(Protocol):
     """Market as the broker sees it. The broker never stores a quote of its own."""
 
     def symbol(self, name: str) -> SymbolInfo | None:
@@ -34,7 +34,7 @@ class Quotes(Protocol):
 class Prices:
     """Quotes with the symbol's digits, and rates between currencies."""
 
-    def __init__(self, quotes: Quotes) -> None:
+    def __init__(self, quotes: QuoteSource) -> None:
         self._quotes = quotes
         self._present: tuple[str, Tick] | None = None
 

@@ -24,7 +24,7 @@ from ea_bridge.model import (
 )
 
 from .inquiry import PENDINGS
-from .ledger import Holding, Ledger
+from .ledger import BrokerLedger, Holding
 from .money import ZERO, exact
 from .valuation import Valuation
 
@@ -104,7 +104,7 @@ class Rollover:
 
     def __init__(self, valuation: Valuation) -> None:
         self._valuation = valuation
-        self._ledger: Ledger = valuation.ledger
+        self._ledger: BrokerLedger = valuation.ledger
         self._day: int | None = None
 
     def on_time(self, now_msc: int) -> None:

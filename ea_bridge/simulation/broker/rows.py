@@ -22,7 +22,7 @@ KINDS: Mapping[str, Any] = {"order": Order, "past": Order, "holding": Holding, "
 _decoders = {kind: msgspec.json.Decoder(type_) for kind, type_ in KINDS.items()}
 
 
-class Changes(NamedTuple):
+class RowChanges(NamedTuple):
     """Rows that are to be written."""
 
     gone: list[tuple[str, int]]
@@ -60,9 +60,9 @@ class BookRows:
         broker.on_time(time_msc)
         return True
 
-    def changes(self, broker: Broker) -> Changes:
+    def changes(self, broker: Broker) -> RowChanges:
         """Return what has changed since the last time; that counts as written from now on."""
-        changes = Changes(self._gone(broker), self._fresh(broker))
+        changes = RowChanges(self._gone(broker), self._fresh(broker))
         self._note(broker)
         return changes
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from ea_bridge.model import Account, OrderType, Position, PositionType, SymbolInfo
 
 from .formulas import Legs, margin, profit, tick_value
-from .ledger import Holding, Ledger
+from .ledger import BrokerLedger, Holding
 from .money import ONE, ZERO, exact, rounded
 from .prices import Prices
 from .terms import Switches, Terms
@@ -22,7 +22,7 @@ BUYS = {OrderType.BUY, OrderType.BUY_LIMIT, OrderType.BUY_STOP, OrderType.BUY_ST
 class Valuation:
     """Prices, books and terms put together. Sums are in the account's currency, rounded."""
 
-    def __init__(self, prices: Prices, ledger: Ledger, terms: Terms) -> None:
+    def __init__(self, prices: Prices, ledger: BrokerLedger, terms: Terms) -> None:
         self.prices = prices
         self.ledger = ledger
         self.terms = terms
@@ -223,7 +223,7 @@ class Valuation:
 
 
 @dataclass(frozen=True)
-class Trade:
+class PossibleFill:
     """A fill that might happen."""
 
     symbol: SymbolInfo
@@ -234,7 +234,7 @@ class Trade:
     """The position that it closes, on hedging accounts."""
 
 
-def met_position(valuation: Valuation, trade: Trade) -> Holding | None:
+def met_position(valuation: Valuation, trade: PossibleFill) -> Holding | None:
     """Return the position that the trade closes, reduces or reverses."""
     if valuation.terms.hedging:
         return trade.target
@@ -244,13 +244,13 @@ def met_position(valuation: Valuation, trade: Trade) -> Holding | None:
     return None
 
 
-def opened_volume(valuation: Valuation, trade: Trade) -> Decimal:
+def opened_volume(valuation: Valuation, trade: PossibleFill) -> Decimal:
     """Return how much of the volume is new exposure instead of closing some."""
     met = met_position(valuation, trade)
     return trade.volume if met is None else max(ZERO, trade.volume - met.volume)
 
 
-def margin_after(valuation: Valuation, trade: Trade) -> Decimal | None:
+def margin_after(valuation: Valuation, trade: PossibleFill) -> Decimal | None:
     """Return the account's margin after the trade, ``None`` if a currency has no quote."""
     rate = valuation.margin_rate(trade.symbol, buying=trade.buying, price=trade.price)
     if rate is None:
@@ -268,7 +268,7 @@ def margin_after(valuation: Valuation, trade: Trade) -> Decimal | None:
     return valuation.margin_with(trade.symbol, legs)
 
 
-def affordable(valuation: Valuation, trade: Trade) -> bool:
+def affordable(valuation: Valuation, trade: PossibleFill) -> bool:
     """Whether free margin suffices.
 
     Pure closing always passes, even of one side of a hedge, which leaves the other uncovered and

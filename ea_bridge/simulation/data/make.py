@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from ea_bridge.simulation.market.minute_bars import Row, pack
+from ea_bridge.simulation.market.minute_bars import BarRow, pack
 
 _WEEK_S = 604_800
 _GOLD_BEHIND_BROKER_S = 3 * 3600
@@ -35,19 +35,19 @@ def main(source: Path) -> None:
     (here / "bars" / "XAUUSD_M5.gz").write_bytes(pack(gold, digits=2, minutes=5))
 
 
-def _mt5_rows(path: Path) -> Iterator[Row]:
+def _mt5_rows(path: Path) -> Iterator[BarRow]:
     for row in _read(path):
         minute, volume = int(row["time"]) // 60, int(row["tick_volume"])
-        yield Row(minute, *_prices(row, 5), volume, int(row["spread"]))
+        yield BarRow(minute, *_prices(row, 5), volume, int(row["spread"]))
 
 
-def _gold_rows(path: Path) -> Iterator[Row]:
+def _gold_rows(path: Path) -> Iterator[BarRow]:
     """Yield four weeks, in the broker's time and rounded to the specification's two digits."""
     for row in _read(path):
         time_s = int(datetime.fromisoformat(row["time"]).timestamp()) + _GOLD_BEHIND_BROKER_S
         if _GOLD_FROM_S <= time_s < _GOLD_FROM_S + 4 * _WEEK_S:
             # the file has no spread: this is the one of the captured specification
-            yield Row(time_s // 60, *_prices(row, 2), int(row["volume"]), 10)
+            yield BarRow(time_s // 60, *_prices(row, 2), int(row["volume"]), 10)
 
 
 def _prices(row: dict[str, str], digits: int) -> tuple[int, int, int, int]:

@@ -23,7 +23,7 @@ Four weeks of bars repeat for ever: where they begin anew, over a weekend, price
 
 from .bars import BarBuilder
 from .history import FIRST_MINUTE, MAX_BARS, MAX_TICKS
-from .hours import Hours, Session
+from .hours import Hours, SessionSpan
 from .market import MAX_TICKS_A_STEP, Market, UnknownSymbol
 from .opening import Sessions, open_market
 from .sources import CoarseStamps, TickSource, ZeroQuote
@@ -38,7 +38,7 @@ __all__ = [
     "CoarseStamps",
     "Hours",
     "Market",
-    "Session",
+    "SessionSpan",
     "Sessions",
     "TickFileError",
     "TickSource",

@@ -15,7 +15,7 @@ from ea_bridge.model import Bar, Tick, Timeframe
 from .hours import DAY, WEEK
 
 
-class Span(NamedTuple):
+class PriceSpan(NamedTuple):
     """Prices of a stretch of time. Bids make open, high, low and close; all in points.
 
     ``spread`` is the least of all ticks: in the recorded bars it falls with the length of the
@@ -31,9 +31,9 @@ class Span(NamedTuple):
     ask_high: int
     ask_low: int
 
-    def shifted(self, points: int) -> Span:
+    def shifted(self, points: int) -> PriceSpan:
         """Return the span at prices that differ by a constant."""
-        return Span(
+        return PriceSpan(
             self.open + points,
             self.high + points,
             self.low + points,
@@ -57,9 +57,9 @@ class Span(NamedTuple):
         )
 
 
-def join(spans: Iterable[Span | None]) -> Span | None:
+def join(spans: Iterable[PriceSpan | None]) -> PriceSpan | None:
     """Join stretches that follow each other; those without a tick are ``None``."""
-    joined: Span | None = None
+    joined: PriceSpan | None = None
     for span in spans:
         if span is None:
             continue
@@ -67,18 +67,18 @@ def join(spans: Iterable[Span | None]) -> Span | None:
     return joined
 
 
-def span_of(ticks: Iterable[Tick], scale: int) -> Span | None:
+def span_of(ticks: Iterable[Tick], scale: int) -> PriceSpan | None:
     """Return the span of ticks; those without prices (bid 0) don't count."""
     return join(_single(tick, scale) for tick in ticks if tick.bid > 0)
 
 
-def _single(tick: Tick, scale: int) -> Span:
+def _single(tick: Tick, scale: int) -> PriceSpan:
     bid, ask = round(tick.bid * scale), round(tick.ask * scale)
-    return Span(bid, bid, bid, bid, 1, ask - bid, ask, ask)
+    return PriceSpan(bid, bid, bid, bid, 1, ask - bid, ask, ask)
 
 
-def _join_two(first: Span, second: Span) -> Span:
-    return Span(
+def _join_two(first: PriceSpan, second: PriceSpan) -> PriceSpan:
+    return PriceSpan(
         first.open,
         max(first.high, second.high),
         min(first.low, second.low),
@@ -132,7 +132,7 @@ class BarBuilder:
         timeframe: Timeframe,
         digits: int,
         start: int = 0,
-        span: Span | None = None,
+        span: PriceSpan | None = None,
         until_msc: int = 0,
     ) -> None:
         self.timeframe = timeframe

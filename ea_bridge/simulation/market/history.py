@@ -9,7 +9,7 @@ from itertools import islice
 
 from ea_bridge.model import Bar, CopyTicks, SymbolInfo, Tick, TickFlag, Timeframe
 
-from .bars import Span, bar_end, bar_start, join, span_of
+from .bars import PriceSpan, bar_end, bar_start, join, span_of
 from .hours import DAY
 from .sources import TickSource
 
@@ -25,7 +25,7 @@ _HOUR = 60
 _QUOTE = int(TickFlag.BID | TickFlag.ASK)
 
 
-class History:
+class SymbolHistory:
     """Ticks and bars of one symbol. ``now_msc`` is the present: nothing later is shown."""
 
     def __init__(self, spec: SymbolInfo, source: TickSource) -> None:
@@ -139,7 +139,7 @@ class History:
             found.append(bar)
         return found[::-1]
 
-    def span(self, start: int, end: int, now_msc: int) -> Span | None:
+    def span(self, start: int, end: int, now_msc: int) -> PriceSpan | None:
         """Return what has happened from minute ``start`` to before ``end`` by now."""
         start, now = max(start, FIRST_MINUTE), now_msc // 60_000
         if end <= now:

@@ -33,7 +33,7 @@ _WEEKDAYS = (
 _ALL_DAYS = (*_WEEKDAYS, DayOfWeek.SATURDAY, DayOfWeek.SUNDAY)
 
 
-class Session(NamedTuple):
+class SessionSpan(NamedTuple):
     """One trading session: ``from_s`` inclusive to ``to_s`` exclusive, in seconds of the day."""
 
     day: DayOfWeek
@@ -44,7 +44,7 @@ class Session(NamedTuple):
 class Hours:
     """Trading hours of a symbol. Sessions begin and end on full minutes."""
 
-    def __init__(self, sessions: list[Session]) -> None:
+    def __init__(self, sessions: list[SessionSpan]) -> None:
         self.sessions = sessions
         self._open = bytearray(WEEK)
         for day, from_s, to_s in sessions:
@@ -73,9 +73,9 @@ class Hours:
 def hours_of(kind: TradingHours, *, always: bool = False) -> Hours:
     """Return the table of a kind of symbol; with ``always`` it trades around the clock."""
     if always or kind == "crypto":
-        return Hours([Session(day, 0, 86_400) for day in _ALL_DAYS])
+        return Hours([SessionSpan(day, 0, 86_400) for day in _ALL_DAYS])
     if kind == "metals":
-        return Hours([Session(day, 3600, 86_400) for day in _WEEKDAYS])
+        return Hours([SessionSpan(day, 3600, 86_400) for day in _WEEKDAYS])
     friday_s = 23 * 3600 + 57 * 60
     early = {DayOfWeek.FRIDAY: friday_s}
-    return Hours([Session(day, 0, early.get(day, 86_400)) for day in _WEEKDAYS])
+    return Hours([SessionSpan(day, 0, early.get(day, 86_400)) for day in _WEEKDAYS])

@@ -9,9 +9,9 @@ import msgspec
 
 from ea_bridge.model import Bar, BookEntry, BookType, SymbolInfo, Tick, Timeframe
 
-from .bars import BarBuilder, Span, bar_end, bar_start
-from .history import History
-from .hours import DAY, Hours, Session
+from .bars import BarBuilder, PriceSpan, bar_end, bar_start
+from .history import SymbolHistory
+from .hours import DAY, Hours, SessionSpan
 from .sources import PlayedOnce, TickSource
 
 MAX_TICKS_A_STEP = 2048
@@ -55,7 +55,7 @@ class Market:
         self._specs = dict(specs)
         self._hours = hours
         self._seed = seed
-        self._histories = {name: History(specs[name], sources[name]) for name in specs}
+        self._histories = {name: SymbolHistory(specs[name], sources[name]) for name in specs}
         self._tapes = dict(tapes or {})
         self.selected = {name for name, spec in specs.items() if spec.select}
         """Symbols whose ticks :meth:`advance` returns; all others can be asked for."""
@@ -74,7 +74,7 @@ class Market:
         """Return a static specification, ``None`` for an unknown symbol."""
         return self._specs.get(name)
 
-    def sessions(self, name: str) -> list[Session]:
+    def sessions(self, name: str) -> list[SessionSpan]:
         """Return the trading sessions of the week.
 
         Raises:
@@ -271,7 +271,7 @@ class Market:
         span = history.span(start, bar_end(timeframe, start), self.now_msc)
         return BarBuilder(timeframe, self._specs[name].digits, start, span, self.now_msc)
 
-    def _history(self, name: str) -> History:
+    def _history(self, name: str) -> SymbolHistory:
         if name not in self._histories:
             raise UnknownSymbol(name)
         return self._histories[name]
@@ -286,7 +286,7 @@ def _time_msc(told: tuple[str, Tick]) -> int:
     return told[1].time_msc
 
 
-def quoted(spec: SymbolInfo, tick: Tick, day: Span | None, closed_points: int) -> SymbolInfo:
+def quoted(spec: SymbolInfo, tick: Tick, day: PriceSpan | None, closed_points: int) -> SymbolInfo:
     """Return a specification with its quote.
 
     ``session_open`` is the day's first bid and ``session_close`` the last one before the day

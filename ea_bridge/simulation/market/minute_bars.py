@@ -24,7 +24,7 @@ from importlib.resources import files
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
-from ea_bridge.simulation.specs import Cross, Listing, RealBars, Same, Walk
+from ea_bridge.simulation.specs import Cross, RealBars, Same, SymbolListing, Walk
 
 from .hours import DAY, MONDAY, hours_of
 from .minute_tile import MAX_TICKS_A_MINUTE, MinuteBar, MinuteTile
@@ -32,7 +32,7 @@ from .minute_tile import MAX_TICKS_A_MINUTE, MinuteBar, MinuteTile
 _COLUMNS = 7
 
 
-class Row(NamedTuple):
+class BarRow(NamedTuple):
     """One bar: opening time in minutes since 1970 (broker time), prices in points."""
 
     minute: int
@@ -50,10 +50,10 @@ class Packed(NamedTuple):
     digits: int
     minutes: int
     """Length of a bar."""
-    rows: list[Row]
+    rows: list[BarRow]
 
 
-def pack(rows: Sequence[Row], *, digits: int, minutes: int) -> bytes:
+def pack(rows: Sequence[BarRow], *, digits: int, minutes: int) -> bytes:
     """Return the packaged form of bars, oldest first.
 
     Raises:
@@ -101,13 +101,13 @@ def unpack(data: bytes) -> Packed:
     return Packed(head["digits"], head["minutes"], rows)
 
 
-def _rows(minute: int, close: int, columns: list[array[int]]) -> Iterator[Row]:
+def _rows(minute: int, close: int, columns: list[array[int]]) -> Iterator[BarRow]:
     for later, jump, above, below, body, volume, spread in zip(*columns, strict=True):
         minute += later
         opened = close + jump
         close = opened + body
         high, low = (close, opened) if body > 0 else (opened, close)
-        yield Row(minute, opened, high + above, low - below, close, volume, spread)
+        yield BarRow(minute, opened, high + above, low - below, close, volume, spread)
 
 
 def _little_endian(column: array[int]) -> array[int]:
@@ -132,7 +132,9 @@ class Tiles:
 
     """
 
-    def __init__(self, listings: Mapping[str, Listing], seed: int, *, weekends: bool) -> None:
+    def __init__(
+        self, listings: Mapping[str, SymbolListing], seed: int, *, weekends: bool
+    ) -> None:
         self._listings = listings
         self._seed = seed
         self._weekends = weekends
@@ -151,7 +153,7 @@ class Tiles:
             self._made[symbol] = tile
         return self._made[symbol]
 
-    def _make(self, listing: Listing) -> MinuteTile:
+    def _make(self, listing: SymbolListing) -> MinuteTile:
         prices = listing.prices
         if isinstance(prices, RealBars):
             return _real(packaged_bars(prices.file), listing.info.spread)
@@ -184,7 +186,7 @@ def _real(packed: Packed, spread: int) -> MinuteTile:
     return tile
 
 
-def cut(row: Row, minutes: int) -> list[MinuteBar]:
+def cut(row: BarRow, minutes: int) -> list[MinuteBar]:
     """Cut a bar into minutes that add up to it, along open, extremes, close."""
     if minutes == 1:
         return [MinuteBar(*row[1:])]
@@ -207,7 +209,7 @@ def _on_the_way(way: list[int], n: int, of: int) -> int:
     return way[leg] + (way[leg + 1] - way[leg]) * part // of
 
 
-def _walk(listing: Listing, walk: Walk, key: str) -> MinuteTile:
+def _walk(listing: SymbolListing, walk: Walk, key: str) -> MinuteTile:
     """Draw a random walk that ends where it began, so that the tile repeats without a jump."""
     info = listing.info
     tile = MinuteTile(WEEKS, info.digits)
@@ -231,7 +233,9 @@ def _walk(listing: Listing, walk: Walk, key: str) -> MinuteTile:
     return tile
 
 
-def _cross(listing: Listing, left: MinuteTile, right: MinuteTile, *, divide: bool) -> MinuteTile:
+def _cross(
+    listing: SymbolListing, left: MinuteTile, right: MinuteTile, *, divide: bool
+) -> MinuteTile:
     """Compute a price from two others, minute by minute.
 
     High and low are those of opens, highs, lows and closes at the same moments: the true

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from typing import NamedTuple
 
-from .bars import Span
+from .bars import PriceSpan
 from .hours import DAY, WEEK
 
 MAX_TICKS_A_MINUTE = 600
@@ -45,7 +45,7 @@ class MinuteTile:
         self._spread = array("i", [_NO_SPREAD]) * self.size
         self._ask_high = array("i", [_NO_HIGH]) * self.size
         self._ask_low = array("i", [_NO_LOW]) * self.size
-        self._known: dict[tuple[int, int], Span | None] = {}
+        self._known: dict[tuple[int, int], PriceSpan | None] = {}
 
     def put(self, slot: int, bar: MinuteBar) -> None:
         """Set a minute. Its volume becomes what its prices need at least, and the most allowed."""
@@ -61,7 +61,7 @@ class MinuteTile:
         self._ask_high[slot] = high + spread
         self._ask_low[slot] = low + spread
 
-    def put_span(self, slot: int, span: Span) -> None:
+    def put_span(self, slot: int, span: PriceSpan) -> None:
         """Set a minute of recorded ticks, as it was."""
         self._open[slot] = span.open
         self._high[slot] = span.high
@@ -85,7 +85,7 @@ class MinuteTile:
             self._spread[slot],
         )
 
-    def span(self, slot: int, minutes: int) -> Span | None:
+    def span(self, slot: int, minutes: int) -> PriceSpan | None:
         """Return what happened in ``minutes`` from ``slot`` on, inside the tile."""
         if minutes % _CACHED_LENGTH or slot % _CACHED_LENGTH:
             return self._span(slot, minutes)
@@ -104,7 +104,7 @@ class MinuteTile:
             for column in self._columns():
                 column[saturday : saturday + _TWO_DAYS] = column[saturday - _TWO_DAYS : saturday]
 
-    def _span(self, slot: int, minutes: int) -> Span | None:
+    def _span(self, slot: int, minutes: int) -> PriceSpan | None:
         end = slot + minutes
         volumes = self._volume[slot:end]
         volume = sum(volumes)
@@ -112,7 +112,7 @@ class MinuteTile:
             return None
         first = next(n for n, ticks in enumerate(volumes, slot) if ticks)
         last = end - 1 - next(n for n, ticks in enumerate(reversed(volumes)) if ticks)
-        return Span(
+        return PriceSpan(
             self._open[first],
             max(self._high[slot:end]),
             min(self._low[slot:end]),

@@ -19,13 +19,13 @@ from msgspec.structs import replace
 
 from ea_bridge.model import TickFlag
 from ea_bridge.simulation.clock import left_out
-from ea_bridge.simulation.specs import Listing, load_listings, unlisted
+from ea_bridge.simulation.specs import SymbolListing, load_listings, unlisted
 
 from .hours import MONDAY, WEEK, hours_of
 from .market import Market
 from .minute_bars import Tiles
 from .sources import ModelledSource, PlayedOnce, RepeatedTape, Spliced, TickSource, WithoutMinutes
-from .tape import HEADER, Row, Tape, TickFileError, digits_in, packaged_tape, tape_from
+from .tape import HEADER, RecordedTick, Tape, TickFileError, digits_in, packaged_tape, tape_from
 
 Sessions = Literal["always", "real"]
 TickFiles = Sequence[tuple[str, Path]]
@@ -107,7 +107,7 @@ def _tiles(seed: int, *, weekends: bool) -> Tiles:
     return Tiles(load_listings(), seed, weekends=weekends)
 
 
-def _user_tapes(listings: dict[str, Listing], tick_files: TickFiles) -> dict[str, Tape]:
+def _user_tapes(listings: dict[str, SymbolListing], tick_files: TickFiles) -> dict[str, Tape]:
     """Read a user's files; list their symbols if nobody has."""
     tapes: dict[str, Tape] = {}
     for symbol, path in tick_files:
@@ -119,7 +119,7 @@ def _user_tapes(listings: dict[str, Listing], tick_files: TickFiles) -> dict[str
     return tapes
 
 
-def _packaged_tapes(listings: Mapping[str, Listing], *, endless: bool) -> dict[str, Tape]:
+def _packaged_tapes(listings: Mapping[str, SymbolListing], *, endless: bool) -> dict[str, Tape]:
     tape = endless_tape if endless else packaged_tape
     return {name: tape(one.tape, one.info.digits) for name, one in listings.items() if one.tape}
 
@@ -151,7 +151,7 @@ def endless_tape(name: str, digits: int) -> Tape:
     return Tape(f"{name}.csv, endless", lambda: io.BytesIO(data), digits)
 
 
-def forth_and_mirrored(rows: Sequence[Row], first_msc: int) -> Iterator[Row]:
+def forth_and_mirrored(rows: Sequence[RecordedTick], first_msc: int) -> Iterator[RecordedTick]:
     """Yield ticks and then their mirror image, in a time that a week is a multiple of.
 
     Args:
@@ -164,11 +164,11 @@ def forth_and_mirrored(rows: Sequence[Row], first_msc: int) -> Iterator[Row]:
     reached = [0, *accumulate((*pauses, LONGEST_PAUSE_MS))]
     half_ms = _half_ms(reached[-1])
     mirror = rows[-1].bid + rows[0].ask
-    before: Row | None = None
+    before: RecordedTick | None = None
     for turn, at_msc in enumerate((first_msc, first_msc + half_ms)):
         for row, past in zip(rows, reached, strict=False):
             bid, ask = (row.bid, row.ask) if not turn else (mirror - row.ask, mirror - row.bid)
-            made = Row(at_msc + past * half_ms // reached[-1], bid, ask, row.flags)
+            made = RecordedTick(at_msc + past * half_ms // reached[-1], bid, ask, row.flags)
             yield made._replace(flags=_changed(before, made)) if turn else made
             before = made
 
@@ -181,13 +181,13 @@ def _half_ms(least_ms: int) -> int:
     return minutes * _MINUTE_MS
 
 
-def _changed(before: Row | None, row: Row) -> int:
+def _changed(before: RecordedTick | None, row: RecordedTick) -> int:
     if before is None:
         return int(TickFlag.BID | TickFlag.ASK)
     bid = TickFlag.BID if row.bid != before.bid else 0
     return int(bid | (TickFlag.ASK if row.ask != before.ask else 0))
 
 
-def _line(row: Row, digits: int) -> bytes:
+def _line(row: RecordedTick, digits: int) -> bytes:
     bid, ask = (f"{price / 10**digits:.{digits}f}" for price in (row.bid, row.ask))
     return f"{row.time_msc},{bid},{ask},{row.flags}".encode("ascii")

@@ -19,10 +19,10 @@ import msgspec
 
 from ea_bridge.model import Tick, TickFlag
 
-from .bars import Span, join
+from .bars import PriceSpan, join
 from .hours import DAY, MONDAY, WEEK, Hours
 from .minute_tile import MinuteBar, MinuteTile, turning_points
-from .tape import Row, Tape, tile_of
+from .tape import RecordedTick, Tape, tile_of
 
 _MINUTE_MS = 60_000
 _BOTH = int(TickFlag.BID | TickFlag.ASK)
@@ -35,7 +35,7 @@ class TickSource(Protocol):
         """Return the ticks of a minute, oldest first."""
         ...
 
-    def span(self, minute: int, minutes: int) -> Span | None:
+    def span(self, minute: int, minutes: int) -> PriceSpan | None:
         """Return what the ticks of some minutes amount to, without making them."""
         ...
 
@@ -90,7 +90,7 @@ class ModelledSource:
             )
         return ticks_of(bar, minute, 10**tile.digits, self._key)
 
-    def span(self, minute: int, minutes: int) -> Span | None:
+    def span(self, minute: int, minutes: int) -> PriceSpan | None:
         """See :class:`TickSource`."""
         span = _tiled_span(self._tile, minute, minutes)
         return span.shifted(self._shift) if span is not None and self._shift else span
@@ -126,7 +126,7 @@ class RepeatedTape:
         recorded = self._recorded((minute - MONDAY) % (self._weeks * WEEK))
         return () if recorded is None else _moved(self._tape, recorded, minute)
 
-    def span(self, minute: int, minutes: int) -> Span | None:
+    def span(self, minute: int, minutes: int) -> PriceSpan | None:
         """See :class:`TickSource`."""
         return _tiled_span(self._tile, minute, minutes)
 
@@ -184,7 +184,7 @@ class PlayedOnce:
     def _parsed(self, minute: int) -> Sequence[Tick]:
         return _moved(self._tape, minute - self._moved, minute)
 
-    def span(self, minute: int, minutes: int) -> Span | None:
+    def span(self, minute: int, minutes: int) -> PriceSpan | None:
         """See :class:`TickSource`."""
         begin = bisect_left(self._busy, minute)
         end = bisect_left(self._busy, minute + minutes)
@@ -203,7 +203,7 @@ class Spliced:
         """See :class:`TickSource`."""
         return (self._past if minute < self._seam else self._present).ticks(minute)
 
-    def span(self, minute: int, minutes: int) -> Span | None:
+    def span(self, minute: int, minutes: int) -> PriceSpan | None:
         """See :class:`TickSource`."""
         end = minute + minutes
         if end <= self._seam:
@@ -233,7 +233,7 @@ class WithoutMinutes:
         gap = self._gap(minute)
         return () if gap is not None and minute in gap else self._source.ticks(minute)
 
-    def span(self, minute: int, minutes: int) -> Span | None:
+    def span(self, minute: int, minutes: int) -> PriceSpan | None:
         """See :class:`TickSource`."""
         end, gap = minute + minutes, self._gap(minute)
         if gap is None or end <= gap.start:
@@ -251,7 +251,7 @@ class WithoutMinutes:
         return self._left_out[at] if at < len(self._left_out) else None
 
 
-def _tiled_span(tile: MinuteTile, minute: int, minutes: int) -> Span | None:
+def _tiled_span(tile: MinuteTile, minute: int, minutes: int) -> PriceSpan | None:
     slot = (minute - MONDAY) % tile.size
     if slot + minutes <= tile.size:
         return tile.span(slot, minutes)
@@ -273,7 +273,7 @@ def _moved(tape: Tape, recorded: int, minute: int) -> list[Tick]:
     return [_tick(row, shift_msc, scale) for row in tape.read(recorded)]
 
 
-def _tick(row: Row, shift_msc: int, scale: int) -> Tick:
+def _tick(row: RecordedTick, shift_msc: int, scale: int) -> Tick:
     return Tick(row.time_msc + shift_msc, row.bid / scale, row.ask / scale, flags=row.flags)
 
 
@@ -365,7 +365,7 @@ class CoarseStamps:
             for tick in self._source.ticks(minute)
         ]
 
-    def span(self, minute: int, minutes: int) -> Span | None:
+    def span(self, minute: int, minutes: int) -> PriceSpan | None:
         """See :class:`.sources.TickSource`."""
         return self._source.span(minute, minutes)
 
@@ -389,6 +389,6 @@ class ZeroQuote:
         earlier = [tick for tick in ticks if tick.time_msc < at_msc]
         return [*earlier, self._tick, *ticks[len(earlier) :]]
 
-    def span(self, minute: int, minutes: int) -> Span | None:
+    def span(self, minute: int, minutes: int) -> PriceSpan | None:
         """See :class:`.sources.TickSource`."""
         return self._source.span(minute, minutes)

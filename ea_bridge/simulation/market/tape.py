@@ -18,7 +18,7 @@ from typing import BinaryIO, NamedTuple
 
 from ea_bridge.model import TickFlag
 
-from .bars import Span
+from .bars import PriceSpan
 from .hours import DAY
 from .minute_tile import MinuteTile
 
@@ -41,7 +41,7 @@ class TickFileError(ValueError):
     """The file is not what it should be; the message names file, line and reason."""
 
 
-class Row(NamedTuple):
+class RecordedTick(NamedTuple):
     """One recorded tick; prices in points."""
 
     time_msc: int
@@ -69,7 +69,7 @@ class Tape:
         self._open_file = open_file
         self._offsets: dict[int, tuple[int, int, int]] = {}
         """By minute: where its first line begins, how many lines, how many bytes."""
-        self._spans: dict[int, Span] = {}
+        self._spans: dict[int, PriceSpan] = {}
         self.rows = 0
         try:
             with open_file() as lines:
@@ -87,7 +87,7 @@ class Tape:
         """From the first tick's minute to the last one's, both counted."""
         return self.last_minute - self.first_minute + 1
 
-    def read(self, minute: int) -> list[Row]:
+    def read(self, minute: int) -> list[RecordedTick]:
         """Return the ticks of a minute, in the order of the file.
 
         Raises:
@@ -104,7 +104,7 @@ class Tape:
             raise TickFileError(f"{self.name}: it has changed")
         return [self._row(line, f"{self.name}: changed") for line in chunk]
 
-    def span(self, minute: int) -> Span | None:
+    def span(self, minute: int) -> PriceSpan | None:
         """Return what happened in a minute."""
         return self._spans.get(minute)
 
@@ -123,11 +123,11 @@ class Tape:
             self._note(row, offset, len(line))
             offset, before = offset + len(line), row.time_msc
 
-    def _row(self, line: bytes, where: str) -> Row:
+    def _row(self, line: bytes, where: str) -> RecordedTick:
         time_msc, bid, bid_part, ask, ask_part, flags = _fields(line, self._header, where)
         if len(bid_part) > self.digits or len(ask_part) > self.digits:
             raise TickFileError(f"{where}: a price has more than {self.digits} digits")
-        row = Row(
+        row = RecordedTick(
             int(time_msc),
             int(bid + bid_part.ljust(self.digits, b"0")),
             int(ask + ask_part.ljust(self.digits, b"0")),
@@ -151,7 +151,7 @@ class Tape:
                     f"{where}: more than {MAX_TAPE_DAYS} days after the first tick"
                 )
 
-    def _note(self, row: Row, offset: int, size: int) -> None:
+    def _note(self, row: RecordedTick, offset: int, size: int) -> None:
         minute = row.time_msc // 60_000
         start, lines, total = self._offsets.get(minute, (offset, 0, 0))
         self._offsets[minute] = (start, lines + 1, total + size)
@@ -240,11 +240,11 @@ def _fields(line: bytes, header: bytes, where: str) -> tuple[bytes, ...]:
     return match.groups(b"")
 
 
-def _grown(span: Span | None, row: Row) -> Span:
+def _grown(span: PriceSpan | None, row: RecordedTick) -> PriceSpan:
     bid, ask = row.bid, row.ask
     if span is None:
-        return Span(bid, bid, bid, bid, 1, ask - bid, ask, ask)
-    return Span(
+        return PriceSpan(bid, bid, bid, bid, 1, ask - bid, ask, ask)
+    return PriceSpan(
         span.open,
         max(span.high, bid),
         min(span.low, bid),

@@ -14,7 +14,7 @@ from ea_bridge.model import History, OrderFilling, OrderType, TradeAction, Trade
 from ea_bridge.protocol import messages as m
 from ea_bridge.simulation.broker import Broker, load_demo, terms_of
 from ea_bridge.simulation.clock import BrokerZone
-from ea_bridge.simulation.faults import Faults
+from ea_bridge.simulation.faults import EmulatedFaults
 from ea_bridge.simulation.market import open_market
 from ea_bridge.simulation.specs import default_account
 
@@ -47,7 +47,7 @@ class Bench:
         terms = terms_of(default_account(), platform="mt4" if platform == "mt4" else "mt5")
         self.broker = Broker(self.market, default_account(), terms)
         load_demo(self.broker, self.market, self.now_msc)
-        self.faults = Faults()
+        self.faults = EmulatedFaults()
         self.terminal = EmulatedTerminal(
             self.market,
             self.broker,

@@ -10,7 +10,7 @@ from ea_bridge.emulator.command_handler import in_group
 from ea_bridge.endpoint.chunking import MAX_PART_BYTES
 from ea_bridge.model import Bar, Timeframe, TradeRetcode
 from ea_bridge.protocol import messages as m
-from ea_bridge.simulation.faults import Faults, UnknownFault
+from ea_bridge.simulation.faults import EmulatedFaults, UnknownFault
 
 
 @pytest.fixture
@@ -356,13 +356,13 @@ def test_metatrader_4_tells_what_a_closed_trade_brought():
 
 def test_faults_happen_as_often_as_asked():
     """And unknown ones are refused, with the names that there are."""
-    faults = Faults.parse(["cut_after_ack=2", "mute=1"])
+    faults = EmulatedFaults.parse(["cut_after_ack=2", "mute=1"])
 
     assert [faults.take("cut_after_ack") for _ in range(3)] == [True, True, False]
     with pytest.raises(UnknownFault, match="cut_before_ack"):
-        Faults.parse(["cut=1"])
+        EmulatedFaults.parse(["cut=1"])
     with pytest.raises(UnknownFault):
-        Faults.parse(["mute=x"])
+        EmulatedFaults.parse(["mute=x"])
 
 
 def test_a_deal_may_lag_behind_its_fill(bench: Bench):

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from terminal_bench import EURUSD, Bench
 
 from ea_bridge import commands
-from ea_bridge.emulator.trails import RETRY_MS, Trails, better_stop
+from ea_bridge.emulator.trails import RETRY_MS, RunningTrails, better_stop
 from ea_bridge.model import (
     OrderFilling,
     OrderType,
@@ -229,8 +229,8 @@ def test_what_is_left_of_a_metatrader_4_trade_is_followed_on() -> None:
 def test_trails_outlive_the_terminal(tmp_path: Path) -> None:
     """Its file brings them back; one that cannot be read means that nothing is trailed."""
     drive, file = Drive(), tmp_path / "trails.json"
-    Trails(drive.broker, file).set(TrailTerms(ticket=drive.ticket, distance=100))
-    again = Trails(drive.broker, file)
+    RunningTrails(drive.broker, file).set(TrailTerms(ticket=drive.ticket, distance=100))
+    again = RunningTrails(drive.broker, file)
     assert [one.distance for one in again.get()] == [100]
     file.write_bytes(b"{")
-    assert Trails(drive.broker, file).get() == []
+    assert RunningTrails(drive.broker, file).get() == []

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ea_bridge.emulator.conditions import Conditions, Kept
+from ea_bridge.emulator.conditions import Conditions, TerminalFiles
 from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.emulator.kept_books import BooksUnreadable
 from ea_bridge.emulator.terminal import EmulatedTerminal
@@ -26,7 +26,7 @@ def terminal(folder: Path, days: int = 0, **conditions: Any) -> EmulatedTerminal
         watch=["EURUSD", "GBPUSD"],
         start_ms=WEDNESDAY_MS + days * DAY_MS,
         conditions=Conditions(**conditions),
-        kept=Kept(folder=folder, name="mt5-0"),
+        kept=TerminalFiles(folder=folder, name="mt5-0"),
     )
 
 

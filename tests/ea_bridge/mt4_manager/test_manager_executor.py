@@ -13,7 +13,7 @@ from ea_bridge.commands import FILE_WRITE_ERROR, TOO_LATE, NoParams
 from ea_bridge.endpoint.idempotency import ResultStore
 from ea_bridge.model.struct import Struct
 from ea_bridge.mt4_manager import commands
-from ea_bridge.mt4_manager.executor import ManagerExecutor, Refused, Unknown
+from ea_bridge.mt4_manager.executor import CommandRefused, ManagerExecutor, ResultUnknown
 from ea_bridge.mt4_manager.model import Transacted, TransactionParams
 from ea_bridge.protocol.messages import Cmd, Res
 
@@ -66,7 +66,7 @@ def test_a_booking_that_comes_again_is_not_made_again(bench: Bench):
 
 def test_a_refusal_is_remembered_too(bench: Bench):
     """What was refused is not booked when the reason is gone."""
-    bench.till.fault = Refused("no money", retcode=134)
+    bench.till.fault = CommandRefused("no money", retcode=134)
     first = bench.book(7)
     bench.till.fault = None
 
@@ -78,7 +78,7 @@ def test_a_refusal_is_remembered_too(bench: Bench):
 
 def test_a_peer_that_dies_over_a_booking_answers_nobody(bench: Bench):
     """Neither then nor when it comes again; it stays taken."""
-    bench.till.fault = Unknown("died")
+    bench.till.fault = ResultUnknown("died")
 
     assert bench.book(7) == []
     bench.till.fault = None

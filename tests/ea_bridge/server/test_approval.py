@@ -11,7 +11,7 @@ from bridge_parts import TOKEN, FakeTimers, TestEa, make_hello
 from console_parts import CODE, URL, ConsoleBridge, ScriptedConsole, console_bridge
 
 from ea_bridge.protocol import messages as m
-from ea_bridge.server import MAX_TRIES, Refused, listener
+from ea_bridge.server import MAX_TRIES, NotAdmitted, listener
 from ea_bridge.server import enrollment as contact
 from ea_bridge.server.enrollment import (
     ENROLLMENT_RETRY_MS,
@@ -360,4 +360,4 @@ async def test_a_refusal_may_ask_for_more_patience(far, console):
     ea = await far.waiting()
     console.refuse("busy", retry_ms=3_600_000)
     assert (await ea.hear(m.Denied)).retry_ms == 3_600_000
-    assert Refused(code="busy", reason="").retry_ms < ENROLLMENT_RETRY_MS
+    assert NotAdmitted(code="busy", reason="").retry_ms < ENROLLMENT_RETRY_MS

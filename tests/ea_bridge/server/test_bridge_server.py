@@ -15,7 +15,7 @@ from ea_bridge.protocol import codec
 from ea_bridge.protocol import messages as m
 from ea_bridge.protocol.errors import WrongProof
 from ea_bridge.protocol.handshake import answer_challenge
-from ea_bridge.server import Admitted, BridgeServer, Refused, link, listener
+from ea_bridge.server import Admitted, BridgeServer, NotAdmitted, link, listener
 from ea_bridge.token import new_token, parse_token
 
 EURUSD = commands.SymbolParams(symbol="EURUSD")
@@ -101,7 +101,7 @@ async def test_a_replayed_handshake_is_denied(bridge):
 
 async def test_the_holder_of_a_revoked_token_is_told_so(bridge, authorizer):
     """After both proofs; without the right one it looks like any unknown token."""
-    authorizer.verdicts[parse_token(TOKEN)] = Refused(
+    authorizer.verdicts[parse_token(TOKEN)] = NotAdmitted(
         code="revoked", reason="revoked at noon", retry_ms=60_000, keys=KEYS
     )
     told = await denied(bridge, make_hello())
@@ -112,7 +112,7 @@ async def test_the_holder_of_a_revoked_token_is_told_so(bridge, authorizer):
 async def test_a_token_that_is_revoked_during_the_handshake_does_not_get_in(bridge, authorizer):
     """The authorizer is asked again once the proof was right."""
     for verdict, code in (
-        (Refused(code="revoked", reason="just now", keys=KEYS), "revoked"),
+        (NotAdmitted(code="revoked", reason="just now", keys=KEYS), "revoked"),
         (Admitted(keys=type(KEYS)(b"1" * 32, b"2" * 32), terminal="demo"), "unknown"),
     ):
         authorizer.verdicts[parse_token(TOKEN)] = Admitted(keys=KEYS, terminal="demo")

@@ -18,7 +18,7 @@ from ea_bridge.server import (
     MAX_ENROLLMENTS,
     Admitted,
     BridgeServer,
-    Refused,
+    NotAdmitted,
     Relay,
     listener,
 )
@@ -250,7 +250,7 @@ async def test_a_way_to_the_console_that_fails_is_logged(far, console, caplog, s
 
 async def test_what_is_said_before_any_proof_is_told_as_it_is(far, console):
     """No way to the console: the terminal tries again when the authorizer says so."""
-    console.refusal = Refused(code="busy", reason="the console is offline", retry_ms=15_000)
+    console.refusal = NotAdmitted(code="busy", reason="the console is offline", retry_ms=15_000)
     ea = await far.dial()
     ea.say(make_hello())
     assert await ea.hear(m.Denied) == m.Denied(

@@ -6,7 +6,7 @@ import pytest
 from console_machine import Machine, hello
 from scripted_console import Signer
 
-from ea_bridge.server import Admitted, Refused, Relay
+from ea_bridge.server import Admitted, NotAdmitted, Relay
 from ea_bridge.token import parse_token
 from gateway.auth.terminal_fp import terminal_fp
 
@@ -26,7 +26,7 @@ def test_a_device_that_is_not_approved_gets_nothing(
     machine.sync()
     assert machine.reason(token) == reason
     verdict = machine.gate.admit_terminal(hello(token))
-    assert isinstance(verdict, Relay if status == "pending" else Refused)
+    assert isinstance(verdict, Relay if status == "pending" else NotAdmitted)
 
 
 def test_a_record_without_this_device_is_pending(machine: Machine) -> None:

@@ -13,7 +13,7 @@ from scripted_console import ScriptedConsole
 from uplink_house import FAST, House, until
 
 from ea_bridge.protocol.messages import Auth, Hello
-from ea_bridge.server import Admitted, ConsoleChallenge, Refused, Waiting, WrongCode
+from ea_bridge.server import Admitted, ConsoleChallenge, NotAdmitted, Waiting, WrongCode
 from ea_bridge.token import parse_token
 from gateway.auth.terminal_fp import terminal_fp
 from gateway.credentials.device import device_id
@@ -157,7 +157,7 @@ async def test_what_the_console_denies_is_told(
     async with house.running() as uplink:
         challenge = await uplink.enroller.fetch_challenge(hello(console.create()), "0" * 64)
         verdict = await uplink.enroller.prove(challenge, AUTH)
-    assert isinstance(verdict, Refused)
+    assert isinstance(verdict, NotAdmitted)
     assert verdict.code == code
     assert verdict.reason
 
@@ -176,7 +176,7 @@ async def test_a_refusal_is_told_from_silence(
     async with house.running() as uplink:
         waiting = await again(uplink.enroller, console.create())
         verdict = await uplink.enroller.outcome(waiting)
-    assert isinstance(verdict, Refused)
+    assert isinstance(verdict, NotAdmitted)
     assert verdict.code == code
 
 
@@ -187,18 +187,18 @@ async def test_the_code_of_the_mail(
     token = console.create()
     async with house.running() as uplink:
         nobody = await uplink.enroller.confirm("12345678")
-        assert isinstance(nobody, Refused)
+        assert isinstance(nobody, NotAdmitted)
         waiting = await again(uplink.enroller, token)
         wrong = {"error": "wrong_code", "message": "no", "tries_left": 4}
         console.extra["POST", CONFIRM] = answers(wrong, 403)
         assert await uplink.enroller.verify(waiting, "00000000") == WrongCode(tries_left=4)
         console.extra["POST", CONFIRM] = answers({"error": "gone", "message": "no"}, 410)
         gone = await uplink.enroller.verify(waiting, "00000000")
-        assert isinstance(gone, Refused)
+        assert isinstance(gone, NotAdmitted)
         assert gone.code == "device_pending"
         console.extra["POST", CONFIRM] = answers({"error": "too_many", "message": "no"}, 429)
         busy = await uplink.enroller.verify(waiting, "00000000")
-        assert isinstance(busy, Refused)
+        assert isinstance(busy, NotAdmitted)
         assert busy.code == "busy"
         console.extra["POST", CONFIRM] = answers({"status": "approved"})
         assert isinstance(await uplink.enroller.confirm("12345678"), Admitted)
@@ -211,7 +211,7 @@ async def test_without_a_console_a_terminal_is_told_to_come_again(
     console.fault = answers({"error": "unavailable", "message": "x"}, 503)
     async with house.running() as uplink:
         verdict = await uplink.enroller.fetch_challenge(hello(console.create()), "0" * 64)
-    assert isinstance(verdict, Refused)
+    assert isinstance(verdict, NotAdmitted)
     assert verdict.code == "busy"
 
 
@@ -225,5 +225,5 @@ async def test_an_approval_without_a_record_lets_nobody_in(
     async with house.running() as uplink:
         challenge = await uplink.enroller.fetch_challenge(hello(token), "0" * 64)
         verdict = await uplink.enroller.prove(challenge, AUTH)
-    assert isinstance(verdict, Refused)
+    assert isinstance(verdict, NotAdmitted)
     assert verdict.code == "busy"

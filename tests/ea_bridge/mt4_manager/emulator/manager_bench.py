@@ -22,7 +22,7 @@ from ea_bridge.mt4_manager.emulator import (
 )
 from ea_bridge.mt4_manager.emulator.account import cents
 from ea_bridge.protocol import messages as m
-from ea_bridge.simulation.faults import Faults
+from ea_bridge.simulation.faults import EmulatedFaults
 
 PASSWORD = "Manager-224"
 NOW_S = 1_795_000_000
@@ -54,7 +54,7 @@ class ManagerBench:
     ) -> None:
         self.quotes = FixedQuotes()
         self.now_s = NOW_S
-        self.faults = Faults()
+        self.faults = EmulatedFaults()
         self.manager: EmulatedManager = build_manager(
             password=PASSWORD,
             population=Population(users=users, **shares),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from manager_library import CREDENTIALS, Clock, Fake, compile_library
 
-from ea_bridge.mt4_manager.peer.connection import Connection
+from ea_bridge.mt4_manager.peer.connection import ServerConnection
 from ea_bridge.mt4_manager.peer.dispatcher import CommandDispatcher
 from ea_bridge.mt4_manager.peer.library import Library
 from ea_bridge.mt4_manager.peer.text_codec import TextCodec
@@ -34,10 +34,10 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def connection(fake: Fake, clock: Clock) -> Iterator[Connection]:
+def connection(fake: Fake, clock: Clock) -> Iterator[ServerConnection]:
     """Not connected yet; released at the end."""
     codec = TextCodec()
-    connection = Connection(
+    connection = ServerConnection(
         Library(fake.path), encode=lambda text: codec.write(text, 64, "it"), clock=clock
     )
     yield connection
@@ -46,7 +46,7 @@ def connection(fake: Fake, clock: Clock) -> Iterator[Connection]:
 
 
 @pytest.fixture
-def dispatcher(connection: Connection, clock: Clock) -> CommandDispatcher:
+def dispatcher(connection: ServerConnection, clock: Clock) -> CommandDispatcher:
     """Connected."""
     connection.connect(CREDENTIALS)
     return CommandDispatcher(connection, TextCodec(), clock)

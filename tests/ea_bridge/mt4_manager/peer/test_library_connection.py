@@ -6,11 +6,11 @@ import pytest
 from manager_library import CREDENTIALS, Clock, Fake
 from msgspec.structs import replace
 
-from ea_bridge.mt4_manager.executor import Refused
-from ea_bridge.mt4_manager.peer.connection import FIRST_RETRY_S, LAST_RETRY_S, Connection
+from ea_bridge.mt4_manager.executor import CommandRefused
+from ea_bridge.mt4_manager.peer.connection import FIRST_RETRY_S, LAST_RETRY_S, ServerConnection
 
 
-def test_connecting_logs_in_and_begins_to_pump(fake: Fake, connection: Connection):
+def test_connecting_logs_in_and_begins_to_pump(fake: Fake, connection: ServerConnection):
     """Two interfaces: one asks, one is kept up to date."""
     state = connection.connect(CREDENTIALS)
 
@@ -19,10 +19,10 @@ def test_connecting_logs_in_and_begins_to_pump(fake: Fake, connection: Connectio
     assert fake.do("live") == 2
 
 
-def test_without_a_connection_everything_is_refused(connection: Connection):
+def test_without_a_connection_everything_is_refused(connection: ServerConnection):
     """Nothing was sent."""
     for ask in (connection.direct, connection.pump):
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(CommandRefused) as refused:
             ask()
         assert refused.value.retcode == 6
 
@@ -31,12 +31,12 @@ def test_without_a_connection_everything_is_refused(connection: Connection):
     ("change", "code"), [({"password": "wrong"}, 65), ({"server": "203.0.113.11:443"}, 6)]
 )
 def test_a_refused_login_leaves_no_connection(
-    fake: Fake, connection: Connection, change: dict[str, str], code: int
+    fake: Fake, connection: ServerConnection, change: dict[str, str], code: int
 ):
     """With the server's code; what was connected before is gone, and nothing tries by itself."""
     connection.connect(CREDENTIALS)
 
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(CommandRefused) as refused:
         connection.connect(replace(CREDENTIALS, **change))
     connection.supervise()
 
@@ -45,7 +45,7 @@ def test_a_refused_login_leaves_no_connection(
     assert fake.do("live") == 0
 
 
-def test_a_disconnect_stays(fake: Fake, connection: Connection):
+def test_a_disconnect_stays(fake: Fake, connection: ServerConnection):
     """Until somebody connects."""
     connection.connect(CREDENTIALS)
 
@@ -56,12 +56,12 @@ def test_a_disconnect_stays(fake: Fake, connection: Connection):
     assert fake.do("live") == 0
 
 
-def test_a_lost_server_is_connected_again(fake: Fake, connection: Connection, clock: Clock):
+def test_a_lost_server_is_connected_again(fake: Fake, connection: ServerConnection, clock: Clock):
     """With what ``connect`` was told; while it is away every call is refused."""
     connection.connect(CREDENTIALS)
     fake.do("server", 0)
 
-    with pytest.raises(Refused):
+    with pytest.raises(CommandRefused):
         connection.direct()
     connection.supervise()
     assert not connection.connected
@@ -75,7 +75,7 @@ def test_a_lost_server_is_connected_again(fake: Fake, connection: Connection, cl
 
 
 def test_a_server_that_stays_away_is_tried_ever_less_often(
-    fake: Fake, connection: Connection, clock: Clock
+    fake: Fake, connection: ServerConnection, clock: Clock
 ):
     """Up to a bound, and from the beginning once it was there."""
     connection.connect(CREDENTIALS)
@@ -95,7 +95,7 @@ def test_a_server_that_stays_away_is_tried_ever_less_often(
 
 
 def test_a_login_that_is_wrong_by_now_is_tried_once(
-    fake: Fake, connection: Connection, clock: Clock
+    fake: Fake, connection: ServerConnection, clock: Clock
 ):
     """A server counts wrong ones, and may shut everybody out who comes from here."""
     connection.connect(CREDENTIALS)
@@ -111,7 +111,7 @@ def test_a_login_that_is_wrong_by_now_is_tried_once(
     assert not connection.state().connected
 
 
-def test_pumping_that_stopped_begins_again(fake: Fake, connection: Connection):
+def test_pumping_that_stopped_begins_again(fake: Fake, connection: ServerConnection):
     """Its interface is replaced; questions that need it wait, others do not."""
     connection.connect(CREDENTIALS)
     fake.do("stop_pumping")
@@ -124,7 +124,7 @@ def test_pumping_that_stopped_begins_again(fake: Fake, connection: Connection):
     assert fake.do("live") == 2
 
 
-def test_a_late_word_of_an_old_pump_changes_nothing(fake: Fake, connection: Connection):
+def test_a_late_word_of_an_old_pump_changes_nothing(fake: Fake, connection: ServerConnection):
     """Only of the interface that pumps now it is believed that it stopped."""
     connection.connect(CREDENTIALS)
     connection._notified(14, 0, None, 0)
@@ -132,11 +132,11 @@ def test_a_late_word_of_an_old_pump_changes_nothing(fake: Fake, connection: Conn
     assert connection.pump() is not None
 
 
-def test_records_of_another_layout_are_not_used(fake: Fake, connection: Connection):
+def test_records_of_another_layout_are_not_used(fake: Fake, connection: ServerConnection):
     """One deep record is looked at right after the login."""
     fake.do("break_layout")
 
-    with pytest.raises(Refused, match="not laid out") as refused:
+    with pytest.raises(CommandRefused, match="not laid out") as refused:
         connection.connect(CREDENTIALS)
 
     assert refused.value.retcode == 5

@@ -12,7 +12,7 @@ from manager_library import CREDENTIALS, Clock, Fake
 from ea_bridge.commands import NoParams, SymbolParams
 from ea_bridge.mt4_manager import commands
 from ea_bridge.mt4_manager import model as mt4
-from ea_bridge.mt4_manager.executor import Refused
+from ea_bridge.mt4_manager.executor import CommandRefused
 from ea_bridge.mt4_manager.peer.dispatcher import CommandDispatcher
 from ea_bridge.mt4_manager.peer.list_reader import SNAPSHOT_S
 
@@ -31,7 +31,7 @@ def test_the_connection_is_a_commands_business(dispatcher: CommandDispatcher):
     """Connected, not, and again."""
     assert ask(dispatcher, commands.IS_CONNECTED, NoParams()).login == 224
     assert not ask(dispatcher, commands.DISCONNECT, NoParams()).connected
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(CommandRefused) as refused:
         ask(dispatcher, commands.PING, NoParams())
     assert refused.value.retcode == 6
     assert ask(dispatcher, commands.CONNECT, CREDENTIALS).connected
@@ -86,7 +86,7 @@ def test_who_is_not_there_cannot_be_changed(dispatcher: CommandDispatcher):
         (commands.TRADES_GET_BY_LOGIN, mt4.LoginTradesParams(login=9)),
         (commands.MARGIN_LEVEL_REQUEST, mt4.LoginParams(login=9)),
     ):
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(CommandRefused) as refused:
             dispatcher.answer(command.op, params)
         assert refused.value.retcode == 65
 
@@ -159,7 +159,7 @@ def test_no_list_is_not_an_empty_list(fake: Fake, dispatcher: CommandDispatcher)
     assert ask(dispatcher, commands.USERS_REQUEST, mt4.UsersFilter()).total == 0
     fake.do("mute", 1)
 
-    with pytest.raises(Refused, match="Ping: No connection"):
+    with pytest.raises(CommandRefused, match="Ping: No connection"):
         ask(dispatcher, commands.USERS_REQUEST, mt4.UsersFilter())
 
 
@@ -191,7 +191,7 @@ def test_a_command_that_a_byte_cuts_is_not_another_one(fake: Fake, dispatcher: C
     """256 is not 0, which deletes."""
     login = add(dispatcher)
 
-    with pytest.raises(Refused, match="command cannot be 256") as refused:
+    with pytest.raises(CommandRefused, match="command cannot be 256") as refused:
         dispatcher.answer("users_group_op", mt4.GroupOpParams(command=256, logins=[login]))
 
     assert refused.value.retcode == 3
@@ -214,7 +214,7 @@ def test_what_can_be_done_twice_is_refused_when_it_is_open(
     change = mt4.UserUpdate(login=login, change=mt4.UserChange(name="Eve"))
     fake.do("lose_after")
 
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(CommandRefused) as refused:
         dispatcher.answer("user_record_update", change)
     fake.do("server", 1)
     dispatcher.answer("connect", CREDENTIALS)
@@ -260,7 +260,7 @@ def test_symbols_and_prices_are_told(dispatcher: CommandDispatcher):
     assert (symbol.contract_size, symbol.swap_variation_margin) == (100_000.0, 7)
     assert (price.bid, price.ask, price.lasttime) == (1.10001, 1.10003, 1_700_000_000)
     for name, code in (("GOLD", 136), ("NONE", 3), ("A_NAME_TOO_LONG", 3)):
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(CommandRefused) as refused:
             ask(dispatcher, commands.SYMBOL_INFO_GET, SymbolParams(symbol=name))
         assert refused.value.retcode == code
 
@@ -284,7 +284,7 @@ def test_a_text_that_the_server_cannot_have_is_refused(fake: Fake, dispatcher: C
     """Before anything is sent."""
     mail = mt4.Mail(logins=[1], subject="₿", body="x")
 
-    with pytest.raises(Refused, match=r"subject: U\+20BF is not in cp1252") as refused:
+    with pytest.raises(CommandRefused, match=r"subject: U\+20BF is not in cp1252") as refused:
         dispatcher.answer("mail_send", mail)
 
     assert refused.value.retcode == 3

@@ -10,7 +10,7 @@ from manager_library import Fake
 
 from ea_bridge.mt4_manager import commands
 from ea_bridge.mt4_manager import model as mt4
-from ea_bridge.mt4_manager.executor import Refused
+from ea_bridge.mt4_manager.executor import CommandRefused
 from ea_bridge.mt4_manager.peer.dispatcher import CommandDispatcher
 
 
@@ -37,7 +37,7 @@ def test_money_that_is_not_there_is_refused(dispatcher: CommandDispatcher):
     """With the server's code and words."""
     login = add(dispatcher)
 
-    with pytest.raises(Refused, match="TradeTransaction: Not enough money") as refused:
+    with pytest.raises(CommandRefused, match="TradeTransaction: Not enough money") as refused:
         pay(dispatcher, login, -1.0)
 
     assert refused.value.retcode == 134
@@ -51,7 +51,7 @@ def test_a_code_that_leaves_it_open_is_no_refusal(
     login = add(dispatcher)
     fake.do("fail", code)
 
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(CommandRefused) as refused:
         pay(dispatcher, login, 1.0)
     assert refused.value.retcode == 128
 
@@ -61,9 +61,9 @@ def test_a_server_lost_in_the_middle_leaves_it_open(fake: Fake, dispatcher: Comm
     login = add(dispatcher)
     fake.do("lose_after")
 
-    with pytest.raises(Refused) as open_:
+    with pytest.raises(CommandRefused) as open_:
         pay(dispatcher, login, 1.0)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(CommandRefused) as refused:
         pay(dispatcher, login, 1.0)
 
     assert (open_.value.retcode, refused.value.retcode) == (128, 6)
@@ -81,7 +81,7 @@ def test_a_history_is_empty_only_when_it_was_empty_twice(
     fake.do("fail", 2)
     assert ask(dispatcher, commands.TRADES_USER_HISTORY, span).total == 1
     fake.do("server", 0)
-    with pytest.raises(Refused):
+    with pytest.raises(CommandRefused):
         ask(dispatcher, commands.TRADES_USER_HISTORY, span)
 
 
@@ -103,7 +103,7 @@ def test_margins_wait_for_pumping(fake: Fake, dispatcher: CommandDispatcher):
     """All others do not."""
     fake.do("stop_pumping")
 
-    with pytest.raises(Refused, match="pumping has not begun") as refused:
+    with pytest.raises(CommandRefused, match="pumping has not begun") as refused:
         ask(dispatcher, commands.MARGINS_GET, mt4.MarginsFilter())
 
     assert refused.value.retcode == 6
@@ -160,7 +160,7 @@ def test_trades_are_deleted_all_or_none(fake: Fake, dispatcher: CommandDispatche
         pay(dispatcher, login, 4.0),
     ]
 
-    with pytest.raises(Refused, match="there is no order 9") as refused:
+    with pytest.raises(CommandRefused, match="there is no order 9") as refused:
         dispatcher.answer("adm_trades_delete", mt4.AdminDeleteParams(orders=[orders[0], 9]))
     assert refused.value.retcode == 3
     assert fake.do("trades") == 3
@@ -178,7 +178,7 @@ def test_balances_that_could_not_follow_are_no_refusal(fake: Fake, dispatcher: C
     change = mt4.AdminModifyParams(order=order, change=mt4.TradeChange(profit=2.0))
     fake.do("fail_fix", 6)
 
-    with pytest.raises(Refused, match="the trades were changed") as open_:
+    with pytest.raises(CommandRefused, match="the trades were changed") as open_:
         dispatcher.answer("adm_trade_record_modify", change)
     assert open_.value.retcode == 128
 

@@ -42,9 +42,9 @@ def market_at(
 
 
 def test_a_market_satisfies_the_broker(still: Market) -> None:
-    from ea_bridge.simulation.broker import Quotes
+    from ea_bridge.simulation.broker import QuoteSource
 
-    quotes: Quotes = still
+    quotes: QuoteSource = still
     assert quotes.symbol("EURUSD") is still.symbols()["EURUSD"]
     assert quotes.symbol("nothing") is None
     assert quotes.tick("nothing") is None

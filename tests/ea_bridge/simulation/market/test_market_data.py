@@ -9,7 +9,7 @@ from importlib.resources import files
 import pytest
 
 from ea_bridge.simulation.data.make import main
-from ea_bridge.simulation.market.minute_bars import Row, pack, packaged_bars, unpack
+from ea_bridge.simulation.market.minute_bars import BarRow, pack, packaged_bars, unpack
 
 DATA = files("ea_bridge.simulation") / "data"
 MAX_BYTES = 1_000_000
@@ -19,7 +19,7 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def as_csv(rows: list[Row]) -> bytes:
+def as_csv(rows: list[BarRow]) -> bytes:
     lines = ["time,open,high,low,close,tick_volume,spread,real_volume"]
     for row in rows:
         prices = ",".join(f"{points / 1e5:.5f}" for points in row[1:5])
@@ -56,12 +56,12 @@ def test_gold_is_four_whole_weeks_of_five_minutes() -> None:
 
 
 def test_packed_bars_unpack_to_the_same() -> None:
-    rows = [Row(29_368_800, 5, 9, 1, 3, 40, 2), Row(29_371_680, 9, 9, 2, 2, 7, 0)]
+    rows = [BarRow(29_368_800, 5, 9, 1, 3, 40, 2), BarRow(29_371_680, 9, 9, 2, 2, 7, 0)]
     assert unpack(pack(rows, digits=5, minutes=1)) == (5, 1, rows)
 
 
 def test_what_does_not_fit_is_refused_instead_of_wrapped() -> None:
-    rows = [Row(0, 100, 100, 100, 100, 1, 0), Row(1, 40_100, 40_100, 40_100, 40_100, 1, 0)]
+    rows = [BarRow(0, 100, 100, 100, 100, 1, 0), BarRow(1, 40_100, 40_100, 40_100, 40_100, 1, 0)]
     with pytest.raises(OverflowError):
         pack(rows, digits=5, minutes=1)
 

@@ -9,7 +9,7 @@ from market_parts import DAY, HOUR, MINUTE, WEDNESDAY, advance_to
 from ea_bridge.model import Tick, Timeframe
 from ea_bridge.simulation.market import Market, open_market
 from ea_bridge.simulation.market.opening import endless_tape
-from ea_bridge.simulation.market.tape import Row, packaged_tape
+from ea_bridge.simulation.market.tape import RecordedTick, packaged_tape
 
 TICKS = 10_000
 MONDAY = WEDNESDAY - 2 * DAY - 12 * HOUR
@@ -18,7 +18,7 @@ LARGEST_MOVE = 35
 """Points from one recorded bid to the next."""
 
 
-def rows_of(tape: object) -> list[Row]:
+def rows_of(tape: object) -> list[RecordedTick]:
     """All ticks of a tape."""
     return [row for minute in tape.busy_minutes() for row in tape.read(minute)]  # type: ignore[attr-defined]
 

@@ -6,7 +6,7 @@ import pytest
 from market_parts import DAY, HOUR, MINUTE, SATURDAY, WEDNESDAY
 
 from ea_bridge.model import DayOfWeek
-from ea_bridge.simulation.market.hours import Session, hours_of
+from ea_bridge.simulation.market.hours import SessionSpan, hours_of
 
 FRIDAY_NIGHT = WEDNESDAY + 2 * DAY + 11 * HOUR + 57 * MINUTE
 MONDAY = WEDNESDAY + 4 * DAY + 12 * HOUR
@@ -49,5 +49,5 @@ def test_crypto_trades_at_weekends() -> None:
 def test_sessions_are_told_as_metatrader_tells_them() -> None:
     """A day, and from when to when in seconds of it."""
     sessions = hours_of("fx").sessions
-    assert Session(DayOfWeek.FRIDAY, 0, 86_220) in sessions
+    assert SessionSpan(DayOfWeek.FRIDAY, 0, 86_220) in sessions
     assert not [one for one in sessions if one.day == DayOfWeek.SUNDAY]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from market_parts import MINUTE, minute_bars
 
 from ea_bridge.simulation.market.bars import join, span_of
-from ea_bridge.simulation.market.minute_bars import Row, cut, packaged_bars
+from ea_bridge.simulation.market.minute_bars import BarRow, cut, packaged_bars
 from ea_bridge.simulation.market.minute_tile import MinuteBar, MinuteTile, turning_points
 from ea_bridge.simulation.market.sources import ticks_of
 
@@ -82,4 +82,4 @@ def test_every_cut_gold_bar_adds_up_to_itself() -> None:
 
 
 def test_a_minute_long_bar_is_not_cut() -> None:
-    assert cut(Row(9, 1, 4, 1, 3, 5, 6), 1) == [MinuteBar(1, 4, 1, 3, 5, 6)]
+    assert cut(BarRow(9, 1, 4, 1, 3, 5, 6), 1) == [MinuteBar(1, 4, 1, 3, 5, 6)]

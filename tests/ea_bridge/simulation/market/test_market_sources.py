@@ -12,7 +12,7 @@ from market_parts import DAY, HOUR, MINUTE, SATURDAY, WEDNESDAY
 
 from ea_bridge.simulation.market.bars import span_of
 from ea_bridge.simulation.market.hours import MONDAY, WEEK, hours_of
-from ea_bridge.simulation.market.minute_bars import Row, Tiles, packaged_bars
+from ea_bridge.simulation.market.minute_bars import BarRow, Tiles, packaged_bars
 from ea_bridge.simulation.market.minute_tile import MAX_TICKS_A_MINUTE, MinuteTile
 from ea_bridge.simulation.market.sources import (
     CoarseStamps,
@@ -84,7 +84,7 @@ def test_real_minutes_come_back_on_their_own_dates(symbol: str) -> None:
     for row in rows:
         span = chosen.span(row.minute + 52 * WEEK, 1)
         assert span is not None
-        assert Row(row.minute, *span[:6]) == row._replace(spread=row.spread or usual)
+        assert BarRow(row.minute, *span[:6]) == row._replace(spread=row.spread or usual)
     assert max(row.volume for row in rows) <= MAX_TICKS_A_MINUTE
 
 

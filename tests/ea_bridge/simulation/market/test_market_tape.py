@@ -10,7 +10,7 @@ from market_parts import DAY, MINUTE
 from ea_bridge.simulation.market.tape import (
     HEADER,
     MAX_TAPE_DAYS,
-    Row,
+    RecordedTick,
     TickFileError,
     digits_in,
     packaged_tape,
@@ -31,8 +31,8 @@ def test_every_row_of_the_packaged_ticks_is_read_back() -> None:
     tape = packaged_tape("EURUSD", 5)
     rows = [row for minute in tape.busy_minutes() for row in tape.read(minute)]
     assert len(rows) == tape.rows == 10_000
-    assert rows[0] == Row(1_546_383_600_078, 114_605, 114_643, 6)
-    assert rows[-1] == Row(1_546_392_969_581, 114_531, 114_535, 2) == tape.last
+    assert rows[0] == RecordedTick(1_546_383_600_078, 114_605, 114_643, 6)
+    assert rows[-1] == RecordedTick(1_546_392_969_581, 114_531, 114_535, 2) == tape.last
     assert rows == sorted(rows, key=lambda row: row.time_msc)
 
 
@@ -41,15 +41,15 @@ def test_short_prices_and_windows_line_ends_are_read(tmp_path: Path) -> None:
     path.write_bytes(HEADER + f"\r\n{START},1.1,2,6\r\n{START},1.10001,1.2,4\r\n".encode())
     tape = tape_from(path, 5)
     assert tape.read(START // MINUTE) == [
-        Row(START, 110_000, 200_000, 6),
-        Row(START, 110_001, 120_000, 4),
+        RecordedTick(START, 110_000, 200_000, 6),
+        RecordedTick(START, 110_001, 120_000, 4),
     ]
 
 
 def test_flags_may_be_left_out_of_a_whole_file(tmp_path: Path) -> None:
     """Each tick then says that bid and ask changed; a file cannot have it both ways."""
     path = write(tmp_path, f"{START},1.1,1.20001", header="time_msc,bid,ask")
-    assert tape_from(path, 5).read(START // MINUTE) == [Row(START, 110_000, 120_001, 6)]
+    assert tape_from(path, 5).read(START // MINUTE) == [RecordedTick(START, 110_000, 120_001, 6)]
     assert digits_in(path) == 5
     path = write(tmp_path, f"{START},1.1,1.2", f"{START},1.1,1.2,6", header="time_msc,bid,ask")
     with pytest.raises(TickFileError, match=r"line 3: not time_msc,bid,ask: "):

@@ -6,7 +6,7 @@ import pytest
 from gate_house import House
 
 from ea_bridge.protocol.messages import Hello
-from ea_bridge.server import Admitted, Refused
+from ea_bridge.server import Admitted, NotAdmitted
 from ea_bridge.token import derive_keys, new_token, parse_token
 from gateway.auth.gate import TerminalDoor
 
@@ -35,7 +35,7 @@ def test_a_terminal_is_admitted_with_the_keys_of_its_token(house: House) -> None
 def test_a_terminal_with_an_unknown_token_gets_no_keys(house: House) -> None:
     """The bridge then leads the handshake with keys that fit nothing."""
     refused = TerminalDoor(house.gate).admit(hello(new_token()))
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, NotAdmitted)
     assert (refused.code, refused.keys) == ("unknown", None)
 
 
@@ -48,7 +48,7 @@ async def test_a_terminal_learns_why_its_token_ended(house: House, end: str) -> 
     else:
         house.now += 60
     refused = TerminalDoor(house.gate).admit(hello(token))
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, NotAdmitted)
     assert refused.code == end
     assert refused.keys == derive_keys(token)
     assert refused.terminal == "demo"
@@ -60,7 +60,7 @@ def test_a_token_for_one_platform_is_not_for_the_other(house: House) -> None:
     door = TerminalDoor(house.gate)
     assert isinstance(door.admit(hello(token, "mt4")), Admitted)
     refused = door.admit(hello(token, "mt5"))
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, NotAdmitted)
     assert "for mt4, not for mt5" in refused.reason
 
 
@@ -69,7 +69,7 @@ async def test_a_terminal_may_try_again_when_we_cannot_tell(house: House) -> Non
     token, _ = house.admit()
     house.alter("DELETE FROM key_sets")
     refused = TerminalDoor(house.gate).admit(hello(token))
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, NotAdmitted)
     assert refused.code == "busy"
 
 
