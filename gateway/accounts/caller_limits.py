@@ -10,8 +10,8 @@ from ea_bridge.registry import Facts
 from gateway.accounts import RegisteredAccount
 from gateway.config import Trading
 from gateway.credentials.record import TradeLimits
-from gateway.trading.grid import exact
 from gateway.trading.limits import Limits, of_config, of_record, strictest
+from gateway.trading.price_grid import exact
 
 MAX_KNOWN = 1024
 """Callers whose limits are remembered: they are asked for with each order."""

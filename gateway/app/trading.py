@@ -24,11 +24,10 @@ from gateway.credentials.tier import Tier
 from gateway.paper.service import PaperService
 from gateway.storage.ledger import Ledger
 from gateway.streams.service import Streams
-from gateway.trading.account_state import AccountState
 from gateway.trading.contingent.service import ContingentService, with_held
 from gateway.trading.kill_switch.service import KillSwitchService
 from gateway.trading.reconcile.service import ReconcileService
-from gateway.trading.state import TradingState
+from gateway.trading.state import AccountState, TradingState
 from gateway.trading.terminal import GuardedTerminal
 
 P = TypeVar("P", bound=Struct)
@@ -192,10 +191,10 @@ class Trading:
         """Return what all callers of a terminal share at the market; made when first asked for."""
         state = self._states.get(terminal)
         if state is None:
-            turns = self.account_state.turns(terminal)
+            locks = self.account_state.locks(terminal)
             state = self._states[terminal] = TradingState(
-                turns=turns,
-                contingent=self.contingent.of(terminal, turns),
+                locks=locks,
+                contingent=self.contingent.of(terminal, locks),
                 journal=self.reconcile.of(terminal),
                 risk=self.account_state.risk_checker(),
             )

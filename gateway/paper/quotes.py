@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ea_bridge import commands, host
 from ea_bridge.model import SymbolInfo, Tick
 from gateway.trading.session import Session
-from gateway.trading.sessions import KEPT_S, Week
+from gateway.trading.trade_sessions import KEPT_S, Week
 
 VEHICLE = "USD"
 

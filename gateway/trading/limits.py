@@ -13,7 +13,7 @@ from typing import Any
 
 from gateway.config import Trading
 from gateway.credentials.record import TradeLimits
-from gateway.trading.grid import exact
+from gateway.trading.price_grid import exact
 
 _PERMISSIONS = frozenset({"auto_trade", "hedging", "live", "no_stop_loss"})
 """What everybody must allow; of everything else that is true or false one demand suffices."""

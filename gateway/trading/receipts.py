@@ -21,9 +21,8 @@ from gateway.schemas.convert import check_result, enums, retcode_name, word
 from gateway.trading.requests import FIRST_HELD, PreparedOrder
 
 from .filling import AT_MARKET
-from .grid import exact
-from .refusals import BUYS
-from .retcodes import Evidence
+from .price_grid import BUYS, exact
+from .results import Evidence
 from .terminal import ExecutionResult, GuardedTerminal
 
 DEAL_DELAYS_S = (0.0, 0.02, 0.05, 0.1, 0.2)

@@ -40,8 +40,7 @@ from gateway.credentials.tier import Tier
 from gateway.errors import DeadlineExceeded, GatewayError, Outcome
 
 from .client_ids import is_tagged
-from .grid import Name
-from .refusals import BUYS
+from .price_grid import BUYS, Name
 
 DEFAULT_TTL_MS = 5000
 """Of a trade whose caller names neither ``ttl_ms`` nor ``deadline_ms``."""

@@ -7,18 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from ea_bridge.model import Order
+from ea_bridge.registry import TerminalRegistry
 from gateway import schemas as shapes
 from gateway.errors import GatewayError
+from gateway.storage.ledger import Ledger
+from gateway.trading.journal import Account, OrderLog, SqliteJournal
+from gateway.trading.risk.rate import sent_orders
+from gateway.trading.risk.reservations import CounterBook, Unresolved
 
 from .filling import FillingMemory
 from .journal import Journal
+from .locks import LockTable, TicketLocks
 from .requests import ExecutionOptions, OrderModification, OrderRequest, PreparedOrder
 from .risk.checker import OrderAdmission, RiskChecker
 from .symbols import SymbolNames
 from .terminal import GuardedTerminal
-from .turns import Turns
 
 
 class NullContingentOrders:
@@ -89,7 +95,7 @@ class NullContingentOrders:
 class TradingState:
     """Shared state of one terminal; it outlives links and callers, and ends with the daemon."""
 
-    turns: Turns = field(default_factory=Turns)
+    locks: TicketLocks = field(default_factory=TicketLocks)
     """Who may change what is open there."""
     risk: RiskChecker = field(default_factory=RiskChecker)
     """What an order must pass, and what it takes of the limits."""
@@ -109,3 +115,36 @@ class TradingState:
 
 StateOf = Callable[[GuardedTerminal], TradingState]
 """Return the state of a terminal: on paper it has another one."""
+
+
+class AccountState:
+    """Counters and locks of all accounts, while the gateway runs.
+
+    Args:
+        log: of all orders.
+        ledger: open.
+        registry: tells which account a terminal is logged in to.
+
+    """
+
+    def __init__(self, log: OrderLog, ledger: Ledger, registry: TerminalRegistry) -> None:
+        self._log = log
+        self._ledger = ledger
+        self._registry = registry
+        self._counter_book = CounterBook(self._unresolved)
+        self._locks: LockTable = {}
+
+    def risk_checker(self) -> RiskChecker:
+        """Return the checker of one more terminal, which knows what the journal knows."""
+        return RiskChecker(self._counter_book, sent_orders(self._ledger.reader))
+
+    def locks(self, terminal: str) -> TicketLocks:
+        """Return the locks of a terminal."""
+        return TicketLocks(self._locks, partial(self._account, terminal))
+
+    def _account(self, terminal: str) -> Account | None:
+        facts = self._registry.facts(terminal)
+        return None if facts is None else Account(facts.hello.login, facts.hello.server)
+
+    def _unresolved(self, account: Account) -> Unresolved:
+        return SqliteJournal(self._log, "", lambda: account).unresolved

@@ -65,10 +65,19 @@ from gateway.schemas.enums import Platform
 
 from .journal import Account, CommandRecord, Journal, Stage
 from .limits import Limits
-from .plausible import is_plausible
-from .refusals import NOT_EXECUTED, explain, failure, nearest_symbols
 from .requests import PreparedOrder, blame
-from .retcodes import BUSY_RETRY_MS, CHECK_AFTER_MS, Evidence, is_final, refusal
+from .results import (
+    BUSY_RETRY_MS,
+    CHECK_AFTER_MS,
+    NOT_EXECUTED,
+    Evidence,
+    explain,
+    failure,
+    is_final,
+    is_plausible,
+    nearest_symbols,
+    refusal,
+)
 from .session import Session
 
 SYMBOL_NOT_SELECTED = 4302
@@ -271,7 +280,7 @@ class GuardedTerminal:
             MethodNotSupported: the terminal lacks the capability.
             RangeTooLarge: the answer would be over the limit.
             SymbolNotFound: ``data.did_you_mean`` names what comes close.
-            GatewayError: what else the terminal refused; see :func:`.refusals.failure`.
+            GatewayError: what else the terminal refused; see :func:`.results.failure`.
 
         """
         if command.trades:

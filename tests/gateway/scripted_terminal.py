@@ -247,7 +247,7 @@ class Scene:
             tell=lambda account, op, order: self.told.append((op, order)),
             now_ms=lambda: self.now_ms,
             to_broker_ms=self.clock.to_broker_ms,
-            turns=self.state.turns,
+            locks=self.state.locks,
             audit=self.audit,
         )
         self.state.contingent = keeper

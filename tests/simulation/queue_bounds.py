@@ -66,7 +66,7 @@ def of_trading(gateway: Gateway) -> Iterator[Count]:
     log = gateway.trading.reconcile.log
     yield "journal: under way", len(log._running), callers
     yield "journal: being settled", len(log._settling), len(log._unresolved) + len(log._watched)
-    yield "turns", len(gateway.trading.account_state._queues), callers
+    yield "ticket locks", len(gateway.trading.account_state._locks), callers
     yield (
         "tallies",
         len(gateway.trading.account_state._counter_book._counters),
@@ -122,7 +122,7 @@ def at_rest(gateway: Gateway) -> Iterator[Count]:
     journals, sharing = gateway.trading.reconcile, gateway.trading.account_state
     yield "orders under way", len(journals.log._running), 0
     yield "orders being settled", len(journals.log._settling), 0
-    yield "turns", len(sharing._queues), 0
+    yield "ticket locks", len(sharing._locks), 0
     yield "halts not written", len(gateway.trading.kill_switch.switch._latched), 0
     for session in gateway.registry.sessions():
         yield "trades in flight", session.trades_in_flight, 0

@@ -17,12 +17,13 @@ from gateway.broker_time.clock import BrokerClock
 from gateway.credentials.tier import Tier
 from gateway.http.rest.problem import Problem
 from gateway.storage.store import StoreError
-from gateway.trading.rounds import (
+from gateway.trading.price_grid import BUYS
+from gateway.trading.round_trips import (
     closed_trade,
     closes,
     history_position,
     is_closed_trade,
-    rounds,
+    round_trips,
 )
 from gateway.trading.terminal import GuardedTerminal
 
@@ -42,9 +43,6 @@ _KINDS: dict[int, OrderKind] = {
     OrderType.BUY_STOP_LIMIT: "stop",
     OrderType.SELL_STOP_LIMIT: "stop",
 }
-_BUYS = frozenset(
-    {OrderType.BUY, OrderType.BUY_LIMIT, OrderType.BUY_STOP, OrderType.BUY_STOP_LIMIT}
-)
 _CANCELLED = frozenset({OrderState.CANCELED, OrderState.REJECTED})
 
 
@@ -169,7 +167,7 @@ class Reader:
         ordered = sorted(deals, key=lambda one: (one.time_msc or one.time * 1000, one.ticket))
         return [
             self._closed(history_position(one, self._clock), number)
-            for number, one in zip(count(), rounds(ordered), strict=False)
+            for number, one in zip(count(), round_trips(ordered), strict=False)
             if one.is_over
         ]
 
@@ -215,7 +213,7 @@ class Reader:
         return Trade(
             ticket=one.ticket,
             symbol=one.symbol,
-            direction="BUY" if one.type in _BUYS else "SELL",
+            direction="BUY" if one.type in BUYS else "SELL",
             order_type=_KINDS.get(one.type, "market"),
             order_status="pending",
             volume=one.volume_current or one.volume_initial,

@@ -27,12 +27,12 @@ from gateway.errors import (
 from gateway.rpc.catalogue import Call, method
 from gateway.schemas import convert
 from gateway.trading.receipts import DEAL_DELAYS_S
-from gateway.trading.rounds import (
+from gateway.trading.round_trips import (
     closed_trade,
     closes,
     history_position,
     is_closed_trade,
-    rounds,
+    round_trips,
 )
 from gateway.trading.terminal import GuardedTerminal
 
@@ -243,7 +243,7 @@ async def _positions(
     return [
         history_position(one, clock)
         for of_one in complete.values()
-        for one in rounds(sorted(of_one, key=lambda deal: (_happened(deal), deal.ticket)))
+        for one in round_trips(sorted(of_one, key=lambda deal: (_happened(deal), deal.ticket)))
         if one.is_over
     ]
 

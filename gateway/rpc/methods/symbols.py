@@ -18,7 +18,7 @@ from gateway.errors import (
 )
 from gateway.rpc.catalogue import Call, method
 from gateway.schemas import convert
-from gateway.trading.sessions import opening
+from gateway.trading.trade_sessions import opening
 
 from .params import Symbol
 

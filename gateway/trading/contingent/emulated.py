@@ -22,10 +22,11 @@ from msgspec.structs import replace
 from ea_bridge import commands
 from ea_bridge.model import Order, OrderState, OrderType, SymbolInfo, TradeAction
 from gateway.errors import DeadlineExceeded, GatewayError, InvalidPrice
-from gateway.trading.grid import Grid, exact, price_grid
 from gateway.trading.journal import Account, CallKey
+from gateway.trading.locks import TicketLocks
 from gateway.trading.orders import place
 from gateway.trading.orders.placement import check_complete, prepare
+from gateway.trading.price_grid import PriceGrid, exact, misplaced, price_grid
 from gateway.trading.requests import (
     FIRST_HELD,
     Deadline,
@@ -33,10 +34,8 @@ from gateway.trading.requests import (
     OrderRequest,
     PreparedOrder,
 )
-from gateway.trading.sides import misplaced
 from gateway.trading.state import StateOf, TradingState
 from gateway.trading.terminal import GuardedTerminal
-from gateway.trading.turns import Turns
 
 from .oco import ActAs, account_of
 from .records import Book, HeldOrder
@@ -74,7 +73,7 @@ class EmulatedOrders:
         tell: tells who listens that an order was added, changed or removed.
         now_ms: UTC milliseconds.
         to_broker_ms: turns UTC milliseconds into the broker's.
-        turns: of the terminal.
+        locks: of the terminal.
 
     """
 
@@ -89,7 +88,7 @@ class EmulatedOrders:
         tell: Tell,
         now_ms: Callable[[], int],
         to_broker_ms: Callable[[int], int],
-        turns: Turns,
+        locks: TicketLocks,
     ) -> None:
         self._book = book
         self._tasks = tasks
@@ -99,7 +98,7 @@ class EmulatedOrders:
         self._tell = tell
         self._now_ms = now_ms
         self._to_broker_ms = to_broker_ms
-        self._turns = turns
+        self._locks = locks
         self._held = {
             FIRST_HELD + row: with_ticket(held, FIRST_HELD + row)
             for row, held in book.open().items()
@@ -235,7 +234,7 @@ class EmulatedOrders:
             return True  # :meth:`resume` comes back to it
         options = self._options(held)
         try:
-            async with self._turns.of(options, ticket):
+            async with self._locks.of(options, ticket):
                 # looked up again: it may have been changed or cancelled in the turn before
                 return await self._act(terminal, self._held.get(ticket))
         except GatewayError as error:
@@ -324,7 +323,7 @@ class EmulatedOrders:
         held = self._held.get(ticket)
         if held is None:
             return True
-        async with self._turns.of(self._options(held), ticket):
+        async with self._locks.of(self._options(held), ticket):
             held = self._held.get(ticket)
             if held is None or held.stage == "sending":
                 return held is None
@@ -383,7 +382,7 @@ async def prepared(
     as_stop = dataclasses.replace(wish, type=STOPS[wish.type], stoplimit=None)
     trade = await prepare(terminal, state, as_stop, options)
     info = trade.symbol or await terminal.symbol(trade.request.symbol)
-    grid = Grid(info, options.normalize)
+    grid = PriceGrid(info, options.normalize)
     limit = grid.price("stoplimit", wish.stoplimit or Decimal())
     request = replace(trade.request, type=int(wish.type), stoplimit=float(limit))
     wrong = misplaced(request, info)

@@ -24,9 +24,10 @@ from gateway.audit import Audit
 from gateway.credentials.tier import Tier
 from gateway.errors import DeadlineExceeded, OrderLimit, OrderNotFound
 from gateway.storage.ledger import Ledger
-from gateway.trading.grid import exact
 from gateway.trading.journal import Account
+from gateway.trading.locks import TicketLocks
 from gateway.trading.orders.modification import check_change
+from gateway.trading.price_grid import exact
 from gateway.trading.receipts import held_receipt
 from gateway.trading.requests import (
     FIRST_HELD,
@@ -40,7 +41,6 @@ from gateway.trading.requests import (
 from gateway.trading.session import Session
 from gateway.trading.state import NullContingentOrders, StateOf, TradingState
 from gateway.trading.terminal import GuardedTerminal
-from gateway.trading.turns import Turns
 
 from .emulated import MAX_HELD, STOPS, EmulatedOrders, Tell, Watch, prepared
 from .oco import ActAs, OcoLinks, account_of
@@ -55,7 +55,7 @@ class ContingentOrders(NullContingentOrders):
         ledger: open.
         terminal: name of the terminal.
         at_start: rows of the daemon's start, among which are its own.
-        act_as, state_of, watch, tell, now_ms, to_broker_ms, turns: see
+        act_as, state_of, watch, tell, now_ms, to_broker_ms, locks: see
             :class:`~.emulated.EmulatedOrders`.
         counted: returns what all terminals together hold for an account, as :meth:`counted_for`
             tells of one of them; ``None``: there is only one.
@@ -75,7 +75,7 @@ class ContingentOrders(NullContingentOrders):
         tell: Tell,
         now_ms: Callable[[], int],
         to_broker_ms: Callable[[int], int],
-        turns: Turns,
+        locks: TicketLocks,
         counted: Callable[[Account | None], list[Order]] | None = None,
         audit: Audit | None = None,
     ) -> None:
@@ -83,7 +83,7 @@ class ContingentOrders(NullContingentOrders):
         self._tasks = RetryingTasks()
         self._act_as = act_as
         self._tell = tell
-        self._turns = turns
+        self._locks = locks
         self._counted = counted or self.counted_for
         self._held = EmulatedOrders(
             Book(ledger, terminal, "held", HeldOrder, audit, at_start),
@@ -94,7 +94,7 @@ class ContingentOrders(NullContingentOrders):
             tell=self._changed,
             now_ms=now_ms,
             to_broker_ms=to_broker_ms,
-            turns=turns,
+            locks=locks,
         )
         self.links: OcoLinks = OcoLinks(
             Book(ledger, terminal, "oco", OcoLink, audit, at_start),
@@ -221,7 +221,7 @@ class ContingentOrders(NullContingentOrders):
     ) -> shapes.OrderReceipt:
         with options.before_sending():
             check_change(change)
-        async with self._turns.of(options, change.ticket):
+        async with self._locks.of(options, change.ticket):
             with options.before_sending():
                 held = self._waiting(terminal, change.ticket)
                 wish = _changed(held, change)
@@ -241,7 +241,7 @@ class ContingentOrders(NullContingentOrders):
     async def cancel(
         self, terminal: GuardedTerminal, ticket: int, options: ExecutionOptions
     ) -> shapes.OrderReceipt:
-        async with self._turns.of(options, ticket):
+        async with self._locks.of(options, ticket):
             with options.before_sending():
                 held = self._waiting(terminal, ticket)
                 terminal.check_last(Tier.REDUCE)

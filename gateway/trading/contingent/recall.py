@@ -11,9 +11,9 @@ import orjson
 from ea_bridge.model import Order
 from gateway.schemas import convert
 from gateway.storage.store import StoreError
-from gateway.trading.grid import exact
 from gateway.trading.journal import Account, CallKey, Intent, Stage, answers
 from gateway.trading.journal.answers import is_same, normalized
+from gateway.trading.price_grid import exact
 from gateway.trading.state import TradingState
 from gateway.trading.terminal import GuardedTerminal
 

@@ -25,10 +25,10 @@ from gateway.trading.contingent.oco import account_of
 from gateway.trading.contingent.orders import ContingentOrders
 from gateway.trading.contingent.records import OpenRows
 from gateway.trading.journal import Account
+from gateway.trading.locks import TicketLocks
 from gateway.trading.session import Session
 from gateway.trading.state import StateOf, TradingState
 from gateway.trading.terminal import GuardedTerminal
-from gateway.trading.turns import Turns
 
 P = TypeVar("P", bound=Struct)
 R = TypeVar("R")
@@ -95,7 +95,7 @@ class ContingentService:
         self._state_of = state_of
         self._orders: dict[str, ContingentOrders] = {}
 
-    def of(self, terminal: str, turns: Turns) -> ContingentOrders:
+    def of(self, terminal: str, locks: TicketLocks) -> ContingentOrders:
         """Return the orders of a terminal, as the last run of the daemon left them."""
         orders = self._orders[terminal] = ContingentOrders(
             self._ledger,
@@ -107,7 +107,7 @@ class ContingentService:
             tell=lambda account, op, order: self._tell(terminal, op, order),
             now_ms=wall_ms,
             to_broker_ms=lambda ms: self._clock(terminal).to_broker_ms(ms),
-            turns=turns,
+            locks=locks,
             counted=self._counted,
             audit=self._audit,
         )

@@ -14,7 +14,7 @@ from gateway.storage.reserve import RETRY_MS
 from gateway.storage.store import CommitUnsure, DiskFull, StoreError
 
 from ..requests import blame
-from ..retcodes import CHECK_AFTER_MS
+from ..results import CHECK_AFTER_MS
 from . import answers, rows
 from .answers import is_same
 from .intents import ENDS, Account, CallKey, CommandRecord, Intent, Settlement, Stage

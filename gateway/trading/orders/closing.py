@@ -18,7 +18,7 @@ from gateway.credentials.tier import Tier
 from gateway.errors import InvalidParams, PositionNotFound
 from gateway.trading.requests import CloseByRequest, CloseRequest, OrderRequest, PreparedOrder
 
-from ..grid import exact
+from ..price_grid import exact
 from ..requests import ExecutionOptions
 from ..state import TradingState
 from ..terminal import GuardedTerminal
@@ -42,7 +42,7 @@ async def close(
         InvalidVolume: more than is open, or off the grid.
 
     """
-    async with state.turns.of(options, request.ticket):
+    async with state.locks.of(options, request.ticket):
         with options.before_sending():
             position = await _position(terminal, request.ticket)
             prepared = await prepare(terminal, state, _opposite_order(position, request), options)
@@ -79,7 +79,7 @@ async def close_by(
         MethodNotSupported: a netting account has no opposite positions.
 
     """
-    async with state.turns.of(options, request.ticket, request.by):
+    async with state.locks.of(options, request.ticket, request.by):
         with options.before_sending():
             prepared = await _prepare_close_by(terminal, request, options)
         return await carry_out(terminal, state, prepared)

@@ -19,7 +19,7 @@ from gateway.credentials.tier import Tier
 from gateway.errors import InvalidParams, OrderNotFound
 from gateway.trading.requests import Keep, OrderModification, PreparedOrder
 
-from ..grid import Grid, Name
+from ..price_grid import Name, PriceGrid
 from ..requests import ExecutionOptions
 from ..state import TradingState
 from ..terminal import GuardedTerminal
@@ -44,7 +44,7 @@ async def modify(
         return await state.contingent.modify(terminal, state, change, options)
     with options.before_sending():
         check_change(change)
-    async with state.turns.of(options, change.ticket):
+    async with state.locks.of(options, change.ticket):
         with options.before_sending():
             prepared = await _prepare_change(terminal, change, options)
         return await carry_out(terminal, state, prepared)
@@ -95,7 +95,7 @@ async def _prepare_order_change(
 ) -> PreparedOrder:
     check_platform(terminal, order.type, change.lifetime)
     info = await terminal.symbol(order.symbol)
-    grid = Grid(info, options.normalize)
+    grid = PriceGrid(info, options.normalize)
     lifetime, expiration = order.type_time, order.time_expiration
     if change.lifetime is not None or change.expiration_ms is not None:
         lifetime = int(_lifetime(order, change))
@@ -134,7 +134,7 @@ async def _prepare_stops_change(
     options: ExecutionOptions,
 ) -> PreparedOrder:
     info = await terminal.symbol(position.symbol)
-    grid = Grid(info, options.normalize)
+    grid = PriceGrid(info, options.normalize)
     request = TradeRequest(
         action=TradeAction.SLTP,
         position=position.ticket,
@@ -173,11 +173,11 @@ def _lifetime(order: Order, change: OrderModification) -> int:
     return order.type_time if ends else OrderTime.SPECIFIED
 
 
-def _kept(grid: Grid, name: Name, given: Decimal | None, present: float) -> float:
+def _kept(grid: PriceGrid, name: Name, given: Decimal | None, present: float) -> float:
     return float(grid.price(name, given)) if given else present
 
 
-def _stop(grid: Grid, name: Name, given: Decimal | Keep | None, present: float) -> float:
+def _stop(grid: PriceGrid, name: Name, given: Decimal | Keep | None, present: float) -> float:
     if given == "keep":
         return present
     return float(grid.price(name, given)) if isinstance(given, Decimal) and given else 0.0
@@ -194,7 +194,7 @@ async def cancel(
     """
     if state.contingent.holds(ticket):
         return await state.contingent.cancel(terminal, ticket, options)
-    async with state.turns.of(options, ticket):
+    async with state.locks.of(options, ticket):
         with options.before_sending():
             prepared = await _prepare_removal(terminal, ticket, options)
         return await carry_out(terminal, state, prepared)

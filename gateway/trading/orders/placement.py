@@ -34,8 +34,7 @@ from gateway.trading.requests import OrderRequest, PreparedOrder
 
 from ..client_ids import tagged_comment
 from ..filling import AT_MARKET, allowed_fillings
-from ..grid import Grid
-from ..refusals import BUYS
+from ..price_grid import BUYS, PriceGrid
 from ..requests import ExecutionOptions
 from ..state import TradingState
 from ..terminal import GuardedTerminal
@@ -99,7 +98,7 @@ async def prepare(
         info = await terminal.symbol(order.symbol)
     else:
         info = await state.symbols.find(terminal, order.symbol)
-    grid = Grid(info, options.normalize)
+    grid = PriceGrid(info, options.normalize)
     request = _request(terminal, order, options, grid)
     fillings = []
     if order.filling is None:
@@ -174,7 +173,7 @@ def lifetime_faults(lifetime: OrderTime | None, expiration_ms: int | None) -> li
 
 
 def _request(
-    terminal: GuardedTerminal, order: OrderRequest, options: ExecutionOptions, grid: Grid
+    terminal: GuardedTerminal, order: OrderRequest, options: ExecutionOptions, grid: PriceGrid
 ) -> TradeRequest:
     at_market = order.type in AT_MARKET
     lifetime = order.lifetime
@@ -201,7 +200,7 @@ def _request(
     )
 
 
-def _optional(grid: Grid) -> Callable[[Any, Decimal | None], float]:
+def _optional(grid: PriceGrid) -> Callable[[Any, Decimal | None], float]:
     def price(name: Any, given: Decimal | None) -> float:
         return float(grid.price(name, given)) if given else 0.0
 

@@ -13,12 +13,12 @@ from gateway.errors import (
     TerminalDisconnected,
 )
 
-from ..grid import Name
 from ..journal import answers
 from ..journal.intents import CommandRecord, Intent, Presumed, Stage
+from ..price_grid import Name
 from ..receipts import receipt_for
 from ..requests import Deadline, ExecutionOptions, PreparedOrder, blame
-from ..retcodes import Evidence
+from ..results import Evidence
 from ..terminal import ExecutionResult, GuardedTerminal
 
 _REASONS = {

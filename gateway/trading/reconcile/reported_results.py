@@ -11,8 +11,7 @@ from ea_bridge.model import SUCCESSES, TradeResult
 from ea_bridge.session import LateResult
 
 from ..journal.intents import ENDS, CommandRecord, Intent, Presumed, Stage
-from ..plausible import is_plausible
-from ..retcodes import is_final
+from ..results import is_final, is_plausible
 from ..terminal import GuardedTerminal, was_refused
 from .patience import Patience
 

@@ -25,8 +25,8 @@ from ea_bridge.model import (
 from gateway.broker_time.clock import GRID_S, MAX_RESIDUE_S
 
 from ..client_ids import TAG_LENGTH
+from ..history import fetch_history
 from ..journal.intents import CommandRecord
-from ..past import past_of
 from ..terminal import GuardedTerminal
 from .matching import (
     AROUND_MS,
@@ -345,12 +345,12 @@ async def _look_back(
     wanted = view.wanted(sends, now_ms)
     first_s = since_ms // 1000 - (BEHIND_S if view.is_far else 0)
     span = (max(0, first_s), now_ms // 1000 + offset_s + AHEAD_S)
-    async for past in past_of(terminal, commands.HISTORY_ORDERS_GET, *span):
+    async for past in fetch_history(terminal, commands.HISTORY_ORDERS_GET, *span):
         view.past.update((order.ticket, order) for order in past if wanted.order(order))
     if not terminal.can("deals"):
         return
     tickets = view.past.keys() | view.orders.keys()
-    async for deals in past_of(terminal, commands.HISTORY_DEALS_GET, *span):
+    async for deals in fetch_history(terminal, commands.HISTORY_DEALS_GET, *span):
         # all deals of an order, if one is: by one alone a part looked like the whole
         kept = {deal.order for deal in deals if wanted.deal(deal, tickets)}
         view.deals += [deal for deal in deals if deal.order in kept]

@@ -27,9 +27,9 @@ from gateway.errors import (
 from gateway.storage.store import StoreError
 
 from ..client_ids import TAG_LENGTH, is_tagged, tag
+from ..history import fetch_history
 from ..journal.intents import Account
 from ..journal.log import OrderLog
-from ..past import past_of
 from ..terminal import GuardedTerminal
 
 AROUND_S = 86_400
@@ -168,7 +168,7 @@ class UsedIdScan:
         for position in await terminal.request(commands.POSITIONS_GET, commands.FilterParams()):
             _add(found, position.comment, position.ticket)
         span = (self._first_s, self._last_s)
-        async for orders in past_of(terminal, commands.HISTORY_ORDERS_GET, *span):
+        async for orders in fetch_history(terminal, commands.HISTORY_ORDERS_GET, *span):
             for order in orders:
                 _add(found, order.comment, order.ticket)
 

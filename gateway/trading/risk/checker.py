@@ -12,9 +12,9 @@ from decimal import Decimal
 from ea_bridge.model import TradeResult
 from gateway.errors import GatewayError, RiskLimit
 from gateway.trading.requests import PreparedOrder
-from gateway.trading.sessions import SessionTables
 from gateway.trading.symbols import SymbolNames
 from gateway.trading.terminal import GuardedTerminal
+from gateway.trading.trade_sessions import SessionTables
 
 from ..limits import Limits
 from .context import Kind, RiskContext, StaleFacts, tickets

@@ -17,11 +17,10 @@ from ea_bridge.model import (
     TradeRequest,
 )
 from gateway.credentials.tier import Tier
-from gateway.trading.grid import exact
-from gateway.trading.refusals import BUYS
+from gateway.trading.price_grid import BUYS, exact
 from gateway.trading.requests import PreparedOrder
-from gateway.trading.sessions import Week
 from gateway.trading.terminal import GuardedTerminal
+from gateway.trading.trade_sessions import Week
 
 from ..limits import Limits
 from . import order_math

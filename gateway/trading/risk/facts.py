@@ -20,9 +20,9 @@ from typing import Any, Literal, Protocol, TypeVar
 from ea_bridge import commands
 from ea_bridge.model import Account, Deal, DealType, Order, OrderType, Position
 from gateway.errors import GatewayError, RiskLimit
-from gateway.trading.past import past_of
+from gateway.trading.history import fetch_history
 from gateway.trading.requests import PreparedOrder
-from gateway.trading.rounds import is_closed_trade
+from gateway.trading.round_trips import is_closed_trade
 from gateway.trading.symbols import SymbolNames
 from gateway.trading.terminal import GuardedTerminal
 
@@ -226,14 +226,14 @@ async def _brought_today(terminal: GuardedTerminal) -> float:
     day = (now_s // DAY_S * DAY_S, now_s + DAY_S)
     total = 0.0
     if terminal.is_mt4:
-        async for closed in past_of(terminal, commands.HISTORY_ORDERS_GET, *day):
+        async for closed in fetch_history(terminal, commands.HISTORY_ORDERS_GET, *day):
             total += sum(
                 (one.profit or 0.0) + (one.swap or 0.0) + (one.commission or 0.0)
                 for one in closed
                 if is_closed_trade(one)
             )
         return total
-    async for deals in past_of(terminal, commands.HISTORY_DEALS_GET, *day):
+    async for deals in fetch_history(terminal, commands.HISTORY_DEALS_GET, *day):
         total += sum(_brought(one) for one in deals if one.type not in _MOVED)
     return total
 

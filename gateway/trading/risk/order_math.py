@@ -5,8 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from ea_bridge.model import OrderType, Position, PositionType, TradeAction
-from gateway.trading.grid import exact
-from gateway.trading.refusals import BUYS
+from gateway.trading.price_grid import BUYS, exact
 from gateway.trading.requests import PreparedOrder
 
 STOP_LIMITS = frozenset({OrderType.BUY_STOP_LIMIT, OrderType.SELL_STOP_LIMIT})

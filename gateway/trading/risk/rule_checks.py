@@ -28,8 +28,8 @@ from gateway.errors import (
     TradeDisabled,
 )
 from gateway.schemas.convert import enums, word
-from gateway.trading.grid import exact
-from gateway.trading.sessions import is_closed, opening
+from gateway.trading.price_grid import exact
+from gateway.trading.trade_sessions import is_closed, opening
 
 from .context import Exposure, Kind, RiskContext, StaleFacts
 from .order_math import STOP_LIMITS, WITH_STOPS

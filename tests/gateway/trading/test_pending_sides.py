@@ -9,7 +9,7 @@ from scripted_terminal import Scene
 
 from ea_bridge.model import OrderType, SymbolInfo, TradeAction, TradeRequest, TradeResult
 from gateway import errors
-from gateway.trading.sides import misplaced
+from gateway.trading.price_grid import misplaced
 
 INFO: SymbolInfo = replace(EURUSD, bid=1.1, ask=1.1002, digits=5, point=1e-5, trade_stops_level=10)
 T = OrderType

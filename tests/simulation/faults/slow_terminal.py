@@ -12,7 +12,7 @@ from random import Random
 from ea_bridge.model import SUCCESSES
 from ea_bridge.protocol.messages import Cmd, Res
 from gateway.trading.journal.intents import ENDS
-from gateway.trading.retcodes import is_final
+from gateway.trading.results import is_final
 from gateway.trading.terminal import was_refused
 
 from ..plugins import fault

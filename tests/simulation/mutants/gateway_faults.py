@@ -157,9 +157,9 @@ JOURNAL = (
         "Two callers change one position at the same time, each by what it looked like before.",
         (
             Change(
-                "gateway.trading.turns",
-                "        what = (self._account(), ticket)\n",
-                "        what = (object(), ticket)\n",
+                "gateway.trading.locks",
+                "        key = (self._account(), ticket)\n",
+                "        key = (object(), ticket)\n",
             ),
         ),
     ),
@@ -186,7 +186,7 @@ FINDING_OUT = (
         "An answer of the broker that leaves the outcome open (10012) is told as a refusal.",
         (
             Change(
-                "gateway.trading.retcodes",
+                "gateway.trading.results",
                 "    return retcode in RULINGS\n",
                 "    return retcode in RULINGS or retcode == TradeRetcode.TIMEOUT\n",
             ),

@@ -136,7 +136,7 @@ BEFORE = (
         "Any answer of the broker that is no success and no time-out is a refusal.",
         (
             Change(
-                "gateway.trading.retcodes",
+                "gateway.trading.results",
                 "    return retcode in RULINGS\n",
                 "    return retcode != TradeRetcode.TIMEOUT\n",
             ),
@@ -248,7 +248,7 @@ BEFORE = (
         (
             Change(
                 "gateway.trading.orders.modification",
-                "    async with state.turns.of(options, change.ticket):\n"
+                "    async with state.locks.of(options, change.ticket):\n"
                 "        with options.before_sending():\n"
                 "            prepared = await _prepare_change(",
                 "    if True:\n"

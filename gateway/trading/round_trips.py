@@ -1,7 +1,7 @@
-"""Positions of the past, put together from their deals.
+"""Round trips: positions of the past, put together from their deals.
 
-MetaTrader keeps deals, not closed positions. A *round* goes from the deal that opened a position
-to the one that closed the last of it; a netting position that is reversed ends one round and
+MetaTrader keeps deals, not closed positions. A *round trip* goes from the deal that opened a
+position to the one that closed the last of it; a netting position that is reversed ends one and
 begins the next with the same deal.
 """
 
@@ -16,15 +16,15 @@ from gateway import schemas as shapes
 from gateway.broker_time.clock import BrokerClock
 from gateway.schemas.convert import enums, word
 
-from .grid import exact
+from .price_grid import exact
 
 AVERAGE_DIGITS = 8
 _EXITS = frozenset({DealEntry.OUT, DealEntry.OUT_BY, DealEntry.INOUT})
 
 
 @dataclass
-class Round:
-    """One way of a position, from flat to flat."""
+class RoundTrip:
+    """One position, from flat to flat."""
 
     first: Deal
     opened: Decimal = Decimal()
@@ -56,21 +56,21 @@ def closes(deal: Deal) -> bool:
     return deal.entry in _EXITS and deal.type in (DealType.BUY, DealType.SELL)
 
 
-def rounds(deals: Iterable[Deal]) -> list[Round]:
-    """Return the rounds that the deals of one position made, oldest first.
+def round_trips(deals: Iterable[Deal]) -> list[RoundTrip]:
+    """Return the round trips that the deals of one position made, oldest first.
 
     Args:
         deals: all deals of one ``position_id``, in the order of their time.
 
     """
-    found: list[Round] = []
-    current: Round | None = None
+    found: list[RoundTrip] = []
+    current: RoundTrip | None = None
     for deal in deals:
         if deal.type not in (DealType.BUY, DealType.SELL):
             continue
         volume = exact(deal.volume)
         if current is None or current.is_over:
-            current = Round(deal)
+            current = RoundTrip(deal)
             found.append(current)
         current.deals.append(deal)
         if deal.entry == DealEntry.IN:
@@ -79,25 +79,25 @@ def rounds(deals: Iterable[Deal]) -> list[Round]:
         left = current.opened - current.closed
         current.leave(deal, min(volume, left) if deal.entry == DealEntry.INOUT else volume)
         if deal.entry == DealEntry.INOUT and volume > left:
-            current = Round(deal, deals=[deal])
+            current = RoundTrip(deal, deals=[deal])
             current.enter(deal, volume - left)
             found.append(current)
     return found
 
 
-def history_position(one: Round, clock: BrokerClock) -> shapes.HistoryPosition:
-    """Return a round that is over as clients see it."""
-    last = one.last or one.first
-    opened, closed = _time(one.first), _time(last)
-    # a reversing deal is in two rounds; what it brought belongs to the one that it ended
-    money = [deal for deal in one.deals if not _only_begins(one, deal)]
+def history_position(trip: RoundTrip, clock: BrokerClock) -> shapes.HistoryPosition:
+    """Return a round trip that is over as clients see it."""
+    last = trip.last or trip.first
+    opened, closed = _time(trip.first), _time(last)
+    # a reversing deal is in two round trips; what it brought belongs to the one that it ended
+    money = [deal for deal in trip.deals if not _only_begins(trip, deal)]
     return {
-        "position_id": one.first.position_id,
-        "symbol": one.first.symbol,
-        "type": word(enums.POSITION_TYPE, one.first.type),
-        "volume": float(one.opened),
-        "price_open": float(round(one.paid / one.opened, AVERAGE_DIGITS)),
-        "price_close": float(round(one.got / one.closed, AVERAGE_DIGITS)),
+        "position_id": trip.first.position_id,
+        "symbol": trip.first.symbol,
+        "type": word(enums.POSITION_TYPE, trip.first.type),
+        "volume": float(trip.opened),
+        "price_open": float(round(trip.paid / trip.opened, AVERAGE_DIGITS)),
+        "price_close": float(round(trip.got / trip.closed, AVERAGE_DIGITS)),
         "time": clock.to_utc_ms(opened) if opened else None,
         "broker_time": opened or None,
         "time_close": clock.to_utc_ms(closed) if closed else None,
@@ -106,11 +106,11 @@ def history_position(one: Round, clock: BrokerClock) -> shapes.HistoryPosition:
         "commission": _total(deal.commission for deal in money),
         "swap": _total(deal.swap for deal in money),
         "fee": _total(deal.fee for deal in money),
-        "magic": one.first.magic,
-        "comment": one.first.comment,
+        "magic": trip.first.magic,
+        "comment": trip.first.comment,
         "reason": word(enums.DEAL_REASON, last.reason),
-        "deals": [deal.ticket for deal in one.deals],
-        "paper": one.first.paper,
+        "deals": [deal.ticket for deal in trip.deals],
+        "paper": trip.first.paper,
     }
 
 
@@ -146,8 +146,8 @@ def is_closed_trade(order: Order) -> bool:
     return order.type in (OrderType.BUY, OrderType.SELL) and order.state == OrderState.FILLED
 
 
-def _only_begins(one: Round, deal: Deal) -> bool:
-    return deal.entry == DealEntry.INOUT and deal is one.first
+def _only_begins(trip: RoundTrip, deal: Deal) -> bool:
+    return deal.entry == DealEntry.INOUT and deal is trip.first
 
 
 def _time(deal: Deal) -> int:

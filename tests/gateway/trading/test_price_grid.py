@@ -21,7 +21,7 @@ from gateway.trading.client_ids import (
     tagged_comment,
 )
 from gateway.trading.filling import allowed_fillings
-from gateway.trading.grid import Grid, exact, nearest, tick_size
+from gateway.trading.price_grid import PriceGrid, exact, nearest, tick_size
 from gateway.trading.requests import DEFAULT_TTL_MS, Deadline
 
 STEPS = st.sampled_from(["0.01", "0.1", "1", "0.001", "0.25", "0.00001", "0.5"])
@@ -34,7 +34,7 @@ def test_sums_of_doubles_lie_on_the_grid(step: str, count: int, parts: int) -> N
     read = read_decimal(total)
     assert read == Decimal(step) * (count + parts)
     info = replace(EURUSD, volume_min=0.0, volume_max=0.0, volume_step=float(step))
-    assert Grid(info).volume(read) == read
+    assert PriceGrid(info).volume(read) == read
 
 
 @given(number=st.floats(1e-6, 1e9, allow_nan=False))
@@ -50,10 +50,10 @@ def test_prices_off_the_grid_are_refused_or_moved_by_half_a_tick(
 ) -> None:
     """Never rounded silently; normalizing never moves further than half a tick."""
     on = points * tick_size(EURUSD)
-    assert Grid(EURUSD).price("price", on) == on
+    assert PriceGrid(EURUSD).price("price", on) == on
     with pytest.raises(InvalidPrice):
-        Grid(EURUSD).price("price", on + off)
-    grid = Grid(EURUSD, normalize=True)
+        PriceGrid(EURUSD).price("price", on + off)
+    grid = PriceGrid(EURUSD, normalize=True)
     moved = grid.price("sl", on + off)
     assert abs(moved - on - off) <= tick_size(EURUSD) / 2
     assert moved % tick_size(EURUSD) == 0
@@ -63,7 +63,7 @@ def test_prices_off_the_grid_are_refused_or_moved_by_half_a_tick(
 @given(volume=st.decimals("0.001", "100", places=4))
 def test_normalizing_never_makes_a_volume_larger(volume: Decimal) -> None:
     """More than was asked for is never traded."""
-    grid = Grid(EURUSD, normalize=True)
+    grid = PriceGrid(EURUSD, normalize=True)
     try:
         taken = grid.volume(volume)
     except InvalidVolume:
@@ -76,15 +76,15 @@ def test_normalizing_never_makes_a_volume_larger(volume: Decimal) -> None:
 def test_a_symbol_without_steps_takes_any_volume() -> None:
     """0 means that the broker sets no grid and no maximum."""
     info = replace(EURUSD, volume_step=0.0, volume_max=0.0)
-    assert Grid(info, normalize=True).volume(Decimal("123.456")) == Decimal("123.456")
+    assert PriceGrid(info, normalize=True).volume(Decimal("123.456")) == Decimal("123.456")
 
 
 def test_tick_size_may_differ_from_the_point() -> None:
     """An index with points of 0.01 and ticks of 0.25."""
     index = replace(EURUSD, point=0.01, trade_tick_size=0.25)
-    assert Grid(index).price("price", Decimal("4500.75"))
+    assert PriceGrid(index).price("price", Decimal("4500.75"))
     with pytest.raises(InvalidPrice):
-        Grid(index).price("price", Decimal("4500.80"))
+        PriceGrid(index).price("price", Decimal("4500.80"))
     assert tick_size(replace(index, trade_tick_size=0.0)) == Decimal("0.01")
 
 
@@ -154,7 +154,7 @@ def test_the_earlier_end_counts() -> None:
 
 def test_normalizing_never_takes_a_price_away() -> None:
     """0 means no stop: what lies nearest to it is refused, so that nobody loses a stop loss."""
-    grid = Grid(EURUSD, normalize=True)
+    grid = PriceGrid(EURUSD, normalize=True)
     with pytest.raises(InvalidPrice):
         grid.price("sl", Decimal("0.000004"))
     assert grid.price("sl", Decimal("0.000006")) == Decimal("0.00001")

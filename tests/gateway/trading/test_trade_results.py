@@ -12,7 +12,7 @@ from scripted_terminal import Scene
 from ea_bridge.errors import CommandFailed, CommandTimeout
 from ea_bridge.model import SUCCESSES, TradeResult, TradeRetcode
 from gateway import errors
-from gateway.trading.retcodes import is_final
+from gateway.trading.results import is_final
 
 REFUSALS = [
     (10004, errors.PriceChanged, {"bid": 1.08542, "ask": 1.08554}),

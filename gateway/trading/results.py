@@ -1,27 +1,50 @@
-"""What the trade server's answers mean for a caller.
+"""Results of trades: what the trade server's and the terminal's answers mean for a caller.
 
 :data:`RULINGS` is one table: each refusal, the error that it becomes, and the evidence that makes
 the error useful (the grid that a volume did not fit, the money that was not there). It lists what
 surely was not executed, and nothing else does: after any other answer (an error of no name, a
 connection that broke, a number that nobody knows) the outcome is unknown, and is found out.
+
+The EA's answer is the only word there is until the account is looked at. One that cannot be true
+(more filled than was asked for, a price beyond all markets, a negative ticket) may come from a
+broken plugin of the broker's or a faulty EA: it tells that something was answered, and not what.
+Such an outcome is unknown as well (:func:`is_plausible`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from ea_bridge.model import SymbolInfo, TradeAction, TradeRequest, TradeResult, TradeRetcode
+from ea_bridge import commands, errors
+from ea_bridge.commands import TERMINAL_ERRORS, TOO_LARGE, Command
+from ea_bridge.model import (
+    Account,
+    OrderType,
+    SymbolInfo,
+    Tick,
+    TradeAction,
+    TradeRequest,
+    TradeResult,
+    TradeRetcode,
+)
+from ea_bridge.model.struct import Struct
 from gateway.errors import (
     AutotradingDisabled,
     Frozen,
     GatewayError,
+    HistoryLoading,
     InsufficientMargin,
+    InternalError,
+    InvalidParams,
     InvalidPrice,
     InvalidStops,
     InvalidVolume,
     MarketClosed,
+    MethodNotSupported,
+    NoMarketDepth,
     OrderLimit,
     OrderNotFound,
     OrderRejected,
@@ -31,12 +54,12 @@ from gateway.errors import (
     TerminalBusy,
     TradeDisabled,
     UnsupportedFilling,
+    did_you_mean,
 )
 from gateway.schemas.convert import enums, flags, retcode_name, word
 
 from .filling import allowed_fillings
-from .grid import price_grid, volume_grid
-from .sides import Misplaced, misplaced
+from .price_grid import BUYS, Misplaced, misplaced, price_grid, volume_grid
 
 BUSY_RETRY_MS = 500
 """When to try again after the broker said that there were too many requests."""
@@ -48,7 +71,7 @@ Needs = Literal["", "symbol", "money", "prices"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What is known when a refusal is explained; what could not be learnt is ``None``."""
+    """Facts that explain a refusal; what could not be learnt is ``None``."""
 
     request: TradeRequest
     result: TradeResult | None = None
@@ -134,7 +157,7 @@ def _unresolved(_: Evidence) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """What one refusal becomes."""
+    """Error that one refusal becomes."""
 
     error: type[GatewayError]
     needs: Needs = ""
@@ -190,7 +213,7 @@ _OF_AN_ORDER = frozenset({TradeAction.MODIFY, TradeAction.REMOVE})
 
 
 def ruling(retcode: int) -> Ruling:
-    """Return what a refusal becomes."""
+    """Return the ruling for a refusal."""
     return RULINGS.get(retcode, _OTHERWISE)
 
 
@@ -222,3 +245,143 @@ def _misplaced(retcode: int, evidence: Evidence) -> Misplaced | None:
     if retcode not in _OF_PRICES or evidence.symbol is None:
         return None
     return misplaced(evidence.request, evidence.symbol)
+
+
+HISTORY_RETRY_MS = 500
+MAX_COMPARED = 2000
+"""Symbols that a mistyped one is compared with; brokers have up to tens of thousands."""
+
+NOT_EXECUTED = frozenset(TERMINAL_ERRORS) - {4024, 4756, TOO_LARGE}
+"""Run-time errors after which a trade surely was not sent to the broker. Any other may have come
+after ``OrderSend``: 4024 is MQL's internal error, 4756 stands beside whatever is not a success."""
+
+Look = Callable[[Command[Any, Any], Struct], Awaitable[Any]]
+"""Asks a question; ``None`` if the answer does not come soon."""
+
+
+def failure(
+    failed: errors.CommandFailed, params: Struct, *, terminal: str, platform: str
+) -> GatewayError:
+    """Return what a caller sees of an MQL run-time error."""
+    about = {
+        name: value
+        for name in ("symbol", "ticket", "order", "position")
+        if (value := getattr(params, name, None))
+    }
+    name = TERMINAL_ERRORS.get(failed.err, f"other_{failed.err}")
+    match failed.err:
+        case 4401:
+            return HistoryLoading(retry_after_ms=HISTORY_RETRY_MS, **about)
+        case 4753:
+            return PositionNotFound(**about)
+        case 4754:
+            return OrderNotFound(**about)
+        case 4756:
+            return OrderRejected("The terminal could not send the order", err=failed.err, **about)
+        case 4901:
+            return NoMarketDepth(**about)
+        case 4003:
+            return InvalidParams("The terminal does not accept these params", err=failed.err)
+        case 4014:
+            return MethodNotSupported(terminal=terminal, platform=platform, err_name=name)
+        case _:
+            return InternalError(
+                "The terminal failed; its Experts log may say why", err=failed.err, err_name=name
+            )
+
+
+async def explain(look: Look, retcode: int, evidence: Evidence) -> Evidence:
+    """Ask the terminal for what the explanation of a refusal needs."""
+    request, needs = evidence.request, ruling(retcode).needs
+    if needs == "symbol" and request.symbol:
+        symbol = await look(commands.SYMBOL_GET, commands.SymbolParams(symbol=request.symbol))
+        return replace(evidence, symbol=symbol)
+    if needs == "prices":
+        return await _with_prices(look, evidence)
+    if needs == "money":
+        return await _with_money(look, evidence)
+    return evidence
+
+
+async def _with_prices(look: Look, evidence: Evidence) -> Evidence:
+    result = evidence.result
+    if result is not None and result.bid and result.ask:
+        return replace(evidence, bid=result.bid, ask=result.ask)
+    symbol = evidence.request.symbol
+    tick: Tick | None = await look(commands.TICK_GET, commands.SymbolParams(symbol=symbol))
+    return evidence if tick is None else replace(evidence, bid=tick.bid, ask=tick.ask)
+
+
+async def _with_money(look: Look, evidence: Evidence) -> Evidence:
+    request = evidence.request
+    account: Account | None = await look(commands.ACCOUNT_GET, commands.NoParams())
+    free = None if account is None else account.margin_free
+    price = request.price or await _market_price(look, request)
+    required: commands.Amount | None = None
+    if request.symbol and price:
+        required = await look(
+            commands.ORDER_CALC_MARGIN,
+            commands.MarginParams(
+                type=OrderType.BUY if request.type in BUYS else OrderType.SELL,
+                symbol=request.symbol,
+                volume=request.volume,
+                price=price,
+            ),
+        )
+    margin = None if required is None else required.value
+    return replace(evidence, margin_free=free, margin_required=margin)
+
+
+async def _market_price(look: Look, request: TradeRequest) -> float:
+    info: SymbolInfo | None = await look(
+        commands.SYMBOL_GET, commands.SymbolParams(symbol=request.symbol)
+    )
+    if info is None:
+        return 0.0
+    return info.ask if request.type in BUYS else info.bid
+
+
+def nearest_symbols(given: str, known: Iterable[str]) -> dict[str, Any]:
+    """Return ``did_you_mean``; compares those that begin alike or contain what was given."""
+    wanted = given.lower()
+    alike = [
+        name
+        for name in known
+        if name[:1].lower() == wanted[:1] or wanted in name.lower() or name.lower() in wanted
+    ]
+    return did_you_mean(given, alike[:MAX_COMPARED])
+
+
+MAX_PRICE = 1e12
+"""Beyond the price of anything that is traded."""
+MAX_FACTOR = 10.0
+"""How far from the price that was asked for a fill can be: no gap is so wide."""
+_SAME_VOLUME = 1e-8
+"""Lots are decimal fractions: two doubles may differ by less and mean the same."""
+_OF_VOLUME = frozenset({TradeAction.DEAL, TradeAction.PENDING})
+_OF_VALUES = frozenset({TradeAction.SLTP, TradeAction.MODIFY})
+"""What sets values, which may be there already: anything else changes something, or failed."""
+
+
+def is_plausible(request: TradeRequest, result: TradeResult) -> bool:
+    """Whether a result can be one of a request."""
+    return (
+        (result.retcode != TradeRetcode.NO_CHANGES or request.action in _OF_VALUES)
+        and min(result.order, result.deal, result.position) >= 0
+        and _is_volume(request, result.volume)
+        and _is_price(request, result.price)
+    )
+
+
+def _is_volume(request: TradeRequest, volume: float) -> bool:
+    if not math.isfinite(volume) or volume < 0:
+        return False
+    return request.action not in _OF_VOLUME or volume <= request.volume + _SAME_VOLUME
+
+
+def _is_price(request: TradeRequest, price: float) -> bool:
+    if not 0 <= price < MAX_PRICE:
+        return False
+    if request.action != TradeAction.DEAL or not price or request.price <= 0:
+        return True
+    return request.price / MAX_FACTOR < price < request.price * MAX_FACTOR

@@ -1,4 +1,4 @@
-"""One change of a position or an order after the other.
+"""Locks by ticket: one change of a position or an order after the other.
 
 What a change sends is worked out from what the terminal has just said: how much of a position is
 open, which stop stays as it is. Two callers who look at the same moment and then both send would
@@ -18,35 +18,35 @@ from .requests import Deadline, ExecutionOptions
 
 
 @dataclass
-class _Queue:
-    """Those who want to change one thing; kept while there are any."""
+class _TicketLock:
+    """Lock of one ticket; kept while somebody has it or waits for it."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     callers: int = 0
 
 
-Queues = dict[tuple[Hashable, int], _Queue]
+LockTable = dict[tuple[Hashable, int], _TicketLock]
 """By account and ticket."""
 
 
-class Turns:
-    """Who may change what, of one terminal. Its size is bounded by the calls in progress.
+class TicketLocks:
+    """Locks of one terminal's tickets. Their number is bounded by the calls in progress.
 
     Args:
-        queues: of all terminals that share accounts.
+        table: the locks of all terminals that share accounts.
         account: tells which one the terminal is logged in to now.
 
     """
 
     def __init__(
-        self, queues: Queues | None = None, account: Callable[[], Hashable] = lambda: None
+        self, table: LockTable | None = None, account: Callable[[], Hashable] = lambda: None
     ) -> None:
-        self._queues: Queues = {} if queues is None else queues
+        self._table: LockTable = {} if table is None else table
         self._account = account
 
     def __len__(self) -> int:
-        """How many things are being changed or waited for."""
-        return len(self._queues)
+        """Number of tickets that are being changed or waited for."""
+        return len(self._table)
 
     @asynccontextmanager
     async def of(self, options: ExecutionOptions, *tickets: int) -> AsyncIterator[None]:
@@ -60,24 +60,24 @@ class Turns:
             with options.before_sending():
                 # in the order of their numbers, so that no two callers wait for each other
                 for ticket in sorted(set(tickets)):
-                    await stack.enter_async_context(self._one(ticket, options.deadline))
+                    await stack.enter_async_context(self._lock(ticket, options.deadline))
             yield
 
     @asynccontextmanager
-    async def _one(self, ticket: int, deadline: Deadline) -> AsyncIterator[None]:
-        what = (self._account(), ticket)
-        queue = self._queues.setdefault(what, _Queue())
-        queue.callers += 1
+    async def _lock(self, ticket: int, deadline: Deadline) -> AsyncIterator[None]:
+        key = (self._account(), ticket)
+        entry = self._table.setdefault(key, _TicketLock())
+        entry.callers += 1
         try:
-            await _acquire(queue.lock, deadline)
+            await _acquire(entry.lock, deadline)
             try:
                 yield
             finally:
-                queue.lock.release()
+                entry.lock.release()
         finally:
-            queue.callers -= 1
-            if not queue.callers:
-                del self._queues[what]
+            entry.callers -= 1
+            if not entry.callers:
+                del self._table[key]
 
 
 async def _acquire(lock: asyncio.Lock, deadline: Deadline) -> None:

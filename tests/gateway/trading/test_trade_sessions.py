@@ -12,7 +12,7 @@ from ea_bridge.errors import CommandFailed
 from ea_bridge.model import DayOfWeek, TradeSession
 from gateway.broker_time.clock import BrokerClock
 from gateway.errors import MarketClosed, MethodNotSupported, RiskLimit
-from gateway.trading.sessions import Week, is_closed, opening
+from gateway.trading.trade_sessions import Week, is_closed, opening
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS

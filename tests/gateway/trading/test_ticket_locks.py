@@ -8,8 +8,8 @@ from functools import partial
 import pytest
 
 from gateway.errors import DeadlineExceeded
+from gateway.trading.locks import LockTable, TicketLocks
 from gateway.trading.requests import Deadline, ExecutionOptions
-from gateway.trading.turns import Queues, Turns
 
 
 def options(ttl_ms: int = 60_000) -> ExecutionOptions:
@@ -21,10 +21,10 @@ def options(ttl_ms: int = 60_000) -> ExecutionOptions:
 
 async def test_the_second_waits_for_the_first() -> None:
     """Whoever wants the same ticket comes in when the first has left; others need not wait."""
-    turns, log, may_leave = Turns(), list[str](), asyncio.Event()
+    locks, log, may_leave = TicketLocks(), list[str](), asyncio.Event()
 
     async def change(name: str, *tickets: int) -> None:
-        async with turns.of(options(), *tickets):
+        async with locks.of(options(), *tickets):
             log.append(f"{name} in")
             if name == "first":
                 await may_leave.wait()
@@ -38,14 +38,14 @@ async def test_the_second_waits_for_the_first() -> None:
         assert log == ["first in", "other in", "other out"]
         may_leave.set()
     assert log[3:] == ["first out", "second in", "second out"]
-    assert len(turns) == 0
+    assert len(locks) == 0
 
 
 async def test_terminals_of_one_account_wait_for_each_other() -> None:
     """And for nobody who is logged in elsewhere: there the same number is another order."""
-    queues: Queues = {}
+    queues: LockTable = {}
     accounts = {"a": 1, "b": 1, "c": 2}
-    a, b, c = (Turns(queues, partial(accounts.__getitem__, name)) for name in accounts)
+    a, b, c = (TicketLocks(queues, partial(accounts.__getitem__, name)) for name in accounts)
     async with a.of(options(), 7):
         async with c.of(options(), 7):
             assert len(queues) == 2
@@ -61,46 +61,46 @@ async def test_terminals_of_one_account_wait_for_each_other() -> None:
 
 async def test_two_tickets_in_any_order() -> None:
     """Closing a by b while another closes b by a blocks nobody, nor does a ticket given twice."""
-    turns = Turns()
+    locks = TicketLocks()
 
     async def change(*tickets: int) -> None:
         for _ in range(20):
-            async with turns.of(options(), *tickets):
+            async with locks.of(options(), *tickets):
                 await asyncio.sleep(0)
 
     async with asyncio.timeout(10):
         await asyncio.gather(change(1, 2), change(2, 1), change(1, 1))
-    assert len(turns) == 0
+    assert len(locks) == 0
 
 
 async def test_a_turn_that_comes_too_late() -> None:
     """Then nothing was sent, and the place in the queue is given up."""
-    turns = Turns()
-    async with turns.of(options(), 7):
+    locks = TicketLocks()
+    async with locks.of(options(), 7):
         with pytest.raises(DeadlineExceeded) as caught:
-            async with turns.of(options(ttl_ms=1), 7):
+            async with locks.of(options(ttl_ms=1), 7):
                 pytest.fail("it is somebody else's turn")
         assert caught.value.data["outcome"] == "not_sent"
         assert caught.value.data["client_order_id"] == "turn-1"
-        assert len(turns) == 1
-    assert len(turns) == 0
+        assert len(locks) == 1
+    assert len(locks) == 0
 
 
 async def test_who_fails_or_leaves_keeps_nobody_waiting() -> None:
     """An error or a cancelled caller ends a turn as success does."""
-    turns = Turns()
+    locks = TicketLocks()
     with pytest.raises(RuntimeError):
-        async with turns.of(options(), 7):
+        async with locks.of(options(), 7):
             raise RuntimeError
-    async with turns.of(options(), 7):
-        waiting = asyncio.create_task(_pass_through(turns))
+    async with locks.of(options(), 7):
+        waiting = asyncio.create_task(_pass_through(locks))
         await asyncio.sleep(0)
         waiting.cancel()
         await asyncio.wait([waiting])
-    await _pass_through(turns)
-    assert len(turns) == 0
+    await _pass_through(locks)
+    assert len(locks) == 0
 
 
-async def _pass_through(turns: Turns) -> None:
-    async with turns.of(options(), 7):
+async def _pass_through(locks: TicketLocks) -> None:
+    async with locks.of(options(), 7):
         pass

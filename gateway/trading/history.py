@@ -1,4 +1,4 @@
-"""The past of an account, in as many answers as it takes.
+"""History of an account, fetched in as many answers as it takes.
 
 An account that has traded for long has more of a past than one answer may hold. A span that is
 too large is asked for in halves, and so on down to one second; the newest part comes last, so that
@@ -18,7 +18,7 @@ from .terminal import GuardedTerminal
 R = TypeVar("R")
 
 
-async def past_of(
+async def fetch_history(
     terminal: GuardedTerminal,
     command: Command[HistoryParams, list[R]],
     from_s: int,
