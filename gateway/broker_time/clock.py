@@ -23,7 +23,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal
 
-from .timetable import ALWAYS_MS, Timetable, Turn, ZoneRule, turns_of
+from .timetable import ALWAYS_MS, OffsetTransition, Timetable, ZoneRule, transitions_of
 
 GRID_S = 900
 """Time zones lie on quarters of an hour."""
@@ -80,9 +80,9 @@ class BrokerClock:
         """Know nothing."""
         self._rules = list(_RULES)
         self._moved: dict[tuple[ZoneRule, int], int] = {}
-        """When the broker made a turn of a rule that it made earlier or later than that says."""
+        """Moments of transitions that the broker made earlier or later than its rule says."""
         self._quoted: set[int] = set()
-        """Turns before which quotes came in the hour that is doubled."""
+        """Transitions before which quotes came in the hour that is doubled."""
         self._measured_s: int | None = None
         self._since_s = 0
         self._candidate_s = 0
@@ -99,7 +99,7 @@ class BrokerClock:
         self._now_s = 0
         self._ahead_ms = 0
         self._ahead_then_ms = 0
-        self._use(_RULES[0], turns_of(_RULES[0]))
+        self._use(_RULES[0], transitions_of(_RULES[0]))
 
     # --- learning --------------------------------------------------------------------------
 
@@ -125,7 +125,7 @@ class BrokerClock:
         """Learn from a heartbeat (seconds); return whether the offset or its rule changed.
 
         An offset counts only while quotes arrive: ``tcur`` has moved since the heartbeat just
-        before. A turn that the rule knows needs no quote.
+        before. A transition that the rule knows needs no quote.
         """
         last, self._last = self._last, (tcur, tgmt)
         if tcur <= 0 or tgmt <= 0:
@@ -163,7 +163,7 @@ class BrokerClock:
         self._ahead_ms = ahead_ms if abs(ahead_ms) > MAX_GAP_S * 1000 else 0
 
     def _pass(self, tgmt: int) -> bool:
-        """Go on to a moment; return whether a turn lies before it."""
+        """Go on to a moment; return whether a transition lies before it."""
         before_s, is_first = self.offset_s, not self._now_s
         self._now_s = tgmt
         if not self._present.utc_start <= tgmt * 1000 < self._present.utc_end:
@@ -173,22 +173,24 @@ class BrokerClock:
     def _see_quote(self, tcur: int, tgmt: int, last: tuple[int, int] | None) -> None:
         """See in which time of a doubled hour quotes come.
 
-        A quote is never ahead of the present: one of that hour that is there before the turn is
-        of the first time. Of the second is what comes after it, and is as old as that.
+        A quote is never ahead of the present: one of that hour that is there before the transition
+        is of the first time. Of the second is what comes after it, and is as old as that.
         """
         index = self._table.index(tgmt * 1000)
         if tcur * 1000 in self._table.doubled(index + 1):
-            self._quoted.add(self._table.turns[index + 1].utc_ms)
+            self._quoted.add(self._table.transitions[index + 1].utc_ms)
         elif tcur * 1000 in self._table.doubled(index) and last is not None and tcur != last[0]:
-            turn = self._table.turns[index]
-            is_fresh = abs(tcur - tgmt - turn.offset_ms // 1000) <= MAX_RESIDUE_S
-            if is_fresh and turn.utc_ms in self._quoted:
-                self._quoted.discard(turn.utc_ms)
+            transition = self._table.transitions[index]
+            is_fresh = abs(tcur - tgmt - transition.offset_ms // 1000) <= MAX_RESIDUE_S
+            if is_fresh and transition.utc_ms in self._quoted:
+                self._quoted.discard(transition.utc_ms)
                 self._lay()
 
     def _count(self, offset: int, at_s: int) -> bool:
-        """Count a measurement by a quote of that moment: one that is seen right after a turn may
-        be of before it."""
+        """Count a measurement by a quote of that moment.
+
+        One that is seen right after a transition may be of before it.
+        """
         if offset != self._candidate_s or not self._agreeing:
             self._agreeing, self._candidate_s, self._candidate_since_s = 0, offset, at_s
         self._agreeing += 1
@@ -209,27 +211,29 @@ class BrokerClock:
             self._moved.clear()
         self._measured_s, self._since_s, self._confirmed = offset, at_s, AGREEING
         self._ahead_then_ms = self._ahead_ms
-        exact = [rule for rule in self._rules if _offset_at(turns_of(rule), at_s) == offset]
+        exact = [rule for rule in self._rules if _offset_at(transitions_of(rule), at_s) == offset]
         self._rules = [rule for rule in self._rules if self._fits(rule, offset, at_s)]
         chosen = next(iter(exact or self._rules), None)
         chosen = next((rule for rule in exact if rule == self._rule), chosen)
         if chosen is not None:
-            self._use(chosen, self._turns_as_made(chosen))
+            self._use(chosen, self._transitions_as_made(chosen))
         elif stepped:
             at_ms = self._candidate_since_s * 1000
-            kept = [turn for turn in self._table.turns if turn.utc_ms < at_ms]
-            self._use("constant", (*kept, Turn(at_ms, offset * 1000)))
+            kept = [
+                transition for transition in self._table.transitions if transition.utc_ms < at_ms
+            ]
+            self._use("constant", (*kept, OffsetTransition(at_ms, offset * 1000)))
         else:
-            self._use("constant", (Turn(-ALWAYS_MS, offset * 1000),))
+            self._use("constant", (OffsetTransition(-ALWAYS_MS, offset * 1000),))
 
     def _fits(self, rule: ZoneRule, offset: int, at_s: int) -> bool:
         """Whether a rule allows an offset, at once or near a turn; note when that was made."""
-        turns, at_ms = turns_of(rule), at_s * 1000
-        index = Timetable(turns).index(at_ms)
-        turn, following = turns[index], turns[index + 1 : index + 2]
-        if turn.offset_ms == offset * 1000:
-            if self._moved.get((rule, turn.utc_ms), 0) > at_ms:  # late, and made by now
-                self._moved[rule, turn.utc_ms] = self._candidate_since_s * 1000
+        transitions, at_ms = transitions_of(rule), at_s * 1000
+        index = Timetable(transitions).index(at_ms)
+        transition, following = transitions[index], transitions[index + 1 : index + 2]
+        if transition.offset_ms == offset * 1000:
+            if self._moved.get((rule, transition.utc_ms), 0) > at_ms:  # late, and made by now
+                self._moved[rule, transition.utc_ms] = self._candidate_since_s * 1000
             for one in following:  # early, and taken back
                 self._moved.pop((rule, one.utc_ms), None)
             return True
@@ -240,30 +244,36 @@ class BrokerClock:
                     since_ms, self._moved.get((rule, one.utc_ms), since_ms)
                 )
                 return True
-        is_late = index > 0 and turns[index - 1].offset_ms == offset * 1000
-        limit_ms = turn.utc_ms + NEAR_S * 1000
+        is_late = index > 0 and transitions[index - 1].offset_ms == offset * 1000
+        limit_ms = transition.utc_ms + NEAR_S * 1000
         if is_late and at_ms < limit_ms:
-            self._moved[rule, turn.utc_ms] = limit_ms
+            self._moved[rule, transition.utc_ms] = limit_ms
             return True
         return False
 
-    def _turns_as_made(self, rule: ZoneRule) -> tuple[Turn, ...]:
-        """Return a rule's turns, each at the moment at which this broker made it."""
+    def _transitions_as_made(self, rule: ZoneRule) -> tuple[OffsetTransition, ...]:
+        """Return a rule's transitions, each at the moment at which this broker made it."""
         return tuple(
-            turn._replace(utc_ms=self._moved.get((rule, turn.utc_ms), turn.utc_ms))
-            for turn in turns_of(rule)
+            transition._replace(
+                utc_ms=self._moved.get((rule, transition.utc_ms), transition.utc_ms)
+            )
+            for transition in transitions_of(rule)
         )
 
-    def _use(self, rule: Rule, turns: tuple[Turn, ...]) -> None:
+    def _use(self, rule: Rule, transitions: tuple[OffsetTransition, ...]) -> None:
         self._rule: Rule = rule
-        self._table = Timetable(turns)
+        self._table = Timetable(transitions)
         self._lay()
 
     def _lay(self) -> None:
         """Settle what doubled hours mean, as seen from now."""
-        turns, now_ms = self._table.turns, self._now_s * 1000
-        first = {turn.utc_ms for turn in turns if turn.utc_ms > now_ms} if now_ms else _NONE
-        self._table = Timetable(turns, first | self._quoted)
+        transitions, now_ms = self._table.transitions, self._now_s * 1000
+        first = (
+            {transition.utc_ms for transition in transitions if transition.utc_ms > now_ms}
+            if now_ms
+            else _NONE
+        )
+        self._table = Timetable(transitions, first | self._quoted)
         self._present = self._table.at(now_ms)
         self._span = self._table.spans[-1]
 
@@ -365,5 +375,5 @@ class BrokerClock:
         return self._table.stamps(first_ms, last_ms)
 
 
-def _offset_at(turns: tuple[Turn, ...], utc_s: int) -> int:
-    return Timetable(turns).at(utc_s * 1000).offset // 1000
+def _offset_at(transitions: tuple[OffsetTransition, ...], utc_s: int) -> int:
+    return Timetable(transitions).at(utc_s * 1000).offset // 1000

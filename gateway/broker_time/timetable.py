@@ -27,7 +27,7 @@ _ZONES: dict[ZoneRule, tuple[str, int]] = {
 }
 
 
-class Turn(NamedTuple):
+class OffsetTransition(NamedTuple):
     """From ``utc_ms`` on the clock is ``offset_ms`` ahead of UTC."""
 
     utc_ms: int
@@ -35,7 +35,7 @@ class Turn(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class OffsetPeriod:
     """A time with one offset; ends are exclusive. Milliseconds."""
 
     utc_start: int
@@ -49,16 +49,18 @@ class Timetable:
     """Spans of time, each with its offset; every moment and every stamp is in one of them.
 
     Args:
-        turns: oldest first; the first one holds for all that was before, too.
-        first: the turns (by ``utc_ms``) whose doubled hour means its first time; that of every
-            other one means its second. An hour that is left out is read by the clock before:
+        transitions: oldest first; the first one holds for all that was before, too.
+        first: the transitions (by ``utc_ms``) whose doubled hour means its first time; that of
+            every other one means its second. An hour that is left out is read by the clock before:
             the bar that opens in it begins when the clock is put on.
 
     """
 
-    def __init__(self, turns: tuple[Turn, ...], first: AbstractSet[int] = frozenset()) -> None:
-        self.turns = turns
-        self.spans = _spans(turns, frozenset(first))
+    def __init__(
+        self, transitions: tuple[OffsetTransition, ...], first: AbstractSet[int] = frozenset()
+    ) -> None:
+        self.transitions = transitions
+        self.spans = _spans(transitions, frozenset(first))
         self._utc_starts = [span.utc_start for span in self.spans]
         self._broker_starts = [span.broker_start for span in self.spans]
 
@@ -66,20 +68,20 @@ class Timetable:
         """Return which span a moment is in."""
         return bisect_right(self._utc_starts, utc_ms) - 1
 
-    def at(self, utc_ms: int) -> Span:
+    def at(self, utc_ms: int) -> OffsetPeriod:
         """Return the span of a moment."""
         return self.spans[max(0, self.index(utc_ms))]
 
-    def of_stamp(self, broker_ms: int) -> Span:
+    def of_stamp(self, broker_ms: int) -> OffsetPeriod:
         """Return the span of a stamp."""
         return self.spans[max(0, bisect_right(self._broker_starts, broker_ms) - 1)]
 
     def doubled(self, index: int) -> range:
         """Return the stamps that a clock shows twice about the beginning of a span, if any."""
-        if not 0 < index < len(self.turns):
+        if not 0 < index < len(self.transitions):
             return range(0)
-        at_ms, offset_ms = self.turns[index]
-        return range(at_ms + offset_ms, at_ms + self.turns[index - 1].offset_ms)
+        at_ms, offset_ms = self.transitions[index]
+        return range(at_ms + offset_ms, at_ms + self.transitions[index - 1].offset_ms)
 
     def stamps(self, first_ms: int, last_ms: int) -> tuple[int, int]:
         """Return the first and the last stamp that mean a moment of a span, both included.
@@ -97,27 +99,30 @@ class Timetable:
 
 
 @functools.lru_cache(maxsize=32)
-def _spans(turns: tuple[Turn, ...], first: frozenset[int]) -> tuple[Span, ...]:
-    starts = [-ALWAYS_MS, *(turn.utc_ms for turn in turns[1:]), ALWAYS_MS]
+def _spans(
+    transitions: tuple[OffsetTransition, ...], first: frozenset[int]
+) -> tuple[OffsetPeriod, ...]:
+    starts = [-ALWAYS_MS, *(transition.utc_ms for transition in transitions[1:]), ALWAYS_MS]
     edges = [-ALWAYS_MS]
-    for before, turn in pairwise(turns):
-        is_first = turn.utc_ms in first
-        offsets = (before.offset_ms, turn.offset_ms)
-        edges.append(turn.utc_ms + (max(offsets) if is_first else turn.offset_ms))
+    for before, transition in pairwise(transitions):
+        is_first = transition.utc_ms in first
+        offsets = (before.offset_ms, transition.offset_ms)
+        edges.append(transition.utc_ms + (max(offsets) if is_first else transition.offset_ms))
     edges.append(ALWAYS_MS)
     return tuple(
-        Span(starts[i], starts[i + 1], edges[i], edges[i + 1], turn.offset_ms)
-        for i, turn in enumerate(turns)
+        OffsetPeriod(starts[i], starts[i + 1], edges[i], edges[i + 1], transition.offset_ms)
+        for i, transition in enumerate(transitions)
     )
 
 
 @functools.cache
-def turns_of(rule: ZoneRule) -> tuple[Turn, ...]:
-    """Return the turns of a zone, from 1970 to 2100."""
+def transitions_of(rule: ZoneRule) -> tuple[OffsetTransition, ...]:
+    """Return the transitions of a zone, from 1970 to 2100."""
     name, ahead_s = _ZONES[rule]
     zone = ZoneInfo(name)
     return tuple(
-        Turn(at_s * 1000, (_zone_offset(zone, at_s) + ahead_s) * 1000) for at_s in _changes(zone)
+        OffsetTransition(at_s * 1000, (_zone_offset(zone, at_s) + ahead_s) * 1000)
+        for at_s in _changes(zone)
     )
 
 

@@ -1,4 +1,4 @@
-"""How fast wrong tokens are answered."""
+"""Throttle of answers to wrong tokens."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ MAX_WAIT_S = 5.0
 
 
 class ThrottleExceeded(Exception):
-    """So many tokens fail that this failure gets no answer."""
+    """Error for a failure that gets no answer, since so many tokens fail."""
 
 
 class FailureThrottle:
-    """Spaces out failures, and only failures.
+    """Throttle that spaces out failures, and only failures.
 
     Nobody is locked out: on loopback every caller has one address, so a lock would be a weapon
     in the hands of whoever fails on purpose. A valid token never comes here.

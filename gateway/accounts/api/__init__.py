@@ -40,7 +40,7 @@ ABOUT: Final = About(
         "logged in to them. Send `Authorization: Bearer` with an auth_token of the scope `admin`."
     ),
     schemes=bearer("auth_token"),
-    words={
+    status_descriptions={
         400: "The trade server refused login or password, or the request cannot be read",
         401: "The token is missing, or does not open this gateway",
         403: "The token lacks the scope admin, or a web page may not call",

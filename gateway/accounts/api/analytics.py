@@ -17,7 +17,7 @@ from pydantic import Field
 from gateway.accounts import RegisteredAccount, UnknownAccount
 
 from .models import AccountId, DailyResponse, SummaryResponse
-from .operation import Ask, Operation, Parameter, not_found
+from .operation import AccountsCall, Operation, Parameter, not_found
 
 PERIOD = (
     Parameter("account_id", AccountId, "Of which account; all if absent."),
@@ -49,7 +49,7 @@ class _Sums:
         return round(len(self.won) / len(self.profits), 3) if self.profits else 0.0
 
 
-def _accounts(ask: Ask) -> tuple[list[RegisteredAccount], bool]:
+def _accounts(ask: AccountsCall) -> tuple[list[RegisteredAccount], bool]:
     """Return the accounts that are asked for, and whether their money is to be added up."""
     account_id = ask.query["account_id"]
     if account_id is None:
@@ -60,12 +60,12 @@ def _accounts(ask: Ask) -> tuple[list[RegisteredAccount], bool]:
         raise not_found() from None
 
 
-def _month(ask: Ask) -> tuple[int, int]:
+def _month(ask: AccountsCall) -> tuple[int, int]:
     now = datetime.fromtimestamp(ask.services.now_ms() / 1000, UTC)
     return ask.query["year"] or now.year, ask.query["month"] or now.month
 
 
-def _by_day(ask: Ask) -> dict[str, _Sums]:
+def _by_day(ask: AccountsCall) -> dict[str, _Sums]:
     """Return the sums of each day of the month on which something was closed, in UTC."""
     (year, month), (accounts, is_sum) = _month(ask), _accounts(ask)
     start = datetime(year, month, 1, tzinfo=UTC)
@@ -81,7 +81,7 @@ def _by_day(ask: Ask) -> dict[str, _Sums]:
     return dict(sorted(found.items()))
 
 
-async def _summary(ask: Ask) -> dict[str, Any]:
+async def _summary(ask: AccountsCall) -> dict[str, Any]:
     days = _by_day(ask)
     all_of_them = _Sums([profit for day in days.values() for profit in day.profits])
     won, lost = all_of_them.won, all_of_them.lost
@@ -102,7 +102,7 @@ async def _summary(ask: Ask) -> dict[str, Any]:
     }
 
 
-async def _daily(ask: Ask) -> dict[str, Any]:
+async def _daily(ask: AccountsCall) -> dict[str, Any]:
     entries = {
         day: {"pnl": sums.pnl, "trades": len(sums.profits), "win_rate": sums.win_rate}
         for day, sums in _by_day(ask).items()

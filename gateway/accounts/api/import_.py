@@ -28,7 +28,7 @@ from gateway.trading.round_trips import (
 from gateway.trading.terminal import GuardedTerminal
 
 from .models import FullSync, HistorySync, OrdersSync, SyncAll
-from .operation import Ask, Operation
+from .operation import AccountsCall, Operation
 from .queries import question, terminal_of
 from .reads import DAYS, history_params
 from .registration import ACCOUNTS, ONE, account_of
@@ -225,19 +225,19 @@ class Reader:
         )
 
 
-async def _import(ask: Ask, account: RegisteredAccount) -> tuple[Saved, int]:
+async def _import(ask: AccountsCall, account: RegisteredAccount) -> tuple[Saved, int]:
     """Import the past of an account; return what was new, and how much was told."""
     terminal = terminal_of(ask, account)
     past = await Reader(account, terminal).past(history_params(ask, terminal))
     return await ask.services.trades.save(account.id, past.trades), past.fetched
 
 
-async def _history_sync(ask: Ask) -> dict[str, int]:
+async def _history_sync(ask: AccountsCall) -> dict[str, int]:
     saved, fetched = await _import(ask, account_of(ask))
     return {"imported": saved.imported, "updated": saved.updated, "total_fetched": fetched}
 
 
-async def _orders_sync(ask: Ask) -> dict[str, int]:
+async def _orders_sync(ask: AccountsCall) -> dict[str, int]:
     account = account_of(ask)
     reader = Reader(account, terminal_of(ask, account))
     known = ask.services.trades.unfinished(account.id)
@@ -251,7 +251,7 @@ async def _orders_sync(ask: Ask) -> dict[str, int]:
     }
 
 
-async def _full_sync(ask: Ask) -> dict[str, int]:
+async def _full_sync(ask: AccountsCall) -> dict[str, int]:
     account, trades = account_of(ask), ask.services.trades
     terminal = terminal_of(ask, account)
     reader = Reader(account, terminal)
@@ -271,7 +271,7 @@ async def _full_sync(ask: Ask) -> dict[str, int]:
     }
 
 
-async def _sync_all(ask: Ask) -> SyncAll:
+async def _sync_all(ask: AccountsCall) -> SyncAll:
     imported = updated = fetched = synced = 0
     errors: list[str] = []
     for account in ask.services.book.of(ask.owner):

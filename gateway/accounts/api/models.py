@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PlainSerializer, model_validator
 
 from gateway.accounts import RegisteredAccount
-from gateway.http.rest.models import Answer, Given
+from gateway.http.rest.models import RequestModel, ResponseModel
 
 SQLITE_INTEGER = 2**63 - 1
 PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
@@ -48,7 +48,7 @@ Time = Annotated[
 # --- accounts ----------------------------------------------------------------------------------
 
 
-class AccountCreate(Given):
+class AccountCreate(RequestModel):
     """An account to be registered; its password is tried before anything is stored."""
 
     name: Name
@@ -73,7 +73,7 @@ class AccountCreate(Given):
     account_type: Kind = "USD"
 
 
-class AccountUpdate(Given):
+class AccountUpdate(RequestModel):
     """Changes of an account; what is absent or null stays.
 
     Another server or password is tried before it is stored; an empty password keeps the old one.
@@ -93,7 +93,7 @@ class AccountUpdate(Given):
     account_type: Kind | None = None
 
 
-class AccountResponse(Answer):
+class AccountResponse(ResponseModel):
     """A registered account; its password is in no answer."""
 
     id: int
@@ -123,7 +123,7 @@ class AccountResponse(Answer):
         return shown
 
 
-class AccountInfo(Answer):
+class AccountInfo(ResponseModel):
     """The account as MetaTrader tells of it; ``margin_level`` in percent."""
 
     login: int
@@ -144,7 +144,7 @@ class AccountInfo(Answer):
     """The sums are those of paper trading."""
 
 
-class EquityPoint(Answer):
+class EquityPoint(ResponseModel):
     """The money of an account at a time."""
 
     ts: Time
@@ -155,7 +155,7 @@ class EquityPoint(Answer):
 # --- trades ------------------------------------------------------------------------------------
 
 
-class AccountStats(Answer):
+class AccountStats(ResponseModel):
     """Of the closed trades that were imported; the money is the account's own."""
 
     win_rate: float
@@ -166,7 +166,7 @@ class AccountStats(Answer):
     winning_trades: int
 
 
-class Deal(Answer):
+class Deal(ResponseModel):
     """A deal, with the names of the MetaTrader5 package. ``time`` and ``time_msc`` are UTC.
 
     MetaTrader 4 keeps no deals. There a trade is told as two: one that opened it (``entry`` 0),
@@ -196,7 +196,7 @@ class Deal(Answer):
     """Of paper trading; no market has seen it."""
 
 
-class HistorySync(Answer):
+class HistorySync(ResponseModel):
     """What an import of history has done; the same once more imports nothing."""
 
     imported: int
@@ -205,7 +205,7 @@ class HistorySync(Answer):
     """Deals that the terminal told of; on MetaTrader 4 closed trades."""
 
 
-class OrdersSync(Answer):
+class OrdersSync(ResponseModel):
     """How what was open has gone on."""
 
     total_checked: int
@@ -214,7 +214,7 @@ class OrdersSync(Answer):
     unchanged: int
 
 
-class FullSync(Answer):
+class FullSync(ResponseModel):
     """How what was open has gone on, and what was not known before."""
 
     positions_closed: int
@@ -226,7 +226,7 @@ class FullSync(Answer):
     total_checked: int
 
 
-class SyncAll(Answer):
+class SyncAll(ResponseModel):
     """An import of history of all accounts; those that failed are named in ``errors``."""
 
     imported: int
@@ -236,7 +236,7 @@ class SyncAll(Answer):
     errors: list[str]
 
 
-class TradeResponse(Answer):
+class TradeResponse(ResponseModel):
     """A position, open or closed, or a pending order."""
 
     id: int
@@ -258,7 +258,7 @@ class TradeResponse(Answer):
     is_paper_trade: bool
 
 
-class SummaryResponse(Answer):
+class SummaryResponse(ResponseModel):
     """What was closed in a month. Money of one account is its own, of all it is dollars."""
 
     year: int
@@ -278,7 +278,7 @@ class SummaryResponse(Answer):
     worst_day: str | None
 
 
-class DayResult(Answer):
+class DayResult(ResponseModel):
     """What was closed on a day."""
 
     pnl: float
@@ -286,7 +286,7 @@ class DayResult(Answer):
     win_rate: float
 
 
-class DailyResponse(Answer):
+class DailyResponse(ResponseModel):
     """What was closed on the days of a month, by ``YYYY-MM-DD``."""
 
     entries: dict[str, DayResult]
@@ -295,7 +295,7 @@ class DailyResponse(Answer):
 # --- rules and the kill switch -----------------------------------------------------------------
 
 
-class RiskResponse(Answer):
+class RiskResponse(ResponseModel):
     """The risk settings: rules for all accounts, each with its switch."""
 
     drawdown_check_enabled: bool
@@ -310,7 +310,7 @@ class RiskResponse(Answer):
     hedging_allowed: bool
 
 
-class RiskUpdate(Given):
+class RiskUpdate(RequestModel):
     """Changes of the risk settings; what is absent or null stays."""
 
     drawdown_check_enabled: bool | None = None
@@ -323,7 +323,7 @@ class RiskUpdate(Given):
     hedging_allowed: bool | None = None
 
 
-class KillSwitchResponse(Answer):
+class KillSwitchResponse(ResponseModel):
     """Whether trading is halted, why, since when, and by whom."""
 
     is_active: bool
@@ -333,13 +333,13 @@ class KillSwitchResponse(Answer):
     """``cli``, ``drawdown``, or ``token`` and the public id of one."""
 
 
-class KillSwitchActivate(Given):
+class KillSwitchActivate(RequestModel):
     """Why trading is to stop."""
 
     reason: Reason
 
 
-class KillSwitchLine(Answer):
+class KillSwitchLine(ResponseModel):
     """One turn of the kill switch."""
 
     id: int

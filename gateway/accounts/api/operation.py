@@ -19,14 +19,14 @@ from gateway.audit import Audit
 from gateway.auth.caller import Caller
 from gateway.credentials.tier import Tier
 from gateway.http.rest import operation
-from gateway.http.rest.operation import Parameter, Sent
+from gateway.http.rest.operation import Parameter, ParsedRequest
 from gateway.http.rest.problem import Problem
 from gateway.trading.kill_switch.switch import KillSwitch
 from gateway.trading.terminal import GuardedTerminal
 
 from .models import AccountId
 
-__all__ = ["Ask", "Operation", "Parameter", "not_found"]
+__all__ = ["AccountsCall", "Operation", "Parameter", "not_found"]
 
 ACCOUNT = Parameter("account_id", AccountId, "Its id.", required=True)
 
@@ -54,7 +54,7 @@ class Services:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ask(Sent):
+class AccountsCall(ParsedRequest):
     """Call of an operation: the caller and the request."""
 
     services: Services
@@ -69,7 +69,7 @@ class Ask(Sent):
 
 
 @dataclass(frozen=True)
-class Operation(operation.Operation[Ask]):
+class Operation(operation.Operation[AccountsCall]):
     """Operation of the accounts API."""
 
     tier: Tier | None = None
@@ -104,7 +104,7 @@ class Operation(operation.Operation[Ask]):
 
         """
         sent = self.read(target, body)
-        ask = Ask(
+        ask = AccountsCall(
             path=sent.path,
             query=sent.query,
             given=sent.given,

@@ -17,7 +17,7 @@ from gateway.errors import (
 from gateway.http.rest.problem import Problem
 from gateway.trading.terminal import GuardedTerminal
 
-from .operation import Ask
+from .operation import AccountsCall
 
 P = TypeVar("P", bound=Struct)
 R = TypeVar("R")
@@ -25,13 +25,13 @@ OFFLINE = "No terminal that is logged in to account {login} is linked; start it,
 RETRY = {"Retry-After": "5"}
 
 
-def find_terminal(ask: Ask, account: RegisteredAccount) -> GuardedTerminal | None:
+def find_terminal(ask: AccountsCall, account: RegisteredAccount) -> GuardedTerminal | None:
     """Return the terminal that is logged in to an account, if it is linked."""
     name = ask.services.peers.logged_in(account.owner, account.login, account.server)
     return None if name is None else ask.services.terminal(ask.caller, name)
 
 
-def terminal_of(ask: Ask, account: RegisteredAccount) -> GuardedTerminal:
+def terminal_of(ask: AccountsCall, account: RegisteredAccount) -> GuardedTerminal:
     """Return the terminal that is logged in to an account.
 
     Raises:

@@ -24,7 +24,7 @@ from gateway.trading.terminal import GuardedTerminal
 
 from .models import AccountId, AccountInfo, AccountStats, Deal, EquityPoint, Symbol, TradeResponse
 from .mt4_deals import deals_of
-from .operation import Ask, Operation, Parameter, not_found
+from .operation import AccountsCall, Operation, Parameter, not_found
 from .queries import OFFLINE, RETRY, find_terminal, question, terminal_of
 from .registration import ONE, WRONG_PATH, account_of, log_in
 
@@ -72,7 +72,7 @@ Days = Annotated[int, Field(ge=1, le=3650)]
 DAYS = Parameter("days", Days, "How far back.", 90)
 
 
-async def _info(ask: Ask) -> dict[str, Any]:
+async def _info(ask: AccountsCall) -> dict[str, Any]:
     account = account_of(ask)
     terminal = find_terminal(ask, account)
     if terminal is not None:
@@ -81,7 +81,7 @@ async def _info(ask: Ask) -> dict[str, Any]:
     return asdict(await _opened(ask, account)) | {"paper": False}
 
 
-async def _opened(ask: Ask, account: RegisteredAccount) -> Any:
+async def _opened(ask: AccountsCall, account: RegisteredAccount) -> Any:
     """Log in to an account that no linked terminal is logged in to, with its own password."""
     try:
         password = ask.services.book.password(account)
@@ -103,14 +103,14 @@ async def _opened(ask: Ask, account: RegisteredAccount) -> Any:
         raise Problem(503, OFFLINE.format(login=account.login), RETRY) from None
 
 
-async def _symbols(ask: Ask) -> list[str]:
+async def _symbols(ask: AccountsCall) -> list[str]:
     terminal = terminal_of(ask, account_of(ask))
     params = SymbolsParams(selected=not ask.query["all_symbols"])
     listed = await question(terminal, commands.SYMBOLS_GET, params)
     return sorted(one.name for one in listed)
 
 
-async def _history(ask: Ask) -> list[dict[str, Any]]:
+async def _history(ask: AccountsCall) -> list[dict[str, Any]]:
     terminal = terminal_of(ask, account_of(ask))
     deals = await _deals(terminal, history_params(ask, terminal))
     if len(deals) > MAX_DEALS:
@@ -129,7 +129,7 @@ async def _deals(terminal: GuardedTerminal, params: HistoryParams) -> list[model
     return deals_of(past, positions, params.from_s, params.to_s)
 
 
-def history_params(ask: Ask, terminal: GuardedTerminal) -> HistoryParams:
+def history_params(ask: AccountsCall, terminal: GuardedTerminal) -> HistoryParams:
     """Return the last days of a terminal's past, in its broker's time."""
     now_ms = ask.services.now_ms()
     first_ms, last_ms = terminal.clock.stamps(
@@ -143,7 +143,7 @@ def _deal(one: model.Deal, clock: BrokerClock) -> dict[str, Any]:
     return asdict(one) | {"time": at_ms // 1000, "time_msc": at_ms}
 
 
-async def _stats(ask: Ask) -> dict[str, Any]:
+async def _stats(ask: AccountsCall) -> dict[str, Any]:
     account = account_of(ask)
     stats = ask.services.trades.stats(account.id, paper=account.paper_trade_enabled)
     return {
@@ -154,13 +154,13 @@ async def _stats(ask: Ask) -> dict[str, Any]:
     }
 
 
-async def _equity(ask: Ask) -> list[dict[str, Any]]:
+async def _equity(ask: AccountsCall) -> list[dict[str, Any]]:
     account, now_ms = account_of(ask), ask.services.now_ms()
     samples = ask.services.equity.since(account.id, now_ms - ask.query["hours"] * HOUR_MS, now_ms)
     return [{"ts": one.ts_ms, "equity": one.equity, "balance": one.balance} for one in samples]
 
 
-async def _trades(ask: Ask) -> list[dict[str, Any]]:
+async def _trades(ask: AccountsCall) -> list[dict[str, Any]]:
     query = ask.query
     try:
         account = ask.services.book.get(ask.owner, query["account_id"])

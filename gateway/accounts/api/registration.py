@@ -20,7 +20,7 @@ from gateway.accounts.peers import (
 from gateway.http.rest.problem import Problem
 
 from .models import AccountCreate, AccountResponse, AccountUpdate
-from .operation import Ask, Operation, not_found
+from .operation import AccountsCall, Operation, not_found
 
 ACCOUNTS = "/api/v1/accounts"
 ONE = ACCOUNTS + "/{account_id}"
@@ -40,7 +40,7 @@ UNABLE = (
 WRONG = "Invalid credentials: the trade server refused login or password"
 
 
-def account_of(ask: Ask) -> RegisteredAccount:
+def account_of(ask: AccountsCall) -> RegisteredAccount:
     """Return the account that is asked for.
 
     Raises:
@@ -53,7 +53,7 @@ def account_of(ask: Ask) -> RegisteredAccount:
         raise not_found() from None
 
 
-async def log_in(ask: Ask, params: LoginParams) -> CheckedLogin:
+async def log_in(ask: AccountsCall, params: LoginParams) -> CheckedLogin:
     """Log in to an account by a peer that can, and see that the caller may still call.
 
     Raises:
@@ -77,7 +77,9 @@ async def log_in(ask: Ask, params: LoginParams) -> CheckedLogin:
     return opened
 
 
-async def _verify(ask: Ask, login: int, server: str, password: str, path: str) -> CheckedLogin:
+async def _verify(
+    ask: AccountsCall, login: int, server: str, password: str, path: str
+) -> CheckedLogin:
     params = LoginParams(login=login, server=server, password=password, path=path or None)
     try:
         return await log_in(ask, params)
@@ -96,7 +98,7 @@ def _exists(login: int) -> Problem:
     return Problem(409, f"Account {login} already exists")
 
 
-async def _create(ask: Ask) -> RegisteredAccount:
+async def _create(ask: AccountsCall) -> RegisteredAccount:
     given, book = ask.body(AccountCreate), ask.services.book
     present = book.registered(ask.owner, given.login, given.server)
     if present is not None and present.owner == ask.owner:
@@ -116,15 +118,15 @@ async def _create(ask: Ask) -> RegisteredAccount:
     return account
 
 
-async def _list(ask: Ask) -> list[RegisteredAccount]:
+async def _list(ask: AccountsCall) -> list[RegisteredAccount]:
     return ask.services.book.of(ask.owner)
 
 
-async def _get(ask: Ask) -> RegisteredAccount:
+async def _get(ask: AccountsCall) -> RegisteredAccount:
     return account_of(ask)
 
 
-async def _change(ask: Ask) -> RegisteredAccount:
+async def _change(ask: AccountsCall) -> RegisteredAccount:
     given, book, account = ask.body(AccountUpdate), ask.services.book, account_of(ask)
     wanted = given.model_dump(exclude_none=True)
     if not wanted.get("password"):
@@ -158,7 +160,7 @@ async def _change(ask: Ask) -> RegisteredAccount:
     return changed
 
 
-async def _delete(ask: Ask) -> None:
+async def _delete(ask: AccountsCall) -> None:
     try:
         ask.services.book.delete(ask.owner, ask.path["account_id"])
     except UnknownAccount:

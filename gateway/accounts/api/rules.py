@@ -20,7 +20,7 @@ from .models import (
     RiskResponse,
     RiskUpdate,
 )
-from .operation import Ask, Operation
+from .operation import AccountsCall, Operation
 
 RISK = "/api/v1/settings/risk"
 KILL_SWITCH = "/api/v1/kill-switch"
@@ -28,11 +28,11 @@ KILL_SWITCH = "/api/v1/kill-switch"
 log = logging.getLogger(__name__)
 
 
-async def _risk(ask: Ask) -> RiskSettings:
+async def _risk(ask: AccountsCall) -> RiskSettings:
     return ask.services.book.risk(ask.owner)
 
 
-async def _set_risk(ask: Ask) -> RiskSettings:
+async def _set_risk(ask: AccountsCall) -> RiskSettings:
     wanted = ask.body(RiskUpdate).model_dump(exclude_none=True)
     book = ask.services.book
     changed = book.set_risk(ask.owner, replace(book.risk(ask.owner), **wanted))
@@ -40,7 +40,7 @@ async def _set_risk(ask: Ask) -> RiskSettings:
     return changed
 
 
-async def _state(ask: Ask) -> dict[str, Any]:
+async def _state(ask: AccountsCall) -> dict[str, Any]:
     halts = [
         halt
         for terminal in ask.services.terminals_of(ask.owner)
@@ -57,7 +57,7 @@ async def _state(ask: Ask) -> dict[str, Any]:
     }
 
 
-async def _activate(ask: Ask) -> dict[str, Any]:
+async def _activate(ask: AccountsCall) -> dict[str, Any]:
     reason = ask.body(KillSwitchActivate).reason
     names = ask.services.terminals_of(ask.owner)
     halts = [
@@ -80,7 +80,7 @@ async def _activate(ask: Ask) -> dict[str, Any]:
     return await _state(ask)
 
 
-async def _deactivate(ask: Ask) -> dict[str, Any]:
+async def _deactivate(ask: AccountsCall) -> dict[str, Any]:
     try:
         for terminal in ask.services.terminals_of(ask.owner):
             await ask.services.switch.resume(terminal, by_admin=True, by=f"token {ask.caller.tid}")
@@ -89,7 +89,7 @@ async def _deactivate(ask: Ask) -> dict[str, Any]:
     return await _state(ask)
 
 
-async def _logs(ask: Ask) -> list[dict[str, Any]]:
+async def _logs(ask: AccountsCall) -> list[dict[str, Any]]:
     lines = ask.services.switch_log.newest(ask.services.terminals_of(ask.owner))
     return [
         {

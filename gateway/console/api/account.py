@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from gateway.console.activity import MAX_PAGE
-from gateway.http.rest.models import Answer
+from gateway.http.rest.models import ResponseModel
 
 from .models import (
     Credentials,
@@ -24,7 +24,7 @@ from .models import (
 from .operation import ConsoleCall, Operation, Parameter
 
 
-async def _me(call: ConsoleCall) -> Answer:
+async def _me(call: ConsoleCall) -> ResponseModel:
     return Me(
         user=User.model_validate(call.me.user),
         sid=call.me.sid,
@@ -33,12 +33,12 @@ async def _me(call: ConsoleCall) -> Answer:
     )
 
 
-async def _begin(call: ConsoleCall, secret: str) -> Answer:
+async def _begin(call: ConsoleCall, secret: str) -> ResponseModel:
     call.visitor.begin(secret, await call.console.sessions.get(secret))
     return await _me(call)
 
 
-async def _sign_in(call: ConsoleCall) -> Answer:
+async def _sign_in(call: ConsoleCall) -> ResponseModel:
     given, visitor = call.body(Credentials), call.visitor
     user = await call.console.users.authenticate(
         given.email,
@@ -57,13 +57,13 @@ async def _sign_in(call: ConsoleCall) -> Answer:
     return answer
 
 
-async def _sign_out(call: ConsoleCall) -> Answer:
+async def _sign_out(call: ConsoleCall) -> ResponseModel:
     await call.console.sessions.end(call.visitor.secret)
     call.visitor.end()
     return Done()
 
 
-async def _step_up(call: ConsoleCall) -> Answer:
+async def _step_up(call: ConsoleCall) -> ResponseModel:
     given, visitor = call.body(StepUp), call.visitor
     await call.console.users.authenticate(
         call.me.user.email, given.password, visitor.address, event="password.given"
@@ -71,7 +71,7 @@ async def _step_up(call: ConsoleCall) -> Answer:
     return await _begin(call, await call.console.sessions.step_up(visitor.secret))
 
 
-async def _change_password(call: ConsoleCall) -> Answer:
+async def _change_password(call: ConsoleCall) -> ResponseModel:
     given, visitor = call.body(NewPassword), call.visitor
     await call.console.users.change_password(
         call.user_id, given.current, given.new, visitor.address, keep_sid=call.me.sid
@@ -79,17 +79,17 @@ async def _change_password(call: ConsoleCall) -> Answer:
     return await _begin(call, await call.console.sessions.rotate(visitor.secret))
 
 
-async def _sessions(call: ConsoleCall) -> Answer:
+async def _sessions(call: ConsoleCall) -> ResponseModel:
     sessions = await call.console.sessions.list(call.user_id)
     return Sessions(sessions=[Session.of(each, call.me.sid) for each in sessions])
 
 
-async def _end_session(call: ConsoleCall) -> Answer:
+async def _end_session(call: ConsoleCall) -> ResponseModel:
     await call.console.sessions.end_one(call.user_id, call.path["sid"])
     return Done()
 
 
-async def _activity(call: ConsoleCall) -> Answer:
+async def _activity(call: ConsoleCall) -> ResponseModel:
     limit = call.query["limit"]
     lines = await call.console.activity.list(
         call.user_id, limit=limit, before=call.query["before"]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from gateway.console.approvals import RequestView
 from gateway.console.devices import DeviceInfo
 from gateway.console.errors import Unknown
-from gateway.http.rest.models import Answer
+from gateway.http.rest.models import ResponseModel
 
 from .models import (
     Approval,
@@ -19,14 +19,14 @@ from .models import (
 from .operation import ConsoleCall, Operation
 
 
-async def _devices(call: ConsoleCall) -> Answer:
+async def _devices(call: ConsoleCall) -> ResponseModel:
     devices = await call.console.devices.list(call.user_id)
     copied = await call.console.clones.suspended(call.user_id)
     shown = [each for each in devices if each.status in ("approved", "revoked")]
     return Devices(devices=[_device(each, copied.get(each.did, ())) for each in shown])
 
 
-async def _revoke_device(call: ConsoleCall) -> Answer:
+async def _revoke_device(call: ConsoleCall) -> ResponseModel:
     return _device(await call.console.devices.revoke(call.user_id, call.path["did"]))
 
 
@@ -35,12 +35,12 @@ def _device(info: DeviceInfo, copied_to: Sequence[str] = ()) -> Device:
     return Device(**facts | {"tids": list(info.tids), "copied_to": list(copied_to)})
 
 
-async def _resume_device(call: ConsoleCall) -> Answer:
+async def _resume_device(call: ConsoleCall) -> ResponseModel:
     await call.console.clones.resume(call.user_id, call.path["did"])
     return await _devices(call)
 
 
-async def _forget_device(call: ConsoleCall) -> Answer:
+async def _forget_device(call: ConsoleCall) -> ResponseModel:
     await call.console.devices.forget(call.user_id, call.path["did"])
     return await _devices(call)
 
@@ -52,30 +52,30 @@ def _approval(view: RequestView) -> Approval:
     )
 
 
-async def _approvals(call: ConsoleCall) -> Answer:
+async def _approvals(call: ConsoleCall) -> ResponseModel:
     views = await call.console.approvals.open_requests(call.user_id)
     return Approvals(approvals=[_approval(view) for view in views])
 
 
-async def _one_approval(call: ConsoleCall) -> Answer:
+async def _one_approval(call: ConsoleCall) -> ResponseModel:
     view = await call.console.approvals.by_rid(call.user_id, call.path["rid"])
     if view is None:
         raise Unknown("There is no such question to you.")
     return _approval(view)
 
 
-async def _approve(call: ConsoleCall) -> Answer:
+async def _approve(call: ConsoleCall) -> ResponseModel:
     code = call.body(UserCode).user_code
     await _one_approval(call)
     return _approval(await call.console.approvals.approve(call.user_id, call.path["rid"], code))
 
 
-async def _not_mine(call: ConsoleCall) -> Answer:
+async def _not_mine(call: ConsoleCall) -> ResponseModel:
     await _one_approval(call)
     return _approval(await call.console.approvals.not_mine(call.user_id, call.path["rid"]))
 
 
-async def _refuse(call: ConsoleCall) -> Answer:
+async def _refuse(call: ConsoleCall) -> ResponseModel:
     await _one_approval(call)
     return _approval(await call.console.approvals.refuse(call.user_id, call.path["rid"]))
 

@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from gateway.console.logins import MAX_PAGE
-from gateway.http.rest.models import Answer
+from gateway.http.rest.models import ResponseModel
 
 from .models import RowId, Tid
 from .operation import ConsoleCall, Operation, Parameter
 
 
-class Run(Answer):
+class Run(ResponseModel):
     """A session of a terminal, as its machine has told it."""
 
     id: str
@@ -36,14 +36,14 @@ class Run(Answer):
     """Of the EA and its terminal."""
 
 
-class Runs(Answer):
+class Runs(ResponseModel):
     """Sessions, the newest first; `before` asks for the next page."""
 
     runs: list[Run]
     before: str | None
 
 
-class Login(Answer):
+class Login(ResponseModel):
     """Uses of a token by one program in one way, within an hour."""
 
     id: int
@@ -64,14 +64,14 @@ class Login(Answer):
     count: int
 
 
-class Logins(Answer):
+class Logins(ResponseModel):
     """Who came with the tokens, the newest first; `before` asks for the next page."""
 
     logins: list[Login]
     before: int | None
 
 
-async def _runs(call: ConsoleCall) -> Answer:
+async def _runs(call: ConsoleCall) -> ResponseModel:
     limit = call.query["limit"]
     found = await call.console.reports.list(
         call.user_id, limit=limit, before=call.query["before"], tid=call.query["tid"]
@@ -83,7 +83,7 @@ async def _runs(call: ConsoleCall) -> Answer:
     return Runs(runs=lines, before=lines[-1].id if len(lines) == limit else None)
 
 
-async def _logins(call: ConsoleCall) -> Answer:
+async def _logins(call: ConsoleCall) -> ResponseModel:
     limit = call.query["limit"]
     found = await call.console.logins.list(
         call.user_id,

@@ -13,7 +13,7 @@ from gateway.console.sessions import SessionInfo
 from gateway.console.tokens import MAX_LIFETIME_S, MAX_OVERLAP_S, MIN_LIFETIME_S
 from gateway.credentials.record import MAX_SECONDS, Count, Lots, Platform
 from gateway.credentials.scope import Scope
-from gateway.http.rest.models import Answer, Given
+from gateway.http.rest.models import RequestModel, ResponseModel
 
 Tid = Annotated[str, Field(pattern=r"^[0-9A-Za-z]{12}$")]
 Did = Annotated[str, Field(pattern=r"^[a-z2-7]{52}$")]
@@ -27,7 +27,7 @@ Symbol = Annotated[str, Field(pattern=r"^[ -+\--~]{1,32}$")]
 TokenStatus = Literal["active", "superseded", "disabled", "revoked", "expired"]
 
 
-class Error(Answer):
+class Error(ResponseModel):
     """Why not: a stable word, what to do about it, and perhaps a line of the log."""
 
     error: str
@@ -35,7 +35,7 @@ class Error(Answer):
     ref: str | None = None
 
 
-class Done(Answer):
+class Done(ResponseModel):
     """It is done."""
 
     done: Literal[True] = True
@@ -44,27 +44,27 @@ class Done(Answer):
 # --- oneself -----------------------------------------------------------------------------------
 
 
-class Credentials(Given):
+class Credentials(RequestModel):
     """Who wants to sign in."""
 
     email: Annotated[str, Field(max_length=254)]
     password: Password
 
 
-class StepUp(Given):
+class StepUp(RequestModel):
     """The password, given again."""
 
     password: Password
 
 
-class NewPassword(Given):
+class NewPassword(RequestModel):
     """A change of the password."""
 
     current: Password
     new: Password
 
 
-class User(Answer):
+class User(ResponseModel):
     """A person with an account."""
 
     id: str
@@ -77,7 +77,7 @@ class User(Answer):
     last_login_at: int | None
 
 
-class Me(Answer):
+class Me(ResponseModel):
     """The person who is signed in; ``csrf`` goes into the header ``Mgs-Csrf`` of every change."""
 
     user: User
@@ -87,7 +87,7 @@ class Me(Answer):
     """Until then the acts that need the password again are allowed; without https, one of them."""
 
 
-class Session(Answer):
+class Session(ResponseModel):
     """A browser that is signed in."""
 
     sid: str
@@ -110,13 +110,13 @@ class Session(Answer):
         )
 
 
-class Sessions(Answer):
+class Sessions(ResponseModel):
     """All browsers that are signed in."""
 
     sessions: list[Session]
 
 
-class LogLine(Answer):
+class LogLine(ResponseModel):
     """Something that was done."""
 
     id: int
@@ -130,7 +130,7 @@ class LogLine(Answer):
     detail: str
 
 
-class Log(Answer):
+class Log(ResponseModel):
     """What was done, the newest first; ``before`` asks for the next page."""
 
     activity: list[LogLine]
@@ -140,7 +140,7 @@ class Log(Answer):
 # --- tokens ------------------------------------------------------------------------------------
 
 
-class LimitsGiven(Given):
+class LimitsGiven(RequestModel):
     """Bounds of trading; what is null has none, and 0 allows nothing.
 
     Whoever runs the daemon may set tighter ones. Closing and cancelling always goes.
@@ -160,7 +160,7 @@ class LimitsGiven(Given):
     """How far an order's prices may lie from the last tick, in hundredths of a percent."""
 
 
-class Limits(Answer):
+class Limits(ResponseModel):
     """Bounds of trading; what is null has none."""
 
     max_lot: str | None
@@ -171,7 +171,7 @@ class Limits(Answer):
     collar_bps: int | None
 
 
-class NewToken(Given):
+class NewToken(RequestModel):
     """A token to be made."""
 
     name: Name
@@ -185,7 +185,7 @@ class NewToken(Given):
     strict_terminal: bool = True
 
 
-class LimitsChange(Given):
+class LimitsChange(RequestModel):
     """New bounds of a token: all of them."""
 
     limits: LimitsGiven
@@ -193,7 +193,7 @@ class LimitsChange(Given):
     """Null leaves it as it is."""
 
 
-class Replacement(Given):
+class Replacement(RequestModel):
     """How long the old token goes on."""
 
     overlap_s: Annotated[int, Field(ge=0, le=MAX_OVERLAP_S)] = MAX_OVERLAP_S
@@ -203,7 +203,7 @@ class Replacement(Given):
     """Of the new one; null for one that never ends by itself."""
 
 
-class Token(Answer):
+class Token(ResponseModel):
     """A token, without what makes it one."""
 
     tid: str
@@ -222,20 +222,20 @@ class Token(Answer):
     """When a terminal was first linked with it."""
 
 
-class Tokens(Answer):
+class Tokens(ResponseModel):
     """All tokens of a person, the newest first."""
 
     tokens: list[Token]
 
 
-class MadeToken(Answer):
+class MadeToken(ResponseModel):
     """A new token. Its text is in no other answer, ever."""
 
     token: Token
     auth_token: Annotated[str, Field(repr=False)]
 
 
-class Terminal(Answer):
+class Terminal(ResponseModel):
     """A terminal on a machine; see :class:`gateway.console.terminals.TerminalInfo`."""
 
     tid: str
@@ -255,7 +255,7 @@ class Terminal(Answer):
     stopped_at_ms: int | None
 
 
-class Terminals(Answer):
+class Terminals(ResponseModel):
     """All terminals of a person."""
 
     terminals: list[Terminal]
@@ -264,7 +264,7 @@ class Terminals(Answer):
 # --- machines ----------------------------------------------------------------------------------
 
 
-class Device(Answer):
+class Device(ResponseModel):
     """A machine."""
 
     did: str
@@ -285,19 +285,19 @@ class Device(Answer):
     """The two places from which it answers at once; empty unless its key was copied."""
 
 
-class Devices(Answer):
+class Devices(ResponseModel):
     """All machines of a person."""
 
     devices: list[Device]
 
 
-class UserCode(Given):
+class UserCode(RequestModel):
     """The code that the terminal shows."""
 
     user_code: Annotated[str, Field(min_length=1, max_length=32, repr=False)]
 
 
-class Approval(Answer):
+class Approval(ResponseModel):
     """A question to a person; see :class:`gateway.console.approvals.RequestView`."""
 
     rid: str
@@ -321,7 +321,7 @@ class Approval(Answer):
     terminal_changed: bool
 
 
-class Approvals(Answer):
+class Approvals(ResponseModel):
     """All open questions."""
 
     approvals: list[Approval]
@@ -330,7 +330,7 @@ class Approvals(Answer):
 # --- people ------------------------------------------------------------------------------------
 
 
-class Invitation(Given):
+class Invitation(RequestModel):
     """Somebody who is to get an account."""
 
     email: Email
@@ -338,7 +338,7 @@ class Invitation(Given):
     admin: bool = False
 
 
-class Users(Answer):
+class Users(ResponseModel):
     """Everybody with an account."""
 
     users: list[User]

@@ -20,9 +20,9 @@ from gateway.console.web.problem import Problem
 from gateway.console.web.visitor import VISITOR, Visitor, session_of
 from gateway.http.guard import JSON
 from gateway.http.rest import operation, problem
-from gateway.http.rest.models import Given
+from gateway.http.rest.models import RequestModel
 from gateway.http.rest.openapi import About
-from gateway.http.rest.operation import Parameter, Sent
+from gateway.http.rest.operation import Parameter, ParsedRequest
 
 from .models import Did, Error, Rid, RowId, Tid
 
@@ -43,7 +43,7 @@ ABOUT: Final = About(
         "session": {"type": "apiKey", "in": "cookie", "name": cookies.SESSION},
         "csrf": {"type": "apiKey", "in": "header", "name": csrf.HEADER},
     },
-    words={
+    status_descriptions={
         400: "The request is not as described here",
         401: "Not signed in, or email and password do not fit",
         403: "Not allowed, not from our own origin, or the password has to be given again",
@@ -75,7 +75,7 @@ PLACES: Final = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConsoleCall(Sent):
+class ConsoleCall(ParsedRequest):
     """One call: the visitor who asks, and what the request says."""
 
     console: Console
@@ -173,7 +173,7 @@ class Operation(operation.Operation[ConsoleCall]):
         except problem.Problem as error:
             raise _invalid(error) from None
 
-    async def _body(self, request: web.Request) -> Given | None:
+    async def _body(self, request: web.Request) -> RequestModel | None:
         if self.given is None:
             if await read_body(request):
                 raise Problem(400, "unexpected_body", "This takes no body.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.console.tokens import AS_BEFORE, TokenInfo
 from gateway.credentials.record import TradeLimits
-from gateway.http.rest.models import Answer
+from gateway.http.rest.models import ResponseModel
 
 from .models import (
     LimitsChange,
@@ -33,11 +33,11 @@ def _limits(given: LimitsGiven) -> TradeLimits:
     return TradeLimits.model_validate(given.model_dump())
 
 
-async def _tokens(call: ConsoleCall) -> Answer:
+async def _tokens(call: ConsoleCall) -> ResponseModel:
     return Tokens(tokens=[_token(each) for each in await call.console.tokens.list(call.user_id)])
 
 
-async def _create(call: ConsoleCall) -> Answer:
+async def _create(call: ConsoleCall) -> ResponseModel:
     given = call.body(NewToken)
     return _made(
         await call.console.tokens.create(
@@ -52,11 +52,11 @@ async def _create(call: ConsoleCall) -> Answer:
     )
 
 
-async def _get(call: ConsoleCall) -> Answer:
+async def _get(call: ConsoleCall) -> ResponseModel:
     return _token(await call.console.tokens.get(call.user_id, call.path["tid"]))
 
 
-async def _set_limits(call: ConsoleCall) -> Answer:
+async def _set_limits(call: ConsoleCall) -> ResponseModel:
     given = call.body(LimitsChange)
     return _token(
         await call.console.tokens.update_limits(
@@ -68,7 +68,7 @@ async def _set_limits(call: ConsoleCall) -> Answer:
     )
 
 
-async def _replace(call: ConsoleCall) -> Answer:
+async def _replace(call: ConsoleCall) -> ResponseModel:
     given = call.body(Replacement)
     lifetime_s = AS_BEFORE if given.lifetime_s == "as_before" else given.lifetime_s
     return _made(
@@ -78,24 +78,24 @@ async def _replace(call: ConsoleCall) -> Answer:
     )
 
 
-async def _revoke(call: ConsoleCall) -> Answer:
+async def _revoke(call: ConsoleCall) -> ResponseModel:
     return _token(await call.console.tokens.revoke(call.user_id, call.path["tid"]))
 
 
-async def _suspend(call: ConsoleCall) -> Answer:
+async def _suspend(call: ConsoleCall) -> ResponseModel:
     return _token(await call.console.tokens.suspend(call.user_id, call.path["tid"]))
 
 
-async def _resume(call: ConsoleCall) -> Answer:
+async def _resume(call: ConsoleCall) -> ResponseModel:
     return _token(await call.console.tokens.resume(call.user_id, call.path["tid"]))
 
 
-async def _terminals(call: ConsoleCall) -> Answer:
+async def _terminals(call: ConsoleCall) -> ResponseModel:
     lines = await call.console.terminals.list(call.user_id)
     return Terminals(terminals=[Terminal.model_validate(line) for line in lines])
 
 
-async def _token_terminals(call: ConsoleCall) -> Answer:
+async def _token_terminals(call: ConsoleCall) -> ResponseModel:
     token = await call.console.tokens.get(call.user_id, call.path["tid"])
     lines = await call.console.terminals.lines_of(token)
     return Terminals(terminals=[Terminal.model_validate(line) for line in lines])

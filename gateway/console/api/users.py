@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.console.errors import Invalid
 from gateway.console.mailed_links import Invitations
-from gateway.http.rest.models import Answer
+from gateway.http.rest.models import ResponseModel
 
 from .models import (
     Done,
@@ -15,26 +15,26 @@ from .models import (
 from .operation import ConsoleCall, Operation
 
 
-async def _users(call: ConsoleCall) -> Answer:
+async def _users(call: ConsoleCall) -> ResponseModel:
     users = await call.console.users.list()
     return Users(users=[User.model_validate(user) for user in users])
 
 
-async def _invite(call: ConsoleCall) -> Answer:
+async def _invite(call: ConsoleCall) -> ResponseModel:
     given, console = call.body(Invitation), call.console
     invitations = Invitations(console.db, console.users, console.links, console.mail, console.url)
     user = await invitations.invite(given.email, given.name, by=call.me.user, admin=given.admin)
     return User.model_validate(user)
 
 
-async def _disable(call: ConsoleCall) -> Answer:
+async def _disable(call: ConsoleCall) -> ResponseModel:
     if call.path["id"] == call.user_id:
         raise Invalid("You cannot disable your own account.")
     await call.console.users.disable(call.path["id"])
     return Done()
 
 
-async def _enable(call: ConsoleCall) -> Answer:
+async def _enable(call: ConsoleCall) -> ResponseModel:
     await call.console.users.enable(call.path["id"])
     return Done()
 

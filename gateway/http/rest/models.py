@@ -1,5 +1,6 @@
-"""Bodies, answers and errors that all REST doors have. Bodies are strict: an unknown member is
-refused.
+"""Models of bodies, answers and errors that all REST APIs have.
+
+Bodies are strict: an unknown member is refused.
 """
 
 from __future__ import annotations
@@ -7,7 +8,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 
-class Given(BaseModel):
+class RequestModel(BaseModel):
     """Base of bodies."""
 
     model_config = ConfigDict(
@@ -20,7 +21,7 @@ class Given(BaseModel):
     )
 
 
-class Answer(BaseModel):
+class ResponseModel(BaseModel):
     """Base of answers."""
 
     model_config = ConfigDict(
@@ -28,13 +29,13 @@ class Answer(BaseModel):
     )
 
 
-class Detail(Answer):
+class Detail(ResponseModel):
     """What is wrong, and what to do about it."""
 
     detail: str
 
 
-class Fault(Answer):
+class Fault(ResponseModel):
     """One thing that is wrong with a request."""
 
     loc: list[str | int]
@@ -43,7 +44,7 @@ class Fault(Answer):
     type: str
 
 
-class Faults(Answer):
+class Faults(ResponseModel):
     """All that is wrong with a request."""
 
     detail: list[Fault]

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from gateway import __version__
 from gateway.http.guard import FORM, JSON
 
-from .models import Answer, Detail, Faults
+from .models import Detail, Faults, ResponseModel
 from .operation import Operation, Parameter
 
 _REF: Final = "#/components/schemas/{model}"
@@ -31,14 +31,14 @@ class About:
     description: str
     schemes: Mapping[str, Mapping[str, str]]
     """Security schemes by their names. All are needed, unless an operation says otherwise."""
-    words: Mapping[int, str]
+    status_descriptions: Mapping[int, str]
     """What each status means here; others than the operations' own may be left out."""
     anytime: frozenset[int]
     """Those that any call may meet."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Of any answer of an operation that wants a token: what they tell."""
-    error: type[Answer] = Detail
-    invalid: type[Answer] = Faults
+    error: type[ResponseModel] = Detail
+    invalid: type[ResponseModel] = Faults
     """Body of a 422; all other errors have the body ``error``."""
     version: str = __version__
 
@@ -80,13 +80,13 @@ def document(about: About, operations: Iterable[Operation[Any]], url: str) -> di
 def _schemas(about: About, operations: Iterable[Operation[Any]]) -> dict[str, Any]:
     wanted: list[tuple[str, Any, TypeAdapter[Any]]] = []
     structs: list[type] = []
-    for each in operations:
-        if each.given is not None:
-            wanted.append((each.name, "validation", TypeAdapter(each.given)))
-        if _is_struct(each.answer):
-            structs.append(each.answer)
-        elif each.answer is not None:
-            wanted.append((each.name, "serialization", TypeAdapter(each.answer)))
+    for operation in operations:
+        if operation.given is not None:
+            wanted.append((operation.name, "validation", TypeAdapter(operation.given)))
+        if _is_struct(operation.answer):
+            structs.append(operation.answer)
+        elif operation.answer is not None:
+            wanted.append((operation.name, "serialization", TypeAdapter(operation.answer)))
     errors = dict.fromkeys((about.error, about.invalid))
     wanted += [(model.__name__, "serialization", TypeAdapter(model)) for model in errors]
     _, schema = TypeAdapter.json_schemas(wanted, ref_template=_REF)
@@ -97,32 +97,34 @@ def _schemas(about: About, operations: Iterable[Operation[Any]]) -> dict[str, An
 
 def _paths(about: About, operations: Iterable[Operation[Any]]) -> dict[str, Any]:
     paths: dict[str, Any] = {}
-    for each in operations:
-        paths.setdefault(each.path, {})[each.method.lower()] = _operation(about, each)
+    for operation in operations:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(
+            about, operation
+        )
     return paths
 
 
-def _operation(about: About, each: Operation[Any]) -> dict[str, Any]:
+def _operation(about: About, operation: Operation[Any]) -> dict[str, Any]:
     made: dict[str, Any] = {
-        "operationId": each.name,
-        "summary": each.words,
-        "responses": _responses(about, each),
+        "operationId": operation.name,
+        "summary": operation.summary,
+        "responses": _responses(about, operation),
     }
     parameters = [
-        *(_parameter(each.place(name), "path") for name in each.names),
-        *(_parameter(parameter, "query") for parameter in each.query),
-        *(_parameter(parameter, "header") for parameter in each.headers),
+        *(_parameter(operation.place(name), "path") for name in operation.names),
+        *(_parameter(parameter, "query") for parameter in operation.query),
+        *(_parameter(parameter, "header") for parameter in operation.headers),
     ]
     if parameters:
         made["parameters"] = parameters
-    if each.given is not None:
-        media = FORM if each.is_form else JSON
-        content = _content(each.given, "validation", media)
+    if operation.given is not None:
+        media = FORM if operation.is_form else JSON
+        content = _content(operation.given, "validation", media)
         made["requestBody"] = {"required": True, "content": content}
-    if each.description:
-        made["description"] = each.description
-    if each.security is not None:
-        made["security"] = each.security
+    if operation.description:
+        made["description"] = operation.description
+    if operation.security is not None:
+        made["security"] = operation.security
     return made
 
 
@@ -134,25 +136,25 @@ def _parameter(parameter: Parameter, where: str) -> dict[str, Any]:
         "name": parameter.name,
         "in": where,
         "required": parameter.required,
-        "description": parameter.words,
+        "description": parameter.description,
         "schema": schema,
     }
 
 
-def _responses(about: About, each: Operation[Any]) -> dict[str, Any]:
+def _responses(about: About, operation: Operation[Any]) -> dict[str, Any]:
     done: dict[str, Any] = {"description": "Done"}
-    if each.answer is not None:
-        done["content"] = _content(each.answer, "serialization", JSON)
-    if about.headers and not each.is_open:
+    if operation.answer is not None:
+        done["content"] = _content(operation.answer, "serialization", JSON)
+    if about.headers and not operation.is_open:
         done["headers"] = {
-            name: {"description": words, "schema": {"type": "string"}}
-            for name, words in about.headers.items()
+            name: {"description": text, "schema": {"type": "string"}}
+            for name, text in about.headers.items()
         }
-    found = {str(each.status): done}
-    for status in sorted(about.anytime | each.error_statuses):
+    found = {str(operation.status): done}
+    for status in sorted(about.anytime | operation.error_statuses):
         model = about.invalid if status == 422 else about.error
         found[str(status)] = {
-            "description": about.words[status],
+            "description": about.status_descriptions[status],
             "content": _content(model, "serialization", JSON),
         }
     return found

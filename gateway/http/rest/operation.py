@@ -1,4 +1,4 @@
-"""One operation of a REST API: declared once, served and documented from that."""
+"""Operation of a REST API: declared once, served and documented from that."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from gateway.http.guard import Route
 
-from .models import Given
+from .models import RequestModel
 from .problem import Problem
 
 A = TypeVar("A")
-B = TypeVar("B", bound=Given)
+B = TypeVar("B", bound=RequestModel)
 O = TypeVar("O", bound="Operation[Any]")  # noqa: E741  # an operation
 Verb = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 _INTEGER = re.compile(r"-?[0-9]+")
@@ -27,12 +27,12 @@ MAX_FIELDS = 100
 
 
 @dataclass(frozen=True)
-class Sent:
+class ParsedRequest:
     """What a request says, read and checked."""
 
     path: Mapping[str, Any] = field(default_factory=dict)
     query: Mapping[str, Any] = field(default_factory=dict)
-    given: Given | None = None
+    given: RequestModel | None = None
 
     def body(self, model: type[B]) -> B:
         """Return the body as what the operation has declared it to be."""
@@ -46,7 +46,7 @@ class Parameter:
 
     name: str
     type: Any
-    words: str
+    description: str
     default: Any = None
     required: bool = False
 
@@ -62,11 +62,11 @@ class Operation(Generic[A]):
     name: str
     method: Verb
     path: str
-    words: str
+    summary: str
     handle: Callable[[A], Awaitable[Any]]
     answer: Any
     """Type of the answer; ``None`` for one without a body."""
-    given: type[Given] | None = None
+    given: type[RequestModel] | None = None
     query: tuple[Parameter, ...] = ()
     status: int = 200
     errors: tuple[int, ...] = ()
@@ -143,7 +143,7 @@ class Operation(Generic[A]):
         found = self._pattern.fullmatch(path)
         return None if found is None else found.groupdict()
 
-    def read(self, target: str, body: bytes) -> Sent:
+    def read(self, target: str, body: bytes) -> ParsedRequest:
         """Read a request.
 
         Args:
@@ -156,7 +156,7 @@ class Operation(Generic[A]):
         """
         path, _, query = target.partition("?")
         texts = self.match(path) or {}
-        return Sent(
+        return ParsedRequest(
             path=self.read_path({name: unquote(text) for name, text in texts.items()}),
             query=self.read_query(query),
             given=self.read_body(body),
@@ -171,7 +171,7 @@ class Operation(Generic[A]):
         """
         return {name: _value("path", self.place(name), text) for name, text in texts.items()}
 
-    def read_body(self, body: bytes) -> Given | None:
+    def read_body(self, body: bytes) -> RequestModel | None:
         """Read a body.
 
         Raises:

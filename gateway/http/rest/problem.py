@@ -1,4 +1,4 @@
-"""What a caller of a REST door did not get: ``{"detail": ...}``, as it is documented."""
+"""Problems of REST requests: ``{"detail": ...}``, as it is documented."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gateway.http.responses import json_response
 
 
 class Problem(Exception):
-    """The request ends here.
+    """Error that ends a REST request.
 
     Args:
         status: of HTTP.
@@ -33,13 +33,13 @@ class Problem(Exception):
         self.headers = dict(headers or {})
 
     def response(self, headers: Mapping[str, str]) -> web.Response:
-        """Return the answer that says so."""
+        """Return the response that carries the problem."""
         body = orjson.dumps({"detail": self.detail})
         return json_response(body, {**headers, **self.headers}, self.status)
 
 
 def detail_response(refusal: Refusal, headers: Mapping[str, str] | None = None) -> web.Response:
-    """Return the response that ends a request and its connection at this door."""
+    """Return the response that ends a request and its connection."""
     problem = Problem(refusal.status, refusal.error.message, refusal.headers)
     response = problem.response({**(headers or {}), "Connection": "close"})
     response.force_close()

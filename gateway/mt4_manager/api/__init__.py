@@ -37,7 +37,7 @@ from . import accounts, admin, market, service, trades, users
 from .about import ABOUT, OPENAPI, REFERENCE, SUCCESSOR
 from .answers import encode
 from .listing import Listing, Pieces
-from .operation import KEY_HEADER, Ask, Operation, Services, same_request
+from .operation import KEY_HEADER, ManagerCall, Operation, Services, same_request
 from .problems import problem_of
 from .reference import HEADERS as PAGE_HEADERS
 from .reference import reference
@@ -237,7 +237,7 @@ class ManagerApi:
         try:
             body = await read_body(request, self._max_bytes)
             sent = operation.read(request.raw_path, body)
-            ask = Ask(
+            ask = ManagerCall(
                 path=sent.path,
                 query=sent.query,
                 given=sent.given,

@@ -21,7 +21,7 @@ ABOUT: Final = About(
         "the server's configuration."
     ),
     schemes=bearer("access_token"),
-    words={
+    status_descriptions={
         400: "The request cannot be read; of connect: the server refused login or password",
         401: "Name and password do not fit, or the access token is missing, wrong or has expired",
         403: "The operator's role, or the manager's login, does not allow it; or a web page calls",

@@ -15,7 +15,7 @@ from gateway.mt4_manager.change import tagged
 from . import answers
 from .listing import LIMIT_ALL, OFFSET, listed
 from .models import Amount, Credit
-from .operation import Ask, Operation, Parameter
+from .operation import ManagerCall, Operation, Parameter
 from .users import MASK
 
 ACCOUNTS = "/api/accounts/"
@@ -28,7 +28,7 @@ LEVEL = Parameter(
 
 
 async def _book(
-    ask: Ask, cmd: TradeCommand, amount: float, comment: str, expiration: int | None
+    ask: ManagerCall, cmd: TradeCommand, amount: float, comment: str, expiration: int | None
 ) -> answers.Booked:
     login, most = ask.path["login"], ask.services.max_amount
     if most is not None and abs(amount) > most:
@@ -47,27 +47,27 @@ async def _book(
     return answers.Booked(order=booked.order, login=login, amount=amount)
 
 
-async def _deposit(ask: Ask) -> answers.Booked:
+async def _deposit(ask: ManagerCall) -> answers.Booked:
     given = ask.body(Amount)
     return await _book(ask, TradeCommand.BALANCE, given.amount, given.comment, None)
 
 
-async def _withdraw(ask: Ask) -> answers.Booked:
+async def _withdraw(ask: ManagerCall) -> answers.Booked:
     given = ask.body(Amount)
     return await _book(ask, TradeCommand.BALANCE, -given.amount, given.comment, None)
 
 
-async def _credit(ask: Ask) -> answers.Booked:
+async def _credit(ask: ManagerCall) -> answers.Booked:
     given = ask.body(Credit)
     return await _book(ask, TradeCommand.CREDIT, given.amount, given.comment, given.expiration)
 
 
-async def _margin(ask: Ask) -> bytes:
+async def _margin(ask: ManagerCall) -> bytes:
     level = await ask.question(MARGIN_LEVEL_REQUEST, LoginParams(login=ask.path["login"]))
     return answers.flat(level)
 
 
-async def _margins(ask: Ask) -> Any:
+async def _margins(ask: ManagerCall) -> Any:
     fits = MarginsFilter(group=ask.query["group"], level_type=ask.query["level_type"])
     return listed(ask, "margins", MARGINS_GET, fits)
 

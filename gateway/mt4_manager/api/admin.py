@@ -22,13 +22,13 @@ from gateway.mt4_manager import PeerRefused, Role
 
 from . import answers
 from .models import GroupOperation, MailSend
-from .operation import Ask, Operation
+from .operation import ManagerCall, Operation
 
 MAX_EXPLAINED = 64
 """Accounts that are looked through for why they were not deleted."""
 
 
-async def _mail(ask: Ask) -> answers.Total:
+async def _mail(ask: ManagerCall) -> answers.Total:
     given = ask.body(MailSend)
     logins = list(dict.fromkeys(given.logins))
     done = await ask.change(
@@ -39,7 +39,7 @@ async def _mail(ask: Ask) -> answers.Total:
     return answers.Total(total=done.total)
 
 
-async def _group_op(ask: Ask) -> answers.Total:
+async def _group_op(ask: ManagerCall) -> answers.Total:
     given = ask.body(GroupOperation)
     role = Role.ADMIN if given.command == "delete" else Role.OPERATOR
     try:
@@ -64,7 +64,7 @@ async def _group_op(ask: Ask) -> answers.Total:
     return answers.Total(total=done.total)
 
 
-async def _check_empty(ask: Ask, logins: list[int], refused: PeerRefused) -> None:
+async def _check_empty(ask: ManagerCall, logins: list[int], refused: PeerRefused) -> None:
     """Say which account has money or trades, where that is why the server does not delete it.
 
     Raises:

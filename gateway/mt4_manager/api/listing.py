@@ -21,7 +21,7 @@ from ea_bridge.mt4_manager.model import Page
 from gateway.http.rest.operation import Parameter
 
 from .answers import rows
-from .operation import Ask
+from .operation import ManagerCall
 
 PIECE = 2000
 """Rows that are asked for at a time."""
@@ -83,7 +83,7 @@ class Listing(Generic[R]):
         return Piece(page.total, len(page.rows), rows(page.rows))
 
 
-def listed(ask: Ask, name: str, command: Command[P, Page[R]], fits: P) -> Listing[R]:
+def listed(ask: ManagerCall, name: str, command: Command[P, Page[R]], fits: P) -> Listing[R]:
     """Return the list that a call asks for with ``offset`` and ``limit`` in its query.
 
     Args:

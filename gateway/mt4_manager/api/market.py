@@ -20,7 +20,7 @@ from gateway.mt4_manager import PeerRefused, Role
 from . import answers
 from .listing import PAGING, listed
 from .models import Mask
-from .operation import Ask, Operation, Parameter
+from .operation import ManagerCall, Operation, Parameter
 from .users import MASK
 
 GROUPS = "/api/groups/"
@@ -29,15 +29,15 @@ SYMBOL_MASK = Parameter("symbol", Mask, "Which: masks such as *USD*,!EURUSD.")
 MASK_SIGNS = frozenset("*?,!")
 
 
-async def _groups(ask: Ask) -> Any:
+async def _groups(ask: ManagerCall) -> Any:
     return listed(ask, "groups", GROUPS_REQUEST, GroupFilter(group=ask.query["group"]))
 
 
-async def _online(ask: Ask) -> Any:
+async def _online(ask: ManagerCall) -> Any:
     return listed(ask, "online", ONLINE_REQUEST, GroupFilter(group=ask.query["group"]))
 
 
-async def _group(ask: Ask) -> bytes:
+async def _group(ask: ManagerCall) -> bytes:
     name = ask.path["name"]
     if not MASK_SIGNS & set(name):
         page = await ask.question(GROUPS_REQUEST, GroupFilter(group=name, limit=2))
@@ -47,11 +47,11 @@ async def _group(ask: Ask) -> bytes:
     raise Problem(404, "There is no such group")
 
 
-async def _symbols(ask: Ask) -> Any:
+async def _symbols(ask: ManagerCall) -> Any:
     return listed(ask, "symbols", SYMBOLS_GET_ALL, SymbolsFilter(symbol=ask.query["symbol"]))
 
 
-async def _about_symbol(ask: Ask, command: Any) -> bytes:
+async def _about_symbol(ask: ManagerCall, command: Any) -> bytes:
     try:
         return answers.flat(await ask.question(command, SymbolParams(symbol=ask.path["name"])))
     except PeerRefused as error:
@@ -60,15 +60,15 @@ async def _about_symbol(ask: Ask, command: Any) -> bytes:
         raise Problem(404, "There is no such symbol") from error
 
 
-async def _symbol(ask: Ask) -> bytes:
+async def _symbol(ask: ManagerCall) -> bytes:
     return await _about_symbol(ask, SYMBOL_GET)
 
 
-async def _price(ask: Ask) -> bytes:
+async def _price(ask: ManagerCall) -> bytes:
     return await _about_symbol(ask, SYMBOL_INFO_GET)
 
 
-async def _config(ask: Ask) -> bytes:
+async def _config(ask: ManagerCall) -> bytes:
     config = await ask.question(MANAGER_COMMON, NoParams())
     return answers.flat(config)
 

@@ -12,7 +12,7 @@ from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from ea_bridge.mt4_manager.model import MAX_LOGINS, MAX_MAIL_BODY, MAX_PASSWORD, MIN_PASSWORD
-from gateway.http.rest.models import Given
+from gateway.http.rest.models import RequestModel
 from gateway.mt4_manager.change import MAX_COMMENT
 
 INT = 2**31 - 1
@@ -46,7 +46,7 @@ Comment = Annotated[str, Field(max_length=MAX_COMMENT, pattern=PRINTABLE)]
 Logins = Annotated[list[Login], Field(min_length=1, max_length=MAX_LOGINS)]
 Orders = Annotated[list[Order], Field(min_length=1, max_length=MAX_ORDERS)]
 
-G = TypeVar("G", bound=Given)
+G = TypeVar("G", bound=RequestModel)
 
 
 def _cents(amount: float) -> float:
@@ -55,7 +55,7 @@ def _cents(amount: float) -> float:
     return amount
 
 
-class LoginForm(Given):
+class LoginForm(RequestModel):
     """The form of the login."""
 
     username: Annotated[str, Field(min_length=1, max_length=128)]
@@ -67,7 +67,7 @@ class LoginForm(Given):
     client_secret: Annotated[str, Field(max_length=256)] = ""
 
 
-class Connect(Given):
+class Connect(RequestModel):
     """Where the MT4 server is, and who its manager."""
 
     server: Annotated[
@@ -81,7 +81,7 @@ class Connect(Given):
 # --- users -------------------------------------------------------------------------------------
 
 
-class UserFields(Given):
+class UserFields(RequestModel):
     """What can be set of a user; what is absent stays, or is the API's zero of a new one."""
 
     enable: Flag | None = None
@@ -134,7 +134,7 @@ class UserUpdate(UserFields):
         return _not_empty(self)
 
 
-class PasswordSet(Given):
+class PasswordSet(RequestModel):
     """A new password of a user."""
 
     password: Password
@@ -148,7 +148,7 @@ class PasswordSet(Given):
 # --- money -------------------------------------------------------------------------------------
 
 
-class Amount(Given):
+class Amount(RequestModel):
     """A deposit or a withdrawal, in the account's currency."""
 
     amount: Annotated[float, Field(gt=0, le=1_000_000_000)]
@@ -161,7 +161,7 @@ class Amount(Given):
         return self
 
 
-class Credit(Given):
+class Credit(RequestModel):
     """Credit that is given (``amount`` above 0) or taken away (below)."""
 
     amount: Annotated[float, Field(ge=-1_000_000_000, le=1_000_000_000)]
@@ -185,7 +185,7 @@ class Credit(Given):
 # --- trades ------------------------------------------------------------------------------------
 
 
-class HistorySpan(Given):
+class HistorySpan(RequestModel):
     """Of what was closed: ``from <= close_time <= to``, seconds of the server's clock."""
 
     from_s: Time = Field(alias="from")
@@ -198,7 +198,7 @@ class HistorySpan(Given):
         return self
 
 
-class TradesNamed(Given):
+class TradesNamed(RequestModel):
     """Trades, by their numbers."""
 
     orders: Orders
@@ -212,7 +212,7 @@ class TradesDelete(TradesNamed):
     changes nothing but the records."""
 
 
-class GroupTrades(Given):
+class GroupTrades(RequestModel):
     """Trades of groups."""
 
     group: Mask
@@ -220,7 +220,7 @@ class GroupTrades(Given):
     open_only: bool = False
 
 
-class TradeUpdate(Given):
+class TradeUpdate(RequestModel):
     """Changes of a trade: at least one member. The server's books change with it."""
 
     symbol: SymbolName | None = None
@@ -253,7 +253,7 @@ class TradeUpdate(Given):
 # --- mail and groups ---------------------------------------------------------------------------
 
 
-class MailSend(Given):
+class MailSend(RequestModel):
     """An internal mail to users."""
 
     logins: Logins
@@ -261,7 +261,7 @@ class MailSend(Given):
     body: Annotated[str, Field(min_length=1, max_length=MAX_MAIL_BODY, pattern=r"^[^\x00]*$")]
 
 
-class GroupOperation(Given):
+class GroupOperation(RequestModel):
     """One thing to do to users: to all of them or to none."""
 
     command: Literal["delete", "enable", "disable", "leverage", "setgroup"]

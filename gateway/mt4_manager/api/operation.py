@@ -14,7 +14,7 @@ from ea_bridge.model.struct import Struct
 from gateway.audit import Audit
 from gateway.errors import Unauthorized
 from gateway.http.rest import operation
-from gateway.http.rest.operation import Parameter, Sent
+from gateway.http.rest.operation import Parameter, ParsedRequest
 from gateway.mt4_manager import ManagerError, Role
 from gateway.mt4_manager.change import Change
 from gateway.mt4_manager.changes import Changes
@@ -27,7 +27,7 @@ from gateway.mt4_manager.tokens import Admission, TokenBook
 from .about import REPLAYED
 from .models import GroupName, Login, Order, SymbolName
 
-__all__ = ["KEY", "Ask", "Operation", "Parameter"]
+__all__ = ["KEY", "ManagerCall", "Operation", "Parameter"]
 
 KEY: Final = "Idempotency-Key"
 Key = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$")]
@@ -63,7 +63,7 @@ class Services:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ask(Sent):
+class ManagerCall(ParsedRequest):
     """A call: who asks, and what with."""
 
     services: Services
@@ -150,7 +150,7 @@ class Ask(Sent):
             raise Unauthorized("The access token has ended meanwhile; log in", reason="expired")
 
 
-def same_request(operation: Operation, sent: Sent) -> bytes:
+def same_request(operation: Operation, sent: ParsedRequest) -> bytes:
     """Return what two requests have in common that ask for the same: ``1`` is ``1.0``, and a
     member that has its default is one that is absent. So those that a later version adds do not
     make another request of one that was made before.
@@ -161,7 +161,7 @@ def same_request(operation: Operation, sent: Sent) -> bytes:
 
 
 @dataclass(frozen=True)
-class Operation(operation.Operation[Ask]):
+class Operation(operation.Operation[ManagerCall]):
     """What can be asked."""
 
     role: Role | None = Role.READ

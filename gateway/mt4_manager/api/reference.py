@@ -78,7 +78,7 @@ def _section(one: Operation, document: Mapping[str, Any]) -> str:
     parts = [
         f'<section id="{one.name}"><h2><span class="method">{one.method}</span> '
         f"<code>{escape(one.path)}</code></h2>",
-        f'<p>{_text(one.words)} <span class="role">{one.role or "no token"}</span></p>',
+        f'<p>{_text(one.summary)} <span class="role">{one.role or "no token"}</span></p>',
     ]
     if described.get("parameters"):
         parts.append(_parameters(described["parameters"]))

@@ -13,7 +13,7 @@ from gateway.mt4_manager import PeerOffline, PeerRefused, Role
 
 from . import answers
 from .models import Connect, LoginForm
-from .operation import Ask, Operation
+from .operation import ManagerCall, Operation
 
 TEST = "/api/test"
 QUARTER_S = 900
@@ -21,21 +21,21 @@ MAX_OFFSET_S = 14 * 3600
 WRONG_LOGIN = frozenset({ReturnCode.BAD_ACCOUNT_INFO, ReturnCode.ACCOUNT_DISABLED})
 
 
-async def _health(_: Ask) -> answers.Health:
+async def _health(_: ManagerCall) -> answers.Health:
     return answers.Health()
 
 
-async def _log_in(ask: Ask) -> answers.Token:
+async def _log_in(ask: ManagerCall) -> answers.Token:
     form = ask.body(LoginForm)
     token = await ask.services.login.log_in(form.username, form.password)
     return answers.Token(access_token=token)
 
 
-async def _service_health(ask: Ask) -> answers.ServiceHealth:
+async def _service_health(ask: ManagerCall) -> answers.ServiceHealth:
     return answers.ServiceHealth(connected=await ask.services.supervision.is_connected())
 
 
-async def _connect(ask: Ask) -> answers.Message:
+async def _connect(ask: ManagerCall) -> answers.Message:
     given = ask.body(Connect)
     params = ConnectParams(server=given.server, login=given.login, password=given.password)
     ask.recheck(Role.ADMIN)
@@ -51,13 +51,13 @@ async def _connect(ask: Ask) -> answers.Message:
     return answers.Message(message="Connected and logged in successfully")
 
 
-async def _disconnect(ask: Ask) -> answers.Message:
+async def _disconnect(ask: ManagerCall) -> answers.Message:
     ask.recheck(Role.ADMIN)
     await ask.services.supervision.disconnect(ask.operator)
     return answers.Message(message="Disconnected")
 
 
-async def _status(ask: Ask) -> answers.Connected:
+async def _status(ask: ManagerCall) -> answers.Connected:
     try:
         found = await ask.question(IS_CONNECTED, NoParams())
     except PeerOffline:
@@ -65,12 +65,12 @@ async def _status(ask: Ask) -> answers.Connected:
     return answers.Connected(connected=found.connected)
 
 
-async def _ping(ask: Ask) -> answers.Ping:
+async def _ping(ask: ManagerCall) -> answers.Ping:
     await ask.question(PING, NoParams())
     return answers.Ping(ping=True)
 
 
-async def _server_time(ask: Ask) -> answers.Clock:
+async def _server_time(ask: ManagerCall) -> answers.Clock:
     broker_s = (await ask.question(SERVER_TIME, NoParams())).time
     # the Manager API tells no time zone; zones are quarters of an hour, and clocks closer to right
     offset_s = round((broker_s - wall_ms() / 1000) / QUARTER_S) * QUARTER_S

@@ -30,7 +30,7 @@ from gateway.mt4_manager import PeerRefused, Role
 from . import answers
 from .listing import PAGING, WHOLE, listed
 from .models import GroupTrades, HistorySpan, SymbolName, TradesDelete, TradesNamed, TradeUpdate
-from .operation import Ask, Operation, Parameter
+from .operation import ManagerCall, Operation, Parameter
 from .users import MASK
 
 OPEN = "/api/trades/open"
@@ -38,35 +38,35 @@ ADMIN = "/api/admin/trades"
 SYMBOL = Parameter("symbol", SymbolName, "Of which symbol.")
 
 
-async def _open(ask: Ask) -> Any:
+async def _open(ask: ManagerCall) -> Any:
     fits = OpenTradesFilter(group=ask.query["group"], symbol=ask.query["symbol"])
     return listed(ask, "trades", TRADES_REQUEST, fits)
 
 
-async def _open_of(ask: Ask) -> Any:
+async def _open_of(ask: ManagerCall) -> Any:
     fits = LoginTradesParams(login=ask.path["login"])
     return listed(ask, "trades", TRADES_GET_BY_LOGIN, fits)
 
 
-async def _history(ask: Ask) -> Any:
+async def _history(ask: ManagerCall) -> Any:
     span = ask.body(HistorySpan)
     fits = HistoryParams(login=ask.path["login"], from_s=span.from_s, to_s=span.to_s)
     return listed(ask, "trades", TRADES_USER_HISTORY, fits)
 
 
-async def _lookup(ask: Ask) -> answers.TradesFound:
+async def _lookup(ask: ManagerCall) -> answers.TradesFound:
     orders = list(dict.fromkeys(ask.body(TradesNamed).orders))
     found = await ask.question(TRADE_RECORDS_REQUEST, OrdersParams(orders=orders))
     return answers.TradesFound(total=len(found), trades=found)
 
 
-async def _by_group(ask: Ask) -> Any:
+async def _by_group(ask: ManagerCall) -> Any:
     given = ask.body(GroupTrades)
     fits = AdminTradesParams(group=given.group, open_only=int(given.open_only))
     return listed(ask, "trades", ADM_TRADES_REQUEST, fits)
 
 
-async def _modify(ask: Ask) -> bytes:
+async def _modify(ask: ManagerCall) -> bytes:
     order, given = ask.path["order"], ask.body(TradeUpdate)
     changed = given.model_dump(exclude_none=True, exclude={"fix_balance"})
     try:
@@ -83,7 +83,7 @@ async def _modify(ask: Ask) -> bytes:
     return answers.flat(trade)
 
 
-async def _check_there(ask: Ask, orders: list[int], refused: PeerRefused) -> None:
+async def _check_there(ask: ManagerCall, orders: list[int], refused: PeerRefused) -> None:
     """Say which trades there are not, where that is why the server refused.
 
     Raises:
@@ -101,7 +101,7 @@ async def _check_there(ask: Ask, orders: list[int], refused: PeerRefused) -> Non
         raise Problem(404, f"There is no such trade: {named}") from refused
 
 
-async def _delete(ask: Ask) -> answers.Total:
+async def _delete(ask: ManagerCall) -> answers.Total:
     given = ask.body(TradesDelete)
     orders = list(dict.fromkeys(given.orders))
     try:

@@ -30,7 +30,7 @@ from . import answers
 from .about import REPLAYED
 from .listing import WHOLE, listed
 from .models import Flag, Mask, PasswordSet, Time, UserCreate, UserUpdate
-from .operation import Ask, Operation, Parameter
+from .operation import ManagerCall, Operation, Parameter
 
 USERS = "/api/users/"
 ONE = USERS + "{login}"
@@ -51,23 +51,23 @@ TOLD = ("login", "group", "leverage", "enable", "enable_read_only", "agent_accou
 and his passwords are not theirs to keep."""
 
 
-async def _list(ask: Ask) -> Any:
+async def _list(ask: ManagerCall) -> Any:
     filters = {each.name: ask.query[each.name] for each in FILTERS}
     return listed(ask, "users", USERS_REQUEST, UsersFilter(**filters))
 
 
-async def _get(ask: Ask) -> answers.User:
+async def _get(ask: ManagerCall) -> answers.User:
     return await _now(ask, ask.path["login"])
 
 
-async def _now(ask: Ask, login: int) -> answers.User:
+async def _now(ask: ManagerCall, login: int) -> answers.User:
     found = await ask.question(USER_RECORDS_REQUEST, LoginsParams(logins=[login]))
     if not found:
         raise Problem(404, "There is no such account")
     return answers.User(user=found[0])
 
 
-async def _create(ask: Ask) -> answers.User:
+async def _create(ask: ManagerCall) -> answers.User:
     given = ask.body(UserCreate)
     fields = given.model_dump(exclude_none=True)
     made = await ask.change(
@@ -78,7 +78,7 @@ async def _create(ask: Ask) -> answers.User:
     return await _answer(ask, made)
 
 
-async def _update(ask: Ask) -> answers.User:
+async def _update(ask: ManagerCall) -> answers.User:
     login = ask.path["login"]
     changed = ask.body(UserUpdate).model_dump(exclude_none=True)
     user = await ask.change(
@@ -89,7 +89,7 @@ async def _update(ask: Ask) -> answers.User:
     return await _answer(ask, user)
 
 
-async def _answer(ask: Ask, user: UserRecord) -> answers.User:
+async def _answer(ask: ManagerCall, user: UserRecord) -> answers.User:
     """Answer a change. Of one that was made before nothing but the login is kept: the user is
     shown as he is by now.
     """
@@ -101,7 +101,7 @@ def _facts(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {**told, "members": sorted(fields)}
 
 
-async def _set_password(ask: Ask) -> answers.Message:
+async def _set_password(ask: ManagerCall) -> answers.Message:
     login, given = ask.path["login"], ask.body(PasswordSet)
     await ask.change(
         USER_PASSWORD_SET,
