@@ -285,8 +285,8 @@ class CommandHandler:
         """``SymbolInfoSessionTrade``, for all days and sessions of the week."""
         self._known(params.symbol)
         return [
-            model.TradeSession(day=one.day, from_s=one.from_s, to_s=one.to_s)
-            for one in self.market.sessions(params.symbol)
+            model.TradeSession(day=session.day, from_s=session.from_s, to_s=session.to_s)
+            for session in self.market.sessions(params.symbol)
         ]
 
     def tick(self, params: commands.SymbolParams) -> model.Tick:

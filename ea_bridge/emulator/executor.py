@@ -41,7 +41,7 @@ class TradeResultStore(ResultStore):
 
     def look_up(self, ids: Iterable[int]) -> list[StoredResult]:
         """Say what is known of each command."""
-        return [self._known(one) for one in ids]
+        return [self._known(command_id) for command_id in ids]
 
     def _known(self, command_id: int) -> StoredResult:
         state = self.state(command_id)

@@ -139,8 +139,8 @@ class LeaseGuard:
             self._set_at = account
             self.forget()
 
-    def _is_meant(self, one: Order | Position) -> bool:
-        return not self._lease.own or one.ticket in self._sent or bool(TAG.match(one.comment))
+    def _is_meant(self, entry: Order | Position) -> bool:
+        return not self._lease.own or entry.ticket in self._sent or bool(TAG.match(entry.comment))
 
     def _way_out(self, position: Position) -> TradeRequest:
         info = self._symbol(position.symbol)

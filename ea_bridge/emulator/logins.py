@@ -88,12 +88,12 @@ class KnownLogins:
             if params.password != self._password:
                 raise LoginFailed(AUTH_FAILED, "authorization failed")
             return _opened(own)
-        there = [one for one in self.known if one.server.casefold() == server]
+        there = [login for login in self.known if login.server.casefold() == server]
         if not there and server != own.server.casefold():
             raise LoginFailed(NO_CONNECTION, "no such trade server")
-        for one in there:
-            if (one.login, one.password) == (params.login, params.password):
-                return _known(one)
+        for login in there:
+            if (login.login, login.password) == (params.login, params.password):
+                return _known(login)
         raise LoginFailed(AUTH_FAILED, "authorization failed")
 
 
@@ -103,16 +103,16 @@ def _opened(account: model.Account) -> CheckedLogin:
     )
 
 
-def _known(one: KnownLogin) -> CheckedLogin:
+def _known(login: KnownLogin) -> CheckedLogin:
     return CheckedLogin(
-        login=one.login,
-        server=one.server,
-        name=f"Account {one.login}",
-        company=one.company,
-        currency=one.currency,
-        trade_mode=one.trade_mode,
-        leverage=one.leverage,
-        balance=one.balance,
-        equity=one.balance,
-        margin_free=one.balance,
+        login=login.login,
+        server=login.server,
+        name=f"Account {login.login}",
+        company=login.company,
+        currency=login.currency,
+        trade_mode=login.trade_mode,
+        leverage=login.leverage,
+        balance=login.balance,
+        equity=login.balance,
+        margin_free=login.balance,
     )

@@ -282,7 +282,7 @@ class EmulatedTerminal:
         if any(watch.ticks and watch.behind for watch in watches):
             return True
         if self._market.flat_out:
-            plays = self._begun and bool(watches) and not any(one.ticks for one in watches)
+            plays = self._begun and bool(watches) and not any(watch.ticks for watch in watches)
             return plays and self._market.behind
         return self._market.behind
 
@@ -337,7 +337,7 @@ class EmulatedTerminal:
     def _tick_frames(self, ticks: list[tuple[str, Tick]]) -> list[Message]:
         rows: list[TickRow] = []
         live = {watch.symbol: watch for watch in self._watches.active() if watch.ticks}
-        for watch in [one for one in live.values() if one.behind]:
+        for watch in [subscription for subscription in live.values() if subscription.behind]:
             rows += self._missed(watch)
             del live[watch.symbol]  # its new ticks are in the history, or come out of it later
         for name, tick in ticks:
@@ -403,8 +403,8 @@ class EmulatedTerminal:
             return []
         self._account = account
         floating = [
-            (one.ticket, one.price_current, one.swap, one.profit)
-            for one in self._broker.positions()
+            (position.ticket, position.price_current, position.swap, position.profit)
+            for position in self._broker.positions()
         ]
         return [AccountEvent(d=account), Pnl(d=floating)]
 

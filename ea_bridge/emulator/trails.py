@@ -86,9 +86,9 @@ class RunningTrails:
     def get(self, symbol: str | None = None, ticket: int | None = None) -> list[Trail]:
         """Return those of a symbol, of a position, or all."""
         return [
-            one.trail
-            for one, _ in self.follow()
-            if symbol in (None, one.trail.symbol) and ticket in (None, one.trail.ticket)
+            running.trail
+            for running, _ in self.follow()
+            if symbol in (None, running.trail.symbol) and ticket in (None, running.trail.ticket)
         ]
 
     def on_tick(self, symbol: SymbolInfo, tick: Tick, now_msc: int) -> None:
@@ -107,8 +107,12 @@ class RunningTrails:
         What is left of a MetaTrader 4 trade after a partial close has a new ticket, and says in
         its comment where it comes from. So this is done after each trade, too.
         """
-        positions = {one.ticket: one for one in self._broker.positions()} if self._running else {}
-        heirs = {one.comment: one for one in positions.values()}
+        positions = (
+            {position.ticket: position for position in self._broker.positions()}
+            if self._running
+            else {}
+        )
+        heirs = {position.comment: position for position in positions.values()}
         before, self._running = self._running, {}
         for ticket, running in before.items():
             position = positions.get(ticket) or heirs.get(f"from #{ticket}")
@@ -118,7 +122,7 @@ class RunningTrails:
             self._running[position.ticket] = running
         if before.keys() != self._running.keys():
             self._save()
-        return [(one, positions[ticket]) for ticket, one in self._running.items()]
+        return [(running, positions[ticket]) for ticket, running in self._running.items()]
 
     def reload(self) -> None:
         """Begin anew with what the file has, as a terminal does that was started again."""
@@ -130,7 +134,7 @@ class RunningTrails:
         except msgspec.MsgspecError as error:
             _log.warning("%s is damaged, so no stop is trailed: %s", self._path, error)
             return
-        self._running = {one.trail.ticket: one for one in read}
+        self._running = {running.trail.ticket: running for running in read}
 
     def _move(self, running: _Running, position: Position, sl: float, now_msc: int) -> None:
         request = TradeRequest(
@@ -186,7 +190,7 @@ def better_stop(trail: Trail, position: Position, symbol: SymbolInfo, tick: Tick
         if not present or towards * (stop - present) > 0:
             wanted.append(stop)
     room = symbol.trade_stops_level * point
-    allowed = [one for one in wanted if towards * (closing - one) >= max(room, size)]
+    allowed = [price for price in wanted if towards * (closing - price) >= max(room, size)]
     if not allowed:
         return None
     return float(max(allowed) if is_long else min(allowed))

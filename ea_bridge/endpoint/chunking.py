@@ -36,8 +36,8 @@ def _cut(command_id: int, rows: Iterable[Any], head: bytes, tail: bytes) -> list
     lists = [head + b",".join(some) + tail for some in _fitting(map(_encoder.encode, rows))]
     last = len(lists) - 1
     return [
-        Res(id=command_id, ok=True, d=msgspec.Raw(one), part=part, last=part == last)
-        for part, one in enumerate(lists)
+        Res(id=command_id, ok=True, d=msgspec.Raw(text), part=part, last=part == last)
+        for part, text in enumerate(lists)
     ]
 
 

@@ -201,7 +201,7 @@ class ResultStore:
         if self._path is None:
             return
         notes = [] if self._horizon is None else [_Note(start=self._horizon)]
-        notes += [_Note(id=one, res=res) for one, res in self._taken.items()]
+        notes += [_Note(id=id_, res=res) for id_, res in self._taken.items()]
         fresh = self._path.with_name(f"{self._path.name}.new")
         try:
             with open(fresh, "wb", opener=_private) as file:
@@ -251,9 +251,9 @@ def execute_once(
 def parse_ids(text: str, most: int) -> list[int] | None:
     """Read ids with commas between them; ``None`` if it is something else, or over ``most``."""
     ids = text.split(",")
-    if len(ids) > most or not all(one.isascii() and one.isdigit() for one in ids):
+    if len(ids) > most or not all(id_.isascii() and id_.isdigit() for id_ in ids):
         return None
-    return [int(one) for one in ids]
+    return [int(id_) for id_ in ids]
 
 
 def _late(cmd: Cmd) -> list[Res]:

@@ -113,7 +113,7 @@ class ManagerExecutor:
             if ids is None:
                 said = f"1 to {MAX_RESULT_IDS} ids, with commas between them"
                 raise CommandRefused(said, err=INVALID_PARAMETER)
-            return [self._known(one) for one in ids]
+            return [self._known(command_id) for command_id in ids]
         return self._handler.answer(cmd.op, cmd.params)
 
     def _known(self, command_id: int) -> StoredResult:

@@ -16,7 +16,7 @@ class Masks:
 
     def __init__(self, text: str | None) -> None:
         self._known: dict[str, bool] = {}
-        self._masks = None if text is None else [_parse(one) for one in text.split(",")]
+        self._masks = None if text is None else [_parse(mask) for mask in text.split(",")]
 
     def fit(self, name: str) -> bool:
         """Tell whether they fit; asking again for the same name costs nothing."""

@@ -218,7 +218,7 @@ def _margin(symbol: SymbolRecord, lots: float, price: float, leverage: int, size
 
 
 def _divider(symbol: SymbolRecord, group: GroupRecord) -> float:
-    own = next((one for one in group.secmargins if one.symbol == symbol.symbol), None)
+    own = next((terms for terms in group.secmargins if terms.symbol == symbol.symbol), None)
     divider = symbol.margin_divider if own is None else own.margin_divider
     return divider if divider > 0 else 1.0
 

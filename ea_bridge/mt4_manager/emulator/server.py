@@ -260,12 +260,12 @@ class EmulatedManager:
 
     def _groups(self, params: GroupFilter) -> Page[GroupRecord]:
         masks = Masks(params.group)
-        meant = [one for name, one in self.books.groups.items() if masks.fit(name)]
+        meant = [group for name, group in self.books.groups.items() if masks.fit(name)]
         return cut(meant, params.offset, params.limit)
 
     def _symbols(self, params: SymbolsFilter) -> Page[SymbolRecord]:
         masks = Masks(params.symbol)
-        meant = [one for name, one in self.books.symbols.items() if masks.fit(name)]
+        meant = [symbol for name, symbol in self.books.symbols.items() if masks.fit(name)]
         return cut(meant, params.offset, params.limit)
 
     def _symbol(self, params: SymbolParams) -> SymbolRecord:

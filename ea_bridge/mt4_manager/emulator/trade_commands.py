@@ -109,10 +109,14 @@ class TradeCommands:
             accounts: Iterable[UserAccount] = (books.accounts[login] for login in logins)
             return Page(total=total, rows=books.margins.encoded(accounts, snapshot))
         masks = Masks(params.group)
-        meant = [one for one in books.by_login() if masks.fit(one.user.group)]
+        meant = [account for account in books.by_login() if masks.fit(account.user.group)]
         if params.level_type is not None:
             level = books.margins.level
-            meant = [one for one in meant if level(one, snapshot).level_type == params.level_type]
+            meant = [
+                account
+                for account in meant
+                if level(account, snapshot).level_type == params.level_type
+            ]
         page = cut(meant, params.offset, params.limit)
         return Page(total=page.total, rows=books.margins.encoded(page.rows, snapshot))
 
@@ -126,10 +130,10 @@ class TradeCommands:
         else:
             rows = list(self._books.open.values())
         if params.symbol is not None:
-            rows = [one for one in rows if one.symbol == params.symbol]
+            rows = [trade for trade in rows if trade.symbol == params.symbol]
         if params.group is not None:
             masks = Masks(params.group)
-            rows = [one for one in rows if masks.fit(accounts[one.login].user.group)]
+            rows = [trade for trade in rows if masks.fit(accounts[trade.login].user.group)]
         return self._shown(cut(rows, params.offset, params.limit))
 
     def open_of_login(self, params: LoginTradesParams) -> Page[TradeRecord]:
@@ -145,13 +149,13 @@ class TradeCommands:
         if params.from_s > params.to_s:
             raise invalid("from is after to")
         rows = (closed[number] for number in self._books.account(params.login).closed)
-        meant = [one for one in rows if params.from_s <= one.close_time <= params.to_s]
+        meant = [trade for trade in rows if params.from_s <= trade.close_time <= params.to_s]
         return cut(meant, params.offset, params.limit)
 
     def by_number(self, params: OrdersParams) -> list[TradeRecord]:
         """``TradeRecordsRequest``: in the order of the question, once each."""
         found = (self._books.trade(number) for number in dict.fromkeys(params.orders))
-        return self._shown(cut([one for one in found if one is not None], 0, None)).rows
+        return self._shown(cut([trade for trade in found if trade is not None], 0, None)).rows
 
     def of_groups(self, params: AdminTradesParams) -> Page[TradeRecord]:
         """``AdmTradesRequest``: open ones first, each by number."""
@@ -160,7 +164,7 @@ class TradeCommands:
             rows += self._books.closed.values()
         accounts = self._books.accounts
         masks = Masks(params.group)
-        meant = [one for one in rows if masks.fit(accounts[one.login].user.group)]
+        meant = [trade for trade in rows if masks.fit(accounts[trade.login].user.group)]
         return self._shown(cut(meant, params.offset, params.limit))
 
     def _open_of(self, login: int) -> list[TradeRecord]:
@@ -171,8 +175,8 @@ class TradeCommands:
         snapshot, accounts = self._look(), self._books.accounts
         shown = self._books.margins.shown
         rows = [
-            one if one.close_time else shown(one, accounts[one.login], snapshot)
-            for one in page.rows
+            trade if trade.close_time else shown(trade, accounts[trade.login], snapshot)
+            for trade in page.rows
         ]
         return Page(total=page.total, rows=rows)
 

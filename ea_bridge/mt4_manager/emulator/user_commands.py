@@ -95,10 +95,10 @@ class UserCommands:
         ):
             total = len(self._books.accounts)
             logins = self._books.logins(bounds(total, params.offset, params.limit))
-            return Page(total=total, rows=[self._books.accounts[one].user for one in logins])
+            return Page(total=total, rows=[self._books.accounts[login].user for login in logins])
         fitting = _fitting(params)
         return cut(
-            [one.user for one in self._books.by_login() if fitting(one.user)],
+            [account.user for account in self._books.by_login() if fitting(account.user)],
             params.offset,
             params.limit,
         )
@@ -112,12 +112,12 @@ class UserCommands:
     def connections(self, params: GroupFilter) -> Page[OnlineRecord]:
         """Return who is online."""
         rows = [
-            replace(one, group=self._books.accounts[one.login].user.group)
-            for one in self.online
-            if one.login in self._books.accounts
+            replace(record, group=self._books.accounts[record.login].user.group)
+            for record in self.online
+            if record.login in self._books.accounts
         ]
         masks = Masks(params.group)
-        meant = [one for one in rows if masks.fit(one.group)]
+        meant = [record for record in rows if masks.fit(record.group)]
         return cut(meant, params.offset, params.limit)
 
     # --- changing --------------------------------------------------------------------------

@@ -71,14 +71,14 @@ class Queries:
 
         def fetch() -> list[layouts.UserRecord]:
             return [
-                one for one in self._lists.ask("UsersRequest", layouts.UserRecord) if fits(one)
+                user for user in self._lists.ask("UsersRequest", layouts.UserRecord) if fits(user)
             ]
 
         return self._page(wanted, fetch, mt4.UserRecord)
 
     def user_records(self, logins: Sequence[int]) -> list[mt4.UserRecord]:
         """``UserRecordsRequest``."""
-        return [self._records.read(one, mt4.UserRecord) for one in self.raw_users(logins)]
+        return [self._records.read(user, mt4.UserRecord) for user in self.raw_users(logins)]
 
     def raw_users(self, logins: Sequence[int]) -> list[layouts.UserRecord]:
         """Return the whole records, to be changed and written back."""
@@ -92,7 +92,7 @@ class Queries:
 
         def fetch() -> list[layouts.OnlineRecord]:
             every = self._lists.ask("OnlineRequest", layouts.OnlineRecord)
-            return [one for one in every if fits(one)]
+            return [record for record in every if fits(record)]
 
         return self._page(wanted, fetch, mt4.OnlineRecord)
 
@@ -195,7 +195,7 @@ class Queries:
 
     def trade_records(self, orders: Sequence[int]) -> list[mt4.TradeRecord]:
         """``TradeRecordsRequest``."""
-        return [self._records.read(one, mt4.TradeRecord) for one in self.raw_trades(orders)]
+        return [self._records.read(trade, mt4.TradeRecord) for trade in self.raw_trades(orders)]
 
     def raw_trades(self, orders: Sequence[int]) -> list[layouts.TradeRecord]:
         """Return the whole records, to be changed and written back."""
@@ -217,8 +217,8 @@ class Queries:
     def groups(self, wanted: mt4.GroupFilter) -> Page[mt4.GroupRecord]:
         """``GroupsRequest``."""
         fits = self._group_test(wanted.group)
-        raw = [one for one in self._lists.ask("GroupsRequest", ConGroup) if fits(one)]
-        rows = [self._records.read_group(one) for one in window(wanted, raw)]
+        raw = [group for group in self._lists.ask("GroupsRequest", ConGroup) if fits(group)]
+        rows = [self._records.read_group(group) for group in window(wanted, raw)]
         return Page(total=len(raw), rows=rows)
 
     def symbols(self, wanted: mt4.SymbolsFilter) -> Page[mt4.SymbolRecord]:
@@ -226,8 +226,8 @@ class Queries:
         self.demand("SymbolsRefresh")
         masks, read = Masks(wanted.symbol), self._records.codec.read
         every = self._lists.ask("SymbolsGetAll", layouts.ConSymbol)
-        raw = [one for one in every if masks.fit(read(one.symbol))]
-        rows = [self._records.read_symbol(one) for one in window(wanted, raw)]
+        raw = [symbol for symbol in every if masks.fit(read(symbol.symbol))]
+        rows = [self._records.read_symbol(symbol) for symbol in window(wanted, raw)]
         return Page(total=len(raw), rows=rows)
 
     def symbol(self, params: SymbolParams) -> mt4.SymbolRecord:
@@ -263,7 +263,7 @@ class Queries:
 
     def _page(self, wanted: Any, fetch: Callable[[], list[R]], kind: type[S]) -> Page[S]:
         every = self._lists.for_page(wanted, fetch)
-        rows = [self._records.read(one, kind) for one in window(wanted, every)]
+        rows = [self._records.read(record, kind) for record in window(wanted, every)]
         return Page(total=len(every), rows=rows)
 
 

@@ -49,14 +49,16 @@ class RecordConverter:
 
     def read_group(self, record: ConGroup) -> mt4.GroupRecord:
         """Return a group, with the security groups up to the last that is shown."""
-        shown = [at for at, one in enumerate(record.secgroups) if one.show]
+        shown = [at for at, security in enumerate(record.secgroups) if security.show]
         securities = record.secgroups[: shown[-1] + 1] if shown else []
         count = max(0, min(record.secmargins_total, len(record.secmargins)))
         return self.read(
             record,
             mt4.GroupRecord,
-            secgroups=[self.read(one, mt4.GroupSecurity) for one in securities],
-            secmargins=[self.read(one, mt4.GroupMargin) for one in record.secmargins[:count]],
+            secgroups=[self.read(security, mt4.GroupSecurity) for security in securities],
+            secmargins=[
+                self.read(margin, mt4.GroupMargin) for margin in record.secmargins[:count]
+            ],
         )
 
     def read_symbol(self, record: layouts.ConSymbol) -> mt4.SymbolRecord:
@@ -118,9 +120,9 @@ class RecordConverter:
             case msgspec.inspect.IntType(ge=low, le=high) if low is not None and high is not None:
                 return _unsigned if high == _UINT_MAX else _clamp(low, high)
             case msgspec.inspect.TupleType():
-                return lambda array: tuple(_finite(one) for one in array)
+                return lambda array: tuple(_finite(value) for value in array)
             case msgspec.inspect.ListType():
-                return lambda array: [one for one in array if one]
+                return lambda array: [value for value in array if value]
         raise TypeError(f"no record has a {kind}")
 
 
@@ -139,5 +141,8 @@ def _clamp(low: int, high: int) -> Callable[[int], int]:
 
 def _sessions(array: Any) -> list[tuple[int, int, int, int]]:
     """Return the sessions of a day; one whose begin and end are equal is none."""
-    spans = [(one.open_hour, one.open_min, one.close_hour, one.close_min) for one in array]
+    spans = [
+        (session.open_hour, session.open_min, session.close_hour, session.close_min)
+        for session in array
+    ]
     return [span for span in spans if span[:2] != span[2:]]

@@ -255,17 +255,18 @@ class Broker:
     def positions(self, symbol: str | None = None, ticket: int | None = None) -> list[Position]:
         """Return open positions, oldest first, with present price and profit."""
         return [
-            self._valuation.shown(one.position)
-            for one in self._ledger.holdings.values()
-            if symbol in (None, one.position.symbol) and ticket in (None, one.position.ticket)
+            self._valuation.shown(holding.position)
+            for holding in self._ledger.holdings.values()
+            if symbol in (None, holding.position.symbol)
+            and ticket in (None, holding.position.ticket)
         ]
 
     def orders(self, symbol: str | None = None, ticket: int | None = None) -> list[Order]:
         """Return open orders with the present price of their side."""
         return [
-            self._with_price(one)
-            for one in self._ledger.orders.values()
-            if symbol in (None, one.symbol) and ticket in (None, one.ticket)
+            self._with_price(order)
+            for order in self._ledger.orders.values()
+            if symbol in (None, order.symbol) and ticket in (None, order.ticket)
         ]
 
     def _with_price(self, order: Order) -> Order:
@@ -304,7 +305,7 @@ class Broker:
     def closed_trades(self) -> list[ClosedTrade]:
         """Return MetaTrader 4's closed trades with their profit, swap and commission."""
         closed = (self.closed_trade(order) for order in self._ledger.past_orders.values())
-        return [one for one in closed if one is not None]
+        return [trade for trade in closed if trade is not None]
 
     def closed_trade(self, order: Order) -> ClosedTrade | None:
         """Return what a past order of MetaTrader 4 brought; ``None`` if it was no trade."""
@@ -397,8 +398,8 @@ def closes_nothing(broker: Broker, request: TradeRequest) -> TradeRetcode | None
         return TradeRetcode.POSITION_CLOSED
     if request.type == found[0].type:
         return TradeRetcode.INVALID
-    waiting = [one for one in broker.orders(request.symbol) if one.type == request.type]
-    volume = sum(exact(one.volume_current) for one in waiting) + exact(request.volume)
+    waiting = [order for order in broker.orders(request.symbol) if order.type == request.type]
+    volume = sum(exact(order.volume_current) for order in waiting) + exact(request.volume)
     too_much = volume > exact(found[0].volume)
     return TradeRetcode.INVALID_CLOSE_VOLUME if too_much else None
 
@@ -415,8 +416,8 @@ def past_orders(
     if broker.terms.platform == "mt5":
         return orders
     return [
-        replace(one, profit=trade.profit, swap=trade.swap, commission=trade.commission)
-        if (trade := broker.closed_trade(one)) is not None
-        else one
-        for one in orders
+        replace(order, profit=trade.profit, swap=trade.swap, commission=trade.commission)
+        if (trade := broker.closed_trade(order)) is not None
+        else order
+        for order in orders
     ]

@@ -362,9 +362,9 @@ def _closing_volume(bench: CheckContext, ticket: int) -> Decimal:
     orders = bench.valuation.ledger.orders.values()
     return sum(
         (
-            exact(one.volume_current)
-            for one in orders
-            if one.type in MARKET and one.position_id == ticket != one.ticket
+            exact(order.volume_current)
+            for order in orders
+            if order.type in MARKET and order.position_id == ticket != order.ticket
         ),
         ZERO,
     )
@@ -387,7 +387,7 @@ def hedging_allowed(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | Non
         return None
     opposite = PositionType.SELL if inquiry.buying else PositionType.BUY
     held = bench.valuation.ledger.held(inquiry.symbol.name)
-    against = any(one.position.type == opposite for one in held)
+    against = any(holding.position.type == opposite for holding in held)
     return TradeRetcode.HEDGE_PROHIBITED if against else None
 
 
@@ -396,7 +396,7 @@ def orders_below_limit(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | 
     limit = bench.valuation.terms.limit_orders
     if limit == 0:
         return None
-    pending = sum(one.type in PENDINGS for one in bench.valuation.ledger.orders.values())
+    pending = sum(order.type in PENDINGS for order in bench.valuation.ledger.orders.values())
     return TradeRetcode.LIMIT_ORDERS if pending >= limit else None
 
 
@@ -429,7 +429,7 @@ def _volume_in_direction(bench: CheckContext, inquiry: Inquiry) -> Decimal:
         return order.symbol == inquiry.symbol.name and (order.type in BUYS) == inquiry.buying
 
     orders = filter(counts, bench.valuation.ledger.orders.values())
-    return held + sum((exact(one.volume_current) for one in orders), ZERO)
+    return held + sum((exact(order.volume_current) for order in orders), ZERO)
 
 
 def money_suffices(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:

@@ -80,7 +80,9 @@ def load_demo(
     dice = random.Random(seed)  # noqa: S311 - a made-up past
     start = (now_msc // DAY_MS - 7 * _WEEKS) * DAY_MS
     priced = [_priced(quotes, name) for name in symbols]
-    tradable = [one for one in priced if one and one[0].currency_profit == broker.terms.currency]
+    tradable = [
+        found for found in priced if found and found[0].currency_profit == broker.terms.currency
+    ]
     trades = [
         _made_up(dice, *dice.choice(tradable), at_msc)
         for at_msc in _moments(dice, start, now_msc)

@@ -128,9 +128,9 @@ class Legs:
     def of(cls, holdings: Iterable[Holding]) -> Legs:
         """Sum up positions."""
         legs = cls()
-        for one in holdings:
-            bought = one.position.type == PositionType.BUY
-            legs = legs.plus(bought, one.volume, one.price, one.margin_rate)
+        for holding in holdings:
+            bought = holding.position.type == PositionType.BUY
+            legs = legs.plus(bought, holding.volume, holding.price, holding.margin_rate)
         return legs
 
     def plus(self, bought: bool, volume: Decimal, price: Decimal, rate: Decimal) -> Legs:

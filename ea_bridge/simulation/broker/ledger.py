@@ -234,7 +234,7 @@ class BrokerLedger:
 
     def held(self, symbol: str) -> list[Holding]:
         """Return the open positions of a symbol, oldest first."""
-        return [one for one in self.holdings.values() if one.position.symbol == symbol]
+        return [holding for holding in self.holdings.values() if holding.position.symbol == symbol]
 
     def load(self, orders: Iterable[Order], deals: Iterable[Deal]) -> None:
         """Enter records of the past without events; new tickets continue above theirs."""
@@ -258,8 +258,8 @@ class BrokerLedger:
         deals: Iterable[Deal],
     ) -> None:
         """Go on with books that somebody has kept: the same as :meth:`load`, with what is open."""
-        self.holdings.update((one.position.ticket, one) for one in holdings)
-        self.orders.update((one.ticket, one) for one in orders)
+        self.holdings.update((holding.position.ticket, holding) for holding in holdings)
+        self.orders.update((order.ticket, order) for order in orders)
         self.load(past_orders, deals)
 
     def continue_above(self, order: int, deal: int) -> None:
@@ -306,10 +306,10 @@ def select_orders(
     else:
         found = past.within(from_s, to_s)
     fitting = {
-        one.ticket: one
-        for one in found
-        if _within(one.time_done, from_s, to_s)
-        and position in (None, one.position_id, one.position_by_id or None)
+        order.ticket: order
+        for order in found
+        if _within(order.time_done, from_s, to_s)
+        and position in (None, order.position_id, order.position_by_id or None)
     }
     return sorted(fitting.values(), key=lambda one: (one.time_done_msc, one.ticket))
 
@@ -330,9 +330,9 @@ def select_deals(
     else:
         found = kept.within(from_s, to_s)
     return [
-        one
-        for one in found
-        if _within(one.time, from_s, to_s) and position in (None, one.position_id)
+        deal
+        for deal in found
+        if _within(deal.time, from_s, to_s) and position in (None, deal.position_id)
     ]
 
 

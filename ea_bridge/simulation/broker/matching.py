@@ -75,7 +75,9 @@ class Matching:
         """
         if not self._valuation.prices.is_open(symbol.name, now_msc):
             return
-        for order in [one for one in self._ledger.orders.values() if one.symbol == symbol.name]:
+        for order in [
+            waiting for waiting in self._ledger.orders.values() if waiting.symbol == symbol.name
+        ]:
             if self._ready(order, now_msc) and reached(order, tick, symbol.digits):
                 self._activate(order, symbol, tick, now_msc)
         for holding in self._ledger.held(symbol.name):

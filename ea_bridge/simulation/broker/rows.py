@@ -78,15 +78,15 @@ class BookRows:
     def _fresh(self, broker: Broker) -> list[tuple[str, int, str]]:
         books = broker.books
         changed = [
-            (kind, ticket, _text(one))
+            (kind, ticket, _text(row))
             for kind, open_ in _open(broker).items()
-            for ticket, one in open_.items()
-            if self._open[kind].get(ticket) is not one
+            for ticket, row in open_.items()
+            if self._open[kind].get(ticket) is not row
         ]
         past = _newest(books.past_orders.values(), self._past["past"], len(books.past_orders))
         deals = _newest(books.deals.values(), self._past["deal"], len(books.deals))
-        changed += [("past", one.ticket, _text(one)) for one in past]
-        changed += [("deal", one.ticket, _text(one)) for one in deals]
+        changed += [("past", order.ticket, _text(order)) for order in past]
+        changed += [("deal", deal.ticket, _text(deal)) for deal in deals]
         return changed
 
     def _note(self, broker: Broker) -> None:

@@ -142,8 +142,8 @@ class Valuation:
         """Return ``ACCOUNT_PROFIT``: floating profit, swaps, MetaTrader 4's commission."""
         return sum(
             (
-                self.floating(one) + exact(one.position.swap) + one.commission
-                for one in self.ledger.holdings.values()
+                self.floating(holding) + exact(holding.position.swap) + holding.commission
+                for holding in self.ledger.holdings.values()
             ),
             ZERO,
         )
@@ -257,12 +257,12 @@ def margin_after(valuation: Valuation, trade: PossibleFill) -> Decimal | None:
         return None
     met, name = met_position(valuation, trade), trade.symbol.name
     legs = Legs()
-    for one in valuation.ledger.held(name):
-        left = one.volume
-        if met is not None and one.position.ticket == met.position.ticket:
+    for holding in valuation.ledger.held(name):
+        left = holding.volume
+        if met is not None and holding.position.ticket == met.position.ticket:
             left = max(ZERO, left - trade.volume)
-        long = one.position.type == PositionType.BUY
-        legs = legs.plus(long, left, one.price, one.margin_rate)
+        long = holding.position.type == PositionType.BUY
+        legs = legs.plus(long, left, holding.price, holding.margin_rate)
     opened = opened_volume(valuation, trade)
     legs = legs.plus(trade.buying, opened, trade.price, rate)
     return valuation.margin_with(trade.symbol, legs)

@@ -74,13 +74,13 @@ def open_market(
     if not (flat_out and tapes):
         tapes = {**_packaged_tapes(listings, endless=not flat_out), **tapes}
     weekends = sessions == "always"
-    hours = {name: hours_of(one.hours, always=weekends) for name, one in listings.items()}
+    hours = {name: hours_of(listing.hours, always=weekends) for name, listing in listings.items()}
     tiles = _tiles(seed, weekends=weekends)
     if any(name not in tiles for name in listings):
         tiles = Tiles(listings, seed, weekends=weekends)
     played = _played(tapes, start_msc) if flat_out else {}
     # one seam for all tapes: while they play, their symbols have recorded ticks and no others
-    seam = min((one.first_minute for one in played.values()), default=_monday(start_msc))
+    seam = min((source.first_minute for source in played.values()), default=_monday(start_msc))
     sources: dict[str, TickSource] = {}
     for name in listings:
         make_tile, key = partial(tiles.tile, name), f"{seed}/{name}"
@@ -93,7 +93,7 @@ def open_market(
     if not flat_out:  # a recording is played as it is
         gaps = left_out(FIRST_YEAR)
         sources = {name: WithoutMinutes(source, gaps) for name, source in sources.items()}
-    specs = {name: replace(one.info, **changes or {}) for name, one in listings.items()}
+    specs = {name: replace(listing.info, **changes or {}) for name, listing in listings.items()}
     return Market(
         specs, start_msc=start_msc, sources=sources, hours=hours, seed=seed, tapes=played
     )
@@ -121,7 +121,11 @@ def _user_tapes(listings: dict[str, SymbolListing], tick_files: TickFiles) -> di
 
 def _packaged_tapes(listings: Mapping[str, SymbolListing], *, endless: bool) -> dict[str, Tape]:
     tape = endless_tape if endless else packaged_tape
-    return {name: tape(one.tape, one.info.digits) for name, one in listings.items() if one.tape}
+    return {
+        name: tape(listing.tape, listing.info.digits)
+        for name, listing in listings.items()
+        if listing.tape
+    }
 
 
 def _played(tapes: Mapping[str, Tape], start_msc: int) -> dict[str, PlayedOnce]:

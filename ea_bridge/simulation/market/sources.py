@@ -173,7 +173,7 @@ class PlayedOnce:
         while minute is not None and len(stamps) < count:
             ticks = self.ticks(minute)
             begin = bisect_right(ticks, after_msc, key=_stamp)
-            stamps += [one.time_msc for one in ticks[begin : begin + count - len(stamps)]]
+            stamps += [tick.time_msc for tick in ticks[begin : begin + count - len(stamps)]]
             minute = self.next_minute(minute + 1)
         return stamps
 
@@ -226,7 +226,7 @@ class WithoutMinutes:
     def __init__(self, source: TickSource, left_out: Sequence[range]) -> None:
         self._source = source
         self._left_out = left_out
-        self._ends = [one.stop for one in left_out]
+        self._ends = [span.stop for span in left_out]
 
     def ticks(self, minute: int) -> Sequence[Tick]:
         """See :class:`TickSource`."""
