@@ -1,4 +1,4 @@
-"""Which filling mode an order gets.
+"""Filling modes: the one that an order gets.
 
 ``SYMBOL_FILLING_MODE`` is a bit mask and ``ORDER_FILLING_*`` an enumeration, and RETURN has no
 bit: it is allowed for pending orders always, and at market in every execution mode but MARKET.

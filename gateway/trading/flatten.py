@@ -1,4 +1,4 @@
-"""Getting out: all orders cancelled, all positions closed, or those that somebody means.
+"""Sweeps: all orders cancelled, all positions closed, or those that a filter selects.
 
 A sweep looks, sends what has to be sent, and looks again: an order may have been filled while it
 was being cancelled, and a position closed in part. It never sends again what may have been
@@ -50,8 +50,8 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """What is still there, or may be."""
+class SweepFailure:
+    """An order or position that is still there, or may be."""
 
     kind: Kind
     ticket: int
@@ -59,43 +59,43 @@ class Failure:
 
 
 @dataclass
-class Swept:
-    """What a sweep has done."""
+class SweepResult:
+    """Orders and positions that a sweep has ended, and those that it has not."""
 
     cancelled: list[int] = field(default_factory=list)
     """Tickets of orders."""
     closed: list[int] = field(default_factory=list)
     """Tickets of positions."""
-    failed: list[Failure] = field(default_factory=list)
+    failed: list[SweepFailure] = field(default_factory=list)
     paper: bool = False
     """They were those of paper trading."""
 
 
-def told(swept: Swept) -> shapes.Swept:
-    """Return what a sweep has done, as clients see it."""
+def sweep_view(result: SweepResult) -> shapes.Swept:
+    """Return the result of a sweep as clients see it."""
     return {
-        "cancelled": swept.cancelled,
-        "closed": swept.closed,
+        "cancelled": result.cancelled,
+        "closed": result.closed,
         "failed": [
             {
-                "kind": one.kind,
-                "ticket": one.ticket,
-                "code": one.error.code,
-                "name": one.error.name(),
-                "message": one.error.message,
-                "outcome": one.error.outcome,
+                "kind": failure.kind,
+                "ticket": failure.ticket,
+                "code": failure.error.code,
+                "name": failure.error.name(),
+                "message": failure.error.message,
+                "outcome": failure.error.outcome,
             }
-            for one in swept.failed
+            for failure in result.failed
         ],
-        "paper": swept.paper,
+        "paper": result.paper,
         "duplicate": False,
     }
 
 
 async def cancel_orders(
-    terminal: GuardedTerminal, state: TradingState, chosen: OrderFilter, swept: Swept
+    terminal: GuardedTerminal, state: TradingState, selection: OrderFilter, result: SweepResult
 ) -> None:
-    """Cancel the pending orders that are meant; note in ``swept`` what became of each.
+    """Cancel the pending orders that are selected; note in ``result`` what became of each.
 
     Raises:
         GatewayError: the terminal did not say what there is. Nothing was sent.
@@ -105,27 +105,27 @@ async def cancel_orders(
     account = terminal.side
 
     async def listed() -> list[Order]:
-        orders = await terminal.request(commands.ORDERS_GET, _filter(chosen))
+        orders = await terminal.request(commands.ORDERS_GET, _filter(selection))
         _still_in(terminal, account)
-        return orders + state.contingent.orders(chosen.symbol)
+        return orders + state.contingent.orders(selection.symbol)
 
     async def cancel_order(ticket: int) -> bool:
         await cancel(terminal, state, ticket, _options(terminal))
         return True
 
-    swept.paper = terminal.is_paper
-    sweep = _Sweep("order", chosen, listed, cancel_order, swept.cancelled, swept.failed)
+    result.paper = terminal.is_paper
+    sweep = _Sweep("order", selection, listed, cancel_order, result.cancelled, result.failed)
     await sweep.run()
 
 
 async def close_positions(
     terminal: GuardedTerminal,
     state: TradingState,
-    chosen: OrderFilter,
-    swept: Swept,
+    selection: OrderFilter,
+    result: SweepResult,
     deviation: int = DEFAULT_DEVIATION,
 ) -> None:
-    """Close the positions that are meant; note in ``swept`` what became of each.
+    """Close the positions that are selected; note in ``result`` what became of each.
 
     Raises:
         GatewayError: the terminal did not say what there is. Nothing was sent.
@@ -135,7 +135,7 @@ async def close_positions(
     account = terminal.side
 
     async def listed() -> list[Position]:
-        positions = await terminal.request(commands.POSITIONS_GET, _filter(chosen))
+        positions = await terminal.request(commands.POSITIONS_GET, _filter(selection))
         _still_in(terminal, account)
         return positions
 
@@ -144,8 +144,8 @@ async def close_positions(
         receipt = await close(terminal, state, way_out, _options(terminal))
         return receipt["order"]["state"] == "filled"
 
-    swept.paper = terminal.is_paper
-    sweep = _Sweep("position", chosen, listed, close_position, swept.closed, swept.failed)
+    result.paper = terminal.is_paper
+    sweep = _Sweep("position", selection, listed, close_position, result.closed, result.failed)
     await sweep.run()
 
 
@@ -153,8 +153,8 @@ async def flatten(
     terminal: GuardedTerminal,
     state: TradingState,
     action: Action,
-    chosen: OrderFilter,
-    swept: Swept,
+    selection: OrderFilter,
+    result: SweepResult,
 ) -> None:
     """Cancel orders, then close positions where the action says so.
 
@@ -162,24 +162,24 @@ async def flatten(
         GatewayError: the terminal did not say what there is.
 
     """
-    await cancel_orders(terminal, state, chosen, swept)
+    await cancel_orders(terminal, state, selection, result)
     if action == "cancel_and_close":
-        await close_positions(terminal, state, chosen, swept)
+        await close_positions(terminal, state, selection, result)
 
 
 @dataclass
 class _Sweep:
-    """One kind of thing, until nothing is left to try."""
+    """Sweep of the orders or of the positions, until nothing is left to try."""
 
     kind: Kind
-    chosen: OrderFilter
+    selection: OrderFilter
     listed: Callable[[], Awaitable[list[Order] | list[Position]]]
     end: Callable[[int], Awaitable[bool]]
     """Send what ends one; return whether nothing of it is left."""
     done: list[int]
-    failed: list[Failure]
-    _final: dict[int, Failure] = field(default_factory=dict)
-    _last: dict[int, Failure] = field(default_factory=dict)
+    failed: list[SweepFailure]
+    _final: dict[int, SweepFailure] = field(default_factory=dict)
+    _last: dict[int, SweepFailure] = field(default_factory=dict)
     _in_part: list[int] = field(default_factory=list)
     """Of which something may be left."""
 
@@ -195,16 +195,20 @@ class _Sweep:
                 left = self._meant(await self.listed())
             except GatewayError:
                 # what was done is done; nobody knows more
-                self._last |= {one: self._failure(one, _in_part()) for one in self._in_part}
+                self._last |= {
+                    ticket: self._failure(ticket, _in_part()) for ticket in self._in_part
+                }
                 left = list(self._last)
                 break
         still_there = OrderRejected("It is still there after several tries", outcome="rejected")
         self.failed += self._final.values()
-        self.failed += [self._last.get(one) or self._failure(one, still_there) for one in left]
+        self.failed += [
+            self._last.get(ticket) or self._failure(ticket, still_there) for ticket in left
+        ]
 
     def _meant(self, found: list[Order] | list[Position]) -> list[int]:
         settled = {*self.done, *self._final}
-        return [o.ticket for o in found if o.ticket not in settled and self.chosen.matches(o)]
+        return [o.ticket for o in found if o.ticket not in settled and self.selection.matches(o)]
 
     async def _try(self, ticket: int, gate: asyncio.Semaphore) -> None:
         async with gate:
@@ -223,8 +227,8 @@ class _Sweep:
                 logger.exception("%s %d was not ended", self.kind, ticket)
                 self._final[ticket] = self._failure(ticket, InternalError(outcome="unknown"))
 
-    def _failure(self, ticket: int, error: GatewayError) -> Failure:
-        return Failure(self.kind, ticket, error)
+    def _failure(self, ticket: int, error: GatewayError) -> SweepFailure:
+        return SweepFailure(self.kind, ticket, error)
 
 
 def _in_part() -> GatewayError:
@@ -240,8 +244,8 @@ def _still_in(terminal: GuardedTerminal, account: Account | None) -> None:
         raise terminal.offline()
 
 
-def _filter(chosen: OrderFilter) -> commands.FilterParams:
-    return commands.FilterParams(symbol=chosen.symbol)
+def _filter(selection: OrderFilter) -> commands.FilterParams:
+    return commands.FilterParams(symbol=selection.symbol)
 
 
 def _options(terminal: GuardedTerminal) -> ExecutionOptions:

@@ -1,4 +1,4 @@
-"""What one caller may do to the market: bounds from several hands, of which the strictest counts.
+"""Limits of one caller: bounds from several hands, of which the strictest counts.
 
 Three say what the bounds are: whoever runs the daemon (``[trading]`` of ``config.toml``), the
 issuer of the token (its record) and whoever registered the account. Each makes a :class:`Limits`
@@ -41,19 +41,19 @@ class Limits:
     max_open_lots: Decimal | None = None
     """Lots of all positions and pending orders together."""
     max_notional: Decimal | None = None
-    """What all positions and pending orders together are worth."""
+    """Worth of all positions and pending orders together."""
     max_positions: int | None = None
     """Positions, and the pending orders that may become some."""
     max_pending_orders: int | None = None
     """Pending orders."""
     collar_bps: int | None = None
-    """How far prices may lie from the last tick, in hundredths of a percent."""
+    """Distance of prices from the last tick, in hundredths of a percent."""
     max_tick_age_ms: int | None = None
-    """How old that tick may be."""
+    """Age of that tick."""
     require_stop_loss: bool = False
     """No order and no position without a stop loss."""
     risk_pct: Decimal | None = None
-    """What an order may lose at its stop loss, as a share of the equity: 0.01 is one percent."""
+    """Loss of an order at its stop loss, as a share of the equity: 0.01 is one percent."""
     check_margin: bool = False
     """The free margin must suffice."""
     orders_per_second: Decimal | None = None
@@ -71,9 +71,9 @@ class Limits:
     max_identical_orders: int | None = None
     """New orders that are alike, in any 10 seconds."""
     max_daily_loss: Decimal | None = None
-    """What the day may have lost when new orders stop."""
+    """Loss of the day at which new orders stop."""
     max_drawdown_pct: Decimal | None = None
-    """How many percent the equity lies below the balance when new orders stop."""
+    """Percent that the equity lies below the balance when new orders stop."""
     block_unresolved: bool = False
     """While the fate of an order is not known, no new one for the same symbol."""
 
@@ -81,17 +81,17 @@ class Limits:
     def counts_the_past(self) -> bool:
         """Whether orders count that went before the daemon was started."""
         counts = (self.max_orders_per_minute, self.max_orders_per_day, self.max_symbol_orders)
-        return any(one is not None for one in counts)
+        return any(count is not None for count in counts)
 
 
-_NAMES = tuple(one.name for one in fields(Limits))
+_NAMES = tuple(field.name for field in fields(Limits))
 
 
 def strictest(*limits: Limits) -> Limits:
     """Return the limits that are within all of these."""
     combined: dict[str, Any] = {}
     for name in _NAMES:
-        given = [value for one in limits if (value := getattr(one, name)) is not None]
+        given = [value for bounds in limits if (value := getattr(bounds, name)) is not None]
         if given:
             combined[name] = _strictest(name, given)
     return Limits(**combined)

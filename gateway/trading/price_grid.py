@@ -121,7 +121,7 @@ class Misplaced(NamedTuple):
 
 
 class _Way(NamedTuple):
-    """Where a kind of order waits."""
+    """The side of the market on which a kind of order waits."""
 
     quote: str
     below: bool

@@ -1,4 +1,4 @@
-"""What a caller gets for a trade: put together from the request, the answer and the deal."""
+"""Receipts of trades, put together from the request, the answer and the deal."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _FILLING_ACTIONS = frozenset({TradeAction.DEAL, TradeAction.CLOSE_BY})
 
 async def receipt_for(
     terminal: GuardedTerminal,
-    trade: PreparedOrder,
+    prepared: PreparedOrder,
     sent: ExecutionResult,
     *,
     can_wait: bool = False,
@@ -52,22 +52,22 @@ async def receipt_for(
         TerminalDisconnected: it has gone before it told the deals, and ``can_wait``.
 
     """
-    result, request = sent.result, trade.request
+    result, request = sent.result, prepared.request
     deals: list[Deal] = []
     fills = request.action in _FILLING_ACTIONS and result.retcode in _FILLED
     if fills and not (result.price and result.position):
         deals = told_deals(
-            request, trade.closes, await find_deals(terminal, result, can_wait=can_wait)
+            request, prepared.closes, await find_deals(terminal, result, can_wait=can_wait)
         )
-    outcome = _outcome(terminal, trade, result, deals)
+    outcome = _outcome(terminal, prepared, result, deals)
     return {
         "sent": True,
         "duplicate": False,
         "paper": terminal.is_paper,
         "changed": result.retcode != TradeRetcode.NO_CHANGES,
         "order": outcome,
-        "filling": _filling(terminal, trade),
-        "normalized": trade.moved,
+        "filling": _filling(terminal, prepared),
+        "normalized": prepared.moved,
         "check": None,
         "timing_ms": {"queue": sent.queue_ms, "terminal": sent.terminal_ms},
         "unavailable": list(MT4_RECEIPT_LACKS) if terminal.is_mt4 else [],
@@ -88,17 +88,17 @@ def told_deals(request: TradeRequest, closes: int | None, deals: list[Deal]) -> 
     return [deal for deal in deals if deal.position_id == closed] or deals[:1]
 
 
-async def checked_only(terminal: GuardedTerminal, trade: PreparedOrder) -> shapes.OrderReceipt:
+async def checked_only(terminal: GuardedTerminal, prepared: PreparedOrder) -> shapes.OrderReceipt:
     """Return the receipt of a trade that was only validated.
 
     Terminals without ``OrderCheck`` (MetaTrader 4) have no ``check``: then the gateway's own
     checks are all that was done, and ``unavailable`` says so.
     """
-    terminal.check_tradable(trade.tier)
+    terminal.check_tradable(prepared.tier)
     check = None
     lacks = list(MT4_RECEIPT_LACKS) if terminal.is_mt4 else []
     if terminal.can("check"):
-        check = await _order_check(terminal, trade.request)
+        check = await _order_check(terminal, prepared.request)
     else:
         lacks.append("check")
     unsent = TradeResult(retcode=0)
@@ -107,11 +107,11 @@ async def checked_only(terminal: GuardedTerminal, trade: PreparedOrder) -> shape
         "duplicate": False,
         "paper": terminal.is_paper,
         "changed": False,
-        "order": _outcome(terminal, trade, unsent, []),
-        "filling": _filling(terminal, trade),
-        "normalized": trade.moved,
+        "order": _outcome(terminal, prepared, unsent, []),
+        "filling": _filling(terminal, prepared),
+        "normalized": prepared.moved,
         "check": check,
-        "timing_ms": {"queue": trade.options.deadline.passed_ms(), "terminal": 0.0},
+        "timing_ms": {"queue": prepared.options.deadline.passed_ms(), "terminal": 0.0},
         "unavailable": lacks,
     }
 
@@ -127,13 +127,13 @@ async def _order_check(terminal: GuardedTerminal, request: TradeRequest) -> shap
 
 
 def held_receipt(
-    terminal: GuardedTerminal, trade: PreparedOrder, order: Order, *, changed: bool
+    terminal: GuardedTerminal, prepared: PreparedOrder, order: Order, *, changed: bool
 ) -> shapes.OrderReceipt:
     """Return the receipt of an order that the daemon keeps itself: the broker knows nothing of
     it, so there is no retcode.
     """
-    outcome = _outcome(terminal, trade, TradeResult(retcode=0), [])
-    validated = trade.options.validate_only
+    outcome = _outcome(terminal, prepared, TradeResult(retcode=0), [])
+    validated = prepared.options.validate_only
     return {
         "sent": False,
         "duplicate": False,
@@ -147,9 +147,9 @@ def held_receipt(
             "emulated": True,
         },
         "filling": None,
-        "normalized": trade.moved,
+        "normalized": prepared.moved,
         "check": None,
-        "timing_ms": {"queue": trade.options.deadline.passed_ms(), "terminal": 0.0},
+        "timing_ms": {"queue": prepared.options.deadline.passed_ms(), "terminal": 0.0},
         "unavailable": [*MT4_RECEIPT_LACKS, "check"],
     }
 
@@ -182,26 +182,26 @@ async def find_deals(
 
 
 def _outcome(
-    terminal: GuardedTerminal, trade: PreparedOrder, result: TradeResult, deals: list[Deal]
+    terminal: GuardedTerminal, prepared: PreparedOrder, result: TradeResult, deals: list[Deal]
 ) -> shapes.OrderOutcome:
-    request = trade.request
+    request = prepared.request
     trades = request.action in (TradeAction.DEAL, TradeAction.PENDING)
     filled = request.action in _FILLING_ACTIONS and result.retcode in _FILLED
     volume = result.volume or request.volume
     return {
         "order": result.order or request.order or None,
         "deal": result.deal or (deals[0].ticket if deals else None),
-        "position": result.position or _position(deals) or trade.position,
-        "client_order_id": trade.options.client_order_id,
+        "position": result.position or _position(deals) or prepared.position,
+        "client_order_id": prepared.options.client_order_id,
         "emulated": False,
         "symbol": request.symbol,
-        "symbol_requested": trade.symbol_requested,
+        "symbol_requested": prepared.symbol_requested,
         "side": ("buy" if request.type in BUYS else "sell") if trades else None,
         "type": _type(request),
-        "state": _state(trade, result),
+        "state": _state(prepared, result),
         "volume": request.volume or None,
         "filled_volume": volume if filled else 0.0,
-        "price": trade.price,
+        "price": prepared.price,
         "avg_price": (result.price or _average(deals)) if filled else None,
         "sl": request.sl or None,
         "tp": request.tp or None,
@@ -225,12 +225,12 @@ def _type(request: TradeRequest) -> str | None:
     return word(enums.ORDER_TYPE, request.type)
 
 
-def _state(trade: PreparedOrder, result: TradeResult) -> str | None:
-    if trade.request.action == TradeAction.SLTP:
+def _state(prepared: PreparedOrder, result: TradeResult) -> str | None:
+    if prepared.request.action == TradeAction.SLTP:
         return None
     if not result.retcode:
         return NOT_SENT
-    state = trade.state
+    state = prepared.state
     if state is None:
         state = {
             TradeRetcode.DONE: OrderState.FILLED,
@@ -252,15 +252,15 @@ def _average(deals: list[Deal]) -> float | None:
     return float(round(paid / volume, 8))
 
 
-def _filling(terminal: GuardedTerminal, trade: PreparedOrder) -> shapes.Filling | None:
-    request = trade.request
+def _filling(terminal: GuardedTerminal, prepared: PreparedOrder) -> shapes.Filling | None:
+    request = prepared.request
     placed = request.action == TradeAction.PENDING or request.type in AT_MARKET
     if terminal.is_mt4 or not placed or request.action not in _WITH_FILLING:
         return None
-    tried = [*trade.tried, request.type_filling]
+    tried = [*prepared.tried, request.type_filling]
     return {
         "chosen": word(enums.ORDER_FILLING, request.type_filling),
-        "tried": [word(enums.ORDER_FILLING, one) for one in tried],
+        "tried": [word(enums.ORDER_FILLING, filling) for filling in tried],
     }
 
 

@@ -67,7 +67,7 @@ class Deadline:
     at_ms: int
     now_ms: Callable[[], int]
     within_ms: int
-    """How far off it was when the call arrived: a clock that is put back does not prolong it."""
+    """Its distance when the call arrived: a clock that is put back does not prolong it."""
     arrived_s: float = field(default_factory=host.perf_s)
 
     @classmethod
@@ -158,7 +158,7 @@ class OrderRequest:
     position: int | None = None
     """The position to close."""
     closable: Decimal | None = None
-    """How much of it is open."""
+    """The open volume of that position."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

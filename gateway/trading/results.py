@@ -161,7 +161,7 @@ class Ruling:
 
     error: type[GatewayError]
     needs: Needs = ""
-    """What to ask the terminal for before explaining."""
+    """Evidence to ask the terminal for before explaining."""
     numbers: Numbers = _nothing
 
 

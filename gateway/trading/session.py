@@ -1,4 +1,4 @@
-"""What trades and questions use of a live terminal: the bridge's session, or one of paper."""
+"""Protocol of a live terminal: the bridge's session, or one of paper."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Session(Protocol):
 
     @property
     def hello(self) -> Hello:
-        """What it said of itself."""
+        """Its own description."""
 
     @property
     def caps(self) -> frozenset[str]:
-        """What it can do beyond the least."""
+        """Its capabilities beyond the least."""
 
     @property
     def state(self) -> SessionState:
@@ -55,7 +55,7 @@ class Session(Protocol):
 
     @property
     def silence_s(self) -> float:
-        """How long ago it said something."""
+        """Seconds since it said something."""
 
     def symbol_of(self, sym: int) -> str:
         """Return the symbol of an index in its events."""

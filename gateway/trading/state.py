@@ -96,9 +96,9 @@ class TradingState:
     """Shared state of one terminal; it outlives links and callers, and ends with the daemon."""
 
     locks: TicketLocks = field(default_factory=TicketLocks)
-    """Who may change what is open there."""
+    """One change of an order or a position after the other."""
     risk: RiskChecker = field(default_factory=RiskChecker)
-    """What an order must pass, and what it takes of the limits."""
+    """Admits orders, and counts their part of the limits."""
     symbols: SymbolNames = field(default_factory=SymbolNames)
     """Callers' names of the broker's symbols."""
     fillings: FillingMemory = field(default_factory=FillingMemory)

@@ -1,4 +1,4 @@
-"""Which of the broker's symbols a caller means.
+"""Names of symbols: from the caller's to the broker's own.
 
 Brokers give the same instrument their own names: ``EURUSD``, ``EURUSD.r``, ``mEURUSD``. A caller
 may name it plainly; the answer says what was taken for it. The broker's own name comes first,
@@ -37,7 +37,7 @@ _Key = tuple[int, str, str]
 
 @dataclass
 class SymbolNames:
-    """What callers of one terminal call the broker's symbols."""
+    """Names of one terminal's symbols, as its callers say them."""
 
     monotonic_s: Callable[[], float] = host.monotonic_s
     _learned: dict[_Key, tuple[str, float]] = field(default_factory=dict)
@@ -125,7 +125,7 @@ class SymbolNames:
             return await terminal.symbol(name)
         except SymbolNotFound:
             listed = await terminal.request(commands.SYMBOLS_GET, commands.SymbolsParams())
-            found = candidates(name, [one.name for one in listed])
+            found = candidates(name, [symbol.name for symbol in listed])
             if not found:
                 raise
         if len(found) > 1:
@@ -145,11 +145,11 @@ def candidates(name: str, listed: Iterable[str]) -> list[str]:
     """
     names = list(listed)
     wanted = name.casefold()
-    same = [one for one in names if one.casefold() == wanted]
+    same = [name for name in names if name.casefold() == wanted]
     if same:
         return same
     dressed = {(before + name + after).casefold() for before, after in affixes(names)}
-    return [one for one in names if one.casefold() in dressed]
+    return [name for name in names if name.casefold() in dressed]
 
 
 def affixes(names: Iterable[str]) -> set[tuple[str, str]]:

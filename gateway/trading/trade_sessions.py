@@ -1,4 +1,4 @@
-"""When a symbol trades: the broker's weekly table, and the next opening.
+"""Trade sessions of symbols: the broker's weekly table, and the next opening.
 
 The table is in the broker's wall clock. Until that clock is measured (see
 :mod:`gateway.broker_time.clock`) its offset is a guess, so that a market is called closed only
@@ -30,7 +30,7 @@ MAX_TABLES = 1024
 
 @dataclass(frozen=True, slots=True)
 class Week:
-    """When a symbol trades: spans of the week in milliseconds since Sunday, ends exclusive."""
+    """Trade sessions of a symbol: spans in milliseconds since Sunday, ends exclusive."""
 
     spans: tuple[tuple[int, int], ...]
 
@@ -38,9 +38,12 @@ class Week:
     def of(cls, sessions: list[TradeSession]) -> Week:
         """Join sessions that touch, as those on both sides of a midnight do."""
         given = sorted(
-            (one.day * DAY_MS + one.from_s * 1000, one.day * DAY_MS + one.to_s * 1000)
-            for one in sessions
-            if one.to_s > one.from_s
+            (
+                session.day * DAY_MS + session.from_s * 1000,
+                session.day * DAY_MS + session.to_s * 1000,
+            )
+            for session in sessions
+            if session.to_s > session.from_s
         )
         spans: list[tuple[int, int]] = []
         for start, end in given:
@@ -79,7 +82,7 @@ class Week:
         return broker_ms + end - into
 
     def _ahead_ms(self, broker_ms: int) -> int:
-        """How long until a session begins."""
+        """Return the time until a session begins."""
         into = (broker_ms - SUNDAY_MS) % WEEK_MS
         return min(((start - into) % WEEK_MS for start, _ in self.spans), default=WEEK_MS)
 

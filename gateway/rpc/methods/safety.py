@@ -157,11 +157,11 @@ async def cancel_all_orders(
 
     It goes on while trading is halted, and while the console is silent.
     """
-    swept = flatten.Swept()
+    swept = flatten.SweepResult()
     with options_of(call, client_order_id, None, None).before_sending():
         chosen = await _chosen(call, symbol, magic, side)
         await flatten.cancel_orders(call.terminal, call.state, chosen, swept)
-    return flatten.told(swept)
+    return flatten.sweep_view(swept)
 
 
 @method(
@@ -189,11 +189,11 @@ async def close_all_positions(
 
     It goes on while trading is halted, and while the console is silent.
     """
-    swept = flatten.Swept()
+    swept = flatten.SweepResult()
     with options_of(call, client_order_id, None, None).before_sending():
         chosen = await _chosen(call, symbol, magic, side)
         await flatten.close_positions(call.terminal, call.state, chosen, swept, deviation)
-    return flatten.told(swept)
+    return flatten.sweep_view(swept)
 
 
 @method(scope=Scope.TRADE, mutates=True, reduces=True, raises=(InternalError,))

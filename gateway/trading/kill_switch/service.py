@@ -154,7 +154,7 @@ class KillSwitchService:
         self._start(self._carry_out(firing))
 
     async def _carry_out(self, firing: Firing) -> None:
-        swept, armed = flatten.Swept(), firing.armed
+        swept, armed = flatten.SweepResult(), firing.armed
         for _ in range(MAX_SWEEPS):
             await self._arrival(armed)
             # at the market or on paper, as now
@@ -164,12 +164,15 @@ class KillSwitchService:
             await asyncio.sleep(RETRY_S)
         if swept.cancelled or swept.closed or not firing.called_off:
             self._note(
-                firing.armed.terminal, firing.cause, flatten.told(swept), actor=firing.armed.tid
+                firing.armed.terminal,
+                firing.cause,
+                flatten.sweep_view(swept),
+                actor=firing.armed.tid,
             )
         firing.over(firing)
 
     async def _sweep(
-        self, terminal: GuardedTerminal, firing: Firing, swept: flatten.Swept
+        self, terminal: GuardedTerminal, firing: Firing, swept: flatten.SweepResult
     ) -> bool:
         """Sweep once; return whether it is settled what became of everything.
 
@@ -237,7 +240,7 @@ class KillSwitchService:
             map(self._is_meant, self._armed(terminal))
         ):
             logger.warning("terminal %s: what was armed waits for another account", terminal)
-            self._note(terminal, "account", flatten.told(flatten.Swept()))
+            self._note(terminal, "account", flatten.sweep_view(flatten.SweepResult()))
         if (arrival := self._arrivals.get(terminal)) is not None:
             arrival.set()
 
@@ -266,7 +269,7 @@ class KillSwitchService:
     # --- telling -------------------------------------------------------------------------------
 
     def _turned(self, turned: SwitchChanged) -> None:
-        self._tell(turned.halt.terminal, turned.kind, flatten.told(flatten.Swept()))
+        self._tell(turned.halt.terminal, turned.kind, flatten.sweep_view(flatten.SweepResult()))
 
     def _note(
         self, terminal: str, cause: shapes.KillCause, swept: shapes.Swept, actor: str = "daemon"

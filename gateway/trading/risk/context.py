@@ -189,7 +189,7 @@ class RiskContext:
 
         """
         there = self._there(self.surely)
-        doubtful = [_reserved(one) for one in self.doubtful]
+        doubtful = [_reserved(reservation) for reservation in self.doubtful]
         value = measure([*there, *doubtful, self.exposure])
         if value <= most:
             return value
@@ -205,15 +205,19 @@ class RiskContext:
         """Whether it does so also where nothing comes of orders the other way that are under way:
         on a netting account these may outweigh it, and then be refused.
         """
-        ours = [one for one in (*self.surely, *self.doubtful) if one.buys == self.exposure.buys]
+        ours = [
+            reservation
+            for reservation in (*self.surely, *self.doubtful)
+            if reservation.buys == self.exposure.buys
+        ]
         certain = self._there(ours)
         return measure([*certain, self.exposure]) <= max(measure(certain), most)
 
     def _there(self, reservations: list[Reservation]) -> list[Exposure]:
         return [
-            *(_position(one) for one in self.facts.positions),
-            *(_order(one) for one in self.facts.orders),
-            *(_reserved(one) for one in reservations),
+            *(_position(position) for position in self.facts.positions),
+            *(_order(order) for order in self.facts.orders),
+            *(_reserved(reservation) for reservation in reservations),
         ]
 
     def opposed(self) -> int:
@@ -227,11 +231,13 @@ class RiskContext:
         def against(exposures: Iterable[Exposure]) -> int:
             ours = self.exposure
             return sum(
-                1 for one in exposures if one.symbol == ours.symbol and one.buys != ours.buys
+                1
+                for exposure in exposures
+                if exposure.symbol == ours.symbol and exposure.buys != ours.buys
             )
 
         surely = against(self._there(self.surely))
-        doubtful = against(_reserved(one) for one in self.doubtful)
+        doubtful = against(_reserved(reservation) for reservation in self.doubtful)
         if doubtful and not surely:
             raise StaleFacts
         return surely
@@ -247,8 +253,8 @@ class RiskContext:
         become in either direction, whichever of the orders are filled.
         """
         grouped: dict[str, list[Exposure]] = defaultdict(list)
-        for one in exposures:
-            grouped[one.symbol].append(one)
+        for exposure in exposures:
+            grouped[exposure.symbol].append(exposure)
         if not self.is_netting:
             return {symbol: _sum(ones) for symbol, ones in grouped.items()}
         return {symbol: _furthest(ones) for symbol, ones in grouped.items()}
@@ -256,42 +262,42 @@ class RiskContext:
     def positions(self, exposures: Iterable[Exposure]) -> Decimal:
         """Return how many positions there may be."""
         if self.is_netting:
-            return Decimal(len({one.symbol for one in exposures}))
+            return Decimal(len({exposure.symbol for exposure in exposures}))
         return Decimal(len(list(exposures)))
 
 
 def tickets(positions: Iterable[Position], orders: Iterable[Order]) -> frozenset[int]:
     """Return by which numbers lists show what was carried out."""
-    numbers = {one.ticket for one in orders}
-    for one in positions:
-        numbers |= {one.ticket, one.identifier}
+    numbers = {order.ticket for order in orders}
+    for position in positions:
+        numbers |= {position.ticket, position.identifier}
     return frozenset(numbers)
 
 
-def _position(one: Position) -> Exposure:
-    buys = one.type == PositionType.BUY
-    return Exposure(one.symbol, exact(one.volume), buys, is_open=True)
+def _position(position: Position) -> Exposure:
+    buys = position.type == PositionType.BUY
+    return Exposure(position.symbol, exact(position.volume), buys, is_open=True)
 
 
-def _order(one: Order) -> Exposure:
-    return Exposure(one.symbol, exact(one.volume_current), one.type in BUYS, waits=True)
+def _order(order: Order) -> Exposure:
+    return Exposure(order.symbol, exact(order.volume_current), order.type in BUYS, waits=True)
 
 
-def _reserved(one: Reservation) -> Exposure:
-    return Exposure(one.symbol, one.volume, one.buys, one.waits)
+def _reserved(reservation: Reservation) -> Exposure:
+    return Exposure(reservation.symbol, reservation.volume, reservation.buys, reservation.waits)
 
 
 def _sum(exposures: Iterable[Exposure]) -> Decimal:
-    return sum((one.volume for one in exposures), Decimal())
+    return sum((exposure.volume for exposure in exposures), Decimal())
 
 
 def _furthest(exposures: Iterable[Exposure]) -> Decimal:
     net = buys = sells = Decimal()
-    for one in exposures:
-        if one.is_open:
-            net += one.volume if one.buys else -one.volume
-        elif one.buys:
-            buys += one.volume
+    for exposure in exposures:
+        if exposure.is_open:
+            net += exposure.volume if exposure.buys else -exposure.volume
+        elif exposure.buys:
+            buys += exposure.volume
         else:
-            sells += one.volume
+            sells += exposure.volume
     return max(net + buys, sells - net)

@@ -77,7 +77,7 @@ class Facts:
 
     @property
     def worth(self) -> Mapping[str, float]:
-        """What a lot of each symbol is worth now."""
+        """Worth of a lot of each symbol now."""
         value: Mapping[str, float] = self._get("worth")
         return value
 
@@ -89,7 +89,7 @@ class Facts:
 
     @property
     def tick_ms(self) -> int:
-        """When the last tick came; milliseconds of the broker's clock."""
+        """Time of the last tick; milliseconds of the broker's clock."""
         value: int = self._get("tick")
         return value
 
@@ -125,7 +125,7 @@ class Flights:
         moment = self._moment()
         if not self._flights:
             return moment
-        return min(moment, *(one.asked for one in self._flights.values()))
+        return min(moment, *(flight.asked for flight in self._flights.values()))
 
     async def ask(self, need: Need, question: Callable[[], Awaitable[Any]]) -> tuple[int, Any]:
         """Return when it was asked and the answer, or the error that the question met.
@@ -228,13 +228,13 @@ async def _brought_today(terminal: GuardedTerminal) -> float:
     if terminal.is_mt4:
         async for closed in fetch_history(terminal, commands.HISTORY_ORDERS_GET, *day):
             total += sum(
-                (one.profit or 0.0) + (one.swap or 0.0) + (one.commission or 0.0)
-                for one in closed
-                if is_closed_trade(one)
+                (order.profit or 0.0) + (order.swap or 0.0) + (order.commission or 0.0)
+                for order in closed
+                if is_closed_trade(order)
             )
         return total
     async for deals in fetch_history(terminal, commands.HISTORY_DEALS_GET, *day):
-        total += sum(_brought(one) for one in deals if one.type not in _MOVED)
+        total += sum(_brought(deal) for deal in deals if deal.type not in _MOVED)
     return total
 
 
@@ -290,7 +290,7 @@ async def _worth(
     for listed in (known["positions"], known["orders"]):
         if isinstance(listed, GatewayError):
             raise again(listed)
-        prices |= {one.symbol: one.price_current or one.price_open for one in listed}
+        prices |= {item.symbol: item.price_current or item.price_open for item in listed}
     prices[order.request.symbol] = order_math.entry(order)
     for symbol in set(symbols) - prices.keys():
         info = await terminal.symbol(symbol)

@@ -53,7 +53,7 @@ class SentOrder(NamedTuple):
     """By our clock, which may have been wrong then."""
     symbol: str
     broker_ms: int | None = None
-    """What the broker's quotes showed then; ``None``: there were none."""
+    """Time of the broker's quotes then; ``None``: there were none."""
     day: int | None = None
     """Its day, as of :class:`OrderStamp`; ``None``: an earlier version has sent it."""
 
@@ -98,13 +98,15 @@ class OrderRate:
     def within(self, seconds: float) -> int:
         """Return how many orders went in the last seconds, at most a minute."""
         since = self._monotonic_s() - seconds
-        return sum(1 for one in self._entries if one.at_s > since)
+        return sum(1 for entry in self._entries if entry.at_s > since)
 
     def alike(self, fingerprint: Hashable, seconds: float) -> int:
         """Return how many of them were alike."""
         since = self._monotonic_s() - seconds
         return sum(
-            1 for one in self._entries if one.at_s > since and one.stamp.fingerprint == fingerprint
+            1
+            for entry in self._entries
+            if entry.at_s > since and entry.stamp.fingerprint == fingerprint
         )
 
     def today(self, day: int) -> int:
@@ -113,7 +115,7 @@ class OrderRate:
 
     def of_symbol(self, symbol: str, since_ms: int) -> int:
         """Return how many went for a symbol since a moment, UTC milliseconds."""
-        return sum(1 for one in self._symbols.get(symbol, ()) if one > since_ms)
+        return sum(1 for sent_ms in self._symbols.get(symbol, ()) if sent_ms > since_ms)
 
     def recall(
         self, orders: Iterable[SentOrder], to_broker_ms: Callable[[int], int], now_ms: int
@@ -157,7 +159,7 @@ class OrderRate:
 
     def _count(self, symbol: str, utc_ms: int, day: int) -> None:
         if day not in self._days:
-            for past in [one for one in self._days if one < day - 1]:
+            for past in [known for known in self._days if known < day - 1]:
                 del self._days[past]
         self._days[day] += 1
         times = self._symbols.setdefault(symbol, deque(maxlen=MAX_OF_SYMBOL))

@@ -51,7 +51,7 @@ class Reservation:
     waits: bool
     """It is a pending order."""
     margin: Decimal = Decimal()
-    """What it takes of the free margin, where that was looked at."""
+    """Its part of the free margin, where that was looked at."""
     tickets: frozenset[int] = frozenset()
     """Of its order and its position, once they are known."""
     end: End | None = None
@@ -88,7 +88,7 @@ class Reservations:
         self._tidy_at = TIDY_AT
 
     def __len__(self) -> int:
-        """How many are kept."""
+        """Number of those that are kept."""
         return len(self._held)
 
     def are_over(self) -> bool:
@@ -98,17 +98,14 @@ class Reservations:
 
     def unresolved(self, symbol: str) -> list[str]:
         """Return the client order ids of a symbol whose outcome is not known."""
-        ours = {
-            one.client_order_id
-            for one in self._held
-            if one.end == "unknown" and one.symbol == symbol and self._is_unknown(one)
-        }
+        unknown = [held for held in self._held if held.end == "unknown" and held.symbol == symbol]
+        ours = {held.client_order_id for held in unknown if self._is_unknown(held)}
         journaled = [] if self._unresolved is None else list(self._unresolved(symbol))
         return [*journaled, *sorted(ours.difference(journaled))]
 
     def symbols(self) -> set[str]:
         """The symbols of what is kept."""
-        return {one.symbol for one in self._held}
+        return {reservation.symbol for reservation in self._held}
 
     def hold(self, reservation: Reservation) -> None:
         """Count an order from now on."""
@@ -126,9 +123,9 @@ class Reservations:
 
     def closed(self, ticket: int) -> None:
         """Tell that a position was closed, or a part of it: the lists need not show it."""
-        for one in self._held:
-            if ticket in one.tickets:
-                one.is_closed = True
+        for reservation in self._held:
+            if ticket in reservation.tickets:
+                reservation.is_closed = True
 
     def _close(self, reservation: Reservation, how: End) -> None:
         self.moment += 1
@@ -158,41 +155,43 @@ class Reservations:
         """
         surely: list[Reservation] = []
         doubtful: list[Reservation] = []
-        for one in self._held:
-            if one.end == "unknown" and not self._is_unknown(one):
-                self._close(one, "gone")
-            if one.end in (None, "unknown"):
-                surely.append(one)
-            elif one.ended > asked:
-                doubtful.append(one)
-            elif one.end == "done" and not self._is_shown(one, listed, terminal):
-                surely.append(one)
+        for reservation in self._held:
+            if reservation.end == "unknown" and not self._is_unknown(reservation):
+                self._close(reservation, "gone")
+            if reservation.end in (None, "unknown"):
+                surely.append(reservation)
+            elif reservation.ended > asked:
+                doubtful.append(reservation)
+            elif reservation.end == "done" and not self._is_shown(reservation, listed, terminal):
+                surely.append(reservation)
         return surely, doubtful
 
-    def _is_unknown(self, one: Reservation) -> bool:
+    def _is_unknown(self, reservation: Reservation) -> bool:
         if self._unresolved is None:
-            return self._monotonic_s() - one.ended_s < UNKNOWN_S
+            return self._monotonic_s() - reservation.ended_s < UNKNOWN_S
         # the journal knows of it before anybody else is given a turn
-        return one.client_order_id in self._unresolved(one.symbol)
+        return reservation.client_order_id in self._unresolved(reservation.symbol)
 
-    def _is_shown(self, one: Reservation, listed: frozenset[int], terminal: str) -> bool:
-        if one.tickets & listed:
-            one.listed_by.add(terminal)
-        return terminal in one.listed_by or self._has_settled(one)
+    def _is_shown(self, reservation: Reservation, listed: frozenset[int], terminal: str) -> bool:
+        if reservation.tickets & listed:
+            reservation.listed_by.add(terminal)
+        return terminal in reservation.listed_by or self._has_settled(reservation)
 
-    def _has_settled(self, one: Reservation) -> bool:
-        return one.is_closed or self._monotonic_s() - one.ended_s >= SETTLE_S
+    def _has_settled(self, reservation: Reservation) -> bool:
+        return reservation.is_closed or self._monotonic_s() - reservation.ended_s >= SETTLE_S
 
     def _tidy(self) -> None:
         """Discard what no check can depend on any more."""
         oldest = min(self._looking, default=self.moment)
-        self._held = [one for one in self._held if self._may_count(one, oldest)]
+        self._held = [
+            reservation for reservation in self._held if self._may_count(reservation, oldest)
+        ]
         self._tidy_at = max(TIDY_AT, 2 * len(self._held))
 
-    def _may_count(self, one: Reservation, oldest: int) -> bool:
-        if one.end in (None, "unknown") or one.ended > oldest:
+    def _may_count(self, reservation: Reservation, oldest: int) -> bool:
+        if reservation.end in (None, "unknown") or reservation.ended > oldest:
             return True
-        return one.end == "done" and not self._has_settled(one)
+        return reservation.end == "done" and not self._has_settled(reservation)
 
 
 MAX_IDLE = 256
@@ -249,6 +248,8 @@ class CounterBook:
     def _make_room(self) -> None:
         if len(self._counters) < MAX_IDLE:
             return
-        idle = [key for key, one in self._counters.items() if one.reservations.are_over()]
-        for key in idle[: len(idle) - MAX_IDLE + 1]:
-            del self._counters[key]
+        idle = [
+            key for key, counters in self._counters.items() if counters.reservations.are_over()
+        ]
+        for account in idle[: len(idle) - MAX_IDLE + 1]:
+            del self._counters[account]

@@ -213,7 +213,7 @@ def max_open_lots(context: RiskContext) -> None:
 
 
 def max_notional(context: RiskContext) -> None:
-    """What all positions and orders together are worth."""
+    """The worth of all positions and orders together."""
     most = context.limits.max_notional
     if most is None:
         return
@@ -233,7 +233,7 @@ def _worth(context: RiskContext, exposures: Iterable[Exposure]) -> Decimal:
 
 
 def max_positions(context: RiskContext) -> None:
-    """How many positions there are, or may be once what waits is filled."""
+    """The number of positions, once all that waits is filled."""
     most = context.limits.max_positions
     if most is None:
         return
@@ -257,7 +257,7 @@ def hedging(context: RiskContext) -> None:
 
 
 def max_pending_orders(context: RiskContext) -> None:
-    """How many orders wait."""
+    """The number of orders that wait."""
     most = context.limits.max_pending_orders
     if most is None or not context.exposure.waits:
         return
@@ -267,7 +267,7 @@ def max_pending_orders(context: RiskContext) -> None:
 
 
 def _waiting(exposures: Iterable[Exposure]) -> Decimal:
-    return Decimal(sum(1 for one in exposures if one.waits))
+    return Decimal(sum(1 for exposure in exposures if exposure.waits))
 
 
 HUNDRED = Decimal(100)
@@ -275,7 +275,7 @@ CENT = Decimal("0.01")
 
 
 def risk_pct(context: RiskContext) -> None:
-    """What the order would lose at its stop loss, beside the equity; so it needs one."""
+    """The loss at the stop loss, as a share of the equity; so the order needs one."""
     share = context.limits.risk_pct
     if share is None:
         return
@@ -314,8 +314,8 @@ def free_margin(context: RiskContext) -> None:
     """The free margin suffices, for the orders on their way as well."""
     required = context.margin
     free = exact(context.facts.account.margin_free)
-    surely = sum((one.margin for one in context.surely), Decimal())
-    reserved = surely + sum((one.margin for one in context.doubtful), Decimal())
+    surely = sum((reservation.margin for reservation in context.surely), Decimal())
+    reserved = surely + sum((reservation.margin for reservation in context.doubtful), Decimal())
     if required + reserved <= free:
         return
     if context.doubtful and required + surely <= free:

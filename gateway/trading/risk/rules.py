@@ -226,8 +226,8 @@ class Plans:
         key = (kind, id(limits))
         plan = self._plans.get(key)
         if plan is None or plan.limits is not limits:
-            rules = tuple(one for one in RULES if kind in one.kinds and one.if_(limits))
-            needs = frozenset(need for one in rules for need in one.needs)
+            rules = tuple(rule for rule in RULES if kind in rule.kinds and rule.if_(limits))
+            needs = frozenset(need for rule in rules for need in rule.needs)
             if len(self._plans) >= MAX_PLANS:
                 self._plans.clear()
             plan = self._plans[key] = Plan(limits, rules, needs)
