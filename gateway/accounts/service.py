@@ -27,7 +27,7 @@ from gateway.storage.ledger import Ledger
 from gateway.storage.store import StoreError
 from gateway.trading.kill_switch.halts import EVERYWHERE, Halt
 from gateway.trading.kill_switch.switch import KillSwitch, SwitchChanged
-from gateway.trading.terminal import GuardedTerminal
+from gateway.trading.terminal import GuardedTerminal, unattended
 
 LOOK_S = 5.0
 """Between two looks at the money of the accounts."""
@@ -147,7 +147,7 @@ class AccountsService:
         if name is None:
             return None
         try:
-            return await self._guarded(name, _nobody).request(ACCOUNT_GET, NoParams())
+            return await self._guarded(name, unattended).request(ACCOUNT_GET, NoParams())
         except GatewayError:
             return None  # the next look is soon
 
@@ -176,7 +176,3 @@ class AccountsService:
 def drawdown_pct(money: Account) -> float:
     """Return how far the equity lies below the balance, in percent of it."""
     return (money.balance - money.equity) / money.balance * 100
-
-
-def _nobody(_: Tier) -> None:
-    """No caller whose rights could end."""

@@ -28,7 +28,7 @@ from gateway.trading.contingent.service import ContingentService, with_held
 from gateway.trading.kill_switch.service import KillSwitchService
 from gateway.trading.reconcile.service import ReconcileService
 from gateway.trading.state import AccountState, TradingState
-from gateway.trading.terminal import GuardedTerminal
+from gateway.trading.terminal import GuardedTerminal, unattended
 
 P = TypeVar("P", bound=Struct)
 R = TypeVar("R")
@@ -39,7 +39,7 @@ class Trading:
 
     The parts know each other in a circle while they run: a switch to paper moves held orders, held
     orders trade through guarded terminals, and a guarded terminal looks at the switch. So each is
-    given methods of this object, and none of them calls one before all are made.
+    given this object, and none of them calls it before all are made.
 
     Must be made in a running loop.
 
@@ -80,25 +80,20 @@ class Trading:
             clock_of=self.clocks.of,
             max_channels=config.limits.max_channels,
         )
-        unattended = partial(self.terminal, still_allowed=_nobody)
         self.kill_switch = KillSwitchService(
             ledger,
             audit,
             registry,
-            unattended,
+            self,
             self.streams.announce,
-            self.state_of,
-            self._is_on_paper,
         )
         self.reconcile = ReconcileService(
             ledger,
             registry,
-            partial(unattended, paper=False),
+            self,
             audit,
             self.streams.settled,
             on_point,
-            partial(unattended, paper=True),
-            self._is_on_paper,
         )
         self.account_state = AccountState(self.reconcile.log, ledger, registry)
         self.contingent = ContingentService(
@@ -108,8 +103,7 @@ class Trading:
             gate=gate,
             streams=self.streams,
             clock=self.clocks.of,
-            guarded=self.terminal,
-            state_of=self.state_of,
+            terminals=self,
         )
         self.paper = PaperService(
             ledger,
@@ -202,12 +196,9 @@ class Trading:
 
     async def _ask(self, terminal: str, command: Command[P, R], params: P, /) -> R:
         """Ask for the streams, which only read: no caller stands behind them."""
-        guarded = self.terminal(terminal, _nobody)
+        guarded = self.terminal(terminal, unattended)
         return with_held(self.state_of(guarded), command, await guarded.request(command, params))
 
-    def _is_on_paper(self, terminal: str) -> bool:
-        return self.paper.is_on(terminal)
-
-
-def _nobody(_: Tier) -> None:
-    """No caller whose rights could end."""
+    def is_on_paper(self, name: str) -> bool:
+        """Whether a terminal trades on paper now."""
+        return self.paper.is_on(name)

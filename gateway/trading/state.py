@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Protocol
 
 from ea_bridge.model import Order
 from ea_bridge.registry import TerminalRegistry
 from gateway import schemas as shapes
+from gateway.credentials.tier import Tier
 from gateway.errors import GatewayError
 from gateway.storage.ledger import Ledger
 from gateway.trading.journal import Account, OrderLog, SqliteJournal
@@ -111,6 +113,33 @@ class TradingState:
     async def admit(self, terminal: GuardedTerminal, order: PreparedOrder) -> OrderAdmission:
         """Check an order, and take its part of the limits; see :meth:`.RiskChecker.admit`."""
         return await self.risk.admit(terminal, order, self.symbols, self.contingent)
+
+
+class Terminals(Protocol):
+    """Maker of guarded terminals, and of the state that their callers share."""
+
+    def terminal(
+        self,
+        name: str,
+        still_allowed: Callable[[Tier], None],
+        tid: str | None = None,
+        paper: bool | None = None,
+    ) -> GuardedTerminal:
+        """Make the way to a terminal.
+
+        Args:
+            name: of the terminal.
+            still_allowed: see :class:`~.terminal.GuardedTerminal`.
+            tid: the token whose limits count.
+            paper: to its paper broker or to its market; ``None``: as the switch stands now.
+
+        """
+
+    def state_of(self, terminal: GuardedTerminal) -> TradingState:
+        """Return the state of a terminal: on paper it has another one."""
+
+    def is_on_paper(self, name: str) -> bool:
+        """Whether a terminal trades on paper now."""
 
 
 StateOf = Callable[[GuardedTerminal], TradingState]

@@ -596,3 +596,7 @@ def _unresolved(client_order_id: str, *, acked: bool) -> OrderUnresolved:
         acked=acked,
         check_after_ms=CHECK_AFTER_MS,
     )
+
+
+def unattended(_: Tier) -> None:
+    """Allow all: no caller stands behind a terminal whose rights could end."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from ea_bridge.commands import ORDERS_GET, Command
 from ea_bridge.host import wall_ms
@@ -27,20 +27,11 @@ from gateway.trading.contingent.records import OpenRows
 from gateway.trading.journal import Account
 from gateway.trading.locks import TicketLocks
 from gateway.trading.session import Session
-from gateway.trading.state import StateOf, TradingState
-from gateway.trading.terminal import GuardedTerminal
+from gateway.trading.state import Terminals, TradingState
+from gateway.trading.terminal import GuardedTerminal, unattended
 
 P = TypeVar("P", bound=Struct)
 R = TypeVar("R")
-
-
-class Guarded(Protocol):
-    """Makes a terminal as somebody may use it."""
-
-    def __call__(
-        self, name: str, still_allowed: Callable[[Tier], None], tid: str | None = None
-    ) -> GuardedTerminal:
-        """Return the terminal of a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +55,7 @@ class ContingentService:
         gate: tells what a token may do now.
         streams: tell who listens, and have terminals push ticks.
         clock: returns a terminal's broker clock.
-        guarded: makes terminals.
-        state_of: returns their shared state.
+        terminals: makes them.
 
     Raises:
         StoreError: what the last run of the daemon has left cannot be read.
@@ -81,8 +71,7 @@ class ContingentService:
         gate: Gate,
         streams: Streams,
         clock: Callable[[str], BrokerClock],
-        guarded: Guarded,
-        state_of: StateOf,
+        terminals: Terminals,
     ) -> None:
         self._ledger = ledger
         self._at_start = OpenRows(ledger)
@@ -91,8 +80,7 @@ class ContingentService:
         self._gate = gate
         self._streams = streams
         self._clock = clock
-        self._guarded = guarded
-        self._state_of = state_of
+        self._terminals = terminals
         self._orders: dict[str, ContingentOrders] = {}
 
     def of(self, terminal: str, locks: TicketLocks) -> ContingentOrders:
@@ -102,7 +90,7 @@ class ContingentService:
             terminal,
             self._at_start,
             act_as=lambda tid: self._as(terminal, tid),
-            state_of=self._state_of,
+            state_of=self._terminals.state_of,
             watch=lambda symbol: self._streams.hold(terminal, Channel("tick", symbol=symbol)),
             tell=lambda account, op, order: self._tell(terminal, op, order),
             now_ms=wall_ms,
@@ -137,7 +125,7 @@ class ContingentService:
     def resume(self, name: str, tid: str) -> None:
         """A terminal is linked, or paper trading was switched: keep what belongs to that."""
         # its state, and so its keeper, may not be there yet
-        terminal = self._guarded(name, _nobody)
+        terminal = self._terminals.terminal(name, unattended)
         self._orders[name].connected(account_of(terminal), tid)
 
     def event(self, session: Session, event: Event) -> None:
@@ -165,7 +153,7 @@ class ContingentService:
                     raise
                 self._vouch(session.hello.tid, tier)
 
-        return self._guarded(name, still_allowed, tid)
+        return self._terminals.terminal(name, still_allowed, tid)
 
     def _vouch(self, tid: str, need: Tier) -> None:
         self._gate.refresh()
@@ -187,7 +175,3 @@ def with_held(state: TradingState, command: Command[P, R], answer: R) -> R:
     if command.op == ORDERS_GET.op and isinstance(answer, list):
         answer.extend(state.contingent.orders())
     return answer
-
-
-def _nobody(_: Tier) -> None:
-    """No caller whose rights could end."""

@@ -40,7 +40,7 @@ from gateway.trading.kill_switch.halts import EVERYWHERE
 from gateway.trading.kill_switch.lease_keeper import LeaseKeeper
 from gateway.trading.kill_switch.safeguards import Safeguards
 from gateway.trading.kill_switch.switch import KillSwitch, SwitchChanged
-from gateway.trading.state import StateOf
+from gateway.trading.state import Terminals
 from gateway.trading.terminal import GuardedTerminal
 
 RETRY_S = 0.5
@@ -71,11 +71,8 @@ class KillSwitchService:
         ledger: where it is kept.
         audit: hears of everything.
         registry: which terminals there are.
-        guarded: return a terminal as the gateway itself may use it; ``still_allowed`` may refuse,
-            up to the moment at which bytes are written.
+        terminals: makes them as the gateway itself may use them.
         announce: tells of each change and of each sweep.
-        state_of: returns the shared state of a terminal.
-        on_paper: whether a terminal trades on paper, so that its EA has no say in it.
 
     """
 
@@ -84,10 +81,8 @@ class KillSwitchService:
         ledger: Ledger,
         audit: Audit,
         registry: TerminalRegistry,
-        guarded: Callable[..., GuardedTerminal],
+        terminals: Terminals,
         announce: Announce,
-        state_of: StateOf,
-        on_paper: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self.switch = KillSwitch(ledger, audit)
         self._book = ArmedBook(ledger)
@@ -101,9 +96,7 @@ class KillSwitchService:
         self._announce = announce
         self._audit = audit
         self._registry = registry
-        self._guarded = guarded
-        self._state_of = state_of
-        self._on_paper = on_paper
+        self._terminals = terminals
         self._tasks: set[asyncio.Task[None]] = set()
         self._arrivals: dict[str, asyncio.Event] = {}
         self._first: dict[str, Account] = {}
@@ -158,7 +151,7 @@ class KillSwitchService:
         for _ in range(MAX_SWEEPS):
             await self._arrival(armed)
             # at the market or on paper, as now
-            terminal = self._guarded(armed.terminal, still_allowed=partial(self._stay, armed))
+            terminal = self._terminals.terminal(armed.terminal, partial(self._stay, armed))
             if firing.called_off or await self._sweep(terminal, firing, swept):
                 break
             await asyncio.sleep(RETRY_S)
@@ -182,7 +175,7 @@ class KillSwitchService:
         # failures of the try before are not told: what is still there is tried again
         swept.failed.clear()
         try:
-            state = self._state_of(terminal)
+            state = self._terminals.state_of(terminal)
             await flatten.flatten(terminal, state, firing.armed.action, firing.chosen, swept)
         except GatewayError as error:
             logger.warning("terminal %s was not swept: %s", terminal.name, error.name())
@@ -220,7 +213,7 @@ class KillSwitchService:
     # --- leases --------------------------------------------------------------------------------
 
     def _policy(self, terminal: str) -> Policy | None:
-        if self._on_paper(terminal):
+        if self._terminals.is_on_paper(terminal):
             return None  # the EA would end what is at the market
         return together(filter(self._is_meant, self._armed(terminal)))
 

@@ -17,7 +17,8 @@ from gateway.trading.journal import Account, Intent, OrderLog, SqliteJournal
 from gateway.trading.journal.views import settled
 from gateway.trading.reconcile.reconciler import Reconciler
 from gateway.trading.reconcile.used_ids import UsedIdScan
-from gateway.trading.terminal import GuardedTerminal
+from gateway.trading.state import Terminals
+from gateway.trading.terminal import unattended
 
 Publish = Callable[[str, OrderSettled], None]
 
@@ -30,13 +31,10 @@ class ReconcileService:
     Args:
         ledger: open.
         registry: tells which account a terminal is logged in to.
-        guarded: makes the way to a terminal that no caller stands behind: to the market, also
-            while paper trading is on.
+        terminals: makes the way to a terminal.
         audit: hears of every order.
         publish: tells those who listen to a terminal of an order whose end was found.
         on_point: see :class:`~gateway.trading.journal.OrderLog`.
-        on_paper: makes the way to its paper broker.
-        is_paper: whether a terminal trades on paper now.
 
     """
 
@@ -44,16 +42,13 @@ class ReconcileService:
         self,
         ledger: Ledger,
         registry: TerminalRegistry,
-        guarded: Callable[[str], GuardedTerminal],
+        terminals: Terminals,
         audit: Audit,
         publish: Publish,
         on_point: Callable[[str], None] | None = None,
-        on_paper: Callable[[str], GuardedTerminal] | None = None,
-        is_paper: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._registry = registry
-        self._guarded = guarded
-        self._on_paper = on_paper or guarded
+        self._terminals = terminals
         self._reconcilers: dict[str, Reconciler] = {}
         self._publish = publish
         self._is_running = False
@@ -64,7 +59,7 @@ class ReconcileService:
             on_unresolved=self._find_out,
             on_settled=self._tell,
         )
-        self._used_ids = UsedIdScan(self.log, guarded, is_paper)
+        self._used_ids = UsedIdScan(self.log, terminals)
 
     def of(self, terminal: str) -> SqliteJournal:
         """Return the journal of a terminal."""
@@ -117,8 +112,9 @@ class ReconcileService:
             found = Reconciler(
                 self.log,
                 terminal,
-                lambda: self._guarded(terminal),
-                lambda: self._on_paper(terminal),
+                # to the market also while paper trading is on: what is unknown stays where it is
+                partial(self._terminals.terminal, terminal, unattended, paper=False),
+                partial(self._terminals.terminal, terminal, unattended, paper=True),
             )
             self._reconcilers[terminal] = found
         return found

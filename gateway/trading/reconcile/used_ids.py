@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable
 
 from ea_bridge import commands
 from gateway.errors import (
@@ -30,7 +29,8 @@ from ..client_ids import TAG_LENGTH, is_tagged, tag
 from ..history import fetch_history
 from ..journal.intents import Account
 from ..journal.log import OrderLog
-from ..terminal import GuardedTerminal
+from ..state import Terminals
+from ..terminal import GuardedTerminal, unattended
 
 AROUND_S = 86_400
 """How far the broker's clock, its time zone and ours may differ, before and after."""
@@ -57,20 +57,17 @@ class UsedIdScan:
 
     Args:
         log: of all orders, as it was when the gateway started.
-        guarded: makes a way to a terminal that no caller stands behind: to the market.
-        is_paper: whether a terminal trades on paper now: then nothing goes to the market.
+        terminals: makes the way to a terminal's market.
 
     """
 
     def __init__(
         self,
         log: OrderLog,
-        guarded: Callable[[str], GuardedTerminal],
-        is_paper: Callable[[str], bool] = lambda _: False,
+        terminals: Terminals,
     ) -> None:
         self._log = log
-        self._is_paper = is_paper
-        self._guarded = guarded
+        self._terminals = terminals
         now_s = log.now_ms() // 1000
         # the last row bounds the search: what was forgotten was sent after it
         self._first_s = max(log.last_sent_ms // 1000, now_s - MAX_BACK_S) - AROUND_S
@@ -81,7 +78,7 @@ class UsedIdScan:
 
     def is_paper(self, terminal: str) -> bool:
         """Whether a terminal trades on paper now."""
-        return self._is_paper(terminal)
+        return self._terminals.is_on_paper(terminal)
 
     def knows(self, account: Account) -> bool:
         """Whether an account's terminal was looked through."""
@@ -130,7 +127,8 @@ class UsedIdScan:
             await asyncio.wait(tasks)
 
     async def _look(self, name: str, account: Account) -> None:
-        terminal, found = self._guarded(name), dict[str, int]()
+        terminal = self._terminals.terminal(name, unattended, paper=False)
+        found = dict[str, int]()
         try:
             await self._look_for_tags(terminal, found)
         except _AGAIN:

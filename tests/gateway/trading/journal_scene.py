@@ -15,11 +15,14 @@ from scripted_terminal import Scene
 from ea_bridge.commands import StoredResult
 from ea_bridge.errors import OutcomeUnknown
 from ea_bridge.model import TradeResult
+from gateway.credentials.tier import Tier
 from gateway.errors import GatewayError
 from gateway.storage.ledger import DATABASE, Ledger
 from gateway.trading.journal import SETTLEMENTS, TABLE, Account, Intent, OrderLog, SqliteJournal
 from gateway.trading.reconcile.reconciler import Reconciler
 from gateway.trading.reconcile.retry_schedule import RetrySchedule
+from gateway.trading.state import TradingState
+from gateway.trading.terminal import GuardedTerminal
 
 LOST = OutcomeUnknown("order_send", 7, acked=True, reason="link lost")
 NOTHING: dict[str, Any] = {
@@ -146,3 +149,37 @@ def fresh_tickets() -> Callable[[object], TradeResult]:
     """Return an answer to orders in which each gets a ticket of its own."""
     tickets = itertools.count(DONE.order)
     return lambda _: replace(DONE, order=(ticket := next(tickets)), position=ticket)
+
+
+class SceneTerminals:
+    """Maker of the one terminal of a scene, whatever its name.
+
+    Args:
+        scene: with the terminal.
+        guarded: makes it, if not as the scene does.
+
+    """
+
+    def __init__(
+        self, scene: Scene, guarded: Callable[[str], GuardedTerminal] | None = None
+    ) -> None:
+        self._scene = scene
+        self._guarded = guarded or (lambda _: scene.guarded)
+
+    def terminal(
+        self,
+        name: str,
+        still_allowed: Callable[[Tier], None],
+        tid: str | None = None,
+        paper: bool | None = None,
+    ) -> GuardedTerminal:
+        """Make the way to it."""
+        return self._guarded(name)
+
+    def state_of(self, terminal: GuardedTerminal) -> TradingState:
+        """Return its state."""
+        return self._scene.state
+
+    def is_on_paper(self, name: str) -> bool:
+        """Return that it trades at the market."""
+        return False

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from journal_scene import NOTHING, Kept
+from journal_scene import NOTHING, Kept, SceneTerminals
 from msgspec.structs import replace
 from scripted_answers import DONE, POSITION
 from test_reconcile import filled, mine
@@ -22,7 +22,7 @@ from gateway.trading.reconcile.used_ids import UsedIdScan
 @pytest.fixture(name="restored")
 def restore(kept: Kept) -> Kept:
     """A journal that is empty, before a terminal that may remember."""
-    found = UsedIdScan(kept.log, lambda _: kept.scene.guarded)
+    found = UsedIdScan(kept.log, SceneTerminals(kept.scene))
     kept.scene.guarded.journal = SqliteJournal(kept.log, "mt5-a", kept.here, found)
     kept.scene.script.answers |= {**NOTHING, "order_send": DONE}
     return kept
@@ -124,10 +124,8 @@ async def test_nothing_holds_up_what_takes_risk_away(
     """A position is closed though nobody can see the past; a new order waits for that."""
     monkeypatch.setattr(used_ids, "REDUCING_S", 0.05)
     scene = restored.scene
-    found = UsedIdScan(
-        restored.log,
-        lambda _: scene.guarded if fails else Slow(restored),  # type: ignore[arg-type, return-value]  # quacks like one
-    )
+    slow = SceneTerminals(scene, lambda _: Slow(restored))  # type: ignore[arg-type, return-value]  # quacks like one
+    found = UsedIdScan(restored.log, SceneTerminals(scene) if fails else slow)
     scene.guarded.journal = SqliteJournal(restored.log, "mt5-a", restored.here, found)
     scene.script.answers |= {
         "positions_get": [POSITION],
