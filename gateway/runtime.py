@@ -1,4 +1,4 @@
-"""What the gateway knows of itself."""
+"""Facts that the gateway knows of itself."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def _no_console(_tid: str) -> ConsoleView | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Daemon:
-    """One run of the daemon."""
+class RuntimeInfo:
+    """Facts of one run of the daemon."""
 
     boot: str
     """Random, new with each start; part of every stream's epoch."""

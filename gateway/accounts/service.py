@@ -12,7 +12,7 @@ from ea_bridge.host import wall_ms
 from ea_bridge.model import Account
 from ea_bridge.registry import TerminalRegistry
 from gateway.accounts import AccountBook, RegisteredAccount
-from gateway.accounts.api import Services
+from gateway.accounts.api import AccountsServices
 from gateway.accounts.equity import EquityBook, Sample
 from gateway.accounts.peers import Peers
 from gateway.accounts.switch_log import SwitchLine, SwitchLog
@@ -64,7 +64,7 @@ class AccountsService:
         guarded: GuardedBy,
     ) -> None:
         self._gate, self._guarded = gate, guarded
-        self.services = Services(
+        self.services = AccountsServices(
             book=book,
             peers=Peers(registry, gate.owner),
             trades=TradeBook(ledger),

@@ -40,7 +40,7 @@ from gateway.options import ManagerReady, Ready
 from gateway.rpc import openrpc
 from gateway.rpc.methods.service import welcome
 from gateway.rpc.server import WebServer
-from gateway.runtime import ConsoleView, Daemon
+from gateway.runtime import ConsoleView, RuntimeInfo
 from gateway.storage.ledger_writer import NewGroupWriter, WritingThread
 from gateway.storage.reserve import Reserve
 
@@ -150,8 +150,8 @@ class Gateway:
             max_body=self._config.limits.max_message_bytes,
         )
 
-    def _new_info(self, port: int) -> Daemon:
-        return Daemon(
+    def _new_info(self, port: int) -> RuntimeInfo:
+        return RuntimeInfo(
             boot=self.audit.boot,
             limits=self._config.limits,
             rpc_url=f"http://127.0.0.1:{port}/rpc",

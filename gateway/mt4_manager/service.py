@@ -14,7 +14,7 @@ from gateway.audit import Audit
 from gateway.config import Manager as ManagerSettings
 from gateway.credentials.passwords import HashingPool, Passwords
 from gateway.credentials.secrets import SecretBox
-from gateway.mt4_manager.api import ManagerApi, Services
+from gateway.mt4_manager.api import ManagerApi, ManagerServices
 from gateway.mt4_manager.changes import Changes
 from gateway.mt4_manager.journal import Journal
 from gateway.mt4_manager.link import Link
@@ -77,7 +77,7 @@ class ManagerService:
             now_ms=wall_ms,
         )
         self.callbacks = ManagerCallbacks(on_late_result=self.changes.late)
-        services = Services(
+        services = ManagerServices(
             link=self.link,
             supervision=self.supervision,
             changes=self.changes,

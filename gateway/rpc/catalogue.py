@@ -34,7 +34,7 @@ from gateway.trading.requests import blame
 
 if TYPE_CHECKING:
     from gateway.auth.tickets import Tickets
-    from gateway.runtime import Daemon
+    from gateway.runtime import RuntimeInfo
     from gateway.streams import Listener, Streams
     from gateway.trading.kill_switch.safeguards import Safeguards
     from gateway.trading.state import TradingState
@@ -70,7 +70,7 @@ class Call:
     streams: Streams
     listener: Listener | None
     """The WebSocket connection that the call came in on."""
-    daemon: Daemon
+    daemon: RuntimeInfo
     """What the gateway knows of itself: version, limits, clock."""
     tickets: Tickets
     """What lets a web page open a WebSocket."""

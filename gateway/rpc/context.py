@@ -11,7 +11,7 @@ from gateway.auth.tickets import Tickets
 from gateway.rpc.authentication import Gatekeeper
 from gateway.rpc.catalogue import Call, Transport
 from gateway.rpc.jsonrpc import JsonRpc
-from gateway.runtime import Daemon
+from gateway.runtime import RuntimeInfo
 from gateway.streams import Listener, Streams
 from gateway.trading.kill_switch.safeguards import Safeguards
 from gateway.trading.state import StateOf
@@ -26,7 +26,7 @@ class RpcContext:
     gate: Gatekeeper
     tickets: Tickets
     streams: Streams
-    daemon: Daemon
+    daemon: RuntimeInfo
     terminal_for: Callable[[Caller], GuardedTerminal]
     """The guarded terminal of a caller's token; it may be offline."""
     state_of: StateOf

@@ -37,7 +37,7 @@ from gateway.rpc.catalogue import Call, Method
 from gateway.rpc.context import RpcContext
 from gateway.rpc.jsonrpc import HTTP_STATUS, JsonRpc
 from gateway.rpc.websocket.endpoint import WebSocketEndpoint
-from gateway.runtime import Daemon
+from gateway.runtime import RuntimeInfo
 from gateway.streams import Streams
 from gateway.trading.kill_switch.safeguards import Safeguards
 from gateway.trading.state import StateOf
@@ -83,7 +83,7 @@ class WebServer:
         catalogue: Mapping[str, Method],
         gate: Gatekeeper,
         streams: Streams,
-        daemon: Daemon,
+        daemon: RuntimeInfo,
         terminal_for: Callable[[Caller], GuardedTerminal],
         state_of: StateOf,
         safeguards: Safeguards,

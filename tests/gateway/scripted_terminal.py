@@ -46,7 +46,7 @@ from gateway.rpc.methods import (
     symbols,
     terminal,
 )
-from gateway.runtime import ConsoleView, Daemon
+from gateway.runtime import ConsoleView, RuntimeInfo
 from gateway.storage.ledger import Ledger
 from gateway.trading.contingent.orders import ContingentOrders
 from gateway.trading.contingent.records import OpenRows
@@ -278,7 +278,7 @@ class Scene:
             safeguards=self.safeguards,
             streams=self.streams,
             listener=listener,
-            daemon=Daemon(
+            daemon=RuntimeInfo(
                 boot="k7Qd",
                 limits=Limits(),
                 rpc_url="http://127.0.0.1:7400/rpc",

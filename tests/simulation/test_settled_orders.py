@@ -21,7 +21,7 @@ NOT_SENT = Reply("not_sent", "terminal_disconnected")
 FOUND_AFTER_S = 5.0
 
 
-class Daemon:
+class RuntimeInfo:
     """A daemon that finds out in a while what became of all orders."""
 
     def __init__(self, loop: SimulatedLoop, after_s: float = FOUND_AFTER_S) -> None:
@@ -58,7 +58,7 @@ def test_it_waits_for_what_may_be_under_way(replies: list[Reply]) -> None:
     intent = Intent(id="a", method="place_order", params={}, tag="ga", replies=replies)
     account.begin(intent)
     begun_s = loop.time()
-    loop.run_until_complete(account.settle(Daemon(loop)))
+    loop.run_until_complete(account.settle(RuntimeInfo(loop)))
     assert intent.resolved_at_s is not None
     assert intent.resolved_at_s > begun_s + FOUND_AFTER_S
 
@@ -68,7 +68,7 @@ def test_it_waits_for_a_second_look_at_what_is_days_old() -> None:
     loop, account = new_loop(), TradedAccount(broker_of(build_terminal(seed=1)))
     intent = Intent(id="a", method="place_order", params={}, tag="ga", replies=[Reply("unknown")])
     account.begin(intent)
-    loop.run_until_complete(account.settle(Daemon(loop, 2 * (60.0 + 60.0) - 1)))
+    loop.run_until_complete(account.settle(RuntimeInfo(loop, 2 * (60.0 + 60.0) - 1)))
     assert intent.resolved_at_s is not None
 
 
@@ -78,6 +78,6 @@ def test_it_waits_for_nothing_that_has_ended() -> None:
     ended = Intent(id="a", method="place_order", params={}, tag="ga", replies=[Reply("done")])
     account.begin(ended)
     begun_s = loop.time()
-    loop.run_until_complete(account.settle(Daemon(loop)))
+    loop.run_until_complete(account.settle(RuntimeInfo(loop)))
     assert loop.time() < begun_s + 0.1
     assert ended.resolved_at_s is None

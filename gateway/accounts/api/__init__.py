@@ -28,9 +28,9 @@ from gateway.http.rest.problem import Problem
 from gateway.storage.store import StoreError
 
 from . import analytics, import_, reads, registration, rules
-from .operation import Operation, Services
+from .operation import AccountsServices, Operation
 
-__all__ = ["AccountsApi", "Services"]
+__all__ = ["AccountsApi", "AccountsServices"]
 
 OPENAPI: Final = "/api/v1/openapi.json"
 ABOUT: Final = About(
@@ -81,7 +81,7 @@ class AccountsApi:
 
     """
 
-    def __init__(self, services: Services, max_bytes: int) -> None:
+    def __init__(self, services: AccountsServices, max_bytes: int) -> None:
         self._services = services
         self._max_bytes = min(max_bytes, MAX_BYTES)
 
@@ -145,7 +145,7 @@ class AccountsApi:
 
 
 async def _carry_out(
-    operation: Operation, services: Services, caller: Caller, target: str, body: bytes
+    operation: Operation, services: AccountsServices, caller: Caller, target: str, body: bytes
 ) -> bytes:
     try:
         return await operation.carry_out(services, caller, target, body)

@@ -49,31 +49,31 @@ class _Sums:
         return round(len(self.won) / len(self.profits), 3) if self.profits else 0.0
 
 
-def _accounts(ask: AccountsCall) -> tuple[list[RegisteredAccount], bool]:
+def _accounts(call: AccountsCall) -> tuple[list[RegisteredAccount], bool]:
     """Return the accounts that are asked for, and whether their money is to be added up."""
-    account_id = ask.query["account_id"]
+    account_id = call.query["account_id"]
     if account_id is None:
-        return ask.services.book.of(ask.owner), True
+        return call.services.book.of(call.owner), True
     try:
-        return [ask.services.book.get(ask.owner, account_id)], False
+        return [call.services.book.get(call.owner, account_id)], False
     except UnknownAccount:
         raise not_found() from None
 
 
-def _month(ask: AccountsCall) -> tuple[int, int]:
-    now = datetime.fromtimestamp(ask.services.now_ms() / 1000, UTC)
-    return ask.query["year"] or now.year, ask.query["month"] or now.month
+def _month(call: AccountsCall) -> tuple[int, int]:
+    now = datetime.fromtimestamp(call.services.now_ms() / 1000, UTC)
+    return call.query["year"] or now.year, call.query["month"] or now.month
 
 
-def _by_day(ask: AccountsCall) -> dict[str, _Sums]:
+def _by_day(call: AccountsCall) -> dict[str, _Sums]:
     """Return the sums of each day of the month on which something was closed, in UTC."""
-    (year, month), (accounts, is_sum) = _month(ask), _accounts(ask)
+    (year, month), (accounts, is_sum) = _month(call), _accounts(call)
     start = datetime(year, month, 1, tzinfo=UTC)
     end = datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC)
     found: dict[str, _Sums] = defaultdict(_Sums)
     for account in accounts:
         unit = account.unit if is_sum else 1.0
-        for closed_ms, profit in ask.services.trades.closed(
+        for closed_ms, profit in call.services.trades.closed(
             account.id, _ms(start), _ms(end), paper=account.paper_trade_enabled
         ):
             day = datetime.fromtimestamp(closed_ms / 1000, UTC).date().isoformat()
@@ -81,11 +81,11 @@ def _by_day(ask: AccountsCall) -> dict[str, _Sums]:
     return dict(sorted(found.items()))
 
 
-async def _summary(ask: AccountsCall) -> dict[str, Any]:
-    days = _by_day(ask)
+async def _summary(call: AccountsCall) -> dict[str, Any]:
+    days = _by_day(call)
     all_of_them = _Sums([profit for day in days.values() for profit in day.profits])
     won, lost = all_of_them.won, all_of_them.lost
-    year, month = _month(ask)
+    year, month = _month(call)
     return {
         "year": year,
         "month": month,
@@ -102,10 +102,10 @@ async def _summary(ask: AccountsCall) -> dict[str, Any]:
     }
 
 
-async def _daily(ask: AccountsCall) -> dict[str, Any]:
+async def _daily(call: AccountsCall) -> dict[str, Any]:
     entries = {
         day: {"pnl": sums.pnl, "trades": len(sums.profits), "win_rate": sums.win_rate}
-        for day, sums in _by_day(ask).items()
+        for day, sums in _by_day(call).items()
     }
     return {"entries": entries}
 

@@ -225,24 +225,24 @@ class Reader:
         )
 
 
-async def _import(ask: AccountsCall, account: RegisteredAccount) -> tuple[Saved, int]:
+async def _import(call: AccountsCall, account: RegisteredAccount) -> tuple[Saved, int]:
     """Import the past of an account; return what was new, and how much was told."""
-    terminal = terminal_of(ask, account)
-    past = await Reader(account, terminal).past(history_params(ask, terminal))
-    return await ask.services.trades.save(account.id, past.trades), past.fetched
+    terminal = terminal_of(call, account)
+    past = await Reader(account, terminal).past(history_params(call, terminal))
+    return await call.services.trades.save(account.id, past.trades), past.fetched
 
 
-async def _history_sync(ask: AccountsCall) -> dict[str, int]:
-    saved, fetched = await _import(ask, account_of(ask))
+async def _history_sync(call: AccountsCall) -> dict[str, int]:
+    saved, fetched = await _import(call, account_of(call))
     return {"imported": saved.imported, "updated": saved.updated, "total_fetched": fetched}
 
 
-async def _orders_sync(ask: AccountsCall) -> dict[str, int]:
-    account = account_of(ask)
-    reader = Reader(account, terminal_of(ask, account))
-    known = ask.services.trades.unfinished(account.id)
+async def _orders_sync(call: AccountsCall) -> dict[str, int]:
+    account = account_of(call)
+    reader = Reader(account, terminal_of(call, account))
+    known = call.services.trades.unfinished(account.id)
     gone_on = await reader.follow(known, await reader.present())
-    await ask.services.trades.save(account.id, gone_on.changed)
+    await call.services.trades.save(account.id, gone_on.changed)
     return {
         "total_checked": gone_on.checked,
         "positions_closed": gone_on.closed,
@@ -251,14 +251,14 @@ async def _orders_sync(ask: AccountsCall) -> dict[str, int]:
     }
 
 
-async def _full_sync(ask: AccountsCall) -> dict[str, int]:
-    account, trades = account_of(ask), ask.services.trades
-    terminal = terminal_of(ask, account)
+async def _full_sync(call: AccountsCall) -> dict[str, int]:
+    account, trades = account_of(call), call.services.trades
+    terminal = terminal_of(call, account)
     reader = Reader(account, terminal)
     known, present = trades.unfinished(account.id), await reader.present()
     gone_on = await reader.follow(known, present)
     await trades.save(account.id, gone_on.changed)
-    past = await reader.past(history_params(ask, terminal))
+    past = await reader.past(history_params(call, terminal))
     saved = await trades.save(account.id, [*past.trades, *present])
     return {
         "positions_closed": gone_on.closed,
@@ -271,12 +271,12 @@ async def _full_sync(ask: AccountsCall) -> dict[str, int]:
     }
 
 
-async def _sync_all(ask: AccountsCall) -> SyncAll:
+async def _sync_all(call: AccountsCall) -> SyncAll:
     imported = updated = fetched = synced = 0
     errors: list[str] = []
-    for account in ask.services.book.of(ask.owner):
+    for account in call.services.book.of(call.owner):
         try:
-            saved, told = await _import(ask, account)
+            saved, told = await _import(call, account)
         except Problem as problem:
             errors.append(f"Account {account.id} ({account.name}): {problem.detail}")
         except StoreError:

@@ -32,7 +32,7 @@ ACCOUNT = Parameter("account_id", AccountId, "Its id.", required=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Services:
+class AccountsServices:
     """Parts of the gateway that the accounts API answers from."""
 
     book: AccountBook
@@ -57,7 +57,7 @@ class Services:
 class AccountsCall(ParsedRequest):
     """Call of an operation: the caller and the request."""
 
-    services: Services
+    services: AccountsServices
     caller: Caller
     tier: Tier = Tier.READ
     """What the caller was found to be allowed."""
@@ -92,7 +92,7 @@ class Operation(operation.Operation[AccountsCall]):
         return TypeAdapter(self.answer)
 
     async def carry_out(
-        self, services: Services, caller: Caller, target: str, body: bytes
+        self, services: AccountsServices, caller: Caller, target: str, body: bytes
     ) -> bytes:
         """Answer one request; return the JSON, empty where there is none.
 
@@ -104,7 +104,7 @@ class Operation(operation.Operation[AccountsCall]):
 
         """
         sent = self.read(target, body)
-        ask = AccountsCall(
+        call = AccountsCall(
             path=sent.path,
             query=sent.query,
             given=sent.given,
@@ -113,7 +113,7 @@ class Operation(operation.Operation[AccountsCall]):
             tier=self.needs,
         )
         services.recheck(caller, self.needs)
-        result = await self.handle(ask)
+        result = await self.handle(call)
         if self.answer is None:
             return b""
         return self._adapter.dump_json(self._adapter.validate_python(result))

@@ -25,20 +25,20 @@ OFFLINE = "No terminal that is logged in to account {login} is linked; start it,
 RETRY = {"Retry-After": "5"}
 
 
-def find_terminal(ask: AccountsCall, account: RegisteredAccount) -> GuardedTerminal | None:
+def find_terminal(call: AccountsCall, account: RegisteredAccount) -> GuardedTerminal | None:
     """Return the terminal that is logged in to an account, if it is linked."""
-    name = ask.services.peers.logged_in(account.owner, account.login, account.server)
-    return None if name is None else ask.services.terminal(ask.caller, name)
+    name = call.services.peers.logged_in(account.owner, account.login, account.server)
+    return None if name is None else call.services.terminal(call.caller, name)
 
 
-def terminal_of(ask: AccountsCall, account: RegisteredAccount) -> GuardedTerminal:
+def terminal_of(call: AccountsCall, account: RegisteredAccount) -> GuardedTerminal:
     """Return the terminal that is logged in to an account.
 
     Raises:
         Problem: 503, none is linked.
 
     """
-    terminal = find_terminal(ask, account)
+    terminal = find_terminal(call, account)
     if terminal is None:
         raise Problem(503, OFFLINE.format(login=account.login), RETRY)
     return terminal

@@ -72,19 +72,19 @@ Days = Annotated[int, Field(ge=1, le=3650)]
 DAYS = Parameter("days", Days, "How far back.", 90)
 
 
-async def _info(ask: AccountsCall) -> dict[str, Any]:
-    account = account_of(ask)
-    terminal = find_terminal(ask, account)
+async def _info(call: AccountsCall) -> dict[str, Any]:
+    account = account_of(call)
+    terminal = find_terminal(call, account)
     if terminal is not None:
         told = await question(terminal, commands.ACCOUNT_GET, NoParams())
         return {name: getattr(told, name) for name in AccountInfo.model_fields}
-    return asdict(await _opened(ask, account)) | {"paper": False}
+    return asdict(await _opened(call, account)) | {"paper": False}
 
 
-async def _opened(ask: AccountsCall, account: RegisteredAccount) -> Any:
+async def _opened(call: AccountsCall, account: RegisteredAccount) -> Any:
     """Log in to an account that no linked terminal is logged in to, with its own password."""
     try:
-        password = ask.services.book.password(account)
+        password = call.services.book.password(account)
     except UnknownAccount:
         raise not_found() from None
     params = LoginParams(
@@ -94,7 +94,7 @@ async def _opened(ask: AccountsCall, account: RegisteredAccount) -> Any:
         path=account.mt5_path or None,
     )
     try:
-        return await log_in(ask, params)
+        return await log_in(call, params)
     except LoginRefused:
         raise Problem(502, "The trade server refuses the stored password; change it") from None
     except PathRefused:
@@ -103,16 +103,16 @@ async def _opened(ask: AccountsCall, account: RegisteredAccount) -> Any:
         raise Problem(503, OFFLINE.format(login=account.login), RETRY) from None
 
 
-async def _symbols(ask: AccountsCall) -> list[str]:
-    terminal = terminal_of(ask, account_of(ask))
-    params = SymbolsParams(selected=not ask.query["all_symbols"])
+async def _symbols(call: AccountsCall) -> list[str]:
+    terminal = terminal_of(call, account_of(call))
+    params = SymbolsParams(selected=not call.query["all_symbols"])
     listed = await question(terminal, commands.SYMBOLS_GET, params)
     return sorted(one.name for one in listed)
 
 
-async def _history(ask: AccountsCall) -> list[dict[str, Any]]:
-    terminal = terminal_of(ask, account_of(ask))
-    deals = await _deals(terminal, history_params(ask, terminal))
+async def _history(call: AccountsCall) -> list[dict[str, Any]]:
+    terminal = terminal_of(call, account_of(call))
+    deals = await _deals(terminal, history_params(call, terminal))
     if len(deals) > MAX_DEALS:
         raise Problem(502, f"There are more than {MAX_DEALS} deals; ask for fewer days")
     return [_deal(one, terminal.clock) for one in deals]
@@ -129,11 +129,11 @@ async def _deals(terminal: GuardedTerminal, params: HistoryParams) -> list[model
     return deals_of(past, positions, params.from_s, params.to_s)
 
 
-def history_params(ask: AccountsCall, terminal: GuardedTerminal) -> HistoryParams:
+def history_params(call: AccountsCall, terminal: GuardedTerminal) -> HistoryParams:
     """Return the last days of a terminal's past, in its broker's time."""
-    now_ms = ask.services.now_ms()
+    now_ms = call.services.now_ms()
     first_ms, last_ms = terminal.clock.stamps(
-        now_ms - ask.query["days"] * DAY_MS, now_ms + AHEAD_MS
+        now_ms - call.query["days"] * DAY_MS, now_ms + AHEAD_MS
     )
     return HistoryParams(from_s=first_ms // 1000, to_s=last_ms // 1000)
 
@@ -143,9 +143,9 @@ def _deal(one: model.Deal, clock: BrokerClock) -> dict[str, Any]:
     return asdict(one) | {"time": at_ms // 1000, "time_msc": at_ms}
 
 
-async def _stats(ask: AccountsCall) -> dict[str, Any]:
-    account = account_of(ask)
-    stats = ask.services.trades.stats(account.id, paper=account.paper_trade_enabled)
+async def _stats(call: AccountsCall) -> dict[str, Any]:
+    account = account_of(call)
+    stats = call.services.trades.stats(account.id, paper=account.paper_trade_enabled)
     return {
         "win_rate": round(stats.win_rate, 4),
         "total_pnl": round(stats.total_pnl, 2),
@@ -154,20 +154,22 @@ async def _stats(ask: AccountsCall) -> dict[str, Any]:
     }
 
 
-async def _equity(ask: AccountsCall) -> list[dict[str, Any]]:
-    account, now_ms = account_of(ask), ask.services.now_ms()
-    samples = ask.services.equity.since(account.id, now_ms - ask.query["hours"] * HOUR_MS, now_ms)
+async def _equity(call: AccountsCall) -> list[dict[str, Any]]:
+    account, now_ms = account_of(call), call.services.now_ms()
+    samples = call.services.equity.since(
+        account.id, now_ms - call.query["hours"] * HOUR_MS, now_ms
+    )
     return [{"ts": one.ts_ms, "equity": one.equity, "balance": one.balance} for one in samples]
 
 
-async def _trades(ask: AccountsCall) -> list[dict[str, Any]]:
-    query = ask.query
+async def _trades(call: AccountsCall) -> list[dict[str, Any]]:
+    query = call.query
     try:
-        account = ask.services.book.get(ask.owner, query["account_id"])
+        account = call.services.book.get(call.owner, query["account_id"])
     except UnknownAccount:
         raise not_found() from None
     from_ms, to_ms = span_of(query["from_date"], query["to_date"])
-    found = ask.services.trades.find(
+    found = call.services.trades.find(
         account.id,
         symbol=query["symbol"],
         from_ms=from_ms,

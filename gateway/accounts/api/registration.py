@@ -40,7 +40,7 @@ UNABLE = (
 WRONG = "Invalid credentials: the trade server refused login or password"
 
 
-def account_of(ask: AccountsCall) -> RegisteredAccount:
+def account_of(call: AccountsCall) -> RegisteredAccount:
     """Return the account that is asked for.
 
     Raises:
@@ -48,12 +48,12 @@ def account_of(ask: AccountsCall) -> RegisteredAccount:
 
     """
     try:
-        return ask.services.book.get(ask.owner, ask.path["account_id"])
+        return call.services.book.get(call.owner, call.path["account_id"])
     except UnknownAccount:
         raise not_found() from None
 
 
-async def log_in(ask: AccountsCall, params: LoginParams) -> CheckedLogin:
+async def log_in(call: AccountsCall, params: LoginParams) -> CheckedLogin:
     """Log in to an account by a peer that can, and see that the caller may still call.
 
     Raises:
@@ -61,28 +61,28 @@ async def log_in(ask: AccountsCall, params: LoginParams) -> CheckedLogin:
         AccessDenied: the caller's rights have ended meanwhile.
 
     """
-    services = ask.services
+    services = call.services
     try:
-        opened = await services.peers.check(ask.owner, ask.caller.terminal, params)
+        opened = await services.peers.check(call.owner, call.caller.terminal, params)
     except LoginError as error:
         services.audit.often(  # whoever guesses passwords writes no trail of any length
             "account_login_failed",
-            actor=ask.caller.tid,
+            actor=call.caller.tid,
             object=params.login,
             server=params.server,
             reason=str(error),
         )
         raise
-    services.recheck(ask.caller, ask.tier)
+    services.recheck(call.caller, call.tier)
     return opened
 
 
 async def _verify(
-    ask: AccountsCall, login: int, server: str, password: str, path: str
+    call: AccountsCall, login: int, server: str, password: str, path: str
 ) -> CheckedLogin:
     params = LoginParams(login=login, server=server, password=password, path=path or None)
     try:
-        return await log_in(ask, params)
+        return await log_in(call, params)
     except LoginRefused:
         raise Problem(400, WRONG) from None
     except PathRefused:
@@ -98,36 +98,36 @@ def _exists(login: int) -> Problem:
     return Problem(409, f"Account {login} already exists")
 
 
-async def _create(ask: AccountsCall) -> RegisteredAccount:
-    given, book = ask.body(AccountCreate), ask.services.book
-    present = book.registered(ask.owner, given.login, given.server)
-    if present is not None and present.owner == ask.owner:
+async def _create(call: AccountsCall) -> RegisteredAccount:
+    given, book = call.body(AccountCreate), call.services.book
+    present = book.registered(call.owner, given.login, given.server)
+    if present is not None and present.owner == call.owner:
         raise _exists(given.login)
-    await _verify(ask, given.login, given.server, given.password, given.mt5_path)
+    await _verify(call, given.login, given.server, given.password, given.mt5_path)
     new = NewAccount(
         **given.model_dump(exclude={"password", "allowed_symbols"}),
         allowed_symbols=tuple(given.allowed_symbols),
     )
     try:
-        account = book.create(ask.owner, new, given.password)
+        account = book.create(call.owner, new, given.password)
     except AlreadyRegistered:
         raise _exists(given.login) from None
-    ask.services.audit.record(
-        "account_registered", actor=ask.caller.tid, object=account.login, server=account.server
+    call.services.audit.record(
+        "account_registered", actor=call.caller.tid, object=account.login, server=account.server
     )
     return account
 
 
-async def _list(ask: AccountsCall) -> list[RegisteredAccount]:
-    return ask.services.book.of(ask.owner)
+async def _list(call: AccountsCall) -> list[RegisteredAccount]:
+    return call.services.book.of(call.owner)
 
 
-async def _get(ask: AccountsCall) -> RegisteredAccount:
-    return account_of(ask)
+async def _get(call: AccountsCall) -> RegisteredAccount:
+    return account_of(call)
 
 
-async def _change(ask: AccountsCall) -> RegisteredAccount:
-    given, book, account = ask.body(AccountUpdate), ask.services.book, account_of(ask)
+async def _change(call: AccountsCall) -> RegisteredAccount:
+    given, book, account = call.body(AccountUpdate), call.services.book, account_of(call)
     wanted = given.model_dump(exclude_none=True)
     if not wanted.get("password"):
         wanted.pop("password", None)
@@ -138,21 +138,21 @@ async def _change(ask: AccountsCall) -> RegisteredAccount:
     is_other |= bool(changes.mt5_path) and changes.mt5_path != account.mt5_path
     if is_other or changes.password is not None:
         await _verify(
-            ask,
+            call,
             account.login,
             changes.server or account.server,
             changes.password or book.password(account),
             account.mt5_path if changes.mt5_path is None else changes.mt5_path,
         )
     try:
-        changed = book.change(ask.owner, account.id, changes)
+        changed = book.change(call.owner, account.id, changes)
     except UnknownAccount:
         raise not_found() from None  # deleted while its new password was tried
     except AlreadyRegistered:
         raise _exists(account.login) from None
-    ask.services.audit.record(
+    call.services.audit.record(
         "account_changed",
-        actor=ask.caller.tid,
+        actor=call.caller.tid,
         object=account.login,
         server=changed.server,
         changed=sorted(wanted),
@@ -160,13 +160,13 @@ async def _change(ask: AccountsCall) -> RegisteredAccount:
     return changed
 
 
-async def _delete(ask: AccountsCall) -> None:
+async def _delete(call: AccountsCall) -> None:
     try:
-        ask.services.book.delete(ask.owner, ask.path["account_id"])
+        call.services.book.delete(call.owner, call.path["account_id"])
     except UnknownAccount:
         raise not_found() from None
-    ask.services.audit.record(
-        "account_deleted", actor=ask.caller.tid, object=ask.path["account_id"]
+    call.services.audit.record(
+        "account_deleted", actor=call.caller.tid, object=call.path["account_id"]
     )
 
 

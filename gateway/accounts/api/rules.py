@@ -28,23 +28,23 @@ KILL_SWITCH = "/api/v1/kill-switch"
 log = logging.getLogger(__name__)
 
 
-async def _risk(ask: AccountsCall) -> RiskSettings:
-    return ask.services.book.risk(ask.owner)
+async def _risk(call: AccountsCall) -> RiskSettings:
+    return call.services.book.risk(call.owner)
 
 
-async def _set_risk(ask: AccountsCall) -> RiskSettings:
-    wanted = ask.body(RiskUpdate).model_dump(exclude_none=True)
-    book = ask.services.book
-    changed = book.set_risk(ask.owner, replace(book.risk(ask.owner), **wanted))
-    ask.services.audit.record("risk_settings_changed", actor=ask.caller.tid, changed=wanted)
+async def _set_risk(call: AccountsCall) -> RiskSettings:
+    wanted = call.body(RiskUpdate).model_dump(exclude_none=True)
+    book = call.services.book
+    changed = book.set_risk(call.owner, replace(book.risk(call.owner), **wanted))
+    call.services.audit.record("risk_settings_changed", actor=call.caller.tid, changed=wanted)
     return changed
 
 
-async def _state(ask: AccountsCall) -> dict[str, Any]:
+async def _state(call: AccountsCall) -> dict[str, Any]:
     halts = [
         halt
-        for terminal in ask.services.terminals_of(ask.owner)
-        for halt in ask.services.switch.over(terminal)
+        for terminal in call.services.terminals_of(call.owner)
+        for halt in call.services.switch.over(terminal)
     ]
     if not halts:
         return {"is_active": False, "reason": None, "activated_at": None, "activated_by": None}
@@ -57,14 +57,14 @@ async def _state(ask: AccountsCall) -> dict[str, Any]:
     }
 
 
-async def _activate(ask: AccountsCall) -> dict[str, Any]:
-    reason = ask.body(KillSwitchActivate).reason
-    names = ask.services.terminals_of(ask.owner)
+async def _activate(call: AccountsCall) -> dict[str, Any]:
+    reason = call.body(KillSwitchActivate).reason
+    names = call.services.terminals_of(call.owner)
     halts = [
         Halt(
             terminal=terminal,
-            armed_by=f"token {ask.caller.tid}",
-            since_ms=ask.services.now_ms(),
+            armed_by=f"token {call.caller.tid}",
+            since_ms=call.services.now_ms(),
             reason=reason,
             by_admin=True,
         )
@@ -72,25 +72,27 @@ async def _activate(ask: AccountsCall) -> dict[str, Any]:
     ]
     try:
         for halt in halts:
-            await ask.services.switch.halt(halt)
+            await call.services.switch.halt(halt)
     except StoreError as error:
         log.error("the kill switch is not on the disk: %s", error)
         words = "Trading is halted, but only until the gateway ends: its disk refuses it"
         raise Problem(500, words) from error
-    return await _state(ask)
+    return await _state(call)
 
 
-async def _deactivate(ask: AccountsCall) -> dict[str, Any]:
+async def _deactivate(call: AccountsCall) -> dict[str, Any]:
     try:
-        for terminal in ask.services.terminals_of(ask.owner):
-            await ask.services.switch.resume(terminal, by_admin=True, by=f"token {ask.caller.tid}")
+        for terminal in call.services.terminals_of(call.owner):
+            await call.services.switch.resume(
+                terminal, by_admin=True, by=f"token {call.caller.tid}"
+            )
     except Forbidden as error:
         raise Problem(403, error.message) from error
-    return await _state(ask)
+    return await _state(call)
 
 
-async def _logs(ask: AccountsCall) -> list[dict[str, Any]]:
-    lines = ask.services.switch_log.newest(ask.services.terminals_of(ask.owner))
+async def _logs(call: AccountsCall) -> list[dict[str, Any]]:
+    lines = call.services.switch_log.newest(call.services.terminals_of(call.owner))
     return [
         {
             "id": line.id,

@@ -37,12 +37,12 @@ from . import accounts, admin, market, service, trades, users
 from .about import ABOUT, OPENAPI, REFERENCE, SUCCESSOR
 from .answers import encode
 from .listing import Listing, Pieces
-from .operation import KEY_HEADER, ManagerCall, Operation, Services, same_request
+from .operation import KEY_HEADER, ManagerCall, ManagerServices, Operation, same_request
 from .problems import problem_of
 from .reference import HEADERS as PAGE_HEADERS
 from .reference import reference
 
-__all__ = ["OPERATIONS", "ManagerApi", "Services"]
+__all__ = ["OPERATIONS", "ManagerApi", "ManagerServices"]
 
 MAX_BYTES = 262_144
 """Of a body: ten thousand logins, or the longest mail."""
@@ -72,7 +72,7 @@ class ManagerApi:
 
     """
 
-    def __init__(self, services: Services, max_bytes: int) -> None:
+    def __init__(self, services: ManagerServices, max_bytes: int) -> None:
         self._services = services
         self._max_bytes = min(max_bytes, MAX_BYTES)
         self._long_lists: Counter[str] = Counter()
@@ -237,7 +237,7 @@ class ManagerApi:
         try:
             body = await read_body(request, self._max_bytes)
             sent = operation.read(request.raw_path, body)
-            ask = ManagerCall(
+            call = ManagerCall(
                 path=sent.path,
                 query=sent.query,
                 given=sent.given,
@@ -248,7 +248,7 @@ class ManagerApi:
                 request=same_request(operation, sent),
                 told=headers,
             )
-            result = await operation.handle(ask)
+            result = await operation.handle(call)
             return await result.begin() if isinstance(result, Listing) else result
         except (Problem, Refusal, Unauthorized, LoginRefused):
             raise

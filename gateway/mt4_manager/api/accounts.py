@@ -28,12 +28,12 @@ LEVEL = Parameter(
 
 
 async def _book(
-    ask: ManagerCall, cmd: TradeCommand, amount: float, comment: str, expiration: int | None
+    call: ManagerCall, cmd: TradeCommand, amount: float, comment: str, expiration: int | None
 ) -> answers.Booked:
-    login, most = ask.path["login"], ask.services.max_amount
+    login, most = call.path["login"], call.services.max_amount
     if most is not None and abs(amount) > most:
         raise Problem(403, f"At most {most:g} at a time, as [manager] max_amount says")
-    booked = await ask.change(
+    booked = await call.change(
         TRADE_TRANSACTION,
         lambda tag: TransactionParams(
             cmd=int(cmd),
@@ -47,29 +47,29 @@ async def _book(
     return answers.Booked(order=booked.order, login=login, amount=amount)
 
 
-async def _deposit(ask: ManagerCall) -> answers.Booked:
-    given = ask.body(Amount)
-    return await _book(ask, TradeCommand.BALANCE, given.amount, given.comment, None)
+async def _deposit(call: ManagerCall) -> answers.Booked:
+    given = call.body(Amount)
+    return await _book(call, TradeCommand.BALANCE, given.amount, given.comment, None)
 
 
-async def _withdraw(ask: ManagerCall) -> answers.Booked:
-    given = ask.body(Amount)
-    return await _book(ask, TradeCommand.BALANCE, -given.amount, given.comment, None)
+async def _withdraw(call: ManagerCall) -> answers.Booked:
+    given = call.body(Amount)
+    return await _book(call, TradeCommand.BALANCE, -given.amount, given.comment, None)
 
 
-async def _credit(ask: ManagerCall) -> answers.Booked:
-    given = ask.body(Credit)
-    return await _book(ask, TradeCommand.CREDIT, given.amount, given.comment, given.expiration)
+async def _credit(call: ManagerCall) -> answers.Booked:
+    given = call.body(Credit)
+    return await _book(call, TradeCommand.CREDIT, given.amount, given.comment, given.expiration)
 
 
-async def _margin(ask: ManagerCall) -> bytes:
-    level = await ask.question(MARGIN_LEVEL_REQUEST, LoginParams(login=ask.path["login"]))
+async def _margin(call: ManagerCall) -> bytes:
+    level = await call.question(MARGIN_LEVEL_REQUEST, LoginParams(login=call.path["login"]))
     return answers.flat(level)
 
 
-async def _margins(ask: ManagerCall) -> Any:
-    fits = MarginsFilter(group=ask.query["group"], level_type=ask.query["level_type"])
-    return listed(ask, "margins", MARGINS_GET, fits)
+async def _margins(call: ManagerCall) -> Any:
+    fits = MarginsFilter(group=call.query["group"], level_type=call.query["level_type"])
+    return listed(call, "margins", MARGINS_GET, fits)
 
 
 def _booking(name: str, path: str, words: str, handle: Any, given: Any) -> Operation:

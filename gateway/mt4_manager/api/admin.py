@@ -28,10 +28,10 @@ MAX_EXPLAINED = 64
 """Accounts that are looked through for why they were not deleted."""
 
 
-async def _mail(ask: ManagerCall) -> answers.Total:
-    given = ask.body(MailSend)
+async def _mail(call: ManagerCall) -> answers.Total:
+    given = call.body(MailSend)
     logins = list(dict.fromkeys(given.logins))
-    done = await ask.change(
+    done = await call.change(
         MAIL_SEND,
         lambda _: Mail(logins=logins, subject=given.subject, body=given.body),
         {"users": len(logins), "logins": logins[:64], "subject": given.subject},
@@ -39,11 +39,11 @@ async def _mail(ask: ManagerCall) -> answers.Total:
     return answers.Total(total=done.total)
 
 
-async def _group_op(ask: ManagerCall) -> answers.Total:
-    given = ask.body(GroupOperation)
+async def _group_op(call: ManagerCall) -> answers.Total:
+    given = call.body(GroupOperation)
     role = Role.ADMIN if given.command == "delete" else Role.OPERATOR
     try:
-        ask.recheck(role)
+        call.recheck(role)
     except Unauthorized:
         raise Problem(403, f"To delete users takes the role {role}") from None
     logins = list(dict.fromkeys(given.logins))
@@ -56,15 +56,15 @@ async def _group_op(ask: ManagerCall) -> answers.Total:
     )
     told = {"users": len(logins), "logins": logins[:64], **facts}
     try:
-        done = await ask.change(USERS_GROUP_OP, lambda _: params, told, role=role)
+        done = await call.change(USERS_GROUP_OP, lambda _: params, told, role=role)
     except PeerRefused as refused:
         if given.command == "delete" and refused.retcode == ReturnCode.INVALID_DATA:
-            await _check_empty(ask, logins, refused)
+            await _check_empty(call, logins, refused)
         raise
     return answers.Total(total=done.total)
 
 
-async def _check_empty(ask: ManagerCall, logins: list[int], refused: PeerRefused) -> None:
+async def _check_empty(call: ManagerCall, logins: list[int], refused: PeerRefused) -> None:
     """Say which account has money or trades, where that is why the server does not delete it.
 
     Raises:
@@ -72,13 +72,13 @@ async def _check_empty(ask: ManagerCall, logins: list[int], refused: PeerRefused
 
     """
     some = LoginsParams(logins=logins[:MAX_EXPLAINED])
-    for user in await ask.explanation(USER_RECORDS_REQUEST, some) or ():
+    for user in await call.explanation(USER_RECORDS_REQUEST, some) or ():
         has = [
             f"{name} {value:.2f}"
             for name, value in (("balance", user.balance), ("credit", user.credit))
             if value
         ]
-        trades = await ask.explanation(TRADES_GET_BY_LOGIN, LoginTradesParams(login=user.login))
+        trades = await call.explanation(TRADES_GET_BY_LOGIN, LoginTradesParams(login=user.login))
         if trades is not None and trades.total:
             has.append(f"{trades.total} open trades")
         if has:

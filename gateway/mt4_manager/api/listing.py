@@ -83,7 +83,7 @@ class Listing(Generic[R]):
         return Piece(page.total, len(page.rows), rows(page.rows))
 
 
-def listed(ask: ManagerCall, name: str, command: Command[P, Page[R]], fits: P) -> Listing[R]:
+def listed(call: ManagerCall, name: str, command: Command[P, Page[R]], fits: P) -> Listing[R]:
     """Return the list that a call asks for with ``offset`` and ``limit`` in its query.
 
     Args:
@@ -94,9 +94,9 @@ def listed(ask: ManagerCall, name: str, command: Command[P, Page[R]], fits: P) -
     """
 
     def page(offset: int, limit: int) -> Awaitable[Page[R]]:
-        return ask.question(command, replace(fits, offset=offset, limit=limit))
+        return call.question(command, replace(fits, offset=offset, limit=limit))
 
-    return Listing(name, page, ask.query["offset"], ask.query["limit"])
+    return Listing(name, page, call.query["offset"], call.query["limit"])
 
 
 @dataclass(frozen=True, slots=True)

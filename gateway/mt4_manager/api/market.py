@@ -29,47 +29,47 @@ SYMBOL_MASK = Parameter("symbol", Mask, "Which: masks such as *USD*,!EURUSD.")
 MASK_SIGNS = frozenset("*?,!")
 
 
-async def _groups(ask: ManagerCall) -> Any:
-    return listed(ask, "groups", GROUPS_REQUEST, GroupFilter(group=ask.query["group"]))
+async def _groups(call: ManagerCall) -> Any:
+    return listed(call, "groups", GROUPS_REQUEST, GroupFilter(group=call.query["group"]))
 
 
-async def _online(ask: ManagerCall) -> Any:
-    return listed(ask, "online", ONLINE_REQUEST, GroupFilter(group=ask.query["group"]))
+async def _online(call: ManagerCall) -> Any:
+    return listed(call, "online", ONLINE_REQUEST, GroupFilter(group=call.query["group"]))
 
 
-async def _group(ask: ManagerCall) -> bytes:
-    name = ask.path["name"]
+async def _group(call: ManagerCall) -> bytes:
+    name = call.path["name"]
     if not MASK_SIGNS & set(name):
-        page = await ask.question(GROUPS_REQUEST, GroupFilter(group=name, limit=2))
+        page = await call.question(GROUPS_REQUEST, GroupFilter(group=name, limit=2))
         for group in page.rows:
             if group.group == name:
                 return answers.flat(group)
     raise Problem(404, "There is no such group")
 
 
-async def _symbols(ask: ManagerCall) -> Any:
-    return listed(ask, "symbols", SYMBOLS_GET_ALL, SymbolsFilter(symbol=ask.query["symbol"]))
+async def _symbols(call: ManagerCall) -> Any:
+    return listed(call, "symbols", SYMBOLS_GET_ALL, SymbolsFilter(symbol=call.query["symbol"]))
 
 
-async def _about_symbol(ask: ManagerCall, command: Any) -> bytes:
+async def _about_symbol(call: ManagerCall, command: Any) -> bytes:
     try:
-        return answers.flat(await ask.question(command, SymbolParams(symbol=ask.path["name"])))
+        return answers.flat(await call.question(command, SymbolParams(symbol=call.path["name"])))
     except PeerRefused as error:
         if error.retcode != ReturnCode.INVALID_DATA:
             raise
         raise Problem(404, "There is no such symbol") from error
 
 
-async def _symbol(ask: ManagerCall) -> bytes:
-    return await _about_symbol(ask, SYMBOL_GET)
+async def _symbol(call: ManagerCall) -> bytes:
+    return await _about_symbol(call, SYMBOL_GET)
 
 
-async def _price(ask: ManagerCall) -> bytes:
-    return await _about_symbol(ask, SYMBOL_INFO_GET)
+async def _price(call: ManagerCall) -> bytes:
+    return await _about_symbol(call, SYMBOL_INFO_GET)
 
 
-async def _config(ask: ManagerCall) -> bytes:
-    config = await ask.question(MANAGER_COMMON, NoParams())
+async def _config(call: ManagerCall) -> bytes:
+    config = await call.question(MANAGER_COMMON, NoParams())
     return answers.flat(config)
 
 

@@ -48,7 +48,7 @@ R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Services:
+class ManagerServices:
     """Parts of the gateway that the manager API answers from."""
 
     link: Link
@@ -66,7 +66,7 @@ class Services:
 class ManagerCall(ParsedRequest):
     """A call: who asks, and what with."""
 
-    services: Services
+    services: ManagerServices
     operation: Operation
     admission: Admission | None
     """``None`` for what is open to everybody."""

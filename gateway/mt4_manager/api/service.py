@@ -25,22 +25,22 @@ async def _health(_: ManagerCall) -> answers.Health:
     return answers.Health()
 
 
-async def _log_in(ask: ManagerCall) -> answers.Token:
-    form = ask.body(LoginForm)
-    token = await ask.services.login.log_in(form.username, form.password)
+async def _log_in(call: ManagerCall) -> answers.Token:
+    form = call.body(LoginForm)
+    token = await call.services.login.log_in(form.username, form.password)
     return answers.Token(access_token=token)
 
 
-async def _service_health(ask: ManagerCall) -> answers.ServiceHealth:
-    return answers.ServiceHealth(connected=await ask.services.supervision.is_connected())
+async def _service_health(call: ManagerCall) -> answers.ServiceHealth:
+    return answers.ServiceHealth(connected=await call.services.supervision.is_connected())
 
 
-async def _connect(ask: ManagerCall) -> answers.Message:
-    given = ask.body(Connect)
+async def _connect(call: ManagerCall) -> answers.Message:
+    given = call.body(Connect)
     params = ConnectParams(server=given.server, login=given.login, password=given.password)
-    ask.recheck(Role.ADMIN)
+    call.recheck(Role.ADMIN)
     try:
-        await ask.services.supervision.connect(params, ask.operator)
+        await call.services.supervision.connect(params, call.operator)
     except PeerRefused as error:
         if error.retcode in WRONG_LOGIN:
             raise Problem(400, "The MT4 server refused login or password") from error
@@ -51,27 +51,27 @@ async def _connect(ask: ManagerCall) -> answers.Message:
     return answers.Message(message="Connected and logged in successfully")
 
 
-async def _disconnect(ask: ManagerCall) -> answers.Message:
-    ask.recheck(Role.ADMIN)
-    await ask.services.supervision.disconnect(ask.operator)
+async def _disconnect(call: ManagerCall) -> answers.Message:
+    call.recheck(Role.ADMIN)
+    await call.services.supervision.disconnect(call.operator)
     return answers.Message(message="Disconnected")
 
 
-async def _status(ask: ManagerCall) -> answers.Connected:
+async def _status(call: ManagerCall) -> answers.Connected:
     try:
-        found = await ask.question(IS_CONNECTED, NoParams())
+        found = await call.question(IS_CONNECTED, NoParams())
     except PeerOffline:
         return answers.Connected(connected=False)
     return answers.Connected(connected=found.connected)
 
 
-async def _ping(ask: ManagerCall) -> answers.Ping:
-    await ask.question(PING, NoParams())
+async def _ping(call: ManagerCall) -> answers.Ping:
+    await call.question(PING, NoParams())
     return answers.Ping(ping=True)
 
 
-async def _server_time(ask: ManagerCall) -> answers.Clock:
-    broker_s = (await ask.question(SERVER_TIME, NoParams())).time
+async def _server_time(call: ManagerCall) -> answers.Clock:
+    broker_s = (await call.question(SERVER_TIME, NoParams())).time
     # the Manager API tells no time zone; zones are quarters of an hour, and clocks closer to right
     offset_s = round((broker_s - wall_ms() / 1000) / QUARTER_S) * QUARTER_S
     if abs(offset_s) > MAX_OFFSET_S:

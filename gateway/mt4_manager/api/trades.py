@@ -38,39 +38,39 @@ ADMIN = "/api/admin/trades"
 SYMBOL = Parameter("symbol", SymbolName, "Of which symbol.")
 
 
-async def _open(ask: ManagerCall) -> Any:
-    fits = OpenTradesFilter(group=ask.query["group"], symbol=ask.query["symbol"])
-    return listed(ask, "trades", TRADES_REQUEST, fits)
+async def _open(call: ManagerCall) -> Any:
+    fits = OpenTradesFilter(group=call.query["group"], symbol=call.query["symbol"])
+    return listed(call, "trades", TRADES_REQUEST, fits)
 
 
-async def _open_of(ask: ManagerCall) -> Any:
-    fits = LoginTradesParams(login=ask.path["login"])
-    return listed(ask, "trades", TRADES_GET_BY_LOGIN, fits)
+async def _open_of(call: ManagerCall) -> Any:
+    fits = LoginTradesParams(login=call.path["login"])
+    return listed(call, "trades", TRADES_GET_BY_LOGIN, fits)
 
 
-async def _history(ask: ManagerCall) -> Any:
-    span = ask.body(HistorySpan)
-    fits = HistoryParams(login=ask.path["login"], from_s=span.from_s, to_s=span.to_s)
-    return listed(ask, "trades", TRADES_USER_HISTORY, fits)
+async def _history(call: ManagerCall) -> Any:
+    span = call.body(HistorySpan)
+    fits = HistoryParams(login=call.path["login"], from_s=span.from_s, to_s=span.to_s)
+    return listed(call, "trades", TRADES_USER_HISTORY, fits)
 
 
-async def _lookup(ask: ManagerCall) -> answers.TradesFound:
-    orders = list(dict.fromkeys(ask.body(TradesNamed).orders))
-    found = await ask.question(TRADE_RECORDS_REQUEST, OrdersParams(orders=orders))
+async def _lookup(call: ManagerCall) -> answers.TradesFound:
+    orders = list(dict.fromkeys(call.body(TradesNamed).orders))
+    found = await call.question(TRADE_RECORDS_REQUEST, OrdersParams(orders=orders))
     return answers.TradesFound(total=len(found), trades=found)
 
 
-async def _by_group(ask: ManagerCall) -> Any:
-    given = ask.body(GroupTrades)
+async def _by_group(call: ManagerCall) -> Any:
+    given = call.body(GroupTrades)
     fits = AdminTradesParams(group=given.group, open_only=int(given.open_only))
-    return listed(ask, "trades", ADM_TRADES_REQUEST, fits)
+    return listed(call, "trades", ADM_TRADES_REQUEST, fits)
 
 
-async def _modify(ask: ManagerCall) -> bytes:
-    order, given = ask.path["order"], ask.body(TradeUpdate)
+async def _modify(call: ManagerCall) -> bytes:
+    order, given = call.path["order"], call.body(TradeUpdate)
     changed = given.model_dump(exclude_none=True, exclude={"fix_balance"})
     try:
-        trade = await ask.change(
+        trade = await call.change(
             ADM_TRADE_RECORD_MODIFY,
             lambda _: AdminModifyParams(
                 order=order, change=TradeChange(**changed), fix_balance=int(given.fix_balance)
@@ -78,12 +78,12 @@ async def _modify(ask: ManagerCall) -> bytes:
             {"order": order, "fix_balance": given.fix_balance, **changed},
         )
     except PeerRefused as refused:
-        await _check_there(ask, [order], refused)
+        await _check_there(call, [order], refused)
         raise
     return answers.flat(trade)
 
 
-async def _check_there(ask: ManagerCall, orders: list[int], refused: PeerRefused) -> None:
+async def _check_there(call: ManagerCall, orders: list[int], refused: PeerRefused) -> None:
     """Say which trades there are not, where that is why the server refused.
 
     Raises:
@@ -92,7 +92,7 @@ async def _check_there(ask: ManagerCall, orders: list[int], refused: PeerRefused
     """
     if refused.retcode != ReturnCode.INVALID_DATA:
         return
-    found = await ask.explanation(TRADE_RECORDS_REQUEST, OrdersParams(orders=orders))
+    found = await call.explanation(TRADE_RECORDS_REQUEST, OrdersParams(orders=orders))
     if found is None:
         return
     missing = sorted(set(orders) - {trade.order for trade in found})
@@ -101,17 +101,17 @@ async def _check_there(ask: ManagerCall, orders: list[int], refused: PeerRefused
         raise Problem(404, f"There is no such trade: {named}") from refused
 
 
-async def _delete(ask: ManagerCall) -> answers.Total:
-    given = ask.body(TradesDelete)
+async def _delete(call: ManagerCall) -> answers.Total:
+    given = call.body(TradesDelete)
     orders = list(dict.fromkeys(given.orders))
     try:
-        done = await ask.change(
+        done = await call.change(
             ADM_TRADES_DELETE,
             lambda _: AdminDeleteParams(orders=orders, fix_balance=int(given.fix_balance)),
             {"orders": orders, "fix_balance": given.fix_balance},
         )
     except PeerRefused as refused:
-        await _check_there(ask, orders, refused)
+        await _check_there(call, orders, refused)
         raise
     return answers.Total(total=done.total)
 

@@ -51,49 +51,49 @@ TOLD = ("login", "group", "leverage", "enable", "enable_read_only", "agent_accou
 and his passwords are not theirs to keep."""
 
 
-async def _list(ask: ManagerCall) -> Any:
-    filters = {each.name: ask.query[each.name] for each in FILTERS}
-    return listed(ask, "users", USERS_REQUEST, UsersFilter(**filters))
+async def _list(call: ManagerCall) -> Any:
+    filters = {each.name: call.query[each.name] for each in FILTERS}
+    return listed(call, "users", USERS_REQUEST, UsersFilter(**filters))
 
 
-async def _get(ask: ManagerCall) -> answers.User:
-    return await _now(ask, ask.path["login"])
+async def _get(call: ManagerCall) -> answers.User:
+    return await _now(call, call.path["login"])
 
 
-async def _now(ask: ManagerCall, login: int) -> answers.User:
-    found = await ask.question(USER_RECORDS_REQUEST, LoginsParams(logins=[login]))
+async def _now(call: ManagerCall, login: int) -> answers.User:
+    found = await call.question(USER_RECORDS_REQUEST, LoginsParams(logins=[login]))
     if not found:
         raise Problem(404, "There is no such account")
     return answers.User(user=found[0])
 
 
-async def _create(ask: ManagerCall) -> answers.User:
-    given = ask.body(UserCreate)
+async def _create(call: ManagerCall) -> answers.User:
+    given = call.body(UserCreate)
     fields = given.model_dump(exclude_none=True)
-    made = await ask.change(
+    made = await call.change(
         USER_RECORD_NEW,
         lambda _: NewUser(**fields),
         _facts(fields),
     )
-    return await _answer(ask, made)
+    return await _answer(call, made)
 
 
-async def _update(ask: ManagerCall) -> answers.User:
-    login = ask.path["login"]
-    changed = ask.body(UserUpdate).model_dump(exclude_none=True)
-    user = await ask.change(
+async def _update(call: ManagerCall) -> answers.User:
+    login = call.path["login"]
+    changed = call.body(UserUpdate).model_dump(exclude_none=True)
+    user = await call.change(
         USER_RECORD_UPDATE,
         lambda _: UserUpdateParams(login=login, change=UserChange(**changed)),
         {"login": login, **_facts(changed)},
     )
-    return await _answer(ask, user)
+    return await _answer(call, user)
 
 
-async def _answer(ask: ManagerCall, user: UserRecord) -> answers.User:
+async def _answer(call: ManagerCall, user: UserRecord) -> answers.User:
     """Answer a change. Of one that was made before nothing but the login is kept: the user is
     shown as he is by now.
     """
-    return await _now(ask, user.login) if REPLAYED in ask.told else answers.User(user=user)
+    return await _now(call, user.login) if REPLAYED in call.told else answers.User(user=user)
 
 
 def _facts(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,9 +101,9 @@ def _facts(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {**told, "members": sorted(fields)}
 
 
-async def _set_password(ask: ManagerCall) -> answers.Message:
-    login, given = ask.path["login"], ask.body(PasswordSet)
-    await ask.change(
+async def _set_password(call: ManagerCall) -> answers.Message:
+    login, given = call.path["login"], call.body(PasswordSet)
+    await call.change(
         USER_PASSWORD_SET,
         lambda _: PasswordParams(
             login=login,

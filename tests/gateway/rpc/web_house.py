@@ -19,7 +19,7 @@ from gateway.config import Limits
 from gateway.errors import Unauthorized
 from gateway.http.mount import LazyDocument
 from gateway.rpc.server import WebServer
-from gateway.runtime import Daemon
+from gateway.runtime import RuntimeInfo
 from gateway.streams import Event, Listener
 from gateway.trading.kill_switch.safeguards import Safeguards
 from gateway.trading.state import TradingState
@@ -191,7 +191,7 @@ async def open_house(
     limits = limits or Limits()
     sockets = bind_loopback(0)
     port = sockets[0].getsockname()[1]
-    daemon = Daemon(
+    daemon = RuntimeInfo(
         boot="test",
         limits=limits,
         rpc_url=f"http://127.0.0.1:{port}/rpc",

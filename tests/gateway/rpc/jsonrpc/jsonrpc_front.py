@@ -16,7 +16,7 @@ from gateway.http.mount import LazyDocument
 from gateway.rpc.catalogue import Call
 from gateway.rpc.in_flight import InFlight
 from gateway.rpc.jsonrpc import Answer, JsonRpc
-from gateway.runtime import Daemon
+from gateway.runtime import RuntimeInfo
 from gateway.trading.kill_switch.safeguards import Safeguards
 from gateway.trading.state import TradingState
 
@@ -36,7 +36,7 @@ class Front:
         self.caller = gate.admit(gate.new(scope))
 
     def call(self, transport: str = "ws") -> Call:
-        daemon = Daemon(boot="b", limits=self.limits, rpc_url="", ws_url="")
+        daemon = RuntimeInfo(boot="b", limits=self.limits, rpc_url="", ws_url="")
         return Call(
             caller=self.caller,
             transport=transport,  # type: ignore[arg-type]
