@@ -89,6 +89,13 @@ class Params(BaseModel):
     )
 
 
+class ParamGroup(Params):
+    """Base of params that several methods have in common.
+
+    A handler takes the group as one argument; a caller gives its params beside the others.
+    """
+
+
 @dataclass(frozen=True, eq=False)
 class Method:
     """A handler and everything that can be said about it."""
@@ -110,6 +117,8 @@ class Method:
     """It is about one terminal, and takes ``terminal`` beside its own params."""
     keyed: bool = True
     """A ``client_order_id`` among its params is that of its own call, not of another one."""
+    groups: Mapping[str, type[ParamGroup]] = field(default_factory=dict)
+    """Arguments of the handler that stand for several params each."""
 
     @property
     def name(self) -> str:
@@ -160,7 +169,7 @@ class Method:
         call.safeguards.heard(call.terminal.name, call.caller.tid, call.listener)
         if self.is_journaled and not arguments.get("validate_only"):
             return await self._once(call, arguments)
-        return await self.handler(call, **arguments)
+        return await self._handle(call, arguments)
 
     @property
     def is_journaled(self) -> bool:
@@ -187,7 +196,19 @@ class Method:
             reduces=self.reduces,
         )
         await forgotten.recall(terminal, call.state, asked)
-        return await terminal.journal.once(asked, lambda: self.handler(call, **arguments))
+        return await terminal.journal.once(asked, lambda: self._handle(call, arguments))
+
+    def _handle(self, call: Call, arguments: Mapping[str, Any]) -> Awaitable[Any]:
+        """Call the handler, with the params of each group as one argument."""
+        if not self.groups:
+            return self.handler(call, **arguments)
+        rest = dict(arguments)
+        groups = {
+            # checked already, as fields of the method's own params
+            name: group.model_construct(**{name: rest.pop(name) for name in group.model_fields})
+            for name, group in self.groups.items()
+        }
+        return self.handler(call, **groups, **rest)
 
     def _admit(self, call: Call, params: Mapping[str, Any] | list[Any]) -> dict[str, Any]:
         if self.scope is not None and self.scope not in call.caller.scopes:
@@ -237,16 +258,21 @@ def method(
     """Turn a typed coroutine into a :class:`Method`; see its attributes for the arguments.
 
     The coroutine takes the :class:`Call`, then its params by keyword; types, defaults and
-    ``Field(description=...)`` of their annotations make the schema.
+    ``Field(description=...)`` of their annotations make the schema. A :class:`ParamGroup` among
+    them stands for its fields.
     """
 
     def decorate(handler: Handler) -> Method:
         hints = typing.get_type_hints(handler, include_extras=True)
-        fields: dict[str, Any] = {
-            p.name: (hints[p.name], ... if p.default is p.empty else p.default)
-            for p in inspect.signature(handler).parameters.values()
-            if p.kind is p.KEYWORD_ONLY
-        }
+        fields: dict[str, Any] = {}
+        groups: dict[str, type[ParamGroup]] = {}
+        for p in inspect.signature(handler).parameters.values():
+            hint = hints[p.name]
+            if isinstance(hint, type) and issubclass(hint, ParamGroup):
+                groups[p.name] = hint
+                fields |= _fields_of(hint)
+            elif p.kind is p.KEYWORD_ONLY:
+                fields[p.name] = (hint, ... if p.default is p.empty else p.default)
         if of_terminal:
             fields["terminal"] = (TerminalName, None)
         title = "".join(word.title() for word in handler.__name__.split("_")) + "Params"
@@ -262,9 +288,18 @@ def method(
             transports=transports,
             of_terminal=of_terminal,
             keyed=keyed,
+            groups=groups,
         )
 
     return decorate
+
+
+def _fields_of(group: type[ParamGroup]) -> dict[str, Any]:
+    hints = typing.get_type_hints(group, include_extras=True)
+    return {
+        name: (hints[name], ... if info.is_required() else info.default)
+        for name, info in group.model_fields.items()
+    }
 
 
 class Catalogue(Mapping[str, Method]):

@@ -35,10 +35,10 @@ from gateway.trading.journal import (
     CommandRecord,
     Intent,
     Journal,
-    ReceiptContext,
     Settlement,
     Stage,
 )
+from gateway.trading.requests import ReceiptContext
 
 EXAMPLES = Path(__file__).parents[2] / "gateway/rpc/openrpc/examples.json"
 

@@ -1,17 +1,113 @@
-"""From the params of the trading methods to what :mod:`gateway.trading` understands."""
+"""Params of orders, and the requests of :mod:`gateway.trading` made from them."""
 
 from __future__ import annotations
 
-from decimal import Decimal
+from typing import Annotated
+
+from pydantic import Field
 
 from ea_bridge.model import OrderFilling, OrderTime, OrderType
 from gateway import schemas as shapes
 from gateway.errors import InvalidParams
-from gateway.rpc.catalogue import Call
+from gateway.rpc.catalogue import Call, ParamGroup
 from gateway.trading.client_ids import new_client_order_id, tag
 from gateway.trading.requests import DEFAULT_DEVIATION, Deadline, ExecutionOptions, OrderRequest
 
+from .params import (
+    Comment,
+    Filling,
+    Lifetime,
+    Magic,
+    PlacedType,
+    Points,
+    Price,
+    Side,
+    Symbol,
+    Time,
+    Volume,
+)
+
 KINDS = frozenset({"market", "limit", "stop", "stop_limit"})
+
+
+_Side = Annotated[Side | None, Field(description="With `type` market, limit, stop, stop_limit.")]
+_Type = Annotated[
+    PlacedType,
+    Field(
+        description="Either `market`, `limit`, `stop`, `stop_limit` beside `side`, or both in one "
+        "word: `buy`, `sell_limit`. In any case, also `ORDER_TYPE_BUY` and MetaTrader's number."
+    ),
+]
+_OrderPrice = Annotated[
+    Price | None,
+    Field(
+        description="Where a pending order waits. At market it may be left out: it is the price "
+        "that `deviation` counts from, where the broker executes instantly."
+    ),
+]
+_Sl = Annotated[Price | None, Field(description="Stop loss, a price. 0 is read as null: none.")]
+_Tp = Annotated[Price | None, Field(description="Take profit, a price. 0 is read as null: none.")]
+_Stoplimit = Annotated[
+    Price | None, Field(description="Of a stop-limit order: the limit that `price` triggers.")
+]
+_Filling = Annotated[
+    Filling | None, Field(description="Filling mode; chosen from the symbol's if absent.")
+]
+_Lifetime = Annotated[
+    Lifetime | None,
+    Field(
+        description="How long a pending order lives; `gtc`, or until `expiration`, if absent. "
+        "MetaTrader 4 has `gtc` and `specified` alone."
+    ),
+]
+_Expiration = Annotated[
+    Time | None, Field(description="With `type_time` specified or specified_day, or alone.")
+]
+_Deviation = Annotated[Points | None, Field(description="In points; 20 if absent.")]
+_MaxDeviation = Annotated[Points | None, Field(description="Another name of `deviation`.")]
+
+
+class OrderParams(ParamGroup):
+    """Params of a new order, the same for ``place_order`` and ``order_check``."""
+
+    symbol: Symbol
+    side: _Side = None
+    type: _Type = "market"
+    volume: Volume
+    price: _OrderPrice = None
+    sl: _Sl = None
+    tp: _Tp = None
+    stoplimit: _Stoplimit = None
+    deviation: _Deviation = None
+    max_deviation_points: _MaxDeviation = None
+    magic: Magic = 0
+    comment: Comment = ""
+    type_filling: _Filling = None
+    type_time: _Lifetime = None
+    expiration: _Expiration = None
+
+    def request(self) -> OrderRequest:
+        """Return the order that the params describe; prices of 0 mean none.
+
+        Raises:
+            InvalidParams: two of them contradict each other.
+
+        """
+        return OrderRequest(
+            symbol=self.symbol,
+            type=order_type_of(self.type, self.side),
+            volume=self.volume,
+            price=self.price or None,
+            sl=self.sl or None,
+            tp=self.tp or None,
+            stoplimit=self.stoplimit or None,
+            deviation=deviation_of(self.deviation, self.max_deviation_points),
+            magic=self.magic,
+            comment=self.comment,
+            filling=filling_of(self.type_filling),
+            lifetime=lifetime_of(self.type_time),
+            expiration_ms=self.expiration,
+        )
 
 
 def options_of(
@@ -52,41 +148,6 @@ def note_placed(call: Call, receipt: shapes.OrderReceipt) -> None:
         for ticket in (receipt["order"]["order"], receipt["order"]["position"]):
             if ticket is not None:
                 call.safeguards.disconnects.placed(call.listener, terminal.account, ticket)
-
-
-def new_order(
-    *,
-    symbol: str,
-    side: str | None,
-    type_: str,
-    volume: Decimal,
-    price: Decimal | None,
-    sl: Decimal | None,
-    tp: Decimal | None,
-    stoplimit: Decimal | None,
-    deviation: tuple[int | None, int | None],
-    magic: int,
-    comment: str,
-    filling: str | None,
-    lifetime: str | None,
-    expiration: int | None,
-) -> OrderRequest:
-    """Return the order that the params describe; prices of 0 mean none."""
-    return OrderRequest(
-        symbol=symbol,
-        type=order_type_of(type_, side),
-        volume=volume,
-        price=price or None,
-        sl=sl or None,
-        tp=tp or None,
-        stoplimit=stoplimit or None,
-        deviation=deviation_of(*deviation),
-        magic=magic,
-        comment=comment,
-        filling=filling_of(filling),
-        lifetime=lifetime_of(lifetime),
-        expiration_ms=expiration,
-    )
 
 
 def order_type_of(kind: str, side: str | None) -> OrderType:

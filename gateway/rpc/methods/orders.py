@@ -43,25 +43,18 @@ from gateway.schemas import convert
 from gateway.trading.orders import cancel, check, modify, place
 from gateway.trading.requests import OrderModification
 
-from .order_params import lifetime_of, new_order, note_placed, note_placing, options_of
+from .order_params import OrderParams, lifetime_of, note_placed, note_placing, options_of
 from .params import (
     ClientOrderId,
-    Comment,
     DeadlineMs,
-    Filling,
     Lifetime,
-    Magic,
     Normalize,
-    PlacedType,
-    Points,
     Price,
-    Side,
     Symbol,
     Ticket,
     Time,
     TtlMs,
     ValidateOnly,
-    Volume,
 )
 
 EVERY_TRADE = (
@@ -93,42 +86,6 @@ _NEW_ORDER = (
     UnsupportedFilling,
     MethodNotSupported,
 )
-
-_Side = Annotated[Side | None, Field(description="With `type` market, limit, stop, stop_limit.")]
-_Type = Annotated[
-    PlacedType,
-    Field(
-        description="Either `market`, `limit`, `stop`, `stop_limit` beside `side`, or both in one "
-        "word: `buy`, `sell_limit`. In any case, also `ORDER_TYPE_BUY` and MetaTrader's number."
-    ),
-]
-_OrderPrice = Annotated[
-    Price | None,
-    Field(
-        description="Where a pending order waits. At market it may be left out: it is the price "
-        "that `deviation` counts from, where the broker executes instantly."
-    ),
-]
-_Sl = Annotated[Price | None, Field(description="Stop loss, a price. 0 is read as null: none.")]
-_Tp = Annotated[Price | None, Field(description="Take profit, a price. 0 is read as null: none.")]
-_Stoplimit = Annotated[
-    Price | None, Field(description="Of a stop-limit order: the limit that `price` triggers.")
-]
-_Filling = Annotated[
-    Filling | None, Field(description="Filling mode; chosen from the symbol's if absent.")
-]
-_Lifetime = Annotated[
-    Lifetime | None,
-    Field(
-        description="How long a pending order lives; `gtc`, or until `expiration`, if absent. "
-        "MetaTrader 4 has `gtc` and `specified` alone."
-    ),
-]
-_Expiration = Annotated[
-    Time | None, Field(description="With `type_time` specified or specified_day, or alone.")
-]
-_Deviation = Annotated[Points | None, Field(description="In points; 20 if absent.")]
-_MaxDeviation = Annotated[Points | None, Field(description="Another name of `deviation`.")]
 
 
 @method(scope=Scope.READ, raises=(AmbiguousSymbol, TerminalDisconnected, Timeout))
@@ -171,21 +128,7 @@ async def get_order_info(call: Call, *, ticket: Ticket) -> shapes.Order:
 async def place_order(
     call: Call,
     *,
-    symbol: Symbol,
-    side: _Side = None,
-    type: _Type = "market",
-    volume: Volume,
-    price: _OrderPrice = None,
-    sl: _Sl = None,
-    tp: _Tp = None,
-    stoplimit: _Stoplimit = None,
-    deviation: _Deviation = None,
-    max_deviation_points: _MaxDeviation = None,
-    magic: Magic = 0,
-    comment: Comment = "",
-    type_filling: _Filling = None,
-    type_time: _Lifetime = None,
-    expiration: _Expiration = None,
+    order: OrderParams,
     client_order_id: ClientOrderId | None = None,
     ttl_ms: TtlMs | None = None,
     deadline_ms: DeadlineMs | None = None,
@@ -220,24 +163,9 @@ async def place_order(
         validate_only=validate_only,
     )
     with how.before_sending():
-        wish = new_order(
-            symbol=symbol,
-            side=side,
-            type_=type,
-            volume=volume,
-            price=price,
-            sl=sl,
-            tp=tp,
-            stoplimit=stoplimit,
-            deviation=(deviation, max_deviation_points),
-            magic=magic,
-            comment=comment,
-            filling=type_filling,
-            lifetime=type_time,
-            expiration=expiration,
-        )
+        request = order.request()
     note_placing(call, how)
-    receipt = await place(call.terminal, call.state, wish, how)
+    receipt = await place(call.terminal, call.state, request, how)
     note_placed(call, receipt)
     return receipt
 
@@ -350,21 +278,7 @@ async def cancel_order(
 async def order_check(
     call: Call,
     *,
-    symbol: Symbol,
-    side: _Side = None,
-    type: _Type = "market",
-    volume: Volume,
-    price: _OrderPrice = None,
-    sl: _Sl = None,
-    tp: _Tp = None,
-    stoplimit: _Stoplimit = None,
-    deviation: _Deviation = None,
-    max_deviation_points: _MaxDeviation = None,
-    magic: Magic = 0,
-    comment: Comment = "",
-    type_filling: _Filling = None,
-    type_time: _Lifetime = None,
-    expiration: _Expiration = None,
+    order: OrderParams,
     normalize: Normalize = False,
 ) -> shapes.CheckResult:
     """Tell whether an order would pass, and the account after it (MetaTrader's `OrderCheck`).
@@ -376,21 +290,6 @@ async def order_check(
     """
     if not call.terminal.can("check"):
         raise call.terminal.not_supported("check")
-    wish = new_order(
-        symbol=symbol,
-        side=side,
-        type_=type,
-        volume=volume,
-        price=price,
-        sl=sl,
-        tp=tp,
-        stoplimit=stoplimit,
-        deviation=(deviation, max_deviation_points),
-        magic=magic,
-        comment=comment,
-        filling=type_filling,
-        lifetime=type_time,
-        expiration=expiration,
-    )
+    request = order.request()
     how = options_of(call, None, None, None, normalize=normalize, validate_only=True)
-    return await check(call.terminal, call.state, wish, how)
+    return await check(call.terminal, call.state, request, how)

@@ -86,7 +86,7 @@ def test_every_status_is_documented() -> None:
     """
     statuses = {problem_of(PeerRefused("op", int(code))).status for code in ReturnCode}
     assert statuses - {404, 409} <= ABOUT.anytime
-    assert statuses <= ABOUT.words.keys()
+    assert statuses <= ABOUT.status_descriptions.keys()
     for one in OPERATIONS:
         if one.is_change:
             assert 409 in one.errors, one.name
@@ -109,7 +109,9 @@ def test_nothing_but_changes_has_a_key() -> None:
         name
         for file in rooms.glob("*.py")
         for name, body in re.findall(
-            r"async def (_\w+)\(ask: Ask.*?\n(.*?)(?=\n\n\n)", file.read_text("utf-8"), re.DOTALL
+            r"async def (_\w+)\(ask: ManagerCall.*?\n(.*?)(?=\n\n\n)",
+            file.read_text("utf-8"),
+            re.DOTALL,
         )
         if "ask.change(" in body or "_book(ask" in body
     } - {"_book"}
