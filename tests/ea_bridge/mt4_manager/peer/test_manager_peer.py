@@ -34,7 +34,7 @@ PATIENCE_S = 30.0
 ANN = mt4.NewUser(group="demo", name="Ann", leverage=100, password="Secret12")
 
 
-class RuntimeInfo:
+class Daemon:
     """A bridge that lets the manager's token in."""
 
     def __init__(self, authorizer: MemoryAuthorizer, registry: TerminalRegistry) -> None:
@@ -66,15 +66,15 @@ class RuntimeInfo:
 @pytest.fixture
 async def daemon(
     authorizer: MemoryAuthorizer, registry: TerminalRegistry
-) -> AsyncIterator[RuntimeInfo]:
-    daemon = RuntimeInfo(authorizer, registry)
+) -> AsyncIterator[Daemon]:
+    daemon = Daemon(authorizer, registry)
     async with daemon.server:
         yield daemon
 
 
 @asynccontextmanager
 async def running(
-    fake: Fake, daemon: RuntimeInfo, home: Path
+    fake: Fake, daemon: Daemon, home: Path
 ) -> AsyncIterator[PeerLink[ManagerConversation]]:
     """A peer that dials the daemon, looked after as the program does it."""
     peer = ManagerPeer(fake.path, home, TextCodec())
@@ -111,7 +111,7 @@ async def look_up(session: ManagerSession, command_id: int) -> commands.StoredRe
     return stored
 
 
-async def test_the_peer_answers_the_daemon(fake: Fake, daemon: RuntimeInfo, tmp_path: Path):
+async def test_the_peer_answers_the_daemon(fake: Fake, daemon: Daemon, tmp_path: Path):
     """In the manager's role; whether it is logged in is in its heartbeats."""
     async with running(fake, daemon, tmp_path):
         session = await daemon.until(lambda one: one.broker is False)
@@ -128,7 +128,7 @@ async def test_the_peer_answers_the_daemon(fake: Fake, daemon: RuntimeInfo, tmp_
         await daemon.until(lambda one: one.broker is True)
 
 
-async def test_a_long_command_arrives(fake: Fake, daemon: RuntimeInfo, tmp_path: Path):
+async def test_a_long_command_arrives(fake: Fake, daemon: Daemon, tmp_path: Path):
     """Longer than any that an EA could read."""
     mail = mt4.Mail(logins=[1], subject="S", body="x" * mt4.MAX_MAIL_BODY)
     async with running(fake, daemon, tmp_path):
@@ -141,7 +141,7 @@ async def test_a_long_command_arrives(fake: Fake, daemon: RuntimeInfo, tmp_path:
 
 
 async def test_a_link_that_breaks_does_not_double_a_booking(
-    fake: Fake, daemon: RuntimeInfo, tmp_path: Path
+    fake: Fake, daemon: Daemon, tmp_path: Path
 ):
     """The command comes again on the next link, and is answered from the table."""
     async with running(fake, daemon, tmp_path) as link:
@@ -164,7 +164,7 @@ async def test_a_link_that_breaks_does_not_double_a_booking(
 
 
 async def test_a_peer_that_was_started_again_knows_what_it_has_done(
-    fake: Fake, daemon: RuntimeInfo, tmp_path: Path
+    fake: Fake, daemon: Daemon, tmp_path: Path
 ):
     """Its table is in its home."""
     async with running(fake, daemon, tmp_path):
@@ -185,7 +185,7 @@ async def test_a_peer_that_was_started_again_knows_what_it_has_done(
 
 
 async def test_what_the_server_left_open_is_told_as_open(
-    fake: Fake, daemon: RuntimeInfo, tmp_path: Path
+    fake: Fake, daemon: Daemon, tmp_path: Path
 ):
     """Then and later. The booking is in the history, where the daemon looks for it."""
     async with running(fake, daemon, tmp_path):
@@ -208,7 +208,7 @@ async def test_what_the_server_left_open_is_told_as_open(
 
 
 async def test_a_booking_is_acknowledged_before_it_is_begun(
-    fake: Fake, daemon: RuntimeInfo, tmp_path: Path
+    fake: Fake, daemon: Daemon, tmp_path: Path
 ):
     """Who loses the link then knows that it was taken."""
     async with running(fake, daemon, tmp_path):
@@ -224,7 +224,7 @@ async def test_a_booking_is_acknowledged_before_it_is_begun(
 
 
 async def test_a_booking_is_on_the_disk_before_it_is_made(
-    fake: Fake, daemon: RuntimeInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fake: Fake, daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """The machine may lose its power, and the server has booked."""
     synced: list[tuple[int, bytes]] = []
@@ -247,7 +247,7 @@ async def test_a_booking_is_on_the_disk_before_it_is_made(
 
 
 async def test_bookings_of_many_are_made_one_after_the_other(
-    fake: Fake, daemon: RuntimeInfo, tmp_path: Path
+    fake: Fake, daemon: Daemon, tmp_path: Path
 ):
     """The library is not safe for threads, and every one of them is answered."""
     async with running(fake, daemon, tmp_path):
@@ -271,7 +271,7 @@ async def test_bookings_of_many_are_made_one_after_the_other(
 
 @asynccontextmanager
 async def started(
-    fake: Fake, daemon: RuntimeInfo, home: Path
+    fake: Fake, daemon: Daemon, home: Path
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run the program; its token comes by standard input. At the end it is gone in any case."""
     process = await asyncio.create_subprocess_exec(
@@ -299,7 +299,7 @@ def test_the_program_starts_by_its_earlier_name_as_well(module: str):
 
 
 async def test_the_program_serves_until_it_is_told_to_end(
-    fake: Fake, daemon: RuntimeInfo, tmp_path: Path
+    fake: Fake, daemon: Daemon, tmp_path: Path
 ):
     """Its secrets are in no argument and no log."""
     wrong = mt4.ConnectParams(server=CREDENTIALS.server, login=224, password="hush-hush")
@@ -320,9 +320,7 @@ async def test_the_program_serves_until_it_is_told_to_end(
     assert (tmp_path / "home" / "device").read_text() == f"{DEVICE}\n"
 
 
-async def test_the_program_ends_while_it_stays_away(
-    fake: Fake, daemon: RuntimeInfo, tmp_path: Path
-):
+async def test_the_program_ends_while_it_stays_away(fake: Fake, daemon: Daemon, tmp_path: Path):
     """Another one has come with its token, so that it would dial again in five minutes."""
     other = tmp_path / "other"
     other.mkdir()
