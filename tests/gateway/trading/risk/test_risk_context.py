@@ -1,0 +1,117 @@
+"""Rules of what an order adds to the exposure of an account, and of what counts beside it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from scripted_answers import ORDER, POSITION
+
+from ea_bridge.model import OrderType, TradeAction, TradeRequest
+from gateway.credentials.tier import Tier
+from gateway.trading.limits import Limits
+from gateway.trading.requests import Deadline, ExecutionOptions, PreparedOrder
+from gateway.trading.risk.context import Exposure, Kind, RiskContext, StaleFacts, tickets
+from gateway.trading.risk.facts import Facts
+from gateway.trading.risk.rate import OrderRate
+from gateway.trading.risk.reservations import Reservation
+
+OPTIONS = ExecutionOptions(client_order_id="a", deadline=Deadline.of(lambda: 0, None, None))
+LOTS = st.integers(1, 50).map(lambda count: Decimal(count) / 10)
+
+
+def prepared(action: TradeAction, tier: Tier = Tier.FULL) -> PreparedOrder:
+    request = TradeRequest(
+        action=int(action), symbol="EURUSD", type=int(OrderType.BUY), volume=1.0
+    )
+    return PreparedOrder(request=request, options=OPTIONS, tier=tier)
+
+
+def context(*, mode: str = "hedging", **more: Any) -> RiskContext:
+    facts = Facts(0, {"positions": more.pop("positions", []), "orders": more.pop("orders", [])})
+    terminal = cast(Any, SimpleNamespace(hello=SimpleNamespace(mode=mode)))
+    order = more.pop("order", prepared(TradeAction.DEAL))
+    return RiskContext(
+        terminal=terminal, order=order, limits=Limits(), facts=facts, rate=OrderRate(), **more
+    )
+
+
+def reserved(volume: str = "1", *, buys: bool = True) -> Reservation:
+    return Reservation(
+        client_order_id="b", symbol="EURUSD", volume=Decimal(volume), buys=buys, waits=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("action", "tier", "kind"),
+    [
+        (TradeAction.DEAL, Tier.FULL, Kind.OPEN),
+        (TradeAction.PENDING, Tier.FULL, Kind.OPEN),
+        (TradeAction.MODIFY, Tier.FULL, Kind.CHANGE),
+        (TradeAction.SLTP, Tier.FULL, Kind.CHANGE),
+        (TradeAction.DEAL, Tier.REDUCE, Kind.REDUCE),
+        (TradeAction.SLTP, Tier.REDUCE, Kind.REDUCE),
+        (TradeAction.CLOSE_BY, Tier.FULL, Kind.REDUCE),
+    ],
+)
+def test_the_kind_of_an_order(action: TradeAction, tier: Tier, kind: Kind) -> None:
+    """What only takes risk away must hardly ever be refused."""
+    assert Kind.of(prepared(action, tier)) is kind
+
+
+@given(held=LOTS, buys=LOTS, sells=LOTS)
+def test_a_netting_position_counts_by_how_far_it_can_go(
+    held: Decimal, buys: Decimal, sells: Decimal
+) -> None:
+    """Whichever of the orders are filled; on a hedging account all add up."""
+    exposures = [
+        Exposure("EURUSD", held, buys=True, is_open=True),
+        Exposure("EURUSD", buys, buys=True, waits=True),
+        Exposure("EURUSD", sells, buys=False, waits=True),
+    ]
+    netting = context(mode="netting").by_symbol(exposures)["EURUSD"]
+    ends = [held, held + buys, held - sells, held + buys - sells]
+    assert netting == max(abs(end) for end in ends)
+    assert context().by_symbol(exposures)["EURUSD"] == held + buys + sells
+
+
+def test_what_is_there_already_refuses_nothing_that_adds_nothing() -> None:
+    """On a netting account a sale reduces a position that is over the limit."""
+    long = replace(POSITION, symbol="EURUSD", volume=5.0)
+    sale = TradeRequest(
+        action=int(TradeAction.DEAL), symbol="EURUSD", type=int(OrderType.SELL), volume=1.0
+    )
+    order = PreparedOrder(request=sale, options=OPTIONS)
+    netting = context(mode="netting", positions=[long], order=order)
+    assert netting.measured(netting.lots, Decimal(2)) == 2
+    hedging = context(positions=[long], order=order)
+    assert hedging.measured(hedging.lots, Decimal(2)) == 6
+
+
+def test_an_order_that_may_be_counted_twice_settles_nothing() -> None:
+    """The facts may show it already: they are asked for again, unless the limit breaks anyhow."""
+    doubtful = context(doubtful=[reserved()])
+    with pytest.raises(StaleFacts):
+        doubtful.measured(doubtful.lots, Decimal(1))
+    both = context(surely=[reserved()], doubtful=[reserved()])
+    assert both.measured(both.lots, Decimal(1)) == 3
+    assert doubtful.measured(doubtful.lots, Decimal(2)) == 2
+
+
+def test_opposite_orders_are_counted() -> None:
+    """One that has ended, and may be shown, settles it only beside another."""
+    assert context(surely=[reserved(buys=False), reserved()]).opposed() == 1
+    assert context(doubtful=[reserved()]).opposed() == 0
+    with pytest.raises(StaleFacts):
+        context(doubtful=[reserved(buys=False)]).opposed()
+
+
+def test_lists_show_what_was_carried_out_by_all_its_numbers() -> None:
+    """A position's ticket may change, and its identifier stays."""
+    position = replace(POSITION, ticket=5, identifier=6)
+    assert tickets([position], [ORDER]) == {5, 6, ORDER.ticket}
