@@ -466,7 +466,7 @@ class GuardedTerminal:
         return CommandRecord(
             command_id=session.new_command_id(),
             request=order.request,
-            memo=context,
+            context=context,
             fp=session.hello.fp,
             session=session.id,
             ttl_ms=min(order.options.deadline.remaining_ms(), MAX_TTL_MS),

@@ -194,7 +194,7 @@ class OneOrder(Journal):
             request=TradeRequest(
                 action=1, symbol="EURUSD", volume=0.1, type=0, comment="gNPXQZ4LKA"
             ),
-            memo=ReceiptContext(),
+            context=ReceiptContext(),
             stage=Stage.DONE,
             created_ms=NOW_MS - 4_000,
             written_ms=NOW_MS - 3_999,

@@ -56,7 +56,7 @@ class Scene:
             intent = self.log.begin(CallKey(ACCOUNT, id_, "place_order", "{}", "tid"), "mt5")
         request = TradeRequest(action=TradeAction.DEAL, symbol="EURUSD", volume=0.1)
         send = CommandRecord(
-            command_id=command_id, request=request, memo=ReceiptContext(), created_ms=1000
+            command_id=command_id, request=request, context=ReceiptContext(), created_ms=1000
         )
         await self.log.journal(intent, send)
         return intent, send

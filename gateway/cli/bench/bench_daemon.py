@@ -108,7 +108,7 @@ async def journal_alone(folder: Path, orders: int, at_once: int) -> float:
 async def _one_order(journal: SqliteJournal, number: int) -> None:
     asked = CallKey(_ACCOUNT, f"bench-{number}", "place_order", "{}")
     request = TradeRequest(action=1, symbol="EURUSD", volume=0.01, type=number % 2)
-    send = CommandRecord(command_id=number, request=request, memo=ReceiptContext())
+    send = CommandRecord(command_id=number, request=request, context=ReceiptContext())
 
     async def run() -> dict[str, object]:
         await journal.begin(_ACCOUNT, asked.client_order_id, send)

@@ -19,7 +19,7 @@ from gateway.storage.store import StoreError
 from gateway.trading.contingent import recall as forgotten
 from gateway.trading.journal import Intent, Stage
 from gateway.trading.journal.views import record
-from gateway.trading.reconcile.manual_settlement import Said, settle
+from gateway.trading.reconcile.manual_settlement import SettlementClaim, settle
 from gateway.trading.terminal import GuardedTerminal
 
 from .params import ClientOrderId, Ticket
@@ -84,7 +84,7 @@ async def settle_order(
     counts: `orders` tells it once more, with `settlement.time_contradicted`. All of it stands in
     the audit trail.
     """
-    said = Said(executed, ticket, f"token {call.caller.tid}")
+    said = SettlementClaim(executed, ticket, f"token {call.caller.tid}")
     intent = await settle(call.terminal, client_order_id, said)
     return record(intent, await _now(call, intent))
 

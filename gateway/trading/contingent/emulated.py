@@ -38,7 +38,7 @@ from gateway.trading.state import StateOf, TradingState
 from gateway.trading.terminal import GuardedTerminal
 
 from .oco import ActAs, account_of
-from .records import Book, HeldOrder
+from .records import ContingentBook, HeldOrder
 from .retrying_tasks import RetryingTasks
 
 STOPS = {
@@ -79,7 +79,7 @@ class EmulatedOrders:
 
     def __init__(
         self,
-        book: Book[HeldOrder],
+        book: ContingentBook[HeldOrder],
         tasks: RetryingTasks,
         *,
         act_as: ActAs,

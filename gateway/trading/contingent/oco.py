@@ -21,7 +21,7 @@ from gateway.trading.requests import Deadline, ExecutionOptions
 from gateway.trading.state import NullContingentOrders, StateOf
 from gateway.trading.terminal import GuardedTerminal
 
-from .records import Book, LinkedOrder, OcoLink, OrderEnd
+from .records import ContingentBook, LinkedOrder, OcoLink, OrderEnd
 from .retrying_tasks import RetryingTasks
 
 MAX_ORDERS = 20
@@ -62,7 +62,7 @@ class OcoLinks:
 
     def __init__(
         self,
-        book: Book[OcoLink],
+        book: ContingentBook[OcoLink],
         tasks: RetryingTasks,
         kept: NullContingentOrders,
         act_as: ActAs,

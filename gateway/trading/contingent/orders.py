@@ -44,7 +44,7 @@ from gateway.trading.terminal import GuardedTerminal
 
 from .emulated import MAX_HELD, STOPS, EmulatedOrders, Tell, Watch, prepared
 from .oco import ActAs, OcoLinks, account_of
-from .records import Book, HeldOrder, OcoLink, OpenRows
+from .records import ContingentBook, HeldOrder, OcoLink, OpenRows
 from .retrying_tasks import RetryingTasks
 
 
@@ -86,7 +86,7 @@ class ContingentOrders(NullContingentOrders):
         self._locks = locks
         self._counted = counted or self.counted_for
         self._held = EmulatedOrders(
-            Book(ledger, terminal, "held", HeldOrder, audit, at_start),
+            ContingentBook(ledger, terminal, "held", HeldOrder, audit, at_start),
             self._tasks,
             act_as=act_as,
             state_of=state_of,
@@ -97,7 +97,7 @@ class ContingentOrders(NullContingentOrders):
             locks=locks,
         )
         self.links: OcoLinks = OcoLinks(
-            Book(ledger, terminal, "oco", OcoLink, audit, at_start),
+            ContingentBook(ledger, terminal, "oco", OcoLink, audit, at_start),
             self._tasks,
             self,
             act_as,

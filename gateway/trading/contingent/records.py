@@ -158,7 +158,7 @@ class OpenRows:
         return self._rows.get((terminal, kind), [])
 
 
-class Book(Generic[B]):
+class ContingentBook(Generic[B]):
     """One terminal's rows of one kind.
 
     Args:

@@ -93,7 +93,7 @@ class CommandRecord:
 
     command_id: int
     request: TradeRequest
-    memo: ReceiptContext
+    context: ReceiptContext
     fp: str = ""
     """Fingerprint of the terminal that it was sent to."""
     session: str = ""
@@ -140,7 +140,7 @@ class CommandRecord:
 
         """
         ours_ms = time_ms - self.created_ms
-        known_ms = self.memo.broker_ms
+        known_ms = self.context.broker_ms
         # a stamp of 0 is none, and two of them are not at the same time
         return [stamp_ms - known_ms, ours_ms] if stamp_ms and known_ms else [ours_ms]
 

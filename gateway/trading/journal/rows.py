@@ -58,9 +58,10 @@ CREATE TABLE terminal_accounts (
     server TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 """
-"""``params``, ``answer``, ``request``, ``memo`` and ``result`` are JSON; ``actor`` is
-the id of a token, ``ticket`` that of the order that was made, ``position`` what was to be closed.
-``terminal_accounts`` tells whose orders a terminal's are before it has dialled in again."""
+"""``params``, ``answer``, ``request``, ``memo`` and ``result`` are JSON; ``memo`` is the context
+of a command, ``actor`` the id of a token, ``ticket`` that of the order that was made, ``position``
+what was to be closed. ``terminal_accounts`` tells whose orders a terminal's are before it has
+dialled in again."""
 SETTLEMENTS = """
 CREATE TABLE settlements (
     order_id INTEGER PRIMARY KEY REFERENCES orders (id),
@@ -76,7 +77,7 @@ not."""
 
 _encoder = msgspec.json.Encoder()
 _request = msgspec.json.Decoder(TradeRequest)
-_memo = msgspec.json.Decoder(ReceiptContext)
+_context = msgspec.json.Decoder(ReceiptContext)
 _result = msgspec.json.Decoder(TradeResult)
 _settlement = msgspec.json.Decoder(Settlement)
 
@@ -219,7 +220,7 @@ def _sent(send: CommandRecord) -> tuple[object, ...]:
         send.command_id,
         send.fp,
         _encoder.encode(send.request).decode(),
-        _encoder.encode(send.memo).decode(),
+        _encoder.encode(send.context).decode(),
         send.created_ms,
         send.exited,
     )
@@ -360,7 +361,7 @@ def _send(row: sqlite3.Row) -> CommandRecord:
     return CommandRecord(
         command_id=row["command_id"],
         request=_request.decode(row["request"]),
-        memo=_memo.decode(row["memo"]),
+        context=_context.decode(row["memo"]),
         fp=row["fp"],
         stage=Stage(row["stage"]),
         created_ms=row["created_ms"],

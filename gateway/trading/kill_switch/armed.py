@@ -93,20 +93,20 @@ class Firing:
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class LeasePolicy:
     """Action at a terminal that does what all that is armed there asks for."""
 
     action: Action
     own: bool
 
 
-def together(armed: Iterable[Armed]) -> Policy | None:
+def combined_policy(armed: Iterable[Armed]) -> LeasePolicy | None:
     """Return the policy that does what each of them asks for; ``None`` if there is none."""
     all_ = list(armed)
     if not all_:
         return None
     closes = any(entry.action == "cancel_and_close" for entry in all_)
-    return Policy(
+    return LeasePolicy(
         "cancel_and_close" if closes else "cancel_orders", own=all(entry.own for entry in all_)
     )
 

@@ -37,14 +37,14 @@ N = TypeVar("N")
 logger = logging.getLogger(__name__)
 
 
-class Ticket(NamedTuple):
+class AccountTicket(NamedTuple):
     """An order or a position."""
 
     account: Account | None
     number: int
 
 
-class Connection(Protocol):
+class ClientConnection(Protocol):
     """Connection of a program, which can be lost."""
 
     tid: str
@@ -78,8 +78,8 @@ class _Session:
     is_earlier: bool = False
     """It began before the daemon did, so that some of its orders are not known for its own."""
     tags: OrderedDict[str, None] = field(default_factory=OrderedDict)
-    tickets: OrderedDict[Ticket, None] = field(default_factory=OrderedDict)
-    connection: Connection | None = None
+    tickets: OrderedDict[AccountTicket, None] = field(default_factory=OrderedDict)
+    connection: ClientConnection | None = None
     armed: Armed | None = None
     timer: LazyTimer | None = None
 
@@ -92,12 +92,12 @@ class _Session:
 class _Numbers(Collection[int]):
     """Numbers of the tickets on one account, with those that are noted later."""
 
-    tickets: Collection[Ticket]
+    tickets: Collection[AccountTicket]
     account: Account | None
     """``None``: the one of the first ticket."""
 
     def __contains__(self, number: object) -> bool:
-        return isinstance(number, int) and Ticket(self._account(), number) in self.tickets
+        return isinstance(number, int) and AccountTicket(self._account(), number) in self.tickets
 
     def __iter__(self) -> Iterator[int]:
         account = self._account()
@@ -130,8 +130,8 @@ class Disconnects:
         self._book = book or ArmedBook()
         self._fire = fire
         self._changed = changed
-        self._of: dict[Connection, _Session] = {}
-        self._lost: WeakKeyDictionary[Connection, _Session] = WeakKeyDictionary()
+        self._of: dict[ClientConnection, _Session] = {}
+        self._lost: WeakKeyDictionary[ClientConnection, _Session] = WeakKeyDictionary()
         """The sessions of connections that are gone, for as long as calls hold these."""
         self._armed: dict[Key, _Session] = {}
         self._firing: dict[Key, Firing] = {}
@@ -146,19 +146,19 @@ class Disconnects:
         all_ += [firing.armed for firing in self._firing.values()]
         return [armed for armed in all_ if armed.terminal == terminal]
 
-    def of(self, connection: Connection) -> Armed | None:
+    def of(self, connection: ClientConnection) -> Armed | None:
         """Return what a connection has asked for."""
         session = self._of.get(connection)
         return None if session is None else session.armed
 
-    def name_of(self, connection: Connection) -> str | None:
+    def name_of(self, connection: ClientConnection) -> str | None:
         """Return the name by which a connection's program can come back."""
         session = self._of.get(connection)
         return session.name if session is not None and session.is_named else None
 
     # --- what connections do -----------------------------------------------------------------
 
-    def hello(self, connection: Connection, terminal: str, name: str) -> None:
+    def hello(self, connection: ClientConnection, terminal: str, name: str) -> None:
         """A program has said the name of its run: it may be back."""
         if connection.is_gone:
             return  # it was lost while this call waited: nothing would ever fire for it
@@ -189,7 +189,7 @@ class Disconnects:
             self._lost[old] = before
             old.end(REPLACED, "replaced")
 
-    async def set(self, connection: Connection, terminal: str, armed: Armed) -> None:
+    async def set(self, connection: ClientConnection, terminal: str, armed: Armed) -> None:
         """Arm a connection, or change how.
 
         Raises:
@@ -207,7 +207,7 @@ class Disconnects:
         self._changed(terminal)
         await self._book.keep(armed)
 
-    def off(self, connection: Connection) -> None:
+    def off(self, connection: ClientConnection) -> None:
         """Disarm a connection; nothing if it is not armed."""
         session = self._of.get(connection)
         if session is not None and session.armed is not None:
@@ -216,13 +216,13 @@ class Disconnects:
             self._book.drop(session.key)
             self._changed(session.terminal)
 
-    def session(self, connection: Connection, terminal: str) -> str:
+    def session(self, connection: ClientConnection, terminal: str) -> str:
         """Return the name under which something may be armed for a connection."""
         session = self._meet(connection, terminal)
         session.is_known = True
         return session.name
 
-    def session_of(self, connection: Connection | None) -> str:
+    def session_of(self, connection: ClientConnection | None) -> str:
         """Return the session of a call: empty for ``/rpc``, and for a connection that is new."""
         session = None if connection is None else self._of.get(connection)
         if session is None:
@@ -236,7 +236,7 @@ class Disconnects:
             session.name for session in there if (session.terminal, session.tid) == (terminal, tid)
         }
 
-    def placing(self, connection: Connection | None, terminal: str, tag: str) -> None:
+    def placing(self, connection: ClientConnection | None, terminal: str, tag: str) -> None:
         """An order with that tag, which was never sent before, is about to be.
 
         Args:
@@ -250,11 +250,11 @@ class Disconnects:
         if connection is not None:
             _note(self._meet(connection, terminal).tags, tag)
 
-    def placed(self, connection: Connection, account: Account | None, ticket: int) -> None:
+    def placed(self, connection: ClientConnection, account: Account | None, ticket: int) -> None:
         """An order, or the position that it opened, has that ticket on an account."""
         session = self._session(connection)
         if session is not None:
-            _note(session.tickets, Ticket(account, ticket))
+            _note(session.tickets, AccountTicket(account, ticket))
 
     # --- the life of the gateway ----------------------------------------------------------------
 
@@ -278,10 +278,10 @@ class Disconnects:
 
     # --- inside -----------------------------------------------------------------------------
 
-    def _session(self, connection: Connection) -> _Session | None:
+    def _session(self, connection: ClientConnection) -> _Session | None:
         return self._of.get(connection) or self._lost.get(connection)
 
-    def _meet(self, connection: Connection, terminal: str) -> _Session:
+    def _meet(self, connection: ClientConnection, terminal: str) -> _Session:
         session = self._session(connection)
         if session is None:
             name = f"unnamed-{host.token_hex(8)}"
@@ -294,7 +294,7 @@ class Disconnects:
             connection.on_gone.append(partial(self._gone, connection))
         return session
 
-    def _gone(self, connection: Connection) -> None:
+    def _gone(self, connection: ClientConnection) -> None:
         session = self._of.pop(connection, None)
         if session is None:
             return

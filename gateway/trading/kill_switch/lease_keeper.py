@@ -16,7 +16,7 @@ from ea_bridge.errors import BridgeError
 from ea_bridge.model import Lease, LeaseTerms
 from ea_bridge.session import TerminalSession
 
-from .armed import Policy
+from .armed import LeasePolicy
 
 LEASE_MS = 5_000
 """Five heartbeats."""
@@ -38,13 +38,13 @@ class LeaseKeeper:
     def __init__(
         self,
         session: Callable[[str], TerminalSession | None],
-        policy: Callable[[str], Policy | None],
+        policy: Callable[[str], LeasePolicy | None],
         fired: Callable[[str, Lease], None],
     ) -> None:
         self._session = session
         self._policy = policy
         self._fired = fired
-        self._told: dict[str, tuple[TerminalSession, Policy | None]] = {}
+        self._told: dict[str, tuple[TerminalSession, LeasePolicy | None]] = {}
         self._had: set[str] = set()
         """Terminals whose EA has been given a policy, and not been told that it is over."""
         self._telling: dict[str, asyncio.Task[None]] = {}
@@ -82,7 +82,9 @@ class LeaseKeeper:
                 logger.warning("terminal %s has not taken its lease: %s", terminal, error)
                 await asyncio.sleep(RETRY_S)
 
-    async def _say(self, terminal: str, session: TerminalSession, policy: Policy | None) -> None:
+    async def _say(
+        self, terminal: str, session: TerminalSession, policy: LeasePolicy | None
+    ) -> None:
         if policy is not None:
             self._had.add(terminal)
             terms = LeaseTerms(lease_ms=LEASE_MS, action=policy.action, own=policy.own)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .dead_man import DeadMan
-from .disconnects import Connection, Disconnects
+from .disconnects import ClientConnection, Disconnects
 from .switch import KillSwitch
 
 
@@ -20,6 +20,6 @@ class Safeguards:
     disconnects: Disconnects = field(default_factory=Disconnects)
     """Connections, and what becomes of their orders when they are lost."""
 
-    def heard(self, terminal: str, tid: str, connection: Connection | None) -> None:
+    def heard(self, terminal: str, tid: str, connection: ClientConnection | None) -> None:
         """Note that a program is alive: it has made a call, on a connection or over ``/rpc``."""
         self.dead_man.heard(terminal, tid, self.disconnects.session_of(connection))

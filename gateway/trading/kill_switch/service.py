@@ -33,7 +33,13 @@ from gateway.errors import (
 from gateway.storage.ledger import Ledger
 from gateway.trading import flatten
 from gateway.trading.journal import Account
-from gateway.trading.kill_switch.armed import Armed, ArmedBook, Firing, Policy, together
+from gateway.trading.kill_switch.armed import (
+    Armed,
+    ArmedBook,
+    Firing,
+    LeasePolicy,
+    combined_policy,
+)
 from gateway.trading.kill_switch.dead_man import DeadMan
 from gateway.trading.kill_switch.disconnects import Disconnects
 from gateway.trading.kill_switch.halts import EVERYWHERE
@@ -212,10 +218,10 @@ class KillSwitchService:
 
     # --- leases --------------------------------------------------------------------------------
 
-    def _policy(self, terminal: str) -> Policy | None:
+    def _policy(self, terminal: str) -> LeasePolicy | None:
         if self._terminals.is_on_paper(terminal):
             return None  # the EA would end what is at the market
-        return together(filter(self._is_meant, self._armed(terminal)))
+        return combined_policy(filter(self._is_meant, self._armed(terminal)))
 
     def _armed(self, terminal: str) -> list[Armed]:
         return [*self.dead_man.armed(terminal), *self.disconnects.armed(terminal)]

@@ -36,7 +36,7 @@ def result_of_order(
         return _pending(order, observed)
     if view.is_mt4:
         return _mt4_trade(send.request, observed, view)
-    deals = told_deals(send.request, send.memo.closes, view.deals_of(observed.ticket))
+    deals = told_deals(send.request, send.context.closes, view.deals_of(observed.ticket))
     return _deal(order, observed, deals, view)
 
 

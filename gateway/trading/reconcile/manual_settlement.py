@@ -32,7 +32,7 @@ SAME_LOTS = 1e-8
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class SettlementClaim:
     """Word of a person on the end of an order."""
 
     executed: bool
@@ -40,7 +40,7 @@ class Said:
     by: str
 
 
-async def settle(terminal: GuardedTerminal, client_order_id: str, said: Said) -> Intent:
+async def settle(terminal: GuardedTerminal, client_order_id: str, said: SettlementClaim) -> Intent:
     """Give an order whose end is unknown the end that a person says it has.
 
     Raises:
@@ -93,7 +93,7 @@ def _unknown(intent: Intent) -> CommandRecord:
 
 
 async def _believed(
-    terminal: GuardedTerminal, intent: Intent, send: CommandRecord, said: Said
+    terminal: GuardedTerminal, intent: Intent, send: CommandRecord, said: SettlementClaim
 ) -> tuple[TradeResult | None, Settlement]:
     """Return what the broker must have answered if it is as a person says, and what is noted."""
     settlement = Settlement(
@@ -133,7 +133,9 @@ async def _believed(
     return result, structs.replace(settlement, checked=True, note="the terminal shows the order")
 
 
-def _as_told(terminal: GuardedTerminal, send: CommandRecord, said: Said) -> TradeResult | None:
+def _as_told(
+    terminal: GuardedTerminal, send: CommandRecord, said: SettlementClaim
+) -> TradeResult | None:
     """Return what was found of a command in the terminal, if a person says the same: its word
     counts more, so that nothing else can be settled.
     """

@@ -37,7 +37,7 @@ from ea_bridge.model import LEASE_COMMENT, OrderType, TradeAction
 
 from ..client_ids import TAG_LENGTH
 from ..journal.intents import CommandRecord
-from .observed_order import Mark, Marks, ObservedOrder, is_of_part
+from .observed_order import ObservedOrder, OrderMark, OrderMarks, is_of_part
 
 SKEW_MS = 120_000
 """How far the broker's clock and ours may differ."""
@@ -138,7 +138,7 @@ def _shared_out(
     none of others; but prices may have been changed since.
     """
     found: dict[int, ObservedOrder] = {}
-    marks = Marks(sends, orders, has_terms=True)
+    marks = OrderMarks(sends, orders, has_terms=True)
     for same in dict.fromkeys(map(marks.of_send, sends)):
         equal = [send for send in sends if marks.of_send(send) == same]
         found |= _in_order(
@@ -171,7 +171,7 @@ def _match_alike(
     """Match what is equal: within each cluster of those that could be each other's."""
     fits = _fits(sends, seen)
     for send in sends:
-        if send.memo.closes is not None:  # it may have opened one, but that is not for sure
+        if send.context.closes is not None:  # it may have opened one, but that is not for sure
             fits[send.command_id] -= {
                 order.ticket for order in seen if order.entered == order.ticket
             }
@@ -220,7 +220,7 @@ def _of_same_marks(
 ) -> dict[int, ObservedOrder]:
     """Match those of one cluster that are told apart by their prices and positions."""
     found: dict[int, ObservedOrder] = {}
-    marks = Marks(sends, orders, has_terms=all(order.terms is not None for order in orders))
+    marks = OrderMarks(sends, orders, has_terms=all(order.terms is not None for order in orders))
     of_sends = {send.command_id: marks.of_send(send) for send in sends}
     of_orders = {order.ticket: marks.of_order(order) for order in orders}
     for same in dict.fromkeys(of_sends.values()):
@@ -232,7 +232,9 @@ def _of_same_marks(
     return found
 
 
-def _may_be_plain(same: Mark, of_sends: Collection[Mark], of_orders: Collection[Mark]) -> bool:
+def _may_be_plain(
+    same: OrderMark, of_sends: Collection[OrderMark], of_orders: Collection[OrderMark]
+) -> bool:
     """Whether orders that went into a position may be of commands that were not to close it."""
     terms, position = same
     if not position or (terms, 0) not in of_sends:
@@ -388,7 +390,7 @@ def is_of_time(
             which is wrong, everything was.
 
     """
-    least_ms = send.memo.least_ms
+    least_ms = send.context.least_ms
     if least_ms and not around_ms and 0 < stamp_ms < least_ms - QUOTES_AHEAD_MS:
         return False  # quotes of a later time had been there before the command was made
     late_ms = send.lateness_ms(time_ms, stamp_ms)
@@ -401,7 +403,7 @@ def is_of_time(
 
 def _is_of_position(send: CommandRecord, order: ObservedOrder) -> bool:
     """Whether an order did with a position what a command was to do with it."""
-    closes = send.memo.closes
+    closes = send.context.closes
     if order.entered:
         if closes is None or order.entered == order.ticket:
             return closes != order.entered  # else it is the one that has opened what is closed

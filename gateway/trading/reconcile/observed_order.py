@@ -13,7 +13,7 @@ from ..journal.intents import CommandRecord
 
 Terms = tuple[float, float, float, float]
 """Price, stop limit, stop loss and take profit."""
-Mark = tuple[Terms | None, int | None]
+OrderMark = tuple[Terms | None, int | None]
 """Prices, and the position that is closed: 0 for none, ``None`` where nobody knows."""
 _PART = re.compile(r"(from|to) #([0-9]{1,19})")
 """What MetaTrader 4 makes of the comments of a trade of which a part was closed, and of the rest,
@@ -60,7 +60,7 @@ def terms_of(type_: int, price: float, stoplimit: float, sl: float, tp: float) -
     return (0.0, 0.0, sl, tp) if is_market else (price, stoplimit, sl, tp)
 
 
-class Marks:
+class OrderMarks:
     """Marks that tell apart what is alike otherwise: prices, and positions of a netting account.
 
     Args:
@@ -75,15 +75,15 @@ class Marks:
         self._has_terms = has_terms
         self._closed: set[int] | None = None
         if any(order.entered for order in orders):
-            self._closed = {send.memo.closes for send in sends if send.memo.closes}
+            self._closed = {send.context.closes for send in sends if send.context.closes}
 
-    def of_send(self, send: CommandRecord) -> Mark:
+    def of_send(self, send: CommandRecord) -> OrderMark:
         """Return what an order of a command has."""
-        one, closes = send.request, send.memo.closes or 0
+        one, closes = send.request, send.context.closes or 0
         terms = terms_of(one.type, one.price, one.stoplimit, one.sl, one.tp)
         return terms if self._has_terms else None, 0 if self._closed is None else closes
 
-    def of_order(self, order: ObservedOrder) -> Mark:
+    def of_order(self, order: ObservedOrder) -> OrderMark:
         """Return what an order has; the position 0 where no command was to close it."""
         terms = order.terms if self._has_terms else None
         if self._closed is None or order.entered not in (0, *self._closed):
@@ -94,7 +94,7 @@ class Marks:
 # --- trades on MetaTrader 4 of which a part was closed -------------------------------------------
 
 
-class Part(NamedTuple):
+class PartialClose(NamedTuple):
     """Link between two trades on MetaTrader 4 of which one is a part of the other."""
 
     is_next: bool
@@ -103,10 +103,10 @@ class Part(NamedTuple):
     """Of the other trade."""
 
 
-def part_of(comment: str) -> Part | None:
+def part_of(comment: str) -> PartialClose | None:
     """Read the comment of a trade on MetaTrader 4; ``None``: it is no part of what it once was."""
     found = _PART.match(comment)
-    return None if found is None else Part(found[1] == "to", int(found[2]))
+    return None if found is None else PartialClose(found[1] == "to", int(found[2]))
 
 
 def is_of_part(comment: str) -> bool:

@@ -75,20 +75,20 @@ async def _receipt(
 ) -> bytes | None:
     if not intent.asked.method:
         return None  # nobody waits for the receipt of what the gateway did by itself
-    memo = send.memo
+    context = send.context
     trade = PreparedOrder(
         request=send.request,
         options=ExecutionOptions(
             client_order_id=intent.asked.client_order_id,
             deadline=Deadline.of(terminal.now_ms, None, None),
         ),
-        position=memo.position,
-        closes=memo.closes,
-        state=None if memo.state is None else OrderState(memo.state),
-        price=memo.price,
-        symbol_requested=memo.symbol_requested,
-        moved=_NAMES.validate_python(list(memo.moved)),
-        tried=memo.tried,
+        position=context.position,
+        closes=context.closes,
+        state=None if context.state is None else OrderState(context.state),
+        price=context.price,
+        symbol_requested=context.symbol_requested,
+        moved=_NAMES.validate_python(list(context.moved)),
+        tried=context.tried,
     )
     queue_ms = (send.written_ms or send.created_ms) - intent.created_ms
     terminal_ms = (send.ended_ms or send.created_ms) - (send.written_ms or send.created_ms)

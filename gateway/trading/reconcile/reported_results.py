@@ -86,7 +86,7 @@ class ReportedResults:
         if session is None or session.hello.fp != send.fp or send.is_answered:
             return False
         # an EA of an earlier version does not know that a power cut may have taken it away
-        is_sure = commands.SURE_ABSENT in session.caps or session.hello.boot == send.memo.boot
+        is_sure = commands.SURE_ABSENT in session.caps or session.hello.boot == send.context.boot
         return is_sure and self._patience.is_over(session, send)
 
     def _take_answer(self, send: CommandRecord, result: TradeResult) -> None:

@@ -83,8 +83,8 @@ class CandidateFilter:
             if len(request.comment) >= TAG_LENGTH:
                 self._tags.add(request.comment[:TAG_LENGTH])
             times_ms = [send.created_ms]
-            if send.memo.broker_ms:
-                times_ms.append(send.memo.broker_ms - offset_ms)
+            if send.context.broker_ms:
+                times_ms.append(send.context.broker_ms - offset_ms)
             self._times_ms[_kind(request, request.type)] += times_ms
             self._of_parts.add((request.symbol, request.type, request.magic))
             side = side_of(request.type) if is_mt4 else None
@@ -370,8 +370,8 @@ def _made_ms(send: CommandRecord, offset_ms: int, latest_ms: int) -> int:
     later is that, unless it lies in the future.
     """
     readings = [send.created_ms + offset_ms]
-    if send.memo.broker_ms:
-        readings.append(send.memo.broker_ms)
+    if send.context.broker_ms:
+        readings.append(send.context.broker_ms)
     first_ms, last_ms = min(readings), max(readings)
     is_absurd = first_ms < last_ms - MAX_APART_MS and last_ms <= latest_ms
     return last_ms if is_absurd else first_ms

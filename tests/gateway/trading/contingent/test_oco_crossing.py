@@ -12,7 +12,7 @@ from gateway import errors
 from gateway.audit import Audit
 from gateway.trading.contingent import oco
 from gateway.trading.contingent.oco import OcoLinks
-from gateway.trading.contingent.records import Book, OcoLink, OpenRows
+from gateway.trading.contingent.records import ContingentBook, OcoLink, OpenRows
 from gateway.trading.contingent.retrying_tasks import RetryingTasks
 from gateway.trading.state import NullContingentOrders
 
@@ -29,10 +29,10 @@ async def at_once(*calls: Any) -> tuple[list[Any], list[BaseException]]:
     return [one for one in answers if not isinstance(one, BaseException)], failed
 
 
-def book_of(stand: Stand, terminal: str) -> Book[OcoLink]:
+def book_of(stand: Stand, terminal: str) -> ContingentBook[OcoLink]:
     """Return a terminal's links as another run of the daemon would read them."""
     at_start = OpenRows(stand.ledger)
-    return Book(stand.ledger, terminal, "oco", OcoLink, Audit(stand.ledger), at_start)
+    return ContingentBook(stand.ledger, terminal, "oco", OcoLink, Audit(stand.ledger), at_start)
 
 
 def on_disk(stand: Stand) -> list[set[int]]:

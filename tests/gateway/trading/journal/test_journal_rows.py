@@ -43,8 +43,10 @@ def intent(client_order_id: str = "a", account: Account = HERE, **more: object) 
 
 def command(command_id: int = 7, **more: object) -> CommandRecord:
     request = TradeRequest(action=TradeAction.DEAL, symbol="EURUSD", volume=0.1, **more)  # type: ignore[arg-type]
-    memo = ReceiptContext(symbol_requested="eurusd", tried=(1,))
-    return CommandRecord(command_id=command_id, request=request, memo=memo, created_ms=NOW_MS)
+    context = ReceiptContext(symbol_requested="eurusd", tried=(1,))
+    return CommandRecord(
+        command_id=command_id, request=request, context=context, created_ms=NOW_MS
+    )
 
 
 async def write(ledger: Ledger, made: Intent, send: CommandRecord | None = None) -> None:
@@ -67,7 +69,7 @@ async def test_an_intent_is_read_as_it_was_written(ledger: Ledger) -> None:
     assert (found.asked, found.stage, found.answer) == (made.asked, Stage.DONE, ended.answer)
     assert (found.settlement, found.row) == (said, made.row)
     [read] = found.sends
-    assert (read.request, read.memo, read.result) == (send.request, send.memo, send.result)
+    assert (read.request, read.context, read.result) == (send.request, send.context, send.result)
     assert (read.stage, read.written_ms, read.ended_ms) == (Stage.DONE, NOW_MS + 1, NOW_MS + 2)
 
 

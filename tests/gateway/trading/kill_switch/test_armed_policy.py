@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from gateway.trading.kill_switch.armed import TIMER, Armed, LazyTimer, Policy, together
+from gateway.trading.kill_switch.armed import TIMER, Armed, LazyTimer, LeasePolicy, combined_policy
 from gateway.trading.requests import Action
 
 
@@ -13,16 +13,16 @@ def armed(action: Action, *, own: bool) -> Armed:
 
 
 def test_nothing_armed_is_no_policy() -> None:
-    assert together([]) is None
+    assert combined_policy([]) is None
 
 
 def test_a_policy_does_what_each_asks_for() -> None:
     """The stricter action; and only own orders if all of them mean their own."""
     cancel, close = armed("cancel_orders", own=True), armed("cancel_and_close", own=True)
-    assert together([cancel]) == Policy("cancel_orders", own=True)
-    assert together([cancel, close]) == Policy("cancel_and_close", own=True)
+    assert combined_policy([cancel]) == LeasePolicy("cancel_orders", own=True)
+    assert combined_policy([cancel, close]) == LeasePolicy("cancel_and_close", own=True)
     of_all = armed("cancel_orders", own=False)
-    assert together([close, of_all]) == Policy("cancel_and_close", own=False)
+    assert combined_policy([close, of_all]) == LeasePolicy("cancel_and_close", own=False)
 
 
 async def test_a_timer_that_is_armed_again_fires_later_and_once() -> None:

@@ -105,7 +105,7 @@ async def test_a_trade_of_long_before_is_none_of_a_command_without_a_true_stamp(
     """By a clock that showed the year 1970 everything was later."""
     await lose(mt4)
     [intent] = mt4.log.unresolved(mt4.here())
-    intent.sends[0].memo = replace(intent.sends[0].memo, broker_ms=1_000)
+    intent.sends[0].context = replace(intent.sends[0].context, broker_ms=1_000)
     old = trade(900, STOP - 0.0001, -86_400_000)
     mt4.scene.script.answers["positions_get"] = [old]
     await mt4.look()

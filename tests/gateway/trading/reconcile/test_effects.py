@@ -31,7 +31,7 @@ EMPTY = AccountSnapshot(is_mt4=False, is_netting=False, offset_ms=0)
 
 def command(action: TradeAction, **more: object) -> CommandRecord:
     request = TradeRequest(action=action, symbol="EURUSD", **more)  # type: ignore[arg-type]
-    return CommandRecord(command_id=1, request=request, memo=ReceiptContext(), created_ms=AT_MS)
+    return CommandRecord(command_id=1, request=request, context=ReceiptContext(), created_ms=AT_MS)
 
 
 def past(state: OrderState, left: float = 0.0, **more: object) -> Order:

@@ -140,7 +140,10 @@ async def test_what_a_look_shows_may_be_of_what_began_during_it(kept: Kept, watc
     def begin(_: object) -> list[Any]:
         intent = kept.log.running_as(kept.here(), "b") or kept.log.begin(asked, "mt5-a")
         new = CommandRecord(
-            command_id=999, request=lost.sends[0].request, memo=ReceiptContext(), stage=Stage.SENT
+            command_id=999,
+            request=lost.sends[0].request,
+            context=ReceiptContext(),
+            stage=Stage.SENT,
         )
         new.created_ms = kept.scene.now_ms
         intent.sends[:] = [new]

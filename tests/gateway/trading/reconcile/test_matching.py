@@ -38,7 +38,7 @@ def send(command_id: int, *, at_ms: int = AT_MS, **more: object) -> CommandRecor
     return CommandRecord(
         command_id=command_id,
         request=replace(request, **more),
-        memo=ReceiptContext(),
+        context=ReceiptContext(),
         created_ms=at_ms,
     )
 
@@ -98,7 +98,7 @@ def test_what_differs_is_another_order(other: dict[str, object]) -> None:
 def test_an_order_from_before_the_newest_quote_is_another_one() -> None:
     """By the broker's own clock, whatever ours shows; yet it is no sign that nothing was done."""
     one = send(1)
-    one.memo = replace(one.memo, broker_ms=AT_MS, least_ms=AT_MS)
+    one.context = replace(one.context, broker_ms=AT_MS, least_ms=AT_MS)
     for early_ms, is_own in ((QUOTES_AHEAD_MS, True), (QUOTES_AHEAD_MS + 1, False)):
         seen = order(10, stamp_ms=AT_MS - early_ms)
         assert matched([one], [seen]) == ({1: 10} if is_own else {})

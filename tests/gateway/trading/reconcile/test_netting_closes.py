@@ -166,9 +166,9 @@ def send(command_id: int, closes: int | None = None) -> CommandRecord:
     request = TradeRequest(
         action=TradeAction.DEAL, symbol="EURUSD", volume=0.1, type=1, position=closes or 0
     )
-    memo = ReceiptContext(position=closes, closes=closes)
+    context = ReceiptContext(position=closes, closes=closes)
     return CommandRecord(
-        command_id=command_id, request=request, memo=memo, created_ms=AT_MS + command_id
+        command_id=command_id, request=request, context=context, created_ms=AT_MS + command_id
     )
 
 

@@ -18,7 +18,7 @@ NOW_MS = 1_780_000_000_000
 
 def command(stage: Stage, **more: object) -> CommandRecord:
     request = TradeRequest(action=TradeAction.DEAL, symbol="EURUSD", volume=0.1)
-    made = CommandRecord(command_id=1, request=request, memo=ReceiptContext(), stage=stage)
+    made = CommandRecord(command_id=1, request=request, context=ReceiptContext(), stage=stage)
     for name, value in more.items():
         setattr(made, name, value)
     return made

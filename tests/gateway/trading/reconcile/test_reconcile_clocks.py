@@ -186,7 +186,7 @@ async def test_a_clock_that_is_years_off_has_not_all_of_the_past_read(
     known_ms = stamp_ms if stamp_ms in (None, 0, 1_000) else HERE_MS + stamp_ms
     if ours_ms:
         known_ms = HERE_MS
-    send.memo = replace(send.memo, broker_ms=known_ms)
+    send.context = replace(send.context, broker_ms=known_ms)
     send.created_ms += ours_ms
     await kept.look()
     script = kept.scene.script
@@ -200,7 +200,7 @@ async def test_an_order_without_a_time_is_not_as_late_as_a_command_without_a_sta
     """A stamp of 0 is none: two of them are no sign that one is the other's."""
     [intent] = searched.log.unresolved(searched.here())
     [send] = intent.sends
-    send.memo = replace(send.memo, broker_ms=0)
+    send.context = replace(send.context, broker_ms=0)
     searched.scene.script.answers["orders_get"] = [past_order(0, "rewritten")]
     await searched.look()
     assert await outcome(searched) == "rejected"

@@ -20,7 +20,7 @@ NOW_MS = 1_780_000_000_000
 def unknown(command_id: int = 1) -> Intent:
     request = TradeRequest(action=TradeAction.DEAL, symbol="EURUSD", volume=0.1)
     send = CommandRecord(
-        command_id=command_id, request=request, memo=ReceiptContext(), stage=Stage.UNKNOWN
+        command_id=command_id, request=request, context=ReceiptContext(), stage=Stage.UNKNOWN
     )
     return Intent(
         asked=CallKey(Account(1, "S"), f"c-{command_id}", "place_order", "{}"),
