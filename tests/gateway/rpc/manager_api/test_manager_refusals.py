@@ -109,10 +109,10 @@ def test_nothing_but_changes_has_a_key() -> None:
         name
         for file in rooms.glob("*.py")
         for name, body in re.findall(
-            r"async def (_\w+)\(ask: ManagerCall.*?\n(.*?)(?=\n\n\n)",
+            r"async def (_\w+)\(call: ManagerCall.*?\n(.*?)(?=\n\n\n)",
             file.read_text("utf-8"),
             re.DOTALL,
         )
-        if "ask.change(" in body or "_book(ask" in body
+        if "call.change(" in body or "_book(call" in body
     } - {"_book"}
     assert {one.handle.__name__ for one in OPERATIONS if one.is_change} == handlers
