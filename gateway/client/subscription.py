@@ -18,6 +18,7 @@ from typing import Any, Self
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
+from gateway.backoff import ceiling_s
 from gateway.client.errors import ConnectionLost, NoAnswer, error_from
 from gateway.client.events import Event, Progress
 from gateway.client.message import encode_request
@@ -252,6 +253,6 @@ def retry_delay_s(
         restart_in_ms: when the gateway said that it will be back, if it did.
 
     """
-    ceiling = min(LAST_RETRY_S, FIRST_RETRY_S * 2.0 ** min(failures, 16))
+    ceiling = ceiling_s(FIRST_RETRY_S, LAST_RETRY_S, failures)
     announced = 0.0 if restart_in_ms is None else min(restart_in_ms / 1000, MAX_ANNOUNCED_S)
     return announced + ceiling * (0.5 + rng() / 2)

@@ -28,6 +28,7 @@ from gateway.auth.console_clock import Clocks
 from gateway.auth.console_snapshot import ConsoleBook
 from gateway.auth.gate import Gate
 from gateway.auth.token_entry import TokenEntry
+from gateway.backoff import ceiling_s
 from gateway.credentials.daemon_api import (
     HEARTBEAT_S,
     MAX_EVENTS,
@@ -262,7 +263,7 @@ class ConsoleLink:
 
     def _delay_s(self, failed: int) -> float:
         if failed:
-            longest = min(self._pace.max_retry_s, self._pace.retry_s * 2.0 ** min(failed - 1, 16))
+            longest = ceiling_s(self._pace.retry_s, self._pace.max_retry_s, failed - 1)
             return host.uniform(0, longest)
         if self._acks and self._is_saved():
             return 0
@@ -304,7 +305,7 @@ class ConsoleLink:
                 self.wake()  # now only a poll shows what happens
             lived_s = self._clocks.monotonic_s() - opened_s
             failed = 0 if was_open and lived_s >= self._pace.steady_s else failed + 1
-            longest = min(self._pace.max_reopen_s, self._pace.reopen_s * 2.0 ** min(failed, 16))
+            longest = ceiling_s(self._pace.reopen_s, self._pace.max_reopen_s, failed)
             await asyncio.sleep(host.uniform(0, longest))
 
     async def _listen(self, stream: ConsoleStream) -> None:

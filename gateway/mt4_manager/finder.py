@@ -28,6 +28,7 @@ from ea_bridge.mt4_manager.commands import (
 from ea_bridge.mt4_manager.model import HistoryParams, ReturnCode, TradeRecord, Transacted
 from ea_bridge.mt4_manager.session import ManagerSession
 from gateway.background import background
+from gateway.backoff import Backoff
 from gateway.storage.store import StoreError
 
 from .change import meaning
@@ -126,7 +127,7 @@ class Finder:
     # --- rounds ------------------------------------------------------------------------------
 
     async def _work(self) -> None:
-        delay_s = FIRST_S
+        backoff = Backoff(FIRST_S, LAST_S)
         while True:
             self._woken.clear()
             open_ = 0
@@ -139,11 +140,14 @@ class Finder:
             except Exception:  # the next round may find what this one did not
                 logger.exception("what is open of the MT4 server stays so")
                 open_ = 1
-            delay_s = min(LAST_S, delay_s * 2) if open_ else FIRST_S
+            if open_:
+                backoff.grow()
+            else:
+                backoff.reset()
             with suppress(TimeoutError):
-                async with asyncio.timeout(delay_s if open_ else None):
+                async with asyncio.timeout(backoff.wait_s if open_ else None):
                     await self._woken.wait()
-                delay_s = FIRST_S
+                backoff.reset()
 
     async def look(self) -> int:
         """Go through what is open, once; return how much still is.

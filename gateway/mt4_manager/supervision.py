@@ -19,6 +19,7 @@ from ea_bridge.mt4_manager.commands import CONNECT, DISCONNECT, IS_CONNECTED
 from ea_bridge.mt4_manager.model import ConnectParams, ReturnCode
 from gateway.audit import Audit
 from gateway.background import background
+from gateway.backoff import Backoff
 from gateway.credentials.secrets import SecretBox, SecretsError
 from gateway.storage.store import Store, StoreError
 
@@ -178,7 +179,7 @@ class Supervision:
     # --- by itself -----------------------------------------------------------------------------
 
     async def _watch(self) -> None:
-        delay_s = LOOK_S
+        backoff = Backoff(LOOK_S, LAST_S)
         while True:
             self._woken.clear()
             try:
@@ -189,9 +190,12 @@ class Supervision:
             except Exception:  # the next look may go better
                 logger.exception("the connection to the MT4 server is not kept up")
                 settled = False
-            delay_s = LOOK_S if settled else min(LAST_S, delay_s * 2)
+            if settled:
+                backoff.reset()
+            else:
+                backoff.grow()
             with suppress(TimeoutError):
-                async with asyncio.timeout(delay_s):
+                async with asyncio.timeout(backoff.wait_s):
                     await self._woken.wait()
 
     async def look(self) -> bool:

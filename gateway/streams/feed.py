@@ -28,6 +28,7 @@ from ea_bridge.protocol.messages import (
 )
 from ea_bridge.registry import Change, ChangeKind, Facts
 from ea_bridge.session import SessionState
+from gateway.backoff import Backoff
 from gateway.errors import GatewayError, TerminalDisconnected
 from gateway.schemas import KillSwitchEvent, OrderSettled, TerminalEvent
 
@@ -332,7 +333,7 @@ class TerminalFeed:
 
 async def _persist(work: Callable[[], Awaitable[None]]) -> None:
     """Repeat ``work`` until it succeeds; whoever stops wanting it cancels."""
-    pause = FIRST_RETRY_S
+    backoff = Backoff(FIRST_RETRY_S, LAST_RETRY_S)
     while True:
         try:
             await work()
@@ -342,8 +343,8 @@ async def _persist(work: Callable[[], Awaitable[None]]) -> None:
             _log.exception("a stream cannot be brought back to life")
         else:
             return
-        await asyncio.sleep(pause)
-        pause = min(pause * 2, LAST_RETRY_S)
+        await asyncio.sleep(backoff.wait_s)
+        backoff.grow()
 
 
 def _broken(before: Facts | None, now: Facts) -> Reason | None:

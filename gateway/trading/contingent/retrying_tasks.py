@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Hashable
 
+from gateway.backoff import Backoff
 from gateway.errors import GatewayError
 
 FIRST_PAUSE_S, LAST_PAUSE_S = 0.2, 5.0
@@ -50,7 +51,7 @@ class RetryingTasks:
             del self._tasks[about]
 
     async def _until_done(self, about: Hashable, attempt: Attempt) -> None:
-        pause_s = FIRST_PAUSE_S
+        backoff = Backoff(FIRST_PAUSE_S, LAST_PAUSE_S)
         while True:
             # taken before the attempt: a terminal that comes back during it must not be missed
             hurry = self._hurry
@@ -65,7 +66,7 @@ class RetryingTasks:
             except Exception:
                 _log.exception("a task failed; it is tried again")
             try:
-                async with asyncio.timeout(pause_s):
+                async with asyncio.timeout(backoff.wait_s):
                     await hurry.wait()
             except TimeoutError:
-                pause_s = min(pause_s * 2, LAST_PAUSE_S)
+                backoff.grow()
