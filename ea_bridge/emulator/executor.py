@@ -73,23 +73,23 @@ class TerminalExecutor:
     """Executor of commands: answers each, a trade that comes again with its stored answer.
 
     Args:
-        desk: answers them.
+        handler: answers them.
         results: remembers those that trade.
         faults: when it crashes.
-        watch: carries out ``watch``, which is about the link and not for the desk.
+        watch: carries out ``watch``, which is about the link and not for the handler.
         keep: writes the books, before anybody is told what was done.
 
     """
 
     def __init__(
         self,
-        desk: CommandHandler,
+        handler: CommandHandler,
         results: TradeResultStore,
         faults: EmulatedFaults,
         watch: Callable[[commands.WatchParams], commands.Watched],
         keep: Callable[[], None],
     ) -> None:
-        self._desk = desk
+        self._handler = handler
         self._results = results
         self._faults = faults
         self._watch = watch
@@ -151,7 +151,7 @@ class TerminalExecutor:
             raise Failed(NO_CONNECTION, "the trade server does not answer")
         if cmd.op == commands.HISTORY_DEALS_GET.op and self._faults.take("deals_lag"):
             return []
-        answer = self._desk.answer(cmd.op, cmd.params)
+        answer = self._handler.answer(cmd.op, cmd.params)
         if isinstance(answer, History) and self._faults.take("history_loading"):
             return History(rows=answer.rows[len(answer.rows) // 2 :], missing="loading")
         return answer

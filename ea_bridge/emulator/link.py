@@ -90,7 +90,7 @@ class TerminalConversation(PeerConversation):
 
     def _heard(self, hb: Hb) -> None:
         self._terminal.acknowledged(hb.ack)
-        self._terminal.desk.lease.renew(hb.lease_ms)
+        self._terminal.handler.lease.renew(hb.lease_ms)
 
     def _lost(self) -> None:
         self._terminal.link_lost()
@@ -239,7 +239,7 @@ class EmulatedLink(PeerLink[TerminalConversation]):
         """Enforce the lease, whether the daemon is there or not."""
         while True:
             await asyncio.sleep(PULSE_S)
-            self._terminal.desk.lease.enforce()
+            self._terminal.handler.lease.enforce()
 
 
 def _ignore(_: Pending) -> None:

@@ -59,7 +59,7 @@ TRADE_MODES = {
 
 
 def introduction(
-    desk: CommandHandler, account: Account, *, tid: str, cnonce: str, boot: str, q: int
+    handler: CommandHandler, account: Account, *, tid: str, cnonce: str, boot: str, q: int
 ) -> Hello:
     """Return the first message of a link."""
     hedges = account.margin_mode == MarginMode.RETAIL_HEDGING
@@ -68,18 +68,18 @@ def introduction(
         tid=tid,
         cnonce=cnonce,
         boot=boot,
-        platform=desk.platform,
+        platform=handler.platform,
         login=account.login,
         server=account.server,
         ea=EA_VERSION,
-        build=desk.terminal().build,
+        build=handler.terminal().build,
         company=account.company,
         currency=account.currency,
         mode="hedging" if hedges else "netting",
         trade=TRADE_MODES.get(AccountTradeMode(account.trade_mode or 0), ""),
-        caps=",".join(desk.caps),
+        caps=",".join(handler.caps),
         q=q,
-        fp=_fingerprint(desk.platform, account),
+        fp=_fingerprint(handler.platform, account),
     )
 
 
@@ -139,7 +139,7 @@ class EmulatedTerminal:
     ) -> None:
         self.faults = faults or EmulatedFaults()
         self.pin = pin or DevicePin()
-        self.desk = CommandHandler(
+        self.handler = CommandHandler(
             market, broker, platform, now_msc, utc_s, password=password, trails_file=trails_file
         )
         self.platform = platform
@@ -147,7 +147,9 @@ class EmulatedTerminal:
         self._now_msc, self._utc_s = now_msc, utc_s
         self._results = results or TradeResultStore()
         self._keep = keep
-        self._executor = TerminalExecutor(self.desk, self._results, self.faults, self._watch, keep)
+        self._executor = TerminalExecutor(
+            self.handler, self._results, self.faults, self._watch, keep
+        )
         if broker.script.rewrite_comment is None:
             broker.script.rewrite_comment = self._broker_comment
         self._begin()
@@ -177,8 +179,8 @@ class EmulatedTerminal:
         """
         self._broker.take_events()
         self._begin()
-        self.desk.lease.forget()
-        self.desk.trails.reload()
+        self.handler.lease.forget()
+        self.handler.trails.reload()
         if lose_results:
             self._results.lose()
         else:
@@ -189,7 +191,12 @@ class EmulatedTerminal:
     def hello(self, tid: str, cnonce: str) -> Hello:
         """Say who we are."""
         return introduction(
-            self.desk, self._broker.account(), tid=tid, cnonce=cnonce, boot=self._boot, q=self._q
+            self.handler,
+            self._broker.account(),
+            tid=tid,
+            cnonce=cnonce,
+            boot=self._boot,
+            q=self._q,
         )
 
     def link_ready(self, ack: int) -> list[Message]:
@@ -213,7 +220,7 @@ class EmulatedTerminal:
 
     def heartbeat(self, n: int, unsent: int) -> Hb:
         """Show that we are alive, and the clocks."""
-        clock, switches = self.desk.clock(), self._broker.switches
+        clock, switches = self.handler.clock(), self._broker.switches
         return Hb(
             q=self._q,
             n=n,
@@ -235,10 +242,10 @@ class EmulatedTerminal:
         return self._executor.execute(cmd, waited_ms=waited_ms)
 
     def _watch(self, params: commands.WatchParams) -> commands.Watched:
-        tick = self.desk.tick(commands.SymbolParams(symbol=params.symbol))
+        tick = self.handler.tick(commands.SymbolParams(symbol=params.symbol))
         spec = self._market.symbols()[params.symbol]
         watch = self._watches.of(params.symbol, spec.digits)
-        if params.book and "book" not in self.desk.caps:
+        if params.book and "book" not in self.handler.caps:
             raise Failed(NOT_SUPPORTED, "MetaTrader 4 has no order book")
         if params.book and not spec.ticks_bookdepth:
             raise Failed(NO_BOOK, f"no depth of market for {params.symbol}")
@@ -325,7 +332,7 @@ class EmulatedTerminal:
             return []
         ticks = self._market.advance(self._now_msc(), FLAT_OUT_TICKS)
         for name, tick in ticks:
-            self.desk.on_tick(name, tick)
+            self.handler.on_tick(name, tick)
         self._broker.on_time(self._market.now_msc)
         return ticks
 
@@ -398,7 +405,7 @@ class EmulatedTerminal:
         if 0 <= now_msc - self._summary_msc < SUMMARY_MS:  # below 0: it was put back
             return []
         self._summary_msc = now_msc
-        account = self.desk.account()
+        account = self.handler.account()
         if account == self._account:
             return []
         self._account = account

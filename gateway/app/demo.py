@@ -127,7 +127,7 @@ async def _run(
 
 
 def _terminal_account(machine: EmulatedTerminal, options: DemoOptions) -> AccountReady:
-    account = machine.desk.account()
+    account = machine.handler.account()
     return AccountReady(
         login=account.login, password=options.conditions.password, server=account.server
     )

@@ -58,12 +58,12 @@ class AccountsHouse:
     @property
     def logins(self) -> KnownLogins:
         """What the terminal can log in to."""
-        return self.machine.desk.logins
+        return self.machine.handler.logins
 
     @property
     def own(self) -> dict[str, Any]:
         """A request that registers the account that the terminal itself is logged in to."""
-        account = self.machine.desk.account()
+        account = self.machine.handler.account()
         return SEED_EXAMPLE | {
             "login": account.login,
             "server": account.server,
@@ -131,7 +131,7 @@ def forget_faults(machine: EmulatedTerminal) -> None:
     """Let a terminal behave, and know the logins that it knew at first."""
     for fault in fields(EmulatedFaults):
         setattr(machine.faults, fault.name, fault.default)
-    machine.desk.logins.known[:] = EXAMPLE_LOGINS
+    machine.handler.logins.known[:] = EXAMPLE_LOGINS
 
 
 @asynccontextmanager

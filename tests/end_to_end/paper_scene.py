@@ -19,7 +19,7 @@ FIRST, LAST = 2**51, 2**52 - 1
 
 def register(one: Product, machine: EmulatedTerminal, *, paper: bool = True) -> RegisteredAccount:
     """Register the account that a terminal is logged in to."""
-    account = machine.desk.account()
+    account = machine.handler.account()
     new = NewAccount(
         name="Own",
         broker="Emulated",
@@ -44,7 +44,7 @@ def stand_at(one: Product, at: Callable[[str], None]) -> None:
 
 def books(machine: EmulatedTerminal) -> tuple[Any, ...]:
     """All that the terminal's own broker has in its books."""
-    broker = machine.desk.broker
+    broker = machine.handler.broker
     return (
         [(p.ticket, p.volume, p.sl, p.tp) for p in broker.positions()],
         [(o.ticket, o.price_open, o.volume_current) for o in broker.orders()],

@@ -32,7 +32,7 @@ async def test_info_comes_from_the_terminal_of_the_account(house: AccountsHouse)
     """With the documented members, and whether its sums are those of paper trading."""
     account = await house.register()
     info = (await house.ask("GET", f"accounts/{account['id']}/info")).body
-    own = house.machine.desk.account()
+    own = house.machine.handler.account()
     assert set(info) == {
         "login", "name", "server", "company", "currency", "leverage", "balance", "equity",
         "margin", "margin_free", "margin_level", "profit", "trade_mode", "paper",
@@ -76,8 +76,8 @@ async def test_symbols_are_those_of_market_watch_or_all(house: AccountsHouse) ->
     path = f"accounts/{account['id']}/symbols"
     watched = (await house.ask("GET", path)).body
     every = (await house.ask("GET", path + "?all_symbols=true")).body
-    assert watched == sorted(house.machine.desk.market.selected)
-    assert every == sorted(house.machine.desk.market.symbols())
+    assert watched == sorted(house.machine.handler.market.selected)
+    assert every == sorted(house.machine.handler.market.symbols())
     assert set(watched) < set(every)
     assert (await house.ask("GET", path + "?all_symbols=perhaps")).status == 422
 
@@ -87,7 +87,7 @@ async def test_history_has_the_deals_of_the_last_days(house: AccountsHouse) -> N
     account = await house.register()
     path = f"accounts/{account['id']}/history"
     deals = (await house.ask("GET", path)).body
-    broker = house.machine.desk.broker.history_deals(None, None, None, None)
+    broker = house.machine.handler.broker.history_deals(None, None, None, None)
     assert len(deals) == len(broker) > 20
     last = {one["ticket"]: one for one in deals}[broker[-1].ticket]
     assert (last["profit"], last["position_id"]) == (broker[-1].profit, broker[-1].position_id)
@@ -143,7 +143,7 @@ async def _account_of_mt4(house: AccountsHouse) -> tuple[str, HttpClient]:
     """Link a terminal of MetaTrader 4, and register its account; return where its past is."""
     machine = build_terminal(platform="mt4", seed=4)
     linked = await house.product.link("mt4", machine)
-    own = machine.desk.account()
+    own = machine.handler.account()
     # MetaTrader 4 cannot try a password: another terminal does
     house.logins.known.append(KnownLogin(login=own.login, password="x", server=own.server))
     body = SEED_EXAMPLE | {"login": own.login, "server": own.server, "password": "x"}
@@ -194,7 +194,7 @@ async def test_what_was_open_is_followed_to_its_end(house: AccountsHouse) -> Non
         (await client.call("place_order", symbol="EURUSD", side="buy", volume=0.01))["order"]
         for _ in range(2)
     ]
-    tick = house.machine.desk.market.tick("EURUSD")
+    tick = house.machine.handler.market.tick("EURUSD")
     assert tick is not None
     low = round(tick.bid * 0.9, 5)
     limit = {"type": "limit", "side": "buy", "price": low}

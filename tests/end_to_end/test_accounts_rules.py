@@ -168,7 +168,7 @@ async def test_equity_history_tells_the_samples_of_the_last_hours(house: Account
     path = f"accounts/{account['id']}/equity-history"
     [point] = (await house.ask("GET", path)).body
     assert point["ts"].endswith("Z")
-    assert point["balance"] == house.machine.desk.account().balance
+    assert point["balance"] == house.machine.handler.account().balance
     now_ms = gateway.account_service.services.now_ms()
     gateway.account_service.services.equity.note(
         [Sample(account["id"], now_ms - hours * 3_600_000 - 1, 2.0, 1.0) for hours in (30, 800)]
@@ -186,7 +186,7 @@ async def test_equity_history_tells_the_samples_of_the_last_hours(house: Account
 async def test_an_account_is_put_on_paper_by_its_registration(house: AccountsHouse) -> None:
     """From the next order on; its money, deals and trades say so, and those of the market stay
     apart. Deleted and registered anew it begins with new books."""
-    client, broker = await house.product.http(), house.machine.desk.broker
+    client, broker = await house.product.http(), house.machine.handler.broker
     before = [one.ticket for one in broker.positions()]
     own = house.own | {"allowed_symbols": [], "max_lot_size": 1.0}
     account = await house.register(own)

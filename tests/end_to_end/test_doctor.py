@@ -79,7 +79,7 @@ async def test_all_is_on(running: Product) -> None:
 )
 async def test_a_switch_is_off(running: Product, switch: str, finding: str, remedy: str) -> None:
     """It alone is a problem, and the remedy says where it is."""
-    switches = running.main.machine.desk.broker.switches
+    switches = running.main.machine.handler.broker.switches
     session = running.gateway.registry.get("main")
     assert session is not None
     setattr(switches, switch, False)
@@ -101,7 +101,7 @@ async def test_a_token_that_only_reads(running: Product) -> None:
     """Then the switches of trading may be as they like."""
     token = running.home.issuer.create("reader", scopes=("read",))[0]
     reader = await running.link("reader", build_terminal(), token=token)
-    reader.machine.desk.broker.switches.autotrading = False
+    reader.machine.handler.broker.switches.autotrading = False
     found = await examine(running, token)
     assert problems(found) == set()
     assert "only reads" in found["autotrading"]["found"]

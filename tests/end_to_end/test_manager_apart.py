@@ -43,7 +43,7 @@ async def test_bots_reach_their_terminal_and_not_the_manager(
     """The peer's token opens no terminal; a terminal's token is no operator's."""
     main = await house.product.link("main", terminal)
     bot = await house.product.http(main.token)
-    assert (await bot.call("get_account_info"))["login"] == terminal.desk.account().login
+    assert (await bot.call("get_account_info"))["login"] == terminal.handler.account().login
     stray = await house.product.http(house.token)
     with pytest.raises(Refused) as refused:
         await stray.call("get_account_info")

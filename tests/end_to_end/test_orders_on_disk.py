@@ -92,7 +92,7 @@ async def test_an_order_is_on_the_disk_before_it_is_sent(
         await daemon.end()
         linking.cancel()
         await asyncio.wait([linking])
-    account = machine.desk.account()
+    account = machine.handler.account()
     seen = Trace(trace.read_text(errors="replace"))
     for id_ in (*alone, *together):
         written = seen.first("pwrite64(", WAL, id_)

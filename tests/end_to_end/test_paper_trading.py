@@ -247,7 +247,7 @@ async def test_sent_before_the_switch_stays_real(
         assert settled["data"]["paper"] is False
         assert settled["data"]["result"]["paper"] is False
         assert await client.call("get_positions") == []
-        assert [p.volume for p in machine.desk.broker.positions()][-2:] == [0.5, 0.3]
+        assert [p.volume for p in machine.handler.broker.positions()][-2:] == [0.5, 0.3]
 
 
 @pytest.mark.parametrize("point", ["written", "result"])

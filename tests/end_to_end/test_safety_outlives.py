@@ -30,9 +30,9 @@ async def test_the_ea_gets_out_when_the_gateway_is_dead(
         session = running.gateway.registry.get("main")
         assert session is not None
         await until(lambda: session.lease_ms == 2000)
-        assert machine.desk.lease._lease.lease_ms == 2000
+        assert machine.handler.lease._lease.lease_ms == 2000
         session._liveness.stop()  # the gateway hangs: its heartbeats stay away, the link stays
-        await until(lambda: not machine.desk.broker.orders())
+        await until(lambda: not machine.handler.broker.orders())
         listener = await listen(running)
         running.main.link.cut()
         await running.live("main", but_not=session)
@@ -54,7 +54,7 @@ async def test_what_is_armed_outlives_the_gateway(
         await client.call("set_cancel_on_disconnect", enabled=True, grace_ms=60_000)
         await client.call("cancel_all_after", timeout_ms=60_000)
         order = await wait(client)
-    assert [one.ticket for one in machine.desk.broker.orders()] == [order]
+    assert [one.ticket for one in machine.handler.broker.orders()] == [order]
     store = open_ledger_store(tmp_path)
     with store.transaction() as ledger:
         ledger.execute("UPDATE armed SET within_ms = 100 WHERE name = 'session run-9'")
@@ -92,5 +92,5 @@ async def test_who_is_back_after_a_restart_still_has_its_orders(tmp_path: Path) 
         own = await wait(client)
         await client.close()
         assert sorted((await fired(listener, "disconnect"))["cancelled"]) == [before, own]
-        assert [one.ticket for one in machine.desk.broker.orders()] == others
+        assert [one.ticket for one in machine.handler.broker.orders()] == others
         await listener.close()

@@ -22,7 +22,7 @@ BUY: dict[str, Any] = {"symbol": "EURUSD", "side": "buy", "volume": 0.01}
 
 async def lose(machine: EmulatedTerminal, client: Client, client_order_id: str) -> None:
     """Place an order that the broker leaves open, and does not execute."""
-    machine.desk.broker.script.refusals.append(TradeRetcode.TIMEOUT)
+    machine.handler.broker.script.refusals.append(TradeRetcode.TIMEOUT)
     with pytest.raises(Refused) as refused:
         await client.call("place_order", **BUY, client_order_id=client_order_id)
     assert refused.value.data["outcome"] == "unknown"
@@ -81,9 +81,9 @@ async def test_what_was_executed_is_settled_by_its_ticket(tmp_path: Path) -> Non
         await running.link("main", machine, token=token)
         client = await running.http(token)
         await lose(machine, client, "a")
-        placed = machine.desk.broker.send(
+        placed = machine.handler.broker.send(
             TradeRequest(action=1, symbol="EURUSD", volume=0.01, type=0, comment="by phone"),
-            machine.desk.clock().tsrv * 1000,
+            machine.handler.clock().tsrv * 1000,
         )
         record = await client.call(
             "settle_order", client_order_id="a", executed=True, ticket=placed.order

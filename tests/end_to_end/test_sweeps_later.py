@@ -47,7 +47,7 @@ async def test_a_broker_that_is_away_is_waited_for(tmp_path: Path) -> None:
         await program.call("set_cancel_on_disconnect", enabled=True, scope="terminal", grace_ms=0)
         session = running.gateway.registry.get("main")
         assert session is not None
-        switches = running.main.machine.desk.broker.switches
+        switches = running.main.machine.handler.broker.switches
         switches.connected = False
         await until(lambda: session.broker is False)
         await program.close()
@@ -75,11 +75,11 @@ async def test_another_account_is_left_alone(tmp_path: Path) -> None:
         await running.link("main", other, token=token)
         late = await running.ws(token)
         kept = await wait(late)
-        assert kept in {one.ticket for one in other.desk.broker.orders()}
+        assert kept in {one.ticket for one in other.handler.broker.orders()}
         await running.unplug()
         await running.link("main", machine, token=token)
         assert (await fired(listener))["cancelled"] == [order]
-        assert kept in {one.ticket for one in other.desk.broker.orders()}
+        assert kept in {one.ticket for one in other.handler.broker.orders()}
 
 
 async def test_what_is_armed_is_about_one_account(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ async def test_what_is_armed_is_about_one_account(tmp_path: Path) -> None:
         order = await wait(program)
         await program.call("set_cancel_on_disconnect", enabled=True, scope="terminal", grace_ms=0)
         await program.call("cancel_all_after", timeout_ms=600_000)
-        await until(lambda: machine.desk.lease.get().lease_ms > 0)
+        await until(lambda: machine.handler.lease.get().lease_ms > 0)
 
         await running.unplug()
         other = build_terminal(seed=7)
@@ -106,7 +106,7 @@ async def test_what_is_armed_is_about_one_account(tmp_path: Path) -> None:
         assert session is not None
         leases = running.gateway.trading.kill_switch.leases
         await until(lambda: leases._told.get("main") == (session, None))
-        assert (session.lease_ms, other.desk.lease.get().lease_ms) == (0, 0)
+        assert (session.lease_ms, other.handler.lease.get().lease_ms) == (0, 0)
         kept = await wait(await running.ws(token))
         await program.close()
         await until(lambda: bool(disconnects._firing))
@@ -114,8 +114,8 @@ async def test_what_is_armed_is_about_one_account(tmp_path: Path) -> None:
         await running.unplug()
         await running.link("main", machine, token=token)
         assert (await fired(listener))["cancelled"] == [order]
-        await until(lambda: machine.desk.lease.get().lease_ms > 0)
-        assert kept in {one.ticket for one in other.desk.broker.orders()}
+        await until(lambda: machine.handler.lease.get().lease_ms > 0)
+        assert kept in {one.ticket for one in other.handler.broker.orders()}
 
 
 async def test_what_is_armed_anew_is_about_the_other_account(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ async def test_what_is_armed_anew_is_about_the_other_account(tmp_path: Path) -> 
         assert (await fired(listener))["cancelled"] == [order]
         await running.unplug()
         await running.link("main", machine, token=token)
-        assert kept in {one.ticket for one in machine.desk.broker.orders()}
+        assert kept in {one.ticket for one in machine.handler.broker.orders()}
         assert running.gateway.trading.kill_switch.disconnects.armed("main") == []
 
 
@@ -147,7 +147,7 @@ async def test_what_is_armed_before_the_login_is_about_the_account_after_it(
     """A terminal that is in no account says 0, which is none that it will ever come back to."""
     async with product(tmp_path) as running:
         blank = build_terminal(seed=7)
-        broker = blank.desk.broker
+        broker = blank.handler.broker
         broker._template = replace(broker._template, login=0)
         token = (await running.link("late", blank)).token
         listener, program = await running.ws(token), await running.ws(token)

@@ -23,7 +23,7 @@ FREE = {"orders_per_second": "none"}
 
 def positions(running: Product) -> list[Position]:
     """What the broker has in its own books, without what it began with."""
-    return [one for one in running.main.machine.desk.broker.positions() if one.magic == 77]
+    return [one for one in running.main.machine.handler.broker.positions() if one.magic == 77]
 
 
 async def attempt(client: Client, **params: object) -> Refused | None:
@@ -38,7 +38,7 @@ async def attempt(client: Client, **params: object) -> Refused | None:
 
 def caps(machine: EmulatedTerminal) -> dict[str, float]:
     """Limits that leave room for seven more orders than there is already."""
-    broker = machine.desk.broker
+    broker = machine.handler.broker
     held, waiting = broker.positions(), broker.orders()
     lots = sum(one.volume for one in held) + sum(one.volume_current for one in waiting)
     return {
@@ -74,8 +74,8 @@ async def test_a_hundred_orders_against_one_cap(tmp_path: Path, rule: str) -> No
 async def test_the_worth_of_all_together(tmp_path: Path) -> None:
     """By what the terminal says that a lot is worth, in the account's currency."""
     machine = build_terminal()
-    bid = machine.desk.market.tick("EURUSD").bid  # type: ignore[union-attr]  # it trades always
-    broker = machine.desk.broker
+    bid = machine.handler.market.tick("EURUSD").bid  # type: ignore[union-attr]  # it trades always
+    broker = machine.handler.broker
     worth = [
         broker.calc_profit(0, one.symbol, one.volume, one.price_current, 2 * one.price_current)
         for one in broker.positions()

@@ -43,7 +43,7 @@ async def client(running: Product, request: pytest.FixtureRequest) -> AsyncItera
 @pytest.fixture
 def broker(running: Product) -> Iterator[Broker]:
     """The broker's own switches; on again at the end."""
-    broker = running.main.machine.desk.broker
+    broker = running.main.machine.handler.broker
     yield broker
     switches = broker.switches
     switches.connected = switches.autotrading = True

@@ -58,7 +58,7 @@ async def test_their_orders_count_against_one_cap(tmp_path: Path) -> None:
     fits.
     """
     machine = build_terminal()
-    broker = machine.desk.broker
+    broker = machine.handler.broker
     lots = sum(one.volume for one in broker.positions())
     lots += sum(one.volume_current for one in broker.orders())
     there = len(broker.positions())
@@ -92,7 +92,7 @@ async def test_they_have_one_pace(tmp_path: Path, rule: str, trading: dict[str, 
 async def test_what_the_gateway_holds_for_one_counts_for_both(tmp_path: Path) -> None:
     """MetaTrader 4 has no stop-limit orders: no list of the other terminal shows them."""
     machine = build_terminal(platform="mt4")
-    there = len(machine.desk.broker.orders())
+    there = len(machine.handler.broker.orders())
     wait = {"type": "limit", "price": FAR}
     held = {"type": "stop_limit", "price": 2.0, "stoplimit": 1.9}
     async with twins(tmp_path, machine, max_pending_orders=there + 1) as (_, (first, second)):
@@ -115,5 +115,5 @@ async def test_they_change_one_position_one_after_the_other(tmp_path: Path) -> N
             first.call("modify_order", ticket=ticket, sl=FAR),
             second.call("modify_order", ticket=ticket, tp=2.0),
         )
-        (position,) = machine.desk.broker.positions(ticket=ticket)
+        (position,) = machine.handler.broker.positions(ticket=ticket)
         assert (position.sl, position.tp) == (FAR, 2.0)

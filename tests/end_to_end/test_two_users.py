@@ -53,7 +53,7 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
         for n, name in enumerate(("ann", "bob"), start=1):
             person = await one.person(name)
             running = await daemon.terminal(person, "main", build_terminal(seed=n))
-            login = running.machine.desk.account().login
+            login = running.machine.handler.account().login
             sides.append(Side(person, running, login))
         house = House(daemon, *sides)
         for side in sides:

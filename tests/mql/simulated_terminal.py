@@ -45,7 +45,7 @@ class TerminalDied(Exception):
 
 def symbol_config(machine: EmulatedTerminal, name: str) -> Json:
     """Return one symbol with its recent past, for the simulation's configuration."""
-    market = machine.desk.market
+    market = machine.handler.market
     info = msgspec.to_builtins(market.symbol_info(name))
     config: Json = {"info": {**info, "select": name in market.selected}}
     config["sessions"] = [list(session) for session in market.sessions(name)]
@@ -64,7 +64,7 @@ def symbol_config(machine: EmulatedTerminal, name: str) -> Json:
 
 def books_config(machine: EmulatedTerminal) -> Json:
     """Return what the account of an emulated terminal holds, for the simulation to go on with."""
-    desk = machine.desk
+    desk = machine.handler
     broker, account = desk.broker, desk.broker.account()
     trades = [] if machine.platform == "mt5" else broker.closed_trades()
     money = {
@@ -98,7 +98,7 @@ def books_config(machine: EmulatedTerminal) -> Json:
 
 def terminal_config(machine: EmulatedTerminal, folder: Path) -> Json:
     """Return the configuration of a simulated terminal that begins where an emulated one is."""
-    desk = machine.desk
+    desk = machine.handler
     names = sorted(desk.market.symbols(), key=lambda name: name not in desk.market.selected)
     return {
         "account": msgspec.to_builtins(desk.broker.account()),
@@ -282,7 +282,7 @@ class SimulatedTerminal:
             self.errors += data
 
     async def _pump(self, machine: EmulatedTerminal) -> None:
-        market = machine.desk.market
+        market = machine.handler.market
 
         def select(line: Json) -> None:
             if line["t"] == "select":
@@ -290,7 +290,7 @@ class SimulatedTerminal:
 
         self.on_said = select
         while True:
-            ticks = market.advance(machine.desk._now_msc())
+            ticks = market.advance(machine.handler._now_msc())
             self.tell(do="market", now_msc=market.now_msc, rows=rows_of(ticks))
             assert self._process is not None
             assert self._process.stdin is not None

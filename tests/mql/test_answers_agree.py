@@ -42,7 +42,7 @@ async def running(
         machine = build_terminal(platform=platform, speed=STANDING)
         await one.link("emulated", machine)
         program = compile_ea(platform)
-        account = msgspec.to_builtins(machine.desk.broker.account())
+        account = msgspec.to_builtins(machine.handler.broker.account())
         other = {"account": {**account, "login": account["login"] + 1}}  # they share nothing
         await link_ea(stack, one, "ea", machine, program, folder / "terminal", config=other)
         yield one

@@ -73,7 +73,7 @@ async def look_at_books(
 
     """
     kinds = (("get_positions", "volume", 0), ("get_orders", "volume_current", 1))
-    is_compared, broker = True, machine.desk.broker
+    is_compared, broker = True, machine.handler.broker
     for method, volume, index in kinds:
         before, changes = of_broker(broker)[index], _changes(machine)
         was_paper = is_paper()

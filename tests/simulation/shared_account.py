@@ -81,7 +81,7 @@ class _BrokerView:
 
 def broker_of(machine: EmulatedTerminal) -> Broker:
     """Return the broker itself that a terminal is logged in to."""
-    broker: Any = machine.desk.broker
+    broker: Any = machine.handler.broker
     return broker.shared.broker if isinstance(broker, _BrokerView) else broker
 
 
@@ -93,7 +93,7 @@ def another(machine: EmulatedTerminal, results: Path | None = None) -> EmulatedT
         results: the file of its results.
 
     """
-    broker: Any = machine.desk.broker
+    broker: Any = machine.handler.broker
     return _terminal(broker.shared, machine, results)
 
 

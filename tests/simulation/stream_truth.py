@@ -143,14 +143,14 @@ class TerminalTruth:
     def __init__(self, machine: EmulatedTerminal) -> None:
         self.changes = {channel: ChangeLog() for channel in (*NOUNS, TICKS)}
         self.has_deals = machine.platform == "mt5"
-        self._broker = machine.desk.broker
+        self._broker = machine.handler.broker
         self._books = self._broker.books
         self._untold: Collection[Any] = getattr(self._broker, "untold", ())
         """Of an account that other terminals share: what this one has not asked for yet."""
         self._take = machine.take_trade_events
         machine.take_trade_events = self._note  # type: ignore[method-assign]  # to hear each change
-        self._on_tick = machine.desk.on_tick
-        machine.desk.on_tick = self._note_tick  # type: ignore[method-assign]  # to see each tick
+        self._on_tick = machine.handler.on_tick
+        machine.handler.on_tick = self._note_tick  # type: ignore[method-assign]  # to see each tick
 
     @property
     def version(self) -> int:

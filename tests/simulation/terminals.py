@@ -48,7 +48,7 @@ class TradedTerminal:
     ) -> None:
         self.name, self.partner = name, partner
         self.machine, self.link, self.client = machine, link, client
-        account = machine.desk.account()
+        account = machine.handler.account()
         self.account = (account.login, account.server)
         """Login and server, which the tags of its orders are made from."""
         self.books = TradedAccount(broker_of(machine)) if partner is None else partner.books

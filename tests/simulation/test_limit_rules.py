@@ -17,7 +17,7 @@ class Judged:
     """The rules of a token, at a terminal of their own."""
 
     def __init__(self, **limits: Any) -> None:
-        broker = build_terminal(seed=1).desk.broker
+        broker = build_terminal(seed=1).handler.broker
         self.accused: list[str] = []
         self.rules = LimitRules(TradeLimits(**limits), broker, str.upper, self.accused.append)
         self._ids = iter(range(1, 100))

@@ -63,10 +63,10 @@ def gap(seq: int, first: int, last: int | None = None, epoch: str = "run.2") -> 
 def a_terminal_that_has_traded() -> Scene:
     """Three positions are opened, and one is closed."""
     machine = build_terminal(seed=3, watch=["EURUSD"])
-    for position in machine.desk.broker.positions():
-        machine.desk.broker.books.holdings.pop(position.ticket)
+    for position in machine.handler.broker.positions():
+        machine.handler.broker.books.holdings.pop(position.ticket)
     truth = TerminalTruth(machine)
-    opened = [machine.desk.send(BUY) for _ in range(3)]
+    opened = [machine.handler.send(BUY) for _ in range(3)]
     closing = TradeRequest(
         action=TradeAction.DEAL,
         symbol="EURUSD",
@@ -74,7 +74,7 @@ def a_terminal_that_has_traded() -> Scene:
         type=OrderType.SELL,
         position=opened[0].order,
     )
-    machine.desk.send(closing)
+    machine.handler.send(closing)
     events: list[Event] = []
     for said in machine.take_trade_events():
         if isinstance(said, Trade) and said.position:

@@ -200,7 +200,7 @@ class Answers:
     """A daemon that answers what it is told to."""
 
     def __init__(self, machine: EmulatedTerminal) -> None:
-        self.broker = machine.desk.broker
+        self.broker = machine.handler.broker
         self.wrong: Json = {}
         self.on_ask = lambda: None
 
@@ -218,7 +218,7 @@ class Answers:
 async def test_books_that_differ_are_seen(invariants: Invariants, wrong: Json):
     """Of positions and of orders; nothing is said where they move while they are told."""
     machine = build_terminal(seed=1, watch=[SYMBOL], start_ms=1_780_000_000_000)
-    broker, now_msc = machine.desk.broker, machine._now_msc()
+    broker, now_msc = machine.handler.broker, machine._now_msc()
     common: Json = {"symbol": SYMBOL, "volume": 0.02}
     for request in (
         TradeRequest(action=TradeAction.DEAL, type=OrderType.BUY, **common),

@@ -24,14 +24,14 @@ class Stage:
     def __init__(self, machine: EmulatedTerminal) -> None:
         self.now_s = 100.0
         self.machine = machine
-        self.desk = machine.desk
-        self.lease: LeaseGuard = self.desk.lease
+        self.handler = machine.handler
+        self.lease: LeaseGuard = self.handler.lease
         self.lease._monotonic_s = lambda: self.now_s
         self.clear()
 
     def clear(self) -> None:
         """Leave nothing open, and no lease."""
-        self.desk.broker.switches.autotrading = True
+        self.handler.broker.switches.autotrading = True
         self.lease.forget()
         self.lease.set(terms(2000, action="cancel_and_close"))
         self.let_pass(2.0)
@@ -43,7 +43,7 @@ class Stage:
         request = TradeRequest(action=action, **values)  # type: ignore[arg-type]  # of a test
         if action == TradeAction.DEAL:
             request = replace(request, type_filling=OrderFilling.FOK)
-        result = self.desk.send(request)
+        result = self.handler.send(request)
         assert result.retcode == TradeRetcode.DONE, result
         return result.order
 
@@ -65,7 +65,7 @@ class Stage:
 
     @property
     def open(self) -> tuple[list[int], list[int]]:
-        broker = self.desk.broker
+        broker = self.handler.broker
         return [o.ticket for o in broker.orders()], [p.ticket for p in broker.positions()]
 
 
@@ -149,7 +149,7 @@ def test_it_can_be_ended_and_set_anew(stage: Stage) -> None:
 
 def test_what_did_not_come_through_the_gateway_may_be_spared(stage: Stage) -> None:
     """By its comment, or by its ticket where the broker has rewritten that."""
-    by_hand = stage.desk.broker.send(
+    by_hand = stage.handler.broker.send(
         TradeRequest(
             action=TradeAction.PENDING,
             symbol="EURUSD",
@@ -172,7 +172,7 @@ def test_what_the_broker_refuses_is_told(stage: Stage) -> None:
     """AutoTrading is off: the order is still there."""
     order = stage.wait()
     stage.lease.set(terms())
-    stage.desk.broker.switches.autotrading = False
+    stage.handler.broker.switches.autotrading = False
     stage.let_pass(5.1)
     assert stage.lease.get().failed == [order]
     assert stage.open[0] == [order]
@@ -193,7 +193,7 @@ def test_it_does_not_reach_another_account(stage: Stage) -> None:
     """
     order = stage.wait("rewritten by the broker")
     stage.lease.set(terms())
-    broker = stage.desk.broker
+    broker = stage.handler.broker
     before = broker._template
     broker._template = replace(before, login=before.login + 1)
     stage.let_pass(60.0)
@@ -212,7 +212,7 @@ def test_it_does_not_come_back_with_the_account(stage: Stage) -> None:
     """What happened in between nobody knows: the daemon sets it again."""
     order = stage.wait()
     stage.lease.set(terms())
-    broker = stage.desk.broker
+    broker = stage.handler.broker
     before = broker._template
     broker._template = replace(before, server="Elsewhere")
     stage.lease.set(terms(0))

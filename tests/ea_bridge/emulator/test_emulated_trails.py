@@ -96,7 +96,7 @@ class Drive:
 
     def __init__(self, platform: str = "mt5") -> None:
         self.bench = Bench(platform)
-        self.desk = self.bench.terminal.desk
+        self.handler = self.bench.terminal.handler
         self.broker = self.bench.broker
         done = self.trade(TradeAction.DEAL, OrderType.BUY)
         self.ticket = done.position
@@ -123,7 +123,7 @@ class Drive:
         self.bench.now_msc += 1000
         bid = round(self.opened + points * POINT, 5)
         tick = Tick(time_msc=self.bench.now_msc, bid=bid, ask=round(bid + 8 * POINT, 5))
-        self.desk.on_tick(EURUSD, tick)
+        self.handler.on_tick(EURUSD, tick)
 
     def above(self) -> int | None:
         """How far above the opening price the stop is, in points."""
@@ -138,7 +138,7 @@ class Drive:
 
     def trails(self) -> list[Trail]:
         """What is trailed; asked without a command, which would let the market move on."""
-        return self.desk.trails.get()
+        return self.handler.trails.get()
 
 
 def test_a_stop_follows_the_market_and_never_goes_back() -> None:

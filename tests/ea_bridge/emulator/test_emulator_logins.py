@@ -16,7 +16,7 @@ from ea_bridge.protocol import messages as m
 def bench() -> Bench:
     bench = Bench()
     known = KnownLogin(login=7, password="cents", server="Cents-Real", currency="USC")
-    bench.terminal.desk.logins.known.append(known)
+    bench.terminal.handler.logins.known.append(known)
     return bench
 
 

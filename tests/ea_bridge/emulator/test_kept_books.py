@@ -32,7 +32,7 @@ def terminal(folder: Path, days: int = 0, **conditions: Any) -> EmulatedTerminal
 
 def broker_of(machine: EmulatedTerminal) -> Broker:
     """Its broker."""
-    return machine.desk.broker
+    return machine.handler.broker
 
 
 def buy(machine: EmulatedTerminal) -> int:
@@ -44,7 +44,7 @@ def buy(machine: EmulatedTerminal) -> int:
         type=OrderType.BUY,
         type_filling=OrderFilling.IOC,
     )
-    ticket = machine.desk.send(request).position
+    ticket = machine.handler.send(request).position
     machine.take_trade_events()
     return ticket
 
@@ -88,7 +88,7 @@ def test_a_disk_that_takes_nothing_stops_no_trade(tmp_path: Path) -> None:
         type_filling=OrderFilling.IOC,
         position=closed,
     )
-    machine.desk.send(request)
+    machine.handler.send(request)
     machine.take_trade_events()
     other.execute("ROLLBACK")
     later = buy(machine)

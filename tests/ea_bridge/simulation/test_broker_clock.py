@@ -110,9 +110,9 @@ def test_no_stamp_goes_back_when_the_clock_does(
     terminal = machine.build_terminal(start_ms=at - 30_000, sessions=sessions)
     for real_s[0] in (129.0, 130.0):
         terminal.pulse()
-    market = terminal.desk.market
+    market = terminal.handler.market
     assert market.now_msc == at - 1000 + 3 * HOUR
-    now = terminal.desk.clock()
+    now = terminal.handler.clock()
     assert now.tsrv is not None
     assert abs(now.tsrv * 1000 - at - clock) <= 1000
     assert abs(now.tgmt * 1000 - at - utc) <= 1000
@@ -129,7 +129,7 @@ def test_market_time_leaps_with_the_clock(monkeypatch: pytest.MonkeyPatch) -> No
     terminal = machine.build_terminal(start_ms=at - 30_000)
     real_s[0] += 60.0
     terminal.pulse()
-    market = terminal.desk.market
+    market = terminal.handler.market
     assert market.now_msc == at + 30_000 + 3 * HOUR
     left_out_msc = range(at + 2 * HOUR, at + 3 * HOUR)
     for name in market.selected:
@@ -151,6 +151,6 @@ def test_a_broker_and_its_pc_may_disagree() -> None:
     )
     now_ms[0] += 10_000
     terminal.pulse()
-    now = terminal.desk.clock()
+    now = terminal.handler.clock()
     assert now.tsrv == (now_ms[0] + 2 * HOUR) // 1000
     assert now.tgmt == (now_ms[0] + 3 * HOUR) // 1000

@@ -54,9 +54,9 @@ class Bot:
         self._world, self.name = world, name
         self._dice = world.dice(f"bot {name}")
         self.machine = world.context(name).run(self._build, platform, number)
-        account = self.machine.desk.account()
+        account = self.machine.handler.account()
         self._account = account.login, account.server
-        self.truth = Truth(self.machine.desk.broker)
+        self.truth = Truth(self.machine.handler.broker)
         self.truth.follow(self.machine)
         self.token = ""
         self.before: list[str] = []

@@ -109,7 +109,7 @@ class RareWatcher(Watcher):
         elif machine._results.state(command_id) == "done":
             self._count("found out by the table of results")
         elif ticket is not None:
-            broker = machine.desk.broker
+            broker = machine.handler.broker
             is_open = broker.positions(None, ticket) or broker.orders(None, ticket)
             found = is_open or broker.history_orders(ticket=ticket)
             self._count("found out by what is open" if is_open else "found out in history")
