@@ -24,9 +24,9 @@ from ea_bridge.simulation.faults import EmulatedFaults
 from ea_bridge.simulation.market import Market, Sessions, open_market
 from ea_bridge.simulation.specs import default_account
 
+from .book_file import BookFile
 from .conditions import Conditions, TerminalFiles
 from .executor import TradeResultStore
-from .kept_books import KeptBooks
 from .terminal import EmulatedTerminal
 
 COMMISSION_PER_LOT = 3.5
@@ -132,7 +132,7 @@ def build_terminal(
         return utc_ms() // 1000 if pc_s is None else int(pc_s())
 
     broker = _broker(market, platform, seed, conditions)
-    books = None if kept is None else KeptBooks(kept.books)
+    books = None if kept is None else BookFile(kept.books)
     if books is not None and books.load(broker):
         broker.take_events()
     else:

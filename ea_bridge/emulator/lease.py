@@ -74,7 +74,7 @@ class LeaseGuard:
 
     def set(self, terms: LeaseTerms) -> Lease:
         """Begin a lease, change it, or (with 0) end it."""
-        self._look_at_account()
+        self._check_account()
         self._lease = replace(
             self._lease, lease_ms=terms.lease_ms, action=terms.action, own=terms.own
         )
@@ -92,14 +92,14 @@ class LeaseGuard:
         if lease_ms:
             self._due_s = self._monotonic_s() + lease_ms / 1000
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Start anew, as the EA does: the daemon sets its lease again."""
         self._lease = Lease(lease_ms=0)
         self._sent.clear()
 
     def note(self, result: TradeResult) -> None:
         """Remember what was sent from here."""
-        self._look_at_account()
+        self._check_account()
         for ticket in (result.order, result.position):
             if ticket:
                 self._sent[ticket] = None
@@ -110,12 +110,13 @@ class LeaseGuard:
         """Carry the policy out if the lease has run out; called every few milliseconds."""
         if not self._lease.lease_ms or self._monotonic_s() < self._due_s:
             return
-        self._look_at_account()
+        self._check_account()
         lease = self._lease
-        if not lease.lease_ms:
+        if not lease.lease_ms:  # it was of another account
             return
         _log.warning("the daemon was silent for %d ms: %s", lease.lease_ms, lease.action)
         cancelled, closed, failed = list[int](), list[int](), list[int]()
+        # orders first: one that fills meanwhile is closed with the positions
         for order in filter(self._is_meant, self._orders()):
             done = self._send(_removal(order)).retcode in SUCCESSES
             (cancelled if done else failed).append(order.ticket)
@@ -132,12 +133,12 @@ class LeaseGuard:
             failed=failed,
         )
 
-    def _look_at_account(self) -> None:
+    def _check_account(self) -> None:
         """Forget all where the terminal is logged in elsewhere: nobody spoke of that account."""
         account = self._account()
         if account != self._set_at:
             self._set_at = account
-            self.forget()
+            self.reset()
 
     def _is_meant(self, entry: Order | Position) -> bool:
         return not self._lease.own or entry.ticket in self._sent or bool(TAG.match(entry.comment))
@@ -172,6 +173,7 @@ def _removal(order: Order) -> TradeRequest:
 
 def _filling(info: SymbolInfo) -> int:
     mask = info.filling_mode or 0
+    # a broker refuses a filling that its symbol does not allow (10030)
     if mask & FillingFlag.FOK:
         return OrderFilling.FOK
     return OrderFilling.IOC if mask & FillingFlag.IOC else OrderFilling.RETURN

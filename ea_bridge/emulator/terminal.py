@@ -58,7 +58,7 @@ TRADE_MODES = {
 """The kinds of accounts, as the EA words them."""
 
 
-def introduction(
+def make_hello(
     handler: CommandHandler, account: Account, *, tid: str, cnonce: str, boot: str, q: int
 ) -> Hello:
     """Return the first message of a link."""
@@ -179,7 +179,7 @@ class EmulatedTerminal:
         """
         self._broker.take_events()
         self._begin()
-        self.handler.lease.forget()
+        self.handler.lease.reset()
         self.handler.trails.reload()
         if lose_results:
             self._results.lose()
@@ -190,7 +190,7 @@ class EmulatedTerminal:
 
     def hello(self, tid: str, cnonce: str) -> Hello:
         """Say who we are."""
-        return introduction(
+        return make_hello(
             self.handler,
             self._broker.account(),
             tid=tid,
@@ -205,6 +205,7 @@ class EmulatedTerminal:
         self._watches.silence()
         self._account = None
         self.acknowledged(ack)
+        # the queue is bounded: what fell out of it is told as lost, with its numbers
         first = self._unacknowledged[0].q if self._unacknowledged else self._q + 1
         lost: list[Message] = [Lost(start=ack + 1)] if first > ack + 1 else []
         return [*lost, *self._unacknowledged]
@@ -295,7 +296,7 @@ class EmulatedTerminal:
 
     def take_trade_events(self) -> list[Message]:
         """Count what changed in the account since last asked; kept until acknowledged."""
-        self._keep()
+        self._keep()  # written before it is told
         fresh: list[Message] = []
         for event in self._broker.take_events():
             self._q += 1

@@ -93,7 +93,7 @@ class RunningTrails:
 
     def on_tick(self, symbol: SymbolInfo, tick: Tick, now_msc: int) -> None:
         """Move the stops that a tick leaves behind."""
-        if not (tick.bid > 0 and tick.ask > 0):
+        if not (tick.bid > 0 and tick.ask > 0):  # the first tick of some brokers has no prices
             return
         for running, position in self.follow():
             if position.symbol == symbol.name and now_msc >= running.retry_msc:
@@ -115,6 +115,7 @@ class RunningTrails:
         heirs = {position.comment: position for position in positions.values()}
         before, self._running = self._running, {}
         for ticket, running in before.items():
+            # MetaTrader 4 gives what is left of a partial close a new ticket
             position = positions.get(ticket) or heirs.get(f"from #{ticket}")
             if position is None or (position.type == PositionType.BUY) != running.is_long:
                 continue

@@ -167,6 +167,7 @@ class PeerConversation(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._paused = True
+        # a daemon that does not read for so long would get old prices and answers
         self._after("unwritable", MAX_UNWRITABLE_S, self.abort)
 
     def resume_writing(self) -> None:
@@ -348,6 +349,7 @@ class PeerConversation(asyncio.Protocol):
         if left_s > 0:
             self._after("silence", left_s, self._look)
         else:
+            # we may have been held up ourselves: what waits in the socket is read first
             self._after("silence", LOOK_AGAIN_S, self._look_again, self._heard_s)
 
     def _look_again(self, heard_s: float) -> None:

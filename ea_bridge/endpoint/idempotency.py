@@ -99,6 +99,7 @@ class ResultStore:
             OSError: it could not be noted, so it must not be executed.
 
         """
+        # on the disk first: a peer that dies in between has not executed it, and says so
         self._append(_Note(id=command_id))
         self._keep(command_id, None)
         if self._lines > LINES_PER_RESULT * self._room:
@@ -106,6 +107,7 @@ class ResultStore:
 
     def finish(self, res: Res) -> None:
         """Note the answer to a command that was taken."""
+        # in memory first: the command is done, whether the disk takes its result or not
         self._keep(res.id, res)
         try:
             self._append(_Note(id=res.id, res=res))
@@ -162,7 +164,7 @@ class ResultStore:
         self._lines = len(lines)
         if not self._durable:
             self._horizon = None  # what was taken last may be missing
-        if torn:
+        if torn:  # the next note would be appended to half a line
             self._write_anew()
 
     def _read(self, note: _Note) -> None:

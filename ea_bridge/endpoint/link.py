@@ -111,6 +111,7 @@ class PeerLink(Generic[C]):
             was_ever_ready = was_ever_ready or was_ready
             if was_ready:
                 self._patience.linked()
+            # a token that has worked may be refused for a while; a wrong one never gets better
             if isinstance(self._refusal, WrongDevice) or (self._refusal and not was_ever_ready):
                 raise self._refusal
             self.ready.clear()

@@ -138,6 +138,7 @@ class Enrollments:
             del self._waiting[enrollment.hello.tid]
             self._registry.end_approval(enrollment.hello.tid)
         if enrollment in self._relayed:
+            # its place stays taken for a while, or strangers could ask the console without end
             self._relayed.remove(enrollment)
             self._resting += 1
             self.timers.call_later(REST_S, self._rested)
@@ -203,7 +204,7 @@ class Enrollment:
         self._deadline.cancel()
         if self._liveness is not None:
             self._liveness.stop()
-        if asyncio.current_task() is not self.task:
+        if asyncio.current_task() is not self.task:  # a task that ends its link ends by itself
             self.task.cancel()
         self._enrollments.ended(self)
 

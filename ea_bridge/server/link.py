@@ -171,7 +171,7 @@ class Link(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End: the connection is gone, whoever ended it."""
         self._limiter.leave(self)
-        self._pacer.flush()
+        self._pacer.flush()  # what came before the end still counts
         if self.session is not None:
             self.session.end("the link was lost")
         if self._enrollment is not None:
@@ -327,13 +327,14 @@ class Link(asyncio.Protocol):
         except WrongProof:
             self.deny("unknown", UNKNOWN)
             return
+        # asked again: the token may have been revoked while the proof was under way
         verdict = self._context.authorizer.admit(self._hello)
         if isinstance(verdict, NotAdmitted):
             self.deny(verdict.code, verdict.reason, verdict.retry_ms)
         elif isinstance(verdict, Relay):
             self.deny("busy", "the token's record is not here yet")
         elif verdict.keys != self._keys:
-            self.deny("unknown", UNKNOWN)
+            self.deny("unknown", UNKNOWN)  # the token was replaced: the proof is of the old one
         elif (self._hello.role == "manager") != self._context.is_manager(verdict.terminal):
             self.deny("proto", OTHER_ROLE)
         else:
@@ -352,6 +353,7 @@ class Link(asyncio.Protocol):
             time=context.now_ms(),
             sent=host.boot_ms() if context.is_manager(admitted.terminal) else 0,
         )
+        # written before the registry knows the session: nobody's command can come first
         self.write(self._connection.send(welcome))
         self.terminal = admitted.terminal
         self.session = self._begin(welcome.session, hello, admitted)

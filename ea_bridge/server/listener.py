@@ -136,7 +136,7 @@ class BridgeServer:
 
     async def stop(self) -> None:
         """Tell every terminal ``bye: shutdown``, and return when all links are gone."""
-        self._stopping = True
+        self._stopping = True  # a connection that is being accepted now is refused
         for server in self._servers:
             server.close()
         for link in tuple(self._links):

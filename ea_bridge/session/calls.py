@@ -160,14 +160,14 @@ class Calls:
     def discard(self, call: Call) -> None:
         """Forget a call: it was not written, or its caller has his answer."""
         if self._in_flight.pop(call.id, None) is not None:
-            self._unfinished -= call.size
+            self._unfinished -= call.size  # parts that came make room for others' answers
 
     def abandon(self, call: Call) -> None:
         """Let the caller go without an answer. That to a trade is still worth having."""
         if not call.command.trades:
             self.discard(call)
         elif call.id in self._in_flight:
-            self._keep_late(call)
+            self._keep_late(call)  # it no longer takes the room of those who wait
         elif call.future.done() and not call.future.cancelled():
             # cancelled between the answer's arrival and its own waking up: nobody has seen it
             error = call.future.exception()
@@ -177,6 +177,7 @@ class Calls:
     def _keep_late(self, call: Call) -> None:
         self._late[call.id] = self._in_flight.pop(call.id)
         if len(self._late) > MAX_LATE:
+            # the reconciler finds out by the terminal's own lists what became of the oldest
             self._late.popitem(last=False)
 
     def ack(self, command_id: int) -> None:
@@ -207,6 +208,7 @@ class Calls:
 
     def fail_all(self, reason: str) -> None:
         """Settle all calls: the link is gone."""
+        # cleared first: a caller that wakes up must not find its call again
         calls = list(self._in_flight.values())
         self._in_flight.clear()
         self._late.clear()
@@ -222,6 +224,7 @@ class Calls:
             if res.err == TOO_LARGE and not call.command.trades:
                 raise ResultTooLarge(call.command.op, MAX_LINE_TO_DAEMON)
             raise CommandFailed(call.command.op, res.err, res.retcode, res.msg)
+        # a line of the link is never lost alone, so a gap is a fault of the peer
         if res.part != call.parts:
             raise _unreadable(call, f"part {res.part} came instead of {call.parts}")
         call.parts += 1

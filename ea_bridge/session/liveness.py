@@ -153,7 +153,7 @@ class Liveness:
         self._next_beat = self._timers.call_later(HEARTBEAT_S, self._send_beat)
         self._n += 1
         self._sent[self._n] = self._timers.time()
-        self._sent.pop(self._n - MAX_ECHOES, None)
+        self._sent.pop(self._n - MAX_ECHOES, None)  # a peer that never echoes fills no memory
         self._beat(self._n)
 
     def _look(self) -> None:
@@ -168,7 +168,7 @@ class Liveness:
             self.state = SessionState.STALE
             self._on_change()
         limit = self._dead_s if silence >= STALE_S else STALE_S
-        if self.state is not SessionState.DISCONNECTED:
+        if self.state is not SessionState.DISCONNECTED:  # on_change may have ended the session
             self._look_in(limit - silence)
 
     def _look_in(self, delay_s: float) -> None:

@@ -212,13 +212,14 @@ class PeerSession:
         """Take messages of the terminal; the server calls it."""
         if self.end_reason or not messages:
             return
-        self._liveness.heard()
+        self._liveness.heard()  # any line is a proof of life, not heartbeats alone
         for message in messages:
             self._dispatch(message)
             if self.end_reason:
                 return
         if isinstance(last := messages[-1], Busy):  # what it says after it ends it
             self._liveness.busy(last.ms / 1000)
+        # an EA stops telling at a full window, so half of one is acknowledged without delay
         if self.last_q - self._acknowledged >= WINDOW // 2:
             self._send_heartbeat(0)
 
@@ -276,6 +277,7 @@ class PeerSession:
     # --- telling -------------------------------------------------------------------------
 
     def _send_heartbeat(self, n: int) -> None:
+        # a peer that does not read gets no more of them: they would only pile up
         if self.connection.state is not CLOSED and self._wire.unsent() <= self._max_unsent:
             self._acknowledged = self.last_q
             beat = Hb(ack=self.last_q, n=n, lease_ms=self.lease_ms, sent=self._stamp())

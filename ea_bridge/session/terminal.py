@@ -127,7 +127,7 @@ class TerminalSession(PeerSession):
     def _take_ticks(self, ticks: Ticks) -> None:
         symbols = self._symbols
         known = [row for row in ticks.d if row[0] in symbols]
-        if len(known) == len(ticks.d):
+        if len(known) == len(ticks.d):  # nearly always: the message goes on as it came
             self._tell_event(ticks)
             return
         self.counters.unknown_symbol += len(ticks.d) - len(known)

@@ -10,8 +10,8 @@ import asyncio
 from dataclasses import dataclass, field, replace
 
 from ea_bridge import host
+from ea_bridge.emulator.book_file import BooksUnreadable
 from ea_bridge.emulator.factory import build_terminal
-from ea_bridge.emulator.kept_books import BooksUnreadable
 from ea_bridge.emulator.link import EmulatedLink
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.token import parse_token

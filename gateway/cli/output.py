@@ -25,7 +25,7 @@ class CliError(Exception):
 
 def known_failures() -> tuple[type[Exception], ...]:
     """Return the exceptions whose message is written for the person who runs the gateway."""
-    from ea_bridge.emulator.kept_books import BooksUnreadable
+    from ea_bridge.emulator.book_file import BooksUnreadable
     from ea_bridge.emulator.link import LinkRefused
     from ea_bridge.simulation.faults import UnknownFault
     from ea_bridge.simulation.market import TickFileError

@@ -135,7 +135,7 @@ class ChangeCommands:
     def delete_trades(self, params: mt4.AdminDeleteParams) -> Done:
         """``AdmTradesDelete``."""
         orders = list(dict.fromkeys(params.orders))
-        found = self._trades(orders)
+        found = self._trades(orders)  # read before: deleted ones no longer tell their logins
         self._demand("AdmTradesDelete", ints(orders), len(orders))
         self._fix_balance(params.fix_balance, found)
         return Done(total=len(orders))
@@ -153,6 +153,7 @@ class ChangeCommands:
         if not wanted:
             return
         logins = sorted({trade.login for trade in trades})
+        # the trades are changed by now: a plain refusal would say that nothing was
         try:
             self._demand("AdmBalanceFix", ints(logins), len(logins))
         except CommandRefused as no:

@@ -218,6 +218,7 @@ class ServerConnection:
         pump = self._library.create()
         try:
             self._log_in(pump, params)
+            # the library's thread may still tell of an interface that was given up
             self._generation += 1
             self._pumping = Pumping.STARTING
             flags = HIDE_NEWS | HIDE_MAIL
@@ -238,6 +239,7 @@ class ServerConnection:
             self._pumping = Pumping.STOPPED
 
     def _stop_pumping(self) -> None:
+        # off before it is released: its callback may come in the middle
         pump, self._pump = self._pump, None
         self._pumping = Pumping.OFF
         if pump is not None:

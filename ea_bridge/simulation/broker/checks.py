@@ -39,7 +39,7 @@ MT4_SHORTEST_LIFE_MS = 600_000
 # --- what is asked for: order type, trade mode, volume, filling, expiration ------------------
 
 
-def order_type_allowed(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def order_type_allowed(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10035: the type does not fit the action, the symbol forbids it, or MetaTrader 4 lacks it."""
     request = inquiry.request
     if request.action == TradeAction.CLOSE_BY:
@@ -49,7 +49,7 @@ def order_type_allowed(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | 
         if request.type not in expected:
             return TradeRetcode.INVALID_ORDER
         flag = _flag(request.type)
-    if flag == OrderFlag.STOP_LIMIT and bench.valuation.terms.platform == "mt4":
+    if flag == OrderFlag.STOP_LIMIT and context.valuation.terms.platform == "mt4":
         return TradeRetcode.INVALID_ORDER
     allowed = inquiry.symbol.order_mode
     if allowed is not None and not allowed & flag:
@@ -65,20 +65,20 @@ def _flag(order_type: int) -> OrderFlag:
     return OrderFlag.STOP_LIMIT if order_type in STOP_LIMITS else OrderFlag.MARKET
 
 
-def symbol_open_for_change(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def symbol_open_for_change(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10017: trading in the symbol is disabled altogether."""
     disabled = inquiry.symbol.trade_mode == SymbolTradeMode.DISABLED
     return TradeRetcode.TRADE_DISABLED if disabled else None
 
 
-def symbol_tradable(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def symbol_tradable(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10017, 10042, 10043, 10044: the symbol's trade mode. Closing is always allowed but in the
     first; without a quote nothing can be closed, and the next checks say so.
     """
     mode = inquiry.symbol.trade_mode
     if mode == SymbolTradeMode.DISABLED:
         return TradeRetcode.TRADE_DISABLED
-    if mode == SymbolTradeMode.FULL or _only_closes(bench, inquiry):
+    if mode == SymbolTradeMode.FULL or _only_closes(context, inquiry):
         return None
     if mode == SymbolTradeMode.CLOSEONLY:
         return TradeRetcode.CLOSE_ONLY
@@ -89,13 +89,13 @@ def symbol_tradable(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | Non
     return None
 
 
-def _only_closes(bench: CheckContext, inquiry: Inquiry) -> bool:
+def _only_closes(context: CheckContext, inquiry: Inquiry) -> bool:
     if inquiry.request.action != TradeAction.DEAL or inquiry.tick is None:
         return False
-    return opened_volume(bench.valuation, inquiry.trade) == 0
+    return opened_volume(context.valuation, inquiry.trade) == 0
 
 
-def volume_valid(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def volume_valid(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10014: below the minimum, above the maximum, or off the step."""
     volume, symbol = inquiry.request.volume, inquiry.symbol
     good = (
@@ -107,7 +107,7 @@ def volume_valid(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     return None if good else TradeRetcode.INVALID_VOLUME
 
 
-def filling_valid(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def filling_valid(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10030: the filling mode, an enum, is not in the symbol's bit mask.
 
     RETURN has no bit: always allowed for pending orders, and for market orders in every
@@ -115,7 +115,7 @@ def filling_valid(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     and stop-limit orders. MetaTrader 4 has no choice.
     """
     symbol, request = inquiry.symbol, inquiry.request
-    if symbol.filling_mode is None or bench.valuation.terms.platform == "mt4":
+    if symbol.filling_mode is None or context.valuation.terms.platform == "mt4":
         return None
     return None if _filling_allowed(symbol, request) else TradeRetcode.INVALID_FILL
 
@@ -144,7 +144,7 @@ _TIME_FLAGS = {
 }
 
 
-def expiration_valid(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def expiration_valid(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10022: the lifetime is unknown, not allowed for the symbol, or over already. 10013: shorter
     than MetaTrader 4 takes it, which says "invalid trade parameters".
     """
@@ -160,7 +160,7 @@ def expiration_valid(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | No
     if end_msc <= inquiry.now_msc:
         return TradeRetcode.INVALID_EXPIRATION
     is_kept = inquiry.order is not None and inquiry.order.time_expiration == request.expiration
-    if bench.valuation.terms.platform == "mt4" and not is_kept:
+    if context.valuation.terms.platform == "mt4" and not is_kept:
         too_short = end_msc < inquiry.now_msc + MT4_SHORTEST_LIFE_MS
         return TradeRetcode.INVALID if too_short else None
     return None
@@ -173,18 +173,18 @@ def _known_time(request: TradeRequest) -> bool:
 # --- prices: quotes, the grid, the right side of the market, stops, freezing -----------------
 
 
-def quoted(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def quoted(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10021: nobody quotes the symbol."""
     return TradeRetcode.PRICE_OFF if inquiry.tick is None else None
 
 
-def session_runs(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def session_runs(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10018: outside the symbol's trade session."""
-    is_open = bench.valuation.prices.is_open(inquiry.symbol.name, inquiry.now_msc)
+    is_open = context.valuation.prices.is_open(inquiry.symbol.name, inquiry.now_msc)
     return None if is_open else TradeRetcode.MARKET_CLOSED
 
 
-def deal_price_valid(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def deal_price_valid(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10015, 10004: INSTANT and REQUEST execution want a price, within ``deviation`` points of
     the market. In the other modes the server takes its own price and the request's is ignored.
     """
@@ -198,7 +198,7 @@ def deal_price_valid(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | No
     return None if near else TradeRetcode.REQUOTE
 
 
-def pending_price_valid(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def pending_price_valid(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10015: off the grid, on the wrong side of the market, or nearer than the stops level.
 
     A buy limit waits below the ask and a buy stop above it; a sell limit above the bid and a
@@ -233,7 +233,7 @@ def _stoplimit_valid(inquiry: Inquiry, buying: bool) -> bool:
     return _far_enough(symbol, gap)
 
 
-def stops_valid(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def stops_valid(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10016: SL or TP off the grid, on the wrong side, too near, or not allowed by the symbol.
 
     They are measured from the price that would close the position now (bid for a long one), or
@@ -265,7 +265,7 @@ def _closing_base(inquiry: Inquiry) -> tuple[bool, Decimal]:
     return long, _price(inquiry.symbol, tick.bid if long else tick.ask)
 
 
-def position_not_frozen(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def position_not_frozen(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10029: the market is within the freeze level of the position's SL or TP."""
     target, symbol = inquiry.target, inquiry.symbol
     if target is None or symbol.trade_freeze_level == 0:
@@ -275,7 +275,7 @@ def position_not_frozen(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode |
     return _frozen(symbol, now, (position.sl, position.tp))
 
 
-def order_not_frozen(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def order_not_frozen(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10029: the market is within the freeze level of the pending order's price."""
     order, symbol = inquiry.order, inquiry.symbol
     if order is None or inquiry.tick is None or symbol.trade_freeze_level == 0:
@@ -290,7 +290,7 @@ def _frozen(symbol: SymbolInfo, now: Decimal, prices: tuple[float, ...]) -> Trad
     return TradeRetcode.FROZEN if near else None
 
 
-def stops_really_change(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def stops_really_change(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10025: the position has these stops already."""
     if inquiry.target is None:
         return None
@@ -299,7 +299,7 @@ def stops_really_change(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode |
     return TradeRetcode.NO_CHANGES if same else None
 
 
-def order_really_changes(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def order_really_changes(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10025: the order has all that already."""
     order, request = inquiry.order, inquiry.request
     if order is None:
@@ -338,7 +338,7 @@ def _on_grid(symbol: SymbolInfo, price: float) -> bool:
 # --- the account: what it holds, what it may hold, what it can pay ---------------------------
 
 
-def close_volume_valid(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def close_volume_valid(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10038: more than the position holds."""
     target = inquiry.target
     if target is None or exact(inquiry.request.volume) <= target.volume:
@@ -346,20 +346,20 @@ def close_volume_valid(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | 
     return TradeRetcode.INVALID_CLOSE_VOLUME
 
 
-def close_order_free(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def close_order_free(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10039: orders already on their way close too much of the position for one more."""
     for holding in (inquiry.target, inquiry.opposite):
         if holding is None:
             continue
-        waiting = _closing_volume(bench, holding.position.ticket)
+        waiting = _closing_volume(context, holding.position.ticket)
         asked = exact(inquiry.request.volume) if inquiry.opposite is None else ZERO
         if waiting > 0 and waiting + (asked or holding.volume) > holding.volume:
             return TradeRetcode.CLOSE_ORDER_EXIST
     return None
 
 
-def _closing_volume(bench: CheckContext, ticket: int) -> Decimal:
-    orders = bench.valuation.ledger.orders.values()
+def _closing_volume(context: CheckContext, ticket: int) -> Decimal:
+    orders = context.valuation.ledger.orders.values()
     return sum(
         (
             exact(order.volume_current)
@@ -370,39 +370,39 @@ def _closing_volume(bench: CheckContext, ticket: int) -> Decimal:
     )
 
 
-def fifo_kept(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def fifo_kept(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10045: an older position of the symbol has to be closed first."""
     target = inquiry.target
-    if target is None or not bench.valuation.terms.fifo_close:
+    if target is None or not context.valuation.terms.fifo_close:
         return None
-    oldest = bench.valuation.ledger.held(inquiry.symbol.name)[0]
+    oldest = context.valuation.ledger.held(inquiry.symbol.name)[0]
     same = oldest.position.ticket == target.position.ticket
     return None if same else TradeRetcode.FIFO_CLOSE
 
 
-def hedging_allowed(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def hedging_allowed(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10046: the account must not hold both directions of a symbol."""
-    terms = bench.valuation.terms
+    terms = context.valuation.terms
     if not (terms.hedging and terms.hedging_prohibited) or inquiry.target is not None:
         return None
     opposite = PositionType.SELL if inquiry.buying else PositionType.BUY
-    held = bench.valuation.ledger.held(inquiry.symbol.name)
+    held = context.valuation.ledger.held(inquiry.symbol.name)
     against = any(holding.position.type == opposite for holding in held)
     return TradeRetcode.HEDGE_PROHIBITED if against else None
 
 
-def orders_below_limit(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def orders_below_limit(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10033: ``ACCOUNT_LIMIT_ORDERS`` pending orders are there already."""
-    limit = bench.valuation.terms.limit_orders
+    limit = context.valuation.terms.limit_orders
     if limit == 0:
         return None
-    pending = sum(order.type in PENDINGS for order in bench.valuation.ledger.orders.values())
+    pending = sum(order.type in PENDINGS for order in context.valuation.ledger.orders.values())
     return TradeRetcode.LIMIT_ORDERS if pending >= limit else None
 
 
-def positions_below_limit(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def positions_below_limit(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10040: one position more would be too many."""
-    valuation = bench.valuation
+    valuation = context.valuation
     limit = valuation.terms.limit_positions
     if limit == 0 or len(valuation.ledger.holdings) < limit:
         return None
@@ -411,30 +411,30 @@ def positions_below_limit(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode
     return TradeRetcode.LIMIT_POSITIONS if makes_one else None
 
 
-def volume_below_limit(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def volume_below_limit(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10034: ``SYMBOL_VOLUME_LIMIT`` bounds positions and orders of one direction together."""
     limit = inquiry.symbol.volume_limit
-    opened = opened_volume(bench.valuation, inquiry.trade)
+    opened = opened_volume(context.valuation, inquiry.trade)
     if not limit or opened == 0:
         return None
-    taken = _volume_in_direction(bench, inquiry)
+    taken = _volume_in_direction(context, inquiry)
     return TradeRetcode.LIMIT_VOLUME if taken + opened > exact(limit) else None
 
 
-def _volume_in_direction(bench: CheckContext, inquiry: Inquiry) -> Decimal:
-    legs = bench.valuation.legs(inquiry.symbol.name)
+def _volume_in_direction(context: CheckContext, inquiry: Inquiry) -> Decimal:
+    legs = context.valuation.legs(inquiry.symbol.name)
     held = legs.long.volume if inquiry.buying else legs.short.volume
 
     def counts(order: Order) -> bool:
         return order.symbol == inquiry.symbol.name and (order.type in BUYS) == inquiry.buying
 
-    orders = filter(counts, bench.valuation.ledger.orders.values())
+    orders = filter(counts, context.valuation.ledger.orders.values())
     return held + sum((exact(order.volume_current) for order in orders), ZERO)
 
 
-def money_suffices(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def money_suffices(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10019: free margin would fall below zero. 10021: no rate into the account's currency."""
-    trade, valuation = inquiry.trade, bench.valuation
+    trade, valuation = inquiry.trade, context.valuation
     if valuation.margin_rate(trade.symbol, buying=trade.buying) is None:
         return TradeRetcode.PRICE_OFF
     if valuation.profit_rate(trade.symbol, long=trade.buying) is None:
@@ -442,12 +442,12 @@ def money_suffices(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None
     return None if affordable(valuation, trade) else TradeRetcode.NO_MONEY
 
 
-def pending_margin_suffices(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def pending_margin_suffices(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10019 for a pending order: the share of the margin that orders reserve, often nothing."""
-    share = bench.valuation.terms.pending_margin_rate
+    share = context.valuation.terms.pending_margin_rate
     if share == 0:
         return None
-    trade, valuation = inquiry.trade, bench.valuation
+    trade, valuation = inquiry.trade, context.valuation
     alone = valuation.margin(trade.symbol, trade.volume, trade.price, buying=trade.buying)
     if alone is None:
         return TradeRetcode.PRICE_OFF
@@ -458,20 +458,20 @@ def pending_margin_suffices(bench: CheckContext, inquiry: Inquiry) -> TradeRetco
 Check = Callable[[CheckContext, Inquiry], TradeRetcode | None]
 
 
-def terminal_refusal(bench: CheckContext) -> TradeRetcode | None:
+def terminal_refusal(context: CheckContext) -> TradeRetcode | None:
     """Return what the terminal answers before it looks at the request."""
-    if not bench.switches.autotrading:
+    if not context.switches.autotrading:
         return TradeRetcode.CLIENT_DISABLES_AT
-    if not bench.switches.connected:
+    if not context.switches.connected:
         return TradeRetcode.CONNECTION
     return None
 
 
-def program_trading_allowed(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def program_trading_allowed(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """10026: the broker lets no programs trade. 10017: nobody may trade this account."""
-    if not bench.switches.server_autotrading:
+    if not context.switches.server_autotrading:
         return TradeRetcode.SERVER_DISABLES_AT
-    return None if bench.switches.trade_allowed else TradeRetcode.TRADE_DISABLED
+    return None if context.switches.trade_allowed else TradeRetcode.TRADE_DISABLED
 
 
 CHECKS: dict[int, tuple[Check, ...]] = {
@@ -546,10 +546,10 @@ CHECKS: dict[int, tuple[Check, ...]] = {
 }
 
 
-def refusal(bench: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def refusal(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     """Return the first refusal that a request earns, ``None`` if it passes."""
     for check in CHECKS[inquiry.request.action]:
-        retcode = check(bench, inquiry)
+        retcode = check(context, inquiry)
         if retcode is not None:
             return retcode
     return None

@@ -32,10 +32,10 @@ class Stage:
     def clear(self) -> None:
         """Leave nothing open, and no lease."""
         self.handler.broker.switches.autotrading = True
-        self.lease.forget()
+        self.lease.reset()
         self.lease.set(terms(2000, action="cancel_and_close"))
         self.let_pass(2.0)
-        self.lease.forget()
+        self.lease.reset()
 
     def place(self, action: TradeAction, **more: object) -> int:
         """Send a request as a command of the daemon would; return the order's ticket."""

@@ -28,7 +28,7 @@ class BooksUnreadable(Exception):
     """The file is there and is no book of ours; the message names it."""
 
 
-class KeptBooks:
+class BookFile:
     """Books of one account on disk, written before anybody is told of a change.
 
     A process that is killed loses nothing of what it has answered. A machine that loses its power
@@ -86,6 +86,7 @@ class KeptBooks:
         try:
             self._write(broker, now_msc, gone, fresh)
         except sqlite3.Error:
+            # nobody knows which rows are in the file now, so the next write is a whole one
             _log.exception("the emulated account is not written to %s", self._path)
             self._rows, self._anew = BookRows(), True
         else:
