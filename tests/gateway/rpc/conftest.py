@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from web_house import House, open_house
+from web_server_fixture import Server, open_server
 
 
 @pytest.fixture
-async def house() -> AsyncIterator[House]:
+async def house() -> AsyncIterator[Server]:
     """A server with the default limits."""
-    async with open_house() as opened:
+    async with open_server() as opened:
         yield opened

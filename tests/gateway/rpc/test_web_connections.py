@@ -8,7 +8,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 
 import orjson
 import pytest
-from web_house import House, open_house, raw_ws, read_response, split_response, until
+from web_server_fixture import (
+    Server,
+    open_server,
+    raw_ws,
+    read_response,
+    split_response,
+    until,
+)
 
 from gateway.config import Limits
 from gateway.http.connections import SEND_BUFFER_BYTES, Connection
@@ -25,7 +32,7 @@ async def test_a_connection_without_a_whole_request_is_cut(
 ) -> None:
     """Slowloris: whatever trickles in, the first header must be whole in time."""
     monkeypatch.setattr("gateway.http.server.FIRST_REQUEST_S", 0.1)
-    async with open_house() as house:
+    async with open_server() as house:
         reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
         writer.write(sent)
 
@@ -44,7 +51,7 @@ async def test_a_connection_without_a_whole_request_is_cut(
 async def test_a_request_in_time_ends_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     """A slow call and a second request on the connection are not cut."""
     monkeypatch.setattr("gateway.http.server.FIRST_REQUEST_S", 0.1)
-    async with open_house() as house:
+    async with open_server() as house:
         reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
         for _ in range(2):
             writer.write(GREETING % house.port)
@@ -56,7 +63,7 @@ async def test_a_request_in_time_ends_the_deadline(monkeypatch: pytest.MonkeyPat
 async def test_idle_connections_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep-alive has an end, also for half a second request."""
     monkeypatch.setattr("gateway.http.server.KEEP_ALIVE_S", 0.1)
-    async with open_house() as house:
+    async with open_server() as house:
         for rest in (b"", b"GET /heal"):
             reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
             writer.write(GREETING % house.port + rest)
@@ -65,7 +72,7 @@ async def test_idle_connections_end(monkeypatch: pytest.MonkeyPatch) -> None:
             writer.close()
 
 
-async def connect(house: House) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def connect(house: Server) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """Open a connection, and wait until the server has counted it."""
     before = house.server.open_connections
     reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
@@ -77,7 +84,7 @@ async def test_a_flood_of_strangers_pushes_out_its_own(monkeypatch: pytest.Monke
     """The oldest stranger makes room, so a caller with a token always gets in."""
     monkeypatch.setattr("gateway.http.server.FIRST_REQUEST_S", 1000)
     monkeypatch.setattr("gateway.http.connections.GRACE_S", 0)
-    async with open_house(limits=Limits(max_unauthenticated=4)) as house:
+    async with open_server(limits=Limits(max_unauthenticated=4)) as house:
         strangers = [await connect(house) for _ in range(4)]
         for _ in range(3):
             assert (await house.rpc("sum", a=1))["result"] == 1
@@ -91,7 +98,7 @@ async def test_a_burst_of_callers_is_let_in(monkeypatch: pytest.MonkeyPatch) -> 
     """Connections that are opened together have time to show their tokens: none is pushed out by
     the others, though they are more than there may be strangers."""
     monkeypatch.setattr("gateway.http.connections.GRACE_S", 1000)
-    async with open_house(limits=Limits(max_unauthenticated=4)) as house:
+    async with open_server(limits=Limits(max_unauthenticated=4)) as house:
         answers = await asyncio.gather(*(house.rpc("sum", a=one) for one in range(30)))
         assert [one["result"] for one in answers] == list(range(30))
 
@@ -100,7 +107,7 @@ async def test_a_burst_does_not_break_the_house(monkeypatch: pytest.MonkeyPatch)
     """There are never more connections than there may be at all, however young they are."""
     monkeypatch.setattr("gateway.http.connections.GRACE_S", 1000)
     limits = Limits(max_connections=8, max_unauthenticated=4)
-    async with open_house(limits=limits) as house:
+    async with open_server(limits=limits) as house:
         strangers = [await asyncio.open_connection("127.0.0.1", house.port) for _ in range(20)]
         assert (await house.rpc("sum", a=1))["result"] == 1
         assert house.server.open_connections <= 8
@@ -111,7 +118,7 @@ async def test_a_burst_does_not_break_the_house(monkeypatch: pytest.MonkeyPatch)
 async def test_callers_with_tokens_are_not_pushed_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection that has shown its token outlives any flood of strangers."""
     monkeypatch.setattr("gateway.http.connections.GRACE_S", 0)
-    async with open_house(limits=Limits(max_unauthenticated=2)) as house, raw_ws(house) as ws:
+    async with open_server(limits=Limits(max_unauthenticated=2)) as house, raw_ws(house) as ws:
         ws.send({"jsonrpc": "2.0", "id": 1, "method": "update"})
         assert (await ws.json())["id"] == 1
         for _ in range(10):
@@ -125,7 +132,7 @@ async def test_callers_with_tokens_are_not_pushed_out(monkeypatch: pytest.Monkey
 async def test_a_full_house_says_so() -> None:
     """Over max_connections: 503, -32006, Retry-After; when one leaves there is room again."""
     limits = Limits(max_connections=2, max_unauthenticated=2)
-    async with open_house(limits=limits) as house:
+    async with open_server(limits=limits) as house:
         async with raw_ws(house), raw_ws(house):
             raw = await house.raw(GREETING % house.port)
             status, headers, body = split_response(raw)
@@ -139,7 +146,7 @@ async def test_a_full_house_says_so() -> None:
 class Kept:
     """A client that keeps its connection."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: Server) -> None:
         self._house = house
         self._writer: asyncio.StreamWriter | None = None
         self.reader = asyncio.StreamReader()
@@ -175,11 +182,11 @@ class Kept:
 
 
 @pytest.fixture
-async def kept() -> AsyncIterator[Callable[[House], Kept]]:
+async def kept() -> AsyncIterator[Callable[[Server], Kept]]:
     """Makes clients that keep their connections until the test is over."""
     clients: list[Kept] = []
 
-    def new(house: House) -> Kept:
+    def new(house: Server) -> Kept:
         clients.append(Kept(house))
         return clients[-1]
 
@@ -189,12 +196,12 @@ async def kept() -> AsyncIterator[Callable[[House], Kept]]:
 
 
 async def test_the_caller_that_is_idle_for_longest_makes_room(
-    kept: Callable[[House], Kept], monkeypatch: pytest.MonkeyPatch
+    kept: Callable[[Server], Kept], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A bot that never closes its connections does not keep the others out. Whoever waits for an
     answer stays."""
     monkeypatch.setattr("gateway.http.connections.GRACE_S", 0)
-    async with open_house(limits=Limits(max_connections=3)) as house:
+    async with open_server(limits=Limits(max_connections=3)) as house:
         busy, first, second, third = (kept(house) for _ in range(4))
         await busy.ask("wait")
         await house.doings.entered.wait()
@@ -211,11 +218,11 @@ async def test_the_caller_that_is_idle_for_longest_makes_room(
 
 
 async def test_who_has_not_read_its_answer_yet_is_not_idle(
-    kept: Callable[[House], Kept], monkeypatch: pytest.MonkeyPatch
+    kept: Callable[[Server], Kept], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It gets all of it, however many want in."""
     monkeypatch.setattr("gateway.http.connections.GRACE_S", 0)
-    async with open_house(limits=Limits(max_connections=1)) as house:
+    async with open_server(limits=Limits(max_connections=1)) as house:
         reader = kept(house)
         await reader.ask("big", size=4_000_000, receive_buffer=4096)
         await reader.reader.readexactly(1)
@@ -226,11 +233,11 @@ async def test_who_has_not_read_its_answer_yet_is_not_idle(
 
 
 async def test_a_caller_is_not_idle_at_once(
-    kept: Callable[[House], Kept], monkeypatch: pytest.MonkeyPatch
+    kept: Callable[[Server], Kept], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its next call may be on its way: no trade is left in doubt to let another caller in."""
     monkeypatch.setattr("gateway.http.connections.GRACE_S", 1000)
-    async with open_house(limits=Limits(max_connections=1)) as house:
+    async with open_server(limits=Limits(max_connections=1)) as house:
         caller = kept(house)
         assert await caller.works()
         assert split_response(await house.raw(GREETING % house.port))[0] == 503
@@ -242,7 +249,7 @@ Deaf = tuple[Kept, Connection]
 
 
 @pytest.fixture
-def deaf(house: House, kept: Callable[[House], Kept]) -> Callable[[], Awaitable[Deaf]]:
+def deaf(house: Server, kept: Callable[[Server], Kept]) -> Callable[[], Awaitable[Deaf]]:
     """Makes clients that ask for 4 MB and leave nearly all of it unread."""
 
     async def ask() -> Deaf:
@@ -254,14 +261,14 @@ def deaf(house: House, kept: Callable[[House], Kept]) -> Callable[[], Awaitable[
     return ask
 
 
-def stalled(house: House) -> Collection[Connection]:
+def stalled(house: Server) -> Collection[Connection]:
     """Return the connections whose answers are unread, the oldest first."""
     assert house.server._connections is not None
     return house.server._connections._stalled
 
 
 async def test_an_answer_that_nobody_reads_is_thrown_away(
-    house: House, deaf: Callable[[], Awaitable[Deaf]], monkeypatch: pytest.MonkeyPatch
+    house: Server, deaf: Callable[[], Awaitable[Deaf]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a while, with its connection: it would lie in memory until the client went."""
     monkeypatch.setattr("gateway.http.connections.UNREAD_S", 0.1)
@@ -271,7 +278,7 @@ async def test_an_answer_that_nobody_reads_is_thrown_away(
 
 
 async def test_a_little_that_nobody_reads_is_thrown_away_as_well(
-    house: House, kept: Callable[[House], Kept], monkeypatch: pytest.MonkeyPatch
+    house: Server, kept: Callable[[Server], Kept], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No answer is so short that its connection could stay for ever."""
     monkeypatch.setattr("gateway.http.connections.UNREAD_S", 0.1)
@@ -284,7 +291,7 @@ async def test_a_little_that_nobody_reads_is_thrown_away_as_well(
 
 
 async def test_a_slow_reader_that_reads_on_gets_its_answer(
-    house: House, deaf: Callable[[], Awaitable[Deaf]]
+    house: Server, deaf: Callable[[], Awaitable[Deaf]]
 ) -> None:
     """The clock starts anew while the answer gets shorter; the connection serves on."""
     client, connection = await deaf()
@@ -298,7 +305,7 @@ async def test_a_slow_reader_that_reads_on_gets_its_answer(
 
 
 async def test_answers_that_nobody_reads_have_a_common_bound(
-    house: House, deaf: Callable[[], Awaitable[Deaf]], monkeypatch: pytest.MonkeyPatch
+    house: Server, deaf: Callable[[], Awaitable[Deaf]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The oldest go where there is more; the newest stays, however long it is."""
     _, oldest = await deaf()
@@ -314,7 +321,7 @@ async def test_answers_that_nobody_reads_have_a_common_bound(
 
 
 async def test_the_kernel_holds_little_for_a_stalled_reader(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    house: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SO_SNDBUF is set on accepted sockets; Linux doubles what it is given."""
     sizes = []
@@ -331,7 +338,7 @@ async def test_the_kernel_holds_little_for_a_stalled_reader(
 
 
 async def test_a_door_that_fails_tells_nothing(
-    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    house: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """500 with a trace_id, which the log has beside the traceback."""
 

@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator
 
 import pytest
-from web_house import House, masked, open_house, raw_ws, until
+from web_server_fixture import Server, masked, open_server, raw_ws, until
 
 BODY = b'{"jsonrpc":"2.0","id":1,"method":"update"}'
 SEED = 20261121
@@ -41,7 +41,7 @@ def frames(rng: random.Random) -> Iterator[bytes]:
         yield mutated(frame, rng) if rng.random() < 0.3 else frame
 
 
-async def goes_on(house: House) -> None:
+async def goes_on(house: Server) -> None:
     """A caller with a token is served, and the connections of the others are gone."""
     assert (await house.rpc("sum", a=1))["result"] == 1
     await until(lambda: house.server.open_connections == 0)
@@ -52,7 +52,7 @@ async def goes_on(house: House) -> None:
 
 async def fuzz_http(cases: int, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = random.Random(SEED)  # noqa: S311  # no secret
-    async with open_house() as house:
+    async with open_server() as house:
         head = house.head("/rpc", "POST", f"Content-Length: {len(BODY)}")
         good = head.encode() + b"\r\n" + BODY
         with monkeypatch.context() as patched:  # those who wait for nothing are sent away soon
@@ -64,7 +64,7 @@ async def fuzz_http(cases: int, monkeypatch: pytest.MonkeyPatch) -> None:
         await goes_on(house)
 
 
-async def answer_to(house: House, request: bytes) -> bytes:
+async def answer_to(house: Server, request: bytes) -> bytes:
     """Send something; return how the answer begins, nothing if the server just hangs up."""
     reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
     try:
@@ -79,7 +79,7 @@ async def answer_to(house: House, request: bytes) -> bytes:
 
 async def fuzz_ws(cases: int) -> None:
     rng = random.Random(SEED)  # noqa: S311  # no secret
-    async with open_house() as house:
+    async with open_server() as house:
         for _ in range(cases):
             async with raw_ws(house, login=rng.random() < 0.8) as ws:
                 for frame in frames(rng):

@@ -8,7 +8,7 @@ import logging
 
 import orjson
 import pytest
-from web_house import House, open_house, split_response
+from web_server_fixture import Server, open_server, split_response
 
 from ea_bridge.token import new_token
 
@@ -49,7 +49,7 @@ async def test_every_combination_gets_the_status_of_the_first_rule_that_it_break
     """2,160 combinations; the handler runs exactly as often as 200 is answered on /rpc."""
     combinations = list(itertools.product(HOSTS, ORIGINS, BROWSERS, METHODS, TYPES, AUTHS, PATHS))
     assert len(combinations) == 2160
-    async with open_house(origins=[LISTED]) as house:
+    async with open_server(origins=[LISTED]) as house:
         tokens = {
             "none": [],
             "good": [house.token],
@@ -123,7 +123,7 @@ HOSTILE_HOSTS = [
 
 
 @pytest.mark.parametrize("form", HOSTILE_HOSTS)
-async def test_a_host_that_is_not_exactly_ours_is_refused(house: House, form: str) -> None:
+async def test_a_host_that_is_not_exactly_ours_is_refused(house: Server, form: str) -> None:
     """421 (or 400 where it is no HTTP at all): the defence against DNS rebinding."""
     head = (
         f"POST /rpc HTTP/1.1\r\nHost: {form.format(port=house.port)}\r\n"
@@ -136,7 +136,7 @@ async def test_a_host_that_is_not_exactly_ours_is_refused(house: House, form: st
     assert house.gate.admitted == 0
 
 
-async def test_one_host_header_no_less_no_more(house: House) -> None:
+async def test_one_host_header_no_less_no_more(house: Server) -> None:
     """A request without Host, or with two good ones, is refused."""
     ours = f"127.0.0.1:{house.port}"
     for version, hosts in (("1.1", []), ("1.0", []), ("1.1", [ours, ours]), ("1.0", [ours, ours])):
@@ -146,7 +146,7 @@ async def test_one_host_header_no_less_no_more(house: House) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LOCALHOST", "[::1]"])
-async def test_our_own_names_are_accepted(house: House, host: str) -> None:
+async def test_our_own_names_are_accepted(house: Server, host: str) -> None:
     """Each loopback name with our port opens the door, in any case."""
     raw = await house.raw(f"GET /healthz HTTP/1.1\r\nHost: {host}:{house.port}\r\n\r\n".encode())
     assert split_response(raw)[0] == 200
@@ -163,7 +163,7 @@ async def test_our_own_names_are_accepted(house: House, host: str) -> None:
         "rpc",
     ],
 )
-async def test_a_target_that_is_no_path_is_refused(house: House, target: str) -> None:
+async def test_a_target_that_is_no_path_is_refused(house: Server, target: str) -> None:
     """Absolute-form and its like could make Host mean something else: 400."""
     head = house.head(target.format(port=house.port), "POST", f"Content-Length: {len(BODY)}")
     raw = await house.raw(head.encode() + b"\r\n" + BODY)
@@ -174,7 +174,7 @@ async def test_a_target_that_is_no_path_is_refused(house: House, target: str) ->
 @pytest.mark.parametrize(
     "target", ["/rpc/", "/rpc/../rpc", "/%72pc", "/RPC", "/rpc#x", "/rpc;x", "/rpc\\", "/\\a.test"]
 )
-async def test_a_path_has_one_spelling(house: House, target: str) -> None:
+async def test_a_path_has_one_spelling(house: Server, target: str) -> None:
     """Nothing is decoded or cleaned up on the way to a door."""
     head = house.head(target, "POST", f"Content-Length: {len(BODY)}")
     raw = await house.raw(head.encode() + b"\r\n" + BODY)
@@ -183,7 +183,7 @@ async def test_a_path_has_one_spelling(house: House, target: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["CONNECT", "TRACE", "OPTIONS", "PUT", "HEAD", "BREW"])
-async def test_other_methods_have_no_effect(house: House, method: str) -> None:
+async def test_other_methods_have_no_effect(house: Server, method: str) -> None:
     """Whatever the target; CONNECT and TRACE are no exception."""
     for target in ("/rpc", "127.0.0.1:80", "*"):
         head = house.head(target, method, f"Content-Length: {len(BODY)}")
@@ -203,7 +203,7 @@ async def test_other_methods_have_no_effect(house: House, method: str) -> None:
         "Origin: http://127.0.0.1:{port}", "Origin: http://localhost", "Origin: ",
     ],
 )  # fmt: skip
-async def test_what_only_a_browser_sends_is_refused(house: House, line: str) -> None:
+async def test_what_only_a_browser_sends_is_refused(house: Server, line: str) -> None:
     """403 without an allow-list, even with a good token; nothing is executed."""
     status, headers, _ = await house.post(BODY, line.format(port=house.port))
     assert status == 403
@@ -213,17 +213,19 @@ async def test_what_only_a_browser_sends_is_refused(house: House, line: str) -> 
 
 async def test_two_origins_are_refused_even_when_both_are_listed() -> None:
     """One Origin is a browser's; two are somebody's trick."""
-    async with open_house(origins=[LISTED]) as house:
+    async with open_server(origins=[LISTED]) as house:
         assert (await house.post(BODY, f"Origin: {LISTED}"))[0] == 200
         assert (await house.post(BODY, f"Origin: {LISTED}", f"Origin: {LISTED}"))[0] == 403
 
 
-async def test_the_fetch_of_node_is_no_browser(house: House) -> None:
+async def test_the_fetch_of_node_is_no_browser(house: Server) -> None:
     """It sends ``Sec-Fetch-Mode`` and none of its sisters, which every browser sends with it."""
     assert (await house.post(BODY, "Sec-Fetch-Mode: cors", "Accept-Language: *"))[0] == 200
 
 
-async def test_a_person_may_open_a_document_in_a_browser_but_no_page_may(house: House) -> None:
+async def test_a_person_may_open_a_document_in_a_browser_but_no_page_may(
+    house: Server,
+) -> None:
     """A typed address says so in Sec-Fetch-Site; what a page loads says something else."""
     for site, status in (("none", 200), ("cross-site", 403), ("same-origin", 403)):
         head = house.head("/openrpc.json", "GET", f"Sec-Fetch-Site: {site}", "Cookie: a=b")
@@ -235,7 +237,7 @@ async def test_a_person_may_open_a_document_in_a_browser_but_no_page_may(house: 
 
 async def test_a_listed_origin_gets_its_preflight_and_its_answer() -> None:
     """The preflight needs no token; the call does; both say whose they are."""
-    async with open_house(origins=[LISTED]) as house:
+    async with open_server(origins=[LISTED]) as house:
         ask = f"Host: 127.0.0.1:{house.port}\r\nOrigin: {LISTED}\r\n"
         ask += "Access-Control-Request-Method: POST\r\n"
         raw = await house.raw(f"OPTIONS /rpc HTTP/1.1\r\n{ask}\r\n".encode())
@@ -254,7 +256,7 @@ async def test_a_listed_origin_gets_its_preflight_and_its_answer() -> None:
         assert split_response(raw)[0] == 405
 
 
-async def test_nobody_else_gets_a_preflight(house: House) -> None:
+async def test_nobody_else_gets_a_preflight(house: Server) -> None:
     """Without an allow-list OPTIONS is no method of ours, and no CORS header is ever sent."""
     ask = f"Host: 127.0.0.1:{house.port}\r\nAccess-Control-Request-Method: POST\r\n"
     for origin, expect in (("", 405), ("Origin: https://evil.test\r\n", 403)):
@@ -265,7 +267,7 @@ async def test_nobody_else_gets_a_preflight(house: House) -> None:
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "identity"])
-async def test_a_compressed_body_is_refused_unread(house: House, coding: str) -> None:
+async def test_a_compressed_body_is_refused_unread(house: Server, coding: str) -> None:
     """No decompression, no bomb."""
     status, _, body = await house.post(b"\x1f\x8b" * 20, f"Content-Encoding: {coding}")
     assert status == 415
@@ -284,7 +286,7 @@ async def test_a_compressed_body_is_refused_unread(house: House, coding: str) ->
     ],
 )  # fmt: skip
 async def test_a_wrong_token_says_what_is_wrong_with_it(
-    house: House, authorization: str, reason: str
+    house: Server, authorization: str, reason: str
 ) -> None:
     """401, a challenge for Bearer, -32001 with the reason; never the token."""
     token = house.token
@@ -305,7 +307,7 @@ async def test_a_wrong_token_says_what_is_wrong_with_it(
 )
 @pytest.mark.parametrize("path", ["/rpc", "/ws", "/healthz"])
 async def test_a_token_in_the_url_is_refused_and_not_logged(
-    house: House, path: str, name: str, caplog: pytest.LogCaptureFixture
+    house: Server, path: str, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """401 even when the header is right as well; the log names the path alone."""
     caplog.set_level(logging.DEBUG)
@@ -339,7 +341,7 @@ async def test_a_token_in_the_url_is_refused_and_not_logged(
     ],
 )
 async def test_what_is_no_http_gets_a_short_refusal(
-    house: House, request_line_and_headers: bytes, caplog: pytest.LogCaptureFixture
+    house: Server, request_line_and_headers: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     """400 in the one format of all refusals: nothing quoted, no traceback, no server name."""
     host = f"127.0.0.1:{house.port}".encode()
@@ -352,7 +354,7 @@ async def test_what_is_no_http_gets_a_short_refusal(
     assert (await house.rpc("sum", a=1))["result"] == 1
 
 
-async def test_forwarded_headers_mean_nothing(house: House) -> None:
+async def test_forwarded_headers_mean_nothing(house: Server) -> None:
     """Who the peer is comes from the socket, what the host is from Host."""
     more = ("X-Forwarded-For: 6.6.6.6", "X-Forwarded-Host: evil.test", "Forwarded: host=evil.test")
     assert (await house.post(BODY, *more))[0] == 200

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 
 import orjson
-from web_house import House, raw_ws, until
+from web_server_fixture import Server, raw_ws, until
 
 
-def request(house: House, number: int, name: str = "wait") -> bytes:
+def request(house: Server, number: int, name: str = "wait") -> bytes:
     """Return one whole call."""
     body = orjson.dumps({"jsonrpc": "2.0", "id": number, "method": name})
     head = house.head("/rpc", "POST", f"Content-Length: {len(body)}")
     return head.encode() + b"\r\n" + body
 
 
-async def test_who_half_closes_gets_the_answer(house: House) -> None:
+async def test_who_half_closes_gets_the_answer(house: Server) -> None:
     """``nc -N`` does so: an order that is carried out is answered, and then it is over."""
     reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
     writer.write(request(house, 7))
@@ -29,7 +29,7 @@ async def test_who_half_closes_gets_the_answer(house: House) -> None:
     await until(lambda: house.server.open_connections == 0)
 
 
-async def test_all_that_was_asked_before_is_answered(house: House) -> None:
+async def test_all_that_was_asked_before_is_answered(house: Server) -> None:
     """Calls that were sent ahead get their answers too, whenever the end comes."""
     house.doings.open.set()
     for late in (False, True):
@@ -46,7 +46,7 @@ async def test_all_that_was_asked_before_is_answered(house: House) -> None:
         await until(lambda: house.server.open_connections == 0)
 
 
-async def test_half_a_request_is_not_waited_for(house: House) -> None:
+async def test_half_a_request_is_not_waited_for(house: Server) -> None:
     """Nothing can come any more: the connection ends at once, and nothing is done."""
     whole = request(house, 1, "update")
     for sent in (b"", whole[:20], whole[:-5]):
@@ -58,7 +58,7 @@ async def test_half_a_request_is_not_waited_for(house: House) -> None:
     assert house.doings.calls == []
 
 
-async def test_a_half_closed_websocket_is_over(house: House) -> None:
+async def test_a_half_closed_websocket_is_over(house: Server) -> None:
     """Its protocol has a farewell of its own, and events would go on for ever."""
     async with raw_ws(house) as ws:
         ws.writer.write_eof()

@@ -6,7 +6,7 @@ import logging
 
 import orjson
 import pytest
-from web_house import UPGRADE, House, split_response
+from web_server_fixture import UPGRADE, Server, split_response
 
 BODY = b'{"jsonrpc":"2.0","id":1,"method":"update"}'
 NAMES = (
@@ -18,7 +18,7 @@ NAMES = (
 BEYOND_ASCII = (b"\xff", "\u00ff".encode(), b"a\x80b", b"\xff, upgrade")
 
 
-def request(house: House, path: str, changed: str, value: bytes, *, logged_in: bool) -> bytes:
+def request(house: Server, path: str, changed: str, value: bytes, *, logged_in: bool) -> bytes:
     """Return a good request with one header in other bytes."""
     fields = {"Host": b"127.0.0.1:%d" % house.port}
     if logged_in:
@@ -36,7 +36,7 @@ def request(house: House, path: str, changed: str, value: bytes, *, logged_in: b
 
 @pytest.mark.parametrize("path", ["/rpc", "/ws", "/healthz", "/nope"])
 async def test_bytes_beyond_ascii_are_no_failure_of_ours(
-    house: House, path: str, caplog: pytest.LogCaptureFixture
+    house: Server, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A stranger could fill the log with tracebacks, hundreds a second."""
     caplog.set_level(logging.DEBUG)
@@ -51,7 +51,7 @@ async def test_bytes_beyond_ascii_are_no_failure_of_ours(
 @pytest.mark.parametrize(
     "name", ["Upgrade", "Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version"]
 )
-async def test_a_handshake_beyond_ascii_is_a_bad_one(house: House, name: str) -> None:
+async def test_a_handshake_beyond_ascii_is_a_bad_one(house: Server, name: str) -> None:
     """400 with its name, before anybody asks for a token; and which version is spoken."""
     for value in BEYOND_ASCII[:3]:
         raw = await house.raw(request(house, "/ws", name, value, logged_in=False))
@@ -70,7 +70,7 @@ async def test_a_handshake_beyond_ascii_is_a_bad_one(house: House, name: str) ->
         (" HTTP/1.2", 400), (" HTTP/3.0", 400), (" http/1.1", 400),
     ],
 )  # fmt: skip
-async def test_http_1_is_spoken_and_no_other(house: House, version: str, status: int) -> None:
+async def test_http_1_is_spoken_and_no_other(house: Server, version: str, status: int) -> None:
     """Another version means something else by the same bytes."""
     head = house.head("/rpc", "POST", f"Content-Length: {len(BODY)}")
     raw = await house.raw(head.replace(" HTTP/1.1", version, 1).encode() + b"\r\n" + BODY)
@@ -88,7 +88,7 @@ async def test_http_1_is_spoken_and_no_other(house: House, version: str, status:
         (",chunked", 501), ("gzip", 400), ("chunked, gzip", 400), ("chunked, chunked", 400),
     ],
 )  # fmt: skip
-async def test_bodies_come_chunked_or_whole(house: House, coding: str, status: int) -> None:
+async def test_bodies_come_chunked_or_whole(house: Server, coding: str, status: int) -> None:
     """What is packed would be read as if it were not."""
     head = house.head("/rpc", "POST", f"Transfer-Encoding: {coding}")
     chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY)
@@ -99,7 +99,7 @@ async def test_bodies_come_chunked_or_whole(house: House, coding: str, status: i
         assert orjson.loads(body)["error"]["data"]["reason"] == "transfer_encoding"
 
 
-async def test_an_expectation_that_nobody_can_meet_is_refused(house: House) -> None:
+async def test_an_expectation_that_nobody_can_meet_is_refused(house: Server) -> None:
     """417, as HTTP has it; ``100-continue`` is met."""
     head = house.head("/rpc", "POST", f"Content-Length: {len(BODY)}", "Expect: the-impossible")
     got, _, body = split_response(await house.raw(head.encode() + b"\r\n" + BODY))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from web_house import House, open_house, split_response
+from web_server_fixture import Server, open_server, split_response
 
 BODY = b'{"jsonrpc":"2.0","id":1,"method":"update"}'
 LISTED = "http://127.0.0.1:7402"
@@ -22,7 +22,7 @@ LISTED = "http://127.0.0.1:7402"
         ("application/json-rpcx", 415), ("application/json-rpc; charset=latin1", 415),
     ],
 )  # fmt: skip
-async def test_the_body_must_say_that_it_is_json(house: House, kind: str, status: int) -> None:
+async def test_the_body_must_say_that_it_is_json(house: Server, kind: str, status: int) -> None:
     """What a page can send without a preflight is never taken for a call."""
     head = (
         f"POST /rpc HTTP/1.1\r\nHost: 127.0.0.1:{house.port}\r\nContent-Type: {kind}\r\n"
@@ -31,7 +31,7 @@ async def test_the_body_must_say_that_it_is_json(house: House, kind: str, status
     assert split_response(await house.raw(head.encode() + BODY))[0] == status
 
 
-async def test_the_body_says_once_what_it_is(house: House) -> None:
+async def test_the_body_says_once_what_it_is(house: Server) -> None:
     """Two types are somebody's trick."""
     status, _, _ = await house.post(BODY, "Content-Type: application/json")
     assert status in (400, 415)
@@ -42,7 +42,7 @@ async def test_a_program_may_leave_the_type_out_and_no_page() -> None:
     """A page can send a body without a type and need not ask first: a Blob without one, or
     ``text/plain``. Not even one of a listed origin is served so; where it is from always comes
     along."""
-    async with open_house(origins=[LISTED]) as house:
+    async with open_server(origins=[LISTED]) as house:
         untyped = house.head("/rpc", "POST", f"Content-Length: {len(BODY)}").replace(
             "Content-Type: application/json\r\n", ""
         )

@@ -7,14 +7,14 @@ import asyncio
 import jsonrpcclient
 import orjson
 import pytest
-from web_house import House, open_house, read_response, split_response, until
+from web_server_fixture import Server, open_server, read_response, split_response, until
 
 from gateway.config import Limits
 
 UPDATE = {"jsonrpc": "2.0", "id": 1, "method": "update"}
 
 
-async def test_an_answer_is_json_that_nobody_keeps(house: House) -> None:
+async def test_an_answer_is_json_that_nobody_keeps(house: Server) -> None:
     """200, application/json, no-store."""
     status, headers, body = await house.post(UPDATE)
     assert (status, orjson.loads(body)["result"]) == (200, None)
@@ -24,7 +24,7 @@ async def test_an_answer_is_json_that_nobody_keeps(house: House) -> None:
     assert "connection" not in headers
 
 
-async def test_the_version_alias_is_the_same_door(house: House) -> None:
+async def test_the_version_alias_is_the_same_door(house: Server) -> None:
     """/v1/rpc is /rpc for ever."""
     body = orjson.dumps(UPDATE)
     head = house.head("/v1/rpc", "POST", f"Content-Length: {len(body)}")
@@ -34,7 +34,7 @@ async def test_the_version_alias_is_the_same_door(house: House) -> None:
 
 @pytest.mark.parametrize("note", [{"jsonrpc": "2.0", "method": "update"}])
 async def test_notifications_alone_get_204_and_nothing_else(
-    house: House, note: dict[str, str]
+    house: Server, note: dict[str, str]
 ) -> None:
     """One or a batch of them; they are carried out all the same."""
     for body in (note, [note, note]):
@@ -58,7 +58,7 @@ async def test_notifications_alone_get_204_and_nothing_else(
     ],
 )
 async def test_the_status_speaks_of_the_transport_alone(
-    house: House, message: object, status: int
+    house: Server, message: object, status: int
 ) -> None:
     """An error object travels in a 200, but for limits that are the whole answer."""
     got, headers, body = await house.post(message)
@@ -68,7 +68,7 @@ async def test_the_status_speaks_of_the_transport_alone(
     assert headers.get("retry-after") in (None, "1", "2")
 
 
-async def test_a_body_over_the_limit_is_refused_unread(house: House) -> None:
+async def test_a_body_over_the_limit_is_refused_unread(house: Server) -> None:
     """413 and -32008 with the numbers, by the length that was announced."""
     limit = house.limits.max_message_bytes
     head = house.head("/rpc", "POST", f"Content-Length: {limit + 1}")
@@ -81,7 +81,7 @@ async def test_a_body_over_the_limit_is_refused_unread(house: House) -> None:
 
 async def test_a_chunked_body_over_the_limit_is_cut_off() -> None:
     """Without a length the bytes are counted; at the limit all is well."""
-    async with open_house(limits=Limits(max_message_bytes=8192)) as house:
+    async with open_server(limits=Limits(max_message_bytes=8192)) as house:
         for size, expected in ((8192, 200), (8193, 413), (200_000, 413)):
             text = orjson.dumps(UPDATE).ljust(size)
             chunks = b"".join(
@@ -95,7 +95,7 @@ async def test_a_chunked_body_over_the_limit_is_cut_off() -> None:
 
 async def test_a_body_without_end_is_cut_off_at_the_limit() -> None:
     """What is over the limit is not collected while the deadline runs."""
-    async with open_house(limits=Limits(max_message_bytes=8192)) as house:
+    async with open_server(limits=Limits(max_message_bytes=8192)) as house:
         head = house.head("/rpc", "POST", "Transfer-Encoding: chunked")
         raw = await house.raw(head.encode() + b"\r\n" + b"2001\r\n" + b" " * 8193 + b"\r\n")
         assert split_response(raw)[0] == 413
@@ -113,7 +113,7 @@ async def test_a_body_without_end_is_cut_off_at_the_limit() -> None:
     ],
 )
 async def test_a_broken_chunk_ends_the_request(
-    house: House,
+    house: Server,
     chunks: bytes,
     status: int,
     monkeypatch: pytest.MonkeyPatch,
@@ -128,7 +128,7 @@ async def test_a_broken_chunk_ends_the_request(
 
 
 async def test_a_client_that_hangs_up_within_its_body_leaves_no_trace(
-    house: House, caplog: pytest.LogCaptureFixture
+    house: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It happens every day: no error in the log, nothing carried out."""
     _, writer = await asyncio.open_connection("127.0.0.1", house.port)
@@ -142,7 +142,7 @@ async def test_a_client_that_hangs_up_within_its_body_leaves_no_trace(
 
 
 async def test_a_body_that_does_not_come_is_given_up(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    house: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """408 after the deadline, however steadily it trickles, and the connection closes."""
     monkeypatch.setattr("gateway.http.body.BODY_S", 0.1)
@@ -164,7 +164,7 @@ async def test_a_body_that_does_not_come_is_given_up(
     assert house.doings.calls == []
 
 
-async def test_a_client_that_waits_to_be_asked_is_asked(house: House) -> None:
+async def test_a_client_that_waits_to_be_asked_is_asked(house: Server) -> None:
     """Expect: 100-continue, as curl sends with large bodies; a refused one is not asked."""
     body = orjson.dumps(UPDATE)
     length = f"Content-Length: {len(body)}"
@@ -180,7 +180,7 @@ async def test_a_client_that_waits_to_be_asked_is_asked(house: House) -> None:
 
 
 async def test_a_failure_after_asking_is_answered(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    house: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The interim response does not count as the answer."""
 
@@ -197,7 +197,7 @@ async def test_a_failure_after_asking_is_answered(
     writer.close()
 
 
-async def test_a_connection_serves_many_calls_pipelined_or_not(house: House) -> None:
+async def test_a_connection_serves_many_calls_pipelined_or_not(house: Server) -> None:
     """Keep-alive; answers come in the order of the requests."""
     reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
     for number in range(20):
@@ -210,7 +210,7 @@ async def test_a_connection_serves_many_calls_pipelined_or_not(house: House) -> 
     writer.close()
 
 
-async def test_the_token_is_checked_on_each_request_of_a_connection(house: House) -> None:
+async def test_the_token_is_checked_on_each_request_of_a_connection(house: Server) -> None:
     """What is revoked between two requests is refused at the second."""
     reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
     body = orjson.dumps(UPDATE)
@@ -224,7 +224,7 @@ async def test_the_token_is_checked_on_each_request_of_a_connection(house: House
     writer.close()
 
 
-async def test_a_call_goes_on_when_its_client_hangs_up(house: House) -> None:
+async def test_a_call_goes_on_when_its_client_hangs_up(house: Server) -> None:
     """An order that was begun is carried out, whoever still listens."""
     body = orjson.dumps({**UPDATE, "method": "trade", "params": {"name": "a", "slow": True}})
     _, writer = await asyncio.open_connection("127.0.0.1", house.port)
@@ -238,7 +238,7 @@ async def test_a_call_goes_on_when_its_client_hangs_up(house: House) -> None:
     assert house.doings.calls == ["a", "a done"]
 
 
-async def test_a_client_of_another_maker_makes_calls_and_a_batch(house: House) -> None:
+async def test_a_client_of_another_maker_makes_calls_and_a_batch(house: Server) -> None:
     """jsonrpcclient builds the requests and parses the answers."""
     request = jsonrpcclient.request("subtract", params=[42, 23])
     _, _, body = await house.post(orjson.dumps(request))

@@ -9,7 +9,14 @@ import time
 
 import orjson
 import pytest
-from web_house import House, open_house, raw_ws, read_response, split_response, until
+from web_server_fixture import (
+    Server,
+    open_server,
+    raw_ws,
+    read_response,
+    split_response,
+    until,
+)
 
 from ea_bridge.loopback import bind_loopback
 from ea_bridge.token import new_token
@@ -18,14 +25,14 @@ from gateway.http.failure_throttle import MAX_WAIT_S
 UPDATE = b'{"jsonrpc":"2.0","id":1,"method":"update"}'
 
 
-async def get(house: House, path: str, host: str = "127.0.0.1") -> tuple[int, bytes]:
+async def get(house: Server, path: str, host: str = "127.0.0.1") -> tuple[int, bytes]:
     head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{house.port}\r\n\r\n"
     status, headers, body = split_response(await house.raw(head.encode(), host=host))
     assert "server" not in headers
     return status, body
 
 
-async def test_the_documents_need_no_token_and_tell_no_details(house: House) -> None:
+async def test_the_documents_need_no_token_and_tell_no_details(house: Server) -> None:
     """/healthz says that it lives; /openrpc.json is what was handed in."""
     assert await get(house, "/healthz") == (200, b'{"status":"ok"}')
     assert await get(house, "/openrpc.json") == (200, b'{"openrpc":"1.3.2"}')
@@ -45,7 +52,7 @@ needs_ipv6 = pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6
 
 
 @needs_ipv6
-async def test_both_loopback_addresses_are_served_on_one_port(house: House) -> None:
+async def test_both_loopback_addresses_are_served_on_one_port(house: Server) -> None:
     """A client that says localhost must not meet another program on the second address."""
     for host in ("127.0.0.1", "::1"):
         assert (await get(house, "/healthz", host))[0] == 200
@@ -55,7 +62,7 @@ async def test_wrong_tokens_are_answered_at_a_pace_and_right_ones_at_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Guessing is slow, also for all together; nobody with a token waits or is locked out."""
-    async with open_house(failures_per_s=10) as house:
+    async with open_server(failures_per_s=10) as house:
         loop, began = asyncio.get_running_loop(), asyncio.get_running_loop().time()
         done_at = []
 
@@ -74,7 +81,7 @@ async def test_wrong_tokens_are_answered_at_a_pace_and_right_ones_at_once(
 
 async def test_who_would_wait_too_long_gets_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """The queue of failures is bounded by time: beyond it the connection is cut."""
-    async with open_house(failures_per_s=10) as house:
+    async with open_server(failures_per_s=10) as house:
         monkeypatch.setattr("gateway.http.failure_throttle.MAX_WAIT_S", 0.05)
         answers = [await house.raw(guess(house)) for _ in range(12)]
         assert [bool(answer) for answer in answers[:10]] == [True] * 10
@@ -93,12 +100,12 @@ async def test_who_would_wait_too_long_gets_no_answer(monkeypatch: pytest.Monkey
         assert (await house.rpc("sum", a=1))["result"] == 1
 
 
-def guess(house: House) -> bytes:
+def guess(house: Server) -> bytes:
     head = house.head("/rpc", "POST", f"Content-Length: {len(UPDATE)}", token=new_token())
     return head.encode() + b"\r\n" + UPDATE
 
 
-async def test_a_missing_token_is_not_paced(house: House) -> None:
+async def test_a_missing_token_is_not_paced(house: Server) -> None:
     """It is no guess; the challenge comes at once and says what is missing."""
     head = house.head("/rpc", "POST", f"Content-Length: {len(UPDATE)}").split("\r\n")
     del head[2]
@@ -111,7 +118,7 @@ async def test_a_missing_token_is_not_paced(house: House) -> None:
 async def test_stop_ends_everything_soon(caplog: pytest.LogCaptureFixture) -> None:
     """Idle, half-sent, calling, streaming and stalled connections: all gone within two seconds."""
     caplog.set_level(logging.WARNING)
-    async with open_house() as house:
+    async with open_server() as house:
         idle = await asyncio.open_connection("127.0.0.1", house.port)
         half = await asyncio.open_connection("127.0.0.1", house.port)
         half[1].write(b"POST /rpc HTTP/1.1\r\nHost:")
@@ -144,7 +151,7 @@ async def test_stop_ends_everything_soon(caplog: pytest.LogCaptureFixture) -> No
     assert not leftover
 
 
-async def test_while_it_stops_new_requests_are_told(house: House) -> None:
+async def test_while_it_stops_new_requests_are_told(house: Server) -> None:
     """503 and -32007, on connections that were open before."""
     reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
     request = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % house.port
@@ -164,7 +171,7 @@ async def test_while_it_stops_new_requests_are_told(house: House) -> None:
 
 async def test_stop_may_be_called_again_and_frees_the_port() -> None:
     """Whoever failed to start the rest can always stop the web server."""
-    async with open_house() as house:
+    async with open_server() as house:
         await house.server.stop()
         await house.server.stop()
         for sock in bind_loopback(house.port):

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 from jsonrpc_front import Ask, Front
-from web_house import House, raw_ws
+from web_server_fixture import Server, raw_ws
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ async def front() -> Front:
 
 
 @pytest.fixture(params=["http", "ws"])
-async def ask(request: pytest.FixtureRequest, house: House) -> AsyncIterator[Ask]:
+async def ask(request: pytest.FixtureRequest, house: Server) -> AsyncIterator[Ask]:
     """Send a text over a transport; return the decoded answer, None when there is none."""
     if request.param == "http":
 

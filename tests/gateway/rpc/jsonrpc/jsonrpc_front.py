@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 from small_catalogue import Doings, small_catalogue
-from web_house import Gate, Unasked
+from web_server_fixture import Gate, Unasked
 
 from gateway.auth.caller import Scope
 from gateway.auth.tickets import Tickets

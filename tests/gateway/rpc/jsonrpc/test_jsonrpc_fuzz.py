@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonrpc_front import Front
-from web_house import House
+from web_server_fixture import Server
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -81,7 +81,7 @@ def test_any_text_gets_a_well_formed_answer_at_length(text: bytes) -> None:
     check_any_answer(text)
 
 
-async def test_hostile_shapes_do_not_hold_up_the_loop(house: House) -> None:
+async def test_hostile_shapes_do_not_hold_up_the_loop(house: Server) -> None:
     """Nesting and batches at every limit are answered, and the next caller is served."""
     shapes = [
         b"[" * 1000 + b"]" * 1000,

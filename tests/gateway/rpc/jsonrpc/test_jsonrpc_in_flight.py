@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from jsonrpc_front import Front, request
-from web_house import House, raw_ws
+from web_server_fixture import Server, raw_ws
 
 
-async def test_a_method_of_ws_alone_is_not_supported_on_http(house: House) -> None:
+async def test_a_method_of_ws_alone_is_not_supported_on_http(house: Server) -> None:
     """-32004 names the transport."""
     for name in ("ws_only", "cancel_request"):
         error = (await house.rpc(name))["error"]
@@ -19,7 +19,7 @@ async def test_a_method_of_ws_alone_is_not_supported_on_http(house: House) -> No
         assert (await ws.json())["result"] == "ws"
 
 
-async def test_two_requests_in_flight_cannot_share_an_id(house: House) -> None:
+async def test_two_requests_in_flight_cannot_share_an_id(house: Server) -> None:
     """The second is refused, the first answered; afterwards the id is free again."""
     async with raw_ws(house) as ws:
         ws.send(request("wait", name="first", id="x"))
@@ -33,7 +33,7 @@ async def test_two_requests_in_flight_cannot_share_an_id(house: House) -> None:
         assert (await ws.json())["result"] == 1
 
 
-async def test_one_batch_cannot_use_an_id_twice_at_once(house: House) -> None:
+async def test_one_batch_cannot_use_an_id_twice_at_once(house: Server) -> None:
     """Reads of a batch run together, so the second of two equal ids is refused."""
     async with raw_ws(house) as ws:
         ws.send([request("wait", name="first", id=5), request("wait", name="second", id=5)])
@@ -49,7 +49,7 @@ def cancel(id: Any) -> dict[str, Any]:
     return request("cancel_request", id="cancel") | {"params": {"id": id}}
 
 
-async def test_a_read_in_flight_can_be_cancelled(house: House) -> None:
+async def test_a_read_in_flight_can_be_cancelled(house: Server) -> None:
     """It is answered with -32010."""
     async with raw_ws(house) as ws:
         ws.send(request("wait", id="x"))
@@ -60,7 +60,7 @@ async def test_a_read_in_flight_can_be_cancelled(house: House) -> None:
         assert answers["cancel"]["result"] == {"cancelled": True}
 
 
-async def test_a_batch_goes_on_after_the_item_that_was_cancelled(house: House) -> None:
+async def test_a_batch_goes_on_after_the_item_that_was_cancelled(house: Server) -> None:
     """The task that answers it is not the item's own."""
     async with raw_ws(house) as ws:
         ws.send([request("wait", id="x")] + [request("sum", 2, id=n) for n in range(40)])
@@ -72,7 +72,9 @@ async def test_a_batch_goes_on_after_the_item_that_was_cancelled(house: House) -
         assert [item["result"] for item in batch[1:]] == [2] * 40
 
 
-async def test_a_cancelled_item_leaves_its_task_as_if_nothing_had_been(house: House) -> None:
+async def test_a_cancelled_item_leaves_its_task_as_if_nothing_had_been(
+    house: Server,
+) -> None:
     """Something else that is cancelled later in the batch is still that item's error alone."""
     async with raw_ws(house) as ws:
         batch = [
@@ -89,7 +91,7 @@ async def test_a_cancelled_item_leaves_its_task_as_if_nothing_had_been(house: Ho
         assert batch[2]["result"] == "a"
 
 
-async def test_an_order_in_flight_is_never_cancelled(house: House) -> None:
+async def test_an_order_in_flight_is_never_cancelled(house: Server) -> None:
     """cancel_request says false; the trade goes on to its end."""
     async with raw_ws(house) as ws:
         ws.send(request("trade", name="a", slow=True, id="x"))

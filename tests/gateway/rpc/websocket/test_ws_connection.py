@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 from small_catalogue import event
-from web_house import House, RawWs, masked, open_house, raw_ws, until
+from web_server_fixture import RawWs, Server, masked, open_server, raw_ws, until
 
 from gateway.config import Limits
 
@@ -23,7 +23,7 @@ async def serves(ws: RawWs) -> bool:
     return bool((await ws.json())["id"] == "still")
 
 
-async def test_the_answer_to_subscribe_precedes_its_first_event(house: House) -> None:
+async def test_the_answer_to_subscribe_precedes_its_first_event(house: Server) -> None:
     """Also when the events were there before the answer was written."""
     async with raw_ws(house) as ws:
         for _ in range(20):
@@ -32,7 +32,9 @@ async def test_the_answer_to_subscribe_precedes_its_first_event(house: House) ->
             assert [(await ws.json())["params"]["seq"] for _ in range(3)] == [0, 1, 2]
 
 
-async def test_the_answer_precedes_the_events_even_when_the_reader_is_slow(house: House) -> None:
+async def test_the_answer_precedes_the_events_even_when_the_reader_is_slow(
+    house: Server,
+) -> None:
     """Congestion changes when, not in which order."""
     async with raw_ws(house, receive_buffer=4096) as ws:
         ws.send(request("big", id="big", size=300_000))
@@ -42,7 +44,7 @@ async def test_the_answer_precedes_the_events_even_when_the_reader_is_slow(house
         assert [(await ws.json())["params"]["seq"] for _ in range(3)] == [0, 1, 2]
 
 
-async def test_events_arrive_in_order_mixed_with_answers(house: House) -> None:
+async def test_events_arrive_in_order_mixed_with_answers(house: Server) -> None:
     """One channel's events keep their order, whatever is answered between them."""
     async with raw_ws(house) as ws:
         assert await serves(ws)
@@ -62,7 +64,7 @@ async def test_events_arrive_in_order_mixed_with_answers(house: House) -> None:
         assert sorted(answered) == list(range(0, 300, 3))
 
 
-async def test_a_slow_call_holds_up_nobody(house: House) -> None:
+async def test_a_slow_call_holds_up_nobody(house: Server) -> None:
     """Requests run concurrently; answers come as they are ready."""
     async with raw_ws(house) as ws:
         ws.send(request("wait", id="slow"))
@@ -73,7 +75,7 @@ async def test_a_slow_call_holds_up_nobody(house: House) -> None:
         assert (await ws.json())["id"] == "slow"
 
 
-async def test_slow_calls_one_after_the_other_are_each_answered(house: House) -> None:
+async def test_slow_calls_one_after_the_other_are_each_answered(house: Server) -> None:
     """Reading is handed on each time an answer waits, and nothing is lost on the way."""
     async with raw_ws(house) as ws:
         for number in range(20):
@@ -89,7 +91,7 @@ async def test_slow_calls_one_after_the_other_are_each_answered(house: House) ->
 
 async def test_a_full_house_is_not_read_until_one_is_answered() -> None:
     """max_in_flight bounds the calls; TCP makes the client wait, nothing is refused."""
-    async with open_house(limits=Limits(max_in_flight=4)) as house, raw_ws(house) as ws:
+    async with open_server(limits=Limits(max_in_flight=4)) as house, raw_ws(house) as ws:
         for number in range(10):
             ws.send(request("wait", id=number, name=str(number)))
         await house.doings.entered.wait()
@@ -100,7 +102,7 @@ async def test_a_full_house_is_not_read_until_one_is_answered() -> None:
         assert house.doings.most_waiting <= 4
 
 
-async def test_a_lost_connection_ends_reads_but_not_trades(house: House) -> None:
+async def test_a_lost_connection_ends_reads_but_not_trades(house: Server) -> None:
     """Nobody waits for a read any more; an order that was begun is carried out."""
     async with raw_ws(house) as ws:
         ws.send(request("trade", id=1, name="a", slow=True))
@@ -117,7 +119,7 @@ async def test_a_lost_connection_ends_reads_but_not_trades(house: House) -> None
         assert {"a done", "b done", "c done"} <= set(house.doings.calls)
 
 
-async def test_a_trade_that_is_done_protects_nothing_any_more(house: House) -> None:
+async def test_a_trade_that_is_done_protects_nothing_any_more(house: Server) -> None:
     """A read on the same connection still ends when the connection does."""
     async with raw_ws(house) as ws:
         ws.send(request("trade", name="a"))
@@ -128,7 +130,7 @@ async def test_a_trade_that_is_done_protects_nothing_any_more(house: House) -> N
         await house.doings.left.wait()
 
 
-async def test_ten_messages_that_are_no_json_are_borne(house: House) -> None:
+async def test_ten_messages_that_are_no_json_are_borne(house: Server) -> None:
     """Each gets -32700; the eleventh ends the connection with 4502."""
     async with raw_ws(house) as ws:
         for _ in range(10):
@@ -173,7 +175,7 @@ BAD_FRAMES = [
     ("frames", "code"), [(f, c) for f, c, _ in BAD_FRAMES], ids=[n for _, _, n in BAD_FRAMES]
 )
 async def test_a_bad_frame_ends_the_connection_with_its_code(
-    house: House, frames: bytes, code: int
+    house: Server, frames: bytes, code: int
 ) -> None:
     """1002, 1003, 1007 or 1009; the server goes on."""
     async with raw_ws(house) as ws:
@@ -188,7 +190,7 @@ async def test_a_bad_frame_ends_the_connection_with_its_code(
 
 async def test_a_message_over_the_limit_ends_with_1009() -> None:
     """In one frame or in many; at the limit it is answered."""
-    async with open_house(limits=Limits(max_message_bytes=8192)) as house:
+    async with open_server(limits=Limits(max_message_bytes=8192)) as house:
         async with raw_ws(house) as ws:
             ws.send(b'{"jsonrpc":"2.0","id":1,"method":"update"}'.ljust(8192))
             assert (await ws.json())["id"] == 1
@@ -200,7 +202,7 @@ async def test_a_message_over_the_limit_ends_with_1009() -> None:
             assert await ws.close_code() == 1009
 
 
-async def test_a_message_may_come_in_fragments_with_pings_between(house: House) -> None:
+async def test_a_message_may_come_in_fragments_with_pings_between(house: Server) -> None:
     """RFC 6455, section 5.4; byte by byte as well."""
     async with raw_ws(house) as ws:
         text = b'{"jsonrpc":"2.0","id":1,"method":"update"}'
@@ -222,7 +224,7 @@ async def test_a_message_may_come_in_fragments_of_one_byte(
     """Any legal message may: its fragments are not taken for a flood."""
     monkeypatch.setattr("gateway.rpc.websocket.connection.QUEUED_BYTES", 0)
     limits = Limits(max_message_bytes=4096)
-    async with open_house(limits=limits) as house, raw_ws(house) as ws:
+    async with open_server(limits=limits) as house, raw_ws(house) as ws:
         text = b'{"jsonrpc":"2.0","id":1,"method":"update"}'.ljust(4096)
         ws.send(text[:1], head=0)
         for byte in text[1:-1]:
@@ -239,7 +241,7 @@ async def test_fragments_that_carry_nothing_have_an_end(
     would ever be met."""
     monkeypatch.setattr("gateway.rpc.websocket.connection.QUEUED_BYTES", 0)
     limits = Limits(max_message_bytes=4096)
-    async with open_house(limits=limits) as house, raw_ws(house) as ws:
+    async with open_server(limits=limits) as house, raw_ws(house) as ws:
         ws.send(b"[", head=0)
         for _ in range(20):
             ws.writer.write(masked(b"", 0) * 500 + between)
@@ -252,7 +254,7 @@ async def test_fragments_that_carry_nothing_have_an_end(
 async def test_a_burst_of_calls_is_no_flood() -> None:
     """However short a message may be at most: what is not read yet waits on its way to us."""
     limits = Limits(max_message_bytes=4096, max_in_flight=1)
-    async with open_house(limits=limits) as house, raw_ws(house) as ws:
+    async with open_server(limits=limits) as house, raw_ws(house) as ws:
         ws.send(request("wait", id="first"))
         await house.doings.entered.wait()
         frame = masked(orjson.dumps(request("update")).ljust(4096), 0x81)
@@ -262,7 +264,7 @@ async def test_a_burst_of_calls_is_no_flood() -> None:
         assert [(await ws.json())["id"] for _ in range(501)] == ["first"] + [1] * 500
 
 
-def _reading_stopped(house: House) -> bool:
+def _reading_stopped(house: Server) -> bool:
     """The server reads no more, for too much waits already."""
     assert house.server._connections is not None
     [connection] = house.server._connections._open
@@ -275,7 +277,7 @@ async def test_what_was_taken_adds_up_to_no_flood(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("gateway.rpc.websocket.connection.QUEUED_BYTES", 0)
     monkeypatch.setattr("gateway.rpc.websocket.connection.MAX_PINGS", 1000)
     limits = Limits(max_message_bytes=4096)
-    async with open_house(limits=limits) as house, raw_ws(house) as ws:
+    async with open_server(limits=limits) as house, raw_ws(house) as ws:
         for _ in range(500):
             ws.send(b"x" * 125, 9)
             assert (await ws.frame())[0] == 10
@@ -284,7 +286,7 @@ async def test_what_was_taken_adds_up_to_no_flood(monkeypatch: pytest.MonkeyPatc
             assert (await ws.json())["id"] == 1
 
 
-async def test_a_client_that_closes_gets_its_code_back(house: House) -> None:
+async def test_a_client_that_closes_gets_its_code_back(house: Server) -> None:
     """And the socket ends; the streams forget the listener."""
     for sent, echoed in ((b"", 1000), (b"\x03\xe8bye", 1000), (b"\x0f\xa1", 4001)):
         async with raw_ws(house) as ws:
@@ -295,7 +297,7 @@ async def test_a_client_that_closes_gets_its_code_back(house: House) -> None:
             assert house.streams.listeners == []
 
 
-async def test_nothing_is_answered_after_the_close(house: House) -> None:
+async def test_nothing_is_answered_after_the_close(house: Server) -> None:
     """What was read behind the close frame is not carried out."""
     async with raw_ws(house) as ws:
         assert await serves(ws)
@@ -313,7 +315,7 @@ async def test_a_peer_that_does_not_pong_is_given_up(monkeypatch: pytest.MonkeyP
     """4001 when nothing was heard after a ping; any message counts as a sign of life."""
     monkeypatch.setattr("gateway.rpc.websocket.connection.PING_EVERY_S", 0.1)
     monkeypatch.setattr("gateway.rpc.websocket.connection.PONG_WITHIN_S", 0.05)
-    async with open_house() as house, raw_ws(house) as ws:
+    async with open_server() as house, raw_ws(house) as ws:
         for _ in range(2):
             assert (await ws.frame())[0] == 9
             ws.send(b"", 10)
@@ -329,7 +331,7 @@ async def test_who_waits_for_our_answers_is_not_taken_for_dead(
     """While we don't read, for the house is full, its pongs cannot be seen."""
     monkeypatch.setattr("gateway.rpc.websocket.connection.PING_EVERY_S", 0.06)
     monkeypatch.setattr("gateway.rpc.websocket.connection.PONG_WITHIN_S", 0.03)
-    async with open_house(limits=Limits(max_in_flight=2)) as house, raw_ws(house) as ws:
+    async with open_server(limits=Limits(max_in_flight=2)) as house, raw_ws(house) as ws:
         for number in range(3):
             ws.send(request("wait", id=number))
         await house.doings.entered.wait()
@@ -342,7 +344,7 @@ async def test_who_waits_for_our_answers_is_not_taken_for_dead(
             answers |= {len(answers)} if opcode == 1 else set()
 
 
-async def test_a_flood_of_pings_ends_with_4003(house: House) -> None:
+async def test_a_flood_of_pings_ends_with_4003(house: Server) -> None:
     """200 between two of ours are answered; whoever sends more has to come again."""
     async with raw_ws(house) as ws:
         for _ in range(200):
@@ -353,7 +355,7 @@ async def test_a_flood_of_pings_ends_with_4003(house: House) -> None:
         assert await ws.close_code() == 4003
 
 
-async def test_a_flood_of_pongs_ends_so_too(house: House) -> None:
+async def test_a_flood_of_pongs_ends_so_too(house: Server) -> None:
     """Nobody asked for them."""
     async with raw_ws(house) as ws:
         for _ in range(201):
@@ -362,7 +364,7 @@ async def test_a_flood_of_pongs_ends_so_too(house: House) -> None:
 
 
 async def test_a_call_that_fails_in_the_door_is_logged_and_the_rest_goes_on(
-    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    house: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A defect of ours costs one connection at most, never the daemon."""
     async with raw_ws(house) as ws:

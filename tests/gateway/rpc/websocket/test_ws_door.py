@@ -11,12 +11,12 @@ import orjson
 import pytest
 import websockets
 from small_catalogue import event
-from web_house import (
+from web_server_fixture import (
     UPGRADE,
-    House,
     RawWs,
+    Server,
     masked,
-    open_house,
+    open_server,
     raw_ws,
     read_response,
     split_response,
@@ -36,7 +36,7 @@ def bearer(token: str) -> str:
     return "mtg.bearer." + base64.urlsafe_b64encode(token.encode()).decode().rstrip("=")
 
 
-async def upgrade(house: House, *more: str, token: str | None = None) -> tuple[int, Any, Any]:
+async def upgrade(house: Server, *more: str, token: str | None = None) -> tuple[int, Any, Any]:
     """Try the handshake; return status, headers and what follows."""
     lines = [f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{house.port}", *UPGRADE, *more]
     if token is not None:
@@ -44,7 +44,7 @@ async def upgrade(house: House, *more: str, token: str | None = None) -> tuple[i
     return split_response(await house.raw("\r\n".join(lines).encode() + b"\r\n\r\n"))
 
 
-async def test_a_header_logs_in_before_the_101(house: House) -> None:
+async def test_a_header_logs_in_before_the_101(house: Server) -> None:
     """Way A: the connection starts authenticated and hears the token's events."""
     async with raw_ws(house) as ws:
         ws.send({"jsonrpc": "2.0", "id": 1, "method": "ws_only"})
@@ -55,7 +55,7 @@ async def test_a_header_logs_in_before_the_101(house: House) -> None:
 
 
 @pytest.mark.parametrize("reason", ["malformed", "unknown", "revoked"])
-async def test_a_wrong_token_in_the_header_gets_no_101(house: House, reason: str) -> None:
+async def test_a_wrong_token_in_the_header_gets_no_101(house: Server, reason: str) -> None:
     """401 with a JSON-RPC body; no listener was ever made."""
     token = {"malformed": "mgt_x", "unknown": new_token(), "revoked": house.token}[reason]
     if reason == "revoked":
@@ -66,7 +66,7 @@ async def test_a_wrong_token_in_the_header_gets_no_101(house: House, reason: str
     assert house.streams.listeners == []
 
 
-async def test_a_first_message_logs_in(house: House) -> None:
+async def test_a_first_message_logs_in(house: Server) -> None:
     """Way B: hello with the token; the method never sees the token, and is answered."""
     async with raw_ws(house, login=False) as ws:
         ws.send(hello(house.token, client="bot"))
@@ -79,7 +79,7 @@ async def test_a_first_message_logs_in(house: House) -> None:
         assert (await ws.json())["id"] == 2
 
 
-async def test_hello_may_be_said_again(house: House) -> None:
+async def test_hello_may_be_said_again(house: Server) -> None:
     """On a connection that has logged in it is a method like others."""
     async with raw_ws(house) as ws:
         for client in ("a", "b"):
@@ -89,7 +89,7 @@ async def test_hello_may_be_said_again(house: House) -> None:
 
 @pytest.mark.parametrize("kind", ["empty", "malformed", "unknown", "revoked"])
 async def test_a_wrong_token_in_hello_is_answered_then_closed(
-    house: House, kind: str, caplog: pytest.LogCaptureFixture
+    house: Server, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """-32001 with the id of hello, then 4501; the token is in no log."""
     caplog.set_level(logging.DEBUG)
@@ -118,7 +118,7 @@ async def test_a_wrong_token_in_hello_is_answered_then_closed(
         [{"jsonrpc": "2.0", "id": 9, "method": "hello", "params": {"auth_token": "x"}}],
     ],
 )  # fmt: skip
-async def test_nothing_goes_before_hello(house: House, first: Any) -> None:
+async def test_nothing_goes_before_hello(house: Server, first: Any) -> None:
     """-32002 hello_required with the id where there is one, then 4502."""
     async with raw_ws(house, login=False) as ws:
         ws.send(first)
@@ -130,7 +130,7 @@ async def test_nothing_goes_before_hello(house: House, first: Any) -> None:
     assert house.doings.calls == []
 
 
-async def test_hello_fits_into_four_kib(house: House) -> None:
+async def test_hello_fits_into_four_kib(house: Server) -> None:
     """Before the login nobody may send more."""
     async with raw_ws(house, login=False) as ws:
         ws.send(hello(house.token, client="x" * 4096))
@@ -138,7 +138,7 @@ async def test_hello_fits_into_four_kib(house: House) -> None:
     assert house.gate.admitted == 0
 
 
-async def test_no_more_than_a_hello_is_taken_in(house: House) -> None:
+async def test_no_more_than_a_hello_is_taken_in(house: Server) -> None:
     """4502 while the rest is still on its way: strangers cannot fill memory with half messages."""
     async with raw_ws(house, login=False) as ws:
         ws.writer.write(masked(b" " * 1_000_000, 0x81)[:500_000])
@@ -147,7 +147,9 @@ async def test_no_more_than_a_hello_is_taken_in(house: House) -> None:
     assert house.gate.admitted == 0
 
 
-async def test_what_came_before_the_upgrade_is_not_held_against_hello(house: House) -> None:
+async def test_what_came_before_the_upgrade_is_not_held_against_hello(
+    house: Server,
+) -> None:
     """A connection may have carried long calls over /rpc first."""
     reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
     body = orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": "update"}).ljust(500_000)
@@ -166,7 +168,7 @@ async def test_what_came_before_the_upgrade_is_not_held_against_hello(house: Hou
 async def test_hello_must_come_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """4500, whatever pings are sent meanwhile; a login in time stops the clock."""
     monkeypatch.setattr("gateway.rpc.websocket.connection.HELLO_S", 0.1)
-    async with open_house() as house:
+    async with open_server() as house:
         async with raw_ws(house, login=False) as ws:
             ws.send(b"", 9)
             assert (await ws.frame())[0] == 10
@@ -179,7 +181,7 @@ async def test_hello_must_come_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
             assert (await ws.json())["id"] == 2
 
 
-async def test_a_subprotocol_logs_in_and_is_not_repeated(house: House) -> None:
+async def test_a_subprotocol_logs_in_and_is_not_repeated(house: Server) -> None:
     """Way C: mtg.v1 is echoed, the token never."""
     connection = websockets.connect(
         house.ws_url,
@@ -206,7 +208,7 @@ async def test_a_subprotocol_logs_in_and_is_not_repeated(house: House) -> None:
     ],
 )  # fmt: skip
 async def test_other_subprotocols_are_refused(
-    house: House, offered: str, status: int, caplog: pytest.LogCaptureFixture
+    house: Server, offered: str, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     """400 without mtg.v1, 401 for what is no good token; nothing offered is ever logged."""
     caplog.set_level(logging.DEBUG)
@@ -218,7 +220,7 @@ async def test_other_subprotocols_are_refused(
     assert house.token[16:] not in caplog.text
 
 
-async def test_a_token_is_sent_once(house: House) -> None:
+async def test_a_token_is_sent_once(house: Server) -> None:
     """Header and subprotocol together are refused: which of the two counts?"""
     offer = f"Sec-WebSocket-Protocol: mtg.v1, {bearer(house.token)}"
     assert (await upgrade(house, offer, token=house.token))[0] == 401
@@ -232,7 +234,7 @@ async def test_a_token_is_sent_once(house: House) -> None:
         ("Connection: close", 400),
     ],
 )  # fmt: skip
-async def test_a_broken_handshake_is_refused(house: House, changed: str, status: int) -> None:
+async def test_a_broken_handshake_is_refused(house: Server, changed: str, status: int) -> None:
     """426 where it is no WebSocket, 400 where it is a bad one; always JSON."""
     name = changed.partition(":")[0]
     lines = [line if not line.startswith(name + ":") else changed for line in UPGRADE]
@@ -243,7 +245,7 @@ async def test_a_broken_handshake_is_refused(house: House, changed: str, status:
     assert headers.get("upgrade") == ("websocket" if status == 426 else None)
 
 
-async def test_nothing_is_compressed(house: House) -> None:
+async def test_nothing_is_compressed(house: Server) -> None:
     """permessage-deflate is not agreed to, however it is offered."""
     offer = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"
     status, headers, _ = await upgrade(house, offer, token=house.token)
@@ -254,7 +256,7 @@ async def test_nothing_is_compressed(house: House) -> None:
 
 async def test_a_token_has_so_many_connections_and_no_more() -> None:
     """4504 for the one too many, by header or by hello; room again when one leaves."""
-    async with open_house(limits=Limits(max_websockets=2)) as house:
+    async with open_server(limits=Limits(max_websockets=2)) as house:
         other = house.gate.new()
         async with raw_ws(house):
             async with raw_ws(house), raw_ws(house) as late, raw_ws(house, login=False) as later:
@@ -270,7 +272,7 @@ async def test_a_token_has_so_many_connections_and_no_more() -> None:
                 assert (await ws.json())["id"] == 1
 
 
-async def test_a_revoked_token_ends_its_connections_and_no_others(house: House) -> None:
+async def test_a_revoked_token_ends_its_connections_and_no_others(house: Server) -> None:
     """4506 at once, without a word from the client; then the socket is cut within 250 ms."""
     other = house.gate.new()
     async with (
@@ -294,7 +296,9 @@ async def test_a_revoked_token_ends_its_connections_and_no_others(house: House) 
         assert (await third.json())["id"] == 2
 
 
-async def test_a_revoked_client_that_does_not_read_is_cut_all_the_same(house: House) -> None:
+async def test_a_revoked_client_that_does_not_read_is_cut_all_the_same(
+    house: Server,
+) -> None:
     """It cannot hold the connection by not taking the close frame."""
     async with raw_ws(house, receive_buffer=4096) as ws:
         ws.send({"jsonrpc": "2.0", "id": 1, "method": "big", "params": [4_000_000]})
@@ -308,7 +312,9 @@ async def test_a_revoked_client_that_does_not_read_is_cut_all_the_same(house: Ho
             await ws.reader.readexactly(4_000_000)
 
 
-async def test_a_token_that_is_revoked_in_the_handshake_does_not_come_in(house: House) -> None:
+async def test_a_token_that_is_revoked_in_the_handshake_does_not_come_in(
+    house: Server,
+) -> None:
     """Who ends its connections did not see this one yet."""
     admit = house.gate.admit
 
@@ -323,7 +329,9 @@ async def test_a_token_that_is_revoked_in_the_handshake_does_not_come_in(house: 
     assert house.streams.listeners == []
 
 
-async def test_a_revocation_that_nobody_told_of_stops_the_next_request(house: House) -> None:
+async def test_a_revocation_that_nobody_told_of_stops_the_next_request(
+    house: Server,
+) -> None:
     """The gate is asked before each message."""
     async with raw_ws(house) as ws:
         house.gate.revoke(house.token, tell=False)
@@ -332,7 +340,7 @@ async def test_a_revocation_that_nobody_told_of_stops_the_next_request(house: Ho
     assert house.doings.calls == []
 
 
-async def test_a_client_of_another_maker_talks_and_listens(house: House) -> None:
+async def test_a_client_of_another_maker_talks_and_listens(house: Server) -> None:
     """websockets: requests, a batch, events, and an orderly end with 1000."""
     headers = {"Authorization": f"Bearer {house.token}"}
     connection = websockets.connect(

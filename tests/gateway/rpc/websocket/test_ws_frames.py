@@ -8,7 +8,7 @@ import itertools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from web_house import UPGRADE, House, masked
+from web_server_fixture import UPGRADE, Server, masked
 
 from gateway.http.websocket_frames import FrameHeads, code_to_echo
 
@@ -51,7 +51,7 @@ def test_only_codes_of_programs_are_echoed(given: object, echoed: int) -> None:
     assert code_to_echo(given) == echoed
 
 
-async def test_a_bad_frame_right_behind_the_handshake(house: House) -> None:
+async def test_a_bad_frame_right_behind_the_handshake(house: Server) -> None:
     """It came before anybody listened for it."""
     reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
     head = house.head("/ws", "GET", *UPGRADE)

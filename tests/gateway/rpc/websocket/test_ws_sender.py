@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 from small_catalogue import event
-from web_house import House, RawWs, open_house, raw_ws, until
+from web_server_fixture import RawWs, Server, open_server, raw_ws, until
 
 from gateway.config import Limits
 from gateway.streams.hub import Listener
@@ -27,7 +27,7 @@ def resume(ws: RawWs) -> None:
     ws.reader._transport.resume_reading()  # type: ignore[attr-defined]
 
 
-async def listener_of(house: House, ws: RawWs) -> Listener:
+async def listener_of(house: Server, ws: RawWs) -> Listener:
     """Return the server's end of a fresh connection."""
     ws.send(request("update"))
     await ws.json()
@@ -38,7 +38,7 @@ async def test_a_stalled_reader_gets_the_newest_price_when_it_reads_again() -> N
     """Latest events replace one another once it is far behind; lossless ones all arrive."""
     limits = Limits(queue_messages=1200)
     async with (
-        open_house(limits=limits) as house,
+        open_server(limits=limits) as house,
         raw_ws(house, receive_buffer=4096) as ws,
     ):
         listener = await listener_of(house, ws)
@@ -64,7 +64,7 @@ async def test_a_stalled_reader_over_its_bounds_is_closed_and_others_hear_all() 
     """4000 slow_consumer; the neighbour loses nothing and waits for nobody."""
     limits = Limits(queue_messages=500)
     async with (
-        open_house(limits=limits) as house,
+        open_server(limits=limits) as house,
         raw_ws(house, receive_buffer=4096) as slow,
         raw_ws(house) as quick,
     ):
@@ -86,7 +86,7 @@ async def test_a_reader_that_takes_nothing_for_long_is_closed(
 ) -> None:
     """Even when what waits for it is little."""
     monkeypatch.setattr("gateway.rpc.websocket.sender.STALLED_S", 0.1)
-    async with open_house() as house, raw_ws(house, receive_buffer=4096) as ws:
+    async with open_server() as house, raw_ws(house, receive_buffer=4096) as ws:
         await listener_of(house, ws)
         stall(ws)
         house.streams.publish(*(event("orders", n, size=2000) for n in range(300)))
@@ -95,7 +95,7 @@ async def test_a_reader_that_takes_nothing_for_long_is_closed(
         assert await ws.close_code() == 4000
 
 
-async def test_who_does_not_read_its_answers_is_not_read(house: House) -> None:
+async def test_who_does_not_read_its_answers_is_not_read(house: Server) -> None:
     """Requests stay in the client's socket; nothing piles up with us; later all are answered."""
     async with raw_ws(house, receive_buffer=4096) as ws:
         listener = await listener_of(house, ws)
@@ -109,7 +109,7 @@ async def test_who_does_not_read_its_answers_is_not_read(house: House) -> None:
         assert [(await ws.json())["id"] for _ in range(200)] == list(range(200))
 
 
-async def test_answers_go_before_the_events_that_waited(house: House) -> None:
+async def test_answers_go_before_the_events_that_waited(house: Server) -> None:
     """A slow reader still learns soon what became of its order."""
     async with raw_ws(house, receive_buffer=4096) as ws:
         await listener_of(house, ws)
@@ -131,7 +131,7 @@ async def test_answers_go_before_the_events_that_waited(house: House) -> None:
 
 
 async def test_frames_of_one_turn_leave_in_one_write(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    house: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first at once, the rest of the turn together."""
     async with raw_ws(house) as ws:
@@ -157,7 +157,7 @@ async def test_frames_of_one_turn_leave_in_one_write(
         assert 3 <= len(sizes) - 2 <= 5
 
 
-async def test_events_after_the_end_go_nowhere(house: House) -> None:
+async def test_events_after_the_end_go_nowhere(house: Server) -> None:
     """deliver and end may come at any time, in any order, more than once."""
     async with raw_ws(house) as ws:
         listener = await listener_of(house, ws)
@@ -172,7 +172,7 @@ async def test_events_after_the_end_go_nowhere(house: House) -> None:
         listener.deliver([one], one.frame)
 
 
-async def test_a_large_answer_arrives_whole(house: House) -> None:
+async def test_a_large_answer_arrives_whole(house: Server) -> None:
     """Up to max_response_bytes, to a reader that reads."""
     async with raw_ws(house) as ws:
         ws.send(request("big", size=8_000_000))

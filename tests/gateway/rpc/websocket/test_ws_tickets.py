@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 import pytest
-from web_house import UPGRADE, House, RawWs, open_house, raw_ws, split_response
+from web_server_fixture import UPGRADE, RawWs, Server, open_server, raw_ws, split_response
 
 from ea_bridge.token import new_token
 
@@ -22,9 +22,9 @@ NEVER_GIVEN = "A" * 22
 
 
 @pytest.fixture
-async def house() -> AsyncIterator[House]:
+async def house() -> AsyncIterator[Server]:
     """A server that lets pages of two origins call."""
-    async with open_house(origins=(PAGE, OTHER)) as opened:
+    async with open_server(origins=(PAGE, OTHER)) as opened:
         yield opened
 
 
@@ -32,7 +32,7 @@ def from_origin(origin: str | None) -> list[str]:
     return [] if origin is None else [f"Origin: {origin}"]
 
 
-async def ticket_of(house: House, origin: str | None = PAGE, token: str = "") -> str:
+async def ticket_of(house: Server, origin: str | None = PAGE, token: str = "") -> str:
     """Ask for a ticket, as a page of the origin or as a program."""
     status, _, body = await house.post(ASK, *from_origin(origin), token=token)
     assert status == 200, body
@@ -40,13 +40,13 @@ async def ticket_of(house: House, origin: str | None = PAGE, token: str = "") ->
     return ticket
 
 
-def handshake(house: House, *more: str, path: str = "/ws") -> bytes:
+def handshake(house: Server, *more: str, path: str = "/ws") -> bytes:
     lines = [f"GET {path} HTTP/1.1", f"Host: 127.0.0.1:{house.port}", *UPGRADE, *more]
     return "\r\n".join(lines).encode() + b"\r\n\r\n"
 
 
 async def knock(
-    house: House, offered: str, origin: str | None = PAGE, *more: str
+    house: Server, offered: str, origin: str | None = PAGE, *more: str
 ) -> tuple[int, dict[str, str], Any]:
     """Try a handshake; return status, headers and the error, if any."""
     offer = f"Sec-WebSocket-Protocol: {offered}"
@@ -55,7 +55,7 @@ async def knock(
     return status, headers, orjson.loads(body)["error"] if status != 101 else None
 
 
-async def refused(house: House, offered: str, origin: str | None = PAGE, *more: str) -> str:
+async def refused(house: Server, offered: str, origin: str | None = PAGE, *more: str) -> str:
     """Return the reason of a 401; nobody may have been let in."""
     status, headers, error = await knock(house, offered, origin, *more)
     assert (status, headers["www-authenticate"]) == (401, "Bearer")
@@ -71,7 +71,7 @@ def showing(ticket: str) -> str:
 
 
 @pytest.mark.parametrize("origin", [PAGE, OTHER, None])
-async def test_a_ticket_opens_a_connection(house: House, origin: str | None) -> None:
+async def test_a_ticket_opens_a_connection(house: Server, origin: str | None) -> None:
     """For the caller who asked for it; the server answers with mtg.v1 alone."""
     ticket = await ticket_of(house, origin)
     offer = f"Sec-WebSocket-Protocol: {showing(ticket)}"
@@ -88,7 +88,7 @@ async def test_a_ticket_opens_a_connection(house: House, origin: str | None) -> 
     writer.close()
 
 
-async def test_the_answer_says_how_to_use_it(house: House) -> None:
+async def test_the_answer_says_how_to_use_it(house: Server) -> None:
     """The subprotocol is ready to be offered; the life is in milliseconds; nobody caches it."""
     _, headers, body = await house.post(ASK, f"Origin: {PAGE}")
     told = orjson.loads(body)["result"]
@@ -98,7 +98,7 @@ async def test_the_answer_says_how_to_use_it(house: House) -> None:
     assert headers["access-control-allow-origin"] == PAGE
 
 
-async def test_a_used_ticket_is_unknown(house: House) -> None:
+async def test_a_used_ticket_is_unknown(house: Server) -> None:
     """The second connection gets no 101, while the first is open and after."""
     ticket = await ticket_of(house)
     assert (await knock(house, showing(ticket)))[0] == 101
@@ -106,7 +106,7 @@ async def test_a_used_ticket_is_unknown(house: House) -> None:
     assert (status, error["data"]["reason"]) == (401, "unknown")
 
 
-async def test_of_two_that_race_one_wins(house: House) -> None:
+async def test_of_two_that_race_one_wins(house: Server) -> None:
     """However many show the same ticket at once."""
     for _ in range(5):
         ticket = await ticket_of(house)
@@ -118,7 +118,7 @@ async def test_of_two_that_race_one_wins(house: House) -> None:
     ("asked", "shown"), [(PAGE, OTHER), (OTHER, PAGE), (PAGE, None), (None, PAGE)]
 )
 async def test_a_ticket_is_for_the_origin_that_asked(
-    house: House, asked: str | None, shown: str | None
+    house: Server, asked: str | None, shown: str | None
 ) -> None:
     """Also listed ones are not each other; and a stolen ticket is used up."""
     ticket = await ticket_of(house, asked)
@@ -126,7 +126,7 @@ async def test_a_ticket_is_for_the_origin_that_asked(
     assert await refused(house, showing(ticket), asked) == "unknown"
 
 
-async def test_a_late_ticket_has_expired(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_late_ticket_has_expired(house: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """The reason tells a slow page from a wrong one."""
     monkeypatch.setattr("gateway.auth.tickets.LIFETIME_S", 0.0)
     assert await refused(house, showing(await ticket_of(house))) == "expired"
@@ -136,13 +136,13 @@ async def test_a_late_ticket_has_expired(house: House, monkeypatch: pytest.Monke
     ("ticket", "reason"),
     [("", "malformed"), ("short", "malformed"), (NEVER_GIVEN, "unknown"), ("!" * 22, "malformed")],
 )
-async def test_a_wrong_ticket_gets_no_101(house: House, ticket: str, reason: str) -> None:
+async def test_a_wrong_ticket_gets_no_101(house: Server, ticket: str, reason: str) -> None:
     """401 with the reason."""
     assert await refused(house, showing(ticket)) == reason
 
 
 @pytest.mark.parametrize("tell", [True, False])
-async def test_a_revoked_token_has_no_tickets(house: House, tell: bool) -> None:
+async def test_a_revoked_token_has_no_tickets(house: Server, tell: bool) -> None:
     """The gate is asked when the ticket is used, whether or not it has told anybody."""
     other = house.gate.new()
     ticket, others = await ticket_of(house), await ticket_of(house, token=other)
@@ -151,7 +151,7 @@ async def test_a_revoked_token_has_no_tickets(house: House, tell: bool) -> None:
     assert (await knock(house, showing(others)))[0] == 101
 
 
-async def test_a_connection_by_ticket_ends_with_its_token(house: House) -> None:
+async def test_a_connection_by_ticket_ends_with_its_token(house: Server) -> None:
     """As one by header does."""
     ticket = await ticket_of(house)
     offer = f"Sec-WebSocket-Protocol: {showing(ticket)}"
@@ -167,7 +167,7 @@ def bearer(token: str) -> str:
 
 
 @pytest.mark.parametrize("offered", ["mtg.v1", "mtg.v1, {bearer}"])
-async def test_a_page_shows_a_ticket_and_nothing_else(house: House, offered: str) -> None:
+async def test_a_page_shows_a_ticket_and_nothing_else(house: Server, offered: str) -> None:
     """A page is let in before the 101, and its token goes to /rpc alone: no hello, no bearer."""
     text = offered.format(bearer=bearer(house.token))
     assert await refused(house, text, PAGE) == "missing"
@@ -178,7 +178,7 @@ async def test_a_page_shows_a_ticket_and_nothing_else(house: House, offered: str
 
 
 @pytest.mark.parametrize("second", ["mtg.ticket.{ticket}", "mtg.ticket.{other}", "{bearer}"])
-async def test_one_login_is_shown(house: House, second: str) -> None:
+async def test_one_login_is_shown(house: Server, second: str) -> None:
     """Two of them are refused, whichever they are, and so is one beside the header."""
     ticket = await ticket_of(house)
     more = second.format(ticket=ticket, other=await ticket_of(house), bearer=bearer(house.token))
@@ -187,7 +187,7 @@ async def test_one_login_is_shown(house: House, second: str) -> None:
     assert await refused(house, f"mtg.v1, {more}", PAGE, header) == "malformed"
 
 
-async def test_without_our_subprotocol_a_ticket_is_not_looked_at(house: House) -> None:
+async def test_without_our_subprotocol_a_ticket_is_not_looked_at(house: Server) -> None:
     """400: the server has nothing that it could answer with; the ticket is not used up."""
     ticket = await ticket_of(house)
     assert (await knock(house, f"mtg.ticket.{ticket}"))[0] == 400
@@ -196,7 +196,7 @@ async def test_without_our_subprotocol_a_ticket_is_not_looked_at(house: House) -
 
 @pytest.mark.parametrize("origin", [PAGE, None])
 async def test_a_ticket_never_goes_into_the_url(
-    house: House, origin: str | None, caplog: pytest.LogCaptureFixture
+    house: Server, origin: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     """401, and a line in the log without it."""
     caplog.set_level(logging.DEBUG)
@@ -209,7 +209,7 @@ async def test_a_ticket_never_goes_into_the_url(
     assert ticket not in caplog.text
 
 
-async def test_no_ticket_is_ever_logged(house: House, caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_ticket_is_ever_logged(house: Server, caplog: pytest.LogCaptureFixture) -> None:
     """Good, used, wrong: the log has reasons alone."""
     caplog.set_level(logging.DEBUG)
     ticket = await ticket_of(house)
@@ -225,7 +225,7 @@ async def test_wrong_tickets_are_answered_at_the_pace_of_wrong_tokens(
 ) -> None:
     """They count together, and a good ticket never waits."""
     monkeypatch.setattr("gateway.http.failure_throttle.MAX_WAIT_S", 0.0)
-    async with open_house(origins=(PAGE,), failures_per_s=0.001) as house:
+    async with open_server(origins=(PAGE,), failures_per_s=0.001) as house:
         ticket = await ticket_of(house)
         for n in range(10):
             if n % 2:
@@ -237,7 +237,7 @@ async def test_wrong_tickets_are_answered_at_the_pace_of_wrong_tokens(
         assert (await knock(house, showing(ticket)))[0] == 101
 
 
-async def test_too_many_tickets_are_refused(house: House) -> None:
+async def test_too_many_tickets_are_refused(house: Server) -> None:
     """429 with the time to wait; other tokens get theirs."""
     tickets = [await ticket_of(house) for _ in range(16)]
     status, headers, body = await house.post(ASK, f"Origin: {PAGE}")
@@ -250,7 +250,7 @@ async def test_too_many_tickets_are_refused(house: House) -> None:
     await ticket_of(house)
 
 
-async def test_a_page_that_is_not_listed_gets_no_ticket(house: House) -> None:
+async def test_a_page_that_is_not_listed_gets_no_ticket(house: Server) -> None:
     """Nor may it show one."""
     ticket = await ticket_of(house)
     status, headers, _ = await house.post(ASK, "Origin: https://evil.test")

@@ -98,7 +98,7 @@ class Streams:
 
 
 @dataclass
-class House:
+class Server:
     """Everything that a test of the doors talks to."""
 
     gate: Gate
@@ -183,9 +183,9 @@ def split_response(raw: bytes) -> tuple[int, dict[str, str], bytes]:
 
 
 @asynccontextmanager
-async def open_house(
+async def open_server(
     *, limits: Limits | None = None, origins: Sequence[str] = (), failures_per_s: float = 1e6
-) -> AsyncIterator[House]:
+) -> AsyncIterator[Server]:
     """Run a server over the small catalogue on a free port."""
     gate, streams, doings = Gate(), Streams(), Doings()
     limits = limits or Limits()
@@ -212,7 +212,7 @@ async def open_house(
     )
     await server.start()
     try:
-        yield House(gate, streams, doings, server, gate.new(), limits)
+        yield Server(gate, streams, doings, server, gate.new(), limits)
     finally:
         doings.open.set()
         await server.stop()
@@ -287,7 +287,7 @@ UPGRADE = (
 
 @asynccontextmanager
 async def raw_ws(
-    house: House, *more: str, login: bool = True, receive_buffer: int = 0
+    house: Server, *more: str, login: bool = True, receive_buffer: int = 0
 ) -> AsyncIterator[RawWs]:
     """Open /ws by hand; ``login`` sends the Authorization header."""
     sock = socket.socket(proto=socket.IPPROTO_TCP)  # asyncio looks at it before TCP_NODELAY
