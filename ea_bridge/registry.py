@@ -44,7 +44,7 @@ class Facts:
     terminal: str
     state: SessionState
     since_ms: int
-    """When it came into that state, UTC milliseconds."""
+    """Time at which it came into that state, UTC milliseconds."""
     hello: Hello
     last_q: int
     """The last counted event taken; up to date once the terminal is gone."""
@@ -52,7 +52,7 @@ class Facts:
     autotrading: bool | None = None
     trade_allowed: bool | None = None
     reason: str = ""
-    """Why it is gone."""
+    """Reason for which it is gone."""
 
 
 @dataclass(frozen=True, slots=True)

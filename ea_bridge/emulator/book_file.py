@@ -47,7 +47,7 @@ class BookFile:
         self._rows = BookRows()
         self._version = -1
         self._anew = False
-        """What is in the file may be old: it is written whole."""
+        """The rows of the file may be old: all are written anew."""
         self._db = sqlite3.connect(path, timeout=BUSY_S)
         try:
             self._db.execute("PRAGMA journal_mode = WAL")

@@ -32,7 +32,7 @@ class Conditions:
     requotes: int = 0
     """So many of the next requests are requoted."""
     most_lots: float | None = None
-    """What the market offers to one fill at most."""
+    """Most that the market offers to one fill."""
 
 
 @dataclass(frozen=True, kw_only=True)

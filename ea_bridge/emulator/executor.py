@@ -62,7 +62,7 @@ def _result(res: Res) -> TradeResult | None:
 
 
 HISTORY = frozenset({commands.RATES_GET.op, commands.TICKS_GET.op})
-"""What the terminal may have to load first: it is not begun for nobody."""
+"""Commands whose data the terminal may have to load first: none is begun for nobody."""
 
 
 class Crashed(Exception):

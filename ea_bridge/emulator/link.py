@@ -35,7 +35,7 @@ from .executor import Crashed, is_trade
 from .terminal import EmulatedTerminal
 
 PULSE_S = 0.01
-"""How often the terminal is pumped: MetaTrader's own timer is no finer."""
+"""Between two pulses of the terminal: MetaTrader's own timer is no finer."""
 
 AT_REST_S = 0.25
 """After its last command a terminal is at rest."""

@@ -37,7 +37,7 @@ EXAMPLE_LOGINS = (
         company="MetaQuotes",
     ),
 )
-"""What every emulated terminal knows, so that the examples of the documentation work."""
+"""Known to every emulated terminal, so that the examples of the documentation work."""
 
 
 class LoginFailed(Exception):

@@ -94,7 +94,7 @@ ROWS_PER_FRAME = 128
 MAX_TRADE_EVENTS = 1024
 """Told but not acknowledged; MetaTrader's own queue of transactions is as long."""
 BROKER_COMMENT = "online order"
-"""What a broker that rewrites comments makes of any."""
+"""Comment of a broker that rewrites comments."""
 FLAT_OUT_TICKS = 288
 """Of a recording in one pulse when it is read flat out: 28,800 a second at most, which a client in
 Python can follow that hears each of them. Where bars alone are heard there is no such bound."""

@@ -87,7 +87,7 @@ class PeerConversation(asyncio.Protocol):
         self.over: asyncio.Future[float | None] = asyncio.get_running_loop().create_future()
         """Done when the connection is gone; its result is how long to wait before the next."""
         self.refusal: LinkRefused | None = None
-        """Why we were not let in, if that is how it ended."""
+        """Reason for which we were not let in, if that is how it ended."""
         self.replaced = False
         """Another peer has come with our token."""
         self._connection = connection

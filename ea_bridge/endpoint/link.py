@@ -86,7 +86,7 @@ class PeerLink(Generic[C]):
         self.ready = asyncio.Event()
         """Set while the daemon listens to us."""
         self.port = port
-        """Where the next dial goes; a daemon may come back on another port."""
+        """Port of the next dial; a daemon may come back on another one."""
         self._make = converse
         self._host = host
         self._jitter = random.Random(seed)  # noqa: S311 - spreads reconnects, guards nothing

@@ -44,7 +44,7 @@ class Lease(Struct, frozen=True, kw_only=True):
     action: LeaseAction = "cancel_orders"
     own: bool = False
     fired_msc: Milliseconds = 0
-    """When it ran out, by the broker's clock; 0: it did not."""
+    """Time at which it ran out, by the broker's clock; 0: it did not."""
     cancelled: list[Integer] = field(default_factory=list)
     """Tickets of orders."""
     closed: list[Integer] = field(default_factory=list)

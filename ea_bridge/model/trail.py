@@ -32,7 +32,7 @@ class TrailTerms(Struct, frozen=True, kw_only=True):
     break_even: Points = 0
     """Profit at which the stop goes to the opening price, once; 0: never."""
     break_even_offset: Points = 0
-    """How far beyond the opening price it goes then, on the side of profit."""
+    """Distance beyond the opening price to which it goes then, on the side of profit."""
 
 
 class Trail(Struct, frozen=True, kw_only=True):
@@ -51,6 +51,6 @@ class Trail(Struct, frozen=True, kw_only=True):
     sl: float = 0.0
     """The stop loss that it set last; 0 if it has set none yet."""
     moves: Integer = 0
-    """How often it has moved the stop loss."""
+    """Number of times that it has moved the stop loss."""
     retcode: Integer = 0
     """Of the last refusal, until a move succeeds; 0 for none."""

@@ -144,7 +144,7 @@ class Connection:
         self.state = IDLE
         self.counters = Counters()
         self.events = EventSequence(0)
-        """Which of the terminal's events have come; starts anew with ``welcome.ack``."""
+        """Count of the terminal's events that have come; starts anew with ``welcome.ack``."""
         self.max_line_to_peer = MAX_LINE_TO_EA if role is DAEMON else MAX_LINE_TO_DAEMON
         """Longest line that we may say; a daemon may say longer ones to who is no EA."""
         self._lines = LineReader(MAX_GREETING if role is DAEMON else max_line)

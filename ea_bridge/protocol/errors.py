@@ -38,7 +38,7 @@ class RemoteProtocolError(ProtocolError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.received: list[Message] = []
-        """What the peer said rightly in the same data, before it broke the protocol.
+        """Messages that were right in the same data, before the peer broke the protocol.
 
         A trade's result may be among it, so it has to be handled before the link is closed.
         """

@@ -71,7 +71,7 @@ class Hello(_Message, frozen=True):
     """Number of the last event that the EA made."""
     link: Annotated[str, Meta(pattern=r"^(ea|service)\Z")] = "ea"
     role: Annotated[str, Meta(pattern=r"^(terminal|manager)\Z")] = "terminal"
-    """What can be asked: a terminal (:mod:`ea_bridge.commands`), or a manager peer, beside
+    """Kind of peer: a terminal (:mod:`ea_bridge.commands`), or a manager peer, beside
     MetaTrader 4's Manager API (:mod:`~.mt4_manager.commands`). A token is for one of them."""
     fp: Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?\Z")] = ""
     """Fingerprint of the terminal: SHA-256 over its platform, data path, company, login, server
@@ -106,7 +106,7 @@ class Welcome(_Message, frozen=True):
     time: int
     """The daemon's clock, UTC milliseconds."""
     sent: Counter = 0
-    """When it was said, by a clock of the daemon that nobody sets; to manager peers alone, as in
+    """Time of it by a clock of the daemon that nobody sets; to manager peers alone, as in
     ``Cmd`` and ``Hb``. From it they know how long a command was on its way."""
 
 
@@ -120,7 +120,7 @@ class Pending(_Message, frozen=True):
     user_code: Annotated[str, Meta(pattern=r"^[0-9A-Za-z-]{1,16}\Z")]
     """To be shown; the person types it on the console's page."""
     url: Annotated[str, Meta(pattern=r"^[!-~]{1,512}\Z")]
-    """Where it is approved. An EA must not open it by itself."""
+    """Page on which it is approved. An EA must not open it by itself."""
     expires_s: Annotated[int, Meta(ge=0, le=86_400)]
     error: Annotated[str, Meta(pattern=r"^(|wrong_code|busy)\Z")] = ""
     tries_left: Annotated[int, Meta(ge=0, le=100)] | None = None
@@ -164,7 +164,7 @@ DENIALS: Mapping[str, Remedy] = MappingProxyType(
         "proto": Remedy.ACT,
     }
 )
-"""Why a terminal is not let in, and what its EA does about it.
+"""Reasons for which a terminal is not let in, and the reaction of its EA.
 
 ``busy``
     There is no room, or no way to the console right now.
@@ -356,7 +356,7 @@ class Bye(_Message, frozen=True):
 
 
 Event = Ticks | Book | BarEvent | Trade | AccountEvent | Pnl | State | Lost
-"""What a terminal tells without being asked."""
+"""Messages that a terminal sends without being asked."""
 
 Message = (
     Hello

@@ -88,7 +88,7 @@ class Call:
     size: int = 0
     items: list[Any] = field(default_factory=list)
     total: int = 0
-    """What all parts of a page say that the whole list counts."""
+    """Length of the whole list, as all parts of a page tell it."""
 
     def lost(self, reason: str) -> BridgeError:
         """Return the error for its caller when no answer can come any more."""

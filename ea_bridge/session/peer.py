@@ -75,9 +75,9 @@ class PeerSession:
         self.broker: bool | None = None
         """The peer is connected to its broker; ``None`` before the first heartbeat."""
         self.end_reason = ""
-        """Why the session ended; empty while it lives."""
+        """Reason of the session's end; empty while it lives."""
         self.lease_ms = 0
-        """How long each of our heartbeats lets the EA's lease live; see ``LeaseTerms``."""
+        """Time for which each of our heartbeats renews the EA's lease; see ``LeaseTerms``."""
         self._wire = wire
         self._timers = timers
         self._max_unsent = bounds.unsent

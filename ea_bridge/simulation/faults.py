@@ -39,9 +39,9 @@ class EmulatedFaults:
     lose_result: int = 0
     """Trades that are taken and executed but never answered; the link stays."""
     delay_result_ms: int = 0
-    """How late the answers to trades are."""
+    """Delay of the answers to trades."""
     stall_ms: int = 0
-    """How long trades wait for their turn: the terminal is held up, as by MetaTrader 4's
+    """Time for which trades wait for their turn: the terminal is held up, as by MetaTrader 4's
     ``OrderSend``."""
     rewrite_comment: int = 0
     """Orders whose comment the broker replaces by its own."""
@@ -55,11 +55,11 @@ class EmulatedFaults:
     """Requests for bars or ticks that are answered with the newer half: the terminal is still
     loading the rest."""
     slow_ticks_ms: int = 0
-    """How long a request for ticks holds the terminal up, as ``CopyTicks`` does while it loads."""
+    """Time for which a request for ticks holds the terminal up, as ``CopyTicks`` does."""
     garbage: int = 0
     """Heartbeats that are followed by a line which is not JSON."""
     slow_login_ms: int = 0
-    """How long it takes to log in to another account."""
+    """Time that it takes to log in to another account."""
     login_unreachable: int = 0
     """Logins whose trade server does not answer."""
     lose_server: int = 0

@@ -115,7 +115,7 @@ class EmulatedManager:
         self.users = users
         self.server, self.login = server, login
         self.rights = ALL_RIGHTS
-        """What the manager may do."""
+        """Rights of the manager."""
         self.connected = False
         self.boot = ""
         """Random, new with each start."""

@@ -47,7 +47,7 @@ COMMENTS = {
     TradeRetcode.FIFO_CLOSE: "Position closing by FIFO rule only",
     TradeRetcode.HEDGE_PROHIBITED: "Hedging prohibited",
 }
-"""What the terminal shows beside the number, one for every retcode."""
+"""Texts that the terminal shows beside the number, one for every retcode."""
 
 
 class RequestRefused(Exception):

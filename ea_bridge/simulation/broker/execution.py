@@ -45,7 +45,7 @@ class Execution:
         self._ledger = accounting.ledger
         self._script = script
         self.due_msc: dict[int, int] = {}
-        """When delayed market orders are to be filled, by ticket."""
+        """Times at which delayed market orders are to be filled, by ticket."""
 
     # --- requests --------------------------------------------------------------------------
 

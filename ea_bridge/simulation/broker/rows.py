@@ -18,7 +18,7 @@ from .broker import Broker
 from .ledger import Holding
 
 KINDS: Mapping[str, Any] = {"order": Order, "past": Order, "holding": Holding, "deal": Deal}
-"""What a row can be of."""
+"""Kinds of rows."""
 _decoders = {kind: msgspec.json.Decoder(type_) for kind, type_ in KINDS.items()}
 
 

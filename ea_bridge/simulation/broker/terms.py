@@ -87,7 +87,7 @@ class Script:
     most_lots: float | None = None
     """Lots that the market offers to any one fill at most."""
     rewrite_comment: Callable[[str], str] | None = None
-    """What the broker makes of a comment."""
+    """Function that the broker applies to a comment."""
 
 
 def terms_of(

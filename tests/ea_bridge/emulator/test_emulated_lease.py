@@ -18,7 +18,7 @@ from ea_bridge.model import (
 )
 
 
-class Stage:
+class LeaseFixture:
     """A terminal, and the time by which its lease runs out."""
 
     def __init__(self, machine: EmulatedTerminal) -> None:
@@ -84,72 +84,72 @@ def default_platform() -> str:
     return "mt5"
 
 
-@pytest.fixture(name="stage")
-def make_stage(machines: dict[str, EmulatedTerminal], platform: str) -> Stage:
+@pytest.fixture(name="fixture")
+def make_stage(machines: dict[str, EmulatedTerminal], platform: str) -> LeaseFixture:
     """A terminal with nothing open."""
     if platform not in machines:
         machines[platform] = build_terminal(platform=platform)
-    return Stage(machines[platform])
+    return LeaseFixture(machines[platform])
 
 
-def test_it_runs_out_once(stage: Stage) -> None:
+def test_it_runs_out_once(fixture: LeaseFixture) -> None:
     """Orders go at the moment it ends, positions stay; then it is off, and has told."""
-    order, position = stage.wait(), stage.place(TradeAction.DEAL)
-    assert stage.lease.set(terms()).lease_ms == 5000
-    stage.let_pass(4.9)
-    assert stage.open == ([order], [position])
-    stage.let_pass(0.2)
-    assert stage.open == ([], [position])
-    told = stage.lease.get()
+    order, position = fixture.wait(), fixture.place(TradeAction.DEAL)
+    assert fixture.lease.set(terms()).lease_ms == 5000
+    fixture.let_pass(4.9)
+    assert fixture.open == ([order], [position])
+    fixture.let_pass(0.2)
+    assert fixture.open == ([], [position])
+    told = fixture.lease.get()
     assert (told.lease_ms, told.cancelled, told.closed, told.failed) == (0, [order], [], [])
     assert told.fired_msc
-    assert stage.lease.get().fired_msc == 0
-    later = stage.wait()
-    stage.let_pass(60.0)
-    assert stage.open == ([later], [position])
+    assert fixture.lease.get().fired_msc == 0
+    later = fixture.wait()
+    fixture.let_pass(60.0)
+    assert fixture.open == ([later], [position])
 
 
 @pytest.mark.parametrize("platform", ["mt5", "mt4"])
-def test_positions_are_closed_where_it_says_so(stage: Stage) -> None:
+def test_positions_are_closed_where_it_says_so(fixture: LeaseFixture) -> None:
     """Both sides, on both platforms."""
-    order = stage.wait()
-    positions = [stage.place(TradeAction.DEAL), stage.place(TradeAction.DEAL, type=1)]
-    stage.lease.set(terms(action="cancel_and_close"))
-    stage.let_pass(5.1)
-    assert stage.open == ([], [])
-    told = stage.lease.get()
+    order = fixture.wait()
+    positions = [fixture.place(TradeAction.DEAL), fixture.place(TradeAction.DEAL, type=1)]
+    fixture.lease.set(terms(action="cancel_and_close"))
+    fixture.let_pass(5.1)
+    assert fixture.open == ([], [])
+    told = fixture.lease.get()
     assert (told.cancelled, sorted(told.closed), told.failed) == ([order], positions, [])
 
 
-def test_heartbeats_renew_it_and_nothing_else_does(stage: Stage) -> None:
+def test_heartbeats_renew_it_and_nothing_else_does(fixture: LeaseFixture) -> None:
     """One without ``lease_ms``, of a daemon that knows of no lease, renews nothing."""
-    stage.wait()
-    stage.lease.set(terms())
+    fixture.wait()
+    fixture.lease.set(terms())
     for _ in range(20):
-        stage.let_pass(1.0)
-        stage.lease.renew(5000)
-    assert stage.open[0]
-    stage.let_pass(4.0)
-    stage.lease.renew(0)
-    stage.let_pass(1.1)
-    assert not stage.open[0]
+        fixture.let_pass(1.0)
+        fixture.lease.renew(5000)
+    assert fixture.open[0]
+    fixture.let_pass(4.0)
+    fixture.lease.renew(0)
+    fixture.let_pass(1.1)
+    assert not fixture.open[0]
 
 
-def test_it_can_be_ended_and_set_anew(stage: Stage) -> None:
-    order = stage.wait()
-    stage.lease.set(terms())
-    stage.lease.set(terms(0))
-    stage.lease.renew(5000)
-    stage.let_pass(60.0)
-    assert stage.open[0] == [order]
-    stage.lease.set(terms(2000))
-    stage.let_pass(2.1)
-    assert stage.open[0] == []
+def test_it_can_be_ended_and_set_anew(fixture: LeaseFixture) -> None:
+    order = fixture.wait()
+    fixture.lease.set(terms())
+    fixture.lease.set(terms(0))
+    fixture.lease.renew(5000)
+    fixture.let_pass(60.0)
+    assert fixture.open[0] == [order]
+    fixture.lease.set(terms(2000))
+    fixture.let_pass(2.1)
+    assert fixture.open[0] == []
 
 
-def test_what_did_not_come_through_the_gateway_may_be_spared(stage: Stage) -> None:
+def test_what_did_not_come_through_the_gateway_may_be_spared(fixture: LeaseFixture) -> None:
     """By its comment, or by its ticket where the broker has rewritten that."""
-    by_hand = stage.handler.broker.send(
+    by_hand = fixture.handler.broker.send(
         TradeRequest(
             action=TradeAction.PENDING,
             symbol="EURUSD",
@@ -159,63 +159,63 @@ def test_what_did_not_come_through_the_gateway_may_be_spared(stage: Stage) -> No
             type_filling=OrderFilling.RETURN,
             comment="good price",
         ),
-        stage.machine._now_msc(),
+        fixture.machine._now_msc(),
     ).order
-    stage.wait("rewritten by the broker")
-    stage.wait("gABCDEFGH2 grid")
-    stage.lease.set(terms(own=True))
-    stage.let_pass(5.1)
-    assert stage.open[0] == [by_hand]
+    fixture.wait("rewritten by the broker")
+    fixture.wait("gABCDEFGH2 grid")
+    fixture.lease.set(terms(own=True))
+    fixture.let_pass(5.1)
+    assert fixture.open[0] == [by_hand]
 
 
-def test_what_the_broker_refuses_is_told(stage: Stage) -> None:
+def test_what_the_broker_refuses_is_told(fixture: LeaseFixture) -> None:
     """AutoTrading is off: the order is still there."""
-    order = stage.wait()
-    stage.lease.set(terms())
-    stage.handler.broker.switches.autotrading = False
-    stage.let_pass(5.1)
-    assert stage.lease.get().failed == [order]
-    assert stage.open[0] == [order]
+    order = fixture.wait()
+    fixture.lease.set(terms())
+    fixture.handler.broker.switches.autotrading = False
+    fixture.let_pass(5.1)
+    assert fixture.lease.get().failed == [order]
+    assert fixture.open[0] == [order]
 
 
-def test_a_terminal_that_starts_anew_has_no_lease(stage: Stage) -> None:
+def test_a_terminal_that_starts_anew_has_no_lease(fixture: LeaseFixture) -> None:
     """The daemon sets it again when it is back."""
-    order = stage.wait()
-    stage.lease.set(terms())
-    stage.machine.restart()
-    stage.let_pass(60.0)
-    assert stage.open[0] == [order]
+    order = fixture.wait()
+    fixture.lease.set(terms())
+    fixture.machine.restart()
+    fixture.let_pass(60.0)
+    assert fixture.open[0] == [order]
 
 
-def test_it_does_not_reach_another_account(stage: Stage) -> None:
+def test_it_does_not_reach_another_account(fixture: LeaseFixture) -> None:
     """Logged in elsewhere the EA forgets it: nobody spoke of those orders. Set there, it holds;
     but tickets that were sent at the account before are nobody's.
     """
-    order = stage.wait("rewritten by the broker")
-    stage.lease.set(terms())
-    broker = stage.handler.broker
+    order = fixture.wait("rewritten by the broker")
+    fixture.lease.set(terms())
+    broker = fixture.handler.broker
     before = broker._template
     broker._template = replace(before, login=before.login + 1)
-    stage.let_pass(60.0)
-    assert stage.open[0] == [order]
-    assert stage.lease.get().lease_ms == 0
-    stage.lease.set(terms(own=True))
-    stage.let_pass(60.0)
-    assert stage.open[0] == [order]
-    stage.lease.set(terms())
-    stage.let_pass(60.0)
-    assert stage.open[0] == []
+    fixture.let_pass(60.0)
+    assert fixture.open[0] == [order]
+    assert fixture.lease.get().lease_ms == 0
+    fixture.lease.set(terms(own=True))
+    fixture.let_pass(60.0)
+    assert fixture.open[0] == [order]
+    fixture.lease.set(terms())
+    fixture.let_pass(60.0)
+    assert fixture.open[0] == []
     broker._template = before
 
 
-def test_it_does_not_come_back_with_the_account(stage: Stage) -> None:
+def test_it_does_not_come_back_with_the_account(fixture: LeaseFixture) -> None:
     """What happened in between nobody knows: the daemon sets it again."""
-    order = stage.wait()
-    stage.lease.set(terms())
-    broker = stage.handler.broker
+    order = fixture.wait()
+    fixture.lease.set(terms())
+    broker = fixture.handler.broker
     before = broker._template
     broker._template = replace(before, server="Elsewhere")
-    stage.lease.set(terms(0))
+    fixture.lease.set(terms(0))
     broker._template = before
-    stage.let_pass(60.0)
-    assert stage.open[0] == [order]
+    fixture.let_pass(60.0)
+    assert fixture.open[0] == [order]

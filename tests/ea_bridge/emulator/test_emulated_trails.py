@@ -91,7 +91,7 @@ def test_a_stop_lies_on_the_grid_away_from_the_market(symbol: SymbolInfo) -> Non
     assert stop(coarse, 4, sl=1.099, distance=100) is None
 
 
-class Drive:
+class TrailFixture:
     """A position in an emulated terminal, and ticks that a test makes."""
 
     def __init__(self, platform: str = "mt5") -> None:
@@ -143,53 +143,56 @@ class Drive:
 
 def test_a_stop_follows_the_market_and_never_goes_back() -> None:
     """On every tick, without a daemon; the take profit stays, and the list tells how it fares."""
-    drive = Drive()
-    drive.trade(
-        TradeAction.SLTP, OrderType.BUY, position=drive.ticket, tp=round(drive.opened + 0.05, 5)
+    fixture = TrailFixture()
+    fixture.trade(
+        TradeAction.SLTP,
+        OrderType.BUY,
+        position=fixture.ticket,
+        tp=round(fixture.opened + 0.05, 5),
     )
-    drive.trail(distance=100, step=10)
+    fixture.trail(distance=100, step=10)
     stops = []
     for points in (0, 50, 55, 20, 300, 230):
-        drive.tick(points)
-        stops.append(drive.above())
+        fixture.tick(points)
+        stops.append(fixture.above())
     assert stops == [-100, -50, -50, -50, 200, 200]
-    assert drive.position().tp == round(drive.opened + 0.05, 5)
-    [told] = drive.trails()
-    assert (told.moves, told.retcode, told.sl) == (3, 0, drive.position().sl)
+    assert fixture.position().tp == round(fixture.opened + 0.05, 5)
+    [told] = fixture.trails()
+    assert (told.moves, told.retcode, told.sl) == (3, 0, fixture.position().sl)
 
 
 def test_the_position_is_closed_where_the_stop_was_left() -> None:
     """What the trail is for: the market turns, and the stop that followed it is met."""
-    drive = Drive()
-    drive.trail(distance=100)
+    fixture = TrailFixture()
+    fixture.trail(distance=100)
     for points in (0, 300, 199):
-        drive.tick(points)
-    assert drive.broker.positions(ticket=drive.ticket) == []
-    assert drive.trails() == []
+        fixture.tick(points)
+    assert fixture.broker.positions(ticket=fixture.ticket) == []
+    assert fixture.trails() == []
 
 
 def test_break_even_alone_moves_once() -> None:
     """Without a distance it goes to the opening price plus the offset, and stays there."""
-    drive = Drive()
-    drive.trail(break_even=50, break_even_offset=5)
+    fixture = TrailFixture()
+    fixture.trail(break_even=50, break_even_offset=5)
     stops = []
     for points in (49, 50, 400):
-        drive.tick(points)
-        stops.append(drive.above())
+        fixture.tick(points)
+        stops.append(fixture.above())
     assert stops == [None, 5, 5]
 
 
 def test_a_trail_is_replaced_and_removed() -> None:
     """The newest terms count; none at all end it, and the stop stays where it is."""
-    drive = Drive()
-    drive.trail(distance=400)
-    drive.tick(0)
-    drive.trail(distance=200)
-    drive.tick(0)
-    assert (drive.above(), [one.distance for one in drive.trails()]) == (-200, [200])
-    drive.trail()
-    drive.tick(300)
-    assert (drive.above(), drive.trails()) == (-200, [])
+    fixture = TrailFixture()
+    fixture.trail(distance=400)
+    fixture.tick(0)
+    fixture.trail(distance=200)
+    fixture.tick(0)
+    assert (fixture.above(), [one.distance for one in fixture.trails()]) == (-200, [200])
+    fixture.trail()
+    fixture.tick(300)
+    assert (fixture.above(), fixture.trails()) == (-200, [])
 
 
 def test_no_position_no_trail() -> None:
@@ -201,36 +204,36 @@ def test_no_position_no_trail() -> None:
 
 def test_a_refusal_is_told_and_tried_again_later() -> None:
     """Not on every tick: a broker that is asked so often refuses everything."""
-    drive = Drive()
-    drive.trail(distance=100)
-    drive.broker.script.refusals.extend([TradeRetcode.REJECT, TradeRetcode.REJECT])
-    drive.tick(0)
-    assert drive.trails()[0].retcode == TradeRetcode.REJECT
-    drive.bench.now_msc -= RETRY_MS + 1 - 1000
-    drive.tick(0)
-    assert len(drive.broker.script.refusals) == 1, "asked again before the time"
-    drive.bench.now_msc += RETRY_MS
-    drive.tick(0)
-    drive.tick(10)
-    assert (drive.above(), drive.trails()[0].retcode) == (-90, 0)
+    fixture = TrailFixture()
+    fixture.trail(distance=100)
+    fixture.broker.script.refusals.extend([TradeRetcode.REJECT, TradeRetcode.REJECT])
+    fixture.tick(0)
+    assert fixture.trails()[0].retcode == TradeRetcode.REJECT
+    fixture.bench.now_msc -= RETRY_MS + 1 - 1000
+    fixture.tick(0)
+    assert len(fixture.broker.script.refusals) == 1, "asked again before the time"
+    fixture.bench.now_msc += RETRY_MS
+    fixture.tick(0)
+    fixture.tick(10)
+    assert (fixture.above(), fixture.trails()[0].retcode) == (-90, 0)
 
 
 def test_what_is_left_of_a_metatrader_4_trade_is_followed_on() -> None:
     """A partial close gives it another ticket, twice if it happens twice."""
-    drive = Drive("mt4")
-    drive.trail(distance=100)
+    fixture = TrailFixture("mt4")
+    fixture.trail(distance=100)
     for _ in range(2):
-        done = drive.trade(TradeAction.DEAL, OrderType.SELL, 0.03, position=drive.ticket)
-        drive.ticket = done.position
-    drive.tick(0)
-    assert (drive.above(), [one.ticket for one in drive.trails()]) == (-100, [drive.ticket])
+        done = fixture.trade(TradeAction.DEAL, OrderType.SELL, 0.03, position=fixture.ticket)
+        fixture.ticket = done.position
+    fixture.tick(0)
+    assert (fixture.above(), [one.ticket for one in fixture.trails()]) == (-100, [fixture.ticket])
 
 
 def test_trails_outlive_the_terminal(tmp_path: Path) -> None:
     """Its file brings them back; one that cannot be read means that nothing is trailed."""
-    drive, file = Drive(), tmp_path / "trails.json"
-    RunningTrails(drive.broker, file).set(TrailTerms(ticket=drive.ticket, distance=100))
-    again = RunningTrails(drive.broker, file)
+    fixture, file = TrailFixture(), tmp_path / "trails.json"
+    RunningTrails(fixture.broker, file).set(TrailTerms(ticket=fixture.ticket, distance=100))
+    again = RunningTrails(fixture.broker, file)
     assert [one.distance for one in again.get()] == [100]
     file.write_bytes(b"{")
-    assert RunningTrails(drive.broker, file).get() == []
+    assert RunningTrails(fixture.broker, file).get() == []

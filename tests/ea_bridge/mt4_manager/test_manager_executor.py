@@ -20,7 +20,7 @@ from ea_bridge.protocol.messages import Cmd, Res
 BOOKING = TransactionParams(cmd=6, orderby=1, price=1.0)
 
 
-class Till:
+class FakeCommandHandler:
     """Books, or fails as it is told to."""
 
     def __init__(self) -> None:
@@ -36,8 +36,8 @@ class Till:
 
 class Bench:
     def __init__(self, path: Path | None = None, room: int = 4) -> None:
-        self.till = Till()
-        self.executor = ManagerExecutor(self.till, ResultStore(path, room=room))
+        self.handler = FakeCommandHandler()
+        self.executor = ManagerExecutor(self.handler, ResultStore(path, room=room))
 
     def book(self, command_id: int, **others: Any) -> list[Res]:
         cmd = Cmd(id=command_id, op="trade_transaction", params=BOOKING, ttl=100)
@@ -61,14 +61,14 @@ def bench() -> Bench:
 def test_a_booking_that_comes_again_is_not_made_again(bench: Bench):
     """It gets the first answer."""
     assert bench.book(7) == bench.book(7)
-    assert bench.till.booked == ["trade_transaction"]
+    assert bench.handler.booked == ["trade_transaction"]
 
 
 def test_a_refusal_is_remembered_too(bench: Bench):
     """What was refused is not booked when the reason is gone."""
-    bench.till.fault = CommandRefused("no money", retcode=134)
+    bench.handler.fault = CommandRefused("no money", retcode=134)
     first = bench.book(7)
-    bench.till.fault = None
+    bench.handler.fault = None
 
     assert bench.book(7) == first
     assert (first[0].ok, first[0].retcode, first[0].msg) == (False, 134, "no money")
@@ -78,26 +78,26 @@ def test_a_refusal_is_remembered_too(bench: Bench):
 
 def test_a_peer_that_dies_over_a_booking_answers_nobody(bench: Bench):
     """Neither then nor when it comes again; it stays taken."""
-    bench.till.fault = ResultUnknown("died")
+    bench.handler.fault = ResultUnknown("died")
 
     assert bench.book(7) == []
-    bench.till.fault = None
+    bench.handler.fault = None
     assert bench.book(7) == []
-    assert bench.till.booked == ["trade_transaction"]
+    assert bench.handler.booked == ["trade_transaction"]
     assert [one.state for one in bench.look_up(7)] == ["taken"]
 
 
 def test_a_booking_that_fails_by_our_fault_may_have_been_made(bench: Bench):
     """The code says so, now and when it comes again."""
-    bench.till.fault = RuntimeError("secret")
+    bench.handler.fault = RuntimeError("secret")
 
     [res] = bench.book(7)
-    bench.till.fault = None
+    bench.handler.fault = None
 
     assert (res.ok, res.err, res.retcode) == (False, 4024, 128)
     assert "secret" not in res.msg
     assert bench.book(7) == [res]
-    assert bench.till.booked == ["trade_transaction"]
+    assert bench.handler.booked == ["trade_transaction"]
 
 
 def test_a_booking_that_waited_too_long_is_not_made(bench: Bench):
@@ -106,7 +106,7 @@ def test_a_booking_that_waited_too_long_is_not_made(bench: Bench):
 
     assert late.err == TOO_LATE
     assert bench.book(7, waited_ms=0) == [late]
-    assert bench.till.booked == []
+    assert bench.handler.booked == []
     assert bench.book(8, waited_ms=100)[0].ok
 
 
@@ -117,7 +117,7 @@ def test_a_booking_that_cannot_be_noted_is_not_made(tmp_path: Path):
     [res] = bench.book(7)
 
     assert (res.ok, res.err) == (False, FILE_WRITE_ERROR)
-    assert bench.till.booked == []
+    assert bench.handler.booked == []
 
 
 def test_a_peer_that_died_over_a_booking_does_not_make_it_again(tmp_path: Path):
@@ -128,7 +128,7 @@ def test_a_peer_that_died_over_a_booking_does_not_make_it_again(tmp_path: Path):
     bench = Bench(path)
 
     assert bench.book(7) == []
-    assert bench.till.booked == []
+    assert bench.handler.booked == []
 
 
 def test_what_is_told_of_a_command_depends_on_how_far_the_table_reaches(bench: Bench):
@@ -154,12 +154,12 @@ def test_what_is_no_command_is_not_handed_on(bench: Bench):
     """Unknown to us, or malformed."""
     assert bench.ask("fly", msgspec.UNSET).err == 4014
     assert bench.ask("ping", msgspec.UNSET).err == 4003
-    assert bench.till.booked == []
+    assert bench.handler.booked == []
 
 
 def test_a_question_that_fails_is_answered(bench: Bench):
     """Without a word of what failed; it can be asked again."""
-    bench.till.fault = RuntimeError("secret")
+    bench.handler.fault = RuntimeError("secret")
 
     res = bench.ask("ping", NoParams())
 

@@ -28,7 +28,7 @@ WITHIN_S = 20
 CONNECT = mt4.ConnectParams(server=SERVER, login=LOGIN, password=PASSWORD)
 
 
-class Stage:
+class ManagerLinkFixture:
     """A daemon's bridge with a place for a manager, and an emulated one that dials it."""
 
     def __init__(self) -> None:
@@ -80,78 +80,80 @@ class Stage:
 
 
 @pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
-    stage = Stage()
-    async with stage.server:
-        yield stage
-        await stage.stop()
+async def fixture() -> AsyncIterator[ManagerLinkFixture]:
+    fixture = ManagerLinkFixture()
+    async with fixture.server:
+        yield fixture
+        await fixture.stop()
 
 
 def deposit(login: int) -> mt4.TransactionParams:
     return mt4.TransactionParams(cmd=6, orderby=login, price=10.0, comment="once")
 
 
-async def test_a_manager_is_let_in_and_answers(stage: Stage):
+async def test_a_manager_is_let_in_and_answers(fixture: ManagerLinkFixture):
     """It is no terminal: the registry of those does not know it."""
-    stage.dial()
-    session = await stage.session()
+    fixture.dial()
+    session = await fixture.session()
     groups = await session.request(c.GROUPS_REQUEST, mt4.GroupFilter())
 
-    assert groups.total == len(stage.bench.books.groups)
+    assert groups.total == len(fixture.bench.books.groups)
     assert session.hello.role == "manager"
-    assert stage.terminals.sessions() == []
-    assert stage.terminals.get("mt4") is None
+    assert fixture.terminals.sessions() == []
+    assert fixture.terminals.get("mt4") is None
 
 
-async def test_a_terminals_token_makes_no_manager(stage: Stage):
+async def test_a_terminals_token_makes_no_manager(fixture: ManagerLinkFixture):
     """Whoever holds it could otherwise take the manager's password from the daemon."""
-    running = stage.dial(stage.terminals_token)
+    running = fixture.dial(fixture.terminals_token)
     async with asyncio.timeout(WITHIN_S):
         with pytest.raises(LinkRefused) as caught:
             await running
 
     assert "not for a peer of that role" in str(caught.value)
-    assert stage.managers.sessions() == []
+    assert fixture.managers.sessions() == []
 
 
 @pytest.mark.parametrize(("is_right", "code"), [(True, "proto"), (False, "unknown")])
-async def test_a_managers_token_makes_no_terminal(stage: Stage, is_right: bool, code: str):
+async def test_a_managers_token_makes_no_terminal(
+    fixture: ManagerLinkFixture, is_right: bool, code: str
+):
     """Bots would otherwise trade at who is none. Who cannot prove himself learns nothing of it."""
-    stage.dial()
-    await stage.session()
-    ea = await TestEa.dial(stage.server.port)
-    hello = make_hello(tid=parse_token(stage.token))
+    fixture.dial()
+    await fixture.session()
+    ea = await TestEa.dial(fixture.server.port)
+    hello = make_hello(tid=parse_token(fixture.token))
     ea.say(hello)
-    auth = answer_challenge(stage.token, hello, await ea.hear(m.Challenge))
+    auth = answer_challenge(fixture.token, hello, await ea.hear(m.Challenge))
     ea.say(auth if is_right else m.Auth(proof="0" * 64))
     denied = await ea.hear(m.Denied)
     await ea.hang_up()
 
     assert denied.code == code
-    assert stage.terminals.sessions() == []
-    assert len(stage.managers.sessions()) == 1
+    assert fixture.terminals.sessions() == []
+    assert len(fixture.managers.sessions()) == 1
 
 
-async def test_a_daemon_without_managers_lets_none_in(stage: Stage):
+async def test_a_daemon_without_managers_lets_none_in(fixture: ManagerLinkFixture):
     """Each token is a terminal's then."""
-    other = BridgeServer(stage.authorizer, stage.terminals, device_id=DEVICE, port=0)
+    other = BridgeServer(fixture.authorizer, fixture.terminals, device_id=DEVICE, port=0)
     async with other:
-        link = ManagerLink(stage.bench.manager, "127.0.0.1", other.port, stage.token)
+        link = ManagerLink(fixture.bench.manager, "127.0.0.1", other.port, fixture.token)
         async with asyncio.timeout(WITHIN_S):
             with pytest.raises(LinkRefused):
                 await link.run()
-    stage.dial()
+    fixture.dial()
 
 
-async def test_a_long_answer_comes_in_parts(stage: Stage):
+async def test_a_long_answer_comes_in_parts(fixture: ManagerLinkFixture):
     """Two thousand users: some megabytes, and each of them once."""
-    stage.bench = ManagerBench(users=2000, connected=False)
-    stage.dial()
-    session = await stage.session()
+    fixture.bench = ManagerBench(users=2000, connected=False)
+    fixture.dial()
+    session = await fixture.session()
     users = await session.request(c.USERS_REQUEST, mt4.UsersFilter())
 
     assert users.total == len(users.rows) == 2000
-    assert {one.login for one in users.rows} == set(stage.bench.books.accounts)
+    assert {one.login for one in users.rows} == set(fixture.bench.books.accounts)
     margins = await session.request(c.MARGINS_GET, mt4.MarginsFilter())
     assert [one.login for one in margins.rows] == [one.login for one in users.rows]
 
@@ -167,36 +169,36 @@ async def test_a_long_answer_comes_in_parts(stage: Stage):
     ],
 )
 async def test_after_a_fault_the_next_session_is_told_what_is_known(
-    stage: Stage, fault: str, acked: bool, state: str, paid: int
+    fixture: ManagerLinkFixture, fault: str, acked: bool, state: str, paid: int
 ):
     """A peer without a file forgets in a crash what it took; the books do not."""
-    stage.dial()
-    session = await stage.session()
-    login = stage.bench.user()
-    setattr(stage.bench.faults, fault, 1)
+    fixture.dial()
+    session = await fixture.session()
+    login = fixture.bench.user()
+    setattr(fixture.bench.faults, fault, 1)
 
     with pytest.raises(OutcomeUnknown) as caught:
         await session.request(c.TRADE_TRANSACTION, deposit(login), timeout_s=WITHIN_S)
     assert caught.value.acked is acked
-    session = await stage.session()
+    session = await fixture.session()
     params = c.ResultsParams(ids=str(caught.value.command_id))
     [stored] = await session.request(c.RESULTS_GET, params)
-    assert (stored.state, stage.bench.money(login)) == (state, (paid, 0))
+    assert (stored.state, fixture.bench.money(login)) == (state, (paid, 0))
     if state == "done":
-        assert c.TRADE_TRANSACTION.decoder.decode(stored.d).order == stage.bench.books.last_order
+        assert c.TRADE_TRANSACTION.decoder.decode(stored.d).order == fixture.bench.books.last_order
 
 
-async def test_a_crash_ends_the_connection_to_the_server_too(stage: Stage):
+async def test_a_crash_ends_the_connection_to_the_server_too(fixture: ManagerLinkFixture):
     """The process is another: it has to log in again; the heartbeat says so."""
-    stage.dial()
-    session = await stage.session()
+    fixture.dial()
+    session = await fixture.session()
     boot = session.hello.boot
-    login = stage.bench.user()
-    stage.bench.faults.crash_before = 1
+    login = fixture.bench.user()
+    fixture.bench.faults.crash_before = 1
     with pytest.raises(OutcomeUnknown):
         await session.request(c.TRADE_TRANSACTION, deposit(login))
     async with asyncio.timeout(WITHIN_S):
-        session = await stage._joined.get()
+        session = await fixture._joined.get()
         with pytest.raises(CommandFailed) as caught:
             await session.request(c.PING, commands.NoParams())
 
@@ -204,48 +206,48 @@ async def test_a_crash_ends_the_connection_to_the_server_too(stage: Stage):
     assert caught.value.retcode == mt4.ReturnCode.NO_CONNECT
 
 
-async def test_a_lost_result_leaves_the_outcome_unknown(stage: Stage):
+async def test_a_lost_result_leaves_the_outcome_unknown(fixture: ManagerLinkFixture):
     """After the time-out; the money is there."""
-    stage.dial()
-    session = await stage.session()
-    login = stage.bench.user()
-    stage.bench.faults.lose_result = 1
+    fixture.dial()
+    session = await fixture.session()
+    login = fixture.bench.user()
+    fixture.bench.faults.lose_result = 1
     with pytest.raises(OutcomeUnknown):
         await session.request(c.TRADE_TRANSACTION, deposit(login), timeout_s=0.2)
 
-    assert stage.bench.money(login) == (1000, 0)
+    assert fixture.bench.money(login) == (1000, 0)
 
 
-async def test_a_late_result_is_told_as_late(stage: Stage):
+async def test_a_late_result_is_told_as_late(fixture: ManagerLinkFixture):
     """Its caller has gone."""
-    stage.dial()
-    session = await stage.session()
-    stage.bench.faults.delay_result_ms = 300
+    fixture.dial()
+    session = await fixture.session()
+    fixture.bench.faults.delay_result_ms = 300
     with pytest.raises(OutcomeUnknown) as caught:
-        await session.request(c.TRADE_TRANSACTION, deposit(stage.bench.user()), timeout_s=0.05)
+        await session.request(c.TRADE_TRANSACTION, deposit(fixture.bench.user()), timeout_s=0.05)
     async with asyncio.timeout(WITHIN_S):
-        assert await stage.late.get() == caught.value.command_id
+        assert await fixture.late.get() == caught.value.command_id
 
 
-async def test_what_waited_too_long_is_not_carried_out(stage: Stage):
+async def test_what_waited_too_long_is_not_carried_out(fixture: ManagerLinkFixture):
     """Its sender may have given it up: he is told that it never will be."""
-    stage.dial()
-    session = await stage.session()
-    login = stage.bench.user()
-    stage.bench.faults.stall_ms = 60
+    fixture.dial()
+    session = await fixture.session()
+    login = fixture.bench.user()
+    fixture.bench.faults.stall_ms = 60
     with pytest.raises(CommandFailed) as caught:
         await session.request(c.TRADE_TRANSACTION, deposit(login), ttl_ms=20)
 
     assert caught.value.err == commands.TOO_LATE
-    assert stage.bench.money(login) == (0, 0)
+    assert fixture.bench.money(login) == (0, 0)
 
 
-async def test_a_goodbye_of_the_daemon_is_no_end(stage: Stage):
+async def test_a_goodbye_of_the_daemon_is_no_end(fixture: ManagerLinkFixture):
     """It dials again, and is still the same run."""
-    stage.dial()
-    first = await stage.session()
-    stage.server.close_terminal("mt4", "shutdown")
-    second = await stage.session()
+    fixture.dial()
+    first = await fixture.session()
+    fixture.server.close_terminal("mt4", "shutdown")
+    second = await fixture.session()
 
     assert second.hello.boot == first.hello.boot
     assert first.end_reason == "shutdown"
