@@ -166,8 +166,8 @@ class Trading:
         state = self.state(name)
         return GuardedTerminal(
             name,
-            session=lambda: self.paper.session(name, paper=on_paper, forced=paper is not None),
-            facts=lambda: self.paper.facts(name, paper=on_paper),
+            session=partial(self.paper.session, name, paper=on_paper, forced=paper is not None),
+            facts=partial(self.paper.facts, name, paper=on_paper),
             clock=self.clocks.of(name),
             journal=state.journal,
             switch=self.kill_switch.switch.of(name),
