@@ -50,7 +50,8 @@ class SymbolNames:
             AmbiguousSymbol: it has several; ``data.candidates`` names them.
 
         """
-        key, learned = _key(terminal, name), self._known(terminal, name)
+        key = _key(terminal, name)
+        learned = self._known(key)
         if learned is not None:
             try:
                 return await terminal.symbol(learned)
@@ -85,7 +86,8 @@ class SymbolNames:
             GatewayError: the terminal did not say.
 
         """
-        key, learned = _key(terminal, name), self._known(terminal, name)
+        key = _key(terminal, name)
+        learned = self._known(key)
         if learned is not None:
             return learned
         try:
@@ -110,8 +112,8 @@ class SymbolNames:
                 found.add(name)
         return frozenset(found)
 
-    def _known(self, terminal: GuardedTerminal, name: str) -> str | None:
-        learned, until_s = self._learned.get(_key(terminal, name), (None, 0.0))
+    def _known(self, key: _Key) -> str | None:
+        learned, until_s = self._learned.get(key, (None, 0.0))
         return learned if self.monotonic_s() < until_s else None
 
     def _learn(self, key: _Key, listed: str) -> None:

@@ -206,7 +206,10 @@ class GuardedTerminal:
         """The account of whatever the daemon keeps for its orders: on paper it is another one, so
         that a switch lets it rest as the login to another account does.
         """
-        account = self.account
+        return self.side_of(self.account)
+
+    def side_of(self, account: Account | None) -> Account | None:
+        """Return the same for an account that was looked up a moment ago."""
         return account.on_paper if account is not None and self.is_paper else account
 
     @property
@@ -405,8 +408,8 @@ class GuardedTerminal:
         self._still_allowed(tier)
         self.switch.check(tier)
 
-    def check_tradable(self, tier: Tier = Tier.FULL) -> None:
-        """Refuse at once what the terminal has told us that it cannot carry out.
+    def check_tradable(self, tier: Tier = Tier.FULL) -> Session:
+        """Refuse at once what the terminal has told us that it cannot carry out; return its link.
 
         Raises:
             Unauthorized, Forbidden: the caller's rights have ended, or end before that.
@@ -424,6 +427,7 @@ class GuardedTerminal:
             code = TradeRetcode.CLIENT_DISABLES_AT
             unsent = refusal(code, Evidence(request=TradeRequest(action=0)))
             raise AutotradingDisabled(**{**unsent.data, "outcome": "not_sent"})
+        return session
 
     # --- trades ------------------------------------------------------------------------------
 
@@ -442,10 +446,7 @@ class GuardedTerminal:
         """
         client_order_id = order.options.client_order_id
         try:
-            self.check_tradable(order.tier)
-            session = self._session()
-            if session is None:
-                raise self.offline()
+            session = self.check_tradable(order.tier)
             send = self._command(session, order, day)
             account = Account(session.hello.login, session.hello.server)
             await self.journal.begin(account, client_order_id, send)

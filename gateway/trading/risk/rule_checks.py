@@ -369,10 +369,8 @@ _CLOSED_WAYS: dict[int, tuple[bool, bool]] = {
 
 def tradable(context: RiskContext) -> None:
     """The terminal is there and connected, and no switch is off: terminal, account or symbol."""
-    terminal = context.terminal
-    terminal.check_tradable(context.order.tier)
-    session = terminal.session
-    if session is not None and session.trade_allowed is False:
+    session = context.terminal.check_tradable(context.order.tier)
+    if session.trade_allowed is False:
         raise _switched_off("account", "The account may not trade: the broker says so")
     if context.kind is not Kind.OPEN:
         return

@@ -1,4 +1,4 @@
-"""One counters an account, whichever terminals are logged in to it."""
+"""Counters of an account: one, whichever terminals are logged in to it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,13 @@ from gateway.trading.risk.reservations import (
 
 @dataclass
 class Terminal:
-    """What a counters asks of a terminal."""
+    """Terminal, as far as counters look at it."""
 
     account: Account | None
     is_paper: bool = False
 
-    @property
-    def side(self) -> Account | None:
-        return self.account.on_paper if self.account and self.is_paper else self.account
+    def side_of(self, account: Account | None) -> Account | None:
+        return account.on_paper if account and self.is_paper else account
 
 
 def counters(counter_book: CounterBook, login: int, *, is_paper: bool = False) -> AccountCounters:
@@ -41,7 +40,7 @@ def one(name: str = "a") -> Reservation:
     )
 
 
-def test_an_account_has_one_tally() -> None:
+def test_an_account_has_one_set_of_counters() -> None:
     """On paper another one; and a terminal that was never linked has none of theirs."""
     counter_book = CounterBook()
     assert counters(counter_book, 1) is counters(counter_book, 1)
