@@ -24,12 +24,16 @@ from ea_bridge.model import (
     Tick,
 )
 from ea_bridge.protocol.messages import Message, Trade
+from ea_bridge.simulation.broker.ledger import TradeEvent
 
 Json = Mapping[str, Any]
 Key = tuple[Any, ...]
 """Ticket and facts of one order, position or deal."""
 
 TICKS = "tick.all:EURUSD"
+LOST = "lost"
+"""Begins the key of a change that a terminal forgot before it was counted: nobody is told of it,
+and who follows the changes has to be told of a gap there."""
 NOUNS = {"orders": "order", "positions": "position", "deals": "deal"}
 """What the events of a channel are about."""
 KEPT = 20_000
@@ -149,6 +153,8 @@ class TerminalTruth:
         """Of an account that other terminals share: what this one has not asked for yet."""
         self._take = machine.take_trade_events
         machine.take_trade_events = self._note  # type: ignore[method-assign]  # to hear each change
+        self._restart = machine.restart
+        machine.restart = self._note_lost  # type: ignore[method-assign]  # to hear each death
         self._on_tick = machine.handler.on_tick
         machine.handler.on_tick = self._note_tick  # type: ignore[method-assign]  # to see each tick
 
@@ -191,13 +197,18 @@ class TerminalTruth:
                 self._add(said)
         return messages
 
-    def _add(self, said: Trade) -> None:
+    def _note_lost(self, *, lose_results: bool = False) -> None:
+        for event in (*self._books._events, *self._untold):
+            self._add(event, LOST)
+        self._restart(lose_results=lose_results)
+
+    def _add(self, said: Trade | TradeEvent, *begin: str) -> None:
         if said.order:
-            self.changes["orders"].add((said.op, *key_of_order(said.order)))
+            self.changes["orders"].add((*begin, said.op, *key_of_order(said.order)))
         if said.position:
-            self.changes["positions"].add((said.op, *key_of_position(said.position)))
+            self.changes["positions"].add((*begin, said.op, *key_of_position(said.position)))
         if said.deal:
-            self.changes["deals"].add((said.op, *key_of_deal(said.deal)))
+            self.changes["deals"].add((*begin, said.op, *key_of_deal(said.deal)))
 
 
 def _by_ticket(keys: Iterable[Key]) -> dict[int, Key]:

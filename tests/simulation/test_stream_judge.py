@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ea_bridge.emulator.factory import build_terminal
+from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.model import OrderType, TradeAction, TradeRequest
 from ea_bridge.protocol.messages import Trade
 from gateway.broker_time.clock import BrokerClock
@@ -29,6 +30,7 @@ BUY = TradeRequest(
 class Scene:
     """A terminal that has traded, and all that is to be told of its positions."""
 
+    machine: EmulatedTerminal
     truth: TerminalTruth
     events: list[Event]
     record: StreamRecord = field(default_factory=StreamRecord)
@@ -82,7 +84,7 @@ def a_terminal_that_has_traded() -> Scene:
             seq = len(events) + 1
             events.append({"type": "update", "epoch": EPOCH, "seq": seq, "data": data})
     assert [event["data"]["op"] for event in events] == ["add", "add", "add", "remove"]
-    return Scene(truth, events)
+    return Scene(machine, truth, events)
 
 
 def test_the_truth_is_right(scene: Scene):
@@ -109,6 +111,28 @@ def test_what_is_announced_is_right(scene: Scene):
     copy.finish()
 
     assert scene.record.wrong == []
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_what_a_terminal_forgot_is_told_as_a_gap(scene: Scene, is_told: bool):
+    """It died before it had counted the change; until the gap comes nothing is amiss."""
+    copy = scene.copy()
+    scene.subscribed(copy)
+    scene.tell(copy, [snapshot(), *scene.events])
+    scene.machine.handler.send(BUY)
+    scene.machine.restart()
+    assert not copy.is_up_to_date
+    copy.compare()
+    assert scene.record.wrong == []
+    if is_told:
+        held = [
+            convert.position(one, BrokerClock())
+            for one in scene.machine.handler.broker.positions()
+        ]
+        after = snapshot(5, *held) | {"epoch": "run.2"}
+        scene.tell(copy, [gap(5, 5), after])
+    copy.finish()
+    assert ("never told" in "".join(scene.record.wrong)) is not is_told
 
 
 def test_going_on_where_it_was_left_is_right(scene: Scene):
