@@ -6,7 +6,7 @@ from typing import Any
 
 import aiohttp
 from simulation.bots import Address
-from simulation.doors import RpcClient
+from simulation.rpc_client import RpcClient
 
 
 class AiohttpDoor(RpcClient):

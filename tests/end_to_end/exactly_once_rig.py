@@ -18,6 +18,7 @@ from pathlib import Path
 import aiohttp
 from exactly_once_door import AiohttpDoor
 from exactly_once_lives import lives, make_home
+from simulation.bot_requests import Habits
 from simulation.bots import Address, Bot
 from simulation.run import Figures, Life, Run
 from simulation.terminals import (
@@ -29,7 +30,6 @@ from simulation.terminals import (
     TradedTerminal,
 )
 from simulation.verdict import Verdict
-from simulation.wishes import Habits
 
 from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.emulator.link import EmulatedLink
@@ -72,7 +72,7 @@ class Rig:
         books, terms = terminal.books, terminal.truth.broker.terms
         return Bot(
             f"{terminal.name}-{n}",
-            [terminal.door],
+            [terminal.client],
             terminal.account,
             self.dice,
             asked=books.asked,
