@@ -85,7 +85,7 @@ class Broker:
         self._execution = Execution(accounting, self.script)
         self._matching = Matching(self._valuation, self._execution)
         self._rollover = Rollover(self._valuation)
-        self._bench = CheckContext(self._valuation, self.switches)
+        self._context = CheckContext(self._valuation, self.switches)
         self._requests = 0
         self._recent: deque[int] = deque(maxlen=max(1, self.terms.requests_per_second))
         self._carry_out = {
@@ -110,12 +110,12 @@ class Broker:
         self._requests += 1
         tick = self._prices.tick(request.symbol)
         try:
-            inquiry = self._judged(request, now_msc)
+            inquiry = self._checked(request, now_msc)
             tick = inquiry.tick
-            self._server_mood(now_msc)
+            self._refuse_by_server(now_msc)  # after the checks: OrderCheck knows nothing of it
             result = self._carry_out[TradeAction(request.action)](inquiry)
         except RequestRefused as refused:
-            result = self._no(refused.retcode, tick)
+            result = self._refusal(refused.retcode, tick)
         return replace(result, request_id=self._requests)
 
     def check(self, request: TradeRequest, now_msc: int) -> CheckResult:
@@ -125,7 +125,7 @@ class Broker:
         margin that was too much.
         """
         try:
-            inquiry = self._judged(request, now_msc)
+            inquiry = self._checked(request, now_msc)
         except RequestRefused as refused:
             if refused.retcode != TradeRetcode.NO_MONEY:
                 return CheckResult(retcode=refused.retcode, comment=COMMENTS[refused.retcode])
@@ -133,17 +133,17 @@ class Broker:
             return self._foreseen(inquiry, refused.retcode, COMMENTS[refused.retcode])
         return self._foreseen(inquiry, 0, "Done")
 
-    def _judged(self, request: TradeRequest, now_msc: int) -> Inquiry:
-        refused = terminal_refusal(self._bench)
+    def _checked(self, request: TradeRequest, now_msc: int) -> Inquiry:
+        refused = terminal_refusal(self._context)
         if refused is not None:
             raise RequestRefused(refused)
         inquiry = look_up(request, self._valuation, now_msc)
-        refused = refusal(self._bench, inquiry)
+        refused = refusal(self._context, inquiry)
         if refused is not None:
             raise RequestRefused(refused)
         return inquiry
 
-    def _server_mood(self, now_msc: int) -> None:
+    def _refuse_by_server(self, now_msc: int) -> None:
         """Refuse for reasons that lie not in the request: too many of them, or the script."""
         if self.terms.requests_per_second:
             full = len(self._recent) == self._recent.maxlen
@@ -153,7 +153,7 @@ class Broker:
         if self.script.refusals:
             raise RequestRefused(self.script.refusals.popleft())
 
-    def _no(self, retcode: TradeRetcode, tick: Tick | None) -> TradeResult:
+    def _refusal(self, retcode: TradeRetcode, tick: Tick | None) -> TradeResult:
         """Return a refusal; it shows the market only where the price was the reason."""
         priced = {TradeRetcode.REQUOTE, TradeRetcode.PRICE_CHANGED}
         return answer(retcode, tick if retcode in priced else None)

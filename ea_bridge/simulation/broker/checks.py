@@ -155,10 +155,11 @@ def expiration_valid(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | 
     if request.type_time in (OrderTime.GTC, OrderTime.DAY):
         return None
     end_msc = request.expiration * 1000
-    if request.type_time == OrderTime.SPECIFIED_DAY:
+    if request.type_time == OrderTime.SPECIFIED_DAY:  # to the end of that day
         end_msc = (end_msc // _DAY_MS + 1) * _DAY_MS
     if end_msc <= inquiry.now_msc:
         return TradeRetcode.INVALID_EXPIRATION
+    # MetaTrader 4 takes an old expiration back unchanged, however near it is by now
     is_kept = inquiry.order is not None and inquiry.order.time_expiration == request.expiration
     if context.valuation.terms.platform == "mt4" and not is_kept:
         too_short = end_msc < inquiry.now_msc + MT4_SHORTEST_LIFE_MS
@@ -271,6 +272,7 @@ def position_not_frozen(context: CheckContext, inquiry: Inquiry) -> TradeRetcode
     if target is None or symbol.trade_freeze_level == 0:
         return None
     position, tick = target.position, inquiry.known_tick
+    # a position closes at the other side: stops of a long one are compared with the bid
     now = _price(symbol, tick.bid if position.type == PositionType.BUY else tick.ask)
     return _frozen(symbol, now, (position.sl, position.tp))
 
@@ -375,6 +377,7 @@ def fifo_kept(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     target = inquiry.target
     if target is None or not context.valuation.terms.fifo_close:
         return None
+    # the books keep positions in the order of their opening
     oldest = context.valuation.ledger.held(inquiry.symbol.name)[0]
     same = oldest.position.ticket == target.position.ticket
     return None if same else TradeRetcode.FIFO_CLOSE

@@ -151,10 +151,12 @@ class Execution:
         """
         wanted = exact(order.volume_current)
         filled = self._offered(order, wanted)
+        # MetaTrader 4 has no fillings: an order there fills whole or not at all
         everything = order.type_filling == OrderFilling.FOK or not self._accounting.keeps_orders
         if filled == 0 or (everything and filled < wanted):
             raise RequestRefused(TradeRetcode.REJECT)
         price = self._price(order)
+        # MetaTrader 5 tells of an order's arrival before its fill; MetaTrader 4 of the trade alone
         if order.ticket not in self._ledger.orders and self._accounting.keeps_orders:
             self._ledger.add_order(order, now_msc)
         fill = self._accounting.fill(order, filled, price, now_msc)
@@ -211,6 +213,7 @@ class Execution:
         elif rest == 0:
             self._ledger.finish_order(after, OrderState.FILLED, now_msc)
         elif order.type_filling == OrderFilling.IOC:
+            # immediate or cancel: the rest is dropped
             self._ledger.finish_order(after, OrderState.PARTIAL, now_msc)
         else:
             partial = replace(after, state=OrderState.PARTIAL)
@@ -275,6 +278,7 @@ class Execution:
         offered = wanted if script.most_lots is None else min(wanted, exact(script.most_lots))
         if script.volumes:
             offered = min(offered, exact(script.volumes.popleft()))
+        # a part is a volume as well, so it lies on the symbol's step
         step = exact(self._valuation.prices.known(order.symbol).volume_step) or ONE
         return max(ZERO, offered // step * step)
 

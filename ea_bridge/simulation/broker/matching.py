@@ -41,7 +41,7 @@ def reached(order: Order, tick: Tick, digits: int) -> bool:
     if order.type in LIMITS:
         return market <= price if buying else market >= price
     if order.state == OrderState.PARTIAL:
-        return True
+        return True  # a stop that was reached is a market order for what is left
     return market >= price if buying else market <= price
 
 
@@ -108,7 +108,7 @@ class Matching:
                 self._ledger.finish_order(order, OrderState.CANCELED, now_msc)
                 continue
             closable = [h for h in self._ledger.holdings.values() if self._closable(h, now_msc)]
-            if not closable:
+            if not closable:  # markets are closed: the rest is closed when they open
                 return
             worst = min(closable, key=self._loss)
             comment = self._stop_out_comment()
@@ -129,7 +129,7 @@ class Matching:
             )
             self._ledger.change_order(order, now_msc)
             if not reached(order, tick, symbol.digits):
-                return
+                return  # it waits as the limit order that it has become
         if is_market(order) or self._affordable(order, symbol):
             self._fill_or_cancel(order, now_msc)
         else:
@@ -161,7 +161,7 @@ class Matching:
     def _closes_too_much(self, order: Order) -> bool:
         if not (self._valuation.terms.hedging and order.position_id):
             return False
-        if order.position_id == order.ticket:
+        if order.position_id == order.ticket:  # partly filled: it made the position itself
             return False
         target = self._ledger.holdings.get(order.position_id)
         return target is None or exact(order.volume_current) > target.volume
