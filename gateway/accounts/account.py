@@ -102,7 +102,7 @@ class RegisteredAccount(NewAccount):
 
     @property
     def limits(self) -> AccountLimits:
-        """What its orders are held to."""
+        """Limits that its orders are held to."""
         risk = self.risk
         return AccountLimits(
             max_lot=self.max_lot_size,
@@ -119,7 +119,7 @@ class RegisteredAccount(NewAccount):
 
     @property
     def unit(self) -> float:
-        """What one unit of its money is in dollars: an account in US cents counts hundredths.
+        """Dollars of one unit of its money: an account in US cents counts hundredths.
 
         Sums over several accounts are made of these; what is told of one stays in its own money.
         """

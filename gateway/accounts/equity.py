@@ -1,4 +1,4 @@
-"""How the money of registered accounts has gone: one sample a minute, for thirty days."""
+"""Samples of the money of registered accounts: one a minute, for thirty days."""
 
 from __future__ import annotations
 

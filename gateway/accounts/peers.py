@@ -1,5 +1,4 @@
-"""Who can tell of a registered account: the terminal that is logged in to it, or a peer of the
-bridge that can log in to any."""
+"""Peers that know a registered account: the terminal logged in to it, or one that can log in."""
 
 from __future__ import annotations
 

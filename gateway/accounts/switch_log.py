@@ -1,4 +1,4 @@
-"""When trading was stopped and went on again, by whom and why."""
+"""Log of the kill switch: when trading was stopped and went on again, by whom and why."""
 
 from __future__ import annotations
 

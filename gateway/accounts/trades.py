@@ -86,7 +86,7 @@ class StoredTrade:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """How many trades were new, and how many known ones have changed."""
+    """Numbers of trades that were new, and of known ones that have changed."""
 
     imported: int = 0
     updated: int = 0

@@ -1,4 +1,4 @@
-"""What can be asked, put together, and its document."""
+"""Catalogue of all methods, and its document."""
 
 from __future__ import annotations
 

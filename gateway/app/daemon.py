@@ -299,4 +299,4 @@ def _no_console(_tid: str) -> ConsoleView | None:
 
 
 def _note_nothing(_tid: str, _way: Way, _reason: str, _agent: str) -> None:
-    """Where there is no console nobody asks who came with a token."""
+    """Note nothing: without a console nobody asks who came with a token."""

@@ -53,7 +53,7 @@ EMAIL = "demo@localhost.invalid"
 
 @dataclass(frozen=True)
 class Account:
-    """What the person who tries the demo is given."""
+    """Password and token that the person who tries the demo is given."""
 
     password: str = field(repr=False)
     token: str = field(repr=False)

@@ -1,4 +1,4 @@
-"""What was done, by whom and when, chained: nobody changes a row of it unseen.
+"""Audit trail: what was done, by whom and when, chained so that nobody changes a row unseen.
 
 Theory of operation
 ===================

@@ -40,7 +40,7 @@ class BadCheckpoint(BadSignature):
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a device has signed."""
+    """Checkpoint that a device has signed."""
 
     head: Head
     time_ms: int

@@ -121,7 +121,7 @@ class _Window:
 
 
 class Sampler:
-    """Lets the first few of each kind pass, and counts those that follow within a time.
+    """Sampler: the first few of each kind pass, those that follow within a time are counted.
 
     Args:
         limit: how many pass in each time.
@@ -215,4 +215,4 @@ def _append(connection: Connection, *, entry: bytes) -> None:
 
 
 def _nothing(_: Connection) -> None:
-    """What was put into the queue before it is written with it, or was before."""
+    """Write nothing: what was put into the queue before is written with it, or was before."""

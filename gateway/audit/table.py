@@ -81,7 +81,7 @@ SELECT (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'audit') 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """How long a trail is, and the hash of its last row."""
+    """Head of a trail: how long it is, and the hash of its last row."""
 
     n: int
     hash: bytes

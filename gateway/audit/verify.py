@@ -1,4 +1,4 @@
-"""Whether an audit trail is as it was written."""
+"""Verification that an audit trail is as it was written."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was found."""
+    """Verdict on a trail: what was found."""
 
     entries: int
     """Rows looked at."""

@@ -1,4 +1,4 @@
-"""Who is calling: a token on a device."""
+"""Caller: a token on a device."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the console has offered, kept in the home: the source of the book of records.
+"""Records that the console has offered, kept in the home: the source of the book of records.
 
 Nothing in these tables is believed because it is there: whatever is read is verified again, from
 the pinned root key on. Only stops are taken at their word.
@@ -57,7 +57,7 @@ SERVER_KEYS = SealedColumn("console_tokens", "tid", "server_key")
 
 
 class ConsoleSource:
-    """Where a book of records reads what the console has offered.
+    """Source of a book of records: what the console has offered.
 
     Args:
         store: with the tables above.
@@ -98,7 +98,7 @@ class ConsoleSource:
         )
 
     def server_key_place(self, tid: str) -> Place:
-        """Where a token's server key lies sealed."""
+        """Return where a token's server key lies sealed."""
         return SERVER_KEYS.place(tid)
 
 

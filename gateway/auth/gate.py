@@ -293,7 +293,7 @@ class Gate:
                     logger.error("the issuer's keys are not renewed: %s", error)
 
     def limits(self, tid: str) -> TradeLimits:
-        """What a token may trade at most; who has no token is let in nowhere."""
+        """Return what a token may trade at most; who has no token is let in nowhere."""
         entry = self._book.get(tid)
         return TradeLimits() if entry is None else entry.record.limits
 
@@ -303,7 +303,7 @@ class Gate:
         return None if entry is None else entry.terminal
 
     def owner(self, tid: str) -> str:
-        """Whose a token is, where there are several people; empty where there are not."""
+        """Return whose a token is, where there are several people; empty where there are not."""
         entry = self._book.get(tid)
         return "" if entry is None else entry.record.uid_hash
 

@@ -1,4 +1,4 @@
-"""What a token may do now: its lease, and what became of it while the console was silent.
+"""Leases: what a token may do now, and what becomes of that while the console is silent.
 
 A lease lasts a quarter of an hour. After it the record says for how long positions can still be
 closed and the account be read; an explicit revocation leaves nothing in every tier.
@@ -34,7 +34,7 @@ STOPS: dict[EventType, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What a token may do at a moment."""
+    """Allowance of a token at a moment."""
 
     tier: Tier
     reason: str = ""
@@ -50,7 +50,7 @@ EVERYTHING = Allowance(Tier.FULL)
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """What an event has ended, until a newer state says what holds."""
+    """End of a token by an event, until a newer state says what holds."""
 
     seq: int
     reason: str

@@ -1,4 +1,4 @@
-"""What the daemon believes of tokens: records that verify against the pinned root key."""
+"""Records of tokens that the daemon believes: they verify against the pinned root key."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 class Source(Protocol):
-    """Where a book reads; nothing in it is verified."""
+    """Source that a book reads; nothing in it is verified."""
 
     def root(self) -> Ed25519PublicKey | None:
         """Return the pinned root key; ``None`` as long as there is none."""
@@ -34,7 +34,7 @@ class Source(Protocol):
         """Return what there is now."""
 
     def server_key_place(self, tid: str) -> Place:
-        """Where a token's server key lies sealed."""
+        """Return where a token's server key lies sealed."""
 
 
 class LocalSource:
@@ -53,7 +53,7 @@ class LocalSource:
         return published(self._store)
 
     def server_key_place(self, tid: str) -> Place:
-        """Where a token's server key lies sealed."""
+        """Return where a token's server key lies sealed."""
         return server_key_place(tid)
 
 
@@ -108,7 +108,7 @@ class RecordBook:
 
     @property
     def issuer(self) -> str:
-        """Who signs, by the key set; empty before a refresh."""
+        """Issuer that signs, by the key set; empty before a refresh."""
         return "" if self._verified_set is None else self._verified_set.iss
 
     def end(self, tid: str, version: int) -> bool:
@@ -255,7 +255,7 @@ def _withdrawn(entry: TokenEntry) -> TokenEntry:
 
 
 def _rights(entry: TokenEntry) -> tuple[object, ...]:
-    """What open connections depend on; the end of a token is watched by the clock instead."""
+    """Return what open connections depend on; its end is watched by the clock instead."""
     record = entry.record
     is_over = entry.withdrawn or record.status in ("revoked", "disabled")
     return (is_over, record.label, record.platform, record.scopes, record.stored_key)

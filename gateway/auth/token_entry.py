@@ -34,7 +34,7 @@ class TokenEntry:
     """The name of its terminal on this daemon; see :func:`assign_terminal_names`."""
 
     def refusal(self, now_s: int) -> Refusal | None:
-        """Why the token opens nothing now."""
+        """Return why the token opens nothing now; ``None`` if it does."""
         state = self.record.state(now_s)
         if self.withdrawn or state == "revoked":
             return "revoked"

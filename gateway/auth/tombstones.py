@@ -1,4 +1,4 @@
-"""What must not come back with a backup, written a second time: into the ledger.
+"""Tombstones: what must not come back with a backup, written a second time into the ledger.
 
 The database of tokens knows which were revoked, and would forget it where an older copy is put in
 its place. So the newest version of each record, whether it was revoked, and the epoch of its

@@ -1,4 +1,4 @@
-"""What daemon and console say to each other: the bodies of ``/v1/daemon/...``, in JSON.
+"""Bodies of ``/v1/daemon/...``, in JSON: the words between daemon and console.
 
 Every request is signed by the device (:mod:`.device`). Errors are ``{"error": word, "message":
 what to do}``. What the console claims counts only as far as it is in a signed envelope; what the
@@ -66,7 +66,7 @@ class Body(BaseModel):
 
 
 class TerminalFacts(Body):
-    """What a terminal says of itself."""
+    """Facts that a terminal says of itself."""
 
     platform: Platform
     login: Annotated[int, Field(ge=0, lt=2**63)]
@@ -112,7 +112,7 @@ DeniedCode = Literal[
 
 
 class Verdict(Body):
-    """What becomes of a contact or of an approval request.
+    """Verdict on a contact or an approval request.
 
     ``pending`` has the members from ``rid`` to ``expires_s``; ``denied`` has ``code``:
     ``unknown`` (also for a wrong proof), ``busy`` (limits: try later), ``refused`` (a person said
@@ -151,7 +151,7 @@ class Confirm(Body):
 
 
 class TerminalReport(Body):
-    """What a daemon says of a token's terminal."""
+    """Report of a daemon on a token's terminal."""
 
     tid: Tid
     state: Literal["online", "offline", "pending"]
@@ -179,7 +179,7 @@ Way = Literal["http", "ws", "terminal"]
 
 
 class LoginReport(Body):
-    """Who came with a token in one way, let in or refused alike, within an hour.
+    """Report on who came with a token in one way, let in or refused alike, within an hour.
 
     Attempts of one program are counted in one line; the newest count of a line holds.
     """
@@ -197,7 +197,7 @@ class LoginReport(Body):
 
 
 class History(Body):
-    """What has been; told again until the console has answered."""
+    """History of sessions and logins; told again until the console has answered."""
 
     boot: Annotated[str, Field(pattern=r"^[0-9A-Za-z]{1,32}$")]
     """Random, new with each start of the daemon: sessions of an earlier one are over."""
@@ -212,7 +212,7 @@ class Noted(Body):
 
 
 class EventAck(Body):
-    """What a daemon did about an event; told once that is true."""
+    """Acknowledgement of what a daemon did about an event; told once that is true."""
 
     seq: EventSeq
     at_ms: Annotated[int, Field(ge=0, le=2**53)]
@@ -267,7 +267,7 @@ class Synced(Body):
 
 
 class Witness(Body):
-    """How far the audit trail of this machine goes; see :mod:`.trail`."""
+    """Witness of how far the audit trail of this machine goes; see :mod:`.trail`."""
 
     newest: Envelope
     before: Envelope = ""
@@ -277,7 +277,7 @@ class Witness(Body):
 
 
 class TrailTold(Body):
-    """What the console has of it."""
+    """Head of the trail that the console has."""
 
     newest: Envelope = ""
     """Empty if nothing."""

@@ -51,7 +51,7 @@ class ClockSkewed(BadRequestSignature):
 
 @dataclass(frozen=True)
 class RequestProof:
-    """Who has signed a request."""
+    """Proof of which device has signed a request."""
 
     did: str
     time_s: int

@@ -1,4 +1,4 @@
-"""What the issuer signs: ``mg1.<kind>.<kid>.<payload>.<signature>``.
+"""Envelopes that the issuer signs: ``mg1.<kind>.<kid>.<payload>.<signature>``.
 
 The signature is Ed25519 over ``PAE("mg1", kind, kid, payload)`` (pre-authentication encoding as
 in PASETO: each part with its length), so that no byte can move from one part into another. The

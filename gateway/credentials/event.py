@@ -1,4 +1,4 @@
-"""What the console tells a device by itself, and its list of what the device may know.
+"""Events that the console tells a device by itself, and its list of what the device may know.
 
 Events are counted for each device from 1 without gaps, so that a daemon that missed one knows it.
 An event only says that something has changed and what must stop at once; what holds from now on

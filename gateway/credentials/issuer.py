@@ -53,7 +53,7 @@ class IssuerError(ValueError):
 
 @dataclass(frozen=True)
 class Published:
-    """What an issuer hands to its daemons."""
+    """Records and keys that an issuer hands to its daemons."""
 
     key_set: str
     """The newest ``keys`` envelope; empty if there is none."""
@@ -81,7 +81,7 @@ def published(store: Store) -> Published:
 
 
 def server_key_place(tid: str) -> Place:
-    """Where a token's server key lies sealed."""
+    """Return where a token's server key lies sealed."""
     return SERVER_KEYS.place(tid)
 
 
@@ -109,7 +109,7 @@ def parse_duration(text: str) -> int:
 
 
 class Issuer:
-    """Makes, lists, replaces and revokes tokens.
+    """Issuer that makes, lists, replaces and revokes tokens.
 
     Several may work on one home, in one process or in many.
 

@@ -1,4 +1,4 @@
-"""Which keys may sign: a dated set, signed by the root key that the daemon has pinned."""
+"""Key set of those that may sign: dated, and signed by the root key that the daemon has pinned."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ class HashingPool:
 
 @dataclass(frozen=True)
 class Verified:
-    """What became of a check."""
+    """Result of a check."""
 
     ok: bool
     is_outdated: bool = False

@@ -51,7 +51,7 @@ class TradeLimits(Signed):
 
 
 class Offline(Signed):
-    """How long what is allowed once the issuer cannot be reached and the lease has ended."""
+    """Times that something stays allowed once the issuer is silent and the lease has ended."""
 
     reduce_s: Count = 3600
     """Cancel, close, reduce."""
@@ -105,7 +105,7 @@ class Record(Signed):
     devices: Annotated[tuple[Device, ...], Field(strict=False)] = ()
 
     def payload(self) -> dict[str, Any]:
-        """What is signed."""
+        """Return the bytes that are signed."""
         return self.model_dump(mode="json")
 
     def state(self, now_s: int) -> State:

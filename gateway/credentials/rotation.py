@@ -33,7 +33,7 @@ StoreNamed = Callable[[str], KeyStore]
 
 @dataclass(frozen=True)
 class Exchanged:
-    """What was done."""
+    """Result of an exchange of keys."""
 
     kid: str
     """Of the new key."""

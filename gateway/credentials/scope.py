@@ -1,4 +1,4 @@
-"""What a token may be used for."""
+"""Scopes: what a token may be used for."""
 
 from __future__ import annotations
 

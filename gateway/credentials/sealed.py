@@ -23,5 +23,5 @@ class SealedColumn:
     column: str
 
     def place(self, row: str) -> Place:
-        """Where the secret of one row lies."""
+        """Return where the secret of one row lies."""
         return Place(self.table, row, self.column)

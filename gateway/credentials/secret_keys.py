@@ -1,4 +1,4 @@
-"""What a store knows of the keys that seal its secrets: table ``secret_keys``.
+"""Keys that seal the secrets of a store, as its table ``secret_keys`` knows them.
 
 One key is current, and seals everything. While it is exchanged there is another one: first it is
 ``coming``, noted before it is made, so that nothing is ever left in a key store of which nobody

@@ -33,7 +33,7 @@ class SecretsError(Exception):
 
 @dataclass(frozen=True)
 class Place:
-    """Where a secret lies; authenticated with it."""
+    """Place of a secret; authenticated with it."""
 
     table: str
     row: str
@@ -43,7 +43,7 @@ class Place:
 
 @dataclass(frozen=True)
 class KnownKey:
-    """What the database keeps of the KEK with which its secrets are sealed."""
+    """Facts that the database keeps of the KEK with which its secrets are sealed."""
 
     check_value: bytes
     store: str
@@ -105,7 +105,7 @@ class SecretBox:
 
 
 class KeyStore(Protocol):
-    """Where a KEK lies."""
+    """Store in which a KEK lies."""
 
     @property
     def name(self) -> str:

@@ -1,4 +1,4 @@
-"""How much a token may do while its console is silent."""
+"""Tiers: how much a token may do while its console is silent."""
 
 from __future__ import annotations
 

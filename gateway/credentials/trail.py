@@ -1,4 +1,4 @@
-"""How far an audit trail goes, as the device that wrote it has signed."""
+"""Head of an audit trail, as the device that wrote it has signed."""
 
 from __future__ import annotations
 

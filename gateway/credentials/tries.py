@@ -1,4 +1,4 @@
-"""How long to wait between two tries of a password; of the console and of operators."""
+"""Wait between two tries of a password; of the console and of operators."""
 
 from __future__ import annotations
 

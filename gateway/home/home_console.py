@@ -40,7 +40,7 @@ class HomeConsole:
 
     @property
     def at(self) -> str:
-        """Where it is, behind a noun; empty if nobody has noted it."""
+        """Words for its place, behind a noun; empty if nobody has noted it."""
         return f" at {self.url}" if self.url else ""
 
 

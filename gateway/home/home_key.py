@@ -57,12 +57,12 @@ class HomeKey:
 
     @property
     def noted(self) -> NotedKey:
-        """What is noted of the key."""
+        """Key as it is noted."""
         return next(noted for noted in noted_keys(self.store) if noted.state == "current")
 
     @property
     def keys(self) -> KeyStore:
-        """Where the key lies."""
+        """Store in which the key lies."""
         return key_store(self._settings, self._folder, self.noted.known.store)
 
     def keys_of(self, name: str) -> KeyStore:

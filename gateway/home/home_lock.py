@@ -1,4 +1,4 @@
-"""Who has a home open: any number may, or one alone who exchanges its key.
+"""Lock of a home: any number may have it open, or one alone who exchanges its key.
 
 A process that read the secrets with the old key would seal with it what nobody could open any
 more. The lock is SQLite's own, on an empty file beside the database: it works alike on all

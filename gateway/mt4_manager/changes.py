@@ -47,7 +47,7 @@ class Made(Generic[R]):
 
 
 class Changes:
-    """Makes changes.
+    """Maker of changes.
 
     Args:
         link: to the peer.

@@ -1,4 +1,4 @@
-"""What an operator does not get.
+"""Errors of the manager: what an operator does not get.
 
 ::
 

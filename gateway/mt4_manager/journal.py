@@ -272,7 +272,7 @@ def _entry(row: sqlite3.Row) -> Entry:
 
 
 class _Named(Struct, frozen=True, kw_only=True):
-    """What is kept of a user."""
+    """User as the journal keeps him."""
 
     login: int
 

@@ -34,7 +34,7 @@ R = TypeVar("R")
 
 
 class Link:
-    """Asks the peer; it may come and go.
+    """Link to the peer, which may come and go.
 
     Args:
         session: the live session, ``None`` while there is none.

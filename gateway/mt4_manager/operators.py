@@ -20,7 +20,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}")
 
 
 class Role(StrEnum):
-    """What an operator may do; each may do what those before it may."""
+    """Role of an operator; each may do what those before it may."""
 
     READ = "read"
     """Look."""

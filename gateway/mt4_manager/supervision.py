@@ -89,7 +89,7 @@ class KeptConnection:
 
 
 class Supervision:
-    """Keeps the peer connected.
+    """Supervisor that keeps the peer connected.
 
     Args:
         link: to the peer.

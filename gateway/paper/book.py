@@ -51,7 +51,7 @@ _result = msgspec.json.Decoder(TradeResult)
 
 
 class BookKey(NamedTuple):
-    """Whose books they are: one registration of an account."""
+    """Key of books: one registration of an account."""
 
     account_id: int
     created_at: int
@@ -59,7 +59,7 @@ class BookKey(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """What is kept of one account."""
+    """Books of one account as they are kept."""
 
     row: int
     template: Account

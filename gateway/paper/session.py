@@ -1,4 +1,4 @@
-"""What stands in the place of a terminal's session while its account trades on paper."""
+"""Session on paper, in the place of a terminal's own while its account trades on paper."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ log = logging.getLogger(__name__)
 
 
 class AccountsApi:
-    """Answers the requests that the guard and the gate let through.
+    """Accounts API: answers the requests that the guard and the gate let through.
 
     Args:
         services: what is answered from.

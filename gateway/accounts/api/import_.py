@@ -48,7 +48,7 @@ _CANCELLED = frozenset({OrderState.CANCELED, OrderState.REJECTED})
 
 @dataclass(frozen=True)
 class Open:
-    """How what was open has gone on: the trades that have changed, and how many of each kind."""
+    """Trades that were open and have changed, and how many of each kind."""
 
     changed: list[Trade]
     checked: int = 0
@@ -58,20 +58,20 @@ class Open:
 
     @property
     def unchanged(self) -> int:
-        """What is still open, or of which the terminal knows nothing yet."""
+        """Number of those still open, or of which the terminal knows nothing yet."""
         return self.checked - self.closed - self.cancelled - self.expired
 
 
 @dataclass(frozen=True)
 class Past:
-    """What a terminal tells of its past: trades that are over."""
+    """Trades that are over, as a terminal tells of its past."""
 
     trades: list[Trade]
     fetched: int
 
 
 class Reader:
-    """Reads the trades of one account from its terminal."""
+    """Reader of the trades of one account from its terminal."""
 
     def __init__(self, account: RegisteredAccount, terminal: GuardedTerminal) -> None:
         self.account = account

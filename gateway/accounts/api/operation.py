@@ -64,7 +64,7 @@ class AccountsCall(ParsedRequest):
 
     @property
     def owner(self) -> str:
-        """Whose accounts these are."""
+        """Owner of the caller's token, whose accounts these are."""
         return self.services.owner_of(self.caller.tid)
 
 

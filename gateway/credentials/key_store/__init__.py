@@ -1,4 +1,4 @@
-"""Where the key that seals secrets lies: a file, the system's keyring, systemd, or a passphrase.
+"""Stores of the key that seals secrets: a file, the system's keyring, systemd, or a passphrase.
 
 Each store fails closed: one that is absent, locked or unsafe stops the gateway with the remedy,
 and no other takes its place. :mod:`gateway.credentials.secrets` judges whether a key is the right

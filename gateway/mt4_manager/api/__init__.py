@@ -64,7 +64,7 @@ log = logging.getLogger(__name__)
 
 
 class ManagerApi:
-    """Answers the requests that the guard let through.
+    """Manager API: answers the requests that the guard let through.
 
     Args:
         services: what is answered from.

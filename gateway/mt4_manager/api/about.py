@@ -1,4 +1,4 @@
-"""What the OpenAPI document of the manager API says beside its operations."""
+"""Facts that the OpenAPI document of the manager API tells beside its operations."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ class ManagerCall(ParsedRequest):
 
     @property
     def operator(self) -> str:
-        """Who asks."""
+        """Operator who asks."""
         assert self.admission is not None  # what is open to everybody asks for nobody
         return self.admission.operator.name
 
@@ -162,7 +162,7 @@ def same_request(operation: Operation, sent: ParsedRequest) -> bytes:
 
 @dataclass(frozen=True)
 class Operation(operation.Operation[ManagerCall]):
-    """What can be asked."""
+    """Operation of the manager API."""
 
     role: Role | None = Role.READ
     """What it takes; ``None``: it is open to everybody."""
