@@ -106,7 +106,7 @@ Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], Field(s
 
 
 class Api(Section):
-    """Where programs call: ``POST /rpc`` and ``GET /ws``.
+    """Address at which programs call: ``POST /rpc`` and ``GET /ws``.
 
     It listens on 127.0.0.1 and ::1 only; nothing here can change that. From another machine
     reach it through a tunnel that logs you in, such as ``ssh -L 7400:127.0.0.1:7400``.
@@ -121,7 +121,7 @@ class Api(Section):
 
 
 class Bridge(Section):
-    """Where EAs dial in. It listens on 127.0.0.1 and ::1 only, as ``[api]`` does."""
+    """Port that EAs dial. It listens on 127.0.0.1 and ::1 only, as ``[api]`` does."""
 
     port: int = Field(default=7401, ge=0, le=65535)
     """TCP port; 0 takes a free one. The EA's input must name the same."""
@@ -156,7 +156,7 @@ StoreName = Literal["file", "keyring", "systemd", "passphrase"]
 
 
 class Secrets(Section):
-    """Where the key lies that seals the secrets in the database.
+    """Place of the key that seals the secrets in the database.
 
     keyring: that of the system (Windows, macOS, Secret Service, KWallet), opened by its login.
     file: readable by its owner alone. Who has both key and database has the secrets.
@@ -207,7 +207,7 @@ class ConsoleServer(Section):
 
 
 class Smtp(Section):
-    """How the console sends mail.
+    """Mail that the console sends.
 
     outbox: nothing is sent; each mail is written as a file into the folder outbox of the home.
     smtp: through a mail server, never without TLS but to one on this machine.
@@ -233,7 +233,7 @@ Symbols = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(stric
 
 
 class Trading(Section):
-    """What may be sent to the market. A limit of 0 allows nothing; "none" lifts it.
+    """Bounds of what may be sent to the market. A limit of 0 allows nothing; "none" lifts it.
 
     So does leaving it out, but for the pace. An empty list of symbols allows all. A token and a
     registered account can carry limits of their own: of all the strictest counts. Positions can be

@@ -1,4 +1,4 @@
-"""What the long-running commands are asked to do, and what they say once they run."""
+"""Options of the long-running commands, and what they say once they run."""
 
 from __future__ import annotations
 

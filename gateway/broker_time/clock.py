@@ -56,7 +56,7 @@ _NONE: AbstractSet[int] = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class OffsetEstimate:
-    """What a :class:`BrokerClock` knows."""
+    """Estimate of the offset by a :class:`BrokerClock`."""
 
     offset_s: int
     rule: Rule

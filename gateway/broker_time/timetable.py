@@ -1,4 +1,4 @@
-"""When a wall clock is put on or back, and what its stamps mean in between.
+"""Timetable of a wall clock: transitions of its offset, and its stamps in between.
 
 A :class:`Timetable` is made of the moments from which on an offset holds. Most brokers let their
 day end with New York's, which is UTC+2 in America's winter and UTC+3 in its summer; some follow

@@ -359,7 +359,7 @@ def _text(facts: dict[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Testimony:
-    """What the console says."""
+    """Answer of the console on the trail."""
 
     url: str
     row: int | None = None
@@ -452,7 +452,7 @@ def _row(told: TrailTold, device: DeviceKey) -> int | None:
 
 
 class Proof(NamedTuple):
-    """What was found."""
+    """Result of the check of the key."""
 
     problem: str = ""
     """Why the signatures prove nothing."""

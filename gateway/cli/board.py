@@ -58,7 +58,7 @@ class _Heap:
 
 
 class Board:
-    """What is on the screen; it draws itself as high as the screen is."""
+    """Board on the screen; it draws itself as high as the screen is."""
 
     def __init__(self) -> None:
         self._heaps: dict[str, _Heap] = {}

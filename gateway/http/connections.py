@@ -202,7 +202,7 @@ class Connection(HttpConnection):
 
 
 class Connections(HttpServer):
-    """Makes the connections and counts them."""
+    """Server that makes the connections and counts them."""
 
     def __init__(self, handler: Handler, limits: Limits) -> None:
         super().__init__(self._handle, _request, _without_server)

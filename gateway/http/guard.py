@@ -1,4 +1,4 @@
-"""The guard in front of every route: what a request must be before anybody looks into it.
+"""Guard in front of every route: checks of a request before anybody looks into it.
 
 The order is fixed, and each step ends the request with a short JSON-RPC error, id null, and
 ``Connection: close``:
@@ -71,7 +71,7 @@ class Refusal(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What one path takes."""
+    """Route of one path: the method, token and body that it takes."""
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     token: Literal["required", "optional", "never"]

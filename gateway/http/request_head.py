@@ -1,4 +1,4 @@
-"""What the head of an HTTP request must say before anything else in it is looked at.
+"""Checks of the head of an HTTP request, before anything else in it is looked at.
 
 aiohttp's parser is more lenient than we want to be: it takes ``HTTP/2.0``, ``HTTP/0.9`` and no
 version at all, reads ``Transfer-Encoding: gzip, chunked`` as if nothing were packed, and fails at
@@ -14,7 +14,7 @@ VERSIONS: Final = frozenset({(1, 0), (1, 1)})
 
 
 class HeadFault(NamedTuple):
-    """Why a request is refused by its head alone."""
+    """Fault for which a request is refused by its head alone."""
 
     status: int
     reason: str

@@ -6,7 +6,7 @@ import enum
 
 
 class CloseCode(enum.IntEnum):
-    """Why a connection ends. 4000 to 4499: connect again; 4500 and more: don't."""
+    """Reasons that a connection ends for. 4000 to 4499: connect again; 4500 and more: don't."""
 
     NORMAL = 1000
     GOING_AWAY = 1001
@@ -35,7 +35,7 @@ PING = b"\x89\x00"
 
 
 class FrameHeads:
-    """Follows the heads of the frames that come, wherever the bytes are cut.
+    """Checker of the heads of the frames that come, wherever the bytes are cut.
 
     A client's frames are masked, and say their length in as few bytes as it takes (RFC 6455,
     sections 5.1 and 5.2); aiohttp looks at neither.

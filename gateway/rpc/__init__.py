@@ -1,1 +1,1 @@
-"""The doors: ``POST /rpc``, ``GET /ws`` and the documents, behind one request guard."""
+"""JSON-RPC: ``POST /rpc``, ``GET /ws`` and the documents, behind one request guard."""

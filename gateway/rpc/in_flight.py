@@ -21,7 +21,7 @@ class _Request:
 
 @dataclass(slots=True)
 class InFlight:
-    """Tells two requests with one id apart, and finds the one that is to be cancelled.
+    """Registry of requests in flight: tells two with one id apart, and finds the one to cancel.
 
     A message that can change the account is protected: neither ``cancel_request`` nor the end of
     the connection stops it half-way.

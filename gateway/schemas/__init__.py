@@ -1,4 +1,4 @@
-"""What clients receive: one typed dictionary a shape.
+"""Schemas of what clients receive: one typed dictionary a shape.
 
 Field names are MetaTrader's property names. Absent is null: keys never vanish, and nothing comes
 that is not written here. Times are integers, UTC milliseconds, unless their name starts with

@@ -110,7 +110,7 @@ class TerminalInfo(TypedDict):
 
 @shape
 class BrokerOffset(TypedDict):
-    """How broker time becomes UTC: learnt from the terminal, since MetaTrader does not tell."""
+    """Offset of broker time to UTC: learnt from the terminal, since MetaTrader does not tell."""
 
     broker_utc_offset_s: int
     """Broker time minus UTC, now."""

@@ -11,7 +11,7 @@ from .enums import shape
 
 @shape
 class TrailingStop(TypedDict):
-    """How the stop loss of a position follows the market. Distances in points of the symbol."""
+    """Trailing stop of a position: its stop loss follows the market. Distances in points."""
 
     ticket: int
     """Of the position. What is left of a MetaTrader 4 trade after a partial close has another
@@ -41,7 +41,7 @@ class TrailingStop(TypedDict):
 
 @shape
 class TrailingStopRemoved(TypedDict):
-    """What a trailing stop was; the stop loss stays where it is."""
+    """Trailing stop that was removed; the stop loss stays where it is."""
 
     removed: bool
     """False: there was none."""

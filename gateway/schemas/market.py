@@ -279,7 +279,7 @@ class TradeSession(TypedDict):
 
 @shape
 class SymbolSessions(TypedDict):
-    """When a symbol trades."""
+    """Sessions in which a symbol trades."""
 
     symbol: str
     open: bool
@@ -294,7 +294,7 @@ class SymbolSessions(TypedDict):
 
 @shape
 class SymbolSelected(TypedDict):
-    """Whether a symbol is in Market Watch now."""
+    """Presence of a symbol in Market Watch."""
 
     symbol: str
     select: bool

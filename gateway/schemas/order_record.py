@@ -1,4 +1,4 @@
-"""What the gateway knows of a request by its ``client_order_id``."""
+"""Records of requests, by their ``client_order_id``."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class OrderError(TypedDict):
 
 @shape
 class OrderSettlement(TypedDict):
-    """What a person has said became of a request whose outcome was unknown."""
+    """Outcome that a person has given to a request whose outcome was unknown."""
 
     by: str
     """``token`` and its public id."""
@@ -68,7 +68,7 @@ class OrderSettlement(TypedDict):
 
 @shape
 class OrderNow(TypedDict):
-    """What the terminal says now of what the request made or touched."""
+    """Present state, at the terminal, of what the request made or touched."""
 
     orders: list[Order]
     """Pending."""

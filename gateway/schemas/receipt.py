@@ -1,4 +1,4 @@
-"""What became of a trade request, and what would."""
+"""Receipts of trade requests, and results of checks."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class OrderOutcome(TypedDict):
 
 @shape
 class Timing(TypedDict):
-    """Where the milliseconds went."""
+    """Milliseconds that each step took."""
 
     queue: float
     """From the call's arrival until the command was written to the terminal."""
@@ -134,7 +134,7 @@ class OrderReceipt(TypedDict):
 
 @shape
 class Margin(TypedDict):
-    """What a trade would need, in the account's currency."""
+    """Margin that a trade would need, in the account's currency."""
 
     margin: float
     currency: str
@@ -142,7 +142,7 @@ class Margin(TypedDict):
 
 @shape
 class Profit(TypedDict):
-    """What a trade would bring, in the account's currency."""
+    """Profit that a trade would bring, in the account's currency."""
 
     profit: float
     currency: str

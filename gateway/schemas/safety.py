@@ -1,4 +1,4 @@
-"""What stops trading, and what it has done."""
+"""Safeguards that stop trading, and what they have done."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Halt(TypedDict):
 
 @shape
 class TradingEnabled(TypedDict):
-    """Whether new exposure may be sent."""
+    """Permission to send new exposure."""
 
     trading_enabled: bool
     """No halt is there."""
@@ -59,7 +59,7 @@ class SweepFailure(TypedDict):
 
 @shape
 class Swept(TypedDict):
-    """What became of many orders and positions."""
+    """Results for many orders and positions."""
 
     cancelled: list[int]
     """Tickets of the orders that are gone."""
@@ -114,7 +114,7 @@ class Countdown(TypedDict):
 
 @shape
 class DisconnectRule(TypedDict):
-    """What becomes of a connection's orders when the connection is lost."""
+    """Rule for a connection's orders when the connection is lost."""
 
     enabled: bool
     scope: Literal["connection", "terminal"]

@@ -41,7 +41,7 @@ class ClientLimits(TypedDict):
 
 @shape
 class ServerIdentity(TypedDict):
-    """Which gateway this is."""
+    """Identity of this gateway."""
 
     name: str
     version: str
@@ -116,7 +116,7 @@ class Welcome(TypedDict):
 
 @shape
 class TerminalPing(TypedDict):
-    """How a terminal is."""
+    """State of a terminal, as it answers a ping."""
 
     state: LinkState
     rtt_ms: float | None
@@ -139,7 +139,7 @@ class Pong(TypedDict):
 
 @shape
 class WsTicket(TypedDict):
-    """What opens one WebSocket connection, once."""
+    """Ticket that opens one WebSocket connection, once."""
 
     ticket: str
     """Random; whoever has it may connect in your name. Never put it into a URL."""

@@ -1,4 +1,4 @@
-"""What ``subscribe``, ``unsubscribe`` and ``get_subscriptions`` answer."""
+"""Answers of ``subscribe``, ``unsubscribe`` and ``get_subscriptions``."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class NotSubscribed(TypedDict):
 
 @shape
 class SubscribeResult(TypedDict):
-    """What became of each channel."""
+    """Result for each channel."""
 
     subscribed: list[Subscribed]
     failed: list[NotSubscribed]
@@ -93,6 +93,6 @@ class Subscription(TypedDict):
 
 @shape
 class Subscriptions(TypedDict):
-    """What the connection hears; over ``/rpc``: what the token has subscribed to."""
+    """Subscriptions of the connection; over ``/rpc`` those of the token."""
 
     subscriptions: list[Subscription]

@@ -1,4 +1,4 @@
-"""What must outlive a crash: orders and the audit trail, in one SQLite file beside the daemon's.
+"""Ledger of what must outlive a crash: orders and the audit trail, in an SQLite file of its own.
 
 Those who write are many, and each waits until its rows are on the disk. So one thread writes for
 all: it takes what has come while it was busy with the last group, commits it as one transaction,

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 class Signal(enum.Enum):
-    """What the writing thread is told beside what it is to write."""
+    """Signals to the writing thread beside what it is to write."""
 
     CHECKPOINT = enum.auto()
     END = enum.auto()

@@ -1,4 +1,4 @@
-"""Turn a new SQLite database to write-ahead logging, however many open it at once."""
+"""Switch of a new SQLite database to write-ahead logging, however many open it at once."""
 
 from __future__ import annotations
 

@@ -122,6 +122,7 @@ class Outbox:
         for key in keys:
             self._latest.pop(key, None)
             self._conflated.pop(key, None)
+        # the deque is rebuilt only where something waits: mostly nothing does
         if any(self._queued[key] for key in keys):
             gone = set(keys)
             self._bytes -= sum(len(e.frame) for e in self._lossless if e.key in gone)

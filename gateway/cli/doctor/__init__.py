@@ -37,7 +37,7 @@ LEAST_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is to be looked at."""
+    """Home, URL and token that are to be looked at."""
 
     home: Path
     runs: Running | None

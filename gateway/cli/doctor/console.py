@@ -35,7 +35,7 @@ _START = (
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a console answered."""
+    """Answers of a console."""
 
     keys: Keys | None = None
     failure: ConsoleFailure | None = None
@@ -50,7 +50,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """What is known of a home and its console."""
+    """Facts of a home and its console that the checks judge."""
 
     url: str = ""
     """Of the console; empty if nobody says."""

@@ -31,7 +31,7 @@ _STORED = ("database", "key")
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """What a home folder told."""
+    """Findings in a home folder, and what it holds."""
 
     findings: tuple[Finding, ...]
     records: tuple[Record, ...] | None = None

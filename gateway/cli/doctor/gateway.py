@@ -51,7 +51,7 @@ _OF_CONSOLE = {
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What a gateway answered."""
+    """Answers of a gateway."""
 
     health: Finding
     version: str | None = None

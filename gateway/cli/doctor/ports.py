@@ -1,4 +1,4 @@
-"""Who holds the ports, on both loopback addresses."""
+"""Holders of the ports, on both loopback addresses."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ EDITORS: dict[Platform, str] = {"mt5": "metaeditor64.exe", "mt4": "metaeditor.ex
 
 @dataclass(frozen=True, slots=True)
 class DataFolder:
-    """Where one terminal keeps its things."""
+    """Data folder of one terminal."""
 
     platform: Platform
     path: Path

@@ -39,7 +39,7 @@ _LINKS = (0xA000000C, 0xA0000003)
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
-    """What becomes of one file."""
+    """Change of one file."""
 
     path: PurePosixPath
     """Below ``MQL5`` or ``MQL4``."""

@@ -1,4 +1,4 @@
-"""What a person reads: which terminals there are, what was copied, and what to click then."""
+"""Texts for a person: the terminals found, what was copied, and what to click then."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where MetaTrader is on this machine: on Windows, and under Wine."""
+"""Search for MetaTrader on this machine: on Windows, and under Wine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the REST doors share: operations declared once, their errors, their OpenAPI document."""
+"""REST kit: operations declared once, their errors, their OpenAPI document."""
 
 from __future__ import annotations
 

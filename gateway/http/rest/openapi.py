@@ -25,7 +25,7 @@ _STRUCT_REF: Final = "#/components/schemas/{name}"
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """What a document says beside its operations."""
+    """Texts of a document beside its operations."""
 
     title: str
     description: str

@@ -28,7 +28,7 @@ MAX_FIELDS = 100
 
 @dataclass(frozen=True)
 class ParsedRequest:
-    """What a request says, read and checked."""
+    """Path, query and body of a request, read and checked."""
 
     path: Mapping[str, Any] = field(default_factory=dict)
     query: Mapping[str, Any] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Operation(Generic[A]):
-    """What can be asked, by a handler of what the API makes of a request.
+    """Operation that callers can ask for; its handler takes what the API makes of a request.
 
     Its errors are declared by number; those that any call may meet are added where the document
     is made.

@@ -1,4 +1,4 @@
-"""What a trade would need, and what it would bring."""
+"""Calculations of a trade's margin and profit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be traded."""
+"""Symbols that can be traded."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ class ConnectionAdmission(Protocol):
 
 
 class WebSocketConnection:
-    """A client on ``/ws``; also the listener that the streams deliver to.
+    """Client on ``/ws``; also the listener that the streams deliver to.
 
     Args:
         caller: who it is, or ``None`` when the first message has to tell.
@@ -156,8 +156,10 @@ class WebSocketConnection:
             return
         self._ended = True
         self._stop_clock()
+        # the streams first: nothing may be delivered behind the close frame
         self._detach()
         self._sender.finish(close_frame(code, reason))
+        # a peer that does not answer the close frame would keep its socket for ever
         self._cut_in(CUT_S if code == CloseCode.TOKEN_REVOKED else CLOSE_S)
         self._wake()
         log.info("closed /ws of token %s: %d %s", self.tid or "-", code, reason)
@@ -188,6 +190,7 @@ class WebSocketConnection:
         this_task = asyncio.current_task()
         receive = self._socket.receive
         while self._reader is this_task:
+            # once it has ended, frames are read for nothing but the peer's close frame
             if not self._ended and (
                 len(self._tasks) >= self._max_in_flight or self._sender.congested
             ):
@@ -214,21 +217,25 @@ class WebSocketConnection:
             return
         if not self._is_allowed(caller):
             return
+        # other answers are waited for already: this one must not hold the reading up behind them
         if self._tasks:
             self._start(self._answer(text, caller))
             return
         self._answering = True
         if not self._hand_over_due:
+            # most answers are there within this loop turn, and cost no task at all
             self._hand_over_due = True
             self._loop.call_soon(self._hand_over)
         reader = self._reader
         try:
             await self._answer(text, caller)
         finally:
+            # else another task reads by now, and its answer is not ours to end
             if self._reader is reader:
                 self._answering = False
 
     def _is_allowed(self, caller: Caller) -> bool:
+        # before each message: rights also end by time, and then nobody tells us
         try:
             self._context.gate.recheck(caller)
         except Unauthorized as error:
@@ -263,6 +270,7 @@ class WebSocketConnection:
         except ThrottleExceeded:
             self._transport.abort()
             return
+        # the gate took its time: the login has timed out meanwhile, or the peer is gone
         if self._ended:
             return
         self._stop_clock()
@@ -303,6 +311,7 @@ class WebSocketConnection:
             self._sender.answer(text_frame(body))
         if self._ended:
             return
+        # no await since the answer was queued: an event must not overtake it
         for act in call.after_answer:
             act()
         if error is not None and error["code"] == ParseError.code:
@@ -373,6 +382,7 @@ class WebSocketConnection:
 
     def _send_ping(self) -> None:
         self._pings = 0
+        # a congested peer gets no ping and owes no pong: whether it reads is the sender's to judge
         self._heard = not self._sender.control(PING)
         self._clock = self._loop.call_later(PONG_WITHIN_S, self._check_pong)
 

@@ -1,4 +1,4 @@
-"""How a WebSocket client says who it is, where it cannot set a header."""
+"""Login of a WebSocket client that cannot set a header."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def hello_of(text: bytes) -> Hello:
 
 
 class Offer(NamedTuple):
-    """What the offered subprotocols log in with: one of the two, or nothing."""
+    """Login in the offered subprotocols: a token, a ticket, or nothing."""
 
     token: str | None = None
     """Of a program that cannot set a header."""

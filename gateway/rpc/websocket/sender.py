@@ -25,7 +25,7 @@ WRITE_BYTES = 65_536
 
 
 class Sender:
-    """Writes frames to one peer, in order, without ever waiting for it.
+    """Writer of frames to one peer, in order, that never waits for it.
 
     Args:
         connection: the HTTP connection that the WebSocket took over.
@@ -51,6 +51,7 @@ class Sender:
         self._finished = False
         self._blocked: asyncio.TimerHandle | None = None
         self._writable: asyncio.Future[None] | None = None
+        # the connection pauses at the first byte that waits; a few frames are no congestion yet
         transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
         connection.on_flow = self._flow
 
@@ -88,7 +89,7 @@ class Sender:
         """Send the close frame after what was written already; drop what still waits."""
         if self._finished:
             return
-        self._end_turn()
+        self._end_turn()  # what this loop turn has collected stands before the close frame
         self._finished = True
         if not self._transport.is_closing():
             self._transport.write(frame)
@@ -110,6 +111,7 @@ class Sender:
 
     def _put(self, frame: bytes) -> None:
         if self._turn is None:
+            # at once: mostly it is the only frame of the turn, and a trader waits for it
             self._turn = []
             self._transport.write(frame)
             self._loop.call_soon(self._end_turn)
@@ -146,7 +148,7 @@ class Sender:
         self._catch_up()
 
     def _catch_up(self) -> None:
-        self._end_turn()
+        self._end_turn()  # older than all that waits in the outbox
         now = self._loop.time()
         while self._outbox and not self._connection.writing_paused:
             self._transport.write(self._outbox.take(WRITE_BYTES, now))
