@@ -6,6 +6,7 @@ are typed ``int`` here, since a newer terminal may know more members than :mod:`
 
 from .account import Account, Clock, Terminal
 from .enums import (
+    BUYS,
     MT4_TIMEFRAMES,
     AccountTradeMode,
     BookType,
@@ -43,6 +44,7 @@ from .trade import CheckResult, Deal, Order, Position, TradeRequest, TradeResult
 from .trail import Trail, TrailTerms
 
 __all__ = [
+    "BUYS",
     "LEASE_COMMENT",
     "MT4_TIMEFRAMES",
     "SUCCESSES",

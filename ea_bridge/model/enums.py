@@ -47,6 +47,12 @@ class OrderType(IntEnum):
     CLOSE_BY = 8
 
 
+BUYS = frozenset(
+    {OrderType.BUY, OrderType.BUY_LIMIT, OrderType.BUY_STOP, OrderType.BUY_STOP_LIMIT}
+)
+"""Order types that end in a buy."""
+
+
 class OrderState(IntEnum):
     """State of an order."""
 

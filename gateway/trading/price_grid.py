@@ -15,10 +15,6 @@ from ea_bridge.model import OrderType, SymbolInfo, TradeAction, TradeRequest
 from gateway.errors import InvalidPrice, InvalidVolume
 from gateway.schemas.convert import enums, word
 
-BUYS = frozenset(
-    {OrderType.BUY, OrderType.BUY_LIMIT, OrderType.BUY_STOP, OrderType.BUY_STOP_LIMIT}
-)
-
 Name = Literal["volume", "price", "sl", "tp", "stoplimit"]
 
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from ea_bridge import commands
 from ea_bridge.model import (
+    BUYS,
     Deal,
     Order,
     OrderState,
@@ -21,7 +22,7 @@ from gateway.schemas.convert import check_result, enums, retcode_name, word
 from gateway.trading.requests import FIRST_HELD, PreparedOrder
 
 from .filling import AT_MARKET
-from .price_grid import BUYS, exact
+from .price_grid import exact
 from .results import Evidence
 from .terminal import ExecutionResult, GuardedTerminal
 

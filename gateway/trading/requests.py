@@ -26,6 +26,7 @@ from typing import Literal
 
 from ea_bridge import host
 from ea_bridge.model import (
+    BUYS,
     Order,
     OrderFilling,
     OrderState,
@@ -40,7 +41,7 @@ from gateway.credentials.tier import Tier
 from gateway.errors import DeadlineExceeded, GatewayError, Outcome
 
 from .client_ids import is_tagged
-from .price_grid import BUYS, Name
+from .price_grid import Name
 
 DEFAULT_TTL_MS = 5000
 """Of a trade whose caller names neither ``ttl_ms`` nor ``deadline_ms``."""

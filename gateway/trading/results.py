@@ -21,6 +21,7 @@ from typing import Any, Literal
 from ea_bridge import commands, errors
 from ea_bridge.commands import TERMINAL_ERRORS, TOO_LARGE, Command
 from ea_bridge.model import (
+    BUYS,
     Account,
     OrderType,
     SymbolInfo,
@@ -59,7 +60,7 @@ from gateway.errors import (
 from gateway.schemas.convert import enums, flags, retcode_name, word
 
 from .filling import allowed_fillings
-from .price_grid import BUYS, Misplaced, misplaced, price_grid, volume_grid
+from .price_grid import Misplaced, misplaced, price_grid, volume_grid
 
 BUSY_RETRY_MS = 500
 """When to try again after the broker said that there were too many requests."""

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from ea_bridge.model import (
+    BUYS,
     ExpirationFlag,
     FillingFlag,
     Order,
@@ -29,7 +30,7 @@ from ea_bridge.model import (
 
 from .inquiry import LIMITS, MARKET, PENDINGS, STOP_LIMITS, STOPS, CheckContext, Inquiry
 from .money import ZERO, exact, on_grid, rounded
-from .valuation import BUYS, affordable, opened_volume
+from .valuation import affordable, opened_volume
 
 _DAY_MS = 86_400_000
 MT4_SHORTEST_LIFE_MS = 600_000

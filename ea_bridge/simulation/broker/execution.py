@@ -9,6 +9,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from ea_bridge.model import (
+    BUYS,
     Order,
     OrderFilling,
     OrderReason,
@@ -28,7 +29,6 @@ from .ledger import Holding
 from .money import ONE, ZERO, exact, rounded
 from .positions import Accounting, Fill
 from .terms import Script
-from .valuation import BUYS
 
 T = TypeVar("T")
 

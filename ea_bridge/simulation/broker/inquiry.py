@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ea_bridge.model import (
+    BUYS,
     Order,
     OrderType,
     PositionType,
@@ -21,7 +22,7 @@ from .answers import RequestRefused
 from .ledger import Holding
 from .money import exact
 from .terms import Switches
-from .valuation import BUYS, PossibleFill, Valuation
+from .valuation import PossibleFill, Valuation
 
 MARKET = {OrderType.BUY, OrderType.SELL}
 LIMITS = {OrderType.BUY_LIMIT, OrderType.SELL_LIMIT}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from ea_bridge.model import (
+    BUYS,
     Order,
     OrderReason,
     OrderState,
@@ -20,7 +21,7 @@ from .execution import Execution, is_market
 from .inquiry import LIMITS, STOP_LIMITS
 from .ledger import Holding
 from .money import exact, rounded
-from .valuation import BUYS, PossibleFill, Valuation, affordable
+from .valuation import PossibleFill, Valuation, affordable
 
 _LIMIT_OF = {
     OrderType.BUY_STOP_LIMIT: OrderType.BUY_LIMIT,

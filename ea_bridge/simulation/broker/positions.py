@@ -17,6 +17,7 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from ea_bridge.model import (
+    BUYS,
     Deal,
     DealEntry,
     DealType,
@@ -30,7 +31,7 @@ from ea_bridge.model import (
 
 from .ledger import Holding
 from .money import ONE, ZERO, exact
-from .valuation import BUYS, Valuation
+from .valuation import Valuation
 
 
 @dataclass(frozen=True)

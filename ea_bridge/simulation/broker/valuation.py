@@ -7,16 +7,13 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from ea_bridge.model import Account, OrderType, Position, PositionType, SymbolInfo
+from ea_bridge.model import BUYS, Account, Position, PositionType, SymbolInfo
 
 from .formulas import Legs, margin, profit, tick_value
 from .ledger import BrokerLedger, Holding
 from .money import ONE, ZERO, exact, rounded
 from .prices import Prices
 from .terms import Switches, Terms
-
-BUYS = {OrderType.BUY, OrderType.BUY_LIMIT, OrderType.BUY_STOP, OrderType.BUY_STOP_LIMIT}
-"""The order types that end in a buy."""
 
 
 class Valuation:

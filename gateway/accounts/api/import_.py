@@ -9,7 +9,7 @@ from itertools import count
 
 from ea_bridge import commands
 from ea_bridge.commands import FilterParams, HistoryParams
-from ea_bridge.model import Deal, Order, OrderState, OrderType, Position
+from ea_bridge.model import BUYS, Deal, Order, OrderState, OrderType, Position
 from gateway import schemas as shapes
 from gateway.accounts import RegisteredAccount
 from gateway.accounts.trades import OrderKind, Saved, Trade
@@ -17,7 +17,6 @@ from gateway.broker_time.clock import BrokerClock
 from gateway.credentials.tier import Tier
 from gateway.http.rest.problem import Problem
 from gateway.storage.store import StoreError
-from gateway.trading.price_grid import BUYS
 from gateway.trading.round_trips import (
     closed_trade,
     closes,

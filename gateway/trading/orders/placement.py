@@ -9,6 +9,7 @@ from typing import Any
 from msgspec.structs import replace as with_
 
 from ea_bridge.model import (
+    BUYS,
     OrderFilling,
     OrderState,
     OrderTime,
@@ -34,7 +35,7 @@ from gateway.trading.requests import OrderRequest, PreparedOrder
 
 from ..client_ids import tagged_comment
 from ..filling import AT_MARKET, allowed_fillings
-from ..price_grid import BUYS, PriceGrid
+from ..price_grid import PriceGrid
 from ..requests import ExecutionOptions
 from ..state import TradingState
 from ..terminal import GuardedTerminal

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from ea_bridge.model import (
+    BUYS,
     Order,
     Position,
     PositionType,
@@ -17,7 +18,7 @@ from ea_bridge.model import (
     TradeRequest,
 )
 from gateway.credentials.tier import Tier
-from gateway.trading.price_grid import BUYS, exact
+from gateway.trading.price_grid import exact
 from gateway.trading.requests import PreparedOrder
 from gateway.trading.terminal import GuardedTerminal
 from gateway.trading.trade_sessions import Week

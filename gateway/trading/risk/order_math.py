@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from ea_bridge.model import OrderType, Position, PositionType, TradeAction
-from gateway.trading.price_grid import BUYS, exact
+from ea_bridge.model import BUYS, OrderType, Position, PositionType, TradeAction
+from gateway.trading.price_grid import exact
 from gateway.trading.requests import PreparedOrder
 
 STOP_LIMITS = frozenset({OrderType.BUY_STOP_LIMIT, OrderType.SELL_STOP_LIMIT})
