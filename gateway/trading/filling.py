@@ -73,5 +73,5 @@ class FillingMemory:
     def accepted(self, key: Hashable, filling: int) -> None:
         """Remember that the broker has taken a mode."""
         if len(self._accepted) >= MAX_REMEMBERED:
-            self._accepted.clear()
+            self._accepted.clear()  # what is forgotten costs one refusal
         self._accepted[key] = filling

@@ -102,7 +102,7 @@ async def cancel_orders(
 
     """
 
-    account = terminal.side
+    account = terminal.trading_account
 
     async def listed() -> list[Order]:
         orders = await terminal.request(commands.ORDERS_GET, _filter(selection))
@@ -132,7 +132,7 @@ async def close_positions(
 
     """
 
-    account = terminal.side
+    account = terminal.trading_account
 
     async def listed() -> list[Position]:
         positions = await terminal.request(commands.POSITIONS_GET, _filter(selection))
@@ -191,6 +191,7 @@ class _Sweep:
                 break
             self._last, self._in_part = {}, []
             await asyncio.gather(*(self._try(ticket, gate) for ticket in left))
+            # looked at again: an order may have been filled while it was being cancelled
             try:
                 left = self._meant(await self.listed())
             except GatewayError:
@@ -207,6 +208,7 @@ class _Sweep:
         ]
 
     def _meant(self, found: list[Order] | list[Position]) -> list[int]:
+        # what was refused for good is not tried again; what was done may still be listed a moment
         settled = {*self.done, *self._final}
         return [o.ticket for o in found if o.ticket not in settled and self.selection.matches(o)]
 
@@ -240,7 +242,7 @@ def _in_part() -> GatewayError:
 
 def _still_in(terminal: GuardedTerminal, account: Account | None) -> None:
     """Refuse what a terminal shows of another account: nobody meant that one."""
-    if terminal.side != account:
+    if terminal.trading_account != account:
         raise terminal.offline()
 
 

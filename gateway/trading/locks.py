@@ -65,6 +65,7 @@ class TicketLocks:
 
     @asynccontextmanager
     async def _lock(self, ticket: int, deadline: Deadline) -> AsyncIterator[None]:
+        # by the account, too: another terminal of it may change the same ticket
         key = (self._account(), ticket)
         entry = self._table.setdefault(key, _TicketLock())
         entry.callers += 1
@@ -76,6 +77,7 @@ class TicketLocks:
                 entry.lock.release()
         finally:
             entry.callers -= 1
+            # the last caller takes the entry away, so that the table stays as small as the calls
             if not entry.callers:
                 del self._table[key]
 

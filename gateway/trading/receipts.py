@@ -169,6 +169,7 @@ async def find_deals(
     if not terminal.can("deals") or not result.order:
         return []
     params = commands.HistoryParams(ticket=result.order)
+    # MetaTrader may know a deal only a moment after the order's result
     for delay_s in (*DEAL_DELAYS_S, *(LATER_DELAYS_S if can_wait else ())):
         await asyncio.sleep(delay_s)
         try:

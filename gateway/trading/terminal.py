@@ -202,13 +202,13 @@ class GuardedTerminal:
         return self.journal.account if hello is None else Account(hello.login, hello.server)
 
     @property
-    def side(self) -> Account | None:
+    def trading_account(self) -> Account | None:
         """The account of whatever the daemon keeps for its orders: on paper it is another one, so
         that a switch lets it rest as the login to another account does.
         """
-        return self.side_of(self.account)
+        return self.trading_account_of(self.account)
 
-    def side_of(self, account: Account | None) -> Account | None:
+    def trading_account_of(self, account: Account | None) -> Account | None:
         """Return the same for an account that was looked up a moment ago."""
         return account.on_paper if account is not None and self.is_paper else account
 
@@ -292,6 +292,7 @@ class GuardedTerminal:
             return await self._ask(command, params, timeout_s)
         except errors.CommandFailed as failed:
             symbol = getattr(params, "symbol", None)
+            # MetaTrader answers for symbols in Market Watch alone
             if failed.err == SYMBOL_NOT_SELECTED and symbol and command.op != "symbol_select":
                 await self.select(symbol)
                 return await self._ask_finally(command, params, timeout_s)
@@ -421,6 +422,7 @@ class GuardedTerminal:
         session = self._session()
         if session is None:
             raise self.offline()
+        # None: it has not said yet, and a trade is not held up for that
         if session.broker is False:
             raise BrokerDisconnected(terminal=self.name)
         if session.autotrading is False:
@@ -540,6 +542,7 @@ class GuardedTerminal:
     ) -> GatewayError:
         """Return what the caller is told of the EA's "no"."""
         client_order_id = order.options.client_order_id
+        # the EA looks at the ttl before it begins, so this settles it
         if failed.err == commands.TOO_LATE:
             self.journal.ended(send, Stage.NOT_SENT, err=failed.err)
             return blame(order.options.deadline.exceeded(), client_order_id, "not_sent")
@@ -553,6 +556,7 @@ class GuardedTerminal:
         self, order: PreparedOrder, send: CommandRecord, result: TradeResult
     ) -> GatewayError:
         """Return what the caller is told of the broker's "no"."""
+        # a retcode that is in no table of refusals settles nothing: the account tells
         stage = Stage.REJECTED if is_final(result.retcode) else Stage.UNKNOWN
         self.journal.ended(send, stage, result)
         evidence = Evidence(request=order.request, result=result)

@@ -112,7 +112,7 @@ class SessionTables:
         if kept is not None and kept.until_s > self.monotonic_s():
             return kept.week
         if not terminal.can("sessions"):
-            return None
+            return None  # an older EA: the broker tells whether the market is open
         return (await self._table(terminal, symbol)).week
 
     async def table(

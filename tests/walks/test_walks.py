@@ -32,10 +32,10 @@ class Bound:
 
 
 BOUNDS = {
-    (ORDER, "files"): Bound(95, aim=55),
+    (ORDER, "files"): Bound(90, aim=55),
     (ORDER, "rooms"): Bound(21, aim=14),
-    (ORDER, "climbs"): Bound(34, aim=0),
-    (ORDER, "registry look-ups"): Bound(32, aim=5),
+    (ORDER, "climbs"): Bound(4, aim=0),
+    (ORDER, "registry look-ups"): Bound(29, aim=5),
     (ORDER, "version look-ups"): Bound(19, aim=5),
     (TICK, "files"): Bound(26),
     (TICK, "rooms"): Bound(9),

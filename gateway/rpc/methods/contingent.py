@@ -221,7 +221,7 @@ async def unlink_oco(call: Call, *, id: _LinkId) -> shapes.OcoLink:
     A link whose orders are being cancelled, or are gone, stays as it is: look at `state`.
     """
     with _nothing_done():
-        link = await _links(call).unlink(call.terminal.side, id)
+        link = await _links(call).unlink(call.terminal.trading_account, id)
     return _oco_link(link)
 
 
@@ -240,4 +240,4 @@ async def get_oco_links(
     orders = call.state.contingent
     if not isinstance(orders, ContingentOrders):
         return []
-    return [_oco_link(one) for one in orders.links.list(call.terminal.side, past=past)]
+    return [_oco_link(one) for one in orders.links.list(call.terminal.trading_account, past=past)]

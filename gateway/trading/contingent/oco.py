@@ -383,7 +383,7 @@ def account_of(terminal: GuardedTerminal) -> Account:
         TerminalDisconnected: nobody knows.
 
     """
-    account = terminal.side
+    account = terminal.trading_account
     if account is None:
         raise terminal.offline()
     return account

@@ -176,7 +176,7 @@ class ContingentOrders(NullContingentOrders):
         return None if held is None else held.order
 
     def kept(self, terminal: GuardedTerminal, client_order_id: str) -> HeldOrder | None:
-        side = terminal.side
+        side = terminal.trading_account
         return None if side is None else self._held.known(side, client_order_id)
 
     def receipt(

@@ -60,6 +60,7 @@ def _opposite_order(position: Position, request: CloseRequest) -> OrderRequest:
         comment=request.comment,
         deviation=request.deviation,
         filling=request.filling,
+        # it names the position, so that it cannot open another one
         position=position.ticket,
         closable=everything,
     )

@@ -158,6 +158,7 @@ async def _prepare_stops_change(
 
 def _tightens(position: Position, request: TradeRequest) -> bool:
     """Whether a change only adds a stop loss, or moves it closer to the market."""
+    # a stop that is taken off adds risk, and another take profit is no tighter stop
     if request.tp != position.tp or request.sl <= 0:
         return False
     if position.sl <= 0:

@@ -133,12 +133,15 @@ class RiskChecker:
             flights = self._flights(counters)
             with counters.reservations.looking(flights.earliest()):
                 context = await self._context(sources, order, plan, counters, flights)
+                # the terminal may have been logged in elsewhere while the facts came: they are
+                # those of another account then
                 if self.counters(terminal) is not counters:
-                    continue  # what was learnt is another account's
+                    continue
                 try:
                     plan.check(context)
                 except StaleFacts:
                     continue
+                # no await since the facts were had: orders beside this one count in full
                 return self._take(context, counters)
         raise RiskLimit(
             "Too many orders come and go to tell what is left of the limits: try again",
@@ -148,6 +151,7 @@ class RiskChecker:
         )
 
     def _flights(self, counters: AccountCounters) -> Flights:
+        # answers on their way are shared; after a login elsewhere they are another account's
         if self._asked is None or self._asked[0] is not counters:
             self._asked = (counters, Flights(lambda: counters.reservations.moment))
         return self._asked[1]

@@ -233,7 +233,7 @@ class CounterBook:
     def of(self, terminal: GuardedTerminal) -> AccountCounters:
         """Return the counters of the account that a terminal is logged in to, or was last."""
         account = terminal.account
-        side = terminal.side_of(account)
+        side = terminal.trading_account_of(account)
         counters = self._counters.pop(side, None)
         if counters is None:
             self._make_room()

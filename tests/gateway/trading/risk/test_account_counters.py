@@ -26,7 +26,7 @@ class Terminal:
     account: Account | None
     is_paper: bool = False
 
-    def side_of(self, account: Account | None) -> Account | None:
+    def trading_account_of(self, account: Account | None) -> Account | None:
         return account.on_paper if account and self.is_paper else account
 
 
