@@ -28,7 +28,7 @@ from gateway.errors import (
     did_you_mean,
 )
 from gateway.trading.client_ids import new_client_order_id
-from gateway.trading.contingent import recall as forgotten
+from gateway.trading.contingent.recall import recall
 from gateway.trading.journal import CallKey, canonical
 from gateway.trading.requests import blame
 
@@ -195,7 +195,7 @@ class Method:
             is_new=given is None,
             reduces=self.reduces,
         )
-        await forgotten.recall(terminal, call.state, asked)
+        await recall(terminal, call.state, asked)
         return await terminal.journal.once(asked, lambda: self._handle(call, arguments))
 
     def _handle(self, call: Call, arguments: Mapping[str, Any]) -> Awaitable[Any]:

@@ -16,7 +16,7 @@ from gateway.errors import GatewayError, InternalError, OrderNotFound
 from gateway.rpc.catalogue import Call, method
 from gateway.schemas import convert
 from gateway.storage.store import StoreError
-from gateway.trading.contingent import recall as forgotten
+from gateway.trading.contingent.recall import request_of
 from gateway.trading.journal import Intent, Stage
 from gateway.trading.journal.views import record
 from gateway.trading.reconcile.manual_settlement import SettlementClaim, settle
@@ -42,7 +42,7 @@ async def get_order(call: Call, *, client_order_id: ClientOrderId) -> shapes.Ord
     try:
         intent = terminal.journal.find(client_order_id)
         if intent is None or intent.stage is Stage.NOT_SENT:
-            intent = forgotten.request_of(terminal, call.state, client_order_id) or intent
+            intent = request_of(terminal, call.state, client_order_id) or intent
     except StoreError:
         raise InternalError("The journal cannot be read; the gateway's log says why") from None
     if intent is None:

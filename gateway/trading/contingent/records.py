@@ -141,7 +141,7 @@ class OpenRows:
     """Rows of all terminals that were not over when the daemon started.
 
     All are read at once then: a disk that reports errors fails the start, with a message that says
-    so. Were they read when their terminal links, its orders would have no keeper after an error.
+    so. Were they read when their terminal links, nobody would keep its orders after an error.
 
     Raises:
         StoreError: they cannot be read.

@@ -124,7 +124,7 @@ class ContingentService:
 
     def resume(self, name: str, tid: str) -> None:
         """A terminal is linked, or paper trading was switched: keep what belongs to that."""
-        # its state, and so its keeper, may not be there yet
+        # its state, and so its orders here, may not be there yet
         terminal = self._terminals.terminal(name, unattended)
         self._orders[name].connected(account_of(terminal), tid)
 

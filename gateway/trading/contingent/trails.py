@@ -1,4 +1,4 @@
-"""Stops that follow the market: what the terminal's EA shall do by itself.
+"""Stops that follow the market: the terminal's EA moves them by itself.
 
 Nothing of it is kept here. A trail only ever tightens, so a caller that may only reduce may begin
 one; but to loosen or to end one takes the right to trade.

@@ -1,4 +1,4 @@
-"""Intents and sends as rows of the ledger."""
+"""Intents and their commands as rows of the ledger."""
 
 from __future__ import annotations
 

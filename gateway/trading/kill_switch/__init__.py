@@ -1,4 +1,4 @@
-"""The kill switch: what stops trading, by hand or when a program falls silent.
+"""Kill switch: trading is stopped by hand, or when a program falls silent.
 
 ==================== =============================================================================
 :mod:`.halts`        the halts of a home, in the ledger: they outlive the daemon

@@ -1,4 +1,4 @@
-"""Cancel on disconnect: what becomes of a connection's orders when the connection is gone.
+"""Cancel on disconnect: orders of a connection are cancelled when it is gone.
 
 A connection asks for it, with a grace in which it may come back: one that says ``hello`` with the
 same ``session_id`` within it goes on where the lost one stood, with its orders and what it had

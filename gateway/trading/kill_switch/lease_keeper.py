@@ -1,4 +1,4 @@
-"""Keeps at each EA what it shall do should the gateway itself fall silent.
+"""Leases at each EA: the policy that it carries out should the gateway itself fall silent.
 
 All else that waits for a program's silence ends with the daemon. So whatever is armed is told to
 the EA as one policy with a lease, which our heartbeats renew; when they stay away, because the

@@ -1,4 +1,4 @@
-"""Settling by hand what became of an order that nobody knows the end of.
+"""Settlement by hand of orders that nobody knows the end of.
 
 The gateway finds nearly everything out by itself. What it cannot tell keeps its symbol closed to
 new orders, and a person who looks at the terminal or calls the broker can tell. A person's word is

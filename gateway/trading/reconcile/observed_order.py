@@ -1,4 +1,4 @@
-"""Orders as a terminal shows them, and what tells those apart that are alike otherwise."""
+"""Orders as a terminal shows them, and the marks that tell apart those that are alike."""
 
 from __future__ import annotations
 

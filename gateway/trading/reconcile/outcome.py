@@ -1,4 +1,4 @@
-"""The answer to a request whose end was found later: what its caller would have been told."""
+"""Answer to a request whose end was found later, as its caller would have been told it."""
 
 from __future__ import annotations
 

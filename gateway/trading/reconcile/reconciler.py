@@ -1,4 +1,4 @@
-"""Finding out what became of commands whose answer was lost.
+"""Reconciler of one terminal: it looks for the ends of commands whose answer was lost.
 
 It begins when a terminal links, when a caller is told that nobody knows, and when a late answer
 comes; and it looks again, less and less often, while something is unknown. The terminal's own
@@ -41,7 +41,7 @@ from .patience import Patience
 from .reported_results import ReportedResults, open_sends
 from .retry_schedule import RetrySchedule
 from .settlement_check import SettlementCheck
-from .snapshot import AccountSnapshot, look
+from .snapshot import AccountSnapshot, take_snapshot
 
 PAUSES_S = (0.1, 0.2, 0.5, 1.0, 1.0, 2.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 """Between looks; the last one goes on for ever. Histories lag by seconds."""
@@ -208,7 +208,9 @@ class Reconciler:
             due = sends  # how many there are of a kind tells whose an order is
         ids = {send.command_id for send in due}
         later = [send for send in sends if send.command_id not in ids]
-        view = await look(terminal, due, [*later, *self._others(account, sends)], is_far=is_far)
+        view = await take_snapshot(
+            terminal, due, [*later, *self._others(account, sends)], is_far=is_far
+        )
         if terminal.account != account:
             raise terminal.offline()  # it was logged in elsewhere while it told
         self._schedule.looked(due)

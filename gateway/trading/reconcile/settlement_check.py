@@ -21,8 +21,7 @@ from .matching import is_tagged_as, makes_order
 from .outcome import conclude
 from .reported_results import ReportedResults, open_sends
 from .retry_schedule import RetrySchedule
-from .snapshot import AccountSnapshot
-from .snapshot import look as look_at
+from .snapshot import AccountSnapshot, take_snapshot
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +84,7 @@ class SettlementCheck:
         sends = [send for send in sends if send.stage not in ENDS]
         if not sends:
             return
-        view = await look_at(terminal, sends, [], is_far=False)
+        view = await take_snapshot(terminal, sends, [], is_far=False)
         if terminal.account != account:
             raise terminal.offline()  # it was logged in elsewhere while it told
         for send in sends:

@@ -290,7 +290,7 @@ class AccountSnapshot:
         return not self.is_mt4 and reason in _STOPS
 
 
-async def look(
+async def take_snapshot(
     terminal: GuardedTerminal,
     sends: Sequence[CommandRecord],
     rivals: Iterable[CommandRecord],

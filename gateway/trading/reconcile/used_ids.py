@@ -1,4 +1,4 @@
-"""Orders that a terminal remembers and the journal does not: it was restored from a backup.
+"""Used ids that a terminal remembers and the journal does not: it was restored from a backup.
 
 What the journal has forgotten was sent after its last row, and before this run of the gateway. So
 once in a run, when an account's terminal links, all that it shows of that time is looked through

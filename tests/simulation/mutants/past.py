@@ -94,10 +94,13 @@ BEFORE = (
         (
             Change(
                 RECONCILER,
-                "        view = await look(terminal, due, "
-                "[*later, *self._others(account, sends)], is_far=is_far)\n",
+                "        view = await take_snapshot(\n"
+                "            terminal, due, [*later, *self._others(account, sends)], "
+                "is_far=is_far\n"
+                "        )\n",
                 "        others = self._others(account, sends)\n"
-                "        view = await look(terminal, due, [*later, *others], is_far=is_far)\n",
+                "        view = await take_snapshot(terminal, due, [*later, *others], "
+                "is_far=is_far)\n",
             ),
             Change(
                 RECONCILER,
