@@ -195,7 +195,7 @@ class Home:
         """Close the database."""
         self.store.close()
         if self._hold is not None:
-            self._hold.let_go()
+            self._hold.release()
 
     def __enter__(self) -> Self:
         return self

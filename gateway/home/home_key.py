@@ -49,7 +49,7 @@ class HomeKey:
         try:
             self.store = Store(folder, MIGRATIONS)
         except BaseException:
-            self._hold.let_go()
+            self._hold.release()
             raise
         if current_key(self.store) is None:
             self.close()
@@ -127,7 +127,7 @@ class HomeKey:
     def close(self) -> None:
         """Close the database, and let others in."""
         self.store.close()
-        self._hold.let_go()
+        self._hold.release()
 
     def __enter__(self) -> Self:
         return self

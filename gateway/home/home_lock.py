@@ -20,7 +20,7 @@ WAIT_S = 5.0
 
 
 class HomeLock:
-    """A hold on a home, until it is let go.
+    """Lock of a home, until it is released.
 
     Args:
         home: the folder; must be there.
@@ -57,6 +57,6 @@ class HomeLock:
                 else f"the key of {home} is being exchanged; try again when that is done"
             ) from error
 
-    def let_go(self) -> None:
-        """End the hold."""
+    def release(self) -> None:
+        """Release the home to others."""
         self._lock.close()

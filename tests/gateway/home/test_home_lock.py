@@ -53,7 +53,7 @@ def test_an_exchange_is_waited_for(folder: Path) -> None:
     )
     assert coming.stdout is not None
     assert coming.stdout.readline() == "comes\n"
-    alone.let_go()
+    alone.release()
     assert coming.communicate(timeout=30)[0] == "worked\n"
 
 
