@@ -38,7 +38,7 @@ class ChangeKind(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class TerminalFacts:
     """Facts of one terminal, live or gone."""
 
     terminal: str
@@ -56,15 +56,15 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class TerminalChange:
     """Change of a terminal."""
 
     kind: ChangeKind
-    facts: Facts
-    previous: Facts | None
+    facts: TerminalFacts
+    previous: TerminalFacts | None
 
 
-Subscriber = Callable[[Change], None]
+Subscriber = Callable[[TerminalChange], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +91,7 @@ class TerminalRegistry:
     def __init__(self, now_ms: Callable[[], int]) -> None:
         self._now_ms = now_ms
         self._live: dict[str, TerminalSession] = {}
-        self._facts: dict[str, Facts] = {}
+        self._facts: dict[str, TerminalFacts] = {}
         self._pending: dict[str, PendingTerminal] = {}
         self._subscribers: list[Subscriber] = []
 
@@ -103,11 +103,11 @@ class TerminalRegistry:
         """Return the live sessions."""
         return list(self._live.values())
 
-    def facts(self, terminal: str) -> Facts | None:
+    def facts(self, terminal: str) -> TerminalFacts | None:
         """Return what is known of a terminal, ``None`` if it was never here."""
         return self._facts.get(terminal)
 
-    def all_facts(self) -> list[Facts]:
+    def all_facts(self) -> list[TerminalFacts]:
         """Return what is known of every terminal."""
         return list(self._facts.values())
 
@@ -121,7 +121,7 @@ class TerminalRegistry:
             self._facts.pop(terminal, None)
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
-        """Call ``subscriber`` with each :class:`Change`; return what ends that.
+        """Call ``subscriber`` with each :class:`TerminalChange`; return what ends that.
 
         It is called in the event loop and must not block.
 
@@ -161,9 +161,9 @@ class TerminalRegistry:
             older.close("replaced")
         if previous is not None and _account(previous) != _account(facts):
             logger.warning("terminal %s has changed its account", terminal)
-            self._tell(Change(ChangeKind.ACCOUNT_CHANGED, facts, previous))
+            self._tell(TerminalChange(ChangeKind.ACCOUNT_CHANGED, facts, previous))
         if self._live.get(terminal) is session:  # unless a subscriber has just sent it away
-            self._tell(Change(ChangeKind.CONNECTED, facts, previous))
+            self._tell(TerminalChange(ChangeKind.CONNECTED, facts, previous))
 
     def note_change(self, session: TerminalSession) -> None:
         """Take over the state and the flags of a session; one that was replaced is ignored."""
@@ -180,7 +180,7 @@ class TerminalRegistry:
         self._facts[terminal] = facts
         if facts.state is SessionState.DISCONNECTED:
             del self._live[terminal]
-        self._tell(Change(kind, facts, previous))
+        self._tell(TerminalChange(kind, facts, previous))
 
     def await_approval(self, pending: PendingTerminal) -> None:
         """Enter a terminal that waits, instead of any other with its token."""
@@ -190,8 +190,10 @@ class TerminalRegistry:
         """Remove the terminal with that token from those that wait."""
         self._pending.pop(tid, None)
 
-    def _observe(self, session: TerminalSession, state: SessionState, reason: str) -> Facts:
-        return Facts(
+    def _observe(
+        self, session: TerminalSession, state: SessionState, reason: str
+    ) -> TerminalFacts:
+        return TerminalFacts(
             terminal=session.terminal,
             state=state,
             since_ms=self._now_ms(),
@@ -208,7 +210,7 @@ class TerminalRegistry:
         if len(self._facts) >= MAX_TERMINALS and gone:
             del self._facts[min(gone, key=lambda terminal: self._facts[terminal].since_ms)]
 
-    def _tell(self, change: Change) -> None:
+    def _tell(self, change: TerminalChange) -> None:
         for subscriber in tuple(self._subscribers):
             try:
                 subscriber(change)
@@ -216,5 +218,5 @@ class TerminalRegistry:
                 logger.exception("a subscriber failed on a change of %s", change.facts.terminal)
 
 
-def _account(facts: Facts) -> tuple[int, str]:
+def _account(facts: TerminalFacts) -> tuple[int, str]:
     return (facts.hello.login, facts.hello.server)

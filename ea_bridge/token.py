@@ -31,7 +31,7 @@ class MalformedToken(ValueError):
 
 
 @dataclass(frozen=True)
-class Keys:
+class TokenKeys:
     """Keys that may be stored of a token: enough to check a holder, not enough to be one."""
 
     stored_key: bytes = field(repr=False)
@@ -73,11 +73,11 @@ def client_key(token: str) -> bytes:
     return mac(_root(token), b"Client Key")
 
 
-def derive_keys(token: str) -> Keys:
+def derive_keys(token: str) -> TokenKeys:
     """Return what a daemon stores of a token."""
     root = _root(token)
     stored = hashlib.sha256(mac(root, b"Client Key")).digest()
-    return Keys(stored_key=stored, server_key=mac(root, b"Server Key"))
+    return TokenKeys(stored_key=stored, server_key=mac(root, b"Server Key"))
 
 
 def _root(token: str) -> bytes:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 
-from ea_bridge.token import Keys, client_key, derive_keys, mac
+from ea_bridge.token import TokenKeys, client_key, derive_keys, mac
 
 from .errors import WrongProof
 from .messages import Auth, Challenge, Hello
@@ -64,7 +64,7 @@ def is_client_proof(stored_key: bytes, message: bytes, proof: bytes) -> bool:
     return hmac.compare_digest(hashlib.sha256(claimed).digest(), stored_key)
 
 
-def make_challenge(keys: Keys, hello: Hello, snonce: str, device: str) -> Challenge:
+def make_challenge(keys: TokenKeys, hello: Hello, snonce: str, device: str) -> Challenge:
     """Daemon: answer a hello."""
     message = _message(hello, snonce, device)
     proof = server_proof(keys.server_key, message).hex()
@@ -87,7 +87,7 @@ def answer_challenge(token: str, hello: Hello, challenge: Challenge) -> Auth:
     return Auth(proof=client_proof(token, message).hex())
 
 
-def check_auth(keys: Keys, hello: Hello, challenge: Challenge, auth: Auth) -> None:
+def check_auth(keys: TokenKeys, hello: Hello, challenge: Challenge, auth: Auth) -> None:
     """Daemon: check the EA's proof.
 
     Raises:

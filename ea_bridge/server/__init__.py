@@ -4,7 +4,7 @@ Theory of operation
 ===================
 
 :class:`BridgeServer` listens on both loopback addresses. Each TCP connection is one
-:class:`~.link.Link`, an asyncio protocol without streams or tasks: bytes go straight through
+:class:`~.link.BridgeLink`, an asyncio protocol without streams or tasks: bytes go straight through
 :class:`~ea_bridge.protocol.connection.Connection`. Until ``welcome`` the link leads the handshake:
 it asks an :class:`Authorizer` whom to admit, and an :class:`Enroller` to carry the
 :mod:`enrollment <.enrollment>` of an unknown terminal to the console. From then on it feeds a

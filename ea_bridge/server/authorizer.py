@@ -30,14 +30,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ea_bridge.protocol.messages import Auth, Hello
-from ea_bridge.token import Keys
+from ea_bridge.token import TokenKeys
 
 
 @dataclass(frozen=True, kw_only=True)
 class Admitted:
     """Verdict to let a terminal in, if it can prove that it holds the token of these keys."""
 
-    keys: Keys
+    keys: TokenKeys
     terminal: str
     """The terminal's id, by which the registry and callers know it."""
     generation: int = 0
@@ -57,7 +57,7 @@ class NotAdmitted:
     code: str
     reason: str
     retry_ms: int = 5000
-    keys: Keys | None = None
+    keys: TokenKeys | None = None
     terminal: str = ""
 
 

@@ -45,7 +45,7 @@ from ea_bridge.session import (
     Timer,
     Timers,
 )
-from ea_bridge.token import Keys
+from ea_bridge.token import TokenKeys
 
 from . import sockets
 from .authorizer import Admitted, Authorizer, NotAdmitted, Relay
@@ -79,7 +79,7 @@ class LinkContext:
     manager_callbacks: ManagerCallbacks
     now_ms: Callable[[], int]
     timers: Timers
-    dummy_keys: Keys
+    dummy_keys: TokenKeys
     """Fit no token: the handshake with an unknown one is led with them."""
     session_ids: Iterator[int]
     command_ids: Iterator[int]
@@ -93,17 +93,17 @@ class LinkContext:
 class ConnectionLimiter(Protocol):
     """Limit of open links; the listener keeps it."""
 
-    def enter(self, link: Link) -> bool:
+    def enter(self, link: BridgeLink) -> bool:
         """Note a new connection; false if there is no room for it."""
 
-    def keep(self, link: Link) -> None:
+    def keep(self, link: BridgeLink) -> None:
         """Never close it to make room: it has proved who it is, or is being enrolled."""
 
-    def leave(self, link: Link) -> None:
+    def leave(self, link: BridgeLink) -> None:
         """Note that it is gone."""
 
 
-class Link(asyncio.Protocol):
+class BridgeLink(asyncio.Protocol):
     """One connection of a peer; the :class:`~ea_bridge.session.Wire` of its session."""
 
     def __init__(self, context: LinkContext, limiter: ConnectionLimiter) -> None:

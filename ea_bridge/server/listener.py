@@ -16,12 +16,12 @@ from ea_bridge.mt4_manager.registry import ManagerRegistry
 from ea_bridge.mt4_manager.session import ManagerCallbacks, ManagerSession
 from ea_bridge.registry import TerminalRegistry
 from ea_bridge.session import LoopTimers, SessionCallbacks, TerminalSession, Timers
-from ea_bridge.token import Keys
+from ea_bridge.token import TokenKeys
 
 from . import sockets
 from .authorizer import Authorizer, Enroller
 from .enrollment import Enrollments
-from .link import Link, LinkContext
+from .link import BridgeLink, LinkContext
 
 MAX_CONNECTIONS = 256
 MAX_UNAUTHENTICATED = 64
@@ -92,8 +92,8 @@ class BridgeServer:
         self._on_denied = on_denied
         self._enrollments: Enrollments | None = None
         self._servers: list[asyncio.Server] = []
-        self._links: set[Link] = set()
-        self._unauthenticated: dict[Link, None] = {}
+        self._links: set[BridgeLink] = set()
+        self._unauthenticated: dict[BridgeLink, None] = {}
         self._empty = asyncio.Event()
         self._empty.set()
         self._stopping = False
@@ -119,7 +119,7 @@ class BridgeServer:
             manager_callbacks=self._manager_callbacks,
             now_ms=self._now_ms,
             timers=timers,
-            dummy_keys=Keys(host.random_bytes(32), host.random_bytes(32)),
+            dummy_keys=TokenKeys(host.random_bytes(32), host.random_bytes(32)),
             session_ids=itertools.count(1),
             # an EA answers an id that it knows with the stored result, so no restart repeats one
             command_ids=itertools.count(max(self._now_ms() * 1000, self._first_command_id)),
@@ -129,7 +129,7 @@ class BridgeServer:
         self.port = listeners[0].getsockname()[1]
         for listener in listeners:
             server = await loop.create_server(
-                lambda: Link(context, self), sock=listener, backlog=BACKLOG
+                lambda: BridgeLink(context, self), sock=listener, backlog=BACKLOG
             )
             self._servers.append(server)
         logger.info("listening for terminals on port %d", self.port)
@@ -176,7 +176,7 @@ class BridgeServer:
         """Say ``bye`` to whoever has named this token, though nobody knows its terminal yet."""
         return self._close(code, lambda link: link.tid == tid)
 
-    def _close(self, code: str, is_meant: Callable[[Link], bool]) -> int:
+    def _close(self, code: str, is_meant: Callable[[BridgeLink], bool]) -> int:
         meant = [link for link in self._links if is_meant(link)]
         for link in meant:
             link.say_bye(code)
@@ -184,7 +184,7 @@ class BridgeServer:
 
     # --- ConnectionLimiter ---------------------------------------------------------------
 
-    def enter(self, link: Link) -> bool:
+    def enter(self, link: BridgeLink) -> bool:
         """Note a new connection; false if there is no room for it."""
         crowded = len(self._links) >= MAX_CONNECTIONS
         if self._unauthenticated and (
@@ -199,11 +199,11 @@ class BridgeServer:
         self._empty.clear()
         return not (crowded or self._stopping)
 
-    def keep(self, link: Link) -> None:
+    def keep(self, link: BridgeLink) -> None:
         """Never close it to make room: it has proved who it is, or is being enrolled."""
         self._unauthenticated.pop(link, None)
 
-    def leave(self, link: Link) -> None:
+    def leave(self, link: BridgeLink) -> None:
         """Note that it is gone."""
         self._links.discard(link)
         self._unauthenticated.pop(link, None)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ea_bridge.protocol.messages import Hello
-from ea_bridge.registry import Facts
+from ea_bridge.registry import TerminalFacts
 from gateway.accounts import RegisteredAccount
 from gateway.config import Trading
 from gateway.credentials.record import TradeLimits
@@ -46,7 +46,7 @@ class LimitsBook:
         self._registered = registered
         self._known: dict[tuple[str | None, int | None], _Known] = {}
 
-    def of(self, facts: Facts | None, tid: str | None) -> Limits:
+    def of(self, facts: TerminalFacts | None, tid: str | None) -> Limits:
         """Return the strictest of all.
 
         Args:

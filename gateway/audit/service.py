@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ea_bridge import host
 from ea_bridge.host import wall_ms
-from ea_bridge.registry import Change, ChangeKind
+from ea_bridge.registry import ChangeKind, TerminalChange
 from gateway import __version__
 from gateway.audit import (
     MISMATCH,
@@ -255,7 +255,7 @@ def settings_of(config: Config) -> list[str]:
     return found
 
 
-def note_terminal(audit: Audit, change: Change) -> None:
+def note_terminal(audit: Audit, change: TerminalChange) -> None:
     """Note that a terminal came, went, or answers for another account now."""
     event = TERMINAL_EVENTS.get(change.kind)
     if event is not None:

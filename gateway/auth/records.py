@@ -10,7 +10,7 @@ from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from ea_bridge.token import Keys
+from ea_bridge.token import TokenKeys
 from gateway.auth.token_entry import TokenEntry, assign_terminal_names
 from gateway.auth.tombstones import Tombstones
 from gateway.auth.version_watermarks import VersionWatermarks
@@ -209,7 +209,7 @@ class RecordBook:
             return None if known is None else _withdrawn(known)
         entry = TokenEntry(
             record,
-            Keys(bytes.fromhex(record.stored_key), server_key),
+            TokenKeys(bytes.fromhex(record.stored_key), server_key),
             generation=1,
             vouched_until=keyset.vouches_until(key_id(row.envelope)),
             withdrawn=self._is_outdated(record),

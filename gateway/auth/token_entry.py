@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from ea_bridge.token import Keys
+from ea_bridge.token import TokenKeys
 from gateway.credentials.record import Record
 
 Refusal = Literal["revoked", "account_disabled", "expired", "lease_expired"]
@@ -22,7 +22,7 @@ class TokenEntry:
     """Token that the daemon knows."""
 
     record: Record
-    keys: Keys = field(repr=False)
+    keys: TokenKeys = field(repr=False)
     """Without a server key (``b""``) where the console has not given it: no terminal is let in."""
     generation: int
     """Grows whenever the rights change; not when only the end of an overlap is set."""

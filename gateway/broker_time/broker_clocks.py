@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from ea_bridge.host import boot_ms, wall_ms
-from ea_bridge.registry import Change, ChangeKind
+from ea_bridge.registry import ChangeKind, TerminalChange
 from ea_bridge.session import TerminalSession
 from gateway.broker_time.clock import BrokerClock
 
@@ -26,7 +26,7 @@ class BrokerClocks:
         """Return that of a terminal, which stays the same whatever it is logged in to."""
         return self._clocks[terminal]
 
-    def linked(self, told: Told, change: Change) -> None:
+    def linked(self, told: Told, change: TerminalChange) -> None:
         """Take a terminal's link: it may be logged in to another broker now.
 
         It must be known before the first command is sent, which notes what the clock shows.

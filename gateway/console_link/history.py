@@ -21,7 +21,7 @@ from ea_bridge import host
 from ea_bridge.mt4_manager.registry import ManagerRegistry
 from ea_bridge.mt4_manager.session import ManagerSession
 from ea_bridge.protocol.messages import Hello
-from ea_bridge.registry import Change, ChangeKind, TerminalRegistry
+from ea_bridge.registry import ChangeKind, TerminalChange, TerminalRegistry
 from ea_bridge.session import SessionState
 from gateway.credentials.daemon_api import (
     MAX_LINES,
@@ -87,7 +87,7 @@ class RunLog:
         """Return the newest session with a token, live or ended."""
         return self._latest.get(tid)
 
-    def terminal_changed(self, registry: TerminalRegistry, change: Change) -> None:
+    def terminal_changed(self, registry: TerminalRegistry, change: TerminalChange) -> None:
         """Hear of a terminal, as its registry tells."""
         terminal = change.facts.terminal
         session = registry.get(terminal)

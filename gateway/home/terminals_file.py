@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from ea_bridge.registry import Change, ChangeKind, Facts, TerminalRegistry
+from ea_bridge.registry import ChangeKind, TerminalChange, TerminalFacts, TerminalRegistry
 
 FILE = "terminals.json"
 
@@ -32,7 +32,7 @@ def telling_of_terminals(registry: TerminalRegistry, folder: Path) -> Iterator[N
     """
     path = folder / FILE
 
-    def changed(change: Change) -> None:
+    def changed(change: TerminalChange) -> None:
         _log(change)
         _write(path, registry)
 
@@ -55,7 +55,7 @@ def _write(path: Path, registry: TerminalRegistry) -> None:
         fresh.replace(path)
 
 
-def _told(facts: Facts) -> dict[str, Any]:
+def _told(facts: TerminalFacts) -> dict[str, Any]:
     hello = facts.hello
     return {
         "terminal": facts.terminal,
@@ -71,7 +71,7 @@ def _told(facts: Facts) -> dict[str, Any]:
     }
 
 
-def _log(change: Change) -> None:
+def _log(change: TerminalChange) -> None:
     facts = change.facts
     hello = facts.hello
     account = f"{hello.login} on {hello.server!r}{f' ({hello.trade})' if hello.trade else ''}"

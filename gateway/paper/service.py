@@ -12,7 +12,7 @@ from functools import partial
 from ea_bridge.host import wall_ms
 from ea_bridge.model import Tick
 from ea_bridge.protocol.messages import AccountEvent, Event, Hello, Pnl, Ticks, Trade
-from ea_bridge.registry import Change, ChangeKind, Facts, TerminalRegistry
+from ea_bridge.registry import ChangeKind, TerminalChange, TerminalFacts, TerminalRegistry
 from ea_bridge.session import TerminalSession
 from gateway.accounts import RegisteredAccount
 from gateway.audit import Audit
@@ -103,7 +103,7 @@ class PaperService:
             self._switch(terminal, key)
         return key is not None
 
-    def _account(self, facts: Facts) -> RegisteredAccount | None:
+    def _account(self, facts: TerminalFacts) -> RegisteredAccount | None:
         return self._registered(facts.hello)
 
     def _switch(self, terminal: str, key: BookKey | None) -> None:
@@ -124,7 +124,7 @@ class PaperService:
             self._contingent.resume(terminal, session.hello.tid)
         self._switched(terminal)
 
-    def _change(self, change: Change) -> None:
+    def _change(self, change: TerminalChange) -> None:
         terminal = change.facts.terminal
         if change.kind is not ChangeKind.CONNECTED:
             return
@@ -180,7 +180,7 @@ class PaperService:
             found = self._states[terminal] = fresh
         return found
 
-    def facts(self, terminal: str, *, paper: bool) -> Facts | None:
+    def facts(self, terminal: str, *, paper: bool) -> TerminalFacts | None:
         """Return what is known of a terminal, as it is at the market or on paper."""
         facts = self._registry.facts(terminal)
         if facts is None or not paper:

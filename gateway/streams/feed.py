@@ -26,7 +26,7 @@ from ea_bridge.protocol.messages import (
     Ticks,
     Trade,
 )
-from ea_bridge.registry import Change, ChangeKind, Facts
+from ea_bridge.registry import ChangeKind, TerminalChange, TerminalFacts
 from ea_bridge.session import SessionState
 from gateway.backoff import Backoff
 from gateway.errors import GatewayError, TerminalDisconnected
@@ -71,7 +71,7 @@ class TerminalFeed:
     def __init__(self, context: StreamContext, on_end: _OnEnd) -> None:
         self._context = context
         self._on_end = on_end
-        self._facts: Facts | None = None
+        self._facts: TerminalFacts | None = None
         self._account = AccountStreams(context)
         self._quotes: dict[str, Quotes] = {}
         self._own = {c.name: context.topic(c) for c in (TERMINAL, HEARTBEAT)}
@@ -190,7 +190,7 @@ class TerminalFeed:
                 self._account.interrupt("events_lost", _count(event))
                 self._recover_soon()
 
-    def change(self, change: Change) -> None:
+    def change(self, change: TerminalChange) -> None:
         """Take a change of the terminal's link or switches."""
         before, self._facts = self._facts, change.facts
         match change.kind:
@@ -263,7 +263,7 @@ class TerminalFeed:
         except KeyError:
             return None
 
-    def _connected(self, before: Facts | None, facts: Facts) -> None:
+    def _connected(self, before: TerminalFacts | None, facts: TerminalFacts) -> None:
         self._context.ask.new_link()
         caps = parse_caps(facts.hello.caps)
         broken = _broken(before, facts)
@@ -347,7 +347,7 @@ async def _persist(work: Callable[[], Awaitable[None]]) -> None:
         backoff.grow()
 
 
-def _broken(before: Facts | None, now: Facts) -> Reason | None:
+def _broken(before: TerminalFacts | None, now: TerminalFacts) -> Reason | None:
     """Return why events can't continue those of the link before; ``None`` if they do."""
     if before is None:
         return None

@@ -12,7 +12,7 @@ from typing import Protocol
 import orjson
 
 from ea_bridge.protocol.messages import Event as TerminalEvent
-from ea_bridge.registry import Change
+from ea_bridge.registry import TerminalChange
 from gateway.broker_time.clock import BrokerClock
 from gateway.errors import Cancelled, ChannelLimit, GatewayError, SubscribeFailed
 from gateway.schemas import KillSwitchEvent, OrderSettled
@@ -214,7 +214,7 @@ class Streams:
         """Take an event of a terminal's session."""
         self._feed(source.terminal).event(source, event)
 
-    def change(self, change: Change) -> None:
+    def change(self, change: TerminalChange) -> None:
         """Take a change of a terminal's link, account or switches."""
         self._feed(change.facts.terminal).change(change)
 

@@ -44,7 +44,7 @@ from ea_bridge.model import SUCCESSES, SymbolInfo, TradeRequest, TradeResult, Tr
 from ea_bridge.model.struct import Struct
 from ea_bridge.protocol.handshake import parse_caps
 from ea_bridge.protocol.messages import Hello
-from ea_bridge.registry import Facts
+from ea_bridge.registry import TerminalFacts
 from ea_bridge.session import DEFAULT_TIMEOUT_S, SessionState
 from gateway.broker_time.clock import BrokerClock
 from gateway.credentials.tier import Tier
@@ -140,7 +140,7 @@ class GuardedTerminal:
         name: str,
         *,
         session: Callable[[], Session | None],
-        facts: Callable[[], Facts | None],
+        facts: Callable[[], TerminalFacts | None],
         clock: BrokerClock,
         journal: Journal,
         switch: TradeSwitch,
@@ -180,7 +180,7 @@ class GuardedTerminal:
         return self.clock.present_ms(utc_ms, host.boot_ms())
 
     @property
-    def facts(self) -> Facts | None:
+    def facts(self) -> TerminalFacts | None:
         """The registry's facts, also while it is offline; ``None`` if it was never here."""
         return self._facts()
 
@@ -261,7 +261,7 @@ class GuardedTerminal:
             capability=capability,
         )
 
-    def _known(self) -> Facts:
+    def _known(self) -> TerminalFacts:
         facts = self._facts()
         if facts is None:
             raise self.offline()

@@ -16,7 +16,7 @@ from ea_bridge import commands, host
 from ea_bridge.protocol import messages as m
 from ea_bridge.protocol.connection import DAEMON, TERMINAL, Connection, Role
 from ea_bridge.protocol.handshake import NONCE_BYTES, SPAN, answer_challenge, make_challenge
-from ea_bridge.registry import Change, TerminalRegistry
+from ea_bridge.registry import TerminalChange, TerminalRegistry
 from ea_bridge.server import Admitted, BridgeServer, NotAdmitted
 from ea_bridge.session import LateResult, SessionCallbacks, TerminalSession
 from ea_bridge.session.peer import PeerSession
@@ -128,7 +128,7 @@ class Heard:
         self.states: list[str] = []
         self.clocks: list[tuple[int, int]] = []
         self.late: list[LateResult] = []
-        self.changes: list[Change] = []
+        self.changes: list[TerminalChange] = []
         self._something = asyncio.Event()
 
     def callbacks(self) -> SessionCallbacks:
@@ -139,7 +139,7 @@ class Heard:
             on_late_result=lambda _, late: self._note(self.late, late),
         )
 
-    def on_registry_change(self, change: Change) -> None:
+    def on_registry_change(self, change: TerminalChange) -> None:
         self._note(self.changes, change)
 
     def kinds(self) -> list[str]:

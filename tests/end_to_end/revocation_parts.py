@@ -18,7 +18,7 @@ from typing import Any
 import uvloop
 from console_site import PASSWORD, linked, site
 
-from ea_bridge.server.link import Link
+from ea_bridge.server.link import BridgeLink
 from gateway.auth.leases import Leases
 from gateway.console_link import LinkTimings
 from gateway.console_link.link import ConsoleLink
@@ -54,7 +54,7 @@ class Notes:
             ConsoleLink._told,
             Leases.stop,
             WebSocketConnection._lost,
-            Link.write,
+            BridgeLink.write,
         )
 
         async def on_told(link: ConsoleLink, pushed: Any) -> None:
@@ -71,7 +71,7 @@ class Notes:
             self.dead_s[connection.tid] = time.monotonic()
             self.dead[connection.tid] += 1
 
-        def on_write(link: Link, data: bytes) -> None:
+        def on_write(link: BridgeLink, data: bytes) -> None:
             write(link, data)
             if b'"order_send"' in data:
                 self.order_s[link.tid] = time.monotonic()
@@ -80,7 +80,7 @@ class Notes:
         ConsoleLink._told = on_told  # type: ignore[method-assign]  # to listen at the source
         Leases.stop = on_stop  # type: ignore[method-assign]  # the same
         WebSocketConnection._lost = on_lost  # type: ignore[method-assign]  # the same
-        Link.write = on_write  # type: ignore[method-assign]  # the same
+        BridgeLink.write = on_write  # type: ignore[method-assign]  # the same
 
     def of(self, tid: str) -> Json:
         """Return what was noted of a token, and of the last ending."""

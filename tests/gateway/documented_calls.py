@@ -22,7 +22,7 @@ from scripted_terminal import CATALOGUE, Scene
 
 from ea_bridge.errors import CommandFailed
 from ea_bridge.model import History, TradeRequest, TradeResult, Trail
-from ea_bridge.registry import Change, ChangeKind
+from ea_bridge.registry import ChangeKind, TerminalChange
 from gateway.auth.caller import Scope
 from gateway.credentials.tier import Tier
 from gateway.runtime import ConsoleView
@@ -323,7 +323,7 @@ async def _answers(scene: Scene) -> dict[str, list[dict[str, Any]]]:
     )
     facts = scene.facts()
     assert facts is not None
-    scene.streams.change(Change(ChangeKind.CONNECTED, facts, None))
+    scene.streams.change(TerminalChange(ChangeKind.CONNECTED, facts, None))
     connection = Connection()
     told: dict[str, list[dict[str, Any]]] = {}
     try:

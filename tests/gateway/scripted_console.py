@@ -14,7 +14,7 @@ from typing import Any
 from aiohttp import WSMsgType, web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ea_bridge.token import Keys, derive_keys, new_token, parse_token
+from ea_bridge.token import TokenKeys, derive_keys, new_token, parse_token
 from gateway.console.clone_detector import Chain, Kept, Step
 from gateway.credentials.daemon_api import Sync
 from gateway.credentials.device import check_request
@@ -42,7 +42,7 @@ class Issued:
     """A token of the console."""
 
     record: Record
-    keys: Keys
+    keys: TokenKeys
     epoch: int = 0
     lease_changes: dict[str, Any] = field(default_factory=dict)
 

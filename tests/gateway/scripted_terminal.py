@@ -21,7 +21,7 @@ from ea_bridge.commands import Command
 from ea_bridge.errors import Unsupported
 from ea_bridge.model.struct import Struct
 from ea_bridge.protocol.messages import Hello
-from ea_bridge.registry import Facts
+from ea_bridge.registry import TerminalFacts
 from ea_bridge.session import SessionState
 from gateway.audit import Audit
 from gateway.auth.caller import IMPLIED, Caller, Scope
@@ -216,12 +216,12 @@ class Scene:
             now_ms=lambda: self.now_ms,
         )
 
-    def facts(self) -> Facts | None:
+    def facts(self) -> TerminalFacts | None:
         """What the registry would know."""
         if not self.known:
             return None
         gone = self.session is None
-        return Facts(
+        return TerminalFacts(
             terminal="mt5-a",
             state=SessionState.DISCONNECTED if gone else self.script.state,
             since_ms=NOW_MS - 60_000,

@@ -16,7 +16,7 @@ from wire import Wire
 from ea_bridge.commands import Command
 from ea_bridge.model.struct import Struct
 from ea_bridge.protocol.messages import Event, Hello
-from ea_bridge.registry import Change, ChangeKind, TerminalRegistry
+from ea_bridge.registry import ChangeKind, TerminalChange, TerminalRegistry
 from ea_bridge.server import Admitted, BridgeServer, Enroller, NotAdmitted, Relay
 from ea_bridge.session import (
     DEFAULT_TIMEOUT_S,
@@ -202,7 +202,7 @@ class LinkedEa:
         await self._bridges.enter_async_context(server)
         self.wire.target = server.port
 
-    def _changed(self, change: Change) -> None:
+    def _changed(self, change: TerminalChange) -> None:
         if change.kind is ChangeKind.CONNECTED:
             self._live.set()
             self._on_live(self.session)

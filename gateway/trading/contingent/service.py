@@ -12,7 +12,7 @@ from ea_bridge.host import wall_ms
 from ea_bridge.model import Order
 from ea_bridge.model.struct import Struct
 from ea_bridge.protocol.messages import Event, Trade
-from ea_bridge.registry import Change, ChangeKind, TerminalRegistry
+from ea_bridge.registry import ChangeKind, TerminalChange, TerminalRegistry
 from gateway.audit import Audit
 from gateway.auth.gate import Gate
 from gateway.broker_time.clock import BrokerClock
@@ -117,7 +117,7 @@ class ContingentService:
 
     # --- what the bridge tells ---------------------------------------------------------------
 
-    def _change(self, change: Change) -> None:
+    def _change(self, change: TerminalChange) -> None:
         if change.kind is not ChangeKind.CONNECTED:
             return
         self.resume(change.facts.terminal, change.facts.hello.tid)

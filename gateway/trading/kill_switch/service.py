@@ -16,7 +16,7 @@ from typing import Any
 
 from ea_bridge.host import wall_ms
 from ea_bridge.model import Lease
-from ea_bridge.registry import Change, ChangeKind, Facts, TerminalRegistry
+from ea_bridge.registry import ChangeKind, TerminalChange, TerminalFacts, TerminalRegistry
 from gateway import schemas as shapes
 from gateway.audit import Audit
 from gateway.credentials.tier import Tier
@@ -229,7 +229,7 @@ class KillSwitchService:
     def _changed(self, terminal: str) -> None:
         self.leases.look(terminal)
 
-    def _change(self, change: Change) -> None:
+    def _change(self, change: TerminalChange) -> None:
         terminal = change.facts.terminal
         if (account := _account(change.facts)) is not None:
             self._first.setdefault(terminal, account)
@@ -307,7 +307,7 @@ class KillSwitchService:
         task.add_done_callback(self._tasks.discard)
 
 
-def _account(facts: Facts) -> Account | None:
+def _account(facts: TerminalFacts) -> Account | None:
     """Return the account that a terminal is logged in to; ``None`` while it is in none."""
     login = facts.hello.login
     return Account(login, facts.hello.server) if login else None

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
-from ea_bridge.registry import Change, ChangeKind, TerminalRegistry
+from ea_bridge.registry import ChangeKind, TerminalChange, TerminalRegistry
 from ea_bridge.session import LateResult, TerminalSession
 from gateway.audit import Audit
 from gateway.schemas import OrderSettled
@@ -91,7 +91,7 @@ class ReconcileService:
         )
         self._reconciler(session.terminal).late(late)
 
-    def _change(self, change: Change) -> None:
+    def _change(self, change: TerminalChange) -> None:
         if change.kind is ChangeKind.CONNECTED:
             hello, terminal = change.facts.hello, change.facts.terminal
             account = Account(hello.login, hello.server)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from ea_bridge.token import Keys
+from ea_bridge.token import TokenKeys
 from gateway.auth.token_entry import TokenEntry, assign_terminal_names
 from gateway.credentials.record import NAME, Record
 from gateway.credentials.scope import Scope
@@ -29,7 +29,7 @@ def entry(user: str, label: str, created_at: int = 0, terminal: str = "") -> Tok
         stored_key="00" * 32,
         server_key_sha256="00" * 32,
     )
-    return TokenEntry(record, Keys(b"", b""), 1, 2**40, terminal=terminal)
+    return TokenEntry(record, TokenKeys(b"", b""), 1, 2**40, terminal=terminal)
 
 
 def names(*entries: TokenEntry) -> list[str]:

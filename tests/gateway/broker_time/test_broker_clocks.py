@@ -9,14 +9,14 @@ import pytest
 from ea_bridge.host import boot_ms
 from ea_bridge.protocol.handshake import SPAN
 from ea_bridge.protocol.messages import Hello
-from ea_bridge.registry import Change, ChangeKind, Facts
+from ea_bridge.registry import ChangeKind, TerminalChange, TerminalFacts
 from ea_bridge.session import SessionState
 from gateway.broker_time.broker_clocks import BrokerClocks
 
 AT_S = 1_780_000_000
 
 
-def linked(login: int, server: str, kind: ChangeKind = ChangeKind.CONNECTED) -> Change:
+def linked(login: int, server: str, kind: ChangeKind = ChangeKind.CONNECTED) -> TerminalChange:
     """Return what the registry tells of a terminal's link."""
     hello = Hello(
         proto=SPAN,
@@ -27,8 +27,10 @@ def linked(login: int, server: str, kind: ChangeKind = ChangeKind.CONNECTED) -> 
         login=login,
         server=server,
     )
-    facts = Facts(terminal="main", state=SessionState.READY, since_ms=0, hello=hello, last_q=0)
-    return Change(kind, facts, None)
+    facts = TerminalFacts(
+        terminal="main", state=SessionState.READY, since_ms=0, hello=hello, last_q=0
+    )
+    return TerminalChange(kind, facts, None)
 
 
 @pytest.mark.parametrize(("server", "is_told"), [("One", False), ("Two", True)])
