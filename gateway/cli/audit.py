@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from ea_bridge.host import wall_ms
 from gateway.cli.home import home_in_use
 from gateway.cli.output import CliError, known_failures, visible
 from gateway.cli.token import ConfigFile, HomeOption, Json
@@ -141,7 +142,7 @@ def archive(
     folder = to or place / ARCHIVES
     with _trail(place) as store:
         archives.take_out(store)  # what an interrupted one has left
-        before_ms = time.time_ns() // 1_000_000 - parse_duration(older_than) * 1000
+        before_ms = wall_ms() - parse_duration(older_than) * 1000
         begin, last = begin_of(store).n, archives.last_before(store, before_ms)
         if last <= begin:
             sys.stdout.write(f"{place}: no row is older than {older_than}\n")
@@ -296,7 +297,7 @@ def _mark(home: Path, config: Path | None, store: Store, part: Part, file: Path)
     try:
         settings = load_for(home, config)
         with Home(home, settings.secrets) as opened:
-            text = signed(opened.device, part.end, time.time_ns() // 1_000_000)
+            text = signed(opened.device, part.end, wall_ms())
         entry = entry_of(
             "audit_archived", actor="cli", first=part.begin.n + 1, last=part.end.n, file=file.name
         )

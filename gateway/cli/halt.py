@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
+from ea_bridge.host import wall_ms
 from gateway.cli.home import home_in_use, home_option, is_home, known, running
 from gateway.cli.output import CliError, visible
 from gateway.storage.reserve import give_up, is_full
@@ -71,7 +71,7 @@ def halt(
         asked = halts.Halt(
             terminal=terminal or halts.EVERYWHERE,
             armed_by="cli",
-            since_ms=time.time_ns() // 1_000_000,
+            since_ms=wall_ms(),
             reason=reason,
             reductions=not freeze,
             by_admin=True,

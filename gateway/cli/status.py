@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sqlite3
 import sys
-import time
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ea_bridge.host import wall_ms
 from gateway.cli.home import home_option
 from gateway.cli.output import CliError, visible
 from gateway.cli.target import TOKEN, AuthToken, Home, Target, Url, find_target, run_async
@@ -72,7 +72,7 @@ def _of_home(target: Target, home: Path, *, as_json: bool) -> None:
         whole = {"url": target.url, "terminals": terminals, "halts": halts}
         sys.stdout.write(json.dumps(whole, indent=2) + "\n")
     else:
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = wall_ms()
         rows = {"gateway": f"at {target.url}, home {home}"}
         rows |= {
             f"terminal {nth}": f"{one['terminal']}: {one['state']} since "
@@ -149,14 +149,14 @@ def _halts(terminal: str, trading: TradingEnabled, home: Path | None) -> str:
 
 
 def _console(server: ServerInfo) -> dict[str, str]:
-    from gateway.cli import console_status as standing
+    from gateway.cli import console_status
 
     console, now_ms = server["console"], server["time"]
     if console is None:
         return {}
     return {
-        "console": standing.link(console, now_ms),
-        "allowed": standing.allowance(console, now_ms),
+        "console": console_status.link(console, now_ms),
+        "allowed": console_status.allowance(console, now_ms),
         "machine": f"{console['device_words']} (the console shows the same words)",
     }
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from ea_bridge.host import wall_ms
 
 EventType = Literal["snapshot", "update", "gap", "end", "reconnected"]
 
@@ -63,7 +64,7 @@ class Progress:
         if again:
             facts = {key: entry[key] for key in ("recovered", "reason", "replayed")}
             place = entry["epoch"], entry["seq"]
-            yield Event(name, entry["terminal"], *place, "reconnected", _now_ms(), facts)
+            yield Event(name, entry["terminal"], *place, "reconnected", wall_ms(), facts)
         if not recovered or name not in self._places:
             self._places[name] = _Position(
                 entry["terminal"], entry["delivery"] == "lossless", entry["epoch"], entry["seq"]
@@ -74,7 +75,7 @@ class Progress:
         place = self._places.pop(entry["channel"], None)
         if place is not None:
             at = place.epoch, place.seq
-            yield Event(entry["channel"], place.terminal, *at, "end", _now_ms(), dict(entry))
+            yield Event(entry["channel"], place.terminal, *at, "end", wall_ms(), dict(entry))
 
     def event(self, params: Mapping[str, Any]) -> Iterator[Event]:
         """Take the params of an ``event``; a ``gap`` comes first where something is missing.
@@ -102,7 +103,3 @@ class Progress:
 def _gap(params: Mapping[str, Any], which: dict[str, Any]) -> Event:
     at = params["epoch"], params["seq"]
     return Event(params["channel"], params["terminal"], *at, "gap", params["ts"], which)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from ea_bridge.host import wall_ms
 from gateway.auth.console_clock import Clocks
 from gateway.auth.device import DeviceKey
-from gateway.cli import console_status as standing
+from gateway.cli import console_status
 from gateway.cli.doctor.console_trust import ConsoleTrust
 from gateway.cli.doctor.finding import Finding, ok, problem, skipped, warning
 from gateway.console_link.errors import ConsoleFailure, ConsoleRefused, Unreachable
@@ -153,7 +154,7 @@ def console(case: Case) -> Finding:
         found, remedy = _split(told["problem"])
         return warning(name, f"the gateway is not in step: {found}", remedy)
     if told is not None:
-        return ok(name, standing.link(told, int(time.time() * 1000)))
+        return ok(name, console_status.link(told, wall_ms()))
     if not case.pinned:
         return ok(name, f"{case.url} answers; its root key is kept from the first contact on")
     return ok(name, f"{case.url} answers; its root key is the one that is believed")
@@ -232,8 +233,8 @@ def lease(case: Case) -> Finding:
     """What the token may do, and for how long."""
     name, told = "lease", case.told
     if told is not None:
-        now_ms = int(time.time() * 1000)
-        found = standing.allowance(told, now_ms)
+        now_ms = wall_ms()
+        found = console_status.allowance(told, now_ms)
         return ok(name, found) if told["tier"] == "full" else warning(name, found, "see console")
     if case.reason == "lease_expired":
         return problem(name, "the console has not vouched for the token too long", "see console")
@@ -241,7 +242,7 @@ def lease(case: Case) -> Finding:
     if case.reason is not None or held is None:
         return skipped(name, "see token and device")
     now_s = int(time.time())
-    at = standing.clock_time(held.exp * 1000, now_s * 1000)
+    at = console_status.clock_time(held.exp * 1000, now_s * 1000)
     if held.exp > now_s:
         return ok(name, f"until {at}; a gateway that runs renews it")
     return skipped(name, f"ended {at}; a gateway that runs renews it")
