@@ -93,7 +93,7 @@ def test_nothing_opens_while_the_key_is_exchanged(
         complaint = run("token", "create", "--name", "B", "--home", str(folder)).complaint
         assert "is being exchanged; try again" in complaint
     finally:
-        alone.let_go()
+        alone.release()
 
 
 def test_a_key_that_is_not_deleted_is_told(
